@@ -1,0 +1,126 @@
+"""From YAML files and overrides to validated, typed configuration. There is one such path, with and without Hydra.
+
+:func:`compose` does without Hydra what Hydra's composition does for a task; both end in :func:`validate`.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException, ValidationError
+
+from oige_core.config.resolvers import register_resolvers
+from oige_core.config.schema import ActorConfig, RunConfig, SimConfig
+from oige_core.errors import ConfigError, nearest
+
+if typing.TYPE_CHECKING:
+    from oige_core.registry import InstalledTask, TaskSpec
+
+__all__ = ["CORE_CFG", "compose", "validate"]
+
+CORE_CFG = Path(__file__).resolve().parent.parent / "cfg"
+
+SchemaT = TypeVar("SchemaT", bound=RunConfig)
+
+
+def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -> DictConfig:
+    """Compose the configuration of one task for library use.
+
+    Args:
+        task: the installed task.
+        overrides: values by dotted key, as on the command line: ``{"num_envs": 64, "task.env.resetDist": 2.0}``;
+            :func:`validate` judges them.
+    """
+    register_resolvers()
+    root = OmegaConf.load(CORE_CFG / "simulation.yaml")
+    root.task = _load_group_file(task.cfg / "task", task.name)
+    for key, value in (overrides or {}).items():
+        OmegaConf.update(root, key, value, force_add=True)
+    return typing.cast(DictConfig, root)
+
+
+def _load_group_file(folder: Path, name: str) -> DictConfig:
+    """Load ``folder/name.yaml`` on top of the files of the same group that its defaults list names."""
+    node = OmegaConf.load(folder / f"{name}.yaml")
+    assert isinstance(node, DictConfig)
+    merged = OmegaConf.create({})
+    for base in node.pop("defaults", []):
+        if base != "_self_":
+            merged = OmegaConf.merge(merged, _load_group_file(folder, base))
+    return typing.cast(DictConfig, OmegaConf.merge(merged, node))
+
+
+def validate(config: DictConfig, spec: "TaskSpec", schema: type[SchemaT] = RunConfig) -> SchemaT:
+    """Resolve a composed configuration and check it against typed schemas.
+
+    Args:
+        config: the root of a configuration, from :func:`compose` or from Hydra.
+        spec: the record of its task, which names the schema of ``task.env``.
+        schema: schema of the root; a program that adds keys extends :class:`RunConfig`.
+
+    Returns:
+        An instance of ``schema``.
+
+    Raises:
+        ConfigError: a key is unknown, or a value is missing, of the wrong type or out of range.
+    """
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"{error.full_key}: a value is needed.") from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+    assert isinstance(plain, dict)
+    return _typed(schema, plain, "", {"env": spec.env})
+
+
+def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> Any:
+    """Build dataclass ``cls`` from plain ``values``; ``special`` replaces the schema of fields of these names."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}={values!r}: expected a section with keys.")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    if cls is SimConfig:
+        values = _collect_actors(values, fields)
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        full = f"{path}.{key}" if path else str(key)
+        if key not in fields:
+            raise ConfigError(f"{full}: unknown key. {nearest(str(key), fields)}")
+        expected = special.get(key, hints[key])
+        if expected == dict[str, ActorConfig]:
+            arguments[key] = {name: _typed(ActorConfig, block, f"{path}.{name}", {}) for name, block in value.items()}
+        elif dataclasses.is_dataclass(expected):
+            arguments[key] = _typed(typing.cast(type, expected), value, full, special)
+        else:
+            arguments[key] = _converted(expected, value, full)
+    for name, f in fields.items():
+        if name not in arguments and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"{path}.{name}: a value is needed.".lstrip("."))
+    return cls(**arguments)
+
+
+def _collect_actors(values: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Move the blocks of ``task.sim`` that are named after scene elements under ``actors``."""
+    actors = {key: value for key, value in values.items() if key not in fields and isinstance(value, dict)}
+    return {key: value for key, value in values.items() if key not in actors} | {"actors": actors}
+
+
+def _converted(expected: Any, value: Any, path: str) -> Any:
+    """Convert a leaf with OmegaConf's typed nodes, so that '12' is an integer and 'abc' is not."""
+    if expected is Any:
+        return value
+    if expected is float and isinstance(value, bool):
+        raise ConfigError(f"{path}={value}: expected a float.")
+    holder = dataclasses.make_dataclass("holder", [("value", expected)])
+    try:
+        node = OmegaConf.structured(holder(value=value))
+        return OmegaConf.to_container(node)["value"]  # type: ignore[index,call-overload]
+    except (ValidationError, ConfigKeyError, OmegaConfBaseException) as error:
+        name = getattr(expected, "__name__", str(expected)).replace("typing.", "")
+        shown = str(expected) if typing.get_origin(expected) else name
+        article = "an" if shown[0] in "aeiou" else "a"
+        raise ConfigError(f"{path}={value}: expected {article} {shown}.") from error

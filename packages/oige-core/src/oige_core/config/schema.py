@@ -1,0 +1,257 @@
+"""Typed schemas of the simulation and task configuration. Nothing here imports torch.
+
+Words, defaults and meanings are those of OmniIsaacGymEnvs; a section that only one engine reads says so.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from oige_core.errors import ConfigError, nearest
+
+__all__ = [
+    "ActorConfig",
+    "DefaultPhysicsMaterialConfig",
+    "EnvConfig",
+    "MujocoConfig",
+    "PhysxConfig",
+    "RunConfig",
+    "SimConfig",
+    "TaskConfig",
+    "ViewportConfig",
+]
+
+
+def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ConfigError unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        raise ConfigError(f"{key}={value}: expected one of {', '.join(choices)}. {nearest(str(value), choices)}")
+
+
+def check_positive(key: str, value: float, *, zero: bool = False) -> None:
+    """Raise ConfigError unless ``value`` is a finite number above zero (or zero, where that is allowed)."""
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise ConfigError(f"{key}={value}: expected a number {'of at least' if zero else 'above'} 0.")
+
+
+@dataclass(kw_only=True)
+class EnvConfig:
+    """The ``task.env`` section; tasks extend it by their own keys.
+
+    Attributes:
+        numEnvs: number of worlds.
+        envSpacing: distance at which neighbouring worlds are drawn, in metres.
+        episodeLength: control steps after which an episode is truncated.
+        controlFrequencyInv: physics steps per control step (the decimation).
+        clipObservations: observations are clamped to plus and minus this.
+        clipActions: actions are clamped to plus and minus this.
+        autoresetMode: ``same_step`` resets a finished world within the step that ends its episode and hands the last
+            observation over as ``final_obs``; ``next_step`` returns the last observation and resets with the next step.
+        compat: ``fixed`` corrects errors of OmniIsaacGymEnvs that change learning, ``oige`` restores them.
+    """
+
+    numEnvs: int
+    envSpacing: float
+    episodeLength: int
+    controlFrequencyInv: int = 1
+    clipObservations: float = math.inf
+    clipActions: float = math.inf
+    autoresetMode: str = "same_step"
+    compat: str = "fixed"
+
+    def __post_init__(self) -> None:
+        for key in ("numEnvs", "episodeLength", "controlFrequencyInv"):
+            check_positive(f"task.env.{key}", getattr(self, key))
+        check_positive("task.env.envSpacing", self.envSpacing, zero=True)
+        for key in ("clipObservations", "clipActions"):
+            if not getattr(self, key) > 0:
+                raise ConfigError(f"task.env.{key}={getattr(self, key)}: expected a number above 0.")
+        check_choice("task.env.autoresetMode", self.autoresetMode, ("same_step", "next_step"))
+        check_choice("task.env.compat", self.compat, ("fixed", "oige"))
+
+
+@dataclass(kw_only=True)
+class DefaultPhysicsMaterialConfig:
+    """Material of every shape that names none of its own."""
+
+    static_friction: float = 1.0
+    dynamic_friction: float = 1.0
+    restitution: float = 0.0
+
+
+@dataclass(kw_only=True)
+class ActorConfig:
+    """Solver settings of one scene element; -1 keeps what the asset says.
+
+    The embedded engine reads ``density``, ``mass``, ``enable_self_collisions`` and ``make_kinematic``; Isaac Sim reads
+    all.
+    """
+
+    override_usd_defaults: bool = False
+    make_kinematic: int = -1
+    enable_self_collisions: int = -1
+    enable_gyroscopic_forces: int = -1
+    solver_position_iteration_count: int = -1
+    solver_velocity_iteration_count: int = -1
+    sleep_threshold: float = -1
+    stabilization_threshold: float = -1
+    max_depenetration_velocity: float = -1
+    density: float = -1
+    mass: float = -1
+    contact_offset: float = -1
+    rest_offset: float = -1
+
+
+@dataclass(kw_only=True)
+class PhysxConfig:
+    """Scene settings of PhysX; read by Isaac Sim only."""
+
+    use_gpu: bool = False
+    worker_thread_count: int = 4
+    solver_type: int = 1
+    bounce_threshold_velocity: float = 0.2
+    friction_offset_threshold: float = 0.04
+    friction_correlation_distance: float = 0.025
+    enable_sleeping: bool = True
+    enable_stabilization: bool = True
+    gpu_max_rigid_contact_count: int = 524288
+    gpu_max_rigid_patch_count: int = 81920
+    gpu_found_lost_pairs_capacity: int = 1024
+    gpu_found_lost_aggregate_pairs_capacity: int = 1024
+    gpu_total_aggregate_pairs_capacity: int = 1024
+    gpu_max_soft_body_contacts: int = 1048576
+    gpu_max_particle_contacts: int = 1048576
+    gpu_heap_capacity: int = 67108864
+    gpu_temp_buffer_capacity: int = 16777216
+    gpu_max_num_partitions: int = 8
+    gpu_collision_stack_size: int = 67108864
+    solver_position_iteration_count: int = 4
+    solver_velocity_iteration_count: int = 1
+    sleep_threshold: float = 0.0
+    stabilization_threshold: float = 0.0
+    enable_gyroscopic_forces: bool = False
+    density: float = 1000.0
+    max_depenetration_velocity: float = 100.0
+    contact_offset: float = 0.02
+    rest_offset: float = 0.001
+
+
+@dataclass(kw_only=True)
+class MujocoConfig:
+    """Solver settings of the embedded engine; see MuJoCo's ``option`` element.
+
+    Attributes:
+        integrator: ``implicitfast`` integrates joint drives and damping implicitly in velocity.
+        cone: friction cone; trajectories on CPU and CUDA agree far longer with ``elliptic``.
+        max_contacts: contacts that one world may have on CUDA; 0: sized by a probe run.
+        max_constraints: constraint rows that one world may have on CUDA; 0: sized by a probe run.
+    """
+
+    integrator: str = "implicitfast"
+    cone: str = "elliptic"
+    solver: str = "newton"
+    iterations: int = 100
+    ls_iterations: int = 50
+    tolerance: float = 1e-8
+    impratio: float = 1.0
+    max_contacts: int = 0
+    max_constraints: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("task.sim.mujoco.integrator", self.integrator, ("euler", "implicit", "implicitfast", "rk4"))
+        check_choice("task.sim.mujoco.cone", self.cone, ("elliptic", "pyramidal"))
+        check_choice("task.sim.mujoco.solver", self.solver, ("newton", "cg"))
+        for key in ("iterations", "ls_iterations", "impratio"):
+            check_positive(f"task.sim.mujoco.{key}", getattr(self, key))
+        for key in ("tolerance", "max_contacts", "max_constraints"):
+            check_positive(f"task.sim.mujoco.{key}", getattr(self, key), zero=True)
+
+
+@dataclass(kw_only=True)
+class SimConfig:
+    """The ``task.sim`` section.
+
+    Attributes:
+        dt: time of one physics step, in seconds.
+        rendering_dt: time between two rendered frames, in seconds; -1: ``dt``.
+        substeps: solver steps per physics step.
+        gravity: in m/s².
+        actors: settings by scene element; in YAML, each is a block named after the element.
+        use_gpu_pipeline, use_fabric, enable_scene_query_support, disable_contact_processing: Isaac Sim only.
+    """
+
+    dt: float = 1.0 / 60.0
+    rendering_dt: float = -1.0
+    substeps: int = 1
+    gravity: list[float] = field(default_factory=lambda: [0.0, 0.0, -9.81])
+    use_gpu_pipeline: bool = True
+    add_ground_plane: bool = True
+    add_distant_light: bool = True
+    use_fabric: bool = True
+    enable_scene_query_support: bool = False
+    enable_cameras: bool = False
+    disable_contact_processing: bool = False
+    default_physics_material: DefaultPhysicsMaterialConfig = field(default_factory=DefaultPhysicsMaterialConfig)
+    physx: PhysxConfig = field(default_factory=PhysxConfig)
+    mujoco: MujocoConfig = field(default_factory=MujocoConfig)
+    actors: dict[str, ActorConfig] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_positive("task.sim.dt", self.dt)
+        check_positive("task.sim.substeps", self.substeps)
+        if self.rendering_dt != -1:
+            check_positive("task.sim.rendering_dt", self.rendering_dt)
+        if len(self.gravity) != 3:
+            raise ConfigError(f"task.sim.gravity={self.gravity}: expected three numbers, in m/s².")
+
+
+@dataclass(kw_only=True)
+class ViewportConfig:
+    """Where the scene is seen from, in metres, and how large the picture is, in pixels."""
+
+    camera_position: list[float] = field(default_factory=lambda: [10.0, 10.0, 3.0])
+    camera_target: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    viewport_camera_width: int = 1280
+    viewport_camera_height: int = 720
+
+
+@dataclass(kw_only=True)
+class TaskConfig:
+    """The ``task`` section. ``env`` is an instance of the schema that the task's record names."""
+
+    name: str
+    env: EnvConfig
+    physics_engine: str = "mujoco"
+    sim: SimConfig = field(default_factory=SimConfig)
+    viewport: ViewportConfig = field(default_factory=ViewportConfig)
+    domain_randomization: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class RunConfig:
+    """Everything that decides a simulation; ``cfg/simulation.yaml`` gives the defaults and the meanings."""
+
+    task: TaskConfig
+    task_name: str = ""
+    num_envs: Any = ""
+    seed: int = 42
+    torch_deterministic: bool = False
+    physics_engine: str = "mujoco"
+    pipeline: str = "auto"
+    sim_device: str = "auto"
+    device_id: int = 0
+    num_threads: int = 0
+    solver_type: int = 1
+    warp: bool = False
+    headless: bool = True
+    test: bool = False
+
+    def __post_init__(self) -> None:
+        if self.seed < -1:
+            raise ConfigError(f"seed={self.seed}: expected -1 (random) or a number of at least 0.")
+        check_choice("physics_engine", self.physics_engine, ("mujoco", "physx"))
+        check_choice("pipeline", self.pipeline, ("auto", "gpu", "cpu"))
+        check_choice("sim_device", self.sim_device, ("auto", "gpu", "cpu"))
+        check_choice("solver_type", str(self.solver_type), ("0", "1"))
+        for key in ("device_id", "num_threads"):
+            check_positive(key, getattr(self, key), zero=True)

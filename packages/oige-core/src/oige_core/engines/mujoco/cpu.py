@@ -1,0 +1,158 @@
+"""The C engine on a thread pool: ``mujoco.batch.Batch``."""
+
+import os
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import mujoco
+import numpy as np
+import torch
+from mujoco.batch import Batch
+
+from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
+
+__all__ = ["BatchExecutor"]
+
+_STAGE_NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
+_STAGE_VELOCITY = int(mujoco.mjtStage.mjSTAGE_VEL)
+_SET_CONST_INPUTS = frozenset(mujoco.MjModel._setconst_inputs)  # type: ignore[attr-defined]
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class BatchExecutor:
+    """Worlds of one model on the C engine. Results do not depend on the number of threads.
+
+    The batch shares one ``MjData`` per thread among its worlds, the faster mode, in which a field that a call does not
+    compute holds another world's values. Force fields are therefore copied out after each step.
+
+    Args:
+        model: the compiled model.
+        num_envs: number of worlds.
+        num_threads: size of the thread pool; 0: one thread per core.
+    """
+
+    def __init__(self, model: mujoco.MjModel, num_envs: int, num_threads: int = 0) -> None:
+        self.model = model
+        self.num_envs = num_envs
+        self.device = torch.device("cpu")
+        self._batch = Batch(model, num_envs, num_threads or available_cores())
+        self._state = torch.from_numpy(self._batch.state)
+        self._initial = self._state.clone()
+        self._fields: dict[str, torch.Tensor] = {}
+        self._forces: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._model_fields: dict[str, torch.Tensor] = {}
+        self._mass_index: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+
+    def field(self, name: str) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        if name in self._fields:
+            return self._fields[name]
+        if name not in STATE_FIELDS | REFRESHED_FIELDS | FORCE_FIELDS | {"M"}:
+            raise KeyError(name)
+        live = _tensor_of(self._batch.bind(name))
+        if name in FORCE_FIELDS:
+            copy = torch.zeros_like(live)
+            self._forces[name] = (copy, live)
+            live = copy
+        self._fields[name] = live
+        return live
+
+    def mass_matrix(self) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        sparse = self.field("M")
+        if self._mass_index is None:
+            rows = np.repeat(np.arange(self.model.nv), self.model.M_rownnz)
+            self._mass_index = (
+                torch.from_numpy(rows),
+                torch.from_numpy(self.model.M_colind.astype(np.int64)),
+                torch.empty(self.num_envs, self.model.nv, self.model.nv).zero_(),
+            )
+        rows_, columns, dense = self._mass_index
+        values = sparse.to(torch.float32)
+        dense[:, rows_, columns] = values
+        dense[:, columns, rows_] = values
+        return dense
+
+    def model_field(self, name: str) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        if name not in self._model_fields:
+            self._model_fields[name] = torch.from_numpy(self._batch.expand(name))
+        return self._model_fields[name]
+
+    def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        if any(name in _SET_CONST_INPUTS or name.startswith("opt.") for name in names):
+            self._batch.set_const(_ids(env_ids))
+
+    def step(self, n: int, *, refresh: bool) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
+        for copy, live in self._forces.values():
+            copy.copy_(live)
+
+    def refresh(self, env_ids: torch.Tensor | None = None) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        self._batch.forward(_ids(env_ids), stage=_STAGE_VELOCITY)
+
+    def save_initial_state(self) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        self._initial.copy_(self._state)
+
+    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        if env_ids is None:
+            self._state.copy_(self._initial)
+        else:
+            self._state[env_ids] = self._initial[env_ids]
+        for copy, _ in self._forces.values():
+            if env_ids is None:
+                copy.zero_()
+            else:
+                copy[env_ids] = 0.0
+
+    def problems(self) -> dict[str, int]:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        counts = self._batch.warning.sum(axis=0)
+        names = (name.removeprefix("mjWARN_").lower() for name in mujoco.mjtWarning.__members__ if "mjWARN" in name)
+        return {name: int(count) for name, count in zip(names, counts, strict=False) if count}
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        return {
+            "state": self._state.clone(),
+            "initial": self._initial.clone(),
+            "model": {name: values.clone() for name, values in self._model_fields.items()},
+            "forces": {name: copy.clone() for name, (copy, _) in self._forces.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        self._state.copy_(state["state"])
+        self._initial.copy_(state["initial"])
+        for name, values in state["model"].items():
+            self.model_field(name).copy_(values)
+        self.model_changed(state["model"])
+        for name, values in state["forces"].items():
+            self.field(name).copy_(values)
+
+    def close(self) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        self._fields.clear()
+        self._forces.clear()
+        self._model_fields.clear()
+
+
+def _tensor_of(array: np.ndarray) -> torch.Tensor:
+    """Alias an array; the batch marks its outputs read-only, about which torch would warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)
+
+
+def _ids(env_ids: torch.Tensor | None) -> np.ndarray | None:
+    return None if env_ids is None else env_ids.numpy()

@@ -1,0 +1,132 @@
+"""What the embedded engine asks of whatever runs MuJoCo: the C engine on CPU, MuJoCo Warp on CUDA.
+
+An executor runs ``num_envs`` worlds of one ``MjModel`` and hands out their fields as torch tensors, named and shaped as
+in ``MjData`` and ``MjModel`` with the world as first dimension. Views and everything above are written once on top.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import mujoco
+import torch
+
+__all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor"]
+
+STATE_FIELDS = frozenset(
+    {"ctrl", "eq_active", "mocap_pos", "mocap_quat", "qacc_warmstart", "qfrc_applied", "qpos", "qvel", "time", "xfrc_applied"}
+)
+"""Live and writable: a write is the world's state at once."""
+
+REFRESHED_FIELDS = frozenset(
+    {
+        "cdof",
+        "cvel",
+        "qfrc_bias",
+        "qfrc_gravcomp",
+        "qfrc_passive",
+        "subtree_com",
+        "ten_length",
+        "ten_velocity",
+        "xanchor",
+        "xaxis",
+        "xipos",
+        "xmat",
+        "xpos",
+        "xquat",
+    }
+)
+"""Functions of position and velocity: true of the state at the last ``step(…, refresh=True)`` or ``refresh``."""
+
+FORCE_FIELDS = frozenset({"actuator_force", "qacc", "qfrc_actuator", "qfrc_constraint", "sensordata"})
+"""Results of the last substep, zero after a reset. All sensors of a model are force, torque or contact sensors."""
+
+
+class Executor(Protocol):
+    """Runs the worlds of one model.
+
+    Attributes:
+        model: the compiled model, shared by all worlds.
+        num_envs: number of worlds.
+        device: device of every tensor.
+    """
+
+    model: mujoco.MjModel
+    num_envs: int
+    device: torch.device
+
+    def field(self, name: str) -> torch.Tensor:
+        """Return the live ``(num_envs, …)`` tensor of a field in one of the three sets above.
+
+        The tensor's address is fixed for the life of the executor. State fields may be written, others may not. The
+        floating-point type is the executor's own: float64 on CPU, float32 on CUDA. Asking for a field is what makes
+        the executor compute it.
+        """
+        ...
+
+    def mass_matrix(self) -> torch.Tensor:
+        """Return the dense joint-space inertia ``(num_envs, nv, nv)``, float32, as fresh as the refreshed fields."""
+        ...
+
+    def model_field(self, name: str) -> torch.Tensor:
+        """Return the live, writable ``(num_envs, …)`` values of a model field (``body_mass``, ``opt.gravity``, …).
+
+        The first call gives every world a copy of its own. After writing, call :meth:`model_changed`.
+        """
+        ...
+
+    def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
+        """Update what is derived from model fields that were written.
+
+        Args:
+            names: the fields written.
+            env_ids: ``(n,)`` worlds concerned; all if None.
+        """
+        ...
+
+    def step(self, n: int, *, refresh: bool) -> None:
+        """Advance all worlds by ``n`` physics steps; never waits for the device.
+
+        Args:
+            n: number of steps.
+            refresh: also compute the refreshed fields that were asked for, at the new state.
+        """
+        ...
+
+    def refresh(self, env_ids: torch.Tensor | None = None) -> None:
+        """Compute the refreshed fields that were asked for at the current state; force fields stay as they are.
+
+        Args:
+            env_ids: ``(n,)`` worlds at least to refresh; all if None.
+        """
+        ...
+
+    def save_initial_state(self) -> None:
+        """Remember the current state of every world as the one that :meth:`reset` restores."""
+        ...
+
+    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+        """Restore the initial state of worlds and zero their force fields. Refreshed fields are not updated.
+
+        Args:
+            env_ids: ``(n,)`` int64 indices; all if None.
+        """
+        ...
+
+    def problems(self) -> dict[str, int]:
+        """Return the counts, above zero, of what went wrong since the start: overflowed buffers, diverged worlds.
+
+        This waits for the device; call it now and then, not in every step.
+        """
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of the state, the per-world model fields and the force fields."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict` exactly."""
+        ...
+
+    def close(self) -> None:
+        """Free threads and memory."""
+        ...

@@ -1,0 +1,118 @@
+"""The tasks that are installed, found through the ``oige.tasks`` entry points of task packages.
+
+An entry point ``Name = "package.module:RECORD"`` names a :class:`TaskSpec`, a record that imports neither torch nor an
+engine, so that listing tasks and checking a configuration take milliseconds. The configuration of a task is
+``<package>/cfg/task/<Name>.yaml``, its training configurations ``<package>/cfg/train/<Name>PPO.yaml`` and so on.
+"""
+
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oige_core.config.schema import EnvConfig
+from oige_core.errors import ConfigError, OigeError, nearest
+
+if TYPE_CHECKING:
+    from oige_core.tasks import RLTask
+
+__all__ = ["InstalledTask", "TaskSpec", "UnknownTaskError", "find_task", "installed_tasks"]
+
+ENTRY_POINT_GROUP = "oige.tasks"
+
+
+class UnknownTaskError(ConfigError):
+    """The named task is not installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """What is known of a task before torch is imported.
+
+    Attributes:
+        task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTask`.
+        env: schema of the ``task.env`` section of its YAML.
+        observation_shape: shape of one world's observation.
+        num_actions: size of one world's action.
+        num_states: size of the privileged state of an asymmetric critic; 0 if there is none.
+        warp_task: ``"module:Class"`` of the variant that ``warp=True`` selects, if there is one.
+    """
+
+    task: str
+    env: type[EnvConfig]
+    observation_shape: tuple[int, ...]
+    num_actions: int
+    num_states: int = 0
+    warp_task: str | None = None
+
+    def load(self, *, warp: bool = False) -> "type[RLTask]":
+        """Import and return the task class.
+
+        Raises:
+            OigeError: ``warp`` is asked for and the task has no such variant.
+        """
+        target = self.warp_task if warp else self.task
+        if target is None:
+            raise OigeError(f"warp=True: {self.task} has no Warp variant; leave warp out.")
+        module, _, name = target.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstalledTask:
+    """An entry point of a task package, not yet imported.
+
+    Attributes:
+        name: the name that ``task=`` takes.
+        package: distribution that brings the task.
+        cfg: folder of the package's ``task/`` and ``train/`` configuration groups.
+    """
+
+    name: str
+    package: str
+    cfg: Path
+    entry_point: importlib.metadata.EntryPoint
+
+    def spec(self) -> TaskSpec:
+        """Import the task's record (torch is not imported)."""
+        return self.entry_point.load()
+
+
+@functools.cache
+def installed_tasks() -> dict[str, InstalledTask]:
+    """Return the installed tasks by name, sorted, without importing them.
+
+    Raises:
+        OigeError: two packages bring a task of the same name.
+    """
+    tasks: dict[str, InstalledTask] = {}
+    for entry_point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        package = entry_point.dist.name if entry_point.dist else entry_point.module.partition(".")[0]
+        if entry_point.name in tasks:
+            raise OigeError(
+                f"task '{entry_point.name}' is brought by both {tasks[entry_point.name].package} and {package}; "
+                "uninstall one of them."
+            )
+        root = importlib.util.find_spec(entry_point.module.partition(".")[0])
+        if root is None or not root.submodule_search_locations:
+            raise OigeError(f"task '{entry_point.name}' of {package}: '{entry_point.module}' cannot be imported.")
+        cfg = Path(root.submodule_search_locations[0]) / "cfg"
+        tasks[entry_point.name] = InstalledTask(
+            name=entry_point.name, package=package, cfg=cfg, entry_point=entry_point
+        )
+    return dict(sorted(tasks.items()))
+
+
+def find_task(name: str) -> InstalledTask:
+    """Return the installed task of that name.
+
+    Raises:
+        UnknownTaskError: there is none; the message offers the nearest names.
+    """
+    tasks = installed_tasks()
+    if name not in tasks:
+        raise UnknownTaskError(f"task={name}: unknown task '{name}'. {nearest(name, tasks)}")
+    return tasks[name]

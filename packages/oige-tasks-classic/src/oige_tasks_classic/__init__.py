@@ -1,0 +1,1 @@
+"""OIGE: tasks_classic."""

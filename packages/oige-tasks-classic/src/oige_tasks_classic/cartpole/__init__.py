@@ -1,0 +1,29 @@
+"""Cartpole: balance a pole on a cart by pushing the cart."""
+
+from dataclasses import dataclass
+
+from oige_core.config import EnvConfig
+from oige_core.registry import TaskSpec
+
+__all__ = ["CARTPOLE", "CartpoleConfig"]
+
+
+@dataclass(kw_only=True)
+class CartpoleConfig(EnvConfig):
+    """The ``task.env`` section of Cartpole.
+
+    Attributes:
+        resetDist: distance of the cart from the middle at which an episode ends, in metres.
+        maxEffort: force on the cart at action 1, in newtons.
+    """
+
+    resetDist: float
+    maxEffort: float
+
+
+CARTPOLE = TaskSpec(
+    task="oige_tasks_classic.cartpole.task:CartpoleTask",
+    env=CartpoleConfig,
+    observation_shape=(4,),
+    num_actions=1,
+)
