@@ -1,0 +1,556 @@
+"""MuJoCo Warp: all worlds on one GPU, stepped by replaying CUDA graphs, with torch tensors that alias Warp's arrays.
+
+It also runs on Warp's CPU device, one thread and no graphs, which is how it is tested where there is no GPU.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
+
+import mujoco
+import mujoco_warp as mjw
+import numpy as np
+import torch
+import warp as wp
+
+# The inertia of tendons has no public function of its own.
+from mujoco_warp._src.smooth import tendon_armature
+
+from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
+from oige_core.errors import CapabilityError, ConfigError
+
+__all__ = ["WarpExecutor", "probe_buffers"]
+
+# Standard output, to which Warp reports what it compiles, belongs to the programs built on top.
+wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
+
+_MAX_VALUE = wp.constant(float(mujoco.mjMAXVAL))
+
+_KINEMATIC_FIELDS = frozenset({"xanchor", "xaxis", "xipos", "xmat", "xpos", "xquat"})
+_FORCE_BALANCE_FIELDS = frozenset({"qfrc_bias", "qfrc_gravcomp", "qfrc_passive", "ten_velocity"})
+
+# Which constants of the model each field decides, and where those constants are kept.
+_FIXED, _KIN0, _INERT0 = mjw.SetConstGroup.FIXED, mjw.SetConstGroup.KIN0, mjw.SetConstGroup.INERT0
+_DERIVING_FIELDS: dict[str, mjw.SetConstGroup] = {
+    "actuator_armature": _INERT0,
+    "actuator_gear": _INERT0,
+    "body_inertia": _INERT0,
+    "body_ipos": _KIN0 | _INERT0,
+    "body_iquat": _INERT0,
+    "body_mass": _FIXED | _KIN0 | _INERT0,
+    "body_pos": _KIN0 | _INERT0,
+    "body_quat": _KIN0 | _INERT0,
+    "dof_armature": _INERT0,
+    "eq_data": _KIN0,
+    "geom_size": _FIXED,
+    "jnt_axis": _KIN0 | _INERT0,
+    "jnt_pos": _KIN0 | _INERT0,
+    "qpos0": _KIN0 | _INERT0,
+    "site_pos": _KIN0 | _INERT0,
+    "tendon_armature": _INERT0,
+}
+_DERIVED_FIELDS: dict[mjw.SetConstGroup, tuple[str, ...]] = {
+    _FIXED: ("body_subtreemass", "geom_aabb", "geom_rbound"),
+    _KIN0: ("eq_data", "tendon_length0"),
+    _INERT0: ("actuator_acc0", "body_invweight0", "dof_invweight0", "tendon_invweight0"),
+}
+
+# MuJoCo Warp's overflow bits and the name that `problems` gives them. Its solver-iteration bits are no problem: the
+# C engine too stops at the limit and goes on.
+_OVERFLOWS: dict[str, mjw.OverflowType] = {
+    "contacts_overflow": mjw.OverflowType.BROADPHASE | mjw.OverflowType.NARROWPHASE | mjw.OverflowType.CCD,
+    "constraints_overflow": mjw.OverflowType.NEFC | mjw.OverflowType.NJMAX_NNZ,
+    "height_field_overflow": mjw.OverflowType.HFIELD,
+    "contact_sensor_overflow": mjw.OverflowType.CONTACT_MATCH,
+    "convex_collision_overflow": mjw.OverflowType.EPA_HORIZON,
+}
+
+
+@wp.struct
+class _State:
+    """What a reset restores."""
+
+    time: wp.array(dtype=float)
+    qpos: wp.array2d(dtype=float)
+    qvel: wp.array2d(dtype=float)
+    act: wp.array2d(dtype=float)
+    ctrl: wp.array2d(dtype=float)
+    qacc_warmstart: wp.array2d(dtype=float)
+    qfrc_applied: wp.array2d(dtype=float)
+    xfrc_applied: wp.array2d(dtype=wp.spatial_vector)
+    eq_active: wp.array2d(dtype=bool)
+    mocap_pos: wp.array2d(dtype=wp.vec3)
+    mocap_quat: wp.array2d(dtype=wp.quat)
+
+
+@wp.struct
+class _Forces:
+    """What a reset zeroes."""
+
+    actuator_force: wp.array2d(dtype=float)
+    qacc: wp.array2d(dtype=float)
+    qfrc_actuator: wp.array2d(dtype=float)
+    qfrc_constraint: wp.array2d(dtype=float)
+    sensordata: wp.array2d(dtype=float)
+
+
+_STATE = ("time", "qpos", "qvel", "act", "ctrl", "qacc_warmstart", "qfrc_applied", "xfrc_applied", "eq_active")
+_STATE += ("mocap_pos", "mocap_quat")
+
+
+@wp.func
+def _restore_world(world: int, live: _State, initial: _State, forces: _Forces):
+    live.time[world] = initial.time[world]
+    for i in range(live.qpos.shape[1]):
+        live.qpos[world, i] = initial.qpos[world, i]
+    for i in range(live.qvel.shape[1]):
+        live.qvel[world, i] = initial.qvel[world, i]
+        live.qacc_warmstart[world, i] = initial.qacc_warmstart[world, i]
+        live.qfrc_applied[world, i] = initial.qfrc_applied[world, i]
+        forces.qacc[world, i] = 0.0
+        forces.qfrc_actuator[world, i] = 0.0
+        forces.qfrc_constraint[world, i] = 0.0
+    for i in range(live.act.shape[1]):
+        live.act[world, i] = initial.act[world, i]
+    for i in range(live.ctrl.shape[1]):
+        live.ctrl[world, i] = initial.ctrl[world, i]
+    for i in range(live.xfrc_applied.shape[1]):
+        live.xfrc_applied[world, i] = initial.xfrc_applied[world, i]
+    for i in range(live.eq_active.shape[1]):
+        live.eq_active[world, i] = initial.eq_active[world, i]
+    for i in range(live.mocap_pos.shape[1]):
+        live.mocap_pos[world, i] = initial.mocap_pos[world, i]
+        live.mocap_quat[world, i] = initial.mocap_quat[world, i]
+    for i in range(forces.actuator_force.shape[1]):
+        forces.actuator_force[world, i] = 0.0
+    for i in range(forces.sensordata.shape[1]):
+        forces.sensordata[world, i] = 0.0
+
+
+@wp.func
+def _is_bad(value: float) -> bool:
+    # Written so that NaN, of which every comparison is false, is bad.
+    return not (wp.abs(value) <= _MAX_VALUE)
+
+
+@wp.kernel(enable_backward=False)
+def _restore_chosen(chosen: wp.array(dtype=bool), live: _State, initial: _State, forces: _Forces):
+    world = wp.tid()
+    if chosen[world]:
+        _restore_world(world, live, initial, forces)
+
+
+@wp.kernel(enable_backward=False)
+def _restore_diverged(live: _State, initial: _State, forces: _Forces, count: wp.array(dtype=int)):
+    world = wp.tid()
+    bad = bool(False)
+    for i in range(live.qpos.shape[1]):
+        bad = bad or _is_bad(live.qpos[world, i])
+    for i in range(live.qvel.shape[1]):
+        bad = bad or _is_bad(live.qvel[world, i]) or _is_bad(forces.qacc[world, i])
+    if bad:
+        wp.atomic_add(count, 0, 1)
+        _restore_world(world, live, initial, forces)
+
+
+class WarpExecutor:
+    """Worlds of one model on MuJoCo Warp.
+
+    Every operation on the device is captured once as a CUDA graph and then replayed on torch's current stream, so torch
+    operations before and after it are ordered. A world whose state is no longer finite (or beyond 1e10) is restored
+    to its initial state at the end of the step and counted; the C engine resets such worlds too.
+
+    Args:
+        model: the compiled model.
+        num_envs: number of worlds.
+        device: ``cuda:<index>``, or ``cpu`` for Warp's CPU device.
+        max_contacts: contacts per world for which there is room, pooled over all worlds; 0: by :func:`probe_buffers`.
+        max_constraints: constraint rows per world for which there is room; 0: by :func:`probe_buffers`.
+        deterministic: make results independent of the order in which GPU threads run, at a cost in speed.
+
+    Raises:
+        CapabilityError: MuJoCo Warp does not support something in the model.
+        ConfigError: there is no such device.
+    """
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        num_envs: int,
+        device: str | torch.device = "cuda:0",
+        *,
+        max_contacts: int = 0,
+        max_constraints: int = 0,
+        deterministic: bool = False,
+    ) -> None:
+        self.model = model
+        self.num_envs = num_envs
+        self.device = _checked_device(device)
+        wp.init()
+        self._warp_device = wp.device_from_torch(self.device)
+        self._graphs: dict[Hashable, Any] = {}
+        self._streams: dict[int, Any] = {}
+        self._fields: dict[str, torch.Tensor] = {}
+        self._model_fields: dict[str, torch.Tensor] = {}
+        self._expanded: set[str] = set()
+        self._mass_index: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+
+        probed_contacts, probed_constraints = probe_buffers(model, max_contacts)
+        self.max_contacts = max_contacts or probed_contacts
+        self.max_constraints = max_constraints or probed_constraints
+        with wp.ScopedDevice(self._warp_device):
+            try:
+                self._model = mjw.put_model(model)
+                self._data = mjw.make_data(
+                    model,
+                    nworld=num_envs,
+                    nconmax=self.max_contacts,
+                    njmax=self.max_constraints,
+                    # The default leaves out joint friction that is zero now and may be switched on later.
+                    njmax_nnz=self.max_constraints * model.nv,
+                )
+            except (NotImplementedError, ValueError) as error:
+                raise CapabilityError(f"MuJoCo Warp cannot run this model: {error} Use sim_device=cpu.") from error
+            self._model.opt.warn_overflow = 0
+            self._model.opt.deterministic = deterministic
+            self._live, self._initial, self._forces = _State(), _State(), _Forces()
+            for name in _STATE:
+                array = getattr(self._data, name)
+                setattr(self._live, name, array)
+                setattr(self._initial, name, wp.clone(array))
+            for name in FORCE_FIELDS:
+                setattr(self._forces, name, getattr(self._data, name))
+            self._chosen = wp.zeros(num_envs, dtype=bool)
+            self._every_body_moves = wp.full(model.nbody, 1, dtype=int)
+            self._diverged = wp.zeros(1, dtype=int)
+            # The arrays were made on Warp's own stream and are used on torch's.
+            wp.synchronize_device()
+
+    def field(self, name: str) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        if name not in self._fields:
+            if name not in STATE_FIELDS | REFRESHED_FIELDS | FORCE_FIELDS:
+                raise KeyError(name)
+            self._fields[name] = self._tensor(getattr(self._data, name), 9 if name == "xmat" else None)
+            if name in REFRESHED_FIELDS:
+                self._forget_graphs()
+        return self._fields[name]
+
+    def mass_matrix(self) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        if self._mass_index is None:
+            nv = self.model.nv
+            rows = np.repeat(np.arange(nv), self.model.M_rownnz)
+            self._mass_index = (
+                torch.from_numpy(rows).to(self.device),
+                torch.from_numpy(self.model.M_colind.astype(np.int64)).to(self.device),
+                torch.zeros(self.num_envs, nv, nv, device=self.device),
+            )
+            self._fields["M"] = self._tensor(self._data.M)
+            self._forget_graphs()
+        rows_, columns, dense = self._mass_index
+        dense[:, rows_, columns] = self._fields["M"]
+        dense[:, columns, rows_] = self._fields["M"]
+        return dense
+
+    def model_field(self, name: str) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`.
+
+        Raises:
+            CapabilityError: MuJoCo Warp has this field only once for all worlds.
+        """
+        if name not in self._model_fields:
+            self._expand(name)
+            for group, derived in _DERIVED_FIELDS.items():
+                if group & _DERIVING_FIELDS.get(name, mjw.SetConstGroup.NONE):
+                    for other in derived:
+                        self._expand(other)
+            # Zero for all worlds so far would let MuJoCo Warp skip them.
+            self._model.has_tendon_stiffness |= name.startswith("tendon_stiffness")
+            self._model.has_tendon_damping |= name.startswith("tendon_damping")
+            array = self._model_array(name)
+            shape = (self.num_envs, *np.shape(getattr(*self._model_owner(self.model, name))))
+            self._model_fields[name] = wp.to_torch(array).view(shape)
+        return self._model_fields[name]
+
+    def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`. Constants of all worlds are recomputed."""
+        names = set(names)
+        groups = mjw.SetConstGroup.NONE
+        for name in names:
+            groups |= _DERIVING_FIELDS.get(name, mjw.SetConstGroup.NONE)
+        if groups:
+            self._run(("set_const", int(groups)), lambda: mjw.set_const(self._model, self._data, groups))
+        if names & {"body_pos", "body_quat"}:
+            self._run("static_geoms", self._move_static_geoms)
+
+    def step(self, n: int, *, refresh: bool) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+
+        def work() -> None:
+            for _ in range(n):
+                mjw.step(self._model, self._data)
+            wp.launch(
+                _restore_diverged, self.num_envs, inputs=[self._live, self._initial, self._forces, self._diverged]
+            )
+            if refresh:
+                self._refresh()
+
+        self._run(("step", n, refresh), work)
+
+    def refresh(self, env_ids: torch.Tensor | None = None) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`. All worlds are refreshed."""
+        self._run("refresh", self._refresh)
+
+    def save_initial_state(self) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        for name in _STATE:
+            self._initial_tensor(name).copy_(wp.to_torch(getattr(self._live, name)))
+
+    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        chosen = wp.to_torch(self._chosen)
+        if env_ids is None:
+            chosen.fill_(True)
+        else:
+            chosen.zero_().index_fill_(0, env_ids, True)
+        arguments = [self._chosen, self._live, self._initial, self._forces]
+        self._run("reset", lambda: wp.launch(_restore_chosen, self.num_envs, inputs=arguments))
+
+    def problems(self) -> dict[str, int]:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`.
+
+        ``…_overflow`` counts the worlds in which a buffer ran over at least once: contacts or constraint rows were
+        dropped. ``diverged`` counts how often a world was restored because its state was no longer finite.
+        """
+        bits = wp.to_torch(self._data.overflow).cpu()
+        counts = {name: int((bits & int(mask)).ne(0).sum()) for name, mask in _OVERFLOWS.items()}
+        counts["diverged"] = int(wp.to_torch(self._diverged).cpu())
+        return {name: count for name, count in counts.items() if count}
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        return {
+            "state": {name: wp.to_torch(getattr(self._live, name)).clone() for name in _STATE},
+            "initial": {name: self._initial_tensor(name).clone() for name in _STATE},
+            "forces": {name: wp.to_torch(getattr(self._data, name)).clone() for name in sorted(FORCE_FIELDS)},
+            # Derived constants are kept as they are, so that loading restores them to the last bit.
+            "model": {name: wp.to_torch(self._model_array(name)).clone() for name in sorted(self._expanded)},
+            "problems": {
+                "overflow": wp.to_torch(self._data.overflow).clone(),
+                "diverged": wp.to_torch(self._diverged).clone(),
+            },
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        for name in _STATE:
+            wp.to_torch(getattr(self._live, name)).copy_(state["state"][name])
+            self._initial_tensor(name).copy_(state["initial"][name])
+        for name, values in state["forces"].items():
+            wp.to_torch(getattr(self._data, name)).copy_(values)
+        for name, values in state["model"].items():
+            self._expand(name)
+            wp.to_torch(self._model_array(name)).copy_(values)
+        wp.to_torch(self._data.overflow).copy_(state["problems"]["overflow"])
+        wp.to_torch(self._diverged).copy_(state["problems"]["diverged"])
+        if not self._expanded.isdisjoint({"body_pos", "body_quat"}):
+            self._run("static_geoms", self._move_static_geoms)
+
+    def close(self) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        self._forget_graphs()
+        self._streams.clear()
+        self._fields.clear()
+        self._model_fields.clear()
+        self._mass_index = None
+
+    def _run(self, key: Hashable, work: Callable[[], None]) -> None:
+        """Do Warp work on torch's current stream: on CUDA by replaying its graph, which the first call captures."""
+        if not self._warp_device.is_cuda:
+            with wp.ScopedDevice(self._warp_device):
+                work()
+            return
+        graph = self._graphs.get(key)
+        if graph is None:
+            with wp.ScopedDevice(self._warp_device), wp.ScopedCapture() as capture:
+                work()
+            graph = self._graphs[key] = capture.graph
+        torch_stream = torch.cuda.current_stream(self.device)
+        stream = self._streams.get(torch_stream.cuda_stream)
+        if stream is None:
+            stream = self._streams[torch_stream.cuda_stream] = wp.stream_from_torch(torch_stream)
+        wp.capture_launch(graph, stream=stream)
+
+    def _forget_graphs(self) -> None:
+        """Drop graphs that hold addresses or a choice of work that no longer holds."""
+        if self._graphs:
+            wp.synchronize_device(self._warp_device)
+            self._graphs.clear()
+
+    def _refresh(self) -> None:
+        """Compute the refreshed fields that were asked for; no result of the acceleration stage is touched."""
+        wanted = self._fields.keys() & (REFRESHED_FIELDS | {"M"})
+        if not wanted:
+            return
+        mjw.kinematics(self._model, self._data)
+        if wanted <= _KINEMATIC_FIELDS:
+            return
+        mjw.com_pos(self._model, self._data)
+        mjw.tendon(self._model, self._data)
+        if "M" in wanted:
+            mjw.crb(self._model, self._data)
+            tendon_armature(self._model, self._data)
+        if wanted & _FORCE_BALANCE_FIELDS:
+            mjw.fwd_velocity(self._model, self._data)
+        elif "cvel" in wanted:
+            mjw.com_vel(self._model, self._data)
+
+    def _move_static_geoms(self) -> None:
+        """Place the geoms of bodies fixed to the world, which MuJoCo Warp does only once, when data is made."""
+        mask = self._model.body_weldid
+        self._model.body_weldid = self._every_body_moves
+        mjw.kinematics(self._model, self._data)
+        self._model.body_weldid = mask
+
+    @staticmethod
+    def _model_owner(model: Any, name: str) -> tuple[Any, str]:
+        """Return the object that has a model field, and the field's name there (``opt.gravity``: option, gravity)."""
+        return (model.opt, name.removeprefix("opt.")) if name.startswith("opt.") else (model, name)
+
+    def _model_array(self, name: str) -> Any:
+        return getattr(*self._model_owner(self._model, name))
+
+    def _expand(self, name: str) -> None:
+        """Give every world its own values of a model field."""
+        if name in self._expanded:
+            return
+        owner, key = self._model_owner(self._model, name)
+        array = getattr(owner, key, None)
+        spec = type(owner).__dataclass_fields__[key].type if array is not None else None
+        if not isinstance(array, wp.array) or spec.shape[0] != "*":
+            raise CapabilityError(f"{name}: MuJoCo Warp has no such model field per world. Use sim_device=cpu.")
+        with wp.ScopedDevice(self._warp_device):
+            own = wp.empty((self.num_envs, *array.shape[1:]), dtype=array.dtype)
+            wp.synchronize_device()
+        wp.to_torch(own).copy_(wp.to_torch(array))
+        setattr(owner, key, own)
+        self._expanded.add(name)
+        self._forget_graphs()
+
+    def _initial_tensor(self, name: str) -> torch.Tensor:
+        return wp.to_torch(getattr(self._initial, name))
+
+    def _tensor(self, array: Any, last: int | None = None) -> torch.Tensor:
+        """Alias an array, matrices flattened as MuJoCo has them."""
+        tensor = wp.to_torch(array)
+        return tensor if last is None else tensor.view(*array.shape, last)
+
+
+def probe_buffers(model: mujoco.MjModel, max_contacts: int = 0) -> tuple[int, int]:
+    """Return how many contacts and constraint rows a world needs room for.
+
+    The C engine runs a few worlds from randomly disturbed initial states under random controls. Twice the most contacts
+    seen (at least 8) is taken, and no fewer than 1.25 times the pairs of shapes whose bounding spheres touched, for each
+    of which MuJoCo Warp needs an entry whether or not it becomes a contact. Rows: one for each joint and tendon that may
+    have friction or reach a limit, all equality constraints, and those of the contacts.
+
+    Args:
+        model: the compiled model.
+        max_contacts: contacts for which rows are wanted; 0: those of the probe.
+    """
+    pairs = _collision_pairs(model)
+    can_collide = len(pairs) > 0 or model.nflex > 0
+    most_contacts, most_pairs = _probe(model, pairs) if can_collide else (0, 0)
+    slots = max_contacts or (max(8, 2 * most_contacts) if can_collide else 0)
+    dimension = int(max([1, *model.geom_condim, *model.pair_dim, *model.flex_condim]))
+    elliptic = model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC
+    rows_per_contact = dimension if elliptic or dimension == 1 else 2 * (dimension - 1)
+    rows = _equality_rows(model) + model.nv + 2 * model.ntendon + int(np.sum(model.jnt_limited))
+    contacts = max(slots, math.ceil(1.25 * most_pairs))
+    return contacts, max(1, rows + slots * rows_per_contact)
+
+
+def _equality_rows(model: mujoco.MjModel) -> int:
+    """Return the rows of all equality constraints, active or not."""
+    sizes = {int(mujoco.mjtEq.mjEQ_CONNECT): 3, int(mujoco.mjtEq.mjEQ_WELD): 6}
+    rows = sum(sizes.get(int(kind), 1) for kind in model.eq_type)
+    return rows + int(np.sum(model.eq_type == mujoco.mjtEq.mjEQ_FLEX)) * model.nflexedge
+
+
+def _collision_pairs(model: mujoco.MjModel) -> np.ndarray:
+    """Return the ``(n, 2)`` pairs of geoms that may collide: masks, explicit pairs, exclusions and parents considered."""
+    first, second = np.triu_indices(model.ngeom, k=1)
+    masks = (model.geom_contype[first] & model.geom_conaffinity[second]) | (
+        model.geom_contype[second] & model.geom_conaffinity[first]
+    )
+    bodies = model.geom_bodyid[first], model.geom_bodyid[second]
+    welds = model.body_weldid[bodies[0]], model.body_weldid[bodies[1]]
+    parents = model.body_weldid[model.body_parentid[welds[0]]], model.body_weldid[model.body_parentid[welds[1]]]
+    related = (welds[0] != 0) & (welds[1] != 0) & ((welds[0] == parents[1]) | (welds[1] == parents[0]))
+    if model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_FILTERPARENT:
+        related[:] = False
+    still = (model.body_dofnum[welds[0]] == 0) & (model.body_dofnum[welds[1]] == 0)
+    excluded = np.isin((bodies[0] << 16) + bodies[1], model.exclude_signature)
+    chosen = (masks != 0) & (welds[0] != welds[1]) & ~related & ~still & ~excluded
+    explicit = np.stack([model.pair_geom1, model.pair_geom2], axis=1)
+    return np.concatenate([np.stack([first, second], axis=1)[chosen], explicit]).astype(np.int64)
+
+
+def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
+    """Return the most contacts and the most close pairs that a few disturbed worlds had at a time."""
+    random = np.random.default_rng(0)
+    data = mujoco.MjData(model)
+    limited = np.flatnonzero(model.jnt_limited & (model.jnt_type >= mujoco.mjtJoint.mjJNT_SLIDE))
+    addresses = model.jnt_qposadr[limited]
+    bounds = np.tile([-1.0, 1.0], (model.nu, 1))
+    has_limit = model.actuator_forcelimited != 0
+    bounds[model.actuator_ctrladr[has_limit]] = model.actuator_forcerange[has_limit]
+    most_contacts = most_pairs = 0
+    # A disturbed state that blows up would otherwise be written to standard output and to a file.
+    warn = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda _: None)
+    try:
+        for world in range(6):
+            mujoco.mj_resetData(model, data)
+            scale = 0.1 * world
+            mujoco.mj_integratePos(model, data.qpos, random.normal(0.0, scale, model.nv), 1.0)
+            low, high = model.jnt_range[limited].T
+            drawn = random.uniform(low, high)
+            data.qpos[addresses] = data.qpos[addresses] * (1.0 - 2 * scale) + drawn * 2 * scale
+            data.qvel[:] = random.normal(0.0, scale, model.nv)
+            for step in range(250):
+                if step % 10 == 0 and model.nu:
+                    data.ctrl[:] = random.uniform(bounds[:, 0], bounds[:, 1])
+                mujoco.mj_step(model, data)
+                most_contacts = max(most_contacts, data.ncon)
+                if step % 10 == 0:
+                    most_pairs = max(most_pairs, _close_pairs(model, data, pairs))
+    finally:
+        mujoco.set_mju_user_warning(warn)
+    return most_contacts, most_pairs
+
+
+def _close_pairs(model: mujoco.MjModel, data: mujoco.MjData, pairs: np.ndarray) -> int:
+    """Return how many pairs of geoms have bounding spheres that touch; planes have their half-space."""
+    reach = model.geom_rbound + model.geom_margin
+    position, normal = data.geom_xpos, data.geom_xmat[:, 2::3]
+    first, second = pairs[:, 0], pairs[:, 1]
+    offset = position[second] - position[first]
+    gap = np.linalg.norm(offset, axis=1)
+    planes = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE
+    gap = np.where(planes[first], np.sum(normal[first] * offset, axis=1), gap)
+    gap = np.where(planes[second], -np.sum(normal[second] * offset, axis=1), gap)
+    return int(np.sum(gap <= reach[first] + reach[second]))
+
+
+def _checked_device(device: str | torch.device) -> torch.device:
+    """Return the device with its index; raise ConfigError if there is none."""
+    device = torch.device(device)
+    if device.type == "cpu":
+        return device
+    count = torch.cuda.device_count() if device.type == "cuda" else 0
+    index = device.index or 0
+    if index >= count:
+        raise ConfigError(f"device {device}: this machine has {count} CUDA devices. Use sim_device=cpu.")
+    return torch.device("cuda", index)
