@@ -53,13 +53,19 @@ def _load_group_file(folder: Path, name: str) -> DictConfig:
     return typing.cast(DictConfig, OmegaConf.merge(merged, node))
 
 
-def validate(config: DictConfig, spec: "TaskSpec", schema: type[SchemaT] = RunConfig) -> SchemaT:
+def validate(
+    config: DictConfig,
+    spec: "TaskSpec",
+    schema: type[SchemaT] = RunConfig,
+    sections: Mapping[str, type] | None = None,
+) -> SchemaT:
     """Resolve a composed configuration and check it against typed schemas.
 
     Args:
         config: the root of a configuration, from :func:`compose` or from Hydra.
         spec: the record of its task, which names the schema of ``task.env``.
         schema: schema of the root; a program that adds keys extends :class:`RunConfig`.
+        sections: schemas by section name, for sections of ``schema`` whose schema depends on the configuration.
 
     Returns:
         An instance of ``schema``.
@@ -74,7 +80,7 @@ def validate(config: DictConfig, spec: "TaskSpec", schema: type[SchemaT] = RunCo
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     assert isinstance(plain, dict)
-    return _typed(schema, plain, "", {"env": spec.env})
+    return _typed(schema, plain, "", {"env": spec.env, **(sections or {})})
 
 
 def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> Any:
@@ -90,7 +96,7 @@ def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> An
         full = f"{path}.{key}" if path else str(key)
         if key not in fields:
             raise ConfigError(f"{full}: unknown key. {nearest(str(key), fields)}")
-        expected = special.get(key, hints[key])
+        expected = _without_none(special.get(key, hints[key]), value)
         if expected == dict[str, ActorConfig]:
             arguments[key] = {name: _typed(ActorConfig, block, f"{path}.{name}", {}) for name, block in value.items()}
         elif dataclasses.is_dataclass(expected):
@@ -101,6 +107,14 @@ def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> An
         if name not in arguments and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{path}.{name}: a value is needed.".lstrip("."))
     return cls(**arguments)
+
+
+def _without_none(expected: Any, value: Any) -> Any:
+    """Return ``X`` for ``X | None`` unless ``value`` is None, so that messages and sections speak of ``X``."""
+    choices = typing.get_args(expected)
+    if value is not None and type(None) in choices and len(choices) == 2:
+        return choices[0] if choices[1] is type(None) else choices[1]
+    return expected
 
 
 def _collect_actors(values: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

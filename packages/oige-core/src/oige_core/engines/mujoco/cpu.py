@@ -103,6 +103,12 @@ class BatchExecutor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         self._initial.copy_(self._state)
 
+    def initial_field(self, name: str) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        live = self.field(name)
+        offset = (live.data_ptr() - self._state.data_ptr()) // self._state.element_size()
+        return self._initial.as_strided(live.shape, live.stride(), offset)
+
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         if env_ids is None:
@@ -117,7 +123,7 @@ class BatchExecutor:
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        counts = self._batch.warning.sum(axis=0)
+        counts = self._batch.warning[:, :, 1].sum(axis=0)  # columns: last argument, number
         names = (name.removeprefix("mjWARN_").lower() for name in mujoco.mjtWarning.__members__ if "mjWARN" in name)
         return {name: int(count) for name, count in zip(names, counts, strict=False) if count}
 

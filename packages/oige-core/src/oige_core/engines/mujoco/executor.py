@@ -104,6 +104,10 @@ class Executor(Protocol):
         """Remember the current state of every world as the one that :meth:`reset` restores."""
         ...
 
+    def initial_field(self, name: str) -> torch.Tensor:
+        """Return the live, writable values of a state field that :meth:`reset` restores."""
+        ...
+
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """Restore the initial state of worlds and zero their force fields. Refreshed fields are not updated.
 

@@ -1,0 +1,79 @@
+"""Which devices there are and which a configuration means, found out without importing torch."""
+
+import ctypes
+import functools
+import sys
+from dataclasses import dataclass
+
+from oige_core.config.schema import RunConfig
+from oige_core.errors import ConfigError
+
+__all__ = ["Devices", "cuda_device_count", "cuda_device_memory", "resolve_devices"]
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Devices of a run as torch names them: ``cpu`` or ``cuda:<n>``.
+
+    Attributes:
+        simulation: where physics runs.
+        pipeline: where the tensors of observations, rewards and actions live.
+    """
+
+    simulation: str
+    pipeline: str
+
+
+@functools.cache
+def _cuda_driver() -> ctypes.CDLL | None:
+    """Return CUDA's driver library, initialised, or None where there is none or it finds no device."""
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return None
+    return driver if driver.cuInit(0) == 0 else None
+
+
+@functools.cache
+def cuda_device_count() -> int:
+    """Return the number of CUDA devices that this process may use (``CUDA_VISIBLE_DEVICES`` counts)."""
+    driver = _cuda_driver()
+    count = ctypes.c_int(0)
+    if driver is None or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def cuda_device_memory(index: int) -> int | None:
+    """Return the memory of CUDA device ``index`` in bytes, or None when the driver does not tell."""
+    driver = _cuda_driver()
+    device, total = ctypes.c_int(0), ctypes.c_size_t(0)
+    if driver is None or driver.cuDeviceGet(ctypes.byref(device), index) != 0:
+        return None
+    return total.value if driver.cuDeviceTotalMem_v2(ctypes.byref(total), device) == 0 else None
+
+
+def resolve_devices(config: RunConfig) -> Devices:
+    """Return the devices that ``sim_device``, ``pipeline`` and ``device_id`` mean on this machine.
+
+    ``auto`` is CUDA device ``device_id`` where there is a CUDA device, else the CPU; for ``pipeline`` it is the device
+    of the simulation.
+
+    Raises:
+        ConfigError: a device is asked for that this machine lacks.
+    """
+    simulation = _resolve("sim_device", config.sim_device, config.device_id)
+    pipeline = simulation if config.pipeline == "auto" else _resolve("pipeline", config.pipeline, config.device_id)
+    return Devices(simulation=simulation, pipeline=pipeline)
+
+
+def _resolve(key: str, value: str, device_id: int) -> str:
+    count = cuda_device_count()
+    if value == "cpu" or (value == "auto" and count == 0):
+        return "cpu"
+    if count == 0:
+        raise ConfigError(f"{key}={value}: this machine has no CUDA device; use {key}=cpu or {key}=auto.")
+    if device_id >= count:
+        raise ConfigError(f"device_id={device_id}: expected a number below {count}, the number of CUDA devices here.")
+    return f"cuda:{device_id}"

@@ -1,0 +1,422 @@
+"""From a scene to one ``MjModel``, and the table of where each element of the scene lies in it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import mujoco
+import numpy as np
+
+from oige_core.config import MujocoConfig
+from oige_core.errors import CapabilityError, OigeError, nearest
+from oige_core.scene.assets import Drive
+from oige_core.scene.scene import (
+    ArticulationElement,
+    GroundPlaneElement,
+    HeightFieldElement,
+    LinkSet,
+    RigidElement,
+    Scene,
+)
+
+__all__ = ["NO_LIMIT", "ArticulationLayout", "CompiledScene", "compile_scene", "select_names"]
+
+NO_LIMIT = 1e30
+"""Written in place of an infinite bound, in single precision too."""
+
+# A body with some compensation at compile time is one whose compensation can be changed at run time.
+_GRAVITY_COMPENSATION_OFF = 1e-12
+
+_SHAPES = {
+    "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
+    "box": mujoco.mjtGeom.mjGEOM_BOX,
+    "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
+    "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
+}
+
+_SELF_COLLISION_BITS = 31
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass
+class ArticulationLayout:
+    """Where an articulation lies in the model. Orders are breadth first.
+
+    Attributes:
+        body_names: link names without the articulation's prefix.
+        body_ids: ids of the links.
+        dof_names: joint names without the prefix.
+        joint_ids: ids of the joints.
+        qpos: addresses of the joints in ``qpos``.
+        dofs: addresses of the joints in ``qvel``.
+        actuators: ids of the joints' drives.
+        drives: the joints' drives.
+        floating: whether the root has a free joint.
+        root_qpos: address of the free joint in ``qpos``.
+        root_dof: address of the free joint in ``qvel``.
+        tendon_names: names of fixed tendons without the prefix.
+        tendon_ids: ids of the fixed tendons.
+        force_sensors: addresses in ``sensordata`` of each link's joint force and torque; empty if not tracked.
+        ancestors: ``(bodies, dofs)``; whether a joint moves a link.
+    """
+
+    body_names: list[str]
+    body_ids: list[int]
+    dof_names: list[str]
+    joint_ids: list[int]
+    qpos: list[int]
+    dofs: list[int]
+    actuators: list[int]
+    drives: list[Drive]
+    floating: bool
+    root_qpos: int
+    root_dof: int
+    tendon_names: list[str]
+    tendon_ids: list[int]
+    force_sensors: list[tuple[int, int]]
+    ancestors: np.ndarray
+
+
+@dataclass
+class CompiledScene:
+    """A model, and where the elements of its scene are.
+
+    Attributes:
+        model: the model.
+        qpos: initial ``qpos``.
+        articulations: layouts by name.
+        bodies: body ids by name of a rigid element or of a set of links.
+        contact_sensors: addresses in ``sensordata`` by body id.
+    """
+
+    spec: mujoco.MjSpec
+    model: mujoco.MjModel
+    qpos: np.ndarray
+    articulations: dict[str, ArticulationLayout] = field(default_factory=dict)
+    bodies: dict[str, list[int]] = field(default_factory=dict)
+    contact_sensors: dict[int, int] = field(default_factory=dict)
+
+
+def compile_scene(scene: Scene) -> CompiledScene:
+    """Compile a scene.
+
+    Raises:
+        OigeError: an asset is invalid; the message names the element.
+    """
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    _set_options(spec, scene)
+    masks = _collision_masks(scene)
+    for element in scene.elements.values():
+        match element:
+            case GroundPlaneElement():
+                _add_ground_plane(spec, element)
+            case HeightFieldElement():
+                _add_height_field(spec, element)
+            case RigidElement():
+                _add_rigid(spec, element, masks[element.name])
+            case ArticulationElement():
+                _add_articulation(spec, element, masks[element.name])
+    tracked = _tracked_bodies(spec, scene)
+    for name in tracked:
+        _add_contact_sensor(spec, name)
+    try:
+        model = spec.compile()
+    except ValueError as error:
+        raise OigeError(f"scene of {', '.join(scene.elements)}: MuJoCo cannot compile it: {error}") from error
+    compiled = CompiledScene(spec=spec, model=model, qpos=model.qpos0.copy())
+    for element in scene.elements.values():
+        if isinstance(element, ArticulationElement):
+            compiled.articulations[element.name] = _layout(model, element)
+            _set_initial_joints(compiled, element)
+        elif isinstance(element, RigidElement):
+            compiled.bodies[element.name] = [model.body(element.name).id]
+    for link_set in scene.link_sets:
+        compiled.bodies[link_set.name] = [
+            model.body(_prefixed(link_set.articulation, name)).id
+            for name in _link_names(compiled.articulations[link_set.articulation].body_names, link_set)
+        ]
+    for name in tracked:
+        compiled.contact_sensors[model.body(name).id] = int(model.sensor(f"{name}:contact").adr[0])
+    return compiled
+
+
+def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) -> list[str]:
+    """Return the names that a list names, or that a regular expression matches in full.
+
+    Raises:
+        OigeError: a name is unknown, or nothing matches.
+    """
+    if isinstance(pattern, str):
+        chosen = [name for name in names if re.fullmatch(pattern, name)]
+        if not chosen:
+            raise OigeError(f"{what} '{pattern}': matches none. {nearest(pattern, names)}")
+        return chosen
+    for name in pattern:
+        if name not in names:
+            raise OigeError(f"{what} '{name}': unknown. {nearest(name, names)}")
+    return list(pattern)
+
+
+def _prefixed(element: str, name: str) -> str:
+    return f"{element}/{name}"
+
+
+def _first_match(patterns: Mapping[str, ValueT], name: str, default: ValueT) -> ValueT:
+    for pattern, value in patterns.items():
+        if re.fullmatch(pattern, name):
+            return value
+    return default
+
+
+def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:
+    config: MujocoConfig = scene.sim.mujoco
+    option = spec.option
+    option.timestep = scene.sim.dt / scene.sim.substeps
+    option.gravity = scene.sim.gravity
+    option.integrator = {
+        "euler": mujoco.mjtIntegrator.mjINT_EULER,
+        "implicit": mujoco.mjtIntegrator.mjINT_IMPLICIT,
+        "implicitfast": mujoco.mjtIntegrator.mjINT_IMPLICITFAST,
+        "rk4": mujoco.mjtIntegrator.mjINT_RK4,
+    }[config.integrator]
+    option.cone = {"elliptic": mujoco.mjtCone.mjCONE_ELLIPTIC, "pyramidal": mujoco.mjtCone.mjCONE_PYRAMIDAL}[config.cone]
+    option.solver = {"newton": mujoco.mjtSolver.mjSOL_NEWTON, "cg": mujoco.mjtSolver.mjSOL_CG}[config.solver]
+    option.iterations = config.iterations
+    option.ls_iterations = config.ls_iterations
+    option.tolerance = config.tolerance
+    option.impratio = config.impratio
+
+
+def _collision_masks(scene: Scene) -> dict[str, tuple[int, int]]:
+    """Give each moving element a bit of its own: it collides with everything, with itself only where that is wanted."""
+    moving = [e for e in scene.elements.values() if isinstance(e, ArticulationElement | RigidElement)]
+    if len(moving) >= _SELF_COLLISION_BITS:
+        raise CapabilityError(
+            f"the scene has {len(moving)} moving elements: the embedded engine takes up to {_SELF_COLLISION_BITS - 1}."
+        )
+    everything = (1 << _SELF_COLLISION_BITS) - 1
+    masks = {}
+    for index, element in enumerate(moving):
+        own = 1 << (index + 1)
+        masks[element.name] = (own, everything if element.actor.enable_self_collisions == 1 else everything & ~own)
+    return masks
+
+
+def _add_ground_plane(spec: mujoco.MjSpec, element: GroundPlaneElement) -> None:
+    spec.worldbody.add_geom(
+        name=element.name,
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[0, 0, 1],
+        pos=[0, 0, element.height],
+        friction=[element.material.friction, 0.005, 0.0001],
+        rgba=element.material.color,
+    )
+
+
+def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
+    heights = element.heights
+    rows, columns = heights.shape
+    low = float(heights.min())
+    span = max(float(heights.max()) - low, 1e-6)
+    half_x = 0.5 * (rows - 1) * element.horizontal_scale
+    half_y = 0.5 * (columns - 1) * element.horizontal_scale
+    # MuJoCo's rows run along y and its columns along x; the thickness below the lowest point keeps feet from tunnelling.
+    spec.add_hfield(
+        name=element.name,
+        nrow=columns,
+        ncol=rows,
+        size=[half_x, half_y, span, 1.0],
+        userdata=((heights - low) / span).T.ravel(),
+    )
+    x, y, z = element.origin
+    spec.worldbody.add_geom(
+        name=element.name,
+        type=mujoco.mjtGeom.mjGEOM_HFIELD,
+        hfieldname=element.name,
+        pos=[x + half_x, y + half_y, z + low],
+        friction=[element.material.friction, 0.005, 0.0001],
+        rgba=element.material.color,
+    )
+
+
+def _add_rigid(spec: mujoco.MjSpec, element: RigidElement, masks: tuple[int, int]) -> None:
+    body = spec.worldbody.add_body(
+        name=element.name, pos=element.position, quat=element.orientation, mocap=element.kinematic
+    )
+    if not element.kinematic:
+        body.add_freejoint()
+    size = {
+        "sphere": lambda radius: [radius, 0, 0],
+        "box": lambda x, y, z: [x / 2, y / 2, z / 2],
+        "capsule": lambda radius, length: [radius, length / 2, 0],
+        "cylinder": lambda radius, length: [radius, length / 2, 0],
+    }[element.shape](*element.size)
+    contype, conaffinity = masks if element.collision else (0, 0)
+    geom = body.add_geom(
+        type=_SHAPES[element.shape],
+        size=size,
+        density=element.density,
+        contype=contype,
+        conaffinity=conaffinity,
+        friction=[element.material.friction, 0.005, 0.0001],
+        rgba=element.material.color,
+    )
+    if element.mass is not None:
+        geom.mass = element.mass
+    _prepare_gravity([body], element.disable_gravity)
+
+
+def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: tuple[int, int]) -> None:
+    source = element.asset.mjcf
+    try:
+        if isinstance(source, Path):
+            asset = mujoco.MjSpec.from_file(str(source))
+        else:
+            asset = mujoco.MjSpec.from_string(source)
+    except (ValueError, OSError) as error:
+        raise OigeError(f"articulation '{element.name}': MuJoCo cannot read its MJCF: {error}") from error
+    roots = asset.worldbody.bodies
+    if len(roots) != 1:
+        raise OigeError(f"articulation '{element.name}': its MJCF has {len(roots)} root bodies, expected one.")
+    for actuator in list(asset.actuators):
+        asset.delete(actuator)
+    for sensor in list(asset.sensors):
+        asset.delete(sensor)
+    for geom in asset.geoms:
+        if geom.contype or geom.conaffinity:
+            geom.contype, geom.conaffinity = masks
+        if element.actor.density > 0:
+            geom.density = element.actor.density
+    _prepare_gravity(asset.bodies[1:], element.disable_gravity)
+    frame = spec.worldbody.add_frame(pos=element.position, quat=element.orientation)
+    roots[0].pos, roots[0].quat = [0, 0, 0], [1, 0, 0, 0]
+    frame.attach_body(roots[0], _prefixed(element.name, ""), "")
+    prefix = _prefixed(element.name, "")
+    for joint in spec.joints:
+        if joint.name.startswith(prefix) and joint.type != mujoco.mjtJoint.mjJNT_FREE:
+            _add_drive(spec, joint, _first_match(element.asset.drives, joint.name.removeprefix(prefix), Drive()))
+    if element.track_joint_forces:
+        for body in spec.bodies:
+            if body.name.startswith(prefix):
+                _add_joint_force_sensors(spec, body)
+
+
+def _add_drive(spec: mujoco.MjSpec, joint: "mujoco.MjsJoint", drive: Drive) -> None:
+    """Add ``force = ctrl − stiffness · q − damping · q̇`` within bounds; ``ctrl`` carries targets and effort."""
+    bound = min(drive.max_effort, NO_LIMIT)
+    actuator = spec.add_actuator(
+        name=joint.name,
+        target=joint.name,
+        trntype=mujoco.mjtTrn.mjTRN_JOINT,
+        gaintype=mujoco.mjtGain.mjGAIN_FIXED,
+        biastype=mujoco.mjtBias.mjBIAS_AFFINE,
+        forcelimited=mujoco.mjtLimited.mjLIMITED_TRUE,
+        ctrllimited=mujoco.mjtLimited.mjLIMITED_FALSE,
+        forcerange=[-bound, bound],
+    )
+    actuator.gainprm[0] = 1.0
+    actuator.biasprm[1] = -drive.stiffness
+    actuator.biasprm[2] = -drive.damping
+
+
+def _add_joint_force_sensors(spec: mujoco.MjSpec, body: "mujoco.MjsBody") -> None:
+    anchor = body.joints[0].pos if body.joints else [0, 0, 0]
+    site = body.add_site(name=f"{body.name}:joint", pos=anchor, group=5, rgba=[0, 0, 0, 0])
+    for kind, sensor in (("force", mujoco.mjtSensor.mjSENS_FORCE), ("torque", mujoco.mjtSensor.mjSENS_TORQUE)):
+        spec.add_sensor(
+            name=f"{body.name}:joint_{kind}", type=sensor, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name
+        )
+
+
+def _add_contact_sensor(spec: mujoco.MjSpec, body: str) -> None:
+    """Measure the net contact force on a body, in the world frame."""
+    sensor = spec.add_sensor(
+        name=f"{body}:contact",
+        type=mujoco.mjtSensor.mjSENS_CONTACT,
+        objtype=mujoco.mjtObj.mjOBJ_BODY,
+        objname=body,
+    )
+    sensor.intprm[:3] = [1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE), 3, 1]  # force; reduced to the net; one slot
+
+
+def _prepare_gravity(bodies: Iterable["mujoco.MjsBody"], disable_gravity: bool | None) -> None:
+    if disable_gravity is not None:
+        for body in bodies:
+            body.gravcomp = 1.0 if disable_gravity else _GRAVITY_COMPENSATION_OFF
+
+
+def _tracked_bodies(spec: mujoco.MjSpec, scene: Scene) -> list[str]:
+    """Names of bodies whose contact forces are measured, each once."""
+    names: dict[str, None] = {}
+    for element in scene.elements.values():
+        if isinstance(element, RigidElement) and element.track_contact_forces:
+            names[element.name] = None
+    for link_set in scene.link_sets:
+        if link_set.track_contact_forces:
+            prefix = _prefixed(link_set.articulation, "")
+            links = [body.name.removeprefix(prefix) for body in spec.bodies if body.name.startswith(prefix)]
+            names.update((prefix + link, None) for link in _link_names(links, link_set))
+    return list(names)
+
+
+def _link_names(names: Sequence[str], link_set: LinkSet) -> list[str]:
+    return select_names(link_set.links, names, f"links of '{link_set.articulation}'")
+
+
+def _layout(model: mujoco.MjModel, element: ArticulationElement) -> ArticulationLayout:
+    prefix = _prefixed(element.name, "")
+    root = next(i for i in range(1, model.nbody) if model.body(i).name.startswith(prefix))
+    bodies = [root]
+    for body in bodies:  # grows while it is walked: breadth first
+        bodies.extend(child for child in range(body + 1, model.nbody) if model.body_parentid[child] == body)
+    joints = [
+        joint
+        for body in bodies
+        for joint in range(model.body_jntadr[body], model.body_jntadr[body] + model.body_jntnum[body])
+        if model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE
+    ]
+    for joint in joints:
+        if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_BALL:
+            raise OigeError(f"articulation '{element.name}': joint '{model.joint(joint).name}' is a ball; use three hinges.")
+    dof_names = [model.joint(joint).name.removeprefix(prefix) for joint in joints]
+    for pattern in [*element.asset.drives, *element.asset.joint_positions]:
+        select_names(pattern, dof_names, f"joints of '{element.name}'")
+    floating = bool(model.body_jntnum[root]) and model.jnt_type[model.body_jntadr[root]] == mujoco.mjtJoint.mjJNT_FREE
+    root_joint = model.body_jntadr[root] if floating else 0
+    tendons = [tendon for tendon in range(model.ntendon) if model.tendon(tendon).name.startswith(prefix)]
+    sensors = [
+        (int(model.sensor(f"{model.body(b).name}:joint_force").adr[0]), int(model.sensor(f"{model.body(b).name}:joint_torque").adr[0]))
+        for b in (bodies if element.track_joint_forces else [])
+    ]
+    ancestors = np.zeros((len(bodies), len(joints)), dtype=bool)
+    for row, body in enumerate(bodies):
+        while body not in (0, model.body_parentid[root]):
+            ancestors[row] |= np.asarray([model.jnt_bodyid[joint] == body for joint in joints], dtype=bool)
+            body = model.body_parentid[body]
+    return ArticulationLayout(
+        body_names=[model.body(body).name.removeprefix(prefix) for body in bodies],
+        body_ids=[int(body) for body in bodies],
+        dof_names=dof_names,
+        joint_ids=[int(joint) for joint in joints],
+        qpos=[int(model.jnt_qposadr[joint]) for joint in joints],
+        dofs=[int(model.jnt_dofadr[joint]) for joint in joints],
+        actuators=[int(model.actuator(model.joint(joint).name).id) for joint in joints],
+        drives=[_first_match(element.asset.drives, name, Drive()) for name in dof_names],
+        floating=floating,
+        root_qpos=int(model.jnt_qposadr[root_joint]) if floating else -1,
+        root_dof=int(model.jnt_dofadr[root_joint]) if floating else -1,
+        tendon_names=[model.tendon(tendon).name.removeprefix(prefix) for tendon in tendons],
+        tendon_ids=tendons,
+        force_sensors=sensors,
+        ancestors=ancestors,
+    )
+
+
+def _set_initial_joints(compiled: CompiledScene, element: ArticulationElement) -> None:
+    layout = compiled.articulations[element.name]
+    for name, address in zip(layout.dof_names, layout.qpos, strict=True):
+        compiled.qpos[address] = _first_match(element.asset.joint_positions, name, compiled.qpos[address])

@@ -1,0 +1,240 @@
+"""The embedded engine: a scene compiled to one MuJoCo model, run by an executor, read through views."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
+from oige_core.engines.mujoco.cpu import BatchExecutor
+from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, Executor
+from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidView
+from oige_core.errors import OigeError
+from oige_core.scene.scene import ArticulationElement, LinkSet, RigidElement, Scene
+from oige_core.views import Indices
+
+__all__ = ["MujocoEngine"]
+
+
+class MujocoEngine:
+    """Simulates worlds with MuJoCo; see :class:`~oige_core.engines.base.Engine`.
+
+    Args:
+        num_envs: number of worlds.
+        device: ``cpu`` for the C engine, ``cuda:N`` for MuJoCo Warp.
+        num_threads: threads of the C engine; 0: one per core.
+        executor: makes the executor from the compiled scene; by default the device decides.
+    """
+
+    name = "MuJoCo"
+    capabilities = frozenset({"contact_forces", "fixed_tendons", "height_field", "joint_forces"})
+
+    def __init__(
+        self,
+        num_envs: int,
+        device: torch.device | str = "cpu",
+        num_threads: int = 0,
+        executor: Callable[[CompiledScene, Scene], Executor] | None = None,
+    ) -> None:
+        self.num_envs = num_envs
+        self.device = torch.device(device)
+        self.physics_dt = 0.0
+        self._num_threads = num_threads
+        self._make_executor = executor or self._default_executor
+        self._views: list[MujocoArticulationView | MujocoRigidView] = []
+        self._compiled: CompiledScene | None = None
+        self._executor: Executor | None = None
+        self._solver_substeps = 1
+        self._stale_worlds: list[torch.Tensor] = []
+        self._all_stale = True
+        self._refresh_in_step = False
+        self._refreshed_was_read = False
+        self._wrenches_pending = False
+        self._known_fields: set[str] = set()
+
+    # What a scene needs
+
+    def create_articulation_view(self, element: ArticulationElement) -> MujocoArticulationView:
+        """See :class:`~oige_core.scene.scene.ViewFactory`."""
+        view = MujocoArticulationView(self, element.name)
+        self._views.append(view)
+        return view
+
+    def create_rigid_view(self, element: RigidElement) -> MujocoRigidView:
+        """See :class:`~oige_core.scene.scene.ViewFactory`."""
+        return self._create_rigid_view(element.name)
+
+    def create_link_view(self, links: LinkSet) -> MujocoRigidView:
+        """See :class:`~oige_core.scene.scene.ViewFactory`."""
+        return self._create_rigid_view(links.name)
+
+    def _create_rigid_view(self, name: str) -> MujocoRigidView:
+        view = MujocoRigidView(self, name)
+        self._views.append(view)
+        return view
+
+    # Life cycle
+
+    def build(self, scene: Scene) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        if self._executor is not None:
+            raise OigeError("the engine is built already; make a new one for another scene.")
+        scene.check_actors()
+        self._compiled = compile_scene(scene)
+        self.physics_dt = scene.sim.dt
+        self._solver_substeps = scene.sim.substeps
+        self._executor = self._make_executor(self._compiled, scene)
+        self.device = self._executor.device
+        self._executor.field("qpos").copy_(torch.as_tensor(self._compiled.qpos))
+        for view in self._views:
+            view.bind()
+        self._executor.save_initial_state()
+
+    def step(self, n_substeps: int = 1) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        # A task that reads refreshed fields after a step will do so after the next: the two are cheaper in one call.
+        self._refresh_in_step = self._refreshed_was_read
+        self._refreshed_was_read = False
+        self.executor.step(n_substeps * self._solver_substeps, refresh=self._refresh_in_step)
+        self._all_stale = not self._refresh_in_step
+        self._stale_worlds.clear()
+        if self._wrenches_pending:
+            self.executor.field("xfrc_applied").zero_()
+            self._wrenches_pending = False
+
+    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        self.executor.reset(env_ids)
+        for view in self._views:
+            view.reset_targets(env_ids)
+        self.mark_stale(env_ids)
+
+    def problems(self) -> dict[str, int]:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.executor.problems()
+
+    def close(self) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+    def get_gravity(self) -> torch.Tensor:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.executor.model_field("opt.gravity").to(torch.float32, copy=True)
+
+    def set_gravity(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        worlds = self.world_indices(indices)
+        gravity = self.executor.model_field("opt.gravity")
+        gravity[slice(None) if worlds is None else worlds] = values.to(gravity)
+        self.executor.model_changed(["opt.gravity"], worlds)
+        self.mark_stale(worlds)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return {
+            "executor": self.executor.state_dict(),
+            "views": {view.name: view.state_dict() for view in self._views},
+            "wrenches_pending": self._wrenches_pending,
+            "refresh_in_step": self._refresh_in_step,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        self.executor.load_state_dict(state["executor"])
+        for view in self._views:
+            view.load_state_dict(state["views"][view.name])
+        self._wrenches_pending = state["wrenches_pending"]
+        self._refresh_in_step = state["refresh_in_step"]
+        self.mark_stale(None)
+
+    # What views need
+
+    @property
+    def executor(self) -> Executor:
+        """The executor of the built worlds."""
+        if self._executor is None:
+            raise OigeError("the engine is not built (or closed): views can be used after set_up_scene, not in it.")
+        return self._executor
+
+    @property
+    def compiled(self) -> CompiledScene:
+        """The compiled scene."""
+        if self._compiled is None:
+            raise OigeError("the engine is not built: views can be used after set_up_scene, not in it.")
+        return self._compiled
+
+    def world_indices(self, indices: Indices) -> torch.Tensor | None:
+        """Return world indices as an int64 tensor on the device; None stands for all worlds."""
+        if indices is None:
+            return None
+        return torch.as_tensor(indices, dtype=torch.int64, device=self.device)
+
+    def set_initial_joint_state(
+        self,
+        qpos: slice | torch.Tensor,
+        dofs: slice | torch.Tensor,
+        positions: torch.Tensor | None,
+        velocities: torch.Tensor | None,
+    ) -> None:
+        """Change the joint state that a reset restores; the current state stays."""
+        for name, columns, values in (("qpos", qpos, positions), ("qvel", dofs, velocities)):
+            if values is not None:
+                initial = self.executor.initial_field(name)
+                initial[:, columns] = values.to(initial)
+
+    def mark_stale(self, env_ids: torch.Tensor | None) -> None:
+        """Say that positions or velocities of worlds were written, so that refreshed fields no longer fit."""
+        if env_ids is None:
+            self._all_stale = True
+        elif not self._all_stale:
+            self._stale_worlds.append(env_ids)
+
+    def mark_wrenches(self) -> None:
+        """Say that external wrenches were written; they act during the next step alone."""
+        self._wrenches_pending = True
+
+    def fresh(self, name: str) -> torch.Tensor:
+        """Return a refreshed field, true of the current state."""
+        assert name in REFRESHED_FIELDS
+        values = self.executor.field(name)
+        self._make_fresh(name)
+        return values
+
+    def fresh_mass_matrix(self) -> torch.Tensor:
+        """Return the joint-space inertia, true of the current state."""
+        self.executor.mass_matrix()
+        self._make_fresh("M")
+        return self.executor.mass_matrix()
+
+    def force(self, name: str) -> torch.Tensor:
+        """Return a force field, as the last physics step left it."""
+        assert name in FORCE_FIELDS
+        return self.executor.field(name)
+
+    def _make_fresh(self, name: str) -> None:
+        self._refreshed_was_read = True
+        if name not in self._known_fields:  # the executor has not computed it yet
+            self._known_fields.add(name)
+            self._all_stale = True
+        if self._all_stale or (self._stale_worlds and self.device.type == "cuda"):
+            self.executor.refresh()
+        elif self._stale_worlds:
+            self.executor.refresh(torch.unique(torch.cat(self._stale_worlds)))
+        self._all_stale = False
+        self._stale_worlds.clear()
+
+    def _default_executor(self, compiled: CompiledScene, scene: Scene) -> Executor:
+        if self.device.type == "cpu":
+            return BatchExecutor(compiled.model, self.num_envs, self._num_threads)
+        from oige_core.engines.mujoco.cuda import WarpExecutor
+
+        config = scene.sim.mujoco
+        return WarpExecutor(
+            compiled.model,
+            self.num_envs,
+            device=str(self.device),
+            max_contacts=config.max_contacts,
+            max_constraints=config.max_constraints,
+        )

@@ -1,0 +1,921 @@
+"""Views on the embedded engine, in torch, on top of either executor."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from oige_core.engines.mujoco.compile import NO_LIMIT, ArticulationLayout
+from oige_core.errors import CapabilityError, OigeError, nearest
+from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
+from oige_core.views import Indices
+
+if TYPE_CHECKING:
+    from oige_core.engines.mujoco.engine import MujocoEngine
+
+__all__ = ["MujocoArticulationView", "MujocoRigidView"]
+
+Columns = slice | torch.Tensor
+
+
+def _columns(addresses: list[int], device: torch.device) -> Columns:
+    """Return a slice where addresses are consecutive (an alias, and much faster), else an index tensor."""
+    if addresses and addresses == list(range(addresses[0], addresses[0] + len(addresses))):
+        return slice(addresses[0], addresses[0] + len(addresses))
+    return torch.tensor(addresses, dtype=torch.int64, device=device)
+
+
+def _float(values: torch.Tensor, clone: bool) -> torch.Tensor:
+    """Return values in float32; a copy where that is asked for."""
+    return values.to(torch.float32, copy=clone)
+
+
+class _View:
+    """What both kinds of view share: indexing, bodies and their model fields."""
+
+    def __init__(self, engine: "MujocoEngine", name: str) -> None:
+        self.name = name
+        self._engine = engine
+        self._body_ids: list[int] = []
+
+    @property
+    def count(self) -> int:
+        """Number of worlds."""
+        return self._engine.num_envs
+
+    def _index(self, indices: Indices) -> torch.Tensor | None:
+        return self._engine.world_indices(indices)
+
+    def _read(
+        self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None, clone: bool = True
+    ) -> torch.Tensor:
+        """Return ``values[worlds][:, columns]`` in float32."""
+        selected = values[:, columns] if worlds is None else values[worlds][:, columns]
+        return _float(selected, clone)
+
+    def _write(self, target: torch.Tensor, columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+        """Set ``target[worlds][:, columns]``."""
+        values = torch.as_tensor(values, device=target.device).to(target.dtype)
+        if worlds is None:
+            target[:, columns] = values
+        elif isinstance(columns, slice):
+            target[worlds, columns] = values
+        else:
+            target[worlds[:, None], columns] = values
+
+    def _read_model(self, name: str, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
+        return self._read(self._engine.executor.model_field(name), columns, worlds)
+
+    def _write_model(self, names: dict[str, torch.Tensor], columns: Columns, worlds: torch.Tensor | None) -> None:
+        """Write model fields and what follows from them."""
+        executor = self._engine.executor
+        for name, values in names.items():
+            self._write(executor.model_field(name), columns, values, worlds)
+        executor.model_changed(names, worlds)
+        self._engine.mark_stale(worlds)
+
+    # Bodies; ``columns`` picks body ids
+
+    def _body_inertias(self, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
+        moments = self._read_model("body_inertia", columns, worlds)
+        axes = quat_to_matrix(self._read_model("body_iquat", columns, worlds))
+        return (axes * moments.unsqueeze(-2) @ axes.transpose(-1, -2)).flatten(-2)
+
+    def _set_body_inertias(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
+        matrices = values.reshape(*values.shape[:-1], 3, 3).double()
+        if not torch.allclose(matrices, matrices.transpose(-1, -2), rtol=1e-4, atol=1e-9):
+            raise OigeError(f"inertias of '{self.name}': expected symmetric matrices.")
+        moments, axes = torch.linalg.eigh(matrices)
+        if not bool((moments > 0).all()):
+            raise OigeError(f"inertias of '{self.name}': expected positive definite matrices.")
+        axes = axes * torch.linalg.det(axes).sign()[..., None, None]  # a rotation, not a reflection
+        self._write_model({"body_inertia": moments, "body_iquat": _matrix_to_quat(axes)}, columns, worlds)
+
+    def _gravity_disabled(self, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
+        return self._read_model("body_gravcomp", columns, worlds) > 0.5
+
+    def _set_gravity_disabled(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
+        if not all(self._engine.compiled.model.body_gravcomp[body] > 0 for body in self._body_ids):
+            raise CapabilityError(
+                f"'{self.name}': gravity cannot be switched per body; add it to the scene with disable_gravity=False (or True)."
+            )
+        self._write_model({"body_gravcomp": torch.as_tensor(values).to(torch.float32)}, columns, worlds)
+
+    def _body_velocities(self, columns: Columns, worlds: torch.Tensor | None, root_body: int) -> torch.Tensor:
+        """Velocities of body origins; MuJoCo gives them about the centre of mass of the whole tree."""
+        velocity = self._read(self._engine.fresh("cvel"), columns, worlds, clone=False)
+        centre = self._read(self._engine.fresh("subtree_com"), slice(root_body, root_body + 1), worlds, clone=False)
+        position = self._read(self._engine.fresh("xpos"), columns, worlds, clone=False)
+        angular, linear = velocity[..., :3], velocity[..., 3:]
+        return torch.cat((linear + torch.linalg.cross(angular, position - centre), angular), dim=-1)
+
+
+class _FreeJoint:
+    """Pose and velocity of a body with a free joint, straight from the state.
+
+    MuJoCo keeps the linear velocity in the world frame and the angular velocity in the body frame.
+    """
+
+    def __init__(self, view: _View, engine: "MujocoEngine", qpos: int, dof: int) -> None:
+        self._view = view
+        self._qpos = engine.executor.field("qpos")[:, qpos : qpos + 7]
+        self._qvel = engine.executor.field("qvel")[:, dof : dof + 6]
+
+    def poses(self, worlds: torch.Tensor | None, clone: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        qpos = self._qpos if worlds is None else self._qpos[worlds]
+        return _float(qpos[:, :3], clone), _float(qpos[:, 3:], clone)
+
+    def set_poses(
+        self, positions: torch.Tensor | None, orientations: torch.Tensor | None, worlds: torch.Tensor | None
+    ) -> None:
+        rows = slice(None) if worlds is None else worlds
+        if orientations is not None:
+            # The world angular velocity stays when the body is turned.
+            angular = self.velocities(worlds)[:, 3:]
+            self._qpos[rows, 3:] = orientations.to(self._qpos.dtype)
+            self._qvel[rows, 3:] = quat_apply_inverse(orientations.to(angular), angular).to(self._qvel.dtype)
+        if positions is not None:
+            self._qpos[rows, :3] = positions.to(self._qpos.dtype)
+
+    def velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
+        qvel = _float(self._qvel if worlds is None else self._qvel[worlds], clone=False)
+        return torch.cat((qvel[:, :3], quat_apply(self.poses(worlds, clone=False)[1], qvel[:, 3:])), dim=-1)
+
+    def linear_velocities(self, worlds: torch.Tensor | None, clone: bool) -> torch.Tensor:
+        return _float(self._qvel[:, :3] if worlds is None else self._qvel[worlds, :3], clone)
+
+    def set_linear_velocities(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+        self._qvel[slice(None) if worlds is None else worlds, :3] = values.to(self._qvel.dtype)
+
+    def set_angular_velocities(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+        rows = slice(None) if worlds is None else worlds
+        orientations = self._qpos[rows, 3:]
+        self._qvel[rows, 3:] = quat_apply_inverse(orientations, values.to(orientations.dtype))
+
+
+class MujocoRigidView(_View):
+    """Rigid bodies, or links of an articulation; see :class:`~oige_core.views.RigidPrimView`."""
+
+    def bind(self) -> None:
+        """Find the bodies in the built model."""
+        engine, model = self._engine, self._engine.compiled.model
+        self._body_ids = engine.compiled.bodies[self.name]
+        self._single = len(self._body_ids) == 1
+        self._bodies = _columns(self._body_ids, engine.device)
+        first = self._body_ids[0]
+        self._root = int(model.body_rootid[first])
+        self._mocap = int(model.body_mocapid[first])
+        joint = int(model.body_jntadr[first])
+        is_free = joint >= 0 and model.jnt_type[joint] == 0  # mjJNT_FREE
+        self._free = (
+            _FreeJoint(self, engine, int(model.jnt_qposadr[joint]), int(model.jnt_dofadr[joint]))
+            if is_free and self._single
+            else None
+        )
+        sensors = engine.compiled.contact_sensors
+        self._contacts: torch.Tensor | None = None
+        if all(body in sensors for body in self._body_ids):
+            addresses = [[sensors[body] + axis for axis in range(3)] for body in self._body_ids]
+            self._contacts = torch.tensor(addresses, device=engine.device)
+            engine.force("sensordata")
+        self._geoms = torch.tensor(
+            [geom for geom in range(model.ngeom) if model.geom_bodyid[geom] in self._body_ids], device=engine.device
+        )
+
+    def reset_targets(self, env_ids: torch.Tensor | None) -> None:
+        """Rigid bodies have no targets."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rigid bodies keep nothing beside the executor."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Rigid bodies keep nothing beside the executor."""
+
+    def _squeeze(self, values: torch.Tensor) -> torch.Tensor:
+        return values.squeeze(1) if self._single else values
+
+    def _unsqueeze(self, values: torch.Tensor, like: torch.Tensor | None = None) -> torch.Tensor:
+        values = torch.as_tensor(values, dtype=torch.float32, device=self._engine.device)
+        return values.unsqueeze(1) if self._single else values
+
+    def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        if self._free is not None:
+            return self._free.poses(worlds, clone)
+        if self._mocap >= 0:
+            executor, column = self._engine.executor, slice(self._mocap, self._mocap + 1)
+            return (
+                self._read(executor.field("mocap_pos"), column, worlds, clone).squeeze(1),
+                self._read(executor.field("mocap_quat"), column, worlds, clone).squeeze(1),
+            )
+        return (
+            self._squeeze(self._read(self._engine.fresh("xpos"), self._bodies, worlds, clone)),
+            self._squeeze(self._read(self._engine.fresh("xquat"), self._bodies, worlds, clone)),
+        )
+
+    def set_world_poses(
+        self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        if self._free is not None:
+            self._free.set_poses(positions, orientations, worlds)
+        elif self._mocap >= 0:
+            executor, column = self._engine.executor, slice(self._mocap, self._mocap + 1)
+            for name, values in (("mocap_pos", positions), ("mocap_quat", orientations)):
+                if values is not None:
+                    self._write(executor.field(name), column, values.unsqueeze(-2), worlds)
+        else:
+            raise CapabilityError(f"'{self.name}': links are moved by their joints; set joint positions instead.")
+        self._engine.mark_stale(worlds)
+
+    def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        if self._free is not None:
+            return self._free.velocities(worlds)
+        return self._squeeze(self._body_velocities(self._bodies, worlds, self._root))
+
+    def get_linear_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        if self._free is not None:
+            return self._free.linear_velocities(self._index(indices), clone)
+        return self.get_velocities(indices)[..., :3]
+
+    def get_angular_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return self.get_velocities(indices)[..., 3:]
+
+    def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self.set_linear_velocities(velocities[..., :3], indices)
+        self.set_angular_velocities(velocities[..., 3:], indices)
+
+    def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        self._free_joint().set_linear_velocities(velocities, worlds)
+        self._engine.mark_stale(worlds)
+
+    def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        self._free_joint().set_angular_velocities(velocities, worlds)
+        self._engine.mark_stale(worlds)
+
+    def _free_joint(self) -> _FreeJoint:
+        if self._free is None:
+            raise CapabilityError(f"'{self.name}': links and kinematic bodies have no velocity of their own to set.")
+        return self._free
+
+    def apply_forces(self, forces: torch.Tensor, indices: Indices = None, is_global: bool = True) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self.apply_forces_and_torques_at_pos(forces=forces, indices=indices, is_global=is_global)
+
+    def apply_forces_and_torques_at_pos(
+        self,
+        forces: torch.Tensor | None = None,
+        torques: torch.Tensor | None = None,
+        positions: torch.Tensor | None = None,
+        indices: Indices = None,
+        is_global: bool = True,
+    ) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        engine, worlds = self._engine, self._index(indices)
+        force = None if forces is None else self._unsqueeze(forces)
+        torque = None if torques is None else self._unsqueeze(torques)
+        point = None if positions is None else self._unsqueeze(positions)
+        if not is_global:
+            orientation = self._read(engine.fresh("xquat"), self._bodies, worlds, clone=False)
+            force = None if force is None else quat_apply(orientation, force)
+            torque = None if torque is None else quat_apply(orientation, torque)
+            if point is not None:
+                point = quat_apply(orientation, point) + self._read(
+                    engine.fresh("xpos"), self._bodies, worlds, clone=False
+                )
+        if force is not None and point is not None:
+            centre = self._read(engine.fresh("xipos"), self._bodies, worlds, clone=False)
+            moment = torch.linalg.cross(point - centre, force)
+            torque = moment if torque is None else torque + moment
+        applied = engine.executor.field("xfrc_applied")
+        for columns, values in ((slice(0, 3), force), (slice(3, 6), torque)):
+            if values is not None:
+                part = applied[:, :, columns]
+                total = self._read(part, self._bodies, worlds, clone=False) + values
+                self._write(part, self._bodies, total, worlds)
+        engine.mark_wrenches()
+
+    def get_net_contact_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        if self._contacts is None:
+            raise CapabilityError(
+                f"'{self.name}': contact forces are not measured; add it to the scene with track_contact_forces=True."
+            )
+        values = _float(self._engine.force("sensordata")[:, self._contacts], clone=False)
+        worlds = self._index(indices)
+        return self._squeeze(values if worlds is None else values[worlds])
+
+    def get_masses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return self._squeeze(self._read_model("body_mass", self._bodies, self._index(indices)))
+
+    def set_masses(self, masses: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self._write_model({"body_mass": self._unsqueeze(masses)}, self._bodies, self._index(indices))
+
+    def get_inertias(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return self._squeeze(self._body_inertias(self._bodies, self._index(indices)))
+
+    def set_inertias(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self._set_body_inertias(self._unsqueeze(values), self._bodies, self._index(indices))
+
+    def get_coms(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return self._squeeze(self._read_model("body_ipos", self._bodies, self._index(indices)))
+
+    def set_coms(self, positions: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self._write_model({"body_ipos": self._unsqueeze(positions)}, self._bodies, self._index(indices))
+
+    def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        friction = self._read_model("geom_friction", self._geoms[:1], self._index(indices))[:, 0, 0]
+        return torch.stack((friction, friction, torch.zeros_like(friction)), dim=-1)
+
+    def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`. MuJoCo has one coefficient, the dynamic one, and no restitution."""
+        if bool((values[..., 2] != 0).any()):
+            raise CapabilityError(f"'{self.name}': the embedded engine has no restitution; Isaac Sim has.")
+        worlds = self._index(indices)
+        friction = self._read_model("geom_friction", self._geoms, worlds)
+        friction[..., 0] = values[..., 1].to(friction).unsqueeze(-1)
+        self._write_model({"geom_friction": friction}, self._geoms, worlds)
+
+    def enable_gravities(self, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self._set_gravity_disabled(torch.tensor(0.0), self._bodies, self._index(indices))
+
+    def disable_gravities(self, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self._set_gravity_disabled(torch.tensor(1.0), self._bodies, self._index(indices))
+
+
+class MujocoArticulationView(_View):
+    """An articulation; see :class:`~oige_core.views.ArticulationView`."""
+
+    def bind(self) -> None:
+        """Find the joints and links in the built model."""
+        engine = self._engine
+        self._layout: ArticulationLayout = engine.compiled.articulations[self.name]
+        layout, executor, device = self._layout, engine.executor, engine.device
+        self._body_ids = layout.body_ids
+        self._bodies = _columns(layout.body_ids, device)
+        self._qpos, self._qvel, self._ctrl = executor.field("qpos"), executor.field("qvel"), executor.field("ctrl")
+        self._q = _columns(layout.qpos, device)
+        self._d = _columns(layout.dofs, device)
+        self._u = _columns(layout.actuators, device)
+        motion = [layout.root_dof + axis for axis in range(6)] if layout.floating else []
+        self._motion = torch.tensor([*motion, *layout.dofs], dtype=torch.int64, device=device)
+        self._root = (
+            _FreeJoint(self, engine, layout.root_qpos, layout.root_dof) if layout.floating else None
+        )
+        self._tendons = torch.tensor(layout.tendon_ids, dtype=torch.int64, device=device)
+        self._wrenches: torch.Tensor | None = None
+        if layout.force_sensors:
+            addresses = [[force + a for a in range(3)] + [torque + a for a in range(3)] for force, torque in layout.force_sensors]
+            self._wrenches = torch.tensor(addresses, device=device)
+            engine.force("sensordata")
+        self._default_gains = torch.tensor(
+            [[drive.stiffness for drive in layout.drives], [drive.damping for drive in layout.drives]], device=device
+        )
+        shape = (engine.num_envs, self.num_dof)
+        self._gains = [row.expand(shape).clone() for row in self._default_gains]
+        # Without gains ``ctrl`` is the effort, and nothing else need be kept.
+        self._driven = bool((self._default_gains != 0).any())
+        self._targets = torch.zeros(3, *shape, device=device)  # position, velocity, effort
+        self._initial_targets = self._targets.clone()
+        if self._driven:
+            self._targets[0] = _float(self._qpos[:, self._q], clone=False)
+            self._initial_targets.copy_(self._targets)
+            self._update_ctrl()
+
+    # Names
+
+    @property
+    def num_dof(self) -> int:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return len(self._layout.dof_names)
+
+    @property
+    def num_bodies(self) -> int:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return len(self._layout.body_names)
+
+    @property
+    def num_fixed_tendons(self) -> int:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return len(self._layout.tendon_names)
+
+    @property
+    def dof_names(self) -> list[str]:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return list(self._layout.dof_names)
+
+    @property
+    def body_names(self) -> list[str]:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return list(self._layout.body_names)
+
+    def get_dof_index(self, dof_name: str) -> int:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._named(dof_name, self._layout.dof_names, "joint")
+
+    def get_link_index(self, link_name: str) -> int:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._named(link_name, self._layout.body_names, "link")
+
+    def _named(self, name: str, names: list[str], kind: str) -> int:
+        if name not in names:
+            raise OigeError(f"{kind} '{name}' of '{self.name}': unknown. {nearest(name, names)}")
+        return names.index(name)
+
+    # Joint state
+
+    def _joint_columns(self, addresses: list[int], everything: Columns, joint_indices: Indices) -> Columns:
+        if joint_indices is None:
+            return everything
+        picked = joint_indices.tolist() if isinstance(joint_indices, torch.Tensor) and joint_indices.device.type == "cpu" else joint_indices
+        if isinstance(picked, torch.Tensor):
+            return torch.tensor(addresses, dtype=torch.int64, device=self._engine.device)[picked]
+        return _columns([addresses[joint] for joint in picked], self._engine.device)
+
+    def get_joint_positions(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        columns = self._joint_columns(self._layout.qpos, self._q, joint_indices)
+        return self._read(self._qpos, columns, self._index(indices), clone)
+
+    def set_joint_positions(
+        self, positions: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        self._write(self._qpos, self._joint_columns(self._layout.qpos, self._q, joint_indices), positions, worlds)
+        self._engine.mark_stale(worlds)
+
+    def get_joint_velocities(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        columns = self._joint_columns(self._layout.dofs, self._d, joint_indices)
+        return self._read(self._qvel, columns, self._index(indices), clone)
+
+    def set_joint_velocities(
+        self, velocities: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        self._write(self._qvel, self._joint_columns(self._layout.dofs, self._d, joint_indices), velocities, worlds)
+        self._engine.mark_stale(worlds)
+
+    def set_joints_default_state(
+        self, positions: torch.Tensor | None = None, velocities: torch.Tensor | None = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._engine.set_initial_joint_state(self._q, self._d, positions, velocities)
+        if self._driven and positions is not None:
+            self._initial_targets[0] = positions
+
+    # Drives
+
+    def set_joint_position_targets(
+        self, positions: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._set_target(0, positions, indices, joint_indices)
+
+    def set_joint_velocity_targets(
+        self, velocities: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._set_target(1, velocities, indices, joint_indices)
+
+    def set_joint_efforts(self, efforts: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._set_target(2, efforts, indices, joint_indices)
+
+    def get_applied_joint_efforts(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        if not self._driven:
+            columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
+            return self._read(self._ctrl, columns, self._index(indices), clone)
+        return self._read(self._targets[2], self._own_columns(joint_indices), self._index(indices), clone)
+
+    def get_measured_joint_efforts(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        effort = self.get_applied_joint_efforts()
+        if self._driven:
+            effort += self._gains[0] * (self._targets[0] - self.get_joint_positions(clone=False))
+            effort += self._gains[1] * (self._targets[1] - self.get_joint_velocities(clone=False))
+        bound = self.get_max_efforts()
+        effort = torch.minimum(torch.maximum(effort, -bound), bound)
+        return self._read(effort, self._own_columns(joint_indices), self._index(indices), clone)
+
+    def get_gains(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        columns, worlds = self._own_columns(joint_indices), self._index(indices)
+        return self._read(self._gains[0], columns, worlds, clone), self._read(self._gains[1], columns, worlds, clone)
+
+    def set_gains(
+        self,
+        kps: torch.Tensor | None = None,
+        kds: torch.Tensor | None = None,
+        indices: Indices = None,
+        joint_indices: Indices = None,
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        columns, worlds = self._own_columns(joint_indices), self._index(indices)
+        for gains, values in zip(self._gains, (kps, kds), strict=True):
+            if values is not None:
+                self._write(gains, columns, values, worlds)
+        if not self._driven:
+            self._driven = True
+            self._targets[2] = _float(self._ctrl[:, self._u], clone=False)
+        bias = self._engine.executor.model_field("actuator_biasprm")
+        for column, gains in enumerate(self._gains, start=1):
+            bias[:, self._u, column] = -gains.to(bias.dtype)
+        self._engine.executor.model_changed(["actuator_biasprm"], worlds)
+        self._update_ctrl()
+
+    def switch_control_mode(
+        self, mode: Literal["position", "velocity", "effort"], joint_indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        if mode not in ("position", "velocity", "effort"):
+            raise OigeError(f"control mode '{mode}': expected position, velocity or effort.")
+        columns = self._own_columns(joint_indices)
+        stiffness, damping = (row[columns].expand(self.count, -1) for row in self._default_gains)
+        zero = torch.zeros_like(stiffness)
+        self.set_gains(
+            stiffness if mode == "position" else zero,
+            zero if mode == "effort" else damping,
+            joint_indices=joint_indices,
+        )
+
+    def get_max_efforts(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
+        bounds = self._read_model("actuator_forcerange", columns, self._index(indices))[..., 1]
+        return torch.where(bounds >= 0.5 * NO_LIMIT, torch.inf, bounds)
+
+    def set_max_efforts(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
+        bounds = values.clamp(0.0, NO_LIMIT)
+        self._write_model({"actuator_forcerange": torch.stack((-bounds, bounds), -1)}, columns, self._index(indices))
+
+    def reset_targets(self, env_ids: torch.Tensor | None) -> None:
+        """Restore the initial targets of worlds; the executor has restored their ``ctrl``."""
+        if self._driven:
+            rows = slice(None) if env_ids is None else env_ids
+            self._targets[:, rows] = self._initial_targets[:, rows]
+            self._update_ctrl(env_ids)
+
+    def _own_columns(self, joint_indices: Indices) -> Columns:
+        """Columns of tensors that hold exactly this articulation's joints."""
+        if joint_indices is None:
+            return slice(None)
+        return torch.as_tensor(joint_indices, dtype=torch.int64, device=self._engine.device)
+
+    def _set_target(self, kind: int, values: torch.Tensor, indices: Indices, joint_indices: Indices) -> None:
+        worlds = self._index(indices)
+        if not self._driven:
+            if kind == 2:
+                columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
+                self._write(self._ctrl, columns, values, worlds)
+                return
+            raise OigeError(f"'{self.name}': its drives have no gains, so targets have no effect; set_gains first.")
+        self._write(self._targets[kind], self._own_columns(joint_indices), values, worlds)
+        self._update_ctrl(worlds)
+
+    def _update_ctrl(self, worlds: torch.Tensor | None = None) -> None:
+        """Write ``effort + stiffness · position target + damping · velocity target``; the model has the other terms."""
+        rows = slice(None) if worlds is None else worlds
+        position, velocity, effort = self._targets[:, rows]
+        values = effort + self._gains[0][rows] * position + self._gains[1][rows] * velocity
+        self._write(self._ctrl, self._u, values, worlds)
+
+    # Joint properties
+
+    def get_dof_limits(self, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        joints = torch.tensor(self._layout.joint_ids, device=self._engine.device)
+        limits = self._read_model("jnt_range", joints, None)
+        limited = torch.from_numpy(self._engine.compiled.model.jnt_limited.astype(bool)).to(self._engine.device)[joints]
+        unlimited = torch.tensor([-torch.inf, torch.inf], device=self._engine.device)
+        return torch.where(limited[:, None], limits, unlimited)
+
+    def set_dof_limits(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        columns = self._joint_columns(self._layout.joint_ids, slice(None), joint_indices) if joint_indices is not None else (
+            _columns(self._layout.joint_ids, self._engine.device)
+        )
+        self._write_model({"jnt_range": values}, columns, self._index(indices))
+
+    def get_friction_coefficients(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._get_dof_property("dof_frictionloss", indices, joint_indices)
+
+    def set_friction_coefficients(
+        self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._set_dof_property("dof_frictionloss", values, indices, joint_indices)
+
+    def get_armatures(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._get_dof_property("dof_armature", indices, joint_indices)
+
+    def set_armatures(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._set_dof_property("dof_armature", values, indices, joint_indices)
+
+    def _get_dof_property(self, name: str, indices: Indices, joint_indices: Indices) -> torch.Tensor:
+        columns = self._joint_columns(self._layout.dofs, self._d, joint_indices)
+        return self._read_model(name, columns, self._index(indices))
+
+    def _set_dof_property(
+        self, name: str, values: torch.Tensor, indices: Indices, joint_indices: Indices
+    ) -> None:
+        columns = self._joint_columns(self._layout.dofs, self._d, joint_indices)
+        self._write_model({name: values}, columns, self._index(indices))
+
+    # Root
+
+    def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        if self._root is not None:
+            return self._root.poses(worlds, clone)
+        body = self._body_ids[0]
+        return (
+            self._read(self._engine.fresh("xpos"), slice(body, body + 1), worlds, clone).squeeze(1),
+            self._read(self._engine.fresh("xquat"), slice(body, body + 1), worlds, clone).squeeze(1),
+        )
+
+    def set_world_poses(
+        self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        if self._root is not None:
+            self._root.set_poses(positions, orientations, worlds)
+            self._engine.mark_stale(worlds)
+            return
+        body = self._body_ids[0]
+        fields = {"body_pos": positions, "body_quat": orientations}
+        given = {name: values.unsqueeze(-2) for name, values in fields.items() if values is not None}
+        self._write_model(given, slice(body, body + 1), worlds)
+
+    def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        if self._root is not None:
+            return self._root.velocities(worlds)
+        count = self.count if worlds is None else len(worlds)
+        return torch.zeros(count, 6, device=self._engine.device)
+
+    def get_linear_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        if self._root is not None:
+            return self._root.linear_velocities(self._index(indices), clone)
+        return self.get_velocities(indices)[:, :3]
+
+    def get_angular_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self.get_velocities(indices)[:, 3:]
+
+    def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self.set_linear_velocities(velocities[:, :3], indices)
+        self.set_angular_velocities(velocities[:, 3:], indices)
+
+    def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        self._floating_root().set_linear_velocities(velocities, worlds)
+        self._engine.mark_stale(worlds)
+
+    def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        self._floating_root().set_angular_velocities(velocities, worlds)
+        self._engine.mark_stale(worlds)
+
+    def _floating_root(self) -> _FreeJoint:
+        if self._root is None:
+            raise CapabilityError(f"'{self.name}': its root is fixed to the world and has no velocity to set.")
+        return self._root
+
+    # Dynamics
+
+    def get_measured_joint_forces(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        if self._wrenches is None:
+            raise CapabilityError(
+                f"'{self.name}': joint forces are not measured; add it to the scene with track_joint_forces=True."
+            )
+        addresses = self._wrenches if joint_indices is None else self._wrenches[self._own_columns(joint_indices)]
+        values = _float(self._engine.force("sensordata")[:, addresses], clone=False)
+        worlds = self._index(indices)
+        return values if worlds is None else values[worlds]
+
+    def get_jacobians(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._jacobians_at("xpos", self._index(indices))
+
+    def _jacobians_at(self, points: str, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Jacobians of the links at their origins (``xpos``) or centres of mass (``xipos``)."""
+        engine, root = self._engine, self._engine.compiled.model.body_rootid[self._body_ids[0]]
+        motion = self._read(engine.fresh("cdof"), self._motion, worlds, clone=False)
+        centre = self._read(engine.fresh("subtree_com"), slice(root, root + 1), worlds, clone=False)
+        arm = self._read(engine.fresh(points), self._bodies, worlds, clone=False) - centre
+        angular = motion[:, None, :, :3].expand(-1, self.num_bodies, -1, -1)
+        linear = motion[:, None, :, 3:] + torch.linalg.cross(angular, arm[:, :, None].expand_as(angular))
+        jacobian = torch.cat((linear, angular), dim=-1).transpose(-1, -2)
+        moves = torch.from_numpy(self._layout.ancestors).to(engine.device)
+        if self._root is not None:
+            moves = torch.cat((moves.new_ones(self.num_bodies, 6), moves), dim=1)
+        return self._in_world_frame(jacobian * moves[:, None, :], worlds)
+
+    def _in_world_frame(self, values: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Turn the last dimension's entries 3 to 5 from the root's frame, MuJoCo's, to the world frame."""
+        if self._root is None:
+            return values
+        rotation = quat_to_matrix(self._root.poses(worlds, clone=False)[1])
+        rotation = rotation.reshape(-1, *[1] * (values.ndim - 2), 3, 3)
+        turned = (rotation @ values[..., 3:6].unsqueeze(-1)).squeeze(-1)
+        return torch.cat((values[..., :3], turned, values[..., 6:]), dim=-1)
+
+    def get_mass_matrices(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        matrix = self._engine.fresh_mass_matrix()[:, self._motion][:, :, self._motion]
+        matrix = matrix if worlds is None else matrix[worlds]
+        half_turned = self._in_world_frame(matrix, worlds)
+        return self._in_world_frame(half_turned.transpose(-1, -2), worlds).transpose(-1, -2)
+
+    def get_generalized_gravity_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        jacobian = self._jacobians_at("xipos", worlds)[:, :, :3]
+        gravity = self._engine.get_gravity()
+        gravity = gravity if worlds is None else gravity[worlds]
+        weight = self.get_body_masses(worlds).unsqueeze(-1) * gravity.unsqueeze(1)
+        return -(jacobian * weight.unsqueeze(-1)).sum(dim=(1, 2))
+
+    def get_coriolis_and_centrifugal_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        bias = self._read(self._engine.fresh("qfrc_bias"), self._motion, worlds, clone=False)
+        return self._in_world_frame(bias, worlds) - self.get_generalized_gravity_forces(worlds)
+
+    # Links
+
+    def _link_columns(self, body_indices: Indices) -> Columns:
+        return self._joint_columns(self._body_ids, self._bodies, body_indices)
+
+    def get_body_masses(self, indices: Indices = None, body_indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._read_model("body_mass", self._link_columns(body_indices), self._index(indices))
+
+    def set_body_masses(self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._write_model({"body_mass": values}, self._link_columns(body_indices), self._index(indices))
+
+    def get_body_inertias(
+        self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._body_inertias(self._link_columns(body_indices), self._index(indices))
+
+    def set_body_inertias(self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._set_body_inertias(values, self._link_columns(body_indices), self._index(indices))
+
+    def get_body_coms(self, indices: Indices = None, body_indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._read_model("body_ipos", self._link_columns(body_indices), self._index(indices))
+
+    def set_body_coms(self, positions: torch.Tensor, indices: Indices = None, body_indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._write_model({"body_ipos": positions}, self._link_columns(body_indices), self._index(indices))
+
+    def get_body_disable_gravity(
+        self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._gravity_disabled(self._link_columns(body_indices), self._index(indices))
+
+    def set_body_disable_gravity(
+        self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        self._set_gravity_disabled(values, self._link_columns(body_indices), self._index(indices))
+
+    # Fixed tendons
+
+    def get_fixed_tendon_stiffnesses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._read_model("tendon_stiffness", self._tendons, self._index(indices))
+
+    def get_fixed_tendon_dampings(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._read_model("tendon_damping", self._tendons, self._index(indices))
+
+    def get_fixed_tendon_limits(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._read_model("tendon_range", self._tendons, self._index(indices))
+
+    def get_fixed_tendon_rest_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._read_model("tendon_lengthspring", self._tendons, self._index(indices))[..., 0]
+
+    def set_fixed_tendon_properties(
+        self,
+        stiffnesses: torch.Tensor | None = None,
+        dampings: torch.Tensor | None = None,
+        limits: torch.Tensor | None = None,
+        rest_lengths: torch.Tensor | None = None,
+        indices: Indices = None,
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        springs = None if rest_lengths is None else torch.stack((rest_lengths, rest_lengths), dim=-1)
+        fields = {
+            "tendon_stiffness": stiffnesses,
+            "tendon_damping": dampings,
+            "tendon_range": limits,
+            "tendon_lengthspring": springs,
+        }
+        given = {name: values for name, values in fields.items() if values is not None}
+        self._write_model(given, self._tendons, self._index(indices))
+
+    def get_fixed_tendon_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._read(self._engine.fresh("ten_length"), self._tendons, self._index(indices), clone)
+
+    # State beside the executor's
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return targets and gains."""
+        return {
+            "driven": self._driven,
+            "targets": self._targets.clone(),
+            "initial_targets": self._initial_targets.clone(),
+            "gains": [gains.clone() for gains in self._gains],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore targets and gains; the executor restores the model's side of them."""
+        self._driven = state["driven"]
+        self._targets.copy_(state["targets"])
+        self._initial_targets.copy_(state["initial_targets"])
+        for gains, values in zip(self._gains, state["gains"], strict=True):
+            gains.copy_(values)
+
+
+def _matrix_to_quat(matrices: torch.Tensor) -> torch.Tensor:
+    """Return quaternions ``(…, 4)`` of rotation matrices ``(…, 3, 3)``.
+
+    The quaternion is the eigenvector of the largest eigenvalue of a symmetric matrix (Bar-Itzhack, 2000), which has no
+    singular cases.
+    """
+    m = matrices
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    rows: Iterable[tuple[torch.Tensor, ...]] = (
+        (xx + yy + zz, m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]),
+        (m[..., 2, 1] - m[..., 1, 2], xx - yy - zz, m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0]),
+        (m[..., 0, 2] - m[..., 2, 0], m[..., 0, 1] + m[..., 1, 0], yy - xx - zz, m[..., 1, 2] + m[..., 2, 1]),
+        (m[..., 1, 0] - m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1], zz - xx - yy),
+    )
+    symmetric = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+    return torch.linalg.eigh(symmetric)[1][..., :, -1]

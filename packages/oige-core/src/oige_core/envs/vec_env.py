@@ -1,0 +1,187 @@
+"""The vectorised environment: a task behind ``gymnasium.vector.VectorEnv``, on torch tensors."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from oige_core.errors import OigeError
+from oige_core.tasks import RLTask
+
+__all__ = ["VecEnv"]
+
+Hook = Callable[[torch.Tensor], torch.Tensor]
+
+
+class VecEnv(gym.vector.VectorEnv):
+    """Steps all worlds of a task at once.
+
+    ``step`` returns observations ``(N, …)``, rewards ``(N,)``, terminated ``(N,)`` and truncated ``(N,)`` as torch
+    tensors on :attr:`device`, and a dictionary:
+
+    * ``final_obs`` ``(N, …)`` and ``_final_obs`` ``(N,)`` bool, with ``autoresetMode: same_step``: the last observations
+      of the episodes that ended in this step, whose rows of the observations already show the next episode; rows where
+      the mask is False repeat the observations.
+    * ``states`` ``(N, num_states)``: privileged states, for tasks with an asymmetric critic.
+    * ``episode`` and ``episode_count``, when episodes ended: see :meth:`RLTask.finish_episodes`.
+    * what the task put into its ``extras``.
+
+    With ``autoresetMode: next_step``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are the last
+    ones; those worlds are reset at the beginning of the next step, which then is the first of their new episodes.
+
+    Args:
+        task: the task.
+        device: device of the tensors taken and returned; by default the simulation's.
+
+    Attributes:
+        task: the task.
+        device: device of the tensors taken and returned.
+        num_states: size of the privileged state; 0 if there is none.
+        action_hooks: functions applied to actions ``(N, num_actions)`` before they are clamped.
+        observation_hooks: functions applied to observations ``(N, …)`` before they are clamped.
+    """
+
+    def __init__(self, task: RLTask, device: torch.device | None = None) -> None:
+        self.task = task
+        self.num_envs = task.num_envs
+        self.num_states = task.spec.num_states
+        self.device = device or task.device
+        cfg = task.cfg
+        limit = np.float32(cfg.clipObservations)
+        self.single_observation_space = gym.spaces.Box(-limit, limit, task.spec.observation_shape, np.float32)
+        self.single_action_space = gym.spaces.Box(-1.0, 1.0, (task.spec.num_actions,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._same_step = cfg.autoresetMode == "same_step"
+        mode = AutoresetMode.SAME_STEP if self._same_step else AutoresetMode.NEXT_STEP
+        self.metadata = {"autoreset_mode": mode, "render_modes": []}
+        self.render_mode = None
+        self.spec = None
+        self.closed = False
+        self.action_hooks: list[Hook] = []
+        self.observation_hooks: list[Hook] = []
+        self._clip_actions = float(cfg.clipActions)
+        self._clip_observations = float(cfg.clipObservations)
+        self._needs_reset = True
+        self._ended = torch.zeros(self.num_envs, dtype=torch.bool, device=task.device)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Start a new episode in every world.
+
+        Args:
+            seed: restarts the task's random stream; None goes on with it.
+            options: ``{"reset_mask": (N,) bool}`` resets those worlds alone.
+
+        Returns:
+            Observations ``(N, …)`` and the information of :meth:`step`.
+        """
+        task = self.task
+        if seed is not None:
+            task.seed(seed)
+        mask = (options or {}).get("reset_mask")
+        if mask is None:
+            env_ids = torch.arange(self.num_envs, device=task.device)
+        else:
+            env_ids = torch.as_tensor(mask, dtype=torch.bool, device=task.device).nonzero().squeeze(-1)
+        self._reset_worlds(env_ids)
+        self._ended[env_ids] = False
+        self._needs_reset = False
+        return self._observe().to(self.device), self._states({})
+
+    def step(
+        self, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """Advance every world by one control step.
+
+        Args:
+            actions: ``(N, num_actions)``.
+
+        Returns:
+            Observations, rewards, terminated, truncated, information: see the class.
+
+        Raises:
+            OigeError: the environment was not reset, or the actions have the wrong shape.
+        """
+        task = self.task
+        if self._needs_reset:
+            raise OigeError("step before reset: call reset first.")
+        actions = torch.as_tensor(actions, dtype=torch.float32, device=task.device)
+        if actions.shape != self.action_space.shape:
+            raise OigeError(f"actions of shape {tuple(actions.shape)}: expected {self.action_space.shape}.")
+        for hook in self.action_hooks:
+            actions = hook(actions)
+        if not self._same_step:
+            env_ids = self._ended.nonzero().squeeze(-1)
+            if len(env_ids):
+                self._reset_worlds(env_ids)
+        task.extras = {}
+        task.pre_physics_step(actions.clamp(-self._clip_actions, self._clip_actions))
+        task.engine.step(task.control_frequency_inv)
+        task.post_physics_step()
+        observations = self._filtered(task.obs_buf)
+        info: dict[str, Any] = task.extras
+        ended = task.terminated_buf | task.truncated_buf
+        env_ids = ended.nonzero().squeeze(-1)
+        final_observations = observations
+        if len(env_ids):
+            info["episode"] = task.finish_episodes(env_ids)
+            info["episode_count"] = len(env_ids)
+            if self._same_step:
+                self._reset_worlds(env_ids)
+                observations = self._observe()
+        self._ended = ended
+        if self._same_step:
+            info["final_obs"] = final_observations.to(self.device)
+            info["_final_obs"] = ended.to(self.device)
+        return (
+            observations.to(self.device),
+            task.rew_buf.to(self.device),
+            task.terminated_buf.to(self.device),
+            task.truncated_buf.to(self.device),
+            self._states(info),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the whole state of simulation, task and random streams; tensors and plain values only."""
+        return {
+            "engine": self.task.engine.state_dict(),
+            "task": self.task.state_dict(),
+            "ended": self._ended.clone(),
+            "needs_reset": self._needs_reset,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict` exactly."""
+        self.task.engine.load_state_dict(state["engine"])
+        self.task.load_state_dict(state["task"])
+        self._ended = state["ended"].to(self.task.device, copy=True)
+        self._needs_reset = state["needs_reset"]
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free the engine."""
+        self.task.engine.close()
+
+    def _reset_worlds(self, env_ids: torch.Tensor) -> None:
+        self.task.reset_idx(env_ids)
+
+    def _observe(self) -> torch.Tensor:
+        if self.num_states:
+            self.task.get_states()
+        return self._filtered(self.task.get_observations())
+
+    def _filtered(self, observations: torch.Tensor) -> torch.Tensor:
+        for hook in self.observation_hooks:
+            observations = hook(observations)
+        return observations.clamp(-self._clip_observations, self._clip_observations)
+
+    def _states(self, info: dict[str, Any]) -> dict[str, Any]:
+        if self.num_states:
+            states = self.task.states_buf.clamp(-self._clip_observations, self._clip_observations)
+            info["states"] = states.to(self.device)
+        return info

@@ -1,0 +1,12 @@
+"""Rotations, transforms and sampling on torch tensors."""
+
+from oige_core.math.rotations import (
+    quat_apply,
+    quat_apply_inverse,
+    quat_conjugate,
+    quat_from_angle_axis,
+    quat_mul,
+    quat_to_matrix,
+)
+
+__all__ = ["quat_apply", "quat_apply_inverse", "quat_conjugate", "quat_from_angle_axis", "quat_mul", "quat_to_matrix"]

@@ -1,0 +1,6 @@
+"""What one world contains."""
+
+from oige_core.scene.assets import ArticulationAsset, Drive, Material
+from oige_core.scene.scene import Scene
+
+__all__ = ["ArticulationAsset", "Drive", "Material", "Scene"]

@@ -1,0 +1,300 @@
+"""The description of one world. A task fills it; an engine makes ``num_envs`` worlds of it."""
+
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from oige_core.config import ActorConfig, SimConfig
+from oige_core.errors import ConfigError, OigeError, nearest
+from oige_core.scene.assets import ArticulationAsset, Material
+from oige_core.views import ArticulationView, RigidPrimView
+
+__all__ = ["ArticulationElement", "GroundPlaneElement", "HeightFieldElement", "RigidElement", "Scene", "ViewFactory"]
+
+Vector3 = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
+
+IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(kw_only=True)
+class GroundPlaneElement:
+    """An infinite horizontal plane at ``height`` metres."""
+
+    name: str
+    height: float
+    material: Material
+
+
+@dataclass(kw_only=True)
+class HeightFieldElement:
+    """Static terrain: ``heights[i, j]`` metres at ``origin + (i, j) · horizontal_scale``."""
+
+    name: str
+    heights: np.ndarray
+    horizontal_scale: float
+    origin: Vector3
+    material: Material
+
+
+@dataclass(kw_only=True)
+class ArticulationElement:
+    """An articulation and where it starts."""
+
+    name: str
+    asset: ArticulationAsset
+    position: Vector3
+    orientation: Quaternion
+    track_joint_forces: bool
+    disable_gravity: bool | None
+    actor: ActorConfig
+
+
+@dataclass(kw_only=True)
+class RigidElement:
+    """One rigid body with one primitive shape; ``size`` as in :meth:`Scene.add_sphere` and its siblings."""
+
+    name: str
+    shape: typing.Literal["sphere", "box", "capsule", "cylinder"]
+    size: tuple[float, ...]
+    position: Vector3
+    orientation: Quaternion
+    density: float
+    mass: float | None
+    kinematic: bool
+    collision: bool
+    track_contact_forces: bool
+    disable_gravity: bool | None
+    material: Material
+    actor: ActorConfig
+
+
+Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | RigidElement
+
+
+@dataclass(kw_only=True)
+class LinkSet:
+    """Links of an articulation that a task reads as rigid bodies."""
+
+    name: str
+    articulation: str
+    links: Sequence[str] | str
+    track_contact_forces: bool
+
+
+class ViewFactory(typing.Protocol):
+    """The part of an engine that a scene needs: it makes the view of an element, usable once worlds are built."""
+
+    def create_articulation_view(self, element: ArticulationElement) -> ArticulationView:
+        """Return the view of an articulation."""
+        ...
+
+    def create_rigid_view(self, element: RigidElement) -> RigidPrimView:
+        """Return the view of a rigid body."""
+        ...
+
+    def create_link_view(self, links: LinkSet) -> RigidPrimView:
+        """Return the view of links of an articulation."""
+        ...
+
+
+@dataclass
+class Scene:
+    """Elements of one world, in its own coordinates: z up, metres, kilograms, seconds.
+
+    Args:
+        views: makes the views that the ``add_`` methods return.
+        sim: the ``task.sim`` section; its blocks named after elements override what the task says.
+    """
+
+    views: ViewFactory
+    sim: SimConfig
+    elements: dict[str, Element] = field(default_factory=dict)
+    link_sets: list[LinkSet] = field(default_factory=list)
+
+    def add_ground_plane(self, name: str = "ground_plane", *, height: float = 0.0, material: Material | None = None) -> None:
+        """Add a ground plane, unless ``sim.add_ground_plane`` is off.
+
+        Args:
+            name: unique name in the scene.
+            height: z of the plane, in metres.
+            material: surface; by default ``sim.default_physics_material``.
+        """
+        if self.sim.add_ground_plane:
+            self._add(GroundPlaneElement(name=name, height=height, material=material or self._default_material()))
+
+    def add_height_field(
+        self,
+        name: str,
+        heights: np.ndarray,
+        *,
+        horizontal_scale: float,
+        origin: Vector3 = (0.0, 0.0, 0.0),
+        material: Material | None = None,
+    ) -> None:
+        """Add static terrain that all worlds share.
+
+        Args:
+            name: unique name in the scene.
+            heights: ``(rows along x, columns along y)`` in metres, relative to ``origin``.
+            horizontal_scale: distance of neighbouring samples, in metres.
+            origin: where sample ``[0, 0]`` lies, in metres.
+            material: surface; by default ``sim.default_physics_material``.
+
+        Raises:
+            OigeError: the array is not two-dimensional with at least two samples a side, or not finite.
+        """
+        heights = np.asarray(heights, dtype=np.float64)
+        if heights.ndim != 2 or min(heights.shape) < 2 or not np.isfinite(heights).all():
+            raise OigeError(f"height field '{name}' of shape {heights.shape}: expected finite heights, 2 × 2 or more.")
+        self._add(
+            HeightFieldElement(
+                name=name,
+                heights=heights,
+                horizontal_scale=horizontal_scale,
+                origin=origin,
+                material=material or self._default_material(),
+            )
+        )
+
+    def add_articulation(
+        self,
+        name: str,
+        asset: ArticulationAsset,
+        *,
+        position: Vector3 = (0.0, 0.0, 0.0),
+        orientation: Quaternion = IDENTITY,
+        track_joint_forces: bool = False,
+        disable_gravity: bool | None = None,
+    ) -> ArticulationView:
+        """Add a robot or mechanism.
+
+        Args:
+            name: unique name in the scene; ``sim.<name>`` overrides its solver settings.
+            asset: what it is made of.
+            position: of the root link, in metres.
+            orientation: of the root link, w, x, y, z.
+            track_joint_forces: measure joint wrenches; without it ``get_measured_joint_forces`` is an error.
+            disable_gravity: whether gravity acts on its links; give it, False or True, to be able to change it later.
+        """
+        element = ArticulationElement(
+            name=name,
+            asset=asset,
+            position=position,
+            orientation=orientation,
+            track_joint_forces=track_joint_forces,
+            disable_gravity=disable_gravity,
+            actor=self.sim.actors.get(name, ActorConfig()),
+        )
+        self._add(element)
+        return self.views.create_articulation_view(element)
+
+    def add_link_view(
+        self, name: str, articulation: str, links: Sequence[str] | str, *, track_contact_forces: bool = False
+    ) -> RigidPrimView:
+        """View links of an articulation as rigid bodies.
+
+        Args:
+            name: name of the view.
+            articulation: name of the articulation.
+            links: link names in the order wanted, or a regular expression that names in breadth-first order must match
+                in full. One name gives tensors ``(num_envs, …)``, several ``(num_envs, links, …)``.
+            track_contact_forces: measure net contact forces; without it ``get_net_contact_forces`` is an error.
+        """
+        if not isinstance(self.elements.get(articulation), ArticulationElement):
+            known = [key for key, element in self.elements.items() if isinstance(element, ArticulationElement)]
+            raise OigeError(f"links of '{articulation}': no such articulation. {nearest(articulation, known)}")
+        link_set = LinkSet(name=name, articulation=articulation, links=links, track_contact_forces=track_contact_forces)
+        self.link_sets.append(link_set)
+        return self.views.create_link_view(link_set)
+
+    def add_sphere(self, name: str, *, radius: float, **options: typing.Unpack["RigidOptions"]) -> RigidPrimView:
+        """Add a ball of ``radius`` metres; ``options`` are those of :class:`RigidOptions`."""
+        return self._add_rigid(name, "sphere", (radius,), options)
+
+    def add_box(self, name: str, *, size: Vector3, **options: typing.Unpack["RigidOptions"]) -> RigidPrimView:
+        """Add a box with edges of ``size`` metres along x, y, z; ``options`` are those of :class:`RigidOptions`."""
+        return self._add_rigid(name, "box", size, options)
+
+    def add_capsule(
+        self, name: str, *, radius: float, length: float, **options: typing.Unpack["RigidOptions"]
+    ) -> RigidPrimView:
+        """Add a capsule along z, ``length`` metres between the centres of its caps."""
+        return self._add_rigid(name, "capsule", (radius, length), options)
+
+    def add_cylinder(
+        self, name: str, *, radius: float, length: float, **options: typing.Unpack["RigidOptions"]
+    ) -> RigidPrimView:
+        """Add a cylinder along z of ``length`` metres; ``options`` are those of :class:`RigidOptions`."""
+        return self._add_rigid(name, "cylinder", (radius, length), options)
+
+    def check_actors(self) -> None:
+        """Raise ConfigError where ``task.sim`` has a block for an element that the scene does not have."""
+        for name in self.sim.actors:
+            if name not in self.elements:
+                keys = [*self.elements, *SimConfig.__dataclass_fields__]
+                raise ConfigError(f"task.sim.{name}: unknown key, and no scene element. {nearest(name, keys)}")
+
+    def _default_material(self) -> Material:
+        return Material(friction=self.sim.default_physics_material.dynamic_friction)
+
+    def _add_rigid(
+        self,
+        name: str,
+        shape: typing.Literal["sphere", "box", "capsule", "cylinder"],
+        size: tuple[float, ...],
+        options: "RigidOptions",
+    ) -> RigidPrimView:
+        if not all(np.isfinite(length) and length > 0 for length in size):
+            raise OigeError(f"{shape} '{name}' of size {size}: expected lengths above 0.")
+        actor = self.sim.actors.get(name, ActorConfig())
+        element = RigidElement(
+            name=name,
+            shape=shape,
+            size=size,
+            position=options.get("position", (0.0, 0.0, 0.0)),
+            orientation=options.get("orientation", IDENTITY),
+            density=actor.density if actor.density > 0 else options.get("density", 1000.0),
+            mass=actor.mass if actor.mass > 0 else options.get("mass"),
+            kinematic=bool(actor.make_kinematic) if actor.make_kinematic >= 0 else options.get("kinematic", False),
+            collision=options.get("collision", True),
+            track_contact_forces=options.get("track_contact_forces", False),
+            disable_gravity=options.get("disable_gravity"),
+            material=options.get("material") or self._default_material(),
+            actor=actor,
+        )
+        self._add(element)
+        return self.views.create_rigid_view(element)
+
+    def _add(self, element: Element) -> None:
+        if element.name in self.elements:
+            raise OigeError(f"scene element '{element.name}': the name is taken; choose another.")
+        self.elements[element.name] = element
+
+
+class RigidOptions(typing.TypedDict, total=False):
+    """What all primitive bodies have in common.
+
+    Attributes:
+        position: of the centre, in metres.
+        orientation: w, x, y, z.
+        density: kg/m³, 1000 by default.
+        mass: kg; replaces the density.
+        kinematic: moved by ``set_world_poses`` alone; it pushes others and is pushed by none.
+        collision: whether it collides; False makes a marker.
+        track_contact_forces: measure net contact forces.
+        disable_gravity: whether gravity acts on it; give it, False or True, to be able to change it later.
+        material: surface.
+    """
+
+    position: Vector3
+    orientation: Quaternion
+    density: float
+    mass: float
+    kinematic: bool
+    collision: bool
+    track_contact_forces: bool
+    disable_gravity: bool
+    material: Material

@@ -1,0 +1,93 @@
+"""Cartpole.
+
+Task: keep a pole upright on a cart that slides on a rail, by pushing the cart.
+Randomisation: cart position ±1 m and velocity ±0.5 m/s, pole angle ±22.5° and angular velocity ±45°/s at each reset.
+Success: 500 control steps with the pole upright and the cart in the middle; the return is then close to 500.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+
+from oige_core.scene import ArticulationAsset, Drive, Scene
+from oige_core.tasks import RLTask
+from oige_tasks_classic.cartpole import CartpoleConfig
+
+__all__ = ["CartpoleTask"]
+
+CARTPOLE_ASSET = ArticulationAsset(
+    mjcf=Path(__file__).parent / "assets" / "cartpole.xml",
+    usd="Robots/Cartpole/cartpole.usd",
+    drives={"cartJoint": Drive(max_effort=1000.0)},
+)
+
+FAILURE_REWARD = -2.0
+MAX_POLE_ANGLE = math.pi / 2
+
+
+class CartpoleTask(RLTask[CartpoleConfig]):
+    """See the module."""
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add a ground plane and the cartpole, its rail 2 m above the ground."""
+        scene.add_ground_plane()
+        self.cartpoles = scene.add_articulation("Cartpole", CARTPOLE_ASSET, position=(0.0, 0.0, 2.0))
+
+    def post_reset(self) -> None:
+        """Look up the driven joint. The observation relies on the order cart, pole."""
+        self.cart_joint = [self.cartpoles.get_dof_index("cartJoint")]
+        self.reset_positions = torch.tensor([1.0, math.pi / 8], device=self.device)  # m, rad
+        self.reset_velocities = torch.tensor([0.5, math.pi / 4], device=self.device)  # m/s, rad/s
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Start episodes from random positions and velocities."""
+        super().reset_idx(env_ids)
+        state = self.uniform(-1.0, 1.0, 2, len(env_ids), 2)
+        self.cartpoles.set_joint_positions(state[0] * self.reset_positions, indices=env_ids)
+        self.cartpoles.set_joint_velocities(state[1] * self.reset_velocities, indices=env_ids)
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        """Push the cart."""
+        self.cartpoles.set_joint_efforts(actions * self.cfg.maxEffort, joint_indices=self.cart_joint)
+
+    def get_observations(self) -> torch.Tensor:
+        """Observe cart position (m), cart velocity (m/s), pole angle (rad), pole angular velocity (rad/s)."""
+        positions = self.cartpoles.get_joint_positions(clone=False)
+        velocities = self.cartpoles.get_joint_velocities(clone=False)
+        self.obs_buf = torch.stack((positions, velocities), dim=-1).flatten(1)
+        return self.obs_buf
+
+    def calculate_metrics(self) -> None:
+        """Reward an upright pole and little motion; failing costs."""
+        terms = reward_terms(self.obs_buf)
+        failed = has_failed(self.obs_buf, self.cfg.resetDist)
+        reward = terms["upright"] + terms["cart_velocity"] + terms["pole_velocity"]
+        self.rew_buf = torch.where(failed, FAILURE_REWARD, reward)
+        self.log_reward_terms(terms)
+
+    def is_done(self) -> None:
+        """End the episode when the cart leaves its range or the pole falls."""
+        self.terminated_buf = has_failed(self.obs_buf, self.cfg.resetDist)
+
+
+def reward_terms(observations: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the parts of the reward of a step without failure.
+
+    Args:
+        observations: ``(N, 4)``: cart position (m), cart velocity (m/s), pole angle (rad), angular velocity (rad/s).
+
+    Returns:
+        ``(N,)`` each: ``upright`` = 1 − angle², ``cart_velocity`` = −0.01 |v|, ``pole_velocity`` = −0.005 |ω|.
+    """
+    _, cart_velocity, angle, angular_velocity = observations.unbind(-1)
+    return {
+        "upright": 1.0 - angle * angle,
+        "cart_velocity": -0.01 * cart_velocity.abs(),
+        "pole_velocity": -0.005 * angular_velocity.abs(),
+    }
+
+
+def has_failed(observations: torch.Tensor, reset_distance: float) -> torch.Tensor:
+    """Return whether the cart is beyond ``reset_distance`` m or the pole beyond horizontal, ``(N,)`` bool."""
+    return (observations[:, 0].abs() > reset_distance) | (observations[:, 2].abs() > MAX_POLE_ANGLE)
