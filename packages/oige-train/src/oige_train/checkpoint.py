@@ -1,0 +1,194 @@
+"""Checkpoints: one file, written atomically, read without ever running code from it.
+
+A checkpoint is what ``torch.save`` writes, a zip archive, with one more entry: ``oige.json``, a
+:class:`CheckpointInfo`. That entry is read without torch, so that a wrong file is refused before anything starts.
+"""
+
+import dataclasses
+import io
+import json
+import os
+import re
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oige_core.errors import OigeError
+from oige_core.registry import TaskSpec
+
+__all__ = ["CheckpointError", "CheckpointInfo", "check_checkpoint", "load_checkpoint", "save_checkpoint"]
+
+FORMAT = 1
+INFO_ENTRY = "oige.json"
+
+
+class CheckpointError(OigeError):
+    """A file is no checkpoint, a damaged one, or one of something else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointInfo:
+    """What is known of a checkpoint without loading it.
+
+    Attributes:
+        task: name of the task that was trained.
+        algo: rl_games' name of the algorithm.
+        observation_shape: shape of one world's observation.
+        num_actions: size of one world's action.
+        num_states: size of the privileged state; 0 if there is none.
+        epoch: epochs trained.
+        mean_reward: mean episode reward when it was written; None before any episode ended.
+        format: version of the layout of the file.
+    """
+
+    task: str
+    algo: str
+    observation_shape: tuple[int, ...]
+    num_actions: int
+    num_states: int
+    epoch: int
+    mean_reward: float | None
+    format: int = FORMAT
+
+
+def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path:
+    """Return the path of a checkpoint after checking, without torch, that it fits the run.
+
+    A checkpoint that plain rl_games wrote has no ``oige.json``; of that only the archive is checked here.
+
+    Args:
+        path: what the user gave.
+        task: name of the task that is about to run.
+        algo: rl_games' name of the algorithm that is about to run.
+        spec: record of that task.
+
+    Raises:
+        CheckpointError: the file is missing, is no checkpoint, or belongs to another task.
+    """
+    shown = f"checkpoint={path}"
+    if re.match(r"\w+://", path):
+        raise CheckpointError(f"{shown}: expected a local file; download it first.")
+    file = Path(path).expanduser()
+    if not file.exists():
+        folder = file.parent
+        found = sorted(other.name for other in folder.glob("*.pth")) if folder.is_dir() else []
+        hint = f"{folder} has {', '.join(found[:5])}." if found else f"No checkpoint is in {folder}."
+        raise CheckpointError(f"{shown}: no such file. {hint}")
+    if not file.is_file():
+        raise CheckpointError(f"{shown}: expected a file, found a folder; name a .pth file.")
+    info = read_info(file, shown)
+    if info is None:
+        return file
+    if info.format > FORMAT:
+        raise CheckpointError(
+            f"{shown}: written by a newer version (format {info.format}, this version reads {FORMAT}); update oige-train."
+        )
+    if info.task != task:
+        raise CheckpointError(f"{shown}: belongs to task {info.task}, not {task}; give a checkpoint of {task}.")
+    expected = (tuple(spec.observation_shape), spec.num_actions, spec.num_states)
+    found_sizes = (info.observation_shape, info.num_actions, info.num_states)
+    if found_sizes != expected:
+        raise CheckpointError(
+            f"{shown}: made for observations, actions, states of {found_sizes}, but {task} has {expected}; "
+            f"give a checkpoint of {task}."
+        )
+    if info.algo != algo:
+        raise CheckpointError(f"{shown}: trained with {info.algo}, not {algo}; choose the same train= as then.")
+    return file
+
+
+def read_info(file: Path, shown: str) -> CheckpointInfo | None:
+    """Return the info of a checkpoint, or None where plain rl_games wrote it.
+
+    Args:
+        file: an existing file.
+        shown: how error messages call it.
+
+    Raises:
+        CheckpointError: it is no checkpoint or a damaged one.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = {name.partition("/")[2]: name for name in archive.namelist()}
+            if "data.pkl" not in names:
+                raise CheckpointError(f"{shown}: not a checkpoint; expected a .pth file that oige-train wrote.")
+            if INFO_ENTRY not in names:
+                return None
+            values = json.loads(archive.read(names[INFO_ENTRY]))
+            values["observation_shape"] = tuple(values["observation_shape"])
+            known = {field.name for field in dataclasses.fields(CheckpointInfo)}
+            return CheckpointInfo(**{key: value for key, value in values.items() if key in known})
+    except zipfile.BadZipFile as error:
+        raise CheckpointError(f"{shown}: not a checkpoint; expected a .pth file that oige-train wrote.") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, NotImplementedError) as error:
+        raise CheckpointError(f"{shown}: damaged ({error}); use another checkpoint.") from error
+
+
+def save_checkpoint(file: Path, state: dict[str, Any], info: CheckpointInfo) -> None:
+    """Write a checkpoint so that ``file`` is at any moment either the old one or the new one, whole.
+
+    Args:
+        file: where; its folder must exist.
+        state: tensors and plain values.
+        info: what can be read without loading.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        root = archive.namelist()[0].partition("/")[0]
+        archive.writestr(f"{root}/{INFO_ENTRY}", json.dumps(dataclasses.asdict(info)))
+    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(buffer.getbuffer())
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(file.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power failure (not needed and not possible on Windows)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
+    """Load a checkpoint onto ``device``; only tensors and plain values, never code.
+
+    Raises:
+        CheckpointError: the file is damaged, or holds anything else.
+    """
+    import pickle
+
+    import numpy as np
+    import torch
+
+    # rl_games stores its best score as a NumPy number; these are what such numbers are made of.
+    numbers = [np._core.multiarray.scalar, np.dtype, np.dtypes.Float32DType, np.dtypes.Float64DType]
+    try:
+        with torch.serialization.safe_globals(numbers):
+            state = torch.load(file, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"checkpoint={file}: refused: it holds more than tensors and plain values and could run code; "
+            "use a checkpoint that you trust, written by oige-train or rl_games."
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise CheckpointError(f"checkpoint={file}: damaged ({str(error).splitlines()[0]}).") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"checkpoint={file}: not a checkpoint; expected a .pth file that oige-train wrote.")
+    return state

@@ -1,0 +1,74 @@
+"""``oige-train``: train a policy, resume training, or play a policy."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from oige_train.cli.common import guarded, wants_help
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+__all__ = ["main"]
+
+HELP = """usage: oige-train [task=<Task>] [key=value …] [--multirun] [--cfg job]
+
+Train a policy, or play one.
+
+  oige-train task=Cartpole                                    train
+  oige-train task=Cartpole num_envs=64 seed=1 max_iterations=50
+  oige-train task=Cartpole checkpoint=runs/Cartpole/nn/last_Cartpole_ep_50_rew_300.00.pth     resume
+  oige-train task=Cartpole checkpoint=runs/Cartpole/nn/Cartpole.pth test=True                 play
+  oige-train --multirun task=Cartpole seed=1,2,3              one run per seed
+
+common words:
+  task=<Task>           what to train; oige-tasks lists them
+  train=<Configuration> training configuration; default <Task>PPO
+  num_envs=<n>          worlds simulated at once
+  seed=<n>              seeds every random stream; -1: a random seed
+  max_iterations=<n>    epochs
+  experiment=<name>     results go to runs/<name>
+  checkpoint=<file>     resume from it or, with test=True, play it
+  test=True             play instead of training
+  sim_device=cpu|gpu  pipeline=cpu|gpu  rl_device=cpu|cuda:<n>  device_id=<n>    default: a GPU if there is one
+  multi_gpu=True        one process per GPU, under torchrun
+any other key of the configuration can be set, for instance task.env.episodeLength=100 or
+train.params.config.learning_rate=1e-3; --cfg job shows them all.
+
+exit codes: 0 done, 2 mistake in the arguments, 130 interrupted (a checkpoint is saved)"""
+
+
+def main() -> None:
+    """Run the program."""
+    if wants_help(sys.argv[1:]):
+        print(HELP)
+        return
+    guarded(train)
+
+
+def train(arguments: list[str]) -> int:
+    """Compose, check and execute the run, or each run of a sweep.
+
+    Args:
+        arguments: command-line arguments.
+
+    Returns:
+        The exit code.
+    """
+    from oige_train.config import finish, run_hydra
+
+    codes = [0]
+
+    def job(cfg: "DictConfig", overridden: list[str]) -> None:
+        run = finish(cfg, overridden)
+        from oige_train.runner import execute
+
+        codes.append(execute(run))
+        if codes[-1]:
+            sys.exit(codes[-1])
+
+    run_hydra(arguments, job)
+    return max(codes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""What the agents of all algorithms share: checkpoints, resumption and stopping on request."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
+from oige_train.config import Run
+from oige_train.learner.distributed import Workers
+from oige_train.seeding import random_state, restore_random_state
+
+__all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
+
+# What rl_games takes for the mean reward before any episode has ended.
+NO_REWARD = -1000000000
+
+
+class TrainingStoppedError(Exception):
+    """Training ended between two epochs because it was asked to; the checkpoint is written.
+
+    Attributes:
+        checkpoint: where.
+    """
+
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__(str(checkpoint))
+        self.checkpoint = checkpoint
+
+
+@dataclass
+class Session:
+    """What an agent needs to know of the program around it.
+
+    Attributes:
+        run: the checked run.
+        workers: the processes that train together.
+        stop_requested: set to end training between two epochs.
+        saved: checkpoints written so far, the newest last.
+    """
+
+    run: Run
+    workers: Workers
+    stop_requested: bool = False
+    saved: list[Path] = field(default_factory=list)
+
+
+class TrustedAgent:
+    """Mixed into an agent of rl_games, before it: checkpoints that are whole, safe and complete.
+
+    Args:
+        base_name: see rl_games.
+        params: see rl_games.
+        session: what the agent needs to know of the program around it.
+    """
+
+    # Given by the agent of rl_games:
+    config: dict[str, Any]
+    epoch_num: int
+    frame: int
+    nn_dir: str
+    num_actors: int
+    last_mean_rewards: float
+    save_best_after: int
+    game_rewards: Any
+    game_lengths: Any
+    obs: Any
+    vec_env: Any
+    device: Any
+
+    #: Names of tensors of the agent that live from one epoch to the next.
+    progress_tensors: tuple[str, ...] = ("current_rewards", "current_lengths", "dones")
+    #: Names of running means over episodes.
+    progress_meters: tuple[str, ...] = ("game_rewards", "game_lengths")
+
+    def __init__(self, base_name: str, params: dict[str, Any], session: Session) -> None:
+        self.session = session
+        self._pending: dict[str, Any] | None = None
+        super().__init__(base_name, params)  # type: ignore[call-arg]
+
+    # --- checkpoints -------------------------------------------------------------------------------------------------
+
+    def mean_reward(self) -> float | None:
+        """Mean return of the last episodes, or None before any has ended."""
+        if self.game_rewards.current_size == 0:
+            return None
+        return float(self.game_rewards.get_mean().reshape(-1)[0])
+
+    def save(self, fn: str) -> None:
+        """Write a checkpoint; rl_games calls this.
+
+        Args:
+            fn: path without suffix as rl_games builds it: the run's name for the best one, else a periodic one.
+        """
+        mean = self.mean_reward()
+        name = self.config["name"]
+        if Path(fn).name != name:
+            reward = "none" if mean is None else f"{mean:.2f}"
+            fn = f"{self.nn_dir}/last_{name}_ep_{self.epoch_num}_rew_{reward}"
+        file = Path(f"{fn}.pth")
+        # The last epoch is often one of the periodic ones, too.
+        if self.session.workers.rank == 0 and not (Path(fn).name != name and file in self.session.saved):
+            run = self.session.run
+            info = CheckpointInfo(
+                task=run.config.task.name,
+                algo=run.config.train.params.algo.name,
+                observation_shape=tuple(run.spec.observation_shape),
+                num_actions=run.spec.num_actions,
+                num_states=run.spec.num_states,
+                epoch=self.epoch_num,
+                mean_reward=mean,
+            )
+            save_checkpoint(file, self.get_full_state_weights(), info)
+            self.session.saved.append(file)
+
+    def get_full_state_weights(self) -> dict[str, Any]:
+        """Return everything that the next epoch depends on, as tensors and plain values."""
+        state = super().get_full_state_weights()  # type: ignore[misc]
+        state["last_mean_rewards"] = self._best_reward()
+        state["env_state"] = self.vec_env.get_env_state()
+        state["random_state"] = random_state()
+        state["progress"] = self._progress()
+        return state
+
+    def _best_reward(self) -> float:
+        """Best score so far, this epoch's included even where rl_games has yet to compare it."""
+        mean = self.mean_reward()
+        best = float(self.last_mean_rewards)
+        return max(best, mean) if mean is not None and self.epoch_num >= self.save_best_after else best
+
+    def _progress(self) -> dict[str, Any]:
+        meters = {name: getattr(self, name) for name in self.progress_meters}
+        return {
+            "num_actors": self.num_actors,
+            "obs": self.obs,
+            **{name: getattr(self, name) for name in self.progress_tensors},
+            **{name: (meter.mean, int(meter.current_size)) for name, meter in meters.items()},
+        }
+
+    def _restore_progress(self, progress: dict[str, Any]) -> None:
+        self.obs = progress["obs"]
+        for name in self.progress_tensors:
+            setattr(self, name, progress[name])
+        for name in self.progress_meters:
+            meter = getattr(self, name)
+            meter.mean, meter.current_size = progress[name]
+
+    def restore(self, fn: str, set_epoch: bool = True) -> None:
+        """Load a checkpoint to go on from.
+
+        With the same number of worlds, training goes on exactly as if it had not been interrupted. With another
+        number, or from a checkpoint of plain rl_games, the networks go on and the episodes start afresh.
+
+        Args:
+            fn: the file.
+            set_epoch: also go on counting epochs.
+
+        Raises:
+            CheckpointError: the file is refused, or does not fit the network.
+        """
+        state = load_checkpoint(Path(fn), str(self.device))
+        progress = state.get("progress")
+        exact = progress is not None and progress["num_actors"] == self.num_actors and self.session.workers.size == 1
+        env_state = state.pop("env_state", None)
+        try:
+            self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
+        except (RuntimeError, KeyError, ValueError) as error:
+            reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
+            raise CheckpointError(f"checkpoint={fn}: does not fit the network of this run ({reason}).") from error
+        # rl_games' train() forgets the best score at its start; env_reset, called after that, sets it again.
+        self._pending = {"last_mean_rewards": self.last_mean_rewards}
+        if exact:
+            self._pending |= {
+                "env_state": env_state,
+                "progress": progress,
+                "random_state": state["random_state"],
+            }
+
+    def env_reset(self) -> Any:
+        """Reset the environment, or put back the state of a checkpoint; rl_games calls this."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return super().env_reset()  # type: ignore[misc]
+        self.last_mean_rewards = pending["last_mean_rewards"]
+        if "progress" not in pending:
+            return super().env_reset()  # type: ignore[misc]
+        # Reset once, so that an environment that builds itself lazily is there to be restored.
+        self.obs = super().env_reset()  # type: ignore[misc]
+        self._restore_progress(pending["progress"])
+        self.vec_env.set_env_state(pending["env_state"])
+        restore_random_state(pending["random_state"])
+        return self.obs
+
+    # --- stopping ----------------------------------------------------------------------------------------------------
+
+    def stop_if_requested(self) -> None:
+        """Between two epochs: write a checkpoint and leave, if any process was asked to stop.
+
+        Raises:
+            TrainingStoppedError: it was.
+        """
+        if self.session.workers.any(self.session.stop_requested):
+            self.save(f"{self.nn_dir}/last_{self.config['name']}_stopped")
+            raise TrainingStoppedError(self.session.saved[-1] if self.session.saved else Path(self.nn_dir))
+
+
+def clone_tree(tree: Any) -> Any:
+    """Copy the tensors in nested dicts, lists and tuples."""
+    if isinstance(tree, torch.Tensor):
+        return tree.clone()
+    if isinstance(tree, dict):
+        return {key: clone_tree(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(clone_tree(value) for value in tree)
+    return tree

@@ -1,0 +1,85 @@
+"""Processes that train together, started by torchrun: gloo on the CPU, NCCL on CUDA."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from oige_core.errors import ConfigError
+
+__all__ = ["Workers"]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that train together; one alone unless ``multi_gpu=True``.
+
+    Attributes:
+        rank: number of this process among all.
+        size: number of processes.
+        device: device of the learner in this process.
+    """
+
+    rank: int = 0
+    size: int = 1
+    device: str = "cpu"
+
+    @classmethod
+    def join(cls, device: str) -> "Workers":
+        """Join the group that torchrun started.
+
+        Raises:
+            ConfigError: torchrun did not start this process.
+        """
+        missing = [key for key in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR") if key not in os.environ]
+        if missing:
+            raise ConfigError(
+                "multi_gpu=True: this process was not started by torchrun; use torchrun --nproc-per-node=<GPUs> "
+                "-m oige_train.cli.train …"
+            )
+        cuda = device.startswith("cuda")
+        if cuda:
+            torch.cuda.set_device(device)
+        dist.init_process_group("nccl" if cuda else "gloo")
+        return cls(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
+
+    def leave(self) -> None:
+        """Leave the group."""
+        if self.size > 1 or dist.is_initialized():
+            dist.destroy_process_group()
+
+    def any(self, flag: bool) -> bool:
+        """Whether ``flag`` is set in any process."""
+        if self.size == 1:
+            return flag
+        tensor = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+        return bool(tensor.item())
+
+    def average(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Replace each tensor, in place, by its mean over all processes; one message carries them all."""
+        tensors = list(tensors)
+        if self.size == 1 or not tensors:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.size
+        offset = 0
+        for tensor in tensors:
+            tensor.copy_(flat[offset : offset + tensor.numel()].view_as(tensor))
+            offset += tensor.numel()
+
+    def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Replace each tensor, in place, by that of process 0."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the sum over all processes."""
+        if self.size == 1:
+            return tensor
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total

@@ -1,0 +1,85 @@
+"""The environment as rl_games wants it."""
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+
+__all__ = ["RlGamesEnv"]
+
+
+class RlGamesEnv:
+    """Adapts a vector environment on torch tensors to rl_games' ``IVecEnv``.
+
+    Args:
+        env: the vector environment.
+        device: device of the learner; tensors are moved there and back.
+    """
+
+    def __init__(self, env: Any, device: str) -> None:
+        self.env = env
+        self.device = torch.device(device)
+        self._moves = self.device != torch.device(env.device)
+
+    def _dict(self, observations: torch.Tensor, info: dict[str, Any]) -> dict[str, torch.Tensor]:
+        out = {"obs": self._to_learner(observations)}
+        if self.env.num_states > 0:
+            out["states"] = self._to_learner(info["states"])
+        return out
+
+    def _to_learner(self, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.to(self.device) if self._moves else tensor
+
+    def reset(self) -> dict[str, torch.Tensor]:
+        """Reset every world; returns ``obs`` [N, observations] and, for an asymmetric critic, ``states`` [N, states]."""
+        return self._dict(*self.env.reset())
+
+    def step(
+        self, actions: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """Step every world.
+
+        Args:
+            actions: [N, actions] in [-1, 1].
+
+        Returns:
+            Observations as from :meth:`reset`, rewards [N], done flags [N], and the environment's info with
+            ``time_outs`` [N]: episodes cut off by time, whose value rl_games bootstraps.
+        """
+        actions = actions.to(self.env.device) if self._moves else actions
+        observations, rewards, terminated, truncated, info = self.env.step(actions)
+        info = {**info, "time_outs": self._to_learner(truncated & ~terminated)}
+        return (
+            self._dict(observations, info),
+            self._to_learner(rewards),
+            self._to_learner(terminated | truncated),
+            info,
+        )
+
+    def get_number_of_agents(self) -> int:
+        """One agent per world."""
+        return 1
+
+    def get_env_info(self) -> dict[str, Any]:
+        """Spaces of one world."""
+        info = {
+            "observation_space": self.env.single_observation_space,
+            "action_space": self.env.single_action_space,
+            "agents": 1,
+            "value_size": 1,
+        }
+        if self.env.num_states > 0:
+            info["state_space"] = spaces.Box(-float("inf"), float("inf"), (self.env.num_states,))
+        return info
+
+    def set_train_info(self, env_frames: int, *_: Any, **__: Any) -> None:
+        """Ignore how far training is; tasks count their own steps."""
+
+    def get_env_state(self) -> dict[str, Any]:
+        """Whole state of simulation and task, with its random generators."""
+        return self.env.state_dict()
+
+    def set_env_state(self, state: dict[str, Any] | None) -> None:
+        """Restore what :meth:`get_env_state` returned; None is ignored."""
+        if state is not None:
+            self.env.load_state_dict(state)

@@ -1,0 +1,142 @@
+"""What a run tells while it trains: one live line on the terminal and summaries for TensorBoard."""
+
+import sys
+import time
+from typing import Any, TextIO
+
+import torch
+
+from oige_train.learner.rl_games import AlgoObserver
+
+__all__ = ["EpisodeMeans", "ProgressLine", "ProgressObserver", "format_time"]
+
+
+class EpisodeMeans:
+    """Means of episode statistics by name over all episodes that ended since the last call of :meth:`take`."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, torch.Tensor] = {}
+        self._counts: dict[str, torch.Tensor] = {}
+
+    def add(self, episode: dict[str, torch.Tensor], count: torch.Tensor | int) -> None:
+        """Add means over ``count`` episodes; nothing is moved between devices."""
+        for name, mean in episode.items():
+            weight = torch.as_tensor(count, dtype=torch.float32, device=mean.device)
+            if name in self._sums:
+                self._sums[name] = self._sums[name] + mean * weight
+                self._counts[name] = self._counts[name] + weight
+            else:
+                self._sums[name], self._counts[name] = mean * weight, weight
+
+    def take(self) -> dict[str, float]:
+        """Return the means and start afresh."""
+        means = {name: (total / self._counts[name]).item() for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return means
+
+
+class ProgressLine:
+    """A line on ``stream`` that is rewritten on a terminal, and repeated every few seconds elsewhere.
+
+    Args:
+        stream: where to write; standard error by default.
+        interval: least time between two lines, in seconds; by default 0.1 on a terminal and 5 elsewhere.
+    """
+
+    def __init__(self, stream: TextIO | None = None, interval: float | None = None) -> None:
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
+        self.interval = interval if interval is not None else (0.1 if self.live else 5.0)
+        self._last = -float("inf")
+        self._open = False
+
+    def show(self, text: str, *, force: bool = False) -> None:
+        """Show ``text`` unless the last line is too recent; ``force`` shows it anyway."""
+        now = time.monotonic()
+        if not force and now - self._last < self.interval:
+            return
+        self._last = now
+        self.stream.write(f"\r\x1b[2K{text}" if self.live else f"{text}\n")
+        self.stream.flush()
+        self._open = self.live
+
+    def close(self) -> None:
+        """Leave the cursor on a fresh line."""
+        if self._open:
+            self.stream.write("\n")
+            self.stream.flush()
+            self._open = False
+
+
+class ProgressObserver(AlgoObserver):
+    """Collects what the environment tells and reports it once per epoch.
+
+    TensorBoard gets ``Episode/<name>`` for every statistic in ``info["episode"]``, and ``<name>/frame``, ``/iter`` and
+    ``/time`` for every other scalar in ``info``.
+    """
+
+    def __init__(self, line: ProgressLine) -> None:
+        super().__init__()
+        self.line = line
+        self.latest: dict[str, float] = {}
+        self.episodes = EpisodeMeans()
+        self._scalars: dict[str, Any] = {}
+        self._start: tuple[float, int, int] | None = None
+
+    def after_init(self, algo: Any) -> None:
+        """Remember the agent; rl_games calls this."""
+        self.algo = algo
+
+    def process_infos(self, infos: dict[str, Any], done_indices: torch.Tensor) -> None:
+        """Take in the info of one step; rl_games calls this."""
+        if self._start is None:
+            # Here, not at construction: compilation and the first reset are no measure of what is to come.
+            self._start = (time.monotonic(), self.algo.epoch_num - 1, self.algo.frame)
+        if "episode" in infos:
+            self.episodes.add(infos["episode"], infos["episode_count"])
+        for name, value in infos.items():
+            if isinstance(value, (int, float)) or (isinstance(value, torch.Tensor) and value.ndim == 0):
+                self._scalars[name] = value
+
+    def after_clear_stats(self) -> None:
+        """Nothing is kept that would need clearing; rl_games calls this."""
+
+    def after_print_stats(self, frame: int, epoch_num: int, total_time: float) -> None:
+        """Write an epoch's summaries and show the line; rl_games calls this."""
+        means = self.episodes.take()
+        self.latest.update(means)
+        for name, value in means.items():
+            self.algo.writer.add_scalar(f"Episode/{name}", value, epoch_num)
+        for name, value in self._scalars.items():
+            if name != "episode_count":
+                for axis, step in (("frame", frame), ("iter", epoch_num), ("time", total_time)):
+                    self.algo.writer.add_scalar(f"{name}/{axis}", value, step)
+        self._scalars.clear()
+        last = epoch_num == self.algo.max_epochs
+        self.line.show(self.text(epoch_num), force=last)
+
+    def text(self, epoch: int) -> str:
+        """Return the line: epoch, mean reward, episode length, steps per second and time left."""
+        algo = self.algo
+        assert self._start is not None
+        begun, first_epoch, first_frame = self._start
+        elapsed = max(time.monotonic() - begun, 1e-9)
+        limit = algo.max_epochs
+        parts = [f"epoch {epoch}/{limit}" if limit > 0 else f"epoch {epoch}"]
+        if algo.game_rewards.current_size > 0:
+            parts.append(f"reward {float(algo.game_rewards.get_mean().reshape(-1)[0]):.2f}")
+            parts.append(f"length {float(algo.game_lengths.get_mean()):.1f}")
+        else:
+            parts.append("no episode has ended yet")
+        parts.append(f"{(algo.frame - first_frame) / elapsed:,.0f} steps/s")
+        done = epoch - first_epoch
+        if limit > 0 and done > 0:
+            parts.append(f"{format_time(elapsed / done * (limit - epoch))} left")
+        return " | ".join(parts)
+
+
+def format_time(seconds: float) -> str:
+    """Return ``m:ss``, or ``h:mm:ss`` from an hour on."""
+    total = round(seconds)
+    hours, minutes, rest = total // 3600, total // 60 % 60, total % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

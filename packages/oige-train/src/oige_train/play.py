@@ -1,0 +1,153 @@
+"""Play a trained policy and measure its mean return."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from oige_core.errors import OigeError
+
+from oige_train.checkpoint import CheckpointError, load_checkpoint
+from oige_train.config import Run
+from oige_train.learner.environment import RlGamesEnv
+from oige_train.learner.progress import ProgressLine
+from oige_train.learner.rl_games import model_builder
+from oige_train.params import rl_games_params
+
+__all__ = ["Games", "Policy", "play"]
+
+
+@dataclass(frozen=True)
+class Games:
+    """Outcome of the played episodes.
+
+    Attributes:
+        count: finished episodes.
+        mean_return: their mean sum of rewards.
+        mean_length: their mean length in control steps.
+    """
+
+    count: int
+    mean_return: float
+    mean_length: float
+
+
+class Policy:
+    """The actor of PPO or SAC.
+
+    Args:
+        run: the checked run, which names network and algorithm.
+        env_info: spaces of the environment.
+        device: where the network runs.
+        num_envs: number of worlds, for the state of a recurrent network.
+    """
+
+    def __init__(self, run: Run, env_info: dict[str, Any], device: str, num_envs: int) -> None:
+        params = rl_games_params(run.config.train.params)
+        self.is_sac = params["algo"]["name"] == "sac"
+        self.device = device
+        space = env_info["action_space"]
+        self.low = torch.as_tensor(space.low, device=device)
+        self.high = torch.as_tensor(space.high, device=device)
+        shape = env_info["observation_space"].shape
+        self.model = (
+            model_builder.ModelBuilder()
+            .load(params)
+            .build(
+                {
+                    "actions_num": space.shape[0],
+                    "action_dim": space.shape[0],
+                    "obs_dim": shape[0],
+                    "input_shape": shape,
+                    "num_seqs": num_envs,
+                    "value_size": 1,
+                    "normalize_value": params["config"].get("normalize_value", False),
+                    "normalize_input": params["config"].get("normalize_input", False),
+                }
+            )
+        )
+        self.model.to(device).eval()
+        self.states = [s.to(device) for s in self.model.get_default_rnn_state()] if self.model.is_rnn() else None
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take the weights of a checkpoint.
+
+        Raises:
+            KeyError, RuntimeError: the checkpoint is of another network.
+        """
+        if not self.is_sac:
+            self.model.load_state_dict(state["model"])
+            return
+        for part in ("actor", "critic", "critic_target"):
+            getattr(self.model.sac_network, part).load_state_dict(state[part])
+        if "running_mean_std" in state:
+            self.model.running_mean_std.load_state_dict(state["running_mean_std"])
+
+    @torch.no_grad()
+    def act(self, observations: torch.Tensor, *, deterministic: bool) -> torch.Tensor:
+        """Return actions [N, actions] for observations [N, observations]: the policy's mean, or a sample."""
+        if self.is_sac:
+            distribution = self.model.actor(self.model.norm_obs(observations))
+            action = distribution.mean if deterministic else distribution.sample()
+        else:
+            out = self.model(
+                {"is_train": False, "prev_actions": None, "obs": observations, "rnn_states": self.states}
+            )
+            self.states = out["rnn_states"]
+            action = out["mus"] if deterministic else out["actions"]
+        return self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
+
+    def forget(self, done: torch.Tensor) -> None:
+        """Reset the recurrent state of the worlds whose ``done`` [N] is set."""
+        for state in self.states or []:
+            state[:, done] = 0.0
+
+
+def play(run: Run, env: Any, line: ProgressLine) -> Games:
+    """Play ``games_num`` episodes, as evenly spread over the worlds as can be.
+
+    Each world's first episodes count, never those that end first: short episodes would otherwise be counted more often.
+
+    Args:
+        run: the checked run; its checkpoint gives the weights.
+        env: the vector environment.
+        line: where progress is shown.
+
+    Raises:
+        OigeError: the checkpoint is refused or does not fit.
+    """
+    config = run.config
+    device = config.rl_device
+    player = config.train.params.config.player
+    adapter = RlGamesEnv(env, device)
+    policy = Policy(run, adapter.get_env_info(), device, env.num_envs)
+    if run.checkpoint is None:
+        raise OigeError("test=True: a policy is needed; add checkpoint=<file>.")
+    try:
+        policy.load(load_checkpoint(run.checkpoint, device))
+    except (RuntimeError, KeyError) as error:
+        reason = " ".join(text.strip() for text in str(error).splitlines()[:2])
+        raise CheckpointError(f"checkpoint={run.checkpoint}: does not fit the network of this run ({reason}).") from error
+
+    count = player.games_num
+    quota = torch.full((env.num_envs,), count // env.num_envs, device=device)
+    quota[: count % env.num_envs] += 1
+    returns = torch.zeros(env.num_envs, device=device)
+    lengths = torch.zeros(env.num_envs, device=device)
+    total_return = torch.zeros((), dtype=torch.float64, device=device)
+    total_length = torch.zeros((), dtype=torch.float64, device=device)
+    observations = adapter.reset()["obs"]
+    while (left := int(quota.sum())) > 0:
+        out, rewards, done, _ = adapter.step(policy.act(observations, deterministic=player.deterministic))
+        observations = out["obs"]
+        returns += rewards
+        lengths += 1
+        counted = done & (quota > 0)
+        total_return += (returns * counted).sum()
+        total_length += (lengths * counted).sum()
+        quota -= counted.long()
+        returns *= ~done
+        lengths *= ~done
+        policy.forget(done)
+        line.show(f"played {count - left} of {count} games")
+    line.close()
+    return Games(count=count, mean_return=float(total_return) / count, mean_length=float(total_length) / count)

@@ -1,0 +1,178 @@
+"""Train a policy, or play one: from a checked run to files under ``runs/<experiment>``."""
+
+import contextlib
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from oige_core import make_env
+from oige_core.errors import ConfigError
+
+from oige_train.config import Run
+from oige_train.learner.agent import Session, TrainingStoppedError
+from oige_train.learner.distributed import Workers
+from oige_train.learner.environment import RlGamesEnv
+from oige_train.learner.progress import ProgressLine, ProgressObserver, format_time
+from oige_train.learner.rl_games import DefaultRewardsShaper, building_agent
+from oige_train.params import rl_games_params
+from oige_train.play import play
+from oige_train.seeding import seed_learner
+
+__all__ = ["RUNS", "execute"]
+
+RUNS = Path("runs")
+INTERRUPTED = 130
+
+
+def execute(run: Run) -> int:
+    """Train, resume or play as the run says.
+
+    Returns:
+        The program's exit code: 0, or 130 after an interruption.
+
+    Raises:
+        OigeError: the checkpoint is refused, or a device is missing.
+    """
+    config = run.config
+    if config.rl_device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"rl_device={config.rl_device}: this build of PyTorch has no CUDA; use rl_device=cpu.")
+    torch.set_num_threads(config.train.params.torch_threads)
+    if not config.torch_deterministic:
+        torch.set_float32_matmul_precision("high")
+    seed_learner(config.seed, deterministic=config.torch_deterministic)
+    for note in run.notes:
+        print(note, file=sys.stderr)
+    return _play(run) if config.test else _train(run)
+
+
+def _play(run: Run) -> int:
+    env = make_env(run.config)
+    try:
+        games = play(run, env, ProgressLine())
+    finally:
+        env.close()
+    print(f"mean return {games.mean_return:.2f}, mean length {games.mean_length:.1f} over {games.count} finished games")
+    return 0
+
+
+def _train(run: Run) -> int:
+    config = run.config
+    learner = config.train.params.config
+    workers = Workers.join(config.rl_device) if config.multi_gpu else Workers()
+    folder = RUNS / learner.full_experiment_name
+    session = Session(run=run, workers=workers)
+    line = ProgressLine()
+    env = make_env(config)
+    agent = None
+    try:
+        agent = build_agent(session, env, ProgressObserver(line))
+        if run.checkpoint is not None:
+            agent.restore(str(run.checkpoint))
+            say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}")
+        if workers.rank == 0:
+            OmegaConf.save(OmegaConf.create(run.resolved), folder / "config.yaml")
+        with _stop_on_signals(session):
+            agent.train()
+    except TrainingStoppedError as stopped:
+        line.close()
+        say(workers, f"stopped after epoch {agent.epoch_num}; saved {stopped.checkpoint}")
+        say(workers, f"resume: {_command(run, stopped.checkpoint)}")
+        return INTERRUPTED
+    finally:
+        line.close()
+        if agent is not None:
+            agent.writer.close()
+        env.close()
+        workers.leave()
+    _report(session, agent, folder)
+    return 0
+
+
+def build_agent(session: Session, env: Any, observer: Any) -> Any:
+    """Return the agent of the run's algorithm.
+
+    Args:
+        session: what the agent needs to know of the program around it.
+        env: the vector environment.
+        observer: sees every step and epoch; see rl_games' ``AlgoObserver``.
+    """
+    config = session.run.config
+    params = rl_games_params(config.train.params)
+    adapter = RlGamesEnv(env, config.rl_device)
+    params["config"] |= {
+        "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
+        "features": {"observer": observer},
+        "train_dir": str(RUNS),
+        "vec_env": adapter,
+        "env_info": adapter.get_env_info(),
+    }
+    if params["algo"]["name"] == "sac":
+        from oige_train.learner.sac import SacAgent as Agent
+    else:
+        from oige_train.learner.ppo import PpoAgent as Agent
+    with building_agent(writes=session.workers.rank == 0):
+        return Agent("run", params, session)
+
+
+@contextlib.contextmanager
+def _stop_on_signals(session: Session) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into a request to stop after the epoch; a second one interrupts at once."""
+
+    def request(number: int, _: FrameType | None) -> None:
+        if session.stop_requested:
+            raise KeyboardInterrupt
+        session.stop_requested = True
+        say(session.workers, f"\n{signal.Signals(number).name}: saving after this epoch; once more to stop at once")
+
+    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def say(workers: Workers, text: str) -> None:
+    """Tell the user something, once for all processes."""
+    if workers.rank == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _report(session: Session, agent: Any, folder: Path) -> None:
+    """Tell what came out, where it is and how to go on."""
+    if session.workers.rank != 0:
+        return
+    mean = agent.mean_reward()
+    last = session.saved[-1]
+    best = folder / "nn" / f"{agent.config['name']}.pth"
+    print(f"done: {agent.epoch_num} epochs, {agent.frame:,} steps; mean episode reward "
+          f"{'unknown, no episode has ended' if mean is None else f'{mean:.2f}'}")
+    if best.is_file():
+        print(f"best policy:  {best}")
+    print(f"last policy:  {last}")
+    print(f"summaries:    tensorboard --logdir {shlex.quote(str(folder / 'summaries'))}")
+    print(f"play:         {_command(session.run, best if best.is_file() else last, test=True)}")
+    print(f"resume:       {_command(session.run, last, more=agent.epoch_num)}")
+
+
+def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -> str:
+    """Return the command line that plays or resumes ``checkpoint``."""
+    words = ["oige-train", f"task={run.task.name}"]
+    if run.train_name != f"{run.task.name}PPO":
+        words.append(f"train={run.train_name}")
+    words.append(f"checkpoint={checkpoint}")
+    if test:
+        words.append("test=True")
+    else:
+        words.append(f"num_envs={run.config.task.env.numEnvs}")
+        if run.config.experiment:
+            words.append(f"experiment={run.config.experiment}")
+        if more:
+            words.append(f"max_iterations={2 * more}")
+    return shlex.join(words)

@@ -1,0 +1,368 @@
+"""Typed schema of a training run. Nothing here imports torch.
+
+The words of the ``train`` section are those of rl_games; a default is what rl_games assumes where its YAML is silent.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from oige_core.config import RunConfig
+from oige_core.config.schema import check_choice, check_positive
+from oige_core.errors import ConfigError
+
+__all__ = [
+    "ALGORITHMS",
+    "AlgoConfig",
+    "CentralValueConfig",
+    "NetworkConfig",
+    "PlayerConfig",
+    "PpoConfig",
+    "SacConfig",
+    "TrainConfig",
+    "TrainParams",
+    "TrainRunConfig",
+]
+
+CONFIG = "train.params.config"
+
+
+@dataclass(kw_only=True)
+class NamedConfig:
+    """A section that only names something."""
+
+    name: str
+
+
+@dataclass(kw_only=True)
+class MlpConfig:
+    """Fully connected layers: sizes, activation, initialiser; ``d2rl`` feeds the input to every layer."""
+
+    units: list[int]
+    activation: str = "elu"
+    d2rl: bool = False
+    norm_only_first_layer: bool = False
+    initializer: dict[str, Any] = field(default_factory=lambda: {"name": "default"})
+    regularizer: dict[str, Any] = field(default_factory=lambda: {"name": None})
+
+
+@dataclass(kw_only=True)
+class RnnConfig:
+    """Recurrent layers."""
+
+    name: str
+    units: int
+    layers: int = 1
+    before_mlp: bool = False
+    concat_input: bool = False
+    concat_output: bool = False
+    layer_norm: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("train.params.network.rnn.name", self.name, ("lstm", "gru", "identity"))
+
+
+@dataclass(kw_only=True)
+class NetworkConfig:
+    """The policy and value network."""
+
+    name: str
+    mlp: MlpConfig
+    separate: bool = False
+    central_value: bool = False
+    normalization: str | None = None
+    value_activation: str = "None"
+    space: dict[str, Any] | None = None
+    cnn: dict[str, Any] | None = None
+    rnn: RnnConfig | None = None
+    joint_obs_actions: dict[str, Any] | None = None
+    log_std_bounds: list[float] | None = None
+
+
+@dataclass(kw_only=True)
+class RewardShaperConfig:
+    """Rewards are shifted, then scaled, then clamped, then taken the logarithm of, before the learner sees them."""
+
+    scale_value: float = 1.0
+    shift_value: float = 0.0
+    min_val: float = -math.inf
+    max_val: float = math.inf
+    log_val: bool = False
+
+
+@dataclass(kw_only=True)
+class PlayerConfig:
+    """How a policy is played.
+
+    Attributes:
+        games_num: episodes to play.
+        deterministic: take the mean of the policy instead of a sample.
+    """
+
+    games_num: int = 2000
+    deterministic: bool = True
+
+    def __post_init__(self) -> None:
+        check_positive(f"{CONFIG}.player.games_num", self.games_num)
+
+
+@dataclass(kw_only=True)
+class CentralValueConfig:
+    """An asymmetric critic: a value network of its own on the privileged states of the task."""
+
+    network: NetworkConfig
+    learning_rate: float
+    mini_epochs: int
+    clip_value: bool
+    normalize_input: bool
+    minibatch_size: int | None = None
+    minibatch_size_per_env: int | None = None
+    lr_schedule: str | None = None
+    schedule_type: str | None = None
+    kl_threshold: float | None = None
+    truncate_grads: bool = False
+    grad_norm: float = 1.0
+    e_clip: float = 0.2
+    weight_decay: float = 0.0
+    mixed_precision: bool = False
+    freeze_critic: bool = False
+
+
+@dataclass(kw_only=True)
+class AlgoConfig:
+    """What PPO and SAC have in common of ``train.params.config``.
+
+    Attributes:
+        name: name of the run and of its best checkpoint.
+        full_experiment_name: name of the run's folder; empty: ``name``.
+        device: where the learner runs.
+        num_actors: number of worlds.
+        max_epochs: epochs after which training ends; -1: no limit.
+        max_frames: environment steps, over all worlds, after which training ends; -1: no limit.
+        save_best_after: epoch from which on the best checkpoint is kept.
+        save_frequency: epochs between periodic checkpoints; 0: none.
+        score_to_win: mean episode reward at which training ends early.
+        games_to_track: episodes over which the mean episode reward is taken.
+        torch_compile: must stay False: compiling takes longer than these networks gain.
+    """
+
+    name: str
+    num_actors: int
+    reward_shaper: RewardShaperConfig = field(default_factory=RewardShaperConfig)
+    full_experiment_name: str = ""
+    env_name: str = "rlgpu"
+    device: str = "cpu"
+    device_name: str = ""
+    multi_gpu: bool = False
+    torch_compile: bool = False
+    mixed_precision: bool = False
+    normalize_input: bool = False
+    value_bootstrap: bool = True
+    gamma: float = 0.99
+    max_epochs: int = -1
+    max_frames: int = -1
+    save_best_after: int = 100
+    save_frequency: int = 0
+    score_to_win: float = math.inf
+    games_to_track: int = 100
+    weight_decay: float = 0.0
+    print_stats: bool = True
+    player: PlayerConfig = field(default_factory=PlayerConfig)
+
+    def __post_init__(self) -> None:
+        if self.torch_compile:
+            raise ConfigError(f"{CONFIG}.torch_compile=True: expected False; networks are never compiled here.")
+        if not 0 <= self.gamma <= 1:
+            raise ConfigError(f"{CONFIG}.gamma={self.gamma}: expected a number from 0 to 1.")
+        for key in ("num_actors", "games_to_track"):
+            check_positive(f"{CONFIG}.{key}", getattr(self, key))
+        for key in ("save_best_after", "save_frequency"):
+            check_positive(f"{CONFIG}.{key}", getattr(self, key), zero=True)
+        for key in ("max_epochs", "max_frames"):
+            value = getattr(self, key)
+            if value != -1 and value <= 0:
+                raise ConfigError(f"{CONFIG}.{key}={value}: expected a number above 0, or -1 for no limit.")
+
+
+@dataclass(kw_only=True)
+class PpoConfig(AlgoConfig):
+    """``train.params.config`` of PPO.
+
+    Attributes:
+        horizon_length: control steps per world and epoch.
+        minibatch_size: samples per gradient step; must divide ``horizon_length × num_envs``.
+        mini_epochs: passes over the samples of an epoch.
+        tau: λ of generalised advantage estimation.
+        seq_length: steps that a recurrent network is unrolled for; must divide ``horizon_length``.
+        kl_threshold: divergence that the adaptive learning rate aims at.
+    """
+
+    horizon_length: int
+    mini_epochs: int
+    learning_rate: float
+    tau: float
+    minibatch_size: int | None = None
+    minibatch_size_per_env: int | None = None
+    ppo: bool = True
+    normalize_value: bool = False
+    normalize_advantage: bool = True
+    normalize_rms_advantage: bool = False
+    adv_rms_momentum: float = 0.5
+    lr_schedule: str | None = None
+    schedule_type: str = "legacy"
+    schedule_entropy: bool = False
+    kl_threshold: float = 0.008
+    grad_norm: float = 1.0
+    truncate_grads: bool = False
+    entropy_coef: float = 0.0
+    critic_coef: float = 1.0
+    e_clip: float = 0.2
+    clip_value: bool = True
+    clip_actions: bool = True
+    use_smooth_clamp: bool = False
+    seq_length: int = 4
+    zero_rnn_on_done: bool = True
+    bounds_loss_coef: float = 0.0
+    bound_loss_type: str = "bound"
+    use_experimental_cv: bool = True
+    use_diagnostics: bool = False
+    freeze_critic: bool = False
+    epochs_between_resets: int = 0
+    central_value_config: CentralValueConfig | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("horizon_length", "mini_epochs", "learning_rate", "grad_norm", "seq_length"):
+            check_positive(f"{CONFIG}.{key}", getattr(self, key))
+        if not 0 <= self.tau <= 1:
+            raise ConfigError(f"{CONFIG}.tau={self.tau}: expected a number from 0 to 1.")
+        self.lr_schedule = self.lr_schedule or "identity"
+        check_choice(f"{CONFIG}.lr_schedule", self.lr_schedule, ("adaptive", "linear", "identity", "None"))
+        check_choice(f"{CONFIG}.schedule_type", self.schedule_type, ("legacy", "standard"))
+        if self.minibatch_size is None and self.minibatch_size_per_env is None:
+            raise ConfigError(f"{CONFIG}.minibatch_size: a value is needed.")
+        for key in ("minibatch_size", "minibatch_size_per_env"):
+            if getattr(self, key) is not None:
+                check_positive(f"{CONFIG}.{key}", getattr(self, key))
+
+
+@dataclass(kw_only=True)
+class SacConfig(AlgoConfig):
+    """``train.params.config`` of SAC.
+
+    Attributes:
+        batch_size: samples per gradient step.
+        replay_buffer_size: transitions that are remembered.
+        num_steps_per_episode: control steps per epoch.
+        num_updates_per_step: gradient steps per control step.
+        num_warmup_steps: epochs of random actions at the start.
+        init_alpha: temperature of the entropy term at the start.
+    """
+
+    batch_size: int
+    replay_buffer_size: int
+    init_alpha: float
+    learnable_temperature: bool
+    actor_lr: float
+    critic_lr: float
+    alpha_lr: float
+    num_steps_per_episode: int = 1
+    num_updates_per_step: int = 1
+    num_warmup_steps: int = 1000
+    num_warmup_frames: int | None = None
+    num_seed_steps: int | None = None
+    critic_tau: float = 0.005
+    policy_frequency: int = 2
+    critic_grad_clip: float = 5.0
+    target_entropy_coef: float = 1.0
+    actor_betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+    critic_betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+    alphas_betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("batch_size", "replay_buffer_size", "num_steps_per_episode", "num_updates_per_step", "init_alpha"):
+            check_positive(f"{CONFIG}.{key}", getattr(self, key))
+
+
+ALGORITHMS: dict[str, type[AlgoConfig]] = {"a2c_continuous": PpoConfig, "sac": SacConfig}
+
+
+@dataclass(kw_only=True)
+class TrainParams:
+    """``train.params``: the learner.
+
+    Attributes:
+        config: an instance of the schema that :data:`ALGORITHMS` has for ``algo.name``.
+        torch_threads: threads of torch on the CPU; small networks are fastest with 1.
+    """
+
+    algo: NamedConfig
+    model: NamedConfig
+    network: NetworkConfig
+    config: AlgoConfig
+    seed: int = 42
+    torch_threads: int = 1
+    load_checkpoint: bool = False
+    load_path: str = ""
+
+    def __post_init__(self) -> None:
+        check_positive("train.params.torch_threads", self.torch_threads)
+
+
+@dataclass(kw_only=True)
+class TrainConfig:
+    """The ``train`` section."""
+
+    params: TrainParams
+
+
+@dataclass(kw_only=True)
+class TrainRunConfig(RunConfig):
+    """Everything that decides a training run; ``cfg/config.yaml`` gives the defaults and the meanings."""
+
+    train: TrainConfig
+    experiment: str = ""
+    max_iterations: Any = ""
+    rl_device: str = "auto"
+    multi_gpu: bool = False
+    checkpoint: str = ""
+    evaluation: bool = False
+    enable_livestream: bool = False
+    mt_timeout: int = 300
+    enable_recording: bool = False
+    recording_interval: int = 2000
+    recording_length: int = 100
+    recording_fps: int = 30
+    recording_dir: str = ""
+    wandb_activate: bool = False
+    wandb_group: str = ""
+    wandb_name: str = ""
+    wandb_entity: str = ""
+    wandb_project: str = "oige"
+    kit_app: str = ""
+    extras: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.rl_device):
+            raise ConfigError(f"rl_device={self.rl_device}: expected auto, cpu or cuda:<number>.")
+        for key in ("mt_timeout", "recording_interval", "recording_length", "recording_fps"):
+            check_positive(key, getattr(self, key))
+        self._refuse_absent_features()
+
+    def _refuse_absent_features(self) -> None:
+        """Raise for words whose feature this version does not have, rather than ignore them."""
+        absent = {
+            "evaluation": (self.evaluation, "watching another run's checkpoints", "evaluation=False"),
+            "enable_livestream": (self.enable_livestream, "streaming viewer", "enable_livestream=False"),
+            "enable_recording": (self.enable_recording, "video recording", "enable_recording=False"),
+            "headless": (not self.headless, "viewer", "headless=True"),
+            "kit_app": (bool(self.kit_app), "Isaac Sim engine", "no kit_app"),
+            "extras": (bool(self.extras), "Isaac Sim engine", "no extras"),
+            "physics_engine": (self.physics_engine == "physx", "Isaac Sim engine", "physics_engine=mujoco"),
+        }
+        for key, (wanted, feature, instead) in absent.items():
+            if wanted:
+                raise ConfigError(f"{key}={getattr(self, key)}: this version has no {feature}; use {instead}.")
