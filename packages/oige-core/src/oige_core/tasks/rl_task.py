@@ -1,7 +1,7 @@
 """The base of every task: life cycle, buffers, episode statistics and random numbers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -22,8 +22,10 @@ class RLTask(ABC, Generic[EnvConfigT]):
 
     A subclass describes one world (:meth:`set_up_scene`), then works on all worlds with tensors whose first dimension
     is the world. One control step calls, in this order: :meth:`pre_physics_step`, ``control_frequency_inv`` physics
-    steps, :meth:`get_observations`, :meth:`get_states`, :meth:`calculate_metrics`, :meth:`is_done`, :meth:`get_extras`;
-    then :meth:`reset_idx` for the worlds whose episode ended. The generic argument is the schema of ``task.env``.
+    steps, :meth:`get_observations`, :meth:`get_states`, :meth:`is_done`, :meth:`calculate_metrics`, :meth:`get_extras`;
+    then :meth:`reset_idx` for the worlds whose episode ended. OmniIsaacGymEnvs calls ``is_done`` after
+    ``calculate_metrics``; before it, rewards may depend on how the step ended. The generic argument is the schema of
+    ``task.env``.
 
     Args:
         config: the validated configuration.
@@ -69,8 +71,7 @@ class RLTask(ABC, Generic[EnvConfigT]):
         self.generator = torch.Generator(device)
         self.seed(config.seed)
         self._term_names: list[str] = []
-        self._terms: Sequence[torch.Tensor] = ()
-        self._sums = torch.zeros(n, 0, device=device)
+        self._sums = torch.zeros(1, n, device=device)  # of the running episodes: reward, then its terms
         self.post_reset()
 
     # For tasks to define
@@ -96,7 +97,7 @@ class RLTask(ABC, Generic[EnvConfigT]):
 
     @abstractmethod
     def calculate_metrics(self) -> None:
-        """Set ``rew_buf`` to a new tensor, and call :meth:`log_reward_terms`."""
+        """Set ``rew_buf`` to a new tensor, from terms named by :meth:`sum_reward_terms`."""
 
     @abstractmethod
     def is_done(self) -> None:
@@ -120,11 +121,18 @@ class RLTask(ABC, Generic[EnvConfigT]):
         """Sample a tensor of ``shape`` uniformly from the task's own random stream."""
         return torch.rand(shape, generator=self.generator, device=self.device).mul_(high - low).add_(low)
 
-    def log_reward_terms(self, terms: Mapping[str, torch.Tensor]) -> None:
-        """Name the parts ``(N,)`` of this step's reward; their sums per episode are reported by name."""
+    def sum_reward_terms(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the sum ``(N,)`` of the parts of this step's reward; their sums per episode are reported by name.
+
+        Args:
+            terms: ``(N,)`` each, the same names in every step.
+        """
         if not self._term_names:
             self._term_names = list(terms)
-        self._terms = tuple(terms.values())
+            self._sums = torch.zeros(1 + len(terms), self.num_envs, device=self.device)
+        values = torch.stack(tuple(terms.values()))
+        self._sums[1:] += values
+        return values.sum(dim=0)
 
     # For environments
 
@@ -138,12 +146,11 @@ class RLTask(ABC, Generic[EnvConfigT]):
         self.get_observations()
         if self.spec.num_states:
             self.get_states()
-        self.calculate_metrics()
         self.is_done()
         self.truncated_buf = (self.progress_buf >= self.max_episode_length) & ~self.terminated_buf
+        self.calculate_metrics()
         self.get_extras()
-        step = torch.stack((self.rew_buf, *self._terms), dim=-1)
-        self._sums = self._sums + step if self._sums.shape == step.shape else step
+        self._sums[0] += self.rew_buf
 
     def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return means over the episodes that ended in these worlds, and start counting anew.
@@ -154,8 +161,8 @@ class RLTask(ABC, Generic[EnvConfigT]):
         Returns:
             0-d tensors: ``return``, ``length`` in control steps, and ``reward/<term>`` for each reward term.
         """
-        means = self._sums[env_ids].mean(dim=0).unbind()
-        self._sums[env_ids] = 0.0
+        means = self._sums[:, env_ids].mean(dim=1).unbind()
+        self._sums[:, env_ids] = 0.0
         statistics = {"return": means[0], "length": self.progress_buf[env_ids].float().mean()}
         return statistics | {f"reward/{name}": mean for name, mean in zip(self._term_names, means[1:], strict=True)}
 

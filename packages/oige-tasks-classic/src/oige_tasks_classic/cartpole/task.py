@@ -60,11 +60,8 @@ class CartpoleTask(RLTask[CartpoleConfig]):
 
     def calculate_metrics(self) -> None:
         """Reward an upright pole and little motion; failing costs."""
-        terms = reward_terms(self.obs_buf)
-        failed = has_failed(self.obs_buf, self.cfg.resetDist)
-        reward = terms["upright"] + terms["cart_velocity"] + terms["pole_velocity"]
-        self.rew_buf = torch.where(failed, FAILURE_REWARD, reward)
-        self.log_reward_terms(terms)
+        reward = self.sum_reward_terms(reward_terms(self.obs_buf))
+        self.rew_buf = reward.masked_fill(self.terminated_buf, FAILURE_REWARD)
 
     def is_done(self) -> None:
         """End the episode when the cart leaves its range or the pole falls."""
