@@ -1,6 +1,6 @@
 """MuJoCo Warp: all worlds on one GPU, stepped by replaying CUDA graphs, with torch tensors that alias Warp's arrays.
 
-It also runs on Warp's CPU device, one thread and no graphs, which is how it is tested where there is no GPU.
+It also runs on Warp's CPU device, on one thread, which is how it is tested where there is no GPU.
 """
 
 import math
@@ -194,6 +194,8 @@ class WarpExecutor:
         self._model_fields: dict[str, torch.Tensor] = {}
         self._expanded: set[str] = set()
         self._mass_index: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        loop_constraints = [int(mujoco.mjtEq.mjEQ_CONNECT), int(mujoco.mjtEq.mjEQ_WELD)]
+        self._closes_loops = bool(np.isin(model.eq_type, loop_constraints).any())
 
         probed_contacts, probed_constraints = probe_buffers(model, max_contacts)
         self.max_contacts = max_contacts or probed_contacts
@@ -274,8 +276,15 @@ class WarpExecutor:
         return self._model_fields[name]
 
     def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`. Constants of all worlds are recomputed."""
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`. Constants of all worlds are recomputed.
+
+        Raises:
+            CapabilityError: a centre of mass was moved, or principal axes turned, of a body whose inertia was compiled
+                as diagonal.
+        """
         names = set(names)
+        if names & {"body_ipos", "body_iquat"}:
+            self._check_simple_bodies()
         groups = mjw.SetConstGroup.NONE
         for name in names:
             groups |= _DERIVING_FIELDS.get(name, mjw.SetConstGroup.NONE)
@@ -289,6 +298,11 @@ class WarpExecutor:
 
         def work() -> None:
             for _ in range(n):
+                if self._closes_loops:
+                    # MuJoCo Warp uses body velocities in these constraints before it computes them for this step.
+                    mjw.kinematics(self._model, self._data)
+                    mjw.com_pos(self._model, self._data)
+                    mjw.com_vel(self._model, self._data)
                 mjw.step(self._model, self._data)
             wp.launch(
                 _restore_diverged, self.num_envs, inputs=[self._live, self._initial, self._forces, self._diverged]
@@ -366,21 +380,22 @@ class WarpExecutor:
         self._mass_index = None
 
     def _run(self, key: Hashable, work: Callable[[], None]) -> None:
-        """Do Warp work on torch's current stream: on CUDA by replaying its graph, which the first call captures."""
-        if not self._warp_device.is_cuda:
-            with wp.ScopedDevice(self._warp_device):
-                work()
-            return
+        """Do Warp work by replaying its graph, which the first call captures, on CUDA on torch's current stream."""
         graph = self._graphs.get(key)
         if graph is None:
             with wp.ScopedDevice(self._warp_device), wp.ScopedCapture() as capture:
                 work()
             graph = self._graphs[key] = capture.graph
+        wp.capture_launch(graph, stream=self._stream())
+
+    def _stream(self) -> Any:
+        """Return torch's current stream as Warp has it; None on the CPU."""
+        if not self._warp_device.is_cuda:
+            return None
         torch_stream = torch.cuda.current_stream(self.device)
-        stream = self._streams.get(torch_stream.cuda_stream)
-        if stream is None:
-            stream = self._streams[torch_stream.cuda_stream] = wp.stream_from_torch(torch_stream)
-        wp.capture_launch(graph, stream=stream)
+        if torch_stream.cuda_stream not in self._streams:
+            self._streams[torch_stream.cuda_stream] = wp.stream_from_torch(torch_stream)
+        return self._streams[torch_stream.cuda_stream]
 
     def _forget_graphs(self) -> None:
         """Drop graphs that hold addresses or a choice of work that no longer holds."""
@@ -405,6 +420,17 @@ class WarpExecutor:
             mjw.fwd_velocity(self._model, self._data)
         elif "cvel" in wanted:
             mjw.com_vel(self._model, self._data)
+
+    def _check_simple_bodies(self) -> None:
+        """Raise where MuJoCo Warp would leave out the off-diagonal inertia of a body that is no longer simple."""
+        simple = torch.from_numpy(np.flatnonzero(self.model.body_simple))
+        for name, neutral in (("body_ipos", (0.0, 0.0, 0.0)), ("body_iquat", (1.0, 0.0, 0.0, 0.0))):
+            if len(simple) and name in self._expanded:
+                values = self.model_field(name)[:, simple.to(self.device)]
+                moved = (values != torch.tensor(neutral, device=self.device)).any(dim=2).any(dim=0).cpu()
+                for body in simple[moved].tolist():
+                    title = self.model.body(body).name
+                    raise CapabilityError(f"{name}: body {title!r} was compiled as simple. Use body simple='false'.")
 
     def _move_static_geoms(self) -> None:
         """Place the geoms of bodies fixed to the world, which MuJoCo Warp does only once, when data is made."""
@@ -501,7 +527,7 @@ def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
     """Return the most contacts and the most close pairs that a few disturbed worlds had at a time."""
     random = np.random.default_rng(0)
     data = mujoco.MjData(model)
-    limited = np.flatnonzero(model.jnt_limited & (model.jnt_type >= mujoco.mjtJoint.mjJNT_SLIDE))
+    limited = np.flatnonzero(model.jnt_limited & (model.jnt_type >= int(mujoco.mjtJoint.mjJNT_SLIDE)))
     addresses = model.jnt_qposadr[limited]
     bounds = np.tile([-1.0, 1.0], (model.nu, 1))
     has_limit = model.actuator_forcelimited != 0
