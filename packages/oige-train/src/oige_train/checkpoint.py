@@ -83,7 +83,7 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path
         return file
     if info.format > FORMAT:
         raise CheckpointError(
-            f"{shown}: written by a newer version (format {info.format}, this version reads {FORMAT}); update oige-train."
+            f"{shown}: written by a newer version (format {info.format}, not {FORMAT}); update oige-train."
         )
     if info.task != task:
         raise CheckpointError(f"{shown}: belongs to task {info.task}, not {task}; give a checkpoint of {task}.")
@@ -176,9 +176,16 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
 
     import numpy as np
     import torch
+    from numpy._core.multiarray import scalar
 
-    # rl_games stores its best score as a NumPy number; these are what such numbers are made of.
-    numbers = [np._core.multiarray.scalar, np.dtype, np.dtypes.Float32DType, np.dtypes.Float64DType]
+    # rl_games stores its best score as a NumPy number; these are what such numbers are made of, in NumPy 2 and 1.
+    numbers = [
+        scalar,
+        (scalar, "numpy.core.multiarray.scalar"),
+        np.dtype,
+        np.dtypes.Float32DType,
+        np.dtypes.Float64DType,
+    ]
     try:
         with torch.serialization.safe_globals(numbers):
             state = torch.load(file, map_location=device, weights_only=True)

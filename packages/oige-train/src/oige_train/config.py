@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import main as hydra_main
 from hydra.core.config_search_path import ConfigSearchPath
@@ -351,8 +351,8 @@ def _check_memory(config: TrainRunConfig, spec: TaskSpec, simulation: str, overr
     if available is not None and needed > available:
         key = "num_envs" if "num_envs" in overridden else "task.env.numEnvs"
         raise ConfigError(
-            f"{key}={config.task.env.numEnvs}: needs at least {needed / 2**30:,.1f} GiB of memory, and {simulation} has "
-            f"{available / 2**30:,.1f} GiB; use fewer environments."
+            f"{key}={config.task.env.numEnvs}: needs at least {needed / 2**30:,.1f} GiB of memory, "
+            f"and {simulation} has {available / 2**30:,.1f} GiB; use fewer environments."
         )
 
 
@@ -382,8 +382,7 @@ def _check_root_number(cfg: DictConfig, key: str) -> None:
 
 def _resolved(cfg: DictConfig, config: TrainRunConfig) -> dict[str, Any]:
     """Return the composed configuration as plain values, derived values put in."""
-    resolved = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(resolved, dict)
+    resolved = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     resolved["rl_device"] = config.rl_device
     resolved["seed"] = resolved["train"]["params"]["seed"] = config.seed
     learner = resolved["train"]["params"]["config"]

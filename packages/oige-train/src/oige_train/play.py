@@ -89,9 +89,7 @@ class Policy:
             distribution = self.model.actor(self.model.norm_obs(observations))
             action = distribution.mean if deterministic else distribution.sample()
         else:
-            out = self.model(
-                {"is_train": False, "prev_actions": None, "obs": observations, "rnn_states": self.states}
-            )
+            out = self.model({"is_train": False, "prev_actions": None, "obs": observations, "rnn_states": self.states})
             self.states = out["rnn_states"]
             action = out["mus"] if deterministic else out["actions"]
         return self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
@@ -126,7 +124,9 @@ def play(run: Run, env: Any, line: ProgressLine) -> Games:
         policy.load(load_checkpoint(run.checkpoint, device))
     except (RuntimeError, KeyError) as error:
         reason = " ".join(text.strip() for text in str(error).splitlines()[:2])
-        raise CheckpointError(f"checkpoint={run.checkpoint}: does not fit the network of this run ({reason}).") from error
+        raise CheckpointError(
+            f"checkpoint={run.checkpoint}: does not fit the network of this run ({reason})."
+        ) from error
 
     count = player.games_num
     quota = torch.full((env.num_envs,), count // env.num_envs, device=device)

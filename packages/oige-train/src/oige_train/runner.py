@@ -10,21 +10,22 @@ from types import FrameType
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from oige_core import make_env
 from oige_core.errors import ConfigError
+from oige_core.seeding import derive_seed
+from omegaconf import OmegaConf
 
 from oige_train.config import Run
 from oige_train.learner.agent import Session, TrainingStoppedError
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.learner.progress import ProgressLine, ProgressObserver, format_time
+from oige_train.learner.progress import ProgressLine, ProgressObserver
 from oige_train.learner.rl_games import DefaultRewardsShaper, building_agent
 from oige_train.params import rl_games_params
 from oige_train.play import play
 from oige_train.seeding import seed_learner
 
-__all__ = ["RUNS", "execute"]
+__all__ = ["RUNS", "build_agent", "execute", "prepare"]
 
 RUNS = Path("runs")
 INTERRUPTED = 130
@@ -39,16 +40,25 @@ def execute(run: Run) -> int:
     Raises:
         OigeError: the checkpoint is refused, or a device is missing.
     """
+    prepare(run)
+    for note in run.notes:
+        print(note, file=sys.stderr)
+    return _play(run) if run.config.test else _train(run)
+
+
+def prepare(run: Run) -> None:
+    """Set threads, precision and seeds of torch as the run says.
+
+    Raises:
+        ConfigError: torch was built without the device of the learner.
+    """
     config = run.config
     if config.rl_device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"rl_device={config.rl_device}: this build of PyTorch has no CUDA; use rl_device=cpu.")
     torch.set_num_threads(config.train.params.torch_threads)
     if not config.torch_deterministic:
         torch.set_float32_matmul_precision("high")
-    seed_learner(config.seed, deterministic=config.torch_deterministic)
-    for note in run.notes:
-        print(note, file=sys.stderr)
-    return _play(run) if config.test else _train(run)
+    seed_learner(derive_seed(config.seed, "learner"), deterministic=config.torch_deterministic)
 
 
 def _play(run: Run) -> int:
@@ -69,7 +79,7 @@ def _train(run: Run) -> int:
     session = Session(run=run, workers=workers)
     line = ProgressLine()
     env = make_env(config)
-    agent = None
+    agent: Any = None
     try:
         agent = build_agent(session, env, ProgressObserver(line))
         if run.checkpoint is not None:
@@ -94,13 +104,15 @@ def _train(run: Run) -> int:
     return 0
 
 
-def build_agent(session: Session, env: Any, observer: Any) -> Any:
+def build_agent(session: Session, env: Any, observer: Any, *, train_dir: Path | str = RUNS, writes: bool = True) -> Any:
     """Return the agent of the run's algorithm.
 
     Args:
         session: what the agent needs to know of the program around it.
         env: the vector environment.
         observer: sees every step and epoch; see rl_games' ``AlgoObserver``.
+        train_dir: folder of the run's own folder.
+        writes: whether summaries are written; only process 0 ever does.
     """
     config = session.run.config
     params = rl_games_params(config.train.params)
@@ -108,7 +120,7 @@ def build_agent(session: Session, env: Any, observer: Any) -> Any:
     params["config"] |= {
         "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
         "features": {"observer": observer},
-        "train_dir": str(RUNS),
+        "train_dir": str(train_dir),
         "vec_env": adapter,
         "env_info": adapter.get_env_info(),
     }
@@ -116,7 +128,7 @@ def build_agent(session: Session, env: Any, observer: Any) -> Any:
         from oige_train.learner.sac import SacAgent as Agent
     else:
         from oige_train.learner.ppo import PpoAgent as Agent
-    with building_agent(writes=session.workers.rank == 0):
+    with building_agent(writes=writes and session.workers.rank == 0):
         return Agent("run", params, session)
 
 
@@ -149,10 +161,13 @@ def _report(session: Session, agent: Any, folder: Path) -> None:
     if session.workers.rank != 0:
         return
     mean = agent.mean_reward()
-    last = session.saved[-1]
+    last = session.last
+    assert last is not None
     best = folder / "nn" / f"{agent.config['name']}.pth"
-    print(f"done: {agent.epoch_num} epochs, {agent.frame:,} steps; mean episode reward "
-          f"{'unknown, no episode has ended' if mean is None else f'{mean:.2f}'}")
+    print(
+        f"done: {agent.epoch_num} epochs, {agent.frame:,} steps; mean episode reward "
+        f"{'unknown, no episode has ended' if mean is None else f'{mean:.2f}'}"
+    )
     if best.is_file():
         print(f"best policy:  {best}")
     print(f"last policy:  {last}")

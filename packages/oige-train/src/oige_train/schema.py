@@ -207,8 +207,6 @@ class PpoConfig(AlgoConfig):
     ppo: bool = True
     normalize_value: bool = False
     normalize_advantage: bool = True
-    normalize_rms_advantage: bool = False
-    adv_rms_momentum: float = 0.5
     lr_schedule: str | None = None
     schedule_type: str = "legacy"
     schedule_entropy: bool = False
@@ -271,7 +269,6 @@ class SacConfig(AlgoConfig):
     num_updates_per_step: int = 1
     num_warmup_steps: int = 1000
     num_warmup_frames: int | None = None
-    num_seed_steps: int | None = None
     critic_tau: float = 0.005
     policy_frequency: int = 2
     critic_grad_clip: float = 5.0

@@ -2,8 +2,16 @@
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-__all__ = ["INTERRUPTED", "USAGE_ERROR", "guarded", "wants_help"]
+if TYPE_CHECKING:
+    from oige_core import VecEnv
+
+    from oige_train.config import Run
+    from oige_train.schema import TrainRunConfig
+
+__all__ = ["checked_run", "guarded", "make_env_from", "take_number", "wants_help"]
+
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -31,3 +39,46 @@ def guarded(program: Callable[[list[str]], int]) -> None:
         print("interrupted", file=sys.stderr)
         code = INTERRUPTED
     sys.exit(code)
+
+
+def take_number(arguments: list[str], key: str, default: int) -> int:
+    """Remove ``key=number`` from ``arguments`` and return the number, or ``default`` where it is absent.
+
+    Raises:
+        ConfigError: it is no whole number above 0.
+    """
+    from oige_core.errors import ConfigError
+
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if name == key:
+            if not value.isdecimal() or int(value) == 0:
+                raise ConfigError(f"{argument}: expected a whole number above 0.")
+            arguments.remove(argument)
+            return int(value)
+    return default
+
+
+def checked_run(arguments: list[str]) -> "Run":
+    """Return the one checked run that ``arguments`` describe.
+
+    Raises:
+        ConfigError: an argument is wrong, or asks for a sweep.
+    """
+    from oige_core.errors import ConfigError
+
+    from oige_train.config import finish, run_hydra
+
+    runs: list[Run] = []
+    run_hydra(arguments, lambda cfg, overridden: runs.append(finish(cfg, overridden)))
+    if len(runs) != 1:
+        raise ConfigError(f"{' '.join(arguments)}: expected the words of a single run.")
+    return runs[0]
+
+
+def make_env_from(arguments: list[str]) -> "tuple[VecEnv, TrainRunConfig]":
+    """Return the environment that ``arguments`` describe, and its configuration."""
+    config = checked_run(arguments).config
+    from oige_core import make_env
+
+    return make_env(config), config

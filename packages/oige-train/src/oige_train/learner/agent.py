@@ -4,17 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from oige_train.config import Run
 from oige_train.learner.distributed import Workers
 from oige_train.seeding import random_state, restore_random_state
 
 __all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
-
-# What rl_games takes for the mean reward before any episode has ended.
-NO_REWARD = -1000000000
 
 
 class TrainingStoppedError(Exception):
@@ -37,13 +32,15 @@ class Session:
         run: the checked run.
         workers: the processes that train together.
         stop_requested: set to end training between two epochs.
-        saved: checkpoints written so far, the newest last.
+        saved: checkpoints written so far.
+        last: newest checkpoint that is not merely the best one.
     """
 
     run: Run
     workers: Workers
     stop_requested: bool = False
-    saved: list[Path] = field(default_factory=list)
+    saved: set[Path] = field(default_factory=set)
+    last: Path | None = None
 
 
 class TrustedAgent:
@@ -63,6 +60,7 @@ class TrustedAgent:
     num_actors: int
     last_mean_rewards: float
     save_best_after: int
+    save_freq: int
     game_rewards: Any
     game_lengths: Any
     obs: Any
@@ -95,12 +93,14 @@ class TrustedAgent:
         """
         mean = self.mean_reward()
         name = self.config["name"]
-        if Path(fn).name != name:
-            reward = "none" if mean is None else f"{mean:.2f}"
-            fn = f"{self.nn_dir}/last_{name}_ep_{self.epoch_num}_rew_{reward}"
-        file = Path(f"{fn}.pth")
+        is_best = Path(fn).name == name
+        reward = "none" if mean is None else f"{mean:.2f}"
+        stem = name if is_best else f"last_{name}_ep_{self.epoch_num}_rew_{reward}"
+        file = Path(self.nn_dir) / f"{stem}.pth"
+        if not is_best:
+            self.session.last = file
         # The last epoch is often one of the periodic ones, too.
-        if self.session.workers.rank == 0 and not (Path(fn).name != name and file in self.session.saved):
+        if self.session.workers.rank == 0 and (is_best or file not in self.session.saved):
             run = self.session.run
             info = CheckpointInfo(
                 task=run.config.task.name,
@@ -112,7 +112,7 @@ class TrustedAgent:
                 mean_reward=mean,
             )
             save_checkpoint(file, self.get_full_state_weights(), info)
-            self.session.saved.append(file)
+            self.session.saved.add(file)
 
     def get_full_state_weights(self) -> dict[str, Any]:
         """Return everything that the next epoch depends on, as tensors and plain values."""
@@ -192,25 +192,18 @@ class TrustedAgent:
         restore_random_state(pending["random_state"])
         return self.obs
 
-    # --- stopping ----------------------------------------------------------------------------------------------------
+    # --- between epochs ----------------------------------------------------------------------------------------------
 
-    def stop_if_requested(self) -> None:
-        """Between two epochs: write a checkpoint and leave, if any process was asked to stop.
+    def between_epochs(self) -> None:
+        """Write the periodic checkpoint that rl_games leaves out before any episode has ended; stop if asked to.
 
         Raises:
-            TrainingStoppedError: it was.
+            TrainingStoppedError: a process was asked to stop; the checkpoint is written.
         """
+        periodic = self.save_freq > 0 and self.epoch_num > 0 and self.epoch_num % self.save_freq == 0
+        if periodic and self.mean_reward() is None:
+            self.save(f"{self.nn_dir}/last")
         if self.session.workers.any(self.session.stop_requested):
-            self.save(f"{self.nn_dir}/last_{self.config['name']}_stopped")
-            raise TrainingStoppedError(self.session.saved[-1] if self.session.saved else Path(self.nn_dir))
-
-
-def clone_tree(tree: Any) -> Any:
-    """Copy the tensors in nested dicts, lists and tuples."""
-    if isinstance(tree, torch.Tensor):
-        return tree.clone()
-    if isinstance(tree, dict):
-        return {key: clone_tree(value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return type(tree)(clone_tree(value) for value in tree)
-    return tree
+            self.save(f"{self.nn_dir}/last")
+            assert self.session.last is not None
+            raise TrainingStoppedError(self.session.last)

@@ -31,12 +31,10 @@ class RlGamesEnv:
         return tensor.to(self.device) if self._moves else tensor
 
     def reset(self) -> dict[str, torch.Tensor]:
-        """Reset every world; returns ``obs`` [N, observations] and, for an asymmetric critic, ``states`` [N, states]."""
+        """Reset every world; returns ``obs`` [N, observations] and, for asymmetric critics, ``states`` [N, states]."""
         return self._dict(*self.env.reset())
 
-    def step(
-        self, actions: torch.Tensor
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, dict[str, Any]]:
+    def step(self, actions: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, dict[str, Any]]:
         """Step every world.
 
         Args:

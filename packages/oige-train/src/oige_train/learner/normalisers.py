@@ -1,6 +1,7 @@
 """Running means and variances over the samples of several processes."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -22,13 +23,13 @@ class NormaliserSync:
 
     def __init__(self, networks: Iterable[torch.nn.Module], workers: Workers) -> None:
         self.workers = workers
-        self.modules = [
+        self.modules: list[Any] = [
             module for network in networks for module in network.modules() if hasattr(module, "running_mean")
         ]
         self.before = [self._moments(module) for module in self.modules]
 
     @staticmethod
-    def _moments(module: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _moments(module: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         count, mean, variance = module.count, module.running_mean, module.running_var
         return count.clone(), count * mean, count * (variance + mean**2)
 

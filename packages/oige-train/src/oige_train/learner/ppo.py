@@ -19,13 +19,6 @@ class PpoAgent(TrustedAgent, Base):
     progress_tensors = (*TrustedAgent.progress_tensors, "current_shaped_rewards")
     progress_meters = (*TrustedAgent.progress_meters, "game_shaped_rewards")
 
-    def get_stats_weights(self, model_stats: bool = False) -> dict[str, Any]:
-        """Return statistics that are no part of the model; rl_games loads ``advantage_mean_std`` but never saves it."""
-        state = super().get_stats_weights(model_stats)
-        if self.normalize_rms_advantage:
-            state["advantage_mean_std"] = self.advantage_mean_std.state_dict()
-        return state
-
     def _progress(self) -> dict[str, Any]:
         progress = super()._progress()
         progress |= {"last_lr": float(self.last_lr), "entropy_coef": float(self.entropy_coef)}
@@ -48,9 +41,13 @@ class PpoAgent(TrustedAgent, Base):
             for name, value in progress["critic"].items():
                 setattr(self.central_value_net, name, value)
 
+    def frames_per_epoch(self) -> int:
+        """Environment steps of one epoch in this process."""
+        return self.horizon_length * self.num_actors
+
     def update_epoch(self) -> int:
         """Begin an epoch; rl_games calls this between two epochs, where it is safe to stop."""
-        self.stop_if_requested()
+        self.between_epochs()
         return super().update_epoch()
 
     # --- several processes -------------------------------------------------------------------------------------------

@@ -16,7 +16,15 @@ from typing import Any
 
 import torch
 
-__all__ = ["AlgoObserver", "DefaultRewardsShaper", "EagerAdam", "a2c_continuous", "building_agent", "import_quietly", "model_builder"]
+__all__ = [
+    "AlgoObserver",
+    "DefaultRewardsShaper",
+    "EagerAdam",
+    "a2c_continuous",
+    "building_agent",
+    "import_quietly",
+    "model_builder",
+]
 
 
 class EagerAdam(torch.optim.Adam):
@@ -59,7 +67,7 @@ def building_agent(*, writes: bool) -> Iterator[None]:
         a2c_common.SummaryWriter = writer
 
 
-def import_quietly(*names: str) -> list[types.ModuleType]:
+def import_quietly(*names: str) -> list[Any]:
     """Import modules of rl_games without the environments it brings, and take their ``print`` away."""
     if "rl_games.envs" not in sys.modules:
         spec = importlib.util.find_spec("rl_games")

@@ -1,0 +1,82 @@
+"""``oige-benchmark``: how fast a task is simulated, stepped, played and learnt."""
+
+import sys
+import time
+
+from oige_train.cli.common import guarded, wants_help
+
+__all__ = ["main"]
+
+HELP = """usage: oige-benchmark task=<Task> [num_envs=<n>] [rounds=<n>] [--json FILE] [key=value …]
+
+Measure, in one run, environment steps per second of
+  physics             the engine alone, without controls
+  environment         whole steps with random actions
+  policy inference    whole steps with actions of an untrained policy
+  learning            whole epochs of training
+and each as a ratio to physics alone, besides start-up time and peak memory. The four take turns in every round, and
+medians over the rounds are reported, so that a machine that is busy for a while does not favour any of them.
+
+  rounds=<n>     rounds; default 7
+  --json FILE    also write the figures, with machine, versions, seed and date"""
+
+
+def main() -> None:
+    """Run the program."""
+    if wants_help(sys.argv[1:]):
+        print(HELP)
+        return
+    guarded(benchmark)
+
+
+def benchmark(arguments: list[str]) -> int:
+    """Measure, print and write the figures.
+
+    Args:
+        arguments: command-line arguments.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        OigeError: an argument is wrong, or the simulation stands still or diverged.
+    """
+    entered = time.time()
+    from oige_core.errors import ConfigError
+
+    from oige_train.cli.common import checked_run, take_number
+
+    json_file = None
+    if "--json" in arguments:
+        position = arguments.index("--json")
+        if position + 1 == len(arguments):
+            raise ConfigError("--json: expected a file name after it.")
+        json_file = arguments[position + 1]
+        del arguments[position : position + 2]
+    rounds = take_number(arguments, "rounds", default=7)
+    run = checked_run(arguments)
+
+    from oige_train.measure import measure
+
+    report = measure(run, rounds=rounds, started=_process_start(entered))
+    print(report.text())
+    if json_file is not None:
+        report.write(json_file)
+    return 0
+
+
+def _process_start(otherwise: float) -> float:
+    """Return when this process was started, in seconds since 1970, or ``otherwise`` where Linux does not tell."""
+    import os
+    from pathlib import Path
+
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+    except OSError:
+        return otherwise
+    return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""``oige-random-policy``: drive a task with random actions and show how fast it runs."""
+
+import sys
+import time
+
+from oige_train.cli.common import guarded, wants_help
+
+__all__ = ["main"]
+
+HELP = """usage: oige-random-policy task=<Task> [num_envs=<n>] [max_steps=<n>] [key=value …]
+
+Step a task with actions drawn uniformly from the bounds of each dimension, and print control steps per second (FPS) and
+that times the number of worlds about once per second. Without max_steps it runs until Ctrl-C."""
+
+
+def main() -> None:
+    """Run the program."""
+    if wants_help(sys.argv[1:]):
+        print(HELP)
+        return
+    guarded(random_policy)
+
+
+def random_policy(arguments: list[str]) -> int:
+    """Step until ``max_steps`` or an interruption.
+
+    Args:
+        arguments: command-line arguments.
+
+    Returns:
+        The exit code.
+    """
+    from oige_train.cli.common import make_env_from, take_number
+
+    max_steps = take_number(arguments, "max_steps", default=0)
+    env, config = make_env_from(arguments)
+
+    import torch
+    from gymnasium.spaces import Box
+
+    torch.set_num_threads(config.train.params.torch_threads)
+    generator = torch.Generator(env.device).manual_seed(config.seed)
+    space = env.single_action_space
+    assert isinstance(space, Box)
+    low, high = torch.as_tensor(space.low, device=env.device), torch.as_tensor(space.high, device=env.device)
+    env.reset()
+    steps, last_steps, last = 0, 0, time.perf_counter()
+    start = last
+    try:
+        while max_steps == 0 or steps < max_steps:
+            actions = torch.rand(env.num_envs, len(low), generator=generator, device=env.device)
+            env.step(low + (high - low) * actions)
+            steps += 1
+            now = time.perf_counter()
+            if now - last >= 1.0:
+                _show(steps - last_steps, now - last, env.num_envs)
+                last, last_steps = now, steps
+        print(f"{steps} steps in all:")
+        _show(steps, time.perf_counter() - start, env.num_envs)
+    finally:
+        env.close()
+    return 0
+
+
+def _show(steps: int, seconds: float, num_envs: int) -> None:
+    fps = steps / seconds
+    print(f"FPS {fps:,.1f}, FPS × {num_envs} envs {fps * num_envs:,.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

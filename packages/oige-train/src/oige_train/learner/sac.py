@@ -1,0 +1,74 @@
+"""SAC of rl_games, with complete checkpoints and an end."""
+
+from typing import Any
+
+import torch
+
+from oige_train.learner.agent import TrustedAgent
+from oige_train.learner.rl_games import import_quietly
+
+__all__ = ["SacAgent"]
+
+(sac_agent,) = import_quietly("rl_games.algos_torch.sac_agent")
+Base: Any = sac_agent.SACAgent
+
+
+class LimitReachedError(Exception):
+    """The last epoch or frame is over."""
+
+
+class SacAgent(TrustedAgent, Base):
+    """Soft actor-critic.
+
+    The replay buffer is no part of a checkpoint: it would be a thousand times as large as the rest. After a resumption
+    it is filled with random actions for ``num_warmup_steps`` epochs, as at the start of training.
+    """
+
+    def __init__(self, base_name: str, params: dict[str, Any], session: Any) -> None:
+        super().__init__(base_name, params, session)
+        self.vec_env = self.config["vec_env"]
+        zero = torch.zeros((), device=self.device)
+        self._actor_stats: tuple[Any, ...] = (zero, zero, self.alpha.detach(), None)
+
+    def get_full_state_weights(self) -> dict[str, Any]:
+        """Add the temperature and the update count, which rl_games leaves out."""
+        state = super().get_full_state_weights()
+        return state | {"log_alpha": self.log_alpha.detach(), "update_counter": self.update_counter}
+
+    def set_full_state_weights(self, weights: dict[str, Any], set_epoch: bool = True) -> None:
+        """Restore what :meth:`get_full_state_weights` returned."""
+        super().set_full_state_weights(weights, set_epoch=set_epoch)
+        with torch.no_grad():
+            self.log_alpha.copy_(weights["log_alpha"])
+        self.update_counter = weights["update_counter"]
+        self.num_warmup_steps += self.epoch_num
+
+    def frames_per_epoch(self) -> int:
+        """Environment steps of one epoch."""
+        return self.num_frames_per_epoch
+
+    def train(self) -> tuple[float, int]:
+        """Train to the last epoch or frame, whether or not an episode has ended by then."""
+        try:
+            return super().train()
+        except LimitReachedError:
+            return self.last_mean_rewards, self.epoch_num
+
+    def train_epoch(self) -> Any:
+        """Train for an epoch, unless training has been asked to stop or is over."""
+        self.epoch_num -= 1  # until this epoch has begun, for checkpoints to be of the last one
+        self.between_epochs()
+        if self.epoch_num >= self.max_epochs != -1 or self.frame >= self.max_frames != -1:
+            self.save(f"{self.nn_dir}/last")
+            raise LimitReachedError
+        self.epoch_num += 1
+        return super().train_epoch()
+
+    def extract_actor_stats(
+        self, actor_losses: list, entropies: list, alphas: list, alpha_losses: list, actor_loss_info: tuple[Any, ...]
+    ) -> None:
+        """Note the statistics of an update; those that leave the actor alone repeat those of the last that did not."""
+        if self.update_counter % self.policy_frequency == 0:
+            self._actor_stats = tuple(None if value is None else value.detach() for value in actor_loss_info)
+        for values, value in zip((actor_losses, entropies, alphas, alpha_losses), self._actor_stats, strict=True):
+            values.append(value)

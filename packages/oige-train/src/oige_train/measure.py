@@ -1,0 +1,284 @@
+"""Measures how fast a task is simulated, stepped, played and learnt."""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from oige_core import VecEnv, make_env
+from oige_core.errors import OigeError
+
+from oige_train.config import Run
+from oige_train.learner.agent import Session
+from oige_train.learner.distributed import Workers
+from oige_train.learner.rl_games import AlgoObserver
+from oige_train.play import Policy
+from oige_train.runner import build_agent, prepare
+
+__all__ = ["Report", "Stage", "measure"]
+
+#: Least time that a stage is timed for in one round, in seconds.
+ROUND_SECONDS = 0.4
+PACKAGES = ("oige-core", "oige-train", "mujoco", "mujoco-warp", "warp-lang", "torch", "rl-games", "numpy")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What was measured of one way of running the task.
+
+    Attributes:
+        name: what was run.
+        rates: environment steps per second in each round.
+        rate: their median.
+        ratio: median over the rounds of this rate to that of physics alone.
+    """
+
+    name: str
+    rates: list[float]
+    rate: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Outcome of :func:`measure`.
+
+    Attributes:
+        stages: physics, environment, policy inference, learning.
+        startup_seconds: from the start of the process to the end of the first environment step.
+        peak_memory_bytes: largest resident size of the process; None where the system does not tell.
+        gpu_memory_bytes: memory in use on the GPU at the end; None on the CPU.
+    """
+
+    task: str
+    num_envs: int
+    device: str
+    learner_device: str
+    num_threads: int
+    torch_threads: int
+    seed: int
+    date: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    stages: list[Stage]
+    startup_seconds: float
+    peak_memory_bytes: int | None
+    gpu_memory_bytes: int | None
+
+    def text(self) -> str:
+        """Return the figures as a table."""
+        lines = [f"{self.task}, {self.num_envs} envs, {self.device}, learner on {self.learner_device}"]
+        lines.append(f"{'':18}{'env-steps/s':>14}{'of physics':>12}{'rounds from':>14}{'to':>12}")
+        for stage in self.stages:
+            low, high = min(stage.rates), max(stage.rates)
+            lines.append(f"{stage.name:18}{stage.rate:>14,.0f}{stage.ratio:>12.3f}{low:>14,.0f}{high:>12,.0f}")
+        memory = "peak memory unknown"
+        if self.peak_memory_bytes is not None:
+            memory = f"peak memory {self.peak_memory_bytes / 2**20:,.0f} MiB"
+        if self.gpu_memory_bytes is not None:
+            memory += f", GPU {self.gpu_memory_bytes / 2**20:,.0f} MiB in use"
+        lines.append(f"start-up to first step {self.startup_seconds:.2f} s, {memory}")
+        return "\n".join(lines)
+
+    def write(self, file: str) -> None:
+        """Write all figures as JSON."""
+        Path(file).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+
+def measure(run: Run, *, rounds: int, started: float) -> Report:
+    """Measure a run.
+
+    Args:
+        run: the checked run; what it would save is not saved.
+        rounds: how often the stages take turns.
+        started: when the process was started, in seconds since 1970.
+
+    Raises:
+        OigeError: the simulation stands still or diverged, so that its speed means nothing.
+    """
+    config = run.config
+    prepare(run)
+    learner = config.train.params.config
+    learner.save_frequency, learner.max_epochs, learner.max_frames = 0, -1, -1
+    env = make_env(config)
+    generator = torch.Generator(env.device).manual_seed(config.seed)
+    shape = (16, env.num_envs, run.spec.num_actions)
+    actions = torch.rand(shape, generator=generator, device=env.device) * 2.0 - 1.0
+    env.reset()
+    env.step(actions[0])
+    _synchronise(env)
+    startup = time.time() - started
+
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(run=run, workers=Workers())
+        agent = build_agent(session, env, AlgoObserver(), train_dir=folder, writes=False)
+        agent.init_tensors()
+        stages = _stages(run, env, agent, actions)
+        chunks = {name: _calibrate(env, stage) for name, stage in stages.items()}
+        rates: dict[str, list[float]] = {name: [] for name in stages}
+        for _ in range(rounds):
+            for name, (prepare_stage, step, frames) in stages.items():
+                prepare_stage()
+                before = _state(env) if name == "physics" else {}
+                seconds = _time(env, step, chunks[name])
+                rates[name].append(chunks[name] * frames / seconds)
+                if name == "physics":
+                    _check_alive(before, _state(env))
+        _check_finite(_state(env))
+        agent.writer.close()
+
+    physics = rates["physics"]
+    report = Report(
+        task=config.task.name,
+        num_envs=env.num_envs,
+        device=str(env.task.engine.device),
+        learner_device=config.rl_device,
+        num_threads=config.num_threads or os.cpu_count() or 1,
+        torch_threads=torch.get_num_threads(),
+        seed=config.seed,
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        machine=_machine(),
+        versions={name: importlib.metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        stages=[
+            Stage(
+                name=name,
+                rates=values,
+                rate=statistics.median(values),
+                ratio=statistics.median(value / alone for value, alone in zip(values, physics, strict=True)),
+            )
+            for name, values in rates.items()
+        ],
+        startup_seconds=startup,
+        peak_memory_bytes=_peak_memory(),
+        gpu_memory_bytes=_gpu_memory(env),
+    )
+    env.close()
+    return report
+
+
+StageSteps = tuple[Callable[[], Any], Callable[[], Any], int]
+
+
+def _stages(run: Run, env: VecEnv, agent: Any, actions: torch.Tensor) -> dict[str, StageSteps]:
+    """Return by name: what to do before a round, what to time, and the environment steps that this is."""
+    engine, substeps = env.task.engine, env.task.control_frequency_inv
+    policy = Policy(run, agent.vec_env.get_env_info(), run.config.rl_device, env.num_envs)
+    ring = _ring(actions)
+    observations: dict[str, torch.Tensor] = {}
+
+    def play_reset() -> None:
+        observations["obs"] = agent.vec_env.reset()["obs"]
+
+    def play_step() -> None:
+        out, _, done, _ = agent.vec_env.step(policy.act(observations["obs"], deterministic=False))
+        policy.forget(done)
+        observations["obs"] = out["obs"]
+
+    def learn_reset() -> None:
+        agent.obs = agent.env_reset()
+
+    def learn_epoch() -> None:
+        agent.epoch_num += 1
+        agent.train_epoch()
+
+    return {
+        "physics": (env.reset, lambda: engine.step(substeps), env.num_envs),
+        "environment": (env.reset, lambda: env.step(next(ring)), env.num_envs),
+        "policy inference": (play_reset, play_step, env.num_envs),
+        "learning": (learn_reset, learn_epoch, agent.frames_per_epoch()),
+    }
+
+
+def _ring(actions: torch.Tensor) -> Iterator[torch.Tensor]:
+    while True:
+        yield from actions
+
+
+def _calibrate(env: VecEnv, stage: StageSteps) -> int:
+    """Return how many repetitions of a stage take about :data:`ROUND_SECONDS`, after warming it up."""
+    prepare_stage, step, _ = stage
+    prepare_stage()
+    _time(env, step, 2)
+    repetitions = 1
+    while (seconds := _time(env, step, repetitions)) < ROUND_SECONDS / 4:
+        repetitions *= 2
+    return max(1, round(repetitions * ROUND_SECONDS / seconds))
+
+
+def _time(env: VecEnv, step: Callable[[], Any], repetitions: int) -> float:
+    _synchronise(env)
+    start = time.perf_counter()
+    for _ in range(repetitions):
+        step()
+    _synchronise(env)
+    return time.perf_counter() - start
+
+
+def _synchronise(env: VecEnv) -> None:
+    if env.task.engine.device.type == "cuda":
+        torch.cuda.synchronize(env.task.engine.device)
+
+
+def _state(env: VecEnv) -> dict[str, torch.Tensor]:
+    """Return the floating-point tensors of the engine's state by path."""
+    tensors: dict[str, torch.Tensor] = {}
+
+    def collect(path: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                collect(f"{path}.{key}", item)
+        elif isinstance(value, torch.Tensor) and value.is_floating_point():
+            tensors[path] = value.clone()
+
+    collect("engine", env.task.engine.state_dict())
+    return tensors
+
+
+def _check_finite(state: dict[str, torch.Tensor]) -> None:
+    for path, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise OigeError(f"the simulation diverged ({path} is not finite); its speed means nothing.")
+
+
+def _check_alive(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> None:
+    """Raise unless the state is finite and has changed."""
+    _check_finite(after)
+    if all(torch.equal(before[path], after[path]) for path in before):
+        raise OigeError("the simulation stands still; its speed means nothing.")
+
+
+def _peak_memory() -> int | None:
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts in bytes, Linux in KiB
+
+
+def _gpu_memory(env: VecEnv) -> int | None:
+    if env.task.engine.device.type != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info(env.task.engine.device)
+    return total - free
+
+
+def _machine() -> dict[str, Any]:
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"system": platform.platform(), "cpu": model, "cores": os.cpu_count(), "gpus": gpus}

@@ -1,0 +1,41 @@
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Run ``oige-train`` in this process, in a folder of its own, and return exit code and output."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Outcome:
+        from oige_train.cli.train import main
+
+        monkeypatch.setattr(sys, "argv", ["oige-train", *arguments])
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        assert handlers == {number: signal.getsignal(number) for number in handlers}
+        assert "HYDRA_FULL_ERROR" not in os.environ
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run

@@ -1,0 +1,271 @@
+"""Arguments: what is refused, with which words, and what is derived."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from oige_core.devices import cuda_device_count
+from oige_train.config import rewrite_overrides
+from oige_train.learner.progress import format_time
+
+CONFIG = "train.params.config"
+
+
+def write_checkpoint(file: Path, **changes: object) -> None:
+    """Write the outline of a checkpoint, without torch; ``changes`` to its info, or ``info=<text>``."""
+    info = {
+        "task": "Cartpole",
+        "algo": "a2c_continuous",
+        "observation_shape": [4],
+        "num_actions": 1,
+        "num_states": 0,
+        "epoch": 3,
+        "mean_reward": None,
+        "format": 1,
+    } | changes
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+        archive.writestr("archive/oige.json", info.get("info") or json.dumps(info))
+
+
+# arguments, then the line that must come out; {tmp} is a folder with the files of the fixture below
+REFUSED = {
+    "unknown task": (["task=Cartpol"], "task=Cartpol: unknown task 'Cartpol'. Did you mean Cartpole?"),
+    "unknown training configuration": (
+        ["train=CartpolPPO"],
+        "train=CartpolPPO: unknown training configuration. Did you mean CartpolePPO?",
+    ),
+    "no value": (["num_envs"], "'num_envs': expected key=value, for instance num_envs=64."),
+    "unknown root key": (["numenvs=3"], "numenvs: unknown key. Did you mean num_envs?"),
+    "unknown task key": (["task.sims.dt=3"], "task.sims: unknown key. Did you mean sim?"),
+    "unknown env key": (["task.env.maxEfort=3"], "task.env.maxEfort: unknown key. Did you mean maxEffort?"),
+    "unknown sim key": (["task.sim.gravty=3"], "task.sim.gravty: unknown key. Did you mean gravity?"),
+    "unknown engine key": (
+        ["task.sim.mujoco.iteration=3"],
+        "task.sim.mujoco.iteration: unknown key. Did you mean iterations",
+    ),
+    "unknown params key": (["train.params.confg=3"], "train.params.confg: unknown key. Did you mean config?"),
+    "unknown learner key": (
+        [f"{CONFIG}.learning_rat=3"],
+        f"{CONFIG}.learning_rat: unknown key. Did you mean learning_rate?",
+    ),
+    "unknown network key": (
+        ["train.params.network.mlp.unit=[8]"],
+        "train.params.network.mlp.unit: unknown key. Did you mean units?",
+    ),
+    "unknown algorithm": (
+        ["train.params.algo.name=a2c_continuos"],
+        "train.params.algo.name=a2c_continuos: unknown algorithm. Did you mean a2c_continuous?",
+    ),
+    "wrong type of root": (["seed=abc"], "seed=abc: expected an int."),
+    "wrong type of env": (["task.env.maxEffort=strong"], "task.env.maxEffort=strong: expected a float."),
+    "wrong type of learner": ([f"{CONFIG}.gamma=x"], f"{CONFIG}.gamma=x: expected a float."),
+    "section for value": ([f"{CONFIG}.player=3"], f"{CONFIG}.player=3: expected a section with keys."),
+    "gamma out of range": ([f"{CONFIG}.gamma=1.5"], f"{CONFIG}.gamma=1.5: expected a number from 0 to 1."),
+    "unknown schedule": (
+        [f"{CONFIG}.lr_schedule=adaptiv"],
+        f"{CONFIG}.lr_schedule=adaptiv: expected one of adaptive, linear, identity, None. Did you mean adaptive?",
+    ),
+    "compilation": (
+        [f"{CONFIG}.torch_compile=True"],
+        f"{CONFIG}.torch_compile=True: expected False; networks are never compiled here.",
+    ),
+    "negative num_envs": (["num_envs=-3"], "num_envs=-3: expected a whole number above 0."),
+    "negative numEnvs": (["task.env.numEnvs=-3"], "task.env.numEnvs=-3: expected a number above 0."),
+    "fractional num_envs": (["num_envs=1.5"], "num_envs=1.5: expected a whole number above 0."),
+    "negative max_iterations": (["max_iterations=0"], "max_iterations=0: expected a whole number above 0."),
+    "num_actors": (
+        [f"{CONFIG}.num_actors=3"],
+        f"{CONFIG}.num_actors=3: expected task.env.numEnvs=512; set num_envs instead.",
+    ),
+    "too many envs": (["num_envs=100000000000000"], "num_envs=100000000000000: needs at least"),
+    "indivisible minibatch": (
+        [f"{CONFIG}.minibatch_size=1000"],
+        f"{CONFIG}.minibatch_size=1000: expected a divisor of horizon_length × num_envs = 16 × 512 = 8192; "
+        "near it are 128, 256, 512, 1024.",
+    ),
+    "indivisible sequence": (
+        [f"{CONFIG}.seq_length=5"],
+        f"{CONFIG}.seq_length=5: expected a divisor of horizon_length × num_envs = 8192.",
+    ),
+    "missing checkpoint": (
+        ["checkpoint={tmp}/nn/absent.pth"],
+        "checkpoint={tmp}/nn/absent.pth: no such file. {tmp}/nn has text.pth.",
+    ),
+    "checkpoint in no folder": (
+        ["checkpoint={tmp}/absent/a.pth"],
+        "checkpoint={tmp}/absent/a.pth: no such file. No checkpoint is in {tmp}/absent.",
+    ),
+    "folder": (["checkpoint={tmp}"], "checkpoint={tmp}: expected a file, found a folder; name a .pth file."),
+    "address": (
+        ["checkpoint=https://example.org/a.pth"],
+        "checkpoint=https://example.org/a.pth: expected a local file; download it first.",
+    ),
+    "no checkpoint": (
+        ["checkpoint={tmp}/nn/text.pth"],
+        "checkpoint={tmp}/nn/text.pth: not a checkpoint; expected a .pth file that oige-train wrote.",
+    ),
+    "zip without weights": (
+        ["checkpoint={tmp}/other.zip"],
+        "checkpoint={tmp}/other.zip: not a checkpoint; expected a .pth file that oige-train wrote.",
+    ),
+    "truncated": (["checkpoint={tmp}/truncated.pth"], "checkpoint={tmp}/truncated.pth: not a checkpoint;"),
+    "damaged info": (["checkpoint={tmp}/damaged.pth"], "checkpoint={tmp}/damaged.pth: damaged ("),
+    "another task": (
+        ["checkpoint={tmp}/ant.pth"],
+        "checkpoint={tmp}/ant.pth: belongs to task Ant, not Cartpole; give a checkpoint of Cartpole.",
+    ),
+    "another task, to be played": (["test=True", "checkpoint={tmp}/ant.pth"], "checkpoint={tmp}/ant.pth: belongs to"),
+    "another size": (
+        ["checkpoint={tmp}/wide.pth"],
+        "checkpoint={tmp}/wide.pth: made for observations, actions, states of ((5,), 1, 0), but Cartpole has "
+        "((4,), 1, 0); give a checkpoint of Cartpole.",
+    ),
+    "another algorithm": (
+        ["checkpoint={tmp}/sac.pth"],
+        "checkpoint={tmp}/sac.pth: trained with sac, not a2c_continuous; choose the same train= as then.",
+    ),
+    "newer format": (
+        ["checkpoint={tmp}/newer.pth"],
+        "checkpoint={tmp}/newer.pth: written by a newer version (format 2",
+    ),
+    "nothing left to train": (
+        ["checkpoint={tmp}/good[1]=x.pth", "max_iterations=3"],
+        "checkpoint={tmp}/good[1]=x.pth: is of epoch 3 and training ends at 3; raise max_iterations, or play it with "
+        "test=True.",
+    ),
+    "nothing to play": (["test=True"], "test=True: a policy is needed; add checkpoint=<file>."),
+    "no torchrun": (["multi_gpu=True"], "multi_gpu=True: this process was not started by torchrun; use torchrun"),
+    "no wandb": (["wandb_activate=True"], "wandb_activate=True: wandb is not installed; install oige-train[wandb]."),
+    "malformed": (["seed=[1"], "seed=[1: "),
+} | {
+    f"absent feature {key}": ([f"{key}={value}"], f"{key}={value}: this version has no ")
+    for key, value in {
+        "enable_livestream": True,
+        "enable_recording": True,
+        "evaluation": True,
+        "headless": False,
+        "kit_app": "a.kit",
+        "physics_engine": "physx",
+    }.items()
+}
+if cuda_device_count() == 0:
+    REFUSED |= {
+        "no GPU": (
+            ["sim_device=gpu"],
+            "sim_device=gpu: this machine has no CUDA device; use sim_device=cpu or sim_device=auto.",
+        ),
+        "no GPU for tensors": (["pipeline=gpu"], "pipeline=gpu: this machine has no CUDA device; use pipeline=cpu"),
+        "no GPU to learn on": (
+            ["rl_device=cuda:0"],
+            "rl_device=cuda:0: this machine has no CUDA device; use rl_device=cpu",
+        ),
+    }
+
+# Runs the program once per case in one process, and tells after each whether torch has been imported.
+DRIVER = """
+import contextlib, io, json, os, sys
+from oige_train.cli.train import main
+results = []
+for arguments in json.load(sys.stdin):
+    sys.argv = ["oige-train", *arguments]
+    out, err, code = io.StringIO(), io.StringIO(), None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as exit_:
+            code = exit_.code
+    results.append([code, out.getvalue(), err.getvalue(), "torch" in sys.modules])
+json.dump(results, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, str, bool, Path]]:
+    tmp = tmp_path_factory.mktemp("refused")
+    (tmp / "nn").mkdir()
+    (tmp / "nn" / "text.pth").write_text("not a checkpoint")
+    write_checkpoint(tmp / "good[1]=x.pth")
+    write_checkpoint(tmp / "ant.pth", task="Ant")
+    write_checkpoint(tmp / "wide.pth", observation_shape=[5])
+    write_checkpoint(tmp / "sac.pth", algo="sac")
+    write_checkpoint(tmp / "newer.pth", format=2)
+    write_checkpoint(tmp / "damaged.pth", info="{}")
+    (tmp / "truncated.pth").write_bytes((tmp / "ant.pth").read_bytes()[:150])
+    with zipfile.ZipFile(tmp / "other.zip", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    cases = [[argument.format(tmp=tmp) for argument in arguments] for arguments, _ in REFUSED.values()]
+    process = subprocess.run(
+        [sys.executable, "-c", DRIVER], input=json.dumps(cases), capture_output=True, text=True, cwd=tmp, check=True
+    )
+    return {name: (*result, tmp) for name, result in zip(REFUSED, json.loads(process.stdout), strict=True)}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_mistake_gives_one_line_and_exit_code_2_before_torch_is_imported(
+    case: str, refusals: dict[str, tuple[int, str, str, bool, Path]]
+) -> None:
+    code, out, err, torch_imported, tmp = refusals[case]
+    assert code == 2
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("error: " + REFUSED[case][1].format(tmp=tmp))
+    assert not torch_imported
+
+
+def test_mistakes_leave_no_files(refusals: dict[str, tuple[int, str, str, bool, Path]]) -> None:
+    tmp = next(iter(refusals.values()))[-1]
+    assert not (tmp / "runs").exists()
+    assert not (tmp / "outputs").exists()
+
+
+def shown_config(program, *arguments: str) -> dict:
+    outcome = program(*arguments, "--cfg", "job")
+    assert outcome.code == 0, outcome.err
+    return yaml.safe_load(outcome.out)
+
+
+def test_key_that_no_yaml_file_names_needs_no_plus(program) -> None:
+    config = shown_config(program, "task.sim.mujoco.iterations=3")
+    assert config["task"]["sim"]["mujoco"] == {"iterations": 3}
+
+
+def test_overrides_are_forced_and_groups_are_not() -> None:
+    assert rewrite_overrides(["task=Cartpole", "num_envs=3", "+a.b=1", "~seed", "hydra.verbose=True", "-m"]) == [
+        "task=Cartpole",
+        "++num_envs=3",
+        "+a.b=1",
+        "~seed",
+        "hydra.verbose=True",
+        "-m",
+    ]
+
+
+@pytest.mark.parametrize("path", ["a[1].pth", "ep=3.pth", "it's here.pth", "a{b}.pth"])
+def test_names_with_special_characters_need_no_quotes(path: str, program) -> None:
+    assert shown_config(program, f"checkpoint={path}")["checkpoint"] == path
+
+
+def test_quotes_and_escapes_of_the_user_still_work(program) -> None:
+    assert shown_config(program, "checkpoint='a[1].pth'")["checkpoint"] == "a[1].pth"
+    assert shown_config(program, r"checkpoint=a\[1\]\=b.pth")["checkpoint"] == "a[1]=b.pth"
+
+
+def test_words_of_the_original_reach_task_and_learner(program) -> None:
+    config = shown_config(program, "num_envs=64", "seed=7", "max_iterations=3", "experiment=mine", "--resolve")
+    assert config["task"]["env"]["numEnvs"] == 64
+    params = config["train"]["params"]
+    assert params["seed"] == 7
+    assert params["config"]["num_actors"] == 64
+    assert params["config"]["max_epochs"] == 3
+    assert params["config"]["name"] == params["config"]["full_experiment_name"] == "mine"
+    assert (params["load_checkpoint"], params["load_path"]) == (False, "")
+
+
+def test_time_left_is_shown_in_hours_from_an_hour_on() -> None:
+    assert [format_time(s) for s in (0, 59.6, 61, 3661)] == ["0:00", "1:00", "1:01", "1:01:01"]

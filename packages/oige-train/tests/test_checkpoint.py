@@ -1,0 +1,154 @@
+"""Checkpoints are whole, safe and readable without torch."""
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, read_info, save_checkpoint
+
+INFO = CheckpointInfo(
+    task="Cartpole",
+    algo="a2c_continuous",
+    observation_shape=(4,),
+    num_actions=1,
+    num_states=0,
+    epoch=7,
+    mean_reward=12.5,
+)
+
+
+def test_state_and_info_come_back(tmp_path: Path) -> None:
+    file = tmp_path / "a [1]=b.pth"
+    state = {"model": {"w": torch.arange(6.0).view(2, 3)}, "epoch": 7, "names": ["x", ("y", None)], "best": -1e9}
+    save_checkpoint(file, state, INFO)
+    assert read_info(file, "x") == INFO
+    loaded = load_checkpoint(file, "cpu")
+    assert torch.equal(loaded.pop("model")["w"], state["model"]["w"])
+    assert loaded == {"epoch": 7, "names": ["x", ("y", None)], "best": -1e9}
+    assert [f.name for f in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_failure_while_writing_keeps_the_old_checkpoint_and_leaves_nothing(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.pth"
+    save_checkpoint(file, {"epoch": 1}, INFO)
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(*{"fsync": (os, "fsync", fail), "replace": (Path, "replace", fail)}[call])
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(file, {"epoch": 2}, INFO)
+    monkeypatch.undo()
+    assert load_checkpoint(file, "cpu") == {"epoch": 1}
+    assert [f.name for f in tmp_path.iterdir()] == ["a.pth"]
+
+
+def test_file_is_complete_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real_fsync, real_replace = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real_fsync(descriptor)
+
+    def replace(self: Path, target: Path) -> Path:
+        assert synced == [str(self)]
+        assert self.parent == target.parent
+        assert load_checkpoint(self, "cpu") == {"epoch": 2}
+        return real_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    save_checkpoint(tmp_path / "a.pth", {"epoch": 2}, INFO)
+    assert synced[-1] == str(tmp_path)
+
+
+class Malicious:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.victim}",)
+
+
+@pytest.fixture
+def malicious(tmp_path: Path) -> tuple[Path, Path]:
+    """A file that looks like a checkpoint of Cartpole, and the file that loading it carelessly would create."""
+    file, victim = tmp_path / "malicious.pth", tmp_path / "victim"
+    save_checkpoint(file, {"epoch": 1, "model": {}}, INFO)
+    with zipfile.ZipFile(file) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries.items():
+            harmful = pickle.dumps({"epoch": 1, "model": Malicious(victim)}, protocol=2)
+            archive.writestr(name, harmful if name.endswith("data.pkl") else content)
+    torch.load(file, weights_only=False)
+    assert victim.exists(), "the file must be able to do harm, or the tests show nothing"
+    victim.unlink()
+    return file, victim
+
+
+def test_pickle_that_runs_code_is_refused(malicious: tuple[Path, Path]) -> None:
+    file, victim = malicious
+    with pytest.raises(CheckpointError, match="could run code"):
+        load_checkpoint(file, "cpu")
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize("words", [(), ("test=True",)])
+def test_program_refuses_a_pickle_that_runs_code(words: tuple[str, ...], malicious: tuple[Path, Path], program) -> None:
+    file, victim = malicious
+    outcome = program("num_envs=8", f"checkpoint={file}", "train.params.config.minibatch_size=128", *words)
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
+    assert "refused: it holds more than tensors" in outcome.err
+    assert not victim.exists()
+
+
+def test_bare_pickle_is_refused_unread(tmp_path: Path) -> None:
+    file, victim = tmp_path / "bare.pth", tmp_path / "victim"
+    file.write_bytes(pickle.dumps(Malicious(victim)))
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        read_info(file, "checkpoint=bare.pth")
+    with pytest.raises(CheckpointError):
+        load_checkpoint(file, "cpu")
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize("numpy_name", [b"numpy._core.multiarray", b"numpy.core.multiarray"])
+def test_checkpoint_of_plain_rl_games_with_its_numpy_score_loads(numpy_name: bytes, tmp_path: Path) -> None:
+    new, file = tmp_path / "new.pth", tmp_path / "old.pth"
+    torch.save({"model": {"w": torch.ones(2)}, "epoch": 3, "last_mean_rewards": np.float32(4.5)}, new)
+    with zipfile.ZipFile(new) as source, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as target:
+        for name in source.namelist():
+            content = source.read(name)
+            assert not name.endswith("data.pkl") or b"numpy._core.multiarray" in content
+            target.writestr(name, content.replace(b"numpy._core.multiarray", numpy_name))
+    assert read_info(file, "x") is None
+    state = load_checkpoint(file, "cpu")
+    assert state["last_mean_rewards"] == 4.5
+    assert torch.equal(state["model"]["w"], torch.ones(2))
+
+
+@pytest.mark.parametrize("part", ["tail", "middle"])
+def test_damaged_file_is_named(part: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.pth"
+    save_checkpoint(file, {"w": torch.arange(10000.0)}, INFO)
+    content = bytearray(file.read_bytes())
+    if part == "tail":
+        del content[len(content) // 2 :]
+    else:
+        start = content.index(b"data.pkl") + 8
+        content[start : start + 200] = bytes(200)
+    file.write_bytes(bytes(content))
+    with pytest.raises(CheckpointError, match=r"checkpoint=.*a\.pth: "):
+        load_checkpoint(file, "cpu")

@@ -1,0 +1,201 @@
+"""The agent between environment and rl_games, with numbers worked out by hand."""
+
+import dataclasses
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from oige_core.registry import TaskSpec, find_task
+from oige_train.config import Run
+from oige_train.learner.agent import Session
+from oige_train.learner.distributed import Workers
+from oige_train.learner.environment import RlGamesEnv
+from oige_train.learner.rl_games import AlgoObserver, EagerAdam
+from oige_train.runner import build_agent
+from oige_train.schema import (
+    CentralValueConfig,
+    MlpConfig,
+    NamedConfig,
+    NetworkConfig,
+    PpoConfig,
+    RewardShaperConfig,
+    RnnConfig,
+    TrainConfig,
+    TrainParams,
+    TrainRunConfig,
+)
+
+spec = importlib.util.spec_from_file_location("fake_env", Path(__file__).with_name("fake_env.py"))
+assert spec is not None
+assert spec.loader is not None
+fake_env = importlib.util.module_from_spec(spec)
+sys.modules["fake_env"] = fake_env
+spec.loader.exec_module(fake_env)
+FakeEnv = fake_env.FakeEnv
+
+SPACE = {
+    "continuous": {
+        "mu_activation": "None",
+        "sigma_activation": "None",
+        "mu_init": {"name": "default"},
+        "sigma_init": {"name": "const_initializer", "val": 0.0},
+        "fixed_sigma": True,
+    }
+}
+
+
+def make_run(num_envs: int, *, recurrent: bool = False, num_states: int = 0, **changes: Any) -> Run:
+    rnn = RnnConfig(name="lstm", units=8) if recurrent else None
+    critic = CentralValueConfig(
+        network=NetworkConfig(name="actor_critic", central_value=True, mlp=MlpConfig(units=[8]), rnn=rnn),
+        learning_rate=1e-3,
+        mini_epochs=2,
+        clip_value=True,
+        normalize_input=True,
+        minibatch_size=4 * num_envs,
+    )
+    learner = PpoConfig(
+        **{
+            "name": "Fake",
+            "full_experiment_name": "Fake",
+            "num_actors": num_envs,
+            "horizon_length": 8,
+            "minibatch_size": 4 * num_envs,
+            "mini_epochs": 2,
+            "learning_rate": 1e-3,
+            "gamma": 0.5,
+            "tau": 0.5,
+            "normalize_input": True,
+            "normalize_value": True,
+            "max_epochs": 4,
+            "save_frequency": 2,
+            "central_value_config": critic if num_states else None,
+        }
+        | changes
+    )
+    params = TrainParams(
+        algo=NamedConfig(name="a2c_continuous"),
+        model=NamedConfig(name="continuous_a2c_logstd"),
+        network=NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=SPACE, rnn=rnn),
+        config=learner,
+    )
+    task = find_task("Cartpole")
+    from oige_core.config import compose, validate
+
+    base = validate(compose(task, {"num_envs": num_envs}), task.spec())
+    fields = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
+    config = TrainRunConfig(**fields, train=TrainConfig(params=params), rl_device="cpu")
+    fake = TaskSpec(task="", env=type(base.task.env), observation_shape=(3,), num_actions=2, num_states=num_states)
+    return Run(config=config, resolved={}, task=task, train_name="FakePPO", spec=fake, checkpoint=None, notes=())
+
+
+def make_agent(env: Any, folder: Path, **changes: Any) -> Any:
+    torch.manual_seed(0)
+    run = make_run(env.num_envs, num_states=env.num_states, **changes)
+    return build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), train_dir=folder)
+
+
+@pytest.mark.parametrize(
+    ("ending", "bootstrapped"), [("truncated", True), ("terminated", False), ("both", False), ("", False)]
+)
+def test_value_of_an_episode_cut_off_by_time_is_bootstrapped(ending: str, bootstrapped: bool, tmp_path: Path) -> None:
+    env = FakeEnv(2, endings={3: ending}, reward=3.0)
+    agent = make_agent(env, tmp_path, reward_shaper=RewardShaperConfig(scale_value=0.1))
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    agent.set_eval()
+    with torch.no_grad():
+        batch = agent.play_steps()
+    buffer = agent.experience_buffer.tensor_dict
+    expected = torch.full((8, 2), 0.3)
+    if bootstrapped:
+        expected[2] += 0.5 * buffer["values"][2, :, 0]  # γ V of the step that was cut off, counted from 0
+    torch.testing.assert_close(buffer["rewards"][..., 0], expected)
+    assert buffer["values"][2].abs().min() > 1e-4, "a value of zero would show nothing"
+
+    # Generalised advantages by their definition: δ = r + γ V' − V, A = δ + γ λ A', cut at the end of an episode.
+    values = torch.cat([buffer["values"][..., 0], agent.get_values(agent.obs).T])
+    advantage, returns = torch.zeros(2), torch.zeros(8, 2)
+    for t in reversed(range(8)):
+        alive = 0.0 if t == 2 and ending else 1.0
+        advantage = expected[t] + 0.5 * alive * values[t + 1] - values[t] + 0.25 * alive * advantage
+        returns[t] = advantage + values[t]
+    torch.testing.assert_close(batch["returns"].view(2, 8).T, returns)
+
+
+def test_adapter_hands_over_time_outs_done_flags_and_states() -> None:
+    env = FakeEnv(2, num_states=5, endings={1: "truncated", 2: "both"})
+    adapter = RlGamesEnv(env, "cpu")
+    assert adapter.get_env_info()["state_space"].shape == (5,)
+    assert adapter.reset()["states"].shape == (2, 5)
+    actions = torch.zeros(2, 2)
+    for time_outs, done in ((True, True), (False, True), (False, False)):
+        observations, rewards, dones, info = adapter.step(actions)
+        assert info["time_outs"].tolist() == [time_outs] * 2
+        assert dones.tolist() == [done] * 2
+        assert rewards.tolist() == [1.0, 1.0]
+        assert observations["states"].tolist() == [[1.0] * 5] * 2
+    assert "state_space" not in RlGamesEnv(FakeEnv(2), "cpu").get_env_info()
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("num_states", [0, 5])
+def test_every_kind_of_network_goes_on_exactly_where_it_was_interrupted(
+    recurrent: bool, num_states: int, tmp_path: Path
+) -> None:
+    endings = {step: ("terminated", "truncated")[step // 5 % 2] for step in range(5, 100, 5)}
+    changes = {"recurrent": recurrent}
+    whole = make_agent(FakeEnv(4, num_states, endings), tmp_path / "whole", **changes)
+    whole.train()
+    early = make_agent(FakeEnv(4, num_states, endings), tmp_path / "parts", **changes, max_epochs=2)
+    early.train()
+    parts = make_agent(FakeEnv(4, num_states, endings), tmp_path / "parts", **changes)
+    parts.restore(str(early.session.last))
+    parts.train()
+    assert whole.epoch_num == parts.epoch_num == 4
+    for networks in zip(whole._networks(), parts._networks(), early._networks(), strict=True):
+        one, two, before = (network.state_dict() for network in networks)
+        assert all(torch.equal(one[name], two[name]) for name in one)
+        assert not all(torch.equal(one[name], before[name]) for name in one)
+    assert whole.last_lr == parts.last_lr
+    assert torch.equal(torch.stack(whole.vec_env.env.actions[16:]), torch.stack(parts.vec_env.env.actions))
+
+
+def test_periodic_checkpoint_is_written_before_any_episode_ends(tmp_path: Path) -> None:
+    make_agent(FakeEnv(4), tmp_path).train()
+    names = sorted(file.name for file in (tmp_path / "Fake" / "nn").iterdir())
+    assert names == ["last_Fake_ep_2_rew_none.pth", "last_Fake_ep_4_rew_none.pth"]
+
+
+def test_best_checkpoint_is_never_replaced_by_a_worse_one_of_the_epoch_that_was_resumed(tmp_path: Path) -> None:
+    # Epoch 2 both writes the periodic checkpoint and sets the best score, in this order.
+    agent = make_agent(
+        FakeEnv(4, endings={8: "terminated", 16: "terminated"}), tmp_path, save_best_after=1, max_epochs=2
+    )
+    agent.train()
+    from oige_train.checkpoint import load_checkpoint
+
+    assert load_checkpoint(agent.session.last, "cpu")["last_mean_rewards"] == 8.0
+
+
+def test_eager_optimiser_is_adam() -> None:
+    torch.manual_seed(0)
+    start = torch.randn(5)
+    weights = []
+    for optimiser_class in (torch.optim.Adam, EagerAdam):
+        weight = torch.nn.Parameter(start.clone())
+        optimiser = optimiser_class([weight], lr=0.1, weight_decay=0.01, fused=True)
+        for _ in range(3):
+            optimiser.zero_grad(set_to_none=True)
+            (weight**3).sum().backward()
+            optimiser.step()
+        other = optimiser_class([weight], lr=0.5, fused=True)
+        other.load_state_dict(optimiser.state_dict())
+        assert other.param_groups[0]["lr"] == 0.1
+        weights.append((weight.detach(), other.state_dict()["state"][0]["exp_avg_sq"]))
+    assert torch.equal(weights[0][0], weights[1][0])
+    assert torch.equal(weights[0][1], weights[1][1])
+    assert not torch.equal(weights[0][0], start)

@@ -1,0 +1,107 @@
+"""The programs besides oige-train."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = ("train", "random_policy", "tasks", "benchmark")
+
+
+def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"oige_train.cli.{module}", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_imports_neither_torch_nor_hydra(program: str, flag: str, tmp_path: Path) -> None:
+    code = (
+        f"import sys; from oige_train.cli.{program} import main; main();"
+        "sys.exit(', '.join(m for m in ('torch', 'hydra', 'omegaconf', 'gymnasium', 'numpy') if m in sys.modules) or 0)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code, flag], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith(f"usage: oige-{program.replace('_', '-')}")
+
+
+def test_tasks_lists_sizes_default_envs_and_package(tmp_path: Path) -> None:
+    process = run("tasks", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    rows = [line.split() for line in process.stdout.splitlines()]
+    assert rows[0] == ["task", "observations", "actions", "envs", "package"]
+    assert ["Cartpole", "4", "1", "512", "oige-tasks-classic"] in rows
+    assert run("tasks", "x", cwd=tmp_path).returncode == 2
+
+
+def test_random_policy_takes_the_steps_asked_for(tmp_path: Path) -> None:
+    process = run("random_policy", "task=Cartpole", "num_envs=8", "max_steps=20", "sim_device=cpu", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "20 steps in all:" in process.stdout
+    assert "FPS × 8 envs" in process.stdout.splitlines()[-1]
+    wrong = run("random_policy", "max_steps=-1", cwd=tmp_path)
+    assert (wrong.returncode, wrong.stderr) == (2, "error: max_steps=-1: expected a whole number above 0.\n")
+
+
+def test_benchmark_reports_every_stage(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    process = run("benchmark", "num_envs=32", "rounds=2", "sim_device=cpu", "--json", str(file), "seed=5", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    figures = json.loads(file.read_text())
+    assert (figures["task"], figures["num_envs"], figures["seed"], figures["device"]) == ("Cartpole", 32, 5, "cpu")
+    stages = {stage["name"]: stage for stage in figures["stages"]}
+    assert list(stages) == ["physics", "environment", "policy inference", "learning"]
+    for name, stage in stages.items():
+        assert len(stage["rates"]) == 2
+        assert min(stage["rates"]) <= stage["rate"] <= max(stage["rates"])
+        assert stage["rate"] > 0
+        ratios = [rate / alone for rate, alone in zip(stage["rates"], stages["physics"]["rates"], strict=True)]
+        assert stage["ratio"] == pytest.approx(sum(ratios) / 2)
+        assert name in process.stdout
+    assert figures["startup_seconds"] > 0.5  # torch alone takes longer to import
+    assert figures["peak_memory_bytes"] > 100 * 2**20
+    assert figures["versions"]["mujoco"] == "4.0.0"
+    assert not (tmp_path / "runs").exists()
+    assert run("benchmark", "--json", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("spoilt_step", "message"),
+    [
+        ("lambda self, n=1: None", "the simulation stands still"),
+        ("lambda self, n=1: self.load_state_dict(spoil(self.state_dict()))", "the simulation diverged"),
+    ],
+)
+def test_benchmark_refuses_figures_of_a_broken_simulation(spoilt_step: str, message: str, tmp_path: Path) -> None:
+    code = f"""
+import sys
+from oige_core.engines.mujoco.engine import MujocoEngine
+
+def spoil(tree):
+    if isinstance(tree, dict):
+        return {{key: spoil(value) for key, value in tree.items()}}
+    return tree * float("nan") if hasattr(tree, "is_floating_point") and tree.is_floating_point() else tree
+
+MujocoEngine.step = {spoilt_step}
+from oige_train.cli.benchmark import main
+main()
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code, "num_envs=8", "rounds=1", "sim_device=cpu"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 2
+    assert message in process.stderr
+    assert "env-steps" not in process.stdout

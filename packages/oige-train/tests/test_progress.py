@@ -1,0 +1,80 @@
+"""What a run tells, with numbers worked out by hand."""
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from oige_train.learner import progress
+from oige_train.learner.progress import EpisodeMeans, ProgressLine, ProgressObserver
+
+
+def test_means_weigh_steps_by_the_episodes_that_ended_in_them() -> None:
+    means = EpisodeMeans()
+    means.add({"return": torch.tensor(10.0), "length": torch.tensor(4.0)}, 3)
+    means.add({"return": torch.tensor(2.0), "length": torch.tensor(8.0)}, torch.tensor(1))
+    means.add({"goal": torch.tensor(1.0)}, 5)
+    assert means.take() == {"return": 8.0, "length": 5.0, "goal": 1.0}  # (3·10 + 2) / 4, (3·4 + 8) / 4
+    assert means.take() == {}
+
+
+class Writer:
+    def __init__(self) -> None:
+        self.scalars: dict[str, tuple[float, float]] = {}
+
+    def add_scalar(self, tag: str, value: float, step: float) -> None:
+        self.scalars[tag] = (float(value), step)
+
+
+def agent(**values: Any) -> Any:
+    meter = SimpleNamespace(current_size=2, get_mean=lambda: torch.tensor([123.456]).numpy())
+    length = SimpleNamespace(current_size=2, get_mean=lambda: torch.tensor([77.0]).numpy()[0])
+    defaults = {"max_epochs": 10, "epoch_num": 1, "frame": 0, "game_rewards": meter, "game_lengths": length}
+    return SimpleNamespace(**defaults | values, writer=Writer())
+
+
+def test_line_names_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(progress, "time", clock)
+    stream = io.StringIO()
+    observer = ProgressObserver(ProgressLine(stream))
+    algo = agent()
+    observer.after_init(algo)
+    observer.process_infos({"episode": {"goal": torch.tensor(0.5)}, "episode_count": 4, "level": 2.0}, torch.tensor([]))
+    clock.now, algo.epoch_num, algo.frame = 104.0, 2, 6000  # two epochs and 6000 steps in 4 s; 8 epochs to go
+    observer.after_print_stats(6000, 2, 4.0)
+    assert stream.getvalue() == "epoch 2/10 | reward 123.46 | length 77.0 | 1,500 steps/s | 0:16 left\n"
+    assert algo.writer.scalars == {
+        "Episode/goal": (0.5, 2),
+        "level/frame": (2.0, 6000),
+        "level/iter": (2.0, 2),
+        "level/time": (2.0, 4.0),
+    }
+
+
+def test_speed_of_a_resumed_run_counts_from_where_it_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(progress, "time", clock)
+    observer = ProgressObserver(ProgressLine(io.StringIO()))
+    algo = agent(epoch_num=6, frame=1_000_000, max_epochs=-1)
+    observer.after_init(algo)
+    observer.process_infos({}, torch.tensor([]))
+    clock.now, algo.frame, algo.game_rewards.current_size = 2.0, 1_001_000, 0
+    assert observer.text(6) == "epoch 6 | no episode has ended yet | 500 steps/s"
+
+
+def test_line_is_rewritten_on_a_terminal_and_repeated_seldom_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(progress, "time", clock)
+    terminal, file = io.StringIO(), io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    for line in (ProgressLine(terminal), ProgressLine(file)):
+        for clock.now in (0.0, 0.05, 1.0, 4.9, 5.0):
+            line.show(f"at {clock.now}")
+        line.show("end", force=True)
+        line.close()
+    # 5.0 comes less than a tenth of a second after 4.9, in floating point
+    shown = ("at 0.0", "at 1.0", "at 4.9", "end")
+    assert terminal.getvalue() == "".join(f"\r\x1b[2K{text}" for text in shown) + "\n"
+    assert file.getvalue() == "at 0.0\nat 5.0\nend\n"

@@ -1,0 +1,78 @@
+"""SAC: what rl_games forgets, leaves running or crashes on."""
+
+from pathlib import Path
+
+import pytest
+from oige_train.checkpoint import load_checkpoint
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+LEARNER = {
+    "name": "Sac",
+    "num_actors": 32,
+    "max_epochs": 12,
+    "batch_size": 64,
+    "replay_buffer_size": 1000,
+    "init_alpha": 1.0,
+    "learnable_temperature": True,
+    "actor_lr": 5e-4,
+    "critic_lr": 5e-4,
+    "alpha_lr": 5e-2,
+    "num_warmup_steps": 2,
+    "normalize_input": True,
+    "save_frequency": 6,
+    "save_best_after": 1000,
+}
+
+
+def words(**changes: object) -> list[str]:
+    learner = LEARNER | {"player": "{games_num: 10}"} | changes
+    return [
+        "num_envs=32",
+        "sim_device=cpu",
+        "train.params.algo.name=sac",
+        "train.params.model.name=soft_actor_critic",
+        "train.params.network.name=soft_actor_critic",
+        "train.params.network.separate=True",
+        "+train.params.network.log_std_bounds=[-5,2]",
+        "~train.params.config",
+        "+train.params.config={" + ", ".join(f"{key}: {value}" for key, value in learner.items()) + "}",
+    ]
+
+
+def last(epoch: int) -> Path:
+    (found,) = Path("runs/Sac/nn").glob(f"last_Sac_ep_{epoch}_rew_*.pth")
+    return found
+
+
+@pytest.mark.parametrize("updates", [1, 3])
+def test_any_number_of_updates_per_step_trains_to_the_last_epoch(updates: int, program) -> None:
+    outcome = program(*words(num_updates_per_step=updates))
+    assert outcome.code == 0, outcome.err
+    assert "done: 12 epochs, 384 steps" in outcome.out  # 12 epochs of 1 step in 32 worlds
+    state = load_checkpoint(last(12), "cpu")
+    assert state["update_counter"] == 11 * updates  # epochs 2 to 12; random actions before
+    events = EventAccumulator("runs/Sac/summaries")
+    events.Reload()
+    assert [event.step for event in events.Scalars("info/alpha")] == [32 * epoch for epoch in range(2, 13)]
+
+
+def test_epochs_end_training_even_when_no_episode_ends(program) -> None:
+    outcome = program(*words(max_epochs=3), "task.env.resetDist=1000", "task.env.maxEffort=0.001")
+    assert outcome.code == 0, outcome.err
+    assert "done: 3 epochs, 96 steps; mean episode reward unknown, no episode has ended" in outcome.out
+    assert last(3).name == "last_Sac_ep_3_rew_none.pth"
+
+
+def test_temperature_is_saved_and_restored_and_the_policy_plays(program) -> None:
+    program(*words())
+    before = load_checkpoint(last(6), "cpu")
+    assert abs(before["log_alpha"].item()) > 0.01, "training must have moved it from log 1"
+    outcome = program(*words(max_epochs=7), f"checkpoint={last(6)}")
+    assert outcome.code == 0, outcome.err
+    after = load_checkpoint(last(7), "cpu")
+    # The replay buffer is being filled anew: nothing has been learnt yet.
+    assert after["log_alpha"] == before["log_alpha"]
+    assert after["epoch"] == 7
+    assert (after["actor"]["trunk.0.weight"] == before["actor"]["trunk.0.weight"]).all()
+    played = program(*words(), f"checkpoint={last(12)}", "test=True")
+    assert "over 10 finished games" in played.out, played.err

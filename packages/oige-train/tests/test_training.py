@@ -1,0 +1,221 @@
+"""Training from the command to files, on Cartpole."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from oige_train.checkpoint import load_checkpoint
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+CONFIG = "train.params.config"
+TINY = ("num_envs=64", "seed=3", "sim_device=cpu", f"{CONFIG}.save_frequency=3")
+
+
+def only(pattern: str) -> Path:
+    (found,) = Path().glob(pattern)
+    return found
+
+
+def differences(a: Any, b: Any, path: str = "") -> list[str]:
+    """Paths at which two checkpoints differ by a bit or more."""
+    if isinstance(a, dict):
+        if a.keys() != b.keys():
+            return [path]
+        return [d for key in a for d in differences(a[key], b[key], f"{path}.{key}")]
+    if isinstance(a, (list, tuple)):
+        if len(a) != len(b):
+            return [path]
+        return [d for i, (x, y) in enumerate(zip(a, b, strict=True)) for d in differences(x, y, f"{path}[{i}]")]
+    same = torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+    return [] if same else [path]
+
+
+def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where(program) -> None:
+    outcome = program(*TINY, "max_iterations=4", f"{CONFIG}.save_best_after=2", "experiment=mine")
+    assert outcome.code == 0, outcome.err
+    folder = Path("runs/mine")
+    names = sorted(file.name for file in (folder / "nn").iterdir())
+    assert re.fullmatch(r"last_mine_ep_3_rew_-?\d+\.\d\d\.pth", names[0])
+    assert re.fullmatch(r"last_mine_ep_4_rew_-?\d+\.\d\d\.pth", names[1])
+    assert names[2:] == ["mine.pth"]
+
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["seed"] == config["train"]["params"]["seed"] == 3
+    assert config["train"]["params"]["config"]["minibatch_size"] == 1024
+    assert config["task"]["env"]["maxEffort"] == 400.0
+
+    events = EventAccumulator(str(folder / "summaries"))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    for stem in ("rewards", "shaped_rewards", "episode_lengths"):
+        assert {f"{stem}/step", f"{stem}/iter", f"{stem}/time"} <= tags
+    assert {"losses/a_loss", "losses/c_loss", "losses/bounds_loss", "losses/entropy", "info/kl", "info/last_lr"} <= tags
+    assert {"performance/step_fps", "performance/step_inference_rl_update_fps"} <= tags
+    assert {"Episode/return", "Episode/length"} <= tags
+    terms = {tag for tag in tags if tag.startswith("Episode/reward/")}
+    assert len(terms) >= 2
+    iterations = events.Scalars("rewards/iter")
+    assert [event.step for event in iterations] == [1, 2, 3, 4]
+    mean = float(names[1].removesuffix(".pth").rpartition("_")[2])
+    assert iterations[-1].value == pytest.approx(mean, abs=0.006)
+
+    assert "4,096 steps" in outcome.out
+    assert f"mean episode reward {mean:.2f}" in outcome.out
+    assert f"oige-train task=Cartpole checkpoint={folder}/nn/mine.pth test=True" in outcome.out
+    assert f"resume:       oige-train task=Cartpole checkpoint={folder}/nn/{names[1]}" in outcome.out
+    lines = outcome.err.splitlines()
+    assert lines[0] == (
+        f"{CONFIG}.minibatch_size: 8192 does not divide horizon_length × num_envs = 16 × 64 = 1024; using 1024."
+    )
+    assert lines[-1].startswith(f"epoch 4/4 | reward {mean:.2f} | length ")
+    assert lines[-1].endswith(" steps/s | 0:00 left")
+
+
+def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(program) -> None:
+    program(*TINY, "max_iterations=6", "experiment=whole", f"{CONFIG}.name=x")
+    program(*TINY, "max_iterations=3", "experiment=parts", f"{CONFIG}.name=x", f"{CONFIG}.full_experiment_name=parts")
+    whole = load_checkpoint(only("runs/x/nn/last_x_ep_6_*.pth"), "cpu")
+    early = load_checkpoint(only("runs/parts/nn/last_x_ep_3_*.pth"), "cpu")
+    assert differences(whole, early), "three epochs must make a difference, or the comparison shows nothing"
+    outcome = program(
+        *TINY,
+        "max_iterations=6",
+        f"{CONFIG}.name=x",
+        f"{CONFIG}.full_experiment_name=parts",
+        f"checkpoint={only('runs/parts/nn/last_x_ep_3_*.pth')}",
+    )
+    assert "after epoch 3" in outcome.err
+    parts = load_checkpoint(only("runs/parts/nn/last_x_ep_6_*.pth"), "cpu")
+    assert {"model", "optimizer", "env_state", "random_state", "progress"} <= set(parts)
+    assert differences(whole, parts) == []
+
+
+def test_same_seed_is_the_same_run_whatever_the_number_of_engine_threads(program) -> None:
+    for threads in (1, 3):
+        program(*TINY, "max_iterations=3", f"num_threads={threads}", f"{CONFIG}.full_experiment_name=t{threads}")
+    program(*TINY, "max_iterations=3", "seed=4", f"{CONFIG}.full_experiment_name=other")
+    one, three, other = (
+        load_checkpoint(only(f"runs/{name}/nn/last_*_ep_3_*.pth"), "cpu") for name in ("t1", "t3", "other")
+    )
+    assert differences(one, three) == []
+    assert ".model.a2c_network.actor_mlp.0.weight" in differences(one, other)
+
+
+def test_best_score_outlives_a_resumption(program) -> None:
+    program(*TINY, "max_iterations=3", f"{CONFIG}.save_best_after=1")
+    best = Path("runs/Cartpole/nn/Cartpole.pth")
+    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
+    state = load_checkpoint(last, "cpu")
+    assert state["last_mean_rewards"] == pytest.approx(load_checkpoint(best, "cpu")["last_mean_rewards"])
+    # A best score that no policy reaches: nothing may be taken for better than it.
+    from oige_train.checkpoint import read_info, save_checkpoint
+
+    info = read_info(last, "x")
+    assert info is not None
+    save_checkpoint(last, state | {"last_mean_rewards": 1e6}, info)
+    before = best.read_bytes()
+    program(*TINY, "max_iterations=5", f"{CONFIG}.save_best_after=1", f"checkpoint={last}")
+    assert best.read_bytes() == before
+    assert load_checkpoint(only("runs/Cartpole/nn/last_*_ep_5_*.pth"), "cpu")["last_mean_rewards"] == 1e6
+
+
+def test_resumption_with_other_worlds_keeps_the_networks(program) -> None:
+    program(*TINY, "max_iterations=3")
+    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
+    outcome = program("num_envs=32", "sim_device=cpu", "max_iterations=4", f"checkpoint={last}")
+    assert outcome.code == 0, outcome.err
+    state = load_checkpoint(only("runs/Cartpole/nn/last_*_ep_4_*.pth"), "cpu")
+    assert state["progress"]["num_actors"] == 32
+    assert state["frame"] == 3 * 16 * 64 + 16 * 32
+
+
+def test_checkpoint_of_another_network_is_refused_in_one_line(program) -> None:
+    program(*TINY, "max_iterations=3")
+    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
+    wide = "train.params.network.mlp.units=[8]"
+    for words in ((), ("test=True",)):
+        outcome = program(*TINY, f"checkpoint={last}", wide, *words)
+        assert outcome.code == 2
+        assert "does not fit the network of this run" in outcome.err.splitlines()[-1]
+
+
+def test_crash_leaves_earlier_checkpoints(program, monkeypatch: pytest.MonkeyPatch) -> None:
+    from oige_train.learner.environment import RlGamesEnv
+
+    step, calls = RlGamesEnv.step, []
+
+    def failing_step(self: RlGamesEnv, actions: torch.Tensor) -> Any:
+        calls.append(1)
+        if len(calls) > 16 * 3 + 5:
+            raise RuntimeError("engine on fire")
+        return step(self, actions)
+
+    monkeypatch.setattr(RlGamesEnv, "step", failing_step)
+    with pytest.raises(RuntimeError, match="engine on fire"):
+        program(*TINY, "max_iterations=9")
+    assert load_checkpoint(only("runs/Cartpole/nn/last_*_ep_3_*.pth"), "cpu")["epoch"] == 3
+
+
+def test_play_counts_the_games_asked_for(program) -> None:
+    program(*TINY, "max_iterations=3")
+    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
+    words = ("test=True", "num_envs=16", "sim_device=cpu", f"checkpoint={last}", f"{CONFIG}.player.games_num=20")
+    first = program(*words)
+    assert first.code == 0, first.err
+    assert "over 20 finished games" in first.out
+    assert program(*words).out == first.out, "a deterministic policy from the same seed plays the same games"
+    assert program(*words, f"{CONFIG}.player.deterministic=False").out != first.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_saves_a_checkpoint_to_resume_from(number: signal.Signals, tmp_path: Path, program) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "oige_train.cli.train", *TINY, "max_iterations=100000"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/Cartpole/nn/last_*_ep_3_*.pth")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert f"{number.name}: saving after this epoch" in err
+    (told,) = [line for line in err.splitlines() if line.startswith("stopped after epoch ")]
+    epoch = int(told.split()[3].rstrip(";"))
+    saved = Path(told.partition("; saved ")[2])
+    assert load_checkpoint(tmp_path / saved, "cpu")["epoch"] == epoch
+    outcome = program(*TINY, f"checkpoint={saved}", f"max_iterations={epoch + 1}")
+    assert outcome.code == 0, outcome.err
+    assert f"after epoch {epoch}" in outcome.err
+
+
+def test_sweep_gives_each_run_its_folder(program) -> None:
+    outcome = program("--multirun", *TINY[:1], "sim_device=cpu", "seed=1,2", "max_iterations=1")
+    assert outcome.code == 0, outcome.err
+    seeds = [yaml.safe_load(Path(f"runs/Cartpole_{i}/config.yaml").read_text())["seed"] for i in (0, 1)]
+    assert seeds == [1, 2]
+
+
+def test_training_never_loads_the_compiler(tmp_path: Path) -> None:
+    code = (
+        "import sys; from oige_train.cli.train import train; assert train(sys.argv[1:]) == 0;"
+        "sys.exit(', '.join(m for m in ('torch._dynamo', 'torch._inductor', 'sympy') if m in sys.modules) or 0)"
+    )
+    words = [*TINY, "max_iterations=1"]
+    process = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
