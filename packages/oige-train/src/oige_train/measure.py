@@ -210,6 +210,7 @@ def _calibrate(env: VecEnv, stage: StageSteps) -> int:
     prepare_stage, step, _ = stage
     prepare_stage()
     _time(env, step, 2)
+    _check_finite(_state(env))
     repetitions = 1
     while (seconds := _time(env, step, repetitions)) < ROUND_SECONDS / 4:
         repetitions *= 2

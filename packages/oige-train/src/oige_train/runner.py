@@ -1,6 +1,7 @@
 """Train a policy, or play one: from a checked run to files under ``runs/<experiment>``."""
 
 import contextlib
+import datetime
 import shlex
 import signal
 import sys
@@ -80,6 +81,8 @@ def _train(run: Run) -> int:
     line = ProgressLine()
     env = make_env(config)
     agent: Any = None
+    if config.wandb_activate and workers.rank == 0:
+        _start_wandb(run)
     try:
         agent = build_agent(session, env, ProgressObserver(line))
         if run.checkpoint is not None:
@@ -102,6 +105,23 @@ def _train(run: Run) -> int:
         workers.leave()
     _report(session, agent, folder)
     return 0
+
+
+def _start_wandb(run: Run) -> None:
+    """Send what TensorBoard gets to Weights & Biases, too; must come before any summary writer is made."""
+    import wandb
+
+    config = run.config
+    stamp = datetime.datetime.now().strftime("%y%m%d-%H%M%S")
+    wandb.init(
+        project=config.wandb_project,
+        group=config.wandb_group or None,
+        entity=config.wandb_entity or None,
+        name=f"{config.wandb_name}_{stamp}",
+        config=run.resolved,
+        sync_tensorboard=True,
+        resume="allow",
+    )
 
 
 def build_agent(session: Session, env: Any, observer: Any, *, train_dir: Path | str = RUNS, writes: bool = True) -> Any:
