@@ -16,6 +16,7 @@ import warp as wp
 # The inertia of tendons has no public function of its own.
 from mujoco_warp._src.smooth import tendon_armature
 
+from oige_core.engines.mujoco import cuda_kernels as kernels
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
 from oige_core.errors import CapabilityError, ConfigError
 
@@ -23,8 +24,6 @@ __all__ = ["WarpExecutor", "probe_buffers"]
 
 # Standard output, to which Warp reports what it compiles, belongs to the programs built on top.
 wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
-
-_MAX_VALUE = wp.constant(float(mujoco.mjMAXVAL))
 
 _KINEMATIC_FIELDS = frozenset({"xanchor", "xaxis", "xipos", "xmat", "xpos", "xquat"})
 _FORCE_BALANCE_FIELDS = frozenset({"qfrc_bias", "qfrc_gravcomp", "qfrc_passive", "ten_velocity"})
@@ -66,91 +65,8 @@ _OVERFLOWS: dict[str, mjw.OverflowType] = {
 }
 
 
-@wp.struct
-class _State:
-    """What a reset restores."""
-
-    time: wp.array(dtype=float)
-    qpos: wp.array2d(dtype=float)
-    qvel: wp.array2d(dtype=float)
-    act: wp.array2d(dtype=float)
-    ctrl: wp.array2d(dtype=float)
-    qacc_warmstart: wp.array2d(dtype=float)
-    qfrc_applied: wp.array2d(dtype=float)
-    xfrc_applied: wp.array2d(dtype=wp.spatial_vector)
-    eq_active: wp.array2d(dtype=bool)
-    mocap_pos: wp.array2d(dtype=wp.vec3)
-    mocap_quat: wp.array2d(dtype=wp.quat)
-
-
-@wp.struct
-class _Forces:
-    """What a reset zeroes."""
-
-    actuator_force: wp.array2d(dtype=float)
-    qacc: wp.array2d(dtype=float)
-    qfrc_actuator: wp.array2d(dtype=float)
-    qfrc_constraint: wp.array2d(dtype=float)
-    sensordata: wp.array2d(dtype=float)
-
-
-_STATE = ("time", "qpos", "qvel", "act", "ctrl", "qacc_warmstart", "qfrc_applied", "xfrc_applied", "eq_active")
-_STATE += ("mocap_pos", "mocap_quat")
-
-
-@wp.func
-def _restore_world(world: int, live: _State, initial: _State, forces: _Forces):
-    live.time[world] = initial.time[world]
-    for i in range(live.qpos.shape[1]):
-        live.qpos[world, i] = initial.qpos[world, i]
-    for i in range(live.qvel.shape[1]):
-        live.qvel[world, i] = initial.qvel[world, i]
-        live.qacc_warmstart[world, i] = initial.qacc_warmstart[world, i]
-        live.qfrc_applied[world, i] = initial.qfrc_applied[world, i]
-        forces.qacc[world, i] = 0.0
-        forces.qfrc_actuator[world, i] = 0.0
-        forces.qfrc_constraint[world, i] = 0.0
-    for i in range(live.act.shape[1]):
-        live.act[world, i] = initial.act[world, i]
-    for i in range(live.ctrl.shape[1]):
-        live.ctrl[world, i] = initial.ctrl[world, i]
-    for i in range(live.xfrc_applied.shape[1]):
-        live.xfrc_applied[world, i] = initial.xfrc_applied[world, i]
-    for i in range(live.eq_active.shape[1]):
-        live.eq_active[world, i] = initial.eq_active[world, i]
-    for i in range(live.mocap_pos.shape[1]):
-        live.mocap_pos[world, i] = initial.mocap_pos[world, i]
-        live.mocap_quat[world, i] = initial.mocap_quat[world, i]
-    for i in range(forces.actuator_force.shape[1]):
-        forces.actuator_force[world, i] = 0.0
-    for i in range(forces.sensordata.shape[1]):
-        forces.sensordata[world, i] = 0.0
-
-
-@wp.func
-def _is_bad(value: float) -> bool:
-    # Written so that NaN, of which every comparison is false, is bad.
-    return not (wp.abs(value) <= _MAX_VALUE)
-
-
-@wp.kernel(enable_backward=False)
-def _restore_chosen(chosen: wp.array(dtype=bool), live: _State, initial: _State, forces: _Forces):
-    world = wp.tid()
-    if chosen[world]:
-        _restore_world(world, live, initial, forces)
-
-
-@wp.kernel(enable_backward=False)
-def _restore_diverged(live: _State, initial: _State, forces: _Forces, count: wp.array(dtype=int)):
-    world = wp.tid()
-    bad = bool(False)
-    for i in range(live.qpos.shape[1]):
-        bad = bad or _is_bad(live.qpos[world, i])
-    for i in range(live.qvel.shape[1]):
-        bad = bad or _is_bad(live.qvel[world, i]) or _is_bad(forces.qacc[world, i])
-    if bad:
-        wp.atomic_add(count, 0, 1)
-        _restore_world(world, live, initial, forces)
+# What a reset restores: MuJoCo Warp's activations are no field of the protocol, but part of the state.
+_STATE = (*sorted(STATE_FIELDS), "act")
 
 
 class WarpExecutor:
@@ -215,7 +131,8 @@ class WarpExecutor:
                 raise CapabilityError(f"MuJoCo Warp cannot run this model: {error} Use sim_device=cpu.") from error
             self._model.opt.warn_overflow = 0
             self._model.opt.deterministic = deterministic
-            self._live, self._initial, self._forces = _State(), _State(), _Forces()
+            self._live, self._initial = kernels.State(), kernels.State()
+            self._forces = kernels.Forces()
             for name in _STATE:
                 array = getattr(self._data, name)
                 setattr(self._live, name, array)
@@ -304,9 +221,8 @@ class WarpExecutor:
                     mjw.com_pos(self._model, self._data)
                     mjw.com_vel(self._model, self._data)
                 mjw.step(self._model, self._data)
-            wp.launch(
-                _restore_diverged, self.num_envs, inputs=[self._live, self._initial, self._forces, self._diverged]
-            )
+            arguments = [self._live, self._initial, self._forces, self._diverged]
+            wp.launch(kernels.restore_diverged, self.num_envs, inputs=arguments)
             if refresh:
                 self._refresh()
 
@@ -319,7 +235,13 @@ class WarpExecutor:
     def save_initial_state(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         for name in _STATE:
-            self._initial_tensor(name).copy_(wp.to_torch(getattr(self._live, name)))
+            wp.to_torch(getattr(self._initial, name)).copy_(wp.to_torch(getattr(self._live, name)))
+
+    def initial_field(self, name: str) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        if name not in STATE_FIELDS:
+            raise KeyError(name)
+        return wp.to_torch(getattr(self._initial, name))
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -329,7 +251,7 @@ class WarpExecutor:
         else:
             chosen.zero_().index_fill_(0, env_ids, True)
         arguments = [self._chosen, self._live, self._initial, self._forces]
-        self._run("reset", lambda: wp.launch(_restore_chosen, self.num_envs, inputs=arguments))
+        self._run("reset", lambda: wp.launch(kernels.restore_chosen, self.num_envs, inputs=arguments))
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`.
@@ -346,7 +268,7 @@ class WarpExecutor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         return {
             "state": {name: wp.to_torch(getattr(self._live, name)).clone() for name in _STATE},
-            "initial": {name: self._initial_tensor(name).clone() for name in _STATE},
+            "initial": {name: wp.to_torch(getattr(self._initial, name)).clone() for name in _STATE},
             "forces": {name: wp.to_torch(getattr(self._data, name)).clone() for name in sorted(FORCE_FIELDS)},
             # Derived constants are kept as they are, so that loading restores them to the last bit.
             "model": {name: wp.to_torch(self._model_array(name)).clone() for name in sorted(self._expanded)},
@@ -360,7 +282,7 @@ class WarpExecutor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         for name in _STATE:
             wp.to_torch(getattr(self._live, name)).copy_(state["state"][name])
-            self._initial_tensor(name).copy_(state["initial"][name])
+            wp.to_torch(getattr(self._initial, name)).copy_(state["initial"][name])
         for name, values in state["forces"].items():
             wp.to_torch(getattr(self._data, name)).copy_(values)
         for name, values in state["model"].items():
@@ -379,9 +301,9 @@ class WarpExecutor:
         self._model_fields.clear()
         self._mass_index = None
 
-    def _run(self, key: Hashable, work: Callable[[], None]) -> None:
+    def _run(self, key: Hashable, work: Callable[[], object]) -> None:
         """Do Warp work by replaying its graph, which the first call captures, on CUDA on torch's current stream."""
-        graph = self._graphs.get(key)
+        graph: Any = self._graphs.get(key)
         if graph is None:
             with wp.ScopedDevice(self._warp_device), wp.ScopedCapture() as capture:
                 work()
@@ -452,9 +374,9 @@ class WarpExecutor:
         if name in self._expanded:
             return
         owner, key = self._model_owner(self._model, name)
-        array = getattr(owner, key, None)
-        spec = type(owner).__dataclass_fields__[key].type if array is not None else None
-        if not isinstance(array, wp.array) or spec.shape[0] != "*":
+        array: Any = getattr(owner, key, None)
+        spec: Any = type(owner).__dataclass_fields__[key].type if isinstance(array, wp.array) else None
+        if spec is None or spec.shape[0] != "*":
             raise CapabilityError(f"{name}: MuJoCo Warp has no such model field per world. Use sim_device=cpu.")
         with wp.ScopedDevice(self._warp_device):
             own = wp.empty((self.num_envs, *array.shape[1:]), dtype=array.dtype)
@@ -463,9 +385,6 @@ class WarpExecutor:
         setattr(owner, key, own)
         self._expanded.add(name)
         self._forget_graphs()
-
-    def _initial_tensor(self, name: str) -> torch.Tensor:
-        return wp.to_torch(getattr(self._initial, name))
 
     def _tensor(self, array: Any, last: int | None = None) -> torch.Tensor:
         """Alias an array, matrices flattened as MuJoCo has them."""
@@ -477,9 +396,9 @@ def probe_buffers(model: mujoco.MjModel, max_contacts: int = 0) -> tuple[int, in
     """Return how many contacts and constraint rows a world needs room for.
 
     The C engine runs a few worlds from randomly disturbed initial states under random controls. Twice the most contacts
-    seen (at least 8) is taken, and no fewer than 1.25 times the pairs of shapes whose bounding spheres touched, for each
-    of which MuJoCo Warp needs an entry whether or not it becomes a contact. Rows: one for each joint and tendon that may
-    have friction or reach a limit, all equality constraints, and those of the contacts.
+    seen (at least 8) is taken, and no fewer than 1.25 times the pairs of shapes whose bounding spheres touched, for
+    each of which MuJoCo Warp needs an entry whether or not it becomes a contact. Rows: one for each joint and tendon
+    that may have friction or reach a limit, all equality constraints, and those of the contacts.
 
     Args:
         model: the compiled model.
@@ -505,7 +424,7 @@ def _equality_rows(model: mujoco.MjModel) -> int:
 
 
 def _collision_pairs(model: mujoco.MjModel) -> np.ndarray:
-    """Return the ``(n, 2)`` pairs of geoms that may collide: masks, explicit pairs, exclusions and parents considered."""
+    """Return the ``(n, 2)`` pairs of geoms that may collide, as masks, explicit pairs, exclusions and parents say."""
     first, second = np.triu_indices(model.ngeom, k=1)
     masks = (model.geom_contype[first] & model.geom_conaffinity[second]) | (
         model.geom_contype[second] & model.geom_conaffinity[first]
