@@ -49,7 +49,7 @@ def child(started: float, words: list[str]) -> dict[str, float]:
     import oige_train.learner.rl_games  # noqa: F401
 
     stamp("import rl_games")
-    import oige_core.envs.make  # noqa: F401
+    from oige_core import make_env
 
     stamp("import engine and environment")
     from oige_train import runner
@@ -59,7 +59,7 @@ def child(started: float, words: list[str]) -> dict[str, float]:
 
     stamp("import trainer")
     runner.prepare(run)
-    env = runner.make_env(run.config)
+    env = make_env(run.config)
     stamp("build worlds")
     agent = runner.build_agent(Session(run=run, workers=Workers()), env, ProgressObserver(ProgressLine()))
     stamp("build agent")

@@ -111,8 +111,9 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
         raise
     finally:
         sys.argv = [program, *arguments]
-        if full_error is None:
-            del os.environ["HYDRA_FULL_ERROR"]
+        del os.environ["HYDRA_FULL_ERROR"]
+        if full_error is not None:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
 def rewrite_overrides(arguments: Sequence[str]) -> list[str]:

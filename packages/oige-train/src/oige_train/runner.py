@@ -109,7 +109,7 @@ def _train(run: Run) -> int:
 
 def _start_wandb(run: Run) -> None:
     """Send what TensorBoard gets to Weights & Biases, too; must come before any summary writer is made."""
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports]
 
     config = run.config
     stamp = datetime.datetime.now().strftime("%y%m%d-%H%M%S")
