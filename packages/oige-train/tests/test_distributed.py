@@ -70,9 +70,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for rank in range(2)
     ]
-    for process in processes:
+    for rank, process in enumerate(processes):
         _, err = process.communicate(timeout=180)
         assert process.returncode == 0, err
+        assert ("epoch 3/3 | " in err) == (rank == 0), "process 0 alone tells how it goes"
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import io
 import shlex
 import signal
 import sys
@@ -42,8 +43,6 @@ def execute(run: Run) -> int:
         OigeError: the checkpoint is refused, or a device is missing.
     """
     prepare(run)
-    for note in run.notes:
-        print(note, file=sys.stderr)
     return _play(run) if run.config.test else _train(run)
 
 
@@ -63,6 +62,7 @@ def prepare(run: Run) -> None:
 
 
 def _play(run: Run) -> int:
+    say(Workers(), *run.notes)
     env = make_env(run.config)
     try:
         games = play(run, env, ProgressLine())
@@ -78,7 +78,8 @@ def _train(run: Run) -> int:
     workers = Workers.join(config.rl_device) if config.multi_gpu else Workers()
     folder = RUNS / learner.full_experiment_name
     session = Session(run=run, workers=workers)
-    line = ProgressLine()
+    say(workers, *run.notes)
+    line = ProgressLine(None if workers.rank == 0 else io.StringIO())
     env = make_env(config)
     agent: Any = None
     if config.wandb_activate and workers.rank == 0:
@@ -170,10 +171,11 @@ def _stop_on_signals(session: Session) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def say(workers: Workers, text: str) -> None:
+def say(workers: Workers, *lines: str) -> None:
     """Tell the user something, once for all processes."""
     if workers.rank == 0:
-        print(text, file=sys.stderr, flush=True)
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
 
 
 def _report(session: Session, agent: Any, folder: Path) -> None:
