@@ -5,8 +5,8 @@ Method and argument names are those of the views of ``omni.isaac.core``. Everywh
 * tensors are float32 on the simulation's device, the world first; ``indices`` selects worlds, ``joint_indices`` joints,
   ``body_indices`` links; each is a list, an int64 tensor, or None for all;
 * joints and links are in breadth-first order of the kinematic tree, links beginning with the root;
-* quaternions are w, x, y, z; poses are relative to the world's own origin; velocities and forces are in the world frame;
-  the velocity of a body is that of its frame's origin; units are SI;
+* quaternions are w, x, y, z; poses are relative to the world's own origin; velocities and forces are in the world
+  frame; the velocity of a body is that of its frame's origin; units are SI;
 * ``clone=False`` may return a live buffer: valid until the next step, not to be written;
 * what a setter writes, a getter returns at once.
 """
@@ -53,7 +53,7 @@ class RigidPrimView(Protocol):
         ...
 
     def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """Set linear and angular velocities ``(n, 6)``; links and kinematic bodies have none to set (CapabilityError)."""
+        """Set linear and angular velocities ``(n, 6)``; links and kinematic bodies have none (CapabilityError)."""
         ...
 
     def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
@@ -140,8 +140,8 @@ class RigidPrimView(Protocol):
 class ArticulationView(Protocol):
     """One articulation per world: ``d`` degrees of freedom and ``b`` links.
 
-    Floating bases: where a quantity has one entry per degree of freedom of motion (Jacobians, mass matrices, generalised
-    forces), six come first, linear then angular velocity of the root in the world frame.
+    Floating bases: where a quantity has one entry per degree of freedom of motion (Jacobians, mass matrices,
+    generalised forces), six come first, linear then angular velocity of the root in the world frame.
     """
 
     name: str
@@ -224,9 +224,7 @@ class ArticulationView(Protocol):
         """Set the velocity targets ``(n, d)`` of the drives; they stay until set again or reset."""
         ...
 
-    def set_joint_efforts(
-        self, efforts: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
-    ) -> None:
+    def set_joint_efforts(self, efforts: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """Set efforts ``(n, d)`` in N·m or N that drives add to their PD terms; they stay until set again or reset."""
         ...
 
@@ -304,9 +302,7 @@ class ArticulationView(Protocol):
         """Set the dry friction ``(n, d)`` of the joints in N·m or N."""
         ...
 
-    def get_armatures(
-        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
-    ) -> torch.Tensor:
+    def get_armatures(self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """Return the inertias ``(n, d)`` that rotors add to the joints, in kg·m² or kg."""
         ...
 
@@ -355,11 +351,11 @@ class ArticulationView(Protocol):
         ...
 
     def get_jacobians(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return ``(n, b, 6, d)``, or ``(n, b, 6, 6 + d)`` for a floating base: each link's velocity per unit of motion."""
+        """Return links' velocities per unit of motion ``(n, b, 6, d)``; ``(n, b, 6, 6 + d)`` for a floating base."""
         ...
 
     def get_mass_matrices(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return joint-space inertias ``(n, d, d)``, or ``(n, 6 + d, 6 + d)`` for a floating base; armatures included."""
+        """Return inertias with armatures ``(n, d, d)``, or ``(n, 6 + d, 6 + d)`` for a floating base."""
         ...
 
     def get_generalized_gravity_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -370,7 +366,9 @@ class ArticulationView(Protocol):
         """Return the generalised forces ``(n, d)`` or ``(n, 6 + d)`` that keep velocities constant, gravity apart."""
         ...
 
-    def get_body_masses(self, indices: Indices = None, body_indices: Indices = None, clone: bool = True) -> torch.Tensor:
+    def get_body_masses(
+        self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
         """Return masses ``(n, b)`` of the links in kg."""
         ...
 

@@ -114,7 +114,9 @@ class Scene:
     elements: dict[str, Element] = field(default_factory=dict)
     link_sets: list[LinkSet] = field(default_factory=list)
 
-    def add_ground_plane(self, name: str = "ground_plane", *, height: float = 0.0, material: Material | None = None) -> None:
+    def add_ground_plane(
+        self, name: str = "ground_plane", *, height: float = 0.0, material: Material | None = None
+    ) -> None:
         """Add a ground plane, unless ``sim.add_ground_plane`` is off.
 
         Args:
@@ -144,11 +146,14 @@ class Scene:
             material: surface; by default ``sim.default_physics_material``.
 
         Raises:
-            OigeError: the array is not two-dimensional with at least two samples a side, or not finite.
+            OigeError: the array is not two-dimensional with at least two samples a side, or not finite; or the scale is
+                not above 0.
         """
         heights = np.asarray(heights, dtype=np.float64)
         if heights.ndim != 2 or min(heights.shape) < 2 or not np.isfinite(heights).all():
             raise OigeError(f"height field '{name}' of shape {heights.shape}: expected finite heights, 2 × 2 or more.")
+        if not horizontal_scale > 0:
+            raise OigeError(f"height field '{name}': horizontal_scale={horizontal_scale}, expected metres above 0.")
         self._add(
             HeightFieldElement(
                 name=name,
@@ -207,6 +212,7 @@ class Scene:
             known = [key for key, element in self.elements.items() if isinstance(element, ArticulationElement)]
             raise OigeError(f"links of '{articulation}': no such articulation. {nearest(articulation, known)}")
         link_set = LinkSet(name=name, articulation=articulation, links=links, track_contact_forces=track_contact_forces)
+        self._check_name(name)
         self.link_sets.append(link_set)
         return self.views.create_link_view(link_set)
 
@@ -269,9 +275,14 @@ class Scene:
         return self.views.create_rigid_view(element)
 
     def _add(self, element: Element) -> None:
-        if element.name in self.elements:
-            raise OigeError(f"scene element '{element.name}': the name is taken; choose another.")
+        self._check_name(element.name)
         self.elements[element.name] = element
+
+    def _check_name(self, name: str) -> None:
+        if name in self.elements or name in [links.name for links in self.link_sets]:
+            raise OigeError(f"scene element '{name}': the name is taken; choose another.")
+        if not name or "/" in name:
+            raise OigeError(f"scene element '{name}': expected a name without '/', which parts names of links.")
 
 
 class RigidOptions(typing.TypedDict, total=False):

@@ -38,6 +38,8 @@ _SHAPES = {
 
 _SELF_COLLISION_BITS = 31
 
+_OPTIONS = [name for name in dir(mujoco.MjSpec().option) if not name.startswith("_")]
+
 ValueT = TypeVar("ValueT")
 
 
@@ -50,6 +52,7 @@ class ArticulationLayout:
         body_ids: ids of the links.
         dof_names: joint names without the prefix.
         joint_ids: ids of the joints.
+        joint_links: indices of the links that the joints move.
         qpos: addresses of the joints in ``qpos``.
         dofs: addresses of the joints in ``qvel``.
         actuators: ids of the joints' drives.
@@ -57,16 +60,16 @@ class ArticulationLayout:
         floating: whether the root has a free joint.
         root_qpos: address of the free joint in ``qpos``.
         root_dof: address of the free joint in ``qvel``.
-        tendon_names: names of fixed tendons without the prefix.
         tendon_ids: ids of the fixed tendons.
         force_sensors: addresses in ``sensordata`` of each link's joint force and torque; empty if not tracked.
-        ancestors: ``(bodies, dofs)``; whether a joint moves a link.
+        subtrees: ``(bodies, bodies)``; whether the second link is the first or hangs on it.
     """
 
     body_names: list[str]
     body_ids: list[int]
     dof_names: list[str]
     joint_ids: list[int]
+    joint_links: list[int]
     qpos: list[int]
     dofs: list[int]
     actuators: list[int]
@@ -74,10 +77,9 @@ class ArticulationLayout:
     floating: bool
     root_qpos: int
     root_dof: int
-    tendon_names: list[str]
     tendon_ids: list[int]
     force_sensors: list[tuple[int, int]]
-    ancestors: np.ndarray
+    subtrees: np.ndarray
 
 
 @dataclass
@@ -92,7 +94,6 @@ class CompiledScene:
         contact_sensors: addresses in ``sensordata`` by body id.
     """
 
-    spec: mujoco.MjSpec
     model: mujoco.MjModel
     qpos: np.ndarray
     articulations: dict[str, ArticulationLayout] = field(default_factory=dict)
@@ -126,8 +127,9 @@ def compile_scene(scene: Scene) -> CompiledScene:
     try:
         model = spec.compile()
     except ValueError as error:
-        raise OigeError(f"scene of {', '.join(scene.elements)}: MuJoCo cannot compile it: {error}") from error
-    compiled = CompiledScene(spec=spec, model=model, qpos=model.qpos0.copy())
+        names = ", ".join(scene.elements)
+        raise OigeError(f"scene of {names}: MuJoCo cannot compile it: {_one_line(error)}") from error
+    compiled = CompiledScene(model=model, qpos=model.qpos0.copy())
     for element in scene.elements.values():
         if isinstance(element, ArticulationElement):
             compiled.articulations[element.name] = _layout(model, element)
@@ -151,7 +153,10 @@ def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) 
         OigeError: a name is unknown, or nothing matches.
     """
     if isinstance(pattern, str):
-        chosen = [name for name in names if re.fullmatch(pattern, name)]
+        try:
+            chosen = [name for name in names if re.fullmatch(pattern, name)]
+        except re.error as error:
+            raise OigeError(f"{what} '{pattern}': not a regular expression: {error}.") from error
         if not chosen:
             raise OigeError(f"{what} '{pattern}': matches none. {nearest(pattern, names)}")
         return chosen
@@ -172,6 +177,10 @@ def _first_match(patterns: Mapping[str, ValueT], name: str, default: ValueT) -> 
     return default
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:
     config: MujocoConfig = scene.sim.mujoco
     option = spec.option
@@ -183,7 +192,9 @@ def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:
         "implicitfast": mujoco.mjtIntegrator.mjINT_IMPLICITFAST,
         "rk4": mujoco.mjtIntegrator.mjINT_RK4,
     }[config.integrator]
-    option.cone = {"elliptic": mujoco.mjtCone.mjCONE_ELLIPTIC, "pyramidal": mujoco.mjtCone.mjCONE_PYRAMIDAL}[config.cone]
+    option.cone = {"elliptic": mujoco.mjtCone.mjCONE_ELLIPTIC, "pyramidal": mujoco.mjtCone.mjCONE_PYRAMIDAL}[
+        config.cone
+    ]
     option.solver = {"newton": mujoco.mjtSolver.mjSOL_NEWTON, "cg": mujoco.mjtSolver.mjSOL_CG}[config.solver]
     option.iterations = config.iterations
     option.ls_iterations = config.ls_iterations
@@ -224,7 +235,7 @@ def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
     span = max(float(heights.max()) - low, 1e-6)
     half_x = 0.5 * (rows - 1) * element.horizontal_scale
     half_y = 0.5 * (columns - 1) * element.horizontal_scale
-    # MuJoCo's rows run along y and its columns along x; the thickness below the lowest point keeps feet from tunnelling.
+    # MuJoCo's rows run along y and its columns along x; thickness below the lowest point keeps feet from tunnelling.
     spec.add_hfield(
         name=element.name,
         nrow=columns,
@@ -267,42 +278,56 @@ def _add_rigid(spec: mujoco.MjSpec, element: RigidElement, masks: tuple[int, int
     )
     if element.mass is not None:
         geom.mass = element.mass
-    _prepare_gravity([body], element.disable_gravity)
+    _prepare_bodies([body], element.disable_gravity)
 
 
 def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: tuple[int, int]) -> None:
-    source = element.asset.mjcf
-    try:
-        if isinstance(source, Path):
-            asset = mujoco.MjSpec.from_file(str(source))
-        else:
-            asset = mujoco.MjSpec.from_string(source)
-    except (ValueError, OSError) as error:
-        raise OigeError(f"articulation '{element.name}': MuJoCo cannot read its MJCF: {error}") from error
-    roots = asset.worldbody.bodies
-    if len(roots) != 1:
-        raise OigeError(f"articulation '{element.name}': its MJCF has {len(roots)} root bodies, expected one.")
-    for actuator in list(asset.actuators):
-        asset.delete(actuator)
-    for sensor in list(asset.sensors):
-        asset.delete(sensor)
+    asset = _read_asset(element)
+    for part in [*asset.actuators, *asset.sensors, *asset.keys]:
+        asset.delete(part)
     for geom in asset.geoms:
         if geom.contype or geom.conaffinity:
             geom.contype, geom.conaffinity = masks
         if element.actor.density > 0:
             geom.density = element.actor.density
-    _prepare_gravity(asset.bodies[1:], element.disable_gravity)
-    frame = spec.worldbody.add_frame(pos=element.position, quat=element.orientation)
-    roots[0].pos, roots[0].quat = [0, 0, 0], [1, 0, 0, 0]
-    frame.attach_body(roots[0], _prefixed(element.name, ""), "")
+    bodies = asset.bodies[1:]
+    _prepare_bodies(bodies, element.disable_gravity)
+    if element.track_joint_forces:
+        for body in bodies:
+            _add_joint_force_sensors(asset, body)
+    root = bodies[0]
+    root.pos, root.quat, root.alt.type = [0, 0, 0], [1, 0, 0, 0], mujoco.mjtOrientation.mjORIENTATION_QUAT
+    # Options of the scene hold; MuJoCo would warn about others in the asset.
+    for name in _OPTIONS:
+        setattr(asset.option, name, getattr(spec.option, name))
     prefix = _prefixed(element.name, "")
+    spec.worldbody.add_frame(pos=element.position, quat=element.orientation).attach_body(root, prefix, "")
     for joint in spec.joints:
         if joint.name.startswith(prefix) and joint.type != mujoco.mjtJoint.mjJNT_FREE:
             _add_drive(spec, joint, _first_match(element.asset.drives, joint.name.removeprefix(prefix), Drive()))
-    if element.track_joint_forces:
-        for body in spec.bodies:
-            if body.name.startswith(prefix):
-                _add_joint_force_sensors(spec, body)
+
+
+def _read_asset(element: ArticulationElement) -> mujoco.MjSpec:
+    """Return an asset's MJCF, of one tree with named links and joints, for whose names its patterns are meant."""
+    source, title = element.asset.mjcf, f"articulation '{element.name}'"
+    try:
+        asset = mujoco.MjSpec.from_file(str(source)) if isinstance(source, Path) else mujoco.MjSpec.from_string(source)
+    except (ValueError, OSError) as error:
+        raise OigeError(f"{title}: MuJoCo cannot read its MJCF: {_one_line(error)}") from error
+    roots = asset.worldbody.bodies
+    if len(roots) != 1:
+        raise OigeError(f"{title}: its MJCF has {len(roots)} root bodies, expected one.")
+    joints = [joint for joint in asset.joints if joint.type != mujoco.mjtJoint.mjJNT_FREE]
+    for joint in joints:
+        if joint.type == mujoco.mjtJoint.mjJNT_BALL:
+            raise OigeError(f"{title}: joint '{joint.name}' is a ball; use three hinges.")
+    for kind, named in (("body", asset.bodies), ("joint", joints)):
+        if not all(part.name for part in named):
+            raise OigeError(f"{title}: a {kind} in its MJCF has no name; name all bodies and joints.")
+    names = [joint.name for joint in joints]
+    for pattern in [*element.asset.drives, *element.asset.joint_positions]:
+        select_names(pattern, names, f"joints of '{element.name}'")
+    return asset
 
 
 def _add_drive(spec: mujoco.MjSpec, joint: "mujoco.MjsJoint", drive: Drive) -> None:
@@ -324,6 +349,7 @@ def _add_drive(spec: mujoco.MjSpec, joint: "mujoco.MjsJoint", drive: Drive) -> N
 
 
 def _add_joint_force_sensors(spec: mujoco.MjSpec, body: "mujoco.MjsBody") -> None:
+    """Measure the wrench from the parent about the joint's anchor, along the link's axes."""
     anchor = body.joints[0].pos if body.joints else [0, 0, 0]
     site = body.add_site(name=f"{body.name}:joint", pos=anchor, group=5, rgba=[0, 0, 0, 0])
     for kind, sensor in (("force", mujoco.mjtSensor.mjSENS_FORCE), ("torque", mujoco.mjtSensor.mjSENS_TORQUE)):
@@ -333,7 +359,7 @@ def _add_joint_force_sensors(spec: mujoco.MjSpec, body: "mujoco.MjsBody") -> Non
 
 
 def _add_contact_sensor(spec: mujoco.MjSpec, body: str) -> None:
-    """Measure the net contact force on a body, in the world frame."""
+    """Measure the net contact force, in the world frame, with which a body acts on others."""
     sensor = spec.add_sensor(
         name=f"{body}:contact",
         type=mujoco.mjtSensor.mjSENS_CONTACT,
@@ -343,9 +369,11 @@ def _add_contact_sensor(spec: mujoco.MjSpec, body: str) -> None:
     sensor.intprm[:3] = [1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE), 3, 1]  # force; reduced to the net; one slot
 
 
-def _prepare_gravity(bodies: Iterable["mujoco.MjsBody"], disable_gravity: bool | None) -> None:
-    if disable_gravity is not None:
-        for body in bodies:
+def _prepare_bodies(bodies: Iterable["mujoco.MjsBody"], disable_gravity: bool | None) -> None:
+    """Compile bodies such that their centres of mass, principal axes and weights can be changed at run time."""
+    for body in bodies:
+        body.simple = 0
+        if disable_gravity is not None:
             body.gravcomp = 1.0 if disable_gravity else _GRAVITY_COMPENSATION_OFF
 
 
@@ -373,46 +401,43 @@ def _layout(model: mujoco.MjModel, element: ArticulationElement) -> Articulation
     bodies = [root]
     for body in bodies:  # grows while it is walked: breadth first
         bodies.extend(child for child in range(body + 1, model.nbody) if model.body_parentid[child] == body)
+    subtrees = np.eye(len(bodies), dtype=bool)
+    for index, body in enumerate(bodies[1:], start=1):
+        subtrees[:, index] |= subtrees[:, bodies.index(model.body_parentid[body])]
     joints = [
         joint
         for body in bodies
         for joint in range(model.body_jntadr[body], model.body_jntadr[body] + model.body_jntnum[body])
         if model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE
     ]
-    for joint in joints:
-        if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_BALL:
-            raise OigeError(f"articulation '{element.name}': joint '{model.joint(joint).name}' is a ball; use three hinges.")
     dof_names = [model.joint(joint).name.removeprefix(prefix) for joint in joints]
-    for pattern in [*element.asset.drives, *element.asset.joint_positions]:
-        select_names(pattern, dof_names, f"joints of '{element.name}'")
-    floating = bool(model.body_jntnum[root]) and model.jnt_type[model.body_jntadr[root]] == mujoco.mjtJoint.mjJNT_FREE
-    root_joint = model.body_jntadr[root] if floating else 0
-    tendons = [tendon for tendon in range(model.ntendon) if model.tendon(tendon).name.startswith(prefix)]
-    sensors = [
-        (int(model.sensor(f"{model.body(b).name}:joint_force").adr[0]), int(model.sensor(f"{model.body(b).name}:joint_torque").adr[0]))
-        for b in (bodies if element.track_joint_forces else [])
+    first_joint = model.body_jntadr[root]
+    floating = first_joint >= 0 and model.jnt_type[first_joint] == mujoco.mjtJoint.mjJNT_FREE
+    tendons = [
+        tendon
+        for tendon in range(model.ntendon)
+        if model.tendon(tendon).name.startswith(prefix)
+        and model.wrap_type[model.tendon_adr[tendon]] == mujoco.mjtWrap.mjWRAP_JOINT
     ]
-    ancestors = np.zeros((len(bodies), len(joints)), dtype=bool)
-    for row, body in enumerate(bodies):
-        while body not in (0, model.body_parentid[root]):
-            ancestors[row] |= np.asarray([model.jnt_bodyid[joint] == body for joint in joints], dtype=bool)
-            body = model.body_parentid[body]
+    sensors = [f"{model.body(body).name}:joint_" for body in bodies] if element.track_joint_forces else []
     return ArticulationLayout(
         body_names=[model.body(body).name.removeprefix(prefix) for body in bodies],
         body_ids=[int(body) for body in bodies],
         dof_names=dof_names,
         joint_ids=[int(joint) for joint in joints],
+        joint_links=[bodies.index(model.jnt_bodyid[joint]) for joint in joints],
         qpos=[int(model.jnt_qposadr[joint]) for joint in joints],
         dofs=[int(model.jnt_dofadr[joint]) for joint in joints],
         actuators=[int(model.actuator(model.joint(joint).name).id) for joint in joints],
         drives=[_first_match(element.asset.drives, name, Drive()) for name in dof_names],
-        floating=floating,
-        root_qpos=int(model.jnt_qposadr[root_joint]) if floating else -1,
-        root_dof=int(model.jnt_dofadr[root_joint]) if floating else -1,
-        tendon_names=[model.tendon(tendon).name.removeprefix(prefix) for tendon in tendons],
+        floating=bool(floating),
+        root_qpos=int(model.jnt_qposadr[first_joint]) if floating else -1,
+        root_dof=int(model.jnt_dofadr[first_joint]) if floating else -1,
         tendon_ids=tendons,
-        force_sensors=sensors,
-        ancestors=ancestors,
+        force_sensors=[
+            (int(model.sensor(f"{name}force").adr[0]), int(model.sensor(f"{name}torque").adr[0])) for name in sensors
+        ],
+        subtrees=subtrees,
     )
 
 

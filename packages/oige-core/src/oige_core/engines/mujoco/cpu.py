@@ -86,7 +86,7 @@ class BatchExecutor:
 
     def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        if any(name in _SET_CONST_INPUTS or name.startswith("opt.") for name in names):
+        if not _SET_CONST_INPUTS.isdisjoint(names):
             self._batch.set_const(_ids(env_ids))
 
     def step(self, n: int, *, refresh: bool) -> None:

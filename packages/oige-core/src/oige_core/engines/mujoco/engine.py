@@ -1,6 +1,6 @@
 """The embedded engine: a scene compiled to one MuJoCo model, run by an executor, read through views."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -51,6 +51,7 @@ class MujocoEngine:
         self._refreshed_was_read = False
         self._wrenches_pending = False
         self._known_fields: set[str] = set()
+        self._own_fields: set[str] = set()
 
     # What a scene needs
 
@@ -106,7 +107,7 @@ class MujocoEngine:
         """See :class:`~oige_core.engines.base.Engine`."""
         self.executor.reset(env_ids)
         for view in self._views:
-            view.reset_targets(env_ids)
+            view.reset(env_ids)
         self.mark_stale(env_ids)
 
     def problems(self) -> dict[str, int]:
@@ -121,21 +122,21 @@ class MujocoEngine:
 
     def get_gravity(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.base.Engine`."""
-        return self.executor.model_field("opt.gravity").to(torch.float32, copy=True)
+        return self.model_values("opt.gravity").to(torch.float32, copy=True)
 
     def set_gravity(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
         worlds = self.world_indices(indices)
-        gravity = self.executor.model_field("opt.gravity")
+        gravity = self.own_model_field("opt.gravity")
         gravity[slice(None) if worlds is None else worlds] = values.to(gravity)
-        self.executor.model_changed(["opt.gravity"], worlds)
-        self.mark_stale(worlds)
+        self.model_changed(["opt.gravity"], worlds)
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.base.Engine`."""
         return {
             "executor": self.executor.state_dict(),
             "views": {view.name: view.state_dict() for view in self._views},
+            "model_fields": sorted(self._own_fields),
             "wrenches_pending": self._wrenches_pending,
             "refresh_in_step": self._refresh_in_step,
         }
@@ -143,6 +144,12 @@ class MujocoEngine:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
         self.executor.load_state_dict(state["executor"])
+        # What was changed in this engine alone goes back to what the model says.
+        changed_here = self._own_fields - set(state["model_fields"])
+        for name in changed_here:
+            self.executor.model_field(name).copy_(self._compiled_values(name))
+        self.executor.model_changed(changed_here)
+        self._own_fields.update(state["model_fields"])
         for view in self._views:
             view.load_state_dict(state["views"][view.name])
         self._wrenches_pending = state["wrenches_pending"]
@@ -169,7 +176,30 @@ class MujocoEngine:
         """Return world indices as an int64 tensor on the device; None stands for all worlds."""
         if indices is None:
             return None
+        if isinstance(indices, torch.Tensor) and indices.dtype == torch.bool:
+            raise OigeError("indices of type bool: expected numbers of worlds; give mask.nonzero().flatten().")
         return torch.as_tensor(indices, dtype=torch.int64, device=self.device)
+
+    def model_values(self, name: str) -> torch.Tensor:
+        """Return a model field ``(num_envs, …)`` to read; reading gives the worlds no copies of their own."""
+        if name in self._own_fields:
+            return self.executor.model_field(name)
+        return self._compiled_values(name)
+
+    def own_model_field(self, name: str) -> torch.Tensor:
+        """Return the worlds' own values ``(num_envs, …)`` of a model field, to write; then :meth:`model_changed`."""
+        self._own_fields.add(name)
+        return self.executor.model_field(name)
+
+    def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None) -> None:
+        """Say that model fields of worlds were written."""
+        self.executor.model_changed(names, env_ids)
+        self.mark_stale(env_ids)
+
+    def _compiled_values(self, name: str) -> torch.Tensor:
+        model = self.compiled.model
+        values = model.opt.gravity if name == "opt.gravity" else getattr(model, name)
+        return torch.as_tensor(values, device=self.device).expand(self.num_envs, *values.shape)
 
     def set_initial_joint_state(
         self,
@@ -204,7 +234,8 @@ class MujocoEngine:
 
     def fresh_mass_matrix(self) -> torch.Tensor:
         """Return the joint-space inertia, true of the current state."""
-        self.executor.mass_matrix()
+        if "M" not in self._known_fields:
+            self.executor.mass_matrix()  # asking for it makes the executor compute it
         self._make_fresh("M")
         return self.executor.mass_matrix()
 

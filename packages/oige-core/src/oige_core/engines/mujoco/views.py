@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
+import mujoco
+import numpy as np
 import torch
 
 from oige_core.engines.mujoco.compile import NO_LIMIT, ArticulationLayout
@@ -30,94 +32,13 @@ def _float(values: torch.Tensor, clone: bool) -> torch.Tensor:
     return values.to(torch.float32, copy=clone)
 
 
-class _View:
-    """What both kinds of view share: indexing, bodies and their model fields."""
-
-    def __init__(self, engine: "MujocoEngine", name: str) -> None:
-        self.name = name
-        self._engine = engine
-        self._body_ids: list[int] = []
-
-    @property
-    def count(self) -> int:
-        """Number of worlds."""
-        return self._engine.num_envs
-
-    def _index(self, indices: Indices) -> torch.Tensor | None:
-        return self._engine.world_indices(indices)
-
-    def _read(
-        self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None, clone: bool = True
-    ) -> torch.Tensor:
-        """Return ``values[worlds][:, columns]`` in float32."""
-        selected = values[:, columns] if worlds is None else values[worlds][:, columns]
-        return _float(selected, clone)
-
-    def _write(self, target: torch.Tensor, columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
-        """Set ``target[worlds][:, columns]``."""
-        values = torch.as_tensor(values, device=target.device).to(target.dtype)
-        if worlds is None:
-            target[:, columns] = values
-        elif isinstance(columns, slice):
-            target[worlds, columns] = values
-        else:
-            target[worlds[:, None], columns] = values
-
-    def _read_model(self, name: str, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
-        return self._read(self._engine.executor.model_field(name), columns, worlds)
-
-    def _write_model(self, names: dict[str, torch.Tensor], columns: Columns, worlds: torch.Tensor | None) -> None:
-        """Write model fields and what follows from them."""
-        executor = self._engine.executor
-        for name, values in names.items():
-            self._write(executor.model_field(name), columns, values, worlds)
-        executor.model_changed(names, worlds)
-        self._engine.mark_stale(worlds)
-
-    # Bodies; ``columns`` picks body ids
-
-    def _body_inertias(self, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
-        moments = self._read_model("body_inertia", columns, worlds)
-        axes = quat_to_matrix(self._read_model("body_iquat", columns, worlds))
-        return (axes * moments.unsqueeze(-2) @ axes.transpose(-1, -2)).flatten(-2)
-
-    def _set_body_inertias(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
-        matrices = values.reshape(*values.shape[:-1], 3, 3).double()
-        if not torch.allclose(matrices, matrices.transpose(-1, -2), rtol=1e-4, atol=1e-9):
-            raise OigeError(f"inertias of '{self.name}': expected symmetric matrices.")
-        moments, axes = torch.linalg.eigh(matrices)
-        if not bool((moments > 0).all()):
-            raise OigeError(f"inertias of '{self.name}': expected positive definite matrices.")
-        axes = axes * torch.linalg.det(axes).sign()[..., None, None]  # a rotation, not a reflection
-        self._write_model({"body_inertia": moments, "body_iquat": _matrix_to_quat(axes)}, columns, worlds)
-
-    def _gravity_disabled(self, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
-        return self._read_model("body_gravcomp", columns, worlds) > 0.5
-
-    def _set_gravity_disabled(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
-        if not all(self._engine.compiled.model.body_gravcomp[body] > 0 for body in self._body_ids):
-            raise CapabilityError(
-                f"'{self.name}': gravity cannot be switched per body; add it to the scene with disable_gravity=False (or True)."
-            )
-        self._write_model({"body_gravcomp": torch.as_tensor(values).to(torch.float32)}, columns, worlds)
-
-    def _body_velocities(self, columns: Columns, worlds: torch.Tensor | None, root_body: int) -> torch.Tensor:
-        """Velocities of body origins; MuJoCo gives them about the centre of mass of the whole tree."""
-        velocity = self._read(self._engine.fresh("cvel"), columns, worlds, clone=False)
-        centre = self._read(self._engine.fresh("subtree_com"), slice(root_body, root_body + 1), worlds, clone=False)
-        position = self._read(self._engine.fresh("xpos"), columns, worlds, clone=False)
-        angular, linear = velocity[..., :3], velocity[..., 3:]
-        return torch.cat((linear + torch.linalg.cross(angular, position - centre), angular), dim=-1)
-
-
 class _FreeJoint:
     """Pose and velocity of a body with a free joint, straight from the state.
 
     MuJoCo keeps the linear velocity in the world frame and the angular velocity in the body frame.
     """
 
-    def __init__(self, view: _View, engine: "MujocoEngine", qpos: int, dof: int) -> None:
-        self._view = view
+    def __init__(self, engine: "MujocoEngine", qpos: int, dof: int) -> None:
         self._qpos = engine.executor.field("qpos")[:, qpos : qpos + 7]
         self._qvel = engine.executor.field("qvel")[:, dof : dof + 6]
 
@@ -153,37 +74,179 @@ class _FreeJoint:
         self._qvel[rows, 3:] = quat_apply_inverse(orientations, values.to(orientations.dtype))
 
 
+class _View:
+    """What both kinds of view share: indexing, bodies and their model fields, and the frame of a body.
+
+    The frame is that of the rigid body, or of each link viewed, or of an articulation's root.
+    """
+
+    def __init__(self, engine: "MujocoEngine", name: str) -> None:
+        self.name = name
+        self.count = engine.num_envs
+        self._engine = engine
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") and "_body_ids" not in self.__dict__:
+                raise OigeError(f"'{self.name}': views can be used after set_up_scene, not in it.")
+            raise AttributeError(f"{type(self).__name__} has no attribute '{name}'")
+
+    def _bind(self, body_ids: list[int], frames: list[int]) -> None:
+        """Remember the bodies, and those whose frames the view gives."""
+        engine, model = self._engine, self._engine.compiled.model
+        self._body_ids = body_ids
+        self._bodies = _columns(body_ids, engine.device)
+        self._frames = _columns(frames, engine.device)
+        self._single = len(frames) == 1
+        self._tree = int(model.body_rootid[body_ids[0]])
+        joint = int(model.body_jntadr[frames[0]])
+        self._free: _FreeJoint | None = None
+        if self._single and joint >= 0 and model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
+            self._free = _FreeJoint(engine, int(model.jnt_qposadr[joint]), int(model.jnt_dofadr[joint]))
+
+    def _index(self, indices: Indices) -> torch.Tensor | None:
+        return self._engine.world_indices(indices)
+
+    def _squeeze(self, values: torch.Tensor) -> torch.Tensor:
+        return values.squeeze(1) if self._single else values
+
+    def _read(
+        self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None, clone: bool = True
+    ) -> torch.Tensor:
+        """Return ``values[worlds][:, columns]`` in float32."""
+        selected = values[:, columns] if worlds is None else values[worlds][:, columns]
+        return _float(selected, clone)
+
+    def _write(self, target: torch.Tensor, columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+        """Set ``target[worlds][:, columns]``."""
+        values = torch.as_tensor(values, device=target.device).to(target.dtype)
+        if worlds is None:
+            target[:, columns] = values
+        elif isinstance(columns, slice):
+            target[worlds, columns] = values
+        else:
+            target[worlds[:, None], columns] = values
+
+    def _read_model(self, name: str, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
+        return self._read(self._engine.model_values(name), columns, worlds)
+
+    def _write_model(self, names: dict[str, torch.Tensor], columns: Columns, worlds: torch.Tensor | None) -> None:
+        """Write model fields and what follows from them."""
+        for name, values in names.items():
+            self._write(self._engine.own_model_field(name), columns, values, worlds)
+        self._engine.model_changed(names, worlds)
+
+    # Bodies; ``columns`` picks body ids
+
+    def _body_inertias(self, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
+        moments = self._read_model("body_inertia", columns, worlds)
+        axes = quat_to_matrix(self._read_model("body_iquat", columns, worlds))
+        return (axes * moments.unsqueeze(-2) @ axes.transpose(-1, -2)).flatten(-2)
+
+    def _set_body_inertias(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
+        matrices = values.reshape(*values.shape[:-1], 3, 3).double()
+        if not torch.allclose(matrices, matrices.transpose(-1, -2), rtol=1e-4, atol=1e-9):
+            raise OigeError(f"inertias of '{self.name}': expected symmetric matrices.")
+        moments, axes = torch.linalg.eigh(matrices)
+        if not bool((moments > 0).all()):
+            raise OigeError(f"inertias of '{self.name}': expected positive definite matrices.")
+        axes = axes * torch.linalg.det(axes).sign()[..., None, None]  # a rotation, not a reflection
+        self._write_model({"body_inertia": moments, "body_iquat": _matrix_to_quat(axes)}, columns, worlds)
+
+    def _gravity_disabled(self, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
+        return self._read_model("body_gravcomp", columns, worlds) > 0.5
+
+    def _set_gravity_disabled(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
+        if not all(self._engine.compiled.model.body_gravcomp[body] > 0 for body in self._body_ids):
+            raise CapabilityError(
+                f"'{self.name}': gravity cannot be switched; add it to the scene with disable_gravity=False (or True)."
+            )
+        self._write_model({"body_gravcomp": torch.as_tensor(values).to(torch.float32)}, columns, worlds)
+
+    # Frames
+
+    def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :mod:`oige_core.views`."""
+        worlds = self._index(indices)
+        if self._free is not None:
+            return self._free.poses(worlds, clone)
+        return (
+            self._squeeze(self._read(self._engine.fresh("xpos"), self._frames, worlds, clone)),
+            self._squeeze(self._read(self._engine.fresh("xquat"), self._frames, worlds, clone)),
+        )
+
+    def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :mod:`oige_core.views`."""
+        worlds = self._index(indices)
+        if self._free is not None:
+            return self._free.velocities(worlds)
+        # MuJoCo gives velocities about the centre of mass of the whole tree.
+        velocity = self._read(self._engine.fresh("cvel"), self._frames, worlds, clone=False)
+        arm = self._read(self._engine.fresh("xpos"), self._frames, worlds, clone=False) - self._tree_centre(worlds)
+        angular, linear = velocity[..., :3], velocity[..., 3:]
+        return self._squeeze(torch.cat((linear + torch.linalg.cross(angular, arm), angular), dim=-1))
+
+    def get_linear_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :mod:`oige_core.views`."""
+        if self._free is not None:
+            return self._free.linear_velocities(self._index(indices), clone)
+        return self.get_velocities(indices)[..., :3]
+
+    def get_angular_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :mod:`oige_core.views`."""
+        return self.get_velocities(indices)[..., 3:]
+
+    def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """See :mod:`oige_core.views`."""
+        self.set_linear_velocities(velocities[..., :3], indices)
+        self.set_angular_velocities(velocities[..., 3:], indices)
+
+    def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """See :mod:`oige_core.views`."""
+        worlds = self._index(indices)
+        self._moving().set_linear_velocities(velocities, worlds)
+        self._engine.mark_stale(worlds)
+
+    def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """See :mod:`oige_core.views`."""
+        worlds = self._index(indices)
+        self._moving().set_angular_velocities(velocities, worlds)
+        self._engine.mark_stale(worlds)
+
+    def _moving(self) -> _FreeJoint:
+        if self._free is None:
+            raise CapabilityError(f"'{self.name}': only free bodies and floating roots have a velocity to set.")
+        return self._free
+
+    def _tree_centre(self, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Centres of mass ``(n, 1, 3)`` of the tree to which the bodies belong."""
+        column = slice(self._tree, self._tree + 1)
+        return self._read(self._engine.fresh("subtree_com"), column, worlds, clone=False)
+
+
 class MujocoRigidView(_View):
     """Rigid bodies, or links of an articulation; see :class:`~oige_core.views.RigidPrimView`."""
 
     def bind(self) -> None:
         """Find the bodies in the built model."""
         engine, model = self._engine, self._engine.compiled.model
-        self._body_ids = engine.compiled.bodies[self.name]
-        self._single = len(self._body_ids) == 1
-        self._bodies = _columns(self._body_ids, engine.device)
-        first = self._body_ids[0]
-        self._root = int(model.body_rootid[first])
-        self._mocap = int(model.body_mocapid[first])
-        joint = int(model.body_jntadr[first])
-        is_free = joint >= 0 and model.jnt_type[joint] == 0  # mjJNT_FREE
-        self._free = (
-            _FreeJoint(self, engine, int(model.jnt_qposadr[joint]), int(model.jnt_dofadr[joint]))
-            if is_free and self._single
-            else None
-        )
+        bodies = engine.compiled.bodies[self.name]
+        self._bind(bodies, bodies)
+        self._mocap = int(model.body_mocapid[bodies[0]])
         sensors = engine.compiled.contact_sensors
         self._contacts: torch.Tensor | None = None
-        if all(body in sensors for body in self._body_ids):
-            addresses = [[sensors[body] + axis for axis in range(3)] for body in self._body_ids]
+        if all(body in sensors for body in bodies):
+            addresses = [[sensors[body] + axis for axis in range(3)] for body in bodies]
             self._contacts = torch.tensor(addresses, device=engine.device)
             engine.force("sensordata")
-        self._geoms = torch.tensor(
-            [geom for geom in range(model.ngeom) if model.geom_bodyid[geom] in self._body_ids], device=engine.device
-        )
+        # The geoms of all bodies, and for each the index of its body.
+        owners = [(geom, i) for i, body in enumerate(bodies) for geom in np.flatnonzero(model.geom_bodyid == body)]
+        self._geoms = torch.tensor([geom for geom, _ in owners], dtype=torch.int64, device=engine.device)
+        self._geom_bodies = torch.tensor([i for _, i in owners], dtype=torch.int64, device=engine.device)
 
-    def reset_targets(self, env_ids: torch.Tensor | None) -> None:
-        """Rigid bodies have no targets."""
+    def reset(self, env_ids: torch.Tensor | None) -> None:
+        """The executor has restored everything."""
 
     def state_dict(self) -> dict[str, Any]:
         """Rigid bodies keep nothing beside the executor."""
@@ -192,27 +255,18 @@ class MujocoRigidView(_View):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Rigid bodies keep nothing beside the executor."""
 
-    def _squeeze(self, values: torch.Tensor) -> torch.Tensor:
-        return values.squeeze(1) if self._single else values
-
-    def _unsqueeze(self, values: torch.Tensor, like: torch.Tensor | None = None) -> torch.Tensor:
+    def _unsqueeze(self, values: torch.Tensor) -> torch.Tensor:
         values = torch.as_tensor(values, dtype=torch.float32, device=self._engine.device)
         return values.unsqueeze(1) if self._single else values
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        worlds = self._index(indices)
-        if self._free is not None:
-            return self._free.poses(worlds, clone)
-        if self._mocap >= 0:
-            executor, column = self._engine.executor, slice(self._mocap, self._mocap + 1)
-            return (
-                self._read(executor.field("mocap_pos"), column, worlds, clone).squeeze(1),
-                self._read(executor.field("mocap_quat"), column, worlds, clone).squeeze(1),
-            )
+        if self._mocap < 0:
+            return super().get_world_poses(indices, clone)
+        executor, worlds, column = self._engine.executor, self._index(indices), slice(self._mocap, self._mocap + 1)
         return (
-            self._squeeze(self._read(self._engine.fresh("xpos"), self._bodies, worlds, clone)),
-            self._squeeze(self._read(self._engine.fresh("xquat"), self._bodies, worlds, clone)),
+            self._read(executor.field("mocap_pos"), column, worlds, clone).squeeze(1),
+            self._read(executor.field("mocap_quat"), column, worlds, clone).squeeze(1),
         )
 
     def set_world_poses(
@@ -230,45 +284,6 @@ class MujocoRigidView(_View):
         else:
             raise CapabilityError(f"'{self.name}': links are moved by their joints; set joint positions instead.")
         self._engine.mark_stale(worlds)
-
-    def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.RigidPrimView`."""
-        worlds = self._index(indices)
-        if self._free is not None:
-            return self._free.velocities(worlds)
-        return self._squeeze(self._body_velocities(self._bodies, worlds, self._root))
-
-    def get_linear_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.RigidPrimView`."""
-        if self._free is not None:
-            return self._free.linear_velocities(self._index(indices), clone)
-        return self.get_velocities(indices)[..., :3]
-
-    def get_angular_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.RigidPrimView`."""
-        return self.get_velocities(indices)[..., 3:]
-
-    def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """See :class:`~oige_core.views.RigidPrimView`."""
-        self.set_linear_velocities(velocities[..., :3], indices)
-        self.set_angular_velocities(velocities[..., 3:], indices)
-
-    def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """See :class:`~oige_core.views.RigidPrimView`."""
-        worlds = self._index(indices)
-        self._free_joint().set_linear_velocities(velocities, worlds)
-        self._engine.mark_stale(worlds)
-
-    def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """See :class:`~oige_core.views.RigidPrimView`."""
-        worlds = self._index(indices)
-        self._free_joint().set_angular_velocities(velocities, worlds)
-        self._engine.mark_stale(worlds)
-
-    def _free_joint(self) -> _FreeJoint:
-        if self._free is None:
-            raise CapabilityError(f"'{self.name}': links and kinematic bodies have no velocity of their own to set.")
-        return self._free
 
     def apply_forces(self, forces: torch.Tensor, indices: Indices = None, is_global: bool = True) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -313,7 +328,8 @@ class MujocoRigidView(_View):
             raise CapabilityError(
                 f"'{self.name}': contact forces are not measured; add it to the scene with track_contact_forces=True."
             )
-        values = _float(self._engine.force("sensordata")[:, self._contacts], clone=False)
+        # The sensor has the force that the body exerts.
+        values = -_float(self._engine.force("sensordata")[:, self._contacts], clone=False)
         worlds = self._index(indices)
         return self._squeeze(values if worlds is None else values[worlds])
 
@@ -343,16 +359,17 @@ class MujocoRigidView(_View):
 
     def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        friction = self._read_model("geom_friction", self._geoms[:1], self._index(indices))[:, 0, 0]
+        first = torch.searchsorted(self._geom_bodies, torch.arange(len(self._body_ids), device=self._engine.device))
+        friction = self._squeeze(self._read_model("geom_friction", self._geoms[first], self._index(indices))[..., 0])
         return torch.stack((friction, friction, torch.zeros_like(friction)), dim=-1)
 
     def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
-        """See :class:`~oige_core.views.RigidPrimView`. MuJoCo has one coefficient, the dynamic one, and no restitution."""
+        """See :class:`~oige_core.views.RigidPrimView`. MuJoCo takes the dynamic coefficient and has no restitution."""
         if bool((values[..., 2] != 0).any()):
             raise CapabilityError(f"'{self.name}': the embedded engine has no restitution; Isaac Sim has.")
         worlds = self._index(indices)
         friction = self._read_model("geom_friction", self._geoms, worlds)
-        friction[..., 0] = values[..., 1].to(friction).unsqueeze(-1)
+        friction[..., 0] = self._unsqueeze(values[..., 1])[:, self._geom_bodies]
         self._write_model({"geom_friction": friction}, self._geoms, worlds)
 
     def enable_gravities(self, indices: Indices = None) -> None:
@@ -372,22 +389,22 @@ class MujocoArticulationView(_View):
         engine = self._engine
         self._layout: ArticulationLayout = engine.compiled.articulations[self.name]
         layout, executor, device = self._layout, engine.executor, engine.device
-        self._body_ids = layout.body_ids
-        self._bodies = _columns(layout.body_ids, device)
+        self._bind(layout.body_ids, layout.body_ids[:1])
         self._qpos, self._qvel, self._ctrl = executor.field("qpos"), executor.field("qvel"), executor.field("ctrl")
         self._q = _columns(layout.qpos, device)
         self._d = _columns(layout.dofs, device)
         self._u = _columns(layout.actuators, device)
         motion = [layout.root_dof + axis for axis in range(6)] if layout.floating else []
         self._motion = torch.tensor([*motion, *layout.dofs], dtype=torch.int64, device=device)
-        self._root = (
-            _FreeJoint(self, engine, layout.root_qpos, layout.root_dof) if layout.floating else None
-        )
+        # Whether a motion moves a link.
+        moves = torch.from_numpy(layout.subtrees[layout.joint_links].T).to(device)
+        self._moves = torch.cat((moves.new_ones(self.num_bodies, len(motion)), moves), dim=1)
+        self._root_moved = False
         self._tendons = torch.tensor(layout.tendon_ids, dtype=torch.int64, device=device)
         self._wrenches: torch.Tensor | None = None
         if layout.force_sensors:
-            addresses = [[force + a for a in range(3)] + [torque + a for a in range(3)] for force, torque in layout.force_sensors]
-            self._wrenches = torch.tensor(addresses, device=device)
+            rows = [[*range(force, force + 3), *range(torque, torque + 3)] for force, torque in layout.force_sensors]
+            self._wrenches = torch.tensor(rows, device=device)
             engine.force("sensordata")
         self._default_gains = torch.tensor(
             [[drive.stiffness for drive in layout.drives], [drive.damping for drive in layout.drives]], device=device
@@ -397,10 +414,9 @@ class MujocoArticulationView(_View):
         # Without gains ``ctrl`` is the effort, and nothing else need be kept.
         self._driven = bool((self._default_gains != 0).any())
         self._targets = torch.zeros(3, *shape, device=device)  # position, velocity, effort
+        self._targets[0] = _float(self._qpos[:, self._q], clone=False)
         self._initial_targets = self._targets.clone()
         if self._driven:
-            self._targets[0] = _float(self._qpos[:, self._q], clone=False)
-            self._initial_targets.copy_(self._targets)
             self._update_ctrl()
 
     # Names
@@ -418,7 +434,7 @@ class MujocoArticulationView(_View):
     @property
     def num_fixed_tendons(self) -> int:
         """See :class:`~oige_core.views.ArticulationView`."""
-        return len(self._layout.tendon_names)
+        return len(self._layout.tendon_ids)
 
     @property
     def dof_names(self) -> list[str]:
@@ -448,10 +464,11 @@ class MujocoArticulationView(_View):
     def _joint_columns(self, addresses: list[int], everything: Columns, joint_indices: Indices) -> Columns:
         if joint_indices is None:
             return everything
-        picked = joint_indices.tolist() if isinstance(joint_indices, torch.Tensor) and joint_indices.device.type == "cpu" else joint_indices
-        if isinstance(picked, torch.Tensor):
-            return torch.tensor(addresses, dtype=torch.int64, device=self._engine.device)[picked]
-        return _columns([addresses[joint] for joint in picked], self._engine.device)
+        if isinstance(joint_indices, torch.Tensor):
+            if joint_indices.device.type == "cuda":  # not to be waited for
+                return torch.tensor(addresses, device=self._engine.device)[joint_indices]
+            joint_indices = joint_indices.tolist()
+        return _columns([addresses[joint] for joint in joint_indices], self._engine.device)
 
     def get_joint_positions(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
@@ -488,7 +505,7 @@ class MujocoArticulationView(_View):
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         self._engine.set_initial_joint_state(self._q, self._d, positions, velocities)
-        if self._driven and positions is not None:
+        if positions is not None:
             self._initial_targets[0] = positions
 
     # Drives
@@ -552,10 +569,10 @@ class MujocoArticulationView(_View):
         if not self._driven:
             self._driven = True
             self._targets[2] = _float(self._ctrl[:, self._u], clone=False)
-        bias = self._engine.executor.model_field("actuator_biasprm")
+        bias = self._engine.own_model_field("actuator_biasprm")
         for column, gains in enumerate(self._gains, start=1):
             bias[:, self._u, column] = -gains.to(bias.dtype)
-        self._engine.executor.model_changed(["actuator_biasprm"], worlds)
+        self._engine.model_changed(["actuator_biasprm"], worlds)
         self._update_ctrl()
 
     def switch_control_mode(
@@ -587,12 +604,16 @@ class MujocoArticulationView(_View):
         bounds = values.clamp(0.0, NO_LIMIT)
         self._write_model({"actuator_forcerange": torch.stack((-bounds, bounds), -1)}, columns, self._index(indices))
 
-    def reset_targets(self, env_ids: torch.Tensor | None) -> None:
-        """Restore the initial targets of worlds; the executor has restored their ``ctrl``."""
+    def reset(self, env_ids: torch.Tensor | None) -> None:
+        """Restore the initial targets, and the pose of a fixed root; the executor has restored the rest."""
         if self._driven:
             rows = slice(None) if env_ids is None else env_ids
             self._targets[:, rows] = self._initial_targets[:, rows]
             self._update_ctrl(env_ids)
+        if self._root_moved:
+            model, root = self._engine.compiled.model, self._body_ids[0]
+            initial = {name: torch.as_tensor(getattr(model, name)[root]) for name in ("body_pos", "body_quat")}
+            self._write_model(initial, slice(root, root + 1), env_ids)
 
     def _own_columns(self, joint_indices: Indices) -> Columns:
         """Columns of tensors that hold exactly this articulation's joints."""
@@ -622,18 +643,26 @@ class MujocoArticulationView(_View):
 
     def get_dof_limits(self, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        joints = torch.tensor(self._layout.joint_ids, device=self._engine.device)
-        limits = self._read_model("jnt_range", joints, None)
-        limited = torch.from_numpy(self._engine.compiled.model.jnt_limited.astype(bool)).to(self._engine.device)[joints]
+        limits = self._read_model("jnt_range", _columns(self._layout.joint_ids, self._engine.device), None)
+        limited = torch.from_numpy(self._engine.compiled.model.jnt_limited[self._layout.joint_ids] > 0)
         unlimited = torch.tensor([-torch.inf, torch.inf], device=self._engine.device)
-        return torch.where(limited[:, None], limits, unlimited)
+        return torch.where(limited.to(self._engine.device)[:, None], limits, unlimited)
 
     def set_dof_limits(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        columns = self._joint_columns(self._layout.joint_ids, slice(None), joint_indices) if joint_indices is not None else (
-            _columns(self._layout.joint_ids, self._engine.device)
-        )
+        model, layout = self._engine.compiled.model, self._layout
+        picked = range(self.num_dof) if joint_indices is None else torch.as_tensor(joint_indices).tolist()
+        joints = [layout.joint_ids[index] for index in picked]
+        self._check_limited("joint", [model.joint(joint).name for joint in joints if not model.jnt_limited[joint]])
+        columns = _columns(joints, self._engine.device)
         self._write_model({"jnt_range": values}, columns, self._index(indices))
+
+    def _check_limited(self, kind: str, unlimited: list[str]) -> None:
+        if unlimited:
+            raise CapabilityError(
+                f"{kind} '{unlimited[0].removeprefix(self.name + '/')}' of '{self.name}': has no limits to change; "
+                "give it some in its MJCF."
+            )
 
     def get_friction_coefficients(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
@@ -647,9 +676,7 @@ class MujocoArticulationView(_View):
         """See :class:`~oige_core.views.ArticulationView`."""
         self._set_dof_property("dof_frictionloss", values, indices, joint_indices)
 
-    def get_armatures(
-        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
-    ) -> torch.Tensor:
+    def get_armatures(self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         return self._get_dof_property("dof_armature", indices, joint_indices)
 
@@ -661,78 +688,26 @@ class MujocoArticulationView(_View):
         columns = self._joint_columns(self._layout.dofs, self._d, joint_indices)
         return self._read_model(name, columns, self._index(indices))
 
-    def _set_dof_property(
-        self, name: str, values: torch.Tensor, indices: Indices, joint_indices: Indices
-    ) -> None:
+    def _set_dof_property(self, name: str, values: torch.Tensor, indices: Indices, joint_indices: Indices) -> None:
         columns = self._joint_columns(self._layout.dofs, self._d, joint_indices)
         self._write_model({name: values}, columns, self._index(indices))
 
     # Root
-
-    def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        worlds = self._index(indices)
-        if self._root is not None:
-            return self._root.poses(worlds, clone)
-        body = self._body_ids[0]
-        return (
-            self._read(self._engine.fresh("xpos"), slice(body, body + 1), worlds, clone).squeeze(1),
-            self._read(self._engine.fresh("xquat"), slice(body, body + 1), worlds, clone).squeeze(1),
-        )
 
     def set_world_poses(
         self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        if self._root is not None:
-            self._root.set_poses(positions, orientations, worlds)
+        if self._free is not None:
+            self._free.set_poses(positions, orientations, worlds)
             self._engine.mark_stale(worlds)
             return
-        body = self._body_ids[0]
+        root = self._body_ids[0]
         fields = {"body_pos": positions, "body_quat": orientations}
         given = {name: values.unsqueeze(-2) for name, values in fields.items() if values is not None}
-        self._write_model(given, slice(body, body + 1), worlds)
-
-    def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        worlds = self._index(indices)
-        if self._root is not None:
-            return self._root.velocities(worlds)
-        count = self.count if worlds is None else len(worlds)
-        return torch.zeros(count, 6, device=self._engine.device)
-
-    def get_linear_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        if self._root is not None:
-            return self._root.linear_velocities(self._index(indices), clone)
-        return self.get_velocities(indices)[:, :3]
-
-    def get_angular_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        return self.get_velocities(indices)[:, 3:]
-
-    def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        self.set_linear_velocities(velocities[:, :3], indices)
-        self.set_angular_velocities(velocities[:, 3:], indices)
-
-    def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        worlds = self._index(indices)
-        self._floating_root().set_linear_velocities(velocities, worlds)
-        self._engine.mark_stale(worlds)
-
-    def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        worlds = self._index(indices)
-        self._floating_root().set_angular_velocities(velocities, worlds)
-        self._engine.mark_stale(worlds)
-
-    def _floating_root(self) -> _FreeJoint:
-        if self._root is None:
-            raise CapabilityError(f"'{self.name}': its root is fixed to the world and has no velocity to set.")
-        return self._root
+        self._write_model(given, slice(root, root + 1), worlds)
+        self._root_moved = True
 
     # Dynamics
 
@@ -744,10 +719,30 @@ class MujocoArticulationView(_View):
             raise CapabilityError(
                 f"'{self.name}': joint forces are not measured; add it to the scene with track_joint_forces=True."
             )
-        addresses = self._wrenches if joint_indices is None else self._wrenches[self._own_columns(joint_indices)]
-        values = _float(self._engine.force("sensordata")[:, addresses], clone=False)
-        worlds = self._index(indices)
-        return values if worlds is None else values[worlds]
+        values = _float(self._engine.force("sensordata")[:, self._wrenches], clone=False)
+        if self._engine.compiled.model.ngravcomp:
+            values -= self._joint_forces_of_compensated_weight()
+        return self._read(values, self._own_columns(joint_indices), self._index(indices), clone=False)
+
+    def _joint_forces_of_compensated_weight(self) -> torch.Tensor:
+        """What MuJoCo's force sensors measure too much ``(num_envs, b, 6)`` where gravity does not act on links."""
+        engine = self._engine
+        force = -engine.get_gravity().unsqueeze(1) * self._compensated_masses(None).unsqueeze(-1)
+        moment = torch.linalg.cross(self._read(engine.fresh("xipos"), self._bodies, None), force)  # about the origin
+        subtrees = torch.from_numpy(self._layout.subtrees).to(force)
+        force, moment = subtrees @ force, subtrees @ moment
+        model = engine.compiled.model
+        anchors = [model.jnt_pos[model.body_jntadr[b]] if model.body_jntnum[b] else np.zeros(3) for b in self._body_ids]
+        orientation = self._read(engine.fresh("xquat"), self._bodies, None)
+        anchor = quat_apply(orientation, torch.as_tensor(np.stack(anchors)).to(force).expand_as(force))
+        anchor = anchor + self._read(engine.fresh("xpos"), self._bodies, None)
+        moment = moment - torch.linalg.cross(anchor, force)
+        return torch.cat((quat_apply_inverse(orientation, force), quat_apply_inverse(orientation, moment)), dim=-1)
+
+    def _compensated_masses(self, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Masses ``(n, b)`` on which gravity does not act."""
+        share = self._read_model("body_gravcomp", self._bodies, worlds)
+        return share * self._read_model("body_mass", self._bodies, worlds)
 
     def get_jacobians(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
@@ -755,23 +750,19 @@ class MujocoArticulationView(_View):
 
     def _jacobians_at(self, points: str, worlds: torch.Tensor | None) -> torch.Tensor:
         """Jacobians of the links at their origins (``xpos``) or centres of mass (``xipos``)."""
-        engine, root = self._engine, self._engine.compiled.model.body_rootid[self._body_ids[0]]
+        engine = self._engine
         motion = self._read(engine.fresh("cdof"), self._motion, worlds, clone=False)
-        centre = self._read(engine.fresh("subtree_com"), slice(root, root + 1), worlds, clone=False)
-        arm = self._read(engine.fresh(points), self._bodies, worlds, clone=False) - centre
+        arm = self._read(engine.fresh(points), self._bodies, worlds, clone=False) - self._tree_centre(worlds)
         angular = motion[:, None, :, :3].expand(-1, self.num_bodies, -1, -1)
         linear = motion[:, None, :, 3:] + torch.linalg.cross(angular, arm[:, :, None].expand_as(angular))
         jacobian = torch.cat((linear, angular), dim=-1).transpose(-1, -2)
-        moves = torch.from_numpy(self._layout.ancestors).to(engine.device)
-        if self._root is not None:
-            moves = torch.cat((moves.new_ones(self.num_bodies, 6), moves), dim=1)
-        return self._in_world_frame(jacobian * moves[:, None, :], worlds)
+        return self._in_world_frame(jacobian * self._moves[:, None, :], worlds)
 
     def _in_world_frame(self, values: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
         """Turn the last dimension's entries 3 to 5 from the root's frame, MuJoCo's, to the world frame."""
-        if self._root is None:
+        if self._free is None:
             return values
-        rotation = quat_to_matrix(self._root.poses(worlds, clone=False)[1])
+        rotation = quat_to_matrix(self._free.poses(worlds, clone=False)[1])
         rotation = rotation.reshape(-1, *[1] * (values.ndim - 2), 3, 3)
         turned = (rotation @ values[..., 3:6].unsqueeze(-1)).squeeze(-1)
         return torch.cat((values[..., :3], turned, values[..., 6:]), dim=-1)
@@ -787,24 +778,28 @@ class MujocoArticulationView(_View):
     def get_generalized_gravity_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        jacobian = self._jacobians_at("xipos", worlds)[:, :, :3]
+        return self._gravity_forces(self.get_body_masses(worlds) - self._compensated_masses(worlds), worlds)
+
+    def _gravity_forces(self, masses: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Generalised forces that hold masses ``(n, b)`` at the links' centres against gravity."""
         gravity = self._engine.get_gravity()
-        gravity = gravity if worlds is None else gravity[worlds]
-        weight = self.get_body_masses(worlds).unsqueeze(-1) * gravity.unsqueeze(1)
-        return -(jacobian * weight.unsqueeze(-1)).sum(dim=(1, 2))
+        weight = masses.unsqueeze(-1) * (gravity if worlds is None else gravity[worlds]).unsqueeze(1)
+        return -(self._jacobians_at("xipos", worlds)[:, :, :3] * weight.unsqueeze(-1)).sum(dim=(1, 2))
 
     def get_coriolis_and_centrifugal_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
         bias = self._read(self._engine.fresh("qfrc_bias"), self._motion, worlds, clone=False)
-        return self._in_world_frame(bias, worlds) - self.get_generalized_gravity_forces(worlds)
+        return self._in_world_frame(bias, worlds) - self._gravity_forces(self.get_body_masses(worlds), worlds)
 
     # Links
 
     def _link_columns(self, body_indices: Indices) -> Columns:
         return self._joint_columns(self._body_ids, self._bodies, body_indices)
 
-    def get_body_masses(self, indices: Indices = None, body_indices: Indices = None, clone: bool = True) -> torch.Tensor:
+    def get_body_masses(
+        self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         return self._read_model("body_mass", self._link_columns(body_indices), self._index(indices))
 
@@ -877,6 +872,10 @@ class MujocoArticulationView(_View):
             "tendon_lengthspring": springs,
         }
         given = {name: values for name, values in fields.items() if values is not None}
+        if limits is not None:
+            model = self._engine.compiled.model
+            unlimited = [tendon for tendon in self._layout.tendon_ids if not model.tendon_limited[tendon]]
+            self._check_limited("tendon", [model.tendon(tendon).name for tendon in unlimited])
         self._write_model(given, self._tendons, self._index(indices))
 
     def get_fixed_tendon_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -892,11 +891,13 @@ class MujocoArticulationView(_View):
             "targets": self._targets.clone(),
             "initial_targets": self._initial_targets.clone(),
             "gains": [gains.clone() for gains in self._gains],
+            "root_moved": self._root_moved,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore targets and gains; the executor restores the model's side of them."""
         self._driven = state["driven"]
+        self._root_moved = state["root_moved"]
         self._targets.copy_(state["targets"])
         self._initial_targets.copy_(state["initial_targets"])
         for gains, values in zip(self._gains, state["gains"], strict=True):
