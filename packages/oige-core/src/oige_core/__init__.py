@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RLTask", "TaskSpec", "VecEnv", "installed_tasks", "make_env", "make_vec"]
 
-_LAZY = {"RLTask": "oige_core.tasks", "VecEnv": "oige_core.envs", "make_env": "oige_core.envs", "make_vec": "oige_core.envs"}
+_LAZY = {
+    "RLTask": "oige_core.tasks",
+    "VecEnv": "oige_core.envs",
+    "make_env": "oige_core.envs",
+    "make_vec": "oige_core.envs",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -23,15 +23,15 @@ class VecEnv(gym.vector.VectorEnv):
     ``step`` returns observations ``(N, …)``, rewards ``(N,)``, terminated ``(N,)`` and truncated ``(N,)`` as torch
     tensors on :attr:`device`, and a dictionary:
 
-    * ``final_obs`` ``(N, …)`` and ``_final_obs`` ``(N,)`` bool, with ``autoresetMode: same_step``: the last observations
-      of the episodes that ended in this step, whose rows of the observations already show the next episode; rows where
-      the mask is False repeat the observations.
+    * ``final_obs`` ``(N, …)`` and ``_final_obs`` ``(N,)`` bool, with ``autoresetMode: same_step``: the last
+      observations of the episodes that ended in this step, whose rows of the observations already show the next
+      episode; rows where the mask is False repeat the observations.
     * ``states`` ``(N, num_states)``: privileged states, for tasks with an asymmetric critic.
     * ``episode`` and ``episode_count``, when episodes ended: see :meth:`RLTask.finish_episodes`.
     * what the task put into its ``extras``.
 
-    With ``autoresetMode: next_step``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are the last
-    ones; those worlds are reset at the beginning of the next step, which then is the first of their new episodes.
+    With ``autoresetMode: next_step``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are the
+    last ones; those worlds are reset at the beginning of the next step, which then is the first of their new episodes.
 
     Args:
         task: the task.

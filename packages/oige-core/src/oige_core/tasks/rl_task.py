@@ -80,7 +80,7 @@ class RLTask(ABC, Generic[EnvConfigT]):
     def set_up_scene(self, scene: Scene) -> None:
         """Describe one world; keep the views that the scene hands out. They can be used from :meth:`post_reset` on."""
 
-    def post_reset(self) -> None:  # noqa: B027 (a task without constants need not define it)
+    def post_reset(self) -> None:
         """Look up indices, limits and constants, once, when the worlds exist."""
 
     @abstractmethod
@@ -103,7 +103,7 @@ class RLTask(ABC, Generic[EnvConfigT]):
     def is_done(self) -> None:
         """Set ``terminated_buf`` to a new tensor. Truncation at ``episodeLength`` is done by the base."""
 
-    def get_extras(self) -> None:  # noqa: B027 (most tasks have none)
+    def get_extras(self) -> None:
         """Put what shall appear in ``info`` into ``extras``."""
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:

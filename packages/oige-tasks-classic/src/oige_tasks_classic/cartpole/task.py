@@ -9,9 +9,9 @@ import math
 from pathlib import Path
 
 import torch
-
 from oige_core.scene import ArticulationAsset, Drive, Scene
 from oige_core.tasks import RLTask
+
 from oige_tasks_classic.cartpole import CartpoleConfig
 
 __all__ = ["CartpoleTask"]

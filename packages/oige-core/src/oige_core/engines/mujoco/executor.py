@@ -13,7 +13,18 @@ import torch
 __all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor"]
 
 STATE_FIELDS = frozenset(
-    {"ctrl", "eq_active", "mocap_pos", "mocap_quat", "qacc_warmstart", "qfrc_applied", "qpos", "qvel", "time", "xfrc_applied"}
+    {
+        "ctrl",
+        "eq_active",
+        "mocap_pos",
+        "mocap_quat",
+        "qacc_warmstart",
+        "qfrc_applied",
+        "qpos",
+        "qvel",
+        "time",
+        "xfrc_applied",
+    }
 )
 """Live and writable: a write is the world's state at once."""
 
