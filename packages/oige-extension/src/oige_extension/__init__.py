@@ -1,1 +1,1 @@
-"""OIGE: extension."""
+"""OIGE's extension for Kit."""

@@ -1,1 +1,1 @@
-"""OIGE: tasks_locomotion."""
+"""Locomotion tasks of OIGE."""

@@ -1,1 +1,1 @@
-"""OIGE: tasks_manipulation."""
+"""Manipulation tasks of OIGE."""

@@ -1,0 +1,159 @@
+"""Properties of the whole repository: lock file, versions, licences, layering, exports, links."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGES = {path.parent.name: path.parent for path in sorted((REPOSITORY / "packages").glob("*/pyproject.toml"))}
+SOURCES = [
+    path
+    for package in PACKAGES.values()
+    for path in sorted(package.glob("src/**/*.py"))
+    if not path.stem.startswith("_")
+] + [path for package in PACKAGES.values() for path in sorted(package.glob("src/**/__init__.py"))]
+DEPENDENCIES = {
+    "oige-core": set(),
+    "oige-tasks-classic": {"oige-core"},
+    "oige-tasks-locomotion": {"oige-core"},
+    "oige-tasks-manipulation": {"oige-core"},
+    "oige-train": {"oige-core"},
+    "oige-extension": {"oige-train"},
+}
+"""Dependencies point one way: tasks know nothing of training, training finds tasks through entry points."""
+
+TRAINING = {"hydra", "rl_games", "tensorboard"}
+"""What task packages must work without."""
+
+
+def project(package: str) -> dict:
+    return tomllib.loads((PACKAGES[package] / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def lock() -> dict:
+    return tomllib.loads((REPOSITORY / "uv.lock").read_text())
+
+
+def test_lock_file_fits_the_projects(uv: Callable[..., str]) -> None:
+    uv("lock", "--check", "--offline")
+
+
+def test_lock_file_names_one_index_and_no_local_build(lock: dict) -> None:
+    sources = [package["source"] for package in lock["package"]]
+    assert len({source["registry"] for source in sources if "registry" in source}) == 1
+    members = {package["name"] for package in lock["package"] if "registry" not in package["source"]}
+    assert members == {"oige", *PACKAGES}
+    assert not re.search(r"\+cpu|file:", (REPOSITORY / "uv.lock").read_text())
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "tag"),
+    [
+        ("linux", "x86_64", r"linux_[\d_]*x86_64"),
+        ("linux", "aarch64", r"linux_[\d_]*aarch64"),
+        ("darwin", None, r"macosx_\d+_\d+_(arm64|universal2)"),
+        ("win32", None, r"win_amd64"),
+    ],
+)
+def test_lock_file_covers_the_platforms(lock: dict, system: str, machine: str | None, tag: str) -> None:
+    marker = f"sys_platform == '{system}'"
+    assert (f"platform_machine == '{machine}' and {marker}" if machine else marker) in lock["supported-markers"]
+    wheels = {package["name"]: [wheel["url"] for wheel in package.get("wheels", [])] for package in lock["package"]}
+    for name in ("mujoco-core", "numpy", "torch", "warp-lang"):
+        assert any(re.search(tag, url) for url in wheels[name]), f"{name} has no wheel for {system} {machine or ''}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_changelog_begins_with_the_current_version(package: str) -> None:
+    headings = re.findall(r"^## (.*)$", (PACKAGES[package] / "CHANGELOG.md").read_text(), re.MULTILINE)
+    version = re.escape(project(package)["version"])
+    assert headings, "no version in CHANGELOG.md"
+    assert re.fullmatch(rf"\[{version}\] - (unreleased|\d{{4}}-\d{{2}}-\d{{2}})", headings[0]), headings[0]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_licence_is_the_repository_s(package: str) -> None:
+    assert (PACKAGES[package] / "LICENSE").read_bytes() == (REPOSITORY / "LICENSE").read_bytes()
+    assert project(package)["license"] == "BSD-3-Clause"
+
+
+def requirement_names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9-]", requirement, maxsplit=1)[0] for requirement in requirements}
+
+
+def test_dependencies_point_one_way() -> None:
+    assert set(PACKAGES) == set(DEPENDENCIES)
+    for package, allowed in DEPENDENCIES.items():
+        assert requirement_names(project(package)["dependencies"]) & set(PACKAGES) == allowed, package
+    root = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    assert set(root["project"]["dependencies"]) == set(PACKAGES), "a bare `uv run` must install every package"
+
+
+def imported_packages(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_follow_the_dependencies(package: str) -> None:
+    def import_name(distribution: str) -> str:
+        return distribution.replace("-", "_")
+
+    own = import_name(package)
+    # The extension may use oige-core through oige-train.
+    allowed = {own, *map(import_name, DEPENDENCIES[package]), *(["oige_core"] if package == "oige-extension" else [])}
+    forbidden = {import_name(name) for name in PACKAGES} - allowed
+    if package not in ("oige-train", "oige-extension"):
+        forbidden |= TRAINING
+    for path in PACKAGES[package].glob("src/**/*.py"):
+        assert not set(imported_packages(path)) & forbidden, path
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(REPOSITORY / "packages").as_posix())
+def test_public_modules_say_what_they_export(path: Path) -> None:
+    body = ast.parse(path.read_text()).body
+    if len(body) <= 1:  # nothing but a docstring
+        return
+    exports = [
+        node.value
+        for node in body
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
+    ]
+    assert len(exports) == 1, "expected one __all__"
+    assert not [name for name in ast.literal_eval(exports[0]) if name.startswith("_")], "expected public names"
+
+
+def tracked_files() -> list[Path]:
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return [REPOSITORY / name for name in listing.stdout.split("\0") if name]
+
+
+def test_no_path_of_a_developer_s_machine() -> None:
+    # Written so that this file does not match itself.
+    pattern = re.compile(r"(?<![\w.~-])/(?:work|farm|root|home|Users)/")
+    offenders = []
+    for path in tracked_files():
+        if path.suffix in {".png", ".gif", ".svg", ".lock"} or not path.is_file():
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if pattern.search(line):
+                offenders.append(f"{path.relative_to(REPOSITORY)}:{number}")
+    assert not offenders
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for page in (path for path in tracked_files() if path.suffix == ".md" and path.is_file()):
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+            if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(REPOSITORY)}: {target}")
+    assert not broken
