@@ -185,7 +185,11 @@ class ArticulationView(Protocol):
         ...
 
     def set_dof_limits(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
-        """Set position limits ``(n, d, 2)`` of joints that have limits."""
+        """Set position limits ``(n, d, 2)``, which may be infinite.
+
+        Raises:
+            CapabilityError: finite limits for a joint that its asset gives none.
+        """
         ...
 
     def get_joint_positions(
@@ -419,7 +423,7 @@ class ArticulationView(Protocol):
         ...
 
     def get_fixed_tendon_limits(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return lower and upper limits ``(n, t, 2)`` of the lengths, in m."""
+        """Return lower and upper limits ``(n, t, 2)`` of the lengths, in m; infinite where there is none."""
         ...
 
     def get_fixed_tendon_rest_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:

@@ -21,7 +21,7 @@ from oige_core.scene.scene import (
     Scene,
 )
 
-__all__ = ["NO_LIMIT", "ArticulationLayout", "CompiledScene", "compile_scene", "select_names"]
+__all__ = ["NO_LIMIT", "ArticulationLayout", "CompiledScene", "compile_scene", "prefixed", "select_names"]
 
 NO_LIMIT = 1e30
 """Written in place of an infinite bound, in single precision too."""
@@ -138,7 +138,7 @@ def compile_scene(scene: Scene) -> CompiledScene:
             compiled.bodies[element.name] = [model.body(element.name).id]
     for link_set in scene.link_sets:
         compiled.bodies[link_set.name] = [
-            model.body(_prefixed(link_set.articulation, name)).id
+            model.body(prefixed(link_set.articulation, name)).id
             for name in _link_names(compiled.articulations[link_set.articulation].body_names, link_set)
         ]
     for name in tracked:
@@ -166,7 +166,8 @@ def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) 
     return list(pattern)
 
 
-def _prefixed(element: str, name: str) -> str:
+def prefixed(element: str, name: str) -> str:
+    """Return the model's name of a part of an articulation."""
     return f"{element}/{name}"
 
 
@@ -300,7 +301,7 @@ def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: 
     # Options of the scene hold; MuJoCo would warn about others in the asset.
     for name in _OPTIONS:
         setattr(asset.option, name, getattr(spec.option, name))
-    prefix = _prefixed(element.name, "")
+    prefix = prefixed(element.name, "")
     spec.worldbody.add_frame(pos=element.position, quat=element.orientation).attach_body(root, prefix, "")
     for joint in spec.joints:
         if joint.name.startswith(prefix) and joint.type != mujoco.mjtJoint.mjJNT_FREE:
@@ -385,7 +386,7 @@ def _tracked_bodies(spec: mujoco.MjSpec, scene: Scene) -> list[str]:
             names[element.name] = None
     for link_set in scene.link_sets:
         if link_set.track_contact_forces:
-            prefix = _prefixed(link_set.articulation, "")
+            prefix = prefixed(link_set.articulation, "")
             links = [body.name.removeprefix(prefix) for body in spec.bodies if body.name.startswith(prefix)]
             names.update((prefix + link, None) for link in _link_names(links, link_set))
     return list(names)
@@ -396,7 +397,7 @@ def _link_names(names: Sequence[str], link_set: LinkSet) -> list[str]:
 
 
 def _layout(model: mujoco.MjModel, element: ArticulationElement) -> ArticulationLayout:
-    prefix = _prefixed(element.name, "")
+    prefix = prefixed(element.name, "")
     root = next(i for i in range(1, model.nbody) if model.body(i).name.startswith(prefix))
     bodies = [root]
     for body in bodies:  # grows while it is walked: breadth first

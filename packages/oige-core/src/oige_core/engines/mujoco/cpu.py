@@ -161,4 +161,5 @@ def _tensor_of(array: np.ndarray) -> torch.Tensor:
 
 
 def _ids(env_ids: torch.Tensor | None) -> np.ndarray | None:
-    return None if env_ids is None else env_ids.numpy()
+    """Return world numbers as the batch wants them, ascending and each once."""
+    return None if env_ids is None else np.unique(env_ids.numpy())

@@ -252,7 +252,7 @@ class MujocoEngine:
         if self._all_stale or (self._stale_worlds and self.device.type == "cuda"):
             self.executor.refresh()
         elif self._stale_worlds:
-            self.executor.refresh(torch.unique(torch.cat(self._stale_worlds)))
+            self.executor.refresh(torch.cat(self._stale_worlds))
         self._all_stale = False
         self._stale_worlds.clear()
 

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.compile import NO_LIMIT, ArticulationLayout
+from oige_core.engines.mujoco.compile import NO_LIMIT, ArticulationLayout, prefixed
 from oige_core.errors import CapabilityError, OigeError, nearest
 from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
 from oige_core.views import Indices
@@ -643,26 +643,36 @@ class MujocoArticulationView(_View):
 
     def get_dof_limits(self, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        limits = self._read_model("jnt_range", _columns(self._layout.joint_ids, self._engine.device), None)
-        limited = torch.from_numpy(self._engine.compiled.model.jnt_limited[self._layout.joint_ids] > 0)
-        unlimited = torch.tensor([-torch.inf, torch.inf], device=self._engine.device)
-        return torch.where(limited.to(self._engine.device)[:, None], limits, unlimited)
+        return self._get_limits("jnt", self._layout.joint_ids, None)
 
     def set_dof_limits(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        model, layout = self._engine.compiled.model, self._layout
-        picked = range(self.num_dof) if joint_indices is None else torch.as_tensor(joint_indices).tolist()
-        joints = [layout.joint_ids[index] for index in picked]
-        self._check_limited("joint", [model.joint(joint).name for joint in joints if not model.jnt_limited[joint]])
-        columns = _columns(joints, self._engine.device)
-        self._write_model({"jnt_range": values}, columns, self._index(indices))
+        joints = self._layout.joint_ids
+        if joint_indices is not None:
+            joints = [joints[index] for index in torch.as_tensor(joint_indices).tolist()]
+        self._set_limits("jnt", joints, values, self._index(indices))
 
-    def _check_limited(self, kind: str, unlimited: list[str]) -> None:
-        if unlimited:
-            raise CapabilityError(
-                f"{kind} '{unlimited[0].removeprefix(self.name + '/')}' of '{self.name}': has no limits to change; "
-                "give it some in its MJCF."
-            )
+    def _get_limits(self, kind: Literal["jnt", "tendon"], ids: list[int], worlds: torch.Tensor | None) -> torch.Tensor:
+        limits = self._read_model(f"{kind}_range", _columns(ids, self._engine.device), worlds)
+        limited = torch.from_numpy(getattr(self._engine.compiled.model, f"{kind}_limited")[ids] > 0)
+        unlimited = torch.tensor([-torch.inf, torch.inf], device=self._engine.device)
+        return torch.where(
+            limited.to(self._engine.device)[:, None] & (limits.abs() < 0.5 * NO_LIMIT), limits, unlimited
+        )
+
+    def _set_limits(
+        self, kind: Literal["jnt", "tendon"], ids: list[int], values: torch.Tensor, worlds: torch.Tensor | None
+    ) -> None:
+        model = self._engine.compiled.model
+        for column, number in enumerate(ids):
+            if not getattr(model, f"{kind}_limited")[number] and bool(values[..., column, :].isfinite().any()):
+                what, names = ("joint", model.joint) if kind == "jnt" else ("tendon", model.tendon)
+                name = names(number).name.removeprefix(prefixed(self.name, ""))
+                raise CapabilityError(
+                    f"{what} '{name}' of '{self.name}': has no limits to change; give it some in its MJCF."
+                )
+        bounds = values.clamp(-NO_LIMIT, NO_LIMIT)
+        self._write_model({f"{kind}_range": bounds}, _columns(ids, self._engine.device), worlds)
 
     def get_friction_coefficients(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
@@ -849,7 +859,7 @@ class MujocoArticulationView(_View):
 
     def get_fixed_tendon_limits(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        return self._read_model("tendon_range", self._tendons, self._index(indices))
+        return self._get_limits("tendon", self._layout.tendon_ids, self._index(indices))
 
     def get_fixed_tendon_rest_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
@@ -864,19 +874,13 @@ class MujocoArticulationView(_View):
         indices: Indices = None,
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        springs = None if rest_lengths is None else torch.stack((rest_lengths, rest_lengths), dim=-1)
-        fields = {
-            "tendon_stiffness": stiffnesses,
-            "tendon_damping": dampings,
-            "tendon_range": limits,
-            "tendon_lengthspring": springs,
-        }
-        given = {name: values for name, values in fields.items() if values is not None}
+        worlds = self._index(indices)
         if limits is not None:
-            model = self._engine.compiled.model
-            unlimited = [tendon for tendon in self._layout.tendon_ids if not model.tendon_limited[tendon]]
-            self._check_limited("tendon", [model.tendon(tendon).name for tendon in unlimited])
-        self._write_model(given, self._tendons, self._index(indices))
+            self._set_limits("tendon", self._layout.tendon_ids, limits, worlds)
+        springs = None if rest_lengths is None else torch.stack((rest_lengths, rest_lengths), dim=-1)
+        fields = {"tendon_stiffness": stiffnesses, "tendon_damping": dampings, "tendon_lengthspring": springs}
+        given = {name: values for name, values in fields.items() if values is not None}
+        self._write_model(given, self._tendons, worlds)
 
     def get_fixed_tendon_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""

@@ -1,0 +1,95 @@
+"""Engines for the tests of views: one on each executor, built once per scene and put back before each test."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from oige_core.config import ActorConfig, SimConfig
+from oige_core.engines.mujoco.cuda import WarpExecutor
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.scene import Scene
+
+EXECUTORS = [
+    "cpu",
+    "warp-cpu",
+    pytest.param("warp-cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")),
+]
+
+
+@dataclass
+class World:
+    """Built worlds of a scene: the engine, and its views as attributes."""
+
+    engine: MujocoEngine
+    executor: str
+    views: dict[str, Any]
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.views[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def tensor(self, values: Any) -> torch.Tensor:
+        """Return float32 values on the engine's device."""
+        return torch.as_tensor(values, dtype=torch.float32, device=self.engine.device)
+
+    def everywhere(self, *values: float) -> torch.Tensor:
+        """Return the same row for each world."""
+        return self.tensor(values).expand(self.engine.num_envs, -1)
+
+    def run(self, seconds: float) -> None:
+        """Advance by a whole number of physics steps, in one call."""
+        steps = round(seconds / self.engine.physics_dt)
+        assert steps * self.engine.physics_dt == pytest.approx(seconds)
+        self.engine.step(steps)
+
+    def close(self, actual: torch.Tensor, expected: Any, *, tol: float, rel: float = 0.0) -> None:
+        """Assert that all values are within ``tol`` + ``rel`` · |expected|; ``expected`` is broadcast."""
+        actual = actual.detach().cpu().double()
+        expected = torch.as_tensor(expected, dtype=torch.float64).cpu()
+        assert torch.broadcast_shapes(actual.shape, expected.shape) == actual.shape, (actual.shape, expected.shape)
+        torch.testing.assert_close(actual, expected.expand_as(actual), atol=tol, rtol=rel)
+
+
+def make_engine(executor: str, num_envs: int) -> MujocoEngine:
+    """Return an engine on one of the executors."""
+    if executor == "cpu":
+        return MujocoEngine(num_envs, "cpu", num_threads=1)
+    device = "cpu" if executor == "warp-cpu" else "cuda:0"
+    return MujocoEngine(
+        num_envs, device, executor=lambda compiled, scene: WarpExecutor(compiled.model, num_envs, device)
+    )
+
+
+@pytest.fixture(params=EXECUTORS, scope="module")
+def executor(request: pytest.FixtureRequest) -> str:
+    """Name of the executor that runs the worlds."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def build() -> Iterator[Callable[..., World]]:
+    """Build worlds of a scene whose views ``set_up_scene`` returns by name; ``sim`` are values of ``task.sim``."""
+    engines: list[MujocoEngine] = []
+
+    def build(
+        set_up_scene: Callable[[Scene], dict[str, Any]],
+        num_envs: int = 1,
+        executor: str = "cpu",
+        actors: dict[str, ActorConfig] | None = None,
+        **sim: Any,
+    ) -> World:
+        engine = make_engine(executor, num_envs)
+        engines.append(engine)
+        scene = Scene(engine, SimConfig(actors=actors or {}, **sim))
+        views = set_up_scene(scene)
+        engine.build(scene)
+        return World(engine, executor, views)
+
+    yield build
+    for engine in engines:
+        engine.close()
