@@ -11,11 +11,7 @@ from oige_core.engines.mujoco.cuda import WarpExecutor
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.scene import Scene
 
-EXECUTORS = [
-    "cpu",
-    "warp-cpu",
-    pytest.param("warp-cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")),
-]
+EXECUTORS = ["cpu", "warp-cpu"] + ["warp-cuda"] * torch.cuda.is_available()
 
 
 @dataclass

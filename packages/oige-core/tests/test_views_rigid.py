@@ -529,6 +529,21 @@ def test_loaded_state_continues_bit_by_bit(world: Any) -> None:
         assert torch.equal(values, expected[name]), name
 
 
+def test_diverged_world_starts_again(world: Any) -> None:
+    """It is restored to the initial state within the step, counted each time, and nothing else is touched."""
+    first = state(world)
+    stir(world)
+    world.run(DT)
+    before = world.brick.get_velocities()
+    for count in (1, 2):
+        world.brick.set_linear_velocities(world.tensor([[math.nan, 0.0, 0.0]]), indices=[1])
+        world.run(DT)
+        assert world.engine.problems() == {"diverged": count}
+        for name, values in state(world).items():
+            assert torch.equal(values[1], first[name][1]), name
+    world.close(world.brick.get_velocities()[[0, 2], :2], before[[0, 2], :2], tol=1e-6)
+
+
 def test_no_problems_so_far(world: Any) -> None:
     """The tests above ran within all buffers, and no world diverged."""
     assert world.engine.problems() == {}

@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import mujoco
@@ -16,6 +17,7 @@ __all__ = ["BatchExecutor"]
 
 _STAGE_NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
 _STAGE_VELOCITY = int(mujoco.mjtStage.mjSTAGE_VEL)
+_DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL) + 1)
 _SET_CONST_INPUTS = frozenset(mujoco.MjModel._setconst_inputs)  # type: ignore[attr-defined]
 
 
@@ -30,6 +32,9 @@ class BatchExecutor:
     The batch shares one ``MjData`` per thread among its worlds, the faster mode, in which a field that a call does not
     compute holds another world's values. Force fields are therefore copied out after each step.
 
+    A world whose state or controls are no longer finite (or beyond 1e10) is restored to its initial state at the end of
+    the step and counted, in place of MuJoCo's own reset to the model's reference state.
+
     Args:
         model: the compiled model.
         num_envs: number of worlds.
@@ -43,6 +48,8 @@ class BatchExecutor:
         self._batch = Batch(model, num_envs, num_threads or available_cores())
         self._state = torch.from_numpy(self._batch.state)
         self._initial = self._state.clone()
+        self._bad_worlds = self._batch.warning[:, _DIVERGED, 1]  # columns: last argument, number
+        self._diverged = 0
         self._fields: dict[str, torch.Tensor] = {}
         self._forces: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self._model_fields: dict[str, torch.Tensor] = {}
@@ -91,13 +98,25 @@ class BatchExecutor:
 
     def step(self, n: int, *, refresh: bool) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
+        with _silence():
+            self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
         for copy, live in self._forces.values():
             copy.copy_(live)
+        if self._bad_worlds.any():
+            self._restore_diverged(refresh)
+
+    def _restore_diverged(self, refresh: bool) -> None:
+        worlds = np.flatnonzero(self._bad_worlds.any(axis=1))
+        self._bad_worlds[worlds] = 0
+        self._diverged += len(worlds)
+        self.reset(torch.from_numpy(worlds))
+        if refresh:
+            self.refresh(torch.from_numpy(worlds))
 
     def refresh(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        self._batch.forward(_ids(env_ids), stage=_STAGE_VELOCITY)
+        with _silence():
+            self._batch.forward(_ids(env_ids), stage=_STAGE_VELOCITY)
 
     def save_initial_state(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -122,10 +141,15 @@ class BatchExecutor:
                 copy[env_ids] = 0.0
 
     def problems(self) -> dict[str, int]:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        counts = self._batch.warning[:, :, 1].sum(axis=0)  # columns: last argument, number
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`.
+
+        ``diverged`` counts how often a world was restored because its state or controls were no longer finite; the
+        other names are those of MuJoCo's warnings.
+        """
+        counts = self._batch.warning[:, :, 1].sum(axis=0)
         names = (name.removeprefix("mjWARN_").lower() for name in mujoco.mjtWarning.__members__ if "mjWARN" in name)
-        return {name: int(count) for name, count in zip(names, counts, strict=False) if count}
+        problems = {name: int(count) for name, count in zip(names, counts, strict=False) if count}
+        return problems | ({"diverged": self._diverged} if self._diverged else {})
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -134,6 +158,7 @@ class BatchExecutor:
             "initial": self._initial.clone(),
             "model": {name: values.clone() for name, values in self._model_fields.items()},
             "forces": {name: copy.clone() for name, (copy, _) in self._forces.items()},
+            "diverged": self._diverged,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -145,12 +170,24 @@ class BatchExecutor:
         self.model_changed(state["model"])
         for name, values in state["forces"].items():
             self.field(name).copy_(values)
+        self._diverged = state["diverged"]
 
     def close(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         self._fields.clear()
         self._forces.clear()
         self._model_fields.clear()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep MuJoCo's warnings, which are counted, off the console and from a log file in the working directory."""
+    handler = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda _: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(handler)
 
 
 def _tensor_of(array: np.ndarray) -> torch.Tensor:

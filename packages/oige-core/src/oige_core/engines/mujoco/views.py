@@ -507,6 +507,7 @@ class MujocoArticulationView(_View):
         self._engine.set_initial_joint_state(self._q, self._d, positions, velocities)
         if positions is not None:
             self._initial_targets[0] = positions
+            self._update_initial_ctrl()
 
     # Drives
 
@@ -574,6 +575,7 @@ class MujocoArticulationView(_View):
             bias[:, self._u, column] = -gains.to(bias.dtype)
         self._engine.model_changed(["actuator_biasprm"], worlds)
         self._update_ctrl()
+        self._update_initial_ctrl()
 
     def switch_control_mode(
         self, mode: Literal["position", "velocity", "effort"], joint_indices: Indices = None
@@ -609,7 +611,6 @@ class MujocoArticulationView(_View):
         if self._driven:
             rows = slice(None) if env_ids is None else env_ids
             self._targets[:, rows] = self._initial_targets[:, rows]
-            self._update_ctrl(env_ids)
         if self._root_moved:
             model, root = self._engine.compiled.model, self._body_ids[0]
             initial = {name: torch.as_tensor(getattr(model, name)[root]) for name in ("body_pos", "body_quat")}
@@ -638,6 +639,12 @@ class MujocoArticulationView(_View):
         position, velocity, effort = self._targets[:, rows]
         values = effort + self._gains[0][rows] * position + self._gains[1][rows] * velocity
         self._write(self._ctrl, self._u, values, worlds)
+
+    def _update_initial_ctrl(self) -> None:
+        """Let a reset restore the ``ctrl`` of the initial targets under the present gains."""
+        position, velocity, effort = self._initial_targets
+        values = effort + self._gains[0] * position + self._gains[1] * velocity
+        self._write(self._engine.executor.initial_field("ctrl"), self._u, values, None)
 
     # Joint properties
 

@@ -1,0 +1,83 @@
+"""Rotations against numbers worked out by hand and against each other."""
+
+import math
+
+import pytest
+import torch
+from oige_core.math import (
+    quat_apply,
+    quat_apply_inverse,
+    quat_conjugate,
+    quat_from_angle_axis,
+    quat_mul,
+    quat_to_matrix,
+)
+
+H = math.sqrt(0.5)
+QUARTER_X, QUARTER_Z = torch.tensor([H, H, 0.0, 0.0]), torch.tensor([H, 0.0, 0.0, H])
+X, Y, Z = torch.eye(3)
+
+
+def random_quaternions(*shape: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(*shape, 4, generator=generator, dtype=torch.float64)
+    return torch.nn.functional.normalize(values, dim=-1)
+
+
+def test_quarter_turns() -> None:
+    """A quarter about z takes x to y, y to −x; a quarter about x takes y to z."""
+    for vector, expected in ((X, Y), (Y, -X), (Z, Z)):
+        torch.testing.assert_close(quat_apply(QUARTER_Z, vector), expected)
+        torch.testing.assert_close(quat_apply_inverse(QUARTER_Z, expected), vector)
+    torch.testing.assert_close(quat_apply(QUARTER_X, Y), Z)
+
+
+def test_product_turns_by_the_second_first() -> None:
+    """x, turned about z, is y; that, turned about x, is z. The other way round x stays, and then is y."""
+    torch.testing.assert_close(quat_apply(quat_mul(QUARTER_X, QUARTER_Z), X), Z)
+    torch.testing.assert_close(quat_apply(quat_mul(QUARTER_Z, QUARTER_X), X), Y)
+    torch.testing.assert_close(quat_mul(QUARTER_X, QUARTER_Z), torch.tensor([0.5, 0.5, -0.5, 0.5]))
+
+
+def test_angle_and_axis() -> None:
+    """cos and sin of half the angle; 60° about y takes z to (sin 60°, 0, cos 60°)."""
+    angle = torch.tensor([0.0, math.pi / 3, -math.pi / 2])
+    axis = torch.stack([X, Y, Z])
+    expected = torch.tensor([[1.0, 0, 0, 0], [math.sqrt(0.75), 0, 0.5, 0], [H, 0, 0, -H]])
+    quaternions = quat_from_angle_axis(angle, axis)
+    torch.testing.assert_close(quaternions, expected)
+    torch.testing.assert_close(quat_apply(quaternions[1], Z), torch.tensor([math.sqrt(0.75), 0.0, 0.5]))
+
+
+def test_matrix() -> None:
+    torch.testing.assert_close(quat_to_matrix(QUARTER_Z), torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]))
+    q = random_quaternions(5, 3)
+    v = torch.randn(5, 3, 3, dtype=torch.float64)
+    matrices = quat_to_matrix(q)
+    assert matrices.shape == (5, 3, 3, 3)
+    torch.testing.assert_close((matrices @ v.unsqueeze(-1)).squeeze(-1), quat_apply(q, v))
+    torch.testing.assert_close(torch.linalg.det(matrices), torch.ones(5, 3, dtype=torch.float64))
+
+
+def test_conjugate_is_the_inverse() -> None:
+    q = random_quaternions(7)
+    identity = torch.tensor([1.0, 0, 0, 0], dtype=torch.float64).expand(7, 4)
+    torch.testing.assert_close(quat_mul(q, quat_conjugate(q)), identity)
+    v = torch.randn(7, 3, dtype=torch.float64)
+    torch.testing.assert_close(quat_apply_inverse(q, v), quat_apply(quat_conjugate(q), v))
+    torch.testing.assert_close(quat_apply_inverse(q, quat_apply(q, v)), v)
+
+
+def test_composition_agrees_with_application() -> None:
+    a, b = random_quaternions(2, 6)
+    v = torch.randn(6, 3, dtype=torch.float64)
+    torch.testing.assert_close(quat_apply(quat_mul(a, b), v), quat_apply(a, quat_apply(b, v)))
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 3)])
+def test_one_rotation_for_many_vectors(shape: tuple[int, ...]) -> None:
+    """A quaternion is broadcast over the vectors."""
+    vectors = torch.randn(*shape, 3)
+    expected = vectors @ quat_to_matrix(QUARTER_X).T
+    torch.testing.assert_close(quat_apply(QUARTER_X, vectors), expected)
+    torch.testing.assert_close(quat_apply_inverse(QUARTER_X, expected), vectors)
