@@ -137,7 +137,7 @@ def build_agent(session: Session, env: Any, observer: Any, *, train_dir: Path | 
     """
     config = session.run.config
     params = rl_games_params(config.train.params)
-    adapter = RlGamesEnv(env, config.rl_device)
+    adapter = RlGamesEnv(env, config.rl_device, stagger=config.train.params.config.stagger_episodes)
     params["config"] |= {
         "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
         "features": {"observer": observer},

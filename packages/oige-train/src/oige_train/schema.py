@@ -144,6 +144,8 @@ class AlgoConfig:
         save_frequency: epochs between periodic checkpoints; 0: none.
         score_to_win: mean episode reward at which training ends early.
         games_to_track: episodes over which the mean episode reward is taken.
+        stagger_episodes: let the worlds' first episodes end at random steps, so that every batch shows all phases of
+            an episode and the mean episode reward is at no time that of one phase.
         torch_compile: must stay False: compiling takes longer than these networks gain.
     """
 
@@ -166,6 +168,7 @@ class AlgoConfig:
     save_frequency: int = 0
     score_to_win: float = math.inf
     games_to_track: int = 100
+    stagger_episodes: bool = False
     weight_decay: float = 0.0
     print_stats: bool = True
     player: PlayerConfig = field(default_factory=PlayerConfig)

@@ -50,6 +50,7 @@ class VecEnv(gym.vector.VectorEnv):
         self.num_envs = task.num_envs
         self.num_states = task.spec.num_states
         self.device = device or task.device
+        self._moves = self.device != task.device
         cfg = task.cfg
         limit = np.float32(cfg.clipObservations)
         self.single_observation_space = gym.spaces.Box(-limit, limit, task.spec.observation_shape, np.float32)
@@ -76,7 +77,9 @@ class VecEnv(gym.vector.VectorEnv):
 
         Args:
             seed: restarts the task's random stream; None goes on with it.
-            options: ``{"reset_mask": (N,) bool}`` resets those worlds alone.
+            options: ``{"reset_mask": (N,) bool}`` resets those worlds alone. ``{"stagger": True}`` lets the first
+                episodes end at random steps, evenly spread over an episode's length, instead of all in the same step:
+                a learner then always sees all phases of an episode.
 
         Returns:
             Observations ``(N, …)`` and the information of :meth:`step`.
@@ -90,9 +93,13 @@ class VecEnv(gym.vector.VectorEnv):
         else:
             env_ids = torch.as_tensor(mask, dtype=torch.bool, device=task.device).nonzero().squeeze(-1)
         self._reset_worlds(env_ids)
+        if (options or {}).get("stagger"):
+            task.progress_buf[env_ids] = torch.randint(
+                task.max_episode_length, env_ids.shape, generator=task.generator, device=task.device
+            )
         self._ended[env_ids] = False
         self._needs_reset = False
-        return self._observe().to(self.device), self._states({})
+        return self._out(self._observe()), self._states({})
 
     def step(
         self, actions: torch.Tensor
@@ -137,13 +144,13 @@ class VecEnv(gym.vector.VectorEnv):
                 observations = self._observe()
         self._ended = ended
         if self._same_step:
-            info["final_obs"] = final_observations.to(self.device)
-            info["_final_obs"] = ended.to(self.device)
+            info["final_obs"] = self._out(final_observations)
+            info["_final_obs"] = self._out(ended)
         return (
-            observations.to(self.device),
-            task.rew_buf.to(self.device),
-            task.terminated_buf.to(self.device),
-            task.truncated_buf.to(self.device),
+            self._out(observations),
+            self._out(task.rew_buf),
+            self._out(task.terminated_buf),
+            self._out(task.truncated_buf),
             self._states(info),
         )
 
@@ -170,6 +177,10 @@ class VecEnv(gym.vector.VectorEnv):
     def _reset_worlds(self, env_ids: torch.Tensor) -> None:
         self.task.reset_idx(env_ids)
 
+    def _out(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Move a tensor to where the user wants it; the call costs even where nothing moves."""
+        return tensor.to(self.device) if self._moves else tensor
+
     def _observe(self) -> torch.Tensor:
         if self.num_states:
             self.task.get_states()
@@ -183,5 +194,5 @@ class VecEnv(gym.vector.VectorEnv):
     def _states(self, info: dict[str, Any]) -> dict[str, Any]:
         if self.num_states:
             states = self.task.states_buf.clamp(-self._clip_observations, self._clip_observations)
-            info["states"] = states.to(self.device)
+            info["states"] = self._out(states)
         return info

@@ -71,7 +71,9 @@ class RLTask(ABC, Generic[EnvConfigT]):
         self.generator = torch.Generator(device)
         self.seed(config.seed)
         self._term_names: list[str] = []
-        self._sums = torch.zeros(1, n, device=device)  # of the running episodes: reward, then its terms
+        self._terms: tuple[torch.Tensor, ...] = ()
+        self._ones = torch.ones(n, device=device)
+        self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
         self.post_reset()
 
     # For tasks to define
@@ -114,6 +116,7 @@ class RLTask(ABC, Generic[EnvConfigT]):
         """
         self.engine.reset(env_ids)
         self.progress_buf[env_ids] = 0
+        self._sums[:, env_ids] = 0.0
 
     # For tasks to use
 
@@ -129,10 +132,12 @@ class RLTask(ABC, Generic[EnvConfigT]):
         """
         if not self._term_names:
             self._term_names = list(terms)
-            self._sums = torch.zeros(1 + len(terms), self.num_envs, device=self.device)
-        values = torch.stack(tuple(terms.values()))
-        self._sums[1:] += values
-        return values.sum(dim=0)
+            self._sums = torch.zeros(2 + len(terms), self.num_envs, device=self.device)
+        self._terms = tuple(terms.values())
+        total = self._terms[0]
+        for term in self._terms[1:]:
+            total = total + term
+        return total
 
     # For environments
 
@@ -150,10 +155,10 @@ class RLTask(ABC, Generic[EnvConfigT]):
         self.truncated_buf = (self.progress_buf >= self.max_episode_length) & ~self.terminated_buf
         self.calculate_metrics()
         self.get_extras()
-        self._sums[0] += self.rew_buf
+        self._sums += torch.stack((self.rew_buf, self._ones, *self._terms))
 
     def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return means over the episodes that ended in these worlds, and start counting anew.
+        """Return means over the episodes that ended in these worlds; :meth:`reset_idx` starts counting anew.
 
         Args:
             env_ids: ``(n,)`` int64 indices, at least one.
@@ -161,10 +166,9 @@ class RLTask(ABC, Generic[EnvConfigT]):
         Returns:
             0-d tensors: ``return``, ``length`` in control steps, and ``reward/<term>`` for each reward term.
         """
-        means = self._sums[:, env_ids].mean(dim=1).unbind()
-        self._sums[:, env_ids] = 0.0
-        statistics = {"return": means[0], "length": self.progress_buf[env_ids].float().mean()}
-        return statistics | {f"reward/{name}": mean for name, mean in zip(self._term_names, means[1:], strict=True)}
+        means = self._sums[:, env_ids].mean(dim=1)
+        names = ("return", "length", *(f"reward/{name}" for name in self._term_names))
+        return dict(zip(names, means.unbind(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """Return every tensor attribute and the random stream."""

@@ -14,11 +14,13 @@ class RlGamesEnv:
     Args:
         env: the vector environment.
         device: device of the learner; tensors are moved there and back.
+        stagger: let the first episodes end at random steps instead of all at once.
     """
 
-    def __init__(self, env: Any, device: str) -> None:
+    def __init__(self, env: Any, device: str, *, stagger: bool = False) -> None:
         self.env = env
         self.device = torch.device(device)
+        self._options = {"stagger": True} if stagger else None
         self._moves = self.device != torch.device(env.device)
 
     def _dict(self, observations: torch.Tensor, info: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -32,7 +34,7 @@ class RlGamesEnv:
 
     def reset(self) -> dict[str, torch.Tensor]:
         """Reset every world; returns ``obs`` [N, observations] and, for asymmetric critics, ``states`` [N, states]."""
-        return self._dict(*self.env.reset())
+        return self._dict(*self.env.reset(options=self._options))
 
     def step(self, actions: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, dict[str, Any]]:
         """Step every world.
