@@ -1,0 +1,197 @@
+"""Make the pictures of the README: a trained policy that plays a task in a few worlds, side by side.
+
+    uv run python tools/picture.py task=Cartpole checkpoint=<file> [key=value …] [--out docs/images/cartpole.png]
+
+Writes a still to ``--out`` and an animation next to it, as WebP. The policy acts deterministically. Frames are ray
+traced on the CPU by MuJoCo Warp, so no GL library is needed; compiling the ray tracer takes a while the first time.
+"""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import mujoco_warp as mjw
+import numpy as np
+import torch
+import warp as wp
+from oige_core import make_env
+from oige_train.checkpoint import load_checkpoint
+from oige_train.config import Run, finish, run_hydra
+from oige_train.learner.environment import RlGamesEnv
+from oige_train.play import Policy
+from oige_train.runner import prepare
+from PIL import Image
+
+COLUMNS, ROWS = 3, 2
+WORLDS = COLUMNS * ROWS
+TILE = (300, 180)  # width, height
+GAP = 4
+SAMPLES = 4  # per pixel and axis; a pole is thinner than a pixel at one
+
+BACKGROUND = (0.93, 0.95, 0.98)
+HIDDEN_GROUP = 3  # of geoms; not drawn
+
+LOOK_AT = np.array([0.0, 0.0, 2.4])  # m
+CAMERA = np.array([6.0, 0.8, 3.0])  # m; on the side of the cart where the pole hangs
+FOV = 16.5  # degrees, vertical
+
+
+def play(run: Run, steps: int, every: int) -> tuple[mujoco.MjModel, np.ndarray]:
+    """Return the simulated model and ``qpos`` (frames, worlds, nq) of every ``every``-th step from the reset on."""
+    prepare(run)
+    env = make_env(run.config)
+    adapter = RlGamesEnv(env, run.config.rl_device)
+    policy = Policy(run, adapter.get_env_info(), run.config.rl_device, env.num_envs)
+    assert run.checkpoint is not None
+    policy.load(load_checkpoint(run.checkpoint, run.config.rl_device))
+    engine: Any = env.task.engine
+    frames = []
+    observations = adapter.reset()["obs"]
+    for step in range(steps):
+        if step % every == 0:
+            frames.append(engine.executor.field("qpos").cpu().numpy().copy())
+        out, _, done, _ = adapter.step(policy.act(observations, deterministic=True))
+        observations = out["obs"]
+        policy.forget(done)
+    model = engine.compiled.model
+    env.close()
+    return model, np.stack(frames)
+
+
+def stage(model: mujoco.MjModel) -> mujoco.MjModel:
+    """Return a model of the same geoms, in the same order, with a camera and lights.
+
+    A compiled model takes no camera; where the geoms are is written into the data of this one instead.
+    """
+    spec = mujoco.MjSpec()
+    back = CAMERA - LOOK_AT
+    back /= np.linalg.norm(back)
+    right = np.cross([0.0, 0.0, 1.0], back)
+    right /= np.linalg.norm(right)
+    orientation = np.empty(4)
+    mujoco.mju_mat2Quat(orientation, np.stack([right, np.cross(back, right), back], axis=1).ravel())
+    spec.worldbody.add_camera(name="picture", pos=CAMERA, quat=orientation, fovy=FOV)
+    spec.worldbody.add_light(
+        pos=[4.0, -2.0, 8.0],
+        dir=[-0.5, 0.25, -0.8],
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        diffuse=[0.45, 0.45, 0.45],
+        specular=[0.1, 0.1, 0.1],
+        castshadow=True,
+    )
+    spec.visual.headlight.ambient = [0.45, 0.45, 0.45]
+    spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
+    spec.visual.headlight.specular = [0.05, 0.05, 0.05]
+    for geom in range(model.ngeom):
+        kind = mujoco.mjtGeom(int(model.geom_type[geom]))
+        if kind in (mujoco.mjtGeom.mjGEOM_MESH, mujoco.mjtGeom.mjGEOM_HFIELD):
+            sys.exit(f"geom {geom}: {kind.name} is not drawn; only primitive shapes are.")
+        drawn = spec.worldbody.add_body().add_geom(
+            type=kind, size=model.geom_size[geom], rgba=model.geom_rgba[geom], mass=1.0
+        )
+        if kind == mujoco.mjtGeom.mjGEOM_PLANE:  # its horizon would cut through the pole
+            drawn.group = HIDDEN_GROUP
+    return spec.compile()
+
+
+class Renderer:
+    """Renders all worlds of one moment.
+
+    Args:
+        model: the simulated model.
+    """
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self._simulated = model
+        self._pose = mujoco.MjData(model)
+        staged = stage(model)
+        data = mujoco.MjData(staged)
+        mujoco.mj_forward(staged, data)
+        self._model = mjw.put_model(staged)
+        self._data = mjw.put_data(staged, data, nworld=WORLDS)
+        self._context = mjw.create_render_context(
+            staged,
+            nworld=WORLDS,
+            cam_res=TILE,
+            render_rgb=True,
+            use_shadows=True,
+            samples_per_pixel=SAMPLES,
+            background_color=(*BACKGROUND, 1.0),
+        )
+        self._rgb: Any = wp.zeros((WORLDS, TILE[1], TILE[0]), dtype=wp.vec3)
+
+    def render(self, qpos: np.ndarray) -> Image.Image:
+        """Return the grid of the worlds at ``qpos`` (worlds, nq)."""
+        geoms = self._simulated.ngeom
+        positions = np.empty((WORLDS, geoms, 3), np.float32)
+        rotations = np.empty((WORLDS, geoms, 3, 3), np.float32)
+        for world in range(WORLDS):
+            self._pose.qpos[:] = qpos[world]
+            mujoco.mj_kinematics(self._simulated, self._pose)
+            positions[world] = self._pose.geom_xpos
+            rotations[world] = self._pose.geom_xmat.reshape(-1, 3, 3)
+        self._data.geom_xpos.assign(positions)
+        self._data.geom_xmat.assign(rotations)
+        mjw.refit_bvh(self._model, self._data, self._context)
+        mjw.render(self._model, self._data, self._context)
+        mjw.get_rgb(self._context, 0, self._rgb)
+        tiles = np.rint(self._rgb.numpy() * 255.0).astype(np.uint8)
+        width, height = TILE
+        grid = Image.new("RGB", (COLUMNS * (width + GAP) - GAP, ROWS * (height + GAP) - GAP), "white")
+        for world, tile in enumerate(tiles):
+            row, column = divmod(world, COLUMNS)
+            grid.paste(Image.fromarray(tile), (column * (width + GAP), row * (height + GAP)))
+        return grid
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("docs/images/cartpole.png"), help="the still")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of the animation")
+    parser.add_argument("--fps", type=float, default=20.0, help="frames per second of the animation")
+    parser.add_argument("--still", type=float, default=0.1, help="moment of the still, in seconds")
+    parser.add_argument("--still-only", action="store_true", help="make no animation")
+    options, words = parser.parse_known_args()
+    if not any(word.startswith("checkpoint=") for word in words):
+        parser.error("a policy is needed; add checkpoint=<file>")
+
+    runs: list[Run] = []
+    fixed = ["test=True", f"num_envs={WORLDS}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+    run_hydra([*words, *fixed], lambda cfg, overridden: runs.append(finish(cfg, overridden)))
+    run = runs[0]
+
+    task = run.config.task
+    control_dt = task.sim.dt * task.env.controlFrequencyInv
+    every = max(1, round(1.0 / (options.fps * control_dt)))
+    with torch.no_grad():
+        model, frames = play(run, math.ceil(options.seconds / control_dt), every)
+
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with wp.ScopedDevice("cpu"):
+        renderer = Renderer(model)
+        chosen = min(len(frames) - 1, round(options.still / (every * control_dt)))
+        save(renderer.render(frames[chosen]), options.out, optimize=True)
+        if not options.still_only:
+            images = [renderer.render(qpos) for qpos in frames]
+            save(
+                images[0],
+                options.out.with_suffix(".webp"),
+                save_all=True,
+                append_images=images[1:],
+                duration=round(1000 * every * control_dt),
+                loop=0,
+                quality=70,
+                method=6,
+            )
+
+
+def save(image: Image.Image, file: Path, **options: Any) -> None:
+    image.save(file, **options)
+    print(f"{file}: {file.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
