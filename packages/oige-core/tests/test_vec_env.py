@@ -1,0 +1,215 @@
+"""The life cycle of tasks and environments, on a block that slides without friction: every number is known."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.envs import VecEnv
+from oige_core.errors import OigeError
+from oige_core.registry import TaskSpec
+from oige_core.scene import ArticulationAsset
+from oige_core.tasks import RLTask
+
+DT, MASS = 0.01, 2.0
+RAIL = """<mujoco><worldbody><body name="block"><joint name="slide" type="slide" axis="1 0 0"/>
+<geom type="box" size=".1 .1 .1" mass="2" contype="0" conaffinity="0"/></body></worldbody></mujoco>"""
+
+
+@dataclass(kw_only=True)
+class BlockConfig(EnvConfig):
+    """The block's section."""
+
+    edge: float = 1.0
+
+
+class BlockTask(RLTask[BlockConfig]):
+    """Observation: position and velocity. Reward: 1 + position. Ends beyond the edge."""
+
+    def set_up_scene(self, scene):
+        self.blocks = scene.add_articulation("block", ArticulationAsset(mjcf=RAIL, usd=""))
+
+    def reset_idx(self, env_ids):
+        super().reset_idx(env_ids)
+        self.blocks.set_joint_positions(self.uniform(-0.5, 0.5, len(env_ids), 1), indices=env_ids)
+
+    def pre_physics_step(self, actions):
+        self.actions = actions
+        self.blocks.set_joint_efforts(actions)
+
+    def get_observations(self):
+        self.obs_buf = torch.cat((self.blocks.get_joint_positions(), self.blocks.get_joint_velocities()), dim=-1)
+        return self.obs_buf
+
+    def get_states(self):
+        self.states_buf = 10 * self.obs_buf[:, :1]
+        return self.states_buf
+
+    def calculate_metrics(self):
+        ones = torch.ones(self.num_envs)
+        self.rew_buf = self.sum_reward_terms({"alive": ones, "position": self.obs_buf[:, 0]})
+
+    def is_done(self):
+        self.terminated_buf = self.obs_buf[:, 0] > self.cfg.edge
+
+
+def make(num_envs=3, num_states=0, num_threads=1, **env):
+    values = {"numEnvs": num_envs, "envSpacing": 1.0, "episodeLength": 1000, "controlFrequencyInv": 3} | env
+    task = TaskConfig(name="Block", env=BlockConfig(**values), sim=SimConfig(dt=DT, gravity=[0.0, 0.0, 0.0]))
+    spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1, num_states=num_states)
+    return VecEnv(BlockTask(RunConfig(task=task, seed=1), spec, MujocoEngine(num_envs, num_threads=num_threads)))
+
+
+def place(env, positions, velocity=0.0):
+    env.task.blocks.set_joint_positions(torch.tensor(positions)[:, None])
+    env.task.blocks.set_joint_velocities(torch.full((env.num_envs, 1), velocity))
+
+
+def test_decimation_and_action_clipping_move_the_block_as_newton_says():
+    env = make(clipActions=2.0)
+    env.reset()
+    place(env, [0.0, 0.0, 0.0])
+    observations, *_ = env.step(torch.tensor([[1.0], [-5.0], [0.0]]))
+    for row, force in zip(observations, (1.0, -2.0, 0.0), strict=True):
+        acceleration = force / MASS
+        assert row[1].item() == pytest.approx(3 * DT * acceleration, rel=1e-5)
+        assert row[0].item() == pytest.approx(6 * DT**2 * acceleration, rel=1e-5)  # semi-implicit: 1 + 2 + 3
+
+
+def test_observations_are_clipped_and_hooks_come_before_clipping():
+    env = make(clipObservations=0.2, clipActions=1.0)
+    env.action_hooks.append(lambda actions: actions + 10.0)
+    env.observation_hooks.append(lambda observations: observations * 100.0)
+    env.reset()
+    place(env, [0.001, 0.0, -0.001])
+    observations, *_ = env.step(torch.zeros(3, 1))
+    assert env.task.actions.tolist() == [[1.0]] * 3
+    assert observations.abs().max().item() == pytest.approx(0.2)
+    assert observations[2, 0].item() == pytest.approx(100 * (-0.001 + 6 * DT**2 / MASS), rel=1e-3)
+
+
+def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode():
+    env = make()
+    assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+    env.reset()
+    place(env, [0.0, 1.5, 0.2])
+    observations, rewards, terminated, truncated, info = env.step(torch.zeros(3, 1))
+    assert terminated.tolist() == [False, True, False]
+    assert not truncated.any()
+    assert info["_final_obs"].tolist() == [False, True, False]
+    assert info["final_obs"][:, 0].tolist() == pytest.approx([0.0, 1.5, 0.2])
+    assert rewards.tolist() == pytest.approx([1.0, 2.5, 1.2])
+    assert abs(observations[1, 0].item()) <= 0.5
+    assert observations[[0, 2]].equal(info["final_obs"][[0, 2]])
+    assert env.task.progress_buf.tolist() == [1, 0, 1]
+
+
+def test_next_step_returns_the_last_observation_and_resets_one_step_later():
+    env = make(autoresetMode="next_step")
+    assert env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+    env.reset()
+    place(env, [0.0, 1.5, 0.2])
+    observations, _, terminated, _, info = env.step(torch.zeros(3, 1))
+    assert terminated.tolist() == [False, True, False]
+    assert observations[:, 0].tolist() == pytest.approx([0.0, 1.5, 0.2])
+    assert "final_obs" not in info
+    observations, _, terminated, _, _ = env.step(torch.zeros(3, 1))
+    assert not terminated.any()
+    assert abs(observations[1, 0].item()) <= 0.5
+    assert env.task.progress_buf.tolist() == [2, 1, 2]
+
+
+def test_truncation_at_the_episode_length_and_never_with_termination():
+    env = make(episodeLength=3)
+    env.reset()
+    for step in (1, 2, 3):
+        place(env, [0.0, 2.0 if step == 3 else 0.0, 0.0])
+        _, _, terminated, truncated, _ = env.step(torch.zeros(3, 1))
+        assert terminated.tolist() == [False, step == 3, False]
+        assert truncated.tolist() == [step == 3, False, step == 3]
+
+
+def test_episode_statistics_by_hand_and_cleared_by_a_reset_in_mid_episode():
+    env = make(episodeLength=2)
+    env.reset()
+    place(env, [0.3, 0.3, 0.3])
+    env.step(torch.zeros(3, 1))
+    env.reset()  # what was summed so far must not count
+    place(env, [0.1, 0.2, 0.3])
+    _, _, _, _, info = env.step(torch.zeros(3, 1))
+    assert "episode" not in info
+    _, _, _, _, info = env.step(torch.zeros(3, 1))
+    assert info["episode_count"] == 3
+    statistics = {name: value.item() for name, value in info["episode"].items()}
+    expected = {"return": 2.4, "length": 2.0, "reward/alive": 2.0, "reward/position": 0.4}
+    assert statistics == pytest.approx(expected, rel=1e-5)
+
+
+def test_states_of_an_asymmetric_critic_follow_the_reset():
+    env = make(num_states=1)
+    observations, info = env.reset()
+    torch.testing.assert_close(info["states"], 10 * observations[:, :1])
+    place(env, [1.5, 0.0, 0.0])
+    observations, _, _, _, info = env.step(torch.zeros(3, 1))
+    torch.testing.assert_close(info["states"], 10 * observations[:, :1])
+    assert abs(info["states"][0].item()) <= 5.0
+
+
+def test_a_seed_repeats_and_a_mask_resets_the_worlds_it_names():
+    env = make()
+    first, _ = env.reset(seed=4)
+    again, _ = env.reset(seed=4)
+    other, _ = env.reset()
+    assert first.equal(again)
+    assert not first.equal(other)
+    place(env, [0.9, 0.9, 0.9])
+    observations, _ = env.reset(options={"reset_mask": torch.tensor([False, True, False])})
+    assert observations[[0, 2], 0].tolist() == pytest.approx([0.9, 0.9])
+    assert abs(observations[1, 0].item()) <= 0.5
+
+
+def test_staggered_episodes_end_at_different_steps():
+    env = make(num_envs=200, episodeLength=50)
+    env.reset(options={"stagger": True})
+    ended = []
+    for _ in range(50):
+        place(env, [0.0] * 200)
+        ended.append(int(env.step(torch.zeros(200, 1))[3].sum()))
+    assert sum(ended) == 200
+    assert max(ended) < 20
+
+
+def test_misuse_is_an_error_and_returned_tensors_are_not_used_again():
+    env = make()
+    with pytest.raises(OigeError, match="call reset first"):
+        env.step(torch.zeros(3, 1))
+    env.reset()
+    with pytest.raises(OigeError, match=r"actions of shape \(3, 2\): expected \(3, 1\)"):
+        env.step(torch.zeros(3, 2))
+    place(env, [0.0, 1.5, 0.2])
+    results = env.step(torch.ones(3, 1))
+    kept = [result.clone() for result in results[:4]]
+    env.step(-torch.ones(3, 1))
+    for result, copy in zip(results[:4], kept, strict=True):
+        assert result.equal(copy)
+    assert env.observation_space.shape == (3, 2)
+    assert env.action_space.shape == (3, 1)
+    assert env.observation_space.contains(results[0].numpy())
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_a_saved_environment_goes_on_bit_by_bit_on_any_number_of_threads(num_threads):
+    env = make(num_envs=50, episodeLength=7, num_threads=1)
+    env.reset(seed=2)
+    actions = torch.rand(30, 50, 1, generator=torch.Generator().manual_seed(3)) * 100 - 50
+    for action in actions[:10]:
+        env.step(action)
+    saved = env.state_dict()
+    expected = [env.step(action) for action in actions[10:]]
+    other = make(num_envs=50, episodeLength=7, num_threads=num_threads)
+    other.load_state_dict(saved)
+    for action, step in zip(actions[10:], expected, strict=True):
+        for mine, theirs in zip(other.step(action)[:4], step[:4], strict=True):
+            assert mine.equal(theirs)
