@@ -182,9 +182,10 @@ class VecEnv(gym.vector.VectorEnv):
         return tensor.to(self.device) if self._moves else tensor
 
     def _observe(self) -> torch.Tensor:
+        observations = self.task.get_observations()
         if self.num_states:
             self.task.get_states()
-        return self._filtered(self.task.get_observations())
+        return self._filtered(observations)
 
     def _filtered(self, observations: torch.Tensor) -> torch.Tensor:
         for hook in self.observation_hooks:
