@@ -1,0 +1,160 @@
+"""Tasks of packages installed by hand, and what importing and listing them costs."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from oige_core.errors import ConfigError, OigeError
+from oige_core.registry import TaskSpec, UnknownTaskError, find_task, installed_tasks
+
+RECORD = """
+from oige_core.config import EnvConfig
+from oige_core.registry import TaskSpec
+
+BALL = TaskSpec(task="fractions:Fraction", env=EnvConfig, observation_shape=(4,), num_actions=1)
+"""
+
+YAML = """
+name: Ball
+env: {numEnvs: 8, envSpacing: 1.0, episodeLength: 10}
+"""
+
+Install = Callable[..., Path]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install a package that brings a task; other tests see the tasks of before."""
+
+    def install(package: str, task: str, module: str | None = None) -> Path:
+        root = tmp_path / package
+        code = root / package
+        (code / "cfg" / "task").mkdir(parents=True)
+        (code / "__init__.py").write_text(RECORD)
+        (code / "cfg" / "task" / f"{task}.yaml").write_text(YAML)
+        information = root / f"{package}-1.0.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (information / "entry_points.txt").write_text(f"[oige.tasks]\n{task} = {module or package}:BALL\n")
+        monkeypatch.syspath_prepend(str(root))
+        installed_tasks.cache_clear()
+        return root
+
+    yield install
+    monkeypatch.undo()
+    for name in ("balls_one", "balls_two"):
+        sys.modules.pop(name, None)
+    installed_tasks.cache_clear()
+
+
+def python(code: str, *paths: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_task_is_found_and_imported_late(install: Install) -> None:
+    root = install("balls_one", "TestBall")
+    task = find_task("TestBall")
+    assert "balls_one" not in sys.modules
+    assert (task.name, task.package, task.cfg) == ("TestBall", "balls_one", root / "balls_one" / "cfg")
+    spec = task.spec()
+    assert (spec.observation_shape, spec.num_actions, spec.num_states) == ((4,), 1, 0)
+    assert spec.load().__name__ == "Fraction"
+
+
+def test_tasks_are_sorted(install: Install) -> None:
+    install("balls_one", "ZBall")
+    install("balls_two", "ABall")
+    names = list(installed_tasks())
+    assert {"ABall", "ZBall"} <= set(names)
+    assert names == sorted(names)
+
+
+def test_an_unknown_task_offers_the_nearest(install: Install) -> None:
+    install("balls_one", "TestBall")
+    with pytest.raises(UnknownTaskError) as caught:
+        find_task("TestBal")
+    assert str(caught.value) == "task=TestBal: unknown task 'TestBal'. Did you mean TestBall?"
+    assert isinstance(caught.value, ConfigError)
+
+
+def test_two_packages_with_one_name(install: Install) -> None:
+    install("balls_one", "TestBall")
+    install("balls_two", "TestBall")
+    with pytest.raises(OigeError) as caught:
+        installed_tasks()
+    # The path of the package that was installed last comes first.
+    assert str(caught.value) == ("task 'TestBall' is brought by both balls_two and balls_one; uninstall one of them.")
+
+
+@pytest.mark.parametrize("module", ["not_there", "fractions"])  # a module that is no package has no cfg folder
+def test_an_entry_point_to_nothing(install: Install, module: str) -> None:
+    install("balls_one", "TestBall", module)
+    with pytest.raises(OigeError) as caught:
+        installed_tasks()
+    assert str(caught.value) == f"task 'TestBall' of balls_one: '{module}' cannot be imported."
+
+
+def test_warp_variants() -> None:
+    from oige_core.config import EnvConfig
+
+    spec = TaskSpec(task="fractions:Fraction", env=EnvConfig, observation_shape=(1,), num_actions=1)
+    with pytest.raises(OigeError) as caught:
+        spec.load(warp=True)
+    assert str(caught.value) == "warp=True: fractions:Fraction has no Warp variant; leave warp out."
+    spec = TaskSpec(task="none:None", warp_task="decimal:Decimal", env=EnvConfig, observation_shape=(1,), num_actions=1)
+    assert spec.load(warp=True).__name__ == "Decimal"
+
+
+def test_importing_listing_and_validating_import_neither_torch_nor_mujoco(install: Install) -> None:
+    root = install("balls_one", "TestBall")
+    code = """
+import sys
+import oige_core
+from oige_core.config import compose, validate
+from oige_core.devices import resolve_devices
+from oige_core.registry import find_task
+task = find_task("TestBall")
+config = validate(compose(task, {"num_threads": 2}), task.spec())
+resolve_devices(config)
+print(config.task.env.numEnvs, config.num_threads, [m for m in ("torch", "mujoco", "warp") if m in sys.modules])
+"""
+    assert python(code, root) == "8 2 []"
+
+
+def test_configurations_are_validated_where_torch_cannot_be_imported(install: Install) -> None:
+    root = install("balls_one", "TestBall")
+    code = """
+import sys
+sys.modules.update(torch=None, mujoco=None, warp=None)  # importing them raises ImportError
+from oige_core.config import compose, validate
+from oige_core.errors import ConfigError
+from oige_core.registry import find_task
+task = find_task("TestBall")
+try:
+    validate(compose(task, {"task.env.episodeLength": 0}), task.spec())
+except ConfigError as error:
+    print(error)
+"""
+    assert python(code, root) == "task.env.episodeLength=0: expected a number above 0."
+
+
+def test_gymnasium_knows_every_task(install: Install) -> None:
+    root = install("balls_one", "TestBall")
+    code = """
+import gymnasium as gym, oige_core
+ids = {id for id in gym.registry if id.startswith("oige/")}
+assert ids == {f"oige/{name}-v0" for name in oige_core.installed_tasks()}, ids
+print("oige/TestBall-v0" in ids)
+"""
+    assert python(code, root) == "True"
