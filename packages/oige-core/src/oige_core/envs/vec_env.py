@@ -83,7 +83,11 @@ class VecEnv(gym.vector.VectorEnv):
 
         Returns:
             Observations ``(N, …)`` and the information of :meth:`step`.
+
+        Raises:
+            OigeError: the mask has the wrong shape.
         """
+        super().reset(seed=seed)
         task = self.task
         if seed is not None:
             task.seed(seed)
@@ -91,7 +95,10 @@ class VecEnv(gym.vector.VectorEnv):
         if mask is None:
             env_ids = torch.arange(self.num_envs, device=task.device)
         else:
-            env_ids = torch.as_tensor(mask, dtype=torch.bool, device=task.device).nonzero().squeeze(-1)
+            mask = torch.as_tensor(mask, dtype=torch.bool, device=task.device)
+            if mask.shape != (self.num_envs,):
+                raise OigeError(f"reset_mask of shape {tuple(mask.shape)}: expected ({self.num_envs},).")
+            env_ids = mask.nonzero().squeeze(-1)
         self._reset_worlds(env_ids)
         if (options or {}).get("stagger"):
             task.progress_buf[env_ids] = torch.randint(

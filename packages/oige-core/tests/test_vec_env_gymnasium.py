@@ -1,0 +1,239 @@
+"""Further proofs for the vector environment: gymnasium's own checks, both autoreset modes, statistics, saved states."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import VectorWrapper
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.envs import VecEnv
+from oige_core.errors import OigeError
+from oige_core.registry import TaskSpec
+from oige_core.scene import ArticulationAsset, Scene
+from oige_core.tasks import RLTask
+
+DT, LENGTH = 0.01, 4  # s, control steps
+SLIDER = ArticulationAsset(
+    mjcf="""<mujoco><worldbody><body name="rail"><geom size=".01" mass="1"/><body name="block">
+      <joint name="slide" type="slide" axis="1 0 0"/><geom size=".1" mass="1" contype="0" conaffinity="0"/>
+    </body></body></worldbody></mujoco>""",
+    usd="none.usd",
+)
+Make = Callable[..., VecEnv]
+
+
+@dataclass(kw_only=True)
+class SliderConfig(EnvConfig):
+    start: float = 1.0
+    end: float = 1e6
+
+
+class SliderTask(RLTask[SliderConfig]):
+    """A block of 1 kg, 100 N at action 1; the critic also sees the control step of the episode."""
+
+    def set_up_scene(self, scene: Scene) -> None:
+        self.blocks = scene.add_articulation("slider", SLIDER)
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        super().reset_idx(env_ids)
+        positions = self.uniform(-self.cfg.start, self.cfg.start, len(env_ids), 1)
+        self.blocks.set_joint_positions(positions, indices=env_ids)
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        self.blocks.set_joint_efforts(actions * 100.0)
+
+    def get_observations(self) -> torch.Tensor:
+        self.obs_buf = torch.cat((self.blocks.get_joint_positions(), self.blocks.get_joint_velocities()), dim=-1)
+        return self.obs_buf
+
+    def get_states(self) -> torch.Tensor:
+        self.states_buf = torch.cat((self.obs_buf[:, :1], self.progress_buf[:, None]), dim=-1)
+        return self.states_buf
+
+    def calculate_metrics(self) -> None:
+        position, velocity = self.obs_buf.unbind(-1)
+        self.rew_buf = self.sum_reward_terms({"position": position, "velocity": 10.0 * velocity})
+
+    def is_done(self) -> None:
+        self.terminated_buf = self.obs_buf[:, 0].abs() > self.cfg.end
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    envs: list[VecEnv] = []
+
+    def make(num_envs: int = 2, num_states: int = 0, seed: int = 42, **env: Any) -> VecEnv:
+        values = {"numEnvs": num_envs, "envSpacing": 1.0, "episodeLength": LENGTH} | env
+        task = TaskConfig(name="Slider", env=SliderConfig(**values), sim=SimConfig(dt=DT))
+        spec = TaskSpec(task="n:n", env=SliderConfig, observation_shape=(2,), num_actions=1, num_states=num_states)
+        envs.append(VecEnv(SliderTask(RunConfig(task=task, seed=seed), spec, MujocoEngine(num_envs, num_threads=1))))
+        return envs[-1]
+
+    yield make
+    for env in envs:
+        env.close()
+
+
+def push(*actions: float) -> torch.Tensor:
+    return torch.tensor(actions)[:, None]
+
+
+def tensors_of(step: Any) -> list[torch.Tensor]:
+    *tensors, info = step
+    tensors += [value for value in info.values() if isinstance(value, torch.Tensor)]
+    return tensors + list(info.get("episode", {}).values())
+
+
+def trajectory(env: VecEnv, steps: int, seed: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    recorded = []
+    for _ in range(steps):
+        recorded += tensors_of(env.step(torch.rand(env.num_envs, 1, generator=generator) * 2 - 1))
+    return recorded
+
+
+def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    return len(first) == len(second) and all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_next_step_reset_between_cancels_the_pending_reset(make: Make) -> None:
+    env = make(episodeLength=1, autoresetMode="next_step")
+    env.reset(seed=0)
+    env.step(push(0.0, 0.0))
+    first, _ = env.reset()
+    assert torch.equal(first, env.step(push(0.0, 0.0))[0])
+
+
+def test_reset_mask_clears_the_statistics_of_its_worlds_alone(make: Make) -> None:
+    env = make(start=0.0)
+    env.reset()
+    for _ in range(LENGTH - 1):
+        env.step(push(1.0, 1.0))
+    env.reset(options={"reset_mask": np.array([True, False])})
+    _, _, _, truncated, info = env.step(push(0.0, 0.0))
+    assert truncated.tolist() == [False, True]
+    assert info["episode"]["return"].item() == pytest.approx(90.19)  # v = 1, 2, 3, 3; x = .01, .03, .06, .09
+    for _ in range(LENGTH - 1):
+        _, _, _, truncated, info = env.step(push(0.0, 0.0))
+    assert truncated.tolist() == [True, False]
+    statistics = {name: value.item() for name, value in info["episode"].items()}
+    assert statistics == {"return": 0.0, "length": LENGTH, "reward/position": 0.0, "reward/velocity": 0.0}
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_a_reset_mask_of_the_wrong_length(make: Make, length: int) -> None:
+    env = make()
+    env.reset()
+    with pytest.raises(OigeError, match="reset_mask"):
+        env.reset(options={"reset_mask": torch.zeros(length, dtype=torch.bool)})
+
+
+def test_states_show_the_new_episode(make: Make) -> None:
+    env = make(num_states=2, episodeLength=2)
+    for observations, info in (env.reset(), (env.step(push(1, 0)), env.step(push(1, 0)))[1][::4]):
+        torch.testing.assert_close(info["states"], torch.stack((observations[:, 0], torch.zeros(2)), dim=-1))
+
+
+@pytest.mark.parametrize("mode", ["same_step", "next_step"])
+def test_state_dict_continues_bitwise(make: Make, mode: str) -> None:
+    options = {"num_envs": 5, "end": 0.8, "num_states": 2, "autoresetMode": mode}
+    env = make(**options)
+    env.reset(seed=1)
+    trajectory(env, LENGTH, 0)
+    state = env.state_dict()
+    expected = trajectory(env, 20, 2)
+    for continued in (env, make(seed=9, **options), env):  # itself, one that was never reset, itself again
+        continued.load_state_dict(state)
+        assert same(expected, trajectory(continued, 20, 2))
+
+
+@pytest.mark.parametrize("mode", ["same_step", "next_step"])
+def test_returned_tensors_are_not_reused(make: Make, mode: str) -> None:
+    env = make(num_states=2, end=0.8, autoresetMode=mode)
+    observations, info = env.reset(seed=0)
+    kept = [observations, info["states"]]
+    copies = [tensor.clone() for tensor in kept]
+    for step in range(2 * LENGTH):
+        tensors = tensors_of(env.step(push(1.0, -1.0)))
+        kept += tensors
+        copies += [tensor.clone() for tensor in tensors]
+        if step == LENGTH:
+            env.reset()
+    assert same(kept, copies)
+
+
+def test_step_after_close(make: Make) -> None:
+    env = make()
+    env.reset()
+    env.close()
+    env.close()
+    assert env.closed
+    with pytest.raises(OigeError, match="closed"):
+        env.step(push(0.0, 0.0))
+
+
+class AsNumpy(VectorWrapper):
+    def reset(self, **kwargs: Any) -> Any:  # type: ignore[override]
+        observations, info = self.env.reset(**kwargs)
+        return observations.numpy(), info
+
+    def step(self, actions: Any) -> Any:
+        *tensors, info = self.env.step(torch.as_tensor(actions))
+        return *(tensor.numpy() for tensor in tensors), info
+
+
+def test_statistics_agree_with_those_of_gymnasium(make: Make) -> None:
+    env = make(num_envs=8, end=0.8, episodeLength=7)
+    recorder = RecordEpisodeStatistics(AsNumpy(env), buffer_length=1000, stats_key="recorded")
+    recorder.reset(seed=3)
+    recorder.action_space.seed(3)
+    returns, lengths, episodes = 0.0, 0.0, 0
+    for _ in range(60):
+        *_, info = recorder.step(recorder.action_space.sample())
+        if count := info.get("episode_count", 0):
+            episodes += count
+            returns += info["episode"]["return"].item() * count
+            lengths += info["episode"]["length"].item() * count
+    assert len(set(recorder.length_queue)) > 1  # some fail, some are truncated
+    assert episodes == recorder.episode_count > 60
+    assert lengths == pytest.approx(sum(recorder.length_queue))
+    assert returns == pytest.approx(sum(recorder.return_queue).item(), rel=1e-4)
+
+
+def test_reset_seeds_the_generator_of_gymnasium(make: Make) -> None:
+    env = make()
+    env.reset(seed=123)
+    assert env.np_random_seed == 123
+
+
+class OneWorld(gym.Env):
+    """The only world of an environment as a plain ``gymnasium.Env``, which gymnasium has checks for."""
+
+    def __init__(self, make: Make) -> None:
+        self.env = env = make(num_envs=1, clipObservations=5.0, num_states=2)
+        self.observation_space = env.single_observation_space
+        self.action_space = env.single_action_space
+        self.spec = EnvSpec("OneWorld-v0", entry_point=lambda: OneWorld(make))
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        observations, info = self.env.reset(seed=seed, options=options)
+        return observations[0].numpy(), {key: value.numpy() for key, value in info.items()}
+
+    def step(self, action: Any) -> Any:
+        *tensors, info = self.env.step(torch.as_tensor(action)[None])
+        observations, *others = (tensor[0] for tensor in tensors)
+        return observations.numpy(), *(x.item() for x in others), {key: value.numpy() for key, value in info.items()}
+
+
+@pytest.mark.filterwarnings("error")
+def test_gymnasiums_own_checks(make: Make) -> None:
+    check_env(OneWorld(make), skip_render_check=True)
