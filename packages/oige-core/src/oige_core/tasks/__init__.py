@@ -1,5 +1,6 @@
-"""The base classes of tasks."""
+"""The bases of tasks."""
 
 from oige_core.tasks.rl_task import RLTask
+from oige_core.tasks.task import Task
 
-__all__ = ["RLTask"]
+__all__ = ["RLTask", "Task"]
