@@ -156,8 +156,8 @@ class VecEnv(gym.vector.VectorEnv):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict` exactly."""
-        self.task.load_state_dict(state["task"])
         self.task.engine.load_state_dict(state["engine"])
+        self.task.load_state_dict(state["task"])
         self._needs_reset = state["needs_reset"]
 
     def close_extras(self, **kwargs: Any) -> None:

@@ -57,9 +57,6 @@ class RLTask(Task[EnvConfigT]):
     def is_done(self) -> None:
         """Set ``terminated_buf`` to a new tensor. Truncation at ``episodeLength`` is done by the base."""
 
-    def get_extras(self) -> None:
-        """Put what shall appear in ``info`` into ``extras``."""
-
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Start new episodes; a task calls this first, then randomises the worlds.
 

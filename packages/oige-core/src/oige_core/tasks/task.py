@@ -69,7 +69,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.progress_buf = torch.zeros(n, dtype=torch.int64, device=device)
         self.extras: dict[str, Any] = {}
         self.generator = torch.Generator(device)
-        self.seed(config.seed)
+        Task.seed(self, config.seed)
 
     # For tasks to define
 
@@ -80,14 +80,17 @@ class Task(ABC, Generic[EnvConfigT]):
     def post_reset(self) -> None:
         """Look up indices, limits and constants, once, when the worlds exist."""
 
+    def get_extras(self) -> None:
+        """Put what shall appear in ``info`` into ``extras``, at the end of a step."""
+
     # For environments
 
     @abstractmethod
     def step(self, actions: torch.Tensor) -> None:
         """Do one control step: physics, observations, endings, rewards, and the resets that are due.
 
-        Afterwards the buffers hold new tensors; ``extras`` has, when episodes ended, ``episode``, means over them, and
-        ``episode_count``, their number.
+        Afterwards the buffers hold the outcome, rewards and flags in new tensors. ``extras`` has, when episodes ended,
+        ``episode``, means over them, and ``episode_count``, their number.
 
         Args:
             actions: ``(N, num_actions)``, clamped.

@@ -895,6 +895,13 @@ class MujocoArticulationView(_View):
 
     # State beside the executor's
 
+    def drives(self) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+        """Return, live: targets ``(3, N, d)``, those of a reset, and gains, two of ``(N, d)``.
+
+        Targets are of position, velocity and effort; gains are stiffness and damping.
+        """
+        return self._targets, self._initial_targets, self._gains
+
     def state_dict(self) -> dict[str, Any]:
         """Return targets and gains."""
         return {
