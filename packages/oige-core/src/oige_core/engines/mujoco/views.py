@@ -567,9 +567,7 @@ class MujocoArticulationView(_View):
         for gains, values in zip(self._gains, (kps, kds), strict=True):
             if values is not None:
                 self._write(gains, columns, values, worlds)
-        if not self._driven:
-            self._driven = True
-            self._targets[2] = _float(self._ctrl[:, self._u], clone=False)
+        self._keep_targets()
         bias = self._engine.own_model_field("actuator_biasprm")
         for column, gains in enumerate(self._gains, start=1):
             bias[:, self._u, column] = -gains.to(bias.dtype)
@@ -632,6 +630,12 @@ class MujocoArticulationView(_View):
             raise OigeError(f"'{self.name}': its drives have no gains, so targets have no effect; set_gains first.")
         self._write(self._targets[kind], self._own_columns(joint_indices), values, worlds)
         self._update_ctrl(worlds)
+
+    def _keep_targets(self) -> None:
+        """Let ``_targets`` decide ``ctrl``, which without gains is the effort itself."""
+        if not self._driven:
+            self._driven = True
+            self._targets[2] = _float(self._ctrl[:, self._u], clone=False)
 
     def _update_ctrl(self, worlds: torch.Tensor | None = None) -> None:
         """Write ``effort + stiffness · position target + damping · velocity target``; the model has the other terms."""
@@ -898,8 +902,10 @@ class MujocoArticulationView(_View):
     def drives(self) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
         """Return, live: targets ``(3, N, d)``, those of a reset, and gains, two of ``(N, d)``.
 
-        Targets are of position, velocity and effort; gains are stiffness and damping.
+        Targets are of position, velocity and effort; gains are stiffness and damping. From now on the targets decide,
+        even where there are no gains.
         """
+        self._keep_targets()
         return self._targets, self._initial_targets, self._gains
 
     def state_dict(self) -> dict[str, Any]:
