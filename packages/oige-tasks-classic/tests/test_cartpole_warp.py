@@ -55,6 +55,8 @@ def test_resets_fill_their_ranges_evenly_and_no_more(executor: str) -> None:
     for column, bound in enumerate((1.0, 0.5, math.pi / 8, math.pi / 4)):
         values = observations[:, column] / bound
         assert values.abs().max() <= 1.0 + 1e-6
+        assert values.max() > 0.99
+        assert values.min() < -0.99
         share = torch.histc(values, bins=8, min=-1.0, max=1.0) / len(values)
         assert (share - 1 / 8).abs().max() < 0.04  # over five standard deviations
     correlations = torch.corrcoef(torch.cat((observations[:1024].T, observations[1024:].T)))
