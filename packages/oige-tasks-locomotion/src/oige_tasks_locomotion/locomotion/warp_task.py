@@ -44,14 +44,23 @@ class Weights:
     """Weights of the reward and scales of the observation; names are those of the configuration."""
 
     alive_reward_scale: float
-    upWeight: float  # noqa: N815
-    headingWeight: float  # noqa: N815
-    actionsCost: float  # noqa: N815
-    energyCost: float  # noqa: N815
-    deathCost: float  # noqa: N815
-    dofVelocityScale: float  # noqa: N815
-    angularVelocityScale: float  # noqa: N815
-    contactForceScale: float  # noqa: N815
+    upWeight: float
+    headingWeight: float
+    actionsCost: float
+    energyCost: float
+    dofVelocityScale: float
+    angularVelocityScale: float
+    contactForceScale: float
+
+
+_JOINT_CONSTANTS = (
+    *("lower_limits", "upper_limits", "default_positions", "position_scale", "position_offset"),
+    *("torque_scale", "gear_ratio"),
+)
+_WEIGHTS = (
+    *("alive_reward_scale", "upWeight", "headingWeight", "actionsCost", "energyCost"),
+    *("dofVelocityScale", "angularVelocityScale", "contactForceScale"),
+)
 
 
 class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
@@ -67,14 +76,15 @@ class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
         """Put the constants into structs, and make room for what changes from step to step."""
         super().post_reset()
         n = self.num_envs
-        self.robot, self.runner, self.weights = self.arrays(self.robots), Runner(), Weights()
-        for name in ("lower_limits", "upper_limits", "default_positions", "position_scale", "position_offset"):
+        self.robot = self.arrays(self.robots)
+        self.runner = Runner()
+        for name in _JOINT_CONSTANTS:
             setattr(self.runner, name, wp.from_torch(getattr(self, name).contiguous()))
-        for name in ("torque_scale", "gear_ratio", "initial_distance"):
-            setattr(self.runner, name, wp.from_torch(getattr(self, name)))
         self.runner.feet = wp.from_torch(self.foot_links.to(torch.int32))
         self.runner.target = wp.from_torch(self.target.expand(n, 2).contiguous(), dtype=wp.vec2)
-        for name in vars(Weights()):
+        self.runner.initial_distance = wp.from_torch(self.initial_distance)
+        self.weights = Weights()
+        for name in _WEIGHTS:
             setattr(self.weights, name, getattr(self.cfg, name))
         self.distance, self.last_distance = self.zeros(n), self.zeros(n)
 
