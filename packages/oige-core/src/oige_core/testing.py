@@ -46,8 +46,8 @@ def assert_variants_agree(
     """Assert that a Warp variant does as the task in each of many steps, whatever executors the two run on.
 
     Both start from one state, are given the same actions, and are put into one state again whenever worlds are reset,
-    since the two draw from different random streams. Compared are observations, last observations, rewards, flags and
-    statistics of episodes; the observations of worlds just reset are not.
+    since the two draw from different random streams. Compared are observations, those after resets included, last
+    observations, rewards, flags and statistics of episodes.
 
     Args:
         variant: the environment of the Warp variant.
@@ -100,7 +100,10 @@ def assert_variants_agree(
         else:
             check("observations", observations, expected[0], same)
             fresh = ~same
-        _copy_state(task, variant, fresh.nonzero().flatten())
+        if fresh.any():
+            _copy_state(task, variant, fresh.nonzero().flatten())
+            (ours, _), (theirs, _) = (env.reset(options={"reset_mask": torch.zeros(n)}) for env in (variant, task))
+            check("observations after a reset", ours, theirs)
     return terminated_count, truncated_count
 
 
