@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 from oige_core.scene import ArticulationAsset, Drive, Scene
 from oige_core.tasks import RLTask
+from oige_core.views import ArticulationView
 
 from oige_tasks_classic.cartpole import CartpoleConfig
 
-__all__ = ["CartpoleTask"]
+__all__ = ["FAILURE_REWARD", "MAX_POLE_ANGLE", "CartpoleTask", "add_cartpole"]
 
 CARTPOLE_ASSET = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "cartpole.xml",
@@ -30,9 +31,8 @@ class CartpoleTask(RLTask[CartpoleConfig]):
     """See the module."""
 
     def set_up_scene(self, scene: Scene) -> None:
-        """Add a ground plane and the cartpole, its rail 2 m above the ground."""
-        scene.add_ground_plane()
-        self.cartpoles = scene.add_articulation("Cartpole", CARTPOLE_ASSET, position=(0.0, 0.0, 2.0))
+        """Add a ground plane and the cartpole."""
+        self.cartpoles = add_cartpole(scene)
 
     def post_reset(self) -> None:
         """Look up the driven joint. The observation relies on the order cart, pole."""
@@ -67,6 +67,12 @@ class CartpoleTask(RLTask[CartpoleConfig]):
     def is_done(self) -> None:
         """End the episode when the cart leaves its range or the pole falls."""
         self.terminated_buf = has_failed(self.obs_buf, self.limits)
+
+
+def add_cartpole(scene: Scene) -> ArticulationView:
+    """Add a ground plane and the cartpole, its rail 2 m above the ground."""
+    scene.add_ground_plane()
+    return scene.add_articulation("Cartpole", CARTPOLE_ASSET, position=(0.0, 0.0, 2.0))
 
 
 def reward_terms(observations: torch.Tensor) -> dict[str, torch.Tensor]:

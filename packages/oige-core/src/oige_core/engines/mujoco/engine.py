@@ -1,7 +1,7 @@
 """The embedded engine: a scene compiled to one MuJoCo model, run by an executor, read through views."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -12,6 +12,9 @@ from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidVi
 from oige_core.errors import OigeError
 from oige_core.scene.scene import ArticulationElement, LinkSet, RigidElement, Scene
 from oige_core.views import Indices
+
+if TYPE_CHECKING:
+    from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
 
 __all__ = ["MujocoEngine"]
 
@@ -102,7 +105,15 @@ class MujocoEngine:
         self._refresh_in_step = self._refreshed_was_read
         self._refreshed_was_read = False
         self.executor.step(n_substeps * self._solver_substeps, refresh=self._refresh_in_step)
-        self._all_stale = not self._refresh_in_step
+        self._after_step(stale=not self._refresh_in_step)
+
+    def step_between(self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]) -> None:
+        """Advance all worlds between two pieces of Warp work; see the executor."""
+        self.executor.step_between(n_substeps * self._solver_substeps, before, after)
+        self._after_step(stale=True)
+
+    def _after_step(self, *, stale: bool) -> None:
+        self._all_stale = stale
         self._stale_worlds.clear()
         self._joint_state_stale = True
         if self._wrenches_pending:
@@ -115,6 +126,12 @@ class MujocoEngine:
         for view in self._views:
             view.reset(env_ids)
         self.mark_stale(env_ids)
+
+    def to_warp(self) -> "MujocoWarpWorlds":
+        """See :class:`~oige_core.engines.base.Engine`."""
+        from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
+
+        return MujocoWarpWorlds(self)
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.base.Engine`."""

@@ -129,8 +129,10 @@ class _View:
         """Return ``values[worlds][:, columns]`` in float32."""
         if worlds is not None:
             values = values.index_select(0, worlds)
-        selected = values[:, columns] if isinstance(columns, slice) else values.index_select(1, columns)
-        return _float(selected, clone and worlds is None and isinstance(columns, slice))
+        if isinstance(columns, slice):
+            return _float(values[:, columns], clone and worlds is None)
+        # Several times faster on the CPU than gathering float64.
+        return _float(values, clone=False).index_select(1, columns)
 
     def _write(self, target: torch.Tensor, columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Set ``target[worlds][:, columns]``."""
@@ -590,9 +592,7 @@ class MujocoArticulationView(_View):
         for gains, values in zip(self._gains, (kps, kds), strict=True):
             if values is not None:
                 self._write(gains, columns, values, worlds)
-        if not self._driven:
-            self._driven = True
-            self._targets[2] = _float(self._ctrl[:, self._u], clone=False)
+        self._keep_targets()
         bias = self._engine.own_model_field("actuator_biasprm")
         for column, gains in enumerate(self._gains, start=1):
             bias[:, self._u, column] = -gains.to(bias.dtype)
@@ -657,6 +657,12 @@ class MujocoArticulationView(_View):
             raise OigeError(f"'{self.name}': its drives have no gains, so targets have no effect; set_gains first.")
         self._write(self._targets[kind], self._own_columns(joint_indices), values, worlds)
         self._update_ctrl(worlds)
+
+    def _keep_targets(self) -> None:
+        """Let ``_targets`` decide ``ctrl``, which without gains is the effort itself."""
+        if not self._driven:
+            self._driven = True
+            self._targets[2] = _float(self._ctrl[:, self._u], clone=False)
 
     def _update_ctrl(self, worlds: torch.Tensor | None = None) -> None:
         """Write ``effort + stiffness · position target + damping · velocity target``; the model has the other terms."""
@@ -761,10 +767,12 @@ class MujocoArticulationView(_View):
             raise CapabilityError(
                 f"'{self.name}': joint forces are not measured; add it to the scene with track_joint_forces=True."
             )
-        values = _float(self._engine.force("sensordata")[:, self._wrenches], clone=False)
+        columns, worlds = self._own_columns(joint_indices), self._index(indices)
+        addresses = self._wrenches[columns]
+        values = self._read(self._engine.force("sensordata"), addresses.flatten(), worlds).unflatten(1, (-1, 6))
         if self._engine.compiled.model.ngravcomp:
-            values -= self._joint_forces_of_compensated_weight()
-        return self._read(values, self._own_columns(joint_indices), self._index(indices), clone=False)
+            values -= self._read(self._joint_forces_of_compensated_weight(), columns, worlds, clone=False)
+        return values
 
     def _joint_forces_of_compensated_weight(self) -> torch.Tensor:
         """What MuJoCo's force sensors measure too much ``(num_envs, b, 6)`` where gravity does not act on links."""
@@ -919,6 +927,15 @@ class MujocoArticulationView(_View):
         return self._read(self._engine.fresh("ten_length"), self._tendons, self._index(indices), clone)
 
     # State beside the executor's
+
+    def drives(self) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+        """Return, live: targets ``(3, N, d)``, those of a reset, and gains, two of ``(N, d)``.
+
+        Targets are of position, velocity and effort; gains are stiffness and damping. From now on the targets decide,
+        even where there are no gains.
+        """
+        self._keep_targets()
+        return self._targets, self._initial_targets, self._gains
 
     def state_dict(self) -> dict[str, Any]:
         """Return targets and gains."""
