@@ -1,0 +1,1 @@
+"""Anymal: ANYmal C follows commanded velocities on flat ground."""
