@@ -21,6 +21,7 @@ __all__ = ["AnymalTask"]
 FALL_REWARD = -1.0
 TRACKING_VARIANCE = 0.25  # of the error of a velocity, (m/s)² or (rad/s)²
 RESET_JOINT_SPEED = 0.1  # rad/s
+HAA_JOINTS = slice(0, 4)  # breadth first, hip abduction comes first
 
 # What OmniIsaacGymEnvs does; see ``task.env.compat``.
 OIGE_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)
@@ -50,7 +51,6 @@ class AnymalTask(RLTask[AnymalConfig]):
         device, learn, start = self.device, self.cfg.learn, self.cfg.baseInitState
         n, joints = self.num_envs, self.anymals.num_dof
         self.dt = OIGE_DT if self.as_original else self.control_dt
-        self.hips = [self.anymals.get_dof_index(f"{leg}_HAA") for leg in ("LF", "LH", "RF", "RH")]
         self.default_positions = self.anymals.get_joint_positions()
         self.lower_limits, self.upper_limits = self.anymals.get_dof_limits()[0].unbind(-1)
         self.start_velocity = torch.tensor([*start.vLinear, *start.vAngular], device=device)
@@ -79,7 +79,7 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.commands[env_ids] = self.command_low + self.command_span * self.uniform(0.0, 1.0, n, 3)
         self.targets[env_ids] = self.default_positions[env_ids]
         self.actions[env_ids] = 0.0
-        self.joint_velocities[env_ids] = 0.0
+        self.joint_velocities[env_ids] = velocities
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the position targets of the joints."""
@@ -113,7 +113,7 @@ class AnymalTask(RLTask[AnymalConfig]):
             commands=self.commands,
             joint_velocity_changes=self.joint_velocities - self.last_joint_velocities,
             action_changes=self.actions - self.last_actions,
-            hip_offsets=self.joint_offsets[:, self.hips],
+            hip_offsets=self.joint_offsets[:, HAA_JOINTS],
             learn=self.cfg.learn,
             dt=self.dt,
         )
