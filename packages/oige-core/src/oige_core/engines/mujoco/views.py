@@ -115,11 +115,8 @@ class _View:
         self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None, clone: bool = True
     ) -> torch.Tensor:
         """Return ``values[worlds][:, columns]`` in float32."""
-        if worlds is not None:
-            values = values[worlds]
-        if isinstance(columns, torch.Tensor):
-            return _float(values, clone=False).index_select(1, columns)
-        return _float(values[:, columns], clone)
+        selected = values[:, columns] if worlds is None else values[worlds][:, columns]
+        return _float(selected, clone)
 
     def _write(self, target: torch.Tensor, columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Set ``target[worlds][:, columns]``."""
