@@ -310,12 +310,12 @@ def test_progress_does_not_jump_at_a_reset(ants: VecEnv) -> None:
     assert rewards.abs().max() < 3.0
 
 
-# --- what the original has wrong, and what compat=oige restores --------------------------------------------------------
+# --- what the original has wrong, and compat=oige restores ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("task", ["Ant", "Humanoid"])
 def test_each_world_has_a_target_of_its_own_or_shares_one_on_the_stage(task: str) -> None:
-    """Facts of the original: worlds stand 5 m apart on a grid, and all run to the point (1000, 0) of the stage."""
+    """In the original, worlds stand 5 m apart on a grid, and all run to the point (1000, 0) of the stage."""
     for compat, origins in (
         ("fixed", [(0.0, 0.0)] * 4),
         ("oige", [(2.5, -2.5), (2.5, 2.5), (-2.5, -2.5), (-2.5, 2.5)]),
