@@ -243,11 +243,34 @@ def test_every_solver_option_reaches_the_model(build: Callable[..., Any]) -> Non
     for key, value, number in (
         ("integrator", "rk4", 1),
         ("integrator", "euler", 0),
+        ("integrator", "discrete", 4),
         ("cone", "pyramidal", 0),
         ("solver", "cg", 1),
     ):
         world = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}, mujoco=MujocoConfig(**{key: value}))
         assert int(getattr(world.engine.compiled.model.opt, key)) == number
+
+
+STIFF = """<mujoco><worldbody><body name="rail"><geom size=".01"/><body name="block">
+  <joint name="slide" type="slide" axis="1 0 0"/><geom type="box" size=".1 .1 .1" mass="2" contype="0" conaffinity="0"/>
+</body></body></worldbody></mujoco>"""
+
+
+def test_discrete_integrator_takes_drives_implicitly(build: Callable[..., Any], executor: str) -> None:
+    """With h² k = 5 and m + h d = 3: (m + h d + h² k) v⁺ = m v − h k x; implicit in velocity alone, it overshoots."""
+    drive = Drive(stiffness=5e4, damping=100.0)
+    for integrator, inertia in (("discrete", 2.0 + 1.0 + 5.0), ("implicitfast", 2.0 + 1.0)):
+        world = build(
+            lambda scene: {"robot": scene.add_articulation("robot", asset(STIFF, drives={".*": drive}))},
+            executor=executor,
+            dt=0.01,
+            mujoco=MujocoConfig(integrator=integrator),
+        )
+        world.robot.set_joint_position_targets(world.everywhere(0.0))
+        world.robot.set_joint_positions(world.everywhere(0.1))
+        world.robot.set_joint_velocities(world.everywhere(0.5))
+        world.engine.step()
+        world.close(world.robot.get_joint_velocities(), (2.0 * 0.5 - 0.01 * 5e4 * 0.1) / inertia, tol=1e-5)
 
 
 def test_substeps_divide_a_physics_step(build: Callable[..., Any]) -> None:

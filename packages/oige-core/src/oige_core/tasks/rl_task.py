@@ -64,14 +64,14 @@ class RLTask(Task[EnvConfigT]):
             env_ids: ``(n,)`` int64 indices of the worlds.
         """
         self.engine.reset(env_ids)
-        self.progress_buf[env_ids] = 0
-        self._sums[:, env_ids] = 0.0
+        self.progress_buf.index_fill_(0, env_ids, 0)
+        self._sums.index_fill_(1, env_ids, 0.0)
 
     # For tasks to use
 
     def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
         """Sample a tensor of ``shape`` uniformly from the task's own random stream."""
-        return torch.rand(shape, generator=self.generator, device=self.device).mul_(high - low).add_(low)
+        return torch.empty(shape, device=self.device).uniform_(low, high, generator=self.generator)
 
     def sum_reward_terms(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the sum ``(N,)`` of the parts of this step's reward; their sums per episode are reported by name.
@@ -119,7 +119,7 @@ class RLTask(Task[EnvConfigT]):
         self.progress_buf += 1
         self._observe()
         self.is_done()
-        self.truncated_buf = (self.progress_buf >= self.max_episode_length) & ~self.terminated_buf
+        self.truncated_buf = (self.progress_buf >= self.max_episode_length) > self.terminated_buf  # and not terminated
         self.calculate_metrics()
         self.get_extras()
         self._sums += torch.stack((self.rew_buf, self._ones, *self._terms))
@@ -133,7 +133,7 @@ class RLTask(Task[EnvConfigT]):
         Returns:
             0-d tensors: ``return``, ``length`` in control steps, and ``reward/<term>`` for each reward term.
         """
-        means = self._sums[:, env_ids].mean(dim=1)
+        means = self._sums.index_select(1, env_ids).mean(dim=1)
         names = ("return", "length", *(f"reward/{name}" for name in self._term_names))
         return dict(zip(names, means.unbind(), strict=True))
 

@@ -191,6 +191,7 @@ def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:
         "euler": mujoco.mjtIntegrator.mjINT_EULER,
         "implicit": mujoco.mjtIntegrator.mjINT_IMPLICIT,
         "implicitfast": mujoco.mjtIntegrator.mjINT_IMPLICITFAST,
+        "discrete": mujoco.mjtIntegrator.mjINT_DISCRETE,
         "rk4": mujoco.mjtIntegrator.mjINT_RK4,
     }[config.integrator]
     option.cone = {"elliptic": mujoco.mjtCone.mjCONE_ELLIPTIC, "pyramidal": mujoco.mjtCone.mjCONE_PYRAMIDAL}[

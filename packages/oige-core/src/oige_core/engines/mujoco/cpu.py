@@ -60,6 +60,17 @@ class BatchExecutor:
         self._model_fields: dict[str, torch.Tensor] = {}
         self._mass_index: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self._graphs: Graphs | None = None  # Warp is imported only for Warp variants of tasks
+        # Positions and velocities are neighbours in the state, so that one operation converts both.
+        qpos, qvel = self.field("qpos"), self.field("qvel")
+        assert qvel.data_ptr() == qpos.data_ptr() + model.nq * qpos.element_size()
+        self._motion = self._state.as_strided((num_envs, model.nq + model.nv), qpos.stride(), self._offset(qpos))
+        self._motion_read = torch.zeros(self._motion.shape)
+        self._joint_state = (self._motion_read[:, : model.nq], self._motion_read[:, model.nq :])
+
+    def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        self._motion_read.copy_(self._motion)
+        return self._joint_state
 
     def field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -133,20 +144,23 @@ class BatchExecutor:
     def initial_field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         live = self.field(name)
-        offset = (live.data_ptr() - self._state.data_ptr()) // self._state.element_size()
-        return self._initial.as_strided(live.shape, live.stride(), offset)
+        return self._initial.as_strided(live.shape, live.stride(), self._offset(live))
+
+    def _offset(self, live: torch.Tensor) -> int:
+        """Where in the state a state field begins, in numbers."""
+        return (live.data_ptr() - self._state.data_ptr()) // self._state.element_size()
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         if env_ids is None:
             self._state.copy_(self._initial)
         else:
-            self._state[env_ids] = self._initial[env_ids]
+            self._state.index_copy_(0, env_ids, self._initial.index_select(0, env_ids))
         for copy, _ in self._forces.values():
             if env_ids is None:
                 copy.zero_()
             else:
-                copy[env_ids] = 0.0
+                copy.index_fill_(0, env_ids, 0.0)
 
     @property
     def graphs(self) -> "Graphs":

@@ -151,6 +151,10 @@ class WarpExecutor:
                 self.graphs.forget()
         return self._fields[name]
 
+    def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        return self.field("qpos"), self.field("qvel")
+
     def mass_matrix(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         if self._mass_index is None:

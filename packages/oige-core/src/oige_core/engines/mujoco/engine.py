@@ -53,6 +53,7 @@ class MujocoEngine:
         self._executor: Executor | None = None
         self._solver_substeps = 1
         self._stale_worlds: list[torch.Tensor] = []
+        self._joint_state_stale = True
         self._all_stale = True
         self._refresh_in_step = False
         self._refreshed_was_read = False
@@ -114,6 +115,7 @@ class MujocoEngine:
     def _after_step(self, *, stale: bool) -> None:
         self._all_stale = stale
         self._stale_worlds.clear()
+        self._joint_state_stale = True
         if self._wrenches_pending:
             self.executor.field("xfrc_applied").zero_()
             self._wrenches_pending = False
@@ -197,8 +199,11 @@ class MujocoEngine:
         """Return world indices as an int64 tensor on the device; None stands for all worlds."""
         if indices is None:
             return None
-        if isinstance(indices, torch.Tensor) and indices.dtype == torch.bool:
-            raise OigeError("indices of type bool: expected numbers of worlds; give mask.nonzero().flatten().")
+        if isinstance(indices, torch.Tensor):
+            if indices.dtype == torch.int64 and indices.device == self.device:
+                return indices
+            if indices.dtype == torch.bool:
+                raise OigeError("indices of type bool: expected numbers of worlds; give mask.nonzero().flatten().")
         return torch.as_tensor(indices, dtype=torch.int64, device=self.device)
 
     def model_values(self, name: str) -> torch.Tensor:
@@ -236,7 +241,8 @@ class MujocoEngine:
                 initial[:, columns] = values.to(initial)
 
     def mark_stale(self, env_ids: torch.Tensor | None) -> None:
-        """Say that positions or velocities of worlds were written, so that refreshed fields no longer fit."""
+        """Say that positions or velocities of worlds were written, so that what was read of them no longer fits."""
+        self._joint_state_stale = True
         if env_ids is None:
             self._all_stale = True
         elif not self._all_stale:
@@ -245,6 +251,12 @@ class MujocoEngine:
     def mark_wrenches(self) -> None:
         """Say that external wrenches were written; they act during the next step alone."""
         self._wrenches_pending = True
+
+    def update_joint_state(self) -> None:
+        """Bring the tensors of the executor's ``joint_state`` up to date."""
+        if self._joint_state_stale:
+            self.executor.joint_state()
+            self._joint_state_stale = False
 
     def fresh(self, name: str) -> torch.Tensor:
         """Return a refreshed field, true of the current state."""

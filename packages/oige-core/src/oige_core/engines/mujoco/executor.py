@@ -84,6 +84,13 @@ class Executor(Protocol):
         """
         ...
 
+    def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ``qpos`` ``(num_envs, nq)`` and ``qvel`` ``(num_envs, nv)`` in float32, true at the time of the call.
+
+        The tensors' addresses are fixed for the life of the executor; a call brings them up to date. Not to be written.
+        """
+        ...
+
     def mass_matrix(self) -> torch.Tensor:
         """Return the dense joint-space inertia ``(num_envs, nv, nv)``, float32, as fresh as the refreshed fields."""
         ...

@@ -1,0 +1,114 @@
+"""Anymal: ANYmal C follows commanded velocities on flat ground."""
+
+from dataclasses import dataclass
+
+from oige_core.config import EnvConfig
+from oige_core.registry import TaskSpec
+
+__all__ = [
+    "ANYMAL",
+    "AnymalCommandRanges",
+    "AnymalConfig",
+    "AnymalControlConfig",
+    "AnymalInitStateConfig",
+    "AnymalLearnConfig",
+]
+
+
+@dataclass(kw_only=True)
+class AnymalInitStateConfig:
+    """How the base starts an episode.
+
+    Attributes:
+        pos: position in m.
+        rot: orientation x, y, z, w; the scalar is last here, as in OmniIsaacGymEnvs.
+        vLinear: linear velocity in m/s.
+        vAngular: angular velocity in rad/s.
+    """
+
+    pos: tuple[float, float, float]
+    rot: tuple[float, float, float, float]
+    vLinear: tuple[float, float, float]
+    vAngular: tuple[float, float, float]
+
+
+@dataclass(kw_only=True)
+class AnymalCommandRanges:
+    """Ranges of the commanded velocities, which stay for an episode.
+
+    Attributes:
+        linear_x: forward, in m/s.
+        linear_y: to the left, in m/s.
+        yaw: about the vertical, in rad/s.
+    """
+
+    linear_x: tuple[float, float]
+    linear_y: tuple[float, float]
+    yaw: tuple[float, float]
+
+
+@dataclass(kw_only=True)
+class AnymalControlConfig:
+    """Drives of the joints.
+
+    Attributes:
+        stiffness: N·m/rad.
+        damping: N·m·s/rad.
+        actionScale: speed of the position targets at action 1, in rad/s.
+    """
+
+    stiffness: float
+    damping: float
+    actionScale: float
+
+
+@dataclass(kw_only=True)
+class AnymalLearnConfig:
+    """Weights of the reward terms, per second, and scales of the observations.
+
+    Attributes:
+        linearVelocityXYRewardScale: weight of following the commanded horizontal velocity.
+        angularVelocityZRewardScale: weight of following the commanded yaw rate.
+        linearVelocityZRewardScale: weight of the vertical velocity squared.
+        jointAccRewardScale: weight of the squared change of joint velocities in a control step.
+        actionRateRewardScale: weight of the squared change of actions.
+        cosmeticRewardScale: weight of the hip abduction away from the default pose.
+        linearVelocityScale: of linear velocities observed.
+        angularVelocityScale: of angular velocities observed.
+        dofPositionScale: of joint positions observed.
+        dofVelocityScale: of joint velocities observed.
+    """
+
+    linearVelocityXYRewardScale: float
+    angularVelocityZRewardScale: float
+    linearVelocityZRewardScale: float
+    jointAccRewardScale: float
+    actionRateRewardScale: float
+    cosmeticRewardScale: float
+    linearVelocityScale: float
+    angularVelocityScale: float
+    dofPositionScale: float
+    dofVelocityScale: float
+
+
+@dataclass(kw_only=True)
+class AnymalConfig(EnvConfig):
+    """The ``task.env`` section of Anymal.
+
+    Attributes:
+        minBaseHeight: height of the base below which the robot has fallen, in m.
+    """
+
+    minBaseHeight: float
+    baseInitState: AnymalInitStateConfig
+    randomCommandVelocityRanges: AnymalCommandRanges
+    control: AnymalControlConfig
+    learn: AnymalLearnConfig
+
+
+ANYMAL = TaskSpec(
+    task="oige_tasks_locomotion.anymal.task:AnymalTask",
+    env=AnymalConfig,
+    observation_shape=(48,),
+    num_actions=12,
+)

@@ -1,0 +1,32 @@
+"""ANYmal C, the robot of Anymal and AnymalTerrain."""
+
+from pathlib import Path
+
+from oige_core.scene import ArticulationAsset, Drive
+
+__all__ = ["ANYMAL_ASSET", "DEFAULT_JOINT_POSITIONS", "JOINT_NAMES", "MAX_EFFORT"]
+
+JOINT_NAMES = tuple(f"{leg}_{joint}" for joint in ("HAA", "HFE", "KFE") for leg in ("LF", "LH", "RF", "RH"))
+"""Hip abduction, hip flexion and knee flexion of the left fore, left hind, right fore and right hind leg, in the order
+of OmniIsaacGymEnvs."""
+
+DEFAULT_JOINT_POSITIONS = {
+    "L[FH]_HAA": 0.03,
+    "R[FH]_HAA": -0.03,
+    "[LR]F_HFE": 0.4,
+    "[LR]H_HFE": -0.4,
+    "[LR]F_KFE": -0.8,
+    "[LR]H_KFE": 0.8,
+}
+"""The standing pose of OmniIsaacGymEnvs, in rad; the base is then 0.543 m above the ground."""
+
+MAX_EFFORT = 80.0
+"""Peak torque of an ANYdrive in N·m, of ANYbotics' anymal_c_simple_description."""
+
+ANYMAL_ASSET = ArticulationAsset(
+    mjcf=Path(__file__).parent / "assets" / "anymal_c.xml",
+    usd="Robots/ANYbotics/anymal_instanceable.usd",
+    drives={".*": Drive(max_effort=MAX_EFFORT)},
+    joint_positions=DEFAULT_JOINT_POSITIONS,
+)
+"""Its drives have no gains: each task sets its own."""

@@ -1,0 +1,163 @@
+"""Anymal.
+
+Task: ANYmal C, a quadruped, follows a commanded forward, sideways and yaw velocity on flat ground.
+Randomisation: commands (±2 m/s, ±1 m/s, ±1 rad/s) and joint velocities (±0.1 rad/s) at each reset.
+Success: 50 s without a fall at the commanded velocities; the return is then close to 75.
+"""
+
+import dataclasses
+import math
+
+import torch
+from oige_core.math import quat_apply, quat_apply_inverse
+from oige_core.scene import Drive, Scene
+from oige_core.tasks import RLTask
+
+from oige_tasks_locomotion.anymal import AnymalConfig, AnymalLearnConfig
+from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
+
+__all__ = ["AnymalTask"]
+
+FALL_REWARD = -1.0
+TRACKING_VARIANCE = 0.25  # of the error of a velocity, (m/s)² or (rad/s)²
+RESET_JOINT_SPEED = 0.1  # rad/s
+HAA_JOINTS = slice(0, 4)  # breadth first, hip abduction comes first
+
+# What OmniIsaacGymEnvs does; see ``task.env.compat``.
+OIGE_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)
+OIGE_DT = 1.0 / 60.0
+
+
+class AnymalTask(RLTask[AnymalConfig]):
+    """See the module.
+
+    ``task.env.compat=oige`` restores that rewards and actions are scaled by 1/60 s while a control step lasts 0.02 s,
+    that gravity is rotated by the base's orientation instead of into the base's frame, and that the drives ignore
+    ``control``: 400 N·m and 40 N·m·s per degree, bounded by 1000 N·m.
+    """
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add a ground plane and the robot."""
+        start, control = self.cfg.baseInitState, self.cfg.control
+        self.as_original = self.cfg.compat == "oige"
+        drive = Drive(stiffness=control.stiffness, damping=control.damping, max_effort=MAX_EFFORT)
+        asset = dataclasses.replace(ANYMAL_ASSET, drives={".*": OIGE_DRIVE if self.as_original else drive})
+        x, y, z, w = start.rot
+        scene.add_ground_plane()
+        self.anymals = scene.add_articulation("anymal", asset, position=start.pos, orientation=(w, x, y, z))
+
+    def post_reset(self) -> None:
+        """Prepare constants and what is remembered from step to step."""
+        device, learn, start = self.device, self.cfg.learn, self.cfg.baseInitState
+        n, joints = self.num_envs, self.anymals.num_dof
+        self.dt = OIGE_DT if self.as_original else self.control_dt
+        self.default_positions = self.anymals.get_joint_positions()
+        self.lower_limits, self.upper_limits = self.anymals.get_dof_limits()[0].unbind(-1)
+        self.start_velocity = torch.tensor([*start.vLinear, *start.vAngular], device=device)
+        self.down = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
+        ranges = self.cfg.randomCommandVelocityRanges
+        bounds = torch.tensor([ranges.linear_x, ranges.linear_y, ranges.yaw], device=device)
+        self.command_low, self.command_span = bounds[:, 0], bounds[:, 1] - bounds[:, 0]
+        scales = [learn.linearVelocityScale] * 3 + [learn.angularVelocityScale] * 3 + [1.0] * 3
+        scales += [learn.linearVelocityScale] * 2 + [learn.angularVelocityScale]
+        scales += [learn.dofPositionScale] * joints + [learn.dofVelocityScale] * joints + [1.0] * joints
+        self.observation_scales = torch.tensor(scales, device=device)
+        self.commands = torch.zeros(n, 3, device=device)
+        self.targets = self.default_positions.clone()
+        self.actions = torch.zeros(n, joints, device=device)
+        self.last_actions = torch.zeros(n, joints, device=device)
+        self.joint_velocities = torch.zeros(n, joints, device=device)
+        self.last_joint_velocities = torch.zeros(n, joints, device=device)
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Stand up above the ground in the default pose, with new commands."""
+        super().reset_idx(env_ids)
+        n, joints = len(env_ids), self.anymals.num_dof
+        velocities = self.uniform(-RESET_JOINT_SPEED, RESET_JOINT_SPEED, n, joints)
+        self.anymals.set_joint_velocities(velocities, indices=env_ids)
+        self.anymals.set_velocities(self.start_velocity.expand(n, 6), indices=env_ids)
+        self.commands[env_ids] = self.command_low + self.command_span * self.uniform(0.0, 1.0, n, 3)
+        self.targets[env_ids] = self.default_positions[env_ids]
+        self.actions[env_ids] = 0.0
+        self.joint_velocities[env_ids] = velocities
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        """Move the position targets of the joints."""
+        self.last_actions, self.actions = self.actions, actions
+        self.last_joint_velocities = self.joint_velocities
+        targets = self.targets + actions * (self.cfg.control.actionScale * self.dt)
+        self.targets = torch.clamp(targets, self.lower_limits, self.upper_limits)
+        self.anymals.set_joint_position_targets(self.targets)
+
+    def get_observations(self) -> torch.Tensor:
+        """Observe, in the base's frame, its velocities (m/s, rad/s) and the direction of gravity; commands; joint
+        positions from the default pose (rad), joint velocities (rad/s), actions; all times the scales of ``learn``.
+        """
+        positions, orientations = self.anymals.get_world_poses(clone=False)
+        velocities = self.anymals.get_velocities(clone=False)
+        vectors = torch.cat((velocities, self.down), dim=-1).unflatten(-1, (3, 3))
+        self.base_height = positions[:, 2]
+        self.base_motion = quat_apply_inverse(orientations.unsqueeze(1), vectors).flatten(1)
+        if self.as_original:
+            self.base_motion[:, 6:] = quat_apply(orientations, self.down)
+        self.joint_offsets = self.anymals.get_joint_positions(clone=False) - self.default_positions
+        self.joint_velocities = self.anymals.get_joint_velocities()
+        parts = (self.base_motion, self.commands, self.joint_offsets, self.joint_velocities, self.actions)
+        self.obs_buf = torch.cat(parts, dim=-1) * self.observation_scales
+        return self.obs_buf
+
+    def calculate_metrics(self) -> None:
+        """Reward motion as commanded, smooth and with upright legs; a fall costs."""
+        terms = reward_terms(
+            base_motion=self.base_motion,
+            commands=self.commands,
+            joint_velocity_changes=self.joint_velocities - self.last_joint_velocities,
+            action_changes=self.actions - self.last_actions,
+            hip_offsets=self.joint_offsets[:, HAA_JOINTS],
+            learn=self.cfg.learn,
+            dt=self.dt,
+        )
+        reward = self.sum_reward_terms(terms).clamp(min=0.0)
+        self.rew_buf = reward.masked_fill(self.terminated_buf, FALL_REWARD)
+
+    def is_done(self) -> None:
+        """End the episode when the base is too low."""
+        self.terminated_buf = self.base_height < self.cfg.minBaseHeight
+
+
+def reward_terms(
+    *,
+    base_motion: torch.Tensor,
+    commands: torch.Tensor,
+    joint_velocity_changes: torch.Tensor,
+    action_changes: torch.Tensor,
+    hip_offsets: torch.Tensor,
+    learn: AnymalLearnConfig,
+    dt: float,
+) -> dict[str, torch.Tensor]:
+    """Return the parts of the reward of a step without a fall; where their sum is negative the reward is zero.
+
+    Args:
+        base_motion: ``(N, 6 or more)``: linear (m/s) and angular velocity (rad/s) in the base's frame.
+        commands: ``(N, 3)``: forward and sideways velocity (m/s), yaw rate (rad/s).
+        joint_velocity_changes: ``(N, 12)``: since the last control step, in rad/s.
+        action_changes: ``(N, 12)``: since the last control step.
+        hip_offsets: ``(N, 4)``: of the HAA joints from the default pose, in rad.
+        learn: weights per second.
+        dt: time of a control step, in seconds.
+
+    Returns:
+        ``(N,)`` each, weights and ``dt`` left out: ``linear_velocity`` = exp(−|error|² / 0.25), ``yaw_rate`` =
+        exp(−error² / 0.25), ``vertical_velocity`` = v_z², ``joint_acceleration`` = Σ Δq̇², ``action_rate`` = Σ Δa²,
+        ``hip_abduction`` = Σ |offset|.
+    """
+    planar_error = (commands[:, :2] - base_motion[:, :2]).square().sum(dim=-1)
+    yaw_error = (commands[:, 2] - base_motion[:, 5]).square()
+    return {
+        "linear_velocity": learn.linearVelocityXYRewardScale * dt * torch.exp(-planar_error / TRACKING_VARIANCE),
+        "yaw_rate": learn.angularVelocityZRewardScale * dt * torch.exp(-yaw_error / TRACKING_VARIANCE),
+        "vertical_velocity": learn.linearVelocityZRewardScale * dt * base_motion[:, 2].square(),
+        "joint_acceleration": learn.jointAccRewardScale * dt * joint_velocity_changes.square().sum(dim=-1),
+        "action_rate": learn.actionRateRewardScale * dt * action_changes.square().sum(dim=-1),
+        "hip_abduction": learn.cosmeticRewardScale * dt * hip_offsets.abs().sum(dim=-1),
+    }
