@@ -115,8 +115,12 @@ class _View:
         self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None, clone: bool = True
     ) -> torch.Tensor:
         """Return ``values[worlds][:, columns]`` in float32."""
-        selected = values[:, columns] if worlds is None else values[worlds][:, columns]
-        return _float(selected, clone)
+        if worlds is not None:
+            values = values[worlds]
+        if isinstance(columns, slice):
+            return _float(values[:, columns], clone)
+        # Several times faster on the CPU than indexing float64.
+        return _float(values, clone=False).index_select(1, columns)
 
     def _write(self, target: torch.Tensor, columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Set ``target[worlds][:, columns]``."""
@@ -736,10 +740,12 @@ class MujocoArticulationView(_View):
             raise CapabilityError(
                 f"'{self.name}': joint forces are not measured; add it to the scene with track_joint_forces=True."
             )
-        values = _float(self._engine.force("sensordata")[:, self._wrenches], clone=False)
+        columns, worlds = self._own_columns(joint_indices), self._index(indices)
+        addresses = self._wrenches[columns]
+        values = self._read(self._engine.force("sensordata"), addresses.flatten(), worlds).unflatten(1, (-1, 6))
         if self._engine.compiled.model.ngravcomp:
-            values -= self._joint_forces_of_compensated_weight()
-        return self._read(values, self._own_columns(joint_indices), self._index(indices), clone=False)
+            values -= self._read(self._joint_forces_of_compensated_weight(), columns, worlds, clone=False)
+        return values
 
     def _joint_forces_of_compensated_weight(self) -> torch.Tensor:
         """What MuJoCo's force sensors measure too much ``(num_envs, b, 6)`` where gravity does not act on links."""
