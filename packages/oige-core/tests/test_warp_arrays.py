@@ -200,6 +200,7 @@ def test_work_before_and_after_physics_runs_in_that_order_at_every_step(free) ->
     arrays = worlds.articulation(free.robot)
     device = wp.device_from_torch(free.engine.device)
     marks, seen = wp.zeros((N, 3), dtype=float, device=device), wp.zeros((N, 3), dtype=float, device=device)
+    wp.synchronize_device(device)  # zeros come on Warp's own stream
     calls = []
 
     def before() -> None:
@@ -237,6 +238,21 @@ def test_wrenches_act_in_one_step(free) -> None:
     step()
     assert (torso > momentum / 3.3).all()  # of 3.3 kg, whose legs lag behind
     free.close(free.robot.get_velocities()[:, 0], torso, tol=0.1 * momentum)
+
+
+def test_a_change_of_the_model_reaches_the_steps_that_follow(free) -> None:
+    worlds = free.engine.to_warp()
+    arrays = worlds.articulation(free.robot)
+    step = worlds.capture_step(1, nothing, nothing)
+    free.engine.reset()
+    step()
+    for gravity in (-2.0, 4.0):  # the first gives worlds their own gravity, so that the step is captured again
+        free.engine.set_gravity(free.everywhere(0.0, 0.0, gravity))
+        free.engine.reset()
+        step()
+        velocities = wp.to_torch(arrays.root_linear_velocities)
+        free.close(velocities, [[0.0, 0.0, gravity * free.engine.physics_dt]] * N, tol=1e-6)
+    free.engine.set_gravity(free.everywhere(0.0, 0.0, -9.81))
 
 
 def test_joint_forces_where_gravity_is_switched_off(build) -> None:

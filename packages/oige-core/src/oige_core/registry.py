@@ -59,10 +59,8 @@ class TaskSpec:
         """
         if self.warp_task is None:
             others = [task.name for task in installed_tasks().values() if task.spec().warp_task is not None]
-            raise ConfigError(
-                f"warp=True: {name} has no Warp variant; "
-                f"{', '.join(others) or 'no installed task'} has. Leave warp out."
-            )
+            choice = f" or choose {', '.join(others)}" if others else ""
+            raise ConfigError(f"warp=True: {name} has no Warp variant; leave warp out{choice}.")
 
     def load(self, *, warp: bool = False) -> "type[Task]":
         """Import and return the class of the task, or of its Warp variant.

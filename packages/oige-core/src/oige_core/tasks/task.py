@@ -59,14 +59,14 @@ class Task(ABC, Generic[EnvConfigT]):
         self.device = engine.device
         self.control_dt = engine.physics_dt * self.control_frequency_inv
         n, device = self.num_envs, self.device
-        self.obs_buf = torch.zeros(n, *spec.observation_shape, device=device)
-        self.final_obs_buf = self.obs_buf
-        self.states_buf = torch.zeros(n, spec.num_states, device=device)
-        self.rew_buf = torch.zeros(n, device=device)
-        self.terminated_buf = torch.zeros(n, dtype=torch.bool, device=device)
-        self.truncated_buf = torch.zeros(n, dtype=torch.bool, device=device)
-        self.ended_buf = torch.zeros(n, dtype=torch.bool, device=device)
-        self.progress_buf = torch.zeros(n, dtype=torch.int64, device=device)
+        self.obs_buf: torch.Tensor = torch.zeros(n, *spec.observation_shape, device=device)
+        self.final_obs_buf: torch.Tensor = self.obs_buf
+        self.states_buf: torch.Tensor = torch.zeros(n, spec.num_states, device=device)
+        self.rew_buf: torch.Tensor = torch.zeros(n, device=device)
+        self.terminated_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
+        self.truncated_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
+        self.ended_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
+        self.progress_buf: torch.Tensor = torch.zeros(n, dtype=torch.int64, device=device)
         self.extras: dict[str, Any] = {}
         self.generator = torch.Generator(device)
         Task.seed(self, config.seed)
