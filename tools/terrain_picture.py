@@ -40,7 +40,7 @@ class Shot:
 
 # In the first picture, levels rise towards the camera, and types follow from left to right.
 SHOTS = (
-    Shot("terrain", (1200, 480), (120.0, 0.0, 80.0), (6.0, 0.0, 0.0), 31.0),
+    Shot("terrain", (1200, 480), (120.0, 0.0, 80.0), (4.0, 0.0, 0.0), 34.0),
     Shot("anymal_terrain", (1200, 560), (-8.0, -19.0, 5.2), (1.0, -9.0, 0.0), 34.0),
 )
 
