@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from oige_core.scene import ArticulationAsset
 
-from oige_tasks_locomotion.locomotion.task import LocomotionTask
+from oige_tasks_locomotion.locomotion.task import Locomotion, LocomotionTask
 
-__all__ = ["ANT_ASSET", "AntTask"]
+__all__ = ["ANT_ASSET", "Ant", "AntTask"]
 
 ANT_ASSET = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "ant.xml",
@@ -20,14 +20,18 @@ ANT_ASSET = ArticulationAsset(
 AT_LIMIT = 0.99  # of the way from the middle of a joint's range
 
 
-class AntTask(LocomotionTask):
-    """See the module."""
+class Ant(Locomotion):
+    """The robot."""
 
     robot_name = "Ant"
     asset = ANT_ASSET
     spawn_height = 0.5
     feet = ("front_left_foot", "front_right_foot", "left_back_foot", "right_back_foot")
     gears = dict.fromkeys([f"{kind}_{leg}" for kind in ("hip", "ankle") for leg in range(1, 5)], 15.0)
+
+
+class AntTask(Ant, LocomotionTask):
+    """See the module."""
 
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
         """Charge for each joint at a limit; the original charges 1 per joint, at upper limits alone."""

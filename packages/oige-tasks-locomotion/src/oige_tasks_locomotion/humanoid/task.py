@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from oige_core.scene import ArticulationAsset
 
-from oige_tasks_locomotion.locomotion.task import LocomotionTask
+from oige_tasks_locomotion.locomotion.task import Locomotion, LocomotionTask
 
-__all__ = ["HUMANOID_ASSET", "HumanoidTask"]
+__all__ = ["HUMANOID_ASSET", "Humanoid", "HumanoidTask"]
 
 HUMANOID_ASSET = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "humanoid.xml",
@@ -19,8 +19,8 @@ _GEARS |= {"shoulder1": 67.5, "shoulder2": 67.5, "elbow": 45.0}
 NEAR_LIMIT = 0.98  # of the way from the middle of a joint's range; the cost grows from here to the limit
 
 
-class HumanoidTask(LocomotionTask):
-    """See the module."""
+class Humanoid(Locomotion):
+    """The robot."""
 
     robot_name = "Humanoid"
     asset = HUMANOID_ASSET
@@ -29,6 +29,10 @@ class HumanoidTask(LocomotionTask):
     gears = {f"abdomen_{axis}": 67.5 for axis in "xyz"} | {
         f"{side}_{joint}": gear for side in ("right", "left") for joint, gear in _GEARS.items()
     }
+
+
+class HumanoidTask(Humanoid, LocomotionTask):
+    """See the module."""
 
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
         """Charge joints close to a limit by how close they are, in proportion to their gears."""

@@ -12,11 +12,11 @@ from typing import ClassVar
 import torch
 from oige_core.math import grid_positions, quat_apply_inverse
 from oige_core.scene import ArticulationAsset, Scene
-from oige_core.tasks import RLTask
+from oige_core.tasks import RLTask, Task
 
 from oige_tasks_locomotion.locomotion import LocomotionConfig
 
-__all__ = ["LocomotionTask", "has_fallen", "posture", "reward_terms"]
+__all__ = ["Locomotion", "LocomotionTask", "has_fallen", "posture", "reward_terms"]
 
 TARGET = (1000.0, 0.0)  # x, y in m
 POTENTIAL_DT = 1.0 / 60.0  # s; the original's constant, where a control step takes 0.0166 s
@@ -27,8 +27,8 @@ VELOCITY_NOISE = 0.1  # rad/s
 HEIGHT, UP, HEADING, JOINTS = 0, 10, 11, 12
 
 
-class LocomotionTask(RLTask[LocomotionConfig]):
-    """Run; see the module. A subclass gives the robot.
+class Locomotion(Task[LocomotionConfig]):
+    """The scene and its constants, on torch tensors and on Warp arrays alike. A subclass gives the robot.
 
     Attributes:
         robot_name: name of the robot in the scene.
@@ -43,10 +43,6 @@ class LocomotionTask(RLTask[LocomotionConfig]):
     spawn_height: ClassVar[float]
     feet: ClassVar[Sequence[str]]
     gears: ClassVar[Mapping[str, float]]
-
-    @abstractmethod
-    def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
-        """Return the cost ``(N,)`` of joints at limits, from positions ``(N, d)`` that limits bound to −1 … 1."""
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane and the robot above it."""
@@ -67,14 +63,26 @@ class LocomotionTask(RLTask[LocomotionConfig]):
         self.gear_ratio = gears / gears.max()
         self.torque_scale = gears * cfg.powerScale
         self.foot_links = torch.tensor([robots.get_link_index(name) for name in self.feet], device=device)
-        self.twist_scale = torch.tensor([1.0, cfg.angularVelocityScale], device=device).repeat_interleave(3)
         self.target = torch.tensor([TARGET], device=device)
         if cfg.compat == "oige":
             # There, the target is a point of the stage, so that each world sees it from another place.
             self.target = self.target - grid_positions(n, cfg.envSpacing, device)[:, :2]
-        self.actions = torch.zeros(n, robots.num_dof, device=device)
-        self.distance = self.initial_distance = torch.linalg.vector_norm(self.target.expand(n, 2), dim=-1)
-        self.last_distance = self.distance.clone()
+        self.initial_distance = torch.linalg.vector_norm(self.target.expand(n, 2), dim=-1)
+
+
+class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
+    """Run; see the module."""
+
+    @abstractmethod
+    def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
+        """Return the cost ``(N,)`` of joints at limits, from positions ``(N, d)`` that limits bound to −1 … 1."""
+
+    def post_reset(self) -> None:
+        """Remember what changes from step to step."""
+        super().post_reset()
+        self.twist_scale = torch.tensor([1.0, self.cfg.angularVelocityScale], device=self.device).repeat_interleave(3)
+        self.actions = torch.zeros(self.num_envs, self.robots.num_dof, device=self.device)
+        self.distance, self.last_distance = self.initial_distance, self.initial_distance.clone()
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Drop robots from their spawn height, joints near the default pose."""
