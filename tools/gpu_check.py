@@ -167,7 +167,7 @@ def graphs(device: str) -> dict[str, Any]:
 
     for _ in range(3):
         control_step()
-    captured = dict(executor._graphs)
+    captured = dict(executor.graphs.captured)
     assert captured, "no graph was captured"
     if device != "cpu":
         torch.cuda.synchronize()
@@ -182,7 +182,7 @@ def graphs(device: str) -> dict[str, Any]:
             torch.cuda.set_sync_debug_mode("default")
     synchronize(device)
     finished = (time.perf_counter() - began) / 20
-    assert executor._graphs == captured, "graphs were captured again"
+    assert executor.graphs.captured == captured, "graphs were captured again"
     return {
         "graphs": sorted(map(str, captured)),
         "host_us_per_control_step": round(queued * 1e6, 1),

@@ -1,14 +1,18 @@
-"""Make the pictures of the README: a trained policy that plays a task in a few worlds, side by side.
+"""Make the pictures of the documentation: a trained policy that plays a task, or a robot in its default pose.
 
     uv run python tools/picture.py task=Cartpole checkpoint=<file> [key=value …] [--out docs/images/cartpole.png]
+    uv run python tools/picture.py task=Ant --default-pose --out docs/images/ant.png --look-at 0 0 0.25
 
-Writes a still to ``--out`` and an animation next to it, as WebP. The policy acts deterministically. Frames are ray
-traced on the CPU by MuJoCo Warp, so no GL library is needed; compiling the ray tracer takes a while the first time.
+With a checkpoint, writes a still of a few worlds side by side to ``--out`` and an animation next to it, as WebP; the
+policy acts deterministically, and ``--follow`` keeps running robots in the picture. With ``--default-pose``, writes a
+still of one robot that stands on the ground. Frames are ray traced on the CPU by MuJoCo Warp, so no GL library is
+needed; compiling the ray tracer takes a while the first time.
 """
 
 import argparse
 import math
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +29,39 @@ from oige_train.play import Policy
 from oige_train.runner import prepare
 from PIL import Image
 
-COLUMNS, ROWS = 3, 2
-WORLDS = COLUMNS * ROWS
-TILE = (300, 180)  # width, height
 GAP = 4
 SAMPLES = 4  # per pixel and axis; a pole is thinner than a pixel at one
 
 BACKGROUND = (0.93, 0.95, 0.98)
 HIDDEN_GROUP = 3  # of geoms; not drawn
 
-LOOK_AT = np.array([0.0, 0.0, 2.4])  # m
-CAMERA = np.array([6.0, 0.8, 3.0])  # m; on the side of the cart where the pole hangs
-FOV = 17.5  # degrees, vertical
+
+@dataclass(frozen=True)
+class View:
+    """Where worlds are seen from, and how their pictures are laid out.
+
+    Attributes:
+        camera: where the camera is, in m.
+        look_at: what it looks at, in m.
+        fov: its vertical angle, in degrees.
+        follow: both move horizontally with the robot.
+        ground: draw the ground; its horizon is level with the camera.
+        columns, rows: pictures of worlds side by side.
+        tile: width and height of each, in pixels.
+    """
+
+    camera: tuple[float, float, float]
+    look_at: tuple[float, float, float]
+    fov: float
+    follow: bool
+    ground: bool
+    columns: int
+    rows: int
+    tile: tuple[int, int]
+
+    @property
+    def worlds(self) -> int:
+        return self.columns * self.rows
 
 
 def play(run: Run, steps: int, every: int) -> tuple[mujoco.MjModel, np.ndarray]:
@@ -61,19 +86,39 @@ def play(run: Run, steps: int, every: int) -> tuple[mujoco.MjModel, np.ndarray]:
     return model, np.stack(frames)
 
 
-def stage(model: mujoco.MjModel) -> mujoco.MjModel:
+def stand(run: Run) -> tuple[mujoco.MjModel, np.ndarray]:
+    """Return the simulated model and ``qpos`` (1, 1, nq) of its default pose, lowered until it touches the ground."""
+    env = make_env(run.config)
+    engine: Any = env.task.engine
+    model = engine.compiled.model
+    data = mujoco.MjData(model)
+    data.qpos[:] = engine.compiled.qpos
+    env.close()
+    free = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_FREE)
+    if len(free):
+        height = model.jnt_qposadr[free[0]] + 2
+        low, high = 0.0, data.qpos[height] + 1.0
+        while high - low > 1e-4:
+            data.qpos[height] = 0.5 * (low + high)
+            mujoco.mj_forward(model, data)
+            grounded = any(model.geom_bodyid[contact.geom].min() == 0 for contact in data.contact)
+            low, high = (data.qpos[height], high) if grounded else (low, data.qpos[height])
+    return model, data.qpos[None, None].copy()
+
+
+def stage(model: mujoco.MjModel, view: View) -> mujoco.MjModel:
     """Return a model of the same geoms, in the same order, with a camera and lights.
 
     A compiled model takes no camera; where the geoms are is written into the data of this one instead.
     """
     spec = mujoco.MjSpec()
-    back = CAMERA - LOOK_AT
+    back = np.subtract(view.camera, view.look_at)
     back /= np.linalg.norm(back)
     right = np.cross([0.0, 0.0, 1.0], back)
     right /= np.linalg.norm(right)
     orientation = np.empty(4)
     mujoco.mju_mat2Quat(orientation, np.stack([right, np.cross(back, right), back], axis=1).ravel())
-    spec.worldbody.add_camera(name="picture", pos=CAMERA, quat=orientation, fovy=FOV)
+    spec.worldbody.add_camera(name="picture", pos=view.camera, quat=orientation, fovy=view.fov)
     spec.worldbody.add_light(
         pos=[4.0, -2.0, 8.0],
         dir=[-0.5, 0.25, -0.8],
@@ -92,7 +137,7 @@ def stage(model: mujoco.MjModel) -> mujoco.MjModel:
         drawn = spec.worldbody.add_body().add_geom(
             type=kind, size=model.geom_size[geom], rgba=model.geom_rgba[geom], mass=1.0
         )
-        if kind == mujoco.mjtGeom.mjGEOM_PLANE:  # its horizon would cut through the pole
+        if kind == mujoco.mjtGeom.mjGEOM_PLANE and not view.ground:  # its horizon would cut through the pole
             drawn.group = HIDDEN_GROUP
     return spec.compile()
 
@@ -102,47 +147,55 @@ class Renderer:
 
     Args:
         model: the simulated model.
+        view: where they are seen from.
     """
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    def __init__(self, model: mujoco.MjModel, view: View) -> None:
+        self._view = view
         self._simulated = model
         self._pose = mujoco.MjData(model)
-        staged = stage(model)
+        self._moving = model.geom_bodyid > 0
+        free = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_FREE)
+        self._root = int(model.jnt_qposadr[free[0]]) if view.follow and len(free) else None
+        staged = stage(model, view)
         data = mujoco.MjData(staged)
         mujoco.mj_forward(staged, data)
         self._model = mjw.put_model(staged)
-        self._data = mjw.put_data(staged, data, nworld=WORLDS)
+        self._data = mjw.put_data(staged, data, nworld=view.worlds)
         self._context = mjw.create_render_context(
             staged,
-            nworld=WORLDS,
-            cam_res=TILE,
+            nworld=view.worlds,
+            cam_res=view.tile,
             render_rgb=True,
             use_shadows=True,
             samples_per_pixel=SAMPLES,
             background_color=(*BACKGROUND, 1.0),
         )
-        self._rgb: Any = wp.zeros((WORLDS, TILE[1], TILE[0]), dtype=wp.vec3)
+        self._rgb: Any = wp.zeros((view.worlds, view.tile[1], view.tile[0]), dtype=wp.vec3)
 
     def render(self, qpos: np.ndarray) -> Image.Image:
         """Return the grid of the worlds at ``qpos`` (worlds, nq)."""
-        geoms = self._simulated.ngeom
-        positions = np.empty((WORLDS, geoms, 3), np.float32)
-        rotations = np.empty((WORLDS, geoms, 3, 3), np.float32)
-        for world in range(WORLDS):
+        view, geoms = self._view, self._simulated.ngeom
+        positions = np.empty((view.worlds, geoms, 3), np.float32)
+        rotations = np.empty((view.worlds, geoms, 3, 3), np.float32)
+        for world in range(view.worlds):
             self._pose.qpos[:] = qpos[world]
             mujoco.mj_kinematics(self._simulated, self._pose)
             positions[world] = self._pose.geom_xpos
             rotations[world] = self._pose.geom_xmat.reshape(-1, 3, 3)
+            if self._root is not None:  # the world moves in place of the camera
+                positions[world, self._moving, :2] -= qpos[world, self._root : self._root + 2].astype(np.float32)
         self._data.geom_xpos.assign(positions)
         self._data.geom_xmat.assign(rotations)
         mjw.refit_bvh(self._model, self._data, self._context)
         mjw.render(self._model, self._data, self._context)
         mjw.get_rgb(self._context, 0, self._rgb)
         tiles = np.rint(self._rgb.numpy() * 255.0).astype(np.uint8)
-        width, height = TILE
-        grid = Image.new("RGB", (COLUMNS * (width + GAP) - GAP, ROWS * (height + GAP) - GAP), "white")
+        width, height = view.tile
+        size = (view.columns * (width + GAP) - GAP, view.rows * (height + GAP) - GAP)
+        grid = Image.new("RGB", size, "white")
         for world, tile in enumerate(tiles):
-            row, column = divmod(world, COLUMNS)
+            row, column = divmod(world, view.columns)
             grid.paste(Image.fromarray(tile), (column * (width + GAP), row * (height + GAP)))
         return grid
 
@@ -150,31 +203,54 @@ class Renderer:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/images/cartpole.png"), help="the still")
+    parser.add_argument("--default-pose", action="store_true", help="a robot as it starts, in place of a policy")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of the animation")
     parser.add_argument("--fps", type=float, default=20.0, help="frames per second of the animation")
     parser.add_argument("--still", type=float, default=0.1, help="moment of the still, in seconds")
     parser.add_argument("--still-only", action="store_true", help="make no animation")
+    # The defaults show Cartpole, from the side of the cart where the pole hangs.
+    parser.add_argument("--camera", type=float, nargs=3, default=(6.0, 0.8, 3.0), help="position, in m")
+    parser.add_argument("--look-at", type=float, nargs=3, default=(0.0, 0.0, 2.4), help="point looked at, in m")
+    parser.add_argument("--fov", type=float, default=17.5, help="vertical angle of the camera, in degrees")
+    parser.add_argument("--follow", action="store_true", help="move the camera with the robot")
+    parser.add_argument("--ground", action="store_true", help="draw the ground")
+    parser.add_argument("--grid", type=int, nargs=2, default=(3, 2), help="columns and rows of worlds")
+    parser.add_argument("--tile", type=int, nargs=2, default=(300, 180), help="size of each picture, in pixels")
     options, words = parser.parse_known_args()
-    if not any(word.startswith("checkpoint=") for word in words):
-        parser.error("a policy is needed; add checkpoint=<file>")
+    if not options.default_pose and not any(word.startswith("checkpoint=") for word in words):
+        parser.error("a policy is needed; add checkpoint=<file>, or --default-pose")
+    view = View(
+        camera=tuple(options.camera),
+        look_at=tuple(options.look_at),
+        fov=options.fov,
+        follow=options.follow,
+        ground=options.ground or options.default_pose,
+        columns=1 if options.default_pose else options.grid[0],
+        rows=1 if options.default_pose else options.grid[1],
+        tile=tuple(options.tile),
+    )
 
     runs: list[Run] = []
-    fixed = ["test=True", f"num_envs={WORLDS}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+    fixed = [f"num_envs={view.worlds}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+    fixed += [] if options.default_pose else ["test=True"]
     run_hydra([*words, *fixed], lambda cfg, overridden: runs.append(finish(cfg, overridden)))
     run = runs[0]
 
     task = run.config.task
     control_dt = task.sim.dt * task.env.controlFrequencyInv
     every = max(1, round(1.0 / (options.fps * control_dt)))
-    with torch.no_grad():
-        model, frames = play(run, math.ceil(options.seconds / control_dt), every)
+    if options.default_pose:
+        model, frames = stand(run)
+    else:
+        with torch.no_grad():
+            model, frames = play(run, math.ceil(options.seconds / control_dt), every)
 
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with wp.ScopedDevice("cpu"):
-        renderer = Renderer(model)
+        renderer = Renderer(model, view)
         chosen = min(len(frames) - 1, round(options.still / (every * control_dt)))
         save(renderer.render(frames[chosen]), options.out, optimize=True)
-        if not options.still_only:
+        if len(frames) > 1 and not options.still_only:
             images = [renderer.render(qpos) for qpos in frames]
             save(
                 images[0],

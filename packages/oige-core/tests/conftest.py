@@ -51,10 +51,10 @@ class World:
         torch.testing.assert_close(actual, expected.expand_as(actual), atol=tol, rtol=rel)
 
 
-def make_engine(executor: str, num_envs: int) -> MujocoEngine:
+def make_engine(executor: str, num_envs: int, num_threads: int = 1) -> MujocoEngine:
     """Return an engine on one of the executors."""
     if executor == "cpu":
-        return MujocoEngine(num_envs, "cpu", num_threads=1)
+        return MujocoEngine(num_envs, "cpu", num_threads)
     device = "cpu" if executor == "warp-cpu" else "cuda:0"
     return MujocoEngine(
         num_envs, device, executor=lambda compiled, scene: WarpExecutor(compiled.model, num_envs, device)
@@ -65,6 +65,12 @@ def make_engine(executor: str, num_envs: int) -> MujocoEngine:
 def executor(request: pytest.FixtureRequest) -> str:
     """Name of the executor that runs the worlds."""
     return request.param
+
+
+@pytest.fixture(scope="module")
+def new_engine() -> Callable[..., MujocoEngine]:
+    """Make an engine; see :func:`make_engine`."""
+    return make_engine
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,21 @@
-"""The life cycle of tasks and environments, on a block that slides without friction: every number is known."""
+"""The life cycle of tasks and environments, on a block that slides without friction: every number is known.
+
+All of it holds for tasks on torch tensors and for those on Warp arrays, on every executor.
+"""
 
 from dataclasses import dataclass
 
 import pytest
 import torch
+import warp as wp
 from gymnasium.vector import AutoresetMode
 from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
-from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.envs import VecEnv
 from oige_core.errors import OigeError
 from oige_core.registry import TaskSpec
 from oige_core.scene import ArticulationAsset
-from oige_core.tasks import RLTask
+from oige_core.tasks import RLTask, RLTaskWarp
+from oige_core.warp_arrays import ArticulationArrays, uniform
 
 DT, MASS = 0.01, 2.0
 RAIL = """<mujoco><worldbody><body name="block"><joint name="slide" type="slide" axis="1 0 0"/>
@@ -48,18 +52,95 @@ class BlockTask(RLTask[BlockConfig]):
         return self.states_buf
 
     def calculate_metrics(self):
-        ones = torch.ones(self.num_envs)
+        ones = torch.ones(self.num_envs, device=self.device)
         self.rew_buf = self.sum_reward_terms({"alive": ones, "position": self.obs_buf[:, 0]})
 
     def is_done(self):
         self.terminated_buf = self.obs_buf[:, 0] > self.cfg.edge
 
 
-def make(num_envs=3, num_states=0, num_threads=1, **env):
-    values = {"numEnvs": num_envs, "envSpacing": 1.0, "episodeLength": 1000, "controlFrequencyInv": 3} | env
-    task = TaskConfig(name="Block", env=BlockConfig(**values), sim=SimConfig(dt=DT, gravity=[0.0, 0.0, 0.0]))
-    spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1, num_states=num_states)
-    return VecEnv(BlockTask(RunConfig(task=task, seed=1), spec, MujocoEngine(num_envs, num_threads=num_threads)))
+class BlockWarpTask(RLTaskWarp[BlockConfig]):
+    """The same on Warp arrays."""
+
+    reward_names = ("alive", "position")
+
+    def set_up_scene(self, scene):
+        self.blocks = scene.add_articulation("block", ArticulationAsset(mjcf=RAIL, usd=""))
+
+    def post_reset(self):
+        self.block = self.arrays(self.blocks)
+
+    def reset_idx(self, mask):
+        super().reset_idx(mask)
+        wp.launch(randomise, self.num_envs, inputs=[mask, self.random, self.block])
+
+    def pre_physics_step(self):
+        wp.copy(self.block.joint_efforts, self.actions)
+
+    def get_observations(self):
+        wp.launch(observe, self.num_envs, inputs=[self.block], outputs=[self.observations])
+
+    def get_states(self):
+        wp.launch(find_states, self.num_envs, inputs=[self.observations], outputs=[self.states])
+
+    def calculate_metrics(self):
+        outputs = [self.reward_terms, self.rewards]
+        wp.launch(reward, self.num_envs, inputs=[self.observations], outputs=outputs)
+
+    def is_done(self):
+        wp.launch(leave, self.num_envs, inputs=[self.observations, self.cfg.edge], outputs=[self.terminated])
+
+
+@wp.kernel
+def randomise(mask: wp.array[bool], random: wp.array[wp.uint32], block: ArticulationArrays):
+    world = wp.tid()
+    if mask[world]:
+        block.joint_positions[world, 0] = uniform(random, world, -0.5, 0.5)
+
+
+@wp.kernel
+def observe(block: ArticulationArrays, observations: wp.array2d[float]):
+    world = wp.tid()
+    observations[world, 0] = block.joint_positions[world, 0]
+    observations[world, 1] = block.joint_velocities[world, 0]
+
+
+@wp.kernel
+def find_states(observations: wp.array2d[float], states: wp.array2d[float]):
+    world = wp.tid()
+    states[world, 0] = 10.0 * observations[world, 0]
+
+
+@wp.kernel
+def reward(observations: wp.array2d[float], terms: wp.array2d[float], rewards: wp.array[float]):
+    world = wp.tid()
+    terms[world, 0] = 1.0
+    terms[world, 1] = observations[world, 0]
+    rewards[world] = terms[world, 0] + terms[world, 1]
+
+
+@wp.kernel
+def leave(observations: wp.array2d[float], edge: float, terminated: wp.array[bool]):
+    world = wp.tid()
+    terminated[world] = observations[world, 0] > edge
+
+
+VARIANTS = [(task, "cpu") for task in (BlockTask, BlockWarpTask)] + [(BlockWarpTask, "warp-cpu")]
+if torch.cuda.is_available():
+    VARIANTS += [(task, "warp-cuda") for task in (BlockTask, BlockWarpTask)]
+
+
+@pytest.fixture(params=VARIANTS, ids=lambda variant: f"{variant[0].__name__}-{variant[1]}")
+def make(request, new_engine):
+    task_class, executor = request.param
+
+    def make(num_envs=3, num_states=0, num_threads=1, **env):
+        values = {"numEnvs": num_envs, "envSpacing": 1.0, "episodeLength": 1000, "controlFrequencyInv": 3} | env
+        task = TaskConfig(name="Block", env=BlockConfig(**values), sim=SimConfig(dt=DT, gravity=[0.0, 0.0, 0.0]))
+        spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1, num_states=num_states)
+        return VecEnv(task_class(RunConfig(task=task, seed=1), spec, new_engine(executor, num_envs, num_threads)))
+
+    return make
 
 
 def place(env, positions, velocity=0.0):
@@ -67,7 +148,7 @@ def place(env, positions, velocity=0.0):
     env.task.blocks.set_joint_velocities(torch.full((env.num_envs, 1), velocity))
 
 
-def test_decimation_and_action_clipping_move_the_block_as_newton_says():
+def test_decimation_and_action_clipping_move_the_block_as_newton_says(make):
     env = make(clipActions=2.0)
     env.reset()
     place(env, [0.0, 0.0, 0.0])
@@ -78,19 +159,20 @@ def test_decimation_and_action_clipping_move_the_block_as_newton_says():
         assert row[0].item() == pytest.approx(6 * DT**2 * acceleration, rel=1e-5)  # semi-implicit: 1 + 2 + 3
 
 
-def test_observations_are_clipped_and_hooks_come_before_clipping():
+def test_observations_are_clipped_and_hooks_come_before_clipping(make):
     env = make(clipObservations=0.2, clipActions=1.0)
     env.action_hooks.append(lambda actions: actions + 10.0)
     env.observation_hooks.append(lambda observations: observations * 100.0)
     env.reset()
     place(env, [0.001, 0.0, -0.001])
     observations, *_ = env.step(torch.zeros(3, 1))
-    assert env.task.actions.tolist() == [[1.0]] * 3
+    actions = env.task.actions
+    assert (actions.numpy() if isinstance(actions, wp.array) else actions.cpu().numpy()).tolist() == [[1.0]] * 3
     assert observations.abs().max().item() == pytest.approx(0.2)
     assert observations[2, 0].item() == pytest.approx(100 * (-0.001 + 6 * DT**2 / MASS), rel=1e-3)
 
 
-def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode():
+def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(make):
     env = make()
     assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     env.reset()
@@ -106,7 +188,7 @@ def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode():
     assert env.task.progress_buf.tolist() == [1, 0, 1]
 
 
-def test_next_step_returns_the_last_observation_and_resets_one_step_later():
+def test_next_step_returns_the_last_observation_and_resets_one_step_later(make):
     env = make(autoresetMode="next_step")
     assert env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
     env.reset()
@@ -121,7 +203,7 @@ def test_next_step_returns_the_last_observation_and_resets_one_step_later():
     assert env.task.progress_buf.tolist() == [2, 1, 2]
 
 
-def test_truncation_at_the_episode_length_and_never_with_termination():
+def test_truncation_at_the_episode_length_and_never_with_termination(make):
     env = make(episodeLength=3)
     env.reset()
     for step in (1, 2, 3):
@@ -131,7 +213,7 @@ def test_truncation_at_the_episode_length_and_never_with_termination():
         assert truncated.tolist() == [step == 3, False, step == 3]
 
 
-def test_episode_statistics_by_hand_and_cleared_by_a_reset_in_mid_episode():
+def test_episode_statistics_by_hand_and_cleared_by_a_reset_in_mid_episode(make):
     env = make(episodeLength=2)
     env.reset()
     place(env, [0.3, 0.3, 0.3])
@@ -139,7 +221,7 @@ def test_episode_statistics_by_hand_and_cleared_by_a_reset_in_mid_episode():
     env.reset()  # what was summed so far must not count
     place(env, [0.1, 0.2, 0.3])
     _, _, _, _, info = env.step(torch.zeros(3, 1))
-    assert "episode" not in info
+    assert info.get("episode_count", 0) == 0
     _, _, _, _, info = env.step(torch.zeros(3, 1))
     assert info["episode_count"] == 3
     statistics = {name: value.item() for name, value in info["episode"].items()}
@@ -147,7 +229,7 @@ def test_episode_statistics_by_hand_and_cleared_by_a_reset_in_mid_episode():
     assert statistics == pytest.approx(expected, rel=1e-5)
 
 
-def test_states_of_an_asymmetric_critic_follow_the_reset():
+def test_states_of_an_asymmetric_critic_follow_the_reset(make):
     env = make(num_states=1)
     observations, info = env.reset()
     torch.testing.assert_close(info["states"], 10 * observations[:, :1])
@@ -157,7 +239,7 @@ def test_states_of_an_asymmetric_critic_follow_the_reset():
     assert abs(info["states"][0].item()) <= 5.0
 
 
-def test_a_seed_repeats_and_a_mask_resets_the_worlds_it_names():
+def test_a_seed_repeats_and_a_mask_resets_the_worlds_it_names(make):
     env = make()
     first, _ = env.reset(seed=4)
     again, _ = env.reset(seed=4)
@@ -170,7 +252,7 @@ def test_a_seed_repeats_and_a_mask_resets_the_worlds_it_names():
     assert abs(observations[1, 0].item()) <= 0.5
 
 
-def test_staggered_episodes_end_at_different_steps():
+def test_staggered_episodes_end_at_different_steps(make):
     env = make(num_envs=200, episodeLength=50)
     env.reset(options={"stagger": True})
     ended = []
@@ -181,7 +263,7 @@ def test_staggered_episodes_end_at_different_steps():
     assert max(ended) < 20
 
 
-def test_misuse_is_an_error_and_returned_tensors_are_not_used_again():
+def test_misuse_is_an_error_and_returned_tensors_are_not_used_again(make):
     env = make()
     with pytest.raises(OigeError, match="call reset first"):
         env.step(torch.zeros(3, 1))
@@ -196,11 +278,11 @@ def test_misuse_is_an_error_and_returned_tensors_are_not_used_again():
         assert result.equal(copy)
     assert env.observation_space.shape == (3, 2)
     assert env.action_space.shape == (3, 1)
-    assert env.observation_space.contains(results[0].numpy())
+    assert env.observation_space.contains(results[0].cpu().numpy())
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_a_saved_environment_goes_on_bit_by_bit_on_any_number_of_threads(num_threads):
+def test_a_saved_environment_goes_on_bit_by_bit_on_any_number_of_threads(make, num_threads):
     env = make(num_envs=50, episodeLength=7, num_threads=1)
     env.reset(seed=2)
     actions = torch.rand(30, 50, 1, generator=torch.Generator().manual_seed(3)) * 100 - 50
@@ -213,3 +295,37 @@ def test_a_saved_environment_goes_on_bit_by_bit_on_any_number_of_threads(num_thr
     for action, step in zip(actions[10:], expected, strict=True):
         for mine, theirs in zip(other.step(action)[:4], step[:4], strict=True):
             assert mine.equal(theirs)
+
+
+def test_an_unfitting_saved_state_is_refused(new_engine):
+    task = TaskConfig(name="Block", env=BlockConfig(numEnvs=2, envSpacing=1.0, episodeLength=9), sim=SimConfig(dt=DT))
+    spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1)
+    ours, theirs = (
+        VecEnv(variant(RunConfig(task=task), spec, new_engine("cpu", 2))) for variant in (BlockTask, BlockWarpTask)
+    )
+    with pytest.raises(OigeError, match=r"^this state of Block is one of its Warp variant; resume with warp=True\.$"):
+        ours.load_state_dict(theirs.state_dict())
+    with pytest.raises(OigeError, match=r"^this state of Block is not one of its Warp variant; resume without warp"):
+        theirs.load_state_dict(ours.state_dict())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_step_of_a_warp_variant_is_one_graph_and_waits_for_nothing(new_engine):
+    env_config = BlockConfig(numEnvs=64, envSpacing=1.0, episodeLength=5, controlFrequencyInv=3)
+    task = TaskConfig(name="Block", env=env_config, sim=SimConfig(dt=DT))
+    spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1)
+    env = VecEnv(BlockWarpTask(RunConfig(task=task), spec, new_engine("warp-cuda", 64)))
+    env.reset()
+    actions = torch.zeros(64, 1, device=env.device)
+    env.step(actions)
+    graphs = env.task.engine.executor.graphs
+    captured = dict(graphs.captured)
+    assert sum(isinstance(key, tuple) and key[0] == "step between" for key in captured) == 1
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(20):  # episodes end and begin meanwhile
+            env.step(actions)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert graphs.captured == captured

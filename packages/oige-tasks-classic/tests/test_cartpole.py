@@ -38,7 +38,7 @@ def test_failure_by_hand():
     observations = torch.zeros(6, 4)
     observations[:, 0] = torch.tensor([2.999, 3.001, -3.001, 0.0, 0.0, 0.0])
     observations[:, 2] = torch.tensor([0.0, 0.0, 0.0, 1.57, 1.572, -1.572])
-    assert has_failed(observations, 3.0).tolist() == [False, True, True, False, True, True]
+    assert has_failed(observations, torch.tensor([3.0, math.pi / 2])).tolist() == [False, True, True, False, True, True]
 
 
 def test_step_obeys_the_equations_of_motion_and_rewards_the_observed_state(env):

@@ -15,6 +15,7 @@ def test_means_weigh_steps_by_the_episodes_that_ended_in_them() -> None:
     means.add({"return": torch.tensor(10.0), "length": torch.tensor(4.0)}, 3)
     means.add({"return": torch.tensor(2.0), "length": torch.tensor(8.0)}, torch.tensor(1))
     means.add({"goal": torch.tensor(1.0)}, 5)
+    means.add({"return": torch.tensor(0.0), "fall": torch.tensor(0.0)}, torch.tensor(0.0))  # no episode ended
     assert means.take() == {"return": 8.0, "length": 5.0, "goal": 1.0}  # (3·10 + 2) / 4, (3·4 + 8) / 4
     assert means.take() == {}
 

@@ -79,9 +79,10 @@ def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where
     assert lines[-1].endswith(" steps/s | 0:00 left")
 
 
-def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(program) -> None:
+@pytest.mark.parametrize("warp", [False, True])
+def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(program, warp: bool) -> None:
     # A linear schedule ends with the run: three epochs of three are not the first three of six.
-    tiny = (*TINY, f"{CONFIG}.lr_schedule=adaptive", f"{CONFIG}.learning_rate=3e-4")
+    tiny = (*TINY, f"warp={warp}", f"{CONFIG}.lr_schedule=adaptive", f"{CONFIG}.learning_rate=3e-4")
     program(*tiny, "max_iterations=6", "experiment=whole", f"{CONFIG}.name=x")
     program(*tiny, "max_iterations=3", "experiment=parts", f"{CONFIG}.name=x", f"{CONFIG}.full_experiment_name=parts")
     whole = load_checkpoint(only("runs/x/nn/last_x_ep_6_*.pth"), "cpu")
@@ -221,3 +222,23 @@ def test_training_never_loads_the_compiler(tmp_path: Path) -> None:
         [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.slow
+def test_warp_variant_learns_and_is_played_by_the_command_that_is_printed(program) -> None:
+    outcome = program("sim_device=cpu", "seed=2", "warp=True")
+    assert float(outcome.out.partition("mean episode reward ")[2].split()[0]) > 450.0
+    command = re.search(r"^play: +oige-train (.*)$", outcome.out, re.MULTILINE)
+    assert command
+    assert "warp=True" in command[1].split()
+    played = program(*command[1].split(), "sim_device=cpu", f"{CONFIG}.player.games_num=64")
+    assert float(played.out.partition("mean return ")[2].split(",")[0]) > 450.0
+
+
+def test_a_checkpoint_of_the_other_variant_is_refused_in_one_line(program) -> None:
+    program(*TINY, "max_iterations=3", "warp=True")
+    outcome = program(*TINY, "max_iterations=6", f"checkpoint={only('runs/Cartpole/nn/last_*_ep_3_*.pth')}")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == (
+        "error: this state of Cartpole is one of its Warp variant; resume with warp=True."
+    )

@@ -17,7 +17,7 @@ from oige_core.config.schema import EnvConfig
 from oige_core.errors import ConfigError, OigeError, nearest
 
 if TYPE_CHECKING:
-    from oige_core.tasks import RLTask
+    from oige_core.tasks import Task
 
 __all__ = ["InstalledTask", "TaskSpec", "UnknownTaskError", "find_task", "installed_tasks"]
 
@@ -38,7 +38,7 @@ class TaskSpec:
         observation_shape: shape of one world's observation.
         num_actions: size of one world's action.
         num_states: size of the privileged state of an asymmetric critic; 0 if there is none.
-        warp_task: ``"module:Class"`` of the variant that ``warp=True`` selects, if there is one.
+        warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
     """
 
     task: str
@@ -48,15 +48,30 @@ class TaskSpec:
     num_states: int = 0
     warp_task: str | None = None
 
-    def load(self, *, warp: bool = False) -> "type[RLTask]":
-        """Import and return the task class.
+    def check_warp(self, name: str) -> None:
+        """Raise unless there is a Warp variant.
+
+        Args:
+            name: how the message calls the task.
 
         Raises:
-            OigeError: ``warp`` is asked for and the task has no such variant.
+            ConfigError: there is none; the message names the installed tasks that have one.
         """
+        if self.warp_task is None:
+            others = [task.name for task in installed_tasks().values() if task.spec().warp_task is not None]
+            choice = f" or choose {', '.join(others)}" if others else ""
+            raise ConfigError(f"warp=True: {name} has no Warp variant; leave warp out{choice}.")
+
+    def load(self, *, warp: bool = False) -> "type[Task]":
+        """Import and return the class of the task, or of its Warp variant.
+
+        Raises:
+            ConfigError: the task has no Warp variant.
+        """
+        if warp:
+            self.check_warp(self.task.partition(":")[2])
         target = self.warp_task if warp else self.task
-        if target is None:
-            raise OigeError(f"warp=True: {self.task} has no Warp variant; leave warp out.")
+        assert target is not None
         module, _, name = target.partition(":")
         return getattr(importlib.import_module(module), name)
 

@@ -203,6 +203,8 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -
     words = ["oige-train", f"task={run.task.name}"]
     if run.train_name != f"{run.task.name}PPO":
         words.append(f"train={run.train_name}")
+    if run.config.warp:
+        words.append("warp=True")
     words.append(f"checkpoint={checkpoint}")
     if test:
         words.append("test=True")

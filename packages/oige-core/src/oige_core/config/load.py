@@ -71,7 +71,8 @@ def validate(
         An instance of ``schema``.
 
     Raises:
-        ConfigError: a key is unknown, or a value is missing, of the wrong type or out of range.
+        ConfigError: a key is unknown, or a value is missing, of the wrong type or out of range; or ``warp=True`` is
+            asked of a task that has no Warp variant.
     """
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -80,7 +81,10 @@ def validate(
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     assert isinstance(plain, dict)
-    return _typed(schema, plain, "", {"env": spec.env, **(sections or {})})
+    checked = _typed(schema, plain, "", {"env": spec.env, **(sections or {})})
+    if checked.warp:
+        spec.check_warp(checked.task.name)
+    return checked
 
 
 def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> Any:

@@ -1,13 +1,19 @@
 """What every engine offers to tasks and environments."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from oige_core.scene.scene import Scene, ViewFactory
-from oige_core.views import Indices
+from oige_core.views import ArticulationView, Indices
 
-__all__ = ["Engine"]
+if TYPE_CHECKING:
+    import warp as wp
+
+    from oige_core.warp_arrays import ArticulationArrays
+
+__all__ = ["Engine", "WarpWorlds"]
 
 
 class Engine(ViewFactory, Protocol):
@@ -50,6 +56,10 @@ class Engine(ViewFactory, Protocol):
         """
         ...
 
+    def to_warp(self) -> "WarpWorlds":
+        """Return the worlds as Warp variants of tasks use them; the engine must be built."""
+        ...
+
     def get_gravity(self) -> torch.Tensor:
         """Return gravity ``(num_envs, 3)`` in m/s²."""
         ...
@@ -72,4 +82,46 @@ class Engine(ViewFactory, Protocol):
 
     def close(self) -> None:
         """Free threads and memory. Views are of no use afterwards."""
+        ...
+
+
+class WarpWorlds(Protocol):
+    """The worlds of an engine on Warp arrays.
+
+    What a control step does before and after physics is handed over once, as functions that launch Warp kernels and
+    copies. They are called when the work is captured, not in every step: they allocate nothing, ask the device for
+    nothing and decide nothing. On CUDA a whole control step is then one graph. ``launch_…`` belong into such functions.
+    """
+
+    def articulation(self, view: ArticulationView) -> "ArticulationArrays":
+        """Return the arrays of an articulation; to be called before anything is captured.
+
+        Raises:
+            CapabilityError: something that the scene asks for is not to be had on Warp arrays.
+        """
+        ...
+
+    def capture_step(
+        self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Return a function that does ``before``, so many physics steps and ``after``, waiting for nothing."""
+        ...
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Return a function that does ``work``."""
+        ...
+
+    def launch_read(self) -> None:
+        """Read all articulations into their arrays; a step does so before ``after``."""
+        ...
+
+    def launch_reset(self, mask: "wp.array") -> None:
+        """Put worlds of a mask ``(num_envs,)`` of bool back to their initial state, and read all articulations.
+
+        Gains and other properties stay as they are, and so does a fixed root that was moved.
+        """
+        ...
+
+    def launch_write(self, mask: "wp.array") -> None:
+        """Make positions and velocities in the arrays the state of the worlds of a mask."""
         ...

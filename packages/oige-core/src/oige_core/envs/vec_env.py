@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from oige_core.errors import OigeError
-from oige_core.tasks import RLTask
+from oige_core.tasks import Task
 
 __all__ = ["VecEnv"]
 
@@ -27,7 +27,9 @@ class VecEnv(gym.vector.VectorEnv):
       observations of the episodes that ended in this step, whose rows of the observations already show the next
       episode; rows where the mask is False repeat the observations.
     * ``states`` ``(N, num_states)``: privileged states, for tasks with an asymmetric critic.
-    * ``episode`` and ``episode_count``, when episodes ended: see :meth:`RLTask.finish_episodes`.
+    * ``episode`` and ``episode_count``, when episodes ended: means over these episodes, ``return``, ``length`` in
+      control steps and ``reward/<term>``, and their number. Warp variants always give both, as tensors; the number may
+      be zero.
     * what the task put into its ``extras``.
 
     With ``autoresetMode: next_step``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are the
@@ -45,7 +47,7 @@ class VecEnv(gym.vector.VectorEnv):
         observation_hooks: functions applied to observations ``(N, …)`` before they are clamped.
     """
 
-    def __init__(self, task: RLTask, device: torch.device | None = None) -> None:
+    def __init__(self, task: Task, device: torch.device | None = None) -> None:
         self.task = task
         self.num_envs = task.num_envs
         self.num_states = task.spec.num_states
@@ -57,8 +59,7 @@ class VecEnv(gym.vector.VectorEnv):
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (task.spec.num_actions,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._same_step = cfg.autoresetMode == "same_step"
-        mode = AutoresetMode.SAME_STEP if self._same_step else AutoresetMode.NEXT_STEP
+        mode = AutoresetMode.SAME_STEP if task.same_step else AutoresetMode.NEXT_STEP
         self.metadata = {"autoreset_mode": mode, "render_modes": []}
         self.render_mode = None
         self.spec = None
@@ -68,7 +69,6 @@ class VecEnv(gym.vector.VectorEnv):
         self._clip_actions = float(cfg.clipActions)
         self._clip_observations = float(cfg.clipObservations)
         self._needs_reset = True
-        self._ended = torch.zeros(self.num_envs, dtype=torch.bool, device=task.device)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -99,14 +99,14 @@ class VecEnv(gym.vector.VectorEnv):
             if mask.shape != (self.num_envs,):
                 raise OigeError(f"reset_mask of shape {tuple(mask.shape)}: expected ({self.num_envs},).")
             env_ids = mask.nonzero().squeeze(-1)
-        self._reset_worlds(env_ids)
+        task.restart(env_ids)
         if (options or {}).get("stagger"):
             task.progress_buf[env_ids] = torch.randint(
                 task.max_episode_length, env_ids.shape, generator=task.generator, device=task.device
             )
-        self._ended[env_ids] = False
+        task.ended_buf[env_ids] = False
         self._needs_reset = False
-        return self._out(self._observe()), self._states({})
+        return self._out(self._filtered(task.obs_buf)), self._states({})
 
     def step(
         self, actions: torch.Tensor
@@ -130,29 +130,14 @@ class VecEnv(gym.vector.VectorEnv):
             raise OigeError(f"actions of shape {tuple(actions.shape)}: expected {self.action_space.shape}.")
         for hook in self.action_hooks:
             actions = hook(actions)
-        if not self._same_step:
-            env_ids = self._ended.nonzero().squeeze(-1)
-            if len(env_ids):
-                self._reset_worlds(env_ids)
-        task.extras = {}
-        task.pre_physics_step(actions.clamp(-self._clip_actions, self._clip_actions))
-        task.engine.step(task.control_frequency_inv)
-        task.post_physics_step()
-        observations = self._filtered(task.obs_buf)
+        task.step(actions.clamp(-self._clip_actions, self._clip_actions))
         info: dict[str, Any] = task.extras
-        ended = task.terminated_buf | task.truncated_buf
-        env_ids = ended.nonzero().squeeze(-1)
-        final_observations = observations
-        if len(env_ids):
-            info["episode"] = task.finish_episodes(env_ids)
-            info["episode_count"] = len(env_ids)
-            if self._same_step:
-                self._reset_worlds(env_ids)
-                observations = self._observe()
-        self._ended = ended
-        if self._same_step:
+        final_observations = observations = self._filtered(task.final_obs_buf)
+        if task.same_step:
+            if task.obs_buf is not task.final_obs_buf:
+                observations = self._filtered(task.obs_buf)
             info["final_obs"] = self._out(final_observations)
-            info["_final_obs"] = self._out(ended)
+            info["_final_obs"] = self._out(task.ended_buf)
         return (
             self._out(observations),
             self._out(task.rew_buf),
@@ -166,7 +151,6 @@ class VecEnv(gym.vector.VectorEnv):
         return {
             "engine": self.task.engine.state_dict(),
             "task": self.task.state_dict(),
-            "ended": self._ended.clone(),
             "needs_reset": self._needs_reset,
         }
 
@@ -174,25 +158,15 @@ class VecEnv(gym.vector.VectorEnv):
         """Restore :meth:`state_dict` exactly."""
         self.task.engine.load_state_dict(state["engine"])
         self.task.load_state_dict(state["task"])
-        self._ended = state["ended"].to(self.task.device, copy=True)
         self._needs_reset = state["needs_reset"]
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the engine."""
         self.task.engine.close()
 
-    def _reset_worlds(self, env_ids: torch.Tensor) -> None:
-        self.task.reset_idx(env_ids)
-
     def _out(self, tensor: torch.Tensor) -> torch.Tensor:
         """Move a tensor to where the user wants it; the call costs even where nothing moves."""
         return tensor.to(self.device) if self._moves else tensor
-
-    def _observe(self) -> torch.Tensor:
-        observations = self.task.get_observations()
-        if self.num_states:
-            self.task.get_states()
-        return self._filtered(observations)
 
     def _filtered(self, observations: torch.Tensor) -> torch.Tensor:
         for hook in self.observation_hooks:

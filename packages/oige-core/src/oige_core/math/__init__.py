@@ -1,5 +1,6 @@
 """Rotations, transforms and sampling on torch tensors."""
 
+from oige_core.math.grid import grid_positions
 from oige_core.math.rotations import (
     quat_apply,
     quat_apply_inverse,
@@ -9,4 +10,12 @@ from oige_core.math.rotations import (
     quat_to_matrix,
 )
 
-__all__ = ["quat_apply", "quat_apply_inverse", "quat_conjugate", "quat_from_angle_axis", "quat_mul", "quat_to_matrix"]
+__all__ = [
+    "grid_positions",
+    "quat_apply",
+    "quat_apply_inverse",
+    "quat_conjugate",
+    "quat_from_angle_axis",
+    "quat_mul",
+    "quat_to_matrix",
+]

@@ -1,5 +1,18 @@
-"""The base classes of tasks."""
+"""The bases of tasks; ``RLTaskWarp`` imports Warp, so it comes when it is asked for."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from oige_core.tasks.rl_task import RLTask
+from oige_core.tasks.task import Task
 
-__all__ = ["RLTask"]
+if TYPE_CHECKING:
+    from oige_core.tasks.rl_task_warp import RLTaskWarp
+
+__all__ = ["RLTask", "RLTaskWarp", "Task"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "RLTaskWarp":
+        return importlib.import_module("oige_core.tasks.rl_task_warp").RLTaskWarp
+    raise AttributeError(f"module 'oige_core.tasks' has no attribute '{name}'")

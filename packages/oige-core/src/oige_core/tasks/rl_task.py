@@ -1,75 +1,34 @@
-"""The base of every task: life cycle, buffers, episode statistics and random numbers."""
+"""The base of tasks on torch tensors: life cycle, episode statistics and random numbers."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 
-from oige_core.config import EnvConfig, RunConfig
+from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
+from oige_core.errors import OigeError
 from oige_core.registry import TaskSpec
-from oige_core.scene import Scene
-from oige_core.seeding import derive_seed
+from oige_core.tasks.task import EnvConfigT, Task
 
 __all__ = ["RLTask"]
 
-EnvConfigT = TypeVar("EnvConfigT", bound=EnvConfig)
 
-
-class RLTask(ABC, Generic[EnvConfigT]):
-    """A task that all worlds of an engine play at once.
+class RLTask(Task[EnvConfigT]):
+    """A task on torch tensors.
 
     A subclass describes one world (:meth:`set_up_scene`), then works on all worlds with tensors whose first dimension
     is the world. One control step calls, in this order: :meth:`pre_physics_step`, ``control_frequency_inv`` physics
     steps, :meth:`get_observations`, :meth:`get_states`, :meth:`is_done`, :meth:`calculate_metrics`, :meth:`get_extras`;
     then :meth:`reset_idx` for the worlds whose episode ended. OmniIsaacGymEnvs calls ``is_done`` after
-    ``calculate_metrics``; before it, rewards may depend on how the step ended. The generic argument is the schema of
-    ``task.env``.
-
-    Args:
-        config: the validated configuration.
-        spec: the task's record.
-        engine: an engine that is not built yet.
-
-    Attributes:
-        cfg: the ``task.env`` section.
-        num_envs: number of worlds, N.
-        device: device of every tensor.
-        control_dt: time of one control step, in seconds.
-        obs_buf: observations ``(N, …)``.
-        states_buf: privileged states ``(N, num_states)``.
-        rew_buf: rewards ``(N,)``.
-        terminated_buf: ``(N,)`` bool; the episode ended by the task's own rules.
-        truncated_buf: ``(N,)`` bool; the episode reached its length.
-        progress_buf: ``(N,)`` int64; control steps since the last reset.
-        extras: what the environment hands out as ``info`` besides its own entries.
+    ``calculate_metrics``; before it, rewards may depend on how the step ended. Arguments and attributes are those of
+    :class:`~oige_core.tasks.task.Task`.
     """
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
-        self.config = config
-        self.cfg: EnvConfigT = config.task.env  # type: ignore[assignment]
-        self.spec = spec
-        self.name = config.task.name
-        self.engine = engine
-        self.num_envs = engine.num_envs
-        self.max_episode_length = self.cfg.episodeLength
-        self.control_frequency_inv = self.cfg.controlFrequencyInv
-        scene = Scene(engine, config.task.sim)
-        self.set_up_scene(scene)
-        engine.build(scene)
-        self.device = engine.device
-        self.control_dt = engine.physics_dt * self.control_frequency_inv
+        super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
-        self.obs_buf = torch.zeros(n, *spec.observation_shape, device=device)
-        self.states_buf = torch.zeros(n, spec.num_states, device=device)
-        self.rew_buf = torch.zeros(n, device=device)
-        self.terminated_buf = torch.zeros(n, dtype=torch.bool, device=device)
-        self.truncated_buf = torch.zeros(n, dtype=torch.bool, device=device)
-        self.progress_buf = torch.zeros(n, dtype=torch.int64, device=device)
-        self.extras: dict[str, Any] = {}
-        self.generator = torch.Generator(device)
-        self.seed(config.seed)
         self._term_names: list[str] = []
         self._terms: tuple[torch.Tensor, ...] = ()
         self._ones = torch.ones(n, device=device)
@@ -77,13 +36,6 @@ class RLTask(ABC, Generic[EnvConfigT]):
         self.post_reset()
 
     # For tasks to define
-
-    @abstractmethod
-    def set_up_scene(self, scene: Scene) -> None:
-        """Describe one world; keep the views that the scene hands out. They can be used from :meth:`post_reset` on."""
-
-    def post_reset(self) -> None:
-        """Look up indices, limits and constants, once, when the worlds exist."""
 
     @abstractmethod
     def pre_physics_step(self, actions: torch.Tensor) -> None:
@@ -105,9 +57,6 @@ class RLTask(ABC, Generic[EnvConfigT]):
     def is_done(self) -> None:
         """Set ``terminated_buf`` to a new tensor. Truncation at ``episodeLength`` is done by the base."""
 
-    def get_extras(self) -> None:
-        """Put what shall appear in ``info`` into ``extras``."""
-
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Start new episodes; a task calls this first, then randomises the worlds.
 
@@ -115,14 +64,14 @@ class RLTask(ABC, Generic[EnvConfigT]):
             env_ids: ``(n,)`` int64 indices of the worlds.
         """
         self.engine.reset(env_ids)
-        self.progress_buf[env_ids] = 0
-        self._sums[:, env_ids] = 0.0
+        self.progress_buf.index_fill_(0, env_ids, 0)
+        self._sums.index_fill_(1, env_ids, 0.0)
 
     # For tasks to use
 
     def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
         """Sample a tensor of ``shape`` uniformly from the task's own random stream."""
-        return torch.rand(shape, generator=self.generator, device=self.device).mul_(high - low).add_(low)
+        return torch.empty(shape, device=self.device).uniform_(low, high, generator=self.generator)
 
     def sum_reward_terms(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the sum ``(N,)`` of the parts of this step's reward; their sums per episode are reported by name.
@@ -141,18 +90,36 @@ class RLTask(ABC, Generic[EnvConfigT]):
 
     # For environments
 
-    def seed(self, seed: int) -> None:
-        """Restart the task's random stream."""
-        self.generator.manual_seed(derive_seed(seed, "task"))
+    def step(self, actions: torch.Tensor) -> None:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        self.extras = {}
+        if not self.same_step:
+            env_ids = self.ended_buf.nonzero().squeeze(-1)
+            if len(env_ids):
+                self.reset_idx(env_ids)
+        self.pre_physics_step(actions)
+        self.engine.step(self.control_frequency_inv)
+        self.post_physics_step()
+        self.final_obs_buf = self.obs_buf
+        self.ended_buf = self.terminated_buf | self.truncated_buf
+        env_ids = self.ended_buf.nonzero().squeeze(-1)
+        if len(env_ids):
+            self.extras["episode"] = self.finish_episodes(env_ids)
+            self.extras["episode_count"] = len(env_ids)
+            if self.same_step:
+                self.restart(env_ids)
+
+    def restart(self, env_ids: torch.Tensor) -> None:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        self.reset_idx(env_ids)
+        self._observe()
 
     def post_physics_step(self) -> None:
         """Compute observations, states, rewards and endings after the physics of a control step."""
         self.progress_buf += 1
-        self.get_observations()
-        if self.spec.num_states:
-            self.get_states()
+        self._observe()
         self.is_done()
-        self.truncated_buf = (self.progress_buf >= self.max_episode_length) & ~self.terminated_buf
+        self.truncated_buf = (self.progress_buf >= self.max_episode_length) > self.terminated_buf  # and not terminated
         self.calculate_metrics()
         self.get_extras()
         self._sums += torch.stack((self.rew_buf, self._ones, *self._terms))
@@ -166,18 +133,24 @@ class RLTask(ABC, Generic[EnvConfigT]):
         Returns:
             0-d tensors: ``return``, ``length`` in control steps, and ``reward/<term>`` for each reward term.
         """
-        means = self._sums[:, env_ids].mean(dim=1)
+        means = self._sums.index_select(1, env_ids).mean(dim=1)
         names = ("return", "length", *(f"reward/{name}" for name in self._term_names))
         return dict(zip(names, means.unbind(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return every tensor attribute and the random stream."""
-        tensors = {name: value.clone() for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
-        return {"tensors": tensors, "term_names": list(self._term_names), "generator": self.generator.get_state()}
+        """See :class:`~oige_core.tasks.task.Task`."""
+        return super().state_dict() | {"term_names": list(self._term_names)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict` exactly."""
+        """See :class:`~oige_core.tasks.task.Task`."""
+        if "term_names" not in state:
+            raise OigeError(f"this state of {self.name} is one of its Warp variant; resume with warp=True.")
+        super().load_state_dict(state)
         for name, value in state["tensors"].items():
             setattr(self, name, value.to(self.device, copy=True))
         self._term_names = list(state["term_names"])
-        self.generator.set_state(state["generator"].cpu())
+
+    def _observe(self) -> None:
+        self.get_observations()
+        if self.spec.num_states:
+            self.get_states()

@@ -23,6 +23,7 @@ class CartpoleConfig(EnvConfig):
 
 CARTPOLE = TaskSpec(
     task="oige_tasks_classic.cartpole.task:CartpoleTask",
+    warp_task="oige_tasks_classic.cartpole.warp_task:CartpoleWarpTask",
     env=CartpoleConfig,
     observation_shape=(4,),
     num_actions=1,

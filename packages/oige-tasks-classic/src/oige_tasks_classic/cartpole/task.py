@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 from oige_core.scene import ArticulationAsset, Drive, Scene
 from oige_core.tasks import RLTask
+from oige_core.views import ArticulationView
 
 from oige_tasks_classic.cartpole import CartpoleConfig
 
-__all__ = ["CartpoleTask"]
+__all__ = ["FAILURE_REWARD", "MAX_POLE_ANGLE", "CartpoleTask", "add_cartpole"]
 
 CARTPOLE_ASSET = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "cartpole.xml",
@@ -30,22 +31,22 @@ class CartpoleTask(RLTask[CartpoleConfig]):
     """See the module."""
 
     def set_up_scene(self, scene: Scene) -> None:
-        """Add a ground plane and the cartpole, its rail 2 m above the ground."""
-        scene.add_ground_plane()
-        self.cartpoles = scene.add_articulation("Cartpole", CARTPOLE_ASSET, position=(0.0, 0.0, 2.0))
+        """Add a ground plane and the cartpole."""
+        self.cartpoles = add_cartpole(scene)
 
     def post_reset(self) -> None:
         """Look up the driven joint. The observation relies on the order cart, pole."""
         self.cart_joint = [self.cartpoles.get_dof_index("cartJoint")]
-        self.reset_positions = torch.tensor([1.0, math.pi / 8], device=self.device)  # m, rad
-        self.reset_velocities = torch.tensor([0.5, math.pi / 4], device=self.device)  # m/s, rad/s
+        positions, velocities = [1.0, math.pi / 8], [0.5, math.pi / 4]  # m, rad; m/s, rad/s
+        self.reset_range = torch.tensor([[positions], [velocities]], device=self.device)
+        self.limits = torch.tensor([self.cfg.resetDist, MAX_POLE_ANGLE], device=self.device)
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Start episodes from random positions and velocities."""
         super().reset_idx(env_ids)
-        state = self.uniform(-1.0, 1.0, 2, len(env_ids), 2)
-        self.cartpoles.set_joint_positions(state[0] * self.reset_positions, indices=env_ids)
-        self.cartpoles.set_joint_velocities(state[1] * self.reset_velocities, indices=env_ids)
+        positions, velocities = self.uniform(-1.0, 1.0, 2, len(env_ids), 2) * self.reset_range
+        self.cartpoles.set_joint_positions(positions, indices=env_ids)
+        self.cartpoles.set_joint_velocities(velocities, indices=env_ids)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Push the cart."""
@@ -65,7 +66,13 @@ class CartpoleTask(RLTask[CartpoleConfig]):
 
     def is_done(self) -> None:
         """End the episode when the cart leaves its range or the pole falls."""
-        self.terminated_buf = has_failed(self.obs_buf, self.cfg.resetDist)
+        self.terminated_buf = has_failed(self.obs_buf, self.limits)
+
+
+def add_cartpole(scene: Scene) -> ArticulationView:
+    """Add a ground plane and the cartpole, its rail 2 m above the ground."""
+    scene.add_ground_plane()
+    return scene.add_articulation("Cartpole", CARTPOLE_ASSET, position=(0.0, 0.0, 2.0))
 
 
 def reward_terms(observations: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -85,6 +92,6 @@ def reward_terms(observations: torch.Tensor) -> dict[str, torch.Tensor]:
     }
 
 
-def has_failed(observations: torch.Tensor, reset_distance: float) -> torch.Tensor:
-    """Return whether the cart is beyond ``reset_distance`` m or the pole beyond horizontal, ``(N,)`` bool."""
-    return (observations[:, 0].abs() > reset_distance) | (observations[:, 2].abs() > MAX_POLE_ANGLE)
+def has_failed(observations: torch.Tensor, limits: torch.Tensor) -> torch.Tensor:
+    """Return ``(N,)`` bool: cart position (m) or pole angle (rad) is beyond its limit in ``limits`` ``(2,)``."""
+    return (observations[:, ::2].abs() > limits).any(dim=-1)

@@ -30,6 +30,7 @@ common words:
   checkpoint=<file>     resume from it or, with test=True, play it
   test=True             play instead of training
   sim_device=cpu|gpu  pipeline=cpu|gpu  rl_device=cpu|cuda:<n>  device_id=<n>    default: a GPU if there is one
+  warp=True             the task's variant on Warp arrays, faster on a GPU; where there is one
   multi_gpu=True        one process per GPU, under torchrun
 any other key of the configuration can be set, for instance task.env.episodeLength=100 or
 train.params.config.learning_rate=1e-3; --cfg job shows them all.

@@ -15,23 +15,27 @@ class EpisodeMeans:
     """Means of episode statistics by name over all episodes that ended since the last call of :meth:`take`."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, torch.Tensor] = {}
+        self._steps: list[tuple[dict[str, torch.Tensor], torch.Tensor | int]] = []
 
     def add(self, episode: dict[str, torch.Tensor], count: torch.Tensor | int) -> None:
-        """Add means over ``count`` episodes; nothing is moved between devices."""
-        for name, mean in episode.items():
-            weight = torch.as_tensor(count, dtype=torch.float32, device=mean.device)
-            if name in self._sums:
-                self._sums[name] = self._sums[name] + mean * weight
-                self._counts[name] = self._counts[name] + weight
-            else:
-                self._sums[name], self._counts[name] = mean * weight, weight
+        """Add means over ``count`` episodes, perhaps none; nothing is computed or moved between devices yet."""
+        self._steps.append((episode, count))
 
     def take(self) -> dict[str, float]:
-        """Return the means and start afresh."""
-        means = {name: (total / self._counts[name]).item() for name, total in self._sums.items()}
-        self._sums, self._counts = {}, {}
+        """Return the means and start afresh; a name of which no episode ended is left out."""
+        values: dict[str, list[torch.Tensor]] = {}
+        counts: dict[str, list[torch.Tensor]] = {}
+        for episode, count in self._steps:
+            for name, mean in episode.items():
+                values.setdefault(name, []).append(mean)
+                counts.setdefault(name, []).append(torch.as_tensor(count, dtype=mean.dtype, device=mean.device))
+        self._steps = []
+        means = {}
+        for name, means_of_steps in values.items():
+            weights = torch.stack(counts[name])
+            total, weight = torch.stack((torch.stack(means_of_steps) @ weights, weights.sum())).tolist()
+            if weight > 0:
+                means[name] = total / weight
         return means
 
 

@@ -2,9 +2,9 @@
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import numpy as np
@@ -12,6 +12,11 @@ import torch
 from mujoco.batch import Batch
 
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
+
+if TYPE_CHECKING:
+    import warp as wp
+
+    from oige_core.engines.mujoco.graphs import Graphs
 
 __all__ = ["BatchExecutor"]
 
@@ -54,6 +59,18 @@ class BatchExecutor:
         self._forces: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self._model_fields: dict[str, torch.Tensor] = {}
         self._mass_index: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        self._graphs: Graphs | None = None  # Warp is imported only for Warp variants of tasks
+        # Positions and velocities are neighbours in the state, so that one operation converts both.
+        qpos, qvel = self.field("qpos"), self.field("qvel")
+        assert qvel.data_ptr() == qpos.data_ptr() + model.nq * qpos.element_size()
+        self._motion = self._state.as_strided((num_envs, model.nq + model.nv), qpos.stride(), self._offset(qpos))
+        self._motion_read = torch.zeros(self._motion.shape)
+        self._joint_state = (self._motion_read[:, : model.nq], self._motion_read[:, model.nq :])
+
+    def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        self._motion_read.copy_(self._motion)
+        return self._joint_state
 
     def field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -65,6 +82,8 @@ class BatchExecutor:
         if name in FORCE_FIELDS:
             copy = torch.zeros_like(live)
             self._forces[name] = (copy, live)
+            if self._graphs is not None:
+                self._graphs.forget()  # resets that were captured do not clear it
             live = copy
         self._fields[name] = live
         return live
@@ -125,20 +144,48 @@ class BatchExecutor:
     def initial_field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         live = self.field(name)
-        offset = (live.data_ptr() - self._state.data_ptr()) // self._state.element_size()
-        return self._initial.as_strided(live.shape, live.stride(), offset)
+        return self._initial.as_strided(live.shape, live.stride(), self._offset(live))
+
+    def _offset(self, live: torch.Tensor) -> int:
+        """Where in the state a state field begins, in numbers."""
+        return (live.data_ptr() - self._state.data_ptr()) // self._state.element_size()
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         if env_ids is None:
             self._state.copy_(self._initial)
         else:
-            self._state[env_ids] = self._initial[env_ids]
+            self._state.index_copy_(0, env_ids, self._initial.index_select(0, env_ids))
         for copy, _ in self._forces.values():
             if env_ids is None:
                 copy.zero_()
             else:
-                copy[env_ids] = 0.0
+                copy.index_fill_(0, env_ids, 0.0)
+
+    @property
+    def graphs(self) -> "Graphs":
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        if self._graphs is None:
+            from oige_core.engines.mujoco.graphs import Graphs
+
+            self._graphs = Graphs(self.device)
+        return self._graphs
+
+    def step_between(self, n: int, before: Callable[[], None], after: Callable[[], None]) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`. The C engine steps between two graphs."""
+        self.graphs.run(("before", before), before)
+        self.step(n, refresh=False)
+        self.graphs.run(("after", after), after)
+
+    def launch_reset(self, mask: "wp.array") -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        import warp as wp
+
+        from oige_core.engines.mujoco.state_kernels import clear_rows, restore_rows
+
+        wp.launch(restore_rows, self.num_envs, inputs=[mask, wp.from_torch(self._state), wp.from_torch(self._initial)])
+        for copy, _ in self._forces.values():
+            wp.launch(clear_rows, self.num_envs, inputs=[mask, wp.from_torch(copy)])
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`.
@@ -174,6 +221,8 @@ class BatchExecutor:
 
     def close(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        if self._graphs is not None:
+            self._graphs.close()
         self._fields.clear()
         self._forces.clear()
         self._model_fields.clear()

@@ -4,7 +4,7 @@ It also runs on Warp's CPU device, on one thread, which is how it is tested wher
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import mujoco
@@ -18,12 +18,10 @@ from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco import cuda_kernels as kernels
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
+from oige_core.engines.mujoco.graphs import Graphs
 from oige_core.errors import CapabilityError, ConfigError
 
 __all__ = ["WarpExecutor", "probe_buffers"]
-
-# Standard output, to which Warp reports what it compiles, belongs to the programs built on top.
-wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
 
 _KINEMATIC_FIELDS = frozenset({"xanchor", "xaxis", "xipos", "xmat", "xpos", "xquat"})
 _FORCE_BALANCE_FIELDS = frozenset({"qfrc_bias", "qfrc_gravcomp", "qfrc_passive", "ten_velocity"})
@@ -102,10 +100,8 @@ class WarpExecutor:
         self.model = model
         self.num_envs = num_envs
         self.device = _checked_device(device)
-        wp.init()
-        self._warp_device = wp.device_from_torch(self.device)
-        self._graphs: dict[Hashable, Any] = {}
-        self._streams: dict[int, Any] = {}
+        self.graphs = Graphs(self.device)
+        self._warp_device = self.graphs.warp_device
         self._fields: dict[str, torch.Tensor] = {}
         self._model_fields: dict[str, torch.Tensor] = {}
         self._expanded: set[str] = set()
@@ -152,8 +148,12 @@ class WarpExecutor:
                 raise KeyError(name)
             self._fields[name] = self._tensor(getattr(self._data, name), 9 if name == "xmat" else None)
             if name in REFRESHED_FIELDS:
-                self._forget_graphs()
+                self.graphs.forget()
         return self._fields[name]
+
+    def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        return self.field("qpos"), self.field("qvel")
 
     def mass_matrix(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -166,7 +166,7 @@ class WarpExecutor:
                 torch.zeros(self.num_envs, nv, nv, device=self.device),
             )
             self._fields["M"] = self._tensor(self._data.M)
-            self._forget_graphs()
+            self.graphs.forget()
         rows_, columns, dense = self._mass_index
         dense[:, rows_, columns] = self._fields["M"]
         dense[:, columns, rows_] = self._fields["M"]
@@ -206,31 +206,28 @@ class WarpExecutor:
         for name in names:
             groups |= _DERIVING_FIELDS.get(name, mjw.SetConstGroup.NONE)
         if groups:
-            self._run(("set_const", int(groups)), lambda: mjw.set_const(self._model, self._data, groups))
+            self.graphs.run(("set_const", int(groups)), lambda: mjw.set_const(self._model, self._data, groups))
         if names & {"body_pos", "body_quat"}:
-            self._run("static_geoms", self._move_static_geoms)
+            self.graphs.run("static_geoms", self._move_static_geoms)
 
     def step(self, n: int, *, refresh: bool) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
 
-        def work() -> None:
-            for _ in range(n):
-                if self._closes_loops:
-                    # MuJoCo Warp uses body velocities in these constraints before it computes them for this step.
-                    mjw.kinematics(self._model, self._data)
-                    mjw.com_pos(self._model, self._data)
-                    mjw.com_vel(self._model, self._data)
-                mjw.step(self._model, self._data)
-            arguments = [self._live, self._initial, self._forces, self._diverged]
-            wp.launch(kernels.restore_diverged, self.num_envs, inputs=arguments)
-            if refresh:
-                self._refresh()
+        self.graphs.run(("step", n, refresh), lambda: self._launch_step(n, refresh))
 
-        self._run(("step", n, refresh), work)
+    def step_between(self, n: int, before: Callable[[], None], after: Callable[[], None]) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+
+        def work() -> None:
+            before()
+            self._launch_step(n, refresh=False)
+            after()
+
+        self.graphs.run(("step between", n, before, after), work)
 
     def refresh(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`. All worlds are refreshed."""
-        self._run("refresh", self._refresh)
+        self.graphs.run("refresh", self._refresh)
 
     def save_initial_state(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -250,8 +247,12 @@ class WarpExecutor:
             chosen.fill_(True)
         else:
             chosen.zero_().index_fill_(0, env_ids, True)
-        arguments = [self._chosen, self._live, self._initial, self._forces]
-        self._run("reset", lambda: wp.launch(kernels.restore_chosen, self.num_envs, inputs=arguments))
+        self.graphs.run("reset", lambda: self.launch_reset(self._chosen))
+
+    def launch_reset(self, mask: wp.array) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        arguments = [mask, self._live, self._initial, self._forces]
+        wp.launch(kernels.restore_chosen, self.num_envs, inputs=arguments)
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`.
@@ -291,39 +292,27 @@ class WarpExecutor:
         wp.to_torch(self._data.overflow).copy_(state["problems"]["overflow"])
         wp.to_torch(self._diverged).copy_(state["problems"]["diverged"])
         if not self._expanded.isdisjoint({"body_pos", "body_quat"}):
-            self._run("static_geoms", self._move_static_geoms)
+            self.graphs.run("static_geoms", self._move_static_geoms)
 
     def close(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        self._forget_graphs()
-        self._streams.clear()
+        self.graphs.close()
         self._fields.clear()
         self._model_fields.clear()
         self._mass_index = None
 
-    def _run(self, key: Hashable, work: Callable[[], object]) -> None:
-        """Do Warp work by replaying its graph, which the first call captures, on CUDA on torch's current stream."""
-        graph: Any = self._graphs.get(key)
-        if graph is None:
-            with wp.ScopedDevice(self._warp_device), wp.ScopedCapture() as capture:
-                work()
-            graph = self._graphs[key] = capture.graph
-        wp.capture_launch(graph, stream=self._stream())
-
-    def _stream(self) -> Any:
-        """Return torch's current stream as Warp has it; None on the CPU."""
-        if not self._warp_device.is_cuda:
-            return None
-        torch_stream = torch.cuda.current_stream(self.device)
-        if torch_stream.cuda_stream not in self._streams:
-            self._streams[torch_stream.cuda_stream] = wp.stream_from_torch(torch_stream)
-        return self._streams[torch_stream.cuda_stream]
-
-    def _forget_graphs(self) -> None:
-        """Drop graphs that hold addresses or a choice of work that no longer holds."""
-        if self._graphs:
-            wp.synchronize_device(self._warp_device)
-            self._graphs.clear()
+    def _launch_step(self, n: int, refresh: bool) -> None:
+        for _ in range(n):
+            if self._closes_loops:
+                # MuJoCo Warp uses body velocities in these constraints before it computes them for this step.
+                mjw.kinematics(self._model, self._data)
+                mjw.com_pos(self._model, self._data)
+                mjw.com_vel(self._model, self._data)
+            mjw.step(self._model, self._data)
+        arguments = [self._live, self._initial, self._forces, self._diverged]
+        wp.launch(kernels.restore_diverged, self.num_envs, inputs=arguments)
+        if refresh:
+            self._refresh()
 
     def _refresh(self) -> None:
         """Compute the refreshed fields that were asked for; no result of the acceleration stage is touched."""
@@ -384,7 +373,7 @@ class WarpExecutor:
         wp.to_torch(own).copy_(wp.to_torch(array))
         setattr(owner, key, own)
         self._expanded.add(name)
-        self._forget_graphs()
+        self.graphs.forget()
 
     def _tensor(self, array: Any, last: int | None = None) -> torch.Tensor:
         """Alias an array, matrices flattened as MuJoCo has them."""

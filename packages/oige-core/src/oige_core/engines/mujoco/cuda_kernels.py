@@ -1,8 +1,5 @@
 """Warp kernels that restore the initial state of worlds."""
 
-# Warp gives types a meaning of its own inside kernels.
-# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
-
 import mujoco
 import warp as wp
 

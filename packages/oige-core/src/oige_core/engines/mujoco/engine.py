@@ -1,7 +1,7 @@
 """The embedded engine: a scene compiled to one MuJoCo model, run by an executor, read through views."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -12,6 +12,9 @@ from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidVi
 from oige_core.errors import OigeError
 from oige_core.scene.scene import ArticulationElement, LinkSet, RigidElement, Scene
 from oige_core.views import Indices
+
+if TYPE_CHECKING:
+    from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
 
 __all__ = ["MujocoEngine"]
 
@@ -50,6 +53,7 @@ class MujocoEngine:
         self._executor: Executor | None = None
         self._solver_substeps = 1
         self._stale_worlds: list[torch.Tensor] = []
+        self._joint_state_stale = True
         self._all_stale = True
         self._refresh_in_step = False
         self._refreshed_was_read = False
@@ -101,8 +105,17 @@ class MujocoEngine:
         self._refresh_in_step = self._refreshed_was_read
         self._refreshed_was_read = False
         self.executor.step(n_substeps * self._solver_substeps, refresh=self._refresh_in_step)
-        self._all_stale = not self._refresh_in_step
+        self._after_step(stale=not self._refresh_in_step)
+
+    def step_between(self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]) -> None:
+        """Advance all worlds between two pieces of Warp work; see the executor."""
+        self.executor.step_between(n_substeps * self._solver_substeps, before, after)
+        self._after_step(stale=True)
+
+    def _after_step(self, *, stale: bool) -> None:
+        self._all_stale = stale
         self._stale_worlds.clear()
+        self._joint_state_stale = True
         if self._wrenches_pending:
             self.executor.field("xfrc_applied").zero_()
             self._wrenches_pending = False
@@ -113,6 +126,12 @@ class MujocoEngine:
         for view in self._views:
             view.reset(env_ids)
         self.mark_stale(env_ids)
+
+    def to_warp(self) -> "MujocoWarpWorlds":
+        """See :class:`~oige_core.engines.base.Engine`."""
+        from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
+
+        return MujocoWarpWorlds(self)
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.base.Engine`."""
@@ -180,8 +199,11 @@ class MujocoEngine:
         """Return world indices as an int64 tensor on the device; None stands for all worlds."""
         if indices is None:
             return None
-        if isinstance(indices, torch.Tensor) and indices.dtype == torch.bool:
-            raise OigeError("indices of type bool: expected numbers of worlds; give mask.nonzero().flatten().")
+        if isinstance(indices, torch.Tensor):
+            if indices.dtype == torch.int64 and indices.device == self.device:
+                return indices
+            if indices.dtype == torch.bool:
+                raise OigeError("indices of type bool: expected numbers of worlds; give mask.nonzero().flatten().")
         return torch.as_tensor(indices, dtype=torch.int64, device=self.device)
 
     def model_values(self, name: str) -> torch.Tensor:
@@ -219,7 +241,8 @@ class MujocoEngine:
                 initial[:, columns] = values.to(initial)
 
     def mark_stale(self, env_ids: torch.Tensor | None) -> None:
-        """Say that positions or velocities of worlds were written, so that refreshed fields no longer fit."""
+        """Say that positions or velocities of worlds were written, so that what was read of them no longer fits."""
+        self._joint_state_stale = True
         if env_ids is None:
             self._all_stale = True
         elif not self._all_stale:
@@ -228,6 +251,12 @@ class MujocoEngine:
     def mark_wrenches(self) -> None:
         """Say that external wrenches were written; they act during the next step alone."""
         self._wrenches_pending = True
+
+    def update_joint_state(self) -> None:
+        """Bring the tensors of the executor's ``joint_state`` up to date."""
+        if self._joint_state_stale:
+            self.executor.joint_state()
+            self._joint_state_stale = False
 
     def fresh(self, name: str) -> torch.Tensor:
         """Return a refreshed field, true of the current state."""

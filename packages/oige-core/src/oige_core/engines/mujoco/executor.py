@@ -4,11 +4,16 @@ An executor runs ``num_envs`` worlds of one ``MjModel`` and hands out their fiel
 in ``MjData`` and ``MjModel`` with the world as first dimension. Views and everything above are written once on top.
 """
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import mujoco
 import torch
+
+if TYPE_CHECKING:
+    import warp as wp
+
+    from oige_core.engines.mujoco.graphs import Graphs
 
 __all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor"]
 
@@ -65,12 +70,24 @@ class Executor(Protocol):
     num_envs: int
     device: torch.device
 
+    @property
+    def graphs(self) -> "Graphs":
+        """Warp work captured so far."""
+        ...
+
     def field(self, name: str) -> torch.Tensor:
         """Return the live ``(num_envs, …)`` tensor of a field in one of the three sets above.
 
         The tensor's address is fixed for the life of the executor. State fields may be written, others may not. The
         floating-point type is the executor's own: float64 on CPU, float32 on CUDA. Asking for a field is what makes
         the executor compute it.
+        """
+        ...
+
+    def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ``qpos`` ``(num_envs, nq)`` and ``qvel`` ``(num_envs, nv)`` in float32, true at the time of the call.
+
+        The tensors' addresses are fixed for the life of the executor; a call brings them up to date. Not to be written.
         """
         ...
 
@@ -125,6 +142,22 @@ class Executor(Protocol):
         Args:
             env_ids: ``(n,)`` int64 indices; all if None.
         """
+        ...
+
+    # For Warp variants of tasks: what is between and after physics steps is Warp work of their own.
+
+    def step_between(self, n: int, before: Callable[[], None], after: Callable[[], None]) -> None:
+        """Do ``before``, ``n`` physics steps and ``after``; on CUDA, all in one graph.
+
+        Args:
+            n: number of steps.
+            before: launches Warp work; called when it is captured, not in every step.
+            after: likewise.
+        """
+        ...
+
+    def launch_reset(self, mask: "wp.array") -> None:
+        """Launch the Warp work that does what :meth:`reset` does to the worlds of a mask ``(num_envs,)`` of bool."""
         ...
 
     def problems(self) -> dict[str, int]:

@@ -1,0 +1,183 @@
+"""The embedded engine as Warp variants of tasks use it: on Warp arrays, in captured graphs."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+import warp as wp
+
+from oige_core.engines.mujoco import state_kernels as kernels
+from oige_core.engines.mujoco.views import MujocoArticulationView
+from oige_core.errors import CapabilityError
+from oige_core.views import ArticulationView
+from oige_core.warp_arrays import ArticulationArrays
+
+if TYPE_CHECKING:
+    from oige_core.engines.mujoco.engine import MujocoEngine
+
+__all__ = ["MujocoWarpWorlds"]
+
+
+class MujocoWarpWorlds:
+    """See :class:`~oige_core.engines.base.WarpWorlds`."""
+
+    def __init__(self, engine: "MujocoEngine") -> None:
+        self._engine = engine
+        self._graphs = engine.executor.graphs
+        self._articulations: dict[str, _Articulation] = {}
+
+    def articulation(self, view: ArticulationView) -> ArticulationArrays:
+        """See :class:`~oige_core.engines.base.WarpWorlds`."""
+        assert isinstance(view, MujocoArticulationView)
+        if view.name not in self._articulations:
+            self._articulations[view.name] = _Articulation(self._engine, view)
+            self._graphs.forget()
+        return self._articulations[view.name].arrays
+
+    def capture_step(
+        self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]
+    ) -> Callable[[], None]:
+        """See :class:`~oige_core.engines.base.WarpWorlds`."""
+
+        def launch_before() -> None:
+            before()
+            for articulation in self._articulations.values():
+                articulation.launch_drive()
+
+        def launch_after() -> None:
+            self.launch_read()
+            after()
+
+        return lambda: self._engine.step_between(n_substeps, launch_before, launch_after)
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        """See :class:`~oige_core.engines.base.WarpWorlds`."""
+
+        def run() -> None:
+            self._graphs.run(work, work)
+            self._engine.mark_stale(None)
+
+        return run
+
+    def launch_read(self) -> None:
+        """See :class:`~oige_core.engines.base.WarpWorlds`."""
+        for articulation in self._articulations.values():
+            articulation.launch_read()
+
+    def launch_reset(self, mask: wp.array) -> None:
+        """See :class:`~oige_core.engines.base.WarpWorlds`."""
+        self._engine.executor.launch_reset(mask)
+        for articulation in self._articulations.values():
+            articulation.launch_reset(mask)
+        self.launch_read()
+
+    def launch_write(self, mask: wp.array) -> None:
+        """See :class:`~oige_core.engines.base.WarpWorlds`."""
+        for articulation in self._articulations.values():
+            articulation.launch_write(mask)
+
+
+class _Articulation:
+    """An articulation's arrays, and the launches that exchange them with MuJoCo's fields."""
+
+    def __init__(self, engine: "MujocoEngine", view: MujocoArticulationView) -> None:
+        layout, executor = engine.compiled.articulations[view.name], engine.executor
+        self._layout = layout
+        self._tracked = bool(layout.force_sensors)
+        if self._tracked and engine.compiled.model.ngravcomp:
+            raise CapabilityError(
+                f"'{view.name}': Warp variants cannot measure joint forces where gravity is switched off for bodies; "
+                "leave disable_gravity out."
+            )
+        n, d, b = engine.num_envs, view.num_dof, view.num_bodies
+        self._worlds, self._joints, self._links = n, (n, d), (n, b)
+
+        def made(*shape: int, dtype: type = wp.float32) -> wp.array:
+            return wp.from_torch(torch.zeros(shape, device=engine.device), dtype=dtype)
+
+        def addresses(values: list) -> wp.array:
+            return wp.from_torch(torch.tensor(values, dtype=torch.int32, device=engine.device))
+
+        self._q, self._d, self._u = addresses(layout.qpos), addresses(layout.dofs), addresses(layout.actuators)
+        self._qpos, self._qvel, self._ctrl = (wp.from_torch(executor.field(name)) for name in ("qpos", "qvel", "ctrl"))
+        targets, initial_targets, gains = view.drives()
+        self._targets, self._initial_targets = wp.from_torch(targets), wp.from_torch(initial_targets)
+        self._gains = [wp.from_torch(values) for values in gains]
+        arrays = self.arrays = ArticulationArrays()
+        arrays.joint_positions, arrays.joint_velocities = made(n, d), made(n, d)
+        arrays.joint_position_targets, arrays.joint_velocity_targets, arrays.joint_efforts = map(wp.from_torch, targets)
+        if layout.floating:
+            arrays.root_positions = made(n, 3, dtype=wp.vec3)
+            arrays.root_orientations = made(n, 4, dtype=wp.quat)
+            arrays.root_linear_velocities = made(n, 3, dtype=wp.vec3)
+            arrays.root_angular_velocities = made(n, 3, dtype=wp.vec3)
+        if self._tracked:
+            arrays.joint_forces = made(n, b, 6, dtype=wp.spatial_vector)
+            self._sensordata, self._sensors = wp.from_torch(engine.force("sensordata")), addresses(layout.force_sensors)
+
+    def launch_read(self) -> None:
+        """Read what the last physics step, or a reset, left."""
+        arrays = self.arrays
+        state = [self._qpos, self._qvel]
+        wp.launch(
+            kernels.read_joints,
+            self._joints,
+            inputs=[*state, self._q, self._d],
+            outputs=[arrays.joint_positions, arrays.joint_velocities],
+        )
+        if self._layout.floating:
+            wp.launch(
+                kernels.read_root,
+                self._worlds,
+                inputs=[*state, self._layout.root_qpos, self._layout.root_dof],
+                outputs=self._root(),
+            )
+        if self._tracked:
+            wp.launch(
+                kernels.read_forces,
+                self._links,
+                inputs=[self._sensordata, self._sensors],
+                outputs=[arrays.joint_forces],
+            )
+
+    def launch_write(self, mask: wp.array) -> None:
+        """Make what a task wrote the state of the worlds of a mask."""
+        arrays = self.arrays
+        state = [mask, self._qpos, self._qvel]
+        wp.launch(
+            kernels.write_joints,
+            self._joints,
+            inputs=[*state, self._q, self._d, arrays.joint_positions, arrays.joint_velocities],
+        )
+        if self._layout.floating:
+            addresses = [self._layout.root_qpos, self._layout.root_dof]
+            wp.launch(kernels.write_root, self._worlds, inputs=[*state, *addresses, *self._root()])
+
+    def launch_drive(self) -> None:
+        """Hand efforts and targets to the drives."""
+        arrays = self.arrays
+        wp.launch(
+            kernels.drive,
+            self._joints,
+            inputs=[
+                arrays.joint_efforts,
+                arrays.joint_position_targets,
+                arrays.joint_velocity_targets,
+                *self._gains,
+                self._u,
+            ],
+            outputs=[self._ctrl],
+        )
+
+    def launch_reset(self, mask: wp.array) -> None:
+        """Restore the initial targets of the worlds of a mask."""
+        wp.launch(kernels.reset_targets, self._joints, inputs=[mask, self._targets, self._initial_targets])
+
+    def _root(self) -> list[wp.array]:
+        arrays = self.arrays
+        return [
+            arrays.root_positions,
+            arrays.root_orientations,
+            arrays.root_linear_velocities,
+            arrays.root_angular_velocities,
+        ]

@@ -1,0 +1,66 @@
+"""Warp kernels that keep count of episodes; one thread per world unless said otherwise."""
+
+import warp as wp
+
+__all__ = ["average", "begin_episodes", "count_step", "end_episodes", "sum_rewards"]
+
+
+@wp.kernel(enable_backward=False)
+def count_step(progress: wp.array[wp.int64]):
+    """Count a control step."""
+    world = wp.tid()
+    progress[world] = progress[world] + wp.int64(1)
+
+
+@wp.kernel(enable_backward=False)
+def end_episodes(
+    progress: wp.array[wp.int64],
+    max_length: wp.int64,
+    terminated: wp.array[bool],
+    truncated: wp.array[bool],
+    ended: wp.array[bool],
+):
+    """Truncate episodes that reached their length, and say which are over."""
+    world = wp.tid()
+    truncated[world] = progress[world] >= max_length and not terminated[world]
+    ended[world] = truncated[world] or terminated[world]
+
+
+@wp.kernel(enable_backward=False)
+def sum_rewards(
+    rewards: wp.array[float],
+    terms: wp.array2d[float],
+    ended: wp.array[bool],
+    sums: wp.array2d[float],
+    finished: wp.array[float],
+):
+    """Add a step to the sums of a world's episode, and those of an ended episode to ``finished``.
+
+    Columns: reward, steps, terms of the reward; the last entry of ``finished`` is the number of episodes.
+    """
+    world = wp.tid()
+    sums[world, 0] = sums[world, 0] + rewards[world]
+    sums[world, 1] = sums[world, 1] + 1.0
+    for i in range(terms.shape[1]):
+        sums[world, 2 + i] = sums[world, 2 + i] + terms[world, i]
+    if ended[world]:
+        for i in range(sums.shape[1]):
+            wp.atomic_add(finished, i, sums[world, i])
+        wp.atomic_add(finished, sums.shape[1], 1.0)
+
+
+@wp.kernel(enable_backward=False)
+def average(finished: wp.array[float]):
+    """Turn sums over episodes into means; one thread per sum."""
+    i = wp.tid()
+    finished[i] = finished[i] / wp.max(finished[finished.shape[0] - 1], 1.0)
+
+
+@wp.kernel(enable_backward=False)
+def begin_episodes(mask: wp.array[bool], progress: wp.array[wp.int64], sums: wp.array2d[float]):
+    """Start counting anew in worlds of the mask."""
+    world = wp.tid()
+    if mask[world]:
+        progress[world] = wp.int64(0)
+        for i in range(sums.shape[1]):
+            sums[world, i] = 0.0

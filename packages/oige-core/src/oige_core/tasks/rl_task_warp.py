@@ -1,0 +1,200 @@
+"""The base of tasks on Warp arrays, whose whole control step is one CUDA graph."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import torch
+import warp as wp
+
+from oige_core.config import RunConfig
+from oige_core.engines.base import Engine
+from oige_core.errors import OigeError
+from oige_core.registry import TaskSpec
+from oige_core.tasks import episode_kernels as kernels
+from oige_core.tasks.task import EnvConfigT, Task
+from oige_core.views import ArticulationView
+from oige_core.warp_arrays import ArticulationArrays
+
+__all__ = ["RLTaskWarp"]
+
+
+class RLTaskWarp(Task[EnvConfigT]):
+    """A task on Warp arrays, the variant that ``warp=True`` selects; the life cycle is that of ``RLTask``.
+
+    One control step is :meth:`pre_physics_step`, ``control_frequency_inv`` physics steps, :meth:`get_observations`,
+    :meth:`get_states`, :meth:`is_done`, :meth:`calculate_metrics`, then :meth:`reset_idx` for the worlds whose episode
+    ended. These methods are called when the step is captured, not in every step: each launches kernels, and nothing
+    that depends on values may be decided in Python. Arrays are made in :meth:`post_reset`, as attributes, and keep
+    their place; being attributes of the task, they are part of a checkpoint. Outside kernels nothing waits for the
+    device. Arguments and further attributes are those of :class:`~oige_core.tasks.task.Task`.
+
+    Attributes:
+        reward_names: names of the parts of the reward, whose sums per episode are reported.
+        actions: ``(N, num_actions)``, clamped to ``clipActions``.
+        observations: ``(N, …)``; clamped to ``clipObservations`` on the way out.
+        states: ``(N, num_states)``.
+        reward_terms: ``(N, len(reward_names))``.
+        rewards: ``(N,)``.
+        terminated: ``(N,)`` bool.
+        truncated: ``(N,)`` bool.
+        ended: ``(N,)`` bool.
+        progress: ``(N,)`` int64, control steps since the last reset.
+        random: ``(N,)`` states of the worlds' own random streams, for :func:`~oige_core.warp_arrays.uniform`.
+    """
+
+    reward_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
+        super().__init__(config, spec, engine)
+        n, sums = self.num_envs, 2 + len(self.reward_names)
+        self._worlds = engine.to_warp()
+        self.actions = self.zeros(n, spec.num_actions)
+        self.observations = wp.from_torch(self.obs_buf)
+        self.states = wp.from_torch(self.states_buf)
+        self.reward_terms = self.zeros(n, len(self.reward_names))
+        self.rewards = wp.from_torch(self.rew_buf)
+        self.terminated = wp.from_torch(self.terminated_buf)
+        self.truncated = wp.from_torch(self.truncated_buf)
+        self.ended = wp.from_torch(self.ended_buf)
+        self.progress = wp.from_torch(self.progress_buf)
+        self._seeds = torch.zeros(n, dtype=torch.int32, device=self.device)
+        self.random = wp.from_torch(self._seeds, dtype=wp.uint32)
+        self._final_observations = self.zeros(*self.observations.shape)
+        self._chosen = self.zeros(n, dtype=wp.bool)
+        self._sums = self.zeros(n, sums)
+        self._finished = self.zeros(sums + 1)
+        self.seed(config.seed)
+        self.post_reset()
+        # Arrays that were made with Warp were filled on its own stream.
+        wp.synchronize_device(wp.device_from_torch(self.device))
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, wp.array)}
+        self._tensors_of = {name: wp.to_torch(array) for name, array in arrays.items()}
+        if self.same_step:
+            self.final_obs_buf = self._tensors_of["_final_observations"]
+        self._replay_step = self._worlds.capture_step(
+            self.control_frequency_inv, self._launch_before_physics, self._launch_after_physics
+        )
+        self._replay_restart = self._worlds.capture(self._launch_restart)
+        self._replay_read = self._worlds.capture(self._worlds.launch_read)
+
+    # For tasks to define
+
+    @abstractmethod
+    def pre_physics_step(self) -> None:
+        """Launch what turns ``actions`` into efforts or targets."""
+
+    @abstractmethod
+    def get_observations(self) -> None:
+        """Launch what computes ``observations``."""
+
+    def get_states(self) -> None:
+        """Launch what computes ``states``; only for tasks with an asymmetric critic."""
+
+    @abstractmethod
+    def is_done(self) -> None:
+        """Launch what computes ``terminated``. Truncation at ``episodeLength`` is done by the base."""
+
+    @abstractmethod
+    def calculate_metrics(self) -> None:
+        """Launch what computes ``reward_terms`` and ``rewards``."""
+
+    def reset_idx(self, mask: wp.array) -> None:
+        """Launch what starts new episodes; a task calls this first, then randomises the worlds of the mask.
+
+        Args:
+            mask: ``(N,)`` bool.
+        """
+        wp.launch(kernels.begin_episodes, self.num_envs, inputs=[mask, self.progress, self._sums])
+        self._worlds.launch_reset(mask)
+
+    # For tasks to use
+
+    def arrays(self, view: ArticulationView) -> ArticulationArrays:
+        """Return an articulation of the scene as Warp arrays; in :meth:`post_reset`."""
+        return self._worlds.articulation(view)
+
+    def zeros(self, *shape: int, dtype: Any = wp.float32) -> wp.array:
+        """Return an array of zeros on the task's device; in :meth:`post_reset`."""
+        return wp.zeros(shape, dtype=dtype, device=wp.device_from_torch(self.device))
+
+    # For environments
+
+    def seed(self, seed: int) -> None:
+        """See :class:`~oige_core.tasks.task.Task`; each world has a stream of its own."""
+        super().seed(seed)
+        self._seeds.random_(generator=self.generator)
+
+    def step(self, actions: torch.Tensor) -> None:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        self._tensors_of["actions"].copy_(actions)
+        self._replay_step()
+        self.rew_buf, self.terminated_buf = self._copy("rewards"), self._copy("terminated")
+        self.truncated_buf, self.ended_buf = self._copy("truncated"), self._copy("ended")
+        *means, count = self._copy("_finished").unbind()
+        names = ("return", "length", *(f"reward/{name}" for name in self.reward_names))
+        self.extras = {"episode": dict(zip(names, means, strict=True)), "episode_count": count}
+        self.get_extras()
+
+    def restart(self, env_ids: torch.Tensor) -> None:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        self._tensors_of["_chosen"].zero_().index_fill_(0, env_ids, True)
+        self._replay_restart()
+        self._tensors_of["ended"].index_fill_(0, env_ids, False)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        if state["tensors"].keys() != self._tensors_of.keys():
+            raise OigeError(f"this state of {self.name} is not one of its Warp variant; resume without warp=True.")
+        super().load_state_dict(state)
+        for name, value in state["tensors"].items():
+            self._tensors_of[name].copy_(value)
+        self._replay_read()
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        return self._tensors_of
+
+    def _copy(self, name: str) -> torch.Tensor:
+        return self._tensors_of[name].clone()
+
+    def _launch_before_physics(self) -> None:
+        if not self.same_step:
+            self._launch_reset(self.ended)
+        self.pre_physics_step()
+
+    def _launch_after_physics(self) -> None:
+        n = self.num_envs
+        wp.launch(kernels.count_step, n, inputs=[self.progress])
+        self._launch_observe()
+        self.is_done()
+        wp.launch(
+            kernels.end_episodes,
+            n,
+            inputs=[self.progress, self.max_episode_length, self.terminated],
+            outputs=[self.truncated, self.ended],
+        )
+        self.calculate_metrics()
+        self._finished.zero_()
+        wp.launch(
+            kernels.sum_rewards,
+            n,
+            inputs=[self.rewards, self.reward_terms, self.ended],
+            outputs=[self._sums, self._finished],
+        )
+        wp.launch(kernels.average, self._sums.shape[1], inputs=[self._finished])
+        if self.same_step:
+            wp.copy(self._final_observations, self.observations)
+            self._launch_reset(self.ended)
+            self._launch_observe()
+
+    def _launch_restart(self) -> None:
+        self._launch_reset(self._chosen)
+        self._launch_observe()
+
+    def _launch_reset(self, mask: wp.array) -> None:
+        self.reset_idx(mask)
+        self._worlds.launch_write(mask)
+
+    def _launch_observe(self) -> None:
+        self.get_observations()
+        if self.spec.num_states:
+            self.get_states()

@@ -1,0 +1,121 @@
+"""What all tasks are made of, whether they compute on torch tensors or on Warp arrays."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from oige_core.config import EnvConfig, RunConfig
+from oige_core.engines.base import Engine
+from oige_core.registry import TaskSpec
+from oige_core.scene import Scene
+from oige_core.seeding import derive_seed
+
+__all__ = ["Task"]
+
+EnvConfigT = TypeVar("EnvConfigT", bound=EnvConfig)
+
+
+class Task(ABC, Generic[EnvConfigT]):
+    """A task that all worlds of an engine play at once, as the environment sees it.
+
+    Tasks derive from :class:`~oige_core.tasks.RLTask` or :class:`~oige_core.tasks.RLTaskWarp`. The generic argument is
+    the schema of ``task.env``.
+
+    Args:
+        config: the validated configuration.
+        spec: the task's record.
+        engine: an engine that is not built yet.
+
+    Attributes:
+        cfg: the ``task.env`` section.
+        num_envs: number of worlds, N.
+        device: device of every tensor.
+        control_dt: time of one control step, in seconds.
+        obs_buf: observations ``(N, …)``.
+        final_obs_buf: ``(N, …)``; the observations before worlds were reset in the same step.
+        states_buf: privileged states ``(N, num_states)``.
+        rew_buf: rewards ``(N,)``.
+        terminated_buf: ``(N,)`` bool; the episode ended by the task's own rules.
+        truncated_buf: ``(N,)`` bool; the episode reached its length.
+        ended_buf: ``(N,)`` bool; the episode ended in the last step.
+        progress_buf: ``(N,)`` int64; control steps since the last reset.
+        extras: what the environment hands out as ``info`` besides its own entries.
+    """
+
+    def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
+        self.config = config
+        self.cfg: EnvConfigT = config.task.env  # type: ignore[assignment]
+        self.spec = spec
+        self.name = config.task.name
+        self.engine = engine
+        self.num_envs = engine.num_envs
+        self.max_episode_length = self.cfg.episodeLength
+        self.control_frequency_inv = self.cfg.controlFrequencyInv
+        self.same_step = self.cfg.autoresetMode == "same_step"
+        scene = Scene(engine, config.task.sim)
+        self.set_up_scene(scene)
+        engine.build(scene)
+        self.device = engine.device
+        self.control_dt = engine.physics_dt * self.control_frequency_inv
+        n, device = self.num_envs, self.device
+        self.obs_buf: torch.Tensor = torch.zeros(n, *spec.observation_shape, device=device)
+        self.final_obs_buf: torch.Tensor = self.obs_buf
+        self.states_buf: torch.Tensor = torch.zeros(n, spec.num_states, device=device)
+        self.rew_buf: torch.Tensor = torch.zeros(n, device=device)
+        self.terminated_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
+        self.truncated_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
+        self.ended_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
+        self.progress_buf: torch.Tensor = torch.zeros(n, dtype=torch.int64, device=device)
+        self.extras: dict[str, Any] = {}
+        self.generator = torch.Generator(device)
+        Task.seed(self, config.seed)
+
+    # For tasks to define
+
+    @abstractmethod
+    def set_up_scene(self, scene: Scene) -> None:
+        """Describe one world; keep the views that the scene hands out. They can be used from :meth:`post_reset` on."""
+
+    def post_reset(self) -> None:
+        """Look up indices, limits and constants, once, when the worlds exist."""
+
+    def get_extras(self) -> None:
+        """Put what shall appear in ``info`` into ``extras``, at the end of a step."""
+
+    # For environments
+
+    @abstractmethod
+    def step(self, actions: torch.Tensor) -> None:
+        """Do one control step: physics, observations, endings, rewards, and the resets that are due.
+
+        Afterwards the buffers hold the outcome, rewards and flags in new tensors. ``extras`` has, when episodes ended,
+        ``episode``, means over them, and ``episode_count``, their number.
+
+        Args:
+            actions: ``(N, num_actions)``, clamped.
+        """
+
+    @abstractmethod
+    def restart(self, env_ids: torch.Tensor) -> None:
+        """Start new episodes in these worlds ``(n,)`` and observe all worlds."""
+
+    def seed(self, seed: int) -> None:
+        """Restart the task's random stream."""
+        self.generator.manual_seed(derive_seed(seed, "task"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return every tensor attribute and the random stream."""
+        tensors = {name: value.clone() for name, value in self._tensors().items()}
+        return {"tensors": tensors, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict` exactly.
+
+        Raises:
+            OigeError: the state is of the other variant of the task, on torch or on Warp.
+        """
+        self.generator.set_state(state["generator"].cpu())
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, torch.Tensor)}

@@ -1,0 +1,117 @@
+"""Help for tests of task packages: a task on any executor, and the Warp variant of a task against the task."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from oige_core.config import compose, validate
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.envs import VecEnv
+from oige_core.registry import find_task
+
+__all__ = ["assert_variants_agree", "make_on"]
+
+
+def make_on(
+    executor: str, task: str, num_envs: int, *, warp: bool = False, overrides: Mapping[str, Any] | None = None
+) -> VecEnv:
+    """Build the environment of an installed task on an executor of the embedded engine.
+
+    Args:
+        executor: ``c``, the C engine on one thread; ``warp-cpu``, MuJoCo Warp on the CPU; or ``warp-cuda``.
+        task: name of the task.
+        num_envs: number of worlds.
+        warp: whether to build the task's Warp variant.
+        overrides: values by dotted key.
+    """
+    installed = find_task(task)
+    spec = installed.spec()
+    config = validate(compose(installed, {"num_envs": num_envs, "warp": warp, **(overrides or {})}), spec)
+    if executor == "c":
+        engine = MujocoEngine(num_envs, num_threads=1)
+    else:
+        from oige_core.engines.mujoco.cuda import WarpExecutor
+
+        device = {"warp-cpu": "cpu", "warp-cuda": "cuda:0"}[executor]
+        engine = MujocoEngine(
+            num_envs, device, executor=lambda compiled, _: WarpExecutor(compiled.model, num_envs, device)
+        )
+    return VecEnv(spec.load(warp=warp)(config, spec, engine))
+
+
+def assert_variants_agree(
+    variant: VecEnv, task: VecEnv, actions: torch.Tensor, *, atol: float, rtol: float
+) -> tuple[int, int]:
+    """Assert that a Warp variant does as the task in each of many steps, whatever executors the two run on.
+
+    Both start from one state, are given the same actions, and are put into one state again whenever worlds are reset,
+    since the two draw from different random streams. Compared are observations, those after resets included, last
+    observations, rewards, flags and statistics of episodes.
+
+    Args:
+        variant: the environment of the Warp variant.
+        task: that of the task.
+        actions: ``(steps, N, num_actions)``.
+        atol: what values may differ by.
+        rtol: what values may differ by, as a part of their size.
+
+    Returns:
+        How many episodes were terminated, and truncated: tests want enough of both.
+
+    Raises:
+        AssertionError: they differ.
+    """
+    same_step = task.task.same_step
+    n = task.num_envs
+
+    def check(name: str, ours: torch.Tensor, theirs: torch.Tensor, rows: torch.Tensor | None = None) -> None:
+        ours, theirs = ours.cpu(), theirs.cpu()
+        if rows is not None:
+            ours, theirs = ours[rows], theirs[rows]
+        torch.testing.assert_close(ours, theirs, atol=atol, rtol=rtol, msg=lambda text: f"{where}, {name}: {text}")
+
+    variant.reset(seed=1)
+    task.reset(seed=2)
+    _copy_state(task, variant, torch.arange(n))
+    ended = torch.zeros(n, dtype=torch.bool)
+    terminated_count = truncated_count = 0
+    for step, action in enumerate(actions):
+        where = f"step {step}"
+        observations, rewards, terminated, truncated, info = variant.step(action.to(variant.device))
+        expected = task.step(action.to(task.device))
+        # With next_step, worlds that ended before were reset, at random, at the beginning of this step.
+        same = torch.ones(n, dtype=torch.bool) if same_step else ~ended
+        check("rewards", rewards, expected[1], same)
+        check("terminated", terminated, expected[2], same)
+        check("truncated", truncated, expected[3], same)
+        ended = (expected[2] | expected[3]).cpu()
+        terminated_count += int(expected[2].sum())
+        truncated_count += int(expected[3].sum())
+        if same_step:
+            check("final_obs", info["final_obs"], expected[4]["final_obs"])
+            check("_final_obs", info["_final_obs"], ended)
+            check("observations", observations, expected[0], ~ended)
+            count = expected[4].get("episode_count", 0)
+            check("episode_count", info["episode_count"], torch.tensor(float(count)))
+            for name, mean in expected[4].get("episode", {}).items():
+                check(name, info["episode"][name], mean)
+            fresh = ended
+        else:
+            check("observations", observations, expected[0], same)
+            fresh = ~same
+        if fresh.any():
+            _copy_state(task, variant, fresh.nonzero().flatten())
+            (ours, _), (theirs, _) = (env.reset(options={"reset_mask": torch.zeros(n)}) for env in (variant, task))
+            check("observations after a reset", ours, theirs)
+    return terminated_count, truncated_count
+
+
+def _copy_state(source: VecEnv, target: VecEnv, worlds: torch.Tensor) -> None:
+    """Give worlds of ``target`` the positions and velocities that those of ``source`` have."""
+    engines = source.task.engine, target.task.engine
+    ours, theirs = (engine for engine in engines if isinstance(engine, MujocoEngine))
+    for name in ("qpos", "qvel"):
+        values, field = ours.executor.field(name), theirs.executor.field(name)
+        field[worlds.to(field.device)] = values[worlds.to(values.device)].to(field)
+    theirs.mark_stale(worlds.to(theirs.device))

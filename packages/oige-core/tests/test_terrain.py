@@ -1,0 +1,291 @@
+"""Terrain: the geometry of each generator, the map of tiles, and heights under points."""
+
+import numpy as np
+import pytest
+import torch
+from oige_core.errors import OigeError
+from oige_core.terrain import (
+    TERRAIN_KINDS,
+    Grid,
+    HeightSampler,
+    curriculum_map,
+    discrete_obstacles,
+    mixed_map,
+    pyramid_sloped,
+    pyramid_stairs,
+    random_uniform,
+    sloped,
+    stairs,
+    stepping_stones,
+    wave,
+)
+
+GRID = Grid.covering(8.0, 8.0, 0.1)
+OBLONG = Grid.covering(4.0, 6.0, 0.1)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def assert_fourfold(heights):
+    """A square that looks the same from all four sides."""
+    np.testing.assert_array_equal(heights, heights[::-1])
+    np.testing.assert_array_equal(heights, heights[:, ::-1])
+    np.testing.assert_array_equal(heights, heights.T)
+
+
+def curriculum(seed=0, proportions=(0.1, 0.1, 0.35, 0.25, 0.2), levels=10, types=20):
+    return curriculum_map(
+        levels=levels,
+        types=types,
+        proportions=proportions,
+        length=8.0,
+        width=8.0,
+        border=20.0,
+        horizontal_scale=0.1,
+        rng=rng(seed),
+    )
+
+
+def test_grid_counts_cells():
+    assert (OBLONG.rows, OBLONG.columns) == (40, 60)
+    assert [GRID.cells(length) for length in (0.31, 0.04, 1.0)] == [3, 1, 10]
+
+
+def test_slope_rises_along_x():
+    heights = sloped(OBLONG, slope=0.3)
+    assert heights.shape == (40, 60)
+    np.testing.assert_allclose(np.diff(heights, axis=0), 0.03)
+    assert not np.diff(heights, axis=1).any()
+    assert heights[0, 0] == 0.0
+    assert heights[-1, 0] == pytest.approx(0.3 * 3.9)
+
+
+def test_stairs_rise_along_x():
+    heights = stairs(OBLONG, step_width=0.31, step_height=-0.2)
+    np.testing.assert_allclose(heights[[0, 2, 3, 5, 6, 39], 7], [-0.2, -0.2, -0.4, -0.4, -0.6, -2.8])
+    assert not np.diff(heights, axis=1).any()
+
+
+def test_pyramid_has_faces_of_the_slope_and_a_flat_top():
+    heights = pyramid_sloped(GRID, slope=0.4, platform_size=3.0)
+    assert_fourfold(heights)
+    top = heights == heights.max()
+    assert top.sum() == 30 * 30  # 3 m × 3 m
+    assert top[25:55, 25:55].all()
+    assert heights.max() == pytest.approx(0.4 * 2.5)  # (8 − 3) / 2 m of slope
+    assert not heights[0].any()
+    np.testing.assert_allclose(np.diff(heights[:26, 40]), 0.04)
+    np.testing.assert_array_equal(pyramid_sloped(GRID, slope=-0.4, platform_size=3.0), -heights)
+
+
+def test_pyramid_stairs_have_steps_of_one_height_and_width():
+    heights = pyramid_stairs(GRID, step_width=0.31, step_height=0.15, platform_size=3.0)
+    assert_fourfold(heights)
+    # 2.5 m from the edge to the platform make eight steps of three cells; the last, wider one is the platform.
+    np.testing.assert_allclose(heights[:25, 40], 0.15 * (np.arange(25) // 3))
+    assert (heights == heights.max()).sum() == 32 * 32
+    assert heights.max() == pytest.approx(8 * 0.15)
+    np.testing.assert_array_equal(pyramid_stairs(GRID, step_width=0.31, step_height=-0.15, platform_size=3.0), -heights)
+
+
+def test_wave_has_its_periods_and_amplitude():
+    heights = wave(OBLONG, num_waves=2, amplitude=0.4)
+    along_x = heights[:, 0] - heights[0, 0]
+    np.testing.assert_allclose(along_x[:20], along_x[20:], atol=1e-12)  # two periods
+    np.testing.assert_allclose(along_x[[5, 10, 15]], [0.2, 0.0, -0.2], atol=1e-12)
+    np.testing.assert_allclose(heights[0, [0, 15, 30]], [0.2, -0.2, 0.2], atol=1e-12)
+    assert heights.max() == pytest.approx(0.4)
+    assert heights.min() == pytest.approx(-0.4)
+
+
+def test_rough_ground_takes_the_levels_between_low_and_high():
+    heights = random_uniform(GRID, rng(), low=-0.1, high=0.1, step=0.025)
+    levels, counts = np.unique(np.round(heights, 9), return_counts=True)
+    np.testing.assert_allclose(levels, np.linspace(-0.1, 0.1, 9), atol=1e-9)
+    assert counts.min() > 0.8 * heights.size / 9  # evenly: 711 ± 25 each
+
+
+def test_rough_ground_in_patches_is_interpolated():
+    heights = random_uniform(GRID, rng(), low=-0.1, high=0.1, step=0.025, patch=0.8)
+    assert np.abs(heights).max() <= 0.1
+    # Ten points on 80 cells: 79/9 cells from one to the next, so nowhere steeper than 0.2 m over them.
+    assert np.abs(np.diff(heights, axis=0)).max() <= 0.2 * 9 / 79 + 1e-12
+    assert np.abs(np.diff(heights, 2, axis=1)[:, 1:7]).max() < 1e-12  # straight between the first two points
+    corners = heights[[0, 0, -1, -1], [0, -1, 0, -1]] / 0.025
+    np.testing.assert_allclose(corners, np.round(corners), atol=1e-9)  # drawn points are not blurred
+
+
+def test_obstacles_have_four_heights_and_leave_the_platform_free():
+    options = {"max_height": 0.2, "min_size": 1.0, "max_size": 2.0, "platform_size": 3.0}
+    heights = discrete_obstacles(GRID, rng(), count=40, **options)
+    assert set(np.unique(heights).round(9)) == {-0.2, -0.1, 0.0, 0.1, 0.2}
+    assert not heights[25:55, 25:55].any()
+    assert not discrete_obstacles(GRID, rng(), count=0, **options).any()
+    for seed in range(20):
+        single = discrete_obstacles(GRID, rng(seed), count=1, **(options | {"platform_size": 0.1}))
+        rows, columns = np.nonzero(single)
+        assert 10 <= np.ptp(rows) + 1 <= 20
+        assert 10 <= np.ptp(columns) + 1 <= 20
+
+
+def test_stones_and_gaps_have_their_sizes():
+    heights = stepping_stones(GRID, rng(), stone_size=0.5, gap=0.2, max_height=0.05, platform_size=2.0, depth=3.0)
+    is_gap = heights == -3.0
+    assert not is_gap[30:50, 30:50].any()
+    assert not heights[30:50, 30:50].any()
+    assert is_gap[:, 5:7].all()  # between the first two rows of stones
+    assert is_gap[:, 12:14].all()
+    rows = is_gap[:, 0]
+    edges = np.flatnonzero(np.diff(rows.astype(int)))
+    assert set(np.diff(edges)[::2]) | set(np.diff(edges)[1::2]) == {2, 5}
+    stones = heights[~is_gap]
+    assert np.abs(stones).max() <= 0.05
+    assert len(np.unique(stones)) > 50
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda random: random_uniform(GRID, random, low=-0.1, high=0.1, step=0.005, patch=0.2),
+        lambda random: discrete_obstacles(
+            GRID, random, max_height=0.2, min_size=1.0, max_size=2.0, count=40, platform_size=3.0
+        ),
+        lambda random: stepping_stones(GRID, random, stone_size=0.5, gap=0.1, max_height=0.1, platform_size=3.0),
+        lambda random: (
+            mixed_map(levels=2, types=3, length=8.0, width=8.0, border=1.0, horizontal_scale=0.1, rng=random).heights
+        ),
+        lambda random: (
+            curriculum_map(
+                levels=2,
+                types=5,
+                proportions=[0.2] * 5,
+                length=8.0,
+                width=8.0,
+                border=1.0,
+                horizontal_scale=0.1,
+                rng=random,
+            ).heights
+        ),
+    ],
+    ids=["random_uniform", "discrete_obstacles", "stepping_stones", "mixed_map", "curriculum_map"],
+)
+def test_a_seed_decides_what_is_drawn(make):
+    np.testing.assert_array_equal(make(rng(1)), make(rng(1)))
+    assert (make(rng(1)) != make(rng(2))).any()
+
+
+OBSTACLES = {"max_height": 0.2, "min_size": 1.0, "max_size": 2.0, "count": 4, "platform_size": 3.0}
+STONES = {"stone_size": 0.5, "gap": 0.1, "max_height": 0.0, "platform_size": 3.0}
+MAP = {"levels": 2, "types": 2, "length": 8.0, "width": 8.0, "border": 1.0, "horizontal_scale": 0.1, "rng": rng()}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Grid(rows=1, columns=5, spacing=0.1), "rows=1"),
+        (lambda: Grid.covering(8.0, 8.0, 0.0), "spacing=0.0"),
+        (lambda: Grid.covering(8.0, -8.0, 0.1), "width=-8.0"),
+        (lambda: random_uniform(GRID, rng(), low=0.1, high=-0.1, step=0.1), "low=0.1, high=-0.1"),
+        (lambda: random_uniform(GRID, rng(), low=-0.1, high=0.1, step=0.3), "step=0.3"),
+        (lambda: random_uniform(GRID, rng(), low=-0.1, high=0.1, step=0.1, patch=0.05), "patch=0.05"),
+        (lambda: sloped(GRID, slope=np.inf), "slope=inf"),
+        (lambda: pyramid_sloped(GRID, slope=np.nan, platform_size=3.0), "slope=nan"),
+        (lambda: pyramid_sloped(GRID, slope=0.1, platform_size=8.0), "platform_size=8.0"),
+        (lambda: wave(GRID, num_waves=0, amplitude=0.1), "num_waves=0"),
+        (lambda: stairs(GRID, step_width=0.0, step_height=0.1), "step_width=0.0"),
+        (lambda: pyramid_stairs(GRID, step_width=-0.3, step_height=0.1, platform_size=3.0), "step_width=-0.3"),
+        (lambda: discrete_obstacles(GRID, rng(), **(OBSTACLES | {"max_size": 0.5})), "max_size=0.5"),
+        (lambda: discrete_obstacles(GRID, rng(), **(OBSTACLES | {"max_size": 9.0})), "max_size=9.0"),
+        (lambda: discrete_obstacles(GRID, rng(), **(OBSTACLES | {"count": -1})), "count=-1"),
+        (lambda: stepping_stones(GRID, rng(), **(STONES | {"gap": 0.0})), "gap=0.0"),
+        (lambda: stepping_stones(GRID, rng(), **(STONES | {"max_height": -0.1})), "max_height=-0.1"),
+        (lambda: curriculum_map(proportions=[0.5] * 5, **MAP), "proportions"),
+        (lambda: curriculum_map(proportions=[0.5], **MAP), "proportions"),
+        (lambda: mixed_map(**(MAP | {"levels": 0})), "levels=0"),
+        (lambda: mixed_map(**(MAP | {"border": -1.0})), "border=-1.0"),
+    ],
+)
+def test_what_makes_no_terrain_is_one_clear_error(make, message):
+    with pytest.raises(OigeError) as caught:
+        make()
+    assert message in str(caught.value)
+    assert "expected" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_map_has_the_original_size_and_lies_around_the_origin():
+    terrain = curriculum()
+    assert terrain.heights.shape == (1200, 2000)  # 10 × 8 m and 20 × 8 m, and twice 20 m
+    assert terrain.origin == pytest.approx((-59.95, -99.95, 0.0))
+    assert terrain.tile_origins[0, 0, :2] == pytest.approx((-36.0, -76.0))
+    assert terrain.tile_origins[9, 19, :2] == pytest.approx((36.0, 76.0))
+    border = terrain.heights.copy()
+    border[200:-200, 200:-200] = 0.0
+    assert not border.any()
+
+
+def test_map_has_the_proportions_of_the_original():
+    # 10 %, 10 %, 35 %, 25 %, 20 % of twenty types.
+    assert curriculum().kinds == tuple(np.repeat(TERRAIN_KINDS[:5], [2, 2, 7, 5, 4]))
+    # What proportions leave of 1 are stepping stones.
+    assert curriculum(proportions=(0, 0, 0, 0, 0.5), types=4).kinds == tuple(np.repeat(TERRAIN_KINDS[4:], 2))
+
+
+@pytest.mark.parametrize("level", [0, 4, 9])
+def test_difficulty_of_a_level(level):
+    terrain, difficulty = curriculum(), level / 10
+    tiles = {kind: terrain.heights[200 + 80 * level :, 200 + 80 * kind :][:80, :80] for kind in range(20)}
+    steepness = 0.4 * difficulty
+    np.testing.assert_allclose(np.diff(tiles[0][:25, 40]), -0.1 * steepness, atol=1e-12)  # a pit
+    np.testing.assert_allclose(np.diff(tiles[1][:25, 40]), 0.1 * steepness, atol=1e-12)  # a hill
+    for kind, sign in ((2, -1.0), (3, 1.0)):
+        roughness = tiles[kind] - pyramid_sloped(GRID, slope=sign * steepness, platform_size=3.0)
+        assert 0.09 < np.abs(roughness).max() <= 0.1 + 1e-9
+    step = 0.05 + 0.175 * difficulty
+    for kind, sign in ((4, -1.0), (10, -1.0), (11, 1.0), (15, 1.0)):
+        assert tiles[kind][40, 40] == pytest.approx(sign * 8 * step)
+        assert np.unique(np.diff(tiles[kind][:40, 40]).round(9)) == pytest.approx(sorted({0.0, round(sign * step, 9)}))
+    assert np.abs(tiles[17]).max() == pytest.approx(0.025 + 0.15 * difficulty)
+    origins = terrain.tile_origins[level, :, 2]
+    assert origins[[0, 1]] == pytest.approx([-2.5 * steepness, 2.5 * steepness])
+    assert origins[[4, 15, 17]] == pytest.approx([-8 * step, 8 * step, 0.0])
+
+
+def test_robots_start_above_everything_within_a_metre():
+    terrain = curriculum()
+    around = terrain.heights[200 + 30 : 200 + 50, 200 + 3 * 80 + 30 : 200 + 3 * 80 + 50]  # level 0, type 3: rough
+    assert terrain.tile_origins[0, 3, 2] == around.max()
+    assert around.max() > 0.05
+
+
+def test_mixed_map_has_the_shares_of_the_original():
+    terrain = mixed_map(levels=20, types=20, length=8.0, width=8.0, border=0.0, horizontal_scale=0.1, rng=rng())
+    assert terrain.kinds == ()
+    deepest = terrain.tile_origins[..., 2]
+    is_stairs = np.isclose(np.abs(deepest), 8 * 0.15)
+    # 200 of 400 expected, with a standard deviation of 10; half of them down.
+    assert 160 < is_stairs.sum() < 240
+    assert 70 < (deepest[is_stairs] > 0).sum() < 130
+    assert np.abs(deepest).max() <= 1.2 + 1e-9
+
+
+def test_height_is_the_lower_of_two_opposite_samples():
+    heights = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 0.5], [6.0, 7.0, 8.0]])
+    sampler = HeightSampler(heights, 0.5, (-1.0, 2.0, 10.0), "cpu")
+    x = torch.tensor([-1.0, -0.51, -0.75, -0.25, -5.0, 5.0])
+    y = torch.tensor([2.0, 2.49, 2.75, 2.25, 2.25, 5.0])
+    # Cells: (0, 0) twice, (0, 1), (1, 0), and at the border (0, 0) and (1, 1).
+    assert sampler.sample(x, y).tolist() == [10.0, 10.0, 10.5, 13.0, 10.0, 14.0]
+
+
+def test_heights_of_a_map_are_those_of_its_field():
+    terrain = curriculum()
+    sampler = HeightSampler(terrain.heights, terrain.horizontal_scale, terrain.origin, "cpu")
+    random = rng(5)
+    x, y = random.uniform(-59.9, 59.8, (40, 140)), random.uniform(-99.9, 99.8, (40, 140))
+    row, column = ((x + 59.95) / 0.1).astype(int), ((y + 99.95) / 0.1).astype(int)
+    expected = np.minimum(terrain.heights[row, column], terrain.heights[row + 1, column + 1])
+    sampled = sampler.sample(torch.tensor(x), torch.tensor(y)).numpy()
+    np.testing.assert_allclose(sampled, expected, atol=1e-6)

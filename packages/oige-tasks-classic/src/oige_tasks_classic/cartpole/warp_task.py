@@ -1,0 +1,107 @@
+"""Cartpole on Warp arrays: the same scene, rewards and endings as :mod:`oige_tasks_classic.cartpole.task`."""
+
+import warp as wp
+from oige_core.scene import Scene
+from oige_core.tasks import RLTaskWarp
+from oige_core.warp_arrays import ArticulationArrays, uniform
+
+from oige_tasks_classic.cartpole import CartpoleConfig
+from oige_tasks_classic.cartpole.task import FAILURE_REWARD, MAX_POLE_ANGLE, add_cartpole
+
+__all__ = ["CartpoleWarpTask"]
+
+CART, POLE = wp.constant(0), wp.constant(1)  # joints
+
+
+class CartpoleWarpTask(RLTaskWarp[CartpoleConfig]):
+    """See the module."""
+
+    reward_names = ("upright", "cart_velocity", "pole_velocity")
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add a ground plane and the cartpole."""
+        self.cartpoles = add_cartpole(scene)
+
+    def post_reset(self) -> None:
+        """Get the cartpoles' arrays."""
+        self.cartpole = self.arrays(self.cartpoles)
+
+    def reset_idx(self, mask: wp.array) -> None:
+        """Start episodes from random positions and velocities."""
+        super().reset_idx(mask)
+        wp.launch(randomise, self.num_envs, inputs=[mask, self.random, self.cartpole])
+
+    def pre_physics_step(self) -> None:
+        """Push the cart."""
+        wp.launch(push, self.num_envs, inputs=[self.actions, self.cfg.maxEffort, self.cartpole])
+
+    def get_observations(self) -> None:
+        """Observe cart position (m), cart velocity (m/s), pole angle (rad), pole angular velocity (rad/s)."""
+        wp.launch(observe, self.num_envs, inputs=[self.cartpole], outputs=[self.observations])
+
+    def is_done(self) -> None:
+        """End the episode when the cart leaves its range or the pole falls."""
+        wp.launch(fail, self.num_envs, inputs=[self.observations, self.cfg.resetDist], outputs=[self.terminated])
+
+    def calculate_metrics(self) -> None:
+        """Reward an upright pole and little motion; failing costs."""
+        wp.launch(
+            reward,
+            self.num_envs,
+            inputs=[self.observations, self.terminated],
+            outputs=[self.reward_terms, self.rewards],
+        )
+
+
+@wp.kernel(enable_backward=False)
+def randomise(mask: wp.array[bool], random: wp.array[wp.uint32], cartpole: ArticulationArrays):
+    """Draw positions and velocities for the worlds of the mask."""
+    world = wp.tid()
+    if mask[world]:
+        cartpole.joint_positions[world, CART] = uniform(random, world, -1.0, 1.0)  # m
+        cartpole.joint_positions[world, POLE] = uniform(random, world, -wp.PI / 8.0, wp.PI / 8.0)
+        cartpole.joint_velocities[world, CART] = uniform(random, world, -0.5, 0.5)  # m/s
+        cartpole.joint_velocities[world, POLE] = uniform(random, world, -wp.PI / 4.0, wp.PI / 4.0)
+
+
+@wp.kernel(enable_backward=False)
+def push(actions: wp.array2d[float], max_effort: float, cartpole: ArticulationArrays):
+    """Turn actions into forces on the cart (N)."""
+    world = wp.tid()
+    cartpole.joint_efforts[world, CART] = actions[world, 0] * max_effort
+
+
+@wp.kernel(enable_backward=False)
+def observe(cartpole: ArticulationArrays, observations: wp.array2d[float]):
+    """Observe both joints, position before velocity."""
+    world = wp.tid()
+    for joint in range(2):
+        observations[world, 2 * joint] = cartpole.joint_positions[world, joint]
+        observations[world, 2 * joint + 1] = cartpole.joint_velocities[world, joint]
+
+
+@wp.kernel(enable_backward=False)
+def fail(observations: wp.array2d[float], reset_distance: float, terminated: wp.array[bool]):
+    """Say whether the cart is beyond ``reset_distance`` (m) or the pole beyond horizontal."""
+    world = wp.tid()
+    terminated[world] = (
+        wp.abs(observations[world, 0]) > reset_distance or wp.abs(observations[world, 2]) > MAX_POLE_ANGLE
+    )
+
+
+@wp.kernel(enable_backward=False)
+def reward(
+    observations: wp.array2d[float],
+    terminated: wp.array[bool],
+    terms: wp.array2d[float],
+    rewards: wp.array[float],
+):
+    """Compute 1 − angle² − 0.01 |v| − 0.005 |ω|, or what a failure costs."""
+    world = wp.tid()
+    angle = observations[world, 2]
+    terms[world, 0] = 1.0 - angle * angle
+    terms[world, 1] = -0.01 * wp.abs(observations[world, 1])
+    terms[world, 2] = -0.005 * wp.abs(observations[world, 3])
+    rewards[world] = terms[world, 0] + terms[world, 1] + terms[world, 2]
+    if terminated[world]:
+        rewards[world] = FAILURE_REWARD

@@ -1,0 +1,40 @@
+"""Ant: a four-legged walker runs; see :mod:`oige_tasks_locomotion.locomotion.task`."""
+
+import math
+from pathlib import Path
+
+import torch
+from oige_core.scene import ArticulationAsset
+
+from oige_tasks_locomotion.locomotion.task import Locomotion, LocomotionTask
+
+__all__ = ["ANT_ASSET", "Ant", "AntTask"]
+
+ANT_ASSET = ArticulationAsset(
+    mjcf=Path(__file__).parent / "assets" / "ant.xml",
+    usd="Robots/Ant/ant_instanceable.usd",
+    # Legs stretched as far as their limits let them.
+    joint_positions={"ankle_[14]": math.radians(30.0), "ankle_[23]": math.radians(-30.0)},
+)
+
+AT_LIMIT = 0.99  # of the way from the middle of a joint's range
+
+
+class Ant(Locomotion):
+    """The robot."""
+
+    robot_name = "Ant"
+    asset = ANT_ASSET
+    spawn_height = 0.5
+    feet = ("front_left_foot", "front_right_foot", "left_back_foot", "right_back_foot")
+    gears = dict.fromkeys([f"{kind}_{leg}" for kind in ("hip", "ankle") for leg in range(1, 5)], 15.0)
+
+
+class AntTask(Ant, LocomotionTask):
+    """See the module."""
+
+    def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
+        """Charge for each joint at a limit; the original charges 1 per joint, at upper limits alone."""
+        if self.cfg.compat == "oige":
+            return (positions > AT_LIMIT).sum(dim=-1).to(positions.dtype)
+        return self.cfg.jointsAtLimitCost * (positions.abs() > AT_LIMIT).sum(dim=-1)

@@ -1,0 +1,33 @@
+"""Ant on Warp arrays; see :mod:`oige_tasks_locomotion.locomotion.warp_task`."""
+
+import warp as wp
+
+from oige_tasks_locomotion.ant import task as torch_task
+from oige_tasks_locomotion.ant.task import Ant
+from oige_tasks_locomotion.locomotion.warp_task import JOINT_LIMITS, JOINTS, LocomotionWarpTask
+
+__all__ = ["AntWarpTask"]
+
+AT_LIMIT = wp.constant(torch_task.AT_LIMIT)
+
+
+class AntWarpTask(Ant, LocomotionWarpTask):
+    """See the module."""
+
+    def limit_cost(self) -> None:
+        """Charge for each joint at a limit; the original charges 1 per joint, at upper limits alone."""
+        original = self.cfg.compat == "oige"
+        inputs = [self.observations, self.robots.num_dof, 1.0 if original else self.cfg.jointsAtLimitCost, original]
+        wp.launch(charge_limits, self.num_envs, inputs=inputs, outputs=[self.reward_terms])
+
+
+@wp.kernel(enable_backward=False)
+def charge_limits(observations: wp.array2d[float], dofs: int, cost: float, upper_only: bool, terms: wp.array2d[float]):
+    """Charge ``cost`` for each joint at a limit."""
+    world = wp.tid()
+    total = float(0.0)  # noqa: UP018  a variable to Warp, which takes a literal for a constant
+    for joint in range(dofs):
+        position = observations[world, JOINTS + joint]
+        if position > AT_LIMIT or (position < -AT_LIMIT and not upper_only):
+            total += cost
+    terms[world, JOINT_LIMITS] = -total

@@ -1,0 +1,129 @@
+"""AnymalTerrain: ANYmal C follows commanded velocities over slopes, stairs and obstacles."""
+
+from dataclasses import dataclass
+
+from oige_core.config import EnvConfig
+from oige_core.config.schema import check_positive
+from oige_core.errors import ConfigError
+from oige_core.registry import TaskSpec
+
+__all__ = ["ANYMAL_TERRAIN", "AnymalTerrainConfig", "CommandConfig", "ControlConfig", "LearnConfig", "TerrainConfig"]
+
+
+@dataclass(kw_only=True)
+class TerrainConfig:
+    """The ground.
+
+    Attributes:
+        dynamicFriction: coefficient of friction.
+        curriculum: robots move up and down levels of difficulty; without it, tiles are of random kind.
+        maxInitMapLevel: highest level on which robots start.
+        mapLength: of a tile, along x, in metres.
+        mapWidth: of a tile, along y, in metres.
+        numLevels: tiles along x.
+        numTerrains: tiles along y.
+        terrainProportions: shares of smooth slopes, rough slopes, stairs up, stairs down, obstacles; what they leave of
+            1 are stepping stones.
+        borderSize: width of the flat border, in metres.
+        horizontalScale: distance of neighbouring heights, in metres.
+    """
+
+    dynamicFriction: float
+    curriculum: bool
+    maxInitMapLevel: int
+    mapLength: float
+    mapWidth: float
+    numLevels: int
+    numTerrains: int
+    terrainProportions: list[float]
+    borderSize: float
+    horizontalScale: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.maxInitMapLevel < self.numLevels:
+            raise ConfigError(
+                f"task.env.terrain.maxInitMapLevel={self.maxInitMapLevel}: expected 0 to numLevels - 1, "
+                f"{self.numLevels - 1}."
+            )
+
+
+@dataclass(kw_only=True)
+class CommandConfig:
+    """Ranges ``[low, high]`` of random commands: velocities in the robot's frame (m/s), and heading (rad)."""
+
+    linear_x: list[float]
+    linear_y: list[float]
+    yaw: list[float]
+
+
+@dataclass(kw_only=True)
+class ControlConfig:
+    """Joint drives: N·m/rad, N·m·s/rad, and rad of the position target per unit of action."""
+
+    stiffness: float
+    damping: float
+    actionScale: float
+
+
+@dataclass(kw_only=True)
+class LearnConfig:
+    """Reward scales (per second), observation scales, noise and pushes.
+
+    The terms of the reward are described in :mod:`oige_tasks_locomotion.anymal_terrain.rewards`. Noise is uniform
+    between plus and minus the figure given, in the quantity's own unit.
+
+    Attributes:
+        addNoise: whether observations have noise.
+        noiseLevel: factor on all noise.
+        pushRobots: whether robots are pushed: their horizontal velocity jumps to a random one.
+        pushInterval_s: time between pushes, in seconds.
+    """
+
+    terminalReward: float
+    linearVelocityXYRewardScale: float
+    linearVelocityZRewardScale: float
+    angularVelocityXYRewardScale: float
+    angularVelocityZRewardScale: float
+    orientationRewardScale: float
+    torqueRewardScale: float
+    jointAccRewardScale: float
+    baseHeightRewardScale: float
+    actionRateRewardScale: float
+    fallenOverRewardScale: float
+    hipRewardScale: float
+    linearVelocityScale: float
+    angularVelocityScale: float
+    dofPositionScale: float
+    dofVelocityScale: float
+    heightMeasurementScale: float
+    addNoise: bool
+    noiseLevel: float
+    dofPositionNoise: float
+    dofVelocityNoise: float
+    linearVelocityNoise: float
+    angularVelocityNoise: float
+    gravityNoise: float
+    heightMeasurementNoise: float
+    pushRobots: bool
+    pushInterval_s: float
+
+    def __post_init__(self) -> None:
+        check_positive("task.env.learn.pushInterval_s", self.pushInterval_s)
+
+
+@dataclass(kw_only=True)
+class AnymalTerrainConfig(EnvConfig):
+    """The ``task.env`` section of AnymalTerrain."""
+
+    terrain: TerrainConfig
+    randomCommandVelocityRanges: CommandConfig
+    control: ControlConfig
+    learn: LearnConfig
+
+
+ANYMAL_TERRAIN = TaskSpec(
+    task="oige_tasks_locomotion.anymal_terrain.task:AnymalTerrainTask",
+    env=AnymalTerrainConfig,
+    observation_shape=(188,),
+    num_actions=12,
+)

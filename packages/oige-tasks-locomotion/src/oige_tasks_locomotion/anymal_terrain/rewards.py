@@ -1,0 +1,69 @@
+"""Rewards of AnymalTerrain, per second of simulated time."""
+
+from dataclasses import dataclass
+
+import torch
+
+from oige_tasks_locomotion.anymal_terrain import LearnConfig
+
+__all__ = ["Motion", "reward_terms"]
+
+TARGET_BASE_HEIGHT = 0.52  # m
+TRACKING_WIDTH = 0.25  # m²/s² and rad²/s²; a squared error this large leaves 1/e of the reward
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """What rewards depend on, for N robots.
+
+    Attributes:
+        linear_velocity: ``(N, 3)`` of the base, in its own frame, in m/s.
+        angular_velocity: ``(N, 3)`` of the base, in its own frame, in rad/s.
+        gravity: ``(N, 3)`` unit vector downwards, in the base's frame.
+        base_height: ``(N,)`` above the ground, in m.
+        commands: ``(N, 3)`` velocity along x and y in m/s, yaw rate in rad/s.
+        efforts: ``(N, 12)`` of the joints, in N·m.
+        hip_offsets: ``(N, 4)`` abduction from the default pose, in rad.
+        velocity_change: ``(N, 12)`` of the joints during the step, in rad/s.
+        action_change: ``(N, 12)`` from the last step's actions.
+        fallen: ``(N,)`` bool; base or knees touch the ground.
+    """
+
+    linear_velocity: torch.Tensor
+    angular_velocity: torch.Tensor
+    gravity: torch.Tensor
+    base_height: torch.Tensor
+    commands: torch.Tensor
+    efforts: torch.Tensor
+    hip_offsets: torch.Tensor
+    velocity_change: torch.Tensor
+    action_change: torch.Tensor
+    fallen: torch.Tensor
+
+
+def reward_terms(motion: Motion, scales: LearnConfig, dt: float) -> dict[str, torch.Tensor]:
+    """Return the parts of the reward of a step of ``dt`` seconds, ``(N,)`` each; their sum is not let below zero.
+
+    Tracking terms are exp(−error² / 0.25) times their scale, ``hip`` sums magnitudes, the others sum squares.
+    """
+    velocity, rate = motion.linear_velocity, motion.angular_velocity
+    error_xy = _squares(motion.commands[:, :2] - velocity[:, :2])
+    error_yaw = (motion.commands[:, 2] - rate[:, 2]).square()
+    terms = {
+        "linear_velocity_xy": (scales.linearVelocityXYRewardScale, (error_xy / -TRACKING_WIDTH).exp()),
+        "angular_velocity_z": (scales.angularVelocityZRewardScale, (error_yaw / -TRACKING_WIDTH).exp()),
+        "linear_velocity_z": (scales.linearVelocityZRewardScale, velocity[:, 2].square()),
+        "angular_velocity_xy": (scales.angularVelocityXYRewardScale, _squares(rate[:, :2])),
+        "orientation": (scales.orientationRewardScale, _squares(motion.gravity[:, :2])),
+        "base_height": (scales.baseHeightRewardScale, (motion.base_height - TARGET_BASE_HEIGHT).square()),
+        "torque": (scales.torqueRewardScale, _squares(motion.efforts)),
+        "joint_acceleration": (scales.jointAccRewardScale, _squares(motion.velocity_change)),
+        "action_rate": (scales.actionRateRewardScale, _squares(motion.action_change)),
+        "hip": (scales.hipRewardScale, motion.hip_offsets.abs().sum(dim=-1)),
+        "fallen_over": (scales.fallenOverRewardScale, motion.fallen),
+    }
+    return {name: (scale * dt) * value for name, (scale, value) in terms.items()}
+
+
+def _squares(values: torch.Tensor) -> torch.Tensor:
+    return values.square().sum(dim=-1)

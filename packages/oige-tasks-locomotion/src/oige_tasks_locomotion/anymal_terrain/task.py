@@ -1,0 +1,299 @@
+"""AnymalTerrain.
+
+Task: ANYmal C follows a commanded velocity and heading over slopes, stairs and obstacles, whose heights it measures.
+Randomisation: commands; joint positions, joint velocities and place in the tile at each reset; noise on observations;
+a push every 15 s; the tile, harder for robots that went far and easier for those that did not.
+Success: 20 s at the commanded velocity without base or knees touching the ground; the return is then close to 30.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+from oige_core.math import quat_to_matrix
+from oige_core.scene import Drive, Material, Scene
+from oige_core.seeding import derive_seed
+from oige_core.tasks import RLTask
+from oige_core.terrain import HeightSampler, TerrainMap, curriculum_map, mixed_map
+
+from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
+from oige_tasks_locomotion.anymal_terrain import AnymalTerrainConfig, LearnConfig
+from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
+from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms
+
+__all__ = ["AnymalTerrainTask", "has_fallen", "yaw_rate_towards"]
+
+SPAWN_HEIGHT = 0.62  # m; of the base above the tile
+CONTACT_FORCE = 1.0  # N; more counts as a contact
+LEAST_COMMAND = 0.25  # m/s; slower commands are made zero
+HEADING_GAIN = 0.5  # rad/s of commanded yaw rate per rad of heading error, up to 1 rad/s
+PUSH_SPEED = 1.0  # m/s; a push makes velocities along x and y anything up to this
+STANDING_HEIGHT = 0.5  # m; ground this far below the base is measured as 0
+# Points around the base at which heights are measured, along its heading and to its left, in m.
+MEASURED_X = tuple(0.1 * i for i in (*range(-8, -1), *range(2, 9)))
+MEASURED_Y = tuple(0.1 * i for i in (*range(-5, 0), *range(1, 6)))
+HEIGHTS = slice(36, 176)  # of the observation
+
+
+class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
+    """See the module.
+
+    Attributes:
+        commands: ``(N, 3)``: velocity along x and y of the robot (m/s), yaw rate (rad/s). They may be written at any
+            time; the yaw rate is worked out from ``headings``.
+        headings: ``(N,)`` commanded heading, in rad.
+        steered: ``(N,)`` bool; robots whose yaw rate is commanded as it was written, whatever their heading.
+        terrain_levels: ``(N,)`` int64 level of difficulty.
+        terrain_types: ``(N,)`` int64 type of tile; it never changes.
+        terrain_map: the ground.
+    """
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add the terrain and a robot, on one of the hardest tiles until it is reset."""
+        control, terrain, original = self.cfg.control, self.cfg.terrain, self.cfg.compat == "oige"
+        self.terrain_map = ground = self._make_map()
+        scene.add_height_field(
+            "terrain",
+            ground.heights,
+            horizontal_scale=ground.horizontal_scale,
+            origin=ground.origin,
+            # The original overwrites its friction after it was read, so that it has no effect.
+            material=None if original else Material(friction=terrain.dynamicFriction),
+        )
+        # The original's torques are worked out between physics steps, see _step_like_the_original.
+        drive = Drive(stiffness=control.stiffness, damping=control.damping, max_effort=MAX_EFFORT)
+        asset = dataclasses.replace(ANYMAL_ASSET, drives=ANYMAL_ASSET.drives if original else {".*": drive})
+        x, y, z = (float(value) for value in ground.tile_origins[-1, terrain.numTerrains // 2])
+        self.anymals = scene.add_articulation("anymal", asset, position=(x, y, z + SPAWN_HEIGHT))
+        links = ["base", "LF_THIGH", "LH_THIGH", "RF_THIGH", "RH_THIGH"]
+        self.base_and_knees = scene.add_link_view("base_and_knees", "anymal", links, track_contact_forces=True)
+
+    def _make_map(self) -> TerrainMap:
+        terrain = self.cfg.terrain
+        options: dict[str, Any] = {
+            "levels": terrain.numLevels,
+            "types": terrain.numTerrains,
+            "length": terrain.mapLength,
+            "width": terrain.mapWidth,
+            "border": terrain.borderSize,
+            "horizontal_scale": terrain.horizontalScale,
+            "rng": np.random.default_rng(derive_seed(self.config.seed, "terrain")),
+        }
+        if terrain.curriculum:
+            return curriculum_map(proportions=terrain.terrainProportions, **options)
+        return mixed_map(**options)
+
+    def post_reset(self) -> None:
+        """Give every robot its type of tile and its first level; look up constants."""
+        n, device, terrain, learn = self.num_envs, self.device, self.cfg.terrain, self.cfg.learn
+        self.original = self.cfg.compat == "oige"
+        if self.original:
+            self.control_frequency_inv = 1  # the others are in pre_physics_step
+        self.steps_between_pushes = round(learn.pushInterval_s / self.control_dt)
+        self.control_steps = 0
+        ground = self.terrain_map
+        self.ground = HeightSampler(ground.heights, ground.horizontal_scale, ground.origin, device)
+        self.tile_origins = torch.tensor(ground.tile_origins, dtype=torch.float32, device=device)
+        self.map_edge = torch.tensor(ground.origin[:2], dtype=torch.float32, device=device).abs()
+        # Types are spread evenly; the original draws them.
+        self.terrain_types = torch.arange(n, device=device) * terrain.numTerrains // n
+        highest = terrain.maxInitMapLevel if terrain.curriculum else terrain.numLevels - 1
+        self.terrain_levels = torch.randint(highest + 1, (n,), generator=self.generator, device=device)
+        self.default_positions = self.anymals.get_joint_positions()[0]
+        self.hip_joints = [i for i, name in enumerate(self.anymals.dof_names) if name.endswith("HAA")]
+        ranges = self.cfg.randomCommandVelocityRanges
+        limits = torch.tensor([ranges.linear_x, ranges.linear_y, ranges.yaw], device=device)
+        self.command_low, self.command_span = limits[:, 0], limits[:, 1] - limits[:, 0]
+        points = torch.cartesian_prod(torch.tensor(MEASURED_X), torch.tensor(MEASURED_Y)).to(device)
+        self.measured_x, self.measured_y = points.unbind(-1)
+        velocity_scales = [learn.linearVelocityScale, learn.linearVelocityScale, learn.angularVelocityScale]
+        self.command_scale = torch.tensor(velocity_scales, device=device)
+        self.noise_scale = noise_scale(learn).to(device) if learn.addNoise else None
+        self.commands = torch.zeros(n, 3, device=device)
+        self.headings = torch.zeros(n, device=device)
+        self.steered = torch.zeros(n, dtype=torch.bool, device=device)
+        self.actions, self.last_actions = torch.zeros(2, n, 12, device=device)
+        self.last_joint_velocities = torch.zeros(n, 12, device=device)
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Move robots to the next tile, in random joint states, with new commands."""
+        if self.cfg.terrain.curriculum:
+            self._update_levels(env_ids)
+        super().reset_idx(env_ids)
+        n = len(env_ids)
+        positions = self.tile_origins[self.terrain_levels[env_ids], self.terrain_types[env_ids]]
+        positions[:, :2] += self.uniform(-0.5, 0.5, n, 2)
+        positions[:, 2] += SPAWN_HEIGHT
+        self.anymals.set_world_poses(positions, indices=env_ids)
+        joint_positions = self.default_positions * self.uniform(0.5, 1.5, n, 12)
+        self.anymals.set_joint_positions(joint_positions, indices=env_ids)
+        self.anymals.set_joint_velocities(self.uniform(-0.1, 0.1, n, 12), indices=env_ids)
+        commands = self.command_low + self.command_span * self.uniform(0.0, 1.0, n, 3)
+        commands *= commands[:, :2].norm(dim=-1, keepdim=True) > LEAST_COMMAND
+        self.commands[env_ids] = commands
+        self.headings[env_ids] = commands[:, 2]  # from which get_observations works out the yaw rate
+        self.actions[env_ids] = 0.0
+        self.last_joint_velocities[env_ids] = 0.0
+
+    def _update_levels(self, env_ids: torch.Tensor) -> None:
+        levels, terrain = self.terrain_levels[env_ids], self.cfg.terrain
+        start = self.tile_origins[levels, self.terrain_types[env_ids], :2]
+        distance = (self.anymals.get_world_poses(env_ids)[0][:, :2] - start).norm(dim=-1)
+        episode = self.max_episode_length * self.cfg.controlFrequencyInv * self.engine.physics_dt
+        commanded = self.commands[env_ids, :2] * episode
+        if self.original:
+            levels = next_levels_of_the_original(levels, distance, commanded, terrain.mapLength, terrain.numLevels)
+        else:
+            redrawn = torch.randint(terrain.numLevels, levels.shape, generator=self.generator, device=self.device)
+            levels = next_levels(
+                levels, distance, commanded.norm(dim=-1), terrain.mapLength, terrain.numLevels, redrawn
+            )
+        played = self.progress_buf[env_ids] > 0
+        self.terrain_levels[env_ids] = torch.where(played, levels, self.terrain_levels[env_ids])
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        """Set the position targets of the joints; push the robots when it is time."""
+        self.control_steps += 1
+        if self.cfg.learn.pushRobots and self.control_steps % self.steps_between_pushes == 0:
+            velocities = self.anymals.get_linear_velocities()
+            velocities[:, :2] = self.uniform(-PUSH_SPEED, PUSH_SPEED, self.num_envs, 2)
+            self.anymals.set_linear_velocities(velocities)
+        self.last_actions, self.actions = self.actions, actions
+        self.last_joint_velocities = self.anymals.get_joint_velocities()
+        targets = self.default_positions + self.cfg.control.actionScale * actions
+        if self.original:
+            self._step_like_the_original(targets)
+        else:
+            self.anymals.set_joint_position_targets(targets)
+
+    def _step_like_the_original(self, targets: torch.Tensor) -> None:
+        """Make all physics steps with torques of their own; the environment adds one more with the last torques."""
+        control = self.cfg.control
+        for _ in range(self.cfg.controlFrequencyInv):
+            offsets = targets - self.anymals.get_joint_positions()
+            efforts = control.stiffness * offsets - control.damping * self.anymals.get_joint_velocities()
+            self.anymals.set_joint_efforts(efforts.clamp(-MAX_EFFORT, MAX_EFFORT))
+            self.engine.step()
+
+    def get_observations(self) -> torch.Tensor:
+        """Observe velocities, gravity, command, joints, 140 heights and the last actions; see the README."""
+        learn = self.cfg.learn
+        self.positions, orientations = self.anymals.get_world_poses(clone=False)
+        rotation = quat_to_matrix(orientations)
+        velocities = self.anymals.get_velocities(clone=False).view(-1, 2, 3) @ rotation  # into the base's frame
+        self.linear_velocity, self.angular_velocity = velocities.unbind(1)
+        self.gravity = -rotation[:, 2]
+        forward = rotation[:, :2, 0]
+        yaw_rate = yaw_rate_towards(self.headings, forward)
+        self.commands[:, 2] = torch.where(self.steered, self.commands[:, 2], yaw_rate)
+        self.measured_heights = self._measure_heights(forward)
+        joint_positions = self.anymals.get_joint_positions(clone=False)
+        self.joint_velocities = self.anymals.get_joint_velocities(clone=False)
+        self.joint_offsets = joint_positions - self.default_positions
+        clearance = (self.positions[:, 2:] - STANDING_HEIGHT - self.measured_heights).clamp_(-1.0, 1.0)
+        self.obs_buf = torch.cat(
+            (
+                self.linear_velocity * learn.linearVelocityScale,
+                self.angular_velocity * learn.angularVelocityScale,
+                self.gravity,
+                self.commands * self.command_scale,
+                # The original observes joint positions without their default.
+                (joint_positions if self.original else self.joint_offsets) * learn.dofPositionScale,
+                self.joint_velocities * learn.dofVelocityScale,
+                clearance * learn.heightMeasurementScale,
+                self.actions,
+            ),
+            dim=-1,
+        )
+        if self.noise_scale is not None:
+            self.obs_buf += self.uniform(-1.0, 1.0, *self.obs_buf.shape) * self.noise_scale
+            if not self.original:  # which adds noise beyond the limits of what can be measured
+                self.obs_buf[:, HEIGHTS].clamp_(-learn.heightMeasurementScale, learn.heightMeasurementScale)
+        return self.obs_buf
+
+    def _measure_heights(self, forward: torch.Tensor) -> torch.Tensor:
+        """Return heights ``(N, 140)`` of the ground around robots whose x axes point ``forward`` ``(N, 2)``."""
+        cos, sin = (forward / forward.norm(dim=-1, keepdim=True)).unsqueeze(-1).unbind(1)
+        x = self.positions[:, 0:1] + cos * self.measured_x - sin * self.measured_y
+        y = self.positions[:, 1:2] + sin * self.measured_x + cos * self.measured_y
+        return self.ground.sample(x, y)
+
+    def is_done(self) -> None:
+        """End the episode when base or knees touch the ground. An episode that leaves the map is cut short."""
+        self.terminated_buf = has_fallen(self.base_and_knees.get_net_contact_forces(clone=False))
+        off_map = (self.positions[:, :2].abs() > self.map_edge).any(dim=-1)
+        self.progress_buf.masked_fill_(off_map, self.max_episode_length)
+
+    def calculate_metrics(self) -> None:
+        """Reward following the command; motion that serves no purpose costs."""
+        motion = Motion(
+            linear_velocity=self.linear_velocity,
+            angular_velocity=self.angular_velocity,
+            gravity=self.gravity,
+            base_height=self.positions[:, 2] - self.measured_heights.mean(dim=-1),
+            commands=self.commands,
+            efforts=self.anymals.get_measured_joint_efforts(clone=False),
+            hip_offsets=self.joint_offsets[:, self.hip_joints],
+            velocity_change=self.joint_velocities - self.last_joint_velocities,
+            action_change=self.actions - self.last_actions,
+            fallen=self.terminated_buf,
+        )
+        dt = self.cfg.controlFrequencyInv * self.engine.physics_dt
+        ended = self.terminated_buf.int()
+        if self.original:  # it negates an integer bit by bit: failing counts -1 times, and the end of time -2 times
+            ended = -(ended + 2 * self.truncated_buf.int())
+        final = (self.cfg.learn.terminalReward * dt) * ended
+        total = self.sum_reward_terms(reward_terms(motion, self.cfg.learn, dt) | {"termination": final})
+        self.rew_buf = (total - final).clamp_(min=0.0) + final
+
+    def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Report the mean level of all robots with the statistics of episodes."""
+        return super().finish_episodes(env_ids) | {"terrain_level": self.terrain_levels.float().mean()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the base returns, and when the next push is due."""
+        return super().state_dict() | {"control_steps": self.control_steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict` exactly."""
+        super().load_state_dict(state)
+        self.control_steps = state["control_steps"]
+
+
+def noise_scale(learn: LearnConfig) -> torch.Tensor:
+    """Return the greatest noise on each entry of the observation, ``(188,)``."""
+    return learn.noiseLevel * torch.cat(
+        (
+            torch.full((3,), learn.linearVelocityNoise * learn.linearVelocityScale),
+            torch.full((3,), learn.angularVelocityNoise * learn.angularVelocityScale),
+            torch.full((3,), learn.gravityNoise),
+            torch.zeros(3),
+            torch.full((12,), learn.dofPositionNoise * learn.dofPositionScale),
+            torch.full((12,), learn.dofVelocityNoise * learn.dofVelocityScale),
+            torch.full((140,), learn.heightMeasurementNoise * learn.heightMeasurementScale),
+            torch.zeros(12),
+        )
+    )
+
+
+def yaw_rate_towards(headings: torch.Tensor, forward: torch.Tensor) -> torch.Tensor:
+    """Return the commanded yaw rate ``(N,)`` in rad/s, at most 1 either way, that turns robots the short way round.
+
+    Args:
+        headings: ``(N,)`` commanded heading, in rad.
+        forward: ``(N, 2)`` horizontal part of the robots' x axes; of any length above 0.
+    """
+    error = headings - torch.atan2(forward[:, 1], forward[:, 0])
+    error = torch.remainder(error + torch.pi, 2 * torch.pi) - torch.pi
+    return (HEADING_GAIN * error).clamp_(-1.0, 1.0)
+
+
+def has_fallen(contact_forces: torch.Tensor) -> torch.Tensor:
+    """Return whether robots lie on the ground, ``(N,)`` bool: on the base, or on more than one knee.
+
+    Args:
+        contact_forces: ``(N, 5, 3)`` net contact forces on base and thighs, in N.
+    """
+    touches = contact_forces.norm(dim=-1) > CONTACT_FORCE
+    return touches[:, 0] | (touches[:, 1:].sum(dim=-1) > 1)

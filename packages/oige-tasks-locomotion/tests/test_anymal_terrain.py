@@ -1,0 +1,494 @@
+"""AnymalTerrain against numbers worked out by hand; what ``compat=oige`` restores, error by error."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from oige_core import VecEnv, make_vec
+from oige_core.config import compose, validate
+from oige_core.errors import ConfigError
+from oige_core.registry import find_task
+from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
+from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms
+from oige_tasks_locomotion.anymal_terrain.task import has_fallen, yaw_rate_towards
+
+DEFAULT = torch.tensor([0.03, 0.03, -0.03, -0.03, 0.4, -0.4, 0.4, -0.4, -0.8, 0.8, -0.8, 0.8])
+SMALL = {"terrain.numLevels": 3, "terrain.numTerrains": 4, "terrain.borderSize": 5.0}
+SILENT = {"learn.addNoise": False, "learn.pushRobots": False}
+BORDER = (-14.0, -18.5)  # on the flat ground around the tiles of SMALL
+YAWED = (math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5))  # by 90°: the robot's x axis is the world's y axis
+
+
+def make(num_envs: int = 4, **overrides: Any) -> VecEnv:
+    values = {f"task.env.{key.replace('__', '.')}": value for key, value in (SMALL | SILENT | overrides).items()}
+    return make_vec("AnymalTerrain", num_envs, values, num_threads=1)
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[VecEnv]:
+    env = make()
+    yield env
+    env.close()
+
+
+@pytest.fixture(scope="module")
+def original() -> Iterator[VecEnv]:
+    env = make(compat="oige")
+    yield env
+    env.close()
+
+
+def put(env: VecEnv, x: float, y: float, z: float, orientation: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)) -> Any:
+    """Hold the robots at rest in their default pose, told to stand."""
+    env.reset(seed=0)
+    task: Any = env.task
+    n = env.num_envs
+    task.anymals.set_world_poses(torch.tensor([[x, y, z]]).repeat(n, 1), torch.tensor([orientation]).repeat(n, 1))
+    task.anymals.set_velocities(torch.zeros(n, 6))
+    task.anymals.set_joint_positions(DEFAULT.repeat(n, 1))
+    task.anymals.set_joint_velocities(torch.zeros(n, 12))
+    task.commands[:], task.headings[:] = 0.0, 0.0
+    return task
+
+
+def close(actual: Any, expected: Any, atol: float = 1e-5) -> None:
+    expected = torch.as_tensor(expected, dtype=torch.float32)
+    torch.testing.assert_close(actual, expected, atol=atol, rtol=1e-5)
+
+
+# Observations
+
+
+@pytest.mark.parametrize("name", ["env", "original"])
+def test_observation_by_hand(name: str, request: pytest.FixtureRequest) -> None:
+    task = put(request.getfixturevalue(name), *BORDER, 0.6, YAWED)
+    steps = torch.arange(12.0)
+    task.anymals.set_velocities(torch.tensor([[1.0, 2.0, 3.0, 0.4, 0.8, -1.2]]).repeat(4, 1))
+    task.anymals.set_joint_positions((DEFAULT + 0.01 * steps).repeat(4, 1))
+    task.anymals.set_joint_velocities((0.5 * steps).repeat(4, 1))
+    task.commands[:] = torch.tensor([0.6, -0.5, 9.0])
+    task.headings[:] = 2.0
+    task.actions = (0.1 * steps - 0.5).repeat(4, 1)
+    observation = task.get_observations()[2]
+    assert observation.shape == (188,)
+    close(observation[0:3], [2.0 * 2.0, 2.0 * -1.0, 2.0 * 3.0])  # y of the world is ahead, −x to the left
+    close(observation[3:6], [0.25 * 0.8, 0.25 * -0.4, 0.25 * -1.2])
+    close(observation[6:9], [0.0, 0.0, -1.0])
+    close(observation[9:12], [2.0 * 0.6, 2.0 * -0.5, 0.25 * 0.5 * (2.0 - math.pi / 2)])
+    # An error of the original: joint positions are not relative to the default pose.
+    close(observation[12:24], 0.01 * steps + (DEFAULT if name == "original" else 0.0))
+    close(observation[24:36], 0.05 * 0.5 * steps)
+    close(observation[36:176], torch.full((140,), 5.0 * (0.6 - 0.5)))
+    close(observation[176:188], 0.1 * steps - 0.5)
+
+
+def test_gravity_is_seen_from_the_base(env: VecEnv) -> None:
+    """Rolled by 30° to the right: the y axis, to the left, points up by half."""
+    task = put(env, *BORDER, 1.0, (math.cos(math.pi / 12), math.sin(math.pi / 12), 0.0, 0.0))
+    close(task.get_observations()[0, 6:9], [0.0, -0.5, -math.sqrt(0.75)])
+
+
+def test_heights_are_those_of_the_field_around_the_robot(env: VecEnv) -> None:
+    task = put(env, 0.0, 0.0, 0.0)
+    terrain = task.terrain_map
+    centre = terrain.tile_origins[2, 1]  # stairs up, the hardest
+    x, y, z = centre[0] + 1.63, centre[1] - 0.42, centre[2] + 0.9
+    task.anymals.set_world_poses(torch.tensor([[x, y, z]]).float().repeat(4, 1), torch.tensor([YAWED]).repeat(4, 1))
+    heights = task.get_observations()[0, 36:176].reshape(14, 10)
+    along = [-0.8, -0.7, -0.6, -0.5, -0.4, -0.3, -0.2, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    left = [-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5]
+    different = set()
+    for i, ahead in enumerate(along):
+        for j, aside in enumerate(left):
+            row = int((x - aside - terrain.origin[0]) / 0.1 + 1e-4)
+            column = int((y + ahead - terrain.origin[1]) / 0.1 + 1e-4)
+            ground = min(terrain.heights[row, column], terrain.heights[row + 1, column + 1])
+            assert heights[i, j].item() == pytest.approx(5.0 * np.clip(z - 0.5 - ground, -1.0, 1.0), abs=1e-4), (i, j)
+            different.add(round(float(ground), 6))
+    assert len(different) >= 3  # it stood on the stairs
+
+
+def test_heights_are_limited_to_a_metre(env: VecEnv) -> None:
+    assert put(env, *BORDER, 9.0).get_observations()[0, 36:176].tolist() == [5.0] * 140
+    assert put(env, *BORDER, -9.0).get_observations()[0, 36:176].tolist() == [-5.0] * 140
+
+
+@pytest.mark.parametrize("compat", ["fixed", "oige"])
+def test_noise_has_its_bounds(compat: str) -> None:
+    env = make(64, compat=compat, learn__addNoise=True)
+    task = put(env, *BORDER, 1.55)  # heights are then 5 · 1.05, so limited to 5
+    noise = torch.cat([task.get_observations().clone() for _ in range(20)])
+    task.noise_scale = None
+    noise -= task.get_observations().repeat(20, 1)
+    bounds = {(0, 3): 0.2, (3, 6): 0.05, (6, 9): 0.05, (9, 12): 0.0, (12, 24): 0.01, (24, 36): 0.075, (176, 188): 0.0}
+    for (first, last), bound in bounds.items():
+        part = noise[:, first:last]
+        assert part.max().item() == pytest.approx(bound, rel=0.02, abs=1e-6)
+        assert part.min().item() == pytest.approx(-bound, rel=0.02, abs=1e-6)
+        assert part.mean().abs() <= 0.05 * bound + 1e-6
+    heights = noise[:, 36:176]
+    assert heights.min().item() == pytest.approx(-0.3, rel=0.02)
+    # An error of the original: noise leads out of the range of heights.
+    assert heights.max().item() == pytest.approx(0.3 if compat == "oige" else 0.0, rel=0.02)
+    env.close()
+
+
+# Commands
+
+
+def test_yaw_rate_turns_the_short_way_and_is_limited() -> None:
+    angles = torch.tensor([0.0, 0.5, 3.0, -3.0, 0.3])
+    forward = 0.7 * torch.stack((angles.cos(), angles.sin()), dim=-1)
+    rates = yaw_rate_towards(torch.tensor([1.0, -0.5, -3.0, 0.0, 0.3]), forward)
+    # From 3 to −3 it is 2π − 6 = 0.283 rad to the left; from −3 to 0 it is 3 rad, which is more than 2.
+    close(rates, [0.5, -0.5, 0.5 * (2 * math.pi - 6), 1.0, 0.0])
+
+
+def test_commands_can_be_written(env: VecEnv) -> None:
+    task = put(env, *BORDER, 0.6)
+    task.commands[:] = torch.tensor([-0.5, 0.25, 0.75])
+    task.headings[:] = 1.0
+    task.steered[:] = torch.tensor([True, False, False, False])
+    observations = task.get_observations()
+    close(observations[0, 9:12], [-1.0, 0.5, 0.25 * 0.75])
+    close(observations[1, 9:12], [-1.0, 0.5, 0.25 * 0.5])
+    task.steered[:] = False
+
+
+# Rewards
+
+
+def motion(**values: Any) -> Motion:
+    n = 2
+    zeros: dict[str, Any] = {
+        "linear_velocity": torch.zeros(n, 3),
+        "angular_velocity": torch.zeros(n, 3),
+        "gravity": torch.tensor([[0.0, 0.0, -1.0]]).repeat(n, 1),
+        "base_height": torch.full((n,), 0.52),
+        "commands": torch.zeros(n, 3),
+        "efforts": torch.zeros(n, 12),
+        "hip_offsets": torch.zeros(n, 4),
+        "velocity_change": torch.zeros(n, 12),
+        "action_change": torch.zeros(n, 12),
+        "fallen": torch.zeros(n, dtype=torch.bool),
+    }
+    return Motion(**zeros | values)
+
+
+def one(*row: float) -> torch.Tensor:
+    """The first robot has this row, the second has zeros."""
+    return torch.stack((torch.tensor(row), torch.zeros(len(row))))
+
+
+@pytest.mark.parametrize(
+    ("term", "values", "expected", "at_rest"),
+    [
+        ("linear_velocity_xy", {"linear_velocity": one(0.3, 0.4, 5.0)}, 1.0 * math.exp(-0.25 / 0.25), 1.0),
+        ("linear_velocity_xy", {"commands": one(0.0, 0.5, 0.0)}, 1.0 * math.exp(-1.0), 1.0),
+        ("angular_velocity_z", {"angular_velocity": one(7.0, 7.0, -1.0)}, 0.5 * math.exp(-4.0), 0.5),
+        ("angular_velocity_z", {"commands": one(0.0, 0.0, 0.25)}, 0.5 * math.exp(-0.25), 0.5),
+        ("linear_velocity_z", {"linear_velocity": one(9.0, 9.0, -0.5)}, -4.0 * 0.25, 0.0),
+        ("angular_velocity_xy", {"angular_velocity": one(1.0, -2.0, 9.0)}, -0.05 * 5.0, 0.0),
+        ("orientation", {"gravity": one(0.6, 0.0, -0.8)}, -3.0 * 0.36, 0.0),
+        ("base_height", {"base_height": torch.tensor([0.42, 0.52])}, -2.0 * 0.01, 0.0),
+        ("torque", {"efforts": one(*[10.0] * 12)}, -2e-5 * 1200.0, 0.0),
+        ("joint_acceleration", {"velocity_change": one(*[2.0] * 12)}, -5e-4 * 48.0, 0.0),
+        ("action_rate", {"action_change": one(*[0.5] * 12)}, -0.01 * 3.0, 0.0),
+        ("hip", {"hip_offsets": one(0.1, -0.1, 0.2, -0.2)}, -0.7 * 0.6, 0.0),
+        ("fallen_over", {"fallen": torch.tensor([True, False])}, -1.0, 0.0),
+    ],
+)
+def test_reward_term_by_hand(term: str, values: dict[str, Any], expected: float, at_rest: float) -> None:
+    learn = configuration(
+        learn__orientationRewardScale=-3.0, learn__baseHeightRewardScale=-2.0, learn__hipRewardScale=-0.7
+    )
+    close(reward_terms(motion(**values), learn.learn, 0.02)[term], [0.02 * expected, 0.02 * at_rest])
+
+
+def configuration(**overrides: Any) -> Any:
+    task = find_task("AnymalTerrain")
+    values = {f"task.env.{key.replace('__', '.')}": value for key, value in overrides.items()}
+    return validate(compose(task, values), task.spec()).task.env
+
+
+def test_scales_are_those_of_the_original() -> None:
+    terms = reward_terms(
+        motion(efforts=torch.ones(2, 12), velocity_change=torch.ones(2, 12)), configuration().learn, 0.02
+    )
+    nonzero = {name: term[0].item() / 0.02 for name, term in terms.items() if term[0] != 0}
+    assert nonzero == pytest.approx(
+        {"linear_velocity_xy": 1.0, "angular_velocity_z": 0.5, "torque": -24e-5, "joint_acceleration": -6e-3}
+    )
+
+
+def test_step_rewards_what_was_observed_and_never_less_than_zero(env: VecEnv) -> None:
+    """In free fall for 0.02 s, from rest, in which no joint moves, it is known what is rewarded."""
+    task = put(env, *BORDER, 3.0)
+    task.commands[:] = torch.tensor([[0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    task.headings[:] = torch.tensor([0.0, 0.5, 0.0, 0.0])
+    actions = torch.zeros(4, 12)
+    actions[3, 0] = 30.0  # the drive is at its limit: the change of actions alone costs 0.02 · 0.01 · 900
+    _, rewards, *_ = env.step(actions)
+    fall = 9.81 * 0.02
+    penalty = 0.02 * -4.0 * fall**2
+    tracking = [math.exp(-1.0) + 0.5, 1.0 + 0.5 * math.exp(-(0.25**2) / 0.25), 1.5]
+    close(rewards[:3], [0.02 * reward + penalty for reward in tracking], atol=2e-5)
+    assert rewards[3].item() == 0.0
+
+
+def test_failure_reward_is_outside_the_limit_at_zero() -> None:
+    env = make(2, learn__terminalReward=-10.0)
+    task = put(env, *BORDER, 0.6)
+    task.get_observations()
+    task.terminated_buf = torch.tensor([True, False])
+    task.calculate_metrics()
+    assert task.rew_buf[0].item() == pytest.approx(0.02 * (1.5 - 1.0) - 0.02 * 10.0, abs=1e-6)
+    assert task.rew_buf[1].item() == pytest.approx(0.02 * 1.5, abs=1e-6)
+    env.close()
+
+
+def test_error_of_the_original_inverts_the_failure_reward() -> None:
+    env = make(3, learn__terminalReward=-10.0, compat="oige")
+    task = put(env, *BORDER, 0.6)
+    task.get_observations()
+    task.terminated_buf = torch.tensor([True, False, False])
+    task.truncated_buf = torch.tensor([False, True, False])
+    task.calculate_metrics()
+    close(task.rew_buf, [0.02 * (1.5 - 1.0) + 0.2, 0.02 * 1.5 + 0.4, 0.02 * 1.5])
+    env.close()
+
+
+# Endings
+
+
+def test_fallen_by_hand() -> None:
+    forces = torch.zeros(6, 5, 3)
+    forces[1, 0] = torch.tensor([0.8, 0.0, 0.8])  # base, 1.13 N
+    forces[2, 0] = torch.tensor([0.0, 0.9, 0.0])
+    forces[3, 2] = torch.tensor([0.0, 0.0, 50.0])  # one knee
+    forces[4, 1:3, 2] = 1.1  # two knees
+    forces[5, 1:, 0] = 0.9
+    assert has_fallen(forces).tolist() == [False, True, False, False, True, False]
+
+
+def test_lying_on_the_ground_ends_the_episode_and_standing_does_not(env: VecEnv) -> None:
+    task = put(env, *BORDER, 0.0)
+    positions = torch.tensor([[*BORDER, 0.55], [*BORDER, 0.25], [*BORDER, 0.55], [*BORDER, 0.55]])
+    orientations = torch.tensor([[1.0, 0, 0, 0], [0.0, 1.0, 0, 0], [1.0, 0, 0, 0], [1.0, 0, 0, 0]])  # one upside down
+    task.anymals.set_world_poses(positions, orientations)
+    fallen = torch.zeros(4, dtype=torch.bool)
+    for _ in range(10):
+        _, _, terminated, truncated, _ = env.step(torch.zeros(4, 12))
+        fallen |= terminated
+        assert not truncated.any()
+    assert fallen.tolist() == [False, True, False, False]
+
+
+def test_episode_is_cut_after_1000_steps_and_beyond_the_map(env: VecEnv) -> None:
+    task = put(env, *BORDER, 0.55)
+    task.progress_buf[:] = torch.tensor([998, 997, 0, 0])
+    positions, _ = task.anymals.get_world_poses()
+    positions[2, 0] = -17.01  # the map reaches to 12 + 5 m
+    positions[3, 0] = -16.9
+    task.anymals.set_world_poses(positions)
+    _, _, terminated, truncated, _ = env.step(torch.zeros(4, 12))
+    assert not terminated.any()
+    assert truncated.tolist() == [False, False, True, False]
+    _, _, _, truncated, _ = env.step(torch.zeros(4, 12))
+    assert truncated.tolist() == [True, False, False, False]
+
+
+# Curriculum
+
+LEVELS = torch.tensor([0, 3, 3, 3, 3, 9, 9])
+DISTANCES = torch.tensor([0.5, 4.1, 3.9, 2.4, 4.5, 4.1, 0.0])
+COMMANDED = torch.tensor([10.0, 10.0, 10.0, 10.0, 20.0, 10.0, 0.0])
+
+
+def test_each_robot_moves_by_its_own_distance() -> None:
+    redrawn = torch.full((7,), 6)
+    levels = next_levels(LEVELS, DISTANCES, COMMANDED, 8.0, 10, redrawn)
+    # Already lowest; beyond 4 m; neither; below 2.5 m; beyond 4 m, though below 5; beyond the top; told to stand.
+    assert levels.tolist() == [0, 4, 3, 2, 4, 6, 9]
+
+
+def test_errors_of_the_original_move_robots_by_the_batch_and_from_the_top_to_the_bottom() -> None:
+    commanded = torch.stack((COMMANDED, torch.zeros(7)), dim=-1)
+    # Together, they should have covered √(5 · 10² + 20²) / 4 = 7.5 m each: all move down, those beyond 4 m up as well.
+    levels = next_levels_of_the_original(LEVELS, DISTANCES, commanded, 8.0, 10)
+    assert levels.tolist() == [0, 3, 2, 2, 3, 9, 8]
+    alone = next_levels_of_the_original(torch.tensor([9]), torch.tensor([8.0]), torch.tensor([[6.0, 8.0]]), 8.0, 10)
+    assert alone.tolist() == [0]
+
+
+@pytest.mark.parametrize("compat", ["fixed", "oige"])
+def test_reset_moves_robots_to_their_next_tile(compat: str) -> None:
+    env = make(6, compat=compat)
+    env.reset(seed=0)
+    task: Any = env.task
+    assert task.terrain_levels.tolist() == [0] * 6
+    assert task.terrain_types.tolist() == [0, 0, 1, 2, 2, 3]
+    for level in (1, 2):
+        positions, _ = task.anymals.get_world_poses()
+        positions[:3, 1] += 4.6  # from up to 0.5 m off the middle
+        task.anymals.set_world_poses(positions)
+        task.commands[:, :2] = 0.0
+        task.progress_buf[:] = 700
+        task.reset_idx(torch.arange(6))
+        assert task.terrain_levels.tolist() == [level] * 3 + [0] * 3
+        positions, _ = task.anymals.get_world_poses()
+        offsets = (
+            positions - torch.tensor(task.terrain_map.tile_origins).float()[task.terrain_levels, task.terrain_types]
+        )
+        assert (offsets[:, :2].abs() <= 0.5).all()
+        close(offsets[:, 2], torch.full((6,), 0.62))
+    # 1 m/s for 20 s makes 20 m, of which 5 are enough; robots at the lowest level stay.
+    task.commands[:, 0], task.commands[:, 1] = 0.8, 0.6
+    task.progress_buf[:] = 700
+    task.reset_idx(torch.arange(6))
+    assert task.terrain_levels.tolist() == [1] * 3 + [0] * 3
+    # A robot that has not moved yet has shown nothing.
+    task.reset_idx(torch.arange(6))
+    assert task.terrain_levels.tolist() == [1] * 3 + [0] * 3
+    env.close()
+
+
+def test_without_curriculum_robots_stay_on_tiles_of_all_levels() -> None:
+    env = make(64, terrain__curriculum=False)
+    env.reset(seed=0)
+    task: Any = env.task
+    levels = task.terrain_levels.clone()
+    assert sorted(levels.unique().tolist()) == [0, 1, 2]
+    task.progress_buf[:] = 700
+    task.reset_idx(torch.arange(64))
+    assert task.terrain_levels.equal(levels)
+    env.close()
+
+
+def test_mean_level_is_reported(env: VecEnv) -> None:
+    task = put(env, *BORDER, 0.5)
+    task.terrain_levels[:] = torch.tensor([0, 1, 2, 2])
+    assert task.finish_episodes(torch.tensor([0]))["terrain_level"].item() == 1.25
+    task.terrain_levels[:] = 0
+
+
+# Resets, pushes, control
+
+
+def test_resets_fill_their_ranges_and_no_more() -> None:
+    env = make(2048)
+    env.reset(seed=5)
+    task: Any = env.task
+    ratios = task.anymals.get_joint_positions() / DEFAULT
+    assert 0.5 - 1e-5 <= ratios.min() < 0.505
+    assert 1.495 < ratios.max() <= 1.5 + 1e-5
+    velocities = task.anymals.get_joint_velocities()
+    assert 0.099 < velocities.abs().max() <= 0.1
+    assert not task.anymals.get_velocities().any()
+    commands = torch.cat((task.commands[:, :2], task.headings[:, None]), dim=-1)
+    stands = (commands == 0).all(dim=-1)
+    assert (commands[~stands, :2].norm(dim=-1) > 0.25).all()
+    assert 0.03 < stands.float().mean() < 0.07  # π · 0.25² / 4 = 4.9 %
+    for column, bound in enumerate((1.0, 1.0, 3.14)):
+        assert 0.99 * bound < commands[:, column].max() <= bound
+        assert -bound <= commands[:, column].min() < -0.99 * bound
+    env.close()
+
+
+def test_pushes_come_when_they_are_due_and_change_horizontal_velocities_alone() -> None:
+    env = make(64, learn__pushRobots=True, learn__pushInterval_s=0.06)
+    task = put(env, *BORDER, 5.0)
+    velocities = torch.tensor([[3.0, -3.0, 0.7, 0.1, 0.2, 0.3]]).repeat(64, 1)
+    pushed = []
+    for _ in range(7):
+        task.anymals.set_velocities(velocities)
+        task.pre_physics_step(torch.zeros(64, 12))
+        after = task.anymals.get_velocities()
+        pushed.append(not torch.equal(after, velocities))
+        if pushed[-1]:
+            assert 0.9 < after[:, :2].abs().max() <= 1.0
+            assert after[:, :2].std() > 0.4
+            close(after[:, 2:], velocities[:, 2:])
+    assert pushed == [False, False, True, False, False, True, False]
+    env.close()
+
+
+def test_default_push_is_every_15_seconds(env: VecEnv, original: VecEnv) -> None:
+    assert [wrapped.task.steps_between_pushes for wrapped in (env, original)] == [750, 750]  # type: ignore[attr-defined]
+
+
+def test_action_is_a_position_target_with_the_published_gains(env: VecEnv) -> None:
+    task = put(env, *BORDER, 1.0)
+    actions = torch.zeros(4, 12)
+    actions[:, 0], actions[:, 5], actions[:, 11] = 0.5, -1.0, 10.0
+    task.anymals.set_joint_velocities(torch.full((4, 12), 0.5))
+    task.pre_physics_step(actions)
+    efforts = task.anymals.get_measured_joint_efforts()[0]
+    expected = torch.full((12,), -2.0 * 0.5)
+    expected[0], expected[5], expected[11] = 80.0 * 0.25 - 1.0, -80.0 * 0.5 - 1.0, 80.0
+    close(efforts, expected, atol=1e-4)
+
+
+def test_errors_of_the_original_make_five_physics_steps_and_repeat_the_last_torque(
+    env: VecEnv, original: VecEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: Any = env.task.engine.executor.field("time")  # type: ignore[attr-defined]
+    put(env, *BORDER, 1.0)
+    before = times.clone()
+    env.step(torch.zeros(4, 12))
+    close((times - before).float(), torch.full((4,), 0.02))
+
+    task = put(original, *BORDER, 1.0)
+    actions = torch.linspace(-1.5, 3.0, 12).repeat(4, 1)
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    step = task.engine.step
+
+    def record(n: int = 1) -> None:
+        q, v = task.anymals.get_joint_positions(), task.anymals.get_joint_velocities()
+        wanted = (80.0 * (DEFAULT + 0.5 * actions - q) - 2.0 * v).clamp(-80.0, 80.0)
+        seen.extend([(task.anymals.get_applied_joint_efforts(), wanted)] * n)
+        step(n)
+
+    monkeypatch.setattr(task.engine, "step", record)
+    original.step(actions)
+    assert len(seen) == 5
+    for applied, wanted in seen[:4]:
+        close(applied, wanted, atol=1e-3)
+    close(seen[4][0], seen[3][0])
+    assert (seen[4][0] - seen[4][1]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(("compat", "friction"), [("fixed", 0.3), ("oige", 1.0)])
+def test_error_of_the_original_ignores_the_friction_of_the_terrain(compat: str, friction: float) -> None:
+    env = make(1, compat=compat, terrain__dynamicFriction=0.3)
+    engine: Any = env.task.engine
+    assert engine.compiled.model.geom("terrain").friction[0] == pytest.approx(friction)
+    env.close()
+
+
+def test_state_is_restored_with_the_time_of_the_next_push() -> None:
+    env = make(3, learn__pushRobots=True, learn__pushInterval_s=0.1, learn__addNoise=True)
+    env.reset(seed=1)
+    actions = torch.rand(12, 3, 12, generator=torch.Generator().manual_seed(0)) - 0.5
+    for step in range(3):
+        env.step(actions[step])
+    state = env.state_dict()
+    runs = []
+    for _ in range(2):
+        env.load_state_dict(state)
+        runs.append(torch.stack([env.step(actions[step])[0] for step in range(3, 12)]))
+    assert torch.equal(*runs)
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("terrain.maxInitMapLevel", 10), ("learn.pushInterval_s", 0.0), ("terrain.steepness", 1.0), ("compat", "old")],
+)
+def test_mistake_in_the_configuration_is_named(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configuration(**{key: value})
+    assert f"task.env.{key}" in str(caught.value)

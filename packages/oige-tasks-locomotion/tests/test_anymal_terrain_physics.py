@@ -1,0 +1,136 @@
+"""AnymalTerrain's robots and ground in the simulation: standing on every tile, and both executors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+from oige_core import VecEnv, make_vec
+from oige_core.config import compose, validate
+from oige_core.engines.mujoco.cuda import WarpExecutor
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.registry import find_task
+from oige_core.terrain import TerrainMap
+
+SILENT = {"task.env.learn.addNoise": False, "task.env.learn.pushRobots": False}
+FOOT_RADIUS = 0.03  # m
+
+
+@pytest.fixture(scope="module")
+def everywhere() -> Iterator[VecEnv]:
+    """A robot for each of the 10 × 20 tiles."""
+    env = make_vec("AnymalTerrain", 200, SILENT)
+    yield env
+    env.close()
+
+
+def surface(terrain: TerrainMap, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Heights of the triangles between the samples; MuJoCo cuts cells from (i, j) to (i + 1, j + 1)."""
+    u, v = ((p - o) / terrain.horizontal_scale for p, o in ((x, terrain.origin[0]), (y, terrain.origin[1])))
+    i, j = u.astype(int), v.astype(int)
+    u, v, h = u - i, v - j, terrain.heights
+    low, high = h[i, j], h[i + 1, j + 1]
+    along_x = low + u * (h[i + 1, j] - low) + v * (high - h[i + 1, j])
+    along_y = low + v * (h[i, j + 1] - low) + u * (high - h[i, j + 1])
+    return np.where(u >= v, along_x, along_y)
+
+
+def gaps(env: VecEnv) -> np.ndarray:
+    """Distance (robots, feet) from the surface of each foot to the nearest point of the ground; below 0: sunk in."""
+    task: Any = env.task
+    model, qpos = task.engine.compiled.model, task.engine.executor.field("qpos").numpy()
+    data = mujoco.MjData(model)
+    centres = np.empty((env.num_envs, 4, 3))
+    for world in range(env.num_envs):
+        data.qpos[:] = qpos[world]
+        mujoco.mj_kinematics(model, data)
+        centres[world] = [data.geom(f"anymal/{leg}_foot").xpos for leg in ("LF", "LH", "RF", "RH")]
+    around = np.linspace(-0.05, 0.05, 41)
+    dx, dy = around[:, None], around[None, :]
+    x, y, z = (centres[..., axis, None, None] for axis in range(3))
+    nearest = dx**2 + dy**2 + (surface(task.terrain_map, x + dx, y + dy) - z) ** 2
+    return np.sqrt(nearest.min(axis=(-1, -2))) - FOOT_RADIUS
+
+
+def stand(env: VecEnv, offset: float) -> np.ndarray:
+    """Drop robots onto their tiles, ``offset`` m from the middle along x; return which have fallen after 1.2 s."""
+    env.reset(seed=0)
+    task: Any = env.task
+    terrain = task.terrain_map
+    positions = terrain.tile_origins.reshape(200, 3).copy()
+    positions[:, 0] += offset
+    x, y = (positions[:, axis, None, None] for axis in (0, 1))
+    under = surface(terrain, x + np.linspace(-0.6, 0.6, 25)[:, None], y + np.linspace(-0.4, 0.4, 17)[None, :])
+    positions[:, 2] = under.max(axis=(1, 2)) + 0.56
+    task.anymals.set_world_poses(torch.tensor(positions).float())
+    task.anymals.set_joint_positions(task.default_positions.repeat(200, 1))
+    task.anymals.set_joint_velocities(torch.zeros(200, 12))
+    task.pre_physics_step(torch.zeros(200, 12))
+    fallen = torch.zeros(200, dtype=torch.bool)
+    for _ in range(30):
+        task.engine.step(8)
+        task.get_observations()
+        task.is_done()
+        fallen |= task.terminated_buf
+    return fallen.numpy()
+
+
+def test_robots_stand_on_every_tile_and_feet_neither_sink_nor_float(everywhere: VecEnv) -> None:
+    fallen = stand(everywhere, 0.0)
+    kinds = np.tile(everywhere.task.terrain_map.kinds, 10)  # type: ignore[attr-defined]
+    # Platforms are flat, but on rough slopes, from which some robots topple when they are dropped.
+    assert set(kinds[fallen]) <= {"rough slope"}
+    assert fallen.sum() <= 8
+    gap = gaps(everywhere)[~fallen]
+    assert gap.min() > -0.0035
+    assert gap.max() < 0.0005
+
+
+def test_feet_neither_sink_nor_float_on_slopes_stairs_and_obstacles(everywhere: VecEnv) -> None:
+    """Two metres from the middle, robots without a policy topple on the steeper tiles; others must stand well."""
+    fallen = stand(everywhere, 2.0)
+    assert fallen.sum() < 80
+    gap = gaps(everywhere)[~fallen]
+    assert ((np.abs(gap) < 0.0035).sum(axis=1) >= 3).all()
+    assert (gap > -0.0035).mean() > 0.97
+    assert gap.min() > -0.012
+
+
+def test_results_do_not_depend_on_threads_and_a_seed_repeats_them() -> None:
+    runs = []
+    for threads in (1, 2):
+        env = make_vec("AnymalTerrain", 16, {"task.env.terrain.numTerrains": 5}, num_threads=threads)
+        trace = [env.reset(seed=3)[0]]
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(40):
+            trace.append(env.step(torch.randn(16, 12, generator=generator))[0])
+        runs.append(torch.stack(trace))
+        env.close()
+    assert torch.equal(*runs)
+
+
+def test_warp_executor_plays_the_same_task() -> None:
+    """Until the first contact the executors agree; from then on, they make different contacts with a height field."""
+    installed = find_task("AnymalTerrain")
+    spec = installed.spec()
+    values = SILENT | {"num_envs": 3, "task.env.terrain.numLevels": 2, "task.env.terrain.numTerrains": 3}
+    envs = []
+    for executor in (None, lambda compiled, scene: WarpExecutor(compiled.model, 3, "cpu")):
+        config = validate(compose(installed, values), spec)
+        envs.append(VecEnv(spec.load()(config, spec, MujocoEngine(3, "cpu", num_threads=1, executor=executor))))
+    starts = [env.reset(seed=1)[0] for env in envs]
+    torch.testing.assert_close(*starts)
+    for step in range(30):
+        actions = torch.full((3, 12), 0.02 * step)
+        observations, rewards, terminated, truncated, _ = zip(*(env.step(actions) for env in envs), strict=True)
+        if step < 3:  # falling
+            torch.testing.assert_close(*observations, atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(*rewards, atol=1e-6, rtol=1e-5)
+    heights = [env.task.anymals.get_world_poses()[0][:, 2] for env in envs]  # type: ignore[attr-defined]
+    torch.testing.assert_close(*heights, atol=0.05, rtol=0)
+    assert not torch.stack((*terminated, *truncated)).any()
+    for env in envs:
+        assert env.task.engine.problems() == {}
+        env.close()
