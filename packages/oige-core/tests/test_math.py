@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from oige_core.math import (
+    grid_positions,
     quat_apply,
     quat_apply_inverse,
     quat_conjugate,
@@ -81,3 +82,10 @@ def test_one_rotation_for_many_vectors(shape: tuple[int, ...]) -> None:
     expected = vectors @ quat_to_matrix(QUARTER_X).T
     torch.testing.assert_close(quat_apply(QUARTER_X, vectors), expected)
     torch.testing.assert_close(quat_apply_inverse(QUARTER_X, expected), vectors)
+
+
+def test_grid_is_centred_and_runs_from_plus_x_to_minus_x_and_from_minus_y_to_plus_y() -> None:
+    """Five points: isqrt(5) = 2, so three rows of two, the last half empty."""
+    expected = [[3.0, -1.5, 0.0], [3.0, 1.5, 0.0], [0.0, -1.5, 0.0], [0.0, 1.5, 0.0], [-3.0, -1.5, 0.0]]
+    assert grid_positions(5, 3.0).tolist() == expected
+    assert grid_positions(1, 3.0).tolist() == [[0.0, 0.0, 0.0]]

@@ -56,6 +56,9 @@ class Report:
 
     Attributes:
         stages: physics, environment, policy inference, learning.
+        physics_share: part of the time of an environment step that its own physics takes; the rest is overhead. Random
+            actions make physics dearer or cheaper than in the stage of that name, where nothing drives the robots. None
+            on a GPU, whose work is not waited for, and where physics is no call of its own.
         startup_seconds: from the start of the process to the end of the first environment step.
         peak_memory_bytes: largest resident size of the process; None where the system does not tell.
         gpu_memory_bytes: memory in use on the GPU at the end; None on the CPU.
@@ -72,6 +75,7 @@ class Report:
     machine: dict[str, Any]
     versions: dict[str, str]
     stages: list[Stage]
+    physics_share: float | None
     startup_seconds: float
     peak_memory_bytes: int | None
     gpu_memory_bytes: int | None
@@ -83,6 +87,8 @@ class Report:
         for stage in self.stages:
             low, high = min(stage.rates), max(stage.rates)
             lines.append(f"{stage.name:18}{stage.rate:>14,.0f}{stage.ratio:>12.3f}{low:>14,.0f}{high:>12,.0f}")
+        if self.physics_share is not None:
+            lines.append(f"physics with these actions takes {self.physics_share:.3f} of an environment step")
         memory = "peak memory unknown"
         if self.peak_memory_bytes is not None:
             memory = f"peak memory {self.peak_memory_bytes / 2**20:,.0f} MiB"
@@ -127,6 +133,7 @@ def measure(run: Run, *, rounds: int, started: float) -> Report:
         stages = _stages(run, env, agent, actions)
         chunks = {name: _calibrate(env, stage) for name, stage in stages.items()}
         rates: dict[str, list[float]] = {name: [] for name in stages}
+        shares: list[float] = []
         for _ in range(rounds):
             for name, (prepare_stage, step, frames) in stages.items():
                 prepare_stage()
@@ -135,6 +142,8 @@ def measure(run: Run, *, rounds: int, started: float) -> Report:
                 rates[name].append(chunks[name] * frames / seconds)
                 if name == "physics":
                     _check_alive(before, _state(env))
+                if name == "environment":
+                    shares.append(_physics_share(env, step, chunks[name]))
         _check_finite(_state(env))
         agent.writer.close()
 
@@ -159,6 +168,7 @@ def measure(run: Run, *, rounds: int, started: float) -> Report:
             )
             for name, values in rates.items()
         ],
+        physics_share=statistics.median(shares) if env.task.engine.device.type == "cpu" and min(shares) > 0 else None,
         startup_seconds=startup,
         peak_memory_bytes=_peak_memory(),
         gpu_memory_bytes=_gpu_memory(env),
@@ -224,6 +234,25 @@ def _time(env: VecEnv, step: Callable[[], Any], repetitions: int) -> float:
         step()
     _synchronise(env)
     return time.perf_counter() - start
+
+
+def _physics_share(env: VecEnv, step: Callable[[], Any], repetitions: int) -> float:
+    """Return the part of the time of environment steps that is spent in the engine's."""
+    engine, engine_step = env.task.engine, env.task.engine.step
+    spent = 0.0
+
+    def timed(n_substeps: int = 1) -> None:
+        nonlocal spent
+        start = time.perf_counter()
+        engine_step(n_substeps)
+        spent += time.perf_counter() - start
+
+    engine.step = timed  # type: ignore[method-assign]
+    try:
+        total = _time(env, step, repetitions)
+        return spent / total
+    finally:
+        del engine.step  # the method shows again
 
 
 def _synchronise(env: VecEnv) -> None:

@@ -1,0 +1,46 @@
+"""Every training configuration of every installed task composes, is valid and fits the task's default worlds."""
+
+import pytest
+from oige_core.registry import installed_tasks
+from oige_train.cli.common import checked_run
+
+TASKS = installed_tasks()
+
+
+def task_of(train: str, names: list[str]) -> str:
+    """Return the task that a training configuration is meant for: the longest name that it begins with."""
+    return max((name for name in names if train.startswith(name)), key=len)
+
+
+TRAININGS = sorted(
+    {
+        (task_of(file.stem, [name for name, other in TASKS.items() if other.cfg == task.cfg]), file.stem)
+        for task in TASKS.values()
+        for file in (task.cfg / "train").glob("*.yaml")
+    }
+)
+
+
+@pytest.mark.parametrize(("task", "train"), TRAININGS)
+def test_training_configuration_is_valid(task: str, train: str) -> None:
+    run = checked_run([f"task={task}", f"train={train}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
+    assert (run.config.task.name, run.train_name) == (task, train)
+    assert not run.notes, "no value had to be derived in place of another"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_binds_a_training_configuration_of_its_own(task: str) -> None:
+    run = checked_run([f"task={task}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
+    assert run.train_name == (task if task.endswith("SAC") else f"{task}PPO")
+    assert run.config.train.params.config.name == task
+
+
+@pytest.mark.parametrize(("task", "parent"), [("AntSAC", "Ant"), ("HumanoidSAC", "Humanoid")])
+def test_soft_actor_critic_plays_the_same_task_in_64_worlds(task: str, parent: str) -> None:
+    words = ["sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+    ours, theirs = (checked_run([f"task={name}", *words]).config.task for name in (task, parent))
+    assert (ours.env.numEnvs, theirs.env.numEnvs) == (64, 4096)
+    theirs.name, theirs.env.numEnvs = task, 64
+    assert ours == theirs
+    by_hand = checked_run([f"task={parent}", f"train={task}", "num_envs=64", *words])  # as in the original
+    assert by_hand.config.train.params.algo.name == "sac"
