@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from oige_core.config import SimConfig
+from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.errors import OigeError
+from oige_core.scene import Scene
 from oige_core.terrain import (
     TERRAIN_KINDS,
     Grid,
@@ -289,3 +292,35 @@ def test_heights_of_a_map_are_those_of_its_field():
     expected = np.minimum(terrain.heights[row, column], terrain.heights[row + 1, column + 1])
     sampled = sampler.sample(torch.tensor(x), torch.tensor(y)).numpy()
     np.testing.assert_allclose(sampled, expected, atol=1e-6)
+
+
+def test_balls_pressed_into_rough_ground_lie_on_it() -> None:
+    """Contacts with neighbouring cells do not work against each other: nothing is driven in or thrown up."""
+    scale, count, radius = 0.1, 64, 0.03
+    ground = random_uniform(Grid(rows=60, columns=60, spacing=scale), rng(), low=-0.1, high=0.1, step=0.025, patch=0.2)
+    engine = MujocoEngine(count, "cpu")
+    scene = Scene(engine, SimConfig(dt=0.005))
+    scene.add_height_field("ground", ground, horizontal_scale=scale)
+    balls = scene.add_sphere("ball", radius=radius, mass=0.3)
+    engine.build(scene)
+    positions = torch.tensor(rng(1).uniform(1.0, 5.0, (count, 3)), dtype=torch.float32)
+    positions[:, 2] = 0.2
+    balls.set_world_poses(positions)
+    engine.step(200)  # fall and come to rest
+    for _ in range(200):
+        balls.apply_forces(torch.tensor([[0.0, 0.0, -150.0]]).repeat(count, 1))
+        engine.step()
+    around = np.linspace(-0.05, 0.05, 41)
+    dx, dy = around[:, None], around[None, :]
+    x, y, z = (balls.get_world_poses()[0].double().numpy()[:, axis, None, None] for axis in range(3))
+    u, v = (x + dx) / scale, (y + dy) / scale
+    i, j = u.astype(int), v.astype(int)
+    u, v = u - i, v - j
+    low, high = ground[i, j], ground[i + 1, j + 1]
+    along_x = low + u * (ground[i + 1, j] - low) + v * (high - ground[i + 1, j])
+    along_y = low + v * (ground[i, j + 1] - low) + u * (high - ground[i, j + 1])
+    nearest = dx**2 + dy**2 + (np.where(u >= v, along_x, along_y) - z) ** 2
+    gaps = np.sqrt(nearest.min(axis=(1, 2))) - radius
+    assert gaps.min() > -0.0032
+    assert gaps.max() < 0.0005
+    engine.close()

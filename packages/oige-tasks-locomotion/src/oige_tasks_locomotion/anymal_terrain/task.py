@@ -101,7 +101,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         highest = terrain.maxInitMapLevel if terrain.curriculum else terrain.numLevels - 1
         self.terrain_levels = torch.randint(highest + 1, (n,), generator=self.generator, device=device)
         self.default_positions = self.anymals.get_joint_positions()[0]
-        self.hip_joints = [i for i, name in enumerate(self.anymals.dof_names) if name.endswith("HAA")]
+        hips = [i for i, name in enumerate(self.anymals.dof_names) if name.endswith("HAA")]
+        self.hip_joints = torch.tensor(hips, device=device)
         ranges = self.cfg.randomCommandVelocityRanges
         limits = torch.tensor([ranges.linear_x, ranges.linear_y, ranges.yaw], device=device)
         self.command_low, self.command_span = limits[:, 0], limits[:, 1] - limits[:, 0]
