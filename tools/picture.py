@@ -137,7 +137,9 @@ def stage(model: mujoco.MjModel, view: View) -> mujoco.MjModel:
         drawn = spec.worldbody.add_body().add_geom(
             type=kind, size=model.geom_size[geom], rgba=model.geom_rgba[geom], mass=1.0
         )
-        if kind == mujoco.mjtGeom.mjGEOM_PLANE and not view.ground:  # its horizon would cut through the pole
+        # Shapes of this group and above only collide. The horizon of a plane would cut through a pole.
+        is_plane = kind == mujoco.mjtGeom.mjGEOM_PLANE
+        if model.geom_group[geom] >= HIDDEN_GROUP or (is_plane and not view.ground):
             drawn.group = HIDDEN_GROUP
     return spec.compile()
 

@@ -245,7 +245,7 @@ def test_gravity_is_turned_into_the_base_or_with_it(env: VecEnv, original: VecEn
         torch.testing.assert_close(gravity, torch.tensor([forward, 0.0, -math.sqrt(0.75)]), atol=1e-6, rtol=0)
 
 
-def test_drives_are_those_of_the_configuration_or_a_hundred_times_stiffer(original: VecEnv) -> None:
+def test_drives_are_those_of_the_configuration_or_57_times_as_stiff(original: VecEnv) -> None:
     """The effort on a joint at rest that is off its target by x is k x, within the bound."""
     configured = make(2, **{"control.stiffness": 100.0, "control.damping": 5.0})
     per_degree = 180.0 / math.pi
