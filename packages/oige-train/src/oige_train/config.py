@@ -30,6 +30,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from oige_train.checkpoint import check_checkpoint, read_info
+from oige_train.pretrained import PRETRAINED, find_pretrained
 from oige_train.schema import ALGORITHMS, CONFIG, PpoConfig, SacConfig, TrainRunConfig
 
 __all__ = ["Run", "finish", "memory_estimate", "run_hydra"]
@@ -199,6 +200,10 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     notes = _derive(config, spec, overridden)
     checkpoint = None
     if config.checkpoint:
+        if config.checkpoint == PRETRAINED:
+            if not config.test:
+                raise ConfigError("checkpoint=pretrained: can be played, not trained further; add test=True.")
+            config.checkpoint = str(find_pretrained(task, choices["train"]))
         checkpoint = check_checkpoint(config.checkpoint, task=config.task.name, algo=algo, spec=spec)
         _check_epochs(config, checkpoint)
     elif config.test:

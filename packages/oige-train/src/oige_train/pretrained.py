@@ -1,0 +1,91 @@
+"""Trained policies that task packages bring: ``checkpoint=pretrained``.
+
+A package keeps them in ``<package>/pretrained/``: ``<Task>.pth``, a checkpoint without what only training needs, and
+``<Task>.json``, a :class:`PolicyCard`. ``tools/publish_policy.py`` writes both.
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from oige_core.registry import InstalledTask, installed_tasks
+
+from oige_train.checkpoint import CheckpointError
+
+__all__ = ["PRETRAINED", "PolicyCard", "content_hash", "find_pretrained", "policy_files"]
+
+#: What ``checkpoint=`` takes in place of a file.
+PRETRAINED = "pretrained"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PolicyCard:
+    """Where a policy comes from and how good it is.
+
+    Attributes:
+        task: name of the task.
+        train: name of its training configuration.
+        seed: seed of the training run.
+        steps: environment steps that it was trained for.
+        mean_return: mean return when played, without exploration noise, over ``games`` episodes from seed 42.
+        games: number of those episodes.
+        sha256: of the checkpoint file.
+        machine: what it was trained on.
+        date: when, as ISO 8601.
+        configuration: the resolved configuration of the training run.
+    """
+
+    task: str
+    train: str
+    seed: int
+    steps: int
+    mean_return: float
+    games: int
+    sha256: str
+    machine: str
+    date: str
+    configuration: dict[str, Any]
+
+
+def policy_files(task: InstalledTask) -> tuple[Path, Path]:
+    """Return where a task's policy and its card are, or would be."""
+    folder = task.cfg.parent / PRETRAINED
+    return folder / f"{task.name}.pth", folder / f"{task.name}.json"
+
+
+def content_hash(file: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def find_pretrained(task: InstalledTask, train: str) -> Path:
+    """Return the file of the policy that came with a task.
+
+    Args:
+        task: the task.
+        train: name of the training configuration of the run, which says what the network looks like.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or it was trained with another configuration.
+    """
+    file, card_file = policy_files(task)
+    if not file.is_file() or not card_file.is_file():
+        others = [other.name for other in installed_tasks().values() if policy_files(other)[0].is_file()]
+        hint = f"there are policies of {', '.join(others)}" if others else "no installed package brings any"
+        raise CheckpointError(f"checkpoint=pretrained: {task.package} brings no policy of {task.name}; {hint}.")
+    try:
+        card = PolicyCard(**json.loads(card_file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"checkpoint=pretrained: {card_file} is damaged ({error}); reinstall {task.package}."
+        ) from error
+    if content_hash(file) != card.sha256:
+        raise CheckpointError(f"checkpoint=pretrained: {file} is damaged; reinstall {task.package}.")
+    if card.train != train:
+        raise CheckpointError(
+            f"checkpoint=pretrained: the policy of {task.name} was trained with train={card.train}, not {train}; "
+            "leave train= out."
+        )
+    return file

@@ -1,0 +1,78 @@
+"""The policies that task packages bring: whole, as good as their cards say, and refused when damaged."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from oige_core import make_env
+from oige_core.errors import ConfigError
+from oige_core.registry import InstalledTask, find_task, installed_tasks
+from oige_train.checkpoint import CheckpointError
+from oige_train.cli.common import checked_run
+from oige_train.learner.progress import ProgressLine
+from oige_train.play import play
+from oige_train.pretrained import find_pretrained, policy_files
+from oige_train.runner import prepare
+
+CPU = ["sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+POLICIES = [task.name for task in installed_tasks().values() if policy_files(task)[0].is_file()]
+GAMES = 32
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> InstalledTask:
+    """Cartpole's record with a copy of its policy, to be damaged."""
+    task = find_task("Cartpole")
+    shutil.copytree(policy_files(task)[0].parent, tmp_path / "pretrained")
+    return dataclasses.replace(task, cfg=tmp_path / "cfg")
+
+
+def test_there_are_policies() -> None:
+    assert {"Ant", "Anymal", "Cartpole", "Humanoid"} <= set(POLICIES)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_plays_as_well_as_its_card_says(name: str) -> None:
+    words = [f"num_envs={GAMES}", f"train.params.config.player.games_num={GAMES}"]
+    run = checked_run([f"task={name}", "test=True", "checkpoint=pretrained", *words, *CPU])
+    prepare(run)
+    env = make_env(run.config)
+    with torch.no_grad():
+        games = play(run, env, ProgressLine())
+    env.close()
+    card = json.loads(policy_files(find_task(name))[1].read_text())
+    # A few of 32 episodes end early, more or fewer than of the card's 256.
+    assert games.mean_return == pytest.approx(card["mean_return"], rel=0.1)
+
+
+def test_a_damaged_policy_is_refused(copy: InstalledTask) -> None:
+    assert find_pretrained(copy, "CartpolePPO").is_file()
+    file, card = policy_files(copy)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"Cartpole.pth is damaged; reinstall oige-tasks-classic\."):
+        find_pretrained(copy, "CartpolePPO")
+    card.write_text(card.read_text()[:-10])
+    with pytest.raises(CheckpointError, match=r"Cartpole.json is damaged .*; reinstall oige-tasks-classic\."):
+        find_pretrained(copy, "CartpolePPO")
+
+
+def test_a_policy_of_another_network_is_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"was trained with train=AntPPO, not AntPPO_cpu; leave train= out\."):
+        checked_run(["task=Ant", "train=AntPPO_cpu", "test=True", "checkpoint=pretrained", *CPU])
+
+
+def test_a_missing_policy_is_said_with_those_that_there_are() -> None:
+    with pytest.raises(
+        CheckpointError, match="oige-tasks-locomotion brings no policy of AntSAC; there are policies of"
+    ):
+        checked_run(["task=AntSAC", "test=True", "checkpoint=pretrained", *CPU])
+
+
+def test_a_policy_is_not_trained_further() -> None:
+    with pytest.raises(ConfigError, match=r"checkpoint=pretrained: .*; add test=True\."):
+        checked_run(["task=Ant", "checkpoint=pretrained", *CPU])

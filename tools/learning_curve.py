@@ -1,0 +1,62 @@
+"""Write the learning curve of runs, and when they passed thresholds.
+
+    uv run python tools/learning_curve.py runs/Ant --thresholds 3000 5000 7000 --out docs/results/data/ant_seed_42.json
+
+Reads the TensorBoard summaries of a run: mean episode reward (of the last 100 episodes) by environment steps and seconds
+since the first that was written. The file has every fifth epoch, the last one, and the first past each threshold.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+EVERY = 5
+
+
+def curve(run: Path, steps_per_epoch: int) -> list[dict[str, float]]:
+    """Return epoch, environment steps, seconds and mean episode reward of each epoch of a run."""
+    events = EventAccumulator(str(run / "summaries"), size_guidance={"scalars": 0})
+    events.Reload()
+    points = events.Scalars("rewards/iter")
+    return [
+        {
+            "epoch": point.step,
+            "steps": point.step * steps_per_epoch,
+            "seconds": round(point.wall_time - points[0].wall_time, 1),
+            "reward": round(point.value, 2),
+        }
+        for point in points
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("--thresholds", type=float, nargs="*", default=[], help="rewards")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file")
+    options = parser.parse_args()
+
+    configuration: Any = OmegaConf.load(options.run / "config.yaml")
+    points = curve(options.run, configuration.train.params.config.horizon_length * configuration.task.env.numEnvs)
+    passed: dict[str, Any] = {}
+    for threshold in options.thresholds:
+        first = next((point for point in points if point["reward"] >= threshold), None)
+        passed[f"{threshold:g}"] = first
+        print(f"{threshold:g}:", first or "not reached")
+    print("end:", points[-1], "best:", max(point["reward"] for point in points))
+    report = {
+        "task": configuration.task_name,
+        "seed": configuration.seed,
+        "num_envs": configuration.task.env.numEnvs,
+        "thresholds": passed,
+        "curve": [*points[:-1:EVERY], points[-1]],
+    }
+    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Turn a checkpoint into the policy that a task package brings: ``checkpoint=pretrained``.
+
+    uv run python tools/publish_policy.py runs/Ant/nn/Ant.pth --machine "NVIDIA H100" [--games 256]
+
+Reads ``config.yaml`` of the run beside it, leaves out of the checkpoint what only training needs, plays it, and writes
+``<package>/pretrained/<Task>.pth`` and ``<Task>.json``.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import sys
+from pathlib import Path
+
+import torch
+from oige_core import make_env
+from oige_core.errors import OigeError
+from oige_core.registry import find_task
+from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
+from oige_train.config import Run, finish, run_hydra
+from oige_train.learner.progress import ProgressLine
+from oige_train.play import play
+from oige_train.pretrained import PolicyCard, content_hash, policy_files
+from oige_train.runner import prepare
+from omegaconf import OmegaConf
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--machine", required=True, help="what the policy was trained on")
+    parser.add_argument("--games", type=int, default=256, help="episodes to play")
+    options = parser.parse_args()
+
+    info = read_info(options.checkpoint, str(options.checkpoint))
+    if info is None:
+        raise OigeError(f"{options.checkpoint}: expected a checkpoint that oige-train wrote.")
+    configuration = OmegaConf.to_container(OmegaConf.load(options.checkpoint.parent.parent / "config.yaml"))
+    assert isinstance(configuration, dict)
+    state = load_checkpoint(options.checkpoint, "cpu")
+    file, card_file = policy_files(find_task(info.task))
+    file.parent.mkdir(exist_ok=True)
+    save_checkpoint(file, {key: state[key] for key in ("model", "epoch", "frame")}, info)
+
+    runs: list[Run] = []
+    words = [f"task={info.task}", "test=True", f"checkpoint={file}", f"num_envs={options.games}"]
+    words += [
+        "sim_device=cpu",
+        "pipeline=cpu",
+        "rl_device=cpu",
+        f"train.params.config.player.games_num={options.games}",
+    ]
+    run_hydra(words, lambda cfg, overridden: runs.append(finish(cfg, overridden)))
+    prepare(runs[0])
+    env = make_env(runs[0].config)
+    with torch.no_grad():
+        games = play(runs[0], env, ProgressLine())
+    env.close()
+
+    card = PolicyCard(
+        task=info.task,
+        train=runs[0].train_name,
+        seed=OmegaConf.load(options.checkpoint.parent.parent / "config.yaml").seed,
+        steps=int(state["frame"]),
+        mean_return=round(games.mean_return, 2),
+        games=games.count,
+        sha256=content_hash(file),
+        machine=options.machine,
+        date=datetime.datetime.fromtimestamp(options.checkpoint.stat().st_mtime, datetime.UTC).date().isoformat(),
+        configuration={str(key): value for key, value in configuration.items()},
+    )
+    card_file.write_text(json.dumps(dataclasses.asdict(card), indent=2) + "\n", encoding="utf-8")
+    print(f"{file}: {file.stat().st_size / 1000:.0f} kB, mean return {card.mean_return}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except OigeError as error:
+        sys.exit(str(error))
