@@ -38,7 +38,8 @@ def differences(a: Any, b: Any, path: str = "") -> list[str]:
     return [] if same else [path]
 
 
-def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where(program) -> None:
+def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where(program, monkeypatch) -> None:
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")  # uv sets it for what it runs
     outcome = program(*TINY, "max_iterations=4", f"{CONFIG}.save_best_after=2", "experiment=mine")
     assert outcome.code == 0, outcome.err
     folder = Path("runs/mine")
@@ -70,7 +71,7 @@ def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where
     assert "4,096 steps" in outcome.out
     assert f"mean episode reward {mean:.2f}" in outcome.out
     assert f"oige-train task=Cartpole checkpoint={folder}/nn/mine.pth test=True" in outcome.out
-    assert f"resume:       oige-train task=Cartpole checkpoint={folder}/nn/{names[1]}" in outcome.out
+    assert f"resume:       uv run oige-train task=Cartpole checkpoint={folder}/nn/{names[1]}" in outcome.out
     lines = outcome.err.splitlines()
     assert lines[0] == (
         f"{CONFIG}.minibatch_size: 8192 does not divide horizon_length × num_envs = 16 × 64 = 1024; using 1024."

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import io
+import os
 import shlex
 import signal
 import sys
@@ -199,8 +200,9 @@ def _report(session: Session, agent: Any, folder: Path) -> None:
 
 
 def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -> str:
-    """Return the command line that plays or resumes ``checkpoint``."""
-    words = ["oige-train", f"task={run.task.name}"]
+    """Return the command line that plays or resumes ``checkpoint``, begun as this one was."""
+    program = ["uv", "run", "oige-train"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["oige-train"]
+    words = [*program, f"task={run.task.name}"]
     if run.train_name != f"{run.task.name}PPO":
         words.append(f"train={run.train_name}")
     if run.config.warp:
