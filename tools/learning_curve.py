@@ -2,8 +2,8 @@
 
     uv run python tools/learning_curve.py runs/Ant --thresholds 3000 5000 7000 --out docs/results/data/ant_seed_42.json
 
-Reads the TensorBoard summaries of a run: mean reward of the last 100 episodes by environment steps, and by seconds since
-the first that was written. The file has every fifth epoch, the last one, and the first past each threshold.
+Reads the TensorBoard summaries of a run: mean reward of the last 100 episodes by environment steps, and by seconds
+since the first was written. The file has every fifth epoch, the last one, and the first past each threshold.
 """
 
 import argparse
