@@ -31,7 +31,9 @@ def rows(title: str) -> list[list[str]]:
 
 
 def public_members(cls: type) -> set[str]:
-    return {name for name in (*vars(cls), *vars(cls).get("__annotations__", {})) if not name.startswith("_")}
+    ours = [base for base in cls.__mro__ if base.__module__.startswith("oige_core")]
+    names = {name for base in ours for name in (*vars(base), *vars(base).get("__annotations__", {}))}
+    return {name for name in names if not name.startswith("_")}
 
 
 @pytest.mark.parametrize(

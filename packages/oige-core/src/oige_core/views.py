@@ -21,10 +21,10 @@ __all__ = ["ArticulationView", "Indices", "RigidPrimView"]
 Indices = torch.Tensor | Sequence[int] | None
 
 
-class RigidPrimView(Protocol):
-    """One body per world, tensors ``(n, …)``; or ``b`` links of an articulation, tensors ``(n, b, …)``.
+class FramedView(Protocol):
+    """What bodies and articulations share: a frame per world, that of the body, or of the articulation's root.
 
-    Shapes below are written for one body.
+    Tensors are ``(n, …)``; of a view of ``b`` links ``(n, b, …)``.
     """
 
     name: str
@@ -37,7 +37,7 @@ class RigidPrimView(Protocol):
     def set_world_poses(
         self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
     ) -> None:
-        """Place bodies; links of an articulation cannot be placed (CapabilityError)."""
+        """Place bodies or roots; links of an articulation cannot be placed (CapabilityError)."""
         ...
 
     def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -63,6 +63,13 @@ class RigidPrimView(Protocol):
     def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
         """Set angular velocities ``(n, 3)`` in rad/s."""
         ...
+
+
+class RigidPrimView(FramedView, Protocol):
+    """One body per world, tensors ``(n, …)``; or ``b`` links of an articulation, tensors ``(n, b, …)``.
+
+    Shapes below are written for one body.
+    """
 
     def apply_forces(self, forces: torch.Tensor, indices: Indices = None, is_global: bool = True) -> None:
         """Add forces ``(n, 3)`` in N at the centres of mass, for the whole of the next control step."""
@@ -137,15 +144,12 @@ class RigidPrimView(Protocol):
         ...
 
 
-class ArticulationView(Protocol):
+class ArticulationView(FramedView, Protocol):
     """One articulation per world: ``d`` degrees of freedom and ``b`` links.
 
     Floating bases: where a quantity has one entry per degree of freedom of motion (Jacobians, mass matrices,
     generalised forces), six come first, linear then angular velocity of the root in the world frame.
     """
-
-    name: str
-    count: int
 
     @property
     def num_dof(self) -> int:
@@ -312,40 +316,6 @@ class ArticulationView(Protocol):
 
     def set_armatures(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """Set the inertias ``(n, d)`` that rotors add to the joints, in kg·m² or kg."""
-        ...
-
-    def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return positions ``(n, 3)`` and orientations ``(n, 4)`` of the roots."""
-        ...
-
-    def set_world_poses(
-        self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
-    ) -> None:
-        """Place the roots."""
-        ...
-
-    def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return linear and angular velocities ``(n, 6)`` of the roots."""
-        ...
-
-    def get_linear_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return linear velocities ``(n, 3)`` of the roots."""
-        ...
-
-    def get_angular_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return angular velocities ``(n, 3)`` of the roots."""
-        ...
-
-    def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """Set linear and angular velocities ``(n, 6)`` of floating roots."""
-        ...
-
-    def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """Set linear velocities ``(n, 3)`` of floating roots."""
-        ...
-
-    def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """Set angular velocities ``(n, 3)`` of floating roots."""
         ...
 
     def set_joints_default_state(
