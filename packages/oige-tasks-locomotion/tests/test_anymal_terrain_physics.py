@@ -92,8 +92,10 @@ def test_feet_neither_sink_nor_float_on_slopes_stairs_and_obstacles(everywhere: 
     """Two metres from the middle, robots without a policy topple on the steeper tiles, some later than others."""
     fallen = stand(everywhere, 2.0)
     assert fallen.sum() < 80
-    gap = gaps(everywhere)[~fallen]
-    assert ((np.abs(gap) < 0.0035).sum(axis=1) >= 3).mean() > 0.97
+    spin = everywhere.task.anymals.get_angular_velocities().norm(dim=-1).numpy()  # type: ignore[attr-defined]
+    gap, toppling = gaps(everywhere)[~fallen], (spin > 1.0)[~fallen]
+    assert toppling.sum() <= 4
+    assert ((np.abs(gap) < 0.0035).sum(axis=1) >= 3)[~toppling].all()
     assert (gap > -0.0035).mean() > 0.97
     assert gap.min() > -0.012
 
