@@ -12,6 +12,7 @@ needed; compiling the ray tracer takes a while the first time.
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,19 +107,24 @@ def stand(run: Run) -> tuple[mujoco.MjModel, np.ndarray]:
     return model, data.qpos[None, None].copy()
 
 
+def add_camera(spec: mujoco.MjSpec, position: Sequence[float], look_at: Sequence[float], fov: float) -> None:
+    """Add a camera at ``position`` (m) that looks at a point (m), its upper edge level; ``fov`` in degrees, vertical."""
+    back = np.subtract(position, look_at)
+    back /= np.linalg.norm(back)
+    right = np.cross([0.0, 0.0, 1.0], back)
+    right /= np.linalg.norm(right)
+    orientation = np.empty(4)
+    mujoco.mju_mat2Quat(orientation, np.stack([right, np.cross(back, right), back], axis=1).ravel())
+    spec.worldbody.add_camera(name="picture", pos=position, quat=orientation, fovy=fov)
+
+
 def stage(model: mujoco.MjModel, view: View) -> mujoco.MjModel:
     """Return a model of the same geoms, in the same order, with a camera and lights.
 
     A compiled model takes no camera; where the geoms are is written into the data of this one instead.
     """
     spec = mujoco.MjSpec()
-    back = np.subtract(view.camera, view.look_at)
-    back /= np.linalg.norm(back)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    orientation = np.empty(4)
-    mujoco.mju_mat2Quat(orientation, np.stack([right, np.cross(back, right), back], axis=1).ravel())
-    spec.worldbody.add_camera(name="picture", pos=view.camera, quat=orientation, fovy=view.fov)
+    add_camera(spec, view.camera, view.look_at, view.fov)
     spec.worldbody.add_light(
         pos=[4.0, -2.0, 8.0],
         dir=[-0.5, 0.25, -0.8],

@@ -19,7 +19,7 @@ import torch
 import warp as wp
 from oige_core import make_env
 from oige_train.config import Run, finish, run_hydra
-from picture import BACKGROUND, HIDDEN_GROUP, SAMPLES, play, save
+from picture import BACKGROUND, HIDDEN_GROUP, SAMPLES, add_camera, play, save
 from PIL import Image
 
 ROBOTS = 200  # one for each tile
@@ -65,13 +65,7 @@ def still(run: Run) -> tuple[mujoco.MjModel, np.ndarray]:
 def stage(model: mujoco.MjModel, qpos: np.ndarray, shot: Shot) -> mujoco.MjModel:
     """Return a model of the ground, the robots of all worlds at ``qpos``, a camera and a low sun."""
     spec = mujoco.MjSpec()
-    back = np.subtract(shot.camera, shot.look_at)
-    back /= np.linalg.norm(back)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    orientation = np.empty(4)
-    mujoco.mju_mat2Quat(orientation, np.stack([right, np.cross(back, right), back], axis=1).ravel())
-    spec.worldbody.add_camera(name="picture", pos=shot.camera, quat=orientation, fovy=shot.fov)
+    add_camera(spec, shot.camera, shot.look_at, shot.fov)
     spec.worldbody.add_light(
         dir=[0.75, 0.25, -0.55],
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,

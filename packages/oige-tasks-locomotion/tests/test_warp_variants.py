@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from oige_core.testing import assert_variants_agree, make_on
+from oige_core.testing import assert_fills_range, assert_variants_agree, make_on
 
 EXECUTORS = [
     "c",
@@ -44,11 +44,7 @@ def test_resets_fill_their_ranges_within_limits(task: str) -> None:
     lower, upper = robots.get_dof_limits()[0].unbind(-1)
     low, high = torch.maximum(default - 0.2, lower), torch.minimum(default + 0.2, upper)
     for values, bottom, top in ((positions, low, high), (velocities, -0.1, 0.1)):
-        share = (values - bottom) / (top - bottom)
-        assert share.min() > -1e-5
-        assert share.max() < 1.0 + 1e-5
-        assert (share.amin(dim=0) < 0.01).all()
-        assert (share.amax(dim=0) > 0.99).all()
+        assert_fills_range(values, bottom, top)
     inner = (low > lower) & (high < upper)  # joints whose noise no limit cuts
     assert inner.any()
     assert ((positions - default)[:, inner].std(dim=0) - 0.4 / 12**0.5).abs().max() < 0.006  # five standard deviations

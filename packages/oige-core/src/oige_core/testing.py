@@ -10,7 +10,22 @@ from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.envs import VecEnv
 from oige_core.registry import find_task
 
-__all__ = ["assert_variants_agree", "make_on"]
+__all__ = ["assert_fills_range", "assert_variants_agree", "make_on"]
+
+
+def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: torch.Tensor | float) -> None:
+    """Assert that samples lie within a range and come within 1 % of both of its ends, in every column.
+
+    Args:
+        values: ``(N, d)`` samples; a thousand or more, or an end may be missed by chance.
+        low: least value, ``(d,)`` or one for all.
+        high: greatest value, likewise.
+    """
+    share = (values - low) / (high - low)
+    assert share.min() > -1e-5
+    assert share.max() < 1.0 + 1e-5
+    assert (share.amin(dim=0) < 0.01).all()
+    assert (share.amax(dim=0) > 0.99).all()
 
 
 def make_on(
