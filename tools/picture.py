@@ -108,7 +108,7 @@ def stand(run: Run) -> tuple[mujoco.MjModel, np.ndarray]:
 
 
 def add_camera(spec: mujoco.MjSpec, position: Sequence[float], look_at: Sequence[float], fov: float) -> None:
-    """Add a camera at ``position`` (m) that looks at a point (m), its upper edge level; ``fov`` in degrees, vertical."""
+    """Add a camera at ``position`` (m) that looks at a point (m), upright; ``fov`` is its vertical angle in degrees."""
     back = np.subtract(position, look_at)
     back /= np.linalg.norm(back)
     right = np.cross([0.0, 0.0, 1.0], back)
