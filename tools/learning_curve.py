@@ -3,7 +3,8 @@
     uv run python tools/learning_curve.py runs/Ant --thresholds 3000 5000 7000 --out docs/results/data/ant_seed_42.json
 
 Reads the TensorBoard summaries of a run: mean reward of the last 100 episodes by environment steps, and by seconds
-since the first was written. The file has every fifth epoch, the last one, and the first past each threshold.
+since the first was written. The file has every fifth epoch (at most some 200 in all), the last one, and the first
+past each threshold.
 """
 
 import argparse
@@ -15,17 +16,20 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 EVERY = 5
+MOST_POINTS = 200
 
 
 def curve(run: Path, steps_per_epoch: int) -> list[dict[str, float]]:
     """Return epoch, environment steps, seconds and mean episode reward of each epoch of a run."""
     events = EventAccumulator(str(run / "summaries"), size_guidance={"scalars": 0})
     events.Reload()
-    points = events.Scalars("rewards/iter")
+    # rl_games' SAC has no curve by epochs, and its PPO counts the steps before an epoch, not after it.
+    by_epoch = "rewards/iter" in events.Tags()["scalars"]
+    points = events.Scalars("rewards/iter" if by_epoch else "rewards/step")
     return [
         {
-            "epoch": point.step,
-            "steps": point.step * steps_per_epoch,
+            "epoch": point.step if by_epoch else point.step // steps_per_epoch,
+            "steps": point.step * steps_per_epoch if by_epoch else point.step,
             "seconds": round(point.wall_time - points[0].wall_time, 1),
             "reward": round(point.value, 2),
         }
@@ -41,7 +45,9 @@ def main() -> None:
     options = parser.parse_args()
 
     configuration: Any = OmegaConf.load(options.run / "config.yaml")
-    points = curve(options.run, configuration.train.params.config.horizon_length * configuration.task.env.numEnvs)
+    learner = configuration.train.params.config
+    horizon = learner.get("horizon_length") or learner.num_steps_per_episode  # PPO's and SAC's name for it
+    points = curve(options.run, horizon * configuration.task.env.numEnvs)
     passed: dict[str, Any] = {}
     for threshold in options.thresholds:
         first = next((point for point in points if point["reward"] >= threshold), None)
@@ -53,7 +59,7 @@ def main() -> None:
         "seed": configuration.seed,
         "num_envs": configuration.task.env.numEnvs,
         "thresholds": passed,
-        "curve": [*points[:-1:EVERY], points[-1]],
+        "curve": [*points[: -1 : max(EVERY, len(points) // MOST_POINTS)], points[-1]],
     }
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 

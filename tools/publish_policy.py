@@ -25,6 +25,8 @@ from oige_train.pretrained import PolicyCard, content_hash, policy_files
 from oige_train.runner import prepare
 from omegaconf import OmegaConf
 
+PLAYED = ("model", "actor", "running_mean_std", "epoch", "frame")  # of PPO's and of SAC's checkpoints
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -41,7 +43,7 @@ def main() -> None:
     state = load_checkpoint(options.checkpoint, "cpu")
     file, card_file = policy_files(find_task(info.task))
     file.parent.mkdir(exist_ok=True)
-    save_checkpoint(file, {key: state[key] for key in ("model", "epoch", "frame")}, info)
+    save_checkpoint(file, {key: state[key] for key in PLAYED if key in state}, info)
 
     runs: list[Run] = []
     words = [f"task={info.task}", "test=True", f"checkpoint={file}", f"num_envs={options.games}"]

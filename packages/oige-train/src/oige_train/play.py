@@ -77,8 +77,7 @@ class Policy:
         if not self.is_sac:
             self.model.load_state_dict(state["model"])
             return
-        for part in ("actor", "critic", "critic_target"):
-            getattr(self.model.sac_network, part).load_state_dict(state[part])
+        self.model.sac_network.actor.load_state_dict(state["actor"])
         if "running_mean_std" in state:
             self.model.running_mean_std.load_state_dict(state["running_mean_std"])
 
