@@ -20,7 +20,7 @@ BALANCE_BOT = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "balance_bot.xml",
     usd="Robots/BalanceBot/balance_bot.usd",
     # OmniIsaacGymEnvs gives 400 and 40 per degree.
-    drives={"lower_leg[0-2]": Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)},
+    drives={"lower_leg[0-2]": Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0))},
 )
 
 TRAY_HEIGHT = 0.5591  # m, at which the feet touch the ground: 0.36 · √2 + 0.04 + half a thickness
