@@ -305,6 +305,7 @@ def test_c_engine_and_mujoco_warp_agree() -> None:
         torch.testing.assert_close(rewards, expected[1], atol=1e-3, rtol=0)
         assert terminated.equal(expected[2])
     for env in (ours, theirs):
+        assert not env.task.engine.problems()
         env.close()
 
 

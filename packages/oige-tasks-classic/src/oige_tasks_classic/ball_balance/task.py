@@ -19,8 +19,8 @@ __all__ = ["BallBalanceTask", "ball_is_lost", "reward"]
 BALANCE_BOT = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "balance_bot.xml",
     usd="Robots/BalanceBot/balance_bot.usd",
-    # 400 and 40 per degree, as in OmniIsaacGymEnvs, but without its bound of 1000 N·m. MuJoCo bounds what drives ask for
-    # before an implicit step, which exerts far less; 1000 N·m on half a kilogram would shake the legs.
+    # 400 and 40 per degree, as in OmniIsaacGymEnvs, but without its bound of 1000 N·m. MuJoCo bounds what drives ask
+    # for before an implicit step, which exerts far less; 1000 N·m on half a kilogram would shake the legs.
     drives={"lower_leg[0-2]": Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0))},
 )
 
