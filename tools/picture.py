@@ -88,7 +88,10 @@ def play(run: Run, steps: int, every: int) -> tuple[mujoco.MjModel, np.ndarray]:
 
 
 def stand(run: Run) -> tuple[mujoco.MjModel, np.ndarray]:
-    """Return the simulated model and ``qpos`` (1, 1, nq) of its default pose, lowered until it touches the ground."""
+    """Return the simulated model and ``qpos`` (1, 1, nq) of its default pose.
+
+    A robot that nothing holds is lowered until it touches the ground.
+    """
     env = make_env(run.config)
     engine: Any = env.task.engine
     model = engine.compiled.model
@@ -96,7 +99,7 @@ def stand(run: Run) -> tuple[mujoco.MjModel, np.ndarray]:
     data.qpos[:] = engine.compiled.qpos
     env.close()
     free = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_FREE)
-    if len(free):
+    if len(free) and not model.neq:
         height = model.jnt_qposadr[free[0]] + 2
         low, high = 0.0, data.qpos[height] + 1.0
         while high - low > 1e-4:

@@ -239,6 +239,41 @@ def test_assets_bring_a_mechanism_and_nothing_else(
     assert capfd.readouterr() == ("", "")
 
 
+def test_assets_close_loops_and_hold_links_to_the_world(build: Callable[..., Any]) -> None:
+    """A parallelogram, driven at one corner, and a rod that swings on its held end, not where the files have them.
+
+    Gravity pulls the rod, horizontal at first, round by 3 g / 2 l per second.
+    """
+    mjcf = """<mujoco><worldbody><body name="root">
+        <body name="left"><joint name="left" axis="0 1 0"/><geom size=".01" fromto="0 0 0 0 0 1" type="capsule"/>
+          <body name="bar" pos="0 0 1"><joint name="bar" axis="0 1 0"/>
+            <geom size=".01" fromto="0 0 0 .5 0 0" type="capsule"/></body></body>
+        <body name="right" pos=".5 0 0"><joint name="right" axis="0 1 0"/>
+          <geom size=".01" fromto="0 0 0 0 0 1" type="capsule"/></body>
+      </body></worldbody>
+      <equality><connect body1="bar" body2="right" anchor=".5 0 0"/></equality></mujoco>"""
+    rod = """<mujoco><worldbody><body name="root"><freejoint/>
+        <geom size=".01 .01 .5" pos="0 0 .5" type="box" mass="1"/></body></worldbody>
+      <equality><connect body1="root" anchor="0 0 0" solimp=".999 .999 .001"/></equality></mujoco>"""
+    half = math.sqrt(0.5)
+    world = build(
+        lambda scene: {
+            "robot": scene.add_articulation(
+                "robot", asset(mjcf, drives={"left": Drive(stiffness=4e3, damping=4e2)}), position=(3, 0, 2)
+            ),
+            "rod": scene.add_articulation("rod", asset(rod), position=(0, 2, 1), orientation=(half, 0, half, 0)),
+        },
+        dt=0.002,
+        mujoco=MujocoConfig(integrator="discrete"),
+    )
+    world.run(0.002)
+    world.close(world.rod.get_angular_velocities(), [0, 1.5 * G * 0.002, 0], tol=1e-4, rel=1e-2)
+    world.robot.set_joint_position_targets(world.everywhere(0.3, 0.0, 0.0))
+    world.run(1.2)
+    world.close(world.robot.get_joint_positions(), [0.3, 0.3, -0.3], tol=3e-3)  # left, right, bar
+    world.close(world.rod.get_world_poses()[0], [0, 2, 1], tol=3e-3)
+
+
 def test_every_solver_option_reaches_the_model(build: Callable[..., Any]) -> None:
     for key, value, number in (
         ("integrator", "rk4", 1),

@@ -31,9 +31,9 @@ class ArticulationAsset:
 
     Attributes:
         mjcf: an MJCF file, or its text. Its world body has one child, the root link; a free joint there makes a
-            floating base. Actuators, sensors, keyframes and options in it are ignored: drives are described here,
-            options by ``task.sim``. Its links collide with each other only if
-            ``task.sim.<name>.enable_self_collisions`` is 1.
+            floating base. Its ``connect`` and ``weld`` constraints close loops, and hold links to the world. Actuators,
+            sensors, keyframes and options in it are ignored: drives are described here, options by ``task.sim``. Its
+            links collide with each other only if ``task.sim.<name>.enable_self_collisions`` is 1.
         usd: path under Isaac Sim's asset root of the file that is loaded in its place there.
         drives: drives by regular expression on joint names; the first that matches in full counts.
         joint_positions: initial positions by regular expression on joint names, in rad or m; others start at zero.

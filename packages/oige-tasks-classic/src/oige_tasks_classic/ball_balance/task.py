@@ -1,0 +1,148 @@
+"""BallBalance.
+
+Task: catch a ball that falls on a tray on three legs, and hold it in the middle by bending the legs.
+Randomisation: the ball starts up to 0.4 m from the middle, 1 to 2 m high, at 5 m/s downwards and up to 2 m/s inwards.
+Success: the ball rests 0.7 m above the ground, the tray raised by 3 cm; each of the 600 steps is then worth 1.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from oige_core.scene import ArticulationAsset, Drive, Material, Scene
+from oige_core.tasks import RLTask
+
+from oige_tasks_classic.ball_balance import BallBalanceConfig
+
+__all__ = ["BallBalanceTask", "ball_is_lost", "reward"]
+
+BALANCE_BOT = ArticulationAsset(
+    mjcf=Path(__file__).parent / "assets" / "balance_bot.xml",
+    usd="Robots/BalanceBot/balance_bot.usd",
+    # 400 and 40 per degree, as in OmniIsaacGymEnvs, but without its bound of 1000 N·m. MuJoCo bounds what drives ask
+    # for before an implicit step, which exerts far less; 1000 N·m on half a kilogram would shake the legs.
+    drives={"lower_leg[0-2]": Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0))},
+)
+
+TRAY_HEIGHT = 0.5591  # m, at which the feet touch the ground: 0.36 · √2 + 0.04 + half a thickness
+BALL_RADIUS = 0.1  # m
+BALL_DENSITY = 200.0  # kg/m³
+
+START_RADIUS = (0.001, 0.4)  # m, from the middle
+START_HEIGHT = (1.0, 2.0)  # m
+FALL_SPEED = 5.0  # m/s
+MAX_INWARD_SPEED = 2.0  # m/s, at the largest radius
+
+GOAL = (0.0, 0.0, 0.7)  # m
+LOST_HEIGHT = 0.15  # m; on the ground the ball's centre is at 0.1
+FORCE_SCALE = 1.0 / 20.0  # of N and N·m observed
+
+OIGE_SPAWN_HEIGHT = 1.0  # m; there the start height is added to that of the ball's place in the scene
+
+
+class BallBalanceTask(RLTask[BallBalanceConfig]):
+    """See the module.
+
+    ``task.env.compat=oige`` restores that the ball starts 1 m higher, and that joints keep their velocities at a reset.
+    """
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add a ground plane, the table with its feet on it, and the ball."""
+        scene.add_ground_plane()
+        self.tables = scene.add_articulation(
+            "table", BALANCE_BOT, position=(0.0, 0.0, TRAY_HEIGHT), track_joint_forces=True
+        )
+        self.balls = scene.add_sphere(
+            "ball",
+            radius=BALL_RADIUS,
+            density=BALL_DENSITY,
+            position=(0.0, 0.0, START_HEIGHT[0]),
+            material=Material(color=(0.95, 0.55, 0.1, 1.0)),
+        )
+
+    def post_reset(self) -> None:
+        """Look up the driven joints and the legs whose joint forces are felt."""
+        tables, legs = self.tables, range(3)
+        self.driven = torch.tensor([tables.get_dof_index(f"lower_leg{leg}") for leg in legs], device=self.device)
+        self.sensing = torch.tensor([tables.get_link_index(f"upper_leg{leg}") for leg in legs], device=self.device)
+        self.lower_limits, self.upper_limits = tables.get_dof_limits()[0, self.driven].unbind(-1)
+        self.targets = torch.zeros(self.num_envs, 3, device=self.device)
+        self.goal = torch.tensor(GOAL, device=self.device)
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Put the table back and throw the ball at it."""
+        joint_velocities = self.tables.get_joint_velocities(indices=env_ids)
+        super().reset_idx(env_ids)
+        self.targets[env_ids] = 0.0
+        positions, velocities = self.throw(len(env_ids))
+        if self.cfg.compat == "oige":
+            positions[:, 2] += OIGE_SPAWN_HEIGHT
+            self.tables.set_joint_velocities(joint_velocities, indices=env_ids)
+        self.balls.set_world_poses(positions, indices=env_ids)
+        self.balls.set_linear_velocities(velocities, indices=env_ids)
+
+    def throw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw positions ``(count, 3)`` in m and velocities ``(count, 3)`` in m/s with which the ball starts."""
+        angle = self.uniform(0.0, 2.0 * math.pi, count)
+        outwards = torch.stack((angle.cos(), angle.sin()), dim=-1)
+        low, high = START_RADIUS
+        share = self.uniform(0.0, 1.0, count, 1)  # of the way from the smallest to the largest radius
+        speed = self.uniform(0.0, MAX_INWARD_SPEED, count, 1) * share
+        height = self.uniform(*START_HEIGHT, count, 1)
+        positions = torch.cat(((low + (high - low) * share) * outwards, height), dim=-1)
+        velocities = torch.cat((-speed * outwards, torch.full_like(height, -FALL_SPEED)), dim=-1)
+        return positions, velocities
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        """Move the position targets of the lower legs."""
+        targets = self.targets + actions * (self.cfg.actionSpeedScale * self.control_dt)
+        self.targets = torch.clamp(targets, self.lower_limits, self.upper_limits)
+        self.tables.set_joint_position_targets(self.targets, joint_indices=self.driven)
+
+    def get_observations(self) -> torch.Tensor:
+        """Observe, of three legs each where not said otherwise:
+
+        positions (rad) and velocities (rad/s) of the lower joints; position (3, m) and velocity (3, m/s) of the ball;
+        what the tray exerts on the upper legs: force along the leg, torques about its x, y, z axes (N, N·m, over 20).
+        """
+        tables = self.tables
+        self.ball_position, _ = self.balls.get_world_poses()
+        self.ball_velocity = self.balls.get_linear_velocities()
+        wrenches = tables.get_measured_joint_forces(joint_indices=self.sensing, clone=False).transpose(1, 2)
+        self.obs_buf = torch.cat(
+            (
+                tables.get_joint_positions(joint_indices=self.driven),
+                tables.get_joint_velocities(joint_indices=self.driven),
+                self.ball_position,
+                self.ball_velocity,
+                wrenches[:, 0] * FORCE_SCALE,
+                wrenches[:, 3:].flatten(1) * FORCE_SCALE,
+            ),
+            dim=-1,
+        )
+        return self.obs_buf
+
+    def calculate_metrics(self) -> None:
+        """Reward a ball that rests at the goal."""
+        self.rew_buf = self.sum_reward_terms({"balance": reward(self.ball_position - self.goal, self.ball_velocity)})
+
+    def is_done(self) -> None:
+        """End the episode when the ball is lost."""
+        self.terminated_buf = ball_is_lost(self.ball_position)
+
+
+def reward(offset: torch.Tensor, velocity: torch.Tensor) -> torch.Tensor:
+    """Return 1 / (1 + distance) · 1 / (1 + speed), ``(N,)``.
+
+    Args:
+        offset: ``(N, 3)`` of the ball from the goal, in m.
+        velocity: ``(N, 3)`` of the ball, in m/s.
+    """
+    distance = torch.linalg.vector_norm(offset, dim=-1)
+    speed = torch.linalg.vector_norm(velocity, dim=-1)
+    return 1.0 / ((1.0 + distance) * (1.0 + speed))
+
+
+def ball_is_lost(position: torch.Tensor) -> torch.Tensor:
+    """Return whether the ball, at ``(N, 3)`` m, is about to lie on the ground, ``(N,)`` bool."""
+    return position[:, 2] < LOST_HEIGHT
