@@ -30,7 +30,7 @@ class RLTask(Task[EnvConfigT]):
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
         self._term_names: list[str] = []
-        self._terms: tuple[torch.Tensor, ...] = ()
+        self._terms = torch.zeros(0, n, device=device)  # of the last step
         self._ones = torch.ones(n, device=device)
         self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
         self.post_reset()
@@ -82,11 +82,8 @@ class RLTask(Task[EnvConfigT]):
         if not self._term_names:
             self._term_names = list(terms)
             self._sums = torch.zeros(2 + len(terms), self.num_envs, device=self.device)
-        self._terms = tuple(terms.values())
-        total = self._terms[0]
-        for term in self._terms[1:]:
-            total = total + term
-        return total
+        self._terms = torch.stack(tuple(terms.values()))
+        return self._terms.sum(dim=0)
 
     # For environments
 
@@ -122,7 +119,7 @@ class RLTask(Task[EnvConfigT]):
         self.truncated_buf = (self.progress_buf >= self.max_episode_length) > self.terminated_buf  # and not terminated
         self.calculate_metrics()
         self.get_extras()
-        self._sums += torch.stack((self.rew_buf, self._ones, *self._terms))
+        self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones.unsqueeze(0), self._terms))
 
     def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return means over the episodes that ended in these worlds; :meth:`reset_idx` starts counting anew.
