@@ -41,8 +41,8 @@ def quat_apply_inverse(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     return v - q[..., :1] * t + torch.linalg.cross(axis, t)
 
 
-# Entries of a rotation matrix, row by row, as sums of products of two entries of the quaternion; 1 is ww + xx + yy + zz.
-# One product of matrices is many times faster than one operation for each term.
+# Entries of a rotation matrix, row by row, as sums of products of two entries of the quaternion; a 1 is their sum of
+# squares. One product of matrices is many times faster than one operation for each term.
 _MATRIX_ENTRIES = (
     {"ww": 1, "xx": 1, "yy": -1, "zz": -1},
     {"xy": 2, "wz": -2},
