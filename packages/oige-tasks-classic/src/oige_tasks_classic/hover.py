@@ -1,7 +1,6 @@
 """What the flying tasks share: a target to hover at, drawn as a red ball, and where the vehicle is from there."""
 
 import math
-from abc import abstractmethod
 from typing import TypeVar
 
 import torch
@@ -24,12 +23,13 @@ RED = Material(color=(0.85, 0.08, 0.08, 1.0))
 class HoverTask(RLTask[EnvConfigT]):
     """A task whose vehicles fly to a target.
 
-    A subclass names :attr:`vehicles` in ``set_up_scene`` and calls :meth:`add_target` there, calls :meth:`restart_at`
-    in ``reset_idx``, :meth:`move_targets` in ``pre_physics_step`` if targets move, and :meth:`read_vehicles` in
-    ``get_observations``.
+    A subclass sets the ranges and, in ``set_up_scene``, :attr:`vehicles`; it calls :meth:`add_target` there,
+    :meth:`move_targets` in ``pre_physics_step`` if targets move, and :meth:`read_vehicles` in ``get_observations``.
 
     Attributes:
         vehicles: the vehicles.
+        start_range: where vehicles start.
+        target_range: where targets lie.
         targets: where they shall be ``(N, 3)``, in m.
         to_target: from the vehicles to the targets ``(N, 3)``, in m.
         distance: its length ``(N,)``.
@@ -40,11 +40,8 @@ class HoverTask(RLTask[EnvConfigT]):
     """
 
     vehicles: ArticulationView
-
-    @property
-    @abstractmethod
-    def target_range(self) -> Range3:
-        """Where targets are drawn from."""
+    start_range: Range3
+    target_range: Range3
 
     def add_target(self, scene: Scene, *, radius: float) -> None:
         """Add the ball that shows the target; it touches nothing."""
@@ -52,24 +49,22 @@ class HoverTask(RLTask[EnvConfigT]):
 
     def post_reset(self) -> None:
         """Prepare targets."""
+        self.start_bounds = torch.tensor(self.start_range, device=self.device)
+        self.target_bounds = torch.tensor(self.target_range, device=self.device)
         self.targets = torch.zeros(self.num_envs, 3, device=self.device)
         self.upright = torch.tensor([0.0, 0.0, 1.0], device=self.device).expand(self.num_envs, 3)
 
-    def restart_at(self, env_ids: torch.Tensor, position: Range3) -> None:
-        """Put vehicles upright and at rest at random places, and draw their targets.
-
-        Args:
-            env_ids: ``(n,)`` int64 indices of the worlds.
-            position: where to put them.
-        """
-        self.vehicles.set_world_poses(self.sample(position, len(env_ids)), indices=env_ids)
-        self.targets[env_ids] = self.sample(self.target_range, len(env_ids))
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Put vehicles upright and at rest at random places, and draw their targets."""
+        super().reset_idx(env_ids)
+        self.vehicles.set_world_poses(self.sample(self.start_bounds, len(env_ids)), indices=env_ids)
+        self.targets[env_ids] = self.sample(self.target_bounds, len(env_ids))
         self.balls.set_world_poses(self.targets)
 
     def move_targets(self, period: int) -> None:
         """Draw new targets after every ``period`` control steps of an episode."""
         due = (self.progress_buf % period == 0) & (self.progress_buf > 0)
-        fresh = self.sample(self.target_range, self.num_envs)
+        fresh = self.sample(self.target_bounds, self.num_envs)
         self.targets = torch.where(due.unsqueeze(-1), fresh, self.targets)
         self.balls.set_world_poses(self.targets)
 
@@ -87,7 +82,7 @@ class HoverTask(RLTask[EnvConfigT]):
         linear, angular = self.velocity[:, :3], self.velocity[:, 3:]
         return torch.cat((self.to_target / 3.0, self.orientation, linear / 2.0, angular / math.pi), dim=-1)
 
-    def sample(self, ranges: Range3, n: int) -> torch.Tensor:
-        """Return ``n`` uniform samples ``(n, 3)``."""
-        low, high = torch.tensor(ranges, device=self.device).unbind(-1)
+    def sample(self, bounds: torch.Tensor, n: int) -> torch.Tensor:
+        """Return ``n`` uniform samples ``(n, 3)`` between bounds ``(3, 2)``."""
+        low, high = bounds.unbind(-1)
         return low + (high - low) * self.uniform(0.0, 1.0, n, 3)

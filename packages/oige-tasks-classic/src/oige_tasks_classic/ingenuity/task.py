@@ -43,6 +43,7 @@ class IngenuityTask(HoverTask[EnvConfig]):
     the world.
     """
 
+    start_range = START
     target_range = TARGETS
 
     def set_up_scene(self, scene: Scene) -> None:
@@ -62,7 +63,6 @@ class IngenuityTask(HoverTask[EnvConfig]):
         """Start episodes from random positions, with spinning blades."""
         super().reset_idx(env_ids)
         n = len(env_ids)
-        self.restart_at(env_ids, START)
         angles = self.uniform(-BLADE_ANGLE, BLADE_ANGLE, n, 2)
         self.vehicles.set_joint_positions(angles, indices=env_ids, joint_indices=self.blade_joints)
         self.vehicles.set_joint_velocities(

@@ -40,6 +40,7 @@ MAX_THRUST = 2.0  # of a rotor, N
 class QuadcopterTask(HoverTask[EnvConfig]):
     """See the module."""
 
+    start_range = START
     target_range = TARGET
 
     def set_up_scene(self, scene: Scene) -> None:
@@ -60,7 +61,6 @@ class QuadcopterTask(HoverTask[EnvConfig]):
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Start episodes from random positions, without thrust."""
         super().reset_idx(env_ids)
-        self.restart_at(env_ids, START)
         angles = self.uniform(-START_ANGLE, START_ANGLE, len(env_ids), len(JOINTS))
         self.vehicles.set_joint_positions(angles, indices=env_ids, joint_indices=self.joints)
         self.angle_targets[env_ids] = angles
