@@ -78,7 +78,7 @@ class HoverTask(RLTask[EnvConfigT]):
         self.up = quat_apply(self.orientation, self.upright)
 
     def observe_flight(self) -> torch.Tensor:
-        """Return ``(N, 13)``: way to the target / 3 m, orientation, linear velocity / 2 m/s, angular velocity / π rad/s."""
+        """Return ``(N, 13)``: way to the target (/ 3 m), orientation, linear (/ 2 m/s), angular velocity (/ π)."""
         linear, angular = self.velocity[:, :3], self.velocity[:, 3:]
         return torch.cat((self.to_target / 3.0, self.orientation, linear / 2.0, angular / math.pi), dim=-1)
 

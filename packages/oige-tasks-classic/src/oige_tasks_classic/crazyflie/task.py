@@ -88,7 +88,7 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         self.vehicles.set_joint_velocities(self.speeds * self.top_speeds, joint_indices=self.joints)
 
     def get_observations(self) -> torch.Tensor:
-        """Observe the way to the target (m), the axes x, y and z of the body, velocity (m/s), angular velocity (rad/s)."""
+        """Observe the way to the target (m), the x, y and z axis of the body, velocity (m/s, rad/s)."""
         self.read_vehicles()
         axes = quat_to_matrix(self.orientation).transpose(-1, -2).flatten(1)
         self.obs_buf = torch.cat((self.to_target, axes, self.velocity), dim=-1)
