@@ -157,7 +157,7 @@ def test_a_controller_flies_to_its_targets_and_hovers(
     env = make(name, 16)
     env.reset(seed=0)
     task: Any = env.task
-    length = task.max_episode_length
+    length, info = task.max_episode_length, {}
     for step in range(length):
         distance = task.distance.clone()
         if step in (499, 999, 1499, 1999):
