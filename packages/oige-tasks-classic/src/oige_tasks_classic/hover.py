@@ -45,7 +45,10 @@ class HoverTask(RLTask[EnvConfigT]):
 
     def add_target(self, scene: Scene, *, radius: float) -> None:
         """Add the ball that shows the target; it touches nothing."""
-        self.balls = scene.add_sphere("ball", radius=radius, kinematic=True, collision=False, material=RED)
+        x, y, z = (0.5 * (low + high) for low, high in self.target_range)
+        self.balls = scene.add_sphere(
+            "ball", radius=radius, position=(x, y, z), kinematic=True, collision=False, material=RED
+        )
 
     def post_reset(self) -> None:
         """Prepare targets."""
