@@ -70,7 +70,6 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         """Start episodes with propellers at rest."""
         super().reset_idx(env_ids)
         self.speeds[env_ids] = 0.0
-        self.actions[env_ids] = 0.0
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Let the propellers follow the commanded thrusts, from 0 to 1 of the greatest."""
