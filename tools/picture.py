@@ -65,8 +65,21 @@ class View:
         return self.columns * self.rows
 
 
-def play(run: Run, steps: int, every: int) -> tuple[mujoco.MjModel, np.ndarray]:
-    """Return the simulated model and ``qpos`` (frames, worlds, nq) of every ``every``-th step from the reset on."""
+@dataclass(frozen=True)
+class Moment:
+    """Where everything is.
+
+    Attributes:
+        qpos: of the worlds (worlds, nq).
+        markers: positions of kinematic bodies (worlds, nmocap, 3), in m.
+    """
+
+    qpos: np.ndarray
+    markers: np.ndarray
+
+
+def play(run: Run, steps: int, every: int) -> tuple[mujoco.MjModel, list[Moment]]:
+    """Return the simulated model and every ``every``-th step from the reset on."""
     prepare(run)
     env = make_env(run.config)
     adapter = RlGamesEnv(env, run.config.rl_device)
@@ -78,20 +91,18 @@ def play(run: Run, steps: int, every: int) -> tuple[mujoco.MjModel, np.ndarray]:
     observations = adapter.reset()["obs"]
     for step in range(steps):
         if step % every == 0:
-            frames.append(engine.executor.field("qpos").cpu().numpy().copy())
+            qpos, markers = (engine.executor.field(name).cpu().numpy().copy() for name in ("qpos", "mocap_pos"))
+            frames.append(Moment(qpos, markers))
         out, _, done, _ = adapter.step(policy.act(observations, deterministic=True))
         observations = out["obs"]
         policy.forget(done)
     model = engine.compiled.model
     env.close()
-    return model, np.stack(frames)
+    return model, frames
 
 
-def stand(run: Run) -> tuple[mujoco.MjModel, np.ndarray]:
-    """Return the simulated model and ``qpos`` (1, 1, nq) of its default pose.
-
-    A robot that nothing holds is lowered until it touches the ground.
-    """
+def stand(run: Run) -> tuple[mujoco.MjModel, list[Moment]]:
+    """Return the simulated model and its default pose; what nothing holds is lowered until it touches the ground."""
     env = make_env(run.config)
     engine: Any = env.task.engine
     model = engine.compiled.model
@@ -107,7 +118,7 @@ def stand(run: Run) -> tuple[mujoco.MjModel, np.ndarray]:
             mujoco.mj_forward(model, data)
             grounded = any(model.geom_bodyid[contact.geom].min() == 0 for contact in data.contact)
             low, high = (data.qpos[height], high) if grounded else (low, data.qpos[height])
-    return model, data.qpos[None, None].copy()
+    return model, [Moment(data.qpos[None].copy(), data.mocap_pos[None].copy())]
 
 
 def add_camera(spec: mujoco.MjSpec, position: Sequence[float], look_at: Sequence[float], fov: float) -> None:
@@ -184,18 +195,19 @@ class Renderer:
         )
         self._rgb: Any = wp.zeros((view.worlds, view.tile[1], view.tile[0]), dtype=wp.vec3)
 
-    def render(self, qpos: np.ndarray) -> Image.Image:
-        """Return the grid of the worlds at ``qpos`` (worlds, nq)."""
+    def render(self, moment: Moment) -> Image.Image:
+        """Return the grid of the worlds."""
         view, geoms = self._view, self._simulated.ngeom
         positions = np.empty((view.worlds, geoms, 3), np.float32)
         rotations = np.empty((view.worlds, geoms, 3, 3), np.float32)
         for world in range(view.worlds):
-            self._pose.qpos[:] = qpos[world]
+            self._pose.qpos[:] = moment.qpos[world]
+            self._pose.mocap_pos[:] = moment.markers[world]
             mujoco.mj_kinematics(self._simulated, self._pose)
             positions[world] = self._pose.geom_xpos
             rotations[world] = self._pose.geom_xmat.reshape(-1, 3, 3)
             if self._root is not None:  # the world moves in place of the camera
-                positions[world, self._moving, :2] -= qpos[world, self._root : self._root + 2].astype(np.float32)
+                positions[world, self._moving, :2] -= moment.qpos[world, self._root : self._root + 2].astype(np.float32)
         self._data.geom_xpos.assign(positions)
         self._data.geom_xmat.assign(rotations)
         mjw.refit_bvh(self._model, self._data, self._context)
@@ -262,7 +274,7 @@ def main() -> None:
         chosen = min(len(frames) - 1, round(options.still / (every * control_dt)))
         save(renderer.render(frames[chosen]), options.out, optimize=True)
         if len(frames) > 1 and not options.still_only:
-            images = [renderer.render(qpos) for qpos in frames]
+            images = [renderer.render(moment) for moment in frames]
             save(
                 images[0],
                 options.out.with_suffix(".webp"),

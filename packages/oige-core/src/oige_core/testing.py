@@ -9,8 +9,9 @@ from oige_core.config import compose, validate
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.envs import VecEnv
 from oige_core.registry import find_task
+from oige_core.views import ArticulationView
 
-__all__ = ["assert_fills_range", "assert_variants_agree", "make_on"]
+__all__ = ["assert_fills_range", "assert_variants_agree", "make_on", "momenta"]
 
 
 def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: torch.Tensor | float) -> None:
@@ -120,6 +121,15 @@ def assert_variants_agree(
             (ours, _), (theirs, _) = (env.reset(options={"reset_mask": torch.zeros(n)}) for env in (variant, task))
             check("observations after a reset", ours, theirs)
     return terminated_count, truncated_count
+
+
+def momenta(vehicles: ArticulationView) -> torch.Tensor:
+    """Return momenta in kg·m/s and angular momenta about the roots' origins in kg·m²/s ``(N, 6)``, of floating bases.
+
+    After a step from rest they are what external forces, gravity included, have given, whatever joints do.
+    """
+    motion = torch.cat((vehicles.get_velocities(), vehicles.get_joint_velocities()), dim=-1)
+    return (vehicles.get_mass_matrices()[:, :6] @ motion.unsqueeze(-1)).squeeze(-1)
 
 
 def _copy_state(source: VecEnv, target: VecEnv, worlds: torch.Tensor) -> None:

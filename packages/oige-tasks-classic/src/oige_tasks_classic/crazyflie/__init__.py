@@ -1,0 +1,13 @@
+"""Crazyflie: a nano quadcopter flies to targets."""
+
+from oige_core.config import EnvConfig
+from oige_core.registry import TaskSpec
+
+__all__ = ["CRAZYFLIE"]
+
+CRAZYFLIE = TaskSpec(
+    task="oige_tasks_classic.crazyflie.task:CrazyflieTask",
+    env=EnvConfig,
+    observation_shape=(18,),
+    num_actions=4,
+)

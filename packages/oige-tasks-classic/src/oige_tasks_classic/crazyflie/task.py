@@ -1,0 +1,130 @@
+"""Crazyflie.
+
+Task: a Crazyflie 2.x, five times its size, flies to a target about 2 m above the ground and hovers there; after 5 s the
+target moves.
+Randomisation: position (±0.5 m, ±0.3 m in height) at each reset, target ±0.5 m, thrust 1 % (Gaussian) at each step.
+Success: 7 s close to the targets and upright; the return is then close to 1400.
+"""
+
+from pathlib import Path
+
+import torch
+from oige_core.config import EnvConfig
+from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
+from oige_core.scene import ArticulationAsset, Scene
+
+from oige_tasks_classic.hover import HoverTask, Range3
+
+__all__ = ["CrazyflieTask"]
+
+CRAZYFLIE_ASSET = ArticulationAsset(
+    mjcf=Path(__file__).parent / "assets" / "crazyflie.xml",
+    usd="Robots/Crazyflie/cf2x.usd",
+)
+
+PROPELLERS = [f"m{i}_prop" for i in range(1, 5)]
+JOINTS = [f"m{i}_joint" for i in range(1, 5)]
+
+START: Range3 = ((-0.5, 0.5), (-0.5, 0.5), (0.7, 1.3))
+TARGETS: Range3 = ((-0.5, 0.5), (-0.5, 0.5), (1.5, 2.5))
+OIGE_START: Range3 = ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0))
+OIGE_TARGET: Range3 = ((0.0, 0.0), (0.0, 0.0), (2.0, 2.0))
+TARGET_STEPS = 500
+MIN_HEIGHT, MAX_HEIGHT = 0.5, 5.0  # m
+MAX_DISTANCE = 5.0  # m
+
+MAX_THRUST = 9.81 * 0.028 * 1.9 / 4  # of a propeller, N: together 1.9 times the weight
+SETTLING_TIME = 0.15  # of a propeller's speed, s; four times its time constant
+THRUST_NOISE = 0.01  # standard deviation, as a part of the thrust
+MAX_PROPELLER_SPEED = 433.3  # rad/s, for the eye
+
+
+class CrazyflieTask(HoverTask[EnvConfig]):
+    """See the module.
+
+    ``task.env.compat=oige`` restores that thrust is turned by the inverse of the orientation, that the noise of thrust
+    is the same in all worlds, that effort is rewarded, and that all episodes start from one point and have one target.
+    """
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add a ground plane, the Crazyflie and its target."""
+        self.as_original = self.cfg.compat == "oige"
+        self.start_range = OIGE_START if self.as_original else START
+        self.target_range = OIGE_TARGET if self.as_original else TARGETS
+        scene.add_ground_plane()
+        self.vehicles = scene.add_articulation("crazyflie", CRAZYFLIE_ASSET, position=(0.0, 0.0, 1.0))
+        self.propellers = scene.add_link_view("propellers", "crazyflie", PROPELLERS)
+        self.add_target(scene, radius=0.05)
+
+    def post_reset(self) -> None:
+        """Prepare the speeds of the propellers."""
+        super().post_reset()
+        self.joints = [self.vehicles.get_dof_index(name) for name in JOINTS]
+        spin = [1.0, -1.0, 1.0, -1.0]  # neighbours turn against each other
+        self.top_speeds = MAX_PROPELLER_SPEED * torch.tensor(spin, device=self.device)
+        self.response = 4.0 * self.control_dt / SETTLING_TIME
+        self.speeds = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)
+        self.actions = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Start episodes with propellers at rest."""
+        super().reset_idx(env_ids)
+        self.speeds[env_ids] = 0.0
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        """Let the propellers follow the commanded thrusts, from 0 to 1 of the greatest."""
+        self.move_targets(TARGET_STEPS)
+        self.actions = actions
+        self.speeds = self.speeds + self.response * (actions.clamp(0.0, 1.0).sqrt() - self.speeds)
+        worlds = 1 if self.as_original else self.num_envs
+        noise = torch.randn(worlds, len(PROPELLERS), device=self.device, generator=self.generator)
+        thrusts = MAX_THRUST * self.speeds.square() * (1.0 + THRUST_NOISE * noise)
+        _, orientation = self.vehicles.get_world_poses(clone=False)
+        up = (
+            quat_apply_inverse(orientation, self.upright) if self.as_original else quat_apply(orientation, self.upright)
+        )
+        self.propellers.apply_forces(thrusts.unsqueeze(-1) * up.unsqueeze(1))
+        self.vehicles.set_joint_velocities(self.speeds * self.top_speeds, joint_indices=self.joints)
+
+    def get_observations(self) -> torch.Tensor:
+        """Observe the way to the target (m), the x, y and z axis of the body, velocity (m/s, rad/s)."""
+        self.read_vehicles()
+        axes = quat_to_matrix(self.orientation).transpose(-1, -2).flatten(1)
+        self.obs_buf = torch.cat((self.to_target, axes, self.velocity), dim=-1)
+        return self.obs_buf
+
+    def calculate_metrics(self) -> None:
+        """Reward a Crazyflie at its target, there an upright one that does not turn; and little effort."""
+        terms = reward_terms(self.distance, self.up[:, 2], self.velocity[:, 3:], self.actions)
+        if self.as_original:
+            terms["effort"] = -terms["effort"]
+        self.rew_buf = self.sum_reward_terms(terms)
+
+    def is_done(self) -> None:
+        """End the episode far from the target, near the ground, high up or upside down."""
+        outside = (self.distance > MAX_DISTANCE) | (self.height < MIN_HEIGHT) | (self.height > MAX_HEIGHT)
+        self.terminated_buf = outside | (self.up[:, 2] < 0.0)
+
+
+def reward_terms(
+    distance: torch.Tensor, up_z: torch.Tensor, angular_velocity: torch.Tensor, actions: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Return the parts of the reward of a step.
+
+    Args:
+        distance: ``(N,)``, to the target, in m.
+        up_z: ``(N,)``, vertical part of the upright axis.
+        angular_velocity: ``(N, 3)``, in rad/s.
+        actions: ``(N, 4)``.
+
+    Returns:
+        ``(N,)`` each: ``position`` = p = 1 / (1 + d), ``upright`` = p · up_z, at least 0, ``spin`` = 0.01 p exp(−|ω|²),
+        ``effort`` = 0.05 exp(−|a|² / 2).
+    """
+    position = 1.0 / (1.0 + distance)
+    return {
+        "position": position,
+        "upright": position * up_z.clamp(0.0, 1.0),
+        "spin": 0.01 * position * torch.exp(-angular_velocity.square().sum(dim=-1)),
+        "effort": 0.05 * torch.exp(-0.5 * actions.square().sum(dim=-1)),
+    }

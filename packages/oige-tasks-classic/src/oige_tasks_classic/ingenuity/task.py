@@ -1,0 +1,126 @@
+"""Ingenuity.
+
+Task: the coaxial helicopter of NASA flies to a target on Mars and hovers there; every 5 s the target moves.
+Randomisation: position ±0.5 m and angle of the blades ±0.2 rad at each reset; targets 1 to 2 m above the ground.
+Success: 20 s close to the targets, upright and without spinning; the return is at most 6000.
+"""
+
+from pathlib import Path
+
+import torch
+from oige_core.config import EnvConfig
+from oige_core.math import quat_apply
+from oige_core.scene import ArticulationAsset, Scene
+
+from oige_tasks_classic.hover import HoverTask, Range3
+
+__all__ = ["IngenuityTask"]
+
+INGENUITY_ASSET = ArticulationAsset(
+    mjcf=Path(__file__).parent / "assets" / "ingenuity.xml",
+    usd="Robots/Ingenuity/ingenuity.usd",
+)
+
+ROTORS = ["rotor_physics_0", "rotor_physics_1"]  # lower, upper
+BLADES = ["rotor_visual_0", "rotor_visual_1"]
+
+START: Range3 = ((-0.5, 0.5), (-0.5, 0.5), (0.5, 1.5))
+TARGETS: Range3 = ((-1.0, 1.0), (-1.0, 1.0), (1.0, 2.0))
+TARGET_STEPS = 500
+MIN_HEIGHT = 0.5  # m
+MAX_DISTANCE = 20.0  # m
+
+MAX_THRUST = 20.0  # of a rotor, N
+MAX_LATERAL = 0.2  # of the lateral force, as a part of the thrust
+BLADE_SPEED = 50.0  # rad/s, for the eye
+BLADE_ANGLE = 0.2  # rad
+
+
+class IngenuityTask(HoverTask[EnvConfig]):
+    """See the module.
+
+    ``task.env.compat=oige`` restores that thrust does not follow the tilt of the helicopter: it acts along the axes of
+    the world.
+    """
+
+    start_range = START
+    target_range = TARGETS
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add a ground plane, the helicopter and its target."""
+        scene.add_ground_plane()
+        self.vehicles = scene.add_articulation("ingenuity", INGENUITY_ASSET, position=(0.0, 0.0, 1.0))
+        self.rotors = scene.add_link_view("rotors", "ingenuity", ROTORS)
+        self.add_target(scene, radius=0.1)
+
+    def post_reset(self) -> None:
+        """Look up the joints of the blades."""
+        super().post_reset()
+        self.blade_joints = [self.vehicles.get_dof_index(name) for name in BLADES]
+        self.blade_speeds = torch.tensor([[BLADE_SPEED, -BLADE_SPEED]], device=self.device)
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Start episodes from random positions, with spinning blades."""
+        super().reset_idx(env_ids)
+        n = len(env_ids)
+        angles = self.uniform(-BLADE_ANGLE, BLADE_ANGLE, n, 2)
+        self.vehicles.set_joint_positions(angles, indices=env_ids, joint_indices=self.blade_joints)
+        self.vehicles.set_joint_velocities(
+            self.blade_speeds.expand(n, 2), indices=env_ids, joint_indices=self.blade_joints
+        )
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        """Let both rotors push: lateral x and y, and thrust, of the lower one, then of the upper one."""
+        self.move_targets(TARGET_STEPS)
+        forces = rotor_forces(actions)
+        if self.cfg.compat != "oige":
+            _, orientation = self.vehicles.get_world_poses(clone=False)
+            forces = quat_apply(orientation.unsqueeze(1), forces)
+        self.rotors.apply_forces(forces)
+
+    def get_observations(self) -> torch.Tensor:
+        """Observe the way to the target (/ 3 m), orientation, velocity (/ 2 m/s), angular velocity (/ π rad/s)."""
+        self.read_vehicles()
+        self.obs_buf = self.observe_flight()
+        return self.obs_buf
+
+    def calculate_metrics(self) -> None:
+        """Reward a helicopter at its target, there an upright one that does not spin."""
+        terms = reward_terms(self.distance, self.up[:, 2], self.velocity[:, 5])
+        self.rew_buf = self.sum_reward_terms(terms)
+
+    def is_done(self) -> None:
+        """End the episode far from the target or near the ground."""
+        self.terminated_buf = (self.distance > MAX_DISTANCE) | (self.height < MIN_HEIGHT)
+
+
+def rotor_forces(actions: torch.Tensor) -> torch.Tensor:
+    """Return the forces of both rotors ``(N, 2, 3)`` in N, along the axes of the helicopter.
+
+    Args:
+        actions: ``(N, 6)`` in ±1: for each rotor the lateral force along x and y, ±20 % of its thrust, and its thrust,
+            ±20 N.
+    """
+    lateral, thrust = actions.unflatten(-1, (2, 3)).split((2, 1), dim=-1)
+    thrust = MAX_THRUST * thrust
+    return torch.cat((MAX_LATERAL * lateral * thrust, thrust), dim=-1)
+
+
+def reward_terms(distance: torch.Tensor, up_z: torch.Tensor, spin: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the parts of the reward of a step.
+
+    Args:
+        distance: ``(N,)``, to the target, in m.
+        up_z: ``(N,)``, vertical part of the upright axis.
+        spin: ``(N,)``, angular velocity about the vertical, in rad/s.
+
+    Returns:
+        ``(N,)`` each: ``position`` = p = 1 / (1 + 2.5 d²), ``upright`` = p / (1 + 30 (1 − up_z)²), ``spin`` = p / (1 +
+        10 ω_z²).
+    """
+    position = 1.0 / (1.0 + 2.5 * distance.square())
+    return {
+        "position": position,
+        "upright": position / (1.0 + 30.0 * (1.0 - up_z).square()),
+        "spin": position / (1.0 + 10.0 * spin.square()),
+    }

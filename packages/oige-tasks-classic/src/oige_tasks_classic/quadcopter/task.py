@@ -1,0 +1,116 @@
+"""Quadcopter.
+
+Task: a quadcopter whose rotors tilt about two axes flies to a point 1 m above the ground and hovers there.
+Randomisation: position ±1.5 m (0.8 m to 2.5 m above the ground) and gimbal angles ±0.2 rad at each reset.
+Success: 5 s at the target, upright and without spinning; the return is at most 1500.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from oige_core.config import EnvConfig
+from oige_core.scene import ArticulationAsset, Drive, Scene
+
+from oige_tasks_classic.hover import HoverTask, Range3
+
+__all__ = ["QuadcopterTask"]
+
+QUADCOPTER_ASSET = ArticulationAsset(
+    mjcf=Path(__file__).parent / "assets" / "quadcopter.xml",
+    usd="Robots/Quadcopter/quadcopter.usd",
+    drives={".*": Drive(stiffness=1000.0)},
+)
+
+ROTORS = [f"rotor{i}" for i in range(4)]
+JOINTS = [f"rotor_{axis}{i}" for i in range(4) for axis in ("pitch", "roll")]
+"""Order of observations and actions: rotor by rotor."""
+
+TARGET: Range3 = ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0))
+START: Range3 = ((-1.5, 1.5), (-1.5, 1.5), (0.8, 2.5))
+START_ANGLE = 0.2  # rad
+MIN_HEIGHT = 0.3  # m
+MAX_DISTANCE = 3.0  # m
+
+GIMBAL_SPEED = 8.0 * math.pi  # of the position targets at action 1, rad/s
+THRUST_SPEED = 100.0  # change of thrust at action 1, N/s
+MAX_THRUST = 2.0  # of a rotor, N
+
+
+class QuadcopterTask(HoverTask[EnvConfig]):
+    """See the module."""
+
+    start_range = START
+    target_range = TARGET
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add a ground plane, the quadcopter and its target."""
+        scene.add_ground_plane()
+        self.vehicles = scene.add_articulation("copter", QUADCOPTER_ASSET, position=(0.0, 0.0, 1.0))
+        self.rotors = scene.add_link_view("rotors", "copter", ROTORS)
+        self.add_target(scene, radius=0.05)
+
+    def post_reset(self) -> None:
+        """Look up joints; prepare what actions change."""
+        super().post_reset()
+        self.joints = torch.tensor([self.vehicles.get_dof_index(name) for name in JOINTS], device=self.device)
+        self.lower_limits, self.upper_limits = self.vehicles.get_dof_limits()[0, self.joints].unbind(-1)
+        self.angle_targets = torch.zeros(self.num_envs, len(JOINTS), device=self.device)
+        self.thrusts = torch.zeros(self.num_envs, len(ROTORS), device=self.device)
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Start episodes from random positions, without thrust."""
+        super().reset_idx(env_ids)
+        angles = self.uniform(-START_ANGLE, START_ANGLE, len(env_ids), len(JOINTS))
+        self.vehicles.set_joint_positions(angles, indices=env_ids, joint_indices=self.joints)
+        self.angle_targets[env_ids] = angles
+        self.thrusts[env_ids] = 0.0
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        """Move the position targets of 8 gimbal joints, and change 4 thrusts; these act along the rotors' axes."""
+        speeds, thrust_changes = actions.split((len(JOINTS), len(ROTORS)), dim=-1)
+        angles = self.angle_targets + speeds * (GIMBAL_SPEED * self.control_dt)
+        self.angle_targets = angles.clamp(self.lower_limits, self.upper_limits)
+        self.vehicles.set_joint_position_targets(self.angle_targets, joint_indices=self.joints)
+        thrusts = self.thrusts + thrust_changes * (THRUST_SPEED * self.control_dt)
+        self.thrusts = thrusts.clamp(-MAX_THRUST, MAX_THRUST)
+        self.rotors.apply_forces(torch.nn.functional.pad(self.thrusts.unsqueeze(-1), (2, 0)), is_global=False)
+
+    def get_observations(self) -> torch.Tensor:
+        """Observe the way to the target (/ 3 m), orientation, velocity (/ 2 m/s), angular velocity (/ π rad/s) and the
+        8 gimbal angles (rad).
+        """
+        self.read_vehicles()
+        angles = self.vehicles.get_joint_positions(joint_indices=self.joints)
+        self.obs_buf = torch.cat((self.observe_flight(), angles), dim=-1)
+        return self.obs_buf
+
+    def calculate_metrics(self) -> None:
+        """Reward a quadcopter at its target, there an upright one that does not spin."""
+        terms = reward_terms(self.distance, self.up[:, 2], self.velocity[:, 5])
+        self.rew_buf = self.sum_reward_terms(terms).clamp(min=0.0)
+
+    def is_done(self) -> None:
+        """End the episode far from the target or near the ground."""
+        self.terminated_buf = (self.distance > MAX_DISTANCE) | (self.height < MIN_HEIGHT)
+
+
+def reward_terms(distance: torch.Tensor, up_z: torch.Tensor, spin: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the parts of the reward of a step; where their sum is negative the reward is zero.
+
+    Args:
+        distance: ``(N,)``, to the target, in m.
+        up_z: ``(N,)``, vertical part of the upright axis.
+        spin: ``(N,)``, angular velocity about the vertical, in rad/s.
+
+    Returns:
+        ``(N,)`` each: ``position`` = p = 1 / (1 + 3 d²), ``upright`` = p / (1 + 10 (1 − up_z)²), ``spin`` = p / (1 +
+        0.001 ω_z²), ``spin_cost`` = −p ω_z² / 400.
+    """
+    position = 1.0 / (1.0 + 3.0 * distance.square())
+    return {
+        "position": position,
+        "upright": position / (1.0 + 10.0 * (1.0 - up_z).square()),
+        "spin": position / (1.0 + 0.001 * spin.square()),
+        "spin_cost": position * spin.square() / -400.0,
+    }
