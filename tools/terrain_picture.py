@@ -135,7 +135,7 @@ def main() -> None:
     if trained:
         with torch.no_grad():
             model, frames = play(runs[0], round(SECONDS / 0.02) + 1, every=round(SECONDS / 0.02))
-        qpos = frames[-1]
+        qpos = frames[-1].qpos
     else:
         model, qpos = still(runs[0])
     with wp.ScopedDevice("cpu"):
