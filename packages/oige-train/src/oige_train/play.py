@@ -84,7 +84,12 @@ class Policy:
 
     @torch.no_grad()
     def act(self, observations: torch.Tensor, *, deterministic: bool) -> torch.Tensor:
-        """Return actions [N, actions] for observations [N, observations]: the policy's mean, or a sample."""
+        """Return actions [N, actions] for observations [N, observations]: the policy's mean, or a sample.
+
+        Networks see images, which are bytes, as numbers from 0 to 1.
+        """
+        if observations.dtype == torch.uint8:
+            observations = observations / 255.0
         if self.is_sac:
             distribution = self.model.actor(self.model.norm_obs(observations))
             action = distribution.mean if deterministic else distribution.sample()

@@ -169,6 +169,7 @@ class _RayTracer:
     def __init__(
         self, engine: "MujocoEngine", element: CameraElement, num_threads: int, segmentation_ids: dict[str, int]
     ) -> None:
+        self._warp_device = engine.executor.graphs.warp_device  # first: it sets how much Warp tells
         import mujoco_warp as mjw
         import warp as wp
 
@@ -177,7 +178,6 @@ class _RayTracer:
             raise CapabilityError(f"camera '{element.name}': the embedded engine's cameras see no deformable bodies.")
         self._mjw, self._wp = mjw, wp
         self._device = device
-        self._warp_device = engine.executor.graphs.warp_device
         self._size = element.height, element.width
         self._geoms = _Mounted(model.geom_bodyid, model.geom_pos, model.geom_quat, device)
         self._cameras = _Mounted(model.cam_bodyid, model.cam_pos, model.cam_quat, device)
