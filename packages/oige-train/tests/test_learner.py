@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,16 @@ from oige_train.config import Run
 from oige_train.learner.agent import Session
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
+from oige_train.learner.progress import ProgressLine
 from oige_train.learner.rl_games import AlgoObserver, EagerAdam
-from oige_train.play import Policy
+from oige_train.play import Games, Policy, play
 from oige_train.runner import build_agent
 from oige_train.schema import (
     CentralValueConfig,
     MlpConfig,
     NamedConfig,
     NetworkConfig,
+    PlayerConfig,
     PpoConfig,
     RewardShaperConfig,
     RnnConfig,
@@ -238,3 +241,26 @@ def test_images_are_kept_as_bytes_and_seen_from_zero_to_one(tmp_path: Path) -> N
     policy.model.a2c_network.actor_cnn.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     policy.act(observations, deterministic=True)
     torch.testing.assert_close(seen[-1], observations.permute(0, 3, 1, 2) / 255.0)
+
+
+class LuckyEnv(FakeEnv):
+    """Tells, from the second step of an episode of three on, that the first world succeeds."""
+
+    def step(self, actions: torch.Tensor) -> tuple[Any, ...]:
+        *outcome, info = super().step(actions)
+        return (*outcome, info | {"success": torch.tensor([self.steps % 3 != 1, False])})
+
+
+def test_playing_counts_successes_of_the_episodes_that_count(tmp_path: Path) -> None:
+    env = LuckyEnv(2, endings={3: "terminated", 6: "truncated", 9: "terminated"}, reward=2.0)
+    agent = make_agent(env, tmp_path, player=PlayerConfig(games_num=5))
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    agent.save(f"{agent.nn_dir}/last")
+    env.steps = 0
+    run = dataclasses.replace(agent.session.run, checkpoint=agent.session.last)
+    games = play(run, env, ProgressLine(io.StringIO()))
+    # Three episodes of the first world and two of the second, each of three steps.
+    assert games == Games(count=5, mean_return=6.0, mean_length=3.0, success=3 / 5)
+    plain = FakeEnv(2, endings={3: "terminated", 6: "truncated", 9: "terminated"})
+    assert play(run, plain, ProgressLine(io.StringIO())).success is None

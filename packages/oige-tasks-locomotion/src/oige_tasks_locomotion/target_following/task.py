@@ -20,7 +20,7 @@ __all__ = ["TargetFollowingTask"]
 CARTER_ASSET = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "nova_carter.xml",
     usd="Robots/Carter/nova_carter.usd",
-    drives={"joint_wheel_.*": Drive(damping=10.0, max_effort=40.0)},
+    drives={"joint_wheel_.*": Drive(damping=50.0, max_effort=15.0)},
 )
 
 CAMERA_LINK = "carter/chassis_link"
