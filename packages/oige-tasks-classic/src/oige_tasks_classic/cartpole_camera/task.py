@@ -6,7 +6,7 @@ Success: that of Cartpole; rewards and ends of episodes are worked out from the 
 """
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import torch
 from oige_core.scene import Scene
@@ -40,12 +40,13 @@ class CartpoleCameraTask(CartpoleTask):
         )
 
     def post_reset(self) -> None:
-        """Make room for the images of the last steps, ``(N, steps, rows, columns, 3)``, the newest last."""
+        """Make room for the images of the last steps, ``(steps, N, rows, columns, 3)``, a ring."""
         super().post_reset()
         cfg = self.camera_cfg
         depth = 1 + (cfg.frames - 1) * cfg.frameInterval
-        shape = (self.num_envs, depth, cfg.cameraHeight, cfg.cameraWidth, 3)
+        shape = (depth, self.num_envs, cfg.cameraHeight, cfg.cameraWidth, 3)
         self.history = torch.zeros(shape, dtype=torch.uint8, device=self.device)
+        self.newest = 0
         self.restarted: list[torch.Tensor] = []
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:
@@ -54,17 +55,28 @@ class CartpoleCameraTask(CartpoleTask):
         self.restarted.append(env_ids)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Push the cart; images grow older."""
+        """Push the cart; the next images take the place of the oldest."""
         super().pre_physics_step(actions)
-        self.history = torch.cat((self.history[:, 1:], self.history[:, :1]), dim=1)
+        self.newest = (self.newest + 1) % len(self.history)
 
     def get_observations(self) -> torch.Tensor:
         """Observe images, ``(N, rows, columns, 3 · frames)``, oldest first; an episode's first image fills them all."""
         super().get_observations()
         images = self.camera.get_rgb(clone=False)
-        self.history[:, -1] = images
+        self.history[self.newest] = images
         for env_ids in self.restarted:
-            self.history[env_ids] = images[env_ids].unsqueeze(1)
+            self.history[:, env_ids] = images[env_ids]
         self.restarted.clear()
-        self.obs_buf = torch.cat(self.history[:, :: self.camera_cfg.frameInterval].unbind(1), dim=-1)
+        depth = len(self.history)
+        ages = range(depth - 1, -1, -self.camera_cfg.frameInterval)
+        self.obs_buf = torch.cat([self.history[(self.newest - age) % depth] for age in ages], dim=-1)
         return self.obs_buf
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :class:`~oige_core.tasks.RLTask`."""
+        return super().state_dict() | {"newest": self.newest}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :class:`~oige_core.tasks.RLTask`."""
+        super().load_state_dict(state)
+        self.newest = state["newest"]
