@@ -146,3 +146,34 @@ def test_sizes_follow_the_configuration():
     assert task.spec().for_config(default.task.env) == task.spec()
     with pytest.raises(ConfigError, match=r"task\.env\.frames=0"):
         validate(compose(task, {"task.env.frames": 0}), task.spec())
+
+
+def measured(images: torch.Tensor) -> torch.Tensor:
+    """Return cart position (m) and pole angle (rad) ``(N, 2)`` as images ``(N, rows, columns, 3)`` show them."""
+    images = images.int()
+
+    def centre(mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        count = mask.sum(dim=(1, 2)).clamp(min=1)
+        columns, rows = torch.arange(240) + 0.5, torch.arange(160)[:, None] + 0.5
+        return (mask * columns).sum(dim=(1, 2)) / count, (mask * rows).sum(dim=(1, 2)) / count
+
+    (cart, cart_row), (pole, pole_row) = centre(is_cart(images)), centre(is_pole(images))
+    return torch.stack(((120.0 - cart) * 4.2 / FOCAL, torch.atan2(pole - cart, cart_row - 2.0 - pole_row)), dim=-1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sees_motion", "worst"), [(True, (490.0, 500.0)), (False, (0.0, 450.0))])
+def test_two_images_tell_enough_to_balance_the_pole(sees_motion, worst):
+    """A linear regulator on what images show, with gains of a quadratic cost at 60 Hz; one image lets it swing."""
+    env = make_vec("CartpoleCamera", num_envs=3, seed=2)
+    observations, _ = env.reset()
+    returns, ended = torch.zeros(3), torch.zeros(3, dtype=torch.bool)
+    for _ in range(500):
+        before, now = measured(observations[..., :3]), measured(observations[..., 3:])
+        speed = (now - before) / (3 * 2 * 0.0083) * sees_motion
+        force = now @ torch.tensor([6.3, -73.4]) + speed @ torch.tensor([8.55, -16.5])
+        observations, rewards, terminated, _, _ = env.step(force[:, None] / 400.0)
+        returns += rewards * ~ended
+        ended |= terminated
+    assert worst[0] <= returns.min() <= worst[1]
+    env.close()
