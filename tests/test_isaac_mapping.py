@@ -12,7 +12,7 @@ import pytest
 from oige_core.engines.base import Engine
 from oige_core.scene import Scene
 from oige_core.scene.scene import ViewFactory
-from oige_core.views import ArticulationView, RigidPrimView
+from oige_core.views import ArticulationView, CameraView, RigidPrimView
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = (REPOSITORY / "docs" / "isaac_sim_mapping.md").read_text()
@@ -43,6 +43,7 @@ def public_members(cls: type) -> set[str]:
         ("Engine", public_members(Engine) | public_members(ViewFactory)),
         ("ArticulationView", public_members(ArticulationView)),
         ("RigidPrimView", public_members(RigidPrimView)),
+        ("CameraView", public_members(CameraView)),
     ],
 )
 def test_every_method_has_a_row_and_every_row_a_method(title: str, members: set[str]) -> None:
@@ -51,14 +52,14 @@ def test_every_method_has_a_row_and_every_row_a_method(title: str, members: set[
     assert sorted(first_cells) == sorted(f"`{name}`" for name in members)
 
 
-@pytest.mark.parametrize("title", ["Scene", "Engine", "ArticulationView", "RigidPrimView"])
+@pytest.mark.parametrize("title", ["Scene", "Engine", "ArticulationView", "RigidPrimView", "CameraView"])
 def test_every_row_names_what_serves(title: str) -> None:
     for cells in rows(title):
         assert len(cells) == 3, cells
         assert cells[1].startswith("`") or cells[2], f"{cells[0]}: neither a call nor a word on what is done instead"
 
 
-@pytest.mark.parametrize("title", ["Scene", "Engine", "ArticulationView", "RigidPrimView"])
+@pytest.mark.parametrize("title", ["Scene", "Engine", "ArticulationView", "RigidPrimView", "CameraView"])
 def test_isaac_sim_has_every_name_of_the_middle_column(title: str) -> None:
     unknown = [name for cells in rows(title) for name in re.findall(r"`([^`]+)`", cells[1]) if not exists(name)]
     assert not unknown

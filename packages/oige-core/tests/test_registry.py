@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from oige_core.config import EnvConfig
 from oige_core.errors import ConfigError, OigeError
 from oige_core.registry import TaskSpec, UnknownTaskError, find_task, installed_tasks
 
@@ -107,14 +109,31 @@ def test_an_entry_point_to_nothing(install: Install, module: str) -> None:
 
 
 def test_warp_variants() -> None:
-    from oige_core.config import EnvConfig
-
     spec = TaskSpec(task="fractions:Fraction", env=EnvConfig, observation_shape=(1,), num_actions=1)
     with pytest.raises(ConfigError) as caught:
         spec.load(warp=True)
     assert re.fullmatch(r"warp=True: Fraction has no Warp variant; leave warp out( or choose .+)?\.", str(caught.value))
     spec = TaskSpec(task="none:None", warp_task="decimal:Decimal", env=EnvConfig, observation_shape=(1,), num_actions=1)
     assert spec.load(warp=True).__name__ == "Decimal"
+
+
+def test_sizes_may_depend_on_the_configuration() -> None:
+    @dataclass(kw_only=True)
+    class StackConfig(EnvConfig):
+        frames: int
+
+    spec = TaskSpec(
+        task="n:n",
+        env=StackConfig,
+        observation_shape=(4,),
+        num_actions=1,
+        sizes=lambda env: {"observation_shape": (4 * env.frames,), "num_states": env.frames},
+    )
+    configured = spec.for_config(StackConfig(numEnvs=1, envSpacing=0.0, episodeLength=1, frames=3))
+    assert (configured.observation_shape, configured.num_states, configured.num_actions) == ((12,), 3, 1)
+    assert spec.observation_shape == (4,)
+    fixed = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1)
+    assert fixed.for_config(EnvConfig(numEnvs=1, envSpacing=0.0, episodeLength=1)) is fixed
 
 
 def test_importing_listing_and_validating_import_neither_torch_nor_mujoco(install: Install) -> None:

@@ -2,24 +2,30 @@
 
 import dataclasses
 import importlib.util
+import io
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from oige_core.registry import TaskSpec, find_task
 from oige_train.config import Run
 from oige_train.learner.agent import Session
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
+from oige_train.learner.progress import ProgressLine
 from oige_train.learner.rl_games import AlgoObserver, EagerAdam
+from oige_train.play import Games, Policy, play
 from oige_train.runner import build_agent
 from oige_train.schema import (
     CentralValueConfig,
     MlpConfig,
     NamedConfig,
     NetworkConfig,
+    PlayerConfig,
     PpoConfig,
     RewardShaperConfig,
     RnnConfig,
@@ -199,3 +205,62 @@ def test_eager_optimiser_is_adam() -> None:
     assert torch.equal(weights[0][0], weights[1][0])
     assert torch.equal(weights[0][1], weights[1][1])
     assert not torch.equal(weights[0][0], start)
+
+
+class PictureEnv(FakeEnv):
+    """Observes images of 6 × 5 pixels with three channels, whose bytes count upwards."""
+
+    def __init__(self, num_envs: int) -> None:
+        super().__init__(num_envs)
+        self.single_observation_space = spaces.Box(0, 255, (6, 5, 3), np.uint8)
+
+    def _observe(self) -> torch.Tensor:
+        return torch.arange(90, dtype=torch.uint8).view(6, 5, 3).expand(self.num_envs, 6, 5, 3) + self.steps
+
+
+def test_images_are_kept_as_bytes_and_seen_from_zero_to_one(tmp_path: Path) -> None:
+    env = PictureEnv(2)
+    layer = {"filters": 4, "kernel_size": 2, "strides": 1, "padding": 0}
+    cnn = {"type": "conv2d", "activation": "relu", "initializer": {"name": "default"}, "convs": [layer]}
+    torch.manual_seed(0)
+    run = make_run(2, normalize_input=False)
+    run.config.train.params.network.cnn = cnn
+    agent = build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), train_dir=tmp_path)
+    seen = []
+    agent.model.a2c_network.actor_cnn.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    agent.play_steps()
+    assert agent.experience_buffer.tensor_dict["obses"].dtype == torch.uint8
+    expected = torch.arange(90.0).view(6, 5, 3).permute(2, 0, 1) / 255.0
+    torch.testing.assert_close(seen[0], expected.expand(2, 3, 6, 5))
+    torch.testing.assert_close(seen[3], (expected + 3 / 255.0).expand(2, 3, 6, 5))
+    policy = Policy(run, agent.env_info, "cpu", 2)
+    policy.model.load_state_dict(agent.model.state_dict())
+    observations = env.reset()[0]
+    policy.model.a2c_network.actor_cnn.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    policy.act(observations, deterministic=True)
+    torch.testing.assert_close(seen[-1], observations.permute(0, 3, 1, 2) / 255.0)
+
+
+class LuckyEnv(FakeEnv):
+    """Tells, from the second step of an episode of three on, that the first world succeeds."""
+
+    def step(self, actions: torch.Tensor) -> tuple[Any, ...]:
+        *outcome, info = super().step(actions)
+        return (*outcome, info | {"success": torch.tensor([self.steps % 3 != 1, False])})
+
+
+def test_playing_counts_successes_of_the_episodes_that_count(tmp_path: Path) -> None:
+    env = LuckyEnv(2, endings={3: "terminated", 6: "truncated", 9: "terminated"}, reward=2.0)
+    agent = make_agent(env, tmp_path, player=PlayerConfig(games_num=5))
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    agent.save(f"{agent.nn_dir}/last")
+    env.steps = 0
+    run = dataclasses.replace(agent.session.run, checkpoint=agent.session.last)
+    games = play(run, env, ProgressLine(io.StringIO()))
+    # Three episodes of the first world and two of the second, each of three steps.
+    assert games == Games(count=5, mean_return=6.0, mean_length=3.0, success=3 / 5)
+    plain = FakeEnv(2, endings={3: "terminated", 6: "truncated", 9: "terminated"})
+    assert play(run, plain, ProgressLine(io.StringIO())).success is None

@@ -9,9 +9,10 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oige_core.config.schema import EnvConfig
 from oige_core.errors import ConfigError, OigeError, nearest
@@ -39,6 +40,8 @@ class TaskSpec:
         num_actions: size of one world's action.
         num_states: size of the privileged state of an asymmetric critic; 0 if there is none.
         warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
+        images: observations are images: rows × columns × channels of bytes, 0 to 255, in place of floats.
+        sizes: those of the other values that depend on ``task.env``, as a function of it; see :meth:`for_config`.
     """
 
     task: str
@@ -47,6 +50,12 @@ class TaskSpec:
     num_actions: int
     num_states: int = 0
     warp_task: str | None = None
+    images: bool = False
+    sizes: Callable[[Any], Mapping[str, Any]] | None = None
+
+    def for_config(self, env: EnvConfig) -> "TaskSpec":
+        """Return the record with the sizes that a validated ``task.env`` section gives the task."""
+        return self if self.sizes is None else replace(self, **self.sizes(env))
 
     def check_warp(self, name: str) -> None:
         """Raise unless there is a Warp variant.

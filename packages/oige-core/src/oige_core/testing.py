@@ -44,6 +44,7 @@ def make_on(
     installed = find_task(task)
     spec = installed.spec()
     config = validate(compose(installed, {"num_envs": num_envs, "warp": warp, **(overrides or {})}), spec)
+    spec = spec.for_config(config.task.env)
     if executor == "c":
         engine = MujocoEngine(num_envs, num_threads=1)
     else:

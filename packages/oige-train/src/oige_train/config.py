@@ -5,8 +5,8 @@ alike, so that a misspelt key is answered with the nearest one and a key that no
 """
 
 import dataclasses
-import functools
 import importlib.util
+import math
 import os
 import random
 import re
@@ -197,6 +197,7 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
     config = validate(cfg, spec, TrainRunConfig, sections={"config": ALGORITHMS[algo]})
+    spec = spec.for_config(config.task.env)
     notes = _derive(config, spec, overridden)
     checkpoint = None
     if config.checkpoint:
@@ -226,10 +227,11 @@ def memory_estimate(config: TrainRunConfig, spec: TaskSpec) -> int:
     ``2 · 4 · horizon · envs · (observations + states + 3 · actions + 6)``, where 3 · actions are actions, means and
     deviations and 6 are reward, value, return, advantage, log-probability and done flag. SAC:
     ``4 · replay size · (2 · observations + actions + 2)``. Engine rows: ``8 · envs · (observations + 256)``, the
-    float64 state and derived fields of a world with hardly anything in it.
+    float64 state and derived fields of a world with hardly anything in it. Numbers of images are bytes, a quarter of a
+    float.
     """
     envs = config.task.env.numEnvs
-    observations = functools.reduce(lambda a, b: a * b, spec.observation_shape, 1)
+    observations = math.prod(spec.observation_shape) / (4 if spec.images else 1)
     learner = config.train.params.config
     needed = 8 * envs * (observations + 256)
     if isinstance(learner, PpoConfig):
@@ -237,7 +239,7 @@ def memory_estimate(config: TrainRunConfig, spec: TaskSpec) -> int:
         needed += 2 * 4 * learner.horizon_length * envs * per_step
     elif isinstance(learner, SacConfig):
         needed += 4 * learner.replay_buffer_size * (2 * observations + spec.num_actions + 2)
-    return needed
+    return int(needed)
 
 
 def _derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str]) -> list[str]:

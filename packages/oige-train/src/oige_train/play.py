@@ -24,11 +24,13 @@ class Games:
         count: finished episodes.
         mean_return: their mean sum of rewards.
         mean_length: their mean length in control steps.
+        success: share that succeeded; None if the task does not tell.
     """
 
     count: int
     mean_return: float
     mean_length: float
+    success: float | None
 
 
 class Policy:
@@ -83,7 +85,12 @@ class Policy:
 
     @torch.no_grad()
     def act(self, observations: torch.Tensor, *, deterministic: bool) -> torch.Tensor:
-        """Return actions [N, actions] for observations [N, observations]: the policy's mean, or a sample."""
+        """Return actions [N, actions] for observations [N, observations]: the policy's mean, or a sample.
+
+        Networks see images, which are bytes, as numbers from 0 to 1.
+        """
+        if observations.dtype == torch.uint8:
+            observations = observations / 255.0
         if self.is_sac:
             distribution = self.model.actor(self.model.norm_obs(observations))
             action = distribution.mean if deterministic else distribution.sample()
@@ -103,6 +110,7 @@ def play(run: Run, env: Any, line: ProgressLine) -> Games:
     """Play ``games_num`` episodes, as evenly spread over the worlds as can be.
 
     Each world's first episodes count, never those that end first: short episodes would otherwise be counted more often.
+    A task tells successes in ``info["success"]`` (N,): whether the present episode of each world has succeeded.
 
     Args:
         run: the checked run; its checkpoint gives the weights.
@@ -134,19 +142,27 @@ def play(run: Run, env: Any, line: ProgressLine) -> Games:
     lengths = torch.zeros(env.num_envs, device=device)
     total_return = torch.zeros((), dtype=torch.float64, device=device)
     total_length = torch.zeros((), dtype=torch.float64, device=device)
+    successes: int | None = None
     observations = adapter.reset()["obs"]
     while (left := int(quota.sum())) > 0:
-        out, rewards, done, _ = adapter.step(policy.act(observations, deterministic=player.deterministic))
+        out, rewards, done, info = adapter.step(policy.act(observations, deterministic=player.deterministic))
         observations = out["obs"]
         returns += rewards
         lengths += 1
         counted = done & (quota > 0)
         total_return += (returns * counted).sum()
         total_length += (lengths * counted).sum()
+        if "success" in info:
+            successes = (successes or 0) + int((info["success"].to(device) & counted).sum())
         quota -= counted.long()
         returns *= ~done
         lengths *= ~done
         policy.forget(done)
         line.show(f"played {count - left} of {count} games")
     line.close()
-    return Games(count=count, mean_return=float(total_return) / count, mean_length=float(total_length) / count)
+    return Games(
+        count=count,
+        mean_return=float(total_return) / count,
+        mean_length=float(total_length) / count,
+        success=None if successes is None else successes / count,
+    )

@@ -69,7 +69,11 @@ def _play(run: Run) -> int:
         games = play(run, env, ProgressLine())
     finally:
         env.close()
-    print(f"mean return {games.mean_return:.2f}, mean length {games.mean_length:.1f} over {games.count} finished games")
+    success = "" if games.success is None else f", success {games.success:.3f}"
+    print(
+        f"mean return {games.mean_return:.2f}, mean length {games.mean_length:.1f}{success} "
+        f"over {games.count} finished games"
+    )
     return 0
 
 

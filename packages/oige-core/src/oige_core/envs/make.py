@@ -24,7 +24,7 @@ def make_env(config: RunConfig) -> VecEnv:
     Raises:
         OigeError: the engine, the device or a scene element is not available.
     """
-    spec = find_task(config.task.name).spec()
+    spec = find_task(config.task.name).spec().for_config(config.task.env)
     task_class = spec.load(warp=config.warp)
     if config.physics_engine != "mujoco":
         raise CapabilityError(

@@ -35,6 +35,8 @@ class VecEnv(gym.vector.VectorEnv):
     With ``autoresetMode: next_step``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are the
     last ones; those worlds are reset at the beginning of the next step, which then is the first of their new episodes.
 
+    Observations are float32 and clamped to ``clipObservations``; images are uint8 ``(N, rows, columns, channels)``.
+
     Args:
         task: the task.
         device: device of the tensors taken and returned; by default the simulation's.
@@ -54,8 +56,10 @@ class VecEnv(gym.vector.VectorEnv):
         self.device = device or task.device
         self._moves = self.device != task.device
         cfg = task.cfg
+        self._images = task.spec.images
         limit = np.float32(cfg.clipObservations)
-        self.single_observation_space = gym.spaces.Box(-limit, limit, task.spec.observation_shape, np.float32)
+        low, high, dtype = (0, 255, np.uint8) if self._images else (-limit, limit, np.float32)
+        self.single_observation_space = gym.spaces.Box(low, high, task.spec.observation_shape, dtype)
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (task.spec.num_actions,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -171,6 +175,8 @@ class VecEnv(gym.vector.VectorEnv):
     def _filtered(self, observations: torch.Tensor) -> torch.Tensor:
         for hook in self.observation_hooks:
             observations = hook(observations)
+        if self._images:
+            return observations
         return observations.clamp(-self._clip_observations, self._clip_observations)
 
     def _states(self, info: dict[str, Any]) -> dict[str, Any]:

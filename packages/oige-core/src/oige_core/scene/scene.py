@@ -1,5 +1,6 @@
 """The description of one world. A task fills it; an engine makes ``num_envs`` worlds of it."""
 
+import math
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,9 +10,17 @@ import numpy as np
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.errors import ConfigError, OigeError, nearest
 from oige_core.scene.assets import ArticulationAsset, Material
-from oige_core.views import ArticulationView, RigidPrimView
+from oige_core.views import ArticulationView, CameraOutput, CameraView, RigidPrimView
 
-__all__ = ["ArticulationElement", "GroundPlaneElement", "HeightFieldElement", "RigidElement", "Scene", "ViewFactory"]
+__all__ = [
+    "ArticulationElement",
+    "CameraElement",
+    "GroundPlaneElement",
+    "HeightFieldElement",
+    "RigidElement",
+    "Scene",
+    "ViewFactory",
+]
 
 Vector3 = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
@@ -71,7 +80,23 @@ class RigidElement:
     actor: ActorConfig
 
 
-Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | RigidElement
+@dataclass(kw_only=True)
+class CameraElement:
+    """A camera in every world; see :meth:`Scene.add_camera`."""
+
+    name: str
+    width: int
+    height: int
+    horizontal_fov: float
+    parent: str | None
+    position: Vector3
+    orientation: Quaternion
+    outputs: tuple[CameraOutput, ...]
+    far: float
+    samples_per_pixel: int
+
+
+Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | RigidElement | CameraElement
 
 
 @dataclass(kw_only=True)
@@ -97,6 +122,10 @@ class ViewFactory(typing.Protocol):
 
     def create_link_view(self, links: LinkSet) -> RigidPrimView:
         """Return the view of links of an articulation."""
+        ...
+
+    def create_camera_view(self, element: CameraElement) -> CameraView:
+        """Return the view of a camera."""
         ...
 
 
@@ -235,6 +264,72 @@ class Scene:
     ) -> RigidPrimView:
         """Add a cylinder along z of ``length`` metres; ``options`` are those of :class:`RigidOptions`."""
         return self._add_rigid(name, "cylinder", (radius, length), options)
+
+    def add_camera(
+        self,
+        name: str,
+        *,
+        width: int,
+        height: int,
+        horizontal_fov: float,
+        parent: str | None = None,
+        position: Vector3 = (0.0, 0.0, 0.0),
+        orientation: Quaternion = IDENTITY,
+        outputs: Sequence[CameraOutput] = ("rgb",),
+        far: float = math.inf,
+        samples_per_pixel: int = 1,
+    ) -> CameraView:
+        """Add a camera, which sees its own world only.
+
+        Pixels are square. It looks along x of its frame, with z up and y to the left.
+
+        Args:
+            name: unique name in the scene.
+            width: of its images, in pixels.
+            height: of its images, in pixels.
+            horizontal_fov: angle between its left and right edges, in rad; of a lens of focal length f before a sensor
+                of width w it is 2 · atan(w / 2f).
+            parent: what it is mounted on: a rigid body's name, or ``"<articulation>/<link>"``; by default the world.
+            position: of its centre of projection in the parent's frame, in metres.
+            orientation: of its frame in the parent's, w, x, y, z.
+            outputs: what can be read of it: ``"rgb"``, ``"depth"``, ``"segmentation"``.
+            far: what is further away along its axis is not seen, in metres.
+            samples_per_pixel: rays along each axis of a pixel, whose colours are averaged; n of them cost n² times as
+                much and show what is thinner than a pixel. Depth and segmentation have one ray per pixel.
+
+        Raises:
+            OigeError: a size, an angle or a choice is out of range.
+        """
+        title = f"camera '{name}'"
+        if width < 1 or height < 1:
+            raise OigeError(f"{title}: {width} × {height} pixels, expected at least 1 × 1.")
+        if not 0.0 < horizontal_fov < math.pi:
+            raise OigeError(f"{title}: horizontal_fov={horizontal_fov}, expected an angle between 0 and π, in rad.")
+        if not far > 0.0:
+            raise OigeError(f"{title}: far={far}, expected metres above 0.")
+        known = typing.get_args(CameraOutput)
+        for output in outputs:
+            if output not in known:
+                raise OigeError(f"{title}: unknown output '{output}'. {nearest(output, known)}")
+        if not outputs or (samples_per_pixel > 1 and "rgb" not in outputs) or samples_per_pixel < 1:
+            raise OigeError(
+                f"{title}: samples_per_pixel={samples_per_pixel} with outputs {', '.join(outputs) or 'none'}; expected "
+                "an output, and 1 sample unless one is rgb."
+            )
+        element = CameraElement(
+            name=name,
+            width=width,
+            height=height,
+            horizontal_fov=horizontal_fov,
+            parent=parent,
+            position=position,
+            orientation=orientation,
+            outputs=tuple(outputs),
+            far=far,
+            samples_per_pixel=samples_per_pixel,
+        )
+        self._add(element)
+        return self.views.create_camera_view(element)
 
     def check_actors(self) -> None:
         """Raise ConfigError where ``task.sim`` has a block for an element that the scene does not have."""

@@ -32,7 +32,7 @@ class Task(ABC, Generic[EnvConfigT]):
         num_envs: number of worlds, N.
         device: device of every tensor.
         control_dt: time of one control step, in seconds.
-        obs_buf: observations ``(N, …)``.
+        obs_buf: observations ``(N, …)``; float32, or uint8 if the task's record says that they are images.
         final_obs_buf: ``(N, …)``; the observations before worlds were reset in the same step.
         states_buf: privileged states ``(N, num_states)``.
         rew_buf: rewards ``(N,)``.
@@ -59,7 +59,8 @@ class Task(ABC, Generic[EnvConfigT]):
         self.device = engine.device
         self.control_dt = engine.physics_dt * self.control_frequency_inv
         n, device = self.num_envs, self.device
-        self.obs_buf: torch.Tensor = torch.zeros(n, *spec.observation_shape, device=device)
+        dtype = torch.uint8 if spec.images else torch.float32
+        self.obs_buf: torch.Tensor = torch.zeros(n, *spec.observation_shape, dtype=dtype, device=device)
         self.final_obs_buf: torch.Tensor = self.obs_buf
         self.states_buf: torch.Tensor = torch.zeros(n, spec.num_states, device=device)
         self.rew_buf: torch.Tensor = torch.zeros(n, device=device)

@@ -56,17 +56,17 @@ class CartpoleTask(RLTask[CartpoleConfig]):
         """Observe cart position (m), cart velocity (m/s), pole angle (rad), pole angular velocity (rad/s)."""
         positions = self.cartpoles.get_joint_positions(clone=False)
         velocities = self.cartpoles.get_joint_velocities(clone=False)
-        self.obs_buf = torch.stack((positions, velocities), dim=-1).flatten(1)
+        self.motion = self.obs_buf = torch.stack((positions, velocities), dim=-1).flatten(1)
         return self.obs_buf
 
     def calculate_metrics(self) -> None:
         """Reward an upright pole and little motion; failing costs."""
-        reward = self.sum_reward_terms(reward_terms(self.obs_buf))
+        reward = self.sum_reward_terms(reward_terms(self.motion))
         self.rew_buf = reward.masked_fill(self.terminated_buf, FAILURE_REWARD)
 
     def is_done(self) -> None:
         """End the episode when the cart leaves its range or the pole falls."""
-        self.terminated_buf = has_failed(self.obs_buf, self.limits)
+        self.terminated_buf = has_failed(self.motion, self.limits)
 
 
 def add_cartpole(scene: Scene) -> ArticulationView:
@@ -75,16 +75,16 @@ def add_cartpole(scene: Scene) -> ArticulationView:
     return scene.add_articulation("Cartpole", CARTPOLE_ASSET, position=(0.0, 0.0, 2.0))
 
 
-def reward_terms(observations: torch.Tensor) -> dict[str, torch.Tensor]:
+def reward_terms(motion: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return the parts of the reward of a step without failure.
 
     Args:
-        observations: ``(N, 4)``: cart position (m), cart velocity (m/s), pole angle (rad), angular velocity (rad/s).
+        motion: ``(N, 4)``: cart position (m), cart velocity (m/s), pole angle (rad), angular velocity (rad/s).
 
     Returns:
         ``(N,)`` each: ``upright`` = 1 − angle², ``cart_velocity`` = −0.01 |v|, ``pole_velocity`` = −0.005 |ω|.
     """
-    _, cart_velocity, angle, angular_velocity = observations.unbind(-1)
+    _, cart_velocity, angle, angular_velocity = motion.unbind(-1)
     return {
         "upright": 1.0 - angle * angle,
         "cart_velocity": -0.01 * cart_velocity.abs(),
@@ -92,6 +92,6 @@ def reward_terms(observations: torch.Tensor) -> dict[str, torch.Tensor]:
     }
 
 
-def has_failed(observations: torch.Tensor, limits: torch.Tensor) -> torch.Tensor:
+def has_failed(motion: torch.Tensor, limits: torch.Tensor) -> torch.Tensor:
     """Return ``(N,)`` bool: cart position (m) or pole angle (rad) is beyond its limit in ``limits`` ``(2,)``."""
-    return (observations[:, ::2].abs() > limits).any(dim=-1)
+    return (motion[:, ::2].abs() > limits).any(dim=-1)

@@ -1,5 +1,6 @@
 """From a scene to one ``MjModel``, and the table of where each element of the scene lies in it."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from oige_core.errors import CapabilityError, OigeError, nearest
 from oige_core.scene.assets import Drive
 from oige_core.scene.scene import (
     ArticulationElement,
+    CameraElement,
     GroundPlaneElement,
     HeightFieldElement,
     LinkSet,
@@ -21,10 +23,21 @@ from oige_core.scene.scene import (
     Scene,
 )
 
-__all__ = ["NO_LIMIT", "ArticulationLayout", "CompiledScene", "compile_scene", "prefixed", "select_names"]
+__all__ = [
+    "CAMERA_AXES",
+    "NO_LIMIT",
+    "ArticulationLayout",
+    "CompiledScene",
+    "compile_scene",
+    "prefixed",
+    "select_names",
+]
 
 NO_LIMIT = 1e30
 """Written in place of an infinite bound, in single precision too."""
+
+CAMERA_AXES = (0.5, 0.5, -0.5, -0.5)
+"""Turns MuJoCo's camera frame (x right, y up, z back) into that of a scene's cameras (x forward, y left, z up)."""
 
 # A body with some compensation at compile time is one whose compensation can be changed at run time.
 _GRAVITY_COMPENSATION_OFF = 1e-12
@@ -121,6 +134,11 @@ def compile_scene(scene: Scene) -> CompiledScene:
                 _add_rigid(spec, element, masks[element.name])
             case ArticulationElement():
                 _add_articulation(spec, element, masks[element.name])
+    cameras = [element for element in scene.elements.values() if isinstance(element, CameraElement)]
+    if cameras:
+        _add_lights(spec, sun=scene.sim.add_distant_light)
+    for camera in cameras:  # last: what they are mounted on may be added after them
+        _add_camera(spec, camera)
     tracked = _tracked_bodies(spec, scene)
     for name in tracked:
         _add_contact_sensor(spec, name)
@@ -354,6 +372,41 @@ def _add_drive(spec: mujoco.MjSpec, joint: "mujoco.MjsJoint", drive: Drive) -> N
     actuator.gainprm[0] = 1.0
     actuator.biasprm[1] = -drive.stiffness
     actuator.biasprm[2] = -drive.damping
+
+
+def _add_camera(spec: mujoco.MjSpec, element: CameraElement) -> None:
+    parent = spec.worldbody
+    if element.parent is not None:
+        bodies = {body.name: body for body in spec.bodies[1:]}
+        if element.parent not in bodies:
+            raise OigeError(
+                f"camera '{element.name}': no body or link '{element.parent}'. {nearest(element.parent, bodies)}"
+            )
+        parent = bodies[element.parent]
+    orientation = np.empty(4)
+    mujoco.mju_mulQuat(orientation, np.array(element.orientation), np.array(CAMERA_AXES))
+    half_height = math.tan(0.5 * element.horizontal_fov) * element.height / element.width
+    parent.add_camera(
+        name=element.name,
+        pos=element.position,
+        quat=orientation,
+        fovy=math.degrees(2.0 * math.atan(half_height)),
+        resolution=[element.width, element.height],
+    )
+
+
+def _add_lights(spec: mujoco.MjSpec, *, sun: bool) -> None:
+    """Light the scene from where the camera is, and from the sky where that is wanted."""
+    headlight = spec.visual.headlight
+    headlight.ambient, headlight.diffuse, headlight.specular = [0.45] * 3, [0.4] * 3, [0.05] * 3
+    if sun:
+        spec.worldbody.add_light(
+            type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+            pos=[0, 0, 10],
+            dir=[0.35, 0.25, -0.9],
+            diffuse=[0.45] * 3,
+            specular=[0.1] * 3,
+        )
 
 
 def _add_joint_force_sensors(spec: mujoco.MjSpec, body: "mujoco.MjsBody") -> None:

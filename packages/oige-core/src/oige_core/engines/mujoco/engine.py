@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from oige_core.engines.mujoco.cameras import MujocoCameraView
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
-from oige_core.engines.mujoco.cpu import BatchExecutor
+from oige_core.engines.mujoco.cpu import BatchExecutor, available_cores
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, Executor
 from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidView
 from oige_core.errors import OigeError
-from oige_core.scene.scene import ArticulationElement, LinkSet, RigidElement, Scene
+from oige_core.scene.scene import ArticulationElement, CameraElement, LinkSet, RigidElement, Scene
 from oige_core.views import Indices
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class MujocoEngine:
     """
 
     name = "MuJoCo"
-    capabilities = frozenset({"contact_forces", "fixed_tendons", "height_field", "joint_forces"})
+    capabilities = frozenset({"cameras", "contact_forces", "fixed_tendons", "height_field", "joint_forces"})
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class MujocoEngine:
         self._deterministic = deterministic
         self._make_executor = executor or self._default_executor
         self._views: list[MujocoArticulationView | MujocoRigidView] = []
+        self._cameras: list[MujocoCameraView] = []
         self._compiled: CompiledScene | None = None
         self._executor: Executor | None = None
         self._solver_substeps = 1
@@ -76,6 +78,12 @@ class MujocoEngine:
     def create_link_view(self, links: LinkSet) -> MujocoRigidView:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""
         return self._create_rigid_view(links.name)
+
+    def create_camera_view(self, element: CameraElement) -> MujocoCameraView:
+        """See :class:`~oige_core.scene.scene.ViewFactory`."""
+        camera = MujocoCameraView(self, element, self._num_threads or available_cores())
+        self._cameras.append(camera)
+        return camera
 
     def _create_rigid_view(self, name: str) -> MujocoRigidView:
         view = MujocoRigidView(self, name)
@@ -116,6 +124,8 @@ class MujocoEngine:
         self._all_stale = stale
         self._stale_worlds.clear()
         self._joint_state_stale = True
+        for camera in self._cameras:
+            camera.mark_stale(None)
         if self._wrenches_pending:
             self.executor.field("xfrc_applied").zero_()
             self._wrenches_pending = False
@@ -140,6 +150,8 @@ class MujocoEngine:
     def close(self) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
         if self._executor is not None:
+            for camera in self._cameras:
+                camera.close()
             self._executor.close()
             self._executor = None
 
@@ -243,6 +255,8 @@ class MujocoEngine:
     def mark_stale(self, env_ids: torch.Tensor | None) -> None:
         """Say that positions or velocities of worlds were written, so that what was read of them no longer fits."""
         self._joint_state_stale = True
+        for camera in self._cameras:
+            camera.mark_stale(env_ids)
         if env_ids is None:
             self._all_stale = True
         elif not self._all_stale:

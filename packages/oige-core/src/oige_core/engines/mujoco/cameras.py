@@ -1,0 +1,286 @@
+"""Cameras: MuJoCo Warp's ray tracer draws the worlds of either executor, on the simulation's device."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import mujoco
+import torch
+
+from oige_core.engines.mujoco.compile import CAMERA_AXES
+from oige_core.errors import CapabilityError, OigeError
+from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
+from oige_core.scene.scene import CameraElement
+from oige_core.views import CameraOutput, Indices
+
+if TYPE_CHECKING:
+    from oige_core.engines.mujoco.engine import MujocoEngine
+
+__all__ = ["MujocoCameraView"]
+
+BACKGROUND = (0.93, 0.95, 0.98, 1.0)
+
+DRAWN_GROUPS = [0, 1, 2]
+"""Groups of geoms that are seen; those above are shapes that only collide."""
+
+
+class MujocoCameraView:
+    """See :class:`~oige_core.views.CameraView`.
+
+    Only worlds whose state has changed since they were drawn are drawn. On the CPU they are divided among threads.
+
+    Args:
+        engine: the engine, built or not.
+        element: the camera.
+        num_threads: threads to draw with on the CPU.
+    """
+
+    def __init__(self, engine: "MujocoEngine", element: CameraElement, num_threads: int) -> None:
+        self.name = element.name
+        self.count = engine.num_envs
+        self._engine = engine
+        self._element = element
+        self._num_threads = num_threads
+        self._tracer: _RayTracer | None = None
+        self._all_stale = True
+        self._stale_worlds: list[torch.Tensor] = []
+
+    @property
+    def resolution(self) -> tuple[int, int]:
+        """See :class:`~oige_core.views.CameraView`."""
+        return self._element.width, self._element.height
+
+    @property
+    def horizontal_fov(self) -> float:
+        """See :class:`~oige_core.views.CameraView`."""
+        return self._element.horizontal_fov
+
+    @property
+    def segmentation_ids(self) -> dict[str, int]:
+        """See :class:`~oige_core.views.CameraView`."""
+        names = dict.fromkeys(_geom_labels(self._engine.compiled.model))
+        return {name: number for number, name in enumerate(names, start=1)}
+
+    def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.views.CameraView`."""
+        model = self._engine.compiled.model
+        camera = model.camera(self.name).id
+        mounted = _Mounted(model.cam_bodyid, model.cam_pos, model.cam_quat, self._engine.device)
+        positions, orientations = mounted.poses(*self._body_poses(self._engine.world_indices(indices)))
+        axes = torch.tensor(CAMERA_AXES, device=self._engine.device).expand(len(positions), 4)
+        return positions[:, camera], quat_mul(orientations[:, camera], quat_conjugate(axes))
+
+    def get_rgb(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.CameraView`."""
+        return self._read("rgb", indices, clone)
+
+    def get_depth(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.CameraView`."""
+        return self._read("depth", indices, clone)
+
+    def get_segmentation(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.CameraView`."""
+        return self._read("segmentation", indices, clone)
+
+    # For the engine
+
+    def mark_stale(self, env_ids: torch.Tensor | None) -> None:
+        """Say that the state of worlds has changed; all if None."""
+        if env_ids is None:
+            self._all_stale = True
+            self._stale_worlds.clear()
+        elif not self._all_stale:
+            self._stale_worlds.append(env_ids)
+
+    def close(self) -> None:
+        """Free threads and memory."""
+        if self._tracer is not None:
+            self._tracer.close()
+            self._tracer = None
+
+    def _read(self, output: CameraOutput, indices: Indices, clone: bool) -> torch.Tensor:
+        if output not in self._element.outputs:
+            raise OigeError(f"camera '{self.name}': has no {output}; name it in outputs of add_camera.")
+        if self._tracer is None:
+            self._tracer = _RayTracer(self._engine, self._element, self._num_threads, self.segmentation_ids)
+            self._all_stale = True
+        if self._all_stale or self._stale_worlds:
+            worlds = None if self._all_stale else torch.cat(self._stale_worlds).unique()
+            self._tracer.draw(worlds, *self._body_poses(worlds))
+            self._all_stale = False
+            self._stale_worlds.clear()
+        images = self._tracer.images[output]
+        worlds = self._engine.world_indices(indices)
+        if worlds is not None:
+            return images.index_select(0, worlds)
+        return images.clone() if clone else images
+
+    def _body_poses(self, worlds: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return positions ``(n, bodies, 3)`` and orientations ``(n, bodies, 4)`` of all bodies of worlds."""
+        fields = self._engine.fresh("xpos"), self._engine.fresh("xquat")
+        positions, orientations = (field if worlds is None else field.index_select(0, worlds) for field in fields)
+        return positions.to(torch.float32), orientations.to(torch.float32)
+
+
+class _Mounted:
+    """Things fixed to bodies: geoms or cameras.
+
+    Args:
+        bodies: ``(k,)`` ids of the bodies.
+        positions: ``(k, 3)`` in their frames.
+        orientations: ``(k, 4)`` in their frames.
+        device: of the tensors.
+    """
+
+    def __init__(self, bodies: Any, positions: Any, orientations: Any, device: torch.device) -> None:
+        self._bodies = torch.as_tensor(bodies, dtype=torch.int64, device=device)
+        self._positions = torch.as_tensor(positions, dtype=torch.float32, device=device)
+        self._orientations = torch.as_tensor(orientations, dtype=torch.float32, device=device)
+
+    def poses(self, positions: torch.Tensor, orientations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return world poses ``(n, k, 3)``, ``(n, k, 4)`` from those of all bodies."""
+        at, turned = positions.index_select(1, self._bodies), orientations.index_select(1, self._bodies)
+        return at + quat_apply(turned, self._positions.expand_as(at)), quat_mul(turned, self._orientations)
+
+
+@dataclass
+class _Slots:
+    """Room in which up to ``size`` worlds are drawn at a time; the ray tracer's own data."""
+
+    size: int
+    data: Any
+    context: Any
+
+
+class _RayTracer:
+    """Draws one camera of any worlds.
+
+    Args:
+        engine: the built engine.
+        element: the camera.
+        num_threads: threads to draw with on the CPU.
+        segmentation_ids: numbers of what is seen, by name.
+
+    Attributes:
+        images: ``(N, height, width, channels)`` by output.
+    """
+
+    def __init__(
+        self, engine: "MujocoEngine", element: CameraElement, num_threads: int, segmentation_ids: dict[str, int]
+    ) -> None:
+        self._warp_device = engine.executor.graphs.warp_device  # first: it sets how much Warp tells
+        import mujoco_warp as mjw
+        import warp as wp
+
+        model, device = engine.compiled.model, engine.device
+        if model.nflex:
+            raise CapabilityError(f"camera '{element.name}': the embedded engine's cameras see no deformable bodies.")
+        self._mjw, self._wp = mjw, wp
+        self._device = device
+        self._size = element.height, element.width
+        self._geoms = _Mounted(model.geom_bodyid, model.geom_pos, model.geom_quat, device)
+        self._cameras = _Mounted(model.cam_bodyid, model.cam_pos, model.cam_quat, device)
+        self._labels = torch.tensor(
+            [0, *(segmentation_ids[name] for name in _geom_labels(model))], dtype=torch.int32, device=device
+        )
+        n, (height, width) = engine.num_envs, self._size
+        kinds = {"rgb": (3, torch.uint8), "depth": (1, torch.float32), "segmentation": (1, torch.int32)}
+        self.images: dict[CameraOutput, torch.Tensor] = {
+            output: torch.zeros(n, height, width, kinds[output][0], dtype=kinds[output][1], device=device)
+            for output in element.outputs
+        }
+        threads = 1 if device.type == "cuda" else min(num_threads, n)
+        size = -(-n // threads)
+        rest = mujoco.MjData(model)
+        mujoco.mj_kinematics(model, rest)
+        mujoco.mj_comPos(model, rest)
+        mujoco.mj_camlight(model, rest)
+        with wp.ScopedDevice(self._warp_device):
+            try:
+                self._model = mjw.put_model(model)
+            except (NotImplementedError, ValueError) as error:
+                raise CapabilityError(
+                    f"camera '{element.name}': MuJoCo Warp cannot draw this model: {error}"
+                ) from error
+            self._slots = [self._make_slots(model, rest, element, size) for _ in range(threads)]
+            wp.synchronize_device()
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._compiled = False
+
+    def _make_slots(self, model: mujoco.MjModel, rest: mujoco.MjData, element: CameraElement, size: int) -> _Slots:
+        context = self._mjw.create_render_context(
+            model,
+            nworld=size,
+            cam_res=(element.width, element.height),
+            cam_active=[element.name],
+            render_rgb="rgb" in element.outputs,
+            render_depth="depth" in element.outputs,
+            render_seg="segmentation" in element.outputs,
+            enabled_geom_groups=DRAWN_GROUPS,
+            background_color=BACKGROUND,
+            samples_per_pixel=element.samples_per_pixel,
+        )
+        context.zfar = element.far if element.far < float("inf") else 0.0  # 0: no end
+        return _Slots(size, self._mjw.put_data(model, rest, nworld=size, nconmax=1, njmax=1), context)
+
+    def draw(self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor) -> None:
+        """Draw worlds into :attr:`images`.
+
+        Args:
+            worlds: ``(n,)`` numbers of the worlds, each once; all if None.
+            positions: ``(n, bodies, 3)`` of their bodies.
+            orientations: ``(n, bodies, 4)`` of their bodies.
+        """
+        count, n = len(positions), len(self._slots)
+        parts = [slice(count * i // n, count * (i + 1) // n) for i in range(n)]
+
+        def work(slots: _Slots, part: slice) -> None:
+            if part.start < part.stop:
+                self._draw(slots, part if worlds is None else worlds[part], positions[part], orientations[part])
+
+        stream = (
+            self._wp.stream_from_torch(torch.cuda.current_stream(self._device)) if self._warp_device.is_cuda else None
+        )
+        with self._wp.ScopedDevice(self._warp_device), self._wp.ScopedStream(stream):
+            # Kernels are compiled and loaded when they are first launched, which threads must not do at once.
+            if self._pool is None or not self._compiled:
+                for slots, part in zip(self._slots, parts, strict=True):
+                    work(slots, part)
+                self._compiled = True
+            else:
+                list(self._pool.map(work, self._slots, parts))
+
+    def _draw(
+        self, slots: _Slots, rows: slice | torch.Tensor, positions: torch.Tensor, orientations: torch.Tensor
+    ) -> None:
+        """Draw worlds that fit into the slots; ``rows`` are theirs in :attr:`images`."""
+        n, data, context, tensor = len(positions), slots.data, slots.context, self._wp.to_torch
+        for mounted, at, turned in (
+            (self._geoms, data.geom_xpos, data.geom_xmat),
+            (self._cameras, data.cam_xpos, data.cam_xmat),
+        ):
+            place, orientation = mounted.poses(positions, orientations)
+            tensor(at)[:n] = place
+            tensor(turned)[:n] = quat_to_matrix(orientation)
+        data.nworld = n  # the ray tracer draws so many
+        self._mjw.refit_bvh(self._model, data, context)
+        self._mjw.render(self._model, data, context)
+        read: dict[CameraOutput, Callable[[], torch.Tensor]] = {
+            "rgb": lambda: tensor(context.rgb_data)[:n].contiguous().view(torch.uint8).view(n, -1, 4)[..., :3].flip(-1),
+            "depth": lambda: tensor(context.depth_data)[:n].masked_fill(tensor(context.depth_data)[:n] == 0, torch.inf),
+            "segmentation": lambda: self._labels[tensor(context.seg_data)[:n, :, 0] + 1],
+        }
+        for output, images in self.images.items():
+            images[rows] = read[output]().view(n, *images.shape[1:])
+
+    def close(self) -> None:
+        """Free threads and memory."""
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._slots.clear()
+
+
+def _geom_labels(model: mujoco.MjModel) -> list[str]:
+    """Return for each geom the name of the element or link that it belongs to."""
+    return [model.body(body).name if body else model.geom(geom).name for geom, body in enumerate(model.geom_bodyid)]

@@ -1,0 +1,47 @@
+"""TargetFollowing: a wheeled robot drives to a cube that its camera sees."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from oige_core.config import EnvConfig
+from oige_core.config.schema import check_choice, check_positive
+from oige_core.registry import TaskSpec
+
+__all__ = ["TARGET_FOLLOWING", "TargetFollowingConfig"]
+
+
+@dataclass(kw_only=True)
+class TargetFollowingConfig(EnvConfig):
+    """The ``task.env`` section of TargetFollowing.
+
+    Attributes:
+        observe: what the policy sees: ``segmentation``, white where the target is, or ``rgb``.
+        imageSize: edge of the square images, in pixels.
+        maxWheelSpeed: speed of a driven wheel at action 1, in rad/s.
+        targetDistance: least and greatest distance at which targets are placed, in m.
+    """
+
+    observe: str
+    imageSize: int
+    maxWheelSpeed: float
+    targetDistance: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("task.env.observe", self.observe, ("segmentation", "rgb"))
+        for key in ("imageSize", "maxWheelSpeed"):
+            check_positive(f"task.env.{key}", getattr(self, key))
+
+
+def _sizes(env: TargetFollowingConfig) -> dict[str, Any]:
+    return {"observation_shape": (env.imageSize, env.imageSize, 3)}
+
+
+TARGET_FOLLOWING = TaskSpec(
+    task="oige_tasks_locomotion.target_following.task:TargetFollowingTask",
+    env=TargetFollowingConfig,
+    observation_shape=(256, 256, 3),
+    num_actions=2,
+    images=True,
+    sizes=_sizes,
+)

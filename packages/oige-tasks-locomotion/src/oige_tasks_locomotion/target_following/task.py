@@ -1,0 +1,152 @@
+"""TargetFollowing.
+
+Task: drive a two-wheeled robot to a cube by what its front camera sees.
+Randomisation: heading of the robot; distance of the cube along x, and its heading, at each reset.
+Success: the robot comes within 1 m of the cube.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from oige_core.math import quat_from_angle_axis
+from oige_core.scene import ArticulationAsset, Drive, Material, Scene
+from oige_core.tasks import RLTask
+
+from oige_tasks_locomotion.target_following import TargetFollowingConfig
+
+__all__ = ["TargetFollowingTask"]
+
+CARTER_ASSET = ArticulationAsset(
+    mjcf=Path(__file__).parent / "assets" / "nova_carter.xml",
+    usd="Robots/Carter/nova_carter.usd",
+    drives={"joint_wheel_.*": Drive(damping=50.0, max_effort=15.0)},
+)
+
+CAMERA_LINK = "carter/chassis_link"
+CAMERA_POSITION = (0.125, -0.075, 0.345)  # m; the right eye of the stereo camera in front, 150 mm from the left one
+CAMERA_FOV = math.radians(121.5)  # of a Hawk stereo camera, NVIDIA's page on Nova Carter
+CAMERA_FAR = 25.0  # m
+
+TARGET_EDGE = 0.25  # m
+TARGET_COLOR = (0.46, 0.72, 0.0, 1.0)
+
+NEAR = 1.0  # m; the bonus is paid from here on
+END = 0.9  # m
+
+
+class TargetFollowingTask(RLTask[TargetFollowingConfig]):
+    """See the module."""
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add the robot with its camera, and the target."""
+        scene.add_ground_plane(material=Material(friction=1.0, color=(0.62, 0.64, 0.66, 1.0)))
+        self.carters = scene.add_articulation("carter", CARTER_ASSET)
+        self.targets = scene.add_box(
+            "target",
+            size=(TARGET_EDGE, TARGET_EDGE, TARGET_EDGE),
+            position=(5.0, 0.0, TARGET_EDGE / 2),
+            kinematic=True,
+            collision=False,
+            material=Material(color=TARGET_COLOR),
+        )
+        self.camera = scene.add_camera(
+            "front_camera",
+            width=self.cfg.imageSize,
+            height=self.cfg.imageSize,
+            horizontal_fov=CAMERA_FOV,
+            parent=CAMERA_LINK,
+            position=CAMERA_POSITION,
+            outputs=("segmentation",) if self.cfg.observe == "segmentation" else ("segmentation", "rgb"),
+            far=CAMERA_FAR,
+        )
+
+    def post_reset(self) -> None:
+        """Look up the driven wheels and the target's number in segmented images."""
+        self.wheels = [self.carters.get_dof_index(f"joint_wheel_{side}") for side in ("left", "right")]
+        self.target_id = self.camera.segmentation_ids["target"]
+        # OmniIsaacGymEnvs multiplies actions, which are wheel speeds up to π rad/s already, by π once more.
+        self.action_scale = self.cfg.maxWheelSpeed * (math.pi if self.cfg.compat == "oige" else 1.0)
+        self.up = torch.tensor([0.0, 0.0, 1.0], device=self.device)
+        n = self.num_envs
+        self.distance = torch.zeros(n, device=self.device)
+        self.previous_distance = torch.zeros(n, device=self.device)
+        self.reached = torch.zeros(n, dtype=torch.bool, device=self.device)
+
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        """Turn robots to a random heading; place targets ahead of the origin, turned at random."""
+        super().reset_idx(env_ids)
+        n = len(env_ids)
+        robot_yaw, target_yaw = self.uniform(-math.pi, math.pi, 2, n)
+        axis = self.up.expand(n, 3)
+        self.carters.set_world_poses(orientations=quat_from_angle_axis(robot_yaw, axis), indices=env_ids)
+        position = torch.zeros(n, 3, device=self.device)
+        position[:, 0] = self.uniform(*self.cfg.targetDistance, n)
+        position[:, 2] = TARGET_EDGE / 2
+        self.targets.set_world_poses(position, quat_from_angle_axis(target_yaw, axis), indices=env_ids)
+        self.distance[env_ids] = position[:, 0]  # the robot is at the origin
+        self.reached = self.reached.index_fill(0, env_ids, False)
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        """Set the speeds of the left and the right wheel."""
+        self.previous_distance = self.distance
+        self.carters.set_joint_velocity_targets(actions * self.action_scale, joint_indices=self.wheels)
+
+    def get_observations(self) -> torch.Tensor:
+        """Observe an image ``(N, rows, columns, 3)``: the target's pixels, 255 in all channels, or colours."""
+        mask = self.camera.get_segmentation(clone=False) == self.target_id
+        self.visible_fraction = mask.float().mean(dim=(1, 2, 3))
+        self.distance = self._distance()
+        self.reached = self.reached | (self.distance < NEAR)
+        if self.cfg.observe == "rgb":
+            self.obs_buf = self.camera.get_rgb()
+        else:
+            self.obs_buf = (mask.to(torch.uint8) * 255).expand(-1, -1, -1, 3)
+        return self.obs_buf
+
+    def calculate_metrics(self) -> None:
+        """Reward getting closer, driving straight ahead, and seeing the target."""
+        wheels = self.carters.get_joint_velocities(joint_indices=self.wheels)
+        terms = reward_terms(self.previous_distance, self.distance, wheels, self.visible_fraction)
+        self.rew_buf = self.sum_reward_terms(terms)
+
+    def is_done(self) -> None:
+        """End the episode right before the target."""
+        self.terminated_buf = self.distance < END
+
+    def get_extras(self) -> None:
+        """Tell which robots have reached their target in this episode."""
+        self.extras["success"] = self.reached
+
+    def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Add the share of episodes in which the target was reached."""
+        return super().finish_episodes(env_ids) | {"success": self.reached[env_ids].float().mean()}
+
+    def _distance(self) -> torch.Tensor:
+        """Return horizontal distances ``(N,)`` of robots and targets, in m."""
+        robots, targets = (view.get_world_poses()[0][:, :2] for view in (self.carters, self.targets))
+        return torch.linalg.vector_norm(robots - targets, dim=-1)
+
+
+def reward_terms(
+    previous_distance: torch.Tensor, distance: torch.Tensor, wheel_speeds: torch.Tensor, visible_fraction: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Return the parts of the reward of a step.
+
+    Args:
+        previous_distance: ``(N,)`` from the target one step ago, in m.
+        distance: ``(N,)`` from the target now, in m.
+        wheel_speeds: ``(N, 2)`` of the left and right wheel, in rad/s.
+        visible_fraction: ``(N,)`` part of the image that the target fills.
+
+    Returns:
+        ``(N,)`` each: ``progress`` = 10 per metre; ``straight`` = 0.0005 · (mean − |difference| of the wheel speeds);
+        ``seen`` = visible fraction + 0.1, or −0.1 if the target is not seen; ``near`` = 100 within 1 m of it.
+    """
+    left, right = wheel_speeds.unbind(-1)
+    return {
+        "progress": 10.0 * (previous_distance - distance),
+        "straight": 0.0005 * (0.5 * (left + right) - (left - right).abs()),
+        "seen": visible_fraction + torch.where(visible_fraction > 0, 0.1, -0.1),
+        "near": torch.where(distance < NEAR, 100.0, 0.0),
+    }

@@ -1,0 +1,235 @@
+"""TargetFollowing by numbers worked out by hand: robot, images, rewards, endings; steering by the mask gets there."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+from oige_core import VecEnv
+from oige_core.config import compose, validate
+from oige_core.math import quat_from_angle_axis
+from oige_core.registry import find_task
+from oige_core.testing import assert_fills_range, make_on
+from oige_tasks_locomotion.target_following.task import reward_terms
+
+RADIUS, TRACK = 0.14, 0.4132  # m, of wheels and between them
+SIZE = 64  # pixels
+FOCAL = SIZE / 2 / math.tan(math.radians(121.5) / 2)
+AXIS = torch.tensor([[0.0, 0.0, 1.0]])
+
+
+def make(num_envs: int = 2, executor: str = "c", **overrides: Any) -> VecEnv:
+    values = {f"task.env.{key}": value for key, value in ({"imageSize": SIZE} | overrides).items()}
+    return make_on(executor, "TargetFollowing", num_envs, overrides=values)
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[VecEnv]:
+    env = make()
+    yield env
+    env.close()
+
+
+def put(env: VecEnv, yaw: float, target: tuple[float, float], origin: tuple[float, float] = (0.0, 0.0)) -> None:
+    """Put robots at rest at ``origin``, turned by ``yaw``, and targets, not turned, at ``target``."""
+    env.reset(seed=0)
+    task: Any = env.task
+    n = env.num_envs
+    turn = quat_from_angle_axis(torch.full((n,), yaw), AXIS.expand(n, 3))
+    task.carters.set_world_poses(torch.tensor([[*origin, 0.0]]).expand(n, 3), turn)
+    upright = torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(n, 4)
+    task.targets.set_world_poses(torch.tensor([[*target, 0.125]]).expand(n, 3), upright)
+    env.reset(options={"reset_mask": torch.zeros(n)})  # observes
+
+
+def test_reward_by_hand() -> None:
+    terms = reward_terms(
+        torch.tensor([5.0, 1.02, 3.0]),
+        torch.tensor([4.99, 0.99, 3.001]),
+        torch.tensor([[2.0, 1.0], [3.0, 3.0], [-2.0, 2.0]]),
+        torch.tensor([0.25, 0.01, 0.0]),
+    )
+    torch.testing.assert_close(terms["progress"], torch.tensor([0.1, 0.3, -0.01]), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(terms["straight"], torch.tensor([0.00025, 0.0015, -0.002]))
+    torch.testing.assert_close(terms["seen"], torch.tensor([0.35, 0.11, -0.1]))
+    assert terms["near"].tolist() == [0.0, 100.0, 0.0]
+
+
+def test_robot_is_as_heavy_and_as_large_as_published(env: VecEnv) -> None:
+    task: Any = env.task
+    assert task.carters.get_body_masses()[0].sum().item() == pytest.approx(48.0)
+    assert task.carters.dof_names[:2] == ["joint_wheel_left", "joint_wheel_right"]
+    model = task.engine.compiled.model
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    corners = []
+    for geom in range(model.ngeom):
+        is_seen = model.geom_group[geom] < 3
+        if is_seen and model.body(model.geom_bodyid[geom]).name.startswith("carter/"):
+            centre, half = model.geom_aabb[geom].reshape(2, 3)
+            for signs in [(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)]:
+                corners.append(data.geom_xpos[geom] + data.geom_xmat[geom].reshape(3, 3) @ (centre + half * signs))
+    corners = torch.from_numpy(np.array(corners))
+    length, width, height = (corners.amax(0) - corners.amin(0)).tolist()
+    assert (length, width, height) == pytest.approx((0.725, 0.5, 0.556), abs=0.02)
+    assert corners[:, 2].min() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("executor", ["c", "warp-cpu"])
+def test_wheels_roll_without_slipping(executor: str) -> None:
+    env = make(3, executor)
+    put(env, 0.0, (8.0, 0.0))
+    task: Any = env.task
+    actions = torch.tensor([[0.8, 0.8], [0.5, -0.5], [0.9, 0.6]])
+    for _ in range(60):
+        task.pre_physics_step(actions)
+        task.engine.step()
+    left, right = (actions * math.pi).unbind(-1)
+    speeds = task.carters.get_velocities()
+    forward, turning = torch.linalg.vector_norm(speeds[:, :2], dim=-1), speeds[:, 5]
+    expected = (left + right) / 2 * RADIUS
+    torch.testing.assert_close(forward[[0, 2]], expected[[0, 2]], rtol=0.02, atol=0.0)
+    assert forward[1] < 0.06  # casters swing
+    torch.testing.assert_close(turning, (right - left) * RADIUS / TRACK, rtol=0.04, atol=0.005)
+    heights = task.carters.get_world_poses()[0][:, 2]
+    assert heights.abs().max() < 0.003
+    env.close()
+
+
+def test_mask_shows_the_target_where_the_pinhole_projects_it(env: VecEnv) -> None:
+    task: Any = env.task
+    yaw = math.radians(20.0)
+    put(env, yaw, (3.0, 0.0))
+    image = env.task.obs_buf[0]
+    assert image.dtype == torch.uint8
+    assert image.shape == (SIZE, SIZE, 3)
+    assert set(image.unique().tolist()) == {0, 255}
+    assert (image == image[..., :1]).all()
+    # The target in the robot's frame, seen from the camera at (0.125, −0.075, 0.345).
+    x = 3.0 * math.cos(yaw) - 0.125
+    y = -3.0 * math.sin(yaw) + 0.075
+    rows, columns = (image[..., 0] > 0).nonzero().double().add(0.5).unbind(-1)
+    assert columns.mean().item() == pytest.approx(SIZE / 2 - FOCAL * y / x, abs=1.0)
+    assert rows.mean().item() == pytest.approx(SIZE / 2 - FOCAL * (0.125 - 0.345) / x, abs=1.0)
+    count = len(rows)
+    assert task.visible_fraction[0].item() == pytest.approx(count / SIZE**2)
+    assert 1.0 < count < 1.6 * (FOCAL * 0.25 / (x - 0.2)) ** 2 + 8
+    put(env, math.pi, (3.0, 0.0))
+    assert (task.obs_buf == 0).all()
+    assert (task.visible_fraction == 0).all()
+
+
+def test_colours_show_the_green_target_where_the_mask_is() -> None:
+    env, masks = make(observe="rgb"), make()
+    for one in (env, masks):
+        put(one, 0.0, (1.5, 0.2))
+    image, mask = env.task.obs_buf[0].int(), masks.task.obs_buf[0, ..., 0] > 0
+    assert mask.sum() > 4
+    green = (image[..., 1] > image[..., 2] + 40) & (image[..., 1] > image[..., 0] + 20)
+    assert torch.equal(green, mask)
+    env.close()
+    masks.close()
+
+
+def test_first_step_pays_for_the_way_that_was_driven(env: VecEnv) -> None:
+    task: Any = env.task
+    env.reset(seed=3)
+    start = task.targets.get_world_poses()[0][:, 0]
+    _, rewards, _, _, info = env.step(torch.zeros(2, 2))
+    robots = task.carters.get_world_poses()[0]
+    distance = torch.linalg.vector_norm(task.targets.get_world_poses()[0][:, :2] - robots[:, :2], dim=-1)
+    torch.testing.assert_close(task.distance, distance)
+    left, right = task.carters.get_joint_velocities()[:, :2].unbind(-1)
+    expected = 10 * (start - distance) + 0.0005 * ((left + right) / 2 - (left - right).abs())
+    seen = task.visible_fraction
+    expected = expected + seen + torch.where(seen > 0, 0.1, -0.1)
+    torch.testing.assert_close(rewards, expected, atol=1e-4, rtol=0.0)
+    assert info["success"].tolist() == [False, False]
+
+
+def test_near_the_target_pays_and_right_before_it_the_episode_ends(env: VecEnv) -> None:
+    task: Any = env.task
+    put(env, 0.0, (5.0, 0.0))
+    task.carters.set_world_poses(torch.tensor([[4.05, 0.0, 0.0], [4.15, 0.0, 0.0]]))
+    _, rewards, terminated, truncated, info = env.step(torch.zeros(2, 2))
+    assert terminated.tolist() == [False, True]
+    assert not truncated.any()
+    # 4.05 m and 4.15 m closer at 10 per metre, 0.1 for seeing it and less than 0.1 for how large it is.
+    assert rewards.tolist() == pytest.approx([100 + 40.5 + 0.15, 100 + 41.5 + 0.15], abs=0.06)
+    assert info["success"].tolist() == [True, True]
+    assert info["episode"]["success"].item() == 1.0
+    assert task.reached.tolist() == [True, False], "the second world has begun a new episode"
+    task.carters.set_world_poses(torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    info = env.step(torch.zeros(2, 2))[4]
+    assert info["success"].tolist() == [True, False], "it was reached in this episode"
+
+
+def test_episode_is_cut_off_after_2048_steps(env: VecEnv) -> None:
+    task: Any = env.task
+    put(env, 0.0, (5.0, 0.0))
+    task.progress_buf[:] = torch.tensor([2046, 2047])
+    _, _, terminated, truncated, info = env.step(torch.zeros(2, 2))
+    assert not terminated.any()
+    assert truncated.tolist() == [False, True]
+    assert info["episode"]["success"].item() == 0.0
+
+
+def test_resets_fill_their_ranges() -> None:
+    env = make(3000, imageSize=8)
+    env.reset(seed=1)
+    task: Any = env.task
+    positions, orientations = task.carters.get_world_poses()
+    assert positions.abs().max() < 1e-6
+    targets, turned = task.targets.get_world_poses()
+    yaw = [2 * torch.atan2(q[:, 3], q[:, 0]) for q in (orientations, turned)]
+    yaw = torch.stack([torch.atan2(angle.sin(), angle.cos()) for angle in yaw], dim=-1)
+    assert_fills_range(yaw, -math.pi, math.pi)
+    assert_fills_range(targets[:, :1], 4.0, 9.0)
+    assert (targets[:, 1:] == torch.tensor([0.0, 0.125])).all()
+    env.close()
+
+
+def test_compat_restores_actions_that_are_multiplied_by_pi_twice() -> None:
+    for compat, expected in (("fixed", math.pi), ("oige", math.pi**2)):
+        env = make(compat=compat)
+        put(env, 0.0, (9.0, 0.0))
+        task: Any = env.task
+        for _ in range(60):
+            env.step(torch.tensor([[1.0, 0.5], [5.0, 0.5]]))
+        wheels = task.carters.get_joint_velocities()[:, :2]
+        assert wheels[0].tolist() == pytest.approx([expected, 0.5 * expected], rel=0.05)
+        assert wheels[1].tolist() == pytest.approx(wheels[0].tolist(), rel=1e-3), "actions are clamped to 1"
+        env.close()
+
+
+def test_settings_are_those_of_the_original() -> None:
+    task = find_task("TargetFollowing")
+    config = validate(compose(task), task.spec()).task
+    assert (config.env.numEnvs, config.env.envSpacing, config.env.episodeLength) == (16, 50.0, 2048)
+    assert task.spec().for_config(config.env) == task.spec()
+    assert task.spec().observation_shape == (256, 256, 3)
+
+
+@pytest.mark.parametrize("compat", [pytest.param("fixed", marks=pytest.mark.slow), "oige"])
+def test_steering_by_the_mask_reaches_the_target(compat: str) -> None:
+    """Turn on the spot until the target is seen, then drive to it: the images tell enough."""
+    env = make(4, compat=compat)
+    observations, _ = env.reset(seed=5)
+    columns = torch.linspace(-1.0, 1.0, SIZE)
+    reached = torch.zeros(4, dtype=torch.bool)
+    steps = 0
+    while not reached.all() and steps < 2048:
+        mask = observations[..., 0].float() / 255
+        weight = mask.sum(dim=(1, 2))
+        side = (mask * columns).sum(dim=(1, 2)) / weight.clamp(min=1.0)  # positive: to the right
+        speed = torch.where(weight > 0, 1.0, 0.0)
+        turn = torch.where(weight > 0, 1.5 * side, 0.3)
+        observations, _, _, truncated, info = env.step(torch.stack((speed + turn, speed - turn), dim=-1))
+        reached |= info["success"]
+        assert not truncated.any()
+        steps += 1
+    assert reached.all()
+    env.close()

@@ -1,0 +1,96 @@
+"""Measure how fast a task with a camera is stepped, and which part of that is drawing images.
+
+    uv run python tools/camera_speed.py CartpoleCamera 32 256 [--seconds 10] [--device cpu] [--threads 0] [--json FILE]
+
+For each number of worlds: steps of the environment with random actions, over at least so many seconds; images drawn,
+those after resets included; and the part of the time that drawing takes. On a GPU the device is waited for before and
+after each drawing, which makes the steps a little slower than they are otherwise.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from oige_core import make_vec
+
+
+class DrawingClock:
+    """Counts and times the drawing of a camera.
+
+    Args:
+        tracer: the camera's ray tracer.
+        device: where it draws.
+    """
+
+    def __init__(self, tracer: Any, device: torch.device) -> None:
+        self.images = 0
+        self.seconds = 0.0
+        self._draw = tracer.draw
+        self._device = device
+        tracer.draw = self.draw
+
+    def draw(self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor) -> None:
+        """Draw, and count it."""
+        wait(self._device)
+        start = time.perf_counter()
+        self._draw(worlds, positions, orientations)
+        wait(self._device)
+        self.seconds += time.perf_counter() - start
+        self.images += len(positions)
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def measure(task: str, worlds: int, seconds: float, device: str, threads: int) -> dict[str, float]:
+    """Return the figures of one number of worlds."""
+    env = make_vec(task, worlds, sim_device=device, num_threads=threads, seed=1)
+    env.reset()
+    actions = torch.rand(16, *env.action_space.shape or (), device=env.device) * 2.0 - 1.0
+    for action in actions:  # kernels are compiled, episodes get out of step
+        env.step(action)
+    simulated: Any = env.task
+    wait(simulated.device)
+    clock = DrawingClock(simulated.camera._tracer, simulated.device)
+    start, steps = time.perf_counter(), 0
+    while (elapsed := time.perf_counter() - start) < seconds:
+        for action in actions:
+            env.step(action)
+        wait(simulated.device)
+        steps += len(actions)
+    env.close()
+    return {
+        "worlds": worlds,
+        "env_steps_per_second": steps * worlds / elapsed,
+        "images_per_second_of_drawing": clock.images / clock.seconds,
+        "drawing_share": clock.seconds / elapsed,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", help="a task whose camera is called camera")
+    parser.add_argument("worlds", type=int, nargs="+", help="numbers of worlds")
+    parser.add_argument("--seconds", type=float, default=10.0, help="least time per number of worlds")
+    parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
+    parser.add_argument("--threads", type=int, default=0, help="threads on the CPU; 0: one per core")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args()
+    rows = [measure(options.task, n, options.seconds, options.device, options.threads) for n in options.worlds]
+    print(f"{options.task:>18}{'env-steps/s':>14}{'images/s':>12}{'drawing':>10}")
+    for row in rows:
+        print(
+            f"{row['worlds']:>18}{row['env_steps_per_second']:>14,.0f}{row['images_per_second_of_drawing']:>12,.0f}"
+            f"{row['drawing_share']:>10.1%}"
+        )
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
