@@ -57,7 +57,7 @@ def test_mistakes_are_named_in_one_line(key, value, message):
 
 
 def test_unknown_task_offers_the_nearest():
-    with pytest.raises(UnknownTaskError, match=r"task=cartpol: unknown task 'cartpol'. Did you mean Cartpole\?"):
+    with pytest.raises(UnknownTaskError, match=r"task=cartpol: unknown task 'cartpol'. Did you mean Cartpole\b"):
         find_task("cartpol")
     assert nearest("zzz", ["b", "a"]) == "Available: a, b."
 

@@ -34,10 +34,13 @@ def write_checkpoint(file: Path, **changes: object) -> None:
 
 # arguments, then the line that must come out; {tmp} is a folder with the files of the fixture below
 REFUSED = {
-    "unknown task": (["task=Cartpol"], "task=Cartpol: unknown task 'Cartpol'. Did you mean Cartpole?"),
+    "unknown task": (
+        ["task=Cartpol"],
+        "task=Cartpol: unknown task 'Cartpol'. Did you mean Cartpole or CartpoleCamera?",
+    ),
     "unknown training configuration": (
         ["train=CartpolPPO"],
-        "train=CartpolPPO: unknown training configuration. Did you mean CartpolePPO?",
+        "train=CartpolPPO: unknown training configuration. Did you mean CartpolePPO or CartpoleCameraPPO?",
     ),
     "no value": (["num_envs"], "'num_envs': expected key=value, for instance num_envs=64."),
     "unknown root key": (["numenvs=3"], "numenvs: unknown key. Did you mean num_envs?"),
