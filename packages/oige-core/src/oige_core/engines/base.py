@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from oige_core.drawing import Drawing
 from oige_core.scene.scene import Scene, ViewFactory
 from oige_core.views import ArticulationView, Indices
 
@@ -58,6 +59,10 @@ class Engine(ViewFactory, Protocol):
 
     def to_warp(self) -> "WarpWorlds":
         """Return the worlds as Warp variants of tasks use them; the engine must be built."""
+        ...
+
+    def to_drawing(self) -> Drawing:
+        """Return what the worlds look like and where their bodies are; the engine must be built."""
         ...
 
     def get_gravity(self) -> torch.Tensor:

@@ -114,6 +114,10 @@ class RLTask(Task[EnvConfigT]):
         self.reset_idx(env_ids)
         self._observe()
 
+    def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        return dict(zip(self._term_names, self._terms, strict=False))
+
     def post_physics_step(self) -> None:
         """Compute observations, states, rewards and endings after the physics of a control step."""
         self.progress_buf += 1

@@ -14,6 +14,7 @@ from oige_core.scene.scene import ArticulationElement, LinkSet, RigidElement, Sc
 from oige_core.views import Indices
 
 if TYPE_CHECKING:
+    from oige_core.engines.mujoco.drawing import MujocoDrawing
     from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
 
 __all__ = ["MujocoEngine"]
@@ -132,6 +133,12 @@ class MujocoEngine:
         from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
 
         return MujocoWarpWorlds(self)
+
+    def to_drawing(self) -> "MujocoDrawing":
+        """See :class:`~oige_core.engines.base.Engine`."""
+        from oige_core.engines.mujoco.drawing import MujocoDrawing
+
+        return MujocoDrawing(self)
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.base.Engine`."""
