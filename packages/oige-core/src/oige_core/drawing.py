@@ -6,7 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Drawing", "Shape", "height_field_mesh"]
+__all__ = ["CAMERA_DIRECTION", "Camera", "Drawing", "Film", "Shape", "height_field_mesh", "robot_radius"]
+
+CAMERA_DIRECTION = np.array([0.75, -0.75, 0.5])
+"""From what is looked at to the camera, where nothing else is said."""
+
 
 LARGEST_BLOCK = 64  # cells; of a height field, that become one square where they are flat
 
@@ -37,13 +41,13 @@ class Drawing(Protocol):
         shapes: what is drawn of one world, but for ground planes.
         ground: height of the ground plane in metres, or None where there is none.
         num_bodies: number of bodies that shapes are fixed to.
-        root: index of the body to look at, the first link of the first thing that moves; None where nothing does.
+        robot: indices of the bodies to look at, those of the first thing that moves, its root first; perhaps none.
     """
 
     shapes: Sequence[Shape]
     ground: float | None
     num_bodies: int
-    root: int | None
+    robot: Sequence[int]
 
     def poses(self, worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Return positions ``(n, num_bodies, 3)`` and orientations ``(n, num_bodies, 4)``, w, x, y, z, at present.
@@ -54,6 +58,48 @@ class Drawing(Protocol):
             worlds: numbers of the worlds.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera that films worlds on their grid.
+
+    Attributes:
+        size: width and height of a picture, in pixels.
+        position: where it is, in metres; None: near the robot in the middle, which it follows.
+        target: point that it looks at, in metres.
+        fov: its vertical angle, in degrees.
+    """
+
+    size: tuple[int, int]
+    position: tuple[float, float, float] | None = None
+    target: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    fov: float = 45.0
+
+
+class Film(Protocol):
+    """Takes pictures of an engine's worlds."""
+
+    def shoot(self) -> np.ndarray:
+        """Return a picture ``(height, width, 3)`` of the present moment, red, green and blue from 0 to 255."""
+        ...
+
+
+def robot_radius(drawing: Drawing, positions: np.ndarray) -> float:
+    """Return how far the robot of a world reaches around its root, in metres; 1 where there is none.
+
+    Args:
+        drawing: the look of the worlds.
+        positions: ``(num_bodies, 3)`` of one world, in metres.
+    """
+    if not drawing.robot:
+        return 1.0
+    root = positions[drawing.robot[0]]
+    return max(
+        float(np.linalg.norm(positions[shape.body] - root) + np.linalg.norm(shape.vertices, axis=1).max())
+        for shape in drawing.shapes
+        if shape.body in drawing.robot
+    )
 
 
 def height_field_mesh(

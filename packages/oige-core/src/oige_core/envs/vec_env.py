@@ -45,7 +45,7 @@ class VecEnv(gym.vector.VectorEnv):
         num_states: size of the privileged state; 0 if there is none.
         action_hooks: functions applied to actions ``(N, num_actions)`` before they are clamped.
         observation_hooks: functions applied to observations ``(N, …)`` before they are clamped.
-        step_hooks: functions called after every reset and step: who looks on, such as a viewer.
+        step_hooks: functions called after every step, by those who look on, such as a viewer.
     """
 
     def __init__(self, task: Task, device: torch.device | None = None) -> None:
@@ -108,7 +108,6 @@ class VecEnv(gym.vector.VectorEnv):
             )
         task.ended_buf[env_ids] = False
         self._needs_reset = False
-        self._call_step_hooks()
         return self._out(self._filtered(task.obs_buf)), self._states({})
 
     def step(
@@ -134,7 +133,8 @@ class VecEnv(gym.vector.VectorEnv):
         for hook in self.action_hooks:
             actions = hook(actions)
         task.step(actions.clamp(-self._clip_actions, self._clip_actions))
-        self._call_step_hooks()
+        for look_on in self.step_hooks:
+            look_on()
         info: dict[str, Any] = task.extras
         final_observations = observations = self._filtered(task.final_obs_buf)
         if task.same_step:
@@ -171,10 +171,6 @@ class VecEnv(gym.vector.VectorEnv):
     def _out(self, tensor: torch.Tensor) -> torch.Tensor:
         """Move a tensor to where the user wants it; the call costs even where nothing moves."""
         return tensor.to(self.device) if self._moves else tensor
-
-    def _call_step_hooks(self) -> None:
-        for hook in self.step_hooks:
-            hook()
 
     def _filtered(self, observations: torch.Tensor) -> torch.Tensor:
         for hook in self.observation_hooks:

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import viser
 
-from oige_core.drawing import Drawing, Shape
+from oige_core.drawing import CAMERA_DIRECTION, Drawing, Shape, robot_radius
 
 __all__ = ["Stage"]
 
 SCENE = "/worlds"
 GROUND_COLOR = (214, 218, 224)
 LINE_COLOR = (178, 185, 196)
-DIRECTION = np.array([0.75, -0.75, 0.5])  # from what is looked at to the camera
-DISTANCE = 2.5  # of the camera, in radii of what is looked at
+FOV = 0.8  # rad
+DISTANCE = 3.0  # of the camera, in radii of what is looked at
 WIDEST = 12.0  # m; more of a large scene is not looked at at first
 
 
@@ -43,12 +43,13 @@ class Stage:
         self._offsets = offsets.astype(np.float32)
         self._worlds = range(len(offsets))
         self._lock = threading.Lock()
+        server.initial_camera.fov = FOV
         self._frame = server.scene.add_frame(SCENE, show_axes=False)
         self.followed: int | None = None
         self.on_click: Callable[[int], None] = lambda _: None
         positions, orientations = self._read()
         self.roots = self._roots(positions)
-        self.radius = self._measure(positions[0])
+        self.radius = robot_radius(drawing, positions[0])
         if drawing.ground is not None:
             server.scene.add_grid(
                 f"{SCENE}/ground",
@@ -98,7 +99,7 @@ class Stage:
                 radius = min(self.radius + distances.max(), max(WIDEST, self.radius))
             target = target + self._frame.position
         with client.atomic():
-            client.camera.position = target + DISTANCE * radius * DIRECTION
+            client.camera.position = target + DISTANCE * radius * CAMERA_DIRECTION
             client.camera.look_at = target
 
     def _read(self) -> tuple[np.ndarray, np.ndarray]:
@@ -107,17 +108,8 @@ class Stage:
         return positions + self._offsets[:, None], orientations
 
     def _roots(self, positions: np.ndarray) -> np.ndarray:
-        root = self._drawing.root
-        return self._offsets if root is None else positions[:, root]
-
-    def _measure(self, positions: np.ndarray) -> float:
-        """Return the radius of the robot of the first world, whose bodies are at ``positions`` ``(bodies, 3)``."""
-        reach = [
-            np.linalg.norm(positions[shape.body] - self.roots[0]) + np.linalg.norm(shape.vertices, axis=1).max()
-            for shape in self._drawing.shapes
-            if shape.body is not None
-        ]
-        return float(max(reach, default=1.0))
+        robot = self._drawing.robot
+        return positions[:, robot[0]] if robot else self._offsets
 
     def _place_frame(self) -> None:
         if self.followed is None:
@@ -143,6 +135,7 @@ class Stage:
             opacity=None if opacity == 1.0 else opacity,
             flat_shading=not shape.smooth,
             lod="off",
+            cast_shadow=shape.body is not None,  # a terrain would be drawn several times for its own
         )
         if shape.body is not None:
             self._moving.append((handle, shape.body))

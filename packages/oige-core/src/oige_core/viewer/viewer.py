@@ -87,7 +87,8 @@ class Viewer:
         if self._after_step in self._env.step_hooks:
             self._env.step_hooks.remove(self._after_step)
         self.pace.resume()
-        self.server.stop()
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.server.stop()
 
     # The page
 

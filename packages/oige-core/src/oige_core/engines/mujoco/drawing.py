@@ -67,7 +67,8 @@ class MujocoDrawing:
         visible = [geom for geom in range(model.ngeom) if _is_visible(model, geom)]
         self._bodies = sorted({int(model.geom_bodyid[geom]) for geom in visible} - {0})
         self.num_bodies = len(self._bodies)
-        self.root = next((index for index, body in enumerate(self._bodies) if _moves(model, body)), None)
+        robot = _first_mover(model, self._bodies)
+        self.robot = [index for index, body in enumerate(self._bodies) if body in robot]
         self.shapes = self._merge(model, visible)
 
     def poses(self, worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -106,13 +107,16 @@ def _is_visible(model: mujoco.MjModel, geom: int) -> bool:
     return not is_plane and model.geom_group[geom] < HIDDEN_GROUP and geom_color(model, geom)[3] > 0
 
 
-def _moves(model: mujoco.MjModel, body: int) -> bool:
-    """Whether a body, or one that it hangs on, has a joint or is moved by hand."""
-    while body:
-        if model.body_dofnum[body] or model.body_mocapid[body] >= 0:
-            return True
-        body = int(model.body_parentid[body])
-    return False
+def _first_mover(model: mujoco.MjModel, bodies: Sequence[int]) -> set[int]:
+    """Return the first of the bodies that has a joint or is moved by hand, with all that hangs on it."""
+    for root in bodies:
+        if model.body_dofnum[root] or model.body_mocapid[root] >= 0:
+            tree = {root}
+            for body in range(root + 1, model.nbody):  # children come after their parents
+                if int(model.body_parentid[body]) in tree:
+                    tree.add(body)
+            return tree
+    return set()
 
 
 def _mesh(model: mujoco.MjModel, geom: int) -> trimesh.Trimesh:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
+from oige_core.drawing import Camera
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.cpu import BatchExecutor
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, Executor
@@ -15,6 +17,7 @@ from oige_core.views import Indices
 
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.drawing import MujocoDrawing
+    from oige_core.engines.mujoco.film import MujocoFilm
     from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
 
 __all__ = ["MujocoEngine"]
@@ -139,6 +142,12 @@ class MujocoEngine:
         from oige_core.engines.mujoco.drawing import MujocoDrawing
 
         return MujocoDrawing(self)
+
+    def to_film(self, camera: Camera, offsets: np.ndarray) -> "MujocoFilm":
+        """See :class:`~oige_core.engines.base.Engine`."""
+        from oige_core.engines.mujoco.film import MujocoFilm
+
+        return MujocoFilm(self, camera, offsets)
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.base.Engine`."""
