@@ -69,7 +69,13 @@ class Browser:
             page = next(target for target in json.load(answer) if target["type"] == "page")
         self._socket = websockets.sync.client.connect(page["webSocketDebuggerUrl"], max_size=None)
         self._calls = 0
-        self.call("Emulation.setDeviceMetricsOverride", width=self.WIDTH, height=self.HEIGHT, deviceScaleFactor=1, mobile=False)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=self.WIDTH,
+            height=self.HEIGHT,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol and return its result."""

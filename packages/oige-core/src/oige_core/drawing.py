@@ -127,7 +127,8 @@ def height_field_mesh(
             block = ~free.any(axis=(1, 3)) & _is_flat(heights, size, tolerance)
             row, column = (size * index for index in np.nonzero(block))
             first = row * columns + column
-            corners.append(np.stack([first, first + size * columns, first + size * (columns + 1), first + size], axis=1))
+            around = (0, size * columns, size * columns + size, size)
+            corners.append(np.stack([first + step for step in around], axis=1))
             grown = block.repeat(size, axis=0).repeat(size, axis=1)
             covered[: grown.shape[0], : grown.shape[1]] |= grown
         size //= 2
@@ -140,11 +141,11 @@ def height_field_mesh(
 
 
 def _is_flat(heights: np.ndarray, size: int, tolerance: float) -> np.ndarray:
-    """Return which aligned blocks of ``size`` × ``size`` cells lie within ``tolerance`` of the plane of their corners."""
+    """Return which aligned blocks of ``size`` × ``size`` cells are flat, ``(rows // size, columns // size)`` bool."""
     if size == 1:
         return np.ones((heights.shape[0] - 1, heights.shape[1] - 1), dtype=bool)
     blocks = np.lib.stride_tricks.sliding_window_view(heights, (size + 1, size + 1))[::size, ::size]
-    first, along_x, along_y, last = (blocks[..., i, j] for i, j in ((0, 0), (-1, 0), (0, -1), (-1, -1)))
+    first, along_x, along_y = blocks[..., 0, 0], blocks[..., -1, 0], blocks[..., 0, -1]
     share = np.linspace(0.0, 1.0, size + 1)
     plane = (
         first[..., None, None]

@@ -102,7 +102,7 @@ class Task(ABC, Generic[EnvConfigT]):
 
     @abstractmethod
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
-        """Return the parts ``(N,)`` of the last step's reward; none before the first step, or if the task names none."""
+        """Return the parts ``(N,)`` of the last step's reward; none before the first step, or if none are named."""
 
     def seed(self, seed: int) -> None:
         """Restart the task's random stream."""

@@ -183,6 +183,7 @@ def _serve(host: str, port: int | None, label: str) -> viser.ViserServer:
 def _free_port(host: str, port: int | None) -> int:
     """Return ``port``, or a free one; raise ConfigError where it cannot be listened on."""
     candidates = range(FIRST_PORT, LAST_PORT + 1) if port is None else (port,)
+    reason = ""
     for candidate in candidates:
         try:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:

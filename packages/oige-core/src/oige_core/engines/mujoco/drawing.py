@@ -48,7 +48,8 @@ def geom_color(model: mujoco.MjModel, geom: int) -> tuple[float, float, float, f
     """Return the colour of a geom, red, green, blue and opacity from 0 to 1."""
     material = int(model.geom_matid[geom])
     own = model.geom_rgba[geom]
-    red, green, blue, opacity = map(float, model.mat_rgba[material] if material >= 0 and np.allclose(own, _NEUTRAL) else own)
+    color = model.mat_rgba[material] if material >= 0 and np.allclose(own, _NEUTRAL) else own
+    red, green, blue, opacity = map(float, color)
     return red, green, blue, opacity
 
 
@@ -68,8 +69,8 @@ class MujocoDrawing:
         self._bodies = sorted({int(model.geom_bodyid[geom]) for geom in visible} - {0})
         self.num_bodies = len(self._bodies)
         robot = _first_mover(model, self._bodies)
-        self.robot = [index for index, body in enumerate(self._bodies) if body in robot]
-        self.shapes = self._merge(model, visible)
+        self.robot: Sequence[int] = [index for index, body in enumerate(self._bodies) if body in robot]
+        self.shapes: Sequence[Shape] = self._merge(model, visible)
 
     def poses(self, worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`~oige_core.drawing.Drawing`."""
@@ -89,12 +90,14 @@ class MujocoDrawing:
             groups.setdefault(key, []).append(_mesh(model, geom))
         shapes = []
         for (body, color, smooth), meshes in groups.items():
-            mesh = trimesh.util.concatenate(meshes)
+            firsts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
             shapes.append(
                 Shape(
                     body=self._bodies.index(body) if body else None,
-                    vertices=np.asarray(mesh.vertices, np.float32),
-                    faces=np.asarray(mesh.faces, np.uint32),
+                    vertices=np.concatenate([mesh.vertices for mesh in meshes]).astype(np.float32),
+                    faces=np.concatenate([mesh.faces + n for mesh, n in zip(meshes, firsts, strict=False)]).astype(
+                        np.uint32
+                    ),
                     color=color,
                     smooth=smooth,
                 )

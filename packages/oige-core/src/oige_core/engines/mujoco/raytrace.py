@@ -9,6 +9,8 @@ import warp as wp
 
 from oige_core.engines.mujoco.drawing import HIDDEN_GROUP, geom_color
 
+wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)  # no greeting, no list of kernels
+
 __all__ = ["BACKGROUND", "RayTracer"]
 
 BACKGROUND = (0.93, 0.95, 0.98)
@@ -20,8 +22,8 @@ _Geom = mujoco.mjtGeom
 class RayTracer:
     """Renders the geoms of a model, at any poses, in sunlight.
 
-    A compiled model takes no camera. Geoms of the same looks are therefore compiled into a model of their own, and where
-    they are is written into its data.
+    A compiled model takes no camera. Geoms of the same looks are therefore compiled into a model of their own, and
+    where they are is written into its data.
 
     Args:
         model: the simulated model.
