@@ -39,6 +39,8 @@ class TaskSpec:
         num_actions: size of one world's action.
         num_states: size of the privileged state of an asymmetric critic; 0 if there is none.
         warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
+        demo: words of the configuration, ``key=value``, that ``oige-demo`` adds; None: the task cannot be steered by
+            hand, it is no :class:`~oige_core.tasks.Steerable`.
     """
 
     task: str
@@ -47,6 +49,7 @@ class TaskSpec:
     num_actions: int
     num_states: int = 0
     warp_task: str | None = None
+    demo: tuple[str, ...] | None = None
 
     def check_warp(self, name: str) -> None:
         """Raise unless there is a Warp variant.

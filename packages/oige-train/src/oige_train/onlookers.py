@@ -13,6 +13,8 @@ from oige_train.schema import TrainRunConfig
 if TYPE_CHECKING:
     from oige_core.viewer import Viewer
 
+MAX_WORLDS = 64
+
 __all__ = ["looking_on", "open_viewer"]
 
 
@@ -50,13 +52,11 @@ def looking_on(
         yield viewer
 
 
-def open_viewer(config: TrainRunConfig, env: VecEnv, *, speed: float | None) -> "Viewer":
-    """Serve the viewer's page where the configuration says, and print its address."""
+def open_viewer(config: TrainRunConfig, env: VecEnv, *, speed: float | None, max_worlds: int = MAX_WORLDS) -> "Viewer":
+    """Serve the viewer's page where the configuration says, and print its address; see the viewer."""
     from oige_core.viewer import Viewer
 
-    if config.enable_livestream:
-        viewer = Viewer(env, host=config.livestream_host, port=config.livestream_port, speed=speed)
-    else:
-        viewer = Viewer(env, speed=speed)
+    host, port = (config.livestream_host, config.livestream_port) if config.enable_livestream else ("127.0.0.1", None)
+    viewer = Viewer(env, host=host, port=port, speed=speed, max_worlds=max_worlds)
     print(f"viewer: {viewer.url}", file=sys.stderr, flush=True)
     return viewer

@@ -13,7 +13,9 @@ __all__ = ["Stage"]
 
 SCENE = "/worlds"
 GROUND_COLOR = (214, 218, 224)
+GROUND_LIGHT = 0.6
 LINE_COLOR = (178, 185, 196)
+UPRIGHT = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
 FOV = 0.8  # rad
 DISTANCE = 3.0  # of the camera, in radii of what is looked at
 WIDEST = 12.0  # m; more of a large scene is not looked at at first
@@ -33,7 +35,9 @@ class Stage:
     Attributes:
         followed: number of the world that is followed, or None.
         on_click: called with the number of a world when its robot is clicked on.
+        shift: ``(3,)`` by which everything is moved for the sake of the robot that is followed, in metres.
         roots: ``(n, 3)`` where the robots were at the last update, in the coordinates of the grid, in metres.
+        turns: ``(n, 4)`` orientations of the robots' roots at the last update, w, x, y, z.
         radius: of a robot around its root, in metres.
     """
 
@@ -48,7 +52,8 @@ class Stage:
         self.followed: int | None = None
         self.on_click: Callable[[int], None] = lambda _: None
         positions, orientations = self._read()
-        self.roots = self._roots(positions)
+        self.shift = np.zeros(3)
+        self._keep_roots(positions, orientations)
         self.radius = robot_radius(drawing, positions[0])
         if drawing.ground is not None:
             server.scene.add_grid(
@@ -71,7 +76,7 @@ class Stage:
         """Draw the worlds as they are at present; on a GPU this waits for it."""
         positions, orientations = self._read()
         with self._lock, self._server.atomic():
-            self.roots = self._roots(positions)
+            self._keep_roots(positions, orientations)
             self._place_frame()
             for handle, body in self._moving:
                 handle.batched_positions = positions[:, body]
@@ -97,7 +102,7 @@ class Stage:
                 distances = np.linalg.norm(self.roots[:, :2] - middle[:2], axis=1)
                 target = self.roots[distances.argmin()]
                 radius = min(self.radius + distances.max(), max(WIDEST, self.radius))
-            target = target + self._frame.position
+            target = target + self.shift
         with client.atomic():
             client.camera.position = target + DISTANCE * radius * CAMERA_DIRECTION
             client.camera.look_at = target
@@ -107,24 +112,30 @@ class Stage:
         positions, orientations = self._drawing.poses(self._worlds)
         return positions + self._offsets[:, None], orientations
 
-    def _roots(self, positions: np.ndarray) -> np.ndarray:
-        robot = self._drawing.robot
-        return positions[:, robot[0]] if robot else self._offsets
+    def _keep_roots(self, positions: np.ndarray, orientations: np.ndarray) -> None:
+        if self._drawing.robot:
+            root = self._drawing.robot[0]
+            self.roots, self.turns = positions[:, root], orientations[:, root]
+        else:
+            self.roots, self.turns = self._offsets, np.tile(UPRIGHT, (len(self._offsets), 1))
 
     def _place_frame(self) -> None:
         if self.followed is None:
-            self._frame.position = np.zeros(3)
+            self.shift = np.zeros(3)
         else:
-            self._frame.position = self.roots[self.followed] * (-1.0, -1.0, 0.0)
+            self.shift = self.roots[self.followed] * (-1.0, -1.0, 0.0)
+        self._frame.position = self.shift
 
     def _add(self, name: str, shape: Shape, positions: np.ndarray, orientations: np.ndarray) -> None:
         if shape.body is None:  # what is fixed to the world may be the same for all
             places = np.unique(self._offsets, axis=0)
-            turns = np.tile(np.array([1.0, 0.0, 0.0, 0.0], np.float32), (len(places), 1))
+            turns = np.tile(UPRIGHT, (len(places), 1))
         else:
             places, turns = positions[:, shape.body], orientations[:, shape.body]
         *color, opacity = shape.color
-        red, green, blue = (round(255 * part) for part in color)
+        # The page is bright; on ground as light as robots, slopes would not be seen.
+        light = 255 if shape.body is not None else 255 * GROUND_LIGHT
+        red, green, blue = (round(light * part) for part in color)
         handle = self._server.scene.add_batched_meshes_simple(
             name,
             shape.vertices,

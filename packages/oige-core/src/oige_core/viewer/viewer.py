@@ -5,6 +5,7 @@ import io
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 import viser
 
@@ -41,6 +42,8 @@ class Viewer:
         stage: what is drawn.
         server: the server of the page, for further controls.
         url: address of the page.
+        watched: whether a page is open.
+        frame_hooks: functions called after the worlds were drawn, by the thread that steps.
 
     Raises:
         ConfigError: the address cannot be listened on.
@@ -65,7 +68,8 @@ class Viewer:
         self.stage.on_click = self.follow
         self._build_controls(shown)
         self._plots = RewardPlots(self.server)
-        self._watched = False
+        self.watched = False
+        self.frame_hooks: list[Callable[[], None]] = []
         self._newcomers: list[viser.ClientHandle] = []
         self._lock = threading.Lock()
         self._steps = 0
@@ -133,8 +137,8 @@ class Viewer:
         self._count_clients()
 
     def _count_clients(self) -> None:
-        self._watched = bool(self.server.get_clients())
-        if not self._watched:
+        self.watched = bool(self.server.get_clients())
+        if not self.watched:
             self.pace.resume()
             self._label_pause()
 
@@ -142,22 +146,23 @@ class Viewer:
 
     def _after_step(self) -> None:
         self._steps += 1
-        if not self._watched:
+        if not self.watched:
             return
         now = time.monotonic()
         if now >= self._next_frame or self.pace.paused:  # what stands still shows its last step
             self._next_frame = now + FRAME_TIME
             self.stage.update()
+            with self._lock:
+                newcomers, self._newcomers = self._newcomers, []
+            for client in newcomers:
+                self.stage.aim(client)
+            for hook in self.frame_hooks:
+                hook()
             task = self._env.task
             self._plots.add(self._steps * task.control_dt, task.reward_terms_by_name(), self.stage.followed)
             if now >= self._next_status or self.pace.paused:
                 self._next_status = now + STATUS_TIME
                 self._show_status(now)
-        if self._newcomers:
-            with self._lock:
-                newcomers, self._newcomers = self._newcomers, []
-            for client in newcomers:
-                self.stage.aim(client)
         self.pace.wait()
 
     def _show_status(self, now: float) -> None:
