@@ -86,7 +86,7 @@ class MujocoDrawing:
         groups: dict[tuple, list[trimesh.Trimesh]] = {}
         for geom in geoms:
             body = int(model.geom_bodyid[geom])
-            key = (body, geom_color(model, geom), model.geom_type[geom] in _CURVED)
+            key = (body, geom_color(model, geom), _Geom(int(model.geom_type[geom])) in _CURVED)
             groups.setdefault(key, []).append(_mesh(model, geom))
         shapes = []
         for (body, color, smooth), meshes in groups.items():
