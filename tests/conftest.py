@@ -47,7 +47,7 @@ class Browser:
         profile: an empty folder.
     """
 
-    WIDTH, HEIGHT = 1000, 700
+    WIDTH, HEIGHT = 800, 500
     OPTIONS = (
         "--headless",
         "--no-sandbox",  # refuses to run as root
@@ -64,18 +64,25 @@ class Browser:
         )
         ports = profile / "DevToolsActivePort"
         wait_until(lambda: ports.is_file() and ports.read_text(), "Chromium does not start")
-        address = f"http://127.0.0.1:{ports.read_text().splitlines()[0]}/json/list"
-        with urllib.request.urlopen(address) as answer:
-            page = next(target for target in json.load(answer) if target["type"] == "page")
-        self._socket = websockets.sync.client.connect(page["webSocketDebuggerUrl"], max_size=None)
+        self._address = f"http://127.0.0.1:{ports.read_text().splitlines()[0]}/json"
+        self._tab = ""
+        self._socket: Any = None
         self._calls = 0
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=self.WIDTH,
-            height=self.HEIGHT,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+        self.open("about:blank")
+
+    def open(self, url: str) -> None:
+        """Open a page in a new tab, and close the tab before."""
+        request = urllib.request.Request(f"{self._address}/new?about:blank", method="PUT")
+        with urllib.request.urlopen(request) as answer:
+            tab = json.load(answer)
+        if self._socket is not None:
+            self._socket.close()
+            urllib.request.urlopen(f"{self._address}/close/{self._tab}").close()
+        self._tab = tab["id"]
+        self._socket = websockets.sync.client.connect(tab["webSocketDebuggerUrl"], max_size=None)
+        size = {"width": self.WIDTH, "height": self.HEIGHT}
+        self.call("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=False)
+        self.call("Page.navigate", url=url)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol and return its result."""
@@ -86,10 +93,6 @@ class Browser:
             if answer.get("id") == self._calls:
                 assert "error" not in answer, answer["error"]
                 return answer["result"]
-
-    def open(self, url: str) -> None:
-        """Go to a page."""
-        self.call("Page.navigate", url=url)
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of an expression in JavaScript."""
@@ -138,6 +141,12 @@ def wait_until(condition: Callable[[], Any], complaint: str, seconds: float = 60
     while not condition():
         assert time.monotonic() < end, complaint
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., None]:
+    """Wait until a condition holds; see :func:`wait_until`."""
+    return wait_until
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ def test_shapes_are_the_visible_ones(build: Callable) -> None:
     np.testing.assert_allclose(capsule.vertices.max(axis=0), [0.05, 0.05, 0.55], atol=1e-3)
     np.testing.assert_allclose(capsule.vertices.min(axis=0), [-0.05, -0.05, -0.05], atol=1e-3)
     # The vertices are where the file has them, whatever the compiler made of them. The hidden sphere is not there.
-    expected = WEDGE + [0.0, 0.0, 0.5]
+    expected = WEDGE + np.array([0.0, 0.0, 0.5])
     distances = np.linalg.norm(wedge.vertices[:, None] - expected, axis=2)
     assert distances.min(axis=1).max() < 1e-6
     assert distances.min(axis=0).max() < 1e-6
@@ -103,9 +103,11 @@ def test_shapes_are_the_visible_ones(build: Callable) -> None:
 
 
 def test_poses_are_those_of_the_simulation(build: Callable, executor: str) -> None:
+    asset = ArticulationAsset(mjcf=ROBOT, usd="/none.usd")
+
     def scene(scene: Scene) -> dict:
         return {
-            "robot": scene.add_articulation("robot", ArticulationAsset(mjcf=ROBOT, usd="/none.usd"), position=(1.0, 0.0, 0.0)),
+            "robot": scene.add_articulation("robot", asset, position=(1.0, 0.0, 0.0)),
             "ball": scene.add_sphere("ball", radius=0.3),
             "goal": scene.add_box("goal", size=(0.2, 0.2, 0.2), kinematic=True, collision=False),
         }

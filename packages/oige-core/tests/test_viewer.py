@@ -28,9 +28,7 @@ class Clock:
 
 
 @pytest.mark.parametrize(("speed", "seconds"), [(1.0, 2.0), (4.0, 0.5), (0.1, 20.0), (None, 0.0)])
-def test_speed_is_simulated_time_per_time(
-    speed: float | None, seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_speed_is_simulated_time_per_time(speed: float | None, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, pace = Clock(monkeypatch), Pace(0.02, speed)
     clock.attach(pace)
     pace.wait()

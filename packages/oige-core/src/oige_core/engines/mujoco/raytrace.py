@@ -14,6 +14,7 @@ wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)  # no greeting, n
 __all__ = ["BACKGROUND", "RayTracer"]
 
 BACKGROUND = (0.93, 0.95, 0.98)
+SUN = (-0.5, 0.25, -0.8)
 TILE = 1.0  # m; of the checkers on ground planes
 SHADE = 0.93  # of every other one, to the others
 _Geom = mujoco.mjtGeom
@@ -33,6 +34,7 @@ class RayTracer:
         fov: vertical angle of the camera, in degrees.
         samples: per pixel and axis; what is thinner than a pixel needs several, at a cost that grows as their square.
         ground: whether ground planes are drawn.
+        sun: direction in which the sun shines; low, it shows slopes.
         device: Warp's name of the device that renders.
     """
 
@@ -46,6 +48,7 @@ class RayTracer:
         fov: float,
         samples: int = 1,
         ground: bool = True,
+        sun: tuple[float, float, float] = SUN,
         device: str = "cpu",
     ) -> None:
         self._offsets = offsets
@@ -61,7 +64,7 @@ class RayTracer:
             and (world == 0 or model.geom_type[geom] != int(_Geom.mjGEOM_PLANE))
             and (world in places or model.geom_bodyid[geom] != 0)
         ]
-        staged = self._stage(model, fov)
+        staged = self._stage(model, fov, sun)
         self._mesh_frames = [_mesh_frame(staged, geom) for geom in range(staged.ngeom)]
         data = mujoco.MjData(staged)
         mujoco.mj_forward(staged, data)
@@ -109,13 +112,12 @@ class RayTracer:
             mjw.get_rgb(self._context, 0, self._rgb)
             return np.rint(self._rgb.numpy() * 255.0).astype(np.uint8)
 
-    def _stage(self, model: mujoco.MjModel, fov: float) -> mujoco.MjModel:
+    def _stage(self, model: mujoco.MjModel, fov: float, sun: tuple[float, float, float]) -> mujoco.MjModel:
         """Return a model of what is drawn, in that order, with a camera and lights."""
         spec = mujoco.MjSpec()
         spec.worldbody.add_camera(name="camera", fovy=fov)
         spec.worldbody.add_light(
-            pos=[4.0, -2.0, 8.0],
-            dir=[-0.5, 0.25, -0.8],
+            dir=sun,
             type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
             diffuse=[0.45, 0.45, 0.45],
             specular=[0.1, 0.1, 0.1],
