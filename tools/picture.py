@@ -11,18 +11,15 @@ needed; compiling the ray tracer takes a while the first time.
 
 import argparse
 import math
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mujoco
-import mujoco_warp as mjw
 import numpy as np
 import torch
-import warp as wp
 from oige_core import make_env
+from oige_core.engines.mujoco.raytrace import RayTracer
 from oige_train.checkpoint import load_checkpoint
 from oige_train.config import Run, finish, run_hydra
 from oige_train.learner.environment import RlGamesEnv
@@ -32,9 +29,6 @@ from PIL import Image
 
 GAP = 4
 SAMPLES = 4  # per pixel and axis; a pole is thinner than a pixel at one
-
-BACKGROUND = (0.93, 0.95, 0.98)
-HIDDEN_GROUP = 3  # of geoms; not drawn
 
 
 @dataclass(frozen=True)
@@ -121,51 +115,8 @@ def stand(run: Run) -> tuple[mujoco.MjModel, list[Moment]]:
     return model, [Moment(data.qpos[None].copy(), data.mocap_pos[None].copy())]
 
 
-def add_camera(spec: mujoco.MjSpec, position: Sequence[float], look_at: Sequence[float], fov: float) -> None:
-    """Add a camera at ``position`` (m) that looks at a point (m), upright; ``fov`` is its vertical angle in degrees."""
-    back = np.subtract(position, look_at)
-    back /= np.linalg.norm(back)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    orientation = np.empty(4)
-    mujoco.mju_mat2Quat(orientation, np.stack([right, np.cross(back, right), back], axis=1).ravel())
-    spec.worldbody.add_camera(name="picture", pos=position, quat=orientation, fovy=fov)
-
-
-def stage(model: mujoco.MjModel, view: View) -> mujoco.MjModel:
-    """Return a model of the same geoms, in the same order, with a camera and lights.
-
-    A compiled model takes no camera; where the geoms are is written into the data of this one instead.
-    """
-    spec = mujoco.MjSpec()
-    add_camera(spec, view.camera, view.look_at, view.fov)
-    spec.worldbody.add_light(
-        pos=[4.0, -2.0, 8.0],
-        dir=[-0.5, 0.25, -0.8],
-        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-        diffuse=[0.45, 0.45, 0.45],
-        specular=[0.1, 0.1, 0.1],
-        castshadow=True,
-    )
-    spec.visual.headlight.ambient = [0.45, 0.45, 0.45]
-    spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
-    spec.visual.headlight.specular = [0.05, 0.05, 0.05]
-    for geom in range(model.ngeom):
-        kind = mujoco.mjtGeom(int(model.geom_type[geom]))
-        if kind in (mujoco.mjtGeom.mjGEOM_MESH, mujoco.mjtGeom.mjGEOM_HFIELD):
-            sys.exit(f"geom {geom}: {kind.name} is not drawn; only primitive shapes are.")
-        drawn = spec.worldbody.add_body().add_geom(
-            type=kind, size=model.geom_size[geom], rgba=model.geom_rgba[geom], mass=1.0
-        )
-        # Shapes of this group and above only collide. The horizon of a plane would cut through a pole.
-        is_plane = kind == mujoco.mjtGeom.mjGEOM_PLANE
-        if model.geom_group[geom] >= HIDDEN_GROUP or (is_plane and not view.ground):
-            drawn.group = HIDDEN_GROUP
-    return spec.compile()
-
-
 class Renderer:
-    """Renders all worlds of one moment.
+    """Renders all worlds of one moment, each in a picture of its own.
 
     Args:
         model: the simulated model.
@@ -174,46 +125,35 @@ class Renderer:
 
     def __init__(self, model: mujoco.MjModel, view: View) -> None:
         self._view = view
-        self._simulated = model
+        self._model = model
         self._pose = mujoco.MjData(model)
-        self._moving = model.geom_bodyid > 0
         free = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_FREE)
         self._root = int(model.jnt_qposadr[free[0]]) if view.follow and len(free) else None
-        staged = stage(model, view)
-        data = mujoco.MjData(staged)
-        mujoco.mj_forward(staged, data)
-        self._model = mjw.put_model(staged)
-        self._data = mjw.put_data(staged, data, nworld=view.worlds)
-        self._context = mjw.create_render_context(
-            staged,
-            nworld=view.worlds,
-            cam_res=view.tile,
-            render_rgb=True,
-            use_shadows=True,
-            samples_per_pixel=SAMPLES,
-            background_color=(*BACKGROUND, 1.0),
+        self._tracer = RayTracer(
+            model,
+            np.zeros((1, 3)),
+            pictures=view.worlds,
+            size=view.tile,
+            fov=view.fov,
+            samples=SAMPLES,
+            ground=view.ground,
         )
-        self._rgb: Any = wp.zeros((view.worlds, view.tile[1], view.tile[0]), dtype=wp.vec3)
 
     def render(self, moment: Moment) -> Image.Image:
         """Return the grid of the worlds."""
-        view, geoms = self._view, self._simulated.ngeom
-        positions = np.empty((view.worlds, geoms, 3), np.float32)
-        rotations = np.empty((view.worlds, geoms, 3, 3), np.float32)
+        view, geoms = self._view, self._model.ngeom
+        positions = np.empty((view.worlds, 1, geoms, 3))
+        rotations = np.empty((view.worlds, 1, geoms, 3, 3))
+        robots = np.zeros((view.worlds, 3))
         for world in range(view.worlds):
             self._pose.qpos[:] = moment.qpos[world]
             self._pose.mocap_pos[:] = moment.markers[world]
-            mujoco.mj_kinematics(self._simulated, self._pose)
-            positions[world] = self._pose.geom_xpos
-            rotations[world] = self._pose.geom_xmat.reshape(-1, 3, 3)
-            if self._root is not None:  # the world moves in place of the camera
-                positions[world, self._moving, :2] -= moment.qpos[world, self._root : self._root + 2].astype(np.float32)
-        self._data.geom_xpos.assign(positions)
-        self._data.geom_xmat.assign(rotations)
-        mjw.refit_bvh(self._model, self._data, self._context)
-        mjw.render(self._model, self._data, self._context)
-        mjw.get_rgb(self._context, 0, self._rgb)
-        tiles = np.rint(self._rgb.numpy() * 255.0).astype(np.uint8)
+            mujoco.mj_kinematics(self._model, self._pose)
+            positions[world, 0] = self._pose.geom_xpos
+            rotations[world, 0] = self._pose.geom_xmat.reshape(-1, 3, 3)
+            if self._root is not None:
+                robots[world, :2] = moment.qpos[world, self._root : self._root + 2]
+        tiles = self._tracer.render(positions, rotations, view.camera + robots, view.look_at + robots)
         width, height = view.tile
         size = (view.columns * (width + GAP) - GAP, view.rows * (height + GAP) - GAP)
         grid = Image.new("RGB", size, "white")
@@ -269,22 +209,21 @@ def main() -> None:
             model, frames = play(run, math.ceil(options.seconds / control_dt), every)
 
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with wp.ScopedDevice("cpu"):
-        renderer = Renderer(model, view)
-        chosen = min(len(frames) - 1, round(options.still / (every * control_dt)))
-        save(renderer.render(frames[chosen]), options.out, optimize=True)
-        if len(frames) > 1 and not options.still_only:
-            images = [renderer.render(moment) for moment in frames]
-            save(
-                images[0],
-                options.out.with_suffix(".webp"),
-                save_all=True,
-                append_images=images[1:],
-                duration=round(1000 * every * control_dt),
-                loop=0,
-                quality=70,
-                method=6,
-            )
+    renderer = Renderer(model, view)
+    chosen = min(len(frames) - 1, round(options.still / (every * control_dt)))
+    save(renderer.render(frames[chosen]), options.out, optimize=True)
+    if len(frames) > 1 and not options.still_only:
+        images = [renderer.render(moment) for moment in frames]
+        save(
+            images[0],
+            options.out.with_suffix(".webp"),
+            save_all=True,
+            append_images=images[1:],
+            duration=round(1000 * every * control_dt),
+            loop=0,
+            quality=70,
+            method=6,
+        )
 
 
 def save(image: Image.Image, file: Path, **options: Any) -> None:

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
-import mujoco_warp as mjw
 import numpy as np
 import torch
-import warp as wp
 from oige_core import make_env
+from oige_core.engines.mujoco.raytrace import RayTracer
 from oige_train.config import Run, finish, run_hydra
-from picture import BACKGROUND, HIDDEN_GROUP, SAMPLES, add_camera, play, save
+from picture import SAMPLES, play, save
 from PIL import Image
 
+EARTH = (0.62, 0.58, 0.5, 1.0)
+LOW_SUN = (0.75, 0.25, -0.55)
 ROBOTS = 200  # one for each tile
 SECONDS = 3.0
-EARTH = (0.62, 0.58, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -62,67 +62,19 @@ def still(run: Run) -> tuple[mujoco.MjModel, np.ndarray]:
     return model, qpos
 
 
-def stage(model: mujoco.MjModel, qpos: np.ndarray, shot: Shot) -> mujoco.MjModel:
-    """Return a model of the ground, the robots of all worlds at ``qpos``, a camera and a low sun."""
-    spec = mujoco.MjSpec()
-    add_camera(spec, shot.camera, shot.look_at, shot.fov)
-    spec.worldbody.add_light(
-        dir=[0.75, 0.25, -0.55],
-        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-        diffuse=[0.75, 0.72, 0.66],
-        specular=[0.05, 0.05, 0.05],
-        castshadow=True,
-    )
-    spec.visual.headlight.ambient = [0.3, 0.31, 0.34]
-    spec.visual.headlight.diffuse = [0.15, 0.15, 0.15]
-    spec.visual.headlight.specular = [0.0, 0.0, 0.0]
-    field = int(np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_HFIELD)[0])
-    heights = int(model.geom_dataid[field])
-    spec.add_hfield(
-        name="ground",
-        nrow=model.hfield_nrow[heights],
-        ncol=model.hfield_ncol[heights],
-        size=model.hfield_size[heights],
-        userdata=model.hfield_data,
-    )
-    spec.worldbody.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_HFIELD, hfieldname="ground", pos=model.geom_pos[field], rgba=EARTH
-    )
+def render(model: mujoco.MjModel, qpos: np.ndarray, shot: Shot) -> Image.Image:
+    """Return a picture of the ground and the robots of all worlds at ``qpos`` (worlds, nq)."""
+    model.geom_rgba[model.geom_type == mujoco.mjtGeom.mjGEOM_HFIELD] = EARTH
+    tracer = RayTracer(model, np.zeros((len(qpos), 3)), size=shot.size, fov=shot.fov, samples=SAMPLES, sun=LOW_SUN)
     pose = mujoco.MjData(model)
-    drawn = [geom for geom in range(model.ngeom) if geom != field and model.geom_group[geom] != HIDDEN_GROUP]
-    for state in qpos:
+    positions = np.empty((1, len(qpos), model.ngeom, 3))
+    rotations = np.empty((1, len(qpos), model.ngeom, 3, 3))
+    for world, state in enumerate(qpos):
         pose.qpos[:] = state
         mujoco.mj_kinematics(model, pose)
-        for geom in drawn:
-            rotation = np.empty(4)
-            mujoco.mju_mat2Quat(rotation, pose.geom_xmat[geom])
-            spec.worldbody.add_geom(
-                type=mujoco.mjtGeom(int(model.geom_type[geom])),
-                size=model.geom_size[geom],
-                pos=pose.geom_xpos[geom],
-                quat=rotation,
-                rgba=model.geom_rgba[geom],
-            )
-    return spec.compile()
-
-
-def render(model: mujoco.MjModel, shot: Shot) -> Image.Image:
-    data = mujoco.MjData(model)
-    mujoco.mj_forward(model, data)
-    on_device = mjw.put_model(model), mjw.put_data(model, data)
-    context = mjw.create_render_context(
-        model,
-        cam_res=shot.size,
-        render_rgb=True,
-        use_shadows=True,
-        samples_per_pixel=SAMPLES,
-        background_color=(*BACKGROUND, 1.0),
-    )
-    rgb: Any = wp.zeros((1, shot.size[1], shot.size[0]), dtype=wp.vec3)
-    mjw.refit_bvh(*on_device, context)
-    mjw.render(*on_device, context)
-    mjw.get_rgb(context, 0, rgb)
-    return Image.fromarray(np.rint(rgb.numpy()[0] * 255.0).astype(np.uint8))
+        positions[0, world] = pose.geom_xpos
+        rotations[0, world] = pose.geom_xmat.reshape(-1, 3, 3)
+    return Image.fromarray(tracer.render(positions, rotations, np.array(shot.camera), np.array(shot.look_at))[0])
 
 
 def main() -> None:
@@ -138,9 +90,8 @@ def main() -> None:
         qpos = frames[-1].qpos
     else:
         model, qpos = still(runs[0])
-    with wp.ScopedDevice("cpu"):
-        for shot in SHOTS:
-            save(render(stage(model, qpos, shot), shot), Path("docs/images") / f"{shot.name}.png", optimize=True)
+    for shot in SHOTS:
+        save(render(model, qpos, shot), Path("docs/images") / f"{shot.name}.png", optimize=True)
 
 
 if __name__ == "__main__":

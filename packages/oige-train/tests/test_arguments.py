@@ -148,10 +148,7 @@ REFUSED = {
 } | {
     f"absent feature {key}": ([f"{key}={value}"], f"{key}={value}: this version has no ")
     for key, value in {
-        "enable_livestream": True,
-        "enable_recording": True,
         "evaluation": True,
-        "headless": False,
         "kit_app": "a.kit",
         "physics_engine": "physx",
     }.items()

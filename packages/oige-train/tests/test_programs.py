@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = ("train", "random_policy", "tasks", "benchmark")
+PROGRAMS = ("train", "random_policy", "tasks", "benchmark", "demo")
 
 
 def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -40,6 +40,8 @@ class TaskSpec:
         num_actions: size of one world's action.
         num_states: size of the privileged state of an asymmetric critic; 0 if there is none.
         warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
+        demo: words of the configuration, ``key=value``, that ``oige-demo`` adds; None: the task cannot be steered by
+            hand, it is no :class:`~oige_core.tasks.Steerable`.
         images: observations are images: rows × columns × channels of bytes, 0 to 255, in place of floats.
         sizes: those of the other values that depend on ``task.env``, as a function of it; see :meth:`for_config`.
     """
@@ -50,6 +52,7 @@ class TaskSpec:
     num_actions: int
     num_states: int = 0
     warp_task: str | None = None
+    demo: tuple[str, ...] | None = None
     images: bool = False
     sizes: Callable[[Any], Mapping[str, Any]] | None = None
 

@@ -38,7 +38,7 @@ __all__ = ["Run", "finish", "memory_estimate", "run_hydra"]
 TRAIN_CFG = Path(__file__).resolve().parent / "cfg"
 GROUPS = ("task", "train")
 # Values of these words are names and paths; Hydra's grammar would trip over '[' or '=' in them.
-TEXT_WORDS = ("checkpoint", "experiment", "wandb_name", "wandb_group", "recording_dir")
+TEXT_WORDS = ("checkpoint", "experiment", "wandb_name", "wandb_group", "recording_dir", "livestream_host")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from oige_train.learner.progress import ProgressLine
 from oige_train.learner.rl_games import model_builder
 from oige_train.params import rl_games_params
 
-__all__ = ["Games", "Policy", "play"]
+__all__ = ["Games", "Policy", "load_policy", "play"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,26 @@ class Policy:
             state[:, done] = 0.0
 
 
+def load_policy(run: Run, adapter: RlGamesEnv) -> Policy:
+    """Return the policy of a run's checkpoint, for the environment behind an adapter.
+
+    Raises:
+        OigeError: there is no checkpoint, it is refused, or it does not fit.
+    """
+    device = run.config.rl_device
+    policy = Policy(run, adapter.get_env_info(), device, adapter.env.num_envs)
+    if run.checkpoint is None:
+        raise OigeError("test=True: a policy is needed; add checkpoint=<file>.")
+    try:
+        policy.load(load_checkpoint(run.checkpoint, device))
+    except (RuntimeError, KeyError) as error:
+        reason = " ".join(text.strip() for text in str(error).splitlines()[:2])
+        raise CheckpointError(
+            f"checkpoint={run.checkpoint}: does not fit the network of this run ({reason})."
+        ) from error
+    return policy
+
+
 def play(run: Run, env: Any, line: ProgressLine) -> Games:
     """Play ``games_num`` episodes, as evenly spread over the worlds as can be.
 
@@ -120,20 +140,10 @@ def play(run: Run, env: Any, line: ProgressLine) -> Games:
     Raises:
         OigeError: the checkpoint is refused or does not fit.
     """
-    config = run.config
-    device = config.rl_device
-    player = config.train.params.config.player
+    device = run.config.rl_device
+    player = run.config.train.params.config.player
     adapter = RlGamesEnv(env, device)
-    policy = Policy(run, adapter.get_env_info(), device, env.num_envs)
-    if run.checkpoint is None:
-        raise OigeError("test=True: a policy is needed; add checkpoint=<file>.")
-    try:
-        policy.load(load_checkpoint(run.checkpoint, device))
-    except (RuntimeError, KeyError) as error:
-        reason = " ".join(text.strip() for text in str(error).splitlines()[:2])
-        raise CheckpointError(
-            f"checkpoint={run.checkpoint}: does not fit the network of this run ({reason})."
-        ) from error
+    policy = load_policy(run, adapter)
 
     count = player.games_num
     quota = torch.full((env.num_envs,), count // env.num_envs, device=device)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from oige_core import make_env
@@ -24,14 +24,24 @@ from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.progress import ProgressLine, ProgressObserver
 from oige_train.learner.rl_games import DefaultRewardsShaper, building_agent
+from oige_train.onlookers import looking_on
 from oige_train.params import rl_games_params
 from oige_train.play import play
+from oige_train.schema import TrainRunConfig
 from oige_train.seeding import seed_learner
 
-__all__ = ["RUNS", "build_agent", "execute", "prepare"]
+if TYPE_CHECKING:
+    from oige_core.viewer import Viewer
+
+__all__ = ["RUNS", "build_agent", "execute", "prepare", "run_folder"]
 
 RUNS = Path("runs")
 INTERRUPTED = 130
+
+
+def run_folder(config: TrainRunConfig) -> Path:
+    """Return the folder of a run's results."""
+    return RUNS / config.train.params.config.full_experiment_name
 
 
 def execute(run: Run) -> int:
@@ -66,7 +76,8 @@ def _play(run: Run) -> int:
     say(Workers(), *run.notes)
     env = make_env(run.config)
     try:
-        games = play(run, env, ProgressLine())
+        with looking_on(run.config, env, run_folder(run.config), speed=1.0):
+            games = play(run, env, ProgressLine())
     finally:
         env.close()
     success = "" if games.success is None else f", success {games.success:.3f}"
@@ -79,9 +90,8 @@ def _play(run: Run) -> int:
 
 def _train(run: Run) -> int:
     config = run.config
-    learner = config.train.params.config
     workers = Workers.join(config.rl_device) if config.multi_gpu else Workers()
-    folder = RUNS / learner.full_experiment_name
+    folder = run_folder(config)
     session = Session(run=run, workers=workers)
     say(workers, *run.notes)
     line = ProgressLine(None if workers.rank == 0 else io.StringIO())
@@ -96,7 +106,8 @@ def _train(run: Run) -> int:
             say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}")
         if workers.rank == 0:
             OmegaConf.save(OmegaConf.create(run.resolved), folder / "config.yaml")
-        with _stop_on_signals(session):
+        watch = looking_on(config, env, folder) if workers.rank == 0 else contextlib.nullcontext()
+        with watch as viewer, _stop_on_signals(session, viewer):
             agent.train()
     except TrainingStoppedError as stopped:
         line.close()
@@ -159,13 +170,15 @@ def build_agent(session: Session, env: Any, observer: Any, *, train_dir: Path | 
 
 
 @contextlib.contextmanager
-def _stop_on_signals(session: Session) -> Iterator[None]:
+def _stop_on_signals(session: Session, viewer: "Viewer | None") -> Iterator[None]:
     """Turn SIGINT and SIGTERM into a request to stop after the epoch; a second one interrupts at once."""
 
     def request(number: int, _: FrameType | None) -> None:
         if session.stop_requested:
             raise KeyboardInterrupt
         session.stop_requested = True
+        if viewer is not None:
+            viewer.pace.resume()
         say(session.workers, f"\n{signal.Signals(number).name}: saving after this epoch; once more to stop at once")
 
     previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}

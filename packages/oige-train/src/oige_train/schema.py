@@ -330,6 +330,8 @@ class TrainRunConfig(RunConfig):
     checkpoint: str = ""
     evaluation: bool = False
     enable_livestream: bool = False
+    livestream_host: str = "127.0.0.1"
+    livestream_port: int = 8080
     mt_timeout: int = 300
     enable_recording: bool = False
     recording_interval: int = 2000
@@ -350,15 +352,14 @@ class TrainRunConfig(RunConfig):
             raise ConfigError(f"rl_device={self.rl_device}: expected auto, cpu or cuda:<number>.")
         for key in ("mt_timeout", "recording_interval", "recording_length", "recording_fps"):
             check_positive(key, getattr(self, key))
+        if not 0 < self.livestream_port < 65536:
+            raise ConfigError(f"livestream_port={self.livestream_port}: expected a number from 1 to 65535.")
         self._refuse_absent_features()
 
     def _refuse_absent_features(self) -> None:
         """Raise for words whose feature this version does not have, rather than ignore them."""
         absent = {
             "evaluation": (self.evaluation, "watching another run's checkpoints", "evaluation=False"),
-            "enable_livestream": (self.enable_livestream, "streaming viewer", "enable_livestream=False"),
-            "enable_recording": (self.enable_recording, "video recording", "enable_recording=False"),
-            "headless": (not self.headless, "viewer", "headless=True"),
             "kit_app": (bool(self.kit_app), "Isaac Sim engine", "no kit_app"),
             "extras": (bool(self.extras), "Isaac Sim engine", "no extras"),
             "physics_engine": (self.physics_engine == "physx", "Isaac Sim engine", "physics_engine=mujoco"),

@@ -209,12 +209,28 @@ class SimConfig:
 
 @dataclass(kw_only=True)
 class ViewportConfig:
-    """Where the scene is seen from, in metres, and how large the picture is, in pixels."""
+    """Where recordings are filmed from, and how large their pictures are.
 
-    camera_position: list[float] = field(default_factory=lambda: [10.0, 10.0, 3.0])
+    Attributes:
+        camera_position: of the camera, in metres, on the grid of worlds; None: near one robot, which it follows.
+        camera_target: point that it looks at, in metres.
+        viewport_camera_width, viewport_camera_height: of the picture, in pixels.
+    """
+
+    camera_position: list[float] | None = None
     camera_target: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     viewport_camera_width: int = 1280
     viewport_camera_height: int = 720
+
+    def __post_init__(self) -> None:
+        for key in ("camera_position", "camera_target"):
+            point = getattr(self, key)
+            if point is not None and len(point) != 3:
+                raise ConfigError(f"task.viewport.{key}={point}: expected three numbers, in m.")
+        for key in ("viewport_camera_width", "viewport_camera_height"):
+            if getattr(self, key) < 16 or getattr(self, key) % 2:
+                # Videos keep the colours of four pixels together.
+                raise ConfigError(f"task.viewport.{key}={getattr(self, key)}: expected an even number of at least 16.")
 
 
 @dataclass(kw_only=True)

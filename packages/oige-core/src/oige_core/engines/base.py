@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 
+from oige_core.drawing import Camera, Drawing, Film
 from oige_core.scene.scene import Scene, ViewFactory
 from oige_core.views import ArticulationView, Indices
 
@@ -58,6 +60,19 @@ class Engine(ViewFactory, Protocol):
 
     def to_warp(self) -> "WarpWorlds":
         """Return the worlds as Warp variants of tasks use them; the engine must be built."""
+        ...
+
+    def to_drawing(self) -> Drawing:
+        """Return what the worlds look like and where their bodies are; the engine must be built."""
+        ...
+
+    def to_film(self, camera: Camera, offsets: np.ndarray) -> Film:
+        """Return what takes pictures of worlds, headless too; the engine must be built.
+
+        Args:
+            camera: where they are seen from.
+            offsets: ``(n, 3)`` places of the first n worlds, which are in the picture, in metres.
+        """
         ...
 
     def get_gravity(self) -> torch.Tensor:

@@ -47,6 +47,7 @@ class VecEnv(gym.vector.VectorEnv):
         num_states: size of the privileged state; 0 if there is none.
         action_hooks: functions applied to actions ``(N, num_actions)`` before they are clamped.
         observation_hooks: functions applied to observations ``(N, …)`` before they are clamped.
+        step_hooks: functions called after every step, by those who look on, such as a viewer.
     """
 
     def __init__(self, task: Task, device: torch.device | None = None) -> None:
@@ -70,6 +71,7 @@ class VecEnv(gym.vector.VectorEnv):
         self.closed = False
         self.action_hooks: list[Hook] = []
         self.observation_hooks: list[Hook] = []
+        self.step_hooks: list[Callable[[], None]] = []
         self._clip_actions = float(cfg.clipActions)
         self._clip_observations = float(cfg.clipObservations)
         self._needs_reset = True
@@ -135,6 +137,8 @@ class VecEnv(gym.vector.VectorEnv):
         for hook in self.action_hooks:
             actions = hook(actions)
         task.step(actions.clamp(-self._clip_actions, self._clip_actions))
+        for look_on in self.step_hooks:
+            look_on()
         info: dict[str, Any] = task.extras
         final_observations = observations = self._filtered(task.final_obs_buf)
         if task.same_step:

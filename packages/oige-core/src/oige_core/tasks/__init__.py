@@ -4,12 +4,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from oige_core.tasks.rl_task import RLTask
+from oige_core.tasks.steerable import Steerable
 from oige_core.tasks.task import Task
 
 if TYPE_CHECKING:
     from oige_core.tasks.rl_task_warp import RLTaskWarp
 
-__all__ = ["RLTask", "RLTaskWarp", "Task"]
+__all__ = ["RLTask", "RLTaskWarp", "Steerable", "Task"]
 
 
 def __getattr__(name: str) -> Any:

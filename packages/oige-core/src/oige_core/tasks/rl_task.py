@@ -24,6 +24,9 @@ class RLTask(Task[EnvConfigT]):
     then :meth:`reset_idx` for the worlds whose episode ended. OmniIsaacGymEnvs calls ``is_done`` after
     ``calculate_metrics``; before it, rewards may depend on how the step ended. Arguments and attributes are those of
     :class:`~oige_core.tasks.task.Task`.
+
+    Attributes:
+        endless: worlds ``(N,)`` bool whose episodes do not end, because somebody drives their robots; None: no such.
     """
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
@@ -33,6 +36,7 @@ class RLTask(Task[EnvConfigT]):
         self._terms = torch.zeros(0, n, device=device)  # of the last step
         self._ones = torch.ones(n, device=device)
         self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
+        self.endless: torch.Tensor | None = None
         self.post_reset()
 
     # For tasks to define
@@ -111,12 +115,19 @@ class RLTask(Task[EnvConfigT]):
         self.reset_idx(env_ids)
         self._observe()
 
+    def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        return dict(zip(self._term_names, self._terms, strict=False))
+
     def post_physics_step(self) -> None:
         """Compute observations, states, rewards and endings after the physics of a control step."""
         self.progress_buf += 1
         self._observe()
         self.is_done()
         self.truncated_buf = (self.progress_buf >= self.max_episode_length) > self.terminated_buf  # and not terminated
+        if self.endless is not None:
+            self.terminated_buf = self.terminated_buf > self.endless
+            self.truncated_buf = self.truncated_buf > self.endless
         self.calculate_metrics()
         self.get_extras()
         self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones.unsqueeze(0), self._terms))

@@ -141,6 +141,10 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._replay_restart()
         self._tensors_of["ended"].index_fill_(0, env_ids, False)
 
+    def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        return dict(zip(self.reward_names, self._tensors_of["reward_terms"].unbind(1), strict=True))
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
         if state["tensors"].keys() != self._tensors_of.keys():

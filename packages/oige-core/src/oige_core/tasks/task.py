@@ -101,6 +101,10 @@ class Task(ABC, Generic[EnvConfigT]):
     def restart(self, env_ids: torch.Tensor) -> None:
         """Start new episodes in these worlds ``(n,)`` and observe all worlds."""
 
+    @abstractmethod
+    def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
+        """Return the parts ``(N,)`` of the last step's reward; none before the first step, or if none are named."""
+
     def seed(self, seed: int) -> None:
         """Restart the task's random stream."""
         self.generator.manual_seed(derive_seed(seed, "task"))

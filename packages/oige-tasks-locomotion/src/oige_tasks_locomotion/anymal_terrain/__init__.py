@@ -126,4 +126,5 @@ ANYMAL_TERRAIN = TaskSpec(
     env=AnymalTerrainConfig,
     observation_shape=(188,),
     num_actions=12,
+    demo=("task.env.episodeLength=6000", "task.env.learn.addNoise=False"),  # 120 s, as the original's demo
 )

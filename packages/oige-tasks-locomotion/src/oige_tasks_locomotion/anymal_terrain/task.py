@@ -130,12 +130,16 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         joint_positions = self.default_positions * self.uniform(0.5, 1.5, n, 12)
         self.anymals.set_joint_positions(joint_positions, indices=env_ids)
         self.anymals.set_joint_velocities(self.uniform(-0.1, 0.1, n, 12), indices=env_ids)
-        commands = self.command_low + self.command_span * self.uniform(0.0, 1.0, n, 3)
+        self.draw_commands(env_ids)
+        self.actions[env_ids] = 0.0
+        self.last_joint_velocities[env_ids] = 0.0
+
+    def draw_commands(self, env_ids: torch.Tensor) -> None:
+        """Give robots ``(n,)`` new random commands."""
+        commands = self.command_low + self.command_span * self.uniform(0.0, 1.0, len(env_ids), 3)
         commands *= commands[:, :2].norm(dim=-1, keepdim=True) > LEAST_COMMAND
         self.commands[env_ids] = commands
         self.headings[env_ids] = commands[:, 2]  # from which get_observations works out the yaw rate
-        self.actions[env_ids] = 0.0
-        self.last_joint_velocities[env_ids] = 0.0
 
     def _update_levels(self, env_ids: torch.Tensor) -> None:
         levels, terrain = self.terrain_levels[env_ids], self.cfg.terrain

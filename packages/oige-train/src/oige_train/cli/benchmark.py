@@ -55,6 +55,9 @@ def benchmark(arguments: list[str]) -> int:
         del arguments[position : position + 2]
     rounds = take_number(arguments, "rounds", default=7)
     run = checked_run(arguments)
+    for word, wanted in (("headless", True), ("enable_livestream", False), ("enable_recording", False)):
+        if getattr(run.config, word) != wanted:
+            raise ConfigError(f"{word}={not wanted}: nobody looks on while time is measured; use {word}={wanted}.")
 
     from oige_train.measure import measure
 

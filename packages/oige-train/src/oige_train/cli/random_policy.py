@@ -10,7 +10,10 @@ __all__ = ["main"]
 HELP = """usage: oige-random-policy task=<Task> [num_envs=<n>] [max_steps=<n>] [key=value …]
 
 Step a task with actions drawn uniformly from the bounds of each dimension, and print control steps per second (FPS) and
-that times the number of worlds about once per second. Without max_steps it runs until Ctrl-C."""
+that times the number of worlds about once per second. Without max_steps it runs until Ctrl-C.
+
+  headless=False             watch in a browser
+  enable_recording=True      write videos to runs/<experiment>/videos"""
 
 
 def main() -> None:
@@ -38,25 +41,29 @@ def random_policy(arguments: list[str]) -> int:
     import torch
     from gymnasium.spaces import Box
 
+    from oige_train.onlookers import looking_on
+    from oige_train.runner import run_folder
+
     torch.set_num_threads(config.train.params.torch_threads)
     generator = torch.Generator(env.device).manual_seed(config.seed)
     space = env.single_action_space
     assert isinstance(space, Box)
     low, high = torch.as_tensor(space.low, device=env.device), torch.as_tensor(space.high, device=env.device)
-    env.reset()
-    steps, last_steps, last = 0, 0, time.perf_counter()
-    start = last
     try:
-        while max_steps == 0 or steps < max_steps:
-            actions = torch.rand(env.num_envs, len(low), generator=generator, device=env.device)
-            env.step(low + (high - low) * actions)
-            steps += 1
-            now = time.perf_counter()
-            if now - last >= 1.0:
-                _show(steps - last_steps, now - last, env.num_envs)
-                last, last_steps = now, steps
-        print(f"{steps} steps in all:")
-        _show(steps, time.perf_counter() - start, env.num_envs)
+        with looking_on(config, env, run_folder(config), speed=1.0):
+            env.reset()
+            steps, last_steps, last = 0, 0, time.perf_counter()
+            start = last
+            while max_steps == 0 or steps < max_steps:
+                actions = torch.rand(env.num_envs, len(low), generator=generator, device=env.device)
+                env.step(low + (high - low) * actions)
+                steps += 1
+                now = time.perf_counter()
+                if now - last >= 1.0:
+                    _show(steps - last_steps, now - last, env.num_envs)
+                    last, last_steps = now, steps
+            print(f"{steps} steps in all:")
+            _show(steps, time.perf_counter() - start, env.num_envs)
     finally:
         env.close()
     return 0

@@ -29,6 +29,9 @@ common words:
   experiment=<name>     results go to runs/<name>
   checkpoint=<file>     resume from it or, with test=True, play it
   test=True             play instead of training
+  headless=False        watch in a browser; the address is printed, and the page may be opened and closed at any time
+  enable_livestream=True  livestream_host=<address>  livestream_port=<n>    watch from elsewhere
+  enable_recording=True   recording_interval=<steps>  recording_length=<steps>    videos in runs/<name>/videos
   sim_device=cpu|gpu  pipeline=cpu|gpu  rl_device=cpu|cuda:<n>  device_id=<n>    default: a GPU if there is one
   warp=True             the task's variant on Warp arrays, faster on a GPU; where there is one
   multi_gpu=True        one process per GPU, under torchrun

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
+from oige_core.drawing import Camera
 from oige_core.engines.mujoco.cameras import MujocoCameraView
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.cpu import BatchExecutor, available_cores
@@ -15,6 +17,8 @@ from oige_core.scene.scene import ArticulationElement, CameraElement, LinkSet, R
 from oige_core.views import Indices
 
 if TYPE_CHECKING:
+    from oige_core.engines.mujoco.drawing import MujocoDrawing
+    from oige_core.engines.mujoco.film import MujocoFilm
     from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
 
 __all__ = ["MujocoEngine"]
@@ -142,6 +146,18 @@ class MujocoEngine:
         from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
 
         return MujocoWarpWorlds(self)
+
+    def to_drawing(self) -> "MujocoDrawing":
+        """See :class:`~oige_core.engines.base.Engine`."""
+        from oige_core.engines.mujoco.drawing import MujocoDrawing
+
+        return MujocoDrawing(self)
+
+    def to_film(self, camera: Camera, offsets: np.ndarray) -> "MujocoFilm":
+        """See :class:`~oige_core.engines.base.Engine`."""
+        from oige_core.engines.mujoco.film import MujocoFilm
+
+        return MujocoFilm(self, camera, offsets)
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.base.Engine`."""

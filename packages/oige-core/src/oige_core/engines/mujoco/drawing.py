@@ -1,0 +1,169 @@
+"""The look of worlds, from the compiled model."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import mujoco
+import numpy as np
+import trimesh
+
+from oige_core.drawing import Shape, height_field_mesh
+
+if TYPE_CHECKING:
+    from oige_core.engines.mujoco.engine import MujocoEngine
+
+__all__ = ["HIDDEN_GROUP", "MujocoDrawing", "geom_color", "kinematics"]
+
+HIDDEN_GROUP = 3
+"""Geoms of this group and above only collide."""
+
+_NEUTRAL = (0.5, 0.5, 0.5, 1.0)  # the colour of a geom that names none; its material's holds then
+_STATE_FIELDS = ("qpos", "mocap_pos", "mocap_quat")
+_MODEL_FIELDS = ("body_pos", "body_quat")  # worlds whose fixed roots were moved have their own
+_Geom = mujoco.mjtGeom
+_CURVED = (_Geom.mjGEOM_SPHERE, _Geom.mjGEOM_CAPSULE, _Geom.mjGEOM_ELLIPSOID)
+
+
+def kinematics(engine: "MujocoEngine", worlds: Sequence[int]) -> Iterator[mujoco.MjData]:
+    """Yield, for each of the worlds in turn, data in which bodies and geoms are where they are at present.
+
+    The engine's own fields stay as they are, so that looking on changes nothing. On a GPU this waits for it.
+    """
+    rows = list(worlds)
+    model = copy.copy(engine.compiled.model)
+    data = mujoco.MjData(model)
+    states = {name: engine.executor.field(name)[rows].cpu().numpy() for name in _STATE_FIELDS}
+    moved = {name: engine.model_values(name)[rows].cpu().numpy() for name in _MODEL_FIELDS}
+    for index in range(len(rows)):
+        for name, values in states.items():
+            getattr(data, name)[:] = values[index]
+        for name, values in moved.items():
+            getattr(model, name)[:] = values[index]
+        mujoco.mj_kinematics(model, data)
+        yield data
+
+
+def geom_color(model: mujoco.MjModel, geom: int) -> tuple[float, float, float, float]:
+    """Return the colour of a geom, red, green, blue and opacity from 0 to 1."""
+    material = int(model.geom_matid[geom])
+    own = model.geom_rgba[geom]
+    color = model.mat_rgba[material] if material >= 0 and np.allclose(own, _NEUTRAL) else own
+    red, green, blue, opacity = map(float, color)
+    return red, green, blue, opacity
+
+
+class MujocoDrawing:
+    """See :class:`~oige_core.drawing.Drawing`.
+
+    Args:
+        engine: a built engine.
+    """
+
+    def __init__(self, engine: "MujocoEngine") -> None:
+        self._engine = engine
+        model = engine.compiled.model
+        planes = np.flatnonzero(model.geom_type == int(_Geom.mjGEOM_PLANE))
+        self.ground = float(model.geom_pos[planes[0], 2]) if len(planes) else None
+        visible = [geom for geom in range(model.ngeom) if _is_visible(model, geom)]
+        self._bodies = sorted({int(model.geom_bodyid[geom]) for geom in visible} - {0})
+        self.num_bodies = len(self._bodies)
+        robot = _first_mover(model, self._bodies)
+        self.robot: Sequence[int] = [index for index, body in enumerate(self._bodies) if body in robot]
+        self.shapes: Sequence[Shape] = self._merge(model, visible)
+
+    def poses(self, worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """See :class:`~oige_core.drawing.Drawing`."""
+        positions = np.empty((len(worlds), self.num_bodies, 3), np.float32)
+        orientations = np.empty((len(worlds), self.num_bodies, 4), np.float32)
+        for index, data in enumerate(kinematics(self._engine, worlds)):
+            positions[index] = data.xpos[self._bodies]
+            orientations[index] = data.xquat[self._bodies]
+        return positions, orientations
+
+    def _merge(self, model: mujoco.MjModel, geoms: Sequence[int]) -> list[Shape]:
+        """Return one shape for the geoms of a body that have one colour and are all curved or all flat."""
+        groups: dict[tuple, list[trimesh.Trimesh]] = {}
+        for geom in geoms:
+            body = int(model.geom_bodyid[geom])
+            key = (body, geom_color(model, geom), _Geom(int(model.geom_type[geom])) in _CURVED)
+            groups.setdefault(key, []).append(_mesh(model, geom))
+        shapes = []
+        for (body, color, smooth), meshes in groups.items():
+            firsts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
+            shapes.append(
+                Shape(
+                    body=self._bodies.index(body) if body else None,
+                    vertices=np.concatenate([mesh.vertices for mesh in meshes]).astype(np.float32),
+                    faces=np.concatenate([mesh.faces + n for mesh, n in zip(meshes, firsts, strict=False)]).astype(
+                        np.uint32
+                    ),
+                    color=color,
+                    smooth=smooth,
+                )
+            )
+        return shapes
+
+
+def _is_visible(model: mujoco.MjModel, geom: int) -> bool:
+    is_plane = model.geom_type[geom] == int(_Geom.mjGEOM_PLANE)
+    return not is_plane and model.geom_group[geom] < HIDDEN_GROUP and geom_color(model, geom)[3] > 0
+
+
+def _first_mover(model: mujoco.MjModel, bodies: Sequence[int]) -> set[int]:
+    """Return the first of the bodies that has a joint or is moved by hand, with all that hangs on it."""
+    for root in bodies:
+        if model.body_dofnum[root] or model.body_mocapid[root] >= 0:
+            tree = {root}
+            for body in range(root + 1, model.nbody):  # children come after their parents
+                if int(model.body_parentid[body]) in tree:
+                    tree.add(body)
+            return tree
+    return set()
+
+
+def _mesh(model: mujoco.MjModel, geom: int) -> trimesh.Trimesh:
+    """Return a geom as triangles, in the frame of its body."""
+    size = model.geom_size[geom]
+    creation = trimesh.creation
+    match _Geom(int(model.geom_type[geom])):
+        case _Geom.mjGEOM_SPHERE:
+            mesh = creation.icosphere(subdivisions=2, radius=size[0])
+        case _Geom.mjGEOM_ELLIPSOID:
+            mesh = creation.icosphere(subdivisions=2)
+            mesh.apply_scale(size)
+        case _Geom.mjGEOM_CAPSULE:
+            mesh = creation.capsule(height=2 * size[1], radius=size[0], count=(12, 12))
+        case _Geom.mjGEOM_CYLINDER:
+            mesh = creation.cylinder(radius=size[0], height=2 * size[1], sections=24)
+        case _Geom.mjGEOM_BOX:
+            mesh = creation.box(extents=2 * size)
+        case _Geom.mjGEOM_HFIELD:
+            mesh = _height_field(model, int(model.geom_dataid[geom]))
+        case _:  # meshes, and signed distance fields, which are made from meshes
+            number = int(model.geom_dataid[geom])
+            first, count = model.mesh_vertadr[number], model.mesh_vertnum[number]
+            first_face, face_count = model.mesh_faceadr[number], model.mesh_facenum[number]
+            mesh = trimesh.Trimesh(
+                model.mesh_vert[first : first + count],
+                model.mesh_face[first_face : first_face + face_count],
+                process=False,
+            )
+    pose = np.eye(4)
+    rotation = np.empty(9)
+    mujoco.mju_quat2Mat(rotation, model.geom_quat[geom])
+    pose[:3, :3] = rotation.reshape(3, 3)
+    pose[:3, 3] = model.geom_pos[geom]
+    mesh.apply_transform(pose)
+    return mesh
+
+
+def _height_field(model: mujoco.MjModel, number: int) -> trimesh.Trimesh:
+    rows, columns = int(model.hfield_nrow[number]), int(model.hfield_ncol[number])
+    first = int(model.hfield_adr[number])
+    half_x, half_y, height, _ = model.hfield_size[number]
+    # MuJoCo's rows run along y.
+    heights = model.hfield_data[first : first + rows * columns].reshape(rows, columns).T.astype(np.float64) * height
+    spacing = 2 * half_x / (columns - 1), 2 * half_y / (rows - 1)
+    vertices, faces = height_field_mesh(heights, spacing)
+    return trimesh.Trimesh(vertices - (half_x, half_y, 0.0), faces, process=False)

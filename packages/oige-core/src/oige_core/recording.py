@@ -1,0 +1,132 @@
+"""Films an environment: clips at regular steps, written as playable files, with or without a screen."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from oige_core.drawing import Camera, Film
+from oige_core.envs.vec_env import VecEnv
+from oige_core.errors import ConfigError
+from oige_core.math import grid_positions
+
+__all__ = ["Recorder", "VideoFile"]
+
+MAX_WORLDS = 16
+
+
+class VideoFile:
+    """An mp4 file with H.264 video, which browsers and players know.
+
+    It gets its name when it is closed; one that is not, because the program was killed, never looks like a video.
+
+    Args:
+        path: of the file.
+        size: width and height in pixels, even numbers.
+        fps: frames per second.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: int) -> None:
+        self.path = path
+        self._part = path.with_suffix(".part")
+        self._container = av.open(self._part, "w", format="mp4")
+        self._stream = self._container.add_stream("libx264", rate=Fraction(fps))
+        self._stream.width, self._stream.height = size
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.options = {"crf": "20", "preset": "veryfast"}
+
+    def add(self, picture: np.ndarray) -> None:
+        """Append a frame ``(height, width, 3)`` uint8."""
+        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        self._part.rename(self.path)
+
+
+class Recorder:
+    """Films an environment through its ``step_hooks``; between clips, a step costs one comparison.
+
+    A clip begins at every ``interval``-th step from the first one on and has one frame for each step. Files are called
+    ``rl-video-step-<number of its first step>.mp4``, as the original's, and none is overwritten. The ray tracer of the
+    engine makes the pictures, so that neither a screen nor a GL library is needed.
+
+    Args:
+        env: the environment.
+        folder: where the files go; it is made.
+        interval: control steps between the beginnings of two clips.
+        length: control steps of a clip.
+        fps: frames per second of the files.
+
+    Attributes:
+        files: the clips finished so far.
+
+    Raises:
+        ConfigError: the folder cannot be made.
+    """
+
+    def __init__(self, env: VecEnv, folder: Path, *, interval: int, length: int, fps: int) -> None:
+        self._env = env
+        self._folder = folder
+        self._interval, self._length, self._fps = interval, length, fps
+        self._step = self._frames = 0
+        self._film: Film | None = None
+        self._file: VideoFile | None = None
+        self.files: list[Path] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"recording_dir={folder}: cannot be made: {error.strerror}.") from error
+        env.step_hooks.append(self._after_step)
+
+    def close(self) -> None:
+        """Finish the clip that is being recorded, and stop."""
+        if self._after_step in self._env.step_hooks:
+            self._env.step_hooks.remove(self._after_step)
+        self._finish()
+
+    def _after_step(self) -> None:
+        if self._file is None and self._step % self._interval == 0:
+            self._begin()
+        self._step += 1
+        if self._file is not None:
+            assert self._film is not None
+            self._file.add(self._film.shoot())
+            self._frames += 1
+            if self._frames == self._length:
+                self._finish()
+
+    def _begin(self) -> None:
+        task = self._env.task
+        viewport = task.config.task.viewport
+        size = (viewport.viewport_camera_width, viewport.viewport_camera_height)
+        if self._film is None:
+            position, target = viewport.camera_position, viewport.camera_target
+            camera = Camera(size, position=None if position is None else _point(position), target=_point(target))
+            worlds = min(self._env.num_envs, MAX_WORLDS)
+            self._film = task.engine.to_film(camera, grid_positions(worlds, task.cfg.envSpacing).numpy())
+        self._frames = 0
+        self._file = VideoFile(_unused(self._folder / f"rl-video-step-{self._step}.mp4"), size, self._fps)
+
+    def _finish(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self.files.append(self._file.path)
+            self._file = None
+
+
+def _point(values: list[float]) -> tuple[float, float, float]:
+    x, y, z = values
+    return x, y, z
+
+
+def _unused(path: Path) -> Path:
+    """Return the path, or one with a number, that no file has."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_stem(f"{path.stem}-{number}")
+    return candidate

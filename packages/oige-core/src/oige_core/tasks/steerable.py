@@ -1,0 +1,28 @@
+"""Tasks whose robots can be driven by hand."""
+
+from typing import Protocol, runtime_checkable
+
+import torch
+
+__all__ = ["Steerable"]
+
+
+@runtime_checkable
+class Steerable(Protocol):
+    """What a task on torch tensors offers beyond :class:`~oige_core.tasks.RLTask` so that ``oige-demo`` can drive it.
+
+    Attributes:
+        commands: ``(N, 3)``: velocity along x and y of the robot (m/s), yaw rate (rad/s); written to drive a robot.
+        steered: ``(N,)`` bool; robots whose commands stay as they were written.
+        endless: ``(N,)`` bool; worlds whose episodes do not end; None: no such.
+        progress_buf: ``(N,)`` control steps since the last reset.
+    """
+
+    commands: torch.Tensor
+    steered: torch.Tensor
+    endless: torch.Tensor | None
+    progress_buf: torch.Tensor
+
+    def draw_commands(self, env_ids: torch.Tensor) -> None:
+        """Give robots ``(n,)`` new random commands."""
+        ...

@@ -1,0 +1,84 @@
+"""Holds a simulation back for those who look on: paused, step by step, or at a multiple of real time."""
+
+import threading
+import time
+
+__all__ = ["SPEEDS", "Pace"]
+
+SPEEDS: dict[str, float | None] = {
+    "as fast as possible": None,
+    "4 ×": 4.0,
+    "2 ×": 2.0,
+    "real time": 1.0,
+    "½ ×": 0.5,
+    "¼ ×": 0.25,
+    "⅒ ×": 0.1,
+}
+"""Speeds by what the page calls them: simulated seconds per second, or None for no limit."""
+
+
+class Pace:
+    """The simulation calls :meth:`wait` after each step; everybody else calls the other methods, from any thread.
+
+    Args:
+        step_time: simulated time of a step, in seconds.
+        speed: simulated seconds per second at most; None: no limit.
+
+    Attributes:
+        paused: whether the simulation stands still.
+        speed: simulated seconds per second at most; None: no limit.
+    """
+
+    def __init__(self, step_time: float, speed: float | None = None) -> None:
+        self.step_time = step_time
+        self.speed = speed
+        self.paused = False
+        self._steps = 0  # that may be taken although it is paused
+        self._changed = threading.Condition()
+        self._due = 0.0
+
+    def pause(self) -> None:
+        """Stand still after the step that is being taken."""
+        with self._changed:
+            self.paused = True
+
+    def resume(self) -> None:
+        """Go on."""
+        with self._changed:
+            self.paused = False
+            self._steps = 0
+            self._changed.notify_all()
+
+    def step(self) -> None:
+        """Take a single step; this pauses a simulation that runs."""
+        with self._changed:
+            self._steps += int(self.paused)
+            self.paused = True
+            self._changed.notify_all()
+
+    def set_speed(self, speed: float | None) -> None:
+        """Set the speed, simulated seconds per second at most; None: no limit."""
+        with self._changed:
+            self.speed = speed
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Return when the next step is due."""
+        with self._changed:
+            while True:
+                if self.paused:
+                    if self._steps:
+                        self._steps -= 1
+                        return
+                    remaining = 1.0  # returns now and then, so that Ctrl-C is noticed on every system
+                elif self.speed is None:
+                    return
+                else:
+                    now = time.monotonic()
+                    # Time that was lost is not made up for.
+                    due = max(self._due, now - self.step_time / self.speed) + self.step_time / self.speed
+                    if due <= now:
+                        self._due = due
+                        return
+                    remaining = due - now
+                self._changed.wait(remaining)

@@ -1,0 +1,71 @@
+"""The parts of the reward as plots over time."""
+
+from collections import deque
+
+import numpy as np
+import torch
+import viser
+from viser import uplot
+
+__all__ = ["RewardPlots"]
+
+LENGTH = 300  # points
+HEIGHT = 110  # pixels
+COLOR = "#2563eb"
+
+
+class RewardPlots:
+    """One plot for each part of the reward, and one for their sum, in a folder of the page.
+
+    Args:
+        server: the server of the page.
+    """
+
+    def __init__(self, server: viser.ViserServer) -> None:
+        self._gui = server.gui
+        self._folder = server.gui.add_folder("Reward of a step, mean of all worlds")
+        self._points: deque[list[float]] = deque(maxlen=LENGTH)
+        self._plots: list[viser.GuiUplotHandle] = []
+        self._world: int | None = None
+
+    def add(self, time: float, terms: dict[str, torch.Tensor], world: int | None) -> None:
+        """Add a point to each plot; on a GPU this waits for it.
+
+        Args:
+            time: simulated time in seconds, the horizontal axis.
+            terms: parts of the reward ``(N,)`` by name; none before the first step.
+            world: the world to show; None: the mean of all.
+        """
+        if not terms:
+            return
+        if not self._plots:
+            self._make(list(terms))
+        if world != self._world:
+            self._world = world
+            self._points.clear()
+            self._folder.label = f"Reward of a step, {'mean of all worlds' if world is None else f'world {world}'}"
+        values = torch.stack(list(terms.values()))
+        chosen = (values.mean(dim=1) if world is None else values[:, world]).tolist()
+        self._points.append([time, sum(chosen), *chosen])
+
+    def show(self) -> None:
+        """Bring the page up to date."""
+        if not self._points:
+            return
+        time, *curves = np.array(self._points).T
+        for plot, curve in zip(self._plots, curves, strict=True):
+            plot.data = (time, curve)
+
+    def _make(self, names: list[str]) -> None:
+        with self._folder:
+            for name in ("total", *names):
+                self._plots.append(
+                    self._gui.add_uplot(
+                        (np.zeros(0), np.zeros(0)),
+                        (uplot.Series(label="s"), uplot.Series(label=name, stroke=COLOR, width=1)),
+                        title=name,
+                        scales={"x": uplot.Scale(time=False)},
+                        legend=uplot.Legend(show=False),
+                        height=HEIGHT,
+                    )
+                )

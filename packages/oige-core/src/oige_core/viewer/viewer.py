@@ -1,0 +1,202 @@
+"""The page: worlds on a grid, controls, and the parts of the reward as plots."""
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import viser
+
+from oige_core.envs.vec_env import VecEnv
+from oige_core.errors import ConfigError
+from oige_core.math import grid_positions
+from oige_core.viewer.pace import SPEEDS, Pace
+from oige_core.viewer.plots import RewardPlots
+from oige_core.viewer.stage import Stage
+
+__all__ = ["MAX_WORLDS", "Viewer"]
+
+MAX_WORLDS = 64
+FIRST_PORT, LAST_PORT = 8080, 8179
+FRAME_TIME = 1.0 / 30.0  # s
+STATUS_TIME = 0.5  # s; between two updates of figures and plots
+
+
+class Viewer:
+    """Serves a page on which the worlds of an environment are seen.
+
+    It looks on through the environment's ``step_hooks``. While no page is open, a step costs one check and nothing
+    holds it back; when the last page is closed, what was paused goes on.
+
+    Args:
+        env: the environment.
+        host: address to listen on; ``127.0.0.1`` is reached from this machine alone, ``0.0.0.0`` from everywhere.
+        port: port to listen on; None: the first free one from 8080 on.
+        speed: simulated seconds per second at most, at first; None: no limit.
+        max_worlds: no more worlds than this are drawn.
+
+    Attributes:
+        pace: pauses, steps and sets the speed.
+        stage: what is drawn.
+        server: the server of the page, for further controls.
+        url: address of the page.
+        watched: whether a page is open.
+        frame_hooks: functions called after the worlds were drawn, by the thread that steps.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        env: VecEnv,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        speed: float | None = None,
+        max_worlds: int = MAX_WORLDS,
+    ) -> None:
+        self._env = env
+        task = env.task
+        shown = min(env.num_envs, max_worlds)
+        self.server = _serve(host, port, f"OIGE · {task.name}")
+        self.url = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{self.server.get_port()}"
+        self.pace = Pace(task.control_dt, speed)
+        self.stage = Stage(self.server, task.engine.to_drawing(), grid_positions(shown, task.cfg.envSpacing).numpy())
+        self.stage.on_click = self.follow
+        self._build_controls(shown)
+        self._plots = RewardPlots(self.server)
+        self.watched = False
+        self.frame_hooks: list[Callable[[], None]] = []
+        self._newcomers: list[viser.ClientHandle] = []
+        self._lock = threading.Lock()
+        self._steps = 0
+        self._next_frame = self._next_status = 0.0
+        self._last_status: tuple[float, int] | None = None
+        self.server.on_client_connect(self._welcome)
+        self.server.on_client_disconnect(lambda _: self._count_clients())
+        env.step_hooks.append(self._after_step)
+
+    def follow(self, world: int | None) -> None:
+        """Keep a world's robot in the middle of the picture, or, with None, leave the picture where it is."""
+        if world is not None:
+            self._world.value = world
+        self._following.value = world is not None
+        self.stage.follow(world)
+
+    def close(self) -> None:
+        """Close the page; what was paused goes on."""
+        if self._after_step in self._env.step_hooks:
+            self._env.step_hooks.remove(self._after_step)
+        self.pace.resume()
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.server.stop()
+
+    # The page
+
+    def _build_controls(self, shown: int) -> None:
+        gui, n = self.server.gui, self._env.num_envs
+        self._title = f"**{self._env.task.name}** · " + (
+            f"the first {shown} of {n} worlds" if shown < n else f"{n} worlds"
+        )
+        self._status = gui.add_markdown(self._title)
+        self._pause = gui.add_button("Pause")
+        self._single = gui.add_button("Single step")
+        names = {speed: name for name, speed in SPEEDS.items()}
+        self._speed = gui.add_dropdown("Speed", tuple(SPEEDS), initial_value=names[self.pace.speed])
+        self._following = gui.add_checkbox("Follow", initial_value=False, hint="Or click on a robot")
+        self._world = gui.add_number("World", 0, min=0, max=shown - 1, step=1)
+        self._pause.on_click(lambda _: self._toggle_pause())
+        self._single.on_click(lambda _: self._take_single_step())
+        self._speed.on_update(lambda _: self.pace.set_speed(SPEEDS[self._speed.value]))
+        self._following.on_update(lambda _: self._apply_following())
+        self._world.on_update(lambda _: self._apply_following())
+
+    def _toggle_pause(self) -> None:
+        if self.pace.paused:
+            self.pace.resume()
+        else:
+            self.pace.pause()
+        self._label_pause()
+
+    def _take_single_step(self) -> None:
+        self.pace.step()
+        self._label_pause()
+
+    def _label_pause(self) -> None:
+        self._pause.label = "Go on" if self.pace.paused else "Pause"
+
+    def _apply_following(self) -> None:
+        self.stage.follow(int(self._world.value) if self._following.value else None)
+
+    def _welcome(self, client: viser.ClientHandle) -> None:
+        with self._lock:
+            self._newcomers.append(client)
+        self._count_clients()
+
+    def _count_clients(self) -> None:
+        self.watched = bool(self.server.get_clients())
+        if not self.watched:
+            self.pace.resume()
+            self._label_pause()
+
+    # The simulation
+
+    def _after_step(self) -> None:
+        self._steps += 1
+        if not self.watched:
+            return
+        now = time.monotonic()
+        if now >= self._next_frame or self.pace.paused:  # what stands still shows its last step
+            self._next_frame = now + FRAME_TIME
+            self.stage.update()
+            with self._lock:
+                newcomers, self._newcomers = self._newcomers, []
+            for client in newcomers:
+                self.stage.aim(client)
+            for hook in self.frame_hooks:
+                hook()
+            task = self._env.task
+            self._plots.add(self._steps * task.control_dt, task.reward_terms_by_name(), self.stage.followed)
+            if now >= self._next_status or self.pace.paused:
+                self._next_status = now + STATUS_TIME
+                self._show_status(now)
+        self.pace.wait()
+
+    def _show_status(self, now: float) -> None:
+        rate = ""
+        if self._last_status is not None and not self.pace.paused:
+            then, steps = self._last_status
+            rate = f" · {(self._steps - steps) / (now - then):,.0f} steps/s"
+        self._last_status = now, self._steps
+        self._status.content = f"{self._title}  \nstep {self._steps:,}{rate}"
+        self._plots.show()
+
+
+def _serve(host: str, port: int | None, label: str) -> viser.ViserServer:
+    """Start a server that keeps quiet: its own message does not fit between the lines of a program."""
+    port = _free_port(host, port)
+    with contextlib.redirect_stdout(io.StringIO()):
+        server = viser.ViserServer(host=host, port=port, label=label, verbose=False)
+    # The share button would send the page through somebody else's server.
+    server.gui.configure_theme(show_logo=False, show_share_button=False)
+    return server
+
+
+def _free_port(host: str, port: int | None) -> int:
+    """Return ``port``, or a free one; raise ConfigError where it cannot be listened on."""
+    candidates = range(FIRST_PORT, LAST_PORT + 1) if port is None else (port,)
+    reason = ""
+    for candidate in candidates:
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, candidate))
+        except OSError as error:
+            reason = error.strerror or str(error)
+        else:
+            return candidate
+    ports = f"{FIRST_PORT} to {LAST_PORT}" if port is None else str(port)
+    raise ConfigError(f"page of the viewer: cannot listen on {host}, port {ports}: {reason}; choose another one.")

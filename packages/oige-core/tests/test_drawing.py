@@ -1,0 +1,150 @@
+"""What is drawn: meshes of shapes and height fields, and poses that are those of the simulation."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from oige_core import make_vec
+from oige_core.drawing import height_field_mesh, robot_radius
+from oige_core.scene import ArticulationAsset, Scene
+
+TURNED = (math.cos(0.4), 0.0, 0.0, math.sin(0.4))  # by 0.8 rad about z
+
+# A wedge whose centre of mass and principal axes are not those of its vertices; MuJoCo moves and turns it.
+WEDGE = np.array([[0, 0, 0], [0.4, 0, 0], [0, 0.2, 0], [0, 0, 0.1], [0.4, 0, 0.1], [0, 0.2, 0.1]])
+ROBOT = f"""
+<mujoco>
+  <asset><mesh name="wedge" vertex="{" ".join(map(str, WEDGE.ravel()))}"/></asset>
+  <worldbody>
+    <body name="base">
+      <geom type="box" size="0.1 0.1 0.1" rgba="1 0 0 1"/>
+      <body name="arm" pos="0 0 0.3">
+        <joint name="hinge" axis="0 1 0"/>
+        <geom type="capsule" fromto="0 0 0 0 0 0.5" size="0.05" rgba="0 1 0 1"/>
+        <geom type="sphere" size="0.9" group="3"/>
+        <geom type="mesh" mesh="wedge" pos="0 0 0.5" rgba="0 0 1 0.5"/>
+      </body>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+
+
+def bumpy(rows: int, columns: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(0.0, 1.0, (rows, columns))
+
+
+def heights_of(vertices: np.ndarray, faces: np.ndarray, x: float, y: float) -> list[float]:
+    """Heights of all triangles above a point of the horizontal plane."""
+    corners = vertices[faces].astype(np.float64)
+    origin, first, second = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+    u = ((x - origin[:, 0]) * second[:, 1] - (y - origin[:, 1]) * second[:, 0]) / area
+    v = (first[:, 0] * (y - origin[:, 1]) - first[:, 1] * (x - origin[:, 0])) / area
+    inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1 + 1e-6)
+    return list((origin[:, 2] + u * first[:, 2] + v * second[:, 2])[inside])
+
+
+@pytest.mark.parametrize(
+    ("heights", "triangles"),
+    [
+        (np.full((65, 65), 0.3), 2),  # one square of 64 x 64 cells
+        (np.add.outer(0.1 * np.arange(65), 0.2 * np.arange(65)), 2),  # a slope is as flat
+        (np.where(np.arange(65) < 32, 0.0, 0.5)[:, None].repeat(65, 1), None),  # a step
+        (np.outer(np.arange(9.0), np.arange(9.0)), 2 * 8 * 8),  # a saddle is flat nowhere
+        (bumpy(20, 33), 2 * 19 * 32),
+    ],
+)
+def test_height_field_passes_through_its_samples(heights: np.ndarray, triangles: int | None) -> None:
+    vertices, faces = height_field_mesh(heights, (0.1, 0.2))
+    rows, columns = heights.shape
+    corners = vertices[faces].astype(np.float64)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    assert (normals[:, 2] > 0).all()  # seen from above
+    # Seen from above, triangles cover the whole field once.
+    assert 0.5 * normals[:, 2].sum() == pytest.approx(0.1 * (rows - 1) * 0.2 * (columns - 1))
+    for i in range(0, rows, 3):
+        for j in range(0, columns, 3):
+            found = heights_of(vertices, faces, 0.1 * i, 0.2 * j)
+            assert found
+            assert found == pytest.approx([heights[i, j]] * len(found), abs=1.1e-3)
+    if triangles is None:
+        assert len(faces) < 0.1 * 2 * 64 * 64
+    else:
+        assert len(faces) == triangles
+
+
+def test_shapes_are_the_visible_ones(build: Callable) -> None:
+    def scene(scene: Scene) -> dict:
+        scene.add_ground_plane(height=-0.2)
+        scene.add_articulation("robot", ArticulationAsset(mjcf=ROBOT, usd="/none.usd"))
+        return {}
+
+    drawing = build(scene).engine.to_drawing()
+    assert drawing.ground == pytest.approx(-0.2)
+    assert drawing.num_bodies == 2
+    assert drawing.robot == [1]  # the base is fixed; the arm is the first thing that moves
+    box, capsule, wedge = sorted(drawing.shapes, key=lambda shape: shape.color, reverse=True)
+    assert (box.color, capsule.color, wedge.color) == ((1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 0.5))
+    assert (box.body, capsule.body, wedge.body) == (0, 1, 1)
+    assert (box.smooth, capsule.smooth, wedge.smooth) == (False, True, False)
+    np.testing.assert_allclose(np.abs(box.vertices), 0.1, rtol=1e-6)
+    np.testing.assert_allclose(capsule.vertices.max(axis=0), [0.05, 0.05, 0.55], atol=1e-3)
+    np.testing.assert_allclose(capsule.vertices.min(axis=0), [-0.05, -0.05, -0.05], atol=1e-3)
+    # The vertices are where the file has them, whatever the compiler made of them. The hidden sphere is not there.
+    expected = WEDGE + np.array([0.0, 0.0, 0.5])
+    distances = np.linalg.norm(wedge.vertices[:, None] - expected, axis=2)
+    assert distances.min(axis=1).max() < 1e-6
+    assert distances.min(axis=0).max() < 1e-6
+    positions, _ = drawing.poses([0])
+    assert robot_radius(drawing, positions[0]) == pytest.approx(np.linalg.norm(expected, axis=1).max())
+
+
+def test_poses_are_those_of_the_simulation(build: Callable, executor: str) -> None:
+    asset = ArticulationAsset(mjcf=ROBOT, usd="/none.usd")
+
+    def scene(scene: Scene) -> dict:
+        return {
+            "robot": scene.add_articulation("robot", asset, position=(1.0, 0.0, 0.0)),
+            "ball": scene.add_sphere("ball", radius=0.3),
+            "goal": scene.add_box("goal", size=(0.2, 0.2, 0.2), kinematic=True, collision=False),
+        }
+
+    world = build(scene, num_envs=3, executor=executor)
+    drawing = world.engine.to_drawing()
+    world.robot.set_joint_positions(world.tensor([[0.0], [0.7], [-0.7]]))
+    world.robot.set_world_poses(world.tensor([[2.0, 3.0, 4.0]]), world.tensor([TURNED]), indices=[2])
+    world.ball.set_world_poses(world.tensor([[0.0, 0.0, 5.0]]), world.tensor([TURNED]), indices=[1])
+    world.goal.set_world_poses(world.tensor([[0.0, 6.0, 0.0]]), world.tensor([TURNED]), indices=[0])
+    positions, orientations = drawing.poses([2, 1, 0])
+    names = ["base", "arm", "ball", "goal"]
+    at = {name: index for index, name in enumerate(names)}
+    assert drawing.num_bodies == len(names)
+    close = {"atol": 1e-6}
+    np.testing.assert_allclose(positions[0, at["base"]], [2, 3, 4], **close)
+    np.testing.assert_allclose(positions[0, at["arm"]], [2, 3, 4.3], **close)
+    np.testing.assert_allclose(orientations[0, at["base"]], TURNED, **close)
+    np.testing.assert_allclose(positions[1, at["base"]], [1, 0, 0], **close)
+    np.testing.assert_allclose(orientations[1, at["arm"]], [math.cos(0.35), 0, math.sin(0.35), 0], **close)
+    np.testing.assert_allclose(positions[1, at["ball"]], [0, 0, 5], **close)
+    np.testing.assert_allclose(orientations[1, at["ball"]], TURNED, **close)
+    np.testing.assert_allclose(positions[2, at["goal"]], [0, 6, 0], **close)
+    np.testing.assert_allclose(orientations[2, at["goal"]], TURNED, **close)
+
+
+def test_looking_on_changes_nothing() -> None:
+    states = []
+    for watched in (False, True):
+        env = make_vec("Ant", 4, num_threads=1)
+        env.reset(seed=0)
+        drawing = env.task.engine.to_drawing()
+        actions = torch.rand(30, 4, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        for action in actions:
+            observations = env.step(action)[0]
+            if watched:
+                drawing.poses(range(4))
+        states.append(observations)
+        env.close()
+    assert torch.equal(*states)

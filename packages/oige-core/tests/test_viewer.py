@@ -1,0 +1,150 @@
+"""The viewer without a browser: what holds a simulation back, and what it costs when nobody looks."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from oige_core import VecEnv, make_vec
+from oige_core.errors import ConfigError
+from oige_core.viewer import Pace, Viewer
+from oige_core.viewer import pace as pace_module
+
+
+class Clock:
+    """Time that passes only while the pace waits."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(pace_module.time, "monotonic", lambda: self.now)
+
+    def attach(self, pace: Pace) -> None:
+        pace._changed.wait = self._pass  # type: ignore[method-assign]
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("speed", "seconds"), [(1.0, 2.0), (4.0, 0.5), (0.1, 20.0), (None, 0.0)])
+def test_speed_is_simulated_time_per_time(speed: float | None, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = Clock(monkeypatch), Pace(0.02, speed)
+    clock.attach(pace)
+    pace.wait()
+    start = clock.now
+    for _ in range(100):
+        pace.wait()
+    assert clock.now - start == pytest.approx(seconds)
+
+
+def test_lost_time_is_not_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = Clock(monkeypatch), Pace(0.02, 1.0)
+    clock.attach(pace)
+    pace.wait()
+    clock.now += 60.0  # the step took a minute
+    start = clock.now
+    for _ in range(11):
+        pace.wait()
+    assert clock.now - start == pytest.approx(0.2)
+
+
+def test_a_paused_simulation_takes_the_steps_it_is_told_to() -> None:
+    pace = Pace(0.02)
+    taken = threading.Semaphore(0)
+    pace.pause()
+
+    def simulate() -> None:
+        for _ in range(4):
+            pace.wait()
+            taken.release()
+
+    simulation = threading.Thread(target=simulate)
+    simulation.start()
+    assert not taken.acquire(timeout=0.1)
+    for _ in range(2):
+        pace.step()
+        assert taken.acquire(timeout=30)
+        assert not taken.acquire(timeout=0.1)
+    pace.resume()
+    simulation.join(timeout=30)
+    assert not simulation.is_alive()
+    assert not pace.paused
+    pace.step()  # of one that runs
+    assert pace.paused
+
+
+@pytest.fixture
+def env() -> Iterator[VecEnv]:
+    env = make_vec("Cartpole", 3, num_threads=1)
+    env.reset(seed=0)
+    yield env
+    env.close()
+
+
+def test_nothing_is_drawn_and_nothing_waits_while_nobody_looks(env: VecEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    viewer = Viewer(env)
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("somebody looks on")
+
+    monkeypatch.setattr(viewer.stage, "update", fail)
+    monkeypatch.setattr(viewer.pace, "wait", fail)
+    env.step(torch.zeros(3, 1))
+    viewer.watched = True
+    with pytest.raises(AssertionError, match="somebody looks on"):
+        env.step(torch.zeros(3, 1))
+    viewer.close()
+    assert not env.step_hooks
+    env.step(torch.zeros(3, 1))
+
+
+def test_the_address_is_this_machine_and_a_taken_port_is_refused(env: VecEnv) -> None:
+    viewer = Viewer(env)
+    port = viewer.server.get_port()
+    assert viewer.url == f"http://127.0.0.1:{port}"
+    other = Viewer(env)  # no port was asked for, so the next one will do
+    assert other.server.get_port() != port
+    with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1, port {port}: .*in use"):
+        Viewer(env, port=port)
+    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1"):
+        Viewer(env, host="192.0.2.1", port=port)
+    viewer.close()
+    other.close()
+
+
+def test_robots_are_where_the_grid_has_them(env: VecEnv) -> None:
+    viewer = Viewer(env)
+    carts = torch.tensor([[0.0], [0.5], [-1.0]])
+    positions = torch.cat((carts, torch.zeros(3, 1)), dim=1)
+    env.task.cartpoles.set_joint_positions(positions)  # type: ignore[attr-defined]
+    viewer.stage.update()
+    # Three worlds are three rows, 4 m apart, from +x to -x; carts run along y.
+    roots = torch.from_numpy(viewer.stage.roots)
+    torch.testing.assert_close(roots[:, :2], torch.tensor([[4.0, 0.0], [0.0, 0.5], [-4.0, -1.0]]))
+    # What follows a robot moves everything the other way, and not up or down.
+    viewer.follow(1)
+    assert viewer.stage.shift.tolist() == pytest.approx([0.0, -0.5, 0.0])
+    viewer.follow(None)
+    assert viewer.stage.shift.tolist() == [0.0, 0.0, 0.0]
+    viewer.close()
+
+
+def test_the_port_is_free_after_closing(env: VecEnv) -> None:
+    viewer = Viewer(env)
+    port = viewer.server.get_port()
+    viewer.close()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("warp", [False, True])
+def test_reward_terms_have_names(warp: bool) -> None:
+    env = make_vec("Cartpole", 3, num_threads=1, warp=warp)
+    env.reset(seed=0)
+    _, rewards, *_ = env.step(torch.zeros(3, 1))
+    terms = env.task.reward_terms_by_name()
+    assert {"upright", "cart_velocity", "pole_velocity"} <= set(terms)
+    torch.testing.assert_close(sum(terms.values()), rewards)
+    env.close()

@@ -1,0 +1,104 @@
+"""``oige-demo``: a trained policy whose robots are driven from a browser."""
+
+import sys
+import time
+
+from oige_train.cli.common import guarded, wants_help
+
+__all__ = ["main"]
+
+MAX_ROBOTS = 128
+ROBOTS = 64
+
+HELP = f"""usage: oige-demo task=AnymalTerrain checkpoint=<file> [num_envs=<n>] [key=value …]
+
+Serve a page on which robots follow random commands, and print its address. Click on one to drive it:
+
+  arrow keys     forward, back, left, right
+  Z, X           turn left, right
+  C              camera behind the robot, or free
+  Esc            let it go
+
+  num_envs=<n>                 robots; default {ROBOTS}, at most {MAX_ROBOTS}
+  checkpoint=<file>            the policy; pretrained: the one that came with the task, if any
+  enable_livestream=True       serve the page at livestream_host and livestream_port, instead of for this machine alone
+  max_steps=<n>                end after so many control steps; by default it runs until Ctrl-C"""
+
+
+def main() -> None:
+    """Run the program."""
+    if wants_help(sys.argv[1:]):
+        print(HELP)
+        return
+    guarded(demo)
+
+
+def demo(arguments: list[str]) -> int:
+    """Play the policy while a page is open.
+
+    Args:
+        arguments: command-line arguments.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ConfigError: an argument is wrong, or the task cannot be steered.
+    """
+    from oige_core.errors import ConfigError
+    from oige_core.registry import find_task, installed_tasks
+
+    from oige_train.cli.common import checked_run, take_number
+
+    max_steps = take_number(arguments, "max_steps", default=0)
+    name = next((word.partition("=")[2] for word in arguments if word.startswith("task=")), "")
+    steerable = [task.name for task in installed_tasks().values() if task.spec().demo is not None]
+    words = find_task(name).spec().demo if name else None
+    if words is None:
+        raise ConfigError(f"task={name}: cannot be steered by hand; choose {' or '.join(steerable) or 'another one'}.")
+    # What the user says comes last, and holds.
+    run = checked_run([f"num_envs={ROBOTS}", "test=True", *words, *arguments])
+    if run.config.task.env.numEnvs > MAX_ROBOTS:
+        raise ConfigError(f"num_envs={run.config.task.env.numEnvs}: expected at most {MAX_ROBOTS} robots.")
+    if run.config.warp:
+        raise ConfigError("warp=True: robots of Warp variants cannot be steered; leave warp out.")
+
+    from oige_core import make_env
+    from oige_core.tasks import Steerable
+
+    from oige_train.demo import Driver
+    from oige_train.learner.environment import RlGamesEnv
+    from oige_train.onlookers import open_viewer
+    from oige_train.play import load_policy
+    from oige_train.runner import prepare
+
+    prepare(run)
+    env = make_env(run.config)
+    try:
+        task = env.task
+        assert isinstance(task, Steerable)
+        adapter = RlGamesEnv(env, run.config.rl_device)
+        policy = load_policy(run, adapter)
+        viewer = open_viewer(run.config, env, speed=1.0, max_worlds=MAX_ROBOTS)
+        try:
+            driver = Driver(viewer, task)
+            observations = adapter.reset()["obs"]
+            steps = 0
+            while max_steps == 0 or steps < max_steps:
+                if not viewer.watched:
+                    time.sleep(0.1)
+                    continue
+                driver.before_step()
+                out, _, done, _ = adapter.step(policy.act(observations, deterministic=True))
+                observations = out["obs"]
+                policy.forget(done)
+                steps += 1
+        finally:
+            viewer.close()
+    finally:
+        env.close()
+    return 0
+
+
+if __name__ == "__main__":
+    main()

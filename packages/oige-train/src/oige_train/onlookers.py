@@ -1,0 +1,62 @@
+"""Who looks on while a program steps an environment: the viewer and the recorder, as the configuration says."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oige_core import VecEnv
+
+from oige_train.schema import TrainRunConfig
+
+if TYPE_CHECKING:
+    from oige_core.viewer import Viewer
+
+MAX_WORLDS = 64
+
+__all__ = ["looking_on", "open_viewer"]
+
+
+@contextlib.contextmanager
+def looking_on(
+    config: TrainRunConfig, env: VecEnv, folder: Path, *, speed: float | None = None
+) -> Iterator["Viewer | None"]:
+    """Serve the viewer's page and record videos, if the run asks for it, until the block ends.
+
+    Args:
+        config: the checked configuration.
+        env: the environment.
+        folder: folder of the run, for videos that go nowhere else.
+        speed: simulated seconds per second that the viewer begins with; None: no limit.
+
+    Raises:
+        ConfigError: the page's address is taken, or the folder of videos cannot be made.
+    """
+    with contextlib.ExitStack() as stack:
+        if config.enable_recording:
+            from oige_core.recording import Recorder
+
+            recorder = Recorder(
+                env,
+                Path(config.recording_dir) if config.recording_dir else folder / "videos",
+                interval=config.recording_interval,
+                length=config.recording_length,
+                fps=config.recording_fps,
+            )
+            stack.callback(recorder.close)
+        viewer = None
+        if config.enable_livestream or not config.headless:
+            viewer = open_viewer(config, env, speed=speed)
+            stack.callback(viewer.close)
+        yield viewer
+
+
+def open_viewer(config: TrainRunConfig, env: VecEnv, *, speed: float | None, max_worlds: int = MAX_WORLDS) -> "Viewer":
+    """Serve the viewer's page where the configuration says, and print its address; see the viewer."""
+    from oige_core.viewer import Viewer
+
+    host, port = (config.livestream_host, config.livestream_port) if config.enable_livestream else ("127.0.0.1", None)
+    viewer = Viewer(env, host=host, port=port, speed=speed, max_worlds=max_worlds)
+    print(f"viewer: {viewer.url}", file=sys.stderr, flush=True)
+    return viewer

@@ -1,0 +1,100 @@
+"""The words with which the programs are looked on: viewer, livestream and recordings."""
+
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from oige_core.viewer import Viewer
+
+TINY = ("num_envs=64", "seed=3", "sim_device=cpu", "task.env.episodeLength=50")
+SMALL = ("task.viewport.viewport_camera_width=64", "task.viewport.viewport_camera_height=48")
+RECORDING = ("enable_recording=True", "recording_interval=10", "recording_length=4", "recording_fps=20", *SMALL)
+
+
+def clips(folder: Path) -> dict[str, tuple[int, float]]:
+    """Frames and frames per second of the clips of a folder."""
+    found = {}
+    for file in folder.iterdir():
+        with av.open(file) as container:
+            stream = container.streams.video[0]
+            found[file.name] = sum(1 for _ in container.decode(stream)), float(stream.average_rate or 0)
+    return found
+
+
+def test_training_and_playing_are_recorded(program: Any) -> None:
+    trained = program(*TINY, *RECORDING, "max_iterations=2")  # of 16 steps each
+    assert trained.code == 0, trained.err
+    assert clips(Path("runs/Cartpole/videos")) == {
+        f"rl-video-step-{step}.mp4": (4, 20.0) for step in (0, 10, 20, 30)
+    } | {"rl-video-step-30.mp4": (2, 20.0)}
+    (policy,) = Path("runs/Cartpole/nn").glob("last*.pth")
+    games = "train.params.config.player.games_num=64"  # of 50 steps at most
+    played = program(*TINY, *RECORDING, f"checkpoint={policy}", "test=True", games, "recording_dir=played")
+    assert played.code == 0, played.err
+    found = clips(Path("played"))
+    assert found["rl-video-step-0.mp4"] == (4, 20.0)
+    assert set(found) <= {f"rl-video-step-{step}.mp4" for step in range(0, 51, 10)}
+
+
+def test_a_run_serves_its_page_and_tells_where(program: Any) -> None:
+    outcome = program(*TINY, "headless=False", "max_iterations=1")
+    assert outcome.code == 0, outcome.err
+    assert re.search(r"^viewer: http://127\.0\.0\.1:8\d\d\d$", outcome.err, re.MULTILINE)
+    assert not program(*TINY, "max_iterations=1").err.count("viewer:")
+
+
+def test_the_livestream_is_where_it_was_asked_for(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        outcome = program(*TINY, "enable_livestream=True", f"livestream_port={port}", "max_iterations=1")
+        assert outcome.code == 2
+        assert f"cannot listen on 127.0.0.1, port {port}" in outcome.err
+    asked: list[dict[str, Any]] = []
+    construct = Viewer.__init__
+    monkeypatch.setattr(
+        Viewer, "__init__", lambda self, env, **options: (asked.append(options), construct(self, env, **options))[1]
+    )
+    outcome = program(
+        *TINY, "enable_livestream=True", "livestream_host=0.0.0.0", f"livestream_port={port}", "max_iterations=1"
+    )
+    assert outcome.code == 0, outcome.err
+    assert (asked[0]["host"], asked[0]["port"]) == ("0.0.0.0", port)
+    assert f"viewer: http://localhost:{port}" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("livestream_port=0", "livestream_port=0: expected a number from 1 to 65535."),
+        ("recording_length=0", "recording_length=0: expected a number above 0."),
+        ("task.viewport.viewport_camera_width=15", "task.viewport.viewport_camera_width=15: expected an even number"),
+    ],
+)
+def test_impossible_words_are_refused(word: str, message: str, program: Any) -> None:
+    outcome = program(word)
+    assert outcome.code == 2
+    assert message in outcome.err
+
+
+def test_random_actions_are_recorded_and_measurements_are_not(tmp_path: Path) -> None:
+    words = ["task=Cartpole", "num_envs=2", "sim_device=cpu", *RECORDING]
+    random = [sys.executable, "-m", "oige_train.cli.random_policy", *words, "max_steps=12"]
+    subprocess.run(random, cwd=tmp_path, check=True, capture_output=True)
+    found = clips(tmp_path / "runs" / "Cartpole" / "videos")
+    assert found == {"rl-video-step-0.mp4": (4, 20.0), "rl-video-step-10.mp4": (2, 20.0)}
+    measured = subprocess.run(
+        [sys.executable, "-m", "oige_train.cli.benchmark", *words],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert measured.returncode == 2
+    assert measured.stderr.startswith("error: enable_recording=True: nobody looks on while time is measured")

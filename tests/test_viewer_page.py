@@ -1,0 +1,110 @@
+"""The viewer's page in a real browser: what is seen, and that its buttons do what they say."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from oige_core import VecEnv, make_vec
+from oige_core.viewer import Viewer
+
+LEFT = (slice(200, None), slice(0, 440))  # of a picture; the panel and viser's notices are elsewhere
+
+
+class Simulation:
+    """Worlds that are stepped by a thread of their own, and their page.
+
+    Args:
+        env: the worlds; poles swing to and fro.
+    """
+
+    def __init__(self, env: VecEnv) -> None:
+        self.env = env
+        self.viewer = Viewer(env, speed=1.0)
+        self.steps = 0
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Simulation":
+        self.env.reset(seed=0)
+        self._thread.start()
+        return self
+
+    def _run(self) -> None:
+        n = self.env.num_envs
+        while not self._stopped:
+            self.env.step(torch.full((n, 1), 1.0 if self.steps // 20 % 2 else -1.0))
+            self.steps += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped = True
+        self.viewer.pace.resume()
+        self._thread.join()
+        self.viewer.close()
+        self.env.close()
+
+
+@pytest.fixture
+def simulation() -> Iterator[Simulation]:
+    with Simulation(make_vec("Cartpole", 6, {"num_threads": 1})) as simulation:
+        yield simulation
+
+
+def test_the_page_shows_moving_worlds_and_obeys(simulation: Simulation, browser: Any, until: Any) -> None:
+    viewer = simulation.viewer
+    browser.open(viewer.url)
+    browser.wait_for_text("steps/s")
+    assert "Cartpole · 6 worlds" in browser.text()
+    for term in ("total", "upright", "cart_velocity", "pole_velocity"):  # of the reward
+        browser.wait_for_text(term)
+    assert browser.evaluate("document.querySelectorAll('.uplot canvas').length") >= 4
+
+    # A robot in the middle of the picture: its cart is blue, its pole is orange.
+    viewer.follow(5)
+    browser.wait_for_text("Reward of a step, world 5")
+    until(lambda: colored(browser.picture()[170:330, 320:460]), "no cart in the middle of the picture")
+
+    browser.press("Pause")
+    until(lambda: viewer.pace.paused, "the button does not pause")
+    steps = settled(simulation, until)
+    still = browser.picture()[LEFT]
+    browser.press("Single step")
+    until(lambda: simulation.steps == steps + 1, "the button does not step")
+    assert settled(simulation, until) == steps + 1
+
+    browser.wait_for_text("Go on")
+    browser.press("Go on")
+    until(lambda: simulation.steps > steps + 30, "the button does not go on")
+    until(lambda: changed(still, browser.picture()[LEFT]), "the picture stands still")
+
+    # A page that is closed holds nothing up, paused or not.
+    browser.press("Pause")
+    until(lambda: viewer.pace.paused, "the button does not pause")
+    browser.open("about:blank")
+    until(lambda: not viewer.watched, "nobody noticed that the page was closed")
+    steps = simulation.steps
+    until(lambda: simulation.steps > steps + 100, "the simulation waits for a page that is closed")
+
+
+def settled(simulation: Simulation, until: Any) -> int:
+    """Wait until the simulation stands still and return the number of its steps."""
+    seen = [-1, -2, -3]
+
+    def stands() -> bool:
+        seen.append(simulation.steps)
+        return len(set(seen[-4:])) == 1
+
+    until(stands, "the simulation goes on")
+    return seen[-1]
+
+
+def colored(picture: np.ndarray) -> bool:
+    """Whether something blue and something orange is seen."""
+    red, _, blue = (picture[..., channel].astype(int) for channel in range(3))
+    return bool((blue - red > 60).mean() > 0.005 and (red - blue > 60).mean() > 0.005)
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> bool:
+    return bool((np.abs(before.astype(int) - after).max(axis=2) > 40).mean() > 0.001)
