@@ -209,6 +209,8 @@ class _RayTracer:
         self._compiled = False
 
     def _make_slots(self, model: mujoco.MjModel, rest: mujoco.MjData, element: CameraElement, size: int) -> _Slots:
+        groups = model.geom_group.copy()
+        model.geom_group[_is_unseen(model, element)] = max(DRAWN_GROUPS) + 1
         context = self._mjw.create_render_context(
             model,
             nworld=size,
@@ -222,6 +224,7 @@ class _RayTracer:
             samples_per_pixel=element.samples_per_pixel,
         )
         context.zfar = element.far if element.far < float("inf") else 0.0  # 0: no end
+        model.geom_group[:] = groups
         return _Slots(size, self._mjw.put_data(model, rest, nworld=size, nconmax=1, njmax=1), context)
 
     def draw(self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor) -> None:
@@ -284,3 +287,8 @@ class _RayTracer:
 def _geom_labels(model: mujoco.MjModel) -> list[str]:
     """Return for each geom the name of the element or link that it belongs to."""
     return [model.body(body).name if body else model.geom(geom).name for geom, body in enumerate(model.geom_bodyid)]
+
+
+def _is_unseen(model: mujoco.MjModel, element: CameraElement) -> list[bool]:
+    """Return for each geom whether a camera leaves it out."""
+    return [not {label, label.partition("/")[0]}.isdisjoint(element.unseen) for label in _geom_labels(model)]
