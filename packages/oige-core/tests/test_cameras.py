@@ -231,20 +231,38 @@ def test_what_is_beyond_the_far_end_is_not_seen(build: Callable[..., Any]):
     assert torch.isinf(world.eye.get_depth()[0, 16, 30]).all()
 
 
+def test_what_is_unseen_is_not_drawn_and_hides_nothing(build: Callable[..., Any]):
+    def partly(scene: Scene) -> dict[str, Any]:
+        views = set_up(scene)
+        options = {"width": WIDTH, "height": HEIGHT, "horizontal_fov": FOV, "outputs": ["segmentation"]}
+        views["one"] = scene.add_camera("one", unseen=["ball", "turret"], **options)
+        views["other"] = scene.add_camera("other", unseen=["box", "turret/head"], **options)
+        return views
+
+    world = build(partly)
+    world.ball.set_world_poses(torch.tensor([[2.0, 0.0, 0.0]]))  # right before the box
+    for camera, middle in ((world.front, "ball"), (world.one, "box"), (world.other, "ball")):
+        shown = camera.get_segmentation()
+        assert shown[0, 16, 24] == camera.segmentation_ids[middle]
+    assert not (world.one.get_segmentation() == world.one.segmentation_ids["ball"]).any()
+    assert (world.engine.compiled.model.geom_group == [0, 0, 0, 0, 3]).all(), "the model is as it was"
+
+
 def test_mistakes_are_told(build: Callable[..., Any]):
     options: dict[str, Any] = {"width": 8, "height": 8, "horizontal_fov": 1.0}
 
     def attempt(**changed: Any) -> None:
-        build(lambda scene: {"eye": scene.add_camera("eye", **(options | changed))})
+        build(lambda scene: set_up(scene) | {"bad": scene.add_camera("bad", **(options | changed))})
 
     for changed, message in (
-        ({"width": 0}, "camera 'eye': 0 × 8 pixels"),
+        ({"width": 0}, "camera 'bad': 0 × 8 pixels"),
         ({"horizontal_fov": 90.0}, "horizontal_fov=90.0, expected an angle"),
         ({"far": 0.0}, "far=0.0"),
         ({"outputs": ["deep"]}, "unknown output 'deep'.*depth"),
         ({"outputs": []}, "outputs none"),
         ({"outputs": ["depth"], "samples_per_pixel": 2}, "samples_per_pixel=2"),
         ({"parent": "robot/head"}, "no body or link 'robot/head'"),
+        ({"unseen": ["boll"]}, r"no element or link 'boll' to leave out\. Did you mean ball"),
     ):
         with pytest.raises(OigeError, match=message):
             attempt(**changed)

@@ -94,6 +94,7 @@ class CameraElement:
     outputs: tuple[CameraOutput, ...]
     far: float
     samples_per_pixel: int
+    unseen: tuple[str, ...]
 
 
 Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | RigidElement | CameraElement
@@ -278,6 +279,7 @@ class Scene:
         outputs: Sequence[CameraOutput] = ("rgb",),
         far: float = math.inf,
         samples_per_pixel: int = 1,
+        unseen: Sequence[str] = (),
     ) -> CameraView:
         """Add a camera, which sees its own world only.
 
@@ -296,6 +298,8 @@ class Scene:
             far: what is further away along its axis is not seen, in metres.
             samples_per_pixel: rays along each axis of a pixel, whose colours are averaged; n of them cost n² times as
                 much and show what is thinner than a pixel. Depth and segmentation have one ray per pixel.
+            unseen: elements and links ``"<articulation>/<link>"`` that are left out. A robot that its own camera has
+                not in view, and does not look for, makes images several times as fast.
 
         Raises:
             OigeError: a size, an angle or a choice is out of range.
@@ -327,6 +331,7 @@ class Scene:
             outputs=tuple(outputs),
             far=far,
             samples_per_pixel=samples_per_pixel,
+            unseen=tuple(unseen),
         )
         self._add(element)
         return self.views.create_camera_view(element)

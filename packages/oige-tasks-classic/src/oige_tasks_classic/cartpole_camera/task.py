@@ -68,8 +68,9 @@ class CartpoleCameraTask(CartpoleTask):
             self.history[:, env_ids] = images[env_ids]
         self.restarted.clear()
         depth = len(self.history)
-        ages = range(depth - 1, -1, -self.camera_cfg.frameInterval)
-        self.obs_buf = torch.cat([self.history[(self.newest - age) % depth] for age in ages], dim=-1)
+        self.obs_buf = images.new_empty(self.num_envs, *self.spec.observation_shape)
+        for index, age in enumerate(range(depth - 1, -1, -self.camera_cfg.frameInterval)):
+            self.obs_buf[..., 3 * index : 3 * index + 3] = self.history[(self.newest - age) % depth]
         return self.obs_buf
 
     def state_dict(self) -> dict[str, Any]:

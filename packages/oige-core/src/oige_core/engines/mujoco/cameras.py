@@ -1,6 +1,5 @@
 """Cameras: MuJoCo Warp's ray tracer draws the worlds of either executor, on the simulation's device."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -209,6 +208,8 @@ class _RayTracer:
         self._compiled = False
 
     def _make_slots(self, model: mujoco.MjModel, rest: mujoco.MjData, element: CameraElement, size: int) -> _Slots:
+        groups = model.geom_group.copy()
+        model.geom_group[_is_unseen(model, element)] = max(DRAWN_GROUPS) + 1
         context = self._mjw.create_render_context(
             model,
             nworld=size,
@@ -222,6 +223,7 @@ class _RayTracer:
             samples_per_pixel=element.samples_per_pixel,
         )
         context.zfar = element.far if element.far < float("inf") else 0.0  # 0: no end
+        model.geom_group[:] = groups
         return _Slots(size, self._mjw.put_data(model, rest, nworld=size, nconmax=1, njmax=1), context)
 
     def draw(self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor) -> None:
@@ -255,7 +257,7 @@ class _RayTracer:
         self, slots: _Slots, rows: slice | torch.Tensor, positions: torch.Tensor, orientations: torch.Tensor
     ) -> None:
         """Draw worlds that fit into the slots; ``rows`` are theirs in :attr:`images`."""
-        n, data, context, tensor = len(positions), slots.data, slots.context, self._wp.to_torch
+        n, data, tensor = len(positions), slots.data, self._wp.to_torch
         for mounted, at, turned in (
             (self._geoms, data.geom_xpos, data.geom_xmat),
             (self._cameras, data.cam_xpos, data.cam_xmat),
@@ -264,15 +266,24 @@ class _RayTracer:
             tensor(at)[:n] = place
             tensor(turned)[:n] = quat_to_matrix(orientation)
         data.nworld = n  # the ray tracer draws so many
-        self._mjw.refit_bvh(self._model, data, context)
-        self._mjw.render(self._model, data, context)
-        read: dict[CameraOutput, Callable[[], torch.Tensor]] = {
-            "rgb": lambda: tensor(context.rgb_data)[:n].contiguous().view(torch.uint8).view(n, -1, 4)[..., :3].flip(-1),
-            "depth": lambda: tensor(context.depth_data)[:n].masked_fill(tensor(context.depth_data)[:n] == 0, torch.inf),
-            "segmentation": lambda: self._labels[tensor(context.seg_data)[:n, :, 0] + 1],
-        }
+        self._mjw.refit_bvh(self._model, data, slots.context)
+        self._mjw.render(self._model, data, slots.context)
         for output, images in self.images.items():
-            images[rows] = read[output]().view(n, *images.shape[1:])
+            images[rows] = self._read(output, slots, n).view(n, *images.shape[1:])
+
+    def _read(self, output: CameraOutput, slots: _Slots, n: int) -> torch.Tensor:
+        """Return an output of the worlds in the first ``n`` slots, pixels in one row."""
+        context, tensor = slots.context, self._wp.to_torch
+        if output == "rgb":
+            packed = tensor(context.rgb_data)[:n].contiguous().view(torch.uint8).view(n, -1, 4)  # blue, green, red, 255
+            rgb = packed.new_empty(n, packed.shape[1], 3)
+            for channel in range(3):  # faster than flipping them
+                rgb[..., channel] = packed[..., 2 - channel]
+            return rgb
+        if output == "depth":
+            depth = tensor(context.depth_data)[:n]
+            return depth.masked_fill(depth == 0, torch.inf)
+        return self._labels[tensor(context.seg_data)[:n, :, 0] + 1]
 
     def close(self) -> None:
         """Free threads and memory."""
@@ -284,3 +295,8 @@ class _RayTracer:
 def _geom_labels(model: mujoco.MjModel) -> list[str]:
     """Return for each geom the name of the element or link that it belongs to."""
     return [model.body(body).name if body else model.geom(geom).name for geom, body in enumerate(model.geom_bodyid)]
+
+
+def _is_unseen(model: mujoco.MjModel, element: CameraElement) -> list[bool]:
+    """Return for each geom whether a camera leaves it out."""
+    return [not {label, label.partition("/")[0]}.isdisjoint(element.unseen) for label in _geom_labels(model)]

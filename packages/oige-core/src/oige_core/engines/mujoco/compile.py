@@ -376,8 +376,14 @@ def _add_drive(spec: mujoco.MjSpec, joint: "mujoco.MjsJoint", drive: Drive) -> N
 
 def _add_camera(spec: mujoco.MjSpec, element: CameraElement) -> None:
     parent = spec.worldbody
+    bodies = {body.name: body for body in spec.bodies[1:]}
+    names = {*bodies, *(name.partition("/")[0] for name in bodies), *(geom.name for geom in parent.geoms)}
+    for name in element.unseen:
+        if name not in names:
+            raise OigeError(
+                f"camera '{element.name}': no element or link '{name}' to leave out. {nearest(name, names)}"
+            )
     if element.parent is not None:
-        bodies = {body.name: body for body in spec.bodies[1:]}
         if element.parent not in bodies:
             raise OigeError(
                 f"camera '{element.name}': no body or link '{element.parent}'. {nearest(element.parent, bodies)}"
