@@ -23,13 +23,15 @@ RED = Material(color=(0.85, 0.08, 0.08, 1.0))
 class HoverTask(RLTask[EnvConfigT]):
     """A task whose vehicles fly to a target.
 
-    A subclass sets the ranges and, in ``set_up_scene``, :attr:`vehicles`; it calls :meth:`add_target` there,
+    A subclass sets the ranges and bounds and, in ``set_up_scene``, :attr:`vehicles`; it calls :meth:`add_target` there,
     :meth:`move_targets` in ``pre_physics_step`` if targets move, and :meth:`read_vehicles` in ``get_observations``.
 
     Attributes:
         vehicles: the vehicles.
         start_range: where vehicles start.
         target_range: where targets lie.
+        max_distance: from the target, beyond which an episode ends, in m.
+        min_height: below which an episode ends, in m.
         targets: where they shall be ``(N, 3)``, in m.
         to_target: from the vehicles to the targets ``(N, 3)``, in m.
         distance: its length ``(N,)``.
@@ -42,6 +44,8 @@ class HoverTask(RLTask[EnvConfigT]):
     vehicles: ArticulationView
     start_range: Range3
     target_range: Range3
+    max_distance: float
+    min_height: float
 
     def add_target(self, scene: Scene, *, radius: float) -> None:
         """Add the ball that shows the target; it touches nothing."""
@@ -84,6 +88,10 @@ class HoverTask(RLTask[EnvConfigT]):
         """Return ``(N, 13)``: way to the target (/ 3 m), orientation, linear (/ 2 m/s), angular velocity (/ π)."""
         linear, angular = self.velocity[:, :3], self.velocity[:, 3:]
         return torch.cat((self.to_target / 3.0, self.orientation, linear / 2.0, angular / math.pi), dim=-1)
+
+    def is_done(self) -> None:
+        """End the episode far from the target or near the ground."""
+        self.terminated_buf = (self.distance > self.max_distance) | (self.height < self.min_height)
 
     def sample(self, bounds: torch.Tensor, n: int) -> torch.Tensor:
         """Return ``n`` uniform samples ``(n, 3)`` between bounds ``(3, 2)``."""

@@ -46,6 +46,9 @@ class CrazyflieTask(HoverTask[EnvConfig]):
     is the same in all worlds, that effort is rewarded, and that all episodes start from one point and have one target.
     """
 
+    max_distance = MAX_DISTANCE
+    min_height = MIN_HEIGHT
+
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane, the Crazyflie and its target."""
         self.as_original = self.cfg.compat == "oige"
@@ -102,8 +105,8 @@ class CrazyflieTask(HoverTask[EnvConfig]):
 
     def is_done(self) -> None:
         """End the episode far from the target, near the ground, high up or upside down."""
-        outside = (self.distance > MAX_DISTANCE) | (self.height < MIN_HEIGHT) | (self.height > MAX_HEIGHT)
-        self.terminated_buf = outside | (self.up[:, 2] < 0.0)
+        super().is_done()
+        self.terminated_buf |= (self.height > MAX_HEIGHT) | (self.up[:, 2] < 0.0)
 
 
 def reward_terms(

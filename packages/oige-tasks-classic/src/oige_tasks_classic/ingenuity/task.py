@@ -45,6 +45,8 @@ class IngenuityTask(HoverTask[EnvConfig]):
 
     start_range = START
     target_range = TARGETS
+    max_distance = MAX_DISTANCE
+    min_height = MIN_HEIGHT
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane, the helicopter and its target."""
@@ -88,10 +90,6 @@ class IngenuityTask(HoverTask[EnvConfig]):
         """Reward a helicopter at its target, there an upright one that does not spin."""
         terms = reward_terms(self.distance, self.up[:, 2], self.velocity[:, 5])
         self.rew_buf = self.sum_reward_terms(terms)
-
-    def is_done(self) -> None:
-        """End the episode far from the target or near the ground."""
-        self.terminated_buf = (self.distance > MAX_DISTANCE) | (self.height < MIN_HEIGHT)
 
 
 def rotor_forces(actions: torch.Tensor) -> torch.Tensor:

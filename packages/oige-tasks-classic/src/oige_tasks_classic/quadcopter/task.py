@@ -42,6 +42,8 @@ class QuadcopterTask(HoverTask[EnvConfig]):
 
     start_range = START
     target_range = TARGET
+    max_distance = MAX_DISTANCE
+    min_height = MIN_HEIGHT
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane, the quadcopter and its target."""
@@ -89,10 +91,6 @@ class QuadcopterTask(HoverTask[EnvConfig]):
         """Reward a quadcopter at its target, there an upright one that does not spin."""
         terms = reward_terms(self.distance, self.up[:, 2], self.velocity[:, 5])
         self.rew_buf = self.sum_reward_terms(terms).clamp(min=0.0)
-
-    def is_done(self) -> None:
-        """End the episode far from the target or near the ground."""
-        self.terminated_buf = (self.distance > MAX_DISTANCE) | (self.height < MIN_HEIGHT)
 
 
 def reward_terms(distance: torch.Tensor, up_z: torch.Tensor, spin: torch.Tensor) -> dict[str, torch.Tensor]:
