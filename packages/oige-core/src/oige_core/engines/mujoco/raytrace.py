@@ -115,6 +115,8 @@ class RayTracer:
     def _stage(self, model: mujoco.MjModel, fov: float, sun: tuple[float, float, float]) -> mujoco.MjModel:
         """Return a model of what is drawn, in that order, with a camera and lights."""
         spec = mujoco.MjSpec()
+        # Contacts of many robots at one place would not fit into memory.
+        spec.option.disableflags = mujoco.mjtDisableBit.mjDSBL_CONTACT
         spec.worldbody.add_camera(name="camera", fovy=fov)
         spec.worldbody.add_light(
             dir=sun,
