@@ -11,15 +11,25 @@ published can be looked at, with words of the configuration and the folder to wr
 """
 
 import argparse
+import re
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from oige_core.errors import ConfigError, OigeError
+from oige_core.registry import find_task, installed_tasks
+from oige_train.pretrained import content_hash, policy_files, read_card
+from PIL import ExifTags, Image
 from rendering import Renderer, View, play, run_on_cpu, save
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ANIMATIONS = REPOSITORY / "docs" / "images" / "gallery"
+PAGE = REPOSITORY / "docs" / "gallery.md"
+README = REPOSITORY / "README.md"
+OPENING = "Cartpole"  # whose animation opens the README
+COLUMNS = 3  # of the README's table
+TABLE = re.compile(r"(?<=<!-- made by tools/gallery.py -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +42,7 @@ class Shot:
         start: its first moment, in s after the reset.
         seconds: its length.
         fps: frames per second.
+        quality: of the file, from 0 to 100.
         words: of the configuration.
     """
 
@@ -40,6 +51,7 @@ class Shot:
     start: float = 0.0
     seconds: float = 4.0
     fps: float = 20.0
+    quality: int = 65
     words: tuple[str, ...] = ()
 
 
@@ -52,34 +64,35 @@ def row(count: int, step: tuple[float, float, float]) -> list[tuple[float, float
 ALONG = (1.0, 1.0, 0.0)  # with a robot on the ground
 FLOATING = (0.6, 0.6, 0.6)  # with one in the air, so that its way is still seen
 
-ANTS = View(
-    camera=(2.6, -3.4, 1.8), look_at=(0.2, 0.0, 0.35), fov=34.0, size=(270, 240), columns=2, follow=ALONG
-)
-HUMANOIDS = View(
-    camera=(3.6, -3.6, 1.7), look_at=(0.2, 0.0, 0.95), fov=30.0, size=(210, 240), columns=2, follow=ALONG
-)
+ANTS = View(camera=(2.6, -3.4, 1.8), look_at=(0.2, 0.0, 0.35), fov=34.0, size=(270, 240), columns=2, follow=ALONG)
+HUMANOIDS = View(camera=(3.6, -3.6, 1.7), look_at=(0.2, 0.0, 0.95), fov=30.0, size=(210, 240), columns=2, follow=ALONG)
 SHOTS = {
     "Ant": Shot(caption="Ants run as fast as they can.", view=ANTS, start=1.5),
     "AntSAC": Shot(caption="Ants that learnt with soft actor-critic.", view=ANTS, start=1.5),
     "Anymal": Shot(
         caption="ANYmal C follows velocities, another one for each robot.",
-        view=View(
-            camera=(2.4, -2.4, 1.5), look_at=(0.0, 0.0, 0.4), fov=28.0, size=(270, 240), columns=2, follow=ALONG
-        ),
+        view=View(camera=(2.4, -2.4, 1.5), look_at=(0.0, 0.0, 0.4), fov=28.0, size=(270, 240), columns=2, follow=ALONG),
         start=1.0,
+        fps=16.0,
     ),
     "AnymalTerrain": Shot(
         caption="ANYmal C on stairs, slopes and obstacles of the easier levels.",
         view=View(
-            camera=(-50.0, -19.0, 6.2),
-            look_at=(-34.0, -8.0, 0.0),
-            fov=34.0,
+            camera=(-46.0, -16.0, 4.6),
+            look_at=(-36.0, -7.5, -0.3),
+            fov=24.0,
             size=(480, 240),
-            places=[(0.0, 0.0, 0.0)] * 60,
+            places=[(0.0, 0.0, 0.0)] * 40,
             sun=(0.75, 0.25, -0.55),
+            samples=2,
         ),
         start=2.0,
-        words=("task.env.learn.pushRobots=False", "task.env.terrain.maxInitMapLevel=1"),
+        fps=16.0,
+        words=(
+            "task.env.learn.pushRobots=False",
+            "task.env.terrain.maxInitMapLevel=1",
+            "task.env.randomCommandVelocityRanges.linear_x=[0.6,1.0]",  # none stands
+        ),
     ),
     "BallBalance": Shot(
         caption="A ball falls on a tray on three legs, which brings it to rest in the middle.",
@@ -143,3 +156,107 @@ SHOTS = {
         fps=7.0,
     ),
 }
+
+
+def with_policy() -> list[str]:
+    """Return the names of installed tasks that come with a policy."""
+    return [task.name for task in installed_tasks().values() if policy_files(task)[1].is_file()]
+
+
+def animate(name: str, words: list[str], folder: Path) -> None:
+    """Write the animation of a task; it keeps the hash of the policy.
+
+    Args:
+        name: of the task.
+        words: of the configuration, beside those of the table.
+        folder: where the file goes.
+    """
+    began = time.monotonic()
+    shot = SHOTS[name]
+    run = run_on_cpu(
+        [f"task={name}", "test=True", "checkpoint=pretrained", *shot.words, *words], worlds=shot.view.worlds
+    )
+    assert run.checkpoint is not None
+    clip = play(run, start=shot.start, seconds=shot.seconds, fps=shot.fps)
+    renderer = Renderer(clip.model, shot.view)
+    images = [renderer.render(moment) for moment in clip.moments]
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = f"{name}, policy {content_hash(run.checkpoint)}"
+    save(
+        images[0],
+        folder / f"{name}.webp",
+        save_all=True,
+        append_images=images[1:],
+        duration=round(1000 * clip.interval),
+        loop=0,
+        quality=shot.quality,
+        method=6,
+        exif=exif,
+    )
+    print(f"{name}: {len(images)} frames, {time.monotonic() - began:.0f} s")
+
+
+def page() -> str:
+    """Return the page of the gallery."""
+    shown = with_policy()
+    parts = [
+        "# Gallery",
+        "Each task, played by the policy that comes with it, without noise. Animations and this page are made by\n"
+        "`uv run python tools/gallery.py`. `headless=False` shows a task in a browser, at the address that is printed.",
+    ]
+    for name in shown:
+        card = read_card(find_task(name))
+        train = f"uv run oige-train task={name}"
+        if card.train not in (f"{name}PPO", name):
+            train += f" train={card.train}"
+        play = f"{train} test=True checkpoint=pretrained headless=False"
+        worlds = card.configuration["task"]["env"]["numEnvs"]
+        parts += [
+            f"## {name}",
+            f"![{SHOTS[name].caption}](images/gallery/{name}.webp)",
+            SHOTS[name].caption,
+            f"Mean return {card.mean_return:,.6g} over {card.games} episodes; learnt in {card.steps / 1e6:.3g} million "
+            f"steps of {worlds:,} worlds\n(seed {card.seed}, {card.machine}, {card.date}).",
+            f"    {play}\n    {train}",
+        ]
+    missing = [name for name in installed_tasks() if name not in shown]
+    if missing:
+        parts += ["## Not trained yet", f"No policy comes with {', '.join(f'`{name}`' for name in missing)}."]
+    return "\n\n".join(parts) + "\n"
+
+
+def readme_table() -> str:
+    """Return the table of animations of the README."""
+    cells = [
+        f'<td align="center"><a href="docs/gallery.md#{name.lower()}"><img src="docs/images/gallery/{name}.webp"\n'
+        f'alt="{SHOTS[name].caption}" width="270"></a><br>{name}</td>'
+        for name in with_policy()
+        if name != OPENING
+    ]
+    rows = ["\n".join(cells[first : first + COLUMNS]) for first in range(0, len(cells), COLUMNS)]
+    return "<table>\n" + "".join(f"<tr>\n{row}\n</tr>\n" for row in rows) + "</table>\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", metavar="TASK|key=value", help="tasks; words of the configuration")
+    parser.add_argument("--page", action="store_true", help="write the pages alone")
+    parser.add_argument("--out", type=Path, help="folder for animations that are not to go into the gallery")
+    options = parser.parse_args()
+    words = [word for word in options.words if "=" in word]
+    names = [word for word in options.words if "=" not in word] or with_policy()
+    for name in names if not options.page else []:
+        find_task(name)
+        if name not in SHOTS:
+            raise ConfigError(f"{name}: expected a task with a view in the table of tools/gallery.py; add one.")
+        animate(name, words, options.out or ANIMATIONS)
+    if options.out is None:
+        PAGE.write_text(page(), encoding="utf-8")
+        README.write_text(TABLE.sub(readme_table(), README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except OigeError as error:
+        sys.exit(str(error))

@@ -1,4 +1,4 @@
-"""What tools that make pictures share: worlds that a policy plays, or that stand still, and a camera that looks at them.
+"""What tools that make pictures share: worlds that a policy plays, or that stand, and a camera that looks at them.
 
 Frames are ray traced on the CPU by MuJoCo Warp, so no GL library is needed; compiling the ray tracer takes a while the
 first time.

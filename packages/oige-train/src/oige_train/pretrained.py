@@ -14,7 +14,7 @@ from oige_core.registry import InstalledTask, installed_tasks
 
 from oige_train.checkpoint import CheckpointError
 
-__all__ = ["PRETRAINED", "PolicyCard", "content_hash", "find_pretrained", "policy_files"]
+__all__ = ["PRETRAINED", "PolicyCard", "content_hash", "find_pretrained", "policy_files", "read_card"]
 
 #: What ``checkpoint=`` takes in place of a file.
 PRETRAINED = "pretrained"
@@ -60,6 +60,21 @@ def content_hash(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def read_card(task: InstalledTask) -> PolicyCard:
+    """Return the card of the policy that came with a task; its files must be there.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    card_file = policy_files(task)[1]
+    try:
+        return PolicyCard(**json.loads(card_file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"checkpoint=pretrained: {card_file} is damaged ({error}); reinstall {task.package}."
+        ) from error
+
+
 def find_pretrained(task: InstalledTask, train: str) -> Path:
     """Return the file of the policy that came with a task.
 
@@ -75,12 +90,7 @@ def find_pretrained(task: InstalledTask, train: str) -> Path:
         others = [other.name for other in installed_tasks().values() if policy_files(other)[0].is_file()]
         hint = f"there are policies of {', '.join(others)}" if others else "no installed package brings any"
         raise CheckpointError(f"checkpoint=pretrained: {task.package} brings no policy of {task.name}; {hint}.")
-    try:
-        card = PolicyCard(**json.loads(card_file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"checkpoint=pretrained: {card_file} is damaged ({error}); reinstall {task.package}."
-        ) from error
+    card = read_card(task)
     if content_hash(file) != card.sha256:
         raise CheckpointError(f"checkpoint=pretrained: {file} is damaged; reinstall {task.package}.")
     if card.train != train:

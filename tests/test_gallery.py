@@ -1,0 +1,53 @@
+"""The gallery shows every task that comes with a policy, played by it, and says of the others that they have none."""
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from oige_core.registry import find_task, installed_tasks
+from oige_train.pretrained import policy_files, read_card
+from PIL import ExifTags, Image
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+LARGEST = 320_000  # bytes
+SHOWN = [task.name for task in installed_tasks().values() if policy_files(task)[1].is_file()]
+
+
+@pytest.fixture
+def gallery(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(REPOSITORY / "tools")
+    yield importlib.import_module("gallery")
+    for name in ("gallery", "rendering"):
+        sys.modules.pop(name)
+
+
+def test_pages_are_up_to_date(gallery: ModuleType) -> None:
+    hint = "run: uv run python tools/gallery.py --page"
+    assert gallery.PAGE.read_text() == gallery.page(), hint
+    table = gallery.TABLE.search(gallery.README.read_text())
+    assert table is not None
+    assert table[0] == gallery.readme_table(), hint
+
+
+def test_page_names_every_task(gallery: ModuleType) -> None:
+    shown, _, missing = gallery.PAGE.read_text().partition("## Not trained yet")
+    for name in installed_tasks():
+        assert (f"## {name}\n" in shown) == (name in SHOWN), name
+        assert (f"`{name}`" in missing) == (name not in SHOWN), name
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_animation_is_of_the_policy_that_comes_with_the_task(gallery: ModuleType, name: str) -> None:
+    file = gallery.ANIMATIONS / f"{name}.webp"
+    with Image.open(file) as image:
+        assert image.is_animated
+        description = image.getexif()[ExifTags.Base.ImageDescription]
+    hint = f"run: uv run python tools/gallery.py {name}"
+    assert description == f"{name}, policy {read_card(find_task(name)).sha256}", hint
+    assert file.stat().st_size < LARGEST
+
+
+def test_no_animation_is_left_over(gallery: ModuleType) -> None:
+    assert {file.stem for file in gallery.ANIMATIONS.iterdir()} == set(SHOWN)
