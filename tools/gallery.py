@@ -67,13 +67,15 @@ FLOATING = (0.6, 0.6, 0.6)  # with one in the air, so that its way is still seen
 ANTS = View(camera=(2.6, -3.4, 1.8), look_at=(0.2, 0.0, 0.35), fov=34.0, size=(270, 240), columns=2, follow=ALONG)
 HUMANOIDS = View(camera=(3.6, -3.6, 1.7), look_at=(0.2, 0.0, 0.95), fov=30.0, size=(210, 240), columns=2, follow=ALONG)
 SHOTS = {
-    "Ant": Shot(caption="Ants run as fast as they can.", view=ANTS, start=1.5),
-    "AntSAC": Shot(caption="Ants that learnt with soft actor-critic.", view=ANTS, start=1.5),
+    "Ant": Shot(caption="Ants run as fast as they can.", view=ANTS, start=1.5, seconds=3.0),
+    "AntSAC": Shot(caption="Ants that learnt with soft actor-critic.", view=ANTS, start=1.5, seconds=3.0),
     "Anymal": Shot(
         caption="ANYmal C follows velocities, another one for each robot.",
-        view=View(camera=(2.4, -2.4, 1.5), look_at=(0.0, 0.0, 0.4), fov=28.0, size=(270, 240), columns=2, follow=ALONG),
+        view=View(camera=(2.4, -2.4, 1.5), look_at=(0.0, 0.0, 0.4), fov=28.0, size=(210, 200), columns=2, follow=ALONG),
         start=1.0,
-        fps=16.0,
+        seconds=3.0,
+        fps=25.0,  # it makes six steps a second
+        quality=55,
     ),
     "AnymalTerrain": Shot(
         caption="ANYmal C on stairs, slopes and obstacles of the easier levels.",
@@ -82,7 +84,7 @@ SHOTS = {
             look_at=(-36.0, -7.5, -0.3),
             fov=24.0,
             size=(480, 240),
-            places=[(0.0, 0.0, 0.0)] * 40,
+            places=[(0.0, 0.0, 0.0)] * 60,
             sun=(0.75, 0.25, -0.55),
             samples=2,
         ),
