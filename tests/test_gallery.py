@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +17,7 @@ SHOWN = [task.name for task in installed_tasks().values() if policy_files(task)[
 
 
 @pytest.fixture
-def gallery(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def gallery(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(REPOSITORY / "tools")
     yield importlib.import_module("gallery")
     for name in ("gallery", "rendering"):

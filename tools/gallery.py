@@ -70,7 +70,7 @@ SHOTS = {
     "Ant": Shot(caption="Ants run as fast as they can.", view=ANTS, start=1.5, seconds=3.0),
     "AntSAC": Shot(caption="Ants that learnt with soft actor-critic.", view=ANTS, start=1.5, seconds=3.0),
     "Anymal": Shot(
-        caption="ANYmal C follows velocities, another one for each robot.",
+        caption="Two ANYmal C, each of which follows a commanded velocity.",
         view=View(camera=(2.4, -2.4, 1.5), look_at=(0.0, 0.0, 0.4), fov=28.0, size=(210, 200), columns=2, follow=ALONG),
         start=1.0,
         seconds=3.0,
@@ -97,7 +97,7 @@ SHOTS = {
         ),
     ),
     "BallBalance": Shot(
-        caption="A ball falls on a tray on three legs, which brings it to rest in the middle.",
+        caption="Trays on three legs catch balls and keep them near the middle.",
         view=View(
             camera=(1.9, -1.9, 1.9), look_at=(0.0, 0.0, 0.6), fov=34.0, size=(420, 240), places=row(2, (0.8, 0.8, 0.0))
         ),
@@ -165,6 +165,17 @@ def with_policy() -> list[str]:
     return [task.name for task in installed_tasks().values() if policy_files(task)[1].is_file()]
 
 
+def shot_of(name: str) -> Shot:
+    """Return the entry of a task in the table.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in SHOTS:
+        raise ConfigError(f"{name}: expected a task with an entry in SHOTS of tools/gallery.py; add one.")
+    return SHOTS[name]
+
+
 def animate(name: str, words: list[str], folder: Path) -> None:
     """Write the animation of a task; it keeps the hash of the policy.
 
@@ -174,7 +185,7 @@ def animate(name: str, words: list[str], folder: Path) -> None:
         folder: where the file goes.
     """
     began = time.monotonic()
-    shot = SHOTS[name]
+    shot = shot_of(name)
     run = run_on_cpu(
         [f"task={name}", "test=True", "checkpoint=pretrained", *shot.words, *words], worlds=shot.view.worlds
     )
@@ -215,8 +226,8 @@ def page() -> str:
         worlds = card.configuration["task"]["env"]["numEnvs"]
         parts += [
             f"## {name}",
-            f"![{SHOTS[name].caption}](images/gallery/{name}.webp)",
-            SHOTS[name].caption,
+            f"![{shot_of(name).caption}](images/gallery/{name}.webp)",
+            shot_of(name).caption,
             f"Mean return {card.mean_return:,.6g} over {card.games} episodes; learnt in {card.steps / 1e6:.3g} million "
             f"steps of {worlds:,} worlds\n(seed {card.seed}, {card.machine}, {card.date}).",
             f"    {play}\n    {train}",
@@ -231,7 +242,7 @@ def readme_table() -> str:
     """Return the table of animations of the README."""
     cells = [
         f'<td align="center"><a href="docs/gallery.md#{name.lower()}"><img src="docs/images/gallery/{name}.webp"\n'
-        f'alt="{SHOTS[name].caption}" width="270"></a><br>{name}</td>'
+        f'alt="{shot_of(name).caption}" width="270"></a><br>{name}</td>'
         for name in with_policy()
         if name != OPENING
     ]
@@ -249,8 +260,6 @@ def main() -> None:
     names = [word for word in options.words if "=" not in word] or with_policy()
     for name in names if not options.page else []:
         find_task(name)
-        if name not in SHOTS:
-            raise ConfigError(f"{name}: expected a task with a view in the table of tools/gallery.py; add one.")
         animate(name, words, options.out or ANIMATIONS)
     if options.out is None:
         PAGE.write_text(page(), encoding="utf-8")
