@@ -32,7 +32,7 @@ def main() -> None:
         camera=options.camera,
         look_at=options.look_at,
         fov=options.fov,
-        size=options.size,
+        size=tuple(options.size),  # MuJoCo Warp takes a list for the sizes of several cameras
         places=[(0.0, 0.0, 0.0)] * worlds,
         sun=options.sun,
         samples=4,
