@@ -1,8 +1,14 @@
 """Every training configuration of every installed task composes, is valid and fits the task's default worlds."""
 
+import math
+from dataclasses import asdict
+
 import pytest
+import torch
 from oige_core.registry import installed_tasks
+from oige_tasks_locomotion.target_following.task import reward_terms
 from oige_train.cli.common import checked_run
+from oige_train.learner.rl_games import DefaultRewardsShaper
 
 TASKS = installed_tasks()
 
@@ -44,3 +50,19 @@ def test_soft_actor_critic_plays_the_same_task_in_64_worlds(task: str, parent: s
     assert ours == theirs
     by_hand = checked_run([f"task={parent}", f"train={task}", "num_envs=64", *words])  # as in the original
     assert by_hand.config.train.params.algo.name == "sac"
+
+
+@pytest.mark.parametrize("train", ["TargetFollowingPPO", "TargetFollowingPPO_cpu"])
+def test_learner_of_target_following_gains_by_driving_there_and_not_by_lingering(train: str) -> None:
+    words = [f"train={train}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+    run = checked_run(["task=TargetFollowing", *words])
+    shaper = DefaultRewardsShaper(**asdict(run.config.train.params.config.reward_shaper))
+    step = 0.14 * math.pi * 0.0166  # m, at full speed
+    # Lingers at 0.95 m; drives to the target at full speed; stands and sees it; stands and does not; drives away.
+    before = torch.tensor([0.95, 5.0, 5.0, 5.0, 5.0])
+    after = torch.tensor([0.95, 5.0 - step, 5.0, 5.0, 5.0 + step])
+    wheels = torch.tensor([0.0, math.pi, 0.0, 0.0, math.pi]).unsqueeze(-1).expand(5, 2)
+    seen = torch.tensor([0.03, 0.001, 0.001, 0.0, 0.0])
+    lingers, drives, *others = shaper(sum(reward_terms(before, after, wheels, seen).values())).tolist()
+    assert lingers == 0.0, "an episode that has ended pays as much"
+    assert 0.0 > drives > others[0] > others[1] > others[2]

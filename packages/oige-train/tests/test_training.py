@@ -96,7 +96,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(program, warp: 
         f"{CONFIG}.full_experiment_name=parts",
         f"checkpoint={only('runs/parts/nn/last_x_ep_3_*.pth')}",
     )
-    assert "after epoch 3" in outcome.err
+    assert "after epoch 3\n" in outcome.err, "and no word about episodes that start afresh"
     parts = load_checkpoint(only("runs/parts/nn/last_x_ep_6_*.pth"), "cpu")
     assert {"model", "optimizer", "env_state", "random_state", "progress"} <= set(parts)
     assert differences(whole, parts) == []
@@ -136,9 +136,21 @@ def test_resumption_with_other_worlds_keeps_the_networks(program) -> None:
     last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
     outcome = program("num_envs=32", "sim_device=cpu", "max_iterations=4", f"checkpoint={last}")
     assert outcome.code == 0, outcome.err
+    assert "episodes start afresh" in outcome.err
     state = load_checkpoint(only("runs/Cartpole/nn/last_*_ep_4_*.pth"), "cpu")
     assert state["progress"]["num_actors"] == 32
     assert state["frame"] == 3 * 16 * 64 + 16 * 32
+
+
+def test_resumption_with_another_simulation_keeps_the_networks(program) -> None:
+    program(*TINY, "max_iterations=3", "warp=True")
+    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
+    outcome = program(*TINY, "max_iterations=4", "warp=False", f"checkpoint={last}")
+    assert outcome.code == 0, outcome.err
+    assert "episodes start afresh" in outcome.err
+    state = load_checkpoint(only("runs/Cartpole/nn/last_*_ep_4_*.pth"), "cpu")
+    assert state["frame"] == 4 * 16 * 64
+    assert state["progress"]["worlds"].startswith("64 worlds of CartpoleTask on mujoco.batch nq=2 ")
 
 
 def test_checkpoint_of_another_network_is_refused_in_one_line(program) -> None:

@@ -102,8 +102,9 @@ def _train(run: Run) -> int:
     try:
         agent = build_agent(session, env, ProgressObserver(line))
         if run.checkpoint is not None:
-            agent.restore(str(run.checkpoint))
-            say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}")
+            exact = agent.restore(str(run.checkpoint))
+            fresh = "" if exact else "; it was written with other worlds than this run's, so episodes start afresh"
+            say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}")
         if workers.rank == 0:
             OmegaConf.save(OmegaConf.create(run.resolved), folder / "config.yaml")
         watch = looking_on(config, env, folder) if workers.rank == 0 else contextlib.nullcontext()

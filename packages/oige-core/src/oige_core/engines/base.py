@@ -87,6 +87,11 @@ class Engine(ViewFactory, Protocol):
         """Return the counts, above zero, of what went wrong so far: overflowed buffers, diverged worlds."""
         ...
 
+    @property
+    def state_format(self) -> str:
+        """What :meth:`state_dict` holds; engines that agree in it can load each other's states."""
+        ...
+
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state of the simulation as tensors and plain values."""
         ...

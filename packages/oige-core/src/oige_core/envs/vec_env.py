@@ -154,6 +154,11 @@ class VecEnv(gym.vector.VectorEnv):
             self._states(info),
         )
 
+    @property
+    def state_format(self) -> str:
+        """What :meth:`state_dict` holds; environments with as many worlds that agree in it can load it."""
+        return f"{type(self.task).__name__} on {self.task.engine.state_format}"
+
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state of simulation, task and random streams; tensors and plain values only."""
         return {

@@ -132,11 +132,15 @@ class TrustedAgent:
     def _progress(self) -> dict[str, Any]:
         meters = {name: getattr(self, name) for name in self.progress_meters}
         return {
+            "worlds": self._worlds(),
             "num_actors": self.num_actors,
             "obs": self.obs,
             **{name: getattr(self, name) for name in self.progress_tensors},
             **{name: (meter.mean, int(meter.current_size)) for name, meter in meters.items()},
         }
+
+    def _worlds(self) -> str:
+        return f"{self.num_actors} worlds of {self.vec_env.state_format}"
 
     def _restore_progress(self, progress: dict[str, Any]) -> None:
         self.obs = progress["obs"]
@@ -146,22 +150,25 @@ class TrustedAgent:
             meter = getattr(self, name)
             meter.mean, meter.current_size = progress[name]
 
-    def restore(self, fn: str, set_epoch: bool = True) -> None:
+    def restore(self, fn: str, set_epoch: bool = True) -> bool:
         """Load a checkpoint to go on from.
 
-        With the same number of worlds, training goes on exactly as if it had not been interrupted. With another
-        number, or from a checkpoint of plain rl_games, the networks go on and the episodes start afresh.
+        With as many worlds on the same kind of engine, training goes on exactly as if it had not been interrupted.
+        With others, or from a checkpoint of plain rl_games, the networks go on and the episodes start afresh.
 
         Args:
             fn: the file.
             set_epoch: also go on counting epochs.
+
+        Returns:
+            Whether training goes on exactly.
 
         Raises:
             CheckpointError: the file is refused, or does not fit the network.
         """
         state = load_checkpoint(Path(fn), str(self.device))
         progress = state.get("progress")
-        exact = progress is not None and progress["num_actors"] == self.num_actors and self.session.workers.size == 1
+        exact = progress is not None and progress.get("worlds") == self._worlds() and self.session.workers.size == 1
         env_state = state.pop("env_state", None)
         try:
             self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
@@ -176,6 +183,7 @@ class TrustedAgent:
                 "progress": progress,
                 "random_state": state["random_state"],
             }
+        return exact
 
     def env_reset(self) -> Any:
         """Reset the environment, or put back the state of a checkpoint; rl_games calls this."""

@@ -75,6 +75,11 @@ class RlGamesEnv:
     def set_train_info(self, env_frames: int, *_: Any, **__: Any) -> None:
         """Ignore how far training is; tasks count their own steps."""
 
+    @property
+    def state_format(self) -> str:
+        """See :attr:`~oige_core.envs.vec_env.VecEnv.state_format`."""
+        return self.env.state_format
+
     def get_env_state(self) -> dict[str, Any]:
         """Whole state of simulation and task, with its random generators."""
         return self.env.state_dict()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mujoco.batch import Batch
 
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
+from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS, state_format
 
 if TYPE_CHECKING:
     import warp as wp
@@ -50,6 +50,7 @@ class BatchExecutor:
         self.model = model
         self.num_envs = num_envs
         self.device = torch.device("cpu")
+        self.state_format = state_format("mujoco.batch", model)
         self._batch = Batch(model, num_envs, num_threads or available_cores())
         self._state = torch.from_numpy(self._batch.state)
         self._initial = self._state.clone()

@@ -17,7 +17,7 @@ import warp as wp
 from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco import cuda_kernels as kernels
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
+from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS, state_format
 from oige_core.engines.mujoco.graphs import Graphs
 from oige_core.errors import CapabilityError, ConfigError
 
@@ -100,6 +100,7 @@ class WarpExecutor:
         self.model = model
         self.num_envs = num_envs
         self.device = _checked_device(device)
+        self.state_format = state_format("mujoco_warp", model)
         self.graphs = Graphs(self.device)
         self._warp_device = self.graphs.warp_device
         self._fields: dict[str, torch.Tensor] = {}

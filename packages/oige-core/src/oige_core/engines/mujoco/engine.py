@@ -207,6 +207,11 @@ class MujocoEngine:
         self._refresh_in_step = state["refresh_in_step"]
         self.mark_stale(None)
 
+    @property
+    def state_format(self) -> str:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.executor.state_format
+
     # What views need
 
     @property

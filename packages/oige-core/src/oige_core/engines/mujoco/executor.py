@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from oige_core.engines.mujoco.graphs import Graphs
 
-__all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor"]
+__all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor", "state_format"]
 
 STATE_FIELDS = frozenset(
     {
@@ -64,11 +64,13 @@ class Executor(Protocol):
         model: the compiled model, shared by all worlds.
         num_envs: number of worlds.
         device: device of every tensor.
+        state_format: see :class:`~oige_core.engines.base.Engine`.
     """
 
     model: mujoco.MjModel
     num_envs: int
     device: torch.device
+    state_format: str
 
     @property
     def graphs(self) -> "Graphs":
@@ -178,3 +180,9 @@ class Executor(Protocol):
     def close(self) -> None:
         """Free threads and memory."""
         ...
+
+
+def state_format(executor: str, model: mujoco.MjModel) -> str:
+    """Return the :attr:`Executor.state_format` of an executor's states of a model."""
+    sizes = {name: getattr(model, name) for name in ("nq", "nv", "nu", "nbody", "ngeom", "nsensordata")}
+    return " ".join([executor, *(f"{name}={size}" for name, size in sizes.items())])

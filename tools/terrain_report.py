@@ -1,0 +1,73 @@
+"""Play a policy of AnymalTerrain on all levels alike, and report what it gets where.
+
+    uv run python tools/terrain_report.py [checkpoint=<file>] [key=value …] [--out report.json]
+
+600 robots, spread evenly over kinds of ground and levels (which they keep), play one episode each on the CPU, without
+noise on actions; for every kind and every level: mean return, mean length, and the part of robots that fell.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from oige_core import make_env
+from oige_train.checkpoint import load_checkpoint
+from oige_train.cli.common import checked_run
+from oige_train.learner.environment import RlGamesEnv
+from oige_train.play import Policy
+
+ROBOTS = 600
+
+
+def play(words: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch.Tensor]]:
+    """Return of each robot: kind of ground, level ``(N,)``, and what it got by name ``(N,)``: return, length, fell."""
+    fixed = ["task=AnymalTerrain", f"num_envs={ROBOTS}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu", "test=True"]
+    run = checked_run(["checkpoint=pretrained", *words, *fixed])
+    env = make_env(run.config)
+    learner = RlGamesEnv(env, "cpu")
+    policy = Policy(run, learner.get_env_info(), "cpu", ROBOTS)
+    assert run.checkpoint is not None
+    policy.load(load_checkpoint(run.checkpoint, "cpu"))
+    task: Any = env.task
+    task.cfg.terrain.curriculum = False  # robots keep their levels
+    task.terrain_levels = torch.arange(ROBOTS) % task.cfg.terrain.numLevels
+    got: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros(ROBOTS))
+    playing = torch.ones(ROBOTS, dtype=torch.bool)
+    observation = learner.reset()["obs"]
+    while playing.any():
+        out, reward, done, _ = learner.step(policy.act(observation, deterministic=True))
+        observation = out["obs"]
+        got["return"] += playing * reward
+        got["length"] += playing
+        got["fell"] += playing & task.terminated_buf
+        playing &= ~done.bool()
+    kinds = [task.terrain_map.kinds[i] for i in task.terrain_types.tolist()]
+    env.close()
+    return kinds, task.terrain_levels, got
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="JSON file")
+    options, words = parser.parse_known_args()
+    with torch.no_grad():
+        kinds, levels, got = play(words)
+    groups = {"all": torch.ones(ROBOTS, dtype=torch.bool)}
+    groups |= {kind: torch.tensor([k == kind for k in kinds]) for kind in dict.fromkeys(kinds)}
+    groups |= {f"level {level}": levels == level for level in range(int(levels.max()) + 1)}
+    report = {
+        name: {"robots": int(robots.sum())}
+        | {key: round(values[robots].mean().item(), 3) for key, values in got.items()}
+        for name, robots in groups.items()
+    }
+    for name, row in report.items():
+        print(f"{name:14s}" + "".join(f"  {key} {value:g}" for key, value in row.items()))
+    if options.out is not None:
+        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
