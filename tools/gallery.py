@@ -119,10 +119,11 @@ SHOTS = {
     ),
     "CartpoleCamera": Shot(
         caption="The same by what a camera sees, in the corner.",
+        # From the side of the task's camera.
         view=View(
-            camera=(6.0, 0.8, 3.0),
+            camera=(-6.0, -0.8, 3.0),
             look_at=(0.0, 0.0, 2.4),
-            fov=17.5,
+            fov=24.0,
             size=(400, 240),
             ground=False,
             samples=4,
@@ -153,7 +154,7 @@ SHOTS = {
     ),
     "TargetFollowing": Shot(
         caption="A Nova Carter turns until its camera, in the corner, sees the cube, and drives to it.",
-        view=View(camera=(-2.5, -4.0, 3.0), look_at=(2.2, 0.0, 0.0), fov=40.0, size=(420, 240), inset=True),
+        view=View(camera=(-3.6, -2.4, 2.6), look_at=(3.0, 0.0, 0.0), fov=36.0, size=(420, 240), inset=True),
         seconds=12.0,
         fps=7.0,
     ),
