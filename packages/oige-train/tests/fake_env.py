@@ -16,6 +16,8 @@ class FakeEnv:
         reward: what each step pays.
     """
 
+    state_format = "episodes that were written down"
+
     def __init__(
         self, num_envs: int, num_states: int = 0, endings: dict[int, str] | None = None, reward: float = 1.0
     ) -> None:

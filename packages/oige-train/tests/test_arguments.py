@@ -40,7 +40,8 @@ REFUSED = {
     ),
     "unknown training configuration": (
         ["train=CartpolPPO"],
-        "train=CartpolPPO: unknown training configuration. Did you mean CartpolePPO or CartpoleCameraPPO?",
+        "train=CartpolPPO: unknown training configuration. Did you mean CartpolePPO or CartpoleCameraPPO or "
+        "CartpoleCameraPPO_cpu?",
     ),
     "no value": (["num_envs"], "'num_envs': expected key=value, for instance num_envs=64."),
     "unknown root key": (["numenvs=3"], "numenvs: unknown key. Did you mean num_envs?"),

@@ -156,8 +156,8 @@ class VecEnv(gym.vector.VectorEnv):
 
     @property
     def state_format(self) -> str:
-        """What :meth:`state_dict` holds; environments with as many worlds that agree in it can load it."""
-        return f"{type(self.task).__name__} on {self.task.engine.state_format}"
+        """What the engine's state is made of; environments with as many worlds that agree in it can load it."""
+        return self.task.engine.state_format
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state of simulation, task and random streams; tensors and plain values only."""
