@@ -14,23 +14,21 @@ from typing import Any
 
 import torch
 from oige_core import make_env
-from oige_train.checkpoint import load_checkpoint
-from oige_train.cli.common import checked_run
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.play import Policy
+from oige_train.play import load_policy
+from oige_train.runner import prepare
+from rendering import run_on_cpu
 
 ROBOTS = 600
 
 
 def play(words: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch.Tensor]]:
     """Return of each robot: kind of ground, level ``(N,)``, and what it got by name ``(N,)``: return, length, fell."""
-    fixed = ["task=AnymalTerrain", f"num_envs={ROBOTS}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu", "test=True"]
-    run = checked_run(["checkpoint=pretrained", *words, *fixed])
+    run = run_on_cpu(["checkpoint=pretrained", *words, "task=AnymalTerrain", "test=True"], worlds=ROBOTS)
+    prepare(run)
     env = make_env(run.config)
-    learner = RlGamesEnv(env, "cpu")
-    policy = Policy(run, learner.get_env_info(), "cpu", ROBOTS)
-    assert run.checkpoint is not None
-    policy.load(load_checkpoint(run.checkpoint, "cpu"))
+    learner = RlGamesEnv(env, run.config.rl_device)
+    policy = load_policy(run, learner)
     task: Any = env.task
     task.cfg.terrain.curriculum = False  # robots keep their levels
     task.terrain_levels = torch.arange(ROBOTS) % task.cfg.terrain.numLevels

@@ -145,9 +145,8 @@ def test_resumption_on_another_engine_keeps_the_networks(program) -> None:
     last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
     state, info = load_checkpoint(last, "cpu"), read_info(last, "x")
     assert info is not None
-    worlds = state["progress"]["worlds"]
-    assert worlds.startswith("64 worlds of mujoco.batch nq=2 ")
-    state["progress"]["worlds"] = worlds.replace("mujoco.batch", "mujoco_warp")
+    assert state["progress"]["state_format"].startswith("mujoco.batch nq=2 ")
+    state["progress"]["state_format"] = state["progress"]["state_format"].replace("mujoco.batch", "mujoco_warp")
     # Nothing that the C engine could load.
     state["env_state"]["engine"]["executor"] = {"state": {"qpos": torch.zeros(64, 2)}}
     save_checkpoint(last, state, info)

@@ -132,15 +132,12 @@ class TrustedAgent:
     def _progress(self) -> dict[str, Any]:
         meters = {name: getattr(self, name) for name in self.progress_meters}
         return {
-            "worlds": self._worlds(),
             "num_actors": self.num_actors,
+            "state_format": self.vec_env.state_format,
             "obs": self.obs,
             **{name: getattr(self, name) for name in self.progress_tensors},
             **{name: (meter.mean, int(meter.current_size)) for name, meter in meters.items()},
         }
-
-    def _worlds(self) -> str:
-        return f"{self.num_actors} worlds of {self.vec_env.state_format}"
 
     def _restore_progress(self, progress: dict[str, Any]) -> None:
         self.obs = progress["obs"]
@@ -168,7 +165,8 @@ class TrustedAgent:
         """
         state = load_checkpoint(Path(fn), str(self.device))
         progress = state.get("progress")
-        exact = progress is not None and progress.get("worlds") == self._worlds() and self.session.workers.size == 1
+        worlds = {"num_actors": self.num_actors, "state_format": self.vec_env.state_format}
+        exact = progress is not None and worlds.items() <= progress.items() and self.session.workers.size == 1
         env_state = state.pop("env_state", None)
         try:
             self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
