@@ -173,6 +173,8 @@ def motion(**values: Any) -> Motion:
         "hip_offsets": torch.zeros(n, 4),
         "velocity_change": torch.zeros(n, 12),
         "action_change": torch.zeros(n, 12),
+        "landed": torch.zeros(n, 4, dtype=torch.bool),
+        "swing_time": torch.zeros(n, 4),
         "fallen": torch.zeros(n, dtype=torch.bool),
     }
     return Motion(**zeros | values)
@@ -181,6 +183,12 @@ def motion(**values: Any) -> Motion:
 def one(*row: float) -> torch.Tensor:
     """The first robot has this row, the second has zeros."""
     return torch.stack((torch.tensor(row), torch.zeros(len(row))))
+
+
+SWINGS = {  # of the first robot's feet, one swings on, one never left the ground
+    "landed": torch.tensor([[True, False, True, False], [False] * 4]),
+    "swing_time": torch.tensor([[0.3, 0.7, 0.8, 0.02], [0.1, 0.2, 0.3, 0.4]]),
+}
 
 
 @pytest.mark.parametrize(
@@ -198,6 +206,8 @@ def one(*row: float) -> torch.Tensor:
         ("joint_acceleration", {"velocity_change": one(*[2.0] * 12)}, -5e-4 * 48.0, 0.0),
         ("action_rate", {"action_change": one(*[0.5] * 12)}, -0.01 * 3.0, 0.0),
         ("hip", {"hip_offsets": one(0.1, -0.1, 0.2, -0.2)}, -0.7 * 0.6, 0.0),
+        ("feet_air_time", SWINGS | {"commands": one(0.0, -0.3, 0.0)}, -0.2 + 0.3, 0.0),
+        ("feet_air_time", SWINGS | {"commands": one(0.0, 0.0, 1.0)}, 0.0, 0.0),
         ("fallen_over", {"fallen": torch.tensor([True, False])}, -1.0, 0.0),
     ],
 )
@@ -237,6 +247,33 @@ def test_step_rewards_what_was_observed_and_never_less_than_zero(env: VecEnv) ->
     tracking = [math.exp(-1.0) + 0.5, 1.0 + 0.5 * math.exp(-(0.25**2) / 0.25), 1.5]
     close(rewards[:3], [0.02 * reward + penalty for reward in tracking], atol=2e-5)
     assert rewards[3].item() == 0.0
+
+
+def test_swings_end_when_feet_touch_the_ground(env: VecEnv) -> None:
+    """Robots fall onto their feet, as after a reset, from 0.077 m above where they stand, which takes some 0.12 s."""
+    task = put(env, *BORDER, 0.62)
+    task.commands[:, 0] = 0.3
+    steps_in_air, landings = torch.zeros(4), []
+    for step in range(1, 41):
+        env.step(torch.zeros(4, 12))
+        grounded = task.feet.get_net_contact_forces()[0, :, 2] > 1.0
+        steps_in_air += 1
+        swings = 0.02 * steps_in_air[grounded & (steps_in_air > 1)]
+        landings += [step] * len(swings)
+        expected = 0.02 * (swings - 0.5).sum()
+        assert task.reward_terms_by_name()["feet_air_time"][0].item() == pytest.approx(expected.item(), abs=1e-6)
+        steps_in_air[grounded] = 0
+    assert 4 <= landings[0] <= landings[3] <= 9
+    assert grounded.all()
+    close(task.swing_time[0], torch.zeros(4))
+
+
+def test_original_cannot_tell_swings(original: VecEnv) -> None:
+    task = put(original, *BORDER, 0.62)
+    task.commands[:, 0] = 0.3
+    for _ in range(20):
+        original.step(torch.zeros(4, 12))
+        assert not task.reward_terms_by_name()["feet_air_time"].any()
 
 
 def test_failure_reward_is_outside_the_limit_at_zero() -> None:

@@ -91,6 +91,7 @@ class LearnConfig:
     actionRateRewardScale: float
     fallenOverRewardScale: float
     hipRewardScale: float
+    feetAirTimeRewardScale: float
     linearVelocityScale: float
     angularVelocityScale: float
     dofPositionScale: float

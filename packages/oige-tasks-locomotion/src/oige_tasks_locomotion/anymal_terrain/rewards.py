@@ -9,6 +9,7 @@ from oige_tasks_locomotion.anymal_terrain import LearnConfig
 __all__ = ["Motion", "reward_terms"]
 
 TARGET_BASE_HEIGHT = 0.52  # m
+SWING_TIME = 0.5  # s; a foot that was in the air for less before it touches the ground costs
 TRACKING_WIDTH = 0.25  # m²/s² and rad²/s²; a squared error this large leaves 1/e of the reward
 
 
@@ -26,6 +27,8 @@ class Motion:
         hip_offsets: ``(N, 4)`` abduction from the default pose, in rad.
         velocity_change: ``(N, 12)`` of the joints during the step, in rad/s.
         action_change: ``(N, 12)`` from the last step's actions.
+        landed: ``(N, 4)`` bool; feet that touch the ground after a swing.
+        swing_time: ``(N, 4)`` time for which feet were in the air, in s.
         fallen: ``(N,)`` bool; base or knees touch the ground.
     """
 
@@ -38,17 +41,21 @@ class Motion:
     hip_offsets: torch.Tensor
     velocity_change: torch.Tensor
     action_change: torch.Tensor
+    landed: torch.Tensor
+    swing_time: torch.Tensor
     fallen: torch.Tensor
 
 
 def reward_terms(motion: Motion, scales: LearnConfig, dt: float) -> dict[str, torch.Tensor]:
     """Return the parts of the reward of a step of ``dt`` seconds, ``(N,)`` each; their sum is not let below zero.
 
-    Tracking terms are exp(−error² / 0.25) times their scale, ``hip`` sums magnitudes, the others sum squares.
+    Tracking terms are exp(−error² / 0.25) times their scale, ``hip`` sums magnitudes, ``feet_air_time`` is the time of
+    swings that end less 0.5 s each, unless the robot is told to stand; the others sum squares.
     """
     velocity, rate = motion.linear_velocity, motion.angular_velocity
     error_xy = _squares(motion.commands[:, :2] - velocity[:, :2])
     error_yaw = (motion.commands[:, 2] - rate[:, 2]).square()
+    long_swings = (motion.landed * (motion.swing_time - SWING_TIME)).sum(dim=-1) * motion.commands[:, :2].any(dim=-1)
     terms = {
         "linear_velocity_xy": (scales.linearVelocityXYRewardScale, (error_xy / -TRACKING_WIDTH).exp()),
         "angular_velocity_z": (scales.angularVelocityZRewardScale, (error_yaw / -TRACKING_WIDTH).exp()),
@@ -60,6 +67,7 @@ def reward_terms(motion: Motion, scales: LearnConfig, dt: float) -> dict[str, to
         "joint_acceleration": (scales.jointAccRewardScale, _squares(motion.velocity_change)),
         "action_rate": (scales.actionRateRewardScale, _squares(motion.action_change)),
         "hip": (scales.hipRewardScale, motion.hip_offsets.abs().sum(dim=-1)),
+        "feet_air_time": (scales.feetAirTimeRewardScale, long_swings),
         "fallen_over": (scales.fallenOverRewardScale, motion.fallen),
     }
     return {name: (scale * dt) * value for name, (scale, value) in terms.items()}

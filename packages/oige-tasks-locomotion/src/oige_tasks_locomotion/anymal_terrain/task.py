@@ -33,6 +33,7 @@ STANDING_HEIGHT = 0.5  # m; ground this far below the base is measured as 0
 # Points around the base at which heights are measured, along its heading and to its left, in m.
 MEASURED_X = tuple(0.1 * i for i in (*range(-8, -1), *range(2, 9)))
 MEASURED_Y = tuple(0.1 * i for i in (*range(-5, 0), *range(1, 6)))
+SHANKS = ["LF_SHANK", "LH_SHANK", "RF_SHANK", "RH_SHANK"]  # feet are parts of them
 HEIGHTS = slice(36, 176)  # of the observation
 
 
@@ -67,6 +68,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         x, y, z = (float(value) for value in ground.tile_origins[-1, terrain.numTerrains // 2])
         self.anymals = scene.add_articulation("anymal", asset, position=(x, y, z + SPAWN_HEIGHT))
         links = ["base", "LF_THIGH", "LH_THIGH", "RF_THIGH", "RH_THIGH"]
+        # The original cannot tell when feet touch the ground, and never uses its reward for it.
+        self.feet = None if original else scene.add_link_view("feet", "anymal", SHANKS, track_contact_forces=True)
         self.base_and_knees = scene.add_link_view("base_and_knees", "anymal", links, track_contact_forces=True)
 
     def _make_map(self) -> TerrainMap:
@@ -116,6 +119,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.steered = torch.zeros(n, dtype=torch.bool, device=device)
         self.actions, self.last_actions = torch.zeros(2, n, 12, device=device)
         self.last_joint_velocities = torch.zeros(n, 12, device=device)
+        self.swing_time = torch.zeros(n, len(SHANKS), device=device)
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Move robots to the next tile, in random joint states, with new commands."""
@@ -133,6 +137,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.draw_commands(env_ids)
         self.actions[env_ids] = 0.0
         self.last_joint_velocities[env_ids] = 0.0
+        self.swing_time[env_ids] = 0.0
 
     def draw_commands(self, env_ids: torch.Tensor) -> None:
         """Give robots ``(n,)`` new random commands."""
@@ -232,6 +237,9 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
 
     def calculate_metrics(self) -> None:
         """Reward following the command; motion that serves no purpose costs."""
+        dt = self.cfg.controlFrequencyInv * self.engine.physics_dt
+        self.swing_time += dt
+        grounded = self._feet_on_ground()
         motion = Motion(
             linear_velocity=self.linear_velocity,
             angular_velocity=self.angular_velocity,
@@ -242,15 +250,23 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             hip_offsets=self.joint_offsets[:, self.hip_joints],
             velocity_change=self.joint_velocities - self.last_joint_velocities,
             action_change=self.actions - self.last_actions,
+            landed=grounded & (self.swing_time > 1.5 * dt),  # not on the ground a step ago
+            swing_time=self.swing_time,
             fallen=self.terminated_buf,
         )
-        dt = self.cfg.controlFrequencyInv * self.engine.physics_dt
         ended = self.terminated_buf.int()
         if self.original:  # it negates an integer bit by bit: failing counts -1 times, and the end of time -2 times
             ended = -(ended + 2 * self.truncated_buf.int())
         final = (self.cfg.learn.terminalReward * dt) * ended
         total = self.sum_reward_terms(reward_terms(motion, self.cfg.learn, dt) | {"termination": final})
         self.rew_buf = (total - final).clamp_(min=0.0) + final
+        self.swing_time.masked_fill_(grounded, 0.0)
+
+    def _feet_on_ground(self) -> torch.Tensor:
+        """Return which feet the ground pushes upwards, ``(N, 4)`` bool."""
+        if self.feet is None:
+            return torch.zeros_like(self.swing_time, dtype=torch.bool)
+        return self.feet.get_net_contact_forces(clone=False)[..., 2] > CONTACT_FORCE
 
     def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """Report the mean level of all robots with the statistics of episodes."""
