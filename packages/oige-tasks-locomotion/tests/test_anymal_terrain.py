@@ -13,7 +13,7 @@ from oige_core.errors import ConfigError
 from oige_core.registry import find_task
 from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
 from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms
-from oige_tasks_locomotion.anymal_terrain.task import has_fallen, yaw_rate_towards
+from oige_tasks_locomotion.anymal_terrain.task import has_fallen, touches_ground, yaw_rate_towards
 
 DEFAULT = torch.tensor([0.03, 0.03, -0.03, -0.03, 0.4, -0.4, 0.4, -0.4, -0.8, 0.8, -0.8, 0.8])
 SMALL = {"terrain.numLevels": 3, "terrain.numTerrains": 4, "terrain.borderSize": 5.0}
@@ -175,6 +175,7 @@ def motion(**values: Any) -> Motion:
         "action_change": torch.zeros(n, 12),
         "landed": torch.zeros(n, 4, dtype=torch.bool),
         "swing_time": torch.zeros(n, 4),
+        "knees_down": torch.zeros(n, dtype=torch.int64),
         "fallen": torch.zeros(n, dtype=torch.bool),
     }
     return Motion(**zeros | values)
@@ -208,6 +209,7 @@ SWINGS = {  # of the first robot's feet, one swings on, one never left the groun
         ("hip", {"hip_offsets": one(0.1, -0.1, 0.2, -0.2)}, -0.7 * 0.6, 0.0),
         ("feet_air_time", SWINGS | {"commands": one(0.0, -0.3, 0.0)}, -0.2 + 0.3, 0.0),
         ("feet_air_time", SWINGS | {"commands": one(0.0, 0.0, 1.0)}, 0.0, 0.0),
+        ("knee_collision", {"knees_down": torch.tensor([3, 0])}, -0.25 * 3, 0.0),
         ("fallen_over", {"fallen": torch.tensor([True, False])}, -1.0, 0.0),
     ],
 )
@@ -308,7 +310,7 @@ def test_fallen_by_hand() -> None:
     forces[3, 2] = torch.tensor([0.0, 0.0, 50.0])  # one knee
     forces[4, 1:3, 2] = 1.1  # two knees
     forces[5, 1:, 0] = 0.9
-    assert has_fallen(forces).tolist() == [False, True, False, False, True, False]
+    assert has_fallen(touches_ground(forces)).tolist() == [False, True, False, False, True, False]
 
 
 def test_lying_on_the_ground_ends_the_episode_and_standing_does_not(env: VecEnv) -> None:
@@ -316,12 +318,14 @@ def test_lying_on_the_ground_ends_the_episode_and_standing_does_not(env: VecEnv)
     positions = torch.tensor([[*BORDER, 0.55], [*BORDER, 0.25], [*BORDER, 0.55], [*BORDER, 0.55]])
     orientations = torch.tensor([[1.0, 0, 0, 0], [0.0, 1.0, 0, 0], [1.0, 0, 0, 0], [1.0, 0, 0, 0]])  # one upside down
     task.anymals.set_world_poses(positions, orientations)
-    fallen = torch.zeros(4, dtype=torch.bool)
+    fallen, knees = torch.zeros(4, dtype=torch.bool), torch.zeros(4)
     for _ in range(10):
         _, _, terminated, truncated, _ = env.step(torch.zeros(4, 12))
         fallen |= terminated
+        knees += task.reward_terms_by_name()["knee_collision"]
         assert not truncated.any()
     assert fallen.tolist() == [False, True, False, False]
+    assert knees[[0, 2, 3]].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_episode_is_cut_after_1000_steps_and_beyond_the_map(env: VecEnv) -> None:

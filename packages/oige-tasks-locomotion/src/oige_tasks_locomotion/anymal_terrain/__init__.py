@@ -92,6 +92,7 @@ class LearnConfig:
     fallenOverRewardScale: float
     hipRewardScale: float
     feetAirTimeRewardScale: float
+    kneeCollisionRewardScale: float
     linearVelocityScale: float
     angularVelocityScale: float
     dofPositionScale: float

@@ -29,6 +29,7 @@ class Motion:
         action_change: ``(N, 12)`` from the last step's actions.
         landed: ``(N, 4)`` bool; feet that touch the ground after a swing.
         swing_time: ``(N, 4)`` time for which feet were in the air, in s.
+        knees_down: ``(N,)`` knees that touch the ground.
         fallen: ``(N,)`` bool; base or knees touch the ground.
     """
 
@@ -43,6 +44,7 @@ class Motion:
     action_change: torch.Tensor
     landed: torch.Tensor
     swing_time: torch.Tensor
+    knees_down: torch.Tensor
     fallen: torch.Tensor
 
 
@@ -50,7 +52,8 @@ def reward_terms(motion: Motion, scales: LearnConfig, dt: float) -> dict[str, to
     """Return the parts of the reward of a step of ``dt`` seconds, ``(N,)`` each; their sum is not let below zero.
 
     Tracking terms are exp(−error² / 0.25) times their scale, ``hip`` sums magnitudes, ``feet_air_time`` is the time of
-    swings that end less 0.5 s each, unless the robot is told to stand; the others sum squares.
+    swings that end less 0.5 s each, unless the robot is told to stand, ``knee_collision`` counts knees on the ground, the
+    others sum squares.
     """
     velocity, rate = motion.linear_velocity, motion.angular_velocity
     error_xy = _squares(motion.commands[:, :2] - velocity[:, :2])
@@ -68,6 +71,7 @@ def reward_terms(motion: Motion, scales: LearnConfig, dt: float) -> dict[str, to
         "action_rate": (scales.actionRateRewardScale, _squares(motion.action_change)),
         "hip": (scales.hipRewardScale, motion.hip_offsets.abs().sum(dim=-1)),
         "feet_air_time": (scales.feetAirTimeRewardScale, long_swings),
+        "knee_collision": (scales.kneeCollisionRewardScale, motion.knees_down),
         "fallen_over": (scales.fallenOverRewardScale, motion.fallen),
     }
     return {name: (scale * dt) * value for name, (scale, value) in terms.items()}

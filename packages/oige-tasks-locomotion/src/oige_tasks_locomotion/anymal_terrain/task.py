@@ -22,7 +22,7 @@ from oige_tasks_locomotion.anymal_terrain import AnymalTerrainConfig, LearnConfi
 from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
 from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms
 
-__all__ = ["AnymalTerrainTask", "has_fallen", "yaw_rate_towards"]
+__all__ = ["AnymalTerrainTask", "has_fallen", "touches_ground", "yaw_rate_towards"]
 
 SPAWN_HEIGHT = 0.62  # m; of the base above the tile
 CONTACT_FORCE = 1.0  # N; more counts as a contact
@@ -68,7 +68,6 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         x, y, z = (float(value) for value in ground.tile_origins[-1, terrain.numTerrains // 2])
         self.anymals = scene.add_articulation("anymal", asset, position=(x, y, z + SPAWN_HEIGHT))
         links = ["base", "LF_THIGH", "LH_THIGH", "RF_THIGH", "RH_THIGH"]
-        # The original cannot tell when feet touch the ground, and never uses its reward for it.
         self.feet = None if original else scene.add_link_view("feet", "anymal", SHANKS, track_contact_forces=True)
         self.base_and_knees = scene.add_link_view("base_and_knees", "anymal", links, track_contact_forces=True)
 
@@ -120,6 +119,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.actions, self.last_actions = torch.zeros(2, n, 12, device=device)
         self.last_joint_velocities = torch.zeros(n, 12, device=device)
         self.swing_time = torch.zeros(n, len(SHANKS), device=device)
+        self.knees_down = torch.zeros(n, dtype=torch.int64, device=device)
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Move robots to the next tile, in random joint states, with new commands."""
@@ -231,7 +231,10 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
 
     def is_done(self) -> None:
         """End the episode when base or knees touch the ground. An episode that leaves the map is cut short."""
-        self.terminated_buf = has_fallen(self.base_and_knees.get_net_contact_forces(clone=False))
+        touches = touches_ground(self.base_and_knees.get_net_contact_forces(clone=False))
+        self.terminated_buf = has_fallen(touches)
+        # The original counts neither knees on the ground nor swings, though it has rewards for them.
+        self.knees_down = torch.zeros_like(self.progress_buf) if self.original else touches[:, 1:].sum(dim=-1)
         off_map = (self.positions[:, :2].abs() > self.map_edge).any(dim=-1)
         self.progress_buf.masked_fill_(off_map, self.max_episode_length)
 
@@ -252,6 +255,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             action_change=self.actions - self.last_actions,
             landed=grounded & (self.swing_time > 1.5 * dt),  # not on the ground a step ago
             swing_time=self.swing_time,
+            knees_down=self.knees_down,
             fallen=self.terminated_buf,
         )
         ended = self.terminated_buf.int()
@@ -310,11 +314,15 @@ def yaw_rate_towards(headings: torch.Tensor, forward: torch.Tensor) -> torch.Ten
     return (HEADING_GAIN * error).clamp_(-1.0, 1.0)
 
 
-def has_fallen(contact_forces: torch.Tensor) -> torch.Tensor:
+def touches_ground(contact_forces: torch.Tensor) -> torch.Tensor:
+    """Return which links touch something, ``(N, links)`` bool, by their net contact forces ``(N, links, 3)`` in N."""
+    return contact_forces.norm(dim=-1) > CONTACT_FORCE
+
+
+def has_fallen(touches: torch.Tensor) -> torch.Tensor:
     """Return whether robots lie on the ground, ``(N,)`` bool: on the base, or on more than one knee.
 
     Args:
-        contact_forces: ``(N, 5, 3)`` net contact forces on base and thighs, in N.
+        touches: ``(N, 5)`` bool; whether base and thighs touch the ground.
     """
-    touches = contact_forces.norm(dim=-1) > CONTACT_FORCE
     return touches[:, 0] | (touches[:, 1:].sum(dim=-1) > 1)
