@@ -52,8 +52,8 @@ def reward_terms(motion: Motion, scales: LearnConfig, dt: float) -> dict[str, to
     """Return the parts of the reward of a step of ``dt`` seconds, ``(N,)`` each; their sum is not let below zero.
 
     Tracking terms are exp(−error² / 0.25) times their scale, ``hip`` sums magnitudes, ``feet_air_time`` is the time of
-    swings that end less 0.5 s each, unless the robot is told to stand, ``knee_collision`` counts knees on the ground, the
-    others sum squares.
+    swings that end less 0.5 s each, unless the robot is told to stand, ``knee_collision`` counts knees on the ground,
+    the others sum squares.
     """
     velocity, rate = motion.linear_velocity, motion.angular_velocity
     error_xy = _squares(motion.commands[:, :2] - velocity[:, :2])
