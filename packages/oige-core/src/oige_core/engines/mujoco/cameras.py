@@ -1,13 +1,12 @@
 """Cameras: MuJoCo Warp's ray tracer draws the worlds of either executor, on the simulation's device."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mujoco
 import torch
 
-from oige_core.engines.mujoco.compile import CAMERA_AXES
+from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
 from oige_core.scene.scene import CameraElement
@@ -15,13 +14,9 @@ from oige_core.views import CameraOutput, Indices
 
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
+    from oige_core.engines.mujoco.traced_worlds import TracedWorlds
 
 __all__ = ["MujocoCameraView"]
-
-BACKGROUND = (0.93, 0.95, 0.98, 1.0)
-
-DRAWN_GROUPS = [0, 1, 2]
-"""Groups of geoms that are seen; those above are shapes that only collide."""
 
 
 class MujocoCameraView:
@@ -143,15 +138,6 @@ class _Mounted:
         return at + quat_apply(turned, self._positions.expand_as(at)), quat_mul(turned, self._orientations)
 
 
-@dataclass
-class _Slots:
-    """Room in which up to ``size`` worlds are drawn at a time; the ray tracer's own data."""
-
-    size: int
-    data: Any
-    context: Any
-
-
 class _RayTracer:
     """Draws one camera of any worlds.
 
@@ -168,15 +154,14 @@ class _RayTracer:
     def __init__(
         self, engine: "MujocoEngine", element: CameraElement, num_threads: int, segmentation_ids: dict[str, int]
     ) -> None:
-        self._warp_device = engine.executor.graphs.warp_device  # first: it sets how much Warp tells
+        self._graphs = engine.executor.graphs  # first: it sets how much Warp tells
         import mujoco_warp as mjw
         import warp as wp
 
         model, device = engine.compiled.model, engine.device
         if model.nflex:
             raise CapabilityError(f"camera '{element.name}': the embedded engine's cameras see no deformable bodies.")
-        self._mjw, self._wp = mjw, wp
-        self._device = device
+        self._wp = wp
         self._size = element.height, element.width
         self._geoms = _Mounted(model.geom_bodyid, model.geom_pos, model.geom_quat, device)
         self._cameras = _Mounted(model.cam_bodyid, model.cam_pos, model.cam_quat, device)
@@ -190,41 +175,38 @@ class _RayTracer:
             for output in element.outputs
         }
         threads = 1 if device.type == "cuda" else min(num_threads, n)
-        size = -(-n // threads)
-        rest = mujoco.MjData(model)
-        mujoco.mj_kinematics(model, rest)
-        mujoco.mj_comPos(model, rest)
-        mujoco.mj_camlight(model, rest)
-        with wp.ScopedDevice(self._warp_device):
+        with wp.ScopedDevice(self._graphs.warp_device):
             try:
-                self._model = mjw.put_model(model)
+                warp_model = mjw.put_model(model)
             except (NotImplementedError, ValueError) as error:
                 raise CapabilityError(
                     f"camera '{element.name}': MuJoCo Warp cannot draw this model: {error}"
                 ) from error
-            self._slots = [self._make_slots(model, rest, element, size) for _ in range(threads)]
+            # Each thread has room for its part of the worlds.
+            self._slots = [self._make_slots(model, warp_model, element, -(-n // threads)) for _ in range(threads)]
             wp.synchronize_device()
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._compiled = False
 
-    def _make_slots(self, model: mujoco.MjModel, rest: mujoco.MjData, element: CameraElement, size: int) -> _Slots:
+    def _make_slots(self, model: mujoco.MjModel, warp_model: Any, element: CameraElement, size: int) -> "TracedWorlds":
+        from oige_core.engines.mujoco.traced_worlds import TracedWorlds
+
         groups = model.geom_group.copy()
-        model.geom_group[_is_unseen(model, element)] = max(DRAWN_GROUPS) + 1
-        context = self._mjw.create_render_context(
+        model.geom_group[_is_unseen(model, element)] = HIDDEN_GROUP
+        slots = TracedWorlds(
             model,
-            nworld=size,
+            warp_model,
+            size,
             cam_res=(element.width, element.height),
             cam_active=[element.name],
             render_rgb="rgb" in element.outputs,
             render_depth="depth" in element.outputs,
             render_seg="segmentation" in element.outputs,
-            enabled_geom_groups=DRAWN_GROUPS,
-            background_color=BACKGROUND,
             samples_per_pixel=element.samples_per_pixel,
         )
-        context.zfar = element.far if element.far < float("inf") else 0.0  # 0: no end
+        slots.context.zfar = element.far if element.far < float("inf") else 0.0  # 0: no end
         model.geom_group[:] = groups
-        return _Slots(size, self._mjw.put_data(model, rest, nworld=size, nconmax=1, njmax=1), context)
+        return slots
 
     def draw(self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor) -> None:
         """Draw worlds into :attr:`images`.
@@ -237,14 +219,12 @@ class _RayTracer:
         count, n = len(positions), len(self._slots)
         parts = [slice(count * i // n, count * (i + 1) // n) for i in range(n)]
 
-        def work(slots: _Slots, part: slice) -> None:
+        def work(slots: "TracedWorlds", part: slice) -> None:
             if part.start < part.stop:
                 self._draw(slots, part if worlds is None else worlds[part], positions[part], orientations[part])
 
-        stream = (
-            self._wp.stream_from_torch(torch.cuda.current_stream(self._device)) if self._warp_device.is_cuda else None
-        )
-        with self._wp.ScopedDevice(self._warp_device), self._wp.ScopedStream(stream):
+        graphs = self._graphs
+        with self._wp.ScopedDevice(graphs.warp_device), self._wp.ScopedStream(graphs.stream()):
             # Kernels are compiled and loaded when they are first launched, which threads must not do at once.
             if self._pool is None or not self._compiled:
                 for slots, part in zip(self._slots, parts, strict=True):
@@ -254,7 +234,7 @@ class _RayTracer:
                 list(self._pool.map(work, self._slots, parts))
 
     def _draw(
-        self, slots: _Slots, rows: slice | torch.Tensor, positions: torch.Tensor, orientations: torch.Tensor
+        self, slots: "TracedWorlds", rows: slice | torch.Tensor, positions: torch.Tensor, orientations: torch.Tensor
     ) -> None:
         """Draw worlds that fit into the slots; ``rows`` are theirs in :attr:`images`."""
         n, data, tensor = len(positions), slots.data, self._wp.to_torch
@@ -266,12 +246,11 @@ class _RayTracer:
             tensor(at)[:n] = place
             tensor(turned)[:n] = quat_to_matrix(orientation)
         data.nworld = n  # the ray tracer draws so many
-        self._mjw.refit_bvh(self._model, data, slots.context)
-        self._mjw.render(self._model, data, slots.context)
+        slots.draw()
         for output, images in self.images.items():
             images[rows] = self._read(output, slots, n).view(n, *images.shape[1:])
 
-    def _read(self, output: CameraOutput, slots: _Slots, n: int) -> torch.Tensor:
+    def _read(self, output: CameraOutput, slots: "TracedWorlds", n: int) -> torch.Tensor:
         """Return an output of the worlds in the first ``n`` slots, pixels in one row."""
         context, tensor = slots.context, self._wp.to_torch
         if output == "rgb":

@@ -25,6 +25,7 @@ from oige_core.scene.scene import (
 
 __all__ = [
     "CAMERA_AXES",
+    "HIDDEN_GROUP",
     "NO_LIMIT",
     "ArticulationLayout",
     "CompiledScene",
@@ -38,6 +39,9 @@ NO_LIMIT = 1e30
 
 CAMERA_AXES = (0.5, 0.5, -0.5, -0.5)
 """Turns MuJoCo's camera frame (x right, y up, z back) into that of a scene's cameras (x forward, y left, z up)."""
+
+HIDDEN_GROUP = 3
+"""Geoms of this group and above only collide."""
 
 # A body with some compensation at compile time is one whose compensation can be changed at run time.
 _GRAVITY_COMPENSATION_OFF = 1e-12

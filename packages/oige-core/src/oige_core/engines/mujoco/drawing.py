@@ -9,14 +9,12 @@ import numpy as np
 import trimesh
 
 from oige_core.drawing import Shape, height_field_mesh
+from oige_core.engines.mujoco.compile import HIDDEN_GROUP
 
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-__all__ = ["HIDDEN_GROUP", "MujocoDrawing", "geom_color", "kinematics"]
-
-HIDDEN_GROUP = 3
-"""Geoms of this group and above only collide."""
+__all__ = ["MujocoDrawing", "geom_color", "kinematics"]
 
 _NEUTRAL = (0.5, 0.5, 0.5, 1.0)  # the colour of a geom that names none; its material's holds then
 _STATE_FIELDS = ("qpos", "mocap_pos", "mocap_quat")

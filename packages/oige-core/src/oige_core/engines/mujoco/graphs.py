@@ -37,7 +37,7 @@ class Graphs:
             with wp.ScopedDevice(self.warp_device), wp.ScopedCapture() as capture:
                 work()
             graph = self.captured[key] = capture.graph
-        wp.capture_launch(graph, stream=self._stream())
+        wp.capture_launch(graph, stream=self.stream())
 
     def forget(self) -> None:
         """Drop graphs that hold addresses or a choice of work that no longer holds."""
@@ -50,7 +50,7 @@ class Graphs:
         self.forget()
         self._streams.clear()
 
-    def _stream(self) -> Any:
+    def stream(self) -> Any:
         """Return torch's current stream as Warp has it; None on the CPU."""
         if not self.warp_device.is_cuda:
             return None

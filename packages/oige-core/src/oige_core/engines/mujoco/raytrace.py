@@ -7,13 +7,14 @@ import mujoco_warp as mjw
 import numpy as np
 import warp as wp
 
-from oige_core.engines.mujoco.drawing import HIDDEN_GROUP, geom_color
+from oige_core.engines.mujoco.compile import HIDDEN_GROUP
+from oige_core.engines.mujoco.drawing import geom_color
+from oige_core.engines.mujoco.traced_worlds import TracedWorlds
 
 wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)  # no greeting, no list of kernels
 
-__all__ = ["BACKGROUND", "RayTracer"]
+__all__ = ["RayTracer"]
 
-BACKGROUND = (0.93, 0.95, 0.98)
 SUN = (-0.5, 0.25, -0.8)
 TILE = 1.0  # m; of the checkers on ground planes
 SHADE = 0.93  # of every other one, to the others
@@ -66,19 +67,15 @@ class RayTracer:
         ]
         staged = self._stage(model, fov, sun)
         self._mesh_frames = [_mesh_frame(staged, geom) for geom in range(staged.ngeom)]
-        data = mujoco.MjData(staged)
-        mujoco.mj_forward(staged, data)
         with wp.ScopedDevice(device):
-            self._model = mjw.put_model(staged)
-            self._data = mjw.put_data(staged, data, nworld=pictures)
-            self._context = mjw.create_render_context(
+            self._worlds = TracedWorlds(
                 staged,
-                nworld=pictures,
+                mjw.put_model(staged),
+                pictures,
                 cam_res=size,
                 render_rgb=True,
                 use_shadows=True,
                 samples_per_pixel=samples,
-                background_color=(*BACKGROUND, 1.0),
             )
             self._rgb: Any = wp.zeros(self._shape, dtype=wp.vec3)
 
@@ -103,13 +100,13 @@ class RayTracer:
         pictures = self._shape[0]
         camera, look_at = (np.broadcast_to(point, (pictures, 3)) for point in (camera, look_at))
         with wp.ScopedDevice(self._device):
-            self._data.geom_xpos.assign(xpos.astype(np.float32))
-            self._data.geom_xmat.assign(xmat.astype(np.float32))
-            self._data.cam_xpos.assign(camera[:, None].astype(np.float32))
-            self._data.cam_xmat.assign(_aim(camera, look_at)[:, None].astype(np.float32))
-            mjw.refit_bvh(self._model, self._data, self._context)
-            mjw.render(self._model, self._data, self._context)
-            mjw.get_rgb(self._context, 0, self._rgb)
+            data = self._worlds.data
+            data.geom_xpos.assign(xpos.astype(np.float32))
+            data.geom_xmat.assign(xmat.astype(np.float32))
+            data.cam_xpos.assign(camera[:, None].astype(np.float32))
+            data.cam_xmat.assign(_aim(camera, look_at)[:, None].astype(np.float32))
+            self._worlds.draw()
+            mjw.get_rgb(self._worlds.context, 0, self._rgb)
             return np.rint(self._rgb.numpy() * 255.0).astype(np.uint8)
 
     def _stage(self, model: mujoco.MjModel, fov: float, sun: tuple[float, float, float]) -> mujoco.MjModel:
