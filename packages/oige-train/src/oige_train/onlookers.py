@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oige_core import VecEnv
 
@@ -12,8 +12,6 @@ from oige_train.schema import TrainRunConfig
 
 if TYPE_CHECKING:
     from oige_core.viewer import Viewer
-
-MAX_WORLDS = 64
 
 __all__ = ["looking_on", "open_viewer"]
 
@@ -52,11 +50,20 @@ def looking_on(
         yield viewer
 
 
-def open_viewer(config: TrainRunConfig, env: VecEnv, *, speed: float | None, max_worlds: int = MAX_WORLDS) -> "Viewer":
-    """Serve the viewer's page where the configuration says, and print its address; see the viewer."""
+def open_viewer(config: TrainRunConfig, env: VecEnv, **options: Any) -> "Viewer":
+    """Serve the viewer's page where the configuration says, and print its address.
+
+    Args:
+        config: the checked configuration.
+        env: the environment.
+        options: further arguments of the viewer.
+
+    Raises:
+        ConfigError: the address is taken.
+    """
     from oige_core.viewer import Viewer
 
     host, port = (config.livestream_host, config.livestream_port) if config.enable_livestream else ("127.0.0.1", None)
-    viewer = Viewer(env, host=host, port=port, speed=speed, max_worlds=max_worlds)
+    viewer = Viewer(env, host=host, port=port, **options)
     print(f"viewer: {viewer.url}", file=sys.stderr, flush=True)
     return viewer

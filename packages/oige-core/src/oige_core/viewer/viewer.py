@@ -16,7 +16,7 @@ from oige_core.viewer.pace import SPEEDS, Pace
 from oige_core.viewer.plots import RewardPlots
 from oige_core.viewer.stage import Stage
 
-__all__ = ["MAX_WORLDS", "Viewer"]
+__all__ = ["Viewer"]
 
 MAX_WORLDS = 64
 FIRST_PORT, LAST_PORT = 8080, 8179
