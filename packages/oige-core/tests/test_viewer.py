@@ -1,12 +1,15 @@
 """The viewer without a browser: what holds a simulation back, and what it costs when nobody looks."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import viser
 from oige_core import VecEnv, make_vec
 from oige_core.errors import ConfigError
 from oige_core.viewer import Pace, Viewer
@@ -148,3 +151,147 @@ def test_reward_terms_have_names(warp: bool) -> None:
     assert {"upright", "cart_velocity", "pole_velocity"} <= set(terms)
     torch.testing.assert_close(sum(terms.values()), rewards)
     env.close()
+
+
+class Pages:
+    """Pages that are opened, used and left, without a browser."""
+
+    def __init__(self, viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._server: Any = viewer.server
+        self._open: dict[int, Any] = {}
+        monkeypatch.setattr(viewer.server, "get_clients", self._open.copy)
+
+    def open(self, page: int) -> SimpleNamespace:
+        """Open a page and return its camera."""
+        camera = SimpleNamespace(position=None, look_at=None)
+        self._open[page] = SimpleNamespace(client_id=page, camera=camera, atomic=contextlib.nullcontext)
+        for callback in self._server._client_connect_cb:
+            callback(self._open[page])
+        return camera
+
+    def press(self, button: Any, page: int) -> None:
+        for callback in button._impl.update_cb:
+            callback(viser.GuiEvent(None, page, button))
+
+    def leave(self, page: int) -> None:
+        left = self._open.pop(page)
+        for callback in self._server._client_disconnect_cb:
+            callback(left)
+
+
+@pytest.fixture
+def viewer(env: VecEnv) -> Iterator[Viewer]:
+    viewer = Viewer(env)
+    yield viewer
+    viewer.close()
+
+
+@pytest.mark.parametrize("button", ["_pause", "_single"])
+def test_what_a_page_has_paused_goes_on_without_it(
+    button: str, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages, button = Pages(viewer, monkeypatch), getattr(viewer, button)
+    pages.open(1)
+    pages.open(2)
+    pages.press(button, 1)
+    assert viewer.pace.paused
+    assert viewer._pause.label == "Go on"
+    pages.leave(2)
+    assert viewer.pace.paused
+    pages.open(3)
+    pages.leave(1)  # the page that is still open never asked for this
+    assert not viewer.pace.paused
+    assert viewer._pause.label == "Pause"
+    pages.press(button, 3)
+    pages.leave(3)
+    assert not viewer.pace.paused
+    assert not viewer.watched
+
+
+def test_a_click_that_comes_after_its_page_has_gone_pauses_nothing(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Pages(viewer, monkeypatch)
+    pages.open(1)
+    pages.leave(1)
+    for button in (viewer._pause, viewer._single):
+        pages.press(button, 1)
+        assert not viewer.pace.paused
+        assert viewer._pause.label == "Pause"
+
+
+def test_a_page_that_is_opened_while_all_stands_still_looks_at_the_worlds(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Pages(viewer, monkeypatch)
+    pages.open(1)
+    pages.press(viewer._pause, 1)
+    # Of three worlds in a row along x, 4 m apart, the one in the middle.
+    assert pages.open(2).look_at[:2].tolist() == pytest.approx([0.0, 0.0], abs=1.5)
+
+
+def test_the_picture_that_stays_is_that_of_the_last_step(viewer: Viewer, env: VecEnv) -> None:
+    drawn: list[int] = []
+    seen = threading.Event()
+    update = viewer.stage.update
+
+    def record() -> None:
+        update()
+        drawn.append(viewer._steps)
+        seen.set()
+
+    viewer.stage.update = record  # type: ignore[method-assign]
+    viewer.watched = True
+    viewer.pace.set_speed(1.0)
+    env.step(torch.zeros(3, 1))
+    assert drawn == [1]
+    seen.clear()
+    viewer._next_frame = float("inf")  # steps follow each other faster than pictures
+    viewer.pace.set_speed(1e-3)  # the next step is due in 17 s
+    simulation = threading.Thread(target=env.step, args=(torch.zeros(3, 1),))
+    simulation.start()
+    assert not seen.wait(timeout=0.2)
+    viewer.pace.pause()
+    assert seen.wait(timeout=10)
+    assert drawn == [1, 2]
+    viewer.pace.step()
+    simulation.join(timeout=10)
+    assert not simulation.is_alive()
+    assert drawn == [1, 2]
+
+
+@pytest.mark.parametrize("world", [99, -1])
+def test_the_number_of_a_world_that_there_is_not_does_no_harm(world: int, viewer: Viewer, env: VecEnv) -> None:
+    viewer.watched = True
+    viewer._following.value = True
+    viewer._world.value = world  # pages send what is typed before they mend it
+    env.step(torch.zeros(3, 1))
+    assert viewer.stage.followed == (2 if world > 0 else 0)
+
+
+def test_any_speed_may_be_asked_for(env: VecEnv) -> None:
+    viewer = Viewer(env, speed=3.0)
+    assert (viewer._speed.value, viewer.pace.speed) == ("3 ×", 3.0)
+    viewer._speed.value = "real time"
+    assert viewer.pace.speed == 1.0
+    viewer._speed.value = "3 ×"
+    assert viewer.pace.speed == 3.0
+    viewer.close()
+
+
+def test_no_more_worlds_than_asked_for_are_drawn() -> None:
+    env = make_vec("Cartpole", 65, num_threads=1)
+    for options, count in (({}, 64), ({"max_worlds": 5}, 5), ({"max_worlds": 70}, 65)):
+        viewer = Viewer(env, **options)  # type: ignore[arg-type]
+        assert viewer.stage.roots.shape == (count, 3)
+        viewer.close()
+    env.close()
+
+
+def test_an_address_of_ipv6_stands_in_brackets(env: VecEnv) -> None:
+    try:
+        viewer = Viewer(env, host="::1")
+    except ConfigError:
+        pytest.skip("no IPv6 on this machine")
+    assert viewer.url == f"http://[::1]:{viewer.server.get_port()}"
+    viewer.close()

@@ -18,7 +18,7 @@ SPEEDS: dict[str, float | None] = {
 
 
 class Pace:
-    """The simulation calls :meth:`wait` after each step; everybody else calls the other methods, from any thread.
+    """The simulation waits after each step until it may go on; everybody else steers it, from any thread.
 
     Args:
         step_time: simulated time of a step, in seconds.
@@ -41,6 +41,7 @@ class Pace:
         """Stand still after the step that is being taken."""
         with self._changed:
             self.paused = True
+            self._changed.notify_all()
 
     def resume(self) -> None:
         """Go on."""
@@ -62,23 +63,26 @@ class Pace:
             self.speed = speed
             self._changed.notify_all()
 
-    def wait(self) -> None:
-        """Return when the next step is due."""
+    def wait(self) -> bool:
+        """Return True when the next step is due, or False as soon as the simulation is paused while it waits."""
         with self._changed:
+            stood = self.paused
             while True:
                 if self.paused:
                     if self._steps:
                         self._steps -= 1
-                        return
+                        return True
+                    if not stood:
+                        return False
                     remaining = 1.0  # returns now and then, so that Ctrl-C is noticed on every system
                 elif self.speed is None:
-                    return
+                    return True
                 else:
                     now = time.monotonic()
                     # Time that was lost is not made up for.
                     due = max(self._due, now - self.step_time / self.speed) + self.step_time / self.speed
                     if due <= now:
                         self._due = due
-                        return
+                        return True
                     remaining = due - now
                 self._changed.wait(remaining)

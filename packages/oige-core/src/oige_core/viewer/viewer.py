@@ -28,7 +28,7 @@ class Viewer:
     """Serves a page on which the worlds of an environment are seen.
 
     It looks on through the environment's ``step_hooks``. While no page is open, a step costs one check and nothing
-    holds it back; when the last page is closed, what was paused goes on.
+    holds it back; what a page has paused goes on when that page is closed, or left, even if others are open.
 
     Args:
         env: the environment.
@@ -62,21 +62,24 @@ class Viewer:
         task = env.task
         shown = min(env.num_envs, max_worlds)
         self.server = _serve(host, port, f"OIGE · {task.name}")
-        self.url = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{self.server.get_port()}"
+        name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+        self.url = f"http://{name}:{self.server.get_port()}"
         self.pace = Pace(task.control_dt, speed)
         self.stage = Stage(self.server, task.engine.to_drawing(), grid_positions(shown, task.cfg.envSpacing).numpy())
         self.stage.on_click = self.follow
-        self._build_controls(shown)
+        self._shown = shown
+        self._build_controls()
         self._plots = RewardPlots(self.server)
         self.watched = False
         self.frame_hooks: list[Callable[[], None]] = []
         self._newcomers: list[viser.ClientHandle] = []
+        self._holder: int | None = None  # the page that has paused
         self._lock = threading.Lock()
-        self._steps = 0
+        self._steps = self._drawn_step = 0
         self._next_frame = self._next_status = 0.0
         self._last_status: tuple[float, int] | None = None
         self.server.on_client_connect(self._welcome)
-        self.server.on_client_disconnect(lambda _: self._count_clients())
+        self.server.on_client_disconnect(lambda _: self._mind_pages())
         env.step_hooks.append(self._after_step)
 
     def follow(self, world: int | None) -> None:
@@ -96,51 +99,64 @@ class Viewer:
 
     # The page
 
-    def _build_controls(self, shown: int) -> None:
-        gui, n = self.server.gui, self._env.num_envs
+    def _build_controls(self) -> None:
+        gui, n, shown = self.server.gui, self._env.num_envs, self._shown
         self._title = f"**{self._env.task.name}** · " + (
             f"the first {shown} of {n} worlds" if shown < n else f"{n} worlds"
         )
         self._status = gui.add_markdown(self._title)
         self._pause = gui.add_button("Pause")
         self._single = gui.add_button("Single step")
-        names = {speed: name for name, speed in SPEEDS.items()}
-        self._speed = gui.add_dropdown("Speed", tuple(SPEEDS), initial_value=names[self.pace.speed])
+        speed = self.pace.speed
+        speeds = SPEEDS if speed in SPEEDS.values() else SPEEDS | {f"{speed:g} ×": speed}
+        names = {value: name for name, value in speeds.items()}
+        self._speed = gui.add_dropdown("Speed", tuple(speeds), initial_value=names[speed])
         self._following = gui.add_checkbox("Follow", initial_value=False, hint="Or click on a robot")
         self._world = gui.add_number("World", 0, min=0, max=shown - 1, step=1)
-        self._pause.on_click(lambda _: self._toggle_pause())
-        self._single.on_click(lambda _: self._take_single_step())
-        self._speed.on_update(lambda _: self.pace.set_speed(SPEEDS[self._speed.value]))
+        self._pause.on_click(lambda click: self._toggle_pause(click.client_id))
+        self._single.on_click(lambda click: self._take_single_step(click.client_id))
+        self._speed.on_update(lambda _: self.pace.set_speed(speeds[self._speed.value]))
         self._following.on_update(lambda _: self._apply_following())
         self._world.on_update(lambda _: self._apply_following())
 
-    def _toggle_pause(self) -> None:
+    def _toggle_pause(self, page: int | None) -> None:
+        self._holder = page
         if self.pace.paused:
             self.pace.resume()
         else:
             self.pace.pause()
-        self._label_pause()
+        self._mind_pages()
 
-    def _take_single_step(self) -> None:
+    def _take_single_step(self, page: int | None) -> None:
+        self._holder = page
         self.pace.step()
-        self._label_pause()
+        self._mind_pages()
 
-    def _label_pause(self) -> None:
-        self._pause.label = "Go on" if self.pace.paused else "Pause"
+    def _mind_pages(self) -> None:
+        """Note whether a page is open, and go on if the one that has paused is not; clicks may come after it has gone.
+
+        Whoever changes what this looks at calls it afterwards, so that the last call sees everything.
+        """
+        with self._lock:
+            pages = self.server.get_clients()
+            self.watched = bool(pages)
+            if not pages or self._holder not in (None, *pages):
+                self._holder = None
+                self.pace.resume()
+            self._pause.label = "Go on" if self.pace.paused else "Pause"
 
     def _apply_following(self) -> None:
-        self.stage.follow(int(self._world.value) if self._following.value else None)
+        # What is typed arrives before the page limits it.
+        world = min(max(int(self._world.value), 0), self._shown - 1)
+        self.stage.follow(world if self._following.value else None)
 
     def _welcome(self, client: viser.ClientHandle) -> None:
-        with self._lock:
-            self._newcomers.append(client)
-        self._count_clients()
-
-    def _count_clients(self) -> None:
-        self.watched = bool(self.server.get_clients())
-        if not self.watched:
-            self.pace.resume()
-            self._label_pause()
+        if self.pace.paused:  # no step will do it
+            self.stage.aim(client)
+        else:
+            with self._lock:
+                self._newcomers.append(client)
+        self._mind_pages()
 
     # The simulation
 
@@ -148,22 +164,32 @@ class Viewer:
         self._steps += 1
         if not self.watched:
             return
+        self._show()
+        while not self.pace.wait():
+            self._show()
+
+    def _show(self) -> None:
+        """Bring the page up to date, if that is due; what stands still shows its last step."""
         now = time.monotonic()
-        if now >= self._next_frame or self.pace.paused:  # what stands still shows its last step
+        if now >= self._next_frame or self.pace.paused:
             self._next_frame = now + FRAME_TIME
-            self.stage.update()
-            with self._lock:
-                newcomers, self._newcomers = self._newcomers, []
-            for client in newcomers:
-                self.stage.aim(client)
-            for hook in self.frame_hooks:
-                hook()
-            task = self._env.task
-            self._plots.add(self._steps * task.control_dt, task.reward_terms_by_name(), self.stage.followed)
+            if self._drawn_step != self._steps or self._newcomers:
+                self._drawn_step = self._steps
+                self._draw()
             if now >= self._next_status or self.pace.paused:
                 self._next_status = now + STATUS_TIME
                 self._show_status(now)
-        self.pace.wait()
+
+    def _draw(self) -> None:
+        self.stage.update()
+        with self._lock:
+            newcomers, self._newcomers = self._newcomers, []
+        for client in newcomers:
+            self.stage.aim(client)
+        for hook in self.frame_hooks:
+            hook()
+        task = self._env.task
+        self._plots.add(self._steps * task.control_dt, task.reward_terms_by_name(), self.stage.followed)
 
     def _show_status(self, now: float) -> None:
         rate = ""
