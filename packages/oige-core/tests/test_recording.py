@@ -10,6 +10,7 @@ import pytest
 import torch
 from oige_core import VecEnv, make_vec
 from oige_core.drawing import Camera
+from oige_core.engines.mujoco.film import MujocoFilm
 from oige_core.errors import ConfigError
 from oige_core.recording import Recorder
 from oige_core.scene import ArticulationAsset, Material, Scene
@@ -131,6 +132,19 @@ def test_a_given_camera_is_used(env: VecEnv, tmp_path: Path) -> None:
     recorder.close()
     (frame,) = decode(recorder.files[0])[1]
     assert np.ptp(frame.reshape(-1, 3), axis=0).max() < 8
+
+
+def test_a_clip_without_a_picture_is_no_file(env: VecEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Any) -> None:
+        raise KeyboardInterrupt  # the first picture takes long
+
+    monkeypatch.setattr(MujocoFilm, "shoot", fail)
+    recorder = Recorder(env, tmp_path, interval=10, length=4, fps=30)
+    with pytest.raises(KeyboardInterrupt):
+        env.step(torch.zeros(3, 1))
+    recorder.close()
+    assert not recorder.files
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -260,12 +260,30 @@ def test_the_picture_that_stays_is_that_of_the_last_step(viewer: Viewer, env: Ve
     assert drawn == [1, 2]
 
 
+def test_time_that_was_spent_standing_still_does_not_count(viewer: Viewer) -> None:
+    viewer._show_status(10.0)
+    viewer._steps = 50
+    viewer._show_status(10.5)
+    assert "100 steps/s" in viewer._status.content
+    viewer.pace.pause()
+    viewer._show_status(11.0)
+    viewer.pace.resume()
+    viewer._steps = 51
+    viewer._show_status(91.0)
+    assert "steps/s" not in viewer._status.content
+    viewer._steps = 101
+    viewer._show_status(91.5)
+    assert "100 steps/s" in viewer._status.content
+
+
 @pytest.mark.parametrize("world", [99, -1])
 def test_the_number_of_a_world_that_there_is_not_does_no_harm(world: int, viewer: Viewer, env: VecEnv) -> None:
     viewer.watched = True
     viewer._following.value = True
     viewer._world.value = world  # pages send what is typed before they mend it
     env.step(torch.zeros(3, 1))
+    assert viewer.stage.followed == (2 if world > 0 else 0)
+    viewer.follow(world)
     assert viewer.stage.followed == (2 if world > 0 else 0)
 
 

@@ -112,10 +112,10 @@ class Recorder:
         self._file = VideoFile(_unused(self._folder / f"rl-video-step-{self._step}.mp4"), size, self._fps)
 
     def _finish(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self.files.append(self._file.path)
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None and self._frames:
+            file.close()
+            self.files.append(file.path)
 
 
 def _point(values: list[float]) -> tuple[float, float, float]:

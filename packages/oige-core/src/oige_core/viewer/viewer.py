@@ -87,7 +87,7 @@ class Viewer:
         if world is not None:
             self._world.value = world
         self._following.value = world is not None
-        self.stage.follow(world)
+        self._apply_following()
 
     def close(self) -> None:
         """Close the page; what was paused goes on."""
@@ -193,10 +193,11 @@ class Viewer:
 
     def _show_status(self, now: float) -> None:
         rate = ""
-        if self._last_status is not None and not self.pace.paused:
+        paused = self.pace.paused
+        if self._last_status is not None and not paused:
             then, steps = self._last_status
             rate = f" · {(self._steps - steps) / (now - then):,.0f} steps/s"
-        self._last_status = now, self._steps
+        self._last_status = None if paused else (now, self._steps)
         self._status.content = f"{self._title}  \nstep {self._steps:,}{rate}"
         self._plots.show()
 
