@@ -1,11 +1,13 @@
 """Training from the command to files, on Cartpole."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,21 @@ TINY = ("num_envs=64", "seed=3", "sim_device=cpu", f"{CONFIG}.save_frequency=3")
 def only(pattern: str) -> Path:
     (found,) = Path().glob(pattern)
     return found
+
+
+def train_three_epochs(program, *words: str) -> Path:
+    """Train and return the last checkpoint."""
+    program(*TINY, "max_iterations=3", *words)
+    return only("runs/Cartpole/nn/last_*_ep_3_*.pth")
+
+
+@contextlib.contextmanager
+def changing(file: Path) -> Iterator[dict[str, Any]]:
+    """Write back what the block makes of the state in a checkpoint."""
+    state, info = load_checkpoint(file, "cpu"), read_info(file, "x")
+    assert info is not None
+    yield state
+    save_checkpoint(file, state, info)
 
 
 def differences(a: Any, b: Any, path: str = "") -> list[str]:
@@ -114,15 +131,12 @@ def test_same_seed_is_the_same_run_whatever_the_number_of_engine_threads(program
 
 
 def test_best_score_outlives_a_resumption(program) -> None:
-    program(*TINY, "max_iterations=3", f"{CONFIG}.save_best_after=1")
+    last = train_three_epochs(program, f"{CONFIG}.save_best_after=1")
     best = Path("runs/Cartpole/nn/Cartpole.pth")
-    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
-    state = load_checkpoint(last, "cpu")
-    assert state["last_mean_rewards"] == pytest.approx(load_checkpoint(best, "cpu")["last_mean_rewards"])
-    # A best score that no policy reaches: nothing may be taken for better than it.
-    info = read_info(last, "x")
-    assert info is not None
-    save_checkpoint(last, state | {"last_mean_rewards": 1e6}, info)
+    with changing(last) as state:
+        assert state["last_mean_rewards"] == pytest.approx(load_checkpoint(best, "cpu")["last_mean_rewards"])
+        # A best score that no policy reaches: nothing may be taken for better than it.
+        state["last_mean_rewards"] = 1e6
     before = best.read_bytes()
     program(*TINY, "max_iterations=5", f"{CONFIG}.save_best_after=1", f"checkpoint={last}")
     assert best.read_bytes() == before
@@ -130,8 +144,7 @@ def test_best_score_outlives_a_resumption(program) -> None:
 
 
 def test_resumption_with_other_worlds_keeps_the_networks(program) -> None:
-    program(*TINY, "max_iterations=3")
-    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
+    last = train_three_epochs(program)
     outcome = program("num_envs=32", "sim_device=cpu", "max_iterations=4", f"checkpoint={last}")
     assert outcome.code == 0, outcome.err
     assert "episodes start afresh" in outcome.err
@@ -141,15 +154,13 @@ def test_resumption_with_other_worlds_keeps_the_networks(program) -> None:
 
 
 def test_resumption_on_another_engine_keeps_the_networks(program) -> None:
-    program(*TINY, "max_iterations=3")
-    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
-    state, info = load_checkpoint(last, "cpu"), read_info(last, "x")
-    assert info is not None
-    assert state["progress"]["state_format"].startswith("mujoco.batch nq=2 ")
-    state["progress"]["state_format"] = state["progress"]["state_format"].replace("mujoco.batch", "mujoco_warp")
-    # Nothing that the C engine could load.
-    state["env_state"]["engine"]["executor"] = {"state": {"qpos": torch.zeros(64, 2)}}
-    save_checkpoint(last, state, info)
+    last = train_three_epochs(program)
+    with changing(last) as state:
+        progress = state["progress"]
+        assert progress["state_format"].startswith("mujoco.batch nq=2 ")
+        progress["state_format"] = progress["state_format"].replace("mujoco.batch", "mujoco_warp")
+        # Nothing that the C engine could load.
+        state["env_state"]["engine"]["executor"] = {"state": {"qpos": torch.zeros(64, 2)}}
     outcome = program(*TINY, "max_iterations=4", f"checkpoint={last}")
     assert outcome.code == 0, outcome.err
     assert "episodes start afresh" in outcome.err
@@ -157,8 +168,7 @@ def test_resumption_on_another_engine_keeps_the_networks(program) -> None:
 
 
 def test_checkpoint_of_another_network_is_refused_in_one_line(program) -> None:
-    program(*TINY, "max_iterations=3")
-    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
+    last = train_three_epochs(program)
     wide = "train.params.network.mlp.units=[8]"
     for words in ((), ("test=True",)):
         outcome = program(*TINY, f"checkpoint={last}", wide, *words)
@@ -184,8 +194,7 @@ def test_crash_leaves_earlier_checkpoints(program, monkeypatch: pytest.MonkeyPat
 
 
 def test_play_counts_the_games_asked_for(program) -> None:
-    program(*TINY, "max_iterations=3")
-    last = only("runs/Cartpole/nn/last_*_ep_3_*.pth")
+    last = train_three_epochs(program)
     words = ("test=True", "num_envs=16", "sim_device=cpu", f"checkpoint={last}", f"{CONFIG}.player.games_num=20")
     first = program(*words)
     assert first.code == 0, first.err
@@ -252,8 +261,8 @@ def test_warp_variant_learns_and_is_played_by_the_command_that_is_printed(progra
 
 
 def test_a_checkpoint_of_the_other_variant_is_refused_in_one_line(program) -> None:
-    program(*TINY, "max_iterations=3", "warp=True")
-    outcome = program(*TINY, "max_iterations=6", f"checkpoint={only('runs/Cartpole/nn/last_*_ep_3_*.pth')}")
+    last = train_three_epochs(program, "warp=True")
+    outcome = program(*TINY, "max_iterations=6", f"checkpoint={last}")
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1] == (
         "error: this state of Cartpole is one of its Warp variant; resume with warp=True."
