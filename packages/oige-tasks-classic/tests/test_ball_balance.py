@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from oige_core.envs import VecEnv
-from oige_core.testing import assert_fills_range, make_on
+from oige_core.testing import assert_fills_range, make_on, place
 from oige_tasks_classic.ball_balance.task import ball_is_lost, reward
 
 G = 9.81
@@ -29,7 +29,7 @@ def env() -> Iterator[VecEnv]:
 
 @pytest.fixture(scope="module")
 def original() -> Iterator[VecEnv]:
-    env = make_on("c", "BallBalance", 1024, overrides={"task.env.compat": "oige"})
+    env = make_on("c", "BallBalance", 1024, compat="oige")
     yield env
     env.close()
 
@@ -37,7 +37,7 @@ def original() -> Iterator[VecEnv]:
 def place_ball(env: VecEnv, *position: float) -> None:
     """Lay balls down at a place (m), at rest."""
     task: Any = env.task
-    task.balls.set_world_poses(torch.tensor([position]).expand(env.num_envs, 3))
+    place(task.balls, position)
     task.balls.set_velocities(torch.zeros(env.num_envs, 6))
 
 

@@ -36,7 +36,7 @@ def test_it_matches_the_torch_task_step_by_step_over_many_episodes(executor: str
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_observations_after_a_reset_are_of_the_state_after_it(executor: str) -> None:
-    env = make_on(executor, "Cartpole", 8, warp=True, overrides={"task.env.episodeLength": 3})
+    env = make_on(executor, "Cartpole", 8, warp=True, episodeLength=3)
     view = env.task.cartpoles  # type: ignore[attr-defined]
     env.reset()
     for step in range(1, 7):

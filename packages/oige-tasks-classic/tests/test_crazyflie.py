@@ -6,27 +6,24 @@ from typing import Any
 
 import pytest
 import torch
-from oige_core import VecEnv, make_vec
+from oige_core import VecEnv
+from oige_core.testing import make_on, place
 from oige_tasks_classic.crazyflie.task import reward_terms
 
 DT, MASS, GRAVITY = 0.01, 0.028, 9.81
 MOST = 1.9 * MASS * GRAVITY / 4  # thrust of a propeller, N
 
 
-def make(compat: str = "fixed", num_envs: int = 2) -> VecEnv:
-    return make_vec("Crazyflie", num_envs, {"task.env.compat": compat}, num_threads=1)
-
-
 @pytest.fixture(scope="module")
 def env() -> Iterator[VecEnv]:
-    env = make()
+    env = make_on("c", "Crazyflie", 2)
     yield env
     env.close()
 
 
 @pytest.fixture(scope="module")
 def original() -> Iterator[VecEnv]:
-    env = make("oige")
+    env = make_on("c", "Crazyflie", 2, compat="oige")
     yield env
     env.close()
 
@@ -35,9 +32,7 @@ def put(env: VecEnv, roll: float = 0.0) -> Any:
     """Hold Crazyflies at rest 2 m above the origin, at their target, rolled by an angle, and return the task."""
     env.reset(seed=0)
     task: Any = env.task
-    n = env.num_envs
-    orientation = torch.tensor([[math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0]])
-    task.vehicles.set_world_poses(torch.tensor([[0.0, 0.0, 2.0]]).repeat(n, 1), orientation.repeat(n, 1))
+    place(task.vehicles, (0.0, 0.0, 2.0), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
     task.targets[:] = torch.tensor([0.0, 0.0, 2.0])
     return task
 
@@ -118,7 +113,7 @@ def test_reward_by_hand() -> None:
 
 
 def test_ends_outside_its_room_and_upside_down() -> None:
-    env = make(num_envs=8)
+    env = make_on("c", "Crazyflie", 8)
     task = put(env)
     places = [
         [0, 0, 0.51],
@@ -163,7 +158,7 @@ def test_thrust_leans_with_the_body_or_against_it(env: VecEnv, original: VecEnv)
 def test_noise_is_of_each_world_or_of_all() -> None:
     """1 % of the thrust, of each propeller by itself."""
     for compat, worlds in (("fixed", 1000), ("oige", 1)):
-        env = make(compat, 1000)
+        env = make_on("c", "Crazyflie", 1000, compat=compat)
         task = put(env)
         thrusts = torch.stack([forces_of(task, torch.ones(1000, 4))[:, :, 2] for _ in range(3)]) / MOST
         assert len(thrusts[0].unique(dim=0)) == worlds

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from oige_core import VecEnv, make_vec
 from oige_core.math import quat_apply_inverse
 from oige_core.testing import assert_fills_range, make_on
 
@@ -15,14 +14,10 @@ GRAVITY = {"Crazyflie": 9.81, "Ingenuity": 3.721, "Quadcopter": 9.81}
 DT = 0.01
 
 
-def make(task: str, num_envs: int, **overrides: Any) -> VecEnv:
-    return make_vec(task, num_envs, {f"task.env.{key}": value for key, value in overrides.items()}, num_threads=1)
-
-
 @pytest.mark.parametrize("name", TASKS)
 def test_without_action_it_falls_through_its_target(name: str) -> None:
     """From rest, n steps of the integrator bring it down by g dt² n (n + 1) / 2, ball or no ball."""
-    env = make(name, 2)
+    env = make_on("c", name, 2)
     env.reset(seed=0)
     task: Any = env.task
     task.vehicles.set_world_poses(torch.tensor([[0.1, -0.2, 2.0]] * 2))
@@ -46,7 +41,7 @@ def test_without_action_it_falls_through_its_target(name: str) -> None:
     ],
 )
 def test_resets_fill_their_ranges_and_show_the_target(name: str, start: Any, target: Any) -> None:
-    env = make(name, 4096)
+    env = make_on("c", name, 4096)
     env.reset(seed=1)
     task: Any = env.task
     assert_fills_range(task.vehicles.get_world_poses()[0], *torch.tensor(start).unbind(-1))
@@ -61,7 +56,7 @@ def test_resets_fill_their_ranges_and_show_the_target(name: str, start: Any, tar
 
 @pytest.mark.parametrize("name", ["Crazyflie", "Ingenuity"])
 def test_targets_move_after_500_steps_of_an_episode(name: str) -> None:
-    env = make(name, 3)
+    env = make_on("c", name, 3)
     env.reset(seed=0)
     task: Any = env.task
     first = task.targets.clone()
@@ -154,7 +149,7 @@ def test_a_controller_flies_to_its_targets_and_hovers(
     name: str, fly: Callable[[Any], torch.Tensor], least: float, highest: float
 ) -> None:
     """For a whole episode from random places, through all changes of target. Before each change it is there."""
-    env = make(name, 16)
+    env = make_on("c", name, 16)
     env.reset(seed=0)
     task: Any = env.task
     length, info = task.max_episode_length, {}

@@ -6,20 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from oige_core import VecEnv, make_vec
-from oige_core.testing import assert_fills_range, momenta
+from oige_core import VecEnv
+from oige_core.testing import assert_fills_range, make_on, momenta, place
 from oige_tasks_classic.ingenuity.task import reward_terms, rotor_forces
 
 DT, MASS, MARS = 0.01, 1.8, 3.721
 
 
-def make(compat: str = "fixed", num_envs: int = 2) -> VecEnv:
-    return make_vec("Ingenuity", num_envs, {"task.env.compat": compat}, num_threads=1)
-
-
 @pytest.fixture(scope="module")
 def env() -> Iterator[VecEnv]:
-    env = make()
+    env = make_on("c", "Ingenuity", 2)
     yield env
     env.close()
 
@@ -28,9 +24,7 @@ def put(env: VecEnv, height: float = 2.0, roll: float = 0.0) -> Any:
     """Hold the helicopters at rest above the origin, rolled by an angle, and return the task."""
     env.reset(seed=0)
     task: Any = env.task
-    n = env.num_envs
-    orientation = torch.tensor([[math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0]])
-    task.vehicles.set_world_poses(torch.tensor([[0.0, 0.0, height]]).repeat(n, 1), orientation.repeat(n, 1))
+    place(task.vehicles, (0.0, 0.0, height), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
     task.targets[:] = torch.tensor([0.0, 0.0, height])
     return task
 
@@ -70,7 +64,7 @@ def test_lateral_forces_push_and_turn(env: VecEnv) -> None:
 def test_thrust_follows_the_tilt_or_stays_vertical() -> None:
     """Rolled by 60° to the right, 10 N push to the right, −y, and half of them up; in the original all of them up."""
     for compat, sideways, upwards in (("fixed", -10.0 * math.sqrt(0.75), 5.0), ("oige", 0.0, 10.0)):
-        env = make(compat)
+        env = make_on("c", "Ingenuity", 2, compat=compat)
         task = put(env, roll=math.pi / 3)
         env.step(torch.tensor([[0.0, 0.0, 0.25, 0.0, 0.0, 0.25]] * 2))
         expected = torch.tensor([0.0, sideways, upwards - MASS * MARS]) * DT
@@ -107,7 +101,7 @@ def test_reward_of_a_step_is_that_of_where_it_led(env: VecEnv) -> None:
 
 
 def test_ends_near_the_ground_and_far_away() -> None:
-    env = make(num_envs=4)
+    env = make_on("c", "Ingenuity", 4)
     task = put(env)
     task.vehicles.set_world_poses(torch.tensor([[0, 0, 0.51], [0, 0, 0.49], [19.9, 0, 2.0], [20.1, 0, 2.0]]))
     _, _, terminated, truncated, _ = env.step(torch.zeros(4, 6))
@@ -117,7 +111,7 @@ def test_ends_near_the_ground_and_far_away() -> None:
 
 
 def test_blades_start_at_random_angles_and_spin_against_each_other() -> None:
-    env = make(num_envs=2048)
+    env = make_on("c", "Ingenuity", 2048)
     env.reset(seed=0)
     task: Any = env.task
     assert_fills_range(task.vehicles.get_joint_positions()[:, [1, 3]], -0.2, 0.2)

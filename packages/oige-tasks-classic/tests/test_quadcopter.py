@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from oige_core import VecEnv, make_vec
-from oige_core.testing import assert_fills_range, momenta
+from oige_core import VecEnv
+from oige_core.testing import assert_fills_range, make_on, momenta, place
 from oige_tasks_classic.quadcopter.task import reward_terms
 
 DT = 0.01
@@ -18,7 +18,7 @@ LIMIT = math.pi / 6
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[VecEnv]:
-    env = make_vec("Quadcopter", 2, num_threads=1)
+    env = make_on("c", "Quadcopter", 2)
     yield env
     env.close()
 
@@ -27,10 +27,8 @@ def put(env: VecEnv, angles: torch.Tensor | None = None, roll: float = 0.0) -> A
     """Hold the quadcopters at rest 1 m above the origin, with gimbal angles ``(8,)``, and return the task."""
     env.reset(seed=0)
     task: Any = env.task
-    n = env.num_envs
-    orientation = torch.tensor([[math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0]])
-    task.vehicles.set_world_poses(torch.tensor([[0.0, 0.0, 1.0]]).repeat(n, 1), orientation.repeat(n, 1))
-    task.angle_targets = (torch.zeros(8) if angles is None else angles).repeat(n, 1)
+    place(task.vehicles, (0.0, 0.0, 1.0), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
+    task.angle_targets = (torch.zeros(8) if angles is None else angles).repeat(env.num_envs, 1)
     task.vehicles.set_joint_positions(task.angle_targets, joint_indices=task.joints)
     return task
 
@@ -117,7 +115,7 @@ def test_reward_of_a_step_is_that_of_where_it_led_and_never_negative(env: VecEnv
 
 
 def test_ends_near_the_ground_and_far_away() -> None:
-    env = make_vec("Quadcopter", 4, num_threads=1)
+    env = make_on("c", "Quadcopter", 4)
     task = put(env)
     task.vehicles.set_world_poses(torch.tensor([[0, 0, 0.31], [0, 0, 0.29], [2.9, 0, 1.0], [3.1, 0, 1.0]]))
     _, _, terminated, truncated, _ = env.step(torch.zeros(4, 12))
@@ -127,7 +125,7 @@ def test_ends_near_the_ground_and_far_away() -> None:
 
 
 def test_a_new_episode_has_no_thrust_and_targets_where_gimbals_are() -> None:
-    env = make_vec("Quadcopter", 2048, num_threads=1)
+    env = make_on("c", "Quadcopter", 2048)
     env.reset(seed=0)
     task: Any = env.task
     env.step(torch.ones(2048, 12))

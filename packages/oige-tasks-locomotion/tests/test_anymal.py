@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from oige_core import VecEnv, make_vec
+from oige_core import VecEnv
 from oige_core.config import compose, validate
 from oige_core.registry import find_task
+from oige_core.testing import make_on, place
 from oige_tasks_locomotion.anymal import AnymalLearnConfig
 from oige_tasks_locomotion.anymal.task import reward_terms
 
@@ -27,21 +28,16 @@ LEARN = AnymalLearnConfig(
 )
 
 
-def make(num_envs: int = 2, **overrides: Any) -> VecEnv:
-    values = {f"task.env.{key}": value for key, value in overrides.items()}
-    return make_vec("Anymal", num_envs, values, num_threads=1)
-
-
 @pytest.fixture(scope="module")
 def env() -> Iterator[VecEnv]:
-    env = make()
+    env = make_on("c", "Anymal", 2)
     yield env
     env.close()
 
 
 @pytest.fixture(scope="module")
 def original() -> Iterator[VecEnv]:
-    env = make(compat="oige")
+    env = make_on("c", "Anymal", 2, compat="oige")
     yield env
     env.close()
 
@@ -52,7 +48,7 @@ def put(env: VecEnv, height: float = 1.0, orientation: tuple[float, ...] = (1.0,
     task: Any = env.task
     view = task.anymals
     n = env.num_envs
-    view.set_world_poses(torch.tensor([[0.0, 0.0, height]]).repeat(n, 1), torch.tensor([orientation]).repeat(n, 1))
+    place(view, (0.0, 0.0, height), orientation)
     view.set_velocities(torch.zeros(n, 6))
     view.set_joint_velocities(torch.zeros(n, 12))
 
@@ -144,7 +140,7 @@ def test_low_base_ends_the_episode_and_costs_one(env: VecEnv) -> None:
 
 
 def test_episode_is_truncated_at_its_length() -> None:
-    env = make(1, episodeLength=3)
+    env = make_on("c", "Anymal", 1, episodeLength=3)
     put(env)
     ends = [env.step(torch.zeros(1, 12))[2:4] for _ in range(3)]
     assert [bool(truncated) for _, truncated in ends] == [False, False, True]
@@ -153,7 +149,7 @@ def test_episode_is_truncated_at_its_length() -> None:
 
 
 def test_resets_fill_their_ranges_and_no_more() -> None:
-    env = make(2048)
+    env = make_on("c", "Anymal", 2048)
     observations, _ = env.reset(seed=1)
     task: Any = env.task
     for column, bound in enumerate((2.0, 1.0, 1.0)):
@@ -187,7 +183,7 @@ def test_start_of_an_episode_is_configured() -> None:
     """Turned by 90° about z, with the scalar last; the linear velocity is the world's."""
     half = math.sqrt(0.5)
     start = {"pos": [0.0, 0.0, 0.8], "rot": [0.0, 0.0, half, half], "vLinear": [0.4, 0, 0], "vAngular": [0, 0, 0.8]}
-    env = make(2, **{f"baseInitState.{key}": value for key, value in start.items()})
+    env = make_on("c", "Anymal", 2, **{f"baseInitState__{key}": value for key, value in start.items()})
     observations, _ = env.reset(seed=0)
     task: Any = env.task
     positions, orientations = task.anymals.get_world_poses()
@@ -247,7 +243,7 @@ def test_gravity_is_turned_into_the_base_or_with_it(env: VecEnv, original: VecEn
 
 def test_drives_are_those_of_the_configuration_or_57_times_as_stiff(original: VecEnv) -> None:
     """The effort on a joint at rest that is off its target by x is k x, within the bound."""
-    configured = make(2, **{"control.stiffness": 100.0, "control.damping": 5.0})
+    configured = make_on("c", "Anymal", 2, control__stiffness=100.0, control__damping=5.0)
     per_degree = 180.0 / math.pi
     for world, stiffness, damping, bound in (
         (configured, 100.0, 5.0, 80.0),

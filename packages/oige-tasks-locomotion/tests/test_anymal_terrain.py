@@ -7,24 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from oige_core import VecEnv, make_vec
+from oige_core import VecEnv
 from oige_core.config import compose, validate
 from oige_core.errors import ConfigError
 from oige_core.registry import find_task
+from oige_core.testing import make_on, place
 from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
 from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms
 from oige_tasks_locomotion.anymal_terrain.task import has_fallen, touches_ground, yaw_rate_towards
 
 DEFAULT = torch.tensor([0.03, 0.03, -0.03, -0.03, 0.4, -0.4, 0.4, -0.4, -0.8, 0.8, -0.8, 0.8])
-SMALL = {"terrain.numLevels": 3, "terrain.numTerrains": 4, "terrain.borderSize": 5.0}
-SILENT = {"learn.addNoise": False, "learn.pushRobots": False}
+SMALL = {"terrain__numLevels": 3, "terrain__numTerrains": 4, "terrain__borderSize": 5.0}
+SILENT = {"learn__addNoise": False, "learn__pushRobots": False}
 BORDER = (-14.0, -18.5)  # on the flat ground around the tiles of SMALL
 YAWED = (math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5))  # by 90°: the robot's x axis is the world's y axis
 
 
 def make(num_envs: int = 4, **overrides: Any) -> VecEnv:
-    values = {f"task.env.{key.replace('__', '.')}": value for key, value in (SMALL | SILENT | overrides).items()}
-    return make_vec("AnymalTerrain", num_envs, values, num_threads=1)
+    return make_on("c", "AnymalTerrain", num_envs, **(SMALL | SILENT | overrides))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def put(env: VecEnv, x: float, y: float, z: float, orientation: tuple[float, ...
     env.reset(seed=0)
     task: Any = env.task
     n = env.num_envs
-    task.anymals.set_world_poses(torch.tensor([[x, y, z]]).repeat(n, 1), torch.tensor([orientation]).repeat(n, 1))
+    place(task.anymals, (x, y, z), orientation)
     task.anymals.set_velocities(torch.zeros(n, 6))
     task.anymals.set_joint_positions(DEFAULT.repeat(n, 1))
     task.anymals.set_joint_velocities(torch.zeros(n, 12))
@@ -96,7 +96,7 @@ def test_heights_are_those_of_the_field_around_the_robot(env: VecEnv) -> None:
     terrain = task.terrain_map
     centre = terrain.tile_origins[2, 1]  # stairs up, the hardest
     x, y, z = centre[0] + 1.63, centre[1] - 0.42, centre[2] + 0.9
-    task.anymals.set_world_poses(torch.tensor([[x, y, z]]).float().repeat(4, 1), torch.tensor([YAWED]).repeat(4, 1))
+    place(task.anymals, (x, y, z), YAWED)
     heights = task.get_observations()[0, 36:176].reshape(14, 10)
     along = [-0.8, -0.7, -0.6, -0.5, -0.4, -0.3, -0.2, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     left = [-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5]

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 from oige_core.config import compose, validate
-from oige_core.envs import VecEnv, make_vec
+from oige_core.envs import VecEnv
 from oige_core.math import quat_apply, quat_from_angle_axis, quat_mul
 from oige_core.registry import find_task
-from oige_core.testing import assert_fills_range
+from oige_core.testing import assert_fills_range, make_on
 from oige_tasks_locomotion.locomotion.task import LocomotionTask, has_fallen, posture, reward_terms
 
 H = math.sqrt(0.5)
@@ -19,7 +19,7 @@ AHEAD = torch.tensor([[1000.0, 0.0]])
 
 
 def make(task: str, num_envs: int = 1, **env: object) -> VecEnv:
-    made = make_vec(task, num_envs, {f"task.env.{key}": value for key, value in env.items()}, num_threads=1)
+    made = make_on("c", task, num_envs, **env)
     made.reset(seed=0)
     return made
 

@@ -52,7 +52,7 @@ def test_resets_fill_their_ranges_within_limits(task: str) -> None:
 
 
 def test_a_saved_environment_goes_on_bit_by_bit() -> None:
-    env, other = (make_on("c", "Ant", 16, warp=True, overrides={"task.env.episodeLength": 9}) for _ in range(2))
+    env, other = (make_on("c", "Ant", 16, warp=True, episodeLength=9) for _ in range(2))
     actions = torch.rand(30, 16, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     env.reset(seed=2)
     for action in actions[:13]:

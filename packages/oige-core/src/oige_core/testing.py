@@ -1,6 +1,6 @@
 """Help for tests of task packages: a task on any executor, and the Warp variant of a task against the task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,9 +9,9 @@ from oige_core.config import compose, validate
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.envs import VecEnv
 from oige_core.registry import find_task
-from oige_core.views import ArticulationView
+from oige_core.views import ArticulationView, FramedView
 
-__all__ = ["assert_fills_range", "assert_variants_agree", "make_on", "momenta"]
+__all__ = ["assert_fills_range", "assert_variants_agree", "make_on", "momenta", "place"]
 
 
 def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: torch.Tensor | float) -> None:
@@ -30,7 +30,13 @@ def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: to
 
 
 def make_on(
-    executor: str, task: str, num_envs: int, *, warp: bool = False, overrides: Mapping[str, Any] | None = None
+    executor: str,
+    task: str,
+    num_envs: int,
+    *,
+    warp: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+    **env: Any,
 ) -> VecEnv:
     """Build the environment of an installed task on an executor of the embedded engine.
 
@@ -40,10 +46,13 @@ def make_on(
         num_envs: number of worlds.
         warp: whether to build the task's Warp variant.
         overrides: values by dotted key.
+        env: values of ``task.env`` by key, in which two underscores stand for a dot.
     """
     installed = find_task(task)
     spec = installed.spec()
-    config = validate(compose(installed, {"num_envs": num_envs, "warp": warp, **(overrides or {})}), spec)
+    values = {f"task.env.{key.replace('__', '.')}": value for key, value in env.items()}
+    values |= {"num_envs": num_envs, "warp": warp, **(overrides or {})}
+    config = validate(compose(installed, values), spec)
     spec = spec.for_config(config.task.env)
     if executor == "c":
         engine = MujocoEngine(num_envs, num_threads=1)
@@ -122,6 +131,18 @@ def assert_variants_agree(
             (ours, _), (theirs, _) = (env.reset(options={"reset_mask": torch.zeros(n)}) for env in (variant, task))
             check("observations after a reset", ours, theirs)
     return terminated_count, truncated_count
+
+
+def place(view: FramedView, position: Sequence[float], orientation: Sequence[float] = (1.0, 0.0, 0.0, 0.0)) -> None:
+    """Put the bodies or roots of all worlds at one place; how fast they are stays.
+
+    Args:
+        view: what is placed.
+        position: x, y, z in m.
+        orientation: w, x, y, z.
+    """
+    at, turned = view.get_world_poses()
+    view.set_world_poses(at.new_tensor(position).expand_as(at), turned.new_tensor(orientation).expand_as(turned))
 
 
 def momenta(vehicles: ArticulationView) -> torch.Tensor:
