@@ -12,6 +12,7 @@ import datetime
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from oige_core import make_env
@@ -26,6 +27,13 @@ from oige_train.runner import prepare
 from omegaconf import OmegaConf
 
 PLAYED = ("model", "actor", "running_mean_std", "epoch", "frame")  # of PPO's and of SAC's checkpoints
+
+
+def in_single_precision(value: Any) -> Any:
+    """Return a checkpoint with 32 bits for each number: means of pixels have 64, and would be half of its size."""
+    if isinstance(value, dict):
+        return type(value)((key, in_single_precision(entry)) for key, entry in value.items())
+    return value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
 
 def main() -> None:
@@ -43,7 +51,7 @@ def main() -> None:
     state = load_checkpoint(options.checkpoint, "cpu")
     file, card_file = policy_files(find_task(info.task))
     file.parent.mkdir(exist_ok=True)
-    save_checkpoint(file, {key: state[key] for key in PLAYED if key in state}, info)
+    save_checkpoint(file, in_single_precision({key: state[key] for key in PLAYED if key in state}), info)
 
     runs: list[Run] = []
     words = [f"task={info.task}", "test=True", f"checkpoint={file}", f"num_envs={options.games}"]
