@@ -207,7 +207,7 @@ SWINGS = {  # of the first robot's feet, one swings on, one never left the groun
         ("joint_acceleration", {"velocity_change": one(*[2.0] * 12)}, -5e-4 * 48.0, 0.0),
         ("action_rate", {"action_change": one(*[0.5] * 12)}, -0.01 * 3.0, 0.0),
         ("hip", {"hip_offsets": one(0.1, -0.1, 0.2, -0.2)}, -0.7 * 0.6, 0.0),
-        ("feet_air_time", SWINGS | {"commands": one(0.0, -0.3, 0.0)}, -0.2 + 0.3, 0.0),
+        ("feet_air_time", SWINGS | {"commands": one(0.0, -0.3, 0.0)}, 1.5 * (-0.2 + 0.3), 0.0),
         ("feet_air_time", SWINGS | {"commands": one(0.0, 0.0, 1.0)}, 0.0, 0.0),
         ("knee_collision", {"knees_down": torch.tensor([3, 0])}, -0.25 * 3, 0.0),
         ("fallen_over", {"fallen": torch.tensor([True, False])}, -1.0, 0.0),
@@ -215,7 +215,11 @@ SWINGS = {  # of the first robot's feet, one swings on, one never left the groun
 )
 def test_reward_term_by_hand(term: str, values: dict[str, Any], expected: float, at_rest: float) -> None:
     learn = configuration(
-        learn__orientationRewardScale=-3.0, learn__baseHeightRewardScale=-2.0, learn__hipRewardScale=-0.7
+        learn__orientationRewardScale=-3.0,
+        learn__baseHeightRewardScale=-2.0,
+        learn__hipRewardScale=-0.7,
+        learn__feetAirTimeRewardScale=1.5,
+        learn__kneeCollisionRewardScale=-0.25,
     )
     close(reward_terms(motion(**values), learn.learn, 0.02)[term], [0.02 * expected, 0.02 * at_rest])
 
@@ -251,8 +255,9 @@ def test_step_rewards_what_was_observed_and_never_less_than_zero(env: VecEnv) ->
     assert rewards[3].item() == 0.0
 
 
-def test_swings_end_when_feet_touch_the_ground(env: VecEnv) -> None:
+def test_swings_end_when_feet_touch_the_ground() -> None:
     """Robots fall onto their feet, as after a reset, from 0.077 m above where they stand, which takes some 0.12 s."""
+    env = make(4, learn__feetAirTimeRewardScale=2.0)
     task = put(env, *BORDER, 0.62)
     task.commands[:, 0] = 0.3
     steps_in_air, landings = torch.zeros(4), []
@@ -262,20 +267,13 @@ def test_swings_end_when_feet_touch_the_ground(env: VecEnv) -> None:
         steps_in_air += 1
         swings = 0.02 * steps_in_air[grounded & (steps_in_air > 1)]
         landings += [step] * len(swings)
-        expected = 0.02 * (swings - 0.5).sum()
+        expected = 2.0 * 0.02 * (swings - 0.5).sum()
         assert task.reward_terms_by_name()["feet_air_time"][0].item() == pytest.approx(expected.item(), abs=1e-6)
         steps_in_air[grounded] = 0
     assert 4 <= landings[0] <= landings[3] <= 9
     assert grounded.all()
     close(task.swing_time[0], torch.zeros(4))
-
-
-def test_original_cannot_tell_swings(original: VecEnv) -> None:
-    task = put(original, *BORDER, 0.62)
-    task.commands[:, 0] = 0.3
-    for _ in range(20):
-        original.step(torch.zeros(4, 12))
-        assert not task.reward_terms_by_name()["feet_air_time"].any()
+    env.close()
 
 
 def test_failure_reward_is_outside_the_limit_at_zero() -> None:
@@ -318,14 +316,14 @@ def test_lying_on_the_ground_ends_the_episode_and_standing_does_not(env: VecEnv)
     positions = torch.tensor([[*BORDER, 0.55], [*BORDER, 0.25], [*BORDER, 0.55], [*BORDER, 0.55]])
     orientations = torch.tensor([[1.0, 0, 0, 0], [0.0, 1.0, 0, 0], [1.0, 0, 0, 0], [1.0, 0, 0, 0]])  # one upside down
     task.anymals.set_world_poses(positions, orientations)
-    fallen, knees = torch.zeros(4, dtype=torch.bool), torch.zeros(4)
+    fallen, knees = torch.zeros(4, dtype=torch.bool), torch.zeros(4, dtype=torch.int64)
     for _ in range(10):
         _, _, terminated, truncated, _ = env.step(torch.zeros(4, 12))
         fallen |= terminated
-        knees += task.reward_terms_by_name()["knee_collision"]
+        knees += task.knees_down
         assert not truncated.any()
     assert fallen.tolist() == [False, True, False, False]
-    assert knees[[0, 2, 3]].tolist() == [0.0, 0.0, 0.0]
+    assert knees[[0, 2, 3]].tolist() == [0, 0, 0]
 
 
 def test_episode_is_cut_after_1000_steps_and_beyond_the_map(env: VecEnv) -> None:

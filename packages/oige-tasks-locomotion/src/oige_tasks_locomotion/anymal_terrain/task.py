@@ -68,7 +68,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         x, y, z = (float(value) for value in ground.tile_origins[-1, terrain.numTerrains // 2])
         self.anymals = scene.add_articulation("anymal", asset, position=(x, y, z + SPAWN_HEIGHT))
         links = ["base", "LF_THIGH", "LH_THIGH", "RF_THIGH", "RH_THIGH"]
-        self.feet = None if original else scene.add_link_view("feet", "anymal", SHANKS, track_contact_forces=True)
+        if self.cfg.learn.feetAirTimeRewardScale:
+            self.feet = scene.add_link_view("feet", "anymal", SHANKS, track_contact_forces=True)
         self.base_and_knees = scene.add_link_view("base_and_knees", "anymal", links, track_contact_forces=True)
 
     def _make_map(self) -> TerrainMap:
@@ -233,8 +234,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         """End the episode when base or knees touch the ground. An episode that leaves the map is cut short."""
         touches = touches_ground(self.base_and_knees.get_net_contact_forces(clone=False))
         self.terminated_buf = has_fallen(touches)
-        # The original counts neither knees on the ground nor swings, though it has rewards for them.
-        self.knees_down = torch.zeros_like(self.progress_buf) if self.original else touches[:, 1:].sum(dim=-1)
+        self.knees_down = touches[:, 1:].sum(dim=-1)
         off_map = (self.positions[:, :2].abs() > self.map_edge).any(dim=-1)
         self.progress_buf.masked_fill_(off_map, self.max_episode_length)
 
@@ -267,8 +267,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.swing_time.masked_fill_(grounded, 0.0)
 
     def _feet_on_ground(self) -> torch.Tensor:
-        """Return which feet the ground pushes upwards, ``(N, 4)`` bool."""
-        if self.feet is None:
+        """Return which feet the ground pushes upwards, ``(N, 4)`` bool; none if swings are not rewarded."""
+        if not self.cfg.learn.feetAirTimeRewardScale:  # nobody asks
             return torch.zeros_like(self.swing_time, dtype=torch.bool)
         return self.feet.get_net_contact_forces(clone=False)[..., 2] > CONTACT_FORCE
 
