@@ -56,7 +56,7 @@ class BatchExecutor:
         self._bad_worlds = self._batch.warning[:, _DIVERGED, 1]  # columns: last argument, number
         self._diverged = 0
         self._fields: dict[str, torch.Tensor] = {}
-        self._forces: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._forces: dict[str, tuple[torch.Tensor, np.ndarray]] = {}  # copy, live
         self._model_fields: dict[str, torch.Tensor] = {}
         self._mass_index: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self._graphs: Graphs | None = None  # Warp is imported only for Warp variants of tasks
@@ -78,15 +78,15 @@ class BatchExecutor:
             return self._fields[name]
         if name not in STATE_FIELDS | REFRESHED_FIELDS | FORCE_FIELDS | {"M"}:
             raise KeyError(name)
-        live = _tensor_of(self._batch.bind(name))
+        live = self._batch.bind(name)
+        values = _tensor_of(live)
         if name in FORCE_FIELDS:
-            copy = torch.zeros_like(live)
-            self._forces[name] = (copy, live)
+            values = torch.zeros_like(values)
+            self._forces[name] = (values, live)
             if self._graphs is not None:
                 self._graphs.forget()  # resets that were captured do not clear it
-            live = copy
-        self._fields[name] = live
-        return live
+        self._fields[name] = values
+        return values
 
     def mass_matrix(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -120,7 +120,8 @@ class BatchExecutor:
         with _Silence():
             self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
         for copy, live in self._forces.values():
-            copy.copy_(live)
+            # Torch would start threads for it, which go on spinning and take the cores from the next step.
+            np.copyto(copy.numpy(), live)
         if np.count_nonzero(self._bad_worlds):  # half the time of ``any``
             self._restore_diverged(refresh)
 
