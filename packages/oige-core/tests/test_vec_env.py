@@ -172,6 +172,30 @@ def test_observations_are_clipped_and_hooks_come_before_clipping(make):
     assert observations[2, 0].item() == pytest.approx(100 * (-0.001 + 6 * DT**2 / MASS), rel=1e-3)
 
 
+def test_torch_has_one_thread_on_the_cpu_during_a_step_and_as_many_as_before_after_it(make):
+    env = make()
+    env.reset()
+    seen = []
+
+    def fail(actions):
+        seen.append(torch.get_num_threads())
+        raise RuntimeError
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        env.observation_hooks.append(lambda observations: seen.append(torch.get_num_threads()) or observations)
+        env.step(torch.zeros(3, 1))
+        assert set(seen) == {1 if env.task.device.type == "cpu" else 3}
+        assert torch.get_num_threads() == 3
+        env.action_hooks.append(fail)
+        with pytest.raises(RuntimeError):
+            env.step(torch.zeros(3, 1))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(make):
     env = make()
     assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP

@@ -166,6 +166,16 @@ def test_every_combination_of_indices(world: Any) -> None:
         view.get_joint_positions(indices=torch.ones(n, dtype=torch.bool))
 
 
+def test_one_row_for_all_worlds_and_one_column_for_all_joints(world: Any) -> None:
+    view, n, joints = world.tree, NUM_ENVS, [0.1, 0.2, 0.3, 0.4]
+    view.set_joint_positions(world.tensor(joints))
+    world.close(view.get_joint_positions(), [joints] * n, tol=1e-6)
+    view.set_joint_positions(world.tensor([joints[::-1]]), indices=[2, 0])
+    world.close(view.get_joint_positions(), [joints[::-1], joints, joints[::-1]], tol=1e-6)
+    view.set_joint_positions(world.tensor([[1.0], [2.0], [3.0]]))
+    world.close(view.get_joint_positions(), [[1.0] * 4, [2.0] * 4, [3.0] * 4], tol=1e-6)
+
+
 def test_indices_of_links(world: Any) -> None:
     view = world.tree
     world.close(view.get_body_masses(), [4.0, 1.0, 1.5, 0.5, 0.7], tol=1e-6)

@@ -1,5 +1,6 @@
 """The vectorised environment: a task behind ``gymnasium.vector.VectorEnv``, on torch tensors."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,7 @@ class VecEnv(gym.vector.VectorEnv):
     last ones; those worlds are reset at the beginning of the next step, which then is the first of their new episodes.
 
     Observations are float32 and clamped to ``clipObservations``; images are uint8 ``(N, rows, columns, channels)``.
+    On the CPU, torch has one thread during a step, whatever it has otherwise; physics has its own.
 
     Args:
         task: the task.
@@ -75,6 +77,7 @@ class VecEnv(gym.vector.VectorEnv):
         self._clip_actions = float(cfg.clipActions)
         self._clip_observations = float(cfg.clipObservations)
         self._needs_reset = True
+        self._threads = _OneTorchThread() if task.device.type == "cpu" else contextlib.nullcontext()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -134,6 +137,13 @@ class VecEnv(gym.vector.VectorEnv):
         actions = torch.as_tensor(actions, dtype=torch.float32, device=task.device)
         if actions.shape != self.action_space.shape:
             raise OigeError(f"actions of shape {tuple(actions.shape)}: expected {self.action_space.shape}.")
+        with self._threads:
+            return self._step(actions)
+
+    def _step(
+        self, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, dict[str, Any]]:
+        task = self.task
         for hook in self.action_hooks:
             actions = hook(actions)
         task.step(actions.clamp(-self._clip_actions, self._clip_actions))
@@ -193,3 +203,17 @@ class VecEnv(gym.vector.VectorEnv):
             states = self.task.states_buf.clamp(-self._clip_observations, self._clip_observations)
             info["states"] = self._out(states)
         return info
+
+
+class _OneTorchThread:
+    """Keeps torch to one thread on the CPU.
+
+    Threads that torch has used once go on waiting for more, busily, and so take the cores from the threads of physics.
+    """
+
+    def __enter__(self) -> None:
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    def __exit__(self, *exception: object) -> None:
+        torch.set_num_threads(self._threads)

@@ -30,14 +30,16 @@ def quat_conjugate(q: torch.Tensor) -> torch.Tensor:
 def quat_apply(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Rotate vectors ``(…, 3)`` by quaternions ``(…, 4)``."""
     axis = q[..., 1:].expand(v.shape)
-    t = 2.0 * torch.linalg.cross(axis, v)
+    t = torch.linalg.cross(axis, v)
+    t += t  # twice as fast as to multiply by a number
     return v + q[..., :1] * t + torch.linalg.cross(axis, t)
 
 
 def quat_apply_inverse(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Rotate vectors ``(…, 3)`` by the inverse of quaternions ``(…, 4)``: from the world to a body's frame."""
     axis = q[..., 1:].expand(v.shape)
-    t = 2.0 * torch.linalg.cross(axis, v)
+    t = torch.linalg.cross(axis, v)
+    t += t  # twice as fast as to multiply by a number
     return v - q[..., :1] * t + torch.linalg.cross(axis, t)
 
 

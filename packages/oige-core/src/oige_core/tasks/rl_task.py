@@ -1,7 +1,7 @@
 """The base of tasks on torch tensors: life cycle, episode statistics and random numbers."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -32,8 +32,9 @@ class RLTask(Task[EnvConfigT]):
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
-        self._term_names: list[str] = []
+        self._name_terms([])
         self._terms = torch.zeros(0, n, device=device)  # of the last step
+        self._rows_of_terms: tuple[torch.Tensor, ...] = ()  # the same, one by one
         self._ones = torch.ones(n, device=device)
         self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
         self.endless: torch.Tensor | None = None
@@ -84,9 +85,10 @@ class RLTask(Task[EnvConfigT]):
             terms: ``(N,)`` each, the same names in every step.
         """
         if not self._term_names:
-            self._term_names = list(terms)
+            self._name_terms(terms)
             self._sums = torch.zeros(2 + len(terms), self.num_envs, device=self.device)
-        self._terms = torch.stack(tuple(terms.values()))
+        self._rows_of_terms = tuple(terms.values())
+        self._terms = torch.stack(self._rows_of_terms)
         return self._terms.sum(dim=0)
 
     # For environments
@@ -104,9 +106,9 @@ class RLTask(Task[EnvConfigT]):
         self.final_obs_buf = self.obs_buf
         self.ended_buf = self.terminated_buf | self.truncated_buf
         env_ids = self.ended_buf.nonzero().squeeze(-1)
-        if len(env_ids):
+        if count := len(env_ids):
             self.extras["episode"] = self.finish_episodes(env_ids)
-            self.extras["episode_count"] = len(env_ids)
+            self.extras["episode_count"] = count
             if self.same_step:
                 self.restart(env_ids)
 
@@ -130,7 +132,7 @@ class RLTask(Task[EnvConfigT]):
             self.truncated_buf = self.truncated_buf > self.endless
         self.calculate_metrics()
         self.get_extras()
-        self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones.unsqueeze(0), self._terms))
+        self._sums += torch.stack((self.rew_buf, self._ones, *self._rows_of_terms))
 
     def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return means over the episodes that ended in these worlds; :meth:`reset_idx` starts counting anew.
@@ -142,8 +144,7 @@ class RLTask(Task[EnvConfigT]):
             0-d tensors: ``return``, ``length`` in control steps, and ``reward/<term>`` for each reward term.
         """
         means = self._sums.index_select(1, env_ids).mean(dim=1)
-        names = ("return", "length", *(f"reward/{name}" for name in self._term_names))
-        return dict(zip(names, means.unbind(), strict=True))
+        return dict(zip(self._statistics, means.unbind(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.tasks.task.Task`."""
@@ -156,7 +157,11 @@ class RLTask(Task[EnvConfigT]):
         super().load_state_dict(state)
         for name, value in state["tensors"].items():
             setattr(self, name, value.to(self.device, copy=True))
-        self._term_names = list(state["term_names"])
+        self._name_terms(state["term_names"])
+
+    def _name_terms(self, names: Iterable[str]) -> None:
+        self._term_names = list(names)
+        self._statistics = ("return", "length", *(f"reward/{name}" for name in self._term_names))
 
     def _observe(self) -> None:
         self.get_observations()

@@ -23,6 +23,10 @@ CARTPOLE_ASSET = ArticulationAsset(
     drives={"cartJoint": Drive(max_effort=1000.0)},
 )
 
+# The weights are tensors because torch makes one of every number, which takes as long as to multiply by it.
+UPRIGHT_REWARD = torch.tensor(1.0)
+CART_VELOCITY_REWARD = torch.tensor(-0.01)  # per m/s
+POLE_VELOCITY_REWARD = torch.tensor(-0.005)  # per rad/s
 FAILURE_REWARD = -2.0
 MAX_POLE_ANGLE = math.pi / 2
 
@@ -39,6 +43,7 @@ class CartpoleTask(RLTask[CartpoleConfig]):
         self.cart_joint = [self.cartpoles.get_dof_index("cartJoint")]
         positions, velocities = [1.0, math.pi / 8], [0.5, math.pi / 4]  # m, rad; m/s, rad/s
         self.reset_range = torch.tensor([[positions], [velocities]], device=self.device)
+        self.max_effort = torch.tensor(self.cfg.maxEffort, device=self.device)
         self.limits = torch.tensor([self.cfg.resetDist, MAX_POLE_ANGLE], device=self.device)
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:
@@ -50,7 +55,7 @@ class CartpoleTask(RLTask[CartpoleConfig]):
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Push the cart."""
-        self.cartpoles.set_joint_efforts(actions * self.cfg.maxEffort, joint_indices=self.cart_joint)
+        self.cartpoles.set_joint_efforts(actions * self.max_effort, joint_indices=self.cart_joint)
 
     def get_observations(self) -> torch.Tensor:
         """Observe cart position (m), cart velocity (m/s), pole angle (rad), pole angular velocity (rad/s)."""
@@ -86,9 +91,9 @@ def reward_terms(motion: torch.Tensor) -> dict[str, torch.Tensor]:
     """
     _, cart_velocity, angle, angular_velocity = motion.unbind(-1)
     return {
-        "upright": 1.0 - angle * angle,
-        "cart_velocity": -0.01 * cart_velocity.abs(),
-        "pole_velocity": -0.005 * angular_velocity.abs(),
+        "upright": UPRIGHT_REWARD - angle * angle,
+        "cart_velocity": CART_VELOCITY_REWARD * cart_velocity.abs(),
+        "pole_velocity": POLE_VELOCITY_REWARD * angular_velocity.abs(),
     }
 
 

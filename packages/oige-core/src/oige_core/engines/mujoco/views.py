@@ -29,7 +29,90 @@ def _columns(addresses: list[int], device: torch.device) -> Columns:
 
 def _float(values: torch.Tensor, clone: bool) -> torch.Tensor:
     """Return values in float32; a copy where that is asked for."""
+    if values.dtype == torch.float32 and not clone:
+        return values  # asking torch costs as much as an operation
     return values.to(torch.float32, copy=clone)
+
+
+class _Part:
+    """Some columns of a live tensor ``(num_envs, k)``, whose address is fixed.
+
+    Columns that fill a range in any order are read and written as this range, which on the CPU is much faster than to
+    write them one by one.
+
+    Args:
+        values: the tensor.
+        columns: the columns; a tensor ``(m,)`` of them is not looked into.
+    """
+
+    def __init__(self, values: torch.Tensor, columns: list[int] | torch.Tensor) -> None:
+        self._values = values
+        self._columns: torch.Tensor | None = None  # None: all, in order
+        self._inverse: torch.Tensor | None = None
+        if isinstance(columns, torch.Tensor):
+            self._columns = columns
+            return
+        first, count = min(columns, default=0), len(columns)
+        self._values = values[:, first : max(columns, default=-1) + 1]
+        offsets = torch.tensor(columns, dtype=torch.int64) - first
+        if not torch.equal(offsets, torch.arange(count)):
+            self._columns = offsets.to(values.device)
+            if torch.equal(offsets.sort().values, torch.arange(count)):
+                self._inverse = offsets.argsort().to(values.device)
+
+    def read(self, worlds: torch.Tensor | None, clone: bool) -> torch.Tensor:
+        """Return the columns of these worlds, float32."""
+        values = self._values if worlds is None else self._values.index_select(0, worlds)
+        if self._columns is None:
+            return _float(values, clone and worlds is None)
+        return _float(values, clone=False).index_select(1, self._columns)  # gathering float64 is slow
+
+    def write(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+        """Set the columns of these worlds."""
+        target = self._values
+        if self._columns is not None:
+            values = torch.as_tensor(values, device=target.device)
+            if self._inverse is None:
+                rows = slice(None) if worlds is None else worlds[:, None]
+                target[rows, self._columns] = values.to(target.dtype)
+                return
+            if values.ndim and values.shape[-1] > 1:
+                values = values.index_select(-1, self._inverse)
+        if worlds is None:
+            target[...] = values
+        else:
+            target[worlds] = torch.as_tensor(values, dtype=target.dtype, device=target.device)
+
+
+class _Joints:
+    """A live tensor ``(num_envs, k)`` in which the joints, or links, of an articulation have columns.
+
+    Args:
+        values: the tensor; its address is fixed.
+        columns: those of the first joint, then those of the second, …
+        width: number of columns of a joint.
+    """
+
+    def __init__(self, values: torch.Tensor, columns: list[int], width: int = 1) -> None:
+        self._values = values
+        self._columns = [columns[start : start + width] for start in range(0, len(columns), width)]
+        self._everything = _Part(values, columns)
+        self._parts: dict[tuple[int, ...], _Part] = {}
+
+    def of(self, joint_indices: Indices) -> _Part:
+        """Return the columns of these joints; of all if None."""
+        if joint_indices is None:
+            return self._everything
+        if isinstance(joint_indices, torch.Tensor):
+            if joint_indices.device.type == "cuda":  # not to be waited for
+                columns = torch.tensor(self._columns, device=self._values.device)
+                return _Part(self._values, columns[joint_indices].flatten())
+            joint_indices = joint_indices.tolist()
+        joints = tuple(joint_indices)
+        if joints not in self._parts:
+            columns = [column for joint in joints for column in self._columns[joint]]
+            self._parts[joints] = _Part(self._values, columns)
+        return self._parts[joints]
 
 
 class _FreeJoint:
@@ -412,8 +495,11 @@ class MujocoArticulationView(_View):
         self._layout: ArticulationLayout = engine.compiled.articulations[self.name]
         layout, executor, device = self._layout, engine.executor, engine.device
         self._bind(layout.body_ids, layout.body_ids[:1])
-        self._qpos, self._qvel, self._ctrl = executor.field("qpos"), executor.field("qvel"), executor.field("ctrl")
-        self._positions, self._velocities = executor.joint_state()
+        positions, velocities = executor.joint_state()
+        self._positions, self._velocities = _Joints(positions, layout.qpos), _Joints(velocities, layout.dofs)
+        self._qpos = _Joints(executor.field("qpos"), layout.qpos)
+        self._qvel = _Joints(executor.field("qvel"), layout.dofs)
+        self._ctrl = _Joints(executor.field("ctrl"), layout.actuators)
         self._q = _columns(layout.qpos, device)
         self._d = _columns(layout.dofs, device)
         self._u = _columns(layout.actuators, device)
@@ -424,11 +510,10 @@ class MujocoArticulationView(_View):
         self._moves = torch.cat((moves.new_ones(self.num_bodies, len(motion)), moves), dim=1)
         self._root_moved = False
         self._tendons = torch.tensor(layout.tendon_ids, dtype=torch.int64, device=device)
-        self._wrenches: torch.Tensor | None = None
+        self._wrenches: _Joints | None = None
         if layout.force_sensors:
-            rows = [[*range(force, force + 3), *range(torque, torque + 3)] for force, torque in layout.force_sensors]
-            self._wrenches = torch.tensor(rows, device=device)
-            engine.force("sensordata")
+            columns = [sensor + axis for sensors in layout.force_sensors for sensor in sensors for axis in range(3)]
+            self._wrenches = _Joints(engine.force("sensordata"), columns, width=6)
         self._default_gains = torch.tensor(
             [[drive.stiffness for drive in layout.drives], [drive.damping for drive in layout.drives]], device=device
         )
@@ -437,8 +522,9 @@ class MujocoArticulationView(_View):
         # Without gains ``ctrl`` is the effort, and nothing else need be kept.
         self._driven = bool((self._default_gains != 0).any())
         self._targets = torch.zeros(3, *shape, device=device)  # position, velocity, effort
-        self._targets[0] = _float(self._qpos[:, self._q], clone=False)
+        self._targets[0] = self._qpos.of(None).read(None, clone=False)
         self._initial_targets = self._targets.clone()
+        self._target_joints = [_Joints(targets, list(range(self.num_dof))) for targets in self._targets]
         if self._driven:
             self._update_ctrl()
 
@@ -497,32 +583,30 @@ class MujocoArticulationView(_View):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        columns = self._joint_columns(self._layout.qpos, self._q, joint_indices)
         self._engine.update_joint_state()
-        return self._read(self._positions, columns, self._index(indices), clone)
+        return self._positions.of(joint_indices).read(self._index(indices), clone)
 
     def set_joint_positions(
         self, positions: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        self._write(self._qpos, self._joint_columns(self._layout.qpos, self._q, joint_indices), positions, worlds)
+        self._qpos.of(joint_indices).write(positions, worlds)
         self._engine.mark_stale(worlds)
 
     def get_joint_velocities(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        columns = self._joint_columns(self._layout.dofs, self._d, joint_indices)
         self._engine.update_joint_state()
-        return self._read(self._velocities, columns, self._index(indices), clone)
+        return self._velocities.of(joint_indices).read(self._index(indices), clone)
 
     def set_joint_velocities(
         self, velocities: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        self._write(self._qvel, self._joint_columns(self._layout.dofs, self._d, joint_indices), velocities, worlds)
+        self._qvel.of(joint_indices).write(velocities, worlds)
         self._engine.mark_stale(worlds)
 
     def set_joints_default_state(
@@ -556,10 +640,8 @@ class MujocoArticulationView(_View):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        if not self._driven:
-            columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
-            return self._read(self._ctrl, columns, self._index(indices), clone)
-        return self._read(self._targets[2], self._own_columns(joint_indices), self._index(indices), clone)
+        efforts = self._target_joints[2] if self._driven else self._ctrl
+        return efforts.of(joint_indices).read(self._index(indices), clone)
 
     def get_measured_joint_efforts(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
@@ -651,25 +733,23 @@ class MujocoArticulationView(_View):
         worlds = self._index(indices)
         if not self._driven:
             if kind == 2:
-                columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
-                self._write(self._ctrl, columns, values, worlds)
+                self._ctrl.of(joint_indices).write(values, worlds)
                 return
             raise OigeError(f"'{self.name}': its drives have no gains, so targets have no effect; set_gains first.")
-        self._write(self._targets[kind], self._own_columns(joint_indices), values, worlds)
+        self._target_joints[kind].of(joint_indices).write(values, worlds)
         self._update_ctrl(worlds)
 
     def _keep_targets(self) -> None:
         """Let ``_targets`` decide ``ctrl``, which without gains is the effort itself."""
         if not self._driven:
             self._driven = True
-            self._targets[2] = _float(self._ctrl[:, self._u], clone=False)
+            self._targets[2] = self._ctrl.of(None).read(None, clone=False)
 
     def _update_ctrl(self, worlds: torch.Tensor | None = None) -> None:
         """Write ``effort + stiffness · position target + damping · velocity target``; the model has the other terms."""
-        rows = slice(None) if worlds is None else worlds
-        position, velocity, effort = self._targets[:, rows]
-        values = effort + self._gains[0][rows] * position + self._gains[1][rows] * velocity
-        self._write(self._ctrl, self._u, values, worlds)
+        position, velocity, effort = self._targets if worlds is None else self._targets.index_select(1, worlds)
+        stiffness, damping = self._gains if worlds is None else (gains.index_select(0, worlds) for gains in self._gains)
+        self._ctrl.of(None).write(effort + stiffness * position + damping * velocity, worlds)
 
     def _update_initial_ctrl(self) -> None:
         """Let a reset restore the ``ctrl`` of the initial targets under the present gains."""
@@ -767,11 +847,11 @@ class MujocoArticulationView(_View):
             raise CapabilityError(
                 f"'{self.name}': joint forces are not measured; add it to the scene with track_joint_forces=True."
             )
-        columns, worlds = self._own_columns(joint_indices), self._index(indices)
-        addresses = self._wrenches[columns]
-        values = self._read(self._engine.force("sensordata"), addresses.flatten(), worlds).unflatten(1, (-1, 6))
+        worlds = self._index(indices)
+        values = self._wrenches.of(joint_indices).read(worlds, clone).unflatten(1, (-1, 6))
         if self._engine.compiled.model.ngravcomp:
-            values -= self._read(self._joint_forces_of_compensated_weight(), columns, worlds, clone=False)
+            columns = self._own_columns(joint_indices)
+            values = values - self._read(self._joint_forces_of_compensated_weight(), columns, worlds, clone=False)
         return values
 
     def _joint_forces_of_compensated_weight(self) -> torch.Tensor:
