@@ -13,7 +13,7 @@ __all__ = ["Stage"]
 
 SCENE = "/worlds"
 GROUND_COLOR = (214, 218, 224)
-GROUND_LIGHT = 0.6
+GROUND_LIGHT = 0.35
 LINE_COLOR = (178, 185, 196)
 UPRIGHT = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
 FOV = 0.8  # rad
