@@ -3,8 +3,8 @@
     uv run python tools/terrain_report.py [checkpoint=<file>] [key=value …] [--out report.json]
 
 600 robots, spread evenly over kinds of ground and levels (which they keep), play one episode each on the CPU, without
-noise on actions; for every kind and every level: mean return, mean length, the part of robots that fell, and the part of
-the time told to move (at more than 0.4 m/s) in which a robot stood: it had moved by less than 0.15 m in a second.
+noise on actions; for every kind and every level: mean return, mean length, the part of robots that fell, and the part
+of the time told to move (at more than 0.4 m/s) in which a robot stood: it had moved by less than 0.15 m in a second.
 """
 
 import argparse
