@@ -583,8 +583,9 @@ class MujocoArticulationView(_View):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
+        joints = self._positions.of(joint_indices)
         self._engine.update_joint_state()
-        return self._positions.of(joint_indices).read(self._index(indices), clone)
+        return joints.read(self._index(indices), clone)
 
     def set_joint_positions(
         self, positions: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
@@ -598,8 +599,9 @@ class MujocoArticulationView(_View):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
+        joints = self._velocities.of(joint_indices)
         self._engine.update_joint_state()
-        return self._velocities.of(joint_indices).read(self._index(indices), clone)
+        return joints.read(self._index(indices), clone)
 
     def set_joint_velocities(
         self, velocities: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
