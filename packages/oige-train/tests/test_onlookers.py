@@ -74,6 +74,10 @@ def test_the_livestream_is_where_it_was_asked_for(program: Any, monkeypatch: pyt
     [
         ("livestream_port=0", "livestream_port=0: expected a number from 1 to 65535."),
         ("recording_length=0", "recording_length=0: expected a number above 0."),
+        (
+            "recording_length=2001",
+            "recording_length=2001: expected at most recording_interval, 2000; clips do not overlap.",
+        ),
         ("task.viewport.viewport_camera_width=15", "task.viewport.viewport_camera_width=15: expected an even number"),
     ],
 )

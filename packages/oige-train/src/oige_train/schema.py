@@ -352,6 +352,11 @@ class TrainRunConfig(RunConfig):
             raise ConfigError(f"rl_device={self.rl_device}: expected auto, cpu or cuda:<number>.")
         for key in ("mt_timeout", "recording_interval", "recording_length", "recording_fps"):
             check_positive(key, getattr(self, key))
+        if self.recording_length > self.recording_interval:
+            raise ConfigError(
+                f"recording_length={self.recording_length}: expected at most recording_interval, "
+                f"{self.recording_interval}; clips do not overlap."
+            )
         if not 0 < self.livestream_port < 65536:
             raise ConfigError(f"livestream_port={self.livestream_port}: expected a number from 1 to 65535.")
         self._refuse_absent_features()
