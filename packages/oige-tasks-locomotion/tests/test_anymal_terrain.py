@@ -173,8 +173,7 @@ def motion(**values: Any) -> Motion:
         "hip_offsets": torch.zeros(n, 4),
         "velocity_change": torch.zeros(n, 12),
         "action_change": torch.zeros(n, 12),
-        "landed": torch.zeros(n, 4, dtype=torch.bool),
-        "swing_time": torch.zeros(n, 4),
+        "swings": torch.zeros(n, 4),
         "knees_down": torch.zeros(n, dtype=torch.int64),
         "fallen": torch.zeros(n, dtype=torch.bool),
     }
@@ -186,10 +185,7 @@ def one(*row: float) -> torch.Tensor:
     return torch.stack((torch.tensor(row), torch.zeros(len(row))))
 
 
-SWINGS = {  # of the first robot's feet, one swings on, one never left the ground
-    "landed": torch.tensor([[True, False, True, False], [False] * 4]),
-    "swing_time": torch.tensor([[0.3, 0.7, 0.8, 0.02], [0.1, 0.2, 0.3, 0.4]]),
-}
+SWINGS = {"swings": one(0.3, 0.0, 0.8, 0.0)}  # of two feet
 
 
 @pytest.mark.parametrize(

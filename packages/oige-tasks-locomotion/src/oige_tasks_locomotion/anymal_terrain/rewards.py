@@ -27,8 +27,7 @@ class Motion:
         hip_offsets: ``(N, 4)`` abduction from the default pose, in rad.
         velocity_change: ``(N, 12)`` of the joints during the step, in rad/s.
         action_change: ``(N, 12)`` from the last step's actions.
-        landed: ``(N, 4)`` bool; feet that touch the ground after a swing.
-        swing_time: ``(N, 4)`` time for which feet were in the air, in s.
+        swings: ``(N, 4)`` time for which feet were in the air that have just touched the ground, in s; 0 for others.
         knees_down: ``(N,)`` knees that touch the ground.
         fallen: ``(N,)`` bool; base or knees touch the ground.
     """
@@ -42,8 +41,7 @@ class Motion:
     hip_offsets: torch.Tensor
     velocity_change: torch.Tensor
     action_change: torch.Tensor
-    landed: torch.Tensor
-    swing_time: torch.Tensor
+    swings: torch.Tensor
     knees_down: torch.Tensor
     fallen: torch.Tensor
 
@@ -58,7 +56,8 @@ def reward_terms(motion: Motion, scales: LearnConfig, dt: float) -> dict[str, to
     velocity, rate = motion.linear_velocity, motion.angular_velocity
     error_xy = _squares(motion.commands[:, :2] - velocity[:, :2])
     error_yaw = (motion.commands[:, 2] - rate[:, 2]).square()
-    long_swings = (motion.landed * (motion.swing_time - SWING_TIME)).sum(dim=-1) * motion.commands[:, :2].any(dim=-1)
+    long_swings = ((motion.swings > 0.0) * (motion.swings - SWING_TIME)).sum(dim=-1)
+    long_swings *= motion.commands[:, :2].any(dim=-1)
     terms = {
         "linear_velocity_xy": (scales.linearVelocityXYRewardScale, (error_xy / -TRACKING_WIDTH).exp()),
         "angular_velocity_z": (scales.angularVelocityZRewardScale, (error_yaw / -TRACKING_WIDTH).exp()),

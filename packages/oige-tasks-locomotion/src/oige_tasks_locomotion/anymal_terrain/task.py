@@ -241,8 +241,6 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
     def calculate_metrics(self) -> None:
         """Reward following the command; motion that serves no purpose costs."""
         dt = self.cfg.controlFrequencyInv * self.engine.physics_dt
-        self.swing_time += dt
-        grounded = self._feet_on_ground()
         motion = Motion(
             linear_velocity=self.linear_velocity,
             angular_velocity=self.angular_velocity,
@@ -253,8 +251,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             hip_offsets=self.joint_offsets[:, self.hip_joints],
             velocity_change=self.joint_velocities - self.last_joint_velocities,
             action_change=self.actions - self.last_actions,
-            landed=grounded & (self.swing_time > 1.5 * dt),  # not on the ground a step ago
-            swing_time=self.swing_time,
+            swings=self._finished_swings(dt),
             knees_down=self.knees_down,
             fallen=self.terminated_buf,
         )
@@ -264,13 +261,19 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         final = (self.cfg.learn.terminalReward * dt) * ended
         total = self.sum_reward_terms(reward_terms(motion, self.cfg.learn, dt) | {"termination": final})
         self.rew_buf = (total - final).clamp_(min=0.0) + final
-        self.swing_time.masked_fill_(grounded, 0.0)
 
-    def _feet_on_ground(self) -> torch.Tensor:
-        """Return which feet the ground pushes upwards, ``(N, 4)`` bool; none if swings are not rewarded."""
-        if not self.cfg.learn.feetAirTimeRewardScale:  # nobody asks
-            return torch.zeros_like(self.swing_time, dtype=torch.bool)
-        return self.feet.get_net_contact_forces(clone=False)[..., 2] > CONTACT_FORCE
+    def _finished_swings(self, dt: float) -> torch.Tensor:
+        """Return for how long feet were in the air that the ground now pushes upwards, ``(N, 4)`` in s; 0 for others.
+
+        Where swings are not rewarded, they are not measured.
+        """
+        if not self.cfg.learn.feetAirTimeRewardScale:
+            return self.swing_time
+        grounded = self.feet.get_net_contact_forces(clone=False)[..., 2] > CONTACT_FORCE
+        self.swing_time += dt
+        finished = self.swing_time * (grounded & (self.swing_time > 1.5 * dt))  # not on the ground a step ago
+        self.swing_time.masked_fill_(grounded, 0.0)
+        return finished
 
     def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """Report the mean level of all robots with the statistics of episodes."""
