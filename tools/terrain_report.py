@@ -33,7 +33,7 @@ def play(words: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch.Ten
     policy = load_policy(run, learner)
     task: Any = env.task
     task.cfg.terrain.curriculum = False  # robots keep their levels
-    task.terrain_levels = torch.arange(ROBOTS) % task.cfg.terrain.numLevels
+    task.terrain_levels = torch.arange(ROBOTS) * task.cfg.terrain.numLevels // ROBOTS
     got: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros(ROBOTS))
     playing = torch.ones(ROBOTS, dtype=torch.bool)
     observation = learner.reset()["obs"]

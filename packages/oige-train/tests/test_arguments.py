@@ -78,6 +78,22 @@ REFUSED = {
         [f"{CONFIG}.torch_compile=True"],
         f"{CONFIG}.torch_compile=True: expected False; networks are never compiled here.",
     ),
+    "entropy that has no schedule": (
+        [f"{CONFIG}.schedule_entropy=True", f"{CONFIG}.lr_schedule=identity"],
+        f"{CONFIG}.schedule_entropy=True: expected lr_schedule adaptive or linear, it is identity.",
+    ),
+    "entropy that falls for ever": (
+        [f"{CONFIG}.schedule_entropy=True", f"{CONFIG}.max_epochs=-1"],
+        f"{CONFIG}.schedule_entropy=True: expected max_epochs to be set",
+    ),
+    "mirror images of sequences": (
+        [f"{CONFIG}.mirror_samples=True", "+train.params.network.rnn={{name: lstm, units: 8}}"],
+        f"{CONFIG}.mirror_samples=True: expected False; a recurrent network is trained on sequences.",
+    ),
+    "shuffled sequences": (
+        [f"{CONFIG}.shuffle_minibatches=True", "+train.params.network.rnn={{name: lstm, units: 8}}"],
+        f"{CONFIG}.shuffle_minibatches=True: expected False; a recurrent network is trained on sequences.",
+    ),
     "negative num_envs": (["num_envs=-3"], "num_envs=-3: expected a whole number above 0."),
     "negative numEnvs": (["task.env.numEnvs=-3"], "task.env.numEnvs=-3: expected a number above 0."),
     "fractional num_envs": (["num_envs=1.5"], "num_envs=1.5: expected a whole number above 0."),

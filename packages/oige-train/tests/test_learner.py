@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from oige_core.errors import ConfigError
 from oige_core.registry import TaskSpec, find_task
+from oige_core.tasks import Mirror, SignedPermutation
 from oige_train.config import Run
 from oige_train.learner.agent import Session
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
+from oige_train.learner.ppo import with_mirror_images
 from oige_train.learner.progress import ProgressLine
 from oige_train.learner.rl_games import AlgoObserver, EagerAdam
 from oige_train.play import Games, Policy, play
@@ -53,7 +56,9 @@ SPACE = {
 }
 
 
-def make_run(num_envs: int, *, recurrent: bool = False, num_states: int = 0, **changes: Any) -> Run:
+def make_run(
+    num_envs: int, *, recurrent: bool = False, num_states: int = 0, network: NetworkConfig | None = None, **changes: Any
+) -> Run:
     rnn = RnnConfig(name="lstm", units=8) if recurrent else None
     critic = CentralValueConfig(
         network=NetworkConfig(name="actor_critic", central_value=True, mlp=MlpConfig(units=[8]), rnn=rnn),
@@ -85,7 +90,7 @@ def make_run(num_envs: int, *, recurrent: bool = False, num_states: int = 0, **c
     params = TrainParams(
         algo=NamedConfig(name="a2c_continuous"),
         model=NamedConfig(name="continuous_a2c_logstd"),
-        network=NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=SPACE, rnn=rnn),
+        network=network or NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=SPACE, rnn=rnn),
         config=learner,
     )
     task = find_task("Cartpole")
@@ -241,6 +246,135 @@ def test_images_are_kept_as_bytes_and_seen_from_zero_to_one(tmp_path: Path) -> N
     policy.model.a2c_network.actor_cnn.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     policy.act(observations, deterministic=True)
     torch.testing.assert_close(seen[-1], observations.permute(0, 3, 1, 2) / 255.0)
+
+
+@pytest.mark.parametrize("clip_actions", [True, False])
+def test_playing_gives_worlds_the_actions_that_training_would_give(tmp_path: Path, clip_actions: bool) -> None:
+    agent = make_agent(FakeEnv(2), tmp_path, clip_actions=clip_actions)
+    agent.env_reset()
+    with torch.no_grad():
+        agent.model.a2c_network.mu.bias.copy_(torch.tensor([3.0, -0.5]))
+    policy = Policy(agent.session.run, agent.env_info, "cpu", 2)
+    policy.model.load_state_dict(agent.model.state_dict())
+    observations = torch.randn(2, 3)
+    mean = agent.get_action_values({"obs": observations})["mus"]
+    assert (mean[:, 0] > 1.0).all()
+    torch.testing.assert_close(policy.act(observations, deterministic=True), agent.preprocess_actions(mean))
+
+
+class NoisyEnv(FakeEnv):
+    """Shows random numbers, and pays for actions that are like them."""
+
+    mirrors = (Mirror(SignedPermutation.of([-1.0] * 3), SignedPermutation.of([-1.0] * 2)),)
+
+    def _observe(self) -> torch.Tensor:
+        self.shown = torch.randn(self.num_envs, 3)
+        return self.shown
+
+    def step(self, actions: torch.Tensor) -> tuple[Any, ...]:
+        reward = -(actions - self.shown[:, :2]).square().sum(dim=1)
+        observations, _, *rest = super().step(actions)
+        return (observations, reward, *rest)
+
+
+def trained(folder: Path, env: FakeEnv, epochs: int = 3, **changes: Any) -> Any:
+    agent = make_agent(env, folder, **changes)
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    for _ in range(epochs):
+        agent.update_epoch()
+        agent.train_epoch()
+    return agent
+
+
+@pytest.mark.parametrize("mirror_samples", [True, False])
+def test_a_policy_trained_on_mirror_images_is_its_own_mirror_image(tmp_path: Path, mirror_samples: bool) -> None:
+    network = NetworkConfig(
+        name="actor_critic", separate=True, mlp=MlpConfig(units=[8], activation="tanh"), space=SPACE
+    )  # without biases, as it starts, an odd function
+    agent = trained(tmp_path, NoisyEnv(16), mirror_samples=mirror_samples, network=network, learning_rate=0.01)
+    agent.set_eval()
+    observations = torch.randn(50, 3)
+    here, there = (agent.get_action_values({"obs": o})["mus"] for o in (observations, -observations))
+    assert here.abs().mean() > 0.05, "a policy that does nothing is always its own mirror image"
+    asymmetry = (here + there).abs().max().item()
+    assert asymmetry < 1e-5 if mirror_samples else asymmetry > 1e-3
+
+
+def test_a_task_without_symmetry_has_no_mirror_images(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="mirror_samples=True: expected False; Cartpole tells of no symmetry"):
+        make_agent(FakeEnv(2), tmp_path, mirror_samples=True)
+
+
+def test_images_of_samples_keep_their_advantage_and_probability() -> None:
+    swapped = SignedPermutation.of([-1.0, 1.0], [1, 0])
+    mirror = Mirror(SignedPermutation.of([1.0, -1.0, -1.0], [2, 1, 0]), swapped)
+    samples = {
+        "obs": torch.tensor([[1.0, 2.0, 3.0]]),
+        "actions": torch.tensor([[4.0, 5.0]]),
+        "mu": torch.tensor([[6.0, 7.0]]),
+        "sigma": torch.tensor([[0.1, 0.2]]),
+        "advantages": torch.tensor([8.0]),
+        "old_values": torch.tensor([[9.0]]),
+    }
+    images = with_mirror_images(samples, (mirror, mirror))
+    assert {name: values[1:].tolist() for name, values in images.items()} == {
+        "obs": [[3.0, -2.0, -1.0]] * 2,
+        "actions": [[-5.0, 4.0]] * 2,
+        "mu": [[-7.0, 6.0]] * 2,
+        "sigma": [[pytest.approx(0.2), pytest.approx(0.1)]] * 2,
+        "advantages": [8.0] * 2,
+        "old_values": [[9.0]] * 2,
+    }
+    for name, values in samples.items():
+        torch.testing.assert_close(images[name][:1], values)
+
+
+def test_the_divergence_that_sets_the_rate_is_that_of_the_samples_alone(tmp_path: Path) -> None:
+    agent = trained(tmp_path, NoisyEnv(16), epochs=1, mirror_samples=True)
+    samples = agent.dataset[0]
+    before = {name: values.clone() for name, values in samples.items()}
+    agent.last_lr = 0.0
+    _, _, _, divergence, _, _, mu, sigma, _ = agent.train_actor_critic(samples)
+    assert mu.shape == before["mu"].shape
+    assert sigma.shape == before["sigma"].shape
+    variance = before["sigma"].square()
+    expected = (sigma / before["sigma"]).log().neg() + (sigma.square() + (mu - before["mu"]).square()) / (2 * variance)
+    torch.testing.assert_close(divergence, (expected - 0.5).sum(dim=1).mean(), atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_minibatches_are_of_all_worlds_where_they_are_shuffled(tmp_path: Path, shuffle: bool) -> None:
+    agent = make_agent(NoisyEnv(16), tmp_path, shuffle_minibatches=shuffle, normalize_value=False)
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    orders = []
+    for _ in range(2):
+        with torch.no_grad():
+            batch = agent.play_steps()
+        batch.pop("played_frames")
+        known = batch["obses"].clone(), batch["actions"].clone()
+        agent.prepare_dataset(batch)
+        first = agent.dataset[0]
+        rows = [int((known[0] == row).all(dim=1).nonzero()) for row in first["obs"]]
+        torch.testing.assert_close(first["actions"], known[1][rows])
+        orders.append(rows)
+    worlds = {row // 8 for row in orders[0]}  # rl_games has the 8 steps of a world one after the other
+    assert len(worlds) > 12 if shuffle else worlds == set(range(8))
+    assert (orders[0] != orders[1]) == shuffle
+
+
+@pytest.mark.parametrize("schedule", ["adaptive", "linear"])
+def test_scheduled_entropy_falls_until_the_last_epoch(tmp_path: Path, schedule: str) -> None:
+    agent = make_agent(NoisyEnv(4), tmp_path, entropy_coef=0.1, schedule_entropy=True, lr_schedule=schedule)
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    seen = []
+    for _ in range(4):
+        agent.update_epoch()
+        seen.append(agent.entropy_coef)
+        agent.train_epoch()
+    assert seen == pytest.approx([0.1, 0.075, 0.05, 0.025], abs=2e-4)  # rl_games' linear one ends at 1e-4, not at 0
 
 
 class LuckyEnv(FakeEnv):

@@ -48,6 +48,7 @@ class Policy:
         self.is_sac = params["algo"]["name"] == "sac"
         self.device = device
         space = env_info["action_space"]
+        self.clips_actions = self.is_sac or params["config"].get("clip_actions", True)
         self.low = torch.as_tensor(space.low, device=device)
         self.high = torch.as_tensor(space.high, device=device)
         shape = env_info["observation_space"].shape
@@ -87,7 +88,8 @@ class Policy:
     def act(self, observations: torch.Tensor, *, deterministic: bool) -> torch.Tensor:
         """Return actions [N, actions] for observations [N, observations]: the policy's mean, or a sample.
 
-        Networks see images, which are bytes, as numbers from 0 to 1.
+        They are bounded as in training, where ``clip_actions`` says whether they are. Networks see images, which are
+        bytes, as numbers from 0 to 1.
         """
         if observations.dtype == torch.uint8:
             observations = observations / 255.0
@@ -98,6 +100,8 @@ class Policy:
             out = self.model({"is_train": False, "prev_actions": None, "obs": observations, "rnn_states": self.states})
             self.states = out["rnn_states"]
             action = out["mus"] if deterministic else out["actions"]
+        if not self.clips_actions:
+            return action
         return self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
 
     def forget(self, done: torch.Tensor) -> None:

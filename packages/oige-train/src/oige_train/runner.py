@@ -155,6 +155,11 @@ def build_agent(session: Session, env: Any, observer: Any, *, train_dir: Path | 
     config = session.run.config
     params = rl_games_params(config.train.params)
     adapter = RlGamesEnv(env, config.rl_device, stagger=config.train.params.config.stagger_episodes)
+    if params["config"].get("mirror_samples") and not adapter.mirrors:
+        raise ConfigError(
+            f"train.params.config.mirror_samples=True: expected False; {config.task.name} tells of no symmetry of its "
+            "own (its mirrors are empty)."
+        )
     params["config"] |= {
         "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
         "features": {"observer": observer},

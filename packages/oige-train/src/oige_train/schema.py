@@ -199,6 +199,10 @@ class PpoConfig(AlgoConfig):
         tau: λ of generalised advantage estimation.
         seq_length: steps that a recurrent network is unrolled for; must divide ``horizon_length``.
         kl_threshold: divergence that the adaptive learning rate aims at.
+        schedule_entropy: let ``entropy_coef`` fall linearly, to 0 after ``max_epochs``.
+        shuffle_minibatches: draw the samples of a minibatch from all worlds and steps of the epoch; otherwise each is
+            of some worlds, always the same.
+        mirror_samples: train on the mirror images of samples, too; the task must know a symmetry.
     """
 
     horizon_length: int
@@ -230,6 +234,8 @@ class PpoConfig(AlgoConfig):
     use_diagnostics: bool = False
     freeze_critic: bool = False
     epochs_between_resets: int = 0
+    shuffle_minibatches: bool = False
+    mirror_samples: bool = False
     central_value_config: CentralValueConfig | None = None
 
     def __post_init__(self) -> None:
@@ -241,6 +247,14 @@ class PpoConfig(AlgoConfig):
         self.lr_schedule = self.lr_schedule or "identity"
         check_choice(f"{CONFIG}.lr_schedule", self.lr_schedule, ("adaptive", "linear", "identity", "None"))
         check_choice(f"{CONFIG}.schedule_type", self.schedule_type, ("legacy", "standard"))
+        if self.schedule_entropy and self.lr_schedule not in ("adaptive", "linear"):
+            raise ConfigError(
+                f"{CONFIG}.schedule_entropy=True: expected lr_schedule adaptive or linear, it is {self.lr_schedule}."
+            )
+        if self.schedule_entropy and self.max_epochs == -1:
+            raise ConfigError(
+                f"{CONFIG}.schedule_entropy=True: expected max_epochs to be set, the entropy falls until then."
+            )
         if self.minibatch_size is None and self.minibatch_size_per_env is None:
             raise ConfigError(f"{CONFIG}.minibatch_size: a value is needed.")
         for key in ("minibatch_size", "minibatch_size_per_env"):
@@ -309,6 +323,13 @@ class TrainParams:
 
     def __post_init__(self) -> None:
         check_positive("train.params.torch_threads", self.torch_threads)
+        for key in ("shuffle_minibatches", "mirror_samples"):
+            if getattr(self.config, key, False) and self.network.rnn is not None:
+                raise ConfigError(f"{CONFIG}.{key}=True: expected False; a recurrent network is trained on sequences.")
+        if getattr(self.config, "mirror_samples", False) and getattr(self.config, "central_value_config", None):
+            raise ConfigError(
+                f"{CONFIG}.mirror_samples=True: expected False; what mirrors make of the critic's states is unknown."
+            )
 
 
 @dataclass(kw_only=True)

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from oige_core.errors import OigeError
-from oige_core.tasks import Task
+from oige_core.tasks import Mirror, Task
 
 __all__ = ["VecEnv"]
 
@@ -168,6 +168,11 @@ class VecEnv(gym.vector.VectorEnv):
     def state_format(self) -> str:
         """What the engine's state is made of; environments with as many worlds that agree in it can load it."""
         return self.task.engine.state_format
+
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """Symmetries that the task knows; see :class:`~oige_core.tasks.Mirror`."""
+        return self.task.mirrors
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state of simulation, task and random streams; tensors and plain values only."""

@@ -10,6 +10,7 @@ from oige_core.engines.base import Engine
 from oige_core.registry import TaskSpec
 from oige_core.scene import Scene
 from oige_core.seeding import derive_seed
+from oige_core.tasks.symmetry import Mirror
 
 __all__ = ["Task"]
 
@@ -41,6 +42,7 @@ class Task(ABC, Generic[EnvConfigT]):
         ended_buf: ``(N,)`` bool; the episode ended in the last step.
         progress_buf: ``(N,)`` int64; control steps since the last reset.
         extras: what the environment hands out as ``info`` besides its own entries.
+        mirrors: symmetries of the task, if it knows any; learners that are told to train on mirror images use them all.
     """
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
@@ -69,6 +71,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.ended_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
         self.progress_buf: torch.Tensor = torch.zeros(n, dtype=torch.int64, device=device)
         self.extras: dict[str, Any] = {}
+        self.mirrors: tuple[Mirror, ...] = ()
         self.generator = torch.Generator(device)
         Task.seed(self, config.seed)
 

@@ -21,6 +21,7 @@ from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
 from oige_tasks_locomotion.anymal_terrain import AnymalTerrainConfig, LearnConfig
 from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
 from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms
+from oige_tasks_locomotion.anymal_terrain.symmetry import reflections
 
 __all__ = ["AnymalTerrainTask", "has_fallen", "touches_ground", "yaw_rate_towards"]
 
@@ -99,8 +100,9 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.ground = HeightSampler(ground.heights, ground.horizontal_scale, ground.origin, device)
         self.tile_origins = torch.tensor(ground.tile_origins, dtype=torch.float32, device=device)
         self.map_edge = torch.tensor(ground.origin[:2], dtype=torch.float32, device=device).abs()
-        # Types are spread evenly; the original draws them.
-        self.terrain_types = torch.arange(n, device=device) * terrain.numTerrains // n
+        # Neighbours are on different types, so that a minibatch, which is of neighbours, is of all; the original draws.
+        drawn = min(n, terrain.numTerrains)
+        self.terrain_types = torch.arange(n, device=device) % drawn * terrain.numTerrains // drawn
         highest = terrain.maxInitMapLevel if terrain.curriculum else terrain.numLevels - 1
         self.terrain_levels = torch.randint(highest + 1, (n,), generator=self.generator, device=device)
         self.default_positions = self.anymals.get_joint_positions()[0]
@@ -113,6 +115,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.measured_x, self.measured_y = points.unbind(-1)
         velocity_scales = [learn.linearVelocityScale, learn.linearVelocityScale, learn.angularVelocityScale]
         self.command_scale = torch.tensor(velocity_scales, device=device)
+        self.mirrors = tuple(mirror.to(device) for mirror in reflections(self.anymals.dof_names, points.cpu()))
         self.noise_scale = noise_scale(learn).to(device) if learn.addNoise else None
         self.commands = torch.zeros(n, 3, device=device)
         self.headings = torch.zeros(n, device=device)

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
+from oige_core.tasks import Mirror
 
 __all__ = ["RlGamesEnv"]
 
@@ -71,6 +72,11 @@ class RlGamesEnv:
         if self.env.num_states > 0:
             info["state_space"] = spaces.Box(-float("inf"), float("inf"), (self.env.num_states,))
         return info
+
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """See :attr:`~oige_core.envs.vec_env.VecEnv.mirrors`; on the learner's device."""
+        return tuple(mirror.to(self.device) for mirror in self.env.mirrors)
 
     def set_train_info(self, env_frames: int, *_: Any, **__: Any) -> None:
         """Ignore how far training is; tasks count their own steps."""

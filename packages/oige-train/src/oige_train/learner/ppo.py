@@ -1,12 +1,14 @@
-"""PPO of rl_games, with complete checkpoints and synchronised workers."""
+"""PPO of rl_games, with complete checkpoints and synchronised workers; and with mirror images of samples."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from oige_core.tasks import Mirror
 
 from oige_train.learner.agent import TrustedAgent
 from oige_train.learner.normalisers import NormaliserSync
-from oige_train.learner.rl_games import a2c_continuous
+from oige_train.learner.rl_games import a2c_continuous, policy_kl
 
 __all__ = ["PpoAgent"]
 
@@ -48,7 +50,31 @@ class PpoAgent(TrustedAgent, Base):
     def update_epoch(self) -> int:
         """Begin an epoch; rl_games calls this between two epochs, where it is safe to stop."""
         self.between_epochs()
+        if self.config.get("schedule_entropy") and self.is_adaptive_lr:  # rl_games knows it with linear rates alone
+            left = 1.0 - self.epoch_num / self.max_epochs
+            self.entropy_coef = self.config["entropy_coef"] * max(0.0, left)
         return super().update_epoch()
+
+    # --- samples -----------------------------------------------------------------------------------------------------
+
+    def prepare_dataset(self, batch_dict: dict[str, Any]) -> None:
+        """Prepare the samples of an epoch, which rl_games leaves in the order of the worlds."""
+        super().prepare_dataset(batch_dict)
+        if self.config.get("shuffle_minibatches"):
+            self.dataset.permute = True
+            self.dataset.apply_permutation()
+
+    def calc_gradients(self, input_dict: dict[str, Any]) -> None:
+        """Compute the gradients of a minibatch and take a step; of its mirror images, too, if so configured."""
+        if not self.config.get("mirror_samples"):
+            super().calc_gradients(input_dict)
+            return
+        super().calc_gradients(with_mirror_images(input_dict, self.vec_env.mirrors))
+        # What is kept of the policy, and how far it is from the last one, is that of the samples alone.
+        a_loss, c_loss, entropy, _, lr, lr_factor, *normal, b_loss = self.train_result
+        mu, sigma = (values[: len(input_dict["actions"])] for values in normal)
+        divergence = policy_kl(mu, sigma, input_dict["mu"], input_dict["sigma"])
+        self.train_result = (a_loss, c_loss, entropy, divergence, lr, lr_factor, mu, sigma, b_loss)
 
     # --- several processes -------------------------------------------------------------------------------------------
 
@@ -88,3 +114,24 @@ class PpoAgent(TrustedAgent, Base):
         result = super().train_actor_critic(input_dict)
         self.session.workers.average([result[3]])
         return result
+
+
+def with_mirror_images(samples: dict[str, torch.Tensor], mirrors: Sequence[Mirror]) -> dict[str, torch.Tensor]:
+    """Return samples with their image in each mirror after them.
+
+    The image of an action is given the probability, the advantage and the return that the action itself has.
+
+    Args:
+        samples: a minibatch of rl_games, ``(n, …)`` each.
+        mirrors: symmetries of the task.
+    """
+    images: dict[str, Callable[[Mirror, torch.Tensor], torch.Tensor]] = {
+        "obs": lambda mirror, values: mirror.observations(values),
+        "actions": lambda mirror, values: mirror.actions(values),
+        "mu": lambda mirror, values: mirror.actions(values),
+        "sigma": lambda mirror, values: mirror.actions(values).abs(),
+    }
+    return {
+        name: torch.cat([values, *(images[name](mirror, values) if name in images else values for mirror in mirrors)])
+        for name, values in samples.items()
+    }

@@ -24,6 +24,7 @@ __all__ = [
     "building_agent",
     "import_quietly",
     "model_builder",
+    "policy_kl",
 ]
 
 
@@ -88,12 +89,14 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Print nothing."""
 
 
-a2c_common, a2c_continuous, model_builder, algo_observer, tr_helpers = import_quietly(
+a2c_common, a2c_continuous, model_builder, torch_ext, algo_observer, tr_helpers = import_quietly(
     "rl_games.common.a2c_common",
     "rl_games.algos_torch.a2c_continuous",
     "rl_games.algos_torch.model_builder",
+    "rl_games.algos_torch.torch_ext",
     "rl_games.common.algo_observer",
     "rl_games.common.tr_helpers",
 )
 AlgoObserver: Any = algo_observer.AlgoObserver
 DefaultRewardsShaper: Any = tr_helpers.DefaultRewardsShaper
+policy_kl: Any = torch_ext.policy_kl
