@@ -78,13 +78,13 @@ SHOTS = {
         quality=55,
     ),
     "AnymalTerrain": Shot(
-        caption="ANYmal C on stairs, slopes and obstacles of the easier levels.",
+        caption="ANYmal C on stairs, slopes and obstacles of middle levels.",
         view=View(
-            camera=(-46.0, -16.0, 4.6),
-            look_at=(-36.0, -7.5, -0.3),
+            camera=(-14.0, -16.0, 5.1),
+            look_at=(-4.0, -7.5, -0.3),
             fov=24.0,
             size=(480, 240),
-            places=[(0.0, 0.0, 0.0)] * 60,
+            places=[(0.0, 0.0, 0.0)] * 100,
             sun=(0.75, 0.25, -0.55),
             samples=2,
         ),
@@ -92,7 +92,7 @@ SHOTS = {
         fps=16.0,
         words=(
             "task.env.learn.pushRobots=False",
-            "task.env.terrain.maxInitMapLevel=1",
+            "task.env.terrain.maxInitMapLevel=5",
             "task.env.randomCommandVelocityRanges.linear_x=[0.6,1.0]",  # none stands
         ),
     ),
