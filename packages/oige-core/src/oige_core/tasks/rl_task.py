@@ -1,5 +1,6 @@
 """The base of tasks on torch tensors: life cycle, episode statistics and random numbers."""
 
+import functools
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,6 +14,8 @@ from oige_core.registry import TaskSpec
 from oige_core.tasks.task import EnvConfigT, Task
 
 __all__ = ["RLTask"]
+
+FEW_TERMS = range(2, 5)  # of a reward; so many are added up sooner one by one than stacked
 
 
 class RLTask(Task[EnvConfigT]):
@@ -33,8 +36,7 @@ class RLTask(Task[EnvConfigT]):
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
         self._name_terms([])
-        self._terms = torch.zeros(0, n, device=device)  # of the last step
-        self._rows_of_terms: tuple[torch.Tensor, ...] = ()  # the same, one by one
+        self._terms: tuple[torch.Tensor, ...] = ()  # of the last step
         self._ones = torch.ones(n, device=device)
         self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
         self.endless: torch.Tensor | None = None
@@ -87,9 +89,10 @@ class RLTask(Task[EnvConfigT]):
         if not self._term_names:
             self._name_terms(terms)
             self._sums = torch.zeros(2 + len(terms), self.num_envs, device=self.device)
-        self._rows_of_terms = tuple(terms.values())
-        self._terms = torch.stack(self._rows_of_terms)
-        return self._terms.sum(dim=0)
+        self._terms = tuple(terms.values())
+        if len(self._terms) in FEW_TERMS:
+            return functools.reduce(torch.add, self._terms)
+        return torch.stack(self._terms).sum(dim=0)
 
     # For environments
 
@@ -132,7 +135,7 @@ class RLTask(Task[EnvConfigT]):
             self.truncated_buf = self.truncated_buf > self.endless
         self.calculate_metrics()
         self.get_extras()
-        self._sums += torch.stack((self.rew_buf, self._ones, *self._rows_of_terms))
+        self._sums += torch.stack((self.rew_buf, self._ones, *self._terms))
 
     def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return means over the episodes that ended in these worlds; :meth:`reset_idx` starts counting anew.
