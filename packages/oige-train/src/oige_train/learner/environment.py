@@ -1,5 +1,6 @@
 """The environment as rl_games wants it."""
 
+import functools
 from typing import Any
 
 import torch
@@ -73,7 +74,7 @@ class RlGamesEnv:
             info["state_space"] = spaces.Box(-float("inf"), float("inf"), (self.env.num_states,))
         return info
 
-    @property
+    @functools.cached_property  # asked for in every gradient step
     def mirrors(self) -> tuple[Mirror, ...]:
         """See :attr:`~oige_core.envs.vec_env.VecEnv.mirrors`; on the learner's device."""
         return tuple(mirror.to(self.device) for mirror in self.env.mirrors)
