@@ -287,6 +287,24 @@ def test_staggered_episodes_end_at_different_steps(make):
     assert max(ended) < 20
 
 
+@pytest.mark.parametrize("mode", ["same_step", "next_step"])
+def test_episodes_that_follow_early_failures_are_staggered_too(make, mode):
+    """All fail in the first step; the episodes that begin then end evenly spread, and those after them last."""
+    env = make(num_envs=200, episodeLength=50, autoresetMode=mode)
+    env.reset(options={"stagger": True})
+    place(env, [2.0] * 200)
+    assert env.step(torch.zeros(200, 1))[2].all()
+    ended = []
+    for _ in range(151):
+        place(env, [0.0] * 200)
+        ended.append(env.step(torch.zeros(200, 1))[3])
+    counts = torch.stack(ended).sum(dim=1)
+    assert counts.max() < 20
+    offset = int(mode == "next_step")  # the step that resets
+    for first in (offset, offset + 50, offset + 100):
+        assert (torch.stack(ended[first : first + 50]).sum(dim=0) == 1).all(), "each once"
+
+
 def test_misuse_is_an_error_and_returned_tensors_are_not_used_again(make):
     env = make()
     with pytest.raises(OigeError, match="call reset first"):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from oige_core.errors import CapabilityError, OigeError
-from oige_core.math import quat_apply, quat_mul, quat_to_matrix
+from oige_core.math import quat_apply, quat_apply_inverse, quat_mul, quat_to_matrix
 from oige_core.scene import ArticulationAsset, Drive, Scene
 
 G = 9.81
@@ -439,6 +439,12 @@ def test_root_state_of_a_floating_tree(world: Any) -> None:
     world.close(world.tree.get_velocities(), motion[:, :6], tol=2e-6)
     world.close(world.tree.get_linear_velocities(indices=[2]), motion[[2], :3], tol=2e-6)
     world.close(world.tree.get_angular_velocities(indices=[2]), motion[[2], 3:6], tol=2e-6)
+    orientations = world.tree.get_world_poses()[1].unsqueeze(1)
+    turned = quat_apply_inverse(orientations, motion[:, :6].unflatten(1, (2, 3))).flatten(1)
+    world.close(world.tree.get_body_frame_velocities(), turned, tol=3e-6)
+    world.close(world.tree.get_body_frame_velocities(indices=[2]), turned[[2]], tol=3e-6)
+    world.close(world.links.get_body_frame_velocities(indices=[0, 2])[:, 1], turned[[0, 2]], tol=5e-6)
+    assert (turned - motion[:, :6]).abs().max() > 1.0
     # The first link of the tree is its root, whichever way one looks at it.
     world.close(world.links.get_velocities()[:, 1], motion[:, :6], tol=3e-6)
     for own, link in zip(world.tree.get_world_poses(), world.links.get_world_poses(), strict=True):

@@ -68,6 +68,32 @@ def test_step_obeys_the_equations_of_motion_and_rewards_the_observed_state(env):
     assert not truncated.any()
 
 
+@pytest.mark.parametrize("warp", [False, True])
+def test_a_mirrored_cartpole_moves_like_the_mirror_image(warp):
+    env = make_vec("Cartpole", num_envs=4, seed=3, warp=warp)
+    try:
+        (mirror,) = env.mirrors
+        random = torch.Generator().manual_seed(2)
+        states = torch.randn(4, 4, generator=random) * torch.tensor([0.5, 1.0, 0.2, 1.0])
+        actions = torch.randn(10, 4, 1, generator=random) * 0.1
+
+        def play(states, actions):
+            env.reset()
+            env.task.cartpoles.set_joint_positions(states[:, ::2])
+            env.task.cartpoles.set_joint_velocities(states[:, 1::2])
+            outcome = [env.step(action) for action in actions]
+            assert not any(step[2].any() for step in outcome)
+            return torch.stack([step[0] for step in outcome]), torch.stack([step[1] for step in outcome])
+
+        observations, rewards = play(states, actions)
+        images, rewards_of_images = play(mirror.observations(states), mirror.actions(actions))
+        torch.testing.assert_close(images, mirror.observations(observations), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(rewards_of_images, rewards, rtol=1e-4, atol=1e-4)
+        assert (images - observations).abs().min(dim=0).values.max() > 0.1
+    finally:
+        env.close()
+
+
 def test_failing_costs_two_and_shows_the_next_episode(env):
     env.reset()
     put(env, x=3.2)

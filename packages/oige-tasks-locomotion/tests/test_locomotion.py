@@ -15,7 +15,7 @@ from oige_tasks_locomotion.locomotion.task import LocomotionTask, has_fallen, po
 H = math.sqrt(0.5)
 DT = 2 * 0.0083  # s
 YAW_90 = (H, 0.0, 0.0, H)
-AHEAD = torch.tensor([[1000.0, 0.0]])
+AHEAD, KILOMETRE = torch.tensor([[1000.0, 0.0]]), torch.tensor([1000.0])
 
 
 def make(task: str, num_envs: int = 1, **env: object) -> VecEnv:
@@ -49,28 +49,28 @@ def turn(axis: str, degrees: float) -> torch.Tensor:
 
 
 def test_posture_of_an_upright_robot_that_faces_the_target() -> None:
-    torch.testing.assert_close(posture(turn("z", 0.0), AHEAD), torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]]))
+    torch.testing.assert_close(posture(turn("z", 0.0), AHEAD, KILOMETRE), torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]]))
 
 
 def test_posture_of_a_robot_turned_left_must_turn_right() -> None:
     expected = torch.tensor([[math.pi / 3, 0.0, -math.pi / 3, 1.0, 0.5]])  # cos 60° = 0.5
-    torch.testing.assert_close(posture(turn("z", 60.0), AHEAD), expected)
+    torch.testing.assert_close(posture(turn("z", 60.0), AHEAD, KILOMETRE), expected)
 
 
 def test_angle_to_the_target_takes_the_short_way_round() -> None:
     behind = 100.0 * torch.tensor([[math.cos(math.radians(-170.0)), math.sin(math.radians(-170.0))]])
-    yaw, _, angle, _, heading = posture(turn("z", 170.0), behind)[0].tolist()
+    yaw, _, angle, _, heading = posture(turn("z", 170.0), behind, torch.tensor([100.0]))[0].tolist()
     assert yaw == pytest.approx(math.radians(170.0), abs=1e-5)
     assert angle == pytest.approx(math.radians(20.0), abs=1e-5)  # left, across ±180°
     assert heading == pytest.approx(math.cos(math.radians(20.0)), abs=1e-5)
 
 
 def test_roll_and_pitch() -> None:
-    rolled = posture(turn("x", 30.0), AHEAD)[0].tolist()
+    rolled = posture(turn("x", 30.0), AHEAD, KILOMETRE)[0].tolist()
     assert rolled == pytest.approx([0.0, math.radians(30.0), 0.0, math.cos(math.radians(30.0)), 1.0], abs=1e-6)
-    pitched = posture(turn("y", 60.0), AHEAD)[0].tolist()  # nose down: upright by 0.5, ahead by 0.5
+    pitched = posture(turn("y", 60.0), AHEAD, KILOMETRE)[0].tolist()  # nose down: upright by 0.5, ahead by 0.5
     assert pitched == pytest.approx([0.0, 0.0, 0.0, 0.5, 0.5], abs=1e-6)
-    upside_down = posture(turn("x", 180.0), AHEAD)[0].tolist()
+    upside_down = posture(turn("x", 180.0), AHEAD, KILOMETRE)[0].tolist()
     assert upside_down[3] == pytest.approx(-1.0, abs=1e-6)
     assert abs(upside_down[1]) == pytest.approx(math.pi, abs=1e-5)
 

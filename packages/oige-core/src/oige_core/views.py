@@ -6,7 +6,7 @@ Method and argument names are those of the views of ``omni.isaac.core``. Everywh
   ``body_indices`` links; each is a list, an int64 tensor, or None for all;
 * joints and links are in breadth-first order of the kinematic tree, links beginning with the root;
 * quaternions are w, x, y, z; poses are relative to the world's own origin; velocities and forces are in the world
-  frame; the velocity of a body is that of its frame's origin; units are SI;
+  frame where a method does not say otherwise; the velocity of a body is that of its frame's origin; units are SI;
 * ``clone=False`` may return a live buffer: valid until the next step, not to be written;
 * what a setter writes, a getter returns at once.
 """
@@ -52,6 +52,13 @@ class FramedView(Protocol):
 
     def get_angular_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """Return angular velocities ``(n, 3)`` in rad/s."""
+        ...
+
+    def get_body_frame_velocities(self, indices: Indices = None) -> torch.Tensor:
+        """Return linear and angular velocities ``(n, 6)`` in m/s and rad/s along the axes of the frame itself.
+
+        Engines keep some of them like this; to turn :meth:`get_velocities` by the orientation gives the same.
+        """
         ...
 
     def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:

@@ -77,6 +77,7 @@ class VecEnv(gym.vector.VectorEnv):
         self._clip_actions = float(cfg.clipActions)
         self._clip_observations = float(cfg.clipObservations)
         self._needs_reset = True
+        self._stagger_steps = 0  # in which episodes that follow a failure are cut short
         self._threads = _OneTorchThread() if task.device.type == "cpu" else contextlib.nullcontext()
 
     def reset(
@@ -86,9 +87,10 @@ class VecEnv(gym.vector.VectorEnv):
 
         Args:
             seed: restarts the task's random stream; None goes on with it.
-            options: ``{"reset_mask": (N,) bool}`` resets those worlds alone. ``{"stagger": True}`` lets the first
-                episodes end at random steps, evenly spread over an episode's length, instead of all in the same step:
-                a learner then always sees all phases of an episode.
+            options: ``{"reset_mask": (N,) bool}`` resets those worlds alone. ``{"stagger": True}`` lets the episodes
+                that begin now be cut short at random steps, evenly spread over an episode's length, instead of all in
+                the same step; and likewise those that follow a failure before that length has passed. A learner then
+                always sees all phases of an episode, also where the first episodes fail early.
 
         Returns:
             Observations ``(N, …)`` and the information of :meth:`step`.
@@ -110,9 +112,12 @@ class VecEnv(gym.vector.VectorEnv):
             env_ids = mask.nonzero().squeeze(-1)
         task.restart(env_ids)
         if (options or {}).get("stagger"):
-            task.progress_buf[env_ids] = torch.randint(
-                task.max_episode_length, env_ids.shape, generator=task.generator, device=task.device
-            )
+            self._stagger_steps = task.max_episode_length
+            started = torch.zeros(self.num_envs, dtype=torch.bool, device=task.device)
+            started[env_ids] = True
+            self._stagger(started)
+        elif mask is None:
+            self._stagger_steps = 0
         task.ended_buf[env_ids] = False
         self._needs_reset = False
         return self._out(self._filtered(task.obs_buf)), self._states({})
@@ -146,7 +151,11 @@ class VecEnv(gym.vector.VectorEnv):
         task = self.task
         for hook in self.action_hooks:
             actions = hook(actions)
+        failed_before = task.terminated_buf
         task.step(actions.clamp(-self._clip_actions, self._clip_actions))
+        if self._stagger_steps:
+            self._stagger_steps -= 1
+            self._stagger(task.terminated_buf if task.same_step else failed_before)
         for look_on in self.step_hooks:
             look_on()
         info: dict[str, Any] = task.extras
@@ -164,6 +173,12 @@ class VecEnv(gym.vector.VectorEnv):
             self._states(info),
         )
 
+    def _stagger(self, started: torch.Tensor) -> None:
+        """Take a random part of their time from the episodes that have just begun in the worlds ``(N,)`` bool."""
+        task = self.task
+        drawn = torch.randint(task.max_episode_length, started.shape, generator=task.generator, device=task.device)
+        task.progress_buf.copy_(torch.where(started, drawn, task.progress_buf))
+
     @property
     def state_format(self) -> str:
         """What the engine's state is made of; environments with as many worlds that agree in it can load it."""
@@ -180,6 +195,7 @@ class VecEnv(gym.vector.VectorEnv):
             "engine": self.task.engine.state_dict(),
             "task": self.task.state_dict(),
             "needs_reset": self._needs_reset,
+            "stagger_steps": self._stagger_steps,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -187,6 +203,7 @@ class VecEnv(gym.vector.VectorEnv):
         self.task.engine.load_state_dict(state["engine"])
         self.task.load_state_dict(state["task"])
         self._needs_reset = state["needs_reset"]
+        self._stagger_steps = state["stagger_steps"]
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the engine."""

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 from oige_core.scene import ArticulationAsset, Drive, Scene
-from oige_core.tasks import RLTask
+from oige_core.tasks import Mirror, RLTask, SignedPermutation
 from oige_core.views import ArticulationView
 
 from oige_tasks_classic.cartpole import CartpoleConfig
 
-__all__ = ["FAILURE_REWARD", "MAX_POLE_ANGLE", "CartpoleTask", "add_cartpole"]
+__all__ = ["FAILURE_REWARD", "LEFT_AND_RIGHT", "MAX_POLE_ANGLE", "CartpoleTask", "add_cartpole"]
 
 CARTPOLE_ASSET = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "cartpole.xml",
@@ -29,6 +29,7 @@ CART_VELOCITY_REWARD = torch.tensor(-0.01)  # per m/s
 POLE_VELOCITY_REWARD = torch.tensor(-0.005)  # per rad/s
 FAILURE_REWARD = -2.0
 MAX_POLE_ANGLE = math.pi / 2
+LEFT_AND_RIGHT = Mirror(SignedPermutation.of([-1.0] * 4), SignedPermutation.of([-1.0]))
 
 
 class CartpoleTask(RLTask[CartpoleConfig]):
@@ -39,7 +40,8 @@ class CartpoleTask(RLTask[CartpoleConfig]):
         self.cartpoles = add_cartpole(scene)
 
     def post_reset(self) -> None:
-        """Look up the driven joint. The observation relies on the order cart, pole."""
+        """Look up the driven joint. The observation relies on the order cart, pole; its mirror image is its negative."""
+        self.mirrors = (LEFT_AND_RIGHT.to(self.device),)
         self.cart_joint = [self.cartpoles.get_dof_index("cartJoint")]
         positions, velocities = [1.0, math.pi / 8], [0.5, math.pi / 4]  # m, rad; m/s, rad/s
         self.reset_range = torch.tensor([[positions], [velocities]], device=self.device)

@@ -6,7 +6,7 @@ from oige_core.tasks import RLTaskWarp
 from oige_core.warp_arrays import ArticulationArrays, uniform
 
 from oige_tasks_classic.cartpole import CartpoleConfig
-from oige_tasks_classic.cartpole.task import FAILURE_REWARD, MAX_POLE_ANGLE, add_cartpole
+from oige_tasks_classic.cartpole.task import FAILURE_REWARD, LEFT_AND_RIGHT, MAX_POLE_ANGLE, add_cartpole
 
 __all__ = ["CartpoleWarpTask"]
 
@@ -23,8 +23,9 @@ class CartpoleWarpTask(RLTaskWarp[CartpoleConfig]):
         self.cartpoles = add_cartpole(scene)
 
     def post_reset(self) -> None:
-        """Get the cartpoles' arrays."""
+        """Get the cartpoles' arrays; the task looks the same in a mirror."""
         self.cartpole = self.arrays(self.cartpoles)
+        self.mirrors = (LEFT_AND_RIGHT.to(self.device),)
 
     def reset_idx(self, mask: wp.array) -> None:
         """Start episodes from random positions and velocities."""

@@ -54,6 +54,7 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.default_positions = self.anymals.get_joint_positions()
         self.lower_limits, self.upper_limits = self.anymals.get_dof_limits()[0].unbind(-1)
         self.start_velocity = torch.tensor([*start.vLinear, *start.vAngular], device=device)
+        self.starts_moving = any((*start.vLinear, *start.vAngular))
         self.down = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
         ranges = self.cfg.randomCommandVelocityRanges
         bounds = torch.tensor([ranges.linear_x, ranges.linear_y, ranges.yaw], device=device)
@@ -75,17 +76,19 @@ class AnymalTask(RLTask[AnymalConfig]):
         n, joints = len(env_ids), self.anymals.num_dof
         velocities = self.uniform(-RESET_JOINT_SPEED, RESET_JOINT_SPEED, n, joints)
         self.anymals.set_joint_velocities(velocities, indices=env_ids)
-        self.anymals.set_velocities(self.start_velocity.expand(n, 6), indices=env_ids)
-        self.commands[env_ids] = self.command_low + self.command_span * self.uniform(0.0, 1.0, n, 3)
-        self.targets[env_ids] = self.default_positions[env_ids]
-        self.actions[env_ids] = 0.0
-        self.joint_velocities[env_ids] = velocities
+        if self.starts_moving:
+            self.anymals.set_velocities(self.start_velocity.expand(n, 6), indices=env_ids)
+        commands = torch.addcmul(self.command_low, self.command_span, self.uniform(0.0, 1.0, n, 3))
+        self.commands.index_copy_(0, env_ids, commands)
+        self.targets.index_copy_(0, env_ids, self.default_positions.index_select(0, env_ids))
+        self.actions.index_fill_(0, env_ids, 0.0)
+        self.joint_velocities.index_copy_(0, env_ids, velocities)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the position targets of the joints."""
         self.last_actions, self.actions = self.actions, actions
         self.last_joint_velocities = self.joint_velocities
-        targets = self.targets + actions * (self.cfg.control.actionScale * self.dt)
+        targets = torch.add(self.targets, actions, alpha=self.cfg.control.actionScale * self.dt)
         self.targets = torch.clamp(targets, self.lower_limits, self.upper_limits)
         self.anymals.set_joint_position_targets(self.targets)
 
@@ -94,12 +97,9 @@ class AnymalTask(RLTask[AnymalConfig]):
         positions from the default pose (rad), joint velocities (rad/s), actions; all times the scales of ``learn``.
         """
         positions, orientations = self.anymals.get_world_poses(clone=False)
-        velocities = self.anymals.get_velocities(clone=False)
-        vectors = torch.cat((velocities, self.down), dim=-1).unflatten(-1, (3, 3))
         self.base_height = positions[:, 2]
-        self.base_motion = quat_apply_inverse(orientations.unsqueeze(1), vectors).flatten(1)
-        if self.as_original:
-            self.base_motion[:, 6:] = quat_apply(orientations, self.down)
+        gravity = (quat_apply if self.as_original else quat_apply_inverse)(orientations, self.down)
+        self.base_motion = torch.cat((self.anymals.get_body_frame_velocities(), gravity), dim=-1)
         self.joint_offsets = self.anymals.get_joint_positions(clone=False) - self.default_positions
         self.joint_velocities = self.anymals.get_joint_velocities()
         parts = (self.base_motion, self.commands, self.joint_offsets, self.joint_velocities, self.actions)

@@ -195,8 +195,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         learn = self.cfg.learn
         self.positions, orientations = self.anymals.get_world_poses(clone=False)
         rotation = quat_to_matrix(orientations)
-        velocities = self.anymals.get_velocities(clone=False).view(-1, 2, 3) @ rotation  # into the base's frame
-        self.linear_velocity, self.angular_velocity = velocities.unbind(1)
+        self.linear_velocity, self.angular_velocity = self.anymals.get_body_frame_velocities().split(3, dim=-1)
         self.gravity = -rotation[:, 2]
         forward = rotation[:, :2, 0]
         yaw_rate = yaw_rate_towards(self.headings, forward)

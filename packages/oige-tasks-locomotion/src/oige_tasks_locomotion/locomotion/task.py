@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from oige_core.math import grid_positions, quat_apply_inverse
+from oige_core.math import grid_positions
 from oige_core.scene import ArticulationAsset, Scene
 from oige_core.tasks import RLTask, Task
 
@@ -110,15 +110,14 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         """
         robots, cfg = self.robots, self.cfg
         position, rotation = robots.get_world_poses(clone=False)
-        twist = robots.get_velocities(clone=False).unflatten(-1, (2, 3))
         to_target = self.target - position[:, :2]
         self.distance = torch.linalg.vector_norm(to_target, dim=-1)
         forces = robots.get_measured_joint_forces(joint_indices=self.foot_links, clone=False)
         self.obs_buf = torch.cat(
             (
                 position[:, 2:],
-                quat_apply_inverse(rotation.unsqueeze(1), twist).flatten(1) * self.twist_scale,
-                posture(rotation, to_target),
+                robots.get_body_frame_velocities() * self.twist_scale,
+                posture(rotation, to_target, self.distance),
                 torch.addcmul(self.position_offset, robots.get_joint_positions(clone=False), self.position_scale),
                 robots.get_joint_velocities(clone=False) * cfg.dofVelocityScale,
                 forces.flatten(1) * cfg.contactForceScale,
@@ -142,12 +141,13 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         self.terminated_buf = has_fallen(self.obs_buf, self.cfg.terminationHeight)
 
 
-def posture(rotation: torch.Tensor, to_target: torch.Tensor) -> torch.Tensor:
+def posture(rotation: torch.Tensor, to_target: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
     """Return how the torso is turned.
 
     Args:
         rotation: ``(N, 4)`` orientation of the torso, w, x, y, z.
         to_target: ``(N, 2)`` horizontal vector to the target, in m.
+        distance: ``(N,)`` its length, in m.
 
     Returns:
         ``(N, 5)``: yaw and roll (rad, −π … π); the angle (rad, −π … π) by which the torso must turn left to face the
@@ -163,7 +163,7 @@ def posture(rotation: torch.Tensor, to_target: torch.Tensor) -> torch.Tensor:
     up_z = 1.0 - 2.0 * (x * x + y * y)
     along = forward_x * target_x + forward_y * target_y
     across = forward_x * target_y - forward_y * target_x
-    heading = along / torch.linalg.vector_norm(to_target, dim=-1)
+    heading = along / distance
     yaw = torch.atan2(forward_y, forward_x)
     return torch.stack((yaw, torch.atan2(left_z, up_z), torch.atan2(across, along), up_z, heading), dim=-1)
 

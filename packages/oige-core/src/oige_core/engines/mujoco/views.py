@@ -34,11 +34,14 @@ def _float(values: torch.Tensor, clone: bool) -> torch.Tensor:
     return values.to(torch.float32, copy=clone)
 
 
+FEW_RUNS = range(2, 5)  # of neighbouring columns; so many are read sooner run by run than all between them
+
+
 class _Part:
     """Some columns of a live tensor ``(num_envs, k)``, whose address is fixed.
 
     Columns that fill a range in any order are read and written as this range, which on the CPU is much faster than to
-    write them one by one.
+    write them one by one; a few runs of neighbours with others between them are read as slices.
 
     Args:
         values: the tensor.
@@ -49,9 +52,15 @@ class _Part:
         self._values = values
         self._columns: torch.Tensor | None = None  # None: all, in order
         self._inverse: torch.Tensor | None = None
+        self._runs: list[torch.Tensor] = []
         if isinstance(columns, torch.Tensor):
             self._columns = columns
             return
+        starts = [i for i, column in enumerate(columns) if i == 0 or column != columns[i - 1] + 1]
+        if len(starts) in FEW_RUNS:
+            ends = [*starts[1:], len(columns)]
+            runs = [(columns[start], end - start) for start, end in zip(starts, ends, strict=True)]
+            self._runs = [values[:, first : first + length] for first, length in runs]
         first, count = min(columns, default=0), len(columns)
         self._values = values[:, first : max(columns, default=-1) + 1]
         offsets = torch.tensor(columns, dtype=torch.int64) - first
@@ -62,6 +71,8 @@ class _Part:
 
     def read(self, worlds: torch.Tensor | None, clone: bool) -> torch.Tensor:
         """Return the columns of these worlds, float32."""
+        if self._runs and worlds is None:
+            return _float(torch.cat(self._runs, dim=1), clone=False)
         values = self._values if worlds is None else self._values.index_select(0, worlds)
         if self._columns is None:
             return _float(values, clone and worlds is None)
@@ -159,6 +170,11 @@ class _FreeJoint:
     def angular_velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
         orientation = self._read(self._orientation, worlds, clone=False)
         return quat_apply(orientation, self._read(self._angular, worlds, clone=False))
+
+    def body_frame_velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
+        orientation = self._read(self._orientation, worlds, clone=False)
+        linear = quat_apply_inverse(orientation, self._read(self._linear, worlds, clone=False))
+        return torch.cat((linear, self._read(self._angular, worlds, clone=False)), dim=-1)
 
     def set_linear_velocities(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         self._qvel[slice(None) if worlds is None else worlds, :3] = values.to(self._qvel.dtype)
@@ -301,6 +317,14 @@ class _View:
         if self._free is not None:
             return self._free.angular_velocities(self._index(indices))
         return self.get_velocities(indices)[..., 3:]
+
+    def get_body_frame_velocities(self, indices: Indices = None) -> torch.Tensor:
+        """See :mod:`oige_core.views`."""
+        if self._free is not None:
+            return self._free.body_frame_velocities(self._index(indices))
+        orientations = self.get_world_poses(indices, clone=False)[1].unsqueeze(-2)
+        velocities = self.get_velocities(indices, clone=False).unflatten(-1, (2, 3))
+        return quat_apply_inverse(orientations, velocities).flatten(-2)
 
     def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
         """See :mod:`oige_core.views`."""
@@ -751,7 +775,8 @@ class MujocoArticulationView(_View):
         """Write ``effort + stiffness · position target + damping · velocity target``; the model has the other terms."""
         position, velocity, effort = self._targets if worlds is None else self._targets.index_select(1, worlds)
         stiffness, damping = self._gains if worlds is None else (gains.index_select(0, worlds) for gains in self._gains)
-        self._ctrl.of(None).write(effort + stiffness * position + damping * velocity, worlds)
+        pushed = torch.addcmul(effort, stiffness, position)
+        self._ctrl.of(None).write(torch.addcmul(pushed, damping, velocity), worlds)
 
     def _update_initial_ctrl(self) -> None:
         """Let a reset restore the ``ctrl`` of the initial targets under the present gains."""
