@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from oige_core.devices import cuda_device_count
+from oige_core.devices import Devices, cuda_device_count
+from oige_train.cli.common import checked_run
 from oige_train.config import rewrite_overrides
 from oige_train.learner.progress import format_time
 
@@ -286,3 +287,12 @@ def test_words_of_the_original_reach_task_and_learner(program) -> None:
 
 def test_time_left_is_shown_in_hours_from_an_hour_on() -> None:
     assert [format_time(s) for s in (0, 59.6, 61, 3661)] == ["0:00", "1:00", "1:01", "1:01:01"]
+
+
+def test_deterministic_learning_says_that_physics_on_a_gpu_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["task=Cartpole", "torch_deterministic=True", "rl_device=cpu"]
+    assert checked_run(words).notes == ()
+    monkeypatch.setattr("oige_train.config.resolve_devices", lambda config: Devices("cuda:0", "cpu"))
+    assert checked_run(words).notes == (
+        "torch_deterministic=True: the learner repeats bit by bit; physics does on the CPU alone, with sim_device=cpu.",
+    )

@@ -32,9 +32,7 @@ def make_env(config: RunConfig) -> VecEnv:
             "use physics_engine=mujoco."
         )
     devices = resolve_devices(config)
-    engine = MujocoEngine(
-        config.task.env.numEnvs, devices.simulation, config.num_threads, deterministic=config.torch_deterministic
-    )
+    engine = MujocoEngine(config.task.env.numEnvs, devices.simulation, config.num_threads)
     return VecEnv(task_class(config, spec, engine), torch.device(devices.pipeline))
 
 

@@ -40,7 +40,7 @@ class CartpoleTask(RLTask[CartpoleConfig]):
         self.cartpoles = add_cartpole(scene)
 
     def post_reset(self) -> None:
-        """Look up the driven joint. The observation relies on the order cart, pole; its mirror image is its negative."""
+        """Look up the driven joint. The observation relies on the order cart, pole."""
         self.mirrors = (LEFT_AND_RIGHT.to(self.device),)
         self.cart_joint = [self.cartpoles.get_dof_index("cartJoint")]
         positions, velocities = [1.0, math.pi / 8], [0.5, math.pi / 4]  # m, rad; m/s, rad/s

@@ -80,7 +80,8 @@ class WarpExecutor:
         device: ``cuda:<index>``, or ``cpu`` for Warp's CPU device.
         max_contacts: contacts per world for which there is room, pooled over all worlds; 0: by :func:`probe_buffers`.
         max_constraints: constraint rows per world for which there is room; 0: by :func:`probe_buffers`.
-        deterministic: make results independent of the order in which GPU threads run, at a cost in speed.
+        deterministic: let MuJoCo Warp fix the order in which GPU threads add numbers. Runs with contacts still differ,
+            and steps take up to two hundred times as long, so that no task uses it (docs/results/gpu.md).
 
     Raises:
         CapabilityError: MuJoCo Warp does not support something in the model.

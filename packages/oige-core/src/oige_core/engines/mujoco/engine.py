@@ -31,8 +31,6 @@ class MujocoEngine:
         num_envs: number of worlds.
         device: ``cpu`` for the C engine, ``cuda:N`` for MuJoCo Warp.
         num_threads: threads of the C engine; 0: one per core.
-        deterministic: make results on CUDA independent of the order in which its threads run, at a cost in speed; on
-            the CPU they always are.
         executor: makes the executor from the compiled scene; by default the device decides.
     """
 
@@ -45,13 +43,11 @@ class MujocoEngine:
         device: torch.device | str = "cpu",
         num_threads: int = 0,
         executor: Callable[[CompiledScene, Scene], Executor] | None = None,
-        deterministic: bool = False,
     ) -> None:
         self.num_envs = num_envs
         self.device = torch.device(device)
         self.physics_dt = 0.0
         self._num_threads = num_threads
-        self._deterministic = deterministic
         self._make_executor = executor or self._default_executor
         self._views: list[MujocoArticulationView | MujocoRigidView] = []
         self._cameras: list[MujocoCameraView] = []
@@ -336,5 +332,4 @@ class MujocoEngine:
             device=str(self.device),
             max_contacts=config.max_contacts,
             max_constraints=config.max_constraints,
-            deterministic=self._deterministic,
         )
