@@ -269,7 +269,7 @@ def _derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str]) -> lis
     notes = _derive_minibatches(config, overridden) if isinstance(learner, PpoConfig) else []
     if config.torch_deterministic and devices.simulation != "cpu":
         notes.append(
-            "torch_deterministic=True: the learner repeats bit by bit; physics does on the CPU alone, with sim_device=cpu."
+            "torch_deterministic=True: the learner repeats bit by bit; physics does with sim_device=cpu alone."
         )
     if config.wandb_activate and importlib.util.find_spec("wandb") is None:
         raise ConfigError("wandb_activate=True: wandb is not installed; install oige-train[wandb].")
