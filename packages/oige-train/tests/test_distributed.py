@@ -86,7 +86,7 @@ def test_both_processes_hold_the_same_learner(folder: Path) -> None:
         assert one[name] == two[name], name
     assert one["frame"] == 3072  # 3 epochs of 16 steps in 2 × 32 worlds
     # It starts from a count of 1, and rl_games shows it each sample once in each of the 8 mini-epochs.
-    assert one["model"]["running_mean_std.count"] == 1 + 8 * 3072
+    assert one["model"]["running_mean_std.count"] == 1 + 8 * 2 * 3072
 
 
 def test_each_process_simulates_worlds_of_its_own(folder: Path) -> None:

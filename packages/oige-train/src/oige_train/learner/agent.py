@@ -7,9 +7,13 @@ from typing import Any
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from oige_train.config import Run
 from oige_train.learner.distributed import Workers
+from oige_train.learner.recent_mean import RecentMean
 from oige_train.seeding import random_state, restore_random_state
 
 __all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
+
+#: Of what a checkpoint holds beside the networks; one of another format goes on with fresh episodes.
+PROGRESS_FORMAT = 2
 
 
 class TrainingStoppedError(Exception):
@@ -61,8 +65,9 @@ class TrustedAgent:
     last_mean_rewards: float
     save_best_after: int
     save_freq: int
-    game_rewards: Any
-    game_lengths: Any
+    games_to_track: int
+    game_rewards: RecentMean
+    game_lengths: RecentMean
     obs: Any
     vec_env: Any
     device: Any
@@ -76,6 +81,8 @@ class TrustedAgent:
         self.session = session
         self._pending: dict[str, Any] | None = None
         super().__init__(base_name, params)  # type: ignore[call-arg]
+        for name in self.progress_meters:
+            setattr(self, name, RecentMean(self.games_to_track))
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
 
@@ -130,13 +137,19 @@ class TrustedAgent:
         return max(best, mean) if mean is not None and self.epoch_num >= self.save_best_after else best
 
     def _progress(self) -> dict[str, Any]:
-        meters = {name: getattr(self, name) for name in self.progress_meters}
         return {
-            "num_actors": self.num_actors,
-            "state_format": self.vec_env.state_format,
+            **self._worlds(),
             "obs": self.obs,
             **{name: getattr(self, name) for name in self.progress_tensors},
-            **{name: (meter.mean, int(meter.current_size)) for name, meter in meters.items()},
+            **{name: getattr(self, name).state_dict() for name in self.progress_meters},
+        }
+
+    def _worlds(self) -> dict[str, Any]:
+        """What must agree for episodes to go on."""
+        return {
+            "progress_format": PROGRESS_FORMAT,
+            "num_actors": self.num_actors,
+            "state_format": self.vec_env.state_format,
         }
 
     def _restore_progress(self, progress: dict[str, Any]) -> None:
@@ -144,8 +157,7 @@ class TrustedAgent:
         for name in self.progress_tensors:
             setattr(self, name, progress[name])
         for name in self.progress_meters:
-            meter = getattr(self, name)
-            meter.mean, meter.current_size = progress[name]
+            getattr(self, name).load_state_dict(progress[name])
 
     def restore(self, fn: str, set_epoch: bool = True) -> bool:
         """Load a checkpoint to go on from.
@@ -165,8 +177,7 @@ class TrustedAgent:
         """
         state = load_checkpoint(Path(fn), str(self.device))
         progress = state.get("progress")
-        worlds = {"num_actors": self.num_actors, "state_format": self.vec_env.state_format}
-        exact = progress is not None and worlds.items() <= progress.items() and self.session.workers.size == 1
+        exact = progress is not None and self._worlds().items() <= progress.items() and self.session.workers.size == 1
         env_state = state.pop("env_state", None)
         try:
             self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]

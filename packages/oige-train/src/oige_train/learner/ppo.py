@@ -98,10 +98,8 @@ class PpoAgent(TrustedAgent, Base):
         sync.merge()
         self.curr_frames *= workers.size
         for meter in (self.game_rewards, self.game_shaped_rewards, self.game_lengths):
-            count = workers.sum(torch.tensor(float(meter.current_size), device=self.device))
-            if count > 0:
-                meter.mean = workers.sum(meter.mean * meter.current_size) / count
-            meter.current_size = min(int(count), meter.max_size)
+            count = workers.sum(torch.tensor(float(meter.count), device=self.device))
+            meter.show(workers.sum(meter.total.to(self.device)), int(count))
         return result
 
     def trancate_gradients_and_step(self) -> None:

@@ -1,0 +1,78 @@
+"""The mean over the last episodes."""
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["RecentMean"]
+
+
+class RecentMean:
+    """Mean over the last episodes, in place of rl_games' ``AverageMeter``.
+
+    rl_games weighs an episode that ends alone by one in ``size`` and never forgets one wholly: after many worlds ended
+    their episodes together, a few that fail next change its mean by far more than they are of the episodes. This one
+    is the plain mean over the last ``size`` episodes and those that ended in the same step as the first of them.
+
+    Args:
+        size: number of episodes, at least 1.
+
+    Attributes:
+        mean: ``(…)`` mean of what :meth:`update` was given, without its first dimension; 0 before any episode.
+        current_size: episodes that the mean is of.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all episodes."""
+        self.steps: deque[tuple[int, torch.Tensor]] = deque()  # episodes that ended in a step, and their sum
+        self.count = 0
+        self.total = torch.zeros(1, dtype=torch.float64)
+        self.mean, self.current_size = torch.zeros(1), 0
+
+    def update(self, values: torch.Tensor) -> None:
+        """Take note of the episodes that ended in a step.
+
+        Args:
+            values: ``(n, …)`` of each episode; n may be 0.
+        """
+        if not len(values):
+            return
+        step = (len(values), values.sum(dim=0, dtype=torch.float64))
+        self.steps.append(step)
+        self.total = self.total.to(values.device) + step[1]
+        self.count += step[0]
+        while self.count - self.steps[0][0] >= self.size:
+            count, total = self.steps.popleft()
+            self.count -= count
+            self.total = self.total - total
+        self.show(self.total, self.count)
+
+    def show(self, total: torch.Tensor, count: int) -> None:
+        """Let ``mean`` and ``current_size`` be those of other episodes, of all processes say, until the next update."""
+        self.mean, self.current_size = (total / max(1, count)).to(torch.float32), count
+
+    def get_mean(self) -> np.ndarray:
+        """Return the mean; rl_games' name and format."""
+        return self.mean.squeeze(0).cpu().numpy()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything as tensors and plain values."""
+        return {
+            "counts": [count for count, _ in self.steps],
+            "totals": [total for _, total in self.steps],
+            "total": self.total,
+            "mean": self.mean,
+            "current_size": self.current_size,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned."""
+        self.steps = deque(zip(state["counts"], state["totals"], strict=True))
+        self.count, self.total = sum(state["counts"]), state["total"]
+        self.mean, self.current_size = state["mean"], state["current_size"]

@@ -1,0 +1,64 @@
+"""The mean over the last episodes, against numbers worked out by hand."""
+
+import pytest
+import torch
+from oige_train.learner.recent_mean import RecentMean
+
+
+def mean_of(meter: RecentMean) -> float:
+    return float(meter.get_mean().reshape(-1)[0])
+
+
+def test_mean_is_that_of_the_last_episodes_and_of_those_that_ended_with_the_first_of_them() -> None:
+    meter = RecentMean(4)
+    assert meter.current_size == 0
+    meter.update(torch.empty(0, 1))
+    assert meter.current_size == 0
+    meter.update(torch.tensor([[10.0], [20.0], [60.0]]))
+    assert (meter.current_size, mean_of(meter)) == (3, 30.0)
+    meter.update(torch.tensor([[50.0]]))
+    assert (meter.current_size, mean_of(meter)) == (4, 35.0)
+    meter.update(torch.tensor([[0.0]]))  # 20, 60, 50 and 0 are the last four; 10 ended together with 20
+    assert (meter.current_size, mean_of(meter)) == (5, 28.0)
+    meter.update(torch.tensor([[1.0], [3.0]]))
+    assert (meter.current_size, mean_of(meter)) == (4, 13.5)  # 50, 0, 1, 3
+
+
+def test_one_failure_after_many_that_ended_together_counts_once() -> None:
+    meter = RecentMean(512)
+    meter.update(torch.full((512, 1), 500.0))
+    meter.update(torch.tensor([[20.0]]))
+    assert meter.current_size == 513
+    assert mean_of(meter) == pytest.approx((512 * 500.0 + 20.0) / 513)
+
+
+def test_means_do_not_drift_and_more_than_the_window_are_kept_while_they_are_one_step() -> None:
+    meter = RecentMean(3)
+    for _ in range(10_000):
+        meter.update(torch.tensor([[0.1], [1e6]]))
+    meter.update(torch.tensor([[0.1]] * 5))
+    assert meter.current_size == 5
+    assert mean_of(meter) == pytest.approx(0.1, rel=1e-6)
+
+
+def test_a_saved_mean_goes_on_as_if_it_had_not_been() -> None:
+    meter, other = RecentMean(3), RecentMean(3)
+    for value in (0.1, 0.2, 0.3, 0.7):
+        meter.update(torch.tensor([[value]]))
+    other.load_state_dict(meter.state_dict())
+    assert mean_of(other) == mean_of(meter)
+    for value in (0.9, 0.4, 0.8, 0.5):
+        meter.update(torch.tensor([[value]]))
+        other.update(torch.tensor([[value]]))
+        assert mean_of(other) == mean_of(meter)
+    meter.clear()
+    assert meter.current_size == 0
+
+
+def test_what_all_processes_have_is_shown_until_the_next_update() -> None:
+    meter = RecentMean(2)
+    meter.update(torch.tensor([[1.0]]))
+    meter.show(torch.tensor([12.0]), 4)
+    assert (meter.current_size, mean_of(meter)) == (4, 3.0)
+    meter.update(torch.tensor([[3.0]]))
+    assert (meter.current_size, mean_of(meter)) == (2, 2.0)
