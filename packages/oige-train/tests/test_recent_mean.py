@@ -6,7 +6,8 @@ from oige_train.learner.recent_mean import RecentMean
 
 
 def mean_of(meter: RecentMean) -> float:
-    return float(meter.get_mean().reshape(-1)[0])
+    (mean,) = meter.get_mean()
+    return float(mean)
 
 
 def test_mean_is_that_of_the_last_episodes_and_of_those_that_ended_with_the_first_of_them() -> None:
@@ -14,7 +15,7 @@ def test_mean_is_that_of_the_last_episodes_and_of_those_that_ended_with_the_firs
     assert meter.current_size == 0
     meter.update(torch.empty(0, 1))
     assert meter.current_size == 0
-    meter.update(torch.tensor([[10.0], [20.0], [60.0]]))
+    meter.update(torch.tensor([[[10.0]], [[20.0]], [[60.0]]]))
     assert (meter.current_size, mean_of(meter)) == (3, 30.0)
     meter.update(torch.tensor([[50.0]]))
     assert (meter.current_size, mean_of(meter)) == (4, 35.0)

@@ -90,7 +90,7 @@ class TrustedAgent:
         """Mean return of the last episodes, or None before any has ended."""
         if self.game_rewards.current_size == 0:
             return None
-        return float(self.game_rewards.get_mean().reshape(-1)[0])
+        return float(self.game_rewards.get_mean()[0])
 
     def save(self, fn: str) -> None:
         """Write a checkpoint; rl_games calls this.

@@ -129,7 +129,7 @@ class ProgressObserver(AlgoObserver):
         parts = [f"epoch {epoch}/{limit}" if limit > 0 else f"epoch {epoch}"]
         if algo.game_rewards.current_size > 0:
             parts.append(f"reward {float(algo.game_rewards.get_mean().reshape(-1)[0]):.2f}")
-            parts.append(f"length {float(algo.game_lengths.get_mean()):.1f}")
+            parts.append(f"length {algo.game_lengths.get_mean().item():.1f}")
         else:
             parts.append("no episode has ended yet")
         parts.append(f"{(algo.frame - first_frame) / elapsed:,.0f} steps/s")

@@ -20,7 +20,7 @@ class RecentMean:
         size: number of episodes, at least 1.
 
     Attributes:
-        mean: ``(…)`` mean of what :meth:`update` was given, without its first dimension; 0 before any episode.
+        mean: ``(k,)`` mean of the k values of an episode; 0 before any episode.
         current_size: episodes that the mean is of.
     """
 
@@ -39,11 +39,11 @@ class RecentMean:
         """Take note of the episodes that ended in a step.
 
         Args:
-            values: ``(n, …)`` of each episode; n may be 0.
+            values: ``(n, …)``, k of each episode; n may be 0.
         """
         if not len(values):
             return
-        step = (len(values), values.sum(dim=0, dtype=torch.float64))
+        step = (len(values), values.flatten(1).sum(dim=0, dtype=torch.float64))
         self.steps.append(step)
         self.total = self.total.to(values.device) + step[1]
         self.count += step[0]
@@ -59,7 +59,7 @@ class RecentMean:
 
     def get_mean(self) -> np.ndarray:
         """Return the mean; rl_games' name and format."""
-        return self.mean.squeeze(0).cpu().numpy()
+        return self.mean.cpu().numpy()
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything as tensors and plain values."""
