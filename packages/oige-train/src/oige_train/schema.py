@@ -144,8 +144,8 @@ class AlgoConfig:
         save_frequency: epochs between periodic checkpoints; 0: none.
         score_to_win: mean episode reward at which training ends early.
         games_to_track: last episodes over which the mean episode reward is taken.
-        stagger_episodes: let the worlds' first episodes end at random steps, so that every batch shows all phases of
-            an episode and the mean episode reward is at no time that of one phase.
+        stagger_episodes: let the worlds' first episodes, and those after early failures, be cut short at random steps,
+            so that every batch shows all phases of an episode and the mean reward is at no time that of one phase.
         torch_compile: must stay False: compiling takes longer than these networks gain.
     """
 
