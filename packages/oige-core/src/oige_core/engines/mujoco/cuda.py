@@ -81,7 +81,7 @@ class WarpExecutor:
         max_contacts: contacts per world for which there is room, pooled over all worlds; 0: by :func:`probe_buffers`.
         max_constraints: constraint rows per world for which there is room; 0: by :func:`probe_buffers`.
         deterministic: let MuJoCo Warp fix the order in which GPU threads add numbers. Runs with contacts still differ,
-            and steps take up to two hundred times as long, so that no task uses it (docs/results/gpu.md).
+            and steps take many times as long, so that no task uses it (docs/results/gpu.md).
 
     Raises:
         CapabilityError: MuJoCo Warp does not support something in the model.
