@@ -42,6 +42,13 @@ def raises(kind: type[OigeError], message: str) -> Any:
 # ------------------------------------------------------------------------------------------------ refused
 
 
+def test_links_whose_joint_forces_are_asked_for_exist() -> None:
+    engine, scene = new_scene()
+    scene.add_articulation("robot", asset(), track_joint_forces=["a2", "hand"])
+    with raises(OigeError, r"track_joint_forces of 'robot', link 'hand': unknown\. Available: a, a2, b, b2, root\."):
+        engine.build(scene)
+
+
 def test_names_are_unique() -> None:
     _, scene = new_scene()
     scene.add_sphere("ball", radius=0.1)

@@ -86,6 +86,7 @@ def set_up_scene(scene: Scene) -> dict[str, Any]:
     return {
         "pendulum": scene.add_articulation("pendulum", asset(PENDULUM), position=(0, 0, 1)),
         "chain": scene.add_articulation("chain", asset(CHAIN), position=(2, 0, 3), track_joint_forces=True),
+        "partly": scene.add_articulation("partly", asset(CHAIN), position=(3, 0, 3), track_joint_forces=["lower"]),
         "arm": scene.add_articulation("arm", asset(ARM), position=(0, 4, 1), disable_gravity=False),
         "turned_arm": scene.add_articulation("turned_arm", asset(ARM), position=(0, 6, 1), orientation=turned),
         "tree": scene.add_articulation(
@@ -562,6 +563,18 @@ def test_wrenches_in_a_hanging_chain(world: Any) -> None:
     world.close(
         world.chain.get_measured_joint_forces(indices=[2], joint_indices=[2, 0]), expected[[2, 0]][None], tol=1e-3
     )
+
+
+def test_wrenches_of_some_links_alone(world: Any) -> None:
+    world.run(DT)
+    carried = torch.tensor([[0.0, 0.0, 3.0 * G, 0.0, 0.0, 0.0]], dtype=torch.float64)
+    for lower in ([2], torch.tensor([2], device=world.engine.device)):
+        world.close(world.partly.get_measured_joint_forces(joint_indices=lower), carried, tol=1e-3)
+    for missing in (None, [2, 0]):
+        with pytest.raises(
+            CapabilityError, match=r"'partly': joint forces of link 'ceiling' are not measured, only those of lower;"
+        ):
+            world.partly.get_measured_joint_forces(joint_indices=missing)
 
 
 def test_wrenches_in_a_cantilever(world: Any) -> None:

@@ -41,7 +41,8 @@ def walker(drive: Drive, **options: Any) -> Callable[[Scene], dict[str, Any]]:
 
     def set_up_scene(scene: Scene) -> dict[str, Any]:
         scene.add_ground_plane()
-        robot = scene.add_articulation("robot", asset, position=(0.0, 0.0, 0.5), track_joint_forces=True, **options)
+        tracked = {"track_joint_forces": True} | options
+        robot = scene.add_articulation("robot", asset, position=(0.0, 0.0, 0.5), **tracked)
         return {"robot": robot}
 
     return set_up_scene
@@ -105,6 +106,17 @@ def test_a_step_reads_all_arrays(driven) -> None:
     worlds.capture_step(40, nothing, nothing)()  # long enough to reach the ground
     assert driven.robot.get_measured_joint_forces().abs().max() > 10.0
     assert_arrays_are_the_views(driven, arrays)
+
+
+def test_forces_of_links_that_are_not_measured_are_no_numbers(build, executor) -> None:
+    world = build(walker(Drive(), track_joint_forces=["left_foot"]), N, executor, dt=0.005)
+    worlds = world.engine.to_warp()
+    forces = wp.to_torch(worlds.articulation(world.robot).joint_forces)
+    worlds.capture_step(100, nothing, nothing)()  # it lies on the ground
+    foot = world.robot.get_link_index("left_foot")
+    world.close(forces[:, [foot]], world.robot.get_measured_joint_forces(joint_indices=[foot]), tol=0)
+    assert forces[:, foot].abs().max() > 0.1
+    assert forces.isnan().all(dim=-1).sum(dim=-1).tolist() == [world.robot.num_bodies - 1] * N
 
 
 def test_efforts_and_targets_drive_as_those_of_the_view(driven) -> None:

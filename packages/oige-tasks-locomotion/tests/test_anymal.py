@@ -11,7 +11,7 @@ from oige_core.config import compose, validate
 from oige_core.registry import find_task
 from oige_core.testing import make_on, place
 from oige_tasks_locomotion.anymal import AnymalLearnConfig
-from oige_tasks_locomotion.anymal.task import reward_terms
+from oige_tasks_locomotion.anymal.task import reward_terms, reward_weights
 
 DEFAULT = torch.tensor([0.03, 0.03, -0.03, -0.03, 0.4, -0.4, 0.4, -0.4, -0.8, 0.8, -0.8, 0.8])
 LEARN = AnymalLearnConfig(
@@ -82,9 +82,8 @@ def test_reward_terms_by_hand() -> None:
         joint_velocity_changes=torch.tensor([[2.0, -1.0] + [0.0] * 10]),
         action_changes=torch.tensor([[0.5] * 12]),
         hip_offsets=torch.tensor([[0.1, -0.2, 0.0, 0.3]]),
-        learn=LEARN,
-        dt=0.02,
     )
+    weights = reward_weights(LEARN, dt=0.02)
     expected = {
         "linear_velocity": 1.0 * 0.02 * math.exp(-(0.3**2 + 0.4**2) / 0.25),
         "yaw_rate": 0.5 * 0.02 * math.exp(-(0.5**2) / 0.25),
@@ -93,7 +92,8 @@ def test_reward_terms_by_hand() -> None:
         "action_rate": -0.006 * 0.02 * 12 * 0.5**2,
         "hip_abduction": -0.06 * 0.02 * 0.6,
     }
-    assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected, rel=1e-5)
+    assert weights.keys() == terms.keys()
+    assert {name: weights[name] * term.item() for name, term in terms.items()} == pytest.approx(expected, rel=1e-5)
 
 
 def test_reward_of_a_step_is_that_of_what_is_observed(env: VecEnv) -> None:

@@ -13,7 +13,7 @@ from oige_core.errors import ConfigError
 from oige_core.registry import find_task
 from oige_core.testing import make_on, place
 from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
-from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms
+from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms, reward_weights
 from oige_tasks_locomotion.anymal_terrain.symmetry import reflections
 from oige_tasks_locomotion.anymal_terrain.task import has_fallen, touches_ground, yaw_rate_towards
 
@@ -117,11 +117,30 @@ def test_heights_are_limited_to_a_metre(env: VecEnv) -> None:
     assert put(env, *BORDER, -9.0).get_observations()[0, 36:176].tolist() == [-5.0] * 140
 
 
+def test_noise_is_drawn_once_a_step_and_anew_after_a_reset() -> None:
+    env = make(4, learn__addNoise=True)
+    actions, ended = torch.zeros(4, 12), torch.tensor([False, True, False, False])
+    first = env.reset(seed=1)[0]
+    noise = env.task.noise.clone()
+    env.task.progress_buf[1] = env.task.max_episode_length - 1
+    observations, *_, info = env.step(actions)
+    assert info["_final_obs"].equal(ended)
+    # Observed once more because of the reset, the others look the same.
+    assert observations[~ended].equal(info["final_obs"][~ended])
+    assert not torch.isclose(env.task.noise[:, :9], noise[:, :9]).any()
+    assert env.reset(seed=1)[0].equal(first)
+    env.close()
+
+
 @pytest.mark.parametrize("compat", ["fixed", "oige"])
 def test_noise_has_its_bounds(compat: str) -> None:
     env = make(64, compat=compat, learn__addNoise=True)
     task = put(env, *BORDER, 1.55)  # heights are then 5 · 1.05, so limited to 5
-    noise = torch.cat([task.get_observations().clone() for _ in range(20)])
+    observed = []
+    for _ in range(20):
+        task.noise = task.draw_noise(64)
+        observed.append(task.get_observations().clone())
+    noise = torch.cat(observed)
     task.noise_scale = None
     noise -= task.get_observations().repeat(20, 1)
     bounds = {(0, 3): 0.2, (3, 6): 0.05, (6, 9): 0.05, (9, 12): 0.0, (12, 24): 0.01, (24, 36): 0.075, (176, 188): 0.0}
@@ -218,7 +237,8 @@ def test_reward_term_by_hand(term: str, values: dict[str, Any], expected: float,
         learn__feetAirTimeRewardScale=1.5,
         learn__kneeCollisionRewardScale=-0.25,
     )
-    close(reward_terms(motion(**values), learn.learn, 0.02)[term], [0.02 * expected, 0.02 * at_rest])
+    weight = reward_weights(learn.learn, 0.02)[term]
+    close(weight * reward_terms(motion(**values))[term], [0.02 * expected, 0.02 * at_rest])
 
 
 def configuration(**overrides: Any) -> Any:
@@ -228,10 +248,10 @@ def configuration(**overrides: Any) -> Any:
 
 
 def test_scales_are_those_of_the_original() -> None:
-    terms = reward_terms(
-        motion(efforts=torch.ones(2, 12), velocity_change=torch.ones(2, 12)), configuration().learn, 0.02
-    )
-    nonzero = {name: term[0].item() / 0.02 for name, term in terms.items() if term[0] != 0}
+    terms = reward_terms(motion(efforts=torch.ones(2, 12), velocity_change=torch.ones(2, 12)))
+    weights = reward_weights(configuration().learn, 0.02)
+    rewards = {name: weights[name] * term[0].item() / 0.02 for name, term in terms.items()}
+    nonzero = {name: reward for name, reward in rewards.items() if reward != 0}
     assert nonzero == pytest.approx(
         {"linear_velocity_xy": 1.0, "angular_velocity_z": 0.5, "torque": -24e-5, "joint_acceleration": -6e-3}
     )

@@ -7,10 +7,11 @@ import pytest
 import torch
 from oige_core.config import compose, validate
 from oige_core.envs import VecEnv
+from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply, quat_from_angle_axis, quat_mul
 from oige_core.registry import find_task
 from oige_core.testing import assert_fills_range, make_on
-from oige_tasks_locomotion.locomotion.task import LocomotionTask, has_fallen, posture, reward_terms
+from oige_tasks_locomotion.locomotion.task import LocomotionTask, has_fallen, posture, reward_terms, reward_weights
 
 H = math.sqrt(0.5)
 DT = 2 * 0.0083  # s
@@ -124,13 +125,21 @@ def test_scales_and_columns_of_a_humanoid() -> None:
     # Wrenches of the feet, then actions.
     action = torch.linspace(-1.0, 1.0, 21).unsqueeze(0)
     row = env.step(action)[0][0]
-    forces = robots.get_measured_joint_forces()[
-        0, [robots.get_link_index(f"{side}_foot") for side in ("left", "right")]
-    ]
+    feet = [robots.get_link_index(f"{side}_foot") for side in ("left", "right")]
+    forces = robots.get_measured_joint_forces(joint_indices=feet)[0]
     torch.testing.assert_close(row[54:66], 0.01 * forces.flatten())
     assert forces.abs().max() > 1.0
     torch.testing.assert_close(row[66:], action[0])
     env.close()
+
+
+def test_wrenches_of_other_links_are_not_measured(ants: VecEnv) -> None:
+    robots = task_of(ants).robots
+    message = (
+        r"'Ant': joint forces of link 'torso' are not measured, only those of front_left_foot, .*; add it to track"
+    )
+    with pytest.raises(CapabilityError, match=message):
+        robots.get_measured_joint_forces()
 
 
 def test_wrenches_of_an_ant_s_feet_carry_its_weight() -> None:
@@ -168,10 +177,9 @@ def test_reward_terms_of_ant_by_hand() -> None:
     observations[0, 20:28] = torch.tensor([1.0, -2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5])  # scaled joint velocities
     actions = torch.zeros(3, 8)
     actions[0] = torch.tensor([1.0, 0.5, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0])
-    terms = reward_terms(observations, actions, torch.tensor([3.0, -1.0, 0.0]), torch.ones(8), env_config("Ant"))
+    terms = reward_terms(observations, actions, torch.ones(8))
+    weights = reward_weights(env_config("Ant"))
     expected = {
-        "progress": [3.0, -1.0, 0.0],
-        "alive": [0.5] * 3,
         "upright": [0.1, 0.0, 0.1],
         "heading": [0.5, 0.25, -0.5],  # 0.5 · h / 0.8 up to 0.8
         "actions": [-0.005 * 3.25, 0.0, 0.0],
@@ -179,7 +187,9 @@ def test_reward_terms_of_ant_by_hand() -> None:
     }
     assert list(terms) == list(expected)
     for name, values in expected.items():
-        assert terms[name].tolist() == pytest.approx(values), name
+        assert (weights[name] * terms[name]).tolist() == pytest.approx(values), name
+    others = {name: weight for name, weight in weights.items() if name not in terms}
+    assert others == pytest.approx({"progress": 60.0, "alive": 0.5, "joint_limits": -0.1})  # of m, 1 and joints
 
 
 def test_weights_of_humanoid_by_hand() -> None:
@@ -191,12 +201,13 @@ def test_weights_of_humanoid_by_hand() -> None:
     knee, hip = names.index("left_knee"), names.index("right_hip_y")  # gears 90 and 135 of 135
     actions[0, [knee, hip]] = torch.tensor([0.5, -1.0])
     observations[0, [33 + knee, 33 + hip]] = torch.tensor([2.0, 1.0])
-    terms = reward_terms(observations, actions, torch.zeros(1), task.gear_ratio, task.cfg)
-    assert terms["alive"].item() == 2.0
-    assert terms["upright"].item() == pytest.approx(0.1)
-    assert terms["heading"].item() == pytest.approx(0.5)
-    assert terms["actions"].item() == pytest.approx(-0.01 * 1.25)
-    assert terms["energy"].item() == pytest.approx(-0.05 * (1.0 * 90 / 135 + 1.0))
+    terms, weights = reward_terms(observations, actions, task.gear_ratio), task.reward_weights
+    assert weights["alive"] == 2.0
+    assert weights["upright"] * terms["upright"].item() == pytest.approx(0.1)
+    assert weights["heading"] * terms["heading"].item() == pytest.approx(0.5)
+    assert weights["actions"] * terms["actions"].item() == pytest.approx(-0.01 * 1.25)
+    assert weights["energy"] * terms["energy"].item() == pytest.approx(-0.05 * (1.0 * 90 / 135 + 1.0))
+    assert weights["joint_limits"] == -0.25
     env.close()
 
 
@@ -207,7 +218,7 @@ def test_limits_of_a_humanoid_cost_in_proportion_to_closeness_and_gear() -> None
     names = task.robots.dof_names
     for name, value in {"left_hip_y": 0.99, "right_knee": -1.0, "left_ankle_x": 0.98, "abdomen_z": 0.5}.items():
         positions[0, names.index(name)] = value
-    assert task.limit_cost(positions).item() == pytest.approx(0.25 * (0.5 * 135 / 135 + 1.0 * 90 / 135), rel=1e-4)
+    assert task.limit_cost(positions).item() == pytest.approx(0.5 * 135 / 135 + 1.0 * 90 / 135, rel=1e-4)
     env.close()
 
 
@@ -334,7 +345,8 @@ def test_limits_of_an_ant_cost_what_is_configured_on_both_sides_or_one_at_the_up
     positions[3] = 1.0
     for compat, expected in (("fixed", [0.0, 0.2, 0.2, 0.8]), ("oige", [0.0, 2.0, 0.0, 8.0])):
         env = make("Ant", compat=compat)
-        assert task_of(env).limit_cost(positions).tolist() == pytest.approx(expected)
+        cost = -task_of(env).reward_weights["joint_limits"] * task_of(env).limit_cost(positions)
+        assert cost.tolist() == pytest.approx(expected)
         env.close()
 
 

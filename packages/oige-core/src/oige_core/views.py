@@ -264,14 +264,15 @@ class ArticulationView(FramedView, Protocol):
 
         Args:
             indices: worlds.
-            joint_indices: which links' joints; index 0 is the root's attachment to the world.
+            joint_indices: which links' joints; index 0 is the root's attachment to the world. Where the scene asked for
+                some links alone, a list is looked up sooner than a tensor.
             clone: see the module.
 
         Returns:
             ``(n, b, 6)``: force in N and torque in N·m about the joint's anchor, along the axes of the link.
 
         Raises:
-            CapabilityError: the scene did not ask for it with ``track_joint_forces``.
+            CapabilityError: the scene did not ask for them, or for those of these links, with ``track_joint_forces``.
         """
         ...
 

@@ -23,7 +23,7 @@ class ArticulationArrays:
         root_linear_velocities: ``(N,)`` in m/s, world frame.
         root_angular_velocities: ``(N,)`` in rad/s, world frame.
         joint_forces: ``(N, b)`` force (N) and torque (N·m) that the parent exerts on each link through its joint, in
-            the joint frame; for articulations added with ``track_joint_forces``.
+            the joint frame; NaN for links that ``track_joint_forces`` of the scene does not ask for.
     """
 
     joint_positions: wp.array2d[float]

@@ -32,15 +32,19 @@ def quat_apply(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     axis = q[..., 1:].expand(v.shape)
     t = torch.linalg.cross(axis, v)
     t += t  # twice as fast as to multiply by a number
-    return v + q[..., :1] * t + torch.linalg.cross(axis, t)
+    return torch.addcmul(v, q[..., :1], t) + torch.linalg.cross(axis, t)
 
 
 def quat_apply_inverse(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Rotate vectors ``(…, 3)`` by the inverse of quaternions ``(…, 4)``: from the world to a body's frame."""
-    axis = q[..., 1:].expand(v.shape)
+    return rotate_inverse(q[..., :1], q[..., 1:].expand(v.shape), v)
+
+
+def rotate_inverse(real: torch.Tensor, axis: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Do :func:`quat_apply_inverse` with the parts ``(…, 1)`` and ``(…, 3)`` of the quaternions."""
     t = torch.linalg.cross(axis, v)
     t += t  # twice as fast as to multiply by a number
-    return v - q[..., :1] * t + torch.linalg.cross(axis, t)
+    return torch.addcmul(v, real, t, value=-1.0) + torch.linalg.cross(axis, t)
 
 
 # Entries of a rotation matrix, row by row, as sums of products of two entries of the quaternion; a 1 is their sum of

@@ -56,7 +56,7 @@ class ArticulationElement:
     asset: ArticulationAsset
     position: Vector3
     orientation: Quaternion
-    track_joint_forces: bool
+    track_joint_forces: bool | Sequence[str] | str
     disable_gravity: bool | None
     actor: ActorConfig
 
@@ -201,7 +201,7 @@ class Scene:
         *,
         position: Vector3 = (0.0, 0.0, 0.0),
         orientation: Quaternion = IDENTITY,
-        track_joint_forces: bool = False,
+        track_joint_forces: bool | Sequence[str] | str = False,
         disable_gravity: bool | None = None,
     ) -> ArticulationView:
         """Add a robot or mechanism.
@@ -211,7 +211,8 @@ class Scene:
             asset: what it is made of.
             position: of the root link, in metres.
             orientation: of the root link, w, x, y, z.
-            track_joint_forces: measure joint wrenches; without it ``get_measured_joint_forces`` is an error.
+            track_joint_forces: measure joint wrenches, of all links or of those named, as in :meth:`add_link_view`; to
+                ask ``get_measured_joint_forces`` for others is an error. Each costs time in every step.
             disable_gravity: whether gravity acts on its links; give it, False or True, to be able to change it later.
         """
         element = ArticulationElement(

@@ -2,14 +2,14 @@
 
 import functools
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
-from oige_core.errors import OigeError
+from oige_core.errors import OigeError, nearest
 from oige_core.registry import TaskSpec
 from oige_core.tasks.task import EnvConfigT, Task
 
@@ -29,14 +29,16 @@ class RLTask(Task[EnvConfigT]):
     :class:`~oige_core.tasks.task.Task`.
 
     Attributes:
+        reward_weights: factors of reward terms by name, 1 for those without; to be set in :meth:`post_reset`.
         endless: worlds ``(N,)`` bool whose episodes do not end, because somebody drives their robots; None: no such.
     """
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
+        self.reward_weights: Mapping[str, float] = {}
         self._name_terms([])
-        self._terms: tuple[torch.Tensor, ...] = ()  # of the last step
+        self._terms: Sequence[torch.Tensor] | torch.Tensor = ()  # of the last step
         self._ones = torch.ones(n, device=device)
         self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
         self.endless: torch.Tensor | None = None
@@ -81,18 +83,25 @@ class RLTask(Task[EnvConfigT]):
         return torch.empty(shape, device=self.device).uniform_(low, high, generator=self.generator)
 
     def sum_reward_terms(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return the sum ``(N,)`` of the parts of this step's reward; their sums per episode are reported by name.
+        """Return the weighted sum ``(N,)`` of the parts of this step's reward, whose sums per episode are reported.
 
         Args:
-            terms: ``(N,)`` each, the same names in every step.
+            terms: ``(N,)`` each, before :attr:`reward_weights`; the same names in every step.
+
+        Raises:
+            OigeError: a weight is of a term that there is not.
         """
         if not self._term_names:
             self._name_terms(terms)
             self._sums = torch.zeros(2 + len(terms), self.num_envs, device=self.device)
-        self._terms = tuple(terms.values())
-        if len(self._terms) in FEW_TERMS:
+        self._terms = list(terms.values())
+        if self._weights is None and len(terms) in FEW_TERMS:
             return functools.reduce(torch.add, self._terms)
-        return torch.stack(self._terms).sum(dim=0)
+        rows = torch.stack(self._terms)
+        if self._weights is not None:
+            rows *= self._weights
+            self._terms = rows
+        return rows.sum(dim=0)
 
     # For environments
 
@@ -135,7 +144,10 @@ class RLTask(Task[EnvConfigT]):
             self.truncated_buf = self.truncated_buf > self.endless
         self.calculate_metrics()
         self.get_extras()
-        self._sums += torch.stack((self.rew_buf, self._ones, *self._terms))
+        if isinstance(self._terms, torch.Tensor):
+            self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones.unsqueeze(0), self._terms))
+        else:
+            self._sums += torch.stack((self.rew_buf, self._ones, *self._terms))
 
     def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return means over the episodes that ended in these worlds; :meth:`reset_idx` starts counting anew.
@@ -165,6 +177,14 @@ class RLTask(Task[EnvConfigT]):
     def _name_terms(self, names: Iterable[str]) -> None:
         self._term_names = list(names)
         self._statistics = ("return", "length", *(f"reward/{name}" for name in self._term_names))
+        self._weights: torch.Tensor | None = None
+        if self._term_names and self.reward_weights:
+            for name in self.reward_weights:
+                if name not in self._term_names:
+                    known = nearest(name, self._term_names)
+                    raise OigeError(f"reward_weights of {self.name}: '{name}' is no reward term. {known}")
+            weights = [self.reward_weights.get(name, 1.0) for name in self._term_names]
+            self._weights = torch.tensor(weights, device=self.device).unsqueeze(-1)
 
     def _observe(self) -> None:
         self.get_observations()

@@ -33,8 +33,13 @@ class Ant(Locomotion):
 class AntTask(Ant, LocomotionTask):
     """See the module."""
 
-    def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
-        """Charge for each joint at a limit; the original charges 1 per joint, at upper limits alone."""
+    def post_reset(self) -> None:
+        """Charge for each joint at a limit; the original charges 1."""
+        super().post_reset()
         if self.cfg.compat == "oige":
-            return (positions > AT_LIMIT).sum(dim=-1).to(positions.dtype)
-        return self.cfg.jointsAtLimitCost * (positions.abs() > AT_LIMIT).sum(dim=-1)
+            self.reward_weights = {**self.reward_weights, "joint_limits": -1.0}
+
+    def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
+        """Count the joints at a limit; the original counts those at upper limits alone."""
+        reach = positions if self.cfg.compat == "oige" else positions.abs()
+        return (reach > AT_LIMIT).sum(dim=-1, dtype=positions.dtype)

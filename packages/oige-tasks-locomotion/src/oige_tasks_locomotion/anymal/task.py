@@ -58,6 +58,7 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.down = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
         ranges = self.cfg.randomCommandVelocityRanges
         bounds = torch.tensor([ranges.linear_x, ranges.linear_y, ranges.yaw], device=device)
+        self.reward_weights = reward_weights(learn, self.dt)
         self.command_low, self.command_span = bounds[:, 0], bounds[:, 1] - bounds[:, 0]
         scales = [learn.linearVelocityScale] * 3 + [learn.angularVelocityScale] * 3 + [1.0] * 3
         scales += [learn.linearVelocityScale] * 2 + [learn.angularVelocityScale]
@@ -114,8 +115,6 @@ class AnymalTask(RLTask[AnymalConfig]):
             joint_velocity_changes=self.joint_velocities - self.last_joint_velocities,
             action_changes=self.actions - self.last_actions,
             hip_offsets=self.joint_offsets[:, HAA_JOINTS],
-            learn=self.cfg.learn,
-            dt=self.dt,
         )
         reward = self.sum_reward_terms(terms).clamp(min=0.0)
         self.rew_buf = reward.masked_fill(self.terminated_buf, FALL_REWARD)
@@ -125,6 +124,19 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.terminated_buf = self.base_height < self.cfg.minBaseHeight
 
 
+def reward_weights(learn: AnymalLearnConfig, dt: float) -> dict[str, float]:
+    """Return the weights of the parts of the reward of a control step of ``dt`` seconds."""
+    per_second = {
+        "linear_velocity": learn.linearVelocityXYRewardScale,
+        "yaw_rate": learn.angularVelocityZRewardScale,
+        "vertical_velocity": learn.linearVelocityZRewardScale,
+        "joint_acceleration": learn.jointAccRewardScale,
+        "action_rate": learn.actionRateRewardScale,
+        "hip_abduction": learn.cosmeticRewardScale,
+    }
+    return {name: weight * dt for name, weight in per_second.items()}
+
+
 def reward_terms(
     *,
     base_motion: torch.Tensor,
@@ -132,10 +144,8 @@ def reward_terms(
     joint_velocity_changes: torch.Tensor,
     action_changes: torch.Tensor,
     hip_offsets: torch.Tensor,
-    learn: AnymalLearnConfig,
-    dt: float,
 ) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step without a fall; where their sum is negative the reward is zero.
+    """Return the parts of the reward, before weights, of a step without a fall; their sum is not let below zero.
 
     Args:
         base_motion: ``(N, 6 or more)``: linear (m/s) and angular velocity (rad/s) in the base's frame.
@@ -143,21 +153,19 @@ def reward_terms(
         joint_velocity_changes: ``(N, 12)``: since the last control step, in rad/s.
         action_changes: ``(N, 12)``: since the last control step.
         hip_offsets: ``(N, 4)``: of the HAA joints from the default pose, in rad.
-        learn: weights per second.
-        dt: time of a control step, in seconds.
 
     Returns:
-        ``(N,)`` each, weights and ``dt`` left out: ``linear_velocity`` = exp(−|error|² / 0.25), ``yaw_rate`` =
-        exp(−error² / 0.25), ``vertical_velocity`` = v_z², ``joint_acceleration`` = Σ Δq̇², ``action_rate`` = Σ Δa²,
-        ``hip_abduction`` = Σ |offset|.
+        ``(N,)`` each: ``linear_velocity`` = exp(−|error|² / 0.25), ``yaw_rate`` = exp(−error² / 0.25),
+        ``vertical_velocity`` = v_z², ``joint_acceleration`` = Σ Δq̇², ``action_rate`` = Σ Δa², ``hip_abduction`` =
+        Σ |offset|.
     """
     planar_error = (commands[:, :2] - base_motion[:, :2]).square().sum(dim=-1)
     yaw_error = (commands[:, 2] - base_motion[:, 5]).square()
     return {
-        "linear_velocity": learn.linearVelocityXYRewardScale * dt * torch.exp(-planar_error / TRACKING_VARIANCE),
-        "yaw_rate": learn.angularVelocityZRewardScale * dt * torch.exp(-yaw_error / TRACKING_VARIANCE),
-        "vertical_velocity": learn.linearVelocityZRewardScale * dt * base_motion[:, 2].square(),
-        "joint_acceleration": learn.jointAccRewardScale * dt * joint_velocity_changes.square().sum(dim=-1),
-        "action_rate": learn.actionRateRewardScale * dt * action_changes.square().sum(dim=-1),
-        "hip_abduction": learn.cosmeticRewardScale * dt * hip_offsets.abs().sum(dim=-1),
+        "linear_velocity": torch.exp(planar_error / -TRACKING_VARIANCE),
+        "yaw_rate": torch.exp(yaw_error / -TRACKING_VARIANCE),
+        "vertical_velocity": base_motion[:, 2].square(),
+        "joint_acceleration": joint_velocity_changes.square().sum(dim=-1),
+        "action_rate": action_changes.square().sum(dim=-1),
+        "hip_abduction": hip_offsets.abs().sum(dim=-1),
     }

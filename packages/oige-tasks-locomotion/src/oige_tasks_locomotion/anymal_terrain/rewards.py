@@ -6,7 +6,7 @@ import torch
 
 from oige_tasks_locomotion.anymal_terrain import LearnConfig
 
-__all__ = ["Motion", "reward_terms"]
+__all__ = ["Motion", "reward_terms", "reward_weights"]
 
 TARGET_BASE_HEIGHT = 0.52  # m
 SWING_TIME = 0.5  # s; a foot that was in the air for less before it touches the ground costs
@@ -46,34 +46,53 @@ class Motion:
     fallen: torch.Tensor
 
 
-def reward_terms(motion: Motion, scales: LearnConfig, dt: float) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step of ``dt`` seconds, ``(N,)`` each; their sum is not let below zero.
+def reward_weights(scales: LearnConfig, dt: float) -> dict[str, float]:
+    """Return the weights of the parts of the reward of a step of ``dt`` seconds."""
+    per_second = {
+        "linear_velocity_xy": scales.linearVelocityXYRewardScale,
+        "angular_velocity_z": scales.angularVelocityZRewardScale,
+        "linear_velocity_z": scales.linearVelocityZRewardScale,
+        "angular_velocity_xy": scales.angularVelocityXYRewardScale,
+        "orientation": scales.orientationRewardScale,
+        "base_height": scales.baseHeightRewardScale,
+        "torque": scales.torqueRewardScale,
+        "joint_acceleration": scales.jointAccRewardScale,
+        "action_rate": scales.actionRateRewardScale,
+        "hip": scales.hipRewardScale,
+        "feet_air_time": scales.feetAirTimeRewardScale,
+        "knee_collision": scales.kneeCollisionRewardScale,
+        "fallen_over": scales.fallenOverRewardScale,
+    }
+    return {name: weight * dt for name, weight in per_second.items()}
 
-    Tracking terms are exp(−error² / 0.25) times their scale, ``hip`` sums magnitudes, ``feet_air_time`` is the time of
-    swings that end less 0.5 s each, unless the robot is told to stand, ``knee_collision`` counts knees on the ground,
-    the others sum squares.
+
+def reward_terms(motion: Motion) -> dict[str, torch.Tensor]:
+    """Return the parts of the reward of a step before weights, ``(N,)`` each; their sum is not let below zero.
+
+    Tracking terms are exp(−error² / 0.25), ``hip`` sums magnitudes, ``feet_air_time`` is the time of swings that end
+    less 0.5 s each, unless the robot is told to stand, ``knee_collision`` counts knees on the ground, the others sum
+    squares.
     """
     velocity, rate = motion.linear_velocity, motion.angular_velocity
     error_xy = _squares(motion.commands[:, :2] - velocity[:, :2])
     error_yaw = (motion.commands[:, 2] - rate[:, 2]).square()
     long_swings = ((motion.swings > 0.0) * (motion.swings - SWING_TIME)).sum(dim=-1)
     long_swings *= motion.commands[:, :2].any(dim=-1)
-    terms = {
-        "linear_velocity_xy": (scales.linearVelocityXYRewardScale, (error_xy / -TRACKING_WIDTH).exp()),
-        "angular_velocity_z": (scales.angularVelocityZRewardScale, (error_yaw / -TRACKING_WIDTH).exp()),
-        "linear_velocity_z": (scales.linearVelocityZRewardScale, velocity[:, 2].square()),
-        "angular_velocity_xy": (scales.angularVelocityXYRewardScale, _squares(rate[:, :2])),
-        "orientation": (scales.orientationRewardScale, _squares(motion.gravity[:, :2])),
-        "base_height": (scales.baseHeightRewardScale, (motion.base_height - TARGET_BASE_HEIGHT).square()),
-        "torque": (scales.torqueRewardScale, _squares(motion.efforts)),
-        "joint_acceleration": (scales.jointAccRewardScale, _squares(motion.velocity_change)),
-        "action_rate": (scales.actionRateRewardScale, _squares(motion.action_change)),
-        "hip": (scales.hipRewardScale, motion.hip_offsets.abs().sum(dim=-1)),
-        "feet_air_time": (scales.feetAirTimeRewardScale, long_swings),
-        "knee_collision": (scales.kneeCollisionRewardScale, motion.knees_down),
-        "fallen_over": (scales.fallenOverRewardScale, motion.fallen),
+    return {
+        "linear_velocity_xy": (error_xy / -TRACKING_WIDTH).exp(),
+        "angular_velocity_z": (error_yaw / -TRACKING_WIDTH).exp(),
+        "linear_velocity_z": velocity[:, 2].square(),
+        "angular_velocity_xy": _squares(rate[:, :2]),
+        "orientation": _squares(motion.gravity[:, :2]),
+        "base_height": (motion.base_height - TARGET_BASE_HEIGHT).square(),
+        "torque": _squares(motion.efforts),
+        "joint_acceleration": _squares(motion.velocity_change),
+        "action_rate": _squares(motion.action_change),
+        "hip": motion.hip_offsets.abs().sum(dim=-1),
+        "feet_air_time": long_swings,
+        "knee_collision": motion.knees_down.float(),
+        "fallen_over": motion.fallen.float(),
     }
-    return {name: (scale * dt) * value for name, (scale, value) in terms.items()}
 
 
 def _squares(values: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from oige_core.terrain import HeightSampler, TerrainMap, curriculum_map, mixed_m
 from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
 from oige_tasks_locomotion.anymal_terrain import AnymalTerrainConfig, LearnConfig
 from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
-from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms
+from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms, reward_weights
 from oige_tasks_locomotion.anymal_terrain.symmetry import reflections
 
 __all__ = ["AnymalTerrainTask", "has_fallen", "touches_ground", "yaw_rate_towards"]
@@ -105,6 +105,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.terrain_types = torch.arange(n, device=device) % drawn * terrain.numTerrains // drawn
         highest = terrain.maxInitMapLevel if terrain.curriculum else terrain.numLevels - 1
         self.terrain_levels = torch.randint(highest + 1, (n,), generator=self.generator, device=device)
+        self.reward_weights = reward_weights(learn, self.cfg.controlFrequencyInv * self.engine.physics_dt)
         self.default_positions = self.anymals.get_joint_positions()[0]
         hips = [i for i, name in enumerate(self.anymals.dof_names) if name.endswith("HAA")]
         self.hip_joints = torch.tensor(hips, device=device)
@@ -117,6 +118,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.command_scale = torch.tensor(velocity_scales, device=device)
         self.mirrors = tuple(mirror.to(device) for mirror in reflections(self.anymals.dof_names, points.cpu()))
         self.noise_scale = noise_scale(learn).to(device) if learn.addNoise else None
+        self.noise = torch.zeros(n, *self.spec.observation_shape, device=device)
         self.commands = torch.zeros(n, 3, device=device)
         self.headings = torch.zeros(n, device=device)
         self.steered = torch.zeros(n, dtype=torch.bool, device=device)
@@ -139,9 +141,11 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.anymals.set_joint_positions(joint_positions, indices=env_ids)
         self.anymals.set_joint_velocities(self.uniform(-0.1, 0.1, n, 12), indices=env_ids)
         self.draw_commands(env_ids)
-        self.actions[env_ids] = 0.0
-        self.last_joint_velocities[env_ids] = 0.0
-        self.swing_time[env_ids] = 0.0
+        if self.noise_scale is not None:
+            self.noise.index_copy_(0, env_ids, self.draw_noise(n))
+        self.actions.index_fill_(0, env_ids, 0.0)
+        self.last_joint_velocities.index_fill_(0, env_ids, 0.0)
+        self.swing_time.index_fill_(0, env_ids, 0.0)
 
     def draw_commands(self, env_ids: torch.Tensor) -> None:
         """Give robots ``(n,)`` new random commands."""
@@ -169,6 +173,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Set the position targets of the joints; push the robots when it is time."""
         self.control_steps += 1
+        if self.noise_scale is not None:
+            self.noise = self.draw_noise(self.num_envs)
         if self.cfg.learn.pushRobots and self.control_steps % self.steps_between_pushes == 0:
             velocities = self.anymals.get_linear_velocities()
             velocities[:, :2] = self.uniform(-PUSH_SPEED, PUSH_SPEED, self.num_envs, 2)
@@ -180,6 +186,11 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             self._step_like_the_original(targets)
         else:
             self.anymals.set_joint_position_targets(targets)
+
+    def draw_noise(self, n: int) -> torch.Tensor:
+        """Draw the noise of one control step, ``(n, 188)``; a robot is observed twice where others are reset."""
+        assert self.noise_scale is not None
+        return self.uniform(-1.0, 1.0, n, *self.spec.observation_shape).mul_(self.noise_scale)
 
     def _step_like_the_original(self, targets: torch.Tensor) -> None:
         """Make all physics steps with torques of their own; the environment adds one more with the last torques."""
@@ -220,7 +231,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             dim=-1,
         )
         if self.noise_scale is not None:
-            self.obs_buf += self.uniform(-1.0, 1.0, *self.obs_buf.shape) * self.noise_scale
+            self.obs_buf += self.noise
             if not self.original:  # which adds noise beyond the limits of what can be measured
                 self.obs_buf[:, HEIGHTS].clamp_(-learn.heightMeasurementScale, learn.heightMeasurementScale)
         return self.obs_buf
@@ -228,8 +239,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
     def _measure_heights(self, forward: torch.Tensor) -> torch.Tensor:
         """Return heights ``(N, 140)`` of the ground around robots whose x axes point ``forward`` ``(N, 2)``."""
         cos, sin = (forward / forward.norm(dim=-1, keepdim=True)).unsqueeze(-1).unbind(1)
-        x = self.positions[:, 0:1] + cos * self.measured_x - sin * self.measured_y
-        y = self.positions[:, 1:2] + sin * self.measured_x + cos * self.measured_y
+        x = torch.addcmul(self.positions[:, 0:1], cos, self.measured_x).addcmul_(sin, self.measured_y, value=-1.0)
+        y = torch.addcmul(self.positions[:, 1:2], sin, self.measured_x).addcmul_(cos, self.measured_y)
         return self.ground.sample(x, y)
 
     def is_done(self) -> None:
@@ -261,7 +272,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         if self.original:  # it negates an integer bit by bit: failing counts -1 times, and the end of time -2 times
             ended = -(ended + 2 * self.truncated_buf.int())
         final = (self.cfg.learn.terminalReward * dt) * ended
-        total = self.sum_reward_terms(reward_terms(motion, self.cfg.learn, dt) | {"termination": final})
+        total = self.sum_reward_terms(reward_terms(motion) | {"termination": final})
         self.rew_buf = (total - final).clamp_(min=0.0) + final
 
     def _finished_swings(self, dt: float) -> torch.Tensor:

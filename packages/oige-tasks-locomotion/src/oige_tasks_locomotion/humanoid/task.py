@@ -35,6 +35,6 @@ class HumanoidTask(Humanoid, LocomotionTask):
     """See the module."""
 
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
-        """Charge joints close to a limit by how close they are, in proportion to their gears."""
-        excess = (positions.abs() - NEAR_LIMIT).clamp(min=0.0) / (1.0 - NEAR_LIMIT)
-        return self.cfg.jointsAtLimitCost * (excess @ self.gear_ratio)
+        """Add up how close joints are to a limit, in proportion to their gears."""
+        excess = (positions.abs() - NEAR_LIMIT).clamp_(min=0.0) / (1.0 - NEAR_LIMIT)
+        return excess @ self.gear_ratio

@@ -16,7 +16,7 @@ from oige_core.tasks import RLTask, Task
 
 from oige_tasks_locomotion.locomotion import LocomotionConfig
 
-__all__ = ["Locomotion", "LocomotionTask", "has_fallen", "posture", "reward_terms"]
+__all__ = ["Locomotion", "LocomotionTask", "has_fallen", "posture", "reward_terms", "reward_weights"]
 
 TARGET = (1000.0, 0.0)  # x, y in m
 POTENTIAL_DT = 1.0 / 60.0  # s; the original's constant, where a control step takes 0.0166 s
@@ -25,6 +25,9 @@ VELOCITY_NOISE = 0.1  # rad/s
 
 # Columns of the observation; joint positions and velocities begin at JOINTS.
 HEIGHT, UP, HEADING, JOINTS = 0, 10, 11, 12
+
+UPRIGHT = 0.93  # of the vertical part of the upward axis; above it the robot is upright
+FACING = 0.8  # of the part of the forward axis that points towards the target; above it the robot faces it
 
 
 class Locomotion(Task[LocomotionConfig]):
@@ -48,7 +51,7 @@ class Locomotion(Task[LocomotionConfig]):
         """Add a ground plane and the robot above it."""
         scene.add_ground_plane()
         self.robots = scene.add_articulation(
-            self.robot_name, self.asset, position=(0.0, 0.0, self.spawn_height), track_joint_forces=True
+            self.robot_name, self.asset, position=(0.0, 0.0, self.spawn_height), track_joint_forces=self.feet
         )
 
     def post_reset(self) -> None:
@@ -62,7 +65,7 @@ class Locomotion(Task[LocomotionConfig]):
         gears = torch.tensor([self.gears[name] for name in robots.dof_names], device=device)
         self.gear_ratio = gears / gears.max()
         self.torque_scale = gears * cfg.powerScale
-        self.foot_links = torch.tensor([robots.get_link_index(name) for name in self.feet], device=device)
+        self.foot_links = [robots.get_link_index(name) for name in self.feet]
         self.target = torch.tensor([TARGET], device=device)
         if cfg.compat == "oige":
             # There, the target is a point of the stage, so that each world sees it from another place.
@@ -75,13 +78,23 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
 
     @abstractmethod
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
-        """Return the cost ``(N,)`` of joints at limits, from positions ``(N, d)`` that limits bound to −1 … 1."""
+        """Return by how much joints ``(N,)`` are at limits, from positions ``(N, d)`` that limits bound to −1 … 1."""
 
     def post_reset(self) -> None:
         """Remember what changes from step to step."""
         super().post_reset()
-        self.twist_scale = torch.tensor([1.0, self.cfg.angularVelocityScale], device=self.device).repeat_interleave(3)
-        self.actions = torch.zeros(self.num_envs, self.robots.num_dof, device=self.device)
+        cfg, joints = self.cfg, self.robots.num_dof
+        # What is observed, in order: how much of it, and its scale. See get_observations.
+        scales = [(4, 1.0), (3, cfg.angularVelocityScale), (5, 1.0), (joints, 1.0), (joints, cfg.dofVelocityScale)]
+        scales += [(6 * len(self.feet), cfg.contactForceScale), (joints, 1.0)]
+        columns = [scale for count, scale in scales for _ in range(count)]
+        self.observation_scale = torch.tensor(columns, device=self.device)
+        self.observation_scale[JOINTS : JOINTS + joints] = self.position_scale
+        self.observation_offset = torch.zeros_like(self.observation_scale)
+        self.observation_offset[JOINTS : JOINTS + joints] = self.position_offset
+        self.reward_weights = reward_weights(cfg)
+        self.actions = torch.zeros(self.num_envs, joints, device=self.device)
+        self.alive = torch.ones(self.num_envs, device=self.device)
         self.distance, self.last_distance = self.initial_distance, self.initial_distance.clone()
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:
@@ -92,8 +105,8 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         positions = torch.clamp(positions, self.lower_limits, self.upper_limits)
         self.robots.set_joint_positions(positions, indices=env_ids)
         self.robots.set_joint_velocities(VELOCITY_NOISE * noise[1], indices=env_ids)
-        self.last_distance[env_ids] = self.initial_distance[env_ids]
-        self.actions[env_ids] = 0.0
+        self.last_distance.index_copy_(0, env_ids, self.initial_distance.index_select(0, env_ids))
+        self.actions.index_fill_(0, env_ids, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Drive the joints by torque."""
@@ -108,32 +121,29 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         joint velocities (d, rad/s, scaled); wrenches that the feet feel through their joints (6 each, N and N·m,
         scaled); last actions (d).
         """
-        robots, cfg = self.robots, self.cfg
+        robots = self.robots
         position, rotation = robots.get_world_poses(clone=False)
         to_target = self.target - position[:, :2]
         self.distance = torch.linalg.vector_norm(to_target, dim=-1)
         forces = robots.get_measured_joint_forces(joint_indices=self.foot_links, clone=False)
-        self.obs_buf = torch.cat(
-            (
-                position[:, 2:],
-                robots.get_body_frame_velocities() * self.twist_scale,
-                posture(rotation, to_target, self.distance),
-                torch.addcmul(self.position_offset, robots.get_joint_positions(clone=False), self.position_scale),
-                robots.get_joint_velocities(clone=False) * cfg.dofVelocityScale,
-                forces.flatten(1) * cfg.contactForceScale,
-                self.actions,
-            ),
-            dim=-1,
+        parts = (
+            position[:, 2:],
+            robots.get_body_frame_velocities(),
+            posture(rotation, to_target, self.distance),
+            robots.get_joint_positions(clone=False),
+            robots.get_joint_velocities(clone=False),
+            forces.flatten(1),
+            self.actions,
         )
+        self.obs_buf = torch.addcmul(self.observation_offset, torch.cat(parts, dim=-1), self.observation_scale)
         return self.obs_buf
 
     def calculate_metrics(self) -> None:
         """Reward progress, life, an upright torso that faces the target, and thrift; a fall costs."""
-        progress = (self.last_distance - self.distance) / POTENTIAL_DT
-        self.last_distance = self.distance.clone()
-        positions = self.obs_buf[:, JOINTS : JOINTS + self.robots.num_dof]
-        terms = reward_terms(self.obs_buf, self.actions, progress, self.gear_ratio, self.cfg)
-        terms["joint_limits"] = -self.limit_cost(positions)
+        terms = {"progress": self.last_distance - self.distance, "alive": self.alive}
+        self.last_distance = self.distance
+        terms |= reward_terms(self.obs_buf, self.actions, self.gear_ratio)
+        terms["joint_limits"] = self.limit_cost(self.obs_buf[:, JOINTS : JOINTS + self.robots.num_dof])
         self.rew_buf = self.sum_reward_terms(terms).masked_fill(self.terminated_buf, self.cfg.deathCost)
 
     def is_done(self) -> None:
@@ -156,11 +166,12 @@ def posture(rotation: torch.Tensor, to_target: torch.Tensor, distance: torch.Ten
     """
     w, x, y, z = rotation.unbind(-1)
     target_x, target_y = to_target.unbind(-1)
-    # Forward axis, horizontal; vertical parts of the left and upward axes.
-    forward_x = 1.0 - 2.0 * (y * y + z * z)
-    forward_y = 2.0 * (x * y + w * z)
-    left_z = 2.0 * (y * z + w * x)
-    up_z = 1.0 - 2.0 * (x * x + y * y)
+    # Forward axis, horizontal; vertical parts of the left and upward axes. Products of tensors, no numbers: a third of
+    # the time. The four squares add up to one.
+    a, b = w * w - y * y, x * x - z * z
+    w2, y2 = w + w, y + y
+    forward_x, forward_y = a + b, x * y2 + w2 * z
+    left_z, up_z = y2 * z + w2 * x, a - b
     along = forward_x * target_x + forward_y * target_y
     across = forward_x * target_y - forward_y * target_x
     heading = along / distance
@@ -168,36 +179,40 @@ def posture(rotation: torch.Tensor, to_target: torch.Tensor, distance: torch.Ten
     return torch.stack((yaw, torch.atan2(left_z, up_z), torch.atan2(across, along), up_z, heading), dim=-1)
 
 
+def reward_weights(cfg: LocomotionConfig) -> dict[str, float]:
+    """Return the weights of the parts of the reward of a step without a fall."""
+    return {
+        "progress": 1.0 / POTENTIAL_DT,  # of m; makes it a speed
+        "alive": cfg.alive_reward_scale,
+        "upright": cfg.upWeight,
+        "heading": cfg.headingWeight / FACING,  # full above FACING, in proportion below
+        "actions": -cfg.actionsCost,
+        "energy": -cfg.energyCost,
+        "joint_limits": -cfg.jointsAtLimitCost,
+    }
+
+
 def reward_terms(
-    observations: torch.Tensor,
-    actions: torch.Tensor,
-    progress: torch.Tensor,
-    gear_ratio: torch.Tensor,
-    cfg: LocomotionConfig,
+    observations: torch.Tensor, actions: torch.Tensor, gear_ratio: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step without a fall, limits of joints apart.
+    """Return those parts of the reward, before weights, that posture and joints decide.
 
     Args:
         observations: ``(N, …)``; see :meth:`LocomotionTask.get_observations`.
         actions: ``(N, d)``.
-        progress: ``(N,)`` speed towards the target, in m/s.
         gear_ratio: ``(d,)`` gears of the joints as parts of the largest.
-        cfg: weights.
 
     Returns:
-        ``(N,)`` each: ``progress`` as given; ``alive``; ``upright`` where up > 0.93; ``heading``, full above 0.8 and in
-        proportion below; ``actions`` = −cost · Σ a²; ``energy`` = −cost · Σ |a · scaled q̇| · gear ratio.
+        ``(N,)`` each: ``upright``, 1 where up > 0.93; ``heading``, at most 0.8; ``actions`` = Σ a²; ``energy`` =
+        Σ |a · scaled q̇| · gear ratio.
     """
     dofs = actions.shape[1]
-    up, heading = observations[:, UP], observations[:, HEADING]
     velocities = observations[:, JOINTS + dofs : JOINTS + 2 * dofs]
     return {
-        "progress": progress,
-        "alive": torch.full_like(progress, cfg.alive_reward_scale),
-        "upright": (up > 0.93) * cfg.upWeight,
-        "heading": (heading / 0.8).clamp(max=1.0) * cfg.headingWeight,
-        "actions": -cfg.actionsCost * (actions * actions).sum(dim=-1),
-        "energy": -cfg.energyCost * ((actions * velocities).abs() @ gear_ratio),
+        "upright": (observations[:, UP] > UPRIGHT).float(),
+        "heading": observations[:, HEADING].clamp(max=FACING),
+        "actions": (actions * actions).sum(dim=-1),
+        "energy": (actions * velocities * gear_ratio).abs().sum(dim=-1),
     }
 
 

@@ -18,6 +18,7 @@ POSITION_NOISE = wp.constant(torch_task.POSITION_NOISE)
 VELOCITY_NOISE = wp.constant(torch_task.VELOCITY_NOISE)
 HEIGHT, UP = wp.constant(torch_task.HEIGHT), wp.constant(torch_task.UP)
 HEADING, JOINTS = wp.constant(torch_task.HEADING), wp.constant(torch_task.JOINTS)
+IS_UPRIGHT, IS_FACING = wp.constant(torch_task.UPRIGHT), wp.constant(torch_task.FACING)
 
 # Columns of the terms of the reward.
 PROGRESS, ALIVE, UPRIGHT, FACING, ACTIONS, ENERGY, JOINT_LIMITS = (wp.constant(column) for column in range(7))
@@ -80,7 +81,7 @@ class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
         self.runner = Runner()
         for name in _JOINT_CONSTANTS:
             setattr(self.runner, name, wp.from_torch(getattr(self, name).contiguous()))
-        self.runner.feet = wp.from_torch(self.foot_links.to(torch.int32))
+        self.runner.feet = wp.from_torch(torch.tensor(self.foot_links, dtype=torch.int32, device=self.device))
         self.runner.target = wp.from_torch(self.target.expand(n, 2).contiguous(), dtype=wp.vec2)
         self.runner.initial_distance = wp.from_torch(self.initial_distance)
         self.weights = Weights()
@@ -240,8 +241,8 @@ def reward_behaviour(
         squares += action * action
         energy += wp.abs(action * observations[world, JOINTS + dofs + joint]) * runner.gear_ratio[joint]
     terms[world, ALIVE] = weights.alive_reward_scale
-    terms[world, UPRIGHT] = wp.where(observations[world, UP] > 0.93, weights.upWeight, 0.0)
-    terms[world, FACING] = wp.min(observations[world, HEADING] / 0.8, 1.0) * weights.headingWeight
+    terms[world, UPRIGHT] = wp.where(observations[world, UP] > IS_UPRIGHT, weights.upWeight, 0.0)
+    terms[world, FACING] = wp.min(observations[world, HEADING] / IS_FACING, 1.0) * weights.headingWeight
     terms[world, ACTIONS] = -weights.actionsCost * squares
     terms[world, ENERGY] = -weights.energyCost * energy
 

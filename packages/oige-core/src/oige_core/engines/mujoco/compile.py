@@ -78,7 +78,7 @@ class ArticulationLayout:
         root_qpos: address of the free joint in ``qpos``.
         root_dof: address of the free joint in ``qvel``.
         tendon_ids: ids of the fixed tendons.
-        force_sensors: addresses in ``sensordata`` of each link's joint force and torque; empty if not tracked.
+        force_sensors: addresses in ``sensordata`` of joint force and torque, by the index of the link; of tracked ones.
         subtrees: ``(bodies, bodies)``; whether the second link is the first or hangs on it.
     """
 
@@ -95,7 +95,7 @@ class ArticulationLayout:
     root_qpos: int
     root_dof: int
     tendon_ids: list[int]
-    force_sensors: list[tuple[int, int]]
+    force_sensors: dict[int, tuple[int, int]]
     subtrees: np.ndarray
 
 
@@ -322,9 +322,8 @@ def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: 
             geom.density = element.actor.density
     bodies = asset.bodies[1:]
     _prepare_bodies(bodies, element.disable_gravity)
-    if element.track_joint_forces:
-        for body in bodies:
-            _add_joint_force_sensors(asset, body)
+    for link in _links_with_joint_forces(element, [body.name for body in bodies]):
+        _add_joint_force_sensors(asset, asset.body(link))
     root = bodies[0]
     root.pos, root.quat, root.alt.type = [0, 0, 0], [1, 0, 0, 0], mujoco.mjtOrientation.mjORIENTATION_QUAT
     # Options of the scene hold; MuJoCo would warn about others in the asset.
@@ -419,6 +418,13 @@ def _add_lights(spec: mujoco.MjSpec, *, sun: bool) -> None:
         )
 
 
+def _links_with_joint_forces(element: ArticulationElement, links: Sequence[str]) -> list[str]:
+    tracked = element.track_joint_forces
+    if isinstance(tracked, bool):
+        return list(links) if tracked else []
+    return select_names(tracked, links, f"track_joint_forces of '{element.name}', link")
+
+
 def _add_joint_force_sensors(spec: mujoco.MjSpec, body: "mujoco.MjsBody") -> None:
     """Measure the wrench from the parent about the joint's anchor, along the link's axes."""
     anchor = body.joints[0].pos if body.joints else [0, 0, 0]
@@ -490,9 +496,10 @@ def _layout(model: mujoco.MjModel, element: ArticulationElement) -> Articulation
         if model.tendon(tendon).name.startswith(prefix)
         and model.wrap_type[model.tendon_adr[tendon]] == mujoco.mjtWrap.mjWRAP_JOINT
     ]
-    sensors = [f"{model.body(body).name}:joint_" for body in bodies] if element.track_joint_forces else []
+    names = [model.body(body).name.removeprefix(prefix) for body in bodies]
+    sensors = {names.index(link): f"{prefix}{link}:joint_" for link in _links_with_joint_forces(element, names)}
     return ArticulationLayout(
-        body_names=[model.body(body).name.removeprefix(prefix) for body in bodies],
+        body_names=names,
         body_ids=[int(body) for body in bodies],
         dof_names=dof_names,
         joint_ids=[int(joint) for joint in joints],
@@ -505,9 +512,10 @@ def _layout(model: mujoco.MjModel, element: ArticulationElement) -> Articulation
         root_qpos=int(model.jnt_qposadr[first_joint]) if floating else -1,
         root_dof=int(model.jnt_dofadr[first_joint]) if floating else -1,
         tendon_ids=tendons,
-        force_sensors=[
-            (int(model.sensor(f"{name}force").adr[0]), int(model.sensor(f"{name}torque").adr[0])) for name in sensors
-        ],
+        force_sensors={
+            link: (int(model.sensor(f"{name}force").adr[0]), int(model.sensor(f"{name}torque").adr[0]))
+            for link, name in sensors.items()
+        },
         subtrees=subtrees,
     )
 

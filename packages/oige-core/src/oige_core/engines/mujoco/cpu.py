@@ -81,7 +81,7 @@ class BatchExecutor:
         live = self._batch.bind(name)
         values = _tensor_of(live)
         if name in FORCE_FIELDS:
-            values = torch.zeros_like(values)
+            values = torch.zeros(values.shape)  # single precision is less to copy, here and by whoever reads it
             self._forces[name] = (values, live)
             if self._graphs is not None:
                 self._graphs.forget()  # resets that were captured do not clear it

@@ -81,8 +81,8 @@ class Executor(Protocol):
         """Return the live ``(num_envs, …)`` tensor of a field in one of the three sets above.
 
         The tensor's address is fixed for the life of the executor. State fields may be written, others may not. The
-        floating-point type is the executor's own: float64 on CPU, float32 on CUDA. Asking for a field is what makes
-        the executor compute it.
+        floating-point type is the executor's own: float64 on CPU, float32 on CUDA; force fields are float32 on both.
+        Asking for a field is what makes the executor compute it.
         """
         ...
 

@@ -30,12 +30,12 @@ def restore_rows(mask: wp.array[bool], live: wp.array2d[wp.float64], initial: wp
 
 
 @wp.kernel(enable_backward=False)
-def clear_rows(mask: wp.array[bool], values: wp.array2d[wp.float64]):
+def clear_rows(mask: wp.array[bool], values: wp.array2d[float]):
     """Zero rows of worlds of the mask; one thread per world."""
     world = wp.tid()
     if mask[world]:
         for i in range(values.shape[1]):
-            values[world, i] = wp.float64(0.0)
+            values[world, i] = 0.0
 
 
 @wp.kernel(enable_backward=False)
@@ -122,12 +122,17 @@ def write_root(
 
 
 @wp.kernel(enable_backward=False)
-def read_forces(sensordata: wp.array2d[Any], addresses: wp.array2d[int], forces: wp.array2d[wp.spatial_vector]):
-    """Read the force and the torque of links, at two addresses each; one thread per world and link."""
-    world, link = wp.tid()
-    force = _vector(sensordata, world, addresses[link, 0])
-    torque = _vector(sensordata, world, addresses[link, 1])
-    forces[world, link] = wp.spatial_vector(force, torque)
+def read_forces(
+    sensordata: wp.array2d[float],
+    links: wp.array[int],
+    addresses: wp.array2d[int],
+    forces: wp.array2d[wp.spatial_vector],
+):
+    """Read the force and the torque of some links, at two addresses each; one thread per world and such link."""
+    world, row = wp.tid()
+    force = _vector(sensordata, world, addresses[row, 0])
+    torque = _vector(sensordata, world, addresses[row, 1])
+    forces[world, links[row]] = wp.spatial_vector(force, torque)
 
 
 @wp.kernel(enable_backward=False)
@@ -160,8 +165,8 @@ def reset_targets(mask: wp.array[bool], targets: wp.array3d[float], initial: wp.
 def _declare_precisions() -> None:
     """Name the two precisions of generic kernels now: finding them one by one, Warp would compile again each time."""
     for scalar in (wp.float32, wp.float64):
-        for kernel in (read_joints, write_joints, read_root, write_root, read_forces, drive):
-            fields = ("qpos", "qvel", "sensordata", "ctrl")
+        for kernel in (read_joints, write_joints, read_root, write_root, drive):
+            fields = ("qpos", "qvel", "ctrl")
             overload = {arg.label: wp.array2d[scalar] for arg in kernel.adj.args if arg.label in fields}
             wp.overload(kernel, overload)
 

@@ -10,6 +10,7 @@ import torch
 from oige_core.engines.mujoco.compile import NO_LIMIT, ArticulationLayout, prefixed
 from oige_core.errors import CapabilityError, OigeError, nearest
 from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
+from oige_core.math.rotations import rotate_inverse
 from oige_core.views import Indices
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class _Part:
         if worlds is None:
             target[...] = values
         else:
-            target[worlds] = torch.as_tensor(values, dtype=target.dtype, device=target.device)
+            values = torch.as_tensor(values, device=target.device).to(target.dtype)
+            target.index_copy_(0, worlds, values.expand(len(worlds), *target.shape[1:]))
 
 
 class _Joints:
@@ -100,27 +102,36 @@ class _Joints:
 
     Args:
         values: the tensor; its address is fixed.
-        columns: those of the first joint, then those of the second, …
-        width: number of columns of a joint.
+        columns: those of each joint, as many for one as for another; none for joints that have no columns.
     """
 
-    def __init__(self, values: torch.Tensor, columns: list[int], width: int = 1) -> None:
+    def __init__(self, values: torch.Tensor, columns: list[list[int]]) -> None:
         self._values = values
-        self._columns = [columns[start : start + width] for start in range(0, len(columns), width)]
-        self._everything = _Part(values, columns)
+        self._columns = columns
+        self._complete = all(columns)
+        self._everything = _Part(values, [column for own in columns for column in own])
         self._parts: dict[tuple[int, ...], _Part] = {}
 
     def of(self, joint_indices: Indices) -> _Part:
-        """Return the columns of these joints; of all if None."""
+        """Return the columns of these joints; of all if None.
+
+        Raises:
+            KeyError: a joint has none; its number.
+        """
         if joint_indices is None:
-            return self._everything
+            if self._complete:
+                return self._everything
+            joint_indices = range(len(self._columns))
         if isinstance(joint_indices, torch.Tensor):
-            if joint_indices.device.type == "cuda":  # not to be waited for
+            if joint_indices.device.type == "cuda" and self._complete:  # not to be waited for
                 columns = torch.tensor(self._columns, device=self._values.device)
                 return _Part(self._values, columns[joint_indices].flatten())
             joint_indices = joint_indices.tolist()
         joints = tuple(joint_indices)
         if joints not in self._parts:
+            for joint in joints:
+                if not self._columns[joint]:
+                    raise KeyError(joint)
             columns = [column for joint in joints for column in self._columns[joint]]
             self._parts[joints] = _Part(self._values, columns)
         return self._parts[joints]
@@ -138,6 +149,7 @@ class _FreeJoint:
         self._qvel = engine.executor.field("qvel")[:, dof : dof + 6]
         positions, velocities = engine.executor.joint_state()
         self._position, self._orientation = positions[:, qpos : qpos + 3], positions[:, qpos + 3 : qpos + 7]
+        self._real, self._axis = positions[:, qpos + 3 : qpos + 4], positions[:, qpos + 4 : qpos + 7]
         self._linear, self._angular = velocities[:, dof : dof + 3], velocities[:, dof + 3 : dof + 6]
 
     def _read(self, values: torch.Tensor, worlds: torch.Tensor | None, clone: bool) -> torch.Tensor:
@@ -172,9 +184,9 @@ class _FreeJoint:
         return quat_apply(orientation, self._read(self._angular, worlds, clone=False))
 
     def body_frame_velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
-        orientation = self._read(self._orientation, worlds, clone=False)
-        linear = quat_apply_inverse(orientation, self._read(self._linear, worlds, clone=False))
-        return torch.cat((linear, self._read(self._angular, worlds, clone=False)), dim=-1)
+        parts = (self._real, self._axis, self._linear, self._angular)
+        real, axis, linear, angular = (self._read(part, worlds, clone=False) for part in parts)
+        return torch.cat((rotate_inverse(real, axis, linear), angular), dim=-1)
 
     def set_linear_velocities(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         self._qvel[slice(None) if worlds is None else worlds, :3] = values.to(self._qvel.dtype)
@@ -520,10 +532,10 @@ class MujocoArticulationView(_View):
         layout, executor, device = self._layout, engine.executor, engine.device
         self._bind(layout.body_ids, layout.body_ids[:1])
         positions, velocities = executor.joint_state()
-        self._positions, self._velocities = _Joints(positions, layout.qpos), _Joints(velocities, layout.dofs)
-        self._qpos = _Joints(executor.field("qpos"), layout.qpos)
-        self._qvel = _Joints(executor.field("qvel"), layout.dofs)
-        self._ctrl = _Joints(executor.field("ctrl"), layout.actuators)
+        qpos, dofs, actuators = ([[i] for i in ids] for ids in (layout.qpos, layout.dofs, layout.actuators))
+        self._positions, self._velocities = _Joints(positions, qpos), _Joints(velocities, dofs)
+        self._qpos, self._qvel = _Joints(executor.field("qpos"), qpos), _Joints(executor.field("qvel"), dofs)
+        self._ctrl = _Joints(executor.field("ctrl"), actuators)
         self._q = _columns(layout.qpos, device)
         self._d = _columns(layout.dofs, device)
         self._u = _columns(layout.actuators, device)
@@ -536,8 +548,9 @@ class MujocoArticulationView(_View):
         self._tendons = torch.tensor(layout.tendon_ids, dtype=torch.int64, device=device)
         self._wrenches: _Joints | None = None
         if layout.force_sensors:
-            columns = [sensor + axis for sensors in layout.force_sensors for sensor in sensors for axis in range(3)]
-            self._wrenches = _Joints(engine.force("sensordata"), columns, width=6)
+            sensors = [layout.force_sensors.get(link, ()) for link in range(self.num_bodies)]
+            columns = [[address + axis for address in pair for axis in range(3)] for pair in sensors]
+            self._wrenches = _Joints(engine.force("sensordata"), columns)
         self._default_gains = torch.tensor(
             [[drive.stiffness for drive in layout.drives], [drive.damping for drive in layout.drives]], device=device
         )
@@ -548,7 +561,7 @@ class MujocoArticulationView(_View):
         self._targets = torch.zeros(3, *shape, device=device)  # position, velocity, effort
         self._targets[0] = self._qpos.of(None).read(None, clone=False)
         self._initial_targets = self._targets.clone()
-        self._target_joints = [_Joints(targets, list(range(self.num_dof))) for targets in self._targets]
+        self._target_joints = [_Joints(targets, [[i] for i in range(self.num_dof)]) for targets in self._targets]
         if self._driven:
             self._update_ctrl()
 
@@ -875,7 +888,16 @@ class MujocoArticulationView(_View):
                 f"'{self.name}': joint forces are not measured; add it to the scene with track_joint_forces=True."
             )
         worlds = self._index(indices)
-        values = self._wrenches.of(joint_indices).read(worlds, clone).unflatten(1, (-1, 6))
+        try:
+            wrenches = self._wrenches.of(joint_indices)
+        except KeyError as error:
+            missing, names = self.body_names[error.args[0]], self.body_names
+            measured = ", ".join(names[link] for link in self._layout.force_sensors)
+            raise CapabilityError(
+                f"'{self.name}': joint forces of link '{missing}' are not measured, only those of {measured}; add it to "
+                "track_joint_forces."
+            ) from None
+        values = wrenches.read(worlds, clone).unflatten(1, (-1, 6))
         if self._engine.compiled.model.ngravcomp:
             columns = self._own_columns(joint_indices)
             values = values - self._read(self._joint_forces_of_compensated_weight(), columns, worlds, clone=False)

@@ -90,7 +90,7 @@ class _Articulation:
                 "leave disable_gravity out."
             )
         n, d, b = engine.num_envs, view.num_dof, view.num_bodies
-        self._worlds, self._joints, self._links = n, (n, d), (n, b)
+        self._worlds, self._joints = n, (n, d)
 
         def made(*shape: int, dtype: type = wp.float32) -> wp.array:
             return wp.from_torch(torch.zeros(shape, device=engine.device), dtype=dtype)
@@ -112,8 +112,11 @@ class _Articulation:
             arrays.root_linear_velocities = made(n, 3, dtype=wp.vec3)
             arrays.root_angular_velocities = made(n, 3, dtype=wp.vec3)
         if self._tracked:
-            arrays.joint_forces = made(n, b, 6, dtype=wp.spatial_vector)
-            self._sensordata, self._sensors = wp.from_torch(engine.force("sensordata")), addresses(layout.force_sensors)
+            forces = torch.full((n, b, 6), torch.nan, device=engine.device)  # also where nothing is measured
+            arrays.joint_forces = wp.from_torch(forces, dtype=wp.spatial_vector)
+            self._sensordata = wp.from_torch(engine.force("sensordata"))
+            sensors = layout.force_sensors
+            self._links, self._sensors = addresses(list(sensors)), addresses(list(sensors.values()))
 
     def launch_read(self) -> None:
         """Read what the last physics step, or a reset, left."""
@@ -135,8 +138,8 @@ class _Articulation:
         if self._tracked:
             wp.launch(
                 kernels.read_forces,
-                self._links,
-                inputs=[self._sensordata, self._sensors],
+                (self._worlds, len(self._links)),
+                inputs=[self._sensordata, self._links, self._sensors],
                 outputs=[arrays.joint_forces],
             )
 
