@@ -894,8 +894,8 @@ class MujocoArticulationView(_View):
             missing, names = self.body_names[error.args[0]], self.body_names
             measured = ", ".join(names[link] for link in self._layout.force_sensors)
             raise CapabilityError(
-                f"'{self.name}': joint forces of link '{missing}' are not measured, only those of {measured}; add it to "
-                "track_joint_forces."
+                f"'{self.name}': joint forces of link '{missing}' are not measured, only those of {measured}; add it "
+                "to track_joint_forces."
             ) from None
         values = wrenches.read(worlds, clone).unflatten(1, (-1, 6))
         if self._engine.compiled.model.ngravcomp:
