@@ -153,6 +153,19 @@ def test_resumption_with_other_worlds_keeps_the_networks(program) -> None:
     assert state["frame"] == 3 * 16 * 64 + 16 * 32
 
 
+def test_resumption_with_another_configuration_of_the_task_follows_it(program) -> None:
+    ant = ("task=Ant", "num_envs=8", "sim_device=cpu", f"{CONFIG}.horizon_length=4", "experiment=ant")
+    program(*ant, "max_iterations=1")
+    last = only("runs/ant/nn/last_ant_ep_1_*.pth")
+    outcome = program(*ant, "max_iterations=2", "task.env.powerScale=0.25", f"checkpoint={last}")
+    assert "another configuration of the task or by another version, so episodes start afresh" in outcome.err
+    before, after = (load_checkpoint(only(f"runs/ant/nn/last_ant_ep_{i}_*.pth"), "cpu") for i in (1, 2))
+    torques = [state["env_state"]["task"]["tensors"]["torque_scale"] for state in (before, after)]
+    torch.testing.assert_close(torques[1], 0.5 * torques[0])  # powerScale was 0.5
+    outcome = program(*ant, "max_iterations=2", f"checkpoint={last}")
+    assert "after epoch 1\n" in outcome.err
+
+
 def test_resumption_on_another_engine_keeps_the_networks(program) -> None:
     last = train_three_epochs(program)
     with changing(last) as state:

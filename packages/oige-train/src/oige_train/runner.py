@@ -103,9 +103,8 @@ def _train(run: Run) -> int:
         agent = build_agent(session, env, ProgressObserver(line))
         if run.checkpoint is not None:
             exact = agent.restore(str(run.checkpoint))
-            fresh = (
-                "" if exact else "; it was written with other worlds or by another version, so episodes start afresh"
-            )
+            other = "it was written with other worlds, another configuration of the task or by another version"
+            fresh = "" if exact else f"; {other}, so episodes start afresh"
             say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}")
         if workers.rank == 0:
             OmegaConf.save(OmegaConf.create(run.resolved), folder / "config.yaml")

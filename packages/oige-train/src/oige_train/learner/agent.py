@@ -1,5 +1,6 @@
 """What the agents of all algorithms share: checkpoints, resumption and stopping on request."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from oige_train.seeding import random_state, restore_random_state
 __all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
 
 #: Of what a checkpoint holds beside the networks; one of another format goes on with fresh episodes.
-PROGRESS_FORMAT = 2
+PROGRESS_FORMAT = 3
 
 
 class TrainingStoppedError(Exception):
@@ -150,6 +151,8 @@ class TrustedAgent:
             "progress_format": PROGRESS_FORMAT,
             "num_actors": self.num_actors,
             "state_format": self.vec_env.state_format,
+            # A task keeps what follows from its configuration in tensors, beside its state.
+            "task": json.dumps(self.session.run.resolved["task"], sort_keys=True),
         }
 
     def _restore_progress(self, progress: dict[str, Any]) -> None:
@@ -162,8 +165,9 @@ class TrustedAgent:
     def restore(self, fn: str, set_epoch: bool = True) -> bool:
         """Load a checkpoint to go on from.
 
-        With as many worlds on the same kind of engine, training goes on exactly as if it had not been interrupted.
-        With others, or from a checkpoint of plain rl_games, the networks go on and the episodes start afresh.
+        With as many worlds of the same configuration on the same kind of engine, training goes on exactly as if it had
+        not been interrupted. With others, or from a checkpoint of plain rl_games, the networks go on and the episodes
+        start afresh.
 
         Args:
             fn: the file.
