@@ -196,6 +196,18 @@ def test_torch_has_one_thread_on_the_cpu_during_a_step_and_as_many_as_before_aft
         torch.set_num_threads(threads)
 
 
+def test_no_gradient_runs_through_a_step(make):
+    env = make()
+    observations, _ = env.reset()
+    policy = torch.nn.Linear(2, 1).to(env.device)
+    for _ in range(3):
+        observations, rewards, *_ = env.step(policy(observations))
+        assert not observations.requires_grad
+        assert not rewards.requires_grad
+    assert not any(value.requires_grad for value in vars(env.task).values() if isinstance(value, torch.Tensor))
+    assert torch.is_grad_enabled()
+
+
 def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(make):
     env = make()
     assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP

@@ -67,6 +67,7 @@ def test_benchmark_reports_every_stage(tmp_path: Path) -> None:
         ratios = [rate / alone for rate, alone in zip(stage["rates"], stages["physics"]["rates"], strict=True)]
         assert stage["ratio"] == pytest.approx(sum(ratios) / 2)
         assert name in process.stdout
+    assert figures["physics_replayed"] is True
     assert 0.1 < figures["physics_share"] < 1.0
     assert f"takes {figures['physics_share']:.3f} of an environment step" in process.stdout
     assert figures["startup_seconds"] > 0.5  # torch alone takes longer to import

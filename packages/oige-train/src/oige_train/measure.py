@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -10,13 +11,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from oige_core import VecEnv, make_env
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.engines.mujoco.replay import PhysicsReplay
 from oige_core.errors import OigeError
 
 from oige_train.config import Run
@@ -30,6 +33,10 @@ __all__ = ["Report", "Stage", "measure"]
 
 #: Least time that a stage is timed for in one round, in seconds.
 ROUND_SECONDS = 0.4
+#: Control steps before anything is timed, in which robots fall to the ground and the first episodes end.
+SETTLING_STEPS = 50
+#: At most so many control steps are repeated.
+MAX_STEPS = 32
 PACKAGES = ("oige-core", "oige-train", "mujoco", "mujoco-warp", "warp-lang", "torch", "rl-games", "numpy")
 
 
@@ -55,10 +62,12 @@ class Report:
     """Outcome of :func:`measure`.
 
     Attributes:
-        stages: physics, environment, policy inference, learning.
-        physics_share: part of the time of an environment step that its own physics takes; the rest is overhead. Random
-            actions make physics dearer or cheaper than in the stage of that name, where nothing drives the robots. None
-            on a GPU, whose work is not waited for, and where physics is no call of its own.
+        stages: physics, environment, policy inference, learning. The first two repeat the same control steps with
+            random actions, physics alone and all of them; the others have actions of their own.
+        physics_replayed: whether that is so. Where a step is one graph, as those of Warp variants on CUDA are, physics
+            is that of robots that nothing drives, which may be dearer or cheaper.
+        physics_share: part of the time of an environment step that its own physics takes; the rest is overhead. None on
+            a GPU, whose work is not waited for, and where physics is no call of its own.
         startup_seconds: from the start of the process to the end of the first environment step.
         peak_memory_bytes: largest resident size of the process; None where the system does not tell.
         gpu_memory_bytes: memory in use on the GPU at the end; None on the CPU.
@@ -75,6 +84,7 @@ class Report:
     machine: dict[str, Any]
     versions: dict[str, str]
     stages: list[Stage]
+    physics_replayed: bool
     physics_share: float | None
     startup_seconds: float
     peak_memory_bytes: int | None
@@ -87,8 +97,10 @@ class Report:
         for stage in self.stages:
             low, high = min(stage.rates), max(stage.rates)
             lines.append(f"{stage.name:18}{stage.rate:>14,.0f}{stage.ratio:>12.3f}{low:>14,.0f}{high:>12,.0f}")
+        if not self.physics_replayed:
+            lines.append("physics is that of robots that nothing drives")
         if self.physics_share is not None:
-            lines.append(f"physics with these actions takes {self.physics_share:.3f} of an environment step")
+            lines.append(f"timed in it, physics takes {self.physics_share:.3f} of an environment step")
         memory = "peak memory unknown"
         if self.peak_memory_bytes is not None:
             memory = f"peak memory {self.peak_memory_bytes / 2**20:,.0f} MiB"
@@ -119,31 +131,32 @@ def measure(run: Run, *, rounds: int, started: float) -> Report:
     learner.save_frequency, learner.max_epochs, learner.max_frames = 0, -1, -1
     env = make_env(config)
     generator = torch.Generator(env.device).manual_seed(config.seed)
-    shape = (16, env.num_envs, run.spec.num_actions)
+    shape = (MAX_STEPS, env.num_envs, run.spec.num_actions)
     actions = torch.rand(shape, generator=generator, device=env.device) * 2.0 - 1.0
     env.reset()
     env.step(actions[0])
     _synchronise(env)
     startup = time.time() - started
+    recording = _record(env, actions)
 
     with tempfile.TemporaryDirectory() as folder:
         session = Session(run=run, workers=Workers())
         agent = build_agent(session, env, AlgoObserver(), train_dir=folder, writes=False)
         agent.init_tensors()
-        stages = _stages(run, env, agent, actions)
+        stages = _stages(run, env, agent, recording)
         chunks = {name: _calibrate(env, stage) for name, stage in stages.items()}
         rates: dict[str, list[float]] = {name: [] for name in stages}
         shares: list[float] = []
         for _ in range(rounds):
-            for name, (prepare_stage, step, frames) in stages.items():
-                prepare_stage()
+            for name, stage in stages.items():
+                stage.begin()
                 before = _state(env) if name == "physics" else {}
-                seconds = _time(env, step, chunks[name])
-                rates[name].append(chunks[name] * frames / seconds)
+                seconds = _time(env, stage, chunks[name])
+                rates[name].append(chunks[name] * stage.frames / seconds)
                 if name == "physics":
                     _check_alive(before, _state(env))
                 if name == "environment":
-                    shares.append(_physics_share(env, step, chunks[name]))
+                    shares.append(_physics_share(env, stage, chunks[name]))
         _check_finite(_state(env))
         agent.writer.close()
 
@@ -168,6 +181,7 @@ def measure(run: Run, *, rounds: int, started: float) -> Report:
             )
             for name, values in rates.items()
         ],
+        physics_replayed=recording.physics is not None,
         physics_share=statistics.median(shares) if env.task.engine.device.type == "cpu" and min(shares) > 0 else None,
         startup_seconds=startup,
         peak_memory_bytes=_peak_memory(),
@@ -177,15 +191,73 @@ def measure(run: Run, *, rounds: int, started: float) -> Report:
     return report
 
 
-StageSteps = tuple[Callable[[], Any], Callable[[], Any], int]
+@dataclass(frozen=True)
+class _Timed:
+    """How to time a stage.
+
+    Attributes:
+        begin: to be done before a round.
+        repeat: what is timed.
+        frames: environment steps that this is.
+        rewind: to be done before each repetition, not timed; None: nothing, and repetitions follow each other unwaited.
+    """
+
+    begin: Callable[[], Any]
+    repeat: Callable[[], Any]
+    frames: int
+    rewind: Callable[[], Any] | None = None
 
 
-def _stages(run: Run, env: VecEnv, agent: Any, actions: torch.Tensor) -> dict[str, StageSteps]:
-    """Return by name: what to do before a round, what to time, and the environment steps that this is."""
+@dataclass(frozen=True)
+class _Recording:
+    """Some control steps with random actions.
+
+    Attributes:
+        env: whose steps.
+        start: its state before them.
+        actions: ``(steps, N, num_actions)``.
+        physics: their physics; None where that is no call of its own.
+    """
+
+    env: VecEnv
+    start: dict[str, Any]
+    actions: torch.Tensor
+    physics: PhysicsReplay | None
+
+    def rewind(self) -> None:
+        """Put the environment back to where the steps begin."""
+        self.env.load_state_dict(self.start)
+
+    def run(self) -> None:
+        """Make the steps."""
+        for action in self.actions:
+            self.env.step(action)
+
+
+def _record(env: VecEnv, actions: torch.Tensor) -> _Recording:
+    """Let the simulation settle, then record as many of the actions ``(steps, N, num_actions)`` as fit in a round."""
+    ring = itertools.cycle(actions)
+    for _ in range(SETTLING_STEPS):
+        env.step(next(ring))
+    seconds = _time(env, _Timed(begin=env.reset, repeat=lambda: env.step(next(ring)), frames=env.num_envs), 4) / 4
+    actions = actions[: max(2, min(len(actions), round(ROUND_SECONDS / seconds)))]
+    start, engine = env.state_dict(), env.task.engine
+    recording = _Recording(env, start, actions, physics=None)
+    if isinstance(engine, MujocoEngine):
+        physics = PhysicsReplay(engine, recording.run)
+        if physics.calls:
+            return dataclasses.replace(recording, physics=physics)
+    return recording
+
+
+def _stages(run: Run, env: VecEnv, agent: Any, recording: _Recording) -> dict[str, _Timed]:
     engine, substeps = env.task.engine, env.task.control_frequency_inv
     policy = Policy(run, agent.vec_env.get_env_info(), run.config.rl_device, env.num_envs)
-    ring = _ring(actions)
     observations: dict[str, torch.Tensor] = {}
+    frames = env.num_envs * len(recording.actions)
+    physics = _Timed(begin=env.reset, repeat=lambda: engine.step(substeps), frames=env.num_envs)
+    if recording.physics is not None:
+        physics = _Timed(begin=recording.physics.rewind, repeat=recording.physics.play, frames=frames)
 
     def play_reset() -> None:
         observations["obs"] = agent.vec_env.reset()["obs"]
@@ -203,40 +275,44 @@ def _stages(run: Run, env: VecEnv, agent: Any, actions: torch.Tensor) -> dict[st
         agent.train_epoch()
 
     return {
-        "physics": (env.reset, lambda: engine.step(substeps), env.num_envs),
-        "environment": (env.reset, lambda: env.step(next(ring)), env.num_envs),
-        "policy inference": (play_reset, play_step, env.num_envs),
-        "learning": (learn_reset, learn_epoch, agent.frames_per_epoch()),
+        "physics": physics,
+        "environment": _Timed(recording.rewind, recording.run, frames, rewind=recording.rewind),
+        "policy inference": _Timed(play_reset, play_step, env.num_envs),
+        "learning": _Timed(learn_reset, learn_epoch, agent.frames_per_epoch()),
     }
 
 
-def _ring(actions: torch.Tensor) -> Iterator[torch.Tensor]:
-    while True:
-        yield from actions
-
-
-def _calibrate(env: VecEnv, stage: StageSteps) -> int:
+def _calibrate(env: VecEnv, stage: _Timed) -> int:
     """Return how many repetitions of a stage take about :data:`ROUND_SECONDS`, after warming it up."""
-    prepare_stage, step, _ = stage
-    prepare_stage()
-    _time(env, step, 2)
+    stage.begin()
+    _time(env, stage, 2)
     _check_finite(_state(env))
     repetitions = 1
-    while (seconds := _time(env, step, repetitions)) < ROUND_SECONDS / 4:
+    while (seconds := _time(env, stage, repetitions)) < ROUND_SECONDS / 4:
         repetitions *= 2
     return max(1, round(repetitions * ROUND_SECONDS / seconds))
 
 
-def _time(env: VecEnv, step: Callable[[], Any], repetitions: int) -> float:
+def _time(env: VecEnv, stage: _Timed, repetitions: int) -> float:
+    if stage.rewind is None:
+        return _seconds(env, stage.repeat, repetitions)
+    total = 0.0
+    for _ in range(repetitions):
+        stage.rewind()
+        total += _seconds(env, stage.repeat, 1)
+    return total
+
+
+def _seconds(env: VecEnv, work: Callable[[], Any], repetitions: int) -> float:
     _synchronise(env)
     start = time.perf_counter()
     for _ in range(repetitions):
-        step()
+        work()
     _synchronise(env)
     return time.perf_counter() - start
 
 
-def _physics_share(env: VecEnv, step: Callable[[], Any], repetitions: int) -> float:
+def _physics_share(env: VecEnv, stage: _Timed, repetitions: int) -> float:
     """Return the part of the time of environment steps that is spent in the engine's."""
     engine, engine_step = env.task.engine, env.task.engine.step
     spent = 0.0
@@ -249,7 +325,7 @@ def _physics_share(env: VecEnv, step: Callable[[], Any], repetitions: int) -> fl
 
     engine.step = timed  # type: ignore[method-assign]
     try:
-        total = _time(env, step, repetitions)
+        total = _time(env, stage, repetitions)
         return spent / total
     finally:
         del engine.step  # the method shows again

@@ -37,7 +37,8 @@ class VecEnv(gym.vector.VectorEnv):
     last ones; those worlds are reset at the beginning of the next step, which then is the first of their new episodes.
 
     Observations are float32 and clamped to ``clipObservations``; images are uint8 ``(N, rows, columns, channels)``.
-    On the CPU, torch has one thread during a step, whatever it has otherwise; physics has its own.
+    On the CPU, torch has one thread during a step, whatever it has otherwise; physics has its own. A step has no
+    gradients: actions may come straight from a policy that is being trained.
 
     Args:
         task: the task.
@@ -142,7 +143,7 @@ class VecEnv(gym.vector.VectorEnv):
         actions = torch.as_tensor(actions, dtype=torch.float32, device=task.device)
         if actions.shape != self.action_space.shape:
             raise OigeError(f"actions of shape {tuple(actions.shape)}: expected {self.action_space.shape}.")
-        with self._threads:
+        with torch.no_grad(), self._threads:
             return self._step(actions)
 
     def _step(

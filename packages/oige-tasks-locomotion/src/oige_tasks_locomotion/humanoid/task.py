@@ -34,7 +34,12 @@ class Humanoid(Locomotion):
 class HumanoidTask(Humanoid, LocomotionTask):
     """See the module."""
 
+    def post_reset(self) -> None:
+        """Compute what stays the same."""
+        super().post_reset()
+        self.limit_scale = self.gear_ratio / (1.0 - NEAR_LIMIT)
+
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
         """Add up how close joints are to a limit, in proportion to their gears."""
-        excess = (positions.abs() - NEAR_LIMIT).clamp_(min=0.0) / (1.0 - NEAR_LIMIT)
-        return excess @ self.gear_ratio
+        excess = (positions.abs() - NEAR_LIMIT).clamp_(min=0.0)
+        return (excess * self.limit_scale).sum(dim=-1)

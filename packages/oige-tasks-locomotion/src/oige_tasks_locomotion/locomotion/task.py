@@ -100,11 +100,11 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Drop robots from their spawn height, joints near the default pose."""
         super().reset_idx(env_ids)
-        noise = self.uniform(-1.0, 1.0, 2, len(env_ids), self.robots.num_dof)
-        positions = self.default_positions + POSITION_NOISE * noise[0]
+        noise, velocities = self.uniform(-1.0, 1.0, 2, len(env_ids), self.robots.num_dof)
+        positions = torch.add(self.default_positions, noise, alpha=POSITION_NOISE)
         positions = torch.clamp(positions, self.lower_limits, self.upper_limits)
         self.robots.set_joint_positions(positions, indices=env_ids)
-        self.robots.set_joint_velocities(VELOCITY_NOISE * noise[1], indices=env_ids)
+        self.robots.set_joint_velocities(VELOCITY_NOISE * velocities, indices=env_ids)
         self.last_distance.index_copy_(0, env_ids, self.initial_distance.index_select(0, env_ids))
         self.actions.index_fill_(0, env_ids, 0.0)
 
@@ -166,14 +166,14 @@ def posture(rotation: torch.Tensor, to_target: torch.Tensor, distance: torch.Ten
     """
     w, x, y, z = rotation.unbind(-1)
     target_x, target_y = to_target.unbind(-1)
-    # Forward axis, horizontal; vertical parts of the left and upward axes. Products of tensors, no numbers: a third of
-    # the time. The four squares add up to one.
-    a, b = w * w - y * y, x * x - z * z
+    # Forward axis, horizontal; vertical parts of the left and upward axes. Few operations, none of them with a number,
+    # take a third of the time. The four squares add up to one.
+    a, b = torch.addcmul(w * w, y, y, value=-1.0), torch.addcmul(x * x, z, z, value=-1.0)
     w2, y2 = w + w, y + y
-    forward_x, forward_y = a + b, x * y2 + w2 * z
-    left_z, up_z = y2 * z + w2 * x, a - b
-    along = forward_x * target_x + forward_y * target_y
-    across = forward_x * target_y - forward_y * target_x
+    forward_x, forward_y = a + b, torch.addcmul(x * y2, w2, z)
+    left_z, up_z = torch.addcmul(x * w2, y2, z), a - b
+    along = torch.addcmul(forward_x * target_x, forward_y, target_y)
+    across = torch.addcmul(forward_x * target_y, forward_y, target_x, value=-1.0)
     heading = along / distance
     yaw = torch.atan2(forward_y, forward_x)
     return torch.stack((yaw, torch.atan2(left_z, up_z), torch.atan2(across, along), up_z, heading), dim=-1)

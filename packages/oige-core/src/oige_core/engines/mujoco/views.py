@@ -82,8 +82,8 @@ class _Part:
     def write(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Set the columns of these worlds."""
         target = self._values
+        values = torch.as_tensor(values, device=target.device)
         if self._columns is not None:
-            values = torch.as_tensor(values, device=target.device)
             if self._inverse is None:
                 rows = slice(None) if worlds is None else worlds[:, None]
                 target[rows, self._columns] = values.to(target.dtype)
@@ -91,10 +91,10 @@ class _Part:
             if values.ndim and values.shape[-1] > 1:
                 values = values.index_select(-1, self._inverse)
         if worlds is None:
-            target[...] = values
+            target.copy_(values)
         else:
-            values = torch.as_tensor(values, device=target.device).to(target.dtype)
-            target.index_copy_(0, worlds, values.expand(len(worlds), *target.shape[1:]))
+            values = values.to(target.dtype).expand(len(worlds), *target.shape[1:])
+            target.index_copy_(0, worlds, values)
 
 
 class _Joints:
