@@ -294,6 +294,23 @@ def test_heights_of_a_map_are_those_of_its_field():
     np.testing.assert_allclose(sampled, expected, atol=1e-6)
 
 
+def test_points_around_places_are_turned_with_them():
+    terrain = curriculum()
+    sampler = HeightSampler(terrain.heights, terrain.horizontal_scale, terrain.origin, "cpu")
+    random = rng(6)
+    places = np.stack((random.uniform(-50.0, 50.0, 40), random.uniform(-90.0, 90.0, 40)), axis=-1)
+    yaw = random.uniform(-np.pi, np.pi, 40)
+    points = random.uniform(-3.0, 3.0, (2, 140))
+    turned = (points[0] + 1j * points[1]) * np.exp(1j * yaw)[:, None]
+    x, y = places[:, :1] + turned.real, places[:, 1:] + turned.imag
+    forward = np.stack((np.cos(yaw), np.sin(yaw)), axis=-1)
+    around = sampler.sample_around(*(torch.tensor(values, dtype=torch.float32) for values in (places, forward, points)))
+    expected = sampler.sample(torch.tensor(x), torch.tensor(y))
+    same = np.isclose(around.numpy(), expected.numpy(), atol=1e-6)
+    assert same.mean() > 0.995  # all but those that single precision puts into the next cell
+    assert len(np.unique(expected)) > 100
+
+
 def test_balls_pressed_into_rough_ground_lie_on_it() -> None:
     """Contacts with neighbouring cells do not work against each other: nothing is driven in or thrown up."""
     scale, count, radius = 0.1, 64, 0.03

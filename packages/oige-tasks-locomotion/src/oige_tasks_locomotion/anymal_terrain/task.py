@@ -113,9 +113,12 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         limits = torch.tensor([ranges.linear_x, ranges.linear_y, ranges.yaw], device=device)
         self.command_low, self.command_span = limits[:, 0], limits[:, 1] - limits[:, 0]
         points = torch.cartesian_prod(torch.tensor(MEASURED_X), torch.tensor(MEASURED_Y)).to(device)
-        self.measured_x, self.measured_y = points.unbind(-1)
-        velocity_scales = [learn.linearVelocityScale, learn.linearVelocityScale, learn.angularVelocityScale]
-        self.command_scale = torch.tensor(velocity_scales, device=device)
+        self.measured_points = points.t().contiguous()
+        scales = [learn.linearVelocityScale] * 3 + [learn.angularVelocityScale] * 3 + [1.0] * 3
+        scales += [learn.linearVelocityScale] * 2 + [learn.angularVelocityScale]
+        scales += [learn.dofPositionScale] * 12 + [learn.dofVelocityScale] * 12
+        scales += [learn.heightMeasurementScale] * len(points) + [1.0] * 12
+        self.observation_scale = torch.tensor(scales, device=device)
         self.mirrors = tuple(mirror.to(device) for mirror in reflections(self.anymals.dof_names, points.cpu()))
         self.noise_scale = noise_scale(learn).to(device) if learn.addNoise else None
         self.noise = torch.zeros(n, *self.spec.observation_shape, device=device)
@@ -203,10 +206,10 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
 
     def get_observations(self) -> torch.Tensor:
         """Observe velocities, gravity, command, joints, 140 heights and the last actions; see the README."""
-        learn = self.cfg.learn
         self.positions, orientations = self.anymals.get_world_poses(clone=False)
         rotation = quat_to_matrix(orientations)
-        self.linear_velocity, self.angular_velocity = self.anymals.get_body_frame_velocities().split(3, dim=-1)
+        motion = self.anymals.get_body_frame_velocities()
+        self.linear_velocity, self.angular_velocity = motion.split(3, dim=-1)
         self.gravity = -rotation[:, 2]
         forward = rotation[:, :2, 0]
         yaw_rate = yaw_rate_towards(self.headings, forward)
@@ -216,32 +219,25 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.joint_velocities = self.anymals.get_joint_velocities(clone=False)
         self.joint_offsets = joint_positions - self.default_positions
         clearance = (self.positions[:, 2:] - STANDING_HEIGHT - self.measured_heights).clamp_(-1.0, 1.0)
-        self.obs_buf = torch.cat(
-            (
-                self.linear_velocity * learn.linearVelocityScale,
-                self.angular_velocity * learn.angularVelocityScale,
-                self.gravity,
-                self.commands * self.command_scale,
-                # The original observes joint positions without their default.
-                (joint_positions if self.original else self.joint_offsets) * learn.dofPositionScale,
-                self.joint_velocities * learn.dofVelocityScale,
-                clearance * learn.heightMeasurementScale,
-                self.actions,
-            ),
-            dim=-1,
+        parts = (
+            motion,
+            self.gravity,
+            self.commands,
+            joint_positions if self.original else self.joint_offsets,  # the original's are without their default
+            self.joint_velocities,
+            clearance,
+            self.actions,
         )
-        if self.noise_scale is not None:
-            self.obs_buf += self.noise
-            if not self.original:  # which adds noise beyond the limits of what can be measured
-                self.obs_buf[:, HEIGHTS].clamp_(-learn.heightMeasurementScale, learn.heightMeasurementScale)
+        self.obs_buf = torch.addcmul(self.noise, torch.cat(parts, dim=-1), self.observation_scale)
+        if self.noise_scale is not None and not self.original:  # which goes beyond the limits of what can be measured
+            limit = self.cfg.learn.heightMeasurementScale
+            self.obs_buf[:, HEIGHTS].clamp_(-limit, limit)
         return self.obs_buf
 
     def _measure_heights(self, forward: torch.Tensor) -> torch.Tensor:
         """Return heights ``(N, 140)`` of the ground around robots whose x axes point ``forward`` ``(N, 2)``."""
-        cos, sin = (forward / forward.norm(dim=-1, keepdim=True)).unsqueeze(-1).unbind(1)
-        x = torch.addcmul(self.positions[:, 0:1], cos, self.measured_x).addcmul_(sin, self.measured_y, value=-1.0)
-        y = torch.addcmul(self.positions[:, 1:2], sin, self.measured_x).addcmul_(cos, self.measured_y)
-        return self.ground.sample(x, y)
+        ahead = forward / torch.linalg.vector_norm(forward, dim=-1, keepdim=True)
+        return self.ground.sample_around(self.positions[:, :2], ahead, self.measured_points)
 
     def is_done(self) -> None:
         """End the episode when base or knees touch the ground. An episode that leaves the map is cut short."""

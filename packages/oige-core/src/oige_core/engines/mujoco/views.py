@@ -376,11 +376,10 @@ class MujocoRigidView(_View):
         self._bind(bodies, bodies)
         self._mocap = int(model.body_mocapid[bodies[0]])
         sensors = engine.compiled.contact_sensors
-        self._contacts: torch.Tensor | None = None
+        self._contacts: _Part | None = None
         if all(body in sensors for body in bodies):
-            addresses = [[sensors[body] + axis for axis in range(3)] for body in bodies]
-            self._contacts = torch.tensor(addresses, device=engine.device)
-            engine.force("sensordata")
+            addresses = [sensors[body] + axis for body in bodies for axis in range(3)]
+            self._contacts = _Part(engine.force("sensordata"), addresses)
         # The geoms of all bodies, and for each the index of its body.
         owners = [(geom, i) for i, body in enumerate(bodies) for geom in np.flatnonzero(model.geom_bodyid == body)]
         self._geoms = torch.tensor([geom for geom, _ in owners], dtype=torch.int64, device=engine.device)
@@ -470,9 +469,8 @@ class MujocoRigidView(_View):
                 f"'{self.name}': contact forces are not measured; add it to the scene with track_contact_forces=True."
             )
         # The sensor has the force that the body exerts.
-        values = -_float(self._engine.force("sensordata")[:, self._contacts], clone=False)
-        worlds = self._index(indices)
-        return self._squeeze(values if worlds is None else values[worlds])
+        values = self._contacts.read(self._index(indices), clone=False)
+        return self._squeeze(-values.unflatten(1, (-1, 3)))
 
     def get_masses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
