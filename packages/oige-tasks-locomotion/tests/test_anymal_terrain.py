@@ -542,7 +542,16 @@ def test_state_is_restored_with_the_time_of_the_next_push() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("terrain.maxInitMapLevel", 10), ("learn.pushInterval_s", 0.0), ("terrain.steepness", 1.0), ("compat", "old")],
+    [
+        ("terrain.maxInitMapLevel", 10),
+        ("terrain.numLevels", 0),
+        ("terrain.mapWidth", -3.0),
+        ("terrain.borderSize", -1.0),
+        ("randomCommandVelocityRanges.linear_x", [1.0]),
+        ("learn.pushInterval_s", 0.0),
+        ("terrain.steepness", 1.0),
+        ("compat", "old"),
+    ],
 )
 def test_mistake_in_the_configuration_is_named(key: str, value: Any) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -75,6 +75,31 @@ REFUSED = {
         [f"{CONFIG}.lr_schedule=adaptiv"],
         f"{CONFIG}.lr_schedule=adaptiv: expected one of adaptive, linear, identity, None. Did you mean adaptive?",
     ),
+    "unknown activation": (
+        ["train.params.network.mlp.activation=foo"],
+        "network.mlp.activation=foo: expected one of relu, tanh, sigmoid, elu, selu, swish, gelu, softplus, None.",
+    ),
+    "name that is a path": (
+        ["experiment=../x"],
+        f"{CONFIG}.name=../x: expected a name for files, without / and \\; experiment= sets it.",
+    ),
+    "no place for the cart": (["task.env.resetDist=-1"], "task.env.resetDist=-1.0: expected a number above 0."),
+    "two numbers for three": (
+        ["task=Anymal", "task.env.baseInitState.pos=[0,0]"],
+        "task.env.baseInitState.pos=[0, 0]: expected 3 numbers, there are 2.",
+    ),
+    "a range the wrong way round": (
+        ["task=Anymal", "task.env.randomCommandVelocityRanges.yaw=[1,-1]"],
+        "task.env.randomCommandVelocityRanges.yaw=[1.0, -1.0]: expected [low, high] with low <= high.",
+    ),
+    "no rotation": (
+        ["task=Anymal", "task.env.baseInitState.rot=[0,0,0,0]"],
+        "task.env.baseInitState.rot=[0.0, 0.0, 0.0, 0.0]: expected a quaternion x, y, z, w.",
+    ),
+    "drives that push away": (
+        ["task=AnymalTerrain", "task.env.control.stiffness=-5"],
+        "task.env.control.stiffness=-5.0: expected a number of at least 0.",
+    ),
     "compilation": (
         [f"{CONFIG}.torch_compile=True"],
         f"{CONFIG}.torch_compile=True: expected False; networks are never compiled here.",

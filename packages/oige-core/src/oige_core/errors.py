@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["CapabilityError", "ConfigError", "OigeError", "nearest"]
+__all__ = ["CapabilityError", "ConfigError", "OigeError", "did_you_mean", "nearest"]
 
 
 class OigeError(Exception):
@@ -26,10 +26,14 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
         candidates: what could have been meant.
     """
     candidates = sorted(candidates)
+    all_of_them = f"Available: {', '.join(candidates)}." if candidates else "None is available."
+    return did_you_mean(name, candidates) or all_of_them
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """Return a question that offers the closest candidates; nothing when none is close."""
     folded: dict[str, str] = {}
-    for candidate in candidates:
+    for candidate in sorted(candidates):
         folded.setdefault(candidate.lower(), candidate)
     close = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]
-    if close:
-        return f"Did you mean {' or '.join(close)}?"
-    return f"Available: {', '.join(candidates)}." if candidates else "None is available."
+    return f"Did you mean {' or '.join(close)}?" if close else ""

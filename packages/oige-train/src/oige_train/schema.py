@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 CONFIG = "train.params.config"
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "swish", "gelu", "softplus", "None")  # rl_games'
 
 
 @dataclass(kw_only=True)
@@ -45,6 +46,11 @@ class MlpConfig:
     norm_only_first_layer: bool = False
     initializer: dict[str, Any] = field(default_factory=lambda: {"name": "default"})
     regularizer: dict[str, Any] = field(default_factory=lambda: {"name": None})
+
+    def __post_init__(self) -> None:
+        check_choice("network.mlp.activation", self.activation, ACTIVATIONS)
+        for units in self.units:
+            check_positive("network.mlp.units", units)
 
 
 @dataclass(kw_only=True)
@@ -174,6 +180,10 @@ class AlgoConfig:
     player: PlayerConfig = field(default_factory=PlayerConfig)
 
     def __post_init__(self) -> None:
+        if self.name in ("", ".", "..") or any(separator in self.name for separator in "/\\"):
+            raise ConfigError(
+                f"{CONFIG}.name={self.name}: expected a name for files, without / and \\; experiment= sets it."
+            )
         if self.torch_compile:
             raise ConfigError(f"{CONFIG}.torch_compile=True: expected False; networks are never compiled here.")
         if not 0 <= self.gamma <= 1:

@@ -133,6 +133,10 @@ def _converted(expected: Any, value: Any, path: str) -> Any:
         return value
     if expected is float and isinstance(value, bool):
         raise ConfigError(f"{path}={value}: expected a float.")
+    if typing.get_origin(expected) is tuple and isinstance(value, list):
+        count = len(typing.get_args(expected))  # which OmegaConf does not check
+        if len(value) != count:
+            raise ConfigError(f"{path}={value}: expected {count} numbers, there are {len(value)}.")
     holder = dataclasses.make_dataclass("holder", [("value", expected)])
     try:
         node = OmegaConf.structured(holder(value=value))

@@ -4,10 +4,11 @@ Words, defaults and meanings are those of OmniIsaacGymEnvs; a section that only 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oige_core.errors import ConfigError, nearest
+from oige_core.errors import ConfigError, did_you_mean
 
 __all__ = [
     "ActorConfig",
@@ -25,13 +26,21 @@ __all__ = [
 def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ConfigError unless ``value`` is one of ``choices``."""
     if value not in choices:
-        raise ConfigError(f"{key}={value}: expected one of {', '.join(choices)}. {nearest(str(value), choices)}")
+        raise ConfigError(
+            f"{key}={value}: expected one of {', '.join(choices)}. {did_you_mean(str(value), choices)}".rstrip()
+        )
 
 
 def check_positive(key: str, value: float, *, zero: bool = False) -> None:
     """Raise ConfigError unless ``value`` is a finite number above zero (or zero, where that is allowed)."""
     if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
         raise ConfigError(f"{key}={value}: expected a number {'of at least' if zero else 'above'} 0.")
+
+
+def check_range(key: str, values: Sequence[float]) -> None:
+    """Raise ConfigError unless ``values`` are two finite numbers, the lower one first."""
+    if not (len(values) == 2 and all(map(math.isfinite, values)) and values[0] <= values[1]):
+        raise ConfigError(f"{key}={list(values)}: expected [low, high] with low <= high.")
 
 
 @dataclass(kw_only=True)

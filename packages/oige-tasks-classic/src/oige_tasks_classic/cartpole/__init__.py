@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from oige_core.config import EnvConfig
+from oige_core.config.schema import check_positive
 from oige_core.registry import TaskSpec
 
 __all__ = ["CARTPOLE", "CartpoleConfig"]
@@ -19,6 +20,10 @@ class CartpoleConfig(EnvConfig):
 
     resetDist: float
     maxEffort: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive("task.env.resetDist", self.resetDist)
 
 
 CARTPOLE = TaskSpec(

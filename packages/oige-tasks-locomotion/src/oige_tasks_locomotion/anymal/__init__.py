@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from oige_core.config import EnvConfig
+from oige_core.config.schema import check_positive, check_range
+from oige_core.errors import ConfigError
 from oige_core.registry import TaskSpec
 
 __all__ = [
@@ -31,6 +33,10 @@ class AnymalInitStateConfig:
     vLinear: tuple[float, float, float]
     vAngular: tuple[float, float, float]
 
+    def __post_init__(self) -> None:
+        if not any(self.rot):
+            raise ConfigError(f"task.env.baseInitState.rot={list(self.rot)}: expected a quaternion x, y, z, w.")
+
 
 @dataclass(kw_only=True)
 class AnymalCommandRanges:
@@ -46,6 +52,10 @@ class AnymalCommandRanges:
     linear_y: tuple[float, float]
     yaw: tuple[float, float]
 
+    def __post_init__(self) -> None:
+        for key in ("linear_x", "linear_y", "yaw"):
+            check_range(f"task.env.randomCommandVelocityRanges.{key}", getattr(self, key))
+
 
 @dataclass(kw_only=True)
 class AnymalControlConfig:
@@ -60,6 +70,10 @@ class AnymalControlConfig:
     stiffness: float
     damping: float
     actionScale: float
+
+    def __post_init__(self) -> None:
+        for key in ("stiffness", "damping"):
+            check_positive(f"task.env.control.{key}", getattr(self, key), zero=True)
 
 
 @dataclass(kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from oige_core.config import EnvConfig
-from oige_core.config.schema import check_positive
+from oige_core.config.schema import check_positive, check_range
 from oige_core.errors import ConfigError
 from oige_core.registry import TaskSpec
 
@@ -40,6 +40,10 @@ class TerrainConfig:
     horizontalScale: float
 
     def __post_init__(self) -> None:
+        for key in ("mapLength", "mapWidth", "numLevels", "numTerrains", "horizontalScale"):
+            check_positive(f"task.env.terrain.{key}", getattr(self, key))
+        for key in ("borderSize", "dynamicFriction"):
+            check_positive(f"task.env.terrain.{key}", getattr(self, key), zero=True)
         if not 0 <= self.maxInitMapLevel < self.numLevels:
             raise ConfigError(
                 f"task.env.terrain.maxInitMapLevel={self.maxInitMapLevel}: expected 0 to numLevels - 1, "
@@ -51,9 +55,13 @@ class TerrainConfig:
 class CommandConfig:
     """Ranges ``[low, high]`` of random commands: velocities in the robot's frame (m/s), and heading (rad)."""
 
-    linear_x: list[float]
-    linear_y: list[float]
-    yaw: list[float]
+    linear_x: tuple[float, float]
+    linear_y: tuple[float, float]
+    yaw: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        for key in ("linear_x", "linear_y", "yaw"):
+            check_range(f"task.env.randomCommandVelocityRanges.{key}", getattr(self, key))
 
 
 @dataclass(kw_only=True)
@@ -63,6 +71,10 @@ class ControlConfig:
     stiffness: float
     damping: float
     actionScale: float
+
+    def __post_init__(self) -> None:
+        for key in ("stiffness", "damping"):
+            check_positive(f"task.env.control.{key}", getattr(self, key), zero=True)
 
 
 @dataclass(kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oige_core.config import EnvConfig
-from oige_core.config.schema import check_choice, check_positive
+from oige_core.config.schema import check_choice, check_positive, check_range
 from oige_core.registry import TaskSpec
 
 __all__ = ["TARGET_FOLLOWING", "TargetFollowingConfig"]
@@ -31,6 +31,7 @@ class TargetFollowingConfig(EnvConfig):
         check_choice("task.env.observe", self.observe, ("segmentation", "rgb"))
         for key in ("imageSize", "maxWheelSpeed"):
             check_positive(f"task.env.{key}", getattr(self, key))
+        check_range("task.env.targetDistance", self.targetDistance)
 
 
 def _sizes(env: TargetFollowingConfig) -> dict[str, Any]:
