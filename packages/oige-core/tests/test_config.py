@@ -43,7 +43,7 @@ def test_a_block_named_after_a_scene_element_is_its_actor_configuration():
         ("headless", "maybe", "headless=maybe: expected a bool."),
         ("task__env__numEnvs", -3, "task.env.numEnvs=-3: expected a number above 0."),
         ("task__sim__dt", 0, "task.sim.dt=0.0: expected a number above 0."),
-        ("task__env__clipActions", float("nan"), "task.env.clipActions=nan: expected a number above 0."),
+        ("task__env__clipActions", float("nan"), "task.env.clipActions=nan: expected a finite number."),
         ("task__sim__gravity", [0, 1], "task.sim.gravity=[0.0, 1.0]: expected three numbers, in m/s²."),
         ("pipeline", "gpuu", "pipeline=gpuu: expected one of auto, gpu, cpu. Did you mean gpu?"),
         ("task__env", 3, "task.env=3: expected a section with keys."),

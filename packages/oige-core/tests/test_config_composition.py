@@ -132,7 +132,7 @@ def test_resolvers(expression: str, expected: Any) -> None:
         ("task.env.resetDist", "???", "task.env.resetDist: a value is needed."),
         ("task.env.controlFrequencyInv", 0, "task.env.controlFrequencyInv=0: expected a number above 0."),
         ("task.env.envSpacing", -1.0, "task.env.envSpacing=-1.0: expected a number of at least 0."),
-        ("task.sim.dt", math.inf, "task.sim.dt=inf: expected a number above 0."),
+        ("task.sim.dt", math.inf, "task.sim.dt=inf: expected a finite number."),
         ("task.sim.substeps", 0, "task.sim.substeps=0: expected a number above 0."),
         ("task.sim.rendering_dt", 0, "task.sim.rendering_dt=0.0: expected a number above 0."),
         ("task.sim.mujoco.tolerance", -1.0, "task.sim.mujoco.tolerance=-1.0: expected a number of at least 0."),

@@ -100,6 +100,9 @@ REFUSED = {
         ["task=AnymalTerrain", "task.env.control.stiffness=-5"],
         "task.env.control.stiffness=-5.0: expected a number of at least 0.",
     ),
+    "no number": (["task.env.maxEffort=nan"], "task.env.maxEffort=nan: expected a finite number."),
+    "too large a number": (["task.env.maxEffort=inf"], "task.env.maxEffort=inf: expected a finite number."),
+    "negative clipping": ([f"{CONFIG}.e_clip=-1"], f"{CONFIG}.e_clip=-1.0: expected a number above 0."),
     "compilation": (
         [f"{CONFIG}.torch_compile=True"],
         f"{CONFIG}.torch_compile=True: expected False; networks are never compiled here.",
@@ -287,6 +290,13 @@ def test_overrides_are_forced_and_groups_are_not() -> None:
         "hydra.verbose=True",
         "-m",
     ]
+
+
+def test_options_may_stand_before_overrides(program) -> None:
+    outcome = program("--cfg", "job", "task=AntSAC", "num_envs=3")  # which takes a training configuration of its own
+    assert outcome.code == 0, outcome.err
+    config = yaml.safe_load(outcome.out)
+    assert (config["num_envs"], config["train"]["params"]["algo"]["name"]) == (3, "sac")
 
 
 @pytest.mark.parametrize("path", ["a[1].pth", "ep=3.pth", "it's here.pth", "a{b}.pth"])

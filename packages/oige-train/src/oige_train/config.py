@@ -120,16 +120,18 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
 def rewrite_overrides(arguments: Sequence[str]) -> list[str]:
     """Return Hydra's arguments for ours; check the names of tasks and training configurations on the way.
 
-    ``key=value`` becomes ``++key=value`` (force), group choices and Hydra's own words stay as they are.
+    ``key=value`` becomes ``++key=value`` (force), group choices and Hydra's own words stay as they are. Options come
+    last, since Hydra takes all overrides from one place.
     """
     task, train = "Cartpole", None
     rewritten: list[str] = []
+    options: list[str] = []
     position_of_value = False
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if argument.startswith("-") or position_of_value:
             position_of_value = argument in ("--package", "-p", "--cfg", "-c", "--config-dir", "-cd")
-            rewritten.append(argument)
+            options.append(argument)
         elif not equals and not argument.startswith("~"):
             raise ConfigError(f"'{argument}': expected key=value, for instance num_envs=64.")
         elif key in GROUPS:
@@ -153,7 +155,7 @@ def rewrite_overrides(arguments: Sequence[str]) -> list[str]:
             if name not in available:
                 own = _train_configs(tasks)
                 raise ConfigError(f"train={name}: unknown training configuration. {nearest(name, own or available)}")
-    return rewritten
+    return rewritten + options
 
 
 def default_train(task: InstalledTask) -> str | None:

@@ -252,6 +252,9 @@ class PpoConfig(AlgoConfig):
         super().__post_init__()
         for key in ("horizon_length", "mini_epochs", "learning_rate", "grad_norm", "seq_length"):
             check_positive(f"{CONFIG}.{key}", getattr(self, key))
+        check_positive(f"{CONFIG}.e_clip", self.e_clip)
+        for key in ("critic_coef", "entropy_coef", "bounds_loss_coef"):
+            check_positive(f"{CONFIG}.{key}", getattr(self, key) or 0.0, zero=True)
         if not 0 <= self.tau <= 1:
             raise ConfigError(f"{CONFIG}.tau={self.tau}: expected a number from 0 to 1.")
         self.lr_schedule = self.lr_schedule or "identity"

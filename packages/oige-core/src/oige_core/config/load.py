@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -140,9 +141,15 @@ def _converted(expected: Any, value: Any, path: str) -> Any:
     holder = dataclasses.make_dataclass("holder", [("value", expected)])
     try:
         node = OmegaConf.structured(holder(value=value))
-        return OmegaConf.to_container(node)["value"]  # type: ignore[index,call-overload]
+        converted = OmegaConf.to_container(node)["value"]  # type: ignore[index,call-overload]
     except (ValidationError, ConfigKeyError, OmegaConfBaseException) as error:
         name = getattr(expected, "__name__", str(expected)).replace("typing.", "")
         shown = str(expected) if typing.get_origin(expected) else name
         article = "an" if shown[0] in "aeiou" else "a"
         raise ConfigError(f"{path}={value}: expected {article} {shown}.") from error
+    for number in converted if isinstance(converted, list) else [converted]:
+        # Infinite limits, of a task's clipping and of the learner's rewards, are none.
+        unlimited = number in (math.inf, -math.inf) and (".clip" in path or not path.startswith("task."))
+        if isinstance(number, float) and not math.isfinite(number) and not unlimited:
+            raise ConfigError(f"{path}={value}: expected a finite number.")
+    return converted
