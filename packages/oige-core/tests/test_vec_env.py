@@ -376,6 +376,13 @@ def test_misuse_is_an_error_and_returned_tensors_are_not_used_again(make):
     assert env.observation_space.shape == (3, 2)
     assert env.action_space.shape == (3, 1)
     assert env.observation_space.contains(results[0].cpu().numpy())
+    with pytest.raises(OigeError, match=r"reset option 'reset_msk': unknown\. Did you mean reset_mask\?"):
+        env.reset(options={"reset_msk": torch.ones(3, dtype=torch.bool)})
+    env.close()
+    env.close()
+    for use in (env.reset, lambda: env.step(torch.zeros(3, 1))):
+        with pytest.raises(OigeError, match=r"the environment is closed; make a new one\."):
+            use()
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])

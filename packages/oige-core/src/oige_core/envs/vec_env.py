@@ -10,12 +10,14 @@ import torch
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from oige_core.errors import OigeError
+from oige_core.errors import OigeError, nearest
 from oige_core.tasks import Mirror, Task
 
 __all__ = ["VecEnv"]
 
 Hook = Callable[[torch.Tensor], torch.Tensor]
+
+OPTIONS = ("reset_mask", "stagger")  # of VecEnv.reset
 
 
 class VecEnv(gym.vector.VectorEnv):
@@ -97,8 +99,12 @@ class VecEnv(gym.vector.VectorEnv):
             Observations ``(N, …)`` and the information of :meth:`step`.
 
         Raises:
-            OigeError: the mask has the wrong shape.
+            OigeError: the mask has the wrong shape, an option is unknown, or the environment is closed.
         """
+        self._check_open()
+        for option in options or {}:
+            if option not in OPTIONS:
+                raise OigeError(f"reset option '{option}': unknown. {nearest(option, OPTIONS)}")
         super().reset(seed=seed)
         task = self.task
         if seed is not None:
@@ -135,9 +141,10 @@ class VecEnv(gym.vector.VectorEnv):
             Observations, rewards, terminated, truncated, information: see the class.
 
         Raises:
-            OigeError: the environment was not reset, or the actions have the wrong shape.
+            OigeError: the environment was not reset or is closed, or the actions have the wrong shape.
         """
         task = self.task
+        self._check_open()
         if self._needs_reset:
             raise OigeError("step before reset: call reset first.")
         actions = torch.as_tensor(actions, dtype=torch.float32, device=task.device)
@@ -173,6 +180,10 @@ class VecEnv(gym.vector.VectorEnv):
             self._out(task.truncated_buf),
             self._states(info),
         )
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise OigeError("the environment is closed; make a new one.")
 
     def _stagger(self, started: torch.Tensor) -> None:
         """Take a random part of their time from the episodes that have just begun in the worlds ``(N,)`` bool."""
