@@ -74,7 +74,8 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path
     if not file.exists():
         folder = file.parent
         found = sorted(other.name for other in folder.glob("*.pth")) if folder.is_dir() else []
-        hint = f"{folder} has {', '.join(found[:5])}." if found else f"No checkpoint is in {folder}."
+        place = "this folder" if folder == Path() else str(folder)
+        hint = f"{place} has {', '.join(found[:5])}." if found else f"No checkpoint is in {place}."
         raise CheckpointError(f"{shown}: no such file. {hint}")
     if not file.is_file():
         raise CheckpointError(f"{shown}: expected a file, found a folder; name a .pth file.")
