@@ -1,7 +1,7 @@
 """What the agents of all algorithms share: checkpoints, resumption and stopping on request."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ class TrustedAgent:
             "num_actors": self.num_actors,
             "state_format": self.vec_env.state_format,
             # A task keeps what follows from its configuration in tensors, beside its state.
-            "task": json.dumps(self.session.run.resolved["task"], sort_keys=True),
+            "task": json.dumps(asdict(self.session.run.config.task), sort_keys=True),
         }
 
     def _restore_progress(self, progress: dict[str, Any]) -> None:
