@@ -1,5 +1,6 @@
 """The C engine on a thread pool: ``mujoco.batch.Batch``."""
 
+import functools
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ __all__ = ["BatchExecutor"]
 _STAGE_NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
 _STAGE_VELOCITY = int(mujoco.mjtStage.mjSTAGE_VEL)
 _DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL) + 1)
+TORCH_GRAIN = 32768  # elements for which torch keeps to one thread (at::internal::GRAIN_SIZE)
 _SET_CONST_INPUTS = frozenset(mujoco.MjModel._setconst_inputs)  # type: ignore[attr-defined]
 
 
@@ -56,7 +58,7 @@ class BatchExecutor:
         self._bad_worlds = self._batch.warning[:, _DIVERGED, 1]  # columns: last argument, number
         self._diverged = 0
         self._fields: dict[str, torch.Tensor] = {}
-        self._forces: dict[str, tuple[torch.Tensor, np.ndarray]] = {}  # copy, live
+        self._forces: dict[str, tuple[torch.Tensor, Callable[[], object]]] = {}  # copy, and what brings it up to date
         self._model_fields: dict[str, torch.Tensor] = {}
         self._mass_index: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self._graphs: Graphs | None = None  # Warp is imported only for Warp variants of tasks
@@ -82,7 +84,7 @@ class BatchExecutor:
         values = _tensor_of(live)
         if name in FORCE_FIELDS:
             values = torch.zeros(values.shape)  # single precision is less to copy, here and by whoever reads it
-            self._forces[name] = (values, live)
+            self._forces[name] = (values, _copying(values, live))
             if self._graphs is not None:
                 self._graphs.forget()  # resets that were captured do not clear it
         self._fields[name] = values
@@ -119,9 +121,8 @@ class BatchExecutor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         with _Silence():
             self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
-        for copy, live in self._forces.values():
-            # Torch would start threads for it, which go on spinning and take the cores from the next step.
-            np.copyto(copy.numpy(), live)
+        for _, copy_live in self._forces.values():
+            copy_live()
         if np.count_nonzero(self._bad_worlds):  # half the time of ``any``
             self._restore_diverged(refresh)
 
@@ -252,6 +253,16 @@ def _tensor_of(array: np.ndarray) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(array)
+
+
+def _copying(copy: torch.Tensor, live: np.ndarray) -> Callable[[], object]:
+    """Return what copies ``live``: torch, whose code other copies of a step need too, or NumPy where it is large.
+
+    For that torch would start threads, which go on spinning and take the cores from the next step.
+    """
+    if copy.numel() <= TORCH_GRAIN:
+        return functools.partial(copy.copy_, _tensor_of(live))
+    return functools.partial(np.copyto, copy.numpy(), live)
 
 
 def _ids(env_ids: torch.Tensor | None) -> np.ndarray | None:
