@@ -135,9 +135,9 @@ def _converted(expected: Any, value: Any, path: str) -> Any:
     if expected is float and isinstance(value, bool):
         raise ConfigError(f"{path}={value}: expected a float.")
     if typing.get_origin(expected) is tuple and isinstance(value, list):
-        count = len(typing.get_args(expected))  # which OmegaConf does not check
-        if len(value) != count:
-            raise ConfigError(f"{path}={value}: expected {count} numbers, there are {len(value)}.")
+        entries = typing.get_args(expected)  # whose number OmegaConf does not check
+        if Ellipsis not in entries and len(value) != len(entries):
+            raise ConfigError(f"{path}={value}: expected {len(entries)} values, there are {len(value)}.")
     holder = dataclasses.make_dataclass("holder", [("value", expected)])
     try:
         node = OmegaConf.structured(holder(value=value))

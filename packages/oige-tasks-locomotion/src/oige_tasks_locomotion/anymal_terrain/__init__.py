@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from oige_core.config import EnvConfig
-from oige_core.config.schema import check_positive, check_range
+from oige_core.config.schema import check_positive
 from oige_core.errors import ConfigError
 from oige_core.registry import TaskSpec
+
+from oige_tasks_locomotion.anymal import AnymalCommandRanges, AnymalControlConfig
 
 __all__ = ["ANYMAL_TERRAIN", "AnymalTerrainConfig", "CommandConfig", "ControlConfig", "LearnConfig", "TerrainConfig"]
 
@@ -52,29 +54,13 @@ class TerrainConfig:
 
 
 @dataclass(kw_only=True)
-class CommandConfig:
-    """Ranges ``[low, high]`` of random commands: velocities in the robot's frame (m/s), and heading (rad)."""
-
-    linear_x: tuple[float, float]
-    linear_y: tuple[float, float]
-    yaw: tuple[float, float]
-
-    def __post_init__(self) -> None:
-        for key in ("linear_x", "linear_y", "yaw"):
-            check_range(f"task.env.randomCommandVelocityRanges.{key}", getattr(self, key))
+class CommandConfig(AnymalCommandRanges):
+    """Ranges ``[low, high]`` of random commands: velocities in the robot's frame (m/s), and heading (``yaw``, rad)."""
 
 
 @dataclass(kw_only=True)
-class ControlConfig:
-    """Joint drives: N·m/rad, N·m·s/rad, and rad of the position target per unit of action."""
-
-    stiffness: float
-    damping: float
-    actionScale: float
-
-    def __post_init__(self) -> None:
-        for key in ("stiffness", "damping"):
-            check_positive(f"task.env.control.{key}", getattr(self, key), zero=True)
+class ControlConfig(AnymalControlConfig):
+    """Joint drives: N·m/rad, N·m·s/rad, and rad of the position target per unit of action (``actionScale``)."""
 
 
 @dataclass(kw_only=True)
