@@ -105,7 +105,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.terrain_types = torch.arange(n, device=device) % drawn * terrain.numTerrains // drawn
         highest = terrain.maxInitMapLevel if terrain.curriculum else terrain.numLevels - 1
         self.terrain_levels = torch.randint(highest + 1, (n,), generator=self.generator, device=device)
-        self.reward_weights = reward_weights(learn, self.cfg.controlFrequencyInv * self.engine.physics_dt)
+        self.reward_weights = reward_weights(learn, self.control_dt)
         self.default_positions = self.anymals.get_joint_positions()[0]
         hips = [i for i, name in enumerate(self.anymals.dof_names) if name.endswith("HAA")]
         self.hip_joints = torch.tensor(hips, device=device)
@@ -161,7 +161,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         levels, terrain = self.terrain_levels[env_ids], self.cfg.terrain
         start = self.tile_origins[levels, self.terrain_types[env_ids], :2]
         distance = (self.anymals.get_world_poses(env_ids)[0][:, :2] - start).norm(dim=-1)
-        episode = self.max_episode_length * self.cfg.controlFrequencyInv * self.engine.physics_dt
+        episode = self.max_episode_length * self.control_dt
         commanded = self.commands[env_ids, :2] * episode
         if self.original:
             levels = next_levels_of_the_original(levels, distance, commanded, terrain.mapLength, terrain.numLevels)
@@ -249,7 +249,6 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
 
     def calculate_metrics(self) -> None:
         """Reward following the command; motion that serves no purpose costs."""
-        dt = self.cfg.controlFrequencyInv * self.engine.physics_dt
         motion = Motion(
             linear_velocity=self.linear_velocity,
             angular_velocity=self.angular_velocity,
@@ -260,14 +259,14 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             hip_offsets=self.joint_offsets[:, self.hip_joints],
             velocity_change=self.joint_velocities - self.last_joint_velocities,
             action_change=self.actions - self.last_actions,
-            swings=self._finished_swings(dt),
+            swings=self._finished_swings(self.control_dt),
             knees_down=self.knees_down,
             fallen=self.terminated_buf,
         )
         ended = self.terminated_buf.int()
         if self.original:  # it negates an integer bit by bit: failing counts -1 times, and the end of time -2 times
             ended = -(ended + 2 * self.truncated_buf.int())
-        final = (self.cfg.learn.terminalReward * dt) * ended
+        final = (self.cfg.learn.terminalReward * self.control_dt) * ended
         total = self.sum_reward_terms(reward_terms(motion) | {"termination": final})
         self.rew_buf = (total - final).clamp_(min=0.0) + final
 
