@@ -81,6 +81,7 @@ class VecEnv(gym.vector.VectorEnv):
         self._clip_observations = float(cfg.clipObservations)
         self._needs_reset = True
         self._stagger_steps = 0  # in which episodes that follow a failure are cut short
+        self._no_grad = torch.no_grad()  # to make one takes longer than to enter it
         self._threads = _OneTorchThread() if task.device.type == "cpu" else contextlib.nullcontext()
 
     def reset(
@@ -150,7 +151,7 @@ class VecEnv(gym.vector.VectorEnv):
         actions = torch.as_tensor(actions, dtype=torch.float32, device=task.device)
         if actions.shape != self.action_space.shape:
             raise OigeError(f"actions of shape {tuple(actions.shape)}: expected {self.action_space.shape}.")
-        with torch.no_grad(), self._threads:
+        with self._no_grad, self._threads:
             return self._step(actions)
 
     def _step(

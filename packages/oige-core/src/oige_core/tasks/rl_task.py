@@ -24,9 +24,9 @@ class RLTask(Task[EnvConfigT]):
     A subclass describes one world (:meth:`set_up_scene`), then works on all worlds with tensors whose first dimension
     is the world. One control step calls, in this order: :meth:`pre_physics_step`, ``control_frequency_inv`` physics
     steps, :meth:`get_observations`, :meth:`get_states`, :meth:`is_done`, :meth:`calculate_metrics`, :meth:`get_extras`;
-    then :meth:`reset_idx` for the worlds whose episode ended. OmniIsaacGymEnvs calls ``is_done`` after
-    ``calculate_metrics``; before it, rewards may depend on how the step ended. Arguments and attributes are those of
-    :class:`~oige_core.tasks.task.Task`.
+    then :meth:`reset_idx` and :meth:`observe_again` for the worlds whose episode ended. OmniIsaacGymEnvs calls
+    ``is_done`` after ``calculate_metrics``; before it, rewards may depend on how the step ended. Arguments and
+    attributes are those of :class:`~oige_core.tasks.task.Task`.
 
     Attributes:
         reward_weights: factors of reward terms by name, 1 for those without; to be set in :meth:`post_reset`.
@@ -53,6 +53,14 @@ class RLTask(Task[EnvConfigT]):
     @abstractmethod
     def get_observations(self) -> torch.Tensor:
         """Set ``obs_buf`` to a new tensor and return it; it is clamped to ``clipObservations`` afterwards."""
+
+    def observe_again(self, env_ids: torch.Tensor) -> None:
+        """Bring observations and states up to date for worlds ``(n,)`` that have just been reset.
+
+        By default all worlds are observed anew, which takes hardly longer than a few of them where observations are
+        small. A task may set the buffers to new tensors instead, in which the rows of these worlds alone differ.
+        """
+        self._observe()
 
     def get_states(self) -> torch.Tensor:
         """Set ``states_buf`` to a new tensor and return it; only for tasks with an asymmetric critic."""
@@ -101,7 +109,7 @@ class RLTask(Task[EnvConfigT]):
         if self._weights is not None:
             rows *= self._weights
             self._terms = rows
-        return rows.sum(dim=0)
+        return rows.sum(0)
 
     # For environments
 
@@ -110,7 +118,7 @@ class RLTask(Task[EnvConfigT]):
         self.extras = {}
         if not self.same_step:
             env_ids = self.ended_buf.nonzero().squeeze(-1)
-            if len(env_ids):
+            if env_ids.shape[0]:
                 self.reset_idx(env_ids)
         self.pre_physics_step(actions)
         self.engine.step(self.control_frequency_inv)
@@ -118,7 +126,7 @@ class RLTask(Task[EnvConfigT]):
         self.final_obs_buf = self.obs_buf
         self.ended_buf = self.terminated_buf | self.truncated_buf
         env_ids = self.ended_buf.nonzero().squeeze(-1)
-        if count := len(env_ids):
+        if count := env_ids.shape[0]:
             self.extras["episode"] = self.finish_episodes(env_ids)
             self.extras["episode_count"] = count
             if self.same_step:
@@ -127,7 +135,7 @@ class RLTask(Task[EnvConfigT]):
     def restart(self, env_ids: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
         self.reset_idx(env_ids)
-        self._observe()
+        self.observe_again(env_ids)
 
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
         """See :class:`~oige_core.tasks.task.Task`."""
@@ -158,7 +166,7 @@ class RLTask(Task[EnvConfigT]):
         Returns:
             0-d tensors: ``return``, ``length`` in control steps, and ``reward/<term>`` for each reward term.
         """
-        means = self._sums.index_select(1, env_ids).mean(dim=1)
+        means = self._sums.index_select(1, env_ids).sum(1) / env_ids.shape[0]
         return dict(zip(self._statistics, means.unbind(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 from oige_core.scene import ArticulationAsset, Drive
 
-__all__ = ["ANYMAL_ASSET", "DEFAULT_JOINT_POSITIONS", "JOINT_NAMES", "MAX_EFFORT"]
+__all__ = ["ANYMAL_ASSET", "DEFAULT_JOINT_POSITIONS", "HAA_JOINTS", "JOINT_NAMES", "MAX_EFFORT"]
 
 JOINT_NAMES = tuple(f"{leg}_{joint}" for joint in ("HAA", "HFE", "KFE") for leg in ("LF", "LH", "RF", "RH"))
 """Hip abduction, hip flexion and knee flexion of the left fore, left hind, right fore and right hind leg, in the order
 of OmniIsaacGymEnvs."""
+
+HAA_JOINTS = slice(0, 4)
+"""Hip abduction."""
 
 DEFAULT_JOINT_POSITIONS = {
     "L[FH]_HAA": 0.03,

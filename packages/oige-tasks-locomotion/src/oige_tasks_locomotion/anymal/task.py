@@ -14,14 +14,13 @@ from oige_core.scene import Drive, Scene
 from oige_core.tasks import RLTask
 
 from oige_tasks_locomotion.anymal import AnymalConfig, AnymalLearnConfig
-from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
+from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, HAA_JOINTS, MAX_EFFORT
 
 __all__ = ["AnymalTask"]
 
 FALL_REWARD = -1.0
 TRACKING_VARIANCE = 0.25  # of the error of a velocity, (m/s)² or (rad/s)²
 RESET_JOINT_SPEED = 0.1  # rad/s
-HAA_JOINTS = slice(0, 4)  # breadth first, hip abduction comes first
 
 # What OmniIsaacGymEnvs does; see ``task.env.compat``.
 OIGE_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)

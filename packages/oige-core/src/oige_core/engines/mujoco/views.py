@@ -184,8 +184,11 @@ class _FreeJoint:
         return quat_apply(orientation, self._read(self._angular, worlds, clone=False))
 
     def body_frame_velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
+        self._engine.update_joint_state()
         parts = (self._real, self._axis, self._linear, self._angular)
-        real, axis, linear, angular = (self._read(part, worlds, clone=False) for part in parts)
+        if worlds is not None:
+            parts = tuple(part.index_select(0, worlds) for part in parts)
+        real, axis, linear, angular = parts
         return torch.cat((rotate_inverse(real, axis, linear), angular), dim=-1)
 
     def set_linear_velocities(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
@@ -470,7 +473,7 @@ class MujocoRigidView(_View):
             )
         # The sensor has the force that the body exerts.
         values = self._contacts.read(self._index(indices), clone=False)
-        return self._squeeze(-values.unflatten(1, (-1, 3)))
+        return self._squeeze(-values.view(values.shape[0], -1, 3))
 
     def get_masses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -543,6 +546,7 @@ class MujocoArticulationView(_View):
         moves = torch.from_numpy(layout.subtrees[layout.joint_links].T).to(device)
         self._moves = torch.cat((moves.new_ones(self.num_bodies, len(motion)), moves), dim=1)
         self._root_moved = False
+        self._effort_bounds: tuple[torch.Tensor, torch.Tensor] | None = None  # of all joints, once asked for
         self._tendons = torch.tensor(layout.tendon_ids, dtype=torch.int64, device=device)
         self._wrenches: _Joints | None = None
         if layout.force_sensors:
@@ -684,12 +688,15 @@ class MujocoArticulationView(_View):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        effort = self.get_applied_joint_efforts()
+        effort = self.get_applied_joint_efforts(clone=False)
         if self._driven:
-            effort += self._gains[0] * (self._targets[0] - self.get_joint_positions(clone=False))
-            effort += self._gains[1] * (self._targets[1] - self.get_joint_velocities(clone=False))
-        bound = self.get_max_efforts()
-        effort = torch.minimum(torch.maximum(effort, -bound), bound)
+            position, velocity = self.get_joint_positions(clone=False), self.get_joint_velocities(clone=False)
+            effort = torch.addcmul(effort, self._gains[0], self._targets[0] - position)
+            effort = torch.addcmul(effort, self._gains[1], self._targets[1] - velocity)
+        if self._effort_bounds is None:
+            bounds = self.get_max_efforts()
+            self._effort_bounds = (-bounds, bounds)
+        effort = torch.clamp(effort, *self._effort_bounds)
         return self._read(effort, self._own_columns(joint_indices), self._index(indices), clone)
 
     def get_gains(
@@ -746,6 +753,7 @@ class MujocoArticulationView(_View):
         """See :class:`~oige_core.views.ArticulationView`."""
         columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
         bounds = values.clamp(0.0, NO_LIMIT)
+        self._effort_bounds = None
         self._write_model({"actuator_forcerange": torch.stack((-bounds, bounds), -1)}, columns, self._index(indices))
 
     def reset(self, env_ids: torch.Tensor | None) -> None:
@@ -895,7 +903,8 @@ class MujocoArticulationView(_View):
                 f"'{self.name}': joint forces of link '{missing}' are not measured, only those of {measured}; add it "
                 "to track_joint_forces."
             ) from None
-        values = wrenches.read(worlds, clone).unflatten(1, (-1, 6))
+        values = wrenches.read(worlds, clone)
+        values = values.view(values.shape[0], -1, 6)
         if self._engine.compiled.model.ngravcomp:
             columns = self._own_columns(joint_indices)
             values = values - self._read(self._joint_forces_of_compensated_weight(), columns, worlds, clone=False)
@@ -1077,6 +1086,7 @@ class MujocoArticulationView(_View):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore targets and gains; the executor restores the model's side of them."""
         self._driven = state["driven"]
+        self._effort_bounds = None
         self._root_moved = state["root_moved"]
         self._targets.copy_(state["targets"])
         self._initial_targets.copy_(state["initial_targets"])
