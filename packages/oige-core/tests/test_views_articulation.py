@@ -713,6 +713,12 @@ def test_effort_limits_make_a_constant_acceleration(world: Any) -> None:
     world.run(0.1)
     world.close(world.rails.get_joint_velocities()[:, POSITION], 0.05, tol=1e-6)
     world.close(world.rails.get_measured_joint_efforts()[:, POSITION], 1.0, tol=0)
+    # Bounds that come back with a state count again.
+    state = world.engine.state_dict()
+    world.rails.set_max_efforts(world.everywhere(0.5), joint_indices=[POSITION])
+    world.close(world.rails.get_measured_joint_efforts()[:, POSITION], 0.5, tol=0)
+    world.engine.load_state_dict(state)
+    world.close(world.rails.get_measured_joint_efforts()[:, POSITION], 1.0, tol=0)
 
 
 def test_control_modes(world: Any) -> None:

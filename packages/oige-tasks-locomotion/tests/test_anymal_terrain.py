@@ -132,6 +132,43 @@ def test_noise_is_drawn_once_a_step_and_anew_after_a_reset() -> None:
     env.close()
 
 
+def test_robots_that_are_reset_are_observed_as_all_are() -> None:
+    env = make(4, learn__addNoise=True)
+    env.reset(seed=3)
+    task: Any = env.task
+    for _ in range(5):
+        env.step(torch.zeros(4, 12))
+    task.progress_buf[[0, 2]] = task.max_episode_length - 1
+    observations, *_, info = env.step(torch.full((4, 12), 0.1))
+    reset = torch.tensor([True, False, True, False])
+    assert info["_final_obs"].equal(reset)
+    assert not torch.isclose(observations[reset], info["final_obs"][reset]).all(dim=-1).any()
+    commands = task.commands.clone()
+    close(observations, task.get_observations().clamp(-5.0, 5.0))
+    close(task.commands, commands)
+    env.close()
+
+
+def test_noise_is_uniform_between_its_bounds() -> None:
+    env = make(8, learn__addNoise=True)
+    env.reset(seed=1)
+    task: Any = env.task
+    noise = torch.stack([task.draw_noise(8) for _ in range(400)]).flatten(0, 1)
+    noisy = task.noise_scale > 0
+    assert noise[:, ~noisy].eq(0.0).all()
+    share = (noise[:, noisy] / task.noise_scale[noisy]).flatten()  # of 173 columns
+    assert share.min() >= -1.0
+    assert share.max() <= 1.0
+    # Each tenth of the range has a tenth of the numbers, within four standard deviations, and neighbours have no part
+    # in each other.
+    counts = torch.histc(share, 10, -1.0, 1.0)
+    expected = share.numel() / 10
+    assert (counts - expected).abs().max() < 4 * math.sqrt(expected)
+    neighbours = torch.corrcoef(torch.stack((share[:-1], share[1:])))[0, 1]
+    assert neighbours.abs() < 4 / math.sqrt(share.numel())
+    env.close()
+
+
 @pytest.mark.parametrize("compat", ["fixed", "oige"])
 def test_noise_has_its_bounds(compat: str) -> None:
     env = make(64, compat=compat, learn__addNoise=True)
@@ -325,7 +362,8 @@ def test_fallen_by_hand() -> None:
     forces[3, 2] = torch.tensor([0.0, 0.0, 50.0])  # one knee
     forces[4, 1:3, 2] = 1.1  # two knees
     forces[5, 1:, 0] = 0.9
-    assert has_fallen(touches_ground(forces)).tolist() == [False, True, False, False, True, False]
+    touches = touches_ground(forces)
+    assert has_fallen(touches[:, 0], touches[:, 1:].sum(dim=-1)).tolist() == [False, True, False, False, True, False]
 
 
 def test_lying_on_the_ground_ends_the_episode_and_standing_does_not(env: VecEnv) -> None:

@@ -55,10 +55,10 @@ class RLTask(Task[EnvConfigT]):
         """Set ``obs_buf`` to a new tensor and return it; it is clamped to ``clipObservations`` afterwards."""
 
     def observe_again(self, env_ids: torch.Tensor) -> None:
-        """Bring observations and states up to date for worlds ``(n,)`` that have just been reset.
+        """Bring observations and states up to date for worlds ``(n,)`` that were reset at the end of a step.
 
-        By default all worlds are observed anew, which takes hardly longer than a few of them where observations are
-        small. A task may set the buffers to new tensors instead, in which the rows of these worlds alone differ.
+        By default all worlds are observed again, which takes hardly longer than to observe a few. A task whose
+        observations take long may set the buffers to new tensors instead, in which these worlds' rows alone differ.
         """
         self._observe()
 
@@ -130,12 +130,13 @@ class RLTask(Task[EnvConfigT]):
             self.extras["episode"] = self.finish_episodes(env_ids)
             self.extras["episode_count"] = count
             if self.same_step:
-                self.restart(env_ids)
+                self.reset_idx(env_ids)
+                self.observe_again(env_ids)
 
     def restart(self, env_ids: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
         self.reset_idx(env_ids)
-        self.observe_again(env_ids)
+        self._observe()
 
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
         """See :class:`~oige_core.tasks.task.Task`."""

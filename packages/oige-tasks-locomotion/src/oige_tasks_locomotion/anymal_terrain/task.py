@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from oige_core.math import quat_to_matrix
+from oige_core.math import quat_apply, quat_apply_inverse
 from oige_core.scene import Drive, Material, Scene
 from oige_core.seeding import derive_seed
 from oige_core.tasks import RLTask
@@ -134,6 +134,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         ranges = self.cfg.randomCommandVelocityRanges
         limits = torch.tensor([ranges.linear_x, ranges.linear_y, ranges.yaw], device=device)
         self.command_low, self.command_span = limits[:, 0], limits[:, 1] - limits[:, 0]
+        self.forward, self.down = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0]], device=device)
         points = torch.cartesian_prod(torch.tensor(MEASURED_X), torch.tensor(MEASURED_Y)).to(device)
         self.measured_points = points.t().contiguous()
         scales = [learn.linearVelocityScale] * 3 + [learn.angularVelocityScale] * 3 + [1.0] * 3
@@ -251,14 +252,13 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         """Read the state of these robots, of all if None, and measure the ground around them."""
         anymals = self.anymals
         positions, orientations = anymals.get_world_poses(env_ids, clone=False)
-        rotation = quat_to_matrix(orientations)
-        forward = rotation[:, :2, 0]
+        forward = quat_apply(orientations, self.forward.expand_as(positions))[:, :2]
         ahead = forward / torch.linalg.vector_norm(forward, dim=-1, keepdim=True)
         return Sensed(
             positions=positions,
             forward=forward,
             motion=anymals.get_body_frame_velocities(env_ids),
-            gravity=-rotation[:, 2],
+            gravity=quat_apply_inverse(orientations, self.down.expand_as(positions)),
             joint_positions=anymals.get_joint_positions(env_ids, clone=False),
             joint_velocities=anymals.get_joint_velocities(env_ids, clone=False),
             heights=self.ground.sample_around(positions[:, :2], ahead, self.measured_points),
@@ -292,8 +292,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
     def is_done(self) -> None:
         """End the episode when base or knees touch the ground. An episode that leaves the map is cut short."""
         touches = touches_ground(self.base_and_knees.get_net_contact_forces(clone=False))
-        self.terminated_buf = has_fallen(touches)
         self.knees_down = touches[:, 1:].sum(dim=-1)
+        self.terminated_buf = has_fallen(touches[:, 0], self.knees_down)
         off_map = (self.sensed.positions[:, :2].abs() > self.map_edge).any(dim=-1)
         self.progress_buf.masked_fill_(off_map, self.max_episode_length)
 
@@ -378,13 +378,14 @@ def yaw_rate_towards(headings: torch.Tensor, forward: torch.Tensor) -> torch.Ten
 
 def touches_ground(contact_forces: torch.Tensor) -> torch.Tensor:
     """Return which links touch something, ``(N, links)`` bool, by their net contact forces ``(N, links, 3)`` in N."""
-    return contact_forces.norm(dim=-1) > CONTACT_FORCE
+    return (contact_forces * contact_forces).sum(dim=-1) > CONTACT_FORCE**2
 
 
-def has_fallen(touches: torch.Tensor) -> torch.Tensor:
+def has_fallen(base_down: torch.Tensor, knees_down: torch.Tensor) -> torch.Tensor:
     """Return whether robots lie on the ground, ``(N,)`` bool: on the base, or on more than one knee.
 
     Args:
-        touches: ``(N, 5)`` bool; whether base and thighs touch the ground.
+        base_down: ``(N,)`` bool; whether the base touches the ground.
+        knees_down: ``(N,)`` number of knees that touch the ground.
     """
-    return touches[:, 0] | (touches[:, 1:].sum(dim=-1) > 1)
+    return base_down | (knees_down > 1)
