@@ -224,10 +224,11 @@ def motion(**values: Any) -> Motion:
         "linear_velocity": torch.zeros(n, 3),
         "angular_velocity": torch.zeros(n, 3),
         "gravity": torch.tensor([[0.0, 0.0, -1.0]]).repeat(n, 1),
-        "base_height": torch.full((n,), 0.52),
+        "height": torch.full((n,), 0.77),
+        "ground": torch.tensor([[0.2, 0.3]]).repeat(n, 1),
         "commands": torch.zeros(n, 3),
         "efforts": torch.zeros(n, 12),
-        "hip_offsets": torch.zeros(n, 4),
+        "joint_offsets": torch.zeros(n, 12),
         "velocity_change": torch.zeros(n, 12),
         "action_change": torch.zeros(n, 12),
         "swings": torch.zeros(n, 4),
@@ -255,11 +256,11 @@ SWINGS = {"swings": one(0.3, 0.0, 0.8, 0.0)}  # of two feet
         ("linear_velocity_z", {"linear_velocity": one(9.0, 9.0, -0.5)}, -4.0 * 0.25, 0.0),
         ("angular_velocity_xy", {"angular_velocity": one(1.0, -2.0, 9.0)}, -0.05 * 5.0, 0.0),
         ("orientation", {"gravity": one(0.6, 0.0, -0.8)}, -3.0 * 0.36, 0.0),
-        ("base_height", {"base_height": torch.tensor([0.42, 0.52])}, -2.0 * 0.01, 0.0),
+        ("base_height", {"height": torch.tensor([0.67, 0.77])}, -2.0 * 0.01, 0.0),
         ("torque", {"efforts": one(*[10.0] * 12)}, -2e-5 * 1200.0, 0.0),
         ("joint_acceleration", {"velocity_change": one(*[2.0] * 12)}, -5e-4 * 48.0, 0.0),
         ("action_rate", {"action_change": one(*[0.5] * 12)}, -0.01 * 3.0, 0.0),
-        ("hip", {"hip_offsets": one(0.1, -0.1, 0.2, -0.2)}, -0.7 * 0.6, 0.0),
+        ("hip", {"joint_offsets": one(0.1, -0.1, 0.2, -0.2, *[9.0] * 8)}, -0.7 * 0.6, 0.0),
         ("feet_air_time", SWINGS | {"commands": one(0.0, -0.3, 0.0)}, 1.5 * (-0.2 + 0.3), 0.0),
         ("feet_air_time", SWINGS | {"commands": one(0.0, 0.0, 1.0)}, 0.0, 0.0),
         ("knee_collision", {"knees_down": torch.tensor([3, 0])}, -0.25 * 3, 0.0),
@@ -275,7 +276,7 @@ def test_reward_term_by_hand(term: str, values: dict[str, Any], expected: float,
         learn__kneeCollisionRewardScale=-0.25,
     )
     weight = reward_weights(learn.learn, 0.02)[term]
-    close(weight * reward_terms(motion(**values))[term], [0.02 * expected, 0.02 * at_rest])
+    close(weight * reward_terms(motion(**values), [term])[term], [0.02 * expected, 0.02 * at_rest])
 
 
 def configuration(**overrides: Any) -> Any:
@@ -285,13 +286,31 @@ def configuration(**overrides: Any) -> Any:
 
 
 def test_scales_are_those_of_the_original() -> None:
-    terms = reward_terms(motion(efforts=torch.ones(2, 12), velocity_change=torch.ones(2, 12)))
     weights = reward_weights(configuration().learn, 0.02)
+    terms = reward_terms(motion(efforts=torch.ones(2, 12), velocity_change=torch.ones(2, 12)), weights)
     rewards = {name: weights[name] * term[0].item() / 0.02 for name, term in terms.items()}
-    nonzero = {name: reward for name, reward in rewards.items() if reward != 0}
-    assert nonzero == pytest.approx(
-        {"linear_velocity_xy": 1.0, "angular_velocity_z": 0.5, "torque": -24e-5, "joint_acceleration": -6e-3}
+    assert rewards == pytest.approx(
+        {
+            "linear_velocity_xy": 1.0,
+            "angular_velocity_z": 0.5,
+            "linear_velocity_z": 0.0,
+            "angular_velocity_xy": 0.0,
+            "torque": -24e-5,
+            "joint_acceleration": -6e-3,
+            "action_rate": 0.0,
+            "fallen_over": 0.0,
+        }
     )
+
+
+def test_terms_without_a_scale_are_not_worked_out() -> None:
+    env = make(2, learn__hipRewardScale=-0.7, learn__torqueRewardScale=0.0)
+    env.reset(seed=0)
+    env.step(torch.zeros(2, 12))
+    terms = env.task.reward_terms_by_name()
+    assert "hip" in terms
+    assert not {"torque", "base_height", "orientation", "feet_air_time", "knee_collision"} & set(terms)
+    env.close()
 
 
 def test_step_rewards_what_was_observed_and_never_less_than_zero(env: VecEnv) -> None:

@@ -1,9 +1,11 @@
 """Rewards of AnymalTerrain, per second of simulated time."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 
+from oige_tasks_locomotion.anymal.robot import HAA_JOINTS
 from oige_tasks_locomotion.anymal_terrain import LearnConfig
 
 __all__ = ["Motion", "reward_terms", "reward_weights"]
@@ -21,10 +23,11 @@ class Motion:
         linear_velocity: ``(N, 3)`` of the base, in its own frame, in m/s.
         angular_velocity: ``(N, 3)`` of the base, in its own frame, in rad/s.
         gravity: ``(N, 3)`` unit vector downwards, in the base's frame.
-        base_height: ``(N,)`` above the ground, in m.
+        height: ``(N,)`` of the base, in m.
+        ground: ``(N, points)`` height of the ground around the robot, in m.
         commands: ``(N, 3)`` velocity along x and y in m/s, yaw rate in rad/s.
         efforts: ``(N, 12)`` of the joints, in N·m.
-        hip_offsets: ``(N, 4)`` abduction from the default pose, in rad.
+        joint_offsets: ``(N, 12)`` from the default pose, in rad.
         velocity_change: ``(N, 12)`` of the joints during the step, in rad/s.
         action_change: ``(N, 12)`` from the last step's actions.
         swings: ``(N, 4)`` time for which feet were in the air that have just touched the ground, in s; 0 for others.
@@ -35,10 +38,11 @@ class Motion:
     linear_velocity: torch.Tensor
     angular_velocity: torch.Tensor
     gravity: torch.Tensor
-    base_height: torch.Tensor
+    height: torch.Tensor
+    ground: torch.Tensor
     commands: torch.Tensor
     efforts: torch.Tensor
-    hip_offsets: torch.Tensor
+    joint_offsets: torch.Tensor
     velocity_change: torch.Tensor
     action_change: torch.Tensor
     swings: torch.Tensor
@@ -47,7 +51,7 @@ class Motion:
 
 
 def reward_weights(scales: LearnConfig, dt: float) -> dict[str, float]:
-    """Return the weights of the parts of the reward of a step of ``dt`` seconds."""
+    """Return the weights of the parts of the reward of a step of ``dt`` seconds, without those that are 0."""
     per_second = {
         "linear_velocity_xy": scales.linearVelocityXYRewardScale,
         "angular_velocity_z": scales.angularVelocityZRewardScale,
@@ -63,37 +67,58 @@ def reward_weights(scales: LearnConfig, dt: float) -> dict[str, float]:
         "knee_collision": scales.kneeCollisionRewardScale,
         "fallen_over": scales.fallenOverRewardScale,
     }
-    return {name: weight * dt for name, weight in per_second.items()}
+    return {name: weight * dt for name, weight in per_second.items() if weight}
 
 
-def reward_terms(motion: Motion) -> dict[str, torch.Tensor]:
+def reward_terms(motion: Motion, names: Iterable[str]) -> dict[str, torch.Tensor]:
     """Return the parts of the reward of a step before weights, ``(N,)`` each; their sum is not let below zero.
 
     Tracking terms are exp(−error² / 0.25), ``hip`` sums magnitudes, ``feet_air_time`` is the time of swings that end
     less 0.5 s each, unless the robot is told to stand, ``knee_collision`` counts knees on the ground, the others sum
     squares.
+
+    Args:
+        motion: what they depend on.
+        names: which to work out.
     """
-    velocity, rate = motion.linear_velocity, motion.angular_velocity
-    error_xy = _squares(motion.commands[:, :2] - velocity[:, :2])
-    error_yaw = (motion.commands[:, 2] - rate[:, 2]).square()
-    long_swings = ((motion.swings > 0.0) * (motion.swings - SWING_TIME)).sum(dim=-1)
-    long_swings *= motion.commands[:, :2].any(dim=-1)
-    return {
-        "linear_velocity_xy": (error_xy / -TRACKING_WIDTH).exp(),
-        "angular_velocity_z": (error_yaw / -TRACKING_WIDTH).exp(),
-        "linear_velocity_z": velocity[:, 2].square(),
-        "angular_velocity_xy": _squares(rate[:, :2]),
-        "orientation": _squares(motion.gravity[:, :2]),
-        "base_height": (motion.base_height - TARGET_BASE_HEIGHT).square(),
-        "torque": _squares(motion.efforts),
-        "joint_acceleration": _squares(motion.velocity_change),
-        "action_rate": _squares(motion.action_change),
-        "hip": motion.hip_offsets.abs().sum(dim=-1),
-        "feet_air_time": long_swings,
-        "knee_collision": motion.knees_down.float(),
-        "fallen_over": motion.fallen.float(),
-    }
+    return {name: _TERMS[name](motion) for name in names}
+
+
+def _track_planar_velocity(motion: Motion) -> torch.Tensor:
+    error = _squares(motion.commands[:, :2] - motion.linear_velocity[:, :2])
+    return (error / -TRACKING_WIDTH).exp()
+
+
+def _track_yaw_rate(motion: Motion) -> torch.Tensor:
+    error = (motion.commands[:, 2] - motion.angular_velocity[:, 2]).square()
+    return (error / -TRACKING_WIDTH).exp()
+
+
+def _base_height(motion: Motion) -> torch.Tensor:
+    return (motion.height - motion.ground.mean(dim=-1) - TARGET_BASE_HEIGHT).square()
+
+
+def _long_swings(motion: Motion) -> torch.Tensor:
+    swings = ((motion.swings > 0.0) * (motion.swings - SWING_TIME)).sum(dim=-1)
+    return swings * motion.commands[:, :2].any(dim=-1)
 
 
 def _squares(values: torch.Tensor) -> torch.Tensor:
     return values.square().sum(dim=-1)
+
+
+_TERMS: dict[str, Callable[[Motion], torch.Tensor]] = {
+    "linear_velocity_xy": _track_planar_velocity,
+    "angular_velocity_z": _track_yaw_rate,
+    "linear_velocity_z": lambda motion: motion.linear_velocity[:, 2].square(),
+    "angular_velocity_xy": lambda motion: _squares(motion.angular_velocity[:, :2]),
+    "orientation": lambda motion: _squares(motion.gravity[:, :2]),
+    "base_height": _base_height,
+    "torque": lambda motion: _squares(motion.efforts),
+    "joint_acceleration": lambda motion: _squares(motion.velocity_change),
+    "action_rate": lambda motion: _squares(motion.action_change),
+    "hip": lambda motion: motion.joint_offsets[:, HAA_JOINTS].abs().sum(dim=-1),
+    "feet_air_time": _long_swings,
+    "knee_collision": lambda motion: motion.knees_down.float(),
+    "fallen_over": lambda motion: motion.fallen.float(),
+}

@@ -18,7 +18,7 @@ from oige_core.seeding import derive_seed
 from oige_core.tasks import RLTask
 from oige_core.terrain import HeightSampler, TerrainMap, curriculum_map, mixed_map
 
-from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, HAA_JOINTS, MAX_EFFORT
+from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
 from oige_tasks_locomotion.anymal_terrain import AnymalTerrainConfig, LearnConfig
 from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
 from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms, reward_weights
@@ -48,7 +48,7 @@ class Sensed:
         forward: ``(n, 2)`` horizontal part of the base's x axis.
         motion: ``(n, 6)`` linear (m/s) and angular velocity (rad/s) of the base, in its own frame.
         gravity: ``(n, 3)`` unit vector downwards, in the base's frame.
-        joint_positions: ``(n, 12)`` in rad.
+        joint_offsets: ``(n, 12)`` from the default pose, in rad.
         joint_velocities: ``(n, 12)`` in rad/s.
         heights: ``(n, 140)`` of the ground, in m.
     """
@@ -57,7 +57,7 @@ class Sensed:
     forward: torch.Tensor
     motion: torch.Tensor
     gravity: torch.Tensor
-    joint_positions: torch.Tensor
+    joint_offsets: torch.Tensor
     joint_velocities: torch.Tensor
     heights: torch.Tensor
 
@@ -176,25 +176,25 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
     def draw_commands(self, env_ids: torch.Tensor) -> None:
         """Give robots ``(n,)`` new random commands."""
         commands = self.command_low + self.command_span * self.uniform(0.0, 1.0, len(env_ids), 3)
-        commands *= commands[:, :2].norm(dim=-1, keepdim=True) > LEAST_COMMAND
-        self.commands[env_ids] = commands
-        self.headings[env_ids] = commands[:, 2]  # from which get_observations works out the yaw rate
+        commands *= torch.linalg.vector_norm(commands[:, :2], dim=-1, keepdim=True) > LEAST_COMMAND
+        self.commands.index_copy_(0, env_ids, commands)
+        self.headings.index_copy_(0, env_ids, commands[:, 2])  # from which get_observations works out the yaw rate
 
     def _update_levels(self, env_ids: torch.Tensor) -> None:
-        levels, terrain = self.terrain_levels[env_ids], self.cfg.terrain
-        start = self.tile_origins[levels, self.terrain_types[env_ids], :2]
-        distance = (self.anymals.get_world_poses(env_ids)[0][:, :2] - start).norm(dim=-1)
+        before, terrain = self.terrain_levels.index_select(0, env_ids), self.cfg.terrain
+        start = self.tile_origins[before, self.terrain_types.index_select(0, env_ids), :2]
+        position = self.anymals.get_world_poses(env_ids, clone=False)[0]
+        distance = torch.linalg.vector_norm(position[:, :2] - start, dim=-1)
         episode = self.max_episode_length * self.control_dt
-        commanded = self.commands[env_ids, :2] * episode
+        commanded = self.commands.index_select(0, env_ids)[:, :2] * episode
         if self.original:
-            levels = next_levels_of_the_original(levels, distance, commanded, terrain.mapLength, terrain.numLevels)
+            levels = next_levels_of_the_original(before, distance, commanded, terrain.mapLength, terrain.numLevels)
         else:
-            redrawn = torch.randint(terrain.numLevels, levels.shape, generator=self.generator, device=self.device)
-            levels = next_levels(
-                levels, distance, commanded.norm(dim=-1), terrain.mapLength, terrain.numLevels, redrawn
-            )
-        played = self.progress_buf[env_ids] > 0
-        self.terrain_levels[env_ids] = torch.where(played, levels, self.terrain_levels[env_ids])
+            redrawn = torch.randint(terrain.numLevels, before.shape, generator=self.generator, device=self.device)
+            far = torch.linalg.vector_norm(commanded, dim=-1)
+            levels = next_levels(before, distance, far, terrain.mapLength, terrain.numLevels, redrawn)
+        played = self.progress_buf.index_select(0, env_ids) > 0
+        self.terrain_levels.index_copy_(0, env_ids, torch.where(played, levels, before))
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Set the position targets of the joints; push the robots when it is time."""
@@ -259,7 +259,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             forward=forward,
             motion=anymals.get_body_frame_velocities(env_ids),
             gravity=quat_apply_inverse(orientations, self.down.expand_as(positions)),
-            joint_positions=anymals.get_joint_positions(env_ids, clone=False),
+            joint_offsets=anymals.get_joint_positions(env_ids, clone=False) - self.default_positions,
             joint_velocities=anymals.get_joint_velocities(env_ids, clone=False),
             heights=self.ground.sample_around(positions[:, :2], ahead, self.measured_points),
         )
@@ -277,9 +277,9 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self, sensed: "Sensed", commands: torch.Tensor, actions: torch.Tensor, noise: torch.Tensor
     ) -> torch.Tensor:
         """Return observations ``(n, 188)``."""
-        joint_positions = sensed.joint_positions
-        if not self.original:  # whose are without their default
-            joint_positions = joint_positions - self.default_positions
+        joint_positions = sensed.joint_offsets
+        if self.original:  # whose are not relative to the default pose
+            joint_positions = joint_positions + self.default_positions
         clearance = (sensed.positions[:, 2:] - STANDING_HEIGHT - sensed.heights).clamp_(-1.0, 1.0)
         velocities = sensed.joint_velocities
         parts = (sensed.motion, sensed.gravity, commands, joint_positions, velocities, clearance, actions)
@@ -304,10 +304,11 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             linear_velocity=sensed.motion[:, :3],
             angular_velocity=sensed.motion[:, 3:],
             gravity=sensed.gravity,
-            base_height=sensed.positions[:, 2] - sensed.heights.mean(dim=-1),
+            height=sensed.positions[:, 2],
+            ground=sensed.heights,
             commands=self.commands,
             efforts=self.anymals.get_measured_joint_efforts(clone=False),
-            hip_offsets=sensed.joint_positions[:, HAA_JOINTS] - self.default_positions[HAA_JOINTS],
+            joint_offsets=sensed.joint_offsets,
             velocity_change=sensed.joint_velocities - self.last_joint_velocities,
             action_change=self.actions - self.last_actions,
             swings=self._finished_swings(self.control_dt),
@@ -318,7 +319,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         if self.original:  # it negates an integer bit by bit: failing counts -1 times, and the end of time -2 times
             ended = -(ended + 2 * self.truncated_buf.int())
         final = (self.cfg.learn.terminalReward * self.control_dt) * ended
-        total = self.sum_reward_terms(reward_terms(motion) | {"termination": final})
+        total = self.sum_reward_terms(reward_terms(motion, self.reward_weights) | {"termination": final})
         self.rew_buf = (total - final).clamp_(min=0.0) + final
 
     def _finished_swings(self, dt: float) -> torch.Tensor:
