@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from oige_core import make_vec
+from oige_train.cli.common import guarded
 
 
 class DrawingClock:
@@ -72,7 +73,7 @@ def measure(task: str, worlds: int, seconds: float, device: str, threads: int) -
     }
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", help="a task whose camera is called camera")
     parser.add_argument("worlds", type=int, nargs="+", help="numbers of worlds")
@@ -80,7 +81,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
     parser.add_argument("--threads", type=int, default=0, help="threads on the CPU; 0: one per core")
     parser.add_argument("--json", type=Path, help="file for the figures")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     rows = [measure(options.task, n, options.seconds, options.device, options.threads) for n in options.worlds]
     print(f"{options.task:>18}{'env-steps/s':>14}{'images/s':>12}{'drawing':>10}")
     for row in rows:
@@ -93,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

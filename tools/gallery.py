@@ -12,13 +12,13 @@ published can be looked at, with words of the configuration and the folder to wr
 
 import argparse
 import re
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from oige_core.errors import ConfigError, OigeError
+from oige_core.errors import ConfigError
 from oige_core.registry import find_task, installed_tasks
+from oige_train.cli.common import guarded
 from oige_train.pretrained import content_hash, policy_files, read_card
 from PIL import ExifTags, Image
 from rendering import Renderer, View, play, run_on_cpu, save
@@ -251,12 +251,12 @@ def readme_table() -> str:
     return "<table>\n" + "".join(f"<tr>\n{row}\n</tr>\n" for row in rows) + "</table>\n"
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="TASK|key=value", help="tasks; words of the configuration")
     parser.add_argument("--page", action="store_true", help="write the pages alone")
     parser.add_argument("--out", type=Path, help="folder for animations that are not to go into the gallery")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     words = [word for word in options.words if "=" in word]
     names = [word for word in options.words if "=" not in word] or with_policy()
     for name in names if not options.page else []:
@@ -268,7 +268,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except OigeError as error:
-        sys.exit(str(error))
+    guarded(main)

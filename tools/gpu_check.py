@@ -31,6 +31,7 @@ import warp as wp  # noqa: E402
 from oige_core.engines.mujoco.cpu import BatchExecutor  # noqa: E402
 from oige_core.engines.mujoco.cuda import WarpExecutor  # noqa: E402
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS  # noqa: E402
+from oige_train.cli.common import guarded  # noqa: E402
 
 MODELS = ROOT / "packages" / "oige-core" / "tests" / "test_executor_models"
 NAMES = ("cartpole", "free_bodies", "mechanisms")
@@ -382,13 +383,13 @@ def speed_of(name: str, count: int, device: str) -> dict[str, Any]:
     }
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--device", default="cuda:0", help="cuda:<index> or cpu (default: cuda:0)")
     parser.add_argument("--out", type=Path, help="file to write the results to, as JSON")
     parser.add_argument("--sizes", default="", help="numbers of worlds to measure, separated by commas")
     parser.add_argument("--only", default="", help="sections to run, separated by commas (default: all)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     device = arguments.device
     sizes = arguments.sizes or ("4,16" if device == "cpu" else "512,4096,16384,65536")
     counts = [int(size) for size in sizes.split(",")]
@@ -423,4 +424,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    guarded(main)

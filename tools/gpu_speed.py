@@ -19,7 +19,7 @@ from typing import Any
 import mujoco
 from oige_core import make_env
 from oige_core.registry import find_task
-from oige_train.cli.common import checked_run
+from oige_train.cli.common import checked_run, guarded
 
 TESTSPEED_STEPS = 400
 
@@ -53,13 +53,13 @@ def rates(report: dict[str, Any]) -> dict[str, float]:
     return {stage["name"]: stage["rate"] for stage in report["stages"]}
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", required=True)
     parser.add_argument("--envs", nargs="+", type=int, default=[4096, 16384])
     parser.add_argument("--trace", action="store_true")
     parser.add_argument("--out", required=True)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     results: dict[str, Any] = {}
     for task in arguments.tasks:
         for num_envs in arguments.envs:
@@ -85,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from oige_train.cli.common import guarded
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -37,12 +38,12 @@ def curve(run: Path, steps_per_epoch: int) -> list[dict[str, float]]:
     ]
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--thresholds", type=float, nargs="*", default=[], help="rewards")
     parser.add_argument("--out", type=Path, required=True, help="JSON file")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
 
     configuration: Any = OmegaConf.load(options.run / "config.yaml")
     learner = configuration.train.params.config
@@ -65,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -23,6 +23,7 @@ import warp as wp
 from newton.sensors import SensorCamera  # pyright: ignore[reportMissingImports]
 from oige_core import make_vec
 from oige_tasks_classic.cartpole.task import CARTPOLE_ASSET
+from oige_train.cli.common import guarded
 from PIL import Image
 
 Drawing = tuple[Callable[[], None], Callable[[], np.ndarray]]
@@ -83,7 +84,7 @@ def rate(draw: Callable[[], None], images: int, seconds: float) -> float:
     return drawn / elapsed
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=64)
     parser.add_argument("--size", default="80x60", help="width x height of an image")
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--picture", type=Path, help="file for what both saw")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     width, height = (int(part) for part in options.size.split("x"))
     size = {"task.env.cameraWidth": width, "task.env.cameraHeight": height}
     env = make_vec(
@@ -120,4 +121,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -12,10 +12,11 @@ import argparse
 from pathlib import Path
 
 from oige_core.engines.mujoco.raytrace import SUN
+from oige_train.cli.common import guarded
 from rendering import Renderer, View, play, run_on_cpu, save, stand
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="the file")
     parser.add_argument("--after", type=float, default=3.0, help="seconds that the policy has played")
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--fov", type=float, default=30.0, help="vertical angle of the camera, in degrees")
     parser.add_argument("--sun", type=float, nargs=3, default=SUN, help="direction in which the sun shines")
     parser.add_argument("--size", type=int, nargs=2, default=(540, 400), help="width and height, in pixels")
-    options, words = parser.parse_known_args()
+    options, words = parser.parse_known_args(argv)
     played = any(word.startswith("checkpoint=") for word in words)
     worlds = options.worlds if played else 1
     view = View(
@@ -43,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

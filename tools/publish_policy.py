@@ -10,7 +10,6 @@ import argparse
 import dataclasses
 import datetime
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from oige_core import make_env
 from oige_core.errors import OigeError
 from oige_core.registry import find_task
 from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
+from oige_train.cli.common import guarded
 from oige_train.config import Run, finish, run_hydra
 from oige_train.learner.progress import ProgressLine
 from oige_train.play import play
@@ -36,12 +36,12 @@ def in_single_precision(value: Any) -> Any:
     return value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--machine", required=True, help="what the policy was trained on")
     parser.add_argument("--games", type=int, default=256, help="episodes to play")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
 
     info = read_info(options.checkpoint, str(options.checkpoint))
     if info is None:
@@ -85,7 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except OigeError as error:
-        sys.exit(str(error))
+    guarded(main)

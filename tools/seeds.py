@@ -17,6 +17,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from oige_train.cli.common import guarded
+
 SCORE = re.compile(r"^done: .*mean episode reward (-?[\d.]+)$", re.MULTILINE)
 SEEDS = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -48,14 +50,14 @@ def score(words: list[str], seed: int) -> float:
     return float(printed[1])
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="+", help="words of oige-train, task=NAME first")
     parser.add_argument("--seeds", type=seeds, nargs="+", required=True, help="numbers and ranges, as 1-5 42")
     parser.add_argument("--threshold", type=float, help="score to pass")
     parser.add_argument("--at-once", type=int, default=1, help="runs side by side (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
 
     numbers = [seed for part in options.seeds for seed in part]
     scores: dict[int, float] = {}
@@ -76,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from oige_core import make_env
 from oige_core.envs import VecEnv
-from oige_train.cli.common import checked_run
+from oige_train.cli.common import checked_run, guarded
 
 WORLDS, STEPS, THREADS = 128, 60, 1
 
@@ -74,11 +74,11 @@ def differences(env: VecEnv, exact: VecEnv, actions: torch.Tensor) -> torch.Tens
     return torch.stack(found)
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10, help="how often the variants take turns")
     parser.add_argument("--json", type=Path, help="also write the figures")
-    options, words = parser.parse_known_args()
+    options, words = parser.parse_known_args(argv)
     torch.set_num_threads(1)
 
     envs = {name: make(words, chosen) for name, chosen in VARIANTS.items()}
@@ -109,4 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from oige_train.cli.common import guarded
+
 CHILD = "--child"
 
 
@@ -89,7 +91,7 @@ def _stamp_after(agent: Any, name: str, stamp: Callable[[], None]) -> None:
     setattr(agent, name, stamped)
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     """Run the repetitions, or one of them in the child process."""
     if CHILD in sys.argv:
         started = float(os.environ["STARTED"])
@@ -98,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--json")
-    options, words = parser.parse_known_args()
+    options, words = parser.parse_known_args(argv)
     runs: list[dict[str, float]] = []
     for _ in range(options.repeat + 1):
         with tempfile.TemporaryDirectory() as folder:
@@ -121,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from oige_core import make_env
+from oige_train.cli.common import guarded
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.play import load_policy
 from oige_train.runner import prepare
@@ -56,10 +57,10 @@ def play(words: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch.Ten
     return kinds, task.terrain_levels, got
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="JSON file")
-    options, words = parser.parse_known_args()
+    options, words = parser.parse_known_args(argv)
     with torch.no_grad():
         kinds, levels, got = play(words)
     groups = {"all": torch.ones(ROBOTS, dtype=torch.bool)}
@@ -79,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

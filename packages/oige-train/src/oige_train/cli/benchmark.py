@@ -10,7 +10,7 @@ __all__ = ["main"]
 HELP = """usage: oige-benchmark task=<Task> [num_envs=<n>] [rounds=<n>] [--json FILE] [key=value …]
 
 Measure, in one run, environment steps per second of
-  physics             the engine alone, without controls
+  physics             the engine alone, which repeats the physics of the next stage's steps
   environment         whole steps with random actions
   policy inference    whole steps with actions of an untrained policy
   learning            whole epochs of training

@@ -22,16 +22,16 @@ def wants_help(arguments: list[str]) -> bool:
     return any(argument in ("-h", "--help") for argument in arguments)
 
 
-def guarded(program: Callable[[list[str]], int]) -> None:
+def guarded(program: Callable[[list[str]], int | None]) -> None:
     """Run a program and exit: 0, 2 with one line on standard error after a mistake of the user's, 130 when interrupted.
 
     Args:
-        program: takes the arguments and returns the exit code.
+        program: takes the arguments and returns the exit code; None stands for 0.
     """
     from oige_core.errors import OigeError
 
     try:
-        code = program(sys.argv[1:])
+        code = program(sys.argv[1:]) or 0
     except OigeError as error:
         print(f"error: {error}", file=sys.stderr)
         code = USAGE_ERROR
