@@ -49,7 +49,7 @@ class HeightSampler:
         """
         x, y = ((places - self._corner) * self._scale).unsqueeze(-1).unbind(1)
         cos, sin = (forward * self._scale).unsqueeze(-1).unbind(1)
-        ahead, left = points
+        ahead, left = points.unbind()
         return self._sample(
             torch.addcmul(x, cos, ahead).addcmul_(sin, left, value=-1.0),
             torch.addcmul(y, sin, ahead).addcmul_(cos, left),

@@ -51,7 +51,8 @@ class CartpoleTask(RLTask[CartpoleConfig]):
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Start episodes from random positions and velocities."""
         super().reset_idx(env_ids)
-        positions, velocities = self.uniform(-1.0, 1.0, 2, len(env_ids), 2) * self.reset_range
+        start = self.uniform(-1.0, 1.0, 2, len(env_ids), 2) * self.reset_range
+        positions, velocities = start.unbind()
         self.cartpoles.set_joint_positions(positions, indices=env_ids)
         self.cartpoles.set_joint_velocities(velocities, indices=env_ids)
 
@@ -101,4 +102,6 @@ def reward_terms(motion: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def has_failed(motion: torch.Tensor, limits: torch.Tensor) -> torch.Tensor:
     """Return ``(N,)`` bool: cart position (m) or pole angle (rad) is beyond its limit in ``limits`` ``(2,)``."""
-    return (motion[:, ::2].abs() > limits).any(dim=-1)
+    farthest, steepest = limits.unbind()
+    position, _, angle, _ = motion.abs().unbind(-1)
+    return (position > farthest) | (angle > steepest)

@@ -100,7 +100,7 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Drop robots from their spawn height, joints near the default pose."""
         super().reset_idx(env_ids)
-        noise, velocities = self.uniform(-1.0, 1.0, 2, len(env_ids), self.robots.num_dof)
+        noise, velocities = self.uniform(-1.0, 1.0, 2, len(env_ids), self.robots.num_dof).unbind()
         positions = torch.add(self.default_positions, noise, alpha=POSITION_NOISE)
         positions = torch.clamp(positions, self.lower_limits, self.upper_limits)
         self.robots.set_joint_positions(positions, indices=env_ids)

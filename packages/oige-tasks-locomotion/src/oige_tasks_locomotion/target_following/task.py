@@ -78,7 +78,7 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         """Turn robots to a random heading; place targets ahead of the origin, turned at random."""
         super().reset_idx(env_ids)
         n = len(env_ids)
-        robot_yaw, target_yaw = self.uniform(-math.pi, math.pi, 2, n)
+        robot_yaw, target_yaw = self.uniform(-math.pi, math.pi, 2, n).unbind()
         axis = self.up.expand(n, 3)
         self.carters.set_world_poses(orientations=quat_from_angle_axis(robot_yaw, axis), indices=env_ids)
         position = torch.zeros(n, 3, device=self.device)

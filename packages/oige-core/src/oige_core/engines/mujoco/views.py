@@ -93,8 +93,10 @@ class _Part:
         if worlds is None:
             target.copy_(values)
         else:
-            values = values.to(target.dtype).expand(len(worlds), *target.shape[1:])
-            target.index_copy_(0, worlds, values)
+            shape = (worlds.shape[0], *target.shape[1:])
+            if values.shape != shape:
+                values = values.expand(shape)
+            target.index_copy_(0, worlds, values.to(target.dtype))
 
 
 class _Joints:
@@ -792,14 +794,15 @@ class MujocoArticulationView(_View):
 
     def _update_ctrl(self, worlds: torch.Tensor | None = None) -> None:
         """Write ``effort + stiffness · position target + damping · velocity target``; the model has the other terms."""
-        position, velocity, effort = self._targets if worlds is None else self._targets.index_select(1, worlds)
+        targets = self._targets if worlds is None else self._targets.index_select(1, worlds)
+        position, velocity, effort = targets.unbind()
         stiffness, damping = self._gains if worlds is None else (gains.index_select(0, worlds) for gains in self._gains)
         pushed = torch.addcmul(effort, stiffness, position)
         self._ctrl.of(None).write(torch.addcmul(pushed, damping, velocity), worlds)
 
     def _update_initial_ctrl(self) -> None:
         """Let a reset restore the ``ctrl`` of the initial targets under the present gains."""
-        position, velocity, effort = self._initial_targets
+        position, velocity, effort = self._initial_targets.unbind()
         values = effort + self._gains[0] * position + self._gains[1] * velocity
         self._write(self._engine.executor.initial_field("ctrl"), self._u, values, None)
 
