@@ -132,23 +132,6 @@ def test_noise_is_drawn_once_a_step_and_anew_after_a_reset() -> None:
     env.close()
 
 
-def test_robots_that_are_reset_are_observed_as_all_are() -> None:
-    env = make(4, learn__addNoise=True)
-    env.reset(seed=3)
-    task: Any = env.task
-    for _ in range(5):
-        env.step(torch.zeros(4, 12))
-    task.progress_buf[[0, 2]] = task.max_episode_length - 1
-    observations, *_, info = env.step(torch.full((4, 12), 0.1))
-    reset = torch.tensor([True, False, True, False])
-    assert info["_final_obs"].equal(reset)
-    assert not torch.isclose(observations[reset], info["final_obs"][reset]).all(dim=-1).any()
-    commands = task.commands.clone()
-    close(observations, task.get_observations().clamp(-5.0, 5.0))
-    close(task.commands, commands)
-    env.close()
-
-
 def test_noise_is_uniform_between_its_bounds() -> None:
     env = make(8, learn__addNoise=True)
     env.reset(seed=1)

@@ -50,11 +50,11 @@ class AnymalTask(RLTask[AnymalConfig]):
         device, learn, start = self.device, self.cfg.learn, self.cfg.baseInitState
         n, joints = self.num_envs, self.anymals.num_dof
         self.dt = OIGE_DT if self.as_original else self.control_dt
-        self.default_positions = self.anymals.get_joint_positions()
+        self.default_positions = self.anymals.get_joint_positions()[0]
         self.lower_limits, self.upper_limits = self.anymals.get_dof_limits()[0].unbind(-1)
         self.start_velocity = torch.tensor([*start.vLinear, *start.vAngular], device=device)
         self.starts_moving = any((*start.vLinear, *start.vAngular))
-        self.down = torch.tensor([0.0, 0.0, -1.0], device=device).expand(n, 3)
+        self.down = torch.tensor([0.0, 0.0, -1.0], device=device)
         ranges = self.cfg.randomCommandVelocityRanges
         bounds = torch.tensor([ranges.linear_x, ranges.linear_y, ranges.yaw], device=device)
         self.reward_weights = reward_weights(learn, self.dt)
@@ -64,7 +64,7 @@ class AnymalTask(RLTask[AnymalConfig]):
         scales += [learn.dofPositionScale] * joints + [learn.dofVelocityScale] * joints + [1.0] * joints
         self.observation_scales = torch.tensor(scales, device=device)
         self.commands = torch.zeros(n, 3, device=device)
-        self.targets = self.default_positions.clone()
+        self.targets = self.default_positions.repeat(n, 1)
         self.actions = torch.zeros(n, joints, device=device)
         self.last_actions = torch.zeros(n, joints, device=device)
         self.joint_velocities = torch.zeros(n, joints, device=device)
@@ -80,7 +80,7 @@ class AnymalTask(RLTask[AnymalConfig]):
             self.anymals.set_velocities(self.start_velocity.expand(n, 6), indices=env_ids)
         commands = torch.addcmul(self.command_low, self.command_span, self.uniform(0.0, 1.0, n, 3))
         self.commands.index_copy_(0, env_ids, commands)
-        self.targets.index_copy_(0, env_ids, self.default_positions.index_select(0, env_ids))
+        self.targets.index_copy_(0, env_ids, self.default_positions.expand(n, joints))
         self.actions.index_fill_(0, env_ids, 0.0)
         self.joint_velocities.index_copy_(0, env_ids, velocities)
 
@@ -96,15 +96,31 @@ class AnymalTask(RLTask[AnymalConfig]):
         """Observe, in the base's frame, its velocities (m/s, rad/s) and the direction of gravity; commands; joint
         positions from the default pose (rad), joint velocities (rad/s), actions; all times the scales of ``learn``.
         """
-        positions, orientations = self.anymals.get_world_poses(clone=False)
-        self.base_height = positions[:, 2]
-        gravity = (quat_apply if self.as_original else quat_apply_inverse)(orientations, self.down)
-        self.base_motion = torch.cat((self.anymals.get_body_frame_velocities(), gravity), dim=-1)
-        self.joint_offsets = self.anymals.get_joint_positions(clone=False) - self.default_positions
-        self.joint_velocities = self.anymals.get_joint_velocities()
+        self.base_height = self.anymals.get_world_poses(clone=False)[0][:, 2]
+        self.base_motion, self.joint_offsets, self.joint_velocities = self._sense(None)
         parts = (self.base_motion, self.commands, self.joint_offsets, self.joint_velocities, self.actions)
         self.obs_buf = torch.cat(parts, dim=-1) * self.observation_scales
         return self.obs_buf
+
+    def observe_again(self, env_ids: torch.Tensor) -> None:
+        """Observe the robots ``(n,)`` that were reset, and no others."""
+        base_motion, joint_offsets, joint_velocities = self._sense(env_ids)
+        commands, actions = self.commands.index_select(0, env_ids), self.actions.index_select(0, env_ids)
+        parts = (base_motion, commands, joint_offsets, joint_velocities, actions)
+        self.obs_buf = self.obs_buf.index_copy(0, env_ids, torch.cat(parts, dim=-1) * self.observation_scales)
+
+    def _sense(self, env_ids: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return motion of the base ``(n, 9)``, offsets and velocities of the joints ``(n, 12)``, of all if None.
+
+        The motion, in the base's frame, is linear and angular velocity and the direction of gravity.
+        """
+        anymals = self.anymals
+        orientations = anymals.get_world_poses(env_ids, clone=False)[1]
+        down = self.down.expand(orientations.shape[0], 3)
+        gravity = (quat_apply if self.as_original else quat_apply_inverse)(orientations, down)
+        base_motion = torch.cat((anymals.get_body_frame_velocities(env_ids), gravity), dim=-1)
+        joint_offsets = anymals.get_joint_positions(env_ids, clone=False) - self.default_positions
+        return base_motion, joint_offsets, anymals.get_joint_velocities(env_ids)
 
     def calculate_metrics(self) -> None:
         """Reward motion as commanded, smooth and with upright legs; a fall costs."""

@@ -66,11 +66,11 @@ class Locomotion(Task[LocomotionConfig]):
         self.gear_ratio = gears / gears.max()
         self.torque_scale = gears * cfg.powerScale
         self.foot_links = [robots.get_link_index(name) for name in self.feet]
-        self.target = torch.tensor([TARGET], device=device)
+        self.target = torch.tensor([TARGET], device=device).expand(n, 2)
         if cfg.compat == "oige":
             # There, the target is a point of the stage, so that each world sees it from another place.
             self.target = self.target - grid_positions(n, cfg.envSpacing, device)[:, :2]
-        self.initial_distance = torch.linalg.vector_norm(self.target.expand(n, 2), dim=-1)
+        self.initial_distance = torch.linalg.vector_norm(self.target, dim=-1)
 
 
 class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
@@ -121,22 +121,33 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         joint velocities (d, rad/s, scaled); wrenches that the feet feel through their joints (6 each, N and N·m,
         scaled); last actions (d).
         """
-        robots = self.robots
-        position, rotation = robots.get_world_poses(clone=False)
-        to_target = self.target - position[:, :2]
-        self.distance = torch.linalg.vector_norm(to_target, dim=-1)
-        forces = robots.get_measured_joint_forces(joint_indices=self.foot_links, clone=False)
+        self.obs_buf, self.distance = self._observe_robots(None)
+        return self.obs_buf
+
+    def observe_again(self, env_ids: torch.Tensor) -> None:
+        """Observe the robots ``(n,)`` that were reset, and no others."""
+        self.obs_buf = self.obs_buf.index_copy(0, env_ids, self._observe_robots(env_ids)[0])
+
+    def _observe_robots(self, env_ids: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return observations of these robots, of all if None, and their distances ``(n,)`` to the target, in m."""
+        robots, target, actions = self.robots, self.target, self.actions
+        if env_ids is not None:
+            target, actions = target.index_select(0, env_ids), actions.index_select(0, env_ids)
+        position, rotation = robots.get_world_poses(env_ids, clone=False)
+        to_target = target - position[:, :2]
+        distance = torch.linalg.vector_norm(to_target, dim=-1)
+        forces = robots.get_measured_joint_forces(env_ids, joint_indices=self.foot_links, clone=False)
         parts = (
             position[:, 2:],
-            robots.get_body_frame_velocities(),
-            posture(rotation, to_target, self.distance),
-            robots.get_joint_positions(clone=False),
-            robots.get_joint_velocities(clone=False),
+            robots.get_body_frame_velocities(env_ids),
+            posture(rotation, to_target, distance),
+            robots.get_joint_positions(env_ids, clone=False),
+            robots.get_joint_velocities(env_ids, clone=False),
             forces.flatten(1),
-            self.actions,
+            actions,
         )
-        self.obs_buf = torch.addcmul(self.observation_offset, torch.cat(parts, dim=-1), self.observation_scale)
-        return self.obs_buf
+        row = torch.cat(parts, dim=-1)
+        return torch.addcmul(self.observation_offset, row, self.observation_scale), distance
 
     def calculate_metrics(self) -> None:
         """Reward progress, life, an upright torso that faces the target, and thrift; a fall costs."""

@@ -82,7 +82,7 @@ class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
         for name in _JOINT_CONSTANTS:
             setattr(self.runner, name, wp.from_torch(getattr(self, name).contiguous()))
         self.runner.feet = wp.from_torch(torch.tensor(self.foot_links, dtype=torch.int32, device=self.device))
-        self.runner.target = wp.from_torch(self.target.expand(n, 2).contiguous(), dtype=wp.vec2)
+        self.runner.target = wp.from_torch(self.target.contiguous(), dtype=wp.vec2)
         self.runner.initial_distance = wp.from_torch(self.initial_distance)
         self.weights = Weights()
         for name in _WEIGHTS:
