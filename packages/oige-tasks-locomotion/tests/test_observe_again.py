@@ -5,6 +5,11 @@ from typing import Any
 import pytest
 import torch
 from oige_core import make_vec
+from oige_core.config import compose, validate
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.envs import VecEnv
+from oige_core.registry import find_task
+from oige_tasks_locomotion.ant.task import AntTask
 
 SIZES = {"AnymalTerrain": {"task.env.terrain.numLevels": 2, "task.env.terrain.numTerrains": 2}}
 
@@ -25,4 +30,37 @@ def test_observations_after_resets_are_those_of_all_robots(name: str, compat: st
     assert not torch.isclose(observations[reset], info["final_obs"][reset]).all(dim=-1).any()
     torch.testing.assert_close(observations, env.reset(options={"reset_mask": torch.zeros(4)})[0])
     assert observations[~reset].equal(info["final_obs"][~reset])
+    env.close()
+
+
+class CloserAntTask(AntTask):
+    """Sees half of everything, in observations that it works out by itself."""
+
+    def get_observations(self) -> torch.Tensor:
+        self.obs_buf = 0.5 * super().get_observations()
+        return self.obs_buf
+
+
+class Closer:
+    """Does the same to any task that it is mixed into."""
+
+    def get_observations(self) -> torch.Tensor:
+        self.obs_buf = 0.5 * super().get_observations()  # type: ignore[misc]
+        return self.obs_buf
+
+
+class MixedAntTask(Closer, AntTask):
+    """Sees half of everything, too."""
+
+
+@pytest.mark.parametrize("task", [CloserAntTask, MixedAntTask])
+def test_a_task_with_other_observations_is_observed_by_those_alone(task: type[AntTask]) -> None:
+    installed = find_task("Ant")
+    config = validate(compose(installed, {"num_envs": 4, "sim_device": "cpu"}), installed.spec())
+    engine = MujocoEngine(4, "cpu")
+    env = VecEnv(task(config, installed.spec(), engine))
+    env.reset()
+    env.task.progress_buf[[0, 2]] = env.task.max_episode_length - 1
+    observations = env.step(torch.zeros(4, 8))[0]
+    torch.testing.assert_close(observations, env.reset(options={"reset_mask": torch.zeros(4)})[0])
     env.close()

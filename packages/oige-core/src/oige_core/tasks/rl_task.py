@@ -33,6 +33,16 @@ class RLTask(Task[EnvConfigT]):
         endless: worlds ``(N,)`` bool whose episodes do not end, because somebody drives their robots; None: no such.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let tasks with observations of their own observe all worlds again, unless they say how to observe some."""
+        super().__init_subclass__(**kwargs)
+        for owner in cls.__mro__:
+            if "observe_again" in vars(owner):
+                break
+            if "get_observations" in vars(owner) or "get_states" in vars(owner):
+                cls.observe_again = RLTask.observe_again  # not that of a base further on, which knows nothing of them
+                break
+
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
@@ -57,8 +67,9 @@ class RLTask(Task[EnvConfigT]):
     def observe_again(self, env_ids: torch.Tensor) -> None:
         """Bring observations and states up to date for worlds ``(n,)`` that were reset at the end of a step.
 
-        By default all worlds are observed again, which takes hardly longer than to observe a few. A task whose
-        observations take long may set the buffers to new tensors instead, in which these worlds' rows alone differ.
+        By default all worlds are observed again. A task may set the buffers to new tensors instead, in which these
+        worlds' rows alone differ, which is faster where there is much to observe. It is not inherited by a class that
+        defines :meth:`get_observations` or :meth:`get_states`.
         """
         self._observe()
 
