@@ -1,7 +1,7 @@
 """Rewards of AnymalTerrain, per second of simulated time."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -15,8 +15,7 @@ SWING_TIME = 0.5  # s; a foot that was in the air for less before it touches the
 TRACKING_WIDTH = 0.25  # m²/s² and rad²/s²; a squared error this large leaves 1/e of the reward
 
 
-@dataclass(frozen=True, kw_only=True)
-class Motion:
+class Motion(NamedTuple):
     """What rewards depend on, for N robots.
 
     Attributes:

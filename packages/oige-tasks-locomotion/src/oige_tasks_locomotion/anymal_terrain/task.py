@@ -7,8 +7,7 @@ Success: 20 s at the commanded velocity without base or knees touching the groun
 """
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,8 +38,7 @@ SHANKS = ["LF_SHANK", "LH_SHANK", "RF_SHANK", "RH_SHANK"]  # feet are parts of t
 HEIGHTS = slice(36, 176)  # of the observation
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sensed:
+class Sensed(NamedTuple):
     """State of n robots and the ground around them.
 
     Attributes:
@@ -121,7 +119,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.steps_between_pushes = round(learn.pushInterval_s / self.control_dt)
         self.control_steps = 0
         ground = self.terrain_map
-        self.ground = HeightSampler(ground.heights, ground.horizontal_scale, ground.origin, device)
+        points = torch.cartesian_prod(torch.tensor(MEASURED_X), torch.tensor(MEASURED_Y))
+        self.ground = HeightSampler(ground.heights, ground.horizontal_scale, ground.origin, device, points.t())
         self.tile_origins = torch.tensor(ground.tile_origins, dtype=torch.float32, device=device)
         self.map_edge = torch.tensor(ground.origin[:2], dtype=torch.float32, device=device).abs()
         # Neighbours are on different types, so that a minibatch, which is of neighbours, is of all; the original draws.
@@ -135,14 +134,12 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         limits = torch.tensor([ranges.linear_x, ranges.linear_y, ranges.yaw], device=device)
         self.command_low, self.command_span = limits[:, 0], limits[:, 1] - limits[:, 0]
         self.forward, self.down = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0]], device=device)
-        points = torch.cartesian_prod(torch.tensor(MEASURED_X), torch.tensor(MEASURED_Y)).to(device)
-        self.measured_points = points.t().contiguous()
         scales = [learn.linearVelocityScale] * 3 + [learn.angularVelocityScale] * 3 + [1.0] * 3
         scales += [learn.linearVelocityScale] * 2 + [learn.angularVelocityScale]
         scales += [learn.dofPositionScale] * 12 + [learn.dofVelocityScale] * 12
         scales += [learn.heightMeasurementScale] * len(points) + [1.0] * 12
         self.observation_scale = torch.tensor(scales, device=device)
-        self.mirrors = tuple(mirror.to(device) for mirror in reflections(self.anymals.dof_names, points.cpu()))
+        self.mirrors = tuple(mirror.to(device) for mirror in reflections(self.anymals.dof_names, points))
         self.noise_scale = noise_scale(learn).to(device) if learn.addNoise else None
         self.noise = torch.zeros(n, *self.spec.observation_shape, device=device)
         self.commands = torch.zeros(n, 3, device=device)
@@ -155,11 +152,13 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
 
     def reset_idx(self, env_ids: torch.Tensor) -> None:
         """Move robots to the next tile, in random joint states, with new commands."""
+        levels, types = self.terrain_levels.index_select(0, env_ids), self.terrain_types.index_select(0, env_ids)
         if self.cfg.terrain.curriculum:
-            self._update_levels(env_ids)
+            levels = self._next_levels(env_ids, levels, types)
+            self.terrain_levels.index_copy_(0, env_ids, levels)
         super().reset_idx(env_ids)
-        n = len(env_ids)
-        positions = self.tile_origins[self.terrain_levels[env_ids], self.terrain_types[env_ids]]
+        n = env_ids.shape[0]
+        positions = self.tile_origins[levels, types]
         positions[:, :2] += self.uniform(-0.5, 0.5, n, 2)
         positions[:, 2] += SPAWN_HEIGHT
         self.anymals.set_world_poses(positions, indices=env_ids)
@@ -175,14 +174,16 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
 
     def draw_commands(self, env_ids: torch.Tensor) -> None:
         """Give robots ``(n,)`` new random commands."""
-        commands = self.command_low + self.command_span * self.uniform(0.0, 1.0, len(env_ids), 3)
+        drawn = self.uniform(0.0, 1.0, env_ids.shape[0], 3)
+        commands = torch.addcmul(self.command_low, self.command_span, drawn)
         commands *= torch.linalg.vector_norm(commands[:, :2], dim=-1, keepdim=True) > LEAST_COMMAND
         self.commands.index_copy_(0, env_ids, commands)
         self.headings.index_copy_(0, env_ids, commands[:, 2])  # from which get_observations works out the yaw rate
 
-    def _update_levels(self, env_ids: torch.Tensor) -> None:
-        before, terrain = self.terrain_levels.index_select(0, env_ids), self.cfg.terrain
-        start = self.tile_origins[before, self.terrain_types.index_select(0, env_ids), :2]
+    def _next_levels(self, env_ids: torch.Tensor, before: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+        """Return the levels ``(n,)`` that robots go to, by how far they got."""
+        terrain = self.cfg.terrain
+        start = self.tile_origins[before, types, :2]
         position = self.anymals.get_world_poses(env_ids, clone=False)[0]
         distance = torch.linalg.vector_norm(position[:, :2] - start, dim=-1)
         episode = self.max_episode_length * self.control_dt
@@ -194,7 +195,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             far = torch.linalg.vector_norm(commanded, dim=-1)
             levels = next_levels(before, distance, far, terrain.mapLength, terrain.numLevels, redrawn)
         played = self.progress_buf.index_select(0, env_ids) > 0
-        self.terrain_levels.index_copy_(0, env_ids, torch.where(played, levels, before))
+        return torch.where(played, levels, before)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Set the position targets of the joints; push the robots when it is time."""
@@ -222,7 +223,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         size = self.noise_scale.shape[0]
         drawn = torch.empty((n * size + 3) // 4, dtype=torch.int64, device=self.device)
         drawn.random_(-(2**63), None, generator=self.generator)
-        return drawn.view(torch.int16)[: n * size].view(n, size) * (self.noise_scale / 2**15)
+        return drawn.view(torch.int16)[: n * size].view(n, size).float().mul_(self.noise_scale / 2**15)
 
     def _step_like_the_original(self, targets: torch.Tensor) -> None:
         """Make all physics steps with torques of their own; the environment adds one more with the last torques."""
@@ -261,7 +262,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             gravity=quat_apply_inverse(orientations, self.down.expand_as(positions)),
             joint_offsets=anymals.get_joint_positions(env_ids, clone=False) - self.default_positions,
             joint_velocities=anymals.get_joint_velocities(env_ids, clone=False),
-            heights=self.ground.sample_around(positions[:, :2], ahead, self.measured_points),
+            heights=self.ground.sample_around(positions[:, :2], ahead),
         )
 
     def _commands(self, sensed: "Sensed", env_ids: torch.Tensor | None) -> torch.Tensor:
@@ -294,8 +295,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         touches = touches_ground(self.base_and_knees.get_net_contact_forces(clone=False))
         self.knees_down = touches[:, 1:].sum(dim=-1)
         self.terminated_buf = has_fallen(touches[:, 0], self.knees_down)
-        off_map = (self.sensed.positions[:, :2].abs() > self.map_edge).any(dim=-1)
-        self.progress_buf.masked_fill_(off_map, self.max_episode_length)
+        beyond_x, beyond_y = (self.sensed.positions[:, :2].abs() > self.map_edge).unbind(-1)
+        self.progress_buf.masked_fill_(beyond_x | beyond_y, self.max_episode_length)
 
     def calculate_metrics(self) -> None:
         """Reward following the command; motion that serves no purpose costs."""
