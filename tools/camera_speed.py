@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from oige_core import make_vec
+from oige_core.errors import OigeError
 from oige_train.cli.common import guarded
 
 
@@ -56,6 +57,8 @@ def measure(task: str, worlds: int, seconds: float, device: str, threads: int) -
     for action in actions:  # kernels are compiled, episodes get out of step
         env.step(action)
     simulated: Any = env.task
+    if not hasattr(simulated, "camera"):
+        raise OigeError(f"{task}: has no camera; CartpoleCamera has one.")
     wait(simulated.device)
     clock = DrawingClock(simulated.camera._tracer, simulated.device)
     start, steps = time.perf_counter(), 0

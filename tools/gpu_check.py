@@ -12,7 +12,6 @@ import argparse
 import json
 import platform
 import statistics
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -21,18 +20,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import mujoco
+import mujoco_warp as mjw
+import torch
+import warp as wp
+from oige_core.engines.mujoco.cpu import BatchExecutor
+from oige_core.engines.mujoco.cuda import WarpExecutor
+from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
+from oige_core.errors import OigeError, nearest
+from oige_train.cli.common import guarded
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "packages" / "oige-core" / "src"))
-
-import mujoco  # noqa: E402
-import mujoco_warp as mjw  # noqa: E402
-import torch  # noqa: E402
-import warp as wp  # noqa: E402
-from oige_core.engines.mujoco.cpu import BatchExecutor  # noqa: E402
-from oige_core.engines.mujoco.cuda import WarpExecutor  # noqa: E402
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS  # noqa: E402
-from oige_train.cli.common import guarded  # noqa: E402
-
 MODELS = ROOT / "packages" / "oige-core" / "tests" / "test_executor_models"
 NAMES = ("cartpole", "free_bodies", "mechanisms")
 # What positions may differ by, and velocities and forces relative to their size, after 1, 10 and 100 steps.
@@ -406,6 +404,11 @@ def main(argv: list[str]) -> int:
         "speed_contacts": lambda: speed(device, counts[:-1], ["free_bodies", "mechanisms"]),
     }
     chosen = [name for name in arguments.only.split(",") if name] or list(sections)
+    for name in chosen:
+        if name not in sections:
+            raise OigeError(f"--only {name}: unknown section. {nearest(name, sections)}")
+    if device != "cpu" and not torch.cuda.is_available():
+        raise OigeError(f"--device {device}: PyTorch sees no GPU here; use --device cpu.")
     results: dict[str, Any] = {"device": device}
     failed = 0
     for name in chosen:

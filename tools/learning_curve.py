@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from oige_core.errors import OigeError
 from oige_train.cli.common import guarded
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -45,6 +46,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSON file")
     options = parser.parse_args(argv)
 
+    if not (options.run / "config.yaml").is_file():
+        raise OigeError(f"{options.run}: expected the folder of a run, with config.yaml in it.")
     configuration: Any = OmegaConf.load(options.run / "config.yaml")
     learner = configuration.train.params.config
     horizon = learner.get("horizon_length") or learner.num_steps_per_episode  # PPO's and SAC's name for it

@@ -110,8 +110,10 @@ def main(argv: list[str]) -> None:
                 env=os.environ | {"STARTED": repr(time.time())},
                 stdout=subprocess.PIPE,
                 text=True,
-                check=True,
+                check=False,
             )
+        if process.returncode:  # it has said why
+            sys.exit(process.returncode)
         runs.append(json.loads(process.stdout))
     medians = {name: statistics.median(run[name] for run in runs[1:]) for name in runs[0]}
     medians["total"] = statistics.median(sum(run.values()) for run in runs[1:])

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from oige_core import make_env
+from oige_core.errors import OigeError
 from oige_train.cli.common import guarded
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.play import load_policy
@@ -27,7 +28,10 @@ STEPS_PER_SECOND = 50
 
 def play(words: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch.Tensor]]:
     """Return of each robot: kind of ground, level ``(N,)``, and what it got by name ``(N,)``: return, length, fell."""
-    run = run_on_cpu(["checkpoint=pretrained", *words, "task=AnymalTerrain", "test=True"], worlds=ROBOTS)
+    for word in words:
+        if word.startswith("task="):
+            raise OigeError(f"{word}: this report is of AnymalTerrain; leave task= out.")
+    run = run_on_cpu(["task=AnymalTerrain", "test=True", "checkpoint=pretrained", *words], worlds=ROBOTS)
     prepare(run)
     env = make_env(run.config)
     learner = RlGamesEnv(env, run.config.rl_device)
