@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import urllib.request
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import viser
+import websockets.asyncio.server
 from oige_core import VecEnv, make_vec
 from oige_core.errors import ConfigError
 from oige_core.viewer import Pace, Viewer
@@ -114,6 +116,13 @@ def test_the_address_is_this_machine_and_a_taken_port_is_refused(env: VecEnv) ->
         Viewer(env, host="192.0.2.1", port=port)
     viewer.close()
     other.close()
+
+
+def test_browsers_are_asked_not_to_keep_the_page_alive_when_it_is_left(viewer: Viewer) -> None:
+    with urllib.request.urlopen(viewer.url) as answer:
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert b"<html" in answer.read()
+    assert websockets.asyncio.server.serve is websockets.serve  # as it was for everybody else
 
 
 def test_robots_are_where_the_grid_has_them(env: VecEnv) -> None:

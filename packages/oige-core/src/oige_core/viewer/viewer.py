@@ -5,9 +5,12 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import viser
+import websockets.asyncio.server
+from websockets.http11 import Request, Response
 
 from oige_core.envs.vec_env import VecEnv
 from oige_core.errors import ConfigError
@@ -205,11 +208,34 @@ class Viewer:
 def _serve(host: str, port: int | None, label: str) -> viser.ViserServer:
     """Start a server that keeps quiet: its own message does not fit between the lines of a program."""
     port = _free_port(host, port)
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), _no_stored_pages():
         server = viser.ViserServer(host=host, port=port, label=label, verbose=False)
     # The share button would send the page through somebody else's server.
     server.gui.configure_theme(show_logo=False, show_share_button=False)
     return server
+
+
+@contextlib.contextmanager
+def _no_stored_pages() -> Iterator[None]:
+    """Have servers that start meanwhile ask browsers not to store what they serve.
+
+    A page that is left for another one is kept, frozen, by Chromium from version 156 on, and its connection stays open
+    for minutes: the simulation would wait for it. Pages that must not be stored are not kept. viser has no setting for
+    headers; websockets, on which it is built, has one.
+    """
+    serve = websockets.asyncio.server.serve
+
+    def forbid(connection: Any, request: Request, response: Response) -> None:
+        response.headers["Cache-Control"] = "no-store"
+
+    def serve_unstored(*args: Any, **kwargs: Any) -> Any:
+        return serve(*args, process_response=forbid, **kwargs)
+
+    websockets.asyncio.server.serve = serve_unstored  # type: ignore[misc,assignment]
+    try:
+        yield
+    finally:
+        websockets.asyncio.server.serve = serve  # type: ignore[misc]
 
 
 def _free_port(host: str, port: int | None) -> int:

@@ -14,7 +14,7 @@ from oige_train.seeding import random_state, restore_random_state
 __all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
 
 #: Of what a checkpoint holds beside the networks; one of another format goes on with fresh episodes.
-PROGRESS_FORMAT = 3
+PROGRESS_FORMAT = 4
 
 
 class TrainingStoppedError(Exception):
