@@ -49,5 +49,8 @@ class FakeEnv:
     def state_dict(self) -> dict[str, Any]:
         return {"steps": self.steps}
 
+    def accepts(self, state: dict[str, Any]) -> bool:
+        return True
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps = state["steps"]

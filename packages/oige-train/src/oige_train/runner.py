@@ -103,7 +103,7 @@ def _train(run: Run) -> int:
         agent = build_agent(session, env, ProgressObserver(line))
         if run.checkpoint is not None:
             exact = agent.restore(str(run.checkpoint))
-            other = "it was written with other worlds, another configuration of the task or by another version"
+            other = "it was written with other worlds, another configuration of the task or another version"
             fresh = "" if exact else f"; {other}, so episodes start afresh"
             say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}")
         if workers.rank == 0:

@@ -211,6 +211,10 @@ class VecEnv(gym.vector.VectorEnv):
             "stagger_steps": self._stagger_steps,
         }
 
+    def accepts(self, state: dict[str, Any]) -> bool:
+        """Whether a :meth:`state_dict` of the same :attr:`state_format` is one of the task as it is written now."""
+        return self.task.accepts(state["task"])
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict` exactly."""
         self.task.engine.load_state_dict(state["engine"])

@@ -125,5 +125,19 @@ class Task(ABC, Generic[EnvConfigT]):
         """
         self.generator.set_state(state["generator"].cpu())
 
+    def accepts(self, state: dict[str, Any]) -> bool:
+        """Whether the tensors of a :meth:`state_dict` have the shapes and types of those that the task has by now.
+
+        They differ where the task was rewritten since. Names with a leading underscore are left out: such a tensor may
+        have to wait for the first step to know its size.
+        """
+        own, other = self._tensors(), state["tensors"]
+        names = [name for name in own.keys() & other.keys() if not name.startswith("_")]
+        return all(_kind(own[name]) == _kind(other[name]) for name in names)
+
     def _tensors(self) -> dict[str, torch.Tensor]:
         return {name: value for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
+
+
+def _kind(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype]:
+    return tensor.shape, tensor.dtype

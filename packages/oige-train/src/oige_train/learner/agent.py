@@ -165,9 +165,9 @@ class TrustedAgent:
     def restore(self, fn: str, set_epoch: bool = True) -> bool:
         """Load a checkpoint to go on from.
 
-        With as many worlds of the same configuration on the same kind of engine, training goes on exactly as if it had
-        not been interrupted. With others, or from a checkpoint of plain rl_games, the networks go on and the episodes
-        start afresh.
+        With as many worlds of the same task and configuration on the same kind of engine, training goes on exactly as
+        if it had not been interrupted. With others, or from a checkpoint of plain rl_games, the networks go on and the
+        episodes start afresh.
 
         Args:
             fn: the file.
@@ -181,8 +181,13 @@ class TrustedAgent:
         """
         state = load_checkpoint(Path(fn), str(self.device))
         progress = state.get("progress")
-        exact = progress is not None and self._worlds().items() <= progress.items() and self.session.workers.size == 1
         env_state = state.pop("env_state", None)
+        exact = (
+            progress is not None
+            and self._worlds().items() <= progress.items()
+            and self.vec_env.accepts(env_state)
+            and self.session.workers.size == 1
+        )
         try:
             self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
         except (RuntimeError, KeyError, ValueError) as error:

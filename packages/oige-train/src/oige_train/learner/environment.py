@@ -87,6 +87,10 @@ class RlGamesEnv:
         """See :attr:`~oige_core.envs.vec_env.VecEnv.state_format`."""
         return self.env.state_format
 
+    def accepts(self, state: dict[str, Any]) -> bool:
+        """See :meth:`~oige_core.envs.vec_env.VecEnv.accepts`."""
+        return self.env.accepts(state)
+
     def get_env_state(self) -> dict[str, Any]:
         """Whole state of simulation and task, with its random generators."""
         return self.env.state_dict()
