@@ -219,8 +219,8 @@ def _serve(host: str, port: int | None, label: str) -> viser.ViserServer:
 def _no_stored_pages() -> Iterator[None]:
     """Have servers that start meanwhile ask browsers not to store what they serve.
 
-    A page that is left for another one is kept, frozen, by Chromium from version 156 on, and its connection stays open
-    for minutes: the simulation would wait for it. Pages that must not be stored are not kept. viser has no setting for
+    A page that is left for another one is kept, frozen, by some browsers (seen with Chromium 156), and its connection
+    stays open: the simulation would wait for it. Pages that must not be stored are not kept. viser has no setting for
     headers; websockets, on which it is built, has one.
     """
     serve = websockets.asyncio.server.serve
