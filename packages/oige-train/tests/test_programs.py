@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from oige_train import measure
 
 PROGRAMS = ("train", "random_policy", "tasks", "benchmark", "demo")
 
@@ -108,3 +110,48 @@ main()
     assert process.returncode == 2
     assert message in process.stderr
     assert "env-steps" not in process.stdout
+
+
+def test_benchmark_lets_a_slow_stage_sit_out_and_says_so(tmp_path: Path) -> None:
+    code = """
+import sys
+from oige_train import measure
+figures = iter([(1, 0.1), (1, 0.1), (1, 0.1), (1, 20.0)])  # repetitions and seconds; learning comes last
+measure._calibrate = lambda env, stage: next(figures)
+from oige_train.cli.benchmark import main
+main()
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", code, "num_envs=8", "sim_device=cpu", "--json", "figures.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    stages = json.loads((tmp_path / "figures.json").read_text())["stages"]
+    assert [len(stage["rates"]) for stage in stages] == [7, 7, 7, 1]
+    assert stages[3]["ratio"] == pytest.approx(stages[3]["rates"][0] / stages[0]["rates"][0])
+    # 7 rounds of four times 0.1 s, the environment being timed twice, and 20 s.
+    assert "timing: about 23 s; learning in 1 of 7 rounds\n" in process.stderr
+    assert "warming up: learning\n" in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls", "expected"),
+    [(0.2, 3, (2, 0.4)), (0.4, 3, (1, 0.4)), (3.0, 3, (1, 3.0)), (6.0, 1, (1, 6.0))],
+)
+def test_benchmark_repeats_a_stage_that_takes_long_once(
+    seconds: float, calls: int, expected: tuple[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[int] = []
+
+    def time(env: object, stage: object, repetitions: int) -> float:
+        timed.append(repetitions)
+        return seconds * repetitions
+
+    env = SimpleNamespace(task=SimpleNamespace(engine=SimpleNamespace(state_dict=dict)))
+    monkeypatch.setattr(measure, "_time", time)
+    stage = measure._Timed(begin=lambda: None, repeat=lambda: None, frames=1)
+    assert measure._calibrate(env, stage) == pytest.approx(expected)
+    assert len(timed) == calls

@@ -33,6 +33,10 @@ __all__ = ["Report", "Stage", "measure"]
 
 #: Least time that a stage is timed for in one round, in seconds.
 ROUND_SECONDS = 0.4
+#: Rounds in which stages take turns, and the part of a stage in them, in seconds, after which it sits out the rest.
+ROUNDS, STAGE_SECONDS = 7, 30.0
+#: A repetition that takes longer warms its stage up by itself, in seconds.
+LONG_SECONDS = 5.0
 #: Control steps before anything is timed, in which robots fall to the ground and the first episodes end.
 SETTLING_STEPS = 50
 #: At most so many control steps are repeated.
@@ -46,9 +50,9 @@ class Stage:
 
     Attributes:
         name: what was run.
-        rates: environment steps per second in each round.
+        rates: environment steps per second in each round that the stage took part in.
         rate: their median.
-        ratio: median over the rounds of this rate to that of physics alone.
+        ratio: median over these rounds of this rate to that of physics alone.
     """
 
     name: str
@@ -114,13 +118,14 @@ class Report:
         Path(file).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
 
-def measure(run: Run, *, rounds: int, started: float) -> Report:
+def measure(run: Run, *, rounds: int | None, started: float, say: Callable[[str], object]) -> Report:
     """Measure a run.
 
     Args:
         run: the checked run; what it would save is not saved.
-        rounds: how often the stages take turns.
+        rounds: how often the stages take turns; None: :data:`ROUNDS`, but stages that take long sit out some.
         started: when the process was started, in seconds since 1970.
+        say: is told, in a line each, what is being done and how long it will take.
 
     Raises:
         OigeError: the simulation stands still or diverged, so that its speed means nothing.
@@ -144,11 +149,21 @@ def measure(run: Run, *, rounds: int, started: float) -> Report:
         agent = build_agent(session, env, AlgoObserver(), train_dir=folder, writes=False)
         agent.init_tensors()
         stages = _stages(run, env, agent, recording)
-        chunks = {name: _calibrate(env, stage) for name, stage in stages.items()}
+        chunks: dict[str, int] = {}
+        turns: dict[str, int] = {}
+        expected = 0.0
+        for name, stage in stages.items():
+            say(f"warming up: {name}")
+            chunks[name], seconds = _calibrate(env, stage)
+            turns[name] = rounds or max(1, min(ROUNDS, int(STAGE_SECONDS / seconds)))
+            expected += turns[name] * seconds * (2 if name == "environment" else 1)  # whose physics is timed by itself
+        say(f"timing: about {expected:.0f} s" + _sitting_out(turns))
         rates: dict[str, list[float]] = {name: [] for name in stages}
         shares: list[float] = []
-        for _ in range(rounds):
+        for turn in range(max(turns.values())):
             for name, stage in stages.items():
+                if turn >= turns[name]:
+                    continue
                 stage.begin()
                 before = _state(env) if name == "physics" else {}
                 seconds = _time(env, stage, chunks[name])
@@ -177,7 +192,7 @@ def measure(run: Run, *, rounds: int, started: float) -> Report:
                 name=name,
                 rates=values,
                 rate=statistics.median(values),
-                ratio=statistics.median(value / alone for value, alone in zip(values, physics, strict=True)),
+                ratio=statistics.median(value / alone for value, alone in zip(values, physics, strict=False)),
             )
             for name, values in rates.items()
         ],
@@ -282,15 +297,26 @@ def _stages(run: Run, env: VecEnv, agent: Any, recording: _Recording) -> dict[st
     }
 
 
-def _calibrate(env: VecEnv, stage: _Timed) -> int:
-    """Return how many repetitions of a stage take about :data:`ROUND_SECONDS`, after warming it up."""
+def _calibrate(env: VecEnv, stage: _Timed) -> tuple[int, float]:
+    """Warm a stage up; return how many repetitions of it take about :data:`ROUND_SECONDS`, and how long they take."""
     stage.begin()
-    _time(env, stage, 2)
+    seconds = _time(env, stage, 1)
     _check_finite(_state(env))
+    if seconds > LONG_SECONDS:
+        return 1, seconds
+    _time(env, stage, 1)
     repetitions = 1
     while (seconds := _time(env, stage, repetitions)) < ROUND_SECONDS / 4:
         repetitions *= 2
-    return max(1, round(repetitions * ROUND_SECONDS / seconds))
+    count = max(1, round(repetitions * ROUND_SECONDS / seconds))
+    return count, count * seconds / repetitions
+
+
+def _sitting_out(turns: dict[str, int]) -> str:
+    """Say which stages do not take part in all rounds, and in how many they do."""
+    rounds = max(turns.values())
+    fewer = [f"{name} in {count} of {rounds} rounds" for name, count in turns.items() if count < rounds]
+    return f"; {', '.join(fewer)}" if fewer else ""
 
 
 def _time(env: VecEnv, stage: _Timed, repetitions: int) -> float:

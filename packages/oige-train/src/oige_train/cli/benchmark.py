@@ -17,7 +17,7 @@ Measure, in one run, environment steps per second of
 and each as a ratio to physics alone, besides start-up time and peak memory. The four take turns in every round, and
 medians over the rounds are reported, so that a machine that is busy for a while does not favour any of them.
 
-  rounds=<n>     rounds; default 7
+  rounds=<n>     rounds; default 7, of which a stage that takes long, as learning from images does, sits out some
   --json FILE    also write the figures, with machine, versions, seed and date"""
 
 
@@ -53,7 +53,7 @@ def benchmark(arguments: list[str]) -> int:
             raise ConfigError("--json: expected a file name after it.")
         json_file = arguments[position + 1]
         del arguments[position : position + 2]
-    rounds = take_number(arguments, "rounds", default=7)
+    rounds = take_number(arguments, "rounds", default=0)
     run = checked_run(arguments)
     for word, wanted in (("headless", True), ("enable_livestream", False), ("enable_recording", False)):
         if getattr(run.config, word) != wanted:
@@ -61,7 +61,10 @@ def benchmark(arguments: list[str]) -> int:
 
     from oige_train.measure import measure
 
-    report = measure(run, rounds=rounds, started=_process_start(entered))
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    report = measure(run, rounds=rounds or None, started=_process_start(entered), say=say)
     print(report.text())
     if json_file is not None:
         report.write(json_file)
