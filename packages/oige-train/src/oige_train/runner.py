@@ -24,6 +24,7 @@ from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.progress import ProgressLine, ProgressObserver
 from oige_train.learner.rl_games import DefaultRewardsShaper, building_agent
+from oige_train.memory import keep_freed_memory
 from oige_train.onlookers import looking_on
 from oige_train.params import rl_games_params
 from oige_train.play import play
@@ -58,7 +59,7 @@ def execute(run: Run) -> int:
 
 
 def prepare(run: Run) -> None:
-    """Set threads, precision and seeds of torch as the run says.
+    """Set threads, memory, precision and seeds of torch as the run says.
 
     Raises:
         ConfigError: torch was built without the device of the learner.
@@ -67,6 +68,8 @@ def prepare(run: Run) -> None:
     if config.rl_device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"rl_device={config.rl_device}: this build of PyTorch has no CUDA; use rl_device=cpu.")
     torch.set_num_threads(config.train.params.torch_threads)
+    if config.rl_device == "cpu":
+        keep_freed_memory()
     if not config.torch_deterministic:
         torch.set_float32_matmul_precision("high")
     seed_learner(derive_seed(config.seed, "learner"), deterministic=config.torch_deterministic)
