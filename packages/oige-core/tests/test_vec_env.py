@@ -411,6 +411,15 @@ def test_an_unfitting_saved_state_is_refused(new_engine):
         ours.load_state_dict(theirs.state_dict())
     with pytest.raises(OigeError, match=r"^this state of Block is not one of its Warp variant; resume without warp"):
         theirs.load_state_dict(ours.state_dict())
+    # What is accepted is either loaded, or refused with the line above.
+    assert theirs.accepts(ours.state_dict())
+    # The Warp variant had another array when this was saved.
+    rewritten = theirs.state_dict()
+    assert theirs.accepts(rewritten)
+    rewritten["task"]["tensors"]["speeds"] = torch.zeros(2)
+    assert not theirs.accepts(rewritten)
+    del rewritten["task"]["tensors"]["speeds"], rewritten["task"]["tensors"]["actions"]
+    assert not theirs.accepts(rewritten)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

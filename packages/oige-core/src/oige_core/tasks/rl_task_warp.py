@@ -145,9 +145,15 @@ class RLTaskWarp(Task[EnvConfigT]):
         """See :class:`~oige_core.tasks.task.Task`."""
         return dict(zip(self.reward_names, self._tensors_of["reward_terms"].unbind(1), strict=True))
 
+    def accepts(self, state: dict[str, Any]) -> bool:
+        """See :class:`~oige_core.tasks.task.Task`; states of the variant on tensors are refused by loading them."""
+        if _is_of_tensors(state):
+            return True
+        return state["tensors"].keys() == self._tensors_of.keys() and super().accepts(state)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
-        if state["tensors"].keys() != self._tensors_of.keys():
+        if _is_of_tensors(state):
             raise OigeError(f"this state of {self.name} is not one of its Warp variant; resume without warp=True.")
         super().load_state_dict(state)
         for name, value in state["tensors"].items():
@@ -202,3 +208,8 @@ class RLTaskWarp(Task[EnvConfigT]):
         self.get_observations()
         if self.spec.num_states:
             self.get_states()
+
+
+def _is_of_tensors(state: dict[str, Any]) -> bool:
+    """Whether a state is one of the variant on tensors, which alone notes the names of its reward terms."""
+    return "term_names" in state
