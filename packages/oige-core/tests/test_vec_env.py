@@ -418,6 +418,8 @@ def test_an_unfitting_saved_state_is_refused(new_engine):
     assert theirs.accepts(rewritten)
     rewritten["task"]["tensors"]["speeds"] = torch.zeros(2)
     assert not theirs.accepts(rewritten)
+    with pytest.raises(OigeError, match=r"another version of Block, with other arrays \(speeds\); reset"):
+        theirs.load_state_dict(rewritten)
     del rewritten["task"]["tensors"]["speeds"], rewritten["task"]["tensors"]["actions"]
     assert not theirs.accepts(rewritten)
 

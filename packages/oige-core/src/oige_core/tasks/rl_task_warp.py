@@ -155,6 +155,12 @@ class RLTaskWarp(Task[EnvConfigT]):
         """See :class:`~oige_core.tasks.task.Task`."""
         if _is_of_tensors(state):
             raise OigeError(f"this state of {self.name} is not one of its Warp variant; resume without warp=True.")
+        if others := state["tensors"].keys() ^ self._tensors_of.keys():
+            names = ", ".join(sorted(others))
+            raise OigeError(
+                f"this state is one of another version of {self.name}, with other arrays ({names}); "
+                "reset the environment instead."
+            )
         super().load_state_dict(state)
         for name, value in state["tensors"].items():
             self._tensors_of[name].copy_(value)
