@@ -260,7 +260,7 @@ def test_episode_statistics_by_hand_and_cleared_by_a_reset_in_mid_episode(make):
     assert info.get("episode_count", 0) == 0
     _, _, _, _, info = env.step(torch.zeros(3, 1))
     assert info["episode_count"] == 3
-    statistics = {name: value.item() for name, value in info["episode"].items()}
+    statistics = {name: value.item() for name, value in info["episode_means"].items()}
     expected = {"return": 2.4, "length": 2.0, "reward/alive": 2.0, "reward/position": 0.4}
     assert statistics == pytest.approx(expected, rel=1e-5)
 
@@ -285,9 +285,9 @@ def test_weights_count_in_rewards_terms_and_statistics(new_engine):
         _, rewards, *_, info = env.step(torch.zeros(3, 1))
     assert rewards.tolist() == pytest.approx([0.8, 0.6, 1.6])
     assert env.task.reward_terms_by_name()["position"].tolist() == pytest.approx([-0.2, -0.4, 0.6])
-    assert info["episode"]["return"].item() == pytest.approx(2.0)
-    assert info["episode"]["reward/alive"].item() == 2.0
-    assert info["episode"]["reward/position"].item() == pytest.approx(0.0, abs=1e-6)
+    assert info["episode_means"]["return"].item() == pytest.approx(2.0)
+    assert info["episode_means"]["reward/alive"].item() == 2.0
+    assert info["episode_means"]["reward/position"].item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_restored_task_has_weights_of_its_own(new_engine):

@@ -89,7 +89,7 @@ def push(*actions: float) -> torch.Tensor:
 def tensors_of(step: Any) -> list[torch.Tensor]:
     *tensors, info = step
     tensors += [value for value in info.values() if isinstance(value, torch.Tensor)]
-    return tensors + list(info.get("episode", {}).values())
+    return tensors + list(info.get("episode_means", {}).values())
 
 
 def trajectory(env: VecEnv, steps: int, seed: int) -> list[torch.Tensor]:
@@ -120,11 +120,11 @@ def test_reset_mask_clears_the_statistics_of_its_worlds_alone(make: Make) -> Non
     env.reset(options={"reset_mask": np.array([True, False])})
     _, _, _, truncated, info = env.step(push(0.0, 0.0))
     assert truncated.tolist() == [False, True]
-    assert info["episode"]["return"].item() == pytest.approx(90.19)  # v = 1, 2, 3, 3; x = .01, .03, .06, .09
+    assert info["episode_means"]["return"].item() == pytest.approx(90.19)  # v = 1, 2, 3, 3; x = .01, .03, .06, .09
     for _ in range(LENGTH - 1):
         _, _, _, truncated, info = env.step(push(0.0, 0.0))
     assert truncated.tolist() == [True, False]
-    statistics = {name: value.item() for name, value in info["episode"].items()}
+    statistics = {name: value.item() for name, value in info["episode_means"].items()}
     assert statistics == {"return": 0.0, "length": LENGTH, "reward/position": 0.0, "reward/velocity": 0.0}
 
 
@@ -200,8 +200,8 @@ def test_statistics_agree_with_those_of_gymnasium(make: Make) -> None:
         *_, info = recorder.step(recorder.action_space.sample())
         if count := info.get("episode_count", 0):
             episodes += count
-            returns += info["episode"]["return"].item() * count
-            lengths += info["episode"]["length"].item() * count
+            returns += info["episode_means"]["return"].item() * count
+            lengths += info["episode_means"]["length"].item() * count
     assert len(set(recorder.length_queue)) > 1  # some fail, some are truncated
     assert episodes == recorder.episode_count > 60
     assert lengths == pytest.approx(sum(recorder.length_queue))

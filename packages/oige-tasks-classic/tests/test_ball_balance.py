@@ -89,7 +89,7 @@ def test_episode_of_a_ball_held_at_the_goal(env: VecEnv) -> None:
     assert truncated.all()
     assert not terminated.any()
     expected = 600 / (1 + 3 * G * 0.005**2) / (1 + 0.01 * G)
-    assert info["episode"]["return"].item() == pytest.approx(expected, rel=1e-4)
+    assert info["episode_means"]["return"].item() == pytest.approx(expected, rel=1e-4)
 
 
 # --------------------------------------------------------------------------------------------------- observations

@@ -102,7 +102,7 @@ def test_failing_costs_two_and_shows_the_next_episode(env):
     assert rewards.tolist() == [-2.0] * 4
     assert (info["final_obs"][:, 0] > 3.1).all()
     assert (observations[:, 0].abs() <= 1.0).all()
-    assert info["episode"]["length"].item() == 1.0
+    assert info["episode_means"]["length"].item() == 1.0
 
 
 def test_episode_ends_after_500_steps():
@@ -114,8 +114,8 @@ def test_episode_ends_after_500_steps():
         assert rewards.min() > 0.999
         assert not terminated.any()
         assert truncated.tolist() == [step == 500] * 2
-    assert info["episode"]["return"].item() == pytest.approx(500.0, abs=0.5)
-    assert info["episode"]["length"].item() == 500.0
+    assert info["episode_means"]["return"].item() == pytest.approx(500.0, abs=0.5)
+    assert info["episode_means"]["length"].item() == 500.0
     env.close()
 
 

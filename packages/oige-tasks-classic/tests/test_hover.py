@@ -160,5 +160,5 @@ def test_a_controller_flies_to_its_targets_and_hovers(
         _, _, terminated, truncated, info = env.step(fly(task))
         assert not terminated.any()
         assert truncated.all() == (step == length - 1)
-    assert least < info["episode"]["return"].item() < highest
+    assert least < info["episode_means"]["return"].item() < highest
     env.close()

@@ -154,7 +154,7 @@ def test_near_the_target_pays_and_right_before_it_the_episode_ends(env: VecEnv) 
     # 4.05 m and 4.15 m closer at 10 per metre, 0.1 for seeing it and less than 0.1 for how large it is.
     assert rewards.tolist() == pytest.approx([100 + 40.5 + 0.15, 100 + 41.5 + 0.15], abs=0.06)
     assert info["success"].tolist() == [True, True]
-    assert info["episode"]["success"].item() == 1.0
+    assert info["episode_means"]["success"].item() == 1.0
     assert task.reached.tolist() == [True, False], "the second world has begun a new episode"
     task.carters.set_world_poses(torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
     info = env.step(torch.zeros(2, 2))[4]
@@ -168,7 +168,7 @@ def test_episode_is_cut_off_after_2048_steps(env: VecEnv) -> None:
     _, _, terminated, truncated, info = env.step(torch.zeros(2, 2))
     assert not terminated.any()
     assert truncated.tolist() == [False, True]
-    assert info["episode"]["success"].item() == 0.0
+    assert info["episode_means"]["success"].item() == 0.0
 
 
 def test_resets_fill_their_ranges() -> None:

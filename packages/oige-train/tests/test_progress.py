@@ -42,7 +42,8 @@ def test_line_names_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.
     observer = ProgressObserver(ProgressLine(stream))
     algo = agent()
     observer.after_init(algo)
-    observer.process_infos({"episode": {"goal": torch.tensor(0.5)}, "episode_count": 4, "level": 2.0}, torch.tensor([]))
+    info = {"episode_means": {"goal": torch.tensor(0.5)}, "episode_count": 4, "level": 2.0}
+    observer.process_infos(info, torch.tensor([]))
     clock.now, algo.epoch_num, algo.frame = 104.0, 2, 6000  # two epochs and 6000 steps in 4 s; 8 epochs to go
     observer.after_print_stats(6000, 2, 4.0)
     assert stream.getvalue() == "epoch 2/10 | reward 123.46 | length 77.0 | 1,500 steps/s | 0:16 left\n"

@@ -120,8 +120,8 @@ def assert_variants_agree(
             check("observations", observations, expected[0], ~ended)
             count = expected[4].get("episode_count", 0)
             check("episode_count", info["episode_count"], torch.tensor(float(count)))
-            for name, mean in expected[4].get("episode", {}).items():
-                check(name, info["episode"][name], mean)
+            for name, mean in expected[4].get("episode_means", {}).items():
+                check(name, info["episode_means"][name], mean)
             fresh = ended
         else:
             check("observations", observations, expected[0], same)

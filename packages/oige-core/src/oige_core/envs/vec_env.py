@@ -30,7 +30,7 @@ class VecEnv(gym.vector.VectorEnv):
       observations of the episodes that ended in this step, whose rows of the observations already show the next
       episode; rows where the mask is False repeat the observations.
     * ``states`` ``(N, num_states)``: privileged states, for tasks with an asymmetric critic.
-    * ``episode`` and ``episode_count``, when episodes ended: means over these episodes, ``return``, ``length`` in
+    * ``episode_means`` and ``episode_count``, when episodes ended: means over these episodes, ``return``, ``length`` in
       control steps and ``reward/<term>``, and their number. Warp variants always give both, as tensors; the number may
       be zero.
     * what the task put into its ``extras``.

@@ -138,7 +138,7 @@ class RLTask(Task[EnvConfigT]):
         self.ended_buf = self.terminated_buf | self.truncated_buf
         env_ids = self.ended_buf.nonzero().squeeze(-1)
         if count := env_ids.shape[0]:
-            self.extras["episode"] = self.finish_episodes(env_ids)
+            self.extras["episode_means"] = self.finish_episodes(env_ids)
             self.extras["episode_count"] = count
             if self.same_step:
                 self.reset_idx(env_ids)

@@ -132,7 +132,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         self.truncated_buf, self.ended_buf = self._copy("truncated"), self._copy("ended")
         *means, count = self._copy("_finished").unbind()
         names = ("return", "length", *(f"reward/{name}" for name in self.reward_names))
-        self.extras = {"episode": dict(zip(names, means, strict=True)), "episode_count": count}
+        self.extras = {"episode_means": dict(zip(names, means, strict=True)), "episode_count": count}
         self.get_extras()
 
     def restart(self, env_ids: torch.Tensor) -> None:

@@ -94,7 +94,7 @@ class Task(ABC, Generic[EnvConfigT]):
         """Do one control step: physics, observations, endings, rewards, and the resets that are due.
 
         Afterwards the buffers hold the outcome, rewards and flags in new tensors. ``extras`` has, when episodes ended,
-        ``episode``, means over them, and ``episode_count``, their number.
+        ``episode_means``, over them, and ``episode_count``, their number.
 
         Args:
             actions: ``(N, num_actions)``, clamped.

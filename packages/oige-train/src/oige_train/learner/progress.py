@@ -75,8 +75,8 @@ class ProgressLine:
 class ProgressObserver(AlgoObserver):
     """Collects what the environment tells and reports it once per epoch.
 
-    TensorBoard gets ``Episode/<name>`` for every statistic in ``info["episode"]``, and ``<name>/frame``, ``/iter`` and
-    ``/time`` for every other scalar in ``info``.
+    TensorBoard gets ``Episode/<name>`` for every statistic in ``info["episode_means"]``, and ``<name>/frame``,
+    ``/iter`` and ``/time`` for every other scalar in ``info``.
     """
 
     def __init__(self, line: ProgressLine) -> None:
@@ -96,8 +96,8 @@ class ProgressObserver(AlgoObserver):
         if self._start is None:
             # Here, not at construction: compilation and the first reset are no measure of what is to come.
             self._start = (time.monotonic(), self.algo.epoch_num - 1, self.algo.frame)
-        if "episode" in infos:
-            self.episodes.add(infos["episode"], infos["episode_count"])
+        if "episode_means" in infos:
+            self.episodes.add(infos["episode_means"], infos["episode_count"])
         for name, value in infos.items():
             if isinstance(value, (int, float)) or (isinstance(value, torch.Tensor) and value.ndim == 0):
                 self._scalars[name] = value
