@@ -3,11 +3,21 @@
 import pytest
 import torch
 from oige_train.learner.recent_mean import RecentMean
+from rl_games.algos_torch.torch_ext import AverageMeter
 
 
 def mean_of(meter: RecentMean) -> float:
-    (mean,) = meter.get_mean()
-    return float(mean)
+    return meter.get_mean().item()
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 1)])
+def test_mean_has_the_shape_that_the_learner_reads(shape: tuple[int, ...]) -> None:
+    # PPO of rl_games takes the first of the mean rewards; SAC compares and stores the mean as it is.
+    meter, upstream = RecentMean(4), AverageMeter(1, 4)
+    for each in (meter, upstream):
+        each.update(torch.tensor([1.0, 2.0, 6.0]).view(shape))
+    assert meter.get_mean().shape == upstream.get_mean().shape == shape[2:]
+    assert meter.get_mean() == upstream.get_mean() == 3.0
 
 
 def test_mean_is_that_of_the_last_episodes_and_of_those_that_ended_with_the_first_of_them() -> None:
@@ -15,7 +25,7 @@ def test_mean_is_that_of_the_last_episodes_and_of_those_that_ended_with_the_firs
     assert meter.current_size == 0
     meter.update(torch.empty(0, 1))
     assert meter.current_size == 0
-    meter.update(torch.tensor([[[10.0]], [[20.0]], [[60.0]]]))
+    meter.update(torch.tensor([[10.0], [20.0], [60.0]]))
     assert (meter.current_size, mean_of(meter)) == (3, 30.0)
     meter.update(torch.tensor([[50.0]]))
     assert (meter.current_size, mean_of(meter)) == (4, 35.0)
@@ -59,7 +69,7 @@ def test_a_saved_mean_goes_on_as_if_it_had_not_been() -> None:
 def test_what_all_processes_have_is_shown_until_the_next_update() -> None:
     meter = RecentMean(2)
     meter.update(torch.tensor([[1.0]]))
-    meter.show(torch.tensor([12.0]), 4)
+    meter.show(torch.tensor(12.0), 4)
     assert (meter.current_size, mean_of(meter)) == (4, 3.0)
     meter.update(torch.tensor([[3.0]]))
     assert (meter.current_size, mean_of(meter)) == (2, 2.0)

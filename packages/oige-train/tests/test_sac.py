@@ -76,3 +76,25 @@ def test_temperature_is_saved_and_restored_and_the_policy_plays(program) -> None
     assert (after["actor"]["trunk.0.weight"] == before["actor"]["trunk.0.weight"]).all()
     played = program(*words(), f"checkpoint={last(12)}", "test=True")
     assert "over 10 finished games" in played.out, played.err
+
+
+def test_best_policy_is_kept_from_the_configured_epoch_on(program) -> None:
+    outcome = program(*words(save_best_after=4, gamma=0.9), "task.env.episodeLength=3")
+    assert outcome.code == 0, outcome.err
+    events = EventAccumulator("runs/Sac/summaries")
+    events.Reload()
+    scores = {event.step // 32: event.value for event in events.Scalars("rewards/step")}
+    best = load_checkpoint(Path("runs/Sac/nn/Sac.pth"), "cpu")
+    candidates = {epoch: score for epoch, score in scores.items() if epoch >= 4}
+    assert best["last_mean_rewards"] == pytest.approx(max(candidates.values()))
+    assert best["epoch"] == max(candidates, key=lambda epoch: candidates[epoch])
+    resumed = program(*words(save_best_after=4, max_epochs=13), "task.env.episodeLength=3", f"checkpoint={last(12)}")
+    assert resumed.code == 0, resumed.err
+    assert load_checkpoint(last(13), "cpu")["last_mean_rewards"] >= best["last_mean_rewards"]
+
+
+def test_score_to_win_ends_training(program) -> None:
+    outcome = program(*words(save_best_after=4, score_to_win=-1000), "task.env.episodeLength=3")
+    assert outcome.code == 0, outcome.err
+    assert "done: 4 epochs, 128 steps" in outcome.out
+    assert load_checkpoint(last(4), "cpu")["epoch"] == 4

@@ -14,7 +14,7 @@ from oige_train.seeding import random_state, restore_random_state
 __all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
 
 #: Of what a checkpoint holds beside the networks; one of another format goes on with fresh episodes.
-PROGRESS_FORMAT = 4
+PROGRESS_FORMAT = 5
 
 
 class TrainingStoppedError(Exception):
@@ -91,7 +91,7 @@ class TrustedAgent:
         """Mean return of the last episodes, or None before any has ended."""
         if self.game_rewards.current_size == 0:
             return None
-        return float(self.game_rewards.get_mean()[0])
+        return self.game_rewards.mean.item()
 
     def save(self, fn: str) -> None:
         """Write a checkpoint; rl_games calls this.

@@ -128,7 +128,7 @@ class ProgressObserver(AlgoObserver):
         limit = algo.max_epochs
         parts = [f"epoch {epoch}/{limit}" if limit > 0 else f"epoch {epoch}"]
         if algo.game_rewards.current_size > 0:
-            parts.append(f"reward {float(algo.game_rewards.get_mean().reshape(-1)[0]):.2f}")
+            parts.append(f"reward {algo.game_rewards.get_mean().item():.2f}")
             parts.append(f"length {algo.game_lengths.get_mean().item():.1f}")
         else:
             parts.append("no episode has ended yet")

@@ -20,7 +20,8 @@ class RecentMean:
         size: number of episodes, at least 1.
 
     Attributes:
-        mean: ``(k,)`` mean of the k values of an episode; 0 before any episode.
+        mean: mean over the episodes, in rl_games' format: ``(1,)`` of values ``(n, 1, 1)``, 0-d of values ``(n, 1)``; 0
+            before any episode.
         current_size: episodes that the mean is of.
     """
 
@@ -32,18 +33,18 @@ class RecentMean:
         """Forget all episodes."""
         self.steps: deque[tuple[int, torch.Tensor]] = deque()  # episodes that ended in a step, and their sum
         self.count = 0
-        self.total = torch.zeros(1, dtype=torch.float64)
-        self.mean, self.current_size = torch.zeros(1), 0
+        self.total = torch.zeros((), dtype=torch.float64)
+        self.mean, self.current_size = torch.zeros(()), 0
 
     def update(self, values: torch.Tensor) -> None:
         """Take note of the episodes that ended in a step.
 
         Args:
-            values: ``(n, …)``, k of each episode; n may be 0.
+            values: ``(n, 1, 1)`` or ``(n, 1)``, one of each episode; n may be 0.
         """
         if not len(values):
             return
-        step = (len(values), values.flatten(1).sum(dim=0, dtype=torch.float64))
+        step = (len(values), values.sum(dim=0, dtype=torch.float64).squeeze(0))
         self.steps.append(step)
         self.total = self.total.to(values.device) + step[1]
         self.count += step[0]
