@@ -10,7 +10,7 @@ import pytest
 import yaml
 from oige_core.devices import Devices, cuda_device_count
 from oige_train.cli.common import checked_run
-from oige_train.config import rewrite_overrides
+from oige_train.config.overrides import rewrite_overrides
 from oige_train.learner.progress import format_time
 
 CONFIG = "train.params.config"
@@ -327,7 +327,7 @@ def test_time_left_is_shown_in_hours_from_an_hour_on() -> None:
 def test_deterministic_learning_says_that_physics_on_a_gpu_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["task=Cartpole", "torch_deterministic=True", "rl_device=cpu"]
     assert checked_run(words).notes == ()
-    monkeypatch.setattr("oige_train.config.resolve_devices", lambda config: Devices("cuda:0", "cpu"))
+    monkeypatch.setattr("oige_train.config.derive.resolve_devices", lambda config: Devices("cuda:0", "cpu"))
     assert checked_run(words).notes == (
         "torch_deterministic=True: the learner repeats bit by bit; physics does with sim_device=cpu alone.",
     )

@@ -1,0 +1,62 @@
+"""What a run needs of the machine."""
+
+import math
+import re
+from pathlib import Path
+
+from oige_core.devices import cuda_device_memory
+from oige_core.errors import ConfigError
+from oige_core.registry import TaskSpec
+
+from oige_train.schema import PpoConfig, SacConfig, TrainRunConfig
+
+__all__ = ["check_memory", "memory_estimate"]
+
+
+def memory_estimate(config: TrainRunConfig, spec: TaskSpec) -> int:
+    """Return bytes that a run needs at the very least.
+
+    float32 rollout buffer of PPO, twice because rl_games copies it from time-major to flat for an epoch:
+    ``2 · 4 · horizon · envs · (observations + states + 3 · actions + 6)``, where 3 · actions are actions, means and
+    deviations and 6 are reward, value, return, advantage, log-probability and done flag. SAC:
+    ``4 · replay size · (2 · observations + actions + 2)``. Engine rows: ``8 · envs · (observations + 256)``, the
+    float64 state and derived fields of a world with hardly anything in it. Numbers of images are bytes, a quarter of a
+    float.
+    """
+    envs = config.task.env.numEnvs
+    observations = math.prod(spec.observation_shape) / (4 if spec.images else 1)
+    learner = config.train.params.config
+    needed = 8 * envs * (observations + 256)
+    if isinstance(learner, PpoConfig):
+        per_step = observations + spec.num_states + 3 * spec.num_actions + 6
+        needed += 2 * 4 * learner.horizon_length * envs * per_step
+    elif isinstance(learner, SacConfig):
+        needed += 4 * learner.replay_buffer_size * (2 * observations + spec.num_actions + 2)
+    return int(needed)
+
+
+def check_memory(config: TrainRunConfig, spec: TaskSpec, simulation: str, overridden: set[str]) -> None:
+    """Raise ConfigError if a run needs more memory than its device has."""
+    needed = memory_estimate(config, spec)
+    available = _available_memory() if simulation == "cpu" else cuda_device_memory(int(simulation.partition(":")[2]))
+    if available is not None and needed > available:
+        key = "num_envs" if "num_envs" in overridden else "task.env.numEnvs"
+        raise ConfigError(
+            f"{key}={config.task.env.numEnvs}: needs at least {needed / 2**30:,.1f} GiB of memory, "
+            f"and {simulation} has {available / 2**30:,.1f} GiB; use fewer environments."
+        )
+
+
+def _available_memory() -> int | None:
+    """Bytes of main memory that this process may still take, or None where the system does not tell."""
+    available = []
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        match = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text())
+        if match:
+            available.append(int(match[1]) * 1024)
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.is_file() and limit.read_text().strip().isdigit():
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        available.append(int(limit.read_text()) - used)
+    return min(available) if available else None

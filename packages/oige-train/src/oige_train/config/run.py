@@ -1,0 +1,127 @@
+"""A checked run."""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from oige_core.config import validate
+from oige_core.errors import ConfigError, nearest
+from oige_core.registry import InstalledTask, TaskSpec, find_task
+from omegaconf import DictConfig, OmegaConf
+
+from oige_train.checkpoint import check_checkpoint, read_info
+from oige_train.config.derive import derive
+from oige_train.pretrained import PRETRAINED, find_pretrained
+from oige_train.schema import ALGORITHMS, PpoConfig, TrainRunConfig
+
+__all__ = ["Run", "finish"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A checked run.
+
+    Attributes:
+        config: the configuration, with every derived value filled in.
+        resolved: the same as plain values, to be written beside the run's results.
+        task: the installed task that ``task=`` chose.
+        train_name: name of the training configuration.
+        spec: its record.
+        checkpoint: file to resume from or to play.
+        notes: sentences that tell the user of values that were derived.
+    """
+
+    config: TrainRunConfig
+    resolved: dict[str, Any]
+    task: InstalledTask
+    train_name: str
+    spec: TaskSpec
+    checkpoint: Path | None
+    notes: tuple[str, ...]
+
+
+def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
+    """Check a composed configuration, fill in derived values and return the run.
+
+    Args:
+        cfg: root of the configuration that Hydra composed.
+        overridden: dotted keys that the user set.
+
+    Raises:
+        ConfigError: a value is unknown, of the wrong type, out of range, or asks for more than the machine has.
+    """
+    overridden = set(overridden)
+    choices = HydraConfig.get().runtime.choices
+    task = find_task(choices["task"])
+    spec = task.spec()
+    for key in ("num_envs", "max_iterations"):
+        _check_root_number(cfg, key)
+    if HydraConfig.get().mode == RunMode.MULTIRUN and "experiment" not in overridden:
+        # Jobs of one sweep would otherwise overwrite each other's results.
+        cfg.experiment = f"{OmegaConf.select(cfg, 'train.params.config.name')}_{HydraConfig.get().job.num}"
+
+    algo = OmegaConf.select(cfg, "train.params.algo.name")
+    if algo not in ALGORITHMS:
+        raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
+    config = validate(cfg, spec, TrainRunConfig, sections={"config": ALGORITHMS[algo]})
+    spec = spec.for_config(config.task.env)
+    notes = derive(config, spec, overridden)
+    checkpoint = None
+    if config.checkpoint:
+        if config.checkpoint == PRETRAINED:
+            if not config.test:
+                raise ConfigError("checkpoint=pretrained: can be played, not trained further; add test=True.")
+            config.checkpoint = str(find_pretrained(task, choices["train"]))
+        checkpoint = check_checkpoint(config.checkpoint, task=config.task.name, algo=algo, spec=spec)
+        _check_epochs(config, checkpoint)
+    elif config.test:
+        raise ConfigError("test=True: a policy is needed; add checkpoint=<file>.")
+    return Run(
+        config=config,
+        resolved=_resolved(cfg, config),
+        task=task,
+        train_name=choices["train"],
+        spec=spec,
+        checkpoint=checkpoint,
+        notes=tuple(notes),
+    )
+
+
+def _check_epochs(config: TrainRunConfig, checkpoint: Path) -> None:
+    """Refuse to resume a run that has reached its last epoch."""
+    info = read_info(checkpoint, f"checkpoint={checkpoint}")
+    last = config.train.params.config.max_epochs
+    if info is not None and not config.test and 0 < last <= info.epoch:
+        raise ConfigError(
+            f"checkpoint={checkpoint}: is of epoch {info.epoch} and training ends at {last}; raise max_iterations, or "
+            "play it with test=True."
+        )
+
+
+def _check_root_number(cfg: DictConfig, key: str) -> None:
+    """Check a word of the root before it spreads, so that a bad value is reported under the name the user typed."""
+    value = cfg.get(key)
+    if value in ("", None):
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise ConfigError(f"{key}={value}: expected a whole number above 0.")
+
+
+def _resolved(cfg: DictConfig, config: TrainRunConfig) -> dict[str, Any]:
+    """Return the composed configuration as plain values, derived values put in."""
+    resolved = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    resolved["rl_device"] = config.rl_device
+    resolved["seed"] = resolved["train"]["params"]["seed"] = config.seed
+    learner = resolved["train"]["params"]["config"]
+    for key in ("device", "device_name", "full_experiment_name"):
+        learner[key] = getattr(config.train.params.config, key)
+    if isinstance(config.train.params.config, PpoConfig):
+        ppo = config.train.params.config
+        if ppo.minibatch_size is not None:
+            learner["minibatch_size"] = ppo.minibatch_size
+        if ppo.central_value_config is not None and ppo.central_value_config.minibatch_size is not None:
+            learner["central_value_config"]["minibatch_size"] = ppo.central_value_config.minibatch_size
+    return resolved
