@@ -31,14 +31,27 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "swish", "gelu", "softp
 
 @dataclass(kw_only=True)
 class NamedConfig:
-    """A section that only names something."""
+    """A section that only names something.
+
+    Attributes:
+        name: its name in rl_games, for example ``a2c_continuous`` (PPO) or ``sac`` for the algorithm.
+    """
 
     name: str
 
 
 @dataclass(kw_only=True)
 class MlpConfig:
-    """Fully connected layers: sizes, activation, initialiser; ``d2rl`` feeds the input to every layer."""
+    """Fully connected layers.
+
+    Attributes:
+        units: size of each layer.
+        activation: of each layer: relu, tanh, sigmoid, elu, selu, swish, gelu, softplus or None.
+        d2rl: feed the input to every layer.
+        norm_only_first_layer: normalise the first layer only, where ``normalization`` is set.
+        initializer: of the weights: ``name`` and arguments of rl_games' initialisers.
+        regularizer: for old files; rl_games does not use it.
+    """
 
     units: list[int]
     activation: str = "elu"
@@ -55,7 +68,17 @@ class MlpConfig:
 
 @dataclass(kw_only=True)
 class RnnConfig:
-    """Recurrent layers."""
+    """Recurrent layers.
+
+    Attributes:
+        name: kind of the cells: lstm, gru or identity.
+        units: cells in each layer.
+        layers: number of layers.
+        before_mlp: put them before the fully connected layers instead of after them.
+        concat_input: append the observation to their input.
+        concat_output: append the observation to their output.
+        layer_norm: normalise their output.
+    """
 
     name: str
     units: int
@@ -71,7 +94,21 @@ class RnnConfig:
 
 @dataclass(kw_only=True)
 class NetworkConfig:
-    """The policy and value network."""
+    """The policy and value network.
+
+    Attributes:
+        name: architecture: ``actor_critic`` for PPO, ``soft_actor_critic`` for SAC.
+        mlp: fully connected layers.
+        separate: give the critic layers of its own.
+        central_value: the network is the critic of ``central_value_config``.
+        normalization: of layers: ``layer_norm``, ``batch_norm`` or None.
+        value_activation: of the value; see ``mlp.activation``.
+        space: distribution of the actions: activation and initialiser of mean and standard deviation.
+        cnn: convolutional layers, for observations that are images.
+        rnn: recurrent layers; None: none.
+        joint_obs_actions: for old files; rl_games does not use it.
+        log_std_bounds: lower and upper bound of the logarithm of SAC's standard deviation.
+    """
 
     name: str
     mlp: MlpConfig
@@ -88,7 +125,15 @@ class NetworkConfig:
 
 @dataclass(kw_only=True)
 class RewardShaperConfig:
-    """Rewards are shifted, then scaled, then clamped, then taken the logarithm of, before the learner sees them."""
+    """Shift, scale, clamp and optionally take the logarithm of rewards, in this order, before the learner sees them.
+
+    Attributes:
+        scale_value: factor.
+        shift_value: added before scaling.
+        min_val: lower bound after scaling.
+        max_val: upper bound after scaling.
+        log_val: take the logarithm.
+    """
 
     scale_value: float = 1.0
     shift_value: float = 0.0
@@ -115,7 +160,26 @@ class PlayerConfig:
 
 @dataclass(kw_only=True)
 class CentralValueConfig:
-    """An asymmetric critic: a value network of its own on the privileged states of the task."""
+    """An asymmetric critic: a value network of its own on the privileged states of the task.
+
+    Attributes:
+        network: the critic's network.
+        learning_rate: of the critic.
+        mini_epochs: passes over the samples of an epoch.
+        clip_value: clip changes of the value to ``e_clip``, as those of the policy.
+        normalize_input: normalise states by their running mean and variance.
+        minibatch_size: samples per gradient step; must divide ``horizon_length × num_envs``.
+        minibatch_size_per_env: the same per world.
+        lr_schedule: of the learning rate: adaptive, linear or None.
+        schedule_type: when an adaptive rate changes; see ``schedule_type`` of PPO.
+        kl_threshold: divergence that the adaptive learning rate aims at.
+        truncate_grads: clip gradients to ``grad_norm``.
+        grad_norm: largest norm of the gradients.
+        e_clip: range of the clipping.
+        weight_decay: of the optimiser.
+        mixed_precision: compute in 16 bits where that is safe.
+        freeze_critic: do not train the critic.
+    """
 
     network: NetworkConfig
     learning_rate: float
@@ -141,9 +205,12 @@ class AlgoConfig:
 
     Attributes:
         name: name of the run and of its best checkpoint.
-        full_experiment_name: name of the run's folder; empty: ``name``.
-        device: where the learner runs.
         num_actors: number of worlds.
+        full_experiment_name: name of the run's folder; empty: ``name``.
+        env_name: name of the environment in rl_games; always ``rlgpu``.
+        device: where the learner runs.
+        device_name: the same, for old files.
+        multi_gpu: one learner per process, started by torchrun; follows the root key of the same name.
         max_epochs: epochs after which training ends; -1: no limit.
         max_frames: environment steps, over all worlds, after which training ends; -1: no limit.
         save_best_after: epoch from which on the best checkpoint is kept.
@@ -153,6 +220,12 @@ class AlgoConfig:
         stagger_episodes: let the worlds' first episodes, and those after early failures, be cut short at random steps,
             so that every batch shows all phases of an episode and the mean reward is at no time that of one phase.
         torch_compile: must stay False: compiling takes longer than these networks gain.
+        mixed_precision: compute in 16 bits where that is safe.
+        normalize_input: normalise observations by their running mean and variance.
+        value_bootstrap: estimate the return beyond a truncation by the value of the last state.
+        gamma: discount factor per control step.
+        weight_decay: of the optimiser.
+        print_stats: let rl_games print its own statistics.
     """
 
     name: str
@@ -204,12 +277,35 @@ class PpoConfig(AlgoConfig):
 
     Attributes:
         horizon_length: control steps per world and epoch.
-        minibatch_size: samples per gradient step; must divide ``horizon_length × num_envs``.
         mini_epochs: passes over the samples of an epoch.
+        learning_rate: of the optimiser, at first.
         tau: λ of generalised advantage estimation.
-        seq_length: steps that a recurrent network is unrolled for; must divide ``horizon_length``.
-        kl_threshold: divergence that the adaptive learning rate aims at.
+        minibatch_size: samples per gradient step; must divide ``horizon_length × num_envs``.
+        minibatch_size_per_env: the same per world.
+        ppo: clip the ratio of probabilities; False: plain actor-critic.
+        normalize_value: learn values that are normalised by their running mean and variance.
+        normalize_advantage: normalise the advantages of an epoch.
+        lr_schedule: of the learning rate: adaptive (follows the divergence), linear (falls to 0 at ``max_epochs``),
+            or None.
+        schedule_type: an adaptive rate changes after each gradient step (``legacy``) or each pass (``standard``).
         schedule_entropy: let ``entropy_coef`` fall linearly, to 0 after ``max_epochs``.
+        kl_threshold: divergence that the adaptive learning rate aims at.
+        grad_norm: largest norm of the gradients.
+        truncate_grads: clip gradients to ``grad_norm``.
+        entropy_coef: weight of the entropy bonus.
+        critic_coef: weight of the critic's loss.
+        e_clip: ε, to which ratios of probabilities are clipped around 1.
+        clip_value: clip changes of the value to ``e_clip``.
+        clip_actions: clamp actions to ±1 before they are scaled to the action space.
+        use_smooth_clamp: clip ratios smoothly.
+        seq_length: steps that a recurrent network is unrolled for; must divide ``horizon_length``.
+        zero_rnn_on_done: reset the recurrent state at the end of an episode.
+        bounds_loss_coef: weight of the cost of means of actions beyond the action space.
+        bound_loss_type: that cost: ``bound`` beyond ±1.1, ``regularisation`` for all means.
+        use_experimental_cv: with an asymmetric critic, let the policy's network learn values, too.
+        use_diagnostics: also log the explained variance and the fraction of clipped ratios.
+        freeze_critic: do not train the critic.
+        epochs_between_resets: epochs after which all worlds are reset, again and again; 0: never.
         shuffle_minibatches: draw the samples of a minibatch from all worlds and steps of the epoch; otherwise each is
             of some worlds, always the same.
         mirror_samples: train on the mirror images of samples, too; the task must know a symmetry.
@@ -282,10 +378,22 @@ class SacConfig(AlgoConfig):
     Attributes:
         batch_size: samples per gradient step.
         replay_buffer_size: transitions that are remembered.
+        init_alpha: temperature of the entropy term at the start.
+        learnable_temperature: learn the temperature.
+        actor_lr: learning rate of the actor.
+        critic_lr: learning rate of the critics.
+        alpha_lr: learning rate of the temperature.
         num_steps_per_episode: control steps per epoch.
         num_updates_per_step: gradient steps per control step.
         num_warmup_steps: epochs of random actions at the start.
-        init_alpha: temperature of the entropy term at the start.
+        num_warmup_frames: the same in environment steps, over all worlds; None: ``num_warmup_steps`` holds.
+        critic_tau: fraction by which target critics follow the critics in each update.
+        policy_frequency: gradient steps of the critics per gradient step of the actor.
+        critic_grad_clip: largest norm of the critics' gradients.
+        target_entropy_coef: target of the entropy, as a multiple of minus the number of actions.
+        actor_betas: of the actor's Adam.
+        critic_betas: of the critics' Adam.
+        alphas_betas: of the temperature's Adam.
     """
 
     batch_size: int
@@ -321,8 +429,13 @@ class TrainParams:
     """``train.params``: the learner.
 
     Attributes:
+        algo: section; its ``name`` is ``a2c_continuous`` for PPO or ``sac``.
+        model: section; its ``name`` is ``continuous_a2c_logstd`` for PPO or ``soft_actor_critic``.
         config: an instance of the schema that :data:`ALGORITHMS` has for ``algo.name``.
+        seed: follows the root key of the same name.
         torch_threads: threads of torch on the CPU; small networks are fastest with 1.
+        load_checkpoint: follows the root key ``checkpoint``.
+        load_path: follows the root key ``checkpoint``.
     """
 
     algo: NamedConfig

@@ -81,7 +81,13 @@ class EnvConfig:
 
 @dataclass(kw_only=True)
 class DefaultPhysicsMaterialConfig:
-    """Material of every shape that names none of its own."""
+    """Material of every shape that names none of its own.
+
+    Attributes:
+        static_friction: coefficient of friction at rest.
+        dynamic_friction: coefficient of friction of shapes that slide.
+        restitution: fraction of the speed that a bounce returns.
+    """
 
     static_friction: float = 1.0
     dynamic_friction: float = 1.0
@@ -94,6 +100,21 @@ class ActorConfig:
 
     The embedded engine reads ``density``, ``mass``, ``enable_self_collisions`` and ``make_kinematic``; Isaac Sim reads
     all.
+
+    Attributes:
+        override_usd_defaults: let the keys below replace what the asset's USD file says.
+        make_kinematic: 1: the element moves only when it is told to; 0: forces move it.
+        enable_self_collisions: 1: bodies of the element collide with one another; 0: they do not.
+        enable_gyroscopic_forces: 1: PhysX computes gyroscopic torques; 0: it does not.
+        solver_position_iteration_count: position iterations of PhysX per step.
+        solver_velocity_iteration_count: velocity iterations of PhysX per step.
+        sleep_threshold: kinetic energy per mass, in m²/s², below which PhysX lets bodies sleep.
+        stabilization_threshold: kinetic energy per mass, in m²/s², below which PhysX stabilises bodies.
+        max_depenetration_velocity: greatest speed with which PhysX pushes overlapping bodies apart, in m/s.
+        density: in kg/m³.
+        mass: of the element, in kg.
+        contact_offset: distance at which PhysX begins to generate contacts, in m.
+        rest_offset: distance at which PhysX lets bodies rest, in m.
     """
 
     override_usd_defaults: bool = False
@@ -113,7 +134,39 @@ class ActorConfig:
 
 @dataclass(kw_only=True)
 class PhysxConfig:
-    """Scene settings of PhysX; read by Isaac Sim only."""
+    """Scene settings of PhysX; read by Isaac Sim only.
+
+    Attributes:
+        use_gpu: simulate on the GPU.
+        worker_thread_count: threads of PhysX on the CPU.
+        solver_type: 0: projected Gauss-Seidel (PGS); 1: temporal Gauss-Seidel (TGS).
+        bounce_threshold_velocity: relative speed below which contacts do not bounce, in m/s.
+        friction_offset_threshold: distance up to which contact points get friction, in m.
+        friction_correlation_distance: distance within which contact points share a friction anchor, in m.
+        enable_sleeping: let bodies at rest sleep.
+        enable_stabilization: damp bodies that are nearly at rest.
+        gpu_max_rigid_contact_count: capacity of the GPU's buffer of rigid contacts.
+        gpu_max_rigid_patch_count: capacity of the GPU's buffer of contact patches.
+        gpu_found_lost_pairs_capacity: capacity of the buffer of pairs that the broad phase found or lost.
+        gpu_found_lost_aggregate_pairs_capacity: the same for aggregates.
+        gpu_total_aggregate_pairs_capacity: capacity of the buffer of all pairs of aggregates.
+        gpu_max_soft_body_contacts: capacity of the buffer of contacts of soft bodies.
+        gpu_max_particle_contacts: capacity of the buffer of contacts of particles.
+        gpu_heap_capacity: initial size of the GPU's heap, in bytes.
+        gpu_temp_buffer_capacity: initial size of the GPU's temporary buffer, in bytes.
+        gpu_max_num_partitions: partitions of the GPU solver.
+        gpu_collision_stack_size: size of the stack of collision detection on the GPU, in bytes.
+        solver_position_iteration_count: position iterations per step of elements that set none.
+        solver_velocity_iteration_count: velocity iterations per step of elements that set none.
+        sleep_threshold: kinetic energy per mass, in m²/s², below which bodies sleep, of elements that set none.
+        stabilization_threshold: kinetic energy per mass, in m²/s², below which bodies are stabilised, of elements that
+            set none.
+        enable_gyroscopic_forces: compute gyroscopic torques of elements that do not say.
+        density: of elements that set none, in kg/m³.
+        max_depenetration_velocity: greatest speed that separates overlapping bodies, in m/s.
+        contact_offset: distance at which contacts begin to be generated, in m.
+        rest_offset: distance at which bodies rest, in m.
+    """
 
     use_gpu: bool = False
     worker_thread_count: int = 4
@@ -152,7 +205,13 @@ class MujocoConfig:
     Attributes:
         integrator: ``implicitfast`` integrates joint drives and damping implicitly in velocity. ``discrete`` does so in
             position, too, and lets contacts feel both: robots stand still on drives with which ``implicitfast`` shakes.
-        cone: friction cone; trajectories on CPU and CUDA agree far longer with ``elliptic``.
+        cone: friction cone, ``elliptic`` or ``pyramidal``; trajectories on CPU and CUDA agree far longer with
+            ``elliptic``.
+        solver: constraint solver, ``newton`` or ``cg``.
+        iterations: most iterations of the solver per physics step.
+        ls_iterations: most iterations of its line search.
+        tolerance: improvement below which the solver stops early.
+        impratio: ratio of frictional to normal impedance of contacts; a higher one lets contacts slip less.
         max_contacts: contacts that one world may have on CUDA; 0: sized by a probe run.
         max_constraints: constraint rows that one world may have on CUDA; 0: sized by a probe run.
     """
@@ -186,9 +245,15 @@ class SimConfig:
         dt: time of one physics step, in seconds.
         rendering_dt: time between two rendered frames, in seconds; -1: ``dt``.
         substeps: solver steps per physics step.
-        gravity: in m/s².
+        gravity: acceleration x, y, z, in m/s².
+        use_gpu_pipeline: keep tensors on the GPU; Isaac Sim only.
+        add_ground_plane: let tasks add a ground plane.
+        add_distant_light: add a light far away, for cameras and viewer.
+        use_fabric: use Fabric instead of USD at run time; Isaac Sim only.
+        enable_scene_query_support: support ray casts and sweeps; Isaac Sim only.
+        enable_cameras: start with cameras; Isaac Sim only.
+        disable_contact_processing: skip contact reports; Isaac Sim only.
         actors: settings by scene element; in YAML, each is a block named after the element.
-        use_gpu_pipeline, use_fabric, enable_scene_query_support, disable_contact_processing: Isaac Sim only.
     """
 
     dt: float = 1.0 / 60.0
@@ -244,7 +309,14 @@ class ViewportConfig:
 
 @dataclass(kw_only=True)
 class TaskConfig:
-    """The ``task`` section. ``env`` is an instance of the schema that the task's record names."""
+    """The ``task`` section.
+
+    Attributes:
+        name: of the task.
+        env: section of the task; an instance of the schema that the task's record names.
+        physics_engine: the engine; follows the root key of the same name.
+        domain_randomization: settings of domain randomisation.
+    """
 
     name: str
     env: EnvConfig

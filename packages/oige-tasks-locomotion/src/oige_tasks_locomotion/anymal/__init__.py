@@ -22,10 +22,10 @@ class AnymalInitStateConfig:
     """How the base starts an episode.
 
     Attributes:
-        pos: position in m.
+        pos: position, in m.
         rot: orientation x, y, z, w; the scalar is last here, as in OmniIsaacGymEnvs.
-        vLinear: linear velocity in m/s.
-        vAngular: angular velocity in rad/s.
+        vLinear: linear velocity, in m/s.
+        vAngular: angular velocity, in rad/s.
     """
 
     pos: tuple[float, float, float]
@@ -62,8 +62,8 @@ class AnymalControlConfig:
     """Drives of the joints.
 
     Attributes:
-        stiffness: N·m/rad.
-        damping: N·m·s/rad.
+        stiffness: in N·m/rad.
+        damping: in N·m·s/rad.
         actionScale: speed of the position targets at action 1, in rad/s.
     """
 

@@ -24,8 +24,8 @@ class TerrainConfig:
         mapWidth: of a tile, along y, in metres.
         numLevels: tiles along x.
         numTerrains: tiles along y.
-        terrainProportions: shares of smooth slopes, rough slopes, stairs up, stairs down, obstacles; what they leave of
-            1 are stepping stones.
+        terrainProportions: fractions of smooth slopes, rough slopes, stairs up, stairs down, obstacles; the
+            remainder (up to 1) is stepping stones.
         borderSize: width of the flat border, in metres.
         horizontalScale: distance of neighbouring heights, in metres.
     """
@@ -55,12 +55,24 @@ class TerrainConfig:
 
 @dataclass(kw_only=True)
 class CommandConfig(AnymalCommandRanges):
-    """Ranges ``[low, high]`` of random commands: velocities in the robot's frame (m/s), and heading (``yaw``, rad)."""
+    """Ranges ``[low, high]`` of random commands.
+
+    Attributes:
+        linear_x: forward velocity, in m/s.
+        linear_y: velocity to the left, in m/s.
+        yaw: heading, in rad.
+    """
 
 
 @dataclass(kw_only=True)
 class ControlConfig(AnymalControlConfig):
-    """Joint drives: N·m/rad, N·m·s/rad, and rad of the position target per unit of action (``actionScale``)."""
+    """Drives of the joints.
+
+    Attributes:
+        stiffness: in N·m/rad.
+        damping: in N·m·s/rad.
+        actionScale: offset of the position targets from the default pose at action 1, in rad.
+    """
 
 
 @dataclass(kw_only=True)
@@ -71,9 +83,34 @@ class LearnConfig:
     between plus and minus the figure given, in the quantity's own unit.
 
     Attributes:
-        addNoise: whether observations have noise.
-        noiseLevel: factor on all noise.
-        pushRobots: whether robots are pushed: their horizontal velocity jumps to a random one.
+        terminalReward: reward of a fall.
+        linearVelocityXYRewardScale: weight of following the commanded horizontal velocity.
+        linearVelocityZRewardScale: weight of the vertical velocity squared.
+        angularVelocityXYRewardScale: weight of roll and pitch rates squared.
+        angularVelocityZRewardScale: weight of following the commanded yaw rate.
+        orientationRewardScale: weight of the tilt squared.
+        torqueRewardScale: weight of joint torques squared.
+        jointAccRewardScale: weight of the squared change of joint velocities in a control step.
+        baseHeightRewardScale: weight of the squared error of the height above the ground.
+        actionRateRewardScale: weight of the squared change of actions.
+        fallenOverRewardScale: weight of a fall.
+        hipRewardScale: weight of the hip abduction away from the default pose.
+        feetAirTimeRewardScale: weight of the time for which feet swing, beyond 0.5 s.
+        kneeCollisionRewardScale: weight of each knee on the ground.
+        linearVelocityScale: of linear velocities observed.
+        angularVelocityScale: of angular velocities observed.
+        dofPositionScale: of joint positions observed.
+        dofVelocityScale: of joint velocities observed.
+        heightMeasurementScale: of heights observed.
+        addNoise: add noise to observations.
+        noiseLevel: factor of all noise.
+        dofPositionNoise: of joint positions, in rad.
+        dofVelocityNoise: of joint velocities, in rad/s.
+        linearVelocityNoise: of linear velocities, in m/s.
+        angularVelocityNoise: of angular velocities, in rad/s.
+        gravityNoise: of the direction of gravity, a unit vector.
+        heightMeasurementNoise: of heights, in m.
+        pushRobots: push robots: their horizontal velocity jumps to a random one.
         pushInterval_s: time between pushes, in seconds.
     """
 

@@ -12,14 +12,14 @@ class LocomotionConfig(EnvConfig):
     """The ``task.env`` section of Ant and Humanoid.
 
     Attributes:
-        powerScale: torque of a joint at action 1, as a part of its gear.
+        powerScale: torque of a joint at action 1, as a fraction of its gear.
         headingWeight: reward per step for facing the target.
         upWeight: reward per step for an upright torso.
-        alive_reward_scale: reward per step.
+        alive_reward_scale: reward per step without a fall.
         actionsCost: cost of squared actions.
         energyCost: cost of action times scaled joint velocity.
         jointsAtLimitCost: cost per joint at a limit.
-        deathCost: reward of the step in which the torso falls, in place of all others.
+        deathCost: reward of the step in which the torso falls, instead of all other terms.
         terminationHeight: height of the torso below which it has fallen, in metres.
         dofVelocityScale: of joint velocities in observations.
         angularVelocityScale: of the torso's angular velocity in observations.
