@@ -3,6 +3,7 @@
 All of it holds for tasks on torch tensors and for those on Warp arrays, on every executor.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import pytest
@@ -206,6 +207,39 @@ def test_no_gradient_runs_through_a_step(make):
         assert not rewards.requires_grad
     assert not any(value.requires_grad for value in vars(env.task).values() if isinstance(value, torch.Tensor))
     assert torch.is_grad_enabled()
+
+
+def test_calls_inside_and_outside_inference_mode_mix(make):
+    """Learners step in ``torch.inference_mode()``, evaluation often does not: the outcome is that of plain calls."""
+
+    def play(inference):
+        inference = itertools.cycle(inference)
+        env = make(num_states=1, episodeLength=4)
+        blocks = env.task.blocks
+        outcome = []
+        for _ in range(4):
+            with torch.inference_mode(next(inference)):
+                outcome.append(env.reset(seed=1)[0])
+                blocks.get_joint_positions()
+                blocks.get_mass_matrices()
+                blocks.get_measured_joint_efforts()
+                blocks.set_gains(kps=torch.ones(3, 1), kds=torch.ones(3, 1))
+            for force in (5.0, -10.0, 40.0, 0.0, 1.0):
+                with torch.inference_mode(next(inference)):
+                    actions = torch.full((3, 1), force)
+                with torch.inference_mode(next(inference)):
+                    observations, rewards, *_, info = env.step(actions)
+                    outcome += [observations, rewards, info["states"]]
+            with torch.inference_mode(next(inference)):
+                state = env.state_dict()
+            with torch.inference_mode(next(inference)):
+                env.load_state_dict(state)
+        return outcome
+
+    expected = play([False])
+    mixed = play([True, True, False, False, False, True, False])
+    assert all(ours.equal(theirs) for ours, theirs in zip(mixed, expected, strict=True))
+    assert not any(tensor.is_inference() for tensor in mixed)
 
 
 def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(make):

@@ -14,7 +14,7 @@ from gymnasium.vector import VectorWrapper
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.engines.mujoco.engine import MujocoEngine
-from oige_core.envs import VecEnv
+from oige_core.envs import VecEnv, make_vec
 from oige_core.errors import OigeError
 from oige_core.registry import TaskSpec
 from oige_core.scene import ArticulationAsset, Scene
@@ -237,3 +237,14 @@ class OneWorld(gym.Env):
 @pytest.mark.filterwarnings("error")
 def test_gymnasiums_own_checks(make: Make) -> None:
     check_env(OneWorld(make), skip_render_check=True)
+
+
+@pytest.mark.parametrize("warp", [False, True])
+def test_an_environment_made_in_inference_mode_steps_outside_it(warp: bool) -> None:
+    with torch.inference_mode():
+        env = make_vec("Cartpole", 2, warp=warp, sim_device="cpu", num_threads=1)
+    plain = make_vec("Cartpole", 2, warp=warp, sim_device="cpu", num_threads=1)
+    for each in (env, plain):
+        each.reset(seed=1)
+    actions = torch.zeros(2, 1)
+    assert same(tensors_of(env.step(actions)), tensors_of(plain.step(actions)))

@@ -10,11 +10,13 @@ from oige_core.devices import resolve_devices
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.envs.vec_env import VecEnv
 from oige_core.errors import CapabilityError
+from oige_core.modes import plain_tensors
 from oige_core.registry import find_task
 
 __all__ = ["make_env", "make_vec"]
 
 
+@plain_tensors
 def make_env(config: RunConfig) -> VecEnv:
     """Build the worlds of a validated configuration.
 

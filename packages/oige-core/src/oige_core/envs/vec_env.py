@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from oige_core.errors import OigeError, nearest
+from oige_core.modes import plain_tensors
 from oige_core.tasks import Mirror, Task
 
 __all__ = ["VecEnv"]
@@ -40,7 +41,8 @@ class VecEnv(gym.vector.VectorEnv):
 
     Observations are float32 and clamped to ``clipObservations``; images are uint8 ``(N, rows, columns, channels)``.
     On the CPU, torch has one thread during a step, whatever it has otherwise; physics has its own. A step has no
-    gradients: actions may come straight from a policy that is being trained.
+    gradients: actions may come straight from a policy that is being trained. Every method may be called inside
+    ``torch.inference_mode()`` as well as outside it, in any order; the tensors returned are ordinary ones.
 
     Args:
         task: the task.
@@ -81,9 +83,11 @@ class VecEnv(gym.vector.VectorEnv):
         self._clip_observations = float(cfg.clipObservations)
         self._needs_reset = True
         self._stagger_steps = 0  # in which episodes that follow a failure are cut short
-        self._no_grad = torch.no_grad()  # to make one takes longer than to enter it
+        # Making a context takes longer than entering it. See plain_tensors for the order of the first two.
+        self._no_inference, self._no_grad = torch.inference_mode(False), torch.no_grad()
         self._threads = _OneTorchThread() if task.device.type == "cpu" else contextlib.nullcontext()
 
+    @plain_tensors
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -151,7 +155,7 @@ class VecEnv(gym.vector.VectorEnv):
         actions = torch.as_tensor(actions, dtype=torch.float32, device=task.device)
         if actions.shape != self.action_space.shape:
             raise OigeError(f"actions of shape {tuple(actions.shape)}: expected {self.action_space.shape}.")
-        with self._no_grad, self._threads:
+        with self._no_inference, self._no_grad, self._threads:
             return self._step(actions)
 
     def _step(
@@ -202,6 +206,7 @@ class VecEnv(gym.vector.VectorEnv):
         """Symmetries that the task knows; see :class:`~oige_core.tasks.Mirror`."""
         return self.task.mirrors
 
+    @plain_tensors
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state of simulation, task and random streams; tensors and plain values only."""
         return {
@@ -215,6 +220,7 @@ class VecEnv(gym.vector.VectorEnv):
         """Whether a :meth:`state_dict` of the same :attr:`state_format` is one of the task as it is written now."""
         return self.task.accepts(state["task"])
 
+    @plain_tensors
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict` exactly."""
         self.task.engine.load_state_dict(state["engine"])

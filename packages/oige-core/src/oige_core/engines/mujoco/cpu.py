@@ -12,6 +12,7 @@ import torch
 from mujoco.batch import Batch
 
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS, state_format
+from oige_core.modes import plain_tensors
 
 if TYPE_CHECKING:
     import warp as wp
@@ -76,8 +77,10 @@ class BatchExecutor:
 
     def field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        if name in self._fields:
-            return self._fields[name]
+        return self._fields[name] if name in self._fields else self._bind(name)
+
+    @plain_tensors
+    def _bind(self, name: str) -> torch.Tensor:
         if name not in STATE_FIELDS | REFRESHED_FIELDS | FORCE_FIELDS | {"M"}:
             raise KeyError(name)
         live = self._batch.bind(name)
@@ -90,6 +93,7 @@ class BatchExecutor:
         self._fields[name] = values
         return values
 
+    @plain_tensors
     def mass_matrix(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         sparse = self.field("M")
@@ -106,6 +110,7 @@ class BatchExecutor:
         dense[:, columns, rows_] = values
         return dense
 
+    @plain_tensors
     def model_field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         if name not in self._model_fields:

@@ -20,6 +20,7 @@ from oige_core.engines.mujoco import cuda_kernels as kernels
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS, state_format
 from oige_core.engines.mujoco.graphs import Graphs
 from oige_core.errors import CapabilityError, ConfigError
+from oige_core.modes import plain_tensors
 
 __all__ = ["WarpExecutor", "probe_buffers"]
 
@@ -145,18 +146,22 @@ class WarpExecutor:
 
     def field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        if name not in self._fields:
-            if name not in STATE_FIELDS | REFRESHED_FIELDS | FORCE_FIELDS:
-                raise KeyError(name)
-            self._fields[name] = self._tensor(getattr(self._data, name), 9 if name == "xmat" else None)
-            if name in REFRESHED_FIELDS:
-                self.graphs.forget()
+        return self._fields[name] if name in self._fields else self._bind(name)
+
+    @plain_tensors
+    def _bind(self, name: str) -> torch.Tensor:
+        if name not in STATE_FIELDS | REFRESHED_FIELDS | FORCE_FIELDS:
+            raise KeyError(name)
+        self._fields[name] = self._tensor(getattr(self._data, name), 9 if name == "xmat" else None)
+        if name in REFRESHED_FIELDS:
+            self.graphs.forget()
         return self._fields[name]
 
     def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         return self.field("qpos"), self.field("qvel")
 
+    @plain_tensors
     def mass_matrix(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         if self._mass_index is None:
@@ -174,6 +179,7 @@ class WarpExecutor:
         dense[:, columns, rows_] = self._fields["M"]
         return dense
 
+    @plain_tensors
     def model_field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`.
 

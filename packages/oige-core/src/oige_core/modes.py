@@ -1,0 +1,27 @@
+"""Modes of torch that an environment does not take from its caller."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import torch
+
+__all__ = ["plain_tensors"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def plain_tensors(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function without gradients and outside ``torch.inference_mode()``, whatever mode its caller is in.
+
+    A tensor made in inference mode can never be written in place outside it. Whatever makes tensors that outlive the
+    call needs this decorator, so that a program may mix both kinds of calls.
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.inference_mode(False), torch.no_grad():  # the first alone would enable gradients
+            return function(*args, **kwargs)
+
+    return call
