@@ -258,6 +258,22 @@ def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(mak
     assert env.task.progress_buf.tolist() == [1, 0, 1]
 
 
+@pytest.mark.parametrize("mode", ["same_step", "next_step"])
+def test_a_reset_changes_nothing_that_a_step_returned(make, mode):
+    env = make(num_states=1, autoresetMode=mode)
+    env.reset()
+    place(env, [0.0, 1.5, 0.2])
+    *tensors, info = env.step(torch.zeros(3, 1))
+    tensors += [value for value in info.values() if isinstance(value, torch.Tensor)]
+    tensors += info["episode_means"].values()
+    copies = [tensor.clone() for tensor in tensors]
+    env.reset(options={"reset_mask": torch.tensor([True, True, False])})
+    env.reset()
+    env.load_state_dict(env.state_dict())
+    for tensor, copy in zip(tensors, copies, strict=True):
+        assert tensor.equal(copy)
+
+
 def test_next_step_returns_the_last_observation_and_resets_one_step_later(make):
     env = make(autoresetMode="next_step")
     assert env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP

@@ -130,7 +130,7 @@ class VecEnv(gym.vector.VectorEnv):
             self._stagger(started)
         elif mask is None:
             self._stagger_steps = 0
-        task.ended_buf[env_ids] = False
+        task.ended_buf = task.ended_buf.index_fill(0, env_ids, False)  # the last step has returned the old tensor
         self._needs_reset = False
         return self._out(self._filtered(task.obs_buf)), self._states({})
 
