@@ -62,8 +62,8 @@ class AnymalControlConfig:
     """Drives of the joints.
 
     Attributes:
-        stiffness: in N·m/rad.
-        damping: in N·m·s/rad.
+        stiffness: of the drives, in N·m/rad.
+        damping: of the drives, in N·m·s/rad.
         actionScale: speed of the position targets at action 1, in rad/s.
     """
 

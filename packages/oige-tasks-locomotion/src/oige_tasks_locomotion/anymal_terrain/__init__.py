@@ -69,8 +69,8 @@ class ControlConfig(AnymalControlConfig):
     """Drives of the joints.
 
     Attributes:
-        stiffness: in N·m/rad.
-        damping: in N·m·s/rad.
+        stiffness: of the drives, in N·m/rad.
+        damping: of the drives, in N·m·s/rad.
         actionScale: offset of the position targets from the default pose at action 1, in rad.
     """
 

@@ -1,0 +1,283 @@
+"""Write docs/configuration.md: every key of the configuration with its type, default, unit and meaning.
+
+    uv run python tools/config_reference.py
+
+Keys and types are those of the schemas. Meanings are those of their docstrings and, for keys of the root, of the
+comments in the YAML files that hold the defaults. A key without a meaning is an error.
+"""
+
+import argparse
+import dataclasses
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import oige_train
+import yaml
+from oige_core.config import EnvConfig, compose, validate
+from oige_core.config.load import CORE_CFG
+from oige_core.config.schema import SimConfig, ViewportConfig
+from oige_core.errors import OigeError
+from oige_core.registry import installed_tasks
+from oige_train.cli.common import guarded
+from oige_train.schema import AlgoConfig, NetworkConfig, PpoConfig, SacConfig, TrainParams, TrainRunConfig
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+ROOT_FILES = {
+    CORE_CFG / "simulation.yaml": "Simulation",
+    Path(oige_train.__file__).parent / "cfg" / "config.yaml": "Programs (not for library use)",
+}
+
+QUANTITIES = {
+    "metres": "m",
+    "newtons": "N",
+    "seconds": "s",
+    "frames per second": "1/s",
+    "pixels": "pixels",
+    "bytes": "bytes",
+    "control steps": "control steps",
+    "physics steps": "physics steps",
+    "environment steps": "environment steps",
+    "epochs": "epochs",
+} | {
+    symbol: symbol
+    for symbol in ("m", "s", "kg", "kg/m³", "m/s", "m/s²", "m²/s²", "rad", "rad/s", "N", "N·m/rad", "N·m·s/rad")
+}
+"""Units by how meanings write them: ``in <unit>``, or at their beginning."""
+
+_ANY = "|".join(sorted(map(re.escape, QUANTITIES), key=len, reverse=True))
+UNIT = re.compile(rf"^({_ANY})(?=[ ,])|\bin ({_ANY})(?=[,.;: ]|$)")
+
+INTRODUCTION = """\
+# Configuration
+
+Set a key on the command line as `key=value`, or in Python through `overrides` of `oige_core.make_vec`. Unknown keys and
+values of the wrong type or out of range are refused before anything starts. The YAML file of a task or of a training
+configuration may also set keys; the defaults below hold where it does not.
+
+`tools/config_reference.py` writes this page from the schemas.
+"""
+
+
+def meanings(schema: type) -> dict[str, str]:
+    """Return what the docstring of a schema, and those of its bases, say of its keys.
+
+    Raises:
+        OigeError: a docstring describes a key that there is not.
+    """
+    found: dict[str, str] = {}
+    fields = {field.name for field in dataclasses.fields(schema)}
+    for owner in reversed(schema.__mro__):
+        text = inspect.cleandoc(vars(owner).get("__doc__") or "")
+        _, _, section = text.partition("\nAttributes:\n")
+        for entry in re.split(r"\n(?=    \S)", section.strip("\n")):
+            names, _, meaning = entry.strip().partition(": ")
+            for name in filter(None, names.split(", ")):
+                if name not in fields:
+                    raise OigeError(
+                        f"{owner.__name__}: its docstring describes {name!r}, which is not one of its keys."
+                    )
+                found[name] = plain(meaning)
+    return found
+
+
+def plain(meaning: str) -> str:
+    """Return a meaning as one line of Markdown."""
+    text = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", meaning).replace("``", "`")
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "\\<").rstrip(".")
+
+
+def unit(meaning: str) -> str:
+    """Return the unit that a meaning names, or an empty text."""
+    found = UNIT.search(meaning)
+    return QUANTITIES[found[1] or found[2]] if found else ""
+
+
+def type_name(expected: Any) -> str:
+    """Return a type as users read it."""
+    if expected is type(None):
+        return "null"
+    if expected is Any:
+        return "any"
+    arguments = typing.get_args(expected)
+    if typing.get_origin(expected) in (typing.Union, types.UnionType):
+        return " or ".join(map(type_name, arguments))
+    if typing.get_origin(expected) is tuple:
+        return f"{len(arguments)} × {type_name(arguments[0])}"
+    if typing.get_origin(expected) is list:
+        return f"list of {type_name(arguments[0])}"
+    if typing.get_origin(expected) is dict:
+        return "section"
+    return expected.__name__
+
+
+def shown(value: Any) -> str:
+    """Return a value as YAML writes it."""
+    if value is None:
+        return "`null`"
+    if value == "":
+        return "empty"
+    if isinstance(value, float):
+        return f"`{float(f'{value:.6g}')}`".replace("inf", ".inf")
+    if isinstance(value, (list, tuple)):
+        return f"`[{', '.join(shown(entry).strip('`') for entry in value)}]`"
+    return f"`{value}`"
+
+
+def default(field: dataclasses.Field) -> str:
+    """Return the default of a key as it is shown."""
+    if field.default is not dataclasses.MISSING:
+        return shown(field.default)
+    if field.default_factory is not dataclasses.MISSING:
+        return shown(field.default_factory())
+    return "set by YAML"
+
+
+def section_of(expected: Any) -> type | None:
+    """Return the schema of a key that holds a section, None for one that holds a value."""
+    for choice in (expected, *typing.get_args(expected)):
+        if dataclasses.is_dataclass(choice):
+            return typing.cast(type, choice)
+    return None
+
+
+def tables(
+    path: str,
+    schema: type,
+    *,
+    of: str = "",
+    inherited: type | None = None,
+    sections: Mapping[str, Any] | None = None,
+) -> Iterator[str]:
+    """Yield the table of a section's keys, then those of the sections in it.
+
+    Args:
+        path: dotted key of the section.
+        schema: its schema.
+        of: what has these keys, where not all have.
+        inherited: a base of the schema, whose keys are left out.
+        sections: what holds the defaults, by the names of tasks; None: the schema does.
+
+    Raises:
+        OigeError: a key has no meaning.
+    """
+    known, hints = meanings(schema), typing.get_type_hints(schema)
+    left_out = {field.name for field in dataclasses.fields(inherited)} if inherited else set()
+    fields = [field for field in dataclasses.fields(schema) if field.name not in left_out]
+    columns = list(sections) if sections and len(sections) > 1 else ["default"]
+    rows = []
+    for field in fields:
+        if section_of(hints[field.name]):
+            continue
+        if field.name not in known:
+            raise OigeError(f"{schema.__name__}.{field.name}: expected a meaning under Attributes of the docstring.")
+        values = [shown(getattr(holder, field.name)) for holder in sections.values()] if sections else [default(field)]
+        meaning = known[field.name]
+        rows.append([f"`{field.name}`", type_name(hints[field.name]), *values, unit(meaning), meaning])
+    if rows:
+        yield f"### {path} of {of}" if of else f"### {path}"
+        yield table(["key", "type", *columns, "unit", "meaning"], rows)
+    for field in fields:
+        section = section_of(hints[field.name])
+        if section is NetworkConfig and path != "train.params":
+            yield f"`{path}.{field.name}` has the keys of `train.params.network`."
+        elif section:
+            inner = {name: getattr(holder, field.name) for name, holder in (sections or {}).items()}
+            name = "<element>" if typing.get_origin(hints[field.name]) is dict else field.name
+            yield from tables(f"{path}.{name}", section, of=of, sections=inner)
+
+
+def root_tables() -> Iterator[str]:
+    """Yield a table for each YAML file that holds defaults of the root, whose comments are the meanings.
+
+    Raises:
+        OigeError: a key is in neither file, or has no comment.
+    """
+    hints = typing.get_type_hints(TrainRunConfig)
+    missing = {name for name, hint in hints.items() if not section_of(hint)}
+    for file, title in ROOT_FILES.items():
+        text = file.read_text(encoding="utf-8")
+        rows = []
+        for name, value in yaml.safe_load(text).items():
+            if name not in missing:
+                continue
+            comment = re.search(rf"^{name}:.*? # (.*)$", text, re.MULTILINE)
+            if comment is None:
+                raise OigeError(f"{file.name}: expected a comment that says what {name} means.")
+            missing.remove(name)
+            meaning = plain(comment[1])
+            rows.append([f"`{name}`", type_name(hints[name]), shown(value), unit(meaning), meaning])
+        yield f"### {title}"
+        yield table(["key", "type", "default", "unit", "meaning"], rows)
+    if missing:
+        raise OigeError(
+            f"{', '.join(sorted(missing))}: expected a default in {' or '.join(f.name for f in ROOT_FILES)}."
+        )
+
+
+def task_tables() -> Iterator[str]:
+    """Yield the defaults of all tasks, then the keys of each schema of ``task.env``."""
+    tasks = {
+        name: validate(compose(installed), installed.spec()).task
+        for name, installed in sorted(installed_tasks().items())
+    }
+    keys = [field.name for field in dataclasses.fields(EnvConfig)]
+    yield "### Defaults of the tasks"
+    yield table(
+        ["task", *(f"`{key}`" for key in keys), "`sim.dt`", "`sim.substeps`"],
+        [
+            [name, *(shown(getattr(task.env, key)) for key in keys), shown(task.sim.dt), shown(task.sim.substeps)]
+            for name, task in tasks.items()
+        ],
+    )
+    by_schema: dict[type, dict[str, Any]] = {}
+    for name, task in tasks.items():
+        schema = type(task.env)
+        holders = by_schema.setdefault(schema, {})
+        own = [field.name for field in dataclasses.fields(schema) if field.name not in keys]
+        values = [getattr(task.env, key) for key in own]
+        if own and values not in [[getattr(env, key) for key in own] for env in holders.values()]:
+            holders[name] = task.env
+    for schema, sections in by_schema.items():
+        if sections:
+            yield from tables("task.env", schema, of=" and ".join(sections), inherited=EnvConfig, sections=sections)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [
+        INTRODUCTION,
+        "## Root",
+        *root_tables(),
+        "## Task",
+        *tables("task.env", EnvConfig),
+        *task_tables(),
+        *tables("task.sim", SimConfig),
+        *tables("task.viewport", ViewportConfig),
+        "## Training",
+        "The training configurations of the tasks, `cfg/train/` in their packages, set most of these keys.",
+        *tables("train.params", TrainParams),
+        *tables("train.params.config", PpoConfig, of="PPO", inherited=AlgoConfig),
+        *tables("train.params.config", SacConfig, of="SAC", inherited=AlgoConfig),
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(argv)
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    guarded(main)
