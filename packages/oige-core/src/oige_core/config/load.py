@@ -5,14 +5,16 @@
 
 import dataclasses
 import math
+import re
 import typing
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
+from oige_core.config.defaults import check_unique_files, compose_file, load_yaml
 from oige_core.config.resolvers import register_resolvers
 from oige_core.config.schema import ActorConfig, RunConfig, SimConfig
 from oige_core.errors import ConfigError, nearest
@@ -35,23 +37,56 @@ def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -
         overrides: values by dotted key, as on the command line: ``{"num_envs": 64, "task.env.resetDist": 2.0}``;
             :func:`validate` judges them.
     """
+    from oige_core.registry import installed_tasks
+
     register_resolvers()
-    root = OmegaConf.load(CORE_CFG / "simulation.yaml")
-    root.task = _load_group_file(task.cfg / "task", task.name)
-    for key, value in (overrides or {}).items():
-        OmegaConf.update(root, key, value, force_add=True)
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise ConfigError(
+            f"overrides={overrides!r}: expected a mapping of dotted keys, such as {{'task.env.episodeLength': 100}}."
+        )
+    values = {key: plain_value(str(key), value) for key, value in (overrides or {}).items()}
+    folders = sorted({task.cfg, *(other.cfg for other in installed_tasks().values())})
+    check_unique_files(folders)
+    root = OmegaConf.merge(
+        load_yaml(CORE_CFG / "simulation.yaml"), compose_file(folders, f"task/{task.name}", package="task")
+    )
+    for key, value in values.items():
+        if not isinstance(key, str) or not re.fullmatch(r"[^.\[\]]+(\.[^.\[\]]+)*", key):
+            raise ConfigError(f"{key!r}: expected a dotted key, such as task.env.episodeLength.")
+        try:
+            OmegaConf.update(root, key, value, force_add=True)
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{key}={value}: {_first_line(error)}") from error
     return typing.cast(DictConfig, root)
 
 
-def _load_group_file(folder: Path, name: str) -> DictConfig:
-    """Load ``folder/name.yaml`` on top of the files of the same group that its defaults list names."""
-    node = OmegaConf.load(folder / f"{name}.yaml")
-    assert isinstance(node, DictConfig)
-    merged = OmegaConf.create({})
-    for base in node.pop("defaults", []):
-        if base != "_self_":
-            merged = OmegaConf.merge(merged, _load_group_file(folder, base))
-    return typing.cast(DictConfig, OmegaConf.merge(merged, node))
+def plain_value(key: str, value: Any) -> Any:
+    """Return a value of a configuration as Python's own numbers, text, lists and dictionaries.
+
+    Args:
+        key: how an error message calls it.
+        value: may be a number or an array of NumPy or torch, a path or a tuple.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if hasattr(value, "tolist"):  # before numbers: NumPy's float64 is a float, which YAML could not write
+        value = value.tolist()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, DictConfig | ListConfig):
+        return OmegaConf.to_container(value)
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): plain_value(f"{key}.{name}", entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_value(key, entry) for entry in value]
+    raise ConfigError(f"{key}={value!r}: expected a number, text, a list or a mapping, not {type(value).__name__}.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def validate(
