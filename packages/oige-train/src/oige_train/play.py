@@ -8,6 +8,7 @@ from oige_core.errors import OigeError
 
 from oige_train.checkpoint import CheckpointError, load_checkpoint
 from oige_train.config import Run
+from oige_train.learner.divergence import learner_tensors, refuse_diverged
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.progress import ProgressLine
 from oige_train.learner.rl_games import model_builder
@@ -127,6 +128,7 @@ def load_policy(run: Run, adapter: RlGamesEnv) -> Policy:
         raise CheckpointError(
             f"checkpoint={run.checkpoint}: does not fit the network of this run ({reason})."
         ) from error
+    refuse_diverged(run.checkpoint, learner_tensors({"policy": policy.model}, []))
     return policy
 
 

@@ -5,9 +5,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from oige_train.config import Run
 from oige_train.learner.distributed import Workers
+from oige_train.learner.divergence import DivergedError, non_finite_names, refuse_diverged
 from oige_train.learner.recent_mean import RecentMean
 from oige_train.seeding import random_state, restore_random_state
 
@@ -15,6 +18,8 @@ __all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
 
 #: Of what a checkpoint holds beside the networks; one of another format goes on with fresh episodes.
 PROGRESS_FORMAT = 5
+#: Products of two weights beyond it overflow in float32.
+OVERFLOWING = 1e19
 
 
 class TrainingStoppedError(Exception):
@@ -193,6 +198,7 @@ class TrustedAgent:
         except (RuntimeError, KeyError, ValueError) as error:
             reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
             raise CheckpointError(f"checkpoint={fn}: does not fit the network of this run ({reason}).") from error
+        refuse_diverged(fn, self.learner_tensors())
         # rl_games' train() forgets the best score at its start; env_reset, called after that, sets it again.
         self._pending = {"last_mean_rewards": self.last_mean_rewards}
         if exact:
@@ -217,6 +223,52 @@ class TrustedAgent:
         self.vec_env.set_env_state(pending["env_state"])
         restore_random_state(pending["random_state"])
         return self.obs
+
+    # --- epochs ------------------------------------------------------------------------------------------------------
+
+    def learner_tensors(self) -> dict[str, torch.Tensor]:
+        """Return what training changes, by name; see :func:`~oige_train.learner.divergence.learner_tensors`."""
+        raise NotImplementedError
+
+    def advice_on_divergence(self) -> str:
+        """Return settings to try, as in "a lower learning rate"."""
+        raise NotImplementedError
+
+    def learn_for_an_epoch(self) -> Any:
+        """Collect samples and train on them; what rl_games calls ``train_epoch``."""
+        return super().train_epoch()  # type: ignore[misc]
+
+    def train_epoch(self) -> Any:
+        """Train for an epoch; rl_games calls this.
+
+        Raises:
+            DivergedError: afterwards, weights, statistics or moments of an optimiser are not finite.
+        """
+        try:
+            result = self.learn_for_an_epoch()
+        except (RuntimeError, ValueError) as error:
+            # Torch refuses to sample from a policy that is not finite, which finite weights may make if they are large.
+            self._check(non_finite_names(self.learner_tensors(), OVERFLOWING), "not finite or overflow", error)
+            raise
+        self._check(non_finite_names(self.learner_tensors()), "not finite")
+        return result
+
+    def _check(self, names: list[str], state: str, cause: Exception | None = None) -> None:
+        """Raise if ``names`` of tensors, which are not as they should be, are not empty."""
+        if not names:
+            return
+        saved = self._newest_checkpoint()
+        others = f" and {len(names) - 1} other tensors of the learner are" if len(names) > 1 else " is"
+        raise DivergedError(
+            f"training diverged in epoch {self.epoch_num}: {names[0]}{others} {state}, so this epoch was not saved; "
+            f"{'no checkpoint was written before' if saved is None else f'the last good checkpoint is {saved}'}. "
+            f"Try {self.advice_on_divergence()}, and check the size of the task's rewards and observations."
+        ) from cause
+
+    def _newest_checkpoint(self) -> Path | None:
+        """The newest file to go on from: a periodic one, else the best one, else the one that was resumed."""
+        best = Path(self.nn_dir) / f"{self.config['name']}.pth"
+        return self.session.last or (best if best in self.session.saved else self.session.run.checkpoint)
 
     # --- between epochs ----------------------------------------------------------------------------------------------
 

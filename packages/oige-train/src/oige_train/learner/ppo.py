@@ -7,6 +7,7 @@ import torch
 from oige_core.tasks import Mirror
 
 from oige_train.learner.agent import TrustedAgent
+from oige_train.learner.divergence import learner_tensors
 from oige_train.learner.normalisers import NormaliserSync
 from oige_train.learner.rl_games import a2c_continuous, policy_kl
 
@@ -76,10 +77,24 @@ class PpoAgent(TrustedAgent, Base):
         divergence = policy_kl(mu, sigma, input_dict["mu"], input_dict["sigma"])
         self.train_result = (a_loss, c_loss, entropy, divergence, lr, lr_factor, mu, sigma, b_loss)
 
-    # --- several processes -------------------------------------------------------------------------------------------
+    # --- divergence --------------------------------------------------------------------------------------------------
 
-    def _networks(self) -> list[torch.nn.Module]:
+    def _networks(self) -> list[Any]:
         return [self.model, *([self.central_value_net] if self.has_central_value else [])]
+
+    def learner_tensors(self) -> dict[str, torch.Tensor]:
+        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        names = ("policy", "central value network")
+        networks: dict[str, torch.nn.Module] = dict(zip(names, self._networks(), strict=False))
+        critic = [self.central_value_net.optimizer] if self.has_central_value else []
+        return learner_tensors(networks, [self.optimizer, *critic])
+
+    def advice_on_divergence(self) -> str:
+        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        clipping = "" if self.truncate_grads else " or truncate_grads=True"
+        return f"a lower train.params.config.learning_rate ({self.last_lr:.3g} now){clipping}"
+
+    # --- several processes -------------------------------------------------------------------------------------------
 
     def env_reset(self) -> Any:
         """Reset the environment; every process starts from the networks of process 0."""
@@ -88,13 +103,13 @@ class PpoAgent(TrustedAgent, Base):
             workers.broadcast(tensor.data for tensor in (*network.parameters(), *network.buffers()))
         return super().env_reset()
 
-    def train_epoch(self) -> Any:
+    def learn_for_an_epoch(self) -> Any:
         """Train for an epoch; statistics of the normalisers cover the samples of all processes afterwards."""
         workers = self.session.workers
         if workers.size == 1:
-            return super().train_epoch()
+            return super().learn_for_an_epoch()
         sync = NormaliserSync(self._networks(), workers)
-        result = super().train_epoch()
+        result = super().learn_for_an_epoch()
         sync.merge()
         self.curr_frames *= workers.size
         for meter in (self.game_rewards, self.game_shaped_rewards, self.game_lengths):

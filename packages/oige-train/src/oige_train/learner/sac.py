@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from oige_train.learner.agent import TrustedAgent
+from oige_train.learner.divergence import learner_tensors
 from oige_train.learner.rl_games import import_quietly
 
 __all__ = ["SacAgent"]
@@ -42,6 +43,16 @@ class SacAgent(TrustedAgent, Base):
             self.log_alpha.copy_(weights["log_alpha"])
         self.update_counter = weights["update_counter"]
         self.num_warmup_steps += self.epoch_num
+
+    def learner_tensors(self) -> dict[str, torch.Tensor]:
+        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        optimisers = [self.actor_optimizer, self.critic_optimizer, self.log_alpha_optimizer]
+        return learner_tensors({"actor and critics": self.model}, optimisers) | {"log_alpha": self.log_alpha.detach()}
+
+    def advice_on_divergence(self) -> str:
+        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        rates = ", ".join(f"{key} ({self.config[key]:.3g} now)" for key in ("actor_lr", "critic_lr", "alpha_lr"))
+        return f"lower rates in train.params.config: {rates}"
 
     def frames_per_epoch(self) -> int:
         """Environment steps of one epoch."""

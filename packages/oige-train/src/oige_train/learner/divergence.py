@@ -1,0 +1,60 @@
+"""Notice that a learner has diverged, at the cost of one wait for the device."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from oige_core.errors import OigeError
+
+from oige_train.checkpoint import CheckpointError
+
+__all__ = ["DivergedError", "learner_tensors", "non_finite_names", "refuse_diverged"]
+
+
+class DivergedError(OigeError):
+    """Networks or optimisers hold values that are not finite; nothing of them was saved."""
+
+
+def learner_tensors(
+    networks: Mapping[str, torch.nn.Module], optimisers: Iterable[torch.optim.Optimizer]
+) -> dict[str, torch.Tensor]:
+    """Return the floating-point tensors that training changes, by name.
+
+    Args:
+        networks: modules by name, whose parameters, normalisers and other buffers count.
+        optimisers: their moments count, too: one that overflowed stops its weights from changing, which stay finite.
+    """
+    tensors = {
+        f"{name}.{key}": tensor for name, network in networks.items() for key, tensor in network.state_dict().items()
+    }
+    for number, optimiser in enumerate(optimisers):
+        for index, state in enumerate(optimiser.state.values()):
+            tensors |= {f"optimiser {number}, {key} of parameter {index}": value for key, value in state.items()}
+    return {
+        name: tensor.detach()
+        for name, tensor in tensors.items()
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+    }
+
+
+def non_finite_names(tensors: Mapping[str, torch.Tensor], limit: float = torch.finfo(torch.float32).max) -> list[str]:
+    """Return the names of tensors in which an element is NaN or beyond ``limit``.
+
+    Waits for the device once if there is none.
+    """
+    largest = torch.nn.utils.get_total_norm(tensors.values(), norm_type=float("inf"), foreach=True)
+    if largest <= limit:  # false for NaN
+        return []
+    return [name for name, tensor in tensors.items() if tensor.numel() and not tensor.abs().max() <= limit]
+
+
+def refuse_diverged(file: Path | str, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise if what was loaded from a checkpoint is not finite.
+
+    Raises:
+        CheckpointError: a tensor is not; earlier versions wrote such checkpoints.
+    """
+    if names := non_finite_names(tensors):
+        raise CheckpointError(
+            f"checkpoint={file}: {names[0]} is not finite, its training had diverged; use an earlier checkpoint."
+        )
