@@ -126,6 +126,7 @@ def leave(observations: wp.array2d[float], edge: float, terminated: wp.array[boo
     terminated[world] = observations[world, 0] > edge
 
 
+MODES = ["same_step", "next_step", "upstream"]
 VARIANTS = [(task, "cpu") for task in (BlockTask, BlockWarpTask)] + [(BlockWarpTask, "warp-cpu")]
 if torch.cuda.is_available():
     VARIANTS += [(task, "warp-cuda") for task in (BlockTask, BlockWarpTask)]
@@ -258,7 +259,7 @@ def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(mak
     assert env.task.progress_buf.tolist() == [1, 0, 1]
 
 
-@pytest.mark.parametrize("mode", ["same_step", "next_step"])
+@pytest.mark.parametrize("mode", MODES)
 def test_a_reset_changes_nothing_that_a_step_returned(make, mode):
     env = make(num_states=1, autoresetMode=mode)
     env.reset()
@@ -274,9 +275,40 @@ def test_a_reset_changes_nothing_that_a_step_returned(make, mode):
         assert tensor.equal(copy)
 
 
-def test_next_step_returns_the_last_observation_and_resets_one_step_later(make):
-    env = make(autoresetMode="next_step")
+def test_next_step_spends_the_step_after_an_end_on_the_reset(make):
+    """As gymnasium defines NEXT_STEP: that step ignores the action, gives no reward and ends nothing."""
+    env = make(num_states=1, episodeLength=2, autoresetMode="next_step")
     assert env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+    env.reset()
+    place(env, [0.0, 1.5, 0.2])
+    observations, rewards, terminated, _, info = env.step(torch.zeros(3, 1))
+    assert terminated.tolist() == [False, True, False]
+    assert rewards.tolist() == pytest.approx([1.0, 2.5, 1.2])
+    assert observations[:, 0].tolist() == pytest.approx([0.0, 1.5, 0.2])
+    assert "final_obs" not in info
+    place(env, [0.0, 2.0, 0.2])  # without the reset, the middle one would end again
+    observations, rewards, terminated, truncated, info = env.step(torch.full((3, 1), 10.0))
+    assert terminated.tolist() == [False, False, False]
+    assert truncated.tolist() == [True, False, True]
+    assert rewards[1].item() == 0.0
+    assert abs(observations[1, 0].item()) <= 0.5
+    assert observations[1, 1].item() == 0.0  # at rest: the action was ignored
+    torch.testing.assert_close(info["states"], 10 * observations[:, :1])
+    assert env.task.progress_buf[1].item() == 0
+    assert info["episode_count"] == 2
+    first = observations
+    observations, *_ = env.step(torch.zeros(3, 1))
+    assert observations[1].tolist() == pytest.approx(first[1].tolist(), abs=1e-6)
+    _, _, _, truncated, info = env.step(torch.zeros(3, 1))
+    assert truncated.tolist() == [False, True, False]
+    assert info["episode_count"] == 1
+    assert info["episode_means"]["length"].item() == 2.0
+    assert info["episode_means"]["return"].item() == pytest.approx(2.0 * (1.0 + first[1, 0].item()), rel=1e-5)
+
+
+def test_upstream_makes_the_step_after_an_end_the_first_of_the_next_episode(make):
+    env = make(autoresetMode="upstream")
+    assert env.metadata["autoreset_mode"] == "upstream"
     env.reset()
     place(env, [0.0, 1.5, 0.2])
     observations, _, terminated, _, info = env.step(torch.zeros(3, 1))
@@ -392,7 +424,7 @@ def test_staggered_episodes_end_at_different_steps(make):
     assert max(ended) < 20
 
 
-@pytest.mark.parametrize("mode", ["same_step", "next_step"])
+@pytest.mark.parametrize("mode", MODES)
 def test_episodes_that_follow_early_failures_are_staggered_too(make, mode):
     """All fail in the first step; the episodes that begin then end evenly spread, and those after them last."""
     env = make(num_envs=200, episodeLength=50, autoresetMode=mode)
@@ -400,14 +432,15 @@ def test_episodes_that_follow_early_failures_are_staggered_too(make, mode):
     place(env, [2.0] * 200)
     assert env.step(torch.zeros(200, 1))[2].all()
     ended = []
-    for _ in range(151):
+    for _ in range(153):
         place(env, [0.0] * 200)
         ended.append(env.step(torch.zeros(200, 1))[3])
     counts = torch.stack(ended).sum(dim=1)
     assert counts.max() < 20
-    offset = int(mode == "next_step")  # the step that resets
-    for first in (offset, offset + 50, offset + 100):
-        assert (torch.stack(ended[first : first + 50]).sum(dim=0) == 1).all(), "each once"
+    offset = int(mode != "same_step")  # the step that resets
+    period = 50 + int(mode == "next_step")  # with the step that resets
+    for first in (offset, offset + period, offset + 2 * period):
+        assert (torch.stack(ended[first : first + period]).sum(dim=0) == 1).all(), "each once"
 
 
 def test_misuse_is_an_error_and_returned_tensors_are_not_used_again(make):

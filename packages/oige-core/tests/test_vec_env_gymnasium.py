@@ -104,8 +104,9 @@ def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
     return len(first) == len(second) and all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_next_step_reset_between_cancels_the_pending_reset(make: Make) -> None:
-    env = make(episodeLength=1, autoresetMode="next_step")
+@pytest.mark.parametrize("mode", ["next_step", "upstream"])
+def test_reset_between_cancels_the_pending_reset(make: Make, mode: str) -> None:
+    env = make(episodeLength=1, autoresetMode=mode)
     env.reset(seed=0)
     env.step(push(0.0, 0.0))
     first, _ = env.reset()
@@ -142,7 +143,7 @@ def test_states_show_the_new_episode(make: Make) -> None:
         torch.testing.assert_close(info["states"], torch.stack((observations[:, 0], torch.zeros(2)), dim=-1))
 
 
-@pytest.mark.parametrize("mode", ["same_step", "next_step"])
+@pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
 def test_state_dict_continues_bitwise(make: Make, mode: str) -> None:
     options = {"num_envs": 5, "end": 0.8, "num_states": 2, "autoresetMode": mode}
     env = make(**options)
@@ -155,7 +156,7 @@ def test_state_dict_continues_bitwise(make: Make, mode: str) -> None:
         assert same(expected, trajectory(continued, 20, 2))
 
 
-@pytest.mark.parametrize("mode", ["same_step", "next_step"])
+@pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
 def test_returned_tensors_are_not_reused(make: Make, mode: str) -> None:
     env = make(num_states=2, end=0.8, autoresetMode=mode)
     observations, info = env.reset(seed=0)

@@ -19,7 +19,7 @@ EXECUTORS = [
 TOLERANCES = {"c": 1e-6, "warp-cpu": 2e-4, "warp-cuda": 2e-4}
 
 
-@pytest.mark.parametrize("mode", ["same_step", "next_step"])
+@pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_it_matches_the_torch_task_step_by_step_over_many_episodes(executor: str, mode: str) -> None:
     words = {"task.env.episodeLength": 20, "task.env.autoresetMode": mode, "task.env.clipObservations": math.inf}

@@ -127,6 +127,11 @@ REFUSED = {
     "negative numEnvs": (["task.env.numEnvs=-3"], "task.env.numEnvs=-3: expected a number above 0."),
     "fractional num_envs": (["num_envs=1.5"], "num_envs=1.5: expected a whole number above 0."),
     "negative max_iterations": (["max_iterations=0"], "max_iterations=0: expected a whole number above 0."),
+    "steps that only reset": (
+        ["task.env.autoresetMode=next_step"],
+        "task.env.autoresetMode=next_step: rl_games would learn from the steps that only reset; use same_step, or "
+        "upstream to train as OmniIsaacGymEnvs does.",
+    ),
     "num_actors": (
         [f"{CONFIG}.num_actors=3"],
         f"{CONFIG}.num_actors=3: expected task.env.numEnvs=512; set num_envs instead.",

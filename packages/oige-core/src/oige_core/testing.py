@@ -88,7 +88,7 @@ def assert_variants_agree(
     Raises:
         AssertionError: they differ.
     """
-    same_step = task.task.same_step
+    mode = task.task.autoreset_mode
     n = task.num_envs
 
     def check(name: str, ours: torch.Tensor, theirs: torch.Tensor, rows: torch.Tensor | None = None) -> None:
@@ -106,15 +106,16 @@ def assert_variants_agree(
         where = f"step {step}"
         observations, rewards, terminated, truncated, info = variant.step(action.to(variant.device))
         expected = task.step(action.to(task.device))
-        # With next_step, worlds that ended before were reset, at random, at the beginning of this step.
-        same = torch.ones(n, dtype=torch.bool) if same_step else ~ended
+        # Unless in the step that ends their episode, worlds are reset at random by this one: before or after physics.
+        same = ~ended if mode == "upstream" else torch.ones(n, dtype=torch.bool)
+        was_reset = torch.zeros(n, dtype=torch.bool) if mode == "same_step" else ended
         check("rewards", rewards, expected[1], same)
         check("terminated", terminated, expected[2], same)
         check("truncated", truncated, expected[3], same)
         ended = (expected[2] | expected[3]).cpu()
         terminated_count += int(expected[2].sum())
         truncated_count += int(expected[3].sum())
-        if same_step:
+        if mode == "same_step":
             check("final_obs", info["final_obs"], expected[4]["final_obs"])
             check("_final_obs", info["_final_obs"], ended)
             check("observations", observations, expected[0], ~ended)
@@ -122,12 +123,11 @@ def assert_variants_agree(
             check("episode_count", info["episode_count"], torch.tensor(float(count)))
             for name, mean in expected[4].get("episode_means", {}).items():
                 check(name, info["episode_means"][name], mean)
-            fresh = ended
+            was_reset = ended
         else:
-            check("observations", observations, expected[0], same)
-            fresh = ~same
-        if fresh.any():
-            _copy_state(task, variant, fresh.nonzero().flatten())
+            check("observations", observations, expected[0], ~was_reset)
+        if was_reset.any():
+            _copy_state(task, variant, was_reset.nonzero().flatten())
             (ours, _), (theirs, _) = (env.reset(options={"reset_mask": torch.zeros(n)}) for env in (variant, task))
             check("observations after a reset", ours, theirs)
     return terminated_count, truncated_count

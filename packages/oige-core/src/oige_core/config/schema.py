@@ -54,8 +54,10 @@ class EnvConfig:
         controlFrequencyInv: physics steps per control step (the decimation).
         clipObservations: observations are clamped to plus and minus this.
         clipActions: actions are clamped to plus and minus this.
-        autoresetMode: ``same_step`` resets a finished world within the step that ends its episode and hands the last
-            observation over as ``final_obs``; ``next_step`` returns the last observation and resets with the next step.
+        autoresetMode: when a world whose episode has ended is reset; see :class:`~oige_core.envs.VecEnv`.
+            ``same_step``: in the step that ends it, whose last observation is handed over as ``final_obs``.
+            ``next_step``: by the next step, which ignores that world's action, as gymnasium defines it.
+            ``upstream``: before the physics of the next step, as in OmniIsaacGymEnvs.
         compat: ``fixed`` corrects errors of OmniIsaacGymEnvs that change learning, ``oige`` restores them.
     """
 
@@ -75,7 +77,7 @@ class EnvConfig:
         for key in ("clipObservations", "clipActions"):
             if not getattr(self, key) > 0:
                 raise ConfigError(f"task.env.{key}={getattr(self, key)}: expected a number above 0.")
-        check_choice("task.env.autoresetMode", self.autoresetMode, ("same_step", "next_step"))
+        check_choice("task.env.autoresetMode", self.autoresetMode, ("same_step", "next_step", "upstream"))
         check_choice("task.env.compat", self.compat, ("fixed", "oige"))
 
 

@@ -18,6 +18,7 @@ __all__ = ["VecEnv"]
 
 Hook = Callable[[torch.Tensor], torch.Tensor]
 
+AUTORESET_MODES = {"same_step": AutoresetMode.SAME_STEP, "next_step": AutoresetMode.NEXT_STEP}
 OPTIONS = ("reset_mask", "stagger")  # of VecEnv.reset
 
 
@@ -36,8 +37,13 @@ class VecEnv(gym.vector.VectorEnv):
       be zero.
     * what the task put into its ``extras``.
 
-    With ``autoresetMode: next_step``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are the
-    last ones; those worlds are reset at the beginning of the next step, which then is the first of their new episodes.
+    With ``autoresetMode: next_step``, the observations of a step that ends episodes are the last ones. The next step
+    resets those worlds: it ignores their actions, gives their first observations, a reward of zero and no ending, and
+    counts towards no episode. This is what gymnasium calls NEXT_STEP, and what its wrappers of observations need.
+
+    With ``autoresetMode: upstream``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are the last
+    ones, too, but the next step is the first of the new episodes: their first observations are never seen. Gymnasium
+    has no such mode, so ``metadata["autoreset_mode"]`` is the string ``"upstream"``, which its wrappers refuse.
 
     Observations are float32 and clamped to ``clipObservations``; images are uint8 ``(N, rows, columns, channels)``.
     On the CPU, torch has one thread during a step, whatever it has otherwise; physics has its own. A step has no
@@ -71,7 +77,7 @@ class VecEnv(gym.vector.VectorEnv):
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (task.spec.num_actions,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        mode = AutoresetMode.SAME_STEP if task.same_step else AutoresetMode.NEXT_STEP
+        mode = AUTORESET_MODES.get(task.autoreset_mode, task.autoreset_mode)
         self.metadata = {"autoreset_mode": mode, "render_modes": []}
         self.render_mode = None
         self.spec = None
@@ -168,12 +174,12 @@ class VecEnv(gym.vector.VectorEnv):
         task.step(actions.clamp(-self._clip_actions, self._clip_actions))
         if self._stagger_steps:
             self._stagger_steps -= 1
-            self._stagger(task.terminated_buf if task.same_step else failed_before)
+            self._stagger(task.terminated_buf if task.autoreset_mode == "same_step" else failed_before)
         for look_on in self.step_hooks:
             look_on()
         info: dict[str, Any] = task.extras
         final_observations = observations = self._filtered(task.final_obs_buf)
-        if task.same_step:
+        if task.autoreset_mode == "same_step":
             if task.obs_buf is not task.final_obs_buf:
                 observations = self._filtered(task.obs_buf)
             info["final_obs"] = self._out(final_observations)

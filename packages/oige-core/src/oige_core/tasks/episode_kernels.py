@@ -2,7 +2,7 @@
 
 import warp as wp
 
-__all__ = ["average", "begin_episodes", "count_step", "end_episodes", "sum_rewards"]
+__all__ = ["average", "begin_episodes", "count_step", "discard_step", "end_episodes", "sum_rewards"]
 
 
 @wp.kernel(enable_backward=False)
@@ -24,6 +24,23 @@ def end_episodes(
     world = wp.tid()
     truncated[world] = progress[world] >= max_length and not terminated[world]
     ended[world] = truncated[world] or terminated[world]
+
+
+@wp.kernel(enable_backward=False)
+def discard_step(
+    mask: wp.array[bool],
+    rewards: wp.array[float],
+    terminated: wp.array[bool],
+    truncated: wp.array[bool],
+    ended: wp.array[bool],
+):
+    """Let a step have no reward and end nothing in worlds of the mask, which it resets."""
+    world = wp.tid()
+    if mask[world]:
+        rewards[world] = 0.0
+        terminated[world] = False
+        truncated[world] = False
+        ended[world] = False
 
 
 @wp.kernel(enable_backward=False)

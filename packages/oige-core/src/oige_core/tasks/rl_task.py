@@ -127,22 +127,35 @@ class RLTask(Task[EnvConfigT]):
     def step(self, actions: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
         self.extras = {}
-        if not self.same_step:
-            env_ids = self.ended_buf.nonzero().squeeze(-1)
+        ended_before = self.ended_buf
+        if self.autoreset_mode == "upstream":
+            env_ids = ended_before.nonzero().squeeze(-1)
             if env_ids.shape[0]:
                 self.reset_idx(env_ids)
         self.pre_physics_step(actions)
         self.engine.step(self.control_frequency_inv)
         self.post_physics_step()
+        if self.autoreset_mode == "next_step":
+            self._reset_instead_of_step(ended_before)
         self.final_obs_buf = self.obs_buf
         self.ended_buf = self.terminated_buf | self.truncated_buf
         env_ids = self.ended_buf.nonzero().squeeze(-1)
         if count := env_ids.shape[0]:
             self.extras["episode_means"] = self.finish_episodes(env_ids)
             self.extras["episode_count"] = count
-            if self.same_step:
+            if self.autoreset_mode == "same_step":
                 self.reset_idx(env_ids)
                 self.observe_again(env_ids)
+
+    def _reset_instead_of_step(self, worlds: torch.Tensor) -> None:
+        """Let the step that was just computed be a reset in worlds ``(N,)`` bool: no reward, no ending."""
+        self.rew_buf = self.rew_buf.masked_fill(worlds, 0.0)
+        self.terminated_buf = self.terminated_buf > worlds  # and not reset
+        self.truncated_buf = self.truncated_buf > worlds
+        env_ids = worlds.nonzero().squeeze(-1)
+        if env_ids.shape[0]:
+            self.reset_idx(env_ids)
+            self.observe_again(env_ids)
 
     def restart(self, env_ids: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""

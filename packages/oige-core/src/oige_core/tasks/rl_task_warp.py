@@ -69,7 +69,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         wp.synchronize_device(wp.device_from_torch(self.device))
         arrays = {name: value for name, value in vars(self).items() if isinstance(value, wp.array)}
         self._tensors_of = {name: wp.to_torch(array) for name, array in arrays.items()}
-        if self.same_step:
+        if self.autoreset_mode == "same_step":
             self.final_obs_buf = self._tensors_of["_final_observations"]
         self._replay_step = self._worlds.capture_step(
             self.control_frequency_inv, self._launch_before_physics, self._launch_after_physics
@@ -173,8 +173,10 @@ class RLTaskWarp(Task[EnvConfigT]):
         return self._tensors_of[name].clone()
 
     def _launch_before_physics(self) -> None:
-        if not self.same_step:
+        if self.autoreset_mode == "upstream":
             self._launch_reset(self.ended)
+        elif self.autoreset_mode == "next_step":
+            wp.copy(self._chosen, self.ended)
         self.pre_physics_step()
 
     def _launch_after_physics(self) -> None:
@@ -189,6 +191,9 @@ class RLTaskWarp(Task[EnvConfigT]):
             outputs=[self.truncated, self.ended],
         )
         self.calculate_metrics()
+        if self.autoreset_mode == "next_step":
+            outputs = [self.rewards, self.terminated, self.truncated, self.ended]
+            wp.launch(kernels.discard_step, n, inputs=[self._chosen], outputs=outputs)
         self._finished.zero_()
         wp.launch(
             kernels.sum_rewards,
@@ -197,9 +202,12 @@ class RLTaskWarp(Task[EnvConfigT]):
             outputs=[self._sums, self._finished],
         )
         wp.launch(kernels.average, self._sums.shape[1], inputs=[self._finished])
-        if self.same_step:
+        if self.autoreset_mode == "same_step":
             wp.copy(self._final_observations, self.observations)
             self._launch_reset(self.ended)
+            self._launch_observe()
+        elif self.autoreset_mode == "next_step":
+            self._launch_reset(self._chosen)
             self._launch_observe()
 
     def _launch_restart(self) -> None:

@@ -32,6 +32,7 @@ class Task(ABC, Generic[EnvConfigT]):
         cfg: the ``task.env`` section.
         num_envs: number of worlds, N.
         device: device of every tensor.
+        autoreset_mode: when worlds are reset whose episode has ended: ``same_step``, ``next_step`` or ``upstream``.
         control_dt: time of one control step, in seconds.
         obs_buf: observations ``(N, …)``; float32, or uint8 if the task's record says that they are images.
         final_obs_buf: ``(N, …)``; the observations before worlds were reset in the same step.
@@ -54,7 +55,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.num_envs = engine.num_envs
         self.max_episode_length = self.cfg.episodeLength
         self.control_frequency_inv = self.cfg.controlFrequencyInv
-        self.same_step = self.cfg.autoresetMode == "same_step"
+        self.autoreset_mode = self.cfg.autoresetMode
         scene = Scene(engine, config.task.sim)
         self.set_up_scene(scene)
         engine.build(scene)

@@ -37,6 +37,11 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str]) -> list
             f"{CONFIG}.num_actors={learner.num_actors}: expected task.env.numEnvs={config.task.env.numEnvs}; "
             "set num_envs instead."
         )
+    if config.task.env.autoresetMode == "next_step" and not config.test:
+        raise ConfigError(
+            "task.env.autoresetMode=next_step: rl_games would learn from the steps that only reset; use same_step, or "
+            "upstream to train as OmniIsaacGymEnvs does."
+        )
     check_memory(config, spec, devices.simulation, overridden)
     notes = _derive_minibatches(config, overridden) if isinstance(learner, PpoConfig) else []
     if config.torch_deterministic and devices.simulation != "cpu":
