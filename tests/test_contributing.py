@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,22 +14,20 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files that the page shows, installed as a package by hand."""
-    folder = tmp_path_factory.mktemp("example")
+def example(uv: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the page shows, in which the wheel that they make is unpacked."""
+    sources, folder = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("example")
     page = (REPOSITORY / "CONTRIBUTING.md").read_text()
-    files = re.findall(r"`((?:my_tasks|tests)/[\w/.]+)`:\n\n```\w+\n(.*?)```", page, re.DOTALL)
-    assert len(files) == 5
+    files = re.findall(r"`((?:my_tasks|tests)/[\w/.]+|pyproject\.toml)`:\n\n```\w+\n(.*?)```", page, re.DOTALL)
+    assert len(files) == 6
     for name, text in files:
-        path = folder / name
+        path = (folder if name.startswith("tests/") else sources) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (folder / "my_tasks" / "__init__.py").write_text('"""Tasks of a reader."""\n')
-    (entry_points,) = re.findall(r'```toml\n\[project\.entry-points\."(oige\.tasks)"\]\n(\w+) = "(.*?)"\n```', page)
-    information = folder / "my_tasks-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: my-tasks\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[{}]\n{} = {}\n".format(*entry_points))
+    (sources / "my_tasks" / "__init__.py").write_text('"""Tasks of a reader."""\n')
+    uv("build", "--wheel", "--quiet", "--out-dir", folder, sources)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        wheel.extractall(folder)
     return folder
 
 
