@@ -9,11 +9,62 @@ from typing import TYPE_CHECKING, Any
 from oige_core import VecEnv
 
 from oige_train.schema import TrainRunConfig
+from oige_train.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from oige_core.viewer import Viewer
 
-__all__ = ["looking_on", "open_viewer"]
+__all__ = ["Watch", "looking_on", "open_viewer", "until_stopped"]
+
+
+class Watch:
+    """Steps that are taken while somebody watches, where there is a viewer, and until Ctrl-C.
+
+    Args:
+        viewer: the viewer of the environment; None: nobody has to watch.
+
+    Attributes:
+        viewer: the viewer of the environment, if any.
+        stopped: whether Ctrl-C was pressed.
+    """
+
+    def __init__(self, viewer: "Viewer | None" = None) -> None:
+        self.viewer = viewer
+        self.stopped = False
+
+    def goes_on(self) -> bool:
+        """Return True as soon as the next step is due, which waits for an open page, or False once stopped."""
+        if self.viewer is not None:
+            self.viewer.wait_for_page(lambda: self.stopped)
+        return not self.stopped
+
+    def stop(self) -> None:
+        """Let no further step be taken; one that a page has paused is finished."""
+        self.stopped = True
+        if self.viewer is not None:
+            self.viewer.pace.resume()
+
+
+@contextlib.contextmanager
+def until_stopped(viewer: "Viewer | None") -> Iterator[Watch]:
+    """Have Ctrl-C stop what is watched, and say how to watch it if there is a viewer.
+
+    Args:
+        viewer: the viewer of the environment, if any.
+    """
+    watch = Watch(viewer)
+    if viewer is not None:
+        port = viewer.server.get_port()
+        print(
+            "waiting for this page to be opened; Ctrl-C ends the program\n"
+            f"  from another machine: ssh -L {port}:localhost:{port} <this machine>, "
+            "or add enable_livestream=True livestream_host=0.0.0.0\n"
+            "  without a browser: headless=True; enable_recording=True writes videos",
+            file=sys.stderr,
+            flush=True,
+        )
+    with stop_on_signals(lambda _: watch.stop()):
+        yield watch
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from oige_train.learner.divergence import learner_tensors, refuse_diverged
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.progress import ProgressLine
 from oige_train.learner.rl_games import model_builder
+from oige_train.onlookers import Watch
 from oige_train.params import rl_games_params
 
 __all__ = ["Games", "Policy", "load_policy", "play"]
@@ -22,7 +23,7 @@ class Games:
     """Outcome of the played episodes.
 
     Attributes:
-        count: finished episodes.
+        count: finished episodes, perhaps none; the means are 0 then.
         mean_return: their mean sum of rewards.
         mean_length: their mean length in control steps.
         success: share that succeeded; None if the task does not tell.
@@ -132,16 +133,18 @@ def load_policy(run: Run, adapter: RlGamesEnv) -> Policy:
     return policy
 
 
-def play(run: Run, env: Any, line: ProgressLine) -> Games:
-    """Play ``games_num`` episodes, as evenly spread over the worlds as can be.
+def play(run: Run, env: Any, line: ProgressLine, watch: Watch | None = None) -> Games:
+    """Play ``games_num`` episodes, as evenly spread over the worlds as can be; with a viewer, play on until stopped.
 
-    Each world's first episodes count, never those that end first: short episodes would otherwise be counted more often.
-    A task tells successes in ``info["success"]`` (N,): whether the present episode of each world has succeeded.
+    Counts a fixed quota per world; taking the first episodes to finish would over-represent short ones. With a viewer
+    further rounds of one episode per world follow, and worlds stand still while no page is open. A task reports
+    successes in ``info["success"]`` (N,): whether the present episode of each world has succeeded.
 
     Args:
         run: the checked run; its checkpoint gives the weights.
         env: the vector environment.
         line: where progress is shown.
+        watch: who watches and whether to stop, which ends playing with the episodes finished so far; None: nobody.
 
     Raises:
         OigeError: the checkpoint is refused or does not fit.
@@ -160,7 +163,9 @@ def play(run: Run, env: Any, line: ProgressLine) -> Games:
     total_length = torch.zeros((), dtype=torch.float64, device=device)
     successes: int | None = None
     observations = adapter.reset()["obs"]
-    while (left := int(quota.sum())) > 0:
+    left = count
+    watch = watch or Watch()
+    while watch.goes_on():
         out, rewards, done, info = adapter.step(policy.act(observations, deterministic=player.deterministic))
         observations = out["obs"]
         returns += rewards
@@ -174,11 +179,22 @@ def play(run: Run, env: Any, line: ProgressLine) -> Games:
         returns *= ~done
         lengths *= ~done
         policy.forget(done)
-        line.show(f"played {count - left} of {count} games")
+        left = int(quota.sum())
+        if watch.viewer is None:
+            line.show(f"played {count - left} of {count} games")
+        elif left < count:
+            line.show(f"played {count - left} games, mean return {float(total_return) / (count - left):.2f}")
+        if left == 0:
+            if watch.viewer is None:
+                break
+            quota += 1
+            count += env.num_envs
+            left = env.num_envs
     line.close()
+    finished = count - left
     return Games(
-        count=count,
-        mean_return=float(total_return) / count,
-        mean_length=float(total_length) / count,
-        success=None if successes is None else successes / count,
+        count=finished,
+        mean_return=float(total_return) / max(finished, 1),
+        mean_length=float(total_length) / max(finished, 1),
+        success=None if successes is None else successes / max(finished, 1),
     )

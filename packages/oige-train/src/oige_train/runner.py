@@ -5,12 +5,9 @@ import datetime
 import io
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from oige_core import make_env
@@ -25,14 +22,12 @@ from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.progress import ProgressLine, ProgressObserver
 from oige_train.learner.rl_games import DefaultRewardsShaper, building_agent
 from oige_train.memory import keep_freed_memory
-from oige_train.onlookers import looking_on
+from oige_train.onlookers import looking_on, until_stopped
 from oige_train.params import rl_games_params
 from oige_train.play import play
 from oige_train.schema import TrainRunConfig
 from oige_train.seeding import seed_learner
-
-if TYPE_CHECKING:
-    from oige_core.viewer import Viewer
+from oige_train.stopping import stop_on_signals
 
 __all__ = ["RUNS", "build_agent", "execute", "prepare", "run_folder"]
 
@@ -79,16 +74,24 @@ def _play(run: Run) -> int:
     say(Workers(), *run.notes)
     env = make_env(run.config)
     try:
-        with looking_on(run.config, env, run_folder(run.config), speed=1.0):
-            games = play(run, env, ProgressLine())
+        with (
+            looking_on(run.config, env, run_folder(run.config), speed=1.0) as viewer,
+            until_stopped(viewer) as watch,
+        ):
+            games = play(run, env, ProgressLine(), watch)
     finally:
         env.close()
+    ended_early = watch.stopped and viewer is None
+    if ended_early:
+        say(Workers(), f"interrupted after {games.count} of {run.config.train.params.config.player.games_num} games")
     success = "" if games.success is None else f", success {games.success:.3f}"
     print(
         f"mean return {games.mean_return:.2f}, mean length {games.mean_length:.1f}{success} "
         f"over {games.count} finished games"
+        if games.count
+        else "no game was finished"
     )
-    return 0
+    return INTERRUPTED if ended_early else 0
 
 
 def _train(run: Run) -> int:
@@ -112,8 +115,16 @@ def _train(run: Run) -> int:
         if workers.rank == 0:
             OmegaConf.save(OmegaConf.create(run.resolved), folder / "config.yaml")
         watch = looking_on(config, env, folder) if workers.rank == 0 else contextlib.nullcontext()
-        with watch as viewer, _stop_on_signals(session, viewer):
-            agent.train()
+        with watch as viewer:
+
+            def stop(signal: str) -> None:
+                session.stop_requested = True
+                if viewer is not None:
+                    viewer.pace.resume()
+                say(workers, f"\n{signal}: saving after this epoch; once more to stop at once")
+
+            with stop_on_signals(stop):
+                agent.train()
     except TrainingStoppedError as stopped:
         line.close()
         say(workers, f"stopped after epoch {agent.epoch_num}; saved {stopped.checkpoint}")
@@ -177,26 +188,6 @@ def build_agent(session: Session, env: Any, observer: Any, *, train_dir: Path | 
         from oige_train.learner.ppo import PpoAgent as Agent
     with building_agent(writes=writes and session.workers.rank == 0):
         return Agent("run", params, session)
-
-
-@contextlib.contextmanager
-def _stop_on_signals(session: Session, viewer: "Viewer | None") -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into a request to stop after the epoch; a second one interrupts at once."""
-
-    def request(number: int, _: FrameType | None) -> None:
-        if session.stop_requested:
-            raise KeyboardInterrupt
-        session.stop_requested = True
-        if viewer is not None:
-            viewer.pace.resume()
-        say(session.workers, f"\n{signal.Signals(number).name}: saving after this epoch; once more to stop at once")
-
-    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def say(workers: Workers, *lines: str) -> None:

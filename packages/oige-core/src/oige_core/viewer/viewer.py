@@ -25,6 +25,7 @@ MAX_WORLDS = 64
 FIRST_PORT, LAST_PORT = 8080, 8179
 FRAME_TIME = 1.0 / 30.0  # s
 STATUS_TIME = 0.5  # s; between two updates of figures and plots
+POLL_TIME = 0.1  # s; between two looks whether a page is open
 
 
 class Viewer:
@@ -91,6 +92,15 @@ class Viewer:
             self._world.value = world
         self._following.value = world is not None
         self._apply_following()
+
+    def wait_for_page(self, give_up: Callable[[], bool] = lambda: False) -> None:
+        """Wait until a page is open.
+
+        Args:
+            give_up: asked ten times a second; True ends the wait.
+        """
+        while not self.watched and not give_up():
+            time.sleep(POLL_TIME)
 
     def close(self) -> None:
         """Close the page; what was paused goes on."""

@@ -1,7 +1,6 @@
 """``oige-demo``: a trained policy whose robots are driven from a browser."""
 
 import sys
-import time
 
 from oige_train.cli.common import guarded, wants_help
 
@@ -68,7 +67,7 @@ def demo(arguments: list[str]) -> int:
 
     from oige_train.demo import Driver
     from oige_train.learner.environment import RlGamesEnv
-    from oige_train.onlookers import open_viewer
+    from oige_train.onlookers import open_viewer, until_stopped
     from oige_train.play import load_policy
     from oige_train.runner import prepare
 
@@ -84,15 +83,13 @@ def demo(arguments: list[str]) -> int:
             driver = Driver(viewer, task)
             observations = adapter.reset()["obs"]
             steps = 0
-            while max_steps == 0 or steps < max_steps:
-                if not viewer.watched:
-                    time.sleep(0.1)
-                    continue
-                driver.before_step()
-                out, _, done, _ = adapter.step(policy.act(observations, deterministic=True))
-                observations = out["obs"]
-                policy.forget(done)
-                steps += 1
+            with until_stopped(viewer) as watch:
+                while (max_steps == 0 or steps < max_steps) and watch.goes_on():
+                    driver.before_step()
+                    out, _, done, _ = adapter.step(policy.act(observations, deterministic=True))
+                    observations = out["obs"]
+                    policy.forget(done)
+                    steps += 1
         finally:
             viewer.close()
     finally:

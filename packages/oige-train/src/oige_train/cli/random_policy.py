@@ -41,7 +41,7 @@ def random_policy(arguments: list[str]) -> int:
     import torch
     from gymnasium.spaces import Box
 
-    from oige_train.onlookers import looking_on
+    from oige_train.onlookers import looking_on, until_stopped
     from oige_train.runner import run_folder
 
     torch.set_num_threads(config.train.params.torch_threads)
@@ -50,11 +50,11 @@ def random_policy(arguments: list[str]) -> int:
     assert isinstance(space, Box)
     low, high = torch.as_tensor(space.low, device=env.device), torch.as_tensor(space.high, device=env.device)
     try:
-        with looking_on(config, env, run_folder(config), speed=1.0):
+        with looking_on(config, env, run_folder(config), speed=1.0) as viewer, until_stopped(viewer) as watch:
             env.reset()
             steps, last_steps, last = 0, 0, time.perf_counter()
             start = last
-            while max_steps == 0 or steps < max_steps:
+            while (max_steps == 0 or steps < max_steps) and watch.goes_on():
                 actions = torch.rand(env.num_envs, len(low), generator=generator, device=env.device)
                 env.step(low + (high - low) * actions)
                 steps += 1
@@ -63,7 +63,8 @@ def random_policy(arguments: list[str]) -> int:
                     _show(steps - last_steps, now - last, env.num_envs)
                     last, last_steps = now, steps
             print(f"{steps} steps in all:")
-            _show(steps, time.perf_counter() - start, env.num_envs)
+            if steps:
+                _show(steps, time.perf_counter() - start, env.num_envs)
     finally:
         env.close()
     return 0

@@ -28,7 +28,7 @@ common words:
   max_iterations=<n>    epochs
   experiment=<name>     results go to runs/<name>
   checkpoint=<file>     resume from it or, with test=True, play it
-  test=True             play instead of training
+  test=True             play instead of training; with headless=False until Ctrl-C
   headless=False        watch in a browser; the address is printed, and the page may be opened and closed at any time
   enable_livestream=True  livestream_host=<address>  livestream_port=<n>    watch from elsewhere
   enable_recording=True   recording_interval=<steps>  recording_length=<steps>    videos in runs/<name>/videos
