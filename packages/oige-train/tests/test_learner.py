@@ -22,6 +22,7 @@ from oige_train.learner.ppo import with_mirror_images
 from oige_train.learner.progress import ProgressLine
 from oige_train.learner.rl_games import AlgoObserver, EagerAdam
 from oige_train.play import Games, Policy, play
+from oige_train.run_record import RunRecord
 from oige_train.runner import build_agent
 from oige_train.schema import (
     CentralValueConfig,
@@ -100,7 +101,17 @@ def make_run(
     fields = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
     config = TrainRunConfig(**fields, train=TrainConfig(params=params), rl_device="cpu")
     fake = TaskSpec(task="", env=type(base.task.env), observation_shape=(3,), num_actions=2, num_states=num_states)
-    return Run(config=config, resolved={}, task=task, train_name="FakePPO", spec=fake, checkpoint=None, notes=())
+    record = RunRecord(task="Cartpole", train="FakePPO", folder="Fake", overrides=(), config={"task": {}, "train": {}})
+    return Run(
+        config=config,
+        resolved={},
+        task=task,
+        train_name="FakePPO",
+        spec=fake,
+        checkpoint=None,
+        notes=(),
+        record=record,
+    )
 
 
 def make_agent(env: Any, folder: Path, **changes: Any) -> Any:

@@ -194,7 +194,7 @@ def test_checkpoint_of_another_network_is_refused_in_one_line(program) -> None:
     last = train_three_epochs(program)
     wide = "train.params.network.mlp.units=[8]"
     for words in ((), ("test=True",)):
-        outcome = program(*TINY, f"checkpoint={last}", wide, *words)
+        outcome = program(*TINY, f"checkpoint={last}", "max_iterations=4", wide, *words)
         assert outcome.code == 2
         assert "does not fit the network of this run" in outcome.err.splitlines()[-1]
 
@@ -256,7 +256,7 @@ def test_signal_saves_a_checkpoint_to_resume_from(number: signal.Signals, tmp_pa
 def test_sweep_gives_each_run_its_folder(program) -> None:
     outcome = program("--multirun", *TINY[:1], "sim_device=cpu", "seed=1,2", "max_iterations=1")
     assert outcome.code == 0, outcome.err
-    seeds = [yaml.safe_load(Path(f"runs/Cartpole_{i}/config.yaml").read_text())["seed"] for i in (0, 1)]
+    seeds = [yaml.safe_load(Path(f"runs/Cartpole_seed={i}/config.yaml").read_text())["seed"] for i in (1, 2)]
     assert seeds == [1, 2]
 
 
@@ -285,8 +285,11 @@ def test_warp_variant_learns_and_is_played_by_the_command_that_is_printed(progra
 
 def test_a_checkpoint_of_the_other_variant_is_refused_in_one_line(program) -> None:
     last = train_three_epochs(program, "warp=True")
-    outcome = program(*TINY, "max_iterations=6", f"checkpoint={last}")
+    outcome = program(*TINY, "max_iterations=6", f"checkpoint={last}", "warp=False")
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1] == (
         "error: this state of Cartpole is one of its Warp variant; resume with warp=True."
     )
+    resumed = program("max_iterations=4", f"checkpoint={last}", "sim_device=cpu")
+    assert resumed.code == 0, resumed.err
+    assert "after epoch 3\n" in resumed.err, "and no word about episodes that start afresh"

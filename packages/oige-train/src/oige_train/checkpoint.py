@@ -18,6 +18,8 @@ from typing import Any
 from oige_core.errors import OigeError
 from oige_core.registry import TaskSpec
 
+from oige_train.run_record import RunRecord
+
 __all__ = ["CheckpointError", "CheckpointInfo", "check_checkpoint", "load_checkpoint", "save_checkpoint"]
 
 FORMAT = 1
@@ -40,6 +42,7 @@ class CheckpointInfo:
         num_states: size of the privileged state; 0 if there is none.
         epoch: epochs trained.
         mean_reward: mean episode reward when it was written; None before any episode ended.
+        run: the configuration of its run; None where it is not known.
         format: version of the layout of the file.
     """
 
@@ -50,6 +53,7 @@ class CheckpointInfo:
     num_states: int
     epoch: int
     mean_reward: float | None
+    run: RunRecord | None = None
     format: int = FORMAT
 
 
@@ -119,6 +123,8 @@ def read_info(file: Path, shown: str) -> CheckpointInfo | None:
                 return None
             values = json.loads(archive.read(names[INFO_ENTRY]))
             values["observation_shape"] = tuple(values["observation_shape"])
+            if values.get("run") is not None:
+                values["run"] = RunRecord.from_json(values["run"])
             known = {field.name for field in dataclasses.fields(CheckpointInfo)}
             return CheckpointInfo(**{key: value for key, value in values.items() if key in known})
     except zipfile.BadZipFile as error:

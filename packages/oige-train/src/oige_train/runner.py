@@ -33,6 +33,7 @@ __all__ = ["RUNS", "build_agent", "execute", "prepare", "run_folder"]
 
 RUNS = Path("runs")
 INTERRUPTED = 130
+DEVICE_KEYS = ("sim_device", "pipeline", "rl_device", "device_id", "num_threads")
 
 
 def run_folder(config: TrainRunConfig) -> Path:
@@ -218,20 +219,22 @@ def _report(session: Session, agent: Any, folder: Path) -> None:
 
 
 def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -> str:
-    """Return the command line that plays or resumes ``checkpoint``, begun as this one was."""
-    program = ["uv", "run", "oige-train"] if "UV_RUN_RECURSION_DEPTH" in os.environ else ["oige-train"]
-    words = [*program, f"task={run.task.name}"]
-    if run.train_name != f"{run.task.name}PPO":
-        words.append(f"train={run.train_name}")
-    if run.config.warp:
-        words.append("warp=True")
-    words.append(f"checkpoint={checkpoint}")
+    """Return the command line that plays or resumes ``checkpoint``, begun as this one was.
+
+    What belongs to the run is in the checkpoint. Of what belongs to the command, devices are kept for playing, and
+    everything for resuming.
+    """
+    program = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else []
+    if run.config.multi_gpu and not test:
+        processes = os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"])
+        program += ["torchrun", f"--nproc-per-node={processes}", "-m", "oige_train.cli.train"]
+    else:
+        program.append("oige-train")
+    words = [*program, f"task={run.task.name}", f"checkpoint={checkpoint}"]
     if test:
         words.append("test=True")
-    else:
-        words.append(f"num_envs={run.config.task.env.numEnvs}")
-        if run.config.experiment:
-            words.append(f"experiment={run.config.experiment}")
-        if more:
-            words.append(f"max_iterations={2 * more}")
+    elif more:
+        words.append(f"max_iterations={2 * more}")
+    said = {"checkpoint", "test", *(("multi_gpu",) if test else ())}
+    words += [text for key, text in run.command.items() if key not in said and (key in DEVICE_KEYS or not test)]
     return shlex.join(words)

@@ -14,8 +14,15 @@ from oige_train.schema import CONFIG, PpoConfig, TrainRunConfig
 __all__ = ["derive"]
 
 
-def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str]) -> list[str]:
-    """Fill in devices and minibatch sizes; check them and the memory."""
+def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run: set[str]) -> list[str]:
+    """Fill in devices and minibatch sizes; check them and the memory.
+
+    Args:
+        config: the configuration; derived values are put in.
+        spec: record of its task.
+        overridden: keys that the user overrides now.
+        of_run: keys of the run that are overridden now or were before it was resumed.
+    """
     learner = config.train.params.config
     if config.multi_gpu:
         _join_torchrun(config)
@@ -43,7 +50,8 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str]) -> list
             "upstream to train as OmniIsaacGymEnvs does."
         )
     check_memory(config, spec, devices.simulation, overridden)
-    notes = _derive_minibatches(config, overridden) if isinstance(learner, PpoConfig) else []
+    trains_ppo = isinstance(learner, PpoConfig) and not config.test
+    notes = _derive_minibatches(config, overridden, of_run) if trains_ppo else []
     if config.torch_deterministic and devices.simulation != "cpu":
         notes.append(
             "torch_deterministic=True: the learner repeats bit by bit; physics does with sim_device=cpu alone."
@@ -80,8 +88,11 @@ def _join_torchrun(config: TrainRunConfig) -> None:
         config.seed += int(os.environ["RANK"])
 
 
-def _derive_minibatches(config: TrainRunConfig, overridden: set[str]) -> list[str]:
-    """Make the minibatch sizes divide the batch, or say which sizes would."""
+def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: set[str]) -> list[str]:
+    """Make the minibatch sizes divide the batch, or say which sizes would.
+
+    A size that was overridden in the run that is resumed is no longer meant for the batch that it has now.
+    """
     learner = config.train.params.config
     assert isinstance(learner, PpoConfig)
     batch = learner.horizon_length * learner.num_actors
@@ -103,7 +114,7 @@ def _derive_minibatches(config: TrainRunConfig, overridden: set[str]) -> list[st
             continue
         valid = [d for d in _divisors(batch) if d % multiple == 0]
         below = [d for d in valid if d <= size]
-        if key not in overridden and batch_words & overridden and below:
+        if key not in overridden and batch_words & (overridden | of_run) and below:
             holder.minibatch_size = below[-1]
             notes.append(
                 f"{key}: {size} does not divide horizon_length × num_envs = {learner.horizon_length} × "

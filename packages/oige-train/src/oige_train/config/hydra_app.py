@@ -17,7 +17,10 @@ from oige_core.registry import installed_tasks
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from oige_train.config.origin import last_value, recorded_run
 from oige_train.config.overrides import rewrite_overrides
+from oige_train.config.sweep import sweeping
+from oige_train.run_record import recorded_files, search_folder
 
 __all__ = ["run_hydra"]
 
@@ -28,7 +31,10 @@ class OigeSearchPath(SearchPathPlugin):
     """Adds the configuration groups of oige-core and of every installed task package to Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folders; no task package is imported."""
+        """Add the folders; no task package is imported. What a checkpoint recorded comes before all others."""
+        recorded = search_folder()
+        if recorded is not None:
+            search_path.prepend("oige-run", f"file://{recorded}")
         search_path.append("oige-core", f"file://{CORE_CFG}")
         for folder in sorted({task.cfg for task in installed_tasks().values()}):
             search_path.append("oige-tasks", f"file://{folder}")
@@ -46,7 +52,9 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
     """
     register_resolvers()
     Plugins.instance().register(OigeSearchPath)
-    rewritten = rewrite_overrides(arguments)
+    record = recorded_run(arguments)
+    rewritten = rewrite_overrides(arguments, record)
+    own_train = record is not None and last_value(arguments, "train") in (None, record.train)
 
     failures: list[BaseException] = []
 
@@ -61,8 +69,10 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
     program, full_error = sys.argv[0], os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = [program, *rewritten]
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    program_main = hydra_main(version_base="1.3", config_path=str(TRAIN_CFG), config_name="config")(task_function)
     try:
-        hydra_main(version_base="1.3", config_path=str(TRAIN_CFG), config_name="config")(task_function)()
+        with recorded_files(record, TRAIN_CFG / "config.yaml", train=own_train), sweeping(rewritten):
+            program_main()
     except (HydraException, OmegaConfBaseException) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ConfigError(f"{' '.join(arguments)}: {' '.join(lines[:2]).replace('++', '')}") from error

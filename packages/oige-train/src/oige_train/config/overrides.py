@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from oige_core.errors import ConfigError, nearest
 from oige_core.registry import InstalledTask, find_task, installed_tasks
 
+from oige_train.run_record import RunRecord
+
 __all__ = ["default_train", "rewrite_overrides"]
 
 GROUPS = ("task", "train")
@@ -13,13 +15,13 @@ GROUPS = ("task", "train")
 TEXT_WORDS = ("checkpoint", "experiment", "wandb_name", "wandb_group", "recording_dir", "livestream_host")
 
 
-def rewrite_overrides(arguments: Sequence[str]) -> list[str]:
+def rewrite_overrides(arguments: Sequence[str], record: RunRecord | None = None) -> list[str]:
     """Return Hydra's arguments for ours; check the names of tasks and training configurations on the way.
 
     ``key=value`` becomes ``++key=value`` (force), group choices and Hydra's own words stay as they are. Options come
-    last, since Hydra takes all overrides from one place.
+    last, since Hydra takes all overrides from one place. Without ``task=`` and ``train=``, those of ``record`` hold.
     """
-    task, train = "Cartpole", None
+    task, train = ("Cartpole", None) if record is None else (record.task, record.train)
     rewritten: list[str] = []
     options: list[str] = []
     position_of_value = False
@@ -45,7 +47,7 @@ def rewrite_overrides(arguments: Sequence[str]) -> list[str]:
         binding = default_train(tasks[0]) if len(tasks) == 1 else None
         if binding is not None:
             rewritten.append(f"train={binding}")
-    else:
+    elif record is None or train != record.train:
         available = _train_configs(installed_tasks().values())
         for name in _choices(train):
             if name not in available:

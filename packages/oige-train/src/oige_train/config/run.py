@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from oige_core.config import validate
 from oige_core.errors import ConfigError, nearest
 from oige_core.registry import InstalledTask, TaskSpec, find_task
@@ -14,7 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from oige_train.checkpoint import check_checkpoint, read_info
 from oige_train.config.derive import derive
+from oige_train.config.origin import Overrides, check_taken_over
+from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.pretrained import PRETRAINED, find_pretrained
+from oige_train.run_record import RunRecord, active_record
 from oige_train.schema import ALGORITHMS, PpoConfig, TrainRunConfig
 
 __all__ = ["Run", "finish"]
@@ -31,7 +33,9 @@ class Run:
         train_name: name of the training configuration.
         spec: its record.
         checkpoint: file to resume from or to play.
-        notes: sentences that tell the user of values that were derived.
+        notes: sentences that tell the user of values that were derived or come from elsewhere.
+        record: what the checkpoints of this run keep of its configuration.
+        command: overrides that belong to this command and not to the run, as ``key=value`` by key.
     """
 
     config: TrainRunConfig
@@ -41,6 +45,8 @@ class Run:
     spec: TaskSpec
     checkpoint: Path | None
     notes: tuple[str, ...]
+    record: RunRecord
+    command: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
@@ -59,44 +65,67 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     spec = task.spec()
     for key in ("num_envs", "max_iterations"):
         _check_root_number(cfg, key)
-    if HydraConfig.get().mode == RunMode.MULTIRUN and "experiment" not in overridden:
-        # Jobs of one sweep would otherwise overwrite each other's results.
-        cfg.experiment = f"{OmegaConf.select(cfg, 'train.params.config.name')}_{HydraConfig.get().job.num}"
-
     algo = OmegaConf.select(cfg, "train.params.algo.name")
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
     config = validate(cfg, spec, TrainRunConfig, sections={"config": ALGORITHMS[algo]})
     spec = spec.for_config(config.task.env)
-    notes = derive(config, spec, overridden)
+    train_name, hydra_overrides = choices["train"], HydraConfig.get().overrides.task
+    former, mine = active_record(), Overrides(hydra_overrides)
+    overrides = mine.on_top_of(former, train=train_name)
+    notes = [] if former is None else _notes_of_origin(former, mine)
+    notes += derive(config, spec, overridden, {text.partition("=")[0] for text in overrides})
+    learner = config.train.params.config
+    learner.full_experiment_name += sweep_suffix(swept_keys(), hydra_overrides, name=learner.full_experiment_name)
     checkpoint = None
     if config.checkpoint:
         if config.checkpoint == PRETRAINED:
             if not config.test:
                 raise ConfigError("checkpoint=pretrained: can be played, not trained further; add test=True.")
-            config.checkpoint = str(find_pretrained(task, choices["train"]))
+            config.checkpoint = str(find_pretrained(task, train_name))
         checkpoint = check_checkpoint(config.checkpoint, task=config.task.name, algo=algo, spec=spec)
-        _check_epochs(config, checkpoint)
+        info = read_info(checkpoint, f"checkpoint={checkpoint}")
+        if info is not None:
+            check_taken_over(checkpoint, info.run, former)
+            _check_epochs(config, checkpoint, info.epoch)
     elif config.test:
         raise ConfigError("test=True: a policy is needed; add checkpoint=<file>.")
     return Run(
         config=config,
         resolved=_resolved(cfg, config),
         task=task,
-        train_name=choices["train"],
+        train_name=train_name,
         spec=spec,
         checkpoint=checkpoint,
         notes=tuple(notes),
+        record=RunRecord.of(
+            cfg,
+            task=choices["task"],
+            train=train_name,
+            folder=learner.full_experiment_name,
+            seed=config.seed,
+            overrides=overrides,
+        ),
+        command=mine.of_command,
     )
 
 
-def _check_epochs(config: TrainRunConfig, checkpoint: Path) -> None:
+def _notes_of_origin(record: RunRecord, mine: Overrides) -> list[str]:
+    """Say which configuration is taken over from the run of a checkpoint, and what is overridden on top."""
+    changes = mine.changes(record)
+    if not record.overrides and not changes:
+        return []
+    own = " ".join(record.overrides) or "no overrides"
+    on_top = f"; overridden now: {' '.join(changes)}" if changes else ""
+    return [f"configuration of the checkpoint's run: {own}{on_top}"]
+
+
+def _check_epochs(config: TrainRunConfig, checkpoint: Path, epoch: int) -> None:
     """Refuse to resume a run that has reached its last epoch."""
-    info = read_info(checkpoint, f"checkpoint={checkpoint}")
     last = config.train.params.config.max_epochs
-    if info is not None and not config.test and 0 < last <= info.epoch:
+    if not config.test and 0 < last <= epoch:
         raise ConfigError(
-            f"checkpoint={checkpoint}: is of epoch {info.epoch} and training ends at {last}; raise max_iterations, or "
+            f"checkpoint={checkpoint}: is of epoch {epoch} and training ends at {last}; raise max_iterations, or "
             "play it with test=True."
         )
 

@@ -123,6 +123,7 @@ class TrustedAgent:
                 num_states=run.spec.num_states,
                 epoch=self.epoch_num,
                 mean_reward=mean,
+                run=run.record,
             )
             save_checkpoint(file, self.get_full_state_weights(), info)
             self.session.saved.add(file)

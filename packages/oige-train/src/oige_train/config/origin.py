@@ -1,0 +1,89 @@
+"""Which run a composition starts from, and what the user overrides on top."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from oige_core.errors import ConfigError
+
+from oige_train.checkpoint import CheckpointError, read_info
+from oige_train.config.overrides import TEXT_WORDS
+from oige_train.run_record import RunRecord, is_recorded
+
+__all__ = ["Overrides", "last_value", "recorded_run"]
+
+
+def last_value(arguments: Iterable[str], key: str) -> str | None:
+    """Return what the last ``key=value`` says, with or without Hydra's ``+`` and ``++``; None without any."""
+    values = [
+        value for word, equals, value in (a.partition("=") for a in arguments) if equals and word.lstrip("+") == key
+    ]
+    return values[-1] if values else None
+
+
+def recorded_run(arguments: Sequence[str]) -> RunRecord | None:
+    """Return the record of the run whose checkpoint the arguments name, if they name its task or none.
+
+    Files that are missing, damaged or of another task are left to the checks of checkpoints.
+    """
+    path = last_value(arguments, "checkpoint")
+    if not path:
+        return None
+    try:
+        file = Path(path).expanduser()
+        info = read_info(file, path) if file.is_file() else None
+    except (CheckpointError, OSError, ValueError, RuntimeError):
+        return None
+    record = None if info is None else info.run
+    return None if record is None or last_value(arguments, "task") not in (None, record.task) else record
+
+
+class Overrides:
+    """What the user overrides, one text ``key=value`` per key.
+
+    Args:
+        overrides: as Hydra has them, of one job.
+
+    Attributes:
+        of_run: those that belong to the run.
+        of_command: those that belong to the command, such as devices and the viewer.
+    """
+
+    def __init__(self, overrides: Iterable[str]) -> None:
+        self.of_run: dict[str, str] = {}
+        self.of_command: dict[str, str] = {}
+        for override in OverridesParser.create().parse_overrides(list(overrides)):
+            key = override.key_or_group
+            if key in ("task", "train"):
+                continue
+            value = str(override.value()) if key in TEXT_WORDS else override.get_value_element_as_str()
+            text = f"~{key}" if override.is_delete() else f"{key}={value}"
+            (self.of_run if is_recorded(key) else self.of_command)[key] = text
+
+    def changes(self, record: RunRecord) -> list[str]:
+        """Return those of the run that are not what its record says already."""
+        return [text for text in self.of_run.values() if text not in record.overrides]
+
+    def on_top_of(self, record: RunRecord | None, *, train: str) -> list[str]:
+        """Return what was overridden in the run of a record and is now.
+
+        Args:
+            record: of the run that is resumed or played, if any.
+            train: the training configuration that is used; overrides of another one do not count.
+        """
+        former = () if record is None else record.overrides
+        kept = [text for text in former if record and (record.train == train or not text.startswith("train."))]
+        return [*(text for text in kept if text.partition("=")[0] not in self.of_run), *self.of_run.values()]
+
+
+def check_taken_over(checkpoint: Path, record: RunRecord | None, active: RunRecord | None) -> None:
+    """Refuse checkpoints whose run's configuration could not be taken over.
+
+    Raises:
+        ConfigError: a sweep is over checkpoints.
+    """
+    if record is not None and record != active:
+        raise ConfigError(
+            f"checkpoint={checkpoint}: a sweep cannot be over checkpoints, since each brings the configuration of its "
+            "run; start the program once for each."
+        )

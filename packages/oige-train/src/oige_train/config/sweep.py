@@ -1,0 +1,74 @@
+"""How the runs of a sweep are called: after what varies."""
+
+import contextlib
+import contextvars
+import re
+from collections.abc import Iterator, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+__all__ = ["sweep_suffix", "sweeping", "swept_keys"]
+
+MAX_LENGTH = 100
+
+_swept: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("_swept", default=())
+
+
+def swept_keys() -> tuple[str, ...]:
+    """Return what varies in the present sweep; nothing outside one."""
+    return _swept.get()
+
+
+@contextlib.contextmanager
+def sweeping(arguments: Sequence[str]) -> Iterator[None]:
+    """Let :func:`swept_keys` return, until the block ends, the keys that have more than one value.
+
+    Args:
+        arguments: Hydra's.
+    """
+    token = _swept.set(_varying(arguments))
+    try:
+        yield
+    finally:
+        _swept.reset(token)
+
+
+def _varying(arguments: Sequence[str]) -> tuple[str, ...]:
+    words = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    try:
+        overrides = OverridesParser.create().parse_overrides(words)
+    except HydraException:
+        return ()
+    return tuple(dict.fromkeys(o.key_or_group for o in overrides if o.is_sweep_override()))
+
+
+def sweep_suffix(keys: Sequence[str], overrides: Sequence[str], *, name: str) -> str:
+    """Return what is appended to the name of a job of a sweep, such as ``_seed=1_gamma=0.99``.
+
+    Args:
+        keys: what varies.
+        overrides: Hydra's overrides of the job.
+        name: the job's name so far; a value that is this name already is left out.
+
+    Returns:
+        The last parts of the keys, or more of them where they would be the same, with their values. Characters that
+        are awkward in file names become ``_``, and long suffixes are cut off.
+    """
+    values = {}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        values[key.lstrip("+~")] = value
+    parts = [f"{_short(key, keys)}={values[key]}" for key in keys if values.get(key, name) != name]
+    text = "".join(f"_{part}" for part in parts)
+    return re.sub(r"[^\w.=+-]+", "_", text)[:MAX_LENGTH].rstrip("_")
+
+
+def _short(key: str, keys: Sequence[str]) -> str:
+    """Return the shortest end of a dotted key that no other key ends with."""
+    parts = key.split(".")
+    for count in range(1, len(parts)):
+        end = ".".join(parts[-count:])
+        if sum(other == end or other.endswith(f".{end}") for other in keys) == 1:
+            return end
+    return key

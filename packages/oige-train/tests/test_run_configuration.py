@@ -1,0 +1,209 @@
+"""Playing and resuming take the configuration of the checkpoint's run; overrides come on top and are said."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from oige_core.errors import ConfigError
+from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info, save_checkpoint
+from oige_train.cli.common import checked_run
+from oige_train.config import Run
+
+CONFIG = "train.params.config"
+CPU = ("sim_device=cpu", "pipeline=cpu", "rl_device=cpu")
+TRAINED = (
+    "num_envs=64",
+    "seed=7",
+    f"{CONFIG}.gamma=0.995",
+    "task.env.maxEffort=100",
+    "train.params.network.mlp.units=[8]",
+)
+
+
+def checkpoint_of(folder: Path, *overrides: str, name: str = "policy.pth") -> Path:
+    """Write a checkpoint, without weights, of the run that ``overrides`` describe."""
+    run = checked_run([*overrides, *CPU])
+    info = CheckpointInfo(
+        task=run.config.task.name,
+        algo=run.config.train.params.algo.name,
+        observation_shape=tuple(run.spec.observation_shape),
+        num_actions=run.spec.num_actions,
+        num_states=run.spec.num_states,
+        epoch=3,
+        mean_reward=None,
+        run=run.record,
+    )
+    file = folder / name
+    save_checkpoint(file, {"model": {}}, info)
+    return file
+
+
+def values(run: Run) -> dict[str, Any]:
+    config, params = run.config, run.config.train.params
+    return {
+        "num_envs": config.task.env.numEnvs,
+        "num_actors": params.config.num_actors,
+        "seed": config.seed,
+        "gamma": params.config.gamma,
+        "maxEffort": config.task.env.maxEffort,  # type: ignore[attr-defined]
+        "units": params.network.mlp.units,
+    }
+
+
+OF_RUN = {"num_envs": 64, "num_actors": 64, "seed": 7, "gamma": 0.995, "maxEffort": 100.0, "units": [8]}
+
+
+@pytest.mark.parametrize("words", [(), ("task=Cartpole",), ("task=Cartpole", "train=CartpolePPO"), ("test=True",)])
+def test_checkpoint_brings_the_configuration_of_its_run(words: tuple[str, ...], tmp_path: Path) -> None:
+    file = checkpoint_of(tmp_path, *TRAINED)
+    run = checked_run([*words, f"checkpoint={file}", *CPU])
+    assert values(run) == OF_RUN
+    assert run.notes[0] == f"configuration of the checkpoint's run: {' '.join(TRAINED)}"
+
+
+def test_override_on_top_holds_and_is_said(tmp_path: Path) -> None:
+    file = checkpoint_of(tmp_path, *TRAINED)
+    run = checked_run([f"checkpoint={file}", f"{CONFIG}.gamma=0.9", "num_envs=8", "seed=7", *CPU])
+    assert values(run) == OF_RUN | {"num_envs": 8, "num_actors": 8, "gamma": 0.9}
+    assert run.notes[0].endswith(f"; overridden now: {CONFIG}.gamma=0.9 num_envs=8")
+    again = checkpoint_of(tmp_path, f"checkpoint={file}", f"{CONFIG}.gamma=0.9", name="again.pth")
+    assert values(checked_run([f"checkpoint={again}", *CPU])) == OF_RUN | {"gamma": 0.9}
+
+
+def test_values_of_the_command_are_not_taken_over(tmp_path: Path) -> None:
+    command = ("headless=False", "enable_recording=True", "num_threads=3", "enable_livestream=True", "test=False")
+    file = checkpoint_of(tmp_path, *TRAINED, *command)
+    config = checked_run([f"checkpoint={file}", "test=True", *CPU]).config
+    assert (config.headless, config.enable_recording, config.num_threads) == (True, False, 0)
+    assert not config.enable_livestream
+    assert config.test
+
+
+def test_configuration_is_that_of_the_run_after_the_installed_files_have_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = checkpoint_of(tmp_path, "num_envs=64")
+    with zipfile.ZipFile(file) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    (name,) = (name for name in entries if name.endswith("oige.json"))
+    info = json.loads(entries[name])
+    info["run"]["config"]["train"]["params"]["config"]["tau"] = 0.5  # as CartpolePPO.yaml might have been
+    with zipfile.ZipFile(file, "w") as archive:
+        for other, content in (entries | {name: json.dumps(info).encode()}).items():
+            archive.writestr(other, content)
+    assert checked_run([f"checkpoint={file}", *CPU]).config.train.params.config.tau == 0.5  # type: ignore[attr-defined]
+    assert checked_run(list(CPU)).config.train.params.config.tau == 0.95  # type: ignore[attr-defined]
+
+
+def test_minibatch_is_derived_from_the_batch_that_there_is_now(tmp_path: Path) -> None:
+    file = checkpoint_of(tmp_path, "num_envs=64", f"{CONFIG}.horizon_length=8", f"{CONFIG}.minibatch_size=512")
+
+    def size(*words: str) -> int:
+        return checked_run([f"checkpoint={file}", *words, *CPU]).config.train.params.config.minibatch_size  # type: ignore
+
+    assert size() == 512
+    assert size("num_envs=32") == 256
+    with pytest.raises(ConfigError, match="minibatch_size=512: expected a divisor"):
+        size("num_envs=32", f"{CONFIG}.minibatch_size=512")
+    derived = checkpoint_of(tmp_path, f"{CONFIG}.horizon_length=8", "num_envs=64", name="derived.pth")
+    assert checked_run([f"checkpoint={derived}", *CPU]).config.train.params.config.minibatch_size == 512  # type: ignore
+
+
+def test_no_word_about_minibatches_when_playing(tmp_path: Path) -> None:
+    file = checkpoint_of(tmp_path)
+    assert checked_run([f"checkpoint={file}", "num_envs=7", "test=True", *CPU]).notes == (
+        "configuration of the checkpoint's run: no overrides; overridden now: num_envs=7",
+    )
+
+
+def test_random_seed_is_taken_over_as_drawn(tmp_path: Path) -> None:
+    file = checkpoint_of(tmp_path, "seed=-1")
+    info = read_info(file, "x")
+    assert info is not None
+    assert info.run is not None
+    assert info.run.config["seed"] >= 0
+    assert checked_run([f"checkpoint={file}", *CPU]).config.seed == info.run.config["seed"]
+
+
+def test_training_configuration_of_the_run_is_chosen(tmp_path: Path) -> None:
+    file = checkpoint_of(tmp_path, "task=Ant", "train=AntPPO_cpu", "num_envs=16", f"{CONFIG}.tau=0.9")
+    run = checked_run([f"checkpoint={file}", *CPU])
+    assert (run.config.task.name, run.train_name) == ("Ant", "AntPPO_cpu")
+    assert run.config.train.params.config.tau == 0.9  # type: ignore[attr-defined]
+    other = checked_run(["train=AntPPO", f"checkpoint={file}", *CPU])
+    assert other.train_name == "AntPPO"
+    assert other.config.train.params.config.tau == 0.95  # type: ignore[attr-defined]
+    assert other.config.task.env.numEnvs == 16
+    assert f"{CONFIG}.tau=0.9" not in other.record.overrides
+
+
+def test_checkpoint_of_another_task_brings_nothing(tmp_path: Path) -> None:
+    file = checkpoint_of(tmp_path, *TRAINED)
+    with pytest.raises(CheckpointError, match="belongs to task Cartpole, not Ant"):
+        checked_run(["task=Ant", f"checkpoint={file}", *CPU])
+
+
+def test_shown_configuration_is_that_of_the_run(tmp_path: Path, program) -> None:
+    import yaml
+
+    file = checkpoint_of(tmp_path, *TRAINED)
+    shown = yaml.safe_load(program("--cfg", "job", f"checkpoint={file}", "num_envs=8").out)
+    assert (shown["seed"], shown["num_envs"], shown["task"]["env"]["maxEffort"]) == (7, 8, 100)
+
+
+def test_sweep_over_checkpoints_is_refused(tmp_path: Path, program) -> None:
+    files = [checkpoint_of(tmp_path, *TRAINED, name=name) for name in ("a.pth", "b.pth")]
+    outcome = program("--multirun", f"checkpoint={files[0]},{files[1]}", "test=True", *CPU)
+    assert outcome.code == 2
+    assert "a sweep cannot be over checkpoints" in outcome.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("damage", [{"run": 3}, {"run": {"task": "Cartpole"}}])
+def test_damaged_record_is_refused(damage: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "damaged.pth"
+    info = {"task": "Cartpole", "algo": "a2c_continuous", "observation_shape": [4], "num_actions": 1, "num_states": 0}
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+        archive.writestr("archive/oige.json", json.dumps(info | {"epoch": 3, "mean_reward": None} | damage))
+    with pytest.raises(CheckpointError, match=r"damaged\.pth: damaged \("):
+        checked_run([f"checkpoint={file}", *CPU])
+
+
+def play_return(out: str) -> str:
+    return out.partition("mean return ")[2].split(",")[0]
+
+
+def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
+    # A linear schedule ends with the run: two epochs of two are not the first two of four.
+    trains = (*TRAINED, f"{CONFIG}.player.games_num=64", f"{CONFIG}.lr_schedule=adaptive", "sim_device=cpu")
+    trained = program(*trains, "max_iterations=2")
+    assert trained.code == 0, trained.err
+    printed = {
+        kind: line.partition(":")[2].split()[1:]
+        for line in trained.out.splitlines()
+        if (kind := line.partition(":")[0]) in ("play", "resume")
+    }
+    (last,) = Path("runs/Cartpole/nn").glob("last_*_ep_2_*.pth")
+    assert printed["play"] == ["task=Cartpole", f"checkpoint={last}", "test=True", "sim_device=cpu"]
+    assert printed["resume"] == ["task=Cartpole", f"checkpoint={last}", "max_iterations=4", "sim_device=cpu"]
+    played = program(*printed["play"])
+    bare = program(printed["play"][1], "test=True", "sim_device=cpu")
+    by_hand = program(*printed["play"], *TRAINED)
+    assert played.code == 0, played.err
+    assert play_return(played.out) == play_return(bare.out) == play_return(by_hand.out)
+    other = program(*printed["play"], "task.env.maxEffort=400")
+    assert play_return(other.out) != play_return(played.out), "or the comparison shows nothing"
+
+    resumed = program(*printed["resume"])
+    assert resumed.code == 0, resumed.err
+    assert "after epoch 2\n" in resumed.err, "and no word about episodes that start afresh"
+    (last,) = Path("runs/Cartpole/nn").glob("last_*_ep_4_*.pth")
+    program(*trains, "max_iterations=4", "experiment=whole")
+    (whole,) = Path("runs/whole/nn").glob("last_*_ep_4_*.pth")
+    weights, expected = (torch.load(file, weights_only=True)["model"] for file in (last, whole))
+    assert weights["a2c_network.actor_mlp.0.weight"].shape == (8, 4)
+    assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
