@@ -1,0 +1,249 @@
+"""docs/tasks.md says what the code does: sizes, observations by column, reward terms and weights of every task."""
+
+import functools
+import math
+import operator
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from oige_core import make_vec
+from oige_core.config import compose, validate
+from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
+from oige_core.registry import find_task, installed_tasks
+from oige_tasks_locomotion.locomotion.task import posture
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "tasks.md").read_text()
+TASKS = [name for name in installed_tasks() if not name.endswith("SAC")]
+SMALL = {
+    "AnymalTerrain": {"task.env.learn.addNoise": False, "task.env.terrain.numTerrains": 5},
+    "CartpoleCamera": {"task.env.cameraWidth": 24, "task.env.cameraHeight": 16},
+    "TargetFollowing": {"task.env.imageSize": 16},
+}
+"""Overrides that change no number of the page but make a task quick and its observations exact."""
+
+Row = dict[str, str]
+State = Callable[[Any], torch.Tensor]
+
+
+def section(task: str) -> str:
+    for text in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
+        if task in text.partition("\n")[0].split(" and "):
+            return text
+    raise AssertionError(f"docs/tasks.md has no section on {task}")
+
+
+def rows(text: str, column: str, task: str) -> list[Row]:
+    """Return the rows of the table that has ``column``; ``<task> <column>`` counts as ``column``."""
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        header, _, *lines = (
+            [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()
+        )
+        names = [name.removeprefix(f"{task} ") for name in header]
+        if column in names:
+            return [dict(zip(names, line, strict=True)) for line in lines]
+    return []
+
+
+def number(text: str) -> float:
+    """Evaluate ``−0.5 × 0.02`` and ``1/π``."""
+    factors = text.replace("−", "-").split("×")
+    quotients = ([math.pi if part.strip() == "π" else float(part) for part in factor.split("/")] for factor in factors)
+    return math.prod(functools.reduce(operator.truediv, quotient) for quotient in quotients)
+
+
+def columns(text: str) -> Iterator[int]:
+    for part in text.split(", "):
+        first, _, last = part.partition("–")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def joints(view: str, name: str, pattern: str = ".") -> State:
+    def read(task: Any) -> torch.Tensor:
+        robots = getattr(task, view)
+        kept = [i for i, joint in enumerate(robots.dof_names) if re.match(pattern, joint)]
+        return getattr(robots, f"get_joint_{name}")(joint_indices=kept)
+
+    return read
+
+
+def motion(view: str, part: slice) -> State:
+    return lambda task: getattr(task, view).get_velocities()[:, part]
+
+
+def in_body_frame(view: str, part: slice) -> State:
+    def read(task: Any) -> torch.Tensor:
+        robots = getattr(task, view)
+        return quat_apply_inverse(robots.get_world_poses()[1], robots.get_velocities()[:, part])
+
+    return read
+
+
+def attitude(part: slice) -> State:
+    def read(task: Any) -> torch.Tensor:
+        position, rotation = task.robots.get_world_poses()
+        to_target = torch.tensor([1000.0, 0.0]) - position[:, :2]
+        return posture(rotation, to_target, to_target.norm(dim=-1))[:, part]
+
+    return read
+
+
+def gravity(task: Any) -> torch.Tensor:
+    return quat_apply_inverse(task.anymals.get_world_poses()[1], torch.tensor([[0.0, 0.0, -1.0]]).expand(2, 3))
+
+
+def legs_feel(part: slice) -> State:
+    def read(task: Any) -> torch.Tensor:
+        links = [task.tables.get_link_index(f"upper_leg{leg}") for leg in range(3)]
+        return task.tables.get_measured_joint_forces(joint_indices=links)[..., part].transpose(1, 2).flatten(1)
+
+    return read
+
+
+def foot_wrenches(task: Any) -> torch.Tensor:
+    links = [task.robots.get_link_index(name) for name in task.feet]
+    return task.robots.get_measured_joint_forces(joint_indices=links).flatten(1)
+
+
+def normalised_positions(task: Any) -> torch.Tensor:
+    low, high = task.robots.get_dof_limits()[0].unbind(-1)
+    return (2.0 * task.robots.get_joint_positions() - low - high) / (high - low)
+
+
+def clearance(task: Any) -> torch.Tensor:
+    position, rotation = task.anymals.get_world_poses()
+    ahead = quat_apply(rotation, torch.tensor([[1.0, 0.0, 0.0]]).expand(2, 3))[:, :2]
+    heights = task.ground.sample_around(position[:, :2], ahead / ahead.norm(dim=-1, keepdim=True))
+    return (position[:, 2:] - 0.5 - heights).clamp(-1.0, 1.0)
+
+
+LINEAR, ANGULAR = slice(0, 3), slice(3, 6)
+FLIGHT: list[State] = [
+    lambda task: task.targets - task.vehicles.get_world_poses()[0],
+    lambda task: task.vehicles.get_world_poses()[1],
+    motion("vehicles", LINEAR),
+    motion("vehicles", ANGULAR),
+]
+COMMANDED: list[State] = [
+    in_body_frame("anymals", LINEAR),
+    in_body_frame("anymals", ANGULAR),
+    gravity,
+    lambda task: task.commands[:, :2],
+    lambda task: task.commands[:, 2:],
+    lambda task: task.anymals.get_joint_positions() - task.default_positions,
+    joints("anymals", "velocities"),
+]
+RUN: list[State] = [
+    lambda task: task.robots.get_world_poses()[0][:, 2:],
+    in_body_frame("robots", LINEAR),
+    in_body_frame("robots", ANGULAR),
+    attitude(slice(0, 2)),
+    attitude(slice(2, 3)),
+    attitude(slice(3, 4)),
+    attitude(slice(4, 5)),
+    normalised_positions,
+    joints("robots", "velocities"),
+    foot_wrenches,
+    lambda task: task.actions,
+]
+OBSERVED: dict[str, list[State]] = {
+    "Ant": RUN,
+    "Anymal": [*COMMANDED, lambda task: task.actions],
+    "AnymalTerrain": [*COMMANDED, clearance, lambda task: task.actions],
+    "BallBalance": [
+        joints("tables", "positions", "lower"),
+        joints("tables", "velocities", "lower"),
+        lambda task: task.balls.get_world_poses()[0],
+        lambda task: task.balls.get_linear_velocities(),
+        legs_feel(slice(0, 1)),
+        legs_feel(slice(3, 6)),
+    ],
+    "Cartpole": [
+        joints("cartpoles", "positions", "cart"),
+        joints("cartpoles", "velocities", "cart"),
+        joints("cartpoles", "positions", "pole"),
+        joints("cartpoles", "velocities", "pole"),
+    ],
+    "Crazyflie": [
+        FLIGHT[0],
+        lambda task: quat_to_matrix(task.vehicles.get_world_poses()[1]).transpose(1, 2).flatten(1),
+        *FLIGHT[2:],
+    ],
+    "Humanoid": RUN,
+    "Ingenuity": FLIGHT,
+    "Quadcopter": [
+        *FLIGHT,
+        lambda task: torch.cat([joints("vehicles", "positions", f".*{i}$")(task) for i in range(4)], dim=-1),
+    ],
+}
+"""What the rows of the table of observations name, read from the simulation ``(2, …)``."""
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def task(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The task after two steps of two worlds in which no episode ended."""
+    env = make_vec(request.param, num_envs=2, overrides=SMALL.get(request.param), sim_device="cpu")
+    env.reset(seed=3)
+    actions = torch.linspace(-0.9, 0.9, 2 * env.task.spec.num_actions).view(2, -1)
+    for _ in range(2):
+        env.step(actions)
+    assert not env.task.ended_buf.any()
+    yield env.task
+    env.close()
+
+
+def test_table_of_sizes() -> None:
+    listed = {re.sub(r"\[(\w+)\].*", r"\1", row["task"]): row for row in rows(PAGE, "worlds", "")}
+    assert list(listed) == list(installed_tasks())
+    for name, row in listed.items():
+        installed = find_task(name)
+        config = validate(compose(installed), installed.spec()).task
+        spec = installed.spec().for_config(config.env)
+        assert row["worlds"] == str(config.env.numEnvs), name
+        assert number(row["control step, s"]) == pytest.approx(config.sim.dt * config.env.controlFrequencyInv), name
+        assert row["episode, steps"] == str(config.env.episodeLength), name
+        assert row["observation"] == " × ".join(map(str, spec.observation_shape)), name
+        assert row["actions"] == str(spec.num_actions), name
+
+
+def test_columns_of_observations_are_complete(task: Any) -> None:
+    table = rows(section(task.name), "columns", task.name)
+    listed = [column for row in table for column in columns(row["columns"])]
+    assert listed == list(range(task.spec.observation_shape[-1]))
+
+
+def test_observations_are_the_quantities_of_the_table_times_their_scales(task: Any) -> None:
+    if task.spec.images:
+        pytest.skip("observations are images")
+    table = rows(section(task.name), "columns", task.name)
+    for row, state in zip(table, OBSERVED[task.name], strict=True):
+        expected = state(task) * number(row["scale"])
+        observed = task.obs_buf[:, list(columns(row["columns"]))]
+        torch.testing.assert_close(observed, expected, atol=2e-5, rtol=1e-4, msg=lambda m, row=row: f"{row}: {m}")
+
+
+def test_reward_terms_and_weights_are_those_of_the_code(task: Any) -> None:
+    described = {"CartpoleCamera": "Cartpole"}.get(task.name, task.name)
+    table = rows(section(described), "term", described)
+    weights = {row["term"].strip("`"): number(row["weight"]) for row in table}
+    terms = task.reward_terms_by_name()
+    assert [name for name, weight in weights.items() if weight] == list(terms)
+    assert {name: weights[name] for name in terms} == pytest.approx({n: task.reward_weights.get(n, 1.0) for n in terms})
+
+
+def test_actions_of_the_table_are_complete(task: Any) -> None:
+    described = {"CartpoleCamera": "Cartpole"}.get(task.name, task.name)
+    table = [row["action"] for row in rows(section(described), "action", described)]
+    own = [text.removesuffix(f" ({task.name})") for text in table if "(" not in text or f"({task.name})" in text]
+    assert [column for text in own for column in columns(text)] == list(range(task.spec.num_actions))
+
+
+def test_keys_are_keys_of_the_task(task: Any) -> None:
+    described = {"CartpoleCamera": "Cartpole"}.get(task.name, task.name)
+    for table in ("columns", "term"):
+        for row in rows(section(described), table, described):
+            for key in filter(None, [row["key"].strip("`")]):
+                operator.attrgetter(key)(task.cfg)
