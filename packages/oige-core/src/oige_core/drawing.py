@@ -6,7 +6,19 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["CAMERA_DIRECTION", "Camera", "Drawing", "Film", "Shape", "height_field_mesh", "robot_radius"]
+from oige_core.config import ViewportConfig
+
+__all__ = [
+    "CAMERA_DIRECTION",
+    "Camera",
+    "Drawing",
+    "Film",
+    "Shape",
+    "WorldFilms",
+    "height_field_mesh",
+    "robot_radius",
+    "viewport_camera",
+]
 
 CAMERA_DIRECTION = np.array([0.75, -0.75, 0.5])
 """From what is looked at to the camera, where nothing else is said."""
@@ -77,11 +89,39 @@ class Camera:
     fov: float = 45.0
 
 
+def viewport_camera(viewport: ViewportConfig, size: tuple[int, int] | None = None) -> Camera:
+    """Return the camera that the ``task.viewport`` section describes.
+
+    Args:
+        viewport: the section.
+        size: width and height of a picture, in pixels; by default the section's.
+    """
+    position = viewport.camera_position
+    return Camera(
+        size or (viewport.viewport_camera_width, viewport.viewport_camera_height),
+        position=None if position is None else _point(position),
+        target=_point(viewport.camera_target),
+    )
+
+
+def _point(values: Sequence[float]) -> tuple[float, float, float]:
+    x, y, z = values
+    return x, y, z
+
+
 class Film(Protocol):
     """Takes pictures of an engine's worlds."""
 
     def shoot(self) -> np.ndarray:
         """Return a picture ``(height, width, 3)`` of the present moment, red, green and blue from 0 to 255."""
+        ...
+
+
+class WorldFilms(Protocol):
+    """Takes pictures of all of an engine's worlds, each by a camera of its own."""
+
+    def shoot(self) -> np.ndarray:
+        """Return pictures ``(num_envs, height, width, 3)`` of the present moment, colours from 0 to 255."""
         ...
 
 

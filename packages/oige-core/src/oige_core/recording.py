@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from oige_core.drawing import Camera, Film
+from oige_core.drawing import Film, viewport_camera
 from oige_core.envs.vec_env import VecEnv
 from oige_core.errors import ConfigError
 from oige_core.math import grid_positions
@@ -101,26 +101,18 @@ class Recorder:
 
     def _begin(self) -> None:
         task = self._env.task
-        viewport = task.config.task.viewport
-        size = (viewport.viewport_camera_width, viewport.viewport_camera_height)
+        camera = viewport_camera(task.config.task.viewport)
         if self._film is None:
-            position, target = viewport.camera_position, viewport.camera_target
-            camera = Camera(size, position=None if position is None else _point(position), target=_point(target))
             worlds = min(self._env.num_envs, MAX_WORLDS)
             self._film = task.engine.to_film(camera, grid_positions(worlds, task.cfg.envSpacing).numpy())
         self._frames = 0
-        self._file = VideoFile(_unused(self._folder / f"rl-video-step-{self._step}.mp4"), size, self._fps)
+        self._file = VideoFile(_unused(self._folder / f"rl-video-step-{self._step}.mp4"), camera.size, self._fps)
 
     def _finish(self) -> None:
         file, self._file = self._file, None
         if file is not None and self._frames:
             file.close()
             self.files.append(file.path)
-
-
-def _point(values: list[float]) -> tuple[float, float, float]:
-    x, y, z = values
-    return x, y, z
 
 
 def _unused(path: Path) -> Path:

@@ -22,7 +22,7 @@ from oige_core.errors import ConfigError, nearest
 if typing.TYPE_CHECKING:
     from oige_core.registry import InstalledTask, TaskSpec
 
-__all__ = ["CORE_CFG", "compose", "validate"]
+__all__ = ["CORE_CFG", "check_overrides", "compose", "validate"]
 
 CORE_CFG = Path(__file__).resolve().parent.parent / "cfg"
 
@@ -40,10 +40,7 @@ def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -
     from oige_core.registry import installed_tasks
 
     register_resolvers()
-    if overrides is not None and not isinstance(overrides, Mapping):
-        raise ConfigError(
-            f"overrides={overrides!r}: expected a mapping of dotted keys, such as {{'task.env.episodeLength': 100}}."
-        )
+    check_overrides(overrides)
     values = {key: plain_value(str(key), value) for key, value in (overrides or {}).items()}
     folders = sorted({task.cfg, *(other.cfg for other in installed_tasks().values())})
     check_unique_files(folders)
@@ -58,6 +55,14 @@ def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -
         except OmegaConfBaseException as error:
             raise ConfigError(f"{key}={value}: {_first_line(error)}") from error
     return typing.cast(DictConfig, root)
+
+
+def check_overrides(overrides: object) -> None:
+    """Raise ConfigError unless overrides are a mapping, or none."""
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise ConfigError(
+            f"overrides={overrides!r}: expected a mapping of dotted keys, such as {{'task.env.episodeLength': 100}}."
+        )
 
 
 def plain_value(key: str, value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from oige_core.drawing import Camera, Drawing, Film
+from oige_core.drawing import Camera, Drawing, Film, WorldFilms
 from oige_core.scene.scene import Scene, ViewFactory
 from oige_core.views import ArticulationView, Indices
 
@@ -72,6 +72,14 @@ class Engine(ViewFactory, Protocol):
         Args:
             camera: where they are seen from.
             offsets: ``(n, 3)`` places of the first n worlds, which are in the picture, in metres.
+        """
+        ...
+
+    def to_world_films(self, camera: Camera) -> WorldFilms:
+        """Return what takes a picture of each world, headless too; the engine must be built.
+
+        Args:
+            camera: where each world is seen from; a position is relative to the world's own origin.
         """
         ...
 

@@ -1,31 +1,42 @@
 """From a configuration, or a task's name, to an environment."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from oige_core.config import RunConfig, compose, validate
+from oige_core.config.load import check_overrides
 from oige_core.devices import resolve_devices
 from oige_core.engines.mujoco.engine import MujocoEngine
-from oige_core.envs.vec_env import VecEnv
-from oige_core.errors import CapabilityError
+from oige_core.envs.vec_env import VecEnv, check_render_mode
+from oige_core.errors import CapabilityError, ConfigError, nearest
 from oige_core.modes import plain_tensors
-from oige_core.registry import find_task
+from oige_core.registry import TaskSpec, find_task
 
 __all__ = ["make_env", "make_vec"]
 
+PROGRAM_KEYS = {
+    "headless": "Show worlds with oige_core.viewer.Viewer(env), or take pictures with render_mode='rgb_array'.",
+    "test": "An environment is the same for training and for playing.",
+    "torch_deterministic": "Call torch.use_deterministic_algorithms(True).",
+}
+"""Root keys that an environment does not read, with what a library user does instead."""
+
 
 @plain_tensors
-def make_env(config: RunConfig) -> VecEnv:
+def make_env(config: RunConfig, render_mode: str | None = None) -> VecEnv:
     """Build the worlds of a validated configuration.
 
     Args:
         config: from :func:`oige_core.config.validate`.
+        render_mode: ``rgb_array`` lets :meth:`~oige_core.envs.VecEnv.render` take pictures.
 
     Raises:
         OigeError: the engine, the device or a scene element is not available.
     """
+    check_render_mode(render_mode)
     spec = find_task(config.task.name).spec().for_config(config.task.env)
     task_class = spec.load(warp=config.warp)
     if config.physics_engine != "mujoco":
@@ -35,23 +46,62 @@ def make_env(config: RunConfig) -> VecEnv:
         )
     devices = resolve_devices(config)
     engine = MujocoEngine(config.task.env.numEnvs, devices.simulation, config.num_threads)
-    return VecEnv(task_class(config, spec, engine), torch.device(devices.pipeline))
+    return VecEnv(task_class(config, spec, engine), torch.device(devices.pipeline), render_mode)
 
 
-def make_vec(task: str, num_envs: int | None = None, overrides: Mapping[str, Any] | None = None, **root: Any) -> VecEnv:
+def make_vec(
+    task: str,
+    num_envs: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    render_mode: str | None = None,
+    **root: Any,
+) -> VecEnv:
     """Build the environment of an installed task: what ``gymnasium.make_vec("oige/<Task>-v0", …)`` calls.
 
     Args:
         task: name of the task.
-        num_envs: number of worlds; by default the task's own.
+        num_envs: number of worlds; by default the task's own. ``gymnasium.make_vec`` makes one by default.
         overrides: values by dotted key, for example ``{"task.env.episodeLength": 100}``.
+        render_mode: ``rgb_array`` lets :meth:`~oige_core.envs.VecEnv.render` take pictures.
         root: values of root keys: ``seed=1``, ``sim_device="cpu"``.
 
     Raises:
-        OigeError: the task is unknown or the configuration invalid.
+        OigeError: the task is unknown, the configuration invalid, an argument unknown, given twice, or one that only
+            training programs serve.
     """
+    check_render_mode(render_mode)
     installed = find_task(task)
-    values = dict(overrides or {}) | root
-    if num_envs is not None:
-        values["num_envs"] = num_envs
-    return make_env(validate(compose(installed, values), installed.spec()))
+    spec = installed.spec()
+    for name, value in root.items():
+        _check_argument(name, value, spec)
+    arguments = root if num_envs is None else root | {"num_envs": num_envs}
+    check_overrides(overrides)
+    values = dict(overrides or {})
+    for key in values:
+        argument = "num_envs" if key == "task.env.numEnvs" else key
+        if argument in arguments:
+            raise ConfigError(
+                f"overrides: {key!r} is decided by the argument {argument}={arguments[argument]!r}; set only that one."
+            )
+    config = validate(compose(installed, values | arguments), spec)
+    for key, advice in PROGRAM_KEYS.items():
+        value = getattr(config, key)
+        if value != getattr(RunConfig, key):
+            raise ConfigError(f"{key}={value}: only programs such as oige-train serve it. {advice}")
+    return make_env(config, render_mode)
+
+
+def _check_argument(name: str, value: Any, spec: TaskSpec) -> None:
+    """Raise ConfigError, with the way to say it, unless a name is that of a root key."""
+    keys = [field.name for field in dataclasses.fields(RunConfig) if field.name not in ("task", "task_name")]
+    if name in keys:
+        return
+    own = [field.name for field in dataclasses.fields(spec.env)]
+    if name in own:
+        advice = f"It belongs into overrides={{'task.env.{name}': {value!r}}}."
+    else:
+        advice = (
+            f"{nearest(name, [*keys, 'render_mode', 'overrides'])} All other keys go into overrides={{key: value}}."
+        )
+    raise ConfigError(f"{name}: unknown argument of make_vec. {advice}")

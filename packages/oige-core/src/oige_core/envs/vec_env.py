@@ -1,6 +1,7 @@
 """The vectorised environment: a task behind ``gymnasium.vector.VectorEnv``, on torch tensors."""
 
 import contextlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,16 +11,26 @@ import torch
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from oige_core.errors import OigeError, nearest
+from oige_core.drawing import WorldFilms, viewport_camera
+from oige_core.errors import ConfigError, OigeError, nearest
 from oige_core.modes import plain_tensors
 from oige_core.tasks import Mirror, Task
 
-__all__ = ["VecEnv"]
+__all__ = ["VecEnv", "check_render_mode"]
 
 Hook = Callable[[torch.Tensor], torch.Tensor]
 
 AUTORESET_MODES = {"same_step": AutoresetMode.SAME_STEP, "next_step": AutoresetMode.NEXT_STEP}
+RENDER_MODES = ("rgb_array",)
+RENDER_ADVICE = "oige_core.viewer.Viewer(env) shows worlds in a browser."
+SMALLEST_PICTURE = 64  # pixels wide
 OPTIONS = ("reset_mask", "stagger")  # of VecEnv.reset
+
+
+def check_render_mode(render_mode: str | None) -> None:
+    """Raise ConfigError unless environments have this render mode."""
+    if render_mode not in (None, *RENDER_MODES):
+        raise ConfigError(f"render_mode={render_mode!r}: expected 'rgb_array' or None. {RENDER_ADVICE}")
 
 
 class VecEnv(gym.vector.VectorEnv):
@@ -53,6 +64,10 @@ class VecEnv(gym.vector.VectorEnv):
     Args:
         task: the task.
         device: device of the tensors taken and returned; by default the simulation's.
+        render_mode: ``rgb_array``, for :meth:`render`; None: no pictures.
+
+    Raises:
+        ConfigError: the render mode is unknown.
 
     Attributes:
         task: the task.
@@ -63,7 +78,8 @@ class VecEnv(gym.vector.VectorEnv):
         step_hooks: functions called after every step, by those who look on, such as a viewer.
     """
 
-    def __init__(self, task: Task, device: torch.device | None = None) -> None:
+    def __init__(self, task: Task, device: torch.device | None = None, render_mode: str | None = None) -> None:
+        check_render_mode(render_mode)
         self.task = task
         self.num_envs = task.num_envs
         self.num_states = task.spec.num_states
@@ -78,8 +94,13 @@ class VecEnv(gym.vector.VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         mode = AUTORESET_MODES.get(task.autoreset_mode, task.autoreset_mode)
-        self.metadata = {"autoreset_mode": mode, "render_modes": []}
-        self.render_mode = None
+        self.metadata = {
+            "autoreset_mode": mode,
+            "render_modes": list(RENDER_MODES),
+            "render_fps": max(1, round(1.0 / task.control_dt)),
+        }
+        self.render_mode = render_mode
+        self._films: WorldFilms | None = None
         self.spec = None
         self.closed = False
         self.action_hooks: list[Hook] = []
@@ -192,6 +213,29 @@ class VecEnv(gym.vector.VectorEnv):
             self._states(info),
         )
 
+    @plain_tensors
+    def render(self) -> tuple[np.ndarray, ...]:
+        """Return a picture of each world, ``(height, width, 3)`` uint8; this waits for the device.
+
+        The camera is that of the ``task.viewport`` section, in each world. All pictures together are about as large as
+        its ``viewport_camera_width`` and ``viewport_camera_height``, but each is at least 64 pixels wide.
+
+        Raises:
+            OigeError: the environment was made without ``render_mode``, was not reset or is closed.
+        """
+        self._check_open()
+        if self.render_mode is None:
+            raise OigeError(f"render: make the environment with render_mode='rgb_array'. {RENDER_ADVICE}")
+        if self._needs_reset:
+            raise OigeError("render before reset: call reset first.")
+        if self._films is None:
+            viewport = self.task.config.task.viewport
+            width = viewport.viewport_camera_width // math.ceil(math.sqrt(self.num_envs))
+            scale = max(width, min(SMALLEST_PICTURE, viewport.viewport_camera_width)) / viewport.viewport_camera_width
+            size = (_even(scale * viewport.viewport_camera_width), _even(scale * viewport.viewport_camera_height))
+            self._films = self.task.engine.to_world_films(viewport_camera(viewport, size))
+        return tuple(self._films.shoot())
+
     def _check_open(self) -> None:
         if self.closed:
             raise OigeError("the environment is closed; make a new one.")
@@ -236,6 +280,7 @@ class VecEnv(gym.vector.VectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the engine."""
+        self._films = None
         self.task.engine.close()
 
     def _out(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -254,6 +299,11 @@ class VecEnv(gym.vector.VectorEnv):
             states = self.task.states_buf.clamp(-self._clip_observations, self._clip_observations)
             info["states"] = self._out(states)
         return info
+
+
+def _even(size: float) -> int:
+    """Return a number of pixels that videos accept, which keep the colours of four pixels together."""
+    return max(2, 2 * round(size / 2.0))
 
 
 class _OneTorchThread:

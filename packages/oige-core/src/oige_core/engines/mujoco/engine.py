@@ -18,7 +18,7 @@ from oige_core.views import Indices
 
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.drawing import MujocoDrawing
-    from oige_core.engines.mujoco.film import MujocoFilm
+    from oige_core.engines.mujoco.film import MujocoFilm, MujocoWorldFilms
     from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
 
 __all__ = ["MujocoEngine"]
@@ -154,6 +154,12 @@ class MujocoEngine:
         from oige_core.engines.mujoco.film import MujocoFilm
 
         return MujocoFilm(self, camera, offsets)
+
+    def to_world_films(self, camera: Camera) -> "MujocoWorldFilms":
+        """See :class:`~oige_core.engines.base.Engine`."""
+        from oige_core.engines.mujoco.film import MujocoWorldFilms
+
+        return MujocoWorldFilms(self, camera)
 
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.base.Engine`."""

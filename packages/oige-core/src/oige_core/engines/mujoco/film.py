@@ -1,5 +1,6 @@
-"""Pictures of several worlds as one camera sees them."""
+"""Pictures of worlds: several as one camera sees them, or each by a camera of its own."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from oige_core.engines.mujoco.raytrace import RayTracer
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-__all__ = ["MujocoFilm"]
+__all__ = ["MujocoFilm", "MujocoWorldFilms"]
 
 DISTANCE = 4.0  # of a camera that follows a robot, in radii of the robot
 CALM = 0.1  # of the way to the robot's height that the camera rises or sinks between two pictures
@@ -29,33 +30,80 @@ class MujocoFilm:
 
     def __init__(self, engine: "MujocoEngine", camera: Camera, offsets: np.ndarray) -> None:
         self._engine = engine
-        self._offsets = offsets
-        self._camera = camera
-        self._drawing = MujocoDrawing(engine)
-        self._middle = int(np.linalg.norm(offsets - offsets.mean(axis=0), axis=1).argmin())
-        self._height: float | None = None
+        self._worlds = range(len(offsets))
+        middle = int(np.linalg.norm(offsets - offsets.mean(axis=0), axis=1).argmin())
+        self._aim = _Aim(engine, camera, [middle], offsets[[middle]])
         self._tracer = RayTracer(
             engine.compiled.model, offsets, size=camera.size, fov=camera.fov, device=str(engine.device)
         )
 
     def shoot(self) -> np.ndarray:
         """See :class:`~oige_core.drawing.Film`."""
-        poses = [
-            (data.geom_xpos.copy(), data.geom_xmat.reshape(-1, 3, 3).copy())
-            for data in kinematics(self._engine, range(len(self._offsets)))
-        ]
-        positions, rotations = (np.stack(values)[None] for values in zip(*poses, strict=True))
-        return self._tracer.render(positions, rotations, *self._aim())[0]
+        positions, rotations = _geom_poses(self._engine, self._worlds)
+        return self._tracer.render(positions[None], rotations[None], *self._aim.take())[0]
 
-    def _aim(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return where the camera is and what it looks at, in metres."""
+
+class MujocoWorldFilms:
+    """See :class:`~oige_core.drawing.WorldFilms`; MuJoCo Warp traces the rays, on the device of the simulation.
+
+    Args:
+        engine: a built engine.
+        camera: where each world is seen from.
+    """
+
+    def __init__(self, engine: "MujocoEngine", camera: Camera) -> None:
+        self._engine = engine
+        self._worlds = range(engine.num_envs)
+        self._aim = _Aim(engine, camera, self._worlds, np.zeros((engine.num_envs, 3)))
+        self._tracer = RayTracer(
+            engine.compiled.model,
+            np.zeros((1, 3)),
+            pictures=engine.num_envs,
+            size=camera.size,
+            fov=camera.fov,
+            device=str(engine.device),
+        )
+
+    def shoot(self) -> np.ndarray:
+        """See :class:`~oige_core.drawing.WorldFilms`."""
+        positions, rotations = _geom_poses(self._engine, self._worlds)
+        return self._tracer.render(positions[:, None], rotations[:, None], *self._aim.take())
+
+
+class _Aim:
+    """Cameras that stand still, or each follow the robot of a world.
+
+    Args:
+        engine: a built engine.
+        camera: what they all are.
+        worlds: which worlds they follow.
+        offsets: ``(n, 3)`` places of these worlds, in metres.
+    """
+
+    def __init__(self, engine: "MujocoEngine", camera: Camera, worlds: Sequence[int], offsets: np.ndarray) -> None:
+        self._camera = camera
+        self._worlds = worlds
+        self._offsets = offsets
+        self._drawing = MujocoDrawing(engine)
+        self._heights = np.full(len(worlds), np.nan)
+
+    def take(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the cameras are and what they look at, ``(n, 3)`` or ``(3,)``, in metres."""
         if self._camera.position is not None:
             return np.array(self._camera.position), np.array(self._camera.target)
-        positions = self._drawing.poses([self._middle])[0][0]
-        target = self._offsets[self._middle].astype(np.float64)
+        positions = self._drawing.poses(self._worlds)[0]
+        targets = self._offsets.astype(np.float64)
         if self._drawing.robot:
-            target += positions[self._drawing.robot[0]]
-        if self._height is not None and abs(target[2] - self._height) < JUMP:
-            target[2] = self._height + CALM * (target[2] - self._height)
-        self._height = float(target[2])
-        return target + DISTANCE * robot_radius(self._drawing, positions) * CAMERA_DIRECTION, target
+            targets += positions[:, self._drawing.robot[0]]
+        rise = targets[:, 2] - self._heights
+        targets[:, 2] = np.where(np.abs(rise) < JUMP, self._heights + CALM * rise, targets[:, 2])  # NaN at first
+        self._heights = targets[:, 2].copy()
+        radii = np.array([robot_radius(self._drawing, bodies) for bodies in positions])
+        return targets + DISTANCE * radii[:, None] * CAMERA_DIRECTION, targets
+
+
+def _geom_poses(engine: "MujocoEngine", worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions ``(n, ngeom, 3)`` in metres and rotations ``(n, ngeom, 3, 3)`` of geoms in their worlds."""
+    poses = [(data.geom_xpos.copy(), data.geom_xmat.reshape(-1, 3, 3).copy()) for data in kinematics(engine, worlds)]
+    positions, rotations = (np.stack(values) for values in zip(*poses, strict=True))
+    return positions, rotations

@@ -1,0 +1,125 @@
+"""What library users call: the arguments of ``make_vec``, names of environments, pictures."""
+
+import subprocess
+import sys
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from oige_core import make_vec
+from oige_core.drawing import Camera, viewport_camera
+from oige_core.errors import ConfigError, OigeError
+
+SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_camera_height": 90}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"headless": False},
+            "headless=False: only programs such as oige-train serve it. Show worlds with oige_core.viewer.Viewer(env), "
+            "or take pictures with render_mode='rgb_array'.",
+        ),
+        (
+            {"overrides": {"test": True}},
+            "test=True: only programs such as oige-train serve it. An environment is the same for training and for "
+            "playing.",
+        ),
+        (
+            {"torch_deterministic": True},
+            "torch_deterministic=True: only programs such as oige-train serve it. Call "
+            "torch.use_deterministic_algorithms(True).",
+        ),
+        (
+            {"episodeLength": 100},
+            "episodeLength: unknown argument of make_vec. It belongs into overrides={'task.env.episodeLength': 100}.",
+        ),
+        (
+            {"overides": {"seed": 1}},
+            "overides: unknown argument of make_vec. Did you mean overrides? All other keys go into "
+            "overrides={key: value}.",
+        ),
+        (
+            {"overrides": {"seed": 3}, "seed": 4},
+            "overrides: 'seed' is decided by the argument seed=4; set only that one.",
+        ),
+        (
+            {"overrides": {"task.env.numEnvs": 7}},
+            "overrides: 'task.env.numEnvs' is decided by the argument num_envs=2; set only that one.",
+        ),
+        (
+            {"overrides": ["task.env.numEnvs=7"]},
+            "overrides=['task.env.numEnvs=7']: expected a mapping of dotted keys, such as "
+            "{'task.env.episodeLength': 100}.",
+        ),
+        (
+            {"render_mode": "human"},
+            "render_mode='human': expected 'rgb_array' or None. oige_core.viewer.Viewer(env) shows worlds in a "
+            "browser.",
+        ),
+    ],
+)
+def test_arguments_that_would_do_nothing_raise(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        gym.make_vec("oige/Cartpole-v0", num_envs=2, **arguments)
+    assert str(raised.value) == message
+
+
+def test_the_default_of_headless_is_accepted() -> None:
+    make_vec("Cartpole", 1, headless=True).close()
+
+
+def test_the_module_in_the_name_registers_the_tasks() -> None:
+    """So no formatter can remove an ``import oige_core`` that looks unused."""
+    program = "import gymnasium; gymnasium.make_vec('oige_core:oige/Cartpol-v0')"  # importing torch would take longer
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.strip().endswith("doesn't exist in namespace oige. Did you mean: `Cartpole`?")
+
+
+@pytest.mark.parametrize(("num_envs", "size"), [(1, (160, 90)), (3, (80, 44)), (9, (64, 36))])
+def test_render_returns_a_picture_of_each_world(num_envs: int, size: tuple[int, int]) -> None:
+    env = make_vec("Cartpole", num_envs, SMALL, render_mode="rgb_array", num_threads=1)
+    env.reset(seed=1)
+    before = env.render()
+    assert len(before) == num_envs
+    assert {(picture.shape, picture.dtype) for picture in before} == {((size[1], size[0], 3), np.dtype(np.uint8))}
+    moved = num_envs // 2
+    env.task.cartpoles.set_joint_positions(torch.tensor([[0.0, 2.0]]), indices=[moved])
+    for world, (old, new) in enumerate(zip(before, env.render(), strict=True)):
+        assert np.array_equal(old, new) == (world != moved)
+    assert env.metadata["render_fps"] == 60
+    env.close()
+
+
+@pytest.mark.parametrize("position", [None, [3.0, -1.0, 3.0]])
+def test_render_shows_what_videos_show(position: list[float] | None) -> None:
+    overrides = SMALL | {"task.viewport.camera_position": position}
+    env = make_vec("Cartpole", 1, overrides, render_mode="rgb_array", num_threads=1)
+    film: Any = env.task.engine.to_film(viewport_camera(env.task.config.task.viewport), np.zeros((1, 3)))
+    env.reset(seed=1)
+    for _ in range(3):
+        env.step(torch.ones(1, 1))
+        assert np.array_equal(env.render()[0], film.shoot())
+    env.close()
+
+
+def test_viewport_camera_takes_position_target_and_size() -> None:
+    env = make_vec("Cartpole", 1, SMALL | {"task.viewport.camera_target": [1, 2, 3]}, num_threads=1)
+    viewport = env.task.config.task.viewport
+    assert viewport_camera(viewport) == Camera((160, 90), position=None, target=(1.0, 2.0, 3.0))
+    assert viewport_camera(viewport, (10, 20)).size == (10, 20)
+    with pytest.raises(OigeError, match=r"\Arender: make the environment with render_mode='rgb_array'\."):
+        env.render()
+    env.close()
+
+
+def test_render_before_reset_and_after_close_raise() -> None:
+    env = make_vec("Cartpole", 1, SMALL, render_mode="rgb_array", num_threads=1)
+    with pytest.raises(OigeError, match=r"\Arender before reset: call reset first\.\Z"):
+        env.render()
+    env.close()
+    with pytest.raises(OigeError, match="closed"):
+        env.render()
