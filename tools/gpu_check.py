@@ -117,7 +117,7 @@ def parity(device: str) -> dict[str, Any]:
                 assert value <= tolerance, (
                     f"{name}: {kind} differs by {value} after {steps} steps, more than {tolerance}"
                 )
-        problems = executors[0].problems()
+        problems = executors[0].problem_counts.totals()
         assert not problems, f"{name}: {problems}"
     return result
 
@@ -271,12 +271,12 @@ def failures(device: str) -> dict[str, Any]:
     executor = WarpExecutor(load("free_bodies"), 4, device, max_contacts=1)
     for _ in range(100):
         executor.step(1, refresh=False)
-    overflow = executor.problems()
+    overflow = executor.problem_counts.totals()
     assert "contacts_overflow" in overflow, f"no overflow reported: {overflow}"
     executor = WarpExecutor(load("cartpole"), 4, device)
     executor.field("qvel")[2] = float("nan")
     executor.step(1, refresh=False)
-    diverged = executor.problems()
+    diverged = executor.problem_counts.totals()
     assert diverged == {"diverged": 1}, diverged
     assert bool(executor.field("qpos").isfinite().all()), "a diverged world was not restored"
     return {"overflow": overflow, "diverged": diverged}
@@ -376,7 +376,7 @@ def speed_of(name: str, count: int, device: str) -> dict[str, Any]:
         "memory_mib": round(memory),
         "max_contacts": executor.max_contacts,
         "max_constraints": executor.max_constraints,
-        "problems": executor.problems(),
+        "problems": executor.problem_counts.totals(),
         **costs,
     }
 

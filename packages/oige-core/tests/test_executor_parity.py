@@ -14,8 +14,9 @@ import mujoco
 import pytest
 import torch
 from oige_core.engines.mujoco.cpu import BatchExecutor
-from oige_core.engines.mujoco.cuda import WarpExecutor, probe_buffers
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS, Executor
+from oige_core.engines.mujoco.cuda import WarpExecutor
+from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS, Executor, StateBounds
+from oige_core.engines.mujoco.probe import probe_buffers
 from oige_core.errors import CapabilityError, ConfigError
 
 MODELS = Path(__file__).parent / "test_executor_models"
@@ -128,7 +129,7 @@ def test_every_field_agrees_with_the_c_engine(name: str, device: str) -> None:
                 tolerance = velocity if field in VELOCITIES else position
             assert difference(ours, theirs) <= tolerance, (field, steps)
         assert difference(pair.warp.mass_matrix(), pair.c.mass_matrix().double()) <= 1e-5, steps
-    assert pair.warp.problems() == {}
+    assert pair.warp.problem_counts.totals() == {}
 
 
 def test_worlds_moved(free_bodies: Pair) -> None:
@@ -256,7 +257,7 @@ def test_model_fields_differ_between_worlds(name: str, device: str) -> None:
         qpos = slice(0, pair.c.model.nq)
         assert difference(motions[pair.warp][:, qpos], motions[pair.c][:, qpos]) <= tolerance, field
         assert difference(motion(pair.warp)[:, qpos], undisturbed[:, qpos]) <= tolerance, field
-    assert pair.warp.problems() == {}
+    assert pair.warp.problem_counts.totals() == {}
 
 
 # ------------------------------------------------------------------------------------------------- promises
@@ -386,13 +387,20 @@ def test_loaded_state_continues_bit_by_bit(mechanisms: Pair, device: str) -> Non
     executor.model_changed(["body_mass", "body_pos"])
 
 
-def test_too_few_contacts_are_reported(free_bodies: Pair, device: str) -> None:
+def test_too_few_contacts_are_counted_in_each_world_and_step(free_bodies: Pair, device: str) -> None:
     executor = WarpExecutor(free_bodies.c.model, NUM_ENVS, device, max_contacts=1)
     run(executor, 20)
-    assert executor.problems() == {}
+    assert executor.problem_counts.totals() == {}
     run(executor, 80)
     # Box and ball touch the floor in 5 points per world, and there is room for 4 in all.
-    assert executor.problems() == {"contacts_overflow": NUM_ENVS}
+    counts = executor.problem_counts
+    before = counts.counts.clone()
+    assert counts.totals().keys() == {"contacts_overflow"}
+    assert counts.failed.all()
+    executor.step(1, refresh=False)
+    added = dict(zip(counts.kinds, (counts.counts - before).tolist(), strict=True))
+    assert added.pop("contacts_overflow") == [1] * NUM_ENVS
+    assert not any(map(any, added.values()))
 
 
 def test_too_few_constraints_are_reported(free_bodies: Pair, device: str) -> None:
@@ -400,7 +408,36 @@ def test_too_few_constraints_are_reported(free_bodies: Pair, device: str) -> Non
     # World 2 starts too high to reach the floor.
     executor.field("qpos")[2, [2, 9]] = 50.0
     run(executor, 100)
-    assert executor.problems() == {"constraints_overflow": NUM_ENVS - 1}
+    assert executor.problem_counts.totals().keys() == {"constraints_overflow"}
+    assert executor.problem_counts.failed.tolist() == [True, True, False, True]
+    # A step in which nothing overflows is not counted, and failed worlds are forgotten when that is asked for.
+    total = executor.problem_counts.totals()
+    executor.field("qpos")[:, [2, 9]] = 50.0
+    executor.problem_counts.clear_failed()
+    executor.step(1, refresh=False)
+    assert executor.problem_counts.totals() == total
+    assert not executor.problem_counts.failed.any()
+
+
+@pytest.mark.parametrize(
+    ("field", "address", "value", "kind"),
+    [("qpos", 0, 4.9, None), ("qpos", 0, -5.1, "exploded"), ("qpos", 1, 1e4, None), ("qvel", 1, 31.0, "exploded")],
+)
+def test_exploded_world_is_restored_and_counted(
+    cartpole: Pair, device: str, field: str, address: int, value: float, kind: str | None
+) -> None:
+    """Slide joints have a bound of their position, hinges have none; every velocity has one."""
+    for executor in (WarpExecutor(cartpole.c.model, 3, device), BatchExecutor(cartpole.c.model, 3, 1)):
+        executor.set_bounds(StateBounds(executor.model, max_position=5.0, max_velocity=30.0))
+        executor.save_initial_state()
+        executor.field(field)[1, address] = value
+        executor.step(1, refresh=False)
+        assert executor.problem_counts.totals() == ({kind: 1} if kind else {})
+        assert executor.problem_counts.failed.tolist() == [False, kind is not None, False]
+        if kind:
+            assert executor.field(field)[1, address] == executor.initial_field(field)[1, address]
+        else:
+            assert executor.field(field)[1, address].item() == pytest.approx(value, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -416,10 +453,10 @@ def test_diverged_world_is_restored_and_counted(cartpole: Pair, device: str, fie
     executor.field(field)[2] = value
     for each in (executor, twin):
         each.step(1, refresh=True)
-    assert executor.problems() == {"diverged": 1}
+    assert executor.problem_counts.totals() == {"diverged": 1}
     assert_same(initial, everything(executor), [2])
     assert_same(everything(executor), everything(twin), [0, 1, 3])
-    assert twin.problems() == {}
+    assert twin.problem_counts.totals() == {}
 
 
 def test_probe_of_buffers() -> None:

@@ -227,12 +227,16 @@ class OneWorld(gym.Env):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         super().reset(seed=seed)
         observations, info = self.env.reset(seed=seed, options=options)
-        return observations[0].numpy(), {key: value.numpy() for key, value in info.items()}
+        return observations[0].numpy(), self.numpy(info)
 
     def step(self, action: Any) -> Any:
         *tensors, info = self.env.step(torch.as_tensor(action)[None])
         observations, *others = (tensor[0] for tensor in tensors)
-        return observations.numpy(), *(x.item() for x in others), {key: value.numpy() for key, value in info.items()}
+        return observations.numpy(), *(x.item() for x in others), self.numpy(info)
+
+    @staticmethod
+    def numpy(info: dict[str, Any]) -> dict[str, Any]:
+        return {key: value.numpy() for key, value in info.items() if isinstance(value, torch.Tensor)}
 
 
 @pytest.mark.filterwarnings("error")

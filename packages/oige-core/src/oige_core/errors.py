@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["CapabilityError", "ConfigError", "OigeError", "did_you_mean", "nearest"]
+__all__ = ["CapabilityError", "ConfigError", "OigeError", "TaskError", "did_you_mean", "nearest"]
 
 
 class OigeError(Exception):
@@ -16,6 +16,10 @@ class ConfigError(OigeError, ValueError):
 
 class CapabilityError(OigeError, NotImplementedError):
     """A task asks its engine for something that this engine does not have."""
+
+
+class TaskError(OigeError):
+    """A method of a task computed something of the wrong shape, type or device, or NaN."""
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

@@ -248,6 +248,9 @@ class SimConfig:
         rendering_dt: time between two rendered frames, in seconds; -1: ``dt``.
         substeps: solver steps per physics step.
         gravity: acceleration x, y, z, in m/s².
+        max_position: bound in m of slide joints and of the positions of floating bodies, in their own world. A world
+            beyond it has exploded: its episode ends without reward, it is reset and counted.
+        max_velocity: bound of every joint and floating body, in m/s or rad/s; likewise.
         use_gpu_pipeline: keep tensors on the GPU; Isaac Sim only.
         add_ground_plane: let tasks add a ground plane.
         add_distant_light: add a light far away, for cameras and viewer.
@@ -262,6 +265,8 @@ class SimConfig:
     rendering_dt: float = -1.0
     substeps: int = 1
     gravity: list[float] = field(default_factory=lambda: [0.0, 0.0, -9.81])
+    max_position: float = 1000.0
+    max_velocity: float = 1000.0
     use_gpu_pipeline: bool = True
     add_ground_plane: bool = True
     add_distant_light: bool = True
@@ -277,6 +282,8 @@ class SimConfig:
     def __post_init__(self) -> None:
         check_positive("task.sim.dt", self.dt)
         check_positive("task.sim.substeps", self.substeps)
+        check_positive("task.sim.max_position", self.max_position)
+        check_positive("task.sim.max_velocity", self.max_velocity)
         if self.rendering_dt != -1:
             check_positive("task.sim.rendering_dt", self.rendering_dt)
         if len(self.gravity) != 3:
@@ -346,6 +353,7 @@ class RunConfig:
     warp: bool = False
     headless: bool = True
     test: bool = False
+    debug: bool = False
 
     def __post_init__(self) -> None:
         if self.seed < -1:

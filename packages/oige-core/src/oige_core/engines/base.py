@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from oige_core.drawing import Camera, Drawing, Film, WorldFilms
+from oige_core.problems import ProblemCounts
 from oige_core.scene.scene import Scene, ViewFactory
 from oige_core.views import ArticulationView, Indices
 
@@ -91,8 +92,13 @@ class Engine(ViewFactory, Protocol):
         """Set gravity ``(n, 3)`` in m/s²."""
         ...
 
+    @property
+    def problem_counts(self) -> ProblemCounts:
+        """What went wrong in the physics of each world; ``failed`` accumulates until a task clears it."""
+        ...
+
     def problems(self) -> dict[str, int]:
-        """Return the counts, above zero, of what went wrong so far: overflowed buffers, diverged worlds."""
+        """Return how often each kind of problem happened so far; this waits for the device."""
         ...
 
     @property

@@ -46,6 +46,9 @@ class VecEnv(gym.vector.VectorEnv):
     * ``episode_means`` and ``episode_count``, when episodes ended: means over these episodes, ``return``, ``length`` in
       control steps and ``reward/<term>``, and their number. Warp variants always give both, as tensors; the number may
       be zero.
+    * ``problems``: how often each kind of problem happened in each world since the environment was made, ``(N,)``
+      int32 by kind; :data:`oige_core.problems.PROBLEMS` explains the kinds. ``_problems`` ``(N,)`` bool: the worlds in
+      which one happened in this step. Their episode terminated without reward, and they are reset.
     * what the task put into its ``extras``.
 
     With ``autoresetMode: next_step``, the observations of a step that ends episodes are the last ones. The next step
@@ -154,7 +157,7 @@ class VecEnv(gym.vector.VectorEnv):
             self._stagger_steps = task.max_episode_length
             started = torch.zeros(self.num_envs, dtype=torch.bool, device=task.device)
             started[env_ids] = True
-            self._stagger(started)
+            task.stagger(started)
         elif mask is None:
             self._stagger_steps = 0
         task.ended_buf = task.ended_buf.index_fill(0, env_ids, False)  # the last step has returned the old tensor
@@ -195,10 +198,13 @@ class VecEnv(gym.vector.VectorEnv):
         task.step(actions.clamp(-self._clip_actions, self._clip_actions))
         if self._stagger_steps:
             self._stagger_steps -= 1
-            self._stagger(task.terminated_buf if task.autoreset_mode == "same_step" else failed_before)
+            task.stagger(task.terminated_buf if task.autoreset_mode == "same_step" else failed_before)
         for look_on in self.step_hooks:
             look_on()
         info: dict[str, Any] = task.extras
+        problems = task.problems_by_world()
+        info["problems"] = {kind: self._out(counts) for kind, counts in problems.items()} if self._moves else problems
+        info["_problems"] = self._out(task.failed_buf)
         final_observations = observations = self._filtered(task.final_obs_buf)
         if task.autoreset_mode == "same_step":
             if task.obs_buf is not task.final_obs_buf:
@@ -240,11 +246,9 @@ class VecEnv(gym.vector.VectorEnv):
         if self.closed:
             raise OigeError("the environment is closed; make a new one.")
 
-    def _stagger(self, started: torch.Tensor) -> None:
-        """Take a random part of their time from the episodes that have just begun in the worlds ``(N,)`` bool."""
-        task = self.task
-        drawn = torch.randint(task.max_episode_length, started.shape, generator=task.generator, device=task.device)
-        task.progress_buf.copy_(torch.where(started, drawn, task.progress_buf))
+    def problems(self) -> dict[str, int]:
+        """Return how often each kind of problem happened so far, over all worlds; this waits for the device."""
+        return self.task.problems()
 
     @property
     def state_format(self) -> str:

@@ -2,7 +2,16 @@
 
 import warp as wp
 
-__all__ = ["average", "begin_episodes", "count_step", "discard_step", "end_episodes", "sum_rewards"]
+__all__ = [
+    "average",
+    "begin_episodes",
+    "check_actions",
+    "count_step",
+    "discard_step",
+    "end_episodes",
+    "end_failed_episodes",
+    "sum_rewards",
+]
 
 
 @wp.kernel(enable_backward=False)
@@ -44,6 +53,65 @@ def discard_step(
 
 
 @wp.kernel(enable_backward=False)
+def check_actions(actions: wp.array2d[float], row: int, counts: wp.array2d[int], failed: wp.array[bool]):
+    """Replace the actions of a world by zeros if one of them is not finite, and count that in a row of ``counts``."""
+    world = wp.tid()
+    finite = bool(True)  # noqa: UP018  a variable to Warp, which takes a literal for a constant
+    for i in range(actions.shape[1]):
+        finite = finite and wp.isfinite(actions[world, i])
+    if not finite:
+        for i in range(actions.shape[1]):
+            actions[world, i] = 0.0
+        counts[row, world] = counts[row, world] + 1
+        failed[world] = True
+
+
+@wp.func
+def _replace_non_finite(values: wp.array2d[float], world: int) -> bool:
+    finite = bool(True)  # noqa: UP018
+    for i in range(values.shape[1]):
+        if not wp.isfinite(values[world, i]):
+            values[world, i] = 0.0
+            finite = False
+    return not finite
+
+
+@wp.kernel(enable_backward=False)
+def end_failed_episodes(
+    physics_failed: wp.array[bool],
+    observations_row: int,
+    rewards_row: int,
+    observations: wp.array2d[float],
+    states: wp.array2d[float],
+    rewards: wp.array[float],
+    terms: wp.array2d[float],
+    counts: wp.array2d[int],
+    failed: wp.array[bool],
+    terminated: wp.array[bool],
+    truncated: wp.array[bool],
+    ended: wp.array[bool],
+):
+    """Terminate episodes in which something went wrong, without reward and with finite observations."""
+    world = wp.tid()
+    unseen = _replace_non_finite(observations, world)
+    if _replace_non_finite(states, world):
+        unseen = True
+    if unseen:
+        counts[observations_row, world] = counts[observations_row, world] + 1
+    elif not wp.isfinite(rewards[world]):
+        counts[rewards_row, world] = counts[rewards_row, world] + 1
+    if unseen or physics_failed[world] or not wp.isfinite(rewards[world]):
+        failed[world] = True
+    if failed[world]:
+        rewards[world] = 0.0
+        for i in range(terms.shape[1]):
+            terms[world, i] = 0.0
+        terminated[world] = True
+        truncated[world] = False
+        ended[world] = True
+
+
+@wp.kernel(enable_backward=False)
 def sum_rewards(
     rewards: wp.array[float],
     terms: wp.array2d[float],
@@ -74,10 +142,13 @@ def average(finished: wp.array[float]):
 
 
 @wp.kernel(enable_backward=False)
-def begin_episodes(mask: wp.array[bool], progress: wp.array[wp.int64], sums: wp.array2d[float]):
+def begin_episodes(
+    mask: wp.array[bool], progress: wp.array[wp.int64], skipped: wp.array[wp.int64], sums: wp.array2d[float]
+):
     """Start counting anew in worlds of the mask."""
     world = wp.tid()
     if mask[world]:
         progress[world] = wp.int64(0)
+        skipped[world] = wp.int64(0)
         for i in range(sums.shape[1]):
             sums[world, i] = 0.0

@@ -1,6 +1,8 @@
 """The base of tasks on torch tensors: life cycle, episode statistics and random numbers."""
 
 import functools
+import math
+import types
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,8 +11,10 @@ import torch
 
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
-from oige_core.errors import OigeError, nearest
+from oige_core.errors import OigeError, TaskError, nearest
 from oige_core.registry import TaskSpec
+from oige_core.tasks.checks import check_tensor
+from oige_core.tasks.state import UNSAVED, decode_into, encode, shared_memory
 from oige_core.tasks.task import EnvConfigT, Task
 
 __all__ = ["RLTask"]
@@ -28,8 +32,14 @@ class RLTask(Task[EnvConfigT]):
     ``is_done`` after ``calculate_metrics``; before it, rewards may depend on how the step ended. Arguments and
     attributes are those of :class:`~oige_core.tasks.task.Task`.
 
+    What these methods compute is checked in the first step, and with ``debug=True`` in every step. In later steps, a
+    world whose observation or reward is NaN ends its episode, like one whose physics failed.
+
+    A checkpoint holds the attributes of a task that are tensors, NumPy arrays, numbers, strings or random generators,
+    or lists, tuples, sets, deques or dictionaries of these. A task that keeps anything else between steps adds it to
+    :meth:`state_dict`.
+
     Attributes:
-        reward_weights: factors of reward terms by name, 1 for those without; to be set in :meth:`post_reset`.
         endless: worlds ``(N,)`` bool whose episodes do not end, because somebody drives their robots; None: no such.
     """
 
@@ -46,8 +56,10 @@ class RLTask(Task[EnvConfigT]):
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
-        self.reward_weights: Mapping[str, float] = {}
+        self._reward_weights: dict[str, float] = {}
+        self._weights_changed = False  # since the task was made, as a curriculum does
         self._name_terms([])
+        self._checking = True
         self._terms: Sequence[torch.Tensor] | torch.Tensor = ()  # of the last step
         self._ones = torch.ones(n, device=device)
         self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
@@ -93,9 +105,31 @@ class RLTask(Task[EnvConfigT]):
         """
         self.engine.reset(env_ids)
         self.progress_buf.index_fill_(0, env_ids, 0)
+        self.skipped_buf.index_fill_(0, env_ids, 0)
         self._sums.index_fill_(1, env_ids, 0.0)
 
     # For tasks to use
+
+    @property
+    def reward_weights(self) -> Mapping[str, float]:
+        """Factors of reward terms by name, 1 for those without.
+
+        They may be set at any time, as a curriculum does, and hold from the next step on. They are set as a whole:
+        ``self.reward_weights = {**self.reward_weights, "energy": -0.1}``.
+
+        Raises:
+            OigeError: a weight is no finite number, or there is no term of that name.
+        """
+        return types.MappingProxyType(self._reward_weights)
+
+    @reward_weights.setter
+    def reward_weights(self, weights: Mapping[str, float]) -> None:
+        for name, weight in weights.items():
+            if not math.isfinite(weight):
+                raise OigeError(f"reward_weights of {self.name}: {name}={weight}: expected a finite number.")
+        self._reward_weights = dict(weights)
+        self._weights_changed = bool(self._term_names)
+        self._weigh_terms()
 
     def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
         """Sample a tensor of ``shape`` uniformly from the task's own random stream."""
@@ -108,11 +142,19 @@ class RLTask(Task[EnvConfigT]):
             terms: ``(N,)`` each, before :attr:`reward_weights`; the same names in every step.
 
         Raises:
-            OigeError: a weight is of a term that there is not.
+            OigeError: a weight has no term of its name, or a term has the wrong shape or is NaN.
         """
         if not self._term_names:
             self._name_terms(terms)
             self._sums = torch.zeros(2 + len(terms), self.num_envs, device=self.device)
+        elif list(terms) != self._term_names:
+            raise TaskError(
+                f"{self.name}.calculate_metrics: this step's reward terms are {', '.join(terms)}, those of the first "
+                f"step were {', '.join(self._term_names)}: expected the same names in the same order."
+            )
+        if self._checking:
+            for name, values in terms.items():
+                self._check("calculate_metrics", f"reward term '{name}'", values, (self.num_envs,))
         self._terms = list(terms.values())
         if self._weights is None and len(terms) in FEW_TERMS:
             return functools.reduce(torch.add, self._terms)
@@ -127,14 +169,17 @@ class RLTask(Task[EnvConfigT]):
     def step(self, actions: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
         self.extras = {}
+        self.problem_counts.clear_failed()
+        self.engine.problem_counts.clear_failed()
         ended_before = self.ended_buf
         if self.autoreset_mode == "upstream":
             env_ids = ended_before.nonzero().squeeze(-1)
             if env_ids.shape[0]:
                 self.reset_idx(env_ids)
-        self.pre_physics_step(actions)
+        self.pre_physics_step(self._finite(actions))
         self.engine.step(self.control_frequency_inv)
         self.post_physics_step()
+        self._checking = self.config.debug
         if self.autoreset_mode == "next_step":
             self._reset_instead_of_step(ended_before)
         self.final_obs_buf = self.obs_buf
@@ -171,11 +216,16 @@ class RLTask(Task[EnvConfigT]):
         self.progress_buf += 1
         self._observe()
         self.is_done()
+        if self._checking:
+            self._check("is_done", "terminated_buf", self.terminated_buf, (self.num_envs,), torch.bool)
         self.truncated_buf = (self.progress_buf >= self.max_episode_length) > self.terminated_buf  # and not terminated
         if self.endless is not None:
             self.terminated_buf = self.terminated_buf > self.endless
             self.truncated_buf = self.truncated_buf > self.endless
         self.calculate_metrics()
+        if self._checking:
+            self._check("calculate_metrics", "rew_buf", self.rew_buf, (self.num_envs,))
+        self._end_failed_episodes()
         self.get_extras()
         if isinstance(self._terms, torch.Tensor):
             self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones.unsqueeze(0), self._terms))
@@ -195,31 +245,136 @@ class RLTask(Task[EnvConfigT]):
         return dict(zip(self._statistics, means.unbind(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """See :class:`~oige_core.tasks.task.Task`."""
-        return super().state_dict() | {"term_names": list(self._term_names)}
+        """See :class:`~oige_core.tasks.task.Task`; plain values, arrays and containers that the task keeps, too."""
+        given = self._given_attributes()
+        others = {name: encode(value) for name, value in vars(self).items() if name not in given}
+        return super().state_dict() | {
+            "term_names": list(self._term_names),
+            "values": {name: value for name, value in others.items() if value is not UNSAVED},
+            "shared_memory": shared_memory(self._tensors()),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :class:`~oige_core.tasks.task.Task`."""
+        """See :class:`~oige_core.tasks.task.Task`.
+
+        Tensors are overwritten, so that views of them stay views of them.
+        """
         if "term_names" not in state:
             raise OigeError(f"this state of {self.name} is one of its Warp variant; resume with warp=True.")
         super().load_state_dict(state)
-        for name, value in state["tensors"].items():
-            setattr(self, name, value.to(self.device, copy=True))
+        replaced = self._replaced_tensors(state["shared_memory"])
+        for name, value in (state["values"] | state["tensors"]).items():
+            current = getattr(self, name, None)
+            setattr(self, name, decode_into(current, value, self.device, in_place=name not in replaced))
         self._name_terms(state["term_names"])
+
+    def _replaced_tensors(self, together: Iterable[Sequence[str]]) -> set[str]:
+        """Return the names of tensors that must not be overwritten when a state is loaded.
+
+        Users hold the outcome of the last step. Others share memory here and had values of their own in the state.
+
+        Args:
+            together: names of tensors of the state that share memory.
+        """
+        groups = [set(names) for names in together]
+        replaced = set(_OUTCOME)
+        for names in map(set, shared_memory(self._tensors())):
+            if names & replaced or not any(names <= group for group in groups):
+                replaced |= names
+        return replaced
+
+    def _given_attributes(self) -> set[str]:
+        """Attributes that are no state of the task: they are given, or saved elsewhere."""
+        given = {"config", "cfg", "spec", "engine", "generator", "extras", "problem_counts", *_PRIVATE}
+        if not self._weights_changed:
+            given.add("_reward_weights")
+        return given | self._tensors().keys()
 
     def _name_terms(self, names: Iterable[str]) -> None:
         self._term_names = list(names)
         self._statistics = ("return", "length", *(f"reward/{name}" for name in self._term_names))
+        self._weigh_terms()
+
+    def _weigh_terms(self) -> None:
+        """Make the column of weights, once terms and weights are known."""
         self._weights: torch.Tensor | None = None
-        if self._term_names and self.reward_weights:
-            for name in self.reward_weights:
+        if self._term_names and self._reward_weights:
+            for name in self._reward_weights:
                 if name not in self._term_names:
                     known = nearest(name, self._term_names)
                     raise OigeError(f"reward_weights of {self.name}: '{name}' is no reward term. {known}")
-            weights = [self.reward_weights.get(name, 1.0) for name in self._term_names]
+            weights = [self._reward_weights.get(name, 1.0) for name in self._term_names]
             self._weights = torch.tensor(weights, device=self.device).unsqueeze(-1)
 
     def _observe(self) -> None:
         self.get_observations()
+        if self._checking:
+            dtype = torch.uint8 if self.spec.images else torch.float32
+            shape = (self.num_envs, *self.spec.observation_shape)
+            self._check("get_observations", "obs_buf", self.obs_buf, shape, dtype, ", as its TaskSpec says")
         if self.spec.num_states:
             self.get_states()
+            if self._checking:
+                shape = (self.num_envs, self.spec.num_states)
+                self._check("get_states", "states_buf", self.states_buf, shape, hint=", as its TaskSpec says")
+
+    def _check(
+        self,
+        method: str,
+        what: str,
+        value: Any,
+        shape: tuple[int, ...],
+        dtype: torch.dtype = torch.float32,
+        hint: str = "",
+    ) -> None:
+        check_tensor(f"{self.name}.{method}: {what}", value, shape, dtype, self.device, hint)
+
+    def _finite(self, actions: torch.Tensor) -> torch.Tensor:
+        """Return actions with zeros in place of the rows that are not finite, which end their episode."""
+        finite = actions.isfinite().all(dim=1)
+        if self.device.type == "cpu" and finite.all():
+            return actions
+        self.problem_counts.add("non_finite_actions", ~finite)
+        return actions.masked_fill(~finite.unsqueeze(-1), 0.0)
+
+    def _end_failed_episodes(self) -> None:
+        """Terminate episodes in which something went wrong, without reward and with finite observations."""
+        counts, physics = self.problem_counts, self.engine.problem_counts
+        numbers = self.rew_buf
+        observed = [values for values in (self.obs_buf, self.states_buf) if values.is_floating_point()]
+        for values in observed:
+            numbers = numbers + values.flatten(1).sum(dim=1)
+        self.failed_buf = ~numbers.isfinite() | counts.failed | physics.failed
+        if self.device.type == "cpu" and not self.failed_buf.any():
+            return
+        unseen = torch.zeros_like(self.failed_buf)
+        for values in observed:
+            unseen = unseen | ~values.flatten(1).isfinite().all(dim=1)
+        counts.add("non_finite_observations", unseen)
+        counts.add("non_finite_rewards", ~self.rew_buf.isfinite() & ~unseen)
+        failed = self.failed_buf = counts.failed | physics.failed
+        if not self.spec.images:
+            mask = unseen.view(-1, *[1] * (self.obs_buf.ndim - 1))
+            self.obs_buf = self.obs_buf.masked_fill(mask, 0.0)
+        self.states_buf = self.states_buf.masked_fill(unseen.unsqueeze(-1), 0.0)
+        self.rew_buf = self.rew_buf.masked_fill(failed, 0.0)
+        if isinstance(self._terms, torch.Tensor):
+            self._terms = self._terms.masked_fill(failed, 0.0)
+        else:
+            self._terms = [term.masked_fill(failed, 0.0) for term in self._terms]
+        self.terminated_buf = self.terminated_buf | failed
+        self.truncated_buf = self.truncated_buf & ~failed
+        self._problems_by_world = None
+
+
+_OUTCOME = (
+    "obs_buf",
+    "final_obs_buf",
+    "states_buf",
+    "rew_buf",
+    "terminated_buf",
+    "truncated_buf",
+    "ended_buf",
+    "failed_buf",
+)
+_PRIVATE = ("_terms", "_term_names", "_statistics", "_checking", "_problems_by_world")

@@ -8,7 +8,7 @@ import warp as wp
 
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
-from oige_core.errors import OigeError
+from oige_core.errors import OigeError, TaskError
 from oige_core.registry import TaskSpec
 from oige_core.tasks import episode_kernels as kernels
 from oige_core.tasks.task import EnvConfigT, Task
@@ -57,12 +57,18 @@ class RLTaskWarp(Task[EnvConfigT]):
         self.truncated = wp.from_torch(self.truncated_buf)
         self.ended = wp.from_torch(self.ended_buf)
         self.progress = wp.from_torch(self.progress_buf)
+        self._skipped = wp.from_torch(self.skipped_buf)
         self._seeds = torch.zeros(n, dtype=torch.int32, device=self.device)
         self.random = wp.from_torch(self._seeds, dtype=wp.uint32)
         self._final_observations = self.zeros(*self.observations.shape)
         self._chosen = self.zeros(n, dtype=wp.bool)
+        counts = self.problem_counts
+        self._problem_rows = {kind: row for row, kind in enumerate(counts.kinds)}
+        self._counts, self._failed = wp.from_torch(counts.counts), wp.from_torch(counts.failed)
+        self._physics_failed = wp.from_torch(engine.problem_counts.failed)
         self._sums = self.zeros(n, sums)
         self._finished = self.zeros(sums + 1)
+        self._checking = True
         self.seed(config.seed)
         self.post_reset()
         # Arrays that were made with Warp were filled on its own stream.
@@ -104,7 +110,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         Args:
             mask: ``(N,)`` bool.
         """
-        wp.launch(kernels.begin_episodes, self.num_envs, inputs=[mask, self.progress, self._sums])
+        wp.launch(kernels.begin_episodes, self.num_envs, inputs=[mask, self.progress, self._skipped, self._sums])
         self._worlds.launch_reset(mask)
 
     # For tasks to use
@@ -127,9 +133,13 @@ class RLTaskWarp(Task[EnvConfigT]):
     def step(self, actions: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
         self._tensors_of["actions"].copy_(actions)
+        counted = self.problem_counts.counts.clone() if self._checking else None
         self._replay_step()
+        if counted is not None:
+            self._check(counted)
         self.rew_buf, self.terminated_buf = self._copy("rewards"), self._copy("terminated")
         self.truncated_buf, self.ended_buf = self._copy("truncated"), self._copy("ended")
+        self.failed_buf, self._problems_by_world = self.problem_counts.failed.clone(), None
         *means, count = self._copy("_finished").unbind()
         names = ("return", "length", *(f"reward/{name}" for name in self.reward_names))
         self.extras = {"episode_means": dict(zip(names, means, strict=True)), "episode_count": count}
@@ -166,6 +176,25 @@ class RLTaskWarp(Task[EnvConfigT]):
             self._tensors_of[name].copy_(value)
         self._replay_read()
 
+    def _check(self, counted: torch.Tensor) -> None:
+        """Raise where a step computed NaN; arrays have the right shape and type from the start.
+
+        Args:
+            counted: the counts of problems before the step; what was NaN has been replaced since.
+        """
+        for kind, method in (
+            ("non_finite_observations", "get_observations or get_states"),
+            ("non_finite_rewards", "calculate_metrics"),
+        ):
+            row = self._problem_rows[kind]
+            worlds = (self.problem_counts.counts[row] > counted[row]).nonzero().squeeze(-1).tolist()
+            if worlds:
+                raise TaskError(
+                    f"{self.name}.{method}: NaN or infinite in world {worlds[0]}, and in {len(worlds)} of "
+                    f"{self.num_envs} worlds: expected finite numbers."
+                )
+        self._checking = self.config.debug
+
     def _tensors(self) -> dict[str, torch.Tensor]:
         return self._tensors_of
 
@@ -173,6 +202,10 @@ class RLTaskWarp(Task[EnvConfigT]):
         return self._tensors_of[name].clone()
 
     def _launch_before_physics(self) -> None:
+        self._failed.zero_()
+        self._physics_failed.zero_()
+        row = self._problem_rows["non_finite_actions"]
+        wp.launch(kernels.check_actions, self.num_envs, inputs=[self.actions, row, self._counts, self._failed])
         if self.autoreset_mode == "upstream":
             self._launch_reset(self.ended)
         elif self.autoreset_mode == "next_step":
@@ -191,6 +224,22 @@ class RLTaskWarp(Task[EnvConfigT]):
             outputs=[self.truncated, self.ended],
         )
         self.calculate_metrics()
+        wp.launch(
+            kernels.end_failed_episodes,
+            n,
+            inputs=[
+                self._physics_failed,
+                self._problem_rows["non_finite_observations"],
+                self._problem_rows["non_finite_rewards"],
+                self.observations.reshape((n, -1)),
+                self.states,
+                self.rewards,
+                self.reward_terms,
+                self._counts,
+                self._failed,
+            ],
+            outputs=[self.terminated, self.truncated, self.ended],
+        )
         if self.autoreset_mode == "next_step":
             outputs = [self.rewards, self.terminated, self.truncated, self.ended]
             wp.launch(kernels.discard_step, n, inputs=[self._chosen], outputs=outputs)

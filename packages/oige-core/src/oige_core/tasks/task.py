@@ -7,12 +7,15 @@ import torch
 
 from oige_core.config import EnvConfig, RunConfig
 from oige_core.engines.base import Engine
+from oige_core.problems import ProblemCounts
 from oige_core.registry import TaskSpec
 from oige_core.scene import Scene
 from oige_core.seeding import derive_seed
 from oige_core.tasks.symmetry import Mirror
 
 __all__ = ["Task"]
+
+PROBLEM_KINDS = ("non_finite_actions", "non_finite_observations", "non_finite_rewards")
 
 EnvConfigT = TypeVar("EnvConfigT", bound=EnvConfig)
 
@@ -40,8 +43,12 @@ class Task(ABC, Generic[EnvConfigT]):
         rew_buf: rewards ``(N,)``.
         terminated_buf: ``(N,)`` bool; the episode ended by the task's own rules.
         truncated_buf: ``(N,)`` bool; the episode reached its length.
+        failed_buf: ``(N,)`` bool; something went wrong in the last step (:data:`~oige_core.problems.PROBLEMS`). The
+            episode terminated without reward in that step.
         ended_buf: ``(N,)`` bool; the episode ended in the last step.
-        progress_buf: ``(N,)`` int64; control steps since the last reset.
+        progress_buf: ``(N,)`` int64; control steps since the last reset, and those in ``skipped_buf``.
+        skipped_buf: ``(N,)`` int64; control steps that :meth:`stagger` took from the episode.
+        problem_counts: what went wrong outside of physics, by world.
         extras: what the environment hands out as ``info`` besides its own entries.
         mirrors: symmetries of the task, if it knows any; learners that are told to train on mirror images use them all.
     """
@@ -70,7 +77,11 @@ class Task(ABC, Generic[EnvConfigT]):
         self.terminated_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
         self.truncated_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
         self.ended_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
+        self.failed_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
         self.progress_buf: torch.Tensor = torch.zeros(n, dtype=torch.int64, device=device)
+        self.skipped_buf: torch.Tensor = torch.zeros(n, dtype=torch.int64, device=device)
+        self.problem_counts = ProblemCounts(PROBLEM_KINDS, n, device)
+        self._problems_by_world: dict[str, torch.Tensor] | None = None
         self.extras: dict[str, Any] = {}
         self.mirrors: tuple[Mirror, ...] = ()
         self.generator = torch.Generator(device)
@@ -109,14 +120,41 @@ class Task(ABC, Generic[EnvConfigT]):
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
         """Return the parts ``(N,)`` of the last step's reward; none before the first step, or if none are named."""
 
+    def stagger(self, started: torch.Tensor) -> None:
+        """Take a random part of their time from the episodes that have just begun.
+
+        Args:
+            started: worlds ``(N,)`` bool.
+        """
+        drawn = torch.randint(self.max_episode_length, started.shape, generator=self.generator, device=self.device)
+        self.progress_buf.copy_(torch.where(started, drawn, self.progress_buf))
+        self.skipped_buf.copy_(torch.where(started, drawn, self.skipped_buf))
+
+    def problems_by_world(self) -> dict[str, torch.Tensor]:
+        """Return how often each kind of problem happened in each world so far, ``(N,)`` int32; copies."""
+        if self._problems_by_world is None or self.device.type != "cpu":
+            self._problems_by_world = {}
+            for counts in (self.engine.problem_counts, self.problem_counts):
+                rows = counts.counts.clone().unbind()
+                self._problems_by_world.update(zip(counts.kinds, rows, strict=True))
+        return dict(self._problems_by_world)
+
+    def problems(self) -> dict[str, int]:
+        """Return how often each kind of problem happened so far; this waits for the device."""
+        return self.engine.problem_counts.totals() | self.problem_counts.totals()
+
     def seed(self, seed: int) -> None:
         """Restart the task's random stream."""
         self.generator.manual_seed(derive_seed(seed, "task"))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return every tensor attribute and the random stream."""
+        """Return every tensor attribute, the random stream and the counts of problems."""
         tensors = {name: value.clone() for name, value in self._tensors().items()}
-        return {"tensors": tensors, "generator": self.generator.get_state()}
+        return {
+            "tensors": tensors,
+            "generator": self.generator.get_state(),
+            "problems": self.problem_counts.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict` exactly.
@@ -125,6 +163,8 @@ class Task(ABC, Generic[EnvConfigT]):
             OigeError: the state is of the other variant of the task, on torch or on Warp.
         """
         self.generator.set_state(state["generator"].cpu())
+        self.problem_counts.load_state_dict(state["problems"])
+        self._problems_by_world = None
 
     def accepts(self, state: dict[str, Any]) -> bool:
         """Whether the tensors of a :meth:`state_dict` have the shapes and types of those that the task has by now.

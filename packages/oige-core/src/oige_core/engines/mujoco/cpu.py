@@ -11,8 +11,15 @@ import numpy as np
 import torch
 from mujoco.batch import Batch
 
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS, state_format
+from oige_core.engines.mujoco.executor import (
+    FORCE_FIELDS,
+    REFRESHED_FIELDS,
+    STATE_FIELDS,
+    StateBounds,
+    state_format,
+)
 from oige_core.modes import plain_tensors
+from oige_core.problems import ProblemCounts
 
 if TYPE_CHECKING:
     import warp as wp
@@ -23,7 +30,18 @@ __all__ = ["BatchExecutor"]
 
 _STAGE_NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
 _STAGE_VELOCITY = int(mujoco.mjtStage.mjSTAGE_VEL)
-_DIVERGED = slice(int(mujoco.mjtWarning.mjWARN_BADQPOS), int(mujoco.mjtWarning.mjWARN_BADCTRL) + 1)
+# MuJoCo's warnings by the kind of problem that they report.
+_WARNINGS: dict[str, list[int]] = {
+    "diverged": [
+        int(mujoco.mjtWarning.mjWARN_BADQPOS),
+        int(mujoco.mjtWarning.mjWARN_BADQVEL),
+        int(mujoco.mjtWarning.mjWARN_BADQACC),
+        int(mujoco.mjtWarning.mjWARN_BADCTRL),
+    ],
+    "singular_inertia": [int(mujoco.mjtWarning.mjWARN_INERTIA)],
+    "contacts_overflow": [int(mujoco.mjtWarning.mjWARN_CONTACTFULL)],
+    "constraints_overflow": [int(mujoco.mjtWarning.mjWARN_CNSTRFULL)],
+}
 TORCH_GRAIN = 32768  # elements for which torch keeps to one thread (at::internal::GRAIN_SIZE)
 _SET_CONST_INPUTS = frozenset(mujoco.MjModel._setconst_inputs)  # type: ignore[attr-defined]
 
@@ -39,8 +57,8 @@ class BatchExecutor:
     The batch shares one ``MjData`` per thread among its worlds, the faster mode, in which a field that a call does not
     compute holds another world's values. Force fields are therefore copied out after each step.
 
-    A world whose state or controls are no longer finite (or beyond 1e10) is restored to its initial state at the end of
-    the step and counted, in place of MuJoCo's own reset to the model's reference state.
+    A world with NaN or infinite state or controls is restored to its initial state at the end of the step, in place of
+    MuJoCo's own reset to the model's reference state.
 
     Args:
         model: the compiled model.
@@ -56,8 +74,8 @@ class BatchExecutor:
         self._batch = Batch(model, num_envs, num_threads or available_cores())
         self._state = torch.from_numpy(self._batch.state)
         self._initial = self._state.clone()
-        self._bad_worlds = self._batch.warning[:, _DIVERGED, 1]  # columns: last argument, number
-        self._diverged = 0
+        self._warnings = self._batch.warning[:, :, 1]  # numbers by world and warning
+        self.problem_counts = ProblemCounts([*_WARNINGS, "exploded"], num_envs, self.device)
         self._fields: dict[str, torch.Tensor] = {}
         self._forces: dict[str, tuple[torch.Tensor, Callable[[], object]]] = {}  # copy, and what brings it up to date
         self._model_fields: dict[str, torch.Tensor] = {}
@@ -69,6 +87,11 @@ class BatchExecutor:
         self._motion = self._state.as_strided((num_envs, model.nq + model.nv), qpos.stride(), self._offset(qpos))
         self._motion_read = torch.zeros(self._motion.shape)
         self._joint_state = (self._motion_read[:, : model.nq], self._motion_read[:, model.nq :])
+        self.set_bounds(StateBounds(model))
+
+    def set_bounds(self, bounds: StateBounds) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        self._bounds = torch.from_numpy(np.concatenate((bounds.qpos, bounds.qvel)))
 
     def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -128,16 +151,25 @@ class BatchExecutor:
             self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
         for _, copy_live in self._forces.values():
             copy_live()
-        if np.count_nonzero(self._bad_worlds):  # half the time of ``any``
-            self._restore_diverged(refresh)
+        # NaN is beyond every bound.
+        if np.count_nonzero(self._warnings) or not (self._motion.abs() <= self._bounds).all():
+            self._contain_failures(refresh)
 
-    def _restore_diverged(self, refresh: bool) -> None:
-        worlds = np.flatnonzero(self._bad_worlds.any(axis=1))
-        self._bad_worlds[worlds] = 0
-        self._diverged += len(worlds)
-        self.reset(torch.from_numpy(worlds))
+    def _contain_failures(self, refresh: bool) -> None:
+        """Count what went wrong in this step; restore the worlds whose state is of no use any more."""
+        counts = self.problem_counts
+        warned = torch.from_numpy(self._warnings > 0)
+        happened = {kind: warned[:, columns].any(dim=1) for kind, columns in _WARNINGS.items()}
+        self._warnings[:] = 0
+        size = self._motion.abs()
+        happened["diverged"] |= ~(size <= mujoco.mjMAXVAL).all(dim=1)
+        happened["exploded"] = ~(size <= self._bounds).all(dim=1) & ~happened["diverged"]
+        for kind, worlds in happened.items():
+            counts.add(kind, worlds)
+        lost = (happened["diverged"] | happened["exploded"]).nonzero().squeeze(-1)
+        self.reset(lost)
         if refresh:
-            self.refresh(torch.from_numpy(worlds))
+            self.refresh(lost)
 
     def refresh(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -194,17 +226,6 @@ class BatchExecutor:
         for copy, _ in self._forces.values():
             wp.launch(clear_rows, self.num_envs, inputs=[mask, wp.from_torch(copy)])
 
-    def problems(self) -> dict[str, int]:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`.
-
-        ``diverged`` counts how often a world was restored because its state or controls were no longer finite; the
-        other names are those of MuJoCo's warnings.
-        """
-        counts = self._batch.warning[:, :, 1].sum(axis=0)
-        names = (name.removeprefix("mjWARN_").lower() for name in mujoco.mjtWarning.__members__ if "mjWARN" in name)
-        problems = {name: int(count) for name, count in zip(names, counts, strict=False) if count}
-        return problems | ({"diverged": self._diverged} if self._diverged else {})
-
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         return {
@@ -212,7 +233,7 @@ class BatchExecutor:
             "initial": self._initial.clone(),
             "model": {name: values.clone() for name, values in self._model_fields.items()},
             "forces": {name: copy.clone() for name, (copy, _) in self._forces.items()},
-            "diverged": self._diverged,
+            "problems": self.problem_counts.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -224,7 +245,7 @@ class BatchExecutor:
         self.model_changed(state["model"])
         for name, values in state["forces"].items():
             self.field(name).copy_(values)
-        self._diverged = state["diverged"]
+        self.problem_counts.load_state_dict(state["problems"])
 
     def close(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""

@@ -3,7 +3,6 @@
 It also runs on Warp's CPU device, on one thread, which is how it is tested where there is no GPU.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,12 +16,20 @@ import warp as wp
 from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco import cuda_kernels as kernels
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS, state_format
+from oige_core.engines.mujoco.executor import (
+    FORCE_FIELDS,
+    REFRESHED_FIELDS,
+    STATE_FIELDS,
+    StateBounds,
+    state_format,
+)
 from oige_core.engines.mujoco.graphs import Graphs
+from oige_core.engines.mujoco.probe import probe_buffers
 from oige_core.errors import CapabilityError, ConfigError
 from oige_core.modes import plain_tensors
+from oige_core.problems import ProblemCounts
 
-__all__ = ["WarpExecutor", "probe_buffers"]
+__all__ = ["WarpExecutor"]
 
 _KINEMATIC_FIELDS = frozenset({"xanchor", "xaxis", "xipos", "xmat", "xpos", "xquat"})
 _FORCE_BALANCE_FIELDS = frozenset({"qfrc_bias", "qfrc_gravcomp", "qfrc_passive", "ten_velocity"})
@@ -53,7 +60,7 @@ _DERIVED_FIELDS: dict[mjw.SetConstGroup, tuple[str, ...]] = {
     _INERT0: ("actuator_acc0", "body_invweight0", "dof_invweight0", "tendon_invweight0"),
 }
 
-# MuJoCo Warp's overflow bits and the name that `problems` gives them. Its solver-iteration bits are no problem: the
+# MuJoCo Warp's overflow bits by the kind of problem that they report. Its solver-iteration bits are no problem: the
 # C engine too stops at the limit and goes on.
 _OVERFLOWS: dict[str, mjw.OverflowType] = {
     "contacts_overflow": mjw.OverflowType.BROADPHASE | mjw.OverflowType.NARROWPHASE | mjw.OverflowType.CCD,
@@ -72,8 +79,7 @@ class WarpExecutor:
     """Worlds of one model on MuJoCo Warp.
 
     Every operation on the device is captured once as a CUDA graph and then replayed on torch's current stream, so torch
-    operations before and after it are ordered. A world whose state is no longer finite (or beyond 1e10) is restored
-    to its initial state at the end of the step and counted; the C engine resets such worlds too.
+    operations before and after it are ordered.
 
     Args:
         model: the compiled model.
@@ -103,6 +109,7 @@ class WarpExecutor:
         self.num_envs = num_envs
         self.device = _checked_device(device)
         self.state_format = state_format("mujoco_warp", model)
+        self.problem_counts = ProblemCounts([*_OVERFLOWS, "diverged", "exploded"], num_envs, self.device)
         self.graphs = Graphs(self.device)
         self._warp_device = self.graphs.warp_device
         self._fields: dict[str, torch.Tensor] = {}
@@ -140,9 +147,27 @@ class WarpExecutor:
                 setattr(self._forces, name, getattr(self._data, name))
             self._chosen = wp.zeros(num_envs, dtype=bool)
             self._every_body_moves = wp.full(model.nbody, 1, dtype=int)
-            self._diverged = wp.zeros(1, dtype=int)
+            self._failures = self._make_failures()
             # The arrays were made on Warp's own stream and are used on torch's.
             wp.synchronize_device()
+
+    def _make_failures(self) -> kernels.Failures:
+        counts = self.problem_counts
+        failures = kernels.Failures()
+        failures.overflow = self._data.overflow
+        failures.overflow_bits = wp.array([int(bits) for bits in _OVERFLOWS.values()], dtype=int)
+        failures.diverged_row = counts.kinds.index("diverged")
+        failures.exploded_row = counts.kinds.index("exploded")
+        failures.counts, failures.failed = wp.from_torch(counts.counts), wp.from_torch(counts.failed)
+        bounds = StateBounds(self.model)
+        failures.qpos_bounds = wp.array(bounds.qpos, dtype=float)
+        failures.qvel_bounds = wp.array(bounds.qvel, dtype=float)
+        return failures
+
+    def set_bounds(self, bounds: StateBounds) -> None:
+        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        wp.to_torch(self._failures.qpos_bounds).copy_(torch.from_numpy(bounds.qpos))
+        wp.to_torch(self._failures.qvel_bounds).copy_(torch.from_numpy(bounds.qvel))
 
     def field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
@@ -262,17 +287,6 @@ class WarpExecutor:
         arguments = [mask, self._live, self._initial, self._forces]
         wp.launch(kernels.restore_chosen, self.num_envs, inputs=arguments)
 
-    def problems(self) -> dict[str, int]:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`.
-
-        ``…_overflow`` counts the worlds in which a buffer ran over at least once: contacts or constraint rows were
-        dropped. ``diverged`` counts how often a world was restored because its state was no longer finite.
-        """
-        bits = wp.to_torch(self._data.overflow).cpu()
-        counts = {name: int((bits & int(mask)).ne(0).sum()) for name, mask in _OVERFLOWS.items()}
-        counts["diverged"] = int(wp.to_torch(self._diverged).cpu())
-        return {name: count for name, count in counts.items() if count}
-
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         return {
@@ -281,10 +295,7 @@ class WarpExecutor:
             "forces": {name: wp.to_torch(getattr(self._data, name)).clone() for name in sorted(FORCE_FIELDS)},
             # Derived constants are kept as they are, so that loading restores them to the last bit.
             "model": {name: wp.to_torch(self._model_array(name)).clone() for name in sorted(self._expanded)},
-            "problems": {
-                "overflow": wp.to_torch(self._data.overflow).clone(),
-                "diverged": wp.to_torch(self._diverged).clone(),
-            },
+            "problems": self.problem_counts.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -297,8 +308,7 @@ class WarpExecutor:
         for name, values in state["model"].items():
             self._expand(name)
             wp.to_torch(self._model_array(name)).copy_(values)
-        wp.to_torch(self._data.overflow).copy_(state["problems"]["overflow"])
-        wp.to_torch(self._diverged).copy_(state["problems"]["diverged"])
+        self.problem_counts.load_state_dict(state["problems"])
         if not self._expanded.isdisjoint({"body_pos", "body_quat"}):
             self.graphs.run("static_geoms", self._move_static_geoms)
 
@@ -317,8 +327,8 @@ class WarpExecutor:
                 mjw.com_pos(self._model, self._data)
                 mjw.com_vel(self._model, self._data)
             mjw.step(self._model, self._data)
-        arguments = [self._live, self._initial, self._forces, self._diverged]
-        wp.launch(kernels.restore_diverged, self.num_envs, inputs=arguments)
+        arguments = [self._live, self._initial, self._forces, self._failures]
+        wp.launch(kernels.contain_failures, self.num_envs, inputs=arguments)
         if refresh:
             self._refresh()
 
@@ -387,103 +397,6 @@ class WarpExecutor:
         """Alias an array, matrices flattened as MuJoCo has them."""
         tensor = wp.to_torch(array)
         return tensor if last is None else tensor.view(*array.shape, last)
-
-
-def probe_buffers(model: mujoco.MjModel, max_contacts: int = 0) -> tuple[int, int]:
-    """Return how many contacts and constraint rows a world needs room for.
-
-    The C engine runs a few worlds from randomly disturbed initial states under random controls. Twice the most contacts
-    seen (at least 8) is taken, and no fewer than 1.25 times the pairs of shapes whose bounding spheres touched, for
-    each of which MuJoCo Warp needs an entry whether or not it becomes a contact. Rows: one for each joint and tendon
-    that may have friction or reach a limit, all equality constraints, and those of the contacts.
-
-    Args:
-        model: the compiled model.
-        max_contacts: contacts for which rows are wanted; 0: those of the probe.
-    """
-    pairs = _collision_pairs(model)
-    can_collide = len(pairs) > 0 or model.nflex > 0
-    most_contacts, most_pairs = _probe(model, pairs) if can_collide else (0, 0)
-    slots = max_contacts or (max(8, 2 * most_contacts) if can_collide else 0)
-    dimension = int(max([1, *model.geom_condim, *model.pair_dim, *model.flex_condim]))
-    elliptic = model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC
-    rows_per_contact = dimension if elliptic or dimension == 1 else 2 * (dimension - 1)
-    rows = _equality_rows(model) + model.nv + 2 * model.ntendon + int(np.sum(model.jnt_limited))
-    contacts = max(slots, math.ceil(1.25 * most_pairs))
-    return contacts, max(1, rows + slots * rows_per_contact)
-
-
-def _equality_rows(model: mujoco.MjModel) -> int:
-    """Return the rows of all equality constraints, active or not."""
-    sizes = {int(mujoco.mjtEq.mjEQ_CONNECT): 3, int(mujoco.mjtEq.mjEQ_WELD): 6}
-    rows = sum(sizes.get(int(kind), 1) for kind in model.eq_type)
-    return rows + int(np.sum(model.eq_type == mujoco.mjtEq.mjEQ_FLEX)) * model.nflexedge
-
-
-def _collision_pairs(model: mujoco.MjModel) -> np.ndarray:
-    """Return the ``(n, 2)`` pairs of geoms that may collide, as masks, explicit pairs, exclusions and parents say."""
-    first, second = np.triu_indices(model.ngeom, k=1)
-    masks = (model.geom_contype[first] & model.geom_conaffinity[second]) | (
-        model.geom_contype[second] & model.geom_conaffinity[first]
-    )
-    bodies = model.geom_bodyid[first], model.geom_bodyid[second]
-    welds = model.body_weldid[bodies[0]], model.body_weldid[bodies[1]]
-    parents = model.body_weldid[model.body_parentid[welds[0]]], model.body_weldid[model.body_parentid[welds[1]]]
-    related = (welds[0] != 0) & (welds[1] != 0) & ((welds[0] == parents[1]) | (welds[1] == parents[0]))
-    if model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_FILTERPARENT:
-        related[:] = False
-    still = (model.body_dofnum[welds[0]] == 0) & (model.body_dofnum[welds[1]] == 0)
-    excluded = np.isin((bodies[0] << 16) + bodies[1], model.exclude_signature)
-    chosen = (masks != 0) & (welds[0] != welds[1]) & ~related & ~still & ~excluded
-    explicit = np.stack([model.pair_geom1, model.pair_geom2], axis=1)
-    return np.concatenate([np.stack([first, second], axis=1)[chosen], explicit]).astype(np.int64)
-
-
-def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
-    """Return the most contacts and the most close pairs that a few disturbed worlds had at a time."""
-    random = np.random.default_rng(0)
-    data = mujoco.MjData(model)
-    limited = np.flatnonzero(model.jnt_limited & (model.jnt_type >= int(mujoco.mjtJoint.mjJNT_SLIDE)))
-    addresses = model.jnt_qposadr[limited]
-    bounds = np.tile([-1.0, 1.0], (model.nu, 1))
-    has_limit = model.actuator_forcelimited != 0
-    bounds[model.actuator_ctrladr[has_limit]] = model.actuator_forcerange[has_limit]
-    most_contacts = most_pairs = 0
-    # A disturbed state that blows up would otherwise be written to standard output and to a file.
-    warn = mujoco.get_mju_user_warning()
-    mujoco.set_mju_user_warning(lambda _: None)
-    try:
-        for world in range(6):
-            mujoco.mj_resetData(model, data)
-            scale = 0.1 * world
-            mujoco.mj_integratePos(model, data.qpos, random.normal(0.0, scale, model.nv), 1.0)
-            low, high = model.jnt_range[limited].T
-            drawn = random.uniform(low, high)
-            data.qpos[addresses] = data.qpos[addresses] * (1.0 - 2 * scale) + drawn * 2 * scale
-            data.qvel[:] = random.normal(0.0, scale, model.nv)
-            for step in range(250):
-                if step % 10 == 0 and model.nu:
-                    data.ctrl[:] = random.uniform(bounds[:, 0], bounds[:, 1])
-                mujoco.mj_step(model, data)
-                most_contacts = max(most_contacts, data.ncon)
-                if step % 10 == 0:
-                    most_pairs = max(most_pairs, _close_pairs(model, data, pairs))
-    finally:
-        mujoco.set_mju_user_warning(warn)
-    return most_contacts, most_pairs
-
-
-def _close_pairs(model: mujoco.MjModel, data: mujoco.MjData, pairs: np.ndarray) -> int:
-    """Return how many pairs of geoms have bounding spheres that touch; planes have their half-space."""
-    reach = model.geom_rbound + model.geom_margin
-    position, normal = data.geom_xpos, data.geom_xmat[:, 2::3]
-    first, second = pairs[:, 0], pairs[:, 1]
-    offset = position[second] - position[first]
-    gap = np.linalg.norm(offset, axis=1)
-    planes = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE
-    gap = np.where(planes[first], np.sum(normal[first] * offset, axis=1), gap)
-    gap = np.where(planes[second], -np.sum(normal[second] * offset, axis=1), gap)
-    return int(np.sum(gap <= reach[first] + reach[second]))
 
 
 def _checked_device(device: str | torch.device) -> torch.device:

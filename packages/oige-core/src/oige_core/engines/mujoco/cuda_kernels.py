@@ -1,9 +1,9 @@
-"""Warp kernels that restore the initial state of worlds."""
+"""Warp kernels that restore the initial state of worlds and note what went wrong in them."""
 
 import mujoco
 import warp as wp
 
-__all__ = ["Forces", "State", "restore_chosen", "restore_diverged"]
+__all__ = ["Failures", "Forces", "State", "contain_failures", "restore_chosen"]
 
 _MAX_VALUE = wp.constant(float(mujoco.mjMAXVAL))
 
@@ -65,10 +65,24 @@ def _restore_world(world: int, live: State, initial: State, forces: Forces):
         forces.sensordata[world, i] = 0.0
 
 
+@wp.struct
+class Failures:
+    """What is counted, and the bounds of the state."""
+
+    qpos_bounds: wp.array[float]
+    qvel_bounds: wp.array[float]
+    overflow: wp.array[int]  # by world; bits of MuJoCo Warp
+    overflow_bits: wp.array[int]  # by kind of overflow; its row of the counts is its index here
+    diverged_row: int
+    exploded_row: int
+    counts: wp.array2d[int]
+    failed: wp.array[bool]
+
+
 @wp.func
-def _is_bad(value: float) -> bool:
-    # Written so that NaN, of which every comparison is false, is bad.
-    return not (wp.abs(value) <= _MAX_VALUE)
+def _within(value: float, bound: float) -> bool:
+    # NaN, of which every comparison is false, is beyond every bound.
+    return wp.abs(value) <= bound
 
 
 @wp.kernel(enable_backward=False)
@@ -80,14 +94,27 @@ def restore_chosen(chosen: wp.array[bool], live: State, initial: State, forces: 
 
 
 @wp.kernel(enable_backward=False)
-def restore_diverged(live: State, initial: State, forces: Forces, count: wp.array[int]):
-    """Restore, and count in ``count[0]``, the worlds whose state is not finite or too large; one thread per world."""
+def contain_failures(live: State, initial: State, forces: Forces, failures: Failures):
+    """Count what went wrong in a world; restore it if its state is of no use any more; one thread per world."""
     world = wp.tid()
-    bad = bool(False)  # noqa: UP018  a variable to Warp, which takes a literal for a constant
+    finite = bool(True)  # noqa: UP018  a variable to Warp, which takes a literal for a constant
+    inside = bool(True)  # noqa: UP018
     for i in range(live.qpos.shape[1]):
-        bad = bad or _is_bad(live.qpos[world, i])
+        finite = finite and _within(live.qpos[world, i], _MAX_VALUE)
+        inside = inside and _within(live.qpos[world, i], failures.qpos_bounds[i])
     for i in range(live.qvel.shape[1]):
-        bad = bad or _is_bad(live.qvel[world, i]) or _is_bad(forces.qacc[world, i])
-    if bad:
-        wp.atomic_add(count, 0, 1)
+        finite = finite and _within(live.qvel[world, i], _MAX_VALUE) and _within(forces.qacc[world, i], _MAX_VALUE)
+        inside = inside and _within(live.qvel[world, i], failures.qvel_bounds[i])
+    bits = failures.overflow[world]
+    failures.overflow[world] = 0
+    for row in range(failures.overflow_bits.shape[0]):
+        if bits & failures.overflow_bits[row] != 0:
+            failures.counts[row, world] += 1
+            failures.failed[world] = True
+    if not finite:
+        failures.counts[failures.diverged_row, world] += 1
+    elif not inside:
+        failures.counts[failures.exploded_row, world] += 1
+    if not (finite and inside):
+        failures.failed[world] = True
         _restore_world(world, live, initial, forces)

@@ -10,9 +10,10 @@ from oige_core.drawing import Camera
 from oige_core.engines.mujoco.cameras import MujocoCameraView
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.cpu import BatchExecutor, available_cores
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, Executor
+from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, Executor, StateBounds
 from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidView
 from oige_core.errors import OigeError
+from oige_core.problems import ProblemCounts
 from oige_core.scene.scene import ArticulationElement, CameraElement, LinkSet, RigidElement, Scene
 from oige_core.views import Indices
 
@@ -102,6 +103,9 @@ class MujocoEngine:
         self._solver_substeps = scene.sim.substeps
         self._executor = self._make_executor(self._compiled, scene)
         self.device = self._executor.device
+        bounds = StateBounds(self._compiled.model, scene.sim.max_position, scene.sim.max_velocity)
+        self._check_initial_positions(bounds, scene)
+        self._executor.set_bounds(bounds)
         self._executor.field("qpos").copy_(torch.as_tensor(self._compiled.qpos))
         for view in self._views:
             view.bind()
@@ -161,9 +165,14 @@ class MujocoEngine:
 
         return MujocoWorldFilms(self, camera)
 
+    @property
+    def problem_counts(self) -> ProblemCounts:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.executor.problem_counts
+
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.base.Engine`."""
-        return self.executor.problems()
+        return self.problem_counts.totals()
 
     def close(self) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
@@ -325,6 +334,18 @@ class MujocoEngine:
             self.executor.refresh(torch.cat(self._stale_worlds))
         self._all_stale = False
         self._stale_worlds.clear()
+
+    def _check_initial_positions(self, bounds: StateBounds, scene: Scene) -> None:
+        """Raise where an element starts so far away that its worlds would count as exploded."""
+        outside = np.flatnonzero(~(np.abs(self.compiled.qpos) <= bounds.qpos))
+        if len(outside):
+            model = self.compiled.model
+            joint = int(np.searchsorted(model.jnt_qposadr, outside[0], side="right")) - 1
+            body = model.body(int(model.jnt_bodyid[joint])).name
+            raise OigeError(
+                f"'{body}': starts at {self.compiled.qpos[outside[0]]:g} m, beyond task.sim.max_position="
+                f"{scene.sim.max_position:g}; place it closer to the origin or raise task.sim.max_position."
+            )
 
     def _default_executor(self, compiled: CompiledScene, scene: Scene) -> Executor:
         if self.device.type == "cpu":

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import mujoco
+import numpy as np
 import torch
+
+from oige_core.problems import ProblemCounts
 
 if TYPE_CHECKING:
     import warp as wp
 
     from oige_core.engines.mujoco.graphs import Graphs
 
-__all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor", "state_format"]
+__all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor", "StateBounds", "state_format"]
 
 STATE_FIELDS = frozenset(
     {
@@ -57,20 +60,50 @@ FORCE_FIELDS = frozenset({"actuator_force", "qacc", "qfrc_actuator", "qfrc_const
 """Results of the last substep, zero after a reset. All sensors of a model are force, torque or contact sensors."""
 
 
+class StateBounds:
+    """Bounds of a state; a world beyond them has diverged or exploded.
+
+    Args:
+        model: the compiled model.
+        max_position: bound of slide joints and of the positions of floating bodies, in m.
+        max_velocity: bound of every velocity, in m/s or rad/s.
+
+    Attributes:
+        qpos: ``(nq,)`` float64; angles and orientations have MuJoCo's own bound of 1e10.
+        qvel: ``(nv,)`` float64.
+    """
+
+    def __init__(
+        self, model: mujoco.MjModel, max_position: float = mujoco.mjMAXVAL, max_velocity: float = mujoco.mjMAXVAL
+    ) -> None:
+        self.qpos = np.full(model.nq, mujoco.mjMAXVAL)
+        self.qvel = np.full(model.nv, min(max_velocity, mujoco.mjMAXVAL))
+        for kind, address in zip(model.jnt_type, model.jnt_qposadr, strict=True):
+            if kind == mujoco.mjtJoint.mjJNT_SLIDE:
+                self.qpos[address] = min(max_position, mujoco.mjMAXVAL)
+            elif kind == mujoco.mjtJoint.mjJNT_FREE:
+                self.qpos[address : address + 3] = min(max_position, mujoco.mjMAXVAL)
+
+
 class Executor(Protocol):
     """Runs the worlds of one model.
+
+    A world whose state is NaN, beyond MuJoCo's bound of 1e10 (``diverged``) or beyond the bounds of the scene
+    (``exploded``) at the end of a step is restored to its initial state. It is counted, as are overflowed buffers.
 
     Attributes:
         model: the compiled model, shared by all worlds.
         num_envs: number of worlds.
         device: device of every tensor.
         state_format: see :class:`~oige_core.engines.base.Engine`.
+        problem_counts: what went wrong, by world.
     """
 
     model: mujoco.MjModel
     num_envs: int
     device: torch.device
     state_format: str
+    problem_counts: ProblemCounts
 
     @property
     def graphs(self) -> "Graphs":
@@ -162,11 +195,8 @@ class Executor(Protocol):
         """Launch the Warp work that does what :meth:`reset` does to the worlds of a mask ``(num_envs,)`` of bool."""
         ...
 
-    def problems(self) -> dict[str, int]:
-        """Return the counts, above zero, of what went wrong since the start: overflowed buffers, diverged worlds.
-
-        This waits for the device; call it now and then, not in every step.
-        """
+    def set_bounds(self, bounds: StateBounds) -> None:
+        """Set the bounds beyond which a world counts as exploded; at first they are MuJoCo's own."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""How much room contacts and constraints need on MuJoCo Warp, found by running a few disturbed worlds in C."""
+
+import math
+
+import mujoco
+import numpy as np
+
+__all__ = ["probe_buffers"]
+
+
+def probe_buffers(model: mujoco.MjModel, max_contacts: int = 0) -> tuple[int, int]:
+    """Return how many contacts and constraint rows a world needs room for.
+
+    The C engine runs a few worlds from randomly disturbed initial states under random controls. Twice the most contacts
+    seen (at least 8) is taken, and no fewer than 1.25 times the pairs of shapes whose bounding spheres touched, for
+    each of which MuJoCo Warp needs an entry whether or not it becomes a contact. Rows: one for each joint and tendon
+    that may have friction or reach a limit, all equality constraints, and those of the contacts.
+
+    Args:
+        model: the compiled model.
+        max_contacts: contacts for which rows are wanted; 0: those of the probe.
+    """
+    pairs = _collision_pairs(model)
+    can_collide = len(pairs) > 0 or model.nflex > 0
+    most_contacts, most_pairs = _probe(model, pairs) if can_collide else (0, 0)
+    slots = max_contacts or (max(8, 2 * most_contacts) if can_collide else 0)
+    dimension = int(max([1, *model.geom_condim, *model.pair_dim, *model.flex_condim]))
+    elliptic = model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC
+    rows_per_contact = dimension if elliptic or dimension == 1 else 2 * (dimension - 1)
+    rows = _equality_rows(model) + model.nv + 2 * model.ntendon + int(np.sum(model.jnt_limited))
+    contacts = max(slots, math.ceil(1.25 * most_pairs))
+    return contacts, max(1, rows + slots * rows_per_contact)
+
+
+def _equality_rows(model: mujoco.MjModel) -> int:
+    """Return the rows of all equality constraints, active or not."""
+    sizes = {int(mujoco.mjtEq.mjEQ_CONNECT): 3, int(mujoco.mjtEq.mjEQ_WELD): 6}
+    rows = sum(sizes.get(int(kind), 1) for kind in model.eq_type)
+    return rows + int(np.sum(model.eq_type == mujoco.mjtEq.mjEQ_FLEX)) * model.nflexedge
+
+
+def _collision_pairs(model: mujoco.MjModel) -> np.ndarray:
+    """Return the ``(n, 2)`` pairs of geoms that may collide, as masks, explicit pairs, exclusions and parents say."""
+    first, second = np.triu_indices(model.ngeom, k=1)
+    masks = (model.geom_contype[first] & model.geom_conaffinity[second]) | (
+        model.geom_contype[second] & model.geom_conaffinity[first]
+    )
+    bodies = model.geom_bodyid[first], model.geom_bodyid[second]
+    welds = model.body_weldid[bodies[0]], model.body_weldid[bodies[1]]
+    parents = model.body_weldid[model.body_parentid[welds[0]]], model.body_weldid[model.body_parentid[welds[1]]]
+    related = (welds[0] != 0) & (welds[1] != 0) & ((welds[0] == parents[1]) | (welds[1] == parents[0]))
+    if model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_FILTERPARENT:
+        related[:] = False
+    still = (model.body_dofnum[welds[0]] == 0) & (model.body_dofnum[welds[1]] == 0)
+    excluded = np.isin((bodies[0] << 16) + bodies[1], model.exclude_signature)
+    chosen = (masks != 0) & (welds[0] != welds[1]) & ~related & ~still & ~excluded
+    explicit = np.stack([model.pair_geom1, model.pair_geom2], axis=1)
+    return np.concatenate([np.stack([first, second], axis=1)[chosen], explicit]).astype(np.int64)
+
+
+def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
+    """Return the most contacts and the most close pairs that a few disturbed worlds had at a time."""
+    random = np.random.default_rng(0)
+    data = mujoco.MjData(model)
+    limited = np.flatnonzero(model.jnt_limited & (model.jnt_type >= int(mujoco.mjtJoint.mjJNT_SLIDE)))
+    addresses = model.jnt_qposadr[limited]
+    bounds = np.tile([-1.0, 1.0], (model.nu, 1))
+    has_limit = model.actuator_forcelimited != 0
+    bounds[model.actuator_ctrladr[has_limit]] = model.actuator_forcerange[has_limit]
+    most_contacts = most_pairs = 0
+    # A disturbed state that blows up would otherwise be written to standard output and to a file.
+    warn = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda _: None)
+    try:
+        for world in range(6):
+            mujoco.mj_resetData(model, data)
+            scale = 0.1 * world
+            mujoco.mj_integratePos(model, data.qpos, random.normal(0.0, scale, model.nv), 1.0)
+            low, high = model.jnt_range[limited].T
+            drawn = random.uniform(low, high)
+            data.qpos[addresses] = data.qpos[addresses] * (1.0 - 2 * scale) + drawn * 2 * scale
+            data.qvel[:] = random.normal(0.0, scale, model.nv)
+            for step in range(250):
+                if step % 10 == 0 and model.nu:
+                    data.ctrl[:] = random.uniform(bounds[:, 0], bounds[:, 1])
+                mujoco.mj_step(model, data)
+                most_contacts = max(most_contacts, data.ncon)
+                if step % 10 == 0:
+                    most_pairs = max(most_pairs, _close_pairs(model, data, pairs))
+    finally:
+        mujoco.set_mju_user_warning(warn)
+    return most_contacts, most_pairs
+
+
+def _close_pairs(model: mujoco.MjModel, data: mujoco.MjData, pairs: np.ndarray) -> int:
+    """Return how many pairs of geoms have bounding spheres that touch; planes have their half-space."""
+    reach = model.geom_rbound + model.geom_margin
+    position, normal = data.geom_xpos, data.geom_xmat[:, 2::3]
+    first, second = pairs[:, 0], pairs[:, 1]
+    offset = position[second] - position[first]
+    gap = np.linalg.norm(offset, axis=1)
+    planes = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE
+    gap = np.where(planes[first], np.sum(normal[first] * offset, axis=1), gap)
+    gap = np.where(planes[second], -np.sum(normal[second] * offset, axis=1), gap)
+    return int(np.sum(gap <= reach[first] + reach[second]))

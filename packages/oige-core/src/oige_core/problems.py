@@ -1,0 +1,144 @@
+"""What can go wrong in a simulation, what it means and what to do about it.
+
+A world in which one of these happens ends its episode without reward and is reset; see :class:`~oige_core.tasks.Task`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["PROBLEMS", "Problem", "ProblemCounts", "ProblemReport", "describe_problems"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of problem.
+
+    Attributes:
+        meaning: what happened, as the end of a sentence that begins with the number of times.
+        remedy: what the user can do.
+    """
+
+    meaning: str
+    remedy: str
+
+
+_SMALLER_STEPS = "try a smaller task.sim.dt, more task.sim.substeps, or softer gains"
+
+PROBLEMS: dict[str, Problem] = {
+    "diverged": Problem("the state of a world became NaN, infinite or larger than 1e10", _SMALLER_STEPS),
+    "exploded": Problem(
+        "a world moved beyond task.sim.max_position or max_velocity",
+        f"{_SMALLER_STEPS}; if such motion is meant, raise the bound",
+    ),
+    "singular_inertia": Problem(
+        "the inertia matrix of a world became singular", f"check masses and armatures of the model; {_SMALLER_STEPS}"
+    ),
+    "contacts_overflow": Problem(
+        "a world had more contacts than there is room for, and some were dropped",
+        "raise task.sim.mujoco.max_contacts, or use sim_device=cpu",
+    ),
+    "constraints_overflow": Problem(
+        "a world had more constraint rows than there is room for, and some were dropped",
+        "raise task.sim.mujoco.max_constraints, or use sim_device=cpu",
+    ),
+    "height_field_overflow": Problem(
+        "a shape covered more cells of a height field than are checked", "make the field coarser, or use sim_device=cpu"
+    ),
+    "contact_sensor_overflow": Problem(
+        "a link had more contacts than its contact sensor sums up", "track fewer links, or use sim_device=cpu"
+    ),
+    "convex_collision_overflow": Problem(
+        "a collision between convex shapes was cut short", "use simpler shapes, or sim_device=cpu"
+    ),
+    "non_finite_actions": Problem(
+        "an action was NaN or infinite and was replaced by zero",
+        "look at the policy: lower its learning rate, or raise its numerical bounds",
+    ),
+    "non_finite_observations": Problem(
+        "the task computed an observation that is NaN or infinite", "run with debug=True, which names the method"
+    ),
+    "non_finite_rewards": Problem(
+        "the task computed a reward that is NaN or infinite", "run with debug=True, which names the reward term"
+    ),
+}
+
+
+def describe_problems(counts: Mapping[str, int]) -> str:
+    """Return the counts in a few words for a status line, or an empty string if there are none.
+
+    Args:
+        counts: how often each kind happened; kinds that did not happen may be missing.
+    """
+    return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items() if count)
+
+
+class ProblemCounts:
+    """Counts problems by kind and world, on the device of the simulation and without waiting for it.
+
+    Args:
+        kinds: the kinds that can happen, each a key of :data:`PROBLEMS`.
+        num_envs: number of worlds, N.
+        device: device of the tensors.
+
+    Attributes:
+        kinds: see above.
+        counts: ``(len(kinds), N)`` int32; how often each kind happened in each world since the start.
+        failed: ``(N,)`` bool; the worlds in which one happened since the last :meth:`clear_failed`.
+    """
+
+    def __init__(self, kinds: Sequence[str], num_envs: int, device: "torch.device | str") -> None:
+        import torch
+
+        self.kinds = tuple(kinds)
+        self.counts = torch.zeros(len(self.kinds), num_envs, dtype=torch.int32, device=device)
+        self.failed = torch.zeros(num_envs, dtype=torch.bool, device=device)
+
+    def add(self, kind: str, worlds: "torch.Tensor") -> None:
+        """Count a problem in the worlds of a mask ``(N,)`` of bool."""
+        self.counts[self.kinds.index(kind)] += worlds
+        self.failed |= worlds
+
+    def clear_failed(self) -> None:
+        """Begin a control step: no world has failed in it yet."""
+        self.failed.zero_()
+
+    def totals(self) -> dict[str, int]:
+        """Return how often each kind happened, without those that did not; this waits for the device."""
+        totals = self.counts.sum(dim=1).tolist()
+        return {kind: count for kind, count in zip(self.kinds, totals, strict=True) if count}
+
+    def state_dict(self) -> "dict[str, Any]":
+        """Return copies of the counts and of which worlds failed."""
+        return {"kinds": list(self.kinds), "counts": self.counts.clone(), "failed": self.failed.clone()}
+
+    def load_state_dict(self, state: "dict[str, Any]") -> None:
+        """Restore :meth:`state_dict`; kinds that are unknown here are left out."""
+        for kind, counts in zip(state["kinds"], state["counts"], strict=True):
+            if kind in self.kinds:
+                self.counts[self.kinds.index(kind)].copy_(counts)
+        self.failed.copy_(state["failed"])
+
+
+class ProblemReport:
+    """Explains each kind of problem once, when it first occurs."""
+
+    def __init__(self) -> None:
+        self._explained: set[str] = set()
+
+    def new_lines(self, counts: Mapping[str, int]) -> list[str]:
+        """Return a line for each kind that occurred and has not been explained yet.
+
+        Args:
+            counts: how often each kind happened so far.
+        """
+        new = [kind for kind, count in counts.items() if count and kind not in self._explained]
+        self._explained.update(new)
+        return [
+            f"warning: {PROBLEMS[kind].meaning} ({counts[kind]:,} so far). Each such episode ends without reward. "
+            f"What to do: {PROBLEMS[kind].remedy}."
+            for kind in new
+        ]

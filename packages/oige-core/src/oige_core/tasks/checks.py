@@ -1,0 +1,49 @@
+"""Checks of what the methods of a task compute, which name the method, what it gave and what was expected."""
+
+from typing import Any
+
+import torch
+
+from oige_core.errors import TaskError
+
+__all__ = ["check_tensor"]
+
+
+def check_tensor(
+    what: str, value: Any, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, hint: str = ""
+) -> None:
+    """Raise unless a value is a tensor of the expected kind with finite numbers; this waits for the device.
+
+    Args:
+        what: how the message calls it: the method, and what of it.
+        value: what the task computed.
+        shape: the expected shape.
+        dtype: the expected type.
+        device: the expected device.
+        hint: the end of the message, on where the expected shape comes from.
+
+    Raises:
+        TaskError: it is something else, or a number is NaN or infinite.
+    """
+    if not isinstance(value, torch.Tensor):
+        raise TaskError(f"{what} is {type(value).__name__}: expected a tensor of shape {shape}{hint}.")
+    if tuple(value.shape) != shape:
+        raise TaskError(f"{what} has shape {tuple(value.shape)}: expected {shape}{hint}.")
+    if value.dtype != dtype:
+        raise TaskError(f"{what} is of type {_short(value.dtype)}: expected {_short(dtype)}.")
+    if value.device != device:
+        raise TaskError(f"{what} is on {value.device}: expected {device}, the device of the simulation.")
+    if value.is_floating_point():
+        bad = ~value.isfinite()
+        if bad.any():
+            first = bad.nonzero()[0].tolist()
+            column = f", entry {first[1:] if len(first) > 2 else first[1]}" if len(first) > 1 else ""
+            worlds = int(bad.reshape(len(value), -1).any(dim=1).sum())
+            raise TaskError(
+                f"{what} is {value[tuple(first)].item()} in world {first[0]}{column}, and not finite in {worlds} of "
+                f"{len(value)} worlds: expected finite numbers."
+            )
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
