@@ -134,14 +134,12 @@ def test_resolvers(expression: str, expected: Any) -> None:
         ("task.env.envSpacing", -1.0, "task.env.envSpacing=-1.0: expected a number of at least 0."),
         ("task.sim.dt", math.inf, "task.sim.dt=inf: expected a finite number."),
         ("task.sim.substeps", 0, "task.sim.substeps=0: expected a number above 0."),
-        ("task.sim.rendering_dt", 0, "task.sim.rendering_dt=0.0: expected a number above 0."),
         ("task.sim.mujoco.tolerance", -1.0, "task.sim.mujoco.tolerance=-1.0: expected a number of at least 0."),
         ("device_id", -1, "device_id=-1: expected a number of at least 0."),
         ("task.env.autoresetMode", "same", "task.env.autoresetMode=same: expected one of same_step, next_step, "
          "upstream. Did you mean same_step?"),
         ("task.env.compat", "x", "task.env.compat=x: expected one of fixed, oige."),
         ("physics_engine", "mojoco", "physics_engine=mojoco: expected one of mujoco, physx. Did you mean mujoco?"),
-        ("solver_type", 2, "solver_type=2: expected one of 0, 1."),
     ],
 )  # fmt: skip
 def test_errors(configure: Configure, key: str, value: Any, message: str) -> None:

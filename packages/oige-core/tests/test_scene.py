@@ -281,18 +281,6 @@ def test_assets_close_loops_and_hold_links_to_the_world(build: Callable[..., Any
     world.close(world.rod.get_world_poses()[0], [0, 2, 1], tol=3e-3)
 
 
-def test_every_solver_option_reaches_the_model(build: Callable[..., Any]) -> None:
-    for key, value, number in (
-        ("integrator", "rk4", 1),
-        ("integrator", "euler", 0),
-        ("integrator", "discrete", 4),
-        ("cone", "pyramidal", 0),
-        ("solver", "cg", 1),
-    ):
-        world = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}, mujoco=MujocoConfig(**{key: value}))
-        assert int(getattr(world.engine.compiled.model.opt, key)) == number
-
-
 STIFF = """<mujoco><worldbody><body name="rail"><geom size=".01"/><body name="block">
   <joint name="slide" type="slide" axis="1 0 0"/><geom type="box" size=".1 .1 .1" mass="2" contype="0" conaffinity="0"/>
 </body></body></worldbody></mujoco>"""

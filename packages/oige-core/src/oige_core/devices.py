@@ -61,9 +61,16 @@ def resolve_devices(config: RunConfig) -> Devices:
     of the simulation.
 
     Raises:
-        ConfigError: a device is asked for that this machine lacks.
+        ConfigError: a device is asked for that this machine lacks, or a solver option that the device lacks.
     """
     simulation = _resolve("sim_device", config.sim_device, config.device_id)
+    solver = config.task.sim.mujoco
+    if simulation != "cpu" and solver.noslip_iterations > 0 and solver.integrator == "discrete":
+        raise ConfigError(
+            f"task.sim.mujoco.noslip_iterations={solver.noslip_iterations}: MuJoCo Warp, which simulates on "
+            f"{simulation}, has no such pass with integrator=discrete; use another integrator, noslip_iterations=0 or "
+            "sim_device=cpu."
+        )
     pipeline = simulation if config.pipeline == "auto" else _resolve("pipeline", config.pipeline, config.device_id)
     return Devices(simulation=simulation, pipeline=pipeline)
 

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
 from oige_core.config.defaults import check_unique_files, compose_file, load_yaml
+from oige_core.config.fields import check_overrides_are_read, leaf_keys
 from oige_core.config.resolvers import register_resolvers
 from oige_core.config.schema import ActorConfig, RunConfig, SimConfig
 from oige_core.errors import ConfigError, nearest
@@ -22,7 +23,7 @@ from oige_core.errors import ConfigError, nearest
 if typing.TYPE_CHECKING:
     from oige_core.registry import InstalledTask, TaskSpec
 
-__all__ = ["CORE_CFG", "check_overrides", "compose", "validate"]
+__all__ = ["CORE_CFG", "check_overrides", "check_task_name", "compose", "first_line", "plain_value", "validate"]
 
 CORE_CFG = Path(__file__).resolve().parent.parent / "cfg"
 
@@ -42,19 +43,33 @@ def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -
     register_resolvers()
     check_overrides(overrides)
     values = {key: plain_value(str(key), value) for key, value in (overrides or {}).items()}
-    folders = sorted({task.cfg, *(other.cfg for other in installed_tasks().values())})
-    check_unique_files(folders)
-    root = OmegaConf.merge(
-        load_yaml(CORE_CFG / "simulation.yaml"), compose_file(folders, f"task/{task.name}", package="task")
-    )
-    for key, value in values.items():
+    for key in values:
         if not isinstance(key, str) or not re.fullmatch(r"[^.\[\]]+(\.[^.\[\]]+)*", key):
             raise ConfigError(f"{key!r}: expected a dotted key, such as task.env.episodeLength.")
+    check_overrides_are_read(RunConfig, (leaf for key, value in values.items() for leaf in leaf_keys(key, value)), {})
+
+    folders = sorted({task.cfg, *(other.cfg for other in installed_tasks().values())})
+    check_unique_files(folders)
+    root = typing.cast(
+        DictConfig,
+        OmegaConf.merge(
+            load_yaml(CORE_CFG / "simulation.yaml"), compose_file(folders, f"task/{task.name}", package="task")
+        ),
+    )
+    for key, value in values.items():
         try:
             OmegaConf.update(root, key, value, force_add=True)
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{key}={value}: {_first_line(error)}") from error
-    return typing.cast(DictConfig, root)
+            raise ConfigError(f"{key}={value}: {first_line(error)}") from error
+    return root
+
+
+def check_task_name(config: RunConfig, task: "InstalledTask") -> None:
+    """Raise ConfigError unless the YAML file of a task gives it its own name, by which its class is looked up."""
+    if config.task.name != task.name:
+        raise ConfigError(
+            f"task.name={config.task.name}: expected {task.name}; correct the name in task/{task.name}.yaml."
+        )
 
 
 def check_overrides(overrides: object) -> None:
@@ -90,7 +105,8 @@ def plain_value(key: str, value: Any) -> Any:
     raise ConfigError(f"{key}={value!r}: expected a number, text, a list or a mapping, not {type(value).__name__}.")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
@@ -106,7 +122,7 @@ def validate(
         config: the root of a configuration, from :func:`compose` or from Hydra.
         spec: the record of its task, which names the schema of ``task.env``.
         schema: schema of the root; a program that adds keys extends :class:`RunConfig`.
-        sections: schemas by section name, for sections of ``schema`` whose schema depends on the configuration.
+        sections: schemas by dotted key, for sections of ``schema`` whose schema depends on the configuration.
 
     Returns:
         An instance of ``schema``.
@@ -120,28 +136,28 @@ def validate(
     except MissingMandatoryValue as error:
         raise ConfigError(f"{error.full_key}: a value is needed.") from error
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{error.full_key}: {first_line(error)}") from error
     assert isinstance(plain, dict)
-    checked = _typed(schema, plain, "", {"env": spec.env, **(sections or {})})
+    checked = _typed(schema, plain, "", {"task.env": spec.env, **(sections or {})})
     if checked.warp:
         spec.check_warp(checked.task.name)
     return checked
 
 
 def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> Any:
-    """Build dataclass ``cls`` from plain ``values``; ``special`` replaces the schema of fields of these names."""
+    """Build dataclass ``cls`` from plain ``values``; ``special`` has schemas by dotted key, in place of the fields'."""
     if not isinstance(values, dict):
         raise ConfigError(f"{path}={values!r}: expected a section with keys.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
     if cls is SimConfig:
-        values = _collect_actors(values, fields)
+        values = _collect_actors(values, fields.keys() - {"actors"}, path)
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         full = f"{path}.{key}" if path else str(key)
         if key not in fields:
             raise ConfigError(f"{full}: unknown key. {nearest(str(key), fields)}")
-        expected = _without_none(special.get(key, hints[key]), value)
+        expected = _without_none(special.get(full, hints[key]), value)
         if expected == dict[str, ActorConfig]:
             arguments[key] = {name: _typed(ActorConfig, block, f"{path}.{name}", {}) for name, block in value.items()}
         elif dataclasses.is_dataclass(expected):
@@ -162,8 +178,10 @@ def _without_none(expected: Any, value: Any) -> Any:
     return expected
 
 
-def _collect_actors(values: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+def _collect_actors(values: dict[str, Any], fields: Set[str], path: str) -> dict[str, Any]:
     """Move the blocks of ``task.sim`` that are named after scene elements under ``actors``."""
+    if "actors" in values:
+        raise ConfigError(f"{path}.actors: unknown key; name the block after the scene element, {path}.<element>.")
     actors = {key: value for key, value in values.items() if key not in fields and isinstance(value, dict)}
     return {key: value for key, value in values.items() if key not in actors} | {"actors": actors}
 

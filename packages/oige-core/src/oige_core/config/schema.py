@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from oige_core.config.fields import ISAAC_SIM_ONLY, unread
 from oige_core.errors import ConfigError, did_you_mean
 
 __all__ = [
     "ActorConfig",
     "DefaultPhysicsMaterialConfig",
+    "DomainRandomizationConfig",
     "EnvConfig",
     "MujocoConfig",
     "PhysxConfig",
@@ -21,6 +23,9 @@ __all__ = [
     "TaskConfig",
     "ViewportConfig",
 ]
+
+
+NO_RANDOMIZATION = unread("this version has no domain randomisation; leave it out")
 
 
 def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
@@ -119,19 +124,19 @@ class ActorConfig:
         rest_offset: distance at which PhysX lets bodies rest, in m.
     """
 
-    override_usd_defaults: bool = False
+    override_usd_defaults: bool = field(default=False, metadata=ISAAC_SIM_ONLY)
     make_kinematic: int = -1
     enable_self_collisions: int = -1
-    enable_gyroscopic_forces: int = -1
-    solver_position_iteration_count: int = -1
-    solver_velocity_iteration_count: int = -1
-    sleep_threshold: float = -1
-    stabilization_threshold: float = -1
-    max_depenetration_velocity: float = -1
+    enable_gyroscopic_forces: int = field(default=-1, metadata=ISAAC_SIM_ONLY)
+    solver_position_iteration_count: int = field(default=-1, metadata=ISAAC_SIM_ONLY)
+    solver_velocity_iteration_count: int = field(default=-1, metadata=ISAAC_SIM_ONLY)
+    sleep_threshold: float = field(default=-1, metadata=ISAAC_SIM_ONLY)
+    stabilization_threshold: float = field(default=-1, metadata=ISAAC_SIM_ONLY)
+    max_depenetration_velocity: float = field(default=-1, metadata=ISAAC_SIM_ONLY)
     density: float = -1
     mass: float = -1
-    contact_offset: float = -1
-    rest_offset: float = -1
+    contact_offset: float = field(default=-1, metadata=ISAAC_SIM_ONLY)
+    rest_offset: float = field(default=-1, metadata=ISAAC_SIM_ONLY)
 
 
 @dataclass(kw_only=True)
@@ -214,6 +219,8 @@ class MujocoConfig:
         ls_iterations: most iterations of its line search.
         tolerance: improvement below which the solver stops early.
         impratio: ratio of frictional to normal impedance of contacts; a higher one lets contacts slip less.
+        noslip_iterations: most iterations of a pass that keeps contacts from slipping; 0: no such pass.
+        ccd_iterations: most iterations of the collision detection of convex shapes.
         max_contacts: contacts that one world may have on CUDA; 0: sized by a probe run.
         max_constraints: constraint rows that one world may have on CUDA; 0: sized by a probe run.
     """
@@ -225,6 +232,8 @@ class MujocoConfig:
     ls_iterations: int = 50
     tolerance: float = 1e-8
     impratio: float = 1.0
+    noslip_iterations: int = 0
+    ccd_iterations: int = 50
     max_contacts: int = 0
     max_constraints: int = 0
 
@@ -233,9 +242,9 @@ class MujocoConfig:
         check_choice("task.sim.mujoco.integrator", self.integrator, integrators)
         check_choice("task.sim.mujoco.cone", self.cone, ("elliptic", "pyramidal"))
         check_choice("task.sim.mujoco.solver", self.solver, ("newton", "cg"))
-        for key in ("iterations", "ls_iterations", "impratio"):
+        for key in ("iterations", "ls_iterations", "impratio", "ccd_iterations"):
             check_positive(f"task.sim.mujoco.{key}", getattr(self, key))
-        for key in ("tolerance", "max_contacts", "max_constraints"):
+        for key in ("tolerance", "noslip_iterations", "max_contacts", "max_constraints"):
             check_positive(f"task.sim.mujoco.{key}", getattr(self, key), zero=True)
 
 
@@ -262,20 +271,20 @@ class SimConfig:
     """
 
     dt: float = 1.0 / 60.0
-    rendering_dt: float = -1.0
+    rendering_dt: float = field(default=-1.0, metadata=ISAAC_SIM_ONLY)
     substeps: int = 1
     gravity: list[float] = field(default_factory=lambda: [0.0, 0.0, -9.81])
     max_position: float = 1000.0
     max_velocity: float = 1000.0
-    use_gpu_pipeline: bool = True
+    use_gpu_pipeline: bool = field(default=True, metadata=ISAAC_SIM_ONLY)
     add_ground_plane: bool = True
     add_distant_light: bool = True
-    use_fabric: bool = True
-    enable_scene_query_support: bool = False
-    enable_cameras: bool = False
-    disable_contact_processing: bool = False
+    use_fabric: bool = field(default=True, metadata=ISAAC_SIM_ONLY)
+    enable_scene_query_support: bool = field(default=False, metadata=ISAAC_SIM_ONLY)
+    enable_cameras: bool = field(default=False, metadata=ISAAC_SIM_ONLY)
+    disable_contact_processing: bool = field(default=False, metadata=ISAAC_SIM_ONLY)
     default_physics_material: DefaultPhysicsMaterialConfig = field(default_factory=DefaultPhysicsMaterialConfig)
-    physx: PhysxConfig = field(default_factory=PhysxConfig)
+    physx: PhysxConfig = field(default_factory=PhysxConfig, metadata=ISAAC_SIM_ONLY)
     mujoco: MujocoConfig = field(default_factory=MujocoConfig)
     actors: dict[str, ActorConfig] = field(default_factory=dict)
 
@@ -317,6 +326,27 @@ class ViewportConfig:
 
 
 @dataclass(kw_only=True)
+class DomainRandomizationConfig:
+    """Domain randomisation, which this version does not have.
+
+    Attributes:
+        randomize: must stay False.
+        min_frequency: control steps between two randomisations; not read.
+        randomization_params: what is randomised; not read.
+    """
+
+    randomize: bool = False
+    min_frequency: int = field(default=1, metadata=NO_RANDOMIZATION)
+    randomization_params: dict[str, Any] = field(default_factory=dict, metadata=NO_RANDOMIZATION)
+
+    def __post_init__(self) -> None:
+        if self.randomize:
+            raise ConfigError(
+                "task.domain_randomization.randomize=True: expected False; this version has no domain randomisation."
+            )
+
+
+@dataclass(kw_only=True)
 class TaskConfig:
     """The ``task`` section.
 
@@ -324,15 +354,14 @@ class TaskConfig:
         name: of the task.
         env: section of the task; an instance of the schema that the task's record names.
         physics_engine: the engine; follows the root key of the same name.
-        domain_randomization: settings of domain randomisation.
     """
 
-    name: str
+    name: str = field(default="", metadata=unread("set task instead"))
     env: EnvConfig
-    physics_engine: str = "mujoco"
+    physics_engine: str = field(default="mujoco", metadata=unread("set physics_engine, without task., instead"))
     sim: SimConfig = field(default_factory=SimConfig)
     viewport: ViewportConfig = field(default_factory=ViewportConfig)
-    domain_randomization: dict[str, Any] = field(default_factory=dict)
+    domain_randomization: DomainRandomizationConfig = field(default_factory=DomainRandomizationConfig)
 
 
 @dataclass(kw_only=True)
@@ -340,7 +369,7 @@ class RunConfig:
     """Everything that decides a simulation; ``cfg/simulation.yaml`` gives the defaults and the meanings."""
 
     task: TaskConfig
-    task_name: str = ""
+    task_name: str = field(default="", metadata=unread("set task instead"))
     num_envs: Any = ""
     seed: int = 42
     torch_deterministic: bool = False
@@ -349,7 +378,7 @@ class RunConfig:
     sim_device: str = "auto"
     device_id: int = 0
     num_threads: int = 0
-    solver_type: int = 1
+    solver_type: int = field(default=1, metadata=ISAAC_SIM_ONLY)
     warp: bool = False
     headless: bool = True
     test: bool = False

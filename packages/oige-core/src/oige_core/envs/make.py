@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from oige_core.config import RunConfig, compose, validate
+from oige_core.config import RunConfig, check_task_name, compose, validate
 from oige_core.config.load import check_overrides
 from oige_core.devices import resolve_devices
 from oige_core.engines.mujoco.engine import MujocoEngine
@@ -85,6 +85,7 @@ def make_vec(
                 f"overrides: {key!r} is decided by the argument {argument}={arguments[argument]!r}; set only that one."
             )
     config = validate(compose(installed, values | arguments), spec)
+    check_task_name(config, installed)
     for key, advice in PROGRAM_KEYS.items():
         value = getattr(config, key)
         if value != getattr(RunConfig, key):

@@ -17,7 +17,7 @@ from oige_train.config.origin import Overrides, check_taken_over
 from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.pretrained import PRETRAINED, find_pretrained
 from oige_train.run_record import RunRecord, active_record
-from oige_train.schema import ALGORITHMS, PpoConfig, TrainRunConfig
+from oige_train.schema import ALGORITHMS, CONFIG, PpoConfig, TrainRunConfig
 
 __all__ = ["Run", "finish"]
 
@@ -68,7 +68,7 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     algo = OmegaConf.select(cfg, "train.params.algo.name")
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
-    config = validate(cfg, spec, TrainRunConfig, sections={"config": ALGORITHMS[algo]})
+    config = validate(cfg, spec, TrainRunConfig, sections={CONFIG: ALGORITHMS[algo]})
     spec = spec.for_config(config.task.env)
     train_name, hydra_overrides = choices["train"], HydraConfig.get().overrides.task
     former, mine = active_record(), Overrides(hydra_overrides)

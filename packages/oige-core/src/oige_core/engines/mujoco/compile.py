@@ -224,6 +224,8 @@ def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:
     option.ls_iterations = config.ls_iterations
     option.tolerance = config.tolerance
     option.impratio = config.impratio
+    option.noslip_iterations = config.noslip_iterations
+    option.ccd_iterations = config.ccd_iterations
 
 
 def _collision_masks(scene: Scene) -> dict[str, tuple[int, int]]:

@@ -1,0 +1,76 @@
+"""Options of ``task.sim.mujoco`` reach the model of each executor, or are refused before anything is built."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from oige_core.config import MujocoConfig, RunConfig, compose, validate
+from oige_core.devices import Devices, resolve_devices
+from oige_core.errors import ConfigError
+from oige_core.registry import find_task
+
+# key: a value that is not the default, and the number that MuJoCo has for it
+OPTIONS: dict[str, tuple[Any, float]] = {
+    "integrator": ("rk4", 1),
+    "cone": ("pyramidal", 0),
+    "solver": ("cg", 1),
+    "iterations": (7, 7),
+    "ls_iterations": (6, 6),
+    "tolerance": (1e-5, 1e-5),
+    "impratio": (4.0, 4.0),
+    "noslip_iterations": (3, 3),
+    "ccd_iterations": (9, 9),
+}
+SIZES = {"max_contacts", "max_constraints"}
+
+
+def test_no_option_is_left_out() -> None:
+    assert OPTIONS.keys() | SIZES == {field.name for field in dataclasses.fields(MujocoConfig)}
+    for key, (value, _) in OPTIONS.items():
+        assert getattr(MujocoConfig(), key) != value, key
+
+
+def test_solver_options_reach_the_model(build: Callable[..., Any], executor: str) -> None:
+    config = MujocoConfig(**{key: value for key, (value, _) in OPTIONS.items()})
+    world = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}, executor=executor, mujoco=config)
+    models = [world.engine.compiled.model]
+    if executor != "cpu":
+        models.append(world.engine.executor._model)
+    for model in models:
+        for key, (_, number) in OPTIONS.items():
+            value = getattr(model.opt, key, None)
+            if key == "impratio" and value is None:  # MuJoCo Warp keeps its inverse square root
+                value = model.opt.impratio_invsqrt.numpy()[0] ** -2.0
+            value = value.numpy()[0] if hasattr(value, "numpy") else value
+            assert float(value) == pytest.approx(number), key
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("euler", 0), ("rk4", 1), ("implicit", 2), ("implicitfast", 3), ("discrete", 4)]
+)
+def test_integrators_have_the_numbers_of_mujoco(build: Callable[..., Any], name: str, number: int) -> None:
+    world = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}, mujoco=MujocoConfig(integrator=name))
+    assert int(world.engine.compiled.model.opt.integrator) == number
+
+
+def run_config(**values: Any) -> RunConfig:
+    task = find_task("Cartpole")
+    return validate(compose(task, {f"task.sim.mujoco.{key}": value for key, value in values.items()}), task.spec())
+
+
+def test_option_that_mujoco_warp_lacks_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = run_config(integrator="discrete", noslip_iterations=3)
+    config.sim_device = "cpu"
+    assert resolve_devices(config) == Devices("cpu", "cpu")
+    monkeypatch.setattr("oige_core.devices.cuda_device_count", lambda: 1)
+    config.sim_device = "gpu"
+    with pytest.raises(ConfigError) as caught:
+        resolve_devices(config)
+    assert str(caught.value) == (
+        "task.sim.mujoco.noslip_iterations=3: MuJoCo Warp, which simulates on cuda:0, has no such pass with "
+        "integrator=discrete; use another integrator, noslip_iterations=0 or sim_device=cpu."
+    )
+    assert (
+        resolve_devices(dataclasses.replace(run_config(noslip_iterations=3), sim_device="gpu")).simulation == "cuda:0"
+    )
