@@ -244,7 +244,7 @@ def test_calls_inside_and_outside_inference_mode_mix(make):
 
 
 def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(make):
-    env = make()
+    env = make(num_states=1, clipObservations=5.0)
     assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     env.reset()
     place(env, [0.0, 1.5, 0.2])
@@ -256,6 +256,8 @@ def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(mak
     assert rewards.tolist() == pytest.approx([1.0, 2.5, 1.2])
     assert abs(observations[1, 0].item()) <= 0.5
     assert observations[[0, 2]].equal(info["final_obs"][[0, 2]])
+    assert info["final_states"][:, 0].tolist() == pytest.approx([0.0, 5.0, 2.0])  # 10 × position, clamped
+    torch.testing.assert_close(info["states"], 10 * observations[:, :1])
     assert env.task.progress_buf.tolist() == [1, 0, 1]
 
 

@@ -1,9 +1,30 @@
-"""An environment on torch tensors, small enough to reckon by hand."""
+"""An environment on torch tensors, small enough to reckon by hand, and agents that learn in it."""
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import torch
 from gymnasium import spaces
+from oige_core.registry import TaskSpec, find_task
+from oige_train.config import Run
+from oige_train.learner.agent import Session
+from oige_train.learner.distributed import Workers
+from oige_train.learner.rl_games import AlgoObserver
+from oige_train.run_record import RunRecord
+from oige_train.runner import build_agent
+from oige_train.schema import (
+    CentralValueConfig,
+    MlpConfig,
+    NamedConfig,
+    NetworkConfig,
+    PpoConfig,
+    RnnConfig,
+    SacConfig,
+    TrainConfig,
+    TrainParams,
+    TrainRunConfig,
+)
 
 
 class FakeEnv:
@@ -54,3 +75,115 @@ class FakeEnv:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps = state["steps"]
+
+
+SPACE = {
+    "continuous": {
+        "mu_activation": "None",
+        "sigma_activation": "None",
+        "mu_init": {"name": "default"},
+        "sigma_init": {"name": "const_initializer", "val": 0.0},
+        "fixed_sigma": True,
+    }
+}
+
+
+def make_run(
+    num_envs: int, *, recurrent: bool = False, num_states: int = 0, network: NetworkConfig | None = None, **changes: Any
+) -> Run:
+    rnn = RnnConfig(name="lstm", units=8) if recurrent else None
+    critic = CentralValueConfig(
+        network=NetworkConfig(name="actor_critic", central_value=True, mlp=MlpConfig(units=[8]), rnn=rnn),
+        learning_rate=1e-3,
+        mini_epochs=2,
+        clip_value=True,
+        normalize_input=True,
+        minibatch_size=4 * num_envs,
+    )
+    learner = PpoConfig(
+        **{
+            "name": "Fake",
+            "full_experiment_name": "Fake",
+            "num_actors": num_envs,
+            "horizon_length": 8,
+            "minibatch_size": 4 * num_envs,
+            "mini_epochs": 2,
+            "learning_rate": 1e-3,
+            "gamma": 0.5,
+            "tau": 0.5,
+            "normalize_input": True,
+            "normalize_value": True,
+            "max_epochs": 4,
+            "save_frequency": 2,
+            "central_value_config": critic if num_states else None,
+        }
+        | changes
+    )
+    params = TrainParams(
+        algo=NamedConfig(name="a2c_continuous"),
+        model=NamedConfig(name="continuous_a2c_logstd"),
+        network=network or NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=SPACE, rnn=rnn),
+        config=learner,
+    )
+    return _run(num_envs, params, num_states)
+
+
+def make_sac_run(num_envs: int, **changes: Any) -> Run:
+    learner = SacConfig(
+        **{
+            "name": "Fake",
+            "full_experiment_name": "Fake",
+            "num_actors": num_envs,
+            "batch_size": 4,
+            "replay_buffer_size": 100,
+            "init_alpha": 1.0,
+            "learnable_temperature": True,
+            "actor_lr": 1e-3,
+            "critic_lr": 1e-3,
+            "alpha_lr": 1e-3,
+        }
+        | changes
+    )
+    params = TrainParams(
+        algo=NamedConfig(name="sac"),
+        model=NamedConfig(name="soft_actor_critic"),
+        network=NetworkConfig(
+            name="soft_actor_critic", separate=True, mlp=MlpConfig(units=[8], activation="relu"), log_std_bounds=[-5, 2]
+        ),
+        config=learner,
+    )
+    return _run(num_envs, params, num_states=0)
+
+
+def _run(num_envs: int, params: TrainParams, num_states: int) -> Run:
+    task = find_task("Cartpole")
+    from oige_core.config import compose, validate
+
+    base = validate(compose(task, {"num_envs": num_envs}), task.spec())
+    fields = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
+    config = TrainRunConfig(**fields, train=TrainConfig(params=params), rl_device="cpu")
+    fake = TaskSpec(task="", env=type(base.task.env), observation_shape=(3,), num_actions=2, num_states=num_states)
+    record = RunRecord(task="Cartpole", train="FakePPO", folder="Fake", overrides=(), config={"task": {}, "train": {}})
+    return Run(
+        config=config,
+        resolved={},
+        task=task,
+        train_name="FakePPO",
+        spec=fake,
+        checkpoint=None,
+        notes=(),
+        record=record,
+    )
+
+
+def make_agent(env: Any, folder: Path, **changes: Any) -> Any:
+    return build(make_run(env.num_envs, num_states=env.num_states, **changes), env, folder)
+
+
+def make_sac_agent(env: Any, folder: Path, **changes: Any) -> Any:
+    return build(make_sac_run(env.num_envs, **changes), env, folder)
+
+
+def build(run: Run, env: Any, folder: Path) -> Any:
+    torch.manual_seed(0)
+    return build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), train_dir=folder)

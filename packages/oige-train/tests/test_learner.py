@@ -1,20 +1,17 @@
 """The agent between environment and rl_games, with numbers worked out by hand."""
 
 import dataclasses
-import importlib.util
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from fake_env import SPACE, FakeEnv, make_agent, make_run
 from gymnasium import spaces
 from oige_core.errors import ConfigError
-from oige_core.registry import TaskSpec, find_task
 from oige_core.tasks import Mirror, SignedPermutation
-from oige_train.config import Run
 from oige_train.learner.agent import Session
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
@@ -22,108 +19,16 @@ from oige_train.learner.ppo import with_mirror_images
 from oige_train.learner.progress import ProgressLine
 from oige_train.learner.rl_games import AlgoObserver, EagerAdam
 from oige_train.play import Games, Policy, play
-from oige_train.run_record import RunRecord
 from oige_train.runner import build_agent
-from oige_train.schema import (
-    CentralValueConfig,
-    MlpConfig,
-    NamedConfig,
-    NetworkConfig,
-    PlayerConfig,
-    PpoConfig,
-    RewardShaperConfig,
-    RnnConfig,
-    TrainConfig,
-    TrainParams,
-    TrainRunConfig,
-)
-
-spec = importlib.util.spec_from_file_location("fake_env", Path(__file__).with_name("fake_env.py"))
-assert spec is not None
-assert spec.loader is not None
-fake_env = importlib.util.module_from_spec(spec)
-sys.modules["fake_env"] = fake_env
-spec.loader.exec_module(fake_env)
-FakeEnv = fake_env.FakeEnv
-
-SPACE = {
-    "continuous": {
-        "mu_activation": "None",
-        "sigma_activation": "None",
-        "mu_init": {"name": "default"},
-        "sigma_init": {"name": "const_initializer", "val": 0.0},
-        "fixed_sigma": True,
-    }
-}
-
-
-def make_run(
-    num_envs: int, *, recurrent: bool = False, num_states: int = 0, network: NetworkConfig | None = None, **changes: Any
-) -> Run:
-    rnn = RnnConfig(name="lstm", units=8) if recurrent else None
-    critic = CentralValueConfig(
-        network=NetworkConfig(name="actor_critic", central_value=True, mlp=MlpConfig(units=[8]), rnn=rnn),
-        learning_rate=1e-3,
-        mini_epochs=2,
-        clip_value=True,
-        normalize_input=True,
-        minibatch_size=4 * num_envs,
-    )
-    learner = PpoConfig(
-        **{
-            "name": "Fake",
-            "full_experiment_name": "Fake",
-            "num_actors": num_envs,
-            "horizon_length": 8,
-            "minibatch_size": 4 * num_envs,
-            "mini_epochs": 2,
-            "learning_rate": 1e-3,
-            "gamma": 0.5,
-            "tau": 0.5,
-            "normalize_input": True,
-            "normalize_value": True,
-            "max_epochs": 4,
-            "save_frequency": 2,
-            "central_value_config": critic if num_states else None,
-        }
-        | changes
-    )
-    params = TrainParams(
-        algo=NamedConfig(name="a2c_continuous"),
-        model=NamedConfig(name="continuous_a2c_logstd"),
-        network=network or NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=SPACE, rnn=rnn),
-        config=learner,
-    )
-    task = find_task("Cartpole")
-    from oige_core.config import compose, validate
-
-    base = validate(compose(task, {"num_envs": num_envs}), task.spec())
-    fields = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
-    config = TrainRunConfig(**fields, train=TrainConfig(params=params), rl_device="cpu")
-    fake = TaskSpec(task="", env=type(base.task.env), observation_shape=(3,), num_actions=2, num_states=num_states)
-    record = RunRecord(task="Cartpole", train="FakePPO", folder="Fake", overrides=(), config={"task": {}, "train": {}})
-    return Run(
-        config=config,
-        resolved={},
-        task=task,
-        train_name="FakePPO",
-        spec=fake,
-        checkpoint=None,
-        notes=(),
-        record=record,
-    )
-
-
-def make_agent(env: Any, folder: Path, **changes: Any) -> Any:
-    torch.manual_seed(0)
-    run = make_run(env.num_envs, num_states=env.num_states, **changes)
-    return build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), train_dir=folder)
+from oige_train.schema import MlpConfig, NetworkConfig, PlayerConfig, RewardShaperConfig
 
 
 @pytest.mark.parametrize(
     ("ending", "bootstrapped"), [("truncated", True), ("terminated", False), ("both", False), ("", False)]
 )
-def test_value_of_an_episode_cut_off_by_time_is_bootstrapped(ending: str, bootstrapped: bool, tmp_path: Path) -> None:
+def test_time_out_without_last_observations_has_the_value_before_it(
+    ending: str, bootstrapped: bool, tmp_path: Path
+) -> None:
     env = FakeEnv(2, endings={3: ending}, reward=3.0)
     agent = make_agent(env, tmp_path, reward_shaper=RewardShaperConfig(scale_value=0.1))
     agent.init_tensors()

@@ -42,7 +42,8 @@ class VecEnv(gym.vector.VectorEnv):
     * ``final_obs`` ``(N, …)`` and ``_final_obs`` ``(N,)`` bool, with ``autoresetMode: same_step``: the last
       observations of the episodes that ended in this step, whose rows of the observations already show the next
       episode; rows where the mask is False repeat the observations.
-    * ``states`` ``(N, num_states)``: privileged states, for tasks with an asymmetric critic.
+    * ``states`` ``(N, num_states)``: privileged states, for tasks with an asymmetric critic. ``final_states`` belong to
+      ``final_obs``.
     * ``episode_means`` and ``episode_count``, when episodes ended: means over these episodes, ``return``, ``length`` in
       control steps and ``reward/<term>``, and their number. Warp variants always give both, as tensors; the number may
       be zero.
@@ -300,9 +301,13 @@ class VecEnv(gym.vector.VectorEnv):
 
     def _states(self, info: dict[str, Any]) -> dict[str, Any]:
         if self.num_states:
-            states = self.task.states_buf.clamp(-self._clip_observations, self._clip_observations)
-            info["states"] = self._out(states)
+            info["states"] = self._clamped_states(self.task.states_buf)
+            if "final_obs" in info:
+                info["final_states"] = self._clamped_states(self.task.final_states_buf)
         return info
+
+    def _clamped_states(self, states: torch.Tensor) -> torch.Tensor:
+        return self._out(states.clamp(-self._clip_observations, self._clip_observations))
 
 
 def _even(size: float) -> int:

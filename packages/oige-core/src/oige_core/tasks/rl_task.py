@@ -182,7 +182,7 @@ class RLTask(Task[EnvConfigT]):
         self._checking = self.config.debug
         if self.autoreset_mode == "next_step":
             self._reset_instead_of_step(ended_before)
-        self.final_obs_buf = self.obs_buf
+        self.final_obs_buf, self.final_states_buf = self.obs_buf, self.states_buf
         self.ended_buf = self.terminated_buf | self.truncated_buf
         env_ids = self.ended_buf.nonzero().squeeze(-1)
         if count := env_ids.shape[0]:
@@ -370,6 +370,7 @@ class RLTask(Task[EnvConfigT]):
 _OUTCOME = (
     "obs_buf",
     "final_obs_buf",
+    "final_states_buf",
     "states_buf",
     "rew_buf",
     "terminated_buf",

@@ -61,6 +61,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._seeds = torch.zeros(n, dtype=torch.int32, device=self.device)
         self.random = wp.from_torch(self._seeds, dtype=wp.uint32)
         self._final_observations = self.zeros(*self.observations.shape)
+        self._final_states = self.zeros(*self.states.shape)
         self._chosen = self.zeros(n, dtype=wp.bool)
         counts = self.problem_counts
         self._problem_rows = {kind: row for row, kind in enumerate(counts.kinds)}
@@ -77,6 +78,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._tensors_of = {name: wp.to_torch(array) for name, array in arrays.items()}
         if self.autoreset_mode == "same_step":
             self.final_obs_buf = self._tensors_of["_final_observations"]
+            self.final_states_buf = self._tensors_of["_final_states"]
         self._replay_step = self._worlds.capture_step(
             self.control_frequency_inv, self._launch_before_physics, self._launch_after_physics
         )
@@ -253,6 +255,8 @@ class RLTaskWarp(Task[EnvConfigT]):
         wp.launch(kernels.average, self._sums.shape[1], inputs=[self._finished])
         if self.autoreset_mode == "same_step":
             wp.copy(self._final_observations, self.observations)
+            if self.spec.num_states:
+                wp.copy(self._final_states, self.states)
             self._launch_reset(self.ended)
             self._launch_observe()
         elif self.autoreset_mode == "next_step":

@@ -40,6 +40,7 @@ class Task(ABC, Generic[EnvConfigT]):
         obs_buf: observations ``(N, …)``; float32, or uint8 if the task's record says that they are images.
         final_obs_buf: ``(N, …)``; the observations before worlds were reset in the same step.
         states_buf: privileged states ``(N, num_states)``.
+        final_states_buf: ``(N, num_states)``; the states before worlds were reset in the same step.
         rew_buf: rewards ``(N,)``.
         terminated_buf: ``(N,)`` bool; the episode ended by the task's own rules.
         truncated_buf: ``(N,)`` bool; the episode reached its length.
@@ -73,6 +74,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.obs_buf: torch.Tensor = torch.zeros(n, *spec.observation_shape, dtype=dtype, device=device)
         self.final_obs_buf: torch.Tensor = self.obs_buf
         self.states_buf: torch.Tensor = torch.zeros(n, spec.num_states, device=device)
+        self.final_states_buf: torch.Tensor = self.states_buf
         self.rew_buf: torch.Tensor = torch.zeros(n, device=device)
         self.terminated_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
         self.truncated_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)

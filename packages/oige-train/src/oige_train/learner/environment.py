@@ -46,11 +46,16 @@ class RlGamesEnv:
 
         Returns:
             Observations as from :meth:`reset`, rewards [N], done flags [N], and the environment's info with
-            ``time_outs`` [N]: episodes cut off by time, whose value rl_games bootstraps.
+            ``time_outs`` [N]: episodes cut off by time, whose value is bootstrapped. Where the environment resets in
+            the same step, ``final`` has their last observations, in the form of :meth:`reset`, on its own device.
         """
         actions = actions.to(self.env.device) if self._moves else actions
         observations, rewards, terminated, truncated, info = self.env.step(actions)
         info = {**info, "time_outs": self._to_learner(truncated & ~terminated)}
+        if "final_obs" in info:
+            info["final"] = {"obs": info["final_obs"]}
+            if self.env.num_states > 0:
+                info["final"]["states"] = info["final_states"]
         return (
             self._dict(observations, info),
             self._to_learner(rewards),

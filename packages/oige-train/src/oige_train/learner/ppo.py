@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from oige_core.tasks import Mirror
 
-from oige_train.learner.agent import TrustedAgent
+from oige_train.learner.agent import Session, TrustedAgent
 from oige_train.learner.divergence import learner_tensors
 from oige_train.learner.normalisers import NormaliserSync
 from oige_train.learner.rl_games import a2c_continuous, policy_kl
+from oige_train.learner.time_outs import RolloutTimeOuts, TimeOuts
 
 __all__ = ["PpoAgent"]
 
@@ -21,6 +22,10 @@ class PpoAgent(TrustedAgent, Base):
 
     progress_tensors = (*TrustedAgent.progress_tensors, "current_shaped_rewards")
     progress_meters = (*TrustedAgent.progress_meters, "game_shaped_rewards")
+
+    def __init__(self, base_name: str, params: dict[str, Any], session: Session) -> None:
+        super().__init__(base_name, params, session)
+        self._time_outs = RolloutTimeOuts()
 
     def _progress(self) -> dict[str, Any]:
         progress = super()._progress()
@@ -55,6 +60,44 @@ class PpoAgent(TrustedAgent, Base):
             left = 1.0 - self.epoch_num / self.max_epochs
             self.entropy_coef = self.config["entropy_coef"] * max(0.0, left)
         return super().update_epoch()
+
+    # --- episodes cut off by time ------------------------------------------------------------------------------------
+
+    def env_step(self, actions: torch.Tensor) -> Any:
+        """Step the environment; rl_games calls this, and bootstraps the ``time_outs`` that it finds by itself."""
+        *outcome, infos = super().env_step(actions)
+        if self.value_bootstrap and "final" in infos:
+            critic = self.central_value_net if self.has_central_value else self
+            self._time_outs.add_step(infos.pop("time_outs"), infos["final"], critic.rnn_states or [])
+        return (*outcome, infos)
+
+    def discount_values(
+        self, fdones: Any, last_extrinsic_values: Any, mb_fdones: Any, mb_extrinsic_values: Any, mb_rewards: Any
+    ) -> torch.Tensor:
+        """Return generalised advantages, after adding γ times the value of the last state of episodes cut off by time.
+
+        Args:
+            fdones: see rl_games, as the other arguments.
+            last_extrinsic_values: values of the states after the rollout.
+            mb_fdones: ``(T, N)``.
+            mb_extrinsic_values: ``(T, N, 1)``.
+            mb_rewards: ``(T, N, 1)``; changed.
+        """
+        time_outs = self._time_outs.take()
+        if time_outs is not None:
+            mb_rewards[time_outs.steps, time_outs.worlds] += self.gamma * self._last_values(time_outs)
+        return super().discount_values(fdones, last_extrinsic_values, mb_fdones, mb_extrinsic_values, mb_rewards)
+
+    @torch.no_grad()
+    def _last_values(self, time_outs: TimeOuts) -> torch.Tensor:
+        """Return the values ``(n, 1)`` of the last states."""
+        if self.has_central_value:
+            network, observations = self.central_value_net, time_outs.last["states"]
+        else:
+            network, observations = self.model, self._preproc_obs(time_outs.last["obs"])
+        network.eval()
+        inputs = {"is_train": False, "prev_actions": None, "obs": observations, "rnn_states": time_outs.memory or None}
+        return network(inputs)["values"]
 
     # --- samples -----------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,31 @@ from oige_train.learner.rl_games import import_quietly
 
 __all__ = ["SacAgent"]
 
-(sac_agent,) = import_quietly("rl_games.algos_torch.sac_agent")
+sac_agent, experience = import_quietly("rl_games.algos_torch.sac_agent", "rl_games.common.experience")
 Base: Any = sac_agent.SACAgent
+BaseReplayBuffer: Any = experience.VectorizedReplayBuffer
 
 
 class LimitReachedError(Exception):
     """The last epoch or frame is over."""
+
+
+class ReplayBuffer(BaseReplayBuffer):
+    """A replay buffer to which transitions lead to the last observation of an episode, never to that of the next.
+
+    Where an episode was cut off by time, rl_games puts the observation before the last step in its place.
+
+    Attributes:
+        last_observations: ``(N, …)``, those after the present step; None: take what rl_games found.
+    """
+
+    last_observations: torch.Tensor | None = None
+
+    def add(self, obs: Any, action: Any, reward: Any, next_obs: torch.Tensor, done: Any) -> None:
+        """Add the transitions of a step; see rl_games."""
+        if self.last_observations is not None:
+            next_obs = self.last_observations
+        super().add(obs, action, reward, next_obs, done)
 
 
 class SacAgent(TrustedAgent, Base):
@@ -28,6 +47,9 @@ class SacAgent(TrustedAgent, Base):
     def __init__(self, base_name: str, params: dict[str, Any], session: Any) -> None:
         super().__init__(base_name, params, session)
         self.vec_env = self.config["vec_env"]
+        del self.replay_buffer  # before another of its size is made
+        spaces = (self.env_info[key].shape for key in ("observation_space", "action_space"))
+        self.replay_buffer = ReplayBuffer(*spaces, self.replay_buffer_size, self.device)
         zero = torch.zeros((), device=self.device)
         self._actor_stats: tuple[Any, ...] = (zero, zero, self.alpha.detach(), None)
 
@@ -53,6 +75,13 @@ class SacAgent(TrustedAgent, Base):
         """See :class:`~oige_train.learner.agent.TrustedAgent`."""
         rates = ", ".join(f"{key} ({self.config[key]:.3g} now)" for key in ("actor_lr", "critic_lr", "alpha_lr"))
         return f"lower rates in train.params.config: {rates}"
+
+    def env_step(self, actions: torch.Tensor) -> Any:
+        """Step the environment; rl_games calls this."""
+        outcome = super().env_step(actions)
+        if "final" in outcome[3]:
+            self.replay_buffer.last_observations = outcome[3]["final"]["obs"]
+        return outcome
 
     def frames_per_epoch(self) -> int:
         """Environment steps of one epoch."""

@@ -1,0 +1,147 @@
+"""Episodes cut off by time are worth the value of their last state, with numbers worked out by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fake_env import FakeEnv, make_agent, make_sac_agent
+from oige_train.learner.environment import RlGamesEnv
+from oige_train.schema import RewardShaperConfig
+
+
+class ResettingEnv(FakeEnv):
+    """Two worlds that show 0, 1, 2, … and 10, 11, 12, … and start from there again in the step that ends an episode.
+
+    Args:
+        cut: by step from 1 on, the worlds whose episodes are cut off by time.
+        ended: likewise, the worlds whose episodes end by themselves.
+        num_states: size of the privileged state, which shows 100 more than the observation.
+    """
+
+    def __init__(
+        self, cut: dict[int, list[int]], ended: dict[int, list[int]] | None = None, num_states: int = 0
+    ) -> None:
+        super().__init__(2, num_states, reward=3.0)
+        self.cut, self.ended = cut, ended or {}
+        self.counts = torch.zeros(2)
+
+    def _observe(self) -> torch.Tensor:
+        return (self.counts + torch.tensor([0.0, 10.0])).unsqueeze(1).expand(2, 3).clone()
+
+    def _states(self) -> torch.Tensor:
+        return self._observe()[:, :1].expand(2, self.num_states) + 100.0
+
+    def _info(self) -> dict[str, Any]:
+        return {"states": self._states()} if self.num_states else {}
+
+    def step(self, actions: torch.Tensor) -> tuple[Any, ...]:
+        self.steps += 1
+        self.counts += 1.0
+        final = {"final_obs": self._observe()} | ({"final_states": self._states()} if self.num_states else {})
+        truncated, terminated = torch.zeros(2, 2, dtype=torch.bool)
+        truncated[self.cut.get(self.steps, [])] = True
+        terminated[self.ended.get(self.steps, [])] = True
+        self.counts[truncated | terminated] = 0.0
+        return self._observe(), torch.full((2,), self.reward), terminated, truncated, self._info() | final
+
+
+def rollout(agent: Any) -> torch.Tensor:
+    """Play eight steps; return the rewards (8, 2) from which advantages were computed."""
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    agent.set_eval()
+    with torch.no_grad():
+        agent.play_steps_rnn() if agent.is_rnn else agent.play_steps()
+    return agent.experience_buffer.tensor_dict["rewards"][..., 0]
+
+
+def let_value_be(network: torch.nn.Module, slope: float, offset: float) -> None:
+    """Give a network with one hidden layer the value slope · x₀ + offset, for x₀ above 0."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        network.actor_mlp[0].weight[0, 0] = 1.0
+        network.value.weight[0, 0] = slope
+        network.value.bias[0] = offset
+
+
+SHAPED = RewardShaperConfig(scale_value=0.1)
+
+
+def test_value_of_the_last_observation_is_added_where_time_ran_out(tmp_path: Path) -> None:
+    env = ResettingEnv({3: [1], 6: [0, 1]}, {5: [0]})
+    agent = make_agent(env, tmp_path, normalize_input=False, normalize_value=False, reward_shaper=SHAPED)
+    let_value_be(agent.model.a2c_network, slope=2.0, offset=1.0)
+    expected = torch.full((8, 2), 0.3)
+    expected[2, 1] += 0.5 * (2.0 * 13.0 + 1.0)  # γ V of the third observation of an episode, which counts from 10
+    expected[5, 0] += 0.5 * (2.0 * 1.0 + 1.0)  # world 0 failed in step 5: one step into the next episode
+    expected[5, 1] += 0.5 * (2.0 * 13.0 + 1.0)
+    torch.testing.assert_close(rollout(agent), expected)
+    with torch.no_grad():
+        agent.play_steps()  # steps are counted from 0 again; nothing is left from before
+    torch.testing.assert_close(agent.experience_buffer.tensor_dict["rewards"], torch.full((8, 2, 1), 0.3))
+
+
+def test_last_observations_and_values_are_normalised_like_all_others(tmp_path: Path) -> None:
+    agent = make_agent(ResettingEnv({3: [1]}), tmp_path, reward_shaper=SHAPED)
+    let_value_be(agent.model.a2c_network, slope=2.0, offset=0.5)
+    for normaliser, mean, variance in ((agent.model.running_mean_std, 3.0, 100.0), (agent.value_mean_std, 7.0, 4.0)):
+        normaliser.running_mean.fill_(mean)
+        normaliser.running_var.fill_(variance)
+    expected = torch.full((8, 2), 0.3)
+    expected[2, 1] += 0.5 * (7.0 + 2.0 * (2.0 * 1.0 + 0.5))  # (13 - 3) / 10 = 1; a value v stands for 7 + 2 v
+    torch.testing.assert_close(rollout(agent), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_asymmetric_critic_values_the_last_state(tmp_path: Path) -> None:
+    agent = make_agent(ResettingEnv({3: [1]}, num_states=4), tmp_path, normalize_value=False, reward_shaper=SHAPED)
+    agent.central_value_net.model.running_mean_std.running_mean.fill_(110.0)
+    let_value_be(agent.central_value_net.model.a2c_network, slope=2.0, offset=1.0)
+    expected = torch.full((8, 2), 0.3)
+    expected[2, 1] += 0.5 * (2.0 * 3.0 + 1.0)  # the state is 113, 3 above its mean, the variance 1
+    torch.testing.assert_close(rollout(agent), expected, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_states", [0, 4])
+def test_recurrent_critic_values_the_last_state_with_the_memory_of_its_episode(tmp_path: Path, num_states: int) -> None:
+    agent = make_agent(ResettingEnv({3: [1], 5: [1]}, num_states=num_states), tmp_path, recurrent=True)
+    rewards = rollout(agent)
+    network = agent.central_value_net if num_states else agent.model
+    first = torch.full((1, num_states or 3), 110.0 if num_states else 10.0)
+    for step, length in ((2, 3), (4, 2)):  # the second episode began in step 3 and is two steps long
+        memory = [state[:, :1] * 0.0 for state in agent.model.get_default_rnn_state()]
+        with torch.no_grad():
+            for count in range(length + 1):
+                inputs = {"is_train": False, "prev_actions": None, "obs": first + count, "rnn_states": memory}
+                out = network(inputs)
+                memory = out["rnn_states"]
+        assert out["values"].abs() > 1e-4, "a value of zero would show nothing"
+        torch.testing.assert_close(rewards[step, 1], 3.0 + 0.5 * out["values"].squeeze())
+    assert rewards[:, 0].tolist() == [3.0] * 8
+
+
+def test_without_bootstrapping_nothing_is_added(tmp_path: Path) -> None:
+    agent = make_agent(ResettingEnv({3: [0, 1]}), tmp_path, value_bootstrap=False)
+    assert rollout(agent).unique().tolist() == [3.0]
+
+
+def test_sac_remembers_the_last_observation_not_that_of_the_next_episode(tmp_path: Path) -> None:
+    agent = make_sac_agent(ResettingEnv({2: [1]}, {4: [0]}), tmp_path, num_steps_per_episode=5)
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    agent.play_steps(random_exploration=True)
+    memory = agent.replay_buffer
+    rows = slice(0, 10)  # five steps of two worlds
+    assert memory.obses[rows, 0].view(5, 2).tolist() == [[0, 10], [1, 11], [2, 10], [3, 11], [0, 12]]
+    assert memory.next_obses[rows, 0].view(5, 2).tolist() == [[1, 11], [2, 12], [3, 11], [4, 12], [1, 13]]
+    assert memory.dones[rows, 0].view(5, 2).nonzero().tolist() == [[3, 0]], "time ran out in step 2: no end to value"
+
+
+def test_adapter_hands_over_the_last_observations() -> None:
+    adapter = RlGamesEnv(ResettingEnv({1: [1]}, num_states=4), "cpu")
+    adapter.reset()
+    observations, _, _, info = adapter.step(torch.zeros(2, 2))
+    assert observations["obs"][:, 0].tolist() == [1.0, 10.0]
+    assert info["final"]["obs"][:, 0].tolist() == [1.0, 11.0]
+    assert info["final"]["states"][:, 0].tolist() == [101.0, 111.0]
