@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core.config import ActorConfig, SimConfig
-from oige_core.engines.mujoco.cuda import WarpExecutor
-from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.engines.mujoco.engine import MujocoEngine, on_warp
 from oige_core.scene import Scene
 
 EXECUTORS = ["cpu", "warp-cpu"] + ["warp-cuda"] * torch.cuda.is_available()
@@ -56,9 +55,7 @@ def make_engine(executor: str, num_envs: int, num_threads: int = 1) -> MujocoEng
     if executor == "cpu":
         return MujocoEngine(num_envs, "cpu", num_threads)
     device = "cpu" if executor == "warp-cpu" else "cuda:0"
-    return MujocoEngine(
-        num_envs, device, executor=lambda compiled, scene: WarpExecutor(compiled.model, num_envs, device)
-    )
+    return MujocoEngine(num_envs, device, executor=on_warp(num_envs, device))
 
 
 @pytest.fixture(params=EXECUTORS, scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from oige_core.config import compose, validate
-from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.engines.mujoco.engine import MujocoEngine, on_warp
 from oige_core.envs import VecEnv
 from oige_core.registry import find_task
 from oige_core.views import ArticulationView, FramedView
@@ -57,12 +57,8 @@ def make_on(
     if executor == "c":
         engine = MujocoEngine(num_envs, num_threads=1)
     else:
-        from oige_core.engines.mujoco.cuda import WarpExecutor
-
         device = {"warp-cpu": "cpu", "warp-cuda": "cuda:0"}[executor]
-        engine = MujocoEngine(
-            num_envs, device, executor=lambda compiled, _: WarpExecutor(compiled.model, num_envs, device)
-        )
+        engine = MujocoEngine(num_envs, device, executor=on_warp(num_envs, device))
     return VecEnv(spec.load(warp=warp)(config, spec, engine))
 
 

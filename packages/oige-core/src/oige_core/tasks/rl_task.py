@@ -189,8 +189,7 @@ class RLTask(Task[EnvConfigT]):
             self.extras["episode_means"] = self.finish_episodes(env_ids)
             self.extras["episode_count"] = count
             if self.autoreset_mode == "same_step":
-                self.reset_idx(env_ids)
-                self.observe_again(env_ids)
+                self._reset_and_observe(env_ids)
 
     def _reset_instead_of_step(self, worlds: torch.Tensor) -> None:
         """Let the step that was just computed be a reset in worlds ``(N,)`` bool: no reward, no ending."""
@@ -199,8 +198,16 @@ class RLTask(Task[EnvConfigT]):
         self.truncated_buf = self.truncated_buf > worlds
         env_ids = worlds.nonzero().squeeze(-1)
         if env_ids.shape[0]:
-            self.reset_idx(env_ids)
-            self.observe_again(env_ids)
+            self._reset_and_observe(env_ids)
+
+    def _reset_and_observe(self, env_ids: torch.Tensor) -> None:
+        self.reset_idx(env_ids)
+        self.observe_again(env_ids)
+        observed = self.obs_buf.index_select(0, env_ids).flatten(1)
+        if not self.spec.images and not (self.device.type == "cpu" and observed.sum().isfinite()):
+            unseen = torch.zeros_like(self.failed_buf).index_copy_(0, env_ids, ~observed.isfinite().all(dim=1))
+            self.problem_counts.add("non_finite_observations", unseen)
+            self.obs_buf = self.obs_buf.nan_to_num(0.0, 0.0, 0.0)
 
     def restart(self, env_ids: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oige_core.engines.mujoco.film import MujocoFilm, MujocoWorldFilms
     from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
 
-__all__ = ["MujocoEngine"]
+__all__ = ["MujocoEngine", "on_warp"]
 
 
 class MujocoEngine:
@@ -350,13 +350,27 @@ class MujocoEngine:
     def _default_executor(self, compiled: CompiledScene, scene: Scene) -> Executor:
         if self.device.type == "cpu":
             return BatchExecutor(compiled.model, self.num_envs, self._num_threads)
+        return on_warp(self.num_envs, self.device)(compiled, scene)
+
+
+def on_warp(num_envs: int, device: torch.device | str) -> Callable[[CompiledScene, Scene], Executor]:
+    """Return what makes the executor of a scene on MuJoCo Warp.
+
+    Args:
+        num_envs: number of worlds.
+        device: ``cuda:N``, or ``cpu`` for Warp's CPU device.
+    """
+
+    def make(compiled: CompiledScene, scene: Scene) -> Executor:
         from oige_core.engines.mujoco.cuda import WarpExecutor
 
         config = scene.sim.mujoco
         return WarpExecutor(
             compiled.model,
-            self.num_envs,
-            device=str(self.device),
+            num_envs,
+            device=str(device),
             max_contacts=config.max_contacts,
             max_constraints=config.max_constraints,
         )
+
+    return make

@@ -1,0 +1,338 @@
+"""What goes wrong in a world ends its episode without reward, is counted, and stays in that world."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
+from oige_core.envs import VecEnv
+from oige_core.errors import OigeError, TaskError
+from oige_core.problems import PROBLEMS, ProblemReport, describe_problems
+from oige_core.registry import TaskSpec
+from oige_core.scene import ArticulationAsset, Scene
+from oige_core.tasks import RLTask
+from oige_core.testing import make_on
+
+N, DT, LENGTH = 3, 0.01, 5
+BLOCK = ArticulationAsset(
+    mjcf="""<mujoco><worldbody><body name="rail"><geom size=".01" mass="1"/><body name="block">
+      <joint name="slide" type="slide" axis="1 0 0"/><geom size=".1" mass="1" contype="0" conaffinity="0"/>
+    </body></body></worldbody></mujoco>""",
+    usd="none.usd",
+)
+Make = Callable[..., VecEnv]
+
+
+@dataclass(kw_only=True)
+class BlockConfig(EnvConfig):
+    """``broken`` names what goes wrong from control step ``broken_from`` on, in world 1."""
+
+    broken: str = ""
+    broken_from: int = 1
+
+
+class BlockTask(RLTask[BlockConfig]):
+    """A block of 1 kg, 100 N at action 1. Reward 2 per step and the velocity; no ending but time."""
+
+    def set_up_scene(self, scene: Scene) -> None:
+        self.blocks = scene.add_articulation("block", BLOCK)
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        self.actions = actions
+        self.blocks.set_joint_efforts(actions * 100.0)
+        if self.is_broken("velocity"):
+            self.blocks.set_joint_velocities(torch.full((1, 1), 5e3, device=self.device), indices=[1])
+        if self.is_broken("nan velocity"):
+            self.blocks.set_joint_velocities(torch.full((1, 1), math.nan, device=self.device), indices=[1])
+
+    def get_observations(self) -> torch.Tensor:
+        self.obs_buf = torch.cat((self.blocks.get_joint_positions(), self.blocks.get_joint_velocities()), dim=-1)
+        if self.is_broken("observation"):
+            self.obs_buf[1, 0] = math.nan
+        if self.is_broken("states"):
+            self.states_buf = self.states_buf.clone()
+            self.states_buf[1] = math.inf
+        if self.is_broken("observation shape"):
+            self.obs_buf = self.obs_buf[:, :1]
+        if self.is_broken("observation type"):
+            self.obs_buf = self.obs_buf.double()
+        return self.obs_buf
+
+    def calculate_metrics(self) -> None:
+        velocity = self.obs_buf[:, -1].clone()
+        if self.is_broken("term"):
+            velocity[1] = math.nan
+        if self.is_broken("term shape"):
+            velocity = velocity.unsqueeze(-1)
+        terms = {"alive": torch.full_like(self.rew_buf, 2.0), "velocity": velocity}
+        if self.is_broken("other terms"):
+            terms["more"] = velocity
+        self.rew_buf = self.sum_reward_terms(terms)
+        if self.is_broken("reward"):
+            self.rew_buf[1] = math.inf
+        if self.is_broken("reward is a list"):
+            self.rew_buf = self.rew_buf.tolist()  # type: ignore[assignment]
+
+    def is_done(self) -> None:
+        self.terminated_buf = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        if self.is_broken("terminated type"):
+            self.terminated_buf = self.terminated_buf.float()
+
+    def is_broken(self, what: str) -> bool:
+        return self.cfg.broken == what and self.steps >= self.cfg.broken_from
+
+    steps = 0
+
+    def step(self, actions: torch.Tensor) -> None:
+        self.steps += 1
+        super().step(actions)
+
+
+@pytest.fixture
+def make(new_engine: Callable[..., Any]) -> Iterator[Make]:
+    envs: list[VecEnv] = []
+
+    def make(executor: str = "cpu", num_states: int = 0, debug: bool = False, **env: Any) -> VecEnv:
+        sim = SimConfig(dt=DT, max_position=100.0, max_velocity=1000.0)
+        values = {"numEnvs": N, "envSpacing": 1.0, "episodeLength": LENGTH} | env
+        task = TaskConfig(name="Block", env=BlockConfig(**values), sim=sim)
+        spec = TaskSpec(task="n:n", env=BlockConfig, observation_shape=(2,), num_actions=1, num_states=num_states)
+        config = RunConfig(task=task, seed=1, debug=debug)
+        envs.append(VecEnv(BlockTask(config, spec, new_engine(executor, N))))
+        envs[-1].reset()
+        return envs[-1]
+
+    yield make
+    for env in envs:
+        env.close()
+
+
+def no_push(env: VecEnv) -> torch.Tensor:
+    return torch.zeros(N, 1, device=env.task.device)
+
+
+def totals(info: dict[str, Any]) -> dict[str, list[int]]:
+    return {kind: counts.tolist() for kind, counts in info["problems"].items() if counts.any()}
+
+
+@pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
+@pytest.mark.parametrize(
+    ("broken", "kind"),
+    [
+        ("velocity", "exploded"),
+        ("nan velocity", "diverged"),
+        ("observation", "non_finite_observations"),
+        ("states", "non_finite_observations"),
+        ("term", "non_finite_rewards"),
+        ("reward", "non_finite_rewards"),
+    ],
+)
+def test_failure_ends_the_episode_without_reward(make: Make, executor: str, mode: str, broken: str, kind: str) -> None:
+    env = make(executor, num_states=int(broken == "states"), broken=broken, broken_from=2, autoresetMode=mode)
+    _, rewards, *_, info = env.step(no_push(env))
+    assert rewards.tolist() == [2.0] * N
+    assert totals(info) == {}
+    assert info["_problems"].tolist() == [False] * N
+    observations, rewards, terminated, truncated, info = env.step(no_push(env))
+    assert rewards.tolist() == [2.0, 0.0, 2.0]
+    assert terminated.tolist() == [False, True, False]
+    assert not truncated.any()
+    assert observations.isfinite().all()
+    if mode == "same_step":
+        assert info["final_obs"].isfinite().all()
+    # An observation that is NaN after the reset, too, is counted once more.
+    again = broken == "observation" and mode == "same_step"
+    assert totals(info) == {kind: [0, 1 + again, 0]}
+    assert info["_problems"].tolist() == [False, True, False]
+    assert info["episode_count"] == 1
+    means = {name: value.item() for name, value in info["episode_means"].items()}
+    assert means == {"return": 2.0, "length": 2.0, "reward/alive": 2.0, "reward/velocity": 0.0}
+    assert env.problems() == {kind: 1 + again}
+
+
+def test_counts_that_were_given_out_do_not_change(make: Make) -> None:
+    env = make(broken="reward", broken_from=2)
+    counts = [env.step(no_push(env))[-1]["problems"]["non_finite_rewards"] for _ in range(3)]
+    assert [count.tolist() for count in counts] == [[0, 0, 0], [0, 1, 0], [0, 2, 0]]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_action_that_is_not_finite_is_replaced_and_ends_the_episode(make: Make, value: float) -> None:
+    env = make()
+    _, rewards, terminated, _, info = env.step(torch.tensor([[1.0], [value], [-1.0]]))
+    assert env.task.actions.tolist() == [[1.0], [0.0], [-1.0]]
+    assert rewards.tolist() == pytest.approx([3.0, 0.0, 1.0])  # 100 N on 1 kg for 0.01 s: 1 m/s
+    assert terminated.tolist() == [False, True, False]
+    assert totals(info) == {"non_finite_actions": [0, 1, 0]}
+
+
+def test_clipped_infinite_action_is_an_action(make: Make) -> None:
+    env = make(clipActions=1.0)
+    assert env.step(torch.tensor([[math.inf]] * N))[1].tolist() == pytest.approx([3.0] * N)
+    assert env.problems() == {}
+
+
+@pytest.mark.parametrize("executor", ["c", "warp-cpu"])
+@pytest.mark.parametrize("warp", [False, True])
+def test_task_and_warp_variant_contain_the_same_failures(executor: str, warp: bool) -> None:
+    """A pole that spins at 5,000 rad/s, an action that is NaN, a diverged world; a fourth one goes on."""
+    env = make_on(executor, "Cartpole", 4, warp=warp)
+    env.reset(seed=0)
+    env.step(torch.zeros(4, 1))
+    velocities = env.task.engine.executor.field("qvel")  # type: ignore[attr-defined]
+    velocities[0, 1], velocities[2, 1] = 5000.0, math.nan
+    actions = torch.tensor([[0.0], [math.nan], [0.0], [0.0]])
+    observations, rewards, terminated, truncated, info = env.step(actions)
+    assert rewards[:3].tolist() == [0.0] * 3
+    assert rewards[3] > 0.9
+    assert terminated.tolist() == [True, True, True, False]
+    assert not truncated.any()
+    assert observations.isfinite().all()
+    assert info["final_obs"].isfinite().all()
+    assert totals(info) == {"exploded": [1, 0, 0, 0], "diverged": [0, 0, 1, 0], "non_finite_actions": [0, 1, 0, 0]}
+    assert info["_problems"].tolist() == [True, True, True, False]
+    assert not env.step(torch.zeros(4, 1))[-1]["_problems"].any()
+    assert env.problems() == {"exploded": 1, "diverged": 1, "non_finite_actions": 1}
+    env.close()
+
+
+def test_counts_of_problems_are_part_of_the_state(make: Make) -> None:
+    env, other = make(broken="velocity"), make()
+    env.step(torch.full((N, 1), math.nan))
+    other.load_state_dict(env.state_dict())
+    assert other.problems() == {"exploded": 1, "non_finite_actions": 3}
+    assert totals(other.step(no_push(other))[-1]) == {"exploded": [0, 1, 0], "non_finite_actions": [1, 1, 1]}
+
+
+def test_overflow_of_contacts_ends_the_episode() -> None:
+    """Ants that lie on the ground touch it in more points than there is room for."""
+    env = make_on("warp-cpu", "Ant", 2, overrides={"task.sim.mujoco.max_contacts": 1})
+    env.reset(seed=0)
+    for _ in range(60):
+        _, rewards, terminated, _, info = env.step(torch.zeros(2, 8))
+        if info["_problems"].any():
+            break
+    assert info["_problems"].any()
+    assert set(totals(info)) == {"contacts_overflow"}
+    assert terminated[info["_problems"]].all()
+    assert not rewards[info["_problems"]].any()
+    env.close()
+
+
+def test_start_beyond_the_bounds_is_refused(new_engine: Callable[..., Any]) -> None:
+    engine = new_engine("cpu", 1)
+    scene = Scene(engine, SimConfig(max_position=10.0))
+    scene.add_sphere("ball", radius=0.1, position=(0, -20, 1))
+    with pytest.raises(OigeError, match=r"'ball': starts at -20 m, beyond task.sim.max_position=10; .*raise"):
+        engine.build(scene)
+
+
+# The first step
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (
+            "observation shape",
+            r"Block.get_observations: obs_buf has shape \(3, 1\): expected \(3, 2\), as its",
+        ),
+        ("observation type", r"Block.get_observations: obs_buf is of type float64: expected float32"),
+        ("observation", r"Block.get_observations: obs_buf is nan in world 1, entry 0, and not finite in 1 of 3 worlds"),
+        ("states", r"Block.get_states: states_buf is inf in world 1, entry 0"),
+        ("term", r"Block.calculate_metrics: reward term 'velocity' is nan in world 1, and not finite in 1 of 3"),
+        ("term shape", r"Block.calculate_metrics: reward term 'velocity' has shape \(3, 1\): expected \(3,\)"),
+        ("reward", r"Block.calculate_metrics: rew_buf is inf in world 1"),
+        ("reward is a list", r"Block.calculate_metrics: rew_buf is list: expected a tensor of shape \(3,\)"),
+        ("terminated type", r"Block.is_done: terminated_buf is of type float32: expected bool"),
+    ],
+)
+def test_first_step_names_method_and_term(make: Make, broken: str, message: str) -> None:
+    env = make(num_states=1, broken=broken)
+    with pytest.raises(TaskError, match=message):
+        env.step(no_push(env))
+
+
+def test_debug_checks_every_step(make: Make) -> None:
+    env = make(broken="term", broken_from=3, debug=True)
+    for _ in range(2):
+        env.step(no_push(env))
+    with pytest.raises(TaskError, match="reward term 'velocity' is nan in world 1"):
+        env.step(no_push(env))
+
+
+def test_other_reward_terms_than_before_are_refused(make: Make) -> None:
+    env = make(broken="other terms", broken_from=2)
+    env.step(no_push(env))
+    with pytest.raises(TaskError, match="are alive, velocity, more, those of the first step were alive, velocity"):
+        env.step(no_push(env))
+
+
+# Reports
+
+
+def test_each_kind_is_explained_once() -> None:
+    report = ProblemReport()
+    assert report.new_lines({}) == []
+    (line,) = report.new_lines({"exploded": 12, "diverged": 0})
+    assert line.startswith("warning: a world moved beyond task.sim.max_position or max_velocity (12 so far).")
+    assert "task.sim.substeps" in line
+    (line,) = report.new_lines({"exploded": 13, "contacts_overflow": 1})
+    assert "task.sim.mujoco.max_contacts" in line
+
+
+def test_every_kind_is_explained(make: Make, executor: str) -> None:
+    assert make(executor).task.problems_by_world().keys() <= PROBLEMS.keys()
+
+
+def test_description_leaves_out_what_did_not_happen() -> None:
+    assert describe_problems({}) == ""
+    assert describe_problems({"exploded": 1200, "diverged": 0, "contacts_overflow": 1}) == (
+        "1,200 exploded, 1 contacts overflow"
+    )
+
+
+# Weights of rewards
+
+
+def test_weights_set_after_the_first_step_hold_from_the_next_on(make: Make) -> None:
+    env = make()
+    assert env.step(no_push(env))[1].tolist() == [2.0] * N
+    env.task.reward_weights = {"alive": 0.5}
+    assert env.step(no_push(env))[1].tolist() == [1.0] * N
+    env.task.reward_weights = {"alive": 0.0, "velocity": 0.0}
+    assert env.step(no_push(env))[1].tolist() == [0.0] * N
+    env.task.reward_weights = {}
+    assert env.step(no_push(env))[1].tolist() == [2.0] * N
+
+
+def test_weights_are_set_as_a_whole(make: Make) -> None:
+    env = make()
+    env.step(no_push(env))
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        env.task.reward_weights["alive"] = 0.0
+    with pytest.raises(OigeError, match=r"'alife' is no reward term. Did you mean alive\?"):
+        env.task.reward_weights = {"alife": 1.0}
+    with pytest.raises(OigeError, match="alive=nan: expected a finite number"):
+        env.task.reward_weights = {"alive": math.nan}
+
+
+def test_weights_that_a_curriculum_changed_are_part_of_the_state(make: Make) -> None:
+    env, other = make(), make()
+    env.step(no_push(env))
+    env.task.reward_weights = {"alive": 0.5}
+    other.load_state_dict(env.state_dict())
+    assert other.step(no_push(other))[1].tolist() == [1.0] * N
+
+
+def test_cart_far_beyond_its_rail_ends_the_episode() -> None:
+    env = make_on("c", "Cartpole", 2)
+    env.reset(seed=0)
+    env.task.engine.executor.field("qpos")[0, 0] = 6470.0  # type: ignore[attr-defined]
+    _, rewards, terminated, _, info = env.step(torch.zeros(2, 1))
+    assert (rewards[0].item(), terminated.tolist()) == (0.0, [True, False])
+    assert totals(info) == {"exploded": [1, 0]}
+    env.close()
