@@ -157,3 +157,22 @@ def test_links_between_documents_lead_somewhere() -> None:
             if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists():
                 broken.append(f"{page.relative_to(REPOSITORY)}: {target}")
     assert not broken
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub makes of the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+
+
+def test_links_lead_to_headings_that_exist() -> None:
+    broken = []
+    for page in (path for path in tracked_files() if path.suffix == ".md" and path.is_file()):
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text()):
+            linked = page.parent / target if target else page
+            if "://" not in target and linked.is_file() and anchor not in anchors(linked):
+                broken.append(f"{page.relative_to(REPOSITORY)}: {target}#{anchor}")
+    assert not broken

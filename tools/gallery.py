@@ -11,7 +11,6 @@ published can be looked at, with words of the configuration and the folder to wr
 """
 
 import argparse
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +18,16 @@ from pathlib import Path
 from oige_core.errors import ConfigError
 from oige_core.registry import find_task, installed_tasks
 from oige_train.cli.common import guarded
-from oige_train.pretrained import content_hash, policy_files, read_card
+from oige_train.pretrained import content_hash, read_card
 from PIL import ExifTags, Image
+from policies import replace_part, with_policy
 from rendering import Renderer, View, play, run_on_cpu, save
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ANIMATIONS = REPOSITORY / "docs" / "images" / "gallery"
 PAGE = REPOSITORY / "docs" / "gallery.md"
-README = REPOSITORY / "README.md"
 OPENING = "Cartpole"  # whose animation opens the README
 COLUMNS = 3  # of the README's table
-TABLE = re.compile(r"(?<=<!-- made by tools/gallery.py -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,11 +159,6 @@ SHOTS = {
 }
 
 
-def with_policy() -> list[str]:
-    """Return the names of installed tasks that come with a policy."""
-    return [task.name for task in installed_tasks().values() if policy_files(task)[1].is_file()]
-
-
 def shot_of(name: str) -> Shot:
     """Return the entry of a task in the table.
 
@@ -264,7 +257,7 @@ def main(argv: list[str]) -> None:
         animate(name, words, options.out or ANIMATIONS)
     if options.out is None:
         PAGE.write_text(page(), encoding="utf-8")
-        README.write_text(TABLE.sub(readme_table(), README.read_text(encoding="utf-8")), encoding="utf-8")
+        replace_part("gallery.py", readme_table())
 
 
 if __name__ == "__main__":

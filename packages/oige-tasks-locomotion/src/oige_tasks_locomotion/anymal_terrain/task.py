@@ -235,7 +235,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             self.engine.step()
 
     def get_observations(self) -> torch.Tensor:
-        """Observe velocities, gravity, command, joints, 140 heights and the last actions; see the README."""
+        """Observe velocities, gravity, command, joints, 140 heights and the last actions; see docs/tasks.md."""
         self.sensed = self._sense(None)
         self.commands = self._commands(self.sensed, None)
         self.obs_buf = self._observations(self.sensed, self.commands, self.actions, self.noise)

@@ -1,0 +1,199 @@
+"""Write the README's table of tasks and of the policies that come with them.
+
+    uv run python tools/policies.py
+
+The return of a policy is that of its card, which ``tools/publish_policy.py`` writes. Steps and time of its training are
+those at the end of the curve that ``tools/learning_curve.py`` wrote.
+"""
+
+import argparse
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oige_core.errors import ConfigError
+from oige_core.registry import find_task, installed_tasks
+from oige_train.cli.common import guarded
+from oige_train.pretrained import PolicyCard, policy_files, read_card
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+README = REPOSITORY / "README.md"
+RESULTS = REPOSITORY / "docs" / "results"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A row of the table.
+
+    Attributes:
+        text: what the task is.
+        results: page with the measurements, and the heading on it.
+        curve: data of the policy's training, without folder and suffix; None: the time was not recorded.
+        machine: where it was trained.
+        best: highest possible return, where there is one.
+    """
+
+    text: str
+    results: str
+    machine: str
+    curve: str | None = None
+    best: int | None = None
+
+
+ENTRIES = {
+    "Ant": Entry(
+        text="a four-legged walker runs", results="locomotion.md", curve="ant_1_h100", machine="an H100, shared"
+    ),
+    "AntSAC": Entry(
+        text="the ant, learned with soft actor-critic",
+        results="locomotion.md#antsac",
+        curve="ant_sac_42_h100",
+        machine="an H100, shared",
+    ),
+    "Anymal": Entry(
+        text="ANYmal C follows commanded velocities",
+        results="locomotion.md",
+        curve="anymal_42_h100",
+        machine="an H100, shared",
+        best=75,
+    ),
+    "AnymalTerrain": Entry(
+        text="the same on slopes, stairs and obstacles",
+        results="locomotion.md#anymalterrain",
+        curve="anymal_terrain_mirrored_42_h200",
+        machine="an H200, shared",
+        best=30,
+    ),
+    "BallBalance": Entry(
+        text="a tray on three legs catches a ball",
+        results="classic.md",
+        curve="ball_balance_1024_seed_42_cpu",
+        machine="2 CPU cores, shared",
+        best=600,
+    ),
+    "Cartpole": Entry(text="a cart balances a pole", results="cartpole.md", machine="2 CPU cores", best=500),
+    "CartpoleCamera": Entry(
+        text="Cartpole from what a camera sees",
+        results="pixels.md",
+        curve="cartpole_camera_42_h200",
+        machine="an H200, shared",
+        best=500,
+    ),
+    "Crazyflie": Entry(
+        text="a nano quadcopter flies to a target",
+        results="classic.md",
+        curve="crazyflie_42_h100",
+        machine="an H100, shared",
+        best=1400,
+    ),
+    "Humanoid": Entry(
+        text="a figure with arms runs", results="locomotion.md", curve="humanoid_1_h100", machine="an H100, shared"
+    ),
+    "HumanoidSAC": Entry(
+        text="the figure, learned with soft actor-critic",
+        results="locomotion.md#humanoidsac",
+        curve="humanoid_sac_512_42_h200",
+        machine="an H200, shared",
+    ),
+    "Ingenuity": Entry(
+        text="NASA's helicopter flies to targets on Mars",
+        results="classic.md",
+        curve="ingenuity_42_h100",
+        machine="an H100, shared",
+        best=6000,
+    ),
+    "Quadcopter": Entry(
+        text="a quadcopter with tilting rotors flies to a target",
+        results="classic.md",
+        curve="quadcopter_42_h100",
+        machine="an H100, shared",
+        best=1500,
+    ),
+    "TargetFollowing": Entry(
+        text="a wheeled robot drives to what its camera sees",
+        results="pixels.md",
+        curve="target_following_42_h200",
+        machine="an H200, shared",
+    ),
+}
+
+
+def with_policy() -> list[str]:
+    """Return the names of installed tasks that come with a policy."""
+    return [task.name for task in installed_tasks().values() if policy_files(task)[1].is_file()]
+
+
+def score(card: PolicyCard) -> str:
+    """Return a policy's mean return as pages show it: to 1 where it is large, to 0.1 otherwise."""
+    return f"{card.mean_return:,.{0 if card.mean_return >= 1000 else 1}f}"
+
+
+def curve(name: str) -> dict[str, Any]:
+    """Return what ``tools/learning_curve.py`` wrote into docs/results/data."""
+    return json.loads((RESULTS / "data" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def training(entry: Entry, card: PolicyCard) -> str:
+    """Return how many steps a policy's training had, how long it took and where."""
+    if entry.curve is None:
+        return f"{card.steps / 1e6:.3g} M steps, {entry.machine}"
+    end = curve(entry.curve)["curve"][-1]
+    return f"{end['steps'] / 1e6:.3g} M steps in {end['seconds'] / 60:.0f} min, {entry.machine}"
+
+
+def entry_of(name: str) -> Entry:
+    """Return the entry of a task.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in ENTRIES:
+        raise ConfigError(f"{name}: expected a task with an entry in ENTRIES of tools/policies.py; add one.")
+    return ENTRIES[name]
+
+
+def readme_rows() -> str:
+    """Return the table."""
+    lines = ["| task | | mean return of its policy | training |", "|---|---|---|---|"]
+    for name in with_policy():
+        entry, card = entry_of(name), read_card(find_task(name))
+        reached = score(card) + (f" of {entry.best:,}" if entry.best else "")
+        lines.append(
+            f"| [`{name}`](docs/tasks.md#{anchor(name)}) | {entry.text} "
+            f"| [{reached}](docs/results/{entry.results}) | {training(entry, card)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def anchor(name: str) -> str:
+    """Return the heading of docs/tasks.md that describes a task, as links name it."""
+    base = name.removesuffix("SAC")
+    return "ant-and-humanoid" if base in ("Ant", "Humanoid") else base.lower()
+
+
+def replace_part(tool: str, text: str) -> None:
+    """Replace the part of the README that a tool makes, between its comment and the next ``<!-- end -->``.
+
+    Args:
+        tool: name of the file in tools/.
+        text: the new part.
+    """
+    page = README.read_text(encoding="utf-8")
+    README.write_text(part(tool).sub(lambda _: text, page, count=1), encoding="utf-8")
+
+
+def part(tool: str) -> re.Pattern[str]:
+    """Return a pattern that matches the part of the README that a tool makes."""
+    return re.compile(rf"(?<=<!-- made by tools/{re.escape(tool)} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(argv)
+    replace_part("policies.py", readme_rows())
+
+
+if __name__ == "__main__":
+    guarded(main)
