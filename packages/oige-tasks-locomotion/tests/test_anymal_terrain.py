@@ -452,6 +452,46 @@ def test_reset_moves_robots_to_their_next_tile(compat: str) -> None:
     env.close()
 
 
+def test_staggered_robots_are_judged_by_the_time_they_had() -> None:
+    """1 m/s for 20 s makes 20 m, of which 5 are enough; in the last 2 s of an episode, 0.5 m are."""
+    env = make(4)
+    env.reset(seed=0)
+    task: Any = env.task
+    task.terrain_levels[:] = 1
+    task.reset_idx(torch.arange(4))
+    positions, _ = task.anymals.get_world_poses()
+    positions[:, :2] = task.tile_origins[1, task.terrain_types, :2]
+    positions[:, 1] += torch.tensor([1.0, 1.0, 0.4, 1.0])
+    task.anymals.set_world_poses(positions)
+    task.commands[:] = torch.tensor([1.0, 0.0, 0.0])
+    task.skipped_buf[:] = torch.tensor([0, 900, 900, 900])
+    task.progress_buf[:] = torch.tensor([1000, 1000, 1000, 900])  # the last one has not moved yet
+    task.reset_idx(torch.arange(4))
+    assert task.terrain_levels.tolist() == [0, 1, 0, 1]
+    assert task.skipped_buf.tolist() == [0] * 4
+    env.close()
+
+
+def test_robot_that_flies_apart_ends_its_episode_on_its_own_level() -> None:
+    env = make(4)
+    env.reset(seed=0)
+    task: Any = env.task
+    task.terrain_levels[:] = 1
+    env.step(torch.zeros(4, 12))
+    velocities = task.anymals.get_velocities()
+    velocities[1, 0], velocities[2, 2] = 1e11, 5e3
+    task.anymals.set_velocities(velocities)
+    _, rewards, terminated, _, info = env.step(torch.zeros(4, 12))
+    assert terminated.tolist() == [False, True, True, False]
+    assert rewards[1:3].tolist() == [0.0, 0.0]
+    assert info["_problems"].tolist() == [False, True, True, False]
+    assert task.terrain_levels.tolist() == [1] * 4
+    positions, _ = task.anymals.get_world_poses()
+    offsets = positions[1:3, :2] - task.tile_origins[1, task.terrain_types[1:3], :2]
+    assert (offsets.abs() <= 0.5).all()
+    env.close()
+
+
 def test_without_curriculum_robots_stay_on_tiles_of_all_levels() -> None:
     env = make(64, terrain__curriculum=False)
     env.reset(seed=0)

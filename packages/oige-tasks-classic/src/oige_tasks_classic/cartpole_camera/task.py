@@ -6,7 +6,7 @@ Success: that of Cartpole; rewards and ends of episodes are worked out from the 
 """
 
 import math
-from typing import Any, cast
+from typing import cast
 
 import torch
 from oige_core.scene import Scene
@@ -73,12 +73,3 @@ class CartpoleCameraTask(CartpoleTask):
         for index, age in enumerate(range(depth - 1, -1, -self.camera_cfg.frameInterval)):
             self.obs_buf[..., 3 * index : 3 * index + 3] = self.history[(self.newest - age) % depth]
         return self.obs_buf
-
-    def state_dict(self) -> dict[str, Any]:
-        """See :class:`~oige_core.tasks.RLTask`."""
-        return super().state_dict() | {"newest": self.newest}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :class:`~oige_core.tasks.RLTask`."""
-        super().load_state_dict(state)
-        self.newest = state["newest"]

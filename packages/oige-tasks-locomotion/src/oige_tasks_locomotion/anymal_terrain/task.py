@@ -186,7 +186,9 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         start = self.tile_origins[before, types, :2]
         position = self.anymals.get_world_poses(env_ids, clone=False)[0]
         distance = torch.linalg.vector_norm(position[:, :2] - start, dim=-1)
-        episode = self.max_episode_length * self.control_dt
+        # Where staggering took a part of the episode, robots could not go as far.
+        steps = self.max_episode_length - self.skipped_buf.index_select(0, env_ids)
+        episode = (steps * self.control_dt).unsqueeze(-1)
         commanded = self.commands.index_select(0, env_ids)[:, :2] * episode
         if self.original:
             levels = next_levels_of_the_original(before, distance, commanded, terrain.mapLength, terrain.numLevels)
@@ -194,8 +196,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             redrawn = torch.randint(terrain.numLevels, before.shape, generator=self.generator, device=self.device)
             far = torch.linalg.vector_norm(commanded, dim=-1)
             levels = next_levels(before, distance, far, terrain.mapLength, terrain.numLevels, redrawn)
-        played = self.progress_buf.index_select(0, env_ids) > 0
-        return torch.where(played, levels, before)
+        played = (self.progress_buf > self.skipped_buf) & ~self.failed_buf  # a failed robot is not where it got to
+        return torch.where(played.index_select(0, env_ids), levels, before)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Set the position targets of the joints; push the robots when it is time."""
@@ -339,15 +341,6 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
     def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """Report the mean level of all robots with the statistics of episodes."""
         return super().finish_episodes(env_ids) | {"terrain_level": self.terrain_levels.float().mean()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what the base returns, and when the next push is due."""
-        return super().state_dict() | {"control_steps": self.control_steps}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict` exactly."""
-        super().load_state_dict(state)
-        self.control_steps = state["control_steps"]
 
 
 def noise_scale(learn: LearnConfig) -> torch.Tensor:
