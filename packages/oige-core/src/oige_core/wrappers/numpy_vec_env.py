@@ -1,0 +1,82 @@
+"""The environment on NumPy arrays, as gymnasium's own vector environments are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorWrapper
+
+from oige_core.envs import VecEnv
+from oige_core.wrappers.checks import check_autoreset_mode
+
+__all__ = ["NumpyVecEnv"]
+
+
+class NumpyVecEnv(VectorWrapper):
+    """A vector environment on NumPy arrays, which gymnasium's vector wrappers and much other code take.
+
+    ``info`` follows gymnasium's convention: every value is an array ``(N, …)``, or a dictionary of such arrays, and
+    ``_<key>`` ``(N,)`` bool says which worlds it is of. What is of no world in particular, such as the means over
+    episodes, is in :attr:`batch_info`. On a GPU every step copies its outcome to the CPU.
+
+    Args:
+        env: an environment with ``autoresetMode`` ``same_step`` or ``next_step``. Wrappers that change observations
+            take ``next_step`` only.
+
+    Attributes:
+        batch_info: entries of the last ``info`` that are not per world, with numbers for tensors.
+
+    Raises:
+        ConfigError: the environment resets worlds in a way that gymnasium does not know.
+    """
+
+    def __init__(self, env: VecEnv) -> None:
+        check_autoreset_mode(env, "NumpyVecEnv", ("same_step", "next_step"))
+        super().__init__(env)
+        self.batch_info: dict[str, Any] = {}
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """See :meth:`~oige_core.envs.VecEnv.reset`."""
+        observations, info = self.env.reset(seed=seed, options=options)
+        return _array(observations), self._per_world(info)
+
+    def step(
+        self, actions: np.ndarray | torch.Tensor
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """See :meth:`~oige_core.envs.VecEnv.step`."""
+        observations, rewards, terminated, truncated, info = self.env.step(torch.as_tensor(actions))
+        return _array(observations), _array(rewards), _array(terminated), _array(truncated), self._per_world(info)
+
+    def _per_world(self, info: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the entries that are per world, with masks, and keep the others."""
+        arrays, self.batch_info = _split(info, self.num_envs)
+        everywhere = np.ones(self.num_envs, dtype=np.bool_)
+        masks = {f"_{key}": everywhere for key in arrays if not key.startswith("_")}
+        return masks | arrays
+
+
+def _split(info: Mapping[str, Any], num_envs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is per world, as arrays, and what is not, as numbers where it is one."""
+    arrays: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for key, value in info.items():
+        if isinstance(value, Mapping):
+            inner, rest = _split(value, num_envs)
+            arrays |= {key: inner} if inner else {}
+            others |= {key: rest} if rest else {}
+        elif isinstance(value, torch.Tensor):
+            array = _array(value)
+            if array.ndim and len(array) == num_envs:
+                arrays[key] = array
+            else:
+                others[key] = array if array.ndim else array.item()
+        else:
+            others[key] = value
+    return arrays, others
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.cpu().numpy()

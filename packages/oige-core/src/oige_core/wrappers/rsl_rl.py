@@ -1,0 +1,70 @@
+"""The environment for rsl_rl."""
+
+from typing import Any
+
+import torch
+from rsl_rl.env import VecEnv as RslRlVecEnv
+from tensordict import TensorDict
+
+from oige_core.envs import VecEnv
+from oige_core.wrappers.checks import check_autoreset_mode
+
+__all__ = ["RslRlEnv"]
+
+
+class RslRlEnv(RslRlVecEnv):
+    """Adapts an environment to ``rsl_rl.env.VecEnv``.
+
+    Observation groups are ``policy``, and ``critic`` where the task has privileged states; the runner's configuration
+    maps its sets to them: ``obs_groups={"actor": ["policy"], "critic": ["policy"]}``. Time-outs are handed over, so
+    that rsl_rl bootstraps their values, and the means over the episodes that ended in a step as its log.
+
+    Args:
+        env: an environment with ``autoresetMode=same_step``.
+        **cfg: what :attr:`cfg` shall hold; rsl_rl stores it with a run.
+
+    Attributes:
+        cfg: as given.
+        max_episode_length: in control steps.
+
+    Raises:
+        ConfigError: the environment resets worlds otherwise.
+    """
+
+    def __init__(self, env: VecEnv, **cfg: Any) -> None:
+        check_autoreset_mode(env, "RslRlEnv", ("same_step",))
+        self.env = env
+        self.cfg = cfg
+        self.num_envs = env.num_envs
+        self.num_actions = env.task.spec.num_actions
+        self.max_episode_length = env.task.max_episode_length
+        self.device = env.device
+        self._observations = self._groups(*env.reset())
+
+    @property
+    def episode_length_buf(self) -> torch.Tensor:
+        """Control steps ``(N,)`` since the last resets; rsl_rl sets them to let episodes end at different steps."""
+        return self.env.task.progress_buf
+
+    @episode_length_buf.setter
+    def episode_length_buf(self, steps: torch.Tensor) -> None:
+        self.env.task.progress_buf.copy_(steps)
+
+    def get_observations(self) -> TensorDict:
+        """Return the last observations."""
+        return self._observations
+
+    def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """Return observations, rewards ``(N,)``, ends of episodes ``(N,)`` bool, and time-outs with a log."""
+        observations, rewards, terminated, truncated, info = self.env.step(actions)
+        self._observations = self._groups(observations, info)
+        # A Warp variant gives means in every step. Asking whether there are any waits, as rsl_rl does in every step.
+        means = info["episode_means"] if info.get("episode_count", 0) else {}
+        log = {f"/episode/{name}": mean for name, mean in means.items()}
+        return self._observations, rewards, terminated | truncated, {"time_outs": truncated, "log": log}
+
+    def _groups(self, observations: torch.Tensor, info: dict[str, Any]) -> TensorDict:
+        groups = {"policy": observations}
+        if self.env.num_states:
+            groups["critic"] = info["states"]
+        return TensorDict(groups, batch_size=[self.num_envs], device=self.device)
