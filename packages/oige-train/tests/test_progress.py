@@ -55,6 +55,25 @@ def test_line_names_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.
     }
 
 
+def test_problems_are_explained_once_and_counted_on_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(progress, "time", clock)
+    stream, problems = io.StringIO(), {}
+    observer = ProgressObserver(ProgressLine(stream), lambda: problems)
+    algo = agent()
+    observer.after_init(algo)
+    observer.process_infos({}, torch.tensor([]))
+    for clock.now, algo.epoch_num, counts in ((10.0, 1, {}), (20.0, 2, {"exploded": 3}), (30.0, 3, {"exploded": 5})):
+        problems |= counts
+        observer.after_print_stats(1000 * algo.epoch_num, algo.epoch_num, clock.now)
+    first, warning, second, third = stream.getvalue().splitlines()
+    assert "problems" not in first
+    assert warning.startswith("warning: a world moved beyond task.sim.max_position or max_velocity (3 so far).")
+    assert "problems: 3 exploded" in second
+    assert "problems: 5 exploded" in third
+    assert algo.writer.scalars["Problems/exploded"] == (5, 3000)
+
+
 def test_speed_of_a_resumed_run_counts_from_where_it_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
     monkeypatch.setattr(progress, "time", clock)

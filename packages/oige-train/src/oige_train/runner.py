@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from oige_core import make_env
 from oige_core.errors import ConfigError
+from oige_core.problems import ProblemReport, describe_problems
 from oige_core.seeding import derive_seed
 from omegaconf import OmegaConf
 
@@ -80,6 +81,7 @@ def _play(run: Run) -> int:
             until_stopped(viewer) as watch,
         ):
             games = play(run, env, ProgressLine(), watch)
+            say(Workers(), *ProblemReport().new_lines(env.problems()))
     finally:
         env.close()
     ended_early = watch.stopped and viewer is None
@@ -107,7 +109,7 @@ def _train(run: Run) -> int:
     if config.wandb_activate and workers.rank == 0:
         _start_wandb(run)
     try:
-        agent = build_agent(session, env, ProgressObserver(line))
+        agent = build_agent(session, env, ProgressObserver(line, lambda: session.problems))
         if run.checkpoint is not None:
             exact = agent.restore(str(run.checkpoint))
             other = "it was written with other worlds, another configuration of the task or another version"
@@ -210,6 +212,8 @@ def _report(session: Session, agent: Any, folder: Path) -> None:
         f"done: {agent.epoch_num} epochs, {agent.frame:,} steps; mean episode reward "
         f"{'unknown, no episode has ended' if mean is None else f'{mean:.2f}'}"
     )
+    if problems := describe_problems(session.problems):
+        print(f"problems:     {problems}; each such episode ended without reward")
     if best.is_file():
         print(f"best policy:  {best}")
     print(f"last policy:  {last}")

@@ -40,6 +40,7 @@ def random_policy(arguments: list[str]) -> int:
 
     import torch
     from gymnasium.spaces import Box
+    from oige_core.problems import ProblemReport
 
     from oige_train.onlookers import looking_on, until_stopped
     from oige_train.runner import run_folder
@@ -65,6 +66,8 @@ def random_policy(arguments: list[str]) -> int:
             print(f"{steps} steps in all:")
             if steps:
                 _show(steps, time.perf_counter() - start, env.num_envs)
+            for line in ProblemReport().new_lines(env.problems()):
+                print(line, file=sys.stderr)
     finally:
         env.close()
     return 0

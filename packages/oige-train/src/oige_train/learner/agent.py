@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from oige_core.problems import PROBLEMS
 
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from oige_train.config import Run
@@ -44,6 +45,7 @@ class Session:
         stop_requested: set to end training between two epochs.
         saved: checkpoints written so far.
         last: newest checkpoint that is not merely the best one.
+        problems: how often each kind of problem happened in the simulations of all processes.
     """
 
     run: Run
@@ -51,6 +53,7 @@ class Session:
     stop_requested: bool = False
     saved: set[Path] = field(default_factory=set)
     last: Path | None = None
+    problems: dict[str, int] = field(default_factory=dict)
 
 
 class TrustedAgent:
@@ -252,6 +255,7 @@ class TrustedAgent:
             self._check(non_finite_names(self.learner_tensors(), OVERFLOWING), "not finite or overflow", error)
             raise
         self._check(non_finite_names(self.learner_tensors()), "not finite")
+        self.note_problems()
         return result
 
     def _check(self, names: list[str], state: str, cause: Exception | None = None) -> None:
@@ -270,6 +274,15 @@ class TrustedAgent:
         """The newest file to go on from: a periodic one, else the best one, else the one that was resumed."""
         best = Path(self.nn_dir) / f"{self.config['name']}.pth"
         return self.session.last or (best if best in self.session.saved else self.session.run.checkpoint)
+
+    def note_problems(self) -> None:
+        """Take note of what went wrong in the simulation; at the end of every epoch, in all processes."""
+        own = self.vec_env.problems()
+        workers = self.session.workers
+        if workers.size > 1:
+            counts = torch.tensor([own.get(kind, 0) for kind in PROBLEMS], device=self.device)
+            own = {kind: count for kind, count in zip(PROBLEMS, workers.sum(counts).tolist(), strict=True) if count}
+        self.session.problems = own
 
     # --- between epochs ----------------------------------------------------------------------------------------------
 

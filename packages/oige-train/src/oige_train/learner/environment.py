@@ -87,6 +87,10 @@ class RlGamesEnv:
     def set_train_info(self, env_frames: int, *_: Any, **__: Any) -> None:
         """Ignore how far training is; tasks count their own steps."""
 
+    def problems(self) -> dict[str, int]:
+        """See :meth:`~oige_core.envs.vec_env.VecEnv.problems`."""
+        return self.env.problems()
+
     @property
     def state_format(self) -> str:
         """See :attr:`~oige_core.envs.vec_env.VecEnv.state_format`."""

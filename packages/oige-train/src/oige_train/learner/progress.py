@@ -2,9 +2,11 @@
 
 import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 import torch
+from oige_core.problems import ProblemReport, describe_problems
 
 from oige_train.learner.rl_games import AlgoObserver
 
@@ -64,6 +66,13 @@ class ProgressLine:
         self.stream.flush()
         self._open = self.live
 
+    def say(self, *lines: str) -> None:
+        """Write lines that stay, above the line that is rewritten."""
+        self.close()
+        for line in lines:
+            self.stream.write(f"{line}\n")
+        self.stream.flush()
+
     def close(self) -> None:
         """Leave the cursor on a fresh line."""
         if self._open:
@@ -76,12 +85,18 @@ class ProgressObserver(AlgoObserver):
     """Collects what the environment tells and reports it once per epoch.
 
     TensorBoard gets ``Episode/<name>`` for every statistic in ``info["episode_means"]``, and ``<name>/frame``,
-    ``/iter`` and ``/time`` for every other scalar in ``info``.
+    ``/iter`` and ``/time`` for every other scalar in ``info``. ``Problems/<kind>`` counts what went wrong so far.
+
+    Args:
+        line: where progress is shown; each kind of problem is explained there once.
+        problems: returns how often each kind of problem happened so far.
     """
 
-    def __init__(self, line: ProgressLine) -> None:
+    def __init__(self, line: ProgressLine, problems: Callable[[], Mapping[str, int]] = dict) -> None:
         super().__init__()
         self.line = line
+        self.problems = problems
+        self._report = ProblemReport()
         self.latest: dict[str, float] = {}
         self.episodes = EpisodeMeans()
         self._scalars: dict[str, Any] = {}
@@ -116,6 +131,11 @@ class ProgressObserver(AlgoObserver):
                 for axis, step in (("frame", frame), ("iter", epoch_num), ("time", total_time)):
                     self.algo.writer.add_scalar(f"{name}/{axis}", value, step)
         self._scalars.clear()
+        problems = self.problems()
+        for kind, count in problems.items():
+            self.algo.writer.add_scalar(f"Problems/{kind}", count, frame)
+        if lines := self._report.new_lines(problems):
+            self.line.say(*lines)
         last = epoch_num == self.algo.max_epochs
         self.line.show(self.text(epoch_num), force=last)
 
@@ -133,6 +153,8 @@ class ProgressObserver(AlgoObserver):
         else:
             parts.append("no episode has ended yet")
         parts.append(f"{(algo.frame - first_frame) / elapsed:,.0f} steps/s")
+        if problems := describe_problems(self.problems()):
+            parts.append(f"problems: {problems}")
         done = epoch - first_epoch
         if limit > 0 and done > 0:
             parts.append(f"{format_time(elapsed / done * (limit - epoch))} left")
