@@ -21,6 +21,7 @@ from oige_core import VecEnv, make_env
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.engines.mujoco.replay import PhysicsReplay
 from oige_core.errors import OigeError
+from oige_core.problems import ProblemReport
 
 from oige_train.config import Run
 from oige_train.learner.agent import Session
@@ -202,6 +203,8 @@ def measure(run: Run, *, rounds: int | None, started: float, say: Callable[[str]
         peak_memory_bytes=_peak_memory(),
         gpu_memory_bytes=_gpu_memory(env),
     )
+    for line in ProblemReport().new_lines(env.problems()):
+        say(line)
     env.close()
     return report
 

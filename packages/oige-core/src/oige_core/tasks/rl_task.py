@@ -284,7 +284,7 @@ class RLTask(Task[EnvConfigT]):
             together: names of tensors of the state that share memory.
         """
         groups = [set(names) for names in together]
-        replaced = set(_OUTCOME)
+        replaced: set[str] = set(_OUTCOME)
         for names in map(set, shared_memory(self._tensors())):
             if names & replaced or not any(names <= group for group in groups):
                 replaced |= names

@@ -63,6 +63,7 @@ def demo(arguments: list[str]) -> int:
         raise ConfigError("warp=True: robots of Warp variants cannot be steered; leave warp out.")
 
     from oige_core import make_env
+    from oige_core.problems import ProblemReport
     from oige_core.tasks import Steerable
 
     from oige_train.demo import Driver
@@ -92,6 +93,8 @@ def demo(arguments: list[str]) -> int:
                     steps += 1
         finally:
             viewer.close()
+        for line in ProblemReport().new_lines(env.problems()):
+            print(line, file=sys.stderr)
     finally:
         env.close()
     return 0
