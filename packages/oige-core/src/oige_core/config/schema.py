@@ -88,38 +88,43 @@ class EnvConfig:
 
 @dataclass(kw_only=True)
 class DefaultPhysicsMaterialConfig:
-    """Material of every shape that names none of its own.
+    """Material of every shape that states none of its own, in the scene or in its asset.
 
     Attributes:
-        static_friction: coefficient of friction at rest.
-        dynamic_friction: coefficient of friction of shapes that slide.
-        restitution: fraction of the speed that a bounce returns.
+        static_friction: coefficient of friction at rest; the embedded engine has one coefficient: set both alike.
+        dynamic_friction: coefficient of sliding friction. Between two shapes that state none it acts; a coefficient
+            that one of them states acts in its place.
+        restitution: speed after a bounce as a fraction of that before it; 0 on the embedded engine, which has none.
     """
 
     static_friction: float = 1.0
     dynamic_friction: float = 1.0
     restitution: float = 0.0
 
+    def __post_init__(self) -> None:
+        for key in ("static_friction", "dynamic_friction", "restitution"):
+            check_positive(f"task.sim.default_physics_material.{key}", getattr(self, key), zero=True)
+
 
 @dataclass(kw_only=True)
 class ActorConfig:
-    """Solver settings of one scene element; -1 keeps what the asset says.
+    """Settings of one scene element; -1 keeps what the task or its asset says.
 
     The embedded engine reads ``density``, ``mass``, ``enable_self_collisions`` and ``make_kinematic``; Isaac Sim reads
     all.
 
     Attributes:
         override_usd_defaults: let the keys below replace what the asset's USD file says.
-        make_kinematic: 1: the element moves only when it is told to; 0: forces move it.
-        enable_self_collisions: 1: bodies of the element collide with one another; 0: they do not.
+        make_kinematic: 1: a rigid body is moved only by its view; 0: by forces. An articulation refuses it.
+        enable_self_collisions: 1: the links of an articulation collide with one another; 0: they do not.
         enable_gyroscopic_forces: 1: PhysX computes gyroscopic torques; 0: it does not.
         solver_position_iteration_count: position iterations of PhysX per step.
         solver_velocity_iteration_count: velocity iterations of PhysX per step.
         sleep_threshold: kinetic energy per mass, in m²/s², below which PhysX lets bodies sleep.
         stabilization_threshold: kinetic energy per mass, in m²/s², below which PhysX stabilises bodies.
         max_depenetration_velocity: greatest speed with which PhysX pushes overlapping bodies apart, in m/s.
-        density: in kg/m³.
-        mass: of the element, in kg.
+        density: in kg/m³, in place of masses that the task or the shapes of an asset state.
+        mass: of a rigid body, in kg. An articulation refuses it.
         contact_offset: distance at which PhysX begins to generate contacts, in m.
         rest_offset: distance at which PhysX lets bodies rest, in m.
     """
@@ -137,6 +142,22 @@ class ActorConfig:
     mass: float = -1
     contact_offset: float = field(default=-1, metadata=ISAAC_SIM_ONLY)
     rest_offset: float = field(default=-1, metadata=ISAAC_SIM_ONLY)
+
+    def check(self, path: str) -> None:
+        """Raise ConfigError for values that mean nothing; ``path`` is the key of the section."""
+        for key in ("make_kinematic", "enable_self_collisions"):
+            if getattr(self, key) not in (-1, 0, 1):
+                raise ConfigError(
+                    f"{path}.{key}={getattr(self, key)}: expected 0, 1, or -1 to keep what the task says."
+                )
+        for key in ("density", "mass"):
+            value = getattr(self, key)
+            if value != -1 and not 0 < value < math.inf:
+                raise ConfigError(f"{path}.{key}={value}: expected a number above 0 or -1 (keeps what the task says).")
+        if self.density != -1 and self.mass != -1:
+            raise ConfigError(
+                f"{path}: density={self.density} and mass={self.mass}, of which each decides the mass; leave one at -1."
+            )
 
 
 @dataclass(kw_only=True)
@@ -297,6 +318,8 @@ class SimConfig:
             check_positive("task.sim.rendering_dt", self.rendering_dt)
         if len(self.gravity) != 3:
             raise ConfigError(f"task.sim.gravity={self.gravity}: expected three numbers, in m/s².")
+        for name, actor in self.actors.items():
+            actor.check(f"task.sim.{name}")
 
 
 @dataclass(kw_only=True)

@@ -29,14 +29,12 @@ class Engine(ViewFactory, Protocol):
         num_envs: number of worlds.
         device: device of every tensor that views take and return.
         physics_dt: time of one physics step, in seconds.
-        capabilities: what it can do beyond rigid bodies: ``"height_field"``, ``"joint_forces"``, …
+        capabilities: what it can do beyond bodies, joints and drives; a scene that asks for more is an error.
     """
 
-    name: str
     num_envs: int
     device: torch.device
     physics_dt: float
-    capabilities: frozenset[str]
 
     def build(self, scene: Scene) -> None:
         """Make the worlds and connect the views that the scene has handed out.

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from oige_core.capabilities import Capable, require
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.errors import ConfigError, OigeError, nearest
 from oige_core.scene.assets import ArticulationAsset, Material
+from oige_core.scene.values import Quaternion, Vector3, as_number, as_quaternion, as_vector, as_whole
 from oige_core.views import ArticulationView, CameraOutput, CameraView, RigidPrimView
 
 __all__ = [
@@ -21,9 +23,6 @@ __all__ = [
     "Scene",
     "ViewFactory",
 ]
-
-Vector3 = tuple[float, float, float]
-Quaternion = tuple[float, float, float, float]
 
 IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
 
@@ -110,7 +109,7 @@ class LinkSet:
     track_contact_forces: bool
 
 
-class ViewFactory(typing.Protocol):
+class ViewFactory(Capable, typing.Protocol):
     """The part of an engine that a scene needs: it makes the view of an element, usable once worlds are built."""
 
     def create_articulation_view(self, element: ArticulationElement) -> ArticulationView:
@@ -153,9 +152,13 @@ class Scene:
             name: unique name in the scene.
             height: z of the plane, in metres.
             material: surface; by default ``sim.default_physics_material``.
+
+        Raises:
+            OigeError: the height is not finite.
         """
         if self.sim.add_ground_plane:
-            self._add(GroundPlaneElement(name=name, height=height, material=material or self._default_material()))
+            height = as_number(height, f"ground plane '{name}': height")
+            self._add(GroundPlaneElement(name=name, height=height, material=material or Material()))
 
     def add_height_field(
         self,
@@ -179,18 +182,21 @@ class Scene:
             OigeError: the array is not two-dimensional with at least two samples a side, or not finite; or the scale is
                 not above 0.
         """
+        title = f"height field '{name}'"
+        require(self.views, "height_fields", title)
         heights = np.asarray(heights, dtype=np.float64)
         if heights.ndim != 2 or min(heights.shape) < 2 or not np.isfinite(heights).all():
-            raise OigeError(f"height field '{name}' of shape {heights.shape}: expected finite heights, 2 × 2 or more.")
+            raise OigeError(f"{title} of shape {heights.shape}: expected finite heights, 2 × 2 or more.")
+        horizontal_scale = as_number(horizontal_scale, f"{title}: horizontal_scale")
         if not horizontal_scale > 0:
-            raise OigeError(f"height field '{name}': horizontal_scale={horizontal_scale}, expected metres above 0.")
+            raise OigeError(f"{title}: horizontal_scale={horizontal_scale}, expected metres above 0.")
         self._add(
             HeightFieldElement(
                 name=name,
                 heights=heights,
                 horizontal_scale=horizontal_scale,
-                origin=origin,
-                material=material or self._default_material(),
+                origin=as_vector(origin, f"{title}: origin"),
+                material=material or Material(),
             )
         )
 
@@ -214,15 +220,31 @@ class Scene:
             track_joint_forces: measure joint wrenches, of all links or of those named, as in :meth:`add_link_view`; to
                 ask ``get_measured_joint_forces`` for others is an error. Each costs time in every step.
             disable_gravity: whether gravity acts on its links; give it, False or True, to be able to change it later.
+
+        Raises:
+            OigeError: the pose is not one, or the name is taken.
+            ConfigError: ``sim.<name>`` has a key that does nothing to an articulation.
         """
+        title = f"articulation '{name}'"
+        if track_joint_forces is not False:
+            require(self.views, "joint_forces", f"track_joint_forces of '{name}'")
+        actor = self.sim.actors.get(name, ActorConfig())
+        for key, remedy in (
+            ("mass", "the masses of its links are in its asset"),
+            ("make_kinematic", "give its asset floating=False, or let its drives hold it"),
+        ):
+            if getattr(actor, key) != -1:
+                raise ConfigError(
+                    f"task.sim.{name}.{key}={getattr(actor, key)}: has no effect on an articulation; {remedy}."
+                )
         element = ArticulationElement(
             name=name,
             asset=asset,
-            position=position,
-            orientation=orientation,
+            position=as_vector(position, f"{title}: position"),
+            orientation=as_quaternion(orientation, f"{title}: orientation"),
             track_joint_forces=track_joint_forces,
             disable_gravity=disable_gravity,
-            actor=self.sim.actors.get(name, ActorConfig()),
+            actor=actor,
         )
         self._add(element)
         return self.views.create_articulation_view(element)
@@ -242,6 +264,8 @@ class Scene:
         if not isinstance(self.elements.get(articulation), ArticulationElement):
             known = [key for key, element in self.elements.items() if isinstance(element, ArticulationElement)]
             raise OigeError(f"links of '{articulation}': no such articulation. {nearest(articulation, known)}")
+        if track_contact_forces:
+            require(self.views, "contact_forces", f"track_contact_forces of '{name}'")
         link_set = LinkSet(name=name, articulation=articulation, links=links, track_contact_forces=track_contact_forces)
         self._check_name(name)
         self.link_sets.append(link_set)
@@ -306,6 +330,9 @@ class Scene:
             OigeError: a size, an angle or a choice is out of range.
         """
         title = f"camera '{name}'"
+        require(self.views, "cameras", title)
+        width, height = as_whole(width, f"{title}: width"), as_whole(height, f"{title}: height")
+        samples_per_pixel = as_whole(samples_per_pixel, f"{title}: samples_per_pixel")
         if width < 1 or height < 1:
             raise OigeError(f"{title}: {width} × {height} pixels, expected at least 1 × 1.")
         if not 0.0 < horizontal_fov < math.pi:
@@ -325,27 +352,41 @@ class Scene:
             name=name,
             width=width,
             height=height,
-            horizontal_fov=horizontal_fov,
+            horizontal_fov=float(horizontal_fov),
             parent=parent,
-            position=position,
-            orientation=orientation,
+            position=as_vector(position, f"{title}: position"),
+            orientation=as_quaternion(orientation, f"{title}: orientation"),
             outputs=tuple(outputs),
-            far=far,
+            far=float(far),
             samples_per_pixel=samples_per_pixel,
             unseen=tuple(unseen),
         )
         self._add(element)
         return self.views.create_camera_view(element)
 
-    def check_actors(self) -> None:
-        """Raise ConfigError where ``task.sim`` has a block for an element that the scene does not have."""
+    def check(self) -> None:
+        """Check ``task.sim`` against the complete scene; engines do so before they build it.
+
+        Raises:
+            ConfigError: there is a block for an element that the scene does not have, or that has no such settings.
+            CapabilityError: the default material has something that the engine lacks.
+        """
+        moving = (ArticulationElement, RigidElement)
         for name in self.sim.actors:
             if name not in self.elements:
                 keys = [*self.elements, *SimConfig.__dataclass_fields__]
                 raise ConfigError(f"task.sim.{name}: unknown key, and no scene element. {nearest(name, keys)}")
-
-    def _default_material(self) -> Material:
-        return Material(friction=self.sim.default_physics_material.dynamic_friction)
+            if not isinstance(self.elements[name], moving):
+                raise ConfigError(
+                    f"task.sim.{name}: only articulations and rigid bodies have such settings; remove it."
+                )
+        key, material = "task.sim.default_physics_material", self.sim.default_physics_material
+        if material.restitution:
+            title = f"{key}.restitution={material.restitution}"
+            require(self.views, "restitution", title, "Set it to 0.")
+        if material.static_friction != material.dynamic_friction:
+            title = f"{key}: static_friction={material.static_friction}, dynamic_friction={material.dynamic_friction}"
+            require(self.views, "static_friction", title, "Set both keys to one value.")
 
     def _add_rigid(
         self,
@@ -354,22 +395,35 @@ class Scene:
         size: tuple[float, ...],
         options: "RigidOptions",
     ) -> RigidPrimView:
-        if not all(np.isfinite(length) and length > 0 for length in size):
-            raise OigeError(f"{shape} '{name}' of size {size}: expected lengths above 0.")
+        title = f"{shape} '{name}'"
+        lengths = as_vector(size, f"{title}: size", count=len(size))
+        if not all(length > 0 for length in lengths):
+            raise OigeError(f"{title} of size {lengths}: expected lengths above 0.")
         actor = self.sim.actors.get(name, ActorConfig())
+        density, mass = options.get("density", 1000.0), options.get("mass")
+        if actor.density != -1:
+            density, mass = actor.density, None
+        if actor.mass != -1:
+            mass = actor.mass
+        for key, value in (("density", density), ("mass", mass)):
+            if value is not None and not as_number(value, f"{title}: {key}") > 0:
+                raise OigeError(f"{title}: {key}={value}, expected a number above 0.")
+        track_contact_forces = bool(options.get("track_contact_forces", False))
+        if track_contact_forces:
+            require(self.views, "contact_forces", f"track_contact_forces of '{name}'")
         element = RigidElement(
             name=name,
             shape=shape,
-            size=size,
-            position=options.get("position", (0.0, 0.0, 0.0)),
-            orientation=options.get("orientation", IDENTITY),
-            density=actor.density if actor.density > 0 else options.get("density", 1000.0),
-            mass=actor.mass if actor.mass > 0 else options.get("mass"),
-            kinematic=bool(actor.make_kinematic) if actor.make_kinematic >= 0 else options.get("kinematic", False),
-            collision=options.get("collision", True),
-            track_contact_forces=options.get("track_contact_forces", False),
+            size=lengths,
+            position=as_vector(options.get("position", (0.0, 0.0, 0.0)), f"{title}: position"),
+            orientation=as_quaternion(options.get("orientation", IDENTITY), f"{title}: orientation"),
+            density=float(density),
+            mass=None if mass is None else float(mass),
+            kinematic=bool(options.get("kinematic", False) if actor.make_kinematic == -1 else actor.make_kinematic),
+            collision=bool(options.get("collision", True)),
+            track_contact_forces=track_contact_forces,
             disable_gravity=options.get("disable_gravity"),
-            material=options.get("material") or self._default_material(),
+            material=options.get("material") or Material(),
             actor=actor,
         )
         self._add(element)

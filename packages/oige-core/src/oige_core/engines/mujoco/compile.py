@@ -1,18 +1,31 @@
 """From a scene to one ``MjModel``, and the table of where each element of the scene lies in it."""
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
 
 import mujoco
 import numpy as np
 
 from oige_core.config import MujocoConfig
+from oige_core.engines.mujoco.assets import one_line, read_asset, select_names
+from oige_core.engines.mujoco.friction import (
+    DEFAULT_FRICTION,
+    check_default_friction_acts,
+    resolve_friction,
+)
+from oige_core.engines.mujoco.layout import (
+    NO_LIMIT,
+    ArticulationLayout,
+    first_match,
+    initial_joints,
+    lay_out,
+    links_with_joint_forces,
+    prefixed,
+    set_effort_bounds,
+)
 from oige_core.errors import CapabilityError, OigeError, nearest
-from oige_core.scene.assets import Drive
+from oige_core.scene.assets import Drive, Material
 from oige_core.scene.scene import (
     ArticulationElement,
     CameraElement,
@@ -26,16 +39,9 @@ from oige_core.scene.scene import (
 __all__ = [
     "CAMERA_AXES",
     "HIDDEN_GROUP",
-    "NO_LIMIT",
-    "ArticulationLayout",
     "CompiledScene",
     "compile_scene",
-    "prefixed",
-    "select_names",
 ]
-
-NO_LIMIT = 1e30
-"""Written in place of an infinite bound, in single precision too."""
 
 CAMERA_AXES = (0.5, 0.5, -0.5, -0.5)
 """Turns MuJoCo's camera frame (x right, y up, z back) into that of a scene's cameras (x forward, y left, z up)."""
@@ -56,47 +62,6 @@ _SHAPES = {
 _SELF_COLLISION_BITS = 31
 
 _OPTIONS = [name for name in dir(mujoco.MjSpec().option) if not name.startswith("_")]
-
-ValueT = TypeVar("ValueT")
-
-
-@dataclass
-class ArticulationLayout:
-    """Where an articulation lies in the model. Orders are breadth first.
-
-    Attributes:
-        body_names: link names without the articulation's prefix.
-        body_ids: ids of the links.
-        dof_names: joint names without the prefix.
-        joint_ids: ids of the joints.
-        joint_links: indices of the links that the joints move.
-        qpos: addresses of the joints in ``qpos``.
-        dofs: addresses of the joints in ``qvel``.
-        actuators: ids of the joints' drives.
-        drives: the joints' drives.
-        floating: whether the root has a free joint.
-        root_qpos: address of the free joint in ``qpos``.
-        root_dof: address of the free joint in ``qvel``.
-        tendon_ids: ids of the fixed tendons.
-        force_sensors: addresses in ``sensordata`` of joint force and torque, by the index of the link; of tracked ones.
-        subtrees: ``(bodies, bodies)``; whether the second link is the first or hangs on it.
-    """
-
-    body_names: list[str]
-    body_ids: list[int]
-    dof_names: list[str]
-    joint_ids: list[int]
-    joint_links: list[int]
-    qpos: list[int]
-    dofs: list[int]
-    actuators: list[int]
-    drives: list[Drive]
-    floating: bool
-    root_qpos: int
-    root_dof: int
-    tendon_ids: list[int]
-    force_sensors: dict[int, tuple[int, int]]
-    subtrees: np.ndarray
 
 
 @dataclass
@@ -122,8 +87,9 @@ def compile_scene(scene: Scene) -> CompiledScene:
     """Compile a scene.
 
     Raises:
-        OigeError: an asset is invalid; the message names the element.
+        OigeError: an asset is invalid, or a setting has no effect; the message names the element or the key.
     """
+    friction = scene.sim.default_physics_material.dynamic_friction
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     _set_options(spec, scene)
@@ -146,16 +112,19 @@ def compile_scene(scene: Scene) -> CompiledScene:
     tracked = _tracked_bodies(spec, scene)
     for name in tracked:
         _add_contact_sensor(spec, name)
+    defaulted = resolve_friction(spec, friction)
     try:
         model = spec.compile()
     except ValueError as error:
         names = ", ".join(scene.elements)
-        raise OigeError(f"scene of {names}: MuJoCo cannot compile it: {_one_line(error)}") from error
+        raise OigeError(f"scene of {names}: MuJoCo cannot compile it: {one_line(error)}") from error
+    check_default_friction_acts(model, [geom.id for geom in defaulted], friction)
     compiled = CompiledScene(model=model, qpos=model.qpos0.copy())
     for element in scene.elements.values():
         if isinstance(element, ArticulationElement):
-            compiled.articulations[element.name] = _layout(model, element)
-            _set_initial_joints(compiled, element)
+            layout = compiled.articulations[element.name] = lay_out(model, element)
+            set_effort_bounds(model, layout)
+            compiled.qpos[layout.qpos] = initial_joints(model, layout, element, compiled.qpos[layout.qpos])
         elif isinstance(element, RigidElement):
             compiled.bodies[element.name] = [model.body(element.name).id]
     for link_set in scene.link_sets:
@@ -166,42 +135,6 @@ def compile_scene(scene: Scene) -> CompiledScene:
     for name in tracked:
         compiled.contact_sensors[model.body(name).id] = int(model.sensor(f"{name}:contact").adr[0])
     return compiled
-
-
-def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) -> list[str]:
-    """Return the names that a list names, or that a regular expression matches in full.
-
-    Raises:
-        OigeError: a name is unknown, or nothing matches.
-    """
-    if isinstance(pattern, str):
-        try:
-            chosen = [name for name in names if re.fullmatch(pattern, name)]
-        except re.error as error:
-            raise OigeError(f"{what} '{pattern}': not a regular expression: {error}.") from error
-        if not chosen:
-            raise OigeError(f"{what} '{pattern}': matches none. {nearest(pattern, names)}")
-        return chosen
-    for name in pattern:
-        if name not in names:
-            raise OigeError(f"{what} '{name}': unknown. {nearest(name, names)}")
-    return list(pattern)
-
-
-def prefixed(element: str, name: str) -> str:
-    """Return the model's name of a part of an articulation."""
-    return f"{element}/{name}"
-
-
-def _first_match(patterns: Mapping[str, ValueT], name: str, default: ValueT) -> ValueT:
-    for pattern, value in patterns.items():
-        if re.fullmatch(pattern, name):
-            return value
-    return default
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:
@@ -249,9 +182,13 @@ def _add_ground_plane(spec: mujoco.MjSpec, element: GroundPlaneElement) -> None:
         type=mujoco.mjtGeom.mjGEOM_PLANE,
         size=[0, 0, 1],
         pos=[0, 0, element.height],
-        friction=[element.material.friction, 0.005, 0.0001],
+        friction=_friction(element.material),
         rgba=element.material.color,
     )
+
+
+def _friction(material: Material) -> list[float]:
+    return [DEFAULT_FRICTION if material.friction is None else material.friction, 0.005, 0.0001]
 
 
 def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
@@ -275,7 +212,7 @@ def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
         type=mujoco.mjtGeom.mjGEOM_HFIELD,
         hfieldname=element.name,
         pos=[x + half_x, y + half_y, z + low],
-        friction=[element.material.friction, 0.005, 0.0001],
+        friction=_friction(element.material),
         # What touches several cells has a contact with each. If contacts are stiff from the start, these work against
         # each other in hollows: light feet rattle and are driven in by centimetres. Here stiffness grows over the first
         # 3 mm, and is higher from there on. The weight makes these figures hold whatever the other shape says.
@@ -305,7 +242,7 @@ def _add_rigid(spec: mujoco.MjSpec, element: RigidElement, masks: tuple[int, int
         density=element.density,
         contype=contype,
         conaffinity=conaffinity,
-        friction=[element.material.friction, 0.005, 0.0001],
+        friction=_friction(element.material),
         rgba=element.material.color,
     )
     if element.mass is not None:
@@ -314,20 +251,17 @@ def _add_rigid(spec: mujoco.MjSpec, element: RigidElement, masks: tuple[int, int
 
 
 def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: tuple[int, int]) -> None:
-    asset = _read_asset(element)
-    for part in [*asset.actuators, *asset.sensors, *asset.keys]:
-        asset.delete(part)
+    asset = read_asset(element)
     for geom in asset.geoms:
         if geom.contype or geom.conaffinity:
             geom.contype, geom.conaffinity = masks
-        if element.actor.density > 0:
-            geom.density = element.actor.density
     bodies = asset.bodies[1:]
     _prepare_bodies(bodies, element.disable_gravity)
-    for link in _links_with_joint_forces(element, [body.name for body in bodies]):
+    for link in links_with_joint_forces(element, [body.name for body in bodies]):
         _add_joint_force_sensors(asset, asset.body(link))
     root = bodies[0]
     root.pos, root.quat, root.alt.type = [0, 0, 0], [1, 0, 0, 0], mujoco.mjtOrientation.mjORIENTATION_QUAT
+    _take_medium(spec, asset, element.name)
     # Options of the scene hold; MuJoCo would warn about others in the asset.
     for name in _OPTIONS:
         setattr(asset.option, name, getattr(spec.option, name))
@@ -335,35 +269,28 @@ def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: 
     spec.worldbody.add_frame(pos=element.position, quat=element.orientation).attach_body(root, prefix, "")
     for joint in spec.joints:
         if joint.name.startswith(prefix) and joint.type != mujoco.mjtJoint.mjJNT_FREE:
-            _add_drive(spec, joint, _first_match(element.asset.drives, joint.name.removeprefix(prefix), Drive()))
+            _add_drive(spec, joint, first_match(element.asset.drives, joint.name.removeprefix(prefix), Drive()))
 
 
-def _read_asset(element: ArticulationElement) -> mujoco.MjSpec:
-    """Return an asset's MJCF, of one tree with named links and joints, for whose names its patterns are meant."""
-    source, title = element.asset.mjcf, f"articulation '{element.name}'"
-    try:
-        asset = mujoco.MjSpec.from_file(str(source)) if isinstance(source, Path) else mujoco.MjSpec.from_string(source)
-    except (ValueError, OSError) as error:
-        raise OigeError(f"{title}: MuJoCo cannot read its MJCF: {_one_line(error)}") from error
-    roots = asset.worldbody.bodies
-    if len(roots) != 1:
-        raise OigeError(f"{title}: its MJCF has {len(roots)} root bodies, expected one.")
-    joints = [joint for joint in asset.joints if joint.type != mujoco.mjtJoint.mjJNT_FREE]
-    for joint in joints:
-        if joint.type == mujoco.mjtJoint.mjJNT_BALL:
-            raise OigeError(f"{title}: joint '{joint.name}' is a ball; use three hinges.")
-    for kind, named in (("body", asset.bodies), ("joint", joints)):
-        if not all(part.name for part in named):
-            raise OigeError(f"{title}: a {kind} in its MJCF has no name; name all bodies and joints.")
-    names = [joint.name for joint in joints]
-    for pattern in [*element.asset.drives, *element.asset.joint_positions]:
-        select_names(pattern, names, f"joints of '{element.name}'")
-    return asset
+def _take_medium(spec: mujoco.MjSpec, asset: mujoco.MjSpec, name: str) -> None:
+    """Let the fluid that an asset states fill the world, in which it is the same for all."""
+    for key in ("density", "viscosity", "wind"):
+        value, present = np.array(getattr(asset.option, key)), np.array(getattr(spec.option, key))
+        if not value.any() or np.array_equal(value, present):
+            continue
+        if present.any():
+            raise OigeError(
+                f"articulation '{name}': its MJCF has <option {key}={value}>, another one {present}; a world has one "
+                "fluid: state the same in both."
+            )
+        setattr(spec.option, key, getattr(asset.option, key))
 
 
 def _add_drive(spec: mujoco.MjSpec, joint: "mujoco.MjsJoint", drive: Drive) -> None:
-    """Add ``force = ctrl − stiffness · q − damping · q̇`` within bounds; ``ctrl`` carries targets and effort."""
-    bound = min(drive.max_effort, NO_LIMIT)
+    """Add ``force = ctrl − stiffness · q − damping · q̇``; ``ctrl`` carries targets and effort.
+
+    Bounds are set when the model is compiled: MuJoCo's compiler takes none of zero.
+    """
     actuator = spec.add_actuator(
         name=joint.name,
         target=joint.name,
@@ -372,7 +299,7 @@ def _add_drive(spec: mujoco.MjSpec, joint: "mujoco.MjsJoint", drive: Drive) -> N
         biastype=mujoco.mjtBias.mjBIAS_AFFINE,
         forcelimited=mujoco.mjtLimited.mjLIMITED_TRUE,
         ctrllimited=mujoco.mjtLimited.mjLIMITED_FALSE,
-        forcerange=[-bound, bound],
+        forcerange=[-NO_LIMIT, NO_LIMIT],
     )
     actuator.gainprm[0] = 1.0
     actuator.biasprm[1] = -drive.stiffness
@@ -420,17 +347,13 @@ def _add_lights(spec: mujoco.MjSpec, *, sun: bool) -> None:
         )
 
 
-def _links_with_joint_forces(element: ArticulationElement, links: Sequence[str]) -> list[str]:
-    tracked = element.track_joint_forces
-    if isinstance(tracked, bool):
-        return list(links) if tracked else []
-    return select_names(tracked, links, f"track_joint_forces of '{element.name}', link")
-
-
 def _add_joint_force_sensors(spec: mujoco.MjSpec, body: "mujoco.MjsBody") -> None:
     """Measure the wrench from the parent about the joint's anchor, along the link's axes."""
     anchor = body.joints[0].pos if body.joints else [0, 0, 0]
-    site = body.add_site(name=f"{body.name}:joint", pos=anchor, group=5, rgba=[0, 0, 0, 0])
+    name = f"{body.name}:joint"
+    while spec.site(name) is not None:  # the asset may have any names
+        name += ":"
+    site = body.add_site(name=name, pos=anchor, group=5, rgba=[0, 0, 0, 0])
     for kind, sensor in (("force", mujoco.mjtSensor.mjSENS_FORCE), ("torque", mujoco.mjtSensor.mjSENS_TORQUE)):
         spec.add_sensor(
             name=f"{body.name}:joint_{kind}", type=sensor, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name
@@ -472,57 +395,3 @@ def _tracked_bodies(spec: mujoco.MjSpec, scene: Scene) -> list[str]:
 
 def _link_names(names: Sequence[str], link_set: LinkSet) -> list[str]:
     return select_names(link_set.links, names, f"links of '{link_set.articulation}'")
-
-
-def _layout(model: mujoco.MjModel, element: ArticulationElement) -> ArticulationLayout:
-    prefix = prefixed(element.name, "")
-    root = next(i for i in range(1, model.nbody) if model.body(i).name.startswith(prefix))
-    bodies = [root]
-    for body in bodies:  # grows while it is walked: breadth first
-        bodies.extend(child for child in range(body + 1, model.nbody) if model.body_parentid[child] == body)
-    subtrees = np.eye(len(bodies), dtype=bool)
-    for index, body in enumerate(bodies[1:], start=1):
-        subtrees[:, index] |= subtrees[:, bodies.index(model.body_parentid[body])]
-    joints = [
-        joint
-        for body in bodies
-        for joint in range(model.body_jntadr[body], model.body_jntadr[body] + model.body_jntnum[body])
-        if model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE
-    ]
-    dof_names = [model.joint(joint).name.removeprefix(prefix) for joint in joints]
-    first_joint = model.body_jntadr[root]
-    floating = first_joint >= 0 and model.jnt_type[first_joint] == mujoco.mjtJoint.mjJNT_FREE
-    tendons = [
-        tendon
-        for tendon in range(model.ntendon)
-        if model.tendon(tendon).name.startswith(prefix)
-        and model.wrap_type[model.tendon_adr[tendon]] == mujoco.mjtWrap.mjWRAP_JOINT
-    ]
-    names = [model.body(body).name.removeprefix(prefix) for body in bodies]
-    sensors = {names.index(link): f"{prefix}{link}:joint_" for link in _links_with_joint_forces(element, names)}
-    return ArticulationLayout(
-        body_names=names,
-        body_ids=[int(body) for body in bodies],
-        dof_names=dof_names,
-        joint_ids=[int(joint) for joint in joints],
-        joint_links=[bodies.index(model.jnt_bodyid[joint]) for joint in joints],
-        qpos=[int(model.jnt_qposadr[joint]) for joint in joints],
-        dofs=[int(model.jnt_dofadr[joint]) for joint in joints],
-        actuators=[int(model.actuator(model.joint(joint).name).id) for joint in joints],
-        drives=[_first_match(element.asset.drives, name, Drive()) for name in dof_names],
-        floating=bool(floating),
-        root_qpos=int(model.jnt_qposadr[first_joint]) if floating else -1,
-        root_dof=int(model.jnt_dofadr[first_joint]) if floating else -1,
-        tendon_ids=tendons,
-        force_sensors={
-            link: (int(model.sensor(f"{name}force").adr[0]), int(model.sensor(f"{name}torque").adr[0]))
-            for link, name in sensors.items()
-        },
-        subtrees=subtrees,
-    )
-
-
-def _set_initial_joints(compiled: CompiledScene, element: ArticulationElement) -> None:
-    layout = compiled.articulations[element.name]
-    for name, address in zip(layout.dof_names, layout.qpos, strict=True):
-        compiled.qpos[address] = _first_match(element.asset.joint_positions, name, compiled.qpos[address])

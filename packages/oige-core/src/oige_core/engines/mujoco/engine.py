@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from oige_core.capabilities import CAPABILITIES
 from oige_core.drawing import Camera
 from oige_core.engines.mujoco.cameras import MujocoCameraView
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
@@ -36,7 +37,7 @@ class MujocoEngine:
     """
 
     name = "MuJoCo"
-    capabilities = frozenset({"cameras", "contact_forces", "fixed_tendons", "height_field", "joint_forces"})
+    capabilities = CAPABILITIES[name]
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class MujocoEngine:
         """See :class:`~oige_core.engines.base.Engine`."""
         if self._executor is not None:
             raise OigeError("the engine is built already; make a new one for another scene.")
-        scene.check_actors()
+        scene.check()
         self._compiled = compile_scene(scene)
         self.physics_dt = scene.sim.dt
         self._solver_substeps = scene.sim.substeps

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.compile import NO_LIMIT, ArticulationLayout, prefixed
+from oige_core.engines.mujoco.layout import NO_LIMIT, ArticulationLayout, prefixed
 from oige_core.errors import CapabilityError, OigeError, nearest
 from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
 from oige_core.math.rotations import rotate_inverse

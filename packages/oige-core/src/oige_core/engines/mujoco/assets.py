@@ -1,0 +1,246 @@
+"""Reading an articulation's MJCF or URDF file, ready to be attached to a scene.
+
+What a file says either counts, is one of the things that :class:`~oige_core.scene.ArticulationAsset` documents as
+ignored, or is refused by name.
+"""
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from oige_core.config import ActorConfig
+from oige_core.engines.mujoco.friction import DEFAULT_FRICTION
+from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest
+from oige_core.scene.scene import ArticulationElement
+
+__all__ = ["one_line", "read_asset", "select_names"]
+
+_FREE = mujoco.mjtJoint.mjJNT_FREE
+
+# Flags that change what a mechanism does: what they switch off, and what to do instead.
+_DISABLED = {
+    mujoco.mjtDisableBit.mjDSBL_CONSTRAINT: ("constraint", "remove the constraints"),
+    mujoco.mjtDisableBit.mjDSBL_EQUALITY: ("equality", "remove the equality constraints"),
+    mujoco.mjtDisableBit.mjDSBL_FRICTIONLOSS: ("frictionloss", "remove the frictionloss of joints and tendons"),
+    mujoco.mjtDisableBit.mjDSBL_LIMIT: ("limit", "remove the limits of joints and tendons"),
+    mujoco.mjtDisableBit.mjDSBL_SPRING: ("spring", "remove the stiffness of joints and tendons"),
+    mujoco.mjtDisableBit.mjDSBL_DAMPER: ("damper", "remove the damping of joints and tendons"),
+    mujoco.mjtDisableBit.mjDSBL_GRAVITY: ("gravity", "give add_articulation disable_gravity=True"),
+    mujoco.mjtDisableBit.mjDSBL_FILTERPARENT: ("filterparent", "name pairs of shapes that collide in <contact>"),
+}
+
+
+def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
+    """Return an asset as a specification of one tree with named links and joints, without actuators and sensors.
+
+    Shapes whose friction is not stated have :data:`~oige_core.engines.mujoco.friction.DEFAULT_FRICTION`.
+
+    Raises:
+        OigeError: the asset is invalid, or holds something that would be lost; the message names the articulation.
+    """
+    title = f"articulation '{element.name}'"
+    asset, is_urdf = _parse(element.asset.mjcf, title)
+    if asset.flexes:
+        raise CapabilityError(f"{title}: its MJCF has a flex; articulations are made of rigid links only.")
+    roots = asset.worldbody.bodies
+    if len(roots) != 1:
+        raise OigeError(f"{title}: its MJCF has {len(roots)} root bodies, expected one.")
+    if roots[0].mocap:
+        raise OigeError(f"{title}: its root '{roots[0].name}' is a mocap body; remove mocap, and leave out joints.")
+    _set_base(asset, element.asset.floating, is_urdf=is_urdf, title=title)
+    joints = [joint for joint in asset.joints if joint.type != _FREE]
+    for joint in joints:
+        if joint.type == mujoco.mjtJoint.mjJNT_BALL:
+            raise OigeError(f"{title}: joint '{joint.name}' is a ball; use three hinges.")
+    for kind, named in (("body", asset.bodies), ("joint", joints)):
+        if not all(part.name for part in named):
+            raise OigeError(f"{title}: a {kind} in its MJCF has no name; name all bodies and joints.")
+    names = [joint.name for joint in joints]
+    for pattern in [*element.asset.drives, *element.asset.joint_positions]:
+        select_names(pattern, names, f"joints of '{element.name}'")
+    _check_references_to_the_world(asset, title)
+    _apply_flags(asset, title)
+    _apply_density(asset, element.actor, element.name)
+    _keep_total_mass(asset)
+    for part in [*asset.actuators, *asset.sensors, *asset.keys]:
+        asset.delete(part)
+    return asset
+
+
+def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) -> list[str]:
+    """Return the names that a list names, or that a regular expression matches in full.
+
+    Raises:
+        OigeError: a name is unknown, or nothing matches.
+    """
+    if isinstance(pattern, str):
+        try:
+            chosen = [name for name in names if re.fullmatch(pattern, name)]
+        except re.error as error:
+            raise OigeError(f"{what} '{pattern}': not a regular expression: {error}.") from error
+        if not chosen:
+            raise OigeError(f"{what} '{pattern}': matches none. {nearest(pattern, names)}")
+        return chosen
+    for name in pattern:
+        if name not in names:
+            raise OigeError(f"{what} '{name}': unknown. {nearest(name, names)}")
+    return list(pattern)
+
+
+def one_line(error: Exception) -> str:
+    """Return MuJoCo's message on one line."""
+    return " ".join(str(error).split())
+
+
+def _parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:
+    """Return the specification of a file, or of its text, and whether it is a URDF."""
+    path = None if isinstance(source, str) and source.lstrip().startswith("<") else Path(source)
+    try:
+        text = path.read_text(encoding="utf-8") if path else str(source)
+        marked = _mark_default_friction(text)
+        if path is None:
+            return mujoco.MjSpec.from_string(marked), _root_tag(text) == "robot"
+        # In place of the file, so that paths in it are still relative to its folder.
+        return mujoco.MjSpec.from_file(str(path), include={str(path): marked.encode()}), _root_tag(text) == "robot"
+    except (ValueError, OSError) as error:
+        raise OigeError(f"{title}: MuJoCo cannot read its MJCF: {one_line(error)}") from error
+
+
+def _without_comments(text: str) -> str:
+    """Blank out XML comments; line numbers in MuJoCo's messages stay right."""
+    return re.sub(r"<!--.*?-->", lambda match: "\n" * match[0].count("\n"), text, flags=re.DOTALL)
+
+
+def _root_tag(text: str) -> str:
+    match = re.search(r"<([A-Za-z]\w*)", _without_comments(text))
+    return match[1] if match else ""
+
+
+def _mark_default_friction(text: str) -> str:
+    """Put the coefficient that stands for the default material before an MJCF's own defaults."""
+    default = f'<default><geom friction="{DEFAULT_FRICTION} 0.005 0.0001"/></default>'
+    return re.sub(r"<mujoco(\s[^>]*[^/>])?>", lambda match: match[0] + default, _without_comments(text), count=1)
+
+
+def _set_base(asset: mujoco.MjSpec, floating: bool | None, *, is_urdf: bool, title: str) -> None:
+    root = asset.worldbody.bodies[0]
+    free = [joint for joint in root.joints if joint.type == _FREE]
+    if floating is None:
+        if is_urdf and not free:
+            raise OigeError(
+                f"{title}: a URDF does not say whether its root link '{root.name}' is fixed; give ArticulationAsset "
+                "floating=True or floating=False."
+            )
+        return
+    if floating and not free:
+        if root.joints:
+            raise OigeError(f"{title}: floating=True, but its root '{root.name}' has joints; expected none.")
+        root.add_freejoint()
+    elif not floating:
+        for joint in free:
+            asset.delete(joint)
+
+
+def _check_references_to_the_world(asset: mujoco.MjSpec, title: str) -> None:
+    """Raise where something refers to sites or shapes of the file's world body, which is not part of the articulation.
+
+    MuJoCo leaves such things out without a message when a body is attached.
+    """
+    world = asset.worldbody
+    sites, geoms = {site.name for site in world.sites} - {""}, {geom.name for geom in world.geoms} - {""}
+    used: list[tuple[str, str, Iterable[str]]] = []
+    for equality in asset.equalities:
+        kind = "connect" if equality.type == mujoco.mjtEq.mjEQ_CONNECT else "weld"
+        what = f"{kind} '{equality.name}'" if equality.name else f"a {kind}"
+        if equality.objtype == mujoco.mjtObj.mjOBJ_SITE:
+            used.append((what, "site", {equality.name1, equality.name2} & sites))
+        elif equality.objtype == mujoco.mjtObj.mjOBJ_BODY:
+            _check_pose_in_the_world(equality, what, title)
+    for tendon in asset.tendons:
+        targets = {point.target.name for point in tendon.path if point.target is not None}
+        sides = {point.sidesite.name for point in tendon.path if point.sidesite is not None}
+        used.append((f"tendon '{tendon.name}'", "site or geom", (targets | sides) & (sites | geoms)))
+    for pair in asset.pairs:
+        used.append((f"the contact pair of '{pair.geomname1}' and '{pair.geomname2}'", "geom",
+                     {pair.geomname1, pair.geomname2} & geoms))  # fmt: skip
+    for what, kind, names in used:
+        for name in sorted(names):
+            raise OigeError(
+                f"{title}: {what} uses {kind} '{name}' of the world body, which is not part of the articulation; put "
+                f"'{name}' on the root link or on another link."
+            )
+
+
+def _check_pose_in_the_world(equality: "mujoco.MjsEquality", what: str, title: str) -> None:
+    """Raise where a pose is given in the world, in which the scene puts the articulation somewhere else."""
+    world = ("", "world")
+    if equality.type == mujoco.mjtEq.mjEQ_CONNECT and equality.name1 in world:
+        raise OigeError(f"{title}: {what} gives its anchor in the world; name link '{equality.name2}' as body1.")
+    related = np.asarray(equality.data[6:10])  # zero: to be taken from the initial poses
+    if equality.type == mujoco.mjtEq.mjEQ_WELD and related.any() and {equality.name1, equality.name2} & set(world):
+        raise OigeError(
+            f"{title}: {what} has a relpose in the world; leave it out: the link is held where the scene puts it."
+        )
+
+
+def _apply_flags(asset: mujoco.MjSpec, title: str) -> None:
+    disabled = asset.option.disableflags
+    for flag, (name, remedy) in _DISABLED.items():
+        if disabled & flag:
+            raise CapabilityError(
+                f'{title}: its MJCF has <flag {name}="disable"/>, which a scene does not do for one articulation; '
+                f"{remedy}."
+            )
+    if disabled & mujoco.mjtDisableBit.mjDSBL_CONTACT:
+        for geom in asset.geoms:
+            geom.contype = geom.conaffinity = 0
+        for pair in asset.pairs:
+            asset.delete(pair)
+    if asset.option.enableflags & mujoco.mjtEnableBit.mjENBL_OVERRIDE:
+        raise CapabilityError(
+            f'{title}: its MJCF has <flag override="enable"/>, which a scene does not do for one articulation; give '
+            "solref, solimp and friction to its geoms."
+        )
+
+
+def _apply_density(asset: mujoco.MjSpec, actor: ActorConfig, name: str) -> None:
+    """Compute masses from a density in place of those that shapes state; a mass of zero stays."""
+    if actor.density <= 0:
+        return
+    stated = [body.name for body in asset.bodies[1:] if body.explicitinertial]
+    if stated and asset.compiler.inertiafromgeom != mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_TRUE:
+        raise ConfigError(
+            f"task.sim.{name}.density={actor.density}: link '{stated[0]}' states its mass as <inertial>, which no "
+            "density changes; leave the key at -1, and change the asset."
+        )
+    for geom in asset.geoms:
+        if geom.mass != 0:
+            geom.density, geom.mass = actor.density, np.nan
+    asset.compiler.settotalmass = -1
+
+
+def _keep_total_mass(asset: mujoco.MjSpec) -> None:
+    """Write down the inertias that ``settotalmass`` makes, because it has no effect in a file that is attached."""
+    compiler = asset.compiler
+    if compiler.settotalmass <= 0:
+        return
+    scaled = asset.copy()
+    scaled.compiler.fusestatic = False
+    try:
+        with warnings.catch_warnings():  # that the attribute is deprecated
+            warnings.simplefilter("ignore", UserWarning)
+            model = scaled.compile()
+    except ValueError:
+        return  # the scene, of which the articulation is a part, fails in the same way
+    for body in asset.bodies[1:]:
+        compiled = model.body(body.name)
+        body.explicitinertial = True
+        body.mass, body.inertia = float(compiled.mass[0]), compiled.inertia
+        body.ipos, body.iquat = compiled.ipos, compiled.iquat
+        body.ialt.type, body.fullinertia = mujoco.mjtOrientation.mjORIENTATION_QUAT, [np.nan] * 6
+    compiler.settotalmass, compiler.boundmass, compiler.boundinertia = -1, 0, 0
+    compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_FALSE

@@ -1,0 +1,67 @@
+"""Which coefficient of sliding friction acts between two shapes."""
+
+import mujoco
+import numpy as np
+
+from oige_core.errors import ConfigError
+
+__all__ = ["DEFAULT_FRICTION", "check_default_friction_acts", "resolve_friction"]
+
+DEFAULT_FRICTION = 0.12345678901234567
+"""Stands, until a scene is compiled, for the friction of a shape that states none of its own."""
+
+_KEY = "task.sim.default_physics_material"
+
+
+def resolve_friction(spec: mujoco.MjSpec, default: float) -> list["mujoco.MjsGeom"]:
+    """Give shapes without a friction of their own the default one, and return them.
+
+    MuJoCo takes the larger of two coefficients. So that one which is stated, and less than the default, acts against
+    shapes that state none, all shapes that state one then have priority over these.
+    """
+    shapes = list(spec.geoms)
+    stated = [geom for geom in shapes if geom.friction[0] != DEFAULT_FRICTION]
+    if any(geom.friction[0] < default for geom in stated):
+        dimension = max(geom.condim for geom in shapes)
+        for geom in stated:
+            geom.priority += 1
+            geom.condim = max(geom.condim, dimension)  # priority decides this, too
+    defaulted = [geom for geom in shapes if geom.friction[0] == DEFAULT_FRICTION]
+    for geom in defaulted:
+        geom.friction[0] = default
+    return defaulted
+
+
+def check_default_friction_acts(model: mujoco.MjModel, defaulted: list[int], default: float) -> None:
+    """Raise where a default friction that is not 1 acts between no two shapes.
+
+    Args:
+        model: the compiled model.
+        defaulted: ids of the shapes that state no friction of their own.
+        default: the default coefficient.
+    """
+    if default == 1.0:
+        return
+    masks, affinities, priority = model.geom_contype, model.geom_conaffinity, model.geom_priority
+    weld = model.body_weldid[model.geom_bodyid]
+    friction = model.geom_friction[:, 0]
+    known = np.isin(np.arange(model.ngeom), defaulted)
+    rivals: set[str] = set()
+    for geom in defaulted:
+        collides = ((masks[geom] & affinities) | (masks & affinities[geom])) != 0
+        collides &= weld != weld[geom]
+        loses = (priority > priority[geom]) | ((priority == priority[geom]) & (friction > default))
+        if (collides & (known | ~loses)).any():
+            return
+        rivals.update(_owner(model, int(rival)) for rival in np.flatnonzero(collides))
+    reason = "no shapes without a friction of their own collide"
+    if rivals:
+        reason = f"shapes of {', '.join(sorted(rivals))} state a friction of their own, which acts; change it there"
+    raise ConfigError(f"{_KEY}: a friction of {default} has no effect in this scene: {reason}.")
+
+
+def _owner(model: mujoco.MjModel, geom: int) -> str:
+    """Return the name of the element to which a shape belongs."""
+    body = model.geom_bodyid[geom]
+    name = model.body(body).name if body else model.geom(geom).name
+    return f"'{name.partition('/')[0]}'"

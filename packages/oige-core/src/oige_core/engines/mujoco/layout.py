@@ -1,0 +1,189 @@
+"""Where the parts of an articulation lie in a compiled model."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import mujoco
+import numpy as np
+
+from oige_core.engines.mujoco.assets import select_names
+from oige_core.errors import CapabilityError, OigeError
+from oige_core.scene.assets import Drive
+from oige_core.scene.scene import ArticulationElement
+
+__all__ = [
+    "NO_LIMIT",
+    "ArticulationLayout",
+    "first_match",
+    "initial_joints",
+    "lay_out",
+    "links_with_joint_forces",
+    "prefixed",
+    "set_effort_bounds",
+]
+
+
+NO_LIMIT = 1e30
+"""Written in place of an infinite bound, in single precision too."""
+
+_ROUNDING = 1e-6  # by which an initial position may be beyond a limit, in rad or m
+
+ValueT = TypeVar("ValueT")
+DefaultT = TypeVar("DefaultT")
+
+
+@dataclass
+class ArticulationLayout:
+    """Where an articulation lies in the model. Orders are breadth first.
+
+    Attributes:
+        body_names: link names without the articulation's prefix.
+        body_ids: ids of the links.
+        dof_names: joint names without the prefix.
+        joint_ids: ids of the joints.
+        joint_links: indices of the links that the joints move.
+        qpos: addresses of the joints in ``qpos``.
+        dofs: addresses of the joints in ``qvel``.
+        actuators: ids of the joints' drives.
+        drives: the joints' drives.
+        floating: whether the root has a free joint.
+        root_qpos: address of the free joint in ``qpos``.
+        root_dof: address of the free joint in ``qvel``.
+        tendon_ids: ids of the fixed tendons.
+        force_sensors: addresses in ``sensordata`` of joint force and torque, by the index of the link; of tracked ones.
+        subtrees: ``(bodies, bodies)``; whether the second link is the first or hangs on it.
+    """
+
+    body_names: list[str]
+    body_ids: list[int]
+    dof_names: list[str]
+    joint_ids: list[int]
+    joint_links: list[int]
+    qpos: list[int]
+    dofs: list[int]
+    actuators: list[int]
+    drives: list[Drive]
+    floating: bool
+    root_qpos: int
+    root_dof: int
+    tendon_ids: list[int]
+    force_sensors: dict[int, tuple[int, int]]
+    subtrees: np.ndarray
+
+
+def prefixed(element: str, name: str) -> str:
+    """Return the model's name of a part of an articulation."""
+    return f"{element}/{name}"
+
+
+def first_match(patterns: Mapping[str, ValueT], name: str, default: DefaultT) -> ValueT | DefaultT:
+    """Return the value of the first regular expression that matches a name in full."""
+    for pattern, value in patterns.items():
+        if re.fullmatch(pattern, name):
+            return value
+    return default
+
+
+def links_with_joint_forces(element: ArticulationElement, links: Sequence[str]) -> list[str]:
+    """Return the links whose joint forces the scene asks for, of all ``links``."""
+    tracked = element.track_joint_forces
+    if isinstance(tracked, bool):
+        return list(links) if tracked else []
+    return select_names(tracked, links, f"track_joint_forces of '{element.name}', link")
+
+
+def lay_out(model: mujoco.MjModel, element: ArticulationElement) -> ArticulationLayout:
+    """Find the parts of an articulation in the compiled model."""
+    prefix = prefixed(element.name, "")
+    root = next(i for i in range(1, model.nbody) if model.body(i).name.startswith(prefix))
+    bodies = [root]
+    for body in bodies:  # grows while it is walked: breadth first
+        bodies.extend(child for child in range(body + 1, model.nbody) if model.body_parentid[child] == body)
+    subtrees = np.eye(len(bodies), dtype=bool)
+    for index, body in enumerate(bodies[1:], start=1):
+        subtrees[:, index] |= subtrees[:, bodies.index(model.body_parentid[body])]
+    joints = [
+        joint
+        for body in bodies
+        for joint in range(model.body_jntadr[body], model.body_jntadr[body] + model.body_jntnum[body])
+        if model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE
+    ]
+    dof_names = [model.joint(joint).name.removeprefix(prefix) for joint in joints]
+    first_joint = model.body_jntadr[root]
+    floating = first_joint >= 0 and model.jnt_type[first_joint] == mujoco.mjtJoint.mjJNT_FREE
+    tendons = [
+        tendon
+        for tendon in range(model.ntendon)
+        if model.tendon(tendon).name.startswith(prefix)
+        and model.wrap_type[model.tendon_adr[tendon]] == mujoco.mjtWrap.mjWRAP_JOINT
+    ]
+    names = [model.body(body).name.removeprefix(prefix) for body in bodies]
+    sensors = {names.index(link): f"{prefix}{link}:joint_" for link in links_with_joint_forces(element, names)}
+    return ArticulationLayout(
+        body_names=names,
+        body_ids=[int(body) for body in bodies],
+        dof_names=dof_names,
+        joint_ids=[int(joint) for joint in joints],
+        joint_links=[bodies.index(model.jnt_bodyid[joint]) for joint in joints],
+        qpos=[int(model.jnt_qposadr[joint]) for joint in joints],
+        dofs=[int(model.jnt_dofadr[joint]) for joint in joints],
+        actuators=[int(model.actuator(model.joint(joint).name).id) for joint in joints],
+        drives=[_drive(model, joint, element, name) for joint, name in zip(joints, dof_names, strict=True)],
+        floating=bool(floating),
+        root_qpos=int(model.jnt_qposadr[first_joint]) if floating else -1,
+        root_dof=int(model.jnt_dofadr[first_joint]) if floating else -1,
+        tendon_ids=tendons,
+        force_sensors={
+            link: (int(model.sensor(f"{name}force").adr[0]), int(model.sensor(f"{name}torque").adr[0]))
+            for link, name in sensors.items()
+        },
+        subtrees=subtrees,
+    )
+
+
+def _drive(model: mujoco.MjModel, joint: int, element: ArticulationElement, name: str) -> Drive:
+    """Return the drive of a joint, within the limit that the asset gives the joint itself."""
+    drive = first_match(element.asset.drives, name, Drive())
+    if not model.jnt_actfrclimited[joint]:
+        return drive
+    low, high = map(float, model.jnt_actfrcrange[joint])
+    if low != -high:
+        raise CapabilityError(
+            f"articulation '{element.name}': joint '{name}' has actuatorfrcrange [{low:g}, {high:g}]; expected the "
+            "same limit in both directions."
+        )
+    return dataclasses.replace(drive, max_effort=min(drive.max_effort, high))
+
+
+def set_effort_bounds(model: mujoco.MjModel, layout: ArticulationLayout) -> None:
+    """Let drives have all limits of effort, those of joints included, so that they are known and can be changed."""
+    bounds = np.minimum([drive.max_effort for drive in layout.drives], NO_LIMIT)
+    model.actuator_forcerange[layout.actuators] = np.stack((-bounds, bounds), axis=-1)
+    model.jnt_actfrclimited[layout.joint_ids] = 0
+
+
+def initial_joints(
+    model: mujoco.MjModel, layout: ArticulationLayout, element: ArticulationElement, positions: np.ndarray
+) -> np.ndarray:
+    """Return joint positions ``(joints,)``, in which those that the asset gives replace ``positions``.
+
+    Raises:
+        OigeError: one of the asset's is beyond the joint's limits, or not finite.
+    """
+    positions = positions.copy()
+    for index, (name, joint) in enumerate(zip(layout.dof_names, layout.joint_ids, strict=True)):
+        position = first_match(element.asset.joint_positions, name, None)
+        if position is None:
+            continue
+        low, high = model.jnt_range[joint] if model.jnt_limited[joint] else (-np.inf, np.inf)
+        if not (np.isfinite(position) and low - _ROUNDING <= position <= high + _ROUNDING):
+            unit = "m" if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE else "rad"
+            raise OigeError(
+                f"articulation '{element.name}': joint_positions put '{name}' at {position:g} {unit}, which is not "
+                f"within its limits [{low:g}, {high:g}]; choose another position."
+            )
+        positions[index] = position
+    return positions

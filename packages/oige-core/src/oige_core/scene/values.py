@@ -1,0 +1,66 @@
+"""Numbers and vectors that a scene takes: of Python, NumPy or torch."""
+
+import numpy as np
+
+from oige_core.errors import OigeError
+
+__all__ = ["Quaternion", "Vector3", "as_number", "as_quaternion", "as_vector", "as_whole"]
+
+Vector3 = tuple[float, ...]
+"""x, y, z."""
+
+Quaternion = tuple[float, ...]
+"""w, x, y, z."""
+
+
+def as_number(value: object, title: str) -> float:
+    """Return any library's number as a Python one.
+
+    Raises:
+        OigeError: it is not a finite number.
+    """
+    return as_vector([value], title, count=1)[0]
+
+
+def as_whole(value: object, title: str) -> int:
+    """Return any library's whole number as a Python one.
+
+    Raises:
+        OigeError: it is none.
+    """
+    number = as_number(value, title)
+    if number != int(number):
+        raise OigeError(f"{title}={value!r}: expected a whole number.")
+    return int(number)
+
+
+def as_vector(values: object, title: str, *, count: int = 3) -> tuple[float, ...]:
+    """Return numbers of a sequence, array or tensor as Python ones.
+
+    Raises:
+        OigeError: there are more or fewer than ``count``, or one is not finite.
+    """
+    shown = values[0] if count == 1 and isinstance(values, list) else values
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise OigeError(f"{title}={shown!r}: expected {_expected(count)}.") from error
+    if array.shape != (count,) or not np.isfinite(array).all():
+        raise OigeError(f"{title}={shown!r}: expected {_expected(count)}.")
+    return tuple(array.tolist())
+
+
+def _expected(count: int) -> str:
+    return "a finite number" if count == 1 else f"{count} finite numbers"
+
+
+def as_quaternion(values: object, title: str) -> tuple[float, ...]:
+    """Return w, x, y, z, which engines normalise.
+
+    Raises:
+        OigeError: they are no orientation.
+    """
+    quaternion = as_vector(values, title, count=4)
+    if not any(quaternion):
+        raise OigeError(f"{title}={values!r}: expected w, x, y, z, not all zero.")
+    return quaternion
