@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from oige_core.config import ActorConfig, MujocoConfig, SimConfig
@@ -144,6 +145,88 @@ def test_block_of_an_actor_that_the_scene_lacks() -> None:
     scene.add_sphere("ball", radius=0.1)
     with raises(ConfigError, r"task\.sim\.bal: unknown key, and no scene element\. Did you mean ball\?"):
         engine.build(scene)
+
+
+@pytest.mark.parametrize("name", ["ground_plane", "camera"])
+def test_block_of_an_element_without_settings(name: str) -> None:
+    engine, scene = new_scene(actors={name: ActorConfig(enable_self_collisions=1)})
+    scene.add_ground_plane()
+    scene.add_camera("camera", width=8, height=8, horizontal_fov=1.0)
+    with raises(
+        ConfigError, rf"task\.sim\.{name}: only articulations and rigid bodies have such settings; remove it\."
+    ):
+        engine.build(scene)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mass": 0.0}, r"task\.sim\.ball\.mass=0\.0: expected a number above 0, or -1 to keep .*"),
+        ({"density": -5.0}, r"task\.sim\.ball\.density=-5\.0: expected a number above 0, or -1 to keep .*"),
+        ({"make_kinematic": 2}, r"task\.sim\.ball\.make_kinematic=2: expected 0, 1, or -1 to keep .*"),
+        (
+            {"enable_self_collisions": -2},
+            r"task\.sim\.ball\.enable_self_collisions=-2: expected 0, 1, or -1 to keep .*",
+        ),
+        ({"mass": 1.0, "density": 2.0}, r"task\.sim\.ball: density=2\.0 and mass=1\.0, of which each decides .*"),
+    ],
+)
+def test_invalid_actor_settings_raise(values: dict[str, Any], message: str) -> None:
+    with raises(ConfigError, message):
+        SimConfig(actors={"ball": ActorConfig(**values)})
+
+
+@pytest.mark.parametrize(("key", "value"), [("mass", 2.0), ("make_kinematic", 1), ("make_kinematic", 0)])
+def test_settings_without_effect_on_an_articulation_raise(key: str, value: float) -> None:
+    _, scene = new_scene(actors={"robot": ActorConfig(**{key: value})})
+    with raises(ConfigError, rf"task\.sim\.robot\.{key}={value}: has no effect on an articulation; .*\."):
+        scene.add_articulation("robot", asset())
+
+
+def test_invalid_scene_values_raise() -> None:
+    _, scene = new_scene()
+    for add, message in (
+        (lambda: scene.add_sphere("b", radius=0.1, position=(0, 0)), r"sphere 'b': position=\(0, 0\): expected 3 .*"),
+        (lambda: scene.add_sphere("b", radius=0.1, mass=0.0), r"sphere 'b': mass=0\.0, expected a number above 0\."),
+        (lambda: scene.add_sphere("b", radius=0.1, density=math.nan), r"sphere 'b': density=nan: expected a finite .*"),
+        (lambda: scene.add_sphere("b", radius=0.1, colour=1), r"sphere 'b': unknown option 'colour'\. .*position.*"),
+        (lambda: scene.add_box("b", size=(1, 1)), r"box 'b': size=\(1, 1\): expected 3 finite numbers\."),
+        (
+            lambda: scene.add_sphere("b", radius=0.1, orientation=(0, 0, 0, 0)),
+            r"sphere 'b': orientation=.*not all zero\.",
+        ),
+        (lambda: scene.add_articulation("b", asset(), position=(0, 0, math.nan)), r"articulation 'b': position=.*"),
+        (lambda: scene.add_articulation("b", LINKS), r"articulation 'b': its asset is a str, expected Articulation.*"),
+        (lambda: scene.add_ground_plane(height=math.inf), r"ground plane 'ground_plane': height=inf: expected a .*"),
+        (
+            lambda: scene.add_camera("b", width=8.5, height=8, horizontal_fov=1),
+            r"camera 'b': width=8\.5: expected a whole.*",
+        ),
+        (lambda: scene.add_camera("b", width=8, height=8, horizontal_fov=None), r"camera 'b': horizontal_fov=None: .*"),
+        (lambda: scene.add_sphere("world", radius=1), r"scene element 'world': the name is taken; choose another\."),
+    ):
+        with raises(OigeError, message):
+            add()  # type: ignore[no-untyped-call]
+
+
+def test_engine_without_a_capability_is_named() -> None:
+    engine, scene = new_scene()
+    engine.capabilities = frozenset()  # type: ignore[misc]
+    heights = np.zeros((2, 2))
+    for use, message in (
+        (lambda: scene.add_camera("c", width=8, height=8, horizontal_fov=1), "camera 'c': .* no cameras"),
+        (lambda: scene.add_height_field("h", heights, horizontal_scale=1), "height field 'h': .* no height fields"),
+        (
+            lambda: scene.add_articulation("r", asset(), track_joint_forces=True),
+            ".* 'r': .* no measured joint forces",
+        ),
+        (
+            lambda: scene.add_sphere("s", radius=1, track_contact_forces=True),
+            ".* 's': .* no measured contact forces",
+        ),
+    ):
+        with raises(CapabilityError, rf"{message}; only Isaac Sim has\."):
+            use()
 
 
 def test_sizes_above_zero() -> None:
@@ -310,6 +393,53 @@ def test_substeps_divide_a_physics_step(build: Callable[..., Any]) -> None:
     world.engine.step()
     world.close(world.ball.get_world_poses()[0], [0, 0, -G * 0.01**2 * 3], tol=1e-7)
     world.close(world.ball.get_linear_velocities(), [0, 0, -G * 0.02], tol=1e-7)
+
+
+def test_scene_takes_numbers_of_numpy_and_torch(build: Callable[..., Any]) -> None:
+    """The box weighs 2 · 0.1 · 0.2 · 0.3 kg."""
+    world = build(
+        lambda scene: {
+            "box": scene.add_box(
+                "box",
+                size=torch.tensor([0.1, 0.2, 0.3]),  # type: ignore[arg-type]
+                position=np.array([1.0, 2.0, 3.0]),  # type: ignore[arg-type]
+                density=np.float32(2.0),  # type: ignore[arg-type]
+                kinematic=np.bool_(False),  # type: ignore[arg-type]
+            ),
+            "camera": scene.add_camera("c", width=np.int64(9), height=np.int32(8), horizontal_fov=np.float32(1.0)),
+        }
+    )
+    world.close(world.box.get_world_poses()[0], [1, 2, 3], tol=0)
+    world.close(world.box.get_masses(), 2 * 0.1 * 0.2 * 0.3, tol=1e-7)
+    assert world.camera.get_rgb().shape == (1, 8, 9, 3)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "plane", "kinematic", "fixed"])
+def test_scene_in_which_nothing_moves(build: Callable[..., Any], executor: str, kind: str) -> None:
+    fixed = asset('<mujoco><worldbody><body name="root"><geom size=".1"/></body></worldbody></mujoco>')
+    add: dict[str, Callable[[Scene], Any]] = {
+        "nothing": lambda scene: None,
+        "plane": lambda scene: scene.add_ground_plane(),
+        "kinematic": lambda scene: scene.add_sphere("it", radius=0.1, position=(1, 2, 3), kinematic=True),
+        "fixed": lambda scene: scene.add_articulation("it", fixed, position=(1, 2, 3)),
+    }
+    world = build(lambda scene: {"it": add[kind](scene)}, num_envs=2, executor=executor)
+    world.engine.step(2)
+    world.engine.reset(torch.tensor([1], device=world.engine.device))
+    world.engine.load_state_dict(world.engine.state_dict())
+    assert world.engine.problems() == {}
+    if world.it is not None:
+        world.close(world.it.get_world_poses()[0], [[1, 2, 3]] * 2, tol=1e-6)
+    if kind == "fixed":
+        assert world.it.get_joint_positions().shape == (2, 0)
+
+
+def test_density_of_an_actor_block_replaces_the_mass_of_the_task(build: Callable[..., Any]) -> None:
+    world = build(
+        lambda scene: {"box": scene.add_box("box", size=(1, 2, 3), mass=500.0)},
+        actors={"box": ActorConfig(density=10.0)},
+    )
+    world.close(world.box.get_masses(), 60.0, tol=1e-5)
 
 
 def test_actor_blocks_override_the_task(build: Callable[..., Any]) -> None:

@@ -147,13 +147,11 @@ class ActorConfig:
         """Raise ConfigError for values that mean nothing; ``path`` is the key of the section."""
         for key in ("make_kinematic", "enable_self_collisions"):
             if getattr(self, key) not in (-1, 0, 1):
-                raise ConfigError(
-                    f"{path}.{key}={getattr(self, key)}: expected 0, 1, or -1 to keep what the task says."
-                )
+                raise ConfigError(f"{path}.{key}={getattr(self, key)}: expected 0, 1, or -1 to keep the task's.")
         for key in ("density", "mass"):
             value = getattr(self, key)
             if value != -1 and not 0 < value < math.inf:
-                raise ConfigError(f"{path}.{key}={value}: expected a number above 0 or -1 (keeps what the task says).")
+                raise ConfigError(f"{path}.{key}={value}: expected a number above 0, or -1 to keep the task's.")
         if self.density != -1 and self.mass != -1:
             raise ConfigError(
                 f"{path}: density={self.density} and mass={self.mass}, of which each decides the mass; leave one at -1."

@@ -226,6 +226,8 @@ class Scene:
             ConfigError: ``sim.<name>`` has a key that does nothing to an articulation.
         """
         title = f"articulation '{name}'"
+        if not isinstance(asset, ArticulationAsset):
+            raise OigeError(f"{title}: its asset is a {type(asset).__name__}, expected ArticulationAsset(mjcf=…).")
         if track_joint_forces is not False:
             require(self.views, "joint_forces", f"track_joint_forces of '{name}'")
         actor = self.sim.actors.get(name, ActorConfig())
@@ -333,6 +335,9 @@ class Scene:
         require(self.views, "cameras", title)
         width, height = as_whole(width, f"{title}: width"), as_whole(height, f"{title}: height")
         samples_per_pixel = as_whole(samples_per_pixel, f"{title}: samples_per_pixel")
+        horizontal_fov = as_number(horizontal_fov, f"{title}: horizontal_fov")
+        if far != math.inf:
+            far = as_number(far, f"{title}: far")
         if width < 1 or height < 1:
             raise OigeError(f"{title}: {width} × {height} pixels, expected at least 1 × 1.")
         if not 0.0 < horizontal_fov < math.pi:
@@ -352,12 +357,12 @@ class Scene:
             name=name,
             width=width,
             height=height,
-            horizontal_fov=float(horizontal_fov),
+            horizontal_fov=horizontal_fov,
             parent=parent,
             position=as_vector(position, f"{title}: position"),
             orientation=as_quaternion(orientation, f"{title}: orientation"),
             outputs=tuple(outputs),
-            far=float(far),
+            far=far,
             samples_per_pixel=samples_per_pixel,
             unseen=tuple(unseen),
         )
@@ -396,7 +401,10 @@ class Scene:
         options: "RigidOptions",
     ) -> RigidPrimView:
         title = f"{shape} '{name}'"
-        lengths = as_vector(size, f"{title}: size", count=len(size))
+        for option in options:
+            if option not in RigidOptions.__annotations__:
+                raise OigeError(f"{title}: unknown option '{option}'. {nearest(option, RigidOptions.__annotations__)}")
+        lengths = as_vector(size, f"{title}: size", count={"sphere": 1, "box": 3}.get(shape, 2))
         if not all(length > 0 for length in lengths):
             raise OigeError(f"{title} of size {lengths}: expected lengths above 0.")
         actor = self.sim.actors.get(name, ActorConfig())
@@ -434,9 +442,9 @@ class Scene:
         self.elements[element.name] = element
 
     def _check_name(self, name: str) -> None:
-        if name in self.elements or name in [links.name for links in self.link_sets]:
+        if name == "world" or name in self.elements or name in [links.name for links in self.link_sets]:
             raise OigeError(f"scene element '{name}': the name is taken; choose another.")
-        if not name or "/" in name:
+        if not isinstance(name, str) or not name or "/" in name:
             raise OigeError(f"scene element '{name}': expected a name without '/', which parts names of links.")
 
 

@@ -191,21 +191,24 @@ class _RayTracer:
     def _make_slots(self, model: mujoco.MjModel, warp_model: Any, element: CameraElement, size: int) -> "TracedWorlds":
         from oige_core.engines.mujoco.traced_worlds import TracedWorlds
 
+        # MuJoCo Warp reads the groups of the model, which others read, too.
         groups = model.geom_group.copy()
-        model.geom_group[_is_unseen(model, element)] = HIDDEN_GROUP
-        slots = TracedWorlds(
-            model,
-            warp_model,
-            size,
-            cam_res=(element.width, element.height),
-            cam_active=[element.name],
-            render_rgb="rgb" in element.outputs,
-            render_depth="depth" in element.outputs,
-            render_seg="segmentation" in element.outputs,
-            samples_per_pixel=element.samples_per_pixel,
-        )
+        try:
+            model.geom_group[_is_unseen(model, element)] = HIDDEN_GROUP
+            slots = TracedWorlds(
+                model,
+                warp_model,
+                size,
+                cam_res=(element.width, element.height),
+                cam_active=[element.name],
+                render_rgb="rgb" in element.outputs,
+                render_depth="depth" in element.outputs,
+                render_seg="segmentation" in element.outputs,
+                samples_per_pixel=element.samples_per_pixel,
+            )
+        finally:
+            model.geom_group[:] = groups
         slots.context.zfar = element.far if element.far < float("inf") else 0.0  # 0: no end
-        model.geom_group[:] = groups
         return slots
 
     def draw(self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor) -> None:

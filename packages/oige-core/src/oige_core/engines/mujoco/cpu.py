@@ -83,7 +83,7 @@ class BatchExecutor:
         self._graphs: Graphs | None = None  # Warp is imported only for Warp variants of tasks
         # Positions and velocities are neighbours in the state, so that one operation converts both.
         qpos, qvel = self.field("qpos"), self.field("qvel")
-        assert qvel.data_ptr() == qpos.data_ptr() + model.nq * qpos.element_size()
+        assert not model.nv or qvel.data_ptr() == qpos.data_ptr() + model.nq * qpos.element_size()
         self._motion = self._state.as_strided((num_envs, model.nq + model.nv), qpos.stride(), self._offset(qpos))
         self._motion_read = torch.zeros(self._motion.shape)
         self._joint_state = (self._motion_read[:, : model.nq], self._motion_read[:, model.nq :])
@@ -187,6 +187,8 @@ class BatchExecutor:
 
     def _offset(self, live: torch.Tensor) -> int:
         """Where in the state a state field begins, in numbers."""
+        if not live.numel():  # nothing of the kind: it has no address
+            return 0
         return (live.data_ptr() - self._state.data_ptr()) // self._state.element_size()
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
