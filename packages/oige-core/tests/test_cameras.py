@@ -248,6 +248,26 @@ def test_what_is_unseen_is_not_drawn_and_hides_nothing(build: Callable[..., Any]
     assert (world.engine.compiled.model.geom_group == [0, 0, 0, 0, 3]).all(), "the model is as it was"
 
 
+def test_model_is_as_it_was_when_a_camera_cannot_be_made(
+    build: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def partly(scene: Scene) -> dict[str, Any]:
+        return set_up(scene) | {
+            "blind": scene.add_camera("blind", width=8, height=8, horizontal_fov=1, unseen=["ball"])
+        }
+
+    world = build(partly)
+    groups = world.engine.compiled.model.geom_group.copy()
+
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise ValueError("out of memory")
+
+    monkeypatch.setattr("oige_core.engines.mujoco.traced_worlds.TracedWorlds", fail)
+    with pytest.raises(ValueError, match="out of memory"):
+        world.blind.get_rgb()
+    assert (world.engine.compiled.model.geom_group == groups).all()
+
+
 def test_mistakes_are_told(build: Callable[..., Any]):
     options: dict[str, Any] = {"width": 8, "height": 8, "horizontal_fov": 1.0}
 

@@ -94,7 +94,7 @@ def built(build: Callable[..., Any], executor: str) -> Any:
         executor,
         actors={"colliding": ActorConfig(enable_self_collisions=1), "apart": ActorConfig(enable_self_collisions=0)},
         dt=DT,
-        default_physics_material=DefaultPhysicsMaterialConfig(dynamic_friction=0.5),
+        default_physics_material=DefaultPhysicsMaterialConfig(static_friction=0.5, dynamic_friction=0.5),
     )
     world.state = world.engine.state_dict()
     return world

@@ -7,6 +7,7 @@ import torch
 
 from oige_core.config import EnvConfig, RunConfig
 from oige_core.engines.base import Engine
+from oige_core.errors import CapabilityError
 from oige_core.problems import ProblemCounts
 from oige_core.registry import TaskSpec
 from oige_core.scene import Scene
@@ -65,8 +66,11 @@ class Task(ABC, Generic[EnvConfigT]):
         self.control_frequency_inv = self.cfg.controlFrequencyInv
         self.autoreset_mode = self.cfg.autoresetMode
         scene = Scene(engine, config.task.sim)
-        self.set_up_scene(scene)
-        engine.build(scene)
+        try:
+            self.set_up_scene(scene)
+            engine.build(scene)
+        except CapabilityError as error:
+            raise CapabilityError(f"task {self.name}: {error}") from error
         self.device = engine.device
         self.control_dt = engine.physics_dt * self.control_frequency_inv
         n, device = self.num_envs, self.device
