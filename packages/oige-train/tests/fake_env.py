@@ -89,7 +89,13 @@ SPACE = {
 
 
 def make_run(
-    num_envs: int, *, recurrent: bool = False, num_states: int = 0, network: NetworkConfig | None = None, **changes: Any
+    num_envs: int,
+    *,
+    recurrent: bool = False,
+    num_states: int = 0,
+    network: NetworkConfig | None = None,
+    seed: int = 42,
+    **changes: Any,
 ) -> Run:
     rnn = RnnConfig(name="lstm", units=8) if recurrent else None
     critic = CentralValueConfig(
@@ -124,6 +130,7 @@ def make_run(
         model=NamedConfig(name="continuous_a2c_logstd"),
         network=network or NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=SPACE, rnn=rnn),
         config=learner,
+        seed=seed,
     )
     return _run(num_envs, params, num_states)
 

@@ -112,9 +112,9 @@ def _train(run: Run) -> int:
         agent = build_agent(session, env, ProgressObserver(line, lambda: session.problems))
         if run.checkpoint is not None:
             exact = agent.restore(str(run.checkpoint))
-            other = "it was written with other worlds, another configuration of the task or another version"
+            other = "it was written with other worlds, another seed, configuration of the task or version"
             fresh = "" if exact else f"; {other}, so episodes start afresh"
-            say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}")
+            say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
         if workers.rank == 0:
             OmegaConf.save(OmegaConf.create(run.resolved), folder / "config.yaml")
         watch = looking_on(config, env, folder) if workers.rank == 0 else contextlib.nullcontext()

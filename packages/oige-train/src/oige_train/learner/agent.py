@@ -13,6 +13,13 @@ from oige_train.config import Run
 from oige_train.learner.distributed import Workers
 from oige_train.learner.divergence import DivergedError, non_finite_names, refuse_diverged
 from oige_train.learner.recent_mean import RecentMean
+from oige_train.learner.resumption import (
+    EPISODE_SETTINGS,
+    changed_settings,
+    keeping_configured,
+    settings_of,
+    settings_without_effect,
+)
 from oige_train.seeding import random_state, restore_random_state
 
 __all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
@@ -46,6 +53,7 @@ class Session:
         saved: checkpoints written so far.
         last: newest checkpoint that is not merely the best one.
         problems: how often each kind of problem happened in the simulations of all processes.
+        notes: sentences that tell the user of settings that have no effect because training was resumed.
     """
 
     run: Run
@@ -54,6 +62,7 @@ class Session:
     saved: set[Path] = field(default_factory=set)
     last: Path | None = None
     problems: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 class TrustedAgent:
@@ -85,6 +94,8 @@ class TrustedAgent:
     progress_tensors: tuple[str, ...] = ("current_rewards", "current_lengths", "dones")
     #: Names of running means over episodes.
     progress_meters: tuple[str, ...] = ("game_rewards", "game_lengths")
+    #: Dotted names below ``train.params`` of settings from which follows what :meth:`schedule_state` returns.
+    schedule_settings: tuple[str, ...] = ()
 
     def __init__(self, base_name: str, params: dict[str, Any], session: Session) -> None:
         self.session = session
@@ -138,7 +149,12 @@ class TrustedAgent:
         state["env_state"] = self.vec_env.get_env_state()
         state["random_state"] = random_state()
         state["progress"] = self._progress()
+        state["settings"] = self._settings()
+        state["schedule"] = self.schedule_state()
         return state
+
+    def _settings(self) -> dict[str, Any]:
+        return settings_of(self.session.run, self.schedule_settings)
 
     def _best_reward(self) -> float:
         """Best score so far, this epoch's included even where rl_games has yet to compare it."""
@@ -176,7 +192,7 @@ class TrustedAgent:
 
         With as many worlds of the same task and configuration on the same kind of engine, training goes on exactly as
         if it had not been interrupted. With others, or from a checkpoint of plain rl_games, the networks go on and the
-        episodes start afresh.
+        episodes start afresh. Settings that were changed since hold, whatever the checkpoint says.
 
         Args:
             fn: the file.
@@ -191,18 +207,26 @@ class TrustedAgent:
         state = load_checkpoint(Path(fn), str(self.device))
         progress = state.get("progress")
         env_state = state.pop("env_state", None)
+        changed = changed_settings(self.session.run, state.get("settings"), self._settings())
         exact = (
             progress is not None
             and self._worlds().items() <= progress.items()
             and self.vec_env.accepts(env_state)
             and self.session.workers.size == 1
+            and not changed & EPISODE_SETTINGS
         )
         try:
-            self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
+            with keeping_configured(self.optimisers()):
+                self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
         except (RuntimeError, KeyError, ValueError) as error:
             reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
             raise CheckpointError(f"checkpoint={fn}: does not fit the network of this run ({reason}).") from error
         refuse_diverged(fn, self.learner_tensors())
+        self.restore_schedule(state, changed)
+        self.session.notes += [
+            f"{name}: has no effect, the weights are those of the checkpoint."
+            for name in settings_without_effect(changed)
+        ]
         # rl_games' train() forgets the best score at its start; env_reset, called after that, sets it again.
         self._pending = {"last_mean_rewards": self.last_mean_rewards}
         if exact:
@@ -227,6 +251,25 @@ class TrustedAgent:
         self.vec_env.set_env_state(pending["env_state"])
         restore_random_state(pending["random_state"])
         return self.obs
+
+    # --- for the algorithms ------------------------------------------------------------------------------------------
+
+    def optimisers(self) -> list[torch.optim.Optimizer]:
+        """Return the optimisers of all networks."""
+        raise NotImplementedError
+
+    def schedule_state(self) -> dict[str, Any]:
+        """Return what has followed from :attr:`schedule_settings` by now, such as an adaptive learning rate."""
+        raise NotImplementedError
+
+    def restore_schedule(self, state: dict[str, Any], changed: set[str]) -> None:
+        """Go on from a :meth:`schedule_state`, but for what follows from settings that were changed.
+
+        Args:
+            state: that of the whole checkpoint; its ``schedule`` is missing where plain rl_games wrote it.
+            changed: settings by dotted name.
+        """
+        raise NotImplementedError
 
     # --- epochs ------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from oige_train.learner.time_outs import RolloutTimeOuts, TimeOuts
 __all__ = ["PpoAgent"]
 
 Base: Any = a2c_continuous.A2CAgent
+CRITIC_RATE = ("config.central_value_config.learning_rate", "config.central_value_config.lr_schedule")
 
 
 class PpoAgent(TrustedAgent, Base):
@@ -22,6 +23,13 @@ class PpoAgent(TrustedAgent, Base):
 
     progress_tensors = (*TrustedAgent.progress_tensors, "current_shaped_rewards")
     progress_meters = (*TrustedAgent.progress_meters, "game_shaped_rewards")
+    schedule_settings = (
+        "config.learning_rate",
+        "config.lr_schedule",
+        "config.entropy_coef",
+        "config.schedule_entropy",
+        *CRITIC_RATE,
+    )
 
     def __init__(self, base_name: str, params: dict[str, Any], session: Session) -> None:
         super().__init__(base_name, params, session)
@@ -29,25 +37,44 @@ class PpoAgent(TrustedAgent, Base):
 
     def _progress(self) -> dict[str, Any]:
         progress = super()._progress()
-        progress |= {"last_lr": float(self.last_lr), "entropy_coef": float(self.entropy_coef)}
         progress["rnn_states"] = self.rnn_states
         if self.has_central_value:
-            critic = self.central_value_net
-            progress["critic"] = {
-                "lr": critic.lr,
-                "epoch_num": critic.epoch_num,
-                "frame": critic.frame,
-                "rnn_states": critic.rnn_states,
-            }
+            progress["critic_rnn_states"] = self.central_value_net.rnn_states
         return progress
 
     def _restore_progress(self, progress: dict[str, Any]) -> None:
         super()._restore_progress(progress)
-        self.last_lr, self.entropy_coef = progress["last_lr"], progress["entropy_coef"]
         self.rnn_states = progress["rnn_states"]
         if self.has_central_value:
-            for name, value in progress["critic"].items():
-                setattr(self.central_value_net, name, value)
+            self.central_value_net.rnn_states = progress["critic_rnn_states"]
+
+    def optimisers(self) -> list[torch.optim.Optimizer]:
+        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        return [self.optimizer, *([self.central_value_net.optimizer] if self.has_central_value else [])]
+
+    def schedule_state(self) -> dict[str, Any]:
+        """Return learning rates, the entropy's coefficient and how far the schedule of the critic's rate is."""
+        state: dict[str, Any] = {"last_lr": float(self.last_lr), "entropy_coef": float(self.entropy_coef)}
+        if self.has_central_value:
+            critic = self.central_value_net
+            state["critic"] = {"lr": critic.lr, "epoch_num": critic.epoch_num, "frame": critic.frame}
+        return state
+
+    def restore_schedule(self, state: dict[str, Any], changed: set[str]) -> None:
+        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        schedule = state.get("schedule", {})
+        if not changed & {"config.learning_rate", "config.lr_schedule"}:
+            # Plain rl_games keeps the rate in the optimiser, and nowhere else.
+            self.last_lr = schedule.get("last_lr", state["optimizer"]["param_groups"][0]["lr"])
+        self.update_lr(self.last_lr)
+        if not changed & {"config.entropy_coef", "config.schedule_entropy"}:
+            self.entropy_coef = schedule.get("entropy_coef", self.entropy_coef)
+        if self.has_central_value and "critic" in schedule:
+            critic, former = self.central_value_net, schedule["critic"]
+            critic.epoch_num, critic.frame = former["epoch_num"], former["frame"]
+            if not changed & set(CRITIC_RATE):
+                critic.lr = former["lr"]
+            critic.update_lr(critic.lr)
 
     def frames_per_epoch(self) -> int:
         """Environment steps of one epoch in this process."""
@@ -129,8 +156,7 @@ class PpoAgent(TrustedAgent, Base):
         """See :class:`~oige_train.learner.agent.TrustedAgent`."""
         names = ("policy", "central value network")
         networks: dict[str, torch.nn.Module] = dict(zip(names, self._networks(), strict=False))
-        critic = [self.central_value_net.optimizer] if self.has_central_value else []
-        return learner_tensors(networks, [self.optimizer, *critic])
+        return learner_tensors(networks, self.optimisers())
 
     def advice_on_divergence(self) -> str:
         """See :class:`~oige_train.learner.agent.TrustedAgent`."""

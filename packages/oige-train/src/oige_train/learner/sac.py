@@ -53,6 +53,8 @@ class SacAgent(TrustedAgent, Base):
         zero = torch.zeros((), device=self.device)
         self._actor_stats: tuple[Any, ...] = (zero, zero, self.alpha.detach(), None)
 
+    schedule_settings = ("config.init_alpha", "config.learnable_temperature")
+
     def get_full_state_weights(self) -> dict[str, Any]:
         """Add the temperature and the update count, which rl_games leaves out."""
         state = super().get_full_state_weights()
@@ -61,15 +63,27 @@ class SacAgent(TrustedAgent, Base):
     def set_full_state_weights(self, weights: dict[str, Any], set_epoch: bool = True) -> None:
         """Restore what :meth:`get_full_state_weights` returned."""
         super().set_full_state_weights(weights, set_epoch=set_epoch)
-        with torch.no_grad():
-            self.log_alpha.copy_(weights["log_alpha"])
         self.update_counter = weights["update_counter"]
         self.num_warmup_steps += self.epoch_num
 
+    def optimisers(self) -> list[torch.optim.Optimizer]:
+        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        return [self.actor_optimizer, self.critic_optimizer, self.log_alpha_optimizer]
+
+    def schedule_state(self) -> dict[str, Any]:
+        """Return nothing: rates are constant, and the temperature is a weight like others."""
+        return {}
+
+    def restore_schedule(self, state: dict[str, Any], changed: set[str]) -> None:
+        """Go on with the temperature of the checkpoint, unless another one is configured to begin with."""
+        if not changed & set(self.schedule_settings):
+            with torch.no_grad():
+                self.log_alpha.copy_(state["log_alpha"])
+
     def learner_tensors(self) -> dict[str, torch.Tensor]:
         """See :class:`~oige_train.learner.agent.TrustedAgent`."""
-        optimisers = [self.actor_optimizer, self.critic_optimizer, self.log_alpha_optimizer]
-        return learner_tensors({"actor and critics": self.model}, optimisers) | {"log_alpha": self.log_alpha.detach()}
+        tensors = learner_tensors({"actor and critics": self.model}, self.optimisers())
+        return tensors | {"log_alpha": self.log_alpha.detach()}
 
     def advice_on_divergence(self) -> str:
         """See :class:`~oige_train.learner.agent.TrustedAgent`."""

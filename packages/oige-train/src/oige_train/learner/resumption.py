@@ -1,0 +1,75 @@
+"""What a checkpoint may put back although the user has changed the setting that it follows from: nothing.
+
+A checkpoint holds the settings below that were configured when it was written. What follows from a setting, such as an
+adaptive learning rate, goes on only where that setting is still the same; where it was changed, the new one holds.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from oige_train.config import Run
+
+__all__ = ["EPISODE_SETTINGS", "changed_settings", "keeping_configured", "settings_of", "settings_without_effect"]
+
+SECTION = "train.params"
+#: Episodes start afresh with these, where they were changed.
+EPISODE_SETTINGS = frozenset({"seed", "config.stagger_episodes"})
+
+
+def settings_of(run: Run, names: Iterable[str]) -> dict[str, Any]:
+    """Return settings by dotted name below ``train.params``: those named, of episodes and of the network.
+
+    Args:
+        run: the checked run.
+        names: dotted names below ``train.params``; those in a section that is not configured are left out.
+    """
+    every = _flat(dataclasses.asdict(run.config.train.params))
+    wanted = {*names, *EPISODE_SETTINGS}
+    return {name: value for name, value in every.items() if name in wanted or name.startswith("network.")}
+
+
+def changed_settings(run: Run, former: Mapping[str, Any] | None, now: Mapping[str, Any]) -> set[str]:
+    """Return the names of settings that were changed since a checkpoint was written.
+
+    Args:
+        run: the run that goes on from it.
+        former: its settings; None where plain rl_games wrote it: changed is then what the user overrides.
+        now: the settings of this run.
+    """
+    if former is None:
+        keys = {override.partition("=")[0] for override in run.record.overrides}
+        return {name for name in now if f"{SECTION}.{name}" in keys or (name == "seed" and "seed" in keys)}
+    return {name for name in now.keys() | former.keys() if now.get(name) != former.get(name)}
+
+
+def settings_without_effect(changed: Iterable[str]) -> list[str]:
+    """Return the full names of those settings that only say how weights begin, which a checkpoint brings along."""
+    return sorted(f"{SECTION}.{name}" for name in changed if "_init" in name or "initializer" in name)
+
+
+@contextlib.contextmanager
+def keeping_configured(optimisers: Iterable[torch.optim.Optimizer]) -> Iterator[None]:
+    """Let optimisers that load their state meanwhile keep the settings that they were made with."""
+    configured = [
+        (optimiser, [{name: value for name, value in group.items() if name != "params"} for group in groups])
+        for optimiser in optimisers
+        if (groups := optimiser.param_groups)
+    ]
+    yield
+    for optimiser, settings in configured:
+        for group, values in zip(optimiser.param_groups, settings, strict=True):
+            group.update(values)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
