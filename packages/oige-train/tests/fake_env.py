@@ -67,6 +67,9 @@ class FakeEnv:
         flags = [torch.full((self.num_envs,), ending in (name, "both")) for name in ("terminated", "truncated")]
         return self._observe(), torch.full((self.num_envs,), self.reward), *flags, self._info()
 
+    def problems(self) -> dict[str, int]:
+        return {}
+
     def state_dict(self) -> dict[str, Any]:
         return {"steps": self.steps}
 
