@@ -34,9 +34,10 @@ def program(
 
     def run(*arguments: str) -> Outcome:
         from oige_train.cli.train import main
+        from oige_train.stopping import STOPPING_SIGNALS
 
         monkeypatch.setattr(sys, "argv", ["oige-train", *arguments])
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.getsignal(number) for number in STOPPING_SIGNALS}
         capsys.readouterr()
         code = 0
         try:

@@ -226,8 +226,7 @@ def test_play_counts_the_games_asked_for(program) -> None:
     assert program(*words, f"{CONFIG}.player.deterministic=False").out != first.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_saves_a_checkpoint_to_resume_from(number: signal.Signals, tmp_path: Path, program) -> None:
+def test_signal_saves_a_checkpoint_to_resume_from(tmp_path: Path, program) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "oige_train.cli.train", *TINY, "max_iterations=100000"],
         cwd=tmp_path,
@@ -240,10 +239,10 @@ def test_signal_saves_a_checkpoint_to_resume_from(number: signal.Signals, tmp_pa
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    os.kill(process.pid, number)
+    os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert f"{number.name}: saving after this epoch" in err
+    assert "SIGINT: saving after this epoch" in err
     (told,) = [line for line in err.splitlines() if line.startswith("stopped after epoch ")]
     epoch = int(told.split()[3].rstrip(";"))
     saved = Path(told.partition("; saved ")[2])

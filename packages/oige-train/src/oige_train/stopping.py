@@ -1,17 +1,30 @@
-"""Ctrl-C and termination as a request that a program meets where it suits."""
+"""Ctrl-C, termination and a closed terminal as a request that a program meets where it suits."""
 
 import contextlib
+import os
 import signal
+import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["stop_on_signals"]
+__all__ = ["STOPPING_SIGNALS", "stop_on_signals"]
+
+#: Ctrl-C, ``kill`` and cluster schedulers, a terminal or connection that is closed, Ctrl-Break on Windows. SIGQUIT and
+#: others that end a program keep their meaning: whoever sends them wants it to end at once.
+STOPPING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 @contextlib.contextmanager
 def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
-    """Call ``request`` with the name of the signal on the first SIGINT or SIGTERM; the next one interrupts at once.
+    """Call ``request`` with the name of the first of :data:`STOPPING_SIGNALS`; the next one interrupts at once.
+
+    A hang-up that is ignored, as under ``nohup``, stays ignored. Otherwise nothing more is written to the terminal,
+    which is gone, and a second hang-up changes nothing: both a shell and the system send one.
 
     Outside the main thread, where Python allows no signal handlers, nothing changes.
 
@@ -22,6 +35,10 @@ def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
 
     def handle(number: int, _: FrameType | None) -> None:
         nonlocal requested
+        if number == HANGUP:
+            _leave_terminal()
+            if requested:
+                return
         if requested:
             raise KeyboardInterrupt
         requested = True
@@ -30,9 +47,21 @@ def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    ignored = {HANGUP} if HANGUP is not None and signal.getsignal(HANGUP) == signal.SIG_IGN else set()
+    previous = {number: signal.signal(number, handle) for number in STOPPING_SIGNALS if number not in ignored}
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+    """Let what is written to the terminal from now on vanish; writing there would fail. Files and pipes stay."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # no file behind it, or closed
+            descriptor = stream.fileno()
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.dup2(nowhere, descriptor)
+    os.close(nowhere)
