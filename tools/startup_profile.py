@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from oige_train.cli.common import guarded
@@ -63,7 +64,8 @@ def child(started: float, words: list[str]) -> dict[str, float]:
     runner.prepare(run)
     env = make_env(run.config)
     stamp("build worlds")
-    agent = runner.build_agent(Session(run=run, workers=Workers()), env, ProgressObserver(ProgressLine()))
+    session = Session(run=run, workers=Workers())
+    agent = runner.build_agent(session, env, ProgressObserver(ProgressLine()), folder=Path(tempfile.mkdtemp()))
     stamp("build agent")
     _stamp_after(agent, "env_reset", lambda: stamp("reset worlds"))
     _stamp_after(agent, "prepare_dataset", lambda: stamp("first rollout"))

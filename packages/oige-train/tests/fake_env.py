@@ -196,4 +196,4 @@ def make_sac_agent(env: Any, folder: Path, **changes: Any) -> Any:
 
 def build(run: Run, env: Any, folder: Path) -> Any:
     torch.manual_seed(0)
-    return build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), train_dir=folder)
+    return build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), folder=folder / "Fake")

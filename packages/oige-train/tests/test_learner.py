@@ -146,7 +146,7 @@ def test_images_are_kept_as_bytes_and_seen_from_zero_to_one(tmp_path: Path) -> N
     torch.manual_seed(0)
     run = make_run(2, normalize_input=False)
     run.config.train.params.network.cnn = cnn
-    agent = build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), train_dir=tmp_path)
+    agent = build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), folder=tmp_path / "Fake")
     seen = []
     agent.model.a2c_network.actor_cnn.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     agent.init_tensors()

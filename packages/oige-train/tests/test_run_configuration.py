@@ -1,6 +1,8 @@
 """Playing and resuming take the configuration of the checkpoint's run; overrides come on top and are said."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from oige_core.errors import ConfigError
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info, save_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
+from oige_train.headline import headline
 
 CONFIG = "train.params.config"
 CPU = ("sim_device=cpu", "pipeline=cpu", "rl_device=cpu")
@@ -207,3 +210,45 @@ def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, mo
     weights, expected = (torch.load(file, weights_only=True)["model"] for file in (last, whole))
     assert weights["a2c_network.actor_mlp.0.weight"].shape == (8, 4)
     assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            ("task=Ant",),
+            [
+                "training Ant with PPO (AntPPO): 4,096 worlds on cpu, network 256-128-64, seed 42",
+                "this configuration is meant for a GPU; on a CPU, train=AntPPO_cpu num_envs=512 learns in less time",
+            ],
+        ),
+        (
+            ("task=Ant", "train=AntPPO_cpu", "num_envs=1024"),
+            ["training Ant with PPO (AntPPO_cpu): 1,024 worlds on cpu, network 128-64, seed 42"],
+        ),
+        (
+            ("task=Ant", "num_envs=64", "rl_device=cpu", "seed=1"),
+            ["training Ant with PPO (AntPPO): 64 worlds on cpu, network 256-128-64, seed 1"],
+        ),
+        (
+            ("num_envs=8", "+train.params.network.rnn={name: lstm, units: 16}", f"{CONFIG}.mirror_samples=False"),
+            [
+                "training Cartpole with PPO (CartpolePPO): 8 worlds on cpu, network 32-32 and lstm 16, seed 42",
+                "no task= was given, so this is Cartpole, the default; oige-tasks lists the others",
+            ],
+        ),
+    ],
+)
+def test_what_is_about_to_happen_is_said(words: tuple[str, ...], expected: list[str]) -> None:
+    arguments = [*words, *CPU]
+    assert headline(checked_run(arguments), arguments) == expected
+
+
+def test_it_is_said_before_torch_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys, oige_train.headline as module;"
+        "module.headline = lambda *_: sys.exit('torch' in sys.modules);"
+        "from oige_train.cli.train import main; main()"
+    )
+    process = subprocess.run([sys.executable, "-c", code, *CPU], cwd=tmp_path, capture_output=True, check=False)
+    assert process.returncode == 0, process.stderr

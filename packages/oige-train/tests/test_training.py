@@ -89,10 +89,14 @@ def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where
     assert f"mean episode reward {mean:.2f}" in outcome.out
     assert f"oige-train task=Cartpole checkpoint={folder}/nn/mine.pth test=True" in outcome.out
     assert f"resume:       uv run oige-train task=Cartpole checkpoint={folder}/nn/{names[1]}" in outcome.out
+    assert f"summaries:    uv run tensorboard --logdir {folder}/summaries\n" in outcome.out
     lines = outcome.err.splitlines()
-    assert lines[0] == (
-        f"{CONFIG}.minibatch_size: 8192 does not divide horizon_length × num_envs = 16 × 64 = 1024; using 1024."
-    )
+    assert lines[:4] == [
+        "training Cartpole with PPO (CartpolePPO): 64 worlds on cpu, network 32-32, seed 3",
+        "no task= was given, so this is Cartpole, the default; oige-tasks lists the others",
+        "results: runs/mine",
+        f"{CONFIG}.minibatch_size: 8192 does not divide horizon_length × num_envs = 16 × 64 = 1024; using 1024.",
+    ]
     assert lines[-1].startswith(f"epoch 4/4 | reward {mean:.2f} | length ")
     assert lines[-1].endswith(" steps/s | 0:00 left")
 

@@ -147,7 +147,7 @@ def measure(run: Run, *, rounds: int | None, started: float, say: Callable[[str]
 
     with tempfile.TemporaryDirectory() as folder:
         session = Session(run=run, workers=Workers())
-        agent = build_agent(session, env, AlgoObserver(), train_dir=folder, writes=False)
+        agent = build_agent(session, env, AlgoObserver(), folder=Path(folder), writes=False)
         agent.init_tensors()
         stages = _stages(run, env, agent, recording)
         chunks: dict[str, int] = {}

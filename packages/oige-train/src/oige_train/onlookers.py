@@ -69,14 +69,14 @@ def until_stopped(viewer: "Viewer | None") -> Iterator[Watch]:
 
 @contextlib.contextmanager
 def looking_on(
-    config: TrainRunConfig, env: VecEnv, folder: Path, *, speed: float | None = None
+    config: TrainRunConfig, env: VecEnv, videos: Path, *, speed: float | None = None
 ) -> Iterator["Viewer | None"]:
     """Serve the viewer's page and record videos, if the run asks for it, until the block ends.
 
     Args:
         config: the checked configuration.
         env: the environment.
-        folder: folder of the run, for videos that go nowhere else.
+        videos: folder of videos, unless ``recording_dir`` names another one.
         speed: simulated seconds per second that the viewer begins with; None: no limit.
 
     Raises:
@@ -86,14 +86,16 @@ def looking_on(
         if config.enable_recording:
             from oige_core.recording import Recorder
 
+            folder = Path(config.recording_dir) if config.recording_dir else videos
             recorder = Recorder(
                 env,
-                Path(config.recording_dir) if config.recording_dir else folder / "videos",
+                folder,
                 interval=config.recording_interval,
                 length=config.recording_length,
                 fps=config.recording_fps,
             )
             stack.callback(recorder.close)
+            print(f"videos: {folder}", file=sys.stderr, flush=True)
         viewer = None
         if config.enable_livestream or not config.headless:
             viewer = open_viewer(config, env, speed=speed)

@@ -1,20 +1,19 @@
 """Train a policy, or play one: from a checked run to files under ``runs/<experiment>``."""
 
 import contextlib
-import datetime
 import io
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from oige_core import make_env
+from oige_core import VecEnv, make_env
 from oige_core.errors import ConfigError
 from oige_core.problems import ProblemReport, describe_problems
 from oige_core.seeding import derive_seed
-from omegaconf import OmegaConf
 
 from oige_train.config import Run
 from oige_train.learner.agent import Session, TrainingStoppedError
@@ -26,24 +25,24 @@ from oige_train.memory import keep_freed_memory
 from oige_train.onlookers import looking_on, until_stopped
 from oige_train.params import rl_games_params
 from oige_train.play import play
-from oige_train.schema import TrainRunConfig
+from oige_train.run_folder import RunFolder, best_score, videos_folder
+from oige_train.run_log import logged
 from oige_train.seeding import seed_learner
 from oige_train.stopping import stop_on_signals
+from oige_train.wandb_run import wandb_run
 
-__all__ = ["RUNS", "build_agent", "execute", "prepare", "run_folder"]
+__all__ = ["build_agent", "execute", "prepare"]
 
-RUNS = Path("runs")
 INTERRUPTED = 130
 DEVICE_KEYS = ("sim_device", "pipeline", "rl_device", "device_id", "num_threads")
 
 
-def run_folder(config: TrainRunConfig) -> Path:
-    """Return the folder of a run's results."""
-    return RUNS / config.train.params.config.full_experiment_name
-
-
-def execute(run: Run) -> int:
+def execute(run: Run, arguments: Sequence[str] = ()) -> int:
     """Train, resume or play as the run says.
+
+    Args:
+        run: the checked run.
+        arguments: the command line that described it, without the program's name.
 
     Returns:
         The program's exit code: 0, or 130 after an interruption.
@@ -52,7 +51,7 @@ def execute(run: Run) -> int:
         OigeError: the checkpoint is refused, or a device is missing.
     """
     prepare(run)
-    return _play(run) if run.config.test else _train(run)
+    return _play(run) if run.config.test else _train(run, arguments)
 
 
 def prepare(run: Run) -> None:
@@ -77,7 +76,7 @@ def _play(run: Run) -> int:
     env = make_env(run.config)
     try:
         with (
-            looking_on(run.config, env, run_folder(run.config), speed=1.0) as viewer,
+            looking_on(run.config, env, videos_folder(run.config, run.checkpoint), speed=1.0) as viewer,
             until_stopped(viewer) as watch,
         ):
             games = play(run, env, ProgressLine(), watch)
@@ -97,37 +96,54 @@ def _play(run: Run) -> int:
     return INTERRUPTED if ended_early else 0
 
 
-def _train(run: Run) -> int:
-    config = run.config
-    workers = Workers.join(config.rl_device) if config.multi_gpu else Workers()
-    folder = run_folder(config)
-    session = Session(run=run, workers=workers)
-    say(workers, *run.notes)
-    line = ProgressLine(None if workers.rank == 0 else io.StringIO())
-    env = make_env(config)
-    agent: Any = None
-    if config.wandb_activate and workers.rank == 0:
-        _start_wandb(run)
+def _train(run: Run, arguments: Sequence[str]) -> int:
+    workers = Workers.join(run.config.rl_device) if run.config.multi_gpu else Workers()
     try:
-        agent = build_agent(session, env, ProgressObserver(line, lambda: session.problems))
-        if run.checkpoint is not None:
-            exact = agent.restore(str(run.checkpoint))
-            other = "it was written with other worlds, another seed, configuration of the task or version"
-            fresh = "" if exact else f"; {other}, so episodes start afresh"
-            say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
-        if workers.rank == 0:
-            OmegaConf.save(OmegaConf.create(run.resolved), folder / "config.yaml")
-        watch = looking_on(config, env, folder) if workers.rank == 0 else contextlib.nullcontext()
-        with watch as viewer:
+        folder = workers.decide(lambda: _begin(run, arguments))
+        with logged(folder.path) if workers.rank == 0 else contextlib.nullcontext():
+            say(workers, folder.note, *run.notes)
+            return _train_in(folder, Session(run=run, workers=workers))
+    finally:
+        workers.leave()
 
-            def stop(signal: str) -> None:
-                session.stop_requested = True
-                if viewer is not None:
-                    viewer.pace.resume()
-                say(workers, f"\n{signal}: saving after this epoch; once more to stop at once")
 
-            with stop_on_signals(stop):
-                agent.train()
+def _begin(run: Run, arguments: Sequence[str]) -> RunFolder:
+    """Choose the folder of the run and note there what is started."""
+    folder = RunFolder.of(run)
+    folder.describe(run, ["oige-train", *arguments])
+    return folder
+
+
+def _train_in(folder: RunFolder, session: Session) -> int:
+    run, workers, config = session.run, session.workers, session.run.config
+    line = ProgressLine(None if workers.rank == 0 else io.StringIO())
+    env: VecEnv | None = None
+    agent: Any = None
+    trained = False
+    try:
+        with wandb_run(run, folder.path) if workers.rank == 0 else contextlib.nullcontext():
+            env = make_env(config)
+            observer = ProgressObserver(line, lambda: session.problems)
+            agent = build_agent(session, env, observer, folder=folder.path)
+            if run.checkpoint is not None:
+                exact = agent.restore(str(run.checkpoint))
+                other = "it was written with other worlds, another seed, configuration of the task or version"
+                fresh = "" if exact else f"; {other}, so episodes start afresh"
+                say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
+                score = workers.decide(lambda: best_score(folder, run))
+                agent.compare_best_with(score, continued=not folder.is_new)
+            watch = looking_on(config, env, folder.path / "videos") if workers.rank == 0 else contextlib.nullcontext()
+            with watch as viewer:
+
+                def stop(signal: str) -> None:
+                    session.stop_requested = True
+                    if viewer is not None:
+                        viewer.pace.resume()
+                    say(workers, f"\n{signal}: saving after this epoch; once more to stop at once")
+
+                with stop_on_signals(stop):
+                    trained = True
+                    agent.train()
     except TrainingStoppedError as stopped:
         line.close()
         say(workers, f"stopped after epoch {agent.epoch_num}; saved {stopped.checkpoint}")
@@ -137,37 +153,22 @@ def _train(run: Run) -> int:
         line.close()
         if agent is not None:
             agent.writer.close()
-        env.close()
-        workers.leave()
-    _report(session, agent, folder)
+        if env is not None:
+            env.close()
+        if not trained and workers.rank == 0:
+            folder.discard()
+    _report(session, agent, folder.path)
     return 0
 
 
-def _start_wandb(run: Run) -> None:
-    """Send what TensorBoard gets to Weights & Biases, too; must come before any summary writer is made."""
-    import wandb  # pyright: ignore[reportMissingImports]
-
-    config = run.config
-    stamp = datetime.datetime.now().strftime("%y%m%d-%H%M%S")
-    wandb.init(
-        project=config.wandb_project,
-        group=config.wandb_group or None,
-        entity=config.wandb_entity or None,
-        name=f"{config.wandb_name}_{stamp}",
-        config=run.resolved,
-        sync_tensorboard=True,
-        resume="allow",
-    )
-
-
-def build_agent(session: Session, env: Any, observer: Any, *, train_dir: Path | str = RUNS, writes: bool = True) -> Any:
+def build_agent(session: Session, env: Any, observer: Any, *, folder: Path, writes: bool = True) -> Any:
     """Return the agent of the run's algorithm.
 
     Args:
         session: what the agent needs to know of the program around it.
         env: the vector environment.
         observer: sees every step and epoch; see rl_games' ``AlgoObserver``.
-        train_dir: folder of the run's own folder.
+        folder: folder of the run.
         writes: whether summaries are written; only process 0 ever does.
     """
     config = session.run.config
@@ -181,7 +182,8 @@ def build_agent(session: Session, env: Any, observer: Any, *, train_dir: Path | 
     params["config"] |= {
         "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
         "features": {"observer": observer},
-        "train_dir": str(train_dir),
+        "train_dir": str(folder.parent),
+        "full_experiment_name": folder.name,
         "vec_env": adapter,
         "env_info": adapter.get_env_info(),
     }
@@ -217,7 +219,7 @@ def _report(session: Session, agent: Any, folder: Path) -> None:
     if best.is_file():
         print(f"best policy:  {best}")
     print(f"last policy:  {last}")
-    print(f"summaries:    tensorboard --logdir {shlex.quote(str(folder / 'summaries'))}")
+    print(f"summaries:    {shlex.join([*_launcher(), 'tensorboard', '--logdir', str(folder / 'summaries')])}")
     print(f"play:         {_command(session.run, best if best.is_file() else last, test=True)}")
     print(f"resume:       {_command(session.run, last, more=agent.epoch_num)}")
 
@@ -228,7 +230,7 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -
     What belongs to the run is in the checkpoint. Of what belongs to the command, devices are kept for playing, and
     everything for resuming.
     """
-    program = ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else []
+    program = _launcher()
     if run.config.multi_gpu and not test:
         processes = os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"])
         program += ["torchrun", f"--nproc-per-node={processes}", "-m", "oige_train.cli.train"]
@@ -242,3 +244,8 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -
     said = {"checkpoint", "test", *(("multi_gpu",) if test else ())}
     words += [text for key, text in run.command.items() if key not in said and (key in DEVICE_KEYS or not test)]
     return shlex.join(words)
+
+
+def _launcher() -> list[str]:
+    """Return what stands before the name of a program in a command: ``uv run`` where uv has started this one."""
+    return ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else []

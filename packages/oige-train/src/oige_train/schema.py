@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 CONFIG = "train.params.config"
+MAX_NAME = 150  # bytes of a run's name; file systems take 255 for a file, of which its name is a part
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "swish", "gelu", "softplus", "None")  # rl_games'
 
 
@@ -158,6 +159,17 @@ class PlayerConfig:
         check_positive(f"{CONFIG}.player.games_num", self.games_num)
 
 
+def _check_file_name(key: str, name: str) -> None:
+    """Raise unless ``name`` can be part of the name of a file, which also has an epoch and a reward in it."""
+    if name in ("", ".", "..") or any(character in name for character in "/\\\0"):
+        raise ConfigError(f"{key}={name}: expected a name for files, without / and \\; experiment= sets it.")
+    length = len(name.encode("utf-8", "surrogateescape"))
+    if length > MAX_NAME:
+        raise ConfigError(
+            f"{key}={name[:20]}…: expected at most {MAX_NAME} bytes, there are {length}; experiment= sets it."
+        )
+
+
 @dataclass(kw_only=True)
 class CentralValueConfig:
     """An asymmetric critic: a value network of its own on the privileged states of the task.
@@ -253,10 +265,8 @@ class AlgoConfig:
     player: PlayerConfig = field(default_factory=PlayerConfig)
 
     def __post_init__(self) -> None:
-        if self.name in ("", ".", "..") or any(separator in self.name for separator in "/\\"):
-            raise ConfigError(
-                f"{CONFIG}.name={self.name}: expected a name for files, without / and \\; experiment= sets it."
-            )
+        _check_file_name(f"{CONFIG}.name", self.name)
+        _check_file_name(f"{CONFIG}.full_experiment_name", self.full_experiment_name or self.name)
         if self.torch_compile:
             raise ConfigError(f"{CONFIG}.torch_compile=True: expected False; networks are never compiled here.")
         if not 0 <= self.gamma <= 1:

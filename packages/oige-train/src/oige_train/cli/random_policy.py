@@ -43,7 +43,7 @@ def random_policy(arguments: list[str]) -> int:
     from oige_core.problems import ProblemReport
 
     from oige_train.onlookers import looking_on, until_stopped
-    from oige_train.runner import run_folder
+    from oige_train.run_folder import videos_folder
 
     torch.set_num_threads(config.train.params.torch_threads)
     generator = torch.Generator(env.device).manual_seed(config.seed)
@@ -51,7 +51,10 @@ def random_policy(arguments: list[str]) -> int:
     assert isinstance(space, Box)
     low, high = torch.as_tensor(space.low, device=env.device), torch.as_tensor(space.high, device=env.device)
     try:
-        with looking_on(config, env, run_folder(config), speed=1.0) as viewer, until_stopped(viewer) as watch:
+        with (
+            looking_on(config, env, videos_folder(config), speed=1.0) as viewer,
+            until_stopped(viewer) as watch,
+        ):
             env.reset()
             steps, last_steps, last = 0, 0, time.perf_counter()
             start = last

@@ -16,18 +16,20 @@ Train a policy, or play one.
 
   oige-train task=Cartpole                                    train
   oige-train task=Cartpole num_envs=64 seed=1 max_iterations=50
-  oige-train task=Cartpole checkpoint=runs/Cartpole/nn/last_Cartpole_ep_50_rew_300.00.pth     resume
-  oige-train task=Cartpole checkpoint=runs/Cartpole/nn/Cartpole.pth test=True                 play
+  oige-train checkpoint=runs/Cartpole/nn/last_Cartpole_ep_50_rew_300.00.pth     resume
+  oige-train checkpoint=runs/Cartpole/nn/Cartpole.pth test=True                 play
+  oige-train task=Cartpole checkpoint=pretrained test=True    play the policy that came with the task
   oige-train --multirun task=Cartpole seed=1,2,3              one run per seed
 
 common words:
-  task=<Task>           what to train; oige-tasks lists them
+  task=<Task>           what to train, default Cartpole; oige-tasks lists them
   train=<Configuration> training configuration; default <Task>PPO
   num_envs=<n>          worlds simulated at once
   seed=<n>              seeds every random stream; -1: a random seed
   max_iterations=<n>    epochs
-  experiment=<name>     results go to runs/<name>
-  checkpoint=<file>     resume from it or, with test=True, play it
+  experiment=<name>     results go to runs/<name>, or runs/<name>_2 and so on where it exists
+  checkpoint=<file>     resume from it or, with test=True, play it, with the configuration of its run; pretrained: the
+                        policy that came with the task, for playing
   test=True             play instead of training; with headless=False until Ctrl-C
   headless=False        watch in a browser; the address is printed, and the page may be opened and closed at any time
   enable_livestream=True  livestream_host=<address>  livestream_port=<n>    watch from elsewhere
@@ -59,14 +61,17 @@ def train(arguments: list[str]) -> int:
         The exit code.
     """
     from oige_train.config import finish, run_hydra
+    from oige_train.headline import headline
 
     codes = [0]
 
     def job(cfg: "DictConfig", overridden: list[str]) -> None:
         run = finish(cfg, overridden)
+        for line in headline(run, arguments):
+            print(line, file=sys.stderr, flush=True)
         from oige_train.runner import execute
 
-        codes.append(execute(run))
+        codes.append(execute(run, arguments))
         if codes[-1]:
             sys.exit(codes[-1])
 

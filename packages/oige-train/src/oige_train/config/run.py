@@ -15,7 +15,7 @@ from oige_train.checkpoint import check_checkpoint, read_info
 from oige_train.config.derive import derive
 from oige_train.config.origin import Overrides, check_taken_over
 from oige_train.config.sweep import sweep_suffix, swept_keys
-from oige_train.pretrained import PRETRAINED, find_pretrained
+from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
 from oige_train.schema import ALGORITHMS, CONFIG, PpoConfig, TrainRunConfig
 
@@ -35,6 +35,7 @@ class Run:
         checkpoint: file to resume from or to play.
         notes: sentences that tell the user of values that were derived or come from elsewhere.
         record: what the checkpoints of this run keep of its configuration.
+        former: record of the run whose checkpoint is resumed or played; None where there is none.
         command: overrides that belong to this command and not to the run, as ``key=value`` by key.
     """
 
@@ -46,6 +47,7 @@ class Run:
     checkpoint: Path | None
     notes: tuple[str, ...]
     record: RunRecord
+    former: RunRecord | None = None
     command: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -89,7 +91,10 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             check_taken_over(checkpoint, info.run, former)
             _check_epochs(config, checkpoint, info.epoch)
     elif config.test:
-        raise ConfigError("test=True: a policy is needed; add checkpoint=<file>.")
+        own = (
+            ", or checkpoint=pretrained for the one that came with the task" if policy_files(task)[0].is_file() else ""
+        )
+        raise ConfigError(f"test=True: a policy is needed; add checkpoint=<file>{own}.")
     return Run(
         config=config,
         resolved=_resolved(cfg, config),
@@ -106,6 +111,7 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             seed=config.seed,
             overrides=overrides,
         ),
+        former=former,
         command=mine.of_command,
     )
 

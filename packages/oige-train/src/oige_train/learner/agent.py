@@ -1,6 +1,7 @@
 """What the agents of all algorithms share: checkpoints, resumption and stopping on request."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,17 @@ class TrustedAgent:
                 "random_state": state["random_state"],
             }
         return exact
+
+    def compare_best_with(self, score: float, *, continued: bool) -> None:
+        """Let only policies better than ``score`` become the best one of the run that is resumed.
+
+        Args:
+            score: of the best policy in the folder of the run; −∞ where there is none.
+            continued: whether it is the folder of the checkpoint's run, whose own best score then counts as well.
+        """
+        assert self._pending is not None
+        before = float(self._pending["last_mean_rewards"]) if continued else -math.inf
+        self._pending["last_mean_rewards"] = max(before, score)
 
     def env_reset(self) -> Any:
         """Reset the environment, or put back the state of a checkpoint; rl_games calls this."""

@@ -1,14 +1,17 @@
 """Processes that train together, started by torchrun: gloo on the CPU, NCCL on CUDA."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from oige_core.errors import ConfigError
+from oige_core.errors import ConfigError, OigeError
 
 __all__ = ["Workers"]
+
+Decided = TypeVar("Decided")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,25 @@ class Workers:
         """Leave the group."""
         if self.size > 1 or dist.is_initialized():
             dist.destroy_process_group()
+
+    def decide(self, decision: Callable[[], Decided]) -> Decided:
+        """Return what ``decision``, called in process 0 only, returns; all processes raise its error.
+
+        Raises:
+            OigeError: the decision did.
+        """
+        if self.size == 1:
+            return decision()
+        outcome: list[Any] = [None, None]
+        if self.rank == 0:
+            try:
+                outcome[0] = decision()
+            except OigeError as error:
+                outcome[1] = error
+        dist.broadcast_object_list(outcome, device=torch.device(self.device))
+        if outcome[1] is not None:
+            raise outcome[1]
+        return outcome[0]
 
     def any(self, flag: bool) -> bool:
         """Whether ``flag`` is set in any process."""

@@ -1,0 +1,58 @@
+"""What a run is, said before torch is imported and worlds are compiled, which take a while."""
+
+import os
+from collections.abc import Sequence
+
+from oige_core.devices import resolve_devices
+
+from oige_train.config import Run
+
+__all__ = ["headline"]
+
+#: Worlds for which the training configurations for a CPU are meant.
+CPU_WORLDS = 512
+ALGORITHM_NAMES = {"a2c_continuous": "PPO", "sac": "SAC"}
+
+
+def headline(run: Run, arguments: Sequence[str]) -> list[str]:
+    """Return lines that say what is about to happen; none in processes other than the first.
+
+    Args:
+        run: the checked run.
+        arguments: the command line that described it.
+    """
+    config, params = run.config, run.config.train.params
+    if config.multi_gpu and os.environ.get("RANK", "0") != "0":
+        return []
+    devices = resolve_devices(config)
+    action = "playing" if config.test else "training" if run.checkpoint is None else "resuming"
+    network = "-".join(map(str, params.network.mlp.units))
+    if params.network.rnn is not None:
+        network += f" and {params.network.rnn.name} {params.network.rnn.units}"
+    learner = "" if config.rl_device == devices.simulation else f", learner on {config.rl_device}"
+    processes = f", {os.environ.get('WORLD_SIZE', '1')} processes" if config.multi_gpu else ""
+    lines = [
+        f"{action} {run.task.name} with {ALGORITHM_NAMES[params.algo.name]} ({run.train_name}): "
+        f"{config.task.env.numEnvs:,} worlds on {devices.simulation}{learner}{processes}, network {network}, "
+        f"seed {config.seed}"
+    ]
+    if run.former is None and not any(argument.lstrip("+").startswith("task=") for argument in arguments):
+        lines.append(f"no task= was given, so this is {run.task.name}, the default; oige-tasks lists the others")
+    if action == "training" and devices.simulation == "cpu":
+        lines += _advice_for_cpu(run)
+    return lines
+
+
+def _advice_for_cpu(run: Run) -> list[str]:
+    """Name the training configuration for a CPU, where there is one and that of a GPU is about to run on a CPU."""
+    name = f"{run.task.name}PPO_cpu"
+    worlds = run.config.task.env.numEnvs
+    is_large = worlds > CPU_WORLDS or run.spec.images
+    if (
+        run.train_name != f"{run.task.name}PPO"
+        or not is_large
+        or not (run.task.cfg / "train" / f"{name}.yaml").is_file()
+    ):
+        return []
+    fewer = f" num_envs={CPU_WORLDS}" if worlds > CPU_WORLDS else ""
+    return [f"this configuration is meant for a GPU; on a CPU, train={name}{fewer} learns in less time"]

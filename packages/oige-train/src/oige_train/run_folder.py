@@ -1,0 +1,218 @@
+"""The folder of a run: never shared by two runs, and with all that says where its results come from."""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from oige_core.errors import OigeError
+from omegaconf import OmegaConf
+
+from oige_train.checkpoint import read_info
+from oige_train.config import Run
+from oige_train.schema import TrainRunConfig
+
+__all__ = [
+    "RUNS",
+    "RunFolder",
+    "RunFolderError",
+    "best_score",
+    "claim",
+    "commits",
+    "own_folder",
+    "reason",
+    "videos_folder",
+]
+
+RUNS = Path("runs")
+CONFIG_FILE = "config.yaml"
+STARTS_FILE = "run.json"
+
+
+class RunFolderError(OigeError):
+    """A run's folder cannot be made or written."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Where a run's results go.
+
+    Attributes:
+        path: the folder.
+        is_new: whether it was made for this start, rather than continued.
+        note: what to tell the user of the choice.
+    """
+
+    path: Path
+    is_new: bool
+    note: str
+
+    @classmethod
+    def of(cls, run: Run) -> "RunFolder":
+        """Return the folder of a training run: its checkpoint's own if it goes on, else one made now.
+
+        Raises:
+            RunFolderError: it cannot be made or written.
+        """
+        own = own_folder(run.checkpoint)
+        name = run.config.train.params.config.full_experiment_name
+        same_name = run.former is not None and run.former.folder == name
+        if own is not None and (same_name or own.name == name):
+            _check_writable(own)
+            return cls(own, is_new=False, note=f"results: {own}, continued")
+        wanted = RUNS / name
+        path = claim(wanted)
+        return cls(path, is_new=True, note=f"results: {path}" + ("" if path == wanted else f", since {wanted} exists"))
+
+    def describe(self, run: Run, command: list[str]) -> None:
+        """Write the configuration and, to ``run.json``, how, when and with what this start of the run was made.
+
+        Nothing that an earlier start wrote is replaced: a run that is resumed gets ``config_2.yaml``, and so on.
+
+        Args:
+            run: the checked run.
+            command: the words of the command line.
+
+        Raises:
+            RunFolderError: the files cannot be written.
+        """
+        try:
+            starts_file = self.path / STARTS_FILE
+            starts = json.loads(starts_file.read_text("utf-8")) if starts_file.is_file() else []
+            config = _unused(self.path / CONFIG_FILE)
+            OmegaConf.save(OmegaConf.create(run.resolved), config)
+            start = {
+                "command": shlex.join(command),
+                "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "overrides": list(run.record.overrides),
+                "config": config.name,
+                "resumed_from": None if run.checkpoint is None else str(run.checkpoint),
+                "versions": _versions(),
+                "commits": commits(Path.cwd(), Path(__file__), run.task.cfg),
+                "machine": f"{platform.node()}, {platform.platform()}",
+            }
+            temporary = starts_file.with_suffix(".tmp")
+            temporary.write_text(json.dumps([*starts, start], indent=2, ensure_ascii=False) + "\n", "utf-8")
+            temporary.replace(starts_file)
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{self.path}: cannot be written ({reason(error)}).") from error
+
+    def discard(self) -> None:
+        """Remove the folder if it was made for this start, which has failed before it trained."""
+        if self.is_new:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def claim(wanted: Path) -> Path:
+    """Make a folder that nobody else has: ``wanted``, or ``wanted_2``, ``wanted_3``, … where it exists.
+
+    Two processes that start at the same time never get the same one.
+
+    Raises:
+        RunFolderError: it cannot be made.
+    """
+    number = 1
+    while True:
+        path = wanted if number == 1 else wanted.with_name(f"{wanted.name}_{number}")
+        try:
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError as error:
+            if not wanted.parent.is_dir():
+                raise RunFolderError(
+                    f"{wanted.parent}: expected a folder for results, found a file; move it."
+                ) from error
+            number += 1
+        except OSError as error:
+            raise RunFolderError(
+                f"{path}: cannot be made ({reason(error)}); start the program in a folder that you can write."
+            ) from error
+        else:
+            return path
+
+
+def own_folder(checkpoint: Path | None) -> Path | None:
+    """Return the folder of the run that wrote a checkpoint, if the file still is where the run wrote it."""
+    if checkpoint is None or checkpoint.parent.name != "nn":
+        return None
+    folder = checkpoint.parent.parent
+    return folder if (folder / CONFIG_FILE).is_file() else None
+
+
+def videos_folder(config: TrainRunConfig, checkpoint: Path | None = None) -> Path:
+    """Return where videos go that no training makes: to the run of the checkpoint that is played, if any."""
+    return (own_folder(checkpoint) or RUNS / config.train.params.config.full_experiment_name) / "videos"
+
+
+def best_score(folder: RunFolder, run: Run) -> float:
+    """Return the mean reward of the best policy that a folder has, which later ones must exceed; −∞ without any."""
+    file = folder.path / "nn" / f"{run.config.train.params.config.name}.pth"
+    info = read_info(file, str(file)) if file.is_file() else None
+    return -math.inf if info is None or info.mean_reward is None else info.mean_reward
+
+
+def _check_writable(folder: Path) -> None:
+    for path in (folder, folder / "nn"):
+        if not os.access(path, os.W_OK):
+            raise RunFolderError(
+                f"{path}: cannot be written; copy the checkpoint to another folder, or choose a name with experiment=."
+            )
+
+
+def _unused(file: Path) -> Path:
+    """Return ``file``, or the first of ``file_2``, ``file_3``, … that does not exist."""
+    number, path = 1, file
+    while path.exists():
+        number += 1
+        path = file.with_stem(f"{file.stem}_{number}")
+    return path
+
+
+def reason(error: Exception) -> str:
+    """Return what an error says, without numbers and names for the system's."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of Python and of what decides a run's results, as far as they are installed."""
+    names = {"torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "rl-games", "gymnasium"}
+    found = {"python": platform.python_version()}
+    for distribution in importlib.metadata.distributions():
+        name = (distribution.metadata["Name"] or "").lower().replace("_", "-")
+        if name in names or name.startswith("oige-"):
+            found[name] = distribution.version
+    return dict(sorted(found.items()))
+
+
+def commits(*paths: Path) -> dict[str, str]:
+    """Return the git commit of each working copy that one of the paths is in, by its folder.
+
+    ``+`` after a commit says that files have changed since. Without git, nothing is returned.
+    """
+    found: dict[str, str] = {}
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        top = _git(folder, "rev-parse", "--show-toplevel")
+        if top and top not in found:
+            commit = _git(folder, "rev-parse", "HEAD")
+            changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+            if commit:
+                found[top] = commit + ("+" if changed else "")
+    return found
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        process = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return process.stdout.strip() if process.returncode == 0 else ""

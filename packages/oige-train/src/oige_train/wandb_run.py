@@ -1,0 +1,59 @@
+"""Weights & Biases: one run there for each run here."""
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+
+from oige_core.errors import OigeError
+
+from oige_train.config import Run
+
+__all__ = ["wandb_run"]
+
+
+@contextlib.contextmanager
+def wandb_run(run: Run, folder: Path) -> Iterator[None]:
+    """Send what TensorBoard gets to Weights & Biases too, as one run that ends with the block.
+
+    The block must make the summary writer. Without ``wandb_activate`` nothing happens.
+
+    Args:
+        run: the checked run.
+        folder: its folder, which gets the local files of W&B and names the run there unless ``wandb_name`` does.
+
+    Raises:
+        OigeError: W&B cannot be used, for instance without a login.
+    """
+    config = run.config
+    if not config.wandb_activate:
+        yield
+        return
+    import wandb  # pyright: ignore[reportMissingImports]
+
+    stamp = datetime.datetime.now().strftime("%y%m%d-%H%M%S")
+    name = config.wandb_name if config.wandb_name != config.train.params.config.name else folder.name
+    try:
+        wandb.init(
+            project=config.wandb_project,
+            group=config.wandb_group or None,
+            entity=config.wandb_entity or None,
+            name=f"{name}_{stamp}",
+            config=run.resolved,
+            dir=str(folder),
+            sync_tensorboard=True,
+        )
+    except Exception as error:
+        # Its errors have no common base in all versions, and those of the network are not its own.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OigeError(
+            f"wandb_activate=True: Weights & Biases cannot be used ({reason}); run `wandb login`, set "
+            "WANDB_MODE=offline or leave wandb_activate out."
+        ) from error
+    code = 1
+    try:
+        yield
+        code = 0
+    finally:
+        # The next run of a sweep would otherwise go on in this one.
+        wandb.finish(exit_code=code)

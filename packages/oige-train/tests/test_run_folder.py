@@ -1,0 +1,271 @@
+"""Each run has a folder of its own, which says where its results come from."""
+
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+import types
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from oige_core import VecEnv
+from oige_train.checkpoint import read_info
+from oige_train.run_folder import RunFolderError, claim, commits
+from oige_train.run_log import logged
+
+CONFIG = "train.params.config"
+TINY = ("num_envs=16", "sim_device=cpu", f"{CONFIG}.horizon_length=4")
+
+
+def names(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_name_that_exists_gets_a_number(program) -> None:
+    for expected in ("results: runs/mine", "results: runs/mine_2, since runs/mine exists"):
+        outcome = program(*TINY, "max_iterations=1", "experiment=mine")
+        assert outcome.code == 0, outcome.err
+        assert expected in outcome.err.splitlines()
+    assert names("runs") == ["mine", "mine_2"]
+    assert len(names("runs/mine/nn")) == len(names("runs/mine/summaries")) == 1
+    assert "play:" in outcome.out
+    assert "checkpoint=runs/mine_2/nn/last_mine_ep_1_" in outcome.out
+
+
+def test_best_policy_is_that_of_this_run(program) -> None:
+    program(*TINY, "max_iterations=2", f"{CONFIG}.save_best_after=0", "task.env.episodeLength=4")
+    assert Path("runs/Cartpole/nn/Cartpole.pth").is_file()
+    short = program(*TINY, "max_iterations=1", "task.env.episodeLength=4")
+    assert short.code == 0, short.err
+    assert "best policy" not in short.out
+
+
+def test_folders_claimed_at_the_same_time_differ(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda _: claim(tmp_path / "runs" / "x"), range(24)))
+    assert {path.name for path in paths} == {"x", *(f"x_{number}" for number in range(2, 25))}
+
+
+def test_resumed_run_goes_on_in_its_folder_and_replaces_nothing(program) -> None:
+    ending = ("task.env.episodeLength=4", f"{CONFIG}.save_best_after=0", f"{CONFIG}.save_frequency=1")
+    program(*TINY, "max_iterations=3", *ending)
+    config = Path("runs/Cartpole/config.yaml").read_bytes()
+    (first,) = Path("runs/Cartpole/nn").glob("last_*_ep_2_*.pth")
+    outcome = program(f"checkpoint={first}", "max_iterations=4", "sim_device=cpu", f"{CONFIG}.gamma=0.9")
+    assert outcome.code == 0, outcome.err
+    assert "results: runs/Cartpole, continued" in outcome.err.splitlines()
+    assert names("runs") == ["Cartpole"]
+    assert Path("runs/Cartpole/config.yaml").read_bytes() == config
+    assert yaml.safe_load(Path("runs/Cartpole/config_2.yaml").read_text())["train"]["params"]["config"]["gamma"] == 0.9
+    starts = json.loads(Path("runs/Cartpole/run.json").read_text())
+    assert [start["config"] for start in starts] == ["config.yaml", "config_2.yaml"]
+    assert [start["resumed_from"] for start in starts] == [None, str(first)]
+
+
+def test_best_policy_of_the_folder_outlives_a_resumption_from_before_it(program) -> None:
+    ending = ("task.env.episodeLength=4", f"{CONFIG}.save_best_after=0", f"{CONFIG}.save_frequency=1")
+    program(*TINY, "max_iterations=2", *ending)
+    best = Path("runs/Cartpole/nn/Cartpole.pth")
+    raise_score(best, 1e6)
+    content = best.read_bytes()
+    (first,) = Path("runs/Cartpole/nn").glob("last_*_ep_1_*.pth")
+    resumed = program(f"checkpoint={first}", "max_iterations=3", "sim_device=cpu")
+    assert resumed.code == 0, resumed.err
+    assert best.read_bytes() == content
+    # In a folder of its own, a run that starts from the same checkpoint has a best policy of its own.
+    branched = program(f"checkpoint={first}", "max_iterations=3", "sim_device=cpu", "experiment=branch")
+    assert "best policy:  runs/branch/nn/branch.pth" in branched.out
+    assert best.read_bytes() == content
+
+
+def raise_score(file: Path, score: float) -> None:
+    """Let a checkpoint say that its policy is better than any other."""
+    import dataclasses
+
+    from oige_train.checkpoint import load_checkpoint, save_checkpoint
+
+    info = read_info(file, "x")
+    assert info is not None
+    save_checkpoint(file, load_checkpoint(file, "cpu"), dataclasses.replace(info, mean_reward=score))
+
+
+def test_folder_says_how_with_what_and_when_it_was_made(program) -> None:
+    words = (*TINY, "max_iterations=1", "task.env.maxEffort=100", "wandb_name=it's me")
+    outcome = program(*words)
+    (start,) = json.loads(Path("runs/Cartpole/run.json").read_text())
+    assert shlex.split(start["command"]) == ["oige-train", *words]
+    assert "task.env.maxEffort=100" in start["overrides"]
+    assert start["versions"]["mujoco"] == "4.0.0"
+    assert {"python", "torch", "rl-games", "oige-core", "oige-train", "oige-tasks-classic"} <= set(start["versions"])
+    assert all(len(commit.rstrip("+")) == 40 for commit in start["commits"].values())
+    log = Path("runs/Cartpole/log.txt").read_text()
+    for line in (*outcome.out.splitlines(), *outcome.err.splitlines()[-1:]):
+        assert line in log.splitlines()
+
+
+def test_commits_are_those_of_the_working_copies(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        identity = {f"GIT_{role}_{field}": "x" for role in ("AUTHOR", "COMMITTER") for field in ("NAME", "EMAIL")}
+        command = ["git", "-C", str(tmp_path), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | identity).stdout
+
+    assert commits(tmp_path) == {}
+    git("init", "-q")
+    file = tmp_path / "task.py"
+    file.write_text("a = 1\n")
+    git("add", ".")
+    git("commit", "-qm", "x")
+    commit = git("rev-parse", "HEAD").strip()
+    assert commits(file, tmp_path) == {str(tmp_path): commit}
+    file.write_text("a = 2\n")
+    assert commits(file) == {str(tmp_path): f"{commit}+"}
+
+
+def test_failure_before_training_leaves_no_folder(program, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(*TINY, "max_iterations=1")
+    (last,) = Path("runs/Cartpole/nn").glob("last_*.pth")
+    moved = last.rename("moved.pth")
+    outcome = program(f"checkpoint={moved}", "max_iterations=2", "sim_device=cpu", "train.params.network.mlp.units=[3]")
+    assert outcome.code == 2
+    assert "does not fit the network" in outcome.err
+    assert names("runs") == ["Cartpole"]
+
+
+def test_jobs_of_a_sweep_are_called_after_what_varies(program) -> None:
+    words = ("sim_device=cpu", "max_iterations=1", "num_envs=16")
+    outcome = program("--multirun", *words, "seed=1,2", f"{CONFIG}.gamma=0.9,0.99", "experiment=mine")
+    assert outcome.code == 0, outcome.err
+    assert names("runs") == [f"mine_seed={seed}_gamma={gamma}" for seed in (1, 2) for gamma in (0.9, 0.99)]
+    assert all(len(names(f"runs/{name}/summaries")) == 1 for name in names("runs"))
+    assert "checkpoint=runs/mine_seed=2_gamma=0.99/nn/last_mine_ep_1_" in outcome.out
+
+
+def test_sweep_over_training_configurations_names_them(program) -> None:
+    from oige_train.config.sweep import sweep_suffix
+
+    def suffix(*overrides: str, name: str = "Ant") -> str:
+        return sweep_suffix([o.partition("=")[0].lstrip("+") for o in overrides], overrides, name=name)
+
+    assert suffix("task=Ant", "train=AntPPO_cpu") == "_train=AntPPO_cpu"
+    assert suffix("++experiment=a", "++seed=3", name="a") == "_seed=3"
+    assert suffix("++a.b.x=1", "++a.c.x=2", "++y=[1,2]") == "_b.x=1_c.x=2_y=_1_2"
+    assert len(suffix(f"++x={'long' * 100}")) <= 100
+
+
+class FakeWandb(types.ModuleType):
+    """Notes what is begun and ended, and whether the environment was there by then."""
+
+    def __init__(self, failure: str = "") -> None:
+        super().__init__("wandb")
+        self.events: list[Any] = []
+        self.failure = failure
+
+    def init(self, **options: Any) -> None:
+        if self.failure:
+            raise RuntimeError(self.failure)
+        self.events.append(("init", options["name"].rpartition("_")[0], Path(options["dir"]).name))
+
+    def finish(self, exit_code: int) -> None:
+        self.events.append(("finish", exit_code))
+
+
+@pytest.fixture
+def wandb(monkeypatch: pytest.MonkeyPatch) -> FakeWandb:
+    module = FakeWandb()
+    module.__spec__ = types.SimpleNamespace()  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    return module
+
+
+def test_each_job_of_a_sweep_is_a_wandb_run_of_its_own(wandb: FakeWandb, program) -> None:
+    outcome = program("--multirun", *TINY, "max_iterations=1", "seed=1,2", "wandb_activate=True")
+    assert outcome.code == 0, outcome.err
+    jobs = [f"Cartpole_seed={seed}" for seed in (1, 2)]
+    assert wandb.events == [event for job in jobs for event in (("init", job, job), ("finish", 0))]
+
+
+def test_wandb_without_login_is_one_line_before_the_environment_is_built(
+    wandb: FakeWandb, program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb.failure = "No API key configured.\n Use `wandb login`."
+    monkeypatch.setattr(VecEnv, "__init__", lambda *_: pytest.fail("an environment was built"))
+    outcome = program(*TINY, "wandb_activate=True")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith(
+        "error: wandb_activate=True: Weights & Biases cannot be used (No API key configured. Use `wandb login`.); run "
+    )
+    assert names("runs") == []
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 151], ids=len)
+def test_name_too_long_for_a_file_is_refused(name: str, program) -> None:
+    outcome = program(*TINY, f"experiment={name}")
+    assert outcome.code == 2
+    assert "expected at most 150 bytes" in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_file_in_place_of_the_folder_of_runs_is_refused(program) -> None:
+    Path("runs").write_text("")
+    outcome = program(*TINY)
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == "error: runs: expected a folder for results, found a file; move it."
+
+
+def test_folder_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mkdir(self: Path, *_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(RunFolderError, match=r"x: cannot be made \(Read-only file system\); start the program in a"):
+        claim(tmp_path / "runs" / "x")
+
+
+class Pipe(io.StringIO):
+    """A pipe whose reader has gone after ``count`` writes."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.left = count
+
+    def write(self, text: str) -> int:
+        self.left -= 1
+        if self.left < 0:
+            raise BrokenPipeError
+        return super().write(text)
+
+
+def test_log_has_what_a_closed_pipe_does_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = Pipe(2)
+    monkeypatch.setattr(sys, "stderr", pipe)
+
+    def burn() -> None:
+        with logged(tmp_path):
+            print("one", file=sys.stderr)
+            print("two", file=sys.stderr)
+            raise ValueError("on fire")
+
+    with pytest.raises(ValueError, match="on fire"):
+        burn()
+    assert sys.stderr is pipe
+    assert pipe.getvalue() == "one\n"
+    log = (tmp_path / "log.txt").read_text()
+    assert log.startswith("one\ntwo\nTraceback")
+    assert log.endswith("ValueError: on fire\n")
+
+
+def test_log_has_the_first_and_last_of_lines_that_replace_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with logged(tmp_path):
+        for number in range(50):
+            sys.stderr.write(f"\r\x1b[2Kepoch {number}")
+        sys.stderr.write("\n")
+        print("done", file=sys.stderr)
+    assert (tmp_path / "log.txt").read_text() == "epoch 0\nepoch 49\ndone\n"
