@@ -192,9 +192,8 @@ REFUSED = {
         "checkpoint={tmp}/good[1]=x.pth: is of epoch 3 and training ends at 3; raise max_iterations, or play it with "
         "test=True.",
     ),
-    "nothing to play": (["test=True"], "test=True: a policy is needed; add checkpoint=<file>."),
-    "nothing to play, where a policy came with the task": (
-        ["task=Ant", "test=True"],
+    "nothing to play": (
+        ["test=True"],
         "test=True: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained for the one that came with",
     ),
     "no torchrun": (["multi_gpu=True"], "multi_gpu=True: this process was not started by torchrun; use torchrun"),
