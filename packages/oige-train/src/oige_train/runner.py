@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from oige_core import VecEnv, make_env
+from oige_core import make_env
 from oige_core.errors import ConfigError
 from oige_core.problems import ProblemReport, describe_problems
 from oige_core.seeding import derive_seed
@@ -116,34 +116,33 @@ def _begin(run: Run, arguments: Sequence[str]) -> RunFolder:
 
 def _train_in(folder: RunFolder, session: Session) -> int:
     run, workers, config = session.run, session.workers, session.run.config
-    line = ProgressLine(None if workers.rank == 0 else io.StringIO())
-    env: VecEnv | None = None
+    leads = workers.rank == 0
+    line = ProgressLine(None if leads else io.StringIO())
     agent: Any = None
     trained = False
     try:
-        with wandb_run(run, folder.path) if workers.rank == 0 else contextlib.nullcontext():
+        # Closed in the opposite order: W&B gets what the agent's writer still holds.
+        with contextlib.ExitStack() as stack:
+            if leads:
+                stack.enter_context(wandb_run(run, folder.path))
             env = make_env(config)
+            stack.callback(env.close)
             observer = ProgressObserver(line, lambda: session.problems)
             agent = build_agent(session, env, observer, folder=folder.path)
+            stack.callback(agent.writer.close)
             if run.checkpoint is not None:
-                exact = agent.restore(str(run.checkpoint))
-                other = "it was written with other worlds, another seed, configuration of the task or version"
-                fresh = "" if exact else f"; {other}, so episodes start afresh"
-                say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
-                score = workers.decide(lambda: best_score(folder, run))
-                agent.compare_best_with(score, continued=not folder.is_new)
-            watch = looking_on(config, env, folder.path / "videos") if workers.rank == 0 else contextlib.nullcontext()
-            with watch as viewer:
+                _resume(agent, folder, session)
+            viewer = stack.enter_context(looking_on(config, env, folder.path / "videos")) if leads else None
 
-                def stop(signal: str) -> None:
-                    session.stop_requested = True
-                    if viewer is not None:
-                        viewer.pace.resume()
-                    say(workers, f"\n{signal}: saving after this epoch; once more to stop at once")
+            def stop(signal: str) -> None:
+                session.stop_requested = True
+                if viewer is not None:
+                    viewer.pace.resume()
+                say(workers, f"\n{signal}: saving after this epoch; once more to stop at once")
 
-                with stop_on_signals(stop):
-                    trained = True
-                    agent.train()
+            with stop_on_signals(stop):
+                trained = True
+                agent.train()
     except TrainingStoppedError as stopped:
         line.close()
         say(workers, f"stopped after epoch {agent.epoch_num}; saved {stopped.checkpoint}")
@@ -151,14 +150,21 @@ def _train_in(folder: RunFolder, session: Session) -> int:
         return INTERRUPTED
     finally:
         line.close()
-        if agent is not None:
-            agent.writer.close()
-        if env is not None:
-            env.close()
-        if not trained and workers.rank == 0:
+        if leads and not trained:
             folder.discard()
     _report(session, agent, folder.path)
     return 0
+
+
+def _resume(agent: Any, folder: RunFolder, session: Session) -> None:
+    """Put back the state of the run's checkpoint, and say how exactly training goes on."""
+    run, workers = session.run, session.workers
+    exact = agent.restore(str(run.checkpoint))
+    other = "it was written with other worlds, another seed, configuration of the task or version"
+    fresh = "" if exact else f"; {other}, so episodes start afresh"
+    say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
+    score = workers.decide(lambda: best_score(folder, run))
+    agent.compare_best_with(score, continued=not folder.is_new)
 
 
 def build_agent(session: Session, env: Any, observer: Any, *, folder: Path, writes: bool = True) -> Any:
