@@ -20,7 +20,7 @@ from oige_core.registry import find_task, installed_tasks
 from oige_train.cli.common import guarded
 from oige_train.pretrained import content_hash, read_card
 from PIL import ExifTags, Image
-from policies import replace_part, with_policy
+from policies import replace_part, score, with_policy
 from rendering import Renderer, View, play, run_on_cpu, save
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -66,7 +66,7 @@ ANTS = View(camera=(2.6, -3.4, 1.8), look_at=(0.2, 0.0, 0.35), fov=34.0, size=(2
 HUMANOIDS = View(camera=(3.6, -3.6, 1.7), look_at=(0.2, 0.0, 0.95), fov=30.0, size=(210, 240), columns=2, follow=ALONG)
 SHOTS = {
     "Ant": Shot(caption="Ants run as fast as they can.", view=ANTS, start=1.5, seconds=3.0),
-    "AntSAC": Shot(caption="Ants that learnt with soft actor-critic.", view=ANTS, start=1.5, seconds=3.0),
+    "AntSAC": Shot(caption="Ants trained with soft actor-critic.", view=ANTS, start=1.5, seconds=3.0),
     "Anymal": Shot(
         caption="Two ANYmal C, each of which follows a commanded velocity.",
         view=View(camera=(2.4, -2.4, 1.5), look_at=(0.0, 0.0, 0.4), fov=28.0, size=(210, 200), columns=2, follow=ALONG),
@@ -116,7 +116,7 @@ SHOTS = {
         seconds=3.0,
     ),
     "CartpoleCamera": Shot(
-        caption="The same by what a camera sees, in the corner.",
+        caption="Cartpole from what a camera sees, in the corner.",
         # From the side of the task's camera.
         view=View(
             camera=(-6.0, -0.8, 3.0),
@@ -136,7 +136,7 @@ SHOTS = {
         start=3.0,
     ),
     "Humanoid": Shot(caption="Figures run as fast as they can.", view=HUMANOIDS, start=1.5),
-    "HumanoidSAC": Shot(caption="Figures that learnt with soft actor-critic.", view=HUMANOIDS, start=1.5),
+    "HumanoidSAC": Shot(caption="Figures trained with soft actor-critic.", view=HUMANOIDS, start=1.5),
     "Ingenuity": Shot(
         caption="Ingenuity flies on Mars to a target that moves every 5 s, and hovers there.",
         view=View(
@@ -208,8 +208,9 @@ def page() -> str:
     shown = with_policy()
     parts = [
         "# Gallery",
-        "Each task, played by the policy that comes with it, without noise. Animations and this page are made by\n"
-        "`uv run python tools/gallery.py`. `headless=False` shows a task in a browser, at the address that is printed.",
+        "Each task, played by the policy that comes with it, without exploration noise. `headless=False` shows a\n"
+        "task in a browser, at the address that is printed. `uv run python tools/gallery.py` makes this page and its\n"
+        "animations.",
     ]
     for name in shown:
         card = read_card(find_task(name))
@@ -222,8 +223,8 @@ def page() -> str:
             f"## {name}",
             f"![{shot_of(name).caption}](images/gallery/{name}.webp)",
             shot_of(name).caption,
-            f"Mean return {card.mean_return:,.6g} over {card.games} episodes; learnt in {card.steps / 1e6:.3g} million "
-            f"steps of {worlds:,} worlds\n(seed {card.seed}, {card.machine}, {card.date}).",
+            f"Mean return {score(card)} over {card.games} episodes, after {card.steps / 1e6:.3g} million steps in "
+            f"{worlds:,} worlds\n(seed {card.seed}, {card.machine}, {card.date}).",
             f"    {play}\n    {train}",
         ]
     missing = [name for name in installed_tasks() if name not in shown]

@@ -1,0 +1,53 @@
+"""Commands that the documentation shows have programs, keys and values that exist."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oige_train.cli.common import checked_run, take_number
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PAGES = [
+    page
+    for pattern in ("*.md", "docs/*.md", "docs/results/*.md", "packages/*/README.md")
+    for page in sorted(REPOSITORY.glob(pattern))
+    if page.name != "gallery.md"  # whose commands a tool writes from the names of tasks
+]
+PROGRAMS = tomllib.loads((REPOSITORY / "packages" / "oige-train" / "pyproject.toml").read_text())["project"]["scripts"]
+OWN_NUMBERS = {"oige-benchmark": ("rounds",), "oige-demo": ("max_steps",), "oige-random-policy": ("max_steps",)}
+EXAMPLE = "Slider"  # the task that CONTRIBUTING.md builds
+
+
+def commands() -> list[Any]:
+    """Return each command line once, with the page that shows it first; those of the results are slow tests."""
+    found: dict[str, str] = {}
+    for page in PAGES:
+        for line in re.findall(
+            r"^    (?:uv run )?(oige-[a-z-]+(?=$| --| [\w.]+=).*)$", page.read_text().replace("\\\n", " "), re.MULTILINE
+        ):
+            command = " ".join(shlex.split(line, comments=True))
+            found.setdefault(command, page.relative_to(REPOSITORY).as_posix())
+    return [
+        pytest.param(command, page, id=command, marks=[pytest.mark.slow] if page.startswith("docs/results/") else [])
+        for command, page in found.items()
+    ]
+
+
+@pytest.mark.parametrize(("command", "page"), commands())
+def test_command_is_valid(command: str, page: str) -> None:
+    program, *arguments = command.split()
+    assert program in PROGRAMS, page
+    if f"task={EXAMPLE}" in arguments:
+        return
+    for key in OWN_NUMBERS.get(program, ()):
+        take_number(arguments, key, default=1)
+    # Files that a command reads or writes are not here; a sweep is checked as its first run.
+    keys = [re.sub(r",.*", "", text) if "--multirun" in arguments else text for text in arguments if "=" in text]
+    keys = [key for key in keys if not key.startswith("checkpoint=") or key == "checkpoint=pretrained"]
+    if not any(key.startswith("checkpoint=") for key in keys):
+        keys = [key for key in keys if key != "test=True"]
+    if keys:
+        checked_run(keys)
