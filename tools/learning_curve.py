@@ -25,13 +25,11 @@ def curve(run: Path, steps_per_epoch: int) -> list[dict[str, float]]:
     """Return epoch, environment steps, seconds and mean episode reward of each epoch of a run."""
     events = EventAccumulator(str(run / "summaries"), size_guidance={"scalars": 0})
     events.Reload()
-    # rl_games' SAC has no curve by epochs, and its PPO counts the steps before an epoch, not after it.
-    by_epoch = "rewards/iter" in events.Tags()["scalars"]
-    points = events.Scalars("rewards/iter" if by_epoch else "rewards/step")
+    points = events.Scalars("rewards/step")
     return [
         {
-            "epoch": point.step if by_epoch else point.step // steps_per_epoch,
-            "steps": point.step * steps_per_epoch if by_epoch else point.step,
+            "epoch": point.step // steps_per_epoch,
+            "steps": point.step,
             "seconds": round(point.wall_time - points[0].wall_time, 1),
             "reward": round(point.value, 2),
         }

@@ -15,9 +15,9 @@ from oige_core.tasks import Mirror, SignedPermutation
 from oige_train.learner.agent import Session
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.learner.ppo import with_mirror_images
+from oige_train.learner.ppo import kl_divergence, with_mirror_images
 from oige_train.learner.progress import ProgressLine
-from oige_train.learner.rl_games import AlgoObserver, EagerAdam
+from oige_train.learner.rl_games import AlgoObserver, EagerAdam, policy_kl
 from oige_train.play import Games, Policy, play
 from oige_train.runner import build_agent
 from oige_train.schema import MlpConfig, NetworkConfig, PlayerConfig, RewardShaperConfig
@@ -244,6 +244,18 @@ def test_images_of_samples_keep_their_advantage_and_probability() -> None:
     }
     for name, values in samples.items():
         torch.testing.assert_close(images[name][:1], values)
+
+
+def test_divergence_is_that_of_normal_distributions_and_never_negative() -> None:
+    from torch.distributions import Normal
+    from torch.distributions.kl import kl_divergence as expected
+
+    ours, others = ((torch.randn(50, 3), torch.rand(50, 3) + 0.01) for _ in range(2))
+    reference = expected(Normal(*ours), Normal(*others)).sum(dim=-1).mean()
+    torch.testing.assert_close(kl_divergence(*ours, *others), reference)
+    narrow = torch.zeros(50, 3), torch.full((50, 3), 0.03)
+    assert kl_divergence(*narrow, *narrow) == 0.0
+    assert policy_kl(*narrow, *narrow) < -0.01, "rl_games' own, which is why it is not written down"
 
 
 def test_the_divergence_that_sets_the_rate_is_that_of_the_samples_alone(tmp_path: Path) -> None:

@@ -74,16 +74,17 @@ def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where
     events.Reload()
     tags = set(events.Tags()["scalars"])
     for stem in ("rewards", "shaped_rewards", "episode_lengths"):
-        assert {f"{stem}/step", f"{stem}/iter", f"{stem}/time"} <= tags
+        assert {tag for tag in tags if tag.startswith(f"{stem}/")} == {f"{stem}/step"}
     assert {"losses/a_loss", "losses/c_loss", "losses/bounds_loss", "losses/entropy", "info/kl", "info/last_lr"} <= tags
     assert {"performance/step_fps", "performance/step_inference_rl_update_fps"} <= tags
     assert {"Episode/return", "Episode/length"} <= tags
     terms = {tag for tag in tags if tag.startswith("Episode/reward/")}
     assert len(terms) >= 2
-    iterations = events.Scalars("rewards/iter")
-    assert [event.step for event in iterations] == [1, 2, 3, 4]
+    for tag in tags:  # 16 control steps of 64 worlds are an epoch; no episode may have ended in the first
+        assert [event.step for event in events.Scalars(tag)] in ([1024, 2048, 3072, 4096], [2048, 3072, 4096])
+    assert all(event.value >= 0.0 for event in events.Scalars("info/kl"))
     mean = float(names[1].removesuffix(".pth").rpartition("_")[2])
-    assert iterations[-1].value == pytest.approx(mean, abs=0.006)
+    assert events.Scalars("rewards/step")[-1].value == pytest.approx(mean, abs=0.006)
 
     assert "4,096 steps" in outcome.out
     assert f"mean episode reward {mean:.2f}" in outcome.out

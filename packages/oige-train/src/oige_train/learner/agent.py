@@ -21,6 +21,7 @@ from oige_train.learner.resumption import (
     settings_of,
     settings_without_effect,
 )
+from oige_train.learner.summaries import FrameWriter
 from oige_train.seeding import random_state, restore_random_state
 
 __all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
@@ -90,6 +91,7 @@ class TrustedAgent:
     obs: Any
     vec_env: Any
     device: Any
+    writer: Any
 
     #: Names of tensors of the agent that live from one epoch to the next.
     progress_tensors: tuple[str, ...] = ("current_rewards", "current_lengths", "dones")
@@ -102,6 +104,7 @@ class TrustedAgent:
         self.session = session
         self._pending: dict[str, Any] | None = None
         super().__init__(base_name, params)  # type: ignore[call-arg]
+        self.writer = FrameWriter(self.writer, lambda: self.frame)
         for name in self.progress_meters:
             setattr(self, name, RecentMean(self.games_to_track))
 

@@ -34,6 +34,10 @@ class PpoAgent(TrustedAgent, Base):
     def __init__(self, base_name: str, params: dict[str, Any], session: Session) -> None:
         super().__init__(base_name, params, session)
         self._time_outs = RolloutTimeOuts()
+        self._divergences: list[torch.Tensor] = []
+        self._critic_loss = 0.0
+        if self.has_central_value:
+            self.central_value_net.writter = None  # rl_games' spelling; see write_stats
 
     def _progress(self) -> dict[str, Any]:
         progress = super()._progress()
@@ -137,15 +141,36 @@ class PpoAgent(TrustedAgent, Base):
 
     def calc_gradients(self, input_dict: dict[str, Any]) -> None:
         """Compute the gradients of a minibatch and take a step; of its mirror images, too, if so configured."""
-        if not self.config.get("mirror_samples"):
+        if self.config.get("mirror_samples"):
+            self._calc_gradients_with_mirror_images(input_dict)
+        else:
             super().calc_gradients(input_dict)
-            return
+        *_, mu, sigma, _ = self.train_result
+        self._divergences.append(kl_divergence(mu, sigma, input_dict["mu"], input_dict["sigma"]))
+
+    def _calc_gradients_with_mirror_images(self, input_dict: dict[str, Any]) -> None:
         super().calc_gradients(with_mirror_images(input_dict, self.vec_env.mirrors))
         # What is kept of the policy, and how far it is from the last one, is that of the samples alone.
         a_loss, c_loss, entropy, _, lr, lr_factor, *normal, b_loss = self.train_result
         mu, sigma = (values[: len(input_dict["actions"])] for values in normal)
         divergence = policy_kl(mu, sigma, input_dict["mu"], input_dict["sigma"])
         self.train_result = (a_loss, c_loss, entropy, divergence, lr, lr_factor, mu, sigma, b_loss)
+
+    def train_central_value(self) -> float:
+        """Train the central value network; rl_games calls this."""
+        self._critic_loss = super().train_central_value()
+        return self._critic_loss
+
+    def write_stats(self, *values: Any) -> None:
+        """Write the summaries of an epoch; rl_games calls this, with the divergences of minibatches as the ninth value.
+
+        They are written as they are. rl_games' approximation, by which the learning rate is adapted, is lower by about
+        5e-6 / σ² for each action, which makes it negative where little was learned.
+        """
+        super().write_stats(*values[:8], self._divergences, *values[9:])
+        if self.has_central_value:
+            self.writer.add_scalar("losses/cval_loss", self._critic_loss)
+            self.writer.add_scalar("info/cval_lr", self.central_value_net.lr)
 
     # --- divergence --------------------------------------------------------------------------------------------------
 
@@ -174,6 +199,7 @@ class PpoAgent(TrustedAgent, Base):
 
     def learn_for_an_epoch(self) -> Any:
         """Train for an epoch; statistics of the normalisers cover the samples of all processes afterwards."""
+        self._divergences.clear()
         workers = self.session.workers
         if workers.size == 1:
             return super().learn_for_an_epoch()
@@ -196,6 +222,19 @@ class PpoAgent(TrustedAgent, Base):
         result = super().train_actor_critic(input_dict)
         self.session.workers.average([result[3]])
         return result
+
+
+@torch.no_grad()
+def kl_divergence(
+    mu: torch.Tensor, sigma: torch.Tensor, other_mu: torch.Tensor, other_sigma: torch.Tensor
+) -> torch.Tensor:
+    """Return the mean Kullback–Leibler divergence of normal distributions ``(n, actions)`` from others; never negative.
+
+    It is ln(σ′/σ) + (σ² + (μ − μ′)²) / 2σ′² − ½, summed over actions.
+    """
+    ratio = (sigma / other_sigma).square()
+    distance = ((mu - other_mu) / other_sigma).square()
+    return 0.5 * (ratio - 1.0 - ratio.log() + distance).clamp_min(0.0).sum(dim=-1).mean()
 
 
 def with_mirror_images(samples: dict[str, torch.Tensor], mirrors: Sequence[Mirror]) -> dict[str, torch.Tensor]:

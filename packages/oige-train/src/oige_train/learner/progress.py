@@ -84,8 +84,8 @@ class ProgressLine:
 class ProgressObserver(AlgoObserver):
     """Collects what the environment tells and reports it once per epoch.
 
-    TensorBoard gets ``Episode/<name>`` for every statistic in ``info["episode_means"]``, and ``<name>/frame``,
-    ``/iter`` and ``/time`` for every other scalar in ``info``. ``Problems/<kind>`` counts what went wrong so far.
+    TensorBoard gets ``Episode/<name>`` for every statistic in ``info["episode_means"]``, and ``<name>/frame`` for every
+    other scalar in ``info``. ``Problems/<kind>`` counts what went wrong so far.
 
     Args:
         line: where progress is shown; each kind of problem is explained there once.
@@ -125,11 +125,10 @@ class ProgressObserver(AlgoObserver):
         means = self.episodes.take()
         self.latest.update(means)
         for name, value in means.items():
-            self.algo.writer.add_scalar(f"Episode/{name}", value, epoch_num)
+            self.algo.writer.add_scalar(f"Episode/{name}", value, frame)
         for name, value in self._scalars.items():
             if name != "episode_count":
-                for axis, step in (("frame", frame), ("iter", epoch_num), ("time", total_time)):
-                    self.algo.writer.add_scalar(f"{name}/{axis}", value, step)
+                self.algo.writer.add_scalar(f"{name}/frame", value, frame)
         self._scalars.clear()
         problems = self.problems()
         for kind, count in problems.items():
