@@ -101,4 +101,4 @@ def test_random_actions_are_recorded_and_measurements_are_not(tmp_path: Path) ->
         text=True,
     )
     assert measured.returncode == 2
-    assert measured.stderr.startswith("error: enable_recording=True: nobody looks on while time is measured")
+    assert measured.stderr.startswith("error: enable_recording=True: not available while benchmarking")

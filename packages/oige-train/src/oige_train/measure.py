@@ -1,4 +1,4 @@
-"""Measures how fast a task is simulated, stepped, played and learnt."""
+"""Measures how fast a task is simulated, stepped, played and learned."""
 
 import dataclasses
 import datetime
@@ -103,9 +103,9 @@ class Report:
             low, high = min(stage.rates), max(stage.rates)
             lines.append(f"{stage.name:18}{stage.rate:>14,.0f}{stage.ratio:>12.3f}{low:>14,.0f}{high:>12,.0f}")
         if not self.physics_replayed:
-            lines.append("physics is that of robots that nothing drives")
+            lines.append("physics is measured on undriven robots")
         if self.physics_share is not None:
-            lines.append(f"timed in it, physics takes {self.physics_share:.3f} of an environment step")
+            lines.append(f"physics takes {self.physics_share:.3f} of an environment step")
         memory = "peak memory unknown"
         if self.peak_memory_bytes is not None:
             memory = f"peak memory {self.peak_memory_bytes / 2**20:,.0f} MiB"

@@ -1,4 +1,4 @@
-"""``oige-benchmark``: how fast a task is simulated, stepped, played and learnt."""
+"""``oige-benchmark``: how fast a task is simulated, stepped, played and learned."""
 
 import sys
 import time
@@ -10,14 +10,14 @@ __all__ = ["main"]
 HELP = """usage: oige-benchmark task=<Task> [num_envs=<n>] [rounds=<n>] [--json FILE] [key=value …]
 
 Measure, in one run, environment steps per second of
-  physics             the engine alone, which repeats the physics of the next stage's steps
+  physics             the engine only, which repeats the physics of the next stage's steps
   environment         whole steps with random actions
   policy inference    whole steps with actions of an untrained policy
   learning            whole epochs of training
-and each as a ratio to physics alone, besides start-up time and peak memory. The four take turns in every round, and
-medians over the rounds are reported, so that a machine that is busy for a while does not favour any of them.
+and their ratios to physics, start-up time and peak memory. The four stages take turns in every round, and figures are
+medians over the rounds, so that other load on the machine affects all stages alike.
 
-  rounds=<n>     rounds; default 7, of which a stage that takes long, as learning from images does, sits out some
+  rounds=<n>     rounds, by default 7; slow stages, such as learning from images, skip some of them
   --json FILE    also write the figures, with machine, versions, seed and date"""
 
 
@@ -57,7 +57,7 @@ def benchmark(arguments: list[str]) -> int:
     run = checked_run(arguments)
     for word, wanted in (("headless", True), ("enable_livestream", False), ("enable_recording", False)):
         if getattr(run.config, word) != wanted:
-            raise ConfigError(f"{word}={not wanted}: nobody looks on while time is measured; use {word}={wanted}.")
+            raise ConfigError(f"{word}={not wanted}: not available while benchmarking; use {word}={wanted}.")
 
     from oige_train.measure import measure
 

@@ -9,8 +9,8 @@ __all__ = ["main"]
 
 HELP = """usage: oige-random-policy task=<Task> [num_envs=<n>] [max_steps=<n>] [key=value …]
 
-Step a task with actions drawn uniformly from the bounds of each dimension, and print control steps per second (FPS) and
-that times the number of worlds about once per second. Without max_steps it runs until Ctrl-C.
+Step a task with actions drawn uniformly from their bounds. About once per second, print control steps per second (FPS)
+and FPS times the number of worlds. Without max_steps, run until Ctrl-C.
 
   headless=False             watch in a browser
   enable_recording=True      write videos to runs/<experiment>/videos"""

@@ -21,7 +21,7 @@ Train a policy, or play one.
   oige-train task=Cartpole checkpoint=pretrained test=True    play the policy that came with the task
   oige-train --multirun task=Cartpole seed=1,2,3              one run per seed
 
-common words:
+common overrides:
   task=<Task>           what to train, default Cartpole; oige-tasks lists them
   train=<Configuration> training configuration; default <Task>PPO
   num_envs=<n>          worlds simulated at once
@@ -35,9 +35,9 @@ common words:
   enable_livestream=True  livestream_host=<address>  livestream_port=<n>    watch from elsewhere
   enable_recording=True   recording_interval=<steps>  recording_length=<steps>    videos in runs/<name>/videos
   sim_device=cpu|gpu  pipeline=cpu|gpu  rl_device=cpu|cuda:<n>  device_id=<n>    default: a GPU if there is one
-  warp=True             the task's variant on Warp arrays, faster on a GPU; where there is one
+  warp=True             the task's Warp variant, if it has one; faster on a GPU
   multi_gpu=True        one process per GPU, under torchrun
-any other key of the configuration can be set, for instance task.env.episodeLength=100 or
+any other key of the configuration can be set, for example task.env.episodeLength=100 or
 train.params.config.learning_rate=1e-3; --cfg job shows them all.
 
 exit codes: 0 done, 2 mistake in the arguments, 130 interrupted (a checkpoint is saved)"""
