@@ -114,6 +114,8 @@ def make_run(
             "name": "Fake",
             "full_experiment_name": "Fake",
             "num_actors": num_envs,
+            "device": "cpu",
+            "device_name": "cpu",
             "horizon_length": 8,
             "minibatch_size": 4 * num_envs,
             "mini_epochs": 2,
@@ -144,6 +146,8 @@ def make_sac_run(num_envs: int, **changes: Any) -> Run:
             "name": "Fake",
             "full_experiment_name": "Fake",
             "num_actors": num_envs,
+            "device": "cpu",
+            "device_name": "cpu",
             "batch_size": 4,
             "replay_buffer_size": 100,
             "init_alpha": 1.0,
@@ -176,7 +180,6 @@ def _run(num_envs: int, params: TrainParams, num_states: int) -> Run:
     record = RunRecord(task="Cartpole", train="FakePPO", folder="Fake", overrides=(), config={"task": {}, "train": {}})
     return Run(
         config=config,
-        resolved={},
         task=task,
         train_name="FakePPO",
         spec=fake,

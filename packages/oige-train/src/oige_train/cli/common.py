@@ -1,5 +1,7 @@
 """What the programs share: help without imports, one-line errors and exit codes."""
 
+import importlib.metadata
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -23,17 +25,23 @@ def wants_help(arguments: list[str]) -> bool:
 
 
 def guarded(program: Callable[[list[str]], int | None]) -> None:
-    """Run a program and exit: 0, 2 with one line on standard error after a mistake of the user's, 130 when interrupted.
+    """Run a program, or print its version, and exit.
+
+    The exit code is 0, 2 with one line on standard error after a mistake of the user's, or 130 when interrupted.
 
     Args:
         program: takes the arguments and returns the exit code; None stands for 0.
     """
     from oige_core.errors import OigeError
 
+    if "--version" in sys.argv[1:]:
+        print(f"oige-train {importlib.metadata.version('oige-train')}")
+        sys.exit(0)
     try:
         code = program(sys.argv[1:]) or 0
     except OigeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # One line, whatever the user typed.
+        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         code = USAGE_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -52,7 +60,7 @@ def take_number(arguments: list[str], key: str, default: int) -> int:
     for argument in arguments:
         name, _, value = argument.partition("=")
         if name == key:
-            if not value.isdecimal() or int(value) == 0:
+            if not re.fullmatch(r"0*[1-9][0-9]{0,17}", value):
                 raise ConfigError(f"{argument}: expected a whole number above 0.")
             arguments.remove(argument)
             return int(value)
@@ -72,7 +80,7 @@ def checked_run(arguments: list[str]) -> "Run":
     runs: list[Run] = []
     run_hydra(arguments, lambda cfg, overridden: runs.append(finish(cfg, overridden)))
     if len(runs) != 1:
-        raise ConfigError(f"{' '.join(arguments)}: expected the words of a single run.")
+        raise ConfigError(f"{' '.join(arguments)}: expected a single run.")
     return runs[0]
 
 

@@ -1,5 +1,6 @@
 """``oige-demo``: a trained policy whose robots are driven from a browser."""
 
+import re
 import sys
 
 from oige_train.cli.common import guarded, wants_help
@@ -55,6 +56,8 @@ def demo(arguments: list[str]) -> int:
     words = find_task(name).spec().demo if name else None
     if words is None:
         raise ConfigError(f"task={name}: cannot be steered by hand; choose {' or '.join(steerable) or 'another one'}.")
+    if not any(re.match(r"\+{0,2}checkpoint=.", argument) for argument in arguments):
+        raise ConfigError("checkpoint: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained.")
     # What the user says comes last, and holds.
     run = checked_run([f"num_envs={ROBOTS}", "test=True", *words, *arguments])
     if run.config.task.env.numEnvs > MAX_ROBOTS:

@@ -1,8 +1,11 @@
 """Values of a run that follow from others: devices, seed, minibatch sizes."""
 
 import importlib.util
+import itertools
+import math
 import os
 import random
+from typing import Any
 
 from oige_core.devices import cuda_device_count, resolve_devices
 from oige_core.errors import ConfigError
@@ -24,6 +27,7 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
         of_run: keys of the run that are overridden now or were before it was resumed.
     """
     learner = config.train.params.config
+    _check_followers(config)
     if config.multi_gpu:
         _join_torchrun(config)
     devices = resolve_devices(config)
@@ -39,17 +43,13 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     config.train.params.seed = config.seed
     learner.device = learner.device_name = config.rl_device
     learner.full_experiment_name = learner.full_experiment_name or learner.name
-    if learner.num_actors != config.task.env.numEnvs:
-        raise ConfigError(
-            f"{CONFIG}.num_actors={learner.num_actors}: expected task.env.numEnvs={config.task.env.numEnvs}; "
-            "set num_envs instead."
-        )
     if config.task.env.autoresetMode == "next_step" and not config.test:
         raise ConfigError(
             "task.env.autoresetMode=next_step: rl_games would learn from the steps that only reset; use same_step, or "
             "upstream to train as OmniIsaacGymEnvs does."
         )
     check_memory(config, spec, devices.simulation, overridden)
+    _check_images(config, spec)
     trains_ppo = isinstance(learner, PpoConfig) and not config.test
     notes = _derive_minibatches(config, overridden, of_run) if trains_ppo else []
     if config.torch_deterministic and devices.simulation != "cpu":
@@ -59,6 +59,40 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     if config.wandb_activate and importlib.util.find_spec("wandb") is None:
         raise ConfigError("wandb_activate=True: wandb is not installed; install oige-train[wandb].")
     return notes
+
+
+def _check_followers(config: TrainRunConfig) -> None:
+    """Raise ConfigError for a key of the learner that a file gives another value than the key that it follows."""
+    params = config.train.params
+    followers: dict[str, tuple[Any, str, Any]] = {
+        "train.params.seed": (params.seed, "seed", config.seed),
+        "train.params.load_path": (params.load_path or None, "checkpoint", config.checkpoint),
+        f"{CONFIG}.num_actors": (params.config.num_actors, "num_envs", config.task.env.numEnvs),
+        f"{CONFIG}.device": (params.config.device or None, "rl_device", config.rl_device),
+        f"{CONFIG}.device_name": (params.config.device_name or None, "rl_device", config.rl_device),
+        f"{CONFIG}.multi_gpu": (params.config.multi_gpu or None, "multi_gpu", config.multi_gpu),
+    }
+    for key, (value, leader, expected) in followers.items():
+        if value is not None and value != expected:
+            raise ConfigError(f"{key}={value}: expected {expected}; set {leader} instead.")
+
+
+def _check_images(config: TrainRunConfig, spec: TaskSpec) -> None:
+    """Raise ConfigError for convolutional layers that the observations do not fit."""
+    cnn = config.train.params.network.cnn
+    if cnn is None:
+        return
+    if not spec.images:
+        raise ConfigError(
+            f"train.params.network.cnn: expected none; {config.task.name} does not observe images but "
+            f"{math.prod(spec.observation_shape)} numbers."
+        )
+    rows, columns = spec.observation_shape[:2]
+    if min(rows, columns) < cnn.smallest_image():
+        raise ConfigError(
+            f"train.params.network.cnn.convs: need images of at least {cnn.smallest_image()} × {cnn.smallest_image()} "
+            f"pixels, those of {config.task.name} have {rows} × {columns}; use larger images or fewer layers."
+        )
 
 
 def _check_learner_device(device: str) -> None:
@@ -102,31 +136,67 @@ def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: se
         unit = "horizon_length" if recurrent else "horizon_length × num_envs"
         value = learner.horizon_length if recurrent else batch
         raise ConfigError(f"{CONFIG}.seq_length={learner.seq_length}: expected a divisor of {unit} = {value}.")
+    if batch == 1 and learner.normalize_advantage:
+        raise ConfigError(
+            f"num_envs=1: expected at least 2 with {CONFIG}.horizon_length=1; advantages are normalised over "
+            "horizon_length × num_envs samples."
+        )
     multiple = learner.seq_length if recurrent else 1
-    batch_words = {"num_envs", "task.env.numEnvs", f"{CONFIG}.horizon_length"}
+    batch_keys = {"num_envs", "task.env.numEnvs", f"{CONFIG}.horizon_length"}
+    product = f"horizon_length × num_envs = {learner.horizon_length} × {learner.num_actors} = {batch}"
     notes = []
     for section, holder in (("", learner), (".central_value_config", learner.central_value_config)):
-        if holder is None or holder.minibatch_size is None:
+        if holder is None:
             continue
         key = f"{CONFIG}{section}.minibatch_size"
         size = holder.minibatch_size
+        if size is None:
+            per_env = holder.minibatch_size_per_env or 1
+            if learner.horizon_length % per_env or (per_env % multiple):
+                raise ConfigError(
+                    f"{key}_per_env={per_env}: expected a divisor of horizon_length = {learner.horizon_length}"
+                    f"{f' and a multiple of seq_length = {multiple}' if multiple > 1 else ''}."
+                )
+            continue
         if batch % size == 0 and size % multiple == 0:
             continue
-        valid = [d for d in _divisors(batch) if d % multiple == 0]
-        below = [d for d in valid if d <= size]
-        if key not in overridden and batch_words & (overridden | of_run) and below:
-            holder.minibatch_size = below[-1]
-            notes.append(
-                f"{key}: {size} does not divide horizon_length × num_envs = {learner.horizon_length} × "
-                f"{learner.num_actors} = {batch}; using {below[-1]}."
+        if key in overridden or not batch_keys & (overridden | of_run):
+            valid = [d for d in _divisors(batch) if d % multiple == 0]
+            near = sorted(sorted(valid, key=lambda d: abs(d - size))[:4])
+            raise ConfigError(
+                f"{key}={size}: expected a divisor of {product}; near it are {', '.join(map(str, near))}."
             )
-            continue
-        near = sorted(sorted(valid, key=lambda d: abs(d - size))[:4])
-        raise ConfigError(
-            f"{key}={size}: expected a divisor of horizon_length × num_envs = {learner.horizon_length} × "
-            f"{learner.num_actors} = {batch}; near it are {', '.join(map(str, near))}."
-        )
+        derived = _similar_divisor(batch, size, multiple)
+        if derived is None:
+            raise ConfigError(
+                f"num_envs={learner.num_actors}: no minibatch size near {size} divides {product}; use "
+                f"num_envs={_divisible_envs(learner, size, multiple)}, or set {key}."
+            )
+        holder.minibatch_size = derived
+        notes.append(f"{key}: {size} does not divide {product}; using {derived}.")
     return notes
+
+
+def _similar_divisor(batch: int, size: int, multiple: int) -> int | None:
+    """Return the divisor of a batch that takes the place of a minibatch size, None if none is half to twice as large.
+
+    Gradient steps of a pass over the batch neither multiply nor vanish. A batch below ``size`` is one minibatch.
+    """
+    if batch <= size:
+        return batch
+    valid = [d for d in _divisors(batch) if d % multiple == 0]
+    below = [d for d in valid if size / 2 <= d <= size]
+    above = [d for d in valid if size < d <= 2 * size]
+    return below[-1] if below else above[0] if above else None
+
+
+def _divisible_envs(learner: PpoConfig, size: int, multiple: int) -> int:
+    """Return the number of worlds nearest to the learner's for which there is a minibatch size like ``size``."""
+    for distance in itertools.count(1):
+        for num_envs in (learner.num_actors - distance, learner.num_actors + distance):
+            if num_envs > 0 and _similar_divisor(learner.horizon_length * num_envs, size, multiple):
+                return num_envs
+    raise AssertionError
 
 
 def _divisors(number: int) -> list[int]:

@@ -1,30 +1,33 @@
 """Composing a run with Hydra, whose errors become one line."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import yaml
 from hydra import main as hydra_main
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from oige_core.config import CORE_CFG, register_resolvers
-from oige_core.errors import ConfigError
+from oige_core.config.defaults import check_unique_files
+from oige_core.config.fields import leaf_keys
+from oige_core.errors import ConfigError, OigeError, nearest
 from oige_core.registry import installed_tasks
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from oige_train.config.origin import last_value, recorded_run
-from oige_train.config.overrides import rewrite_overrides
+from oige_train.config.overrides import TRAIN_CFG, rewrite_overrides
 from oige_train.config.sweep import sweeping
 from oige_train.run_record import recorded_files, search_folder
 
 __all__ = ["run_hydra"]
-
-TRAIN_CFG = Path(__file__).resolve().parent.parent / "cfg"
 
 
 class OigeSearchPath(SearchPathPlugin):
@@ -35,9 +38,8 @@ class OigeSearchPath(SearchPathPlugin):
         recorded = search_folder()
         if recorded is not None:
             search_path.prepend("oige-run", f"file://{recorded}")
-        search_path.append("oige-core", f"file://{CORE_CFG}")
-        for folder in sorted({task.cfg for task in installed_tasks().values()}):
-            search_path.append("oige-tasks", f"file://{folder}")
+        for folder in _installed_folders():
+            search_path.append("oige", f"file://{folder}")
 
 
 def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], None]) -> None:
@@ -51,6 +53,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
         ConfigError: an argument is malformed, or names a task or a training configuration that does not exist.
     """
     register_resolvers()
+    check_unique_files([TRAIN_CFG, *_installed_folders()])
     Plugins.instance().register(OigeSearchPath)
     record = recorded_run(arguments)
     rewritten = rewrite_overrides(arguments, record)
@@ -60,7 +63,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
 
     def task_function(cfg: DictConfig) -> None:
         try:
-            job(cfg, [_key(override) for override in HydraConfig.get().overrides.task])
+            job(cfg, _overridden_keys(HydraConfig.get().overrides.task))
         except Exception as error:
             # Hydra would report it in its own words; leave it by the one way that Hydra lets through.
             failures.append(error)
@@ -73,13 +76,16 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
     try:
         with recorded_files(record, TRAIN_CFG / "config.yaml", train=own_train), sweeping(rewritten):
             program_main()
-    except (HydraException, OmegaConfBaseException) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ConfigError(f"{' '.join(arguments)}: {' '.join(lines[:2]).replace('++', '')}") from error
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
+        # The last three are what Hydra makes of YAML files that are not what it expects.
+        raise _one_line(error, arguments) from error
     except SystemExit:
-        if failures:
-            raise failures[0] from failures[0].__cause__
-        raise
+        if not failures:
+            raise
+        failure = failures[0]
+        if isinstance(failure, OmegaConfBaseException):
+            raise _one_line(failure, arguments) from failure
+        raise failure from failure.__cause__
     finally:
         sys.argv = [program, *arguments]
         del os.environ["HYDRA_FULL_ERROR"]
@@ -87,5 +93,28 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
             os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
+def _installed_folders() -> list[Path]:
+    return [CORE_CFG, *sorted({task.cfg for task in installed_tasks().values()})]
+
+
+def _overridden_keys(overrides: Sequence[str]) -> list[str]:
+    """Return the dotted keys of all values that overrides set."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [leaf for override in parsed for leaf in leaf_keys(override.key_or_group, override.value())]
+
+
+def _one_line(error: Exception, arguments: Sequence[str]) -> OigeError:
+    """Return the error of a composition as one line."""
+    text = str(error)
+    missing = re.match(r"(?:In '(.+?)': )?Could not (?:load|find) '(.+?)'", text)
+    if missing:
+        parent, path = missing.groups()
+        group, _, name = path.rpartition("/")
+        there = [file.stem for folder in (TRAIN_CFG, *_installed_folders()) for file in (folder / group).glob("*.yaml")]
+        by = f", which the defaults of {parent}.yaml name" if parent else ""
+        return ConfigError(f"{path}.yaml: no installed package has this file{by}. {nearest(name, there)}")
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return ConfigError(f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: not valid YAML.")
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    key = getattr(error, "full_key", None) or " ".join(arguments)
+    return ConfigError(f"{key}: {' '.join(lines[:2]).replace('++', '')}")

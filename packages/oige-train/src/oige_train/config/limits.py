@@ -8,43 +8,62 @@ from oige_core.devices import cuda_device_memory
 from oige_core.errors import ConfigError
 from oige_core.registry import TaskSpec
 
-from oige_train.schema import PpoConfig, SacConfig, TrainRunConfig
+from oige_train.schema import CONFIG, PpoConfig, SacConfig, TrainRunConfig
 
 __all__ = ["check_memory", "memory_estimate"]
 
 
 def memory_estimate(config: TrainRunConfig, spec: TaskSpec) -> int:
-    """Return bytes that a run needs at the very least.
+    """Return bytes that a run needs at the very least; see :func:`_estimates`."""
+    return int(sum(_estimates(config, spec).values()))
+
+
+def _estimates(config: TrainRunConfig, spec: TaskSpec) -> dict[str, float]:
+    """Return the bytes that a run needs at the very least, by the key that decides most of them.
 
     float32 rollout buffer of PPO, twice because rl_games copies it from time-major to flat for an epoch:
     ``2 · 4 · horizon · envs · (observations + states + 3 · actions + 6)``, where 3 · actions are actions, means and
     deviations and 6 are reward, value, return, advantage, log-probability and done flag. SAC:
     ``4 · replay size · (2 · observations + actions + 2)``. Engine rows: ``8 · envs · (observations + 256)``, the
     float64 state and derived fields of a world with hardly anything in it. Numbers of images are bytes, a quarter of a
-    float.
+    float. Who plays needs the engine only.
     """
     envs = config.task.env.numEnvs
     observations = math.prod(spec.observation_shape) / (4 if spec.images else 1)
     learner = config.train.params.config
-    needed = 8 * envs * (observations + 256)
+    estimates = {"task.env.numEnvs": 8 * envs * (observations + 256)}
+    if config.test:
+        return estimates
     if isinstance(learner, PpoConfig):
         per_step = observations + spec.num_states + 3 * spec.num_actions + 6
-        needed += 2 * 4 * learner.horizon_length * envs * per_step
+        estimates[f"{CONFIG}.horizon_length"] = 2 * 4 * learner.horizon_length * envs * per_step
     elif isinstance(learner, SacConfig):
-        needed += 4 * learner.replay_buffer_size * (2 * observations + spec.num_actions + 2)
-    return int(needed)
+        per_transition = 2 * observations + spec.num_actions + 2
+        estimates[f"{CONFIG}.replay_buffer_size"] = 4 * learner.replay_buffer_size * per_transition
+    return estimates
 
 
 def check_memory(config: TrainRunConfig, spec: TaskSpec, simulation: str, overridden: set[str]) -> None:
     """Raise ConfigError if a run needs more memory than its device has."""
-    needed = memory_estimate(config, spec)
     available = _available_memory() if simulation == "cpu" else cuda_device_memory(int(simulation.partition(":")[2]))
-    if available is not None and needed > available:
-        key = "num_envs" if "num_envs" in overridden else "task.env.numEnvs"
-        raise ConfigError(
-            f"{key}={config.task.env.numEnvs}: needs at least {needed / 2**30:,.1f} GiB of memory, "
-            f"and {simulation} has {available / 2**30:,.1f} GiB; use fewer environments."
-        )
+    estimates = _estimates(config, spec)
+    needed = sum(estimates.values())
+    if available is None or needed <= available:
+        return
+    key = max(estimates, key=lambda name: estimates[name])
+    if key == f"{CONFIG}.horizon_length" and key not in overridden:
+        key = "task.env.numEnvs"  # decides as much of a rollout, and is what people change
+    if key == "task.env.numEnvs":
+        remedy = "use fewer environments"
+        value = config.task.env.numEnvs
+        key = "num_envs" if "num_envs" in overridden else key
+    else:
+        remedy = "use a smaller number"
+        value = getattr(config.train.params.config, key.rpartition(".")[2])
+    raise ConfigError(
+        f"{key}={value}: needs at least {needed / 2**30:,.1f} GiB of memory, and {simulation} has "
+        f"{available / 2**30:,.1f} GiB; {remedy}."
+    )
 
 
 def _available_memory() -> int | None:

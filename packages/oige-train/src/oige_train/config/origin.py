@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from oige_core.errors import ConfigError
 
 from oige_train.checkpoint import CheckpointError, read_info
-from oige_train.config.overrides import TEXT_WORDS
+from oige_train.config.overrides import literal_text
 from oige_train.run_record import RunRecord, is_recorded
 
 __all__ = ["Overrides", "last_value", "recorded_run"]
@@ -30,7 +30,7 @@ def recorded_run(arguments: Sequence[str]) -> RunRecord | None:
     if not path:
         return None
     try:
-        file = Path(path).expanduser()
+        file = Path(literal_text(path)).expanduser()
         info = read_info(file, path) if file.is_file() else None
     except (CheckpointError, OSError, ValueError, RuntimeError):
         return None
@@ -56,7 +56,9 @@ class Overrides:
             key = override.key_or_group
             if key in ("task", "train"):
                 continue
-            value = str(override.value()) if key in TEXT_WORDS else override.get_value_element_as_str()
+            value = override.value()
+            if not isinstance(value, str):  # text is shown as the user wrote it, without Hydra's quotes
+                value = override.get_value_element_as_str()
             text = f"~{key}" if override.is_delete() else f"{key}={value}"
             (self.of_run if is_recorded(key) else self.of_command)[key] = text
 

@@ -1,76 +1,185 @@
-"""The arguments of the command line, turned into those of Hydra."""
+"""The arguments of the command line, turned into those of Hydra.
 
+Values of keys that hold text (names, paths, choices) are taken literally: ``experiment=1e-3`` and ``checkpoint=it's``
+mean what they say, although Hydra's grammar would read a number or stumble over the quote. With ``--multirun`` a comma
+separates the values of a sweep, of text, too, and ``${key}`` stands for the value of another key.
+"""
+
+import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from oige_core.config.fields import field_type
 from oige_core.errors import ConfigError, nearest
 from oige_core.registry import InstalledTask, find_task, installed_tasks
 
 from oige_train.run_record import RunRecord
+from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
 
-__all__ = ["default_train", "rewrite_overrides"]
+__all__ = ["TRAIN_CFG", "default_train", "literal_text", "rewrite_overrides"]
+
+TRAIN_CFG = Path(__file__).resolve().parent.parent / "cfg"
 
 GROUPS = ("task", "train")
-# Values of these words are names and paths; Hydra's grammar would trip over '[' or '=' in them.
-TEXT_WORDS = ("checkpoint", "experiment", "wandb_name", "wandb_group", "recording_dir", "livestream_host")
+BASE = "PPO"
+"""Training configuration of tasks that bring none of their own."""
+
+FLAGS = ("--multirun", "-m", "--run", "-r", "--resolve", "--hydra-help", "--info", "-i")
+OPTIONS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd")
+SWEEP = re.compile(r"(choice|glob|range|shuffle|sort|tag|interval)\(.*\)\Z", re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Arguments:
+    """Arguments, sorted: overrides as (argument, prefix ``+``, ``++``, ``~`` or none, key, value), and options."""
+
+    overrides: list[tuple[str, str, str, str]]
+    options: list[str]
+
+    @property
+    def multirun(self) -> bool:
+        """Whether a sweep is asked for."""
+        return bool({"-m", "--multirun"} & set(self.options)) or any(
+            (key, value) == ("hydra.mode", "MULTIRUN") for _, _, key, value in self.overrides
+        )
+
+    def last(self, key: str) -> str | None:
+        """Return the last value of a key."""
+        return next((value for _, _, name, value in reversed(self.overrides) if name == key), None)
 
 
 def rewrite_overrides(arguments: Sequence[str], record: RunRecord | None = None) -> list[str]:
-    """Return Hydra's arguments for ours; check the names of tasks and training configurations on the way.
+    """Return Hydra's arguments for ours.
 
     ``key=value`` becomes ``++key=value`` (force), group choices and Hydra's own words stay as they are. Options come
     last, since Hydra takes all overrides from one place. Without ``task=`` and ``train=``, those of ``record`` hold.
+
+    Raises:
+        ConfigError: an argument is malformed, has several values without ``--multirun``, or names a task or a training
+            configuration that does not exist.
     """
-    task, train = ("Cartpole", None) if record is None else (record.task, record.train)
-    rewritten: list[str] = []
-    options: list[str] = []
-    position_of_value = False
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if argument.startswith("-") or position_of_value:
-            position_of_value = argument in ("--package", "-p", "--cfg", "-c", "--config-dir", "-cd")
-            options.append(argument)
-        elif not equals and not argument.startswith("~"):
-            raise ConfigError(f"'{argument}': expected key=value, for instance num_envs=64.")
-        elif key in GROUPS:
-            if key == "task":
-                task = value
-            else:
-                train = value
-            rewritten.append(argument)
-        elif key[0] in "+~" or key.startswith("hydra") or "@" in key:
-            rewritten.append(argument)
-        else:
-            rewritten.append(f"++{key}={_quoted(key, value)}")
+    sorted_arguments = _sort(arguments)
+    multirun = sorted_arguments.multirun
+    task, train = sorted_arguments.last("task"), sorted_arguments.last("train")
+    if task is None:
+        task = "Cartpole" if record is None else record.task
+    if train is None and record is not None:
+        train = record.train
     tasks = [find_task(name) for name in _choices(task)]
-    if train is None:
-        binding = default_train(tasks[0]) if len(tasks) == 1 else None
-        if binding is not None:
-            rewritten.append(f"train={binding}")
-    elif record is None or train != record.train:
+    schemas = list(_sections(tasks))
+    if train is not None and (record is None or train != record.train):
         available = _train_configs(installed_tasks().values())
         for name in _choices(train):
             if name not in available:
                 own = _train_configs(tasks)
                 raise ConfigError(f"train={name}: unknown training configuration. {nearest(name, own or available)}")
-    return rewritten + options
+
+    rewritten: list[str] = []
+    for argument, prefix, key, value in sorted_arguments.overrides:
+        types = [field_type(TrainRunConfig, key, sections)[0] for sections in schemas]
+        if key in GROUPS or key.startswith("hydra") or "@" in key or prefix == "~":
+            override = argument
+        else:
+            text = str in types
+            override = f"{prefix or '++'}{key}={_literal(value, multirun=multirun) if text else value}"
+        _check(argument, override, key, multirun=multirun, lists=any("list" in str(kind) for kind in types))
+        rewritten.append(override)
+
+    if train is None:
+        binding = default_train(tasks[0]) if len(tasks) == 1 else None
+        if binding is not None:
+            rewritten.append(f"train={binding}")
+    return rewritten + sorted_arguments.options
+
+
+def literal_text(value: str) -> str:
+    """Return what the value of a key that holds text means: itself, without quotes that are wholly around it."""
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"" and value[0] not in value[1:-1]:
+        return value[1:-1]
+    return value
 
 
 def default_train(task: InstalledTask) -> str | None:
-    """Return the training configuration that goes with a task that has no ``<Task>PPO``, such as AntSAC.
-
-    Raises:
-        ConfigError: the task has neither.
-    """
+    """Return the training configuration of a task that has no ``<Task>PPO``: ``<Task>``, as AntSAC has, or the base."""
     if (task.cfg / "train" / f"{task.name}PPO.yaml").is_file():
         return None
-    if (task.cfg / "train" / f"{task.name}.yaml").is_file():
-        return task.name
-    available = ", ".join(_train_configs([task])) or "none"
-    raise ConfigError(
-        f"task={task.name}: its package has no training configuration {task.name}PPO; name one with train= "
-        f"(available: {available})."
-    )
+    return task.name if (task.cfg / "train" / f"{task.name}.yaml").is_file() else BASE
+
+
+def _sort(arguments: Sequence[str]) -> _Arguments:
+    overrides: list[tuple[str, str, str, str]] = []
+    options: list[str] = []
+    remaining = list(arguments)
+    while remaining:
+        argument = remaining.pop(0)
+        if argument.startswith("-"):
+            options.append(argument)
+            name, equals, _ = argument.partition("=")
+            if name not in (*FLAGS, *OPTIONS_WITH_VALUE):
+                known = [option for option in (*FLAGS, *OPTIONS_WITH_VALUE, "--help", "--version") if option[1] == "-"]
+                raise ConfigError(f"{argument}: unknown option. {nearest(name, known)}")
+            if name in OPTIONS_WITH_VALUE and not equals:
+                if not remaining:
+                    raise ConfigError(f"{argument}: expected a value after it.")
+                options.append(remaining.pop(0))
+            continue
+        match = re.match(r"(\+\+?|~|)([^=]*)(=?)(.*)\Z", argument, re.DOTALL)
+        assert match is not None
+        prefix, key, equals, value = match.groups()
+        if not key or (not equals and prefix != "~"):
+            raise ConfigError(f"'{argument}': expected key=value, for instance num_envs=64.")
+        overrides.append((argument, prefix, key, value))
+    return _Arguments(overrides, options)
+
+
+def _sections(tasks: Iterable[InstalledTask]) -> Iterator[dict[str, Any]]:
+    """Yield the schemas of sections that a run of one of ``tasks`` may have."""
+    for task in tasks:
+        for learner in ALGORITHMS.values():
+            yield {"task.env": task.spec().env, CONFIG: learner}
+
+
+def _check(argument: str, override: str, key: str, *, multirun: bool, lists: bool) -> None:
+    """Raise ConfigError unless Hydra can read an override, and has one value of it or a sweep is asked for."""
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+    except (HydraException, ValueError, RecursionError) as error:
+        if re.fullmatch(r"[A-Za-z_][\w/@$-]*(\.[\w$-]+)*", key, re.ASCII):
+            raise ConfigError(
+                f"{argument}: cannot be read; lists are written [1,2], text with special characters '…' in a second "
+                "pair of quotes for the shell."
+            ) from error
+        raise ConfigError(f"'{argument}': expected key=value with a key such as task.env.episodeLength.") from error
+    if parsed.is_sweep_override() and not multirun:
+        alternative = f", or write [{argument.partition('=')[2]}] for a list" if lists else ""
+        raise ConfigError(
+            f"{argument}: several values; add --multirun to start one run for each after another{alternative}."
+        )
+
+
+def _literal(value: str, *, multirun: bool) -> str:
+    """Return Hydra's spelling of literal text; in a sweep, of the texts between commas."""
+    if not multirun:
+        return _quoted(literal_text(value))
+    if SWEEP.match(value):
+        return value
+    if literal_text(value) != value:
+        return _quoted(literal_text(value))
+    return ",".join(_quoted(part.strip(), interpolate=True) for part in value.split(","))
+
+
+def _quoted(text: str, *, interpolate: bool = False) -> str:
+    if not interpolate:
+        # OmegaConf's escape of an interpolation; backslashes before it are doubled.
+        text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    # Hydra's escape of a quote; backslashes before it and at the end are doubled.
+    text = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    text = re.sub(r"(\\+)\Z", r"\1\1", text)
+    return f"'{text}'"
 
 
 def _choices(value: str) -> list[str]:
@@ -78,12 +187,5 @@ def _choices(value: str) -> list[str]:
 
 
 def _train_configs(tasks: Iterable[InstalledTask]) -> list[str]:
-    return sorted({file.stem for task in tasks for file in (task.cfg / "train").glob("*.yaml")})
-
-
-def _quoted(key: str, value: str) -> str:
-    """Quote names and paths that hold characters of Hydra's grammar and are not quoted or escaped already."""
-    if key in TEXT_WORDS and re.search(r"[\[\]{}()=: ]", value) and value[:1] not in "'\"" and "\\" not in value:
-        escaped = value.replace("'", r"\'")
-        return f"'{escaped}'"
-    return value
+    folders = [TRAIN_CFG, *(task.cfg for task in tasks)]
+    return sorted({file.stem for folder in folders for file in (folder / "train").glob("*.yaml")})

@@ -3,10 +3,11 @@
 import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from oige_core.config import validate
+from oige_core.config import check_task_name, validate
+from oige_core.config.fields import check_overrides_are_read
 from oige_core.errors import ConfigError, nearest
 from oige_core.registry import InstalledTask, TaskSpec, find_task
 from omegaconf import DictConfig, OmegaConf
@@ -17,7 +18,7 @@ from oige_train.config.origin import Overrides, check_taken_over
 from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
-from oige_train.schema import ALGORITHMS, CONFIG, PpoConfig, TrainRunConfig
+from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
 
 __all__ = ["Run", "finish"]
 
@@ -28,7 +29,6 @@ class Run:
 
     Attributes:
         config: the configuration, with every derived value filled in.
-        resolved: the same as plain values, to be written beside the run's results.
         task: the installed task that ``task=`` chose.
         train_name: name of the training configuration.
         spec: its record.
@@ -40,7 +40,6 @@ class Run:
     """
 
     config: TrainRunConfig
-    resolved: dict[str, Any]
     task: InstalledTask
     train_name: str
     spec: TaskSpec
@@ -49,6 +48,14 @@ class Run:
     record: RunRecord
     former: RunRecord | None = None
     command: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """The configuration as plain values, to be written beside the run's results; as a YAML file has them."""
+        values = dataclasses.asdict(self.config)
+        simulation = values["task"]["sim"]
+        simulation.update(simulation.pop("actors"))
+        return values
 
 
 def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
@@ -67,10 +74,12 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     spec = task.spec()
     for key in ("num_envs", "max_iterations"):
         _check_root_number(cfg, key)
+    check_overrides_are_read(TrainRunConfig, sorted(overridden), {"task.env": spec.env})
     algo = OmegaConf.select(cfg, "train.params.algo.name")
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
     config = validate(cfg, spec, TrainRunConfig, sections={CONFIG: ALGORITHMS[algo]})
+    check_task_name(config, task)
     spec = spec.for_config(config.task.env)
     train_name, hydra_overrides = choices["train"], HydraConfig.get().overrides.task
     former, mine = active_record(), Overrides(hydra_overrides)
@@ -97,7 +106,6 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         raise ConfigError(f"test=True: a policy is needed; add checkpoint=<file>{own}.")
     return Run(
         config=config,
-        resolved=_resolved(cfg, config),
         task=task,
         train_name=train_name,
         spec=spec,
@@ -143,20 +151,3 @@ def _check_root_number(cfg: DictConfig, key: str) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise ConfigError(f"{key}={value}: expected a whole number above 0.")
-
-
-def _resolved(cfg: DictConfig, config: TrainRunConfig) -> dict[str, Any]:
-    """Return the composed configuration as plain values, derived values put in."""
-    resolved = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-    resolved["rl_device"] = config.rl_device
-    resolved["seed"] = resolved["train"]["params"]["seed"] = config.seed
-    learner = resolved["train"]["params"]["config"]
-    for key in ("device", "device_name", "full_experiment_name"):
-        learner[key] = getattr(config.train.params.config, key)
-    if isinstance(config.train.params.config, PpoConfig):
-        ppo = config.train.params.config
-        if ppo.minibatch_size is not None:
-            learner["minibatch_size"] = ppo.minibatch_size
-        if ppo.central_value_config is not None and ppo.central_value_config.minibatch_size is not None:
-            learner["central_value_config"]["minibatch_size"] = ppo.central_value_config.minibatch_size
-    return resolved

@@ -56,9 +56,9 @@ def sweep_suffix(keys: Sequence[str], overrides: Sequence[str], *, name: str) ->
         are awkward in file names become ``_``, and long suffixes are cut off.
     """
     values = {}
-    for override in overrides:
-        key, _, value = override.partition("=")
-        values[key.lstrip("+~")] = value
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        value = override.value()
+        values[override.key_or_group] = value if isinstance(value, str) else override.get_value_element_as_str()
     parts = [f"{_short(key, keys)}={values[key]}" for key in keys if values.get(key, name) != name]
     text = "".join(f"_{part}" for part in parts)
     return re.sub(r"[^\w.=+-]+", "_", text)[:MAX_LENGTH].rstrip("_")

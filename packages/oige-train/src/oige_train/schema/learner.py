@@ -1,127 +1,31 @@
-"""Typed schema of a training run. Nothing here imports torch.
-
-The words of the ``train`` section are those of rl_games; a default is what rl_games assumes where its YAML is silent.
-"""
+"""The ``train`` section, in rl_games' words. A default is what rl_games assumes where its YAML is silent."""
 
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
-from oige_core.config import RunConfig
+from oige_core.config.fields import unread
 from oige_core.config.schema import check_choice, check_positive
 from oige_core.errors import ConfigError
 
+from oige_train.schema.network import NamedConfig, NetworkConfig
+
 __all__ = [
     "ALGORITHMS",
+    "CONFIG",
     "AlgoConfig",
     "CentralValueConfig",
-    "NetworkConfig",
     "PlayerConfig",
     "PpoConfig",
+    "RewardShaperConfig",
     "SacConfig",
     "TrainConfig",
     "TrainParams",
-    "TrainRunConfig",
 ]
 
 CONFIG = "train.params.config"
 MAX_NAME = 150  # bytes of a run's name; file systems take 255 for a file, of which its name is a part
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "swish", "gelu", "softplus", "None")  # rl_games'
-
-
-@dataclass(kw_only=True)
-class NamedConfig:
-    """A section that only names something.
-
-    Attributes:
-        name: its name in rl_games, for example ``a2c_continuous`` (PPO) or ``sac`` for the algorithm.
-    """
-
-    name: str
-
-
-@dataclass(kw_only=True)
-class MlpConfig:
-    """Fully connected layers.
-
-    Attributes:
-        units: size of each layer.
-        activation: of each layer: relu, tanh, sigmoid, elu, selu, swish, gelu, softplus or None.
-        d2rl: feed the input to every layer.
-        norm_only_first_layer: normalise the first layer only, where ``normalization`` is set.
-        initializer: of the weights: ``name`` and arguments of rl_games' initialisers.
-        regularizer: for old files; rl_games does not use it.
-    """
-
-    units: list[int]
-    activation: str = "elu"
-    d2rl: bool = False
-    norm_only_first_layer: bool = False
-    initializer: dict[str, Any] = field(default_factory=lambda: {"name": "default"})
-    regularizer: dict[str, Any] = field(default_factory=lambda: {"name": None})
-
-    def __post_init__(self) -> None:
-        check_choice("network.mlp.activation", self.activation, ACTIVATIONS)
-        for units in self.units:
-            check_positive("network.mlp.units", units)
-
-
-@dataclass(kw_only=True)
-class RnnConfig:
-    """Recurrent layers.
-
-    Attributes:
-        name: kind of the cells: lstm, gru or identity.
-        units: cells in each layer.
-        layers: number of layers.
-        before_mlp: put them before the fully connected layers instead of after them.
-        concat_input: append the observation to their input.
-        concat_output: append the observation to their output.
-        layer_norm: normalise their output.
-    """
-
-    name: str
-    units: int
-    layers: int = 1
-    before_mlp: bool = False
-    concat_input: bool = False
-    concat_output: bool = False
-    layer_norm: bool = False
-
-    def __post_init__(self) -> None:
-        check_choice("train.params.network.rnn.name", self.name, ("lstm", "gru", "identity"))
-
-
-@dataclass(kw_only=True)
-class NetworkConfig:
-    """The policy and value network.
-
-    Attributes:
-        name: architecture: ``actor_critic`` for PPO, ``soft_actor_critic`` for SAC.
-        mlp: fully connected layers.
-        separate: give the critic layers of its own.
-        central_value: the network is the critic of ``central_value_config``.
-        normalization: of layers: ``layer_norm``, ``batch_norm`` or None.
-        value_activation: of the value; see ``mlp.activation``.
-        space: distribution of the actions: activation and initialiser of mean and standard deviation.
-        cnn: convolutional layers, for observations that are images.
-        rnn: recurrent layers; None: none.
-        joint_obs_actions: for old files; rl_games does not use it.
-        log_std_bounds: lower and upper bound of the logarithm of SAC's standard deviation.
-    """
-
-    name: str
-    mlp: MlpConfig
-    separate: bool = False
-    central_value: bool = False
-    normalization: str | None = None
-    value_activation: str = "None"
-    space: dict[str, Any] | None = None
-    cnn: dict[str, Any] | None = None
-    rnn: RnnConfig | None = None
-    joint_obs_actions: dict[str, Any] | None = None
-    log_std_bounds: list[float] | None = None
+NOT_READ = unread("leave it out")
 
 
 @dataclass(kw_only=True)
@@ -161,7 +65,7 @@ class PlayerConfig:
 
 def _check_file_name(key: str, name: str) -> None:
     """Raise unless ``name`` can be part of the name of a file, which also has an epoch and a reward in it."""
-    if name in ("", ".", "..") or any(character in name for character in "/\\\0"):
+    if name in ("", ".", "..") or re.search(r"[/\\\0-\x1f]", name):
         raise ConfigError(f"{key}={name}: expected a name for files, without / and \\; experiment= sets it.")
     length = len(name.encode("utf-8", "surrogateescape"))
     if length > MAX_NAME:
@@ -244,10 +148,10 @@ class AlgoConfig:
     num_actors: int
     reward_shaper: RewardShaperConfig = field(default_factory=RewardShaperConfig)
     full_experiment_name: str = ""
-    env_name: str = "rlgpu"
-    device: str = "cpu"
-    device_name: str = ""
-    multi_gpu: bool = False
+    env_name: str = field(default="rlgpu", metadata=NOT_READ)
+    device: str = field(default="", metadata=unread("set rl_device instead"))
+    device_name: str = field(default="", metadata=unread("set rl_device instead"))
+    multi_gpu: bool = field(default=False, metadata=unread("set multi_gpu, without train.params.config., instead"))
     torch_compile: bool = False
     mixed_precision: bool = False
     normalize_input: bool = False
@@ -261,7 +165,7 @@ class AlgoConfig:
     games_to_track: int = 100
     stagger_episodes: bool = False
     weight_decay: float = 0.0
-    print_stats: bool = True
+    print_stats: bool = field(default=True, metadata=NOT_READ)
     player: PlayerConfig = field(default_factory=PlayerConfig)
 
     def __post_init__(self) -> None:
@@ -365,6 +269,7 @@ class PpoConfig(AlgoConfig):
             raise ConfigError(f"{CONFIG}.tau={self.tau}: expected a number from 0 to 1.")
         self.lr_schedule = self.lr_schedule or "identity"
         check_choice(f"{CONFIG}.lr_schedule", self.lr_schedule, ("adaptive", "linear", "identity", "None"))
+        check_choice(f"{CONFIG}.bound_loss_type", self.bound_loss_type, ("bound", "regularisation"))
         check_choice(f"{CONFIG}.schedule_type", self.schedule_type, ("legacy", "standard"))
         if self.schedule_entropy and self.lr_schedule not in ("adaptive", "linear"):
             raise ConfigError(
@@ -376,6 +281,11 @@ class PpoConfig(AlgoConfig):
             )
         if self.minibatch_size is None and self.minibatch_size_per_env is None:
             raise ConfigError(f"{CONFIG}.minibatch_size: a value is needed.")
+        if self.minibatch_size is not None and self.minibatch_size_per_env is not None:
+            raise ConfigError(
+                f"{CONFIG}.minibatch_size_per_env={self.minibatch_size_per_env}: has no effect beside "
+                f"minibatch_size={self.minibatch_size}; set one of the two to null."
+            )
         for key in ("minibatch_size", "minibatch_size_per_env"):
             if getattr(self, key) is not None:
                 check_positive(f"{CONFIG}.{key}", getattr(self, key))
@@ -432,6 +342,14 @@ class SacConfig(AlgoConfig):
 
 
 ALGORITHMS: dict[str, type[AlgoConfig]] = {"a2c_continuous": PpoConfig, "sac": SacConfig}
+NETWORKS: dict[type[AlgoConfig], tuple[tuple[str, ...], tuple[str, ...]]] = {
+    PpoConfig: (
+        ("continuous_a2c_logstd", "continuous_a2c", "continuous_a2c_tanh"),
+        ("actor_critic", "resnet_actor_critic"),
+    ),
+    SacConfig: (("soft_actor_critic",), ("soft_actor_critic",)),
+}
+"""rl_games' names of models and networks that an algorithm can train."""
 
 
 @dataclass(kw_only=True)
@@ -452,13 +370,14 @@ class TrainParams:
     model: NamedConfig
     network: NetworkConfig
     config: AlgoConfig
-    seed: int = 42
+    seed: int | None = field(default=None, metadata=unread("set seed, without train.params., instead"))
     torch_threads: int = 1
-    load_checkpoint: bool = False
-    load_path: str = ""
+    load_checkpoint: bool = field(default=False, metadata=unread("set checkpoint instead"))
+    load_path: str = field(default="", metadata=unread("set checkpoint instead"))
 
     def __post_init__(self) -> None:
         check_positive("train.params.torch_threads", self.torch_threads)
+        self._check_network()
         for key in ("shuffle_minibatches", "mirror_samples"):
             if getattr(self.config, key, False) and self.network.rnn is not None:
                 raise ConfigError(f"{CONFIG}.{key}=True: expected False; a recurrent network is trained on sequences.")
@@ -467,65 +386,28 @@ class TrainParams:
                 f"{CONFIG}.mirror_samples=True: expected False; what mirrors make of the critic's states is unknown."
             )
 
+    def _check_network(self) -> None:
+        """Raise unless model and network belong to the algorithm."""
+        models, networks = NETWORKS[type(self.config)]
+        check_choice("train.params.model.name", self.model.name, models)
+        check_choice("train.params.network.name", self.network.name, networks)
+        sac = isinstance(self.config, SacConfig)
+        unread_by = {
+            "SAC": {"space": None, "cnn": None, "rnn": None, "normalization": None} if sac else {},
+            "PPO": {} if sac else {"log_std_bounds": None, "central_value": False},
+        }
+        for name, keys in unread_by.items():
+            for key, default in keys.items():
+                if getattr(self.network, key) != default:
+                    raise ConfigError(f"train.params.network.{key}: has no effect with {name}; leave it out.")
+        if not sac and self.network.space is None:
+            raise ConfigError("train.params.network.space.continuous: a value is needed.")
+        if sac and self.network.log_std_bounds is None:
+            raise ConfigError("train.params.network.log_std_bounds: a value is needed.")
+
 
 @dataclass(kw_only=True)
 class TrainConfig:
     """The ``train`` section."""
 
     params: TrainParams
-
-
-@dataclass(kw_only=True)
-class TrainRunConfig(RunConfig):
-    """Everything that decides a training run; ``cfg/config.yaml`` gives the defaults and the meanings."""
-
-    train: TrainConfig
-    experiment: str = ""
-    max_iterations: Any = ""
-    rl_device: str = "auto"
-    multi_gpu: bool = False
-    checkpoint: str = ""
-    evaluation: bool = False
-    enable_livestream: bool = False
-    livestream_host: str = "127.0.0.1"
-    livestream_port: int = 8080
-    mt_timeout: int = 300
-    enable_recording: bool = False
-    recording_interval: int = 2000
-    recording_length: int = 100
-    recording_fps: int = 30
-    recording_dir: str = ""
-    wandb_activate: bool = False
-    wandb_group: str = ""
-    wandb_name: str = ""
-    wandb_entity: str = ""
-    wandb_project: str = "oige"
-    kit_app: str = ""
-    extras: list[Any] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.rl_device):
-            raise ConfigError(f"rl_device={self.rl_device}: expected auto, cpu or cuda:<number>.")
-        for key in ("mt_timeout", "recording_interval", "recording_length", "recording_fps"):
-            check_positive(key, getattr(self, key))
-        if self.recording_length > self.recording_interval:
-            raise ConfigError(
-                f"recording_length={self.recording_length}: expected at most recording_interval, "
-                f"{self.recording_interval}; clips do not overlap."
-            )
-        if not 0 < self.livestream_port < 65536:
-            raise ConfigError(f"livestream_port={self.livestream_port}: expected a number from 1 to 65535.")
-        self._refuse_absent_features()
-
-    def _refuse_absent_features(self) -> None:
-        """Raise for words whose feature this version does not have, rather than ignore them."""
-        absent = {
-            "evaluation": (self.evaluation, "watching another run's checkpoints", "evaluation=False"),
-            "kit_app": (bool(self.kit_app), "Isaac Sim engine", "no kit_app"),
-            "extras": (bool(self.extras), "Isaac Sim engine", "no extras"),
-            "physics_engine": (self.physics_engine == "physx", "Isaac Sim engine", "physics_engine=mujoco"),
-        }
-        for key, (wanted, feature, instead) in absent.items():
-            if wanted:
-                raise ConfigError(f"{key}={getattr(self, key)}: this version has no {feature}; use {instead}.")

@@ -1,0 +1,70 @@
+"""The root of a training run's configuration."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from oige_core.config import RunConfig
+from oige_core.config.fields import unread
+from oige_core.config.schema import check_positive
+from oige_core.errors import ConfigError
+
+from oige_train.schema.learner import TrainConfig
+
+__all__ = ["TrainRunConfig"]
+
+
+@dataclass(kw_only=True)
+class TrainRunConfig(RunConfig):
+    """Everything that decides a training run; ``cfg/config.yaml`` gives the defaults and the meanings."""
+
+    train: TrainConfig
+    experiment: str = ""
+    max_iterations: Any = ""
+    rl_device: str = "auto"
+    multi_gpu: bool = False
+    checkpoint: str = ""
+    evaluation: bool = False
+    enable_livestream: bool = False
+    livestream_host: str = "127.0.0.1"
+    livestream_port: int = 8080
+    mt_timeout: int = field(default=300, metadata=unread("read by the Kit extension only; leave it out"))
+    enable_recording: bool = False
+    recording_interval: int = 2000
+    recording_length: int = 100
+    recording_fps: int = 30
+    recording_dir: str = ""
+    wandb_activate: bool = False
+    wandb_group: str = ""
+    wandb_name: str = ""
+    wandb_entity: str = ""
+    wandb_project: str = "oige"
+    kit_app: str = ""
+    extras: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.rl_device):
+            raise ConfigError(f"rl_device={self.rl_device}: expected auto, cpu or cuda:<number>.")
+        for key in ("mt_timeout", "recording_interval", "recording_length", "recording_fps"):
+            check_positive(key, getattr(self, key))
+        if self.recording_length > self.recording_interval:
+            raise ConfigError(
+                f"recording_length={self.recording_length}: expected at most recording_interval, "
+                f"{self.recording_interval}; clips do not overlap."
+            )
+        if not 0 < self.livestream_port < 65536:
+            raise ConfigError(f"livestream_port={self.livestream_port}: expected a number from 1 to 65535.")
+        self._refuse_absent_features()
+
+    def _refuse_absent_features(self) -> None:
+        """Raise for keys whose feature this version does not have, rather than ignore them."""
+        absent = {
+            "evaluation": (self.evaluation, "does not watch the checkpoints of another run; leave it out"),
+            "kit_app": (bool(self.kit_app), "has no Isaac Sim engine; leave it out"),
+            "extras": (bool(self.extras), "has no Isaac Sim engine; leave it out"),
+            "physics_engine": (self.physics_engine == "physx", "has no Isaac Sim engine; use physics_engine=mujoco"),
+        }
+        for key, (wanted, lack) in absent.items():
+            if wanted:
+                raise ConfigError(f"{key}={getattr(self, key)}: this version {lack}.")

@@ -1,0 +1,147 @@
+"""How values are read on the command line: text literally, sweeps, what follows from other keys."""
+
+import importlib.metadata
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from oige_core.config import validate
+from oige_core.registry import installed_tasks
+from oige_train.cli.common import checked_run
+from oige_train.config import Run, finish, run_hydra
+from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
+from omegaconf import OmegaConf
+
+CPU = ["sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+
+TEXTS = [
+    "2025_01_05",
+    "1e-3",
+    "1_000",
+    "0x10",
+    "true",
+    "null",
+    "None",
+    "inf",
+    "a b",
+    "it's",
+    'say "hi"',
+    "日本",
+    "ü/a.pth",
+    "a[1]=b{c}.pth",
+    "a,b",
+    "#1",
+    "a&b;c!d~e",
+    "~/a.pth",
+    "C:\\runs\\a.pth",
+    "end\\",
+    "${seed}",
+    "\\${seed}",
+    "$HOME",
+    "choice(a,b)",
+    "[a]",
+    " a ",
+    "-1",
+    ".",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("key", ["checkpoint", "wandb_group"])
+def test_text_is_taken_literally(key: str, text: str, program: Callable[..., Any]) -> None:
+    outcome = program(f"{key}={text}", "--cfg", "job", "--resolve")
+    assert outcome.code == 0, outcome.err
+    assert yaml.safe_load(outcome.out)[key] == text
+
+
+@pytest.mark.parametrize("text", ["2025_01_05", "1e-3", "true", "null", "it's", "日本", "a,b"])
+def test_run_is_named_as_the_user_wrote(text: str) -> None:
+    config = checked_run([*CPU, f"experiment={text}"]).config
+    assert config.train.params.config.full_experiment_name == text
+    assert config.wandb_name == text
+
+
+def test_choices_of_a_task_are_text_too(program: Callable[..., Any]) -> None:
+    outcome = program("task=TargetFollowing", "task.env.observe=true", *CPU)
+    assert outcome.err == "error: task.env.observe=true: expected one of segmentation, rgb.\n"
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_around_a_whole_text_are_left_out(quote: str, program: Callable[..., Any]) -> None:
+    outcome = program(f"checkpoint={quote}a[1].pth{quote}", "--cfg", "job")
+    assert yaml.safe_load(outcome.out)["checkpoint"] == "a[1].pth"
+
+
+def sweep(*words: str) -> list[Run]:
+    runs: list[Run] = []
+    run_hydra(["--multirun", *CPU, *words], lambda cfg, overridden: runs.append(finish(cfg, overridden)))
+    return runs
+
+
+def test_text_is_swept_with_multirun() -> None:
+    assert [run.config.wandb_group for run in sweep("wandb_group=it's,1e-3,true")] == ["it's", "1e-3", "true"]
+    assert [run.config.wandb_group for run in sweep("wandb_group='a,b'")] == ["a,b"]
+    assert [run.config.wandb_group for run in sweep("wandb_group=choice(a,b)")] == ["a", "b"]
+    runs = sweep("wandb_group=seed ${seed}", "seed=1,2")
+    assert [(run.config.seed, run.config.wandb_group) for run in runs] == [(1, "seed 1"), (2, "seed 2")]
+
+
+@pytest.mark.parametrize("name", ["train", "tasks", "benchmark", "demo", "random_policy"])
+def test_programs_tell_their_version(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = importlib.import_module(f"oige_train.cli.{name}")
+    monkeypatch.setattr("sys.argv", ["program", "--version"])
+    with pytest.raises(SystemExit) as exit_:
+        program.main()
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"oige-train {importlib.metadata.version('oige-train')}\n"
+
+
+def test_demo_without_a_policy_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = importlib.import_module("oige_train.cli.demo")
+    monkeypatch.setattr("sys.argv", ["oige-demo", "task=AnymalTerrain"])
+    with pytest.raises(SystemExit) as exit_:
+        program.main()
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: checkpoint: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "size", "note"),
+    [
+        # Cartpole: horizon 16, minibatch size 8192, as large as the batch of 512 worlds
+        (["num_envs=64"], 1024, True),
+        (["num_envs=1024"], 8192, False),
+        # A prime number: the largest divisor of 16 × 8209 below 8192 is 16, 8209 gradient steps a pass.
+        (["num_envs=8209"], 8209, True),
+        (["num_envs=768"], 6144, True),
+    ],
+)
+def test_derived_minibatch_has_a_similar_size(words: list[str], size: int, note: bool) -> None:
+    run = checked_run([*CPU, *words])
+    learner = run.config.train.params.config
+    assert getattr(learner, "minibatch_size", None) == size
+    assert bool(run.notes) == note
+
+
+@pytest.mark.parametrize("name", [*installed_tasks()])
+def test_written_configuration_is_the_checked_one(name: str) -> None:
+    """config.yaml, read and checked again, is the configuration of the run, with everything that was derived."""
+    run = checked_run([f"task={name}", *CPU, "num_envs=6", "seed=-1", "experiment=mine"])
+    written = OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(run.resolved)))
+    algo = ALGORITHMS[run.config.train.params.algo.name]
+    again = validate(written, run.task.spec(), TrainRunConfig, sections={CONFIG: algo})  # type: ignore[arg-type]
+    assert again == run.config
+
+
+def test_written_configuration_has_blocks_of_scene_elements_by_name() -> None:
+    simulation = checked_run(["task=Humanoid", *CPU]).resolved["task"]["sim"]
+    assert simulation["Humanoid"]["enable_self_collisions"] == 1
+    assert "actors" not in simulation
