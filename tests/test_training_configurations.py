@@ -1,15 +1,24 @@
 """Every training configuration of every installed task composes, is valid and fits the task's default worlds."""
 
+import importlib.util
 import math
+import os
+import re
+import shlex
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
 from oige_core.config import compose, validate
 from oige_core.registry import installed_tasks
 from oige_tasks_locomotion.target_following.task import reward_terms
+from oige_train.checkpoint import load_checkpoint, read_info
 from oige_train.cli.common import checked_run
 from oige_train.learner.rl_games import DefaultRewardsShaper
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 TASKS = installed_tasks()
 
@@ -73,3 +82,76 @@ def test_learner_of_target_following_gains_by_driving_there_and_not_by_lingering
     lingers, drives, *others = shaper(sum(reward_terms(before, after, wheels, seen).values())).tolist()
     assert lingers == 0.0, "an episode that has ended pays as much"
     assert 0.0 > drives > others[0] > others[1] > others[2]
+
+
+def oige_train(folder: Path, *words: str, **environment: str) -> str:
+    """Run ``oige-train`` on the CPU in a folder; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "oige_train.cli.train", *words],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def check_finite(value: object) -> None:
+    if isinstance(value, torch.Tensor) and value.is_floating_point():
+        assert value.isfinite().all()
+    elif isinstance(value, dict):
+        for each in value.values():
+            check_finite(each)
+
+
+WORLDS = 16
+LONG = 500  # epochs between periodic checkpoints that are not waited for
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "train"), TRAININGS)
+def test_training_saves_resumes_and_plays_as_shipped(task: str, train: str, tmp_path: Path) -> None:
+    """Beyond the first best and the first periodic checkpoint, with nothing changed but how much is trained."""
+    words = [f"task={task}", f"train={train}", "sim_device=cpu", f"num_envs={WORLDS}"]
+    learner = checked_run([*words, "pipeline=cpu", "rl_device=cpu"]).config.train.params.config
+    frequency = learner.save_frequency if learner.save_frequency <= LONG else 0
+    epochs = max(learner.save_best_after, frequency) + 2
+    printed = oige_train(tmp_path, *words, f"max_iterations={epochs}")
+
+    folder = tmp_path / "runs" / learner.name
+    periodic = set(range(frequency, epochs, frequency)) if frequency else set()
+    last = {int(file.name.split("_ep_")[1].split("_")[0]): file for file in folder.glob("nn/last_*")}
+    assert set(last) == periodic | {epochs}
+    events = EventAccumulator(str(folder / "summaries"))
+    events.Reload()
+    scores = [event.value for event in events.Scalars("rewards/step")]
+    best = folder / "nn" / f"{learner.name}.pth"
+    info = read_info(best, "best")
+    assert info is not None
+    assert info.epoch >= learner.save_best_after
+    first = learner.save_best_after - 1 - epochs  # the score of that epoch, from the end
+    assert info.mean_reward == pytest.approx(max(scores[first:]), rel=1e-5)
+    for file in (best, *last.values()):
+        check_finite({key: value for key, value in load_checkpoint(file, "cpu").items() if key != "env_state"})
+
+    play, resume = (
+        shlex.split(re.search(rf"^{kind}: +(?:uv run )?oige-train (.*)$", printed, re.M)[1])
+        for kind in ("play", "resume")
+    )
+    games = oige_train(tmp_path, *play, f"num_envs={WORLDS}", "train.params.config.player.games_num=4")
+    assert "over 4 finished games" in games
+    longer = [word for word in resume if not word.startswith("max_iterations=")]
+    assert f"done: {epochs + 1} epochs" in oige_train(tmp_path, *longer, f"max_iterations={epochs + 1}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="wandb, an extra of oige-train, is not installed")
+def test_summaries_reach_weights_and_biases(tmp_path: Path) -> None:
+    words = ["task=Cartpole", "sim_device=cpu", "num_envs=64", "max_iterations=3", "task.env.episodeLength=8"]
+    oige_train(tmp_path, *words, "wandb_activate=True", WANDB_MODE="offline", WANDB_DIR=str(tmp_path))
+    (recorded,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    content = recorded.read_bytes()
+    for tag in (b"rewards/step", b"Episode/return", b"global_step"):
+        assert tag in content

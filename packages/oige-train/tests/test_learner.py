@@ -12,6 +12,7 @@ from fake_env import SPACE, FakeEnv, make_agent, make_run
 from gymnasium import spaces
 from oige_core.errors import ConfigError
 from oige_core.tasks import Mirror, SignedPermutation
+from oige_train.checkpoint import load_checkpoint
 from oige_train.learner.agent import Session
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
@@ -91,6 +92,22 @@ def test_every_kind_of_network_goes_on_exactly_where_it_was_interrupted(
     assert torch.equal(torch.stack(whole.vec_env.env.actions[16:]), torch.stack(parts.vec_env.env.actions))
 
 
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("num_states", [0, 5])
+def test_every_kind_of_network_keeps_its_best_policy(recurrent: bool, num_states: int, tmp_path: Path) -> None:
+    # Episodes pay as many as they have steps: 3 in epoch 1, 7 in epoch 2, 8 and then 6 in epoch 3, 8 in epoch 4.
+    env = FakeEnv(4, num_states, dict.fromkeys((3, 10, 18, 24, 32), "terminated"))
+    agent = make_agent(env, tmp_path, recurrent=recurrent, save_best_after=2, games_to_track=4)
+    agent.train()
+    best = load_checkpoint(tmp_path / "Fake" / "nn" / "Fake.pth", "cpu")
+    assert (best["epoch"], best["last_mean_rewards"]) == (4, 8.0)
+    agent = make_agent(env, tmp_path / "other", recurrent=recurrent, save_best_after=2, games_to_track=4, max_epochs=3)
+    env.steps = 0
+    agent.train()
+    best = load_checkpoint(tmp_path / "other" / "Fake" / "nn" / "Fake.pth", "cpu")
+    assert (best["epoch"], best["last_mean_rewards"]) == (2, 7.0)
+
+
 def test_periodic_checkpoint_is_written_before_any_episode_ends(tmp_path: Path) -> None:
     make_agent(FakeEnv(4), tmp_path).train()
     names = sorted(file.name for file in (tmp_path / "Fake" / "nn").iterdir())
@@ -103,8 +120,6 @@ def test_best_checkpoint_is_never_replaced_by_a_worse_one_of_the_epoch_that_was_
         FakeEnv(4, endings={8: "terminated", 16: "terminated"}), tmp_path, save_best_after=1, max_epochs=2
     )
     agent.train()
-    from oige_train.checkpoint import load_checkpoint
-
     assert load_checkpoint(agent.session.last, "cpu")["last_mean_rewards"] == 8.0
 
 
