@@ -98,3 +98,22 @@ def test_score_to_win_ends_training(program) -> None:
     assert outcome.code == 0, outcome.err
     assert "done: 4 epochs, 128 steps" in outcome.out
     assert load_checkpoint(last(4), "cpu")["epoch"] == 4
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("policy_frequency=0", "policy_frequency=0: expected"),
+        ("actor_lr=-1", "actor_lr=-1.0: expected"),
+        ("num_warmup_steps=-1", "num_warmup_steps=-1: expected"),
+        ("critic_tau=1.5", "critic_tau=1.5: expected a number above 0 and at most 1."),
+        ("actor_betas=[0.9]", "actor_betas=[0.9]: expected two numbers from 0 to below 1."),
+        ("critic_betas=[0.9,1.0]", "critic_betas=[0.9, 1.0]: expected two numbers from 0 to below 1."),
+        ("replay_buffer_size=31", "replay_buffer_size=31: expected at least num_envs=32"),
+        ("weight_decay=0.1", "weight_decay=0.1: expected 0; SAC of rl_games has none."),
+    ],
+)
+def test_settings_that_sac_cannot_follow_are_refused(setting: str, message: str, program) -> None:
+    outcome = program(*words(), f"train.params.config.{setting}")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith(f"error: train.params.config.{message}")

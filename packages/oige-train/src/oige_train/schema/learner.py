@@ -339,6 +339,23 @@ class SacConfig(AlgoConfig):
         super().__post_init__()
         for key in ("batch_size", "replay_buffer_size", "num_steps_per_episode", "num_updates_per_step", "init_alpha"):
             check_positive(f"{CONFIG}.{key}", getattr(self, key))
+        for key in ("actor_lr", "critic_lr", "alpha_lr", "policy_frequency"):
+            check_positive(f"{CONFIG}.{key}", getattr(self, key))
+        for key in ("num_warmup_steps", "critic_grad_clip"):
+            check_positive(f"{CONFIG}.{key}", getattr(self, key), zero=True)
+        if not 0 < self.critic_tau <= 1:
+            raise ConfigError(f"{CONFIG}.critic_tau={self.critic_tau}: expected a number above 0 and at most 1.")
+        for key in ("actor_betas", "critic_betas", "alphas_betas"):
+            betas = getattr(self, key)
+            if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+                raise ConfigError(f"{CONFIG}.{key}={betas}: expected two numbers from 0 to below 1.")
+        if self.replay_buffer_size < self.num_actors:
+            raise ConfigError(
+                f"{CONFIG}.replay_buffer_size={self.replay_buffer_size}: expected at least num_envs={self.num_actors}, "
+                "the transitions of one control step."
+            )
+        if self.weight_decay:
+            raise ConfigError(f"{CONFIG}.weight_decay={self.weight_decay}: expected 0; SAC of rl_games has none.")
 
 
 ALGORITHMS: dict[str, type[AlgoConfig]] = {"a2c_continuous": PpoConfig, "sac": SacConfig}
