@@ -3,7 +3,7 @@
 import sys
 import time
 
-from oige_train.cli.common import guarded, wants_help
+from oige_train.cli.common import guarded
 
 __all__ = ["main"]
 
@@ -23,10 +23,7 @@ medians over the rounds, so that other load on the machine affects all stages al
 
 def main() -> None:
     """Run the program."""
-    if wants_help(sys.argv[1:]):
-        print(HELP)
-        return
-    guarded(benchmark)
+    guarded(benchmark, HELP)
 
 
 def benchmark(arguments: list[str]) -> int:

@@ -6,47 +6,36 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from oige_train.cli.exits import exit_code
+
 if TYPE_CHECKING:
     from oige_core import VecEnv
 
     from oige_train.config import Run
     from oige_train.schema import TrainRunConfig
 
-__all__ = ["checked_run", "guarded", "make_env_from", "take_number", "wants_help"]
+__all__ = ["checked_run", "guarded", "make_env_from", "take_number"]
 
 
-USAGE_ERROR = 2
-INTERRUPTED = 130
-
-
-def wants_help(arguments: list[str]) -> bool:
-    """Whether the user asks for help."""
-    return any(argument in ("-h", "--help") for argument in arguments)
-
-
-def guarded(program: Callable[[list[str]], int | None]) -> None:
-    """Run a program, or print its version, and exit.
-
-    The exit code is 0, 2 with one line on standard error after a mistake of the user's, or 130 when interrupted.
+def guarded(program: Callable[[list[str]], int | None], usage: str = "") -> None:
+    """Run a program, or print its usage or version, and exit as :func:`exit_code` says.
 
     Args:
         program: takes the arguments and returns the exit code; None stands for 0.
+        usage: what ``--help`` prints; empty: the program answers it.
     """
-    from oige_core.errors import OigeError
 
-    if "--version" in sys.argv[1:]:
-        print(f"oige-train {importlib.metadata.version('oige-train')}")
-        sys.exit(0)
-    try:
-        code = program(sys.argv[1:]) or 0
-    except OigeError as error:
-        # One line, whatever the user typed.
-        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        code = USAGE_ERROR
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = INTERRUPTED
-    sys.exit(code)
+    def run() -> int | None:
+        arguments = sys.argv[1:]
+        if usage and any(argument in ("-h", "--help") for argument in arguments):
+            print(usage)
+        elif "--version" in arguments:
+            print(f"oige-train {importlib.metadata.version('oige-train')}")
+        else:
+            return program(arguments)
+        return 0
+
+    sys.exit(exit_code(run))
 
 
 def take_number(arguments: list[str], key: str, default: int) -> int:

@@ -3,7 +3,7 @@
 import re
 import sys
 
-from oige_train.cli.common import guarded, wants_help
+from oige_train.cli.common import guarded
 
 __all__ = ["main"]
 
@@ -27,10 +27,7 @@ Serve a page on which robots follow random commands, and print its address. Clic
 
 def main() -> None:
     """Run the program."""
-    if wants_help(sys.argv[1:]):
-        print(HELP)
-        return
-    guarded(demo)
+    guarded(demo, HELP)
 
 
 def demo(arguments: list[str]) -> int:

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from oige_train.cli.common import guarded, wants_help
+from oige_train.cli.common import guarded
 
 __all__ = ["main"]
 
@@ -18,10 +18,7 @@ and FPS times the number of worlds. Without max_steps, run until Ctrl-C.
 
 def main() -> None:
     """Run the program."""
-    if wants_help(sys.argv[1:]):
-        print(HELP)
-        return
-    guarded(random_policy)
+    guarded(random_policy, HELP)
 
 
 def random_policy(arguments: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 import sys
 
-from oige_train.cli.common import guarded, wants_help
+from oige_train.cli.common import guarded
 
 __all__ = ["main"]
 
@@ -13,10 +13,7 @@ List the installed tasks: name, observations, actions, default number of environ
 
 def main() -> None:
     """Run the program."""
-    if wants_help(sys.argv[1:]):
-        print(HELP)
-        return
-    guarded(tasks)
+    guarded(tasks, HELP)
 
 
 def tasks(arguments: list[str]) -> int:

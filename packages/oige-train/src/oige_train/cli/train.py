@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from oige_train.cli.common import guarded, wants_help
+from oige_train.cli.common import guarded
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -45,10 +45,7 @@ exit codes: 0 done, 2 mistake in the arguments, 130 interrupted (a checkpoint is
 
 def main() -> None:
     """Run the program."""
-    if wants_help(sys.argv[1:]):
-        print(HELP)
-        return
-    guarded(train)
+    guarded(train, HELP)
 
 
 def train(arguments: list[str]) -> int:

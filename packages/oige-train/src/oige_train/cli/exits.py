@@ -1,0 +1,73 @@
+"""How programs end: exit codes, and one line for what a user or the system is to blame for."""
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+__all__ = ["exit_code"]
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+CLOSED_PIPE = 141  # what a shell reports of programs that SIGPIPE ends
+
+#: Errors of the system that are no mistakes of the program, and what to do about them.
+REMEDIES = {
+    errno.ENOSPC: "free some space, or write elsewhere",
+    errno.EDQUOT: "free some space, or write elsewhere",
+    errno.EFBIG: "raise the limit of file sizes, or write elsewhere",
+    errno.EROFS: "write elsewhere",
+    errno.EACCES: "choose a place that you can read and write",
+    errno.EPERM: "choose a place that you can read and write",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise the limit of open files, ulimit -n",
+    errno.ENOMEM: "use fewer environments",
+    errno.EIO: "check the disk",
+}
+
+
+def exit_code(program: Callable[[], int | None]) -> int:
+    """Run a program and return its exit code.
+
+    It is 0 or what the program returns, 2 with one line on standard error after a mistake of the user's or an error of
+    the system, 130 when interrupted, and 141 when what reads the output has closed it.
+
+    Args:
+        program: returns the exit code; None stands for 0.
+    """
+    try:
+        code = program() or 0
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _drop_output()
+        return CLOSED_PIPE
+    except Exception as error:
+        # Imported late: an interruption while packages are imported is an interruption, too.
+        from oige_core.errors import OigeError
+
+        if isinstance(error, OSError) and error.errno in REMEDIES:
+            place = f"{error.filename}: " if error.filename else ""
+            _say(f"error: {place}{error.strerror or os.strerror(error.errno)}; {REMEDIES[error.errno]}.")
+            _drop_output()
+        elif isinstance(error, OigeError):
+            # One line, whatever the user typed.
+            _say(f"error: {' '.join(str(error).splitlines())}")
+        else:
+            raise
+        return USAGE_ERROR
+    return code
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _drop_output() -> None:
+    """Let Python, which flushes standard output at its end, find nothing that fails."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

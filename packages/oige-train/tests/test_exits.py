@@ -1,0 +1,118 @@
+"""How programs end when the user or the system stops them."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from oige_core.errors import ConfigError
+from oige_train.cli.exits import exit_code
+
+CLI = [sys.executable, "-m"]
+
+
+def raising(error: BaseException):
+    def program() -> None:
+        raise error
+
+    return program
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "runs/a"),
+            2,
+            "error: runs/a: No space left on device; free ",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "error: No space left on device; free some space, or"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "x"),
+            2,
+            "error: x: Permission denied; choose a place that",
+        ),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "xx"),
+            2,
+            "error: xx: File name too long; choose a shorter ",
+        ),
+        (ConfigError("num_envs=0: no."), 2, "error: num_envs=0: no."),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_mistakes_and_errors_of_the_system_are_one_line(
+    error: BaseException, code: int, line: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with capfd.disabled():
+        saved = os.dup(1)
+    try:
+        assert exit_code(raising(error)) == code
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+    err = capfd.readouterr().err
+    assert err.startswith(line)
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), FileNotFoundError(errno.ENOENT, "No such file", "x")])
+def test_mistakes_of_the_program_keep_their_traceback(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        exit_code(raising(error))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full takes nothing, and is not here")
+@pytest.mark.parametrize("words", [["oige_train.cli.tasks"], ["oige_train.cli.train", "--help"]])
+def test_full_disk_under_the_output_is_one_line(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run([*CLI, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert process.returncode == 2
+    assert process.stderr == "error: No space left on device; free some space, or write elsewhere.\n"
+
+
+def test_closed_pipe_ends_a_program_without_a_word() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    words = [*CLI, "oige_train.cli.tasks"]
+    process = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (process.returncode, process.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("module", ["numpy", "hydra", "omegaconf"])
+def test_interruption_while_packages_are_imported_is_one_line(module: str, tmp_path: Path) -> None:
+    code = (
+        "import sys, importlib.abc\n"
+        "class Interrupting(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from oige_train.cli.train import main\n"
+        "main()\n"
+    )
+    process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (130, "interrupted\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_interruption_while_the_environment_is_built_is_one_line_and_leaves_no_folder(tmp_path: Path) -> None:
+    words = ["-c", "import oige_train.runner as r, time; r.make_env = lambda _: time.sleep(60)\n"]
+    words[1] += "from oige_train.cli.train import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, *words, "sim_device=cpu", "num_envs=2"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    while "results:" not in process.stderr.readline():
+        pass
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in err
+    assert list((tmp_path / "runs").iterdir()) == []
