@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import gymnasium as gym
@@ -66,6 +67,22 @@ def test_arguments_that_would_do_nothing_raise(arguments: dict[str, Any], messag
     with pytest.raises(ConfigError) as raised:
         gym.make_vec("oige/Cartpole-v0", num_envs=2, **arguments)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(("threads", "policy", "warned"), [(2, "", True), (2, "PASSIVE", False), (1, "", False)])
+def test_busy_threads_of_torch_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, threads: int, policy: str, warned: bool
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make_vec("Cartpole", 1, sim_device="cpu", num_threads=1).close()
+    messages = [str(warning.message) for warning in caught if "threads" in str(warning.message)]
+    assert bool(messages) == warned
+    if warned:
+        assert messages[0].startswith("torch has 2 threads, which wait busily")
+        assert caught[0].filename == __file__
 
 
 def test_the_default_of_headless_is_accepted() -> None:

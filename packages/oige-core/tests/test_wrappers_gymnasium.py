@@ -248,6 +248,16 @@ def test_info_is_per_world_and_means_over_episodes_are_kept_aside(make: Make) ->
     assert info["_final_obs"].all()
 
 
+def test_last_states_are_of_worlds_that_ended(make: Make) -> None:
+    env = make("same_step")
+    env.task.get_extras = lambda: env.task.extras.update(final_states=torch.ones(N, 2))  # type: ignore[method-assign]
+    wrapper = NumpyVecEnv(env)
+    wrapper.reset()
+    env.task.progress_buf[0] = LENGTH - 1
+    *_, info = wrapper.step(random_actions(1)[0])
+    assert info["_final_states"].tolist() == [True, False, False, False]
+
+
 def test_masks_dictionaries_and_values_without_worlds_are_told_apart(make: Make) -> None:
     env = make("same_step")
     mixed = {"a": torch.arange(N), "b": torch.tensor(2.5)}

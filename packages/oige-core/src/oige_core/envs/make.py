@@ -1,6 +1,8 @@
 """From a configuration, or a task's name, to an environment."""
 
 import dataclasses
+import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,6 +68,12 @@ def make_vec(
         render_mode: ``rgb_array`` lets :meth:`~oige_core.envs.VecEnv.render` take pictures.
         root: values of root keys: ``seed=1``, ``sim_device="cpu"``.
 
+    Warns:
+        UserWarning: physics runs on the CPU and torch has several threads. They wait busily for their next operation,
+            on the cores that physics needs, which made a loop of small networks and steps 5 to 20 times slower. Call
+            ``torch.set_num_threads(1)``, or start Python with ``OMP_WAIT_POLICY=passive`` if large networks gain from
+            threads.
+
     Raises:
         OigeError: the task is unknown, the configuration invalid, an argument unknown, given twice, or one that only
             training programs serve.
@@ -90,7 +98,21 @@ def make_vec(
         value = getattr(config, key)
         if value != getattr(RunConfig, key):
             raise ConfigError(f"{key}={value}: only programs such as oige-train serve it. {advice}")
-    return make_env(config, render_mode)
+    env = make_env(config, render_mode)
+    if env.task.device.type == "cpu":
+        _warn_of_waiting_threads()
+    return env
+
+
+def _warn_of_waiting_threads() -> None:
+    """Warn if the threads of torch will take the cores from those of physics."""
+    threads = torch.get_num_threads()
+    if threads > 1 and os.environ.get("OMP_WAIT_POLICY", "").lower() != "passive":
+        warnings.warn(
+            f"torch has {threads} threads, which wait busily between its operations and so slow physics down, often "
+            "several times: call torch.set_num_threads(1), or set OMP_WAIT_POLICY=passive before Python starts.",
+            stacklevel=3,
+        )
 
 
 def _check_argument(name: str, value: Any, spec: TaskSpec) -> None:

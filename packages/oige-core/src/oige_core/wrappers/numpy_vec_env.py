@@ -55,6 +55,8 @@ class NumpyVecEnv(VectorWrapper):
         arrays, self.batch_info = _split(info, self.num_envs)
         everywhere = np.ones(self.num_envs, dtype=np.bool_)
         masks = {f"_{key}": everywhere for key in arrays if not key.startswith("_")}
+        if "_final_states" in masks:
+            masks["_final_states"] = arrays["_final_obs"]
         return masks | arrays
 
 
