@@ -108,6 +108,20 @@ def test_every_kind_of_network_keeps_its_best_policy(recurrent: bool, num_states
     assert (best["epoch"], best["last_mean_rewards"]) == (2, 7.0)
 
 
+@pytest.mark.parametrize(
+    ("limits", "epochs"),
+    [({"max_frames": 70, "max_epochs": -1}, 3), ({"score_to_win": 6.5, "save_best_after": 0, "games_to_track": 4}, 2)],
+    ids=["steps", "score"],
+)
+def test_training_ends_with_a_checkpoint_at_its_limit(limits: dict[str, Any], epochs: int, tmp_path: Path) -> None:
+    # 32 steps an epoch; episodes of 3 and 7 steps, which pay as many, end in the first two.
+    agent = make_agent(FakeEnv(4, endings={3: "terminated", 10: "terminated"}), tmp_path, save_frequency=0, **limits)
+    agent.train()
+    assert agent.epoch_num == epochs
+    assert agent.session.last.name.startswith(f"last_Fake_ep_{epochs}_")
+    assert load_checkpoint(agent.session.last, "cpu")["frame"] == 32 * epochs
+
+
 def test_periodic_checkpoint_is_written_before_any_episode_ends(tmp_path: Path) -> None:
     make_agent(FakeEnv(4), tmp_path).train()
     names = sorted(file.name for file in (tmp_path / "Fake" / "nn").iterdir())

@@ -11,7 +11,7 @@ LEARNER = {
     "num_actors": 32,
     "max_epochs": 12,
     "batch_size": 64,
-    "replay_buffer_size": 1000,
+    "replay_buffer_size": 100,  # the fourth of twelve epochs comes to its end and goes on at its start
     "init_alpha": 1.0,
     "learnable_temperature": True,
     "actor_lr": 5e-4,
@@ -34,6 +34,7 @@ def words(**changes: object) -> list[str]:
         "train.params.network.name=soft_actor_critic",
         "train.params.network.separate=True",
         "+train.params.network.log_std_bounds=[-5,2]",
+        "train.params.network.space=null",
         "~train.params.config",
         "+train.params.config={" + ", ".join(f"{key}: {value}" for key, value in learner.items()) + "}",
     ]
