@@ -84,7 +84,8 @@ def test_row_shows_type_default_unit_and_meaning(reference: ModuleType) -> None:
         speed: float | None = 1e-8
         steps: int = 3
 
-    _, table = reference.tables("task.cart", Section)
+    heading, description, table = reference.tables("task.cart", Section)
+    assert (heading, description) == ("### task.cart", "A section.")
     assert table.splitlines()[2:] == [
         "| `speed` | float or null | `1e-08` | m/s | highest speed of the cart, in m/s; see `Cart` and `mass` |",
         "| `steps` | int | `3` | control steps | control steps, at most |",

@@ -85,6 +85,14 @@ def meanings(schema: type) -> dict[str, str]:
     return found
 
 
+def description(path: str, schema: type) -> Iterator[str]:
+    """Yield the paragraphs of a schema's docstring that say more than which section it is."""
+    text, _, _ = inspect.cleandoc(schema.__doc__ or "").partition("\nAttributes:\n")
+    for paragraph in map(plain, text.strip().split("\n\n")):
+        if f"`{path}`" not in paragraph:
+            yield paragraph + "."
+
+
 def plain(meaning: str) -> str:
     """Return a meaning as one line of Markdown."""
     text = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", meaning).replace("``", "`")
@@ -179,7 +187,8 @@ def tables(
         meaning = known[field.name]
         rows.append([f"`{field.name}`", type_name(hints[field.name]), *values, unit(meaning), meaning])
     if rows:
-        yield f"### {path} of {of}" if of else f"### {path}"
+        yield plain(f"### {path} of {of}" if of else f"### {path}")
+        yield from description(path, schema)
         yield table(["key", "type", *columns, "unit", "meaning"], rows)
     for field in fields:
         section = section_of(hints[field.name])
