@@ -1,4 +1,4 @@
-"""Pages of results agree with the recorded training curves beside them."""
+"""Pages of results agree with the recorded training curves beside them, and with the figures that link to them."""
 
 import json
 import re
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
+REPOSITORY = Path(__file__).resolve().parent.parent
+RESULTS = REPOSITORY / "docs" / "results"
 TEXT = "\n".join(page.read_text() for page in sorted(RESULTS.glob("*.md")))
 CURVES = {
     file.stem: recorded["curve"]
@@ -28,3 +29,19 @@ def test_end_of_a_recorded_training_is_on_a_page(name: str) -> None:
     end = CURVES[name][-1]["reward"]
     shown = "|".join(re.escape(f"{end:,.{digits}f}") for digits in range(3))
     assert re.search(rf"(?<![\d.,])({shown})(?!\d|[.,]\d)", TEXT), f"no page gives {end}, the end of {name}"
+
+
+def quoted_figures() -> list[tuple[Path, str, Path]]:
+    """Return page, figure and page of results for each link to results whose text begins with a figure."""
+    found = []
+    for page in (REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("packages/*/README.md")):
+        for figure, target in re.findall(r"\[(\d[\d.,]*\d|\d)[^\]]*\]\(([^)#]*results/\w+\.md)", page.read_text()):
+            found.append((page, figure, (page.parent / target).resolve()))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("page", "figure", "results"), quoted_figures(), ids=lambda value: getattr(value, "name", value)
+)
+def test_figure_that_links_to_results_is_on_that_page(page: Path, figure: str, results: Path) -> None:
+    assert re.search(rf"(?<![\d.,]){re.escape(figure)}(?!\d|[.,]\d)", results.read_text()), page
