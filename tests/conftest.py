@@ -118,6 +118,14 @@ class Browser:
             button = "none" if kind == "mouseMoved" else "left"
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, buttons=buttons, clickCount=1)
 
+    def middle(self) -> tuple[int, int]:
+        """Return the middle of the picture of the worlds, in pixels from the upper left corner of the page."""
+        x, y = self.evaluate(
+            "(() => { const r = document.querySelector('canvas[data-engine]').getBoundingClientRect();"
+            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+        )
+        return round(x), round(y)
+
     def key(self, kind: str, key: str) -> None:
         """Press (``keyDown``) or release (``keyUp``) a key."""
         code = f"Key{key.upper()}" if len(key) == 1 else key

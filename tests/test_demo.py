@@ -154,10 +154,10 @@ def test_click_and_keys_in_a_browser(policy: Path, browser: Any, until: Any, mon
         browser.open(viewer.url)
         browser.wait_for_text("steps/s")
         viewer.follow(1)  # which puts it into the middle
-        browser.wait_for_text("Reward of a step, world 1")
+        browser.wait_for_text("Reward per step, world 1")
 
         def click() -> bool:
-            browser.click(browser.WIDTH / 2, browser.HEIGHT / 2)
+            browser.click(*browser.middle())
             return driver.robot == 1
 
         until(click, "the click finds no robot")

@@ -10,7 +10,7 @@ import torch
 from oige_core import VecEnv, make_vec
 from oige_core.viewer import Viewer
 
-LEFT = (slice(200, None), slice(0, 440))  # of a picture; the panel and viser's notices are elsewhere
+LEFT = (slice(200, None), slice(0, 420))  # of a picture; the panel and viser's notices are elsewhere
 
 
 class Simulation:
@@ -57,14 +57,17 @@ def test_the_page_shows_moving_worlds_and_obeys(simulation: Simulation, browser:
     browser.open(viewer.url)
     browser.wait_for_text("steps/s")
     assert "Cartpole · 6 worlds" in browser.text()
+    until(lambda: browser.evaluate("document.title") == "OIGE · Cartpole", "the tab is not called after the task")
     for term in ("total", "upright", "cart_velocity", "pole_velocity"):  # of the reward
         browser.wait_for_text(term)
     assert browser.evaluate("document.querySelectorAll('.uplot canvas').length") >= 4
 
     # A robot in the middle of the picture: its cart is blue, its pole is orange.
     viewer.follow(5)
-    browser.wait_for_text("Reward of a step, world 5")
-    until(lambda: colored(browser.picture()[170:330, 320:460]), "no cart in the middle of the picture")
+    browser.wait_for_text("Reward per step, world 5")
+    x, y = browser.middle()
+    assert x < 0.4 * browser.WIDTH  # the panel is beside the picture, not over it
+    until(lambda: colored(browser.picture()[y - 80 : y + 80, x - 70 : x + 70]), "no cart in the middle of the picture")
 
     browser.press("Pause")
     until(lambda: viewer.pace.paused, "the button does not pause")

@@ -83,7 +83,10 @@ def test_shapes_are_the_visible_ones(build: Callable) -> None:
         return {}
 
     drawing = build(scene).engine.to_drawing()
-    assert drawing.ground == pytest.approx(-0.2)
+    assert drawing.ground is not None
+    assert drawing.ground.height == pytest.approx(-0.2)
+    assert drawing.ground.color == pytest.approx((0.7, 0.7, 0.7))
+    assert drawing.floor(3.0, -2.0) == pytest.approx(-0.2)
     assert drawing.num_bodies == 2
     assert drawing.robot == [1]  # the base is fixed; the arm is the first thing that moves
     box, capsule, wedge = sorted(drawing.shapes, key=lambda shape: shape.color, reverse=True)
@@ -100,6 +103,28 @@ def test_shapes_are_the_visible_ones(build: Callable) -> None:
     assert distances.min(axis=0).max() < 1e-6
     positions, _ = drawing.poses([0])
     assert robot_radius(drawing, positions[0]) == pytest.approx(np.linalg.norm(expected, axis=1).max())
+
+
+def test_terrain_is_colored_by_height_and_the_floor_is_on_it(build: Callable) -> None:
+    heights = np.zeros((31, 21))  # 3 m along x, 2 m along y
+    heights[20:, :11] = 0.5  # a plateau from x = 2 m on, up to y = 1 m
+
+    def scene(scene: Scene) -> dict:
+        scene.add_height_field("terrain", heights, horizontal_scale=0.1, origin=(-1.0, 0.0, 0.0))
+        scene.add_sphere("ball", radius=0.1, position=(0.0, 0.0, 3.0))
+        return {}
+
+    drawing = build(scene).engine.to_drawing()
+    assert drawing.floor(-0.5, 0.5) == pytest.approx(0.0)
+    assert drawing.floor(1.5, 0.5) == pytest.approx(0.5)
+    assert drawing.floor(1.5, 1.5) == pytest.approx(0.0)
+    assert drawing.floor(9.0, 0.5) == -np.inf
+    (texture,) = [shape.texture for shape in drawing.shapes if shape.texture is not None]
+    assert texture.shape == (21, 31, 3)
+    # Seen from above, with y upwards, the plateau is at the lower right; it is the brightest there is.
+    bright = texture.mean(axis=2)
+    assert bright[11:, 21:].min() > bright[:9].max()
+    assert bright[11:, 21:].min() > bright[:, :19].max()
 
 
 def test_poses_are_those_of_the_simulation(build: Callable, executor: str) -> None:

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import viser
 import websockets.asyncio.server
 from oige_core import VecEnv, make_vec
 from oige_core.errors import ConfigError
-from oige_core.viewer import Pace, Viewer
+from oige_core.viewer import Pace, Viewer, tones
 from oige_core.viewer import pace as pace_module
+from oige_core.viewer.tones import mesh_color, texture_color
 
 
 class Clock:
@@ -134,11 +136,11 @@ def test_robots_are_where_the_grid_has_them(env: VecEnv) -> None:
     # Three worlds are three rows, 4 m apart, from +x to -x; carts run along y.
     roots = torch.from_numpy(viewer.stage.roots)
     torch.testing.assert_close(roots[:, :2], torch.tensor([[4.0, 0.0], [0.0, 0.5], [-4.0, -1.0]]))
-    # What follows a robot moves everything the other way, and not up or down.
-    viewer.follow(1)
-    assert viewer.stage.shift.tolist() == pytest.approx([0.0, -0.5, 0.0])
-    viewer.follow(None)
-    assert viewer.stage.shift.tolist() == [0.0, 0.0, 0.0]
+    # Following a robot moves everything the other way; rails are 2 m above the ground.
+    viewer.follow(2)
+    assert viewer.stage.shift.tolist() == pytest.approx([4.0, 1.0, -2.0])
+    viewer.follow(None)  # leaves the picture where it is
+    assert viewer.stage.shift.tolist() == pytest.approx([4.0, 1.0, -2.0])
     viewer.close()
 
 
@@ -172,7 +174,8 @@ class Pages:
 
     def open(self, page: int) -> SimpleNamespace:
         """Open a page and return its camera."""
-        camera = SimpleNamespace(position=None, look_at=None)
+        camera = SimpleNamespace(position=np.full(3, 5.0), look_at=np.zeros(3), updates=[])
+        camera.on_update = camera.updates.append
         self._open[page] = SimpleNamespace(client_id=page, camera=camera, atomic=contextlib.nullcontext)
         for callback in self._server._client_connect_cb:
             callback(self._open[page])
@@ -180,7 +183,7 @@ class Pages:
 
     def press(self, button: Any, page: int) -> None:
         for callback in button._impl.update_cb:
-            callback(viser.GuiEvent(None, page, button))
+            callback(viser.GuiEvent(self._open.get(page), page, button))  # type: ignore[arg-type]
 
     def leave(self, page: int) -> None:
         left = self._open.pop(page)
@@ -237,6 +240,69 @@ def test_a_page_that_is_opened_while_all_stands_still_looks_at_the_worlds(
     pages.press(viewer._pause, 1)
     # Of three worlds in a row along x, 4 m apart, the one in the middle.
     assert pages.open(2).look_at[:2].tolist() == pytest.approx([0.0, 0.0], abs=1.5)
+
+
+def test_the_first_picture_follows_the_robot_in_the_middle(
+    viewer: Viewer, env: VecEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = Pages(viewer, monkeypatch).open(1)
+    env.task.cartpoles.set_joint_positions(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))  # type: ignore[attr-defined]
+    viewer._draw()
+    assert viewer.stage.followed == 1  # of three in a row
+    assert (viewer._following.value, viewer._world.value) == (True, 1)
+    looked_at = camera.look_at - viewer.stage.shift
+    assert looked_at.tolist() == pytest.approx([0.0, 1.0, 2.0], abs=1e-5)
+    distance = np.linalg.norm(camera.position - camera.look_at)
+    assert 3.0 < distance / viewer.stage.radius < 5.0  # the robot fills a good part of the picture
+
+
+def test_show_all_brings_every_robot_into_the_picture(
+    viewer: Viewer, env: VecEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Pages(viewer, monkeypatch)
+    camera = pages.open(1)
+    viewer._draw()
+    pages.press(viewer._show_all, 1)
+    assert viewer.stage.followed is None
+    assert not viewer._following.value
+    forward = camera.look_at - camera.position
+    for root in viewer.stage.roots + viewer.stage.shift:
+        towards = root - camera.position
+        cosine = towards @ forward / np.linalg.norm(towards) / np.linalg.norm(forward)
+        assert np.degrees(np.arccos(cosine)) < 22.5  # half of the angle of the camera
+
+
+def test_the_camera_stays_above_the_ground(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = Pages(viewer, monkeypatch).open(1)
+    shift = viewer.stage.shift
+    camera.position, camera.look_at = shift + np.array([3.0, -3.0, -1.0]), shift + np.array([0.0, 0.0, 2.0])
+    for callback in camera.updates:  # as when a person drags it there
+        callback(camera)
+    assert (camera.position - shift).tolist() == pytest.approx([3.0, -3.0, 0.05])
+    assert (camera.look_at - shift).tolist() == pytest.approx([0.0, 0.0, 2.0])
+    camera.position = shift + np.array([3.0, -3.0, 1.0])
+    viewer.stage.lift(SimpleNamespace(camera=camera, atomic=contextlib.nullcontext))  # type: ignore[arg-type]
+    assert (camera.position - shift).tolist() == pytest.approx([3.0, -3.0, 1.0])
+
+
+def shown(light: np.ndarray) -> np.ndarray:
+    """What three.js shows of linear light: its filmic curve, then the encoding of sRGB."""
+    into = np.array([[0.59719, 0.35458, 0.04823], [0.076, 0.90834, 0.01566], [0.0284, 0.13383, 0.83777]])
+    out = np.array([[1.60475, -0.53108, -0.07367], [-0.10208, 1.10813, -0.00605], [-0.00327, -0.07276, 1.07602]])
+    x = into @ (light / 0.6)
+    color = np.clip(out @ ((x * (x + 0.0245786) - 0.000090537) / (x * (0.983729 * x + 0.432951) + 0.238081)), 0.0, 1.0)
+    return np.where(color <= 0.0031308, 12.92 * color, 1.055 * color ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("color", [(0.82, 0.47, 0.25), (0.2, 0.35, 0.6), (0.1, 0.1, 0.1), (0.7, 0.7, 0.7)])
+def test_colors_of_the_page_are_those_of_videos(color: tuple[float, float, float]) -> None:
+    # All lights together, at their mean over a ball.
+    full = tones.SUN_INTENSITY / np.pi / 0.87
+    linear = mesh_color(color) / 255.0  # viser takes those of batched meshes as linear
+    np.testing.assert_allclose(shown(linear * full), color, atol=0.03)
+    encoded = texture_color(color) / 255.0
+    decoded = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    np.testing.assert_allclose(shown(decoded * full), color, atol=0.03)
 
 
 def test_the_picture_that_stays_is_that_of_the_last_step(viewer: Viewer, env: VecEnv) -> None:

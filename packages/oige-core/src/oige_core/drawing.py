@@ -7,22 +7,19 @@ from typing import Protocol
 import numpy as np
 
 from oige_core.config import ViewportConfig
+from oige_core.look import FOV
 
 __all__ = [
-    "CAMERA_DIRECTION",
     "Camera",
     "Drawing",
     "Film",
+    "Ground",
     "Shape",
     "WorldFilms",
     "height_field_mesh",
     "robot_radius",
     "viewport_camera",
 ]
-
-CAMERA_DIRECTION = np.array([0.75, -0.75, 0.5])
-"""From what is looked at to the camera, where nothing else is said."""
-
 
 LARGEST_BLOCK = 64  # cells; of a height field, that become one square where they are flat
 
@@ -37,6 +34,8 @@ class Shape:
         faces: ``(F, 3)`` indices of vertices, anticlockwise seen from outside.
         color: red, green, blue and opacity from 0 to 1.
         smooth: whether it is curved, so that its facets are not to be seen.
+        texture: a picture ``(rows, columns, 3)`` float from 0 to 1 that is seen on it from above, x to the right and y
+            upwards, from edge to edge; None: it has the one colour.
     """
 
     body: int | None
@@ -44,6 +43,20 @@ class Shape:
     faces: np.ndarray
     color: tuple[float, float, float, float]
     smooth: bool
+    texture: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A ground plane.
+
+    Attributes:
+        height: in metres.
+        color: red, green and blue from 0 to 1.
+    """
+
+    height: float
+    color: tuple[float, float, float]
 
 
 class Drawing(Protocol):
@@ -51,13 +64,13 @@ class Drawing(Protocol):
 
     Attributes:
         shapes: what is drawn of one world, but for ground planes.
-        ground: height of the ground plane in metres, or None where there is none.
+        ground: the ground plane, or None where there is none.
         num_bodies: number of bodies that shapes are fixed to.
         robot: indices of the bodies to look at, those of the first thing that moves, its root first; perhaps none.
     """
 
     shapes: Sequence[Shape]
-    ground: float | None
+    ground: Ground | None
     num_bodies: int
     robot: Sequence[int]
 
@@ -69,6 +82,10 @@ class Drawing(Protocol):
         Args:
             worlds: numbers of the worlds.
         """
+        ...
+
+    def floor(self, x: float, y: float) -> float:
+        """Return the height of the ground or terrain of a world at a point, in metres; minus infinity without any."""
         ...
 
 
@@ -86,7 +103,7 @@ class Camera:
     size: tuple[int, int]
     position: tuple[float, float, float] | None = None
     target: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    fov: float = 45.0
+    fov: float = FOV
 
 
 def viewport_camera(viewport: ViewportConfig, size: tuple[int, int] | None = None) -> Camera:

@@ -1,6 +1,5 @@
 """Robots that people drive from the viewer's page."""
 
-import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 import viser
 from oige_core.tasks import Steerable
-from oige_core.viewer import Viewer
+from oige_core.viewer import Viewer, run_script
 
 __all__ = ["KEYS", "Driver"]
 
@@ -70,10 +69,8 @@ class Driver:
         gui, scene = viewer.server.gui, viewer.server.scene
         with gui.add_folder("Drive", order=-1.0):
             gui.add_markdown(HELP)
-            gui.add_html(
-                f'<span id="oige-keys" data-names="{" ".join(KEYS)}"></span>'
-                f'<img src="data:," hidden onerror="{html.escape(_SCRIPT)}">'
-            )
+            gui.add_html(f'<span id="oige-keys" data-names="{" ".join(KEYS)}"></span>')
+            run_script(viewer.server, _SCRIPT)
             keys = gui.add_text("Keys held", "")
         keys.on_update(lambda _: self.hold(keys.value.split()))
         gui.add_command("Camera behind the robot, or free", hotkey="C").on_trigger(lambda _: self.switch_camera())
@@ -81,8 +78,9 @@ class Driver:
         self._mark = scene.add_icosphere("/driven", radius=0.06, color=(250, 160, 20), visible=False)
 
     def drive(self, robot: int) -> None:
-        """Take the wheel of a robot, which stands still at first."""
+        """Take the wheel of a robot, which stands still at first; the picture follows it, also after it is let go."""
         self.let_go()
+        self._viewer.follow(robot)
         self.robot, self.third_person = robot, True
         self._command = (0.0, 0.0, 0.0)
         self._changes.append(lambda: self._take(robot))

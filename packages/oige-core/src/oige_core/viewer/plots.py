@@ -10,7 +10,8 @@ from viser import uplot
 __all__ = ["RewardPlots"]
 
 LENGTH = 300  # points
-HEIGHT = 110  # pixels
+HEIGHT = 130  # pixels
+FONT = "12px sans-serif"
 COLOR = "#2563eb"
 
 
@@ -23,7 +24,7 @@ class RewardPlots:
 
     def __init__(self, server: viser.ViserServer) -> None:
         self._gui = server.gui
-        self._folder = server.gui.add_folder("Reward of a step, mean of all worlds")
+        self._folder = server.gui.add_folder(self._label(None))
         self._points: deque[list[float]] = deque(maxlen=LENGTH)
         self._plots: list[viser.GuiUplotHandle] = []
         self._world: int | None = None
@@ -43,7 +44,7 @@ class RewardPlots:
         if world != self._world:
             self._world = world
             self._points.clear()
-            self._folder.label = f"Reward of a step, {'mean of all worlds' if world is None else f'world {world}'}"
+            self._folder.label = self._label(world)
         values = torch.stack(list(terms.values()))
         chosen = (values.mean(dim=1) if world is None else values[:, world]).tolist()
         self._points.append([time, sum(chosen), *chosen])
@@ -56,6 +57,10 @@ class RewardPlots:
         for plot, curve in zip(self._plots, curves, strict=True):
             plot.data = (time, curve)
 
+    @staticmethod
+    def _label(world: int | None) -> str:
+        return f"Reward per step, {'mean of all worlds' if world is None else f'world {world}'}"
+
     def _make(self, names: list[str]) -> None:
         with self._folder:
             for name in ("total", *names):
@@ -65,6 +70,7 @@ class RewardPlots:
                         (uplot.Series(label="s"), uplot.Series(label=name, stroke=COLOR, width=1)),
                         title=name,
                         scales={"x": uplot.Scale(time=False)},
+                        axes=({"label": "simulated time (s)", "labelSize": 18, "size": 28, "labelFont": FONT}, {}),
                         legend=uplot.Legend(show=False),
                         height=HEIGHT,
                     )

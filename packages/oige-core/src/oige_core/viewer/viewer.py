@@ -1,7 +1,9 @@
 """The page: worlds on a grid, controls, and the parts of the reward as plots."""
 
 import contextlib
+import html
 import io
+import json
 import socket
 import threading
 import time
@@ -19,7 +21,7 @@ from oige_core.viewer.pace import SPEEDS, Pace
 from oige_core.viewer.plots import RewardPlots
 from oige_core.viewer.stage import Stage
 
-__all__ = ["Viewer"]
+__all__ = ["Viewer", "run_script"]
 
 MAX_WORLDS = 64
 FIRST_PORT, LAST_PORT = 8080, 8179
@@ -124,13 +126,21 @@ class Viewer:
         speeds = SPEEDS if speed in SPEEDS.values() else SPEEDS | {f"{speed:g} ×": speed}
         names = {value: name for name, value in speeds.items()}
         self._speed = gui.add_dropdown("Speed", tuple(speeds), initial_value=names[speed])
-        self._following = gui.add_checkbox("Follow", initial_value=False, hint="Or click on a robot")
-        self._world = gui.add_number("World", 0, min=0, max=shown - 1, step=1)
+        self._show_all = gui.add_button("Show all worlds")
+        followed = self.stage.followed
+        self._following = gui.add_checkbox("Follow", initial_value=followed is not None, hint="Or click on a robot")
+        self._world = gui.add_number("World", followed or 0, min=0, max=shown - 1, step=1)
         self._pause.on_click(lambda click: self._toggle_pause(click.client_id))
         self._single.on_click(lambda click: self._take_single_step(click.client_id))
+        self._show_all.on_click(lambda click: self._look_at_all(click.client))
         self._speed.on_update(lambda _: self.pace.set_speed(speeds[self._speed.value]))
         self._following.on_update(lambda _: self._apply_following())
         self._world.on_update(lambda _: self._apply_following())
+
+    def _look_at_all(self, client: viser.ClientHandle | None) -> None:
+        self.follow(None)
+        if client is not None:
+            self.stage.show_all(client)
 
     def _toggle_pause(self, page: int | None) -> None:
         self._holder = page
@@ -164,6 +174,7 @@ class Viewer:
         self.stage.follow(world if self._following.value else None)
 
     def _welcome(self, client: viser.ClientHandle) -> None:
+        client.camera.on_update(lambda _: self.stage.lift(client))
         if self.pace.paused:  # no step will do it
             self.stage.aim(client)
         else:
@@ -222,7 +233,14 @@ def _serve(host: str, port: int | None, label: str) -> viser.ViserServer:
         server = viser.ViserServer(host=host, port=port, label=label, verbose=False)
     # The share button would send the page through somebody else's server.
     server.gui.configure_theme(show_logo=False, show_share_button=False)
+    server.gui.main_panel.dock_right()  # beside the picture, not over it
+    run_script(server, f"document.title = {json.dumps(label)}")
     return server
+
+
+def run_script(server: viser.ViserServer, script: str) -> None:
+    """Run a script in JavaScript on each page, whenever the panel appears."""
+    server.gui.add_html(f'<img src="data:," hidden onerror="{html.escape(script)}">')
 
 
 @contextlib.contextmanager

@@ -8,13 +8,14 @@ import mujoco
 import numpy as np
 import trimesh
 
-from oige_core.drawing import Shape, height_field_mesh
+from oige_core.drawing import Ground, Shape, height_field_mesh
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
+from oige_core.look import terrain_texture
 
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-__all__ = ["MujocoDrawing", "geom_color", "kinematics"]
+__all__ = ["MujocoDrawing", "geom_color", "height_field", "kinematics"]
 
 _NEUTRAL = (0.5, 0.5, 0.5, 1.0)  # the colour of a geom that names none; its material's holds then
 _STATE_FIELDS = ("qpos", "mocap_pos", "mocap_quat")
@@ -62,13 +63,19 @@ class MujocoDrawing:
         self._engine = engine
         model = engine.compiled.model
         planes = np.flatnonzero(model.geom_type == int(_Geom.mjGEOM_PLANE))
-        self.ground = float(model.geom_pos[planes[0], 2]) if len(planes) else None
+        self.ground = (
+            Ground(float(model.geom_pos[planes[0], 2]), geom_color(model, planes[0])[:3]) if len(planes) else None
+        )
         visible = [geom for geom in range(model.ngeom) if _is_visible(model, geom)]
         self._bodies = sorted({int(model.geom_bodyid[geom]) for geom in visible} - {0})
         self.num_bodies = len(self._bodies)
         robot = _first_mover(model, self._bodies)
         self.robot: Sequence[int] = [index for index, body in enumerate(self._bodies) if body in robot]
         self.shapes: Sequence[Shape] = self._merge(model, visible)
+        self._terrains = [
+            (model.geom_pos[geom].copy(), *height_field(model, int(model.geom_dataid[geom])))
+            for geom in np.flatnonzero(model.geom_type == int(_Geom.mjGEOM_HFIELD))
+        ]
 
     def poses(self, worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """See :class:`~oige_core.drawing.Drawing`."""
@@ -79,15 +86,29 @@ class MujocoDrawing:
             orientations[index] = data.xquat[self._bodies]
         return positions, orientations
 
+    def floor(self, x: float, y: float) -> float:
+        """See :class:`~oige_core.drawing.Drawing`."""
+        floor = -np.inf if self.ground is None else self.ground.height
+        for position, heights, spacing in self._terrains:
+            row, column = (
+                round((point - middle) / step + 0.5 * (count - 1))
+                for point, middle, step, count in zip((x, y), position, spacing, heights.shape, strict=False)
+            )
+            if 0 <= row < heights.shape[0] and 0 <= column < heights.shape[1]:
+                floor = max(floor, float(position[2] + heights[row, column]))
+        return floor
+
     def _merge(self, model: mujoco.MjModel, geoms: Sequence[int]) -> list[Shape]:
         """Return one shape for the geoms of a body that have one colour and are all curved or all flat."""
         groups: dict[tuple, list[trimesh.Trimesh]] = {}
         for geom in geoms:
             body = int(model.geom_bodyid[geom])
-            key = (body, geom_color(model, geom), _Geom(int(model.geom_type[geom])) in _CURVED)
+            kind = _Geom(int(model.geom_type[geom]))
+            terrain = int(model.geom_dataid[geom]) if kind == _Geom.mjGEOM_HFIELD else None
+            key = (body, geom_color(model, geom), kind in _CURVED, terrain)
             groups.setdefault(key, []).append(_mesh(model, geom))
         shapes = []
-        for (body, color, smooth), meshes in groups.items():
+        for (body, color, smooth, terrain), meshes in groups.items():
             firsts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
             shapes.append(
                 Shape(
@@ -98,6 +119,7 @@ class MujocoDrawing:
                     ),
                     color=color,
                     smooth=smooth,
+                    texture=None if terrain is None else terrain_texture(*height_field(model, terrain), color),
                 )
             )
         return shapes
@@ -156,12 +178,17 @@ def _mesh(model: mujoco.MjModel, geom: int) -> trimesh.Trimesh:
     return mesh
 
 
-def _height_field(model: mujoco.MjModel, number: int) -> trimesh.Trimesh:
+def height_field(model: mujoco.MjModel, number: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return the heights of a height field, ``(rows along x, columns along y)``, and their spacing, in metres."""
     rows, columns = int(model.hfield_nrow[number]), int(model.hfield_ncol[number])
     first = int(model.hfield_adr[number])
     half_x, half_y, height, _ = model.hfield_size[number]
     # MuJoCo's rows run along y.
     heights = model.hfield_data[first : first + rows * columns].reshape(rows, columns).T.astype(np.float64) * height
-    spacing = 2 * half_x / (columns - 1), 2 * half_y / (rows - 1)
-    vertices, faces = height_field_mesh(heights, spacing)
+    return heights, (2 * half_x / (columns - 1), 2 * half_y / (rows - 1))
+
+
+def _height_field(model: mujoco.MjModel, number: int) -> trimesh.Trimesh:
+    half_x, half_y = model.hfield_size[number, :2]
+    vertices, faces = height_field_mesh(*height_field(model, number))
     return trimesh.Trimesh(vertices - (half_x, half_y, 0.0), faces, process=False)

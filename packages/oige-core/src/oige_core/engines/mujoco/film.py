@@ -5,18 +5,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oige_core.drawing import CAMERA_DIRECTION, Camera, robot_radius
+from oige_core.drawing import Camera, robot_radius
 from oige_core.engines.mujoco.drawing import MujocoDrawing, kinematics
 from oige_core.engines.mujoco.raytrace import RayTracer
+from oige_core.look import ChaseTarget, camera_position, middle_world
 
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
 __all__ = ["MujocoFilm", "MujocoWorldFilms"]
-
-DISTANCE = 4.0  # of a camera that follows a robot, in radii of the robot
-CALM = 0.1  # of the way to the robot's height that the camera rises or sinks between two pictures
-JUMP = 1.0  # m; a robot that rises or sinks by more was moved, and the camera with it
 
 
 class MujocoFilm:
@@ -31,7 +28,7 @@ class MujocoFilm:
     def __init__(self, engine: "MujocoEngine", camera: Camera, offsets: np.ndarray) -> None:
         self._engine = engine
         self._worlds = range(len(offsets))
-        middle = int(np.linalg.norm(offsets - offsets.mean(axis=0), axis=1).argmin())
+        middle = middle_world(offsets)
         self._aim = _Aim(engine, camera, [middle], offsets[[middle]])
         self._tracer = RayTracer(
             engine.compiled.model, offsets, size=camera.size, fov=camera.fov, device=str(engine.device)
@@ -85,21 +82,19 @@ class _Aim:
         self._worlds = worlds
         self._offsets = offsets
         self._drawing = MujocoDrawing(engine)
-        self._heights = np.full(len(worlds), np.nan)
+        self._chase = ChaseTarget()
 
     def take(self) -> tuple[np.ndarray, np.ndarray]:
         """Return where the cameras are and what they look at, ``(n, 3)`` or ``(3,)``, in metres."""
         if self._camera.position is not None:
             return np.array(self._camera.position), np.array(self._camera.target)
         positions = self._drawing.poses(self._worlds)[0]
-        targets = self._offsets.astype(np.float64)
+        roots = self._offsets.astype(np.float64)
         if self._drawing.robot:
-            targets += positions[:, self._drawing.robot[0]]
-        rise = targets[:, 2] - self._heights
-        targets[:, 2] = np.where(np.abs(rise) < JUMP, self._heights + CALM * rise, targets[:, 2])  # NaN at first
-        self._heights = targets[:, 2].copy()
+            roots += positions[:, self._drawing.robot[0]]
+        targets = self._chase.update(roots)
         radii = np.array([robot_radius(self._drawing, bodies) for bodies in positions])
-        return targets + DISTANCE * radii[:, None] * CAMERA_DIRECTION, targets
+        return camera_position(targets, radii), targets
 
 
 def _geom_poses(engine: "MujocoEngine", worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -8,16 +8,14 @@ import numpy as np
 import warp as wp
 
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
-from oige_core.engines.mujoco.drawing import geom_color
+from oige_core.engines.mujoco.drawing import geom_color, height_field
 from oige_core.engines.mujoco.traced_worlds import TracedWorlds
+from oige_core.look import AMBIENT, HEADLIGHT, SHADE, SUN, SUNLIGHT, TILE, terrain_texture
 
 wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)  # no greeting, no list of kernels
 
 __all__ = ["RayTracer"]
 
-SUN = (-0.5, 0.25, -0.8)
-TILE = 1.0  # m; of the checkers on ground planes
-SHADE = 0.93  # of every other one, to the others
 _Geom = mujoco.mjtGeom
 
 
@@ -118,12 +116,12 @@ class RayTracer:
         spec.worldbody.add_light(
             dir=sun,
             type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-            diffuse=[0.45, 0.45, 0.45],
+            diffuse=[SUNLIGHT] * 3,
             specular=[0.1, 0.1, 0.1],
             castshadow=True,
         )
-        spec.visual.headlight.ambient = [0.45, 0.45, 0.45]
-        spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
+        spec.visual.headlight.ambient = [AMBIENT] * 3
+        spec.visual.headlight.diffuse = [HEADLIGHT] * 3
         spec.visual.headlight.specular = [0.05, 0.05, 0.05]
         known: set[str] = set()
         for _, geom in self._drawn:
@@ -142,6 +140,10 @@ class RayTracer:
                     if drawn.hfieldname not in known:
                         _add_height_field(spec, drawn.hfieldname, model, data)
                         known.add(drawn.hfieldname)
+                    drawn.rgba = [1.0, 1.0, 1.0, color[3]]
+                    drawn.material = _add_texture(
+                        spec, f"terrain{geom}", terrain_texture(*height_field(model, data), color)
+                    )
                 case _Geom.mjGEOM_MESH | _Geom.mjGEOM_SDF:
                     drawn.type = _Geom.mjGEOM_MESH
                     drawn.meshname = f"mesh{data}"
@@ -169,6 +171,18 @@ def _add_checkers(spec: mujoco.MjSpec, name: str, color: tuple[float, ...]) -> s
     )
     material = spec.add_material(name=name, texrepeat=[1.0 / TILE, 1.0 / TILE], specular=0.0)
     material.textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
+    return name
+
+
+def _add_texture(spec: mujoco.MjSpec, name: str, picture: np.ndarray) -> str:
+    if name not in {material.name for material in spec.materials}:
+        height, width = picture.shape[:2]
+        texture = spec.add_texture(
+            name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3
+        )
+        texture.data = np.rint(255.0 * picture).astype(np.uint8).tobytes()
+        material = spec.add_material(name=name, specular=0.0)
+        material.textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
     return name
 
 

@@ -6,10 +6,9 @@ import mujoco
 import mujoco_warp as mjw
 
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
+from oige_core.look import SKY
 
 __all__ = ["TracedWorlds"]
-
-BACKGROUND = (0.93, 0.95, 0.98, 1.0)
 
 
 class TracedWorlds:
@@ -39,7 +38,7 @@ class TracedWorlds:
             model,
             nworld=count,
             enabled_geom_groups=list(range(HIDDEN_GROUP)),
-            background_color=BACKGROUND,
+            background_color=(*SKY, 1.0),
             **options,
         )
 
