@@ -344,7 +344,7 @@ def test_material_of_a_body(world: Any) -> None:
     world.parts.set_material_properties(links)
     world.close(world.parts.get_material_properties()[..., 1], [0.3, 0.4], tol=1e-7)
     world.close(world.foot.get_material_properties()[:, 1], 0.4, tol=1e-7)
-    with pytest.raises(CapabilityError, match="'box': the embedded engine has no restitution; Isaac Sim has"):
+    with pytest.raises(CapabilityError, match="'box': the engine MuJoCo has no restitution; only Isaac Sim has"):
         world.box.set_material_properties(world.everywhere(0.5, 0.5, 0.2))
 
 

@@ -9,6 +9,7 @@ import torch
 from oige_core.capabilities import CAPABILITIES
 from oige_core.drawing import Camera
 from oige_core.engines.mujoco.cameras import MujocoCameraView
+from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, values_of_shape
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.cpu import BatchExecutor, available_cores
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, Executor, StateBounds
@@ -55,6 +56,7 @@ class MujocoEngine:
         self._cameras: list[MujocoCameraView] = []
         self._compiled: CompiledScene | None = None
         self._executor: Executor | None = None
+        self._check_worlds = WorldChecker(num_envs)
         self._solver_substeps = 1
         self._stale_worlds: list[torch.Tensor] = []
         self._joint_state_stale = True
@@ -190,6 +192,8 @@ class MujocoEngine:
     def set_gravity(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
         worlds = self.world_indices(indices)
+        values = values_of_shape("gravity", values, (self.num_envs if worlds is None else len(worlds), 3), self.device)
+        check_numbers("gravity", values)
         gravity = self.own_model_field("opt.gravity")
         gravity[slice(None) if worlds is None else worlds] = values.to(gravity)
         self.model_changed(["opt.gravity"], worlds)
@@ -242,14 +246,7 @@ class MujocoEngine:
 
     def world_indices(self, indices: Indices) -> torch.Tensor | None:
         """Return world indices as an int64 tensor on the device; None stands for all worlds."""
-        if indices is None:
-            return None
-        if isinstance(indices, torch.Tensor):
-            if indices.dtype == torch.int64 and indices.device == self.device:
-                return indices
-            if indices.dtype == torch.bool:
-                raise OigeError("indices of type bool: expected numbers of worlds; give mask.nonzero().flatten().")
-        return torch.as_tensor(indices, dtype=torch.int64, device=self.device)
+        return None if indices is None else self._check_worlds(indices, self.device)
 
     def model_values(self, name: str) -> torch.Tensor:
         """Return a model field ``(num_envs, …)`` to read; reading gives the worlds no copies of their own."""

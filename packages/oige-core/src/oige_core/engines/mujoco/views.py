@@ -1,5 +1,6 @@
 """Views on the embedded engine, in torch, on top of either executor."""
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -7,6 +8,8 @@ import mujoco
 import numpy as np
 import torch
 
+from oige_core.capabilities import require
+from oige_core.engines.mujoco.checks import check_numbers, fail, part_numbers, values_of_shape
 from oige_core.engines.mujoco.layout import NO_LIMIT, ArticulationLayout, prefixed
 from oige_core.errors import CapabilityError, OigeError, nearest
 from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
@@ -119,6 +122,7 @@ class _Joints:
 
         Raises:
             KeyError: a joint has none; its number.
+            OigeError: there is no such joint.
         """
         if joint_indices is None:
             if self._complete:
@@ -129,13 +133,15 @@ class _Joints:
                 columns = torch.tensor(self._columns, device=self._values.device)
                 return _Part(self._values, columns[joint_indices].flatten())
             joint_indices = joint_indices.tolist()
-        joints = tuple(joint_indices)
-        if joints not in self._parts:
-            for joint in joints:
-                if not self._columns[joint]:
-                    raise KeyError(joint)
-            columns = [column for joint in joints for column in self._columns[joint]]
-            self._parts[joints] = _Part(self._values, columns)
+        try:
+            return self._parts[tuple(joint_indices)]
+        except (KeyError, TypeError):
+            joints = part_numbers(joint_indices, len(self._columns), "joint_indices")
+        for joint in joints:
+            if not self._columns[joint]:
+                raise KeyError(joint)
+        columns = [column for joint in joints for column in self._columns[joint]]
+        self._parts[joints] = _Part(self._values, columns)
         return self._parts[joints]
 
 
@@ -236,6 +242,28 @@ class _View:
     def _index(self, indices: Indices) -> torch.Tensor | None:
         return self._engine.world_indices(indices)
 
+    def _values(
+        self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int, column: bool = False
+    ) -> torch.Tensor:
+        """Return values of worlds as a tensor ``(n, *shape)``; ``column``: a world's one stands for its joints."""
+        n = self.count if worlds is None else worlds.shape[0]
+        return values_of_shape(what, values, (n, *shape), self._engine.device, column=column)
+
+    def _properties(
+        self,
+        what: str,
+        values: Any,
+        worlds: torch.Tensor | None,
+        *shape: int,
+        low: float = -math.inf,
+        infinite: bool = False,
+        column: bool = False,
+    ) -> torch.Tensor:
+        """Return values that last as a tensor ``(n, *shape)``; on the CPU their range is checked, too."""
+        values = self._values(what, values, worlds, *shape, column=column)
+        check_numbers(what, values, low=low, infinite=infinite)
+        return values
+
     def _squeeze(self, values: torch.Tensor) -> torch.Tensor:
         return values.squeeze(1) if self._single else values
 
@@ -298,7 +326,7 @@ class _View:
             raise CapabilityError(
                 f"'{self.name}': gravity cannot be switched; add it to the scene with disable_gravity=False (or True)."
             )
-        self._write_model({"body_gravcomp": torch.as_tensor(values).to(torch.float32)}, columns, worlds)
+        self._write_model({"body_gravcomp": values.to(torch.float32)}, columns, worlds)
 
     # Frames
 
@@ -345,19 +373,22 @@ class _View:
 
     def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
         """See :mod:`oige_core.views`."""
-        self.set_linear_velocities(velocities[..., :3], indices)
-        self.set_angular_velocities(velocities[..., 3:], indices)
+        worlds, free = self._index(indices), self._moving()
+        velocities = self._values("velocities", velocities, worlds, 6)
+        free.set_linear_velocities(velocities[:, :3], worlds)
+        free.set_angular_velocities(velocities[:, 3:], worlds)
+        self._engine.mark_stale(worlds)
 
     def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
         """See :mod:`oige_core.views`."""
-        worlds = self._index(indices)
-        self._moving().set_linear_velocities(velocities, worlds)
+        worlds, free = self._index(indices), self._moving()
+        free.set_linear_velocities(self._values("velocities", velocities, worlds, 3), worlds)
         self._engine.mark_stale(worlds)
 
     def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
         """See :mod:`oige_core.views`."""
-        worlds = self._index(indices)
-        self._moving().set_angular_velocities(velocities, worlds)
+        worlds, free = self._index(indices), self._moving()
+        free.set_angular_velocities(self._values("velocities", velocities, worlds, 3), worlds)
         self._engine.mark_stale(worlds)
 
     def _moving(self) -> _FreeJoint:
@@ -400,9 +431,18 @@ class MujocoRigidView(_View):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Rigid bodies keep nothing beside the executor."""
 
-    def _unsqueeze(self, values: torch.Tensor) -> torch.Tensor:
-        values = torch.as_tensor(values, dtype=torch.float32, device=self._engine.device)
-        return values.unsqueeze(1) if self._single else values
+    def _of_bodies(self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int) -> torch.Tensor:
+        """Return values ``(n, *shape)``, of several links ``(n, b, *shape)``, as ``(n, b, *shape)`` in float32."""
+        if self._single:
+            return self._values(what, values, worlds, *shape).to(torch.float32).unsqueeze(1)
+        return self._values(what, values, worlds, len(self._body_ids), *shape).to(torch.float32)
+
+    def _properties_of_bodies(
+        self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int, low: float = -math.inf
+    ) -> torch.Tensor:
+        values = self._of_bodies(what, values, worlds, *shape)
+        check_numbers(what, values, low=low)
+        return values
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -419,15 +459,20 @@ class MujocoRigidView(_View):
     ) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
         worlds = self._index(indices)
+        if self._free is None and self._mocap < 0:
+            raise CapabilityError(f"'{self.name}': links are moved by their joints; set joint positions instead.")
+        if positions is not None:
+            positions = self._values("positions", positions, worlds, 3)
+        if orientations is not None:
+            orientations = self._values("orientations", orientations, worlds, 4)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
-        elif self._mocap >= 0:
+        else:
             executor, column = self._engine.executor, slice(self._mocap, self._mocap + 1)
             for name, values in (("mocap_pos", positions), ("mocap_quat", orientations)):
                 if values is not None:
+                    check_numbers("poses", values)  # which would be no error of physics
                     self._write(executor.field(name), column, values.unsqueeze(-2), worlds)
-        else:
-            raise CapabilityError(f"'{self.name}': links are moved by their joints; set joint positions instead.")
         self._engine.mark_stale(worlds)
 
     def apply_forces(self, forces: torch.Tensor, indices: Indices = None, is_global: bool = True) -> None:
@@ -444,9 +489,9 @@ class MujocoRigidView(_View):
     ) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
         engine, worlds = self._engine, self._index(indices)
-        force = None if forces is None else self._unsqueeze(forces)
-        torque = None if torques is None else self._unsqueeze(torques)
-        point = None if positions is None else self._unsqueeze(positions)
+        force = None if forces is None else self._of_bodies("forces", forces, worlds, 3)
+        torque = None if torques is None else self._of_bodies("torques", torques, worlds, 3)
+        point = None if positions is None else self._of_bodies("positions", positions, worlds, 3)
         if not is_global:
             orientation = self._read(engine.fresh("xquat"), self._bodies, worlds, clone=False)
             force = None if force is None else quat_apply(orientation, force)
@@ -483,7 +528,9 @@ class MujocoRigidView(_View):
 
     def set_masses(self, masses: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        self._write_model({"body_mass": self._unsqueeze(masses)}, self._bodies, self._index(indices))
+        worlds = self._index(indices)
+        masses = self._properties_of_bodies("masses", masses, worlds, low=0.0)
+        self._write_model({"body_mass": masses}, self._bodies, worlds)
 
     def get_inertias(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -491,7 +538,8 @@ class MujocoRigidView(_View):
 
     def set_inertias(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        self._set_body_inertias(self._unsqueeze(values), self._bodies, self._index(indices))
+        worlds = self._index(indices)
+        self._set_body_inertias(self._properties_of_bodies("values", values, worlds, 9), self._bodies, worlds)
 
     def get_coms(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -499,7 +547,9 @@ class MujocoRigidView(_View):
 
     def set_coms(self, positions: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        self._write_model({"body_ipos": self._unsqueeze(positions)}, self._bodies, self._index(indices))
+        worlds = self._index(indices)
+        positions = self._properties_of_bodies("positions", positions, worlds, 3)
+        self._write_model({"body_ipos": positions}, self._bodies, worlds)
 
     def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -509,20 +559,21 @@ class MujocoRigidView(_View):
 
     def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`. MuJoCo takes the dynamic coefficient and has no restitution."""
-        if bool((values[..., 2] != 0).any()):
-            raise CapabilityError(f"'{self.name}': the embedded engine has no restitution; Isaac Sim has.")
         worlds = self._index(indices)
+        values = self._properties_of_bodies("values", values, worlds, 3, low=0.0)
+        if bool((values[..., 2] != 0).any()):
+            require(self._engine, "restitution", f"'{self.name}'", "Set it to 0.")
         friction = self._read_model("geom_friction", self._geoms, worlds)
-        friction[..., 0] = self._unsqueeze(values[..., 1])[:, self._geom_bodies]
+        friction[..., 0] = values[..., 1][:, self._geom_bodies]
         self._write_model({"geom_friction": friction}, self._geoms, worlds)
 
     def enable_gravities(self, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        self._set_gravity_disabled(torch.tensor(0.0), self._bodies, self._index(indices))
+        self._set_gravity_disabled(torch.tensor(0.0, device=self._engine.device), self._bodies, self._index(indices))
 
     def disable_gravities(self, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        self._set_gravity_disabled(torch.tensor(1.0), self._bodies, self._index(indices))
+        self._set_gravity_disabled(torch.tensor(1.0, device=self._engine.device), self._bodies, self._index(indices))
 
 
 class MujocoArticulationView(_View):
@@ -611,14 +662,18 @@ class MujocoArticulationView(_View):
 
     # Joint state
 
-    def _joint_columns(self, addresses: list[int], everything: Columns, joint_indices: Indices) -> Columns:
+    def _joint_columns(
+        self, addresses: list[int], everything: Columns, joint_indices: Indices, what: str = "joint_indices"
+    ) -> Columns:
         if joint_indices is None:
             return everything
-        if isinstance(joint_indices, torch.Tensor):
-            if joint_indices.device.type == "cuda":  # not to be waited for
-                return torch.tensor(addresses, device=self._engine.device)[joint_indices]
-            joint_indices = joint_indices.tolist()
-        return _columns([addresses[joint] for joint in joint_indices], self._engine.device)
+        if isinstance(joint_indices, torch.Tensor) and joint_indices.device.type == "cuda":  # not to be waited for
+            return torch.tensor(addresses, device=self._engine.device)[joint_indices]
+        joints = part_numbers(joint_indices, len(addresses), what)
+        return _columns([addresses[joint] for joint in joints], self._engine.device)
+
+    def _joint_count(self, joint_indices: Indices) -> int:
+        return self.num_dof if joint_indices is None else len(joint_indices)
 
     def get_joint_positions(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
@@ -632,8 +687,10 @@ class MujocoArticulationView(_View):
         self, positions: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        worlds = self._index(indices)
-        self._qpos.of(joint_indices).write(positions, worlds)
+        worlds, joints = self._index(indices), self._qpos.of(joint_indices)
+        joints.write(
+            self._values("positions", positions, worlds, self._joint_count(joint_indices), column=True), worlds
+        )
         self._engine.mark_stale(worlds)
 
     def get_joint_velocities(
@@ -648,14 +705,20 @@ class MujocoArticulationView(_View):
         self, velocities: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        worlds = self._index(indices)
-        self._qvel.of(joint_indices).write(velocities, worlds)
+        worlds, joints = self._index(indices), self._qvel.of(joint_indices)
+        joints.write(
+            self._values("velocities", velocities, worlds, self._joint_count(joint_indices), column=True), worlds
+        )
         self._engine.mark_stale(worlds)
 
     def set_joints_default_state(
         self, positions: torch.Tensor | None = None, velocities: torch.Tensor | None = None
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
+        if positions is not None:
+            positions = self._properties("positions", positions, None, self.num_dof)
+        if velocities is not None:
+            velocities = self._properties("velocities", velocities, None, self.num_dof)
         self._engine.set_initial_joint_state(self._q, self._d, positions, velocities)
         if positions is not None:
             self._initial_targets[0] = positions
@@ -717,7 +780,12 @@ class MujocoArticulationView(_View):
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         columns, worlds = self._own_columns(joint_indices), self._index(indices)
-        for gains, values in zip(self._gains, (kps, kds), strict=True):
+        given: list[torch.Tensor | None] = []
+        for what, values in (("kps", kps), ("kds", kds)):
+            if values is not None:
+                values = self._properties(what, values, worlds, self._joint_count(joint_indices), low=0.0, column=True)
+            given.append(values)
+        for gains, values in zip(self._gains, given, strict=True):
             if values is not None:
                 self._write(gains, columns, values, worlds)
         self._keep_targets()
@@ -754,9 +822,13 @@ class MujocoArticulationView(_View):
     def set_max_efforts(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
+        worlds = self._index(indices)
+        values = self._properties(
+            "values", values, worlds, self._joint_count(joint_indices), low=0.0, infinite=True, column=True
+        )
         bounds = values.clamp(0.0, NO_LIMIT)
         self._effort_bounds = None
-        self._write_model({"actuator_forcerange": torch.stack((-bounds, bounds), -1)}, columns, self._index(indices))
+        self._write_model({"actuator_forcerange": torch.stack((-bounds, bounds), -1)}, columns, worlds)
 
     def reset(self, env_ids: torch.Tensor | None) -> None:
         """Restore the initial targets, and the pose of a fixed root; the executor has restored the rest."""
@@ -770,20 +842,25 @@ class MujocoArticulationView(_View):
             initial = {name: torch.as_tensor(getattr(model, name)[root]) for name in ("body_pos", "body_quat")}
             self._write_model(initial, slice(root, root + 1), env_ids)
 
-    def _own_columns(self, joint_indices: Indices) -> Columns:
-        """Columns of tensors that hold exactly this articulation's joints."""
+    def _own_columns(self, joint_indices: Indices, count: int | None = None) -> Columns:
+        """Columns of tensors that hold exactly this articulation's joints, or ``count`` links."""
         if joint_indices is None:
             return slice(None)
-        return torch.as_tensor(joint_indices, dtype=torch.int64, device=self._engine.device)
+        if isinstance(joint_indices, torch.Tensor) and joint_indices.device.type == "cuda":
+            return joint_indices.to(torch.int64)
+        joints = part_numbers(joint_indices, count or self.num_dof, "joint_indices")
+        return torch.tensor(joints, dtype=torch.int64, device=self._engine.device)
 
     def _set_target(self, kind: int, values: torch.Tensor, indices: Indices, joint_indices: Indices) -> None:
-        worlds = self._index(indices)
+        worlds, what = self._index(indices), ("positions", "velocities", "efforts")[kind]
         if not self._driven:
             if kind == 2:
-                self._ctrl.of(joint_indices).write(values, worlds)
+                joints = self._ctrl.of(joint_indices)
+                joints.write(self._values(what, values, worlds, self._joint_count(joint_indices), column=True), worlds)
                 return
             raise OigeError(f"'{self.name}': its drives have no gains, so targets have no effect; set_gains first.")
-        self._target_joints[kind].of(joint_indices).write(values, worlds)
+        joints = self._target_joints[kind].of(joint_indices)
+        joints.write(self._values(what, values, worlds, self._joint_count(joint_indices), column=True), worlds)
         self._update_ctrl(worlds)
 
     def _keep_targets(self) -> None:
@@ -814,10 +891,12 @@ class MujocoArticulationView(_View):
 
     def set_dof_limits(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        joints = self._layout.joint_ids
+        joints, worlds = self._layout.joint_ids, self._index(indices)
         if joint_indices is not None:
-            joints = [joints[index] for index in torch.as_tensor(joint_indices).tolist()]
-        self._set_limits("jnt", joints, values, self._index(indices))
+            joints = [joints[index] for index in part_numbers(joint_indices, self.num_dof, "joint_indices")]
+        self._set_limits(
+            "jnt", joints, self._properties("values", values, worlds, len(joints), 2, infinite=True), worlds
+        )
 
     def _get_limits(self, kind: Literal["jnt", "tendon"], ids: list[int], worlds: torch.Tensor | None) -> torch.Tensor:
         limits = self._read_model(f"{kind}_range", _columns(ids, self._engine.device), worlds)
@@ -831,6 +910,8 @@ class MujocoArticulationView(_View):
         self, kind: Literal["jnt", "tendon"], ids: list[int], values: torch.Tensor, worlds: torch.Tensor | None
     ) -> None:
         model = self._engine.compiled.model
+        if values.device.type == "cpu" and bool((values[..., 0] > values[..., 1]).any()):
+            fail("limits with a lower one above the upper one: expected [lower, upper].")
         for column, number in enumerate(ids):
             if not getattr(model, f"{kind}_limited")[number] and bool(values[..., column, :].isfinite().any()):
                 what, names = ("joint", model.joint) if kind == "jnt" else ("tendon", model.tendon)
@@ -866,8 +947,9 @@ class MujocoArticulationView(_View):
         return self._read_model(name, columns, self._index(indices))
 
     def _set_dof_property(self, name: str, values: torch.Tensor, indices: Indices, joint_indices: Indices) -> None:
-        columns = self._joint_columns(self._layout.dofs, self._d, joint_indices)
-        self._write_model({name: values}, columns, self._index(indices))
+        columns, worlds = self._joint_columns(self._layout.dofs, self._d, joint_indices), self._index(indices)
+        values = self._properties("values", values, worlds, self._joint_count(joint_indices), low=0.0, column=True)
+        self._write_model({name: values}, columns, worlds)
 
     # Root
 
@@ -876,6 +958,10 @@ class MujocoArticulationView(_View):
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
+        if positions is not None:
+            positions = self._values("positions", positions, worlds, 3)
+        if orientations is not None:
+            orientations = self._values("orientations", orientations, worlds, 4)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
             self._engine.mark_stale(worlds)
@@ -883,6 +969,8 @@ class MujocoArticulationView(_View):
         root = self._body_ids[0]
         fields = {"body_pos": positions, "body_quat": orientations}
         given = {name: values.unsqueeze(-2) for name, values in fields.items() if values is not None}
+        for values in given.values():
+            check_numbers("poses", values)
         self._write_model(given, slice(root, root + 1), worlds)
         self._root_moved = True
 
@@ -909,7 +997,7 @@ class MujocoArticulationView(_View):
         values = wrenches.read(worlds, clone)
         values = values.view(values.shape[0], -1, 6)
         if self._engine.compiled.model.ngravcomp:
-            columns = self._own_columns(joint_indices)
+            columns = self._own_columns(joint_indices, self.num_bodies)
             values = values - self._read(self._joint_forces_of_compensated_weight(), columns, worlds, clone=False)
         return values
 
@@ -984,7 +1072,10 @@ class MujocoArticulationView(_View):
     # Links
 
     def _link_columns(self, body_indices: Indices) -> Columns:
-        return self._joint_columns(self._body_ids, self._bodies, body_indices)
+        return self._joint_columns(self._body_ids, self._bodies, body_indices, "body_indices")
+
+    def _link_count(self, body_indices: Indices) -> int:
+        return self.num_bodies if body_indices is None else len(body_indices)
 
     def get_body_masses(
         self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
@@ -994,7 +1085,9 @@ class MujocoArticulationView(_View):
 
     def set_body_masses(self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        self._write_model({"body_mass": values}, self._link_columns(body_indices), self._index(indices))
+        worlds, columns = self._index(indices), self._link_columns(body_indices)
+        values = self._properties("values", values, worlds, self._link_count(body_indices), low=0.0, column=True)
+        self._write_model({"body_mass": values}, columns, worlds)
 
     def get_body_inertias(
         self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
@@ -1004,7 +1097,9 @@ class MujocoArticulationView(_View):
 
     def set_body_inertias(self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        self._set_body_inertias(values, self._link_columns(body_indices), self._index(indices))
+        worlds, columns = self._index(indices), self._link_columns(body_indices)
+        values = self._properties("values", values, worlds, self._link_count(body_indices), 9)
+        self._set_body_inertias(values, columns, worlds)
 
     def get_body_coms(self, indices: Indices = None, body_indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
@@ -1012,7 +1107,9 @@ class MujocoArticulationView(_View):
 
     def set_body_coms(self, positions: torch.Tensor, indices: Indices = None, body_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        self._write_model({"body_ipos": positions}, self._link_columns(body_indices), self._index(indices))
+        worlds, columns = self._index(indices), self._link_columns(body_indices)
+        positions = self._properties("positions", positions, worlds, self._link_count(body_indices), 3)
+        self._write_model({"body_ipos": positions}, columns, worlds)
 
     def get_body_disable_gravity(
         self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
@@ -1024,7 +1121,10 @@ class MujocoArticulationView(_View):
         self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        self._set_gravity_disabled(values, self._link_columns(body_indices), self._index(indices))
+        worlds, columns = self._index(indices), self._link_columns(body_indices)
+        self._set_gravity_disabled(
+            self._values("values", values, worlds, self._link_count(body_indices), column=True), columns, worlds
+        )
 
     # Fixed tendons
 
@@ -1053,8 +1153,15 @@ class MujocoArticulationView(_View):
         indices: Indices = None,
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        worlds = self._index(indices)
+        worlds, count = self._index(indices), self.num_fixed_tendons
+        if stiffnesses is not None:
+            stiffnesses = self._properties("stiffnesses", stiffnesses, worlds, count, low=0.0)
+        if dampings is not None:
+            dampings = self._properties("dampings", dampings, worlds, count, low=0.0)
+        if rest_lengths is not None:
+            rest_lengths = self._properties("rest_lengths", rest_lengths, worlds, count)
         if limits is not None:
+            limits = self._properties("limits", limits, worlds, count, 2, infinite=True)
             self._set_limits("tendon", self._layout.tendon_ids, limits, worlds)
         springs = None if rest_lengths is None else torch.stack((rest_lengths, rest_lengths), dim=-1)
         fields = {"tendon_stiffness": stiffnesses, "tendon_damping": dampings, "tendon_lengthspring": springs}

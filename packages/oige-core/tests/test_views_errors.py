@@ -1,0 +1,318 @@
+"""Mistakes in calls of views: one line that names the method, the element, what was given and what is expected."""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from oige_core.errors import OigeError
+from oige_core.scene import ArticulationAsset, Drive, Scene
+
+N = 4
+
+ANT = ArticulationAsset(
+    mjcf="""<mujoco><worldbody><body name="root"><freejoint/><geom size=".1"/>
+      <body name="a"><joint name="a" axis="0 1 0" limited="true" range="-90 90"/><geom size=".1"/></body>
+      <body name="b"><joint name="b" axis="0 1 0"/><geom size=".1"/></body></body></worldbody>
+      <tendon><fixed name="t" limited="true" range="-1 1"><joint joint="a" coef="1"/></fixed></tendon></mujoco>""",
+    drives={".*": Drive(stiffness=1.0)},
+)
+
+
+@pytest.fixture(scope="module")
+def world(build: Callable[..., Any], executor: str) -> Any:
+    def set_up_scene(scene: Scene) -> dict[str, Any]:
+        options: dict[str, Any] = {"disable_gravity": False, "track_contact_forces": True}
+        return {
+            "ant": scene.add_articulation(
+                "ant", ANT, track_joint_forces=True, disable_gravity=False, position=(3.0, 0.0, 0.0)
+            ),
+            "legs": scene.add_link_view("legs", "ant", ["a", "b"], track_contact_forces=True),
+            "ball": scene.add_sphere("ball", radius=0.1, **options),
+            "held": scene.add_sphere("held", radius=0.1, position=(0, 1, 0), kinematic=True),
+            "eye": scene.add_camera(
+                "eye", width=8, height=8, horizontal_fov=1.0, outputs=["rgb", "depth", "segmentation"]
+            ),
+        }
+
+    return build(set_up_scene, num_envs=N, executor=executor)
+
+
+def raises(message: str) -> Any:
+    """Expect an error whose whole, single line matches."""
+    return pytest.raises(OigeError, match=rf"\A{message}\Z")
+
+
+# Every setter: the view, the method, the argument, and the shape of its values without the worlds.
+JOINTS, LINKS = (2,), (3,)
+SETTERS = [
+    ("ant", "set_joint_positions", "positions", JOINTS),
+    ("ant", "set_joint_velocities", "velocities", JOINTS),
+    ("ant", "set_joint_position_targets", "positions", JOINTS),
+    ("ant", "set_joint_velocity_targets", "velocities", JOINTS),
+    ("ant", "set_joint_efforts", "efforts", JOINTS),
+    ("ant", "set_joints_default_state", "positions", JOINTS),
+    ("ant", "set_joints_default_state", "velocities", JOINTS),
+    ("ant", "set_gains", "kps", JOINTS),
+    ("ant", "set_gains", "kds", JOINTS),
+    ("ant", "set_max_efforts", "values", JOINTS),
+    ("ant", "set_friction_coefficients", "values", JOINTS),
+    ("ant", "set_armatures", "values", JOINTS),
+    ("ant", "set_dof_limits", "values", (2, 2)),
+    ("ant", "set_body_masses", "values", LINKS),
+    ("ant", "set_body_inertias", "values", (3, 9)),
+    ("ant", "set_body_coms", "positions", (3, 3)),
+    ("ant", "set_body_disable_gravity", "values", LINKS),
+    ("ant", "set_fixed_tendon_properties", "stiffnesses", (1,)),
+    ("ant", "set_fixed_tendon_properties", "dampings", (1,)),
+    ("ant", "set_fixed_tendon_properties", "rest_lengths", (1,)),
+    ("ant", "set_fixed_tendon_properties", "limits", (1, 2)),
+    *(
+        (name, method, argument, shape)
+        for name in ("ant", "ball")
+        for method, argument, shape in (
+            ("set_world_poses", "positions", (3,)),
+            ("set_world_poses", "orientations", (4,)),
+            ("set_velocities", "velocities", (6,)),
+            ("set_linear_velocities", "velocities", (3,)),
+            ("set_angular_velocities", "velocities", (3,)),
+        )
+    ),
+    ("held", "set_world_poses", "positions", (3,)),
+    ("held", "set_world_poses", "orientations", (4,)),
+    *(
+        (name, method, argument, (*links, *shape))
+        for name, links in (("ball", ()), ("legs", (2,)))
+        for method, argument, shape in (
+            ("apply_forces", "forces", (3,)),
+            ("apply_forces_and_torques_at_pos", "forces", (3,)),
+            ("apply_forces_and_torques_at_pos", "torques", (3,)),
+            ("set_masses", "masses", ()),
+            ("set_inertias", "values", (9,)),
+            ("set_coms", "positions", (3,)),
+            ("set_material_properties", "values", (3,)),
+        )
+    ),
+]
+INDEXED = ["set_joints_default_state"]  # the only setter without indices
+GETTERS = [
+    (name, method)
+    for name, methods in {
+        "ant": """get_joint_positions get_joint_velocities get_applied_joint_efforts get_measured_joint_efforts
+            get_measured_joint_forces get_gains get_max_efforts get_friction_coefficients get_armatures get_jacobians
+            get_mass_matrices get_generalized_gravity_forces get_coriolis_and_centrifugal_forces get_body_masses
+            get_body_inertias get_body_coms get_body_disable_gravity get_fixed_tendon_stiffnesses
+            get_fixed_tendon_dampings get_fixed_tendon_limits get_fixed_tendon_rest_lengths get_fixed_tendon_lengths
+            get_world_poses get_velocities get_linear_velocities get_angular_velocities get_body_frame_velocities""",
+        "ball": """get_world_poses get_velocities get_linear_velocities get_angular_velocities
+            get_body_frame_velocities get_net_contact_forces get_masses get_inertias get_coms
+            get_material_properties""",
+        "eye": "get_world_poses get_rgb get_depth get_segmentation",
+    }.items()
+    for method in methods.split()
+]
+
+
+def test_tables_name_every_method(world: Any) -> None:
+    for name, kinds in {"ant": ("set", "get"), "ball": ("set", "get"), "legs": ("apply",), "eye": ("get",)}.items():
+        for method, function in inspect.getmembers(type(getattr(world, name)), inspect.isfunction):
+            takes = inspect.signature(function).parameters
+            if method.split("_")[0] in kinds and ("indices" in takes or method.startswith("set_joints")):
+                known = [(row[0], row[1]) for row in SETTERS] + GETTERS
+                assert (name, method) in known, method
+
+
+@pytest.mark.parametrize(("name", "method", "argument", "shape"), SETTERS)
+def test_values_of_another_shape_raise(
+    world: Any, name: str, method: str, argument: str, shape: tuple[int, ...]
+) -> None:
+    view = getattr(world, name)
+    called = "apply_forces" if method == "apply_forces" else method
+    before = world.engine.state_dict()
+    for given in ((N - 1, *shape), (N, *shape, 1), (N, *shape[:-1], shape[-1] + 1) if shape else (N, 2)):
+        text = ", ".join(map(str, given)) + ("," if len(given) == 1 else "")
+        expected = ", ".join(map(str, (N, *shape))) + ("," if not shape else "")
+        message = rf"{called} of '{name}': {argument} of shape \({text}\): expected \({expected}\)\."
+        with raises(message):
+            getattr(view, method)(**{argument: world.tensor(np.ones(given))})
+    after = world.engine.state_dict()
+    for part in ("state", "model", "forces"):  # nothing was written
+        torch.testing.assert_close(after["executor"][part], before["executor"][part], rtol=0, atol=0, equal_nan=True)
+    with raises(rf"{called} of '{name}': {argument} '1, 2': expected numbers of shape \(.*\)\."):
+        getattr(view, method)(**{argument: "1, 2"})
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "argument", "shape"), [row for row in SETTERS if row[1] not in INDEXED and row[2] != "kds"]
+)
+def test_worlds_that_do_not_exist_raise_in_setters(
+    world: Any, name: str, method: str, argument: str, shape: tuple[int, ...]
+) -> None:
+    setter = getattr(getattr(world, name), method)
+    for indices, message in (
+        ([0, N], f"indices name world {N}: expected numbers from 0 to {N - 1}"),
+        (torch.tensor([-1, 0]), f"indices name world -1: expected numbers from 0 to {N - 1}"),
+    ):
+        if world.engine.device.type == "cuda" and isinstance(indices, torch.Tensor):
+            continue
+        with raises(rf"{method} of '{name}': {message}\."):
+            setter(**{argument: world.tensor(np.ones((2, *shape)))}, indices=indices)
+
+
+@pytest.mark.parametrize(("name", "method"), GETTERS)
+def test_worlds_that_do_not_exist_raise_in_getters(world: Any, name: str, method: str) -> None:
+    with raises(rf"{method} of '{name}': indices name world {N}: expected numbers from 0 to {N - 1}\."):
+        getattr(getattr(world, name), method)(indices=[0, N])
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        (np.array([0, -1]), "indices name world -1: expected numbers from 0 to 3"),
+        ([0.5], r"indices \[0\.5\]: expected a list of numbers of worlds"),
+        ([True, False, True, True], r"indices of type bool: expected numbers of worlds; give np\.flatnonzero\(mask\)"),
+        ([[0, 1]], r"indices \[\[0, 1\]\]: expected a list of numbers of worlds"),
+        (2, r"indices 2: expected a list of numbers of worlds"),
+        ("all", r"indices 'all': expected a list of numbers of worlds"),
+        (torch.tensor([0.0]), r"indices of type float32: expected whole numbers of worlds"),
+        (torch.tensor([[0]]), r"indices of shape \(1, 1\): expected \(n,\)"),
+        (torch.ones(N, dtype=torch.bool), r"indices of type bool: .*; give mask\.nonzero\(\)\.flatten\(\)"),
+        (torch.zeros(2, dtype=torch.int64, device="meta"), r"indices on meta: expected .*; use indices\.to\('.*'\)"),
+    ],
+)
+def test_indices_that_are_no_numbers_of_worlds_raise(world: Any, indices: Any, message: str) -> None:
+    if isinstance(indices, torch.Tensor) and indices.device.type != "meta":
+        indices = indices.to(world.engine.device)
+    with raises(rf"get_joint_positions of 'ant': {message}\."):
+        world.ant.get_joint_positions(indices=indices)
+
+
+def test_indices_changed_in_place_are_checked_again(world: Any) -> None:
+    indices = torch.tensor([0, 1], device=world.engine.device)
+    world.ant.get_joint_positions(indices=indices)
+    if world.engine.device.type == "cpu":
+        indices[1] = N
+        with raises(rf"get_joint_positions of 'ant': indices name world {N}: .*"):
+            world.ant.get_joint_positions(indices=indices)
+
+
+def test_indices_may_be_of_any_integer_type(world: Any) -> None:
+    world.ant.set_joint_positions(world.tensor([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8]]))
+    for indices in (np.array([2, 0], dtype=np.uint8), (2, 0), torch.tensor([2, 0], dtype=torch.int32)):
+        if isinstance(indices, torch.Tensor):
+            indices = indices.to(world.engine.device)
+        world.close(world.ant.get_joint_positions(indices=indices), [[0.5, 0.6], [0.1, 0.2]], tol=1e-6)
+    assert world.ant.get_joint_positions(indices=[]).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "argument", "count"),
+    [
+        *((method, "joint_indices", 2) for method in (
+            "get_joint_positions", "get_joint_velocities", "get_applied_joint_efforts", "get_measured_joint_efforts",
+            "get_gains", "get_max_efforts", "get_friction_coefficients", "get_armatures",
+        )),
+        ("get_measured_joint_forces", "joint_indices", 3),
+        *((method, "body_indices", 3) for method in (
+            "get_body_masses", "get_body_inertias", "get_body_coms", "get_body_disable_gravity",
+        )),
+    ],
+)  # fmt: skip
+def test_joints_and_links_that_do_not_exist_raise(world: Any, method: str, argument: str, count: int) -> None:
+    get = getattr(world.ant, method)
+    for given, message in (
+        ([0, count], f"name {count}: expected numbers from 0 to {count - 1}"),
+        ([-1], f"name -1: expected numbers from 0 to {count - 1}"),
+        (torch.tensor([count]), f"name {count}: expected numbers from 0 to {count - 1}"),
+        ([1.5], r"\[1\.5\]: expected a list of whole numbers"),
+        (1, "1: expected a list of whole numbers"),
+    ):
+        with raises(rf"{method} of 'ant': {argument} {message}\."):
+            get(**{argument: given})
+    assert isinstance(get(**{argument: np.array([1])}), torch.Tensor | tuple)
+
+
+def test_joint_indices_of_setters_decide_the_shape(world: Any) -> None:
+    for values in ([[1.0, 2.0]] * N, [1.0, 2.0]):
+        with raises(r"set_joint_positions of 'ant': positions of shape \(.*\): expected \(4, 1\)\."):
+            world.ant.set_joint_positions(world.tensor(values), joint_indices=[1])
+    with raises(r"set_dof_limits of 'ant': joint_indices name 2: expected numbers from 0 to 1\."):
+        world.ant.set_dof_limits(world.tensor([-1.0, 1.0]), joint_indices=[2])
+    with raises(r"set_joint_efforts of 'ant': joint_indices \[True, False\]: expected a list of whole numbers\."):
+        world.ant.set_joint_efforts(world.tensor(0.0), joint_indices=[True, False])
+
+
+def test_values_may_be_arrays_lists_and_one_row_or_number_for_all(world: Any) -> None:
+    for values, expected in (
+        (np.array([[0.1, 0.2]] * N), [0.1, 0.2]),
+        ([[0.3, 0.4]] * N, [0.3, 0.4]),
+        ([0.5, 0.6], [0.5, 0.6]),
+        (0.7, [0.7, 0.7]),
+        (world.tensor([[0.8, 0.9]]), [0.8, 0.9]),
+    ):
+        world.ant.set_joint_positions(values)
+        world.close(world.ant.get_joint_positions(), expected, tol=1e-6)
+    world.ball.set_masses(2.5)
+    world.close(world.ball.get_masses(), 2.5, tol=1e-6)
+
+
+def test_tensors_on_another_device_raise(world: Any) -> None:
+    with raises(r"set_joint_positions of 'ant': positions on meta: expected .*; use \.to\('.*'\)\."):
+        world.ant.set_joint_positions(torch.zeros(N, 2, device="meta"))
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "argument", "shape", "value", "expected"),
+    [
+        ("ant", "set_gains", "kps", JOINTS, -1.0, "finite numbers of at least 0"),
+        ("ant", "set_gains", "kds", JOINTS, math.nan, "finite numbers of at least 0"),
+        ("ant", "set_max_efforts", "values", JOINTS, -1.0, "numbers of at least 0"),
+        ("ant", "set_armatures", "values", JOINTS, math.inf, "finite numbers of at least 0"),
+        ("ant", "set_joints_default_state", "positions", JOINTS, math.nan, "finite numbers"),
+        ("ant", "set_dof_limits", "values", (2, 2), math.nan, "numbers"),
+        ("ant", "set_body_masses", "values", LINKS, -1.0, "finite numbers of at least 0"),
+        ("ball", "set_coms", "positions", (3,), math.inf, "finite numbers"),
+        ("ball", "set_material_properties", "values", (3,), -0.5, "finite numbers of at least 0"),
+        ("held", "set_world_poses", "positions", (3,), math.nan, "finite numbers"),
+    ],
+)
+def test_properties_out_of_range_raise_on_the_cpu(
+    world: Any, name: str, method: str, argument: str, shape: tuple[int, ...], value: float, expected: str
+) -> None:
+    """On a GPU nothing looks at them, because that would wait for it."""
+    if world.engine.device.type == "cpu":
+        values = world.tensor(np.ones((N, *shape)))
+        values.view(-1)[-1] = value
+        shown = "poses" if name == "held" else argument
+        with raises(rf"{method} of '{name}': {shown} hold {value:g}: expected {expected}\."):
+            getattr(getattr(world, name), method)(**{argument: values})
+
+
+def test_limits_in_the_wrong_order_raise(world: Any) -> None:
+    if world.engine.device.type == "cpu":
+        with raises(
+            r"set_dof_limits of 'ant': limits with a lower one above the upper one: expected \[lower, upper\]\."
+        ):
+            world.ant.set_dof_limits(world.tensor([[1.0, -1.0], [-math.inf, math.inf]]))
+
+
+@pytest.mark.parametrize("method", ["set_joint_positions", "set_joint_efforts", "set_joint_position_targets"])
+def test_state_that_is_not_finite_fails_its_world_only(world: Any, method: str) -> None:
+    world.engine.reset()
+    before = world.engine.problems().get("diverged", 0)
+    values = world.tensor(np.zeros((N, 2)))
+    values[2, 0] = math.nan
+    getattr(world.ant, method)(values)
+    world.engine.step()
+    assert world.engine.problems()["diverged"] == before + 1
+    assert world.ant.get_joint_positions().isfinite().all()
+
+
+def test_gravity_of_another_shape_raises(world: Any) -> None:
+    with raises(r"set_gravity of 'MuJoCo': gravity of shape \(4, 2\): expected \(4, 3\)\."):
+        world.engine.set_gravity(world.tensor(np.zeros((N, 2))))
+    with raises(r"set_gravity of 'MuJoCo': indices name world 4: expected numbers from 0 to 3\."):
+        world.engine.set_gravity(world.tensor([0.0, 0.0, -1.0]), indices=[4])
