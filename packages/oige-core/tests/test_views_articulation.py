@@ -399,7 +399,7 @@ def test_gravity_is_switched_per_link_and_world(world: Any) -> None:
     expected_v = -DT * torch.linalg.solve(arm_mass_matrix(q), gravity.unsqueeze(-1)).squeeze(-1)
     world.close(view.get_joint_velocities(), expected_v, tol=1e-6)
     with pytest.raises(CapabilityError, match=r"'chain': gravity cannot be switched; .* disable_gravity=False"):
-        world.chain.set_body_disable_gravity(torch.ones(NUM_ENVS, 3, dtype=torch.bool))
+        world.chain.set_body_disable_gravity(world.tensor(torch.ones(NUM_ENVS, 3)).bool())
 
 
 # ------------------------------------------------------------------------------------------------ floating tree

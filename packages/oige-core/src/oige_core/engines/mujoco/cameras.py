@@ -96,6 +96,7 @@ class MujocoCameraView:
     def _read(self, output: CameraOutput, indices: Indices, clone: bool) -> torch.Tensor:
         if output not in self._element.outputs:
             raise OigeError(f"camera '{self.name}': has no {output}; name it in outputs of add_camera.")
+        wanted = self._engine.world_indices(indices)
         if self._tracer is None:
             self._tracer = _RayTracer(self._engine, self._element, self._num_threads, self.segmentation_ids)
             self._all_stale = True
@@ -105,9 +106,8 @@ class MujocoCameraView:
             self._all_stale = False
             self._stale_worlds.clear()
         images = self._tracer.images[output]
-        worlds = self._engine.world_indices(indices)
-        if worlds is not None:
-            return images.index_select(0, worlds)
+        if wanted is not None:
+            return images.index_select(0, wanted)
         return images.clone() if clone else images
 
     def _body_poses(self, worlds: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:

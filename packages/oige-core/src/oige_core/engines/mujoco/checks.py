@@ -40,18 +40,19 @@ class WorldChecker:
     def __init__(self, num_envs: int) -> None:
         self._num_envs = num_envs
         self._last: torch.Tensor | None = None
-        self._version: int | None = None
+        self._version = 0
 
     def __call__(self, indices: object, device: torch.device) -> torch.Tensor:
         """Return numbers of worlds as an int64 tensor ``(n,)`` on a device; those of CUDA tensors are not looked at.
 
         Raises:
-            OigeError: they are no numbers of worlds, or a tensor is on another device.
+            OigeError: they are no numbers of worlds, or on another GPU.
         """
+        if indices is self._last and self._last is not None and self._last._version == self._version:
+            return self._last
         if not isinstance(indices, torch.Tensor):
-            numbers = self._host_numbers(indices)
-            return torch.from_numpy(numbers).to(device)
-        if indices.device != device:
+            return torch.from_numpy(self._host_numbers(indices)).to(device)
+        if indices.device != device and indices.device.type != "cpu":
             fail(f"indices on {indices.device}: expected {device}; use indices.to('{device}').")
         if indices.dtype == torch.bool:
             fail("indices of type bool: expected numbers of worlds; give mask.nonzero().flatten().")
@@ -61,11 +62,12 @@ class WorldChecker:
             fail(f"indices of shape {tuple(indices.shape)}: expected (n,).")
         if indices.dtype != torch.int64:
             indices = indices.to(torch.int64)
-        if device.type == "cpu":
-            version = None if indices.is_inference() else indices._version
-            if indices is not self._last or version != self._version:
-                self._check_range(indices.numpy())
-                self._last, self._version = indices, version
+        if indices.device.type == "cpu":
+            self._check_range(indices.numpy())
+        if indices.device != device:
+            return indices.to(device)
+        if not indices.is_inference():  # such tensors do not know that they were changed
+            self._last, self._version = indices, indices._version
         return indices
 
     def _host_numbers(self, indices: object) -> np.ndarray:

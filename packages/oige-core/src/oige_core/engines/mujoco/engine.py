@@ -139,6 +139,7 @@ class MujocoEngine:
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
+        env_ids = self.world_indices(env_ids)
         self.executor.reset(env_ids)
         for view in self._views:
             view.reset(env_ids)
