@@ -98,6 +98,39 @@ def test_contact_flag_lets_nothing_collide(build: Callable[..., Any]) -> None:
     world.close(world.ball.get_world_poses()[0][:, 2], 1 - 0.5 * G * 0.5**2, tol=3e-3)
 
 
+@pytest.mark.parametrize("flag", ["", "constraint", "limit", "equality", "frictionloss", "spring", "damper", "contact"])
+def test_flags_move_the_mechanism_as_in_mujoco(flag: str) -> None:
+    """An arm that leans on its limit, its spring, its dry friction and a tendon, beside one that it has to follow."""
+    mjcf = arm(
+        f'<option timestep="0.005"><flag {flag}="disable"/></option>' if flag else '<option timestep="0.005"/>',
+        link="""<body name="tip" pos=".5 0 0"><joint name="tip" axis="0 1 0"/><geom size=".1"/></body>""",
+        joint='range="-5 5" stiffness="20" springref="40" damping="2" frictionloss="1"',
+        tail="""<equality><joint joint1="tip" joint2="hinge" polycoef="0 2 0 0 0"/></equality>
+          <tendon><fixed stiffness="5" springlength=".3" damping="1"><joint joint="tip" coef="1"/></fixed></tendon>""",
+    )
+    alone = mujoco.MjSpec.from_string(mjcf)
+    alone.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    alone.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    model = alone.compile()
+    data = mujoco.MjData(model)
+    engine = MujocoEngine(1, num_threads=1)
+    scene = Scene(engine, SimConfig(dt=0.005))
+    robot = scene.add_articulation("robot", ArticulationAsset(mjcf=mjcf))
+    engine.build(scene)
+    mujoco.mj_step(model, data, 40)
+    engine.step(40)
+    expected = torch.tensor(data.qpos, dtype=torch.float32)
+    torch.testing.assert_close(robot.get_joint_positions()[0], expected, atol=1e-6, rtol=1e-5)
+    assert expected.abs().max() > 0.05
+
+
+def test_no_warnings_about_settings_of_the_file(capfd: pytest.CaptureFixture[str]) -> None:
+    settings = """<visual><map znear=".02"/></visual><statistic extent="5"/>
+      <size nkey="3" njmax="5" nconmax="6" nuser_geom="1" nuserdata="2"/>"""
+    build_robot(arm(settings))
+    assert capfd.readouterr() == ("", "")
+
+
 LIMITED = arm(joint='actuatorfrcrange="-7 7"')
 
 
@@ -243,10 +276,10 @@ def test_poses_in_the_world_are_refused(tail: str, message: str) -> None:
         build_robot(arm(tail=f"<equality>{tail}</equality>"))
 
 
-@pytest.mark.parametrize("flag", ["limit", "equality", "frictionloss", "spring", "damper", "gravity", "filterparent"])
-def test_flags_that_switch_physics_off_are_refused(flag: str) -> None:
-    with raises(CapabilityError, rf'articulation \'robot\': its MJCF has <flag {flag}="disable"/>, which a scene .*\.'):
-        build_robot(arm(f'<option><flag {flag}="disable"/></option>'))
+@pytest.mark.parametrize("flag", ['gravity="disable"', 'filterparent="disable"', 'override="enable"'])
+def test_flags_that_cannot_be_served_are_refused(flag: str) -> None:
+    with raises(CapabilityError, rf"articulation 'robot': its MJCF has <flag {flag}/>, which a scene .*\."):
+        build_robot(arm(f"<option><flag {flag}/></option>"))
 
 
 @pytest.mark.parametrize(

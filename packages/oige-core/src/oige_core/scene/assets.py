@@ -44,14 +44,15 @@ class ArticulationAsset:
 
     What the embedded engine takes from the file is the mechanism: the tree below the one child of its world body, which
     is the root link, with its inertias, shapes, tendons and exclusions. ``connect`` and ``weld`` constraints close
-    loops, and hold links to the world where the scene puts them. ``settotalmass`` and a ``density``, ``viscosity`` or
-    ``wind`` of the medium hold. The limit that a joint itself sets to its actuators (``actuatorfrcrange``, ``effort``
-    in a URDF) is an upper bound of its drive's ``max_effort``. Links without a joint stay links of their own, whatever
-    ``fusestatic`` says. Its links collide with each other only if ``task.sim.<name>.enable_self_collisions`` is 1.
+    loops, and hold links to the world where the scene puts them. Also taken are ``settotalmass``, the ``density``,
+    ``viscosity`` and ``wind`` of the medium, and flags that switch off contacts, limits, dry friction, equality
+    constraints, springs or damping. The limit that a joint itself sets to its actuators (``actuatorfrcrange``,
+    ``effort`` in a URDF) bounds the ``max_effort`` of its drive. Links without a joint stay links of their own,
+    whatever ``fusestatic`` says. Links collide with each other only if ``task.sim.<name>.enable_self_collisions`` is 1.
 
     Actuators, sensors, keyframes, other options and what lies in the world body beside the root link are ignored:
     drives are described here, options by ``task.sim``. What refers to the world body's sites or shapes is an error, and
-    so is a flag that switches off a part of physics, except ``contact``: then the links do not collide.
+    so are the flags ``gravity``, ``filterparent`` and ``override``.
 
     Attributes:
         mjcf: path of an MJCF or URDF file, or the text of one.

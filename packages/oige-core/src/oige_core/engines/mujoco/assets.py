@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import mujoco
 import numpy as np
@@ -21,17 +22,11 @@ __all__ = ["one_line", "read_asset", "select_names"]
 
 _FREE = mujoco.mjtJoint.mjJNT_FREE
 
-# Flags that change what a mechanism does: what they switch off, and what to do instead.
-_DISABLED = {
-    mujoco.mjtDisableBit.mjDSBL_CONSTRAINT: ("constraint", "remove the constraints"),
-    mujoco.mjtDisableBit.mjDSBL_EQUALITY: ("equality", "remove the equality constraints"),
-    mujoco.mjtDisableBit.mjDSBL_FRICTIONLOSS: ("frictionloss", "remove the frictionloss of joints and tendons"),
-    mujoco.mjtDisableBit.mjDSBL_LIMIT: ("limit", "remove the limits of joints and tendons"),
-    mujoco.mjtDisableBit.mjDSBL_SPRING: ("spring", "remove the stiffness of joints and tendons"),
-    mujoco.mjtDisableBit.mjDSBL_DAMPER: ("damper", "remove the damping of joints and tendons"),
-    mujoco.mjtDisableBit.mjDSBL_GRAVITY: ("gravity", "give add_articulation disable_gravity=True"),
-    mujoco.mjtDisableBit.mjDSBL_FILTERPARENT: ("filterparent", "name pairs of shapes that collide in <contact>"),
-}
+_FLAGS = mujoco.mjtDisableBit
+_NO_CONTACTS = _FLAGS.mjDSBL_CONTACT | _FLAGS.mjDSBL_CONSTRAINT
+_NO_LIMITS = _FLAGS.mjDSBL_LIMIT | _FLAGS.mjDSBL_CONSTRAINT
+_NO_FRICTION = _FLAGS.mjDSBL_FRICTIONLOSS | _FLAGS.mjDSBL_CONSTRAINT
+_NO_EQUALITIES = _FLAGS.mjDSBL_EQUALITY | _FLAGS.mjDSBL_CONSTRAINT
 
 
 def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
@@ -62,8 +57,8 @@ def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
     names = [joint.name for joint in joints]
     for pattern in [*element.asset.drives, *element.asset.joint_positions]:
         select_names(pattern, names, f"joints of '{element.name}'")
-    _check_references_to_the_world(asset, title)
     _apply_flags(asset, title)
+    _check_references_to_the_world(asset, title)
     _apply_density(asset, element.actor, element.name)
     _keep_total_mass(asset)
     for part in [*asset.actuators, *asset.sensors, *asset.keys]:
@@ -188,23 +183,43 @@ def _check_pose_in_the_world(equality: "mujoco.MjsEquality", what: str, title: s
 
 
 def _apply_flags(asset: mujoco.MjSpec, title: str) -> None:
-    disabled = asset.option.disableflags
-    for flag, (name, remedy) in _DISABLED.items():
+    """Take out of an asset what its flags switch off.
+
+    Raises:
+        CapabilityError: a flag does something that cannot be done for one articulation.
+    """
+    disabled, unlimited = asset.option.disableflags, mujoco.mjtLimited.mjLIMITED_FALSE
+    for flag, name, remedy in (
+        (_FLAGS.mjDSBL_GRAVITY, 'gravity="disable"', "give add_articulation disable_gravity=True"),
+        (_FLAGS.mjDSBL_FILTERPARENT, 'filterparent="disable"', "name pairs of shapes that collide in <contact>"),
+    ):
         if disabled & flag:
-            raise CapabilityError(
-                f'{title}: its MJCF has <flag {name}="disable"/>, which a scene does not do for one articulation; '
-                f"{remedy}."
-            )
-    if disabled & mujoco.mjtDisableBit.mjDSBL_CONTACT:
+            _refuse_flag(title, name, remedy)
+    if asset.option.enableflags & mujoco.mjtEnableBit.mjENBL_OVERRIDE:
+        _refuse_flag(title, 'override="enable"', "give solref, solimp and friction to its geoms")
+    if disabled & _NO_CONTACTS:
         for geom in asset.geoms:
             geom.contype = geom.conaffinity = 0
         for pair in asset.pairs:
             asset.delete(pair)
-    if asset.option.enableflags & mujoco.mjtEnableBit.mjENBL_OVERRIDE:
-        raise CapabilityError(
-            f'{title}: its MJCF has <flag override="enable"/>, which a scene does not do for one articulation; give '
-            "solref, solimp and friction to its geoms."
-        )
+    for part in [*asset.joints, *asset.tendons]:
+        if disabled & _NO_LIMITS:
+            part.limited = unlimited
+        if disabled & _NO_FRICTION:
+            part.frictionloss = 0.0
+        if disabled & _FLAGS.mjDSBL_SPRING:
+            part.stiffness = np.zeros_like(part.stiffness)
+        if disabled & _FLAGS.mjDSBL_DAMPER:
+            part.damping = np.zeros_like(part.damping)
+    if disabled & _NO_EQUALITIES:
+        for equality in asset.equalities:
+            asset.delete(equality)
+
+
+def _refuse_flag(title: str, flag: str, remedy: str) -> NoReturn:
+    raise CapabilityError(
+        f"{title}: its MJCF has <flag {flag}/>, which a scene does not do for one articulation; {remedy}."
+    )
 
 
 def _apply_density(asset: mujoco.MjSpec, actor: ActorConfig, name: str) -> None:

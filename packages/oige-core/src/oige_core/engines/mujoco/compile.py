@@ -62,6 +62,8 @@ _SHAPES = {
 _SELF_COLLISION_BITS = 31
 
 _OPTIONS = [name for name in dir(mujoco.MjSpec().option) if not name.startswith("_")]
+_SIZES = ["memory", "nconmax", "njmax", "nkey", "nstack", "nuserdata"]
+_SIZES += [name for name in dir(mujoco.MjSpec) if name.startswith("nuser_")]
 
 
 @dataclass
@@ -262,9 +264,12 @@ def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: 
     root = bodies[0]
     root.pos, root.quat, root.alt.type = [0, 0, 0], [1, 0, 0, 0], mujoco.mjtOrientation.mjORIENTATION_QUAT
     _take_medium(spec, asset, element.name)
-    # Options of the scene hold; MuJoCo would warn about others in the asset.
+    # Settings of the scene hold; MuJoCo would warn about others in the asset.
     for name in _OPTIONS:
         setattr(asset.option, name, getattr(spec.option, name))
+    for name in _SIZES:
+        setattr(asset, name, getattr(spec, name))
+    asset.visual, asset.stat = spec.visual, spec.stat
     prefix = prefixed(element.name, "")
     spec.worldbody.add_frame(pos=element.position, quat=element.orientation).attach_body(root, prefix, "")
     for joint in spec.joints:
