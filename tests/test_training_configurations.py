@@ -150,8 +150,8 @@ def test_training_saves_resumes_and_plays_as_shipped(task: str, train: str, tmp_
 @pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="wandb, an extra of oige-train, is not installed")
 def test_summaries_reach_weights_and_biases(tmp_path: Path) -> None:
     words = ["task=Cartpole", "sim_device=cpu", "num_envs=64", "max_iterations=3", "task.env.episodeLength=8"]
-    oige_train(tmp_path, *words, "wandb_activate=True", WANDB_MODE="offline", WANDB_DIR=str(tmp_path))
-    (recorded,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    oige_train(tmp_path, *words, "wandb_activate=True", WANDB_MODE="offline")
+    (recorded,) = tmp_path.glob("runs/Cartpole/wandb/offline-run-*/*.wandb")
     content = recorded.read_bytes()
     for tag in (b"rewards/step", b"Episode/return", b"global_step"):
         assert tag in content
