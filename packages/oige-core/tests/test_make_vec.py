@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -11,7 +12,7 @@ import pytest
 import torch
 from oige_core import make_vec
 from oige_core.drawing import Camera, viewport_camera
-from oige_core.errors import ConfigError, OigeError
+from oige_core.errors import CapabilityError, ConfigError, OigeError
 
 SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_camera_height": 90}
 
@@ -87,6 +88,15 @@ def test_busy_threads_of_torch_are_warned_of(
 
 def test_the_default_of_headless_is_accepted() -> None:
     make_vec("Cartpole", 1, headless=True).close()
+
+
+@pytest.mark.parametrize(
+    "make", [gym.make, lambda name: gym.make_vec(name, vectorization_mode="sync")], ids=["make", "sync"]
+)
+def test_a_single_world_is_refused_with_the_call_to_make_instead(make: Callable[[str], Any]) -> None:
+    message = r"gymnasium\.make_vec\('oige/Cartpole-v0', num_envs=1\), without vectorization_mode\.\Z"
+    with pytest.raises(CapabilityError, match=message):
+        make("oige/Cartpole-v0")
 
 
 def test_the_module_in_the_name_registers_the_tasks() -> None:

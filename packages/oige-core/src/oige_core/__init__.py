@@ -36,6 +36,7 @@ def __getattr__(name: str) -> Any:
 for _name in installed_tasks():
     gym.register(
         id=f"oige/{_name}-v0",
+        entry_point="oige_core.envs.make:make_single",
         vector_entry_point="oige_core.envs:make_vec",
         kwargs={"task": _name},
     )

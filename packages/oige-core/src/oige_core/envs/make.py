@@ -4,7 +4,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -17,7 +17,7 @@ from oige_core.errors import CapabilityError, ConfigError, nearest
 from oige_core.modes import plain_tensors
 from oige_core.registry import TaskSpec, find_task
 
-__all__ = ["make_env", "make_vec"]
+__all__ = ["make_env", "make_single", "make_vec"]
 
 PROGRAM_KEYS = {
     "headless": "Show worlds with oige_core.viewer.Viewer(env), or take pictures with render_mode='rgb_array'.",
@@ -113,6 +113,21 @@ def _warn_of_waiting_threads() -> None:
             "several times: call torch.set_num_threads(1), or set OMP_WAIT_POLICY=passive before Python starts.",
             stacklevel=3,
         )
+
+
+def make_single(task: str, **_: Any) -> NoReturn:
+    """Refuse ``gymnasium.make("oige/<Task>-v0")``.
+
+    Args:
+        task: name of the task.
+
+    Raises:
+        CapabilityError: always; it names the call to make instead.
+    """
+    raise CapabilityError(
+        f"oige/{task}-v0 steps many worlds at once: make it with gymnasium.make_vec('oige/{task}-v0', num_envs=1), "
+        "without vectorization_mode."
+    )
 
 
 def _check_argument(name: str, value: Any, spec: TaskSpec) -> None:

@@ -17,7 +17,8 @@ class RslRlEnv(RslRlVecEnv):
 
     Observation groups are ``policy``, and ``critic`` where the task has privileged states; the runner's configuration
     maps its sets to them: ``obs_groups={"actor": ["policy"], "critic": ["policy"]}``. Time-outs are handed over, so
-    that rsl_rl bootstraps their values, and the means over the episodes that ended in a step as its log.
+    that rsl_rl bootstraps their values, and the means over the episodes that ended in a step as its log. Images
+    stay uint8 ``(N, rows, columns, channels)``, which rsl_rl's networks do not take.
 
     Args:
         env: an environment with ``autoresetMode=same_step``.

@@ -48,16 +48,16 @@ class SkrlEnv(Wrapper):
         return gym.spaces.Box(-np.inf, np.inf, (self._env.num_states,), np.float32)
 
     def reset(self) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Return observations ``(N, …)``, images flattened, and information."""
+        """Return observations ``(N, …)``, images flattened, in float32, and information."""
         observations, info = self._env.reset()
         self._states = info.get("states")
-        return observations.flatten(1), info
+        return _flat(observations), info
 
     def step(self, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, Any]:
         """Return observations ``(N, …)``, rewards, terminated and truncated ``(N, 1)``, and information."""
         observations, rewards, terminated, truncated, info = self._env.step(actions)
         self._states = info.get("states")
-        return observations.flatten(1), rewards[:, None], terminated[:, None], truncated[:, None], info
+        return _flat(observations), rewards[:, None], terminated[:, None], truncated[:, None], info
 
     def state(self) -> torch.Tensor | None:
         """Return the privileged states ``(N, num_states)`` of the last step."""
@@ -70,3 +70,7 @@ class SkrlEnv(Wrapper):
     def close(self) -> None:
         """Close the environment."""
         self._env.close()
+
+
+def _flat(observations: torch.Tensor) -> torch.Tensor:
+    return observations.flatten(1).to(torch.float32)
