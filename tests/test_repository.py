@@ -176,3 +176,12 @@ def test_links_lead_to_headings_that_exist() -> None:
             if "://" not in target and linked.is_file() and anchor not in anchors(linked):
                 broken.append(f"{page.relative_to(REPOSITORY)}: {target}#{anchor}")
     assert not broken
+
+
+def test_contributing_names_every_tool() -> None:
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    _, _, section = page.partition("\n## Tools\n")
+    named = {
+        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert named == {file.stem for file in (REPOSITORY / "tools").glob("*.py")}

@@ -11,20 +11,25 @@ import argparse
 import json
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import newton  # pyright: ignore[reportMissingImports]  # not one of our requirements
 import numpy as np
 import torch
 import warp as wp
-from newton.sensors import SensorCamera  # pyright: ignore[reportMissingImports]
 from oige_core import make_vec
 from oige_tasks_classic.cartpole.task import CARTPOLE_ASSET
 from oige_train.cli.common import guarded
 from PIL import Image
+
+try:
+    import newton  # pyright: ignore[reportMissingImports]
+    from newton.sensors import SensorCamera  # pyright: ignore[reportMissingImports]
+except ImportError:  # it is not one of our requirements
+    sys.exit("error: newton is not installed; use uv run --with newton==1.8.0 python tools/newton_camera.py.")
 
 Drawing = tuple[Callable[[], None], Callable[[], np.ndarray]]
 """Draws all worlds and waits for it; returns the picture of the first world, ``(rows, columns, 3)`` uint8."""
