@@ -308,6 +308,18 @@ def test_next_step_spends_the_step_after_an_end_on_the_reset(make):
     assert info["episode_means"]["return"].item() == pytest.approx(2.0 * (1.0 + first[1, 0].item()), rel=1e-5)
 
 
+def test_next_step_ignores_nan_actions_of_worlds_that_it_resets(make):
+    env = make(autoresetMode="next_step")
+    env.reset()
+    place(env, [0.0, 1.5, 0.2])
+    env.step(torch.zeros(3, 1))
+    *_, info = env.step(torch.tensor([[0.0], [torch.nan], [0.0]]))
+    assert not info["_problems"].any()
+    assert env.problems() == {}
+    *_, info = env.step(torch.tensor([[0.0], [torch.nan], [0.0]]))
+    assert info["_problems"].tolist() == [False, True, False]
+
+
 def test_upstream_makes_the_step_after_an_end_the_first_of_the_next_episode(make):
     env = make(autoresetMode="upstream")
     assert env.metadata["autoreset_mode"] == "upstream"

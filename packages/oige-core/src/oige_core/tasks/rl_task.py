@@ -176,6 +176,8 @@ class RLTask(Task[EnvConfigT]):
             env_ids = ended_before.nonzero().squeeze(-1)
             if env_ids.shape[0]:
                 self.reset_idx(env_ids)
+        elif self.autoreset_mode == "next_step":
+            actions = actions.masked_fill(ended_before.unsqueeze(-1), 0.0)  # also if it is NaN: it is ignored
         self.pre_physics_step(self._finite(actions))
         self.engine.step(self.control_frequency_inv)
         self.post_physics_step()

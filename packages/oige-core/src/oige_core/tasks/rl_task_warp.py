@@ -134,7 +134,9 @@ class RLTaskWarp(Task[EnvConfigT]):
 
     def step(self, actions: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
-        self._tensors_of["actions"].copy_(actions)
+        given = self._tensors_of["actions"].copy_(actions)
+        if self.autoreset_mode == "next_step":
+            given.masked_fill_(self._tensors_of["ended"].unsqueeze(-1), 0.0)  # also if it is NaN: it is ignored
         counted = self.problem_counts.counts.clone() if self._checking else None
         self._replay_step()
         if counted is not None:
