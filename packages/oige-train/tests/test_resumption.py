@@ -64,6 +64,20 @@ def test_scheduled_entropy_goes_on_unless_it_was_changed(tmp_path: Path) -> None
     assert resumed(tmp_path, first, **linear | {"entropy_coef": 0.2}).entropy_coef == 0.2
 
 
+def test_a_linear_schedule_that_is_stretched_is_said_to_raise_the_rate(tmp_path: Path) -> None:
+    linear = {"lr_schedule": "linear", "learning_rate": 1e-3}
+    first = trained(tmp_path, **linear)
+    assert first.last_lr == 1e-6  # rl_games' least
+    again = make_agent(FakeEnv(4), tmp_path / "same", max_epochs=2, **linear)
+    again.restore(str(first.session.last))
+    assert again.session.notes == []
+    second = resumed(tmp_path, first, **linear)  # until epoch 4
+    assert second.session.notes == [
+        "max_epochs=4: the linear learning rate falls until then; it is 0.000251 in the next epoch, after 1e-06 in the "
+        "last one."
+    ]
+
+
 def critic(**settings: Any) -> CentralValueConfig:
     defaults = {"learning_rate": 1e-3, "mini_epochs": 1, "clip_value": True, "normalize_input": True}
     network = NetworkConfig(name="actor_critic", central_value=True, mlp=MlpConfig(units=[8]))

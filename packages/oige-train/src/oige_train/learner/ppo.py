@@ -28,6 +28,7 @@ class PpoAgent(TrustedAgent, Base):
         "config.lr_schedule",
         "config.entropy_coef",
         "config.schedule_entropy",
+        "config.max_epochs",
         *CRITIC_RATE,
     )
 
@@ -71,6 +72,12 @@ class PpoAgent(TrustedAgent, Base):
             # Plain rl_games keeps the rate in the optimiser, and nowhere else.
             self.last_lr = schedule.get("last_lr", state["optimizer"]["param_groups"][0]["lr"])
         self.update_lr(self.last_lr)
+        if self.linear_lr and "config.max_epochs" in changed and "last_lr" in schedule:
+            rate, _ = self.scheduler.update(self.last_lr, self.entropy_coef, self.epoch_num + 1, 0, 0.0)
+            self.session.notes.append(
+                f"max_epochs={self.max_epochs}: the linear learning rate falls until then; it is {rate:.3g} in the "
+                f"next epoch, after {schedule['last_lr']:.3g} in the last one."
+            )
         if not changed & {"config.entropy_coef", "config.schedule_entropy"}:
             self.entropy_coef = schedule.get("entropy_coef", self.entropy_coef)
         if self.has_central_value and "critic" in schedule:
