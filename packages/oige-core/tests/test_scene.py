@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mujoco
 import numpy as np
 import pytest
 import torch
@@ -362,6 +363,14 @@ def test_assets_close_loops_and_hold_links_to_the_world(build: Callable[..., Any
     world.run(1.2)
     world.close(world.robot.get_joint_positions(), [0.3, 0.3, -0.3], tol=3e-3)  # left, right, bar
     world.close(world.rod.get_world_poses()[0], [0, 2, 1], tol=3e-3)
+
+
+def test_defaults_of_numbers_are_those_of_mujoco(build: Callable[..., Any]) -> None:
+    option = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}).engine.compiled.model.opt
+    names = ["ccd_iterations", "impratio", "iterations", "ls_iterations", "noslip_iterations", "tolerance"]
+    assert {name: getattr(option, name) for name in names} == {
+        name: getattr(mujoco.MjSpec().option, name) for name in names
+    }
 
 
 STIFF = """<mujoco><worldbody><body name="rail"><geom size=".01"/><body name="block">

@@ -10,9 +10,9 @@ import pytest
 import torch
 import warp as wp
 from gymnasium.vector import AutoresetMode
-from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
+from oige_core.config import DefaultPhysicsMaterialConfig, EnvConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.envs import VecEnv
-from oige_core.errors import OigeError
+from oige_core.errors import CapabilityError, OigeError
 from oige_core.registry import TaskSpec
 from oige_core.scene import ArticulationAsset
 from oige_core.tasks import RLTask, RLTaskWarp
@@ -136,13 +136,22 @@ if torch.cuda.is_available():
 def make(request, new_engine):
     task_class, executor = request.param
 
-    def make(num_envs=3, num_states=0, num_threads=1, **env):
+    def make(num_envs=3, num_states=0, num_threads=1, sim=None, **env):
         values = {"numEnvs": num_envs, "envSpacing": 1.0, "episodeLength": 1000, "controlFrequencyInv": 3} | env
-        task = TaskConfig(name="Block", env=BlockConfig(**values), sim=SimConfig(dt=DT, gravity=[0.0, 0.0, 0.0]))
+        task = TaskConfig(
+            name="Block", env=BlockConfig(**values), sim=SimConfig(dt=DT, gravity=[0.0, 0.0, 0.0], **(sim or {}))
+        )
         spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1, num_states=num_states)
         return VecEnv(task_class(RunConfig(task=task, seed=1), spec, new_engine(executor, num_envs, num_threads)))
 
     return make
+
+
+def test_task_that_asks_its_engine_for_too_much_is_named(make):
+    with pytest.raises(
+        CapabilityError, match=r"\Atask Block: .*restitution=0\.5: the engine MuJoCo has no .*only Isaac Sim"
+    ):
+        make(sim={"default_physics_material": DefaultPhysicsMaterialConfig(restitution=0.5)})
 
 
 def place(env, positions, velocity=0.0):

@@ -338,9 +338,9 @@ def test_centres_of_mass(world: Any) -> None:
 
 def test_material_of_a_body(world: Any) -> None:
     world.close(world.box.get_material_properties(), [0.5, 0.5, 0.0], tol=1e-7)
-    world.box.set_material_properties(world.tensor([[0.9, 0.8, 0.0]]), indices=[1])
+    world.box.set_material_properties(world.tensor([[0.8, 0.8, 0.0]]), indices=[1])
     world.close(world.box.get_material_properties()[:, 1], [0.5, 0.8, 0.5], tol=1e-7)
-    links = world.tensor([[[0.9, 0.3, 0.0], [0.9, 0.4, 0.0]]]).expand(NUM_ENVS, -1, -1)
+    links = world.tensor([[[0.3, 0.3, 0.0], [0.4, 0.4, 0.0]]]).expand(NUM_ENVS, -1, -1)
     world.parts.set_material_properties(links)
     world.close(world.parts.get_material_properties()[..., 1], [0.3, 0.4], tol=1e-7)
     world.close(world.foot.get_material_properties()[:, 1], 0.4, tol=1e-7)

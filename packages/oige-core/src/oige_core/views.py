@@ -4,8 +4,8 @@ Method and argument names are those of the views of ``omni.isaac.core``. Everywh
 
 * tensors are float32 on the simulation's device, the world first; ``indices`` selects worlds, ``joint_indices`` joints,
   ``body_indices`` links; each is a list, array or tensor of whole numbers, none twice in a setter, or None for all;
-* setters take a tensor on that device, an array or lists, of the shape that the getter returns; one row, or one number,
-  stands for all worlds, and where columns are joints or links, ``(n, 1)`` for all of them;
+* setters take a tensor on that device or, slower, on the CPU, an array or lists, of the shape that the getter returns;
+  one row, or one number, stands for all worlds, and where columns are joints or links, ``(n, 1)`` for all of them;
 * joints and links are in breadth-first order of the kinematic tree, links beginning with the root;
 * quaternions are w, x, y, z; poses are relative to the world's own origin; velocities and forces are in the world
   frame where a method does not say otherwise; the velocity of a body is that of its frame's origin; units are SI;
@@ -148,7 +148,13 @@ class RigidPrimView(FramedView, Protocol):
         ...
 
     def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
-        """Set static friction, dynamic friction and restitution ``(n, 3)`` of all shapes of the body."""
+        """Set static friction, dynamic friction and restitution ``(n, 3)`` of all shapes of the body.
+
+        Between two shapes the larger friction acts, so that it is lowered by setting both.
+
+        Raises:
+            CapabilityError: the engine has no restitution, or one friction only, and these are two.
+        """
         ...
 
     def enable_gravities(self, indices: Indices = None) -> None:

@@ -252,7 +252,7 @@ class MujocoConfig:
     tolerance: float = 1e-8
     impratio: float = 1.0
     noslip_iterations: int = 0
-    ccd_iterations: int = 50
+    ccd_iterations: int = 35
     max_contacts: int = 0
     max_constraints: int = 0
 

@@ -379,7 +379,7 @@ class Scene:
         moving = (ArticulationElement, RigidElement)
         for name in self.sim.actors:
             if name not in self.elements:
-                keys = [*self.elements, *SimConfig.__dataclass_fields__]
+                keys = [*self.elements, *SimConfig.__dataclass_fields__.keys() - {"actors"}]
                 raise ConfigError(f"task.sim.{name}: unknown key, and no scene element. {nearest(name, keys)}")
             if not isinstance(self.elements[name], moving):
                 raise ConfigError(

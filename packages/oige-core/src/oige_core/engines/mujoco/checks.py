@@ -128,7 +128,7 @@ def values_of_shape(
 
     Args:
         what: what they are, in messages.
-        values: a tensor, an array or lists; one number, or the row of one world, stands for all worlds.
+        values: a tensor, there or on the CPU, an array or lists; one number, or a row, stands for all worlds.
         shape: worlds first.
         device: the simulation's.
         column: whether one number of each world may stand for all joints or links.
@@ -142,7 +142,9 @@ def values_of_shape(
         except (TypeError, ValueError, RuntimeError):
             fail(f"{what} {_short(values)}: expected numbers of shape {shape}.")
     elif values.device != device:
-        fail(f"{what} on {values.device}: expected {device}; use .to('{device}').")
+        if values.device.type != "cpu":
+            fail(f"{what} on {values.device}: expected {device}; use .to('{device}').")
+        values = values.to(device)
     given = values.shape
     if given == shape:
         return values

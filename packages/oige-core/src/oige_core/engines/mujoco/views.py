@@ -558,11 +558,13 @@ class MujocoRigidView(_View):
         return torch.stack((friction, friction, torch.zeros_like(friction)), dim=-1)
 
     def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
-        """See :class:`~oige_core.views.RigidPrimView`. MuJoCo takes the dynamic coefficient and has no restitution."""
+        """See :class:`~oige_core.views.RigidPrimView`. MuJoCo has one coefficient of friction, and no restitution."""
         worlds = self._index(indices)
         values = self._properties_of_bodies("values", values, worlds, 3, low=0.0)
         if bool((values[..., 2] != 0).any()):
             require(self._engine, "restitution", f"'{self.name}'", "Set it to 0.")
+        if bool((values[..., 0] != values[..., 1]).any()):
+            require(self._engine, "static_friction", f"'{self.name}'", "Set both to one value.")
         friction = self._read_model("geom_friction", self._geoms, worlds)
         friction[..., 0] = values[..., 1][:, self._geom_bodies]
         self._write_model({"geom_friction": friction}, self._geoms, worlds)
