@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from oige_core import make_env
-from oige_core.errors import ConfigError
+from oige_core.errors import ConfigError, OigeError
 from oige_core.problems import ProblemReport, describe_problems
 from oige_core.seeding import derive_seed
 
@@ -145,15 +145,27 @@ def _train_in(folder: RunFolder, session: Session) -> int:
                 agent.train()
     except TrainingStoppedError as stopped:
         line.close()
+        _check_saved(session, agent)
         say(workers, f"stopped after epoch {agent.epoch_num}; saved {stopped.checkpoint}")
-        say(workers, f"resume: {_command(run, stopped.checkpoint)}")
+        if stopped.checkpoint is not None:
+            say(workers, f"resume: {_command(run, stopped.checkpoint)}")
         return INTERRUPTED
     finally:
         line.close()
         if leads and not trained:
             folder.discard()
+    _check_saved(session, agent)
     _report(session, agent, folder.path)
     return 0
+
+
+def _check_saved(session: Session, agent: Any) -> None:
+    """Raise OigeError if the last state of training could not be saved."""
+    if session.unsaved is None:
+        return
+    newest = agent.newest_checkpoint()
+    how = "there is no checkpoint to go on from" if newest is None else f"resume: {_command(session.run, newest)}"
+    raise OigeError(f"the state after epoch {agent.epoch_num} was not saved ({session.unsaved}); {how}")
 
 
 def _resume(agent: Any, folder: RunFolder, session: Session) -> None:

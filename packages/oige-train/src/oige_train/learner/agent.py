@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from oige_train.learner.resumption import (
     settings_of,
     settings_without_effect,
 )
-from oige_train.learner.summaries import FrameWriter
+from oige_train.learner.summaries import FrameWriter, outlive_full_disk
 from oige_train.seeding import random_state, restore_random_state
 
 __all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
@@ -33,13 +34,13 @@ OVERFLOWING = 1e19
 
 
 class TrainingStoppedError(Exception):
-    """Training ended between two epochs because it was asked to; the checkpoint is written.
+    """Training ended between two epochs because it was asked to; the checkpoint is written if it could be.
 
     Attributes:
-        checkpoint: where.
+        checkpoint: the newest one.
     """
 
-    def __init__(self, checkpoint: Path) -> None:
+    def __init__(self, checkpoint: Path | None) -> None:
         super().__init__(str(checkpoint))
         self.checkpoint = checkpoint
 
@@ -54,6 +55,7 @@ class Session:
         stop_requested: set to end training between two epochs.
         saved: checkpoints written so far.
         last: newest checkpoint that is not merely the best one.
+        unsaved: why the newest state could not be saved; None if it was.
         problems: how often each kind of problem happened in the simulations of all processes.
         notes: sentences that tell the user of settings that have no effect because training was resumed.
     """
@@ -63,6 +65,7 @@ class Session:
     stop_requested: bool = False
     saved: set[Path] = field(default_factory=set)
     last: Path | None = None
+    unsaved: str | None = None
     problems: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -104,6 +107,7 @@ class TrustedAgent:
         self.session = session
         self._pending: dict[str, Any] | None = None
         super().__init__(base_name, params)  # type: ignore[call-arg]
+        outlive_full_disk(self.writer)
         self.writer = FrameWriter(self.writer, lambda: self.frame)
         for name in self.progress_meters:
             setattr(self, name, RecentMean(self.games_to_track))
@@ -128,8 +132,6 @@ class TrustedAgent:
         reward = "none" if mean is None else f"{mean:.2f}"
         stem = name if is_best else f"last_{name}_ep_{self.epoch_num}_rew_{reward}"
         file = Path(self.nn_dir) / f"{stem}.pth"
-        if not is_best:
-            self.session.last = file
         # The last epoch is often one of the periodic ones, too.
         if self.session.workers.rank == 0 and (is_best or file not in self.session.saved):
             run = self.session.run
@@ -143,8 +145,28 @@ class TrustedAgent:
                 mean_reward=mean,
                 run=run.record,
             )
-            save_checkpoint(file, self.get_full_state_weights(), info)
+            state = self.get_full_state_weights()
+            try:
+                save_checkpoint(file, state, info)
+            except OSError as error:
+                self._note_unsaved(file, error, is_best=is_best)
+                return
             self.session.saved.add(file)
+        if not is_best:
+            self.session.last, self.session.unsaved = file, None
+
+    def _note_unsaved(self, file: Path, error: OSError, *, is_best: bool) -> None:
+        """Say that a checkpoint could not be written; training goes on, since the disk may have space again later."""
+        reason = error.strerror or str(error)
+        if not is_best:
+            self.session.unsaved = reason
+        newest = self.newest_checkpoint()
+        kept = "there is no checkpoint yet" if newest is None else f"the newest checkpoint is {newest}"
+        print(
+            f"\n{file}: not saved in epoch {self.epoch_num} ({reason}); training goes on, {kept}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def get_full_state_weights(self) -> dict[str, Any]:
         """Return everything that the next epoch depends on, as tensors and plain values."""
@@ -320,7 +342,7 @@ class TrustedAgent:
         """Raise if ``names`` of tensors, which are not as they should be, are not empty."""
         if not names:
             return
-        saved = self._newest_checkpoint()
+        saved = self.newest_checkpoint()
         others = f" and {len(names) - 1} other tensors of the learner are" if len(names) > 1 else " is"
         raise DivergedError(
             f"training diverged in epoch {self.epoch_num}: {names[0]}{others} {state}, so this epoch was not saved; "
@@ -328,7 +350,7 @@ class TrustedAgent:
             f"Try {self.advice_on_divergence()}, and check the size of the task's rewards and observations."
         ) from cause
 
-    def _newest_checkpoint(self) -> Path | None:
+    def newest_checkpoint(self) -> Path | None:
         """The newest file to go on from: a periodic one, else the best one, else the one that was resumed."""
         best = Path(self.nn_dir) / f"{self.config['name']}.pth"
         return self.session.last or (best if best in self.session.saved else self.session.run.checkpoint)
@@ -355,5 +377,4 @@ class TrustedAgent:
             self.save(f"{self.nn_dir}/last")
         if self.session.workers.any(self.session.stop_requested):
             self.save(f"{self.nn_dir}/last")
-            assert self.session.last is not None
             raise TrainingStoppedError(self.session.last)
