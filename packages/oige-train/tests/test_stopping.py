@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def test_closing_the_terminal_saves_a_checkpoint(tmp_path: Path) -> None:
     )
     os.close(theirs)
     seen = b""
-    while b"epoch 3/" not in seen:
+    while not re.search(rb"epoch ([3-9]|\d\d+)/", seen):  # quick epochs are not all shown
         seen += os.read(ours, 4096)
     os.close(ours)
     assert process.wait(timeout=120) == 130

@@ -80,15 +80,15 @@ class _Copied(io.TextIOBase):
         self._log = log
 
     def write(self, text: str) -> int:
-        """Write to both; a closed pipe takes nothing."""
-        with contextlib.suppress(BrokenPipeError):
+        """Write to both; a closed pipe or terminal takes nothing."""
+        with contextlib.suppress(OSError):
             self._stream.write(text)
         self._log.add(text)
         return len(text)
 
     def flush(self) -> None:
         """Flush the stream."""
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             self._stream.flush()
 
     def isatty(self) -> bool:
