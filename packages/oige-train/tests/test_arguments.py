@@ -203,6 +203,8 @@ REFUSED = {
     "malformed key": (["a..b=1"], "'a..b=1': expected key=value with a key such as task.env.episodeLength."),
     "unknown option": (["--multi"], "--multi: unknown option. Did you mean --multirun?"),
     "option without its value": (["--cfg"], "--cfg: expected a value after it."),
+    "option with another value": (["--cfg", "jobs"], "--cfg jobs: expected one of job, hydra, all."),
+    "flag with a value": (["--multirun=3"], "--multirun=3: unknown option. Did you mean --multirun?"),
     "several values": (
         ["seed=1,2"],
         "seed=1,2: several values; add --multirun to start one run for each after another.",
@@ -298,7 +300,7 @@ REFUSED = {
     ),
     "two sizes of a minibatch": (
         [f"{CONFIG}.minibatch_size_per_env=4"],
-        f"{CONFIG}.minibatch_size_per_env=4: has no effect beside minibatch_size=8192; set one of the two to null.",
+        f"{CONFIG}.minibatch_size_per_env=4: has no effect beside minibatch_size=8192; set",
     ),
     "a single sample": (
         ["num_envs=1", f"{CONFIG}.horizon_length=1", f"{CONFIG}.seq_length=1"],

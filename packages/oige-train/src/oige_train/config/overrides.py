@@ -28,8 +28,10 @@ GROUPS = ("task", "train")
 BASE = "PPO"
 """Training configuration of tasks that bring none of their own."""
 
-FLAGS = ("--multirun", "-m", "--run", "-r", "--resolve", "--hydra-help", "--info", "-i")
-OPTIONS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd")
+FLAGS = ("--multirun", "-m", "--resolve", "--hydra-help", "--info", "-i")
+SHOWN = ("job", "hydra", "all")
+# With the values that they take; any text where there are none.
+OPTIONS_WITH_VALUE = {"--cfg": SHOWN, "-c": SHOWN, "--package": (), "-p": (), "--config-dir": (), "-cd": ()}
 SWEEP = re.compile(r"(choice|glob|range|shuffle|sort|tag|interval)\(.*\)\Z", re.DOTALL)
 
 
@@ -118,14 +120,18 @@ def _sort(arguments: Sequence[str]) -> _Arguments:
         argument = remaining.pop(0)
         if argument.startswith("-"):
             options.append(argument)
-            name, equals, _ = argument.partition("=")
-            if name not in (*FLAGS, *OPTIONS_WITH_VALUE):
+            name, equals, value = argument.partition("=")
+            if name not in (*FLAGS, *OPTIONS_WITH_VALUE) or (equals and name in FLAGS):
                 known = [option for option in (*FLAGS, *OPTIONS_WITH_VALUE, "--help", "--version") if option[1] == "-"]
-                raise ConfigError(f"{argument}: unknown option. {nearest(name, known)}")
-            if name in OPTIONS_WITH_VALUE and not equals:
-                if not remaining:
+                raise ConfigError(f"{argument}: unknown option. {nearest(argument, known)}")
+            if name in OPTIONS_WITH_VALUE:
+                if not equals and not remaining:
                     raise ConfigError(f"{argument}: expected a value after it.")
-                options.append(remaining.pop(0))
+                if not equals:
+                    value = remaining.pop(0)
+                    options.append(value)
+                if OPTIONS_WITH_VALUE[name] and value not in OPTIONS_WITH_VALUE[name]:
+                    raise ConfigError(f"{name} {value}: expected one of {', '.join(OPTIONS_WITH_VALUE[name])}.")
             continue
         match = re.match(r"(\+\+?|~|)([^=]*)(=?)(.*)\Z", argument, re.DOTALL)
         assert match is not None

@@ -281,11 +281,6 @@ class PpoConfig(AlgoConfig):
             )
         if self.minibatch_size is None and self.minibatch_size_per_env is None:
             raise ConfigError(f"{CONFIG}.minibatch_size: a value is needed.")
-        if self.minibatch_size is not None and self.minibatch_size_per_env is not None:
-            raise ConfigError(
-                f"{CONFIG}.minibatch_size_per_env={self.minibatch_size_per_env}: has no effect beside "
-                f"minibatch_size={self.minibatch_size}; set one of the two to null."
-            )
         for key in ("minibatch_size", "minibatch_size_per_env"):
             if getattr(self, key) is not None:
                 check_positive(f"{CONFIG}.{key}", getattr(self, key))
