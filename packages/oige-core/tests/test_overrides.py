@@ -65,6 +65,7 @@ def test_values_of_other_libraries_are_taken(key: str, value: Any, expected: Any
         ({"task..env": 4}, "'task..env': expected a dotted key"),
         ({"task.env[0]": 4}, "'task.env[0]': expected a dotted key"),
         ({"seed": "${"}, "seed=${: "),
+        ({"task.sim.mujoco": [], "task.sim.mujoco.solver": "cg"}, "task.sim.mujoco.solver=cg: "),
         ({"seed": np.array([1, 2])}, "seed=[1, 2]: expected an int."),
         ({"seed": PurePosixPath("a")}, "seed=a: expected an int."),
         ({"num_envs": np.float64(1.5)}, "task.env.numEnvs=1.5: expected an int."),

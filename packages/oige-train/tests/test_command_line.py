@@ -49,14 +49,14 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("key", ["checkpoint", "wandb_group"])
-def test_text_is_taken_literally(key: str, text: str, program: Callable[..., Any]) -> None:
-    outcome = program(f"{key}={text}", "--cfg", "job", "--resolve")
+def test_text_is_taken_literally(text: str, program: Callable[..., Any]) -> None:
+    outcome = program(f"checkpoint={text}", f"wandb_group={text}", "--cfg", "job", "--resolve")
     assert outcome.code == 0, outcome.err
-    assert yaml.safe_load(outcome.out)[key] == text
+    shown = yaml.safe_load(outcome.out)
+    assert (shown["checkpoint"], shown["wandb_group"]) == (text, text)
 
 
-@pytest.mark.parametrize("text", ["2025_01_05", "1e-3", "true", "null", "it's", "日本", "a,b"])
+@pytest.mark.parametrize("text", ["2025_01_05", "null", "it's, 日本"])
 def test_run_is_named_as_the_user_wrote(text: str) -> None:
     config = checked_run([*CPU, f"experiment={text}"]).config
     assert config.train.params.config.full_experiment_name == text

@@ -59,7 +59,7 @@ def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -
     for key, value in values.items():
         try:
             OmegaConf.update(root, key, value, force_add=True)
-        except OmegaConfBaseException as error:
+        except (OmegaConfBaseException, ValueError, TypeError) as error:  # the last two from keys below lists
             raise ConfigError(f"{key}={value}: {first_line(error)}") from error
     return root
 
