@@ -12,7 +12,7 @@ import pytest
 import torch
 from oige_core import make_vec
 from oige_core.drawing import Camera, viewport_camera
-from oige_core.errors import CapabilityError, ConfigError, OigeError
+from oige_core.errors import CapabilityError, ConfigError, OigeError, UnknownTaskError
 
 SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_camera_height": 90}
 
@@ -84,6 +84,12 @@ def test_busy_threads_of_torch_are_warned_of(
     if warned:
         assert messages[0].startswith("torch has 2 threads, which wait busily")
         assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("task", [None, 3, ["Cartpole"]])
+def test_a_task_that_is_no_name_is_unknown(task: Any) -> None:
+    with pytest.raises(UnknownTaskError, match="unknown task"):
+        make_vec(task, 2)
 
 
 def test_the_default_of_headless_is_accepted() -> None:

@@ -6,6 +6,7 @@ All of it holds for tasks on torch tensors and for those on Warp arrays, on ever
 import itertools
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 import warp as wp
@@ -268,6 +269,50 @@ def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(mak
     assert info["final_states"][:, 0].tolist() == pytest.approx([0.0, 5.0, 2.0])  # 10 × position, clamped
     torch.testing.assert_close(info["states"], 10 * observations[:, :1])
     assert env.task.progress_buf.tolist() == [1, 0, 1]
+
+
+def test_counts_of_problems_of_a_step_stay_when_more_happen(make):
+    env = make()
+    env.reset()
+    *_, info = env.step(torch.tensor([[0.0], [torch.nan], [0.0]]))
+    counts = info["problems"]["non_finite_actions"]
+    env.step(torch.tensor([[0.0], [torch.nan], [0.0]]))
+    assert counts.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": 3.0}, "seed=3.0: expected an integer of at least 0."),
+        ({"seed": -1}, "seed=-1: expected an integer of at least 0."),
+        ({"seed": True}, "seed=True: expected an integer of at least 0."),
+        ({"seed": "3"}, "seed='3': expected an integer of at least 0."),
+        ({"options": ["stagger"]}, "reset options ['stagger']: expected a dictionary."),
+        ({"options": {"stagger": "yes"}}, "reset option stagger='yes': expected True or False."),
+        ({"options": {"reset_mask": torch.tensor([0, 2, 1])}}, "reset_mask of type int64: expected (3,) bool."),
+        ({"options": {"reset_mask": [True]}}, "reset_mask of shape (1,): expected (3,) bool."),
+        ({"options": {"reset_mask": "all"}}, "reset_mask='all': expected (3,) bool."),
+    ],
+)
+def test_invalid_reset_arguments_raise(make, arguments, message):
+    with pytest.raises(OigeError) as raised:
+        make().reset(**arguments)
+    assert str(raised.value) == message
+
+
+def test_seeds_may_be_of_numpy(make):
+    env = make()
+    first, _ = env.reset(seed=4)
+    assert env.reset(seed=np.int64(4))[0].equal(first)
+
+
+@pytest.mark.parametrize("actions", ["left", None, {"force": 1.0}, [[0.0], [0.0, 1.0], [0.0]]])
+def test_actions_that_are_no_numbers_raise(make, actions):
+    env = make()
+    env.reset()
+    message = rf"\Aactions of type {type(actions).__name__}: expected numbers of shape \(3, 1\)\.\Z"
+    with pytest.raises(OigeError, match=message):
+        env.step(actions)
 
 
 @pytest.mark.parametrize("mode", MODES)

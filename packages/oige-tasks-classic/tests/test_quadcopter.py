@@ -130,7 +130,7 @@ def test_a_new_episode_has_no_thrust_and_targets_where_gimbals_are() -> None:
     task: Any = env.task
     env.step(torch.ones(2048, 12))
     assert (task.thrusts[task.progress_buf == 1] == 1.0).all()
-    env.reset(options={"reset_mask": torch.ones(2048)})
+    env.reset(options={"reset_mask": torch.ones(2048, dtype=torch.bool)})
     assert not task.thrusts.any()
     angles = task.vehicles.get_joint_positions(joint_indices=task.joints)
     assert_fills_range(angles, -0.2, 0.2)

@@ -28,7 +28,7 @@ def test_observations_after_resets_are_those_of_all_robots(name: str, compat: st
     reset = torch.tensor([True, False, True, False])
     assert info["_final_obs"].equal(reset)
     assert not torch.isclose(observations[reset], info["final_obs"][reset]).all(dim=-1).any()
-    torch.testing.assert_close(observations, env.reset(options={"reset_mask": torch.zeros(4)})[0])
+    torch.testing.assert_close(observations, env.reset(options={"reset_mask": torch.zeros(4, dtype=torch.bool)})[0])
     assert observations[~reset].equal(info["final_obs"][~reset])
     env.close()
 
@@ -62,5 +62,5 @@ def test_a_task_with_other_observations_is_observed_by_those_alone(task: type[An
     env.reset()
     env.task.progress_buf[[0, 2]] = env.task.max_episode_length - 1
     observations = env.step(torch.zeros(4, 8))[0]
-    torch.testing.assert_close(observations, env.reset(options={"reset_mask": torch.zeros(4)})[0])
+    torch.testing.assert_close(observations, env.reset(options={"reset_mask": torch.zeros(4, dtype=torch.bool)})[0])
     env.close()

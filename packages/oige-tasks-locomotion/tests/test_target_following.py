@@ -36,7 +36,7 @@ def put(env: VecEnv, yaw: float, target: tuple[float, float], origin: tuple[floa
     task: Any = env.task
     place(task.carters, (*origin, 0.0), (math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2)))
     place(task.targets, (*target, 0.125))
-    env.reset(options={"reset_mask": torch.zeros(env.num_envs)})  # observes
+    env.reset(options={"reset_mask": torch.zeros(env.num_envs, dtype=torch.bool)})  # observes
 
 
 def test_reward_by_hand() -> None:

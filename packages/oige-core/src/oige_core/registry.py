@@ -140,6 +140,6 @@ def find_task(name: str) -> InstalledTask:
         UnknownTaskError: there is none; the message offers the nearest names.
     """
     tasks = installed_tasks()
-    if name not in tasks:
-        raise UnknownTaskError(f"task={name}: unknown task '{name}'. {nearest(name, tasks)}")
+    if not isinstance(name, str) or name not in tasks:
+        raise UnknownTaskError(f"task={name}: unknown task '{name}'. {nearest(str(name), tasks)}")
     return tasks[name]

@@ -86,6 +86,7 @@ def assert_variants_agree(
     """
     mode = task.task.autoreset_mode
     n = task.num_envs
+    nobody = torch.zeros(n, dtype=torch.bool)
 
     def check(name: str, ours: torch.Tensor, theirs: torch.Tensor, rows: torch.Tensor | None = None) -> None:
         ours, theirs = ours.cpu(), theirs.cpu()
@@ -124,7 +125,7 @@ def assert_variants_agree(
             check("observations", observations, expected[0], ~was_reset)
         if was_reset.any():
             _copy_state(task, variant, was_reset.nonzero().flatten())
-            (ours, _), (theirs, _) = (env.reset(options={"reset_mask": torch.zeros(n)}) for env in (variant, task))
+            (ours, _), (theirs, _) = (env.reset(options={"reset_mask": nobody}) for env in (variant, task))
             check("observations after a reset", ours, theirs)
     return terminated_count, truncated_count
 

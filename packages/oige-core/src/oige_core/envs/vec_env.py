@@ -12,7 +12,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from oige_core.drawing import WorldFilms, viewport_camera
-from oige_core.errors import ConfigError, OigeError, nearest
+from oige_core.envs.arguments import checked_actions, checked_mask, checked_options, checked_seed
+from oige_core.errors import ConfigError, OigeError
 from oige_core.modes import plain_tensors
 from oige_core.tasks import Mirror, Task
 
@@ -24,7 +25,6 @@ AUTORESET_MODES = {"same_step": AutoresetMode.SAME_STEP, "next_step": AutoresetM
 RENDER_MODES = ("rgb_array",)
 RENDER_ADVICE = "oige_core.viewer.Viewer(env) shows worlds in a browser."
 SMALLEST_PICTURE = 64  # pixels wide
-OPTIONS = ("reset_mask", "stagger")  # of VecEnv.reset
 
 
 def check_render_mode(render_mode: str | None) -> None:
@@ -112,6 +112,7 @@ class VecEnv(gym.vector.VectorEnv):
         self.step_hooks: list[Callable[[], None]] = []
         self._clip_actions = float(cfg.clipActions)
         self._clip_observations = float(cfg.clipObservations)
+        self._actions_shape = (self.num_envs, task.spec.num_actions)
         self._needs_reset = True
         self._stagger_steps = 0  # in which episodes that follow a failure are cut short
         # Making a context takes longer than entering it. See plain_tensors for the order of the first two.
@@ -135,26 +136,21 @@ class VecEnv(gym.vector.VectorEnv):
             Observations ``(N, …)`` and the information of :meth:`step`.
 
         Raises:
-            OigeError: the mask has the wrong shape, an option is unknown, or the environment is closed.
+            OigeError: the seed or an option is invalid, or the environment is closed.
         """
         self._check_open()
-        for option in options or {}:
-            if option not in OPTIONS:
-                raise OigeError(f"reset option '{option}': unknown. {nearest(option, OPTIONS)}")
-        super().reset(seed=seed)
         task = self.task
-        if seed is not None:
-            task.seed(seed)
-        mask = (options or {}).get("reset_mask")
+        seed, given = checked_seed(seed), checked_options(options)
+        mask = given.get("reset_mask")
         if mask is None:
             env_ids = torch.arange(self.num_envs, device=task.device)
         else:
-            mask = torch.as_tensor(mask, dtype=torch.bool, device=task.device)
-            if mask.shape != (self.num_envs,):
-                raise OigeError(f"reset_mask of shape {tuple(mask.shape)}: expected ({self.num_envs},).")
-            env_ids = mask.nonzero().squeeze(-1)
+            env_ids = checked_mask(mask, self.num_envs, task.device).nonzero().squeeze(-1)
+        super().reset(seed=seed)
+        if seed is not None:
+            task.seed(seed)
         task.restart(env_ids)
-        if (options or {}).get("stagger"):
+        if given.get("stagger"):
             self._stagger_steps = task.max_episode_length
             started = torch.zeros(self.num_envs, dtype=torch.bool, device=task.device)
             started[env_ids] = True
@@ -177,15 +173,13 @@ class VecEnv(gym.vector.VectorEnv):
             Observations, rewards, terminated, truncated, information: see the class.
 
         Raises:
-            OigeError: the environment was not reset or is closed, or the actions have the wrong shape.
+            OigeError: the environment was not reset or is closed, or the actions are no numbers or have the wrong
+                shape.
         """
-        task = self.task
         self._check_open()
         if self._needs_reset:
             raise OigeError("step before reset: call reset first.")
-        actions = torch.as_tensor(actions, dtype=torch.float32, device=task.device)
-        if actions.shape != self.action_space.shape:
-            raise OigeError(f"actions of shape {tuple(actions.shape)}: expected {self.action_space.shape}.")
+        actions = checked_actions(actions, self._actions_shape, self.task.device)
         with self._no_inference, self._no_grad, self._threads:
             return self._step(actions)
 

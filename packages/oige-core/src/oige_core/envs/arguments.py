@@ -1,0 +1,82 @@
+"""What users hand to an environment, checked."""
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from oige_core.errors import OigeError, nearest
+
+__all__ = ["checked_actions", "checked_mask", "checked_options", "checked_seed"]
+
+OPTIONS = ("reset_mask", "stagger")  # of VecEnv.reset
+
+
+def checked_seed(seed: Any) -> int | None:
+    """Return a seed as Python's own integer; NumPy's and torch's are welcome.
+
+    Raises:
+        OigeError: it is none, or negative.
+    """
+    if seed is None:
+        return None
+    try:
+        number = -1 if isinstance(seed, bool | np.bool_) else operator.index(seed)
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise OigeError(f"seed={seed!r}: expected an integer of at least 0.")
+    return number
+
+
+def checked_options(options: Any) -> Mapping[str, Any]:
+    """Return options of a reset; the mask is left to :func:`checked_mask`.
+
+    Raises:
+        OigeError: they are no dictionary, one is unknown, or ``stagger`` is not a bool.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise OigeError(f"reset options {options!r}: expected a dictionary.")
+    for option in options:
+        if option not in OPTIONS:
+            raise OigeError(f"reset option '{option}': unknown. {nearest(str(option), OPTIONS)}")
+    if not isinstance(options.get("stagger", False), bool | np.bool_):
+        raise OigeError(f"reset option stagger={options['stagger']!r}: expected True or False.")
+    return options
+
+
+def checked_mask(mask: Any, num_envs: int, device: torch.device) -> torch.Tensor:
+    """Return a mask of worlds ``(N,)`` bool.
+
+    Raises:
+        OigeError: it has another shape or type; numbers of worlds are no mask.
+    """
+    expected = f"expected ({num_envs},) bool"
+    try:
+        tensor = torch.as_tensor(mask, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise OigeError(f"reset_mask={mask!r}: {expected}.") from error
+    if tensor.shape != (num_envs,):
+        raise OigeError(f"reset_mask of shape {tuple(tensor.shape)}: {expected}.")
+    if tensor.dtype != torch.bool:
+        raise OigeError(f"reset_mask of type {str(tensor.dtype).removeprefix('torch.')}: {expected}.")
+    return tensor
+
+
+def checked_actions(actions: Any, shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Return actions ``(N, num_actions)`` in float32.
+
+    Raises:
+        OigeError: they are no numbers, or have another shape.
+    """
+    try:
+        tensor = torch.as_tensor(actions, dtype=torch.float32, device=device)
+    except (TypeError, ValueError) as error:
+        raise OigeError(f"actions of type {type(actions).__name__}: expected numbers of shape {shape}.") from error
+    if tensor.shape != shape:
+        raise OigeError(f"actions of shape {tuple(tensor.shape)}: expected {shape}.")
+    return tensor
