@@ -307,10 +307,26 @@ def test_flags_that_cannot_be_served_are_refused(flag: str) -> None:
             r"articulation 'robot': joint_positions put 'hinge' at 1\.5 rad, .* its limits \[-1, 1\]; choose .*",
         ),
         (
+            arm(joint='actuatorfrcrange="-1 1" actuatorgravcomp="true"'),
+            {},
+            "articulation 'robot': joint 'hinge' has actuatorfrcrange and actuatorgravcomp; remove one: .*",
+        ),
+        (
             arm(),
             {"joint_positions": {"hinge": math.nan}},
-            r"articulation 'robot': joint_positions put 'hinge' at nan rad, .*",
+            r"ArticulationAsset: joint_positions\['hinge'\]=nan: expected a finite number\.",
         ),
+        (
+            arm(),
+            {"joint_positions": {"hinge": "up"}},
+            r"ArticulationAsset: joint_positions\['hinge'\]='up': expected a finite number\.",
+        ),
+        (
+            arm(),
+            {"drives": {"hinge": 3.0}},
+            r"ArticulationAsset: drives\['hinge'\]=3\.0: expected Drive\(stiffness=…\)\.",
+        ),
+        (None, {}, r"ArticulationAsset\(mjcf=None\): expected a path, or the text of a file\."),
         (
             arm(link='<flexcomp name="f" type="grid" count="2 2 1" spacing=".1 .1 .1" mass="1" radius=".01"/>'),
             {},

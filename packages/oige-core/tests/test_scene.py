@@ -75,6 +75,9 @@ def test_links_of_an_unknown_articulation() -> None:
     scene.add_sphere("robo", radius=0.1)
     with raises(OigeError, r"links of 'robo': no such articulation\. Did you mean robot\?"):
         scene.add_link_view("links", "robo", "a")
+    for links in ([], ["a", "b", "a"], ""):
+        with raises(OigeError, r"links of 'robot' .*: expected one or more names, each once\."):
+            scene.add_link_view("links", "robot", links)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +207,10 @@ def test_invalid_scene_values_raise() -> None:
             r"camera 'b': width=8\.5: expected a whole.*",
         ),
         (lambda: scene.add_camera("b", width=8, height=8, horizontal_fov=None), r"camera 'b': horizontal_fov=None: .*"),
+        (
+            lambda: scene.add_sphere("b", radius=1, material=0.3),
+            r"scene element 'b': material=0\.3, expected Material.*",
+        ),
         (lambda: scene.add_sphere("world", radius=1), r"scene element 'world': the name is taken; choose another\."),
     ):
         with raises(OigeError, message):

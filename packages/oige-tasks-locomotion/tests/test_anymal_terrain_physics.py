@@ -136,3 +136,21 @@ def test_warp_executor_plays_the_same_task() -> None:
     for env in envs:
         assert env.task.engine.problems() == {}
         env.close()
+
+
+@pytest.mark.parametrize("friction", [0.1, 1.0, 1.3])
+def test_friction_of_the_terrain_acts_on_feet(friction: float) -> None:
+    env = make_vec("AnymalTerrain", 1, {**SILENT, "task.env.terrain.dynamicFriction": friction})
+    task: Any = env.task
+    env.reset(seed=0)
+    position = torch.tensor(task.terrain_map.tile_origins.reshape(-1, 3)[:1]).float()
+    task.anymals.set_world_poses(position + torch.tensor([0.0, 0.0, 0.45]))  # legs reach into the ground
+    model = task.engine.compiled.model
+    data = mujoco.MjData(model)
+    data.qpos[:] = task.engine.executor.field("qpos").numpy()[0]
+    mujoco.mj_forward(model, data)
+    ground = int(np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_HFIELD)[0])
+    touching = (data.contact.geom == ground).any(axis=1)
+    assert touching.sum() >= 4
+    np.testing.assert_allclose(data.contact.friction[touching, 0], friction, rtol=1e-6)
+    env.close()

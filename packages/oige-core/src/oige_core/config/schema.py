@@ -116,7 +116,7 @@ class ActorConfig:
     Attributes:
         override_usd_defaults: let the keys below replace what the asset's USD file says.
         make_kinematic: 1: a rigid body is moved only by its view; 0: by forces. An articulation refuses it.
-        enable_self_collisions: 1: the links of an articulation collide with one another; 0: they do not.
+        enable_self_collisions: 1: the links of an articulation collide with one another; 0, -1: they do not.
         enable_gyroscopic_forces: 1: PhysX computes gyroscopic torques; 0: it does not.
         solver_position_iteration_count: position iterations of PhysX per step.
         solver_velocity_iteration_count: velocity iterations of PhysX per step.

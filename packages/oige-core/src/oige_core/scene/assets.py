@@ -48,7 +48,8 @@ class ArticulationAsset:
     ``viscosity`` and ``wind`` of the medium, and flags that switch off contacts, limits, dry friction, equality
     constraints, springs or damping. The limit that a joint itself sets to its actuators (``actuatorfrcrange``,
     ``effort`` in a URDF) bounds the ``max_effort`` of its drive. Links without a joint stay links of their own,
-    whatever ``fusestatic`` says. Links collide with each other only if ``task.sim.<name>.enable_self_collisions`` is 1.
+    whatever ``fusestatic`` says. Shapes collide with everything outside the articulation, unless ``contype`` and
+    ``conaffinity`` are both 0, and with each other only if ``task.sim.<name>.enable_self_collisions`` is 1.
 
     Actuators, sensors, keyframes, other options and what lies in the world body beside the root link are ignored:
     drives are described here, options by ``task.sim``. What refers to the world body's sites or shapes is an error, and
@@ -62,6 +63,9 @@ class ArticulationAsset:
         drives: drives by regular expression on joint names; the first that matches in full counts.
         joint_positions: initial positions by regular expression on joint names, in rad or m, within the joints' limits;
             others start where the file has them.
+
+    Raises:
+        OigeError: a drive is not one, or a position is no finite number.
     """
 
     mjcf: Path | str
@@ -69,6 +73,20 @@ class ArticulationAsset:
     floating: bool | None = None
     drives: Mapping[str, Drive] = field(default_factory=dict)
     joint_positions: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.mjcf, Path | str):
+            raise OigeError(f"ArticulationAsset(mjcf={self.mjcf!r}): expected a path, or the text of a file.")
+        for name, drive in self.drives.items():
+            if not isinstance(drive, Drive):
+                raise OigeError(f"ArticulationAsset: drives['{name}']={drive!r}: expected Drive(stiffness=…).")
+        for name, position in self.joint_positions.items():
+            try:
+                finite = math.isfinite(position)
+            except TypeError:
+                finite = False
+            if not finite:
+                raise OigeError(f"ArticulationAsset: joint_positions['{name}']={position!r}: expected a finite number.")
 
 
 @dataclass(frozen=True, kw_only=True)

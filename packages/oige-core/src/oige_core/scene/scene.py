@@ -158,7 +158,7 @@ class Scene:
         """
         if self.sim.add_ground_plane:
             height = as_number(height, f"ground plane '{name}': height")
-            self._add(GroundPlaneElement(name=name, height=height, material=material or Material()))
+            self._add(GroundPlaneElement(name=name, height=height, material=_material(material, name)))
 
     def add_height_field(
         self,
@@ -196,7 +196,7 @@ class Scene:
                 heights=heights,
                 horizontal_scale=horizontal_scale,
                 origin=as_vector(origin, f"{title}: origin"),
-                material=material or Material(),
+                material=_material(material, name),
             )
         )
 
@@ -268,6 +268,8 @@ class Scene:
             raise OigeError(f"links of '{articulation}': no such articulation. {nearest(articulation, known)}")
         if track_contact_forces:
             require(self.views, "contact_forces", f"track_contact_forces of '{name}'")
+        if not links or (not isinstance(links, str) and len(set(links)) != len(links)):
+            raise OigeError(f"links of '{articulation}' {links!r}: expected one or more names, each once.")
         link_set = LinkSet(name=name, articulation=articulation, links=links, track_contact_forces=track_contact_forces)
         self._check_name(name)
         self.link_sets.append(link_set)
@@ -431,7 +433,7 @@ class Scene:
             collision=bool(options.get("collision", True)),
             track_contact_forces=track_contact_forces,
             disable_gravity=options.get("disable_gravity"),
-            material=options.get("material") or Material(),
+            material=_material(options.get("material"), name),
             actor=actor,
         )
         self._add(element)
@@ -446,6 +448,12 @@ class Scene:
             raise OigeError(f"scene element '{name}': the name is taken; choose another.")
         if not isinstance(name, str) or not name or "/" in name:
             raise OigeError(f"scene element '{name}': expected a name without '/', which parts names of links.")
+
+
+def _material(material: Material | None, name: str) -> Material:
+    if material is not None and not isinstance(material, Material):
+        raise OigeError(f"scene element '{name}': material={material!r}, expected Material(friction=…, color=…).")
+    return material or Material()
 
 
 class RigidOptions(typing.TypedDict, total=False):

@@ -149,6 +149,11 @@ def _drive(model: mujoco.MjModel, joint: int, element: ArticulationElement, name
     drive = first_match(element.asset.drives, name, Drive())
     if not model.jnt_actfrclimited[joint]:
         return drive
+    if model.jnt_actgravcomp[joint]:
+        raise CapabilityError(
+            f"articulation '{element.name}': joint '{name}' has actuatorfrcrange and actuatorgravcomp; remove one: "
+            "a drive has no limit that it shares with gravity compensation."
+        )
     low, high = map(float, model.jnt_actfrcrange[joint])
     if low != -high:
         raise CapabilityError(
@@ -171,7 +176,7 @@ def initial_joints(
     """Return joint positions ``(joints,)``, in which those that the asset gives replace ``positions``.
 
     Raises:
-        OigeError: one of the asset's is beyond the joint's limits, or not finite.
+        OigeError: one of the asset's is beyond the joint's limits.
     """
     positions = positions.copy()
     for index, (name, joint) in enumerate(zip(layout.dof_names, layout.joint_ids, strict=True)):
@@ -179,7 +184,7 @@ def initial_joints(
         if position is None:
             continue
         low, high = model.jnt_range[joint] if model.jnt_limited[joint] else (-np.inf, np.inf)
-        if not (np.isfinite(position) and low - _ROUNDING <= position <= high + _ROUNDING):
+        if not low - _ROUNDING <= position <= high + _ROUNDING:
             unit = "m" if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE else "rad"
             raise OigeError(
                 f"articulation '{element.name}': joint_positions put '{name}' at {position:g} {unit}, which is not "
