@@ -1,7 +1,6 @@
 """The log of a run: what was printed, also where nobody could read it."""
 
 import contextlib
-import io
 import sys
 import time
 import traceback
@@ -72,7 +71,7 @@ class _Log:
             self._file.close()
 
 
-class _Copied(io.TextIOBase):
+class _Copied:
     """A stream whose text also goes to a log."""
 
     def __init__(self, stream: TextIO, log: _Log) -> None:

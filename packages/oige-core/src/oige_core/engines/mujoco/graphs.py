@@ -6,6 +6,8 @@ from typing import Any
 import torch
 import warp as wp
 
+from oige_core.warp_runtime import init_warp
+
 __all__ = ["Graphs"]
 
 # Standard output, to which Warp reports what it compiles, belongs to the programs built on top.
@@ -24,7 +26,7 @@ class Graphs:
     """
 
     def __init__(self, device: torch.device) -> None:
-        wp.init()
+        init_warp()
         self.captured: dict[Hashable, Any] = {}
         self.warp_device = wp.device_from_torch(device)
         self._device = device

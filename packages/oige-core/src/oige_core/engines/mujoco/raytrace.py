@@ -11,6 +11,7 @@ from oige_core.engines.mujoco.compile import HIDDEN_GROUP
 from oige_core.engines.mujoco.drawing import geom_color, height_field
 from oige_core.engines.mujoco.traced_worlds import TracedWorlds
 from oige_core.look import AMBIENT, HEADLIGHT, SHADE, SUN, SUNLIGHT, TILE, terrain_texture
+from oige_core.warp_runtime import init_warp
 
 wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)  # no greeting, no list of kernels
 
@@ -50,6 +51,7 @@ class RayTracer:
         sun: tuple[float, float, float] = SUN,
         device: str = "cpu",
     ) -> None:
+        init_warp()
         self._offsets = offsets
         self._shape = (pictures, size[1], size[0])
         self._device = device

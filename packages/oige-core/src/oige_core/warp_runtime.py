@@ -1,0 +1,48 @@
+"""Warp's start, which needs a folder for compiled kernels."""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+
+import warp as wp
+
+from oige_core.errors import ConfigError
+
+__all__ = ["init_warp"]
+
+CACHE = "WARP_CACHE_PATH"
+
+
+def init_warp() -> None:
+    """Start Warp if it has not been started; its kernels are kept for this process only where no folder takes them.
+
+    Raises:
+        ConfigError: ``WARP_CACHE_PATH`` is set to what cannot be written.
+    """
+    reason = _start()
+    if reason is None:
+        return
+    if os.environ.get(CACHE):
+        raise ConfigError(f"{CACHE}={os.environ[CACHE]}: cannot be written ({reason}); choose another folder.")
+    folder = tempfile.mkdtemp(prefix="oige-warp-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    print(
+        f"Warp cannot keep compiled kernels in your home folder ({reason}), so each start compiles them; "
+        f"set {CACHE} to a folder that can be written",
+        file=sys.stderr,
+        flush=True,
+    )
+    wp.config.kernel_cache_dir = folder
+    wp.init()
+
+
+def _start() -> str | None:
+    """Start Warp and return why its folder of kernels cannot be written, or None if it can."""
+    try:
+        wp.init()
+        folder = wp.config.kernel_cache_dir
+        return None if folder is None or os.access(folder, os.W_OK) else f"no permission for {folder}"
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"

@@ -1,0 +1,47 @@
+"""Warp starts where its folder of compiled kernels cannot be written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CODE = """
+import os
+import warp as wp
+from oige_core.warp_runtime import init_warp
+init_warp()
+init_warp()
+print(wp.config.kernel_cache_dir, os.access(wp.config.kernel_cache_dir, os.W_OK))
+"""
+
+
+def start(**environment: str) -> subprocess.CompletedProcess[str]:
+    others = {key: value for key, value in os.environ.items() if key not in ("WARP_CACHE_PATH", "XDG_CACHE_HOME")}
+    return subprocess.run(
+        [sys.executable, "-c", CODE], env=others | environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_home_that_cannot_be_written_is_said_and_does_without(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.write_text("a file, in which no folder can be made, not even by the superuser")
+    process = start(HOME=str(home))
+    assert process.returncode == 0, process.stderr
+    folder, writable = process.stdout.split()[-2:]
+    assert writable == "True"
+    assert not Path(folder).exists(), "it is removed at the end"
+    (line,) = (line for line in process.stderr.splitlines() if "WARP_CACHE_PATH" in line)
+    assert f"({home}/.cache: Not a directory), so each start compiles them; set WARP_CACHE_PATH to a folder" in line
+
+
+def test_cache_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    process = start(WARP_CACHE_PATH=str(tmp_path / "file"))
+    assert process.returncode == 1
+    assert f"ConfigError: WARP_CACHE_PATH={tmp_path}/file: cannot be written (" in process.stderr
+
+
+def test_folder_that_can_be_written_is_used_without_a_word(tmp_path: Path) -> None:
+    process = start(WARP_CACHE_PATH=str(tmp_path))
+    assert process.stdout.split()[-2].startswith(str(tmp_path))
+    assert "WARP_CACHE_PATH" not in process.stderr
