@@ -12,7 +12,8 @@ import pytest
 import torch
 from oige_core import make_vec
 from oige_core.drawing import Camera, viewport_camera
-from oige_core.errors import CapabilityError, ConfigError, OigeError, UnknownTaskError
+from oige_core.errors import CapabilityError, ConfigError, OigeError
+from oige_core.registry import UnknownTaskError
 
 SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_camera_height": 90}
 
