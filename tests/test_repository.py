@@ -159,6 +159,26 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert not broken
 
 
+def test_paths_in_comments_and_text_exist() -> None:
+    example = {"tests/test_slider.py"}  # of the package that CONTRIBUTING.md shows
+    pattern = re.compile(r"(?<![\w/.@+-])(?:docs|tools|packages|tests|typings|\.ci)/[\w./*{}<>-]*\w")
+    broken = []
+    for file in tracked_files():
+        in_tests = file.suffix == ".py" and "tests" in file.parts  # which make files of their own
+        if (
+            in_tests
+            or file.suffix not in {".md", ".py", ".yaml", ".yml", ".toml", ".xml", ".js", ""}
+            or file.is_symlink()
+        ):
+            continue
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            for path in set(pattern.findall(line)) - example:
+                exists = (REPOSITORY / path).exists() or (file.parent / path).exists()
+                if not exists and not re.search(r"[*{}<>]", path):
+                    broken.append(f"{file.relative_to(REPOSITORY)}:{number}: {path}")
+    assert not broken
+
+
 def anchors(page: Path) -> set[str]:
     """Return what GitHub makes of the headings of a page."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)

@@ -59,6 +59,14 @@ Set a key on the command line as `key=value`, or in Python through `overrides` o
 values of the wrong type or out of range are refused before anything starts. The YAML file of a task or of a training
 configuration may also set keys; the defaults below hold where it does not.
 
+On the command line, the value of a `str` key is literal: `experiment=1e-3` and `checkpoint=it's.pth` need no second
+pair of quotes. A list is written `key=[1,2]`. With `--multirun`, commas separate the values of a sweep, of text, too,
+and `${key}` in a text stands for the value of another key: `oige-train --multirun experiment='run ${seed}' seed=1,2`.
+Quote a text that has a comma: `experiment="'a,b'"`. In a YAML file, quote what YAML would take for a number.
+
+Overrides of keys that only Isaac Sim reads are refused, since the embedded engine would ignore them. So are overrides
+of keys that follow from another one. YAML files may hold both.
+
 `tools/config_reference.py` writes this page from the schemas.
 """
 

@@ -131,6 +131,17 @@ def test_derived_minibatch_has_a_similar_size(words: list[str], size: int, note:
     assert bool(run.notes) == note
 
 
+def test_key_that_acts_with_another_only_is_noted() -> None:
+    words = ["wandb_name=x", "recording_fps=20", "livestream_port=80", f"{CONFIG}.mixed_precision=True"]
+    assert checked_run([*CPU, *words]).notes == (
+        "livestream_port: has no effect without enable_livestream=True or headless=False.",
+        "recording_fps: has no effect without enable_recording=True.",
+        f"{CONFIG}.mixed_precision: has no effect without rl_device on a GPU.",
+        "wandb_name: has no effect without wandb_activate=True.",
+    )
+    assert checked_run([*CPU, "headless=False", "livestream_port=80", "seed=2"]).notes == ()
+
+
 @pytest.mark.parametrize("name", [*installed_tasks()])
 def test_written_configuration_is_the_checked_one(name: str) -> None:
     """config.yaml, read and checked again, is the configuration of the run, with everything that was derived."""

@@ -19,7 +19,7 @@ Train a policy, or play one.
   oige-train checkpoint=runs/Cartpole/nn/last_Cartpole_ep_50_rew_300.00.pth     resume
   oige-train checkpoint=runs/Cartpole/nn/Cartpole.pth test=True                 play
   oige-train task=Cartpole checkpoint=pretrained test=True    play the policy that came with the task
-  oige-train --multirun task=Cartpole seed=1,2,3              one run per seed
+  oige-train --multirun task=Cartpole seed=1,2,3              one run per seed; names with commas need quotes: "'a,b'"
 
 common overrides:
   task=<Task>           what to train, default Cartpole; oige-tasks lists them

@@ -56,6 +56,7 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
         notes.append(
             "torch_deterministic=True: the learner repeats bit by bit; physics does with sim_device=cpu alone."
         )
+    notes += _idle_keys(config, overridden)
     if config.wandb_activate and importlib.util.find_spec("wandb") is None:
         raise ConfigError("wandb_activate=True: wandb is not installed; install oige-train[wandb].")
     return notes
@@ -93,6 +94,23 @@ def _check_images(config: TrainRunConfig, spec: TaskSpec) -> None:
             f"train.params.network.cnn.convs: need images of at least {cnn.smallest_image()} × {cnn.smallest_image()} "
             f"pixels, those of {config.task.name} have {rows} × {columns}; use larger images or fewer layers."
         )
+
+
+def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
+    """Return a note for each key that the user sets although it acts together with another one only."""
+    mixed = config.train.params.config.mixed_precision
+    idle = {
+        "wandb_": ("wandb_activate=True", config.wandb_activate),
+        "recording_": ("enable_recording=True", config.enable_recording),
+        "livestream_": ("enable_livestream=True or headless=False", config.enable_livestream or not config.headless),
+        f"{CONFIG}.mixed_precision": ("rl_device on a GPU", config.rl_device != "cpu" or not mixed),
+    }
+    notes = []
+    for key in sorted(overridden):
+        for beginning, (needed, acts) in idle.items():
+            if key.startswith(beginning) and key != "wandb_activate" and not acts:
+                notes.append(f"{key}: has no effect without {needed}.")
+    return notes
 
 
 def _check_learner_device(device: str) -> None:
