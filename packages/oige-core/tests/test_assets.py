@@ -24,6 +24,14 @@ def arm(compiler: str = "", *, world: str = "", link: str = "", joint: str = "",
         <geom name="beam" type="box" size=".1 .2 .3" mass="2"/>{link}</body></body></worldbody>{tail}</mujoco>"""
 
 
+URDF = """<robot name="cart"><link name="base"><inertial><mass value="2"/>
+    <inertia ixx=".1" iyy=".1" izz=".1" ixy="0" ixz="0" iyz="0"/></inertial></link>
+  <link name="arm"><inertial><mass value="1"/>
+    <inertia ixx=".1" iyy=".1" izz=".1" ixy="0" ixz="0" iyz="0"/></inertial></link>
+  <joint name="hinge" type="revolute"><parent link="base"/><child link="arm"/><axis xyz="0 1 0"/>
+    <limit lower="-1" upper="1" effort="7" velocity="2"/></joint></robot>"""
+
+
 def build_robot(mjcf: str | Path, **options: Any) -> MujocoEngine:
     scene_options = {key: options.pop(key) for key in ("position", "actor") if key in options}
     actors = {"robot": scene_options.pop("actor")} if "actor" in scene_options else {}
@@ -183,6 +191,36 @@ def test_asset_from_path_as_text_and_with_includes(tmp_path: Path) -> None:
         build_robot(f"{tmp_path}/leg.xml")
 
 
+def test_meshes_are_found_beside_the_file(tmp_path: Path) -> None:
+    """A tetrahedron of 1/6 m³."""
+    (tmp_path / "meshes").mkdir()
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 3 1 4\n"
+    (tmp_path / "meshes" / "corner.obj").write_text(corners)
+    mjcf = """<mujoco><compiler meshdir="meshes"/><asset><mesh file="corner.obj"/></asset><worldbody><body name="root">
+      <geom type="mesh" mesh="corner" density="6"/></body></worldbody></mujoco>"""
+    urdf = """<robot name="corner"><link name="root"><collision><geometry>
+      <mesh filename="meshes/corner.obj"/></geometry></collision></link></robot>"""
+    for name, text, floating, mass in (("corner.xml", mjcf, None, 1.0), ("corner.urdf", urdf, False, 1000.0 / 6.0)):
+        (tmp_path / name).write_text(text)
+        engine = build_robot(tmp_path / name, floating=floating)
+        assert engine.compiled.model.body("robot/root").mass[0] == pytest.approx(mass)
+
+
+def test_urdf_joints_that_follow_others(build: Callable[..., Any]) -> None:
+    urdf = (
+        URDF.replace("</robot>", "")
+        + """<link name="hand"><inertial><mass value="1"/>
+        <inertia ixx=".1" iyy=".1" izz=".1" ixy="0" ixz="0" iyz="0"/></inertial></link>
+      <joint name="wrist" type="continuous"><parent link="arm"/><child link="hand"/><axis xyz="0 1 0"/>
+        <mimic joint="hinge" multiplier="2"/></joint></robot>"""
+    )
+    asset = ArticulationAsset(mjcf=urdf, floating=False, drives={"hinge": Drive(stiffness=500.0, damping=50.0)})
+    world = build(lambda scene: {"robot": scene.add_articulation("robot", asset)}, dt=0.002)
+    world.robot.set_joint_position_targets(world.everywhere(0.3, 0.0))
+    world.run(1.0)
+    world.close(world.robot.get_joint_positions(), [0.3, 0.6], tol=0.02)
+
+
 def test_site_may_have_any_name() -> None:
     """Measuring a joint's wrench adds a site to its link."""
     engine = MujocoEngine(1)
@@ -193,14 +231,6 @@ def test_site_may_have_any_name() -> None:
     engine.step()
     force = robot.get_measured_joint_forces(joint_indices=[1])
     torch.testing.assert_close(force[0, 0, :3], torch.tensor([0.0, 0.0, 2 * G]), atol=1e-3, rtol=0)
-
-
-URDF = """<robot name="cart"><link name="base"><inertial><mass value="2"/>
-    <inertia ixx=".1" iyy=".1" izz=".1" ixy="0" ixz="0" iyz="0"/></inertial></link>
-  <link name="arm"><inertial><mass value="1"/>
-    <inertia ixx=".1" iyy=".1" izz=".1" ixy="0" ixz="0" iyz="0"/></inertial></link>
-  <joint name="hinge" type="revolute"><parent link="base"/><child link="arm"/><axis xyz="0 1 0"/>
-    <limit lower="-1" upper="1" effort="7" velocity="2"/></joint></robot>"""
 
 
 @pytest.mark.parametrize("floating", [True, False])

@@ -51,9 +51,9 @@ class ArticulationAsset:
     whatever ``fusestatic`` says. Shapes collide with everything outside the articulation, unless ``contype`` and
     ``conaffinity`` are both 0, and with each other only if ``task.sim.<name>.enable_self_collisions`` is 1.
 
-    Actuators, sensors, keyframes, other options and what lies in the world body beside the root link are ignored:
-    drives are described here, options by ``task.sim``. What refers to the world body's sites or shapes is an error, and
-    so are the flags ``gravity``, ``filterparent`` and ``override``.
+    Actuators, sensors, keyframes, other options, a URDF's velocity limits, and what lies in the world body beside the
+    root link are ignored: drives are described here, options by ``task.sim``. What refers to the world body's sites or
+    shapes is an error, and so are the flags ``gravity``, ``filterparent`` and ``override``.
 
     Attributes:
         mjcf: path of an MJCF or URDF file, or the text of one.
