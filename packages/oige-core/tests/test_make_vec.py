@@ -38,7 +38,7 @@ SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_cam
         ),
         (
             {"episodeLength": 100},
-            "episodeLength: unknown argument of make_vec. It belongs into overrides={'task.env.episodeLength': 100}.",
+            "episodeLength: unknown argument of make_vec. Pass it as overrides={'task.env.episodeLength': 100}.",
         ),
         (
             {"overides": {"seed": 1}},
@@ -47,11 +47,11 @@ SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_cam
         ),
         (
             {"overrides": {"seed": 3}, "seed": 4},
-            "overrides: 'seed' is decided by the argument seed=4; set only that one.",
+            "overrides: 'seed' is also given as the argument seed=4; set only one of them.",
         ),
         (
             {"overrides": {"task.env.numEnvs": 7}},
-            "overrides: 'task.env.numEnvs' is decided by the argument num_envs=2; set only that one.",
+            "overrides: 'task.env.numEnvs' is also given as the argument num_envs=2; set only one of them.",
         ),
         (
             {"overrides": ["task.env.numEnvs=7"]},

@@ -90,7 +90,8 @@ def make_vec(
         argument = "num_envs" if key == "task.env.numEnvs" else key
         if argument in arguments:
             raise ConfigError(
-                f"overrides: {key!r} is decided by the argument {argument}={arguments[argument]!r}; set only that one."
+                f"overrides: {key!r} is also given as the argument {argument}={arguments[argument]!r}; "
+                "set only one of them."
             )
     config = validate(compose(installed, values | arguments), spec)
     check_task_name(config, installed)
@@ -137,7 +138,7 @@ def _check_argument(name: str, value: Any, spec: TaskSpec) -> None:
         return
     own = [field.name for field in dataclasses.fields(spec.env)]
     if name in own:
-        advice = f"It belongs into overrides={{'task.env.{name}': {value!r}}}."
+        advice = f"Pass it as overrides={{'task.env.{name}': {value!r}}}."
     else:
         advice = (
             f"{nearest(name, [*keys, 'render_mode', 'overrides'])} All other keys go into overrides={{key: value}}."
