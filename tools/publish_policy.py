@@ -51,7 +51,9 @@ def main(argv: list[str]) -> None:
     state = load_checkpoint(options.checkpoint, "cpu")
     file, card_file = policy_files(find_task(info.task))
     file.parent.mkdir(exist_ok=True)
-    save_checkpoint(file, in_single_precision({key: state[key] for key in PLAYED if key in state}), info)
+    # Played with the installed configuration, like every policy that comes with a task; its card has that of the run.
+    published = dataclasses.replace(info, run=None)
+    save_checkpoint(file, in_single_precision({key: state[key] for key in PLAYED if key in state}), published)
 
     runs: list[Run] = []
     words = [f"task={info.task}", "test=True", f"checkpoint={file}", f"num_envs={options.games}"]

@@ -77,6 +77,8 @@ def test_benchmark_reports_every_stage(tmp_path: Path) -> None:
     assert figures["versions"]["mujoco"] == "4.0.0"
     assert not (tmp_path / "runs").exists()
     assert run("benchmark", "--json", cwd=tmp_path).returncode == 2
+    nowhere = run("benchmark", "--json", "absent/figures.json", cwd=tmp_path)
+    assert nowhere.stderr == "error: --json absent/figures.json: expected a file in a folder that exists.\n"
 
 
 @pytest.mark.parametrize(

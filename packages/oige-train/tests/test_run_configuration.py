@@ -98,6 +98,12 @@ def test_configuration_is_that_of_the_run_after_the_installed_files_have_changed
         for other, content in (entries | {name: json.dumps(info).encode()}).items():
             archive.writestr(other, content)
     assert checked_run([f"checkpoint={file}", *CPU]).config.train.params.config.tau == 0.5  # type: ignore[attr-defined]
+    info["run"]["config"]["task"]["env"]["maxEfort"] = 3.0  # a key that this version does not have
+    with zipfile.ZipFile(tmp_path / "older.pth", "w") as archive:
+        for other, content in (entries | {name: json.dumps(info).encode()}).items():
+            archive.writestr(other, content)
+    with pytest.raises(ConfigError, match=r"maxEfort: unknown key\..* from the run of checkpoint=.*older\.pth"):
+        checked_run([f"checkpoint={tmp_path / 'older.pth'}", *CPU])
     assert checked_run(list(CPU)).config.train.params.config.tau == 0.95  # type: ignore[attr-defined]
 
 

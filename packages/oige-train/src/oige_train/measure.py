@@ -114,9 +114,9 @@ class Report:
         lines.append(f"start-up to first step {self.startup_seconds:.2f} s, {memory}")
         return "\n".join(lines)
 
-    def write(self, file: str) -> None:
+    def write(self, file: Path) -> None:
         """Write all figures as JSON."""
-        Path(file).write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        file.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
 
 def measure(run: Run, *, rounds: int | None, started: float, say: Callable[[str], object]) -> Report:

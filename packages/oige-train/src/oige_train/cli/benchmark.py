@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 
 from oige_train.cli.common import guarded
 
@@ -48,7 +49,10 @@ def benchmark(arguments: list[str]) -> int:
         position = arguments.index("--json")
         if position + 1 == len(arguments):
             raise ConfigError("--json: expected a file name after it.")
-        json_file = arguments[position + 1]
+        json_file = Path(arguments[position + 1]).expanduser()
+        if json_file.is_dir() or not json_file.resolve().parent.is_dir():
+            raise ConfigError(f"--json {arguments[position + 1]}: expected a file in a folder that exists.")
+        json_file.open("a").close()  # what cannot be written is said now, not after the measurement
         del arguments[position : position + 2]
     rounds = take_number(arguments, "rounds", default=0)
     run = checked_run(arguments)
@@ -71,7 +75,6 @@ def benchmark(arguments: list[str]) -> int:
 def _process_start(otherwise: float) -> float:
     """Return when this process was started, in seconds since 1970, or ``otherwise`` where Linux does not tell."""
     import os
-    from pathlib import Path
 
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])

@@ -78,11 +78,16 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     algo = OmegaConf.select(cfg, "train.params.algo.name")
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
-    config = validate(cfg, spec, TrainRunConfig, sections={CONFIG: ALGORITHMS[algo]})
+    former, mine = active_record(), Overrides(HydraConfig.get().overrides.task)
+    try:
+        config = validate(cfg, spec, TrainRunConfig, sections={CONFIG: ALGORITHMS[algo]})
+    except ConfigError as error:
+        if former is None:
+            raise
+        raise ConfigError(f"{error} What is not overridden is from the run of checkpoint={cfg.checkpoint}.") from error
     check_task_name(config, task)
     spec = spec.for_config(config.task.env)
     train_name, hydra_overrides = choices["train"], HydraConfig.get().overrides.task
-    former, mine = active_record(), Overrides(hydra_overrides)
     overrides = mine.on_top_of(former, train=train_name)
     notes = [] if former is None else _notes_of_origin(former, mine)
     notes += derive(config, spec, overridden, {text.partition("=")[0] for text in overrides})
