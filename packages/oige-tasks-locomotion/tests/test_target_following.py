@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from oige_core import VecEnv
+from oige_core import VecEnv, make_vec
 from oige_core.config import compose, validate
 from oige_core.registry import find_task
 from oige_core.testing import assert_fills_range, make_on, place
@@ -225,4 +225,12 @@ def test_steering_by_the_mask_reaches_the_target(compat: str) -> None:
         assert not truncated.any()
         steps += 1
     assert reached.all()
+    env.close()
+
+
+def test_default_friction_acts_between_wheels_and_ground() -> None:
+    key = "task.sim.default_physics_material."
+    env = make_vec("TargetFollowing", 1, {f"{key}static_friction": 0.2, f"{key}dynamic_friction": 0.2})
+    model: Any = env.task.engine.compiled.model  # type: ignore[attr-defined]
+    assert (model.geom_friction[:, 0] == 0.2).all()
     env.close()

@@ -40,7 +40,7 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add the robot with its camera, and the target."""
-        scene.add_ground_plane(material=Material(friction=1.0, color=(0.62, 0.64, 0.66, 1.0)))
+        scene.add_ground_plane(material=Material(color=(0.62, 0.64, 0.66, 1.0)))
         self.carters = scene.add_articulation("carter", CARTER_ASSET)
         self.targets = scene.add_box(
             "target",
