@@ -87,7 +87,7 @@ def test_tasks_that_cannot_be_steered_are_refused() -> None:
         demo(["task=Cartpole", "checkpoint=pretrained"])
     with pytest.raises(ConfigError, match="choose AnymalTerrain"):
         demo(["checkpoint=pretrained"])
-    with pytest.raises(ConfigError, match="test=True: a policy is needed"):
+    with pytest.raises(ConfigError, match="checkpoint: a policy is needed"):
         demo(["task=AnymalTerrain"])
 
 

@@ -258,3 +258,13 @@ def test_it_is_said_before_torch_is_imported(tmp_path: Path) -> None:
     )
     process = subprocess.run([sys.executable, "-c", code, *CPU], cwd=tmp_path, capture_output=True, check=False)
     assert process.returncode == 0, process.stderr
+
+
+def test_demo_takes_the_task_from_the_checkpoint(tmp_path: Path) -> None:
+    from oige_train.cli.demo import demo
+
+    cartpole, robots = checkpoint_of(tmp_path), checkpoint_of(tmp_path, "task=AnymalTerrain", name="robots.pth")
+    with pytest.raises(ConfigError, match="task=Cartpole: cannot be steered by hand"):
+        demo([f"checkpoint={cartpole}"])
+    with pytest.raises(ConfigError, match="num_envs=129: expected at most 128 robots"):
+        demo([f"checkpoint={robots}", "num_envs=129", *CPU])

@@ -1,6 +1,5 @@
 """``oige-demo``: a trained policy whose robots are driven from a browser."""
 
-import re
 import sys
 
 from oige_train.cli.common import guarded
@@ -46,14 +45,16 @@ def demo(arguments: list[str]) -> int:
     from oige_core.registry import find_task, installed_tasks
 
     from oige_train.cli.common import checked_run, take_number
+    from oige_train.config.origin import last_value, recorded_run
 
     max_steps = take_number(arguments, "max_steps", default=0)
-    name = next((word.partition("=")[2] for word in arguments if word.startswith("task=")), "")
+    record = recorded_run(arguments)
+    name = last_value(arguments, "task") or ("" if record is None else record.task)
     steerable = [task.name for task in installed_tasks().values() if task.spec().demo is not None]
     words = find_task(name).spec().demo if name else None
     if words is None:
         raise ConfigError(f"task={name}: cannot be steered by hand; choose {' or '.join(steerable) or 'another one'}.")
-    if not any(re.match(r"\+{0,2}checkpoint=.", argument) for argument in arguments):
+    if not last_value(arguments, "checkpoint"):
         raise ConfigError("checkpoint: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained.")
     # What the user says comes last, and holds.
     run = checked_run([f"num_envs={ROBOTS}", "test=True", *words, *arguments])
