@@ -1,5 +1,6 @@
 """Two processes that train together over gloo, on the CPU."""
 
+import json
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ PROCESS = """
 import os, sys
 import torch
 import oige_train.runner as runner
+from oige_core.errors import OigeError
 from oige_train.cli.train import main
 from oige_train.learner.distributed import Workers
 from oige_train.learner.normalisers import NormaliserSync
@@ -22,6 +24,9 @@ from rl_games.algos_torch.running_mean_std import RunningMeanStd
 
 rank = int(os.environ["RANK"])
 join = Workers.join.__func__
+
+def refuse():
+    raise OigeError(f"refused by {rank}")
 
 def joined(cls, device):
     workers = join(cls, device)
@@ -39,6 +44,13 @@ def joined(cls, device):
     workers.average(tensors)
     assert [t.tolist() for t in tensors] == [[1.5, 3.0], 5.0], tensors
     assert workers.any(rank == 1) and not workers.any(False)
+    assert workers.decide(lambda: f"of {rank}") == "of 0"
+    try:
+        workers.decide(refuse)
+    except OigeError as error:
+        assert str(error) == "refused by 0"
+    else:
+        raise AssertionError("the error of process 0 is that of all")
     return workers
 
 def report(session, agent, folder):
@@ -101,3 +113,5 @@ def test_process_0_alone_writes(folder: Path) -> None:
     one = torch.load(folder / "rank0.pth", weights_only=True)
     assert all(torch.equal(value, one["model"][name]) for name, value in state["model"].items())
     assert len(list((folder / "runs" / "Cartpole" / "summaries").iterdir())) == 1
+    assert [path.name for path in (folder / "runs").iterdir()] == ["Cartpole"]
+    assert len(json.loads((folder / "runs" / "Cartpole" / "run.json").read_text())) == 1

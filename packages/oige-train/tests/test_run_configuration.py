@@ -268,3 +268,22 @@ def test_demo_takes_the_task_from_the_checkpoint(tmp_path: Path) -> None:
         demo([f"checkpoint={cartpole}"])
     with pytest.raises(ConfigError, match="num_envs=129: expected at most 128 robots"):
         demo([f"checkpoint={robots}", "num_envs=129", *CPU])
+
+
+def test_commands_of_several_processes_start_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from oige_train import runner
+
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
+    torchrun = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}
+    for key, value in (torchrun | {"MASTER_ADDR": "localhost", "MASTER_PORT": "1"}).items():
+        monkeypatch.setenv(key, value)
+    run = checked_run(["multi_gpu=True", "num_envs=8", "wandb_group=it's us", "num_threads=1", *CPU])
+    file = tmp_path / "a b.pth"
+    shown = " ".join(CPU)
+    assert runner._command(run, file, more=3) == (
+        f"torchrun --nproc-per-node=2 -m oige_train.cli.train task=Cartpole 'checkpoint={file}' max_iterations=6 "
+        f"multi_gpu=True 'wandb_group=it'\"'\"'s us' num_threads=1 {shown}"
+    )
+    assert runner._command(run, file, test=True) == (
+        f"oige-train task=Cartpole 'checkpoint={file}' test=True num_threads=1 {shown}"
+    )
