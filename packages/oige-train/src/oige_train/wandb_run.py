@@ -29,11 +29,11 @@ def wandb_run(run: Run, folder: Path) -> Iterator[None]:
     if not config.wandb_activate:
         yield
         return
-    import wandb  # pyright: ignore[reportMissingImports]
-
     stamp = datetime.datetime.now().strftime("%y%m%d-%H%M%S")
     name = config.wandb_name if config.wandb_name != config.train.params.config.name else folder.name
     try:
+        import wandb  # pyright: ignore[reportMissingImports]
+
         wandb.init(
             project=config.wandb_project,
             group=config.wandb_group or None,
