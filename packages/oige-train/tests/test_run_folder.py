@@ -136,6 +136,20 @@ def test_failure_before_training_leaves_no_folder(program, monkeypatch: pytest.M
     assert names("runs") == ["Cartpole"]
 
 
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 2)])
+def test_start_that_cannot_be_noted_leaves_no_folder(
+    error: BaseException, code: int, program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("oige_train.run_folder.commits", fail)
+    outcome = program(*TINY, "max_iterations=1")
+    assert outcome.code == code
+    assert "Traceback" not in outcome.err
+    assert names("runs") == []
+
+
 def test_jobs_of_a_sweep_are_called_after_what_varies(program) -> None:
     words = ("sim_device=cpu", "max_iterations=1", "num_envs=16")
     outcome = program("--multirun", *words, "seed=1,2", f"{CONFIG}.gamma=0.9,0.99", "experiment=mine")
@@ -224,6 +238,19 @@ def test_folder_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Path, "mkdir", mkdir)
     with pytest.raises(RunFolderError, match=r"x: cannot be made \(Read-only file system\); start the program in a"):
         claim(tmp_path / "runs" / "x")
+
+
+def test_resumption_in_a_folder_that_cannot_be_written_is_refused(program, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(*TINY, "max_iterations=1")
+    (last,) = Path("runs/Cartpole/nn").iterdir()
+    monkeypatch.setattr("oige_train.run_folder.os.access", lambda *_: False)
+    outcome = program(f"checkpoint={last}", "max_iterations=2", "sim_device=cpu")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == (
+        "error: runs/Cartpole: cannot be written; copy the checkpoint to another folder, or choose a name with "
+        "experiment=."
+    )
+    assert not Path("runs/Cartpole/config_2.yaml").exists()
 
 
 class Pipe(io.StringIO):

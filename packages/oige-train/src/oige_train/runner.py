@@ -110,7 +110,11 @@ def _train(run: Run, arguments: Sequence[str]) -> int:
 def _begin(run: Run, arguments: Sequence[str]) -> RunFolder:
     """Choose the folder of the run and note there what is started."""
     folder = RunFolder.of(run)
-    folder.describe(run, ["oige-train", *arguments])
+    try:
+        folder.describe(run, ["oige-train", *arguments])
+    except BaseException:
+        folder.discard()
+        raise
     return folder
 
 
