@@ -44,7 +44,11 @@ REFUSED = {
         "train=CartpolPPO: unknown training configuration. Did you mean CartpolePPO or CartpoleCameraPPO or "
         "CartpoleCameraPPO_cpu?",
     ),
-    "no value": (["num_envs"], "'num_envs': expected key=value, for instance num_envs=64."),
+    "no value": (["num_envs"], "'num_envs': expected key=value without spaces, for instance num_envs=64."),
+    "name of a task": (["Ant"], "'Ant': expected key=value without spaces, for instance task=Ant."),
+    "path of a checkpoint": (["a.pth"], "'a.pth': expected key=value without spaces, for instance checkpoint=a.pth."),
+    "setting with dashes": (["--num-envs", "64"], "--num-envs: unknown option; settings are written num_envs=<value>."),
+    "setting with dashes and value": (["--task=Ant"], "--task=Ant: unknown option; settings are written task=Ant."),
     "unknown root key": (["numenvs=3"], "numenvs: unknown key. Did you mean num_envs?"),
     "unknown task key": (["task.sims.dt=3"], "task.sims: unknown key. Did you mean sim?"),
     "unknown env key": (["task.env.maxEfort=3"], "task.env.maxEfort: unknown key. Did you mean maxEffort?"),
@@ -154,7 +158,10 @@ REFUSED = {
         ["checkpoint={tmp}/absent/a.pth"],
         "checkpoint={tmp}/absent/a.pth: no such file. No checkpoint is in {tmp}/absent.",
     ),
-    "folder": (["checkpoint={tmp}"], "checkpoint={tmp}: expected a file, found a folder; name a .pth file."),
+    "folder": (
+        ["checkpoint={tmp}"],
+        "checkpoint={tmp}: expected a file, found a folder; name a .pth file. {tmp}/nn has text.pth.",
+    ),
     "address": (
         ["checkpoint=https://example.org/a.pth"],
         "checkpoint=https://example.org/a.pth: expected a local file; download it first.",
@@ -170,10 +177,17 @@ REFUSED = {
     "truncated": (["checkpoint={tmp}/truncated.pth"], "checkpoint={tmp}/truncated.pth: not a checkpoint;"),
     "damaged info": (["checkpoint={tmp}/damaged.pth"], "checkpoint={tmp}/damaged.pth: damaged ("),
     "another task": (
-        ["checkpoint={tmp}/ant.pth"],
-        "checkpoint={tmp}/ant.pth: belongs to task Ant, not Cartpole; give a checkpoint of Cartpole.",
+        ["task=Cartpole", "checkpoint={tmp}/ant.pth"],
+        "checkpoint={tmp}/ant.pth: belongs to task Ant, not Cartpole; give a checkpoint of Cartpole, or leave task=",
     ),
-    "another task, to be played": (["test=True", "checkpoint={tmp}/ant.pth"], "checkpoint={tmp}/ant.pth: belongs to"),
+    "another task, to be played": (
+        ["test=True", "task=Cartpole", "checkpoint={tmp}/ant.pth"],
+        "checkpoint={tmp}/ant.pth: belongs to",
+    ),
+    "task that is not installed": (
+        ["checkpoint={tmp}/mine.pth"],
+        "checkpoint={tmp}/mine.pth: belongs to task Mine, which no installed package has; install the package of",
+    ),
     "another size": (
         ["checkpoint={tmp}/wide.pth"],
         "checkpoint={tmp}/wide.pth: made for observations, actions, states of ((5,), 1, 0), but Cartpole has "
@@ -199,7 +213,7 @@ REFUSED = {
     "no torchrun": (["multi_gpu=True"], "multi_gpu=True: this process was not started by torchrun; use torchrun"),
     "no wandb": (["wandb_activate=True"], "wandb_activate=True: wandb is not installed; install oige-train[wandb]."),
     "malformed": (["seed=[1"], "seed=[1: cannot be read; lists are written [1,2], text with special characters '…' in"),
-    "no key": (["=5"], "'=5': expected key=value, for instance num_envs=64."),
+    "no key": (["=5"], "'=5': expected key=value without spaces, for instance num_envs=64."),
     "malformed key": (["a..b=1"], "'a..b=1': expected key=value with a key such as task.env.episodeLength."),
     "unknown option": (["--multi"], "--multi: unknown option. Did you mean --multirun?"),
     "option without its value": (["--cfg"], "--cfg: expected a value after it."),
@@ -363,6 +377,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, s
     (tmp / "nn" / "text.pth").write_text("not a checkpoint")
     write_checkpoint(tmp / "good[1]=x.pth")
     write_checkpoint(tmp / "ant.pth", task="Ant")
+    write_checkpoint(tmp / "mine.pth", task="Mine")
     write_checkpoint(tmp / "wide.pth", observation_shape=[5])
     write_checkpoint(tmp / "sac.pth", algo="sac")
     write_checkpoint(tmp / "newer.pth", format=2)

@@ -114,6 +114,29 @@ def test_demo_without_a_policy_says_what_is_missing(
 
 
 @pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("random_policy", "checkpoint=pretrained"),
+        ("random_policy", "wandb_name=x"),
+        ("benchmark", "test=True"),
+        ("benchmark", "+experiment=x"),
+        ("demo", "enable_recording=True"),
+        ("demo", "recording_fps=60"),
+    ],
+)
+def test_settings_that_a_program_ignores_are_refused(
+    name: str, word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = importlib.import_module(f"oige_train.cli.{name}")
+    monkeypatch.setattr("sys.argv", ["program", word])
+    with pytest.raises(SystemExit) as exit_:
+        program.main()
+    assert exit_.value.code == 2
+    shown = f"oige-{name.replace('_', '-')}"
+    assert capsys.readouterr().err == f"error: {word}: has no effect on {shown}; leave it out.\n"
+
+
+@pytest.mark.parametrize(
     ("words", "size", "note"),
     [
         # Cartpole: horizon 16, minibatch size 8192, as large as the batch of 512 worlds

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core.errors import ConfigError
+from oige_core.registry import find_task
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info, save_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
@@ -153,6 +154,32 @@ def test_checkpoint_of_another_task_brings_nothing(tmp_path: Path) -> None:
     file = checkpoint_of(tmp_path, *TRAINED)
     with pytest.raises(CheckpointError, match="belongs to task Cartpole, not Ant"):
         checked_run(["task=Ant", f"checkpoint={file}", *CPU])
+
+
+def test_task_is_that_of_a_checkpoint_that_keeps_no_configuration(tmp_path: Path) -> None:
+    spec = find_task("BallBalance").spec()
+    info = CheckpointInfo(
+        task="BallBalance",
+        algo="a2c_continuous",
+        observation_shape=tuple(spec.observation_shape),
+        num_actions=spec.num_actions,
+        num_states=0,
+        epoch=3,
+        mean_reward=None,
+    )
+    save_checkpoint(tmp_path / "old.pth", {"model": {}}, info)
+    arguments = [f"checkpoint={tmp_path / 'old.pth'}", "test=True", *CPU]
+    run = checked_run(arguments)
+    assert (run.config.task.name, run.train_name) == ("BallBalance", "BallBalancePPO")
+    assert len(headline(run, arguments)) == 1  # and none that Cartpole is the default
+
+
+def test_origin_of_values_is_said_only_where_the_override_is_not_at_fault(tmp_path: Path) -> None:
+    file = checkpoint_of(tmp_path, *TRAINED)
+    for wrong in ("seed=-5", "sed=5", f"{CONFIG}.gamma=5"):
+        with pytest.raises(ConfigError) as error:
+            checked_run([f"checkpoint={file}", wrong, *CPU])
+        assert "from the run" not in str(error.value)
 
 
 def test_shown_configuration_is_that_of_the_run(tmp_path: Path, program) -> None:

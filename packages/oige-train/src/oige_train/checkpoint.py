@@ -76,13 +76,10 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path
         raise CheckpointError(f"{shown}: expected a local file; download it first.")
     file = Path(path).expanduser()
     if not file.exists():
-        folder = file.parent
-        found = sorted(other.name for other in folder.glob("*.pth")) if folder.is_dir() else []
-        place = "this folder" if folder == Path() else str(folder)
-        hint = f"{place} has {', '.join(found[:5])}." if found else f"No checkpoint is in {place}."
-        raise CheckpointError(f"{shown}: no such file. {hint}")
+        raise CheckpointError(f"{shown}: no such file. {_what_is_in(file.parent)}")
     if not file.is_file():
-        raise CheckpointError(f"{shown}: expected a file, found a folder; name a .pth file.")
+        folder = file / "nn" if (file / "nn").is_dir() else file
+        raise CheckpointError(f"{shown}: expected a file, found a folder; name a .pth file. {_what_is_in(folder)}")
     info = read_info(file, shown)
     if info is None:
         return file
@@ -91,7 +88,9 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path
             f"{shown}: written by a newer version (format {info.format}, not {FORMAT}); update oige-train."
         )
     if info.task != task:
-        raise CheckpointError(f"{shown}: belongs to task {info.task}, not {task}; give a checkpoint of {task}.")
+        raise CheckpointError(
+            f"{shown}: belongs to task {info.task}, not {task}; give a checkpoint of {task}, or leave task= out."
+        )
     expected = (tuple(spec.observation_shape), spec.num_actions, spec.num_states)
     found_sizes = (info.observation_shape, info.num_actions, info.num_states)
     if found_sizes != expected:
@@ -102,6 +101,14 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path
     if info.algo != algo:
         raise CheckpointError(f"{shown}: trained with {info.algo}, not {algo}; choose the same train= as then.")
     return file
+
+
+def _what_is_in(folder: Path) -> str:
+    """Return a sentence that names the checkpoints in a folder, the best policy and the newest ones first."""
+    files = [file for file in folder.glob("*.pth") if file.is_file()]
+    files.sort(key=lambda file: (file.name.startswith("last_"), -file.stat().st_mtime, file.name))
+    place = "this folder" if folder == Path() else str(folder)
+    return f"{place} has {', '.join(file.name for file in files[:5])}." if files else f"No checkpoint is in {place}."
 
 
 def read_info(file: Path, shown: str) -> CheckpointInfo | None:

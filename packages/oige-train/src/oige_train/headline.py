@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from oige_core.devices import resolve_devices
 
 from oige_train.config import Run
+from oige_train.config.origin import chosen_task
 
 __all__ = ["headline"]
 
@@ -36,7 +37,7 @@ def headline(run: Run, arguments: Sequence[str]) -> list[str]:
         f"{config.task.env.numEnvs:,} worlds on {devices.simulation}{learner}{processes}, network {network}, "
         f"seed {config.seed}"
     ]
-    if run.former is None and not any(argument.lstrip("+").startswith("task=") for argument in arguments):
+    if chosen_task(arguments) is None:
         lines.append(f"no task= was given, so this is {run.task.name}, the default; oige-tasks lists the others")
     if action == "training" and devices.simulation == "cpu":
         lines += _advice_for_cpu(run)

@@ -42,8 +42,11 @@ def benchmark(arguments: list[str]) -> int:
     entered = time.time()
     from oige_core.errors import ConfigError
 
-    from oige_train.cli.common import checked_run, take_number
+    from oige_train.cli.common import checked_run, refuse_idle, take_number
 
+    refuse_idle(
+        arguments, "oige-benchmark", "checkpoint", "test", "max_iterations", "experiment", "multi_gpu", "wandb_"
+    )
     json_file = None
     if "--json" in arguments:
         position = arguments.index("--json")

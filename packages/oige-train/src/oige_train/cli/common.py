@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oige_train.config import Run
     from oige_train.schema import TrainRunConfig
 
-__all__ = ["checked_run", "guarded", "make_env_from", "take_number"]
+__all__ = ["checked_run", "guarded", "make_env_from", "refuse_idle", "take_number"]
 
 
 def guarded(program: Callable[[list[str]], int | None], usage: str = "") -> None:
@@ -54,6 +54,25 @@ def take_number(arguments: list[str], key: str, default: int) -> int:
             arguments.remove(argument)
             return int(value)
     return default
+
+
+def refuse_idle(arguments: list[str], program: str, *keys: str) -> None:
+    """Refuse settings of training and playing that ``program`` would ignore.
+
+    Args:
+        arguments: command-line arguments.
+        program: its name.
+        keys: what it ignores; one that ends in ``_`` stands for all that begin with it.
+
+    Raises:
+        ConfigError: an argument sets one of the keys.
+    """
+    from oige_core.errors import ConfigError
+
+    for argument in arguments:
+        name = argument.partition("=")[0].lstrip("+")
+        if name in keys or any(key.endswith("_") and name.startswith(key) for key in keys):
+            raise ConfigError(f"{argument}: has no effect on {program}; leave it out.")
 
 
 def checked_run(arguments: list[str]) -> "Run":

@@ -44,12 +44,22 @@ def demo(arguments: list[str]) -> int:
     from oige_core.errors import ConfigError
     from oige_core.registry import find_task, installed_tasks
 
-    from oige_train.cli.common import checked_run, take_number
-    from oige_train.config.origin import last_value, recorded_run
+    from oige_train.cli.common import checked_run, refuse_idle, take_number
+    from oige_train.config.origin import chosen_task, last_value
 
+    refuse_idle(
+        arguments,
+        "oige-demo",
+        "test",
+        "max_iterations",
+        "experiment",
+        "multi_gpu",
+        "wandb_",
+        "recording_",
+        "enable_recording",
+    )
     max_steps = take_number(arguments, "max_steps", default=0)
-    record = recorded_run(arguments)
-    name = last_value(arguments, "task") or ("" if record is None else record.task)
+    name = chosen_task(arguments) or ""
     steerable = [task.name for task in installed_tasks().values() if task.spec().demo is not None]
     words = find_task(name).spec().demo if name else None
     if words is None:

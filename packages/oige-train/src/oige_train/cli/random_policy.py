@@ -30,8 +30,9 @@ def random_policy(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    from oige_train.cli.common import make_env_from, take_number
+    from oige_train.cli.common import make_env_from, refuse_idle, take_number
 
+    refuse_idle(arguments, "oige-random-policy", "checkpoint", "test", "max_iterations", "multi_gpu", "wandb_")
     max_steps = take_number(arguments, "max_steps", default=0)
     env, config = make_env_from(arguments)
 

@@ -22,7 +22,7 @@ from oige_core.registry import installed_tasks
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from oige_train.config.origin import last_value, recorded_run
+from oige_train.config.origin import chosen_task, last_value, recorded_run
 from oige_train.config.overrides import TRAIN_CFG, rewrite_overrides
 from oige_train.config.sweep import sweeping
 from oige_train.run_record import recorded_files, search_folder
@@ -55,8 +55,9 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
     register_resolvers()
     check_unique_files([TRAIN_CFG, *_installed_folders()])
     Plugins.instance().register(OigeSearchPath)
-    record = recorded_run(arguments)
-    rewritten = rewrite_overrides(arguments, record)
+    task, record = chosen_task(arguments), recorded_run(arguments)
+    is_from_checkpoint = task is not None and last_value(arguments, "task") is None
+    rewritten = rewrite_overrides([*arguments, f"task={task}"] if is_from_checkpoint else arguments, record)
     own_train = record is not None and last_value(arguments, "train") in (None, record.train)
 
     failures: list[BaseException] = []

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from oige_core.errors import ConfigError
+from oige_core.registry import installed_tasks
 
-from oige_train.checkpoint import CheckpointError, read_info
+from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info
 from oige_train.config.overrides import literal_text
 from oige_train.run_record import RunRecord, is_recorded
 
-__all__ = ["Overrides", "last_value", "recorded_run"]
+__all__ = ["Overrides", "chosen_task", "last_value", "recorded_run"]
 
 
 def last_value(arguments: Iterable[str], key: str) -> str | None:
@@ -21,19 +22,42 @@ def last_value(arguments: Iterable[str], key: str) -> str | None:
     return values[-1] if values else None
 
 
-def recorded_run(arguments: Sequence[str]) -> RunRecord | None:
-    """Return the record of the run whose checkpoint the arguments name, if they name its task or none.
+def chosen_checkpoint(arguments: Sequence[str]) -> CheckpointInfo | None:
+    """Return the info of the checkpoint that the arguments name; None without one, or where plain rl_games wrote it.
 
-    Files that are missing, damaged or of another task are left to the checks of checkpoints.
+    Files that are missing or damaged are left to the checks of checkpoints.
     """
     path = last_value(arguments, "checkpoint")
     if not path:
         return None
     try:
         file = Path(literal_text(path)).expanduser()
-        info = read_info(file, path) if file.is_file() else None
+        return read_info(file, path) if file.is_file() else None
     except (CheckpointError, OSError, ValueError, RuntimeError):
         return None
+
+
+def chosen_task(arguments: Sequence[str]) -> str | None:
+    """Return the task that the arguments name, or else that of the checkpoint that they name.
+
+    Raises:
+        ConfigError: no installed package has the checkpoint's task.
+    """
+    name = last_value(arguments, "task")
+    info = chosen_checkpoint(arguments)
+    if name is not None or info is None:
+        return name
+    if info.task not in installed_tasks():
+        raise ConfigError(
+            f"checkpoint={last_value(arguments, 'checkpoint')}: belongs to task {info.task}, which no installed "
+            "package has; install the package of that task."
+        )
+    return info.task
+
+
+def recorded_run(arguments: Sequence[str]) -> RunRecord | None:
+    """Return the record of the run whose checkpoint the arguments name, if they name its task or none."""
+    info = chosen_checkpoint(arguments)
     record = None if info is None else info.run
     return None if record is None or last_value(arguments, "task") not in (None, record.task) else record
 

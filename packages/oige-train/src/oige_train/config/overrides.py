@@ -121,6 +121,9 @@ def _sort(arguments: Sequence[str]) -> _Arguments:
         if argument.startswith("-"):
             options.append(argument)
             name, equals, value = argument.partition("=")
+            key = name.lstrip("-").replace("-", "_")
+            if key in GROUPS or field_type(TrainRunConfig, key, {})[0] is not None:
+                raise ConfigError(f"{argument}: unknown option; settings are written {key}={value or '<value>'}.")
             if name not in (*FLAGS, *OPTIONS_WITH_VALUE) or (equals and name in FLAGS):
                 known = [option for option in (*FLAGS, *OPTIONS_WITH_VALUE, "--help", "--version") if option[1] == "-"]
                 raise ConfigError(f"{argument}: unknown option. {nearest(argument, known)}")
@@ -137,9 +140,16 @@ def _sort(arguments: Sequence[str]) -> _Arguments:
         assert match is not None
         prefix, key, equals, value = match.groups()
         if not key or (not equals and prefix != "~"):
-            raise ConfigError(f"'{argument}': expected key=value, for instance num_envs=64.")
+            raise ConfigError(f"'{argument}': expected key=value without spaces, for instance {_example(argument)}.")
         overrides.append((argument, prefix, key, value))
     return _Arguments(overrides, options)
+
+
+def _example(word: str) -> str:
+    """Return the override that a word without ``=`` is probably meant to be, else any."""
+    if word.endswith(".pth"):
+        return f"checkpoint={word}"
+    return f"task={word}" if word in installed_tasks() else "num_envs=64"
 
 
 def _sections(tasks: Iterable[InstalledTask]) -> Iterator[dict[str, Any]]:

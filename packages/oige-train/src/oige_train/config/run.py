@@ -1,6 +1,7 @@
 """A checked run."""
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     try:
         config = validate(cfg, spec, TrainRunConfig, sections={CONFIG: ALGORITHMS[algo]})
     except ConfigError as error:
-        if former is None:
+        if former is None or re.split("[=:]", str(error), maxsplit=1)[0] in overridden:
             raise
         raise ConfigError(f"{error} What is not overridden is from the run of checkpoint={cfg.checkpoint}.") from error
     check_task_name(config, task)
