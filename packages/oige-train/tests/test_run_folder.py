@@ -104,6 +104,7 @@ def test_folder_says_how_with_what_and_when_it_was_made(program) -> None:
     assert {"python", "torch", "rl-games", "oige-core", "oige-train", "oige-tasks-classic"} <= set(start["versions"])
     assert all(len(commit.rstrip("+")) == 40 for commit in start["commits"].values())
     log = Path("runs/Cartpole/log.txt").read_text()
+    assert log.startswith("training Cartpole with PPO (CartpolePPO): 16 worlds on cpu")
     for line in (*outcome.out.splitlines(), *outcome.err.splitlines()[-1:]):
         assert line in log.splitlines()
 
@@ -157,6 +158,22 @@ def test_jobs_of_a_sweep_are_called_after_what_varies(program) -> None:
     assert names("runs") == [f"mine_seed={seed}_gamma={gamma}" for seed in (1, 2) for gamma in (0.9, 0.99)]
     assert all(len(names(f"runs/{name}/summaries")) == 1 for name in names("runs"))
     assert "checkpoint=runs/mine_seed=2_gamma=0.99/nn/last_mine_ep_1_" in outcome.out
+
+
+def test_no_run_of_a_sweep_starts_before_all_are_checked(program) -> None:
+    outcome = program("--multirun", *TINY, f"{CONFIG}.gamma=0.9,7")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == f"error: {CONFIG}.gamma=7.0: expected a number from 0 to 1.\n"
+    assert not Path("runs").exists()
+
+
+def test_run_of_a_sweep_that_fails_does_not_keep_the_others_from_running(program) -> None:
+    outcome = program("--multirun", *TINY, "max_iterations=1", f"{CONFIG}.learning_rate=1e30,1e-3")
+    assert outcome.code == 2
+    assert "run 1 of 2: Cartpole_learning_rate=1e+30\n" in outcome.err
+    assert "\nerror: training diverged in epoch 1" in outcome.err
+    assert outcome.err.endswith("error: 1 of 2 runs failed: Cartpole_learning_rate=1e+30.\n")
+    assert "checkpoint=runs/Cartpole_learning_rate=0.001/nn/last_" in outcome.out
 
 
 def test_sweep_over_training_configurations_names_them(program) -> None:

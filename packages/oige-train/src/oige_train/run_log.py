@@ -4,7 +4,7 @@ import contextlib
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,15 +19,20 @@ LOG_INTERVAL = 5.0  # s between two lines of the log that replace each other on 
 
 
 @contextlib.contextmanager
-def logged(folder: Path) -> Iterator[None]:
+def logged(folder: Path, before: Sequence[str] = ()) -> Iterator[None]:
     """Copy to ``log.txt`` what the block prints, and the traceback that ends it, if any.
 
     A terminal or pipe that is closed meanwhile does not end the block: what nobody reads is still in the log.
+
+    Args:
+        folder: of the run.
+        before: lines that were printed before the folder was known.
     """
     try:
         log = _Log((folder / LOG_FILE).open("a", encoding="utf-8"))
     except OSError as error:
         raise RunFolderError(f"{folder / LOG_FILE}: cannot be written ({reason(error)}).") from error
+    log.add("".join(f"{line}\n" for line in before))
     out, err = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Copied(out, log), _Copied(err, log)  # type: ignore[assignment]
     try:

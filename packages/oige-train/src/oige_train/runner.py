@@ -16,6 +16,7 @@ from oige_core.problems import ProblemReport, describe_problems
 from oige_core.seeding import derive_seed
 
 from oige_train.config import Run
+from oige_train.headline import headline
 from oige_train.learner.agent import Session, TrainingStoppedError
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
@@ -100,7 +101,7 @@ def _train(run: Run, arguments: Sequence[str]) -> int:
     workers = Workers.join(run.config.rl_device) if run.config.multi_gpu else Workers()
     try:
         folder = workers.decide(lambda: _begin(run, arguments))
-        with logged(folder.path) if workers.rank == 0 else contextlib.nullcontext():
+        with logged(folder.path, headline(run, arguments)) if workers.rank == 0 else contextlib.nullcontext():
             say(workers, folder.note, *run.notes)
             return _train_in(folder, Session(run=run, workers=workers))
     finally:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oige_train.config import Run
     from oige_train.schema import TrainRunConfig
 
-__all__ = ["checked_run", "guarded", "make_env_from", "refuse_idle", "take_number"]
+__all__ = ["checked_run", "checked_runs", "guarded", "make_env_from", "refuse_idle", "take_number"]
 
 
 def guarded(program: Callable[[list[str]], int | None], usage: str = "") -> None:
@@ -75,6 +75,19 @@ def refuse_idle(arguments: list[str], program: str, *keys: str) -> None:
             raise ConfigError(f"{argument}: has no effect on {program}; leave it out.")
 
 
+def checked_runs(arguments: list[str]) -> "list[Run]":
+    """Return the checked run that ``arguments`` describe, those of a sweep, or none where they only ask for help.
+
+    Raises:
+        ConfigError: an argument is wrong.
+    """
+    from oige_train.config import finish, run_hydra
+
+    runs: list[Run] = []
+    run_hydra(arguments, lambda cfg, overridden: runs.append(finish(cfg, overridden)))
+    return runs
+
+
 def checked_run(arguments: list[str]) -> "Run":
     """Return the one checked run that ``arguments`` describe.
 
@@ -83,10 +96,7 @@ def checked_run(arguments: list[str]) -> "Run":
     """
     from oige_core.errors import ConfigError
 
-    from oige_train.config import finish, run_hydra
-
-    runs: list[Run] = []
-    run_hydra(arguments, lambda cfg, overridden: runs.append(finish(cfg, overridden)))
+    runs = checked_runs(arguments)
     if len(runs) != 1:
         raise ConfigError(f"{' '.join(arguments)}: expected a single run.")
     return runs[0]

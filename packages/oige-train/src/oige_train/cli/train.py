@@ -1,12 +1,8 @@
 """``oige-train``: train a policy, resume training, or play a policy."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from oige_train.cli.common import guarded
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 __all__ = ["main"]
 
@@ -49,31 +45,50 @@ def main() -> None:
 
 
 def train(arguments: list[str]) -> int:
-    """Compose, check and execute the run, or each run of a sweep.
+    """Compose and check the run or all runs of a sweep, then execute one after another.
+
+    A run of a sweep that fails is reported and does not keep the others from running.
 
     Args:
         arguments: command-line arguments.
 
     Returns:
         The exit code.
+
+    Raises:
+        OigeError: a run failed.
     """
-    from oige_train.config import finish, run_hydra
+    from oige_core.errors import OigeError
+
+    from oige_train.cli.common import checked_runs
     from oige_train.headline import headline
 
-    codes = [0]
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
 
-    def job(cfg: "DictConfig", overridden: list[str]) -> None:
-        run = finish(cfg, overridden)
+    runs = checked_runs(arguments)
+    names = [run.config.train.params.config.full_experiment_name for run in runs]
+    failed: list[str] = []
+    for number, (run, name) in enumerate(zip(runs, names, strict=True), 1):
+        if len(runs) > 1:
+            say(f"run {number} of {len(runs)}: {name}")
         for line in headline(run, arguments):
-            print(line, file=sys.stderr, flush=True)
+            say(line)
         from oige_train.runner import execute
 
-        codes.append(execute(run, arguments))
-        if codes[-1]:
-            sys.exit(codes[-1])
-
-    run_hydra(arguments, job)
-    return max(codes)
+        try:
+            code = execute(run, arguments)
+        except OigeError as error:
+            if len(runs) == 1:
+                raise
+            say(f"error: {error}")
+            failed.append(name)
+            continue
+        if code:
+            return code
+    if failed:
+        raise OigeError(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}.")
+    return 0
 
 
 if __name__ == "__main__":
