@@ -79,14 +79,17 @@ def test_row_shows_type_default_unit_and_meaning(reference: ModuleType) -> None:
             speed: highest speed of the cart,
                 in m/s; see :class:`Cart` and ``mass``.
             steps: control steps, at most.
+            range: distance, in m, beyond which nothing is seen.
         """
 
         speed: float | None = 1e-8
         steps: int = 3
+        range: float = 2.0
 
     heading, description, table = reference.tables("task.cart", Section)
     assert (heading, description) == ("### task.cart", "A section.")
     assert table.splitlines()[2:] == [
-        "| `speed` | float or null | `1e-08` | m/s | highest speed of the cart, in m/s; see `Cart` and `mass` |",
+        "| `speed` | float or null | `1e-08` | m/s | highest speed of the cart; see `Cart` and `mass` |",
         "| `steps` | int | `3` | control steps | control steps, at most |",
+        "| `range` | float | `2.0` | m | distance beyond which nothing is seen |",
     ]

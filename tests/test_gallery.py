@@ -1,6 +1,7 @@
 """The gallery shows every task that comes with a policy, played by it, and says of the others that they have none."""
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import ModuleType
 
 import pytest
 from oige_core.registry import find_task, installed_tasks
+from oige_train.cli.common import checked_run
 from oige_train.pretrained import policy_files, read_card
 from PIL import ExifTags, Image
 
@@ -31,6 +33,22 @@ def test_pages_are_up_to_date(gallery: ModuleType) -> None:
     table = policies.part("gallery.py").search(policies.README.read_text())
     assert table is not None
     assert table[0] == gallery.readme_table(), hint
+
+
+def test_training_command_has_the_settings_of_the_policy(gallery: ModuleType) -> None:
+    commands = dict(
+        re.findall(r"^    uv run oige-train task=(\w+)((?: (?!test=)\S+)*)$", gallery.PAGE.read_text(), re.M)
+    )
+    assert set(commands) == set(SHOWN)
+    overrides = "num_envs=4096 train.params.config.horizon_length=24 max_iterations=1900"
+    assert sorted(commands["AnymalTerrain"].split()) == sorted(overrides.split())
+    for name, words in commands.items():
+        card, run = read_card(find_task(name)), checked_run([f"task={name}", *words.split()])
+        then, now = card.configuration["train"]["params"]["config"], run.resolved["train"]["params"]["config"]
+        assert (run.train_name, run.config.seed) == (card.train, card.seed)
+        assert run.config.task.env.numEnvs == card.configuration["task"]["env"]["numEnvs"]
+        for key in ("max_epochs", "horizon_length", "minibatch_size", "learning_rate", "batch_size", "gamma"):
+            assert now.get(key) == then.get(key), (name, key)
 
 
 def test_page_names_every_task(gallery: ModuleType) -> None:

@@ -64,8 +64,9 @@ pair of quotes. A list is written `key=[1,2]`. With `--multirun`, commas separat
 and `${key}` in a text stands for the value of another key: `oige-train --multirun experiment='run ${seed}' seed=1,2`.
 Quote a text that has a comma: `experiment="'a,b'"`. In a YAML file, quote what YAML would take for a number.
 
-Overrides of keys that only Isaac Sim reads are refused, since the embedded engine would ignore them. So are overrides
-of keys that follow from another one. YAML files may hold both.
+Keys that only Isaac Sim reads are there for YAML files of OmniIsaacGymEnvs. This version has no Isaac Sim engine, and
+the embedded engine would ignore them, so overrides of these keys are refused. So are overrides of keys that follow from
+another one. YAML files may hold both.
 
 `tools/config_reference.py` writes this page from the schemas.
 """
@@ -105,6 +106,11 @@ def plain(meaning: str) -> str:
     """Return a meaning as one line of Markdown."""
     text = re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", meaning).replace("``", "`")
     return " ".join(text.split()).replace("|", "\\|").replace("<", "\\<").rstrip(".")
+
+
+def without_unit(meaning: str) -> str:
+    """Return a meaning without the unit that has a column of its own."""
+    return re.sub(rf"^in (?:{_ANY}), |, in (?:{_ANY})(?:,(?= )|(?=$|[.;]))", "", meaning, count=1)
 
 
 def unit(meaning: str) -> str:
@@ -193,7 +199,7 @@ def tables(
             raise OigeError(f"{schema.__name__}.{field.name}: expected a meaning under Attributes of the docstring.")
         values = [shown(getattr(holder, field.name)) for holder in sections.values()] if sections else [default(field)]
         meaning = known[field.name]
-        rows.append([f"`{field.name}`", type_name(hints[field.name]), *values, unit(meaning), meaning])
+        rows.append([f"`{field.name}`", type_name(hints[field.name]), *values, unit(meaning), without_unit(meaning)])
     if rows:
         yield plain(f"### {path} of {of}" if of else f"### {path}")
         yield from description(path, schema)
@@ -227,7 +233,8 @@ def root_tables() -> Iterator[str]:
                 raise OigeError(f"{file.name}: expected a comment that says what {name} means.")
             missing.remove(name)
             meaning = plain(comment[1])
-            rows.append([f"`{name}`", type_name(hints[name]), shown(value), unit(meaning), meaning])
+            kind = "int" if hints[name] is Any else type_name(hints[name])  # a number, or empty
+            rows.append([f"`{name}`", kind, shown(value), unit(meaning), without_unit(meaning)])
         yield f"### {title}"
         yield table(["key", "type", "default", "unit", "meaning"], rows)
     if missing:

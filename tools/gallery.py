@@ -12,13 +12,15 @@ published can be looked at, with words of the configuration and the folder to wr
 
 import argparse
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from oige_core.errors import ConfigError
 from oige_core.registry import find_task, installed_tasks
-from oige_train.cli.common import guarded
-from oige_train.pretrained import content_hash, read_card
+from oige_train.cli.common import checked_run, guarded
+from oige_train.pretrained import PolicyCard, content_hash, read_card
 from PIL import ExifTags, Image
 from policies import replace_part, score, with_policy
 from rendering import Renderer, View, play, run_on_cpu, save
@@ -203,21 +205,46 @@ def animate(name: str, words: list[str], folder: Path) -> None:
     print(f"{name}: {len(images)} frames, {time.monotonic() - began:.0f} s")
 
 
+SHORT = {"task.env.numEnvs": "num_envs", "train.params.config.max_epochs": "max_iterations"}
+"""Keys of the root that set others."""
+
+
+def training_overrides(card: PolicyCard) -> list[str]:
+    """Return the overrides that the defaults of a policy's task need to train the policy once more."""
+    overrides = [f"task={card.task}"]
+    if card.train not in (f"{card.task}PPO", card.task):
+        overrides.append(f"train={card.train}")
+    defaults = dict(decisive_values(checked_run(overrides).resolved))
+    for key, value in decisive_values(card.configuration):
+        if value != defaults.get(key, value):
+            overrides.append(f"{SHORT.get(key, key)}={value}")
+    return overrides
+
+
+def decisive_values(configuration: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the keys of a run that decide what is learned, with their values, and none that follow from another."""
+    following = ("name", "full_experiment_name", "num_actors", "device", "device_name", "seed")
+    for key, value in configuration.items():
+        full = f"{path}{key}"
+        if isinstance(value, Mapping):
+            yield from decisive_values(value, f"{full}.")
+        elif full == "seed" or (full.startswith(("task.", "train.params.")) and key not in following):
+            yield full, value
+
+
 def page() -> str:
     """Return the page of the gallery."""
     shown = with_policy()
     parts = [
         "# Gallery",
         "Each task, played by the policy that comes with it, without exploration noise. `headless=False` shows a\n"
-        "task in a browser, at the address that is printed. `uv run python tools/gallery.py` makes this page and its\n"
-        "animations.",
+        "task in a browser, at the address that is printed. The second command of each task trains with the settings\n"
+        "of the policy that is shown. `uv run python tools/gallery.py` makes this page and its animations.",
     ]
     for name in shown:
         card = read_card(find_task(name))
-        train = f"uv run oige-train task={name}"
-        if card.train not in (f"{name}PPO", name):
-            train += f" train={card.train}"
-        play = f"{train} test=True checkpoint=pretrained headless=False"
+        train = " ".join(["uv run oige-train", *training_overrides(card)])
+        play = f"uv run oige-train task={name} test=True checkpoint=pretrained headless=False"
         worlds = card.configuration["task"]["env"]["numEnvs"]
         parts += [
             f"## {name}",
