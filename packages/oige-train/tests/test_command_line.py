@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from oige_core.config import validate
+from oige_core.errors import ConfigError
 from oige_core.registry import installed_tasks
 from oige_train.cli.common import checked_run
 from oige_train.config import Run, finish, run_hydra
@@ -152,6 +153,16 @@ def test_derived_minibatch_has_a_similar_size(words: list[str], size: int, note:
     learner = run.config.train.params.config
     assert getattr(learner, "minibatch_size", None) == size
     assert bool(run.notes) == note
+
+
+def test_settings_of_training_are_noted_or_refused_when_playing() -> None:
+    words = [*CPU, "checkpoint=pretrained", "test=True"]
+    assert checked_run([*words, "wandb_activate=True", "max_iterations=3"]).notes == (
+        "wandb_activate: has no effect on playing.",
+        "max_iterations: has no effect on playing.",
+    )
+    with pytest.raises(ConfigError, match="multi_gpu=True: expected False with test=True; one process plays"):
+        checked_run([*words, "multi_gpu=True"])
 
 
 def test_key_that_acts_with_another_only_is_noted() -> None:

@@ -95,5 +95,5 @@ def test_line_is_rewritten_on_a_terminal_and_repeated_seldom_elsewhere(monkeypat
         line.close()
     # 5.0 comes less than a tenth of a second after 4.9, in floating point
     shown = ("at 0.0", "at 1.0", "at 4.9", "end")
-    assert terminal.getvalue() == "".join(f"\r\x1b[2K{text}" for text in shown) + "\n"
+    assert terminal.getvalue() == "".join(f"\r\x1b[2K\x1b[?7l{text}\x1b[?7h" for text in shown) + "\n"
     assert file.getvalue() == "at 0.0\nat 5.0\nend\n"

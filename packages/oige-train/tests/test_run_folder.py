@@ -309,7 +309,7 @@ def test_log_has_the_first_and_last_of_lines_that_replace_each_other(
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with logged(tmp_path):
         for number in range(50):
-            sys.stderr.write(f"\r\x1b[2Kepoch {number}")
+            sys.stderr.write(f"\r\x1b[2K\x1b[?7lepoch {number}\x1b[?7h")
         sys.stderr.write("\n")
         print("done", file=sys.stderr)
     assert (tmp_path / "log.txt").read_text() == "epoch 0\nepoch 49\ndone\n"

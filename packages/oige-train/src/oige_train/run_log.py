@@ -1,6 +1,7 @@
 """The log of a run: what was printed, also where nobody could read it."""
 
 import contextlib
+import re
 import sys
 import time
 import traceback
@@ -56,7 +57,7 @@ class _Log:
     def add(self, text: str) -> None:
         """Append text as it was printed."""
         if text.startswith("\r"):
-            self._replaceable = text.lstrip("\r").removeprefix("\x1b[2K")
+            self._replaceable = re.sub(r"\x1b\[\??\d*[A-Za-z]", "", text.lstrip("\r"))
             if time.monotonic() - self._written < LOG_INTERVAL:
                 return
             self._written = time.monotonic()

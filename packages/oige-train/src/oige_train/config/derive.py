@@ -28,6 +28,8 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     """
     learner = config.train.params.config
     _check_followers(config)
+    if config.multi_gpu and config.test:
+        raise ConfigError("multi_gpu=True: expected False with test=True; one process plays.")
     if config.multi_gpu:
         _join_torchrun(config)
     devices = resolve_devices(config)
@@ -57,7 +59,7 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
             "torch_deterministic=True: the learner repeats bit by bit; physics does with sim_device=cpu alone."
         )
     notes += _idle_keys(config, overridden)
-    if config.wandb_activate and importlib.util.find_spec("wandb") is None:
+    if config.wandb_activate and not config.test and importlib.util.find_spec("wandb") is None:
         raise ConfigError("wandb_activate=True: wandb is not installed; install oige-train[wandb].")
     return notes
 
@@ -106,6 +108,9 @@ def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
         f"{CONFIG}.mixed_precision": ("rl_device on a GPU", config.rl_device != "cpu" or not mixed),
     }
     notes = []
+    if config.test:
+        playing = {"wandb_activate": config.wandb_activate, "max_iterations": "max_iterations" in overridden}
+        notes += [f"{key}: has no effect on playing." for key, given in playing.items() if given]
     for key in sorted(overridden):
         for beginning, (needed, acts) in idle.items():
             if key.startswith(beginning) and key != "wandb_activate" and not acts:

@@ -13,6 +13,11 @@ from oige_train.learner.rl_games import AlgoObserver
 __all__ = ["EpisodeMeans", "ProgressLine", "ProgressObserver", "format_time"]
 
 
+# Control sequences of terminals. A line that is longer than the terminal is wide is cut off there: of a line that goes
+# on in the next row, only the last row could be written again.
+CLEAR_LINE, NO_WRAP, WRAP = "\r\x1b[2K", "\x1b[?7l", "\x1b[?7h"
+
+
 class EpisodeMeans:
     """Means of episode statistics by name over all episodes that ended since the last call of :meth:`take`."""
 
@@ -62,7 +67,7 @@ class ProgressLine:
         if not force and now - self._last < self.interval:
             return
         self._last = now
-        self.stream.write(f"\r\x1b[2K{text}" if self.live else f"{text}\n")
+        self.stream.write(f"{CLEAR_LINE}{NO_WRAP}{text}{WRAP}" if self.live else f"{text}\n")
         self.stream.flush()
         self._open = self.live
 
