@@ -8,25 +8,26 @@ from oige_core.devices import resolve_devices
 from oige_train.config import Run
 from oige_train.config.origin import chosen_task
 
-__all__ = ["headline"]
+__all__ = ["headline", "headline_of_random_actions"]
 
 #: Worlds for which the training configurations for a CPU are meant.
 CPU_WORLDS = 512
 ALGORITHM_NAMES = {"a2c_continuous": "PPO", "sac": "SAC"}
 
 
-def headline(run: Run, arguments: Sequence[str]) -> list[str]:
+def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
     """Return lines that say what is about to happen; none in processes other than the first.
 
     Args:
         run: the checked run.
         arguments: the command line that described it.
+        action: what is done; empty: training, resuming or playing, as the run says.
     """
     config, params = run.config, run.config.train.params
     if config.multi_gpu and os.environ.get("RANK", "0") != "0":
         return []
     devices = resolve_devices(config)
-    action = "playing" if config.test else "training" if run.checkpoint is None else "resuming"
+    action = action or ("playing" if config.test else "training" if run.checkpoint is None else "resuming")
     network = "-".join(map(str, params.network.mlp.units))
     if params.network.rnn is not None:
         network += f" and {params.network.rnn.name} {params.network.rnn.units}"
@@ -42,6 +43,27 @@ def headline(run: Run, arguments: Sequence[str]) -> list[str]:
     if action == "training" and devices.simulation == "cpu":
         lines += _advice_for_cpu(run)
     return lines
+
+
+def headline_of_random_actions(run: Run, arguments: Sequence[str]) -> list[str]:
+    """Return lines that say which task is about to be stepped with random actions.
+
+    Args:
+        run: the checked run.
+        arguments: the command line that described it.
+    """
+    config = run.config
+    worlds = f"{config.task.env.numEnvs:,} worlds on {resolve_devices(config).simulation}"
+    return [
+        f"stepping {run.task.name} with random actions: {worlds}, seed {config.seed}",
+        *_note_on_default_task(run, arguments),
+    ]
+
+
+def _note_on_default_task(run: Run, arguments: Sequence[str]) -> list[str]:
+    if run.former is not None or any(argument.lstrip("+").startswith("task=") for argument in arguments):
+        return []
+    return [f"no task= was given, so this is {run.task.name}, the default; oige-tasks lists the others"]
 
 
 def _advice_for_cpu(run: Run) -> list[str]:

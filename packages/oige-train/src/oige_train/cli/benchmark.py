@@ -43,6 +43,7 @@ def benchmark(arguments: list[str]) -> int:
     from oige_core.errors import ConfigError
 
     from oige_train.cli.common import checked_run, refuse_idle, take_number
+    from oige_train.headline import headline
 
     refuse_idle(
         arguments, "oige-benchmark", "checkpoint", "test", "max_iterations", "experiment", "multi_gpu", "wandb_"
@@ -63,10 +64,12 @@ def benchmark(arguments: list[str]) -> int:
         if getattr(run.config, word) != wanted:
             raise ConfigError(f"{word}={not wanted}: not available while benchmarking; use {word}={wanted}.")
 
-    from oige_train.measure import measure
-
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+    for line in headline(run, arguments, "measuring"):
+        say(line)
+    from oige_train.measure import measure
 
     report = measure(run, rounds=rounds or None, started=_process_start(entered), say=say)
     print(report.text())

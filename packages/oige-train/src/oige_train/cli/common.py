@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING
 from oige_train.cli.exits import exit_code
 
 if TYPE_CHECKING:
-    from oige_core import VecEnv
-
     from oige_train.config import Run
-    from oige_train.schema import TrainRunConfig
 
-__all__ = ["checked_run", "checked_runs", "guarded", "make_env_from", "refuse_idle", "take_number"]
+__all__ = ["checked_run", "checked_runs", "guarded", "refuse_idle", "take_number"]
 
 
 def guarded(program: Callable[[list[str]], int | None], usage: str = "") -> None:
@@ -100,11 +97,3 @@ def checked_run(arguments: list[str]) -> "Run":
     if len(runs) != 1:
         raise ConfigError(f"{' '.join(arguments)}: expected a single run.")
     return runs[0]
-
-
-def make_env_from(arguments: list[str]) -> "tuple[VecEnv, TrainRunConfig]":
-    """Return the environment that ``arguments`` describe, and its configuration."""
-    config = checked_run(arguments).config
-    from oige_core import make_env
-
-    return make_env(config), config

@@ -46,6 +46,7 @@ def demo(arguments: list[str]) -> int:
 
     from oige_train.cli.common import checked_run, refuse_idle, take_number
     from oige_train.config.origin import chosen_task, last_value
+    from oige_train.headline import headline
 
     refuse_idle(
         arguments,
@@ -61,7 +62,9 @@ def demo(arguments: list[str]) -> int:
     max_steps = take_number(arguments, "max_steps", default=0)
     name = chosen_task(arguments) or ""
     steerable = [task.name for task in installed_tasks().values() if task.spec().demo is not None]
-    words = find_task(name).spec().demo if name else None
+    if not name:
+        raise ConfigError(f"task: expected one whose robots can be driven, task={' or task='.join(steerable)}.")
+    words = find_task(name).spec().demo
     if words is None:
         raise ConfigError(f"task={name}: cannot be steered by hand; choose {' or '.join(steerable) or 'another one'}.")
     if not last_value(arguments, "checkpoint"):
@@ -72,6 +75,8 @@ def demo(arguments: list[str]) -> int:
         raise ConfigError(f"num_envs={run.config.task.env.numEnvs}: expected at most {MAX_ROBOTS} robots.")
     if run.config.warp:
         raise ConfigError("warp=True: robots of Warp variants cannot be steered; leave warp out.")
+    for line in headline(run, arguments):
+        print(line, file=sys.stderr, flush=True)
 
     from oige_core import make_env
     from oige_core.problems import ProblemReport

@@ -30,20 +30,26 @@ def random_policy(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    from oige_train.cli.common import make_env_from, refuse_idle, take_number
+    from oige_train.cli.common import checked_run, refuse_idle, take_number
+    from oige_train.headline import headline_of_random_actions
 
     refuse_idle(arguments, "oige-random-policy", "checkpoint", "test", "max_iterations", "multi_gpu", "wandb_")
     max_steps = take_number(arguments, "max_steps", default=0)
-    env, config = make_env_from(arguments)
+    run = checked_run(arguments)
+    config = run.config
+    for line in headline_of_random_actions(run, arguments):
+        print(line, file=sys.stderr, flush=True)
 
     import torch
     from gymnasium.spaces import Box
+    from oige_core import make_env
     from oige_core.problems import ProblemReport
 
     from oige_train.onlookers import looking_on, until_stopped
     from oige_train.run_folder import videos_folder
 
     torch.set_num_threads(config.train.params.torch_threads)
+    env = make_env(config)
     generator = torch.Generator(env.device).manual_seed(config.seed)
     space = env.single_action_space
     assert isinstance(space, Box)
