@@ -207,6 +207,13 @@ def test_playing_gives_worlds_the_actions_that_training_would_give(tmp_path: Pat
     torch.testing.assert_close(policy.act(observations, deterministic=True), agent.preprocess_actions(mean))
 
 
+@pytest.mark.filterwarnings("error")
+def test_networks_are_built_without_warnings(tmp_path: Path) -> None:
+    """Newer versions of torch warn of what rl_games uses, about which a user can do nothing."""
+    agent = make_agent(FakeEnv(2), tmp_path, normalize_input=True)
+    Policy(agent.session.run, agent.env_info, "cpu", 2)
+
+
 class NoisyEnv(FakeEnv):
     """Shows random numbers, and pays for actions that are like them."""
 

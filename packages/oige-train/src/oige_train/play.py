@@ -11,7 +11,7 @@ from oige_train.config import Run
 from oige_train.learner.divergence import learner_tensors, refuse_diverged
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.progress import ProgressLine
-from oige_train.learner.rl_games import model_builder
+from oige_train.learner.rl_games import building_model, model_builder
 from oige_train.onlookers import Watch
 from oige_train.params import rl_games_params
 
@@ -54,22 +54,18 @@ class Policy:
         self.low = torch.as_tensor(space.low, device=device)
         self.high = torch.as_tensor(space.high, device=device)
         shape = env_info["observation_space"].shape
-        self.model = (
-            model_builder.ModelBuilder()
-            .load(params)
-            .build(
-                {
-                    "actions_num": space.shape[0],
-                    "action_dim": space.shape[0],
-                    "obs_dim": shape[0],
-                    "input_shape": shape,
-                    "num_seqs": num_envs,
-                    "value_size": 1,
-                    "normalize_value": params["config"].get("normalize_value", False),
-                    "normalize_input": params["config"].get("normalize_input", False),
-                }
-            )
-        )
+        sizes = {
+            "actions_num": space.shape[0],
+            "action_dim": space.shape[0],
+            "obs_dim": shape[0],
+            "input_shape": shape,
+            "num_seqs": num_envs,
+            "value_size": 1,
+            "normalize_value": params["config"].get("normalize_value", False),
+            "normalize_input": params["config"].get("normalize_input", False),
+        }
+        with building_model():
+            self.model = model_builder.ModelBuilder().load(params).build(sizes)
         self.model.to(device).eval()
         self.states = [s.to(device) for s in self.model.get_default_rnn_state()] if self.model.is_rnn() else None
 

@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import sys
 import types
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "EagerAdam",
     "a2c_continuous",
     "building_agent",
+    "building_model",
     "import_quietly",
     "model_builder",
     "policy_kl",
@@ -51,6 +53,15 @@ class NullWriter:
 
 
 @contextlib.contextmanager
+def building_model() -> Iterator[None]:
+    """Hide that rl_games uses ``torch.jit.script``, of which newer versions of torch warn, from users."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script", category=FutureWarning)
+        yield
+
+
+@contextlib.contextmanager
 def building_agent(*, writes: bool) -> Iterator[None]:
     """Let agents of rl_games that are built meanwhile take :class:`EagerAdam` where they name ``torch.optim.Adam``.
 
@@ -62,7 +73,8 @@ def building_agent(*, writes: bool) -> Iterator[None]:
     if not writes:
         a2c_common.SummaryWriter = NullWriter
     try:
-        yield
+        with building_model():
+            yield
     finally:
         torch.optim.Adam = adam  # type: ignore[misc]
         a2c_common.SummaryWriter = writer
