@@ -15,6 +15,7 @@ import pytest
 import torch
 import yaml
 from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
+from oige_train.learner.agent import TrustedAgent
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 CONFIG = "train.params.config"
@@ -255,6 +256,22 @@ def test_signal_saves_a_checkpoint_to_resume_from(tmp_path: Path, program) -> No
     outcome = program(*TINY, f"checkpoint={saved}", f"max_iterations={epoch + 1}")
     assert outcome.code == 0, outcome.err
     assert f"after epoch {epoch}" in outcome.err
+
+
+def test_interruption_at_once_says_how_to_go_on(program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(agent: TrustedAgent) -> None:
+        if agent.epoch_num == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
+    monkeypatch.setattr(TrustedAgent, "between_epochs", interrupt)
+    outcome = program(*TINY, "max_iterations=9", f"{CONFIG}.save_frequency=2")
+    assert outcome.code == 130
+    (saved,) = Path("runs/Cartpole/nn").glob("last_*_ep_2_*.pth")
+    assert outcome.err.splitlines()[-2:] == [
+        f"not saved since {saved}; resume: oige-train task=Cartpole checkpoint={saved} sim_device=cpu",
+        "interrupted",
+    ]
 
 
 def test_sweep_gives_each_run_its_folder(program) -> None:

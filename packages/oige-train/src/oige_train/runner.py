@@ -155,6 +155,12 @@ def _train_in(folder: RunFolder, session: Session) -> int:
         if stopped.checkpoint is not None:
             say(workers, f"resume: {_command(run, stopped.checkpoint)}")
         return INTERRUPTED
+    except KeyboardInterrupt:
+        line.close()
+        newest = agent.newest_checkpoint() if trained else None
+        if newest is not None:
+            say(workers, f"not saved since {newest}; resume: {_command(run, newest)}")
+        raise
     finally:
         line.close()
         if leads and not trained:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["STOPPING_SIGNALS", "stop_on_signals"]
+__all__ = ["STOPPING_SIGNALS", "interrupted_by_signals", "stop_on_signals"]
 
 #: Ctrl-C, ``kill`` and cluster schedulers, a terminal or connection that is closed, Ctrl-Break on Windows. SIGQUIT and
 #: others that end a program keep their meaning: whoever sends them wants it to end at once.
@@ -54,6 +54,33 @@ def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Let termination and hang-up interrupt the block as Ctrl-C does, so that it cleans up; the second one kills.
+
+    A hang-up that is ignored stays ignored. Outside the main thread nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if number == HANGUP:
+            _leave_terminal()
+        raise KeyboardInterrupt
+
+    previous = {number: signal.getsignal(number) for number in STOPPING_SIGNALS}
+    taken = [number for number, handler in previous.items() if handler == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _leave_terminal() -> None:

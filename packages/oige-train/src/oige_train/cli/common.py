@@ -1,6 +1,5 @@
 """What the programs share: help without imports, one-line errors and exit codes."""
 
-import importlib.metadata
 import re
 import sys
 from collections.abc import Callable
@@ -27,6 +26,8 @@ def guarded(program: Callable[[list[str]], int | None], usage: str = "") -> None
         if usage and any(argument in ("-h", "--help") for argument in arguments):
             print(usage)
         elif "--version" in arguments:
+            import importlib.metadata
+
             print(f"oige-train {importlib.metadata.version('oige-train')}")
         else:
             return program(arguments)

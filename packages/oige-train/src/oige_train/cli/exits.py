@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from oige_train.stopping import interrupted_by_signals
+
 __all__ = ["exit_code"]
 
 USAGE_ERROR = 2
@@ -37,8 +39,9 @@ def exit_code(program: Callable[[], int | None]) -> int:
         program: returns the exit code; None stands for 0.
     """
     try:
-        code = program() or 0
-        sys.stdout.flush()
+        with interrupted_by_signals():
+            code = program() or 0
+            sys.stdout.flush()
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED
