@@ -376,12 +376,36 @@ def test_assets_that_would_lose_something_are_refused(mjcf: str, options: dict[s
         ({"stiffness": -1.0}, r"Drive\(stiffness=-1\.0\): expected a finite number of at least 0\."),
         ({"damping": math.inf}, r"Drive\(damping=inf\): expected a finite number of at least 0\."),
         ({"max_effort": -1.0}, r"Drive\(max_effort=-1\.0\): expected a number of at least 0, or inf\."),
+        ({"stiffness": "5"}, r"Drive\(stiffness='5'\): expected a number\."),
+        ({"max_effort": None}, r"Drive\(max_effort=None\): expected a number\."),
         ({"max_effort": math.nan}, r"Drive\(max_effort=nan\): expected a number of at least 0, or inf\."),
     ],
 )
-def test_invalid_drives_raise(values: dict[str, float], message: str) -> None:
+def test_invalid_drives_raise(values: dict[str, Any], message: str) -> None:
     with raises(OigeError, message):
         Drive(**values)
+
+
+@pytest.mark.parametrize("key", ["drives", "joint_positions"])
+@pytest.mark.parametrize("value", [[("hinge", 1.0)], {3: 1.0}, None])
+def test_joints_without_names_raise(key: str, value: Any) -> None:
+    with raises(OigeError, rf"ArticulationAsset\({key}=.*\): expected a dictionary by names of joints\."):
+        ArticulationAsset(mjcf=arm(), **{key: value})
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\ufeff"])
+def test_empty_text_is_no_path(text: str) -> None:
+    with raises(
+        OigeError, r"articulation 'robot': its MJCF is an empty text; expected a path, or the text of a file\."
+    ):
+        build_robot(text)
+
+
+def test_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "arm.xml"
+    file.write_text("\ufeff" + arm(), encoding="utf-8")
+    for mjcf in (file, "\ufeff" + arm()):
+        assert build_robot(mjcf).compiled.model.body_mass.tolist() == [0.0, 1.0, 2.0]
 
 
 def test_density_of_links_with_a_stated_inertia_is_refused() -> None:

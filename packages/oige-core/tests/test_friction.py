@@ -103,6 +103,32 @@ def test_default_friction_that_acts_nowhere_is_refused() -> None:
     refused(ConfigError, title + r"no shapes without a friction of their own collide\.", ghost, **alike)
 
 
+URDF_SLED = """<robot name="sled"><link name="sled"><inertial><mass value="1"/>
+    <inertia ixx=".1" iyy=".1" izz=".1" ixy="0" ixz="0" iyz="0"/></inertial>
+  <collision><geometry><box size="1 1 .1"/></geometry></collision></link></robot>"""
+
+
+@pytest.mark.parametrize(
+    "mjcf",
+    [
+        sled().mjcf.replace("<mujoco>", "<mujoco >"),  # type: ignore[union-attr]
+        sled().mjcf.replace("<mujoco>", "<mujoco\n>"),  # type: ignore[union-attr]
+        sled().mjcf.replace("<mujoco>", "<mujoco model='a>b/'>"),  # type: ignore[union-attr]
+        sled().mjcf.replace("<mujoco>", "\ufeff\n<mujoco><default class='main'><geom density='500'/></default>"),  # type: ignore[union-attr]
+        URDF_SLED,
+        URDF_SLED.replace("</robot>", '<mujoco><compiler balanceinertia="true"/></mujoco></robot>'),
+    ],
+)
+def test_default_friction_acts_however_a_file_is_written(build: Callable[..., Any], mjcf: str) -> None:
+    def set_up_scene(scene: Scene) -> dict[str, Any]:
+        scene.add_ground_plane()
+        asset = ArticulationAsset(mjcf=mjcf, floating=True)
+        return {"sled": scene.add_articulation("sled", asset, position=(0, 0, 0.05))}
+
+    model = build(set_up_scene, default_physics_material=default(0.2)).engine.compiled.model
+    assert model.geom_friction[:, 0].tolist() == [0.2, 0.2]
+
+
 def test_two_coefficients_and_restitution_are_refused() -> None:
     title = r"task\.sim\.default_physics_material"
     lacks = "the engine MuJoCo has no"

@@ -52,8 +52,8 @@ class BlockTask(RLTask[BlockConfig]):
         self.obs_buf = torch.cat((self.blocks.get_joint_positions(), self.blocks.get_joint_velocities()), dim=-1)
         if self.is_broken("observation"):
             self.obs_buf[1, 0] = math.nan
+        self.states_buf = torch.zeros_like(self.states_buf)
         if self.is_broken("states"):
-            self.states_buf = self.states_buf.clone()
             self.states_buf[1] = math.inf
         if self.is_broken("observation shape"):
             self.obs_buf = self.obs_buf[:, :1]

@@ -211,6 +211,20 @@ def test_invalid_scene_values_raise() -> None:
             lambda: scene.add_sphere("b", radius=1, material=0.3),
             r"scene element 'b': material=0\.3, expected Material.*",
         ),
+        *(
+            (
+                lambda key=key: scene.add_sphere("b", radius=1, **{key: "False"}),
+                rf"sphere 'b': {key}='False': expected True or False\.",
+            )
+            for key in ("kinematic", "collision", "track_contact_forces", "disable_gravity")
+        ),
+        (
+            lambda: scene.add_articulation("b", asset(), disable_gravity="False"),
+            r"articulation 'b': disable_gravity='False': expected True or False\.",
+        ),
+        (lambda: scene.add_sphere("b", radius="0.1"), r"sphere 'b': size=\('0\.1',\): expected a finite number\."),
+        (lambda: scene.add_sphere(["b"], radius=1), r"scene element '\['b'\]': expected a name without '/'.*"),
+        (lambda: scene.add_articulation(["b"], asset()), r"scene element '\['b'\]': expected a name without '/'.*"),
         (lambda: scene.add_sphere("world", radius=1), r"scene element 'world': the name is taken; choose another\."),
     ):
         with raises(OigeError, message):

@@ -120,6 +120,7 @@ def test_rsl_rl_gets_groups_ends_time_outs_and_means(make: Make) -> None:
     first = adapted.get_observations()["policy"]
     torch.testing.assert_close(first[:, 0], env.task.cartpoles.get_joint_positions()[:, 0])
     adapted.episode_length_buf = torch.tensor([LENGTH - 1, 0, 0])
+    assert env.task.skipped_buf.tolist() == [LENGTH - 1, 0, 0]  # steps that tasks shall not count as played
     fall(env, 1)
     with torch.inference_mode():
         observations, rewards, ended, extras = adapted.step(torch.zeros(N, 1))

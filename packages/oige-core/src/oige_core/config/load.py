@@ -105,6 +105,10 @@ def plain_value(key: str, value: Any) -> Any:
     raise ConfigError(f"{key}={value!r}: expected a number, text, a list or a mapping, not {type(value).__name__}.")
 
 
+LARGEST_INTEGER = 2**31 - 1  # that engines take
+COUNTS = ("device_id", "num_threads")  # of the root, which engines take, unlike the seed
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message."""
     return (str(error).splitlines() or [type(error).__name__])[0]
@@ -210,4 +214,6 @@ def _converted(expected: Any, value: Any, path: str) -> Any:
         unlimited = number in (math.inf, -math.inf) and (".clip" in path or not path.startswith("task."))
         if isinstance(number, float) and not math.isfinite(number) and not unlimited:
             raise ConfigError(f"{path}={value}: expected a finite number.")
+        if isinstance(number, int) and abs(number) > LARGEST_INTEGER and (path.startswith("task.") or path in COUNTS):
+            raise ConfigError(f"{path}={value}: expected a number of at most {LARGEST_INTEGER}.")
     return converted

@@ -74,8 +74,10 @@ def checked_actions(actions: Any, shape: tuple[int, ...], device: torch.device) 
         OigeError: they are no numbers, or have another shape.
     """
     try:
+        if actions.is_complex() if isinstance(actions, torch.Tensor) else np.iscomplexobj(actions):
+            raise TypeError
         tensor = torch.as_tensor(actions, dtype=torch.float32, device=device)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise OigeError(f"actions of type {type(actions).__name__}: expected numbers of shape {shape}.") from error
     if tensor.shape != shape:
         raise OigeError(f"actions of shape {tuple(tensor.shape)}: expected {shape}.")

@@ -2,7 +2,8 @@
 
 import contextlib
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -114,6 +115,7 @@ class VecEnv(gym.vector.VectorEnv):
         self._clip_observations = float(cfg.clipObservations)
         self._actions_shape = (self.num_envs, task.spec.num_actions)
         self._needs_reset = True
+        self._unsaved_are_known = False
         self._stagger_steps = 0  # in which episodes that follow a failure are cut short
         # Making a context takes longer than entering it. See plain_tensors for the order of the first two.
         self._no_inference, self._no_grad = torch.inference_mode(False), torch.no_grad()
@@ -146,6 +148,8 @@ class VecEnv(gym.vector.VectorEnv):
             env_ids = torch.arange(self.num_envs, device=task.device)
         else:
             env_ids = checked_mask(mask, self.num_envs, task.device).nonzero().squeeze(-1)
+            if self._needs_reset and len(env_ids) < self.num_envs:
+                raise OigeError("reset_mask: leaves out worlds that were never reset; reset all worlds first.")
         super().reset(seed=seed)
         if seed is not None:
             task.seed(seed)
@@ -257,8 +261,14 @@ class VecEnv(gym.vector.VectorEnv):
 
     @plain_tensors
     def state_dict(self) -> dict[str, Any]:
-        """Return the whole state of simulation, task and random streams; tensors and plain values only."""
+        """Return the whole state of simulation, task and random streams; tensors and plain values only.
+
+        Warns:
+            UserWarning: the task has attributes that may change in a step and that a state cannot hold.
+        """
+        self._warn_of_unsaved_attributes()
         return {
+            "kind": self._state_kind(),
             "engine": self.task.engine.state_dict(),
             "task": self.task.state_dict(),
             "needs_reset": self._needs_reset,
@@ -271,11 +281,42 @@ class VecEnv(gym.vector.VectorEnv):
 
     @plain_tensors
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict` exactly."""
+        """Restore :meth:`state_dict` exactly.
+
+        Raises:
+            OigeError: it is no such state, or one of another task, number of worlds, engine or scene; nothing changes.
+
+        Warns:
+            UserWarning: the task has attributes that may change in a step and that a state cannot hold.
+        """
+        self._check_open()
+        if not isinstance(state, Mapping) or not {"engine", "task", "needs_reset", "stagger_steps"} <= state.keys():
+            raise OigeError(
+                f"state of type {type(state).__name__}: expected what state_dict of an environment returned."
+            )
+        kind = self._state_kind()
+        if state.get("kind", kind) != kind:
+            raise OigeError(f"this state is one of {state['kind']}: expected one of {kind}.")
+        self._warn_of_unsaved_attributes()
         self.task.engine.load_state_dict(state["engine"])
         self.task.load_state_dict(state["task"])
         self._needs_reset = state["needs_reset"]
         self._stagger_steps = state["stagger_steps"]
+
+    def _state_kind(self) -> str:
+        return f"{self.task.name} with {self.num_envs} worlds on {self.state_format}"
+
+    def _warn_of_unsaved_attributes(self) -> None:
+        """Warn once of what a state leaves out."""
+        names = [] if self._unsaved_are_known else self.task.unsaved_attributes()
+        self._unsaved_are_known = True
+        if names:
+            warnings.warn(
+                f"states and checkpoints of {self.task.name} leave out {', '.join(names)}: a run that is resumed goes "
+                "on exactly only if these never change. Keep what changes in tensors, arrays, numbers or lists of "
+                "these, or define state_dict and load_state_dict.",
+                stacklevel=3,
+            )
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the engine."""

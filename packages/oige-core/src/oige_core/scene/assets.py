@@ -31,6 +31,9 @@ class Drive:
     max_effort: float = math.inf
 
     def __post_init__(self) -> None:
+        for name in ("stiffness", "damping", "max_effort"):
+            if not hasattr(getattr(self, name), "__float__"):  # as text has not
+                raise OigeError(f"Drive({name}={getattr(self, name)!r}): expected a number.")
         for name in ("stiffness", "damping"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise OigeError(f"Drive({name}={getattr(self, name)}): expected a finite number of at least 0.")
@@ -77,6 +80,10 @@ class ArticulationAsset:
     def __post_init__(self) -> None:
         if not isinstance(self.mjcf, Path | str):
             raise OigeError(f"ArticulationAsset(mjcf={self.mjcf!r}): expected a path, or the text of a file.")
+        for key in ("drives", "joint_positions"):
+            given = getattr(self, key)
+            if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+                raise OigeError(f"ArticulationAsset({key}={given!r}): expected a dictionary by names of joints.")
         for name, drive in self.drives.items():
             if not isinstance(drive, Drive):
                 raise OigeError(f"ArticulationAsset: drives['{name}']={drive!r}: expected Drive(stiffness=…).")

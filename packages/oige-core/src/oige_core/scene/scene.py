@@ -11,7 +11,15 @@ from oige_core.capabilities import Capable, require
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.errors import ConfigError, OigeError, nearest
 from oige_core.scene.assets import ArticulationAsset, Material
-from oige_core.scene.values import Quaternion, Vector3, as_number, as_quaternion, as_vector, as_whole
+from oige_core.scene.values import (
+    Quaternion,
+    Vector3,
+    as_flag,
+    as_number,
+    as_quaternion,
+    as_vector,
+    as_whole,
+)
 from oige_core.views import ArticulationView, CameraOutput, CameraView, RigidPrimView
 
 __all__ = [
@@ -225,6 +233,7 @@ class Scene:
             OigeError: the pose is not one, or the name is taken.
             ConfigError: ``sim.<name>`` has a key that does nothing to an articulation.
         """
+        self._check_name(name)
         title = f"articulation '{name}'"
         if not isinstance(asset, ArticulationAsset):
             raise OigeError(f"{title}: its asset is a {type(asset).__name__}, expected ArticulationAsset(mjcf=…).")
@@ -245,7 +254,7 @@ class Scene:
             position=as_vector(position, f"{title}: position"),
             orientation=as_quaternion(orientation, f"{title}: orientation"),
             track_joint_forces=track_joint_forces,
-            disable_gravity=disable_gravity,
+            disable_gravity=None if disable_gravity is None else as_flag(disable_gravity, f"{title}: disable_gravity"),
             actor=actor,
         )
         self._add(element)
@@ -402,6 +411,7 @@ class Scene:
         size: tuple[float, ...],
         options: "RigidOptions",
     ) -> RigidPrimView:
+        self._check_name(name)
         title = f"{shape} '{name}'"
         for option in options:
             if option not in RigidOptions.__annotations__:
@@ -418,7 +428,12 @@ class Scene:
         for key, value in (("density", density), ("mass", mass)):
             if value is not None and not as_number(value, f"{title}: {key}") > 0:
                 raise OigeError(f"{title}: {key}={value}, expected a number above 0.")
-        track_contact_forces = bool(options.get("track_contact_forces", False))
+        flags = {
+            key: as_flag(options.get(key, default), f"{title}: {key}")
+            for key, default in (("track_contact_forces", False), ("kinematic", False), ("collision", True))
+        }
+        disable_gravity = options.get("disable_gravity")
+        track_contact_forces = flags["track_contact_forces"]
         if track_contact_forces:
             require(self.views, "contact_forces", f"track_contact_forces of '{name}'")
         element = RigidElement(
@@ -429,10 +444,10 @@ class Scene:
             orientation=as_quaternion(options.get("orientation", IDENTITY), f"{title}: orientation"),
             density=float(density),
             mass=None if mass is None else float(mass),
-            kinematic=bool(options.get("kinematic", False) if actor.make_kinematic == -1 else actor.make_kinematic),
-            collision=bool(options.get("collision", True)),
+            kinematic=flags["kinematic"] if actor.make_kinematic == -1 else bool(actor.make_kinematic),
+            collision=flags["collision"],
             track_contact_forces=track_contact_forces,
-            disable_gravity=options.get("disable_gravity"),
+            disable_gravity=None if disable_gravity is None else as_flag(disable_gravity, f"{title}: disable_gravity"),
             material=_material(options.get("material"), name),
             actor=actor,
         )
@@ -444,10 +459,10 @@ class Scene:
         self.elements[element.name] = element
 
     def _check_name(self, name: str) -> None:
-        if name == "world" or name in self.elements or name in [links.name for links in self.link_sets]:
-            raise OigeError(f"scene element '{name}': the name is taken; choose another.")
         if not isinstance(name, str) or not name or "/" in name:
             raise OigeError(f"scene element '{name}': expected a name without '/', which parts names of links.")
+        if name == "world" or name in self.elements or name in [links.name for links in self.link_sets]:
+            raise OigeError(f"scene element '{name}': the name is taken; choose another.")
 
 
 def _material(material: Material | None, name: str) -> Material:

@@ -4,13 +4,24 @@ import numpy as np
 
 from oige_core.errors import OigeError
 
-__all__ = ["Quaternion", "Vector3", "as_number", "as_quaternion", "as_vector", "as_whole"]
+__all__ = ["Quaternion", "Vector3", "as_flag", "as_number", "as_quaternion", "as_vector", "as_whole"]
 
 Vector3 = tuple[float, ...]
 """x, y, z."""
 
 Quaternion = tuple[float, ...]
 """w, x, y, z."""
+
+
+def as_flag(value: object, title: str) -> bool:
+    """Return Python's or NumPy's True or False as a Python one.
+
+    Raises:
+        OigeError: it is none; texts are not, of which "False" would count as true.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise OigeError(f"{title}={value!r}: expected True or False.")
+    return bool(value)
 
 
 def as_number(value: object, title: str) -> float:
@@ -42,6 +53,8 @@ def as_vector(values: object, title: str, *, count: int = 3) -> tuple[float, ...
     """
     shown = values[0] if count == 1 and isinstance(values, list) else values
     try:
+        if np.asarray(values).dtype.kind in "US":  # of which NumPy would make numbers
+            raise TypeError
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise OigeError(f"{title}={shown!r}: expected {_expected(count)}.") from error

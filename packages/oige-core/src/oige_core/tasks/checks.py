@@ -6,7 +6,7 @@ import torch
 
 from oige_core.errors import TaskError
 
-__all__ = ["check_tensor"]
+__all__ = ["check_new_tensor", "check_tensor"]
 
 
 def check_tensor(
@@ -43,6 +43,28 @@ def check_tensor(
                 f"{what} is {value[tuple(first)].item()} in world {first[0]}{column}, and not finite in {worlds} of "
                 f"{len(value)} worlds: expected finite numbers."
             )
+
+
+def check_new_tensor(what: str, value: torch.Tensor, before: torch.Tensor) -> None:
+    """Raise if a buffer is still that of the last step, or shares its memory.
+
+    The last step has handed it out, so that writing into it changes what others hold: a learner's rewards, and the last
+    observations of episodes that ended.
+
+    Args:
+        what: how the message calls it: the method, and what of it.
+        value: the buffer.
+        before: the buffer before the method was called.
+
+    Raises:
+        TaskError: it is not new.
+    """
+    if value.numel() and value.untyped_storage().data_ptr() == before.untyped_storage().data_ptr():
+        name = what.rpartition(" ")[2]
+        raise TaskError(
+            f"{what} is still that of the last step, which others hold: expected a new tensor, self.{name} = …, and "
+            "none that is written in place."
+        )
 
 
 def _short(dtype: torch.dtype) -> str:

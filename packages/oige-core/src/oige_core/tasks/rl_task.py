@@ -1,7 +1,7 @@
 """The base of tasks on torch tensors: life cycle, episode statistics and random numbers."""
 
+import dataclasses
 import functools
-import math
 import types
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +13,9 @@ from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
 from oige_core.errors import OigeError, TaskError, nearest
 from oige_core.registry import TaskSpec
-from oige_core.tasks.checks import check_tensor
-from oige_core.tasks.state import UNSAVED, decode_into, encode, shared_memory
+from oige_core.scene.values import as_number
+from oige_core.tasks.checks import check_new_tensor, check_tensor
+from oige_core.tasks.state import UNSAVED, decode_into, encode, is_constant, shared_memory
 from oige_core.tasks.task import EnvConfigT, Task
 
 __all__ = ["RLTask"]
@@ -37,7 +38,7 @@ class RLTask(Task[EnvConfigT]):
 
     A checkpoint holds the attributes of a task that are tensors, NumPy arrays, numbers, strings or random generators,
     or lists, tuples, sets, deques or dictionaries of these. A task that keeps anything else between steps adds it to
-    :meth:`state_dict`.
+    :meth:`state_dict`, and :meth:`load_state_dict` puts it back; a warning names what would be lost.
 
     Attributes:
         endless: worlds ``(N,)`` bool whose episodes do not end, because somebody drives their robots; None: no such.
@@ -57,9 +58,11 @@ class RLTask(Task[EnvConfigT]):
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
         self._reward_weights: dict[str, float] = {}
+        self._first_weights: dict[str, float] = {}  # those that post_reset sets
         self._weights_changed = False  # since the task was made, as a curriculum does
         self._name_terms([])
         self._checking = True
+        self._began = False  # whether reset_idx of this class was called
         self._terms: Sequence[torch.Tensor] | torch.Tensor = ()  # of the last step
         self._ones = torch.ones(n, device=device)
         self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
@@ -103,6 +106,7 @@ class RLTask(Task[EnvConfigT]):
         Args:
             env_ids: ``(n,)`` int64 indices of the worlds.
         """
+        self._began = True
         self.engine.reset(env_ids)
         self.progress_buf.index_fill_(0, env_ids, 0)
         self.skipped_buf.index_fill_(0, env_ids, 0)
@@ -124,11 +128,16 @@ class RLTask(Task[EnvConfigT]):
 
     @reward_weights.setter
     def reward_weights(self, weights: Mapping[str, float]) -> None:
-        for name, weight in weights.items():
-            if not math.isfinite(weight):
-                raise OigeError(f"reward_weights of {self.name}: {name}={weight}: expected a finite number.")
-        self._reward_weights = dict(weights)
-        self._weights_changed = bool(self._term_names)
+        title = f"reward_weights of {self.name}"
+        if not isinstance(weights, Mapping):
+            raise OigeError(f"{title}={weights!r}: expected a dictionary of numbers by name of the term.")
+        numbers = {name: as_number(weight, f"{title}: {name}") for name, weight in weights.items()}
+        if self._term_names:
+            self._check_weights(numbers)
+            self._weights_changed = True
+        else:
+            self._first_weights = numbers
+        self._reward_weights = numbers
         self._weigh_terms()
 
     def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
@@ -213,7 +222,14 @@ class RLTask(Task[EnvConfigT]):
 
     def restart(self, env_ids: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
+        if self._checking:
+            self._began = False
         self.reset_idx(env_ids)
+        if not self._began:
+            raise TaskError(
+                f"{self.name}.reset_idx: did not call super().reset_idx(env_ids), which starts episodes and restores "
+                "the worlds: expected that call first."
+            )
         self._observe()
 
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
@@ -224,9 +240,11 @@ class RLTask(Task[EnvConfigT]):
         """Compute observations, states, rewards and endings after the physics of a control step."""
         self.progress_buf += 1
         self._observe()
+        terminated, rewards = self.terminated_buf, self.rew_buf
         self.is_done()
         if self._checking:
             self._check("is_done", "terminated_buf", self.terminated_buf, (self.num_envs,), torch.bool)
+            self._check_new("is_done", "terminated_buf", self.terminated_buf, terminated)
         self.truncated_buf = (self.progress_buf >= self.max_episode_length) > self.terminated_buf  # and not terminated
         if self.endless is not None:
             self.terminated_buf = self.terminated_buf > self.endless
@@ -234,6 +252,7 @@ class RLTask(Task[EnvConfigT]):
         self.calculate_metrics()
         if self._checking:
             self._check("calculate_metrics", "rew_buf", self.rew_buf, (self.num_envs,))
+            self._check_new("calculate_metrics", "rew_buf", self.rew_buf, rewards)
         self._end_failed_episodes()
         self.get_extras()
         if isinstance(self._terms, torch.Tensor):
@@ -260,7 +279,7 @@ class RLTask(Task[EnvConfigT]):
         return super().state_dict() | {
             "term_names": list(self._term_names),
             "values": {name: value for name, value in others.items() if value is not UNSAVED},
-            "shared_memory": shared_memory(self._tensors()),
+            "shared_memory": shared_memory(self._kept()),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -274,8 +293,29 @@ class RLTask(Task[EnvConfigT]):
         replaced = self._replaced_tensors(state["shared_memory"])
         for name, value in (state["values"] | state["tensors"]).items():
             current = getattr(self, name, None)
-            setattr(self, name, decode_into(current, value, self.device, in_place=name not in replaced))
+            setattr(self, name, decode_into(current, value, self.device, name=name, replaced=replaced))
+        if not self._weights_changed:
+            self._reward_weights = dict(self._first_weights)
         self._name_terms(state["term_names"])
+
+    def unsaved_attributes(self) -> list[str]:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        if type(self).state_dict is not RLTask.state_dict:
+            return []
+        given, configured = self._given_attributes(), _sections(self.config)
+        return [
+            f"{name} ({type(value).__name__})"
+            for name, value in vars(self).items()
+            if name not in given
+            and encode(value) is UNSAVED
+            and not is_constant(value)
+            and not any(value is section for section in configured)
+        ]
+
+    def _kept(self) -> dict[str, Any]:
+        """Return the attributes that are state of the task, tensors included."""
+        given = self._given_attributes() - self._tensors().keys()
+        return {name: value for name, value in vars(self).items() if name not in given}
 
     def _replaced_tensors(self, together: Iterable[Sequence[str]]) -> set[str]:
         """Return the names of tensors that must not be overwritten when a state is loaded.
@@ -287,7 +327,7 @@ class RLTask(Task[EnvConfigT]):
         """
         groups = [set(names) for names in together]
         replaced: set[str] = set(_OUTCOME)
-        for names in map(set, shared_memory(self._tensors())):
+        for names in map(set, shared_memory(self._kept())):
             if names & replaced or not any(names <= group for group in groups):
                 replaced |= names
         return replaced
@@ -308,24 +348,30 @@ class RLTask(Task[EnvConfigT]):
         """Make the column of weights, once terms and weights are known."""
         self._weights: torch.Tensor | None = None
         if self._term_names and self._reward_weights:
-            for name in self._reward_weights:
-                if name not in self._term_names:
-                    known = nearest(name, self._term_names)
-                    raise OigeError(f"reward_weights of {self.name}: '{name}' is no reward term. {known}")
+            self._check_weights(self._reward_weights)
             weights = [self._reward_weights.get(name, 1.0) for name in self._term_names]
             self._weights = torch.tensor(weights, device=self.device).unsqueeze(-1)
 
+    def _check_weights(self, weights: Iterable[str]) -> None:
+        for name in weights:
+            if name not in self._term_names:
+                known = nearest(str(name), self._term_names)
+                raise OigeError(f"reward_weights of {self.name}: '{name}' is no reward term. {known}")
+
     def _observe(self) -> None:
+        observations, states = self.obs_buf, self.states_buf
         self.get_observations()
         if self._checking:
             dtype = torch.uint8 if self.spec.images else torch.float32
             shape = (self.num_envs, *self.spec.observation_shape)
             self._check("get_observations", "obs_buf", self.obs_buf, shape, dtype, ", as its TaskSpec says")
+            self._check_new("get_observations", "obs_buf", self.obs_buf, observations)
         if self.spec.num_states:
             self.get_states()
             if self._checking:
                 shape = (self.num_envs, self.spec.num_states)
                 self._check("get_states", "states_buf", self.states_buf, shape, hint=", as its TaskSpec says")
+                self._check_new("get_states", "states_buf", self.states_buf, states)
 
     def _check(
         self,
@@ -337,6 +383,9 @@ class RLTask(Task[EnvConfigT]):
         hint: str = "",
     ) -> None:
         check_tensor(f"{self.name}.{method}: {what}", value, shape, dtype, self.device, hint)
+
+    def _check_new(self, method: str, what: str, value: torch.Tensor, before: torch.Tensor) -> None:
+        check_new_tensor(f"{self.name}.{method}: {what}", value, before)
 
     def _finite(self, actions: torch.Tensor) -> torch.Tensor:
         """Return actions with zeros in place of the rows that are not finite, which end their episode."""
@@ -387,4 +436,11 @@ _OUTCOME = (
     "ended_buf",
     "failed_buf",
 )
-_PRIVATE = ("_terms", "_term_names", "_statistics", "_checking", "_problems_by_world")
+_PRIVATE = ("_terms", "_term_names", "_statistics", "_checking", "_began", "_problems_by_world", "_first_weights")
+
+
+def _sections(config: Any) -> list[Any]:
+    """Return a configuration and all its sections."""
+    if not dataclasses.is_dataclass(config):
+        return []
+    return [config, *(part for value in vars(config).values() for part in _sections(value))]

@@ -1,14 +1,17 @@
 """What a task keeps between steps, as plain values that a checkpoint can hold, and back."""
 
+import enum
 import random
-from collections import deque
-from collections.abc import Mapping
+import types
+from collections import deque, namedtuple
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import torch
 
-__all__ = ["UNSAVED", "decode_into", "encode", "shared_memory"]
+__all__ = ["UNSAVED", "decode_into", "encode", "is_constant", "shared_memory"]
 
 UNSAVED = object()
 """What :func:`encode` returns for a value that a checkpoint cannot hold."""
@@ -21,7 +24,7 @@ def encode(value: Any) -> Any:
     """Return a copy of a value, made of tensors, numbers, strings, lists and dictionaries; or :data:`UNSAVED`.
 
     Tensors, NumPy arrays and numbers, plain values, random generators of torch, NumPy and Python, and lists, tuples,
-    sets, deques and dictionaries of these are known.
+    named tuples, sets, deques and dictionaries of these are known.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -36,8 +39,14 @@ def encode(value: Any) -> Any:
     if isinstance(value, np.random.Generator):
         inner = encode(value.bit_generator.state)
         return UNSAVED if inner is UNSAVED else {_TAG: "numpy.Generator", "value": inner}
+    if type(value) is np.random.RandomState:
+        return {_TAG: "numpy.RandomState", "value": encode(value.get_state(legacy=False))}
     if type(value) is random.Random:
         return {_TAG: "random.Random", "value": encode(value.getstate())}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        values = encode(list(value))
+        names = [type(value).__name__, *getattr(value, "_fields", ())]
+        return UNSAVED if values is UNSAVED else {_TAG: "namedtuple", "value": values, "names": names}
     if type(value) is dict:
         pairs = [[encode(key), encode(each)] for key, each in value.items()]
         if any(part is UNSAVED for pair in pairs for part in pair):
@@ -52,7 +61,22 @@ def encode(value: Any) -> Any:
     return UNSAVED
 
 
-def decode_into(current: Any, encoded: Any, device: torch.device, *, in_place: bool = True) -> Any:
+def is_constant(value: Any) -> bool:
+    """Whether a value that a checkpoint cannot hold needs not be in it, because nothing of it changes in a step.
+
+    These are classes, functions, paths, members of enumerations, types and devices of torch, what this library has made
+    (views are saved by the engine), and tuples and lists of such values.
+    """
+    if isinstance(value, list | tuple):
+        return all(encode(each) is not UNSAVED or is_constant(each) for each in value)
+    known = (type, types.ModuleType, types.BuiltinFunctionType, enum.Enum, PurePath, torch.device, torch.dtype)
+    callables = (types.FunctionType, types.MethodType, np.ufunc)
+    return isinstance(value, known + callables) or type(value).__module__.startswith("oige_core.")
+
+
+def decode_into(
+    current: Any, encoded: Any, device: torch.device, *, name: str = "", replaced: Collection[str] = ()
+) -> Any:
     """Return the value that :func:`encode` was given.
 
     Tensors, arrays and generators that are there already are overwritten, so that views of them keep showing what they
@@ -62,21 +86,27 @@ def decode_into(current: Any, encoded: Any, device: torch.device, *, in_place: b
         current: what holds the place of the value now.
         encoded: from :func:`encode`.
         device: where new tensors belong.
-        in_place: whether tensors may be overwritten.
+        name: of the value; parts of containers are called as in :func:`shared_memory`.
+        replaced: names of tensors and arrays that must not be overwritten.
     """
     if isinstance(encoded, torch.Tensor):
-        if in_place and _can_take(current, encoded):
+        if name not in replaced and _can_take(current, encoded):
             return current.copy_(encoded)
         return encoded.to(device, copy=True)
     if not isinstance(encoded, Mapping):
         return encoded
+
+    def part(key: object, old: Any, value: Any) -> Any:
+        return decode_into(old, value, device, name=_part_name(name, key), replaced=replaced)
+
     value = encoded["value"]
     match encoded[_TAG]:
         case "numpy":
             array = value.cpu().numpy().copy()
             if encoded["scalar"]:
                 return array[()]
-            if isinstance(current, np.ndarray) and (current.shape, current.dtype) == (array.shape, array.dtype):
+            fits = isinstance(current, np.ndarray) and (current.shape, current.dtype) == (array.shape, array.dtype)
+            if fits and current.flags.writeable and name not in replaced:
                 current[...] = array
                 return current
             return array
@@ -88,6 +118,10 @@ def decode_into(current: Any, encoded: Any, device: torch.device, *, in_place: b
             generator = current if isinstance(current, np.random.Generator) else np.random.default_rng()
             generator.bit_generator.state = decode_into(None, value, device)
             return generator
+        case "numpy.RandomState":
+            generator = current if isinstance(current, np.random.RandomState) else np.random.RandomState()
+            generator.set_state(decode_into(None, value, device))
+            return generator
         case "random.Random":
             generator = current if isinstance(current, random.Random) else random.Random()
             generator.setstate(decode_into(None, value, device))
@@ -95,29 +129,59 @@ def decode_into(current: Any, encoded: Any, device: torch.device, *, in_place: b
         case "dict":
             old = current if isinstance(current, dict) else {}
             keys = [decode_into(None, key, device) for key, _ in value]
-            return {
-                key: decode_into(old.get(key), each, device, in_place=in_place)
-                for key, (_, each) in zip(keys, value, strict=True)
-            }
+            return {key: part(key, old.get(key), each) for key, (_, each) in zip(keys, value, strict=True)}
+        case "namedtuple":
+            kind = type(current) if getattr(current, "_fields", None) == tuple(encoded["names"][1:]) else None
+            return (kind or namedtuple(encoded["names"][0], encoded["names"][1:]))(*part("", current, value))
         case kind:
-            old = (
-                list(current)
-                if isinstance(current, list | tuple) and len(current) == len(value)
-                else [None] * len(value)
-            )
-            values = [decode_into(a, b, device, in_place=in_place) for a, b in zip(old, value, strict=True)]
+            fits = isinstance(current, list | tuple) and len(current) == len(value)
+            old = list(current) if fits else [None] * len(value)
+            values = [part(i, a, b) for i, (a, b) in enumerate(zip(old, value, strict=True))]
             if kind == "deque":
                 return deque(values, encoded["maxlen"])
             return {"list": list, "tuple": tuple, "set": set}[kind](values)
 
 
-def shared_memory(tensors: Mapping[str, torch.Tensor]) -> list[list[str]]:
-    """Return the names of tensors that lie in the same memory, in groups of two or more."""
+def shared_memory(values: Mapping[str, Any]) -> list[list[str]]:
+    """Return the names of tensors and arrays that lie in the same memory, in groups of two or more.
+
+    Args:
+        values: values by name; those in lists, tuples and dictionaries are called ``name[0]`` or ``name['key']``.
+    """
     groups: dict[int, list[str]] = {}
-    for name, tensor in tensors.items():
-        if tensor.numel():
-            groups.setdefault(tensor.untyped_storage().data_ptr(), []).append(name)
+    for name, value in values.items():
+        for part, array in _arrays(name, value):
+            groups.setdefault(_address(array), []).append(part)
     return [names for names in groups.values() if len(names) > 1]
+
+
+def _arrays(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor | np.ndarray]]:
+    """Yield the tensors and arrays of a value with their names."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() and value.layout == torch.strided:
+            yield name, value
+    elif isinstance(value, np.ndarray):
+        if value.size:
+            yield name, value
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        yield from _arrays(_part_name(name, ""), list(value))
+    elif isinstance(value, dict | list | tuple):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, each in parts:
+            yield from _arrays(_part_name(name, key), each)
+
+
+def _part_name(name: str, key: object) -> str:
+    return f"{name}[{key!r}]"
+
+
+def _address(array: torch.Tensor | np.ndarray) -> int:
+    """Return where the memory begins in which a tensor or an array lies."""
+    if isinstance(array, torch.Tensor):
+        return array.untyped_storage().data_ptr()
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array.ctypes.data
 
 
 def _can_take(current: Any, values: torch.Tensor) -> bool:

@@ -182,6 +182,10 @@ class Task(ABC, Generic[EnvConfigT]):
         names = [name for name in own.keys() & other.keys() if not name.startswith("_")]
         return all(_kind(own[name]) == _kind(other[name]) for name in names)
 
+    def unsaved_attributes(self) -> list[str]:
+        """Return the attributes, with their types, that may change in a step and that :meth:`state_dict` leaves out."""
+        return []
+
     def _tensors(self) -> dict[str, torch.Tensor]:
         return {name: value for name, value in vars(self).items() if isinstance(value, torch.Tensor)}
 

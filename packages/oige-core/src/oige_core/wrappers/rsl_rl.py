@@ -49,7 +49,9 @@ class RslRlEnv(RslRlVecEnv):
 
     @episode_length_buf.setter
     def episode_length_buf(self, steps: torch.Tensor) -> None:
-        self.env.task.progress_buf.copy_(steps)
+        task = self.env.task
+        task.skipped_buf.add_(steps - task.progress_buf)  # steps that were not played
+        task.progress_buf.copy_(steps)
 
     def get_observations(self) -> TensorDict:
         """Return the last observations."""

@@ -93,16 +93,24 @@ def one_line(error: Exception) -> str:
 
 def _parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:
     """Return the specification of a file, or of its text, and whether it is a URDF."""
-    path = None if isinstance(source, str) and source.lstrip().startswith("<") else Path(source)
+    if isinstance(source, str):
+        source = source.lstrip("\ufeff \t\r\n")
+        if not source:
+            raise OigeError(f"{title}: its MJCF is an empty text; expected a path, or the text of a file.")
+    path = None if isinstance(source, str) and source.startswith("<") else Path(source)
     try:
-        text = path.read_text(encoding="utf-8") if path else str(source)
-        marked = _mark_default_friction(text)
+        text = path.read_text(encoding="utf-8-sig") if path else str(source)
+        is_urdf = _root_tag(text) == "robot"
+        marked = text if is_urdf else _mark_default_friction(text)
         if path is None:
-            return mujoco.MjSpec.from_string(marked), _root_tag(text) == "robot"
-        # In place of the file, so that paths in it are still relative to its folder.
-        return mujoco.MjSpec.from_file(str(path), include={str(path): marked.encode()}), _root_tag(text) == "robot"
+            spec = mujoco.MjSpec.from_string(marked)
+        else:  # in place of the file, so that paths in it are still relative to its folder
+            spec = mujoco.MjSpec.from_file(str(path), include={str(path): marked.encode()})
     except (ValueError, OSError) as error:
         raise OigeError(f"{title}: MuJoCo cannot read its MJCF: {one_line(error)}") from error
+    for geom in spec.geoms if is_urdf else ():  # a URDF states no friction
+        geom.friction[0] = DEFAULT_FRICTION
+    return spec, is_urdf
 
 
 def _without_comments(text: str) -> str:
@@ -118,7 +126,8 @@ def _root_tag(text: str) -> str:
 def _mark_default_friction(text: str) -> str:
     """Put the coefficient that stands for the default material before an MJCF's own defaults."""
     default = f'<default><geom friction="{DEFAULT_FRICTION} 0.005 0.0001"/></default>'
-    return re.sub(r"<mujoco(\s[^>]*[^/>])?>", lambda match: match[0] + default, _without_comments(text), count=1)
+    start = r"""<mujoco\b(?:"[^"]*"|'[^']*'|[^'">/])*>"""
+    return re.sub(start, lambda match: match[0] + default, _without_comments(text), count=1)
 
 
 def _set_base(asset: mujoco.MjSpec, floating: bool | None, *, is_urdf: bool, title: str) -> None:

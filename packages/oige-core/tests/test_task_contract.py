@@ -1,0 +1,288 @@
+"""What a task must do in its methods, and what it is told where it does not; what its states leave out."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
+from oige_core.envs import VecEnv
+from oige_core.errors import OigeError, TaskError
+from oige_core.registry import TaskSpec
+from oige_core.scene import Scene
+from oige_core.tasks import RLTask
+
+NOTHING = torch.zeros(2, 1)
+
+
+class Ball(RLTask[EnvConfig]):
+    """Observes a ball and the time."""
+
+    def set_up_scene(self, scene: Scene) -> None:
+        self.balls = scene.add_sphere("ball", radius=0.1, position=(0.0, 0.0, 1.0))
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        self.actions = actions
+
+    def get_observations(self) -> torch.Tensor:
+        time = self.progress_buf.unsqueeze(-1).float()
+        self.obs_buf = torch.cat((self.balls.get_world_poses()[0], time), dim=-1)
+        return self.obs_buf
+
+    def get_states(self) -> torch.Tensor:
+        self.states_buf = self.obs_buf[:, :1].clone()
+        return self.states_buf
+
+    def is_done(self) -> None:
+        self.terminated_buf = torch.zeros(self.num_envs, dtype=torch.bool)
+
+    def calculate_metrics(self) -> None:
+        time = self.progress_buf.float()
+        self.rew_buf = self.sum_reward_terms({"time": time, "alive": torch.ones_like(time)})
+
+
+class WritesObservations(Ball):
+    def get_observations(self) -> torch.Tensor:
+        self.obs_buf[:, 3] = self.progress_buf
+        return self.obs_buf
+
+
+class ReturnsObservations(Ball):
+    def get_observations(self) -> torch.Tensor:
+        return torch.ones(self.num_envs, 4)
+
+
+class ViewsOneBuffer(Ball):
+    def post_reset(self) -> None:
+        self.buffer = torch.zeros(self.num_envs, 5)
+
+    def get_observations(self) -> torch.Tensor:
+        self.buffer[:, 3] = self.progress_buf
+        self.obs_buf = self.buffer[:, :4]
+        return self.obs_buf
+
+
+class ForgetsStates(Ball):
+    def get_states(self) -> torch.Tensor:
+        return self.states_buf
+
+
+class NeverDone(Ball):
+    def is_done(self) -> None:
+        self.reset_buf = self.progress_buf > 2
+
+
+class WritesRewards(Ball):
+    def calculate_metrics(self) -> None:
+        self.rew_buf[:] = self.progress_buf
+
+
+class ForgetsBase(Ball):
+    def reset_idx(self, env_ids: torch.Tensor) -> None:
+        self.balls.set_world_poses(torch.zeros(len(env_ids), 3), indices=env_ids)
+
+
+Make = Callable[..., VecEnv]
+
+
+@pytest.fixture
+def make(new_engine: Callable[..., Any]) -> Make:
+    def make(task: type[Ball] = Ball, num_envs: int = 2, **root: Any) -> VecEnv:
+        env = EnvConfig(numEnvs=num_envs, envSpacing=1.0, episodeLength=3)
+        config = RunConfig(task=TaskConfig(name=task.__name__, env=env, sim=SimConfig(dt=0.01)), seed=1, **root)
+        spec = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1, num_states=1)
+        return VecEnv(task(config, spec, new_engine("cpu", num_envs)))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("task", "what"),
+    [
+        (WritesObservations, "get_observations: obs_buf"),
+        (ReturnsObservations, "get_observations: obs_buf"),
+        (ViewsOneBuffer, "get_observations: obs_buf"),
+        (ForgetsStates, "get_states: states_buf"),
+        (NeverDone, "is_done: terminated_buf"),
+        (WritesRewards, "calculate_metrics: rew_buf"),
+    ],
+)
+def test_buffer_that_is_not_new_raises(make: Make, task: type[Ball], what: str) -> None:
+    """Written in place, last observations would be those of the next episode, and rewards held would change."""
+    env = make(task)
+    message = rf"\A{task.__name__}\.{what} is still that of the last step, .*: expected a new tensor, self\.\w+ = .*\Z"
+
+    def first_step() -> None:
+        env.reset()
+        env.step(NOTHING)
+
+    with pytest.raises(TaskError, match=message):
+        first_step()
+
+
+def test_reset_without_that_of_the_base_raises(make: Make) -> None:
+    with pytest.raises(TaskError, match=r"\AForgetsBase\.reset_idx: did not call super\(\)\.reset_idx\(env_ids\), "):
+        make(ForgetsBase).reset()
+
+
+def test_first_reset_leaves_out_no_world(make: Make) -> None:
+    env, mask = make(), torch.tensor([True, False])
+    with pytest.raises(OigeError, match=r"\Areset_mask: leaves out worlds that were never reset; reset all worlds fir"):
+        env.reset(options={"reset_mask": mask})
+    env.reset(options={"reset_mask": torch.tensor([True, True])})
+    env.reset(options={"reset_mask": mask})
+
+
+@pytest.mark.parametrize("value", [np.zeros((2, 1), dtype=complex), torch.zeros(2, 1, dtype=torch.complex64)])
+def test_complex_actions_raise(make: Make, value: Any) -> None:
+    env = make()
+    env.reset()
+    with pytest.raises(OigeError, match=r"\Aactions of type \w+: expected numbers of shape \(2, 1\)\.\Z"):
+        env.step(value)
+
+
+# Reward weights
+
+
+def test_weights_go_back_to_those_of_the_state(make: Make) -> None:
+    env = make()
+    env.reset()
+    env.step(NOTHING)
+    before = env.state_dict()
+    env.task.reward_weights = {"time": 10.0}
+    changed = env.state_dict()
+    env.load_state_dict(before)
+    assert env.task.reward_weights == {}
+    assert env.step(NOTHING)[1].tolist() == [3.0, 3.0]  # 2 s and alive
+    env.load_state_dict(changed)
+    assert env.step(NOTHING)[1].tolist() == [21.0, 21.0]
+
+
+@pytest.mark.parametrize("weights", [{"tiem": 2.0}, {"time": "2"}, {"time": None}, {"time": float("nan")}, 2.0])
+def test_refused_weights_change_nothing(make: Make, weights: Any) -> None:
+    env = make()
+    env.reset()
+    env.step(NOTHING)
+    env.task.reward_weights = {"time": 10.0}
+    with pytest.raises(OigeError, match=r"\Areward_weights of Ball"):
+        env.task.reward_weights = weights
+    assert env.task.reward_weights == {"time": 10.0}
+    assert env.step(NOTHING)[1].tolist() == [21.0, 21.0]
+
+
+# States
+
+
+class Pair(NamedTuple):
+    first: torch.Tensor
+    second: int
+
+
+class Keeps(Ball):
+    """Keeps what begins as one tensor or array in several places."""
+
+    def post_reset(self) -> None:
+        n = self.num_envs
+        self.history = [torch.zeros(n)] * 3
+        self.named = dict.fromkeys("ab", self.history[0])
+        self.arrays = (np.zeros(n),) * 2
+        self.left = self.right = np.zeros(n)
+        self.pair = Pair(self.history[0], 0)
+        self.legacy = np.random.RandomState(3)
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        self.history = [*self.history[1:], self.history[-1] + 1]
+        self.named = {"a": self.named["a"] + 10, "b": self.named["b"] + 20}
+        self.arrays = (self.arrays[0] + 3, self.arrays[1] + 4)
+        self.left, self.right = self.left + 5, self.right + 6
+        self.pair = Pair(self.pair.first + self.legacy.randint(100), self.pair.second + 1)
+
+    def kept(self) -> list[float]:
+        numbers = [*self.history, *self.named.values(), *self.arrays, self.left, self.right, self.pair.first]
+        return [float(each[0]) for each in numbers] + [self.pair.second]
+
+
+def test_parts_that_began_as_one_tensor_are_restored_apart(make: Make) -> None:
+    env, other = make(Keeps), make(Keeps)
+    for each in (env, other):
+        each.reset()
+    for _ in range(2):
+        env.step(NOTHING)
+    kept = env.task.kept()
+    assert kept[:9] == [0, 1, 2, 20, 40, 6, 8, 10, 12]
+    state = env.state_dict()
+    other.load_state_dict(state)
+    assert other.task.kept() == kept
+    for each in (env, other):
+        each.step(NOTHING)
+    assert other.task.kept() == env.task.kept()
+
+
+class Memory:
+    steps = 0
+
+
+@dataclass
+class Tally:
+    steps: int = 0
+
+
+class Loses(Ball):
+    """Keeps what a state cannot hold, beside what does not change in a step."""
+
+    def post_reset(self) -> None:
+        self.memory, self.tally, self.memories = Memory(), Tally(), [Memory()]
+        self.section, self.kind, self.file, self.helper = self.config.task.sim, Memory, Path("a"), np.sin
+
+
+class Saves(Loses):
+    """Says itself what its state is."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"steps": self.memory.steps}
+
+
+def test_states_say_once_what_they_leave_out(make: Make) -> None:
+    env = make(Loses)
+    env.reset()
+    message = (
+        r"of Loses leave out memory \(Memory\), tally \(Tally\), memories \(list\): .* on exactly only if these ne"
+    )
+    with pytest.warns(UserWarning, match=message):
+        state = env.state_dict()
+    other = make(Loses)
+    with pytest.warns(UserWarning, match=message):
+        other.load_state_dict(state)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env.state_dict()
+
+
+@pytest.mark.parametrize("task", [Ball, Keeps, Saves])
+def test_complete_states_say_nothing(make: Make, task: type[Ball]) -> None:
+    env = make(task)
+    env.reset()
+    env.step(NOTHING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env.load_state_dict(env.state_dict())
+
+
+def test_state_of_something_else_is_refused(make: Make) -> None:
+    env, others = make(), make(num_envs=3)
+    for each in (env, others):
+        each.reset()
+    with pytest.raises(
+        OigeError, match=r"\Athis state is one of Ball with 3 worlds on .*: expected one of Ball with 2 w"
+    ):
+        env.load_state_dict(others.state_dict())
+    for state in ({}, None, {"engine": {}}):
+        with pytest.raises(
+            OigeError, match=r"\Astate of type \w+: expected what state_dict of an environment returned"
+        ):
+            env.load_state_dict(state)  # type: ignore[arg-type]
+    env.step(NOTHING)
