@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class Session:
     notes: list[str] = field(default_factory=list)
 
 
-class TrustedAgent:
+class TrustedAgent(ABC):
     """Mixed into an agent of rl_games, before it: checkpoints that are whole, safe and complete.
 
     Args:
@@ -291,14 +292,15 @@ class TrustedAgent:
 
     # --- for the algorithms ------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def optimisers(self) -> list[torch.optim.Optimizer]:
         """Return the optimisers of all networks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def schedule_state(self) -> dict[str, Any]:
         """Return what has followed from :attr:`schedule_settings` by now, such as an adaptive learning rate."""
-        raise NotImplementedError
 
+    @abstractmethod
     def restore_schedule(self, state: dict[str, Any], changed: set[str]) -> None:
         """Go on from a :meth:`schedule_state`, but for what follows from settings that were changed.
 
@@ -306,17 +308,16 @@ class TrustedAgent:
             state: that of the whole checkpoint; its ``schedule`` is missing where plain rl_games wrote it.
             changed: settings by dotted name.
         """
-        raise NotImplementedError
 
     # --- epochs ------------------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def learner_tensors(self) -> dict[str, torch.Tensor]:
         """Return what training changes, by name; see :func:`~oige_train.learner.divergence.learner_tensors`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def advice_on_divergence(self) -> str:
         """Return settings to try, as in "a lower learning rate"."""
-        raise NotImplementedError
 
     def learn_for_an_epoch(self) -> Any:
         """Collect samples and train on them; what rl_games calls ``train_epoch``."""
