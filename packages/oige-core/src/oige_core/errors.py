@@ -3,7 +3,16 @@
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["CapabilityError", "ConfigError", "OigeError", "TaskError", "did_you_mean", "nearest"]
+__all__ = [
+    "CapabilityError",
+    "ConfigError",
+    "OigeError",
+    "TaskError",
+    "did_you_mean",
+    "nearest",
+    "one_line",
+    "reason",
+]
 
 
 class OigeError(Exception):
@@ -41,3 +50,13 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
         folded.setdefault(candidate.lower(), candidate)
     close = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]
     return f"Did you mean {' or '.join(close)}?" if close else ""
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of another library's error on one line, or the error's type if it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def reason(error: Exception) -> str:
+    """Return why something failed, without the number and the file name in errors of the system."""
+    return (error.strerror if isinstance(error, OSError) else None) or one_line(error)

@@ -8,7 +8,7 @@ import numpy as np
 
 from oige_core.drawing import Film, viewport_camera
 from oige_core.envs.vec_env import VecEnv
-from oige_core.errors import ConfigError
+from oige_core.errors import ConfigError, reason
 from oige_core.math import grid_positions
 
 __all__ = ["Recorder", "VideoFile"]
@@ -79,7 +79,7 @@ class Recorder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"recording_dir={folder}: cannot be made: {error.strerror}.") from error
+            raise ConfigError(f"recording_dir={folder}: cannot be made: {reason(error)}.") from error
         env.step_hooks.append(self._after_step)
 
     def close(self) -> None:

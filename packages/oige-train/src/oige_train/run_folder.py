@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from oige_core.errors import OigeError
+from oige_core.errors import OigeError, reason
 from omegaconf import OmegaConf
 
 from oige_train.checkpoint import read_info
@@ -27,7 +27,6 @@ __all__ = [
     "claim",
     "commits",
     "own_folder",
-    "reason",
     "videos_folder",
 ]
 
@@ -173,11 +172,6 @@ def _unused(file: Path) -> Path:
         number += 1
         path = file.with_stem(f"{file.stem}_{number}")
     return path
-
-
-def reason(error: Exception) -> str:
-    """Return what an error says, without numbers and names for the system's."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _versions() -> dict[str, str]:

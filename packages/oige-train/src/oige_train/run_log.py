@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from oige_core.errors import OigeError
+from oige_core.errors import OigeError, reason
 
-from oige_train.run_folder import RunFolderError, reason
+from oige_train.run_folder import RunFolderError
 
 __all__ = ["LOG_FILE", "logged"]
 

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
-from oige_core.errors import OigeError
+from oige_core.errors import OigeError, one_line
 
 from oige_train.config import Run
 
@@ -45,9 +45,8 @@ def wandb_run(run: Run, folder: Path) -> Iterator[None]:
         )
     except Exception as error:
         # Its errors have no common base in all versions, and those of the network are not its own.
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise OigeError(
-            f"wandb_activate=True: Weights & Biases cannot be used ({reason}); run `wandb login`, set "
+            f"wandb_activate=True: Weights & Biases cannot be used ({one_line(error)}); run `wandb login`, set "
             "WANDB_MODE=offline or leave wandb_activate out."
         ) from error
     code = 1

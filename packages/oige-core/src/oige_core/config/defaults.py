@@ -14,7 +14,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from oige_core.errors import ConfigError, nearest
+from oige_core.errors import ConfigError, nearest, one_line
 
 __all__ = ["check_unique_files", "compose_file", "load_yaml"]
 
@@ -33,7 +33,7 @@ def load_yaml(file: Path) -> DictConfig:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{file}{line}: not valid YAML: {error.problem}.") from error
     except (yaml.YAMLError, OmegaConfBaseException, OSError, ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{file}: cannot be read: {one_line(error)}") from error
     if not isinstance(node, DictConfig):
         raise ConfigError(f"{file}: expected keys and values, found a list.")
     return node

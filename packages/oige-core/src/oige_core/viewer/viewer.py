@@ -15,7 +15,7 @@ import websockets.asyncio.server
 from websockets.http11 import Request, Response
 
 from oige_core.envs.vec_env import VecEnv
-from oige_core.errors import ConfigError
+from oige_core.errors import ConfigError, reason
 from oige_core.math import grid_positions
 from oige_core.viewer.pace import SPEEDS, Pace
 from oige_core.viewer.plots import RewardPlots
@@ -269,15 +269,15 @@ def _no_stored_pages() -> Iterator[None]:
 def _free_port(host: str, port: int | None) -> int:
     """Return ``port``, or a free one; raise ConfigError where it cannot be listened on."""
     candidates = range(FIRST_PORT, LAST_PORT + 1) if port is None else (port,)
-    reason = ""
+    failure = ""
     for candidate in candidates:
         try:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, candidate))
         except OSError as error:
-            reason = error.strerror or str(error)
+            failure = reason(error)
         else:
             return candidate
     ports = f"{FIRST_PORT} to {LAST_PORT}" if port is None else str(port)
-    raise ConfigError(f"page of the viewer: cannot listen on {host}, port {ports}: {reason}; choose another one.")
+    raise ConfigError(f"page of the viewer: cannot listen on {host}, port {ports}: {failure}; choose another one.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from oige_core.errors import reason
 from oige_core.problems import PROBLEMS
 
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
@@ -158,13 +159,12 @@ class TrustedAgent(ABC):
 
     def _note_unsaved(self, file: Path, error: OSError, *, is_best: bool) -> None:
         """Say that a checkpoint could not be written; training goes on, since the disk may have space again later."""
-        reason = error.strerror or str(error)
         if not is_best:
-            self.session.unsaved = reason
+            self.session.unsaved = reason(error)
         newest = self.newest_checkpoint()
         kept = "there is no checkpoint yet" if newest is None else f"the newest checkpoint is {newest}"
         print(
-            f"\n{file}: not saved in epoch {self.epoch_num} ({reason}); training goes on, {kept}",
+            f"\n{file}: not saved in epoch {self.epoch_num} ({reason(error)}); training goes on, {kept}",
             file=sys.stderr,
             flush=True,
         )
@@ -246,8 +246,8 @@ class TrustedAgent(ABC):
             with keeping_configured(self.optimisers()):
                 self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
         except (RuntimeError, KeyError, ValueError) as error:
-            reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
-            raise CheckpointError(f"checkpoint={fn}: does not fit the network of this run ({reason}).") from error
+            misfit = " ".join(line.strip() for line in str(error).splitlines()[:2])
+            raise CheckpointError(f"checkpoint={fn}: does not fit the network of this run ({misfit}).") from error
         refuse_diverged(fn, self.learner_tensors())
         self.restore_schedule(state, changed)
         self.session.notes += [

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from oige_core.errors import reason
+
 __all__ = ["FrameWriter", "outlive_full_disk"]
 
 #: What rl_games writes once more, over epochs and over seconds; TensorBoard shows wall time by itself.
@@ -67,9 +69,10 @@ class _ForgivingFile:
             action()
         except (OSError, ValueError) as error:
             self._failed = True
-            reason = getattr(error, "strerror", None) or str(error)
             print(
-                f"\nsummaries cannot be written ({reason}); training goes on without them", file=sys.stderr, flush=True
+                f"\nsummaries cannot be written ({reason(error)}); training goes on without them",
+                file=sys.stderr,
+                flush=True,
             )
 
     def write(self, data: bytes) -> None:

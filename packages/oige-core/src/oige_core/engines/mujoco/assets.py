@@ -15,10 +15,10 @@ import numpy as np
 
 from oige_core.config import ActorConfig
 from oige_core.engines.mujoco.friction import DEFAULT_FRICTION
-from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest
+from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest, one_line
 from oige_core.scene.scene import ArticulationElement
 
-__all__ = ["one_line", "read_asset", "select_names"]
+__all__ = ["read_asset", "select_names"]
 
 _FREE = mujoco.mjtJoint.mjJNT_FREE
 
@@ -84,11 +84,6 @@ def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) 
         if name not in names:
             raise OigeError(f"{what} '{name}': unknown. {nearest(name, names)}")
     return list(pattern)
-
-
-def one_line(error: Exception) -> str:
-    """Return MuJoCo's message on one line."""
-    return " ".join(str(error).split())
 
 
 def _parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from oige_core.config import MujocoConfig
-from oige_core.engines.mujoco.assets import one_line, read_asset, select_names
+from oige_core.engines.mujoco.assets import read_asset, select_names
 from oige_core.engines.mujoco.friction import (
     DEFAULT_FRICTION,
     check_default_friction_acts,
@@ -24,7 +24,7 @@ from oige_core.engines.mujoco.layout import (
     prefixed,
     set_effort_bounds,
 )
-from oige_core.errors import CapabilityError, OigeError, nearest
+from oige_core.errors import CapabilityError, OigeError, nearest, one_line
 from oige_core.scene.assets import Drive, Material
 from oige_core.scene.scene import (
     ArticulationElement,
