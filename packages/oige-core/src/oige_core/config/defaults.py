@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from oige_core.errors import ConfigError, nearest, one_line
 
-__all__ = ["check_unique_files", "compose_file", "load_yaml"]
+__all__ = ["check_unique_files", "compose_file", "load_yaml", "missing_file_error"]
 
 SELF = "_self_"
 
@@ -48,6 +48,20 @@ def check_unique_files(folders: Iterable[Path]) -> None:
             if name in seen:
                 raise ConfigError(f"{name}: is in both {seen[name]} and {folder}; rename one of the two files.")
             seen[name] = folder
+
+
+def missing_file_error(folders: Iterable[Path], path: str, parent: str | None) -> ConfigError:
+    """Return the error that says that a configuration file is missing, with the nearest names of its group.
+
+    Args:
+        folders: where configuration groups are looked for.
+        path: group and name of the file, such as ``task/Cartpole``.
+        parent: the file whose defaults name it, if one does.
+    """
+    group, _, name = path.rpartition("/")
+    there = [file.stem for folder in folders for file in (folder / group).glob("*.yaml")]
+    by = f", which the defaults of {parent}.yaml name" if parent else ""
+    return ConfigError(f"{path}.yaml: no installed package has this file{by}. {nearest(name, there)}")
 
 
 def compose_file(folders: Sequence[Path], path: str, package: str) -> DictConfig:
@@ -145,10 +159,7 @@ class _Composition:
     def _load(self, path: str, parent: str | None) -> DictConfig:
         file = self._find(path)
         if file is None:
-            group, _, name = path.rpartition("/")
-            there = [file.stem for folder in self._folders for file in (folder / group).glob("*.yaml")]
-            by = f", which the defaults of {parent}.yaml name" if parent else ""
-            raise ConfigError(f"{path}.yaml: no installed package has this file{by}. {nearest(name, there)}")
+            raise missing_file_error(self._folders, path, parent)
         if re.search(r"^# *@package", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE):
             raise ConfigError(f"{file}: @package: cannot be composed without Hydra; write the keys where they belong.")
         return load_yaml(file)

@@ -15,9 +15,9 @@ from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from oige_core.config import CORE_CFG, register_resolvers
-from oige_core.config.defaults import check_unique_files
+from oige_core.config.defaults import check_unique_files, missing_file_error
 from oige_core.config.fields import leaf_keys
-from oige_core.errors import ConfigError, OigeError, nearest
+from oige_core.errors import ConfigError, OigeError
 from oige_core.registry import installed_tasks
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -110,10 +110,7 @@ def _one_line(error: Exception, arguments: Sequence[str]) -> OigeError:
     missing = re.match(r"(?:In '(.+?)': )?Could not (?:load|find) '(.+?)'", text)
     if missing:
         parent, path = missing.groups()
-        group, _, name = path.rpartition("/")
-        there = [file.stem for folder in (TRAIN_CFG, *_installed_folders()) for file in (folder / group).glob("*.yaml")]
-        by = f", which the defaults of {parent}.yaml name" if parent else ""
-        return ConfigError(f"{path}.yaml: no installed package has this file{by}. {nearest(name, there)}")
+        return missing_file_error([TRAIN_CFG, *_installed_folders()], path, parent)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return ConfigError(f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: not valid YAML.")
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
