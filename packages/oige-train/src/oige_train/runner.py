@@ -29,12 +29,11 @@ from oige_train.play import play
 from oige_train.run_folder import RunFolder, best_score, videos_folder
 from oige_train.run_log import logged
 from oige_train.seeding import seed_learner
-from oige_train.stopping import stop_on_signals
+from oige_train.stopping import INTERRUPTED, stop_on_signals
 from oige_train.wandb_run import wandb_run
 
 __all__ = ["build_agent", "execute", "prepare"]
 
-INTERRUPTED = 130
 DEVICE_KEYS = ("sim_device", "pipeline", "rl_device", "device_id", "num_threads")
 
 

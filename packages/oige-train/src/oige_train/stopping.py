@@ -9,7 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["STOPPING_SIGNALS", "interrupted_by_signals", "stop_on_signals"]
+__all__ = ["INTERRUPTED", "STOPPING_SIGNALS", "interrupted_by_signals", "stop_on_signals"]
+
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells report it
 
 #: Ctrl-C, ``kill`` and cluster schedulers, a terminal or connection that is closed, Ctrl-Break on Windows. SIGQUIT and
 #: others that end a program keep their meaning: whoever sends them wants it to end at once.

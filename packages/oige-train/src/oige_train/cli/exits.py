@@ -6,12 +6,11 @@ import os
 import sys
 from collections.abc import Callable
 
-from oige_train.stopping import interrupted_by_signals
+from oige_train.stopping import INTERRUPTED, interrupted_by_signals
 
 __all__ = ["exit_code"]
 
 USAGE_ERROR = 2
-INTERRUPTED = 130
 CLOSED_PIPE = 141  # what a shell reports of programs that SIGPIPE ends
 
 #: Errors of the system that are no mistakes of the program, and what to do about them.
