@@ -120,16 +120,44 @@ def test_imports_follow_the_dependencies(package: str) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(REPOSITORY / "packages").as_posix())
 def test_public_modules_say_what_they_export(path: Path) -> None:
-    body = ast.parse(path.read_text()).body
-    if len(body) <= 1:  # nothing but a docstring
-        return
+    names = exported_names(ast.parse(path.read_text()).body)
+    assert not [name for name in names if name.startswith("_")], "expected public names"
+
+
+def exported_names(body: list[ast.stmt]) -> list[str]:
+    """Return what the one ``__all__`` of a module holds; nothing where there is no other statement than a docstring."""
+    if len(body) <= 1:
+        return []
     exports = [
         node.value
         for node in body
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
     ]
     assert len(exports) == 1, "expected one __all__"
-    assert not [name for name in ast.literal_eval(exports[0]) if name.startswith("_")], "expected public names"
+    return ast.literal_eval(exports[0])
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[3:]).removesuffix(".__init__")  # without packages, <package>, src
+
+
+@pytest.fixture(scope="module")
+def exports() -> dict[str, list[str]]:
+    return {module_name(path): exported_names(ast.parse(path.read_text()).body) for path in SOURCES}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_names_that_other_modules_import_are_exported(package: str, exports: dict[str, list[str]]) -> None:
+    hidden = {
+        f"{node.module}.{alias.name}"
+        for path in PACKAGES[package].glob("src/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module in exports
+        for alias in node.names
+        if alias.name not in exports[node.module] and f"{node.module}.{alias.name}" not in exports
+    }
+    assert not hidden
 
 
 def tracked_files() -> list[Path]:

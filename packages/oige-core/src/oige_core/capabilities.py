@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from oige_core.errors import CapabilityError
 
-__all__ = ["CAPABILITIES", "Capability", "require"]
+__all__ = ["CAPABILITIES", "Capability", "Capable", "require"]
 
 Capability = Literal["cameras", "contact_forces", "height_fields", "joint_forces", "restitution", "static_friction"]
 

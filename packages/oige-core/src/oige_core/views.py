@@ -23,7 +23,7 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 
-__all__ = ["ArticulationView", "CameraOutput", "CameraView", "Indices", "RigidPrimView"]
+__all__ = ["ArticulationView", "CameraOutput", "CameraView", "FramedView", "Indices", "RigidPrimView"]
 
 Indices = torch.Tensor | np.ndarray | Sequence[int] | None
 

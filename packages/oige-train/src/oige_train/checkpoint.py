@@ -20,7 +20,7 @@ from oige_core.registry import TaskSpec
 
 from oige_train.run_record import RunRecord
 
-__all__ = ["CheckpointError", "CheckpointInfo", "check_checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["CheckpointError", "CheckpointInfo", "check_checkpoint", "load_checkpoint", "read_info", "save_checkpoint"]
 
 FORMAT = 1
 INFO_ENTRY = "oige.json"

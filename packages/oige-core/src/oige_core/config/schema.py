@@ -22,6 +22,9 @@ __all__ = [
     "SimConfig",
     "TaskConfig",
     "ViewportConfig",
+    "check_choice",
+    "check_positive",
+    "check_range",
 ]
 
 

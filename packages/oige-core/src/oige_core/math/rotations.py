@@ -4,7 +4,15 @@ import functools
 
 import torch
 
-__all__ = ["quat_apply", "quat_apply_inverse", "quat_conjugate", "quat_from_angle_axis", "quat_mul", "quat_to_matrix"]
+__all__ = [
+    "quat_apply",
+    "quat_apply_inverse",
+    "quat_conjugate",
+    "quat_from_angle_axis",
+    "quat_mul",
+    "quat_to_matrix",
+    "rotate_inverse",
+]
 
 
 def quat_mul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

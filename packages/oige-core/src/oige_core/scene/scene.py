@@ -27,7 +27,9 @@ __all__ = [
     "CameraElement",
     "GroundPlaneElement",
     "HeightFieldElement",
+    "LinkSet",
     "RigidElement",
+    "RigidOptions",
     "Scene",
     "ViewFactory",
 ]

@@ -14,7 +14,7 @@ from oige_core.scene import Scene
 from oige_core.seeding import derive_seed
 from oige_core.tasks.symmetry import Mirror
 
-__all__ = ["Task"]
+__all__ = ["EnvConfigT", "Task"]
 
 PROBLEM_KINDS = ("non_finite_actions", "non_finite_observations", "non_finite_rewards")
 

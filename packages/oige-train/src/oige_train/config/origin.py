@@ -11,7 +11,7 @@ from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info
 from oige_train.config.overrides import literal_text
 from oige_train.run_record import RunRecord, is_recorded
 
-__all__ = ["Overrides", "chosen_task", "last_value", "recorded_run"]
+__all__ = ["Overrides", "check_taken_over", "chosen_task", "last_value", "recorded_run"]
 
 
 def last_value(arguments: Iterable[str], key: str) -> str | None:

@@ -12,7 +12,7 @@ from oige_train.learner.normalisers import NormaliserSync
 from oige_train.learner.rl_games import a2c_continuous, policy_kl
 from oige_train.learner.time_outs import RolloutTimeOuts, TimeOuts
 
-__all__ = ["PpoAgent"]
+__all__ = ["PpoAgent", "kl_divergence", "with_mirror_images"]
 
 Base: Any = a2c_continuous.A2CAgent
 CRITIC_RATE = ("config.central_value_config.learning_rate", "config.central_value_config.lr_schedule")

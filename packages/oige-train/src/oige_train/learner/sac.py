@@ -8,7 +8,7 @@ from oige_train.learner.agent import TrustedAgent
 from oige_train.learner.divergence import learner_tensors
 from oige_train.learner.rl_games import import_quietly
 
-__all__ = ["SacAgent"]
+__all__ = ["ReplayBuffer", "SacAgent"]
 
 sac_agent, experience = import_quietly("rl_games.algos_torch.sac_agent", "rl_games.common.experience")
 Base: Any = sac_agent.SACAgent

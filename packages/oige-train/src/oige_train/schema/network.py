@@ -26,7 +26,7 @@ OF_VECTORS = ("default", "const_initializer", "random_uniform_initializer")
 NOT_IN_RL_GAMES = unread("rl_games does not use it; leave it out")
 
 
-def check_initializer(key: str, initializer: dict[str, Any]) -> None:
+def _check_initializer(key: str, initializer: dict[str, Any]) -> None:
     """Raise ConfigError unless ``initializer`` names one of rl_games' and gives arguments that it has."""
     name = initializer.get("name")
     if name not in INITIALIZERS:
@@ -76,7 +76,7 @@ class MlpConfig:
         check_choice("network.mlp.activation", self.activation, ACTIVATIONS)
         for units in self.units:
             check_positive("network.mlp.units", units)
-        check_initializer("network.mlp.initializer", self.initializer)
+        _check_initializer("network.mlp.initializer", self.initializer)
 
 
 @dataclass(kw_only=True)
@@ -130,7 +130,7 @@ class ContinuousConfig:
         for name in ("mu_activation", "sigma_activation"):
             check_choice(f"{key}.{name}", getattr(self, name), ACTIVATIONS)
         for name in ("mu_init", "sigma_init"):
-            check_initializer(f"{key}.{name}", getattr(self, name))
+            _check_initializer(f"{key}.{name}", getattr(self, name))
         if self.fixed_sigma and self.sigma_init["name"] not in OF_VECTORS:
             raise ConfigError(
                 f"{key}.sigma_init.name={self.sigma_init['name']}: expected one of {', '.join(OF_VECTORS)} with "
@@ -175,7 +175,7 @@ class CnnConfig:
         kinds = ("conv2d", "conv2d_spatial_softargmax", "conv2d_flatten", "coord_conv2d")
         check_choice("network.cnn.type", self.type, kinds)
         check_choice("network.cnn.activation", self.activation, ACTIVATIONS)
-        check_initializer("network.cnn.initializer", self.initializer)
+        _check_initializer("network.cnn.initializer", self.initializer)
         keys = {"filters", "kernel_size", "strides", "padding"}
         for index, conv in enumerate(self.convs):
             if conv.keys() != keys:

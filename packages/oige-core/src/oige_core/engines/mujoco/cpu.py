@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from oige_core.engines.mujoco.graphs import Graphs
 
-__all__ = ["BatchExecutor"]
+__all__ = ["BatchExecutor", "available_cores"]
 
 _STAGE_NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
 _STAGE_VELOCITY = int(mujoco.mjtStage.mjSTAGE_VEL)
