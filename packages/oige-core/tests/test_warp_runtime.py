@@ -43,5 +43,6 @@ def test_cache_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 def test_folder_that_can_be_written_is_used_without_a_word(tmp_path: Path) -> None:
     process = start(WARP_CACHE_PATH=str(tmp_path))
-    assert process.stdout.split()[-2].startswith(str(tmp_path))
+    (line,) = process.stdout.splitlines()
+    assert line.startswith(str(tmp_path))
     assert "WARP_CACHE_PATH" not in process.stderr

@@ -16,11 +16,13 @@ CACHE = "WARP_CACHE_PATH"
 
 
 def init_warp() -> None:
-    """Start Warp if it has not been started; its kernels are kept for this process only where no folder takes them.
+    """Start Warp without its greeting; its kernels are kept for this process only where no folder takes them.
 
     Raises:
         ConfigError: ``WARP_CACHE_PATH`` is set to what cannot be written.
     """
+    # Standard output, to which Warp reports what it compiles, belongs to the programs built on top.
+    wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
     reason = _start()
     if reason is None:
         return

@@ -154,7 +154,7 @@ class _RayTracer:
     def __init__(
         self, engine: "MujocoEngine", element: CameraElement, num_threads: int, segmentation_ids: dict[str, int]
     ) -> None:
-        self._graphs = engine.executor.graphs  # first: it sets how much Warp tells
+        self._graphs = engine.executor.graphs  # first: it starts Warp
         import mujoco_warp as mjw
         import warp as wp
 

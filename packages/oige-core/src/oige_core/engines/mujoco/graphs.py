@@ -10,9 +10,6 @@ from oige_core.warp_runtime import init_warp
 
 __all__ = ["Graphs"]
 
-# Standard output, to which Warp reports what it compiles, belongs to the programs built on top.
-wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
-
 
 class Graphs:
     """Graphs by key, replayed on torch's current stream, so that torch operations before and after are ordered.
