@@ -13,8 +13,6 @@ from oige_core.engines.mujoco.traced_worlds import TracedWorlds
 from oige_core.look import AMBIENT, HEADLIGHT, SHADE, SUN, SUNLIGHT, TILE, terrain_texture
 from oige_core.warp_runtime import init_warp
 
-wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)  # no greeting, no list of kernels
-
 __all__ = ["RayTracer"]
 
 _Geom = mujoco.mjtGeom
@@ -136,16 +134,18 @@ class RayTracer:
                 case _Geom.mjGEOM_PLANE:
                     drawn.size = [0.0, 0.0, 1.0]
                     drawn.rgba = [1.0, 1.0, 1.0, color[3]]
-                    drawn.material = _add_checkers(spec, f"plane{geom}", color[:3])
+                    drawn.material = f"plane{geom}"
+                    _add_checkers(spec, drawn.material, color[:3])
                 case _Geom.mjGEOM_HFIELD:
                     drawn.hfieldname = f"hfield{data}"
                     if drawn.hfieldname not in known:
                         _add_height_field(spec, drawn.hfieldname, model, data)
                         known.add(drawn.hfieldname)
                     drawn.rgba = [1.0, 1.0, 1.0, color[3]]
-                    drawn.material = _add_texture(
-                        spec, f"terrain{geom}", terrain_texture(*height_field(model, data), color)
-                    )
+                    drawn.material = f"terrain{geom}"
+                    if drawn.material not in known:
+                        _add_texture(spec, drawn.material, terrain_texture(*height_field(model, data), color))
+                        known.add(drawn.material)
                 case _Geom.mjGEOM_MESH | _Geom.mjGEOM_SDF:
                     drawn.type = _Geom.mjGEOM_MESH
                     drawn.meshname = f"mesh{data}"
@@ -161,7 +161,13 @@ def _is_drawn(model: mujoco.MjModel, geom: int, *, ground: bool) -> bool:
     return model.geom_group[geom] < HIDDEN_GROUP and geom_color(model, geom)[3] > 0
 
 
-def _add_checkers(spec: mujoco.MjSpec, name: str, color: tuple[float, ...]) -> str:
+def _add_material(spec: mujoco.MjSpec, name: str, **options: Any) -> None:
+    """Add a material of the texture of that name."""
+    material = spec.add_material(name=name, specular=0.0, **options)
+    material.textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
+
+
+def _add_checkers(spec: mujoco.MjSpec, name: str, color: tuple[float, ...]) -> None:
     spec.add_texture(
         name=name,
         type=mujoco.mjtTexture.mjTEXTURE_2D,
@@ -171,21 +177,14 @@ def _add_checkers(spec: mujoco.MjSpec, name: str, color: tuple[float, ...]) -> s
         width=64,
         height=64,
     )
-    material = spec.add_material(name=name, texrepeat=[1.0 / TILE, 1.0 / TILE], specular=0.0)
-    material.textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
-    return name
+    _add_material(spec, name, texrepeat=[1.0 / TILE, 1.0 / TILE])
 
 
-def _add_texture(spec: mujoco.MjSpec, name: str, picture: np.ndarray) -> str:
-    if name not in {material.name for material in spec.materials}:
-        height, width = picture.shape[:2]
-        texture = spec.add_texture(
-            name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3
-        )
-        texture.data = np.rint(255.0 * picture).astype(np.uint8).tobytes()
-        material = spec.add_material(name=name, specular=0.0)
-        material.textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
-    return name
+def _add_texture(spec: mujoco.MjSpec, name: str, picture: np.ndarray) -> None:
+    height, width = picture.shape[:2]
+    texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3)
+    texture.data = np.rint(255.0 * picture).astype(np.uint8).tobytes()
+    _add_material(spec, name)
 
 
 def _add_height_field(spec: mujoco.MjSpec, name: str, model: mujoco.MjModel, number: int) -> None:
