@@ -55,6 +55,11 @@ class BlockTask(RLTask[BlockConfig]):
         self.states_buf = torch.zeros_like(self.states_buf)
         if self.is_broken("states"):
             self.states_buf[1] = math.inf
+        if self.is_broken("first observation"):
+            self.obs_buf[1, self.progress_buf[1] == 0] = math.nan
+        if self.is_broken("first states"):
+            self.states_buf = torch.where(self.progress_buf == 0, math.nan, 0.0).unsqueeze(-1)
+            self.states_buf[[0, 2]] = 0.0
         if self.is_broken("observation shape"):
             self.obs_buf = self.obs_buf[:, :1]
         if self.is_broken("observation type"):
@@ -143,14 +148,49 @@ def test_failure_ends_the_episode_without_reward(make: Make, executor: str, mode
     assert observations.isfinite().all()
     if mode == "same_step":
         assert info["final_obs"].isfinite().all()
-    # An observation that is NaN after the reset, too, is counted once more.
-    again = broken == "observation" and mode == "same_step"
+    # What is NaN after the reset, too, is counted once more.
+    again = broken in ("observation", "states") and mode == "same_step"
     assert totals(info) == {kind: [0, 1 + again, 0]}
     assert info["_problems"].tolist() == [False, True, False]
     assert info["episode_count"] == 1
     means = {name: value.item() for name, value in info["episode_means"].items()}
     assert means == {"return": 2.0, "length": 2.0, "reward/alive": 2.0, "reward/velocity": 0.0}
     assert env.problems() == {kind: 1 + again}
+
+
+@pytest.mark.parametrize(("mode", "resets_in"), [("same_step", LENGTH), ("next_step", LENGTH + 1)])
+@pytest.mark.parametrize("broken", ["first observation", "first states"])
+def test_first_observation_that_is_not_finite_is_replaced_and_counted(
+    make: Make, executor: str, broken: str, mode: str, resets_in: int
+) -> None:
+    env = make(executor, num_states=1, broken=broken, autoresetMode=mode)
+    for _ in range(resets_in - 1):
+        assert totals(env.step(no_push(env))[-1]) == {}
+    observations, *_, info = env.step(no_push(env))
+    assert observations.isfinite().all()
+    assert info["states"].isfinite().all()
+    assert totals(info) == {"non_finite_observations": [0, 1, 0]}
+
+
+@pytest.mark.parametrize("broken", ["first observation", "first states"])
+def test_reset_gives_out_finite_observations(make: Make, broken: str) -> None:
+    env = make(num_states=1, broken=broken)
+    env.step(no_push(env))
+    observations, info = env.reset()
+    assert observations.isfinite().all()
+    assert info["states"].isfinite().all()
+    assert env.problems() == {"non_finite_observations": 1}
+    assert totals(env.step(no_push(env))[-1]) == {"non_finite_observations": [0, 1, 0]}
+
+
+def test_failure_is_contained_while_another_world_is_reset(make: Make, executor: str) -> None:
+    env = make(executor, broken="observation", broken_from=2, autoresetMode="next_step")
+    env.task.progress_buf[0] = LENGTH - 1
+    assert env.step(no_push(env))[3].tolist() == [True, False, False]
+    observations, _, terminated, _, info = env.step(no_push(env))
+    assert observations.isfinite().all()
+    assert terminated.tolist() == [False, True, False]
+    assert totals(info) == {"non_finite_observations": [0, 1, 0]}
 
 
 def test_counts_that_were_given_out_do_not_change(make: Make) -> None:

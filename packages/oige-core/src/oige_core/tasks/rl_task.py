@@ -214,11 +214,17 @@ class RLTask(Task[EnvConfigT]):
     def _reset_and_observe(self, env_ids: torch.Tensor) -> None:
         self.reset_idx(env_ids)
         self.observe_again(env_ids)
-        observed = self.obs_buf.index_select(0, env_ids).flatten(1)
-        if not self.spec.images and not (self.device.type == "cpu" and observed.sum().isfinite()):
-            unseen = torch.zeros_like(self.failed_buf).index_copy_(0, env_ids, ~observed.isfinite().all(dim=1))
-            self.problem_counts.add("non_finite_observations", unseen)
-            self.obs_buf = self.obs_buf.nan_to_num(0.0, 0.0, 0.0)
+        self._contain_first_observations(env_ids)
+
+    def _contain_first_observations(self, env_ids: torch.Tensor) -> None:
+        """Count the worlds ``(n,)`` whose first observation is not finite, and give finite ones out."""
+        if self.device.type == "cpu" and self._observation_sums().isfinite().all():
+            return
+        unseen = self._zero_non_finite_observations()
+        # What failed before the reset is counted already, and may have been observed again.
+        was_reset = torch.zeros_like(unseen).index_fill_(0, env_ids, True)
+        self.problem_counts.add("non_finite_observations", unseen & was_reset)
+        self._problems_by_world = None
 
     def restart(self, env_ids: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
@@ -231,6 +237,7 @@ class RLTask(Task[EnvConfigT]):
                 "the worlds: expected that call first."
             )
         self._observe()
+        self._contain_first_observations(env_ids)
 
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
         """See :class:`~oige_core.tasks.task.Task`."""
@@ -398,23 +405,14 @@ class RLTask(Task[EnvConfigT]):
     def _end_failed_episodes(self) -> None:
         """Terminate episodes in which something went wrong, without reward and with finite observations."""
         counts, physics = self.problem_counts, self.engine.problem_counts
-        numbers = self.rew_buf
-        observed = [values for values in (self.obs_buf, self.states_buf) if values.is_floating_point()]
-        for values in observed:
-            numbers = numbers + values.flatten(1).sum(dim=1)
+        numbers = self.rew_buf + self._observation_sums()
         self.failed_buf = ~numbers.isfinite() | counts.failed | physics.failed
         if self.device.type == "cpu" and not self.failed_buf.any():
             return
-        unseen = torch.zeros_like(self.failed_buf)
-        for values in observed:
-            unseen = unseen | ~values.flatten(1).isfinite().all(dim=1)
+        unseen = self._zero_non_finite_observations()
         counts.add("non_finite_observations", unseen)
         counts.add("non_finite_rewards", ~self.rew_buf.isfinite() & ~unseen)
         failed = self.failed_buf = counts.failed | physics.failed
-        if not self.spec.images:
-            mask = unseen.view(-1, *[1] * (self.obs_buf.ndim - 1))
-            self.obs_buf = self.obs_buf.masked_fill(mask, 0.0)
-        self.states_buf = self.states_buf.masked_fill(unseen.unsqueeze(-1), 0.0)
         self.rew_buf = self.rew_buf.masked_fill(failed, 0.0)
         if isinstance(self._terms, torch.Tensor):
             self._terms = self._terms.masked_fill(failed, 0.0)
@@ -423,6 +421,20 @@ class RLTask(Task[EnvConfigT]):
         self.terminated_buf = self.terminated_buf | failed
         self.truncated_buf = self.truncated_buf & ~failed
         self._problems_by_world = None
+
+    def _observation_sums(self) -> torch.Tensor:
+        """Return sums ``(N,)`` of observations and states; one is not finite where a number of its world is not."""
+        sums = self.states_buf.sum(dim=1)
+        return sums if self.spec.images else sums + self.obs_buf.flatten(1).sum(dim=1)
+
+    def _zero_non_finite_observations(self) -> torch.Tensor:
+        """Zero observations and states of worlds in which one is not finite; return the mask ``(N,)`` of these."""
+        unseen = ~self.states_buf.isfinite().all(dim=1)
+        if not self.spec.images:
+            unseen = unseen | ~self.obs_buf.flatten(1).isfinite().all(dim=1)
+            self.obs_buf = self.obs_buf.masked_fill(unseen.view(-1, *[1] * (self.obs_buf.ndim - 1)), 0.0)
+        self.states_buf = self.states_buf.masked_fill(unseen.unsqueeze(-1), 0.0)
+        return unseen
 
 
 _OUTCOME = (
