@@ -38,8 +38,7 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
         f"{config.task.env.numEnvs:,} worlds on {devices.simulation}{learner}{processes}, network {network}, "
         f"seed {config.seed}"
     ]
-    if chosen_task(arguments) is None:
-        lines.append(f"no task= was given, so this is {run.task.name}, the default; oige-tasks lists the others")
+    lines += _note_on_default_task(run, arguments)
     if action == "training" and devices.simulation == "cpu":
         lines += _advice_for_cpu(run)
     return lines
@@ -61,7 +60,7 @@ def headline_of_random_actions(run: Run, arguments: Sequence[str]) -> list[str]:
 
 
 def _note_on_default_task(run: Run, arguments: Sequence[str]) -> list[str]:
-    if run.former is not None or any(argument.lstrip("+").startswith("task=") for argument in arguments):
+    if chosen_task(arguments) is not None:
         return []
     return [f"no task= was given, so this is {run.task.name}, the default; oige-tasks lists the others"]
 

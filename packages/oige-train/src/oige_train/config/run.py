@@ -32,7 +32,7 @@ class Run:
         config: the configuration, with every derived value filled in.
         task: the installed task that ``task=`` chose.
         train_name: name of the training configuration.
-        spec: its record.
+        spec: record of the task.
         checkpoint: file to resume from or to play.
         notes: sentences that tell the user of values that were derived or come from elsewhere.
         record: what the checkpoints of this run keep of its configuration.
@@ -79,7 +79,8 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     algo = OmegaConf.select(cfg, "train.params.algo.name")
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
-    former, mine = active_record(), Overrides(HydraConfig.get().overrides.task)
+    hydra_overrides = HydraConfig.get().overrides.task
+    former, mine = active_record(), Overrides(hydra_overrides)
     try:
         config = validate(cfg, spec, TrainRunConfig, sections={CONFIG: ALGORITHMS[algo]})
     except ConfigError as error:
@@ -88,7 +89,7 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         raise ConfigError(f"{error} What is not overridden is from the run of checkpoint={cfg.checkpoint}.") from error
     check_task_name(config, task)
     spec = spec.for_config(config.task.env)
-    train_name, hydra_overrides = choices["train"], HydraConfig.get().overrides.task
+    train_name = choices["train"]
     overrides = mine.on_top_of(former, train=train_name)
     notes = [] if former is None else _notes_of_origin(former, mine)
     notes += derive(config, spec, overridden, {text.partition("=")[0] for text in overrides})
