@@ -220,11 +220,12 @@ def _similar_divisor(batch: int, size: int, multiple: int) -> int | None:
 
 def _divisible_envs(learner: PpoConfig, size: int, multiple: int) -> int:
     """Return the number of worlds nearest to the learner's for which there is a minibatch size like ``size``."""
-    for distance in itertools.count(1):
-        for num_envs in (learner.num_actors - distance, learner.num_actors + distance):
-            if num_envs > 0 and _similar_divisor(learner.horizon_length * num_envs, size, multiple):
-                return num_envs
-    raise AssertionError
+    return next(
+        num_envs
+        for distance in itertools.count(1)
+        for num_envs in (learner.num_actors - distance, learner.num_actors + distance)
+        if num_envs > 0 and _similar_divisor(learner.horizon_length * num_envs, size, multiple)
+    )
 
 
 def _divisors(number: int) -> list[int]:

@@ -44,6 +44,8 @@ class SacAgent(TrustedAgent, Base):
     it is filled with random actions for ``num_warmup_steps`` epochs, as at the start of training.
     """
 
+    schedule_settings = ("config.init_alpha", "config.learnable_temperature")
+
     def __init__(self, base_name: str, params: dict[str, Any], session: Any) -> None:
         super().__init__(base_name, params, session)
         self.vec_env = self.config["vec_env"]
@@ -52,8 +54,6 @@ class SacAgent(TrustedAgent, Base):
         self.replay_buffer = ReplayBuffer(*spaces, self.replay_buffer_size, self.device)
         zero = torch.zeros((), device=self.device)
         self._actor_stats: tuple[Any, ...] = (zero, zero, self.alpha.detach(), None)
-
-    schedule_settings = ("config.init_alpha", "config.learnable_temperature")
 
     def get_full_state_weights(self) -> dict[str, Any]:
         """Add the temperature and the update count, which rl_games leaves out."""

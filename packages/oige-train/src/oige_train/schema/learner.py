@@ -332,9 +332,17 @@ class SacConfig(AlgoConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("batch_size", "replay_buffer_size", "num_steps_per_episode", "num_updates_per_step", "init_alpha"):
-            check_positive(f"{CONFIG}.{key}", getattr(self, key))
-        for key in ("actor_lr", "critic_lr", "alpha_lr", "policy_frequency"):
+        for key in (
+            "batch_size",
+            "replay_buffer_size",
+            "num_steps_per_episode",
+            "num_updates_per_step",
+            "init_alpha",
+            "actor_lr",
+            "critic_lr",
+            "alpha_lr",
+            "policy_frequency",
+        ):
             check_positive(f"{CONFIG}.{key}", getattr(self, key))
         for key in ("num_warmup_steps", "critic_grad_clip"):
             check_positive(f"{CONFIG}.{key}", getattr(self, key), zero=True)
@@ -403,19 +411,17 @@ class TrainParams:
         models, networks = NETWORKS[type(self.config)]
         check_choice("train.params.model.name", self.model.name, models)
         check_choice("train.params.network.name", self.network.name, networks)
-        sac = isinstance(self.config, SacConfig)
-        unread_by = {
-            "SAC": {"space": None, "cnn": None, "rnn": None, "normalization": None} if sac else {},
-            "PPO": {} if sac else {"log_std_bounds": None, "central_value": False},
-        }
-        for name, keys in unread_by.items():
-            for key, default in keys.items():
-                if getattr(self.network, key) != default:
-                    raise ConfigError(f"train.params.network.{key}: has no effect with {name}; leave it out.")
-        if not sac and self.network.space is None:
-            raise ConfigError("train.params.network.space.continuous: a value is needed.")
-        if sac and self.network.log_std_bounds is None:
-            raise ConfigError("train.params.network.log_std_bounds: a value is needed.")
+        if isinstance(self.config, SacConfig):
+            name, needed = "SAC", "log_std_bounds"
+            idle = {"space": None, "cnn": None, "rnn": None, "normalization": None}
+        else:
+            name, needed = "PPO", "space.continuous"
+            idle = {"log_std_bounds": None, "central_value": False}
+        for key, default in idle.items():
+            if getattr(self.network, key) != default:
+                raise ConfigError(f"train.params.network.{key}: has no effect with {name}; leave it out.")
+        if getattr(self.network, needed.partition(".")[0]) is None:
+            raise ConfigError(f"train.params.network.{needed}: a value is needed.")
 
 
 @dataclass(kw_only=True)
