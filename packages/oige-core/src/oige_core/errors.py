@@ -9,6 +9,7 @@ __all__ = [
     "OigeError",
     "TaskError",
     "did_you_mean",
+    "dtype_name",
     "nearest",
     "one_line",
     "reason",
@@ -50,6 +51,11 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
         folded.setdefault(candidate.lower(), candidate)
     close = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)]
     return f"Did you mean {' or '.join(close)}?" if close else ""
+
+
+def dtype_name(dtype: object) -> str:
+    """Return what messages call a type of torch's, such as ``float32``."""
+    return str(dtype).removeprefix("torch.")
 
 
 def one_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from oige_core.errors import OigeError, nearest
+from oige_core.errors import OigeError, dtype_name, nearest
 
 __all__ = ["checked_actions", "checked_mask", "checked_options", "checked_seed"]
 
@@ -63,7 +63,7 @@ def checked_mask(mask: Any, num_envs: int, device: torch.device) -> torch.Tensor
     if tensor.shape != (num_envs,):
         raise OigeError(f"reset_mask of shape {tuple(tensor.shape)}: {expected}.")
     if tensor.dtype != torch.bool:
-        raise OigeError(f"reset_mask of type {str(tensor.dtype).removeprefix('torch.')}: {expected}.")
+        raise OigeError(f"reset_mask of type {dtype_name(tensor.dtype)}: {expected}.")
     return tensor
 
 

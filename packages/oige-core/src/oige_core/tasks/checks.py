@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from oige_core.errors import TaskError
+from oige_core.errors import TaskError, dtype_name
 
 __all__ = ["check_new_tensor", "check_tensor"]
 
@@ -30,7 +30,7 @@ def check_tensor(
     if tuple(value.shape) != shape:
         raise TaskError(f"{what} has shape {tuple(value.shape)}: expected {shape}{hint}.")
     if value.dtype != dtype:
-        raise TaskError(f"{what} is of type {_short(value.dtype)}: expected {_short(dtype)}.")
+        raise TaskError(f"{what} is of type {dtype_name(value.dtype)}: expected {dtype_name(dtype)}.")
     if value.device != device:
         raise TaskError(f"{what} is on {value.device}: expected {device}, the device of the simulation.")
     if value.is_floating_point():
@@ -65,7 +65,3 @@ def check_new_tensor(what: str, value: torch.Tensor, before: torch.Tensor) -> No
             f"{what} is still that of the last step, which others hold: expected a new tensor, self.{name} = …, and "
             "none that is written in place."
         )
-
-
-def _short(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")

@@ -12,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 import torch
 
-from oige_core.errors import OigeError
+from oige_core.errors import OigeError, dtype_name
 
 __all__ = ["WorldChecker", "check_numbers", "fail", "part_numbers", "values_of_shape"]
 
@@ -57,7 +57,7 @@ class WorldChecker:
         if indices.dtype == torch.bool:
             fail("indices of type bool: expected numbers of worlds; give mask.nonzero().flatten().")
         if indices.dtype.is_floating_point or indices.dtype.is_complex:
-            fail(f"indices of type {_plain(indices.dtype)}: expected whole numbers of worlds.")
+            fail(f"indices of type {dtype_name(indices.dtype)}: expected whole numbers of worlds.")
         if indices.ndim != 1:
             fail(f"indices of shape {tuple(indices.shape)}: expected (n,).")
         if indices.dtype != torch.int64:
@@ -175,10 +175,6 @@ def check_numbers(what: str, values: torch.Tensor, *, low: float = -math.inf, in
         wrong = values[~good][0].item()
         bound = "numbers" if low == -math.inf else f"numbers of at least {low:g}"
         fail(f"{what} hold {wrong:g}: expected {bound if infinite else f'finite {bound}'}.")
-
-
-def _plain(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 def _short(value: object) -> str:
