@@ -59,7 +59,7 @@ def run_config(**values: Any) -> RunConfig:
     return validate(compose(task, {f"task.sim.mujoco.{key}": value for key, value in values.items()}), task.spec())
 
 
-def test_option_that_mujoco_warp_lacks_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_option_that_mujoco_warp_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     config = run_config(integrator="discrete", noslip_iterations=3)
     config.sim_device = "cpu"
     assert resolve_devices(config) == Devices("cpu", "cpu")

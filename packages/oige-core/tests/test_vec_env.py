@@ -374,7 +374,7 @@ def test_next_step_ignores_nan_actions_of_worlds_that_it_resets(make):
     assert info["_problems"].tolist() == [False, True, False]
 
 
-def test_upstream_makes_the_step_after_an_end_the_first_of_the_next_episode(make):
+def test_upstream_step_after_an_end_begins_the_next_episode(make):
     env = make(autoresetMode="upstream")
     assert env.metadata["autoreset_mode"] == "upstream"
     env.reset()

@@ -165,7 +165,7 @@ def test_skrl_gets_columns_and_spaces_of_one_world(make: Make) -> None:
     assert adapted.render() is None
 
 
-def test_stable_baselines3_gets_last_observations_time_outs_and_returns(make: Make) -> None:
+def test_stable_baselines3_gets_outcomes_of_episodes(make: Make) -> None:
     env = make()
     adapted = wrapper("StableBaselines3Env")(env)
     adapted.reset()

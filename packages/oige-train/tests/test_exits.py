@@ -101,9 +101,7 @@ def test_interruption_while_packages_are_imported_is_one_line(module: str, tmp_p
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_interruption_while_the_environment_is_built_is_one_line_and_leaves_no_folder(
-    name: str, tmp_path: Path
-) -> None:
+def test_interrupted_build_is_one_line_and_leaves_no_folder(name: str, tmp_path: Path) -> None:
     words = ["-c", "import oige_train.runner as r, time; r.make_env = lambda _: time.sleep(60)\n"]
     words[1] += "from oige_train.cli.train import main; main()"
     process = subprocess.Popen(

@@ -64,7 +64,7 @@ def test_scheduled_entropy_goes_on_unless_it_was_changed(tmp_path: Path) -> None
     assert resumed(tmp_path, first, **linear | {"entropy_coef": 0.2}).entropy_coef == 0.2
 
 
-def test_a_linear_schedule_that_is_stretched_is_said_to_raise_the_rate(tmp_path: Path) -> None:
+def test_stretched_linear_schedule_is_said_to_raise_the_rate(tmp_path: Path) -> None:
     linear = {"lr_schedule": "linear", "learning_rate": 1e-3}
     first = trained(tmp_path, **linear)
     assert first.last_lr == 1e-6  # rl_games' least
@@ -131,7 +131,7 @@ def test_rate_of_a_checkpoint_of_plain_rl_games_goes_on(tmp_path: Path) -> None:
 SAC = {"num_warmup_steps": 1, "save_frequency": 3, "max_epochs": 3}
 
 
-def test_sac_takes_changed_rates_and_temperatures_and_keeps_learned_ones(tmp_path: Path) -> None:
+def test_sac_overrides_hold_and_learned_temperatures_stay(tmp_path: Path) -> None:
     first = make_sac_agent(FakeEnv(4), tmp_path / "first", **SAC)
     first.train()
     assert first.log_alpha.abs() > 1e-4, "it must have changed from log 1"

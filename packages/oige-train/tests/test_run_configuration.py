@@ -86,9 +86,7 @@ def test_values_of_the_command_are_not_taken_over(tmp_path: Path) -> None:
     assert config.test
 
 
-def test_configuration_is_that_of_the_run_after_the_installed_files_have_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_installed_files_do_not_change_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = checkpoint_of(tmp_path, "num_envs=64")
     with zipfile.ZipFile(file) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}

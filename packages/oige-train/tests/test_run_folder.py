@@ -67,7 +67,7 @@ def test_resumed_run_goes_on_in_its_folder_and_replaces_nothing(program) -> None
     assert [start["resumed_from"] for start in starts] == [None, str(first)]
 
 
-def test_best_policy_of_the_folder_outlives_a_resumption_from_before_it(program) -> None:
+def test_resumption_from_before_the_best_policy_keeps_it(program) -> None:
     ending = ("task.env.episodeLength=4", f"{CONFIG}.save_best_after=0", f"{CONFIG}.save_frequency=1")
     program(*TINY, "max_iterations=2", *ending)
     best = Path("runs/Cartpole/nn/Cartpole.pth")
@@ -220,7 +220,7 @@ def test_each_job_of_a_sweep_is_a_wandb_run_of_its_own(wandb: FakeWandb, program
     assert wandb.events == [event for job in jobs for event in (("init", job, job), ("finish", 0))]
 
 
-def test_wandb_without_login_is_one_line_before_the_environment_is_built(
+def test_wandb_without_login_is_refused_before_the_build(
     wandb: FakeWandb, program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wandb.failure = "No API key configured.\n Use `wandb login`."

@@ -20,7 +20,7 @@ def keep_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_first_signal_is_a_request_and_the_second_interrupts_unless_it_is_a_hangup(first: signal.Signals) -> None:
+def test_second_signal_interrupts_unless_it_is_a_hangup(first: signal.Signals) -> None:
     requests: list[str] = []
     with stop_on_signals(requests.append):
         signal.raise_signal(first)

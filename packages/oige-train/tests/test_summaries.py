@@ -16,7 +16,7 @@ def scalars(agent: Any) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("num_states", [0, 5])
-def test_every_summary_counts_environment_steps_and_goes_on_when_resumed(tmp_path: Path, num_states: int) -> None:
+def test_summaries_count_environment_steps_across_resumption(tmp_path: Path, num_states: int) -> None:
     endings = dict.fromkeys(range(4, 100, 4), "terminated")
     settings = {"use_diagnostics": True, "max_epochs": 2}
     first = make_agent(FakeEnv(4, num_states, endings), tmp_path / "first", **settings)

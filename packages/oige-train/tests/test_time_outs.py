@@ -104,7 +104,7 @@ def test_asymmetric_critic_values_the_last_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("num_states", [0, 4])
-def test_recurrent_critic_values_the_last_state_with_the_memory_of_its_episode(tmp_path: Path, num_states: int) -> None:
+def test_recurrent_critic_uses_the_memory_of_the_ended_episode(tmp_path: Path, num_states: int) -> None:
     agent = make_agent(ResettingEnv({3: [1], 5: [1]}, num_states=num_states), tmp_path, recurrent=True)
     rewards = rollout(agent)
     network = agent.central_value_net if num_states else agent.model
@@ -126,7 +126,7 @@ def test_without_bootstrapping_nothing_is_added(tmp_path: Path) -> None:
     assert rollout(agent).unique().tolist() == [3.0]
 
 
-def test_sac_remembers_the_last_observation_not_that_of_the_next_episode(tmp_path: Path) -> None:
+def test_sac_remembers_the_last_observation_of_an_episode(tmp_path: Path) -> None:
     agent = make_sac_agent(ResettingEnv({2: [1]}, {4: [0]}), tmp_path, num_steps_per_episode=5)
     agent.init_tensors()
     agent.obs = agent.env_reset()
