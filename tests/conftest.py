@@ -1,13 +1,16 @@
 import base64
+import importlib
 import io
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -37,6 +40,15 @@ def uv() -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def import_tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Import a program of tools/ by its name; all of them are forgotten afterwards."""
+    monkeypatch.syspath_prepend(REPOSITORY / "tools")
+    yield importlib.import_module
+    for file in (REPOSITORY / "tools").glob("*.py"):
+        sys.modules.pop(file.stem, None)
 
 
 class Browser:

@@ -1,8 +1,6 @@
 """docs/configuration.md is current, and no key of the configuration lacks a meaning."""
 
-import importlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,10 +12,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def reference(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(REPOSITORY / "tools")
-    yield importlib.import_module("config_reference")
-    sys.modules.pop("config_reference")
+def reference(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("config_reference")
 
 
 def test_page_is_current(reference: ModuleType) -> None:

@@ -1,9 +1,7 @@
 """The gallery shows every task that comes with a policy, played by it, and says of the others that they have none."""
 
-import importlib
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -19,17 +17,14 @@ SHOWN = [task.name for task in installed_tasks().values() if policy_files(task)[
 
 
 @pytest.fixture
-def gallery(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(REPOSITORY / "tools")
-    yield importlib.import_module("gallery")
-    for name in ("gallery", "policies", "rendering"):
-        sys.modules.pop(name)
+def gallery(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("gallery")
 
 
-def test_pages_are_up_to_date(gallery: ModuleType) -> None:
+def test_pages_are_up_to_date(gallery: ModuleType, import_tool: Callable[[str], ModuleType]) -> None:
     hint = "run: uv run python tools/gallery.py --page"
     assert gallery.PAGE.read_text() == gallery.page(), hint
-    policies = importlib.import_module("policies")
+    policies = import_tool("policies")
     table = policies.part("gallery.py").search(policies.README.read_text())
     assert table is not None
     assert table[0] == gallery.readme_table(), hint

@@ -1,8 +1,6 @@
 """The README's table of policies comes from their cards and from the curves of their trainings."""
 
-import importlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -15,10 +13,8 @@ SHIPPED = [task.name for task in installed_tasks().values() if policy_files(task
 
 
 @pytest.fixture
-def policies(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    monkeypatch.syspath_prepend(REPOSITORY / "tools")
-    yield importlib.import_module("policies")
-    sys.modules.pop("policies")
+def policies(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("policies")
 
 
 def test_readme_is_current(policies: ModuleType) -> None:
