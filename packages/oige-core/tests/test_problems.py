@@ -10,7 +10,7 @@ import torch
 from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.envs import VecEnv
 from oige_core.errors import OigeError, TaskError
-from oige_core.problems import PROBLEMS, ProblemReport, describe_problems
+from oige_core.problems import PROBLEMS, ProblemCounts, ProblemReport, describe_problems
 from oige_core.registry import TaskSpec
 from oige_core.scene import ArticulationAsset, Scene
 from oige_core.tasks import RLTask
@@ -245,6 +245,16 @@ def test_counts_of_problems_are_part_of_the_state(make: Make) -> None:
     other.load_state_dict(env.state_dict())
     assert other.problems() == {"exploded": 1, "non_finite_actions": 3}
     assert totals(other.step(no_push(other))[-1]) == {"exploded": [0, 1, 0], "non_finite_actions": [1, 1, 1]}
+
+
+def test_kinds_that_a_state_lacks_are_zero_when_it_is_loaded() -> None:
+    counts, former = ProblemCounts(["diverged", "exploded"], 2, "cpu"), ProblemCounts(["exploded", "other"], 2, "cpu")
+    for kinds in (counts, former):
+        for kind in kinds.kinds:
+            kinds.add(kind, torch.tensor([True, False]))
+    former.add("exploded", torch.tensor([True, True]))
+    counts.load_state_dict(former.state_dict())
+    assert counts.counts.tolist() == [[0, 0], [2, 1]]
 
 
 def test_overflow_of_contacts_ends_the_episode() -> None:

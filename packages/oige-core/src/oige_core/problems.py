@@ -5,10 +5,9 @@ A world in which one of these happens ends its episode without reward and is res
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
 __all__ = ["PROBLEMS", "Problem", "ProblemCounts", "ProblemReport", "describe_problems"]
 
@@ -90,14 +89,12 @@ class ProblemCounts:
         failed: ``(N,)`` bool; the worlds in which one happened since the last :meth:`clear_failed`.
     """
 
-    def __init__(self, kinds: Sequence[str], num_envs: int, device: "torch.device | str") -> None:
-        import torch
-
+    def __init__(self, kinds: Sequence[str], num_envs: int, device: torch.device | str) -> None:
         self.kinds = tuple(kinds)
         self.counts = torch.zeros(len(self.kinds), num_envs, dtype=torch.int32, device=device)
         self.failed = torch.zeros(num_envs, dtype=torch.bool, device=device)
 
-    def add(self, kind: str, worlds: "torch.Tensor") -> None:
+    def add(self, kind: str, worlds: torch.Tensor) -> None:
         """Count a problem in the worlds of a mask ``(N,)`` of bool."""
         self.counts[self.kinds.index(kind)] += worlds
         self.failed |= worlds
@@ -111,12 +108,13 @@ class ProblemCounts:
         totals = self.counts.sum(dim=1).tolist()
         return {kind: count for kind, count in zip(self.kinds, totals, strict=True) if count}
 
-    def state_dict(self) -> "dict[str, Any]":
+    def state_dict(self) -> dict[str, Any]:
         """Return copies of the counts and of which worlds failed."""
         return {"kinds": list(self.kinds), "counts": self.counts.clone(), "failed": self.failed.clone()}
 
-    def load_state_dict(self, state: "dict[str, Any]") -> None:
-        """Restore :meth:`state_dict`; kinds that are unknown here are left out."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`; kinds that are unknown here are left out, and those that it lacks are zero."""
+        self.counts.zero_()
         for kind, counts in zip(state["kinds"], state["counts"], strict=True):
             if kind in self.kinds:
                 self.counts[self.kinds.index(kind)].copy_(counts)
