@@ -1,13 +1,13 @@
 """Who looks on while a program steps an environment: the viewer and the recorder, as the configuration says."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oige_core import VecEnv
 
+from oige_train.console import say
 from oige_train.schema import TrainRunConfig
 from oige_train.stopping import stop_on_signals
 
@@ -55,13 +55,11 @@ def until_stopped(viewer: "Viewer | None") -> Iterator[Watch]:
     watch = Watch(viewer)
     if viewer is not None:
         port = viewer.server.get_port()
-        print(
-            "waiting for this page to be opened; Ctrl-C ends the program\n"
+        say(
+            "waiting for this page to be opened; Ctrl-C ends the program",
             f"  from another machine: ssh -L {port}:localhost:{port} <this machine>, "
-            "or add enable_livestream=True livestream_host=0.0.0.0\n"
+            "or add enable_livestream=True livestream_host=0.0.0.0",
             "  without a browser: headless=True; enable_recording=True writes videos",
-            file=sys.stderr,
-            flush=True,
         )
     with stop_on_signals(lambda _: watch.stop()):
         yield watch
@@ -95,7 +93,7 @@ def looking_on(
                 fps=config.recording_fps,
             )
             stack.callback(recorder.close)
-            print(f"videos: {folder}", file=sys.stderr, flush=True)
+            say(f"videos: {folder}")
         viewer = None
         if config.enable_livestream or not config.headless:
             viewer = open_viewer(config, env, speed=speed)
@@ -118,5 +116,5 @@ def open_viewer(config: TrainRunConfig, env: VecEnv, **options: Any) -> "Viewer"
 
     host, port = (config.livestream_host, config.livestream_port) if config.enable_livestream else ("127.0.0.1", None)
     viewer = Viewer(env, host=host, port=port, **options)
-    print(f"viewer: {viewer.url}", file=sys.stderr, flush=True)
+    say(f"viewer: {viewer.url}")
     return viewer

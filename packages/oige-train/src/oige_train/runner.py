@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from oige_core.errors import ConfigError, OigeError
 from oige_core.problems import ProblemReport, describe_problems
 from oige_core.seeding import derive_seed
 
+from oige_train import console
 from oige_train.config import Run
 from oige_train.headline import headline
 from oige_train.learner.agent import Session, TrainingStoppedError
@@ -226,8 +226,7 @@ def build_agent(session: Session, env: Any, observer: Any, *, folder: Path, writ
 def say(workers: Workers, *lines: str) -> None:
     """Tell the user something, once for all processes."""
     if workers.rank == 0:
-        for line in lines:
-            print(line, file=sys.stderr, flush=True)
+        console.say(*lines)
 
 
 def _report(session: Session, agent: Any, folder: Path) -> None:

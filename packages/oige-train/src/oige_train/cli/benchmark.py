@@ -1,6 +1,5 @@
 """``oige-benchmark``: how fast a task is simulated, stepped, played and learned."""
 
-import sys
 import time
 from pathlib import Path
 
@@ -43,6 +42,7 @@ def benchmark(arguments: list[str]) -> int:
     from oige_core.errors import ConfigError
 
     from oige_train.cli.common import checked_run, refuse_idle, take_number
+    from oige_train.console import say
     from oige_train.headline import headline
 
     refuse_idle(
@@ -64,11 +64,7 @@ def benchmark(arguments: list[str]) -> int:
         if getattr(run.config, word) != wanted:
             raise ConfigError(f"{word}={not wanted}: not available while benchmarking; use {word}={wanted}.")
 
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    for line in headline(run, arguments, "measuring"):
-        say(line)
+    say(*headline(run, arguments, "measuring"))
     from oige_train.measure import measure
 
     report = measure(run, rounds=rounds or None, started=_process_start(entered), say=say)

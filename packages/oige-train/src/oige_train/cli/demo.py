@@ -1,7 +1,5 @@
 """``oige-demo``: a trained policy whose robots are driven from a browser."""
 
-import sys
-
 from oige_train.cli.common import guarded
 
 __all__ = ["main"]
@@ -46,6 +44,7 @@ def demo(arguments: list[str]) -> int:
 
     from oige_train.cli.common import checked_run, refuse_idle, take_number
     from oige_train.config.origin import chosen_task, last_value
+    from oige_train.console import say
     from oige_train.headline import headline
 
     refuse_idle(
@@ -75,8 +74,7 @@ def demo(arguments: list[str]) -> int:
         raise ConfigError(f"num_envs={run.config.task.env.numEnvs}: expected at most {MAX_ROBOTS} robots.")
     if run.config.warp:
         raise ConfigError("warp=True: robots of Warp variants cannot be steered; leave warp out.")
-    for line in headline(run, arguments):
-        print(line, file=sys.stderr, flush=True)
+    say(*headline(run, arguments))
 
     from oige_core import make_env
     from oige_core.problems import ProblemReport
@@ -109,8 +107,7 @@ def demo(arguments: list[str]) -> int:
                     steps += 1
         finally:
             viewer.close()
-        for line in ProblemReport().new_lines(env.problems()):
-            print(line, file=sys.stderr)
+        say(*ProblemReport().new_lines(env.problems()))
     finally:
         env.close()
     return 0

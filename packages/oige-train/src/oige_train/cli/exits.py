@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from oige_train.console import say
 from oige_train.stopping import INTERRUPTED, interrupted_by_signals
 
 __all__ = ["exit_code"]
@@ -66,7 +67,7 @@ def exit_code(program: Callable[[], int | None]) -> int:
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        say(text)
 
 
 def _drop_output() -> None:

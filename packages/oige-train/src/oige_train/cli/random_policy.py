@@ -1,6 +1,5 @@
 """``oige-random-policy``: drive a task with random actions and show how fast it runs."""
 
-import sys
 import time
 
 from oige_train.cli.common import guarded
@@ -31,14 +30,14 @@ def random_policy(arguments: list[str]) -> int:
         The exit code.
     """
     from oige_train.cli.common import checked_run, refuse_idle, take_number
+    from oige_train.console import say
     from oige_train.headline import headline_of_random_actions
 
     refuse_idle(arguments, "oige-random-policy", "checkpoint", "test", "max_iterations", "multi_gpu", "wandb_")
     max_steps = take_number(arguments, "max_steps", default=0)
     run = checked_run(arguments)
     config = run.config
-    for line in headline_of_random_actions(run, arguments):
-        print(line, file=sys.stderr, flush=True)
+    say(*headline_of_random_actions(run, arguments))
 
     import torch
     from gymnasium.spaces import Box
@@ -73,8 +72,7 @@ def random_policy(arguments: list[str]) -> int:
             print(f"{steps} steps in all:")
             if steps:
                 _show(steps, time.perf_counter() - start, env.num_envs)
-            for line in ProblemReport().new_lines(env.problems()):
-                print(line, file=sys.stderr)
+            say(*ProblemReport().new_lines(env.problems()))
     finally:
         env.close()
     return 0

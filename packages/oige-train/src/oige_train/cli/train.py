@@ -1,7 +1,5 @@
 """``oige-train``: train a policy, resume training, or play a policy."""
 
-import sys
-
 from oige_train.cli.common import guarded
 
 __all__ = ["main"]
@@ -61,10 +59,8 @@ def train(arguments: list[str]) -> int:
     from oige_core.errors import OigeError
 
     from oige_train.cli.common import checked_runs
+    from oige_train.console import say
     from oige_train.headline import headline
-
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
     runs = checked_runs(arguments)
     names = [run.config.train.params.config.full_experiment_name for run in runs]
@@ -72,8 +68,7 @@ def train(arguments: list[str]) -> int:
     for number, (run, name) in enumerate(zip(runs, names, strict=True), 1):
         if len(runs) > 1:
             say(f"run {number} of {len(runs)}: {name}")
-        for line in headline(run, arguments):
-            say(line)
+        say(*headline(run, arguments))
         from oige_train.runner import execute
 
         try:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from oige_core.problems import PROBLEMS
 
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from oige_train.config import Run
+from oige_train.console import say
 from oige_train.learner.distributed import Workers
 from oige_train.learner.divergence import DivergedError, non_finite_names, refuse_diverged
 from oige_train.learner.recent_mean import RecentMean
@@ -163,11 +163,7 @@ class TrustedAgent(ABC):
             self.session.unsaved = reason(error)
         newest = self.newest_checkpoint()
         kept = "there is no checkpoint yet" if newest is None else f"the newest checkpoint is {newest}"
-        print(
-            f"\n{file}: not saved in epoch {self.epoch_num} ({reason(error)}); training goes on, {kept}",
-            file=sys.stderr,
-            flush=True,
-        )
+        say(f"\n{file}: not saved in epoch {self.epoch_num} ({reason(error)}); training goes on, {kept}")
 
     def get_full_state_weights(self) -> dict[str, Any]:
         """Return everything that the next epoch depends on, as tensors and plain values."""

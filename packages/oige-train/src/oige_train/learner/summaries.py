@@ -2,11 +2,12 @@
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from oige_core.errors import reason
+
+from oige_train.console import say
 
 __all__ = ["FrameWriter", "outlive_full_disk"]
 
@@ -69,11 +70,7 @@ class _ForgivingFile:
             action()
         except (OSError, ValueError) as error:
             self._failed = True
-            print(
-                f"\nsummaries cannot be written ({reason(error)}); training goes on without them",
-                file=sys.stderr,
-                flush=True,
-            )
+            say(f"\nsummaries cannot be written ({reason(error)}); training goes on without them")
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
