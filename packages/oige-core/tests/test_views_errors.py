@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -291,6 +292,53 @@ def test_properties_out_of_range_raise_on_the_cpu(
             getattr(getattr(world, name), method)(**{argument: values})
 
 
+def test_orientations_are_brought_to_length_1(world: Any) -> None:
+    """As they were given, velocities would be turned by them and stretched."""
+    world.engine.reset()
+    for name in ("ant", "ball", "held"):
+        view = getattr(world, name)
+        if name != "held":
+            view.set_angular_velocities(world.everywhere(1.0, 2.0, 3.0))
+        view.set_world_poses(orientations=[0, 2, 0, 0])
+        world.close(view.get_world_poses()[1], [0.0, 1.0, 0.0, 0.0], tol=1e-6)
+        if name != "held":
+            world.close(view.get_angular_velocities(), [1.0, 2.0, 3.0], tol=1e-5)
+        if world.engine.device.type == "cpu":
+            message = "orientations hold a quaternion of zeros: expected w, x, y, z of length 1"
+            with raises(rf"set_world_poses of '{name}': {message}\."):
+                view.set_world_poses(orientations=[0, 0, 0, 0])
+    world.engine.reset()
+
+
+def test_views_keep_no_gradients(world: Any) -> None:
+    world.engine.reset()
+    world.ant.set_joint_positions(world.tensor(np.zeros((N, 2))).requires_grad_())
+    assert not world.ant.get_joint_positions().requires_grad
+
+
+def test_complex_values_raise(world: Any) -> None:
+    with raises(r"set_joint_positions of 'ant': positions of type complex64: expected real numbers\."):
+        world.ant.set_joint_positions(torch.zeros(N, 2, dtype=torch.complex64, device=world.engine.device))
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5])
+def test_steps_that_are_none_raise(world: Any, steps: Any) -> None:
+    with raises(rf"step of 'MuJoCo': {steps} physics steps: expected a whole number of at least 1\."):
+        world.engine.step(steps)
+
+
+def test_singular_masses_write_no_log(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The engine counts what it would write there as problems."""
+    monkeypatch.chdir(tmp_path)
+    state = world.engine.state_dict()
+    world.ball.set_masses(0.0)
+    world.engine.load_state_dict(state)
+    assert list(tmp_path.iterdir()) == []
+    assert "WARNING" not in capfd.readouterr().err
+
+
 def test_limits_in_the_wrong_order_raise(world: Any) -> None:
     if world.engine.device.type == "cpu":
         with raises(
@@ -299,12 +347,13 @@ def test_limits_in_the_wrong_order_raise(world: Any) -> None:
             world.ant.set_dof_limits(world.tensor([[1.0, -1.0], [-math.inf, math.inf]]))
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("method", ["set_joint_positions", "set_joint_efforts", "set_joint_position_targets"])
-def test_state_that_is_not_finite_fails_its_world_only(world: Any, method: str) -> None:
+def test_state_that_is_not_finite_fails_its_world_only(world: Any, method: str, value: float) -> None:
     world.engine.reset()
     before = world.engine.problems().get("diverged", 0)
     values = world.tensor(np.zeros((N, 2)))
-    values[2, 0] = math.nan
+    values[2, 0] = value
     getattr(world.ant, method)(values)
     world.engine.step()
     assert world.engine.problems()["diverged"] == before + 1

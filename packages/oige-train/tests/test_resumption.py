@@ -1,5 +1,6 @@
 """Resuming goes on with what followed from a setting, and gives way where the setting was changed."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from fake_env import FakeEnv, make_agent, make_sac_agent
 from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
+from oige_train.learner.environment import RlGamesEnv
 from oige_train.schema import CentralValueConfig, MlpConfig, NetworkConfig
 
 ADAPTIVE = {"lr_schedule": "adaptive", "learning_rate": 1e-4, "kl_threshold": 1.0}  # which is never reached
@@ -148,3 +150,20 @@ def test_sac_overrides_hold_and_learned_temperatures_stay(tmp_path: Path) -> Non
     assert changed.log_alpha.item() == pytest.approx(-0.6931472)
     moments = [next(iter(agent.actor_optimizer.state.values()))["exp_avg"] for agent in (first, changed)]
     assert torch.equal(*moments)
+
+
+def test_what_checkpoints_leave_out_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    class Forgetful:
+        device = "cpu"
+
+        def state_dict(self) -> dict[str, Any]:
+            warnings.warn("states of Forgetful leave out memory (Memory)", stacklevel=2)
+            return {}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.state_dict()
+
+    adapter = RlGamesEnv(Forgetful(), "cpu")
+    adapter.set_env_state(adapter.get_env_state())
+    line = "\nwarning: states of Forgetful leave out memory (Memory)\n"
+    assert capsys.readouterr().err == 2 * line

@@ -46,7 +46,13 @@ class FramedView(Protocol):
     def set_world_poses(
         self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
     ) -> None:
-        """Place bodies or roots; links of an articulation cannot be placed (CapabilityError)."""
+        """Place bodies or roots; links of an articulation cannot be placed (CapabilityError).
+
+        Args:
+            positions: ``(n, 3)`` in m.
+            orientations: ``(n, 4)``; they are brought to length 1.
+            indices: the worlds.
+        """
         ...
 
     def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:

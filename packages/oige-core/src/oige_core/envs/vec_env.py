@@ -315,7 +315,7 @@ class VecEnv(gym.vector.VectorEnv):
                 f"states and checkpoints of {self.task.name} leave out {', '.join(names)}: a run that is resumed goes "
                 "on exactly only if these never change. Keep what changes in tensors, arrays, numbers or lists of "
                 "these, or define state_dict and load_state_dict.",
-                stacklevel=3,
+                stacklevel=4,  # above plain_tensors, too
             )
 
     def close_extras(self, **kwargs: Any) -> None:

@@ -1,6 +1,10 @@
 """The environment as rl_games wants it."""
 
+import contextlib
 import functools
+import sys
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -102,9 +106,21 @@ class RlGamesEnv:
 
     def get_env_state(self) -> dict[str, Any]:
         """Whole state of simulation and task, with its random generators."""
-        return self.env.state_dict()
+        with _warnings_on_one_line():
+            return self.env.state_dict()
 
     def set_env_state(self, state: dict[str, Any] | None) -> None:
         """Restore what :meth:`get_env_state` returned; None is ignored."""
         if state is not None:
-            self.env.load_state_dict(state)
+            with _warnings_on_one_line():
+                self.env.load_state_dict(state)
+
+
+@contextlib.contextmanager
+def _warnings_on_one_line() -> Iterator[None]:
+    """Print warnings as users of programs read them, without places in the code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        print(f"\nwarning: {warning.message}", file=sys.stderr, flush=True)

@@ -145,6 +145,10 @@ def values_of_shape(
         if values.device.type != "cpu":
             fail(f"{what} on {values.device}: expected {device}; use .to('{device}').")
         values = values.to(device)
+    if values.is_complex():
+        fail(f"{what} of type {dtype_name(values.dtype)}: expected real numbers.")
+    if values.requires_grad:
+        values = values.detach()  # or all that is read later would have its gradients
     given = values.shape
     if given == shape:
         return values

@@ -143,7 +143,8 @@ class BatchExecutor:
     def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         if not _SET_CONST_INPUTS.isdisjoint(names):
-            self._batch.set_const(_ids(env_ids))
+            with _Silence():
+                self._batch.set_const(_ids(env_ids))
 
     def step(self, n: int, *, refresh: bool) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""

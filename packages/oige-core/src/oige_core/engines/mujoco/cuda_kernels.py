@@ -105,6 +105,8 @@ def contain_failures(live: State, initial: State, forces: Forces, failures: Fail
     for i in range(live.qvel.shape[1]):
         finite = finite and _within(live.qvel[world, i], _MAX_VALUE) and _within(forces.qacc[world, i], _MAX_VALUE)
         inside = inside and _within(live.qvel[world, i], failures.qvel_bounds[i])
+    for i in range(live.ctrl.shape[1]):
+        finite = finite and _within(live.ctrl[world, i], _MAX_VALUE)  # MuJoCo Warp takes others for zero
     bits = failures.overflow[world]
     failures.overflow[world] = 0
     for row in range(failures.overflow_bits.shape[0]):

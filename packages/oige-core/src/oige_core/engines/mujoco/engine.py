@@ -9,7 +9,7 @@ import torch
 from oige_core.capabilities import CAPABILITIES
 from oige_core.drawing import Camera
 from oige_core.engines.mujoco.cameras import MujocoCameraView
-from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, values_of_shape
+from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.cpu import BatchExecutor, available_cores
 from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, Executor, StateBounds
@@ -116,6 +116,8 @@ class MujocoEngine:
 
     def step(self, n_substeps: int = 1) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
+        if not isinstance(n_substeps, int) or n_substeps < 1:
+            fail(f"{n_substeps!r} physics steps: expected a whole number of at least 1.")
         # A task that reads refreshed fields after a step will do so after the next: the two are cheaper in one call.
         self._refresh_in_step = self._refreshed_was_read
         self._refreshed_was_read = False

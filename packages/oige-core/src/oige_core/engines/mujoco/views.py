@@ -23,6 +23,8 @@ __all__ = ["MujocoArticulationView", "MujocoRigidView"]
 
 Columns = slice | torch.Tensor
 
+_ROUNDING = 1e-6  # by which the length of a quaternion in single precision may differ from 1
+
 
 def _columns(addresses: list[int], device: torch.device) -> Columns:
     """Return a slice where addresses are consecutive (an alias, and much faster), else an index tensor."""
@@ -249,6 +251,15 @@ class _View:
         n = self.count if worlds is None else worlds.shape[0]
         return values_of_shape(what, values, (n, *shape), self._engine.device, column=column)
 
+    def _orientations(self, values: Any, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Return quaternions ``(n, 4)`` of length 1, as velocities are turned by them; those of length 0 become NaN."""
+        values = self._values("orientations", values, worlds, 4)
+        values = values if values.is_floating_point() else values.to(torch.float32)
+        lengths = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
+        if values.device.type == "cpu" and bool((lengths == 0.0).any()):
+            fail("orientations hold a quaternion of zeros: expected w, x, y, z of length 1.")
+        return torch.where((lengths - 1.0).abs() < _ROUNDING, values, values / lengths)
+
     def _properties(
         self,
         what: str,
@@ -464,7 +475,7 @@ class MujocoRigidView(_View):
         if positions is not None:
             positions = self._values("positions", positions, worlds, 3)
         if orientations is not None:
-            orientations = self._values("orientations", orientations, worlds, 4)
+            orientations = self._orientations(orientations, worlds)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
         else:
@@ -963,7 +974,7 @@ class MujocoArticulationView(_View):
         if positions is not None:
             positions = self._values("positions", positions, worlds, 3)
         if orientations is not None:
-            orientations = self._values("orientations", orientations, worlds, 4)
+            orientations = self._orientations(orientations, worlds)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
             self._engine.mark_stale(worlds)
