@@ -151,6 +151,18 @@ def test_start_that_cannot_be_noted_leaves_no_folder(
     assert names("runs") == []
 
 
+@pytest.mark.parametrize("text", ["not JSON", "{}"])
+def test_damaged_note_of_earlier_starts_is_named_and_kept(text: str, program) -> None:
+    program(*TINY, "max_iterations=1")
+    starts = Path("runs/Cartpole/run.json")
+    starts.write_text(text)
+    (last,) = Path("runs/Cartpole/nn").glob("last_*")
+    outcome = program(f"checkpoint={last}", "max_iterations=2")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith(f"error: {starts}: damaged (")
+    assert starts.read_text() == text
+
+
 def test_jobs_of_a_sweep_are_called_after_what_varies(program) -> None:
     words = ("sim_device=cpu", "max_iterations=1", "num_envs=16")
     outcome = program("--multirun", *words, "seed=1,2", f"{CONFIG}.gamma=0.9,0.99", "experiment=mine")

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from oige_core.errors import OigeError, reason
 from omegaconf import OmegaConf
@@ -32,6 +33,9 @@ __all__ = [
 
 RUNS = Path("runs")
 CONFIG_FILE = "config.yaml"
+CONFIG_HEADER = (
+    "# For reading. Resuming and playing take the configuration from the checkpoint, and overrides on top of it.\n"
+)
 STARTS_FILE = "run.json"
 
 
@@ -84,9 +88,9 @@ class RunFolder:
         """
         try:
             starts_file = self.path / STARTS_FILE
-            starts = json.loads(starts_file.read_text("utf-8")) if starts_file.is_file() else []
+            starts = _earlier_starts(starts_file)
             config = _unused(self.path / CONFIG_FILE)
-            OmegaConf.save(OmegaConf.create(run.resolved), config)
+            config.write_text(CONFIG_HEADER + OmegaConf.to_yaml(OmegaConf.create(run.resolved)), "utf-8")
             start = {
                 "command": shlex.join(command),
                 "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -100,7 +104,7 @@ class RunFolder:
             temporary = starts_file.with_suffix(".tmp")
             temporary.write_text(json.dumps([*starts, start], indent=2, ensure_ascii=False) + "\n", "utf-8")
             temporary.replace(starts_file)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise RunFolderError(f"{self.path}: cannot be written ({reason(error)}).") from error
 
     def discard(self) -> None:
@@ -155,6 +159,23 @@ def best_score(folder: RunFolder, run: Run) -> float:
     file = folder.path / "nn" / f"{run.config.train.params.config.name}.pth"
     info = read_info(file, str(file)) if file.is_file() else None
     return -math.inf if info is None or info.mean_reward is None else info.mean_reward
+
+
+def _earlier_starts(file: Path) -> list[dict[str, Any]]:
+    """Return what ``run.json`` says of earlier starts of the run.
+
+    Raises:
+        RunFolderError: it is damaged.
+    """
+    if not file.is_file():
+        return []
+    try:
+        starts = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise RunFolderError(f"{file}: damaged ({error}); move it away.") from error
+    if not isinstance(starts, list):
+        raise RunFolderError(f"{file}: damaged (expected a list); move it away.")
+    return starts
 
 
 def _check_writable(folder: Path) -> None:
