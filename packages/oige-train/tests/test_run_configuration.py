@@ -14,6 +14,7 @@ from oige_core.registry import find_task
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info, save_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
+from oige_train.config.derive import SHOWN_WORLDS
 from oige_train.headline import headline
 
 CONFIG = "train.params.config"
@@ -312,3 +313,31 @@ def test_commands_of_several_processes_start_several(tmp_path: Path, monkeypatch
     assert runner._command(run, file, test=True) == (
         f"oige-train task=Cartpole 'checkpoint={file}' test=True num_threads=1 {shown}"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "worlds", "note"),
+    [
+        (("headless=False",), 64, "num_envs=64 instead of 4096: the page shows no more worlds"),
+        (("enable_livestream=True",), 64, "num_envs=64 instead of 4096: the page shows no more worlds"),
+        (("headless=False", "num_envs=100"), 100, ""),
+        (("headless=False", "task.env.numEnvs=100"), 100, ""),
+        ((), 4096, ""),
+    ],
+)
+def test_watched_play_simulates_only_worlds_that_a_page_shows(words: tuple[str, ...], worlds: int, note: str) -> None:
+    run = checked_run(["task=Ant", "test=True", "checkpoint=pretrained", *words, *CPU])
+    learner = run.config.train.params.config
+    assert (run.config.task.env.numEnvs, learner.num_actors) == (worlds, worlds)
+    assert note in " ".join(run.notes)
+    assert bool(note) == any("page shows" in text for text in run.notes)
+
+
+def test_watched_training_keeps_its_worlds() -> None:
+    assert checked_run(["task=Ant", "headless=False", *CPU]).config.task.env.numEnvs == 4096
+
+
+def test_shown_worlds_are_those_of_the_viewer() -> None:
+    from oige_core.viewer.viewer import MAX_WORLDS
+
+    assert MAX_WORLDS == SHOWN_WORLDS

@@ -30,6 +30,7 @@ def random_policy(arguments: list[str]) -> int:
         The exit code.
     """
     from oige_train.cli.common import checked_run, refuse_idle, take_number
+    from oige_train.config.derive import simulate_only_shown_worlds
     from oige_train.console import say
     from oige_train.headline import headline_of_random_actions
 
@@ -37,7 +38,8 @@ def random_policy(arguments: list[str]) -> int:
     max_steps = take_number(arguments, "max_steps", default=0)
     run = checked_run(arguments)
     config = run.config
-    say(*headline_of_random_actions(run, arguments))
+    notes = simulate_only_shown_worlds(config, [argument.partition("=")[0] for argument in arguments])
+    say(*headline_of_random_actions(run, arguments), *notes)
 
     import torch
     from gymnasium.spaces import Box

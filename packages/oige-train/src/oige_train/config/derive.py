@@ -5,6 +5,7 @@ import itertools
 import math
 import os
 import random
+from collections.abc import Collection
 from typing import Any
 
 from oige_core.devices import cuda_device_count, resolve_devices
@@ -14,7 +15,9 @@ from oige_core.registry import TaskSpec
 from oige_train.config.limits import check_memory
 from oige_train.schema import CONFIG, PpoConfig, TrainRunConfig
 
-__all__ = ["derive"]
+__all__ = ["SHOWN_WORLDS", "derive", "simulate_only_shown_worlds"]
+
+SHOWN_WORLDS = 64  # that a page shows; those of oige_core.viewer, whose import takes a while
 
 
 def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run: set[str]) -> list[str]:
@@ -50,10 +53,11 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
             "task.env.autoresetMode=next_step: rl_games would learn from the steps that only reset; use same_step, or "
             "upstream to train as OmniIsaacGymEnvs does."
         )
+    notes = simulate_only_shown_worlds(config, overridden) if config.test else []
     check_memory(config, spec, devices.simulation, overridden)
     _check_images(config, spec)
-    trains_ppo = isinstance(learner, PpoConfig) and not config.test
-    notes = _derive_minibatches(config, overridden, of_run) if trains_ppo else []
+    if isinstance(learner, PpoConfig) and not config.test:
+        notes += _derive_minibatches(config, overridden, of_run)
     if config.torch_deterministic and devices.simulation != "cpu":
         notes.append(
             "torch_deterministic=True: the learner repeats bit by bit; physics does with sim_device=cpu alone."
@@ -62,6 +66,24 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     if config.wandb_activate and not config.test and importlib.util.find_spec("wandb") is None:
         raise ConfigError("wandb_activate=True: wandb is not installed; install oige-train[wandb].")
     return notes
+
+
+def simulate_only_shown_worlds(config: TrainRunConfig, overridden: Collection[str]) -> list[str]:
+    """Leave out worlds that no page shows where somebody watches and nothing is learned; return a note of it.
+
+    Args:
+        config: the configuration.
+        overridden: keys that the user overrides now.
+    """
+    env = config.task.env
+    is_watched = config.enable_livestream or not config.headless
+    if not is_watched or env.numEnvs <= SHOWN_WORLDS or not {"num_envs", "task.env.numEnvs"}.isdisjoint(overridden):
+        return []
+    note = (
+        f"num_envs={SHOWN_WORLDS} instead of {env.numEnvs}: the page shows no more worlds; num_envs=<n> changes that."
+    )
+    config.num_envs = env.numEnvs = config.train.params.config.num_actors = SHOWN_WORLDS
+    return [note]
 
 
 def _check_followers(config: TrainRunConfig) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MujocoDrawing", "geom_color", "height_field", "kinematics"]
 
+BACKING_DEPTH = 0.05  # m; of a plane below the lowest point of a terrain
 _NEUTRAL = (0.5, 0.5, 0.5, 1.0)  # the colour of a geom that names none; its material's holds then
 _STATE_FIELDS = ("qpos", "mocap_pos", "mocap_quat")
 _MODEL_FIELDS = ("body_pos", "body_quat")  # worlds whose fixed roots were moved have their own
@@ -191,4 +192,8 @@ def height_field(model: mujoco.MjModel, number: int) -> tuple[np.ndarray, tuple[
 def _height_field(model: mujoco.MjModel, number: int) -> trimesh.Trimesh:
     half_x, half_y = model.hfield_size[number, :2]
     vertices, faces = height_field_mesh(*height_field(model, number))
-    return trimesh.Trimesh(vertices - (half_x, half_y, 0.0), faces, process=False)
+    # Where a large triangle meets small ones, renderers leave out single pixels. Below is more of the same ground then.
+    x, y, z = 2 * half_x, 2 * half_y, vertices[:, 2].min() - BACKING_DEPTH
+    backing = [(0.0, 0.0, z), (x, 0.0, z), (x, y, z), (0.0, y, z)]
+    faces = np.concatenate([faces, len(vertices) + np.array([(0, 1, 2), (0, 2, 3)])])
+    return trimesh.Trimesh(np.concatenate([vertices, backing]) - (half_x, half_y, 0.0), faces, process=False)
