@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from oige_core.config import ActorConfig, MujocoConfig, SimConfig
+from oige_core.engines.mujoco.cpu import Silence
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.errors import CapabilityError, ConfigError, OigeError
 from oige_core.scene import ArticulationAsset, Drive, Scene
@@ -548,3 +549,21 @@ def test_diverged_worlds_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert engine.problems() == {"diverged": 1}
     assert ball.get_world_poses()[0].isfinite().all()
     assert not list(tmp_path.iterdir())
+
+
+def test_steps_that_overlap_put_the_handler_of_warnings_back() -> None:
+    """As steps of two environments do that are in two threads."""
+    before = mujoco.get_mju_user_warning()
+    heard: list[str] = []
+    mujoco.set_mju_user_warning(heard.append)
+    ours = mujoco.get_mju_user_warning()
+    try:
+        first, second = Silence(), Silence()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__()
+        assert mujoco.get_mju_user_warning() is not ours
+        second.__exit__()
+        assert mujoco.get_mju_user_warning() is ours
+    finally:
+        mujoco.set_mju_user_warning(before)

@@ -433,6 +433,7 @@ def test_reset_moves_robots_to_their_next_tile(compat: str) -> None:
         task.anymals.set_world_poses(positions)
         task.commands[:, :2] = 0.0
         task.progress_buf[:] = 700
+        task.ended_buf[:] = True
         task.reset_idx(torch.arange(6))
         assert task.terrain_levels.tolist() == [level] * 3 + [0] * 3
         positions, _ = task.anymals.get_world_poses()
@@ -444,6 +445,11 @@ def test_reset_moves_robots_to_their_next_tile(compat: str) -> None:
     # 1 m/s for 20 s makes 20 m, of which 5 are enough; robots at the lowest level stay.
     task.commands[:, 0], task.commands[:, 1] = 0.8, 0.6
     task.progress_buf[:] = 700
+    task.ended_buf[:] = False  # but for a reset from outside
+    task.reset_idx(torch.arange(6))
+    assert task.terrain_levels.tolist() == [2] * 3 + [0] * 3
+    task.progress_buf[:] = 700
+    task.ended_buf[:] = True
     task.reset_idx(torch.arange(6))
     assert task.terrain_levels.tolist() == [1] * 3 + [0] * 3
     # A robot that has not moved yet has shown nothing.
@@ -465,6 +471,7 @@ def test_staggered_robots_are_judged_by_the_time_they_had() -> None:
     task.anymals.set_world_poses(positions)
     task.commands[:] = torch.tensor([1.0, 0.0, 0.0])
     task.skipped_buf[:] = torch.tensor([0, 900, 900, 900])
+    task.ended_buf[:] = True
     task.progress_buf[:] = torch.tensor([1000, 1000, 1000, 900])  # the last one has not moved yet
     task.reset_idx(torch.arange(4))
     assert task.terrain_levels.tolist() == [0, 1, 0, 1]
@@ -472,8 +479,26 @@ def test_staggered_robots_are_judged_by_the_time_they_had() -> None:
     env.close()
 
 
-def test_robot_that_flies_apart_ends_its_episode_on_its_own_level() -> None:
+def test_resets_from_outside_leave_levels_as_they_are() -> None:
     env = make(4)
+    env.reset(seed=0)
+    task: Any = env.task
+    task.terrain_levels[:] = 1
+    env.step(torch.zeros(4, 12))  # in which nobody gets anywhere
+    env.reset()
+    assert task.terrain_levels.tolist() == [1] * 4
+    env.close()
+
+
+def test_pushes_are_a_control_step_apart_or_more() -> None:
+    message = r"\Atask\.env\.learn\.pushInterval_s=0\.001: expected at least one control step, 0\.02 s\.\Z"
+    with pytest.raises(ConfigError, match=message):
+        make(1, learn__pushInterval_s=0.001)
+
+
+@pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
+def test_robot_that_flies_apart_ends_its_episode_on_its_own_level(mode: str) -> None:
+    env = make(4, autoresetMode=mode)
     env.reset(seed=0)
     task: Any = env.task
     task.terrain_levels[:] = 1
@@ -485,6 +510,8 @@ def test_robot_that_flies_apart_ends_its_episode_on_its_own_level() -> None:
     assert terminated.tolist() == [False, True, True, False]
     assert rewards[1:3].tolist() == [0.0, 0.0]
     assert info["_problems"].tolist() == [False, True, True, False]
+    if mode != "same_step":
+        env.step(torch.zeros(4, 12))
     assert task.terrain_levels.tolist() == [1] * 4
     positions, _ = task.anymals.get_world_poses()
     offsets = positions[1:3, :2] - task.tile_origins[1, task.terrain_types[1:3], :2]

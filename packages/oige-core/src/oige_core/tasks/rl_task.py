@@ -180,7 +180,7 @@ class RLTask(Task[EnvConfigT]):
         self.extras = {}
         self.problem_counts.clear_failed()
         self.engine.problem_counts.clear_failed()
-        ended_before = self.ended_buf
+        ended_before, failed_before = self.ended_buf, self.failed_buf
         if self.autoreset_mode == "upstream":
             env_ids = ended_before.nonzero().squeeze(-1)
             if env_ids.shape[0]:
@@ -192,7 +192,7 @@ class RLTask(Task[EnvConfigT]):
         self.post_physics_step()
         self._checking = self.config.debug
         if self.autoreset_mode == "next_step":
-            self._reset_instead_of_step(ended_before)
+            self._reset_instead_of_step(ended_before, failed_before)
         self.final_obs_buf, self.final_states_buf = self.obs_buf, self.states_buf
         self.ended_buf = self.terminated_buf | self.truncated_buf
         env_ids = self.ended_buf.nonzero().squeeze(-1)
@@ -202,14 +202,19 @@ class RLTask(Task[EnvConfigT]):
             if self.autoreset_mode == "same_step":
                 self._reset_and_observe(env_ids)
 
-    def _reset_instead_of_step(self, worlds: torch.Tensor) -> None:
-        """Let the step that was just computed be a reset in worlds ``(N,)`` bool: no reward, no ending."""
+    def _reset_instead_of_step(self, worlds: torch.Tensor, failed_before: torch.Tensor) -> None:
+        """Let the step that was just computed be a reset in worlds ``(N,)`` bool: no reward, no ending.
+
+        ``reset_idx`` sees in which of them the step failed that ended the episode.
+        """
         self.rew_buf = self.rew_buf.masked_fill(worlds, 0.0)
         self.terminated_buf = self.terminated_buf > worlds  # and not reset
         self.truncated_buf = self.truncated_buf > worlds
         env_ids = worlds.nonzero().squeeze(-1)
         if env_ids.shape[0]:
+            failed_now, self.failed_buf = self.failed_buf, torch.where(worlds, failed_before, self.failed_buf)
             self._reset_and_observe(env_ids)
+            self.failed_buf = failed_now
 
     def _reset_and_observe(self, env_ids: torch.Tensor) -> None:
         self.reset_idx(env_ids)

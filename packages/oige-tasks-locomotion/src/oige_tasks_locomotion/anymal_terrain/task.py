@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from oige_core.errors import ConfigError
 from oige_core.math import quat_apply, quat_apply_inverse
 from oige_core.scene import Drive, Material, Scene
 from oige_core.seeding import derive_seed
@@ -117,6 +118,11 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         if self.original:
             self.control_frequency_inv = 1  # the others are in pre_physics_step
         self.steps_between_pushes = round(learn.pushInterval_s / self.control_dt)
+        if self.steps_between_pushes < 1:
+            raise ConfigError(
+                f"task.env.learn.pushInterval_s={learn.pushInterval_s}: expected at least one control step, "
+                f"{self.control_dt:g} s."
+            )
         self.control_steps = 0
         ground = self.terrain_map
         points = torch.cartesian_prod(torch.tensor(MEASURED_X), torch.tensor(MEASURED_Y))
@@ -196,8 +202,9 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             redrawn = torch.randint(terrain.numLevels, before.shape, generator=self.generator, device=self.device)
             far = torch.linalg.vector_norm(commanded, dim=-1)
             levels = next_levels(before, distance, far, terrain.mapLength, terrain.numLevels, redrawn)
-        played = (self.progress_buf > self.skipped_buf) & ~self.failed_buf  # a failed robot is not where it got to
-        return torch.where(played.index_select(0, env_ids), levels, before)
+        # A failed robot is not where it got to, and an episode that others cut short says nothing.
+        judged = self.ended_buf & (self.progress_buf > self.skipped_buf) & ~self.failed_buf
+        return torch.where(judged.index_select(0, env_ids), levels, before)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Set the position targets of the joints; push the robots when it is time."""

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -143,12 +144,12 @@ class BatchExecutor:
     def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
         if not _SET_CONST_INPUTS.isdisjoint(names):
-            with _Silence():
+            with Silence():
                 self._batch.set_const(_ids(env_ids))
 
     def step(self, n: int, *, refresh: bool) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        with _Silence():
+        with Silence():
             self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
         for _, copy_live in self._forces.values():
             copy_live()
@@ -174,7 +175,7 @@ class BatchExecutor:
 
     def refresh(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
-        with _Silence():
+        with Silence():
             self._batch.forward(_ids(env_ids), stage=_STAGE_VELOCITY)
 
     def save_initial_state(self) -> None:
@@ -259,18 +260,29 @@ class BatchExecutor:
         self._model_fields.clear()
 
 
-class _Silence:
+class Silence:
     """Keeps MuJoCo's warnings, which are counted, off the console and from a log file in the working directory.
 
-    A class, because entering a generator costs three times as much, and every step does it.
+    A class, because entering a generator costs three times as much, and every step does it. The handler is one of the
+    process: where several threads step environments, the first sets it and the last puts back what was there.
     """
 
+    _lock = threading.Lock()
+    _inside = 0
+    _handler: Any = None
+
     def __enter__(self) -> None:
-        self._handler = mujoco.get_mju_user_warning()
-        mujoco.set_mju_user_warning(self._ignore)
+        with Silence._lock:
+            if not Silence._inside:
+                Silence._handler = mujoco.get_mju_user_warning()
+                mujoco.set_mju_user_warning(self._ignore)
+            Silence._inside += 1
 
     def __exit__(self, *exception: object) -> None:
-        mujoco.set_mju_user_warning(self._handler)
+        with Silence._lock:
+            Silence._inside -= 1
+            if not Silence._inside:
+                mujoco.set_mju_user_warning(Silence._handler)
 
     @staticmethod
     def _ignore(message: str) -> None:
