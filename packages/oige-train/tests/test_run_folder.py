@@ -15,7 +15,7 @@ import pytest
 import yaml
 from oige_core import VecEnv
 from oige_train.checkpoint import read_info
-from oige_train.run_folder import RunFolderError, claim, commits
+from oige_train.run_folder import RunFolderError, claim, commits, held
 from oige_train.run_log import logged
 
 CONFIG = "train.params.config"
@@ -49,6 +49,20 @@ def test_folders_claimed_at_the_same_time_differ(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         paths = list(pool.map(lambda _: claim(tmp_path / "runs" / "x"), range(24)))
     assert {path.name for path in paths} == {"x", *(f"x_{number}" for number in range(2, 25))}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_folder_in_which_another_process_trains_is_refused(program) -> None:
+    program(*TINY, "max_iterations=1")
+    (last,) = Path("runs/Cartpole/nn").glob("last_*")
+    before = names("runs/Cartpole")
+    with held(Path("runs/Cartpole")):
+        outcome = program(f"checkpoint={last}", "max_iterations=2")
+        assert outcome.code == 2
+        assert "error: runs/Cartpole: another process trains in this folder; wait for it to end, or" in outcome.err
+        assert names("runs/Cartpole") == before
+        assert program(f"checkpoint={last}", "max_iterations=2", "experiment=mine").code == 0
+    assert program(f"checkpoint={last}", "max_iterations=2").code == 0
 
 
 def test_resumed_run_goes_on_in_its_folder_and_replaces_nothing(program) -> None:

@@ -1,5 +1,6 @@
 """The folder of a run: never shared by two runs, and with all that says where its results come from."""
 
+import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
@@ -10,6 +11,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ __all__ = [
     "best_score",
     "claim",
     "commits",
+    "held",
     "own_folder",
     "videos_folder",
 ]
@@ -139,6 +142,34 @@ def claim(wanted: Path) -> Path:
             ) from error
         else:
             return path
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in a folder until the block ends, where the system can (not on Windows).
+
+    Raises:
+        RunFolderError: another process trains there.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks.
+        with contextlib.suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunFolderError(
+                    f"{folder}: another process trains in this folder; wait for it to end, or give the resumed run a "
+                    "folder of its own with experiment=."
+                ) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def own_folder(checkpoint: Path | None) -> Path | None:

@@ -26,7 +26,7 @@ from oige_train.memory import keep_freed_memory
 from oige_train.onlookers import looking_on, until_stopped
 from oige_train.params import rl_games_params
 from oige_train.play import play
-from oige_train.run_folder import RunFolder, best_score, videos_folder
+from oige_train.run_folder import RunFolder, best_score, held, videos_folder
 from oige_train.run_log import logged
 from oige_train.seeding import seed_learner
 from oige_train.stopping import INTERRUPTED, stop_on_signals
@@ -99,17 +99,20 @@ def _play(run: Run) -> int:
 def _train(run: Run, arguments: Sequence[str]) -> int:
     workers = Workers.join(run.config.rl_device) if run.config.multi_gpu else Workers()
     try:
-        folder = workers.decide(lambda: _begin(run, arguments))
-        with logged(folder.path, headline(run, arguments)) if workers.rank == 0 else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            folder = workers.decide(lambda: _begin(run, arguments, stack))
+            if workers.rank == 0:
+                stack.enter_context(logged(folder.path, headline(run, arguments)))
             say(workers, folder.note, *run.notes)
             return _train_in(folder, Session(run=run, workers=workers))
     finally:
         workers.leave()
 
 
-def _begin(run: Run, arguments: Sequence[str]) -> RunFolder:
-    """Choose the folder of the run and note there what is started."""
+def _begin(run: Run, arguments: Sequence[str], stack: contextlib.ExitStack) -> RunFolder:
+    """Choose the folder of the run, hold it until ``stack`` is closed, and note there what is started."""
     folder = RunFolder.of(run)
+    stack.enter_context(held(folder.path))
     try:
         folder.describe(run, ["oige-train", *arguments])
     except BaseException:
