@@ -460,5 +460,5 @@ def test_deterministic_learning_says_that_physics_on_a_gpu_is_not(monkeypatch: p
     assert checked_run(words).notes == ()
     monkeypatch.setattr("oige_train.config.derive.resolve_devices", lambda config: Devices("cuda:0", "cpu"))
     assert checked_run(words).notes == (
-        "torch_deterministic=True: the learner repeats bit by bit; physics does with sim_device=cpu alone.",
+        "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu.",
     )

@@ -254,7 +254,7 @@ def test_a_policy_trained_on_mirror_images_is_its_own_mirror_image(tmp_path: Pat
 
 
 def test_a_task_without_symmetry_has_no_mirror_images(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="mirror_samples=True: expected False; Cartpole tells of no symmetry"):
+    with pytest.raises(ConfigError, match="mirror_samples=True: expected False; Cartpole declares no symmetry"):
         make_agent(FakeEnv(2), tmp_path, mirror_samples=True)
 
 

@@ -100,7 +100,7 @@ def test_schedule_of_the_central_value_network_goes_on(tmp_path: Path, num_envs:
 
 
 @pytest.mark.parametrize("changes", [{"stagger_episodes": True}, {"seed": 7}])
-def test_episodes_start_afresh_with_another_seed_or_staggering(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_another_seed_or_staggering_begins_new_episodes(tmp_path: Path, changes: dict[str, Any]) -> None:
     first = trained(tmp_path)
     assert not resumed(tmp_path, first, **changes).exact
 

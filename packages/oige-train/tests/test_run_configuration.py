@@ -235,7 +235,7 @@ def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, mo
 
     resumed = program(*printed["resume"])
     assert resumed.code == 0, resumed.err
-    assert "after epoch 2\n" in resumed.err, "and no word about episodes that start afresh"
+    assert "after epoch 2\n" in resumed.err, "and nothing about new episodes"
     (last,) = Path("runs/Cartpole/nn").glob("last_*_ep_4_*.pth")
     program(*trains, "max_iterations=4", "experiment=whole")
     (whole,) = Path("runs/whole/nn").glob("last_*_ep_4_*.pth")

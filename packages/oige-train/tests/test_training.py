@@ -119,7 +119,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(program, warp: 
         f"{CONFIG}.full_experiment_name=parts",
         f"checkpoint={only('runs/parts/nn/last_x_ep_3_*.pth')}",
     )
-    assert "after epoch 3\n" in outcome.err, "and no word about episodes that start afresh"
+    assert "after epoch 3\n" in outcome.err, "and nothing about new episodes"
     parts = load_checkpoint(only("runs/parts/nn/last_x_ep_6_*.pth"), "cpu")
     assert {"model", "optimizer", "env_state", "random_state", "progress"} <= set(parts)
     assert differences(whole, parts) == []
@@ -153,7 +153,7 @@ def test_resumption_with_other_worlds_keeps_the_networks(program) -> None:
     last = train_three_epochs(program)
     outcome = program("num_envs=32", "sim_device=cpu", "max_iterations=4", f"checkpoint={last}")
     assert outcome.code == 0, outcome.err
-    assert "episodes start afresh" in outcome.err
+    assert "new episodes begin" in outcome.err
     state = load_checkpoint(only("runs/Cartpole/nn/last_*_ep_4_*.pth"), "cpu")
     assert state["progress"]["num_actors"] == 32
     assert state["frame"] == 3 * 16 * 64 + 16 * 32
@@ -164,7 +164,7 @@ def test_resumption_with_another_configuration_of_the_task_follows_it(program) -
     program(*ant, "max_iterations=1")
     last = only("runs/ant/nn/last_ant_ep_1_*.pth")
     outcome = program(*ant, "max_iterations=2", "task.env.powerScale=0.25", f"checkpoint={last}")
-    assert "configuration of the task or version, so episodes start afresh" in outcome.err
+    assert "configuration of the task or version, so new episodes begin" in outcome.err
     before, after = (load_checkpoint(only(f"runs/ant/nn/last_ant_ep_{i}_*.pth"), "cpu") for i in (1, 2))
     torques = [state["env_state"]["task"]["tensors"]["torque_scale"] for state in (before, after)]
     torch.testing.assert_close(torques[1], 0.5 * torques[0])  # powerScale was 0.5
@@ -179,7 +179,7 @@ def test_resumption_of_a_task_that_was_rewritten_since_starts_fresh_episodes(pro
         tensors["progress_buf"] = tensors["progress_buf"].unsqueeze(-1)
     outcome = program(*TINY, "max_iterations=4", f"checkpoint={last}")
     assert outcome.code == 0, outcome.err
-    assert "or version, so episodes start afresh" in outcome.err
+    assert "or version, so new episodes begin" in outcome.err
 
 
 def test_resumption_on_another_engine_keeps_the_networks(program) -> None:
@@ -192,7 +192,7 @@ def test_resumption_on_another_engine_keeps_the_networks(program) -> None:
         state["env_state"]["engine"]["executor"] = {"state": {"qpos": torch.zeros(64, 2)}}
     outcome = program(*TINY, "max_iterations=4", f"checkpoint={last}")
     assert outcome.code == 0, outcome.err
-    assert "episodes start afresh" in outcome.err
+    assert "new episodes begin" in outcome.err
     assert load_checkpoint(only("runs/Cartpole/nn/last_*_ep_4_*.pth"), "cpu")["frame"] == 4 * 16 * 64
 
 
@@ -313,4 +313,4 @@ def test_a_checkpoint_of_the_other_variant_is_refused_in_one_line(program) -> No
     )
     resumed = program("max_iterations=4", f"checkpoint={last}", "sim_device=cpu")
     assert resumed.code == 0, resumed.err
-    assert "after epoch 3\n" in resumed.err, "and no word about episodes that start afresh"
+    assert "after epoch 3\n" in resumed.err, "and nothing about new episodes"

@@ -186,7 +186,7 @@ def _resume(agent: Any, folder: RunFolder, session: Session) -> None:
     run, workers = session.run, session.workers
     exact = agent.restore(str(run.checkpoint))
     other = "it was written with other worlds, another seed, configuration of the task or version"
-    fresh = "" if exact else f"; {other}, so episodes start afresh"
+    fresh = "" if exact else f"; {other}, so new episodes begin"
     say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
     score = workers.decide(lambda: best_score(folder, run))
     agent.compare_best_with(score, continued=not folder.is_new)
@@ -207,8 +207,8 @@ def build_agent(session: Session, env: Any, observer: Any, *, folder: Path, writ
     adapter = RlGamesEnv(env, config.rl_device, stagger=config.train.params.config.stagger_episodes)
     if params["config"].get("mirror_samples") and not adapter.mirrors:
         raise ConfigError(
-            f"train.params.config.mirror_samples=True: expected False; {config.task.name} tells of no symmetry of its "
-            "own (its mirrors are empty)."
+            f"train.params.config.mirror_samples=True: expected False; {config.task.name} declares no symmetry in "
+            "its mirrors."
         )
     params["config"] |= {
         "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),

@@ -60,7 +60,7 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
         notes += _derive_minibatches(config, overridden, of_run)
     if config.torch_deterministic and devices.simulation != "cpu":
         notes.append(
-            "torch_deterministic=True: the learner repeats bit by bit; physics does with sim_device=cpu alone."
+            "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu."
         )
     notes += _idle_keys(config, overridden)
     if config.wandb_activate and not config.test and importlib.util.find_spec("wandb") is None:

@@ -43,7 +43,7 @@ class OigeSearchPath(SearchPathPlugin):
 
 
 def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], None]) -> None:
-    """Compose the configuration with Hydra and call ``job`` with it and with the words that were overridden.
+    """Compose the configuration with Hydra and call ``job`` with it and with the keys that were overridden.
 
     Args:
         arguments: command-line arguments without the program's name; Hydra's own options work, ``--multirun`` too.
@@ -66,7 +66,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
         try:
             job(cfg, _overridden_keys(HydraConfig.get().overrides.task))
         except Exception as error:
-            # Hydra would report it in its own words; leave it by the one way that Hydra lets through.
+            # Hydra would reformat the exception; SystemExit is the only one that it lets through.
             failures.append(error)
             sys.exit(1)
 

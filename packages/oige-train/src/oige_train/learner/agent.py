@@ -215,7 +215,7 @@ class TrustedAgent(ABC):
 
         With as many worlds of the same task and configuration on the same kind of engine, training goes on exactly as
         if it had not been interrupted. With others, or from a checkpoint of plain rl_games, the networks go on and the
-        episodes start afresh. Settings that were changed since hold, whatever the checkpoint says.
+        new episodes begin. Settings that were changed since hold, whatever the checkpoint says.
 
         Args:
             fn: the file.

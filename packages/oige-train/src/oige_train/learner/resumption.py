@@ -16,7 +16,7 @@ from oige_train.config import Run
 __all__ = ["EPISODE_SETTINGS", "changed_settings", "keeping_configured", "settings_of", "settings_without_effect"]
 
 SECTION = "train.params"
-#: Episodes start afresh with these, where they were changed.
+#: Where one of these was changed, new episodes begin.
 EPISODE_SETTINGS = frozenset({"seed", "config.stagger_episodes"})
 
 
