@@ -36,6 +36,9 @@ def test_a_block_named_after_a_scene_element_is_its_actor_configuration():
     ("key", "value", "message"),
     [
         ("sede", 3, "sede: unknown key. Did you mean seed?"),
+        ("resetDist", 3, "resetDist: unknown key. Did you mean task.env.resetDist?"),
+        ("task__env__dt", 3, "task.env.dt: unknown key. Did you mean task.sim.dt?"),
+        ("density", 3, "density: unknown key. Did you mean task.sim.physx.density?"),
         ("task__env__maxEfort", 3, "task.env.maxEfort: unknown key. Did you mean maxEffort?"),
         ("task__sim__dtt", 3, "task.sim.dtt: unknown key. Did you mean dt?"),
         ("task__env__maxEffort", "abc", "task.env.maxEffort=abc: expected a float."),

@@ -50,6 +50,15 @@ REFUSED = {
     "setting with dashes": (["--num-envs", "64"], "--num-envs: unknown option; settings are written num_envs=<value>."),
     "setting with dashes and value": (["--task=Ant"], "--task=Ant: unknown option; settings are written task=Ant."),
     "unknown root key": (["numenvs=3"], "numenvs: unknown key. Did you mean num_envs?"),
+    "task key at the root": (["episodeLength=3"], "episodeLength: unknown key. Did you mean task.env.episodeLength?"),
+    "viewport key at the root": (
+        ["viewport_camera_width=3"],
+        "viewport_camera_width: unknown key. Did you mean task.viewport.viewport_camera_width?",
+    ),
+    "learner's key at the root": (
+        ["learning_rate=3"],
+        f"learning_rate: unknown key. Did you mean {CONFIG}.learning_rate or {CONFIG}.central_value_config",
+    ),
     "unknown task key": (["task.sims.dt=3"], "task.sims: unknown key. Did you mean sim?"),
     "unknown env key": (["task.env.maxEfort=3"], "task.env.maxEfort: unknown key. Did you mean maxEffort?"),
     "unknown sim key": (["task.sim.gravty=3"], "task.sim.gravty: unknown key. Did you mean gravity?"),

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import re
 import typing
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -105,6 +105,7 @@ def plain_value(key: str, value: Any) -> Any:
     raise ConfigError(f"{key}={value!r}: expected a number, text, a list or a mapping, not {type(value).__name__}.")
 
 
+MOST_PLACES = 3  # of keys of the same name that an error offers
 LARGEST_INTEGER = 2**31 - 1  # that engines take
 COUNTS = ("device_id", "num_threads")  # of the root, which engines take, unlike the seed
 
@@ -142,10 +143,41 @@ def validate(
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {first_line(error)}") from error
     assert isinstance(plain, dict)
-    checked = _typed(schema, plain, "", {"task.env": spec.env, **(sections or {})})
+    special = {"task.env": spec.env, **(sections or {})}
+    try:
+        checked = _typed(schema, plain, "", special)
+    except _UnknownKeyError as error:
+        name = error.key.rpartition(".")[2]
+        elsewhere = sorted((key for key in _keys(schema, "", special) if key.endswith(f".{name}")), key=len)
+        if elsewhere and len(elsewhere) <= MOST_PLACES:
+            raise ConfigError(f"{error.key}: unknown key. Did you mean {' or '.join(elsewhere)}?") from None
+        raise
     if checked.warp:
         spec.check_warp(checked.task.name)
     return checked
+
+
+class _UnknownKeyError(ConfigError):
+    """A dotted key that no section has.
+
+    Attributes:
+        key: the key.
+    """
+
+    def __init__(self, key: str, siblings: Iterable[str]) -> None:
+        super().__init__(f"{key}: unknown key. {nearest(key.rpartition('.')[2], siblings)}")
+        self.key = key
+
+
+def _keys(cls: type, path: str, special: Mapping[str, type]) -> Iterator[str]:
+    """Yield the dotted keys of a schema and of the sections in it; see :func:`_typed`."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        full = f"{path}.{field.name}".lstrip(".")
+        yield full
+        expected = _without_none(special.get(full, hints[field.name]), value=cls)
+        if dataclasses.is_dataclass(expected):
+            yield from _keys(typing.cast(type, expected), full, special)
 
 
 def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> Any:
@@ -160,7 +192,7 @@ def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> An
     for key, value in values.items():
         full = f"{path}.{key}" if path else str(key)
         if key not in fields:
-            raise ConfigError(f"{full}: unknown key. {nearest(str(key), fields)}")
+            raise _UnknownKeyError(full, fields)
         expected = _without_none(special.get(full, hints[key]), value)
         if expected == dict[str, ActorConfig]:
             arguments[key] = {name: _typed(ActorConfig, block, f"{path}.{name}", {}) for name, block in value.items()}
