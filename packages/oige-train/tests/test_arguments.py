@@ -149,7 +149,11 @@ REFUSED = {
         [f"{CONFIG}.num_actors=3"],
         f"{CONFIG}.num_actors=3: expected 512; set num_envs instead.",
     ),
-    "too many envs": (["num_envs=100000000000000"], "num_envs=100000000000000: needs at least"),
+    "too many envs": (["num_envs=2000000000"], "num_envs=2000000000: needs at least"),
+    "more envs than there are numbers": (
+        ["num_envs=100000000000000"],
+        "num_envs=100000000000000: expected a number of at most 2147483647.",
+    ),
     "indivisible minibatch": (
         [f"{CONFIG}.minibatch_size=1000"],
         f"{CONFIG}.minibatch_size=1000: expected a divisor of horizon_length × num_envs = 16 × 512 = 8192; "

@@ -23,7 +23,16 @@ from oige_core.errors import ConfigError, nearest
 if typing.TYPE_CHECKING:
     from oige_core.registry import InstalledTask, TaskSpec
 
-__all__ = ["CORE_CFG", "check_overrides", "check_task_name", "compose", "first_line", "plain_value", "validate"]
+__all__ = [
+    "CORE_CFG",
+    "LARGEST_INTEGER",
+    "check_overrides",
+    "check_task_name",
+    "compose",
+    "first_line",
+    "plain_value",
+    "validate",
+]
 
 CORE_CFG = Path(__file__).resolve().parent.parent / "cfg"
 

@@ -9,6 +9,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from oige_core.config import check_task_name, validate
 from oige_core.config.fields import check_overrides_are_read
+from oige_core.config.load import LARGEST_INTEGER
 from oige_core.errors import ConfigError, nearest
 from oige_core.registry import InstalledTask, TaskSpec, find_task
 from omegaconf import DictConfig, OmegaConf
@@ -158,3 +159,5 @@ def _check_root_number(cfg: DictConfig, key: str) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise ConfigError(f"{key}={value}: expected a whole number above 0.")
+    if value > LARGEST_INTEGER:
+        raise ConfigError(f"{key}={value}: expected a number of at most {LARGEST_INTEGER}.")
