@@ -263,6 +263,14 @@ def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, mo
             ["training Ant with PPO (AntPPO): 64 worlds on cpu, network 256-128-64, seed 1"],
         ),
         (
+            ("task=Ant", "train=SAC", "seed=1"),
+            [
+                "training Ant with SAC (SAC): 4,096 worlds on cpu, network 256-128, seed 1",
+                "SAC trains once per control step of all worlds, so more than 512 worlds rarely help; num_envs=64 is "
+                "a good number",
+            ],
+        ),
+        (
             ("num_envs=8", "+train.params.network.rnn={name: lstm, units: 16}", f"{CONFIG}.mirror_samples=False"),
             [
                 "training Cartpole with PPO (CartpolePPO): 8 worlds on cpu, network 32-32 and lstm 16, seed 42",

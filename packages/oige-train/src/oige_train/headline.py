@@ -12,6 +12,8 @@ __all__ = ["headline", "headline_of_random_actions"]
 
 #: Worlds for which the training configurations for a CPU are meant.
 CPU_WORLDS = 512
+#: Worlds beyond which those of SAC only fill its replay buffer sooner.
+SAC_WORLDS = 512
 ALGORITHM_NAMES = {"a2c_continuous": "PPO", "sac": "SAC"}
 
 
@@ -41,6 +43,11 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
     lines += _note_on_default_task(run, arguments)
     if action == "training" and devices.simulation == "cpu":
         lines += _advice_for_cpu(run)
+    if action == "training" and params.algo.name == "sac" and config.task.env.numEnvs > SAC_WORLDS:
+        lines.append(
+            f"SAC trains once per control step of all worlds, so more than {SAC_WORLDS} worlds rarely help; num_envs=64 is "
+            "a good number"
+        )
     return lines
 
 
