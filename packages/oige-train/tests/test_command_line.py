@@ -9,7 +9,7 @@ import yaml
 from oige_core.config import validate
 from oige_core.errors import ConfigError
 from oige_core.registry import installed_tasks
-from oige_train.cli.common import checked_run
+from oige_train.cli.common import checked_run, take_number
 from oige_train.config import Run, finish, run_hydra
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
 from omegaconf import OmegaConf
@@ -99,6 +99,12 @@ def test_programs_tell_their_version(
         program.main()
     assert exit_.value.code == 0
     assert capsys.readouterr().out == f"oige-train {importlib.metadata.version('oige-train')}\n"
+
+
+def test_number_of_a_program_may_be_given_twice_and_with_plus() -> None:
+    arguments = ["task=Ant", "max_steps=5", "+max_steps=7"]
+    assert take_number(arguments, "max_steps", default=0) == 7
+    assert arguments == ["task=Ant"]
 
 
 def test_demo_without_a_policy_says_what_is_missing(

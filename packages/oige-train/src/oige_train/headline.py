@@ -45,8 +45,8 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
         lines += _advice_for_cpu(run)
     if action == "training" and params.algo.name == "sac" and config.task.env.numEnvs > SAC_WORLDS:
         lines.append(
-            f"SAC trains once per control step of all worlds, so more than {SAC_WORLDS} worlds rarely help; num_envs=64 is "
-            "a good number"
+            f"SAC trains once per control step of all worlds, so more than {SAC_WORLDS} worlds rarely help; "
+            "num_envs=64 is a good number"
         )
     return lines
 

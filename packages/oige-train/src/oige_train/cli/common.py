@@ -37,21 +37,21 @@ def guarded(program: Callable[[list[str]], int | None], usage: str = "") -> None
 
 
 def take_number(arguments: list[str], key: str, default: int) -> int:
-    """Remove ``key=number`` from ``arguments`` and return the number, or ``default`` where it is absent.
+    """Remove ``key=number`` from ``arguments`` and return the last such number, or ``default`` where it is absent.
 
     Raises:
         ConfigError: it is no whole number above 0.
     """
     from oige_core.errors import ConfigError
 
-    for argument in arguments:
-        name, _, value = argument.partition("=")
-        if name == key:
-            if not re.fullmatch(r"0*[1-9][0-9]{0,17}", value):
-                raise ConfigError(f"{argument}: expected a whole number above 0.")
-            arguments.remove(argument)
-            return int(value)
-    return default
+    number = default
+    for argument in [argument for argument in arguments if re.match(rf"\+*{key}=", argument)]:
+        value = argument.partition("=")[2]
+        if not re.fullmatch(r"0*[1-9][0-9]{0,17}", value):
+            raise ConfigError(f"{argument}: expected a whole number above 0.")
+        arguments.remove(argument)
+        number = int(value)
+    return number
 
 
 def refuse_idle(arguments: list[str], program: str, *keys: str) -> None:

@@ -126,7 +126,9 @@ def _sort(arguments: Sequence[str]) -> _Arguments:
                 raise ConfigError(f"{argument}: unknown option; settings are written {key}={value or '<value>'}.")
             if name not in (*FLAGS, *OPTIONS_WITH_VALUE) or (equals and name in FLAGS):
                 known = [option for option in (*FLAGS, *OPTIONS_WITH_VALUE, "--help", "--version") if option[1] == "-"]
-                raise ConfigError(f"{argument}: unknown option. {nearest(argument, known)}")
+                raise ConfigError(
+                    f"{argument}: unknown option. {nearest(argument, known)} Settings are written key=value, no dashes."
+                )
             if name in OPTIONS_WITH_VALUE:
                 if not equals and not remaining:
                     raise ConfigError(f"{argument}: expected a value after it.")
