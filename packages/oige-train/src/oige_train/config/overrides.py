@@ -119,24 +119,7 @@ def _sort(arguments: Sequence[str]) -> _Arguments:
     while remaining:
         argument = remaining.pop(0)
         if argument.startswith("-"):
-            options.append(argument)
-            name, equals, value = argument.partition("=")
-            key = name.lstrip("-").replace("-", "_")
-            if key in GROUPS or field_type(TrainRunConfig, key, {})[0] is not None:
-                raise ConfigError(f"{argument}: unknown option; settings are written {key}={value or '<value>'}.")
-            if name not in (*FLAGS, *OPTIONS_WITH_VALUE) or (equals and name in FLAGS):
-                known = [option for option in (*FLAGS, *OPTIONS_WITH_VALUE, "--help", "--version") if option[1] == "-"]
-                raise ConfigError(
-                    f"{argument}: unknown option. {nearest(argument, known)} Settings are written key=value, no dashes."
-                )
-            if name in OPTIONS_WITH_VALUE:
-                if not equals and not remaining:
-                    raise ConfigError(f"{argument}: expected a value after it.")
-                if not equals:
-                    value = remaining.pop(0)
-                    options.append(value)
-                if OPTIONS_WITH_VALUE[name] and value not in OPTIONS_WITH_VALUE[name]:
-                    raise ConfigError(f"{name} {value}: expected one of {', '.join(OPTIONS_WITH_VALUE[name])}.")
+            options += _option(argument, remaining)
             continue
         match = re.match(r"(\+\+?|~|)([^=]*)(=?)(.*)\Z", argument, re.DOTALL)
         assert match is not None
@@ -145,6 +128,30 @@ def _sort(arguments: Sequence[str]) -> _Arguments:
             raise ConfigError(f"'{argument}': expected key=value without spaces, for instance {_example(argument)}.")
         overrides.append((argument, prefix, key, value))
     return _Arguments(overrides, options)
+
+
+def _option(argument: str, remaining: list[str]) -> list[str]:
+    """Return an option of Hydra's, and its value, which is taken from ``remaining`` unless it follows ``=``."""
+    name, equals, value = argument.partition("=")
+    key = name.lstrip("-").replace("-", "_")
+    if key in GROUPS or field_type(TrainRunConfig, key, {})[0] is not None:
+        raise ConfigError(f"{argument}: unknown option; settings are written {key}={value or '<value>'}.")
+    if name not in (*FLAGS, *OPTIONS_WITH_VALUE) or (equals and name in FLAGS):
+        known = [option for option in (*FLAGS, *OPTIONS_WITH_VALUE, "--help", "--version") if option[1] == "-"]
+        raise ConfigError(
+            f"{argument}: unknown option. {nearest(argument, known)} Settings are written key=value, no dashes."
+        )
+    if name in FLAGS:
+        return [argument]
+    words = [argument]
+    if not equals:
+        if not remaining:
+            raise ConfigError(f"{argument}: expected a value after it.")
+        value = remaining.pop(0)
+        words.append(value)
+    if OPTIONS_WITH_VALUE[name] and value not in OPTIONS_WITH_VALUE[name]:
+        raise ConfigError(f"{name} {value}: expected one of {', '.join(OPTIONS_WITH_VALUE[name])}.")
+    return words
 
 
 def _example(word: str) -> str:
