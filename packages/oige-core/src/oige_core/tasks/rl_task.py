@@ -224,7 +224,8 @@ class RLTask(Task[EnvConfigT]):
 
     def _contain_first_observations(self, env_ids: torch.Tensor) -> None:
         """Count the worlds ``(n,)`` whose first observation is not finite, and give finite ones out."""
-        if self._surely_finite(*self._observed_numbers()):
+        numbers = self._observed_numbers()
+        if not numbers or self._surely_finite(*numbers):
             return
         unseen = self._zero_non_finite_observations()
         # What failed before the reset is counted already, and may have been observed again.
