@@ -149,6 +149,14 @@ REFUSED = {
         [f"{CONFIG}.num_actors=3"],
         f"{CONFIG}.num_actors=3: expected 512; set num_envs instead.",
     ),
+    "two numbers of envs": (
+        ["num_envs=2", "task.env.numEnvs=4"],
+        "num_envs=2: has no effect, since task.env.numEnvs=4 is set, too; set only one of them.",
+    ),
+    "two numbers of epochs": (
+        ["max_iterations=5", f"{CONFIG}.max_epochs=7"],
+        f"max_iterations=5: has no effect, since {CONFIG}.max_epochs=7 is set, too; set only one of them.",
+    ),
     "too many envs": (["num_envs=2000000000"], "num_envs=2000000000: needs at least"),
     "more envs than there are numbers": (
         ["num_envs=100000000000000"],

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             raise
         raise ConfigError(f"{error} What is not overridden is from the run of checkpoint={cfg.checkpoint}.") from error
     check_task_name(config, task)
+    _check_roots_hold(config, overridden)
     spec = spec.for_config(config.task.env)
     train_name = choices["train"]
     overrides = mine.on_top_of(former, train=train_name)
@@ -130,6 +131,17 @@ def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         former=former,
         command=mine.of_command,
     )
+
+
+def _check_roots_hold(config: TrainRunConfig, overridden: Collection[str]) -> None:
+    """Refuse an override of a root key where the key that it usually decides has another value."""
+    followers = {
+        "num_envs": (config.num_envs, "task.env.numEnvs", config.task.env.numEnvs),
+        "max_iterations": (config.max_iterations, f"{CONFIG}.max_epochs", config.train.params.config.max_epochs),
+    }
+    for root, (wanted, key, value) in followers.items():
+        if root in overridden and wanted not in ("", None, value):
+            raise ConfigError(f"{root}={wanted}: has no effect, since {key}={value} is set, too; set only one of them.")
 
 
 def _notes_of_origin(record: RunRecord, mine: Overrides) -> list[str]:
