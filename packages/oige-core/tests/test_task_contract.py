@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+import warp as wp
 from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.envs import VecEnv
 from oige_core.errors import OigeError, TaskError
 from oige_core.registry import TaskSpec
-from oige_core.scene import Scene
+from oige_core.scene import ArticulationAsset, Scene
 from oige_core.tasks import RLTask
+from oige_core.tasks.rl_task_warp import RLTaskWarp
 
 NOTHING = torch.zeros(2, 1)
 
@@ -286,3 +288,76 @@ def test_state_of_something_else_is_refused(make: Make) -> None:
         ):
             env.load_state_dict(state)  # type: ignore[arg-type]
     env.step(NOTHING)
+
+
+# Warp variants
+
+
+class Block(RLTaskWarp[EnvConfig]):
+    """Observes a block on a rail; without kernels, which would have to be compiled."""
+
+    def set_up_scene(self, scene: Scene) -> None:
+        mjcf = '<mujoco><worldbody><body name="b"><joint name="j"/><geom size=".1"/></body></worldbody></mujoco>'
+        self.blocks = scene.add_articulation("block", ArticulationAsset(mjcf=mjcf))
+
+    def post_reset(self) -> None:
+        self.block = self.arrays(self.blocks)
+
+    def pre_physics_step(self) -> None:
+        pass
+
+    def get_observations(self) -> None:
+        wp.copy(self.observations, self.block.joint_positions)
+
+    def is_done(self) -> None:
+        pass
+
+    def calculate_metrics(self) -> None:
+        self.rewards.fill_(1.0)
+
+
+class ForgetsBaseOfWarp(Block):
+    def reset_idx(self, mask: Any) -> None:
+        pass
+
+
+class ReplacesRewards(Block):
+    def calculate_metrics(self) -> None:
+        self.rewards = self.zeros(self.num_envs)
+
+
+class AddsAnArray(Block):
+    def pre_physics_step(self) -> None:
+        self.late = self.zeros(self.num_envs)
+
+
+@pytest.fixture
+def make_warp(new_engine: Callable[..., Any]) -> Callable[[type[Block]], VecEnv]:
+    def make_warp(task: type[Block]) -> VecEnv:
+        env = EnvConfig(numEnvs=2, envSpacing=1.0, episodeLength=9)
+        config = RunConfig(task=TaskConfig(name=task.__name__, env=env, sim=SimConfig(dt=0.01)), seed=1, warp=True)
+        spec = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(1,), num_actions=1)
+        return VecEnv(task(config, spec, new_engine("cpu", 2)))
+
+    return make_warp
+
+
+def test_failed_worlds_of_a_task_without_endings_go_on(make_warp: Callable[[type[Block]], VecEnv]) -> None:
+    env = make_warp(Block)
+    env.reset()
+    assert env.step(torch.tensor([[float("nan")], [0.0]]))[2].tolist() == [True, False]
+    assert env.step(NOTHING)[2].tolist() == [False, False]
+
+
+def test_reset_of_a_variant_without_that_of_the_base_raises(make_warp: Callable[[type[Block]], VecEnv]) -> None:
+    with pytest.raises(TaskError, match=r"\AForgetsBaseOfWarp\.reset_idx: did not call super\(\)\.reset_idx\(mask\), "):
+        make_warp(ForgetsBaseOfWarp).reset()
+
+
+@pytest.mark.parametrize(("task", "array"), [(ReplacesRewards, "rewards"), (AddsAnArray, "late")])
+def test_arrays_of_a_variant_stay(make_warp: Callable[[type[Block]], VecEnv], task: type[Block], array: str) -> None:
+    """Others would be left out of steps or states."""
+    env = make_warp(task)
+    env.reset()
+    with pytest.raises(TaskError, match=rf"\A{task.__name__}\.{array}: is another array than after post_reset: "):
+        env.step(NOTHING)

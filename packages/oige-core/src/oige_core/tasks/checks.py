@@ -6,7 +6,11 @@ import torch
 
 from oige_core.errors import TaskError, dtype_name
 
-__all__ = ["check_new_tensor", "check_tensor"]
+__all__ = ["NO_RESET_OF_THE_BASE", "check_new_tensor", "check_tensor"]
+
+NO_RESET_OF_THE_BASE = (
+    "did not call super().reset_idx({}), which starts episodes and restores the worlds: expected that call first."
+)
 
 
 def check_tensor(

@@ -15,7 +15,7 @@ from oige_core.engines.base import Engine
 from oige_core.errors import OigeError, TaskError, nearest
 from oige_core.registry import TaskSpec
 from oige_core.scene.values import as_number
-from oige_core.tasks.checks import check_new_tensor, check_tensor
+from oige_core.tasks.checks import NO_RESET_OF_THE_BASE, check_new_tensor, check_tensor
 from oige_core.tasks.state import UNSAVED, decode_into, encode, is_constant, shared_memory
 from oige_core.tasks.task import EnvConfigT, Task
 
@@ -239,10 +239,7 @@ class RLTask(Task[EnvConfigT]):
             self._began = False
         self.reset_idx(env_ids)
         if not self._began:
-            raise TaskError(
-                f"{self.name}.reset_idx: did not call super().reset_idx(env_ids), which starts episodes and restores "
-                "the worlds: expected that call first."
-            )
+            raise TaskError(f"{self.name}.reset_idx: {NO_RESET_OF_THE_BASE.format('env_ids')}")
         self._observe()
         self._contain_first_observations(env_ids)
 

@@ -11,6 +11,7 @@ from oige_core.engines.base import Engine
 from oige_core.errors import OigeError, TaskError
 from oige_core.registry import TaskSpec
 from oige_core.tasks import episode_kernels as kernels
+from oige_core.tasks.checks import NO_RESET_OF_THE_BASE
 from oige_core.tasks.task import EnvConfigT, Task
 from oige_core.views import ArticulationView
 from oige_core.warp_arrays import ArticulationArrays
@@ -70,12 +71,13 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._sums = self.zeros(n, sums)
         self._finished = self.zeros(sums + 1)
         self._checking = True
+        self._begins = False  # whether reset_idx launches that of this class
         self.seed(config.seed)
         self.post_reset()
         # Arrays that were made with Warp were filled on its own stream.
         wp.synchronize_device(wp.device_from_torch(self.device))
-        arrays = {name: value for name, value in vars(self).items() if isinstance(value, wp.array)}
-        self._tensors_of = {name: wp.to_torch(array) for name, array in arrays.items()}
+        self._arrays = self._own_arrays()
+        self._tensors_of = {name: wp.to_torch(array) for name, array in self._arrays.items()}
         if self.autoreset_mode == "same_step":
             self.final_obs_buf = self._tensors_of["_final_observations"]
             self.final_states_buf = self._tensors_of["_final_states"]
@@ -112,6 +114,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         Args:
             mask: ``(N,)`` bool.
         """
+        self._begins = True
         wp.launch(kernels.begin_episodes, self.num_envs, inputs=[mask, self.progress, self._skipped, self._sums])
         self._worlds.launch_reset(mask)
 
@@ -153,6 +156,8 @@ class RLTaskWarp(Task[EnvConfigT]):
         """See :class:`~oige_core.tasks.task.Task`."""
         self._tensors_of["_chosen"].zero_().index_fill_(0, env_ids, True)
         self._replay_restart()
+        if not self._begins:
+            raise TaskError(f"{self.name}.reset_idx: {NO_RESET_OF_THE_BASE.format('mask')}")
         self._tensors_of["ended"].index_fill_(0, env_ids, False)
 
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
@@ -181,7 +186,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._replay_read()
 
     def _check(self, counted: torch.Tensor) -> None:
-        """Raise where a step computed NaN; arrays have the right shape and type from the start.
+        """Raise where a step computed NaN or replaced an array; all have the right shape and type from the start.
 
         Args:
             counted: the counts of problems before the step; what was NaN has been replaced since.
@@ -197,7 +202,17 @@ class RLTaskWarp(Task[EnvConfigT]):
                     f"{self.name}.{method}: NaN or infinite in world {worlds[0]}, and in {len(worlds)} of "
                     f"{self.num_envs} worlds: expected finite numbers."
                 )
+        arrays = self._own_arrays()
+        for name in arrays.keys() | self._arrays.keys():
+            if arrays.get(name) is not self._arrays.get(name):
+                raise TaskError(
+                    f"{self.name}.{name}: is another array than after post_reset: expected arrays that are created in "
+                    "post_reset and written by kernels."
+                )
         self._checking = self.config.debug
+
+    def _own_arrays(self) -> dict[str, wp.array]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, wp.array)}
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         return self._tensors_of
@@ -220,6 +235,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         n = self.num_envs
         wp.launch(kernels.count_step, n, inputs=[self.progress])
         self._launch_observe()
+        self.terminated.zero_()  # also where the task does not compute it
         self.is_done()
         wp.launch(
             kernels.end_episodes,
