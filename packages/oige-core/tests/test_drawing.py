@@ -119,7 +119,11 @@ def test_terrain_is_colored_by_height_and_the_floor_is_on_it(build: Callable) ->
     assert drawing.floor(1.5, 0.5) == pytest.approx(0.5)
     assert drawing.floor(1.5, 1.5) == pytest.approx(0.0)
     assert drawing.floor(9.0, 0.5) == -np.inf
-    (texture,) = [shape.texture for shape in drawing.shapes if shape.texture is not None]
+    ((vertices, texture),) = [(s.vertices, s.texture) for s in drawing.shapes if s.texture is not None]
+    assert texture is not None
+    below = vertices[vertices[:, 2] < -0.01]  # a plane, seen where a renderer leaves a pixel out
+    np.testing.assert_allclose(np.sort(below[:, 0]), [-1.0, -1.0, 2.0, 2.0], atol=1e-6)
+    np.testing.assert_allclose(np.sort(below[:, 1]), [0.0, 0.0, 2.0, 2.0], atol=1e-6)
     assert texture.shape == (21, 31, 3)
     # Seen from above, with y upwards, the plateau is at the lower right; it is the brightest there is.
     bright = texture.mean(axis=2)
