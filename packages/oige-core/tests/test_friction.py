@@ -158,6 +158,7 @@ def test_default_material_is_checked(key: str) -> None:
     ("values", "message"),
     [
         ({"friction": -0.5}, r"Material\(friction=-0\.5\): expected a finite number of at least 0\."),
+        ({"friction": "0.5"}, r"Material\(friction='0\.5'\): expected a number\."),
         ({"friction": float("nan")}, r"Material\(friction=nan\): expected .*"),
         (
             {"color": (1.0, 0.0, 0.0)},

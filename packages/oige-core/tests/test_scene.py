@@ -223,6 +223,20 @@ def test_invalid_scene_values_raise() -> None:
             lambda: scene.add_articulation("b", asset(), disable_gravity="False"),
             r"articulation 'b': disable_gravity='False': expected True or False\.",
         ),
+        *(
+            (
+                lambda key=key: scene.add_camera("b", width=8, height=8, horizontal_fov=1, **{key: "rgb"}),
+                rf"camera 'b': {key}='rgb': expected a list of names, \['rgb'\]\.",
+            )
+            for key in ("outputs", "unseen")
+        ),
+        *(
+            (
+                lambda heights=heights: scene.add_height_field("b", heights, horizontal_scale=1.0),
+                r"height field 'b': expected rows of finite heights, all as long\.",
+            )
+            for heights in ([[0, 0], [0]], [[0, 0], [0, "a"]])
+        ),
         (lambda: scene.add_sphere("b", radius="0.1"), r"sphere 'b': size=\('0\.1',\): expected a finite number\."),
         (lambda: scene.add_sphere(["b"], radius=1), r"scene element '\['b'\]': expected a name without '/'.*"),
         (lambda: scene.add_articulation(["b"], asset()), r"scene element '\['b'\]': expected a name without '/'.*"),

@@ -113,6 +113,8 @@ class Material:
     color: tuple[float, float, float, float] = (0.7, 0.7, 0.7, 1.0)
 
     def __post_init__(self) -> None:
+        if self.friction is not None and not hasattr(self.friction, "__float__"):  # as text has not
+            raise OigeError(f"Material(friction={self.friction!r}): expected a number.")
         if self.friction is not None and not 0.0 <= self.friction < math.inf:
             raise OigeError(f"Material(friction={self.friction}): expected a finite number of at least 0.")
         if len(self.color) != 4 or not all(0.0 <= part <= 1.0 for part in self.color):

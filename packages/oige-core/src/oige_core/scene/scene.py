@@ -194,7 +194,10 @@ class Scene:
         """
         title = f"height field '{name}'"
         require(self.views, "height_fields", title)
-        heights = np.asarray(heights, dtype=np.float64)
+        try:
+            heights = np.asarray(heights, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise OigeError(f"{title}: expected rows of finite heights, all as long.") from error
         if heights.ndim != 2 or min(heights.shape) < 2 or not np.isfinite(heights).all():
             raise OigeError(f"{title} of shape {heights.shape}: expected finite heights, 2 × 2 or more.")
         horizontal_scale = as_number(horizontal_scale, f"{title}: horizontal_scale")
@@ -357,6 +360,9 @@ class Scene:
             raise OigeError(f"{title}: horizontal_fov={horizontal_fov}, expected an angle between 0 and π, in rad.")
         if not far > 0.0:
             raise OigeError(f"{title}: far={far}, expected metres above 0.")
+        for key, names in (("outputs", outputs), ("unseen", unseen)):
+            if isinstance(names, str):
+                raise OigeError(f"{title}: {key}='{names}': expected a list of names, ['{names}'].")
         known = typing.get_args(CameraOutput)
         for output in outputs:
             if output not in known:
