@@ -83,6 +83,19 @@ def test_coloured_shapes_take_the_default_friction(build: Callable[..., Any]) ->
     world.close(world.icy.get_material_properties(), [0.02, 0.02, 0.0], tol=1e-6)
 
 
+@pytest.mark.filterwarnings("error")
+def test_ice_without_friction_slides_on(build: Callable[..., Any], executor: str) -> None:
+    def set_up_scene(scene: Scene) -> dict[str, Any]:
+        scene.add_ground_plane()
+        return {"sled": scene.add_articulation("sled", sled(), position=(0, 0, 0.05))}
+
+    world = build(set_up_scene, executor=executor, dt=0.01, default_physics_material=default(0.0))
+    world.sled.set_velocities(world.everywhere(1.0, 0, 0, 0, 0, 0))
+    world.run(0.1)
+    world.close(world.sled.get_linear_velocities()[:, 0], 1.0, tol=1e-3)
+    assert world.engine.problems() == {}
+
+
 def refused(kind: type[OigeError], message: str, asset: ArticulationAsset, **material: float) -> None:
     engine = MujocoEngine(1)
     scene = Scene(engine, SimConfig(default_physics_material=DefaultPhysicsMaterialConfig(**material)))

@@ -29,6 +29,8 @@ def resolve_friction(spec: mujoco.MjSpec, default: float) -> list["mujoco.MjsGeo
     defaulted = [geom for geom in shapes if geom.friction[0] == DEFAULT_FRICTION]
     for geom in defaulted:
         geom.friction[0] = default
+    for geom in shapes:  # the least that the C engine counts with; MuJoCo Warp would divide by less
+        geom.friction[0] = max(geom.friction[0], mujoco.mjMINMU)
     return defaulted
 
 
