@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from oige_core.config import EnvConfig
 from oige_core.errors import ConfigError, OigeError
-from oige_core.registry import TaskSpec, UnknownTaskError, find_task, installed_tasks
+from oige_core.registry import TaskSpec, UnknownTaskError, find_task, installed_specs, installed_tasks
 
 RECORD = """
 from oige_core.config import EnvConfig
@@ -32,7 +32,7 @@ Install = Callable[..., Path]
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a package that brings a task; other tests see the tasks of before."""
 
-    def install(package: str, task: str, module: str | None = None) -> Path:
+    def install(package: str, task: str, module: str | None = None, record: str = "BALL") -> Path:
         root = tmp_path / package
         code = root / package
         (code / "cfg" / "task").mkdir(parents=True)
@@ -41,7 +41,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         information = root / f"{package}-1.0.dist-info"
         information.mkdir()
         (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (information / "entry_points.txt").write_text(f"[oige.tasks]\n{task} = {module or package}:BALL\n")
+        (information / "entry_points.txt").write_text(f"[oige.tasks]\n{task} = {module or package}:{record}\n")
         monkeypatch.syspath_prepend(str(root))
         installed_tasks.cache_clear()
         return root
@@ -106,6 +106,33 @@ def test_an_entry_point_to_nothing(install: Install, module: str) -> None:
     with pytest.raises(OigeError) as caught:
         installed_tasks()
     assert str(caught.value) == f"task 'TestBall' of balls_one: '{module}' cannot be imported."
+
+
+@pytest.mark.parametrize(
+    ("module", "record", "message"),
+    [
+        (
+            "balls_one.gone",
+            "BALL",
+            "balls_one.gone:BALL cannot be imported (No module named 'balls_one.gone'); correct the",
+        ),
+        (
+            "balls_one",
+            "GONE",
+            "balls_one:GONE names nothing, expected a TaskSpec; correct the package's pyproject.toml.",
+        ),
+        (
+            "balls_one",
+            "EnvConfig",
+            "balls_one:EnvConfig names type, expected a TaskSpec; correct the package's pyproject.toml.",
+        ),
+    ],
+)
+def test_entry_point_that_names_no_record(module: str, record: str, message: str, install: Install) -> None:
+    install("balls_one", "TestBall", module, record)
+    with pytest.raises(OigeError, match=re.escape(message)):
+        find_task("TestBall").spec()
+    assert "TestBall" not in installed_specs()
 
 
 def test_warp_variants() -> None:

@@ -45,6 +45,22 @@ def test_tasks_lists_sizes_default_envs_and_package(tmp_path: Path) -> None:
     assert run("tasks", "x", cwd=tmp_path).returncode == 2
 
 
+def test_task_that_cannot_be_loaded_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text("")
+    (tmp_path / "mine-1.dist-info").mkdir()
+    (tmp_path / "mine-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+    (tmp_path / "mine-1.dist-info" / "entry_points.txt").write_text("[oige.tasks]\nMine = mine:SPEC\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = run("tasks", cwd=tmp_path)
+    assert process.returncode == 2
+    assert "\nCartpole " in process.stdout
+    assert process.stderr == (
+        "error: task 'Mine' of mine: its entry point mine:SPEC names nothing, expected a TaskSpec; "
+        "correct the package's pyproject.toml.\n"
+    )
+
+
 def test_random_policy_takes_the_steps_asked_for(tmp_path: Path) -> None:
     process = run("random_policy", "task=Cartpole", "num_envs=8", "max_steps=20", "sim_device=cpu", cwd=tmp_path)
     assert process.returncode == 0, process.stderr

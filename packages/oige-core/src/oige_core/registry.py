@@ -5,6 +5,7 @@ engine, so that listing tasks and checking a configuration take milliseconds. Th
 ``<package>/cfg/task/<Name>.yaml``, its training configurations ``<package>/cfg/train/<Name>PPO.yaml`` and so on.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
@@ -20,7 +21,7 @@ from oige_core.errors import ConfigError, OigeError, nearest
 if TYPE_CHECKING:
     from oige_core.tasks import Task
 
-__all__ = ["InstalledTask", "TaskSpec", "UnknownTaskError", "find_task", "installed_tasks"]
+__all__ = ["InstalledTask", "TaskSpec", "UnknownTaskError", "find_task", "installed_specs", "installed_tasks"]
 
 ENTRY_POINT_GROUP = "oige.tasks"
 
@@ -70,7 +71,7 @@ class TaskSpec:
             ConfigError: there is none; the message names the installed tasks that have one.
         """
         if self.warp_task is None:
-            others = [task.name for task in installed_tasks().values() if task.spec().warp_task is not None]
+            others = [name for name, spec in installed_specs().items() if spec.warp_task is not None]
             choice = f" or choose {', '.join(others)}" if others else ""
             raise ConfigError(f"warp=True: {name} has no Warp variant; leave warp out{choice}.")
 
@@ -104,8 +105,25 @@ class InstalledTask:
     entry_point: importlib.metadata.EntryPoint
 
     def spec(self) -> TaskSpec:
-        """Import the task's record (torch is not imported)."""
-        return self.entry_point.load()
+        """Import the task's record (torch is not imported).
+
+        Raises:
+            OigeError: the entry point names no record.
+        """
+        where = f"task '{self.name}' of {self.package}: its entry point {self.entry_point.value}"
+        try:
+            record: Any = importlib.import_module(self.entry_point.module)
+        except ModuleNotFoundError as error:
+            # A module that the package itself lacks is a mistake of its author's, who needs the traceback.
+            if not f"{self.entry_point.module}.".startswith(f"{error.name}."):
+                raise
+            raise OigeError(f"{where} cannot be imported ({error}); correct the package's pyproject.toml.") from error
+        for name in self.entry_point.attr.split("."):
+            record = getattr(record, name, None)
+        if not isinstance(record, TaskSpec):
+            found = "nothing" if record is None else type(record).__name__
+            raise OigeError(f"{where} names {found}, expected a TaskSpec; correct the package's pyproject.toml.")
+        return record
 
 
 @functools.cache
@@ -131,6 +149,15 @@ def installed_tasks() -> dict[str, InstalledTask]:
             name=entry_point.name, package=package, cfg=cfg, entry_point=entry_point
         )
     return dict(sorted(tasks.items()))
+
+
+def installed_specs() -> dict[str, TaskSpec]:
+    """Return the records of the installed tasks by name, without those whose entry point names none."""
+    specs = {}
+    for task in installed_tasks().values():
+        with contextlib.suppress(OigeError):
+            specs[task.name] = task.spec()
+    return specs
 
 
 def find_task(name: str) -> InstalledTask:

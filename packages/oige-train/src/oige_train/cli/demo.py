@@ -40,7 +40,7 @@ def demo(arguments: list[str]) -> int:
         ConfigError: an argument is wrong, or the task cannot be steered.
     """
     from oige_core.errors import ConfigError
-    from oige_core.registry import find_task, installed_tasks
+    from oige_core.registry import find_task, installed_specs
 
     from oige_train.cli.common import checked_run, refuse_idle, take_number
     from oige_train.config.origin import chosen_task, last_value
@@ -60,7 +60,7 @@ def demo(arguments: list[str]) -> int:
     )
     max_steps = take_number(arguments, "max_steps", default=0)
     name = chosen_task(arguments) or ""
-    steerable = [task.name for task in installed_tasks().values() if task.spec().demo is not None]
+    steerable = [task for task, spec in installed_specs().items() if spec.demo is not None]
     if not name:
         raise ConfigError(f"task: expected one whose robots can be driven, task={' or task='.join(steerable)}.")
     words = find_task(name).spec().demo

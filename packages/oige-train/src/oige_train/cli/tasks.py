@@ -17,34 +17,45 @@ def main() -> None:
 
 
 def tasks(arguments: list[str]) -> int:
-    """Print the table.
+    """Print the table, and what is wrong with tasks that are not in it.
 
     Args:
         arguments: must be empty.
+
+    Returns:
+        The exit code.
 
     Raises:
         ConfigError: there are arguments.
     """
     from oige_core.config import compose
-    from oige_core.errors import ConfigError
+    from oige_core.errors import ConfigError, OigeError
     from oige_core.registry import installed_tasks
 
     if arguments:
         raise ConfigError(f"{arguments[0]}: oige-tasks takes no arguments.")
     rows = [("task", "observations", "actions", "envs", "package")]
+    broken = []
     for task in installed_tasks().values():
-        spec = task.spec()
+        try:
+            spec = task.spec()
+            envs = compose(task).task.env.numEnvs
+        except OigeError as error:
+            broken.append(str(error))
+            continue
         shape = "×".join(map(str, spec.observation_shape))
         observations = f"{shape} + {spec.num_states} states" if spec.num_states else shape
-        envs = compose(task).task.env.numEnvs
         rows.append((task.name, observations, str(spec.num_actions), str(envs), task.package))
-    if len(rows) == 1:
+    if len(rows) == 1 and not broken:
         print("no task is installed; install a task package, for instance oige-tasks-classic", file=sys.stderr)
         return 0
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    return 0
+    sys.stdout.flush()
+    for line in broken:
+        print(f"error: {line}", file=sys.stderr)
+    return 2 if broken else 0
 
 
 if __name__ == "__main__":
