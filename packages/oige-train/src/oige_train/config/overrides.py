@@ -82,6 +82,11 @@ def rewrite_overrides(arguments: Sequence[str], record: RunRecord | None = None)
 
     rewritten: list[str] = []
     for argument, prefix, key, value in sorted_arguments.overrides:
+        if key in ("hydra/launcher", "hydra/sweeper") and value != "basic":
+            raise ConfigError(
+                f"{argument}: expected {key}=basic, or nothing. Runs of a sweep are checked together and trained one "
+                "after another. Start the program once per run to train them side by side."
+            )
         types = [field_type(TrainRunConfig, key, sections)[0] for sections in schemas]
         if key in GROUPS or key.startswith("hydra") or "@" in key or prefix == "~":
             override = argument
