@@ -439,11 +439,13 @@ class RLTask(Task[EnvConfigT]):
 
     def _zero_non_finite_observations(self) -> torch.Tensor:
         """Zero observations and states of worlds in which one is not finite; return the mask ``(N,)`` of these."""
-        unseen = ~self.states_buf.isfinite().all(dim=1)
+        unseen = torch.zeros_like(self.failed_buf)
+        for values in self._observed_numbers():
+            unseen = unseen | ~values.flatten(1).isfinite().all(dim=1)
         if not self.spec.images:
-            unseen = unseen | ~self.obs_buf.flatten(1).isfinite().all(dim=1)
             self.obs_buf = self.obs_buf.masked_fill(unseen.view(-1, *[1] * (self.obs_buf.ndim - 1)), 0.0)
-        self.states_buf = self.states_buf.masked_fill(unseen.unsqueeze(-1), 0.0)
+        if self.spec.num_states:
+            self.states_buf = self.states_buf.masked_fill(unseen.unsqueeze(-1), 0.0)
         return unseen
 
 
