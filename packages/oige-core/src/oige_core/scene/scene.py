@@ -11,6 +11,15 @@ from oige_core.capabilities import Capable, require
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.errors import ConfigError, OigeError, nearest
 from oige_core.scene.assets import ArticulationAsset, Material
+from oige_core.scene.elements import (
+    ArticulationElement,
+    CameraElement,
+    Element,
+    GroundPlaneElement,
+    HeightFieldElement,
+    LinkSet,
+    RigidElement,
+)
 from oige_core.scene.values import (
     Quaternion,
     Vector3,
@@ -22,101 +31,9 @@ from oige_core.scene.values import (
 )
 from oige_core.views import ArticulationView, CameraOutput, CameraView, RigidPrimView
 
-__all__ = [
-    "ArticulationElement",
-    "CameraElement",
-    "GroundPlaneElement",
-    "HeightFieldElement",
-    "LinkSet",
-    "RigidElement",
-    "RigidOptions",
-    "Scene",
-    "ViewFactory",
-]
+__all__ = ["RigidOptions", "Scene", "ViewFactory"]
 
 IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
-
-
-@dataclass(kw_only=True)
-class GroundPlaneElement:
-    """An infinite horizontal plane at ``height`` metres."""
-
-    name: str
-    height: float
-    material: Material
-
-
-@dataclass(kw_only=True)
-class HeightFieldElement:
-    """Static terrain: ``heights[i, j]`` metres at ``origin + (i, j) · horizontal_scale``."""
-
-    name: str
-    heights: np.ndarray
-    horizontal_scale: float
-    origin: Vector3
-    material: Material
-
-
-@dataclass(kw_only=True)
-class ArticulationElement:
-    """An articulation and where it starts."""
-
-    name: str
-    asset: ArticulationAsset
-    position: Vector3
-    orientation: Quaternion
-    track_joint_forces: bool | Sequence[str] | str
-    disable_gravity: bool | None
-    actor: ActorConfig
-
-
-@dataclass(kw_only=True)
-class RigidElement:
-    """One rigid body with one primitive shape; ``size`` as in :meth:`Scene.add_sphere` and its siblings."""
-
-    name: str
-    shape: typing.Literal["sphere", "box", "capsule", "cylinder"]
-    size: tuple[float, ...]
-    position: Vector3
-    orientation: Quaternion
-    density: float
-    mass: float | None
-    kinematic: bool
-    collision: bool
-    track_contact_forces: bool
-    disable_gravity: bool | None
-    material: Material
-    actor: ActorConfig
-
-
-@dataclass(kw_only=True)
-class CameraElement:
-    """A camera in every world; see :meth:`Scene.add_camera`."""
-
-    name: str
-    width: int
-    height: int
-    horizontal_fov: float
-    parent: str | None
-    position: Vector3
-    orientation: Quaternion
-    outputs: tuple[CameraOutput, ...]
-    far: float
-    samples_per_pixel: int
-    unseen: tuple[str, ...]
-
-
-Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | RigidElement | CameraElement
-
-
-@dataclass(kw_only=True)
-class LinkSet:
-    """Links of an articulation that a task reads as rigid bodies."""
-
-    name: str
-    articulation: str
-    links: Sequence[str] | str
-    track_contact_forces: bool
 
 
 class ViewFactory(Capable, typing.Protocol):

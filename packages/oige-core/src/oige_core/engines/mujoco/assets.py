@@ -16,7 +16,7 @@ import numpy as np
 from oige_core.config import ActorConfig
 from oige_core.engines.mujoco.friction import DEFAULT_FRICTION
 from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest, one_line
-from oige_core.scene.scene import ArticulationElement
+from oige_core.scene.elements import ArticulationElement
 
 __all__ = ["read_asset", "select_names"]
 

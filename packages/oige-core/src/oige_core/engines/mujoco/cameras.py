@@ -9,7 +9,7 @@ import torch
 from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
-from oige_core.scene.scene import CameraElement
+from oige_core.scene.elements import CameraElement
 from oige_core.views import CameraOutput, Indices
 
 if TYPE_CHECKING:

@@ -26,15 +26,15 @@ from oige_core.engines.mujoco.layout import (
 )
 from oige_core.errors import CapabilityError, OigeError, nearest, one_line
 from oige_core.scene.assets import Drive, Material
-from oige_core.scene.scene import (
+from oige_core.scene.elements import (
     ArticulationElement,
     CameraElement,
     GroundPlaneElement,
     HeightFieldElement,
     LinkSet,
     RigidElement,
-    Scene,
 )
+from oige_core.scene.scene import Scene
 
 __all__ = [
     "CAMERA_AXES",

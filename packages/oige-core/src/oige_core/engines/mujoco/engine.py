@@ -16,7 +16,8 @@ from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, Ex
 from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidView
 from oige_core.errors import OigeError
 from oige_core.problems import ProblemCounts
-from oige_core.scene.scene import ArticulationElement, CameraElement, LinkSet, RigidElement, Scene
+from oige_core.scene.elements import ArticulationElement, CameraElement, LinkSet, RigidElement
+from oige_core.scene.scene import Scene
 from oige_core.views import Indices
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from oige_core.engines.mujoco.assets import select_names
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.scene.assets import Drive
-from oige_core.scene.scene import ArticulationElement
+from oige_core.scene.elements import ArticulationElement
 
 __all__ = [
     "NO_LIMIT",

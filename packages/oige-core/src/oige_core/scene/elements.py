@@ -1,0 +1,104 @@
+"""What a scene holds, as plain data that engines build from."""
+
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from oige_core.config import ActorConfig
+from oige_core.scene.assets import ArticulationAsset, Material
+from oige_core.scene.values import Quaternion, Vector3
+from oige_core.views import CameraOutput
+
+__all__ = [
+    "ArticulationElement",
+    "CameraElement",
+    "Element",
+    "GroundPlaneElement",
+    "HeightFieldElement",
+    "LinkSet",
+    "RigidElement",
+]
+
+
+@dataclass(kw_only=True)
+class GroundPlaneElement:
+    """An infinite horizontal plane at ``height`` metres."""
+
+    name: str
+    height: float
+    material: Material
+
+
+@dataclass(kw_only=True)
+class HeightFieldElement:
+    """Static terrain: ``heights[i, j]`` metres at ``origin + (i, j) · horizontal_scale``."""
+
+    name: str
+    heights: np.ndarray
+    horizontal_scale: float
+    origin: Vector3
+    material: Material
+
+
+@dataclass(kw_only=True)
+class ArticulationElement:
+    """An articulation and where it starts."""
+
+    name: str
+    asset: ArticulationAsset
+    position: Vector3
+    orientation: Quaternion
+    track_joint_forces: bool | Sequence[str] | str
+    disable_gravity: bool | None
+    actor: ActorConfig
+
+
+@dataclass(kw_only=True)
+class RigidElement:
+    """One rigid body with one primitive shape; ``size`` as in ``Scene.add_sphere`` and its siblings."""
+
+    name: str
+    shape: typing.Literal["sphere", "box", "capsule", "cylinder"]
+    size: tuple[float, ...]
+    position: Vector3
+    orientation: Quaternion
+    density: float
+    mass: float | None
+    kinematic: bool
+    collision: bool
+    track_contact_forces: bool
+    disable_gravity: bool | None
+    material: Material
+    actor: ActorConfig
+
+
+@dataclass(kw_only=True)
+class CameraElement:
+    """A camera in every world; see :meth:`~oige_core.scene.Scene.add_camera`."""
+
+    name: str
+    width: int
+    height: int
+    horizontal_fov: float
+    parent: str | None
+    position: Vector3
+    orientation: Quaternion
+    outputs: tuple[CameraOutput, ...]
+    far: float
+    samples_per_pixel: int
+    unseen: tuple[str, ...]
+
+
+Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | RigidElement | CameraElement
+
+
+@dataclass(kw_only=True)
+class LinkSet:
+    """Links of an articulation that a task reads as rigid bodies."""
+
+    name: str
+    articulation: str
+    links: Sequence[str] | str
+    track_contact_forces: bool
