@@ -24,9 +24,9 @@ import mujoco
 import mujoco_warp as mjw
 import torch
 import warp as wp
-from oige_core.engines.mujoco.cpu import BatchExecutor
-from oige_core.engines.mujoco.cuda import WarpExecutor
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
+from oige_core.engines.mujoco.executors.batch import BatchExecutor
+from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
+from oige_core.engines.mujoco.executors.warp import WarpExecutor
 from oige_core.errors import OigeError, nearest
 from oige_train.cli.common import guarded
 

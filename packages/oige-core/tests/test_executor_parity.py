@@ -13,10 +13,16 @@ from pathlib import Path
 import mujoco
 import pytest
 import torch
-from oige_core.engines.mujoco.cpu import BatchExecutor
-from oige_core.engines.mujoco.cuda import WarpExecutor
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS, Executor, StateBounds
-from oige_core.engines.mujoco.probe import probe_buffers
+from oige_core.engines.mujoco.executors.batch import BatchExecutor
+from oige_core.engines.mujoco.executors.probe import probe_buffers
+from oige_core.engines.mujoco.executors.protocol import (
+    FORCE_FIELDS,
+    REFRESHED_FIELDS,
+    STATE_FIELDS,
+    Executor,
+    StateBounds,
+)
+from oige_core.engines.mujoco.executors.warp import WarpExecutor
 from oige_core.errors import CapabilityError, ConfigError
 
 MODELS = Path(__file__).parent / "test_executor_models"

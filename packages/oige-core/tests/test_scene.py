@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from oige_core.config import ActorConfig, MujocoConfig, SimConfig
-from oige_core.engines.mujoco.cpu import Silence
 from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.engines.mujoco.executors.batch import Silence
 from oige_core.errors import CapabilityError, ConfigError, OigeError
 from oige_core.scene import ArticulationAsset, Drive, Scene
 

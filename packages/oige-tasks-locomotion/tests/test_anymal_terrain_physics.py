@@ -9,8 +9,8 @@ import pytest
 import torch
 from oige_core import VecEnv, make_vec
 from oige_core.config import compose, validate
-from oige_core.engines.mujoco.cuda import WarpExecutor
 from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.engines.mujoco.executors.warp import WarpExecutor
 from oige_core.registry import find_task
 from oige_core.terrain import TerrainMap
 

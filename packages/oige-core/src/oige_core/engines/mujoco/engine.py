@@ -11,8 +11,8 @@ from oige_core.drawing import Camera
 from oige_core.engines.mujoco.cameras import MujocoCameraView
 from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
-from oige_core.engines.mujoco.cpu import BatchExecutor, available_cores
-from oige_core.engines.mujoco.executor import FORCE_FIELDS, REFRESHED_FIELDS, Executor, StateBounds
+from oige_core.engines.mujoco.executors.batch import BatchExecutor, available_cores
+from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, Executor, StateBounds
 from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidView
 from oige_core.errors import OigeError
 from oige_core.problems import ProblemCounts
@@ -23,7 +23,7 @@ from oige_core.views import Indices
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.drawing import MujocoDrawing
     from oige_core.engines.mujoco.film import MujocoFilm, MujocoWorldFilms
-    from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
+    from oige_core.engines.mujoco.task_arrays.worlds import MujocoWarpWorlds
 
 __all__ = ["MujocoEngine", "on_warp"]
 
@@ -150,7 +150,7 @@ class MujocoEngine:
 
     def to_warp(self) -> "MujocoWarpWorlds":
         """See :class:`~oige_core.engines.base.Engine`."""
-        from oige_core.engines.mujoco.warp_worlds import MujocoWarpWorlds
+        from oige_core.engines.mujoco.task_arrays.worlds import MujocoWarpWorlds
 
         return MujocoWarpWorlds(self)
 
@@ -364,7 +364,7 @@ def on_warp(num_envs: int, device: torch.device | str) -> Callable[[CompiledScen
     """
 
     def make(compiled: CompiledScene, scene: Scene) -> Executor:
-        from oige_core.engines.mujoco.cuda import WarpExecutor
+        from oige_core.engines.mujoco.executors.warp import WarpExecutor
 
         config = scene.sim.mujoco
         return WarpExecutor(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from oige_core.engines.mujoco.engine import MujocoEngine
-from oige_core.engines.mujoco.executor import STATE_FIELDS
+from oige_core.engines.mujoco.executors.protocol import STATE_FIELDS
 
 __all__ = ["PhysicsReplay"]
 

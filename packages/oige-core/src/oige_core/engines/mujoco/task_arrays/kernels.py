@@ -8,34 +8,14 @@ from typing import Any
 import warp as wp
 
 __all__ = [
-    "clear_rows",
     "drive",
     "read_forces",
     "read_joints",
     "read_root",
     "reset_targets",
-    "restore_rows",
     "write_joints",
     "write_root",
 ]
-
-
-@wp.kernel(enable_backward=False)
-def restore_rows(mask: wp.array[bool], live: wp.array2d[wp.float64], initial: wp.array2d[wp.float64]):
-    """Copy rows of worlds of the mask; one thread per world."""
-    world = wp.tid()
-    if mask[world]:
-        for i in range(live.shape[1]):
-            live[world, i] = initial[world, i]
-
-
-@wp.kernel(enable_backward=False)
-def clear_rows(mask: wp.array[bool], values: wp.array2d[float]):
-    """Zero rows of worlds of the mask; one thread per world."""
-    world = wp.tid()
-    if mask[world]:
-        for i in range(values.shape[1]):
-            values[world, i] = 0.0
 
 
 @wp.kernel(enable_backward=False)

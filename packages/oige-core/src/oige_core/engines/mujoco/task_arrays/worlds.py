@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 import warp as wp
 
-from oige_core.engines.mujoco import state_kernels as kernels
+from oige_core.engines.mujoco.task_arrays import kernels
 from oige_core.engines.mujoco.views import MujocoArticulationView
 from oige_core.errors import CapabilityError
 from oige_core.views import ArticulationView

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mujoco.batch import Batch
 
-from oige_core.engines.mujoco.executor import (
+from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
     REFRESHED_FIELDS,
     STATE_FIELDS,
@@ -25,7 +25,7 @@ from oige_core.problems import ProblemCounts
 if TYPE_CHECKING:
     import warp as wp
 
-    from oige_core.engines.mujoco.graphs import Graphs
+    from oige_core.engines.mujoco.executors.graphs import Graphs
 
 __all__ = ["BatchExecutor", "available_cores"]
 
@@ -91,16 +91,16 @@ class BatchExecutor:
         self.set_bounds(StateBounds(model))
 
     def set_bounds(self, bounds: StateBounds) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self._bounds = torch.from_numpy(np.concatenate((bounds.qpos, bounds.qvel)))
 
     def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self._motion_read.copy_(self._motion)
         return self._joint_state
 
     def field(self, name: str) -> torch.Tensor:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         return self._fields[name] if name in self._fields else self._bind(name)
 
     @plain_tensors
@@ -119,7 +119,7 @@ class BatchExecutor:
 
     @plain_tensors
     def mass_matrix(self) -> torch.Tensor:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         sparse = self.field("M")
         if self._mass_index is None:
             rows = np.repeat(np.arange(self.model.nv), self.model.M_rownnz)
@@ -136,19 +136,19 @@ class BatchExecutor:
 
     @plain_tensors
     def model_field(self, name: str) -> torch.Tensor:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if name not in self._model_fields:
             self._model_fields[name] = torch.from_numpy(self._batch.expand(name))
         return self._model_fields[name]
 
     def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if not _SET_CONST_INPUTS.isdisjoint(names):
             with Silence():
                 self._batch.set_const(_ids(env_ids))
 
     def step(self, n: int, *, refresh: bool) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         with Silence():
             self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
         for _, copy_live in self._forces.values():
@@ -174,16 +174,16 @@ class BatchExecutor:
             self.refresh(lost)
 
     def refresh(self, env_ids: torch.Tensor | None = None) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         with Silence():
             self._batch.forward(_ids(env_ids), stage=_STAGE_VELOCITY)
 
     def save_initial_state(self) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self._initial.copy_(self._state)
 
     def initial_field(self, name: str) -> torch.Tensor:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         live = self.field(name)
         return self._initial.as_strided(live.shape, live.stride(), self._offset(live))
 
@@ -194,7 +194,7 @@ class BatchExecutor:
         return (live.data_ptr() - self._state.data_ptr()) // self._state.element_size()
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if env_ids is None:
             self._state.copy_(self._initial)
         else:
@@ -207,31 +207,31 @@ class BatchExecutor:
 
     @property
     def graphs(self) -> "Graphs":
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if self._graphs is None:
-            from oige_core.engines.mujoco.graphs import Graphs
+            from oige_core.engines.mujoco.executors.graphs import Graphs
 
             self._graphs = Graphs(self.device)
         return self._graphs
 
     def step_between(self, n: int, before: Callable[[], None], after: Callable[[], None]) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`. The C engine steps between two graphs."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`. The C engine steps between two graphs."""
         self.graphs.run(("before", before), before)
         self.step(n, refresh=False)
         self.graphs.run(("after", after), after)
 
     def launch_reset(self, mask: "wp.array") -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         import warp as wp
 
-        from oige_core.engines.mujoco.state_kernels import clear_rows, restore_rows
+        from oige_core.engines.mujoco.executors.batch_kernels import clear_rows, restore_rows
 
         wp.launch(restore_rows, self.num_envs, inputs=[mask, wp.from_torch(self._state), wp.from_torch(self._initial)])
         for copy, _ in self._forces.values():
             wp.launch(clear_rows, self.num_envs, inputs=[mask, wp.from_torch(copy)])
 
     def state_dict(self) -> dict[str, Any]:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         return {
             "state": self._state.clone(),
             "initial": self._initial.clone(),
@@ -241,7 +241,7 @@ class BatchExecutor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self._state.copy_(state["state"])
         self._initial.copy_(state["initial"])
         for name, values in state["model"].items():
@@ -252,7 +252,7 @@ class BatchExecutor:
         self.problem_counts.load_state_dict(state["problems"])
 
     def close(self) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if self._graphs is not None:
             self._graphs.close()
         self._fields.clear()

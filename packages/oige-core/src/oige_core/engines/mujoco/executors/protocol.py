@@ -16,7 +16,7 @@ from oige_core.problems import ProblemCounts
 if TYPE_CHECKING:
     import warp as wp
 
-    from oige_core.engines.mujoco.graphs import Graphs
+    from oige_core.engines.mujoco.executors.graphs import Graphs
 
 __all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor", "StateBounds", "state_format"]
 

@@ -15,16 +15,16 @@ import warp as wp
 # The inertia of tendons has no public function of its own.
 from mujoco_warp._src.smooth import tendon_armature
 
-from oige_core.engines.mujoco import cuda_kernels as kernels
-from oige_core.engines.mujoco.executor import (
+from oige_core.engines.mujoco.executors import warp_kernels as kernels
+from oige_core.engines.mujoco.executors.graphs import Graphs
+from oige_core.engines.mujoco.executors.probe import probe_buffers
+from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
     REFRESHED_FIELDS,
     STATE_FIELDS,
     StateBounds,
     state_format,
 )
-from oige_core.engines.mujoco.graphs import Graphs
-from oige_core.engines.mujoco.probe import probe_buffers
 from oige_core.errors import CapabilityError, ConfigError
 from oige_core.modes import plain_tensors
 from oige_core.problems import ProblemCounts
@@ -165,12 +165,12 @@ class WarpExecutor:
         return failures
 
     def set_bounds(self, bounds: StateBounds) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         wp.to_torch(self._failures.qpos_bounds).copy_(torch.from_numpy(bounds.qpos))
         wp.to_torch(self._failures.qvel_bounds).copy_(torch.from_numpy(bounds.qvel))
 
     def field(self, name: str) -> torch.Tensor:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         return self._fields[name] if name in self._fields else self._bind(name)
 
     @plain_tensors
@@ -183,12 +183,12 @@ class WarpExecutor:
         return self._fields[name]
 
     def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         return self.field("qpos"), self.field("qvel")
 
     @plain_tensors
     def mass_matrix(self) -> torch.Tensor:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if self._mass_index is None:
             nv = self.model.nv
             rows = np.repeat(np.arange(nv), self.model.M_rownnz)
@@ -206,7 +206,7 @@ class WarpExecutor:
 
     @plain_tensors
     def model_field(self, name: str) -> torch.Tensor:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`.
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`.
 
         Raises:
             CapabilityError: MuJoCo Warp has this field only once for all worlds.
@@ -226,7 +226,7 @@ class WarpExecutor:
         return self._model_fields[name]
 
     def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`. Constants of all worlds are recomputed.
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`. Constants of all worlds are recomputed.
 
         Raises:
             CapabilityError: a centre of mass was moved, or principal axes turned, of a body whose inertia was compiled
@@ -244,12 +244,12 @@ class WarpExecutor:
             self.graphs.run("static_geoms", self._move_static_geoms)
 
     def step(self, n: int, *, refresh: bool) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
 
         self.graphs.run(("step", n, refresh), lambda: self._launch_step(n, refresh))
 
     def step_between(self, n: int, before: Callable[[], None], after: Callable[[], None]) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
 
         def work() -> None:
             before()
@@ -259,22 +259,22 @@ class WarpExecutor:
         self.graphs.run(("step between", n, before, after), work)
 
     def refresh(self, env_ids: torch.Tensor | None = None) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`. All worlds are refreshed."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`. All worlds are refreshed."""
         self.graphs.run("refresh", self._refresh)
 
     def save_initial_state(self) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         for name in _STATE:
             wp.to_torch(getattr(self._initial, name)).copy_(wp.to_torch(getattr(self._live, name)))
 
     def initial_field(self, name: str) -> torch.Tensor:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if name not in STATE_FIELDS:
             raise KeyError(name)
         return wp.to_torch(getattr(self._initial, name))
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         chosen = wp.to_torch(self._chosen)
         if env_ids is None:
             chosen.fill_(True)
@@ -283,12 +283,12 @@ class WarpExecutor:
         self.graphs.run("reset", lambda: self.launch_reset(self._chosen))
 
     def launch_reset(self, mask: wp.array) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         arguments = [mask, self._live, self._initial, self._forces]
         wp.launch(kernels.restore_chosen, self.num_envs, inputs=arguments)
 
     def state_dict(self) -> dict[str, Any]:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         return {
             "state": {name: wp.to_torch(getattr(self._live, name)).clone() for name in _STATE},
             "initial": {name: wp.to_torch(getattr(self._initial, name)).clone() for name in _STATE},
@@ -299,7 +299,7 @@ class WarpExecutor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         for name in _STATE:
             wp.to_torch(getattr(self._live, name)).copy_(state["state"][name])
             wp.to_torch(getattr(self._initial, name)).copy_(state["initial"][name])
@@ -313,7 +313,7 @@ class WarpExecutor:
             self.graphs.run("static_geoms", self._move_static_geoms)
 
     def close(self) -> None:
-        """See :class:`~oige_core.engines.mujoco.executor.Executor`."""
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self.graphs.close()
         self._fields.clear()
         self._model_fields.clear()

@@ -1,0 +1,1 @@
+"""What runs the worlds of one model: MuJoCo's C engine or MuJoCo Warp."""

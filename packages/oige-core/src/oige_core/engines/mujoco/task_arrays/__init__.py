@@ -1,0 +1,1 @@
+"""The embedded engine on Warp arrays, for Warp variants of tasks."""
