@@ -1,6 +1,7 @@
 """Properties of the whole repository: lock file, versions, licences, layering, exports, links."""
 
 import ast
+import importlib
 import re
 import subprocess
 import tomllib
@@ -83,6 +84,27 @@ def test_licence_is_the_repository_s(package: str) -> None:
     assert project(package)["license"] == "BSD-3-Clause"
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_version_is_the_one_of_pyproject(package: str) -> None:
+    assert importlib.import_module(package.replace("-", "_")).__version__ == project(package)["version"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_index_gets_authors_links_and_classifiers(package: str) -> None:
+    metadata = project(package)
+    classifiers = metadata["classifiers"]
+    assert metadata["authors"]
+    assert metadata["keywords"]
+    assert set(metadata["urls"]) == {"Homepage", "Documentation", "Changelog", "Issues"}
+    for page in ("Documentation", "Changelog"):
+        _, _, path = metadata["urls"][page].partition("/blob/main/")
+        assert (REPOSITORY / path).is_file(), path
+    assert len([name for name in classifiers if name.startswith("Development Status ::")]) == 1
+    assert not [name for name in classifiers if name.startswith("License ::")], "`license` says it; PEP 639"
+    empty = len(list(PACKAGES[package].glob("src/**/*.py"))) == 1
+    assert ("Private :: Do Not Upload" in classifiers) == empty, "a package without code stays off package indices"
+
+
 def requirement_names(requirements: list[str]) -> set[str]:
     return {re.split(r"[^A-Za-z0-9-]", requirement, maxsplit=1)[0] for requirement in requirements}
 
@@ -121,7 +143,7 @@ def test_imports_follow_the_dependencies(package: str) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(REPOSITORY / "packages").as_posix())
 def test_public_modules_say_what_they_export(path: Path) -> None:
     names = exported_names(ast.parse(path.read_text()).body)
-    assert not [name for name in names if name.startswith("_")], "expected public names"
+    assert not [name for name in names if name.startswith("_") and name != "__version__"], "expected public names"
 
 
 def exported_names(body: list[ast.stmt]) -> list[str]:

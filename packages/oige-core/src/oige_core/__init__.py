@@ -7,6 +7,7 @@ Importing it registers every installed task with gymnasium and imports neither t
 """
 
 import importlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from oige_core.envs import VecEnv, make_env, make_vec
     from oige_core.tasks import RLTask
 
-__all__ = ["RLTask", "TaskSpec", "VecEnv", "installed_tasks", "make_env", "make_vec"]
+__all__ = ["RLTask", "TaskSpec", "VecEnv", "__version__", "installed_tasks", "make_env", "make_vec"]
+
+__version__ = version("oige-core")
 
 _LAZY = {
     "RLTask": "oige_core.tasks",

@@ -1,1 +1,7 @@
-"""OIGE: tasks_classic."""
+"""Classic control and flight tasks of OIGE."""
+
+from importlib.metadata import version
+
+__all__ = ["__version__"]
+
+__version__ = version("oige-tasks-classic")

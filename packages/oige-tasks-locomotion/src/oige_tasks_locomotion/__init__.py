@@ -1,1 +1,7 @@
 """Locomotion tasks of OIGE."""
+
+from importlib.metadata import version
+
+__all__ = ["__version__"]
+
+__version__ = version("oige-tasks-locomotion")
