@@ -10,7 +10,7 @@ import pytest
 import torch
 from oige_core import VecEnv, make_env, make_vec
 from oige_core.errors import ConfigError
-from oige_core.viewer import Viewer
+from oige_core.render.viewer import Viewer
 from oige_train import demo as demo_module
 from oige_train.checkpoint import CheckpointInfo, save_checkpoint
 from oige_train.cli.common import checked_run

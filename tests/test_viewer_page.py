@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from oige_core import VecEnv, make_vec
-from oige_core.viewer import Viewer
+from oige_core.render.viewer import Viewer
 
 LEFT = (slice(200, None), slice(0, 420))  # of a picture; the panel and viser's notices are elsewhere
 

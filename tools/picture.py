@@ -11,7 +11,7 @@ Several worlds are drawn at one place, as AnymalTerrain's robots are on one map.
 import argparse
 from pathlib import Path
 
-from oige_core.look import SUN
+from oige_core.render.appearance import SUN
 from oige_train.cli.common import guarded
 from rendering import Renderer, View, play, run_on_cpu, save, stand
 

@@ -14,8 +14,8 @@ import mujoco
 import numpy as np
 import torch
 from oige_core import make_env
-from oige_core.engines.mujoco.raytrace import RayTracer
-from oige_core.look import SUN
+from oige_core.engines.mujoco.render.ray_tracer import RayTracer
+from oige_core.render.appearance import SUN
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
 from oige_train.learner.environment import RlGamesEnv

@@ -262,7 +262,7 @@ def test_model_is_as_it_was_when_a_camera_cannot_be_made(
     def fail(*arguments: Any, **options: Any) -> None:
         raise ValueError("out of memory")
 
-    monkeypatch.setattr("oige_core.engines.mujoco.traced_worlds.TracedWorlds", fail)
+    monkeypatch.setattr("oige_core.engines.mujoco.render.traced_worlds.TracedWorlds", fail)
     with pytest.raises(ValueError, match="out of memory"):
         world.blind.get_rgb()
     assert (world.engine.compiled.model.geom_group == groups).all()

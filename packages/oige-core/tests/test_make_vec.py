@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from oige_core import make_vec
-from oige_core.drawing import Camera, viewport_camera
 from oige_core.errors import CapabilityError, ConfigError, OigeError
 from oige_core.registry import UnknownTaskError
+from oige_core.render import Camera, viewport_camera
 
 SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_camera_height": 90}
 
@@ -23,8 +23,8 @@ SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_cam
     [
         (
             {"headless": False},
-            "headless=False: only programs such as oige-train serve it. Show worlds with oige_core.viewer.Viewer(env), "
-            "or take pictures with render_mode='rgb_array'.",
+            "headless=False: only programs such as oige-train serve it. Show worlds with "
+            "oige_core.render.viewer.Viewer(env), or take pictures with render_mode='rgb_array'.",
         ),
         (
             {"overrides": {"test": True}},
@@ -60,7 +60,7 @@ SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_cam
         ),
         (
             {"render_mode": "human"},
-            "render_mode='human': expected 'rgb_array' or None. oige_core.viewer.Viewer(env) shows worlds in a "
+            "render_mode='human': expected 'rgb_array' or None. oige_core.render.viewer.Viewer(env) shows worlds in a "
             "browser.",
         ),
     ],
@@ -132,11 +132,12 @@ def test_render_returns_a_picture_of_each_world(num_envs: int, size: tuple[int, 
 def test_render_shows_what_videos_show(position: list[float] | None) -> None:
     overrides = SMALL | {"task.viewport.camera_position": position}
     env = make_vec("Cartpole", 1, overrides, render_mode="rgb_array", num_threads=1)
-    film: Any = env.task.engine.to_film(viewport_camera(env.task.config.task.viewport), np.zeros((1, 3)))
+    camera = viewport_camera(env.task.config.task.viewport)
+    renderer: Any = env.task.engine.create_grid_renderer(camera, np.zeros((1, 3)))
     env.reset(seed=1)
     for _ in range(3):
         env.step(torch.ones(1, 1))
-        assert np.array_equal(env.render()[0], film.shoot())
+        assert np.array_equal(env.render()[0], renderer.render()[0])
     env.close()
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from oige_core import VecEnv, make_vec
-from oige_core.drawing import Camera
-from oige_core.engines.mujoco.film import MujocoFilm
+from oige_core.engines.mujoco.render.offscreen import MujocoRenderer
 from oige_core.errors import ConfigError
-from oige_core.recording import Recorder
+from oige_core.render import Camera
+from oige_core.render.recording import Recorder
 from oige_core.scene import ArticulationAsset, Material, Scene
 
 SIZE = (160, 120)
@@ -62,13 +62,13 @@ def test_things_are_seen_where_they_are(build: Callable) -> None:
     world = build(scene, num_envs=2)
     offsets = np.array([[0.0, 1.5, 0.0], [0.0, -1.5, 0.0]])
     camera = Camera(SIZE, position=(-3.0, -7.0, 4.0), target=(0.0, 0.0, 0.5), fov=40.0)
-    film = world.engine.to_film(camera, offsets)
+    renderer = world.engine.create_grid_renderer(camera, offsets)
     hidden, up = world.tensor([[0.0, 0.0, -5.0]]), world.tensor([[0.0, 0.0, 1.0]])
     world.box.set_world_poses(hidden, indices=[0])
     for shown in (0, 1):
         world.ball.set_world_poses(up, indices=[shown])
         world.ball.set_world_poses(hidden, indices=[1 - shown])
-        picture = film.shoot()
+        picture = renderer.render()[0]
         assert picture.shape == (120, 160, 3)
         assert picture.dtype == np.uint8
         x, y, z = offsets[shown]
@@ -77,7 +77,7 @@ def test_things_are_seen_where_they_are(build: Callable) -> None:
     # The mesh is where its vertices are, although the compiler has moved them to their middle.
     world.ball.set_world_poses(hidden.repeat(2, 1))
     world.mesh.set_world_poses(hidden, indices=[0])
-    assert middle(film.shoot(), 2) == pytest.approx(project(camera, (0.6, -1.5, 0.3)), abs=2.0)
+    assert middle(renderer.render()[0], 2) == pytest.approx(project(camera, (0.6, -1.5, 0.3)), abs=2.0)
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_clip_without_a_picture_is_no_file(env: VecEnv, tmp_path: Path, monkey
     def fail(_: Any) -> None:
         raise KeyboardInterrupt  # the first picture takes long
 
-    monkeypatch.setattr(MujocoFilm, "shoot", fail)
+    monkeypatch.setattr(MujocoRenderer, "render", fail)
     recorder = Recorder(env, tmp_path, interval=10, length=4, fps=30)
     with pytest.raises(KeyboardInterrupt):
         env.step(torch.zeros(3, 1))

@@ -15,9 +15,9 @@ import viser
 import websockets.asyncio.server
 from oige_core import VecEnv, make_vec
 from oige_core.errors import ConfigError
-from oige_core.viewer import Pace, Viewer, tones
-from oige_core.viewer import pace as pace_module
-from oige_core.viewer.tones import mesh_color, texture_color
+from oige_core.render.viewer import Pace, Viewer, tones
+from oige_core.render.viewer import pace as pace_module
+from oige_core.render.viewer.tones import mesh_color, texture_color
 
 
 class Clock:

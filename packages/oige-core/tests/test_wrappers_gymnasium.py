@@ -17,7 +17,7 @@ from gymnasium.wrappers import vector
 from oige_core import make_vec
 from oige_core.envs import VecEnv
 from oige_core.errors import CapabilityError, ConfigError
-from oige_core.recording import VideoFile
+from oige_core.render.recording import VideoFile
 from oige_core.wrappers import NumpyVecEnv
 
 N, LENGTH, STEPS = 4, 6, 20

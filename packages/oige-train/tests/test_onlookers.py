@@ -9,7 +9,7 @@ from typing import Any
 
 import av
 import pytest
-from oige_core.viewer import Viewer
+from oige_core.render.viewer import Viewer
 
 TINY = ("num_envs=64", "seed=3", "sim_device=cpu", "task.env.episodeLength=50")
 SMALL = ("task.viewport.viewport_camera_width=64", "task.viewport.viewport_camera_height=48")

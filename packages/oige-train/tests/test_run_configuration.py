@@ -346,6 +346,6 @@ def test_watched_training_keeps_its_worlds() -> None:
 
 
 def test_shown_worlds_are_those_of_the_viewer() -> None:
-    from oige_core.viewer.viewer import MAX_WORLDS
+    from oige_core.render.viewer.viewer import MAX_WORLDS
 
     assert MAX_WORLDS == SHOWN_WORLDS

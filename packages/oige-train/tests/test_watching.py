@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oige_core.viewer import Viewer
+from oige_core.render.viewer import Viewer
 
 PLAY = ("task=Cartpole", "sim_device=cpu", "num_envs=4", "task.env.episodeLength=20", "checkpoint=pretrained")
 ONE_ROUND = "train.params.config.player.games_num=4"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 import viser
+from oige_core.render.viewer import Viewer, run_script
 from oige_core.tasks import Steerable
-from oige_core.viewer import Viewer, run_script
 
 __all__ = ["KEYS", "Driver"]
 

@@ -12,7 +12,7 @@ from oige_train.schema import TrainRunConfig
 from oige_train.stopping import stop_on_signals
 
 if TYPE_CHECKING:
-    from oige_core.viewer import Viewer
+    from oige_core.render.viewer import Viewer
 
 __all__ = ["Watch", "looking_on", "open_viewer", "until_stopped"]
 
@@ -82,7 +82,7 @@ def looking_on(
     """
     with contextlib.ExitStack() as stack:
         if config.enable_recording:
-            from oige_core.recording import Recorder
+            from oige_core.render.recording import Recorder
 
             folder = Path(config.recording_dir) if config.recording_dir else videos
             recorder = Recorder(
@@ -112,7 +112,7 @@ def open_viewer(config: TrainRunConfig, env: VecEnv, **options: Any) -> "Viewer"
     Raises:
         ConfigError: the address is taken.
     """
-    from oige_core.viewer import Viewer
+    from oige_core.render.viewer import Viewer
 
     host, port = (config.livestream_host, config.livestream_port) if config.enable_livestream else ("127.0.0.1", None)
     viewer = Viewer(env, host=host, port=port, **options)

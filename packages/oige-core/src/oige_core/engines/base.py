@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from oige_core.drawing import Camera, Drawing, Film, WorldFilms
 from oige_core.problems import ProblemCounts
+from oige_core.render import Camera, OffscreenRenderer, SceneGeometry
 from oige_core.scene.scene import Scene, ViewFactory
 from oige_core.views import ArticulationView, Indices
 
@@ -61,24 +61,24 @@ class Engine(ViewFactory, Protocol):
         """Return the worlds as Warp variants of tasks use them; the engine must be built."""
         ...
 
-    def to_drawing(self) -> Drawing:
-        """Return what the worlds look like and where their bodies are; the engine must be built."""
+    def create_geometry(self) -> SceneGeometry:
+        """Return the visible geometry of the worlds and the poses of their bodies; the engine must be built."""
         ...
 
-    def to_film(self, camera: Camera, offsets: np.ndarray) -> Film:
-        """Return what takes pictures of worlds, headless too; the engine must be built.
+    def create_grid_renderer(self, camera: Camera, offsets: np.ndarray) -> OffscreenRenderer:
+        """Return a renderer of one image that shows worlds side by side; the engine must be built.
 
         Args:
-            camera: where they are seen from.
-            offsets: ``(n, 3)`` places of the first n worlds, which are in the picture, in metres.
+            camera: the camera of the image.
+            offsets: ``(n, 3)`` positions in the image of the first n worlds, in metres; the others are left out.
         """
         ...
 
-    def to_world_films(self, camera: Camera) -> WorldFilms:
-        """Return what takes a picture of each world, headless too; the engine must be built.
+    def create_world_renderer(self, camera: Camera) -> OffscreenRenderer:
+        """Return a renderer of one image for each world; the engine must be built.
 
         Args:
-            camera: where each world is seen from; a position is relative to the world's own origin.
+            camera: the camera of each world; its position is relative to the world's own origin.
         """
         ...
 

@@ -20,7 +20,7 @@ from oige_core.registry import TaskSpec, find_task
 __all__ = ["make_env", "make_single", "make_vec"]
 
 PROGRAM_KEYS = {
-    "headless": "Show worlds with oige_core.viewer.Viewer(env), or take pictures with render_mode='rgb_array'.",
+    "headless": "Show worlds with oige_core.render.viewer.Viewer(env), or take pictures with render_mode='rgb_array'.",
     "test": "An environment is the same for training and for playing.",
     "torch_deterministic": "Call torch.use_deterministic_algorithms(True).",
 }

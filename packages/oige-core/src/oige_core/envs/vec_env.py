@@ -12,10 +12,10 @@ import torch
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
-from oige_core.drawing import WorldFilms, viewport_camera
 from oige_core.envs.arguments import checked_actions, checked_mask, checked_options, checked_seed
 from oige_core.errors import ConfigError, OigeError
 from oige_core.modes import plain_tensors
+from oige_core.render import OffscreenRenderer, viewport_camera
 from oige_core.tasks import Mirror, Task
 
 __all__ = ["VecEnv", "check_render_mode"]
@@ -24,7 +24,7 @@ Hook = Callable[[torch.Tensor], torch.Tensor]
 
 AUTORESET_MODES = {"same_step": AutoresetMode.SAME_STEP, "next_step": AutoresetMode.NEXT_STEP}
 RENDER_MODES = ("rgb_array",)
-RENDER_ADVICE = "oige_core.viewer.Viewer(env) shows worlds in a browser."
+RENDER_ADVICE = "oige_core.render.viewer.Viewer(env) shows worlds in a browser."
 SMALLEST_PICTURE = 64  # pixels wide
 
 
@@ -105,7 +105,7 @@ class VecEnv(gym.vector.VectorEnv):
             "render_fps": max(1, round(1.0 / task.control_dt)),
         }
         self.render_mode = render_mode
-        self._films: WorldFilms | None = None
+        self._renderer: OffscreenRenderer | None = None
         self.spec = None
         self.closed = False
         self.action_hooks: list[Hook] = []
@@ -233,13 +233,13 @@ class VecEnv(gym.vector.VectorEnv):
             raise OigeError(f"render: make the environment with render_mode='rgb_array'. {RENDER_ADVICE}")
         if self._needs_reset:
             raise OigeError("render before reset: call reset first.")
-        if self._films is None:
+        if self._renderer is None:
             viewport = self.task.config.task.viewport
             width = viewport.viewport_camera_width // math.ceil(math.sqrt(self.num_envs))
             scale = max(width, min(SMALLEST_PICTURE, viewport.viewport_camera_width)) / viewport.viewport_camera_width
             size = (_even(scale * viewport.viewport_camera_width), _even(scale * viewport.viewport_camera_height))
-            self._films = self.task.engine.to_world_films(viewport_camera(viewport, size))
-        return tuple(self._films.shoot())
+            self._renderer = self.task.engine.create_world_renderer(viewport_camera(viewport, size))
+        return tuple(self._renderer.render())
 
     def _check_open(self) -> None:
         if self.closed:
@@ -320,7 +320,7 @@ class VecEnv(gym.vector.VectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the engine."""
-        self._films = None
+        self._renderer = None
         self.task.engine.close()
 
     def _out(self, tensor: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from oige_train.schema import CONFIG, PpoConfig, TrainRunConfig
 
 __all__ = ["SHOWN_WORLDS", "derive", "simulate_only_shown_worlds"]
 
-SHOWN_WORLDS = 64  # that a page shows; those of oige_core.viewer, whose import takes a while
+SHOWN_WORLDS = 64  # that a page shows; those of oige_core.render.viewer, whose import takes a while
 
 
 def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run: set[str]) -> list[str]:

@@ -7,22 +7,22 @@ import numpy as np
 import torch
 
 from oige_core.capabilities import CAPABILITIES
-from oige_core.drawing import Camera
-from oige_core.engines.mujoco.cameras import MujocoCameraView
 from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.executors.batch import BatchExecutor, available_cores
 from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, Executor, StateBounds
+from oige_core.engines.mujoco.render.camera_view import MujocoCameraView
 from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidView
 from oige_core.errors import OigeError
 from oige_core.problems import ProblemCounts
+from oige_core.render import Camera
 from oige_core.scene.elements import ArticulationElement, CameraElement, LinkSet, RigidElement
 from oige_core.scene.scene import Scene
 from oige_core.views import Indices
 
 if TYPE_CHECKING:
-    from oige_core.engines.mujoco.drawing import MujocoDrawing
-    from oige_core.engines.mujoco.film import MujocoFilm, MujocoWorldFilms
+    from oige_core.engines.mujoco.render.geometry import MujocoSceneGeometry
+    from oige_core.engines.mujoco.render.offscreen import MujocoRenderer
     from oige_core.engines.mujoco.task_arrays.worlds import MujocoWarpWorlds
 
 __all__ = ["MujocoEngine", "on_warp"]
@@ -154,23 +154,23 @@ class MujocoEngine:
 
         return MujocoWarpWorlds(self)
 
-    def to_drawing(self) -> "MujocoDrawing":
+    def create_geometry(self) -> "MujocoSceneGeometry":
         """See :class:`~oige_core.engines.base.Engine`."""
-        from oige_core.engines.mujoco.drawing import MujocoDrawing
+        from oige_core.engines.mujoco.render.geometry import MujocoSceneGeometry
 
-        return MujocoDrawing(self)
+        return MujocoSceneGeometry(self)
 
-    def to_film(self, camera: Camera, offsets: np.ndarray) -> "MujocoFilm":
+    def create_grid_renderer(self, camera: Camera, offsets: np.ndarray) -> "MujocoRenderer":
         """See :class:`~oige_core.engines.base.Engine`."""
-        from oige_core.engines.mujoco.film import MujocoFilm
+        from oige_core.engines.mujoco.render.offscreen import MujocoRenderer
 
-        return MujocoFilm(self, camera, offsets)
+        return MujocoRenderer(self, camera, offsets)
 
-    def to_world_films(self, camera: Camera) -> "MujocoWorldFilms":
+    def create_world_renderer(self, camera: Camera) -> "MujocoRenderer":
         """See :class:`~oige_core.engines.base.Engine`."""
-        from oige_core.engines.mujoco.film import MujocoWorldFilms
+        from oige_core.engines.mujoco.render.offscreen import MujocoRenderer
 
-        return MujocoWorldFilms(self, camera)
+        return MujocoRenderer(self, camera)
 
     @property
     def problem_counts(self) -> ProblemCounts:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from oige_core import make_vec
-from oige_core.drawing import height_field_mesh, robot_radius
+from oige_core.render.geometry import robot_radius
+from oige_core.render.height_field_mesh import height_field_mesh
 from oige_core.scene import ArticulationAsset, Scene
 
 TURNED = (math.cos(0.4), 0.0, 0.0, math.sin(0.4))  # by 0.8 rad about z
@@ -82,7 +83,7 @@ def test_shapes_are_the_visible_ones(build: Callable) -> None:
         scene.add_articulation("robot", ArticulationAsset(mjcf=ROBOT, usd="/none.usd"))
         return {}
 
-    drawing = build(scene).engine.to_drawing()
+    drawing = build(scene).engine.create_geometry()
     assert drawing.ground is not None
     assert drawing.ground.height == pytest.approx(-0.2)
     assert drawing.ground.color == pytest.approx((0.7, 0.7, 0.7))
@@ -114,7 +115,7 @@ def test_terrain_is_colored_by_height_and_the_floor_is_on_it(build: Callable) ->
         scene.add_sphere("ball", radius=0.1, position=(0.0, 0.0, 3.0))
         return {}
 
-    drawing = build(scene).engine.to_drawing()
+    drawing = build(scene).engine.create_geometry()
     assert drawing.floor(-0.5, 0.5) == pytest.approx(0.0)
     assert drawing.floor(1.5, 0.5) == pytest.approx(0.5)
     assert drawing.floor(1.5, 1.5) == pytest.approx(0.0)
@@ -142,7 +143,7 @@ def test_poses_are_those_of_the_simulation(build: Callable, executor: str) -> No
         }
 
     world = build(scene, num_envs=3, executor=executor)
-    drawing = world.engine.to_drawing()
+    drawing = world.engine.create_geometry()
     world.robot.set_joint_positions(world.tensor([[0.0], [0.7], [-0.7]]))
     world.robot.set_world_poses(world.tensor([[2.0, 3.0, 4.0]]), world.tensor([TURNED]), indices=[2])
     world.ball.set_world_poses(world.tensor([[0.0, 0.0, 5.0]]), world.tensor([TURNED]), indices=[1])
@@ -168,7 +169,7 @@ def test_looking_on_changes_nothing() -> None:
     for watched in (False, True):
         env = make_vec("Ant", 4, num_threads=1)
         env.reset(seed=0)
-        drawing = env.task.engine.to_drawing()
+        drawing = env.task.engine.create_geometry()
         actions = torch.rand(30, 4, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
         for action in actions:
             observations = env.step(action)[0]

@@ -1,4 +1,4 @@
-"""Films an environment: clips at regular steps, written as playable files, with or without a screen."""
+"""Records an environment: clips at regular steps, written as mp4 files, without a screen."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from oige_core.drawing import Film, viewport_camera
 from oige_core.envs.vec_env import VecEnv
 from oige_core.errors import ConfigError, reason
 from oige_core.math import grid_positions
+from oige_core.render import OffscreenRenderer, viewport_camera
 
 __all__ = ["Recorder", "VideoFile"]
 
@@ -48,7 +48,7 @@ class VideoFile:
 
 
 class Recorder:
-    """Films an environment through its ``step_hooks``; between clips, a step costs one comparison.
+    """Records an environment through its ``step_hooks``; between clips, a step costs one comparison.
 
     A clip begins at every ``interval``-th step from the first one on and has one frame for each step. Files are called
     ``rl-video-step-<number of its first step>.mp4``, as the original's, and none is overwritten. The ray tracer of the
@@ -73,7 +73,7 @@ class Recorder:
         self._folder = folder
         self._interval, self._length, self._fps = interval, length, fps
         self._step = self._frames = 0
-        self._film: Film | None = None
+        self._renderer: OffscreenRenderer | None = None
         self._file: VideoFile | None = None
         self.files: list[Path] = []
         try:
@@ -93,8 +93,8 @@ class Recorder:
             self._begin()
         self._step += 1
         if self._file is not None:
-            assert self._film is not None
-            self._file.add(self._film.shoot())
+            assert self._renderer is not None
+            self._file.add(self._renderer.render()[0])
             self._frames += 1
             if self._frames == self._length:
                 self._finish()
@@ -102,9 +102,10 @@ class Recorder:
     def _begin(self) -> None:
         task = self._env.task
         camera = viewport_camera(task.config.task.viewport)
-        if self._film is None:
+        if self._renderer is None:
             worlds = min(self._env.num_envs, MAX_WORLDS)
-            self._film = task.engine.to_film(camera, grid_positions(worlds, task.cfg.envSpacing).numpy())
+            offsets = grid_positions(worlds, task.cfg.envSpacing).numpy()
+            self._renderer = task.engine.create_grid_renderer(camera, offsets)
         self._frames = 0
         self._file = VideoFile(_unused(self._folder / f"rl-video-step-{self._step}.mp4"), camera.size, self._fps)
 

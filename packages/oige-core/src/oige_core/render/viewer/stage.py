@@ -11,22 +11,18 @@ from PIL import Image
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
-from oige_core.drawing import Drawing, Ground, Shape, robot_radius
-from oige_core.look import (
+from oige_core.render.appearance import (
     AMBIENT,
-    CAMERA_DIRECTION,
-    FOV,
     HEADLIGHT,
     SHADE,
     SKY,
     SUN,
     SUNLIGHT,
     TILE,
-    ChaseTarget,
-    camera_position,
-    middle_world,
 )
-from oige_core.viewer.tones import (
+from oige_core.render.camera import CAMERA_DIRECTION, FOV, ChaseTarget, chase_position, middle_world
+from oige_core.render.geometry import Ground, SceneGeometry, Shape, robot_radius
+from oige_core.render.viewer.tones import (
     AMBIENT_INTENSITY,
     FILL_INTENSITY,
     SUN_INTENSITY,
@@ -52,7 +48,7 @@ class Stage:
 
     Args:
         server: the server of the page.
-        drawing: what the worlds look like.
+        geometry: the geometry of the worlds.
         offsets: ``(n, 3)`` places of the first n worlds on the grid, in metres.
 
     Attributes:
@@ -64,9 +60,9 @@ class Stage:
         radius: of a robot around its root, in metres.
     """
 
-    def __init__(self, server: viser.ViserServer, drawing: Drawing, offsets: np.ndarray) -> None:
+    def __init__(self, server: viser.ViserServer, geometry: SceneGeometry, offsets: np.ndarray) -> None:
         self._server = server
-        self._drawing = drawing
+        self._geometry = geometry
         self._offsets = offsets.astype(np.float32)
         self._worlds = range(len(offsets))
         self._lock = threading.Lock()
@@ -79,13 +75,13 @@ class Stage:
         self.shift = np.zeros(3)
         self._keep_roots(positions, orientations)
         self._follow_robot()
-        self.radius = robot_radius(drawing, positions[0])
+        self.radius = robot_radius(geometry, positions[0])
         self._places = np.unique(self._offsets, axis=0)
         self._add_lights()
-        if drawing.ground is not None:
-            self._add_ground(drawing.ground)
+        if geometry.ground is not None:
+            self._add_ground(geometry.ground)
         self._moving: list[tuple[viser.BatchedMeshHandle, int]] = []
-        for number, shape in enumerate(drawing.shapes):
+        for number, shape in enumerate(geometry.shapes):
             self._add(str(number), shape)
         self._place_all()
 
@@ -120,7 +116,7 @@ class Stage:
             return
         with self._lock:
             target = self.roots[self.followed] + self.shift
-        _look(client, camera_position(target, self.radius), target)
+        _look(client, chase_position(target, self.radius), target)
 
     def show_all(self, client: viser.ClientHandle) -> None:
         """Point the camera of a page at all worlds."""
@@ -136,19 +132,19 @@ class Stage:
         """Bring the camera of a page back above the ground."""
         camera = client.camera
         x, y, z = camera.position - self.shift
-        floor = max(self._drawing.floor(x - place[0], y - place[1]) for place in self._places) + CLEARANCE
+        floor = max(self._geometry.floor(x - place[0], y - place[1]) for place in self._places) + CLEARANCE
         if z < floor:
             _look(client, camera.position + np.array([0.0, 0.0, floor - z]), camera.look_at)
 
     def _read(self) -> tuple[np.ndarray, np.ndarray]:
         """Return where bodies are, in the coordinates of the grid, and their orientations."""
-        positions, orientations = self._drawing.poses(self._worlds)
+        positions, orientations = self._geometry.poses(self._worlds)
         return positions + self._offsets[:, None], orientations
 
     def _keep_roots(self, positions: np.ndarray, orientations: np.ndarray) -> None:
         self._positions, self._orientations = positions, orientations
-        if self._drawing.robot:
-            root = self._drawing.robot[0]
+        if self._geometry.robot:
+            root = self._geometry.robot[0]
             self.roots, self.turns = positions[:, root], orientations[:, root]
         else:
             self.roots, self.turns = self._offsets, np.tile(UPRIGHT, (len(self._offsets), 1))

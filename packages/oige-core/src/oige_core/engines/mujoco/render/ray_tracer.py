@@ -8,9 +8,9 @@ import numpy as np
 import warp as wp
 
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
-from oige_core.engines.mujoco.drawing import geom_color, height_field
-from oige_core.engines.mujoco.traced_worlds import TracedWorlds
-from oige_core.look import AMBIENT, HEADLIGHT, SHADE, SUN, SUNLIGHT, TILE, terrain_texture
+from oige_core.engines.mujoco.render.geometry import geom_color, height_field
+from oige_core.engines.mujoco.render.traced_worlds import TracedWorlds
+from oige_core.render.appearance import AMBIENT, HEADLIGHT, SHADE, SUN, SUNLIGHT, TILE, terrain_texture
 from oige_core.warp_runtime import init_warp
 
 __all__ = ["RayTracer"]

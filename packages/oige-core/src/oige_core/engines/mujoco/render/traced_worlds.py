@@ -6,7 +6,7 @@ import mujoco
 import mujoco_warp as mjw
 
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
-from oige_core.look import SKY
+from oige_core.render.appearance import SKY
 
 __all__ = ["TracedWorlds"]
 

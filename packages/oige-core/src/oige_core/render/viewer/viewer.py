@@ -17,9 +17,9 @@ from websockets.http11 import Request, Response
 from oige_core.envs.vec_env import VecEnv
 from oige_core.errors import ConfigError, reason
 from oige_core.math import grid_positions
-from oige_core.viewer.pace import SPEEDS, Pace
-from oige_core.viewer.plots import RewardPlots
-from oige_core.viewer.stage import Stage
+from oige_core.render.viewer.pace import SPEEDS, Pace
+from oige_core.render.viewer.plots import RewardPlots
+from oige_core.render.viewer.stage import Stage
 
 __all__ = ["Viewer", "run_script"]
 
@@ -71,7 +71,8 @@ class Viewer:
         name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{self.server.get_port()}"
         self.pace = Pace(task.control_dt, speed)
-        self.stage = Stage(self.server, task.engine.to_drawing(), grid_positions(shown, task.cfg.envSpacing).numpy())
+        offsets = grid_positions(shown, task.cfg.envSpacing).numpy()
+        self.stage = Stage(self.server, task.engine.create_geometry(), offsets)
         self.stage.on_click = self.follow
         self._shown = shown
         self._build_controls()

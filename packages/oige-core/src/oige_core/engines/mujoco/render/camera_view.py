@@ -14,7 +14,7 @@ from oige_core.views import CameraOutput, Indices
 
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
-    from oige_core.engines.mujoco.traced_worlds import TracedWorlds
+    from oige_core.engines.mujoco.render.traced_worlds import TracedWorlds
 
 __all__ = ["MujocoCameraView"]
 
@@ -189,7 +189,7 @@ class _RayTracer:
         self._compiled = False
 
     def _make_slots(self, model: mujoco.MjModel, warp_model: Any, element: CameraElement, size: int) -> "TracedWorlds":
-        from oige_core.engines.mujoco.traced_worlds import TracedWorlds
+        from oige_core.engines.mujoco.render.traced_worlds import TracedWorlds
 
         # MuJoCo Warp reads the groups of the model, which others read, too.
         groups = model.geom_group.copy()

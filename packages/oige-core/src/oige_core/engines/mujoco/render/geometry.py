@@ -8,14 +8,15 @@ import mujoco
 import numpy as np
 import trimesh
 
-from oige_core.drawing import Ground, Shape, height_field_mesh
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
-from oige_core.look import terrain_texture
+from oige_core.render.appearance import terrain_texture
+from oige_core.render.geometry import Ground, Shape
+from oige_core.render.height_field_mesh import height_field_mesh
 
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-__all__ = ["MujocoDrawing", "geom_color", "height_field", "kinematics"]
+__all__ = ["MujocoSceneGeometry", "geom_color", "height_field", "kinematics"]
 
 BACKING_DEPTH = 0.05  # m; of a plane below the lowest point of a terrain
 _NEUTRAL = (0.5, 0.5, 0.5, 1.0)  # the colour of a geom that names none; its material's holds then
@@ -53,8 +54,8 @@ def geom_color(model: mujoco.MjModel, geom: int) -> tuple[float, float, float, f
     return red, green, blue, opacity
 
 
-class MujocoDrawing:
-    """See :class:`~oige_core.drawing.Drawing`.
+class MujocoSceneGeometry:
+    """See :class:`~oige_core.render.geometry.SceneGeometry`.
 
     Args:
         engine: a built engine.
@@ -79,7 +80,7 @@ class MujocoDrawing:
         ]
 
     def poses(self, worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """See :class:`~oige_core.drawing.Drawing`."""
+        """See :class:`~oige_core.render.geometry.SceneGeometry`."""
         positions = np.empty((len(worlds), self.num_bodies, 3), np.float32)
         orientations = np.empty((len(worlds), self.num_bodies, 4), np.float32)
         for index, data in enumerate(kinematics(self._engine, worlds)):
@@ -88,7 +89,7 @@ class MujocoDrawing:
         return positions, orientations
 
     def floor(self, x: float, y: float) -> float:
-        """See :class:`~oige_core.drawing.Drawing`."""
+        """See :class:`~oige_core.render.geometry.SceneGeometry`."""
         floor = -np.inf if self.ground is None else self.ground.height
         for position, heights, spacing in self._terrains:
             row, column = (

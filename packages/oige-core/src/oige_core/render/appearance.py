@@ -1,0 +1,52 @@
+"""The appearance of worlds in the viewer and in recordings: lights, sky, ground and the colours of terrain."""
+
+import numpy as np
+
+__all__ = [
+    "AMBIENT",
+    "HEADLIGHT",
+    "SHADE",
+    "SKY",
+    "SUN",
+    "SUNLIGHT",
+    "TILE",
+    "terrain_texture",
+]
+
+SKY = (0.93, 0.95, 0.98)
+"""Background colour: red, green and blue from 0 to 1."""
+
+SUN = (-0.5, 0.25, -0.8)
+"""Direction in which sunlight travels."""
+
+AMBIENT, HEADLIGHT, SUNLIGHT = 0.45, 0.4, 0.45
+"""Intensities of the lights: from everywhere, from the camera, and from the sun where there is no shadow."""
+
+TILE = 1.0
+"""Size of the checkers on the ground, in metres."""
+
+SHADE = 0.93
+"""Brightness of every other checker, relative to the others."""
+
+LOWEST_TINT = np.array([0.72, 0.82, 0.96])  # factors of a terrain's colour at its lowest point,
+HIGHEST_TINT = np.array([1.32, 1.22, 1.02])  # and at its highest
+
+
+def terrain_texture(heights: np.ndarray, spacing: tuple[float, float], color: tuple[float, ...]) -> np.ndarray:
+    """Return an image of a terrain from above, ``(columns, rows, 3)`` float from 0 to 1, x to the right, y upwards.
+
+    Higher ground is lighter, and checkers of :data:`TILE` show distances.
+
+    Args:
+        heights: ``(rows along x, columns along y)``, in metres.
+        spacing: distance of neighbouring samples along x and y, in metres.
+        color: of the terrain, red, green and blue from 0 to 1.
+    """
+    low, high = float(heights.min()), float(heights.max())
+    fraction = (heights - low) / max(high - low, 1e-6)
+    tint = LOWEST_TINT + fraction[..., None] * (HIGHEST_TINT - LOWEST_TINT)
+    rows, columns = (
+        np.floor(np.arange(count) * step / TILE).astype(int) for count, step in zip(heights.shape, spacing, strict=True)
+    )
+    shade = np.where((rows[:, None] + columns) % 2 == 0, 1.0, SHADE)
+    return np.clip(tint * shade[..., None] * np.array(color[:3]), 0.0, 1.0).swapaxes(0, 1)[::-1]
