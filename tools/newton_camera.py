@@ -42,7 +42,7 @@ def ours(task: Any) -> Drawing:
     """Return the drawing of a task's camera."""
 
     def draw() -> None:
-        task.camera.mark_stale(None)
+        task.engine.worlds.mark_stale(None)
         task.camera.get_rgb(clone=False)
         if task.device.type == "cuda":
             torch.cuda.synchronize(task.device)

@@ -298,7 +298,7 @@ def test_views_are_for_after_the_build() -> None:
     ):
         with raises(OigeError, rf"'{name}': views can be used after set_up_scene, not in it\."):
             use()
-    with raises(OigeError, r"the engine is not built .*"):
+    with raises(OigeError, r"the engine is not built: views can be used after set_up_scene, not in it\."):
         engine.step()
     engine.build(scene)
     assert robot.num_dof == 4

@@ -553,7 +553,7 @@ def test_closed_engine_says_so(build: Callable[..., Any]) -> None:
     world = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1, position=(0, 0, 1))})
     world.run(world.engine.physics_dt)
     world.engine.close()
-    with pytest.raises(OigeError, match=r"not built \(or closed\)"):
+    with pytest.raises(OigeError, match="the engine is closed: its views can no longer be used"):
         world.engine.step()
 
 

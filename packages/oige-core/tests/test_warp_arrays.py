@@ -242,7 +242,7 @@ def test_wrenches_act_in_one_step(free) -> None:
     free.engine.reset()
     wrenches = free.engine.executor.field("xfrc_applied")
     wrenches[:, 1, 0] = 3.3  # N on the torso
-    free.engine.mark_wrenches()
+    free.engine.worlds.mark_wrenches()
     step()
     assert (wrenches == 0).all()
     momentum = 3.3 * free.engine.physics_dt

@@ -158,4 +158,4 @@ def _copy_state(source: VecEnv, target: VecEnv, worlds: torch.Tensor) -> None:
     for name in ("qpos", "qvel"):
         values, field = ours.executor.field(name), theirs.executor.field(name)
         field[worlds.to(field.device)] = values[worlds.to(values.device)].to(field)
-    theirs.mark_stale(worlds.to(theirs.device))
+    theirs.worlds.mark_stale(worlds.to(theirs.device))

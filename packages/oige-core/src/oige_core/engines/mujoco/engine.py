@@ -1,18 +1,19 @@
 """The embedded engine: a scene compiled to one MuJoCo model, run by an executor, read through views."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from oige_core.capabilities import CAPABILITIES
-from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, fail, values_of_shape
+from oige_core.engines.mujoco.checks import fail
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.executors.batch import BatchExecutor, available_cores
-from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, Executor, StateBounds
+from oige_core.engines.mujoco.executors.protocol import Executor, StateBounds
 from oige_core.engines.mujoco.render.camera_view import MujocoCameraView
 from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidView
+from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError
 from oige_core.problems import ProblemCounts
 from oige_core.render import Camera
@@ -55,24 +56,13 @@ class MujocoEngine:
         self._make_executor = executor or self._default_executor
         self._views: list[MujocoArticulationView | MujocoRigidView] = []
         self._cameras: list[MujocoCameraView] = []
-        self._compiled: CompiledScene | None = None
-        self._executor: Executor | None = None
-        self._check_worlds = WorldChecker(num_envs)
-        self._solver_substeps = 1
-        self._stale_worlds: list[torch.Tensor] = []
-        self._joint_state_stale = True
-        self._all_stale = True
-        self._refresh_in_step = False
-        self._refreshed_was_read = False
-        self._wrenches_pending = False
-        self._known_fields: set[str] = set()
-        self._own_fields: set[str] = set()
+        self._worlds: Worlds | None = None
 
     # What a scene needs
 
     def create_articulation_view(self, element: ArticulationElement) -> MujocoArticulationView:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""
-        view = MujocoArticulationView(self, element.name)
+        view = MujocoArticulationView(element.name, self.num_envs)
         self._views.append(view)
         return view
 
@@ -86,12 +76,12 @@ class MujocoEngine:
 
     def create_camera_view(self, element: CameraElement) -> MujocoCameraView:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""
-        camera = MujocoCameraView(self, element, self._num_threads or available_cores())
+        camera = MujocoCameraView(element, self.num_envs, self._num_threads or available_cores())
         self._cameras.append(camera)
         return camera
 
     def _create_rigid_view(self, name: str) -> MujocoRigidView:
-        view = MujocoRigidView(self, name)
+        view = MujocoRigidView(name, self.num_envs)
         self._views.append(view)
         return view
 
@@ -99,78 +89,80 @@ class MujocoEngine:
 
     def build(self, scene: Scene) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
-        if self._executor is not None:
+        if self._worlds is not None:
             raise OigeError("the engine is built already; make a new one for another scene.")
         scene.check()
-        self._compiled = compile_scene(scene)
+        compiled = compile_scene(scene)
         self.physics_dt = scene.sim.dt
-        self._solver_substeps = scene.sim.substeps
-        self._executor = self._make_executor(self._compiled, scene)
-        self.device = self._executor.device
-        bounds = StateBounds(self._compiled.model, scene.sim.max_position, scene.sim.max_velocity)
-        self._check_initial_positions(bounds, scene)
-        self._executor.set_bounds(bounds)
-        self._executor.field("qpos").copy_(torch.as_tensor(self._compiled.qpos))
-        for view in self._views:
-            view.bind()
-        self._executor.save_initial_state()
+        executor = self._make_executor(compiled, scene)
+        self.device = executor.device
+        bounds = StateBounds(compiled.model, scene.sim.max_position, scene.sim.max_velocity)
+        _check_initial_positions(compiled, bounds, scene)
+        executor.set_bounds(bounds)
+        executor.field("qpos").copy_(torch.as_tensor(compiled.qpos))
+        self._worlds = Worlds(self, compiled, executor, scene.sim.substeps)
+        for view in (*self._views, *self._cameras):
+            view.bind(self._worlds)
+        executor.save_initial_state()
+
+    @property
+    def worlds(self) -> Worlds:
+        """The built worlds.
+
+        Raises:
+            OigeError: the engine is not built.
+        """
+        if self._worlds is None:
+            raise OigeError("the engine is not built: views can be used after set_up_scene, not in it.")
+        return self._worlds
+
+    @property
+    def compiled(self) -> CompiledScene:
+        """The compiled scene."""
+        return self.worlds.compiled
+
+    @property
+    def executor(self) -> Executor:
+        """The executor of the built worlds."""
+        return self.worlds.executor
 
     def step(self, n_substeps: int = 1) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
         if not isinstance(n_substeps, int) or n_substeps < 1:
             fail(f"{n_substeps!r} physics steps: expected a whole number of at least 1.")
-        # A task that reads refreshed fields after a step will do so after the next: the two are cheaper in one call.
-        self._refresh_in_step = self._refreshed_was_read
-        self._refreshed_was_read = False
-        self.executor.step(n_substeps * self._solver_substeps, refresh=self._refresh_in_step)
-        self._after_step(stale=not self._refresh_in_step)
-
-    def step_between(self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]) -> None:
-        """Advance all worlds between two pieces of Warp work; see the executor."""
-        self.executor.step_between(n_substeps * self._solver_substeps, before, after)
-        self._after_step(stale=True)
-
-    def _after_step(self, *, stale: bool) -> None:
-        self._all_stale = stale
-        self._stale_worlds.clear()
-        self._joint_state_stale = True
-        for camera in self._cameras:
-            camera.mark_stale(None)
-        if self._wrenches_pending:
-            self.executor.field("xfrc_applied").zero_()
-            self._wrenches_pending = False
+        self.worlds.step(n_substeps)
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
-        env_ids = self.world_indices(env_ids)
-        self.executor.reset(env_ids)
+        worlds = self.worlds.world_indices(env_ids)
+        self.executor.reset(worlds)
         for view in self._views:
-            view.reset(env_ids)
-        self.mark_stale(env_ids)
+            view.reset(worlds)
+        self.worlds.mark_stale(worlds)
 
     def to_warp(self) -> "MujocoWarpWorlds":
         """See :class:`~oige_core.engines.base.Engine`."""
         from oige_core.engines.mujoco.task_arrays.worlds import MujocoWarpWorlds
 
-        return MujocoWarpWorlds(self)
+        return MujocoWarpWorlds(self.worlds)
 
     def create_geometry(self) -> "MujocoSceneGeometry":
         """See :class:`~oige_core.engines.base.Engine`."""
         from oige_core.engines.mujoco.render.geometry import MujocoSceneGeometry
 
-        return MujocoSceneGeometry(self)
+        return MujocoSceneGeometry(self.worlds)
 
     def create_grid_renderer(self, camera: Camera, offsets: np.ndarray) -> "MujocoRenderer":
         """See :class:`~oige_core.engines.base.Engine`."""
         from oige_core.engines.mujoco.render.offscreen import MujocoRenderer
 
-        return MujocoRenderer(self, camera, offsets)
+        return MujocoRenderer(self.worlds, camera, offsets)
 
     def create_world_renderer(self, camera: Camera) -> "MujocoRenderer":
         """See :class:`~oige_core.engines.base.Engine`."""
         from oige_core.engines.mujoco.render.offscreen import MujocoRenderer
 
-        return MujocoRenderer(self, camera)
+        return MujocoRenderer(self.worlds, camera)
 
     @property
     def problem_counts(self) -> ProblemCounts:
@@ -183,171 +175,33 @@ class MujocoEngine:
 
     def close(self) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
-        if self._executor is not None:
-            for camera in self._cameras:
-                camera.close()
-            self._executor.close()
-            self._executor = None
+        for camera in self._cameras:
+            camera.close()
+        if self._worlds is not None:
+            self._worlds.close()
 
     def get_gravity(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.base.Engine`."""
-        return self.model_values("opt.gravity").to(torch.float32, copy=True)
+        return self.worlds.get_gravity()
 
     def set_gravity(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
-        worlds = self.world_indices(indices)
-        values = values_of_shape("gravity", values, (self.num_envs if worlds is None else len(worlds), 3), self.device)
-        check_numbers("gravity", values)
-        gravity = self.own_model_field("opt.gravity")
-        gravity[slice(None) if worlds is None else worlds] = values.to(gravity)
-        self.model_changed(["opt.gravity"], worlds)
+        self.worlds.set_gravity(values, indices)
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.base.Engine`."""
-        return {
-            "executor": self.executor.state_dict(),
-            "views": {view.name: view.state_dict() for view in self._views},
-            "model_fields": sorted(self._own_fields),
-            "wrenches_pending": self._wrenches_pending,
-            "refresh_in_step": self._refresh_in_step,
-        }
+        return {**self.worlds.state_dict(), "views": {view.name: view.state_dict() for view in self._views}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
-        self.executor.load_state_dict(state["executor"])
-        # What was changed in this engine alone goes back to what the model says.
-        changed_here = self._own_fields - set(state["model_fields"])
-        for name in changed_here:
-            self.executor.model_field(name).copy_(self._compiled_values(name))
-        self.executor.model_changed(changed_here)
-        self._own_fields.update(state["model_fields"])
+        self.worlds.load_state_dict(state)
         for view in self._views:
             view.load_state_dict(state["views"][view.name])
-        self._wrenches_pending = state["wrenches_pending"]
-        self._refresh_in_step = state["refresh_in_step"]
-        self.mark_stale(None)
 
     @property
     def state_format(self) -> str:
         """See :class:`~oige_core.engines.base.Engine`."""
         return self.executor.state_format
-
-    # What views need
-
-    @property
-    def executor(self) -> Executor:
-        """The executor of the built worlds."""
-        if self._executor is None:
-            raise OigeError("the engine is not built (or closed): views can be used after set_up_scene, not in it.")
-        return self._executor
-
-    @property
-    def compiled(self) -> CompiledScene:
-        """The compiled scene."""
-        if self._compiled is None:
-            raise OigeError("the engine is not built: views can be used after set_up_scene, not in it.")
-        return self._compiled
-
-    def world_indices(self, indices: Indices) -> torch.Tensor | None:
-        """Return world indices as an int64 tensor on the device; None stands for all worlds."""
-        return None if indices is None else self._check_worlds(indices, self.device)
-
-    def model_values(self, name: str) -> torch.Tensor:
-        """Return a model field ``(num_envs, …)`` to read; reading gives the worlds no copies of their own."""
-        if name in self._own_fields:
-            return self.executor.model_field(name)
-        return self._compiled_values(name)
-
-    def own_model_field(self, name: str) -> torch.Tensor:
-        """Return the worlds' own values ``(num_envs, …)`` of a model field, to write; then :meth:`model_changed`."""
-        self._own_fields.add(name)
-        return self.executor.model_field(name)
-
-    def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None) -> None:
-        """Say that model fields of worlds were written."""
-        self.executor.model_changed(names, env_ids)
-        self.mark_stale(env_ids)
-
-    def _compiled_values(self, name: str) -> torch.Tensor:
-        model = self.compiled.model
-        values = model.opt.gravity if name == "opt.gravity" else getattr(model, name)
-        return torch.as_tensor(values, device=self.device).expand(self.num_envs, *values.shape)
-
-    def set_initial_joint_state(
-        self,
-        qpos: slice | torch.Tensor,
-        dofs: slice | torch.Tensor,
-        positions: torch.Tensor | None,
-        velocities: torch.Tensor | None,
-    ) -> None:
-        """Change the joint state that a reset restores; the current state stays."""
-        for name, columns, values in (("qpos", qpos, positions), ("qvel", dofs, velocities)):
-            if values is not None:
-                initial = self.executor.initial_field(name)
-                initial[:, columns] = values.to(initial)
-
-    def mark_stale(self, env_ids: torch.Tensor | None) -> None:
-        """Say that positions or velocities of worlds were written, so that what was read of them no longer fits."""
-        self._joint_state_stale = True
-        for camera in self._cameras:
-            camera.mark_stale(env_ids)
-        if env_ids is None:
-            self._all_stale = True
-        elif not self._all_stale:
-            self._stale_worlds.append(env_ids)
-
-    def mark_wrenches(self) -> None:
-        """Say that external wrenches were written; they act during the next step alone."""
-        self._wrenches_pending = True
-
-    def update_joint_state(self) -> None:
-        """Bring the tensors of the executor's ``joint_state`` up to date."""
-        if self._joint_state_stale:
-            self.executor.joint_state()
-            self._joint_state_stale = False
-
-    def fresh(self, name: str) -> torch.Tensor:
-        """Return a refreshed field, true of the current state."""
-        assert name in REFRESHED_FIELDS
-        values = self.executor.field(name)
-        self._make_fresh(name)
-        return values
-
-    def fresh_mass_matrix(self) -> torch.Tensor:
-        """Return the joint-space inertia, true of the current state."""
-        if "M" not in self._known_fields:
-            self.executor.mass_matrix()  # asking for it makes the executor compute it
-        self._make_fresh("M")
-        return self.executor.mass_matrix()
-
-    def force(self, name: str) -> torch.Tensor:
-        """Return a force field, as the last physics step left it."""
-        assert name in FORCE_FIELDS
-        return self.executor.field(name)
-
-    def _make_fresh(self, name: str) -> None:
-        self._refreshed_was_read = True
-        if name not in self._known_fields:  # the executor has not computed it yet
-            self._known_fields.add(name)
-            self._all_stale = True
-        if self._all_stale or (self._stale_worlds and self.device.type == "cuda"):
-            self.executor.refresh()
-        elif self._stale_worlds:
-            self.executor.refresh(torch.cat(self._stale_worlds))
-        self._all_stale = False
-        self._stale_worlds.clear()
-
-    def _check_initial_positions(self, bounds: StateBounds, scene: Scene) -> None:
-        """Raise where an element starts so far away that its worlds would count as exploded."""
-        outside = np.flatnonzero(~(np.abs(self.compiled.qpos) <= bounds.qpos))
-        if len(outside):
-            model = self.compiled.model
-            joint = int(np.searchsorted(model.jnt_qposadr, outside[0], side="right")) - 1
-            body = model.body(int(model.jnt_bodyid[joint])).name
-            raise OigeError(
-                f"'{body}': starts at {self.compiled.qpos[outside[0]]:g} m, beyond task.sim.max_position="
-                f"{scene.sim.max_position:g}; place it closer to the origin or raise task.sim.max_position."
-            )
 
     def _default_executor(self, compiled: CompiledScene, scene: Scene) -> Executor:
         if self.device.type == "cpu":
@@ -376,3 +230,16 @@ def on_warp(num_envs: int, device: torch.device | str) -> Callable[[CompiledScen
         )
 
     return make
+
+
+def _check_initial_positions(compiled: CompiledScene, bounds: StateBounds, scene: Scene) -> None:
+    """Raise where an element starts so far away that its worlds would count as exploded."""
+    outside = np.flatnonzero(~(np.abs(compiled.qpos) <= bounds.qpos))
+    if len(outside):
+        model = compiled.model
+        joint = int(np.searchsorted(model.jnt_qposadr, outside[0], side="right")) - 1
+        body = model.body(int(model.jnt_bodyid[joint])).name
+        raise OigeError(
+            f"'{body}': starts at {compiled.qpos[outside[0]]:g} m, beyond task.sim.max_position="
+            f"{scene.sim.max_position:g}; place it closer to the origin or raise task.sim.max_position."
+        )

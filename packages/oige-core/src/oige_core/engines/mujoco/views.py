@@ -11,13 +11,11 @@ import torch
 from oige_core.capabilities import require
 from oige_core.engines.mujoco.checks import check_numbers, fail, part_numbers, values_of_shape
 from oige_core.engines.mujoco.layout import NO_LIMIT, ArticulationLayout, prefixed
+from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError, OigeError, nearest
 from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
 from oige_core.math.rotations import rotate_inverse
 from oige_core.views import Indices
-
-if TYPE_CHECKING:
-    from oige_core.engines.mujoco.engine import MujocoEngine
 
 __all__ = ["MujocoArticulationView", "MujocoRigidView"]
 
@@ -153,17 +151,17 @@ class _FreeJoint:
     MuJoCo keeps the linear velocity in the world frame and the angular velocity in the body frame.
     """
 
-    def __init__(self, engine: "MujocoEngine", qpos: int, dof: int) -> None:
-        self._engine = engine
-        self._qpos = engine.executor.field("qpos")[:, qpos : qpos + 7]
-        self._qvel = engine.executor.field("qvel")[:, dof : dof + 6]
-        positions, velocities = engine.executor.joint_state()
+    def __init__(self, worlds: Worlds, qpos: int, dof: int) -> None:
+        self._worlds = worlds
+        self._qpos = worlds.executor.field("qpos")[:, qpos : qpos + 7]
+        self._qvel = worlds.executor.field("qvel")[:, dof : dof + 6]
+        positions, velocities = worlds.executor.joint_state()
         self._position, self._orientation = positions[:, qpos : qpos + 3], positions[:, qpos + 3 : qpos + 7]
         self._real, self._axis = positions[:, qpos + 3 : qpos + 4], positions[:, qpos + 4 : qpos + 7]
         self._linear, self._angular = velocities[:, dof : dof + 3], velocities[:, dof + 3 : dof + 6]
 
     def _read(self, values: torch.Tensor, worlds: torch.Tensor | None, clone: bool) -> torch.Tensor:
-        self._engine.update_joint_state()
+        self._worlds.update_joint_state()
         if worlds is not None:
             return values.index_select(0, worlds)
         return values.clone() if clone else values
@@ -194,7 +192,7 @@ class _FreeJoint:
         return quat_apply(orientation, self._read(self._angular, worlds, clone=False))
 
     def body_frame_velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
-        self._engine.update_joint_state()
+        self._worlds.update_joint_state()
         parts = (self._real, self._axis, self._linear, self._angular)
         if worlds is not None:
             parts = tuple(part.index_select(0, worlds) for part in parts)
@@ -216,40 +214,40 @@ class _View:
     The frame is that of the rigid body, or of each link viewed, or of an articulation's root.
     """
 
-    def __init__(self, engine: "MujocoEngine", name: str) -> None:
+    def __init__(self, name: str, num_envs: int) -> None:
         self.name = name
-        self.count = engine.num_envs
-        self._engine = engine
+        self.count = num_envs
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name.startswith("_") and "_body_ids" not in self.__dict__:
+            if name.startswith("_") and "_worlds" not in self.__dict__:
                 raise OigeError(f"'{self.name}': views can be used after set_up_scene, not in it.")
             raise AttributeError(f"{type(self).__name__} has no attribute '{name}'")
 
-    def _bind(self, body_ids: list[int], frames: list[int]) -> None:
+    def _bind(self, worlds: Worlds, body_ids: list[int], frames: list[int]) -> None:
         """Remember the bodies, and those whose frames the view gives."""
-        engine, model = self._engine, self._engine.compiled.model
+        model, device = worlds.compiled.model, worlds.device
+        self._worlds = worlds
         self._body_ids = body_ids
-        self._bodies = _columns(body_ids, engine.device)
-        self._frames = _columns(frames, engine.device)
+        self._bodies = _columns(body_ids, device)
+        self._frames = _columns(frames, device)
         self._single = len(frames) == 1
         self._tree = int(model.body_rootid[body_ids[0]])
         joint = int(model.body_jntadr[frames[0]])
         self._free: _FreeJoint | None = None
         if self._single and joint >= 0 and model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
-            self._free = _FreeJoint(engine, int(model.jnt_qposadr[joint]), int(model.jnt_dofadr[joint]))
+            self._free = _FreeJoint(worlds, int(model.jnt_qposadr[joint]), int(model.jnt_dofadr[joint]))
 
     def _index(self, indices: Indices) -> torch.Tensor | None:
-        return self._engine.world_indices(indices)
+        return self._worlds.world_indices(indices)
 
     def _values(
         self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int, column: bool = False
     ) -> torch.Tensor:
         """Return values of worlds as a tensor ``(n, *shape)``; ``column``: a world's one stands for its joints."""
         n = self.count if worlds is None else worlds.shape[0]
-        return values_of_shape(what, values, (n, *shape), self._engine.device, column=column)
+        return values_of_shape(what, values, (n, *shape), self._worlds.device, column=column)
 
     def _orientations(self, values: Any, worlds: torch.Tensor | None) -> torch.Tensor:
         """Return quaternions ``(n, 4)`` of length 1, as velocities are turned by them; those of length 0 become NaN."""
@@ -304,13 +302,13 @@ class _View:
             target[worlds[:, None], columns] = values
 
     def _read_model(self, name: str, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
-        return self._read(self._engine.model_values(name), columns, worlds)
+        return self._read(self._worlds.model_values(name), columns, worlds)
 
     def _write_model(self, names: dict[str, torch.Tensor], columns: Columns, worlds: torch.Tensor | None) -> None:
         """Write model fields and what follows from them."""
         for name, values in names.items():
-            self._write(self._engine.own_model_field(name), columns, values, worlds)
-        self._engine.model_changed(names, worlds)
+            self._write(self._worlds.own_model_field(name), columns, values, worlds)
+        self._worlds.model_changed(names, worlds)
 
     # Bodies; ``columns`` picks body ids
 
@@ -333,7 +331,7 @@ class _View:
         return self._read_model("body_gravcomp", columns, worlds) > 0.5
 
     def _set_gravity_disabled(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
-        if not all(self._engine.compiled.model.body_gravcomp[body] > 0 for body in self._body_ids):
+        if not all(self._worlds.compiled.model.body_gravcomp[body] > 0 for body in self._body_ids):
             raise CapabilityError(
                 f"'{self.name}': gravity cannot be switched; add it to the scene with disable_gravity=False (or True)."
             )
@@ -347,8 +345,8 @@ class _View:
         if self._free is not None:
             return self._free.poses(worlds, clone)
         return (
-            self._squeeze(self._read(self._engine.fresh("xpos"), self._frames, worlds, clone)),
-            self._squeeze(self._read(self._engine.fresh("xquat"), self._frames, worlds, clone)),
+            self._squeeze(self._read(self._worlds.fresh("xpos"), self._frames, worlds, clone)),
+            self._squeeze(self._read(self._worlds.fresh("xquat"), self._frames, worlds, clone)),
         )
 
     def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -357,8 +355,8 @@ class _View:
         if self._free is not None:
             return self._free.velocities(worlds)
         # MuJoCo gives velocities about the centre of mass of the whole tree.
-        velocity = self._read(self._engine.fresh("cvel"), self._frames, worlds, clone=False)
-        arm = self._read(self._engine.fresh("xpos"), self._frames, worlds, clone=False) - self._tree_centre(worlds)
+        velocity = self._read(self._worlds.fresh("cvel"), self._frames, worlds, clone=False)
+        arm = self._read(self._worlds.fresh("xpos"), self._frames, worlds, clone=False) - self._tree_centre(worlds)
         angular, linear = velocity[..., :3], velocity[..., 3:]
         return self._squeeze(torch.cat((linear + torch.linalg.cross(angular, arm), angular), dim=-1))
 
@@ -388,19 +386,19 @@ class _View:
         velocities = self._values("velocities", velocities, worlds, 6)
         free.set_linear_velocities(velocities[:, :3], worlds)
         free.set_angular_velocities(velocities[:, 3:], worlds)
-        self._engine.mark_stale(worlds)
+        self._worlds.mark_stale(worlds)
 
     def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
         """See :mod:`oige_core.views`."""
         worlds, free = self._index(indices), self._moving()
         free.set_linear_velocities(self._values("velocities", velocities, worlds, 3), worlds)
-        self._engine.mark_stale(worlds)
+        self._worlds.mark_stale(worlds)
 
     def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
         """See :mod:`oige_core.views`."""
         worlds, free = self._index(indices), self._moving()
         free.set_angular_velocities(self._values("velocities", velocities, worlds, 3), worlds)
-        self._engine.mark_stale(worlds)
+        self._worlds.mark_stale(worlds)
 
     def _moving(self) -> _FreeJoint:
         if self._free is None:
@@ -410,27 +408,27 @@ class _View:
     def _tree_centre(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Centres of mass ``(n, 1, 3)`` of the tree to which the bodies belong."""
         column = slice(self._tree, self._tree + 1)
-        return self._read(self._engine.fresh("subtree_com"), column, worlds, clone=False)
+        return self._read(self._worlds.fresh("subtree_com"), column, worlds, clone=False)
 
 
 class MujocoRigidView(_View):
     """Rigid bodies, or links of an articulation; see :class:`~oige_core.views.RigidPrimView`."""
 
-    def bind(self) -> None:
+    def bind(self, worlds: Worlds) -> None:
         """Find the bodies in the built model."""
-        engine, model = self._engine, self._engine.compiled.model
-        bodies = engine.compiled.bodies[self.name]
-        self._bind(bodies, bodies)
+        compiled, model = worlds.compiled, worlds.compiled.model
+        bodies = compiled.bodies[self.name]
+        self._bind(worlds, bodies, bodies)
         self._mocap = int(model.body_mocapid[bodies[0]])
-        sensors = engine.compiled.contact_sensors
+        sensors = compiled.contact_sensors
         self._contacts: _Part | None = None
         if all(body in sensors for body in bodies):
             addresses = [sensors[body] + axis for body in bodies for axis in range(3)]
-            self._contacts = _Part(engine.force("sensordata"), addresses)
+            self._contacts = _Part(worlds.force("sensordata"), addresses)
         # The geoms of all bodies, and for each the index of its body.
         owners = [(geom, i) for i, body in enumerate(bodies) for geom in np.flatnonzero(model.geom_bodyid == body)]
-        self._geoms = torch.tensor([geom for geom, _ in owners], dtype=torch.int64, device=engine.device)
-        self._geom_bodies = torch.tensor([i for _, i in owners], dtype=torch.int64, device=engine.device)
+        self._geoms = torch.tensor([geom for geom, _ in owners], dtype=torch.int64, device=worlds.device)
+        self._geom_bodies = torch.tensor([i for _, i in owners], dtype=torch.int64, device=worlds.device)
 
     def reset(self, env_ids: torch.Tensor | None) -> None:
         """The executor has restored everything."""
@@ -459,7 +457,7 @@ class MujocoRigidView(_View):
         """See :class:`~oige_core.views.RigidPrimView`."""
         if self._mocap < 0:
             return super().get_world_poses(indices, clone)
-        executor, worlds, column = self._engine.executor, self._index(indices), slice(self._mocap, self._mocap + 1)
+        executor, worlds, column = self._worlds.executor, self._index(indices), slice(self._mocap, self._mocap + 1)
         return (
             self._read(executor.field("mocap_pos"), column, worlds, clone).squeeze(1),
             self._read(executor.field("mocap_quat"), column, worlds, clone).squeeze(1),
@@ -479,12 +477,12 @@ class MujocoRigidView(_View):
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
         else:
-            executor, column = self._engine.executor, slice(self._mocap, self._mocap + 1)
+            executor, column = self._worlds.executor, slice(self._mocap, self._mocap + 1)
             for name, values in (("mocap_pos", positions), ("mocap_quat", orientations)):
                 if values is not None:
                     check_numbers("poses", values)  # which would be no error of physics
                     self._write(executor.field(name), column, values.unsqueeze(-2), worlds)
-        self._engine.mark_stale(worlds)
+        self._worlds.mark_stale(worlds)
 
     def apply_forces(self, forces: torch.Tensor, indices: Indices = None, is_global: bool = True) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -499,29 +497,29 @@ class MujocoRigidView(_View):
         is_global: bool = True,
     ) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        engine, worlds = self._engine, self._index(indices)
+        worlds = self._index(indices)
         force = None if forces is None else self._of_bodies("forces", forces, worlds, 3)
         torque = None if torques is None else self._of_bodies("torques", torques, worlds, 3)
         point = None if positions is None else self._of_bodies("positions", positions, worlds, 3)
         if not is_global:
-            orientation = self._read(engine.fresh("xquat"), self._bodies, worlds, clone=False)
+            orientation = self._read(self._worlds.fresh("xquat"), self._bodies, worlds, clone=False)
             force = None if force is None else quat_apply(orientation, force)
             torque = None if torque is None else quat_apply(orientation, torque)
             if point is not None:
                 point = quat_apply(orientation, point) + self._read(
-                    engine.fresh("xpos"), self._bodies, worlds, clone=False
+                    self._worlds.fresh("xpos"), self._bodies, worlds, clone=False
                 )
         if force is not None and point is not None:
-            centre = self._read(engine.fresh("xipos"), self._bodies, worlds, clone=False)
+            centre = self._read(self._worlds.fresh("xipos"), self._bodies, worlds, clone=False)
             moment = torch.linalg.cross(point - centre, force)
             torque = moment if torque is None else torque + moment
-        applied = engine.executor.field("xfrc_applied")
+        applied = self._worlds.executor.field("xfrc_applied")
         for columns, values in ((slice(0, 3), force), (slice(3, 6), torque)):
             if values is not None:
                 part = applied[:, :, columns]
                 total = self._read(part, self._bodies, worlds, clone=False) + values
                 self._write(part, self._bodies, total, worlds)
-        engine.mark_wrenches()
+        self._worlds.mark_wrenches()
 
     def get_net_contact_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -564,7 +562,7 @@ class MujocoRigidView(_View):
 
     def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        first = torch.searchsorted(self._geom_bodies, torch.arange(len(self._body_ids), device=self._engine.device))
+        first = torch.searchsorted(self._geom_bodies, torch.arange(len(self._body_ids), device=self._worlds.device))
         friction = self._squeeze(self._read_model("geom_friction", self._geoms[first], self._index(indices))[..., 0])
         return torch.stack((friction, friction, torch.zeros_like(friction)), dim=-1)
 
@@ -573,31 +571,30 @@ class MujocoRigidView(_View):
         worlds = self._index(indices)
         values = self._properties_of_bodies("values", values, worlds, 3, low=0.0)
         if bool((values[..., 2] != 0).any()):
-            require(self._engine, "restitution", f"'{self.name}'", "Set it to 0.")
+            require(self._worlds.engine, "restitution", f"'{self.name}'", "Set it to 0.")
         if bool((values[..., 0] != values[..., 1]).any()):
-            require(self._engine, "static_friction", f"'{self.name}'", "Set both to one value.")
+            require(self._worlds.engine, "static_friction", f"'{self.name}'", "Set both to one value.")
         friction = self._read_model("geom_friction", self._geoms, worlds)
         friction[..., 0] = values[..., 1][:, self._geom_bodies]
         self._write_model({"geom_friction": friction}, self._geoms, worlds)
 
     def enable_gravities(self, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        self._set_gravity_disabled(torch.tensor(0.0, device=self._engine.device), self._bodies, self._index(indices))
+        self._set_gravity_disabled(torch.tensor(0.0, device=self._worlds.device), self._bodies, self._index(indices))
 
     def disable_gravities(self, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        self._set_gravity_disabled(torch.tensor(1.0, device=self._engine.device), self._bodies, self._index(indices))
+        self._set_gravity_disabled(torch.tensor(1.0, device=self._worlds.device), self._bodies, self._index(indices))
 
 
 class MujocoArticulationView(_View):
     """An articulation; see :class:`~oige_core.views.ArticulationView`."""
 
-    def bind(self) -> None:
+    def bind(self, worlds: Worlds) -> None:
         """Find the joints and links in the built model."""
-        engine = self._engine
-        self._layout: ArticulationLayout = engine.compiled.articulations[self.name]
-        layout, executor, device = self._layout, engine.executor, engine.device
-        self._bind(layout.body_ids, layout.body_ids[:1])
+        self._layout: ArticulationLayout = worlds.compiled.articulations[self.name]
+        layout, executor, device = self._layout, worlds.executor, worlds.device
+        self._bind(worlds, layout.body_ids, layout.body_ids[:1])
         positions, velocities = executor.joint_state()
         qpos, dofs, actuators = ([[i] for i in ids] for ids in (layout.qpos, layout.dofs, layout.actuators))
         self._positions, self._velocities = _Joints(positions, qpos), _Joints(velocities, dofs)
@@ -618,11 +615,11 @@ class MujocoArticulationView(_View):
         if layout.force_sensors:
             sensors = [layout.force_sensors.get(link, ()) for link in range(self.num_bodies)]
             columns = [[address + axis for address in pair for axis in range(3)] for pair in sensors]
-            self._wrenches = _Joints(engine.force("sensordata"), columns)
+            self._wrenches = _Joints(worlds.force("sensordata"), columns)
         self._default_gains = torch.tensor(
             [[drive.stiffness for drive in layout.drives], [drive.damping for drive in layout.drives]], device=device
         )
-        shape = (engine.num_envs, self.num_dof)
+        shape = (worlds.num_envs, self.num_dof)
         self._gains = [row.expand(shape).clone() for row in self._default_gains]
         # Without gains ``ctrl`` is the effort, and nothing else need be kept.
         self._driven = bool((self._default_gains != 0).any())
@@ -681,9 +678,9 @@ class MujocoArticulationView(_View):
         if joint_indices is None:
             return everything
         if isinstance(joint_indices, torch.Tensor) and joint_indices.device.type == "cuda":  # not to be waited for
-            return torch.tensor(addresses, device=self._engine.device)[joint_indices]
+            return torch.tensor(addresses, device=self._worlds.device)[joint_indices]
         joints = part_numbers(joint_indices, len(addresses), what)
-        return _columns([addresses[joint] for joint in joints], self._engine.device)
+        return _columns([addresses[joint] for joint in joints], self._worlds.device)
 
     def _joint_count(self, joint_indices: Indices) -> int:
         return self.num_dof if joint_indices is None else len(joint_indices)
@@ -693,7 +690,7 @@ class MujocoArticulationView(_View):
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         joints = self._positions.of(joint_indices)
-        self._engine.update_joint_state()
+        self._worlds.update_joint_state()
         return joints.read(self._index(indices), clone)
 
     def set_joint_positions(
@@ -704,14 +701,14 @@ class MujocoArticulationView(_View):
         joints.write(
             self._values("positions", positions, worlds, self._joint_count(joint_indices), column=True), worlds
         )
-        self._engine.mark_stale(worlds)
+        self._worlds.mark_stale(worlds)
 
     def get_joint_velocities(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         joints = self._velocities.of(joint_indices)
-        self._engine.update_joint_state()
+        self._worlds.update_joint_state()
         return joints.read(self._index(indices), clone)
 
     def set_joint_velocities(
@@ -722,7 +719,7 @@ class MujocoArticulationView(_View):
         joints.write(
             self._values("velocities", velocities, worlds, self._joint_count(joint_indices), column=True), worlds
         )
-        self._engine.mark_stale(worlds)
+        self._worlds.mark_stale(worlds)
 
     def set_joints_default_state(
         self, positions: torch.Tensor | None = None, velocities: torch.Tensor | None = None
@@ -732,7 +729,7 @@ class MujocoArticulationView(_View):
             positions = self._properties("positions", positions, None, self.num_dof)
         if velocities is not None:
             velocities = self._properties("velocities", velocities, None, self.num_dof)
-        self._engine.set_initial_joint_state(self._q, self._d, positions, velocities)
+        self._worlds.set_initial_joint_state(self._q, self._d, positions, velocities)
         if positions is not None:
             self._initial_targets[0] = positions
             self._update_initial_ctrl()
@@ -802,10 +799,10 @@ class MujocoArticulationView(_View):
             if values is not None:
                 self._write(gains, columns, values, worlds)
         self._keep_targets()
-        bias = self._engine.own_model_field("actuator_biasprm")
+        bias = self._worlds.own_model_field("actuator_biasprm")
         for column, gains in enumerate(self._gains, start=1):
             bias[:, self._u, column] = -gains.to(bias.dtype)
-        self._engine.model_changed(["actuator_biasprm"], worlds)
+        self._worlds.model_changed(["actuator_biasprm"], worlds)
         self._update_ctrl()
         self._update_initial_ctrl()
 
@@ -851,7 +848,7 @@ class MujocoArticulationView(_View):
             else:
                 self._targets.index_copy_(1, env_ids, self._initial_targets.index_select(1, env_ids))
         if self._root_moved:
-            model, root = self._engine.compiled.model, self._body_ids[0]
+            model, root = self._worlds.compiled.model, self._body_ids[0]
             initial = {name: torch.as_tensor(getattr(model, name)[root]) for name in ("body_pos", "body_quat")}
             self._write_model(initial, slice(root, root + 1), env_ids)
 
@@ -862,7 +859,7 @@ class MujocoArticulationView(_View):
         if isinstance(joint_indices, torch.Tensor) and joint_indices.device.type == "cuda":
             return joint_indices.to(torch.int64)
         joints = part_numbers(joint_indices, count or self.num_dof, "joint_indices")
-        return torch.tensor(joints, dtype=torch.int64, device=self._engine.device)
+        return torch.tensor(joints, dtype=torch.int64, device=self._worlds.device)
 
     def _set_target(self, kind: int, values: torch.Tensor, indices: Indices, joint_indices: Indices) -> None:
         worlds, what = self._index(indices), ("positions", "velocities", "efforts")[kind]
@@ -894,7 +891,7 @@ class MujocoArticulationView(_View):
         """Let a reset restore the ``ctrl`` of the initial targets under the present gains."""
         position, velocity, effort = self._initial_targets.unbind()
         values = effort + self._gains[0] * position + self._gains[1] * velocity
-        self._write(self._engine.executor.initial_field("ctrl"), self._u, values, None)
+        self._write(self._worlds.executor.initial_field("ctrl"), self._u, values, None)
 
     # Joint properties
 
@@ -912,17 +909,17 @@ class MujocoArticulationView(_View):
         )
 
     def _get_limits(self, kind: Literal["jnt", "tendon"], ids: list[int], worlds: torch.Tensor | None) -> torch.Tensor:
-        limits = self._read_model(f"{kind}_range", _columns(ids, self._engine.device), worlds)
-        limited = torch.from_numpy(getattr(self._engine.compiled.model, f"{kind}_limited")[ids] > 0)
-        unlimited = torch.tensor([-torch.inf, torch.inf], device=self._engine.device)
+        limits = self._read_model(f"{kind}_range", _columns(ids, self._worlds.device), worlds)
+        limited = torch.from_numpy(getattr(self._worlds.compiled.model, f"{kind}_limited")[ids] > 0)
+        unlimited = torch.tensor([-torch.inf, torch.inf], device=self._worlds.device)
         return torch.where(
-            limited.to(self._engine.device)[:, None] & (limits.abs() < 0.5 * NO_LIMIT), limits, unlimited
+            limited.to(self._worlds.device)[:, None] & (limits.abs() < 0.5 * NO_LIMIT), limits, unlimited
         )
 
     def _set_limits(
         self, kind: Literal["jnt", "tendon"], ids: list[int], values: torch.Tensor, worlds: torch.Tensor | None
     ) -> None:
-        model = self._engine.compiled.model
+        model = self._worlds.compiled.model
         if values.device.type == "cpu" and bool((values[..., 0] > values[..., 1]).any()):
             fail("limits with a lower one above the upper one: expected [lower, upper].")
         for column, number in enumerate(ids):
@@ -933,7 +930,7 @@ class MujocoArticulationView(_View):
                     f"{what} '{name}' of '{self.name}': has no limits to change; give it some in its MJCF."
                 )
         bounds = values.clamp(-NO_LIMIT, NO_LIMIT)
-        self._write_model({f"{kind}_range": bounds}, _columns(ids, self._engine.device), worlds)
+        self._write_model({f"{kind}_range": bounds}, _columns(ids, self._worlds.device), worlds)
 
     def get_friction_coefficients(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
@@ -977,7 +974,7 @@ class MujocoArticulationView(_View):
             orientations = self._orientations(orientations, worlds)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
-            self._engine.mark_stale(worlds)
+            self._worlds.mark_stale(worlds)
             return
         root = self._body_ids[0]
         fields = {"body_pos": positions, "body_quat": orientations}
@@ -1009,23 +1006,24 @@ class MujocoArticulationView(_View):
             ) from None
         values = wrenches.read(worlds, clone)
         values = values.view(values.shape[0], -1, 6)
-        if self._engine.compiled.model.ngravcomp:
+        if self._worlds.compiled.model.ngravcomp:
             columns = self._own_columns(joint_indices, self.num_bodies)
             values = values - self._read(self._joint_forces_of_compensated_weight(), columns, worlds, clone=False)
         return values
 
     def _joint_forces_of_compensated_weight(self) -> torch.Tensor:
         """What MuJoCo's force sensors measure too much ``(num_envs, b, 6)`` where gravity does not act on links."""
-        engine = self._engine
-        force = -engine.get_gravity().unsqueeze(1) * self._compensated_masses(None).unsqueeze(-1)
-        moment = torch.linalg.cross(self._read(engine.fresh("xipos"), self._bodies, None), force)  # about the origin
+        force = -self._worlds.get_gravity().unsqueeze(1) * self._compensated_masses(None).unsqueeze(-1)
+        moment = torch.linalg.cross(
+            self._read(self._worlds.fresh("xipos"), self._bodies, None), force
+        )  # about the origin
         subtrees = torch.from_numpy(self._layout.subtrees).to(force)
         force, moment = subtrees @ force, subtrees @ moment
-        model = engine.compiled.model
+        model = self._worlds.compiled.model
         anchors = [model.jnt_pos[model.body_jntadr[b]] if model.body_jntnum[b] else np.zeros(3) for b in self._body_ids]
-        orientation = self._read(engine.fresh("xquat"), self._bodies, None)
+        orientation = self._read(self._worlds.fresh("xquat"), self._bodies, None)
         anchor = quat_apply(orientation, torch.as_tensor(np.stack(anchors)).to(force).expand_as(force))
-        anchor = anchor + self._read(engine.fresh("xpos"), self._bodies, None)
+        anchor = anchor + self._read(self._worlds.fresh("xpos"), self._bodies, None)
         moment = moment - torch.linalg.cross(anchor, force)
         return torch.cat((quat_apply_inverse(orientation, force), quat_apply_inverse(orientation, moment)), dim=-1)
 
@@ -1040,9 +1038,8 @@ class MujocoArticulationView(_View):
 
     def _jacobians_at(self, points: str, worlds: torch.Tensor | None) -> torch.Tensor:
         """Jacobians of the links at their origins (``xpos``) or centres of mass (``xipos``)."""
-        engine = self._engine
-        motion = self._read(engine.fresh("cdof"), self._motion, worlds, clone=False)
-        arm = self._read(engine.fresh(points), self._bodies, worlds, clone=False) - self._tree_centre(worlds)
+        motion = self._read(self._worlds.fresh("cdof"), self._motion, worlds, clone=False)
+        arm = self._read(self._worlds.fresh(points), self._bodies, worlds, clone=False) - self._tree_centre(worlds)
         angular = motion[:, None, :, :3].expand(-1, self.num_bodies, -1, -1)
         linear = motion[:, None, :, 3:] + torch.linalg.cross(angular, arm[:, :, None].expand_as(angular))
         jacobian = torch.cat((linear, angular), dim=-1).transpose(-1, -2)
@@ -1060,7 +1057,7 @@ class MujocoArticulationView(_View):
     def get_mass_matrices(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        matrix = self._engine.fresh_mass_matrix()[:, self._motion][:, :, self._motion]
+        matrix = self._worlds.fresh_mass_matrix()[:, self._motion][:, :, self._motion]
         matrix = matrix if worlds is None else matrix[worlds]
         half_turned = self._in_world_frame(matrix, worlds)
         return self._in_world_frame(half_turned.transpose(-1, -2), worlds).transpose(-1, -2)
@@ -1072,14 +1069,14 @@ class MujocoArticulationView(_View):
 
     def _gravity_forces(self, masses: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
         """Generalised forces that hold masses ``(n, b)`` at the links' centres against gravity."""
-        gravity = self._engine.get_gravity()
+        gravity = self._worlds.get_gravity()
         weight = masses.unsqueeze(-1) * (gravity if worlds is None else gravity[worlds]).unsqueeze(1)
         return -(self._jacobians_at("xipos", worlds)[:, :, :3] * weight.unsqueeze(-1)).sum(dim=(1, 2))
 
     def get_coriolis_and_centrifugal_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        bias = self._read(self._engine.fresh("qfrc_bias"), self._motion, worlds, clone=False)
+        bias = self._read(self._worlds.fresh("qfrc_bias"), self._motion, worlds, clone=False)
         return self._in_world_frame(bias, worlds) - self._gravity_forces(self.get_body_masses(worlds), worlds)
 
     # Links
@@ -1183,7 +1180,7 @@ class MujocoArticulationView(_View):
 
     def get_fixed_tendon_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        return self._read(self._engine.fresh("ten_length"), self._tendons, self._index(indices), clone)
+        return self._read(self._worlds.fresh("ten_length"), self._tendons, self._index(indices), clone)
 
     # State beside the executor's
 

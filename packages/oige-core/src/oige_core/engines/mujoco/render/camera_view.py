@@ -7,13 +7,13 @@ import mujoco
 import torch
 
 from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
+from oige_core.engines.mujoco.worlds import Staleness, Worlds
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
 from oige_core.scene.elements import CameraElement
 from oige_core.views import CameraOutput, Indices
 
 if TYPE_CHECKING:
-    from oige_core.engines.mujoco.engine import MujocoEngine
     from oige_core.engines.mujoco.render.traced_worlds import TracedWorlds
 
 __all__ = ["MujocoCameraView"]
@@ -25,20 +25,30 @@ class MujocoCameraView:
     Only worlds whose state has changed since they were drawn are drawn. On the CPU they are divided among threads.
 
     Args:
-        engine: the engine, built or not.
         element: the camera.
+        num_envs: number of worlds.
         num_threads: threads to draw with on the CPU.
     """
 
-    def __init__(self, engine: "MujocoEngine", element: CameraElement, num_threads: int) -> None:
+    def __init__(self, element: CameraElement, num_envs: int, num_threads: int) -> None:
         self.name = element.name
-        self.count = engine.num_envs
-        self._engine = engine
+        self.count = num_envs
         self._element = element
         self._num_threads = num_threads
+        self._built: Worlds | None = None
+        self._stale = Staleness()
         self._tracer: _RayTracer | None = None
-        self._all_stale = True
-        self._stale_worlds: list[torch.Tensor] = []
+
+    def bind(self, worlds: Worlds) -> None:
+        """Draw these worlds from now on."""
+        self._built = worlds
+        self._stale = worlds.watch()
+
+    @property
+    def _worlds(self) -> Worlds:
+        if self._built is None:
+            raise OigeError(f"'{self.name}': views can be used after set_up_scene, not in it.")
+        return self._built
 
     @property
     def resolution(self) -> tuple[int, int]:
@@ -53,16 +63,16 @@ class MujocoCameraView:
     @property
     def segmentation_ids(self) -> dict[str, int]:
         """See :class:`~oige_core.views.CameraView`."""
-        names = dict.fromkeys(_geom_labels(self._engine.compiled.model))
+        names = dict.fromkeys(_geom_labels(self._worlds.compiled.model))
         return {name: number for number, name in enumerate(names, start=1)}
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.views.CameraView`."""
-        model = self._engine.compiled.model
+        model = self._worlds.compiled.model
         camera = model.camera(self.name).id
-        mounted = _Mounted(model.cam_bodyid, model.cam_pos, model.cam_quat, self._engine.device)
-        positions, orientations = mounted.poses(*self._body_poses(self._engine.world_indices(indices)))
-        axes = torch.tensor(CAMERA_AXES, device=self._engine.device).expand(len(positions), 4)
+        mounted = _Mounted(model.cam_bodyid, model.cam_pos, model.cam_quat, self._worlds.device)
+        positions, orientations = mounted.poses(*self._body_poses(self._worlds.world_indices(indices)))
+        axes = torch.tensor(CAMERA_AXES, device=self._worlds.device).expand(len(positions), 4)
         return positions[:, camera], quat_mul(orientations[:, camera], quat_conjugate(axes))
 
     def get_rgb(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -77,16 +87,6 @@ class MujocoCameraView:
         """See :class:`~oige_core.views.CameraView`."""
         return self._read("segmentation", indices, clone)
 
-    # For the engine
-
-    def mark_stale(self, env_ids: torch.Tensor | None) -> None:
-        """Say that the state of worlds has changed; all if None."""
-        if env_ids is None:
-            self._all_stale = True
-            self._stale_worlds.clear()
-        elif not self._all_stale:
-            self._stale_worlds.append(env_ids)
-
     def close(self) -> None:
         """Free threads and memory."""
         if self._tracer is not None:
@@ -96,15 +96,14 @@ class MujocoCameraView:
     def _read(self, output: CameraOutput, indices: Indices, clone: bool) -> torch.Tensor:
         if output not in self._element.outputs:
             raise OigeError(f"camera '{self.name}': has no {output}; name it in outputs of add_camera.")
-        wanted = self._engine.world_indices(indices)
+        wanted = self._worlds.world_indices(indices)
         if self._tracer is None:
-            self._tracer = _RayTracer(self._engine, self._element, self._num_threads, self.segmentation_ids)
-            self._all_stale = True
-        if self._all_stale or self._stale_worlds:
-            worlds = None if self._all_stale else torch.cat(self._stale_worlds).unique()
+            self._tracer = _RayTracer(self._worlds, self._element, self._num_threads, self.segmentation_ids)
+            self._stale.mark(None)
+        if self._stale:
+            worlds = self._stale.take()
+            worlds = None if worlds is None else worlds.unique()
             self._tracer.draw(worlds, *self._body_poses(worlds))
-            self._all_stale = False
-            self._stale_worlds.clear()
         images = self._tracer.images[output]
         if wanted is not None:
             return images.index_select(0, wanted)
@@ -112,7 +111,7 @@ class MujocoCameraView:
 
     def _body_poses(self, worlds: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return positions ``(n, bodies, 3)`` and orientations ``(n, bodies, 4)`` of all bodies of worlds."""
-        fields = self._engine.fresh("xpos"), self._engine.fresh("xquat")
+        fields = self._worlds.fresh("xpos"), self._worlds.fresh("xquat")
         positions, orientations = (field if worlds is None else field.index_select(0, worlds) for field in fields)
         return positions.to(torch.float32), orientations.to(torch.float32)
 
@@ -142,7 +141,7 @@ class _RayTracer:
     """Draws one camera of any worlds.
 
     Args:
-        engine: the built engine.
+        worlds: the built worlds.
         element: the camera.
         num_threads: threads to draw with on the CPU.
         segmentation_ids: numbers of what is seen, by name.
@@ -152,13 +151,13 @@ class _RayTracer:
     """
 
     def __init__(
-        self, engine: "MujocoEngine", element: CameraElement, num_threads: int, segmentation_ids: dict[str, int]
+        self, worlds: Worlds, element: CameraElement, num_threads: int, segmentation_ids: dict[str, int]
     ) -> None:
-        self._graphs = engine.executor.graphs  # first: it starts Warp
+        self._graphs = worlds.executor.graphs  # first: it starts Warp
         import mujoco_warp as mjw
         import warp as wp
 
-        model, device = engine.compiled.model, engine.device
+        model, device = worlds.compiled.model, worlds.device
         if model.nflex:
             raise CapabilityError(f"camera '{element.name}': the embedded engine's cameras see no deformable bodies.")
         self._wp = wp
@@ -168,7 +167,7 @@ class _RayTracer:
         self._labels = torch.tensor(
             [0, *(segmentation_ids[name] for name in _geom_labels(model))], dtype=torch.int32, device=device
         )
-        n, (height, width) = engine.num_envs, self._size
+        n, (height, width) = worlds.num_envs, self._size
         kinds = {"rgb": (3, torch.uint8), "depth": (1, torch.float32), "segmentation": (1, torch.int32)}
         self.images: dict[CameraOutput, torch.Tensor] = {
             output: torch.zeros(n, height, width, kinds[output][0], dtype=kinds[output][1], device=device)

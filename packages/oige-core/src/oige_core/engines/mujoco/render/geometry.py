@@ -2,19 +2,16 @@
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
 import trimesh
 
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
+from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.render.appearance import terrain_texture
 from oige_core.render.geometry import Ground, Shape
 from oige_core.render.height_field_mesh import height_field_mesh
-
-if TYPE_CHECKING:
-    from oige_core.engines.mujoco.engine import MujocoEngine
 
 __all__ = ["MujocoSceneGeometry", "geom_color", "height_field", "kinematics"]
 
@@ -26,16 +23,16 @@ _Geom = mujoco.mjtGeom
 _CURVED = (_Geom.mjGEOM_SPHERE, _Geom.mjGEOM_CAPSULE, _Geom.mjGEOM_ELLIPSOID)
 
 
-def kinematics(engine: "MujocoEngine", worlds: Sequence[int]) -> Iterator[mujoco.MjData]:
-    """Yield, for each of the worlds in turn, data in which bodies and geoms are where they are at present.
+def kinematics(worlds: Worlds, numbers: Sequence[int]) -> Iterator[mujoco.MjData]:
+    """Yield, for each world of these numbers in turn, data in which bodies and geoms are where they are at present.
 
-    The engine's own fields stay as they are, so that looking on changes nothing. On a GPU this waits for it.
+    The worlds' own fields stay as they are, so that viewing has no side effects. On a GPU this waits for it.
     """
-    rows = list(worlds)
-    model = copy.copy(engine.compiled.model)
+    rows = list(numbers)
+    model = copy.copy(worlds.compiled.model)
     data = mujoco.MjData(model)
-    states = {name: engine.executor.field(name)[rows].cpu().numpy() for name in _STATE_FIELDS}
-    moved = {name: engine.model_values(name)[rows].cpu().numpy() for name in _MODEL_FIELDS}
+    states = {name: worlds.executor.field(name)[rows].cpu().numpy() for name in _STATE_FIELDS}
+    moved = {name: worlds.model_values(name)[rows].cpu().numpy() for name in _MODEL_FIELDS}
     for index in range(len(rows)):
         for name, values in states.items():
             getattr(data, name)[:] = values[index]
@@ -58,12 +55,12 @@ class MujocoSceneGeometry:
     """See :class:`~oige_core.render.geometry.SceneGeometry`.
 
     Args:
-        engine: a built engine.
+        worlds: the built worlds.
     """
 
-    def __init__(self, engine: "MujocoEngine") -> None:
-        self._engine = engine
-        model = engine.compiled.model
+    def __init__(self, worlds: Worlds) -> None:
+        self._worlds = worlds
+        model = worlds.compiled.model
         planes = np.flatnonzero(model.geom_type == int(_Geom.mjGEOM_PLANE))
         self.ground = (
             Ground(float(model.geom_pos[planes[0], 2]), geom_color(model, planes[0])[:3]) if len(planes) else None
@@ -83,7 +80,7 @@ class MujocoSceneGeometry:
         """See :class:`~oige_core.render.geometry.SceneGeometry`."""
         positions = np.empty((len(worlds), self.num_bodies, 3), np.float32)
         orientations = np.empty((len(worlds), self.num_bodies, 4), np.float32)
-        for index, data in enumerate(kinematics(self._engine, worlds)):
+        for index, data in enumerate(kinematics(self._worlds, worlds)):
             positions[index] = data.xpos[self._bodies]
             orientations[index] = data.xquat[self._bodies]
         return positions, orientations

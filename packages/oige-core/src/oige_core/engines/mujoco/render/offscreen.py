@@ -1,17 +1,14 @@
 """Images of worlds without a screen: one that shows several worlds, or one for each world."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from oige_core.engines.mujoco.render.geometry import MujocoSceneGeometry, kinematics
 from oige_core.engines.mujoco.render.ray_tracer import RayTracer
+from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.render.camera import Camera, ChaseTarget, chase_position, middle_world
 from oige_core.render.geometry import robot_radius
-
-if TYPE_CHECKING:
-    from oige_core.engines.mujoco.engine import MujocoEngine
 
 __all__ = ["MujocoRenderer"]
 
@@ -20,35 +17,35 @@ class MujocoRenderer:
     """See :class:`~oige_core.render.OffscreenRenderer`; MuJoCo Warp traces the rays on the device of the simulation.
 
     Args:
-        engine: a built engine.
+        worlds: the built worlds.
         camera: the camera of each image.
         offsets: ``(n, 3)`` positions of the first n worlds in the one image that shows them, in metres; None: one image
             for each world.
     """
 
-    def __init__(self, engine: "MujocoEngine", camera: Camera, offsets: np.ndarray | None = None) -> None:
-        self._engine = engine
+    def __init__(self, worlds: Worlds, camera: Camera, offsets: np.ndarray | None = None) -> None:
+        self._worlds = worlds
         if offsets is None:
-            self._worlds = followed = range(engine.num_envs)
-            places = np.zeros((engine.num_envs, 3))
-            self._images, in_image = engine.num_envs, np.zeros((1, 3))
+            self._numbers = followed = range(worlds.num_envs)
+            places = np.zeros((worlds.num_envs, 3))
+            self._images, in_image = worlds.num_envs, np.zeros((1, 3))
         else:
-            self._worlds, followed = range(len(offsets)), [middle_world(offsets)]
+            self._numbers, followed = range(len(offsets)), [middle_world(offsets)]
             places = offsets[followed]
             self._images, in_image = 1, offsets
-        self._aim = _Aim(engine, camera, followed, places)
+        self._aim = _Aim(worlds, camera, followed, places)
         self._tracer = RayTracer(
-            engine.compiled.model,
+            worlds.compiled.model,
             in_image,
             pictures=self._images,
             size=camera.size,
             fov=camera.fov,
-            device=str(engine.device),
+            device=str(worlds.device),
         )
 
     def render(self) -> np.ndarray:
         """See :class:`~oige_core.render.OffscreenRenderer`."""
-        positions, rotations = _geom_poses(self._engine, self._worlds)
+        positions, rotations = _geom_poses(self._worlds, self._numbers)
         shape = (self._images, -1, positions.shape[1])
         return self._tracer.render(positions.reshape(*shape, 3), rotations.reshape(*shape, 3, 3), *self._aim.update())
 
@@ -57,24 +54,24 @@ class _Aim:
     """Cameras that stand still, or each follow the robot of a world.
 
     Args:
-        engine: a built engine.
+        worlds: the built worlds.
         camera: the settings of all cameras.
-        worlds: the worlds whose robots are followed.
+        followed: numbers of the worlds whose robots are followed.
         offsets: ``(n, 3)`` positions of these worlds in the image, in metres.
     """
 
-    def __init__(self, engine: "MujocoEngine", camera: Camera, worlds: Sequence[int], offsets: np.ndarray) -> None:
+    def __init__(self, worlds: Worlds, camera: Camera, followed: Sequence[int], offsets: np.ndarray) -> None:
         self._camera = camera
-        self._worlds = worlds
+        self._followed = followed
         self._offsets = offsets
-        self._geometry = MujocoSceneGeometry(engine)
+        self._geometry = MujocoSceneGeometry(worlds)
         self._chase = ChaseTarget()
 
     def update(self) -> tuple[np.ndarray, np.ndarray]:
         """Return positions and targets of the cameras for the next images, ``(n, 3)`` or ``(3,)``, in metres."""
         if self._camera.position is not None:
             return np.array(self._camera.position), np.array(self._camera.target)
-        positions = self._geometry.poses(self._worlds)[0]
+        positions = self._geometry.poses(self._followed)[0]
         roots = self._offsets.astype(np.float64)
         if self._geometry.robot:
             roots += positions[:, self._geometry.robot[0]]
@@ -83,8 +80,8 @@ class _Aim:
         return chase_position(targets, radii), targets
 
 
-def _geom_poses(engine: "MujocoEngine", worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _geom_poses(worlds: Worlds, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Return positions ``(n, ngeom, 3)`` in metres and rotations ``(n, ngeom, 3, 3)`` of geoms in their worlds."""
-    poses = [(data.geom_xpos.copy(), data.geom_xmat.reshape(-1, 3, 3).copy()) for data in kinematics(engine, worlds)]
+    poses = [(data.geom_xpos.copy(), data.geom_xmat.reshape(-1, 3, 3).copy()) for data in kinematics(worlds, numbers)]
     positions, rotations = (np.stack(values) for values in zip(*poses, strict=True))
     return positions, rotations

@@ -1,19 +1,16 @@
 """The embedded engine as Warp variants of tasks use it: on Warp arrays, in captured graphs."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 import warp as wp
 
 from oige_core.engines.mujoco.task_arrays import kernels
 from oige_core.engines.mujoco.views import MujocoArticulationView
+from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.views import ArticulationView
 from oige_core.warp_arrays import ArticulationArrays
-
-if TYPE_CHECKING:
-    from oige_core.engines.mujoco.engine import MujocoEngine
 
 __all__ = ["MujocoWarpWorlds"]
 
@@ -21,16 +18,16 @@ __all__ = ["MujocoWarpWorlds"]
 class MujocoWarpWorlds:
     """See :class:`~oige_core.engines.base.WarpWorlds`."""
 
-    def __init__(self, engine: "MujocoEngine") -> None:
-        self._engine = engine
-        self._graphs = engine.executor.graphs
+    def __init__(self, worlds: Worlds) -> None:
+        self._worlds = worlds
+        self._graphs = worlds.executor.graphs
         self._articulations: dict[str, _Articulation] = {}
 
     def articulation(self, view: ArticulationView) -> ArticulationArrays:
         """See :class:`~oige_core.engines.base.WarpWorlds`."""
         assert isinstance(view, MujocoArticulationView)
         if view.name not in self._articulations:
-            self._articulations[view.name] = _Articulation(self._engine, view)
+            self._articulations[view.name] = _Articulation(self._worlds, view)
             self._graphs.forget()
         return self._articulations[view.name].arrays
 
@@ -48,14 +45,14 @@ class MujocoWarpWorlds:
             self.launch_read()
             after()
 
-        return lambda: self._engine.step_between(n_substeps, launch_before, launch_after)
+        return lambda: self._worlds.step_between(n_substeps, launch_before, launch_after)
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         """See :class:`~oige_core.engines.base.WarpWorlds`."""
 
         def run() -> None:
             self._graphs.run(work, work)
-            self._engine.mark_stale(None)
+            self._worlds.mark_stale(None)
 
         return run
 
@@ -66,7 +63,7 @@ class MujocoWarpWorlds:
 
     def launch_reset(self, mask: wp.array) -> None:
         """See :class:`~oige_core.engines.base.WarpWorlds`."""
-        self._engine.executor.launch_reset(mask)
+        self._worlds.executor.launch_reset(mask)
         for articulation in self._articulations.values():
             articulation.launch_reset(mask)
         self.launch_read()
@@ -80,23 +77,23 @@ class MujocoWarpWorlds:
 class _Articulation:
     """An articulation's arrays, and the launches that exchange them with MuJoCo's fields."""
 
-    def __init__(self, engine: "MujocoEngine", view: MujocoArticulationView) -> None:
-        layout, executor = engine.compiled.articulations[view.name], engine.executor
+    def __init__(self, worlds: Worlds, view: MujocoArticulationView) -> None:
+        layout, executor = worlds.compiled.articulations[view.name], worlds.executor
         self._layout = layout
         self._tracked = bool(layout.force_sensors)
-        if self._tracked and engine.compiled.model.ngravcomp:
+        if self._tracked and worlds.compiled.model.ngravcomp:
             raise CapabilityError(
                 f"'{view.name}': Warp variants cannot measure joint forces where gravity is switched off for bodies; "
                 "leave disable_gravity out."
             )
-        n, d, b = engine.num_envs, view.num_dof, view.num_bodies
-        self._worlds, self._joints = n, (n, d)
+        n, d, b = worlds.num_envs, view.num_dof, view.num_bodies
+        self._num_envs, self._joints = n, (n, d)
 
         def made(*shape: int, dtype: type = wp.float32) -> wp.array:
-            return wp.from_torch(torch.zeros(shape, device=engine.device), dtype=dtype)
+            return wp.from_torch(torch.zeros(shape, device=worlds.device), dtype=dtype)
 
         def addresses(values: list) -> wp.array:
-            return wp.from_torch(torch.tensor(values, dtype=torch.int32, device=engine.device))
+            return wp.from_torch(torch.tensor(values, dtype=torch.int32, device=worlds.device))
 
         self._q, self._d, self._u = addresses(layout.qpos), addresses(layout.dofs), addresses(layout.actuators)
         self._qpos, self._qvel, self._ctrl = (wp.from_torch(executor.field(name)) for name in ("qpos", "qvel", "ctrl"))
@@ -112,9 +109,9 @@ class _Articulation:
             arrays.root_linear_velocities = made(n, 3, dtype=wp.vec3)
             arrays.root_angular_velocities = made(n, 3, dtype=wp.vec3)
         if self._tracked:
-            forces = torch.full((n, b, 6), torch.nan, device=engine.device)  # also where nothing is measured
+            forces = torch.full((n, b, 6), torch.nan, device=worlds.device)  # also where nothing is measured
             arrays.joint_forces = wp.from_torch(forces, dtype=wp.spatial_vector)
-            self._sensordata = wp.from_torch(engine.force("sensordata"))
+            self._sensordata = wp.from_torch(worlds.force("sensordata"))
             sensors = layout.force_sensors
             self._links, self._sensors = addresses(list(sensors)), addresses(list(sensors.values()))
 
@@ -131,14 +128,14 @@ class _Articulation:
         if self._layout.floating:
             wp.launch(
                 kernels.read_root,
-                self._worlds,
+                self._num_envs,
                 inputs=[*state, self._layout.root_qpos, self._layout.root_dof],
                 outputs=self._root(),
             )
         if self._tracked:
             wp.launch(
                 kernels.read_forces,
-                (self._worlds, len(self._links)),
+                (self._num_envs, len(self._links)),
                 inputs=[self._sensordata, self._links, self._sensors],
                 outputs=[arrays.joint_forces],
             )
@@ -154,7 +151,7 @@ class _Articulation:
         )
         if self._layout.floating:
             addresses = [self._layout.root_qpos, self._layout.root_dof]
-            wp.launch(kernels.write_root, self._worlds, inputs=[*state, *addresses, *self._root()])
+            wp.launch(kernels.write_root, self._num_envs, inputs=[*state, *addresses, *self._root()])
 
     def launch_drive(self) -> None:
         """Hand efforts and targets to the drives."""

@@ -1,0 +1,250 @@
+"""The built worlds of the embedded engine: what its views, cameras and drawings share."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+
+from oige_core.capabilities import Capable
+from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, values_of_shape
+from oige_core.engines.mujoco.compile import CompiledScene
+from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, Executor
+from oige_core.errors import OigeError
+from oige_core.views import Indices
+
+__all__ = ["Staleness", "Worlds"]
+
+
+class Staleness:
+    """Which worlds have changed since something was computed from them; at first, all."""
+
+    def __init__(self) -> None:
+        self._all = True
+        self._some: list[torch.Tensor] = []
+
+    def __bool__(self) -> bool:
+        return self._all or bool(self._some)
+
+    def mark(self, worlds: torch.Tensor | None) -> None:
+        """Add worlds ``(n,)``; all if None."""
+        if worlds is None:
+            self._all = True
+            self._some.clear()
+        elif not self._all:
+            self._some.append(worlds)
+
+    def take(self) -> torch.Tensor | None:
+        """Return the worlds ``(n,)``, some perhaps more than once, or None for all; from now on none has changed."""
+        if self._all or not self._some:
+            worlds = None
+        else:
+            worlds = self._some[0] if len(self._some) == 1 else torch.cat(self._some)
+        self.clear()
+        return worlds
+
+    def clear(self) -> None:
+        """From now on no world has changed."""
+        self._all = False
+        self._some.clear()
+
+
+class Worlds:
+    """A compiled scene and the executor that runs its worlds.
+
+    Args:
+        engine: the engine that messages name.
+        compiled: the compiled scene.
+        executor: runs the worlds.
+        solver_substeps: solver steps in a physics step.
+
+    Attributes:
+        engine: see above.
+        compiled: see above.
+        num_envs: number of worlds.
+        device: device of every tensor.
+    """
+
+    def __init__(self, engine: Capable, compiled: CompiledScene, executor: Executor, solver_substeps: int) -> None:
+        self.engine = engine
+        self.compiled = compiled
+        self.num_envs = executor.num_envs
+        self.device = executor.device
+        self._executor: Executor | None = executor
+        self._solver_substeps = solver_substeps
+        self._check_worlds = WorldChecker(executor.num_envs)
+        self._own_fields: set[str] = set()
+        self._known_fields: set[str] = set()
+        self._stale = Staleness()  # of the refreshed fields
+        self._watchers: list[Staleness] = []
+        self._joint_state_stale = True
+        self._refresh_in_step = False
+        self._refreshed_was_read = False
+        self._wrenches_pending = False
+
+    @property
+    def executor(self) -> Executor:
+        """The executor.
+
+        Raises:
+            OigeError: the engine is closed.
+        """
+        if self._executor is None:
+            raise OigeError("the engine is closed: its views can no longer be used.")
+        return self._executor
+
+    def close(self) -> None:
+        """Free threads and memory."""
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+    def world_indices(self, indices: Indices) -> torch.Tensor | None:
+        """Return world indices as an int64 tensor on the device; None stands for all worlds."""
+        return None if indices is None else self._check_worlds(indices, self.device)
+
+    # Steps
+
+    def step(self, n_substeps: int) -> None:
+        """Advance all worlds by ``n_substeps`` physics steps."""
+        # A task that reads refreshed fields after a step will do so after the next: the two are cheaper in one call.
+        self._refresh_in_step = self._refreshed_was_read
+        self._refreshed_was_read = False
+        self.executor.step(n_substeps * self._solver_substeps, refresh=self._refresh_in_step)
+        self._after_step(refreshed=self._refresh_in_step)
+
+    def step_between(self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]) -> None:
+        """Advance all worlds between two pieces of Warp work; see the executor."""
+        self.executor.step_between(n_substeps * self._solver_substeps, before, after)
+        self._after_step(refreshed=False)
+
+    def _after_step(self, *, refreshed: bool) -> None:
+        self.mark_stale(None)
+        if refreshed:
+            self._stale.clear()
+        if self._wrenches_pending:
+            self.executor.field("xfrc_applied").zero_()
+            self._wrenches_pending = False
+
+    # What was written, and what follows from it
+
+    def mark_stale(self, worlds: torch.Tensor | None) -> None:
+        """Note that positions or velocities of worlds ``(n,)`` were written, of all if None."""
+        self._joint_state_stale = True
+        self._stale.mark(worlds)
+        for watcher in self._watchers:
+            watcher.mark(worlds)
+
+    def watch(self) -> Staleness:
+        """Return what is told of every change of positions or velocities from now on."""
+        self._watchers.append(Staleness())
+        return self._watchers[-1]
+
+    def mark_wrenches(self) -> None:
+        """Note that external wrenches were written; they act during the next step only."""
+        self._wrenches_pending = True
+
+    def update_joint_state(self) -> None:
+        """Bring the tensors of the executor's ``joint_state`` up to date."""
+        if self._joint_state_stale:
+            self.executor.joint_state()
+            self._joint_state_stale = False
+
+    def fresh(self, name: str) -> torch.Tensor:
+        """Return a refreshed field, true of the current state."""
+        assert name in REFRESHED_FIELDS
+        values = self.executor.field(name)
+        self._make_fresh(name)
+        return values
+
+    def fresh_mass_matrix(self) -> torch.Tensor:
+        """Return the joint-space inertia, true of the current state."""
+        if "M" not in self._known_fields:
+            self.executor.mass_matrix()  # asking for it makes the executor compute it
+        self._make_fresh("M")
+        return self.executor.mass_matrix()
+
+    def _make_fresh(self, name: str) -> None:
+        self._refreshed_was_read = True
+        if name not in self._known_fields:  # the executor has not computed it yet
+            self._known_fields.add(name)
+            self._stale.mark(None)
+        if self._stale:
+            self.executor.refresh(self._stale.take())
+
+    def force(self, name: str) -> torch.Tensor:
+        """Return a force field, as the last physics step left it."""
+        assert name in FORCE_FIELDS
+        return self.executor.field(name)
+
+    # Model fields
+
+    def model_values(self, name: str) -> torch.Tensor:
+        """Return a model field ``(num_envs, …)`` to read; reading gives the worlds no copies of their own."""
+        if name in self._own_fields:
+            return self.executor.model_field(name)
+        return self._compiled_values(name)
+
+    def own_model_field(self, name: str) -> torch.Tensor:
+        """Return the worlds' own values ``(num_envs, …)`` of a model field, to write; then :meth:`model_changed`."""
+        self._own_fields.add(name)
+        return self.executor.model_field(name)
+
+    def model_changed(self, names: Iterable[str], worlds: torch.Tensor | None) -> None:
+        """Note that model fields of worlds ``(n,)`` were written, of all if None."""
+        self.executor.model_changed(names, worlds)
+        self.mark_stale(worlds)
+
+    def _compiled_values(self, name: str) -> torch.Tensor:
+        model = self.compiled.model
+        values = model.opt.gravity if name == "opt.gravity" else getattr(model, name)
+        return torch.as_tensor(values, device=self.device).expand(self.num_envs, *values.shape)
+
+    def get_gravity(self) -> torch.Tensor:
+        """Return gravity ``(num_envs, 3)`` in m/s²."""
+        return self.model_values("opt.gravity").to(torch.float32, copy=True)
+
+    def set_gravity(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set gravity ``(n, 3)`` in m/s²."""
+        worlds = self.world_indices(indices)
+        values = values_of_shape("gravity", values, (self.num_envs if worlds is None else len(worlds), 3), self.device)
+        check_numbers("gravity", values)
+        gravity = self.own_model_field("opt.gravity")
+        gravity[slice(None) if worlds is None else worlds] = values.to(gravity)
+        self.model_changed(["opt.gravity"], worlds)
+
+    # Initial and saved states
+
+    def set_initial_joint_state(
+        self,
+        qpos: slice | torch.Tensor,
+        dofs: slice | torch.Tensor,
+        positions: torch.Tensor | None,
+        velocities: torch.Tensor | None,
+    ) -> None:
+        """Change the joint state that a reset restores; the current state stays."""
+        for name, columns, values in (("qpos", qpos, positions), ("qvel", dofs, velocities)):
+            if values is not None:
+                initial = self.executor.initial_field(name)
+                initial[:, columns] = values.to(initial)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the executor, and what decides how the next step is made."""
+        return {
+            "executor": self.executor.state_dict(),
+            "model_fields": sorted(self._own_fields),
+            "wrenches_pending": self._wrenches_pending,
+            "refresh_in_step": self._refresh_in_step,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`."""
+        self.executor.load_state_dict(state["executor"])
+        # Fields that only this simulation has changed get the values of the compiled model again.
+        changed_here = self._own_fields - set(state["model_fields"])
+        for name in changed_here:
+            self.executor.model_field(name).copy_(self._compiled_values(name))
+        self.executor.model_changed(changed_here)
+        self._own_fields.update(state["model_fields"])
+        self._wrenches_pending = state["wrenches_pending"]
+        self._refresh_in_step = state["refresh_in_step"]
+        self.mark_stale(None)
