@@ -62,7 +62,7 @@ def test_root_key_without_a_comment_is_refused(
             "\n".join(line.split(" #")[0] if line.startswith("seed:") else line for line in lines)
         )
     monkeypatch.setattr(reference, "ROOT_FILES", copies)
-    with pytest.raises(OigeError, match=r"simulation\.yaml: expected a comment that says what seed means"):
+    with pytest.raises(OigeError, match=r"simulation\.yaml: expected a comment with the meaning of seed"):
         list(reference.root_tables())
 
 

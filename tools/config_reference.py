@@ -2,8 +2,8 @@
 
     uv run python tools/config_reference.py
 
-Keys and types are those of the schemas. Meanings are those of their docstrings and, for keys of the root, of the
-comments in the YAML files that hold the defaults. A key without a meaning is an error.
+Keys and types come from the schemas. Meanings come from the docstrings of the schemas and, for root keys, from the
+comments in the YAML files with the defaults. A key without a meaning is an error.
 """
 
 import argparse
@@ -55,28 +55,28 @@ UNIT = re.compile(rf"^({_ANY})(?=[ ,])|\bin ({_ANY})(?=[,.;: ]|$)")
 INTRODUCTION = """\
 # Configuration
 
-Set a key on the command line as `key=value`, or in Python through `overrides` of `oige_core.make_vec`. Unknown keys and
-values of the wrong type or out of range are refused before anything starts. The YAML file of a task or of a training
-configuration may also set keys; the defaults below hold where it does not.
+Override a key with `key=value` on the command line, or in Python with `overrides` of `oige_core.make_vec`. Unknown
+keys, values of the wrong type and values out of range are refused before anything starts. The YAML file of a task or of
+a training configuration may also set keys. The defaults below apply to keys that it does not set.
 
 On the command line, the value of a `str` key is literal: `experiment=1e-3` and `checkpoint=it's.pth` need no second
-pair of quotes. A list is written `key=[1,2]`. With `--multirun`, commas separate the values of a sweep, of text, too,
-and `${key}` in a text stands for the value of another key: `oige-train --multirun experiment='run ${seed}' seed=1,2`.
-Quote a text that has a comma: `experiment="'a,b'"`. In a YAML file, quote what YAML would take for a number.
+pair of quotes. Write a list as `key=[1,2]`. With `--multirun`, commas separate the values of a sweep, also for strings,
+and `${key}` in a string stands for the value of another key: `oige-train --multirun experiment='run ${seed}' seed=1,2`.
+Quote a string that contains a comma: `experiment="'a,b'"`. In a YAML file, quote strings that look like numbers.
 
-Keys that only Isaac Sim reads are there for YAML files of OmniIsaacGymEnvs. This version has no Isaac Sim engine, and
-the embedded engine would ignore them, so overrides of these keys are refused. So are overrides of keys that follow from
-another one. YAML files may hold both.
+Keys that only Isaac Sim reads exist for YAML files of OmniIsaacGymEnvs. This version has no Isaac Sim engine, and the
+embedded engine ignores these keys, so overrides of them are refused. Overrides of keys whose values are derived from
+another key are refused as well. YAML files may contain both.
 
 `tools/config_reference.py` writes this page from the schemas.
 """
 
 
 def meanings(schema: type) -> dict[str, str]:
-    """Return what the docstring of a schema, and those of its bases, say of its keys.
+    """Return the meanings of a schema's keys, from its docstring and those of its bases.
 
     Raises:
-        OigeError: a docstring describes a key that there is not.
+        OigeError: a docstring describes a key that does not exist.
     """
     found: dict[str, str] = {}
     fields = {field.name for field in dataclasses.fields(schema)}
@@ -95,7 +95,7 @@ def meanings(schema: type) -> dict[str, str]:
 
 
 def description(path: str, schema: type) -> Iterator[str]:
-    """Yield the paragraphs of a schema's docstring that say more than which section it is."""
+    """Yield the paragraphs of a schema's docstring, except the one that only names its section."""
     text, _, _ = inspect.cleandoc(schema.__doc__ or "").partition("\nAttributes:\n")
     for paragraph in map(plain, text.strip().split("\n\n")):
         if f"`{path}`" not in paragraph:
@@ -109,12 +109,12 @@ def plain(meaning: str) -> str:
 
 
 def without_unit(meaning: str) -> str:
-    """Return a meaning without the unit that has a column of its own."""
+    """Return a meaning without its unit, which has its own column."""
     return re.sub(rf"^in (?:{_ANY}), |, in (?:{_ANY})(?:,(?= )|(?=$|[.;]))", "", meaning, count=1)
 
 
 def unit(meaning: str) -> str:
-    """Return the unit that a meaning names, or an empty text."""
+    """Return the unit that a meaning names, or an empty string."""
     found = UNIT.search(meaning)
     return QUANTITIES[found[1] or found[2]] if found else ""
 
@@ -180,7 +180,7 @@ def tables(
     Args:
         path: dotted key of the section.
         schema: its schema.
-        of: what has these keys, where not all have.
+        of: what has these keys, if not everything has.
         inherited: a base of the schema, whose keys are left out.
         sections: what holds the defaults, by the names of tasks; None: the schema does.
 
@@ -215,7 +215,7 @@ def tables(
 
 
 def root_tables() -> Iterator[str]:
-    """Yield a table for each YAML file that holds defaults of the root, whose comments are the meanings.
+    """Yield a table for each YAML file with defaults of root keys; its comments are the meanings.
 
     Raises:
         OigeError: a key is in neither file, or has no comment.
@@ -230,7 +230,7 @@ def root_tables() -> Iterator[str]:
                 continue
             comment = re.search(rf"^{name}:.*? # (.*)$", text, re.MULTILINE)
             if comment is None:
-                raise OigeError(f"{file.name}: expected a comment that says what {name} means.")
+                raise OigeError(f"{file.name}: expected a comment with the meaning of {name}.")
             missing.remove(name)
             meaning = plain(comment[1])
             kind = "int" if hints[name] is Any else type_name(hints[name])  # a number, or empty

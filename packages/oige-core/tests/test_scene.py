@@ -173,7 +173,7 @@ def test_block_of_an_element_without_settings(name: str) -> None:
             {"enable_self_collisions": -2},
             r"task\.sim\.ball\.enable_self_collisions=-2: expected 0, 1, or -1 to keep .*",
         ),
-        ({"mass": 1.0, "density": 2.0}, r"task\.sim\.ball: density=2\.0 and mass=1\.0, of which each decides .*"),
+        ({"mass": 1.0, "density": 2.0}, r"task\.sim\.ball: density=2\.0 and mass=1\.0 both set the mass.*"),
     ],
 )
 def test_invalid_actor_settings_raise(values: dict[str, Any], message: str) -> None:

@@ -1,6 +1,6 @@
 """Typed schemas of the simulation and task configuration. Nothing here imports torch.
 
-Words, defaults and meanings are those of OmniIsaacGymEnvs; a section that only one engine reads says so.
+Keys, defaults and meanings are those of OmniIsaacGymEnvs. Sections that only one engine reads say so.
 """
 
 import math
@@ -53,7 +53,7 @@ def check_range(key: str, values: Sequence[float]) -> None:
 
 @dataclass(kw_only=True)
 class EnvConfig:
-    """The ``task.env`` section; tasks extend it by their own keys.
+    """The ``task.env`` section; tasks extend it with their own keys.
 
     Attributes:
         numEnvs: number of worlds.
@@ -63,7 +63,7 @@ class EnvConfig:
         clipObservations: observations are clamped to plus and minus this.
         clipActions: actions are clamped to plus and minus this.
         autoresetMode: when a world whose episode has ended is reset; see :class:`~oige_core.envs.VecEnv`.
-            ``same_step``: in the step that ends it, whose last observation is handed over as ``final_obs``.
+            ``same_step``: in the step that ends the episode; ``final_obs`` has its last observation.
             ``next_step``: by the next step, which ignores that world's action, as gymnasium defines it.
             ``upstream``: before the physics of the next step, as in OmniIsaacGymEnvs.
         compat: ``fixed`` corrects errors of OmniIsaacGymEnvs that change learning, ``oige`` restores them.
@@ -91,13 +91,13 @@ class EnvConfig:
 
 @dataclass(kw_only=True)
 class DefaultPhysicsMaterialConfig:
-    """Material of every shape that states none of its own, in the scene or in its asset.
+    """Material of every shape without a material of its own, in the scene or in its asset.
 
     Attributes:
-        static_friction: coefficient of friction at rest; the embedded engine has one coefficient: set both alike.
-        dynamic_friction: coefficient of sliding friction. Between two shapes that state none it acts; a coefficient
-            that one of them states acts in its place.
-        restitution: speed after a bounce as a fraction of that before it; 0 on the embedded engine, which has none.
+        static_friction: coefficient of friction at rest. The embedded engine has only one, so both must be equal.
+        dynamic_friction: coefficient of sliding friction between two shapes without one of their own. If one of them
+            has a coefficient, it applies instead.
+        restitution: speed after a bounce as a fraction of the speed before it. The embedded engine accepts only 0.
     """
 
     static_friction: float = 1.0
@@ -111,24 +111,24 @@ class DefaultPhysicsMaterialConfig:
 
 @dataclass(kw_only=True)
 class ActorConfig:
-    """Settings of one scene element; -1 keeps what the task or its asset says.
+    """Settings of one scene element; -1 keeps the value of the task or its asset.
 
     The embedded engine reads ``density``, ``mass``, ``enable_self_collisions`` and ``make_kinematic``; Isaac Sim reads
     all.
 
     Attributes:
-        override_usd_defaults: let the keys below replace what the asset's USD file says.
-        make_kinematic: 1: a rigid body is moved only by its view; 0: by forces. An articulation refuses it.
-        enable_self_collisions: 1: the links of an articulation collide with one another; 0, -1: they do not.
+        override_usd_defaults: let the keys below replace the values of the asset's USD file.
+        make_kinematic: 1: a rigid body is moved only by its view; 0: by forces. Articulations refuse this key.
+        enable_self_collisions: 1: the links of an articulation collide with each other; 0, -1: they do not.
         enable_gyroscopic_forces: 1: PhysX computes gyroscopic torques; 0: it does not.
         solver_position_iteration_count: position iterations of PhysX per step.
         solver_velocity_iteration_count: velocity iterations of PhysX per step.
         sleep_threshold: kinetic energy per mass, in m²/s², below which PhysX lets bodies sleep.
         stabilization_threshold: kinetic energy per mass, in m²/s², below which PhysX stabilises bodies.
-        max_depenetration_velocity: greatest speed with which PhysX pushes overlapping bodies apart, in m/s.
-        density: in kg/m³, in place of masses that the task or the shapes of an asset state.
-        mass: of a rigid body, in kg. An articulation refuses it.
-        contact_offset: distance at which PhysX begins to generate contacts, in m.
+        max_depenetration_velocity: maximum speed at which PhysX pushes overlapping bodies apart, in m/s.
+        density: in kg/m³, replaces masses that the task or the shapes of an asset state.
+        mass: mass of a rigid body, in kg. Articulations refuse this key.
+        contact_offset: distance below which PhysX generates contacts, in m.
         rest_offset: distance at which PhysX lets bodies rest, in m.
     """
 
@@ -147,7 +147,7 @@ class ActorConfig:
     rest_offset: float = field(default=-1, metadata=ISAAC_SIM_ONLY)
 
     def check(self, path: str) -> None:
-        """Raise ConfigError for values that mean nothing; ``path`` is the key of the section."""
+        """Raise ConfigError for invalid values; ``path`` is the key of the section."""
         for key in ("make_kinematic", "enable_self_collisions"):
             if getattr(self, key) not in (-1, 0, 1):
                 raise ConfigError(f"{path}.{key}={getattr(self, key)}: expected 0, 1, or -1 to keep the task's.")
@@ -157,7 +157,7 @@ class ActorConfig:
                 raise ConfigError(f"{path}.{key}={value}: expected a number above 0, or -1 to keep the task's.")
         if self.density != -1 and self.mass != -1:
             raise ConfigError(
-                f"{path}: density={self.density} and mass={self.mass}, of which each decides the mass; leave one at -1."
+                f"{path}: density={self.density} and mass={self.mass} both set the mass; leave one at -1."
             )
 
 
@@ -177,7 +177,7 @@ class PhysxConfig:
         gpu_max_rigid_contact_count: capacity of the GPU's buffer of rigid contacts.
         gpu_max_rigid_patch_count: capacity of the GPU's buffer of contact patches.
         gpu_found_lost_pairs_capacity: capacity of the buffer of pairs that the broad phase found or lost.
-        gpu_found_lost_aggregate_pairs_capacity: the same for aggregates.
+        gpu_found_lost_aggregate_pairs_capacity: capacity of the same buffer for aggregates.
         gpu_total_aggregate_pairs_capacity: capacity of the buffer of all pairs of aggregates.
         gpu_max_soft_body_contacts: capacity of the buffer of contacts of soft bodies.
         gpu_max_particle_contacts: capacity of the buffer of contacts of particles.
@@ -185,15 +185,15 @@ class PhysxConfig:
         gpu_temp_buffer_capacity: initial size of the GPU's temporary buffer, in bytes.
         gpu_max_num_partitions: partitions of the GPU solver.
         gpu_collision_stack_size: size of the stack of collision detection on the GPU, in bytes.
-        solver_position_iteration_count: position iterations per step of elements that set none.
-        solver_velocity_iteration_count: velocity iterations per step of elements that set none.
-        sleep_threshold: kinetic energy per mass, in m²/s², below which bodies sleep, of elements that set none.
-        stabilization_threshold: kinetic energy per mass, in m²/s², below which bodies are stabilised, of elements that
-            set none.
-        enable_gyroscopic_forces: compute gyroscopic torques of elements that do not say.
-        density: of elements that set none, in kg/m³.
-        max_depenetration_velocity: greatest speed that separates overlapping bodies, in m/s.
-        contact_offset: distance at which contacts begin to be generated, in m.
+        solver_position_iteration_count: position iterations per step of elements that do not set it.
+        solver_velocity_iteration_count: velocity iterations per step of elements that do not set it.
+        sleep_threshold: kinetic energy per mass, in m²/s², below which bodies sleep, of elements that do not set it.
+        stabilization_threshold: kinetic energy per mass, in m²/s², below which bodies are stabilised, of elements
+            that do not set it.
+        enable_gyroscopic_forces: compute gyroscopic torques of elements that do not set it.
+        density: of elements that do not set it, in kg/m³.
+        max_depenetration_velocity: maximum speed at which overlapping bodies are pushed apart, in m/s.
+        contact_offset: distance below which contacts are generated, in m.
         rest_offset: distance at which bodies rest, in m.
     """
 
@@ -233,18 +233,18 @@ class MujocoConfig:
 
     Attributes:
         integrator: ``implicitfast`` integrates joint drives and damping implicitly in velocity. ``discrete`` does so in
-            position, too, and lets contacts feel both: robots stand still on drives with which ``implicitfast`` shakes.
-        cone: friction cone, ``elliptic`` or ``pyramidal``; trajectories on CPU and CUDA agree far longer with
+            position, too, and accounts for both in contacts. Stiff drives that shake with ``implicitfast`` stand still.
+        cone: friction cone, ``elliptic`` or ``pyramidal``; trajectories on CPU and CUDA agree much longer with
             ``elliptic``.
         solver: constraint solver, ``newton`` or ``cg``.
-        iterations: most iterations of the solver per physics step.
-        ls_iterations: most iterations of its line search.
+        iterations: maximum iterations of the solver per solver step.
+        ls_iterations: maximum iterations of its line search.
         tolerance: improvement below which the solver stops early.
-        impratio: ratio of frictional to normal impedance of contacts; a higher one lets contacts slip less.
-        noslip_iterations: most iterations of a pass that keeps contacts from slipping; 0: no such pass.
-        ccd_iterations: most iterations of the collision detection of convex shapes.
-        max_contacts: contacts that one world may have on CUDA; 0: sized by a probe run.
-        max_constraints: constraint rows that one world may have on CUDA; 0: sized by a probe run.
+        impratio: ratio of frictional to normal impedance of contacts; with a higher ratio, contacts slip less.
+        noslip_iterations: maximum iterations of a pass that prevents contacts from slipping; 0: no such pass.
+        ccd_iterations: maximum iterations of the collision detection of convex shapes.
+        max_contacts: maximum number of contacts of one world on CUDA; 0: determined by a probe run.
+        max_constraints: maximum number of constraint rows of one world on CUDA; 0: determined by a probe run.
     """
 
     integrator: str = "implicitfast"
@@ -279,17 +279,17 @@ class SimConfig:
         rendering_dt: time between two rendered frames, in seconds; -1: ``dt``.
         substeps: solver steps per physics step.
         gravity: acceleration x, y, z, in m/s².
-        max_position: bound in m of slide joints and of the positions of floating bodies, in their own world. A world
-            beyond it has exploded: its episode ends without reward, it is reset and counted.
-        max_velocity: bound of every joint and floating body, in m/s or rad/s; likewise.
+        max_position: bound in m of slide joints and of the positions of floating bodies in their world. A world
+            beyond it has exploded: it is counted and reset, and its episode ends without reward.
+        max_velocity: the same for the velocity of every joint and floating body, in m/s or rad/s.
         use_gpu_pipeline: keep tensors on the GPU; Isaac Sim only.
-        add_ground_plane: let tasks add a ground plane.
+        add_ground_plane: tasks may add a ground plane.
         add_distant_light: add a light far away, for cameras and viewer.
         use_fabric: use Fabric instead of USD at run time; Isaac Sim only.
         enable_scene_query_support: support ray casts and sweeps; Isaac Sim only.
         enable_cameras: start with cameras; Isaac Sim only.
         disable_contact_processing: skip contact reports; Isaac Sim only.
-        actors: settings by scene element; in YAML, each is a block named after the element.
+        actors: settings by scene element; in YAML, each is a section with the element's name.
     """
 
     dt: float = 1.0 / 60.0
@@ -325,12 +325,12 @@ class SimConfig:
 
 @dataclass(kw_only=True)
 class ViewportConfig:
-    """Where recordings are filmed from, and how large their pictures are.
+    """Camera position and image size of recordings.
 
     Attributes:
-        camera_position: of the camera, in metres, on the grid of worlds; None: near one robot, which it follows.
-        camera_target: point that it looks at, in metres.
-        viewport_camera_width, viewport_camera_height: of the picture, in pixels.
+        camera_position: position of the camera on the grid of worlds, in metres; None: the camera follows one robot.
+        camera_target: point that the camera looks at, in metres.
+        viewport_camera_width, viewport_camera_height: size of the image, in pixels.
     """
 
     camera_position: list[float] | None = None
@@ -345,7 +345,7 @@ class ViewportConfig:
                 raise ConfigError(f"task.viewport.{key}={point}: expected three numbers, in m.")
         for key in ("viewport_camera_width", "viewport_camera_height"):
             if getattr(self, key) < 16 or getattr(self, key) % 2:
-                # Videos keep the colours of four pixels together.
+                # Videos store the colours of blocks of 2 x 2 pixels.
                 raise ConfigError(f"task.viewport.{key}={getattr(self, key)}: expected an even number of at least 16.")
 
 
@@ -356,7 +356,7 @@ class DomainRandomizationConfig:
     Attributes:
         randomize: must stay False.
         min_frequency: control steps between two randomisations; not read.
-        randomization_params: what is randomised; not read.
+        randomization_params: the randomised parameters; not read.
     """
 
     randomize: bool = False
@@ -390,7 +390,7 @@ class TaskConfig:
 
 @dataclass(kw_only=True)
 class RunConfig:
-    """Everything that decides a simulation; ``cfg/simulation.yaml`` gives the defaults and the meanings."""
+    """The whole configuration of a simulation; ``cfg/simulation.yaml`` gives the defaults and the meanings."""
 
     task: TaskConfig
     task_name: str = field(default="", metadata=unread("set task instead"))

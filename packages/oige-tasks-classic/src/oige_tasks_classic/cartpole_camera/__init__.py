@@ -1,4 +1,4 @@
-"""CartpoleCamera: balance the pole of Cartpole by what a camera sees."""
+"""CartpoleCamera: Cartpole with camera images as observations."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +16,11 @@ class CartpoleCameraConfig(CartpoleConfig):
     """The ``task.env`` section of CartpoleCamera.
 
     Attributes:
-        cameraWidth: of an image, in pixels.
-        cameraHeight: of an image, in pixels.
-        frames: images that an observation holds. One, as in OmniIsaacGymEnvs, shows where cart and pole are and not
-            how fast they move.
-        frameInterval: control steps between two of them.
+        cameraWidth: width of an image, in pixels.
+        cameraHeight: height of an image, in pixels.
+        frames: number of images in an observation. A single image, as in OmniIsaacGymEnvs, does not show
+            velocities.
+        frameInterval: control steps between two images of an observation.
     """
 
     cameraWidth: int

@@ -1,4 +1,4 @@
-"""Ingenuity: the helicopter of NASA flies to targets on Mars."""
+"""Ingenuity: NASA's helicopter flies to targets on Mars."""
 
 from oige_core.config import EnvConfig
 from oige_core.registry import TaskSpec

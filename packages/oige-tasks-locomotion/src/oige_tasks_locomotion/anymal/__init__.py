@@ -19,11 +19,11 @@ __all__ = [
 
 @dataclass(kw_only=True)
 class AnymalInitStateConfig:
-    """How the base starts an episode.
+    """Initial state of the base.
 
     Attributes:
         pos: position, in m.
-        rot: orientation x, y, z, w; the scalar is last here, as in OmniIsaacGymEnvs.
+        rot: orientation x, y, z, w, with the scalar last as in OmniIsaacGymEnvs.
         vLinear: linear velocity, in m/s.
         vAngular: angular velocity, in rad/s.
     """
@@ -40,12 +40,12 @@ class AnymalInitStateConfig:
 
 @dataclass(kw_only=True)
 class AnymalCommandRanges:
-    """Ranges of the commanded velocities, which stay for an episode.
+    """Ranges of the commanded velocities, which stay the same during an episode.
 
     Attributes:
-        linear_x: forward, in m/s.
-        linear_y: to the left, in m/s.
-        yaw: about the vertical, in rad/s.
+        linear_x: forward velocity, in m/s.
+        linear_y: velocity to the left, in m/s.
+        yaw: yaw rate, in rad/s.
     """
 
     linear_x: tuple[float, float]
@@ -62,8 +62,8 @@ class AnymalControlConfig:
     """Drives of the joints.
 
     Attributes:
-        stiffness: of the drives, in N·m/rad.
-        damping: of the drives, in N·m·s/rad.
+        stiffness: stiffness of the drives, in N·m/rad.
+        damping: damping of the drives, in N·m·s/rad.
         actionScale: speed of the position targets at action 1, in rad/s.
     """
 
@@ -87,10 +87,10 @@ class AnymalLearnConfig:
         jointAccRewardScale: weight of the squared change of joint velocities in a control step.
         actionRateRewardScale: weight of the squared change of actions.
         cosmeticRewardScale: weight of the hip abduction away from the default pose.
-        linearVelocityScale: of linear velocities observed.
-        angularVelocityScale: of angular velocities observed.
-        dofPositionScale: of joint positions observed.
-        dofVelocityScale: of joint velocities observed.
+        linearVelocityScale: scale of observed linear velocities.
+        angularVelocityScale: scale of observed angular velocities.
+        dofPositionScale: scale of observed joint positions.
+        dofVelocityScale: scale of observed joint velocities.
     """
 
     linearVelocityXYRewardScale: float

@@ -18,16 +18,16 @@ class TerrainConfig:
 
     Attributes:
         dynamicFriction: coefficient of friction.
-        curriculum: robots move up and down levels of difficulty; without it, tiles are of random kind.
+        curriculum: robots move between levels of difficulty; without it, the kind of each tile is random.
         maxInitMapLevel: highest level on which robots start.
-        mapLength: of a tile, along x, in metres.
-        mapWidth: of a tile, along y, in metres.
-        numLevels: tiles along x.
-        numTerrains: tiles along y.
+        mapLength: length of a tile along x, in metres.
+        mapWidth: width of a tile along y, in metres.
+        numLevels: number of tiles along x, one per level.
+        numTerrains: number of tiles along y.
         terrainProportions: fractions of smooth slopes, rough slopes, stairs up, stairs down, obstacles; the
             remainder (up to 1) is stepping stones.
         borderSize: width of the flat border, in metres.
-        horizontalScale: distance of neighbouring heights, in metres.
+        horizontalScale: distance between neighbouring height samples, in metres.
     """
 
     dynamicFriction: float
@@ -49,7 +49,7 @@ class TerrainConfig:
         if not 0 <= self.maxInitMapLevel < self.numLevels:
             raise ConfigError(
                 f"task.env.terrain.maxInitMapLevel={self.maxInitMapLevel}: expected 0 to numLevels - 1, "
-                f"{self.numLevels - 1}."
+                f"which is {self.numLevels - 1}."
             )
 
 
@@ -69,8 +69,8 @@ class ControlConfig(AnymalControlConfig):
     """Drives of the joints.
 
     Attributes:
-        stiffness: of the drives, in N·m/rad.
-        damping: of the drives, in N·m·s/rad.
+        stiffness: stiffness of the drives, in N·m/rad.
+        damping: damping of the drives, in N·m·s/rad.
         actionScale: offset of the position targets from the default pose at action 1, in rad.
     """
 
@@ -79,8 +79,8 @@ class ControlConfig(AnymalControlConfig):
 class LearnConfig:
     """Reward scales (per second), observation scales, noise and pushes.
 
-    The terms of the reward are described in :mod:`oige_tasks_locomotion.anymal_terrain.rewards`. Noise is uniform
-    between plus and minus the figure given, in the quantity's own unit.
+    The module :mod:`oige_tasks_locomotion.anymal_terrain.rewards` describes the reward terms. Noise is uniform between
+    plus and minus the given number, in the unit of the quantity.
 
     Attributes:
         terminalReward: reward of a fall.
@@ -96,21 +96,21 @@ class LearnConfig:
         fallenOverRewardScale: weight of a fall.
         hipRewardScale: weight of the hip abduction away from the default pose.
         feetAirTimeRewardScale: weight of the time for which feet swing, beyond 0.5 s.
-        kneeCollisionRewardScale: weight of each knee on the ground.
-        linearVelocityScale: of linear velocities observed.
-        angularVelocityScale: of angular velocities observed.
-        dofPositionScale: of joint positions observed.
-        dofVelocityScale: of joint velocities observed.
-        heightMeasurementScale: of heights observed.
+        kneeCollisionRewardScale: weight of the number of knees on the ground.
+        linearVelocityScale: scale of observed linear velocities.
+        angularVelocityScale: scale of observed angular velocities.
+        dofPositionScale: scale of observed joint positions.
+        dofVelocityScale: scale of observed joint velocities.
+        heightMeasurementScale: scale of observed heights.
         addNoise: add noise to observations.
         noiseLevel: factor of all noise.
-        dofPositionNoise: of joint positions, in rad.
-        dofVelocityNoise: of joint velocities, in rad/s.
-        linearVelocityNoise: of linear velocities, in m/s.
-        angularVelocityNoise: of angular velocities, in rad/s.
-        gravityNoise: of the direction of gravity, a unit vector.
-        heightMeasurementNoise: of heights, in m.
-        pushRobots: push robots: their horizontal velocity jumps to a random one.
+        dofPositionNoise: noise of joint positions, in rad.
+        dofVelocityNoise: noise of joint velocities, in rad/s.
+        linearVelocityNoise: noise of linear velocities, in m/s.
+        angularVelocityNoise: noise of angular velocities, in rad/s.
+        gravityNoise: noise of the direction of gravity, a unit vector.
+        heightMeasurementNoise: noise of heights, in m.
+        pushRobots: push robots by setting their horizontal velocity to a random one.
         pushInterval_s: time between pushes, in seconds.
     """
 

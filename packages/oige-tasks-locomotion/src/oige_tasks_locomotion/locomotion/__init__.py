@@ -1,4 +1,4 @@
-"""What Ant and Humanoid share: run along x, towards a target 1 km away."""
+"""Code that Ant and Humanoid share. Both run along x, towards a target 1 km away."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,9 @@ class LocomotionConfig(EnvConfig):
         jointsAtLimitCost: cost per joint at a limit.
         deathCost: reward of the step in which the torso falls, instead of all other terms.
         terminationHeight: height of the torso below which it has fallen, in metres.
-        dofVelocityScale: of joint velocities in observations.
-        angularVelocityScale: of the torso's angular velocity in observations.
-        contactForceScale: of forces and torques at the feet in observations.
+        dofVelocityScale: scale of observed joint velocities.
+        angularVelocityScale: scale of the torso's observed angular velocity.
+        contactForceScale: scale of observed forces and torques at the feet.
     """
 
     powerScale: float

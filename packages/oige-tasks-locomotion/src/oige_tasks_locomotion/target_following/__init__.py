@@ -15,10 +15,10 @@ class TargetFollowingConfig(EnvConfig):
     """The ``task.env`` section of TargetFollowing.
 
     Attributes:
-        observe: what the policy sees: ``segmentation``, white where the target is, or ``rgb``.
-        imageSize: edge of the square images, in pixels.
+        observe: kind of images: ``segmentation``, which is white where the target is, or ``rgb``.
+        imageSize: width and height of the images, in pixels.
         maxWheelSpeed: speed of a driven wheel at action 1, in rad/s.
-        targetDistance: least and greatest distance at which targets are placed, in m.
+        targetDistance: minimum and maximum distance of targets, in m.
     """
 
     observe: str
