@@ -184,7 +184,7 @@ def test_click_and_keys_in_a_browser(policy: Path, browser: Any, until: Any, mon
         (client,) = viewer.server.get_clients().values()
 
         def behind() -> bool:
-            offset = client.camera.position - (viewer.stage.roots[1] + viewer.stage.shift)
+            offset = client.camera.position - (viewer.scene.roots[1] + viewer.scene.shift)
             return bool(np.allclose([np.hypot(*offset[:2]), offset[2]], [1.8, 0.6], atol=0.05))
 
         until(behind, "the camera is not behind the robot")

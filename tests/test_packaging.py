@@ -32,7 +32,7 @@ assert rewards.shape == (8,) and terminated.dtype == truncated.dtype == torch.bo
 assert (observations[:, 1] > before[:, 1] + 1.0).all(), (before, observations)
 env.close()
 
-for name in ("hydra", "rl_games", "oige_train", "tensorboard"):
+for name in ("hydra", "rl_games", "oige_train", "tensorboard", "viser", "av"):
     assert name not in sys.modules, f"{name} was imported"
     assert importlib.util.find_spec(name) is None, f"{name} is installed"
 assert not oige_core.__file__.startswith(sys.argv[1]), "the checkout was imported, not the wheel"

@@ -231,12 +231,12 @@ def test_what_is_beyond_the_far_end_is_not_seen(build: Callable[..., Any]):
     assert torch.isinf(world.eye.get_depth()[0, 16, 30]).all()
 
 
-def test_what_is_unseen_is_not_drawn_and_hides_nothing(build: Callable[..., Any]):
+def test_hidden_bodies_are_not_rendered_and_do_not_occlude(build: Callable[..., Any]):
     def partly(scene: Scene) -> dict[str, Any]:
         views = set_up(scene)
         options = {"width": WIDTH, "height": HEIGHT, "horizontal_fov": FOV, "outputs": ["segmentation"]}
-        views["one"] = scene.add_camera("one", unseen=["ball", "turret"], **options)
-        views["other"] = scene.add_camera("other", unseen=["box", "turret/head"], **options)
+        views["one"] = scene.add_camera("one", hidden=["ball", "turret"], **options)
+        views["other"] = scene.add_camera("other", hidden=["box", "turret/head"], **options)
         return views
 
     world = build(partly)
@@ -253,7 +253,7 @@ def test_model_is_as_it_was_when_a_camera_cannot_be_made(
 ) -> None:
     def partly(scene: Scene) -> dict[str, Any]:
         return set_up(scene) | {
-            "blind": scene.add_camera("blind", width=8, height=8, horizontal_fov=1, unseen=["ball"])
+            "blind": scene.add_camera("blind", width=8, height=8, horizontal_fov=1, hidden=["ball"])
         }
 
     world = build(partly)
@@ -268,7 +268,7 @@ def test_model_is_as_it_was_when_a_camera_cannot_be_made(
     assert (world.engine.compiled.model.geom_group == groups).all()
 
 
-def test_mistakes_are_told(build: Callable[..., Any]):
+def test_invalid_camera_arguments_raise(build: Callable[..., Any]):
     options: dict[str, Any] = {"width": 8, "height": 8, "horizontal_fov": 1.0}
 
     def attempt(**changed: Any) -> None:
@@ -282,12 +282,12 @@ def test_mistakes_are_told(build: Callable[..., Any]):
         ({"outputs": []}, "outputs none"),
         ({"outputs": ["depth"], "samples_per_pixel": 2}, "samples_per_pixel=2"),
         ({"parent": "robot/head"}, "no body or link 'robot/head'"),
-        ({"unseen": ["boll"]}, r"no element or link 'boll' to leave out\. Did you mean ball"),
+        ({"hidden": ["boll"]}, r"hidden names 'boll', which is no element or link\. Did you mean ball"),
     ):
         with pytest.raises(OigeError, match=message):
             attempt(**changed)
 
 
-def test_an_output_that_was_not_asked_for_is_an_error(world: Any):
+def test_reading_an_output_not_requested_raises(world: Any):
     with pytest.raises(OigeError, match="camera 'tilted': has no rgb; name it in outputs"):
         world.tilted.get_rgb()

@@ -228,7 +228,7 @@ def test_invalid_scene_values_raise() -> None:
                 lambda key=key: scene.add_camera("b", width=8, height=8, horizontal_fov=1, **{key: "rgb"}),
                 rf"camera 'b': {key}='rgb': expected a list of names, \['rgb'\]\.",
             )
-            for key in ("outputs", "unseen")
+            for key in ("outputs", "hidden")
         ),
         *(
             (

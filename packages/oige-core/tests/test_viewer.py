@@ -95,7 +95,7 @@ def test_nothing_is_drawn_and_nothing_waits_while_nobody_looks(env: VecEnv, monk
     def fail(*_: Any) -> None:
         raise AssertionError("somebody looks on")
 
-    monkeypatch.setattr(viewer.stage, "update", fail)
+    monkeypatch.setattr(viewer.scene, "update", fail)
     monkeypatch.setattr(viewer.pace, "wait", fail)
     env.step(torch.zeros(3, 1))
     viewer.watched = True
@@ -132,15 +132,15 @@ def test_robots_are_where_the_grid_has_them(env: VecEnv) -> None:
     carts = torch.tensor([[0.0], [0.5], [-1.0]])
     positions = torch.cat((carts, torch.zeros(3, 1)), dim=1)
     env.task.cartpoles.set_joint_positions(positions)  # type: ignore[attr-defined]
-    viewer.stage.update()
+    viewer.scene.update()
     # Three worlds are three rows, 4 m apart, from +x to -x; carts run along y.
-    roots = torch.from_numpy(viewer.stage.roots)
+    roots = torch.from_numpy(viewer.scene.roots)
     torch.testing.assert_close(roots[:, :2], torch.tensor([[4.0, 0.0], [0.0, 0.5], [-4.0, -1.0]]))
     # Following a robot moves everything the other way; rails are 2 m above the ground.
     viewer.follow(2)
-    assert viewer.stage.shift.tolist() == pytest.approx([4.0, 1.0, -2.0])
+    assert viewer.scene.shift.tolist() == pytest.approx([4.0, 1.0, -2.0])
     viewer.follow(None)  # leaves the picture where it is
-    assert viewer.stage.shift.tolist() == pytest.approx([4.0, 1.0, -2.0])
+    assert viewer.scene.shift.tolist() == pytest.approx([4.0, 1.0, -2.0])
     viewer.close()
 
 
@@ -248,12 +248,12 @@ def test_the_first_picture_follows_the_robot_in_the_middle(
     camera = Pages(viewer, monkeypatch).open(1)
     env.task.cartpoles.set_joint_positions(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))  # type: ignore[attr-defined]
     viewer._draw()
-    assert viewer.stage.followed == 1  # of three in a row
+    assert viewer.scene.followed == 1  # of three in a row
     assert (viewer._following.value, viewer._world.value) == (True, 1)
-    looked_at = camera.look_at - viewer.stage.shift
+    looked_at = camera.look_at - viewer.scene.shift
     assert looked_at.tolist() == pytest.approx([0.0, 1.0, 2.0], abs=1e-5)
     distance = np.linalg.norm(camera.position - camera.look_at)
-    assert 3.0 < distance / viewer.stage.radius < 5.0  # the robot fills a good part of the picture
+    assert 3.0 < distance / viewer.scene.radius < 5.0  # the robot fills a good part of the picture
 
 
 def test_show_all_brings_every_robot_into_the_picture(
@@ -263,10 +263,10 @@ def test_show_all_brings_every_robot_into_the_picture(
     camera = pages.open(1)
     viewer._draw()
     pages.press(viewer._show_all, 1)
-    assert viewer.stage.followed is None
+    assert viewer.scene.followed is None
     assert not viewer._following.value
     forward = camera.look_at - camera.position
-    for root in viewer.stage.roots + viewer.stage.shift:
+    for root in viewer.scene.roots + viewer.scene.shift:
         towards = root - camera.position
         cosine = towards @ forward / np.linalg.norm(towards) / np.linalg.norm(forward)
         assert np.degrees(np.arccos(cosine)) < 22.5  # half of the angle of the camera
@@ -274,14 +274,14 @@ def test_show_all_brings_every_robot_into_the_picture(
 
 def test_the_camera_stays_above_the_ground(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     camera = Pages(viewer, monkeypatch).open(1)
-    shift = viewer.stage.shift
+    shift = viewer.scene.shift
     camera.position, camera.look_at = shift + np.array([3.0, -3.0, -1.0]), shift + np.array([0.0, 0.0, 2.0])
     for callback in camera.updates:  # as when a person drags it there
         callback(camera)
     assert (camera.position - shift).tolist() == pytest.approx([3.0, -3.0, 0.05])
     assert (camera.look_at - shift).tolist() == pytest.approx([0.0, 0.0, 2.0])
     camera.position = shift + np.array([3.0, -3.0, 1.0])
-    viewer.stage.lift(SimpleNamespace(camera=camera, atomic=contextlib.nullcontext))  # type: ignore[arg-type]
+    viewer.scene.lift(SimpleNamespace(camera=camera, atomic=contextlib.nullcontext))  # type: ignore[arg-type]
     assert (camera.position - shift).tolist() == pytest.approx([3.0, -3.0, 1.0])
 
 
@@ -308,14 +308,14 @@ def test_colors_of_the_page_are_those_of_videos(color: tuple[float, float, float
 def test_the_picture_that_stays_is_that_of_the_last_step(viewer: Viewer, env: VecEnv) -> None:
     drawn: list[int] = []
     seen = threading.Event()
-    update = viewer.stage.update
+    update = viewer.scene.update
 
     def record() -> None:
         update()
         drawn.append(viewer._steps)
         seen.set()
 
-    viewer.stage.update = record  # type: ignore[method-assign]
+    viewer.scene.update = record  # type: ignore[method-assign]
     viewer.watched = True
     viewer.pace.set_speed(1.0)
     env.step(torch.zeros(3, 1))
@@ -357,9 +357,9 @@ def test_the_number_of_a_world_that_there_is_not_does_no_harm(world: int, viewer
     viewer._following.value = True
     viewer._world.value = world  # pages send what is typed before they mend it
     env.step(torch.zeros(3, 1))
-    assert viewer.stage.followed == (2 if world > 0 else 0)
+    assert viewer.scene.followed == (2 if world > 0 else 0)
     viewer.follow(world)
-    assert viewer.stage.followed == (2 if world > 0 else 0)
+    assert viewer.scene.followed == (2 if world > 0 else 0)
 
 
 def test_any_speed_may_be_asked_for(env: VecEnv) -> None:
@@ -376,7 +376,7 @@ def test_no_more_worlds_than_asked_for_are_drawn() -> None:
     env = make_vec("Cartpole", 65, num_threads=1)
     for options, count in (({}, 64), ({"max_worlds": 5}, 5), ({"max_worlds": 70}, 65)):
         viewer = Viewer(env, **options)  # type: ignore[arg-type]
-        assert viewer.stage.roots.shape == (count, 3)
+        assert viewer.scene.roots.shape == (count, 3)
         viewer.close()
     env.close()
 

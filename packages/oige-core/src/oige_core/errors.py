@@ -6,6 +6,7 @@ from collections.abc import Iterable
 __all__ = [
     "CapabilityError",
     "ConfigError",
+    "MissingExtraError",
     "OigeError",
     "TaskError",
     "did_you_mean",
@@ -26,6 +27,10 @@ class ConfigError(OigeError, ValueError):
 
 class CapabilityError(OigeError, NotImplementedError):
     """A task asks its engine for something that this engine does not have."""
+
+
+class MissingExtraError(OigeError, ImportError):
+    """An optional dependency is not installed."""
 
 
 class TaskError(OigeError):

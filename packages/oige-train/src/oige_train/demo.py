@@ -64,7 +64,7 @@ class Driver:
         self._changes: list[Callable[[], None]] = []  # made by the thread that steps
         self._free: dict[int, tuple[np.ndarray, np.ndarray, float]] = {}  # cameras of pages, as they were left
         task.endless = torch.zeros_like(task.steered)
-        viewer.stage.on_click = self.drive
+        viewer.scene.on_click = self.drive
         viewer.frame_hooks.append(self._show)
         gui, scene = viewer.server.gui, viewer.server.scene
         with gui.add_folder("Drive", order=-1.0):
@@ -120,13 +120,13 @@ class Driver:
 
     def _show(self) -> None:
         """Move the mark and the cameras; called after the worlds were drawn."""
-        robot, stage = self.robot, self._viewer.stage
+        robot, scene = self.robot, self._viewer.scene
         self._mark.visible = robot is not None
         if robot is not None:
-            self._mark.position = stage.roots[robot] + stage.shift + np.array([0.0, 0.0, MARK_HEIGHT])
+            self._mark.position = scene.roots[robot] + scene.shift + np.array([0.0, 0.0, MARK_HEIGHT])
         for client in self._viewer.server.get_clients().values():
             if robot is not None and self.third_person:
-                self._put_behind(client, stage.roots[robot] + stage.shift, stage.turns[robot])
+                self._put_behind(client, scene.roots[robot] + scene.shift, scene.root_orientations[robot])
             elif client.client_id in self._free:
                 position, look_at, fov = self._free.pop(client.client_id)
                 with client.atomic():

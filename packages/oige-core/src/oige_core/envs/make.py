@@ -11,7 +11,6 @@ import torch
 from oige_core.config import RunConfig, check_task_name, compose, validate
 from oige_core.config.load import check_overrides
 from oige_core.devices import resolve_devices
-from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.envs.vec_env import VecEnv, check_render_mode
 from oige_core.errors import CapabilityError, ConfigError, nearest
 from oige_core.modes import plain_tensors
@@ -40,12 +39,14 @@ def make_env(config: RunConfig, render_mode: str | None = None) -> VecEnv:
     """
     check_render_mode(render_mode)
     spec = find_task(config.task.name).spec().for_config(config.task.env)
-    task_class = spec.load(warp=config.warp)
     if config.physics_engine != "mujoco":
         raise CapabilityError(
             f"physics_engine={config.physics_engine}: {config.task.name} runs on PhysX inside Isaac Sim only; "
             "use physics_engine=mujoco."
         )
+    from oige_core.engines.mujoco.engine import MujocoEngine
+
+    task_class = spec.load(warp=config.warp)
     devices = resolve_devices(config)
     engine = MujocoEngine(config.task.env.numEnvs, devices.simulation, config.num_threads)
     return VecEnv(task_class(config, spec, engine), torch.device(devices.pipeline), render_mode)

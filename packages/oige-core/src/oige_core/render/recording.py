@@ -3,13 +3,16 @@
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
 from oige_core.envs.vec_env import VecEnv
 from oige_core.errors import ConfigError, reason
+from oige_core.extras import needs_extra
 from oige_core.math import grid_positions
 from oige_core.render import OffscreenRenderer, viewport_camera
+
+with needs_extra("viewer", "recording"):
+    import av
 
 __all__ = ["Recorder", "VideoFile"]
 

@@ -88,7 +88,7 @@ class CameraElement:
     outputs: tuple[CameraOutput, ...]
     far: float
     samples_per_pixel: int
-    unseen: tuple[str, ...]
+    hidden: tuple[str, ...]
 
 
 Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | RigidElement | CameraElement

@@ -239,7 +239,7 @@ class Scene:
         outputs: Sequence[CameraOutput] = ("rgb",),
         far: float = math.inf,
         samples_per_pixel: int = 1,
-        unseen: Sequence[str] = (),
+        hidden: Sequence[str] = (),
     ) -> CameraView:
         """Add a camera, which sees its own world only.
 
@@ -258,8 +258,8 @@ class Scene:
             far: what is further away along its axis is not seen, in metres.
             samples_per_pixel: rays along each axis of a pixel, whose colours are averaged; n of them cost n² times as
                 much and show what is thinner than a pixel. Depth and segmentation have one ray per pixel.
-            unseen: elements and links ``"<articulation>/<link>"`` that are left out. A robot that its own camera has
-                not in view, and does not look for, makes images several times as fast.
+            hidden: elements and links ``"<articulation>/<link>"`` that the camera does not see. Hiding the robot that
+                carries the camera makes rendering several times as fast.
 
         Raises:
             OigeError: a size, an angle or a choice is out of range.
@@ -277,7 +277,7 @@ class Scene:
             raise OigeError(f"{title}: horizontal_fov={horizontal_fov}, expected an angle between 0 and π, in rad.")
         if not far > 0.0:
             raise OigeError(f"{title}: far={far}, expected metres above 0.")
-        for key, names in (("outputs", outputs), ("unseen", unseen)):
+        for key, names in (("outputs", outputs), ("hidden", hidden)):
             if isinstance(names, str):
                 raise OigeError(f"{title}: {key}='{names}': expected a list of names, ['{names}'].")
         known = typing.get_args(CameraOutput)
@@ -300,7 +300,7 @@ class Scene:
             outputs=tuple(outputs),
             far=far,
             samples_per_pixel=samples_per_pixel,
-            unseen=tuple(unseen),
+            hidden=tuple(hidden),
         )
         self._add(element)
         return self.views.create_camera_view(element)

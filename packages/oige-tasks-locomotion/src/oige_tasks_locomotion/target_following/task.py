@@ -59,7 +59,7 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
             position=CAMERA_POSITION,
             outputs=("segmentation",) if self.cfg.observe == "segmentation" else ("segmentation", "rgb"),
             far=CAMERA_FAR,
-            unseen=("carter",),  # it is behind the camera
+            hidden=("carter",),  # it is behind the camera
         )
 
     def post_reset(self) -> None:

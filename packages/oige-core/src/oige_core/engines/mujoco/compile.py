@@ -315,10 +315,10 @@ def _add_camera(spec: mujoco.MjSpec, element: CameraElement) -> None:
     parent = spec.worldbody
     bodies = {body.name: body for body in spec.bodies[1:]}
     names = {*bodies, *(name.partition("/")[0] for name in bodies), *(geom.name for geom in parent.geoms)}
-    for name in element.unseen:
+    for name in element.hidden:
         if name not in names:
             raise OigeError(
-                f"camera '{element.name}': no element or link '{name}' to leave out. {nearest(name, names)}"
+                f"camera '{element.name}': hidden names '{name}', which is no element or link. {nearest(name, names)}"
             )
     if element.parent is not None:
         if element.parent not in bodies:

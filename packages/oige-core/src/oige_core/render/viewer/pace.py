@@ -1,4 +1,4 @@
-"""Holds a simulation back for those who look on: paused, step by step, or at a multiple of real time."""
+"""The speed of a simulation that is watched: paused, step by step, or at a multiple of real time."""
 
 import threading
 import time
@@ -14,18 +14,18 @@ SPEEDS: dict[str, float | None] = {
     "¼ ×": 0.25,
     "⅒ ×": 0.1,
 }
-"""Speeds by what the page calls them: simulated seconds per second, or None for no limit."""
+"""Speeds by their labels on the page: simulated seconds per second, or None for no limit."""
 
 
 class Pace:
-    """The simulation waits after each step until it may go on; everybody else steers it, from any thread.
+    """Makes the simulation wait after each step; other threads pause, resume and set the speed.
 
     Args:
         step_time: simulated time of a step, in seconds.
         speed: simulated seconds per second at most; None: no limit.
 
     Attributes:
-        paused: whether the simulation stands still.
+        paused: whether the simulation is paused.
         speed: simulated seconds per second at most; None: no limit.
     """
 
@@ -33,25 +33,25 @@ class Pace:
         self.step_time = step_time
         self.speed = speed
         self.paused = False
-        self._steps = 0  # that may be taken although it is paused
+        self._steps = 0  # steps that are due although the simulation is paused
         self._changed = threading.Condition()
         self._due = 0.0
 
     def pause(self) -> None:
-        """Stand still after the step that is being taken."""
+        """Pause after the current step."""
         with self._changed:
             self.paused = True
             self._changed.notify_all()
 
     def resume(self) -> None:
-        """Go on."""
+        """Resume a paused simulation."""
         with self._changed:
             self.paused = False
             self._steps = 0
             self._changed.notify_all()
 
     def step(self) -> None:
-        """Take a single step; this pauses a simulation that runs."""
+        """Take a single step, or pause a simulation that is running."""
         with self._changed:
             self._steps += int(self.paused)
             self.paused = True
@@ -64,22 +64,22 @@ class Pace:
             self._changed.notify_all()
 
     def wait(self) -> bool:
-        """Return True when the next step is due, or False as soon as the simulation is paused while it waits."""
+        """Return True when the next step is due, or False as soon as another thread pauses the simulation."""
         with self._changed:
-            stood = self.paused
+            was_paused = self.paused
             while True:
                 if self.paused:
                     if self._steps:
                         self._steps -= 1
                         return True
-                    if not stood:
+                    if not was_paused:
                         return False
-                    remaining = 1.0  # returns now and then, so that Ctrl-C is noticed on every system
+                    remaining = 1.0  # s; waking up regularly lets Ctrl-C through on every system
                 elif self.speed is None:
                     return True
                 else:
                     now = time.monotonic()
-                    # Time that was lost is not made up for.
+                    # A late step does not make the next ones faster.
                     due = max(self._due, now - self.step_time / self.speed) + self.step_time / self.speed
                     if due <= now:
                         self._due = due

@@ -1,4 +1,4 @@
-"""The parts of the reward as plots over time."""
+"""Plots of the reward and its terms over time."""
 
 from collections import deque
 
@@ -16,7 +16,7 @@ COLOR = "#2563eb"
 
 
 class RewardPlots:
-    """One plot for each part of the reward, and one for their sum, in a folder of the page.
+    """One plot for each reward term, and one for their sum, in a folder of the page.
 
     Args:
         server: the server of the page.
@@ -30,27 +30,27 @@ class RewardPlots:
         self._world: int | None = None
 
     def add(self, time: float, terms: dict[str, torch.Tensor], world: int | None) -> None:
-        """Add a point to each plot; on a GPU this waits for it.
+        """Add a point to each plot; this waits for the device.
 
         Args:
             time: simulated time in seconds, the horizontal axis.
-            terms: parts of the reward ``(N,)`` by name; none before the first step.
-            world: the world to show; None: the mean of all.
+            terms: reward terms ``(N,)`` by name; empty before the first step.
+            world: the world to plot; None: the mean of all worlds.
         """
         if not terms:
             return
         if not self._plots:
-            self._make(list(terms))
+            self._create(list(terms))
         if world != self._world:
             self._world = world
             self._points.clear()
             self._folder.label = self._label(world)
         values = torch.stack(list(terms.values()))
-        chosen = (values.mean(dim=1) if world is None else values[:, world]).tolist()
-        self._points.append([time, sum(chosen), *chosen])
+        selected = (values.mean(dim=1) if world is None else values[:, world]).tolist()
+        self._points.append([time, sum(selected), *selected])
 
     def show(self) -> None:
-        """Bring the page up to date."""
+        """Send the points to the page."""
         if not self._points:
             return
         time, *curves = np.array(self._points).T
@@ -61,7 +61,7 @@ class RewardPlots:
     def _label(world: int | None) -> str:
         return f"Reward per step, {'mean of all worlds' if world is None else f'world {world}'}"
 
-    def _make(self, names: list[str]) -> None:
+    def _create(self, names: list[str]) -> None:
         with self._folder:
             for name in ("total", *names):
                 self._plots.append(

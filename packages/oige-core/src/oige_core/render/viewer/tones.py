@@ -1,4 +1,4 @@
-"""Colours that look on the page as they do in videos."""
+"""Colours and lights that make the page look like the videos."""
 
 import math
 
@@ -14,13 +14,13 @@ __all__ = [
     "texture_color",
 ]
 
-# Videos multiply a colour with the sum of the lights, and that is it. The page's renderer (three.js) converts colours
-# to linear ones, adds lights, and maps what comes out with the filmic curve of ACES, which pales colours; see
-# ACESFilmicToneMapping and RRTAndODTFit in three.js' tonemapping_pars_fragment.
+# In videos, a pixel is a colour times the sum of the lights. The page's renderer, three.js, converts colours to linear
+# light, multiplies and applies the ACES filmic curve, which desaturates them: see ACESFilmicToneMapping and
+# RRTAndODTFit in tonemapping_pars_fragment of three.js.
 _ACES_IN = np.array([[0.59719, 0.35458, 0.04823], [0.07600, 0.90834, 0.01566], [0.02840, 0.13383, 0.83777]])
 _ACES_OUT = np.array([[1.60475, -0.53108, -0.07367], [-0.10208, 1.10813, -0.00605], [-0.00327, -0.07276, 1.07602]])
 _EXPOSURE = 1.0 / 0.6
-_BRIGHTEST = 0.8  # linear; what is brighter would need lights without end
+_BRIGHTEST = 0.8  # linear; brighter colours would need very strong lights
 _GAMMA = 2.2
 
 
@@ -42,19 +42,20 @@ def _inverse_aces(color: np.ndarray) -> np.ndarray:
     return np.maximum(light @ np.linalg.inv(_ACES_IN).T, 0.0) / _EXPOSURE
 
 
-_FULL = float(_inverse_aces(np.full(3, _BRIGHTEST)).max())  # light that makes white as bright as it gets
+_FULL = float(_inverse_aces(np.full(3, _BRIGHTEST)).max())  # light that makes white appear as _BRIGHTEST
 
-# Least squares over the surfaces of a ball as the camera sees it at first: what the lights of videos add up to there,
-# 0.45 + 0.4 (facing the camera) + 0.45 (facing the sun), in linear terms. A matt white surface returns 1 / π of light.
+# A least-squares fit over a sphere seen from the initial camera: there, the page's lights sum to those of videos, which
+# are 0.45 + 0.4 (facing the camera) + 0.45 (facing the sun), in linear light. A matt white surface reflects 1 / π of
+# it.
 AMBIENT_INTENSITY = 0.08 * math.pi * _FULL
 FILL_INTENSITY = 0.65 * math.pi * _FULL
 SUN_INTENSITY = 0.87 * math.pi * _FULL
 
 
 def mesh_color(color: np.ndarray | tuple[float, ...]) -> np.ndarray:
-    """Return the colour, uint8, of a batched mesh that looks on the page as one of ``color`` does in videos.
+    """Return the colour, uint8, that makes a batched mesh look as ``color`` does in videos.
 
-    Viser takes colours of batched meshes as linear ones, unlike all others.
+    Viser takes the colours of batched meshes, unlike all others, as linear ones.
 
     Args:
         color: ``(…, 3)`` red, green and blue from 0 to 1.
@@ -63,7 +64,7 @@ def mesh_color(color: np.ndarray | tuple[float, ...]) -> np.ndarray:
 
 
 def texture_color(color: np.ndarray | tuple[float, ...]) -> np.ndarray:
-    """Return the colour, uint8, of a texture that looks on the page as one of ``color`` does in videos.
+    """Return the colour, uint8, that makes a texture look as ``color`` does in videos.
 
     Args:
         color: ``(…, 3)`` red, green and blue from 0 to 1.
@@ -72,7 +73,7 @@ def texture_color(color: np.ndarray | tuple[float, ...]) -> np.ndarray:
 
 
 def _surface(color: np.ndarray | tuple[float, ...]) -> np.ndarray:
-    """Return which fraction of light a surface has to return, ``(…, 3)``."""
+    """Return the fraction of light that a surface must reflect, ``(…, 3)``."""
     seen = np.minimum(_linear(np.asarray(color, dtype=np.float64)), _BRIGHTEST)
     return _inverse_aces(seen) / _FULL
 
@@ -82,11 +83,11 @@ def _bytes(color: np.ndarray) -> np.ndarray:
 
 
 def lit(color: tuple[float, ...], light: float) -> tuple[int, int, int]:
-    """Return how a colour looks in an amount of light, for what the page draws as it is."""
+    """Return a colour multiplied by light, for objects that the page draws unlit."""
     red, green, blue = (round(255.0 * min(light * part, 1.0)) for part in color[:3])
     return red, green, blue
 
 
 def shadow_opacity(shadow: float, light: float) -> float:
-    """Return how dark a shadow is, from 0 to 1, that has the light ``shadow`` where around it there is ``light``."""
+    """Return the opacity, from 0 to 1, of a shadow that dims ``light`` to ``shadow``."""
     return 1.0 - (shadow / light) ** _GAMMA

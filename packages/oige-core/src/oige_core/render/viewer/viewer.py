@@ -1,4 +1,4 @@
-"""The page: worlds on a grid, controls, and the parts of the reward as plots."""
+"""The page of the viewer: worlds on a grid, controls, and plots of the reward terms."""
 
 import contextlib
 import html
@@ -19,40 +19,40 @@ from oige_core.errors import ConfigError, reason
 from oige_core.math import grid_positions
 from oige_core.render.viewer.pace import SPEEDS, Pace
 from oige_core.render.viewer.plots import RewardPlots
-from oige_core.render.viewer.stage import Stage
+from oige_core.render.viewer.viser_scene import ViserScene
 
 __all__ = ["Viewer", "run_script"]
 
 MAX_WORLDS = 64
 FIRST_PORT, LAST_PORT = 8080, 8179
 FRAME_TIME = 1.0 / 30.0  # s
-STATUS_TIME = 0.5  # s; between two updates of figures and plots
-POLL_TIME = 0.1  # s; between two looks whether a page is open
+STATUS_TIME = 0.5  # s; between updates of numbers and plots
+POLL_TIME = 0.1  # s; between checks for an open page
 
 
 class Viewer:
-    """Serves a page on which the worlds of an environment are seen.
+    """Serves a page that shows the worlds of an environment.
 
-    It looks on through the environment's ``step_hooks``. While no page is open, a step costs one check and nothing
-    holds it back; what a page has paused goes on when that page is closed, or left, even if others are open.
+    The viewer runs in the environment's ``step_hooks``. While no page is open, a step costs one check and never waits.
+    A simulation that a page has paused resumes when that page is closed or left, even if other pages are open.
 
     Args:
         env: the environment.
-        host: address to listen on; ``127.0.0.1`` is reached from this machine alone, ``0.0.0.0`` from everywhere.
+        host: address to listen on; ``127.0.0.1`` is reachable from this machine only, ``0.0.0.0`` from everywhere.
         port: port to listen on; None: the first free one from 8080 on.
-        speed: simulated seconds per second at most, at first; None: no limit.
-        max_worlds: no more worlds than this are drawn.
+        speed: initial limit of simulated seconds per second; None: no limit.
+        max_worlds: maximum number of worlds on the page.
 
     Attributes:
         pace: pauses, steps and sets the speed.
-        stage: what is drawn.
+        scene: the worlds as the page shows them.
         server: the server of the page, for further controls.
         url: address of the page.
         watched: whether a page is open.
-        frame_hooks: functions called after the worlds were drawn, by the thread that steps.
+        frame_hooks: functions that the stepping thread calls after each update of the page.
 
     Raises:
-        ConfigError: the address cannot be listened on.
+        ConfigError: the address is not available.
     """
 
     def __init__(
@@ -72,25 +72,25 @@ class Viewer:
         self.url = f"http://{name}:{self.server.get_port()}"
         self.pace = Pace(task.control_dt, speed)
         offsets = grid_positions(shown, task.cfg.envSpacing).numpy()
-        self.stage = Stage(self.server, task.engine.create_geometry(), offsets)
-        self.stage.on_click = self.follow
+        self.scene = ViserScene(self.server, task.engine.create_geometry(), offsets)
+        self.scene.on_click = self.follow
         self._shown = shown
         self._build_controls()
         self._plots = RewardPlots(self.server)
         self.watched = False
         self.frame_hooks: list[Callable[[], None]] = []
         self._newcomers: list[viser.ClientHandle] = []
-        self._holder: int | None = None  # the page that has paused
+        self._pausing_page: int | None = None  # the page that paused the simulation
         self._lock = threading.Lock()
         self._steps = self._drawn_step = 0
         self._next_frame = self._next_status = 0.0
         self._last_status: tuple[float, int] | None = None
         self.server.on_client_connect(self._welcome)
-        self.server.on_client_disconnect(lambda _: self._mind_pages())
+        self.server.on_client_disconnect(lambda _: self._update_pages())
         env.step_hooks.append(self._after_step)
 
     def follow(self, world: int | None) -> None:
-        """Keep a world's robot in the middle of the picture, or, with None, leave the picture where it is."""
+        """Keep a world's robot in the middle of the view; None: stop following."""
         if world is not None:
             self._world.value = world
         self._following.value = world is not None
@@ -100,13 +100,13 @@ class Viewer:
         """Wait until a page is open.
 
         Args:
-            give_up: asked ten times a second; True ends the wait.
+            give_up: called ten times a second; True ends the wait.
         """
         while not self.watched and not give_up():
             time.sleep(POLL_TIME)
 
     def close(self) -> None:
-        """Close the page; what was paused goes on."""
+        """Stop the server; a paused simulation resumes."""
         if self._after_step in self._env.step_hooks:
             self._env.step_hooks.remove(self._after_step)
         self.pace.resume()
@@ -128,7 +128,7 @@ class Viewer:
         names = {value: name for name, value in speeds.items()}
         self._speed = gui.add_dropdown("Speed", tuple(speeds), initial_value=names[speed])
         self._show_all = gui.add_button("Show all worlds")
-        followed = self.stage.followed
+        followed = self.scene.followed
         self._following = gui.add_checkbox("Follow", initial_value=followed is not None, hint="Or click on a robot")
         self._world = gui.add_number("World", followed or 0, min=0, max=shown - 1, step=1)
         self._pause.on_click(lambda click: self._toggle_pause(click.client_id))
@@ -141,47 +141,48 @@ class Viewer:
     def _look_at_all(self, client: viser.ClientHandle | None) -> None:
         self.follow(None)
         if client is not None:
-            self.stage.show_all(client)
+            self.scene.show_all(client)
 
     def _toggle_pause(self, page: int | None) -> None:
-        self._holder = page
+        self._pausing_page = page
         if self.pace.paused:
             self.pace.resume()
         else:
             self.pace.pause()
-        self._mind_pages()
+        self._update_pages()
 
     def _take_single_step(self, page: int | None) -> None:
-        self._holder = page
+        self._pausing_page = page
         self.pace.step()
-        self._mind_pages()
+        self._update_pages()
 
-    def _mind_pages(self) -> None:
-        """Note whether a page is open, and go on if the one that has paused is not; clicks may come after it has gone.
+    def _update_pages(self) -> None:
+        """Update :attr:`watched`, and resume if the page that paused the simulation is closed.
 
-        Whoever changes what this looks at calls it afterwards, so that the last call sees everything.
+        A click may arrive after its page has closed. Each change of the state read here is followed by a call, so that
+        the last call sees all of them.
         """
         with self._lock:
             pages = self.server.get_clients()
             self.watched = bool(pages)
-            if not pages or self._holder not in (None, *pages):
-                self._holder = None
+            if not pages or self._pausing_page not in (None, *pages):
+                self._pausing_page = None
                 self.pace.resume()
             self._pause.label = "Go on" if self.pace.paused else "Pause"
 
     def _apply_following(self) -> None:
-        # What is typed arrives before the page limits it.
+        # A typed number arrives before the page limits it.
         world = min(max(int(self._world.value), 0), self._shown - 1)
-        self.stage.follow(world if self._following.value else None)
+        self.scene.follow(world if self._following.value else None)
 
     def _welcome(self, client: viser.ClientHandle) -> None:
-        client.camera.on_update(lambda _: self.stage.lift(client))
-        if self.pace.paused:  # no step will do it
-            self.stage.aim(client)
+        client.camera.on_update(lambda _: self.scene.lift(client))
+        if self.pace.paused:  # no step follows that would aim the camera
+            self.scene.aim(client)
         else:
             with self._lock:
                 self._newcomers.append(client)
-        self._mind_pages()
+        self._update_pages()
 
     # The simulation
 
@@ -194,7 +195,7 @@ class Viewer:
             self._show()
 
     def _show(self) -> None:
-        """Bring the page up to date, if that is due; what stands still shows its last step."""
+        """Update the page if an update is due; a paused simulation shows its last step."""
         now = time.monotonic()
         if now >= self._next_frame or self.pace.paused:
             self._next_frame = now + FRAME_TIME
@@ -206,15 +207,15 @@ class Viewer:
                 self._show_status(now)
 
     def _draw(self) -> None:
-        self.stage.update()
+        self.scene.update()
         with self._lock:
             newcomers, self._newcomers = self._newcomers, []
         for client in newcomers:
-            self.stage.aim(client)
+            self.scene.aim(client)
         for hook in self.frame_hooks:
             hook()
         task = self._env.task
-        self._plots.add(self._steps * task.control_dt, task.reward_terms_by_name(), self.stage.followed)
+        self._plots.add(self._steps * task.control_dt, task.reward_terms_by_name(), self.scene.followed)
 
     def _show_status(self, now: float) -> None:
         rate = ""
@@ -228,39 +229,39 @@ class Viewer:
 
 
 def _serve(host: str, port: int | None, label: str) -> viser.ViserServer:
-    """Start a server that keeps quiet: its own message does not fit between the lines of a program."""
+    """Start a server that prints nothing."""
     port = _free_port(host, port)
-    with contextlib.redirect_stdout(io.StringIO()), _no_stored_pages():
+    with contextlib.redirect_stdout(io.StringIO()), _no_page_cache():
         server = viser.ViserServer(host=host, port=port, label=label, verbose=False)
-    # The share button would send the page through somebody else's server.
+    # The share button would publish the page through a third-party server.
     server.gui.configure_theme(show_logo=False, show_share_button=False)
-    server.gui.main_panel.dock_right()  # beside the picture, not over it
+    server.gui.main_panel.dock_right()  # beside the view, not over it
     run_script(server, f"document.title = {json.dumps(label)}")
     return server
 
 
 def run_script(server: viser.ViserServer, script: str) -> None:
-    """Run a script in JavaScript on each page, whenever the panel appears."""
+    """Run JavaScript on each page, whenever the panel appears."""
     server.gui.add_html(f'<img src="data:," hidden onerror="{html.escape(script)}">')
 
 
 @contextlib.contextmanager
-def _no_stored_pages() -> Iterator[None]:
-    """Have servers that start meanwhile ask browsers not to store what they serve.
+def _no_page_cache() -> Iterator[None]:
+    """Make servers that start in this block send ``Cache-Control: no-store``.
 
-    A page that is left for another one is kept, frozen, by some browsers (seen with Chromium 156), and its connection
-    stays open: the simulation would wait for it. Pages that must not be stored are not kept. viser has no setting for
-    headers; websockets, on which it is built, has one.
+    Without it, pages enter the browser's back/forward cache (seen with Chromium 156). There their connection stays
+    open, and the simulation would wait for them. viser has no option for headers, so this patches websockets, which it
+    uses.
     """
     serve = websockets.asyncio.server.serve
 
-    def forbid(connection: Any, request: Request, response: Response) -> None:
+    def add_header(connection: Any, request: Request, response: Response) -> None:
         response.headers["Cache-Control"] = "no-store"
 
-    def serve_unstored(*args: Any, **kwargs: Any) -> Any:
-        return serve(*args, process_response=forbid, **kwargs)
+    def serve_with_header(*args: Any, **kwargs: Any) -> Any:
+        return serve(*args, process_response=add_header, **kwargs)
 
-    websockets.asyncio.server.serve = serve_unstored  # type: ignore[misc,assignment]
+    websockets.asyncio.server.serve = serve_with_header  # type: ignore[misc,assignment]
     try:
         yield
     finally:
@@ -268,7 +269,7 @@ def _no_stored_pages() -> Iterator[None]:
 
 
 def _free_port(host: str, port: int | None) -> int:
-    """Return ``port``, or a free one; raise ConfigError where it cannot be listened on."""
+    """Return ``port``, or the first free one if None; raise ConfigError if it is not available."""
     candidates = range(FIRST_PORT, LAST_PORT + 1) if port is None else (port,)
     failure = ""
     for candidate in candidates:
@@ -281,4 +282,4 @@ def _free_port(host: str, port: int | None) -> int:
         else:
             return candidate
     ports = f"{FIRST_PORT} to {LAST_PORT}" if port is None else str(port)
-    raise ConfigError(f"page of the viewer: cannot listen on {host}, port {ports}: {failure}; choose another one.")
+    raise ConfigError(f"viewer: cannot listen on {host}, port {ports}: {failure}; choose another one.")

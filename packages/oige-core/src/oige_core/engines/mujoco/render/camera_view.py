@@ -193,7 +193,7 @@ class _RayTracer:
         # MuJoCo Warp reads the groups of the model, which others read, too.
         groups = model.geom_group.copy()
         try:
-            model.geom_group[_is_unseen(model, element)] = HIDDEN_GROUP
+            model.geom_group[_is_hidden(model, element)] = HIDDEN_GROUP
             slots = TracedWorlds(
                 model,
                 warp_model,
@@ -278,6 +278,6 @@ def _geom_labels(model: mujoco.MjModel) -> list[str]:
     return [model.body(body).name if body else model.geom(geom).name for geom, body in enumerate(model.geom_bodyid)]
 
 
-def _is_unseen(model: mujoco.MjModel, element: CameraElement) -> list[bool]:
+def _is_hidden(model: mujoco.MjModel, element: CameraElement) -> list[bool]:
     """Return for each geom whether a camera leaves it out."""
-    return [not {label, label.partition("/")[0]}.isdisjoint(element.unseen) for label in _geom_labels(model)]
+    return [not {label, label.partition("/")[0]}.isdisjoint(element.hidden) for label in _geom_labels(model)]

@@ -1,4 +1,4 @@
-"""What is drawn on the page: the shapes of all worlds, each at its place on the grid."""
+"""The worlds in viser's scene, each at its position on the grid."""
 
 import threading
 from collections.abc import Callable
@@ -32,32 +32,32 @@ from oige_core.render.viewer.tones import (
     texture_color,
 )
 
-__all__ = ["Stage"]
+__all__ = ["ViserScene"]
 
 FIXED, MOVING = "/fixed", "/moving"
 UPRIGHT = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
-FIT = 1.0 / np.sin(0.5 * np.radians(FOV))  # distance from which a ball fills the picture, in its radii
+FIT = 1.0 / np.sin(0.5 * np.radians(FOV))  # distance from which a sphere fills the view, in its radii
 CLEARANCE = 0.05  # m; of the camera above the ground
 
 
-class Stage:
-    """Draws worlds on the page of a server.
+class ViserScene:
+    """Shows worlds on the page of a server.
 
-    Colours, lights and the camera are those of videos. Following a robot moves everything the other way, so that
-    cameras stay free to turn around it. Cameras stay above the ground.
+    Colours, lights and the camera are those of videos. To follow a robot, the scene moves in the opposite direction, so
+    that users can still turn the camera around it. Cameras stay above the ground.
 
     Args:
         server: the server of the page.
         geometry: the geometry of the worlds.
-        offsets: ``(n, 3)`` places of the first n worlds on the grid, in metres.
+        offsets: ``(n, 3)`` positions of the first n worlds on the grid, in metres.
 
     Attributes:
-        followed: number of the world that is followed, or None; at first the one in the middle.
-        on_click: called with the number of a world when its robot is clicked on.
-        shift: ``(3,)`` by which everything is moved for the sake of the robot that is followed, in metres.
-        roots: ``(n, 3)`` where the robots were at the last update, in the coordinates of the grid, in metres.
-        turns: ``(n, 4)`` orientations of the robots' roots at the last update, w, x, y, z.
-        radius: of a robot around its root, in metres.
+        followed: number of the world whose robot is followed, or None; initially the one in the middle.
+        on_click: called with the number of a world when a user clicks on its robot.
+        shift: ``(3,)`` by which the scene is moved to follow a robot, in metres.
+        roots: ``(n, 3)`` positions of the robots' roots on the grid at the last update, in metres.
+        root_orientations: ``(n, 4)`` of the robots' roots at the last update, w, x, y, z.
+        radius: how far a robot reaches around its root, in metres.
     """
 
     def __init__(self, server: viser.ViserServer, geometry: SceneGeometry, offsets: np.ndarray) -> None:
@@ -86,18 +86,17 @@ class Stage:
         self._place_all()
 
     def update(self) -> None:
-        """Draw the worlds as they are at present; on a GPU this waits for it."""
+        """Show the current state of the worlds; this waits for the device."""
         positions, orientations = self._read()
         with self._lock, self._server.atomic():
             self._keep_roots(positions, orientations)
             self._follow_robot()
             self._place_all()
-
         for client in self._server.get_clients().values():
             self.lift(client)
 
     def follow(self, world: int | None) -> None:
-        """Keep the robot of a world in the middle of the picture, or, with None, leave the picture where it is."""
+        """Keep the robot of a world in the middle of the view; None: stop following."""
         with self._lock, self._server.atomic():
             before = self.followed
             self.followed = world
@@ -110,7 +109,7 @@ class Stage:
                 self.aim(client)
 
     def aim(self, client: viser.ClientHandle) -> None:
-        """Point the camera of a page at the robot that is followed, or, if none is, at all worlds."""
+        """Point the camera of a page at the followed robot, or at all worlds if none is followed."""
         if self.followed is None:
             self.show_all(client)
             return
@@ -129,7 +128,7 @@ class Stage:
         _look(client, target + FIT * radius * direction, target)
 
     def lift(self, client: viser.ClientHandle) -> None:
-        """Bring the camera of a page back above the ground."""
+        """Move the camera of a page back above the ground."""
         camera = client.camera
         x, y, z = camera.position - self.shift
         floor = max(self._geometry.floor(x - place[0], y - place[1]) for place in self._places) + CLEARANCE
@@ -137,7 +136,7 @@ class Stage:
             _look(client, camera.position + np.array([0.0, 0.0, floor - z]), camera.look_at)
 
     def _read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return where bodies are, in the coordinates of the grid, and their orientations."""
+        """Return the positions of bodies on the grid, and their orientations."""
         positions, orientations = self._geometry.poses(self._worlds)
         return positions + self._offsets[:, None], orientations
 
@@ -145,9 +144,9 @@ class Stage:
         self._positions, self._orientations = positions, orientations
         if self._geometry.robot:
             root = self._geometry.robot[0]
-            self.roots, self.turns = positions[:, root], orientations[:, root]
+            self.roots, self.root_orientations = positions[:, root], orientations[:, root]
         else:
-            self.roots, self.turns = self._offsets, np.tile(UPRIGHT, (len(self._offsets), 1))
+            self.roots, self.root_orientations = self._offsets, np.tile(UPRIGHT, (len(self._offsets), 1))
 
     def _follow_robot(self) -> None:
         if self.followed is not None:
@@ -161,13 +160,13 @@ class Stage:
             handle.batched_wxyzs = self._orientations[:, body]
 
     def _add_lights(self) -> None:
-        """Light the scene as videos are, with a light from where the camera is at first in place of a headlight."""
+        """Add the lights of videos; a light at the initial position of the camera replaces the headlight."""
         scene = self._server.scene
         scene.configure_default_lights(enabled=False)
         scene.configure_environment_map(None)
         scene.set_background_image(np.full((2, 2, 3), lit(SKY, 1.0), np.uint8), format="png")
         scene.add_light_ambient("/lights/ambient", intensity=AMBIENT_INTENSITY)
-        # They shine from where they are to the origin.
+        # Directional lights shine from their position to the origin.
         sun, fill = -np.array(SUN), CAMERA_DIRECTION
         scene.add_light_directional("/lights/sun", intensity=SUN_INTENSITY, cast_shadow=True, position=tuple(sun))
         scene.add_light_directional("/lights/fill", intensity=FILL_INTENSITY, position=tuple(fill))
@@ -193,12 +192,13 @@ class Stage:
 
     def _add(self, name: str, shape: Shape) -> None:
         scene = self._server.scene
-        if shape.body is None:  # what is fixed to the world may be the same for all
-            name, places, turns = f"{FIXED}/{name}", self._places, np.tile(UPRIGHT, (len(self._places), 1))
+        if shape.body is None:  # fixed to the world, and possibly the same for all worlds
+            name, positions, wxyzs = f"{FIXED}/{name}", self._places, np.tile(UPRIGHT, (len(self._places), 1))
         else:
-            name, places, turns = f"{MOVING}/{name}", self._positions[:, shape.body], self._orientations[:, shape.body]
-        if shape.texture is not None:  # a terrain's shadows on itself would have it drawn several times
-            scene.add_batched_meshes_trimesh(name, _textured(shape), turns, places, lod="off", cast_shadow=False)
+            name, positions = f"{MOVING}/{name}", self._positions[:, shape.body]
+            wxyzs = self._orientations[:, shape.body]
+        if shape.texture is not None:  # shadows of a terrain on itself would take several more passes over it
+            scene.add_batched_meshes_trimesh(name, _textured(shape), wxyzs, positions, lod="off", cast_shadow=False)
             return
         opacity = shape.color[3]
         red, green, blue = map(int, mesh_color(shape.color[:3]))
@@ -206,8 +206,8 @@ class Stage:
             name,
             shape.vertices,
             shape.faces,
-            batched_wxyzs=turns,
-            batched_positions=places,
+            batched_wxyzs=wxyzs,
+            batched_positions=positions,
             batched_colors=(red, green, blue),
             opacity=None if opacity == 1.0 else opacity,
             flat_shading=not shape.smooth,
@@ -231,7 +231,7 @@ def _textured(shape: Shape) -> trimesh.Trimesh:
     assert shape.texture is not None
     corners = shape.vertices[:, :2]
     low, high = corners.min(axis=0), corners.max(axis=0)
-    picture = Image.fromarray(texture_color(shape.texture))
-    material = PBRMaterial(baseColorTexture=picture, metallicFactor=0.0, roughnessFactor=1.0)
+    image = Image.fromarray(texture_color(shape.texture))
+    material = PBRMaterial(baseColorTexture=image, metallicFactor=0.0, roughnessFactor=1.0)
     visual = TextureVisuals(uv=(corners - low) / (high - low), material=material)
     return trimesh.Trimesh(shape.vertices, shape.faces, visual=visual, process=False)

@@ -1,0 +1,35 @@
+"""The optional dependencies of oige-core, and the error for one that is not installed."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+from oige_core.errors import MissingExtraError
+
+__all__ = ["EXTRAS", "needs_extra"]
+
+EXTRAS: Mapping[str, frozenset[str]] = {
+    "mujoco": frozenset({"mujoco", "mujoco_warp", "trimesh", "warp"}),
+    "viewer": frozenset({"PIL", "av", "trimesh", "viser", "websockets"}),
+}
+"""Top-level modules that each extra of ``pyproject.toml`` installs."""
+
+
+@contextlib.contextmanager
+def needs_extra(extra: str, purpose: str) -> Iterator[None]:
+    """Import modules of an extra in the block.
+
+    Args:
+        extra: name of the extra, a key of :data:`EXTRAS`.
+        purpose: what needs it; the message begins with it.
+
+    Raises:
+        MissingExtraError: a module of the extra is not installed; the message says what to install.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRAS[extra]:
+            raise
+        raise MissingExtraError(
+            f"{purpose} needs the module '{error.name}', which is not installed: pip install 'oige-core[{extra}]'."
+        ) from error
