@@ -17,7 +17,7 @@ from oige_train.cli.common import checked_run
 from oige_train.cli.demo import demo
 from oige_train.demo import Driver
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.play import Policy
+from oige_train.policy import Policy
 
 TERRAIN = {"numLevels": 2, "numTerrains": 2, "borderSize": 3.0}
 COMMAND_SCALE = torch.tensor([2.0, 2.0, 0.25])

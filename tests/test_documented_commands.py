@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oige_train.cli.common import checked_run, take_number
+from oige_train.cli.common import checked_run, pop_int
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -43,7 +43,7 @@ def test_command_is_valid(command: str, page: str) -> None:
     if f"task={EXAMPLE}" in arguments:
         return
     for key in OWN_NUMBERS.get(program, ()):
-        take_number(arguments, key, default=1)
+        pop_int(arguments, key, default=1)
     # Files that a command reads or writes are not here; a sweep is checked as its first run.
     keys = [re.sub(r",.*", "", text) if "--multirun" in arguments else text for text in arguments if "=" in text]
     keys = [key for key in keys if not key.startswith("checkpoint=") or key == "checkpoint=pretrained"]

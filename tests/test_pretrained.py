@@ -12,10 +12,10 @@ from oige_core.errors import ConfigError
 from oige_core.registry import InstalledTask, find_task, installed_tasks
 from oige_train.checkpoint import CheckpointError
 from oige_train.cli.common import checked_run
-from oige_train.learner.progress import ProgressLine
-from oige_train.play import play
+from oige_train.console import ProgressLine
+from oige_train.play import evaluate
 from oige_train.pretrained import find_pretrained, policy_files
-from oige_train.runner import prepare
+from oige_train.torch_setup import configure_torch
 
 CPU = ["sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
 POLICIES = [task.name for task in installed_tasks().values() if policy_files(task)[0].is_file()]
@@ -40,14 +40,14 @@ def test_a_policy_plays_as_well_as_its_card_says(name: str) -> None:
     n = GAMES_WITH_IMAGES if find_task(name).spec().images else GAMES
     words = [f"num_envs={n}", f"train.params.config.player.games_num={n}"]
     run = checked_run([f"task={name}", "test=True", "checkpoint=pretrained", *words, *CPU])
-    prepare(run)
+    configure_torch(run)
     env = make_env(run.config)
     with torch.no_grad():
-        games = play(run, env, ProgressLine())
+        result = evaluate(run, env, ProgressLine())
     env.close()
     card = json.loads(policy_files(find_task(name))[1].read_text())
     # A few episodes end early, more or fewer than of the card's 256.
-    assert games.mean_return == pytest.approx(card["mean_return"], rel=0.1)
+    assert result.mean_return == pytest.approx(card["mean_return"], rel=0.1)
 
 
 def test_a_damaged_policy_is_refused(copy: InstalledTask) -> None:

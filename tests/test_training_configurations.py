@@ -17,7 +17,7 @@ from oige_core.registry import installed_tasks
 from oige_tasks_locomotion.target_following.task import reward_terms
 from oige_train.checkpoint import load_checkpoint, read_info
 from oige_train.cli.common import checked_run
-from oige_train.learner.rl_games import DefaultRewardsShaper
+from rl_games.common.tr_helpers import DefaultRewardsShaper
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 TASKS = installed_tasks()

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from oige_core import make_vec
 from oige_core.errors import OigeError
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 
 
 class DrawingClock:
@@ -97,4 +97,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

@@ -23,7 +23,7 @@ from oige_core.config.load import CORE_CFG
 from oige_core.config.schema import SimConfig, ViewportConfig
 from oige_core.errors import OigeError
 from oige_core.registry import installed_tasks
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 from oige_train.schema import AlgoConfig, NetworkConfig, PpoConfig, SacConfig, TrainParams, TrainRunConfig
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
@@ -304,4 +304,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

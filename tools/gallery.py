@@ -19,7 +19,7 @@ from typing import Any
 
 from oige_core.errors import ConfigError
 from oige_core.registry import find_task, installed_tasks
-from oige_train.cli.common import checked_run, guarded
+from oige_train.cli.common import checked_run, run_cli
 from oige_train.pretrained import PolicyCard, content_hash, read_card
 from PIL import ExifTags, Image
 from policies import replace_part, score, with_policy
@@ -289,4 +289,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

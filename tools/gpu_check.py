@@ -28,7 +28,7 @@ from oige_core.engines.mujoco.executors.batch import BatchExecutor
 from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
 from oige_core.engines.mujoco.executors.warp import WarpExecutor
 from oige_core.errors import OigeError, nearest
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ROOT / "packages" / "oige-core" / "tests" / "test_executor_models"
@@ -427,4 +427,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

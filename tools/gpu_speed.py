@@ -19,7 +19,7 @@ from typing import Any
 import mujoco
 from oige_core import make_env
 from oige_core.registry import find_task
-from oige_train.cli.common import checked_run, guarded
+from oige_train.cli.common import checked_run, run_cli
 
 TESTSPEED_STEPS = 400
 
@@ -85,4 +85,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

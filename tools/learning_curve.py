@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from oige_core.errors import OigeError
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -67,4 +67,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

@@ -22,7 +22,7 @@ import torch
 import warp as wp
 from oige_core import make_vec
 from oige_tasks_classic.cartpole.task import CARTPOLE_ASSET
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 from PIL import Image
 
 try:
@@ -126,4 +126,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

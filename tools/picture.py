@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from oige_core.render.appearance import SUN
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 from rendering import Renderer, View, play, run_on_cpu, save, stand
 
 
@@ -44,4 +44,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

@@ -15,7 +15,7 @@ from typing import Any
 
 from oige_core.errors import ConfigError
 from oige_core.registry import find_task, installed_tasks
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 from oige_train.pretrained import PolicyCard, policy_files, read_card
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -196,4 +196,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

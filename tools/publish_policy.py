@@ -18,12 +18,12 @@ from oige_core import make_env
 from oige_core.errors import OigeError
 from oige_core.registry import find_task
 from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
-from oige_train.cli.common import guarded
-from oige_train.config import Run, finish, run_hydra
-from oige_train.learner.progress import ProgressLine
-from oige_train.play import play
+from oige_train.cli.common import run_cli
+from oige_train.config import Run, resolve_run, run_hydra
+from oige_train.console import ProgressLine
+from oige_train.play import evaluate
 from oige_train.pretrained import PolicyCard, content_hash, policy_files
-from oige_train.runner import prepare
+from oige_train.torch_setup import configure_torch
 from omegaconf import OmegaConf
 
 PLAYED = ("model", "actor", "running_mean_std", "epoch", "frame")  # of PPO's and of SAC's checkpoints
@@ -63,11 +63,11 @@ def main(argv: list[str]) -> None:
         "rl_device=cpu",
         f"train.params.config.player.games_num={options.games}",
     ]
-    run_hydra(words, lambda cfg, overridden: runs.append(finish(cfg, overridden)))
-    prepare(runs[0])
+    run_hydra(words, lambda cfg, overridden: runs.append(resolve_run(cfg, overridden)))
+    configure_torch(runs[0])
     env = make_env(runs[0].config)
     with torch.no_grad():
-        games = play(runs[0], env, ProgressLine())
+        result = evaluate(runs[0], env, ProgressLine())
     env.close()
 
     card = PolicyCard(
@@ -75,8 +75,8 @@ def main(argv: list[str]) -> None:
         train=runs[0].train_name,
         seed=OmegaConf.load(options.checkpoint.parent.parent / "config.yaml").seed,
         steps=int(state["frame"]),
-        mean_return=round(games.mean_return, 2),
-        games=games.count,
+        mean_return=round(result.mean_return, 2),
+        games=result.count,
         sha256=content_hash(file),
         machine=options.machine,
         date=datetime.datetime.fromtimestamp(options.checkpoint.stat().st_mtime, datetime.UTC).date().isoformat(),
@@ -87,4 +87,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

@@ -19,8 +19,8 @@ from oige_core.render.appearance import SUN
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.play import load_policy
-from oige_train.runner import prepare
+from oige_train.policy import load_policy
+from oige_train.torch_setup import configure_torch
 from PIL import Image
 
 __all__ = ["Clip", "Moment", "Renderer", "View", "play", "run_on_cpu", "save", "stand"]
@@ -117,7 +117,7 @@ def play(run: Run, *, start: float, seconds: float, fps: float) -> Clip:
         seconds: length of the clip; 0 gives one moment.
         fps: frames per second, as nearly as control steps allow.
     """
-    prepare(run)
+    configure_torch(run)
     env = make_env(run.config)
     adapter = RlGamesEnv(env, run.config.rl_device)
     policy = load_policy(run, adapter)
@@ -137,7 +137,7 @@ def play(run: Run, *, start: float, seconds: float, fps: float) -> Clip:
             moments.append(Moment(qpos, np.concatenate([position, orientation], axis=-1), images))
         out, _, done, _ = adapter.step(policy.act(observations, deterministic=True))
         observations = out["obs"]
-        policy.forget(done)
+        policy.reset_hidden_state(done)
     model = engine.compiled.model
     env.close()
     return Clip(model, moments, every * control_dt)

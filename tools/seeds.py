@@ -17,7 +17,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 
 SCORE = re.compile(r"^done: .*mean episode reward (-?[\d.]+)$", re.MULTILINE)
 SEEDS = re.compile(r"(\d+)(?:-(\d+))?")
@@ -78,4 +78,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

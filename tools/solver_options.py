@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from oige_core import make_env
 from oige_core.envs import VecEnv
-from oige_train.cli.common import checked_run, guarded
+from oige_train.cli.common import checked_run, run_cli
 
 WORLDS, STEPS, THREADS = 128, 60, 1
 
@@ -109,4 +109,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 
 CHILD = "--child"
 
@@ -39,7 +39,6 @@ def child(started: float, words: list[str]) -> dict[str, float]:
         last = now
 
     stamp("start of Python")
-    import oige_train.config
 
     stamp("import Hydra and schemas")
     from oige_train.cli.common import checked_run
@@ -49,23 +48,27 @@ def child(started: float, words: list[str]) -> dict[str, float]:
     import torch  # noqa: F401
 
     stamp("import torch")
-    import oige_train.learner.rl_games  # noqa: F401
+    from oige_train.learner import rl_games_shim
+
+    rl_games_shim.install()
 
     stamp("import rl_games")
     from oige_core import make_env
 
     stamp("import engine and environment")
-    from oige_train import runner
+    from oige_train.console import ProgressLine
     from oige_train.learner.agent import Session
+    from oige_train.learner.build import build_agent
     from oige_train.learner.distributed import Workers
-    from oige_train.learner.progress import ProgressLine, ProgressObserver
+    from oige_train.learner.progress import ProgressObserver
+    from oige_train.torch_setup import configure_torch
 
     stamp("import trainer")
-    runner.prepare(run)
+    configure_torch(run)
     env = make_env(run.config)
     stamp("build worlds")
     session = Session(run=run, workers=Workers())
-    agent = runner.build_agent(session, env, ProgressObserver(ProgressLine()), folder=Path(tempfile.mkdtemp()))
+    agent = build_agent(session, env, ProgressObserver(ProgressLine()), folder=Path(tempfile.mkdtemp()))
     stamp("build agent")
     _stamp_after(agent, "env_reset", lambda: stamp("reset worlds"))
     _stamp_after(agent, "prepare_dataset", lambda: stamp("first rollout"))
@@ -127,4 +130,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from oige_core import make_env
 from oige_core.errors import OigeError
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.play import load_policy
-from oige_train.runner import prepare
+from oige_train.policy import load_policy
+from oige_train.torch_setup import configure_torch
 from rendering import run_on_cpu
 
 ROBOTS = 600
@@ -32,7 +32,7 @@ def play(words: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch.Ten
         if word.startswith("task="):
             raise OigeError(f"{word}: this report is of AnymalTerrain; leave task= out.")
     run = run_on_cpu(["task=AnymalTerrain", "test=True", "checkpoint=pretrained", *words], worlds=ROBOTS)
-    prepare(run)
+    configure_torch(run)
     env = make_env(run.config)
     learner = RlGamesEnv(env, run.config.rl_device)
     policy = load_policy(run, learner)
@@ -84,4 +84,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    guarded(main)
+    run_cli(main)

@@ -8,11 +8,12 @@ import torch
 from gymnasium import spaces
 from oige_core.registry import TaskSpec, find_task
 from oige_train.config import Run
+from oige_train.learner import rl_games_shim
 from oige_train.learner.agent import Session
+from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
-from oige_train.learner.rl_games import AlgoObserver
+from oige_train.learner.progress import Observer
 from oige_train.run_record import RunRecord
-from oige_train.runner import build_agent
 from oige_train.schema import (
     CentralValueConfig,
     MlpConfig,
@@ -25,6 +26,8 @@ from oige_train.schema import (
     TrainParams,
     TrainRunConfig,
 )
+
+rl_games_shim.install()
 
 
 class FakeEnv:
@@ -199,4 +202,4 @@ def make_sac_agent(env: Any, folder: Path, **changes: Any) -> Any:
 
 def build(run: Run, env: Any, folder: Path) -> Any:
     torch.manual_seed(0)
-    return build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), folder=folder / "Fake")
+    return build_agent(Session(run=run, workers=Workers()), env, Observer(), folder=folder / "Fake")

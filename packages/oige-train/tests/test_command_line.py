@@ -9,8 +9,8 @@ import yaml
 from oige_core.config import validate
 from oige_core.errors import ConfigError
 from oige_core.registry import installed_tasks
-from oige_train.cli.common import checked_run, take_number
-from oige_train.config import Run, finish, run_hydra
+from oige_train.cli.common import checked_run, pop_int
+from oige_train.config import Run, resolve_run, run_hydra
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
 from omegaconf import OmegaConf
 
@@ -77,7 +77,7 @@ def test_quotes_around_a_whole_text_are_left_out(quote: str, program: Callable[.
 
 def sweep(*words: str) -> list[Run]:
     runs: list[Run] = []
-    run_hydra(["--multirun", *CPU, *words], lambda cfg, overridden: runs.append(finish(cfg, overridden)))
+    run_hydra(["--multirun", *CPU, *words], lambda cfg, overridden: runs.append(resolve_run(cfg, overridden)))
     return runs
 
 
@@ -103,7 +103,7 @@ def test_programs_tell_their_version(
 
 def test_number_of_a_program_may_be_given_twice_and_with_plus() -> None:
     arguments = ["task=Ant", "max_steps=5", "+max_steps=7"]
-    assert take_number(arguments, "max_steps", default=0) == 7
+    assert pop_int(arguments, "max_steps", default=0) == 7
     assert arguments == ["task=Ant"]
 
 

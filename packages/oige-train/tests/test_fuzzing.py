@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from oige_core.config import compose, validate
 from oige_core.errors import ConfigError
 from oige_core.registry import InstalledTask, find_task
-from oige_train.cli.common import guarded
-from oige_train.config import finish, run_hydra
+from oige_train.cli.common import run_cli
+from oige_train.config import resolve_run, run_hydra
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
 
 TASKS = ("Cartpole", "Ant", "AntSAC", "TargetFollowing", "BallBalance")
@@ -83,11 +83,11 @@ def refused(arguments: list[str]) -> str:
     out, err = io.StringIO(), io.StringIO()
 
     def program(arguments: list[str]) -> None:
-        run_hydra(arguments, lambda cfg, overridden: finish(cfg, overridden) and None)
+        run_hydra(arguments, lambda cfg, overridden: resolve_run(cfg, overridden) and None)
 
     sys.argv = ["oige-train", *arguments]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as exit_:
-        guarded(program)
+        run_cli(program)
     if exit_.value.code == 0:
         return ""
     assert exit_.value.code == 2, (arguments, exit_.value.code)

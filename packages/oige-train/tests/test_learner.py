@@ -13,14 +13,16 @@ from gymnasium import spaces
 from oige_core.errors import ConfigError
 from oige_core.tasks import Mirror, SignedPermutation
 from oige_train.checkpoint import load_checkpoint
+from oige_train.console import ProgressLine
 from oige_train.learner.agent import Session
+from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.ppo import kl_divergence, with_mirror_images
-from oige_train.learner.progress import ProgressLine
-from oige_train.learner.rl_games import AlgoObserver, EagerAdam, policy_kl
-from oige_train.play import Games, Policy, play
-from oige_train.runner import build_agent
+from oige_train.learner.progress import Observer
+from oige_train.learner.rl_games_shim import EagerAdam
+from oige_train.play import PlayResult, evaluate
+from oige_train.policy import Policy
 from oige_train.schema import MlpConfig, NetworkConfig, PlayerConfig, RewardShaperConfig
 
 
@@ -175,7 +177,7 @@ def test_images_are_kept_as_bytes_and_seen_from_zero_to_one(tmp_path: Path) -> N
     torch.manual_seed(0)
     run = make_run(2, normalize_input=False)
     run.config.train.params.network.cnn = cnn
-    agent = build_agent(Session(run=run, workers=Workers()), env, AlgoObserver(), folder=tmp_path / "Fake")
+    agent = build_agent(Session(run=run, workers=Workers()), env, Observer(), folder=tmp_path / "Fake")
     seen = []
     agent.model.a2c_network.actor_cnn.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     agent.init_tensors()
@@ -283,6 +285,7 @@ def test_images_of_samples_keep_their_advantage_and_probability() -> None:
 
 
 def test_divergence_is_that_of_normal_distributions_and_never_negative() -> None:
+    from rl_games.algos_torch.torch_ext import policy_kl
     from torch.distributions import Normal
     from torch.distributions.kl import kl_divergence as expected
 
@@ -357,8 +360,8 @@ def test_playing_counts_successes_of_the_episodes_that_count(tmp_path: Path) -> 
     agent.save(f"{agent.nn_dir}/last")
     env.steps = 0
     run = dataclasses.replace(agent.session.run, checkpoint=agent.session.last)
-    games = play(run, env, ProgressLine(io.StringIO()))
+    result = evaluate(run, env, ProgressLine(io.StringIO()))
     # Three episodes of the first world and two of the second, each of three steps.
-    assert games == Games(count=5, mean_return=6.0, mean_length=3.0, success=3 / 5)
+    assert result == PlayResult(count=5, mean_return=6.0, mean_length=3.0, success=3 / 5)
     plain = FakeEnv(2, endings={3: "terminated", 6: "truncated", 9: "terminated"})
-    assert play(run, plain, ProgressLine(io.StringIO())).success is None
+    assert evaluate(run, plain, ProgressLine(io.StringIO())).success is None

@@ -4,10 +4,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
-from oige_train import measure
+from oige_train.benchmark import timing
+from oige_train.benchmark.stages import Stage
 
 PROGRAMS = ("train", "random_policy", "tasks", "benchmark", "demo")
 
@@ -91,8 +92,8 @@ def test_benchmark_reports_every_stage(tmp_path: Path) -> None:
         assert stage["ratio"] == pytest.approx(sum(ratios) / 2)
         assert name in process.stdout
     assert figures["physics_replayed"] is True
-    assert 0.1 < figures["physics_share"] < 1.0
-    assert f"takes {figures['physics_share']:.3f} of an environment step" in process.stdout
+    assert 0.1 < figures["physics_fraction"] < 1.0
+    assert f"takes {figures['physics_fraction']:.3f} of an environment step" in process.stdout
     assert figures["startup_seconds"] > 0.5  # torch alone takes longer to import
     assert figures["peak_memory_bytes"] > 100 * 2**20
     assert figures["versions"]["mujoco"] == "4.0.0"
@@ -139,12 +140,12 @@ main()
     assert "env-steps" not in process.stdout
 
 
-def test_benchmark_lets_a_slow_stage_sit_out_and_says_so(tmp_path: Path) -> None:
+def test_slow_stage_skips_rounds_of_the_benchmark(tmp_path: Path) -> None:
     code = """
 import sys
-from oige_train import measure
+from oige_train.benchmark import measure
 figures = iter([(1, 0.1), (1, 0.1), (1, 0.1), (1, 20.0)])  # repetitions and seconds; learning comes last
-measure._calibrate = lambda env, stage: next(figures)
+measure.calibrate = lambda *_: next(figures)
 from oige_train.cli.benchmark import main
 main()
 """
@@ -168,7 +169,7 @@ main()
     ("seconds", "calls", "expected"),
     [(0.2, 3, (2, 0.4)), (0.4, 3, (1, 0.4)), (3.0, 3, (1, 3.0)), (6.0, 1, (1, 6.0))],
 )
-def test_benchmark_repeats_a_stage_that_takes_long_once(
+def test_long_repetition_of_a_stage_is_not_warmed_up_again(
     seconds: float, calls: int, expected: tuple[int, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timed: list[int] = []
@@ -177,8 +178,9 @@ def test_benchmark_repeats_a_stage_that_takes_long_once(
         timed.append(repetitions)
         return seconds * repetitions
 
-    env = SimpleNamespace(task=SimpleNamespace(engine=SimpleNamespace(state_dict=dict)))
-    monkeypatch.setattr(measure, "_time", time)
-    stage = measure._Timed(begin=lambda: None, repeat=lambda: None, frames=1)
-    assert measure._calibrate(env, stage) == pytest.approx(expected)
+    monkeypatch.setattr(timing, "time_stage", time)
+    stage = Stage(begin=lambda: None, repeat=lambda: None, frames=1)
+    checks: list[None] = []
+    assert timing.calibrate(Mock(), stage, lambda: checks.append(None)) == pytest.approx(expected)
     assert len(timed) == calls
+    assert len(checks) == 1

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from oige_train import console
+from oige_train.console import ProgressLine
 from oige_train.learner import progress
-from oige_train.learner.progress import EpisodeMeans, ProgressLine, ProgressObserver
+from oige_train.learner.progress import EpisodeMeans, ProgressObserver
 
 
 def test_means_weigh_steps_by_the_episodes_that_ended_in_them() -> None:
@@ -37,7 +39,8 @@ def agent(**values: Any) -> Any:
 
 def test_line_names_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr(progress, "time", clock)
+    for module in (console, progress):
+        monkeypatch.setattr(module, "time", clock)
     stream = io.StringIO()
     observer = ProgressObserver(ProgressLine(stream))
     algo = agent()
@@ -55,7 +58,8 @@ def test_line_names_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.
 
 def test_problems_are_explained_once_and_counted_on_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr(progress, "time", clock)
+    for module in (console, progress):
+        monkeypatch.setattr(module, "time", clock)
     stream, problems = io.StringIO(), {}
     observer = ProgressObserver(ProgressLine(stream), lambda: problems)
     algo = agent()
@@ -74,7 +78,8 @@ def test_problems_are_explained_once_and_counted_on_the_line(monkeypatch: pytest
 
 def test_speed_of_a_resumed_run_counts_from_where_it_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr(progress, "time", clock)
+    for module in (console, progress):
+        monkeypatch.setattr(module, "time", clock)
     observer = ProgressObserver(ProgressLine(io.StringIO()))
     algo = agent(epoch_num=6, frame=1_000_000, max_epochs=-1)
     observer.after_init(algo)
@@ -85,7 +90,8 @@ def test_speed_of_a_resumed_run_counts_from_where_it_went_on(monkeypatch: pytest
 
 def test_line_is_rewritten_on_a_terminal_and_repeated_seldom_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr(progress, "time", clock)
+    for module in (console, progress):
+        monkeypatch.setattr(module, "time", clock)
     terminal, file = io.StringIO(), io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     for line in (ProgressLine(terminal), ProgressLine(file)):

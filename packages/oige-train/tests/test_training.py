@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
-from oige_train.learner.agent import TrustedAgent
+from oige_train.learner.agent import ResumableAgent
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 CONFIG = "train.params.config"
@@ -259,12 +259,12 @@ def test_signal_saves_a_checkpoint_to_resume_from(tmp_path: Path, program) -> No
 
 
 def test_interruption_at_once_says_how_to_go_on(program, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(agent: TrustedAgent) -> None:
+    def interrupt(agent: ResumableAgent) -> None:
         if agent.epoch_num == 2:
             raise KeyboardInterrupt
 
     monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
-    monkeypatch.setattr(TrustedAgent, "between_epochs", interrupt)
+    monkeypatch.setattr(ResumableAgent, "between_epochs", interrupt)
     outcome = program(*TINY, "max_iterations=9", f"{CONFIG}.save_frequency=2")
     assert outcome.code == 130
     (saved,) = Path("runs/Cartpole/nn").glob("last_*_ep_2_*.pth")

@@ -1,9 +1,9 @@
 """Warp's start, which needs a folder for compiled kernels."""
 
 import atexit
+import logging
 import os
 import shutil
-import sys
 import tempfile
 
 import warp as wp
@@ -13,6 +13,8 @@ from oige_core.errors import ConfigError
 __all__ = ["init_warp"]
 
 CACHE = "WARP_CACHE_PATH"
+
+_log = logging.getLogger(__name__)
 
 
 def init_warp() -> None:
@@ -30,11 +32,9 @@ def init_warp() -> None:
         raise ConfigError(f"{CACHE}={os.environ[CACHE]}: cannot be written ({reason}); choose another folder.")
     folder = tempfile.mkdtemp(prefix="oige-warp-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    print(
+    _log.warning(
         f"Warp cannot keep compiled kernels in your home folder ({reason}), so each start compiles them; "
-        f"set {CACHE} to a folder that can be written",
-        file=sys.stderr,
-        flush=True,
+        f"set {CACHE} to a folder that can be written"
     )
     wp.config.kernel_cache_dir = folder
     wp.init()

@@ -4,29 +4,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from oige_core.errors import OigeError
 
-from oige_train.checkpoint import CheckpointError, load_checkpoint
 from oige_train.config import Run
-from oige_train.learner.divergence import learner_tensors, refuse_diverged
+from oige_train.console import ProgressLine
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.learner.progress import ProgressLine
-from oige_train.learner.rl_games import building_model, model_builder
-from oige_train.onlookers import Watch
-from oige_train.params import rl_games_params
+from oige_train.policy import load_policy
+from oige_train.viewing import StepLoop
 
-__all__ = ["Games", "Policy", "load_policy", "play"]
+__all__ = ["PlayResult", "evaluate"]
 
 
 @dataclass(frozen=True)
-class Games:
+class PlayResult:
     """Outcome of the played episodes.
 
     Attributes:
-        count: finished episodes, perhaps none; the means are 0 then.
-        mean_return: their mean sum of rewards.
-        mean_length: their mean length in control steps.
-        success: share that succeeded; None if the task does not tell.
+        count: number of finished episodes; if it is 0, so are the means.
+        mean_return: mean sum of rewards of an episode.
+        mean_length: mean length of an episode in control steps.
+        success: fraction of the episodes that succeeded; None if the task does not report success.
     """
 
     count: int
@@ -35,101 +31,7 @@ class Games:
     success: float | None
 
 
-class Policy:
-    """The actor of PPO or SAC.
-
-    Args:
-        run: the checked run, which names network and algorithm.
-        env_info: spaces of the environment.
-        device: where the network runs.
-        num_envs: number of worlds, for the state of a recurrent network.
-    """
-
-    def __init__(self, run: Run, env_info: dict[str, Any], device: str, num_envs: int) -> None:
-        params = rl_games_params(run.config.train.params)
-        self.is_sac = params["algo"]["name"] == "sac"
-        self.device = device
-        space = env_info["action_space"]
-        self.clips_actions = self.is_sac or params["config"].get("clip_actions", True)
-        self.low = torch.as_tensor(space.low, device=device)
-        self.high = torch.as_tensor(space.high, device=device)
-        shape = env_info["observation_space"].shape
-        sizes = {
-            "actions_num": space.shape[0],
-            "action_dim": space.shape[0],
-            "obs_dim": shape[0],
-            "input_shape": shape,
-            "num_seqs": num_envs,
-            "value_size": 1,
-            "normalize_value": params["config"].get("normalize_value", False),
-            "normalize_input": params["config"].get("normalize_input", False),
-        }
-        with building_model():
-            self.model = model_builder.ModelBuilder().load(params).build(sizes)
-        self.model.to(device).eval()
-        self.states = [s.to(device) for s in self.model.get_default_rnn_state()] if self.model.is_rnn() else None
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Take the weights of a checkpoint.
-
-        Raises:
-            KeyError, RuntimeError: the checkpoint is of another network.
-        """
-        if not self.is_sac:
-            self.model.load_state_dict(state["model"])
-            return
-        self.model.sac_network.actor.load_state_dict(state["actor"])
-        if "running_mean_std" in state:
-            self.model.running_mean_std.load_state_dict(state["running_mean_std"])
-
-    @torch.no_grad()
-    def act(self, observations: torch.Tensor, *, deterministic: bool) -> torch.Tensor:
-        """Return actions [N, actions] for observations [N, observations]: the policy's mean, or a sample.
-
-        They are bounded as in training, where ``clip_actions`` says whether they are. Networks see images, which are
-        bytes, as numbers from 0 to 1.
-        """
-        if observations.dtype == torch.uint8:
-            observations = observations / 255.0
-        if self.is_sac:
-            distribution = self.model.actor(self.model.norm_obs(observations))
-            action = distribution.mean if deterministic else distribution.sample()
-        else:
-            out = self.model({"is_train": False, "prev_actions": None, "obs": observations, "rnn_states": self.states})
-            self.states = out["rnn_states"]
-            action = out["mus"] if deterministic else out["actions"]
-        if not self.clips_actions:
-            return action
-        return self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
-
-    def forget(self, done: torch.Tensor) -> None:
-        """Reset the recurrent state of the worlds whose ``done`` [N] is set."""
-        for state in self.states or []:
-            state[:, done] = 0.0
-
-
-def load_policy(run: Run, adapter: RlGamesEnv) -> Policy:
-    """Return the policy of a run's checkpoint, for the environment behind an adapter.
-
-    Raises:
-        OigeError: there is no checkpoint, it is refused, or it does not fit.
-    """
-    device = run.config.rl_device
-    policy = Policy(run, adapter.get_env_info(), device, adapter.env.num_envs)
-    if run.checkpoint is None:
-        raise OigeError("test=True: a policy is needed; add checkpoint=<file>.")
-    try:
-        policy.load(load_checkpoint(run.checkpoint, device))
-    except (RuntimeError, KeyError) as error:
-        reason = " ".join(text.strip() for text in str(error).splitlines()[:2])
-        raise CheckpointError(
-            f"checkpoint={run.checkpoint}: does not fit the network of this run ({reason})."
-        ) from error
-    refuse_diverged(run.checkpoint, learner_tensors({"policy": policy.model}, []))
-    return policy
-
-
-def play(run: Run, env: Any, line: ProgressLine, watch: Watch | None = None) -> Games:
+def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = None) -> PlayResult:
     """Play ``games_num`` episodes, as evenly spread over the worlds as can be; with a viewer, play on until stopped.
 
     Counts a fixed quota per world; taking the first episodes to finish would over-represent short ones. With a viewer
@@ -140,7 +42,7 @@ def play(run: Run, env: Any, line: ProgressLine, watch: Watch | None = None) -> 
         run: the checked run; its checkpoint gives the weights.
         env: the vector environment.
         line: where progress is shown.
-        watch: who watches and whether to stop, which ends playing with the episodes finished so far; None: nobody.
+        loop: waits for viewers and stops on request, with the episodes finished so far; None: neither.
 
     Raises:
         OigeError: the checkpoint is refused or does not fit.
@@ -160,8 +62,8 @@ def play(run: Run, env: Any, line: ProgressLine, watch: Watch | None = None) -> 
     successes: int | None = None
     observations = adapter.reset()["obs"]
     left = count
-    watch = watch or Watch()
-    while watch.goes_on():
+    loop = loop or StepLoop()
+    while loop.wait_for_next_step():
         out, rewards, done, info = adapter.step(policy.act(observations, deterministic=player.deterministic))
         observations = out["obs"]
         returns += rewards
@@ -174,21 +76,21 @@ def play(run: Run, env: Any, line: ProgressLine, watch: Watch | None = None) -> 
         quota -= counted.long()
         returns *= ~done
         lengths *= ~done
-        policy.forget(done)
+        policy.reset_hidden_state(done)
         left = int(quota.sum())
-        if watch.viewer is None:
+        if loop.viewer is None:
             line.show(f"played {count - left} of {count} games")
         elif left < count:
             line.show(f"played {count - left} games, mean return {float(total_return) / (count - left):.2f}")
         if left == 0:
-            if watch.viewer is None:
+            if loop.viewer is None:
                 break
             quota += 1
             count += env.num_envs
             left = env.num_envs
     line.close()
     finished = count - left
-    return Games(
+    return PlayResult(
         count=finished,
         mean_return=float(total_return) / max(finished, 1),
         mean_length=float(total_length) / max(finished, 1),

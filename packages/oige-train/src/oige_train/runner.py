@@ -8,31 +8,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from oige_core import make_env
-from oige_core.errors import ConfigError, OigeError
+from oige_core.errors import OigeError
 from oige_core.problems import ProblemReport, describe_problems
-from oige_core.seeding import derive_seed
 
-from oige_train import console
 from oige_train.config import Run
+from oige_train.console import ProgressLine, say
 from oige_train.headline import headline
 from oige_train.learner.agent import Session, TrainingStoppedError
+from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
-from oige_train.learner.environment import RlGamesEnv
-from oige_train.learner.progress import ProgressLine, ProgressObserver
-from oige_train.learner.rl_games import DefaultRewardsShaper, building_agent
-from oige_train.memory import keep_freed_memory
-from oige_train.onlookers import looking_on, until_stopped
-from oige_train.params import rl_games_params
-from oige_train.play import play
+from oige_train.learner.progress import ProgressObserver
+from oige_train.play import evaluate
 from oige_train.run_folder import RunFolder, best_score, held, videos_folder
 from oige_train.run_log import logged
-from oige_train.seeding import seed_learner
 from oige_train.stopping import INTERRUPTED, stop_on_signals
+from oige_train.torch_setup import configure_torch
+from oige_train.viewing import attach_viewers, until_stopped
 from oige_train.wandb_run import wandb_run
 
-__all__ = ["build_agent", "execute", "prepare"]
+__all__ = ["execute"]
 
 DEVICE_KEYS = ("sim_device", "pipeline", "rl_device", "device_id", "num_threads")
 
@@ -50,47 +45,30 @@ def execute(run: Run, arguments: Sequence[str] = ()) -> int:
     Raises:
         OigeError: the checkpoint is refused, or a device is missing.
     """
-    prepare(run)
+    configure_torch(run)
     return _play(run) if run.config.test else _train(run, arguments)
 
 
-def prepare(run: Run) -> None:
-    """Set threads, memory, precision and seeds of torch as the run says.
-
-    Raises:
-        ConfigError: torch was built without the device of the learner.
-    """
-    config = run.config
-    if config.rl_device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"rl_device={config.rl_device}: this build of PyTorch has no CUDA; use rl_device=cpu.")
-    torch.set_num_threads(config.train.params.torch_threads)
-    if config.rl_device == "cpu":
-        keep_freed_memory()
-    if not config.torch_deterministic:
-        torch.set_float32_matmul_precision("high")
-    seed_learner(derive_seed(config.seed, "learner"), deterministic=config.torch_deterministic)
-
-
 def _play(run: Run) -> int:
-    say(Workers(), *run.notes)
+    _say(Workers(), *run.notes)
     env = make_env(run.config)
     try:
         with (
-            looking_on(run.config, env, videos_folder(run.config, run.checkpoint), speed=1.0) as viewer,
-            until_stopped(viewer) as watch,
+            attach_viewers(run.config, env, videos_folder(run.config, run.checkpoint), speed=1.0) as viewer,
+            until_stopped(viewer) as loop,
         ):
-            games = play(run, env, ProgressLine(), watch)
-            say(Workers(), *ProblemReport().new_lines(env.problems()))
+            result = evaluate(run, env, ProgressLine(), loop)
+            _say(Workers(), *ProblemReport().new_lines(env.problems()))
     finally:
         env.close()
-    ended_early = watch.stopped and viewer is None
+    ended_early = loop.stopped and viewer is None
     if ended_early:
-        say(Workers(), f"interrupted after {games.count} of {run.config.train.params.config.player.games_num} games")
-    success = "" if games.success is None else f", success {games.success:.3f}"
+        _say(Workers(), f"interrupted after {result.count} of {run.config.train.params.config.player.games_num} games")
+    success = "" if result.success is None else f", success {result.success:.3f}"
     print(
-        f"mean return {games.mean_return:.2f}, mean length {games.mean_length:.1f}{success} "
-        f"over {games.count} finished games"
-        if games.count
+        f"mean return {result.mean_return:.2f}, mean length {result.mean_length:.1f}{success} "
+        f"over {result.count} finished games"
+        if result.count
         else "no game was finished"
     )
     return INTERRUPTED if ended_early else 0
@@ -103,7 +81,7 @@ def _train(run: Run, arguments: Sequence[str]) -> int:
             folder = workers.decide(lambda: _begin(run, arguments, stack))
             if workers.rank == 0:
                 stack.enter_context(logged(folder.path, headline(run, arguments)))
-            say(workers, folder.note, *run.notes)
+            _say(workers, folder.note, *run.notes)
             return _train_in(folder, Session(run=run, workers=workers))
     finally:
         workers.leave()
@@ -139,13 +117,13 @@ def _train_in(folder: RunFolder, session: Session) -> int:
             stack.callback(agent.writer.close)
             if run.checkpoint is not None:
                 _resume(agent, folder, session)
-            viewer = stack.enter_context(looking_on(config, env, folder.path / "videos")) if leads else None
+            viewer = stack.enter_context(attach_viewers(config, env, folder.path / "videos")) if leads else None
 
             def stop(signal: str) -> None:
                 session.stop_requested = True
                 if viewer is not None:
                     viewer.pace.resume()
-                say(workers, f"\n{signal}: saving after this epoch; once more to stop at once")
+                _say(workers, f"{signal}: saving after this epoch; once more to stop at once")
 
             with stop_on_signals(stop):
                 trained = True
@@ -153,15 +131,15 @@ def _train_in(folder: RunFolder, session: Session) -> int:
     except TrainingStoppedError as stopped:
         line.close()
         _check_saved(session, agent)
-        say(workers, f"stopped after epoch {agent.epoch_num}; saved {stopped.checkpoint}")
+        _say(workers, f"stopped after epoch {agent.epoch_num}; saved {stopped.checkpoint}")
         if stopped.checkpoint is not None:
-            say(workers, f"resume: {_command(run, stopped.checkpoint)}")
+            _say(workers, f"resume: {_command(run, stopped.checkpoint)}")
         return INTERRUPTED
     except KeyboardInterrupt:
         line.close()
         newest = agent.newest_checkpoint() if trained else None
         if newest is not None:
-            say(workers, f"not saved since {newest}; resume: {_command(run, newest)}")
+            _say(workers, f"not saved since {newest}; resume: {_command(run, newest)}")
         raise
     finally:
         line.close()
@@ -187,49 +165,15 @@ def _resume(agent: Any, folder: RunFolder, session: Session) -> None:
     exact = agent.restore(str(run.checkpoint))
     other = "it was written with other worlds, another seed, configuration of the task or version"
     fresh = "" if exact else f"; {other}, so new episodes begin"
-    say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
+    _say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
     score = workers.decide(lambda: best_score(folder, run))
     agent.compare_best_with(score, continued=not folder.is_new)
 
 
-def build_agent(session: Session, env: Any, observer: Any, *, folder: Path, writes: bool = True) -> Any:
-    """Return the agent of the run's algorithm.
-
-    Args:
-        session: what the agent needs to know of the program around it.
-        env: the vector environment.
-        observer: sees every step and epoch; see rl_games' ``AlgoObserver``.
-        folder: folder of the run.
-        writes: whether summaries are written; only process 0 ever does.
-    """
-    config = session.run.config
-    params = rl_games_params(config.train.params)
-    adapter = RlGamesEnv(env, config.rl_device, stagger=config.train.params.config.stagger_episodes)
-    if params["config"].get("mirror_samples") and not adapter.mirrors:
-        raise ConfigError(
-            f"train.params.config.mirror_samples=True: expected False; {config.task.name} declares no symmetry in "
-            "its mirrors."
-        )
-    params["config"] |= {
-        "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
-        "features": {"observer": observer},
-        "train_dir": str(folder.parent),
-        "full_experiment_name": folder.name,
-        "vec_env": adapter,
-        "env_info": adapter.get_env_info(),
-    }
-    if params["algo"]["name"] == "sac":
-        from oige_train.learner.sac import SacAgent as Agent
-    else:
-        from oige_train.learner.ppo import PpoAgent as Agent
-    with building_agent(writes=writes and session.workers.rank == 0):
-        return Agent("run", params, session)
-
-
-def say(workers: Workers, *lines: str) -> None:
-    """Tell the user something, once for all processes."""
+def _say(workers: Workers, *lines: str) -> None:
+    """Log lines, once for all processes."""
     if workers.rank == 0:
-        console.say(*lines)
+        say(*lines)
 
 
 def _report(session: Session, agent: Any, folder: Path) -> None:

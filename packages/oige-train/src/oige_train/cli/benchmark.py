@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 
 __all__ = ["main"]
 
@@ -23,7 +23,7 @@ medians over the rounds, so that other load on the machine affects all stages al
 
 def main() -> None:
     """Run the program."""
-    guarded(benchmark, HELP)
+    run_cli(benchmark, HELP)
 
 
 def benchmark(arguments: list[str]) -> int:
@@ -41,7 +41,7 @@ def benchmark(arguments: list[str]) -> int:
     entered = time.time()
     from oige_core.errors import ConfigError
 
-    from oige_train.cli.common import checked_run, refuse_idle, take_number
+    from oige_train.cli.common import checked_run, pop_int, refuse_idle
     from oige_train.console import say
     from oige_train.headline import headline
 
@@ -58,16 +58,16 @@ def benchmark(arguments: list[str]) -> int:
             raise ConfigError(f"--json {arguments[position + 1]}: expected a file in a folder that exists.")
         json_file.open("a").close()  # what cannot be written is said now, not after the measurement
         del arguments[position : position + 2]
-    rounds = take_number(arguments, "rounds", default=0)
+    rounds = pop_int(arguments, "rounds", default=0)
     run = checked_run(arguments)
     for word, wanted in (("headless", True), ("enable_livestream", False), ("enable_recording", False)):
         if getattr(run.config, word) != wanted:
             raise ConfigError(f"{word}={not wanted}: not available while benchmarking; use {word}={wanted}.")
 
     say(*headline(run, arguments, "measuring"))
-    from oige_train.measure import measure
+    from oige_train.benchmark.measure import measure
 
-    report = measure(run, rounds=rounds or None, started=_process_start(entered), say=say)
+    report = measure(run, rounds=rounds or None, started=_process_start(entered))
     print(report.text())
     if json_file is not None:
         report.write(json_file)

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from oige_train.cli.exits import exit_code
+from oige_train.console import show_messages
 
 if TYPE_CHECKING:
     from oige_train.config import Run
 
-__all__ = ["checked_run", "checked_runs", "guarded", "refuse_idle", "take_number"]
+__all__ = ["checked_run", "checked_runs", "pop_int", "refuse_idle", "run_cli"]
 
 
-def guarded(program: Callable[[list[str]], int | None], usage: str = "") -> None:
+def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None:
     """Run a program, or print its usage or version, and exit as :func:`exit_code` says.
 
     Args:
@@ -22,6 +23,7 @@ def guarded(program: Callable[[list[str]], int | None], usage: str = "") -> None
     """
 
     def run() -> int | None:
+        show_messages()
         arguments = sys.argv[1:]
         if usage and any(argument in ("-h", "--help") for argument in arguments):
             print(usage)
@@ -36,7 +38,7 @@ def guarded(program: Callable[[list[str]], int | None], usage: str = "") -> None
     sys.exit(exit_code(run))
 
 
-def take_number(arguments: list[str], key: str, default: int) -> int:
+def pop_int(arguments: list[str], key: str, default: int) -> int:
     """Remove ``key=number`` from ``arguments`` and return the last such number, or ``default`` where it is absent.
 
     Raises:
@@ -79,10 +81,10 @@ def checked_runs(arguments: list[str]) -> "list[Run]":
     Raises:
         ConfigError: an argument is wrong.
     """
-    from oige_train.config import finish, run_hydra
+    from oige_train.config import resolve_run, run_hydra
 
     runs: list[Run] = []
-    run_hydra(arguments, lambda cfg, overridden: runs.append(finish(cfg, overridden)))
+    run_hydra(arguments, lambda cfg, overridden: runs.append(resolve_run(cfg, overridden)))
     return runs
 
 

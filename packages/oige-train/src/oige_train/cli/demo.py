@@ -1,6 +1,6 @@
 """``oige-demo``: a trained policy whose robots are driven from a browser."""
 
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 
 __all__ = ["main"]
 
@@ -24,7 +24,7 @@ Serve a page on which robots follow random commands, and print its address. Clic
 
 def main() -> None:
     """Run the program."""
-    guarded(demo, HELP)
+    run_cli(demo, HELP)
 
 
 def demo(arguments: list[str]) -> int:
@@ -42,7 +42,7 @@ def demo(arguments: list[str]) -> int:
     from oige_core.errors import ConfigError
     from oige_core.registry import find_task, installed_specs
 
-    from oige_train.cli.common import checked_run, refuse_idle, take_number
+    from oige_train.cli.common import checked_run, pop_int, refuse_idle
     from oige_train.config.origin import chosen_task, last_value
     from oige_train.console import say
     from oige_train.headline import headline
@@ -58,7 +58,7 @@ def demo(arguments: list[str]) -> int:
         "recording_",
         "enable_recording",
     )
-    max_steps = take_number(arguments, "max_steps", default=0)
+    max_steps = pop_int(arguments, "max_steps", default=0)
     name = chosen_task(arguments) or ""
     steerable = [task for task, spec in installed_specs().items() if spec.demo is not None]
     if not name:
@@ -82,11 +82,11 @@ def demo(arguments: list[str]) -> int:
 
     from oige_train.demo import Driver
     from oige_train.learner.environment import RlGamesEnv
-    from oige_train.onlookers import open_viewer, until_stopped
-    from oige_train.play import load_policy
-    from oige_train.runner import prepare
+    from oige_train.policy import load_policy
+    from oige_train.torch_setup import configure_torch
+    from oige_train.viewing import open_viewer, until_stopped
 
-    prepare(run)
+    configure_torch(run)
     env = make_env(run.config)
     try:
         task = env.task
@@ -98,12 +98,12 @@ def demo(arguments: list[str]) -> int:
             driver = Driver(viewer, task)
             observations = adapter.reset()["obs"]
             steps = 0
-            with until_stopped(viewer) as watch:
-                while (max_steps == 0 or steps < max_steps) and watch.goes_on():
+            with until_stopped(viewer) as loop:
+                while (max_steps == 0 or steps < max_steps) and loop.wait_for_next_step():
                     driver.before_step()
                     out, _, done, _ = adapter.step(policy.act(observations, deterministic=True))
                     observations = out["obs"]
-                    policy.forget(done)
+                    policy.reset_hidden_state(done)
                     steps += 1
         finally:
             viewer.close()

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 
-from oige_train.console import say
 from oige_train.stopping import INTERRUPTED, interrupted_by_signals
 
 __all__ = ["exit_code"]
@@ -67,7 +66,7 @@ def exit_code(program: Callable[[], int | None]) -> int:
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):
-        say(text)
+        print(text, file=sys.stderr, flush=True)
 
 
 def _drop_output() -> None:

@@ -2,7 +2,7 @@
 
 import time
 
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 
 __all__ = ["main"]
 
@@ -17,7 +17,7 @@ and FPS times the number of worlds. Without max_steps, run until Ctrl-C.
 
 def main() -> None:
     """Run the program."""
-    guarded(random_policy, HELP)
+    run_cli(random_policy, HELP)
 
 
 def random_policy(arguments: list[str]) -> int:
@@ -29,13 +29,13 @@ def random_policy(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    from oige_train.cli.common import checked_run, refuse_idle, take_number
+    from oige_train.cli.common import checked_run, pop_int, refuse_idle
     from oige_train.config.derive import simulate_only_shown_worlds
     from oige_train.console import say
     from oige_train.headline import headline_of_random_actions
 
     refuse_idle(arguments, "oige-random-policy", "checkpoint", "test", "max_iterations", "multi_gpu", "wandb_")
-    max_steps = take_number(arguments, "max_steps", default=0)
+    max_steps = pop_int(arguments, "max_steps", default=0)
     run = checked_run(arguments)
     config = run.config
     notes = simulate_only_shown_worlds(config, [argument.partition("=")[0] for argument in arguments])
@@ -46,8 +46,8 @@ def random_policy(arguments: list[str]) -> int:
     from oige_core import make_env
     from oige_core.problems import ProblemReport
 
-    from oige_train.onlookers import looking_on, until_stopped
     from oige_train.run_folder import videos_folder
+    from oige_train.viewing import attach_viewers, until_stopped
 
     torch.set_num_threads(config.train.params.torch_threads)
     env = make_env(config)
@@ -57,13 +57,13 @@ def random_policy(arguments: list[str]) -> int:
     low, high = torch.as_tensor(space.low, device=env.device), torch.as_tensor(space.high, device=env.device)
     try:
         with (
-            looking_on(config, env, videos_folder(config), speed=1.0) as viewer,
-            until_stopped(viewer) as watch,
+            attach_viewers(config, env, videos_folder(config), speed=1.0) as viewer,
+            until_stopped(viewer) as loop,
         ):
             env.reset()
             steps, last_steps, last = 0, 0, time.perf_counter()
             start = last
-            while (max_steps == 0 or steps < max_steps) and watch.goes_on():
+            while (max_steps == 0 or steps < max_steps) and loop.wait_for_next_step():
                 actions = torch.rand(env.num_envs, len(low), generator=generator, device=env.device)
                 env.step(low + (high - low) * actions)
                 steps += 1

@@ -2,7 +2,7 @@
 
 import sys
 
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 
 __all__ = ["main"]
 
@@ -13,7 +13,7 @@ List the installed tasks: name, observations, actions, default number of environ
 
 def main() -> None:
     """Run the program."""
-    guarded(tasks, HELP)
+    run_cli(tasks, HELP)
 
 
 def tasks(arguments: list[str]) -> int:

@@ -1,6 +1,6 @@
 """``oige-train``: train a policy, resume training, or play a policy."""
 
-from oige_train.cli.common import guarded
+from oige_train.cli.common import run_cli
 
 __all__ = ["main"]
 
@@ -39,7 +39,7 @@ exit codes: 0 done, 2 mistake in the arguments, 130 interrupted (a checkpoint is
 
 def main() -> None:
     """Run the program."""
-    guarded(train, HELP)
+    run_cli(train, HELP)
 
 
 def train(arguments: list[str]) -> int:

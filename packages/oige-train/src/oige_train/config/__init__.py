@@ -6,6 +6,6 @@ alike, so that a misspelt key is answered with the nearest one and a key that no
 
 from oige_train.config.hydra_app import run_hydra
 from oige_train.config.limits import memory_estimate
-from oige_train.config.run import Run, finish
+from oige_train.config.run import Run, resolve_run
 
-__all__ = ["Run", "finish", "memory_estimate", "run_hydra"]
+__all__ = ["Run", "memory_estimate", "resolve_run", "run_hydra"]

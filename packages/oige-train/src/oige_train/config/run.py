@@ -22,7 +22,7 @@ from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
 
-__all__ = ["Run", "finish"]
+__all__ = ["Run", "resolve_run"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Run:
         return values
 
 
-def finish(cfg: DictConfig, overridden: Iterable[str]) -> Run:
+def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     """Check a composed configuration, fill in derived values and return the run.
 
     Args:

@@ -1,6 +1,7 @@
 """What the agents of all algorithms share: checkpoints, resumption and stopping on request."""
 
 import json
+import logging
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
@@ -13,9 +14,9 @@ from oige_core.problems import PROBLEMS
 
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
 from oige_train.config import Run
-from oige_train.console import say
 from oige_train.learner.distributed import Workers
 from oige_train.learner.divergence import DivergedError, non_finite_names, refuse_diverged
+from oige_train.learner.random_state import random_state, restore_random_state
 from oige_train.learner.recent_mean import RecentMean
 from oige_train.learner.resumption import (
     EPISODE_SETTINGS,
@@ -25,14 +26,15 @@ from oige_train.learner.resumption import (
     settings_without_effect,
 )
 from oige_train.learner.summaries import FrameWriter, outlive_full_disk
-from oige_train.seeding import random_state, restore_random_state
 
-__all__ = ["Session", "TrainingStoppedError", "TrustedAgent"]
+__all__ = ["ResumableAgent", "Session", "TrainingStoppedError"]
 
 #: Of what a checkpoint holds beside the networks; one of another format goes on with fresh episodes.
 PROGRESS_FORMAT = 5
 #: Products of two weights beyond it overflow in float32.
 OVERFLOWING = 1e19
+
+_log = logging.getLogger(__name__)
 
 
 class TrainingStoppedError(Exception):
@@ -72,7 +74,7 @@ class Session:
     notes: list[str] = field(default_factory=list)
 
 
-class TrustedAgent(ABC):
+class ResumableAgent(ABC):
     """Mixed into an agent of rl_games, before it: checkpoints that are whole, safe and complete.
 
     Args:
@@ -163,7 +165,7 @@ class TrustedAgent(ABC):
             self.session.unsaved = reason(error)
         newest = self.newest_checkpoint()
         kept = "there is no checkpoint yet" if newest is None else f"the newest checkpoint is {newest}"
-        say(f"\n{file}: not saved in epoch {self.epoch_num} ({reason(error)}); training goes on, {kept}")
+        _log.warning(f"{file}: not saved in epoch {self.epoch_num} ({reason(error)}); training goes on, {kept}")
 
     def get_full_state_weights(self) -> dict[str, Any]:
         """Return everything that the next epoch depends on, as tensors and plain values."""

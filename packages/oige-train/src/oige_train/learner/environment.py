@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-import sys
+import logging
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +12,8 @@ from gymnasium import spaces
 from oige_core.tasks import Mirror
 
 __all__ = ["RlGamesEnv"]
+
+_log = logging.getLogger(__name__)
 
 
 class RlGamesEnv:
@@ -118,9 +120,9 @@ class RlGamesEnv:
 
 @contextlib.contextmanager
 def _warnings_on_one_line() -> Iterator[None]:
-    """Print warnings as users of programs read them, without places in the code."""
+    """Log warnings as one line each, without the place in the code."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
     for warning in caught:
-        print(f"\nwarning: {warning.message}", file=sys.stderr, flush=True)
+        _log.warning(f"warning: {warning.message}")

@@ -5,24 +5,25 @@ from typing import Any
 
 import torch
 from oige_core.tasks import Mirror
+from rl_games.algos_torch.a2c_continuous import A2CAgent
+from rl_games.algos_torch.torch_ext import policy_kl
 
-from oige_train.learner.agent import Session, TrustedAgent
+from oige_train.learner.agent import ResumableAgent, Session
 from oige_train.learner.divergence import learner_tensors
 from oige_train.learner.normalisers import NormaliserSync
-from oige_train.learner.rl_games import a2c_continuous, policy_kl
 from oige_train.learner.time_outs import RolloutTimeOuts, TimeOuts
 
 __all__ = ["PpoAgent", "kl_divergence", "with_mirror_images"]
 
-Base: Any = a2c_continuous.A2CAgent
+Base: Any = A2CAgent
 CRITIC_RATE = ("config.central_value_config.learning_rate", "config.central_value_config.lr_schedule")
 
 
-class PpoAgent(TrustedAgent, Base):
+class PpoAgent(ResumableAgent, Base):
     """Proximal policy optimisation; recurrent networks and asymmetric critics included."""
 
-    progress_tensors = (*TrustedAgent.progress_tensors, "current_shaped_rewards")
-    progress_meters = (*TrustedAgent.progress_meters, "game_shaped_rewards")
+    progress_tensors = (*ResumableAgent.progress_tensors, "current_shaped_rewards")
+    progress_meters = (*ResumableAgent.progress_meters, "game_shaped_rewards")
     schedule_settings = (
         "config.learning_rate",
         "config.lr_schedule",
@@ -54,7 +55,7 @@ class PpoAgent(TrustedAgent, Base):
             self.central_value_net.rnn_states = progress["critic_rnn_states"]
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
-        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        """See :class:`~oige_train.learner.agent.ResumableAgent`."""
         return [self.optimizer, *([self.central_value_net.optimizer] if self.has_central_value else [])]
 
     def schedule_state(self) -> dict[str, Any]:
@@ -66,7 +67,7 @@ class PpoAgent(TrustedAgent, Base):
         return state
 
     def restore_schedule(self, state: dict[str, Any], changed: set[str]) -> None:
-        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        """See :class:`~oige_train.learner.agent.ResumableAgent`."""
         schedule = state.get("schedule", {})
         if not changed & {"config.learning_rate", "config.lr_schedule"}:
             # Plain rl_games keeps the rate in the optimiser, and nowhere else.
@@ -185,13 +186,13 @@ class PpoAgent(TrustedAgent, Base):
         return [self.model, *([self.central_value_net] if self.has_central_value else [])]
 
     def learner_tensors(self) -> dict[str, torch.Tensor]:
-        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        """See :class:`~oige_train.learner.agent.ResumableAgent`."""
         names = ("policy", "central value network")
         networks: dict[str, torch.nn.Module] = dict(zip(names, self._networks(), strict=False))
         return learner_tensors(networks, self.optimisers())
 
     def advice_on_divergence(self) -> str:
-        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        """See :class:`~oige_train.learner.agent.ResumableAgent`."""
         clipping = "" if self.truncate_grads else " or truncate_grads=True"
         return f"a lower train.params.config.learning_rate ({self.last_lr:.3g} now){clipping}"
 

@@ -1,21 +1,15 @@
 """What a run tells while it trains: one live line on the terminal and summaries for TensorBoard."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from oige_core.problems import ProblemReport, describe_problems
 
-from oige_train.learner.rl_games import AlgoObserver
+from oige_train.console import ProgressLine
 
-__all__ = ["EpisodeMeans", "ProgressLine", "ProgressObserver", "format_time"]
-
-
-# Control sequences of terminals. A line that is longer than the terminal is wide is cut off there: of a line that goes
-# on in the next row, only the last row could be written again.
-CLEAR_LINE, NO_WRAP, WRAP = "\r\x1b[2K", "\x1b[?7l", "\x1b[?7h"
+__all__ = ["EpisodeMeans", "Observer", "ProgressObserver", "format_time"]
 
 
 class EpisodeMeans:
@@ -46,47 +40,29 @@ class EpisodeMeans:
         return means
 
 
-class ProgressLine:
-    """A line on ``stream`` that is rewritten on a terminal, and repeated every few seconds elsewhere.
+class Observer:
+    """Sees every step and epoch of an agent; rl_games calls these methods. This one does nothing."""
 
-    Args:
-        stream: where to write; standard error by default.
-        interval: least time between two lines, in seconds; by default 0.1 on a terminal and 5 elsewhere.
-    """
+    def before_init(self, base_name: str, config: dict[str, Any], experiment_name: str) -> None:
+        """Called at the start of the agent's construction."""
 
-    def __init__(self, stream: TextIO | None = None, interval: float | None = None) -> None:
-        self.stream = stream or sys.stderr
-        self.live = self.stream.isatty()
-        self.interval = interval if interval is not None else (0.1 if self.live else 5.0)
-        self._last = -float("inf")
-        self._open = False
+    def after_init(self, algo: Any) -> None:
+        """Called with the agent at the start of training."""
 
-    def show(self, text: str, *, force: bool = False) -> None:
-        """Show ``text`` unless the last line is too recent; ``force`` shows it anyway."""
-        now = time.monotonic()
-        if not force and now - self._last < self.interval:
-            return
-        self._last = now
-        self.stream.write(f"{CLEAR_LINE}{NO_WRAP}{text}{WRAP}" if self.live else f"{text}\n")
-        self.stream.flush()
-        self._open = self.live
+    def process_infos(self, infos: dict[str, Any], done_indices: torch.Tensor) -> None:
+        """Called after each step with the environment's info and the worlds ``(n, 1)`` whose episode ended."""
 
-    def say(self, *lines: str) -> None:
-        """Write lines that stay, above the line that is rewritten."""
-        self.close()
-        for line in lines:
-            self.stream.write(f"{line}\n")
-        self.stream.flush()
+    def after_steps(self) -> None:
+        """Called after the rollout of an epoch."""
 
-    def close(self) -> None:
-        """Leave the cursor on a fresh line."""
-        if self._open:
-            self.stream.write("\n")
-            self.stream.flush()
-            self._open = False
+    def after_clear_stats(self) -> None:
+        """Called when the agent clears its statistics."""
+
+    def after_print_stats(self, frame: int, epoch_num: int, total_time: float) -> None:
+        """Called at the end of an epoch."""
 
 
-class ProgressObserver(AlgoObserver):
+class ProgressObserver(Observer):
     """Collects what the environment tells and reports it once per epoch.
 
     TensorBoard gets ``Episode/<name>`` for every statistic in ``info["episode_means"]``, and ``<name>/frame`` for every
@@ -98,7 +74,6 @@ class ProgressObserver(AlgoObserver):
     """
 
     def __init__(self, line: ProgressLine, problems: Callable[[], Mapping[str, int]] = dict) -> None:
-        super().__init__()
         self.line = line
         self.problems = problems
         self._report = ProblemReport()
@@ -121,9 +96,6 @@ class ProgressObserver(AlgoObserver):
         for name, value in infos.items():
             if isinstance(value, (int, float)) or (isinstance(value, torch.Tensor) and value.ndim == 0):
                 self._scalars[name] = value
-
-    def after_clear_stats(self) -> None:
-        """Nothing is kept that would need clearing; rl_games calls this."""
 
     def after_print_stats(self, frame: int, epoch_num: int, total_time: float) -> None:
         """Write an epoch's summaries and show the line; rl_games calls this."""

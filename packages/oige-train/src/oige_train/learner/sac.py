@@ -3,16 +3,16 @@
 from typing import Any
 
 import torch
+from rl_games.algos_torch.sac_agent import SACAgent
+from rl_games.common.experience import VectorizedReplayBuffer
 
-from oige_train.learner.agent import TrustedAgent
+from oige_train.learner.agent import ResumableAgent
 from oige_train.learner.divergence import learner_tensors
-from oige_train.learner.rl_games import import_quietly
 
 __all__ = ["ReplayBuffer", "SacAgent"]
 
-sac_agent, experience = import_quietly("rl_games.algos_torch.sac_agent", "rl_games.common.experience")
-Base: Any = sac_agent.SACAgent
-BaseReplayBuffer: Any = experience.VectorizedReplayBuffer
+Base: Any = SACAgent
+BaseReplayBuffer: Any = VectorizedReplayBuffer
 
 
 class LimitReachedError(Exception):
@@ -37,7 +37,7 @@ class ReplayBuffer(BaseReplayBuffer):
         super().add(obs, action, reward, next_obs, done)
 
 
-class SacAgent(TrustedAgent, Base):
+class SacAgent(ResumableAgent, Base):
     """Soft actor-critic.
 
     The replay buffer is no part of a checkpoint: it would be a thousand times as large as the rest. After a resumption
@@ -67,7 +67,7 @@ class SacAgent(TrustedAgent, Base):
         self.num_warmup_steps += self.epoch_num
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
-        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        """See :class:`~oige_train.learner.agent.ResumableAgent`."""
         return [self.actor_optimizer, self.critic_optimizer, self.log_alpha_optimizer]
 
     def schedule_state(self) -> dict[str, Any]:
@@ -81,12 +81,12 @@ class SacAgent(TrustedAgent, Base):
                 self.log_alpha.copy_(state["log_alpha"])
 
     def learner_tensors(self) -> dict[str, torch.Tensor]:
-        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        """See :class:`~oige_train.learner.agent.ResumableAgent`."""
         tensors = learner_tensors({"actor and critics": self.model}, self.optimisers())
         return tensors | {"log_alpha": self.log_alpha.detach()}
 
     def advice_on_divergence(self) -> str:
-        """See :class:`~oige_train.learner.agent.TrustedAgent`."""
+        """See :class:`~oige_train.learner.agent.ResumableAgent`."""
         rates = ", ".join(f"{key} ({self.config[key]:.3g} now)" for key in ("actor_lr", "critic_lr", "alpha_lr"))
         return f"lower rates in train.params.config: {rates}"
 

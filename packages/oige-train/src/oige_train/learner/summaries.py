@@ -1,13 +1,12 @@
 """Summaries for TensorBoard: each quantity once, over the environment steps of all worlds."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
 
 from oige_core.errors import reason
-
-from oige_train.console import say
 
 __all__ = ["FrameWriter", "outlive_full_disk"]
 
@@ -15,6 +14,8 @@ __all__ = ["FrameWriter", "outlive_full_disk"]
 COPIES = frozenset(
     f"{name}/{axis}" for name in ("rewards", "shaped_rewards", "episode_lengths") for axis in ("iter", "time")
 )
+
+_log = logging.getLogger(__name__)
 
 
 class FrameWriter:
@@ -70,7 +71,7 @@ class _ForgivingFile:
             action()
         except (OSError, ValueError) as error:
             self._failed = True
-            say(f"\nsummaries cannot be written ({reason(error)}); training goes on without them")
+            _log.warning(f"summaries cannot be written ({reason(error)}); training goes on without them")
 
     def write(self, data: bytes) -> None:
         """Append bytes."""

@@ -1,23 +1,25 @@
 """Who looks on while a program steps an environment: the viewer and the recorder, as the configuration says."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oige_core import VecEnv
 
-from oige_train.console import say
 from oige_train.schema import TrainRunConfig
 from oige_train.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from oige_core.render.viewer import Viewer
 
-__all__ = ["Watch", "looking_on", "open_viewer", "until_stopped"]
+__all__ = ["StepLoop", "attach_viewers", "open_viewer", "until_stopped"]
+
+_log = logging.getLogger(__name__)
 
 
-class Watch:
+class StepLoop:
     """Steps that are taken while somebody watches, where there is a viewer, and until Ctrl-C.
 
     Args:
@@ -32,7 +34,7 @@ class Watch:
         self.viewer = viewer
         self.stopped = False
 
-    def goes_on(self) -> bool:
+    def wait_for_next_step(self) -> bool:
         """Return True as soon as the next step is due, which waits for an open page, or False once stopped."""
         if self.viewer is not None:
             self.viewer.wait_for_page(lambda: self.stopped)
@@ -46,27 +48,27 @@ class Watch:
 
 
 @contextlib.contextmanager
-def until_stopped(viewer: "Viewer | None") -> Iterator[Watch]:
+def until_stopped(viewer: "Viewer | None") -> Iterator[StepLoop]:
     """Have Ctrl-C stop what is watched, and say how to watch it if there is a viewer.
 
     Args:
         viewer: the viewer of the environment, if any.
     """
-    watch = Watch(viewer)
+    loop = StepLoop(viewer)
     if viewer is not None:
         port = viewer.server.get_port()
-        say(
-            "waiting for this page to be opened; Ctrl-C ends the program",
+        _log.info(
+            "waiting for this page to be opened; Ctrl-C ends the program\n"
             f"  from another machine: ssh -L {port}:localhost:{port} <this machine>, "
-            "or add enable_livestream=True livestream_host=0.0.0.0",
-            "  without a browser: headless=True; enable_recording=True writes videos",
+            "or add enable_livestream=True livestream_host=0.0.0.0\n"
+            "  without a browser: headless=True; enable_recording=True writes videos"
         )
-    with stop_on_signals(lambda _: watch.stop()):
-        yield watch
+    with stop_on_signals(lambda _: loop.stop()):
+        yield loop
 
 
 @contextlib.contextmanager
-def looking_on(
+def attach_viewers(
     config: TrainRunConfig, env: VecEnv, videos: Path, *, speed: float | None = None
 ) -> Iterator["Viewer | None"]:
     """Serve the viewer's page and record videos, if the run asks for it, until the block ends.
@@ -93,7 +95,7 @@ def looking_on(
                 fps=config.recording_fps,
             )
             stack.callback(recorder.close)
-            say(f"videos: {folder}")
+            _log.info(f"videos: {folder}")
         viewer = None
         if config.enable_livestream or not config.headless:
             viewer = open_viewer(config, env, speed=speed)
@@ -116,5 +118,5 @@ def open_viewer(config: TrainRunConfig, env: VecEnv, **options: Any) -> "Viewer"
 
     host, port = (config.livestream_host, config.livestream_port) if config.enable_livestream else ("127.0.0.1", None)
     viewer = Viewer(env, host=host, port=port, **options)
-    say(f"viewer: {viewer.url}")
+    _log.info(f"viewer: {viewer.url}")
     return viewer

@@ -11,7 +11,7 @@ SIZE, TIMES = 64 * 2**20, 80
 CODE = f"""
 import resource, sys
 import torch
-from oige_train.memory import keep_freed_memory
+from oige_train.torch_setup import keep_freed_memory
 
 if sys.argv[1] == "keep":
     keep_freed_memory()

@@ -1,0 +1,1 @@
+"""Benchmark: how fast a task is simulated, stepped, played and learned."""
