@@ -1,0 +1,75 @@
+"""Views of articulations."""
+
+from typing import Any
+
+import torch
+
+from oige_core.engines.mujoco.checks import check_numbers
+from oige_core.engines.mujoco.views.drives import DriveView
+from oige_core.engines.mujoco.views.dynamics import DynamicsView
+from oige_core.engines.mujoco.worlds import Worlds
+from oige_core.views import Indices
+
+__all__ = ["MujocoArticulationView"]
+
+
+class MujocoArticulationView(DriveView, DynamicsView):
+    """An articulation; see :class:`~oige_core.views.ArticulationView`."""
+
+    def bind(self, worlds: Worlds) -> None:
+        """Find the joints and links in the built model."""
+        super().bind(worlds)
+        self._root_moved = False
+
+    def set_world_poses(
+        self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        if positions is not None:
+            positions = self._values("positions", positions, worlds, 3)
+        if orientations is not None:
+            orientations = self._orientations(orientations, worlds)
+        if self._free is not None:
+            self._free.set_poses(positions, orientations, worlds)
+            self._worlds.mark_stale(worlds)
+            return
+        root = self._body_ids[0]
+        fields = {"body_pos": positions, "body_quat": orientations}
+        given = {name: values.unsqueeze(-2) for name, values in fields.items() if values is not None}
+        for values in given.values():
+            check_numbers("poses", values)
+        self._write_model(given, slice(root, root + 1), worlds)
+        self._root_moved = True
+
+    def reset(self, env_ids: torch.Tensor | None) -> None:
+        """Restore the initial targets, and the pose of a fixed root; the executor has restored the rest."""
+        if self._driven:
+            if env_ids is None:
+                self._targets.copy_(self._initial_targets)
+            else:
+                self._targets.index_copy_(1, env_ids, self._initial_targets.index_select(1, env_ids))
+        if self._root_moved:
+            model, root = self._worlds.compiled.model, self._body_ids[0]
+            initial = {name: torch.as_tensor(getattr(model, name)[root]) for name in ("body_pos", "body_quat")}
+            self._write_model(initial, slice(root, root + 1), env_ids)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return targets and gains."""
+        return {
+            "driven": self._driven,
+            "targets": self._targets.clone(),
+            "initial_targets": self._initial_targets.clone(),
+            "gains": [gains.clone() for gains in self._gains],
+            "root_moved": self._root_moved,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore targets and gains; the executor restores the model's side of them."""
+        self._driven = state["driven"]
+        self._effort_bounds = None
+        self._root_moved = state["root_moved"]
+        self._targets.copy_(state["targets"])
+        self._initial_targets.copy_(state["initial_targets"])
+        for gains, values in zip(self._gains, state["gains"], strict=True):
+            gains.copy_(values)

@@ -1,0 +1,194 @@
+"""Views of rigid bodies, and of links of an articulation."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from oige_core.capabilities import require
+from oige_core.engines.mujoco.checks import check_numbers
+from oige_core.engines.mujoco.views.columns import Part
+from oige_core.engines.mujoco.views.frames import BodyView
+from oige_core.engines.mujoco.worlds import Worlds
+from oige_core.errors import CapabilityError
+from oige_core.math import quat_apply
+from oige_core.views import Indices
+
+__all__ = ["MujocoRigidView"]
+
+
+class MujocoRigidView(BodyView):
+    """Rigid bodies, or links of an articulation; see :class:`~oige_core.views.RigidPrimView`."""
+
+    def bind(self, worlds: Worlds) -> None:
+        """Find the bodies in the built model."""
+        compiled, model = worlds.compiled, worlds.compiled.model
+        bodies = compiled.bodies[self.name]
+        self._bind(worlds, bodies, bodies)
+        self._mocap = int(model.body_mocapid[bodies[0]])
+        sensors = compiled.contact_sensors
+        self._contacts: Part | None = None
+        if all(body in sensors for body in bodies):
+            addresses = [sensors[body] + axis for body in bodies for axis in range(3)]
+            self._contacts = Part(worlds.force("sensordata"), addresses)
+        # The geoms of all bodies, and for each the index of its body.
+        owners = [(geom, i) for i, body in enumerate(bodies) for geom in np.flatnonzero(model.geom_bodyid == body)]
+        self._geoms = torch.tensor([geom for geom, _ in owners], dtype=torch.int64, device=worlds.device)
+        self._geom_bodies = torch.tensor([i for _, i in owners], dtype=torch.int64, device=worlds.device)
+
+    def reset(self, env_ids: torch.Tensor | None) -> None:
+        """The executor has restored everything."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rigid bodies keep nothing beside the executor."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Rigid bodies keep nothing beside the executor."""
+
+    def _of_bodies(self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int) -> torch.Tensor:
+        """Return values ``(n, *shape)``, of several links ``(n, b, *shape)``, as ``(n, b, *shape)`` in float32."""
+        if self._single:
+            return self._values(what, values, worlds, *shape).to(torch.float32).unsqueeze(1)
+        return self._values(what, values, worlds, len(self._body_ids), *shape).to(torch.float32)
+
+    def _properties_of_bodies(
+        self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int, low: float = -math.inf
+    ) -> torch.Tensor:
+        values = self._of_bodies(what, values, worlds, *shape)
+        check_numbers(what, values, low=low)
+        return values
+
+    def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        if self._mocap < 0:
+            return super().get_world_poses(indices, clone)
+        executor, worlds, column = self._worlds.executor, self._index(indices), slice(self._mocap, self._mocap + 1)
+        return (
+            self._read(executor.field("mocap_pos"), column, worlds, clone).squeeze(1),
+            self._read(executor.field("mocap_quat"), column, worlds, clone).squeeze(1),
+        )
+
+    def set_world_poses(
+        self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        if self._free is None and self._mocap < 0:
+            raise CapabilityError(f"'{self.name}': links are moved by their joints; set joint positions instead.")
+        if positions is not None:
+            positions = self._values("positions", positions, worlds, 3)
+        if orientations is not None:
+            orientations = self._orientations(orientations, worlds)
+        if self._free is not None:
+            self._free.set_poses(positions, orientations, worlds)
+        else:
+            executor, column = self._worlds.executor, slice(self._mocap, self._mocap + 1)
+            for name, values in (("mocap_pos", positions), ("mocap_quat", orientations)):
+                if values is not None:
+                    check_numbers("poses", values)  # which would be no error of physics
+                    self._write(executor.field(name), column, values.unsqueeze(-2), worlds)
+        self._worlds.mark_stale(worlds)
+
+    def apply_forces(self, forces: torch.Tensor, indices: Indices = None, is_global: bool = True) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self.apply_forces_and_torques_at_pos(forces=forces, indices=indices, is_global=is_global)
+
+    def apply_forces_and_torques_at_pos(
+        self,
+        forces: torch.Tensor | None = None,
+        torques: torch.Tensor | None = None,
+        positions: torch.Tensor | None = None,
+        indices: Indices = None,
+        is_global: bool = True,
+    ) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        force = None if forces is None else self._of_bodies("forces", forces, worlds, 3)
+        torque = None if torques is None else self._of_bodies("torques", torques, worlds, 3)
+        point = None if positions is None else self._of_bodies("positions", positions, worlds, 3)
+        if not is_global:
+            orientation = self._read(self._worlds.fresh("xquat"), self._bodies, worlds, clone=False)
+            force = None if force is None else quat_apply(orientation, force)
+            torque = None if torque is None else quat_apply(orientation, torque)
+            if point is not None:
+                point = quat_apply(orientation, point) + self._read(
+                    self._worlds.fresh("xpos"), self._bodies, worlds, clone=False
+                )
+        if force is not None and point is not None:
+            centre = self._read(self._worlds.fresh("xipos"), self._bodies, worlds, clone=False)
+            moment = torch.linalg.cross(point - centre, force)
+            torque = moment if torque is None else torque + moment
+        applied = self._worlds.executor.field("xfrc_applied")
+        for columns, values in ((slice(0, 3), force), (slice(3, 6), torque)):
+            if values is not None:
+                part = applied[:, :, columns]
+                total = self._read(part, self._bodies, worlds, clone=False) + values
+                self._write(part, self._bodies, total, worlds)
+        self._worlds.mark_wrenches()
+
+    def get_net_contact_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        if self._contacts is None:
+            raise CapabilityError(
+                f"'{self.name}': contact forces are not measured; add it to the scene with track_contact_forces=True."
+            )
+        # The sensor has the force that the body exerts.
+        values = self._contacts.read(self._index(indices), clone=False)
+        return self._squeeze(-values.view(values.shape[0], -1, 3))
+
+    def get_masses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return self._squeeze(self._read_model("body_mass", self._bodies, self._index(indices)))
+
+    def set_masses(self, masses: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        masses = self._properties_of_bodies("masses", masses, worlds, low=0.0)
+        self._write_model({"body_mass": masses}, self._bodies, worlds)
+
+    def get_inertias(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return self._squeeze(self._body_inertias(self._bodies, self._index(indices)))
+
+    def set_inertias(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        self._set_body_inertias(self._properties_of_bodies("values", values, worlds, 9), self._bodies, worlds)
+
+    def get_coms(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return self._squeeze(self._read_model("body_ipos", self._bodies, self._index(indices)))
+
+    def set_coms(self, positions: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        positions = self._properties_of_bodies("positions", positions, worlds, 3)
+        self._write_model({"body_ipos": positions}, self._bodies, worlds)
+
+    def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        first = torch.searchsorted(self._geom_bodies, torch.arange(len(self._body_ids), device=self._worlds.device))
+        friction = self._squeeze(self._read_model("geom_friction", self._geoms[first], self._index(indices))[..., 0])
+        return torch.stack((friction, friction, torch.zeros_like(friction)), dim=-1)
+
+    def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`. MuJoCo has one coefficient of friction, and no restitution."""
+        worlds = self._index(indices)
+        values = self._properties_of_bodies("values", values, worlds, 3, low=0.0)
+        if bool((values[..., 2] != 0).any()):
+            require(self._worlds.engine, "restitution", f"'{self.name}'", "Set it to 0.")
+        if bool((values[..., 0] != values[..., 1]).any()):
+            require(self._worlds.engine, "static_friction", f"'{self.name}'", "Set both to one value.")
+        friction = self._read_model("geom_friction", self._geoms, worlds)
+        friction[..., 0] = values[..., 1][:, self._geom_bodies]
+        self._write_model({"geom_friction": friction}, self._geoms, worlds)
+
+    def enable_gravities(self, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self._set_gravity_disabled(torch.tensor(0.0, device=self._worlds.device), self._bodies, self._index(indices))
+
+    def disable_gravities(self, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        self._set_gravity_disabled(torch.tensor(1.0, device=self._worlds.device), self._bodies, self._index(indices))

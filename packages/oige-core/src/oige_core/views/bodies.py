@@ -1,0 +1,151 @@
+"""Protocols of rigid bodies, and of what they share with articulations."""
+
+from typing import Protocol
+
+import torch
+
+from oige_core.views.selections import Indices
+
+__all__ = ["FramedView", "RigidPrimView"]
+
+
+class FramedView(Protocol):
+    """What bodies and articulations share: a frame per world, that of the body, or of the articulation's root.
+
+    Tensors are ``(n, …)``; of a view of ``b`` links ``(n, b, …)``.
+    """
+
+    name: str
+    count: int
+
+    def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return positions ``(n, 3)`` in m and orientations ``(n, 4)``."""
+        ...
+
+    def set_world_poses(
+        self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
+    ) -> None:
+        """Place bodies or roots; links of an articulation cannot be placed (CapabilityError).
+
+        Args:
+            positions: ``(n, 3)`` in m.
+            orientations: ``(n, 4)``; they are brought to length 1.
+            indices: the worlds.
+        """
+        ...
+
+    def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return linear and angular velocities ``(n, 6)`` in m/s and rad/s."""
+        ...
+
+    def get_linear_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return linear velocities ``(n, 3)`` in m/s."""
+        ...
+
+    def get_angular_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return angular velocities ``(n, 3)`` in rad/s."""
+        ...
+
+    def get_body_frame_velocities(self, indices: Indices = None) -> torch.Tensor:
+        """Return linear and angular velocities ``(n, 6)`` in m/s and rad/s along the axes of the frame itself.
+
+        Engines keep some of them like this; to turn :meth:`get_velocities` by the orientation gives the same.
+        """
+        ...
+
+    def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """Set linear and angular velocities ``(n, 6)``; links and kinematic bodies have none (CapabilityError)."""
+        ...
+
+    def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """Set linear velocities ``(n, 3)`` in m/s."""
+        ...
+
+    def set_angular_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
+        """Set angular velocities ``(n, 3)`` in rad/s."""
+        ...
+
+
+class RigidPrimView(FramedView, Protocol):
+    """One body per world, tensors ``(n, …)``; or ``b`` links of an articulation, tensors ``(n, b, …)``.
+
+    Shapes below are written for one body.
+    """
+
+    def apply_forces(self, forces: torch.Tensor, indices: Indices = None, is_global: bool = True) -> None:
+        """Add forces ``(n, 3)`` in N at the centres of mass, for the whole of the next control step."""
+        ...
+
+    def apply_forces_and_torques_at_pos(
+        self,
+        forces: torch.Tensor | None = None,
+        torques: torch.Tensor | None = None,
+        positions: torch.Tensor | None = None,
+        indices: Indices = None,
+        is_global: bool = True,
+    ) -> None:
+        """Add wrenches to the next control step; several calls add up.
+
+        Args:
+            forces: ``(n, 3)`` in N.
+            torques: ``(n, 3)`` in N·m.
+            positions: ``(n, 3)`` points at which the forces act, in m; by default the centres of mass.
+            indices: worlds.
+            is_global: whether all three are in the world frame; if not, they are in the body frame, whose orientation
+                at the time of the call is kept during the step.
+        """
+        ...
+
+    def get_net_contact_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return the sums of contact forces on bodies ``(n, 3)`` in N, of the last physics step.
+
+        Raises:
+            CapabilityError: the scene did not ask for it with ``track_contact_forces``.
+        """
+        ...
+
+    def get_masses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return masses ``(n,)`` in kg."""
+        ...
+
+    def set_masses(self, masses: torch.Tensor, indices: Indices = None) -> None:
+        """Set masses ``(n,)`` in kg; inertias stay."""
+        ...
+
+    def get_inertias(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return inertia matrices about the centres of mass in the body frame, ``(n, 9)`` row by row, in kg·m²."""
+        ...
+
+    def set_inertias(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set symmetric, positive definite inertia matrices ``(n, 9)`` in kg·m²."""
+        ...
+
+    def get_coms(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return centres of mass in the body frame ``(n, 3)`` in m."""
+        ...
+
+    def set_coms(self, positions: torch.Tensor, indices: Indices = None) -> None:
+        """Set centres of mass in the body frame ``(n, 3)`` in m."""
+        ...
+
+    def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return static friction, dynamic friction and restitution ``(n, 3)`` of the body's first shape."""
+        ...
+
+    def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set static friction, dynamic friction and restitution ``(n, 3)`` of all shapes of the body.
+
+        Between two shapes the larger friction acts, so that it is lowered by setting both.
+
+        Raises:
+            CapabilityError: the engine has no restitution, or one friction only, and these are two.
+        """
+        ...
+
+    def enable_gravities(self, indices: Indices = None) -> None:
+        """Let gravity act on the bodies."""
+        ...
+
+    def disable_gravities(self, indices: Indices = None) -> None:
+        """Compensate gravity on the bodies."""
+        ...

@@ -1,0 +1,57 @@
+"""Protocol of cameras."""
+
+from typing import Literal, Protocol
+
+import torch
+
+from oige_core.views.selections import Indices
+
+__all__ = ["CameraOutput", "CameraView"]
+
+CameraOutput = Literal["rgb", "depth", "segmentation"]
+
+
+class CameraView(Protocol):
+    """A camera of every world, which sees what is in its own world and nothing else.
+
+    Images ``(n, height, width, channels)`` show the present state, rows from top to bottom and columns from left to
+    right. A world is rendered when an image of it is read after its state has changed, and at no other time. Reading
+    an output that the camera does not have is an error.
+    """
+
+    name: str
+    count: int
+
+    @property
+    def resolution(self) -> tuple[int, int]:
+        """Width and height of images, in pixels."""
+        ...
+
+    @property
+    def horizontal_fov(self) -> float:
+        """Angle between the left and the right edge of images, in rad."""
+        ...
+
+    @property
+    def segmentation_ids(self) -> dict[str, int]:
+        """Number in segmented images of each element of the scene and each link ``<articulation>/<link>``.
+
+        0 stands for nothing.
+        """
+        ...
+
+    def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return positions ``(n, 3)`` in m and orientations ``(n, 4)``: x is forward, y to the left, z up."""
+        ...
+
+    def get_rgb(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return red, green and blue ``(n, height, width, 3)``, uint8."""
+        ...
+
+    def get_depth(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return distances along the camera's axis ``(n, height, width, 1)`` in m; infinite where nothing is seen."""
+        ...
+
+    def get_segmentation(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return what each pixel shows, ``(n, height, width, 1)`` int32, numbered as in :attr:`segmentation_ids`."""
+        ...

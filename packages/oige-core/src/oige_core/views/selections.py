@@ -1,0 +1,10 @@
+"""How calls of views select worlds, joints and links."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+__all__ = ["Indices"]
+
+Indices = torch.Tensor | np.ndarray | Sequence[int] | None
