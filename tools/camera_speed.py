@@ -1,10 +1,10 @@
-"""Measure how fast a task with a camera is stepped, and which part of that is drawing images.
+"""Measure the speed of a task with a camera, and the fraction of time that rendering takes.
 
     uv run python tools/camera_speed.py CartpoleCamera 32 256 [--seconds 10] [--device cpu] [--threads 0] [--json FILE]
 
-For each number of worlds: steps of the environment with random actions, over at least so many seconds; images drawn,
-those after resets included; and the part of the time that drawing takes. On a GPU the device is waited for before and
-after each drawing, which makes the steps a little slower than they are otherwise.
+For each number of worlds, this program steps the environment with random actions for at least the given time. It
+reports steps, rendered images (including those after resets), and the fraction of time that rendering takes. On a GPU
+it synchronises before and after each rendering, which makes steps slightly slower.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from oige_train.cli.common import run_cli
 
 
 class DrawingClock:
-    """Counts and times the drawing of a camera.
+    """Counts and times the renderings of a camera.
 
     Args:
         tracer: the camera's ray tracer.
@@ -35,7 +35,7 @@ class DrawingClock:
         tracer.draw = self.draw
 
     def draw(self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor) -> None:
-        """Draw, and count it."""
+        """Render and count."""
         wait(self._device)
         start = time.perf_counter()
         self._draw(worlds, positions, orientations)
@@ -50,7 +50,7 @@ def wait(device: torch.device) -> None:
 
 
 def measure(task: str, worlds: int, seconds: float, device: str, threads: int) -> dict[str, float]:
-    """Return the figures of one number of worlds."""
+    """Return the measurements for one number of worlds."""
     env = make_vec(task, worlds, sim_device=device, num_threads=threads, seed=1)
     env.reset()
     actions = torch.rand(16, *env.action_space.shape or (), device=env.device) * 2.0 - 1.0
@@ -80,10 +80,10 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", help="a task whose camera is called camera")
     parser.add_argument("worlds", type=int, nargs="+", help="numbers of worlds")
-    parser.add_argument("--seconds", type=float, default=10.0, help="least time per number of worlds")
+    parser.add_argument("--seconds", type=float, default=10.0, help="minimum time per number of worlds")
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
     parser.add_argument("--threads", type=int, default=0, help="threads on the CPU; 0: one per core")
-    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--json", type=Path, help="output file")
     options = parser.parse_args(argv)
     rows = [measure(options.task, n, options.seconds, options.device, options.threads) for n in options.worlds]
     print(f"{options.task:>18}{'env-steps/s':>14}{'images/s':>12}{'drawing':>10}")

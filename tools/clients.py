@@ -3,7 +3,7 @@
     uv run --with rsl-rl-lib --with skrl --with stable-baselines3 python tools/clients.py --seed 1 --out clients.json
 
 A policy is scored without noise, by the mean return of the first episode of each of 256 worlds; 500 is perfect. Each
-trainer below is also an example of how its library is used.
+trainer below is also an example of how to use its library.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def train_skrl(env: VecEnv) -> Policy:
 
 
 def train_stable_baselines3(env: VecEnv) -> Policy:
-    """PPO of Stable-Baselines3: 800,000 steps of single worlds."""
+    """PPO of Stable-Baselines3: 800,000 environment steps."""
     from oige_core.wrappers import StableBaselines3Env
     from stable_baselines3 import PPO
     from stable_baselines3.common.vec_env import VecNormalize
@@ -135,7 +135,7 @@ def score(policy: Policy, seed: int) -> float:
 
 
 def record_video(policy: Policy, folder: Path) -> Path:
-    """Film four worlds with gymnasium's RecordVideo and return the file."""
+    """Record four worlds with gymnasium's RecordVideo and return the file."""
     from gymnasium.wrappers.vector import RecordVideo
 
     env = make_vec("Cartpole", 4, {"task.env.autoresetMode": "next_step"}, render_mode="rgb_array", num_threads=1)
@@ -160,10 +160,10 @@ TRAINERS: dict[str, tuple[Callable[[VecEnv], Policy], int]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("learners", nargs="*", help=f"of {', '.join(TRAINERS)} (default: all)")
+    parser.add_argument("learners", nargs="*", help=f"some of {', '.join(TRAINERS)} (default: all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threshold", type=float, default=450.0, help="score to pass (default: %(default)s)")
-    parser.add_argument("--video", action="store_true", help="film the last policy with gymnasium's RecordVideo")
+    parser.add_argument("--video", action="store_true", help="record the last policy with gymnasium's RecordVideo")
     parser.add_argument("--out", type=Path, help="JSON file")
     options = parser.parse_args()
     if unknown := set(options.learners) - set(TRAINERS):

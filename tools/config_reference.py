@@ -120,7 +120,7 @@ def unit(meaning: str) -> str:
 
 
 def type_name(expected: Any) -> str:
-    """Return a type as users read it."""
+    """Return the readable name of a type."""
     if expected is type(None):
         return "null"
     if expected is Any:
@@ -151,7 +151,7 @@ def shown(value: Any) -> str:
 
 
 def default(field: dataclasses.Field) -> str:
-    """Return the default of a key as it is shown."""
+    """Return the default of a key as the page shows it."""
     if field.default is not dataclasses.MISSING:
         return shown(field.default)
     if field.default_factory is not dataclasses.MISSING:

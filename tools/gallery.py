@@ -1,11 +1,11 @@
-"""Make the gallery: an animation of each task, played by its trained policy, and the page that shows them.
+"""Make the gallery: animations of each task, played by its trained policy, and the page that shows them.
 
     uv run python tools/gallery.py                    # all tasks that come with a policy
     uv run python tools/gallery.py Ant Humanoid       # some
-    uv run python tools/gallery.py --page             # no animation, only the pages
+    uv run python tools/gallery.py --page             # only the pages, no animations
 
-Writes docs/images/gallery/<Task>.webp, docs/gallery.md and the pictures of the README. A policy that has not been
-published can be looked at, with words of the configuration and the folder to write to:
+Writes docs/images/gallery/<Task>.webp, docs/gallery.md and the table of images in the README. To animate a policy that
+is not published, give overrides and an output folder:
 
     uv run python tools/gallery.py Quadcopter checkpoint=<file> --out <folder>
 """
@@ -37,13 +37,13 @@ class Shot:
     """An animation of a task.
 
     Attributes:
-        caption: what is seen, for the page.
-        view: where it is seen from.
-        start: its first moment, in s after the reset.
-        seconds: its length.
+        caption: description of the animation, for the page.
+        view: camera and layout.
+        start: time of the first frame, in s after the reset.
+        seconds: length of the animation.
         fps: frames per second.
-        quality: of the file, from 0 to 100.
-        words: of the configuration.
+        quality: quality of the file, from 0 to 100.
+        overrides: overrides of the configuration.
     """
 
     caption: str
@@ -52,33 +52,33 @@ class Shot:
     seconds: float = 4.0
     fps: float = 20.0
     quality: int = 65
-    words: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
 
 
 def row(count: int, step: tuple[float, float, float]) -> list[tuple[float, float, float]]:
-    """Return places (m) at equal distances, about the origin."""
+    """Return positions (m) at equal distances, centred on the origin."""
     x, y, z = step
     return [((i - (count - 1) / 2) * x, (i - (count - 1) / 2) * y, (i - (count - 1) / 2) * z) for i in range(count)]
 
 
-ALONG = (1.0, 1.0, 0.0)  # with a robot on the ground
-FLOATING = (0.6, 0.6, 0.6)  # with one in the air, so that its way is still seen
+ALONG = (1.0, 1.0, 0.0)  # the camera follows a robot on the ground
+FLOATING = (0.6, 0.6, 0.6)  # the camera follows a flying robot partly, so that its motion remains visible
 
 ANTS = View(camera=(2.6, -3.4, 1.8), look_at=(0.2, 0.0, 0.35), fov=34.0, size=(270, 240), columns=2, follow=ALONG)
 HUMANOIDS = View(camera=(3.6, -3.6, 1.7), look_at=(0.2, 0.0, 0.95), fov=30.0, size=(210, 240), columns=2, follow=ALONG)
 SHOTS = {
     "Ant": Shot(caption="Ants run as fast as they can.", view=ANTS, start=1.5, seconds=3.0),
-    "AntSAC": Shot(caption="Ants trained with soft actor-critic.", view=ANTS, start=1.5, seconds=3.0),
+    "AntSAC": Shot(caption="Ants trained with soft actor-critic run.", view=ANTS, start=1.5, seconds=3.0),
     "Anymal": Shot(
-        caption="Two ANYmal C, each of which follows a commanded velocity.",
+        caption="Two ANYmal C robots follow commanded velocities.",
         view=View(camera=(2.4, -2.4, 1.5), look_at=(0.0, 0.0, 0.4), fov=28.0, size=(210, 200), columns=2, follow=ALONG),
         start=1.0,
         seconds=3.0,
-        fps=25.0,  # it makes six steps a second
+        fps=25.0,  # the robot takes six steps per second
         quality=55,
     ),
     "AnymalTerrain": Shot(
-        caption="ANYmal C on stairs, slopes and obstacles of middle levels.",
+        caption="ANYmal C robots walk on stairs, slopes and obstacles of medium difficulty.",
         view=View(
             camera=(-14.0, -16.0, 5.1),
             look_at=(-4.0, -7.5, -0.3),
@@ -90,10 +90,10 @@ SHOTS = {
         ),
         start=2.0,
         fps=16.0,
-        words=(
+        overrides=(
             "task.env.learn.pushRobots=False",
             "task.env.terrain.maxInitMapLevel=5",
-            "task.env.randomCommandVelocityRanges.linear_x=[0.6,1.0]",  # none stands
+            "task.env.randomCommandVelocityRanges.linear_x=[0.6,1.0]",  # no robot stands still
         ),
     ),
     "BallBalance": Shot(
@@ -103,8 +103,8 @@ SHOTS = {
         ),
     ),
     "Cartpole": Shot(
-        caption="Carts bring their poles upright and to the middle of the rail.",
-        # From the side of the cart where the pole hangs.
+        caption="Carts balance their poles and drive to the middle of the rail.",
+        # From the side on which the pole hangs.
         view=View(
             camera=(6.0, 0.8, 3.0),
             look_at=(0.0, 0.0, 2.4),
@@ -118,7 +118,7 @@ SHOTS = {
         seconds=3.0,
     ),
     "CartpoleCamera": Shot(
-        caption="Cartpole from what a camera sees, in the corner.",
+        caption="Cartpole with camera images as observations. The corner shows the image.",
         # From the side of the task's camera.
         view=View(
             camera=(-6.0, -0.8, 3.0),
@@ -137,8 +137,8 @@ SHOTS = {
         ),
         start=3.0,
     ),
-    "Humanoid": Shot(caption="Figures run as fast as they can.", view=HUMANOIDS, start=1.5),
-    "HumanoidSAC": Shot(caption="Figures trained with soft actor-critic.", view=HUMANOIDS, start=1.5),
+    "Humanoid": Shot(caption="Humanoids run as fast as they can.", view=HUMANOIDS, start=1.5),
+    "HumanoidSAC": Shot(caption="Humanoids trained with soft actor-critic run.", view=HUMANOIDS, start=1.5),
     "Ingenuity": Shot(
         caption="Ingenuity flies on Mars to a target that moves every 5 s, and hovers there.",
         view=View(
@@ -147,13 +147,13 @@ SHOTS = {
         start=4.0,
     ),
     "Quadcopter": Shot(
-        caption="Quadcopters whose rotors tilt fly to a target and hover there.",
+        caption="Quadcopters with tilting rotors fly to a target and hover there.",
         view=View(
             camera=(1.3, -1.3, 1.1), look_at=(0.0, 0.0, 0.45), fov=34.0, size=(240, 240), columns=2, follow=FLOATING
         ),
     ),
     "TargetFollowing": Shot(
-        caption="A Nova Carter turns until its camera, in the corner, sees the cube, and drives to it.",
+        caption="A Nova Carter turns until its camera sees the cube, and drives to it. The corner shows the image.",
         view=View(camera=(-3.6, -2.4, 2.6), look_at=(3.0, 0.0, 0.0), fov=36.0, size=(420, 240), inset=True),
         seconds=12.0,
         fps=7.0,
@@ -165,25 +165,25 @@ def shot_of(name: str) -> Shot:
     """Return the entry of a task in the table.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the task has no entry.
     """
     if name not in SHOTS:
         raise ConfigError(f"{name}: expected a task with an entry in SHOTS of tools/gallery.py; add one.")
     return SHOTS[name]
 
 
-def animate(name: str, words: list[str], folder: Path) -> None:
-    """Write the animation of a task; it keeps the hash of the policy.
+def animate(name: str, overrides: list[str], folder: Path) -> None:
+    """Write the animation of a task, with the hash of the policy in its metadata.
 
     Args:
-        name: of the task.
-        words: of the configuration, beside those of the table.
-        folder: where the file goes.
+        name: name of the task.
+        overrides: overrides of the configuration, in addition to those of the table.
+        folder: output folder.
     """
     began = time.monotonic()
     shot = shot_of(name)
     run = run_on_cpu(
-        [f"task={name}", "test=True", "checkpoint=pretrained", *shot.words, *words], worlds=shot.view.worlds
+        [f"task={name}", "test=True", "checkpoint=pretrained", *shot.overrides, *overrides], worlds=shot.view.worlds
     )
     assert run.checkpoint is not None
     clip = play(run, start=shot.start, seconds=shot.seconds, fps=shot.fps)
@@ -206,11 +206,11 @@ def animate(name: str, words: list[str], folder: Path) -> None:
 
 
 SHORT = {"task.env.numEnvs": "num_envs", "train.params.config.max_epochs": "max_iterations"}
-"""Keys of the root that set others."""
+"""Root keys that set other keys."""
 
 
 def training_overrides(card: PolicyCard) -> list[str]:
-    """Return the overrides that the defaults of a policy's task need to train the policy once more."""
+    """Return the overrides with which the task's defaults train a policy again."""
     overrides = [f"task={card.task}"]
     if card.train not in (f"{card.task}PPO", card.task):
         overrides.append(f"train={card.train}")
@@ -222,7 +222,7 @@ def training_overrides(card: PolicyCard) -> list[str]:
 
 
 def decisive_values(configuration: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the keys of a run that decide what is learned, with their values, and none that follow from another."""
+    """Yield keys and values of a run that affect learning, except keys that are derived from another key."""
     following = ("name", "full_experiment_name", "num_actors", "device", "device_name", "seed")
     for key, value in configuration.items():
         full = f"{path}{key}"
@@ -237,9 +237,9 @@ def page() -> str:
     shown = with_policy()
     parts = [
         "# Gallery",
-        "Each task, played by the policy that comes with it, without exploration noise. `headless=False` shows a\n"
-        "task in a browser, at the address that is printed. The second command of each task trains with the settings\n"
-        "of the policy that is shown. `uv run python tools/gallery.py` makes this page and its animations.",
+        "Each animation shows the policy that comes with the task, without exploration noise. The first command shows\n"
+        "it in a browser, at the address that is printed. The second command trains with the settings of the policy\n"
+        "that is shown. `uv run python tools/gallery.py` writes this page and its animations.",
     ]
     for name in shown:
         card = read_card(find_task(name))
@@ -256,7 +256,7 @@ def page() -> str:
         ]
     missing = [name for name in installed_tasks() if name not in shown]
     if missing:
-        parts += ["## Not trained yet", f"No policy comes with {', '.join(f'`{name}`' for name in missing)}."]
+        parts += ["## Not trained yet", f"There is no policy yet for {', '.join(f'`{name}`' for name in missing)}."]
     return "\n\n".join(parts) + "\n"
 
 
@@ -274,15 +274,15 @@ def readme_table() -> str:
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("words", nargs="*", metavar="TASK|key=value", help="tasks; words of the configuration")
-    parser.add_argument("--page", action="store_true", help="write the pages alone")
-    parser.add_argument("--out", type=Path, help="folder for animations that are not to go into the gallery")
+    parser.add_argument("arguments", nargs="*", metavar="TASK|key=value", help="tasks; overrides")
+    parser.add_argument("--page", action="store_true", help="write only the pages")
+    parser.add_argument("--out", type=Path, help="output folder for animations outside the gallery")
     options = parser.parse_args(argv)
-    words = [word for word in options.words if "=" in word]
-    names = [word for word in options.words if "=" not in word] or with_policy()
+    overrides = [argument for argument in options.arguments if "=" in argument]
+    names = [argument for argument in options.arguments if "=" not in argument] or with_policy()
     for name in names if not options.page else []:
         find_task(name)
-        animate(name, words, options.out or ANIMATIONS)
+        animate(name, overrides, options.out or ANIMATIONS)
     if options.out is None:
         PAGE.write_text(page(), encoding="utf-8")
         replace_part("gallery.py", readme_table())

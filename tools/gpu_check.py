@@ -2,10 +2,10 @@
 
     python tools/gpu_check.py --out gpu_check.json
 
-Each section prints its result as it ends and stands alone: one that fails leaves the others running. It compares the
-executor with the C engine on the models of its tests, shows that steps are replayed graphs without a wait for the
-device, and measures steps per second against MuJoCo Warp's own graph replayed without anything of ours. With
-``--device cpu`` it runs, small, on Warp's CPU device. The exit code is the number of sections that failed.
+Sections are independent: each prints its result, and the others run even if one fails. The program compares the
+executor with the C engine on the models of its tests, checks that steps replay graphs without host synchronisation, and
+compares steps per second with a graph of plain MuJoCo Warp. With ``--device cpu`` it runs a small version on Warp's CPU
+device. The exit code is the number of sections that failed.
 """
 
 import argparse
@@ -148,7 +148,7 @@ def model_fields(device: str) -> dict[str, Any]:
 
 
 def graphs(device: str) -> dict[str, Any]:
-    """A step is one graph, made once; nothing in a control step waits for the device."""
+    """A step is one graph, captured once; nothing in a control step waits for the device."""
     executor = WarpExecutor(load("mechanisms"), 4096 if device != "cpu" else 4, device)
     set_drives(executor)
     for field in ("xpos", "cvel", "sensordata"):
@@ -190,7 +190,7 @@ def graphs(device: str) -> dict[str, Any]:
 
 
 def streams(device: str) -> dict[str, Any]:
-    """Torch writes before and reads after a step are ordered on whatever stream is torch's current one."""
+    """Torch writes before a step and reads after it are ordered on torch's current stream, whichever it is."""
     if device == "cpu":
         return {"skipped": "streams exist on CUDA alone"}
     results = []
@@ -219,7 +219,7 @@ def streams(device: str) -> dict[str, Any]:
 
 
 def determinism(device: str) -> dict[str, Any]:
-    """Whether two runs are the same bit by bit, with and without the deterministic mode, and what that mode costs."""
+    """Compare two runs bitwise, with and without the deterministic mode, and measure the cost of that mode."""
     result: dict[str, Any] = {}
     count = 1024 if device != "cpu" else 4
     for name in NAMES:
@@ -246,7 +246,7 @@ def determinism(device: str) -> dict[str, Any]:
 
 
 def saving(device: str) -> dict[str, Any]:
-    """A saved state, loaded into a fresh executor, continues bit by bit."""
+    """A saved state that is loaded into a new executor continues bitwise."""
     model = load("mechanisms")
     executor = WarpExecutor(model, 64 if device != "cpu" else 4, device, deterministic=True)
     set_drives(executor)
@@ -283,7 +283,7 @@ def failures(device: str) -> dict[str, Any]:
 
 
 def speed(device: str, sizes: list[int], names: list[str]) -> dict[str, Any]:
-    """Control steps of two physics steps: ours with control writes and read-outs, and MuJoCo Warp's bare graph."""
+    """Speed of control steps of two physics steps: with control writes and read-outs, and as a plain graph."""
     result: dict[str, Any] = {}
     for name in names:
         for count in sizes:

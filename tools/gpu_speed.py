@@ -2,10 +2,10 @@
 
     uv run python tools/gpu_speed.py --tasks Ant Humanoid --envs 4096 16384 --out gpu_speed.json
 
-Every line is a program of its own, one after the other: ``oige-benchmark`` for the torch task and, where there is one,
-its Warp variant; and ``mjwarp-testspeed`` on the compiled model, with the same room for contacts and constraints. That
-starts from the model's zero pose and has no controls, drives of the task or resets, so its contacts differ; its rate is
-divided by the physics steps of an environment step. ``--trace`` adds where MuJoCo Warp spends its time.
+Each measurement runs in its own process, one after the other: ``oige-benchmark`` for the torch task and its Warp
+variant, if there is one, and ``mjwarp-testspeed`` on the compiled model, with the same buffer sizes. The latter starts
+from the model's zero pose and has no controls, drives or resets, so its contacts differ. Its rate is divided by the
+number of physics steps per environment step. ``--trace`` adds the time of each stage of MuJoCo Warp.
 """
 
 import argparse
@@ -24,16 +24,16 @@ from oige_train.cli.common import checked_run, run_cli
 TESTSPEED_STEPS = 400
 
 
-def benchmark(words: list[str], folder: Path) -> dict[str, Any]:
+def benchmark(overrides: list[str], folder: Path) -> dict[str, Any]:
     file = folder / "benchmark.json"
-    command = [sys.executable, "-m", "oige_train.cli.benchmark", *words, "rounds=5", "--json", str(file)]
+    command = [sys.executable, "-m", "oige_train.cli.benchmark", *overrides, "rounds=5", "--json", str(file)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return json.loads(file.read_text())
 
 
-def testspeed(words: list[str], folder: Path, *, trace: bool) -> dict[str, float]:
+def testspeed(overrides: list[str], folder: Path, *, trace: bool) -> dict[str, float]:
     """Return the figures of ``mjwarp-testspeed`` for the model of a run, with ``env_steps_per_second`` added."""
-    env = make_env(checked_run(words).config)
+    env = make_env(checked_run(overrides).config)
     engine: Any = env.task.engine
     executor = engine.executor
     substeps = env.task.control_frequency_inv
@@ -63,15 +63,15 @@ def main(argv: list[str]) -> None:
     results: dict[str, Any] = {}
     for task in arguments.tasks:
         for num_envs in arguments.envs:
-            words = [f"task={task}", f"num_envs={num_envs}"]
+            overrides = [f"task={task}", f"num_envs={num_envs}"]
             entry: dict[str, Any] = {}
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
                 try:
-                    entry["testspeed"] = testspeed(words, folder, trace=arguments.trace)
-                    entry["torch"] = benchmark(words, folder)
+                    entry["testspeed"] = testspeed(overrides, folder, trace=arguments.trace)
+                    entry["torch"] = benchmark(overrides, folder)
                     if find_task(task).spec().warp_task is not None:
-                        entry["warp"] = benchmark([*words, "warp=True"], folder)
+                        entry["warp"] = benchmark([*overrides, "warp=True"], folder)
                 except subprocess.CalledProcessError as error:
                     print(f"{task}, {num_envs} envs: {' '.join(error.cmd)} failed\n{error.stderr or ''}", flush=True)
             results[f"{task} {num_envs}"] = entry

@@ -1,10 +1,10 @@
-"""Write the learning curve of runs, and when they passed thresholds.
+"""Write the learning curves of runs, and when they passed thresholds.
 
     uv run python tools/learning_curve.py runs/Ant --thresholds 3000 5000 7000 --out docs/results/data/ant_42_cpu.json
 
-Reads the TensorBoard summaries of a run: mean reward of the last 100 episodes by environment steps, and by seconds
-since the first was written. The file has every fifth epoch (at most some 200 in all), the last one, and the first
-past each threshold.
+Reads the TensorBoard summaries of a run: the mean reward of the last 100 episodes over environment steps, and over
+seconds since the first summary. The file contains every fifth epoch (at most about 200 in total), the last epoch, and
+the first epoch past each threshold.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Draw what CartpoleCamera sees with its own camera and with Newton's camera sensor, and compare their speeds.
+"""Render CartpoleCamera with its own camera and with Newton's camera sensor, and compare their speeds.
 
     uv run --with newton==1.8.0 python tools/newton_camera.py [--worlds 64] [--size 80x60] [--device cpu] [--threads 1]
 
-Both draw the same worlds from the same place, colours without shadows, ground or smoothed edges, in turns; each round
-takes a few seconds. Rates of all rounds are printed, and the ratio of their medians. ``--picture`` keeps what both saw
-of the first world, side by side.
+Both render the same worlds from the same position in alternating rounds of a few seconds: colours without shadows,
+ground or antialiasing. The program prints the rates of all rounds and the ratio of their medians. ``--picture`` writes
+both images of the first world side by side.
 """
 
 import argparse
@@ -39,7 +39,7 @@ AXES = wp.quat_from_matrix(wp.mat33(0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.
 
 
 def ours(task: Any) -> Drawing:
-    """Return the drawing of a task's camera."""
+    """Return a function that renders with the task's camera."""
 
     def draw() -> None:
         task.engine.worlds.mark_stale(None)
@@ -51,7 +51,7 @@ def ours(task: Any) -> Drawing:
 
 
 def newtons(task: Any) -> Drawing:
-    """Return the same by Newton, of worlds in the same state."""
+    """Return a function that renders worlds in the same state with Newton."""
     count, (width, height) = task.num_envs, task.camera.resolution
     world = newton.ModelBuilder()
     origin, _ = task.cartpoles.get_world_poses()
@@ -94,11 +94,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--worlds", type=int, default=64)
     parser.add_argument("--size", default="80x60", help="width x height of an image")
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu")
-    parser.add_argument("--threads", type=int, default=1, help="threads of our camera on the CPU; Newton has one")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the task's camera; Newton uses one")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
-    parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--picture", type=Path, help="file for what both saw")
+    parser.add_argument("--seconds", type=float, default=4.0, help="seconds per round")
+    parser.add_argument("--json", type=Path, help="output file")
+    parser.add_argument("--picture", type=Path, help="image file with both renderings")
     options = parser.parse_args(argv)
     width, height = (int(part) for part in options.size.split("x"))
     size = {"task.env.cameraWidth": width, "task.env.cameraHeight": height}

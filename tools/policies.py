@@ -1,9 +1,9 @@
-"""Write the README's table of tasks and of the policies that come with them.
+"""Write the README's table of tasks and their policies.
 
     uv run python tools/policies.py
 
-The return of a policy is that of its card, which ``tools/publish_policy.py`` writes. Steps and time of its training are
-those at the end of the curve that ``tools/learning_curve.py`` wrote.
+The return of a policy comes from its card, which ``tools/publish_policy.py`` writes. Steps and time of its training
+come from the end of the curve that ``tools/learning_curve.py`` wrote.
 """
 
 import argparse
@@ -28,11 +28,11 @@ class Entry:
     """A row of the table.
 
     Attributes:
-        text: what the task is.
+        text: description of the task.
         results: page with the measurements, and the heading on it.
-        curve: data of the policy's training, without folder and suffix; None: the time was not recorded.
-        machine: where it was trained.
-        best: highest possible return, where there is one.
+        curve: name of the policy's learning curve, without folder and suffix; None: the time was not recorded.
+        machine: machine of the training.
+        best: highest possible return, if there is one.
     """
 
     text: str
@@ -47,7 +47,7 @@ ENTRIES = {
         text="a four-legged walker runs", results="locomotion.md", curve="ant_1_h100", machine="an H100, shared"
     ),
     "AntSAC": Entry(
-        text="the ant, learned with soft actor-critic",
+        text="Ant, trained with soft actor-critic",
         results="locomotion.md#antsac",
         curve="ant_sac_42_h100",
         machine="an H100, shared",
@@ -60,7 +60,7 @@ ENTRIES = {
         best=75,
     ),
     "AnymalTerrain": Entry(
-        text="the same on slopes, stairs and obstacles",
+        text="ANYmal C walks on slopes, stairs and obstacles",
         results="locomotion.md#anymalterrain",
         curve="anymal_terrain_mirrored_42_h200",
         machine="an H200, shared",
@@ -75,7 +75,7 @@ ENTRIES = {
     ),
     "Cartpole": Entry(text="a cart balances a pole", results="cartpole.md", machine="2 CPU cores", best=500),
     "CartpoleCamera": Entry(
-        text="Cartpole from what a camera sees",
+        text="Cartpole with camera images as observations",
         results="pixels.md",
         curve="cartpole_camera_42_h200",
         machine="an H200, shared",
@@ -89,10 +89,10 @@ ENTRIES = {
         best=1400,
     ),
     "Humanoid": Entry(
-        text="a figure with arms runs", results="locomotion.md", curve="humanoid_1_h100", machine="an H100, shared"
+        text="a humanoid runs", results="locomotion.md", curve="humanoid_1_h100", machine="an H100, shared"
     ),
     "HumanoidSAC": Entry(
-        text="the figure, learned with soft actor-critic",
+        text="Humanoid, trained with soft actor-critic",
         results="locomotion.md#humanoidsac",
         curve="humanoid_sac_512_42_h200",
         machine="an H200, shared",
@@ -112,7 +112,7 @@ ENTRIES = {
         best=1500,
     ),
     "TargetFollowing": Entry(
-        text="a wheeled robot drives to what its camera sees",
+        text="a wheeled robot drives to a cube that its camera sees",
         results="pixels.md",
         curve="target_following_42_h200",
         machine="an H200, shared",
@@ -126,17 +126,17 @@ def with_policy() -> list[str]:
 
 
 def score(card: PolicyCard) -> str:
-    """Return a policy's mean return as pages show it: to 1 where it is large, to 0.1 otherwise."""
+    """Return a policy's mean return as text: whole numbers from 1000 on, one decimal place below."""
     return f"{card.mean_return:,.{0 if card.mean_return >= 1000 else 1}f}"
 
 
 def curve(name: str) -> dict[str, Any]:
-    """Return what ``tools/learning_curve.py`` wrote into docs/results/data."""
+    """Return a learning curve that ``tools/learning_curve.py`` wrote into docs/results/data."""
     return json.loads((RESULTS / "data" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def training(entry: Entry, card: PolicyCard) -> str:
-    """Return how many steps a policy's training had, how long it took and where."""
+    """Return the steps, time and machine of a policy's training as text."""
     if entry.curve is None:
         return f"{card.steps / 1e6:.3g} M steps, {entry.machine}"
     end = curve(entry.curve)["curve"][-1]
@@ -147,7 +147,7 @@ def entry_of(name: str) -> Entry:
     """Return the entry of a task.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the task has no entry.
     """
     if name not in ENTRIES:
         raise ConfigError(f"{name}: expected a task with an entry in ENTRIES of tools/policies.py; add one.")
@@ -156,7 +156,7 @@ def entry_of(name: str) -> Entry:
 
 def readme_rows() -> str:
     """Return the table."""
-    lines = ["| task | | mean return of its policy | training |", "|---|---|---|---|"]
+    lines = ["| task | description | mean return of its policy | training |", "|---|---|---|---|"]
     for name in with_policy():
         entry, card = entry_of(name), read_card(find_task(name))
         reached = score(card) + (f" of {entry.best:,}" if entry.best else "")
@@ -168,13 +168,13 @@ def readme_rows() -> str:
 
 
 def anchor(name: str) -> str:
-    """Return the heading of docs/tasks.md that describes a task, as links name it."""
+    """Return the anchor of the heading in docs/tasks.md that describes a task."""
     base = name.removesuffix("SAC")
     return "ant-and-humanoid" if base in ("Ant", "Humanoid") else base.lower()
 
 
 def replace_part(tool: str, text: str) -> None:
-    """Replace the part of the README that a tool makes, between its comment and the next ``<!-- end -->``.
+    """Replace the part of the README that a tool writes, between its comment and the next ``<!-- end -->``.
 
     Args:
         tool: name of the file in tools/.
@@ -185,7 +185,7 @@ def replace_part(tool: str, text: str) -> None:
 
 
 def part(tool: str) -> re.Pattern[str]:
-    """Return a pattern that matches the part of the README that a tool makes."""
+    """Return a pattern that matches the part of the README that a tool writes."""
     return re.compile(rf"(?<=<!-- made by tools/{re.escape(tool)} -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 

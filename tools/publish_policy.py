@@ -1,9 +1,9 @@
-"""Turn a checkpoint into the policy that a task package brings: ``checkpoint=pretrained``.
+"""Turn a checkpoint into the policy that a task package ships: ``checkpoint=pretrained``.
 
     uv run python tools/publish_policy.py runs/Ant/nn/Ant.pth --machine "NVIDIA H100" [--games 256]
 
-Reads ``config.yaml`` of the run beside it, leaves out of the checkpoint what only training needs, plays it, and writes
-``<package>/pretrained/<Task>.pth`` and ``<Task>.json``.
+Reads ``config.yaml`` of the checkpoint's run, removes what only training needs from the checkpoint, plays it, and
+writes ``<package>/pretrained/<Task>.pth`` and ``<Task>.json``.
 """
 
 import argparse
@@ -30,7 +30,7 @@ PLAYED = ("model", "actor", "running_mean_std", "epoch", "frame")  # of PPO's an
 
 
 def in_single_precision(value: Any) -> Any:
-    """Return a checkpoint with 32 bits for each number: means of pixels have 64, and would be half of its size."""
+    """Return a checkpoint in single precision; pixel means have 64 bits and would be half of its size."""
     if isinstance(value, dict):
         return type(value)((key, in_single_precision(entry)) for key, entry in value.items())
     return value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
@@ -39,7 +39,7 @@ def in_single_precision(value: Any) -> Any:
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--machine", required=True, help="what the policy was trained on")
+    parser.add_argument("--machine", required=True, help="machine on which the policy was trained")
     parser.add_argument("--games", type=int, default=256, help="episodes to play")
     options = parser.parse_args(argv)
 
@@ -56,14 +56,14 @@ def main(argv: list[str]) -> None:
     save_checkpoint(file, in_single_precision({key: state[key] for key in PLAYED if key in state}), published)
 
     runs: list[Run] = []
-    words = [f"task={info.task}", "test=True", f"checkpoint={file}", f"num_envs={options.games}"]
-    words += [
+    overrides = [f"task={info.task}", "test=True", f"checkpoint={file}", f"num_envs={options.games}"]
+    overrides += [
         "sim_device=cpu",
         "pipeline=cpu",
         "rl_device=cpu",
         f"train.params.config.player.games_num={options.games}",
     ]
-    run_hydra(words, lambda cfg, overridden: runs.append(resolve_run(cfg, overridden)))
+    run_hydra(overrides, lambda cfg, overridden: runs.append(resolve_run(cfg, overridden)))
     configure_torch(runs[0])
     env = make_env(runs[0].config)
     with torch.no_grad():

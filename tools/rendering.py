@@ -1,7 +1,7 @@
-"""What tools that make pictures share: worlds that a policy plays, or that stand, and a camera that looks at them.
+"""Code that the rendering tools share: worlds at rest or played by a policy, and a camera.
 
-Frames are ray traced on the CPU by MuJoCo Warp, so no GL library is needed; compiling the ray tracer takes a while the
-first time.
+MuJoCo Warp ray traces the frames on the CPU, so no GL library is needed. The first use compiles the ray tracer, which
+takes a while.
 """
 
 import math
@@ -102,9 +102,9 @@ class Clip:
     interval: float
 
 
-def run_on_cpu(words: Sequence[str], worlds: int) -> Run:
-    """Return the checked run of so many worlds that words of the configuration describe."""
-    return checked_run([*words, f"num_envs={worlds}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
+def run_on_cpu(overrides: Sequence[str], worlds: int) -> Run:
+    """Return the validated run of the given overrides and number of worlds, on the CPU."""
+    return checked_run([*overrides, f"num_envs={worlds}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
 
 
 @torch.no_grad()
@@ -112,7 +112,7 @@ def play(run: Run, *, start: float, seconds: float, fps: float) -> Clip:
     """Return what the policy of a run, without exploration noise, does.
 
     Args:
-        run: the run; ``test=True`` and a checkpoint are among its words.
+        run: the run; ``test=True`` and a checkpoint are among its overrides.
         start: first moment, in s after the reset.
         seconds: length of the clip; 0 gives one moment.
         fps: frames per second, as nearly as control steps allow.
@@ -144,7 +144,7 @@ def play(run: Run, *, start: float, seconds: float, fps: float) -> Clip:
 
 
 def stand(run: Run) -> Clip:
-    """Return the default pose of one world; what nothing holds is lowered until it touches the ground."""
+    """Return the default pose of one world; floating bodies are lowered until they touch the ground."""
     env = make_env(run.config)
     engine: Any = env.task.engine
     model = engine.compiled.model
@@ -192,7 +192,7 @@ class Renderer:
         )
 
     def render(self, moment: Moment) -> Image.Image:
-        """Return the pictures, side by side."""
+        """Return the images, side by side."""
         view, shape = self._view, (self._view.pictures, len(self._places))
         positions, rotations, roots = [], [], []
         for qpos, markers in zip(moment.qpos, moment.markers, strict=True):
@@ -223,7 +223,7 @@ class Renderer:
 
 
 def _put_inset(picture: Image.Image, seen: np.ndarray) -> None:
-    """Put an image (rows, columns, 3) into the upper right corner of a picture, a third as high."""
+    """Paste an image (rows, columns, 3) into the upper right corner of another, at a third of its height."""
     height = picture.height // 3
     width = round(height * seen.shape[1] / seen.shape[0])
     inset = Image.new("RGB", (width + 4, height + 4), "white")
@@ -232,7 +232,7 @@ def _put_inset(picture: Image.Image, seen: np.ndarray) -> None:
 
 
 def save(image: Image.Image, file: Path, **options: Any) -> None:
-    """Write an image and tell its size."""
+    """Write an image and print its size."""
     file.parent.mkdir(parents=True, exist_ok=True)
     image.save(file, **options)
     print(f"{file}: {file.stat().st_size / 1000:.0f} kB")

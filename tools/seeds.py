@@ -1,9 +1,9 @@
-"""Train a task with several seeds, and tell how the runs ended.
+"""Train a task with several seeds and report the final rewards.
 
     uv run python tools/seeds.py task=Cartpole --seeds 1-5 101-105 --threshold 490 --at-once 2
 
-Every run is an `oige-train` of its own with one physics thread, in a folder that is deleted afterwards; words after the
-task are passed on to it. The scores are the mean episode rewards that the runs print at their ends.
+Each run is a separate `oige-train` process with one physics thread, in a folder that is deleted afterwards. Overrides
+after the task are passed on to it. The scores are the mean episode rewards that the runs print at the end.
 """
 
 import argparse
@@ -32,12 +32,12 @@ def seeds(text: str) -> list[int]:
     return list(range(first, int(match[2] or first) + 1))
 
 
-def score(words: list[str], seed: int) -> float:
+def score(overrides: list[str], seed: int) -> float:
     """Train with a seed; return the mean episode reward at the end."""
     program = Path(sys.executable).parent / "oige-train"
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
-            [str(program), "headless=True", "num_threads=1", *words, f"seed={seed}"],
+            [str(program), "headless=True", "num_threads=1", *overrides, f"seed={seed}"],
             cwd=folder,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             capture_output=True,
@@ -52,17 +52,17 @@ def score(words: list[str], seed: int) -> float:
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("words", nargs="+", help="words of oige-train, task=NAME first")
-    parser.add_argument("--seeds", type=seeds, nargs="+", required=True, help="numbers and ranges, as 1-5 42")
+    parser.add_argument("overrides", nargs="+", help="overrides for oige-train, task=NAME first")
+    parser.add_argument("--seeds", type=seeds, nargs="+", required=True, help="numbers and ranges, such as 1-5 42")
     parser.add_argument("--threshold", type=float, help="score to pass")
-    parser.add_argument("--at-once", type=int, default=1, help="runs side by side (default: %(default)s)")
+    parser.add_argument("--at-once", type=int, default=1, help="runs in parallel (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="JSON file")
     options = parser.parse_args(argv)
 
     numbers = [seed for part in options.seeds for seed in part]
     scores: dict[int, float] = {}
     with ThreadPoolExecutor(options.at_once) as pool:
-        for seed, value in zip(numbers, pool.map(lambda seed: score(options.words, seed), numbers), strict=True):
+        for seed, value in zip(numbers, pool.map(lambda seed: score(options.overrides, seed), numbers), strict=True):
             scores[seed] = value
             failed = options.threshold is not None and value < options.threshold
             print(f"seed {seed}: {value:.2f}{'  below' if failed else ''}", flush=True)
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> None:
     if options.threshold is not None:
         print(f"below {options.threshold:g}: {sum(value < options.threshold for value in values)} of {len(values)}")
     if options.out:
-        report = {"words": options.words, "threshold": options.threshold, "scores": scores}
+        report = {"overrides": options.overrides, "threshold": options.threshold, "scores": scores}
         options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

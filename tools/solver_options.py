@@ -1,12 +1,11 @@
-"""Time a task's physics with other solver options, and say what they change.
+"""Measure speed and accuracy of a task's physics with other solver options.
 
     uv run python tools/solver_options.py task=Ant [key=value …] [--rounds 10] [--json FILE]
 
-Robots are driven by random actions from resets on, the same in all variants, which take turns in every round, so that
-a machine that is busy for a while does not favour any of them. Speeds are ratios to the task's own options, each the
-median over the rounds. The difference is that of velocities after one physics step from the same state, between a
-variant and the task's own options with 100 iterations: the largest, and the one that 99 % of worlds and steps stay
-below.
+All variants start from resets and use the same random actions. They alternate in every round, so that a temporarily
+busy machine does not favour any of them. Speeds are ratios to the speed with the task's own options, medians over the
+rounds. The difference compares velocities after one physics step from the same state with those of the task's own
+options with 100 iterations. The program reports the largest difference, and the 99th percentile over worlds and steps.
 """
 
 import argparse
@@ -38,14 +37,14 @@ VARIANTS: dict[str, dict[str, object]] = {
 EXACT = "iterations 100, ls_iterations 50"
 
 
-def make(words: list[str], options: dict[str, object]) -> VecEnv:
+def make(overrides: list[str], options: dict[str, object]) -> VecEnv:
     fixed = [f"num_envs={WORLDS}", f"num_threads={THREADS}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
     chosen = [f"task.sim.mujoco.{key}={value}" for key, value in options.items()]
-    return make_env(checked_run([*words, *fixed, *chosen]).config)
+    return make_env(checked_run([*overrides, *fixed, *chosen]).config)
 
 
 def seconds(env: VecEnv, actions: torch.Tensor) -> float:
-    """Return the time of the physics of an episode's beginning."""
+    """Return the time that physics takes at the beginning of an episode."""
     task: Any = env.task
     env.reset(seed=0)
     spent = 0.0
@@ -58,7 +57,7 @@ def seconds(env: VecEnv, actions: torch.Tensor) -> float:
 
 
 def differences(env: VecEnv, exact: VecEnv, actions: torch.Tensor) -> torch.Tensor:
-    """Return by step and world how far joint velocities are from the exact ones a physics step later."""
+    """Return the errors of joint velocities after one physics step, by step and world."""
     ours: Any = env.task
     theirs: Any = exact.task
     exact.reset(seed=0)
@@ -76,12 +75,12 @@ def differences(env: VecEnv, exact: VecEnv, actions: torch.Tensor) -> torch.Tens
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10, help="how often the variants take turns")
-    parser.add_argument("--json", type=Path, help="also write the figures")
-    options, words = parser.parse_known_args(argv)
+    parser.add_argument("--rounds", type=int, default=10, help="number of rounds")
+    parser.add_argument("--json", type=Path, help="output file")
+    options, overrides = parser.parse_known_args(argv)
     torch.set_num_threads(1)
 
-    envs = {name: make(words, chosen) for name, chosen in VARIANTS.items()}
+    envs = {name: make(overrides, chosen) for name, chosen in VARIANTS.items()}
     own = next(iter(envs.values()))
     generator = torch.Generator().manual_seed(0)
     actions = torch.rand(STEPS, WORLDS, own.task.spec.num_actions, generator=generator) * 2.0 - 1.0
@@ -104,7 +103,7 @@ def main(argv: list[str]) -> None:
         )
     if options.json:
         options.json.write_text(
-            json.dumps({"words": words, "rounds": options.rounds, "figures": figures}, indent=2) + "\n"
+            json.dumps({"overrides": overrides, "rounds": options.rounds, "figures": figures}, indent=2) + "\n"
         )
 
 

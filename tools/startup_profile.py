@@ -2,8 +2,8 @@
 
     uv run python tools/startup_profile.py [--repeat N] [--json FILE] [task=Cartpole num_envs=512 …]
 
-Each repetition is a fresh process that goes through the steps of ``oige-train`` in their order and stamps each. The
-median of every step over the repetitions is printed; the first repetition, which warms the file cache, is left out.
+Each repetition is a new process that runs the steps of ``oige-train`` in order and records the time of each. The
+program prints the median of each step over the repetitions, without the first one, which warms the file cache.
 """
 
 import argparse
@@ -24,11 +24,11 @@ CHILD = "--child"
 
 
 class FirstUpdateDoneError(Exception):
-    """The first gradient step has been taken."""
+    """Raised when the first gradient step is done."""
 
 
-def child(started: float, words: list[str]) -> dict[str, float]:
-    """Go through the steps of ``oige-train`` and return the seconds of each by name."""
+def child(started: float, overrides: list[str]) -> dict[str, float]:
+    """Run the steps of ``oige-train`` and return the seconds of each by name."""
     seconds: dict[str, float] = {}
     last = started
 
@@ -43,7 +43,7 @@ def child(started: float, words: list[str]) -> dict[str, float]:
     stamp("import Hydra and schemas")
     from oige_train.cli.common import checked_run
 
-    run = checked_run(words)
+    run = checked_run(overrides)
     stamp("compose and check configuration")
     import torch  # noqa: F401
 
@@ -105,12 +105,12 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--json")
-    options, words = parser.parse_known_args(argv)
+    options, overrides = parser.parse_known_args(argv)
     runs: list[dict[str, float]] = []
     for _ in range(options.repeat + 1):
         with tempfile.TemporaryDirectory() as folder:
             process = subprocess.run(
-                [sys.executable, os.path.abspath(__file__), CHILD, *words],  # noqa: PTH100
+                [sys.executable, os.path.abspath(__file__), CHILD, *overrides],  # noqa: PTH100
                 cwd=folder,
                 env=os.environ | {"STARTED": repr(time.time())},
                 stdout=subprocess.PIPE,
@@ -126,7 +126,7 @@ def main(argv: list[str]) -> None:
         print(f"{name:34}{value:7.2f} s")
     if options.json:
         with open(options.json, "w") as stream:  # noqa: PTH123
-            json.dump({"words": words, "medians": medians, "runs": runs[1:]}, stream, indent=2)
+            json.dump({"overrides": overrides, "medians": medians, "runs": runs[1:]}, stream, indent=2)
 
 
 if __name__ == "__main__":

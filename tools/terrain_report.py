@@ -1,10 +1,11 @@
-"""Play a policy of AnymalTerrain on all levels alike, and report what it gets where.
+"""Play a policy of AnymalTerrain on all levels, and report returns and falls by kind of ground and level.
 
     uv run python tools/terrain_report.py [checkpoint=<file>] [key=value …] [--out report.json]
 
 600 robots, spread evenly over kinds of ground and levels (which they keep), play one episode each on the CPU, without
-noise on actions; for every kind and every level: mean return, mean length, the part of robots that fell, and the part
-of the time told to move (at more than 0.4 m/s) in which a robot stood: it had moved by less than 0.15 m in a second.
+noise on actions. The report gives for every kind and level the mean return, the mean length, the fraction of robots
+that fell, and the fraction of the time in which a robot stood although it was commanded to move (at more than 0.4 m/s).
+A robot stands if it moves by less than 0.15 m in a second.
 """
 
 import argparse
@@ -26,12 +27,12 @@ ROBOTS = 600
 STEPS_PER_SECOND = 50
 
 
-def play(words: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch.Tensor]]:
-    """Return of each robot: kind of ground, level ``(N,)``, and what it got by name ``(N,)``: return, length, fell."""
-    for word in words:
-        if word.startswith("task="):
-            raise OigeError(f"{word}: this report is of AnymalTerrain; leave task= out.")
-    run = run_on_cpu(["task=AnymalTerrain", "test=True", "checkpoint=pretrained", *words], worlds=ROBOTS)
+def play(overrides: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch.Tensor]]:
+    """Return of each robot: kind of ground, level ``(N,)``, and results by name ``(N,)``: return, length, fell."""
+    for override in overrides:
+        if override.startswith("task="):
+            raise OigeError(f"{override}: this report supports only AnymalTerrain; remove task=.")
+    run = run_on_cpu(["task=AnymalTerrain", "test=True", "checkpoint=pretrained", *overrides], worlds=ROBOTS)
     configure_torch(run)
     env = make_env(run.config)
     learner = RlGamesEnv(env, run.config.rl_device)
@@ -64,9 +65,9 @@ def play(words: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch.Ten
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="JSON file")
-    options, words = parser.parse_known_args(argv)
+    options, overrides = parser.parse_known_args(argv)
     with torch.no_grad():
-        kinds, levels, got = play(words)
+        kinds, levels, got = play(overrides)
     groups = {"all": torch.ones(ROBOTS, dtype=torch.bool)}
     groups |= {kind: torch.tensor([k == kind for k in kinds]) for kind in dict.fromkeys(kinds)}
     groups |= {f"level {level}": levels == level for level in range(int(levels.max()) + 1)}
