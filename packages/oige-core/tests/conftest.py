@@ -1,7 +1,7 @@
 """Engines for the tests of views: one on each executor, built once per scene and put back before each test."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ class World:
     engine: MujocoEngine
     executor: str
     views: dict[str, Any]
-    state: dict[str, Any] = field(default_factory=dict)
+    initial_state: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -87,8 +87,15 @@ def build() -> Iterator[Callable[..., World]]:
         scene = Scene(engine, SimConfig(actors=actors or {}, **sim))
         views = set_up_scene(scene)
         engine.build(scene)
-        return World(engine, executor, views)
+        return World(engine, executor, views, engine.state_dict())
 
     yield build
     for engine in engines:
         engine.close()
+
+
+@pytest.fixture
+def world(built: World) -> World:
+    """The worlds that the module's ``built`` builds once, as they were after the build."""
+    built.engine.load_state_dict(built.initial_state)
+    return built

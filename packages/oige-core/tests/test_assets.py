@@ -13,6 +13,7 @@ from oige_core.config import ActorConfig, SimConfig
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.errors import CapabilityError, ConfigError, OigeError
 from oige_core.scene import ArticulationAsset, Drive, Scene
+from scene_helpers import raises
 
 G = 9.81
 
@@ -40,11 +41,6 @@ def build_robot(mjcf: str | Path, **options: Any) -> MujocoEngine:
     scene.add_articulation("robot", ArticulationAsset(mjcf=mjcf, **options), **scene_options)
     engine.build(scene)
     return engine
-
-
-def raises(kind: type[OigeError], message: str) -> Any:
-    """Expect an error whose whole, single line matches."""
-    return pytest.raises(kind, match=rf"\A{message}\Z")
 
 
 # ------------------------------------------------------------------------------------------------ holds

@@ -4,128 +4,17 @@ All of it holds for tasks on torch tensors and for those on Warp arrays, on ever
 """
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 import warp as wp
+from block_task import DT, MASS, BlockConfig, BlockTask, BlockWarpTask, place
 from gymnasium.vector import AutoresetMode
-from oige_core.config import DefaultPhysicsMaterialConfig, EnvConfig, RunConfig, SimConfig, TaskConfig
+from oige_core.config import DefaultPhysicsMaterialConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.envs import VecEnv
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.registry import TaskSpec
-from oige_core.scene import ArticulationAsset
-from oige_core.tasks import RLTask, RLTaskWarp
-from oige_core.warp_arrays import ArticulationArrays, uniform
-
-DT, MASS = 0.01, 2.0
-RAIL = """<mujoco><worldbody><body name="block"><joint name="slide" type="slide" axis="1 0 0"/>
-<geom type="box" size=".1 .1 .1" mass="2" contype="0" conaffinity="0"/></body></worldbody></mujoco>"""
-
-
-@dataclass(kw_only=True)
-class BlockConfig(EnvConfig):
-    """The block's section."""
-
-    edge: float = 1.0
-
-
-class BlockTask(RLTask[BlockConfig]):
-    """Observation: position and velocity. Reward: 1 + position. Ends beyond the edge."""
-
-    def set_up_scene(self, scene):
-        self.blocks = scene.add_articulation("block", ArticulationAsset(mjcf=RAIL, usd=""))
-
-    def reset_idx(self, env_ids):
-        super().reset_idx(env_ids)
-        self.blocks.set_joint_positions(self.uniform(-0.5, 0.5, len(env_ids), 1), indices=env_ids)
-
-    def pre_physics_step(self, actions):
-        self.actions = actions
-        self.blocks.set_joint_efforts(actions)
-
-    def get_observations(self):
-        self.obs_buf = torch.cat((self.blocks.get_joint_positions(), self.blocks.get_joint_velocities()), dim=-1)
-        return self.obs_buf
-
-    def get_states(self):
-        self.states_buf = 10 * self.obs_buf[:, :1]
-        return self.states_buf
-
-    def calculate_metrics(self):
-        ones = torch.ones(self.num_envs, device=self.device)
-        self.rew_buf = self.sum_reward_terms({"alive": ones, "position": self.obs_buf[:, 0]})
-
-    def is_done(self):
-        self.terminated_buf = self.obs_buf[:, 0] > self.cfg.edge
-
-
-class BlockWarpTask(RLTaskWarp[BlockConfig]):
-    """The same on Warp arrays."""
-
-    reward_names = ("alive", "position")
-
-    def set_up_scene(self, scene):
-        self.blocks = scene.add_articulation("block", ArticulationAsset(mjcf=RAIL, usd=""))
-
-    def post_reset(self):
-        self.block = self.arrays(self.blocks)
-
-    def reset_idx(self, mask):
-        super().reset_idx(mask)
-        wp.launch(randomise, self.num_envs, inputs=[mask, self.random, self.block])
-
-    def pre_physics_step(self):
-        wp.copy(self.block.joint_efforts, self.actions)
-
-    def get_observations(self):
-        wp.launch(observe, self.num_envs, inputs=[self.block], outputs=[self.observations])
-
-    def get_states(self):
-        wp.launch(find_states, self.num_envs, inputs=[self.observations], outputs=[self.states])
-
-    def calculate_metrics(self):
-        outputs = [self.reward_terms, self.rewards]
-        wp.launch(reward, self.num_envs, inputs=[self.observations], outputs=outputs)
-
-    def is_done(self):
-        wp.launch(leave, self.num_envs, inputs=[self.observations, self.cfg.edge], outputs=[self.terminated])
-
-
-@wp.kernel
-def randomise(mask: wp.array[bool], random: wp.array[wp.uint32], block: ArticulationArrays):
-    world = wp.tid()
-    if mask[world]:
-        block.joint_positions[world, 0] = uniform(random, world, -0.5, 0.5)
-
-
-@wp.kernel
-def observe(block: ArticulationArrays, observations: wp.array2d[float]):
-    world = wp.tid()
-    observations[world, 0] = block.joint_positions[world, 0]
-    observations[world, 1] = block.joint_velocities[world, 0]
-
-
-@wp.kernel
-def find_states(observations: wp.array2d[float], states: wp.array2d[float]):
-    world = wp.tid()
-    states[world, 0] = 10.0 * observations[world, 0]
-
-
-@wp.kernel
-def reward(observations: wp.array2d[float], terms: wp.array2d[float], rewards: wp.array[float]):
-    world = wp.tid()
-    terms[world, 0] = 1.0
-    terms[world, 1] = observations[world, 0]
-    rewards[world] = terms[world, 0] + terms[world, 1]
-
-
-@wp.kernel
-def leave(observations: wp.array2d[float], edge: float, terminated: wp.array[bool]):
-    world = wp.tid()
-    terminated[world] = observations[world, 0] > edge
-
 
 MODES = ["same_step", "next_step", "upstream"]
 VARIANTS = [(task, "cpu") for task in (BlockTask, BlockWarpTask)] + [(BlockWarpTask, "warp-cpu")]
@@ -153,11 +42,6 @@ def test_task_that_asks_its_engine_for_too_much_is_named(make):
         CapabilityError, match=r"\Atask Block: .*restitution=0\.5: the engine MuJoCo has no .*only Isaac Sim"
     ):
         make(sim={"default_physics_material": DefaultPhysicsMaterialConfig(restitution=0.5)})
-
-
-def place(env, positions, velocity=0.0):
-    env.task.blocks.set_joint_positions(torch.tensor(positions)[:, None])
-    env.task.blocks.set_joint_velocities(torch.full((env.num_envs, 1), velocity))
 
 
 def test_decimation_and_action_clipping_move_the_block_as_newton_says(make):
@@ -413,49 +297,6 @@ def test_episode_statistics_by_hand_and_cleared_by_a_reset_in_mid_episode(make):
     statistics = {name: value.item() for name, value in info["episode_means"].items()}
     expected = {"return": 2.4, "length": 2.0, "reward/alive": 2.0, "reward/position": 0.4}
     assert statistics == pytest.approx(expected, rel=1e-5)
-
-
-def weighted_block(new_engine, **weights):
-    class Weighted(BlockTask):
-        def post_reset(self):
-            super().post_reset()
-            self.reward_weights = weights
-
-    env = BlockConfig(numEnvs=3, envSpacing=1.0, episodeLength=2)
-    task = TaskConfig(name="Block", env=env, sim=SimConfig(dt=DT, gravity=[0.0, 0.0, 0.0]))
-    spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1)
-    return VecEnv(Weighted(RunConfig(task=task, seed=1), spec, new_engine("cpu", 3, 1)))
-
-
-def test_weights_count_in_rewards_terms_and_statistics(new_engine):
-    env = weighted_block(new_engine, position=-2.0)
-    env.reset()
-    place(env, [0.1, 0.2, -0.3])
-    for _ in range(2):
-        _, rewards, *_, info = env.step(torch.zeros(3, 1))
-    assert rewards.tolist() == pytest.approx([0.8, 0.6, 1.6])
-    assert env.task.reward_terms_by_name()["position"].tolist() == pytest.approx([-0.2, -0.4, 0.6])
-    assert info["episode_means"]["return"].item() == pytest.approx(2.0)
-    assert info["episode_means"]["reward/alive"].item() == 2.0
-    assert info["episode_means"]["reward/position"].item() == pytest.approx(0.0, abs=1e-6)
-
-
-def test_a_restored_task_has_weights_of_its_own(new_engine):
-    env, other = weighted_block(new_engine, position=-2.0), weighted_block(new_engine, position=3.0)
-    for each in (env, other):
-        each.reset()
-        each.step(torch.zeros(3, 1))
-    other.load_state_dict(env.state_dict())
-    place(other, [0.1, 0.2, -0.3])
-    assert other.step(torch.zeros(3, 1))[1].tolist() == pytest.approx([1.3, 1.6, 0.1])
-
-
-def test_a_weight_of_an_unknown_term_is_an_error(new_engine):
-    env = weighted_block(new_engine, positon=1.0)
-    env.reset()
-    message = r"\Areward_weights of Block: 'positon' is no reward term\. Did you mean position\?\Z"
-    with pytest.raises(OigeError, match=message):
-        env.step(torch.zeros(3, 1))
 
 
 def test_states_of_an_asymmetric_critic_follow_the_reset(make):

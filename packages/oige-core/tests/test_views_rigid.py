@@ -1,116 +1,32 @@
-"""Rigid bodies, links as bodies, contacts and terrain against closed forms, on both executors.
+"""Rigid bodies, and links as bodies, against closed forms, on both executors.
 
-All stand in one scene, so that kernels are compiled for one model. Where nothing else is said, a tolerance is the
-rounding of float32, or the first-order error of the time step of 2 ms; those of contacts are of MuJoCo's soft contact.
+Where nothing else is said, a tolerance is the rounding of float32, or the first-order error of the time step of 2 ms.
 """
 
 import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from oige_core.config import ActorConfig, DefaultPhysicsMaterialConfig
 from oige_core.errors import CapabilityError, OigeError
-from oige_core.math import quat_apply, quat_from_angle_axis, quat_to_matrix
-from oige_core.scene import ArticulationAsset, Material, Scene
-
-G = 9.81
-DT = 2e-3
-NUM_ENVS = 3
-IDENTITY = (1.0, 0.0, 0.0, 0.0)
-
-# A brick with three different moments of inertia: m (a² + b²) / 12.
-BRICK_SIZE, BRICK_MASS = (0.2, 0.4, 0.6), 12.0
-BRICK_INERTIA = [(0.16 + 0.36), (0.04 + 0.36), (0.04 + 0.16)]
-
-BOX_MASS, TOP_MASS, BALL_RADIUS, BALL_MASS = 2.0, 3.0, 0.1, 1.0
-
-# A foot on a vertical rail, of two shapes, and beside it a link that does nothing.
-PRESS = """<mujoco><worldbody><body name="stand">
-  <body name="foot"><joint name="foot" type="slide" axis="0 0 1"/>
-    <geom size=".1" mass="1"/><geom size=".05" mass=".5"/></body>
-  <body name="idle" pos="0 1 0"><joint name="idle" type="slide" axis="1 0 0"/><geom size=".1" mass="4"/></body>
-</body></worldbody></mujoco>"""
-
-# Two balls on one rail, 10 cm apart.
-TWINS = """<mujoco><worldbody><body name="rail">
-  <body name="left"><joint name="left" type="slide" axis="1 0 0"/><geom size=".1" mass="1"/></body>
-  <body name="right" pos=".3 0 0"><joint name="right" type="slide" axis="1 0 0"/><geom size=".1" mass="1"/></body>
-</body></worldbody></mujoco>"""
-
-# Terrain: 1 m of margin around a field that rises along x by its first part, along y by its second.
-SCALE = 0.5
-ORIGIN = (10.0, 20.0, 1.0)
-
-
-def heights() -> np.ndarray:
-    """7 samples along x, 11 along y: flat at 0.4, but a step of 0.7 where x ≥ 2 m, and −0.3 there where y ≥ 4 m."""
-    field = np.full((7, 11), 0.4)
-    field[4:, :] = 0.7
-    field[4:, 8:] = -0.3
-    return field
-
-
-def set_up_scene(scene: Scene) -> dict[str, Any]:
-    def asset(mjcf: str) -> ArticulationAsset:
-        return ArticulationAsset(mjcf=mjcf, usd="none.usd")
-
-    scene.add_ground_plane()
-    scene.add_height_field("terrain", heights(), horizontal_scale=SCALE, origin=ORIGIN)
-    press = scene.add_articulation("press", asset(PRESS), position=(-5, 0, 0.1))
-    twins = {
-        name: scene.add_articulation(name, asset(TWINS), position=(0, y, 5))
-        for name, y in (("apart", -8.0), ("colliding", -9.0))
-    }
-    return twins | {
-        "press": press,
-        "foot": scene.add_link_view("foot", "press", "foot", track_contact_forces=True),
-        "parts": scene.add_link_view("parts", "press", ["idle", "foot"], track_contact_forces=True),
-        "brick": scene.add_box("brick", size=BRICK_SIZE, mass=BRICK_MASS, position=(0, 0, 30), disable_gravity=False),
-        "box": scene.add_box(
-            "box", size=(0.2, 0.2, 0.2), mass=BOX_MASS, position=(3, 0, 0.1), track_contact_forces=True
-        ),
-        "top": scene.add_box(
-            "top", size=(0.2, 0.2, 0.2), mass=TOP_MASS, position=(6, 0, 0.1), track_contact_forces=True
-        ),
-        "ball": scene.add_sphere(
-            "ball", radius=BALL_RADIUS, mass=BALL_MASS, position=(9, 0, 0.1), track_contact_forces=True
-        ),
-        "pusher": scene.add_box("pusher", size=(0.2, 0.4, 0.4), kinematic=True, position=(0, 8, 0.3)),
-        "marker": scene.add_sphere("marker", radius=0.2, kinematic=True, collision=False, position=(3, 0, 0.1)),
-        # Without collision: kernels of further pairs of shapes take long to compile.
-        "can": scene.add_cylinder("can", radius=0.1, length=0.3, density=500.0, collision=False),
-        "pill": scene.add_capsule("pill", radius=0.1, length=0.3, density=500.0, collision=False),
-    }
+from oige_core.math import quat_apply, quat_to_matrix
+from oige_core.scene import Material
+from rigid_scene import (
+    BRICK_INERTIA,
+    BRICK_MASS,
+    DT,
+    IDENTITY,
+    NUM_ENVS,
+    G,
+    build_rigid_bodies,
+    turned,
+)
 
 
 @pytest.fixture(scope="module")
 def built(build: Callable[..., Any], executor: str) -> Any:
-    world = build(
-        set_up_scene,
-        NUM_ENVS,
-        executor,
-        actors={"colliding": ActorConfig(enable_self_collisions=1), "apart": ActorConfig(enable_self_collisions=0)},
-        dt=DT,
-        default_physics_material=DefaultPhysicsMaterialConfig(static_friction=0.5, dynamic_friction=0.5),
-    )
-    world.state = world.engine.state_dict()
-    return world
-
-
-@pytest.fixture
-def world(built: Any) -> Any:
-    """The worlds, as they were after the build."""
-    built.engine.load_state_dict(built.state)
-    return built
-
-
-def turned(world: Any, angle: float, *axis: float) -> torch.Tensor:
-    """Return the quaternion ``(4,)`` of a turn about an axis of any length."""
-    axis_ = torch.nn.functional.normalize(world.tensor(axis), dim=0)
-    return quat_from_angle_axis(world.tensor(angle), axis_)
+    return build_rigid_bodies(build, executor)
 
 
 # ------------------------------------------------------------------------------------------------ free motion
@@ -328,7 +244,7 @@ def test_centres_of_mass(world: Any) -> None:
     world.close(view.get_angular_velocities(), [[0, 0, 0], [0, 0, spin], [0, 0, 0]], tol=1e-6)
     # The origin moves with the centre and turns about it: v = F dt / m + ω × r.
     world.close(view.get_linear_velocities()[:, 1], [DT, DT - 0.05 * spin, DT], tol=1e-6)
-    world.engine.load_state_dict(world.state)
+    world.engine.load_state_dict(world.initial_state)
     view.disable_gravities()
     view.set_coms(world.everywhere(0.05, 0.02, -0.1))
     view.apply_forces(force)
@@ -346,127 +262,6 @@ def test_material_of_a_body(world: Any) -> None:
     world.close(world.foot.get_material_properties()[:, 1], 0.4, tol=1e-7)
     with pytest.raises(CapabilityError, match="'box': the engine MuJoCo has no restitution; only Isaac Sim has"):
         world.box.set_material_properties(world.everywhere(0.5, 0.5, 0.2))
-
-
-# ------------------------------------------------------------------------------------------------ contacts
-
-
-def test_weight_on_a_contact(world: Any) -> None:
-    """The ground carries what lies on it. The lower box of a stack is pushed up by both weights, down by the upper."""
-    world.top.set_world_poses(world.tensor([[3.0, 0.0, 0.3]]), indices=[1])
-    world.run(0.4)
-    expected = torch.zeros(NUM_ENVS, 3, dtype=torch.float64)
-    expected[:, 2] = BOX_MASS * G
-    world.close(world.box.get_net_contact_forces(), expected, tol=0.2)
-    expected[:, 2] = TOP_MASS * G
-    world.close(world.top.get_net_contact_forces(), expected, tol=0.2)
-    world.close(world.top.get_net_contact_forces(indices=[2]), expected[:1], tol=0.05)
-    world.close(world.box.get_world_poses()[0][:, 2], 0.1, tol=1e-3)
-    world.close(world.top.get_world_poses()[0][:, 2], [0.1, 0.3, 0.1], tol=2e-3)
-    # The marker lies inside the box and does nothing; the brick falls freely.
-    world.close(world.box.get_world_poses()[0][:, :2], [3.0, 0.0], tol=1e-4)
-
-
-def test_contact_of_a_link(world: Any) -> None:
-    """The drive presses with 20 N in one world and lifts in another; the foot weighs 1.5 kg."""
-    world.press.set_joint_efforts(world.tensor([[-20.0], [0.0], [30.0]]), joint_indices=[0])
-    world.run(0.2)
-    force = world.foot.get_net_contact_forces()
-    world.close(force, [[0, 0, 20 + 1.5 * G], [0, 0, 1.5 * G], [0, 0, 0]], tol=0.05)
-    both = world.parts.get_net_contact_forces()
-    assert both.shape == (NUM_ENVS, 2, 3)
-    world.close(both[:, 1], force, tol=0)
-    world.engine.reset(torch.tensor([0], device=world.engine.device))
-    world.close(world.foot.get_net_contact_forces()[:2], [[0, 0, 0], [0, 0, 1.5 * G]], tol=0.05)
-
-
-def test_friction_on_an_incline(world: Any) -> None:
-    """Gravity of each world is tilted by θ: a box sticks, or slides with g (sin θ − μ cos θ), by its own μ.
-
-    A sliding box chatters, but friction is μ times the normal force all the time; then m v = ∫ F dt makes
-    vx + μ vz = g t (sin θ − μ cos θ), whatever the normal force does.
-    """
-    angles, frictions = [0.3, 0.6, 0.6], [0.5, 0.5, 0.8]
-    for index, (angle, friction) in enumerate(zip(angles, frictions, strict=True)):
-        world.engine.set_gravity(world.tensor([[G * math.sin(angle), 0.0, -G * math.cos(angle)]]), indices=[index])
-        # Between two shapes the larger coefficient acts: the ground's, 0.5, at least.
-        world.box.set_material_properties(world.tensor([[friction, friction, 0.0]]), indices=[index])
-    t = 0.2
-    world.run(t)
-    velocity = world.box.get_linear_velocities()
-    world.close(velocity[[0, 2]], 0.0, tol=0.01)  # soft contact creeps
-    slides = G * t * (math.sin(0.6) - 0.5 * math.cos(0.6))
-    world.close(velocity[1, 0] + 0.5 * velocity[1, 2], slides, tol=0.01 * slides)
-    # The box is held by friction uphill; it presses with the normal part of its weight.
-    for index, angle in ((0, 0.3), (2, 0.6)):
-        expected = [-BOX_MASS * G * math.sin(angle), 0.0, BOX_MASS * G * math.cos(angle)]
-        world.close(world.box.get_net_contact_forces()[index], expected, tol=0.1)
-
-
-def test_kinematic_body_pushes_and_is_not_pushed(world: Any) -> None:
-    """A wall, 0.4 m thick, moves by 5 cm along −y in worlds 0 and 2 and takes a ball with it; in world 1 it stays."""
-    wall = world.pusher
-    world.ball.set_world_poses(world.everywhere(0.0, 7.7, 0.1))
-    goal = torch.tensor([[0.0, 7.95, 0.3], [0.0, 8.0, 0.3], [0.0, 7.95, 0.3]])
-    for step in range(100):
-        y = 8.0 - 0.05 * (step + 1) / 100
-        wall.set_world_poses(world.tensor([[0.0, y, 0.3]] * 2), indices=[0, 2])
-        world.run(DT)
-    world.run(0.1)
-    positions, orientations = wall.get_world_poses()
-    world.close(positions, goal, tol=1e-6)
-    world.close(orientations, IDENTITY, tol=0)
-    world.close(wall.get_velocities(), 0.0, tol=0)
-    y = world.ball.get_world_poses()[0][:, 1]
-    assert (y[[0, 2]] < 7.95 - 0.2 - BALL_RADIUS).all()
-    assert (y[[0, 2]] > 7.5).all()
-    world.close(y[1], 7.7, tol=1e-3)
-    with pytest.raises(CapabilityError, match="'pusher': only free bodies and floating roots have a velocity to set"):
-        wall.set_velocities(world.everywhere(*[0.0] * 6))
-    world.engine.reset()
-    world.close(wall.get_world_poses()[0], [0, 8, 0.3], tol=1e-6)
-
-
-def test_kinematic_body_can_be_turned(world: Any) -> None:
-    turn = turned(world, 0.5, 0, 0, 1)
-    world.marker.set_world_poses(world.tensor([[1.0, 2.0, 3.0]]), turn.expand(1, 4), indices=[1])
-    positions, orientations = world.marker.get_world_poses()
-    world.close(positions, [[3, 0, 0.1], [1, 2, 3], [3, 0, 0.1]], tol=1e-6)
-    world.close(orientations[1], turn, tol=1e-6)
-    world.close(world.marker.get_world_poses(indices=[1])[0], [[1, 2, 3]], tol=1e-6)
-
-
-def test_links_collide_with_each_other_only_where_that_is_on(world: Any) -> None:
-    """The balls of a pair are driven 0.3 m together, with 1 N each, from 0.3 m between their centres."""
-    for view in (world.apart, world.colliding):
-        view.set_joint_positions(world.everywhere(0.04, -0.04))
-        view.set_joint_efforts(world.everywhere(1.0, -1.0))
-    world.run(0.4)
-    gap = 0.3 + world.colliding.get_joint_positions() @ world.tensor([-1.0, 1.0])
-    world.close(gap, 0.2, tol=3e-3)
-    gap = 0.3 + world.apart.get_joint_positions() @ world.tensor([-1.0, 1.0])
-    # Nothing holds them: each has gone ½ · 1 N / 1 kg · t (t + dt).
-    world.close(gap, 0.22 - 0.4 * (0.4 + DT), tol=1e-4)
-
-
-def test_height_field_has_its_samples_where_they_belong(world: Any) -> None:
-    """Balls at rest over several samples: z = origin + height + radius. x and y, and their ends, are told apart."""
-    places = {(1, 1): 0.4, (1, 9): 0.4, (5, 1): 0.7, (5, 6): 0.7, (5, 9): -0.3, (2, 5): 0.4}
-    rows = list(places.items())
-    for start in range(0, len(rows), NUM_ENVS):
-        chunk = rows[start : start + NUM_ENVS]
-        expected = torch.tensor([ORIGIN[2] + height + BALL_RADIUS for _, height in chunk], dtype=torch.float64)
-        positions = [(ORIGIN[0] + i * SCALE, ORIGIN[1] + j * SCALE, 0.0) for (i, j), _ in chunk]
-        placed = world.tensor(positions)
-        placed[:, 2] = world.tensor(expected) + 2e-3
-        world.ball.set_world_poses(placed, world.everywhere(*IDENTITY))
-        world.ball.set_velocities(world.everywhere(*[0.0] * 6))
-        world.run(0.3)
-        world.close(
-            world.ball.get_world_poses()[0], torch.cat([placed[:, :2].double().cpu(), expected[:, None]], 1), tol=2e-3
-        )
-        force = world.ball.get_net_contact_forces()
-        world.close(force[:, 2], BALL_MASS * G, tol=0.1)
 
 
 # ------------------------------------------------------------------------------------------------ reset and state

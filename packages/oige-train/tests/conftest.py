@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import signal
 import sys
@@ -7,15 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-
-def pytest_configure() -> None:
-    """Let tests import ``fake_env``, which lies beside them."""
-    spec = importlib.util.spec_from_file_location("fake_env", Path(__file__).with_name("fake_env.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["fake_env"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["fake_env"])
 
 
 @dataclass
