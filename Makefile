@@ -1,0 +1,23 @@
+.PHONY: help check format test test-slow build docs ci
+help:       ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+check:      ## lock file, lint, format, spelling and types
+	uv lock --check
+	uv run ruff check
+	uv run ruff format --check
+	uv run typos
+	uv run pyright
+format:     ## fix lint and format
+	uv run ruff check --fix
+	uv run ruff format
+test:       ## all tests but the slow ones
+	uv run pytest
+test-slow:  ## tests that take minutes
+	uv run pytest -m slow
+build:      ## wheels and source distributions, in dist/
+	uv build --all-packages
+docs:       ## write the pages that are made from the code
+	uv run python tools/config_reference.py
+	uv run python tools/policies.py
+ci:         ## everything that CI does
+	.ci/run

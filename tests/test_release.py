@@ -1,0 +1,80 @@
+"""Only a package whose tag, version and changelog agree is released; make, hooks and CI run the same checks."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+CHANGELOG = """# Changelog
+
+## [0.2.0] - 2026-01-31
+
+### Fixed
+
+- A mistake.
+
+## [0.1.0] - 2025-12-24
+
+### Added
+
+- Everything.
+"""
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    for name, classifiers in (("good", []), ("secret", ["Private :: Do Not Upload"])):
+        (tmp_path / name).mkdir()
+        project = f'[project]\nname = "{name}"\nversion = "0.2.0"\nclassifiers = {classifiers}\n'
+        (tmp_path / name / "pyproject.toml").write_text(project)
+        (tmp_path / name / "CHANGELOG.md").write_text(CHANGELOG)
+    return tmp_path
+
+
+def test_release_notes_are_the_section_of_the_version(import_tool: Callable[[str], ModuleType], packages: Path) -> None:
+    assert import_tool("release_notes").release_notes("good-v0.2.0", packages) == "### Fixed\n\n- A mistake.\n"
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [
+        ("0.2.0", "expected <package>-v<version>"),
+        ("v0.2.0", "expected <package>-v<version>"),
+        ("other-v0.2.0", "expected <package>-v<version>"),
+        ("secret-v0.2.0", "secret is private"),
+        ("good-v0.1.0", "has version 0.2.0"),
+    ],
+)
+def test_wrong_tag_is_refused(import_tool: Callable[[str], ModuleType], packages: Path, tag: str, message: str) -> None:
+    tool = import_tool("release_notes")
+    with pytest.raises(tool.ReleaseError, match=f"^{tag}: .*{message}"):
+        tool.release_notes(tag, packages)
+
+
+def test_changelog_without_a_date_is_refused(import_tool: Callable[[str], ModuleType], packages: Path) -> None:
+    tool = import_tool("release_notes")
+    (packages / "good" / "CHANGELOG.md").write_text(CHANGELOG.replace("2026-01-31", "unreleased"))
+    with pytest.raises(tool.ReleaseError, match=r"needs the heading '## \[0\.2\.0\] - <year>"):
+        tool.release_notes("good-v0.2.0", packages)
+
+
+def test_release_workflow_has_a_tag_for_each_public_package() -> None:
+    workflow = (REPOSITORY / ".github/workflows/release.yml").read_text()
+    public = {
+        file.parent.name
+        for file in (REPOSITORY / "packages").glob("*/pyproject.toml")
+        if "Private :: Do Not Upload" not in file.read_text()
+    }
+    assert set(re.findall(r'- "(.*)-v\*"', workflow)) == public
+
+
+def test_make_check_runs_checks_of_ci() -> None:
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    commands = [line.strip() for line in recipe[1].splitlines()]
+    assert len(commands) == 5
+    assert set(commands) <= set((REPOSITORY / ".ci/run").read_text().splitlines())
