@@ -9,14 +9,18 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from oige_core.config import compose, validate
+from oige_core.config.defaults import compose_file, load_yaml
 from oige_core.registry import installed_tasks
 from oige_tasks_locomotion.target_following.task import reward_terms
 from oige_train.checkpoint import load_checkpoint, read_info
 from oige_train.cli.common import checked_run
+from oige_train.config.overrides import TRAIN_CFG
+from omegaconf import OmegaConf
 from rl_games.common.tr_helpers import DefaultRewardsShaper
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -42,6 +46,38 @@ def test_training_configuration_is_valid(task: str, train: str) -> None:
     run = checked_run([f"task={task}", f"train={train}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
     assert (run.config.task.name, run.train_name) == (task, train)
     assert not run.notes, "no value had to be derived in place of another"
+
+
+CONFIGURATIONS = sorted({file for task in TASKS.values() for file in task.cfg.glob("*/*.yaml")})
+
+
+def leaves(section: dict[str, Any], path: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in section.items():
+        found |= leaves(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
+    return found
+
+
+@pytest.mark.parametrize("file", CONFIGURATIONS, ids=lambda file: file.stem)
+def test_configuration_repeats_no_value_of_its_base(file: Path) -> None:
+    group = file.parent.name
+    own = OmegaConf.to_container(load_yaml(file))
+    assert isinstance(own, dict)
+    bases = [name for name in own.pop("defaults", []) if name != "_self_"]
+    assert bases or group == "task", "a training configuration inherits from PPO, SAC or another one"
+    for base in bases:
+        folders = [TRAIN_CFG, *{task.cfg for task in TASKS.values()}]
+        inherited = leaves(OmegaConf.to_container(compose_file(folders, f"{group}/{base}", package=group)[group]))
+        assert inherited
+        repeated = {key: value for key, value in leaves(own).items() if inherited.get(key) == value}
+        assert not repeated, repeated
+
+
+@pytest.mark.parametrize("file", CONFIGURATIONS, ids=lambda file: file.stem)
+def test_configuration_follows_no_root_key_by_hand(file: Path) -> None:
+    text = file.read_text()
+    assert "resolve_default" not in text
+    assert not re.search(r"\$\{\.\.", text), "absolute keys are legible, relative ones break when they are moved"
 
 
 @pytest.mark.parametrize("task", TASKS)

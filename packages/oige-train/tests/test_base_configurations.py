@@ -88,3 +88,23 @@ def test_mistake_in_a_training_configuration_is_one_line(package: Path, file: st
         checked_run(["task=Mine", "num_envs=4", *CPU])
     assert str(caught.value).startswith(message.format(folder=package))
     assert "\n" not in str(caught.value)
+
+
+def test_root_keys_replace_plain_values_of_the_files(package: Path) -> None:
+    (package / "task" / "Mine.yaml").write_text("defaults: [Cartpole, _self_]\nname: Mine\nenv: {numEnvs: 6}\n")
+    (package / "train" / "MinePPO.yaml").write_text("defaults: [PPO, _self_]\nparams: {config: {max_epochs: 9}}\n")
+    learner = checked_run(["task=Mine", *CPU]).config.train.params.config
+    assert (learner.num_actors, learner.max_epochs, learner.name) == (6, 9, "Mine")
+    run = checked_run(["task=Mine", "num_envs=4", "max_iterations=2", "experiment=first", *CPU])
+    learner = run.config.train.params.config
+    assert (run.config.task.env.numEnvs, learner.num_actors) == (4, 4)
+    assert (learner.max_epochs, learner.name, learner.full_experiment_name) == (2, "first", "first")
+
+
+@pytest.mark.parametrize(
+    "overrides", [["num_envs=4", "task.env.numEnvs=5"], ["experiment=a", "train.params.config.name=b"]]
+)
+def test_root_key_beside_another_value_is_refused(overrides: list[str]) -> None:
+    key, value = overrides[1].split("=")
+    with pytest.raises(ConfigError, match=f"^{overrides[0]}: has no effect, since {key}={value} is set, too"):
+        checked_run([*overrides, *CPU])

@@ -65,6 +65,8 @@ def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -
             load_yaml(CORE_CFG / "simulation.yaml"), compose_file(folders, f"task/{task.name}", package="task")
         ),
     )
+    if values.get("num_envs") not in ("", None):
+        OmegaConf.update(root, "task.env.numEnvs", "${num_envs}")
     for key, value in values.items():
         try:
             OmegaConf.update(root, key, value, force_add=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from hydra import main as hydra_main
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
@@ -23,7 +24,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from oige_train.config.origin import chosen_task, last_value, recorded_run
-from oige_train.config.overrides import TRAIN_CFG, rewrite_overrides
+from oige_train.config.overrides import TRAIN_CFG, given_shortcuts, rewrite_overrides
 from oige_train.config.sweep import sweeping
 from oige_train.run_record import recorded_files, search_folder
 
@@ -58,6 +59,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
     task, record = chosen_task(arguments), recorded_run(arguments)
     is_from_checkpoint = task is not None and last_value(arguments, "task") is None
     rewritten = rewrite_overrides([*arguments, f"task={task}"] if is_from_checkpoint else arguments, record)
+    ConfigStore.instance().store(name="shortcuts", node=given_shortcuts(rewritten), provider="oige")
     own_train = record is not None and last_value(arguments, "train") in (None, record.train)
 
     failures: list[BaseException] = []

@@ -7,6 +7,7 @@ separates the values of a sweep, of text, too, and ``${key}`` stands for the val
 
 import dataclasses
 import re
+import typing
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,25 @@ from hydra.errors import HydraException
 from oige_core.config.fields import field_type
 from oige_core.errors import ConfigError, nearest
 from oige_core.registry import InstalledTask, find_task, installed_tasks
+from omegaconf import OmegaConf
 
 from oige_train.run_record import RunRecord
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
 
-__all__ = ["TRAIN_CFG", "default_train", "literal_text", "rewrite_overrides"]
+__all__ = ["SHORTCUTS", "TRAIN_CFG", "default_train", "given_shortcuts", "literal_text", "rewrite_overrides"]
 
 TRAIN_CFG = Path(__file__).resolve().parent.parent / "cfg"
 
 GROUPS = ("task", "train")
 BASE = "PPO"
 """Training configuration of tasks that bring none of their own."""
+
+SHORTCUTS = {
+    "num_envs": "task.env.numEnvs",
+    "max_iterations": f"{CONFIG}.max_epochs",
+    "experiment": f"{CONFIG}.name",
+}
+"""Root keys that, unless they are empty, take the place of what YAML files say at another key."""
 
 FLAGS = ("--multirun", "-m", "--resolve", "--hydra-help", "--info", "-i")
 SHOWN = ("job", "hydra", "all")
@@ -115,6 +124,19 @@ def default_train(task: InstalledTask) -> str | None:
     if (task.cfg / "train" / f"{task.name}PPO.yaml").is_file():
         return None
     return task.name if (task.cfg / "train" / f"{task.name}.yaml").is_file() else BASE
+
+
+def given_shortcuts(arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the configuration that the root keys among ``arguments`` make of the keys that they stand for.
+
+    It has interpolations of the root keys for values, which hold for every run of a sweep.
+    """
+    given = _sort(arguments)
+    layer = OmegaConf.create({})
+    for root, key in SHORTCUTS.items():
+        if literal_text(given.last(root) or "") not in ("", "null"):
+            OmegaConf.update(layer, key, f"${{{root}}}")
+    return typing.cast(dict[str, Any], OmegaConf.to_container(layer, resolve=False))
 
 
 def _sort(arguments: Sequence[str]) -> _Arguments:

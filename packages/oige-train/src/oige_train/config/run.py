@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from oige_train.checkpoint import check_checkpoint, read_info
 from oige_train.config.derive import derive
 from oige_train.config.origin import Overrides, check_taken_over
+from oige_train.config.overrides import SHORTCUTS
 from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
@@ -134,14 +135,17 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
 
 
 def _check_roots_hold(config: TrainRunConfig, overridden: Collection[str]) -> None:
-    """Refuse an override of a root key where the key that it usually decides has another value."""
-    followers = {
-        "num_envs": (config.num_envs, "task.env.numEnvs", config.task.env.numEnvs),
-        "max_iterations": (config.max_iterations, f"{CONFIG}.max_epochs", config.train.params.config.max_epochs),
+    """Refuse an override of a root key beside another value of the key that it stands for."""
+    values: dict[str, tuple[Any, Any]] = {
+        "num_envs": (config.num_envs, config.task.env.numEnvs),
+        "max_iterations": (config.max_iterations, config.train.params.config.max_epochs),
+        "experiment": (config.experiment, config.train.params.config.name),
     }
-    for root, (wanted, key, value) in followers.items():
+    for root, (wanted, value) in values.items():
         if root in overridden and wanted not in ("", None, value):
-            raise ConfigError(f"{root}={wanted}: has no effect, since {key}={value} is set, too; set only one of them.")
+            raise ConfigError(
+                f"{root}={wanted}: has no effect, since {SHORTCUTS[root]}={value} is set, too; set only one of them."
+            )
 
 
 def _notes_of_origin(record: RunRecord, mine: Overrides) -> list[str]:

@@ -195,7 +195,7 @@ class PpoConfig(AlgoConfig):
         learning_rate: of the optimiser, at first.
         tau: λ of generalised advantage estimation.
         minibatch_size: samples per gradient step; must divide ``horizon_length × num_envs``.
-        minibatch_size_per_env: the same per world.
+        minibatch_size_per_env: the same per world; has no effect beside ``minibatch_size``.
         ppo: clip the ratio of probabilities; False: plain actor-critic.
         normalize_value: learn values that are normalised by their running mean and variance.
         normalize_advantage: normalise the advantages of an epoch.
@@ -281,6 +281,8 @@ class PpoConfig(AlgoConfig):
             )
         if self.minibatch_size is None and self.minibatch_size_per_env is None:
             raise ConfigError(f"{CONFIG}.minibatch_size: a value is needed.")
+        if self.minibatch_size is not None:
+            self.minibatch_size_per_env = None
         for key in ("minibatch_size", "minibatch_size_per_env"):
             if getattr(self, key) is not None:
                 check_positive(f"{CONFIG}.{key}", getattr(self, key))
