@@ -234,7 +234,7 @@ REFUSED = {
     ),
     "nothing to play": (
         ["test=True"],
-        "test=True: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained for the one that came with",
+        "checkpoint: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained for the one that came with",
     ),
     "no torchrun": (["multi_gpu=True"], "multi_gpu=True: this process was not started by torchrun; use torchrun"),
     "no wandb": (["wandb_activate=True"], "wandb_activate=True: wandb is not installed; install oige-train[wandb]."),

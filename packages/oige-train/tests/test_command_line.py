@@ -116,7 +116,8 @@ def test_demo_without_a_policy_says_what_is_missing(
         program.main()
     assert exit_.value.code == 2
     assert capsys.readouterr().err == (
-        "error: checkpoint: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained.\n"
+        "error: checkpoint: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained for the one that came "
+        "with the task.\n"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from oige_core.config.schema import RunConfig
 from oige_core.errors import ConfigError
 
-__all__ = ["Devices", "cuda_device_count", "cuda_device_memory", "resolve_devices"]
+__all__ = ["Devices", "cuda_device", "cuda_device_count", "cuda_device_memory", "resolve_devices"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,28 @@ def cuda_device_memory(index: int) -> int | None:
     return total.value if driver.cuDeviceTotalMem_v2(ctypes.byref(total), device) == 0 else None
 
 
+def cuda_device(setting: str, index: int, *, index_setting: str = "") -> str:
+    """Return torch's name of a CUDA device after checking that this machine has it.
+
+    Args:
+        setting: the ``key=value`` that asks for a CUDA device, for the error message.
+        index: number of the device.
+        index_setting: the ``key=value`` that gives the number; empty: ``setting``.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    count = cuda_device_count()
+    if count == 0:
+        key = setting.partition("=")[0]
+        raise ConfigError(f"{setting}: this machine has no CUDA device; use {key}=cpu or {key}=auto.")
+    if index >= count:
+        raise ConfigError(
+            f"{index_setting or setting}: expected a number below {count}, the number of CUDA devices here."
+        )
+    return f"cuda:{index}"
+
+
 def resolve_devices(config: RunConfig) -> Devices:
     """Return the devices that ``sim_device``, ``pipeline`` and ``device_id`` mean on this machine.
 
@@ -76,11 +98,6 @@ def resolve_devices(config: RunConfig) -> Devices:
 
 
 def _resolve(key: str, value: str, device_id: int) -> str:
-    count = cuda_device_count()
-    if value == "cpu" or (value == "auto" and count == 0):
+    if value == "cpu" or (value == "auto" and cuda_device_count() == 0):
         return "cpu"
-    if count == 0:
-        raise ConfigError(f"{key}={value}: this machine has no CUDA device; use {key}=cpu or {key}=auto.")
-    if device_id >= count:
-        raise ConfigError(f"device_id={device_id}: expected a number below {count}, the number of CUDA devices here.")
-    return f"cuda:{device_id}"
+    return cuda_device(f"{key}={value}", device_id, index_setting=f"device_id={device_id}")

@@ -4,6 +4,7 @@ A checkpoint is what ``torch.save`` writes, a zip archive, with one more entry: 
 :class:`CheckpointInfo`. That entry is read without torch, so that a wrong file is refused before anything starts.
 """
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -11,6 +12,7 @@ import os
 import re
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,15 @@ from oige_core.registry import TaskSpec
 
 from oige_train.run_record import RunRecord
 
-__all__ = ["CheckpointError", "CheckpointInfo", "check_checkpoint", "load_checkpoint", "read_info", "save_checkpoint"]
+__all__ = [
+    "CheckpointError",
+    "CheckpointInfo",
+    "check_checkpoint",
+    "check_fit",
+    "load_checkpoint",
+    "read_info",
+    "save_checkpoint",
+]
 
 FORMAT = 1
 INFO_ENTRY = "oige.json"
@@ -178,6 +188,23 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def check_fit(file: Path | str) -> Iterator[None]:
+    """Report errors of the block, which loads a checkpoint into networks, as a checkpoint that does not fit.
+
+    Args:
+        file: of the checkpoint.
+
+    Raises:
+        CheckpointError: the block has raised a RuntimeError, KeyError or ValueError.
+    """
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError) as error:
+        misfit = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise CheckpointError(f"checkpoint={file}: does not fit the network of this run ({misfit}).") from error
 
 
 def load_checkpoint(file: Path, device: str) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """What a run is, said before torch is imported and worlds are compiled, which take a while."""
 
-import os
 from collections.abc import Sequence
 
 from oige_core.devices import resolve_devices
 
 from oige_train.config import Run
 from oige_train.config.origin import chosen_task
+from oige_train.config.torchrun import Torchrun
 
 __all__ = ["headline", "headline_of_random_actions"]
 
@@ -26,7 +26,8 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
         action: what is done; empty: training, resuming or playing, as the run says.
     """
     config, params = run.config, run.config.train.params
-    if config.multi_gpu and os.environ.get("RANK", "0") != "0":
+    process = Torchrun.from_environment() if config.multi_gpu else None
+    if process is not None and process.rank != 0:
         return []
     devices = resolve_devices(config)
     action = action or ("playing" if config.test else "training" if run.checkpoint is None else "resuming")
@@ -34,7 +35,7 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
     if params.network.rnn is not None:
         network += f" and {params.network.rnn.name} {params.network.rnn.units}"
     learner = "" if config.rl_device == devices.simulation else f", learner on {config.rl_device}"
-    processes = f", {os.environ.get('WORLD_SIZE', '1')} processes" if config.multi_gpu else ""
+    processes = "" if process is None else f", {process.size} processes"
     lines = [
         f"{action} {run.task.name} with {ALGORITHM_NAMES[params.algo.name]} ({run.train_name}): "
         f"{config.task.env.numEnvs:,} worlds on {devices.simulation}{learner}{processes}, network {network}, "

@@ -3,9 +3,8 @@
 from typing import Any
 
 import torch
-from oige_core.errors import OigeError
 
-from oige_train.checkpoint import CheckpointError, load_checkpoint
+from oige_train.checkpoint import check_fit, load_checkpoint
 from oige_train.config import Run
 from oige_train.learner import rl_games_shim
 from oige_train.learner.divergence import learner_tensors, refuse_diverged
@@ -95,18 +94,13 @@ def load_policy(run: Run, adapter: RlGamesEnv) -> Policy:
     """Return the policy of a run's checkpoint, for the environment behind an adapter.
 
     Raises:
-        OigeError: there is no checkpoint, it is refused, or it does not fit.
+        CheckpointError: the checkpoint is refused, or does not fit the network.
     """
+    assert run.checkpoint is not None  # test=True without one is refused
     device = run.config.rl_device
     policy = Policy(run, adapter.get_env_info(), device, adapter.env.num_envs)
-    if run.checkpoint is None:
-        raise OigeError("test=True: a policy is needed; add checkpoint=<file>.")
-    try:
-        policy.load(load_checkpoint(run.checkpoint, device))
-    except (RuntimeError, KeyError) as error:
-        reason = " ".join(text.strip() for text in str(error).splitlines()[:2])
-        raise CheckpointError(
-            f"checkpoint={run.checkpoint}: does not fit the network of this run ({reason})."
-        ) from error
+    state = load_checkpoint(run.checkpoint, device)
+    with check_fit(run.checkpoint):
+        policy.load(state)
     refuse_diverged(run.checkpoint, learner_tensors({"policy": policy.model}, []))
     return policy

@@ -13,6 +13,7 @@ from oige_core.errors import OigeError
 from oige_core.problems import ProblemReport, describe_problems
 
 from oige_train.config import Run
+from oige_train.config.torchrun import Torchrun
 from oige_train.console import ProgressLine, say
 from oige_train.headline import headline
 from oige_train.learner.agent import Session, TrainingStoppedError
@@ -206,7 +207,7 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -
     """
     program = _launcher()
     if run.config.multi_gpu and not test:
-        processes = os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"])
+        processes = Torchrun.from_environment().local_size
         program += ["torchrun", f"--nproc-per-node={processes}", "-m", "oige_train.cli.train"]
     else:
         program.append("oige-train")

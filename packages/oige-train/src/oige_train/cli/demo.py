@@ -43,7 +43,7 @@ def demo(arguments: list[str]) -> int:
     from oige_core.registry import find_task, installed_specs
 
     from oige_train.cli.common import checked_run, pop_int, refuse_idle
-    from oige_train.config.origin import chosen_task, last_value
+    from oige_train.config.origin import chosen_task
     from oige_train.console import say
     from oige_train.headline import headline
 
@@ -66,8 +66,6 @@ def demo(arguments: list[str]) -> int:
     words = find_task(name).spec().demo
     if words is None:
         raise ConfigError(f"task={name}: cannot be steered by hand; choose {' or '.join(steerable) or 'another one'}.")
-    if not last_value(arguments, "checkpoint"):
-        raise ConfigError("checkpoint: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained.")
     # What the user says comes last, and holds.
     run = checked_run([f"num_envs={ROBOTS}", "test=True", *words, *arguments])
     if run.config.task.env.numEnvs > MAX_ROBOTS:

@@ -3,16 +3,16 @@
 import importlib.util
 import itertools
 import math
-import os
 import random
 from collections.abc import Collection
 from typing import Any
 
-from oige_core.devices import cuda_device_count, resolve_devices
+from oige_core.devices import cuda_device, cuda_device_count, resolve_devices
 from oige_core.errors import ConfigError
 from oige_core.registry import TaskSpec
 
 from oige_train.config.limits import check_memory
+from oige_train.config.torchrun import Torchrun
 from oige_train.schema import CONFIG, PpoConfig, TrainRunConfig
 
 __all__ = ["SHOWN_WORLDS", "derive", "simulate_only_shown_worlds"]
@@ -41,7 +41,7 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     elif config.rl_device == "cuda":
         config.rl_device = f"cuda:{config.device_id}"
     if config.rl_device != "cpu":
-        _check_learner_device(config.rl_device)
+        cuda_device(f"rl_device={config.rl_device}", int(config.rl_device.partition(":")[2]))
     if config.seed == -1:
         # Deterministic algorithms with a seed nobody knows would make no sense.
         config.seed = 42 if config.torch_deterministic else random.SystemRandom().randrange(2**31)
@@ -140,31 +140,19 @@ def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
     return notes
 
 
-def _check_learner_device(device: str) -> None:
-    count = cuda_device_count()
-    if count == 0:
-        raise ConfigError(f"rl_device={device}: this machine has no CUDA device; use rl_device=cpu or rl_device=auto.")
-    if int(device.partition(":")[2]) >= count:
-        raise ConfigError(f"rl_device={device}: expected a number below {count}, the number of CUDA devices here.")
-
-
 def _join_torchrun(config: TrainRunConfig) -> None:
-    """Take device and seed of this process from what torchrun set.
+    """Give this process a device and a seed of its own.
 
     Raises:
-        ConfigError: torchrun did not start this process.
+        ConfigError: torchrun did not start this process, or the algorithm trains in one process only.
     """
-    if any(key not in os.environ for key in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")):
-        raise ConfigError(
-            "multi_gpu=True: this process was not started by torchrun; use "
-            "torchrun --nproc-per-node=<number of GPUs> -m oige_train.cli.train multi_gpu=True …"
-        )
+    process = Torchrun.from_environment()
     if config.train.params.algo.name != "a2c_continuous":
         raise ConfigError(f"multi_gpu=True: expected PPO, {config.train.params.algo.name} trains in one process only.")
     if cuda_device_count() > 0:
-        config.device_id = int(os.environ["LOCAL_RANK"])
+        config.device_id = process.local_rank
     if config.seed != -1:
-        config.seed += int(os.environ["RANK"])
+        config.seed += process.rank
 
 
 def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: set[str]) -> list[str]:

@@ -113,7 +113,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         own = (
             ", or checkpoint=pretrained for the one that came with the task" if policy_files(task)[0].is_file() else ""
         )
-        raise ConfigError(f"test=True: a policy is needed; add checkpoint=<file>{own}.")
+        raise ConfigError(f"checkpoint: a policy is needed; add checkpoint=<file>{own}.")
     return Run(
         config=config,
         task=task,

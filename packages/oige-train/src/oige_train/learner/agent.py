@@ -12,7 +12,7 @@ import torch
 from oige_core.errors import reason
 from oige_core.problems import PROBLEMS
 
-from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, save_checkpoint
+from oige_train.checkpoint import CheckpointInfo, check_fit, load_checkpoint, save_checkpoint
 from oige_train.config import Run
 from oige_train.learner.distributed import Workers
 from oige_train.learner.divergence import DivergedError, non_finite_names, refuse_diverged
@@ -240,12 +240,8 @@ class ResumableAgent(ABC):
             and self.session.workers.size == 1
             and not changed & EPISODE_SETTINGS
         )
-        try:
-            with keeping_configured(self.optimisers()):
-                self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
-        except (RuntimeError, KeyError, ValueError) as error:
-            misfit = " ".join(line.strip() for line in str(error).splitlines()[:2])
-            raise CheckpointError(f"checkpoint={fn}: does not fit the network of this run ({misfit}).") from error
+        with check_fit(fn), keeping_configured(self.optimisers()):
+            self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
         refuse_diverged(fn, self.learner_tensors())
         self.restore_schedule(state, changed)
         self.session.notes += [

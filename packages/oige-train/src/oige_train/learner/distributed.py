@@ -1,13 +1,14 @@
 """Processes that train together, started by torchrun: gloo on the CPU, NCCL on CUDA."""
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from oige_core.errors import ConfigError, OigeError
+from oige_core.errors import OigeError
+
+from oige_train.config.torchrun import Torchrun
 
 __all__ = ["Workers"]
 
@@ -30,17 +31,15 @@ class Workers:
 
     @classmethod
     def join(cls, device: str) -> "Workers":
-        """Join the group that torchrun started.
+        """Join the group of processes that torchrun started.
+
+        Args:
+            device: device of the learner in this process.
 
         Raises:
             ConfigError: torchrun did not start this process.
         """
-        missing = [key for key in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR") if key not in os.environ]
-        if missing:
-            raise ConfigError(
-                "multi_gpu=True: this process was not started by torchrun; use torchrun --nproc-per-node=<GPUs> "
-                "-m oige_train.cli.train …"
-            )
+        Torchrun.from_environment()
         cuda = device.startswith("cuda")
         if cuda:
             torch.cuda.set_device(device)
