@@ -8,7 +8,7 @@ from pathlib import Path
 
 import oige_core
 import torch
-from oige_core.recording import Recorder
+from oige_core.render.recording import Recorder
 
 
 def main(folder: Path, frames: int = 60) -> Path:

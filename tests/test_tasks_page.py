@@ -225,8 +225,13 @@ def test_observations_are_the_quantities_of_the_table_times_their_scales(task: A
         torch.testing.assert_close(observed, expected, atol=2e-5, rtol=1e-4, msg=lambda m, row=row: f"{row}: {m}")
 
 
+def described_as(task: Any) -> str:
+    """Return the task whose section describes a task."""
+    return "Cartpole" if task.name == "CartpoleCamera" else task.name
+
+
 def test_reward_terms_and_weights_are_those_of_the_code(task: Any) -> None:
-    described = {"CartpoleCamera": "Cartpole"}.get(task.name, task.name)
+    described = described_as(task)
     table = rows(section(described), "term", described)
     weights = {row["term"].strip("`"): number(row["weight"]) for row in table}
     terms = task.reward_terms_by_name()
@@ -235,14 +240,14 @@ def test_reward_terms_and_weights_are_those_of_the_code(task: Any) -> None:
 
 
 def test_actions_of_the_table_are_complete(task: Any) -> None:
-    described = {"CartpoleCamera": "Cartpole"}.get(task.name, task.name)
+    described = described_as(task)
     table = [row["action"] for row in rows(section(described), "action", described)]
     own = [text.removesuffix(f" ({task.name})") for text in table if "(" not in text or f"({task.name})" in text]
     assert [column for text in own for column in columns(text)] == list(range(task.spec.num_actions))
 
 
 def test_keys_are_keys_of_the_task(task: Any) -> None:
-    described = {"CartpoleCamera": "Cartpole"}.get(task.name, task.name)
+    described = described_as(task)
     for table in ("columns", "term"):
         for row in rows(section(described), table, described):
             for key in filter(None, [row["key"].strip("`")]):

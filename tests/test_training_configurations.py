@@ -172,10 +172,8 @@ def test_training_saves_resumes_and_plays_as_shipped(task: str, train: str, tmp_
     for file in (best, *last.values()):
         check_finite({key: value for key, value in load_checkpoint(file, "cpu").items() if key != "env_state"})
 
-    play, resume = (
-        shlex.split(re.search(rf"^{kind}: +(?:uv run )?oige-train (.*)$", printed, re.M)[1])
-        for kind in ("play", "resume")
-    )
+    found = (re.search(rf"^{kind}: +(?:uv run )?oige-train (.*)$", printed, re.M) for kind in ("play", "resume"))
+    play, resume = (shlex.split(match[1]) for match in found if match)
     games = oige_train(tmp_path, *play, f"num_envs={WORLDS}", "train.params.config.player.games_num=4")
     assert "over 4 finished games" in games
     longer = [word for word in resume if not word.startswith("max_iterations=")]

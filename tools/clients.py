@@ -6,6 +6,9 @@ A policy is scored without noise, by the mean return of the first episode of eac
 trainer below is also an example of how to use its library.
 """
 
+# The libraries are not among this repository's dependencies; typings/ has what oige_core.wrappers uses of them.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
 import argparse
 import importlib.metadata
 import json

@@ -46,7 +46,7 @@ def release_notes(tag: str, packages: Path = PACKAGES) -> str:
 
 def main() -> None:
     """Run the program."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tag", help="<package>-v<version>")
     try:
         print(release_notes(parser.parse_args().tag), end="")
