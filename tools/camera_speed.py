@@ -19,29 +19,29 @@ from oige_core.errors import OigeError
 from oige_train.cli.common import run_cli
 
 
-class DrawingClock:
+class RenderClock:
     """Counts and times the renderings of a camera.
 
     Args:
         tracer: the camera's ray tracer.
-        device: where it draws.
+        device: device that renders.
     """
 
     def __init__(self, tracer: Any, device: torch.device) -> None:
         self.images = 0
         self.seconds = 0.0
-        self._draw = tracer.draw
+        self._render = tracer.render
         self._device = device
-        tracer.draw = self.draw
+        tracer.render = self.render
 
-    def draw(self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor) -> None:
+    def render(self, geoms: Any, camera: Any, worlds: torch.Tensor | None) -> None:
         """Render and count."""
         wait(self._device)
         start = time.perf_counter()
-        self._draw(worlds, positions, orientations)
+        self._render(geoms, camera, worlds)
         wait(self._device)
         self.seconds += time.perf_counter() - start
-        self.images += len(positions)
+        self.images += int(worlds.sum()) if worlds is not None and worlds.dtype == torch.bool else len(camera[0])
 
 
 def wait(device: torch.device) -> None:
@@ -60,7 +60,7 @@ def measure(task: str, worlds: int, seconds: float, device: str, threads: int) -
     if not hasattr(simulated, "camera"):
         raise OigeError(f"{task}: has no camera; CartpoleCamera has one.")
     wait(simulated.device)
-    clock = DrawingClock(simulated.camera._tracer, simulated.device)
+    clock = RenderClock(simulated.camera._tracer, simulated.device)
     start, steps = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - start) < seconds:
         for action in actions:

@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 import torch
 from oige_core import make_env
-from oige_core.engines.mujoco.render.ray_tracer import RayTracer
+from oige_core.engines.mujoco.render.geom_renderer import GeomRenderer
 from oige_core.render.appearance import SUN
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
@@ -180,10 +180,10 @@ class Renderer:
         free = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_FREE)
         self._root = int(model.jnt_qposadr[free[0]]) if any(view.follow) and len(free) else None
         model.geom_rgba[model.geom_type == mujoco.mjtGeom.mjGEOM_HFIELD] = EARTH
-        self._tracer = RayTracer(
+        self._renderer = GeomRenderer(
             model,
             self._places,
-            pictures=view.pictures,
+            num_images=view.pictures,
             size=view.size,
             fov=view.fov,
             samples=view.samples,
@@ -204,7 +204,7 @@ class Renderer:
             roots.append(np.zeros(3) if self._root is None else qpos[self._root : self._root + 3])
         way = view.follow * np.reshape(roots, (*shape, 3)).mean(axis=1)
         geoms = self._model.ngeom
-        pictures = self._tracer.render(
+        pictures = self._renderer.render(
             np.reshape(positions, (*shape, geoms, 3)),
             np.reshape(rotations, (*shape, geoms, 3, 3)),
             view.camera + way,

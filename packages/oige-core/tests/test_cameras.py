@@ -1,4 +1,4 @@
-"""Cameras: where things are in an image, by the pinhole; how far and what they are; on both executors."""
+"""Cameras: positions in an image by the pinhole model, depth and segmentation, on both executors."""
 
 import math
 from collections.abc import Callable
@@ -38,8 +38,8 @@ TURRET = ArticulationAsset(
 def set_up(scene: Scene) -> dict[str, Any]:
     """A red ball and a green box over a plane, seen from the origin, from above and from a turret at (0, −5, 1)."""
     scene.add_ground_plane(height=-1.0)
-    images = {"width": WIDTH, "height": HEIGHT, "horizontal_fov": FOV}
-    everything = {"outputs": ("rgb", "depth", "segmentation")}
+    images: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "horizontal_fov": FOV}
+    everything: dict[str, Any] = {"outputs": ("rgb", "depth", "segmentation")}
     return {
         "ball": scene.add_sphere("ball", radius=0.2, kinematic=True, collision=False, material=Material(color=RED)),
         "box": scene.add_box(
@@ -71,7 +71,7 @@ def centroid(mask: torch.Tensor) -> tuple[float, float]:
     return columns, rows
 
 
-def test_things_are_where_the_pinhole_projects_them(world: Any):
+def test_bodies_appear_where_the_pinhole_model_projects_them(world: Any):
     put_balls(world)
     red = world.front.get_rgb().cpu().int()
     assert red.shape == (3, HEIGHT, WIDTH, 3)
@@ -87,7 +87,7 @@ def test_things_are_where_the_pinhole_projects_them(world: Any):
             assert int(image.sum()) == pytest.approx(area, rel=0.25)
 
 
-def test_face_of_a_box_fills_the_pixels_it_should(world: Any):
+def test_face_of_a_box_fills_the_pixels_computed_by_hand(world: Any):
     world.engine.reset()
     world.ball.set_world_poses(world.tensor([[-5.0, 0.0, 0.0]]).expand(3, 3))
     ids = world.front.segmentation_ids
@@ -100,7 +100,7 @@ def test_face_of_a_box_fills_the_pixels_it_should(world: Any):
     assert len(rows) == pytest.approx(18, abs=6)  # its edges run through the middle of rows 14 and 17
     assert world.front.get_depth()[0, 16, 24, 0].item() == pytest.approx(4.0, abs=1e-4)
     assert (world.front.get_rgb()[0, 16, 24].cpu()[[0, 2]] < 60).all()
-    assert (shown[:15, :20] == 0).all(), "above the horizon there is nothing"
+    assert (shown[:15, :20] == 0).all(), "above the horizon is the background"
     assert (shown[17:, :20] == ids["ground_plane"]).all()
 
 
@@ -138,10 +138,10 @@ def test_camera_on_a_link_turns_with_it(world: Any):
     assert row == pytest.approx(HEIGHT / 2 - FOCAL * (z - 1.0) / (y + 4.94), abs=0.6)
     for image in shown[[0, 2]]:
         assert not (image == ids["ball"]).any()
-    assert not (shown == ids["turret/head"]).any(), "shapes that only collide are not drawn"
+    assert not (shown == ids["turret/head"]).any(), "collision shapes are not rendered"
 
 
-def test_no_world_sees_another(world: Any, new_engine: Callable[..., Any]):
+def test_images_of_a_world_do_not_depend_on_other_worlds(world: Any, new_engine: Callable[..., Any]):
     put_balls(world)
     together = {name: getattr(world.front, f"get_{name}")() for name in ("rgb", "depth", "segmentation")}
     for index, position in enumerate(BALLS):
@@ -156,28 +156,50 @@ def test_no_world_sees_another(world: Any, new_engine: Callable[..., Any]):
         engine.close()
 
 
-def test_only_worlds_that_changed_are_drawn_again(world: Any, monkeypatch: pytest.MonkeyPatch):
+def test_only_changed_worlds_are_rendered_again(world: Any, monkeypatch: pytest.MonkeyPatch):
     put_balls(world)
     before = world.front.get_rgb()
-    drawn = []
+    rendered = []
     tracer = world.front._tracer
-    draw = tracer.draw
-    monkeypatch.setattr(tracer, "draw", lambda worlds, *poses: (drawn.append(worlds), draw(worlds, *poses)))
+    render = tracer.render
+
+    def record(geoms: Any, camera: Any, worlds: torch.Tensor | None) -> None:
+        rendered.append(worlds)
+        render(geoms, camera, worlds)
+
+    monkeypatch.setattr(tracer, "render", record)
     world.front.get_rgb()
     world.front.get_depth()
-    assert drawn == []
+    assert rendered == []
     moved = world.tensor([[2.0, -0.5, 0.3]])
     world.ball.set_world_poses(moved, indices=[2])
     world.ball.set_world_poses(moved, indices=[0])
     after = world.front.get_rgb()
-    assert [worlds.tolist() for worlds in drawn] == [[0, 2]]
+    assert [worlds.tolist() for worlds in rendered] == [[0, 2]]
     assert torch.equal(after[1], before[1])
     assert torch.equal(after[0], after[2])
     assert not torch.equal(after[0], before[0])
     assert torch.equal(world.front.get_rgb(indices=[2]), after[2:])
     world.engine.step()
     world.front.get_rgb()
-    assert drawn[1:] == [None]
+    assert rendered[1:] == [None]
+
+
+def test_only_worlds_of_a_mask_are_rendered_again(world: Any):
+    put_balls(world)
+    outputs = ("rgb", "depth", "segmentation")
+    before = {name: getattr(world.front, f"get_{name}")() for name in outputs}
+    world.ball.set_world_poses(world.tensor([[2.0, -0.5, 0.3]]).expand(3, 3))
+    mask = world.tensor([1.0, 0.0, 1.0]).bool()
+    world.front._stale.clear()
+    world.front._stale.mark(mask)
+    after = {name: getattr(world.front, f"get_{name}")() for name in outputs}
+    world.front._stale.mark(None)
+    for name in outputs:
+        expected = getattr(world.front, f"get_{name}")()
+        assert torch.equal(after[name][mask], expected[mask]), name
+        assert torch.equal(after[name][1], before[name][1]), name
+        assert not torch.equal(expected[1], before[name][1]), name
 
 
 def test_images_do_not_depend_on_the_number_of_threads(build: Callable[..., Any], new_engine: Callable[..., Any]):
@@ -197,7 +219,7 @@ def test_images_do_not_depend_on_the_number_of_threads(build: Callable[..., Any]
         assert torch.equal(one, three)
 
 
-def test_thin_rod_shows_as_much_as_it_covers(build: Callable[..., Any]):
+def test_colour_of_a_thin_rod_is_weighted_by_its_coverage(build: Callable[..., Any]):
     def thin(scene: Scene) -> dict[str, Any]:
         # A pixel is 1/12 m wide at 2 m: the rod covers four tenths of column 24, the first right of the middle.
         width = 0.4 / 12
@@ -215,7 +237,7 @@ def test_thin_rod_shows_as_much_as_it_covers(build: Callable[..., Any]):
     torch.testing.assert_close(covered, expected, atol=0.02, rtol=0.0)
 
 
-def test_what_is_beyond_the_far_end_is_not_seen(build: Callable[..., Any]):
+def test_bodies_beyond_far_are_not_rendered(build: Callable[..., Any]):
     def far(scene: Scene) -> dict[str, Any]:
         for name, y in (("near", 1.0), ("away", -1.0)):
             x = 3.0 if name == "near" else 5.0
@@ -245,10 +267,10 @@ def test_hidden_bodies_are_not_rendered_and_do_not_occlude(build: Callable[..., 
         shown = camera.get_segmentation()
         assert shown[0, 16, 24] == camera.segmentation_ids[middle]
     assert not (world.one.get_segmentation() == world.one.segmentation_ids["ball"]).any()
-    assert (world.engine.compiled.model.geom_group == [0, 0, 0, 0, 3]).all(), "the model is as it was"
+    assert (world.engine.compiled.model.geom_group == [0, 0, 0, 0, 3]).all(), "the shared model is unchanged"
 
 
-def test_model_is_as_it_was_when_a_camera_cannot_be_made(
+def test_shared_model_is_unchanged_when_creating_a_tracer_fails(
     build: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def partly(scene: Scene) -> dict[str, Any]:
@@ -262,7 +284,7 @@ def test_model_is_as_it_was_when_a_camera_cannot_be_made(
     def fail(*arguments: Any, **options: Any) -> None:
         raise ValueError("out of memory")
 
-    monkeypatch.setattr("oige_core.engines.mujoco.render.traced_worlds.TracedWorlds", fail)
+    monkeypatch.setattr("oige_core.engines.mujoco.render.ray_tracer.RayTracer", fail)
     with pytest.raises(ValueError, match="out of memory"):
         world.blind.get_rgb()
     assert (world.engine.compiled.model.geom_group == groups).all()

@@ -24,6 +24,8 @@ from oige_core.engines.mujoco.layout import (
     prefixed,
     set_effort_bounds,
 )
+from oige_core.engines.mujoco.render.lights import CAMERA_SUN, add_lights
+from oige_core.engines.mujoco.render.meshes import HeightField, add_height_field
 from oige_core.errors import CapabilityError, OigeError, nearest, one_line
 from oige_core.scene.assets import Drive, Material
 from oige_core.scene.elements import (
@@ -108,7 +110,7 @@ def compile_scene(scene: Scene) -> CompiledScene:
                 _add_articulation(spec, element, masks[element.name])
     cameras = [element for element in scene.elements.values() if isinstance(element, CameraElement)]
     if cameras:
-        _add_lights(spec, sun=scene.sim.add_distant_light)
+        add_lights(spec, CAMERA_SUN if scene.sim.add_distant_light else None)
     for camera in cameras:  # last: what they are mounted on may be added after them
         _add_camera(spec, camera)
     tracked = _tracked_bodies(spec, scene)
@@ -200,14 +202,9 @@ def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
     span = max(float(heights.max()) - low, 1e-6)
     half_x = 0.5 * (rows - 1) * element.horizontal_scale
     half_y = 0.5 * (columns - 1) * element.horizontal_scale
-    # MuJoCo's rows run along y and its columns along x; thickness below the lowest point keeps feet from tunnelling.
-    spec.add_hfield(
-        name=element.name,
-        nrow=columns,
-        ncol=rows,
-        size=[half_x, half_y, span, 1.0],
-        userdata=((heights - low) / span).T.ravel(),
-    )
+    # Thickness below the lowest point keeps feet from tunnelling.
+    field = HeightField((heights - low) / span, (half_x, half_y, span, 1.0))
+    add_height_field(spec, element.name, field)
     x, y, z = element.origin
     spec.worldbody.add_geom(
         name=element.name,
@@ -336,20 +333,6 @@ def _add_camera(spec: mujoco.MjSpec, element: CameraElement) -> None:
         fovy=math.degrees(2.0 * math.atan(half_height)),
         resolution=[element.width, element.height],
     )
-
-
-def _add_lights(spec: mujoco.MjSpec, *, sun: bool) -> None:
-    """Light the scene from where the camera is, and from the sky where that is wanted."""
-    headlight = spec.visual.headlight
-    headlight.ambient, headlight.diffuse, headlight.specular = [0.45] * 3, [0.4] * 3, [0.05] * 3
-    if sun:
-        spec.worldbody.add_light(
-            type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-            pos=[0, 0, 10],
-            dir=[0.35, 0.25, -0.9],
-            diffuse=[0.45] * 3,
-            specular=[0.1] * 3,
-        )
 
 
 def _add_joint_force_sensors(spec: mujoco.MjSpec, body: "mujoco.MjsBody") -> None:

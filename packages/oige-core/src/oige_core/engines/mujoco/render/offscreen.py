@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from oige_core.engines.mujoco.render.geometry import MujocoSceneGeometry, kinematics
-from oige_core.engines.mujoco.render.ray_tracer import RayTracer
+from oige_core.engines.mujoco.render.geom_renderer import GeomRenderer
+from oige_core.engines.mujoco.render.geometry import MujocoSceneGeometry
+from oige_core.engines.mujoco.render.geoms import geom_poses
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.render.camera import Camera, ChaseTarget, chase_position, middle_world
 from oige_core.render.geometry import robot_radius
@@ -25,29 +26,31 @@ class MujocoRenderer:
 
     def __init__(self, worlds: Worlds, camera: Camera, offsets: np.ndarray | None = None) -> None:
         self._worlds = worlds
+        num_images = worlds.num_envs if offsets is None else 1
         if offsets is None:
             self._numbers = followed = range(worlds.num_envs)
+            offsets = np.zeros((1, 3))
             places = np.zeros((worlds.num_envs, 3))
-            self._images, in_image = worlds.num_envs, np.zeros((1, 3))
         else:
             self._numbers, followed = range(len(offsets)), [middle_world(offsets)]
             places = offsets[followed]
-            self._images, in_image = 1, offsets
         self._aim = _Aim(worlds, camera, followed, places)
-        self._tracer = RayTracer(
+        self._shape = num_images, len(offsets), worlds.compiled.model.ngeom
+        self._renderer = GeomRenderer(
             worlds.compiled.model,
-            in_image,
-            pictures=self._images,
+            offsets,
+            num_images=num_images,
             size=camera.size,
             fov=camera.fov,
-            device=str(worlds.device),
+            device=worlds.device,
         )
 
     def render(self) -> np.ndarray:
         """See :class:`~oige_core.render.OffscreenRenderer`."""
-        positions, rotations = _geom_poses(self._worlds, self._numbers)
-        shape = (self._images, -1, positions.shape[1])
-        return self._tracer.render(positions.reshape(*shape, 3), rotations.reshape(*shape, 3, 3), *self._aim.update())
+        positions, rotations = geom_poses(self._worlds, self._numbers)
+        return self._renderer.render(
+            positions.reshape(*self._shape, 3), rotations.reshape(*self._shape, 3, 3), *self._aim.update()
+        )
 
 
 class _Aim:
@@ -78,10 +81,3 @@ class _Aim:
         targets = self._chase.update(roots)
         radii = np.array([robot_radius(self._geometry, bodies) for bodies in positions])
         return chase_position(targets, radii), targets
-
-
-def _geom_poses(worlds: Worlds, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions ``(n, ngeom, 3)`` in metres and rotations ``(n, ngeom, 3, 3)`` of geoms in their worlds."""
-    poses = [(data.geom_xpos.copy(), data.geom_xmat.reshape(-1, 3, 3).copy()) for data in kinematics(worlds, numbers)]
-    positions, rotations = (np.stack(values) for values in zip(*poses, strict=True))
-    return positions, rotations

@@ -1,229 +1,223 @@
-"""Pictures of worlds for people, ray traced by MuJoCo Warp: no screen, no GL library, on a CPU or a GPU."""
+"""MuJoCo Warp's ray tracer, which renders the cameras of a scene and the images of recordings."""
 
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import mujoco
 import mujoco_warp as mjw
-import numpy as np
+import torch
 import warp as wp
 
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
-from oige_core.engines.mujoco.render.geometry import geom_color, height_field
-from oige_core.engines.mujoco.render.traced_worlds import TracedWorlds
-from oige_core.render.appearance import AMBIENT, HEADLIGHT, SHADE, SUN, SUNLIGHT, TILE, terrain_texture
-from oige_core.warp_runtime import init_warp
+from oige_core.engines.mujoco.executors.graphs import Graphs
+from oige_core.errors import CapabilityError, one_line
+from oige_core.render.appearance import SKY
+from oige_core.views import CameraOutput
 
-__all__ = ["RayTracer"]
+__all__ = ["Poses", "RayTracer"]
 
-_Geom = mujoco.mjtGeom
+Poses = tuple[torch.Tensor, torch.Tensor]
+"""Positions ``(n, …, 3)``, in metres, and rotation matrices ``(n, …, 3, 3)``, float32."""
+
+# A camera of a world that is not rendered looks at the sky from here, so that its rays end at once.
+_AWAY = (0.0, 0.0, 1e6), ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0))
+
+_PIXELS: dict[CameraOutput, tuple[int, torch.dtype]] = {
+    "rgb": (3, torch.uint8),
+    "depth": (1, torch.float32),
+    "segmentation": (1, torch.int32),
+}
 
 
 class RayTracer:
-    """Renders the geoms of a model, at any poses, in sunlight.
+    """Renders one camera in many worlds. The caller gives the poses of geoms and camera; nothing is simulated.
 
-    A compiled model takes no camera. Geoms of the same looks are therefore compiled into a model of their own, and
-    where they are is written into its data.
+    On a GPU, rendering neither waits for the device nor allocates outside of torch's allocator, so that it can be
+    captured in a CUDA graph once it has run.
 
     Args:
-        model: the simulated model.
-        offsets: ``(n, 3)`` where in a picture the n worlds are that are seen in it, in metres.
-        pictures: number of pictures that are rendered at once.
-        size: width and height of a picture, in pixels.
-        fov: vertical angle of the camera, in degrees.
-        samples: per pixel and axis; what is thinner than a pixel needs several, at a cost that grows as their square.
-        ground: whether ground planes are drawn.
-        sun: direction in which the sun shines; low, it shows slopes.
-        device: Warp's name of the device that renders.
+        model: of each world; geoms of :data:`HIDDEN_GROUP` and above are not rendered.
+        num_worlds: number of worlds.
+        device: device that renders.
+        camera: name of the camera.
+        size: width and height of an image, in pixels.
+        outputs: what is rendered.
+        labels: ``(ngeom,)`` values of geoms in segmentation images, in which the background is 0.
+        samples_per_pixel: rays along each axis of a pixel, whose colours are averaged.
+        shadows: whether lights cast shadows.
+        far: how far along the camera's axis it sees, in metres; None: as far as the model says.
+        num_threads: threads that share the worlds on a CPU.
+
+    Attributes:
+        images: ``(num_worlds, height, width, channels)`` by output, as last rendered.
+
+    Raises:
+        CapabilityError: MuJoCo Warp cannot render the model.
     """
 
     def __init__(
         self,
         model: mujoco.MjModel,
-        offsets: np.ndarray,
+        num_worlds: int,
         *,
-        pictures: int = 1,
+        device: torch.device,
+        camera: str,
         size: tuple[int, int],
-        fov: float,
-        samples: int = 1,
-        ground: bool = True,
-        sun: tuple[float, float, float] = SUN,
-        device: str = "cpu",
+        outputs: Sequence[CameraOutput] = ("rgb",),
+        labels: Sequence[int] = (),
+        samples_per_pixel: int = 1,
+        shadows: bool = False,
+        far: float | None = None,
+        num_threads: int = 1,
     ) -> None:
-        init_warp()
-        self._offsets = offsets
-        self._shape = (pictures, size[1], size[0])
-        self._device = device
-        # Ground that is the same for all worlds is there once.
-        places = np.unique(offsets, axis=0, return_index=True)[1]
-        self._drawn = [
-            (world, geom)
-            for world in range(len(offsets))
-            for geom in range(model.ngeom)
-            if _is_drawn(model, geom, ground=ground)
-            and (world == 0 or model.geom_type[geom] != int(_Geom.mjGEOM_PLANE))
-            and (world in places or model.geom_bodyid[geom] != 0)
-        ]
-        staged = self._stage(model, fov, sun)
-        self._mesh_frames = [_mesh_frame(staged, geom) for geom in range(staged.ngeom)]
-        with wp.ScopedDevice(device):
-            self._worlds = TracedWorlds(
-                staged,
-                mjw.put_model(staged),
-                pictures,
-                cam_res=size,
-                render_rgb=True,
-                use_shadows=True,
-                samples_per_pixel=samples,
-            )
-            self._rgb: Any = wp.zeros(self._shape, dtype=wp.vec3)
+        if model.nflex:
+            raise CapabilityError("the embedded engine cannot render deformable bodies.")
+        self._graphs = Graphs(device)
+        self._camera = model.camera(camera).id
+        self._labels = torch.tensor([0, *labels], dtype=torch.int32, device=device)
+        self._away: Poses = (torch.tensor(_AWAY[0], device=device), torch.tensor(_AWAY[1], device=device))
+        width, height = size
+        self.images: dict[CameraOutput, torch.Tensor] = {}
+        for output in outputs:
+            channels, dtype = _PIXELS[output]
+            self.images[output] = torch.zeros(num_worlds, height, width, channels, dtype=dtype, device=device)
+        threads = 1 if device.type == "cuda" else min(num_threads, num_worlds)
+        with wp.ScopedDevice(self._graphs.warp_device):
+            try:
+                warp_model = mjw.put_model(model)
+            except (NotImplementedError, ValueError) as error:
+                raise CapabilityError(f"MuJoCo Warp cannot render this model: {one_line(error)}") from error
+            # Each thread has room for its part of the worlds.
+            self._parts = [
+                _Part(
+                    model,
+                    warp_model,
+                    -(-num_worlds // threads),
+                    far=far,
+                    cam_res=size,
+                    cam_active=[camera],
+                    render_rgb="rgb" in outputs,
+                    render_depth="depth" in outputs,
+                    render_seg="segmentation" in outputs,
+                    samples_per_pixel=samples_per_pixel,
+                    use_shadows=shadows,
+                )
+                for _ in range(threads)
+            ]
+            wp.synchronize_device()
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._compiled = False
 
-    def render(
-        self, positions: np.ndarray, rotations: np.ndarray, camera: np.ndarray, look_at: np.ndarray
-    ) -> np.ndarray:
-        """Return pictures ``(pictures, height, width, 3)``, red, green and blue from 0 to 255.
+    def render(self, geoms: Poses, camera: Poses, worlds: torch.Tensor | None = None) -> None:
+        """Render worlds into :attr:`images`; images of other worlds stay as they are.
 
         Args:
-            positions: ``(pictures, n, ngeom, 3)`` of the geoms in their worlds, in metres.
-            rotations: ``(pictures, n, ngeom, 3, 3)`` of the geoms.
-            camera: ``(pictures, 3)`` or ``(3,)``: where the camera is, in metres.
-            look_at: ``(pictures, 3)`` or ``(3,)``: the point that it looks at, in metres; up is up.
+            geoms: poses of the geoms of n worlds, ``(n, ngeom, …)``.
+            camera: poses of the camera in these worlds, ``(n, …)``.
+            worlds: ``(n,)`` numbers of the worlds, each once; or a mask ``(num_worlds,)`` of bool, then n is the number
+                of all worlds; None: all.
         """
-        worlds, geoms = (list(index) for index in zip(*self._drawn, strict=True))
-        xpos = (positions + self._offsets[:, None])[:, worlds, geoms]
-        xmat = rotations[:, worlds, geoms]
-        for index, frame in enumerate(self._mesh_frames):
-            if frame is not None:
-                xpos[:, index] += xmat[:, index] @ frame[0]
-                xmat[:, index] = xmat[:, index] @ frame[1]
-        pictures = self._shape[0]
-        camera, look_at = (np.broadcast_to(point, (pictures, 3)) for point in (camera, look_at))
-        with wp.ScopedDevice(self._device):
-            data = self._worlds.data
-            data.geom_xpos.assign(xpos.astype(np.float32))
-            data.geom_xmat.assign(xmat.astype(np.float32))
-            data.cam_xpos.assign(camera[:, None].astype(np.float32))
-            data.cam_xmat.assign(_aim(camera, look_at)[:, None].astype(np.float32))
-            self._worlds.draw()
-            mjw.get_rgb(self._worlds.context, 0, self._rgb)
-            return np.rint(self._rgb.numpy() * 255.0).astype(np.uint8)
-
-    def _stage(self, model: mujoco.MjModel, fov: float, sun: tuple[float, float, float]) -> mujoco.MjModel:
-        """Return a model of what is drawn, in that order, with a camera and lights."""
-        spec = mujoco.MjSpec()
-        # Contacts of many robots at one place would not fit into memory.
-        spec.option.disableflags = mujoco.mjtDisableBit.mjDSBL_CONTACT
-        spec.worldbody.add_camera(name="camera", fovy=fov)
-        spec.worldbody.add_light(
-            dir=sun,
-            type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-            diffuse=[SUNLIGHT] * 3,
-            specular=[0.1, 0.1, 0.1],
-            castshadow=True,
-        )
-        spec.visual.headlight.ambient = [AMBIENT] * 3
-        spec.visual.headlight.diffuse = [HEADLIGHT] * 3
-        spec.visual.headlight.specular = [0.05, 0.05, 0.05]
-        known: set[str] = set()
-        for _, geom in self._drawn:
-            color = geom_color(model, geom)
-            drawn = spec.worldbody.add_body().add_geom(
-                type=_Geom(int(model.geom_type[geom])), size=model.geom_size[geom], rgba=color, mass=1.0
+        mask = worlds if worlds is not None and worlds.dtype == torch.bool else None
+        if mask is not None:
+            camera = (
+                torch.where(mask.view(-1, 1), camera[0], self._away[0]),
+                torch.where(mask.view(-1, 1, 1), camera[1], self._away[1]),
             )
-            data = int(model.geom_dataid[geom])
-            match drawn.type:
-                case _Geom.mjGEOM_PLANE:
-                    drawn.size = [0.0, 0.0, 1.0]
-                    drawn.rgba = [1.0, 1.0, 1.0, color[3]]
-                    drawn.material = f"plane{geom}"
-                    _add_checkers(spec, drawn.material, color[:3])
-                case _Geom.mjGEOM_HFIELD:
-                    drawn.hfieldname = f"hfield{data}"
-                    if drawn.hfieldname not in known:
-                        _add_height_field(spec, drawn.hfieldname, model, data)
-                        known.add(drawn.hfieldname)
-                    drawn.rgba = [1.0, 1.0, 1.0, color[3]]
-                    drawn.material = f"terrain{geom}"
-                    if drawn.material not in known:
-                        _add_texture(spec, drawn.material, terrain_texture(*height_field(model, data), color))
-                        known.add(drawn.material)
-                case _Geom.mjGEOM_MESH | _Geom.mjGEOM_SDF:
-                    drawn.type = _Geom.mjGEOM_MESH
-                    drawn.meshname = f"mesh{data}"
-                    if drawn.meshname not in known:
-                        _add_mesh(spec, drawn.meshname, model, data)
-                        known.add(drawn.meshname)
-        return spec.compile()
+        count, threads = len(geoms[0]), len(self._parts)
+        bounds = [count * i // threads for i in range(threads + 1)]
+
+        def work(index: int) -> None:
+            rows = slice(bounds[index], bounds[index + 1])
+            if rows.start == rows.stop:
+                return
+            part = self._parts[index]
+            part.render((geoms[0][rows], geoms[1][rows]), (camera[0][rows], camera[1][rows]), self._camera)
+            for output, images in self.images.items():
+                rendered = self._read(output, part, rows.stop - rows.start).view(-1, *images.shape[1:])
+                if worlds is None:
+                    images[rows] = rendered
+                elif mask is not None:
+                    images[rows] = torch.where(mask[rows].view(-1, 1, 1, 1), rendered, images[rows])
+                else:
+                    images[worlds[rows]] = rendered
+
+        # Without sync_enter, which would wait for a stream outside of the graph that is being captured.
+        with wp.ScopedStream(self._graphs.stream(), sync_enter=False), wp.ScopedDevice(self._graphs.warp_device):
+            # Kernels are compiled and loaded when they are first launched, which threads must not do at once.
+            if self._pool is None or not self._compiled:
+                for index in range(threads):
+                    work(index)
+                self._compiled = True
+            else:
+                list(self._pool.map(work, range(threads)))
+
+    def _read(self, output: CameraOutput, part: "_Part", n: int) -> torch.Tensor:
+        """Return an output of the first ``n`` worlds of a part, ``(n, pixels, channels)`` or without channels."""
+        context, tensor = part.context, wp.to_torch
+        if output == "rgb":
+            packed = tensor(context.rgb_data)[:n].contiguous().view(torch.uint8).view(n, -1, 4)  # blue, green, red, 255
+            rgb = packed.new_empty(n, packed.shape[1], 3)
+            for channel in range(3):  # faster than flipping them
+                rgb[..., channel] = packed[..., 2 - channel]
+            return rgb
+        if output == "depth":
+            depth = tensor(context.depth_data)[:n]
+            return depth.masked_fill(depth == 0, torch.inf)
+        return self._labels[tensor(context.seg_data)[:n, :, 0] + 1]
+
+    def close(self) -> None:
+        """Free threads and memory."""
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._parts.clear()
 
 
-def _is_drawn(model: mujoco.MjModel, geom: int, *, ground: bool) -> bool:
-    if model.geom_type[geom] == int(_Geom.mjGEOM_PLANE) and not ground:
-        return False
-    return model.geom_group[geom] < HIDDEN_GROUP and geom_color(model, geom)[3] > 0
+class _Part:
+    """The worlds that one thread renders.
 
+    Args:
+        model: of each world.
+        warp_model: the same, from ``mujoco_warp.put_model``.
+        count: maximum number of worlds.
+        far: how far the camera sees, in metres; None: as far as the model says.
+        options: further arguments of ``mujoco_warp.create_render_context``.
 
-def _add_material(spec: mujoco.MjSpec, name: str, **options: Any) -> None:
-    """Add a material of the texture of that name."""
-    material = spec.add_material(name=name, specular=0.0, **options)
-    material.textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
+    Attributes:
+        context: the rendered pixels.
+    """
 
+    def __init__(
+        self, model: mujoco.MjModel, warp_model: Any, count: int, *, far: float | None, **options: Any
+    ) -> None:
+        rest = mujoco.MjData(model)
+        mujoco.mj_kinematics(model, rest)
+        mujoco.mj_comPos(model, rest)
+        mujoco.mj_camlight(model, rest)
+        self._model = warp_model
+        self._data: Any = mjw.put_data(model, rest, nworld=count, nconmax=1, njmax=1)
+        self.context: Any = mjw.create_render_context(
+            model,
+            nworld=count,
+            enabled_geom_groups=list(range(HIDDEN_GROUP)),
+            background_color=(*SKY, 1.0),
+            **options,
+        )
+        if far is not None:
+            self.context.zfar = far if far < math.inf else 0.0  # 0: no limit
 
-def _add_checkers(spec: mujoco.MjSpec, name: str, color: tuple[float, ...]) -> None:
-    spec.add_texture(
-        name=name,
-        type=mujoco.mjtTexture.mjTEXTURE_2D,
-        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
-        rgb1=color,
-        rgb2=[SHADE * part for part in color],
-        width=64,
-        height=64,
-    )
-    _add_material(spec, name, texrepeat=[1.0 / TILE, 1.0 / TILE])
-
-
-def _add_texture(spec: mujoco.MjSpec, name: str, picture: np.ndarray) -> None:
-    height, width = picture.shape[:2]
-    texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3)
-    texture.data = np.rint(255.0 * picture).astype(np.uint8).tobytes()
-    _add_material(spec, name)
-
-
-def _add_height_field(spec: mujoco.MjSpec, name: str, model: mujoco.MjModel, number: int) -> None:
-    rows, columns = int(model.hfield_nrow[number]), int(model.hfield_ncol[number])
-    first = int(model.hfield_adr[number])
-    spec.add_hfield(
-        name=name,
-        nrow=rows,
-        ncol=columns,
-        size=model.hfield_size[number],
-        userdata=model.hfield_data[first : first + rows * columns],
-    )
-
-
-def _add_mesh(spec: mujoco.MjSpec, name: str, model: mujoco.MjModel, number: int) -> None:
-    first, count = int(model.mesh_vertadr[number]), int(model.mesh_vertnum[number])
-    first_face, faces = int(model.mesh_faceadr[number]), int(model.mesh_facenum[number])
-    spec.add_mesh(
-        name=name,
-        uservert=model.mesh_vert[first : first + count].ravel(),
-        userface=model.mesh_face[first_face : first_face + faces].ravel(),
-        inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
-    )
-
-
-def _mesh_frame(staged: mujoco.MjModel, geom: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return where the compiler has moved a mesh to, and how it has turned it, or None for other geoms."""
-    if staged.geom_type[geom] != int(_Geom.mjGEOM_MESH):
-        return None
-    number = int(staged.geom_dataid[geom])
-    rotation = np.empty(9)
-    mujoco.mju_quat2Mat(rotation, staged.mesh_quat[number])
-    return staged.mesh_pos[number].copy(), rotation.reshape(3, 3)
-
-
-def _aim(camera: np.ndarray, look_at: np.ndarray) -> np.ndarray:
-    """Return orientations ``(n, 3, 3)`` of upright cameras at ``camera`` ``(n, 3)`` that look at ``look_at``."""
-    back = camera - look_at
-    back = back / np.linalg.norm(back, axis=1, keepdims=True)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right = right / np.linalg.norm(right, axis=1, keepdims=True)
-    return np.stack([right, np.cross(back, right), back], axis=2)
+    def render(self, geoms: Poses, camera: Poses, camera_id: int) -> None:
+        """Render as many worlds as there are poses into :attr:`context`."""
+        data, tensor = self._data, wp.to_torch
+        n = len(geoms[0])
+        for target, values in (
+            (tensor(data.geom_xpos)[:n], geoms[0]),
+            (tensor(data.geom_xmat)[:n], geoms[1]),
+            (tensor(data.cam_xpos)[:n, camera_id], camera[0]),
+            (tensor(data.cam_xmat)[:n, camera_id], camera[1]),
+        ):
+            target.copy_(values)
+        data.nworld = n  # the number of worlds that MuJoCo Warp renders
+        mjw.refit_bvh(self._model, data, self.context)
+        mjw.render(self._model, data, self.context)

@@ -1,0 +1,191 @@
+"""Images of geoms at given poses, several worlds in each image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+import torch
+
+from oige_core.engines.mujoco.render.geoms import geom_color, is_visible
+from oige_core.engines.mujoco.render.lights import add_lights
+from oige_core.engines.mujoco.render.meshes import add_height_field, add_mesh, read_height_field, read_mesh
+from oige_core.engines.mujoco.render.ray_tracer import RayTracer
+from oige_core.render.appearance import SHADE, SUN, TILE, terrain_texture
+
+__all__ = ["GeomRenderer"]
+
+CAMERA = "camera"
+_Geom = mujoco.mjtGeom
+
+
+class GeomRenderer:
+    """Renders the visible geoms of a model at any poses, in sunlight.
+
+    No camera can be added to a compiled model, and one image may show several worlds. So the geoms are compiled into a
+    model of their own, with a camera and lights.
+
+    Args:
+        model: the simulated model.
+        offsets: ``(n, 3)`` positions in an image of the n worlds that it shows, in metres.
+        num_images: number of images that are rendered at once.
+        size: width and height of an image, in pixels.
+        fov: vertical field of view of the camera, in degrees.
+        samples: rays along each axis of a pixel; geoms thinner than a pixel need several, at quadratic cost.
+        ground: whether ground planes are rendered.
+        sun: direction in which sunlight travels; a low sun makes slopes visible.
+        device: device that renders.
+    """
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        offsets: np.ndarray,
+        *,
+        num_images: int = 1,
+        size: tuple[int, int],
+        fov: float,
+        samples: int = 1,
+        ground: bool = True,
+        sun: tuple[float, float, float] = SUN,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._offsets = offsets
+        self._num_images = num_images
+        self._device = torch.device(device)
+        # Geoms of the world body are the same in all worlds: those of worlds at one place are rendered once.
+        distinct = np.unique(offsets, axis=0, return_index=True)[1]
+        self._rendered: list[tuple[int, int]] = []  # worlds and geoms
+        for world in range(len(offsets)):
+            for geom in filter(lambda geom: is_visible(model, geom), range(model.ngeom)):
+                if model.geom_type[geom] == int(_Geom.mjGEOM_PLANE):
+                    is_needed = ground and world == 0
+                else:
+                    is_needed = world in distinct or model.geom_bodyid[geom] != 0
+                if is_needed:
+                    self._rendered.append((world, geom))
+        composed = _compose(model, [geom for _, geom in self._rendered], fov, sun)
+        self._mesh_frames = [_mesh_frame(composed, geom) for geom in range(composed.ngeom)]
+        self._tracer = RayTracer(
+            composed,
+            num_images,
+            device=self._device,
+            camera=CAMERA,
+            size=size,
+            samples_per_pixel=samples,
+            shadows=True,
+        )
+
+    def render(
+        self, positions: np.ndarray, rotations: np.ndarray, camera: np.ndarray, target: np.ndarray
+    ) -> np.ndarray:
+        """Return images ``(num_images, height, width, 3)`` uint8, red, green and blue.
+
+        Args:
+            positions: ``(num_images, n, ngeom, 3)`` of the geoms in their worlds, in metres.
+            rotations: ``(num_images, n, ngeom, 3, 3)`` of the geoms.
+            camera: ``(num_images, 3)`` or ``(3,)``: position of the camera, in metres.
+            target: ``(num_images, 3)`` or ``(3,)``: the point that the camera looks at, in metres; z is up.
+        """
+        worlds, geoms = (list(index) for index in zip(*self._rendered, strict=True))
+        xpos = (positions + self._offsets[:, None])[:, worlds, geoms]
+        xmat = rotations[:, worlds, geoms]
+        for index, frame in enumerate(self._mesh_frames):
+            if frame is not None:
+                xpos[:, index] += xmat[:, index] @ frame[0]
+                xmat[:, index] = xmat[:, index] @ frame[1]
+        camera, target = (np.broadcast_to(point, (self._num_images, 3)) for point in (camera, target))
+        self._tracer.render(
+            (self._tensor(xpos), self._tensor(xmat)), (self._tensor(camera), self._tensor(_look_at(camera, target)))
+        )
+        return self._tracer.images["rgb"].cpu().numpy().copy()
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self._device)
+
+
+def _compose(
+    model: mujoco.MjModel, geoms: Sequence[int], fov: float, sun: tuple[float, float, float]
+) -> mujoco.MjModel:
+    """Return a model of these geoms of another model, in this order, with a camera and lights."""
+    spec = mujoco.MjSpec()
+    # Contacts of many robots at one place would not fit into memory.
+    spec.option.disableflags = mujoco.mjtDisableBit.mjDSBL_CONTACT
+    spec.worldbody.add_camera(name=CAMERA, fovy=fov)
+    add_lights(spec, sun)
+    known: set[str] = set()
+    for geom in geoms:
+        color = geom_color(model, geom)
+        added = spec.worldbody.add_body().add_geom(
+            type=_Geom(int(model.geom_type[geom])), size=model.geom_size[geom], rgba=color, mass=1.0
+        )
+        number = int(model.geom_dataid[geom])
+        match added.type:
+            case _Geom.mjGEOM_PLANE:
+                added.size = [0.0, 0.0, 1.0]
+                added.rgba = [1.0, 1.0, 1.0, color[3]]
+                added.material = f"plane{geom}"
+                _add_checkers(spec, added.material, color[:3])
+            case _Geom.mjGEOM_HFIELD:
+                field = read_height_field(model, number)
+                added.hfieldname = f"hfield{number}"
+                if added.hfieldname not in known:
+                    add_height_field(spec, added.hfieldname, field)
+                    known.add(added.hfieldname)
+                added.rgba = [1.0, 1.0, 1.0, color[3]]
+                added.material = f"terrain{geom}"
+                if added.material not in known:
+                    _add_texture(spec, added.material, terrain_texture(field.heights, field.spacing, color))
+                    known.add(added.material)
+            case _Geom.mjGEOM_MESH | _Geom.mjGEOM_SDF:
+                added.type = _Geom.mjGEOM_MESH
+                added.meshname = f"mesh{number}"
+                if added.meshname not in known:
+                    add_mesh(spec, added.meshname, *read_mesh(model, number))
+                    known.add(added.meshname)
+    return spec.compile()
+
+
+def _add_material(spec: mujoco.MjSpec, name: str, **options: Any) -> None:
+    """Add a material with the texture of the same name."""
+    material = spec.add_material(name=name, specular=0.0, **options)
+    material.textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
+
+
+def _add_checkers(spec: mujoco.MjSpec, name: str, color: tuple[float, ...]) -> None:
+    spec.add_texture(
+        name=name,
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+        rgb1=color,
+        rgb2=[SHADE * part for part in color],
+        width=64,
+        height=64,
+    )
+    _add_material(spec, name, texrepeat=[1.0 / TILE, 1.0 / TILE])
+
+
+def _add_texture(spec: mujoco.MjSpec, name: str, image: np.ndarray) -> None:
+    height, width = image.shape[:2]
+    texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3)
+    texture.data = np.rint(255.0 * image).astype(np.uint8).tobytes()
+    _add_material(spec, name)
+
+
+def _mesh_frame(model: mujoco.MjModel, geom: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the translation and the rotation by which the compiler has moved a mesh; None for other geoms."""
+    if model.geom_type[geom] != int(_Geom.mjGEOM_MESH):
+        return None
+    number = int(model.geom_dataid[geom])
+    rotation = np.empty(9)
+    mujoco.mju_quat2Mat(rotation, model.mesh_quat[number])
+    return model.mesh_pos[number].copy(), rotation.reshape(3, 3)
+
+
+def _look_at(camera: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return rotations ``(n, 3, 3)`` of upright cameras at ``camera`` ``(n, 3)`` that look at ``target`` ``(n, 3)``."""
+    back = camera - target
+    back = back / np.linalg.norm(back, axis=1, keepdims=True)
+    right = np.cross([0.0, 0.0, 1.0], back)
+    right = right / np.linalg.norm(right, axis=1, keepdims=True)
+    return np.stack([right, np.cross(back, right), back], axis=2)

@@ -1,0 +1,56 @@
+"""Geoms of the simulated model: their colours, whether they are visible, and their current poses."""
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import mujoco
+import numpy as np
+
+from oige_core.engines.mujoco.compile import HIDDEN_GROUP
+from oige_core.engines.mujoco.worlds import Worlds
+
+__all__ = ["geom_color", "geom_poses", "is_visible", "kinematics"]
+
+_NEUTRAL = (0.5, 0.5, 0.5, 1.0)  # the default colour of a geom; then the colour of its material applies
+_STATE_FIELDS = ("qpos", "mocap_pos", "mocap_quat")
+_MODEL_FIELDS = ("body_pos", "body_quat")  # worlds whose fixed roots were moved have their own
+
+
+def kinematics(worlds: Worlds, numbers: Sequence[int]) -> Iterator[mujoco.MjData]:
+    """Yield, for each of these worlds in turn, data with the current poses of bodies and geoms.
+
+    The data belong to this function, so that viewing has no side effects. This waits for the device.
+    """
+    rows = list(numbers)
+    model = copy.copy(worlds.compiled.model)
+    data = mujoco.MjData(model)
+    states = {name: worlds.executor.field(name)[rows].cpu().numpy() for name in _STATE_FIELDS}
+    moved = {name: worlds.model_values(name)[rows].cpu().numpy() for name in _MODEL_FIELDS}
+    for index in range(len(rows)):
+        for name, values in states.items():
+            getattr(data, name)[:] = values[index]
+        for name, values in moved.items():
+            getattr(model, name)[:] = values[index]
+        mujoco.mj_kinematics(model, data)
+        yield data
+
+
+def geom_poses(worlds: Worlds, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions ``(n, ngeom, 3)`` in metres and rotations ``(n, ngeom, 3, 3)`` of geoms in their worlds."""
+    poses = [(data.geom_xpos.copy(), data.geom_xmat.reshape(-1, 3, 3).copy()) for data in kinematics(worlds, numbers)]
+    positions, rotations = (np.stack(values) for values in zip(*poses, strict=True))
+    return positions, rotations
+
+
+def geom_color(model: mujoco.MjModel, geom: int) -> tuple[float, float, float, float]:
+    """Return the colour of a geom, red, green, blue and opacity from 0 to 1."""
+    material = int(model.geom_matid[geom])
+    own = model.geom_rgba[geom]
+    color = model.mat_rgba[material] if material >= 0 and np.allclose(own, _NEUTRAL) else own
+    red, green, blue, opacity = map(float, color)
+    return red, green, blue, opacity
+
+
+def is_visible(model: mujoco.MjModel, geom: int) -> bool:
+    """Return whether a geom is shown: geoms of :data:`HIDDEN_GROUP` and transparent ones are not."""
+    return model.geom_group[geom] < HIDDEN_GROUP and geom_color(model, geom)[3] > 0
