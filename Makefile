@@ -10,13 +10,13 @@ check:      ## lock file, lint, format, spelling and types
 format:     ## fix lint and format
 	uv run ruff check --fix
 	uv run ruff format
-test:       ## all tests but the slow ones
+test:       ## all tests except the slow ones
 	uv run pytest
 test-slow:  ## tests that take minutes
 	uv run pytest -m slow
 build:      ## wheels and source distributions, in dist/
 	uv build --all-packages
-docs:       ## write the pages that are made from the code
+docs:       ## write the pages that are generated from the code
 	uv run python tools/config_reference.py
 	uv run python tools/policies.py
 ci:         ## everything that CI does

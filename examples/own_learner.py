@@ -26,7 +26,7 @@ def play(env: oige_core.VecEnv, gains: torch.Tensor, seed: int) -> torch.Tensor:
 def main(policies: int = 32, best: int = 6, generations: int = 6) -> list[float]:
     """Learn, and return the mean return of the ``best`` policies of each generation."""
     torch.manual_seed(1)
-    torch.set_num_threads(1)  # on a CPU: threads that wait busily slow physics down
+    torch.set_num_threads(1)  # on a CPU, idle torch threads slow down physics
     env = oige_core.make_vec("Cartpole", num_envs=policies * ROLL_OUTS)
     mean, deviation = torch.zeros(4, device=env.device), torch.ones(4, device=env.device)
     scores = []

@@ -1,4 +1,4 @@
-"""Record a video of Ant with random actions. It needs no screen.
+"""Record a video of Ant with random actions. No display is needed.
 
 Needs oige-tasks-locomotion. Writes an mp4 file to the folder ``videos``, or to the one given as argument.
 """
@@ -12,8 +12,8 @@ from oige_core.render.recording import Recorder
 
 
 def main(folder: Path, frames: int = 60) -> Path:
-    """Record a clip of four worlds and return its path."""
-    torch.set_num_threads(1)  # on a CPU: threads that wait busily slow physics down
+    """Record a video of four worlds and return its path."""
+    torch.set_num_threads(1)  # on a CPU, idle torch threads slow down physics
     overrides = {"task.viewport.viewport_camera_width": 640, "task.viewport.viewport_camera_height": 360}
     env = oige_core.make_vec("Ant", num_envs=4, overrides=overrides)
     recorder = Recorder(env, folder, interval=frames, length=frames, fps=30)

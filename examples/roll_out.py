@@ -13,7 +13,7 @@ GAINS = (0.1, 0.2, -2.0, -0.3)
 
 def main(num_envs: int = 64) -> float:
     """Play an episode in each world and return the mean of their returns."""
-    torch.set_num_threads(1)  # on a CPU: threads that wait busily slow physics down
+    torch.set_num_threads(1)  # on a CPU, idle torch threads slow down physics
     env = gym.make_vec("oige/Cartpole-v0", num_envs=num_envs)
     observations, _ = env.reset(seed=1)
     gains = torch.tensor(GAINS, device=observations.device).unsqueeze(-1)
