@@ -12,9 +12,8 @@ import pytest
 import torch
 from oige_core import make_vec
 from oige_core.config import compose, validate
-from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
+from oige_core.math import heading_roll_up, quat_apply, quat_apply_inverse, quat_to_matrix
 from oige_core.registry import find_task, installed_tasks
-from oige_tasks_locomotion.locomotion.task import posture
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "tasks.md").read_text()
 TASKS = [name for name in installed_tasks() if not name.endswith("SAC")]
@@ -86,7 +85,7 @@ def attitude(part: slice) -> State:
     def read(task: Any) -> torch.Tensor:
         position, rotation = task.robots.get_world_poses()
         to_target = torch.tensor([1000.0, 0.0]) - position[:, :2]
-        return posture(rotation, to_target, to_target.norm(dim=-1))[:, part]
+        return heading_roll_up(rotation, to_target, to_target.norm(dim=-1))[:, part]
 
     return read
 

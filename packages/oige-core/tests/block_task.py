@@ -27,28 +27,26 @@ class BlockTask(RLTask[BlockConfig]):
     def set_up_scene(self, scene):
         self.blocks = scene.add_articulation("block", ArticulationAsset(mjcf=RAIL, usd=""))
 
-    def reset_idx(self, env_ids):
-        super().reset_idx(env_ids)
-        self.blocks.set_joint_positions(self.uniform(-0.5, 0.5, len(env_ids), 1), indices=env_ids)
+    def reset_idx(self, worlds):
+        super().reset_idx(worlds)
+        self.blocks.set_joint_positions(self.uniform(-0.5, 0.5, len(worlds), 1), worlds)
 
     def pre_physics_step(self, actions):
         self.actions = actions
         self.blocks.set_joint_efforts(actions)
 
-    def get_observations(self):
-        self.obs_buf = torch.cat((self.blocks.get_joint_positions(), self.blocks.get_joint_velocities()), dim=-1)
-        return self.obs_buf
+    def get_observations(self, worlds=None):
+        return torch.cat((self.blocks.get_joint_positions(worlds), self.blocks.get_joint_velocities(worlds)), dim=-1)
 
-    def get_states(self):
-        self.states_buf = 10 * self.obs_buf[:, :1]
-        return self.states_buf
+    def get_states(self, worlds=None):
+        return 10 * self.rows(self.obs_buf, worlds)[:, :1]
 
     def calculate_metrics(self):
         ones = torch.ones(self.num_envs, device=self.device)
-        self.rew_buf = self.sum_reward_terms({"alive": ones, "position": self.obs_buf[:, 0]})
+        return self.sum_reward_terms({"alive": ones, "position": self.obs_buf[:, 0]})
 
     def is_done(self):
-        self.terminated_buf = self.obs_buf[:, 0] > self.cfg.edge
+        return self.obs_buf[:, 0] > self.cfg.edge
 
 
 class BlockWarpTask(RLTaskWarp[BlockConfig]):

@@ -48,25 +48,32 @@ class BlockTask(RLTask[BlockConfig]):
         if self.is_broken("nan velocity"):
             self.blocks.set_joint_velocities(torch.full((1, 1), math.nan, device=self.device), indices=[1])
 
-    def get_observations(self) -> torch.Tensor:
-        self.obs_buf = torch.cat((self.blocks.get_joint_positions(), self.blocks.get_joint_velocities()), dim=-1)
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        observations = torch.cat((self.blocks.get_joint_positions(), self.blocks.get_joint_velocities()), dim=-1)
         if self.is_broken("observation"):
-            self.obs_buf[1, 0] = math.nan
-        self.states_buf = torch.zeros_like(self.states_buf)
-        if self.is_broken("states"):
-            self.states_buf[1] = math.inf
+            observations[1, 0] = math.nan
         if self.is_broken("first observation"):
-            self.obs_buf[1, self.progress_buf[1] == 0] = math.nan
-        if self.is_broken("first states"):
-            self.states_buf = torch.where(self.progress_buf == 0, math.nan, 0.0).unsqueeze(-1)
-            self.states_buf[[0, 2]] = 0.0
+            observations[1, self.progress_buf[1] == 0] = math.nan
         if self.is_broken("observation shape"):
-            self.obs_buf = self.obs_buf[:, :1]
+            observations = observations[:, :1]
         if self.is_broken("observation type"):
-            self.obs_buf = self.obs_buf.double()
-        return self.obs_buf
+            observations = observations.double()
+        return self.rows(observations, worlds)
 
-    def calculate_metrics(self) -> None:
+    def get_states(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        states = torch.zeros_like(self.states_buf)
+        if self.is_broken("states"):
+            states[1] = math.inf
+        if self.is_broken("first states"):
+            states = torch.where(self.progress_buf == 0, math.nan, 0.0).unsqueeze(-1)
+            states[[0, 2]] = 0.0
+        return self.rows(states, worlds)
+
+    def is_done(self) -> torch.Tensor:
+        dtype = torch.float32 if self.is_broken("terminated type") else torch.bool
+        return torch.zeros(self.num_envs, dtype=dtype, device=self.device)
+
+    def calculate_metrics(self) -> torch.Tensor:
         velocity = self.obs_buf[:, -1].clone()
         if self.is_broken("term"):
             velocity[1] = math.nan
@@ -75,16 +82,12 @@ class BlockTask(RLTask[BlockConfig]):
         terms = {"alive": torch.full_like(self.rew_buf, 2.0), "velocity": velocity}
         if self.is_broken("other terms"):
             terms["more"] = velocity
-        self.rew_buf = self.sum_reward_terms(terms)
+        reward = self.sum_reward_terms(terms)
         if self.is_broken("reward"):
-            self.rew_buf[1] = math.inf
+            reward[1] = math.inf
         if self.is_broken("reward is a list"):
-            self.rew_buf = self.rew_buf.tolist()  # type: ignore[assignment]
-
-    def is_done(self) -> None:
-        self.terminated_buf = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
-        if self.is_broken("terminated type"):
-            self.terminated_buf = self.terminated_buf.float()
+            return reward.tolist()  # type: ignore[return-value]
+        return reward
 
     def is_broken(self, what: str) -> bool:
         return self.cfg.broken == what and self.steps >= self.cfg.broken_from
@@ -288,16 +291,16 @@ def test_start_beyond_the_bounds_is_refused(new_engine: Callable[..., Any]) -> N
     [
         (
             "observation shape",
-            r"Block.get_observations: obs_buf has shape \(3, 1\): expected \(3, 2\), as its",
+            r"Block.get_observations: result has shape \(3, 1\): expected \(3, 2\), as its",
         ),
-        ("observation type", r"Block.get_observations: obs_buf is of type float64: expected float32"),
-        ("observation", r"Block.get_observations: obs_buf is nan in world 1, entry 0, and not finite in 1 of 3 worlds"),
-        ("states", r"Block.get_states: states_buf is inf in world 1, entry 0"),
+        ("observation type", r"Block.get_observations: result is of type float64: expected float32"),
+        ("observation", r"Block.get_observations: result is nan in world 1, entry 0, and not finite in 1 of 3 worlds"),
+        ("states", r"Block.get_states: result is inf in world 1, entry 0"),
         ("term", r"Block.calculate_metrics: reward term 'velocity' is nan in world 1, and not finite in 1 of 3"),
         ("term shape", r"Block.calculate_metrics: reward term 'velocity' has shape \(3, 1\): expected \(3,\)"),
-        ("reward", r"Block.calculate_metrics: rew_buf is inf in world 1"),
-        ("reward is a list", r"Block.calculate_metrics: rew_buf is list: expected a tensor of shape \(3,\)"),
-        ("terminated type", r"Block.is_done: terminated_buf is of type float32: expected bool"),
+        ("reward", r"Block.calculate_metrics: result is inf in world 1"),
+        ("reward is a list", r"Block.calculate_metrics: result is list: expected a tensor of shape \(3,\)"),
+        ("terminated type", r"Block.is_done: result is of type float32: expected bool"),
     ],
 )
 def test_first_step_names_method_and_term(make: Make, broken: str, message: str) -> None:

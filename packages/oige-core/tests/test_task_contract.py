@@ -30,62 +30,72 @@ class Ball(RLTask[EnvConfig]):
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         self.actions = actions
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         time = self.progress_buf.unsqueeze(-1).float()
-        self.obs_buf = torch.cat((self.balls.get_world_poses()[0], time), dim=-1)
-        return self.obs_buf
+        return self.rows(torch.cat((self.balls.get_world_poses()[0], time), dim=-1), worlds)
 
-    def get_states(self) -> torch.Tensor:
-        self.states_buf = self.obs_buf[:, :1].clone()
-        return self.states_buf
+    def get_states(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        return self.rows(self.obs_buf, worlds)[:, :1].clone()
 
-    def is_done(self) -> None:
-        self.terminated_buf = torch.zeros(self.num_envs, dtype=torch.bool)
+    def is_done(self) -> torch.Tensor:
+        return torch.zeros(self.num_envs, dtype=torch.bool)
 
-    def calculate_metrics(self) -> None:
+    def calculate_metrics(self) -> torch.Tensor:
         time = self.progress_buf.float()
-        self.rew_buf = self.sum_reward_terms({"time": time, "alive": torch.ones_like(time)})
+        return self.sum_reward_terms({"time": time, "alive": torch.ones_like(time)})
 
 
 class WritesObservations(Ball):
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         self.obs_buf[:, 3] = self.progress_buf
         return self.obs_buf
-
-
-class ReturnsObservations(Ball):
-    def get_observations(self) -> torch.Tensor:
-        return torch.ones(self.num_envs, 4)
 
 
 class ViewsOneBuffer(Ball):
     def post_reset(self) -> None:
         self.buffer = torch.zeros(self.num_envs, 5)
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         self.buffer[:, 3] = self.progress_buf
-        self.obs_buf = self.buffer[:, :4]
-        return self.obs_buf
+        return self.buffer[:, :4]
 
 
-class ForgetsStates(Ball):
-    def get_states(self) -> torch.Tensor:
+class WritesStates(Ball):
+    def get_states(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         return self.states_buf
 
 
-class NeverDone(Ball):
-    def is_done(self) -> None:
-        self.reset_buf = self.progress_buf > 2
+class WritesEnds(Ball):
+    def is_done(self) -> torch.Tensor:
+        return self.terminated_buf.logical_or_(self.progress_buf > 2)
 
 
 class WritesRewards(Ball):
-    def calculate_metrics(self) -> None:
+    def calculate_metrics(self) -> torch.Tensor:
         self.rew_buf[:] = self.progress_buf
+        return self.rew_buf
+
+
+class ReturnsNothing(Ball):
+    def calculate_metrics(self) -> torch.Tensor:
+        self.rew_buf = torch.ones(self.num_envs)
+        return None  # type: ignore[return-value]
+
+
+class ObservesAllAgain(Ball):
+    """Forgets about the selection."""
+
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        return super().get_observations()
+
+
+class HasNoStates(Ball):
+    get_states = RLTask.get_states
 
 
 class ForgetsBase(Ball):
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
-        self.balls.set_world_poses(torch.zeros(len(env_ids), 3), indices=env_ids)
+    def reset_idx(self, worlds: torch.Tensor) -> None:
+        self.balls.set_world_poses(torch.zeros(len(worlds), 3), indices=worlds)
 
 
 Make = Callable[..., VecEnv]
@@ -103,20 +113,37 @@ def make(new_engine: Callable[..., Any]) -> Make:
 
 
 @pytest.mark.parametrize(
-    ("task", "what"),
+    ("task", "method"),
     [
-        (WritesObservations, "get_observations: obs_buf"),
-        (ReturnsObservations, "get_observations: obs_buf"),
-        (ViewsOneBuffer, "get_observations: obs_buf"),
-        (ForgetsStates, "get_states: states_buf"),
-        (NeverDone, "is_done: terminated_buf"),
-        (WritesRewards, "calculate_metrics: rew_buf"),
+        (WritesObservations, "get_observations"),
+        (ViewsOneBuffer, "get_observations"),
+        (WritesStates, "get_states"),
+        (WritesEnds, "is_done"),
+        (WritesRewards, "calculate_metrics"),
     ],
 )
-def test_buffer_that_is_not_new_raises(make: Make, task: type[Ball], what: str) -> None:
+def test_tensor_of_the_last_step_raises(make: Make, task: type[Ball], method: str) -> None:
     """Written in place, last observations would be those of the next episode, and rewards held would change."""
     env = make(task)
-    message = rf"\A{task.__name__}\.{what} is still that of the last step, .*: expected a new tensor, self\.\w+ = .*\Z"
+
+    def first_step() -> None:
+        env.reset()
+        env.step(NOTHING)
+
+    message = rf"\A{task.__name__}\.{method} returned the tensor of the last step, .*: expected a new tensor, and none "
+    with pytest.raises(TaskError, match=message):
+        first_step()
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (ReturnsNothing, r"calculate_metrics: result is NoneType: expected a tensor of shape \(2,\)\."),
+        (HasNoStates, r"HasNoStates has 1 states in its TaskSpec but no get_states\."),
+    ],
+)
+def test_method_that_returns_nothing_raises(make: Make, task: type[Ball], message: str) -> None:
+    env = make(task)
 
     def first_step() -> None:
         env.reset()
@@ -126,8 +153,17 @@ def test_buffer_that_is_not_new_raises(make: Make, task: type[Ball], what: str) 
         first_step()
 
 
+def test_observations_of_all_worlds_for_some_raise(make: Make) -> None:
+    env = make(ObservesAllAgain)
+    env.reset()
+    env.task.progress_buf[:] = torch.tensor([2, 0])  # of 3 steps
+    message = r"get_observations\(worlds\): result has shape \(2, 4\): expected \(1, 4\), as its TaskSpec says"
+    with pytest.raises(TaskError, match=message):
+        env.step(NOTHING)
+
+
 def test_reset_without_that_of_the_base_raises(make: Make) -> None:
-    with pytest.raises(TaskError, match=r"\AForgetsBase\.reset_idx: did not call super\(\)\.reset_idx\(env_ids\), "):
+    with pytest.raises(TaskError, match=r"\AForgetsBase\.reset_idx: did not call super\(\)\.reset_idx\(worlds\), "):
         make(ForgetsBase).reset()
 
 
@@ -309,10 +345,10 @@ class Block(RLTaskWarp[EnvConfig]):
     def get_observations(self) -> None:
         wp.copy(self.observations, self.block.joint_positions)
 
-    def is_done(self) -> None:
+    def is_done(self) -> torch.Tensor:
         pass
 
-    def calculate_metrics(self) -> None:
+    def calculate_metrics(self) -> torch.Tensor:
         self.rewards.fill_(1.0)
 
 
@@ -322,7 +358,7 @@ class ForgetsBaseOfWarp(Block):
 
 
 class ReplacesRewards(Block):
-    def calculate_metrics(self) -> None:
+    def calculate_metrics(self) -> torch.Tensor:
         self.rewards = self.zeros(self.num_envs)
 
 

@@ -46,20 +46,19 @@ class Memories(RLTask[EnvConfig]):
         self.totals["steps"] += self.count  # type: ignore[operator]
         self.repeated = (self.repeated[:1] + 1.0).expand(self.num_envs)
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         drawn = float(self.numpy_random.random()) + self.python_random.random()
         drawn += torch.rand(1, generator=self.torch_random).item()
         numbers = torch.tensor([self.count, sum(self.recent), len(self.recent), drawn]).expand(self.num_envs, -1)
         steps = torch.from_numpy(self.totals["steps"])
         columns = (self.left, self.right, torch.stack([*self.history, steps, self.repeated], dim=1), numbers)
-        self.obs_buf = torch.cat(columns, dim=1)
-        return self.obs_buf
+        return torch.cat(columns, dim=1)
 
-    def calculate_metrics(self) -> None:
-        self.rew_buf = self.sum_reward_terms({"left": self.left[:, 0]})
+    def calculate_metrics(self) -> torch.Tensor:
+        return self.sum_reward_terms({"left": self.left[:, 0]})
 
-    def is_done(self) -> None:
-        self.terminated_buf = torch.zeros(self.num_envs, dtype=torch.bool)
+    def is_done(self) -> torch.Tensor:
+        return torch.zeros(self.num_envs, dtype=torch.bool)
 
 
 @pytest.fixture

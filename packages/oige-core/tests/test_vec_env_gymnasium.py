@@ -42,28 +42,26 @@ class SliderTask(RLTask[SliderConfig]):
     def set_up_scene(self, scene: Scene) -> None:
         self.blocks = scene.add_articulation("slider", SLIDER)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
-        super().reset_idx(env_ids)
-        positions = self.uniform(-self.cfg.start, self.cfg.start, len(env_ids), 1)
-        self.blocks.set_joint_positions(positions, indices=env_ids)
+    def reset_idx(self, worlds: torch.Tensor) -> None:
+        super().reset_idx(worlds)
+        positions = self.uniform(-self.cfg.start, self.cfg.start, len(worlds), 1)
+        self.blocks.set_joint_positions(positions, worlds)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         self.blocks.set_joint_efforts(actions * 100.0)
 
-    def get_observations(self) -> torch.Tensor:
-        self.obs_buf = torch.cat((self.blocks.get_joint_positions(), self.blocks.get_joint_velocities()), dim=-1)
-        return self.obs_buf
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        return torch.cat((self.blocks.get_joint_positions(worlds), self.blocks.get_joint_velocities(worlds)), dim=-1)
 
-    def get_states(self) -> torch.Tensor:
-        self.states_buf = torch.cat((self.obs_buf[:, :1], self.progress_buf[:, None]), dim=-1)
-        return self.states_buf
+    def get_states(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        return self.rows(torch.cat((self.obs_buf[:, :1], self.progress_buf[:, None]), dim=-1), worlds)
 
-    def calculate_metrics(self) -> None:
+    def calculate_metrics(self) -> torch.Tensor:
         position, velocity = self.obs_buf.unbind(-1)
-        self.rew_buf = self.sum_reward_terms({"position": position, "velocity": 10.0 * velocity})
+        return self.sum_reward_terms({"position": position, "velocity": 10.0 * velocity})
 
-    def is_done(self) -> None:
-        self.terminated_buf = self.obs_buf[:, 0].abs() > self.cfg.end
+    def is_done(self) -> torch.Tensor:
+        return self.obs_buf[:, 0].abs() > self.cfg.end
 
 
 @pytest.fixture

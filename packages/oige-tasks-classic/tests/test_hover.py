@@ -87,12 +87,12 @@ def test_both_executors_fly_alike(name: str) -> None:
 
 def lean(task: Any, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a direction ``(N, 3)`` of the world as seen from the vehicles, and their angular velocities, too."""
-    return tuple(quat_apply_inverse(task.orientation, v) for v in (direction, task.velocity[:, 3:]))  # type: ignore
+    return tuple(quat_apply_inverse(task.flight.orientation, v) for v in (direction, task.flight.velocity[:, 3:]))  # type: ignore
 
 
 def wanted_acceleration(task: Any, kp: float, kd: float, gravity: float, most: float) -> torch.Tensor:
     """Return the acceleration ``(N, 3)`` that thrust shall give: a spring and a damper to the target, and hovering."""
-    pull = kp * task.to_target - kd * task.velocity[:, :3]
+    pull = kp * task.flight.to_target - kd * task.flight.velocity[:, :3]
     horizontal = pull[:, :2] * (most / pull[:, :2].norm(dim=-1, keepdim=True).clamp(min=most))
     return torch.cat((horizontal, (pull[:, 2:] + gravity).clamp(min=0.25 * gravity, max=2.0 * gravity)), dim=-1)
 
@@ -125,7 +125,7 @@ def fly_ingenuity(task: Any) -> torch.Tensor:
 def fly_quadcopter(task: Any) -> torch.Tensor:
     """Stay upright and let the gimbals turn thrust to where it is wanted."""
     axis, rate = lean(task, wanted_acceleration(task, 8.0, 5.0, 9.81, 4.0))
-    upright, _ = lean(task, task.upright)
+    upright, _ = lean(task, task.upright.expand(task.num_envs, 3))
     about_x, about_y = torque_to(upright, rate, 60.0, 14.0)
     angle = torch.tensor([45.0, 135.0, 225.0, 315.0]) * math.pi / 180
     turn = 2.7e-3 / (2 * 0.145) * (about_x.unsqueeze(-1) * angle.sin() - about_y.unsqueeze(-1) * angle.cos())
@@ -154,7 +154,7 @@ def test_a_controller_flies_to_its_targets_and_hovers(
     task: Any = env.task
     length, info = task.max_episode_length, {}
     for step in range(length):
-        distance = task.distance.clone()
+        distance = task.flight.distance.clone()
         if step in (499, 999, 1499, 1999):
             assert distance.max() < 0.05
         _, _, terminated, truncated, info = env.step(fly(task))

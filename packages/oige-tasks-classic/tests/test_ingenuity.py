@@ -1,4 +1,4 @@
-"""Ingenuity against numbers worked out by hand; what ``compat=oige`` restores."""
+"""Ingenuity against numbers worked out by hand; what ``compat=upstream`` restores."""
 
 import math
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def test_lateral_forces_push_and_turn(env: VecEnv) -> None:
 
 def test_thrust_follows_the_tilt_or_stays_vertical() -> None:
     """Rolled by 60° to the right, 10 N push to the right, −y, and half of them up; in the original all of them up."""
-    for compat, sideways, upwards in (("fixed", -10.0 * math.sqrt(0.75), 5.0), ("oige", 0.0, 10.0)):
+    for compat, sideways, upwards in (("fixed", -10.0 * math.sqrt(0.75), 5.0), ("upstream", 0.0, 10.0)):
         env = make_on("c", "Ingenuity", 2, compat=compat)
         task = put(env, roll=math.pi / 3)
         env.step(torch.tensor([[0.0, 0.0, 0.25, 0.0, 0.0, 0.25]] * 2))

@@ -149,7 +149,7 @@ def test_standing_height() -> None:
         (Drive(stiffness=400.0, damping=20.0, max_effort=MAX_EFFORT), 0.01, 0.05),
         (Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0), 0.001, 0.002),
     ],
-    ids=["fixed", "oige"],
+    ids=["fixed", "upstream"],
 )
 def test_robot_holds_its_default_pose(drive: Drive, sinking: float, bending: float) -> None:
     """Dropped from 0.62 m, it comes to rest on four feet, and then neither drifts nor shakes for four seconds."""

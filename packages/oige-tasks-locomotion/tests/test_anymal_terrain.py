@@ -24,7 +24,7 @@ def env() -> Iterator[VecEnv]:
 
 @pytest.fixture(scope="module")
 def original() -> Iterator[VecEnv]:
-    env = make(compat="oige")
+    env = make(compat="upstream")
     yield env
     env.close()
 
@@ -105,7 +105,7 @@ def test_noise_is_uniform_between_its_bounds() -> None:
     env = make(8, learn__addNoise=True)
     env.reset(seed=1)
     task: Any = env.task
-    noise = torch.stack([task.draw_noise(8) for _ in range(400)]).flatten(0, 1)
+    noise = torch.stack([task.uniform_noise(task.noise_scale, 8) for _ in range(400)]).flatten(0, 1)
     noisy = task.noise_scale > 0
     assert noise[:, ~noisy].eq(0.0).all()
     share = (noise[:, noisy] / task.noise_scale[noisy]).flatten()  # of 173 columns
@@ -121,13 +121,13 @@ def test_noise_is_uniform_between_its_bounds() -> None:
     env.close()
 
 
-@pytest.mark.parametrize("compat", ["fixed", "oige"])
+@pytest.mark.parametrize("compat", ["fixed", "upstream"])
 def test_noise_has_its_bounds(compat: str) -> None:
     env = make(64, compat=compat, learn__addNoise=True)
     task = put(env, *BORDER, 1.55)  # heights are then 5 · 1.05, so limited to 5
     observed = []
     for _ in range(20):
-        task.noise = task.draw_noise(64)
+        task.noise = task.uniform_noise(task.noise_scale, 64)
         observed.append(task.get_observations().clone())
     noise = torch.cat(observed)
     task.noise_scale, task.noise = None, torch.zeros(64, 188)
@@ -141,7 +141,7 @@ def test_noise_has_its_bounds(compat: str) -> None:
     heights = noise[:, 36:176]
     assert heights.min().item() == pytest.approx(-0.3, rel=0.02)
     # An error of the original: noise leads out of the range of heights.
-    assert heights.max().item() == pytest.approx(0.3 if compat == "oige" else 0.0, rel=0.02)
+    assert heights.max().item() == pytest.approx(0.3 if compat == "upstream" else 0.0, rel=0.02)
     env.close()
 
 
@@ -296,7 +296,7 @@ def test_errors_of_the_original_make_five_physics_steps_and_repeat_the_last_torq
     assert (seen[4][0] - seen[4][1]).abs().max() > 0.1
 
 
-@pytest.mark.parametrize(("compat", "friction"), [("fixed", 0.3), ("oige", 1.0)])
+@pytest.mark.parametrize(("compat", "friction"), [("fixed", 0.3), ("upstream", 1.0)])
 def test_error_of_the_original_ignores_the_friction_of_the_terrain(compat: str, friction: float) -> None:
     env = make(1, compat=compat, terrain__dynamicFriction=0.3)
     engine: Any = env.task.engine

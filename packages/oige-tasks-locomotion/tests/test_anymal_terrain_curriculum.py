@@ -8,7 +8,7 @@ import torch
 from anymal_terrain_worlds import BORDER, close, make, put
 from oige_core import VecEnv
 from oige_core.errors import ConfigError
-from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
+from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_upstream
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,13 @@ def test_each_robot_moves_by_its_own_distance() -> None:
 def test_errors_of_the_original_move_robots_by_the_batch_and_from_the_top_to_the_bottom() -> None:
     commanded = torch.stack((COMMANDED, torch.zeros(7)), dim=-1)
     # Together, they should have covered √(5 · 10² + 20²) / 4 = 7.5 m each: all move down, those beyond 4 m up as well.
-    levels = next_levels_of_the_original(LEVELS, DISTANCES, commanded, 8.0, 10)
+    levels = next_levels_of_upstream(LEVELS, DISTANCES, commanded, 8.0, 10)
     assert levels.tolist() == [0, 3, 2, 2, 3, 9, 8]
-    alone = next_levels_of_the_original(torch.tensor([9]), torch.tensor([8.0]), torch.tensor([[6.0, 8.0]]), 8.0, 10)
+    alone = next_levels_of_upstream(torch.tensor([9]), torch.tensor([8.0]), torch.tensor([[6.0, 8.0]]), 8.0, 10)
     assert alone.tolist() == [0]
 
 
-@pytest.mark.parametrize("compat", ["fixed", "oige"])
+@pytest.mark.parametrize("compat", ["fixed", "upstream"])
 def test_reset_moves_robots_to_their_next_tile(compat: str) -> None:
     env = make(6, compat=compat)
     env.reset(seed=0)

@@ -72,8 +72,7 @@ def stand(env: VecEnv, offset: float) -> np.ndarray:
     for _ in range(30):
         task.engine.step(8)
         task.get_observations()
-        task.is_done()
-        fallen |= task.terminated_buf
+        fallen |= task.is_done()
     return fallen.numpy()
 
 

@@ -8,10 +8,10 @@ import torch
 from oige_core.config import compose, validate
 from oige_core.envs import VecEnv
 from oige_core.errors import CapabilityError
-from oige_core.math import quat_apply, quat_from_angle_axis, quat_mul
+from oige_core.math import heading_roll_up, quat_apply, quat_from_angle_axis, quat_mul
 from oige_core.registry import find_task
 from oige_core.testing import assert_fills_range, make_on
-from oige_tasks_locomotion.locomotion.task import LocomotionTask, has_fallen, posture, reward_terms, reward_weights
+from oige_tasks_locomotion.locomotion.task import LocomotionTask, has_fallen, reward_terms, reward_weights
 
 H = math.sqrt(0.5)
 DT = 2 * 0.0083  # s
@@ -50,28 +50,30 @@ def turn(axis: str, degrees: float) -> torch.Tensor:
 
 
 def test_posture_of_an_upright_robot_that_faces_the_target() -> None:
-    torch.testing.assert_close(posture(turn("z", 0.0), AHEAD, KILOMETRE), torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]]))
+    torch.testing.assert_close(
+        heading_roll_up(turn("z", 0.0), AHEAD, KILOMETRE), torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]])
+    )
 
 
 def test_posture_of_a_robot_turned_left_must_turn_right() -> None:
     expected = torch.tensor([[math.pi / 3, 0.0, -math.pi / 3, 1.0, 0.5]])  # cos 60° = 0.5
-    torch.testing.assert_close(posture(turn("z", 60.0), AHEAD, KILOMETRE), expected)
+    torch.testing.assert_close(heading_roll_up(turn("z", 60.0), AHEAD, KILOMETRE), expected)
 
 
 def test_angle_to_the_target_takes_the_short_way_round() -> None:
     behind = 100.0 * torch.tensor([[math.cos(math.radians(-170.0)), math.sin(math.radians(-170.0))]])
-    yaw, _, angle, _, heading = posture(turn("z", 170.0), behind, torch.tensor([100.0]))[0].tolist()
+    yaw, _, angle, _, heading = heading_roll_up(turn("z", 170.0), behind, torch.tensor([100.0]))[0].tolist()
     assert yaw == pytest.approx(math.radians(170.0), abs=1e-5)
     assert angle == pytest.approx(math.radians(20.0), abs=1e-5)  # left, across ±180°
     assert heading == pytest.approx(math.cos(math.radians(20.0)), abs=1e-5)
 
 
 def test_roll_and_pitch() -> None:
-    rolled = posture(turn("x", 30.0), AHEAD, KILOMETRE)[0].tolist()
+    rolled = heading_roll_up(turn("x", 30.0), AHEAD, KILOMETRE)[0].tolist()
     assert rolled == pytest.approx([0.0, math.radians(30.0), 0.0, math.cos(math.radians(30.0)), 1.0], abs=1e-6)
-    pitched = posture(turn("y", 60.0), AHEAD, KILOMETRE)[0].tolist()  # nose down: upright by 0.5, ahead by 0.5
+    pitched = heading_roll_up(turn("y", 60.0), AHEAD, KILOMETRE)[0].tolist()  # nose down: upright by 0.5, ahead by 0.5
     assert pitched == pytest.approx([0.0, 0.0, 0.0, 0.5, 0.5], abs=1e-6)
-    upside_down = posture(turn("x", 180.0), AHEAD, KILOMETRE)[0].tolist()
+    upside_down = heading_roll_up(turn("x", 180.0), AHEAD, KILOMETRE)[0].tolist()
     assert upside_down[3] == pytest.approx(-1.0, abs=1e-6)
     assert abs(upside_down[1]) == pytest.approx(math.pi, abs=1e-5)
 
@@ -318,7 +320,7 @@ def test_progress_does_not_jump_at_a_reset(ants: VecEnv) -> None:
     assert rewards.abs().max() < 3.0
 
 
-# --- what the original has wrong, and compat=oige restores ---------------------------------------------------------
+# --- what the original has wrong, and compat=upstream restores ------------------------------------------------------
 
 
 @pytest.mark.parametrize("task", ["Ant", "Humanoid"])
@@ -326,7 +328,7 @@ def test_each_world_has_a_target_of_its_own_or_shares_one_on_the_stage(task: str
     """In the original, worlds stand 5 m apart on a grid, and all run to the point (1000, 0) of the stage."""
     for compat, origins in (
         ("fixed", [(0.0, 0.0)] * 4),
-        ("oige", [(2.5, -2.5), (2.5, 2.5), (-2.5, -2.5), (-2.5, 2.5)]),
+        ("upstream", [(2.5, -2.5), (2.5, 2.5), (-2.5, -2.5), (-2.5, 2.5)]),
     ):
         env = make(task, 4, compat=compat)
         observations = task_of(env).get_observations()
@@ -343,7 +345,7 @@ def test_limits_of_an_ant_cost_what_is_configured_on_both_sides_or_one_at_the_up
     positions[1, :3] = torch.tensor([0.995, 1.0, 0.98])
     positions[2, :3] = torch.tensor([-0.995, -1.0, -0.98])
     positions[3] = 1.0
-    for compat, expected in (("fixed", [0.0, 0.2, 0.2, 0.8]), ("oige", [0.0, 2.0, 0.0, 8.0])):
+    for compat, expected in (("fixed", [0.0, 0.2, 0.2, 0.8]), ("upstream", [0.0, 2.0, 0.0, 8.0])):
         env = make("Ant", compat=compat)
         cost = -task_of(env).reward_weights["joint_limits"] * task_of(env).limit_cost(positions)
         assert cost.tolist() == pytest.approx(expected)
@@ -351,7 +353,10 @@ def test_limits_of_an_ant_cost_what_is_configured_on_both_sides_or_one_at_the_up
 
 
 def test_the_cost_of_limits_reaches_the_reward() -> None:
-    for compat, cost in (("fixed", 0.4), ("oige", 2.0)):  # ankles 2 and 3 rest on upper limits, 1 and 4 on lower ones
+    for compat, cost in (
+        ("fixed", 0.4),
+        ("upstream", 2.0),
+    ):  # ankles 2 and 3 rest on upper limits, 1 and 4 on lower ones
         env = make("Ant", compat=compat)
         task = task_of(env)
         task.robots.set_world_poses(torch.tensor([[0.0, 0.0, 5.0]]))

@@ -187,7 +187,7 @@ def test_resets_fill_their_ranges() -> None:
 
 
 def test_compat_restores_actions_that_are_multiplied_by_pi_twice() -> None:
-    for compat, expected in (("fixed", math.pi), ("oige", math.pi**2)):
+    for compat, expected in (("fixed", math.pi), ("upstream", math.pi**2)):
         env = make(compat=compat)
         put(env, 0.0, (9.0, 0.0))
         task: Any = env.task
@@ -206,7 +206,7 @@ def test_settings_are_those_of_the_original() -> None:
     assert task.spec().observation_shape == (256, 256, 3)
 
 
-@pytest.mark.parametrize("compat", [pytest.param("fixed", marks=pytest.mark.slow), "oige"])
+@pytest.mark.parametrize("compat", [pytest.param("fixed", marks=pytest.mark.slow), "upstream"])
 def test_steering_by_the_mask_reaches_the_target(compat: str) -> None:
     """Turn on the spot until the target is seen, then drive to it: the images tell enough."""
     env = make(4, compat=compat)

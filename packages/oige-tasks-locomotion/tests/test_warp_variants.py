@@ -18,7 +18,7 @@ TOLERANCES = {"c": 1e-4, "warp-cpu": 1e-2, "warp-cuda": 1e-2}
 WORDS = {"Ant": {"task.env.terminationHeight": 0.435}}
 
 
-@pytest.mark.parametrize("compat", ["fixed", "oige"])
+@pytest.mark.parametrize("compat", ["fixed", "upstream"])
 @pytest.mark.parametrize("task", ["Ant", "Humanoid"])
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_they_match_the_torch_task_step_by_step_over_many_episodes(executor: str, task: str, compat: str) -> None:

@@ -1,7 +1,7 @@
 """What the flying tasks share: a target to hover at, drawn as a red ball, and where the vehicle is from there."""
 
 import math
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from oige_core.config import EnvConfig
@@ -10,7 +10,7 @@ from oige_core.scene import Material, Scene
 from oige_core.tasks import RLTask
 from oige_core.views import ArticulationView
 
-__all__ = ["HoverTask", "Range3"]
+__all__ = ["Flight", "HoverTask", "Range3"]
 
 EnvConfigT = TypeVar("EnvConfigT", bound=EnvConfig)
 
@@ -18,6 +18,31 @@ Range3 = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 """Lowest and highest x, y and z, in m."""
 
 RED = Material(color=(0.85, 0.08, 0.08, 1.0))
+
+
+class Flight(NamedTuple):
+    """How n vehicles fly.
+
+    Attributes:
+        to_target: from the vehicles to the targets ``(n, 3)``, in m.
+        distance: its length ``(n,)``.
+        height: of the vehicles ``(n,)``, in m.
+        orientation: of the vehicles ``(n, 4)``.
+        up: upright axis of the vehicles ``(n, 3)``.
+        velocity: linear and angular velocities of the vehicles ``(n, 6)``, in m/s and rad/s.
+    """
+
+    to_target: torch.Tensor
+    distance: torch.Tensor
+    height: torch.Tensor
+    orientation: torch.Tensor
+    up: torch.Tensor
+    velocity: torch.Tensor
+
+    def observe(self) -> torch.Tensor:
+        """Return ``(n, 13)``: way to the target (/ 3 m), orientation, linear (/ 2 m/s), angular velocity (/ π)."""
+        linear, angular = self.velocity[:, :3], self.velocity[:, 3:]
+        return torch.cat((self.to_target / 3.0, self.orientation, linear / 2.0, angular / math.pi), dim=-1)
 
 
 class HoverTask(RLTask[EnvConfigT]):
@@ -33,12 +58,7 @@ class HoverTask(RLTask[EnvConfigT]):
         max_distance: from the target, beyond which an episode ends, in m.
         min_height: below which an episode ends, in m.
         targets: where they shall be ``(N, 3)``, in m.
-        to_target: from the vehicles to the targets ``(N, 3)``, in m.
-        distance: its length ``(N,)``.
-        height: of the vehicles ``(N,)``, in m.
-        orientation: of the vehicles ``(N, 4)``.
-        up: upright axis of the vehicles ``(N, 3)``.
-        velocity: linear and angular velocities of the vehicles ``(N, 6)``, in m/s and rad/s.
+        flight: how the vehicles of all worlds fly since the last step.
     """
 
     vehicles: ArticulationView
@@ -46,6 +66,7 @@ class HoverTask(RLTask[EnvConfigT]):
     target_range: Range3
     max_distance: float
     min_height: float
+    flight: "Flight"
 
     def add_target(self, scene: Scene, *, radius: float) -> None:
         """Add the ball that shows the target; it touches nothing."""
@@ -59,13 +80,13 @@ class HoverTask(RLTask[EnvConfigT]):
         self.start_bounds = torch.tensor(self.start_range, device=self.device)
         self.target_bounds = torch.tensor(self.target_range, device=self.device)
         self.targets = torch.zeros(self.num_envs, 3, device=self.device)
-        self.upright = torch.tensor([0.0, 0.0, 1.0], device=self.device).expand(self.num_envs, 3)
+        self.upright = torch.tensor([0.0, 0.0, 1.0], device=self.device)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Put vehicles upright and at rest at random places, and draw their targets."""
-        super().reset_idx(env_ids)
-        self.vehicles.set_world_poses(self.sample(self.start_bounds, len(env_ids)), indices=env_ids)
-        self.targets[env_ids] = self.sample(self.target_bounds, len(env_ids))
+        super().reset_idx(worlds)
+        self.vehicles.set_world_poses(self.sample(self.start_bounds, len(worlds)), indices=worlds)
+        self.targets = self.assign(self.targets, worlds, self.sample(self.target_bounds, len(worlds)))
         self.balls.set_world_poses(self.targets)
 
     def move_targets(self, period: int) -> None:
@@ -75,23 +96,25 @@ class HoverTask(RLTask[EnvConfigT]):
         self.targets = torch.where(due.unsqueeze(-1), fresh, self.targets)
         self.balls.set_world_poses(self.targets)
 
-    def read_vehicles(self) -> None:
-        """Update the attributes that tell where vehicles are and how they move."""
-        positions, self.orientation = self.vehicles.get_world_poses()
-        self.velocity = self.vehicles.get_velocities(clone=False)
-        self.to_target = self.targets - positions
-        self.distance = self.to_target.norm(dim=-1)
-        self.height = positions[:, 2]
-        self.up = quat_apply(self.orientation, self.upright)
+    def read_vehicles(self, worlds: torch.Tensor | None) -> "Flight":
+        """Return how the vehicles of a selection of worlds fly; those of all worlds are kept in :attr:`flight`."""
+        positions, orientation = self.vehicles.get_world_poses(worlds)
+        to_target = self.rows(self.targets, worlds) - positions
+        flight = Flight(
+            to_target=to_target,
+            distance=to_target.norm(dim=-1),
+            height=positions[:, 2],
+            orientation=orientation,
+            up=quat_apply(orientation, self.upright.expand_as(positions)),
+            velocity=self.vehicles.get_velocities(worlds, clone=False),
+        )
+        if worlds is None:
+            self.flight = flight
+        return flight
 
-    def observe_flight(self) -> torch.Tensor:
-        """Return ``(N, 13)``: way to the target (/ 3 m), orientation, linear (/ 2 m/s), angular velocity (/ π)."""
-        linear, angular = self.velocity[:, :3], self.velocity[:, 3:]
-        return torch.cat((self.to_target / 3.0, self.orientation, linear / 2.0, angular / math.pi), dim=-1)
-
-    def is_done(self) -> None:
+    def is_done(self) -> torch.Tensor:
         """End the episode far from the target or near the ground."""
-        self.terminated_buf = (self.distance > self.max_distance) | (self.height < self.min_height)
+        return (self.flight.distance > self.max_distance) | (self.flight.height < self.min_height)
 
     def sample(self, bounds: torch.Tensor, n: int) -> torch.Tensor:
         """Return ``n`` uniform samples ``(n, 3)`` between bounds ``(3, 2)``."""

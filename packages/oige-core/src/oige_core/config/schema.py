@@ -66,7 +66,9 @@ class EnvConfig:
             ``same_step``: in the step that ends the episode; ``final_obs`` has its last observation.
             ``next_step``: by the next step, which ignores that world's action, as gymnasium defines it.
             ``upstream``: before the physics of the next step, as in OmniIsaacGymEnvs.
-        compat: ``fixed`` corrects errors of OmniIsaacGymEnvs that change learning, ``oige`` restores them.
+        captureStep: whether the step of a torch task is captured in CUDA graphs; on the CPU there are none.
+        compat: ``fixed`` corrects errors of OmniIsaacGymEnvs that change learning, ``upstream`` restores them; ``oige``
+            is an older name of ``upstream``.
     """
 
     numEnvs: int
@@ -76,6 +78,7 @@ class EnvConfig:
     clipObservations: float = math.inf
     clipActions: float = math.inf
     autoresetMode: str = "same_step"
+    captureStep: bool = True
     compat: str = "fixed"
 
     def __post_init__(self) -> None:
@@ -86,7 +89,9 @@ class EnvConfig:
             if not getattr(self, key) > 0:
                 raise ConfigError(f"task.env.{key}={getattr(self, key)}: expected a number above 0.")
         check_choice("task.env.autoresetMode", self.autoresetMode, ("same_step", "next_step", "upstream"))
-        check_choice("task.env.compat", self.compat, ("fixed", "oige"))
+        if self.compat == "oige":
+            self.compat = "upstream"
+        check_choice("task.env.compat", self.compat, ("fixed", "upstream"))
 
 
 @dataclass(kw_only=True)

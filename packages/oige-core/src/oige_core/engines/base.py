@@ -1,6 +1,7 @@
 """What every engine offers to tasks and environments."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from oige_core.warp_arrays import ArticulationArrays
 
-__all__ = ["Engine", "WarpWorlds"]
+__all__ = ["Engine", "GraphRecorder", "WarpWorlds"]
 
 
 class Engine(ViewFactory, Protocol):
@@ -30,11 +31,19 @@ class Engine(ViewFactory, Protocol):
         device: device of every tensor that views take and return.
         physics_dt: time of one physics step, in seconds.
         capabilities: what it can do beyond bodies, joints and drives; a scene that asks for more is an error.
+        selects_by_mask: whether tasks select worlds by a bool mask ``(num_envs,)``, since counting them would wait for
+            a GPU; views take masks and indices on every engine.
+        layout_version: a number that grows when tensors that views hand out may have moved in memory.
+        reads: what was read of the current state and is still true of it, opaque. Work that was captured in a graph
+            changes the state without the engine noticing; who replays it puts back what was noted when it was captured.
     """
 
     num_envs: int
     device: torch.device
     physics_dt: float
+    selects_by_mask: bool
+    layout_version: int
+    reads: Any
 
     def build(self, scene: Scene) -> None:
         """Make the worlds and connect the views that the scene has handed out.
@@ -49,12 +58,20 @@ class Engine(ViewFactory, Protocol):
         """Advance all worlds by ``n_substeps`` physics steps."""
         ...
 
-    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+    def reset(self, worlds: torch.Tensor | None = None) -> None:
         """Put worlds back to their initial state: poses, joints, velocities, targets, efforts, wrenches, forces.
 
         Args:
-            env_ids: ``(n,)`` int64 indices; all worlds if None.
+            worlds: ``(n,)`` int64 indices, or a mask ``(num_envs,)`` of bool; all worlds if None.
         """
+        ...
+
+    def forget_reads(self) -> None:
+        """Read everything afresh from now on, even what is still true of the current state."""
+        ...
+
+    def graph_recorder(self) -> "GraphRecorder | None":
+        """Return what captures work on views in graphs; None where there are no graphs."""
         ...
 
     def to_warp(self) -> "WarpWorlds":
@@ -114,6 +131,26 @@ class Engine(ViewFactory, Protocol):
 
     def close(self) -> None:
         """Free threads and memory. Views are of no use afterwards."""
+        ...
+
+
+class GraphRecorder(Protocol):
+    """Captures work of torch and of an engine's views in graphs."""
+
+    def record(self, work: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+        """Return a function that does ``work`` on the same memory, without running its Python code.
+
+        Args:
+            work: it is called now, to be captured; the first call of what is returned does it for the first time.
+            generators: random generators that it draws from.
+
+        Raises:
+            RuntimeError: it cannot be captured, for it waits for the device.
+        """
+        ...
+
+    def watch_waits(self) -> contextlib.AbstractContextManager[list[str]]:
+        """Return a context that yields a list, which names what waits for the device in it, and where."""
         ...
 
 

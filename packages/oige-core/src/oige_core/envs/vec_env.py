@@ -45,9 +45,8 @@ class VecEnv(gym.vector.VectorEnv):
       episode; rows where the mask is False repeat the observations.
     * ``states`` ``(N, num_states)``: privileged states, for tasks with an asymmetric critic. ``final_states`` belong to
       ``final_obs``.
-    * ``episode_means`` and ``episode_count``, when episodes ended: means over these episodes, ``return``, ``length`` in
-      control steps and ``reward/<term>``, and their number. Warp variants always give both, as tensors; the number may
-      be zero.
+    * ``episode_count`` and ``episode_means``: the number of episodes that ended in this step, and means over them:
+      ``return``, ``length`` in control steps and ``reward/<term>``. They are 0-d tensors, all zero where none ended.
     * ``problems``: how often each kind of problem happened in each world since the environment was made, ``(N,)``
       int32 by kind; :data:`oige_core.problems.PROBLEMS` explains the kinds. ``_problems`` ``(N,)`` bool: the worlds in
       which one happened in this step. Their episode terminated without reward, and they are reset.
@@ -117,8 +116,6 @@ class VecEnv(gym.vector.VectorEnv):
         self._needs_reset = True
         self._unsaved_are_known = False
         self._stagger_steps = 0  # in which episodes that follow a failure are cut short
-        # Making a context takes longer than entering it. See plain_tensors for the order of the first two.
-        self._no_inference, self._no_grad = torch.inference_mode(False), torch.no_grad()
         self._threads = _OneTorchThread() if task.device.type == "cpu" else contextlib.nullcontext()
 
     @plain_tensors
@@ -145,26 +142,25 @@ class VecEnv(gym.vector.VectorEnv):
         seed, given = checked_seed(seed), checked_options(options)
         mask = given.get("reset_mask")
         if mask is None:
-            env_ids = torch.arange(self.num_envs, device=task.device)
+            chosen = torch.ones(self.num_envs, dtype=torch.bool, device=task.device)
         else:
-            env_ids = checked_mask(mask, self.num_envs, task.device).nonzero().squeeze(-1)
-            if self._needs_reset and len(env_ids) < self.num_envs:
+            chosen = checked_mask(mask, self.num_envs, task.device)
+            if self._needs_reset and not chosen.all():
                 raise OigeError("reset_mask: leaves out worlds that were never reset; reset all worlds first.")
         super().reset(seed=seed)
         if seed is not None:
             task.seed(seed)
-        task.restart(env_ids)
+        task.restart(task.selection(chosen))
         if given.get("stagger"):
             self._stagger_steps = task.max_episode_length
-            started = torch.zeros(self.num_envs, dtype=torch.bool, device=task.device)
-            started[env_ids] = True
-            task.stagger(started)
+            task.stagger(chosen)
         elif mask is None:
             self._stagger_steps = 0
-        task.ended_buf = task.ended_buf.index_fill(0, env_ids, False)  # the last step has returned the old tensor
+        task.ended_buf = task.ended_buf & ~chosen  # the last step has returned the old tensor
         self._needs_reset = False
         return self._out(self._filtered(task.obs_buf)), self._states({})
 
+    @plain_tensors
     def step(
         self, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, dict[str, Any]]:
@@ -184,7 +180,7 @@ class VecEnv(gym.vector.VectorEnv):
         if self._needs_reset:
             raise OigeError("step before reset: call reset first.")
         actions = checked_actions(actions, self._actions_shape, self.task.device)
-        with self._no_inference, self._no_grad, self._threads:
+        with self._threads:
             return self._step(actions)
 
     def _step(

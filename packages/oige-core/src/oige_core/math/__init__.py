@@ -2,6 +2,7 @@
 
 from oige_core.math.grid import grid_positions
 from oige_core.math.rotations import (
+    heading_roll_up,
     quat_apply,
     quat_apply_inverse,
     quat_conjugate,
@@ -12,6 +13,7 @@ from oige_core.math.rotations import (
 
 __all__ = [
     "grid_positions",
+    "heading_roll_up",
     "quat_apply",
     "quat_apply_inverse",
     "quat_conjugate",

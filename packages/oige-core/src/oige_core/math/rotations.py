@@ -5,6 +5,7 @@ import functools
 import torch
 
 __all__ = [
+    "heading_roll_up",
     "quat_apply",
     "quat_apply_inverse",
     "quat_conjugate",
@@ -87,3 +88,33 @@ def quat_from_angle_axis(angle: torch.Tensor, axis: torch.Tensor) -> torch.Tenso
     """Return quaternions ``(…, 4)`` of rotations by ``angle`` ``(…,)`` rad about unit ``axis`` ``(…, 3)``."""
     half = 0.5 * angle.unsqueeze(-1)
     return torch.cat((half.cos(), half.sin() * axis), dim=-1)
+
+
+def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
+    """Return how bodies are turned in the world and towards a target.
+
+    With R the rotation matrix of a body, its forward axis is (R_xx, R_yx, R_zx), and its left and upward axes have the
+    vertical parts R_zy and R_zz. Yaw is atan2(R_yx, R_xx), roll is atan2(R_zy, R_zz). The result is that of
+    :func:`quat_to_matrix`, from which few entries are needed.
+
+    Args:
+        quaternions: ``(n, 4)`` orientations, w, x, y, z, of length 1.
+        to_target: ``(n, 2)`` horizontal vector to the target, in m.
+        distance: ``(n,)`` its length, in m.
+
+    Returns:
+        ``(n, 5)``: yaw and roll (rad, −π … π); the angle (rad, −π … π) by which a body must turn left to face the
+        target; the vertical part of its upward axis, 1 when upright; the part of its forward axis that points towards
+        the target, 1 when facing it.
+    """
+    w, x, y, z = quaternions.unbind(-1)
+    target_x, target_y = to_target.unbind(-1)
+    # Since the squares add up to 1: R_xx = w² + x² − y² − z², R_zz = w² − x² − y² + z².
+    ww_yy, xx_zz = torch.addcmul(w * w, y, y, value=-1.0), torch.addcmul(x * x, z, z, value=-1.0)
+    w2, y2 = w + w, y + y
+    forward_x, forward_y = ww_yy + xx_zz, torch.addcmul(x * y2, w2, z)  # R_xx, R_yx = 2 (xy + wz)
+    left_z, up_z = torch.addcmul(x * w2, y2, z), ww_yy - xx_zz  # R_zy = 2 (wx + yz), R_zz
+    along = torch.addcmul(forward_x * target_x, forward_y, target_y)
+    across = torch.addcmul(forward_x * target_y, forward_y, target_x, value=-1.0)
+    yaw, roll, turn = torch.atan2(forward_y, forward_x), torch.atan2(left_z, up_z), torch.atan2(across, along)
+    return torch.stack((yaw, roll, turn, up_z, along / distance), dim=-1)

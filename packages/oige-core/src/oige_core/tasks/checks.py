@@ -49,23 +49,22 @@ def check_tensor(
             )
 
 
-def check_new_tensor(what: str, value: torch.Tensor, before: torch.Tensor) -> None:
-    """Raise if a buffer is still that of the last step, or shares its memory.
+def check_new_tensor(method: str, value: torch.Tensor, before: torch.Tensor) -> None:
+    """Raise if a method returns the tensor of the last step, or one that shares its memory.
 
     The last step has handed it out, so that writing into it changes what others hold: a learner's rewards, and the last
     observations of episodes that ended.
 
     Args:
-        what: how the message calls it: the method, and what of it.
-        value: the buffer.
-        before: the buffer before the method was called.
+        method: how the message calls it.
+        value: what it returned.
+        before: what it returned in the last step.
 
     Raises:
         TaskError: it is not new.
     """
     if value.numel() and value.untyped_storage().data_ptr() == before.untyped_storage().data_ptr():
-        name = what.rpartition(" ")[2]
         raise TaskError(
-            f"{what} is still that of the last step, which others hold: expected a new tensor, self.{name} = …, and "
-            "none that is written in place."
+            f"{method} returned the tensor of the last step, which others hold: expected a new tensor, and none that "
+            "is written in place."
         )

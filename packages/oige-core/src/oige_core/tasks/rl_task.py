@@ -1,11 +1,9 @@
 """The base of tasks on torch tensors: life cycle, episode statistics and random numbers."""
 
-import dataclasses
-import functools
 import math
 import types
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -15,45 +13,51 @@ from oige_core.engines.base import Engine
 from oige_core.errors import OigeError, TaskError, nearest
 from oige_core.registry import TaskSpec
 from oige_core.scene.values import as_number
+from oige_core.tasks import selection
 from oige_core.tasks.checks import NO_RESET_OF_THE_BASE, check_new_tensor, check_tensor
-from oige_core.tasks.state import UNSAVED, decode_into, encode, is_constant, shared_memory
-from oige_core.tasks.task import EnvConfigT, Task
+from oige_core.tasks.saved_task import SavedTask
+from oige_core.tasks.step_capture import StepCapture
+from oige_core.tasks.task import EnvConfigT
 
 __all__ = ["RLTask"]
 
-FEW_TERMS = range(2, 5)  # of a reward; so many are added up sooner one by one than stacked
 
-
-class RLTask(Task[EnvConfigT]):
+class RLTask(SavedTask[EnvConfigT]):
     """A task on torch tensors.
 
     A subclass describes one world (:meth:`set_up_scene`), then works on all worlds with tensors whose first dimension
     is the world. One control step calls, in this order: :meth:`pre_physics_step`, ``control_frequency_inv`` physics
     steps, :meth:`get_observations`, :meth:`get_states`, :meth:`is_done`, :meth:`calculate_metrics`, :meth:`get_extras`;
-    then :meth:`reset_idx` and :meth:`observe_again` for the worlds whose episode ended. OmniIsaacGymEnvs calls
-    ``is_done`` after ``calculate_metrics``; before it, rewards may depend on how the step ended. Arguments and
-    attributes are those of :class:`~oige_core.tasks.task.Task`.
+    then :meth:`reset_idx`, :meth:`get_observations` and :meth:`get_states` for the worlds whose episode ended.
+    OmniIsaacGymEnvs calls ``is_done`` after ``calculate_metrics``; before it, rewards may depend on how the step ended.
+    Arguments and further attributes are those of :class:`~oige_core.tasks.task.Task`.
 
-    What these methods compute is checked in the first step, and with ``debug=True`` in every step. In later steps, a
-    world whose observation or reward is NaN ends its episode, like one whose physics failed.
+    These methods return what they compute, in new tensors, and the base assigns the buffers. What they return is
+    checked in the first step, and with ``debug=True`` in every step. In later steps, a world whose observation or
+    reward is NaN ends its episode, like one whose physics failed.
 
-    A checkpoint holds the attributes of a task that are tensors, NumPy arrays, numbers, strings or random generators,
-    or lists, tuples, sets, deques or dictionaries of these. A task that keeps anything else between steps adds it to
-    :meth:`state_dict`, and :meth:`load_state_dict` puts it back; a warning names what would be lost.
+    Worlds to reset come as a *selection*: on the CPU int64 indices ``(n,)``, on a GPU a bool mask ``(N,)``, because a
+    step must not wait for the GPU to count them. Views and :meth:`uniform`, :meth:`assign` and :meth:`rows` take both,
+    and in both ``len(worlds)`` is the number of rows to compute. On a GPU the step is captured in CUDA graphs, unless
+    ``task.env.captureStep`` is False: its Python code then runs only when it is captured, so that it must not decide
+    anything by values that change from step to step. A task that does is told so, and runs without graphs.
 
     Attributes:
-        endless: worlds ``(N,)`` bool whose episodes do not end, because somebody drives their robots; None: no such.
+        no_timeout: worlds ``(N,)`` bool whose episodes do not end, because a user drives their robots; None: no such.
+        capture: how steps are captured; None on the CPU.
     """
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let tasks with observations of their own observe all worlds again, unless they say how to observe some."""
-        super().__init_subclass__(**kwargs)
-        for owner in cls.__mro__:
-            if "observe_again" in vars(owner):
-                break
-            if "get_observations" in vars(owner) or "get_states" in vars(owner):
-                cls.observe_again = RLTask.observe_again  # not that of a base further on, which knows nothing of them
-                break
+    unsaved = SavedTask.unsaved | {
+        "capture",
+        "_terms",
+        "_term_names",
+        "_statistics",
+        "_checking",
+        "_began",
+        "_problems_by_world",
+        "_first_weights",
+        "_no_episodes",
+    }
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
         super().__init__(config, spec, engine)
@@ -64,10 +68,12 @@ class RLTask(Task[EnvConfigT]):
         self._name_terms([])
         self._checking = True
         self._began = False  # whether reset_idx of this class was called
-        self._terms: Sequence[torch.Tensor] | torch.Tensor = ()  # of the last step
-        self._ones = torch.ones(n, device=device)
+        self._terms = torch.zeros(0, n, device=device)  # of the last step, weighted
+        self._ones = torch.ones(1, n, device=device)
         self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
-        self.endless: torch.Tensor | None = None
+        self._no_episodes: dict[str, torch.Tensor] | None = None  # means over them
+        self.no_timeout: torch.Tensor | None = None
+        self.capture = StepCapture.of(self)
         self.post_reset()
 
     # For tasks to define
@@ -77,41 +83,50 @@ class RLTask(Task[EnvConfigT]):
         """Turn actions ``(N, num_actions)``, clamped to ``clipActions``, into targets, efforts or forces."""
 
     @abstractmethod
-    def get_observations(self) -> torch.Tensor:
-        """Set ``obs_buf`` to a new tensor and return it; it is clamped to ``clipObservations`` afterwards."""
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        """Return observations of a selection of worlds, of all if None; they are clamped to ``clipObservations`` later.
 
-    def observe_again(self, env_ids: torch.Tensor) -> None:
-        """Bring observations and states up to date for worlds ``(n,)`` that were reset at the end of a step.
+        It is called for all worlds after physics, then for those that were reset.
 
-        By default all worlds are observed again. A task may set the buffers to new tensors instead, in which these
-        worlds' rows alone differ, which is faster where there is much to observe. It is not inherited by a class that
-        defines :meth:`get_observations` or :meth:`get_states`.
+        Args:
+            worlds: the selection; views take it as ``indices``.
+
+        Returns:
+            ``(len(worlds), …)``: rows of the indices; for a mask, as for None, rows of all worlds.
         """
-        self._observe()
 
-    def get_states(self) -> torch.Tensor:
-        """Set ``states_buf`` to a new tensor and return it; only for tasks with an asymmetric critic."""
-        return self.states_buf
+    def get_states(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        """Return privileged states ``(len(worlds), num_states)``; only for tasks with an asymmetric critic.
+
+        Args:
+            worlds: as for :meth:`get_observations`, which has been called before.
+        """
+        raise TaskError(f"{self.name} has {self.spec.num_states} states in its TaskSpec but no get_states.")
 
     @abstractmethod
-    def calculate_metrics(self) -> None:
-        """Set ``rew_buf`` to a new tensor, from terms named by :meth:`sum_reward_terms`."""
+    def is_done(self) -> torch.Tensor:
+        """Return whether episodes end by the task's own rules, ``(N,)`` bool."""
+
+    def is_cut_short(self) -> torch.Tensor:
+        """Return whether episodes are truncated, ``(N,)`` bool: by default when they reach ``episodeLength``."""
+        return self.progress_buf >= self.max_episode_length
 
     @abstractmethod
-    def is_done(self) -> None:
-        """Set ``terminated_buf`` to a new tensor. Truncation at ``episodeLength`` is done by the base."""
+    def calculate_metrics(self) -> torch.Tensor:
+        """Return rewards ``(N,)``, from terms named by :meth:`sum_reward_terms`."""
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start new episodes; a task calls this first, then randomises the worlds.
 
         Args:
-            env_ids: ``(n,)`` int64 indices of the worlds.
+            worlds: the selection: indices ``(n,)`` int64 or a mask ``(N,)`` bool.
         """
         self._began = True
-        self.engine.reset(env_ids)
-        self.progress_buf.index_fill_(0, env_ids, 0)
-        self.skipped_buf.index_fill_(0, env_ids, 0)
-        self._sums.index_fill_(1, env_ids, 0.0)
+        self.engine.reset(worlds)
+        fill = _fill_rows if worlds.dtype == torch.bool else _fill_indices
+        fill(self.progress_buf, worlds)
+        fill(self.skipped_buf, worlds)
+        fill(self._sums.t(), worlds)
 
     # For tasks to use
 
@@ -145,6 +160,33 @@ class RLTask(Task[EnvConfigT]):
         """Sample a tensor of ``shape`` uniformly from the task's own random stream."""
         return torch.empty(shape, device=self.device).uniform_(low, high, generator=self.generator)
 
+    def assign(self, target: torch.Tensor, worlds: torch.Tensor, values: torch.Tensor | float) -> torch.Tensor:
+        """Return a copy of ``target`` ``(N, …)`` in which the rows of a selection are ``values``.
+
+        Args:
+            target: it stays as it is: others may hold it.
+            worlds: the selection.
+            values: ``(len(worlds), …)``, or what can be expanded to that shape, or a number.
+        """
+        return selection.assign(target, worlds, values)
+
+    def rows(self, values: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Return the rows of ``values`` ``(N, …)`` that belong to a selection, ``(len(worlds), …)``; all if None."""
+        return selection.rows(values, worlds)
+
+    def mean(self, values: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
+        """Return the mean of ``values`` ``(N,)`` over a selection as a 0-d tensor, 0 if it is empty."""
+        return selection.mean_of(values, worlds)
+
+    def uniform_noise(self, scale: torch.Tensor, n: int) -> torch.Tensor:
+        """Sample noise of 16 random bits ``(n, k)`` between plus and minus ``scale`` ``(k,)``.
+
+        Four numbers out of one draw of 64 bits take a third of the time of :meth:`uniform`.
+        """
+        drawn = torch.empty((n * len(scale) + 3) // 4, dtype=torch.int64, device=self.device)
+        drawn.random_(-(2**63), None, generator=self.generator)
+        return drawn.view(torch.int16)[: n * len(scale)].view(n, len(scale)).float().mul_(scale / 2**15)
+
     def sum_reward_terms(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the weighted sum ``(N,)`` of the parts of this step's reward, whose sums per episode are reported.
 
@@ -165,43 +207,125 @@ class RLTask(Task[EnvConfigT]):
         if self._checking:
             for name, values in terms.items():
                 self._check("calculate_metrics", f"reward term '{name}'", values, (self.num_envs,))
-        self._terms = list(terms.values())
-        if self._weights is None and len(terms) in FEW_TERMS:
-            return functools.reduce(torch.add, self._terms)
-        rows = torch.stack(self._terms)
+        self._terms = torch.stack(list(terms.values()))
         if self._weights is not None:
-            rows *= self._weights
-            self._terms = rows
-        return rows.sum(0)
+            self._terms *= self._weights
+        return self._terms.sum(0)
 
     # For environments
 
     def step(self, actions: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
-        self.extras = {}
+        if self.capture is not None and not self._checking:
+            self.capture.step(actions)
+            return
+        self.begin_step(actions)
+        self.engine.step(self.control_frequency_inv)
+        self.end_step()
+        self._checking = self.config.debug
+
+    def begin_step(self, actions: torch.Tensor) -> None:
+        """Do what comes before the physics of a control step; see :meth:`step`."""
         self.problem_counts.clear_failed()
         self.engine.problem_counts.clear_failed()
-        ended_before, failed_before = self.ended_buf, self.failed_buf
         if self.autoreset_mode == "upstream":
-            env_ids = ended_before.nonzero().squeeze(-1)
-            if env_ids.shape[0]:
-                self.reset_idx(env_ids)
+            if (worlds := self._ended_worlds()) is not None:
+                self.reset_idx(worlds)
         elif self.autoreset_mode == "next_step":
-            actions = actions.masked_fill(ended_before.unsqueeze(-1), 0.0)  # also if it is NaN: it is ignored
+            actions = actions.masked_fill(self.ended_buf.unsqueeze(-1), 0.0)  # also if it is NaN: it is ignored
         self.pre_physics_step(self._finite(actions))
-        self.engine.step(self.control_frequency_inv)
+
+    def end_step(self) -> None:
+        """Do what comes after the physics of a control step: what it gives out, and the resets that are due."""
+        self.extras = {}
+        ended_before, failed_before = self.ended_buf, self.failed_buf
         self.post_physics_step()
-        self._checking = self.config.debug
         if self.autoreset_mode == "next_step":
             self._reset_instead_of_step(ended_before, failed_before)
         self.final_obs_buf, self.final_states_buf = self.obs_buf, self.states_buf
         self.ended_buf = self.terminated_buf | self.truncated_buf
-        env_ids = self.ended_buf.nonzero().squeeze(-1)
-        if count := env_ids.shape[0]:
-            self.extras["episode_means"] = self.finish_episodes(env_ids)
-            self.extras["episode_count"] = count
-            if self.autoreset_mode == "same_step":
-                self._reset_and_observe(env_ids)
+        worlds = self._ended_worlds()
+        self.extras["episode_count"] = self.ended_buf.sum()
+        if worlds is None:
+            self.extras["episode_means"] = self._means_without_episodes()
+            return
+        self.extras["episode_means"] = self.finish_episodes(worlds)
+        if self.autoreset_mode == "same_step":
+            self._reset_and_observe(worlds)
+
+    def restart(self, worlds: torch.Tensor) -> None:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        if self._checking:
+            self._began = False
+        self.reset_idx(worlds)
+        if not self._began:
+            raise TaskError(f"{self.name}.reset_idx: {NO_RESET_OF_THE_BASE.format('worlds')}")
+        self._observe()
+        self._contain_first_observations(worlds)
+
+    def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        return dict(zip(self._term_names, self._terms.unbind(), strict=False))
+
+    def post_physics_step(self) -> None:
+        """Compute observations, states, endings and rewards after the physics of a control step."""
+        n = self.num_envs
+        self.progress_buf += 1
+        self._observe()
+        terminated = self.is_done()
+        if self._checking:
+            self._check("is_done", "result", terminated, (n,), torch.bool)
+            self._check_new("is_done", terminated, self.terminated_buf)
+        self.terminated_buf, truncated = terminated, self.is_cut_short()
+        if self._checking:
+            self._check("is_cut_short", "result", truncated, (n,), torch.bool)
+        self.truncated_buf = truncated > terminated  # and not terminated
+        if self.no_timeout is not None:
+            self.terminated_buf = self.terminated_buf > self.no_timeout
+            self.truncated_buf = self.truncated_buf > self.no_timeout
+        rewards = self.calculate_metrics()
+        if self._checking:
+            self._check("calculate_metrics", "result", rewards, (n,))
+            self._check_new("calculate_metrics", rewards, self.rew_buf)
+        self.rew_buf = rewards
+        self._end_failed_episodes()
+        self.get_extras()
+        self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones, self._terms))
+
+    def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return means over the episodes that ended in a selection of worlds; :meth:`reset_idx` then clears the sums.
+
+        Args:
+            worlds: the selection; it may be empty.
+
+        Returns:
+            0-d tensors, 0 where no episode ended: ``return``, ``length`` in control steps, and ``reward/<term>`` for
+            each reward term.
+        """
+        means = selection.mean_of(self._sums, worlds)
+        return dict(zip(self._statistics, means.unbind(), strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """See :class:`~oige_core.tasks.task.Task`; plain values, arrays and containers that the task keeps, too."""
+        return super().state_dict() | {"term_names": list(self._term_names)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        super().load_state_dict(state)
+        if not self._weights_changed:
+            self._reward_weights = dict(self._first_weights)
+        self._name_terms(state["term_names"])
+
+    def _given_attributes(self) -> set[str]:
+        changed = set() if self._weights_changed else {"_reward_weights"}
+        return super()._given_attributes() | changed
+
+    # Resets
+
+    def _ended_worlds(self) -> torch.Tensor | None:
+        """Return the worlds whose episode has ended, as a selection; None if there are surely none."""
+        worlds = self.selection(self.ended_buf)
+        return worlds if len(worlds) else None
 
     def _reset_instead_of_step(self, worlds: torch.Tensor, failed_before: torch.Tensor) -> None:
         """Let the step that was just computed be a reset in worlds ``(N,)`` bool: no reward, no ending.
@@ -211,178 +335,53 @@ class RLTask(Task[EnvConfigT]):
         self.rew_buf = self.rew_buf.masked_fill(worlds, 0.0)
         self.terminated_buf = self.terminated_buf > worlds  # and not reset
         self.truncated_buf = self.truncated_buf > worlds
-        env_ids = worlds.nonzero().squeeze(-1)
-        if env_ids.shape[0]:
+        selected = self.selection(worlds)
+        if len(selected):
             failed_now, self.failed_buf = self.failed_buf, torch.where(worlds, failed_before, self.failed_buf)
-            self._reset_and_observe(env_ids)
+            self._reset_and_observe(selected)
             self.failed_buf = failed_now
 
-    def _reset_and_observe(self, env_ids: torch.Tensor) -> None:
-        self.reset_idx(env_ids)
-        self.observe_again(env_ids)
-        self._contain_first_observations(env_ids)
-
-    def _contain_first_observations(self, env_ids: torch.Tensor) -> None:
-        """Count the worlds ``(n,)`` whose first observation is not finite, and give finite ones out."""
-        numbers = self._observed_numbers()
-        if not numbers or self._surely_finite(*numbers):
-            return
-        unseen = self._zero_non_finite_observations()
-        # What failed before the reset is counted already, and may have been observed again.
-        was_reset = torch.zeros_like(unseen).index_fill_(0, env_ids, True)
-        self.problem_counts.add("non_finite_observations", unseen & was_reset)
-        self._problems_by_world = None
-
-    def restart(self, env_ids: torch.Tensor) -> None:
-        """See :class:`~oige_core.tasks.task.Task`."""
+    def _reset_and_observe(self, worlds: torch.Tensor) -> None:
+        self.reset_idx(worlds)
+        observations = self.get_observations(worlds)
         if self._checking:
-            self._began = False
-        self.reset_idx(env_ids)
-        if not self._began:
-            raise TaskError(f"{self.name}.reset_idx: {NO_RESET_OF_THE_BASE.format('env_ids')}")
-        self._observe()
-        self._contain_first_observations(env_ids)
+            self._check_observations("get_observations(worlds)", observations, len(worlds))
+        self.obs_buf = selection.assign(self.obs_buf, worlds, observations)
+        if self.spec.num_states:
+            states = self.get_states(worlds)
+            if self._checking:
+                self._check_states("get_states(worlds)", states, len(worlds))
+            self.states_buf = selection.assign(self.states_buf, worlds, states)
+        self._contain_first_observations(worlds)
 
-    def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
-        """See :class:`~oige_core.tasks.task.Task`."""
-        return dict(zip(self._term_names, self._terms, strict=False))
+    def _means_without_episodes(self) -> dict[str, torch.Tensor]:
+        if self._no_episodes is None:
+            self._no_episodes = self.finish_episodes(self.selection(torch.zeros_like(self.ended_buf)))
+        return dict(self._no_episodes)
 
-    def post_physics_step(self) -> None:
-        """Compute observations, states, rewards and endings after the physics of a control step."""
-        self.progress_buf += 1
-        self._observe()
-        terminated, rewards = self.terminated_buf, self.rew_buf
-        self.is_done()
-        if self._checking:
-            self._check("is_done", "terminated_buf", self.terminated_buf, (self.num_envs,), torch.bool)
-            self._check_new("is_done", "terminated_buf", self.terminated_buf, terminated)
-        self.truncated_buf = (self.progress_buf >= self.max_episode_length) > self.terminated_buf  # and not terminated
-        if self.endless is not None:
-            self.terminated_buf = self.terminated_buf > self.endless
-            self.truncated_buf = self.truncated_buf > self.endless
-        self.calculate_metrics()
-        if self._checking:
-            self._check("calculate_metrics", "rew_buf", self.rew_buf, (self.num_envs,))
-            self._check_new("calculate_metrics", "rew_buf", self.rew_buf, rewards)
-        self._end_failed_episodes()
-        self.get_extras()
-        if isinstance(self._terms, torch.Tensor):
-            self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones.unsqueeze(0), self._terms))
-        else:
-            self._sums += torch.stack((self.rew_buf, self._ones, *self._terms))
-
-    def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return means over the episodes that ended in these worlds; :meth:`reset_idx` starts counting anew.
-
-        Args:
-            env_ids: ``(n,)`` int64 indices, at least one.
-
-        Returns:
-            0-d tensors: ``return``, ``length`` in control steps, and ``reward/<term>`` for each reward term.
-        """
-        means = self._sums.index_select(1, env_ids).sum(1) / env_ids.shape[0]
-        return dict(zip(self._statistics, means.unbind(), strict=True))
-
-    def state_dict(self) -> dict[str, Any]:
-        """See :class:`~oige_core.tasks.task.Task`; plain values, arrays and containers that the task keeps, too."""
-        given = self._given_attributes()
-        others = {name: encode(value) for name, value in vars(self).items() if name not in given}
-        return super().state_dict() | {
-            "term_names": list(self._term_names),
-            "values": {name: value for name, value in others.items() if value is not UNSAVED},
-            "shared_memory": shared_memory(self._kept()),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :class:`~oige_core.tasks.task.Task`.
-
-        Tensors are overwritten, so that views of them stay views of them.
-        """
-        if "term_names" not in state:
-            raise OigeError(f"this state of {self.name} is one of its Warp variant; resume with warp=True.")
-        super().load_state_dict(state)
-        replaced = self._replaced_tensors(state["shared_memory"])
-        for name, value in (state["values"] | state["tensors"]).items():
-            current = getattr(self, name, None)
-            setattr(self, name, decode_into(current, value, self.device, name=name, replaced=replaced))
-        if not self._weights_changed:
-            self._reward_weights = dict(self._first_weights)
-        self._name_terms(state["term_names"])
-
-    def unsaved_attributes(self) -> list[str]:
-        """See :class:`~oige_core.tasks.task.Task`."""
-        if type(self).state_dict is not RLTask.state_dict:
-            return []
-        given, configured = self._given_attributes(), _sections(self.config)
-        return [
-            f"{name} ({type(value).__name__})"
-            for name, value in vars(self).items()
-            if name not in given
-            and encode(value) is UNSAVED
-            and not is_constant(value)
-            and not any(value is section for section in configured)
-        ]
-
-    def _kept(self) -> dict[str, Any]:
-        """Return the attributes that are state of the task, tensors included."""
-        given = self._given_attributes() - self._tensors().keys()
-        return {name: value for name, value in vars(self).items() if name not in given}
-
-    def _replaced_tensors(self, together: Iterable[Sequence[str]]) -> set[str]:
-        """Return the names of tensors that must not be overwritten when a state is loaded.
-
-        Users hold the outcome of the last step. Others share memory here and had values of their own in the state.
-
-        Args:
-            together: names of tensors of the state that share memory.
-        """
-        groups = [set(names) for names in together]
-        replaced: set[str] = set(_OUTCOME)
-        for names in map(set, shared_memory(self._kept())):
-            if names & replaced or not any(names <= group for group in groups):
-                replaced |= names
-        return replaced
-
-    def _given_attributes(self) -> set[str]:
-        """Attributes that are no state of the task: they are given, or saved elsewhere."""
-        given = {"config", "cfg", "spec", "engine", "generator", "extras", "problem_counts", *_PRIVATE}
-        if not self._weights_changed:
-            given.add("_reward_weights")
-        return given | self._tensors().keys()
-
-    def _name_terms(self, names: Iterable[str]) -> None:
-        self._term_names = list(names)
-        self._statistics = ("return", "length", *(f"reward/{name}" for name in self._term_names))
-        self._weigh_terms()
-
-    def _weigh_terms(self) -> None:
-        """Make the column of weights, once terms and weights are known."""
-        self._weights: torch.Tensor | None = None
-        if self._term_names and self._reward_weights:
-            self._check_weights(self._reward_weights)
-            weights = [self._reward_weights.get(name, 1.0) for name in self._term_names]
-            self._weights = torch.tensor(weights, device=self.device).unsqueeze(-1)
-
-    def _check_weights(self, weights: Iterable[str]) -> None:
-        for name in weights:
-            if name not in self._term_names:
-                known = nearest(str(name), self._term_names)
-                raise OigeError(f"reward_weights of {self.name}: '{name}' is no reward term. {known}")
+    # Observations
 
     def _observe(self) -> None:
-        observations, states = self.obs_buf, self.states_buf
-        self.get_observations()
+        """Observe all worlds."""
+        observations = self.get_observations()
         if self._checking:
-            dtype = torch.uint8 if self.spec.images else torch.float32
-            shape = (self.num_envs, *self.spec.observation_shape)
-            self._check("get_observations", "obs_buf", self.obs_buf, shape, dtype, ", as its TaskSpec says")
-            self._check_new("get_observations", "obs_buf", self.obs_buf, observations)
+            self._check_observations("get_observations", observations, self.num_envs)
+            self._check_new("get_observations", observations, self.obs_buf)
+        self.obs_buf = observations
         if self.spec.num_states:
-            self.get_states()
+            states = self.get_states()
             if self._checking:
-                shape = (self.num_envs, self.spec.num_states)
-                self._check("get_states", "states_buf", self.states_buf, shape, hint=", as its TaskSpec says")
-                self._check_new("get_states", "states_buf", self.states_buf, states)
+                self._check_states("get_states", states, self.num_envs)
+                self._check_new("get_states", states, self.states_buf)
+            self.states_buf = states
+
+    def _check_observations(self, method: str, values: Any, count: int) -> None:
+        dtype = torch.uint8 if self.spec.images else torch.float32
+        shape = (count, *self.spec.observation_shape)
+        self._check(method, "result", values, shape, dtype, ", as its TaskSpec says")
+
+    def _check_states(self, method: str, values: Any, count: int) -> None:
+        self._check(method, "result", values, (count, self.spec.num_states), hint=", as its TaskSpec says")
 
     def _check(
         self,
@@ -395,8 +394,10 @@ class RLTask(Task[EnvConfigT]):
     ) -> None:
         check_tensor(f"{self.name}.{method}: {what}", value, shape, dtype, self.device, hint)
 
-    def _check_new(self, method: str, what: str, value: torch.Tensor, before: torch.Tensor) -> None:
-        check_new_tensor(f"{self.name}.{method}: {what}", value, before)
+    def _check_new(self, method: str, value: torch.Tensor, before: torch.Tensor) -> None:
+        check_new_tensor(f"{self.name}.{method}", value, before)
+
+    # Failures
 
     def _finite(self, actions: torch.Tensor) -> torch.Tensor:
         """Return actions with zeros in place of the rows that are not finite, which end their episode."""
@@ -418,12 +419,20 @@ class RLTask(Task[EnvConfigT]):
         counts.add("non_finite_rewards", ~self.rew_buf.isfinite() & ~unseen)
         failed = self.failed_buf = counts.failed | physics.failed
         self.rew_buf = self.rew_buf.masked_fill(failed, 0.0)
-        if isinstance(self._terms, torch.Tensor):
-            self._terms = self._terms.masked_fill(failed, 0.0)
-        else:
-            self._terms = [term.masked_fill(failed, 0.0) for term in self._terms]
+        self._terms = self._terms.masked_fill(failed, 0.0)
         self.terminated_buf = self.terminated_buf | failed
         self.truncated_buf = self.truncated_buf & ~failed
+        self._problems_by_world = None
+
+    def _contain_first_observations(self, worlds: torch.Tensor) -> None:
+        """Count the selected worlds whose first observation is not finite, and give finite ones out."""
+        numbers = self._observed_numbers()
+        if not numbers or self._surely_finite(*numbers):
+            return
+        unseen = self._zero_non_finite_observations()
+        # What failed before the reset is counted already, and may have been observed again.
+        was_reset = selection.assign(torch.zeros_like(unseen), worlds, True)
+        self.problem_counts.add("non_finite_observations", unseen & was_reset)
         self._problems_by_world = None
 
     def _observed_numbers(self) -> list[torch.Tensor]:
@@ -431,11 +440,11 @@ class RLTask(Task[EnvConfigT]):
         return [*([] if self.spec.images else [self.obs_buf]), *([self.states_buf] if self.spec.num_states else [])]
 
     def _surely_finite(self, *values: torch.Tensor) -> bool:
-        """Whether all numbers are finite, found out at little cost; False on a GPU, for which one would have to wait.
+        """Whether all numbers are finite, found out at little cost; False where one would have to wait for a GPU.
 
         A sum is not finite where a number is not; ``isfinite`` of all numbers takes three times as long.
         """
-        return self.device.type == "cpu" and all(math.isfinite(each.sum()) for each in values)
+        return not self.engine.selects_by_mask and all(math.isfinite(each.sum()) for each in values)
 
     def _zero_non_finite_observations(self) -> torch.Tensor:
         """Zero observations and states of worlds in which one is not finite; return the mask ``(N,)`` of these."""
@@ -448,23 +457,32 @@ class RLTask(Task[EnvConfigT]):
             self.states_buf = self.states_buf.masked_fill(unseen.unsqueeze(-1), 0.0)
         return unseen
 
+    # Reward terms
 
-_OUTCOME = (
-    "obs_buf",
-    "final_obs_buf",
-    "final_states_buf",
-    "states_buf",
-    "rew_buf",
-    "terminated_buf",
-    "truncated_buf",
-    "ended_buf",
-    "failed_buf",
-)
-_PRIVATE = ("_terms", "_term_names", "_statistics", "_checking", "_began", "_problems_by_world", "_first_weights")
+    def _name_terms(self, names: Iterable[str]) -> None:
+        self._term_names = list(names)
+        self._statistics = ("return", "length", *(f"reward/{name}" for name in self._term_names))
+        self._no_episodes = None
+        self._weigh_terms()
+
+    def _weigh_terms(self) -> None:
+        """Make the column of weights, once terms and weights are known."""
+        self._weights: torch.Tensor | None = None
+        if self._term_names and self._reward_weights:
+            self._check_weights(self._reward_weights)
+            weights = [self._reward_weights.get(name, 1.0) for name in self._term_names]
+            self._weights = torch.tensor(weights, device=self.device).unsqueeze(-1)
+
+    def _check_weights(self, weights: Iterable[str]) -> None:
+        for name in weights:
+            if name not in self._term_names:
+                known = nearest(str(name), self._term_names)
+                raise OigeError(f"reward_weights of {self.name}: '{name}' is no reward term. {known}")
 
 
-def _sections(config: Any) -> list[Any]:
-    """Return a configuration and all its sections."""
-    if not dataclasses.is_dataclass(config):
-        return []
-    return [config, *(part for value in vars(config).values() for part in _sections(value))]
+def _fill_rows(target: torch.Tensor, mask: torch.Tensor) -> None:
+    target.masked_fill_(mask.view(-1, *[1] * (target.ndim - 1)), 0)
+
+
+def _fill_indices(target: torch.Tensor, indices: torch.Tensor) -> None:
+    target.index_fill_(0, indices, 0)

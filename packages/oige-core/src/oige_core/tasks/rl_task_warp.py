@@ -12,6 +12,7 @@ from oige_core.errors import OigeError, TaskError
 from oige_core.registry import TaskSpec
 from oige_core.tasks import episode_kernels as kernels
 from oige_core.tasks.checks import NO_RESET_OF_THE_BASE
+from oige_core.tasks.selection import assign
 from oige_core.tasks.task import EnvConfigT, Task
 from oige_core.views import ArticulationView
 from oige_core.warp_arrays import ArticulationArrays
@@ -149,16 +150,17 @@ class RLTaskWarp(Task[EnvConfigT]):
         self.failed_buf, self._problems_by_world = self.problem_counts.failed.clone(), None
         *means, count = self._copy("_finished").unbind()
         names = ("return", "length", *(f"reward/{name}" for name in self.reward_names))
-        self.extras = {"episode_means": dict(zip(names, means, strict=True)), "episode_count": count}
+        self.extras = {"episode_means": dict(zip(names, means, strict=True)), "episode_count": count.long()}
         self.get_extras()
 
-    def restart(self, env_ids: torch.Tensor) -> None:
+    def restart(self, worlds: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
-        self._tensors_of["_chosen"].zero_().index_fill_(0, env_ids, True)
+        chosen = self._tensors_of["_chosen"].zero_()
+        chosen.copy_(assign(chosen, worlds, True))
         self._replay_restart()
         if not self._begins:
             raise TaskError(f"{self.name}.reset_idx: {NO_RESET_OF_THE_BASE.format('mask')}")
-        self._tensors_of["ended"].index_fill_(0, env_ids, False)
+        self._tensors_of["ended"].logical_and_(~chosen)
 
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
         """See :class:`~oige_core.tasks.task.Task`."""

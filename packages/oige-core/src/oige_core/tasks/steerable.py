@@ -14,15 +14,15 @@ class Steerable(Protocol):
     Attributes:
         commands: ``(N, 3)``: velocity along x and y of the robot (m/s), yaw rate (rad/s); written to drive a robot.
         steered: ``(N,)`` bool; robots whose commands stay as they were written.
-        endless: ``(N,)`` bool; worlds whose episodes do not end; None: no such.
+        no_timeout: ``(N,)`` bool; worlds whose episodes do not end; None: no such.
         progress_buf: ``(N,)`` control steps since the last reset.
     """
 
     commands: torch.Tensor
     steered: torch.Tensor
-    endless: torch.Tensor | None
+    no_timeout: torch.Tensor | None
     progress_buf: torch.Tensor
 
-    def draw_commands(self, env_ids: torch.Tensor) -> None:
-        """Give robots ``(n,)`` new random commands."""
+    def draw_commands(self, worlds: torch.Tensor) -> None:
+        """Give the robots of a selection of worlds new random commands."""
         ...

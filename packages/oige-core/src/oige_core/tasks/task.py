@@ -50,6 +50,7 @@ class Task(ABC, Generic[EnvConfigT]):
         ended_buf: ``(N,)`` bool; the episode ended in the last step.
         progress_buf: ``(N,)`` int64; control steps since the last reset, and those in ``skipped_buf``.
         skipped_buf: ``(N,)`` int64; control steps that :meth:`stagger` took from the episode.
+        upstream: whether errors of OmniIsaacGymEnvs that change learning are restored (``task.env.compat=upstream``).
         problem_counts: what went wrong outside of physics, by world.
         extras: what the environment hands out as ``info`` besides its own entries.
         mirrors: symmetries of the task, if it knows any; learners that are told to train on mirror images use them all.
@@ -65,6 +66,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.max_episode_length = self.cfg.episodeLength
         self.control_frequency_inv = self.cfg.controlFrequencyInv
         self.autoreset_mode = self.cfg.autoresetMode
+        self.upstream = self.cfg.compat == "upstream"
         scene = Scene(engine, config.task.sim)
         try:
             self.set_up_scene(scene)
@@ -111,20 +113,24 @@ class Task(ABC, Generic[EnvConfigT]):
     def step(self, actions: torch.Tensor) -> None:
         """Do one control step: physics, observations, endings, rewards, and the resets that are due.
 
-        Afterwards the buffers hold the outcome, rewards and flags in new tensors. ``extras`` has, when episodes ended,
-        ``episode_means``, over them, and ``episode_count``, their number.
+        Afterwards the buffers hold the outcome, rewards and flags in new tensors. ``extras`` has ``episode_count``, the
+        number of episodes that ended, and ``episode_means``, means over them: 0-d tensors, zero where none ended.
 
         Args:
             actions: ``(N, num_actions)``, clamped.
         """
 
     @abstractmethod
-    def restart(self, env_ids: torch.Tensor) -> None:
-        """Start new episodes in these worlds ``(n,)`` and observe all worlds."""
+    def restart(self, worlds: torch.Tensor) -> None:
+        """Start new episodes in a selection of worlds and observe all worlds."""
 
     @abstractmethod
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
         """Return the parts ``(N,)`` of the last step's reward; none before the first step, or if none are named."""
+
+    def selection(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return the worlds of a mask ``(N,)`` of bool as a selection: int64 indices ``(n,)``, or the mask itself."""
+        return mask if self.engine.selects_by_mask else mask.nonzero().squeeze(-1)
 
     def stagger(self, started: torch.Tensor) -> None:
         """Take a random part of their time from the episodes that have just begun.
@@ -138,7 +144,7 @@ class Task(ABC, Generic[EnvConfigT]):
 
     def problems_by_world(self) -> dict[str, torch.Tensor]:
         """Return how often each kind of problem happened in each world so far, ``(N,)`` int32; copies."""
-        if self._problems_by_world is None or self.device.type != "cpu":
+        if self._problems_by_world is None or self.engine.selects_by_mask:
             self._problems_by_world = {}
             for counts in (self.engine.problem_counts, self.problem_counts):
                 rows = counts.counts.clone().unbind()

@@ -36,14 +36,16 @@ MAX_INWARD_SPEED = 2.0  # m/s, at the largest radius
 GOAL = (0.0, 0.0, 0.7)  # m
 LOST_HEIGHT = 0.15  # m; on the ground the ball's centre is at 0.1
 FORCE_SCALE = 1.0 / 20.0  # of N and N·m observed
+BALL_POSITION, BALL_VELOCITY = slice(6, 9), slice(9, 12)  # of the observation
 
-OIGE_SPAWN_HEIGHT = 1.0  # m; there the start height is added to that of the ball's place in the scene
+UPSTREAM_SPAWN_HEIGHT = 1.0  # m; there the start height is added to that of the ball's place in the scene
 
 
 class BallBalanceTask(RLTask[BallBalanceConfig]):
     """See the module.
 
-    ``task.env.compat=oige`` restores that the ball starts 1 m higher, and that joints keep their velocities at a reset.
+    ``task.env.compat=upstream`` restores that the ball starts 1 m higher and that joints keep their velocities at a
+    reset.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
@@ -63,23 +65,23 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
     def post_reset(self) -> None:
         """Look up the driven joints and the legs whose joint forces are felt."""
         tables, legs = self.tables, range(3)
-        self.driven = torch.tensor([tables.get_dof_index(f"lower_leg{leg}") for leg in legs], device=self.device)
-        self.sensing = torch.tensor([tables.get_link_index(f"upper_leg{leg}") for leg in legs], device=self.device)
+        self.driven = [tables.get_dof_index(f"lower_leg{leg}") for leg in legs]
+        self.sensing = [tables.get_link_index(f"upper_leg{leg}") for leg in legs]
         self.lower_limits, self.upper_limits = tables.get_dof_limits()[0, self.driven].unbind(-1)
         self.targets = torch.zeros(self.num_envs, 3, device=self.device)
         self.goal = torch.tensor(GOAL, device=self.device)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Put the table back and throw the ball at it."""
-        joint_velocities = self.tables.get_joint_velocities(indices=env_ids)
-        super().reset_idx(env_ids)
-        self.targets[env_ids] = 0.0
-        positions, velocities = self.throw(len(env_ids))
-        if self.cfg.compat == "oige":
-            positions[:, 2] += OIGE_SPAWN_HEIGHT
-            self.tables.set_joint_velocities(joint_velocities, indices=env_ids)
-        self.balls.set_world_poses(positions, indices=env_ids)
-        self.balls.set_linear_velocities(velocities, indices=env_ids)
+        joint_velocities = self.tables.get_joint_velocities(worlds)
+        super().reset_idx(worlds)
+        self.targets = self.assign(self.targets, worlds, 0.0)
+        positions, velocities = self.throw(len(worlds))
+        if self.upstream:
+            positions[:, 2] += UPSTREAM_SPAWN_HEIGHT
+            self.tables.set_joint_velocities(joint_velocities, worlds)
+        self.balls.set_world_poses(positions, indices=worlds)
+        self.balls.set_linear_velocities(velocities, worlds)
 
     def throw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw positions ``(count, 3)`` in m and velocities ``(count, 3)`` in m/s with which the ball starts."""
@@ -99,36 +101,32 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
         self.targets = torch.clamp(targets, self.lower_limits, self.upper_limits)
         self.tables.set_joint_position_targets(self.targets, joint_indices=self.driven)
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Observe, of three legs each where not said otherwise:
 
         positions (rad) and velocities (rad/s) of the lower joints; position (3, m) and velocity (3, m/s) of the ball;
         what the tray exerts on the upper legs: force along the leg, torques about its x, y, z axes (N, N·m, over 20).
         """
-        tables = self.tables
-        self.ball_position, _ = self.balls.get_world_poses()
-        self.ball_velocity = self.balls.get_linear_velocities()
-        wrenches = tables.get_measured_joint_forces(joint_indices=self.sensing, clone=False).transpose(1, 2)
-        self.obs_buf = torch.cat(
-            (
-                tables.get_joint_positions(joint_indices=self.driven),
-                tables.get_joint_velocities(joint_indices=self.driven),
-                self.ball_position,
-                self.ball_velocity,
-                wrenches[:, 0] * FORCE_SCALE,
-                wrenches[:, 3:].flatten(1) * FORCE_SCALE,
-            ),
-            dim=-1,
+        tables, balls = self.tables, self.balls
+        wrenches = tables.get_measured_joint_forces(worlds, joint_indices=self.sensing, clone=False).transpose(1, 2)
+        parts = (
+            tables.get_joint_positions(worlds, joint_indices=self.driven),
+            tables.get_joint_velocities(worlds, joint_indices=self.driven),
+            balls.get_world_poses(worlds, clone=False)[0],
+            balls.get_linear_velocities(worlds),
+            wrenches[:, 0] * FORCE_SCALE,
+            wrenches[:, 3:].flatten(1) * FORCE_SCALE,
         )
-        return self.obs_buf
+        return torch.cat(parts, dim=-1)
 
-    def calculate_metrics(self) -> None:
-        """Reward a ball that rests at the goal."""
-        self.rew_buf = self.sum_reward_terms({"balance": reward(self.ball_position - self.goal, self.ball_velocity)})
-
-    def is_done(self) -> None:
+    def is_done(self) -> torch.Tensor:
         """End the episode when the ball is lost."""
-        self.terminated_buf = ball_is_lost(self.ball_position)
+        return ball_is_lost(self.obs_buf[:, BALL_POSITION])
+
+    def calculate_metrics(self) -> torch.Tensor:
+        """Reward a ball that rests at the goal."""
+        offset, velocity = self.obs_buf[:, BALL_POSITION] - self.goal, self.obs_buf[:, BALL_VELOCITY]
+        return self.sum_reward_terms({"balance": reward(offset, velocity)})
 
 
 def reward(offset: torch.Tensor, velocity: torch.Tensor) -> torch.Tensor:

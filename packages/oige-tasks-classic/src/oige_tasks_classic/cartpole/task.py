@@ -15,7 +15,7 @@ from oige_core.views import ArticulationView
 
 from oige_tasks_classic.cartpole import CartpoleConfig
 
-__all__ = ["FAILURE_REWARD", "LEFT_AND_RIGHT", "MAX_POLE_ANGLE", "CartpoleTask", "add_cartpole"]
+__all__ = ["FAILURE_REWARD", "LEFT_AND_RIGHT", "MAX_POLE_ANGLE", "REWARD_WEIGHTS", "CartpoleTask", "add_cartpole"]
 
 CARTPOLE_ASSET = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "cartpole.xml",
@@ -23,10 +23,7 @@ CARTPOLE_ASSET = ArticulationAsset(
     drives={"cartJoint": Drive(max_effort=1000.0)},
 )
 
-# The weights are tensors because torch makes one of every number, which takes as long as to multiply by it.
-UPRIGHT_REWARD = torch.tensor(1.0)
-CART_VELOCITY_REWARD = torch.tensor(-0.01)  # per m/s
-POLE_VELOCITY_REWARD = torch.tensor(-0.005)  # per rad/s
+REWARD_WEIGHTS = {"upright": 1.0, "cart_velocity": -0.01, "pole_velocity": -0.005}
 FAILURE_REWARD = -2.0
 MAX_POLE_ANGLE = math.pi / 2
 LEFT_AND_RIGHT = Mirror(SignedPermutation.of([-1.0] * 4), SignedPermutation.of([-1.0]))
@@ -43,38 +40,39 @@ class CartpoleTask(RLTask[CartpoleConfig]):
         """Look up the driven joint. The observation relies on the order cart, pole."""
         self.mirrors = (LEFT_AND_RIGHT.to(self.device),)
         self.cart_joint = [self.cartpoles.get_dof_index("cartJoint")]
-        positions, velocities = [1.0, math.pi / 8], [0.5, math.pi / 4]  # m, rad; m/s, rad/s
-        self.reset_range = torch.tensor([[positions], [velocities]], device=self.device)
-        self.max_effort = torch.tensor(self.cfg.maxEffort, device=self.device)
-        self.limits = torch.tensor([self.cfg.resetDist, MAX_POLE_ANGLE], device=self.device)
+        self.reward_weights = REWARD_WEIGHTS
+        self.start_positions = torch.tensor([1.0, math.pi / 8], device=self.device)  # m, rad
+        self.start_velocities = torch.tensor([0.5, math.pi / 4], device=self.device)  # m/s, rad/s
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start episodes from random positions and velocities."""
-        super().reset_idx(env_ids)
-        start = self.uniform(-1.0, 1.0, 2, len(env_ids), 2) * self.reset_range
-        positions, velocities = start.unbind()
-        self.cartpoles.set_joint_positions(positions, indices=env_ids)
-        self.cartpoles.set_joint_velocities(velocities, indices=env_ids)
+        super().reset_idx(worlds)
+        positions, velocities = self.uniform(-1.0, 1.0, 2, len(worlds), 2).unbind()
+        self.cartpoles.set_joint_positions(positions * self.start_positions, worlds)
+        self.cartpoles.set_joint_velocities(velocities * self.start_velocities, worlds)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Push the cart."""
-        self.cartpoles.set_joint_efforts(actions * self.max_effort, joint_indices=self.cart_joint)
+        self.cartpoles.set_joint_efforts(actions * self.cfg.maxEffort, joint_indices=self.cart_joint)
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Observe cart position (m), cart velocity (m/s), pole angle (rad), pole angular velocity (rad/s)."""
-        positions = self.cartpoles.get_joint_positions(clone=False)
-        velocities = self.cartpoles.get_joint_velocities(clone=False)
-        self.motion = self.obs_buf = torch.stack((positions, velocities), dim=-1).flatten(1)
-        return self.obs_buf
+        return self.observe_motion(worlds)
 
-    def calculate_metrics(self) -> None:
-        """Reward an upright pole and little motion; failing costs."""
-        reward = self.sum_reward_terms(reward_terms(self.motion))
-        self.rew_buf = reward.masked_fill(self.terminated_buf, FAILURE_REWARD)
+    def observe_motion(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the motion ``(len(worlds), 4)`` of cart and pole; see :meth:`get_observations`."""
+        positions = self.cartpoles.get_joint_positions(worlds, clone=False)
+        velocities = self.cartpoles.get_joint_velocities(worlds, clone=False)
+        return torch.stack((positions, velocities), dim=-1).flatten(1)
 
-    def is_done(self) -> None:
+    def is_done(self) -> torch.Tensor:
         """End the episode when the cart leaves its range or the pole falls."""
-        self.terminated_buf = has_failed(self.motion, self.limits)
+        return has_failed(self.obs_buf, self.cfg.resetDist)
+
+    def calculate_metrics(self) -> torch.Tensor:
+        """Reward an upright pole and little motion; failing costs."""
+        reward = self.sum_reward_terms(reward_terms(self.obs_buf))
+        return reward.masked_fill(self.terminated_buf, FAILURE_REWARD)
 
 
 def add_cartpole(scene: Scene) -> ArticulationView:
@@ -84,24 +82,23 @@ def add_cartpole(scene: Scene) -> ArticulationView:
 
 
 def reward_terms(motion: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step without failure.
+    """Return the parts of the reward of a step without failure, before :data:`REWARD_WEIGHTS`.
 
     Args:
         motion: ``(N, 4)``: cart position (m), cart velocity (m/s), pole angle (rad), angular velocity (rad/s).
 
     Returns:
-        ``(N,)`` each: ``upright`` = 1 − angle², ``cart_velocity`` = −0.01 |v|, ``pole_velocity`` = −0.005 |ω|.
+        ``(N,)`` each: ``upright`` = 1 − angle², ``cart_velocity`` = |v|, ``pole_velocity`` = |ω|.
     """
     _, cart_velocity, angle, angular_velocity = motion.unbind(-1)
     return {
-        "upright": UPRIGHT_REWARD - angle * angle,
-        "cart_velocity": CART_VELOCITY_REWARD * cart_velocity.abs(),
-        "pole_velocity": POLE_VELOCITY_REWARD * angular_velocity.abs(),
+        "upright": 1.0 - angle * angle,
+        "cart_velocity": cart_velocity.abs(),
+        "pole_velocity": angular_velocity.abs(),
     }
 
 
-def has_failed(motion: torch.Tensor, limits: torch.Tensor) -> torch.Tensor:
-    """Return ``(N,)`` bool: cart position (m) or pole angle (rad) is beyond its limit in ``limits`` ``(2,)``."""
-    farthest, steepest = limits.unbind()
+def has_failed(motion: torch.Tensor, max_position: float) -> torch.Tensor:
+    """Return whether the cart is beyond ``max_position`` (m) or the pole has fallen, ``(N,)`` bool."""
     position, _, angle, _ = motion.abs().unbind(-1)
-    return (position > farthest) | (angle > steepest)
+    return (position > max_position) | (angle > MAX_POLE_ANGLE)

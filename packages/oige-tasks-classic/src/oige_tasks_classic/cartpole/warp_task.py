@@ -6,17 +6,24 @@ from oige_core.tasks import RLTaskWarp
 from oige_core.warp_arrays import ArticulationArrays, uniform
 
 from oige_tasks_classic.cartpole import CartpoleConfig
-from oige_tasks_classic.cartpole.task import FAILURE_REWARD, LEFT_AND_RIGHT, MAX_POLE_ANGLE, add_cartpole
+from oige_tasks_classic.cartpole.task import (
+    FAILURE_REWARD,
+    LEFT_AND_RIGHT,
+    MAX_POLE_ANGLE,
+    REWARD_WEIGHTS,
+    add_cartpole,
+)
 
 __all__ = ["CartpoleWarpTask"]
 
 CART, POLE = wp.constant(0), wp.constant(1)  # joints
+UPRIGHT, CART_VELOCITY, POLE_VELOCITY = (wp.constant(weight) for weight in REWARD_WEIGHTS.values())
 
 
 class CartpoleWarpTask(RLTaskWarp[CartpoleConfig]):
     """See the module."""
 
-    reward_names = ("upright", "cart_velocity", "pole_velocity")
+    reward_names = tuple(REWARD_WEIGHTS)
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane and the cartpole."""
@@ -97,12 +104,12 @@ def reward(
     terms: wp.array2d[float],
     rewards: wp.array[float],
 ):
-    """Compute 1 − angle² − 0.01 |v| − 0.005 |ω|, or what a failure costs."""
+    """Compute the weighted sum of 1 − angle², |v| and |ω|, or what a failure costs."""
     world = wp.tid()
     angle = observations[world, 2]
-    terms[world, 0] = 1.0 - angle * angle
-    terms[world, 1] = -0.01 * wp.abs(observations[world, 1])
-    terms[world, 2] = -0.005 * wp.abs(observations[world, 3])
+    terms[world, 0] = UPRIGHT * (1.0 - angle * angle)
+    terms[world, 1] = CART_VELOCITY * wp.abs(observations[world, 1])
+    terms[world, 2] = POLE_VELOCITY * wp.abs(observations[world, 3])
     rewards[world] = terms[world, 0] + terms[world, 1] + terms[world, 2]
     if terminated[world]:
         rewards[world] = FAILURE_REWARD

@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from oige_core.scene import Scene
 
-from oige_tasks_classic.cartpole.task import CartpoleTask
+from oige_tasks_classic.cartpole.task import FAILURE_REWARD, CartpoleTask, has_failed, reward_terms
 from oige_tasks_classic.cartpole_camera import CartpoleCameraConfig
 
 __all__ = ["CartpoleCameraTask"]
@@ -47,29 +47,40 @@ class CartpoleCameraTask(CartpoleTask):
         depth = 1 + (cfg.frames - 1) * cfg.frameInterval
         shape = (depth, self.num_envs, cfg.cameraHeight, cfg.cameraWidth, 3)
         self.history = torch.zeros(shape, dtype=torch.uint8, device=self.device)
-        self.newest = 0
-        self.restarted: list[torch.Tensor] = []
+        self.newest = torch.zeros(1, dtype=torch.int64, device=self.device)  # place in the ring
+        self.ages = torch.arange(depth - 1, -1, -cfg.frameInterval, device=self.device)  # of the images observed
+        self.oldest = torch.zeros(
+            self.num_envs, dtype=torch.int64, device=self.device
+        )  # age of an episode's first image
+        self.restarted = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        self.worlds = torch.arange(self.num_envs, device=self.device)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start episodes as Cartpole does."""
-        super().reset_idx(env_ids)
-        self.restarted.append(env_ids)
+        super().reset_idx(worlds)
+        self.restarted = self.assign(self.restarted, worlds, True)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Push the cart; the next images take the place of the oldest."""
         super().pre_physics_step(actions)
         self.newest = (self.newest + 1) % len(self.history)
+        self.oldest = self.oldest + 1
 
-    def get_observations(self) -> torch.Tensor:
-        """Observe images, ``(N, rows, columns, 3 · frames)``, oldest first; an episode's first image fills them all."""
-        super().get_observations()
-        images = self.camera.get_rgb(clone=False)
-        self.history[self.newest] = images
-        for env_ids in self.restarted:
-            self.history[:, env_ids] = images[env_ids]
-        self.restarted.clear()
-        depth = len(self.history)
-        self.obs_buf = images.new_empty(self.num_envs, *self.spec.observation_shape)
-        for index, age in enumerate(range(depth - 1, -1, -self.camera_cfg.frameInterval)):
-            self.obs_buf[..., 3 * index : 3 * index + 3] = self.history[(self.newest - age) % depth]
-        return self.obs_buf
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        """Observe images, ``(n, rows, columns, 3 · frames)``, oldest first; an episode's first one is the oldest."""
+        self.history.index_copy_(0, self.newest, self.camera.get_rgb(clone=False).unsqueeze(0))
+        self.oldest = self.oldest.masked_fill(self.restarted, 0)
+        self.restarted = torch.zeros_like(self.restarted)
+        ages = torch.minimum(self.ages.unsqueeze(1), self.rows(self.oldest, worlds))
+        frames = self.history[(self.newest - ages) % len(self.history), self.rows(self.worlds, worlds)]
+        return frames.permute(1, 2, 3, 0, 4).flatten(3)
+
+    def is_done(self) -> torch.Tensor:
+        """End the episode when the cart leaves its range or the pole falls."""
+        self.motion = self.observe_motion()
+        return has_failed(self.motion, self.cfg.resetDist)
+
+    def calculate_metrics(self) -> torch.Tensor:
+        """Reward an upright pole and little motion; failing costs."""
+        reward = self.sum_reward_terms(reward_terms(self.motion))
+        return reward.masked_fill(self.terminated_buf, FAILURE_REWARD)

@@ -27,8 +27,8 @@ JOINTS = [f"m{i}_joint" for i in range(1, 5)]
 
 START: Range3 = ((-0.5, 0.5), (-0.5, 0.5), (0.7, 1.3))
 TARGETS: Range3 = ((-0.5, 0.5), (-0.5, 0.5), (1.5, 2.5))
-OIGE_START: Range3 = ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0))
-OIGE_TARGET: Range3 = ((0.0, 0.0), (0.0, 0.0), (2.0, 2.0))
+UPSTREAM_START: Range3 = ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0))
+UPSTREAM_TARGET: Range3 = ((0.0, 0.0), (0.0, 0.0), (2.0, 2.0))
 TARGET_STEPS = 500
 MIN_HEIGHT, MAX_HEIGHT = 0.5, 5.0  # m
 MAX_DISTANCE = 5.0  # m
@@ -42,8 +42,8 @@ MAX_PROPELLER_SPEED = 433.3  # rad/s, for the eye
 class CrazyflieTask(HoverTask[EnvConfig]):
     """See the module.
 
-    ``task.env.compat=oige`` restores that thrust is turned by the inverse of the orientation, that the noise of thrust
-    is the same in all worlds, that effort is rewarded, and that all episodes start from one point and have one target.
+    ``task.env.compat=upstream`` restores that thrust is turned by the inverse of the orientation, that the noise of
+    thrust is the same in all worlds, that effort is rewarded, and that all episodes have one start and one target.
     """
 
     max_distance = MAX_DISTANCE
@@ -51,9 +51,8 @@ class CrazyflieTask(HoverTask[EnvConfig]):
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane, the Crazyflie and its target."""
-        self.as_original = self.cfg.compat == "oige"
-        self.start_range = OIGE_START if self.as_original else START
-        self.target_range = OIGE_TARGET if self.as_original else TARGETS
+        self.start_range = UPSTREAM_START if self.upstream else START
+        self.target_range = UPSTREAM_TARGET if self.upstream else TARGETS
         scene.add_ground_plane()
         self.vehicles = scene.add_articulation("crazyflie", CRAZYFLIE_ASSET, position=(0.0, 0.0, 1.0))
         self.propellers = scene.add_link_view("propellers", "crazyflie", PROPELLERS)
@@ -69,44 +68,42 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         self.speeds = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)
         self.actions = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start episodes with propellers at rest."""
-        super().reset_idx(env_ids)
-        self.speeds[env_ids] = 0.0
+        super().reset_idx(worlds)
+        self.speeds = self.assign(self.speeds, worlds, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Let the propellers follow the commanded thrusts, from 0 to 1 of the greatest."""
         self.move_targets(TARGET_STEPS)
         self.actions = actions
         self.speeds = self.speeds + self.response * (actions.clamp(0.0, 1.0).sqrt() - self.speeds)
-        worlds = 1 if self.as_original else self.num_envs
-        noise = torch.randn(worlds, len(PROPELLERS), device=self.device, generator=self.generator)
+        rows = 1 if self.upstream else self.num_envs
+        noise = torch.randn(rows, len(PROPELLERS), device=self.device, generator=self.generator)
         thrusts = MAX_THRUST * self.speeds.square() * (1.0 + THRUST_NOISE * noise)
         _, orientation = self.vehicles.get_world_poses(clone=False)
-        up = (
-            quat_apply_inverse(orientation, self.upright) if self.as_original else quat_apply(orientation, self.upright)
-        )
+        rotate = quat_apply_inverse if self.upstream else quat_apply
+        up = rotate(orientation, self.upright.expand(self.num_envs, 3))
         self.propellers.apply_forces(thrusts.unsqueeze(-1) * up.unsqueeze(1))
         self.vehicles.set_joint_velocities(self.speeds * self.top_speeds, joint_indices=self.joints)
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Observe the way to the target (m), the x, y and z axis of the body, velocity (m/s, rad/s)."""
-        self.read_vehicles()
-        axes = quat_to_matrix(self.orientation).transpose(-1, -2).flatten(1)
-        self.obs_buf = torch.cat((self.to_target, axes, self.velocity), dim=-1)
-        return self.obs_buf
+        flight = self.read_vehicles(worlds)
+        axes = quat_to_matrix(flight.orientation).transpose(-1, -2).flatten(1)
+        return torch.cat((flight.to_target, axes, flight.velocity), dim=-1)
 
-    def calculate_metrics(self) -> None:
-        """Reward a Crazyflie at its target, there an upright one that does not turn; and little effort."""
-        terms = reward_terms(self.distance, self.up[:, 2], self.velocity[:, 3:], self.actions)
-        if self.as_original:
-            terms["effort"] = -terms["effort"]
-        self.rew_buf = self.sum_reward_terms(terms)
-
-    def is_done(self) -> None:
+    def is_done(self) -> torch.Tensor:
         """End the episode far from the target, near the ground, high up or upside down."""
-        super().is_done()
-        self.terminated_buf |= (self.height > MAX_HEIGHT) | (self.up[:, 2] < 0.0)
+        return super().is_done() | (self.flight.height > MAX_HEIGHT) | (self.flight.up[:, 2] < 0.0)
+
+    def calculate_metrics(self) -> torch.Tensor:
+        """Reward a Crazyflie at its target, there an upright one that does not turn; and little effort."""
+        flight = self.flight
+        terms = reward_terms(flight.distance, flight.up[:, 2], flight.velocity[:, 3:], self.actions)
+        if self.upstream:
+            terms["effort"] = -terms["effort"]
+        return self.sum_reward_terms(terms)
 
 
 def reward_terms(

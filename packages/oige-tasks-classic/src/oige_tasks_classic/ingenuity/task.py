@@ -39,8 +39,8 @@ BLADE_ANGLE = 0.2  # rad
 class IngenuityTask(HoverTask[EnvConfig]):
     """See the module.
 
-    ``task.env.compat=oige`` restores that thrust does not follow the tilt of the helicopter: it acts along the axes of
-    the world.
+    ``task.env.compat=upstream`` restores that thrust does not follow the tilt of the helicopter: it acts along the axes
+    of the world.
     """
 
     start_range = START
@@ -61,35 +61,31 @@ class IngenuityTask(HoverTask[EnvConfig]):
         self.blade_joints = [self.vehicles.get_dof_index(name) for name in BLADES]
         self.blade_speeds = torch.tensor([[BLADE_SPEED, -BLADE_SPEED]], device=self.device)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start episodes from random positions, with spinning blades."""
-        super().reset_idx(env_ids)
-        n = len(env_ids)
-        angles = self.uniform(-BLADE_ANGLE, BLADE_ANGLE, n, 2)
-        self.vehicles.set_joint_positions(angles, indices=env_ids, joint_indices=self.blade_joints)
-        self.vehicles.set_joint_velocities(
-            self.blade_speeds.expand(n, 2), indices=env_ids, joint_indices=self.blade_joints
-        )
+        super().reset_idx(worlds)
+        angles = self.uniform(-BLADE_ANGLE, BLADE_ANGLE, len(worlds), 2)
+        self.vehicles.set_joint_positions(angles, worlds, self.blade_joints)
+        self.vehicles.set_joint_velocities(self.blade_speeds, worlds, self.blade_joints)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Let both rotors push: lateral x and y, and thrust, of the lower one, then of the upper one."""
         self.move_targets(TARGET_STEPS)
         forces = rotor_forces(actions)
-        if self.cfg.compat != "oige":
+        if not self.upstream:
             _, orientation = self.vehicles.get_world_poses(clone=False)
             forces = quat_apply(orientation.unsqueeze(1), forces)
         self.rotors.apply_forces(forces)
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Observe the way to the target (/ 3 m), orientation, velocity (/ 2 m/s), angular velocity (/ π rad/s)."""
-        self.read_vehicles()
-        self.obs_buf = self.observe_flight()
-        return self.obs_buf
+        return self.read_vehicles(worlds).observe()
 
-    def calculate_metrics(self) -> None:
+    def calculate_metrics(self) -> torch.Tensor:
         """Reward a helicopter at its target, there an upright one that does not spin."""
-        terms = reward_terms(self.distance, self.up[:, 2], self.velocity[:, 5])
-        self.rew_buf = self.sum_reward_terms(terms)
+        flight = self.flight
+        terms = reward_terms(flight.distance, flight.up[:, 2], flight.velocity[:, 5])
+        return self.sum_reward_terms(terms)
 
 
 def rotor_forces(actions: torch.Tensor) -> torch.Tensor:

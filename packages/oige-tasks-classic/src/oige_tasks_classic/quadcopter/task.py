@@ -55,18 +55,18 @@ class QuadcopterTask(HoverTask[EnvConfig]):
     def post_reset(self) -> None:
         """Look up joints; prepare what actions change."""
         super().post_reset()
-        self.joints = torch.tensor([self.vehicles.get_dof_index(name) for name in JOINTS], device=self.device)
+        self.joints = [self.vehicles.get_dof_index(name) for name in JOINTS]
         self.lower_limits, self.upper_limits = self.vehicles.get_dof_limits()[0, self.joints].unbind(-1)
         self.angle_targets = torch.zeros(self.num_envs, len(JOINTS), device=self.device)
         self.thrusts = torch.zeros(self.num_envs, len(ROTORS), device=self.device)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start episodes from random positions, without thrust."""
-        super().reset_idx(env_ids)
-        angles = self.uniform(-START_ANGLE, START_ANGLE, len(env_ids), len(JOINTS))
-        self.vehicles.set_joint_positions(angles, indices=env_ids, joint_indices=self.joints)
-        self.angle_targets[env_ids] = angles
-        self.thrusts[env_ids] = 0.0
+        super().reset_idx(worlds)
+        angles = self.uniform(-START_ANGLE, START_ANGLE, len(worlds), len(JOINTS))
+        self.vehicles.set_joint_positions(angles, worlds, self.joints)
+        self.angle_targets = self.assign(self.angle_targets, worlds, angles)
+        self.thrusts = self.assign(self.thrusts, worlds, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the position targets of 8 gimbal joints, and change 4 thrusts; these act along the rotors' axes."""
@@ -78,19 +78,18 @@ class QuadcopterTask(HoverTask[EnvConfig]):
         self.thrusts = thrusts.clamp(-MAX_THRUST, MAX_THRUST)
         self.rotors.apply_forces(torch.nn.functional.pad(self.thrusts.unsqueeze(-1), (2, 0)), is_global=False)
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Observe the way to the target (/ 3 m), orientation, velocity (/ 2 m/s), angular velocity (/ π rad/s) and the
         8 gimbal angles (rad).
         """
-        self.read_vehicles()
-        angles = self.vehicles.get_joint_positions(joint_indices=self.joints)
-        self.obs_buf = torch.cat((self.observe_flight(), angles), dim=-1)
-        return self.obs_buf
+        angles = self.vehicles.get_joint_positions(worlds, self.joints)
+        return torch.cat((self.read_vehicles(worlds).observe(), angles), dim=-1)
 
-    def calculate_metrics(self) -> None:
+    def calculate_metrics(self) -> torch.Tensor:
         """Reward a quadcopter at its target, there an upright one that does not spin."""
-        terms = reward_terms(self.distance, self.up[:, 2], self.velocity[:, 5])
-        self.rew_buf = self.sum_reward_terms(terms).clamp(min=0.0)
+        flight = self.flight
+        terms = reward_terms(flight.distance, flight.up[:, 2], flight.velocity[:, 5])
+        return self.sum_reward_terms(terms).clamp(min=0.0)
 
 
 def reward_terms(distance: torch.Tensor, up_z: torch.Tensor, spin: torch.Tensor) -> dict[str, torch.Tensor]:

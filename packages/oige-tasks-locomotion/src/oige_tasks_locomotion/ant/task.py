@@ -36,10 +36,10 @@ class AntTask(Ant, LocomotionTask):
     def post_reset(self) -> None:
         """Charge for each joint at a limit; the original charges 1."""
         super().post_reset()
-        if self.cfg.compat == "oige":
+        if self.upstream:
             self.reward_weights = {**self.reward_weights, "joint_limits": -1.0}
 
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
         """Count the joints at a limit; the original counts those at upper limits alone."""
-        reach = positions if self.cfg.compat == "oige" else positions.abs()
+        reach = positions if self.upstream else positions.abs()
         return (reach > AT_LIMIT).sum(dim=-1, dtype=positions.dtype)

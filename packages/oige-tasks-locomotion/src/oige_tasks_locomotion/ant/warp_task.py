@@ -16,7 +16,7 @@ class AntWarpTask(Ant, LocomotionWarpTask):
 
     def limit_cost(self) -> None:
         """Charge for each joint at a limit; the original charges 1 per joint, at upper limits alone."""
-        original = self.cfg.compat == "oige"
+        original = self.upstream
         inputs = [self.observations, self.robots.num_dof, 1.0 if original else self.cfg.jointsAtLimitCost, original]
         wp.launch(charge_limits, self.num_envs, inputs=inputs, outputs=[self.reward_terms])
 

@@ -23,24 +23,23 @@ TRACKING_VARIANCE = 0.25  # of the error of a velocity, (m/s)² or (rad/s)²
 RESET_JOINT_SPEED = 0.1  # rad/s
 
 # What OmniIsaacGymEnvs does; see ``task.env.compat``.
-OIGE_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)
-OIGE_DT = 1.0 / 60.0
+UPSTREAM_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)
+UPSTREAM_DT = 1.0 / 60.0
 
 
 class AnymalTask(RLTask[AnymalConfig]):
     """See the module.
 
-    ``task.env.compat=oige`` restores that rewards and actions are scaled by 1/60 s while a control step lasts 0.02 s,
-    that gravity is rotated by the base's orientation instead of into the base's frame, and that the drives ignore
-    ``control``: 400 N·m and 40 N·m·s per degree, bounded by 1000 N·m.
+    ``task.env.compat=upstream`` restores that rewards and actions are scaled by 1/60 s while a control step lasts
+    0.02 s, that gravity is rotated by the base's orientation instead of into the base's frame, and that the drives
+    ignore ``control``: 400 N·m and 40 N·m·s per degree, bounded by 1000 N·m.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane and the robot."""
         start, control = self.cfg.baseInitState, self.cfg.control
-        self.as_original = self.cfg.compat == "oige"
         drive = Drive(stiffness=control.stiffness, damping=control.damping, max_effort=MAX_EFFORT)
-        asset = dataclasses.replace(ANYMAL_ASSET, drives={".*": OIGE_DRIVE if self.as_original else drive})
+        asset = dataclasses.replace(ANYMAL_ASSET, drives={".*": UPSTREAM_DRIVE if self.upstream else drive})
         x, y, z, w = start.rot
         scene.add_ground_plane()
         self.anymals = scene.add_articulation("anymal", asset, position=start.pos, orientation=(w, x, y, z))
@@ -49,7 +48,7 @@ class AnymalTask(RLTask[AnymalConfig]):
         """Prepare constants and what is remembered from step to step."""
         device, learn, start = self.device, self.cfg.learn, self.cfg.baseInitState
         n, joints = self.num_envs, self.anymals.num_dof
-        self.dt = OIGE_DT if self.as_original else self.control_dt
+        self.dt = UPSTREAM_DT if self.upstream else self.control_dt
         self.default_positions = self.anymals.get_joint_positions()[0]
         self.lower_limits, self.upper_limits = self.anymals.get_dof_limits()[0].unbind(-1)
         self.start_velocity = torch.tensor([*start.vLinear, *start.vAngular], device=device)
@@ -70,19 +69,19 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.joint_velocities = torch.zeros(n, joints, device=device)
         self.last_joint_velocities = torch.zeros(n, joints, device=device)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Stand up above the ground in the default pose, with new commands."""
-        super().reset_idx(env_ids)
-        n, joints = len(env_ids), self.anymals.num_dof
+        super().reset_idx(worlds)
+        n, joints = len(worlds), self.anymals.num_dof
         velocities = self.uniform(-RESET_JOINT_SPEED, RESET_JOINT_SPEED, n, joints)
-        self.anymals.set_joint_velocities(velocities, indices=env_ids)
+        self.anymals.set_joint_velocities(velocities, worlds)
         if self.starts_moving:
-            self.anymals.set_velocities(self.start_velocity.expand(n, 6), indices=env_ids)
+            self.anymals.set_velocities(self.start_velocity, worlds)
         commands = torch.addcmul(self.command_low, self.command_span, self.uniform(0.0, 1.0, n, 3))
-        self.commands.index_copy_(0, env_ids, commands)
-        self.targets.index_copy_(0, env_ids, self.default_positions.expand(n, joints))
-        self.actions.index_fill_(0, env_ids, 0.0)
-        self.joint_velocities.index_copy_(0, env_ids, velocities)
+        self.commands = self.assign(self.commands, worlds, commands)
+        self.targets = self.assign(self.targets, worlds, self.default_positions)
+        self.actions = self.assign(self.actions, worlds, 0.0)
+        self.joint_velocities = self.assign(self.joint_velocities, worlds, velocities)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the position targets of the joints."""
@@ -92,37 +91,29 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.targets = torch.clamp(targets, self.lower_limits, self.upper_limits)
         self.anymals.set_joint_position_targets(self.targets)
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Observe, in the base's frame, its velocities (m/s, rad/s) and the direction of gravity; commands; joint
         positions from the default pose (rad), joint velocities (rad/s), actions; all times the scales of ``learn``.
         """
-        self.base_height = self.anymals.get_world_poses(clone=False)[0][:, 2]
-        self.base_motion, self.joint_offsets, self.joint_velocities = self._sense(None)
-        parts = (self.base_motion, self.commands, self.joint_offsets, self.joint_velocities, self.actions)
-        self.obs_buf = torch.cat(parts, dim=-1) * self.observation_scales
-        return self.obs_buf
-
-    def observe_again(self, env_ids: torch.Tensor) -> None:
-        """Observe the robots ``(n,)`` that were reset, and no others."""
-        base_motion, joint_offsets, joint_velocities = self._sense(env_ids)
-        commands, actions = self.commands.index_select(0, env_ids), self.actions.index_select(0, env_ids)
-        parts = (base_motion, commands, joint_offsets, joint_velocities, actions)
-        self.obs_buf = self.obs_buf.index_copy(0, env_ids, torch.cat(parts, dim=-1) * self.observation_scales)
-
-    def _sense(self, env_ids: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return motion of the base ``(n, 9)``, offsets and velocities of the joints ``(n, 12)``, of all if None.
-
-        The motion, in the base's frame, is linear and angular velocity and the direction of gravity.
-        """
         anymals = self.anymals
-        orientations = anymals.get_world_poses(env_ids, clone=False)[1]
-        down = self.down.expand(orientations.shape[0], 3)
-        gravity = (quat_apply if self.as_original else quat_apply_inverse)(orientations, down)
-        base_motion = torch.cat((anymals.get_body_frame_velocities(env_ids), gravity), dim=-1)
-        joint_offsets = anymals.get_joint_positions(env_ids, clone=False) - self.default_positions
-        return base_motion, joint_offsets, anymals.get_joint_velocities(env_ids)
+        positions, orientations = anymals.get_world_poses(worlds, clone=False)
+        rotate = quat_apply if self.upstream else quat_apply_inverse
+        gravity = rotate(orientations, self.down.expand_as(positions))
+        base_motion = torch.cat((anymals.get_body_frame_velocities(worlds), gravity), dim=-1)
+        joint_offsets = anymals.get_joint_positions(worlds, clone=False) - self.default_positions
+        joint_velocities = anymals.get_joint_velocities(worlds)
+        if worlds is None:
+            self.base_height, self.base_motion = positions[:, 2], base_motion
+            self.joint_offsets, self.joint_velocities = joint_offsets, joint_velocities
+        commands, actions = self.rows(self.commands, worlds), self.rows(self.actions, worlds)
+        parts = (base_motion, commands, joint_offsets, joint_velocities, actions)
+        return torch.cat(parts, dim=-1) * self.observation_scales
 
-    def calculate_metrics(self) -> None:
+    def is_done(self) -> torch.Tensor:
+        """End the episode when the base is too low."""
+        return self.base_height < self.cfg.minBaseHeight
+
+    def calculate_metrics(self) -> torch.Tensor:
         """Reward motion as commanded, smooth and with upright legs; a fall costs."""
         terms = reward_terms(
             base_motion=self.base_motion,
@@ -132,11 +123,7 @@ class AnymalTask(RLTask[AnymalConfig]):
             hip_offsets=self.joint_offsets[:, HAA_JOINTS],
         )
         reward = self.sum_reward_terms(terms).clamp(min=0.0)
-        self.rew_buf = reward.masked_fill(self.terminated_buf, FALL_REWARD)
-
-    def is_done(self) -> None:
-        """End the episode when the base is too low."""
-        self.terminated_buf = self.base_height < self.cfg.minBaseHeight
+        return reward.masked_fill(self.terminated_buf, FALL_REWARD)
 
 
 def reward_weights(learn: AnymalLearnConfig, dt: float) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["next_levels", "next_levels_of_the_original"]
+__all__ = ["next_levels", "next_levels_of_upstream"]
 
 LEAST_SHARE = 0.25  # of the distance commanded; robots that covered less move down
 
@@ -38,7 +38,7 @@ def next_levels(
     return torch.where(levels >= num_levels, redrawn, levels.clamp_(min=0))
 
 
-def next_levels_of_the_original(
+def next_levels_of_upstream(
     levels: torch.Tensor, distance: torch.Tensor, commanded: torch.Tensor, tile_length: float, num_levels: int
 ) -> torch.Tensor:
     """Return what OmniIsaacGymEnvs makes of it.

@@ -20,7 +20,7 @@ from oige_core.terrain import HeightSampler, TerrainMap, curriculum_map, mixed_m
 
 from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
 from oige_tasks_locomotion.anymal_terrain import AnymalTerrainConfig, LearnConfig
-from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_the_original
+from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_upstream
 from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms, reward_weights
 from oige_tasks_locomotion.anymal_terrain.symmetry import reflections
 
@@ -76,7 +76,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add the terrain and a robot, on one of the hardest tiles until it is reset."""
-        control, terrain, original = self.cfg.control, self.cfg.terrain, self.cfg.compat == "oige"
+        control, terrain = self.cfg.control, self.cfg.terrain
         self.terrain_map = ground = self._make_map()
         scene.add_height_field(
             "terrain",
@@ -84,11 +84,11 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             horizontal_scale=ground.horizontal_scale,
             origin=ground.origin,
             # The original overwrites its friction after it was read, so that it has no effect.
-            material=None if original else Material(friction=terrain.dynamicFriction),
+            material=None if self.upstream else Material(friction=terrain.dynamicFriction),
         )
-        # The original's torques are worked out between physics steps, see _step_like_the_original.
+        # The original's torques are worked out between physics steps, see _step_like_upstream.
         drive = Drive(stiffness=control.stiffness, damping=control.damping, max_effort=MAX_EFFORT)
-        asset = dataclasses.replace(ANYMAL_ASSET, drives=ANYMAL_ASSET.drives if original else {".*": drive})
+        asset = dataclasses.replace(ANYMAL_ASSET, drives=ANYMAL_ASSET.drives if self.upstream else {".*": drive})
         x, y, z = (float(value) for value in ground.tile_origins[-1, terrain.numTerrains // 2])
         self.anymals = scene.add_articulation("anymal", asset, position=(x, y, z + SPAWN_HEIGHT))
         links = ["base", "LF_THIGH", "LH_THIGH", "RF_THIGH", "RH_THIGH"]
@@ -114,8 +114,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
     def post_reset(self) -> None:
         """Give every robot its type of tile and its first level; look up constants."""
         n, device, terrain, learn = self.num_envs, self.device, self.cfg.terrain, self.cfg.learn
-        self.original = self.cfg.compat == "oige"
-        if self.original:
+        if self.upstream:
             self.control_frequency_inv = 1  # the others are in pre_physics_step
         self.steps_between_pushes = round(learn.pushInterval_s / self.control_dt)
         if self.steps_between_pushes < 1:
@@ -123,7 +122,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
                 f"task.env.learn.pushInterval_s={learn.pushInterval_s}: expected at least one control step, "
                 f"{self.control_dt:g} s."
             )
-        self.control_steps = 0
+        self.control_steps = torch.zeros((), dtype=torch.int64, device=device)
         ground = self.terrain_map
         points = torch.cartesian_prod(torch.tensor(MEASURED_X), torch.tensor(MEASURED_Y))
         self.ground = HeightSampler(ground.heights, ground.horizontal_scale, ground.origin, device, points.t())
@@ -156,85 +155,83 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.swing_time = torch.zeros(n, len(SHANKS), device=device)
         self.knees_down = torch.zeros(n, dtype=torch.int64, device=device)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Move robots to the next tile, in random joint states, with new commands."""
-        levels, types = self.terrain_levels.index_select(0, env_ids), self.terrain_types.index_select(0, env_ids)
+        levels, types = self.rows(self.terrain_levels, worlds), self.rows(self.terrain_types, worlds)
         if self.cfg.terrain.curriculum:
-            levels = self._next_levels(env_ids, levels, types)
-            self.terrain_levels.index_copy_(0, env_ids, levels)
-        super().reset_idx(env_ids)
-        n = env_ids.shape[0]
+            levels = self._next_levels(worlds, levels, types)
+            self.terrain_levels = self.assign(self.terrain_levels, worlds, levels)
+        super().reset_idx(worlds)
+        n = len(worlds)
         positions = self.tile_origins[levels, types]
         positions[:, :2] += self.uniform(-0.5, 0.5, n, 2)
         positions[:, 2] += SPAWN_HEIGHT
-        self.anymals.set_world_poses(positions, indices=env_ids)
+        self.anymals.set_world_poses(positions, indices=worlds)
         joint_positions = self.default_positions * self.uniform(0.5, 1.5, n, 12)
-        self.anymals.set_joint_positions(joint_positions, indices=env_ids)
-        self.anymals.set_joint_velocities(self.uniform(-0.1, 0.1, n, 12), indices=env_ids)
-        self.draw_commands(env_ids)
+        self.anymals.set_joint_positions(joint_positions, worlds)
+        self.anymals.set_joint_velocities(self.uniform(-0.1, 0.1, n, 12), worlds)
+        self.draw_commands(worlds)
         if self.noise_scale is not None:
-            self.noise.index_copy_(0, env_ids, self.draw_noise(n))
-        self.actions.index_fill_(0, env_ids, 0.0)
-        self.last_joint_velocities.index_fill_(0, env_ids, 0.0)
-        self.swing_time.index_fill_(0, env_ids, 0.0)
+            self.noise = self.assign(self.noise, worlds, self.uniform_noise(self.noise_scale, n))
+        self.actions = self.assign(self.actions, worlds, 0.0)
+        self.last_joint_velocities = self.assign(self.last_joint_velocities, worlds, 0.0)
+        self.swing_time = self.assign(self.swing_time, worlds, 0.0)
 
-    def draw_commands(self, env_ids: torch.Tensor) -> None:
-        """Give robots ``(n,)`` new random commands."""
-        drawn = self.uniform(0.0, 1.0, env_ids.shape[0], 3)
+    def draw_commands(self, worlds: torch.Tensor) -> None:
+        """Give the robots of a selection of worlds new random commands."""
+        drawn = self.uniform(0.0, 1.0, len(worlds), 3)
         commands = torch.addcmul(self.command_low, self.command_span, drawn)
         commands *= torch.linalg.vector_norm(commands[:, :2], dim=-1, keepdim=True) > LEAST_COMMAND
-        self.commands.index_copy_(0, env_ids, commands)
-        self.headings.index_copy_(0, env_ids, commands[:, 2])  # from which get_observations works out the yaw rate
+        self.commands = self.assign(self.commands, worlds, commands)
+        self.headings = self.assign(
+            self.headings, worlds, commands[:, 2]
+        )  # from which get_observations works out the yaw rate
 
-    def _next_levels(self, env_ids: torch.Tensor, before: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+    def _next_levels(self, worlds: torch.Tensor, before: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
         """Return the levels ``(n,)`` that robots go to, by how far they got."""
         terrain = self.cfg.terrain
         start = self.tile_origins[before, types, :2]
-        position = self.anymals.get_world_poses(env_ids, clone=False)[0]
+        position = self.anymals.get_world_poses(worlds, clone=False)[0]
         distance = torch.linalg.vector_norm(position[:, :2] - start, dim=-1)
         # Where staggering took a part of the episode, robots could not go as far.
-        steps = self.max_episode_length - self.skipped_buf.index_select(0, env_ids)
+        steps = self.max_episode_length - self.rows(self.skipped_buf, worlds)
         episode = (steps * self.control_dt).unsqueeze(-1)
-        commanded = self.commands.index_select(0, env_ids)[:, :2] * episode
-        if self.original:
-            levels = next_levels_of_the_original(before, distance, commanded, terrain.mapLength, terrain.numLevels)
+        commanded = self.rows(self.commands, worlds)[:, :2] * episode
+        if self.upstream:
+            reset = self.assign(torch.zeros_like(self.ended_buf), worlds, True)
+            commanded = commanded * self.rows(reset, worlds).unsqueeze(-1)
+            levels = next_levels_of_upstream(before, distance, commanded, terrain.mapLength, terrain.numLevels)
         else:
             redrawn = torch.randint(terrain.numLevels, before.shape, generator=self.generator, device=self.device)
             far = torch.linalg.vector_norm(commanded, dim=-1)
             levels = next_levels(before, distance, far, terrain.mapLength, terrain.numLevels, redrawn)
         # A failed robot is not where it got to, and an episode that others cut short says nothing.
         judged = self.ended_buf & (self.progress_buf > self.skipped_buf) & ~self.failed_buf
-        return torch.where(judged.index_select(0, env_ids), levels, before)
+        return torch.where(self.rows(judged, worlds), levels, before)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Set the position targets of the joints; push the robots when it is time."""
         self.control_steps += 1
         if self.noise_scale is not None:
-            self.noise = self.draw_noise(self.num_envs)
-        if self.cfg.learn.pushRobots and self.control_steps % self.steps_between_pushes == 0:
-            velocities = self.anymals.get_linear_velocities()
-            velocities[:, :2] = self.uniform(-PUSH_SPEED, PUSH_SPEED, self.num_envs, 2)
-            self.anymals.set_linear_velocities(velocities)
+            self.noise = self.uniform_noise(self.noise_scale, self.num_envs)
+        if self.cfg.learn.pushRobots:
+            self._push(self.control_steps % self.steps_between_pushes == 0)
         self.last_actions, self.actions = self.actions, actions
         self.last_joint_velocities = self.anymals.get_joint_velocities()
         targets = self.default_positions + self.cfg.control.actionScale * actions
-        if self.original:
-            self._step_like_the_original(targets)
+        if self.upstream:
+            self._step_like_upstream(targets)
         else:
             self.anymals.set_joint_position_targets(targets)
 
-    def draw_noise(self, n: int) -> torch.Tensor:
-        """Draw the noise of one control step, ``(n, 188)``; a robot is observed twice where others are reset.
+    def _push(self, due: torch.Tensor) -> None:
+        """Push all robots if it is time, as ``due`` ``()`` says."""
+        worlds = self.selection(due.expand(self.num_envs))
+        velocities = self.anymals.get_linear_velocities(worlds)
+        velocities[:, :2] = self.uniform(-PUSH_SPEED, PUSH_SPEED, len(worlds), 2)
+        self.anymals.set_linear_velocities(velocities, worlds)
 
-        Noise needs no more than 16 random bits, and four numbers out of one draw of 64 take half the time.
-        """
-        assert self.noise_scale is not None
-        size = self.noise_scale.shape[0]
-        drawn = torch.empty((n * size + 3) // 4, dtype=torch.int64, device=self.device)
-        drawn.random_(-(2**63), None, generator=self.generator)
-        return drawn.view(torch.int16)[: n * size].view(n, size).float().mul_(self.noise_scale / 2**15)
-
-    def _step_like_the_original(self, targets: torch.Tensor) -> None:
+    def _step_like_upstream(self, targets: torch.Tensor) -> None:
         """Make all physics steps with torques of their own; the environment adds one more with the last torques."""
         control = self.cfg.control
         for _ in range(self.cfg.controlFrequencyInv):
@@ -243,71 +240,66 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             self.anymals.set_joint_efforts(efforts.clamp(-MAX_EFFORT, MAX_EFFORT))
             self.engine.step()
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Observe velocities, gravity, command, joints, 140 heights and the last actions; see docs/tasks.md."""
-        self.sensed = self._sense(None)
-        self.commands = self._commands(self.sensed, None)
-        self.obs_buf = self._observations(self.sensed, self.commands, self.actions, self.noise)
-        return self.obs_buf
+        sensed = self._sense(worlds)
+        commands = self._commands(sensed, worlds)
+        if worlds is None:
+            self.sensed, self.commands = sensed, commands
+        else:
+            self.commands = self.assign(self.commands, worlds, commands)
+        return self._observations(sensed, commands, self.rows(self.actions, worlds), self.rows(self.noise, worlds))
 
-    def observe_again(self, env_ids: torch.Tensor) -> None:
-        """Observe these robots alone: to measure 140 heights for each of all would take most of the time of resets."""
-        sensed = self._sense(env_ids)
-        commands = self._commands(sensed, env_ids)
-        self.commands.index_copy_(0, env_ids, commands)
-        actions, noise = self.actions.index_select(0, env_ids), self.noise.index_select(0, env_ids)
-        self.obs_buf = self.obs_buf.index_copy(0, env_ids, self._observations(sensed, commands, actions, noise))
-
-    def _sense(self, env_ids: torch.Tensor | None) -> "Sensed":
-        """Read the state of these robots, of all if None, and measure the ground around them."""
+    def _sense(self, worlds: torch.Tensor | None) -> Sensed:
+        """Read the state of the robots of a selection and measure the ground around them."""
         anymals = self.anymals
-        positions, orientations = anymals.get_world_poses(env_ids, clone=False)
+        positions, orientations = anymals.get_world_poses(worlds, clone=False)
         forward = quat_apply(orientations, self.forward.expand_as(positions))[:, :2]
         ahead = forward / torch.linalg.vector_norm(forward, dim=-1, keepdim=True)
         return Sensed(
             positions=positions,
             forward=forward,
-            motion=anymals.get_body_frame_velocities(env_ids),
+            motion=anymals.get_body_frame_velocities(worlds),
             gravity=quat_apply_inverse(orientations, self.down.expand_as(positions)),
-            joint_offsets=anymals.get_joint_positions(env_ids, clone=False) - self.default_positions,
-            joint_velocities=anymals.get_joint_velocities(env_ids, clone=False),
+            joint_offsets=anymals.get_joint_positions(worlds, clone=False) - self.default_positions,
+            joint_velocities=anymals.get_joint_velocities(worlds, clone=False),
             heights=self.ground.sample_around(positions[:, :2], ahead),
         )
 
-    def _commands(self, sensed: "Sensed", env_ids: torch.Tensor | None) -> torch.Tensor:
-        """Return the commands of these robots with the yaw rates that their headings ask for now."""
-        rows = (self.commands, self.headings, self.steered)
-        if env_ids is not None:
-            rows = tuple(row.index_select(0, env_ids) for row in rows)
-        commands, headings, steered = rows
+    def _commands(self, sensed: Sensed, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Return the commands of the robots of a selection with the yaw rates that their headings ask for now."""
+        commands, headings, steered = (self.rows(row, worlds) for row in (self.commands, self.headings, self.steered))
         yaw_rate = torch.where(steered, commands[:, 2], yaw_rate_towards(headings, sensed.forward))
         return torch.cat((commands[:, :2], yaw_rate.unsqueeze(-1)), dim=-1)
 
     def _observations(
-        self, sensed: "Sensed", commands: torch.Tensor, actions: torch.Tensor, noise: torch.Tensor
+        self, sensed: Sensed, commands: torch.Tensor, actions: torch.Tensor, noise: torch.Tensor
     ) -> torch.Tensor:
         """Return observations ``(n, 188)``."""
         joint_positions = sensed.joint_offsets
-        if self.original:  # whose are not relative to the default pose
+        if self.upstream:  # whose are not relative to the default pose
             joint_positions = joint_positions + self.default_positions
         clearance = (sensed.positions[:, 2:] - STANDING_HEIGHT - sensed.heights).clamp_(-1.0, 1.0)
         velocities = sensed.joint_velocities
         parts = (sensed.motion, sensed.gravity, commands, joint_positions, velocities, clearance, actions)
         observations = torch.addcmul(noise, torch.cat(parts, dim=-1), self.observation_scale)
-        if self.noise_scale is not None and not self.original:  # which goes beyond the limits of what can be measured
+        if self.noise_scale is not None and not self.upstream:  # which goes beyond the limits of what can be measured
             limit = self.cfg.learn.heightMeasurementScale
             observations[:, HEIGHTS].clamp_(-limit, limit)
         return observations
 
-    def is_done(self) -> None:
-        """End the episode when base or knees touch the ground. An episode that leaves the map is cut short."""
+    def is_done(self) -> torch.Tensor:
+        """End the episode when base or knees touch the ground."""
         touches = touches_ground(self.base_and_knees.get_net_contact_forces(clone=False))
         self.knees_down = touches[:, 1:].sum(dim=-1)
-        self.terminated_buf = has_fallen(touches[:, 0], self.knees_down)
-        beyond_x, beyond_y = (self.sensed.positions[:, :2].abs() > self.map_edge).unbind(-1)
-        self.progress_buf.masked_fill_(beyond_x | beyond_y, self.max_episode_length)
+        return has_fallen(touches[:, 0], self.knees_down)
 
-    def calculate_metrics(self) -> None:
+    def is_cut_short(self) -> torch.Tensor:
+        """Truncate episodes that reach their length or leave the map."""
+        beyond = (self.sensed.positions[:, :2].abs() > self.map_edge).any(dim=-1)
+        return super().is_cut_short() | beyond
+
+    def calculate_metrics(self) -> torch.Tensor:
         """Reward following the command; motion that serves no purpose costs."""
         sensed = self.sensed
         motion = Motion(
@@ -326,11 +318,11 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             fallen=self.terminated_buf,
         )
         ended = self.terminated_buf.int()
-        if self.original:  # it negates an integer bit by bit: failing counts -1 times, and the end of time -2 times
+        if self.upstream:  # it negates an integer bit by bit: failing counts -1 times, and the end of time -2 times
             ended = -(ended + 2 * self.truncated_buf.int())
         final = (self.cfg.learn.terminalReward * self.control_dt) * ended
         total = self.sum_reward_terms(reward_terms(motion, self.reward_weights) | {"termination": final})
-        self.rew_buf = (total - final).clamp_(min=0.0) + final
+        return (total - final).clamp_(min=0.0) + final
 
     def _finished_swings(self, dt: float) -> torch.Tensor:
         """Return for how long feet were in the air that the ground now pushes upwards, ``(N, 4)`` in s; 0 for others.
@@ -345,9 +337,9 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.swing_time.masked_fill_(grounded, 0.0)
         return finished
 
-    def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+    def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
         """Report the mean level of all robots with the statistics of episodes."""
-        return super().finish_episodes(env_ids) | {"terrain_level": self.terrain_levels.float().mean()}
+        return super().finish_episodes(worlds) | {"terrain_level": self.terrain_levels.float().mean()}
 
 
 def noise_scale(learn: LearnConfig) -> torch.Tensor:

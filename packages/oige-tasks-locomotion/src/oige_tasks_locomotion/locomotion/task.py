@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from oige_core.math import grid_positions
+from oige_core.math import grid_positions, heading_roll_up
 from oige_core.scene import ArticulationAsset, Scene
 from oige_core.tasks import RLTask, Task
 
 from oige_tasks_locomotion.locomotion import LocomotionConfig
 
-__all__ = ["Locomotion", "LocomotionTask", "has_fallen", "posture", "reward_terms", "reward_weights"]
+__all__ = ["Locomotion", "LocomotionTask", "has_fallen", "reward_terms", "reward_weights"]
 
 TARGET = (1000.0, 0.0)  # x, y in m
 POTENTIAL_DT = 1.0 / 60.0  # s; the original's constant, where a control step takes 0.0166 s
@@ -67,7 +67,7 @@ class Locomotion(Task[LocomotionConfig]):
         self.torque_scale = gears * cfg.powerScale
         self.foot_links = [robots.get_link_index(name) for name in self.feet]
         self.target = torch.tensor([TARGET], device=device).expand(n, 2)
-        if cfg.compat == "oige":
+        if self.upstream:
             # There, the target is a point of the stage, so that each world sees it from another place.
             self.target = self.target - grid_positions(n, cfg.envSpacing, device)[:, :2]
         self.initial_distance = torch.linalg.vector_norm(self.target, dim=-1)
@@ -97,97 +97,58 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         self.alive = torch.ones(self.num_envs, device=self.device)
         self.distance, self.last_distance = self.initial_distance, self.initial_distance.clone()
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Drop robots from their spawn height, joints near the default pose."""
-        super().reset_idx(env_ids)
-        noise, velocities = self.uniform(-1.0, 1.0, 2, len(env_ids), self.robots.num_dof).unbind()
+        super().reset_idx(worlds)
+        noise, velocities = self.uniform(-1.0, 1.0, 2, len(worlds), self.robots.num_dof).unbind()
         positions = torch.add(self.default_positions, noise, alpha=POSITION_NOISE)
         positions = torch.clamp(positions, self.lower_limits, self.upper_limits)
-        self.robots.set_joint_positions(positions, indices=env_ids)
-        self.robots.set_joint_velocities(VELOCITY_NOISE * velocities, indices=env_ids)
-        self.last_distance.index_copy_(0, env_ids, self.initial_distance.index_select(0, env_ids))
-        self.actions.index_fill_(0, env_ids, 0.0)
+        self.robots.set_joint_positions(positions, worlds)
+        self.robots.set_joint_velocities(VELOCITY_NOISE * velocities, worlds)
+        self.last_distance = self.assign(self.last_distance, worlds, self.rows(self.initial_distance, worlds))
+        self.actions = self.assign(self.actions, worlds, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Drive the joints by torque."""
         self.actions = actions
         self.robots.set_joint_efforts(actions * self.torque_scale)
 
-    def get_observations(self) -> torch.Tensor:
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Observe, all in one row:
 
         height of the torso (m); its linear velocity (3, m/s) and angular velocity (3, rad/s, scaled) along its axes;
-        yaw, roll, angle to the target, up, heading (see :func:`posture`); joint positions (d, −1 and 1 at limits);
-        joint velocities (d, rad/s, scaled); wrenches that the feet feel through their joints (6 each, N and N·m,
-        scaled); last actions (d).
+        yaw, roll, angle to the target, up, heading (see :func:`heading_roll_up`); joint positions (d, −1 and 1 at
+        limits); joint velocities (d, rad/s, scaled); wrenches that the feet feel through their joints (6 each, N and
+        N·m, scaled); last actions (d).
         """
-        self.obs_buf, self.distance = self._observe_robots(None)
-        return self.obs_buf
-
-    def observe_again(self, env_ids: torch.Tensor) -> None:
-        """Observe the robots ``(n,)`` that were reset, and no others."""
-        self.obs_buf = self.obs_buf.index_copy(0, env_ids, self._observe_robots(env_ids)[0])
-
-    def _observe_robots(self, env_ids: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return observations of these robots, of all if None, and their distances ``(n,)`` to the target, in m."""
-        robots, target, actions = self.robots, self.target, self.actions
-        if env_ids is not None:
-            target, actions = target.index_select(0, env_ids), actions.index_select(0, env_ids)
-        position, rotation = robots.get_world_poses(env_ids, clone=False)
-        to_target = target - position[:, :2]
+        robots = self.robots
+        position, rotation = robots.get_world_poses(worlds, clone=False)
+        to_target = self.rows(self.target, worlds) - position[:, :2]
         distance = torch.linalg.vector_norm(to_target, dim=-1)
-        forces = robots.get_measured_joint_forces(env_ids, joint_indices=self.foot_links, clone=False)
+        if worlds is None:
+            self.distance = distance
         parts = (
             position[:, 2:],
-            robots.get_body_frame_velocities(env_ids),
-            posture(rotation, to_target, distance),
-            robots.get_joint_positions(env_ids, clone=False),
-            robots.get_joint_velocities(env_ids, clone=False),
-            forces.flatten(1),
-            actions,
+            robots.get_body_frame_velocities(worlds),
+            heading_roll_up(rotation, to_target, distance),
+            robots.get_joint_positions(worlds, clone=False),
+            robots.get_joint_velocities(worlds, clone=False),
+            robots.get_measured_joint_forces(worlds, joint_indices=self.foot_links, clone=False).flatten(1),
+            self.rows(self.actions, worlds),
         )
-        row = torch.cat(parts, dim=-1)
-        return torch.addcmul(self.observation_offset, row, self.observation_scale), distance
+        return torch.addcmul(self.observation_offset, torch.cat(parts, dim=-1), self.observation_scale)
 
-    def calculate_metrics(self) -> None:
+    def is_done(self) -> torch.Tensor:
+        """End the episode when the robot falls."""
+        return has_fallen(self.obs_buf, self.cfg.terminationHeight)
+
+    def calculate_metrics(self) -> torch.Tensor:
         """Reward progress, life, an upright torso that faces the target, and thrift; a fall costs."""
         terms = {"progress": self.last_distance - self.distance, "alive": self.alive}
         self.last_distance = self.distance
         terms |= reward_terms(self.obs_buf, self.actions, self.gear_ratio)
         terms["joint_limits"] = self.limit_cost(self.obs_buf[:, JOINTS : JOINTS + self.robots.num_dof])
-        self.rew_buf = self.sum_reward_terms(terms).masked_fill(self.terminated_buf, self.cfg.deathCost)
-
-    def is_done(self) -> None:
-        """End the episode when the robot falls."""
-        self.terminated_buf = has_fallen(self.obs_buf, self.cfg.terminationHeight)
-
-
-def posture(rotation: torch.Tensor, to_target: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
-    """Return how the torso is turned.
-
-    Args:
-        rotation: ``(N, 4)`` orientation of the torso, w, x, y, z.
-        to_target: ``(N, 2)`` horizontal vector to the target, in m.
-        distance: ``(N,)`` its length, in m.
-
-    Returns:
-        ``(N, 5)``: yaw and roll (rad, −π … π); the angle (rad, −π … π) by which the torso must turn left to face the
-        target; the vertical part of its upward axis, 1 when upright; the part of its forward axis that points towards
-        the target, 1 when facing it.
-    """
-    w, x, y, z = rotation.unbind(-1)
-    target_x, target_y = to_target.unbind(-1)
-    # Forward axis, horizontal; vertical parts of the left and upward axes. Few operations, none of them with a number,
-    # take a third of the time. The four squares add up to one.
-    a, b = torch.addcmul(w * w, y, y, value=-1.0), torch.addcmul(x * x, z, z, value=-1.0)
-    w2, y2 = w + w, y + y
-    forward_x, forward_y = a + b, torch.addcmul(x * y2, w2, z)
-    left_z, up_z = torch.addcmul(x * w2, y2, z), a - b
-    along = torch.addcmul(forward_x * target_x, forward_y, target_y)
-    across = torch.addcmul(forward_x * target_y, forward_y, target_x, value=-1.0)
-    heading = along / distance
-    yaw = torch.atan2(forward_y, forward_x)
-    return torch.stack((yaw, torch.atan2(left_z, up_z), torch.atan2(across, along), up_z, heading), dim=-1)
+        return self.sum_reward_terms(terms).masked_fill(self.terminated_buf, self.cfg.deathCost)
 
 
 def reward_weights(cfg: LocomotionConfig) -> dict[str, float]:

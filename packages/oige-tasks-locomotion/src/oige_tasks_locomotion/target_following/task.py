@@ -67,61 +67,60 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         self.wheels = [self.carters.get_dof_index(f"joint_wheel_{side}") for side in ("left", "right")]
         self.target_id = self.camera.segmentation_ids["target"]
         # OmniIsaacGymEnvs multiplies actions, which are wheel speeds up to π rad/s already, by π once more.
-        self.action_scale = self.cfg.maxWheelSpeed * (math.pi if self.cfg.compat == "oige" else 1.0)
+        self.action_scale = self.cfg.maxWheelSpeed * (math.pi if self.upstream else 1.0)
         self.up = torch.tensor([0.0, 0.0, 1.0], device=self.device)
         n = self.num_envs
         self.distance = torch.zeros(n, device=self.device)
         self.previous_distance = torch.zeros(n, device=self.device)
         self.reached = torch.zeros(n, dtype=torch.bool, device=self.device)
 
-    def reset_idx(self, env_ids: torch.Tensor) -> None:
+    def reset_idx(self, worlds: torch.Tensor) -> None:
         """Turn robots to a random heading; place targets ahead of the origin, turned at random."""
-        super().reset_idx(env_ids)
-        n = len(env_ids)
+        super().reset_idx(worlds)
+        n = len(worlds)
         robot_yaw, target_yaw = self.uniform(-math.pi, math.pi, 2, n).unbind()
         axis = self.up.expand(n, 3)
-        self.carters.set_world_poses(orientations=quat_from_angle_axis(robot_yaw, axis), indices=env_ids)
+        self.carters.set_world_poses(orientations=quat_from_angle_axis(robot_yaw, axis), indices=worlds)
         position = torch.zeros(n, 3, device=self.device)
         position[:, 0] = self.uniform(*self.cfg.targetDistance, n)
         position[:, 2] = TARGET_EDGE / 2
-        self.targets.set_world_poses(position, quat_from_angle_axis(target_yaw, axis), indices=env_ids)
-        self.distance[env_ids] = position[:, 0]  # the robot is at the origin
-        self.reached = self.reached.index_fill(0, env_ids, False)
+        self.targets.set_world_poses(position, quat_from_angle_axis(target_yaw, axis), indices=worlds)
+        self.distance = self.assign(self.distance, worlds, position[:, 0])  # the robot is at the origin
+        self.reached = self.assign(self.reached, worlds, False)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Set the speeds of the left and the right wheel."""
         self.previous_distance = self.distance
         self.carters.set_joint_velocity_targets(actions * self.action_scale, joint_indices=self.wheels)
 
-    def get_observations(self) -> torch.Tensor:
-        """Observe an image ``(N, rows, columns, 3)``: the target's pixels, 255 in all channels, or colours."""
-        mask = self.camera.get_segmentation(clone=False) == self.target_id
-        self.visible_fraction = mask.float().mean(dim=(1, 2, 3))
-        self.distance = self._distance()
-        self.reached = self.reached | (self.distance < NEAR)
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        """Observe an image ``(n, rows, columns, 3)``: the target's pixels, 255 in all channels, or colours."""
+        target = self.camera.get_segmentation(worlds, clone=False) == self.target_id
+        if worlds is None:
+            self.visible_fraction = target.float().mean(dim=(1, 2, 3))
+            self.distance = self._distance()
+            self.reached = self.reached | (self.distance < NEAR)
         if self.cfg.observe == "rgb":
-            self.obs_buf = self.camera.get_rgb()
-        else:
-            self.obs_buf = (mask.to(torch.uint8) * 255).expand(-1, -1, -1, 3)
-        return self.obs_buf
+            return self.camera.get_rgb(worlds)
+        return (target.to(torch.uint8) * 255).expand(-1, -1, -1, 3)
 
-    def calculate_metrics(self) -> None:
+    def is_done(self) -> torch.Tensor:
+        """End the episode right before the target."""
+        return self.distance < END
+
+    def calculate_metrics(self) -> torch.Tensor:
         """Reward getting closer, driving straight ahead, and seeing the target."""
         wheels = self.carters.get_joint_velocities(joint_indices=self.wheels)
         terms = reward_terms(self.previous_distance, self.distance, wheels, self.visible_fraction)
-        self.rew_buf = self.sum_reward_terms(terms)
-
-    def is_done(self) -> None:
-        """End the episode right before the target."""
-        self.terminated_buf = self.distance < END
+        return self.sum_reward_terms(terms)
 
     def get_extras(self) -> None:
         """Tell which robots have reached their target in this episode."""
         self.extras["success"] = self.reached
 
-    def finish_episodes(self, env_ids: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Add the share of episodes in which the target was reached."""
-        return super().finish_episodes(env_ids) | {"success": self.reached[env_ids].float().mean()}
+    def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Add the fraction of episodes in which the target was reached."""
+        return super().finish_episodes(worlds) | {"success": self.mean(self.reached, worlds)}
 
     def _distance(self) -> torch.Tensor:
         """Return horizontal distances ``(N,)`` of robots and targets, in m."""

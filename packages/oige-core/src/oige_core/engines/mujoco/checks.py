@@ -43,19 +43,22 @@ class WorldChecker:
         self._version = 0
 
     def __call__(self, indices: object, device: torch.device) -> torch.Tensor:
-        """Return numbers of worlds as an int64 tensor ``(n,)`` on a device; those of CUDA tensors are not looked at.
+        """Return a selection of worlds on a device: int64 numbers ``(n,)``, or a mask ``(num_envs,)`` of bool.
+
+        What CUDA tensors hold is not looked at.
 
         Raises:
-            OigeError: they are no numbers of worlds, or on another GPU.
+            OigeError: they are neither numbers of worlds nor a mask, or on another GPU.
         """
         if indices is self._last and self._last is not None and self._last._version == self._version:
             return self._last
         if not isinstance(indices, torch.Tensor):
-            return torch.from_numpy(self._host_numbers(indices)).to(device)
+            return torch.from_numpy(self._host_selection(indices)).to(device)
         if indices.device != device and indices.device.type != "cpu":
             fail(f"indices on {indices.device}: expected {device}; use indices.to('{device}').")
         if indices.dtype == torch.bool:
-            fail("indices of type bool: expected numbers of worlds; give mask.nonzero().flatten().")
+            self._check_mask(tuple(indices.shape))
+            return indices.to(device)
         if indices.dtype.is_floating_point or indices.dtype.is_complex:
             fail(f"indices of type {dtype_name(indices.dtype)}: expected whole numbers of worlds.")
         if indices.ndim != 1:
@@ -70,7 +73,7 @@ class WorldChecker:
             self._last, self._version = indices, indices._version
         return indices
 
-    def _host_numbers(self, indices: object) -> np.ndarray:
+    def _host_selection(self, indices: object) -> np.ndarray:
         try:
             numbers = np.asarray(indices)
         except ValueError:
@@ -78,12 +81,17 @@ class WorldChecker:
         if numbers.size == 0:
             numbers = numbers.astype(np.int64)
         if numbers.dtype == bool:
-            fail("indices of type bool: expected numbers of worlds; give np.flatnonzero(mask).")
+            self._check_mask(numbers.shape)
+            return numbers
         if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
             fail(f"indices {_short(indices)}: expected a list of numbers of worlds.")
         numbers = numbers.astype(np.int64)
         self._check_range(numbers)
         return numbers
+
+    def _check_mask(self, shape: tuple[int, ...]) -> None:
+        if shape != (self._num_envs,):
+            fail(f"mask of worlds of shape {shape}: expected ({self._num_envs},).")
 
     def _check_range(self, numbers: np.ndarray) -> None:
         # As unsigned numbers negative ones are large.

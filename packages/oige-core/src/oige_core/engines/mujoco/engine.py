@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from oige_core.capabilities import CAPABILITIES
+from oige_core.engines.base import GraphRecorder
 from oige_core.engines.mujoco.checks import fail
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.executors.batch import BatchExecutor, available_cores
@@ -132,13 +133,40 @@ class MujocoEngine:
             fail(f"{n_substeps!r} physics steps: expected a whole number of at least 1.")
         self.worlds.step(n_substeps)
 
-    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+    def reset(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
-        worlds = self.worlds.world_indices(env_ids)
-        self.executor.reset(worlds)
+        selected = self.worlds.select(worlds)
+        self.executor.reset(selected)
         for view in self._views:
-            view.reset(worlds)
-        self.worlds.mark_stale(worlds)
+            view.reset(selected)
+        self.worlds.mark_stale(selected)
+
+    @property
+    def selects_by_mask(self) -> bool:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.worlds.selects_by_mask
+
+    @property
+    def layout_version(self) -> int:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.executor.layout_version
+
+    @property
+    def reads(self) -> Any:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.worlds.reads
+
+    @reads.setter
+    def reads(self, noted: Any) -> None:
+        self.worlds.reads = noted
+
+    def forget_reads(self) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        self.worlds.mark_stale(None)
+
+    def graph_recorder(self) -> GraphRecorder | None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.executor.graph_recorder()
 
     def to_warp(self) -> "MujocoWarpWorlds":
         """See :class:`~oige_core.engines.base.Engine`."""

@@ -62,6 +62,7 @@ class Worlds:
         compiled: see above.
         num_envs: number of worlds.
         device: device of every tensor.
+        selects_by_mask: see :class:`~oige_core.engines.base.Engine`.
     """
 
     def __init__(self, engine: Capable, compiled: CompiledScene, executor: Executor, solver_substeps: int) -> None:
@@ -69,6 +70,7 @@ class Worlds:
         self.compiled = compiled
         self.num_envs = executor.num_envs
         self.device = executor.device
+        self.selects_by_mask = executor.selects_by_mask
         self._executor: Executor | None = executor
         self._solver_substeps = solver_substeps
         self._check_worlds = WorldChecker(executor.num_envs)
@@ -98,8 +100,8 @@ class Worlds:
             self._executor.close()
             self._executor = None
 
-    def world_indices(self, indices: Indices) -> torch.Tensor | None:
-        """Return world indices as an int64 tensor on the device; None stands for all worlds."""
+    def select(self, indices: Indices) -> torch.Tensor | None:
+        """Return a selection of worlds on the device: int64 indices, a mask of bool, or None for all worlds."""
         return None if indices is None else self._check_worlds(indices, self.device)
 
     # Steps
@@ -128,11 +130,40 @@ class Worlds:
     # What was written, and what follows from it
 
     def mark_stale(self, worlds: torch.Tensor | None) -> None:
-        """Note that positions or velocities of worlds ``(n,)`` were written, of all if None."""
+        """Note that positions or velocities of a selection of worlds were written, of all if None."""
         self._joint_state_stale = True
+        if worlds is not None and worlds.dtype == torch.bool:
+            # On a GPU one would have to wait for the worlds of a mask.
+            worlds = None if self.selects_by_mask else worlds.nonzero().squeeze(-1)
         self._stale.mark(worlds)
         for watcher in self._watchers:
             watcher.mark(worlds)
+
+    @property
+    def reads(self) -> Any:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        stale = [bool(each) for each in (self._stale, *self._watchers)]
+        return (
+            stale,
+            self._joint_state_stale,
+            self._refresh_in_step,
+            self._refreshed_was_read,
+            self._wrenches_pending,
+        )
+
+    @reads.setter
+    def reads(self, noted: Any) -> None:
+        (
+            stale,
+            self._joint_state_stale,
+            self._refresh_in_step,
+            self._refreshed_was_read,
+            self._wrenches_pending,
+        ) = noted
+        for staleness, is_stale in zip((self._stale, *self._watchers), stale, strict=True):
+            staleness.clear()
+            if is_stale:
+                staleness.mark(None)
 
     def watch(self) -> Staleness:
         """Return what is told of every change of positions or velocities from now on."""
@@ -205,7 +236,7 @@ class Worlds:
 
     def set_gravity(self, values: torch.Tensor, indices: Indices = None) -> None:
         """Set gravity ``(n, 3)`` in m/s²."""
-        worlds = self.world_indices(indices)
+        worlds = self.select(indices)
         values = values_of_shape("gravity", values, (self.num_envs if worlds is None else len(worlds), 3), self.device)
         check_numbers("gravity", values)
         gravity = self.own_model_field("opt.gravity")

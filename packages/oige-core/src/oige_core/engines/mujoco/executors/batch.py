@@ -71,6 +71,8 @@ class BatchExecutor:
         self.model = model
         self.num_envs = num_envs
         self.device = torch.device("cpu")
+        self.selects_by_mask = False
+        self.layout_version = 0  # tensors stay where they are
         self.state_format = state_format("mujoco.batch", model)
         self._batch = Batch(model, num_envs, num_threads or available_cores())
         self._state = torch.from_numpy(self._batch.state)
@@ -141,11 +143,14 @@ class BatchExecutor:
             self._model_fields[name] = torch.from_numpy(self._batch.expand(name))
         return self._model_fields[name]
 
-    def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
+    def graph_recorder(self) -> None:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`; the C engine has no graphs."""
+
+    def model_changed(self, names: Iterable[str], worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if not _SET_CONST_INPUTS.isdisjoint(names):
             with Silence():
-                self._batch.set_const(_ids(env_ids))
+                self._batch.set_const(_ids(worlds))
 
     def step(self, n: int, *, refresh: bool) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
@@ -173,10 +178,10 @@ class BatchExecutor:
         if refresh:
             self.refresh(lost)
 
-    def refresh(self, env_ids: torch.Tensor | None = None) -> None:
+    def refresh(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         with Silence():
-            self._batch.forward(_ids(env_ids), stage=_STAGE_VELOCITY)
+            self._batch.forward(_ids(worlds), stage=_STAGE_VELOCITY)
 
     def save_initial_state(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
@@ -193,17 +198,19 @@ class BatchExecutor:
             return 0
         return (live.data_ptr() - self._state.data_ptr()) // self._state.element_size()
 
-    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+    def reset(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
-        if env_ids is None:
+        if worlds is not None and worlds.dtype == torch.bool:
+            worlds = worlds.nonzero().squeeze(-1)
+        if worlds is None:
             self._state.copy_(self._initial)
         else:
-            self._state.index_copy_(0, env_ids, self._initial.index_select(0, env_ids))
+            self._state.index_copy_(0, worlds, self._initial.index_select(0, worlds))
         for copy, _ in self._forces.values():
-            if env_ids is None:
+            if worlds is None:
                 copy.zero_()
             else:
-                copy.index_fill_(0, env_ids, 0.0)
+                copy.index_fill_(0, worlds, 0.0)
 
     @property
     def graphs(self) -> "Graphs":
@@ -306,6 +313,8 @@ def _copying(copy: torch.Tensor, live: np.ndarray) -> Callable[[], object]:
     return functools.partial(np.copyto, copy.numpy(), live)
 
 
-def _ids(env_ids: torch.Tensor | None) -> np.ndarray | None:
-    """Return world numbers as the batch wants them, ascending and each once."""
-    return None if env_ids is None else np.unique(env_ids.numpy())
+def _ids(worlds: torch.Tensor | None) -> np.ndarray | None:
+    """Return the numbers of a selection of worlds as the batch wants them, ascending and each once."""
+    if worlds is None:
+        return None
+    return np.flatnonzero(worlds.numpy()) if worlds.dtype == torch.bool else np.unique(worlds.numpy())

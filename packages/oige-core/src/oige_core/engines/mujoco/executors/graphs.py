@@ -1,6 +1,9 @@
 """Warp work that is captured once and replayed: CUDA graphs, and their counterpart on Warp's CPU device."""
 
-from collections.abc import Callable, Hashable
+import contextlib
+import warnings
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,7 +11,7 @@ import warp as wp
 
 from oige_core.warp_runtime import init_warp
 
-__all__ = ["Graphs"]
+__all__ = ["Graphs", "TorchGraphs"]
 
 
 class Graphs:
@@ -19,18 +22,27 @@ class Graphs:
 
     Attributes:
         captured: the graphs by key.
+        version: how often graphs had to be forgotten.
         warp_device: the device as Warp has it.
     """
 
     def __init__(self, device: torch.device) -> None:
         init_warp()
         self.captured: dict[Hashable, Any] = {}
+        self.version = 0
         self.warp_device = wp.device_from_torch(device)
         self._device = device
         self._streams: dict[int, Any] = {}
 
     def run(self, key: Hashable, work: Callable[[], object]) -> None:
-        """Do Warp work by replaying its graph, which the first call with this key captures."""
+        """Do Warp work by replaying its graph, which the first call with this key captures.
+
+        While a graph of torch is recorded, the work becomes a part of that graph.
+        """
+        if self.recording:
+            with wp.ScopedDevice(self.warp_device), wp.ScopedStream(self.stream(), sync_enter=False):
+                work()
+            return
         graph: Any = self.captured.get(key)
         if graph is None:
             with wp.ScopedDevice(self.warp_device), wp.ScopedCapture() as capture:
@@ -40,9 +52,15 @@ class Graphs:
 
     def forget(self) -> None:
         """Drop graphs that hold addresses or a choice of work that no longer holds."""
+        self.version += 1
         if self.captured:
             wp.synchronize_device(self.warp_device)
             self.captured.clear()
+
+    @property
+    def recording(self) -> bool:
+        """Whether a graph of torch is being recorded."""
+        return self.warp_device.is_cuda and torch.cuda.is_current_stream_capturing()
 
     def close(self) -> None:
         """Free what is held."""
@@ -57,3 +75,42 @@ class Graphs:
         if torch_stream.cuda_stream not in self._streams:
             self._streams[torch_stream.cuda_stream] = wp.stream_from_torch(torch_stream)
         return self._streams[torch_stream.cuda_stream]
+
+
+class TorchGraphs:
+    """Records work of torch and Warp in CUDA graphs; see :class:`~oige_core.engines.base.GraphRecorder`.
+
+    Args:
+        device: a CUDA device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def record(self, work: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+        """See :class:`~oige_core.engines.base.GraphRecorder`."""
+        graph = torch.cuda.CUDAGraph()
+        for generator in generators:
+            if generator.device.type == "cuda":
+                graph.register_generator_state(generator)
+        with torch.cuda.device(self._device), torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            work()
+        return graph.replay
+
+    @contextlib.contextmanager
+    def watch_waits(self) -> Iterator[list[str]]:
+        """See :class:`~oige_core.engines.base.GraphRecorder`."""
+        waits: list[str] = []
+        mode = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                yield waits
+        finally:
+            torch.cuda.set_sync_debug_mode(mode)
+        for warning in caught:
+            if "synchronizing CUDA operation" in str(warning.message):
+                waits.append(f"{Path(warning.filename).name}:{warning.lineno}")
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

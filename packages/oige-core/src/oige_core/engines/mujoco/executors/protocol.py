@@ -16,6 +16,7 @@ from oige_core.problems import ProblemCounts
 if TYPE_CHECKING:
     import warp as wp
 
+    from oige_core.engines.base import GraphRecorder
     from oige_core.engines.mujoco.executors.graphs import Graphs
 
 __all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor", "StateBounds", "state_format"]
@@ -97,6 +98,7 @@ class Executor(Protocol):
         device: device of every tensor.
         state_format: see :class:`~oige_core.engines.base.Engine`.
         problem_counts: what went wrong, by world.
+        selects_by_mask: see :class:`~oige_core.engines.base.Engine`.
     """
 
     model: mujoco.MjModel
@@ -104,6 +106,16 @@ class Executor(Protocol):
     device: torch.device
     state_format: str
     problem_counts: ProblemCounts
+    selects_by_mask: bool
+
+    @property
+    def layout_version(self) -> int:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        ...
+
+    def graph_recorder(self) -> "GraphRecorder | None":
+        """See :class:`~oige_core.engines.base.Engine`."""
+        ...
 
     @property
     def graphs(self) -> "Graphs":
@@ -137,12 +149,12 @@ class Executor(Protocol):
         """
         ...
 
-    def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
+    def model_changed(self, names: Iterable[str], worlds: torch.Tensor | None = None) -> None:
         """Update what is derived from model fields that were written.
 
         Args:
             names: the fields written.
-            env_ids: ``(n,)`` worlds concerned; all if None.
+            worlds: indices ``(n,)`` or a mask ``(num_envs,)`` of the worlds concerned; all if None.
         """
         ...
 
@@ -155,11 +167,11 @@ class Executor(Protocol):
         """
         ...
 
-    def refresh(self, env_ids: torch.Tensor | None = None) -> None:
+    def refresh(self, worlds: torch.Tensor | None = None) -> None:
         """Compute the refreshed fields that were asked for at the current state; force fields stay as they are.
 
         Args:
-            env_ids: ``(n,)`` worlds at least to refresh; all if None.
+            worlds: indices ``(n,)`` or a mask ``(num_envs,)`` of the worlds at least to refresh; all if None.
         """
         ...
 
@@ -171,11 +183,11 @@ class Executor(Protocol):
         """Return the live, writable values of a state field that :meth:`reset` restores."""
         ...
 
-    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+    def reset(self, worlds: torch.Tensor | None = None) -> None:
         """Restore the initial state of worlds and zero their force fields. Refreshed fields are not updated.
 
         Args:
-            env_ids: ``(n,)`` int64 indices; all if None.
+            worlds: int64 indices ``(n,)`` or a mask ``(num_envs,)``; all if None.
         """
         ...
 

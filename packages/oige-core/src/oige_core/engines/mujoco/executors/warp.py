@@ -16,7 +16,7 @@ import warp as wp
 from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco.executors import warp_kernels as kernels
-from oige_core.engines.mujoco.executors.graphs import Graphs
+from oige_core.engines.mujoco.executors.graphs import Graphs, TorchGraphs
 from oige_core.engines.mujoco.executors.probe import probe_buffers
 from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
@@ -110,6 +110,7 @@ class WarpExecutor:
         self.device = _checked_device(device)
         self.state_format = state_format("mujoco_warp", model)
         self.problem_counts = ProblemCounts([*_OVERFLOWS, "diverged", "exploded"], num_envs, self.device)
+        self.selects_by_mask = True
         self.graphs = Graphs(self.device)
         self._warp_device = self.graphs.warp_device
         self._fields: dict[str, torch.Tensor] = {}
@@ -225,7 +226,16 @@ class WarpExecutor:
             self._model_fields[name] = wp.to_torch(array).view(shape)
         return self._model_fields[name]
 
-    def model_changed(self, names: Iterable[str], env_ids: torch.Tensor | None = None) -> None:
+    @property
+    def layout_version(self) -> int:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        return self.graphs.version
+
+    def graph_recorder(self) -> TorchGraphs | None:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`; Warp's CPU device has none."""
+        return TorchGraphs(self.device) if self.device.type == "cuda" else None
+
+    def model_changed(self, names: Iterable[str], worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`. Constants of all worlds are recomputed.
 
         Raises:
@@ -246,6 +256,8 @@ class WarpExecutor:
     def step(self, n: int, *, refresh: bool) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
 
+        if self.graphs.recording:
+            raise RuntimeError("it steps the engine itself")  # MuJoCo Warp's solver needs a graph of Warp's own
         self.graphs.run(("step", n, refresh), lambda: self._launch_step(n, refresh))
 
     def step_between(self, n: int, before: Callable[[], None], after: Callable[[], None]) -> None:
@@ -258,7 +270,7 @@ class WarpExecutor:
 
         self.graphs.run(("step between", n, before, after), work)
 
-    def refresh(self, env_ids: torch.Tensor | None = None) -> None:
+    def refresh(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`. All worlds are refreshed."""
         self.graphs.run("refresh", self._refresh)
 
@@ -273,13 +285,15 @@ class WarpExecutor:
             raise KeyError(name)
         return wp.to_torch(getattr(self._initial, name))
 
-    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+    def reset(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         chosen = wp.to_torch(self._chosen)
-        if env_ids is None:
+        if worlds is None:
             chosen.fill_(True)
+        elif worlds.dtype == torch.bool:
+            chosen.copy_(worlds)
         else:
-            chosen.zero_().index_fill_(0, env_ids, True)
+            chosen.zero_().index_fill_(0, worlds, True)
         self.graphs.run("reset", lambda: self.launch_reset(self._chosen))
 
     def launch_reset(self, mask: wp.array) -> None:

@@ -70,7 +70,7 @@ class MujocoCameraView:
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.views.CameraView`."""
-        bodies = self._body_poses(_rows(self._worlds.world_indices(indices)))
+        bodies = self._body_poses(_rows(self._worlds.select(indices)))
         positions, orientations = self._mounted_camera.poses(*bodies)
         return positions[:, 0], quat_mul(orientations[:, 0], self._to_scene_axes.expand(len(positions), 4))
 
@@ -95,7 +95,7 @@ class MujocoCameraView:
     def _read(self, output: CameraOutput, indices: Indices, clone: bool) -> torch.Tensor:
         if output not in self._element.outputs:
             raise OigeError(f"camera '{self.name}': has no {output}; name it in outputs of add_camera.")
-        rows = _rows(self._worlds.world_indices(indices))
+        rows = _rows(self._worlds.select(indices))
         if self._tracer is None:
             self._tracer = self._create_tracer()
             self._stale.mark(None)

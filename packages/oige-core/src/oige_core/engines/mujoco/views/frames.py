@@ -52,7 +52,7 @@ class BodyView:
             self._free = FreeJoint(worlds, int(model.jnt_qposadr[joint]), int(model.jnt_dofadr[joint]))
 
     def _index(self, indices: Indices) -> torch.Tensor | None:
-        return self._worlds.world_indices(indices)
+        return self._worlds.select(indices)
 
     def _values(
         self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int, column: bool = False

@@ -1,0 +1,57 @@
+"""Selections of worlds, for which a reset is written once: indices on the CPU, a mask on a GPU.
+
+A step must not wait for a GPU, so that it cannot ask how many worlds are to be reset. There, a selection is a mask over
+all worlds, and whatever is computed for the selected worlds is computed for all, then kept for the selected ones. In
+both forms ``len(worlds)`` is the number of rows that are computed, and that setters of views take.
+"""
+
+import torch
+
+__all__ = ["assign", "mean_of", "rows"]
+
+
+def rows(values: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
+    """Return what is to be computed with for a selection: the rows of its indices, or all rows for a mask or None.
+
+    Args:
+        values: ``(N, …)``.
+        worlds: indices ``(n,)`` int64, a mask ``(N,)`` bool, or None for all worlds.
+
+    Returns:
+        ``(len(worlds), …)``.
+    """
+    return values if worlds is None or worlds.dtype == torch.bool else values.index_select(0, worlds)
+
+
+def assign(target: torch.Tensor, worlds: torch.Tensor, values: torch.Tensor | float) -> torch.Tensor:
+    """Return a copy of ``target`` in which the rows of the selected worlds are ``values``.
+
+    Args:
+        target: ``(N, …)``.
+        worlds: indices ``(n,)`` int64, or a mask ``(N,)`` bool.
+        values: ``(len(worlds), …)``, or what can be expanded to that shape, or a number.
+    """
+    if worlds.dtype == torch.bool:
+        mask = worlds.view(-1, *[1] * (target.ndim - 1))
+        if not isinstance(values, torch.Tensor):
+            return target.masked_fill(mask, values)
+        return torch.where(mask, values.to(target.dtype), target)
+    if not isinstance(values, torch.Tensor):
+        return target.index_fill(0, worlds, values)
+    return target.index_copy(0, worlds, values.to(target.dtype).expand(len(worlds), *target.shape[1:]))
+
+
+def mean_of(values: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the selected worlds, 0 if there are none.
+
+    Args:
+        values: ``(…, N)``, the worlds last.
+        worlds: indices ``(n,)`` int64, or a mask ``(N,)`` bool.
+
+    Returns:
+        ``(…)`` float32.
+    """
+    if worlds.dtype == torch.bool:
+        # Not a product: what is left out may be NaN.
+        return values.float().masked_fill(~worlds, 0.0).sum(-1) / worlds.sum().clamp(min=1)
+    return values.float().index_select(-1, worlds).sum(-1) / max(1, len(worlds))

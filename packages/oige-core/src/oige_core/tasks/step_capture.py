@@ -1,0 +1,335 @@
+"""The control step of a torch task as graphs: what comes before physics, physics, and what comes after it.
+
+A graph reads and writes the memory that it was captured with, and its Python code does not run again. So everything
+that a task keeps from step to step has one place in memory: at the end of each graph, what the task has replaced is
+copied there. What Python decides must stay the same: a task whose attributes change without being tensors is not
+captured, nor is one that waits for the GPU.
+"""
+
+import dataclasses
+import logging
+import pickle
+import random
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.utils import _pytree as pytree
+
+from oige_core.engines.base import Engine, GraphRecorder
+from oige_core.tasks.saved_task import OUTCOME, sections
+
+__all__ = ["CapturableTask", "StepCapture"]
+
+logger = logging.getLogger(__name__)
+
+_FLAGS = ("terminated_buf", "truncated_buf", "ended_buf", "failed_buf")
+_VALUES = tuple(name for name in OUTCOME if name not in _FLAGS)
+# Attributes that say nothing about what the graphs do.
+_VOLATILE = frozenset(
+    {"capture", "extras", "_terms", "_problems_by_world", "_reward_weights", "_first_weights", "_weights_changed"}
+)
+_PLAIN = (bool, int, float, str, set, np.ndarray, np.generic, np.random.Generator, np.random.RandomState, random.Random)
+
+
+class CapturableTask(Protocol):
+    """What a task offers to be captured; see :class:`~oige_core.tasks.RLTask`."""
+
+    name: str
+    engine: Engine
+    config: Any
+    cfg: Any
+    extras: dict[str, Any]
+    control_frequency_inv: int
+
+    def begin_step(self, actions: torch.Tensor) -> None:
+        """Do what comes before physics."""
+        ...
+
+    def end_step(self) -> None:
+        """Do what comes after physics."""
+        ...
+
+    def kept_attributes(self) -> dict[str, Any]:
+        """Return the attributes that are state of the task."""
+        ...
+
+    def uncertain_attributes(self) -> list[str]:
+        """Return the names of attributes of which nobody knows whether they change in a step."""
+        ...
+
+
+class _NotCapturableError(Exception):
+    """Why a step cannot be captured.
+
+    Attributes:
+        done: how much of the step has been done all the same: ``nothing``, ``physics`` or ``all``.
+    """
+
+    def __init__(self, reason: str, done: str = "nothing") -> None:
+        super().__init__(reason)
+        self.done = done
+
+
+class StepCapture:
+    """Steps a task: once as it is written, to learn what it keeps, then by graphs that the next step captures.
+
+    The outcome of a step is the same as without graphs, bit for bit, and in new tensors as well. When something changes
+    on which the graphs depend (an attribute that is no tensor, the configuration, the shape of a tensor), they are
+    captured again.
+
+    Args:
+        task: the task; its first step, which creates what it keeps, has been done.
+        recorder: makes graphs.
+
+    Attributes:
+        reason: why the task is not captured; None as long as it is.
+    """
+
+    def __init__(self, task: CapturableTask, recorder: GraphRecorder) -> None:
+        self.reason: str | None = None
+        self._task = task
+        self._recorder = recorder
+        self._graphs: _Graphs | None = None
+        self._replaced: list[str] | None = None  # attributes that a step replaces; None until one was watched
+
+    @classmethod
+    def of(cls, task: CapturableTask) -> "StepCapture | None":
+        """Return how a task is captured; None where it is not: on the CPU, or because the user does not want it."""
+        recorder = task.engine.graph_recorder() if task.cfg.captureStep and not task.config.debug else None
+        return None if recorder is None else cls(task, recorder)
+
+    @property
+    def captured(self) -> bool:
+        """Whether the last step was done by graphs."""
+        return self._graphs is not None
+
+    def step(self, actions: torch.Tensor) -> None:
+        """Do one control step.
+
+        Args:
+            actions: ``(N, num_actions)``.
+        """
+        if self.reason is not None:
+            self._step_eagerly(actions)
+            return
+        if self._graphs is not None and not self._graphs.fit(actions):
+            self._graphs = self._replaced = None
+        try:
+            if self._graphs is not None:
+                self._graphs.step(actions)
+            elif self._replaced is not None:
+                self._graphs = _Graphs(self._task, self._recorder, actions, self._replaced)
+            else:
+                self._replaced = self._watch(actions)
+        except _NotCapturableError as problem:
+            self._give_up(str(problem))
+            if problem.done == "nothing":
+                self._step_eagerly(actions)
+            elif problem.done == "physics":
+                self._task.end_step()
+
+    def _step_eagerly(self, actions: torch.Tensor) -> None:
+        self._task.begin_step(actions)
+        self._task.engine.step(self._task.control_frequency_inv)
+        self._task.end_step()
+
+    def _watch(self, actions: torch.Tensor) -> list[str]:
+        """Do a step without graphs; return the names of the attributes that it replaces."""
+        task = self._task
+        before, plain = dict(task.kept_attributes()), _plain_values(task)
+        members = {name: [id(leaf) for leaf in pytree.tree_leaves(value)] for name, value in before.items()}
+        with self._recorder.watch_waits() as waits:
+            self._step_eagerly(actions)
+        if waits:
+            raise _NotCapturableError(f"its step waits for the GPU ({waits[0]})", "all")
+        if names := task.uncertain_attributes():
+            raise _NotCapturableError(f"it keeps {', '.join(names)}, which may change in a step", "all")
+        for name, value in _plain_values(task).items():
+            if plain.get(name) != value:
+                raise _NotCapturableError(f"its attribute '{name}' changes in a step: expected a tensor", "all")
+        replaced = []
+        for name, value in task.kept_attributes().items():
+            if name not in before:
+                raise _NotCapturableError(f"its attribute '{name}' was not there in the first step", "all")
+            if value is not before[name]:
+                replaced.append(name)
+            elif [id(leaf) for leaf in pytree.tree_leaves(value)] != members[name]:
+                raise _NotCapturableError(f"its {type(value).__name__} '{name}' is changed in place", "all")
+        return replaced
+
+    def _give_up(self, reason: str) -> None:
+        self.reason = reason
+        self._graphs = None
+        logger.warning(
+            "%s runs without CUDA graphs, which is slower: %s. See 'Steps on a GPU' in CONTRIBUTING.md, or set "
+            "task.env.captureStep=False.",
+            self._task.name,
+            reason,
+        )
+
+
+class _Graphs:
+    """The graphs of a step, captured while it is done, and the places of what the task keeps.
+
+    Args:
+        task: the task.
+        recorder: makes graphs.
+        actions: ``(N, num_actions)`` of the step.
+        replaced: names of the attributes that a step replaces.
+    """
+
+    def __init__(
+        self, task: CapturableTask, recorder: GraphRecorder, actions: torch.Tensor, replaced: list[str]
+    ) -> None:
+        self._task = task
+        self._actions = actions.clone()
+        self._attributes = attributes = vars(task)
+        # What is replaced must not share memory with anything else, since its place is written on its own.
+        self._places = {name: pytree.tree_map(_clone, attributes[name]) for name in replaced}
+        self._memory = {leaf.untyped_storage().data_ptr() for leaf in _tensors(self._places)}
+        self._fixed = {
+            name: value for name, value in attributes.items() if name not in self._places and name not in _VOLATILE
+        }
+        self._sections = [(section, _plain_section(section)) for section in sections(task.cfg)]
+        self._handed_out: dict[str, tuple[torch.Tensor, int]] = {}
+        attributes.update(self._places)
+        generators = [value for value in attributes.values() if isinstance(value, torch.Generator)]
+        task.engine.forget_reads()  # who reads first, reads what is true of the state, whatever happened before
+        self._begin = self._record(recorder, generators, lambda: task.begin_step(self._actions), "nothing")
+        self._reads_at_physics = task.engine.reads
+        self._begin()
+        task.engine.step(task.control_frequency_inv)
+        self._end = self._record(recorder, generators, self._end_step, "physics")
+        self._reads_at_end = task.engine.reads
+        self._end()
+        self._version = task.engine.layout_version
+        self._hand_out()
+
+    def _record(
+        self, recorder: GraphRecorder, generators: list[torch.Generator], work: Callable[[], None], done: str
+    ) -> Callable[[], None]:
+        """Return what replays ``work``, after which everything that the task keeps is in its place."""
+
+        def settled() -> None:
+            work()
+            self._settle(done)
+
+        try:
+            return recorder.record(settled, generators)
+        except RuntimeError as error:
+            while isinstance(error.__context__, RuntimeError):  # the end of a broken capture complains, too
+                error = error.__context__
+            raise _NotCapturableError(str(error).partition("\n")[0], done) from error
+        finally:
+            self._attributes.update(self._places)
+
+    def _settle(self, done: str) -> None:
+        """Copy what the task has replaced to its place."""
+        for name, value in self._fixed.items():
+            if self._attributes.get(name) is not value:
+                raise _NotCapturableError(f"its attribute '{name}' is replaced in some steps only", done)
+        pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for name, place in self._places.items():
+            if (value := self._attributes[name]) is not place:
+                if not _alike(place, value):
+                    raise _NotCapturableError(f"its attribute '{name}' changes its shape or type", done)
+                pairs += zip(_tensors(place), _tensors(value), strict=True)
+        # All values are read before any place is written.
+        moved = [new.clone() if new.untyped_storage().data_ptr() in self._memory else new for _, new in pairs]
+        for dtype in {place.dtype for place, _ in pairs}:
+            chosen = [i for i, (place, _) in enumerate(pairs) if place.dtype == dtype]
+            torch._foreach_copy_([pairs[i][0] for i in chosen], [moved[i] for i in chosen])
+
+    def _end_step(self) -> None:
+        task = self._task
+        task.end_step()
+        self._flags = torch.stack([self._attributes[name] for name in _FLAGS])
+        self._extras = {name: value for name, value in task.extras.items() if name != "episode_means"}
+        means = task.extras["episode_means"]
+        self._mean_names, self._means = list(means), torch.stack([mean.float() for mean in means.values()])
+
+    def fit(self, actions: torch.Tensor) -> bool:
+        """Whether the graphs still do what the task is; tensors that others have replaced are put in their places."""
+        attributes, task = self._attributes, self._task
+        if task.engine.layout_version != self._version or actions.shape != self._actions.shape:
+            return False
+        if len(attributes) != len(self._fixed) + len(self._places) + sum(name in attributes for name in _VOLATILE):
+            return False
+        for name, value in self._fixed.items():
+            if attributes.get(name) is not value:
+                return False
+        for section, values in self._sections:
+            if _plain_section(section) != values:
+                return False
+        for name, place in self._places.items():
+            value = attributes.get(name)
+            if value is place or self._is_handed_out(name, value):
+                continue
+            if not _alike(place, value):
+                return False
+            for old, new in zip(_tensors(place), _tensors(value), strict=True):
+                old.copy_(new)
+            attributes[name] = place
+        return True
+
+    def step(self, actions: torch.Tensor) -> None:
+        """Do one control step."""
+        engine = self._task.engine
+        self._actions.copy_(actions)
+        self._begin()
+        engine.reads = self._reads_at_physics
+        engine.step(self._task.control_frequency_inv)
+        self._end()
+        engine.reads = self._reads_at_end
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give out the outcome in new tensors; the places belong to the next step."""
+        flags = self._flags.clone()
+        outcome = dict(zip(_FLAGS, flags.unbind(), strict=True))
+        outcome |= {name: self._places[name].clone() for name in _VALUES if name in self._places}
+        if self._task.cfg.autoresetMode != "same_step":
+            outcome |= {f"final_{name}": outcome[name] for name in ("obs_buf", "states_buf") if name in outcome}
+        self._handed_out = {name: (value, value._version) for name, value in outcome.items()}
+        self._attributes.update(outcome)
+        means = dict(zip(self._mean_names, self._means.clone().unbind(), strict=True))
+        self._task.extras = {"episode_means": means} | pytree.tree_map(_clone, self._extras)
+
+    def _is_handed_out(self, name: str, value: Any) -> bool:
+        """Whether a value is what the last step has given out, unchanged, which its place holds as well."""
+        given, version = self._handed_out.get(name, (None, 0))
+        return value is given and given is not None and given._version == version
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+def _clone(value: Any) -> Any:
+    return value.clone() if isinstance(value, torch.Tensor) else value
+
+
+def _alike(first: Any, second: Any) -> bool:
+    """Whether two values are built alike, of tensors of the same shapes and types."""
+    ours, theirs = pytree.tree_flatten(first), pytree.tree_flatten(second)
+    return ours[1] == theirs[1] and [_kind(leaf) for leaf in ours[0]] == [_kind(leaf) for leaf in theirs[0]]
+
+
+def _kind(leaf: Any) -> Any:
+    return (leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, torch.Tensor) else leaf
+
+
+def _plain_values(task: CapturableTask) -> dict[str, list[bytes]]:
+    """Return the parts of a task's attributes that are neither tensors nor made by the library, comparable."""
+    values = {name: pytree.tree_leaves(value) for name, value in task.kept_attributes().items()}
+    return {
+        name: [pickle.dumps(leaf) for leaf in leaves if isinstance(leaf, _PLAIN)]
+        for name, leaves in values.items()
+        if name not in _VOLATILE
+    }
+
+
+def _plain_section(section: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(section).items() if not dataclasses.is_dataclass(value)}
