@@ -71,8 +71,8 @@ def measure(task: str, worlds: int, seconds: float, device: str, threads: int) -
     return {
         "worlds": worlds,
         "env_steps_per_second": steps * worlds / elapsed,
-        "images_per_second_of_drawing": clock.images / clock.seconds,
-        "drawing_share": clock.seconds / elapsed,
+        "images_per_second_of_rendering": clock.images / clock.seconds,
+        "rendering_fraction": clock.seconds / elapsed,
     }
 
 
@@ -86,11 +86,11 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--json", type=Path, help="output file")
     options = parser.parse_args(argv)
     rows = [measure(options.task, n, options.seconds, options.device, options.threads) for n in options.worlds]
-    print(f"{options.task:>18}{'env-steps/s':>14}{'images/s':>12}{'drawing':>10}")
+    print(f"{options.task:>18}{'env-steps/s':>14}{'images/s':>12}{'rendering':>11}")
     for row in rows:
         print(
-            f"{row['worlds']:>18}{row['env_steps_per_second']:>14,.0f}{row['images_per_second_of_drawing']:>12,.0f}"
-            f"{row['drawing_share']:>10.1%}"
+            f"{row['worlds']:>18}{row['env_steps_per_second']:>14,.0f}{row['images_per_second_of_rendering']:>12,.0f}"
+            f"{row['rendering_fraction']:>11.1%}"
         )
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")

@@ -31,26 +31,26 @@ try:
 except ImportError:  # it is not one of our requirements
     sys.exit("error: newton is not installed; use uv run --with newton==1.8.0 python tools/newton_camera.py.")
 
-Drawing = tuple[Callable[[], None], Callable[[], np.ndarray]]
-"""Draws all worlds and waits for it; returns the picture of the first world, ``(rows, columns, 3)`` uint8."""
+Rendering = tuple[Callable[[], None], Callable[[], np.ndarray]]
+"""Renders all worlds and waits for it; returns the image of the first world, ``(rows, columns, 3)`` uint8."""
 
 # Newton's cameras look along their -z axis, y up; ours along x, z up.
 AXES = wp.quat_from_matrix(wp.mat33(0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
 
 
-def ours(task: Any) -> Drawing:
+def ours(task: Any) -> Rendering:
     """Return a function that renders with the task's camera."""
 
-    def draw() -> None:
+    def render() -> None:
         task.engine.worlds.mark_stale(None)
         task.camera.get_rgb(clone=False)
         if task.device.type == "cuda":
             torch.cuda.synchronize(task.device)
 
-    return draw, lambda: task.camera.get_rgb()[0].cpu().numpy()
+    return render, lambda: task.camera.get_rgb()[0].cpu().numpy()
 
 
-def newtons(task: Any) -> Drawing:
+def newtons(task: Any) -> Rendering:
     """Return a function that renders worlds in the same state with Newton."""
     count, (width, height) = task.num_envs, task.camera.resolution
     world = newton.ModelBuilder()
@@ -72,21 +72,21 @@ def newtons(task: Any) -> Drawing:
         sensor.create_default_light(enable_shadows=False)
         image = sensor.allocate_image_color(count, width, height)
 
-    def draw() -> None:
+    def render() -> None:
         model.bvh_refit_shapes(state)
         sensor.update(state, poses, rays, color_image=image)
         wp.synchronize_device(model.device)
 
-    return draw, lambda: image.numpy()[:1].view(np.uint8).reshape(height, width, 4)[..., :3]
+    return render, lambda: image.numpy()[:1].view(np.uint8).reshape(height, width, 4)[..., :3]
 
 
-def rate(draw: Callable[[], None], images: int, seconds: float) -> float:
+def rate(render: Callable[[], None], images: int, seconds: float) -> float:
     """Return images per second."""
-    start, drawn = time.perf_counter(), 0
+    start, rendered = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - start) < seconds:
-        draw()
-        drawn += images
-    return drawn / elapsed
+        render()
+        rendered += images
+    return rendered / elapsed
 
 
 def main(argv: list[str]) -> None:
@@ -106,13 +106,13 @@ def main(argv: list[str]) -> None:
         "CartpoleCamera", options.worlds, size, sim_device=options.device, num_threads=options.threads, seed=1
     )
     env.reset()
-    drawings = {"ours": ours(env.task), f"newton {newton.__version__}": newtons(env.task)}
-    for draw, _ in drawings.values():
-        draw()  # kernels are compiled
-    rates: dict[str, list[float]] = {name: [] for name in drawings}
+    renderings = {"ours": ours(env.task), f"newton {newton.__version__}": newtons(env.task)}
+    for render, _ in renderings.values():
+        render()  # kernels are compiled
+    rates: dict[str, list[float]] = {name: [] for name in renderings}
     for _ in range(options.rounds):
-        for name, (draw, _) in drawings.items():
-            rates[name].append(rate(draw, options.worlds, options.seconds))
+        for name, (render, _) in renderings.items():
+            rates[name].append(rate(render, options.worlds, options.seconds))
     for name, values in rates.items():
         print(f"{name:>14}: {statistics.median(values):,.0f} images/s ({', '.join(f'{v:,.0f}' for v in values)})")
     mine, theirs = (statistics.median(values) for values in rates.values())
@@ -121,7 +121,7 @@ def main(argv: list[str]) -> None:
         setting = {"worlds": options.worlds, "width": width, "height": height, "threads": options.threads}
         options.json.write_text(json.dumps(setting | {"images_per_second": rates}, indent=2) + "\n")
     if options.picture:
-        Image.fromarray(np.hstack([picture() for _, picture in drawings.values()])).save(options.picture)
+        Image.fromarray(np.hstack([image() for _, image in renderings.values()])).save(options.picture)
     env.close()
 
 

@@ -1,4 +1,4 @@
-"""What library users call: the arguments of ``make_vec``, names of environments, pictures."""
+"""What library users call: the arguments of ``make_vec``, names of environments, rendering."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_cam
         (
             {"headless": False},
             "headless=False: only programs such as oige-train serve it. Show worlds with "
-            "oige_core.render.viewer.Viewer(env), or take pictures with render_mode='rgb_array'.",
+            "oige_core.render.viewer.Viewer(env), or render images with render_mode='rgb_array'.",
         ),
         (
             {"overrides": {"test": True}},
@@ -114,12 +114,12 @@ def test_the_module_in_the_name_registers_the_tasks() -> None:
 
 
 @pytest.mark.parametrize(("num_envs", "size"), [(1, (160, 90)), (3, (80, 44)), (9, (64, 36))])
-def test_render_returns_a_picture_of_each_world(num_envs: int, size: tuple[int, int]) -> None:
+def test_render_returns_an_image_of_each_world(num_envs: int, size: tuple[int, int]) -> None:
     env = make_vec("Cartpole", num_envs, SMALL, render_mode="rgb_array", num_threads=1)
     env.reset(seed=1)
     before = env.render()
     assert len(before) == num_envs
-    assert {(picture.shape, picture.dtype) for picture in before} == {((size[1], size[0], 3), np.dtype(np.uint8))}
+    assert {(image.shape, image.dtype) for image in before} == {((size[1], size[0], 3), np.dtype(np.uint8))}
     moved = num_envs // 2
     env.task.cartpoles.set_joint_positions(torch.tensor([[0.0, 2.0]]), indices=[moved])
     for world, (old, new) in enumerate(zip(before, env.render(), strict=True)):
@@ -129,7 +129,7 @@ def test_render_returns_a_picture_of_each_world(num_envs: int, size: tuple[int, 
 
 
 @pytest.mark.parametrize("position", [None, [3.0, -1.0, 3.0]])
-def test_render_shows_what_videos_show(position: list[float] | None) -> None:
+def test_render_equals_the_frame_of_a_video(position: list[float] | None) -> None:
     overrides = SMALL | {"task.viewport.camera_position": position}
     env = make_vec("Cartpole", 1, overrides, render_mode="rgb_array", num_threads=1)
     camera = viewport_camera(env.task.config.task.viewport)

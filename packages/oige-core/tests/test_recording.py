@@ -25,10 +25,10 @@ MESH = """
 """.format(" ".join(f"{x} {y} {z}" for x in (0.4, 0.8) for y in (-0.1, 0.1) for z in (0.0, 0.6)))
 
 
-def middle(picture: np.ndarray, color: int) -> tuple[float, float]:
+def middle(image: np.ndarray, color: int) -> tuple[float, float]:
     """Column and row of the middle of what is red (0), green (1) or blue (2)."""
     others = [channel for channel in range(3) if channel != color]
-    seen = picture[..., color] > 2.0 * picture[..., others].max(axis=2)
+    seen = image[..., color] > 2.0 * image[..., others].max(axis=2)
     assert seen.any()
     rows, columns = np.nonzero(seen)
     return float(columns.mean()), float(rows.mean())
@@ -49,7 +49,7 @@ def project(camera: Camera, point: tuple[float, float, float]) -> tuple[float, f
     return 0.5 * width - 0.5 + x, 0.5 * height - 0.5 - y
 
 
-def test_things_are_seen_where_they_are(build: Callable) -> None:
+def test_bodies_appear_where_the_camera_projects_them(build: Callable) -> None:
     def scene(scene: Scene) -> dict:
         scene.add_ground_plane()
         red, green = Material(color=(1.0, 0.0, 0.0, 1.0)), Material(color=(0.0, 1.0, 0.0, 1.0))
@@ -68,12 +68,12 @@ def test_things_are_seen_where_they_are(build: Callable) -> None:
     for shown in (0, 1):
         world.ball.set_world_poses(up, indices=[shown])
         world.ball.set_world_poses(hidden, indices=[1 - shown])
-        picture = renderer.render()[0]
-        assert picture.shape == (120, 160, 3)
-        assert picture.dtype == np.uint8
+        image = renderer.render()[0]
+        assert image.shape == (120, 160, 3)
+        assert image.dtype == np.uint8
         x, y, z = offsets[shown]
-        assert middle(picture, 0) == pytest.approx(project(camera, (x, y, z + 1.0)), abs=1.0)
-    assert middle(picture, 1) == pytest.approx(project(camera, (-1.0, -1.5, 0.15)), abs=1.5)
+        assert middle(image, 0) == pytest.approx(project(camera, (x, y, z + 1.0)), abs=1.0)
+    assert middle(image, 1) == pytest.approx(project(camera, (-1.0, -1.5, 0.15)), abs=1.5)
     # The mesh is where its vertices are, although the compiler has moved them to their middle.
     world.ball.set_world_poses(hidden.repeat(2, 1))
     world.mesh.set_world_poses(hidden, indices=[0])
@@ -96,7 +96,7 @@ def decode(file: Path) -> tuple[Any, list[np.ndarray]]:
         return stream, frames
 
 
-def test_clips_have_their_length_rate_and_motion(env: VecEnv, tmp_path: Path) -> None:
+def test_clips_have_the_configured_length_and_rate_and_show_motion(env: VecEnv, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "videos"
     folder.mkdir(parents=True)
     (folder / "rl-video-step-0.mp4").write_text("of another run")
@@ -123,7 +123,7 @@ def test_clips_have_their_length_rate_and_motion(env: VecEnv, tmp_path: Path) ->
     assert not env.step_hooks
 
 
-def test_a_given_camera_is_used(env: VecEnv, tmp_path: Path) -> None:
+def test_camera_of_the_viewport_section_is_used(env: VecEnv, tmp_path: Path) -> None:
     # Looking up, the camera sees the sky alone.
     env.task.config.task.viewport.camera_position = [0.0, 1.0, 30.0]
     env.task.config.task.viewport.camera_target = [0.0, 0.0, 40.0]
@@ -134,9 +134,9 @@ def test_a_given_camera_is_used(env: VecEnv, tmp_path: Path) -> None:
     assert np.ptp(frame.reshape(-1, 3), axis=0).max() < 8
 
 
-def test_a_clip_without_a_picture_is_no_file(env: VecEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clip_without_a_frame_leaves_no_file(env: VecEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: Any) -> None:
-        raise KeyboardInterrupt  # the first picture takes long
+        raise KeyboardInterrupt  # the first image takes long
 
     monkeypatch.setattr(MujocoRenderer, "render", fail)
     recorder = Recorder(env, tmp_path, interval=10, length=4, fps=30)
@@ -155,12 +155,12 @@ def test_a_clip_without_a_picture_is_no_file(env: VecEnv, tmp_path: Path, monkey
         ("camera_position", [1.0, 2.0], "expected three numbers"),
     ],
 )
-def test_impossible_viewports_are_refused(key: str, value: Any, message: str) -> None:
+def test_invalid_viewports_raise(key: str, value: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=f"task.viewport.{key}=.*{message}"):
         make_vec("Cartpole", 1, {f"task.viewport.{key}": value})
 
 
-def test_a_folder_that_cannot_be_made_is_named(env: VecEnv, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_raises(env: VecEnv, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"recording_dir=.*file/videos: cannot be made"):
+    with pytest.raises(ConfigError, match=r"recording_dir=.*file/videos: cannot be created"):
         Recorder(env, tmp_path / "file" / "videos", interval=1, length=1, fps=1)

@@ -1,4 +1,4 @@
-"""What is drawn: meshes of shapes and height fields, and poses that are those of the simulation."""
+"""Geometry for the viewer: meshes of shapes and height fields, and poses of the simulation."""
 
 import math
 from collections.abc import Callable
@@ -77,20 +77,20 @@ def test_height_field_passes_through_its_samples(heights: np.ndarray, triangles:
     assert len(faces) == triangles
 
 
-def test_shapes_are_the_visible_ones(build: Callable) -> None:
+def test_shapes_are_the_visible_geoms(build: Callable) -> None:
     def scene(scene: Scene) -> dict:
         scene.add_ground_plane(height=-0.2)
         scene.add_articulation("robot", ArticulationAsset(mjcf=ROBOT, usd="/none.usd"))
         return {}
 
-    drawing = build(scene).engine.create_geometry()
-    assert drawing.ground is not None
-    assert drawing.ground.height == pytest.approx(-0.2)
-    assert drawing.ground.color == pytest.approx((0.7, 0.7, 0.7))
-    assert drawing.floor(3.0, -2.0) == pytest.approx(-0.2)
-    assert drawing.num_bodies == 2
-    assert drawing.robot == [1]  # the base is fixed; the arm is the first thing that moves
-    box, capsule, wedge = sorted(drawing.shapes, key=lambda shape: shape.color, reverse=True)
+    geometry = build(scene).engine.create_geometry()
+    assert geometry.ground is not None
+    assert geometry.ground.height == pytest.approx(-0.2)
+    assert geometry.ground.color == pytest.approx((0.7, 0.7, 0.7))
+    assert geometry.floor(3.0, -2.0) == pytest.approx(-0.2)
+    assert geometry.num_bodies == 2
+    assert geometry.robot == [1]  # the base is fixed; the arm is the first thing that moves
+    box, capsule, wedge = sorted(geometry.shapes, key=lambda shape: shape.color, reverse=True)
     assert (box.color, capsule.color, wedge.color) == ((1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 0.5))
     assert (box.body, capsule.body, wedge.body) == (0, 1, 1)
     assert (box.smooth, capsule.smooth, wedge.smooth) == (False, True, False)
@@ -102,11 +102,11 @@ def test_shapes_are_the_visible_ones(build: Callable) -> None:
     distances = np.linalg.norm(wedge.vertices[:, None] - expected, axis=2)
     assert distances.min(axis=1).max() < 1e-6
     assert distances.min(axis=0).max() < 1e-6
-    positions, _ = drawing.poses([0])
-    assert robot_radius(drawing, positions[0]) == pytest.approx(np.linalg.norm(expected, axis=1).max())
+    positions, _ = geometry.poses([0])
+    assert robot_radius(geometry, positions[0]) == pytest.approx(np.linalg.norm(expected, axis=1).max())
 
 
-def test_terrain_is_colored_by_height_and_the_floor_is_on_it(build: Callable) -> None:
+def test_terrain_is_coloured_by_height_and_floor_follows_it(build: Callable) -> None:
     heights = np.zeros((31, 21))  # 3 m along x, 2 m along y
     heights[20:, :11] = 0.5  # a plateau from x = 2 m on, up to y = 1 m
 
@@ -115,14 +115,14 @@ def test_terrain_is_colored_by_height_and_the_floor_is_on_it(build: Callable) ->
         scene.add_sphere("ball", radius=0.1, position=(0.0, 0.0, 3.0))
         return {}
 
-    drawing = build(scene).engine.create_geometry()
-    assert drawing.floor(-0.5, 0.5) == pytest.approx(0.0)
-    assert drawing.floor(1.5, 0.5) == pytest.approx(0.5)
-    assert drawing.floor(1.5, 1.5) == pytest.approx(0.0)
-    assert drawing.floor(9.0, 0.5) == -np.inf
-    ((vertices, texture),) = [(s.vertices, s.texture) for s in drawing.shapes if s.texture is not None]
+    geometry = build(scene).engine.create_geometry()
+    assert geometry.floor(-0.5, 0.5) == pytest.approx(0.0)
+    assert geometry.floor(1.5, 0.5) == pytest.approx(0.5)
+    assert geometry.floor(1.5, 1.5) == pytest.approx(0.0)
+    assert geometry.floor(9.0, 0.5) == -np.inf
+    ((vertices, texture),) = [(s.vertices, s.texture) for s in geometry.shapes if s.texture is not None]
     assert texture is not None
-    below = vertices[vertices[:, 2] < -0.01]  # a plane, seen where a renderer leaves a pixel out
+    below = vertices[vertices[:, 2] < -0.01]  # a plane behind the pixels that renderers miss
     np.testing.assert_allclose(np.sort(below[:, 0]), [-1.0, -1.0, 2.0, 2.0], atol=1e-6)
     np.testing.assert_allclose(np.sort(below[:, 1]), [0.0, 0.0, 2.0, 2.0], atol=1e-6)
     assert texture.shape == (21, 31, 3)
@@ -132,7 +132,7 @@ def test_terrain_is_colored_by_height_and_the_floor_is_on_it(build: Callable) ->
     assert bright[11:, 21:].min() > bright[:, :19].max()
 
 
-def test_poses_are_those_of_the_simulation(build: Callable, executor: str) -> None:
+def test_poses_equal_those_of_the_simulation(build: Callable, executor: str) -> None:
     asset = ArticulationAsset(mjcf=ROBOT, usd="/none.usd")
 
     def scene(scene: Scene) -> dict:
@@ -143,15 +143,15 @@ def test_poses_are_those_of_the_simulation(build: Callable, executor: str) -> No
         }
 
     world = build(scene, num_envs=3, executor=executor)
-    drawing = world.engine.create_geometry()
+    geometry = world.engine.create_geometry()
     world.robot.set_joint_positions(world.tensor([[0.0], [0.7], [-0.7]]))
     world.robot.set_world_poses(world.tensor([[2.0, 3.0, 4.0]]), world.tensor([TURNED]), indices=[2])
     world.ball.set_world_poses(world.tensor([[0.0, 0.0, 5.0]]), world.tensor([TURNED]), indices=[1])
     world.goal.set_world_poses(world.tensor([[0.0, 6.0, 0.0]]), world.tensor([TURNED]), indices=[0])
-    positions, orientations = drawing.poses([2, 1, 0])
+    positions, orientations = geometry.poses([2, 1, 0])
     names = ["base", "arm", "ball", "goal"]
     at = {name: index for index, name in enumerate(names)}
-    assert drawing.num_bodies == len(names)
+    assert geometry.num_bodies == len(names)
     close = {"atol": 1e-6}
     np.testing.assert_allclose(positions[0, at["base"]], [2, 3, 4], **close)
     np.testing.assert_allclose(positions[0, at["arm"]], [2, 3, 4.3], **close)
@@ -164,17 +164,17 @@ def test_poses_are_those_of_the_simulation(build: Callable, executor: str) -> No
     np.testing.assert_allclose(orientations[2, at["goal"]], TURNED, **close)
 
 
-def test_looking_on_changes_nothing() -> None:
+def test_reading_poses_has_no_side_effects() -> None:
     states = []
     for watched in (False, True):
         env = make_vec("Ant", 4, num_threads=1)
         env.reset(seed=0)
-        drawing = env.task.engine.create_geometry()
+        geometry = env.task.engine.create_geometry()
         actions = torch.rand(30, 4, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
         for action in actions:
             observations = env.step(action)[0]
             if watched:
-                drawing.poses(range(4))
+                geometry.poses(range(4))
         states.append(observations)
         env.close()
     assert torch.equal(*states)

@@ -35,7 +35,9 @@ class Clock:
 
 
 @pytest.mark.parametrize(("speed", "seconds"), [(1.0, 2.0), (4.0, 0.5), (0.1, 20.0), (None, 0.0)])
-def test_speed_is_simulated_time_per_time(speed: float | None, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speed_limits_simulated_time_per_second(
+    speed: float | None, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock, pace = Clock(monkeypatch), Pace(0.02, speed)
     clock.attach(pace)
     pace.wait()
@@ -45,7 +47,7 @@ def test_speed_is_simulated_time_per_time(speed: float | None, seconds: float, m
     assert clock.now - start == pytest.approx(seconds)
 
 
-def test_lost_time_is_not_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_step_does_not_speed_up_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, pace = Clock(monkeypatch), Pace(0.02, 1.0)
     clock.attach(pace)
     pace.wait()
@@ -56,7 +58,7 @@ def test_lost_time_is_not_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock.now - start == pytest.approx(0.2)
 
 
-def test_a_paused_simulation_takes_the_steps_it_is_told_to() -> None:
+def test_paused_simulation_takes_only_requested_steps() -> None:
     pace = Pace(0.02)
     taken = threading.Semaphore(0)
     pace.pause()
@@ -89,24 +91,24 @@ def env() -> Iterator[VecEnv]:
     env.close()
 
 
-def test_nothing_is_drawn_and_nothing_waits_while_nobody_looks(env: VecEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_neither_render_nor_wait_without_an_open_page(env: VecEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     viewer = Viewer(env)
 
     def fail(*_: Any) -> None:
-        raise AssertionError("somebody looks on")
+        raise AssertionError("a page is updated")
 
     monkeypatch.setattr(viewer.scene, "update", fail)
     monkeypatch.setattr(viewer.pace, "wait", fail)
     env.step(torch.zeros(3, 1))
     viewer.watched = True
-    with pytest.raises(AssertionError, match="somebody looks on"):
+    with pytest.raises(AssertionError, match="a page is updated"):
         env.step(torch.zeros(3, 1))
     viewer.close()
     assert not env.step_hooks
     env.step(torch.zeros(3, 1))
 
 
-def test_the_address_is_this_machine_and_a_taken_port_is_refused(env: VecEnv) -> None:
+def test_address_is_local_and_an_occupied_port_raises(env: VecEnv) -> None:
     viewer = Viewer(env)
     port = viewer.server.get_port()
     assert viewer.url == f"http://127.0.0.1:{port}"
@@ -120,14 +122,14 @@ def test_the_address_is_this_machine_and_a_taken_port_is_refused(env: VecEnv) ->
     other.close()
 
 
-def test_browsers_are_asked_not_to_keep_the_page_alive_when_it_is_left(viewer: Viewer) -> None:
+def test_page_is_excluded_from_the_browser_cache(viewer: Viewer) -> None:
     with urllib.request.urlopen(viewer.url) as answer:
         assert answer.headers["Cache-Control"] == "no-store"
         assert b"<html" in answer.read()
     assert websockets.asyncio.server.serve is websockets.serve  # as it was for everybody else
 
 
-def test_robots_are_where_the_grid_has_them(env: VecEnv) -> None:
+def test_robots_are_at_their_positions_on_the_grid(env: VecEnv) -> None:
     viewer = Viewer(env)
     carts = torch.tensor([[0.0], [0.5], [-1.0]])
     positions = torch.cat((carts, torch.zeros(3, 1)), dim=1)
@@ -139,12 +141,12 @@ def test_robots_are_where_the_grid_has_them(env: VecEnv) -> None:
     # Following a robot moves everything the other way; rails are 2 m above the ground.
     viewer.follow(2)
     assert viewer.scene.shift.tolist() == pytest.approx([4.0, 1.0, -2.0])
-    viewer.follow(None)  # leaves the picture where it is
+    viewer.follow(None)  # the view stays where it is
     assert viewer.scene.shift.tolist() == pytest.approx([4.0, 1.0, -2.0])
     viewer.close()
 
 
-def test_the_port_is_free_after_closing(env: VecEnv) -> None:
+def test_port_is_free_after_close(env: VecEnv) -> None:
     viewer = Viewer(env)
     port = viewer.server.get_port()
     viewer.close()
@@ -199,7 +201,7 @@ def viewer(env: VecEnv) -> Iterator[Viewer]:
 
 
 @pytest.mark.parametrize("button", ["_pause", "_single"])
-def test_what_a_page_has_paused_goes_on_without_it(
+def test_simulation_resumes_when_the_pausing_page_closes(
     button: str, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pages, button = Pages(viewer, monkeypatch), getattr(viewer, button)
@@ -220,9 +222,7 @@ def test_what_a_page_has_paused_goes_on_without_it(
     assert not viewer.watched
 
 
-def test_a_click_that_comes_after_its_page_has_gone_pauses_nothing(
-    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_click_of_a_closed_page_does_not_pause(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = Pages(viewer, monkeypatch)
     pages.open(1)
     pages.leave(1)
@@ -232,9 +232,7 @@ def test_a_click_that_comes_after_its_page_has_gone_pauses_nothing(
         assert viewer._pause.label == "Pause"
 
 
-def test_a_page_that_is_opened_while_all_stands_still_looks_at_the_worlds(
-    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_page_opened_while_paused_shows_the_worlds(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = Pages(viewer, monkeypatch)
     pages.open(1)
     pages.press(viewer._pause, 1)
@@ -242,7 +240,7 @@ def test_a_page_that_is_opened_while_all_stands_still_looks_at_the_worlds(
     assert pages.open(2).look_at[:2].tolist() == pytest.approx([0.0, 0.0], abs=1.5)
 
 
-def test_the_first_picture_follows_the_robot_in_the_middle(
+def test_initial_view_follows_the_robot_in_the_middle(
     viewer: Viewer, env: VecEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     camera = Pages(viewer, monkeypatch).open(1)
@@ -253,12 +251,10 @@ def test_the_first_picture_follows_the_robot_in_the_middle(
     looked_at = camera.look_at - viewer.scene.shift
     assert looked_at.tolist() == pytest.approx([0.0, 1.0, 2.0], abs=1e-5)
     distance = np.linalg.norm(camera.position - camera.look_at)
-    assert 3.0 < distance / viewer.scene.radius < 5.0  # the robot fills a good part of the picture
+    assert 3.0 < distance / viewer.scene.radius < 5.0  # the robot fills a good part of the view
 
 
-def test_show_all_brings_every_robot_into_the_picture(
-    viewer: Viewer, env: VecEnv, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_show_all_brings_every_robot_into_view(viewer: Viewer, env: VecEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = Pages(viewer, monkeypatch)
     camera = pages.open(1)
     viewer._draw()
@@ -272,7 +268,7 @@ def test_show_all_brings_every_robot_into_the_picture(
         assert np.degrees(np.arccos(cosine)) < 22.5  # half of the angle of the camera
 
 
-def test_the_camera_stays_above_the_ground(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_camera_stays_above_the_ground(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     camera = Pages(viewer, monkeypatch).open(1)
     shift = viewer.scene.shift
     camera.position, camera.look_at = shift + np.array([3.0, -3.0, -1.0]), shift + np.array([0.0, 0.0, 2.0])
@@ -295,7 +291,7 @@ def shown(light: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("color", [(0.82, 0.47, 0.25), (0.2, 0.35, 0.6), (0.1, 0.1, 0.1), (0.7, 0.7, 0.7)])
-def test_colors_of_the_page_are_those_of_videos(color: tuple[float, float, float]) -> None:
+def test_colours_of_the_page_match_those_of_videos(color: tuple[float, float, float]) -> None:
     # All lights together, at their mean over a ball.
     full = tones.SUN_INTENSITY / np.pi / 0.87
     linear = mesh_color(color) / 255.0  # viser takes those of batched meshes as linear
@@ -305,37 +301,37 @@ def test_colors_of_the_page_are_those_of_videos(color: tuple[float, float, float
     np.testing.assert_allclose(shown(decoded * full), color, atol=0.03)
 
 
-def test_the_picture_that_stays_is_that_of_the_last_step(viewer: Viewer, env: VecEnv) -> None:
-    drawn: list[int] = []
+def test_page_shows_the_last_step_when_steps_stop(viewer: Viewer, env: VecEnv) -> None:
+    shown: list[int] = []
     seen = threading.Event()
     update = viewer.scene.update
 
     def record() -> None:
         update()
-        drawn.append(viewer._steps)
+        shown.append(viewer._steps)
         seen.set()
 
     viewer.scene.update = record  # type: ignore[method-assign]
     viewer.watched = True
     viewer.pace.set_speed(1.0)
     env.step(torch.zeros(3, 1))
-    assert drawn == [1]
+    assert shown == [1]
     seen.clear()
-    viewer._next_frame = float("inf")  # steps follow each other faster than pictures
+    viewer._next_frame = float("inf")  # steps are faster than frames
     viewer.pace.set_speed(1e-3)  # the next step is due in 17 s
     simulation = threading.Thread(target=env.step, args=(torch.zeros(3, 1),))
     simulation.start()
     assert not seen.wait(timeout=0.2)
     viewer.pace.pause()
     assert seen.wait(timeout=10)
-    assert drawn == [1, 2]
+    assert shown == [1, 2]
     viewer.pace.step()
     simulation.join(timeout=10)
     assert not simulation.is_alive()
-    assert drawn == [1, 2]
+    assert shown == [1, 2]
 
 
-def test_time_that_was_spent_standing_still_does_not_count(viewer: Viewer) -> None:
+def test_step_rate_excludes_time_spent_paused(viewer: Viewer) -> None:
     viewer._show_status(10.0)
     viewer._steps = 50
     viewer._show_status(10.5)
@@ -352,7 +348,7 @@ def test_time_that_was_spent_standing_still_does_not_count(viewer: Viewer) -> No
 
 
 @pytest.mark.parametrize("world", [99, -1])
-def test_the_number_of_a_world_that_there_is_not_does_no_harm(world: int, viewer: Viewer, env: VecEnv) -> None:
+def test_world_number_is_clamped(world: int, viewer: Viewer, env: VecEnv) -> None:
     viewer.watched = True
     viewer._following.value = True
     viewer._world.value = world  # pages send what is typed before they mend it
@@ -362,7 +358,7 @@ def test_the_number_of_a_world_that_there_is_not_does_no_harm(world: int, viewer
     assert viewer.scene.followed == (2 if world > 0 else 0)
 
 
-def test_any_speed_may_be_asked_for(env: VecEnv) -> None:
+def test_speed_outside_the_list_is_added_to_it(env: VecEnv) -> None:
     viewer = Viewer(env, speed=3.0)
     assert (viewer._speed.value, viewer.pace.speed) == ("3 ×", 3.0)
     viewer._speed.value = "real time"
@@ -372,7 +368,7 @@ def test_any_speed_may_be_asked_for(env: VecEnv) -> None:
     viewer.close()
 
 
-def test_no_more_worlds_than_asked_for_are_drawn() -> None:
+def test_max_worlds_limits_the_page() -> None:
     env = make_vec("Cartpole", 65, num_threads=1)
     for options, count in (({}, 64), ({"max_worlds": 5}, 5), ({"max_worlds": 70}, 65)):
         viewer = Viewer(env, **options)  # type: ignore[arg-type]
@@ -381,7 +377,7 @@ def test_no_more_worlds_than_asked_for_are_drawn() -> None:
     env.close()
 
 
-def test_an_address_of_ipv6_stands_in_brackets(env: VecEnv) -> None:
+def test_ipv6_address_is_in_brackets(env: VecEnv) -> None:
     try:
         viewer = Viewer(env, host="::1")
     except ConfigError:

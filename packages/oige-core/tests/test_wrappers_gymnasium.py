@@ -359,11 +359,11 @@ def test_record_video_writes_a_file_that_plays(make: Make, moviepy: None, tmp_pa
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(container.streams.video[0])]
         assert container.streams.video[0].average_rate == 60
     assert len(frames) in (5, 6)  # gymnasium stops at the first frame beyond the length, which moviepy leaves out
-    assert frames[0].shape == (96, 128, 3)  # two by two pictures
+    assert frames[0].shape == (96, 128, 3)  # two by two images
     assert not np.array_equal(frames[0], frames[-1])
 
 
-def test_human_rendering_shows_the_picture(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_human_rendering_shows_the_image(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("cv2")
     pygame = pytest.importorskip("pygame")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")

@@ -19,7 +19,7 @@ from oige_core.registry import TaskSpec, find_task
 __all__ = ["make_env", "make_single", "make_vec"]
 
 PROGRAM_KEYS = {
-    "headless": "Show worlds with oige_core.render.viewer.Viewer(env), or take pictures with render_mode='rgb_array'.",
+    "headless": "Show worlds with oige_core.render.viewer.Viewer(env), or render images with render_mode='rgb_array'.",
     "test": "An environment is the same for training and for playing.",
     "torch_deterministic": "Call torch.use_deterministic_algorithms(True).",
 }
@@ -32,7 +32,7 @@ def make_env(config: RunConfig, render_mode: str | None = None) -> VecEnv:
 
     Args:
         config: from :func:`oige_core.config.validate`.
-        render_mode: ``rgb_array`` lets :meth:`~oige_core.envs.VecEnv.render` take pictures.
+        render_mode: ``rgb_array`` enables :meth:`~oige_core.envs.VecEnv.render`.
 
     Raises:
         OigeError: the engine, the device or a scene element is not available.
@@ -66,7 +66,7 @@ def make_vec(
         task: name of the task.
         num_envs: number of worlds; by default the task's own. ``gymnasium.make_vec`` makes one by default.
         overrides: values by dotted key, for example ``{"task.env.episodeLength": 100}``.
-        render_mode: ``rgb_array`` lets :meth:`~oige_core.envs.VecEnv.render` take pictures.
+        render_mode: ``rgb_array`` enables :meth:`~oige_core.envs.VecEnv.render`.
         root: values of root keys: ``seed=1``, ``sim_device="cpu"``.
 
     Warns:

@@ -25,7 +25,7 @@ Hook = Callable[[torch.Tensor], torch.Tensor]
 AUTORESET_MODES = {"same_step": AutoresetMode.SAME_STEP, "next_step": AutoresetMode.NEXT_STEP}
 RENDER_MODES = ("rgb_array",)
 RENDER_ADVICE = "oige_core.render.viewer.Viewer(env) shows worlds in a browser."
-SMALLEST_PICTURE = 64  # pixels wide
+MIN_IMAGE_WIDTH = 64  # pixels wide
 
 
 def check_render_mode(render_mode: str | None) -> None:
@@ -68,7 +68,7 @@ class VecEnv(gym.vector.VectorEnv):
     Args:
         task: the task.
         device: device of the tensors taken and returned; by default the simulation's.
-        render_mode: ``rgb_array``, for :meth:`render`; None: no pictures.
+        render_mode: ``rgb_array``, for :meth:`render`; None: no images.
 
     Raises:
         ConfigError: the render mode is unknown.
@@ -79,7 +79,7 @@ class VecEnv(gym.vector.VectorEnv):
         num_states: size of the privileged state; 0 if there is none.
         action_hooks: functions applied to actions ``(N, num_actions)`` before they are clamped.
         observation_hooks: functions applied to observations ``(N, …)`` before they are clamped.
-        step_hooks: functions called after every step, by those who look on, such as a viewer.
+        step_hooks: functions called after every step, such as those of a viewer.
     """
 
     def __init__(self, task: Task, device: torch.device | None = None, render_mode: str | None = None) -> None:
@@ -216,10 +216,10 @@ class VecEnv(gym.vector.VectorEnv):
 
     @plain_tensors
     def render(self) -> tuple[np.ndarray, ...]:
-        """Return a picture of each world, ``(height, width, 3)`` uint8; this waits for the device.
+        """Return an image of each world, ``(height, width, 3)`` uint8; this waits for the device.
 
-        The camera is that of the ``task.viewport`` section, in each world. All pictures together are about as large as
-        its ``viewport_camera_width`` and ``viewport_camera_height``, but each is at least 64 pixels wide.
+        The section ``task.viewport`` sets the camera in each world. All images together have about its
+        ``viewport_camera_width`` and ``viewport_camera_height``, but each is at least 64 pixels wide.
 
         Raises:
             OigeError: the environment was made without ``render_mode``, was not reset or is closed.
@@ -232,7 +232,7 @@ class VecEnv(gym.vector.VectorEnv):
         if self._renderer is None:
             viewport = self.task.config.task.viewport
             width = viewport.viewport_camera_width // math.ceil(math.sqrt(self.num_envs))
-            scale = max(width, min(SMALLEST_PICTURE, viewport.viewport_camera_width)) / viewport.viewport_camera_width
+            scale = max(width, min(MIN_IMAGE_WIDTH, viewport.viewport_camera_width)) / viewport.viewport_camera_width
             size = (_even(scale * viewport.viewport_camera_width), _even(scale * viewport.viewport_camera_height))
             self._renderer = self.task.engine.create_world_renderer(viewport_camera(viewport, size))
         return tuple(self._renderer.render())

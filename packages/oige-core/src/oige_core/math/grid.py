@@ -1,4 +1,4 @@
-"""Where worlds are drawn."""
+"""Positions of worlds in the viewer and in recordings."""
 
 import math
 
@@ -10,8 +10,8 @@ __all__ = ["grid_positions"]
 def grid_positions(count: int, spacing: float, device: torch.device | str | None = None) -> torch.Tensor:
     """Return points ``(count, 3)`` on a square grid around the origin, in metres.
 
-    Order and orientation are those of Isaac Sim's ``GridCloner``: rows from +x to −x, each from −y to +y. Worlds are
-    drawn there; they are simulated around origins of their own.
+    Order and orientation are those of Isaac Sim's ``GridCloner``: rows from +x to −x, each from −y to +y. They are
+    for display only: each world is simulated around its own origin.
 
     Args:
         count: number of points.

@@ -4,7 +4,7 @@ import numpy as np
 
 __all__ = ["height_field_mesh"]
 
-LONGEST_RECTANGLE = 64  # cells; side of the largest part of a height field that is drawn as one rectangle
+LONGEST_RECTANGLE = 64  # cells; largest side of a rectangle
 
 
 def height_field_mesh(
@@ -12,14 +12,13 @@ def height_field_mesh(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return vertices ``(V, 3)`` and faces ``(F, 3)`` of a height field; flat parts become large rectangles.
 
-    Of the five million triangles of AnymalTerrain's map, this leaves a fifteenth, most of them on rough slopes. Edges
-    of a rectangle lie on its plane, and so do the samples that its smaller neighbours have there, so that no gap is
-    wider than ``tolerance``.
+    This leaves a fifteenth of the five million triangles of AnymalTerrain's map, most of them on rough slopes. Where a
+    rectangle borders on smaller ones, their samples lie on its edge within ``tolerance``, so no wider gap opens.
 
     Args:
         heights: ``(rows along x, columns along y)``, in metres.
         spacing: distance of neighbouring samples along x and y, in metres; sample ``[0, 0]`` lies at x = y = 0.
-        tolerance: by how much the mesh may miss a sample, in metres.
+        tolerance: largest distance of the mesh from a sample, in metres.
     """
     columns = heights.shape[1]
     row, column, next_row, next_column = _flat_rectangles(heights, tolerance)
@@ -34,15 +33,15 @@ def height_field_mesh(
 def _flat_rectangles(heights: np.ndarray, tolerance: float) -> np.ndarray:
     """Return the first row and column of samples and the last ones of rectangles that cover a height field, ``(4, n)``.
 
-    Neighbouring cells of a row that lie on one plane become a strip, and neighbouring strips that lie on one plane a
-    rectangle. What misses a sample by more than the tolerance, since small bends add up, becomes single cells.
+    Neighbouring coplanar cells of a row are merged into a strip, and neighbouring coplanar strips into a rectangle.
+    Small bends add up: a rectangle that misses a sample by more than the tolerance is split into single cells.
     """
     rows, columns = heights.shape[0] - 1, heights.shape[1] - 1
     bend = 0.01 * tolerance
     even = np.abs(heights[:-1, :-1] + heights[1:, 1:] - heights[1:, :-1] - heights[:-1, 1:]) <= bend
     straight_x, straight_y = (np.abs(np.diff(heights, n=2, axis=axis)) <= bend for axis in (0, 1))  # inner samples
 
-    joined = np.zeros((rows, columns), dtype=bool)  # to the cell before it in the row
+    joined = np.zeros((rows, columns), dtype=bool)  # with the previous cell of the row
     joined[:, 1:] = even[:, 1:] & even[:, :-1] & straight_y[:-1] & straight_y[1:]
     joined[:, ::LONGEST_RECTANGLE] = False
     starts = np.flatnonzero(~joined)
@@ -52,7 +51,7 @@ def _flat_rectangles(heights: np.ndarray, tolerance: float) -> np.ndarray:
     length_at[row, column] = lengths
 
     straight_x = np.pad(straight_x, ((1, 0), (0, 0)))
-    stacked = (  # on the strip of the row before it
+    stacked = (  # with the strip of the previous row
         (row % LONGEST_RECTANGLE != 0)
         & (length_at[row - 1, column] == lengths)
         & even[row, column]
@@ -75,7 +74,7 @@ def _flat_rectangles(heights: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def _misses(heights: np.ndarray, rectangles: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Return by how much the rectangle of each cell, drawn as a plane, misses the corners of the cell, in metres."""
+    """Return the largest distance, in metres, of the plane of each cell's rectangle from the corners of the cell."""
     first_row, first_column, last_row, last_column = rectangles
     corner = heights[first_row, first_column]
     along_x = (heights[last_row, first_column] - corner) / (last_row - first_row)

@@ -20,13 +20,13 @@ MAX_WORLDS = 16
 
 
 class VideoFile:
-    """An mp4 file with H.264 video, which browsers and players know.
+    """An mp4 file with H.264 video, which browsers and players support.
 
-    It gets its name when it is closed; one that is not, because the program was killed, never looks like a video.
+    The file has the suffix ``.part`` until it is closed, so that a killed program leaves no broken video.
 
     Args:
         path: of the file.
-        size: width and height in pixels, even numbers.
+        size: width and height in pixels, both even.
         fps: frames per second.
     """
 
@@ -39,9 +39,9 @@ class VideoFile:
         self._stream.pix_fmt = "yuv420p"
         self._stream.options = {"crf": "20", "preset": "veryfast"}
 
-    def add(self, picture: np.ndarray) -> None:
+    def add(self, frame: np.ndarray) -> None:
         """Append a frame ``(height, width, 3)`` uint8."""
-        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
 
     def close(self) -> None:
         """Finish the file."""
@@ -53,14 +53,14 @@ class VideoFile:
 class Recorder:
     """Records an environment through its ``step_hooks``; between clips, a step costs one comparison.
 
-    A clip begins at every ``interval``-th step from the first one on and has one frame for each step. Files are called
-    ``rl-video-step-<number of its first step>.mp4``, as the original's, and none is overwritten. The ray tracer of the
-    engine makes the pictures, so that neither a screen nor a GL library is needed.
+    A clip begins at every ``interval``-th step, starting with the first, and has one frame for each step. Files are
+    named ``rl-video-step-<number of the first step>.mp4``, as upstream. Existing files are kept. The ray tracer of the
+    engine renders the frames, so neither a screen nor a GL library is needed.
 
     Args:
         env: the environment.
-        folder: where the files go; it is made.
-        interval: control steps between the beginnings of two clips.
+        folder: of the files; it is created.
+        interval: control steps from the start of one clip to the start of the next.
         length: control steps of a clip.
         fps: frames per second of the files.
 
@@ -68,7 +68,7 @@ class Recorder:
         files: the clips finished so far.
 
     Raises:
-        ConfigError: the folder cannot be made.
+        ConfigError: the folder cannot be created.
     """
 
     def __init__(self, env: VecEnv, folder: Path, *, interval: int, length: int, fps: int) -> None:
@@ -82,11 +82,11 @@ class Recorder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"recording_dir={folder}: cannot be made: {reason(error)}.") from error
+            raise ConfigError(f"recording_dir={folder}: cannot be created: {reason(error)}.") from error
         env.step_hooks.append(self._after_step)
 
     def close(self) -> None:
-        """Finish the clip that is being recorded, and stop."""
+        """Finish the current clip and stop recording."""
         if self._after_step in self._env.step_hooks:
             self._env.step_hooks.remove(self._after_step)
         self._finish()
@@ -120,7 +120,7 @@ class Recorder:
 
 
 def _unused(path: Path) -> Path:
-    """Return the path, or one with a number, that no file has."""
+    """Return the path, with a number appended if a file of this name exists."""
     candidate, number = path, 1
     while candidate.exists():
         number += 1

@@ -255,7 +255,7 @@ class Scene:
             position: of its centre of projection in the parent's frame, in metres.
             orientation: of its frame in the parent's, w, x, y, z.
             outputs: what can be read of it: ``"rgb"``, ``"depth"``, ``"segmentation"``.
-            far: what is further away along its axis is not seen, in metres.
+            far: how far the camera sees along its axis, in metres.
             samples_per_pixel: rays along each axis of a pixel, whose colours are averaged; n of them cost n² times as
                 much and show what is thinner than a pixel. Depth and segmentation have one ray per pixel.
             hidden: elements and links ``"<articulation>/<link>"`` that the camera does not see. Hiding the robot that

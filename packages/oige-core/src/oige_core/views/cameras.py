@@ -12,11 +12,11 @@ CameraOutput = Literal["rgb", "depth", "segmentation"]
 
 
 class CameraView(Protocol):
-    """A camera of every world, which sees what is in its own world and nothing else.
+    """A camera in every world; it sees its own world only.
 
-    Images ``(n, height, width, channels)`` show the present state, rows from top to bottom and columns from left to
-    right. A world is rendered when an image of it is read after its state has changed, and at no other time. Reading
-    an output that the camera does not have is an error.
+    Images ``(n, height, width, channels)`` show the current state, rows from top to bottom and columns from left to
+    right. A world is rendered when an image of it is read and its state has changed. Reading an output that the camera
+    does not have is an error.
     """
 
     name: str
@@ -36,7 +36,7 @@ class CameraView(Protocol):
     def segmentation_ids(self) -> dict[str, int]:
         """Number in segmented images of each element of the scene and each link ``<articulation>/<link>``.
 
-        0 stands for nothing.
+        The background is 0.
         """
         ...
 
@@ -49,7 +49,7 @@ class CameraView(Protocol):
         ...
 
     def get_depth(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return distances along the camera's axis ``(n, height, width, 1)`` in m; infinite where nothing is seen."""
+        """Return distances along the camera's axis ``(n, height, width, 1)`` in m; infinite in the background."""
         ...
 
     def get_segmentation(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:

@@ -64,7 +64,7 @@ class SkrlEnv(Wrapper):
         return self._states
 
     def render(self, *_: Any, **__: Any) -> tuple[np.ndarray, ...] | None:
-        """Return a picture of each world if the environment has a render mode, else nothing."""
+        """Return an image of each world if the environment has a render mode, else nothing."""
         return self._env.render() if self._env.render_mode else None
 
     def close(self) -> None:

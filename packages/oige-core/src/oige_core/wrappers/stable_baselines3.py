@@ -66,7 +66,7 @@ class StableBaselines3Env(StableBaselines3VecEnv):
         return observations, rewards, ended, infos
 
     def get_images(self) -> Sequence[np.ndarray | None]:
-        """Return a picture of each world, ``(height, width, 3)`` uint8."""
+        """Return an image of each world, ``(height, width, 3)`` uint8."""
         return self.env.render()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The built worlds of the embedded engine: what its views, cameras and drawings share."""
+"""The built worlds of the embedded engine: what its views and renderers share."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
