@@ -59,7 +59,7 @@ def build_robot(mjcf: str | Path, **options: Any) -> MujocoEngine:
         '<compiler balanceinertia="true"/>',
     ],
 )
-def test_compiler_settings_hold_as_in_mujoco(compiler: str) -> None:
+def test_compiler_settings_match_mujoco(compiler: str) -> None:
     link = """<body name="tip" euler="1 1 0"><inertial pos="0 0 .1" mass=".5" diaginertia=".01 .02 .0299"/>
         <geom size=".05" group="3"/></body>"""
     mjcf = arm(compiler, link=link, joint='range="-.5 .5"').replace('name="beam"', 'name="beam" group="2"')
@@ -70,13 +70,13 @@ def test_compiler_settings_hold_as_in_mujoco(compiler: str) -> None:
         np.testing.assert_allclose(getattr(model, name), getattr(expected, name), rtol=1e-12, atol=1e-15, err_msg=name)
 
 
-def test_total_mass_is_that_of_the_file() -> None:
+def test_settotalmass_sets_the_total_mass() -> None:
     """1 kg and 2 kg scaled to 14 kg."""
     model = build_robot(arm('<compiler settotalmass="14"/>')).compiled.model
     np.testing.assert_allclose(model.body_mass[1:], [14 / 3, 28 / 3], rtol=1e-12)
 
 
-def test_fluid_of_the_file_fills_the_world() -> None:
+def test_fluid_options_apply_to_the_world() -> None:
     model = build_robot(arm('<option density="1000" viscosity="0.1" wind="1 0 0"/>')).compiled.model
     assert (model.opt.density, model.opt.viscosity, model.opt.wind.tolist()) == (1000.0, 0.1, [1.0, 0.0, 0.0])
     scene = Scene(MujocoEngine(1), SimConfig())
@@ -88,7 +88,7 @@ def test_fluid_of_the_file_fills_the_world() -> None:
         scene.views.build(scene)  # type: ignore[attr-defined]
 
 
-def test_contact_flag_lets_nothing_collide(build: Callable[..., Any]) -> None:
+def test_contact_flag_disables_all_collisions(build: Callable[..., Any]) -> None:
     """A ball that falls from 1 m is at 1 − g t² / 2 after half a second, below the plane on which it would lie."""
     ball = """<mujoco><option><flag contact="disable"/></option><worldbody><body name="ball"><freejoint/>
       <geom size=".5"/></body></worldbody></mujoco>"""
@@ -103,7 +103,7 @@ def test_contact_flag_lets_nothing_collide(build: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("flag", ["", "constraint", "limit", "equality", "frictionloss", "spring", "damper", "contact"])
-def test_flags_move_the_mechanism_as_in_mujoco(flag: str) -> None:
+def test_flags_match_mujoco(flag: str) -> None:
     """An arm that leans on its limit, its spring, its dry friction and a tendon, beside one that it has to follow."""
     mjcf = arm(
         f'<option timestep="0.005"><flag {flag}="disable"/></option>' if flag else '<option timestep="0.005"/>',
@@ -128,7 +128,7 @@ def test_flags_move_the_mechanism_as_in_mujoco(flag: str) -> None:
     assert expected.abs().max() > 0.05
 
 
-def test_no_warnings_about_settings_of_the_file(capfd: pytest.CaptureFixture[str]) -> None:
+def test_supported_settings_give_no_warnings(capfd: pytest.CaptureFixture[str]) -> None:
     settings = """<visual><map znear=".02"/></visual><statistic extent="5"/>
       <size nkey="3" njmax="5" nconmax="6" nuser_geom="1" nuserdata="2"/>"""
     build_robot(arm(settings))
@@ -138,7 +138,7 @@ def test_no_warnings_about_settings_of_the_file(capfd: pytest.CaptureFixture[str
 LIMITED = arm(joint='actuatorfrcrange="-7 7"')
 
 
-def test_joint_effort_limit_is_known_and_can_be_changed(build: Callable[..., Any], executor: str) -> None:
+def test_joint_effort_limit_is_read_and_can_be_set(build: Callable[..., Any], executor: str) -> None:
     """Of joint and drive the lower limit acts. The arm's inertia about y is 2 (.2² + .6²) / 12 = 1/15 kg·m²."""
     drives = {".*": Drive(stiffness=100.0, max_effort=20.0)}
     mjcf = LIMITED.replace('<body name="root">', '<body name="root" gravcomp="1">').replace(
@@ -161,7 +161,7 @@ def test_joint_effort_limit_is_known_and_can_be_changed(build: Callable[..., Any
         world.close(robot.get_joint_velocities(), 0.001 * bound / inertia, tol=1e-5, rel=1e-5)
 
 
-def test_drive_without_effort_exerts_nothing(build: Callable[..., Any], executor: str) -> None:
+def test_drive_without_effort_exerts_no_force(build: Callable[..., Any], executor: str) -> None:
     drives = {".*": Drive(stiffness=100.0, max_effort=0.0)}
     world = build(
         lambda scene: {"robot": scene.add_articulation("robot", ArticulationAsset(mjcf=arm(), drives=drives))},
@@ -175,7 +175,7 @@ def test_drive_without_effort_exerts_nothing(build: Callable[..., Any], executor
     world.close(world.robot.get_joint_velocities(), 0.0, tol=0)
 
 
-def test_asset_from_path_as_text_and_with_includes(tmp_path: Path) -> None:
+def test_asset_loads_from_path_string_and_with_includes(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "tail.xml").write_text('<mujoco><default><geom friction="0.3"/></default></mujoco>')
     body = arm().replace("<mujoco>", '<!-- <mujoco> -->\n<mujoco model="arm">\n<include file="parts/tail.xml"/>')
@@ -187,7 +187,7 @@ def test_asset_from_path_as_text_and_with_includes(tmp_path: Path) -> None:
         build_robot(f"{tmp_path}/leg.xml")
 
 
-def test_meshes_are_found_beside_the_file(tmp_path: Path) -> None:
+def test_meshes_are_found_relative_to_the_file(tmp_path: Path) -> None:
     """A tetrahedron of 1/6 m³."""
     (tmp_path / "meshes").mkdir()
     corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 3 1 4\n"
@@ -202,7 +202,7 @@ def test_meshes_are_found_beside_the_file(tmp_path: Path) -> None:
         assert engine.compiled.model.body("robot/root").mass[0] == pytest.approx(mass)
 
 
-def test_urdf_joints_that_follow_others(build: Callable[..., Any]) -> None:
+def test_urdf_mimic_joints_follow_their_joint(build: Callable[..., Any]) -> None:
     urdf = (
         URDF.replace("</robot>", "")
         + """<link name="hand"><inertial><mass value="1"/>
@@ -231,7 +231,7 @@ def test_site_may_have_any_name() -> None:
 
 @pytest.mark.parametrize("floating", [True, False])
 @pytest.mark.parametrize("mjcf", [URDF, arm(), arm().replace('<body name="arm"', '<freejoint/><body name="arm"')])
-def test_base_floats_where_the_asset_says_so(build: Callable[..., Any], mjcf: str, floating: bool) -> None:
+def test_floating_option_decides_whether_the_base_floats(build: Callable[..., Any], mjcf: str, floating: bool) -> None:
     asset = ArticulationAsset(mjcf=mjcf, floating=floating)
     world = build(lambda scene: {"robot": scene.add_articulation("robot", asset, position=(0, 0, 3))}, dt=0.01)
     world.engine.step()
@@ -241,7 +241,7 @@ def test_base_floats_where_the_asset_says_so(build: Callable[..., Any], mjcf: st
         world.close(world.robot.get_max_efforts(), 7.0, tol=0)
 
 
-def test_density_replaces_the_masses_of_shapes() -> None:
+def test_density_replaces_masses_of_shapes() -> None:
     """A ball of .1 m and a box of .2 × .4 × .6 m, and a shape that its file makes weightless."""
     mjcf = arm('<compiler settotalmass="9"/>', link='<geom size=".2" mass="0"/>')
     model = build_robot(mjcf, actor=ActorConfig(density=200.0)).compiled.model
@@ -275,7 +275,7 @@ SITE, GEOM, OWN = '<site name="hook"/>', '<geom name="post" size=".1"/>', '<site
         ),
     ],
 )
-def test_references_to_the_world_body_are_refused(parts: dict[str, str], what: str) -> None:
+def test_references_to_the_world_body_raise(parts: dict[str, str], what: str) -> None:
     mjcf = arm(world=SITE + GEOM, link=OWN + '<site name="ear"/>', **parts)
     mujoco.MjModel.from_xml_string(mjcf)  # which MuJoCo itself takes
     with raises(
@@ -297,13 +297,13 @@ def test_references_to_the_world_body_are_refused(parts: dict[str, str], what: s
         ),
     ],
 )
-def test_poses_in_the_world_are_refused(tail: str, message: str) -> None:
+def test_world_poses_raise(tail: str, message: str) -> None:
     with raises(OigeError, f"articulation 'robot': {message}"):
         build_robot(arm(tail=f"<equality>{tail}</equality>"))
 
 
 @pytest.mark.parametrize("flag", ['gravity="disable"', 'filterparent="disable"', 'override="enable"'])
-def test_flags_that_cannot_be_served_are_refused(flag: str) -> None:
+def test_unsupported_flags_raise(flag: str) -> None:
     with raises(CapabilityError, rf"articulation 'robot': its MJCF has <flag {flag}/>, which a scene .*\."):
         build_robot(arm(f"<option><flag {flag}/></option>"))
 
@@ -360,7 +360,7 @@ def test_flags_that_cannot_be_served_are_refused(flag: str) -> None:
         ),
     ],
 )
-def test_assets_that_would_lose_something_are_refused(mjcf: str, options: dict[str, Any], message: str) -> None:
+def test_unsupported_asset_content_raises(mjcf: str, options: dict[str, Any], message: str) -> None:
     with raises(OigeError, message):
         build_robot(mjcf, **options)
 
@@ -390,7 +390,7 @@ def test_joints_without_names_raise(key: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\ufeff"])
-def test_empty_text_is_no_path(text: str) -> None:
+def test_empty_mjcf_raises(text: str) -> None:
     with raises(
         OigeError, r"articulation 'robot': its MJCF is an empty text; expected a path, or the text of a file\."
     ):
@@ -404,7 +404,7 @@ def test_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
         assert build_robot(mjcf).compiled.model.body_mass.tolist() == [0.0, 1.0, 2.0]
 
 
-def test_density_of_links_with_a_stated_inertia_is_refused() -> None:
+def test_density_of_links_with_explicit_inertia_raises() -> None:
     mjcf = arm(link='<body name="tip"><inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/></body>')
     with raises(ConfigError, r"task\.sim\.robot\.density=200\.0: link 'tip' states its mass as <inertial>, .*"):
         build_robot(mjcf, actor=ActorConfig(density=200.0))

@@ -71,7 +71,7 @@ def centroid(mask: torch.Tensor) -> tuple[float, float]:
     return columns, rows
 
 
-def test_bodies_appear_where_the_pinhole_model_projects_them(world: Any):
+def test_bodies_appear_at_their_pinhole_projection(world: Any):
     put_balls(world)
     red = world.front.get_rgb().cpu().int()
     assert red.shape == (3, HEIGHT, WIDTH, 3)
@@ -87,7 +87,7 @@ def test_bodies_appear_where_the_pinhole_model_projects_them(world: Any):
             assert int(image.sum()) == pytest.approx(area, rel=0.25)
 
 
-def test_face_of_a_box_fills_the_pixels_computed_by_hand(world: Any):
+def test_face_of_a_box_fills_the_expected_pixels(world: Any):
     world.engine.reset()
     world.ball.set_world_poses(world.tensor([[-5.0, 0.0, 0.0]]).expand(3, 3))
     ids = world.front.segmentation_ids
@@ -104,7 +104,7 @@ def test_face_of_a_box_fills_the_pixels_computed_by_hand(world: Any):
     assert (shown[17:, :20] == ids["ground_plane"]).all()
 
 
-def test_depth_of_a_plane_is_the_closed_form(world: Any):
+def test_depth_of_a_plane_matches_the_closed_form(world: Any):
     world.engine.reset()
     world.ball.set_world_poses(world.tensor([[-5.0, 0.0, 0.0]]).expand(3, 3))
     world.box.set_world_poses(world.tensor([[-5.0, 0.0, 0.0]]).expand(3, 3))
@@ -120,7 +120,7 @@ def test_depth_of_a_plane_is_the_closed_form(world: Any):
         torch.testing.assert_close(depth[1, :, column, 0].cpu().double(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_camera_on_a_link_turns_with_it(world: Any):
+def test_camera_on_a_link_rotates_with_the_link(world: Any):
     put_balls(world)
     yaw = world.tensor([[0.0], [math.pi / 2], [-math.pi / 2]])
     world.turret.set_joint_positions(yaw)

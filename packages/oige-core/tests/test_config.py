@@ -27,7 +27,7 @@ def test_defaults_and_overrides_reach_the_typed_configuration():
     assert load().task.env.numEnvs == 512
 
 
-def test_a_block_named_after_a_scene_element_is_its_actor_configuration():
+def test_section_named_after_a_scene_element_is_its_actor_configuration():
     config = load(task__sim__Cartpole={"enable_self_collisions": 1})
     assert config.task.sim.actors["Cartpole"].enable_self_collisions == 1
 
@@ -53,19 +53,19 @@ def test_a_block_named_after_a_scene_element_is_its_actor_configuration():
         ("seed", -2, "seed=-2: expected -1 (random) or a number of at least 0."),
     ],
 )
-def test_mistakes_are_named_in_one_line(key, value, message):
+def test_invalid_values_raise_one_line(key, value, message):
     with pytest.raises(ConfigError) as error:
         load(**{key: value})
     assert str(error.value) == message
 
 
-def test_unknown_task_offers_the_nearest():
+def test_unknown_task_suggests_the_nearest():
     with pytest.raises(UnknownTaskError, match=r"task=cartpol: unknown task 'cartpol'. Did you mean Cartpole\b"):
         find_task("cartpol")
     assert nearest("zzz", ["b", "a"]) == "Available: a, b."
 
 
-def test_resolvers_of_the_original():
+def test_resolvers_match_upstream():
     register_resolvers()
     register_resolvers()
     values = {
@@ -79,13 +79,13 @@ def test_resolvers_of_the_original():
     assert resolved == {"a": True, "b": True, "c": 1, "n": "", "d": 7}
 
 
-def test_streams_of_one_seed_are_repeatable_and_differ():
+def test_streams_of_one_seed_are_reproducible_and_differ():
     assert derive_seed(1, "task") == derive_seed(1, "task")
     assert len({derive_seed(seed, name) for seed in range(10) for name in ("task", "learner")}) == 20
     assert derive_seed(-1, "task") != derive_seed(-1, "task")
 
 
-def test_checking_a_configuration_imports_neither_torch_nor_mujoco():
+def test_validating_a_configuration_imports_neither_torch_nor_mujoco():
     code = (
         "import sys, oige_core; from oige_core.config import compose, validate;"
         "from oige_core.registry import find_task;"

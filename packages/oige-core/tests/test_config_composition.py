@@ -70,7 +70,7 @@ def configure(task: Callable[[str], InstalledTask]) -> Configure:
     return configure
 
 
-def test_a_file_inherits_another(configure: Configure) -> None:
+def test_file_inherits_from_another(configure: Configure) -> None:
     config = configure(name="Child")
     assert isinstance(config.task.env, BallConfig)
     assert (config.task.name, config.task_name) == ("Child", "Child")
@@ -80,14 +80,14 @@ def test_a_file_inherits_another(configure: Configure) -> None:
     assert configure(name="Base").task.env.episodeLength == 500
 
 
-def test_optional_values_and_text(configure: Configure) -> None:
+def test_optional_values_and_numeric_strings_are_converted(configure: Configure) -> None:
     for given, expected in ((None, None), (2, 2.0)):
         assert configure({"task.env.limit": given}).task.env.limit == expected  # type: ignore[attr-defined]
     config = configure({"num_envs": "64", "seed": "7", "task.env.resetDist": "2.5"})
     assert (config.task.env.numEnvs, config.seed, config.task.env.resetDist) == (64, 7, 2.5)  # type: ignore[attr-defined]
 
 
-def test_configurations_share_nothing(configure: Configure) -> None:
+def test_configurations_share_no_mutable_values(configure: Configure) -> None:
     first, second = configure(), configure()
     first.task.sim.gravity[2] = 0.0
     first.task.sim.actors.clear()
@@ -95,7 +95,7 @@ def test_configurations_share_nothing(configure: Configure) -> None:
     assert configure() == second
 
 
-def test_a_program_extends_the_root(task: Callable[[str], InstalledTask]) -> None:
+def test_program_extends_the_root_schema(task: Callable[[str], InstalledTask]) -> None:
     train = dataclasses.make_dataclass("Train", [("rate", float)])
     program = dataclasses.make_dataclass("Program", [("train", Any)], bases=(RunConfig,), kw_only=True)
     assert validate(compose(task("Base"), {"train.rate": 1}), SPEC, program, {"train": train}).train.rate == 1.0
@@ -115,7 +115,7 @@ def test_a_program_extends_the_root(task: Callable[[str], InstalledTask]) -> Non
         ("${resolve_default:5,null}", 5),
     ],
 )
-def test_resolvers(expression: str, expected: Any) -> None:
+def test_resolvers_compute_expressions(expression: str, expected: Any) -> None:
     register_resolvers()
     assert OmegaConf.create({"x": expression}).x == expected
 
@@ -145,20 +145,20 @@ def test_resolvers(expression: str, expected: Any) -> None:
         ("physics_engine", "mojoco", "physics_engine=mojoco: expected one of mujoco, physx. Did you mean mujoco?"),
     ],
 )  # fmt: skip
-def test_errors(configure: Configure, key: str, value: Any, message: str) -> None:
+def test_invalid_override_raises_one_line(configure: Configure, key: str, value: Any, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         configure({key: value})
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("section", ["task.sim.robot", "task.sim.mujoco", "task.sim"])
-def test_a_section_that_is_a_number(configure: Configure, section: str) -> None:
+def test_number_in_place_of_a_section_raises(configure: Configure, section: str) -> None:
     with pytest.raises(ConfigError) as caught:
         configure({section: 3})
     assert str(caught.value).startswith(section)
 
 
-def test_an_absent_key_without_default(task: Callable[[str], InstalledTask]) -> None:
+def test_missing_key_without_default_raises(task: Callable[[str], InstalledTask]) -> None:
     config = compose(task("Base"))
     del config.task.env["resetDist"]
     with pytest.raises(ConfigError) as caught:
@@ -166,19 +166,19 @@ def test_an_absent_key_without_default(task: Callable[[str], InstalledTask]) -> 
     assert str(caught.value) == "task.env.resetDist: a value is needed."
 
 
-def test_a_broken_interpolation_names_its_key(configure: Configure) -> None:
+def test_broken_interpolation_raises_with_its_key(configure: Configure) -> None:
     with pytest.raises(ConfigError, match=r"\Atask\.env\.resetDist: .*nowhere") as caught:
         configure({"task.env.resetDist": "${nowhere}"})
     assert "\n" not in str(caught.value)
 
 
-def test_nearest() -> None:
+def test_nearest_suggests_at_most_three_names() -> None:
     assert nearest("CARTPOLE", ["Cartpole", "Ant"]) == "Did you mean Cartpole?"
     assert nearest("zzz", []) == "None is available."
     assert nearest("aaaa", ["aaaab", "aaaac", "aaaad", "aaaae"]).count(" or ") == 2
 
 
-def test_derived_seeds() -> None:
+def test_derived_seeds_are_distinct_and_in_range() -> None:
     seeds = {(seed, stream): derive_seed(seed, stream) for seed in range(100) for stream in ("task", "learner", "x")}
     assert len(set(seeds.values())) == 300
     assert all(0 <= value < 2**63 for value in seeds.values())  # what torch's generators take
@@ -202,7 +202,7 @@ def test_derived_seeds() -> None:
         (2, {"device_id": 2}, "device_id=2: expected a number below 2, the number of CUDA devices here."),
     ],
 )  # fmt: skip
-def test_devices(
+def test_devices_are_resolved_or_raise(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, count: int, values: dict[str, Any], expected: Any
 ) -> None:
     monkeypatch.setattr(devices, "cuda_device_count", lambda: count)

@@ -116,7 +116,7 @@ VELOCITIES = {"cvel", "qvel", "ten_velocity", "qfrc_passive", "qfrc_bias"}
 
 
 @pytest.mark.parametrize("name", TOLERANCES)
-def test_every_field_agrees_with_the_c_engine(name: str, device: str) -> None:
+def test_all_fields_match_the_c_engine(name: str, device: str) -> None:
     pair = make_pair(name, device)
     tolerances = TOLERANCES[name]
     for executor in (pair.warp, pair.c):
@@ -138,7 +138,7 @@ def test_every_field_agrees_with_the_c_engine(name: str, device: str) -> None:
     assert pair.warp.problem_counts.totals() == {}
 
 
-def test_worlds_moved(free_bodies: Pair) -> None:
+def test_bodies_of_the_parity_test_move(free_bodies: Pair) -> None:
     """The comparison above is not one of things at rest: the ball fell by a half and ½ g t² is below its start."""
     free_bodies.start(free_bodies.warp)
     free_bodies.warp.field("qvel")[:, 6:] = 0.0
@@ -236,7 +236,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_model_fields_differ_between_worlds(name: str, device: str) -> None:
+def test_model_fields_can_differ_between_worlds(name: str, device: str) -> None:
     """Each field, changed per world, has the same effect as in the C engine, and undoing the change undoes it."""
     pair = make_pair(name, device)
     steps, tolerance = {"cartpole": (20, 1e-6), "free_bodies": (60, 5e-6), "mechanisms": (60, 1e-5)}[name]
@@ -278,7 +278,7 @@ def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], wo
         assert torch.equal(values[worlds], other[name][worlds]), name
 
 
-def test_reset_restores_chosen_worlds_and_zeroes_their_forces(mechanisms: Pair) -> None:
+def test_reset_restores_selected_worlds_and_clears_their_forces(mechanisms: Pair) -> None:
     executor = mechanisms.warp
     executor.reset()
     initial = everything(executor)
@@ -295,7 +295,7 @@ def test_reset_restores_chosen_worlds_and_zeroes_their_forces(mechanisms: Pair) 
         assert not after[name][[1, 3]].any(), name
 
 
-def test_saved_initial_state_is_what_a_reset_restores(cartpole: Pair, device: str) -> None:
+def test_reset_restores_the_saved_initial_state(cartpole: Pair, device: str) -> None:
     executor = WarpExecutor(cartpole.c.model, 2, device)
     executor.field("qpos")[:] = torch.tensor([[0.1, 0.2], [0.3, 0.4]], device=executor.device)
     executor.field("ctrl")[:] = 1.5
@@ -310,7 +310,7 @@ def test_saved_initial_state_is_what_a_reset_restores(cartpole: Pair, device: st
     assert executor.field("qpos")[0, 0].item() != pytest.approx(0.1, abs=1e-6)
 
 
-def test_refresh_follows_the_state_and_leaves_forces_alone(mechanisms: Pair) -> None:
+def test_refresh_follows_the_state_and_keeps_forces(mechanisms: Pair) -> None:
     for executor in (mechanisms.warp, mechanisms.c):
         mechanisms.start(executor)
         run(executor, 5)
@@ -327,7 +327,7 @@ def test_refresh_follows_the_state_and_leaves_forces_alone(mechanisms: Pair) -> 
     assert_same({name: executor.field(name) for name in FORCE_FIELDS}, forces, [0, 1, 2, 3])
 
 
-def test_only_fields_that_were_asked_for_are_refreshed(cartpole: Pair, device: str) -> None:
+def test_only_requested_fields_are_refreshed(cartpole: Pair, device: str) -> None:
     executor = WarpExecutor(cartpole.c.model, 2, device)
     positions = executor.field("xpos")
     executor.field("qpos")[:, 0] = 0.5
@@ -340,7 +340,7 @@ def test_only_fields_that_were_asked_for_are_refreshed(cartpole: Pair, device: s
     assert velocities[:, 1, 3].tolist() == [2.0, 2.0]
 
 
-def test_substeps_of_one_call_equal_single_steps(mechanisms: Pair) -> None:
+def test_substeps_in_one_call_equal_single_steps(mechanisms: Pair) -> None:
     executor = mechanisms.warp
     mechanisms.start(executor)
     executor.step(4, refresh=True)
@@ -350,7 +350,7 @@ def test_substeps_of_one_call_equal_single_steps(mechanisms: Pair) -> None:
     assert_same(everything(executor), together, [0, 1, 2, 3])
 
 
-def test_addresses_never_change(cartpole: Pair, device: str) -> None:
+def test_field_addresses_are_constant(cartpole: Pair, device: str) -> None:
     executor = WarpExecutor(cartpole.c.model, 2, device)
     addresses = {name: executor.field(name).data_ptr() for name in ("qpos", "xpos", "qacc")}
     mass = executor.model_field("body_mass")
@@ -363,7 +363,7 @@ def test_addresses_never_change(cartpole: Pair, device: str) -> None:
     assert executor.model_field("body_mass").data_ptr() == mass.data_ptr()
 
 
-def test_loaded_state_continues_bit_by_bit(mechanisms: Pair, device: str) -> None:
+def test_loaded_state_continues_bitwise(mechanisms: Pair, device: str) -> None:
     executor = mechanisms.warp
     mechanisms.start(executor)
     masses = executor.model_field("body_mass")
@@ -393,7 +393,7 @@ def test_loaded_state_continues_bit_by_bit(mechanisms: Pair, device: str) -> Non
     executor.model_changed(["body_mass", "body_pos"])
 
 
-def test_too_few_contacts_are_counted_in_each_world_and_step(free_bodies: Pair, device: str) -> None:
+def test_contact_overflow_is_counted_per_world_and_step(free_bodies: Pair, device: str) -> None:
     executor = WarpExecutor(free_bodies.c.model, NUM_ENVS, device, max_contacts=1)
     run(executor, 20)
     assert executor.problem_counts.totals() == {}
@@ -409,7 +409,7 @@ def test_too_few_contacts_are_counted_in_each_world_and_step(free_bodies: Pair, 
     assert not any(map(any, added.values()))
 
 
-def test_too_few_constraints_are_reported(free_bodies: Pair, device: str) -> None:
+def test_constraint_overflow_is_reported(free_bodies: Pair, device: str) -> None:
     executor = WarpExecutor(free_bodies.c.model, NUM_ENVS, device, max_constraints=8)
     # World 2 starts too high to reach the floor.
     executor.field("qpos")[2, [2, 9]] = 50.0
@@ -465,7 +465,7 @@ def test_diverged_world_is_restored_and_counted(cartpole: Pair, device: str, fie
     assert twin.problem_counts.totals() == {}
 
 
-def test_probe_of_buffers() -> None:
+def test_buffer_probe_counts_contacts_and_constraints() -> None:
     # Two joints that may have friction, nothing else; nothing collides.
     assert probe_buffers(load("cartpole")) == (0, 2)
     # The box lies on 4 corners, the ball on a point: twice 5. Rows: 12 joints and 4 (condim of the ball) per contact.
@@ -478,7 +478,7 @@ def test_probe_of_buffers() -> None:
     assert probe_buffers(load("mechanisms")) == (8, 9 + 13 + 2 + 2 + 8 * 3)
 
 
-def test_what_cannot_be_done_is_said(cartpole: Pair, device: str) -> None:
+def test_unsupported_fields_devices_and_models_raise(cartpole: Pair, device: str) -> None:
     executor = cartpole.warp
     with pytest.raises(KeyError):
         executor.field("geom_xpos")
@@ -493,7 +493,7 @@ def test_what_cannot_be_done_is_said(cartpole: Pair, device: str) -> None:
         WarpExecutor(unsupported, 2, device)
 
 
-def test_moving_the_centre_of_a_simple_body_is_refused(free_bodies: Pair, device: str) -> None:
+def test_moving_the_centre_of_mass_of_a_simple_body_raises(free_bodies: Pair, device: str) -> None:
     executor = WarpExecutor(free_bodies.c.model, 2, device)
     executor.model_field("body_ipos")[:, BOX, 0] = 0.01
     executor.model_changed(["body_ipos"])

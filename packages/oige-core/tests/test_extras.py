@@ -34,7 +34,7 @@ attempt("from oige_core.render.recording import Recorder")
 """
 
 
-def test_missing_extras_are_reported_with_what_to_install() -> None:
+def test_missing_extra_raises_with_install_command() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
@@ -45,13 +45,13 @@ def test_missing_extras_are_reported_with_what_to_install() -> None:
     ]
 
 
-def test_module_outside_the_extra_raises_as_usual() -> None:
+def test_missing_module_outside_the_extra_raises_import_error() -> None:
     with pytest.raises(ModuleNotFoundError) as raised, needs_extra("viewer", "the viewer"):
         import a_module_that_nobody_wrote  # type: ignore[import-not-found]  # noqa: F401
     assert not isinstance(raised.value, OigeError)
 
 
-def test_submodule_of_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_submodule_of_a_missing_package_raises_with_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.http11", None)
     with (
         pytest.raises(MissingExtraError, match=r"the viewer needs the module 'websockets\.http11'"),
@@ -60,7 +60,7 @@ def test_submodule_of_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPa
         from websockets.http11 import Request  # noqa: F401
 
 
-def test_extras_of_the_code_are_those_of_the_package() -> None:
+def test_extras_in_code_match_the_package() -> None:
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
     declared = {
         extra: {MODULES.get(name, name) for name in (line.partition(">")[0].partition("=")[0] for line in lines)}

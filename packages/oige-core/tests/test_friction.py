@@ -38,7 +38,7 @@ def default(friction: float) -> DefaultPhysicsMaterialConfig:
         (1.0, None, 'friction="1"', 1.0),
     ],
 )
-def test_friction_that_is_stated_or_default_acts(
+def test_stated_or_default_friction_applies(
     build: Callable[..., Any],
     ground: str,
     default_friction: float,
@@ -70,7 +70,7 @@ def test_friction_that_is_stated_or_default_acts(
     world.close(lost, min(acting * G * TIME, SPEED), tol=0.02, rel=0.02 if ground == "plane" else 0.33)
 
 
-def test_coloured_shapes_take_the_default_friction(build: Callable[..., Any]) -> None:
+def test_coloured_shapes_use_the_default_friction(build: Callable[..., Any]) -> None:
     world = build(
         lambda scene: {
             "red": scene.add_sphere("red", radius=0.1, material=Material(color=(1, 0, 0, 1))),
@@ -84,7 +84,7 @@ def test_coloured_shapes_take_the_default_friction(build: Callable[..., Any]) ->
 
 
 @pytest.mark.filterwarnings("error")
-def test_ice_without_friction_slides_on(build: Callable[..., Any], executor: str) -> None:
+def test_frictionless_shape_keeps_sliding(build: Callable[..., Any], executor: str) -> None:
     def set_up_scene(scene: Scene) -> dict[str, Any]:
         scene.add_ground_plane()
         return {"sled": scene.add_articulation("sled", sled(), position=(0, 0, 0.05))}
@@ -105,7 +105,7 @@ def refused(kind: type[OigeError], message: str, asset: ArticulationAsset, **mat
         engine.build(scene)
 
 
-def test_default_friction_that_acts_nowhere_is_refused() -> None:
+def test_default_friction_without_effect_raises() -> None:
     """The sled's own coefficient acts in its one contact; a ghost has no contacts."""
     title = r"task\.sim\.default_physics_material: a friction of 0\.2 has no effect in this scene: "
     alike = {"static_friction": 0.2, "dynamic_friction": 0.2}
@@ -132,7 +132,7 @@ URDF_SLED = """<robot name="sled"><link name="sled"><inertial><mass value="1"/>
         URDF_SLED.replace("</robot>", '<mujoco><compiler balanceinertia="true"/></mujoco></robot>'),
     ],
 )
-def test_default_friction_acts_however_a_file_is_written(build: Callable[..., Any], mjcf: str) -> None:
+def test_default_friction_applies_to_all_file_formats(build: Callable[..., Any], mjcf: str) -> None:
     def set_up_scene(scene: Scene) -> dict[str, Any]:
         scene.add_ground_plane()
         asset = ArticulationAsset(mjcf=mjcf, floating=True)
@@ -142,7 +142,7 @@ def test_default_friction_acts_however_a_file_is_written(build: Callable[..., An
     assert model.geom_friction[:, 0].tolist() == [0.2, 0.2]
 
 
-def test_two_coefficients_and_restitution_are_refused() -> None:
+def test_different_coefficients_or_restitution_raise() -> None:
     title = r"task\.sim\.default_physics_material"
     lacks = "the engine MuJoCo has no"
     refused(
@@ -161,7 +161,7 @@ def test_two_coefficients_and_restitution_are_refused() -> None:
 
 
 @pytest.mark.parametrize("key", ["static_friction", "dynamic_friction", "restitution"])
-def test_default_material_is_checked(key: str) -> None:
+def test_invalid_default_material_raises(key: str) -> None:
     for value in (-0.1, float("nan")):
         with pytest.raises(ConfigError, match=rf"task\.sim\.default_physics_material\.{key}={value}: expected a .*"):
             DefaultPhysicsMaterialConfig(**{key: value})

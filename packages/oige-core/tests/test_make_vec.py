@@ -65,14 +65,14 @@ SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_cam
         ),
     ],
 )
-def test_arguments_that_would_do_nothing_raise(arguments: dict[str, Any], message: str) -> None:
+def test_arguments_without_effect_raise(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as raised:
         gym.make_vec("oige/Cartpole-v0", num_envs=2, **arguments)
     assert str(raised.value) == message
 
 
 @pytest.mark.parametrize(("threads", "policy", "warned"), [(2, "", True), (2, "PASSIVE", False), (1, "", False)])
-def test_busy_threads_of_torch_are_warned_of(
+def test_busy_waiting_torch_threads_give_a_warning(
     monkeypatch: pytest.MonkeyPatch, threads: int, policy: str, warned: bool
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
@@ -88,25 +88,25 @@ def test_busy_threads_of_torch_are_warned_of(
 
 
 @pytest.mark.parametrize("task", [None, 3, ["Cartpole"]])
-def test_a_task_that_is_no_name_is_unknown(task: Any) -> None:
+def test_task_that_is_not_a_string_raises(task: Any) -> None:
     with pytest.raises(UnknownTaskError, match="unknown task"):
         make_vec(task, 2)
 
 
-def test_the_default_of_headless_is_accepted() -> None:
+def test_headless_default_is_accepted() -> None:
     make_vec("Cartpole", 1, headless=True).close()
 
 
 @pytest.mark.parametrize(
     "make", [gym.make, lambda name: gym.make_vec(name, vectorization_mode="sync")], ids=["make", "sync"]
 )
-def test_a_single_world_is_refused_with_the_call_to_make_instead(make: Callable[[str], Any]) -> None:
+def test_gymnasium_make_raises_with_the_call_to_use(make: Callable[[str], Any]) -> None:
     message = r"gymnasium\.make_vec\('oige/Cartpole-v0', num_envs=1\), without vectorization_mode\.\Z"
     with pytest.raises(CapabilityError, match=message):
         make("oige/Cartpole-v0")
 
 
-def test_the_module_in_the_name_registers_the_tasks() -> None:
+def test_module_in_the_id_registers_the_tasks() -> None:
     """So no formatter can remove an ``import oige_core`` that looks unused."""
     program = "import gymnasium; gymnasium.make_vec('oige_core:oige/Cartpol-v0')"  # importing torch would take longer
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -141,7 +141,7 @@ def test_render_equals_the_frame_of_a_video(position: list[float] | None) -> Non
     env.close()
 
 
-def test_viewport_camera_takes_position_target_and_size() -> None:
+def test_viewport_sets_camera_position_target_and_size() -> None:
     env = make_vec("Cartpole", 1, SMALL | {"task.viewport.camera_target": [1, 2, 3]}, num_threads=1)
     viewport = env.task.config.task.viewport
     assert viewport_camera(viewport) == Camera((160, 90), position=None, target=(1.0, 2.0, 3.0))

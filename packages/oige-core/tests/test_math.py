@@ -25,7 +25,7 @@ def random_quaternions(*shape: int) -> torch.Tensor:
     return torch.nn.functional.normalize(values, dim=-1)
 
 
-def test_quarter_turns() -> None:
+def test_quarter_turns_rotate_the_axes() -> None:
     """A quarter about z takes x to y, y to −x; a quarter about x takes y to z."""
     for vector, expected in ((X, Y), (Y, -X), (Z, Z)):
         torch.testing.assert_close(quat_apply(QUARTER_Z, vector), expected)
@@ -33,14 +33,14 @@ def test_quarter_turns() -> None:
     torch.testing.assert_close(quat_apply(QUARTER_X, Y), Z)
 
 
-def test_product_turns_by_the_second_first() -> None:
+def test_product_applies_the_second_rotation_first() -> None:
     """x, turned about z, is y; that, turned about x, is z. The other way round x stays, and then is y."""
     torch.testing.assert_close(quat_apply(quat_mul(QUARTER_X, QUARTER_Z), X), Z)
     torch.testing.assert_close(quat_apply(quat_mul(QUARTER_Z, QUARTER_X), X), Y)
     torch.testing.assert_close(quat_mul(QUARTER_X, QUARTER_Z), torch.tensor([0.5, 0.5, -0.5, 0.5]))
 
 
-def test_angle_and_axis() -> None:
+def test_angle_and_axis_give_the_quaternion() -> None:
     """cos and sin of half the angle; 60° about y takes z to (sin 60°, 0, cos 60°)."""
     angle = torch.tensor([0.0, math.pi / 3, -math.pi / 2])
     axis = torch.stack([X, Y, Z])
@@ -50,7 +50,7 @@ def test_angle_and_axis() -> None:
     torch.testing.assert_close(quat_apply(quaternions[1], Z), torch.tensor([math.sqrt(0.75), 0.0, 0.5]))
 
 
-def test_matrix() -> None:
+def test_matrix_matches_the_quaternion() -> None:
     torch.testing.assert_close(quat_to_matrix(QUARTER_Z), torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]))
     q = random_quaternions(5, 3)
     v = torch.randn(5, 3, 3, dtype=torch.float64)
@@ -69,14 +69,14 @@ def test_conjugate_is_the_inverse() -> None:
     torch.testing.assert_close(quat_apply_inverse(q, quat_apply(q, v)), v)
 
 
-def test_composition_agrees_with_application() -> None:
+def test_composition_equals_successive_application() -> None:
     a, b = random_quaternions(2, 6)
     v = torch.randn(6, 3, dtype=torch.float64)
     torch.testing.assert_close(quat_apply(quat_mul(a, b), v), quat_apply(a, quat_apply(b, v)))
 
 
 @pytest.mark.parametrize("shape", [(), (4,), (2, 3)])
-def test_one_rotation_for_many_vectors(shape: tuple[int, ...]) -> None:
+def test_one_rotation_broadcasts_to_many_vectors(shape: tuple[int, ...]) -> None:
     """A quaternion is broadcast over the vectors."""
     vectors = torch.randn(*shape, 3)
     expected = vectors @ quat_to_matrix(QUARTER_X).T
@@ -84,7 +84,7 @@ def test_one_rotation_for_many_vectors(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(quat_apply_inverse(QUARTER_X, expected), vectors)
 
 
-def test_grid_is_centred_and_runs_from_plus_x_to_minus_x_and_from_minus_y_to_plus_y() -> None:
+def test_grid_is_centred_and_ordered() -> None:
     """Five points: isqrt(5) = 2, so three rows of two, the last half empty."""
     expected = [[3.0, -1.5, 0.0], [3.0, 1.5, 0.0], [0.0, -1.5, 0.0], [0.0, 1.5, 0.0], [-3.0, -1.5, 0.0]]
     assert grid_positions(5, 3.0).tolist() == expected

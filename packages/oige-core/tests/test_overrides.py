@@ -36,7 +36,7 @@ def load(overrides: Any, task: str = "Cartpole") -> Any:
         ("task.sim.mujoco", OmegaConf.create({"iterations": 3}), 3),
     ],
 )
-def test_values_of_other_libraries_are_taken(key: str, value: Any, expected: Any) -> None:
+def test_numpy_and_torch_values_are_accepted(key: str, value: Any, expected: Any) -> None:
     config = load({key: value})
     read = {
         "num_envs": config.task.env.numEnvs,
@@ -90,18 +90,18 @@ def test_values_of_other_libraries_are_taken(key: str, value: Any, expected: Any
         ),
     ],
 )
-def test_override_that_cannot_act_is_refused(overrides: Any, message: str) -> None:
+def test_override_without_effect_raises(overrides: Any, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(overrides)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
-def test_yaml_files_may_hold_what_only_isaac_sim_reads() -> None:
+def test_yaml_files_may_contain_isaac_sim_keys() -> None:
     assert load({}, "BallBalance").task.sim.physx.gpu_found_lost_pairs_capacity == 262144
 
 
-def test_task_that_bears_the_name_of_another_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_task_file_with_the_name_of_another_task_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As a file that inherits Cartpole's without a name of its own: Cartpole itself would have been built."""
     cartpole = find_task("Cartpole")
     renamed = cartpole.__class__(**{**vars(cartpole), "name": "Mine", "cfg": tmp_path})
@@ -113,7 +113,7 @@ def test_task_that_bears_the_name_of_another_is_refused(monkeypatch: pytest.Monk
     assert str(caught.value) == "task.name=Cartpole: expected Mine; correct the name in task/Mine.yaml."
 
 
-def test_file_of_one_name_in_two_packages_is_refused(tmp_path: Path) -> None:
+def test_yaml_file_in_two_packages_raises(tmp_path: Path) -> None:
     cartpole = find_task("Cartpole")
     other = cartpole.__class__(**{**vars(cartpole), "cfg": tmp_path})
     (tmp_path / "train").mkdir()

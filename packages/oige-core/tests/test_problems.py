@@ -163,7 +163,7 @@ def test_failure_ends_the_episode_without_reward(make: Make, executor: str, mode
 
 @pytest.mark.parametrize(("mode", "resets_in"), [("same_step", LENGTH), ("next_step", LENGTH + 1)])
 @pytest.mark.parametrize("broken", ["first observation", "first states"])
-def test_first_observation_that_is_not_finite_is_replaced_and_counted(
+def test_non_finite_first_observation_is_replaced_and_counted(
     make: Make, executor: str, broken: str, mode: str, resets_in: int
 ) -> None:
     env = make(executor, num_states=1, broken=broken, autoresetMode=mode)
@@ -176,7 +176,7 @@ def test_first_observation_that_is_not_finite_is_replaced_and_counted(
 
 
 @pytest.mark.parametrize("broken", ["first observation", "first states"])
-def test_reset_gives_out_finite_observations(make: Make, broken: str) -> None:
+def test_reset_returns_finite_observations(make: Make, broken: str) -> None:
     env = make(num_states=1, broken=broken)
     env.step(no_push(env))
     observations, info = env.reset()
@@ -196,14 +196,14 @@ def test_failure_is_contained_while_another_world_is_reset(make: Make, executor:
     assert totals(info) == {"non_finite_observations": [0, 1, 0]}
 
 
-def test_counts_that_were_given_out_do_not_change(make: Make) -> None:
+def test_returned_counts_do_not_change(make: Make) -> None:
     env = make(broken="reward", broken_from=2)
     counts = [env.step(no_push(env))[-1]["problems"]["non_finite_rewards"] for _ in range(3)]
     assert [count.tolist() for count in counts] == [[0, 0, 0], [0, 1, 0], [0, 2, 0]]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_action_that_is_not_finite_is_replaced_and_ends_the_episode(make: Make, value: float) -> None:
+def test_non_finite_action_is_replaced_and_ends_the_episode(make: Make, value: float) -> None:
     env = make()
     _, rewards, terminated, _, info = env.step(torch.tensor([[1.0], [value], [-1.0]]))
     assert env.task.actions.tolist() == [[1.0], [0.0], [-1.0]]
@@ -212,7 +212,7 @@ def test_action_that_is_not_finite_is_replaced_and_ends_the_episode(make: Make, 
     assert totals(info) == {"non_finite_actions": [0, 1, 0]}
 
 
-def test_clipped_infinite_action_is_an_action(make: Make) -> None:
+def test_infinite_action_is_clipped_and_accepted(make: Make) -> None:
     env = make(clipActions=1.0)
     assert env.step(torch.tensor([[math.inf]] * N))[1].tolist() == pytest.approx([3.0] * N)
     assert env.problems() == {}
@@ -220,7 +220,7 @@ def test_clipped_infinite_action_is_an_action(make: Make) -> None:
 
 @pytest.mark.parametrize("executor", ["c", "warp-cpu"])
 @pytest.mark.parametrize("warp", [False, True])
-def test_task_and_warp_variant_contain_the_same_failures(executor: str, warp: bool) -> None:
+def test_task_and_warp_variant_handle_failures_equally(executor: str, warp: bool) -> None:
     """A pole that spins at 5,000 rad/s, an action that is NaN, a diverged world; a fourth one goes on."""
     env = make_on(executor, "Cartpole", 4, warp=warp)
     env.reset(seed=0)
@@ -242,7 +242,7 @@ def test_task_and_warp_variant_contain_the_same_failures(executor: str, warp: bo
     env.close()
 
 
-def test_counts_of_problems_are_part_of_the_state(make: Make) -> None:
+def test_problem_counts_are_part_of_the_state(make: Make) -> None:
     env, other = make(broken="velocity"), make()
     env.step(torch.full((N, 1), math.nan))
     other.load_state_dict(env.state_dict())
@@ -250,7 +250,7 @@ def test_counts_of_problems_are_part_of_the_state(make: Make) -> None:
     assert totals(other.step(no_push(other))[-1]) == {"exploded": [0, 1, 0], "non_finite_actions": [1, 1, 1]}
 
 
-def test_kinds_that_a_state_lacks_are_zero_when_it_is_loaded() -> None:
+def test_kinds_missing_in_a_state_are_zero_after_loading() -> None:
     counts, former = ProblemCounts(["diverged", "exploded"], 2, "cpu"), ProblemCounts(["exploded", "other"], 2, "cpu")
     for kinds in (counts, former):
         for kind in kinds.kinds:
@@ -260,7 +260,7 @@ def test_kinds_that_a_state_lacks_are_zero_when_it_is_loaded() -> None:
     assert counts.counts.tolist() == [[0, 0], [2, 1]]
 
 
-def test_overflow_of_contacts_ends_the_episode() -> None:
+def test_contact_overflow_ends_the_episode() -> None:
     """Ants that lie on the ground touch it in more points than there is room for."""
     env = make_on("warp-cpu", "Ant", 2, overrides={"task.sim.mujoco.max_contacts": 1})
     env.reset(seed=0)
@@ -275,7 +275,7 @@ def test_overflow_of_contacts_ends_the_episode() -> None:
     env.close()
 
 
-def test_start_beyond_the_bounds_is_refused(new_engine: Callable[..., Any]) -> None:
+def test_start_beyond_the_bounds_raises(new_engine: Callable[..., Any]) -> None:
     engine = new_engine("cpu", 1)
     scene = Scene(engine, SimConfig(max_position=10.0))
     scene.add_sphere("ball", radius=0.1, position=(0, -20, 1))
@@ -303,7 +303,7 @@ def test_start_beyond_the_bounds_is_refused(new_engine: Callable[..., Any]) -> N
         ("terminated type", r"Block.is_done: result is of type float32: expected bool"),
     ],
 )
-def test_first_step_names_method_and_term(make: Make, broken: str, message: str) -> None:
+def test_error_in_the_first_step_names_method_and_term(make: Make, broken: str, message: str) -> None:
     env = make(num_states=1, broken=broken)
     with pytest.raises(TaskError, match=message):
         env.step(no_push(env))
@@ -317,7 +317,7 @@ def test_debug_checks_every_step(make: Make) -> None:
         env.step(no_push(env))
 
 
-def test_other_reward_terms_than_before_are_refused(make: Make) -> None:
+def test_changed_reward_terms_raise(make: Make) -> None:
     env = make(broken="other terms", broken_from=2)
     env.step(no_push(env))
     with pytest.raises(TaskError, match="are alive, velocity, more, those of the first step were alive, velocity"):
@@ -341,7 +341,7 @@ def test_every_kind_is_explained(make: Make, executor: str) -> None:
     assert make(executor).task.problems_by_world().keys() <= PROBLEMS.keys()
 
 
-def test_description_leaves_out_what_did_not_happen() -> None:
+def test_description_omits_kinds_that_did_not_occur() -> None:
     assert describe_problems({}) == ""
     assert describe_problems({"exploded": 1200, "diverged": 0, "contacts_overflow": 1}) == (
         "1,200 exploded, 1 contacts overflow"
@@ -351,7 +351,7 @@ def test_description_leaves_out_what_did_not_happen() -> None:
 # Weights of rewards
 
 
-def test_weights_set_after_the_first_step_hold_from_the_next_on(make: Make) -> None:
+def test_weights_set_after_the_first_step_apply_from_the_next(make: Make) -> None:
     env = make()
     assert env.step(no_push(env))[1].tolist() == [2.0] * N
     env.task.reward_weights = {"alive": 0.5}
@@ -362,7 +362,7 @@ def test_weights_set_after_the_first_step_hold_from_the_next_on(make: Make) -> N
     assert env.step(no_push(env))[1].tolist() == [2.0] * N
 
 
-def test_weights_are_set_as_a_whole(make: Make) -> None:
+def test_partial_or_invalid_weights_raise(make: Make) -> None:
     env = make()
     env.step(no_push(env))
     with pytest.raises(TypeError, match="does not support item assignment"):
@@ -373,7 +373,7 @@ def test_weights_are_set_as_a_whole(make: Make) -> None:
         env.task.reward_weights = {"alive": math.nan}
 
 
-def test_weights_that_a_curriculum_changed_are_part_of_the_state(make: Make) -> None:
+def test_changed_weights_are_part_of_the_state(make: Make) -> None:
     env, other = make(), make()
     env.step(no_push(env))
     env.task.reward_weights = {"alive": 0.5}

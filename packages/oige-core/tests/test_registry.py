@@ -65,7 +65,7 @@ def python(code: str, *paths: Path) -> str:
     return done.stdout.strip()
 
 
-def test_a_task_is_found_and_imported_late(install: Install) -> None:
+def test_task_is_found_and_imported_lazily(install: Install) -> None:
     root = install("balls_one", "TestBall")
     task = find_task("TestBall")
     assert "balls_one" not in sys.modules
@@ -83,7 +83,7 @@ def test_tasks_are_sorted(install: Install) -> None:
     assert names == sorted(names)
 
 
-def test_an_unknown_task_offers_the_nearest(install: Install) -> None:
+def test_unknown_task_suggests_the_nearest(install: Install) -> None:
     install("balls_one", "TestBall")
     with pytest.raises(UnknownTaskError) as caught:
         find_task("TestBal")
@@ -91,7 +91,7 @@ def test_an_unknown_task_offers_the_nearest(install: Install) -> None:
     assert isinstance(caught.value, ConfigError)
 
 
-def test_two_packages_with_one_name(install: Install) -> None:
+def test_task_name_in_two_packages_raises(install: Install) -> None:
     install("balls_one", "TestBall")
     install("balls_two", "TestBall")
     with pytest.raises(OigeError) as caught:
@@ -101,7 +101,7 @@ def test_two_packages_with_one_name(install: Install) -> None:
 
 
 @pytest.mark.parametrize("module", ["not_there", "fractions"])  # a module that is no package has no cfg folder
-def test_an_entry_point_to_nothing(install: Install, module: str) -> None:
+def test_broken_entry_point_raises(install: Install, module: str) -> None:
     install("balls_one", "TestBall", module)
     with pytest.raises(OigeError) as caught:
         installed_tasks()
@@ -128,14 +128,14 @@ def test_an_entry_point_to_nothing(install: Install, module: str) -> None:
         ),
     ],
 )
-def test_entry_point_that_names_no_record(module: str, record: str, message: str, install: Install) -> None:
+def test_entry_point_without_a_task_record_raises(module: str, record: str, message: str, install: Install) -> None:
     install("balls_one", "TestBall", module, record)
     with pytest.raises(OigeError, match=re.escape(message)):
         find_task("TestBall").spec()
     assert "TestBall" not in installed_specs()
 
 
-def test_warp_variants() -> None:
+def test_warp_option_selects_the_variant_or_raises() -> None:
     spec = TaskSpec(task="fractions:Fraction", env=EnvConfig, observation_shape=(1,), num_actions=1)
     with pytest.raises(ConfigError) as caught:
         spec.load(warp=True)
@@ -163,7 +163,7 @@ def test_sizes_may_depend_on_the_configuration() -> None:
     assert fixed.for_config(EnvConfig(numEnvs=1, envSpacing=0.0, episodeLength=1)) is fixed
 
 
-def test_importing_listing_and_validating_import_neither_torch_nor_mujoco(install: Install) -> None:
+def test_listing_and_validating_import_neither_torch_nor_mujoco(install: Install) -> None:
     root = install("balls_one", "TestBall")
     code = """
 import sys
@@ -179,7 +179,7 @@ print(config.task.env.numEnvs, config.num_threads, [m for m in ("torch", "mujoco
     assert python(code, root) == "8 2 []"
 
 
-def test_configurations_are_validated_where_torch_cannot_be_imported(install: Install) -> None:
+def test_configurations_are_validated_without_torch(install: Install) -> None:
     root = install("balls_one", "TestBall")
     code = """
 import sys
@@ -196,7 +196,7 @@ except ConfigError as error:
     assert python(code, root) == "task.env.episodeLength=0: expected a number above 0."
 
 
-def test_gymnasium_knows_every_task(install: Install) -> None:
+def test_every_task_is_registered_with_gymnasium(install: Install) -> None:
     root = install("balls_one", "TestBall")
     code = """
 import gymnasium as gym, oige_core

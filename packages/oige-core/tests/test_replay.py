@@ -30,7 +30,7 @@ def recorded(executor: str, task: str, **options):
     ("executor", "task", "warp"),
     [("c", "Cartpole", False), ("c", "Crazyflie", False), ("c", "Cartpole", True), ("warp-cpu", "Cartpole", False)],
 )
-def test_a_replay_ends_in_the_state_that_was_recorded(executor: str, task: str, warp: bool) -> None:
+def test_replay_ends_in_the_recorded_state(executor: str, task: str, warp: bool) -> None:
     env, replay, ends = recorded(executor, task, warp=warp, episodeLength=5)
     assert replay.calls == STEPS
     engine = env.task.engine
@@ -46,7 +46,7 @@ def test_a_replay_ends_in_the_state_that_was_recorded(executor: str, task: str, 
     env.close()
 
 
-def test_a_replay_makes_no_control_steps_and_records_no_more_physics() -> None:
+def test_replay_makes_no_control_steps_and_records_no_physics() -> None:
     env, replay, _ = recorded("c", "Cartpole", episodeLength=5)
     progress = env.task.progress_buf.clone()
     replay.play()
@@ -57,7 +57,7 @@ def test_a_replay_makes_no_control_steps_and_records_no_more_physics() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_a_step_that_is_one_graph_on_cuda_has_no_physics_to_record() -> None:
+def test_step_that_is_one_graph_on_cuda_records_no_physics() -> None:
     env = make_on("warp-cuda", "Cartpole", 4, warp=True)
     env.reset()
     assert PhysicsReplay(env.task.engine, lambda: env.step(torch.zeros(4, 1, device="cuda"))).calls == 0

@@ -21,7 +21,7 @@ def weighted_block(new_engine, **weights):
     return VecEnv(Weighted(RunConfig(task=task, seed=1), spec, new_engine("cpu", 3, 1)))
 
 
-def test_weights_count_in_rewards_terms_and_statistics(new_engine):
+def test_weights_scale_rewards_terms_and_statistics(new_engine):
     env = weighted_block(new_engine, position=-2.0)
     env.reset()
     place(env, [0.1, 0.2, -0.3])
@@ -34,7 +34,7 @@ def test_weights_count_in_rewards_terms_and_statistics(new_engine):
     assert info["episode_means"]["reward/position"].item() == pytest.approx(0.0, abs=1e-6)
 
 
-def test_a_restored_task_has_weights_of_its_own(new_engine):
+def test_restored_task_has_its_own_weights(new_engine):
     env, other = weighted_block(new_engine, position=-2.0), weighted_block(new_engine, position=3.0)
     for each in (env, other):
         each.reset()
@@ -44,7 +44,7 @@ def test_a_restored_task_has_weights_of_its_own(new_engine):
     assert other.step(torch.zeros(3, 1))[1].tolist() == pytest.approx([1.3, 1.6, 0.1])
 
 
-def test_a_weight_of_an_unknown_term_is_an_error(new_engine):
+def test_weight_of_an_unknown_term_raises(new_engine):
     env = weighted_block(new_engine, positon=1.0)
     env.reset()
     message = r"\Areward_weights of Block: 'positon' is no reward term\. Did you mean position\?\Z"

@@ -18,7 +18,7 @@ from scene_helpers import asset, new_scene
 G = 9.81
 
 
-def test_links_by_name_and_by_pattern(build: Callable[..., Any]) -> None:
+def test_links_are_selected_by_name_and_by_pattern(build: Callable[..., Any]) -> None:
     """A list keeps its order, a pattern gives breadth-first order; the first drive whose pattern matches counts."""
 
     def set_up_scene(scene: Scene) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def test_links_by_name_and_by_pattern(build: Callable[..., Any]) -> None:
     world.close(world.matched.get_world_poses()[0], [[[0, 0, 0], [0, 0, 0], [1, 0, 0]]], tol=1e-7)
 
 
-def test_assets_bring_a_mechanism_and_nothing_else(
+def test_assets_add_only_their_mechanism(
     build: Callable[..., Any], recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Options, actuators, sensors and keyframes of the file do not count; its root lies where the scene says."""
@@ -73,7 +73,7 @@ def test_assets_bring_a_mechanism_and_nothing_else(
     assert capfd.readouterr() == ("", "")
 
 
-def test_assets_close_loops_and_hold_links_to_the_world(build: Callable[..., Any]) -> None:
+def test_assets_may_close_loops_and_attach_links_to_the_world(build: Callable[..., Any]) -> None:
     """A parallelogram, driven at one corner, and a rod that swings on its held end, not where the files have them.
 
     Gravity pulls the rod, horizontal at first, round by 3 g / 2 l per second.
@@ -108,7 +108,7 @@ def test_assets_close_loops_and_hold_links_to_the_world(build: Callable[..., Any
     world.close(world.rod.get_world_poses()[0], [0, 2, 1], tol=3e-3)
 
 
-def test_defaults_of_numbers_are_those_of_mujoco(build: Callable[..., Any]) -> None:
+def test_default_values_match_mujoco(build: Callable[..., Any]) -> None:
     option = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}).engine.compiled.model.opt
     names = ["ccd_iterations", "impratio", "iterations", "ls_iterations", "noslip_iterations", "tolerance"]
     assert {name: getattr(option, name) for name in names} == {
@@ -121,7 +121,7 @@ STIFF = """<mujoco><worldbody><body name="rail"><geom size=".01"/><body name="bl
 </body></body></worldbody></mujoco>"""
 
 
-def test_discrete_integrator_takes_drives_implicitly(build: Callable[..., Any], executor: str) -> None:
+def test_discrete_integrator_integrates_drives_implicitly(build: Callable[..., Any], executor: str) -> None:
     """With h² k = 5 and m + h d = 3: (m + h d + h² k) v⁺ = m v − h k x; implicit in velocity alone, it overshoots."""
     drive = Drive(stiffness=5e4, damping=100.0)
     for integrator, inertia in (("discrete", 2.0 + 1.0 + 5.0), ("implicitfast", 2.0 + 1.0)):
@@ -147,7 +147,7 @@ def test_substeps_divide_a_physics_step(build: Callable[..., Any]) -> None:
     world.close(world.ball.get_linear_velocities(), [0, 0, -G * 0.02], tol=1e-7)
 
 
-def test_scene_takes_numbers_of_numpy_and_torch(build: Callable[..., Any]) -> None:
+def test_scene_accepts_numpy_and_torch_numbers(build: Callable[..., Any]) -> None:
     """The box weighs 2 · 0.1 · 0.2 · 0.3 kg."""
     world = build(
         lambda scene: {
@@ -167,7 +167,7 @@ def test_scene_takes_numbers_of_numpy_and_torch(build: Callable[..., Any]) -> No
 
 
 @pytest.mark.parametrize("kind", ["nothing", "plane", "kinematic", "fixed"])
-def test_scene_in_which_nothing_moves(build: Callable[..., Any], executor: str, kind: str) -> None:
+def test_scene_without_moving_bodies_is_simulated(build: Callable[..., Any], executor: str, kind: str) -> None:
     fixed = asset('<mujoco><worldbody><body name="root"><geom size=".1"/></body></worldbody></mujoco>')
     add: dict[str, Callable[[Scene], Any]] = {
         "nothing": lambda scene: None,
@@ -186,7 +186,7 @@ def test_scene_in_which_nothing_moves(build: Callable[..., Any], executor: str, 
         assert world.it.get_joint_positions().shape == (2, 0)
 
 
-def test_density_of_an_actor_block_replaces_the_mass_of_the_task(build: Callable[..., Any]) -> None:
+def test_actor_density_replaces_the_mass_of_the_task(build: Callable[..., Any]) -> None:
     world = build(
         lambda scene: {"box": scene.add_box("box", size=(1, 2, 3), mass=500.0)},
         actors={"box": ActorConfig(density=10.0)},
@@ -194,7 +194,7 @@ def test_density_of_an_actor_block_replaces_the_mass_of_the_task(build: Callable
     world.close(world.box.get_masses(), 60.0, tol=1e-5)
 
 
-def test_actor_blocks_override_the_task(build: Callable[..., Any]) -> None:
+def test_actor_sections_override_the_task(build: Callable[..., Any]) -> None:
     actors = {
         "light": ActorConfig(density=10.0),
         "heavy": ActorConfig(mass=50.0),
@@ -220,7 +220,7 @@ def test_actor_blocks_override_the_task(build: Callable[..., Any]) -> None:
     assert world.loose.get_velocities()[0, 2] < -0.1
 
 
-def test_ground_plane_has_its_height_and_can_be_left_out(build: Callable[..., Any]) -> None:
+def test_ground_plane_has_its_height_and_can_be_omitted(build: Callable[..., Any]) -> None:
     """Balls, cans and pills rest on it with their lower ends; soft contact sinks by less than a millimetre."""
 
     def set_up_scene(scene: Scene) -> dict[str, Any]:
@@ -240,7 +240,7 @@ def test_ground_plane_has_its_height_and_can_be_left_out(build: Callable[..., An
     assert (world.ball.get_world_poses()[0][:, 2] < -2.4).all()
 
 
-def test_results_do_not_depend_on_threads() -> None:
+def test_results_do_not_depend_on_the_number_of_threads() -> None:
     """Bit for bit, for balls that fall on each other in five worlds."""
     positions = []
     for threads in (1, 3):
@@ -272,7 +272,7 @@ def test_diverged_worlds_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not list(tmp_path.iterdir())
 
 
-def test_steps_that_overlap_put_the_handler_of_warnings_back() -> None:
+def test_overlapping_steps_restore_the_warning_handler() -> None:
     """As steps of two environments do that are in two threads."""
     before = mujoco.get_mju_user_warning()
     heard: list[str] = []

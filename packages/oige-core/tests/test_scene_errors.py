@@ -13,14 +13,14 @@ from oige_core.scene import Drive
 from scene_helpers import LINKS, asset, new_scene, raises
 
 
-def test_links_whose_joint_forces_are_asked_for_exist() -> None:
+def test_tracked_joint_forces_of_unknown_links_raise() -> None:
     engine, scene = new_scene()
     scene.add_articulation("robot", asset(), track_joint_forces=["a2", "hand"])
     with raises(OigeError, r"track_joint_forces of 'robot', link 'hand': unknown\. Available: a, a2, b, b2, root\."):
         engine.build(scene)
 
 
-def test_names_are_unique() -> None:
+def test_duplicate_names_raise() -> None:
     _, scene = new_scene()
     scene.add_sphere("ball", radius=0.1)
     scene.add_articulation("robot", asset())
@@ -38,7 +38,7 @@ def test_names_are_unique() -> None:
             scene.add_sphere(name, radius=0.1)
 
 
-def test_links_of_an_unknown_articulation() -> None:
+def test_links_of_an_unknown_articulation_raise() -> None:
     _, scene = new_scene()
     scene.add_articulation("robot", asset())
     scene.add_sphere("robo", radius=0.1)
@@ -57,7 +57,7 @@ def test_links_of_an_unknown_articulation() -> None:
         ("a(", r"links of 'robot' 'a\(': not a regular expression: .*"),
     ],
 )
-def test_unknown_links(links: list[str] | str, message: str) -> None:
+def test_unknown_links_raise(links: list[str] | str, message: str) -> None:
     for tracked in (False, True):
         engine, scene = new_scene()
         scene.add_articulation("robot", asset())
@@ -67,7 +67,7 @@ def test_unknown_links(links: list[str] | str, message: str) -> None:
 
 
 @pytest.mark.parametrize("option", [{"drives": {"knee": Drive()}}, {"joint_positions": {"knee": 1.0}}])
-def test_patterns_that_match_no_joint(option: dict[str, Any]) -> None:
+def test_patterns_without_a_matching_joint_raise(option: dict[str, Any]) -> None:
     engine, scene = new_scene()
     scene.add_articulation("robot", asset(**option))
     with raises(OigeError, r"joints of 'robot' 'knee': matches none\. Available: a, a2, b, b2\."):
@@ -106,14 +106,14 @@ BODY = '<body name="{0}"><joint name="{0}"/><geom size=".1"/></body>'
         ),
     ],
 )
-def test_bad_assets(mjcf: str | Path, message: str) -> None:
+def test_invalid_assets_raise(mjcf: str | Path, message: str) -> None:
     engine, scene = new_scene()
     scene.add_articulation("robot", asset(mjcf))
     with raises(OigeError, message):
         engine.build(scene)
 
 
-def test_block_of_an_actor_that_the_scene_lacks() -> None:
+def test_section_of_an_unknown_element_raises() -> None:
     engine, scene = new_scene(actors={"bal": ActorConfig(mass=2.0)})
     scene.add_sphere("ball", radius=0.1)
     with raises(ConfigError, r"task\.sim\.bal: unknown key, and no scene element\. Did you mean ball\?"):
@@ -121,7 +121,7 @@ def test_block_of_an_actor_that_the_scene_lacks() -> None:
 
 
 @pytest.mark.parametrize("name", ["ground_plane", "camera"])
-def test_block_of_an_element_without_settings(name: str) -> None:
+def test_section_of_an_element_without_settings_raises(name: str) -> None:
     engine, scene = new_scene(actors={name: ActorConfig(enable_self_collisions=1)})
     scene.add_ground_plane()
     scene.add_camera("camera", width=8, height=8, horizontal_fov=1.0)
@@ -214,7 +214,7 @@ def test_invalid_scene_values_raise() -> None:
             add()  # type: ignore[no-untyped-call]
 
 
-def test_engine_without_a_capability_is_named() -> None:
+def test_missing_capability_raises_with_the_engine() -> None:
     engine, scene = new_scene()
     engine.capabilities = frozenset()  # type: ignore[misc]
     heights = np.zeros((2, 2))
@@ -234,7 +234,7 @@ def test_engine_without_a_capability_is_named() -> None:
             use()
 
 
-def test_sizes_above_zero() -> None:
+def test_invalid_sizes_raise() -> None:
     _, scene = new_scene()
     with raises(OigeError, r"sphere 'ball' of size \(0\.0,\): expected lengths above 0\."):
         scene.add_sphere("ball", radius=0.0)
@@ -247,7 +247,7 @@ def test_sizes_above_zero() -> None:
         scene.add_height_field("hill", torch.ones(2, 2).numpy(), horizontal_scale=0.0)
 
 
-def test_as_many_moving_elements_as_collision_masks_allow() -> None:
+def test_more_moving_elements_than_collision_masks_raise() -> None:
     engine, scene = new_scene()
     for index in range(31):
         scene.add_sphere(f"ball{index}", radius=0.1)
@@ -255,7 +255,7 @@ def test_as_many_moving_elements_as_collision_masks_allow() -> None:
         engine.build(scene)
 
 
-def test_views_are_for_after_the_build() -> None:
+def test_views_before_build_raise() -> None:
     engine, scene = new_scene()
     robot, ball = scene.add_articulation("robot", asset()), scene.add_sphere("ball", radius=0.1)
     for name, use in (

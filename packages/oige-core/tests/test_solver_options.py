@@ -25,7 +25,7 @@ OPTIONS: dict[str, tuple[Any, float]] = {
 SIZES = {"max_contacts", "max_constraints"}
 
 
-def test_no_option_is_left_out() -> None:
+def test_every_solver_option_is_tested() -> None:
     assert OPTIONS.keys() | SIZES == {field.name for field in dataclasses.fields(MujocoConfig)}
     for key, (value, _) in OPTIONS.items():
         assert getattr(MujocoConfig(), key) != value, key
@@ -49,7 +49,7 @@ def test_solver_options_reach_the_model(build: Callable[..., Any], executor: str
 @pytest.mark.parametrize(
     ("name", "number"), [("euler", 0), ("rk4", 1), ("implicit", 2), ("implicitfast", 3), ("discrete", 4)]
 )
-def test_integrators_have_the_numbers_of_mujoco(build: Callable[..., Any], name: str, number: int) -> None:
+def test_integrators_match_mujoco(build: Callable[..., Any], name: str, number: int) -> None:
     world = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}, mujoco=MujocoConfig(integrator=name))
     assert int(world.engine.compiled.model.opt.integrator) == number
 
@@ -59,7 +59,7 @@ def run_config(**values: Any) -> RunConfig:
     return validate(compose(task, {f"task.sim.mujoco.{key}": value for key, value in values.items()}), task.spec())
 
 
-def test_option_that_mujoco_warp_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_option_unsupported_by_mujoco_warp_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     config = run_config(integrator="discrete", noslip_iterations=3)
     config.sim_device = "cpu"
     assert resolve_devices(config) == Devices("cpu", "cpu")

@@ -162,12 +162,12 @@ def test_observations_of_all_worlds_for_some_raise(make: Make) -> None:
         env.step(NOTHING)
 
 
-def test_reset_without_that_of_the_base_raises(make: Make) -> None:
+def test_reset_without_super_raises(make: Make) -> None:
     with pytest.raises(TaskError, match=r"\AForgetsBase\.reset_idx: did not call super\(\)\.reset_idx\(worlds\), "):
         make(ForgetsBase).reset()
 
 
-def test_first_reset_leaves_out_no_world(make: Make) -> None:
+def test_first_reset_covers_all_worlds(make: Make) -> None:
     env, mask = make(), torch.tensor([True, False])
     with pytest.raises(OigeError, match=r"\Areset_mask: leaves out worlds that were never reset; reset all worlds fir"):
         env.reset(options={"reset_mask": mask})
@@ -186,7 +186,7 @@ def test_complex_actions_raise(make: Make, value: Any) -> None:
 # Reward weights
 
 
-def test_weights_go_back_to_those_of_the_state(make: Make) -> None:
+def test_loading_a_state_restores_its_weights(make: Make) -> None:
     env = make()
     env.reset()
     env.step(NOTHING)
@@ -201,7 +201,7 @@ def test_weights_go_back_to_those_of_the_state(make: Make) -> None:
 
 
 @pytest.mark.parametrize("weights", [{"tiem": 2.0}, {"time": "2"}, {"time": None}, {"time": float("nan")}, 2.0])
-def test_refused_weights_change_nothing(make: Make, weights: Any) -> None:
+def test_rejected_weights_change_nothing(make: Make, weights: Any) -> None:
     env = make()
     env.reset()
     env.step(NOTHING)
@@ -244,7 +244,7 @@ class Keeps(Ball):
         return [float(each[0]) for each in numbers] + [self.pair.second]
 
 
-def test_parts_that_began_as_one_tensor_are_restored_apart(make: Make) -> None:
+def test_elements_that_shared_a_tensor_are_restored_separately(make: Make) -> None:
     env, other = make(Keeps), make(Keeps)
     for each in (env, other):
         each.reset()
@@ -284,7 +284,7 @@ class Saves(Loses):
         return super().state_dict() | {"steps": self.memory.steps}
 
 
-def test_states_say_once_what_they_leave_out(make: Make) -> None:
+def test_incomplete_state_warns_once(make: Make) -> None:
     env = make(Loses)
     env.reset()
     message = (
@@ -301,7 +301,7 @@ def test_states_say_once_what_they_leave_out(make: Make) -> None:
 
 
 @pytest.mark.parametrize("task", [Ball, Keeps, Saves])
-def test_complete_states_say_nothing(make: Make, task: type[Ball]) -> None:
+def test_complete_state_does_not_warn(make: Make, task: type[Ball]) -> None:
     env = make(task)
     env.reset()
     env.step(NOTHING)
@@ -310,7 +310,7 @@ def test_complete_states_say_nothing(make: Make, task: type[Ball]) -> None:
         env.load_state_dict(env.state_dict())
 
 
-def test_state_of_something_else_is_refused(make: Make) -> None:
+def test_state_of_another_environment_raises(make: Make) -> None:
     env, others = make(), make(num_envs=3)
     for each in (env, others):
         each.reset()
@@ -378,20 +378,22 @@ def make_warp(new_engine: Callable[..., Any]) -> Callable[[type[Block]], VecEnv]
     return make_warp
 
 
-def test_failed_worlds_of_a_task_without_endings_go_on(make_warp: Callable[[type[Block]], VecEnv]) -> None:
+def test_failed_worlds_of_a_task_without_terminations_continue(make_warp: Callable[[type[Block]], VecEnv]) -> None:
     env = make_warp(Block)
     env.reset()
     assert env.step(torch.tensor([[float("nan")], [0.0]]))[2].tolist() == [True, False]
     assert env.step(NOTHING)[2].tolist() == [False, False]
 
 
-def test_reset_of_a_variant_without_that_of_the_base_raises(make_warp: Callable[[type[Block]], VecEnv]) -> None:
+def test_variant_reset_without_super_raises(make_warp: Callable[[type[Block]], VecEnv]) -> None:
     with pytest.raises(TaskError, match=r"\AForgetsBaseOfWarp\.reset_idx: did not call super\(\)\.reset_idx\(mask\), "):
         make_warp(ForgetsBaseOfWarp).reset()
 
 
 @pytest.mark.parametrize(("task", "array"), [(ReplacesRewards, "rewards"), (AddsAnArray, "late")])
-def test_arrays_of_a_variant_stay(make_warp: Callable[[type[Block]], VecEnv], task: type[Block], array: str) -> None:
+def test_variant_that_replaces_arrays_raises(
+    make_warp: Callable[[type[Block]], VecEnv], task: type[Block], array: str
+) -> None:
     """Others would be left out of steps or states."""
     env = make_warp(task)
     env.reset()

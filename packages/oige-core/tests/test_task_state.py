@@ -81,7 +81,7 @@ def through_a_file(state: Any) -> Any:
     return torch.load(file, weights_only=True)
 
 
-def test_a_resumed_task_goes_on_as_if_it_had_not_stopped(make: Callable[[], VecEnv]) -> None:
+def test_resumed_task_continues_bitwise(make: Callable[[], VecEnv]) -> None:
     env, action = make(), torch.zeros(2, 1)
     for _ in range(3):
         env.step(action)
@@ -94,7 +94,7 @@ def test_a_resumed_task_goes_on_as_if_it_had_not_stopped(make: Callable[[], VecE
         torch.testing.assert_close(other.step(action)[0], observations, rtol=0, atol=0)
 
 
-def test_loading_leaves_what_was_given_out(make: Callable[[], VecEnv]) -> None:
+def test_loading_does_not_change_returned_tensors(make: Callable[[], VecEnv]) -> None:
     env, action = make(), torch.zeros(2, 1)
     state = env.state_dict()
     before = env.step(action)[:4]
@@ -120,13 +120,13 @@ def test_loading_leaves_what_was_given_out(make: Callable[[], VecEnv]) -> None:
         np.int64(7),
     ],
 )
-def test_plain_values_survive_a_file(value: Any) -> None:
+def test_plain_values_are_saved_and_loaded(value: Any) -> None:
     decoded = decode_into(None, through_a_file(encode(value)), CPU)
     assert decoded == value
     assert type(decoded) is type(value)
 
 
-def test_arrays_and_deques_survive_a_file() -> None:
+def test_arrays_and_deques_are_saved_and_loaded() -> None:
     array = np.arange(6, dtype=np.int32).reshape(2, 3)
     decoded = decode_into(None, through_a_file(encode(array)), CPU)
     assert decoded.dtype == np.int32

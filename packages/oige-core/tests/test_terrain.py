@@ -51,7 +51,7 @@ def curriculum(seed=0, proportions=(0.1, 0.1, 0.35, 0.25, 0.2), levels=10, types
     )
 
 
-def test_grid_counts_cells():
+def test_grid_rounds_lengths_to_cells():
     assert (OBLONG.rows, OBLONG.columns) == (40, 60)
     assert [GRID.cells(length) for length in (0.31, 0.04, 1.0)] == [3, 1, 10]
 
@@ -93,7 +93,7 @@ def test_pyramid_stairs_have_steps_of_one_height_and_width():
     np.testing.assert_array_equal(pyramid_stairs(GRID, step_width=0.31, step_height=-0.15, platform_size=3.0), -heights)
 
 
-def test_wave_has_its_periods_and_amplitude():
+def test_wave_has_the_given_periods_and_amplitude():
     heights = wave(OBLONG, num_waves=2, amplitude=0.4)
     along_x = heights[:, 0] - heights[0, 0]
     np.testing.assert_allclose(along_x[:20], along_x[20:], atol=1e-12)  # two periods
@@ -103,7 +103,7 @@ def test_wave_has_its_periods_and_amplitude():
     assert heights.min() == pytest.approx(-0.4)
 
 
-def test_rough_ground_takes_the_levels_between_low_and_high():
+def test_rough_ground_uses_levels_between_low_and_high():
     heights = random_uniform(GRID, rng(), low=-0.1, high=0.1, step=0.025)
     levels, counts = np.unique(np.round(heights, 9), return_counts=True)
     np.testing.assert_allclose(levels, np.linspace(-0.1, 0.1, 9), atol=1e-9)
@@ -120,7 +120,7 @@ def test_rough_ground_in_patches_is_interpolated():
     np.testing.assert_allclose(corners, np.round(corners), atol=1e-9)  # drawn points are not blurred
 
 
-def test_obstacles_have_four_heights_and_leave_the_platform_free():
+def test_obstacles_have_four_heights_and_keep_the_platform_free():
     options = {"max_height": 0.2, "min_size": 1.0, "max_size": 2.0, "platform_size": 3.0}
     heights = discrete_obstacles(GRID, rng(), count=40, **options)
     assert set(np.unique(heights).round(9)) == {-0.2, -0.1, 0.0, 0.1, 0.2}
@@ -133,7 +133,7 @@ def test_obstacles_have_four_heights_and_leave_the_platform_free():
         assert 10 <= np.ptp(columns) + 1 <= 20
 
 
-def test_stones_and_gaps_have_their_sizes():
+def test_stones_and_gaps_have_the_given_sizes():
     heights = stepping_stones(GRID, rng(), stone_size=0.5, gap=0.2, max_height=0.05, platform_size=2.0, depth=3.0)
     is_gap = heights == -3.0
     assert not is_gap[30:50, 30:50].any()
@@ -174,7 +174,7 @@ def test_stones_and_gaps_have_their_sizes():
     ],
     ids=["random_uniform", "discrete_obstacles", "stepping_stones", "mixed_map", "curriculum_map"],
 )
-def test_a_seed_decides_what_is_drawn(make):
+def test_terrain_depends_only_on_the_seed(make):
     np.testing.assert_array_equal(make(rng(1)), make(rng(1)))
     assert (make(rng(1)) != make(rng(2))).any()
 
@@ -210,7 +210,7 @@ MAP = {"levels": 2, "types": 2, "length": 8.0, "width": 8.0, "border": 1.0, "hor
         (lambda: mixed_map(**(MAP | {"border": -1.0})), "border=-1.0"),
     ],
 )
-def test_what_makes_no_terrain_is_one_clear_error(make, message):
+def test_invalid_terrain_parameters_raise(make, message):
     with pytest.raises(OigeError) as caught:
         make()
     assert message in str(caught.value)
@@ -218,7 +218,7 @@ def test_what_makes_no_terrain_is_one_clear_error(make, message):
     assert "\n" not in str(caught.value)
 
 
-def test_map_has_the_original_size_and_lies_around_the_origin():
+def test_map_has_upstream_size_and_is_centred():
     terrain = curriculum()
     assert terrain.heights.shape == (1200, 2000)  # 10 × 8 m and 20 × 8 m, and twice 20 m
     assert terrain.origin == pytest.approx((-59.95, -99.95, 0.0))
@@ -229,7 +229,7 @@ def test_map_has_the_original_size_and_lies_around_the_origin():
     assert not border.any()
 
 
-def test_map_has_the_proportions_of_the_original():
+def test_map_has_upstream_proportions():
     # 10 %, 10 %, 35 %, 25 %, 20 % of twenty types.
     assert curriculum().kinds == tuple(np.repeat(TERRAIN_KINDS[:5], [2, 2, 7, 5, 4]))
     # What proportions leave of 1 are stepping stones.
@@ -237,7 +237,7 @@ def test_map_has_the_proportions_of_the_original():
 
 
 @pytest.mark.parametrize("level", [0, 4, 9])
-def test_difficulty_of_a_level(level):
+def test_difficulty_grows_with_the_level(level):
     terrain, difficulty = curriculum(), level / 10
     tiles = {kind: terrain.heights[200 + 80 * level :, 200 + 80 * kind :][:80, :80] for kind in range(20)}
     steepness = 0.4 * difficulty
@@ -263,7 +263,7 @@ def test_robots_start_above_everything_within_a_metre():
     assert around.max() > 0.05
 
 
-def test_mixed_map_has_the_shares_of_the_original():
+def test_mixed_map_has_upstream_fractions():
     terrain = mixed_map(levels=20, types=20, length=8.0, width=8.0, border=0.0, horizontal_scale=0.1, rng=rng())
     assert terrain.kinds == ()
     deepest = terrain.tile_origins[..., 2]
@@ -283,7 +283,7 @@ def test_height_is_the_lower_of_two_opposite_samples():
     assert sampler.sample(x, y).tolist() == [10.0, 10.0, 10.5, 13.0, 10.0, 14.0]
 
 
-def test_heights_of_a_map_are_those_of_its_field():
+def test_heights_of_a_map_match_its_height_field():
     terrain = curriculum()
     sampler = HeightSampler(terrain.heights, terrain.horizontal_scale, terrain.origin, "cpu")
     random = rng(5)
@@ -294,7 +294,7 @@ def test_heights_of_a_map_are_those_of_its_field():
     np.testing.assert_allclose(sampled, expected, atol=1e-6)
 
 
-def test_points_around_places_are_turned_with_them():
+def test_sample_points_rotate_with_the_robot():
     """Also where places, or some of their points, are beyond the border, in which the height at the border counts."""
     heights = rng(7).uniform(0.0, 1.0, (121, 201))
     random = rng(6)
@@ -316,7 +316,7 @@ def test_points_around_places_are_turned_with_them():
     assert len(np.unique(expected)) > 1000
 
 
-def test_balls_pressed_into_rough_ground_lie_on_it() -> None:
+def test_balls_pressed_into_rough_ground_rest_on_it() -> None:
     """Contacts with neighbouring cells do not work against each other: nothing is driven in or thrown up."""
     scale, count, radius = 0.1, 64, 0.03
     ground = random_uniform(Grid(rows=60, columns=60, spacing=scale), rng(), low=-0.1, high=0.1, step=0.025, patch=0.2)

@@ -37,14 +37,14 @@ def make(request, new_engine):
     return make
 
 
-def test_task_that_asks_its_engine_for_too_much_is_named(make):
+def test_unsupported_scene_raises_with_the_task(make):
     with pytest.raises(
         CapabilityError, match=r"\Atask Block: .*restitution=0\.5: the engine MuJoCo has no .*only Isaac Sim"
     ):
         make(sim={"default_physics_material": DefaultPhysicsMaterialConfig(restitution=0.5)})
 
 
-def test_decimation_and_action_clipping_move_the_block_as_newton_says(make):
+def test_decimation_and_action_clipping_follow_newtons_law(make):
     env = make(clipActions=2.0)
     env.reset()
     place(env, [0.0, 0.0, 0.0])
@@ -55,7 +55,7 @@ def test_decimation_and_action_clipping_move_the_block_as_newton_says(make):
         assert row[0].item() == pytest.approx(6 * DT**2 * acceleration, rel=1e-5)  # semi-implicit: 1 + 2 + 3
 
 
-def test_observations_are_clipped_and_hooks_come_before_clipping(make):
+def test_observations_are_clipped_after_hooks(make):
     env = make(clipObservations=0.2, clipActions=1.0)
     env.action_hooks.append(lambda actions: actions + 10.0)
     env.observation_hooks.append(lambda observations: observations * 100.0)
@@ -68,7 +68,7 @@ def test_observations_are_clipped_and_hooks_come_before_clipping(make):
     assert observations[2, 0].item() == pytest.approx(100 * (-0.001 + 6 * DT**2 / MASS), rel=1e-3)
 
 
-def test_torch_has_one_thread_on_the_cpu_during_a_step_and_as_many_as_before_after_it(make):
+def test_torch_uses_one_thread_during_a_cpu_step(make):
     env = make()
     env.reset()
     seen = []
@@ -92,7 +92,7 @@ def test_torch_has_one_thread_on_the_cpu_during_a_step_and_as_many_as_before_aft
         torch.set_num_threads(threads)
 
 
-def test_no_gradient_runs_through_a_step(make):
+def test_step_does_not_track_gradients(make):
     env = make()
     observations, _ = env.reset()
     policy = torch.nn.Linear(2, 1).to(env.device)
@@ -104,7 +104,7 @@ def test_no_gradient_runs_through_a_step(make):
     assert torch.is_grad_enabled()
 
 
-def test_calls_inside_and_outside_inference_mode_mix(make):
+def test_calls_inside_and_outside_inference_mode_can_be_mixed(make):
     """Learners step in ``torch.inference_mode()``, evaluation often does not: the outcome is that of plain calls."""
 
     def play(inference):
@@ -137,7 +137,7 @@ def test_calls_inside_and_outside_inference_mode_mix(make):
     assert not any(tensor.is_inference() for tensor in mixed)
 
 
-def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(make):
+def test_same_step_returns_final_obs_and_the_first_of_the_new_episode(make):
     env = make(num_states=1, clipObservations=5.0)
     assert env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
     env.reset()
@@ -155,7 +155,7 @@ def test_same_step_hands_over_the_last_observation_and_shows_the_new_episode(mak
     assert env.task.progress_buf.tolist() == [1, 0, 1]
 
 
-def test_counts_of_problems_of_a_step_stay_when_more_happen(make):
+def test_returned_problem_counts_do_not_change(make):
     env = make()
     env.reset()
     *_, info = env.step(torch.tensor([[0.0], [torch.nan], [0.0]]))
@@ -184,14 +184,14 @@ def test_invalid_reset_arguments_raise(make, arguments, message):
     assert str(raised.value) == message
 
 
-def test_seeds_may_be_of_numpy(make):
+def test_numpy_seeds_are_accepted(make):
     env = make()
     first, _ = env.reset(seed=4)
     assert env.reset(seed=np.int64(4))[0].equal(first)
 
 
 @pytest.mark.parametrize("actions", ["left", None, {"force": 1.0}, [[0.0], [0.0, 1.0], [0.0]]])
-def test_actions_that_are_no_numbers_raise(make, actions):
+def test_non_numeric_actions_raise(make, actions):
     env = make()
     env.reset()
     message = rf"\Aactions of type {type(actions).__name__}: expected numbers of shape \(3, 1\)\.\Z"
@@ -200,7 +200,7 @@ def test_actions_that_are_no_numbers_raise(make, actions):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_reset_changes_nothing_that_a_step_returned(make, mode):
+def test_reset_does_not_change_returned_tensors(make, mode):
     env = make(num_states=1, autoresetMode=mode)
     env.reset()
     place(env, [0.0, 1.5, 0.2])
@@ -215,7 +215,7 @@ def test_a_reset_changes_nothing_that_a_step_returned(make, mode):
         assert tensor.equal(copy)
 
 
-def test_next_step_spends_the_step_after_an_end_on_the_reset(make):
+def test_next_step_uses_the_following_step_for_the_reset(make):
     """As gymnasium defines NEXT_STEP: that step ignores the action, gives no reward and ends nothing."""
     env = make(num_states=1, episodeLength=2, autoresetMode="next_step")
     assert env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
@@ -258,7 +258,7 @@ def test_next_step_ignores_nan_actions_of_worlds_that_it_resets(make):
     assert info["_problems"].tolist() == [False, True, False]
 
 
-def test_upstream_step_after_an_end_begins_the_next_episode(make):
+def test_upstream_mode_starts_the_next_episode_in_the_following_step(make):
     env = make(autoresetMode="upstream")
     assert env.metadata["autoreset_mode"] == "upstream"
     env.reset()
@@ -273,7 +273,7 @@ def test_upstream_step_after_an_end_begins_the_next_episode(make):
     assert env.task.progress_buf.tolist() == [2, 1, 2]
 
 
-def test_truncation_at_the_episode_length_and_never_with_termination(make):
+def test_truncation_at_episode_length_excludes_termination(make):
     env = make(episodeLength=3)
     env.reset()
     for step in (1, 2, 3):
@@ -283,7 +283,7 @@ def test_truncation_at_the_episode_length_and_never_with_termination(make):
         assert truncated.tolist() == [step == 3, False, step == 3]
 
 
-def test_episode_statistics_by_hand_and_cleared_by_a_reset_in_mid_episode(make):
+def test_episode_statistics_are_cleared_by_a_reset(make):
     env = make(episodeLength=2)
     env.reset()
     place(env, [0.3, 0.3, 0.3])
@@ -299,7 +299,7 @@ def test_episode_statistics_by_hand_and_cleared_by_a_reset_in_mid_episode(make):
     assert statistics == pytest.approx(expected, rel=1e-5)
 
 
-def test_states_of_an_asymmetric_critic_follow_the_reset(make):
+def test_states_are_updated_after_a_reset(make):
     env = make(num_states=1)
     observations, info = env.reset()
     torch.testing.assert_close(info["states"], 10 * observations[:, :1])
@@ -309,7 +309,7 @@ def test_states_of_an_asymmetric_critic_follow_the_reset(make):
     assert abs(info["states"][0].item()) <= 5.0
 
 
-def test_a_seed_repeats_and_a_mask_resets_the_worlds_it_names(make):
+def test_seed_is_reproducible_and_mask_resets_its_worlds(make):
     env = make()
     first, _ = env.reset(seed=4)
     again, _ = env.reset(seed=4)
@@ -334,7 +334,7 @@ def test_staggered_episodes_end_at_different_steps(make):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_episodes_that_follow_early_failures_are_staggered_too(make, mode):
+def test_episodes_after_early_failures_are_staggered(make, mode):
     """All fail in the first step; the episodes that begin then end evenly spread, and those after them last."""
     env = make(num_envs=200, episodeLength=50, autoresetMode=mode)
     env.reset(options={"stagger": True})
@@ -352,7 +352,7 @@ def test_episodes_that_follow_early_failures_are_staggered_too(make, mode):
         assert (torch.stack(ended[first : first + period]).sum(dim=0) == 1).all(), "each once"
 
 
-def test_misuse_is_an_error_and_returned_tensors_are_not_used_again(make):
+def test_misuse_raises_and_returned_tensors_are_not_reused(make):
     env = make()
     with pytest.raises(OigeError, match="call reset first"):
         env.step(torch.zeros(3, 1))
@@ -378,7 +378,7 @@ def test_misuse_is_an_error_and_returned_tensors_are_not_used_again(make):
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_a_saved_environment_goes_on_bit_by_bit_on_any_number_of_threads(make, num_threads):
+def test_saved_environment_continues_bitwise_with_any_thread_count(make, num_threads):
     env = make(num_envs=50, episodeLength=7, num_threads=1)
     env.reset(seed=2)
     actions = torch.rand(30, 50, 1, generator=torch.Generator().manual_seed(3)) * 100 - 50
@@ -393,7 +393,7 @@ def test_a_saved_environment_goes_on_bit_by_bit_on_any_number_of_threads(make, n
             assert mine.equal(theirs)
 
 
-def test_an_unfitting_saved_state_is_refused(new_engine):
+def test_load_state_dict_rejects_mismatch(new_engine):
     task = TaskConfig(name="Block", env=BlockConfig(numEnvs=2, envSpacing=1.0, episodeLength=9), sim=SimConfig(dt=DT))
     spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1)
     ours, theirs = (
@@ -417,7 +417,7 @@ def test_an_unfitting_saved_state_is_refused(new_engine):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_a_step_of_a_warp_variant_is_one_graph_and_waits_for_nothing(new_engine):
+def test_warp_variant_step_is_one_graph_without_synchronisation(new_engine):
     env_config = BlockConfig(numEnvs=64, envSpacing=1.0, episodeLength=5, controlFrequencyInv=3)
     task = TaskConfig(name="Block", env=env_config, sim=SimConfig(dt=DT))
     spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1)

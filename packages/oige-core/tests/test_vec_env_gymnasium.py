@@ -103,7 +103,7 @@ def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("mode", ["next_step", "upstream"])
-def test_reset_between_cancels_the_pending_reset(make: Make, mode: str) -> None:
+def test_manual_reset_cancels_the_pending_reset(make: Make, mode: str) -> None:
     env = make(episodeLength=1, autoresetMode=mode)
     env.reset(seed=0)
     env.step(push(0.0, 0.0))
@@ -111,7 +111,7 @@ def test_reset_between_cancels_the_pending_reset(make: Make, mode: str) -> None:
     assert torch.equal(first, env.step(push(0.0, 0.0))[0])
 
 
-def test_reset_mask_clears_the_statistics_of_its_worlds_alone(make: Make) -> None:
+def test_reset_mask_clears_only_the_statistics_of_its_worlds(make: Make) -> None:
     env = make(start=0.0)
     env.reset()
     for _ in range(LENGTH - 1):
@@ -128,14 +128,14 @@ def test_reset_mask_clears_the_statistics_of_its_worlds_alone(make: Make) -> Non
 
 
 @pytest.mark.parametrize("length", [1, 3])
-def test_a_reset_mask_of_the_wrong_length(make: Make, length: int) -> None:
+def test_reset_mask_of_wrong_length_raises(make: Make, length: int) -> None:
     env = make()
     env.reset()
     with pytest.raises(OigeError, match="reset_mask"):
         env.reset(options={"reset_mask": torch.zeros(length, dtype=torch.bool)})
 
 
-def test_states_show_the_new_episode(make: Make) -> None:
+def test_states_belong_to_the_new_episode(make: Make) -> None:
     env = make(num_states=2, episodeLength=2)
     for observations, info in (env.reset(), (env.step(push(1, 0)), env.step(push(1, 0)))[1][::4]):
         torch.testing.assert_close(info["states"], torch.stack((observations[:, 0], torch.zeros(2)), dim=-1))
@@ -169,7 +169,7 @@ def test_returned_tensors_are_not_reused(make: Make, mode: str) -> None:
     assert same(kept, copies)
 
 
-def test_step_after_close(make: Make) -> None:
+def test_step_after_close_raises(make: Make) -> None:
     env = make()
     env.reset()
     env.close()
@@ -189,7 +189,7 @@ class AsNumpy(VectorWrapper):
         return *(tensor.numpy() for tensor in tensors), info
 
 
-def test_statistics_agree_with_those_of_gymnasium(make: Make) -> None:
+def test_statistics_match_gymnasium(make: Make) -> None:
     env = make(num_envs=8, end=0.8, episodeLength=7)
     recorder = RecordEpisodeStatistics(AsNumpy(env), buffer_length=1000, stats_key="recorded")
     recorder.reset(seed=3)
@@ -207,7 +207,7 @@ def test_statistics_agree_with_those_of_gymnasium(make: Make) -> None:
     assert returns == pytest.approx(sum(recorder.return_queue).item(), rel=1e-4)
 
 
-def test_reset_seeds_the_generator_of_gymnasium(make: Make) -> None:
+def test_reset_seeds_gymnasiums_generator(make: Make) -> None:
     env = make()
     env.reset(seed=123)
     assert env.np_random_seed == 123
@@ -238,12 +238,12 @@ class OneWorld(gym.Env):
 
 
 @pytest.mark.filterwarnings("error")
-def test_gymnasiums_own_checks(make: Make) -> None:
+def test_gymnasiums_env_checker_passes(make: Make) -> None:
     check_env(OneWorld(make), skip_render_check=True)
 
 
 @pytest.mark.parametrize("warp", [False, True])
-def test_an_environment_made_in_inference_mode_steps_outside_it(warp: bool) -> None:
+def test_env_made_in_inference_mode_steps_outside_it(warp: bool) -> None:
     with torch.inference_mode():
         env = make_vec("Cartpole", 2, warp=warp, sim_device="cpu", num_threads=1)
     plain = make_vec("Cartpole", 2, warp=warp, sim_device="cpu", num_threads=1)

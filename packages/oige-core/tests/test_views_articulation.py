@@ -46,7 +46,7 @@ def test_joints_and_links_are_in_breadth_first_order(world: Any) -> None:
     world.close(before[:, :, :3, 6 + 2].norm(dim=-1), [0.0, 0.0, 0.0, 1.0, 0.0], tol=1e-6)
 
 
-def test_every_combination_of_indices(world: Any) -> None:
+def test_all_combinations_of_indices_are_supported(world: Any) -> None:
     view, n = world.tree, NUM_ENVS
     table = world.tensor(torch.arange(n * 4).reshape(n, 4)) / 10
     worlds = [None, [2], [2, 0], torch.tensor([1, 2]), []]
@@ -74,7 +74,7 @@ def test_every_combination_of_indices(world: Any) -> None:
         view.get_joint_positions(indices=torch.ones(n, dtype=torch.bool))
 
 
-def test_one_row_for_all_worlds_and_one_column_for_all_joints(world: Any) -> None:
+def test_values_broadcast_over_worlds_and_joints(world: Any) -> None:
     view, n, joints = world.tree, NUM_ENVS, [0.1, 0.2, 0.3, 0.4]
     view.set_joint_positions(world.tensor(joints))
     world.close(view.get_joint_positions(), [joints] * n, tol=1e-6)
@@ -84,7 +84,7 @@ def test_one_row_for_all_worlds_and_one_column_for_all_joints(world: Any) -> Non
     world.close(view.get_joint_positions(), [[1.0] * 4, [2.0] * 4, [3.0] * 4], tol=1e-6)
 
 
-def test_indices_of_links(world: Any) -> None:
+def test_link_indices_select_links(world: Any) -> None:
     view = world.tree
     world.close(view.get_body_masses(), [4.0, 1.0, 1.5, 0.5, 0.7], tol=1e-6)
     view.set_body_masses(world.tensor([[8.0, 9.0]]), indices=[1], body_indices=[4, 2])
@@ -95,7 +95,7 @@ def test_indices_of_links(world: Any) -> None:
     world.close(view.get_body_coms(indices=[1, 2], body_indices=[3])[:, 0], [[0, 0, 0.05], [0.1, 0.2, 0.3]], tol=1e-6)
 
 
-def test_copies_and_live_values(world: Any) -> None:
+def test_clone_decides_between_copies_and_live_values(world: Any) -> None:
     """With clone=True the caller may keep, and write, what it gets."""
     for getter in (
         world.tree.get_joint_positions,
@@ -117,7 +117,7 @@ def test_copies_and_live_values(world: Any) -> None:
         assert torch.equal(getter(clone=False), kept)
 
 
-def test_setter_then_getter_within_a_step(world: Any) -> None:
+def test_getter_returns_what_a_setter_wrote(world: Any) -> None:
     """Poses and velocities of links follow the state that was set, in the worlds where it was set."""
     bob = world.bobs
     world.run(0.01)
@@ -181,7 +181,7 @@ def stir(world: Any) -> None:
     world.run(0.02)
 
 
-def test_reset_by_world(world: Any) -> None:
+def test_reset_restores_selected_worlds(world: Any) -> None:
     first = snapshot(world)
     stir(world)
     before = snapshot(world)
@@ -216,7 +216,7 @@ def test_reset_restores_default_joint_states(world: Any) -> None:
     world.close(world.rails.get_joint_positions(), [0.3, 0, 0, 0], tol=1e-6)
 
 
-def test_loaded_state_continues_bit_by_bit(world: Any, build: Callable[..., Any]) -> None:
+def test_loaded_state_continues_bitwise(world: Any, build: Callable[..., Any]) -> None:
     """In the same engine after further changes, and in a new one."""
     world.pendulum.set_world_poses(world.tensor([[0.0, 0.0, 2.0]]), indices=[1])
     world.rails.set_gains(world.tensor([[70.0]]), indices=[2], joint_indices=[POSITION])
@@ -248,14 +248,14 @@ def test_loaded_state_continues_bit_by_bit(world: Any, build: Callable[..., Any]
 # ------------------------------------------------------------------------------------------------ errors
 
 
-def test_unknown_names(world: Any) -> None:
+def test_unknown_names_raise(world: Any) -> None:
     with pytest.raises(OigeError, match=r"joint 'shouldr' of 'arm': unknown\. Did you mean shoulder\?"):
         world.arm.get_dof_index("shouldr")
     with pytest.raises(OigeError, match=r"link 'elbow' of 'arm': unknown\. Available: base, fore, hand, upper\."):
         world.arm.get_link_index("elbow")
 
 
-def test_what_was_not_prepared_is_refused(world: Any) -> None:
+def test_untracked_quantities_and_unsupported_setters_raise(world: Any) -> None:
     with pytest.raises(CapabilityError, match=r"'arm': joint forces are not measured; .* track_joint_forces=True"):
         world.arm.get_measured_joint_forces()
     with pytest.raises(CapabilityError, match=r"'hand': contact forces are not measured; .* track_contact_forces=True"):

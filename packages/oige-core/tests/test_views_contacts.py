@@ -28,7 +28,7 @@ def built(build: Callable[..., Any], executor: str) -> Any:
     return build_rigid_bodies(build, executor)
 
 
-def test_weight_on_a_contact(world: Any) -> None:
+def test_contact_force_equals_the_weight(world: Any) -> None:
     """The ground carries what lies on it. The lower box of a stack is pushed up by both weights, down by the upper."""
     # A little off the middle: with edges exactly above edges, rounding decides how many contacts MuJoCo Warp finds.
     world.top.set_world_poses(world.tensor([[3.013, 0.007, 0.3]]), indices=[1])
@@ -45,7 +45,7 @@ def test_weight_on_a_contact(world: Any) -> None:
     world.close(world.box.get_world_poses()[0][:, :2], [3.0, 0.0], tol=1e-4)
 
 
-def test_contact_of_a_link(world: Any) -> None:
+def test_contact_force_of_a_link(world: Any) -> None:
     """The drive presses with 20 N in one world and lifts in another; the foot weighs 1.5 kg."""
     world.press.set_joint_efforts(world.tensor([[-20.0], [0.0], [30.0]]), joint_indices=[0])
     world.run(0.2)
@@ -58,7 +58,7 @@ def test_contact_of_a_link(world: Any) -> None:
     world.close(world.foot.get_net_contact_forces()[:2], [[0, 0, 0], [0, 0, 1.5 * G]], tol=0.05)
 
 
-def test_friction_on_an_incline(world: Any) -> None:
+def test_friction_decides_sliding_on_an_incline(world: Any) -> None:
     """Gravity of each world is tilted by θ: a box sticks, or slides with g (sin θ − μ cos θ), by its own μ.
 
     A sliding box chatters, but friction is μ times the normal force all the time; then m v = ∫ F dt makes
@@ -105,7 +105,7 @@ def test_kinematic_body_pushes_and_is_not_pushed(world: Any) -> None:
     world.close(wall.get_world_poses()[0], [0, 8, 0.3], tol=1e-6)
 
 
-def test_kinematic_body_can_be_turned(world: Any) -> None:
+def test_kinematic_body_can_be_rotated(world: Any) -> None:
     turn = turned(world, 0.5, 0, 0, 1)
     world.marker.set_world_poses(world.tensor([[1.0, 2.0, 3.0]]), turn.expand(1, 4), indices=[1])
     positions, orientations = world.marker.get_world_poses()
@@ -114,7 +114,7 @@ def test_kinematic_body_can_be_turned(world: Any) -> None:
     world.close(world.marker.get_world_poses(indices=[1])[0], [[1, 2, 3]], tol=1e-6)
 
 
-def test_links_collide_with_each_other_only_where_that_is_on(world: Any) -> None:
+def test_self_collision_is_optional(world: Any) -> None:
     """The balls of a pair are driven 0.3 m together, with 1 N each, from 0.3 m between their centres."""
     for view in (world.apart, world.colliding):
         view.set_joint_positions(world.everywhere(0.04, -0.04))
@@ -127,7 +127,7 @@ def test_links_collide_with_each_other_only_where_that_is_on(world: Any) -> None
     world.close(gap, 0.22 - 0.4 * (0.4 + DT), tol=1e-4)
 
 
-def test_height_field_has_its_samples_where_they_belong(world: Any) -> None:
+def test_height_field_samples_are_at_their_positions(world: Any) -> None:
     """Balls at rest over several samples: z = origin + height + radius. x and y, and their ends, are told apart."""
     places = {(1, 1): 0.4, (1, 9): 0.4, (5, 1): 0.7, (5, 6): 0.7, (5, 9): -0.3, (2, 5): 0.4}
     rows = list(places.items())

@@ -85,7 +85,7 @@ def test_velocity_drive_against_a_viscous_load(world: Any) -> None:
     world.close(world.rails.get_joint_velocities()[:, VELOCITY], final, tol=1e-5)
 
 
-def test_effort_limits_make_a_constant_acceleration(world: Any) -> None:
+def test_limited_effort_gives_constant_acceleration(world: Any) -> None:
     """6 N on 4 kg, whatever is asked for; 2 N where less than the limit is asked for; per-world limits."""
     assert world.rails.get_max_efforts()[0].tolist() == [math.inf, math.inf, 6.0, math.inf]
     world.rails.set_joint_efforts(world.tensor([[100.0], [-100.0], [2.0]]), joint_indices=[EFFORT])
@@ -114,7 +114,7 @@ def test_effort_limits_make_a_constant_acceleration(world: Any) -> None:
     world.close(world.rails.get_measured_joint_efforts()[:, POSITION], 1.0, tol=0)
 
 
-def test_control_modes(world: Any) -> None:
+def test_control_mode_sets_the_gains(world: Any) -> None:
     view = world.rails
     view.set_joint_position_targets(world.everywhere(0.5), joint_indices=[POSITION])
     view.set_joint_velocity_targets(world.everywhere(0.3), joint_indices=[POSITION])
@@ -135,7 +135,7 @@ def test_control_modes(world: Any) -> None:
         view.switch_control_mode("torque")
 
 
-def test_gains_given_to_an_articulation_without(world: Any) -> None:
+def test_gains_can_be_set_on_an_articulation_without_drives(world: Any) -> None:
     """Its position targets are its initial positions, its efforts stay."""
     view = world.coupled
     with pytest.raises(OigeError, match=r"'coupled': its drives have no gains, .* set_gains first"):
@@ -203,7 +203,7 @@ def test_joint_limits_stop_a_joint(world: Any) -> None:
 # ------------------------------------------------------------------------------------------------ fixed tendons
 
 
-def test_tendon_couples_its_joints(world: Any) -> None:
+def test_tendon_couples_joints(world: Any) -> None:
     """L = a + 2 b; a force f = −k (L − L0) − d L˙ along c = (1, 2), implicit in velocity: (M + dt D) dv = dt c f.
 
     D has the diagonal of d c cᵀ alone: the integrator leaves out what couples joints of different branches.
@@ -250,7 +250,7 @@ def test_tendon_limits_stop_both_joints(world: Any) -> None:
     assert (view.get_joint_velocities()[:, 1] < -0.05).all()
 
 
-def test_spring_of_a_tendon_balances_an_effort(world: Any) -> None:
+def test_tendon_spring_balances_an_effort(world: Any) -> None:
     """At rest under efforts f (1, 2) the tendon is longer by f / k: 1 and 0.5 mm; the damping is about critical."""
     view = world.coupled
     view.set_fixed_tendon_properties(

@@ -45,7 +45,7 @@ def energy(world: Any) -> torch.Tensor:
     return 0.5 * PENDULUM_INERTIA * v * v - PENDULUM_MASS * G * PENDULUM_LENGTH * q.cos()
 
 
-def test_pendulum_keeps_its_energy(world: Any) -> None:
+def test_pendulum_energy_is_conserved(world: Any) -> None:
     """Semi-implicit Euler is symplectic: the energy's error does not grow; its share is about dt · ω / 2 = 0.2 %."""
     world.pendulum.set_joint_positions(world.tensor([[0.5], [1.5], [2.5]]))
     before = energy(world)
@@ -56,7 +56,7 @@ def test_pendulum_keeps_its_energy(world: Any) -> None:
         world.close(energy(world), before, tol=0.006 * scale)
 
 
-def test_small_oscillations_have_the_period_of_the_formula(world: Any) -> None:
+def test_small_oscillations_have_the_analytic_period(world: Any) -> None:
     """T = 2 π √(I / m g l), here with g = 40: after a quarter it passes zero, after a half it is at the other side."""
     quarter = math.pi / 2 * math.sqrt(PENDULUM_INERTIA / (PENDULUM_MASS * 40.0 * PENDULUM_LENGTH))
     world.engine.set_gravity(world.everywhere(0.0, 0.0, -40.0))
@@ -68,7 +68,7 @@ def test_small_oscillations_have_the_period_of_the_formula(world: Any) -> None:
     world.close(world.pendulum.get_joint_positions(), -0.01, tol=2e-5)
 
 
-def test_gravity_of_each_world(world: Any) -> None:
+def test_gravity_can_differ_between_worlds(world: Any) -> None:
     """A step from rest at the horizontal gives v = dt · m g l / I, and the gravity of the world is g."""
     world.close(world.engine.get_gravity(), [0, 0, -G], tol=1e-6)
     world.engine.set_gravity(world.tensor([[0.0, 0.0, -1.0], [0.0, 0.0, -20.0]]), indices=[0, 2])
@@ -107,7 +107,7 @@ def arm_points(q: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
     return [elbow, (hand_x, hand_z)]
 
 
-def test_jacobians_of_an_arm(world: Any) -> None:
+def test_arm_jacobians_match_the_closed_form(world: Any) -> None:
     q, _ = pose_arm(world, world.arm)
     expected = torch.zeros(NUM_ENVS, 4, 6, 2, dtype=torch.float64)  # base, upper, fore, hand
     for link, (x, z) in zip((2, 3), arm_points(q), strict=True):
@@ -141,7 +141,7 @@ def arm_coriolis(q: torch.Tensor, v: torch.Tensor, m2: Any = M2) -> torch.Tensor
     return torch.stack([-h * (2 * v[:, 0] * v[:, 1] + v[:, 1] ** 2), h * v[:, 0] ** 2], -1)
 
 
-def test_mass_matrix_gravity_and_coriolis_forces_of_an_arm(world: Any) -> None:
+def test_arm_dynamics_match_the_closed_form(world: Any) -> None:
     for view in (world.arm, world.turned_arm):
         q, v = pose_arm(world, view)
         world.close(view.get_mass_matrices(), arm_mass_matrix(q), tol=1e-5)
@@ -213,7 +213,7 @@ def link_states(world: Any) -> dict[str, torch.Tensor]:
     }
 
 
-def test_root_state_of_a_floating_tree(world: Any) -> None:
+def test_floating_tree_root_state(world: Any) -> None:
     motion = pose_tree(world)
     world.close(world.tree.get_velocities(), motion[:, :6], tol=2e-6)
     world.close(world.tree.get_linear_velocities(indices=[2]), motion[[2], :3], tol=2e-6)
@@ -237,7 +237,7 @@ def test_root_state_of_a_floating_tree(world: Any) -> None:
     world.close(world.tree.get_velocities(indices=[1, 2]), motion[1:, :6], tol=2e-6)
 
 
-def test_jacobians_times_motion_are_link_velocities(world: Any) -> None:
+def test_jacobians_times_velocities_are_link_velocities(world: Any) -> None:
     motion = pose_tree(world)
     velocities = (world.tree.get_jacobians() @ motion[:, None, :, None]).squeeze(-1)
     world.close(velocities, world.all_links.get_velocities(), tol=1e-5)
@@ -260,7 +260,7 @@ def test_link_velocities_are_derivatives_of_link_poses(world: Any) -> None:
     world.close(2 * turn[..., 1:] / DT, velocity[..., 3:], tol=0.02)
 
 
-def test_kinetic_energy_is_that_of_the_mass_matrix(world: Any) -> None:
+def test_kinetic_energy_matches_the_mass_matrix(world: Any) -> None:
     motion = pose_tree(world).double()
     s = link_states(world)
     linear = (0.5 * s["mass"] * s["linear"] ** 2).sum((1, 2))
@@ -272,7 +272,7 @@ def test_kinetic_energy_is_that_of_the_mass_matrix(world: Any) -> None:
     world.close(mass[:, :3, :3], 7.7 * torch.eye(3, dtype=torch.float64), tol=1e-5)
 
 
-def test_power_of_gravity_is_loss_of_height(world: Any) -> None:
+def test_power_of_gravity_matches_the_change_of_height(world: Any) -> None:
     motion = pose_tree(world)
     s = link_states(world)
     forces = world.tree.get_generalized_gravity_forces()
@@ -280,7 +280,7 @@ def test_power_of_gravity_is_loss_of_height(world: Any) -> None:
     world.close(forces[:, :3], [0, 0, 7.7 * G], tol=1e-4)
 
 
-def test_equations_of_motion_of_a_floating_tree(world: Any) -> None:
+def test_floating_tree_satisfies_the_equations_of_motion(world: Any) -> None:
     """M a + c + g = τ in the world-frame convention; a is taken from two steps half a time step apart: error O(dt)."""
     before = pose_tree(world)
     effort = world.tensor([[1.0, -2.0, 3.0, 0.5]])
@@ -296,7 +296,7 @@ def test_equations_of_motion_of_a_floating_tree(world: Any) -> None:
     assert world.tree.get_coriolis_and_centrifugal_forces().abs().max() > 1.0
 
 
-def test_momentum_is_conserved_in_flight(world: Any) -> None:
+def test_momentum_is_conserved_without_external_forces(world: Any) -> None:
     """Semi-implicit Euler drifts by a share of the order of ω dt per turn."""
     world.engine.set_gravity(world.everywhere(0.0, 0.0, 0.0))
     pose_tree(world)
@@ -313,7 +313,7 @@ def test_momentum_is_conserved_in_flight(world: Any) -> None:
         world.close(after, before, tol=0.02 * float(before.abs().max()))
 
 
-def test_inertias_set_are_inertias_read(world: Any) -> None:
+def test_inertias_can_be_set_and_read(world: Any) -> None:
     world.close(
         world.tree.get_body_inertias(indices=[0], body_indices=[0]),
         [[[0.3, 0.02, -0.03, 0.02, 0.25, 0.01, -0.03, 0.01, 0.2]]],
@@ -322,7 +322,7 @@ def test_inertias_set_are_inertias_read(world: Any) -> None:
     values = world.tensor([0.5, 0.05, 0.02, 0.05, 0.4, -0.03, 0.02, -0.03, 0.3])
     world.tree.set_body_inertias(values.expand(1, 1, 9), indices=[1], body_indices=[2])
     world.close(world.tree.get_body_inertias(indices=[1], body_indices=[2]), values.expand(1, 1, 9), tol=1e-6)
-    test_kinetic_energy_is_that_of_the_mass_matrix(world)
+    test_kinetic_energy_matches_the_mass_matrix(world)
     for wrong, message in (([1, 2, 0, 0, 1, 0, 0, 0, 1], "symmetric"), ([1, 0, 0, 0, -1, 0, 0, 0, 1], "positive")):
         with pytest.raises(OigeError, match=f"inertias of 'tree': expected {message}"):
             world.tree.set_body_inertias(world.tensor(wrong).expand(NUM_ENVS, 1, 9), body_indices=[1])
@@ -331,7 +331,7 @@ def test_inertias_set_are_inertias_read(world: Any) -> None:
 # ------------------------------------------------------------------------------------------------ joint wrenches
 
 
-def test_wrenches_in_a_hanging_chain(world: Any) -> None:
+def test_hanging_chain_wrenches_equal_the_weight_below(world: Any) -> None:
     """Each link carries what hangs on it: 6, 5 and 3 kg. The ceiling's own kilogram sits 0.3 m from its origin."""
     world.run(DT)
     expected = torch.zeros(3, 6, dtype=torch.float64)
@@ -343,7 +343,7 @@ def test_wrenches_in_a_hanging_chain(world: Any) -> None:
     )
 
 
-def test_wrenches_of_some_links_alone(world: Any) -> None:
+def test_wrenches_of_selected_links(world: Any) -> None:
     world.run(DT)
     carried = torch.tensor([[0.0, 0.0, 3.0 * G, 0.0, 0.0, 0.0]], dtype=torch.float64)
     for lower in ([2], torch.tensor([2], device=world.engine.device)):
@@ -355,7 +355,7 @@ def test_wrenches_of_some_links_alone(world: Any) -> None:
             world.partly.get_measured_joint_forces(joint_indices=missing)
 
 
-def test_wrenches_in_a_cantilever(world: Any) -> None:
+def test_cantilever_wrenches_match_statics(world: Any) -> None:
     """Turned by +90° about y the chain points to −x; drives hold it, and their torques are the joints' y components.
 
     Centres of mass: upper 0.2 m from its anchor; lower 0.15 m from its own and 0.4 + 0.1 = 0.5 m from the upper one.
@@ -375,7 +375,7 @@ def test_wrenches_in_a_cantilever(world: Any) -> None:
     world.close(world.chain.get_joint_velocities(), 0.0, tol=1e-4)
 
 
-def test_wrenches_answer_external_forces(world: Any) -> None:
+def test_wrenches_balance_external_forces(world: Any) -> None:
     """4 N along y at the lower centre of mass: every joint pulls it back, with a torque about its own anchor."""
     world.lower.apply_forces(world.everywhere(0.0, 4.0, 0.0))
     world.run(DT)
@@ -391,7 +391,7 @@ def test_wrenches_answer_external_forces(world: Any) -> None:
     world.close(world.chain.get_measured_joint_forces()[..., 1], 0.0, tol=1e-3)
 
 
-def test_a_floating_root_hangs_on_nothing(world: Any) -> None:
+def test_floating_root_has_no_joint_force(world: Any) -> None:
     pose_tree(world)
     world.run(DT)
     forces = world.tree.get_measured_joint_forces()
@@ -399,7 +399,7 @@ def test_a_floating_root_hangs_on_nothing(world: Any) -> None:
     assert forces[:, 1:].abs().max() > 0.1
 
 
-def test_without_gravity_joints_carry_no_weight(world: Any) -> None:
+def test_free_fall_and_zero_gravity_give_no_joint_forces(world: Any) -> None:
     """The tree rests with gravity off on all links and falls as one with it on: no forces in joints either way."""
     world.tree.set_body_disable_gravity(
         torch.tensor([[True] * 5, [False] * 5, [True, True, False, True, True]], device=world.engine.device)

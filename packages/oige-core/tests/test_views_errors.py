@@ -117,7 +117,7 @@ GETTERS = [
 ]
 
 
-def test_tables_name_every_method(world: Any) -> None:
+def test_every_view_method_is_covered(world: Any) -> None:
     for name, kinds in {"ant": ("set", "get"), "ball": ("set", "get"), "legs": ("apply",), "eye": ("get",)}.items():
         for method, function in inspect.getmembers(type(getattr(world, name)), inspect.isfunction):
             takes = inspect.signature(function).parameters
@@ -127,9 +127,7 @@ def test_tables_name_every_method(world: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "method", "argument", "shape"), SETTERS)
-def test_values_of_another_shape_raise(
-    world: Any, name: str, method: str, argument: str, shape: tuple[int, ...]
-) -> None:
+def test_values_of_wrong_shape_raise(world: Any, name: str, method: str, argument: str, shape: tuple[int, ...]) -> None:
     view = getattr(world, name)
     called = "apply_forces" if method == "apply_forces" else method
     before = world.engine.state_dict()
@@ -149,7 +147,7 @@ def test_values_of_another_shape_raise(
 @pytest.mark.parametrize(
     ("name", "method", "argument", "shape"), [row for row in SETTERS if row[1] not in INDEXED and row[2] != "kds"]
 )
-def test_worlds_that_do_not_exist_raise_in_setters(
+def test_nonexistent_worlds_raise_in_setters(
     world: Any, name: str, method: str, argument: str, shape: tuple[int, ...]
 ) -> None:
     setter = getattr(getattr(world, name), method)
@@ -164,7 +162,7 @@ def test_worlds_that_do_not_exist_raise_in_setters(
 
 
 @pytest.mark.parametrize(("name", "method"), GETTERS)
-def test_worlds_that_do_not_exist_raise_in_getters(world: Any, name: str, method: str) -> None:
+def test_nonexistent_worlds_raise_in_getters(world: Any, name: str, method: str) -> None:
     with raises(rf"{method} of '{name}': indices name world {N}: expected numbers from 0 to {N - 1}\."):
         getattr(getattr(world, name), method)(indices=[0, N])
 
@@ -184,7 +182,7 @@ def test_worlds_that_do_not_exist_raise_in_getters(world: Any, name: str, method
         (torch.zeros(2, dtype=torch.int64, device="meta"), r"indices on meta: expected .*; use indices\.to\('.*'\)"),
     ],
 )
-def test_indices_that_are_no_numbers_of_worlds_raise(world: Any, indices: Any, message: str) -> None:
+def test_invalid_world_indices_raise(world: Any, indices: Any, message: str) -> None:
     if isinstance(indices, torch.Tensor) and indices.device.type != "meta":
         indices = indices.to(world.engine.device)
     with raises(rf"get_joint_positions of 'ant': {message}\."):
@@ -222,7 +220,7 @@ def test_indices_may_be_of_any_integer_type(world: Any) -> None:
         )),
     ],
 )  # fmt: skip
-def test_joints_and_links_that_do_not_exist_raise(world: Any, method: str, argument: str, count: int) -> None:
+def test_nonexistent_joints_and_links_raise(world: Any, method: str, argument: str, count: int) -> None:
     get = getattr(world.ant, method)
     for given, message in (
         ([0, count], f"name {count}: expected numbers from 0 to {count - 1}"),
@@ -236,7 +234,7 @@ def test_joints_and_links_that_do_not_exist_raise(world: Any, method: str, argum
     assert isinstance(get(**{argument: np.array([1])}), torch.Tensor | tuple)
 
 
-def test_joint_indices_of_setters_decide_the_shape(world: Any) -> None:
+def test_joint_indices_of_setters_determine_the_shape(world: Any) -> None:
     for values in ([[1.0, 2.0]] * N, [1.0, 2.0]):
         with raises(r"set_joint_positions of 'ant': positions of shape \(.*\): expected \(4, 1\)\."):
             world.ant.set_joint_positions(world.tensor(values), joint_indices=[1])
@@ -292,7 +290,7 @@ def test_properties_out_of_range_raise_on_the_cpu(
             getattr(getattr(world, name), method)(**{argument: values})
 
 
-def test_orientations_are_brought_to_length_1(world: Any) -> None:
+def test_orientations_are_normalised(world: Any) -> None:
     """As they were given, velocities would be turned by them and stretched."""
     world.engine.reset()
     for name in ("ant", "ball", "held"):
@@ -310,7 +308,7 @@ def test_orientations_are_brought_to_length_1(world: Any) -> None:
     world.engine.reset()
 
 
-def test_views_keep_no_gradients(world: Any) -> None:
+def test_views_do_not_track_gradients(world: Any) -> None:
     world.engine.reset()
     world.ant.set_joint_positions(world.tensor(np.zeros((N, 2))).requires_grad_())
     assert not world.ant.get_joint_positions().requires_grad
@@ -322,7 +320,7 @@ def test_complex_values_raise(world: Any) -> None:
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1.5])
-def test_steps_that_are_none_raise(world: Any, steps: Any) -> None:
+def test_invalid_step_counts_raise(world: Any, steps: Any) -> None:
     with raises(rf"step of 'MuJoCo': {steps} physics steps: expected a whole number of at least 1\."):
         world.engine.step(steps)
 
@@ -349,7 +347,7 @@ def test_limits_in_the_wrong_order_raise(world: Any) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("method", ["set_joint_positions", "set_joint_efforts", "set_joint_position_targets"])
-def test_state_that_is_not_finite_fails_its_world_only(world: Any, method: str, value: float) -> None:
+def test_non_finite_state_fails_only_its_world(world: Any, method: str, value: float) -> None:
     world.engine.reset()
     before = world.engine.problems().get("diverged", 0)
     values = world.tensor(np.zeros((N, 2)))
@@ -360,7 +358,7 @@ def test_state_that_is_not_finite_fails_its_world_only(world: Any, method: str, 
     assert world.ant.get_joint_positions().isfinite().all()
 
 
-def test_gravity_of_another_shape_raises(world: Any) -> None:
+def test_gravity_of_wrong_shape_raises(world: Any) -> None:
     with raises(r"set_gravity of 'MuJoCo': gravity of shape \(4, 2\): expected \(4, 3\)\."):
         world.engine.set_gravity(world.tensor(np.zeros((N, 2))))
     with raises(r"set_gravity of 'MuJoCo': indices name world 4: expected numbers from 0 to 3\."):

@@ -32,7 +32,7 @@ def built(build: Callable[..., Any], executor: str) -> Any:
 # ------------------------------------------------------------------------------------------------ free motion
 
 
-def test_free_fall(world: Any) -> None:
+def test_free_fall_matches_the_closed_form(world: Any) -> None:
     """v = v0 − g t and z = z0 + v0 t − g t (t + dt) / 2: the integrator takes the new velocity."""
     view = world.brick
     view.set_world_poses(world.tensor([[1.0, 2.0, 40.0]]), indices=[1])
@@ -62,7 +62,7 @@ def test_spin_about_a_principal_axis_is_steady(world: Any) -> None:
     world.close(x, expected, tol=1e-5)
 
 
-def test_tumbling_keeps_its_angular_momentum(world: Any) -> None:
+def test_tumbling_conserves_angular_momentum(world: Any) -> None:
     """R I Rᵀ ω is constant to about ω dt / 2 while ω itself changes."""
     view = world.brick
     view.set_world_poses(orientations=turned(world, 0.7, 1.0, -1.0, 2.0).expand(NUM_ENVS, 4))
@@ -80,7 +80,7 @@ def test_tumbling_keeps_its_angular_momentum(world: Any) -> None:
     assert ((view.get_angular_velocities() - omega).norm(dim=1) > 0.1).all()
 
 
-def test_pose_and_velocity_setters_take_part_of_the_worlds(world: Any) -> None:
+def test_pose_and_velocity_setters_accept_selected_worlds(world: Any) -> None:
     view = world.brick
     view.set_velocities(world.tensor([[1.0, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]), indices=[2, 0])
     world.close(view.get_velocities(), [[7, 8, 9, 10, 11, 12], [0] * 6, [1, 2, 3, 4, 5, 6]], tol=1e-5)
@@ -95,7 +95,7 @@ def test_pose_and_velocity_setters_take_part_of_the_worlds(world: Any) -> None:
     assert view.count == NUM_ENVS
 
 
-def test_gravity_of_a_body_is_switched_per_world(world: Any) -> None:
+def test_body_gravity_is_switched_per_world(world: Any) -> None:
     view = world.brick
     view.disable_gravities(indices=[0, 2])
     view.enable_gravities(indices=[0])
@@ -125,7 +125,7 @@ def inverse_inertia(world: Any) -> torch.Tensor:
     return rotation @ inverse @ rotation.transpose(-1, -2)
 
 
-def test_force_at_the_centre_and_torque(world: Any) -> None:
+def test_force_at_the_centre_and_torque_accelerate_a_body(world: Any) -> None:
     """a = F / m, α = I⁻¹ τ; during all substeps of one step, and gone after it."""
     view = weightless(world)
     inverse = inverse_inertia(world)
@@ -140,7 +140,7 @@ def test_force_at_the_centre_and_torque(world: Any) -> None:
     world.close(view.get_linear_velocities(), 5 * DT * force / BRICK_MASS, tol=1e-6)
 
 
-def test_force_at_a_point(world: Any) -> None:
+def test_force_at_a_point_adds_its_torque(world: Any) -> None:
     """α = I⁻¹ (r × F), r from the centre of mass, in the world frame."""
     view = weightless(world)
     inverse, position = inverse_inertia(world), view.get_world_poses()[0]
@@ -170,7 +170,7 @@ def test_forces_in_the_body_frame_add_up(world: Any) -> None:
     world.close(view.get_angular_velocities(), DT * (inverse @ moment.unsqueeze(-1)).squeeze(-1), tol=1e-6)
 
 
-def test_forces_on_links(world: Any) -> None:
+def test_forces_on_links_accelerate_them(world: Any) -> None:
     """Several links at once: (n, links, 3)."""
     forces = torch.zeros(NUM_ENVS, 2, 3, device=world.engine.device)
     forces[:, 0, 0] = world.tensor([4.0, 8.0, 12.0])  # on the idle link, of 4 kg
@@ -186,7 +186,7 @@ def test_forces_on_links(world: Any) -> None:
 # ------------------------------------------------------------------------------------------------ body properties
 
 
-def test_masses_of_primitives(world: Any) -> None:
+def test_primitive_masses_follow_density_and_size(world: Any) -> None:
     """Density times volume, or the mass that is given."""
     world.close(world.brick.get_masses(), BRICK_MASS, tol=1e-5)
     world.close(world.can.get_masses(), 500 * math.pi * 0.1**2 * 0.3, tol=1e-5)
@@ -199,7 +199,7 @@ def test_masses_of_primitives(world: Any) -> None:
     world.close(world.can.get_inertias()[:, 0], m * (3 * r * r + h * h) / 12, tol=1e-6)
 
 
-def test_masses_of_each_world(world: Any) -> None:
+def test_masses_can_differ_between_worlds(world: Any) -> None:
     """a = F / m with the mass of the world."""
     view = weightless(world)
     view.set_masses(world.tensor([6.0, 24.0]), indices=[2, 1])
@@ -211,7 +211,7 @@ def test_masses_of_each_world(world: Any) -> None:
     world.close(view.get_inertias()[:, 0], BRICK_INERTIA[0], tol=1e-6)  # inertias stay
 
 
-def test_inertias_with_off_diagonal_terms(world: Any) -> None:
+def test_inertias_may_have_off_diagonal_terms(world: Any) -> None:
     """α = I⁻¹ τ with the full matrix of each world."""
     view = world.brick
     view.disable_gravities()
@@ -229,7 +229,7 @@ def test_inertias_with_off_diagonal_terms(world: Any) -> None:
     world.close(view.get_angular_velocities(), expected, tol=2e-6)
 
 
-def test_centres_of_mass(world: Any) -> None:
+def test_centres_of_mass_can_be_set_and_read(world: Any) -> None:
     """A force at the frame's origin turns a body whose centre of mass is elsewhere; one at the centre does not."""
     view = world.brick
     view.disable_gravities()
@@ -252,7 +252,7 @@ def test_centres_of_mass(world: Any) -> None:
     world.close(view.get_angular_velocities(), 0.0, tol=1e-6)
 
 
-def test_material_of_a_body(world: Any) -> None:
+def test_material_can_be_set_and_read(world: Any) -> None:
     world.close(world.box.get_material_properties(), [0.5, 0.5, 0.0], tol=1e-7)
     world.box.set_material_properties(world.tensor([[0.8, 0.8, 0.0]]), indices=[1])
     world.close(world.box.get_material_properties()[:, 1], [0.5, 0.8, 0.5], tol=1e-7)
@@ -285,7 +285,7 @@ def stir(world: Any) -> None:
     world.run(0.02)
 
 
-def test_reset_by_world(world: Any) -> None:
+def test_reset_restores_selected_worlds(world: Any) -> None:
     first = state(world)
     stir(world)
     before = state(world)
@@ -305,7 +305,7 @@ def test_reset_by_world(world: Any) -> None:
         assert torch.equal(values, first[name]), name
 
 
-def test_loaded_state_continues_bit_by_bit(world: Any) -> None:
+def test_loaded_state_continues_bitwise(world: Any) -> None:
     """Also when forces wait to act, and properties and gravity were changed in between."""
     world.box.set_material_properties(world.tensor([[0.7, 0.7, 0.0]]), indices=[1])
     stir(world)
@@ -324,7 +324,7 @@ def test_loaded_state_continues_bit_by_bit(world: Any) -> None:
         assert torch.equal(values, expected[name]), name
 
 
-def test_diverged_world_starts_again(world: Any) -> None:
+def test_diverged_world_is_restored(world: Any) -> None:
     """It is restored to the initial state within the step, counted each time, and nothing else is touched."""
     first = state(world)
     stir(world)
@@ -339,12 +339,12 @@ def test_diverged_world_starts_again(world: Any) -> None:
     world.close(world.brick.get_velocities()[[0, 2], :2], before[[0, 2], :2], tol=1e-6)
 
 
-def test_no_problems_so_far(world: Any) -> None:
+def test_problems_is_empty_initially(world: Any) -> None:
     """The tests above ran within all buffers, and no world diverged."""
     assert world.engine.problems() == {}
 
 
-def test_closed_engine_says_so(build: Callable[..., Any]) -> None:
+def test_closed_engine_raises(build: Callable[..., Any]) -> None:
     world = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1, position=(0, 0, 1))})
     world.run(world.engine.physics_dt)
     world.engine.close()
@@ -352,7 +352,7 @@ def test_closed_engine_says_so(build: Callable[..., Any]) -> None:
         world.engine.step()
 
 
-def test_material_of_its_own(build: Callable[..., Any]) -> None:
+def test_material_of_an_element_is_used(build: Callable[..., Any]) -> None:
     world = build(
         lambda scene: {
             "ball": scene.add_sphere("ball", radius=0.1, position=(0, 0, 1), material=Material(friction=0.3))

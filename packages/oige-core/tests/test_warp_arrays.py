@@ -99,7 +99,7 @@ def throw(world, seed: int = 0) -> None:
     robot.set_joint_velocities(world.tensor(torch.randn(N, 3, generator=random)))
 
 
-def test_a_step_reads_all_arrays(driven) -> None:
+def test_step_reads_all_arrays(driven) -> None:
     worlds = driven.engine.to_warp()
     arrays = worlds.articulation(driven.robot)
     throw(driven)
@@ -108,7 +108,7 @@ def test_a_step_reads_all_arrays(driven) -> None:
     assert_arrays_are_the_views(driven, arrays)
 
 
-def test_forces_of_links_that_are_not_measured_are_no_numbers(build, executor) -> None:
+def test_untracked_link_forces_are_nan(build, executor) -> None:
     world = build(walker(Drive(), track_joint_forces=["left_foot"]), N, executor, dt=0.005)
     worlds = world.engine.to_warp()
     forces = wp.to_torch(worlds.articulation(world.robot).joint_forces)
@@ -119,7 +119,7 @@ def test_forces_of_links_that_are_not_measured_are_no_numbers(build, executor) -
     assert forces.isnan().all(dim=-1).sum(dim=-1).tolist() == [world.robot.num_bodies - 1] * N
 
 
-def test_efforts_and_targets_drive_as_those_of_the_view(driven) -> None:
+def test_efforts_and_targets_match_the_view(driven) -> None:
     worlds = driven.engine.to_warp()
     arrays = worlds.articulation(driven.robot)
     step = worlds.capture_step(10, nothing, nothing)
@@ -142,7 +142,7 @@ def test_efforts_and_targets_drive_as_those_of_the_view(driven) -> None:
     assert (reached - driven.robot.get_joint_positions()).abs().max() > 0.05  # they did drive
 
 
-def test_efforts_of_drives_without_gains(free) -> None:
+def test_efforts_act_without_gains(free) -> None:
     worlds = free.engine.to_warp()
     arrays = worlds.articulation(free.robot)
     wp.to_torch(arrays.joint_efforts)[:] = free.everywhere(1.0, -2.0, 20.0)
@@ -158,7 +158,7 @@ def test_efforts_of_drives_without_gains(free) -> None:
     assert not free.robot.get_applied_joint_efforts().any()
 
 
-def test_what_is_written_becomes_the_state_of_masked_worlds_alone(driven) -> None:
+def test_written_state_applies_only_to_masked_worlds(driven) -> None:
     worlds = driven.engine.to_warp()
     arrays = worlds.articulation(driven.robot)
     throw(driven, seed=2)
@@ -184,7 +184,7 @@ def test_what_is_written_becomes_the_state_of_masked_worlds_alone(driven) -> Non
     driven.close(positions[1], [0.0, 0.0, 0.5], tol=1e-6)
 
 
-def test_a_reset_is_that_of_the_engine_in_masked_worlds_alone(driven) -> None:
+def test_reset_matches_the_engine_in_masked_worlds_only(driven) -> None:
     worlds = driven.engine.to_warp()
     arrays = worlds.articulation(driven.robot)
     chosen = mask(driven, False, True, False)
@@ -207,7 +207,7 @@ def test_a_reset_is_that_of_the_engine_in_masked_worlds_alone(driven) -> None:
         driven.close(ours, theirs, tol=1e-5)
 
 
-def test_work_before_and_after_physics_runs_in_that_order_at_every_step(free) -> None:
+def test_kernels_before_and_after_physics_run_in_order(free) -> None:
     worlds = free.engine.to_warp()
     arrays = worlds.articulation(free.robot)
     device = wp.device_from_torch(free.engine.device)
@@ -235,7 +235,7 @@ def test_work_before_and_after_physics_runs_in_that_order_at_every_step(free) ->
     assert calls == ["before", "after"], "called when captured, not in every step"
 
 
-def test_wrenches_act_in_one_step(free) -> None:
+def test_wrenches_act_during_one_step(free) -> None:
     worlds = free.engine.to_warp()
     worlds.articulation(free.robot)
     step = worlds.capture_step(1, nothing, nothing)
@@ -252,7 +252,7 @@ def test_wrenches_act_in_one_step(free) -> None:
     free.close(free.robot.get_velocities()[:, 0], torso, tol=0.1 * momentum)
 
 
-def test_a_change_of_the_model_reaches_the_steps_that_follow(free) -> None:
+def test_model_changes_apply_to_later_steps(free) -> None:
     worlds = free.engine.to_warp()
     arrays = worlds.articulation(free.robot)
     step = worlds.capture_step(1, nothing, nothing)
@@ -267,7 +267,7 @@ def test_a_change_of_the_model_reaches_the_steps_that_follow(free) -> None:
     free.engine.set_gravity(free.everywhere(0.0, 0.0, -9.81))
 
 
-def test_joint_forces_where_gravity_is_switched_off(build) -> None:
+def test_joint_forces_without_gravity_raise(build) -> None:
     world = build(walker(Drive(), disable_gravity=True), N)
     with pytest.raises(CapabilityError, match=r"^'robot': Warp variants cannot measure joint forces where gravity"):
         world.engine.to_warp().articulation(world.robot)

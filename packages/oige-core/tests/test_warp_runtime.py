@@ -22,7 +22,7 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_home_that_cannot_be_written_is_said_and_does_without(tmp_path: Path) -> None:
+def test_unwritable_home_gives_a_notice(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.write_text("a file, in which no folder can be made, not even by the superuser")
     process = start(HOME=str(home))
@@ -34,14 +34,14 @@ def test_home_that_cannot_be_written_is_said_and_does_without(tmp_path: Path) ->
     assert f"({home}/.cache: Not a directory), so each start compiles them; set WARP_CACHE_PATH to a folder" in line
 
 
-def test_cache_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+def test_unwritable_cache_path_raises(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     process = start(WARP_CACHE_PATH=str(tmp_path / "file"))
     assert process.returncode == 1
     assert f"ConfigError: WARP_CACHE_PATH={tmp_path}/file: cannot be written (" in process.stderr
 
 
-def test_folder_that_can_be_written_is_used_without_a_word(tmp_path: Path) -> None:
+def test_writable_folder_gives_no_notice(tmp_path: Path) -> None:
     process = start(WARP_CACHE_PATH=str(tmp_path))
     (line,) = process.stdout.splitlines()
     assert line.startswith(str(tmp_path))

@@ -130,7 +130,7 @@ OTHERS = {
 }
 
 
-def test_no_wrapper_of_gymnasium_is_left_out() -> None:
+def test_every_gymnasium_wrapper_is_tested() -> None:
     assert set(vector.__all__) == {*OBSERVATIONS, *ACTIONS, *REWARDS, *OTHERS, *NO_USE}
 
 
@@ -191,7 +191,7 @@ def test_episode_statistics_are_sums_of_rewards_and_steps(make: Make, mode: str)
     assert len(episodes) == N * ((STEPS + resets) // (LENGTH + resets))
 
 
-def test_normalised_observations_have_the_mean_and_variance_of_numpy(make: Make) -> None:
+def test_normalised_observations_match_numpy(make: Make) -> None:
     reference = plain(make(), random_actions())
     wrapper = vector.NormalizeObservation(NumpyVecEnv(make()))
     recorded = Recorded(wrapper, random_actions())
@@ -220,7 +220,7 @@ def test_normalised_rewards_have_the_variance_of_discounted_returns(make: Make, 
     np.testing.assert_allclose(recorded.rewards[-1], reference.rewards[-1] / np.sqrt(wrapper.return_rms.var), rtol=1e-4)
 
 
-def test_info_as_a_list_has_last_observations_of_worlds_that_ended_only(make: Make) -> None:
+def test_info_list_has_final_obs_only_of_ended_worlds(make: Make) -> None:
     reference = plain(make("same_step"), random_actions())
     recorded = Recorded(vector.DictInfoToList(NumpyVecEnv(make("same_step"))), random_actions())
     for step in range(STEPS):
@@ -232,7 +232,7 @@ def test_info_as_a_list_has_last_observations_of_worlds_that_ended_only(make: Ma
     assert reference.ended.any()
 
 
-def test_info_is_per_world_and_means_over_episodes_are_kept_aside(make: Make) -> None:
+def test_info_is_per_world_except_episode_means(make: Make) -> None:
     env = make("same_step")
     wrapper = NumpyVecEnv(env)
     wrapper.reset(seed=3)
@@ -248,7 +248,7 @@ def test_info_is_per_world_and_means_over_episodes_are_kept_aside(make: Make) ->
     assert info["_final_obs"].all()
 
 
-def test_last_states_are_of_worlds_that_ended(make: Make) -> None:
+def test_final_states_belong_to_ended_worlds(make: Make) -> None:
     env = make("same_step")
     env.task.get_extras = lambda: env.task.extras.update(final_states=torch.ones(N, 2))  # type: ignore[method-assign]
     wrapper = NumpyVecEnv(env)
@@ -258,7 +258,7 @@ def test_last_states_are_of_worlds_that_ended(make: Make) -> None:
     assert info["_final_states"].tolist() == [True, False, False, False]
 
 
-def test_masks_dictionaries_and_values_without_worlds_are_told_apart(make: Make) -> None:
+def test_info_distinguishes_masks_dictionaries_and_scalars(make: Make) -> None:
     env = make("same_step")
     mixed = {"a": torch.arange(N), "b": torch.tensor(2.5)}
     extras = {"mixed": mixed, "distance": torch.ones(N, 3), "_distance": torch.arange(N) > 1, "level": 7}
@@ -274,13 +274,13 @@ def test_masks_dictionaries_and_values_without_worlds_are_told_apart(make: Make)
     assert wrapper.batch_info["level"] == 7
 
 
-def test_a_mode_that_gymnasium_does_not_know_is_refused(make: Make) -> None:
+def test_upstream_mode_raises(make: Make) -> None:
     message = r"\Atask\.env\.autoresetMode=upstream: NumpyVecEnv needs same_step or next_step\.\Z"
     with pytest.raises(ConfigError, match=message):
         NumpyVecEnv(make("upstream"))
 
 
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     import oige_core.wrappers
 
     monkeypatch.setitem(sys.modules, "oige_core.wrappers.skrl", None)
@@ -293,7 +293,7 @@ def camera_env(make: Make) -> NumpyVecEnv:
     return NumpyVecEnv(make(task="CartpoleCamera", num_envs=2))
 
 
-def test_images_become_grey(make: Make) -> None:
+def test_images_are_converted_to_grey(make: Make) -> None:
     env = vector.VectorizeTransformObservation(
         camera_env(make),
         gym.wrappers.TransformObservation,
@@ -347,7 +347,7 @@ def moviepy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*autoreset mode is same-step")
 @pytest.mark.parametrize("mode", BOTH)
-def test_record_video_writes_a_file_that_plays(make: Make, moviepy: None, tmp_path: Path, mode: str) -> None:
+def test_record_video_writes_a_playable_file(make: Make, moviepy: None, tmp_path: Path, mode: str) -> None:
     env = vector.RecordVideo(
         NumpyVecEnv(make(mode, render_mode="rgb_array")),
         str(tmp_path / "videos"),
@@ -375,7 +375,7 @@ def test_human_rendering_shows_the_image(make: Make, monkeypatch: pytest.MonkeyP
     env.close()
 
 
-def test_array_conversion_takes_tensors_directly(make: Make) -> None:
+def test_array_conversion_accepts_tensors(make: Make) -> None:
     pytest.importorskip("array_api_compat")
     reference = plain(make("same_step"), random_actions())
     env = vector.ArrayConversion(make("same_step"), env_xp=torch, target_xp=np)
@@ -386,7 +386,7 @@ def test_array_conversion_takes_tensors_directly(make: Make) -> None:
     np.testing.assert_array_equal(recorded.infos[LENGTH]["episode"]["l"], [LENGTH] * N)
 
 
-def test_numpy_to_torch_gives_tensors_back(make: Make) -> None:
+def test_numpy_to_torch_returns_tensors(make: Make) -> None:
     pytest.importorskip("array_api_compat")
     reference = plain(make(), random_actions())
     env = vector.NumpyToTorch(NumpyVecEnv(make()))

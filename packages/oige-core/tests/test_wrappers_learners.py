@@ -107,12 +107,12 @@ def wrapper(name: str) -> Any:
 
 @pytest.mark.parametrize("mode", ["next_step", "upstream"])
 @pytest.mark.parametrize("name", ["RslRlEnv", "SkrlEnv", "StableBaselines3Env"])
-def test_learners_need_resets_in_the_same_step(make: Make, name: str, mode: str) -> None:
+def test_learners_require_same_step_resets(make: Make, name: str, mode: str) -> None:
     with pytest.raises(ConfigError, match=rf"\Atask\.env\.autoresetMode={mode}: {name} needs same_step\.\Z"):
         wrapper(name)(make(mode))
 
 
-def test_rsl_rl_gets_groups_ends_time_outs_and_means(make: Make) -> None:
+def test_rsl_rl_receives_groups_dones_time_outs_and_means(make: Make) -> None:
     env = make()
     adapted = wrapper("RslRlEnv")(env, name="a run")
     assert (adapted.num_envs, adapted.num_actions, adapted.max_episode_length) == (N, 1, LENGTH)
@@ -147,7 +147,7 @@ def test_privileged_states_reach_the_critic(make: Make, name: str) -> None:
         assert adapted.state_space.shape == (2,)
 
 
-def test_skrl_gets_columns_and_spaces_of_one_world(make: Make) -> None:
+def test_skrl_receives_columns_and_single_spaces(make: Make) -> None:
     env = make()
     adapted = wrapper("SkrlEnv")(env)
     assert adapted.observation_space.shape == (4,)
@@ -165,7 +165,7 @@ def test_skrl_gets_columns_and_spaces_of_one_world(make: Make) -> None:
     assert adapted.render() is None
 
 
-def test_stable_baselines3_gets_outcomes_of_episodes(make: Make) -> None:
+def test_stable_baselines3_receives_episode_results(make: Make) -> None:
     env = make()
     adapted = wrapper("StableBaselines3Env")(env)
     adapted.reset()
@@ -189,7 +189,7 @@ def test_stable_baselines3_gets_outcomes_of_episodes(make: Make) -> None:
     assert infos[1]["episode"]["l"] == LENGTH
 
 
-def test_stable_baselines3_resets_with_the_seed_that_was_set(make: Make) -> None:
+def test_stable_baselines3_resets_with_its_seed(make: Make) -> None:
     adapted = wrapper("StableBaselines3Env")(make())
     adapted.seed(5)
     first = adapted.reset()
@@ -199,7 +199,7 @@ def test_stable_baselines3_resets_with_the_seed_that_was_set(make: Make) -> None
     assert not np.array_equal(other, first)
 
 
-def test_stable_baselines3_refuses_attributes_of_single_worlds(make: Make) -> None:
+def test_stable_baselines3_rejects_attributes_of_single_worlds(make: Make) -> None:
     adapted = wrapper("StableBaselines3Env")(make())
     assert adapted.get_attr("num_envs") == [N] * N
     assert adapted.env_is_wrapped(dict, indices=[0]) == [False]
