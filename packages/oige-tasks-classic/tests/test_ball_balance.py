@@ -44,18 +44,18 @@ def place_ball(env: VecEnv, *position: float) -> None:
 # ----------------------------------------------------------------------------------------------- rewards and endings
 
 
-def test_reward() -> None:
+def test_reward_terms_match_hand_computed_values() -> None:
     offset = torch.tensor([[0.0, 0.0, 0.0], [0.3, 0.0, -0.4], [0.0, 0.0, 1.0]])
     velocity = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 2.0, -2.0]])
     torch.testing.assert_close(reward(offset, velocity), torch.tensor([1.0, 1 / 1.5, 1 / (2 * 4)]))
 
 
-def test_a_lost_ball() -> None:
+def test_lost_ball_fails() -> None:
     position = torch.tensor([[0.0, 0.0, 0.151], [9.0, 9.0, 0.149], [0.0, 0.0, -1.0]])
     assert ball_is_lost(position).tolist() == [False, True, True]
 
 
-def test_step_rewards_the_ball_where_it_is_then_and_ends_when_it_is_lost(env: VecEnv) -> None:
+def test_step_rewards_the_new_state_and_terminates_when_the_ball_is_lost(env: VecEnv) -> None:
     """In free fall: semi-implicit in velocity, two solver steps of 5 ms each."""
     env.reset(seed=0)
     task: Any = env.task
@@ -77,7 +77,7 @@ def test_step_rewards_the_ball_where_it_is_then_and_ends_when_it_is_lost(env: Ve
     assert (observations[2:, 8] > 0.95).all()  # a new episode
 
 
-def test_episode_of_a_ball_held_at_the_goal(env: VecEnv) -> None:
+def test_ball_at_the_goal_gives_the_maximum_return(env: VecEnv) -> None:
     """600 steps, in each of which the ball falls for two solver steps h of 5 ms: by 3 g h², to 2 g h."""
     env.reset(seed=0)
     for _ in range(599):
@@ -96,7 +96,7 @@ def test_episode_of_a_ball_held_at_the_goal(env: VecEnv) -> None:
 
 
 @pytest.mark.parametrize("executor", ["c", "warp-cpu"])
-def test_observation_at_rest(executor: str) -> None:
+def test_observation_at_rest_matches_hand_computed_values(executor: str) -> None:
     """The ball lies in the middle. Each leg carries a third of tray and ball, N.
 
     A leg stands on its foot, and its hip, right above, is free to turn. Its two links lean inwards, each by a quarter
@@ -118,7 +118,7 @@ def test_observation_at_rest(executor: str) -> None:
     env.close()
 
 
-def test_torques_of_legs_that_keep_a_tray_from_turning(env: VecEnv) -> None:
+def test_leg_torques_balance_a_torque_on_the_tray(env: VecEnv) -> None:
     """A torque of 6 N·m about z on the tray, which legs take up by forces T on their hips: 3 · T · 0.4 m = 6 N·m.
 
     A leg on its foot would tip over, about the direction in which it points. The tray keeps it from that, with T times
@@ -141,7 +141,7 @@ def test_torques_of_legs_that_keep_a_tray_from_turning(env: VecEnv) -> None:
     wrench.zero_()
 
 
-def test_observation_of_joints_and_ball(env: VecEnv) -> None:
+def test_observation_contains_joints_and_ball(env: VecEnv) -> None:
     env.reset(seed=0)
     task: Any = env.task
     joints, ball = torch.rand(2, 4, 6), torch.rand(2, 4, 3)
@@ -153,7 +153,7 @@ def test_observation_of_joints_and_ball(env: VecEnv) -> None:
     torch.testing.assert_close(task.get_observations()[:, :12], expected)
 
 
-def test_joints_are_in_the_order_of_the_original(env: VecEnv) -> None:
+def test_joints_are_in_upstream_order(env: VecEnv) -> None:
     task: Any = env.task
     assert task.tables.dof_names == [f"{link}_leg{leg}" for link in ("upper", "lower") for leg in range(3)]
     assert task.driven == [3, 4, 5]
@@ -195,7 +195,7 @@ def test_joints_follow_targets_with_a_lag(env: VecEnv) -> None:
 
 
 @pytest.mark.parametrize(("compat", "low"), [("fixed", 1.0), ("upstream", 2.0)])
-def test_resets_fill_their_ranges(compat: str, low: float, original: VecEnv) -> None:
+def test_resets_cover_their_ranges(compat: str, low: float, original: VecEnv) -> None:
     """The original adds the start height to a spawn 1 m above the ground."""
     env = original if compat == "upstream" else make_on("c", "BallBalance", 1024)
     observations = torch.cat([env.reset(seed=4)[0], env.reset()[0]])
@@ -215,7 +215,7 @@ def test_resets_fill_their_ranges(compat: str, low: float, original: VecEnv) -> 
         env.close()
 
 
-def test_joints_stop_at_a_reset_or_do_not(env: VecEnv, original: VecEnv) -> None:
+def test_resets_stop_joints_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
     for world, kept in ((env, False), (original, True)):
         world.reset(seed=0)
         task: Any = world.task
@@ -232,7 +232,7 @@ def test_joints_stop_at_a_reset_or_do_not(env: VecEnv, original: VecEnv) -> None
 # -------------------------------------------------------------------------------------------------------- the model
 
 
-def test_masses_and_limits(env: VecEnv) -> None:
+def test_masses_and_limits_match_the_model(env: VecEnv) -> None:
     tables: Any = env.task.tables  # type: ignore[attr-defined]
     masses = torch.tensor([TRAY_MASS] + [LINK_MASS] * 6)
     torch.testing.assert_close(tables.get_body_masses()[0], masses)
@@ -272,7 +272,7 @@ def test_bent_legs_raise_the_tray(env: VecEnv, bend: float) -> None:
     assert feet(env, 0) == pytest.approx(FEET, abs=5e-4)
 
 
-def test_feet_stay_where_they_are_held(env: VecEnv) -> None:
+def test_feet_stay_at_their_anchors(env: VecEnv) -> None:
     """To 2 cm even when targets jump from limit to limit and legs work against each other, and to 2 mm as a rule."""
     env.reset(seed=0)
     task: Any = env.task
@@ -309,7 +309,7 @@ def test_c_engine_and_mujoco_warp_agree() -> None:
         env.close()
 
 
-def test_a_fast_ball_stays_on_the_tray(env: VecEnv) -> None:
+def test_fast_ball_does_not_pass_through_the_tray(env: VecEnv) -> None:
     """From 2 m at 5 m/s it arrives at 7.2 m/s, sinks in by less than 4 cm, leaps by less than 5 and lies there."""
     env.reset(seed=0)
     task: Any = env.task
@@ -326,7 +326,7 @@ def test_a_fast_ball_stays_on_the_tray(env: VecEnv) -> None:
     assert task.balls.get_linear_velocities()[0, 2].abs() < 1e-2
 
 
-def test_a_ball_rolls_across_a_level_tray_without_slowing_down(env: VecEnv) -> None:
+def test_ball_rolls_across_a_level_tray_at_constant_speed(env: VecEnv) -> None:
     """At 0.3 m/s and, over its radius of 0.1 m, 3 rad/s, it covers 0.6 m in 2 s."""
     env.reset(seed=0)
     task: Any = env.task
@@ -350,7 +350,7 @@ def tilt_against_the_ball(observations: torch.Tensor, targets: torch.Tensor) -> 
     return (0.12 + turn.clamp(-0.2, 0.2) - targets) / 0.2
 
 
-def test_a_hand_made_controller_holds_the_ball() -> None:
+def test_hand_written_controller_balances_the_ball() -> None:
     """It is worth over 500 of 600 in each of 32 worlds; in 32 others, where nothing moves, many balls roll off."""
     env = make_on("c", "BallBalance", 64)
     observations, _ = env.reset(seed=0)

@@ -27,7 +27,7 @@ def put(env, x=0.0, v=0.0, angle=0.0, rate=0.0):
     env.task.cartpoles.set_joint_velocities(torch.tensor([[v, rate]]).repeat(n, 1))
 
 
-def test_reward_by_hand():
+def test_reward_terms_match_hand_computed_values():
     terms = reward_terms(torch.tensor([[0.5, 2.0, 0.3, -4.0], [0.0, -1.0, 0.0, 0.0]]))
     torch.testing.assert_close(terms["upright"], torch.tensor([0.91, 1.0]))
     torch.testing.assert_close(terms["cart_velocity"], torch.tensor([2.0, 1.0]))
@@ -35,14 +35,14 @@ def test_reward_by_hand():
     assert REWARD_WEIGHTS == {"upright": 1.0, "cart_velocity": -0.01, "pole_velocity": -0.005}
 
 
-def test_failure_by_hand():
+def test_failure_matches_hand_computed_values():
     observations = torch.zeros(6, 4)
     observations[:, 0] = torch.tensor([2.999, 3.001, -3.001, 0.0, 0.0, 0.0])
     observations[:, 2] = torch.tensor([0.0, 0.0, 0.0, 1.57, 1.572, -1.572])
     assert has_failed(observations, 3.0).tolist() == [False, True, True, False, True, True]
 
 
-def test_step_obeys_the_equations_of_motion_and_rewards_the_observed_state(env):
+def test_step_follows_the_equations_of_motion_and_rewards_the_observed_state(env):
     env.reset()
     put(env, x=0.2, v=0.1, angle=0.1, rate=-0.3)
     action = torch.tensor([[0.05], [-0.05], [0.0], [2.0]])  # the last is clamped to 1
@@ -70,7 +70,7 @@ def test_step_obeys_the_equations_of_motion_and_rewards_the_observed_state(env):
 
 
 @pytest.mark.parametrize("warp", [False, True])
-def test_a_mirrored_cartpole_moves_like_the_mirror_image(warp):
+def test_mirrored_cartpole_moves_like_the_mirror_image(warp):
     env = make_vec("Cartpole", num_envs=4, seed=3, warp=warp)
     try:
         (mirror,) = env.mirrors
@@ -95,7 +95,7 @@ def test_a_mirrored_cartpole_moves_like_the_mirror_image(warp):
         env.close()
 
 
-def test_failing_costs_two_and_shows_the_next_episode(env):
+def test_failure_costs_two_and_returns_the_next_episode(env):
     env.reset()
     put(env, x=3.2)
     observations, rewards, terminated, _, info = env.step(torch.zeros(4, 1))
@@ -120,7 +120,7 @@ def test_episode_ends_after_500_steps():
     env.close()
 
 
-def test_resets_fill_their_ranges_and_no_more():
+def test_resets_cover_exactly_their_ranges():
     env = make_vec("Cartpole", num_envs=4096)
     observations, _ = env.reset(seed=5)
     for column, bound in enumerate((1.0, 0.5, math.pi / 8, math.pi / 4)):
@@ -132,7 +132,7 @@ def test_resets_fill_their_ranges_and_no_more():
     env.close()
 
 
-def test_hanging_pole_swings_with_the_period_of_a_pendulum_on_a_free_cart(env):
+def test_hanging_pole_has_the_analytic_period(env):
     env.reset()
     put(env, angle=math.pi - 0.01)
     inertia = POLE_INERTIA + POLE * HALF_LENGTH**2
@@ -144,7 +144,7 @@ def test_hanging_pole_swings_with_the_period_of_a_pendulum_on_a_free_cart(env):
     assert angle - math.pi == pytest.approx(0.01, rel=0.02)  # on the other side, as far out
 
 
-def test_model_is_the_published_one(env):
+def test_model_has_the_published_values(env):
     view = env.task.cartpoles
     assert view.dof_names == ["cartJoint", "poleJoint"]
     assert view.get_body_masses()[0, 1:].tolist() == [1.0, 1.0]
@@ -152,7 +152,7 @@ def test_model_is_the_published_one(env):
     assert view.get_max_efforts()[0, 0].item() == 1000.0
 
 
-def test_gymnasium_makes_it_and_the_seed_repeats_it():
+def test_gymnasium_env_is_reproducible_by_seed():
     runs = []
     for threads in (1, 2):
         env = gym.make_vec("oige/Cartpole-v0", num_envs=64, num_threads=threads)

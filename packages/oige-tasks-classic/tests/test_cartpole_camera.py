@@ -48,7 +48,7 @@ def put(env, positions, velocities=((0.0, 0.0),)):
 
 
 @pytest.mark.parametrize("executor", ["c", "warp-cpu"])
-def test_cart_and_pole_are_where_the_pinhole_projects_them(executor):
+def test_cart_and_pole_appear_where_the_camera_projects_them(executor):
     env = make_on(executor, "CartpoleCamera", 3, frames=1)
     env.reset(seed=0)
     states = [(0.0, 0.0), (0.9, 0.3), (-1.2, -0.5)]
@@ -72,7 +72,7 @@ def test_cart_and_pole_are_where_the_pinhole_projects_them(executor):
     env.close()
 
 
-def test_an_observation_holds_the_image_of_three_steps_ago_and_the_newest(env):
+def test_observation_has_the_images_of_now_and_three_steps_ago(env):
     observations, _ = env.reset(seed=1)
     assert observations.dtype == torch.uint8
     assert observations.shape == (3, 160, 240, 6)
@@ -87,7 +87,7 @@ def test_an_observation_holds_the_image_of_three_steps_ago_and_the_newest(env):
         assert not torch.equal(newest[-1], newest[-2])
 
 
-def test_images_of_a_world_that_restarts_are_of_its_new_episode_alone(env):
+def test_images_after_a_reset_are_only_of_the_new_episode(env):
     env.reset(seed=2)
     put(env, [[0.0, 0.0]], [[1.0, 0.0]])
     for _ in range(4):
@@ -107,7 +107,7 @@ def test_images_of_a_world_that_restarts_are_of_its_new_episode_alone(env):
         assert not torch.equal(observations[world], before[world])
 
 
-def test_rewards_and_ends_are_those_of_cartpole(env):
+def test_rewards_and_terminations_match_cartpole(env):
     plain = make_vec("Cartpole", num_envs=3, seed=3)
     generator = torch.Generator().manual_seed(5)
     for one in (env, plain):
@@ -124,7 +124,7 @@ def test_rewards_and_ends_are_those_of_cartpole(env):
     plain.close()
 
 
-def test_a_restored_environment_sees_what_the_other_saw(env):
+def test_restored_environment_returns_the_same_images(env):
     env.reset(seed=4)
     actions = torch.tensor([[0.1], [-0.1], [0.05]])
     for _ in range(5):
@@ -162,7 +162,7 @@ def measured(images: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("sees_motion", "worst"), [(True, (490.0, 500.0)), (False, (0.0, 450.0))])
-def test_two_images_tell_enough_to_balance_the_pole(sees_motion, worst):
+def test_controller_balances_the_pole_from_two_images(sees_motion, worst):
     """A linear regulator on what images show, with gains of a quadratic cost at 60 Hz; one image lets it swing."""
     env = make_vec("CartpoleCamera", num_envs=3, seed=2)
     observations, _ = env.reset()

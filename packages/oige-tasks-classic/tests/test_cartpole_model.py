@@ -7,7 +7,7 @@ import torch
 from oige_core.envs import make_vec
 
 
-def test_axes_and_total_mass() -> None:
+def test_axes_and_total_mass_match_the_model() -> None:
     env = make_vec("Cartpole", num_envs=1, num_threads=1)
     model = env.task.engine.compiled.model  # type: ignore[attr-defined]
     assert model.jnt_axis.tolist() == [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
@@ -16,7 +16,7 @@ def test_axes_and_total_mass() -> None:
 
 
 @pytest.mark.parametrize("action", [0.01, -0.01])
-def test_first_step_from_rest(action: float) -> None:
+def test_first_step_from_rest_matches_the_closed_form(action: float) -> None:
     env = make_vec("Cartpole", 1, {"task.env.controlFrequencyInv": 1}, num_threads=1)
     env.reset()
     view = env.task.cartpoles  # type: ignore[attr-defined]
@@ -32,7 +32,7 @@ def test_first_step_from_rest(action: float) -> None:
     env.close()
 
 
-def test_growth_of_a_small_lean() -> None:
+def test_small_lean_grows_at_the_analytic_rate() -> None:
     env = make_vec("Cartpole", 1, {"task.sim.dt": 1e-4}, num_threads=1)
     env.reset()
     view = env.task.cartpoles  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ TOLERANCES = {"c": 1e-6, "warp-cpu": 2e-4, "warp-cuda": 2e-4}
 
 @pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_it_matches_the_torch_task_step_by_step_over_many_episodes(executor: str, mode: str) -> None:
+def test_variant_matches_the_torch_task_over_many_episodes(executor: str, mode: str) -> None:
     words = {"task.env.episodeLength": 20, "task.env.autoresetMode": mode, "task.env.clipObservations": math.inf}
     ours = make_on(executor, "Cartpole", 8, warp=True, overrides=words)
     theirs = make_on("c", "Cartpole", 8, overrides=words)
@@ -35,7 +35,7 @@ def test_it_matches_the_torch_task_step_by_step_over_many_episodes(executor: str
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_observations_after_a_reset_are_of_the_state_after_it(executor: str) -> None:
+def test_observations_after_a_reset_show_the_new_state(executor: str) -> None:
     env = make_on(executor, "Cartpole", 8, warp=True, episodeLength=3)
     view = env.task.cartpoles  # type: ignore[attr-defined]
     env.reset()
@@ -49,7 +49,7 @@ def test_observations_after_a_reset_are_of_the_state_after_it(executor: str) -> 
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_resets_fill_their_ranges_evenly_and_no_more(executor: str) -> None:
+def test_resets_cover_exactly_their_ranges_uniformly(executor: str) -> None:
     env = make_on(executor, "Cartpole", 1024, warp=True)
     observations = torch.cat([env.reset(seed=5)[0], env.reset()[0]]).cpu()
     for column, bound in enumerate((1.0, 0.5, math.pi / 8, math.pi / 4)):
@@ -73,7 +73,7 @@ def trace(env: VecEnv, seed: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_the_seed_repeats_it(executor: str) -> None:
+def test_seed_makes_runs_reproducible(executor: str) -> None:
     first, second = (make_on(executor, "Cartpole", 16, warp=True) for _ in range(2))
     run = trace(first, 7)
     assert run.equal(trace(second, 7))
@@ -84,7 +84,7 @@ def test_the_seed_repeats_it(executor: str) -> None:
     second.close()
 
 
-def test_the_words_select_it_and_an_error_names_it() -> None:
+def test_warp_option_selects_variant_or_raises() -> None:
     env = make_vec("Cartpole", num_envs=2, warp=True)
     assert type(env.task).__name__ == "CartpoleWarpTask"
     env.close()

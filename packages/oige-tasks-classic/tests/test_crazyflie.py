@@ -47,7 +47,7 @@ def forces_of(task: Any, actions: torch.Tensor, speed: float = 1.0) -> torch.Ten
     return sent[0]
 
 
-def test_model(env: VecEnv) -> None:
+def test_model_has_the_published_values(env: VecEnv) -> None:
     """28 g; motors at the corners of a square, 5 · 92 mm across; 25 times the inertia that was measured."""
     task = put(env)
     assert task.vehicles.get_body_masses()[0].sum().item() == pytest.approx(MASS)
@@ -60,7 +60,7 @@ def test_model(env: VecEnv) -> None:
     torch.testing.assert_close(inertia, expected, rtol=5e-3, atol=0)
 
 
-def test_speeds_follow_actions_with_a_lag(env: VecEnv) -> None:
+def test_propeller_speeds_follow_actions_with_a_lag(env: VecEnv) -> None:
     """A step takes 4 · 0.01 / 0.15 of the way to the square root of the action; thrust is the square of the speed."""
     task = put(env)
     actions = torch.tensor([[0.25, 1.0, -0.5, 0.0]] * 2)
@@ -73,7 +73,7 @@ def test_speeds_follow_actions_with_a_lag(env: VecEnv) -> None:
     torch.testing.assert_close(turning, 433.3 * expected * torch.tensor([1.0, -1.0, 1.0, -1.0]))
 
 
-def test_greatest_thrust_accelerates_by_nearly_one_g(env: VecEnv) -> None:
+def test_maximum_thrust_accelerates_by_nearly_one_g(env: VecEnv) -> None:
     task = put(env)
     task.speeds[:] = 1.0
     for _ in range(50):
@@ -81,7 +81,7 @@ def test_greatest_thrust_accelerates_by_nearly_one_g(env: VecEnv) -> None:
     assert task.vehicles.get_velocities()[0, 2].item() == pytest.approx(0.9 * GRAVITY * 50 * DT, rel=0.02)
 
 
-def test_right_propellers_roll_it_to_the_left(env: VecEnv) -> None:
+def test_right_propellers_roll_the_body_to_the_left(env: VecEnv) -> None:
     """M1 and M2 are on the right, at y = −0.1625 m."""
     task = put(env)
     task.speeds[:] = torch.tensor([1.0, 1.0, 0.0, 0.0])
@@ -90,7 +90,7 @@ def test_right_propellers_roll_it_to_the_left(env: VecEnv) -> None:
     assert task.vehicles.get_velocities()[0, 3].item() == pytest.approx(spin, rel=0.03)
 
 
-def test_observation_by_hand(env: VecEnv) -> None:
+def test_observation_matches_hand_computed_values(env: VecEnv) -> None:
     """Rolled to the left side by 90°: its y axis points up, its z axis along the world's −y."""
     task = put(env, roll=math.pi / 2)
     task.targets[:] = torch.tensor([0.3, -0.6, 2.7])
@@ -99,7 +99,7 @@ def test_observation_by_hand(env: VecEnv) -> None:
     torch.testing.assert_close(task.get_observations()[0], torch.tensor(expected), atol=1e-6, rtol=0)
 
 
-def test_reward_by_hand() -> None:
+def test_reward_terms_match_hand_computed_values() -> None:
     terms = reward_terms(
         distance=torch.tensor([0.0, 0.25]),
         up_z=torch.tensor([1.0, -0.5]),
@@ -112,7 +112,7 @@ def test_reward_by_hand() -> None:
     torch.testing.assert_close(terms["effort"], torch.tensor([0.05, 0.05 * math.exp(-1.25)]))
 
 
-def test_ends_outside_its_room_and_upside_down() -> None:
+def test_episode_terminates_outside_the_bounds_and_upside_down() -> None:
     env = make_on("c", "Crazyflie", 8)
     task = put(env)
     places = [
@@ -134,7 +134,7 @@ def test_ends_outside_its_room_and_upside_down() -> None:
     env.close()
 
 
-def test_a_new_episode_starts_with_propellers_at_rest(env: VecEnv) -> None:
+def test_new_episode_starts_with_propellers_at_rest(env: VecEnv) -> None:
     task = put(env)
     env.step(torch.ones(2, 4))
     task.vehicles.set_world_poses(torch.tensor([[0.0, 0.0, 2.0], [0.0, 0.0, 0.1]]))
@@ -147,7 +147,7 @@ def test_a_new_episode_starts_with_propellers_at_rest(env: VecEnv) -> None:
 # --------------------------------------------------------------------------------- errors of the original, and compat
 
 
-def test_thrust_leans_with_the_body_or_against_it(env: VecEnv, original: VecEnv) -> None:
+def test_thrust_leans_with_the_body_or_against_it_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
     """Rolled by 30° to the right, thrust pulls to the right, −y; the original's to the left."""
     for world, side in ((env, -0.5), (original, 0.5)):
         forces = forces_of(put(world, roll=math.pi / 6), torch.ones(2, 4)).sum(dim=1)
@@ -155,7 +155,7 @@ def test_thrust_leans_with_the_body_or_against_it(env: VecEnv, original: VecEnv)
         torch.testing.assert_close(direction, torch.tensor([[0.0, side, math.sqrt(0.75)]] * 2))
 
 
-def test_noise_is_of_each_world_or_of_all() -> None:
+def test_thrust_noise_differs_between_worlds_except_in_upstream_mode() -> None:
     """1 % of the thrust, of each propeller by itself."""
     for compat, worlds in (("fixed", 1000), ("upstream", 1)):
         env = make_on("c", "Crazyflie", 1000, compat=compat)
@@ -171,7 +171,7 @@ def test_noise_is_of_each_world_or_of_all() -> None:
         env.close()
 
 
-def test_little_effort_is_rewarded_or_punished(env: VecEnv, original: VecEnv) -> None:
+def test_low_effort_is_rewarded_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
     """At the target, upright and at rest: 2.01 for that, 0.05 exp(−|a|² / 2) for effort, subtracted in the original."""
     for world, sign in ((env, 1.0), (original, -1.0)):
         task = put(world)
@@ -183,7 +183,7 @@ def test_little_effort_is_rewarded_or_punished(env: VecEnv, original: VecEnv) ->
         assert rewards == pytest.approx([2.01 + sign * 0.05, 2.01 + sign * 0.05 * math.exp(-0.5)])
 
 
-def test_episodes_differ_or_all_start_and_end_alike(original: VecEnv) -> None:
+def test_episodes_are_randomised_except_in_upstream_mode(original: VecEnv) -> None:
     original.reset(seed=0)
     task: Any = original.task
     assert task.vehicles.get_world_poses()[0].tolist() == [[0.0, 0.0, 1.0]] * 2

@@ -15,7 +15,7 @@ DT = 0.01
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_without_action_it_falls_through_its_target(name: str) -> None:
+def test_robot_falls_through_its_target_without_action(name: str) -> None:
     """From rest, n steps of the integrator bring it down by g dt² n (n + 1) / 2, ball or no ball."""
     env = make_on("c", name, 2)
     env.reset(seed=0)
@@ -40,7 +40,7 @@ def test_without_action_it_falls_through_its_target(name: str) -> None:
         ("Quadcopter", [(-1.5, 1.5), (-1.5, 1.5), (0.8, 2.5)], None),
     ],
 )
-def test_resets_fill_their_ranges_and_show_the_target(name: str, start: Any, target: Any) -> None:
+def test_resets_cover_their_ranges_and_move_the_target_marker(name: str, start: Any, target: Any) -> None:
     env = make_on("c", name, 4096)
     env.reset(seed=1)
     task: Any = env.task
@@ -55,7 +55,7 @@ def test_resets_fill_their_ranges_and_show_the_target(name: str, start: Any, tar
 
 
 @pytest.mark.parametrize("name", ["Crazyflie", "Ingenuity"])
-def test_targets_move_after_500_steps_of_an_episode(name: str) -> None:
+def test_targets_move_after_500_steps(name: str) -> None:
     env = make_on("c", name, 3)
     env.reset(seed=0)
     task: Any = env.task
@@ -68,7 +68,7 @@ def test_targets_move_after_500_steps_of_an_episode(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_both_executors_fly_alike(name: str) -> None:
+def test_executors_agree(name: str) -> None:
     """Under the same actions, with everything that spins and swivels; the noise of thrust is the same too."""
     generator = torch.Generator().manual_seed(3)
     envs = [make_on(executor, name, 4) for executor in ("c", "warp-cpu")]
@@ -145,7 +145,7 @@ def fly_quadcopter(task: Any) -> torch.Tensor:
         ("Quadcopter", fly_quadcopter, 1250.0, 1500.0),
     ],
 )
-def test_a_controller_flies_to_its_targets_and_hovers(
+def test_controller_flies_to_its_targets_and_hovers(
     name: str, fly: Callable[[Any], torch.Tensor], least: float, highest: float
 ) -> None:
     """For a whole episode from random places, through all changes of target. Before each change it is there."""

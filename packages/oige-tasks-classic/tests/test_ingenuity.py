@@ -29,13 +29,13 @@ def put(env: VecEnv, height: float = 2.0, roll: float = 0.0) -> Any:
     return task
 
 
-def test_forces_by_hand() -> None:
+def test_forces_match_hand_computed_values() -> None:
     """Thrust is 20 N at action 1; sideways, 20 % of the thrust."""
     forces = rotor_forces(torch.tensor([[0.5, -1.0, 0.4, 1.0, 0.25, -1.0]]))
     torch.testing.assert_close(forces[0], torch.tensor([[0.1 * 8.0, -0.2 * 8.0, 8.0], [-4.0, -1.0, -20.0]]))
 
 
-def test_model(env: VecEnv) -> None:
+def test_model_has_the_published_values(env: VecEnv) -> None:
     """1.8 kg; rotors 0.1 m apart; four joints, in the order of the original."""
     task: Any = env.task
     assert task.vehicles.get_body_masses()[0].sum().item() == pytest.approx(MASS)
@@ -53,7 +53,7 @@ def test_upright_thrust_accelerates_upwards(env: VecEnv) -> None:
     torch.testing.assert_close(task.vehicles.get_velocities()[0], expected, atol=1e-6, rtol=1e-5)
 
 
-def test_lateral_forces_push_and_turn(env: VecEnv) -> None:
+def test_lateral_forces_push_and_rotate_the_body(env: VecEnv) -> None:
     """Along x, 1 N at the lower rotor and 2 N at the upper one, 0.125 m and 0.225 m above the origin."""
     task = put(env)
     env.step(torch.tensor([[0.5, 0.0, 0.5, 1.0, 0.0, 0.5]] * 2))
@@ -61,7 +61,7 @@ def test_lateral_forces_push_and_turn(env: VecEnv) -> None:
     torch.testing.assert_close(momenta(task.vehicles)[0], expected, atol=2e-4, rtol=1e-3)
 
 
-def test_thrust_follows_the_tilt_or_stays_vertical() -> None:
+def test_thrust_follows_the_tilt_except_in_upstream_mode() -> None:
     """Rolled by 60° to the right, 10 N push to the right, −y, and half of them up; in the original all of them up."""
     for compat, sideways, upwards in (("fixed", -10.0 * math.sqrt(0.75), 5.0), ("upstream", 0.0, 10.0)):
         env = make_on("c", "Ingenuity", 2, compat=compat)
@@ -75,7 +75,7 @@ def test_thrust_follows_the_tilt_or_stays_vertical() -> None:
         env.close()
 
 
-def test_observation_by_hand(env: VecEnv) -> None:
+def test_observation_matches_hand_computed_values(env: VecEnv) -> None:
     task = put(env, roll=math.pi / 2)
     task.targets[:] = torch.tensor([0.3, -0.6, 1.7])
     task.vehicles.set_velocities(torch.tensor([[1.0, -2.0, 0.5, 0.1 * math.pi, 0.2 * math.pi, -0.3 * math.pi]] * 2))
@@ -83,7 +83,7 @@ def test_observation_by_hand(env: VecEnv) -> None:
     torch.testing.assert_close(task.get_observations()[0], torch.tensor(expected))
 
 
-def test_reward_by_hand() -> None:
+def test_reward_terms_match_hand_computed_values() -> None:
     terms = reward_terms(torch.tensor([0.0, 0.4]), torch.tensor([1.0, 0.9]), torch.tensor([0.0, -0.5]))
     p = 1 / (1 + 2.5 * 0.16)
     torch.testing.assert_close(terms["position"], torch.tensor([1.0, p]))
@@ -92,7 +92,7 @@ def test_reward_by_hand() -> None:
     assert list(terms) == ["position", "upright", "spin"]
 
 
-def test_reward_of_a_step_is_that_of_where_it_led(env: VecEnv) -> None:
+def test_step_rewards_the_new_state(env: VecEnv) -> None:
     task = put(env)
     task.targets[:] = torch.tensor([0.3, 0.0, 2.0])
     _, rewards, *_ = env.step(torch.zeros(2, 6))
@@ -100,7 +100,7 @@ def test_reward_of_a_step_is_that_of_where_it_led(env: VecEnv) -> None:
     torch.testing.assert_close(rewards, torch.full((2,), 3 * p))
 
 
-def test_ends_near_the_ground_and_far_away() -> None:
+def test_episode_terminates_near_the_ground_and_far_away() -> None:
     env = make_on("c", "Ingenuity", 4)
     task = put(env)
     task.vehicles.set_world_poses(torch.tensor([[0, 0, 0.51], [0, 0, 0.49], [19.9, 0, 2.0], [20.1, 0, 2.0]]))

@@ -33,7 +33,7 @@ def put(env: VecEnv, angles: torch.Tensor | None = None, roll: float = 0.0) -> A
     return task
 
 
-def test_model(env: VecEnv) -> None:
+def test_model_has_the_published_values(env: VecEnv) -> None:
     task: Any = env.task
     assert task.vehicles.get_body_masses()[0].sum().item() == pytest.approx(MASS, rel=1e-4)
     names = [task.vehicles.dof_names[i] for i in task.joints]
@@ -47,7 +47,7 @@ def test_model(env: VecEnv) -> None:
     torch.testing.assert_close(task.lower_limits, torch.full((8,), -LIMIT))
 
 
-def test_actions_move_targets_and_thrusts_to_their_bounds(env: VecEnv) -> None:
+def test_actions_move_targets_and_thrusts_within_bounds(env: VecEnv) -> None:
     """0.08 π rad and 1 N a step at action 1; up to 30° and 2 N either way."""
     task = put(env)
     action = torch.tensor([0.5, -1.0, 0, 0, 0, 0, 0, 0.25, 1.0, -0.5, 0.1, 0.0])
@@ -75,7 +75,7 @@ def test_even_thrust_accelerates_upwards(env: VecEnv) -> None:
     torch.testing.assert_close(task.vehicles.get_velocities()[0], expected, atol=5e-5, rtol=0)  # gimbals give way
 
 
-def test_thrust_follows_gimbals_and_the_tilt(env: VecEnv) -> None:
+def test_thrust_follows_gimbals_and_body_tilt(env: VecEnv) -> None:
     """Rotor 0, its arm at 45°, pitched by 0.3 rad leans outwards, rolled by 0.2 rad sideways; all is rolled by 90°."""
     pitch, roll = 0.3, 0.2
     task = put(env, torch.tensor([pitch, roll] + [0.0] * 6), roll=math.pi / 2)
@@ -86,7 +86,7 @@ def test_thrust_follows_gimbals_and_the_tilt(env: VecEnv) -> None:
     torch.testing.assert_close(momenta(task.vehicles)[0, :3], expected, atol=1e-4, rtol=0)
 
 
-def test_observation_by_hand(env: VecEnv) -> None:
+def test_observation_matches_hand_computed_values(env: VecEnv) -> None:
     angles = torch.tensor([0.1, -0.1, 0.2, -0.2, 0.3, -0.3, 0.4, -0.4])
     task = put(env, angles, roll=math.pi / 2)
     task.vehicles.set_world_poses(torch.tensor([[0.3, -0.6, 1.9]] * 2))
@@ -96,7 +96,7 @@ def test_observation_by_hand(env: VecEnv) -> None:
     torch.testing.assert_close(observation, torch.cat((torch.tensor(expected), angles)))
 
 
-def test_reward_by_hand() -> None:
+def test_reward_terms_match_hand_computed_values() -> None:
     terms = reward_terms(torch.tensor([0.0, 0.4]), torch.tensor([1.0, 0.8]), torch.tensor([0.0, -10.0]))
     p = 1 / (1 + 3 * 0.16)
     torch.testing.assert_close(terms["position"], torch.tensor([1.0, p]))
@@ -105,7 +105,7 @@ def test_reward_by_hand() -> None:
     torch.testing.assert_close(terms["spin_cost"], torch.tensor([0.0, -p * 0.25]))
 
 
-def test_reward_of_a_step_is_that_of_where_it_led_and_never_negative(env: VecEnv) -> None:
+def test_step_rewards_the_new_state_and_is_never_negative(env: VecEnv) -> None:
     task = put(env)
     task.vehicles.set_world_poses(torch.tensor([[0.5, 0.0, 1.0]] * 2))
     task.vehicles.set_velocities(torch.tensor([[0.0] * 6, [0.0] * 5 + [60.0]]))
@@ -114,7 +114,7 @@ def test_reward_of_a_step_is_that_of_where_it_led_and_never_negative(env: VecEnv
     assert rewards[1].item() == 0.0  # 1 + 1 + 0.2 − 9
 
 
-def test_ends_near_the_ground_and_far_away() -> None:
+def test_episode_terminates_near_the_ground_and_far_away() -> None:
     env = make_on("c", "Quadcopter", 4)
     task = put(env)
     task.vehicles.set_world_poses(torch.tensor([[0, 0, 0.31], [0, 0, 0.29], [2.9, 0, 1.0], [3.1, 0, 1.0]]))
@@ -124,7 +124,7 @@ def test_ends_near_the_ground_and_far_away() -> None:
     env.close()
 
 
-def test_a_new_episode_has_no_thrust_and_targets_where_gimbals_are() -> None:
+def test_new_episode_has_zero_thrust_and_targets_at_gimbal_angles() -> None:
     env = make_on("c", "Quadcopter", 2048)
     env.reset(seed=0)
     task: Any = env.task

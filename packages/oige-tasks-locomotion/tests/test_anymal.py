@@ -53,7 +53,7 @@ def put(env: VecEnv, height: float = 1.0, orientation: tuple[float, ...] = (1.0,
     view.set_joint_velocities(torch.zeros(n, 12))
 
 
-def test_observation_by_hand(env: VecEnv) -> None:
+def test_observation_matches_hand_computed_values(env: VecEnv) -> None:
     """Rolled to the left side: the base's y axis points up, its z axis to the right, along the world's −y."""
     put(env, orientation=(math.sqrt(0.5), math.sqrt(0.5), 0.0, 0.0))
     task: Any = env.task
@@ -75,7 +75,7 @@ def test_observation_by_hand(env: VecEnv) -> None:
     assert len(observation) == 48
 
 
-def test_reward_terms_by_hand() -> None:
+def test_reward_terms_match_hand_computed_values() -> None:
     terms = reward_terms(
         base_motion=torch.tensor([[1.2, -0.1, 0.5, 9.0, 9.0, 0.7]]),
         commands=torch.tensor([[1.5, 0.3, 0.2]]),
@@ -96,7 +96,7 @@ def test_reward_terms_by_hand() -> None:
     assert {name: weights[name] * term.item() for name, term in terms.items()} == pytest.approx(expected, rel=1e-5)
 
 
-def test_reward_of_a_step_is_that_of_what_is_observed(env: VecEnv) -> None:
+def test_step_rewards_the_observed_state(env: VecEnv) -> None:
     """Changes of actions and of joint velocities are taken from the step before."""
     put(env)
     task: Any = env.task
@@ -148,7 +148,7 @@ def test_episode_is_truncated_at_its_length() -> None:
     env.close()
 
 
-def test_resets_fill_their_ranges_and_no_more() -> None:
+def test_resets_cover_exactly_their_ranges() -> None:
     env = make_on("c", "Anymal", 2048)
     observations, _ = env.reset(seed=1)
     task: Any = env.task
@@ -165,7 +165,7 @@ def test_resets_fill_their_ranges_and_no_more() -> None:
     env.close()
 
 
-def test_a_new_episode_forgets_the_old_one(env: VecEnv) -> None:
+def test_new_episode_clears_actions_and_targets(env: VecEnv) -> None:
     """Position targets, actions and the velocities that accelerations are taken from start anew."""
     put(env)
     task: Any = env.task
@@ -179,7 +179,7 @@ def test_a_new_episode_forgets_the_old_one(env: VecEnv) -> None:
     assert task.joint_velocities[1].abs().max() <= 0.1
 
 
-def test_start_of_an_episode_is_configured() -> None:
+def test_initial_state_is_configurable() -> None:
     """Turned by 90° about z, with the scalar last; the linear velocity is the world's."""
     half = math.sqrt(0.5)
     start = {"pos": [0.0, 0.0, 0.8], "rot": [0.0, 0.0, half, half], "vLinear": [0.4, 0, 0], "vAngular": [0, 0, 0.8]}
@@ -198,7 +198,7 @@ def test_start_of_an_episode_is_configured() -> None:
 # --------------------------------------------------------------------------------- errors of the original, and compat
 
 
-def test_targets_follow_the_time_of_a_control_step_or_a_sixtieth_of_a_second(env: VecEnv, original: VecEnv) -> None:
+def test_targets_use_the_control_step_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
     for world, step in ((env, 13.5 * 0.02), (original, 13.5 / 60)):
         put(world)
         task: Any = world.task
@@ -210,7 +210,7 @@ def test_targets_follow_the_time_of_a_control_step_or_a_sixtieth_of_a_second(env
         assert task.targets[0, 4].item() == pytest.approx(0.4 + 10.5 * step, rel=1e-5)
 
 
-def test_rewards_follow_the_time_of_a_control_step_or_a_sixtieth_of_a_second(env: VecEnv, original: VecEnv) -> None:
+def test_rewards_use_the_control_step_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
     """A robot at rest that is told to rest, no costs: 1.5 per second."""
     for world, dt in ((env, 0.02), (original, 1 / 60)):
         put(world)
@@ -223,7 +223,7 @@ def test_rewards_follow_the_time_of_a_control_step_or_a_sixtieth_of_a_second(env
         assert task.calculate_metrics().tolist() == pytest.approx([1.5 * dt] * 2, rel=1e-6)
 
 
-def test_episodes_last_50_s_or_60_s() -> None:
+def test_episodes_last_50_s_or_60_s_in_upstream_mode() -> None:
     """3000 steps were meant to be 50 s at 1/60 s; the best return is 75 both ways."""
     task = find_task("Anymal")
     for compat, length, dt in (("fixed", 2500, 0.02), ("upstream", 3000, 1 / 60)):
@@ -232,7 +232,7 @@ def test_episodes_last_50_s_or_60_s() -> None:
         assert env.episodeLength * 1.5 * dt == pytest.approx(75.0)
 
 
-def test_gravity_is_turned_into_the_base_or_with_it(env: VecEnv, original: VecEnv) -> None:
+def test_gravity_is_rotated_into_the_base_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
     """Pitched by 30°, nose down: gravity pulls forward in the base's frame; the original's points backward."""
     for world, forward in ((env, 0.5), (original, -0.5)):
         put(world, orientation=(math.cos(math.pi / 12), 0.0, math.sin(math.pi / 12), 0.0))
@@ -240,7 +240,7 @@ def test_gravity_is_turned_into_the_base_or_with_it(env: VecEnv, original: VecEn
         torch.testing.assert_close(gravity, torch.tensor([forward, 0.0, -math.sqrt(0.75)]), atol=1e-6, rtol=0)
 
 
-def test_drives_are_those_of_the_configuration_or_57_times_as_stiff(original: VecEnv) -> None:
+def test_drives_follow_the_configuration_except_in_upstream_mode(original: VecEnv) -> None:
     """The effort on a joint at rest that is off its target by x is k x, within the bound."""
     configured = make_on("c", "Anymal", 2, control__stiffness=100.0, control__damping=5.0)
     per_degree = 180.0 / math.pi

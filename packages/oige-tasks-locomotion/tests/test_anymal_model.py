@@ -44,7 +44,7 @@ def model() -> mujoco.MjModel:
     return mujoco.MjModel.from_xml_path(str(ANYMAL_ASSET.mjcf))
 
 
-def test_masses(model: mujoco.MjModel) -> None:
+def test_masses_match_the_model(model: mujoco.MjModel) -> None:
     base = sum(mass for mass, _ in BASE_PARTS)
     assert model.body("base").mass[0] == pytest.approx(base, abs=1e-5)
     hip, thigh, shank = 0.74 + DRIVE + OUTPUT, 1.03 + DRIVE + OUTPUT, 0.33742 + 0.25 + OUTPUT
@@ -55,7 +55,7 @@ def test_masses(model: mujoco.MjModel) -> None:
     assert model.body_subtreemass[1] == pytest.approx(52.0, abs=0.05)
 
 
-def test_centres_of_mass(model: mujoco.MjModel) -> None:
+def test_centres_of_mass_match_the_model(model: mujoco.MjModel) -> None:
     """One drive lies with its centre of mass 63 mm behind its output, towards the middle of the robot."""
     expected = sum(mass * np.array(position) for mass, position in BASE_PARTS) / model.body("base").mass[0]
     assert model.body("base").ipos == pytest.approx(expected, abs=2e-4)
@@ -68,7 +68,7 @@ def test_centres_of_mass(model: mujoco.MjModel) -> None:
             assert model.body(f"{leg}_{link}").ipos == pytest.approx(position * [x, y, 1], abs=1e-4), (leg, link)
 
 
-def test_principal_inertias(model: mujoco.MjModel) -> None:
+def test_principal_inertias_match_the_model(model: mujoco.MjModel) -> None:
     """Legs have those that MuJoCo Menagerie's model gives, made from the same description by another hand."""
     for leg in LEGS:
         for link, moments in (
@@ -79,7 +79,7 @@ def test_principal_inertias(model: mujoco.MjModel) -> None:
             assert sorted(model.body(f"{leg}_{link}").inertia) == pytest.approx(sorted(moments), rel=2e-3)
 
 
-def test_lengths_axes_and_limits(model: mujoco.MjModel) -> None:
+def test_lengths_axes_and_limits_match_the_model(model: mujoco.MjModel) -> None:
     for leg, (x, y) in LEGS.items():
         assert model.body(f"{leg}_HIP").pos == pytest.approx([x * 0.2999, y * 0.104, 0.0])
         assert model.body(f"{leg}_THIGH").pos == pytest.approx([x * 0.0599, y * 0.08381, 0.0])
@@ -123,7 +123,7 @@ def stand(drive: Drive, height: float) -> Robot:
     return Robot(engine, body, shanks, others)
 
 
-def test_joints_are_in_the_order_of_the_original() -> None:
+def test_joints_are_in_upstream_order() -> None:
     robot = stand(Drive(), 1.0)
     assert robot.body.dof_names == list(JOINT_NAMES)
     assert robot.body.dof_names[:5] == ["LF_HAA", "LH_HAA", "RF_HAA", "RH_HAA", "LF_HFE"]
@@ -132,7 +132,7 @@ def test_joints_are_in_the_order_of_the_original() -> None:
     robot.engine.close()
 
 
-def test_standing_height() -> None:
+def test_standing_height_matches_the_geometry() -> None:
     """In the default pose the feet touch the ground when the base is 0.543 m above it, and not a millimetre before."""
     assert standing_height() == pytest.approx(0.5427, abs=1e-4)
     for gap, touches in ((1e-3, False), (-1e-3, True)):
@@ -180,7 +180,7 @@ def test_robot_holds_its_default_pose(drive: Drive, sinking: float, bending: flo
     robot.engine.close()
 
 
-def test_colliding_shapes_leave_the_default_pose_free() -> None:
+def test_default_pose_has_no_self_collisions() -> None:
     """With self-collisions, as on rough terrain, no part of the robot touches another."""
     spec = mujoco.MjSpec.from_file(str(ANYMAL_ASSET.mjcf))
     model = spec.compile()

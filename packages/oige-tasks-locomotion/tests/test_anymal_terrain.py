@@ -33,7 +33,7 @@ def original() -> Iterator[VecEnv]:
 
 
 @pytest.mark.parametrize("name", ["env", "original"])
-def test_observation_by_hand(name: str, request: pytest.FixtureRequest) -> None:
+def test_observation_matches_hand_computed_values(name: str, request: pytest.FixtureRequest) -> None:
     task = put(request.getfixturevalue(name), *BORDER, 0.6, YAWED)
     steps = torch.arange(12.0)
     task.anymals.set_velocities(torch.tensor([[1.0, 2.0, 3.0, 0.4, 0.8, -1.2]]).repeat(4, 1))
@@ -55,13 +55,13 @@ def test_observation_by_hand(name: str, request: pytest.FixtureRequest) -> None:
     close(observation[176:188], 0.1 * steps - 0.5)
 
 
-def test_gravity_is_seen_from_the_base(env: VecEnv) -> None:
+def test_gravity_is_in_the_base_frame(env: VecEnv) -> None:
     """Rolled by 30° to the right: the y axis, to the left, points up by half."""
     task = put(env, *BORDER, 1.0, (math.cos(math.pi / 12), math.sin(math.pi / 12), 0.0, 0.0))
     close(task.get_observations()[0, 6:9], [0.0, -0.5, -math.sqrt(0.75)])
 
 
-def test_heights_are_those_of_the_field_around_the_robot(env: VecEnv) -> None:
+def test_heights_match_the_terrain_around_the_robot(env: VecEnv) -> None:
     task = put(env, 0.0, 0.0, 0.0)
     terrain = task.terrain_map
     centre = terrain.tile_origins[2, 1]  # stairs up, the hardest
@@ -81,12 +81,12 @@ def test_heights_are_those_of_the_field_around_the_robot(env: VecEnv) -> None:
     assert len(different) >= 3  # it stood on the stairs
 
 
-def test_heights_are_limited_to_a_metre(env: VecEnv) -> None:
+def test_heights_are_clamped_to_one_metre(env: VecEnv) -> None:
     assert put(env, *BORDER, 9.0).get_observations()[0, 36:176].tolist() == [5.0] * 140
     assert put(env, *BORDER, -9.0).get_observations()[0, 36:176].tolist() == [-5.0] * 140
 
 
-def test_noise_is_drawn_once_a_step_and_anew_after_a_reset() -> None:
+def test_noise_is_drawn_once_per_step_and_again_after_a_reset() -> None:
     env = make(4, learn__addNoise=True)
     actions, ended = torch.zeros(4, 12), torch.tensor([False, True, False, False])
     first = env.reset(seed=1)[0]
@@ -122,7 +122,7 @@ def test_noise_is_uniform_between_its_bounds() -> None:
 
 
 @pytest.mark.parametrize("compat", ["fixed", "upstream"])
-def test_noise_has_its_bounds(compat: str) -> None:
+def test_noise_reaches_its_bounds(compat: str) -> None:
     env = make(64, compat=compat, learn__addNoise=True)
     task = put(env, *BORDER, 1.55)  # heights are then 5 · 1.05, so limited to 5
     observed = []
@@ -148,7 +148,7 @@ def test_noise_has_its_bounds(compat: str) -> None:
 # Commands
 
 
-def test_yaw_rate_turns_the_short_way_and_is_limited() -> None:
+def test_yaw_rate_turns_the_short_way_and_is_clamped() -> None:
     angles = torch.tensor([0.0, 0.5, 3.0, -3.0, 0.3])
     forward = 0.7 * torch.stack((angles.cos(), angles.sin()), dim=-1)
     rates = yaw_rate_towards(torch.tensor([1.0, -0.5, -3.0, 0.0, 0.3]), forward)
@@ -156,7 +156,7 @@ def test_yaw_rate_turns_the_short_way_and_is_limited() -> None:
     close(rates, [0.5, -0.5, 0.5 * (2 * math.pi - 6), 1.0, 0.0])
 
 
-def test_commands_can_be_written(env: VecEnv) -> None:
+def test_commands_can_be_set(env: VecEnv) -> None:
     task = put(env, *BORDER, 0.6)
     task.commands[:] = torch.tensor([-0.5, 0.25, 0.75])
     task.headings[:] = 1.0
@@ -170,7 +170,7 @@ def test_commands_can_be_written(env: VecEnv) -> None:
 # Endings
 
 
-def test_fallen_by_hand() -> None:
+def test_fallen_matches_hand_computed_values() -> None:
     forces = torch.zeros(6, 5, 3)
     forces[1, 0] = torch.tensor([0.8, 0.0, 0.8])  # base, 1.13 N
     forces[2, 0] = torch.tensor([0.0, 0.9, 0.0])
@@ -181,7 +181,7 @@ def test_fallen_by_hand() -> None:
     assert has_fallen(touches[:, 0], touches[:, 1:].sum(dim=-1)).tolist() == [False, True, False, False, True, False]
 
 
-def test_lying_on_the_ground_ends_the_episode_and_standing_does_not(env: VecEnv) -> None:
+def test_lying_robot_terminates_and_standing_robot_does_not(env: VecEnv) -> None:
     task = put(env, *BORDER, 0.0)
     positions = torch.tensor([[*BORDER, 0.55], [*BORDER, 0.25], [*BORDER, 0.55], [*BORDER, 0.55]])
     orientations = torch.tensor([[1.0, 0, 0, 0], [0.0, 1.0, 0, 0], [1.0, 0, 0, 0], [1.0, 0, 0, 0]])  # one upside down
@@ -196,7 +196,7 @@ def test_lying_on_the_ground_ends_the_episode_and_standing_does_not(env: VecEnv)
     assert knees[[0, 2, 3]].tolist() == [0, 0, 0]
 
 
-def test_episode_is_cut_after_1000_steps_and_beyond_the_map(env: VecEnv) -> None:
+def test_episode_is_truncated_after_1000_steps_and_beyond_the_map(env: VecEnv) -> None:
     task = put(env, *BORDER, 0.55)
     task.progress_buf[:] = torch.tensor([998, 997, 0, 0])
     positions, _ = task.anymals.get_world_poses()
@@ -213,7 +213,7 @@ def test_episode_is_cut_after_1000_steps_and_beyond_the_map(env: VecEnv) -> None
 # Resets, pushes, control
 
 
-def test_resets_fill_their_ranges_and_no_more() -> None:
+def test_resets_cover_exactly_their_ranges() -> None:
     env = make(2048)
     env.reset(seed=5)
     task: Any = env.task
@@ -233,7 +233,7 @@ def test_resets_fill_their_ranges_and_no_more() -> None:
     env.close()
 
 
-def test_pushes_come_when_they_are_due_and_change_horizontal_velocities_alone() -> None:
+def test_pushes_are_on_time_and_change_only_horizontal_velocity() -> None:
     env = make(64, learn__pushRobots=True, learn__pushInterval_s=0.06)
     task = put(env, *BORDER, 5.0)
     velocities = torch.tensor([[3.0, -3.0, 0.7, 0.1, 0.2, 0.3]]).repeat(64, 1)
@@ -251,7 +251,7 @@ def test_pushes_come_when_they_are_due_and_change_horizontal_velocities_alone() 
     env.close()
 
 
-def test_default_push_is_every_15_seconds(env: VecEnv, original: VecEnv) -> None:
+def test_default_push_interval_is_15_seconds(env: VecEnv, original: VecEnv) -> None:
     assert [wrapped.task.steps_between_pushes for wrapped in (env, original)] == [750, 750]  # type: ignore[attr-defined]
 
 
@@ -267,7 +267,7 @@ def test_action_is_a_position_target_with_the_published_gains(env: VecEnv) -> No
     close(efforts, expected, atol=1e-4)
 
 
-def test_errors_of_the_original_make_five_physics_steps_and_repeat_the_last_torque(
+def test_upstream_mode_makes_five_physics_steps_and_repeats_the_last_torque(
     env: VecEnv, original: VecEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times: Any = env.task.engine.executor.field("time")  # type: ignore[attr-defined]
@@ -297,14 +297,14 @@ def test_errors_of_the_original_make_five_physics_steps_and_repeat_the_last_torq
 
 
 @pytest.mark.parametrize(("compat", "friction"), [("fixed", 0.3), ("upstream", 1.0)])
-def test_error_of_the_original_ignores_the_friction_of_the_terrain(compat: str, friction: float) -> None:
+def test_upstream_mode_ignores_terrain_friction(compat: str, friction: float) -> None:
     env = make(1, compat=compat, terrain__dynamicFriction=0.3)
     engine: Any = env.task.engine
     assert engine.compiled.model.geom("terrain").friction[0] == pytest.approx(friction)
     env.close()
 
 
-def test_state_is_restored_with_the_time_of_the_next_push() -> None:
+def test_restored_state_has_the_time_of_the_next_push() -> None:
     env = make(3, learn__pushRobots=True, learn__pushInterval_s=0.1, learn__addNoise=True)
     env.reset(seed=1)
     actions = torch.rand(12, 3, 12, generator=torch.Generator().manual_seed(0)) - 0.5
@@ -332,7 +332,7 @@ def test_state_is_restored_with_the_time_of_the_next_push() -> None:
         ("compat", "old"),
     ],
 )
-def test_mistake_in_the_configuration_is_named(key: str, value: Any) -> None:
+def test_invalid_configuration_raises(key: str, value: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         configuration(**{key: value})
     assert f"task.env.{key}" in str(caught.value)
@@ -371,7 +371,7 @@ def test_mirrored_robots_move_like_mirror_images(env: VecEnv, number: int, toler
     assert (images - observations).abs().max() > 5 * tolerance, "they must move for it to matter"
 
 
-def test_reflections_swap_legs_and_heights() -> None:
+def test_symmetries_swap_legs_and_heights() -> None:
     points = torch.tensor([[0.2, 0.1], [0.2, -0.1], [-0.2, 0.1], [-0.2, -0.1]])
     joints = ["LF_HAA", "LH_HAA", "RF_HAA", "RH_HAA", "LF_KFE", "LH_KFE", "RF_KFE", "RH_KFE"]
     sides, ends, both = reflections(joints, points)

@@ -23,14 +23,14 @@ DISTANCES = torch.tensor([0.5, 4.1, 3.9, 2.4, 4.5, 4.1, 0.0])
 COMMANDED = torch.tensor([10.0, 10.0, 10.0, 10.0, 20.0, 10.0, 0.0])
 
 
-def test_each_robot_moves_by_its_own_distance() -> None:
+def test_level_depends_on_the_robots_own_distance() -> None:
     redrawn = torch.full((7,), 6)
     levels = next_levels(LEVELS, DISTANCES, COMMANDED, 8.0, 10, redrawn)
     # Already lowest; beyond 4 m; neither; below 2.5 m; beyond 4 m, though below 5; beyond the top; told to stand.
     assert levels.tolist() == [0, 4, 3, 2, 4, 6, 9]
 
 
-def test_errors_of_the_original_move_robots_by_the_batch_and_from_the_top_to_the_bottom() -> None:
+def test_upstream_mode_uses_the_batch_and_wraps_from_top_to_bottom() -> None:
     commanded = torch.stack((COMMANDED, torch.zeros(7)), dim=-1)
     # Together, they should have covered √(5 · 10² + 20²) / 4 = 7.5 m each: all move down, those beyond 4 m up as well.
     levels = next_levels_of_upstream(LEVELS, DISTANCES, commanded, 8.0, 10)
@@ -77,7 +77,7 @@ def test_reset_moves_robots_to_their_next_tile(compat: str) -> None:
     env.close()
 
 
-def test_staggered_robots_are_judged_by_the_time_they_had() -> None:
+def test_curriculum_accounts_for_the_time_of_staggered_episodes() -> None:
     """1 m/s for 20 s makes 20 m, of which 5 are enough; in the last 2 s of an episode, 0.5 m are."""
     env = make(4)
     env.reset(seed=0)
@@ -98,7 +98,7 @@ def test_staggered_robots_are_judged_by_the_time_they_had() -> None:
     env.close()
 
 
-def test_resets_from_outside_leave_levels_as_they_are() -> None:
+def test_manual_resets_keep_levels() -> None:
     env = make(4)
     env.reset(seed=0)
     task: Any = env.task
@@ -109,14 +109,14 @@ def test_resets_from_outside_leave_levels_as_they_are() -> None:
     env.close()
 
 
-def test_pushes_are_a_control_step_apart_or_more() -> None:
+def test_push_interval_below_a_control_step_raises() -> None:
     message = r"\Atask\.env\.learn\.pushInterval_s=0\.001: expected at least one control step, 0\.02 s\.\Z"
     with pytest.raises(ConfigError, match=message):
         make(1, learn__pushInterval_s=0.001)
 
 
 @pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
-def test_robot_that_flies_apart_ends_its_episode_on_its_own_level(mode: str) -> None:
+def test_exploded_robot_keeps_its_level(mode: str) -> None:
     env = make(4, autoresetMode=mode)
     env.reset(seed=0)
     task: Any = env.task
@@ -138,7 +138,7 @@ def test_robot_that_flies_apart_ends_its_episode_on_its_own_level(mode: str) -> 
     env.close()
 
 
-def test_without_curriculum_robots_stay_on_tiles_of_all_levels() -> None:
+def test_robots_without_curriculum_stay_on_tiles_of_all_levels() -> None:
     env = make(64, terrain__curriculum=False)
     env.reset(seed=0)
     task: Any = env.task

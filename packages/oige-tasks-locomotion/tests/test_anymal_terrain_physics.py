@@ -76,7 +76,7 @@ def stand(env: VecEnv, offset: float) -> np.ndarray:
     return fallen.numpy()
 
 
-def test_robots_stand_on_every_tile_and_feet_neither_sink_nor_float(everywhere: VecEnv) -> None:
+def test_feet_of_standing_robots_touch_every_tile(everywhere: VecEnv) -> None:
     fallen = stand(everywhere, 0.0)
     kinds = np.tile(everywhere.task.terrain_map.kinds, 10)  # type: ignore[attr-defined]
     # Platforms are flat, but on rough slopes, from which some robots topple when they are dropped.
@@ -87,7 +87,7 @@ def test_robots_stand_on_every_tile_and_feet_neither_sink_nor_float(everywhere: 
     assert gap.max() < 0.0005
 
 
-def test_feet_neither_sink_nor_float_on_slopes_stairs_and_obstacles(everywhere: VecEnv) -> None:
+def test_feet_touch_slopes_stairs_and_obstacles(everywhere: VecEnv) -> None:
     """Two metres from the middle, robots without a policy topple on the steeper tiles, some later than others."""
     fallen = stand(everywhere, 2.0)
     assert fallen.sum() < 80
@@ -99,7 +99,7 @@ def test_feet_neither_sink_nor_float_on_slopes_stairs_and_obstacles(everywhere: 
     assert gap.min() > -0.012
 
 
-def test_results_do_not_depend_on_threads_and_a_seed_repeats_them() -> None:
+def test_results_depend_only_on_the_seed() -> None:
     runs = []
     for threads in (1, 2):
         env = make_vec("AnymalTerrain", 16, {"task.env.terrain.numTerrains": 5}, num_threads=threads)
@@ -112,7 +112,7 @@ def test_results_do_not_depend_on_threads_and_a_seed_repeats_them() -> None:
     assert torch.equal(*runs)
 
 
-def test_warp_executor_plays_the_same_task() -> None:
+def test_warp_executor_matches_the_c_engine() -> None:
     """Until the first contact the executors agree; from then on, they make different contacts with a height field."""
     installed = find_task("AnymalTerrain")
     spec = installed.spec()
@@ -138,7 +138,7 @@ def test_warp_executor_plays_the_same_task() -> None:
 
 
 @pytest.mark.parametrize("friction", [0.1, 1.0, 1.3])
-def test_friction_of_the_terrain_acts_on_feet(friction: float) -> None:
+def test_terrain_friction_acts_on_feet(friction: float) -> None:
     env = make_vec("AnymalTerrain", 1, {**SILENT, "task.env.terrain.dynamicFriction": friction})
     task: Any = env.task
     env.reset(seed=0)

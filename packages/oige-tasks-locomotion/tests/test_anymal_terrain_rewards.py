@@ -67,7 +67,9 @@ SWINGS = {"swings": one(0.3, 0.0, 0.8, 0.0)}  # of two feet
         ("fallen_over", {"fallen": torch.tensor([True, False])}, -1.0, 0.0),
     ],
 )
-def test_reward_term_by_hand(term: str, values: dict[str, Any], expected: float, at_rest: float) -> None:
+def test_reward_term_matches_hand_computed_value(
+    term: str, values: dict[str, Any], expected: float, at_rest: float
+) -> None:
     learn = configuration(
         learn__orientationRewardScale=-3.0,
         learn__baseHeightRewardScale=-2.0,
@@ -79,7 +81,7 @@ def test_reward_term_by_hand(term: str, values: dict[str, Any], expected: float,
     close(weight * reward_terms(motion(**values), [term])[term], [0.02 * expected, 0.02 * at_rest])
 
 
-def test_scales_are_those_of_the_original() -> None:
+def test_scales_match_upstream() -> None:
     weights = reward_weights(configuration().learn, 0.02)
     terms = reward_terms(motion(efforts=torch.ones(2, 12), velocity_change=torch.ones(2, 12)), weights)
     rewards = {name: weights[name] * term[0].item() / 0.02 for name, term in terms.items()}
@@ -97,7 +99,7 @@ def test_scales_are_those_of_the_original() -> None:
     )
 
 
-def test_terms_without_a_scale_are_not_worked_out() -> None:
+def test_terms_with_zero_scale_are_not_computed() -> None:
     env = make(2, learn__hipRewardScale=-0.7, learn__torqueRewardScale=0.0)
     env.reset(seed=0)
     env.step(torch.zeros(2, 12))
@@ -107,7 +109,7 @@ def test_terms_without_a_scale_are_not_worked_out() -> None:
     env.close()
 
 
-def test_step_rewards_what_was_observed_and_never_less_than_zero(env: VecEnv) -> None:
+def test_step_rewards_the_observed_state_and_is_never_negative(env: VecEnv) -> None:
     """In free fall for 0.02 s, from rest, in which no joint moves, it is known what is rewarded."""
     task = put(env, *BORDER, 3.0)
     task.commands[:] = torch.tensor([[0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
@@ -143,7 +145,7 @@ def test_swings_end_when_feet_touch_the_ground() -> None:
     env.close()
 
 
-def test_failure_reward_is_outside_the_limit_at_zero() -> None:
+def test_failure_reward_is_not_clamped_at_zero() -> None:
     env = make(2, learn__terminalReward=-10.0)
     task = put(env, *BORDER, 0.6)
     task.get_observations()
@@ -153,7 +155,7 @@ def test_failure_reward_is_outside_the_limit_at_zero() -> None:
     env.close()
 
 
-def test_error_of_the_original_inverts_the_failure_reward() -> None:
+def test_upstream_mode_inverts_the_failure_reward() -> None:
     env = make(3, learn__terminalReward=-10.0, compat="upstream")
     task = put(env, *BORDER, 0.6)
     task.get_observations()

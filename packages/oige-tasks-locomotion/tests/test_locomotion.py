@@ -49,13 +49,13 @@ def turn(axis: str, degrees: float) -> torch.Tensor:
 # --- posture -------------------------------------------------------------------------------------------------------
 
 
-def test_posture_of_an_upright_robot_that_faces_the_target() -> None:
+def test_upright_robot_facing_the_target_has_neutral_posture() -> None:
     torch.testing.assert_close(
         heading_roll_up(turn("z", 0.0), AHEAD, KILOMETRE), torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0]])
     )
 
 
-def test_posture_of_a_robot_turned_left_must_turn_right() -> None:
+def test_robot_turned_left_must_turn_right() -> None:
     expected = torch.tensor([[math.pi / 3, 0.0, -math.pi / 3, 1.0, 0.5]])  # cos 60° = 0.5
     torch.testing.assert_close(heading_roll_up(turn("z", 60.0), AHEAD, KILOMETRE), expected)
 
@@ -68,7 +68,7 @@ def test_angle_to_the_target_takes_the_short_way_round() -> None:
     assert heading == pytest.approx(math.cos(math.radians(20.0)), abs=1e-5)
 
 
-def test_roll_and_pitch() -> None:
+def test_roll_and_pitch_match_hand_computed_values() -> None:
     rolled = heading_roll_up(turn("x", 30.0), AHEAD, KILOMETRE)[0].tolist()
     assert rolled == pytest.approx([0.0, math.radians(30.0), 0.0, math.cos(math.radians(30.0)), 1.0], abs=1e-6)
     pitched = heading_roll_up(turn("y", 60.0), AHEAD, KILOMETRE)[0].tolist()  # nose down: upright by 0.5, ahead by 0.5
@@ -81,7 +81,7 @@ def test_roll_and_pitch() -> None:
 # --- observation ---------------------------------------------------------------------------------------------------
 
 
-def test_every_column_of_an_ant_in_the_air(ants: VecEnv) -> None:
+def test_ant_observation_matches_hand_computed_values(ants: VecEnv) -> None:
     task, robots = task_of(ants), task_of(ants).robots
     ants.reset(seed=1)
     position, rotation = torch.tensor([[3.0, 4.0, 0.9]] * 2), torch.tensor([YAW_90] * 2)
@@ -109,7 +109,7 @@ def test_every_column_of_an_ant_in_the_air(ants: VecEnv) -> None:
     assert robots.dof_names == [f"{joint}_{leg}" for joint in ("hip", "ankle") for leg in range(1, 5)]
 
 
-def test_scales_and_columns_of_a_humanoid() -> None:
+def test_humanoid_observation_matches_hand_computed_values() -> None:
     env = make("Humanoid")
     task, robots = task_of(env), task_of(env).robots
     robots.set_world_poses(torch.tensor([[0.0, 0.0, 2.0]]), torch.tensor([YAW_90]))
@@ -135,7 +135,7 @@ def test_scales_and_columns_of_a_humanoid() -> None:
     env.close()
 
 
-def test_wrenches_of_other_links_are_not_measured(ants: VecEnv) -> None:
+def test_only_foot_wrenches_are_tracked(ants: VecEnv) -> None:
     robots = task_of(ants).robots
     message = (
         r"'Ant': joint forces of link 'torso' are not measured, only those of front_left_foot, .*; add it to track"
@@ -144,7 +144,7 @@ def test_wrenches_of_other_links_are_not_measured(ants: VecEnv) -> None:
         robots.get_measured_joint_forces()
 
 
-def test_wrenches_of_an_ant_s_feet_carry_its_weight() -> None:
+def test_ant_foot_wrenches_carry_its_weight() -> None:
     """At rest, legs stretched, each foot hangs on its joint with its own weight less a quarter of the ant's."""
     env = make("Ant")
     task, robots = task_of(env), task_of(env).robots
@@ -172,7 +172,7 @@ def test_wrenches_of_an_ant_s_feet_carry_its_weight() -> None:
 # --- reward --------------------------------------------------------------------------------------------------------
 
 
-def test_reward_terms_of_ant_by_hand() -> None:
+def test_ant_reward_terms_match_hand_computed_values() -> None:
     observations = torch.zeros(3, 60)
     observations[:, 10] = torch.tensor([0.94, 0.92, 1.0])  # up
     observations[:, 11] = torch.tensor([0.81, 0.4, -0.8])  # heading
@@ -194,7 +194,7 @@ def test_reward_terms_of_ant_by_hand() -> None:
     assert others == pytest.approx({"progress": 60.0, "alive": 0.5, "joint_limits": -0.1})  # of m, 1 and joints
 
 
-def test_weights_of_humanoid_by_hand() -> None:
+def test_humanoid_reward_weights_match_hand_computed_values() -> None:
     env = make("Humanoid")
     task = task_of(env)
     observations, actions = torch.zeros(1, 87), torch.zeros(1, 21)
@@ -213,7 +213,7 @@ def test_weights_of_humanoid_by_hand() -> None:
     env.close()
 
 
-def test_limits_of_a_humanoid_cost_in_proportion_to_closeness_and_gear() -> None:
+def test_humanoid_limit_cost_scales_with_closeness_and_gear() -> None:
     env = make("Humanoid")
     task = task_of(env)
     positions = torch.zeros(1, 21)
@@ -224,7 +224,7 @@ def test_limits_of_a_humanoid_cost_in_proportion_to_closeness_and_gear() -> None
     env.close()
 
 
-def test_a_step_rewards_the_distance_covered_and_sums_the_terms(ants: VecEnv) -> None:
+def test_step_rewards_progress_and_sums_the_terms(ants: VecEnv) -> None:
     task, robots = task_of(ants), task_of(ants).robots
     ants.reset(seed=1)
     robots.set_world_poses(torch.tensor([[0.0, 0.0, 5.0]] * 2), torch.tensor([[1.0, 0.0, 0.0, 0.0]] * 2))
@@ -259,7 +259,7 @@ def test_actions_are_torques(task: str, gears: dict[str, float]) -> None:
 # --- endings and resets --------------------------------------------------------------------------------------------
 
 
-def test_falling_below_the_height_ends_the_episode() -> None:
+def test_torso_below_the_height_terminates() -> None:
     observations = torch.zeros(3, 60)
     observations[:, 0] = torch.tensor([0.309, 0.311, 1.0])
     assert has_fallen(observations, 0.31).tolist() == [True, False, False]
@@ -268,7 +268,7 @@ def test_falling_below_the_height_ends_the_episode() -> None:
 
 
 @pytest.mark.parametrize(("task", "low", "high", "death"), [("Ant", 0.29, 0.6, -2.0), ("Humanoid", 0.7, 1.3, -1.0)])
-def test_a_fall_costs_and_starts_a_new_episode(task: str, low: float, high: float, death: float) -> None:
+def test_fall_costs_and_starts_a_new_episode(task: str, low: float, high: float, death: float) -> None:
     env = make(task, 2)
     robots = task_of(env).robots
     rotation = turn("x", 180.0).repeat(2, 1)  # on its back, so that no leg holds it up
@@ -286,7 +286,7 @@ def test_a_fall_costs_and_starts_a_new_episode(task: str, low: float, high: floa
 
 
 @pytest.mark.parametrize(("task", "height"), [("Ant", 0.5), ("Humanoid", 1.34)])
-def test_resets_fill_their_ranges_within_limits(task: str, height: float) -> None:
+def test_resets_cover_their_ranges_within_limits(task: str, height: float) -> None:
     env = make(task, 2048)
     robots, default = task_of(env).robots, task_of(env).default_positions
     env.step(torch.ones(2048, robots.num_dof))
@@ -304,7 +304,7 @@ def test_resets_fill_their_ranges_within_limits(task: str, height: float) -> Non
     env.close()
 
 
-def test_default_pose_of_ant_is_at_the_ankles_limits() -> None:
+def test_ant_default_pose_is_at_the_ankle_limits() -> None:
     env = make("Ant")
     default = torch.rad2deg(task_of(env).default_positions).tolist()
     assert default == pytest.approx([0.0, 0.0, 0.0, 0.0, 30.0, -30.0, -30.0, 30.0], abs=1e-4)
@@ -324,7 +324,7 @@ def test_progress_does_not_jump_at_a_reset(ants: VecEnv) -> None:
 
 
 @pytest.mark.parametrize("task", ["Ant", "Humanoid"])
-def test_each_world_has_a_target_of_its_own_or_shares_one_on_the_stage(task: str) -> None:
+def test_worlds_have_their_own_target_except_in_upstream_mode(task: str) -> None:
     """In the original, worlds stand 5 m apart on a grid, and all run to the point (1000, 0) of the stage."""
     for compat, origins in (
         ("fixed", [(0.0, 0.0)] * 4),
@@ -340,7 +340,7 @@ def test_each_world_has_a_target_of_its_own_or_shares_one_on_the_stage(task: str
         env.close()
 
 
-def test_limits_of_an_ant_cost_what_is_configured_on_both_sides_or_one_at_the_upper_alone() -> None:
+def test_ant_limit_cost_is_configurable_except_in_upstream_mode() -> None:
     positions = torch.zeros(4, 8)
     positions[1, :3] = torch.tensor([0.995, 1.0, 0.98])
     positions[2, :3] = torch.tensor([-0.995, -1.0, -0.98])
@@ -352,7 +352,7 @@ def test_limits_of_an_ant_cost_what_is_configured_on_both_sides_or_one_at_the_up
         env.close()
 
 
-def test_the_cost_of_limits_reaches_the_reward() -> None:
+def test_limit_cost_is_part_of_the_reward() -> None:
     for compat, cost in (
         ("fixed", 0.4),
         ("upstream", 2.0),

@@ -16,7 +16,7 @@ SIZES = {"AnymalTerrain": {"task.env.terrain.numLevels": 2, "task.env.terrain.nu
 
 @pytest.mark.parametrize("compat", ["fixed", "upstream"])
 @pytest.mark.parametrize("name", ["Ant", "Humanoid", "Anymal", "AnymalTerrain"])
-def test_observations_after_resets_are_those_of_all_robots(name: str, compat: str) -> None:
+def test_observations_of_reset_worlds_match_those_of_all(name: str, compat: str) -> None:
     env = make_vec(name, 4, {"task.env.compat": compat, **SIZES.get(name, {})}, seed=3, sim_device="cpu")
     task: Any = env.task
     env.reset()
@@ -52,7 +52,7 @@ class MixedAntTask(Closer, AntTask):
 
 
 @pytest.mark.parametrize("task", [CloserAntTask, MixedAntTask])
-def test_a_task_with_other_observations_is_observed_by_those_alone(task: type[AntTask]) -> None:
+def test_task_with_its_own_observations_uses_only_those(task: type[AntTask]) -> None:
     installed = find_task("Ant")
     config = validate(compose(installed, {"num_envs": 4, "sim_device": "cpu"}), installed.spec())
     engine = MujocoEngine(4, "cpu")

@@ -41,7 +41,7 @@ def degrees(model: mujoco.MjModel, joint: str) -> list[float]:
 # --- ant -----------------------------------------------------------------------------------------------------------
 
 
-def test_masses_of_the_ant(ant: mujoco.MjModel) -> None:
+def test_ant_masses_match_the_model(ant: mujoco.MjModel) -> None:
     short, long = 5.0 * capsule(0.08, 0.2 * math.sqrt(2.0)), 5.0 * capsule(0.08, 0.4 * math.sqrt(2.0))
     for leg in ("front_left", "front_right", "left_back", "right_back"):
         assert ant.body(f"{leg}_leg").mass[0] == pytest.approx(short)
@@ -50,7 +50,7 @@ def test_masses_of_the_ant(ant: mujoco.MjModel) -> None:
     assert ant.body_subtreemass[1] == pytest.approx(0.9109, abs=1e-4)
 
 
-def test_links_of_the_ant(ant: mujoco.MjModel) -> None:
+def test_ant_links_match_the_model(ant: mujoco.MjModel) -> None:
     for leg, (x, y) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1)), start=1):
         hip, ankle = ant.joint(f"hip_{leg}"), ant.joint(f"ankle_{leg}")
         assert ant.body_pos[hip.bodyid[0]].tolist() == pytest.approx([0.2 * x, 0.2 * y, 0.0])
@@ -60,7 +60,7 @@ def test_links_of_the_ant(ant: mujoco.MjModel) -> None:
         assert foot.size[0] == 0.08
 
 
-def test_limits_armature_and_damping_of_the_ant(ant: mujoco.MjModel) -> None:
+def test_ant_limits_armature_and_damping_match_the_model(ant: mujoco.MjModel) -> None:
     for leg, ankle in enumerate(([30.0, 100.0], [-100.0, -30.0], [-100.0, -30.0], [30.0, 100.0]), start=1):
         assert degrees(ant, f"hip_{leg}") == pytest.approx([-40.0, 40.0])
         assert degrees(ant, f"ankle_{leg}") == pytest.approx(ankle)
@@ -137,7 +137,7 @@ def hinges(model: mujoco.MjModel) -> list[str]:
     return [model.joint(number).name for number in range(1, model.njnt)]
 
 
-def test_masses_of_the_humanoid(humanoid: mujoco.MjModel) -> None:
+def test_humanoid_masses_match_the_model(humanoid: mujoco.MjModel) -> None:
     arm = capsule(0.04, 0.16 * math.sqrt(3.0)) + capsule(0.031, 0.16 * math.sqrt(3.0)) + ball(0.04)
     foot = capsule(0.027, math.hypot(0.21, 0.02))
     leg = capsule(0.06, math.hypot(0.34, 0.01)) + capsule(0.049, 0.3) + 2 * foot
@@ -146,7 +146,7 @@ def test_masses_of_the_humanoid(humanoid: mujoco.MjModel) -> None:
     assert humanoid.body_subtreemass[1] == pytest.approx(40.84, abs=0.01)  # as MuJoCo's documentation has it
 
 
-def test_joints_of_the_humanoid(humanoid: mujoco.MjModel) -> None:
+def test_humanoid_joints_match_the_model(humanoid: mujoco.MjModel) -> None:
     names = hinges(humanoid)
     assert len(names) == 21
     for name in names:
@@ -156,7 +156,7 @@ def test_joints_of_the_humanoid(humanoid: mujoco.MjModel) -> None:
         assert values == pytest.approx(STIFFNESS_DAMPING_ARMATURE[kind(name)]), name
 
 
-def test_standing_height_and_limbs_of_the_humanoid(humanoid: mujoco.MjModel) -> None:
+def test_humanoid_standing_height_and_limbs_match_the_model(humanoid: mujoco.MjModel) -> None:
     data = mujoco.MjData(humanoid)
     mujoco.mj_forward(humanoid, data)
     for side, y in (("left", 0.1), ("right", -0.1)):
@@ -170,7 +170,7 @@ def test_standing_height_and_limbs_of_the_humanoid(humanoid: mujoco.MjModel) -> 
         assert math.hypot(*arm) == pytest.approx(0.18 * math.sqrt(3.0))
 
 
-def test_left_and_right_of_the_humanoid_mirror_each_other(humanoid: mujoco.MjModel) -> None:
+def test_humanoid_is_symmetric(humanoid: mujoco.MjModel) -> None:
     """The same angles on both sides give mirrored positions of every link; ankle_x alone counts the other way."""
     data = mujoco.MjData(humanoid)
     joints = ("hip_x", "hip_z", "hip_y", "knee", "ankle_y", "ankle_x", "shoulder1", "shoulder2", "elbow")
@@ -184,7 +184,7 @@ def test_left_and_right_of_the_humanoid_mirror_each_other(humanoid: mujoco.MjMod
             assert data.body(name.replace("left", "right")).xipos.tolist() == pytest.approx([x, -y, z], abs=1e-9), name
 
 
-def test_parts_of_the_humanoid_touch_only_where_they_should() -> None:
+def test_humanoid_links_collide_only_as_intended() -> None:
     env = make_vec("Humanoid", 1, num_threads=1)
     model = env.task.engine.compiled.model  # type: ignore[attr-defined]
     data = mujoco.MjData(model)
@@ -212,7 +212,7 @@ def test_parts_of_the_humanoid_touch_only_where_they_should() -> None:
 
 
 @pytest.mark.parametrize(("task", "speed"), [("Ant", 12.0), ("Humanoid", 8.0)])
-def test_full_random_torques_do_not_make_it_explode(task: str, speed: float) -> None:
+def test_maximum_random_torques_do_not_explode(task: str, speed: float) -> None:
     """A world where a contact or a limit went wrong shows in the speed of its torso, in m/s."""
     env = make_vec(task, 32, num_threads=1)
     env.reset(seed=0)

@@ -39,7 +39,7 @@ def put(env: VecEnv, yaw: float, target: tuple[float, float], origin: tuple[floa
     env.reset(options={"reset_mask": torch.zeros(env.num_envs, dtype=torch.bool)})  # observes
 
 
-def test_reward_by_hand() -> None:
+def test_reward_terms_match_hand_computed_values() -> None:
     terms = reward_terms(
         torch.tensor([5.0, 1.02, 3.0]),
         torch.tensor([4.99, 0.99, 3.001]),
@@ -52,7 +52,7 @@ def test_reward_by_hand() -> None:
     assert terms["near"].tolist() == [0.0, 100.0, 0.0]
 
 
-def test_robot_is_as_heavy_and_as_large_as_published(env: VecEnv) -> None:
+def test_robot_has_the_published_mass_and_size(env: VecEnv) -> None:
     task: Any = env.task
     assert task.carters.get_body_masses()[0].sum().item() == pytest.approx(48.0)
     assert task.carters.dof_names[:2] == ["joint_wheel_left", "joint_wheel_right"]
@@ -93,7 +93,7 @@ def test_wheels_roll_without_slipping(executor: str) -> None:
     env.close()
 
 
-def test_mask_shows_the_target_where_the_pinhole_projects_it(env: VecEnv) -> None:
+def test_mask_shows_the_target_at_its_projection(env: VecEnv) -> None:
     task: Any = env.task
     yaw = math.radians(20.0)
     put(env, yaw, (3.0, 0.0))
@@ -116,7 +116,7 @@ def test_mask_shows_the_target_where_the_pinhole_projects_it(env: VecEnv) -> Non
     assert (task.visible_fraction == 0).all()
 
 
-def test_colours_show_the_green_target_where_the_mask_is() -> None:
+def test_colour_image_is_green_where_the_mask_is_set() -> None:
     env, masks = make(observe="rgb"), make()
     for one in (env, masks):
         put(one, 0.0, (1.5, 0.2))
@@ -128,7 +128,7 @@ def test_colours_show_the_green_target_where_the_mask_is() -> None:
     masks.close()
 
 
-def test_first_step_pays_for_the_way_that_was_driven(env: VecEnv) -> None:
+def test_first_step_rewards_its_progress(env: VecEnv) -> None:
     task: Any = env.task
     env.reset(seed=3)
     start = task.targets.get_world_poses()[0][:, 0]
@@ -144,7 +144,7 @@ def test_first_step_pays_for_the_way_that_was_driven(env: VecEnv) -> None:
     assert info["success"].tolist() == [False, False]
 
 
-def test_near_the_target_pays_and_right_before_it_the_episode_ends(env: VecEnv) -> None:
+def test_near_target_is_rewarded_and_arrival_terminates(env: VecEnv) -> None:
     task: Any = env.task
     put(env, 0.0, (5.0, 0.0))
     task.carters.set_world_poses(torch.tensor([[4.05, 0.0, 0.0], [4.15, 0.0, 0.0]]))
@@ -161,7 +161,7 @@ def test_near_the_target_pays_and_right_before_it_the_episode_ends(env: VecEnv) 
     assert info["success"].tolist() == [True, False], "it was reached in this episode"
 
 
-def test_episode_is_cut_off_after_2048_steps(env: VecEnv) -> None:
+def test_episode_is_truncated_after_2048_steps(env: VecEnv) -> None:
     task: Any = env.task
     put(env, 0.0, (5.0, 0.0))
     task.progress_buf[:] = torch.tensor([2046, 2047])
@@ -171,7 +171,7 @@ def test_episode_is_cut_off_after_2048_steps(env: VecEnv) -> None:
     assert info["episode_means"]["success"].item() == 0.0
 
 
-def test_resets_fill_their_ranges() -> None:
+def test_resets_cover_their_ranges() -> None:
     env = make(3000, imageSize=8)
     env.reset(seed=1)
     task: Any = env.task
@@ -186,7 +186,7 @@ def test_resets_fill_their_ranges() -> None:
     env.close()
 
 
-def test_compat_restores_actions_that_are_multiplied_by_pi_twice() -> None:
+def test_upstream_mode_multiplies_actions_by_pi_twice() -> None:
     for compat, expected in (("fixed", math.pi), ("upstream", math.pi**2)):
         env = make(compat=compat)
         put(env, 0.0, (9.0, 0.0))
@@ -199,7 +199,7 @@ def test_compat_restores_actions_that_are_multiplied_by_pi_twice() -> None:
         env.close()
 
 
-def test_settings_are_those_of_the_original() -> None:
+def test_settings_match_upstream() -> None:
     task = find_task("TargetFollowing")
     config = validate(compose(task), task.spec()).task
     assert (config.env.numEnvs, config.env.envSpacing, config.env.episodeLength) == (16, 50.0, 2048)
@@ -207,7 +207,7 @@ def test_settings_are_those_of_the_original() -> None:
 
 
 @pytest.mark.parametrize("compat", [pytest.param("fixed", marks=pytest.mark.slow), "upstream"])
-def test_steering_by_the_mask_reaches_the_target(compat: str) -> None:
+def test_mask_controller_reaches_the_target(compat: str) -> None:
     """Turn on the spot until the target is seen, then drive to it: the images tell enough."""
     env = make(4, compat=compat)
     observations, _ = env.reset(seed=5)

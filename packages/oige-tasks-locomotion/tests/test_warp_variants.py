@@ -21,7 +21,7 @@ WORDS = {"Ant": {"task.env.terminationHeight": 0.435}}
 @pytest.mark.parametrize("compat", ["fixed", "upstream"])
 @pytest.mark.parametrize("task", ["Ant", "Humanoid"])
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_they_match_the_torch_task_step_by_step_over_many_episodes(executor: str, task: str, compat: str) -> None:
+def test_variants_match_the_torch_tasks_over_many_episodes(executor: str, task: str, compat: str) -> None:
     overrides = {"task.env.episodeLength": 25, "task.env.compat": compat} | WORDS.get(task, {})
     ours = make_on(executor, task, 8, warp=True, overrides=overrides)
     theirs = make_on("c", task, 8, overrides=overrides)
@@ -35,7 +35,7 @@ def test_they_match_the_torch_task_step_by_step_over_many_episodes(executor: str
 
 
 @pytest.mark.parametrize("task", ["Ant", "Humanoid"])
-def test_resets_fill_their_ranges_within_limits(task: str) -> None:
+def test_resets_cover_their_ranges_within_limits(task: str) -> None:
     env = make_on("c", task, 2048, warp=True)
     robots = env.task.robots  # type: ignore[attr-defined]
     default = robots.get_joint_positions()[0]
@@ -51,7 +51,7 @@ def test_resets_fill_their_ranges_within_limits(task: str) -> None:
     env.close()
 
 
-def test_a_saved_environment_goes_on_bit_by_bit() -> None:
+def test_saved_environment_continues_bitwise() -> None:
     env, other = (make_on("c", "Ant", 16, warp=True, episodeLength=9) for _ in range(2))
     actions = torch.rand(30, 16, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     env.reset(seed=2)
