@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -40,6 +41,32 @@ def uv() -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def install(uv: Callable[..., str]) -> Callable[[Path, Path], Callable[..., str]]:
+    """Unpack the wheel of a project into a folder; what it returns runs Python there and returns what it printed."""
+
+    def install_into(folder: Path, project: Path) -> Callable[..., str]:
+        uv("build", "--wheel", "--quiet", "--out-dir", folder / "dist", project)
+        with zipfile.ZipFile(next((folder / "dist").glob("*.whl"))) as wheel:
+            wheel.extractall(folder / "site")
+
+        def run(*arguments: str) -> str:
+            done = subprocess.run(
+                [sys.executable, *arguments],
+                cwd=folder,
+                env=os.environ | {"PYTHONPATH": str(folder / "site")},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        return run
+
+    return install_into
 
 
 @pytest.fixture
