@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,10 @@ def test_training_configuration_is_valid(task: str, train: str) -> None:
 CONFIGURATIONS = sorted({file for task in TASKS.values() for file in task.cfg.glob("*/*.yaml")})
 
 
-def leaves(section: dict[str, Any], path: str = "") -> dict[str, Any]:
+def leaves(section: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in section.items():
-        found |= leaves(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}": value}
+        found |= leaves(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
     return found
 
 
