@@ -71,7 +71,7 @@ def test_a_robot_that_is_driven_follows_the_keys_and_never_starts_anew(env: VecE
     assert task.progress_buf[1] == started + 60
     assert task.progress_buf[0] < 60  # which lay on its back, too
 
-    driver.let_go()
+    driver.release()
     assert driver.robot is None
     step("ArrowUp")
     assert task.progress_buf[1] <= 1  # a new episode
@@ -82,10 +82,10 @@ def test_a_robot_that_is_driven_follows_the_keys_and_never_starts_anew(env: VecE
     viewer.close()
 
 
-def test_tasks_that_cannot_be_steered_are_refused() -> None:
-    with pytest.raises(ConfigError, match="task=Cartpole: cannot be steered by hand; choose AnymalTerrain"):
+def test_tasks_without_drivable_robots_are_refused() -> None:
+    with pytest.raises(ConfigError, match="task=Cartpole: its robots cannot be driven; choose AnymalTerrain"):
         demo(["task=Cartpole", "checkpoint=pretrained"])
-    with pytest.raises(ConfigError, match=r"^task: expected one whose robots can be driven, task=AnymalTerrain\.$"):
+    with pytest.raises(ConfigError, match=r"^task: expected a task whose robots can be driven, task=AnymalTerrain\.$"):
         demo(["checkpoint=pretrained"])
     with pytest.raises(ConfigError, match="checkpoint: a policy is needed"):
         demo(["task=AnymalTerrain"])

@@ -70,7 +70,7 @@ def test_a_policy_of_another_network_is_refused() -> None:
 
 def test_a_missing_policy_is_said_with_those_that_there_are(copy: InstalledTask) -> None:
     policy_files(copy)[0].unlink()
-    with pytest.raises(CheckpointError, match="oige-tasks-classic brings no policy of Cartpole; there are policies of"):
+    with pytest.raises(CheckpointError, match="oige-tasks-classic has no policy for Cartpole; there are policies for"):
         find_pretrained(copy, "CartpolePPO")
 
 

@@ -176,7 +176,7 @@ def test_training_saves_resumes_and_plays_as_shipped(task: str, train: str, tmp_
     found = (re.search(rf"^{kind}: +(?:uv run )?oige-train (.*)$", printed, re.M) for kind in ("play", "resume"))
     play, resume = (shlex.split(match[1]) for match in found if match)
     games = oige_train(tmp_path, *play, f"num_envs={WORLDS}", "train.params.config.player.games_num=4")
-    assert "over 4 finished games" in games
+    assert "over 4 finished episodes" in games
     longer = [word for word in resume if not word.startswith("max_iterations=")]
     assert f"done: {epochs + 1} epochs" in oige_train(tmp_path, *longer, f"max_iterations={epochs + 1}")
 

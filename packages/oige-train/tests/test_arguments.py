@@ -52,8 +52,8 @@ REFUSED = {
     "no value": (["num_envs"], "'num_envs': expected key=value without spaces, for instance num_envs=64."),
     "name of a task": (["Ant"], "'Ant': expected key=value without spaces, for instance task=Ant."),
     "path of a checkpoint": (["a.pth"], "'a.pth': expected key=value without spaces, for instance checkpoint=a.pth."),
-    "setting with dashes": (["--num-envs", "64"], "--num-envs: unknown option; settings are written num_envs=<value>."),
-    "setting with dashes and value": (["--task=Ant"], "--task=Ant: unknown option; settings are written task=Ant."),
+    "setting with dashes": (["--num-envs", "64"], "--num-envs: unknown option; write settings as num_envs=<value>."),
+    "setting with dashes and value": (["--task=Ant"], "--task=Ant: unknown option; write settings as task=Ant."),
     "unknown root key": (["numenvs=3"], "numenvs: unknown key. Did you mean num_envs?"),
     "task key at the root": (["episodeLength=3"], "episodeLength: unknown key. Did you mean task.env.episodeLength?"),
     "viewport key at the root": (
@@ -127,7 +127,7 @@ REFUSED = {
     ),
     "entropy that has no schedule": (
         [f"{CONFIG}.schedule_entropy=True", f"{CONFIG}.lr_schedule=identity"],
-        f"{CONFIG}.schedule_entropy=True: expected lr_schedule adaptive or linear, it is identity.",
+        f"{CONFIG}.schedule_entropy=True: expected lr_schedule=adaptive or linear, it is identity.",
     ),
     "entropy that falls for ever": (
         [f"{CONFIG}.schedule_entropy=True", f"{CONFIG}.max_epochs=-1"],
@@ -156,11 +156,11 @@ REFUSED = {
     ),
     "two numbers of envs": (
         ["num_envs=2", "task.env.numEnvs=4"],
-        "num_envs=2: has no effect, since task.env.numEnvs=4 is set, too; set only one of them.",
+        "num_envs=2: has no effect, because task.env.numEnvs=4 is set, too; set only one of them.",
     ),
     "two numbers of epochs": (
         ["max_iterations=5", f"{CONFIG}.max_epochs=7"],
-        f"max_iterations=5: has no effect, since {CONFIG}.max_epochs=7 is set, too; set only one of them.",
+        f"max_iterations=5: has no effect, because {CONFIG}.max_epochs=7 is set, too; set only one of them.",
     ),
     "too many envs": (["num_envs=2000000000"], "num_envs=2000000000: needs at least"),
     "more envs than there are numbers": (
@@ -182,7 +182,7 @@ REFUSED = {
     ),
     "checkpoint in no folder": (
         ["checkpoint={tmp}/absent/a.pth"],
-        "checkpoint={tmp}/absent/a.pth: no such file. No checkpoint is in {tmp}/absent.",
+        "checkpoint={tmp}/absent/a.pth: no such file. There is no checkpoint in {tmp}/absent.",
     ),
     "folder": (
         ["checkpoint={tmp}"],
@@ -212,11 +212,11 @@ REFUSED = {
     ),
     "task that is not installed": (
         ["checkpoint={tmp}/mine.pth"],
-        "checkpoint={tmp}/mine.pth: belongs to task Mine, which no installed package has; install the package of",
+        "checkpoint={tmp}/mine.pth: belongs to task Mine, which is not installed; install the package of",
     ),
     "another size": (
         ["checkpoint={tmp}/wide.pth"],
-        "checkpoint={tmp}/wide.pth: made for observations, actions, states of ((5,), 1, 0), but Cartpole has "
+        "checkpoint={tmp}/wide.pth: made for sizes of observations, actions, states of ((5,), 1, 0), but Cartpole has "
         "((4,), 1, 0); give a checkpoint of Cartpole.",
     ),
     "another algorithm": (
@@ -229,8 +229,8 @@ REFUSED = {
     ),
     "nothing left to train": (
         ["checkpoint={tmp}/good[1]=x.pth", "max_iterations=3"],
-        "checkpoint={tmp}/good[1]=x.pth: is of epoch 3 and training ends at 3; raise max_iterations, or play it with "
-        "test=True.",
+        "checkpoint={tmp}/good[1]=x.pth: is from epoch 3, and training ends at epoch 3; raise max_iterations, "
+        "or play it with test=True.",
     ),
     "nothing to play": (
         ["test=True"],
@@ -238,7 +238,10 @@ REFUSED = {
     ),
     "no torchrun": (["multi_gpu=True"], "multi_gpu=True: this process was not started by torchrun; use torchrun"),
     "no wandb": (["wandb_activate=True"], "wandb_activate=True: wandb is not installed; install oige-train[wandb]."),
-    "malformed": (["seed=[1"], "seed=[1: cannot be read; lists are written [1,2], text with special characters '…' in"),
+    "malformed": (
+        ["seed=[1"],
+        "seed=[1: cannot be parsed; write lists as [1,2], and put text with special characters in '…' ",
+    ),
     "no key": (["=5"], "'=5': expected key=value without spaces, for instance num_envs=64."),
     "malformed key": (["a..b=1"], "'a..b=1': expected key=value with a key such as task.env.episodeLength."),
     "unknown option": (["--multi"], "--multi: unknown option. Did you mean --multirun?"),
@@ -247,16 +250,16 @@ REFUSED = {
     "flag with a value": (["--multirun=3"], "--multirun=3: unknown option. Did you mean --multirun?"),
     "several values": (
         ["seed=1,2"],
-        "seed=1,2: several values; add --multirun to start one run for each after another.",
+        "seed=1,2: several values; add --multirun to start one run for each.",
     ),
     "several values for a list": (
         ["train.params.network.mlp.units=8,8"],
-        "train.params.network.mlp.units=8,8: several values; add --multirun to start one run for each after another, "
+        "train.params.network.mlp.units=8,8: several values; add --multirun to start one run for each, "
         "or write [8,8] for a list.",
     ),
     "several tasks": (
         ["task=Cartpole,Ant"],
-        "task=Cartpole,Ant: several values; add --multirun to start one run for each after another.",
+        "task=Cartpole,Ant: several values; add --multirun to start one run for each.",
     ),
     "broken interpolation": (["seed=${{nowhere}}"], "seed=${{nowhere}}: Interpolation key 'nowhere' not found"),
     "circle of interpolations": (["seed=${{seed}}"], "seed=${{seed}}: Recursive interpolation detected"),
@@ -293,7 +296,7 @@ REFUSED = {
     ),
     "normalisation that rl_games ignores": (
         ["train.params.network.normalization=layer_norm"],
-        "network.normalization=layer_norm: has no effect; rl_games normalises convolutional layers and those of",
+        "network.normalization=layer_norm: has no effect, because rl_games normalises convolutional layers",
     ),
     "unknown network": (
         ["train.params.network.name=actor_critik"],
@@ -313,7 +316,7 @@ REFUSED = {
     ),
     "argument of another initializer": (
         ["train.params.network.mlp.initializer={{name: orthogonal, val: 1}}"],
-        "network.mlp.initializer.val: unknown key; orthogonal has gain.",
+        "network.mlp.initializer.val: unknown key; orthogonal takes gain.",
     ),
     "initializer of matrices for a vector": (
         [

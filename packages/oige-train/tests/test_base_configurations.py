@@ -106,5 +106,5 @@ def test_root_keys_replace_plain_values_of_the_files(package: Path) -> None:
 )
 def test_root_key_beside_another_value_is_refused(overrides: list[str]) -> None:
     key, value = overrides[1].split("=")
-    with pytest.raises(ConfigError, match=f"^{overrides[0]}: has no effect, since {key}={value} is set, too"):
+    with pytest.raises(ConfigError, match=f"^{overrides[0]}: has no effect, because {key}={value} is set, too"):
         checked_run([*overrides, *CPU])

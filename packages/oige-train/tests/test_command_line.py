@@ -141,7 +141,7 @@ def test_settings_that_a_program_ignores_are_refused(
         program.main()
     assert exit_.value.code == 2
     shown = f"oige-{name.replace('_', '-')}"
-    assert capsys.readouterr().err == f"error: {word}: has no effect on {shown}; leave it out.\n"
+    assert capsys.readouterr().err == f"error: {word}: has no effect in {shown}; leave it out.\n"
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_derived_minibatch_has_a_similar_size(words: list[str], size: int, note:
 def test_settings_of_training_are_noted_or_refused_when_playing() -> None:
     words = [*CPU, "checkpoint=pretrained", "test=True"]
     assert checked_run([*words, "wandb_activate=True", "max_iterations=3"]).notes == (
-        "wandb_activate: has no effect on playing.",
-        "max_iterations: has no effect on playing.",
+        "wandb_activate: has no effect when playing.",
+        "max_iterations: has no effect when playing.",
     )
     with pytest.raises(ConfigError, match="multi_gpu=True: expected False with test=True; one process plays"):
         checked_run([*words, "multi_gpu=True"])

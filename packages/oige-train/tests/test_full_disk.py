@@ -52,7 +52,7 @@ def test_training_goes_on_after_a_checkpoint_that_could_not_be_saved(program, fu
     ]
     (line,) = (line for line in outcome.err.splitlines() if "not saved" in line)
     assert line.endswith(
-        f"not saved in epoch 2 (No space left on device); training goes on, the newest checkpoint is {first}"
+        f"not saved in epoch 2 (No space left on device); training continues, the newest checkpoint is {first}"
     )
 
 
@@ -88,4 +88,4 @@ def test_summaries_are_given_up_in_one_line(make: Any, tmp_path: Path, caplog: p
     writer.flush()
     writer.add_scalar("x", 1.0, 200)
     writer.close()
-    assert caplog.messages == ["summaries cannot be written (No space left on device); training goes on without them"]
+    assert caplog.messages == ["summaries cannot be written (No space left on device); training continues without them"]

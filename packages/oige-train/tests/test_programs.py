@@ -65,7 +65,7 @@ def test_task_that_cannot_be_loaded_does_not_hide_the_others(tmp_path: Path, mon
 def test_random_policy_takes_the_steps_asked_for(tmp_path: Path) -> None:
     process = run("random_policy", "task=Cartpole", "num_envs=8", "max_steps=20", "sim_device=cpu", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
-    assert "20 steps in all:" in process.stdout
+    assert "20 steps in total:" in process.stdout
     assert process.stderr.splitlines()[0] == "stepping Cartpole with random actions: 8 worlds on cpu, seed 42"
     assert "FPS × 8 envs" in process.stdout.splitlines()[-1]
     wrong = run("random_policy", "max_steps=-1", cwd=tmp_path)
@@ -78,7 +78,7 @@ def test_benchmark_reports_every_stage(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
     assert process.stderr.splitlines()[:2] == [
         "measuring Cartpole with PPO (CartpolePPO): 32 worlds on cpu, network 32-32, seed 5",
-        "no task= was given, so this is Cartpole, the default; oige-tasks lists the others",
+        "no task= was given, so the default Cartpole is used; oige-tasks lists all tasks",
     ]
     figures = json.loads(file.read_text())
     assert (figures["task"], figures["num_envs"], figures["seed"], figures["device"]) == ("Cartpole", 32, 5, "cpu")

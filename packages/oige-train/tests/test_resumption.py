@@ -75,8 +75,8 @@ def test_stretched_linear_schedule_is_said_to_raise_the_rate(tmp_path: Path) -> 
     assert again.session.notes == []
     second = resumed(tmp_path, first, **linear)  # until epoch 4
     assert second.session.notes == [
-        "max_epochs=4: the linear learning rate falls until then; it is 0.000251 in the next epoch, after 1e-06 in the "
-        "last one."
+        "max_epochs=4: the linear learning rate falls to 0 at that epoch; it is 0.000251 in the next epoch and was "
+        "1e-06 in the last one."
     ]
 
 

@@ -193,7 +193,7 @@ def test_sweep_over_checkpoints_is_refused(tmp_path: Path, program) -> None:
     files = [checkpoint_of(tmp_path, *TRAINED, name=name) for name in ("a.pth", "b.pth")]
     outcome = program("--multirun", f"checkpoint={files[0]},{files[1]}", "test=True", *CPU)
     assert outcome.code == 2
-    assert "a sweep cannot be over checkpoints" in outcome.err.splitlines()[-1]
+    assert "a sweep over checkpoints is not possible" in outcome.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("damage", [{"run": 3}, {"run": {"task": "Cartpole"}}])
@@ -251,7 +251,7 @@ def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, mo
             ("task=Ant",),
             [
                 "training Ant with PPO (AntPPO): 4,096 worlds on cpu, network 256-128-64, seed 42",
-                "this configuration is meant for a GPU; on a CPU, train=AntPPO_cpu num_envs=512 learns in less time",
+                "this configuration is tuned for a GPU; on a CPU, train=AntPPO_cpu num_envs=512 learns faster",
             ],
         ),
         (
@@ -267,14 +267,14 @@ def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, mo
             [
                 "training Ant with SAC (SAC): 4,096 worlds on cpu, network 256-128, seed 1",
                 "SAC trains once per control step of all worlds, so more than 512 worlds rarely help; num_envs=64 is "
-                "a good number",
+                "a good choice",
             ],
         ),
         (
             ("num_envs=8", "+train.params.network.rnn={name: lstm, units: 16}", f"{CONFIG}.mirror_samples=False"),
             [
                 "training Cartpole with PPO (CartpolePPO): 8 worlds on cpu, network 32-32 and lstm 16, seed 42",
-                "no task= was given, so this is Cartpole, the default; oige-tasks lists the others",
+                "no task= was given, so the default Cartpole is used; oige-tasks lists all tasks",
             ],
         ),
     ],
@@ -298,7 +298,7 @@ def test_demo_takes_the_task_from_the_checkpoint(tmp_path: Path) -> None:
     from oige_train.cli.demo import demo
 
     cartpole, robots = checkpoint_of(tmp_path), checkpoint_of(tmp_path, "task=AnymalTerrain", name="robots.pth")
-    with pytest.raises(ConfigError, match="task=Cartpole: cannot be steered by hand"):
+    with pytest.raises(ConfigError, match="task=Cartpole: its robots cannot be driven"):
         demo([f"checkpoint={cartpole}"])
     with pytest.raises(ConfigError, match="num_envs=129: expected at most 128 robots"):
         demo([f"checkpoint={robots}", "num_envs=129", *CPU])

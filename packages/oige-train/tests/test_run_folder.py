@@ -27,7 +27,7 @@ def names(folder: str) -> list[str]:
 
 
 def test_name_that_exists_gets_a_number(program) -> None:
-    for expected in ("results: runs/mine", "results: runs/mine_2, since runs/mine exists"):
+    for expected in ("results: runs/mine", "results: runs/mine_2, because runs/mine exists"):
         outcome = program(*TINY, "max_iterations=1", "experiment=mine")
         assert outcome.code == 0, outcome.err
         assert expected in outcome.err.splitlines()

@@ -76,7 +76,7 @@ def test_temperature_is_saved_and_restored_and_the_policy_plays(program) -> None
     assert after["epoch"] == 7
     assert (after["actor"]["trunk.0.weight"] == before["actor"]["trunk.0.weight"]).all()
     played = program(*words(), f"checkpoint={last(12)}", "test=True")
-    assert "over 10 finished games" in played.out, played.err
+    assert "over 10 finished episodes" in played.out, played.err
 
 
 def test_best_policy_is_kept_from_the_configured_epoch_on(program) -> None:
@@ -111,7 +111,7 @@ def test_score_to_win_ends_training(program) -> None:
         ("actor_betas=[0.9]", "actor_betas=[0.9]: expected two numbers from 0 to below 1."),
         ("critic_betas=[0.9,1.0]", "critic_betas=[0.9, 1.0]: expected two numbers from 0 to below 1."),
         ("replay_buffer_size=31", "replay_buffer_size=31: expected at least num_envs=32"),
-        ("weight_decay=0.1", "weight_decay=0.1: expected 0; SAC of rl_games has none."),
+        ("weight_decay=0.1", "weight_decay=0.1: expected 0; rl_games' SAC has none."),
     ],
 )
 def test_settings_that_sac_cannot_follow_are_refused(setting: str, message: str, program) -> None:

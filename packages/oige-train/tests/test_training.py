@@ -95,7 +95,7 @@ def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where
     lines = outcome.err.splitlines()
     assert lines[:4] == [
         "training Cartpole with PPO (CartpolePPO): 64 worlds on cpu, network 32-32, seed 3",
-        "no task= was given, so this is Cartpole, the default; oige-tasks lists the others",
+        "no task= was given, so the default Cartpole is used; oige-tasks lists all tasks",
         "results: runs/mine",
         f"{CONFIG}.minibatch_size: 8192 does not divide horizon_length × num_envs = 16 × 64 = 1024; using 1024.",
     ]
@@ -227,7 +227,7 @@ def test_play_counts_the_games_asked_for(program) -> None:
     words = ("test=True", "num_envs=16", "sim_device=cpu", f"checkpoint={last}", f"{CONFIG}.player.games_num=20")
     first = program(*words)
     assert first.code == 0, first.err
-    assert "over 20 finished games" in first.out
+    assert "over 20 finished episodes" in first.out
     assert program(*words).out == first.out, "a deterministic policy from the same seed plays the same games"
     assert program(*words, f"{CONFIG}.player.deterministic=False").out != first.out
 

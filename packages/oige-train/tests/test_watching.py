@@ -78,7 +78,7 @@ def test_playing_waits_for_a_page_and_goes_on_until_interrupted(program: Any, sp
     assert outcome.code == 0, outcome.err
     assert re.search(r"^viewer: http://127\.0\.0\.1:8\d\d\d$", outcome.err, re.MULTILINE)
     assert "waiting for this page to be opened" in outcome.err
-    found = re.search(r"mean return (\S+), mean length (\S+) over (\d+) finished games", outcome.out)
+    found = re.search(r"mean return (\S+), mean length (\S+) over (\d+) finished episodes", outcome.out)
     assert found, outcome.out
     assert int(found[3]) >= 12
     assert float(found[2]) == 20.0
@@ -88,7 +88,7 @@ def test_playing_that_nobody_watches_ends_with_an_interruption(program: Any, spe
     spectator(lambda _: None)
     outcome = program(*PLAY, "test=True", "headless=False")
     assert outcome.code == 0, outcome.err
-    assert outcome.out == "no game was finished\n"
+    assert outcome.out == "no episode was finished\n"
     assert "headless=True" in outcome.err  # how to go on without a page
 
 
@@ -102,7 +102,7 @@ def test_a_paused_game_ends_with_an_interruption(program: Any, spectator: Any) -
     spectator(watch)
     outcome = program(*PLAY, "test=True", "headless=False")
     assert outcome.code == 0, outcome.err
-    assert "over 4 finished games" in outcome.out
+    assert "over 4 finished episodes" in outcome.out
 
 
 def test_an_interrupted_game_without_a_page_tells_its_result_so_far(
@@ -121,8 +121,8 @@ def test_an_interrupted_game_without_a_page_tells_its_result_so_far(
     monkeypatch.setattr(VecEnv, "step", interrupted)
     outcome = program(*PLAY, "test=True")
     assert outcome.code == 130, outcome.err
-    assert "over 8 finished games" in outcome.out
-    assert re.search(r"^interrupted after 8 of \d+ games$", outcome.err, re.MULTILINE)
+    assert "over 8 finished episodes" in outcome.out
+    assert re.search(r"^interrupted after 8 of \d+ episodes$", outcome.err, re.MULTILINE)
 
 
 def test_random_actions_wait_for_a_page(
@@ -142,4 +142,4 @@ def test_random_actions_wait_for_a_page(
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 0
-    assert re.search(r"^\d+ steps in all:$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^\d+ steps in total:$", capsys.readouterr().out, re.MULTILINE)

@@ -1,6 +1,6 @@
-"""Checkpoints: one file, written atomically, read without ever running code from it.
+"""Checkpoints: one file, written atomically, and loaded without running code from it.
 
-A checkpoint is what ``torch.save`` writes, a zip archive, with one more entry: ``oige.json``, a
+A checkpoint is the zip archive that ``torch.save`` writes, with one more entry: ``oige.json``, a
 :class:`CheckpointInfo`. That entry is read without torch, so that a wrong file is refused before anything starts.
 """
 
@@ -37,12 +37,12 @@ INFO_ENTRY = "oige.json"
 
 
 class CheckpointError(OigeError):
-    """A file is no checkpoint, a damaged one, or one of something else."""
+    """A file is not a checkpoint, is damaged, or belongs to something else."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointInfo:
-    """What is known of a checkpoint without loading it.
+    """Description of a checkpoint that can be read without loading it.
 
     Attributes:
         task: name of the task that was trained.
@@ -50,9 +50,9 @@ class CheckpointInfo:
         observation_shape: shape of one world's observation.
         num_actions: size of one world's action.
         num_states: size of the privileged state; 0 if there is none.
-        epoch: epochs trained.
+        epoch: number of epochs trained.
         mean_reward: mean episode reward when it was written; None before any episode ended.
-        run: the configuration of its run; None where it is not known.
+        run: record of its run; None if unknown.
         format: version of the layout of the file.
     """
 
@@ -68,18 +68,18 @@ class CheckpointInfo:
 
 
 def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path:
-    """Return the path of a checkpoint after checking, without torch, that it fits the run.
+    """Check, without torch, that a checkpoint fits the run, and return its path.
 
-    A checkpoint that plain rl_games wrote has no ``oige.json``; of that only the archive is checked here.
+    A checkpoint of plain rl_games has no ``oige.json``; only its archive is checked here.
 
     Args:
-        path: what the user gave.
+        path: the path as the user typed it.
         task: name of the task that is about to run.
         algo: rl_games' name of the algorithm that is about to run.
         spec: record of that task.
 
     Raises:
-        CheckpointError: the file is missing, is no checkpoint, or belongs to another task.
+        CheckpointError: the file is missing, is not a checkpoint, or belongs to another task.
     """
     shown = f"checkpoint={path}"
     if re.match(r"\w+://", path):
@@ -105,7 +105,7 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path
     found_sizes = (info.observation_shape, info.num_actions, info.num_states)
     if found_sizes != expected:
         raise CheckpointError(
-            f"{shown}: made for observations, actions, states of {found_sizes}, but {task} has {expected}; "
+            f"{shown}: made for sizes of observations, actions, states of {found_sizes}, but {task} has {expected}; "
             f"give a checkpoint of {task}."
         )
     if info.algo != algo:
@@ -114,22 +114,24 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path
 
 
 def _what_is_in(folder: Path) -> str:
-    """Return a sentence that names the checkpoints in a folder, the best policy and the newest ones first."""
+    """Return a sentence that lists the checkpoints in a folder, the best policy and the newest ones first."""
     files = [file for file in folder.glob("*.pth") if file.is_file()]
     files.sort(key=lambda file: (file.name.startswith("last_"), -file.stat().st_mtime, file.name))
     place = "this folder" if folder == Path() else str(folder)
-    return f"{place} has {', '.join(file.name for file in files[:5])}." if files else f"No checkpoint is in {place}."
+    return (
+        f"{place} has {', '.join(file.name for file in files[:5])}." if files else f"There is no checkpoint in {place}."
+    )
 
 
 def read_info(file: Path, shown: str) -> CheckpointInfo | None:
-    """Return the info of a checkpoint, or None where plain rl_games wrote it.
+    """Return the info of a checkpoint, or None if plain rl_games wrote it.
 
     Args:
         file: an existing file.
-        shown: how error messages call it.
+        shown: name of the file in error messages.
 
     Raises:
-        CheckpointError: it is no checkpoint or a damaged one.
+        CheckpointError: it is not a checkpoint, or damaged.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -151,12 +153,12 @@ def read_info(file: Path, shown: str) -> CheckpointInfo | None:
 
 
 def save_checkpoint(file: Path, state: dict[str, Any], info: CheckpointInfo) -> None:
-    """Write a checkpoint so that ``file`` is at any moment either the old one or the new one, whole.
+    """Write a checkpoint atomically: ``file`` is always either the whole old one or the whole new one.
 
     Args:
-        file: where; its folder must exist.
+        file: path, whose folder must exist.
         state: tensors and plain values.
-        info: what can be read without loading.
+        info: description that can be read without loading.
     """
     import torch
 
@@ -180,7 +182,7 @@ def save_checkpoint(file: Path, state: dict[str, Any], info: CheckpointInfo) -> 
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power failure (not needed and not possible on Windows)."""
+    """Make a rename in ``folder`` survive a power failure; not possible and not needed on Windows."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -208,10 +210,10 @@ def check_fit(file: Path | str) -> Iterator[None]:
 
 
 def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
-    """Load a checkpoint onto ``device``; only tensors and plain values, never code.
+    """Load a checkpoint onto a device: only tensors and plain values, never code.
 
     Raises:
-        CheckpointError: the file is damaged, or holds anything else.
+        CheckpointError: the file is damaged, or contains other objects.
     """
     import pickle
 
@@ -219,7 +221,7 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
     import torch
     from numpy._core.multiarray import scalar
 
-    # rl_games stores its best score as a NumPy number; these are what such numbers are made of, in NumPy 2 and 1.
+    # rl_games stores its best score as a NumPy number. These classes restore one, of NumPy 2 and 1.
     numbers = [
         scalar,
         (scalar, "numpy.core.multiarray.scalar"),

@@ -1,4 +1,4 @@
-"""Robots that people drive from the viewer's page."""
+"""Robots that a user drives from the viewer's page."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +20,14 @@ KEYS = {
     "z": (0.0, 0.0, 1.0),
     "x": (0.0, 0.0, -1.0),
 }
-"""What a held key commands: velocity forward and to the left (m/s), yaw rate (rad/s)."""
+"""Command of each key while it is held: velocity forward and to the left (m/s), yaw rate (rad/s)."""
 
-BEHIND = np.array([-1.8, 0.0, 0.6])  # m; of the third-person camera, from the robot, along its heading
-LOOK_UP = 0.6  # m; of the point that it looks at, above the robot
-FOV = 1.21  # rad; that of a lens of 8.5 mm before a frame 20.955 mm wide, seen at 16 : 9
-MARK_HEIGHT = 0.6  # m; of the mark above the robot that is driven
+BEHIND = np.array(
+    [-1.8, 0.0, 0.6]
+)  # m; position of the third-person camera relative to the robot, in its heading frame
+LOOK_UP = 0.6  # m; height above the robot of the point that the camera looks at
+FOV = 1.21  # rad; a lens of 8.5 mm on a sensor of 20.955 mm, at 16 : 9
+MARK_HEIGHT = 0.6  # m; height of the mark above the driven robot
 
 HELP = """
 Click on a robot to drive it:
@@ -33,25 +35,24 @@ Click on a robot to drive it:
 * **↑ ↓ ← →** forward, back, left, right
 * **Z X** turn left, right
 * **C** camera behind the robot, or free
-* **Esc** let it go
+* **Esc** release it
 """
 
-# Viser tells of keys that are pressed, not of those that are released; this script does.
+# Viser reports keys that are pressed but not those that are released; this script reports both.
 _SCRIPT = (Path(__file__).parent / "demo_keys.js").read_text()
 
 
 class Driver:
-    """Lets people choose a robot on the viewer's page and drive it.
+    """Lets users select a robot on the viewer's page and drive it.
 
-    The robot that is driven never reaches the end of an episode. When it is let go, it gets a random command and a new
-    episode.
+    The episode of the driven robot does not end. A released robot gets a random command and a new episode.
 
     Args:
         viewer: the viewer of the environment.
         task: the environment's task.
 
     Attributes:
-        robot: number of the robot that is driven, or None.
+        robot: index of the driven robot, or None.
         third_person: whether the camera is behind it.
     """
 
@@ -61,8 +62,10 @@ class Driver:
         self.robot: int | None = None
         self.third_person = True
         self._command = (0.0, 0.0, 0.0)
-        self._changes: list[Callable[[], None]] = []  # made by the thread that steps
-        self._free: dict[int, tuple[np.ndarray, np.ndarray, float]] = {}  # cameras of pages, as they were left
+        self._changes: list[Callable[[], None]] = []  # run by the thread that steps
+        self._free: dict[
+            int, tuple[np.ndarray, np.ndarray, float]
+        ] = {}  # cameras of pages before they followed the robot
         task.endless = torch.zeros_like(task.steered)
         viewer.scene.on_click = self.drive
         viewer.frame_hooks.append(self._show)
@@ -74,65 +77,65 @@ class Driver:
             keys = gui.add_text("Keys held", "")
         keys.on_update(lambda _: self.hold(keys.value.split()))
         gui.add_command("Camera behind the robot, or free", hotkey="C").on_trigger(lambda _: self.switch_camera())
-        gui.add_command("Let the robot go", hotkey="escape").on_trigger(lambda _: self.let_go())
+        gui.add_command("Release the robot", hotkey="escape").on_trigger(lambda _: self.release())
         self._mark = scene.add_icosphere("/driven", radius=0.06, color=(250, 160, 20), visible=False)
 
     def drive(self, robot: int) -> None:
-        """Take the wheel of a robot, which stands still at first; the picture follows it, also after it is let go."""
-        self.let_go()
+        """Start driving a robot, which stands still at first; the viewer follows it, even after its release."""
+        self.release()
         self._viewer.follow(robot)
         self.robot, self.third_person = robot, True
         self._command = (0.0, 0.0, 0.0)
-        self._changes.append(lambda: self._take(robot))
+        self._changes.append(lambda: self._start_driving(robot))
 
     def hold(self, keys: list[str]) -> None:
-        """Say which keys are held down, by their names in :data:`KEYS`; none: the robot stands still."""
+        """Set the keys that are held down, by their names in :data:`KEYS`; without any the robot stands still."""
         commands = np.array([KEYS[key] for key in keys if key in KEYS] + [(0.0, 0.0, 0.0)])
         self._command = tuple(commands.sum(axis=0))
 
     def switch_camera(self) -> None:
-        """Put the camera behind the robot, or back to where it was before."""
+        """Move the camera behind the robot, or back to where it was."""
         self.third_person = not self.third_person
 
-    def let_go(self) -> None:
-        """Leave the robot to itself."""
+    def release(self) -> None:
+        """Stop driving the robot."""
         robot, self.robot = self.robot, None
         if robot is not None:
-            self._changes.append(lambda: self._release(robot))
+            self._changes.append(lambda: self._stop_driving(robot))
 
     def before_step(self) -> None:
-        """Command the robots; the thread that steps calls this before each step."""
+        """Set the commands of the robots; the thread that steps calls this before each step."""
         while self._changes:
             self._changes.pop(0)()
         if self.robot is not None:
             commands = self._task.commands
             commands[self.robot] = torch.tensor(self._command, dtype=commands.dtype, device=commands.device)
 
-    def _take(self, robot: int) -> None:
+    def _start_driving(self, robot: int) -> None:
         assert self._task.endless is not None
         self._task.steered[robot] = self._task.endless[robot] = True
 
-    def _release(self, robot: int) -> None:
+    def _stop_driving(self, robot: int) -> None:
         assert self._task.endless is not None
         self._task.steered[robot] = self._task.endless[robot] = False
         self._task.progress_buf[robot] = 0
         self._task.draw_commands(torch.tensor([robot], device=self._task.steered.device))
 
     def _show(self) -> None:
-        """Move the mark and the cameras; called after the worlds were drawn."""
+        """Move the mark and the cameras; called after the worlds are drawn."""
         robot, scene = self.robot, self._viewer.scene
         self._mark.visible = robot is not None
         if robot is not None:
             self._mark.position = scene.roots[robot] + scene.shift + np.array([0.0, 0.0, MARK_HEIGHT])
         for client in self._viewer.server.get_clients().values():
             if robot is not None and self.third_person:
-                self._put_behind(client, scene.roots[robot] + scene.shift, scene.root_orientations[robot])
+                self._move_camera_behind(client, scene.roots[robot] + scene.shift, scene.root_orientations[robot])
             elif client.client_id in self._free:
                 position, look_at, fov = self._free.pop(client.client_id)
                 with client.atomic():
                     client.camera.position, client.camera.look_at, client.camera.fov = position, look_at, fov
 
-    def _put_behind(self, client: viser.ClientHandle, position: np.ndarray, turn: np.ndarray) -> None:
+    def _move_camera_behind(self, client: viser.ClientHandle, position: np.ndarray, turn: np.ndarray) -> None:
         camera: Any = client.camera
         if client.client_id not in self._free:
             self._free[client.client_id] = camera.position, camera.look_at, camera.fov

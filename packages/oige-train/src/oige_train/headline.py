@@ -1,4 +1,4 @@
-"""What a run is, said before torch is imported and worlds are compiled, which take a while."""
+"""The first lines that a program prints: what it is about to do, before the slow imports and compilation."""
 
 from collections.abc import Sequence
 
@@ -10,20 +10,20 @@ from oige_train.config.torchrun import Torchrun
 
 __all__ = ["headline", "headline_of_random_actions"]
 
-#: Worlds for which the training configurations for a CPU are meant.
+#: Number of worlds that the training configurations for a CPU are tuned for.
 CPU_WORLDS = 512
-#: Worlds beyond which those of SAC only fill its replay buffer sooner.
+#: Number of worlds beyond which SAC only fills its replay buffer sooner.
 SAC_WORLDS = 512
 ALGORITHM_NAMES = {"a2c_continuous": "PPO", "sac": "SAC"}
 
 
 def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
-    """Return lines that say what is about to happen; none in processes other than the first.
+    """Return lines that describe what is about to happen; none in processes other than the first.
 
     Args:
         run: the checked run.
         arguments: the command line that described it.
-        action: what is done; empty: training, resuming or playing, as the run says.
+        action: verb for the first line; empty: training, resuming or playing, depending on the run.
     """
     config, params = run.config, run.config.train.params
     process = Torchrun.from_environment() if config.multi_gpu else None
@@ -47,13 +47,13 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
     if action == "training" and params.algo.name == "sac" and config.task.env.numEnvs > SAC_WORLDS:
         lines.append(
             f"SAC trains once per control step of all worlds, so more than {SAC_WORLDS} worlds rarely help; "
-            "num_envs=64 is a good number"
+            "num_envs=64 is a good choice"
         )
     return lines
 
 
 def headline_of_random_actions(run: Run, arguments: Sequence[str]) -> list[str]:
-    """Return lines that say which task is about to be stepped with random actions.
+    """Return lines that describe a task that is about to be stepped with random actions.
 
     Args:
         run: the checked run.
@@ -70,11 +70,11 @@ def headline_of_random_actions(run: Run, arguments: Sequence[str]) -> list[str]:
 def _note_on_default_task(run: Run, arguments: Sequence[str]) -> list[str]:
     if chosen_task(arguments) is not None:
         return []
-    return [f"no task= was given, so this is {run.task.name}, the default; oige-tasks lists the others"]
+    return [f"no task= was given, so the default {run.task.name} is used; oige-tasks lists all tasks"]
 
 
 def _advice_for_cpu(run: Run) -> list[str]:
-    """Name the training configuration for a CPU, where there is one and that of a GPU is about to run on a CPU."""
+    """Recommend the training configuration for a CPU if that for a GPU is about to run on a CPU."""
     name = f"{run.task.name}PPO_cpu"
     worlds = run.config.task.env.numEnvs
     is_large = worlds > CPU_WORLDS or run.spec.images
@@ -85,4 +85,4 @@ def _advice_for_cpu(run: Run) -> list[str]:
     ):
         return []
     fewer = f" num_envs={CPU_WORLDS}" if worlds > CPU_WORLDS else ""
-    return [f"this configuration is meant for a GPU; on a CPU, train={name}{fewer} learns in less time"]
+    return [f"this configuration is tuned for a GPU; on a CPU, train={name}{fewer} learns faster"]

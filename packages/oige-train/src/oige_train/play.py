@@ -16,7 +16,7 @@ __all__ = ["PlayResult", "evaluate"]
 
 @dataclass(frozen=True)
 class PlayResult:
-    """Outcome of the played episodes.
+    """Result of the episodes that were played.
 
     Attributes:
         count: number of finished episodes; if it is 0, so are the means.
@@ -32,14 +32,14 @@ class PlayResult:
 
 
 def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = None) -> PlayResult:
-    """Play ``games_num`` episodes, as evenly spread over the worlds as can be; with a viewer, play on until stopped.
+    """Play ``games_num`` episodes, spread evenly over the worlds; with a viewer, continue until stopped.
 
-    Counts a fixed quota per world; taking the first episodes to finish would over-represent short ones. With a viewer
-    further rounds of one episode per world follow, and worlds stand still while no page is open. A task reports
-    successes in ``info["success"]`` (N,): whether the present episode of each world has succeeded.
+    Counts a fixed quota per world; taking the first episodes to finish would over-represent short ones. With a viewer,
+    rounds of one episode per world follow, and the worlds pause while no page is open. A task reports successes in
+    ``info["success"]`` ``(N,)``: whether the current episode of each world has succeeded.
 
     Args:
-        run: the checked run; its checkpoint gives the weights.
+        run: the checked run, which has a checkpoint.
         env: the vector environment.
         line: where progress is shown.
         loop: waits for viewers and stops on request, with the episodes finished so far; None: neither.
@@ -79,9 +79,9 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
         policy.reset_hidden_state(done)
         left = int(quota.sum())
         if loop.viewer is None:
-            line.show(f"played {count - left} of {count} games")
+            line.show(f"played {count - left} of {count} episodes")
         elif left < count:
-            line.show(f"played {count - left} games, mean return {float(total_return) / (count - left):.2f}")
+            line.show(f"played {count - left} episodes, mean return {float(total_return) / (count - left):.2f}")
         if left == 0:
             if loop.viewer is None:
                 break

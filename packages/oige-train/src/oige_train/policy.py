@@ -18,10 +18,10 @@ class Policy:
     """The actor of PPO or SAC.
 
     Args:
-        run: the checked run, which names network and algorithm.
+        run: the checked run, whose configuration describes network and algorithm.
         env_info: spaces of the environment.
         device: where the network runs.
-        num_envs: number of worlds, for the state of a recurrent network.
+        num_envs: number of worlds, for the hidden state of a recurrent network.
     """
 
     def __init__(self, run: Run, env_info: dict[str, Any], device: str, num_envs: int) -> None:
@@ -52,10 +52,10 @@ class Policy:
         self.states = [s.to(device) for s in self.model.get_default_rnn_state()] if self.model.is_rnn() else None
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take the weights of a checkpoint.
+        """Load the weights of a checkpoint.
 
         Raises:
-            KeyError, RuntimeError: the checkpoint is of another network.
+            KeyError, RuntimeError: the checkpoint is from another network.
         """
         if not self.is_sac:
             self.model.load_state_dict(state["model"])
@@ -66,10 +66,14 @@ class Policy:
 
     @torch.no_grad()
     def act(self, observations: torch.Tensor, *, deterministic: bool) -> torch.Tensor:
-        """Return actions [N, actions] for observations [N, observations]: the policy's mean, or a sample.
+        """Return actions ``(N, num_actions)``: the mean of the policy, or a sample.
 
-        They are bounded as in training, where ``clip_actions`` says whether they are. Networks see images, which are
-        bytes, as numbers from 0 to 1.
+        They are clipped as in training, if ``clip_actions`` is set there. The networks see images, which are bytes, as
+        numbers from 0 to 1.
+
+        Args:
+            observations: ``(N, …)``.
+            deterministic: return the mean.
         """
         if observations.dtype == torch.uint8:
             observations = observations / 255.0
@@ -85,13 +89,21 @@ class Policy:
         return self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
 
     def reset_hidden_state(self, done: torch.Tensor) -> None:
-        """Reset the recurrent state of the worlds whose ``done`` [N] is set."""
+        """Reset the recurrent state of worlds whose episode ended.
+
+        Args:
+            done: ``(N,)`` bool.
+        """
         for state in self.states or []:
             state[:, done] = 0.0
 
 
 def load_policy(run: Run, adapter: RlGamesEnv) -> Policy:
-    """Return the policy of a run's checkpoint, for the environment behind an adapter.
+    """Return the policy of a run's checkpoint.
+
+    Args:
+        run: the checked run, which has a checkpoint.
+        adapter: the environment.
 
     Raises:
         CheckpointError: the checkpoint is refused, or does not fit the network.

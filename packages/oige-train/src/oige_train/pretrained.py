@@ -1,7 +1,7 @@
-"""Trained policies that task packages bring: ``checkpoint=pretrained``.
+"""Trained policies in task packages: ``checkpoint=pretrained``.
 
-A package keeps them in ``<package>/pretrained/``: ``<Task>.pth``, a checkpoint without what only training needs, and
-``<Task>.json``, a :class:`PolicyCard`. ``tools/publish_policy.py`` writes both.
+A package has them in ``<package>/pretrained/``: ``<Task>.pth``, a checkpoint without the state that only training
+needs, and ``<Task>.json``, a :class:`PolicyCard`. ``tools/publish_policy.py`` writes both.
 """
 
 import dataclasses
@@ -16,13 +16,13 @@ from oige_train.checkpoint import CheckpointError
 
 __all__ = ["PRETRAINED", "PolicyCard", "content_hash", "find_pretrained", "policy_files", "read_card"]
 
-#: What ``checkpoint=`` takes in place of a file.
+#: Value of ``checkpoint=`` that stands for the policy of the task's package.
 PRETRAINED = "pretrained"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PolicyCard:
-    """Where a policy comes from and how good it is.
+    """Origin and quality of a policy.
 
     Attributes:
         task: name of the task.
@@ -31,9 +31,9 @@ class PolicyCard:
         steps: environment steps that it was trained for.
         mean_return: mean return when played, without exploration noise, over ``games`` episodes from seed 42.
         games: number of those episodes.
-        sha256: of the checkpoint file.
-        machine: what it was trained on.
-        date: when, as ISO 8601.
+        sha256: SHA-256 of the checkpoint file, in hexadecimal.
+        machine: the machine that it was trained on.
+        date: date of the training, as ISO 8601.
         configuration: the resolved configuration of the training run.
     """
 
@@ -50,7 +50,7 @@ class PolicyCard:
 
 
 def policy_files(task: InstalledTask) -> tuple[Path, Path]:
-    """Return where a task's policy and its card are, or would be."""
+    """Return the paths of a task's policy and its card, which need not exist."""
     folder = task.cfg.parent / PRETRAINED
     return folder / f"{task.name}.pth", folder / f"{task.name}.json"
 
@@ -61,7 +61,7 @@ def content_hash(file: Path) -> str:
 
 
 def read_card(task: InstalledTask) -> PolicyCard:
-    """Return the card of the policy that came with a task; its files must be there.
+    """Return the card of the policy that came with a task; its files must exist.
 
     Raises:
         CheckpointError: it is damaged.
@@ -80,22 +80,22 @@ def find_pretrained(task: InstalledTask, train: str) -> Path:
 
     Args:
         task: the task.
-        train: name of the training configuration of the run, which says what the network looks like.
+        train: name of the training configuration of the run, which describes the network.
 
     Raises:
-        CheckpointError: there is none, it is damaged, or it was trained with another configuration.
+        CheckpointError: there is none, it is damaged, or it was trained with another training configuration.
     """
     file, card_file = policy_files(task)
     if not file.is_file() or not card_file.is_file():
         others = [other.name for other in installed_tasks().values() if policy_files(other)[0].is_file()]
-        hint = f"there are policies of {', '.join(others)}" if others else "no installed package brings any"
-        raise CheckpointError(f"checkpoint=pretrained: {task.package} brings no policy of {task.name}; {hint}.")
+        hint = f"there are policies for {', '.join(others)}" if others else "no installed package has any"
+        raise CheckpointError(f"checkpoint=pretrained: {task.package} has no policy for {task.name}; {hint}.")
     card = read_card(task)
     if content_hash(file) != card.sha256:
         raise CheckpointError(f"checkpoint=pretrained: {file} is damaged; reinstall {task.package}.")
     if card.train != train:
         raise CheckpointError(
-            f"checkpoint=pretrained: the policy of {task.name} was trained with train={card.train}, not {train}; "
+            f"checkpoint=pretrained: the policy for {task.name} was trained with train={card.train}, not {train}; "
             "leave train= out."
         )
     return file

@@ -1,4 +1,4 @@
-"""The folder of a run: never shared by two runs, and with all that says where its results come from."""
+"""The folder of a run: its results, and a record of how they were made. Two runs never share one."""
 
 import contextlib
 import dataclasses
@@ -36,9 +36,7 @@ __all__ = [
 
 RUNS = Path("runs")
 CONFIG_FILE = "config.yaml"
-CONFIG_HEADER = (
-    "# For reading. Resuming and playing take the configuration from the checkpoint, and overrides on top of it.\n"
-)
+CONFIG_HEADER = "# For your information. Resuming and playing read the configuration from the checkpoint.\n"
 STARTS_FILE = "run.json"
 
 
@@ -52,8 +50,8 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        is_new: whether it was made for this start, rather than continued.
-        note: what to tell the user of the choice.
+        is_new: whether it was made for this start of the run; False: it is the folder of the resumed run.
+        note: line for the user that names the folder.
     """
 
     path: Path
@@ -62,7 +60,7 @@ class RunFolder:
 
     @classmethod
     def of(cls, run: Run) -> "RunFolder":
-        """Return the folder of a training run: its checkpoint's own if it goes on, else one made now.
+        """Return the folder of a training run: that of the run that is resumed under the same name, else a new one.
 
         Raises:
             RunFolderError: it cannot be made or written.
@@ -75,16 +73,18 @@ class RunFolder:
             return cls(own, is_new=False, note=f"results: {own}, continued")
         wanted = RUNS / name
         path = claim(wanted)
-        return cls(path, is_new=True, note=f"results: {path}" + ("" if path == wanted else f", since {wanted} exists"))
+        return cls(
+            path, is_new=True, note=f"results: {path}" + ("" if path == wanted else f", because {wanted} exists")
+        )
 
     def describe(self, run: Run, command: list[str]) -> None:
-        """Write the configuration and, to ``run.json``, how, when and with what this start of the run was made.
+        """Write the configuration, and add command, date and versions of this start of the run to ``run.json``.
 
-        Nothing that an earlier start wrote is replaced: a run that is resumed gets ``config_2.yaml``, and so on.
+        Files of earlier starts are kept: a resumed run writes ``config_2.yaml``, and so on.
 
         Args:
             run: the checked run.
-            command: the words of the command line.
+            command: the command line, split into arguments.
 
         Raises:
             RunFolderError: the files cannot be written.
@@ -111,15 +111,15 @@ class RunFolder:
             raise RunFolderError(f"{self.path}: cannot be written ({reason(error)}).") from error
 
     def discard(self) -> None:
-        """Remove the folder if it was made for this start, which has failed before it trained."""
+        """Remove the folder if it was made for this start, which failed before training began."""
         if self.is_new:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
 def claim(wanted: Path) -> Path:
-    """Make a folder that nobody else has: ``wanted``, or ``wanted_2``, ``wanted_3``, … where it exists.
+    """Make a new folder: ``wanted``, or the first of ``wanted_2``, ``wanted_3``, … that does not exist.
 
-    Two processes that start at the same time never get the same one.
+    Processes that start at the same time get different folders.
 
     Raises:
         RunFolderError: it cannot be made.
@@ -138,7 +138,7 @@ def claim(wanted: Path) -> Path:
             number += 1
         except OSError as error:
             raise RunFolderError(
-                f"{path}: cannot be made ({reason(error)}); start the program in a folder that you can write."
+                f"{path}: cannot be made ({reason(error)}); start the program in a folder where you may write."
             ) from error
         else:
             return path
@@ -146,7 +146,7 @@ def claim(wanted: Path) -> Path:
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep other processes from training in a folder until the block ends, where the system can (not on Windows).
+    """Lock a folder against other processes that train there until the block ends; does nothing on Windows.
 
     Raises:
         RunFolderError: another process trains there.
@@ -173,7 +173,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def own_folder(checkpoint: Path | None) -> Path | None:
-    """Return the folder of the run that wrote a checkpoint, if the file still is where the run wrote it."""
+    """Return the folder of the run that wrote a checkpoint; None if the file is no longer where the run wrote it."""
     if checkpoint is None or checkpoint.parent.name != "nn":
         return None
     folder = checkpoint.parent.parent
@@ -181,19 +181,19 @@ def own_folder(checkpoint: Path | None) -> Path | None:
 
 
 def videos_folder(config: TrainRunConfig, checkpoint: Path | None = None) -> Path:
-    """Return where videos go that no training makes: to the run of the checkpoint that is played, if any."""
+    """Return the folder of videos of a program that does not train: in the folder of the checkpoint's run, if any."""
     return (own_folder(checkpoint) or RUNS / config.train.params.config.full_experiment_name) / "videos"
 
 
 def best_score(folder: RunFolder, run: Run) -> float:
-    """Return the mean reward of the best policy that a folder has, which later ones must exceed; −∞ without any."""
+    """Return the mean reward of the best policy in a folder, which later ones must exceed; −∞ if there is none."""
     file = folder.path / "nn" / f"{run.config.train.params.config.name}.pth"
     info = read_info(file, str(file)) if file.is_file() else None
     return -math.inf if info is None or info.mean_reward is None else info.mean_reward
 
 
 def _earlier_starts(file: Path) -> list[dict[str, Any]]:
-    """Return what ``run.json`` says of earlier starts of the run.
+    """Return the earlier starts of the run that ``run.json`` lists.
 
     Raises:
         RunFolderError: it is damaged.
@@ -227,7 +227,7 @@ def _unused(file: Path) -> Path:
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of Python and of what decides a run's results, as far as they are installed."""
+    """Return the versions of Python and of the installed packages that affect results."""
     names = {"torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "rl-games", "gymnasium"}
     found = {"python": platform.python_version()}
     for distribution in importlib.metadata.distributions():
@@ -238,9 +238,9 @@ def _versions() -> dict[str, str]:
 
 
 def commits(*paths: Path) -> dict[str, str]:
-    """Return the git commit of each working copy that one of the paths is in, by its folder.
+    """Return the git commits of the working copies that contain the paths, by folder of the working copy.
 
-    ``+`` after a commit says that files have changed since. Without git, nothing is returned.
+    ``+`` after a commit means that tracked files differ from it. Without git, the result is empty.
     """
     found: dict[str, str] = {}
     for path in paths:

@@ -1,4 +1,4 @@
-"""The log of a run: what was printed, also where nobody could read it."""
+"""The log of a run: a copy of everything that was printed."""
 
 import contextlib
 import re
@@ -16,17 +16,17 @@ from oige_train.run_folder import RunFolderError
 __all__ = ["LOG_FILE", "logged"]
 
 LOG_FILE = "log.txt"
-LOG_INTERVAL = 5.0  # s between two lines of the log that replace each other on a terminal
+LOG_INTERVAL = 5.0  # s between two versions of a line that is rewritten on a terminal
 
 
 @contextlib.contextmanager
 def logged(folder: Path, before: Sequence[str] = ()) -> Iterator[None]:
-    """Copy to ``log.txt`` what the block prints, and the traceback that ends it, if any.
+    """Copy to ``log.txt`` what the block prints, and the traceback of an exception that ends it.
 
-    A terminal or pipe that is closed meanwhile does not end the block: what nobody reads is still in the log.
+    The block continues if the terminal or pipe is closed; the log is then the only copy.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         before: lines that were printed before the folder was known.
     """
     try:
@@ -47,7 +47,7 @@ def logged(folder: Path, before: Sequence[str] = ()) -> Iterator[None]:
 
 
 class _Log:
-    """A log file; of lines that replace each other on a terminal it has one every few seconds, and the last."""
+    """A log file. Of a line that is rewritten on a terminal it has one version every few seconds, and the last."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -65,7 +65,7 @@ class _Log:
         if self._replaceable:
             text = f"{self._replaceable}\n{text.removeprefix(chr(10))}"
             self._replaceable = ""
-        # A full disk must not end what is logged.
+        # A full disk must not end the program.
         with contextlib.suppress(OSError, ValueError):
             self._file.write(text)
             self._file.flush()
@@ -85,7 +85,7 @@ class _Copied:
         self._log = log
 
     def write(self, text: str) -> int:
-        """Write to both; a closed pipe or terminal takes nothing."""
+        """Write to both; errors of a closed pipe or terminal are ignored."""
         with contextlib.suppress(OSError):
             self._stream.write(text)
         self._log.add(text)

@@ -1,8 +1,8 @@
-"""The configuration that a run was trained with, as its checkpoints keep it.
+"""The configuration of a run, as its checkpoints store it.
 
-Playing and resuming compose from it: the recorded ``task`` and ``train`` sections stand in for the installed YAML
-files, so that a run is played as it was trained even where those files have changed since, and the user's overrides
-come on top. Interpolations are kept, so that ``num_envs=8`` still reaches everything that follows from it.
+Playing and resuming start from it: the recorded ``task`` and ``train`` sections replace the installed YAML files, so
+that changes of those files do not affect the run, and the user's overrides are applied to them. Interpolations are
+stored unresolved, so that ``num_envs=8`` still reaches every value that depends on it.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 __all__ = ["ROOT_KEYS", "RunRecord", "active_record", "is_recorded", "recorded_files", "search_folder"]
 
-#: Root keys that belong to a run. The others (devices, viewer, videos, W&B, …) belong to the command that is given.
+#: Root keys that belong to a run. The others (devices, viewer, videos, W&B, …) belong to a command.
 ROOT_KEYS = (
     "num_envs",
     "seed",
@@ -33,13 +33,13 @@ SECTIONS = ("task", "train")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What a checkpoint knows of its run.
+    """The description of a run in its checkpoints.
 
     Attributes:
         task: name of the task.
         train: name of the training configuration.
         folder: name of the run's folder before a number was appended.
-        overrides: what the user had overridden, as ``key=value``.
+        overrides: the user's overrides, as ``key=value``.
         config: the sections ``task`` and ``train`` and the root keys, interpolations unresolved.
     """
 
@@ -51,7 +51,7 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "RunRecord":
-        """Return the record that a checkpoint holds as plain values.
+        """Return the record from the plain values in a checkpoint.
 
         Raises:
             KeyError, TypeError, ValueError: it is damaged.
@@ -60,9 +60,9 @@ class RunRecord:
         overrides = tuple(values["overrides"])
         config = values["config"]
         if not all(isinstance(text, str) for text in (*texts, *overrides)) or not isinstance(config, dict):
-            raise TypeError("its run is described by values of the wrong type")
+            raise TypeError("values that describe its run have the wrong type")
         if not all(isinstance(config[section], dict) for section in SECTIONS):
-            raise TypeError("its run has sections without keys")
+            raise TypeError("a section of its run is not a mapping")
         return cls(task=texts[0], train=texts[1], folder=texts[2], overrides=overrides, config=config)
 
     @classmethod
@@ -76,8 +76,8 @@ class RunRecord:
             task: name of the task.
             train: name of the training configuration.
             folder: name of the run's folder before a number was appended.
-            seed: the seed, which was drawn where the configuration says -1.
-            overrides: what the user has overridden, as ``key=value``; of the same key, the last one holds.
+            seed: the seed, which was drawn if the configuration has -1.
+            overrides: the user's overrides, as ``key=value``; the last one of a key counts.
         """
         plain = OmegaConf.to_container(cfg, resolve=False)
         assert isinstance(plain, dict)
@@ -87,7 +87,7 @@ class RunRecord:
 
 
 def is_recorded(key: str) -> bool:
-    """Whether a dotted key belongs to a run, and not to the command that trains or plays it."""
+    """Whether a dotted key belongs to a run rather than to a command."""
     return key in ROOT_KEYS or key.partition(".")[0] in SECTIONS
 
 
@@ -95,25 +95,25 @@ _active: contextvars.ContextVar[tuple[RunRecord, Path] | None] = contextvars.Con
 
 
 def active_record() -> RunRecord | None:
-    """Return the record that the present composition starts from."""
+    """Return the record that the current composition starts from."""
     active = _active.get()
     return None if active is None else active[0]
 
 
 def search_folder() -> Path | None:
-    """Return the folder whose files come before the installed ones in the present composition."""
+    """Return the folder whose files precede the installed ones in the current composition."""
     active = _active.get()
     return None if active is None else active[1]
 
 
 @contextlib.contextmanager
 def recorded_files(record: RunRecord | None, base: Path, *, train: bool) -> Iterator[None]:
-    """Let Hydra find, until the block ends, the configuration of a run before the installed files.
+    """Write a run's configuration to a folder that precedes the installed files until the block ends.
 
     Args:
-        record: of the run; with None nothing happens.
+        record: record of the run; None: nothing happens.
         base: the installed ``config.yaml``.
-        train: whether the ``train`` section is that of the run, too; False where the user chose another one.
+        train: also use the run's ``train`` section; False if the user chose another one.
     """
     if record is None:
         yield

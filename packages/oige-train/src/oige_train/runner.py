@@ -1,4 +1,4 @@
-"""Train a policy, or play one: from a checked run to files under ``runs/<experiment>``."""
+"""Train a policy, or play one; results go to ``runs/<experiment>``."""
 
 import contextlib
 import io
@@ -64,13 +64,15 @@ def _play(run: Run) -> int:
         env.close()
     ended_early = loop.stopped and viewer is None
     if ended_early:
-        _say(Workers(), f"interrupted after {result.count} of {run.config.train.params.config.player.games_num} games")
+        _say(
+            Workers(), f"interrupted after {result.count} of {run.config.train.params.config.player.games_num} episodes"
+        )
     success = "" if result.success is None else f", success {result.success:.3f}"
     print(
         f"mean return {result.mean_return:.2f}, mean length {result.mean_length:.1f}{success} "
-        f"over {result.count} finished games"
+        f"over {result.count} finished episodes"
         if result.count
-        else "no game was finished"
+        else "no episode was finished"
     )
     return INTERRUPTED if ended_early else 0
 
@@ -89,7 +91,7 @@ def _train(run: Run, arguments: Sequence[str]) -> int:
 
 
 def _begin(run: Run, arguments: Sequence[str], stack: contextlib.ExitStack) -> RunFolder:
-    """Choose the folder of the run, hold it until ``stack`` is closed, and note there what is started."""
+    """Choose the folder of the run, lock it until ``stack`` is closed, and record this start in it."""
     folder = RunFolder.of(run)
     stack.enter_context(held(folder.path))
     try:
@@ -107,7 +109,7 @@ def _train_in(folder: RunFolder, session: Session) -> int:
     agent: Any = None
     trained = False
     try:
-        # Closed in the opposite order: W&B gets what the agent's writer still holds.
+        # Closed in reverse order, so that W&B gets what the agent's writer still holds.
         with contextlib.ExitStack() as stack:
             if leads:
                 stack.enter_context(wandb_run(run, folder.path))
@@ -124,7 +126,7 @@ def _train_in(folder: RunFolder, session: Session) -> int:
                 session.stop_requested = True
                 if viewer is not None:
                     viewer.pace.resume()
-                _say(workers, f"{signal}: saving after this epoch; once more to stop at once")
+                _say(workers, f"{signal}: saving after this epoch; a second signal stops at once")
 
             with stop_on_signals(stop):
                 trained = True
@@ -152,33 +154,33 @@ def _train_in(folder: RunFolder, session: Session) -> int:
 
 
 def _check_saved(session: Session, agent: Any) -> None:
-    """Raise OigeError if the last state of training could not be saved."""
+    """Raise OigeError if the final state of training could not be saved."""
     if session.unsaved is None:
         return
     newest = agent.newest_checkpoint()
-    how = "there is no checkpoint to go on from" if newest is None else f"resume: {_command(session.run, newest)}"
+    how = "there is no checkpoint to resume from" if newest is None else f"resume: {_command(session.run, newest)}"
     raise OigeError(f"the state after epoch {agent.epoch_num} was not saved ({session.unsaved}); {how}")
 
 
 def _resume(agent: Any, folder: RunFolder, session: Session) -> None:
-    """Put back the state of the run's checkpoint, and say how exactly training goes on."""
+    """Restore the state of the run's checkpoint, and log whether training continues exactly."""
     run, workers = session.run, session.workers
     exact = agent.restore(str(run.checkpoint))
-    other = "it was written with other worlds, another seed, configuration of the task or version"
-    fresh = "" if exact else f"; {other}, so new episodes begin"
+    cause = "the number of worlds, the seed, the task's configuration or the version differs"
+    fresh = "" if exact else f"; {cause}, so new episodes begin"
     _say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
     score = workers.decide(lambda: best_score(folder, run))
     agent.compare_best_with(score, continued=not folder.is_new)
 
 
 def _say(workers: Workers, *lines: str) -> None:
-    """Log lines, once for all processes."""
+    """Log lines in process 0 only."""
     if workers.rank == 0:
         say(*lines)
 
 
 def _report(session: Session, agent: Any, folder: Path) -> None:
-    """Tell what came out, where it is and how to go on."""
+    """Print the result, where it is, and commands to play or resume it."""
     if session.workers.rank != 0:
         return
     mean = agent.mean_reward()
@@ -200,10 +202,16 @@ def _report(session: Session, agent: Any, folder: Path) -> None:
 
 
 def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -> str:
-    """Return the command line that plays or resumes ``checkpoint``, begun as this one was.
+    """Return the command line that plays or resumes a checkpoint, with the same launcher as this program.
 
-    What belongs to the run is in the checkpoint. Of what belongs to the command, devices are kept for playing, and
-    everything for resuming.
+    The checkpoint holds the overrides that belong to the run. Of those that belong to the command, playing keeps the
+    devices and resuming keeps all.
+
+    Args:
+        run: the checked run.
+        checkpoint: the file.
+        test: play instead of resuming.
+        more: epochs trained so far, if training has reached its last epoch; the command doubles them.
     """
     program = _launcher()
     if run.config.multi_gpu and not test:
@@ -211,16 +219,16 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -
         program += ["torchrun", f"--nproc-per-node={processes}", "-m", "oige_train.cli.train"]
     else:
         program.append("oige-train")
-    words = [*program, f"task={run.task.name}", f"checkpoint={checkpoint}"]
+    command = [*program, f"task={run.task.name}", f"checkpoint={checkpoint}"]
     if test:
-        words.append("test=True")
+        command.append("test=True")
     elif more:
-        words.append(f"max_iterations={2 * more}")
-    said = {"checkpoint", "test", *(("multi_gpu",) if test else ())}
-    words += [text for key, text in run.command.items() if key not in said and (key in DEVICE_KEYS or not test)]
-    return shlex.join(words)
+        command.append(f"max_iterations={2 * more}")
+    given = {"checkpoint", "test", *(("multi_gpu",) if test else ())}
+    command += [text for key, text in run.command.items() if key not in given and (key in DEVICE_KEYS or not test)]
+    return shlex.join(command)
 
 
 def _launcher() -> list[str]:
-    """Return what stands before the name of a program in a command: ``uv run`` where uv has started this one."""
+    """Return ``uv run`` if uv has started this program; it precedes the name of a program in a command."""
     return ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else []

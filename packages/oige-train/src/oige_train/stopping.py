@@ -1,4 +1,4 @@
-"""Ctrl-C, termination and a closed terminal as a request that a program meets where it suits."""
+"""Ctrl-C, termination and a closed terminal as requests to stop, which a program follows at a suitable point."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ __all__ = ["INTERRUPTED", "STOPPING_SIGNALS", "interrupted_by_signals", "stop_on
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells report it
 
 #: Ctrl-C, ``kill`` and cluster schedulers, a terminal or connection that is closed, Ctrl-Break on Windows. SIGQUIT and
-#: others that end a program keep their meaning: whoever sends them wants it to end at once.
+#: other signals end a program at once, as usual.
 STOPPING_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
@@ -26,7 +26,7 @@ def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
     """Call ``request`` with the name of the first of :data:`STOPPING_SIGNALS`; the next one interrupts at once.
 
     A hang-up that is ignored, as under ``nohup``, stays ignored. Otherwise nothing more is written to the terminal,
-    which is gone, and a second hang-up changes nothing: both a shell and the system send one.
+    which is closed, and a second hang-up changes nothing: both the shell and the system send one.
 
     Outside the main thread, where Python allows no signal handlers, nothing changes.
 
@@ -60,7 +60,7 @@ def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interrupted_by_signals() -> Iterator[None]:
-    """Let termination and hang-up interrupt the block as Ctrl-C does, so that it cleans up; the second one kills.
+    """Make termination and hang-up interrupt the block as Ctrl-C does, so that it cleans up; a second one kills.
 
     A hang-up that is ignored stays ignored. Outside the main thread nothing changes.
     """
@@ -86,10 +86,10 @@ def interrupted_by_signals() -> Iterator[None]:
 
 
 def _leave_terminal() -> None:
-    """Let what is written to the terminal from now on vanish; writing there would fail. Files and pipes stay."""
+    """Discard what is written to the terminal from now on, where writing would fail; files and pipes are kept."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # no file behind it, or closed
+        with contextlib.suppress(OSError, ValueError):  # not a file, or closed
             descriptor = stream.fileno()
             if stat.S_ISCHR(os.fstat(descriptor).st_mode):
                 os.dup2(nowhere, descriptor)

@@ -1,4 +1,4 @@
-"""Who looks on while a program steps an environment: the viewer and the recorder, as the configuration says."""
+"""The viewer and the recorder of a program that steps an environment, as its configuration asks for them."""
 
 import contextlib
 import logging
@@ -20,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 class StepLoop:
-    """Steps that are taken while somebody watches, where there is a viewer, and until Ctrl-C.
+    """Decides when a program takes its next step: while a page is open, if there is a viewer, and until Ctrl-C.
 
     Args:
-        viewer: the viewer of the environment; None: nobody has to watch.
+        viewer: the viewer of the environment; None: steps wait for nothing.
 
     Attributes:
         viewer: the viewer of the environment, if any.
@@ -35,13 +35,13 @@ class StepLoop:
         self.stopped = False
 
     def wait_for_next_step(self) -> bool:
-        """Return True as soon as the next step is due, which waits for an open page, or False once stopped."""
+        """Wait until a page is open, if there is a viewer; return False once stopped."""
         if self.viewer is not None:
             self.viewer.wait_for_page(lambda: self.stopped)
         return not self.stopped
 
     def stop(self) -> None:
-        """Let no further step be taken; one that a page has paused is finished."""
+        """Take no further step; a step that a page has paused is finished."""
         self.stopped = True
         if self.viewer is not None:
             self.viewer.pace.resume()
@@ -49,7 +49,7 @@ class StepLoop:
 
 @contextlib.contextmanager
 def until_stopped(viewer: "Viewer | None") -> Iterator[StepLoop]:
-    """Have Ctrl-C stop what is watched, and say how to watch it if there is a viewer.
+    """Return a loop that Ctrl-C stops; if there is a viewer, log how to open its page.
 
     Args:
         viewer: the viewer of the environment, if any.
@@ -61,7 +61,7 @@ def until_stopped(viewer: "Viewer | None") -> Iterator[StepLoop]:
             "waiting for this page to be opened; Ctrl-C ends the program\n"
             f"  from another machine: ssh -L {port}:localhost:{port} <this machine>, "
             "or add enable_livestream=True livestream_host=0.0.0.0\n"
-            "  without a browser: headless=True; enable_recording=True writes videos"
+            "  without a browser: use headless=True, and enable_recording=True to write videos"
         )
     with stop_on_signals(lambda _: loop.stop()):
         yield loop
@@ -71,16 +71,16 @@ def until_stopped(viewer: "Viewer | None") -> Iterator[StepLoop]:
 def attach_viewers(
     config: TrainRunConfig, env: VecEnv, videos: Path, *, speed: float | None = None
 ) -> Iterator["Viewer | None"]:
-    """Serve the viewer's page and record videos, if the run asks for it, until the block ends.
+    """Serve the viewer's page and record videos until the block ends, if the configuration asks for it.
 
     Args:
         config: the checked configuration.
         env: the environment.
         videos: folder of videos, unless ``recording_dir`` names another one.
-        speed: simulated seconds per second that the viewer begins with; None: no limit.
+        speed: simulated seconds per second at which the viewer starts; None: no limit.
 
     Raises:
-        ConfigError: the page's address is taken, or the folder of videos cannot be made.
+        ConfigError: the page's address is in use, or the folder of videos cannot be made.
     """
     with contextlib.ExitStack() as stack:
         if config.enable_recording:
@@ -104,7 +104,7 @@ def attach_viewers(
 
 
 def open_viewer(config: TrainRunConfig, env: VecEnv, **options: Any) -> "Viewer":
-    """Serve the viewer's page where the configuration says, and print its address.
+    """Serve the viewer's page at the configured address, and log that address.
 
     Args:
         config: the checked configuration.
@@ -112,7 +112,7 @@ def open_viewer(config: TrainRunConfig, env: VecEnv, **options: Any) -> "Viewer"
         options: further arguments of the viewer.
 
     Raises:
-        ConfigError: the address is taken.
+        ConfigError: the address is in use.
     """
     from oige_core.render.viewer import Viewer
 

@@ -1,4 +1,4 @@
-"""Weights & Biases: one run there for each run here."""
+"""Weights & Biases: one W&B run for each run."""
 
 import contextlib
 import datetime
@@ -14,13 +14,13 @@ __all__ = ["wandb_run"]
 
 @contextlib.contextmanager
 def wandb_run(run: Run, folder: Path) -> Iterator[None]:
-    """Send what TensorBoard gets to Weights & Biases too, as one run that ends with the block.
+    """Also send to Weights & Biases what TensorBoard gets, as one run that ends with the block.
 
-    The block must make the summary writer. Without ``wandb_activate`` nothing happens.
+    The summary writer must be made in the block. Without ``wandb_activate`` nothing happens.
 
     Args:
         run: the checked run.
-        folder: its folder, which gets the local files of W&B and names the run there unless ``wandb_name`` does.
+        folder: folder of the run. It gets W&B's local files and names the W&B run unless ``wandb_name`` is set.
 
     Raises:
         OigeError: W&B cannot be used, for instance without a login.
@@ -44,7 +44,7 @@ def wandb_run(run: Run, folder: Path) -> Iterator[None]:
             sync_tensorboard=True,
         )
     except Exception as error:
-        # Its errors have no common base in all versions, and those of the network are not its own.
+        # wandb's exceptions have no common base class in all versions, and network errors are not wandb's.
         raise OigeError(
             f"wandb_activate=True: Weights & Biases cannot be used ({one_line(error)}); run `wandb login`, set "
             "WANDB_MODE=offline or leave wandb_activate out."
@@ -54,5 +54,5 @@ def wandb_run(run: Run, folder: Path) -> Iterator[None]:
         yield
         code = 0
     finally:
-        # The next run of a sweep would otherwise go on in this one.
+        # The next run of a sweep would otherwise continue this one.
         wandb.finish(exit_code=code)

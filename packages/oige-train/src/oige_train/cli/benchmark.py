@@ -10,15 +10,15 @@ __all__ = ["main"]
 HELP = """usage: oige-benchmark task=<Task> [num_envs=<n>] [rounds=<n>] [--json FILE] [key=value …]
 
 Measure, in one run, environment steps per second of
-  physics             the engine only, which repeats the physics of the next stage's steps
+  physics             the engine only, which repeats the physics of the steps of the next stage
   environment         whole steps with random actions
   policy inference    whole steps with actions of an untrained policy
   learning            whole epochs of training
-and their ratios to physics, start-up time and peak memory. The four stages take turns in every round, and figures are
+with ratios to physics, start-up time and peak memory. The four stages take turns in every round, and the figures are
 medians over the rounds, so that other load on the machine affects all stages alike.
 
-  rounds=<n>     rounds, by default 7; slow stages, such as learning from images, skip some of them
-  --json FILE    also write the figures, with machine, versions, seed and date"""
+  rounds=<n>     number of rounds; default 7, of which slow stages, such as learning from images, skip some
+  --json FILE    also write the figures to a file, with machine, versions, seed and date"""
 
 
 def main() -> None:
@@ -41,11 +41,11 @@ def benchmark(arguments: list[str]) -> int:
     entered = time.time()
     from oige_core.errors import ConfigError
 
-    from oige_train.cli.common import checked_run, pop_int, refuse_idle
+    from oige_train.cli.common import checked_run, pop_int, refuse_ignored
     from oige_train.console import say
     from oige_train.headline import headline
 
-    refuse_idle(
+    refuse_ignored(
         arguments, "oige-benchmark", "checkpoint", "test", "max_iterations", "experiment", "multi_gpu", "wandb_"
     )
     json_file = None
@@ -56,13 +56,13 @@ def benchmark(arguments: list[str]) -> int:
         json_file = Path(arguments[position + 1]).expanduser()
         if json_file.is_dir() or not json_file.resolve().parent.is_dir():
             raise ConfigError(f"--json {arguments[position + 1]}: expected a file in a folder that exists.")
-        json_file.open("a").close()  # what cannot be written is said now, not after the measurement
+        json_file.open("a").close()  # fails now rather than after the measurement
         del arguments[position : position + 2]
     rounds = pop_int(arguments, "rounds", default=0)
     run = checked_run(arguments)
-    for word, wanted in (("headless", True), ("enable_livestream", False), ("enable_recording", False)):
-        if getattr(run.config, word) != wanted:
-            raise ConfigError(f"{word}={not wanted}: not available while benchmarking; use {word}={wanted}.")
+    for key, wanted in (("headless", True), ("enable_livestream", False), ("enable_recording", False)):
+        if getattr(run.config, key) != wanted:
+            raise ConfigError(f"{key}={not wanted}: not available while benchmarking; use {key}={wanted}.")
 
     say(*headline(run, arguments, "measuring"))
     from oige_train.benchmark.measure import measure
@@ -75,7 +75,7 @@ def benchmark(arguments: list[str]) -> int:
 
 
 def _process_start(otherwise: float) -> float:
-    """Return when this process was started, in seconds since 1970, or ``otherwise`` where Linux does not tell."""
+    """Return the start time of this process in seconds since 1970, or ``otherwise`` on systems other than Linux."""
     import os
 
     try:

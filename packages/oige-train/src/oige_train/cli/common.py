@@ -1,4 +1,4 @@
-"""What the programs share: help without imports, one-line errors and exit codes."""
+"""Common part of the programs: help without slow imports, errors in one line, exit codes."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from oige_train.console import show_messages
 if TYPE_CHECKING:
     from oige_train.config import Run
 
-__all__ = ["checked_run", "checked_runs", "pop_int", "refuse_idle", "run_cli"]
+__all__ = ["checked_run", "checked_runs", "pop_int", "refuse_ignored", "run_cli"]
 
 
 def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None:
@@ -19,7 +19,7 @@ def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None
 
     Args:
         program: takes the arguments and returns the exit code; None stands for 0.
-        usage: what ``--help`` prints; empty: the program answers it.
+        usage: text that ``--help`` prints; empty: the program handles it.
     """
 
     def run() -> int | None:
@@ -39,10 +39,10 @@ def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None
 
 
 def pop_int(arguments: list[str], key: str, default: int) -> int:
-    """Remove ``key=number`` from ``arguments`` and return the last such number, or ``default`` where it is absent.
+    """Remove ``key=number`` from ``arguments`` and return the last such number, or ``default`` if there is none.
 
     Raises:
-        ConfigError: it is no whole number above 0.
+        ConfigError: a value is not a whole number above 0.
     """
     from oige_core.errors import ConfigError
 
@@ -56,13 +56,13 @@ def pop_int(arguments: list[str], key: str, default: int) -> int:
     return number
 
 
-def refuse_idle(arguments: list[str], program: str, *keys: str) -> None:
-    """Refuse settings of training and playing that ``program`` would ignore.
+def refuse_ignored(arguments: list[str], program: str, *keys: str) -> None:
+    """Refuse settings of training and playing that a program would ignore.
 
     Args:
         arguments: command-line arguments.
-        program: its name.
-        keys: what it ignores; one that ends in ``_`` stands for all that begin with it.
+        program: name of the program.
+        keys: keys that it ignores; one that ends in ``_`` stands for all keys that begin with it.
 
     Raises:
         ConfigError: an argument sets one of the keys.
@@ -72,11 +72,11 @@ def refuse_idle(arguments: list[str], program: str, *keys: str) -> None:
     for argument in arguments:
         name = argument.partition("=")[0].lstrip("+")
         if name in keys or any(key.endswith("_") and name.startswith(key) for key in keys):
-            raise ConfigError(f"{argument}: has no effect on {program}; leave it out.")
+            raise ConfigError(f"{argument}: has no effect in {program}; leave it out.")
 
 
 def checked_runs(arguments: list[str]) -> "list[Run]":
-    """Return the checked run that ``arguments`` describe, those of a sweep, or none where they only ask for help.
+    """Return the checked runs that the arguments describe: one, those of a sweep, or none if they only ask for help.
 
     Raises:
         ConfigError: an argument is wrong.
@@ -89,7 +89,7 @@ def checked_runs(arguments: list[str]) -> "list[Run]":
 
 
 def checked_run(arguments: list[str]) -> "Run":
-    """Return the one checked run that ``arguments`` describe.
+    """Return the single checked run that the arguments describe.
 
     Raises:
         ConfigError: an argument is wrong, or asks for a sweep.

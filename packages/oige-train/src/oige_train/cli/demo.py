@@ -1,4 +1,4 @@
-"""``oige-demo``: a trained policy whose robots are driven from a browser."""
+"""``oige-demo``: drive robots with a trained policy from a browser."""
 
 from oige_train.cli.common import run_cli
 
@@ -9,17 +9,17 @@ ROBOTS = 64
 
 HELP = f"""usage: oige-demo task=AnymalTerrain checkpoint=<file> [num_envs=<n>] [key=value …]
 
-Serve a page on which robots follow random commands, and print its address. Click on one to drive it:
+Serve a page on which robots follow random commands, and print its address. Click on a robot to drive it:
 
   arrow keys     forward, back, left, right
   Z, X           turn left, right
   C              camera behind the robot, or free
-  Esc            let it go
+  Esc            release it
 
-  num_envs=<n>                 robots; default {ROBOTS}, at most {MAX_ROBOTS}
+  num_envs=<n>                 number of robots; default {ROBOTS}, at most {MAX_ROBOTS}
   checkpoint=<file>            the policy; pretrained: the one that came with the task, if any
-  enable_livestream=True       serve the page at livestream_host and livestream_port, instead of for this machine alone
-  max_steps=<n>                end after so many control steps; by default it runs until Ctrl-C"""
+  enable_livestream=True       serve the page at livestream_host and livestream_port, not for this machine only
+  max_steps=<n>                end after that many control steps; default: run until Ctrl-C"""
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def demo(arguments: list[str]) -> int:
-    """Play the policy while a page is open.
+    """Play the policy while the page is open.
 
     Args:
         arguments: command-line arguments.
@@ -37,17 +37,17 @@ def demo(arguments: list[str]) -> int:
         The exit code.
 
     Raises:
-        ConfigError: an argument is wrong, or the task cannot be steered.
+        ConfigError: an argument is wrong, or users cannot drive the task's robots.
     """
     from oige_core.errors import ConfigError
     from oige_core.registry import find_task, installed_specs
 
-    from oige_train.cli.common import checked_run, pop_int, refuse_idle
+    from oige_train.cli.common import checked_run, pop_int, refuse_ignored
     from oige_train.config.origin import chosen_task
     from oige_train.console import say
     from oige_train.headline import headline
 
-    refuse_idle(
+    refuse_ignored(
         arguments,
         "oige-demo",
         "test",
@@ -60,18 +60,18 @@ def demo(arguments: list[str]) -> int:
     )
     max_steps = pop_int(arguments, "max_steps", default=0)
     name = chosen_task(arguments) or ""
-    steerable = [task for task, spec in installed_specs().items() if spec.demo is not None]
+    drivable = [task for task, spec in installed_specs().items() if spec.demo is not None]
     if not name:
-        raise ConfigError(f"task: expected one whose robots can be driven, task={' or task='.join(steerable)}.")
-    words = find_task(name).spec().demo
-    if words is None:
-        raise ConfigError(f"task={name}: cannot be steered by hand; choose {' or '.join(steerable) or 'another one'}.")
-    # What the user says comes last, and holds.
-    run = checked_run([f"num_envs={ROBOTS}", "test=True", *words, *arguments])
+        raise ConfigError(f"task: expected a task whose robots can be driven, task={' or task='.join(drivable)}.")
+    overrides = find_task(name).spec().demo
+    if overrides is None:
+        raise ConfigError(f"task={name}: its robots cannot be driven; choose {' or '.join(drivable) or 'another one'}.")
+    # The user's arguments come last, so that they override the others.
+    run = checked_run([f"num_envs={ROBOTS}", "test=True", *overrides, *arguments])
     if run.config.task.env.numEnvs > MAX_ROBOTS:
         raise ConfigError(f"num_envs={run.config.task.env.numEnvs}: expected at most {MAX_ROBOTS} robots.")
     if run.config.warp:
-        raise ConfigError("warp=True: robots of Warp variants cannot be steered; leave warp out.")
+        raise ConfigError("warp=True: robots of Warp variants cannot be driven; leave warp out.")
     say(*headline(run, arguments))
 
     from oige_core import make_env

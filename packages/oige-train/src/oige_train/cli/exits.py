@@ -1,4 +1,4 @@
-"""How programs end: exit codes, and one line for what a user or the system is to blame for."""
+"""Exit codes of the programs, and errors of users and of the system in one line."""
 
 import contextlib
 import errno
@@ -11,9 +11,9 @@ from oige_train.stopping import INTERRUPTED, interrupted_by_signals
 __all__ = ["exit_code"]
 
 USAGE_ERROR = 2
-CLOSED_PIPE = 141  # what a shell reports of programs that SIGPIPE ends
+CLOSED_PIPE = 141  # as shells report a program that SIGPIPE ended
 
-#: Errors of the system that are no mistakes of the program, and what to do about them.
+#: Operating system errors that are not bugs of the program, and what to do about them.
 REMEDIES = {
     errno.ENOSPC: "free some space, or write elsewhere",
     errno.EDQUOT: "free some space, or write elsewhere",
@@ -23,7 +23,7 @@ REMEDIES = {
     errno.EPERM: "choose a place that you can read and write",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EMFILE: "raise the limit of open files, ulimit -n",
-    errno.ENOMEM: "use fewer environments",
+    errno.ENOMEM: "use fewer worlds",
     errno.EIO: "check the disk",
 }
 
@@ -31,8 +31,8 @@ REMEDIES = {
 def exit_code(program: Callable[[], int | None]) -> int:
     """Run a program and return its exit code.
 
-    It is 0 or what the program returns, 2 with one line on standard error after a mistake of the user's or an error of
-    the system, 130 when interrupted, and 141 when what reads the output has closed it.
+    The code is 0 or what the program returns, 2 with one line on standard error after a user error or an operating
+    system error, 130 after an interruption, and 141 if the reader of the output has closed it.
 
     Args:
         program: returns the exit code; None stands for 0.
@@ -48,7 +48,7 @@ def exit_code(program: Callable[[], int | None]) -> int:
         _drop_output()
         return CLOSED_PIPE
     except Exception as error:
-        # Imported late: an interruption while packages are imported is an interruption, too.
+        # Imported late, so that an interruption during imports is handled above.
         from oige_core.errors import OigeError
 
         if isinstance(error, OSError) and error.errno in REMEDIES:
@@ -56,7 +56,7 @@ def exit_code(program: Callable[[], int | None]) -> int:
             _say(f"error: {place}{error.strerror or os.strerror(error.errno)}; {REMEDIES[error.errno]}.")
             _drop_output()
         elif isinstance(error, OigeError):
-            # One line, whatever the user typed.
+            # User input in the message may contain line breaks.
             _say(f"error: {' '.join(str(error).splitlines())}")
         else:
             raise
@@ -70,6 +70,6 @@ def _say(text: str) -> None:
 
 
 def _drop_output() -> None:
-    """Let Python, which flushes standard output at its end, find nothing that fails."""
+    """Redirect standard output to nowhere, so that flushing it when Python exits does not fail."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

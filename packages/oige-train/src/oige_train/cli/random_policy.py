@@ -11,7 +11,7 @@ HELP = """usage: oige-random-policy task=<Task> [num_envs=<n>] [max_steps=<n>] [
 Step a task with actions drawn uniformly from their bounds. About once per second, print control steps per second (FPS)
 and FPS times the number of worlds. Without max_steps, run until Ctrl-C.
 
-  headless=False             watch in a browser
+  headless=False             view in a browser
   enable_recording=True      write videos to runs/<experiment>/videos"""
 
 
@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def random_policy(arguments: list[str]) -> int:
-    """Step until ``max_steps`` or an interruption.
+    """Step until ``max_steps`` or until interrupted.
 
     Args:
         arguments: command-line arguments.
@@ -29,12 +29,12 @@ def random_policy(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    from oige_train.cli.common import checked_run, pop_int, refuse_idle
+    from oige_train.cli.common import checked_run, pop_int, refuse_ignored
     from oige_train.config.derive import simulate_only_shown_worlds
     from oige_train.console import say
     from oige_train.headline import headline_of_random_actions
 
-    refuse_idle(arguments, "oige-random-policy", "checkpoint", "test", "max_iterations", "multi_gpu", "wandb_")
+    refuse_ignored(arguments, "oige-random-policy", "checkpoint", "test", "max_iterations", "multi_gpu", "wandb_")
     max_steps = pop_int(arguments, "max_steps", default=0)
     run = checked_run(arguments)
     config = run.config
@@ -71,7 +71,7 @@ def random_policy(arguments: list[str]) -> int:
                 if now - last >= 1.0:
                     _show(steps - last_steps, now - last, env.num_envs)
                     last, last_steps = now, steps
-            print(f"{steps} steps in all:")
+            print(f"{steps} steps in total:")
             if steps:
                 _show(steps, time.perf_counter() - start, env.num_envs)
             say(*ProblemReport().new_lines(env.problems()))

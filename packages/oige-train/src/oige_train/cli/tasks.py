@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def tasks(arguments: list[str]) -> int:
-    """Print the table, and what is wrong with tasks that are not in it.
+    """Print the table, then an error for each task that cannot be loaded.
 
     Args:
         arguments: must be empty.

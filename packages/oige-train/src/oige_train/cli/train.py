@@ -13,28 +13,28 @@ Train a policy, or play one.
   oige-train checkpoint=runs/Cartpole/nn/last_Cartpole_ep_50_rew_300.00.pth     resume
   oige-train checkpoint=runs/Cartpole/nn/Cartpole.pth test=True                 play
   oige-train task=Cartpole checkpoint=pretrained test=True    play the policy that came with the task
-  oige-train --multirun task=Cartpole seed=1,2,3              one run per seed; names with commas need quotes: "'a,b'"
+  oige-train --multirun task=Cartpole seed=1,2,3              one run per seed; quote values with commas: "'a,b'"
 
 common overrides:
-  task=<Task>           what to train, default Cartpole; oige-tasks lists them
+  task=<Task>           task to train, default Cartpole; oige-tasks lists all tasks
   train=<Configuration> training configuration; default <Task>PPO
   num_envs=<n>          worlds simulated at once
   seed=<n>              seeds every random stream; -1: a random seed
   max_iterations=<n>    epochs
-  experiment=<name>     results go to runs/<name>, or runs/<name>_2 and so on where it exists
-  checkpoint=<file>     resume from it or, with test=True, play it, with the configuration of its run; pretrained: the
-                        policy that came with the task, for playing
-  test=True             play instead of training; with headless=False until Ctrl-C
-  headless=False        watch in a browser; the address is printed, and the page may be opened and closed at any time
-  enable_livestream=True  livestream_host=<address>  livestream_port=<n>    watch from elsewhere
+  experiment=<name>     results go to runs/<name>, or runs/<name>_2 and so on if it exists
+  checkpoint=<file>     resume it or, with test=True, play it, with the configuration of its run;
+                        checkpoint=pretrained test=True plays the policy that came with the task
+  test=True             play instead of training; with headless=False, until Ctrl-C
+  headless=False        view in a browser at the printed address; the page may be opened and closed at any time
+  enable_livestream=True  livestream_host=<address>  livestream_port=<n>    view from another machine
   enable_recording=True   recording_interval=<steps>  recording_length=<steps>    videos in runs/<name>/videos
   sim_device=cpu|gpu  pipeline=cpu|gpu  rl_device=cpu|cuda:<n>  device_id=<n>    default: a GPU if there is one
   warp=True             the task's Warp variant, if it has one; faster on a GPU
   multi_gpu=True        one process per GPU, under torchrun
-any other key of the configuration can be set, for example task.env.episodeLength=100 or
-train.params.config.learning_rate=1e-3; --cfg job shows them all.
+Any other key of the configuration can be set, for example task.env.episodeLength=100 or
+train.params.config.learning_rate=1e-3; --cfg job shows all keys.
 
-exit codes: 0 done, 2 mistake in the arguments, 130 interrupted (a checkpoint is saved)"""
+exit codes: 0 done, 2 error in the arguments, 130 interrupted (a checkpoint is saved)"""
 
 
 def main() -> None:
@@ -43,9 +43,9 @@ def main() -> None:
 
 
 def train(arguments: list[str]) -> int:
-    """Compose and check the run or all runs of a sweep, then execute one after another.
+    """Compose and check the run, or all runs of a sweep, then execute them one after another.
 
-    A run of a sweep that fails is reported and does not keep the others from running.
+    If a run of a sweep fails, the error is reported and the next run starts.
 
     Args:
         arguments: command-line arguments.

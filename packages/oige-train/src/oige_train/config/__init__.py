@@ -1,7 +1,7 @@
 """From the command line to a checked :class:`~oige_train.schema.TrainRunConfig`, without torch.
 
-Hydra composes; the typed schemas judge. An override ``key=value`` of an existing or unknown key reaches the schemas
-alike, so that a misspelt key is answered with the nearest one and a key that no YAML file names needs no ``+``.
+Hydra composes, the typed schemas check. Overrides of unknown keys reach the schemas, too, which answer a misspelt key
+with the nearest one; a key that no YAML file has needs no ``+``.
 """
 
 from oige_train.config.hydra_app import run_hydra

@@ -1,4 +1,4 @@
-"""Values of a run that follow from others: devices, seed, minibatch sizes."""
+"""Values of a run that depend on others: devices, seed, minibatch sizes."""
 
 import importlib.util
 import itertools
@@ -17,17 +17,23 @@ from oige_train.schema import CONFIG, PpoConfig, TrainRunConfig
 
 __all__ = ["SHOWN_WORLDS", "derive", "simulate_only_shown_worlds"]
 
-SHOWN_WORLDS = 64  # that a page shows; those of oige_core.render.viewer, whose import takes a while
+SHOWN_WORLDS = 64  # number of worlds that the viewer's page shows; importing the viewer would take long
 
 
 def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run: set[str]) -> list[str]:
-    """Fill in devices and minibatch sizes; check them and the memory.
+    """Fill in and check devices, seed and minibatch sizes; check the memory.
 
     Args:
-        config: the configuration; derived values are put in.
+        config: the configuration, which is changed.
         spec: record of its task.
         overridden: keys that the user overrides now.
-        of_run: keys of the run that are overridden now or were before it was resumed.
+        of_run: keys of the run that are overridden now, or were when the resumed run was started.
+
+    Returns:
+        Notes for the user on derived values and on keys without effect.
+
+    Raises:
+        ConfigError: a value does not fit the others, the machine or the task.
     """
     learner = config.train.params.config
     _check_followers(config)
@@ -43,7 +49,7 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     if config.rl_device != "cpu":
         cuda_device(f"rl_device={config.rl_device}", int(config.rl_device.partition(":")[2]))
     if config.seed == -1:
-        # Deterministic algorithms with a seed nobody knows would make no sense.
+        # A random seed would defeat deterministic algorithms.
         config.seed = 42 if config.torch_deterministic else random.SystemRandom().randrange(2**31)
     config.train.params.seed = config.seed
     learner.device = learner.device_name = config.rl_device
@@ -69,7 +75,9 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
 
 
 def simulate_only_shown_worlds(config: TrainRunConfig, overridden: Collection[str]) -> list[str]:
-    """Leave out worlds that no page shows where somebody watches and nothing is learned; return a note of it.
+    """If a viewer is attached, simulate only the worlds that its page shows; return a note that says so.
+
+    For programs that do not train.
 
     Args:
         config: the configuration.
@@ -80,14 +88,15 @@ def simulate_only_shown_worlds(config: TrainRunConfig, overridden: Collection[st
     if not is_watched or env.numEnvs <= SHOWN_WORLDS or not {"num_envs", "task.env.numEnvs"}.isdisjoint(overridden):
         return []
     note = (
-        f"num_envs={SHOWN_WORLDS} instead of {env.numEnvs}: the page shows no more worlds; num_envs=<n> changes that."
+        f"num_envs={SHOWN_WORLDS} instead of {env.numEnvs}, because the page shows no more; "
+        "set num_envs=<n> to simulate more."
     )
     config.num_envs = env.numEnvs = config.train.params.config.num_actors = SHOWN_WORLDS
     return [note]
 
 
 def _check_followers(config: TrainRunConfig) -> None:
-    """Raise ConfigError for a key of the learner that a file gives another value than the key that it follows."""
+    """Raise ConfigError if a file sets a key of the learner to another value than the root key that it follows."""
     params = config.train.params
     followers: dict[str, tuple[Any, str, Any]] = {
         "train.params.seed": (params.seed, "seed", config.seed),
@@ -103,7 +112,7 @@ def _check_followers(config: TrainRunConfig) -> None:
 
 
 def _check_images(config: TrainRunConfig, spec: TaskSpec) -> None:
-    """Raise ConfigError for convolutional layers that the observations do not fit."""
+    """Raise ConfigError if the observations do not fit the convolutional layers."""
     cnn = config.train.params.network.cnn
     if cnn is None:
         return
@@ -121,7 +130,7 @@ def _check_images(config: TrainRunConfig, spec: TaskSpec) -> None:
 
 
 def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
-    """Return a note for each key that the user sets although it acts together with another one only."""
+    """Return a note for each key that the user sets and that has no effect without another one."""
     mixed = config.train.params.config.mixed_precision
     idle = {
         "wandb_": ("wandb_activate=True", config.wandb_activate),
@@ -132,7 +141,7 @@ def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
     notes = []
     if config.test:
         playing = {"wandb_activate": config.wandb_activate, "max_iterations": "max_iterations" in overridden}
-        notes += [f"{key}: has no effect on playing." for key, given in playing.items() if given]
+        notes += [f"{key}: has no effect when playing." for key, given in playing.items() if given]
     for key in sorted(overridden):
         for beginning, (needed, acts) in idle.items():
             if key.startswith(beginning) and key != "wandb_activate" and not acts:
@@ -156,9 +165,9 @@ def _join_torchrun(config: TrainRunConfig) -> None:
 
 
 def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: set[str]) -> list[str]:
-    """Make the minibatch sizes divide the batch, or say which sizes would.
+    """Make the minibatch sizes divide the batch, or raise ConfigError with sizes that do.
 
-    A size that was overridden in the run that is resumed is no longer meant for the batch that it has now.
+    A size that was overridden when the resumed run was started is adapted, like those of files, if the batch changed.
     """
     learner = config.train.params.config
     assert isinstance(learner, PpoConfig)
@@ -213,9 +222,9 @@ def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: se
 
 
 def _similar_divisor(batch: int, size: int, multiple: int) -> int | None:
-    """Return the divisor of a batch that takes the place of a minibatch size, None if none is half to twice as large.
+    """Return a divisor of the batch that is half to twice as large as ``size``; None if there is none.
 
-    Gradient steps of a pass over the batch neither multiply nor vanish. A batch below ``size`` is one minibatch.
+    The number of gradient steps per pass then stays similar. A batch smaller than ``size`` is one minibatch.
     """
     if batch <= size:
         return batch
@@ -226,7 +235,7 @@ def _similar_divisor(batch: int, size: int, multiple: int) -> int | None:
 
 
 def _divisible_envs(learner: PpoConfig, size: int, multiple: int) -> int:
-    """Return the number of worlds nearest to the learner's for which there is a minibatch size like ``size``."""
+    """Return the nearest number of worlds for which :func:`_similar_divisor` finds a minibatch size."""
     return next(
         num_envs
         for distance in itertools.count(1)

@@ -1,4 +1,4 @@
-"""Composing a run with Hydra, whose errors become one line."""
+"""Compose a run with Hydra, and report Hydra's errors in one line."""
 
 import os
 import re
@@ -35,7 +35,7 @@ class OigeSearchPath(SearchPathPlugin):
     """Adds the configuration groups of oige-core and of every installed task package to Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Add the folders; no task package is imported. What a checkpoint recorded comes before all others."""
+        """Add the folders without importing task packages; files that a checkpoint recorded come first."""
         recorded = search_folder()
         if recorded is not None:
             search_path.prepend("oige-run", f"file://{recorded}")
@@ -80,7 +80,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
         with recorded_files(record, TRAIN_CFG / "config.yaml", train=own_train), sweeping(rewritten):
             program_main()
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
-        # The last three are what Hydra makes of YAML files that are not what it expects.
+        # Hydra raises the last three for YAML files of unexpected structure.
         raise _one_line(error, arguments) from error
     except SystemExit:
         if not failures:

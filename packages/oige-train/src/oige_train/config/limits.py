@@ -1,4 +1,4 @@
-"""What a run needs of the machine."""
+"""Memory that a run needs."""
 
 import math
 import re
@@ -14,19 +14,19 @@ __all__ = ["check_memory", "memory_estimate"]
 
 
 def memory_estimate(config: TrainRunConfig, spec: TaskSpec) -> int:
-    """Return bytes that a run needs at the very least; see :func:`_estimates`."""
+    """Return a lower bound of the memory that a run needs, in bytes; see :func:`_estimates`."""
     return int(sum(_estimates(config, spec).values()))
 
 
 def _estimates(config: TrainRunConfig, spec: TaskSpec) -> dict[str, float]:
-    """Return the bytes that a run needs at the very least, by the key that decides most of them.
+    """Return a lower bound of the memory that a run needs, in bytes, by the key that it depends on most.
 
     float32 rollout buffer of PPO, twice because rl_games copies it from time-major to flat for an epoch:
     ``2 · 4 · horizon · envs · (observations + states + 3 · actions + 6)``, where 3 · actions are actions, means and
     deviations and 6 are reward, value, return, advantage, log-probability and done flag. SAC:
-    ``4 · replay size · (2 · observations + actions + 2)``. Engine rows: ``8 · envs · (observations + 256)``, the
-    float64 state and derived fields of a world with hardly anything in it. Numbers of images are bytes, a quarter of a
-    float. Who plays needs the engine only.
+    ``4 · replay size · (2 · observations + actions + 2)``. Engine: ``8 · envs · (observations + 256)``, the float64
+    state and derived fields of an almost empty world. Numbers of images are bytes, a quarter of a float. Playing needs the
+    engine only.
     """
     envs = config.task.env.numEnvs
     observations = math.prod(spec.observation_shape) / (4 if spec.images else 1)
@@ -52,9 +52,9 @@ def check_memory(config: TrainRunConfig, spec: TaskSpec, simulation: str, overri
         return
     key = max(estimates, key=lambda name: estimates[name])
     if key == f"{CONFIG}.horizon_length" and key not in overridden:
-        key = "task.env.numEnvs"  # decides as much of a rollout, and is what people change
+        key = "task.env.numEnvs"  # has the same effect on a rollout, and is what users change
     if key == "task.env.numEnvs":
-        remedy = "use fewer environments"
+        remedy = "use fewer worlds"
         value = config.task.env.numEnvs
         key = "num_envs" if "num_envs" in overridden else key
     else:
@@ -67,7 +67,7 @@ def check_memory(config: TrainRunConfig, spec: TaskSpec, simulation: str, overri
 
 
 def _available_memory() -> int | None:
-    """Bytes of main memory that this process may still take, or None where the system does not tell."""
+    """Return the main memory that this process may still allocate, in bytes; None where that is unknown."""
     available = []
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():

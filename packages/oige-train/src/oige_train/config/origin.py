@@ -1,4 +1,4 @@
-"""Which run a composition starts from, and what the user overrides on top."""
+"""Which run a composition starts from, and what the user overrides."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,17 +15,17 @@ __all__ = ["Overrides", "check_taken_over", "chosen_task", "last_value", "record
 
 
 def last_value(arguments: Iterable[str], key: str) -> str | None:
-    """Return what the last ``key=value`` says, with or without Hydra's ``+`` and ``++``; None without any."""
+    """Return the value of the last ``key=value``, with or without Hydra's ``+`` and ``++``; None if there is none."""
     values = [
-        value for word, equals, value in (a.partition("=") for a in arguments) if equals and word.lstrip("+") == key
+        value for name, equals, value in (a.partition("=") for a in arguments) if equals and name.lstrip("+") == key
     ]
     return values[-1] if values else None
 
 
 def chosen_checkpoint(arguments: Sequence[str]) -> CheckpointInfo | None:
-    """Return the info of the checkpoint that the arguments name; None without one, or where plain rl_games wrote it.
+    """Return the info of the checkpoint that the arguments name; None without one, or if plain rl_games wrote it.
 
-    Files that are missing or damaged are left to the checks of checkpoints.
+    Missing and damaged files are reported later, by the checks of checkpoints.
     """
     path = last_value(arguments, "checkpoint")
     if not path:
@@ -41,7 +41,7 @@ def chosen_task(arguments: Sequence[str]) -> str | None:
     """Return the task that the arguments name, or else that of the checkpoint that they name.
 
     Raises:
-        ConfigError: no installed package has the checkpoint's task.
+        ConfigError: the checkpoint's task is not installed.
     """
     name = last_value(arguments, "task")
     info = chosen_checkpoint(arguments)
@@ -49,8 +49,8 @@ def chosen_task(arguments: Sequence[str]) -> str | None:
         return name
     if info.task not in installed_tasks():
         raise ConfigError(
-            f"checkpoint={last_value(arguments, 'checkpoint')}: belongs to task {info.task}, which no installed "
-            "package has; install the package of that task."
+            f"checkpoint={last_value(arguments, 'checkpoint')}: belongs to task {info.task}, which is not "
+            "installed; install the package of that task."
         )
     return info.task
 
@@ -63,14 +63,14 @@ def recorded_run(arguments: Sequence[str]) -> RunRecord | None:
 
 
 class Overrides:
-    """What the user overrides, one text ``key=value`` per key.
+    """The user's overrides, one text ``key=value`` per key.
 
     Args:
-        overrides: as Hydra has them, of one job.
+        overrides: Hydra's overrides of one job.
 
     Attributes:
-        of_run: those that belong to the run.
-        of_command: those that belong to the command, such as devices and the viewer.
+        of_run: overrides that belong to the run, by key.
+        of_command: overrides that belong to the command, such as devices and the viewer, by key.
     """
 
     def __init__(self, overrides: Iterable[str]) -> None:
@@ -87,15 +87,15 @@ class Overrides:
             (self.of_run if is_recorded(key) else self.of_command)[key] = text
 
     def changes(self, record: RunRecord) -> list[str]:
-        """Return those of the run that are not what its record says already."""
+        """Return the overrides of the run that its record does not contain."""
         return [text for text in self.of_run.values() if text not in record.overrides]
 
     def on_top_of(self, record: RunRecord | None, *, train: str) -> list[str]:
-        """Return what was overridden in the run of a record and is now.
+        """Return the overrides in the record of a run, updated by these.
 
         Args:
-            record: of the run that is resumed or played, if any.
-            train: the training configuration that is used; overrides of another one do not count.
+            record: record of the run that is resumed or played, if any.
+            train: training configuration in use; recorded overrides of another one are dropped.
         """
         former = () if record is None else record.overrides
         kept = [text for text in former if record and (record.train == train or not text.startswith("train."))]
@@ -103,13 +103,13 @@ class Overrides:
 
 
 def check_taken_over(checkpoint: Path, record: RunRecord | None, active: RunRecord | None) -> None:
-    """Refuse checkpoints whose run's configuration could not be taken over.
+    """Refuse a checkpoint whose run is not the one that the composition starts from.
 
     Raises:
         ConfigError: a sweep is over checkpoints.
     """
     if record is not None and record != active:
         raise ConfigError(
-            f"checkpoint={checkpoint}: a sweep cannot be over checkpoints, since each brings the configuration of its "
-            "run; start the program once for each."
+            f"checkpoint={checkpoint}: a sweep over checkpoints is not possible, because each has the configuration of "
+            "its own run; start the program once for each."
         )

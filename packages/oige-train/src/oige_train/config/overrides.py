@@ -1,8 +1,8 @@
-"""The arguments of the command line, turned into those of Hydra.
+"""Translate the arguments of the command line into Hydra's.
 
 Values of keys that hold text (names, paths, choices) are taken literally: ``experiment=1e-3`` and ``checkpoint=it's``
-mean what they say, although Hydra's grammar would read a number or stumble over the quote. With ``--multirun`` a comma
-separates the values of a sweep, of text, too, and ``${key}`` stands for the value of another key.
+mean exactly that, although Hydra's grammar would parse a number or fail at the quote. With ``--multirun``, commas
+separate the values of a sweep, texts included, and ``${key}`` stands for the value of another key.
 """
 
 import dataclasses
@@ -28,32 +28,32 @@ TRAIN_CFG = Path(__file__).resolve().parent.parent / "cfg"
 
 GROUPS = ("task", "train")
 BASE = "PPO"
-"""Training configuration of tasks that bring none of their own."""
+"""Training configuration of tasks that have none of their own."""
 
 SHORTCUTS = {
     "num_envs": "task.env.numEnvs",
     "max_iterations": f"{CONFIG}.max_epochs",
     "experiment": f"{CONFIG}.name",
 }
-"""Root keys that, unless they are empty, take the place of what YAML files say at another key."""
+"""Root keys that, unless empty, override the YAML files' value of another key."""
 
 FLAGS = ("--multirun", "-m", "--resolve", "--hydra-help", "--info", "-i")
 SHOWN = ("job", "hydra", "all")
-# With the values that they take; any text where there are none.
+# With the values that each option takes; empty: any text.
 OPTIONS_WITH_VALUE = {"--cfg": SHOWN, "-c": SHOWN, "--package": (), "-p": (), "--config-dir": (), "-cd": ()}
 SWEEP = re.compile(r"(choice|glob|range|shuffle|sort|tag|interval)\(.*\)\Z", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Arguments:
-    """Arguments, sorted: overrides as (argument, prefix ``+``, ``++``, ``~`` or none, key, value), and options."""
+    """Arguments by kind: overrides as (argument, prefix ``+``, ``++``, ``~`` or none, key, value), and options."""
 
     overrides: list[tuple[str, str, str, str]]
     options: list[str]
 
     @property
     def multirun(self) -> bool:
-        """Whether a sweep is asked for."""
+        """Whether the arguments ask for a sweep."""
         return bool({"-m", "--multirun"} & set(self.options)) or any(
             (key, value) == ("hydra.mode", "MULTIRUN") for _, _, key, value in self.overrides
         )
@@ -64,10 +64,10 @@ class _Arguments:
 
 
 def rewrite_overrides(arguments: Sequence[str], record: RunRecord | None = None) -> list[str]:
-    """Return Hydra's arguments for ours.
+    """Return the arguments for Hydra.
 
-    ``key=value`` becomes ``++key=value`` (force), group choices and Hydra's own words stay as they are. Options come
-    last, since Hydra takes all overrides from one place. Without ``task=`` and ``train=``, those of ``record`` hold.
+    ``key=value`` becomes ``++key=value`` (force); group choices and keys of Hydra are not changed. Options come last,
+    because Hydra expects all overrides together. Without ``task=`` and ``train=``, those of ``record`` are used.
 
     Raises:
         ConfigError: an argument is malformed, has several values without ``--multirun``, or names a task or a training
@@ -113,23 +113,23 @@ def rewrite_overrides(arguments: Sequence[str], record: RunRecord | None = None)
 
 
 def literal_text(value: str) -> str:
-    """Return what the value of a key that holds text means: itself, without quotes that are wholly around it."""
+    """Return the text that a value means: the value without quotes that enclose it."""
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"" and value[0] not in value[1:-1]:
         return value[1:-1]
     return value
 
 
 def default_train(task: InstalledTask) -> str | None:
-    """Return the training configuration of a task that has no ``<Task>PPO``: ``<Task>``, as AntSAC has, or the base."""
+    """Return the training configuration of a task without ``<Task>PPO``: ``<Task>``, as for AntSAC, or the base."""
     if (task.cfg / "train" / f"{task.name}PPO.yaml").is_file():
         return None
     return task.name if (task.cfg / "train" / f"{task.name}.yaml").is_file() else BASE
 
 
 def given_shortcuts(arguments: Sequence[str]) -> dict[str, Any]:
-    """Return the configuration that the root keys among ``arguments`` make of the keys that they stand for.
+    """Return a configuration of the keys that the root keys among ``arguments`` stand for.
 
-    It has interpolations of the root keys for values, which hold for every run of a sweep.
+    Its values are interpolations of the root keys, so that it fits every run of a sweep.
     """
     given = _sort(arguments)
     layer = OmegaConf.create({})
@@ -158,63 +158,61 @@ def _sort(arguments: Sequence[str]) -> _Arguments:
 
 
 def _option(argument: str, remaining: list[str]) -> list[str]:
-    """Return an option of Hydra's, and its value, which is taken from ``remaining`` unless it follows ``=``."""
+    """Return an option of Hydra and its value, which is removed from ``remaining`` unless it follows ``=``."""
     name, equals, value = argument.partition("=")
     key = name.lstrip("-").replace("-", "_")
     if key in GROUPS or field_type(TrainRunConfig, key, {})[0] is not None:
-        raise ConfigError(f"{argument}: unknown option; settings are written {key}={value or '<value>'}.")
+        raise ConfigError(f"{argument}: unknown option; write settings as {key}={value or '<value>'}.")
     if name not in (*FLAGS, *OPTIONS_WITH_VALUE) or (equals and name in FLAGS):
         known = [option for option in (*FLAGS, *OPTIONS_WITH_VALUE, "--help", "--version") if option[1] == "-"]
         raise ConfigError(
-            f"{argument}: unknown option. {nearest(argument, known)} Settings are written key=value, no dashes."
+            f"{argument}: unknown option. {nearest(argument, known)} Write settings as key=value, without dashes."
         )
     if name in FLAGS:
         return [argument]
-    words = [argument]
+    option = [argument]
     if not equals:
         if not remaining:
             raise ConfigError(f"{argument}: expected a value after it.")
         value = remaining.pop(0)
-        words.append(value)
+        option.append(value)
     if OPTIONS_WITH_VALUE[name] and value not in OPTIONS_WITH_VALUE[name]:
         raise ConfigError(f"{name} {value}: expected one of {', '.join(OPTIONS_WITH_VALUE[name])}.")
-    return words
+    return option
 
 
-def _example(word: str) -> str:
-    """Return the override that a word without ``=`` is probably meant to be, else any."""
-    if word.endswith(".pth"):
-        return f"checkpoint={word}"
-    return f"task={word}" if word in installed_tasks() else "num_envs=64"
+def _example(argument: str) -> str:
+    """Return the override that an argument without ``=`` probably stands for, or else any override."""
+    if argument.endswith(".pth"):
+        return f"checkpoint={argument}"
+    return f"task={argument}" if argument in installed_tasks() else "num_envs=64"
 
 
 def _sections(tasks: Iterable[InstalledTask]) -> Iterator[dict[str, Any]]:
-    """Yield the schemas of sections that a run of one of ``tasks`` may have."""
+    """Yield, by section, the schemas that a run of one of ``tasks`` may have."""
     for task in tasks:
         for learner in ALGORITHMS.values():
             yield {"task.env": task.spec().env, CONFIG: learner}
 
 
 def _check(argument: str, override: str, key: str, *, multirun: bool, lists: bool) -> None:
-    """Raise ConfigError unless Hydra can read an override, and has one value of it or a sweep is asked for."""
+    """Raise ConfigError if Hydra cannot parse an override, or if it has several values without a sweep."""
     try:
         parsed = OverridesParser.create().parse_override(override)
     except (HydraException, ValueError, RecursionError) as error:
         if re.fullmatch(r"[A-Za-z_][\w/@$-]*(\.[\w$-]+)*", key, re.ASCII):
             raise ConfigError(
-                f"{argument}: cannot be read; lists are written [1,2], text with special characters '…' in a second "
-                "pair of quotes for the shell."
+                f"{argument}: cannot be parsed; write lists as [1,2], and put text with special characters in '…' "
+                "inside a second pair of quotes for the shell."
             ) from error
         raise ConfigError(f"'{argument}': expected key=value with a key such as task.env.episodeLength.") from error
     if parsed.is_sweep_override() and not multirun:
         alternative = f", or write [{argument.partition('=')[2]}] for a list" if lists else ""
-        raise ConfigError(
-            f"{argument}: several values; add --multirun to start one run for each after another{alternative}."
-        )
+        raise ConfigError(f"{argument}: several values; add --multirun to start one run for each{alternative}.")
 
 
 def _literal(value: str, *, multirun: bool) -> str:
-    """Return Hydra's spelling of literal text; in a sweep, of the texts between commas."""
+    """Return Hydra's notation of literal text; in a sweep, of the texts between commas."""
     if not multirun:
         return _quoted(literal_text(value))
     if SWEEP.match(value):

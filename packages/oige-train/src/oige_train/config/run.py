@@ -31,14 +31,14 @@ class Run:
     """A checked run.
 
     Attributes:
-        config: the configuration, with every derived value filled in.
+        config: the configuration, including all derived values.
         task: the installed task that ``task=`` chose.
         train_name: name of the training configuration.
         spec: record of the task.
         checkpoint: file to resume from or to play.
-        notes: sentences that tell the user of values that were derived or come from elsewhere.
-        record: what the checkpoints of this run keep of its configuration.
-        former: record of the run whose checkpoint is resumed or played; None where there is none.
+        notes: sentences for the user about values that were derived or come from the checkpoint.
+        record: description of this run for its checkpoints.
+        former: record of the run whose checkpoint is resumed or played; None if there is none.
         command: overrides that belong to this command and not to the run, as ``key=value`` by key.
     """
 
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The configuration as plain values, to be written beside the run's results; as a YAML file has them."""
+        """The configuration as plain values, in the structure of the YAML files."""
         values = dataclasses.asdict(self.config)
         simulation = values["task"]["sim"]
         simulation.update(simulation.pop("actors"))
@@ -69,7 +69,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         overridden: dotted keys that the user set.
 
     Raises:
-        ConfigError: a value is unknown, of the wrong type, out of range, or asks for more than the machine has.
+        ConfigError: a key is unknown, or a value has the wrong type, is out of range or exceeds the machine.
     """
     overridden = set(overridden)
     choices = HydraConfig.get().runtime.choices
@@ -88,7 +88,9 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     except ConfigError as error:
         if former is None or re.split("[=:]", str(error), maxsplit=1)[0] in overridden:
             raise
-        raise ConfigError(f"{error} What is not overridden is from the run of checkpoint={cfg.checkpoint}.") from error
+        raise ConfigError(
+            f"{error} Values that are not overridden are those of the run of checkpoint={cfg.checkpoint}."
+        ) from error
     check_task_name(config, task)
     _check_roots_hold(config, overridden)
     spec = spec.for_config(config.task.env)
@@ -102,7 +104,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     if config.checkpoint:
         if config.checkpoint == PRETRAINED:
             if not config.test:
-                raise ConfigError("checkpoint=pretrained: can be played, not trained further; add test=True.")
+                raise ConfigError("checkpoint=pretrained: can be played but not resumed; add test=True.")
             config.checkpoint = str(find_pretrained(task, train_name))
         checkpoint = check_checkpoint(config.checkpoint, task=config.task.name, algo=algo, spec=spec)
         info = read_info(checkpoint, f"checkpoint={checkpoint}")
@@ -135,7 +137,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
 
 
 def _check_roots_hold(config: TrainRunConfig, overridden: Collection[str]) -> None:
-    """Refuse an override of a root key beside another value of the key that it stands for."""
+    """Refuse an override of a root key if the key that it stands for has another value."""
     values: dict[str, tuple[Any, Any]] = {
         "num_envs": (config.num_envs, config.task.env.numEnvs),
         "max_iterations": (config.max_iterations, config.train.params.config.max_epochs),
@@ -144,12 +146,12 @@ def _check_roots_hold(config: TrainRunConfig, overridden: Collection[str]) -> No
     for root, (wanted, value) in values.items():
         if root in overridden and wanted not in ("", None, value):
             raise ConfigError(
-                f"{root}={wanted}: has no effect, since {SHORTCUTS[root]}={value} is set, too; set only one of them."
+                f"{root}={wanted}: has no effect, because {SHORTCUTS[root]}={value} is set, too; set only one of them."
             )
 
 
 def _notes_of_origin(record: RunRecord, mine: Overrides) -> list[str]:
-    """Say which configuration is taken over from the run of a checkpoint, and what is overridden on top."""
+    """Return a note that lists the overrides of a checkpoint's run and the new ones."""
     changes = mine.changes(record)
     if not record.overrides and not changes:
         return []
@@ -163,13 +165,13 @@ def _check_epochs(config: TrainRunConfig, checkpoint: Path, epoch: int) -> None:
     last = config.train.params.config.max_epochs
     if not config.test and 0 < last <= epoch:
         raise ConfigError(
-            f"checkpoint={checkpoint}: is of epoch {epoch} and training ends at {last}; raise max_iterations, or "
-            "play it with test=True."
+            f"checkpoint={checkpoint}: is from epoch {epoch}, and training ends at epoch {last}; raise max_iterations, "
+            "or play it with test=True."
         )
 
 
 def _check_root_number(cfg: DictConfig, key: str) -> None:
-    """Check a word of the root before it spreads, so that a bad value is reported under the name the user typed."""
+    """Check a root key before others take its value, so that an error names the key that the user typed."""
     value = cfg.get(key)
     if value in ("", None):
         return

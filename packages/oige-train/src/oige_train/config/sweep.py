@@ -1,4 +1,4 @@
-"""How the runs of a sweep are called: after what varies."""
+"""Names of the runs of a sweep, which contain the values that vary."""
 
 import contextlib
 import contextvars
@@ -16,16 +16,16 @@ _swept: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("_swept
 
 
 def swept_keys() -> tuple[str, ...]:
-    """Return what varies in the present sweep; nothing outside one."""
+    """Return the keys that vary in the current sweep; empty outside of one."""
     return _swept.get()
 
 
 @contextlib.contextmanager
 def sweeping(arguments: Sequence[str]) -> Iterator[None]:
-    """Let :func:`swept_keys` return, until the block ends, the keys that have more than one value.
+    """Set :func:`swept_keys` to the keys that have more than one value, until the block ends.
 
     Args:
-        arguments: Hydra's.
+        arguments: Hydra's arguments.
     """
     token = _swept.set(_varying(arguments))
     try:
@@ -35,25 +35,25 @@ def sweeping(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _varying(arguments: Sequence[str]) -> tuple[str, ...]:
-    words = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    texts = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     try:
-        overrides = OverridesParser.create().parse_overrides(words)
+        overrides = OverridesParser.create().parse_overrides(texts)
     except HydraException:
         return ()
     return tuple(dict.fromkeys(o.key_or_group for o in overrides if o.is_sweep_override()))
 
 
 def sweep_suffix(keys: Sequence[str], overrides: Sequence[str], *, name: str) -> str:
-    """Return what is appended to the name of a job of a sweep, such as ``_seed=1_gamma=0.99``.
+    """Return the suffix for the name of a job of a sweep, such as ``_seed=1_gamma=0.99``.
 
     Args:
-        keys: what varies.
+        keys: keys that vary.
         overrides: Hydra's overrides of the job.
-        name: the job's name so far; a value that is this name already is left out.
+        name: the job's name so far; a value that equals it is left out.
 
     Returns:
-        The last parts of the keys, or more of them where they would be the same, with their values. Characters that
-        are awkward in file names become ``_``, and long suffixes are cut off.
+        The shortest unique ends of the keys, with their values. Characters that are awkward in file names become
+        ``_``, and long suffixes are truncated.
     """
     values = {}
     for override in OverridesParser.create().parse_overrides(list(overrides)):

@@ -1,1 +1,1 @@
-"""rl_games made trustworthy: PPO and SAC with atomic checkpoints, exact resumption and quick start-up."""
+"""PPO and SAC of rl_games, with atomic checkpoints, exact resumption and a quick start."""

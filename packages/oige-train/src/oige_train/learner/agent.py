@@ -1,4 +1,4 @@
-"""What the agents of all algorithms share: checkpoints, resumption and stopping on request."""
+"""Common part of the agents of all algorithms: checkpoints, resumption and stopping on request."""
 
 import json
 import logging
@@ -29,19 +29,19 @@ from oige_train.learner.summaries import FrameWriter, outlive_full_disk
 
 __all__ = ["ResumableAgent", "Session", "TrainingStoppedError"]
 
-#: Of what a checkpoint holds beside the networks; one of another format goes on with fresh episodes.
+#: Format of a checkpoint's contents other than the networks; with another format, new episodes begin.
 PROGRESS_FORMAT = 5
-#: Products of two weights beyond it overflow in float32.
+#: Products of two weights above this overflow in float32.
 OVERFLOWING = 1e19
 
 _log = logging.getLogger(__name__)
 
 
 class TrainingStoppedError(Exception):
-    """Training ended between two epochs because it was asked to; the checkpoint is written if it could be.
+    """Training was stopped on request between two epochs; the checkpoint is written, if that was possible.
 
     Attributes:
-        checkpoint: the newest one.
+        checkpoint: the newest checkpoint.
     """
 
     def __init__(self, checkpoint: Path | None) -> None:
@@ -58,10 +58,10 @@ class Session:
         workers: the processes that train together.
         stop_requested: set to end training between two epochs.
         saved: checkpoints written so far.
-        last: newest checkpoint that is not merely the best one.
-        unsaved: why the newest state could not be saved; None if it was.
-        problems: how often each kind of problem happened in the simulations of all processes.
-        notes: sentences that tell the user of settings that have no effect because training was resumed.
+        last: newest checkpoint other than that of the best policy.
+        unsaved: why the newest state could not be saved; None if it was saved.
+        problems: number of problems of each kind in the simulations of all processes.
+        notes: sentences for the user about settings that have no effect because training was resumed.
     """
 
     run: Run
@@ -75,7 +75,7 @@ class Session:
 
 
 class ResumableAgent(ABC):
-    """Mixed into an agent of rl_games, before it: checkpoints that are whole, safe and complete.
+    """Mixin for agents of rl_games: atomic and complete checkpoints, and exact resumption.
 
     Args:
         base_name: see rl_games.
@@ -100,11 +100,11 @@ class ResumableAgent(ABC):
     device: Any
     writer: Any
 
-    #: Names of tensors of the agent that live from one epoch to the next.
+    #: Names of tensors of the agent that persist from one epoch to the next.
     progress_tensors: tuple[str, ...] = ("current_rewards", "current_lengths", "dones")
     #: Names of running means over episodes.
     progress_meters: tuple[str, ...] = ("game_rewards", "game_lengths")
-    #: Dotted names below ``train.params`` of settings from which follows what :meth:`schedule_state` returns.
+    #: Dotted names below ``train.params`` of the settings that :meth:`schedule_state` depends on.
     schedule_settings: tuple[str, ...] = ()
 
     def __init__(self, base_name: str, params: dict[str, Any], session: Session) -> None:
@@ -119,7 +119,7 @@ class ResumableAgent(ABC):
     # --- checkpoints -------------------------------------------------------------------------------------------------
 
     def mean_reward(self) -> float | None:
-        """Mean return of the last episodes, or None before any has ended."""
+        """Return the mean return of the last episodes, or None before any has ended."""
         if self.game_rewards.current_size == 0:
             return None
         return self.game_rewards.mean.item()
@@ -128,7 +128,7 @@ class ResumableAgent(ABC):
         """Write a checkpoint; rl_games calls this.
 
         Args:
-            fn: path without suffix as rl_games builds it: the run's name for the best one, else a periodic one.
+            fn: path without suffix from rl_games: it ends in the run's name for the best policy only.
         """
         mean = self.mean_reward()
         name = self.config["name"]
@@ -136,7 +136,7 @@ class ResumableAgent(ABC):
         reward = "none" if mean is None else f"{mean:.2f}"
         stem = name if is_best else f"last_{name}_ep_{self.epoch_num}_rew_{reward}"
         file = Path(self.nn_dir) / f"{stem}.pth"
-        # The last epoch is often one of the periodic ones, too.
+        # The last epoch may also be due for a periodic checkpoint.
         if self.session.workers.rank == 0 and (is_best or file not in self.session.saved):
             run = self.session.run
             info = CheckpointInfo(
@@ -160,15 +160,15 @@ class ResumableAgent(ABC):
             self.session.last, self.session.unsaved = file, None
 
     def _note_unsaved(self, file: Path, error: OSError, *, is_best: bool) -> None:
-        """Say that a checkpoint could not be written; training goes on, since the disk may have space again later."""
+        """Log that a checkpoint could not be written; training continues, because the disk may have space later."""
         if not is_best:
             self.session.unsaved = reason(error)
         newest = self.newest_checkpoint()
         kept = "there is no checkpoint yet" if newest is None else f"the newest checkpoint is {newest}"
-        _log.warning(f"{file}: not saved in epoch {self.epoch_num} ({reason(error)}); training goes on, {kept}")
+        _log.warning(f"{file}: not saved in epoch {self.epoch_num} ({reason(error)}); training continues, {kept}")
 
     def get_full_state_weights(self) -> dict[str, Any]:
-        """Return everything that the next epoch depends on, as tensors and plain values."""
+        """Return all state that the next epoch depends on, as tensors and plain values."""
         state = super().get_full_state_weights()  # type: ignore[misc]
         state["last_mean_rewards"] = self._best_reward()
         state["env_state"] = self.vec_env.get_env_state()
@@ -182,7 +182,7 @@ class ResumableAgent(ABC):
         return settings_of(self.session.run, self.schedule_settings)
 
     def _best_reward(self) -> float:
-        """Best score so far, this epoch's included even where rl_games has yet to compare it."""
+        """Return the best score so far, including this epoch's, which rl_games may not have compared yet."""
         mean = self.mean_reward()
         best = float(self.last_mean_rewards)
         return max(best, mean) if mean is not None and self.epoch_num >= self.save_best_after else best
@@ -196,12 +196,12 @@ class ResumableAgent(ABC):
         }
 
     def _worlds(self) -> dict[str, Any]:
-        """What must agree for episodes to go on."""
+        """Return what must be equal for episodes to continue."""
         return {
             "progress_format": PROGRESS_FORMAT,
             "num_actors": self.num_actors,
             "state_format": self.vec_env.state_format,
-            # A task keeps what follows from its configuration in tensors, beside its state.
+            # The saved tensors of a task include values that depend on its configuration.
             "task": json.dumps(asdict(self.session.run.config.task), sort_keys=True),
         }
 
@@ -213,18 +213,18 @@ class ResumableAgent(ABC):
             getattr(self, name).load_state_dict(progress[name])
 
     def restore(self, fn: str, set_epoch: bool = True) -> bool:
-        """Load a checkpoint to go on from.
+        """Load a checkpoint and continue from it.
 
-        With as many worlds of the same task and configuration on the same kind of engine, training goes on exactly as
-        if it had not been interrupted. With others, or from a checkpoint of plain rl_games, the networks go on and the
-        new episodes begin. Settings that were changed since hold, whatever the checkpoint says.
+        With the same number of worlds, task configuration and kind of engine, training continues exactly as if it had
+        not been interrupted. Otherwise, or from a checkpoint of plain rl_games, the networks are restored and new
+        episodes begin. Settings that were changed since override those of the checkpoint.
 
         Args:
             fn: the file.
-            set_epoch: also go on counting epochs.
+            set_epoch: also restore the number of epochs.
 
         Returns:
-            Whether training goes on exactly.
+            Whether training continues exactly.
 
         Raises:
             CheckpointError: the file is refused, or does not fit the network.
@@ -245,10 +245,10 @@ class ResumableAgent(ABC):
         refuse_diverged(fn, self.learner_tensors())
         self.restore_schedule(state, changed)
         self.session.notes += [
-            f"{name}: has no effect, the weights are those of the checkpoint."
+            f"{name}: has no effect, because the weights are those of the checkpoint."
             for name in settings_without_effect(changed)
         ]
-        # rl_games' train() forgets the best score at its start; env_reset, called after that, sets it again.
+        # rl_games' train() resets the best score before it calls env_reset, which restores it.
         self._pending = {"last_mean_rewards": self.last_mean_rewards}
         if exact:
             self._pending |= {
@@ -259,25 +259,25 @@ class ResumableAgent(ABC):
         return exact
 
     def compare_best_with(self, score: float, *, continued: bool) -> None:
-        """Let only policies better than ``score`` become the best one of the run that is resumed.
+        """Set the score that a policy of the resumed run must exceed to become its best one.
 
         Args:
-            score: of the best policy in the folder of the run; −∞ where there is none.
-            continued: whether it is the folder of the checkpoint's run, whose own best score then counts as well.
+            score: score of the best policy in the folder of the run; −∞ if there is none.
+            continued: whether it is the folder of the checkpoint's run, whose own best score then counts, too.
         """
         assert self._pending is not None
         before = float(self._pending["last_mean_rewards"]) if continued else -math.inf
         self._pending["last_mean_rewards"] = max(before, score)
 
     def env_reset(self) -> Any:
-        """Reset the environment, or put back the state of a checkpoint; rl_games calls this."""
+        """Reset the environment, or restore the state of a checkpoint; rl_games calls this."""
         pending, self._pending = self._pending, None
         if pending is None:
             return super().env_reset()  # type: ignore[misc]
         self.last_mean_rewards = pending["last_mean_rewards"]
         if "progress" not in pending:
             return super().env_reset()  # type: ignore[misc]
-        # Reset once, so that an environment that builds itself lazily is there to be restored.
+        # Reset first: an environment may allocate its state in its first reset.
         self.obs = super().env_reset()  # type: ignore[misc]
         self._restore_progress(pending["progress"])
         self.vec_env.set_env_state(pending["env_state"])
@@ -292,41 +292,41 @@ class ResumableAgent(ABC):
 
     @abstractmethod
     def schedule_state(self) -> dict[str, Any]:
-        """Return what has followed from :attr:`schedule_settings` by now, such as an adaptive learning rate."""
+        """Return the current values that depend on :attr:`schedule_settings`, such as an adaptive learning rate."""
 
     @abstractmethod
     def restore_schedule(self, state: dict[str, Any], changed: set[str]) -> None:
-        """Go on from a :meth:`schedule_state`, but for what follows from settings that were changed.
+        """Restore a :meth:`schedule_state`, except for values that depend on settings that were changed.
 
         Args:
-            state: that of the whole checkpoint; its ``schedule`` is missing where plain rl_games wrote it.
-            changed: settings by dotted name.
+            state: state of the whole checkpoint; it has no ``schedule`` if plain rl_games wrote it.
+            changed: dotted names of settings.
         """
 
     # --- epochs ------------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def learner_tensors(self) -> dict[str, torch.Tensor]:
-        """Return what training changes, by name; see :func:`~oige_train.learner.divergence.learner_tensors`."""
+        """Return the tensors that training changes; see :func:`~oige_train.learner.divergence.learner_tensors`."""
 
     @abstractmethod
     def advice_on_divergence(self) -> str:
-        """Return settings to try, as in "a lower learning rate"."""
+        """Return settings to try, as part of a sentence, for instance "a lower learning rate"."""
 
     def learn_for_an_epoch(self) -> Any:
-        """Collect samples and train on them; what rl_games calls ``train_epoch``."""
+        """Collect samples and train on them; rl_games' ``train_epoch``."""
         return super().train_epoch()  # type: ignore[misc]
 
     def train_epoch(self) -> Any:
         """Train for an epoch; rl_games calls this.
 
         Raises:
-            DivergedError: afterwards, weights, statistics or moments of an optimiser are not finite.
+            DivergedError: weights, statistics or moments of an optimiser are not finite after the epoch.
         """
         try:
             result = self.learn_for_an_epoch()
         except (RuntimeError, ValueError) as error:
-            # Torch refuses to sample from a policy that is not finite, which finite weights may make if they are large.
+            # Torch refuses to sample from a policy that is not finite, which may also result from large finite weights.
             self._check(non_finite_names(self.learner_tensors(), OVERFLOWING), "not finite or overflow", error)
             raise
         self._check(non_finite_names(self.learner_tensors()), "not finite")
@@ -334,7 +334,7 @@ class ResumableAgent(ABC):
         return result
 
     def _check(self, names: list[str], state: str, cause: Exception | None = None) -> None:
-        """Raise if ``names`` of tensors, which are not as they should be, are not empty."""
+        """Raise DivergedError if ``names``, those of the tensors in a bad ``state``, are not empty."""
         if not names:
             return
         saved = self.newest_checkpoint()
@@ -346,12 +346,12 @@ class ResumableAgent(ABC):
         ) from cause
 
     def newest_checkpoint(self) -> Path | None:
-        """The newest file to go on from: a periodic one, else the best one, else the one that was resumed."""
+        """Return the newest checkpoint to resume: a periodic one, else the best one, else the one that was resumed."""
         best = Path(self.nn_dir) / f"{self.config['name']}.pth"
         return self.session.last or (best if best in self.session.saved else self.session.run.checkpoint)
 
     def note_problems(self) -> None:
-        """Take note of what went wrong in the simulation; at the end of every epoch, in all processes."""
+        """Update the counts of problems in the simulation; called after every epoch, in all processes."""
         own = self.vec_env.problems()
         workers = self.session.workers
         if workers.size > 1:
@@ -362,10 +362,10 @@ class ResumableAgent(ABC):
     # --- between epochs ----------------------------------------------------------------------------------------------
 
     def between_epochs(self) -> None:
-        """Write the periodic checkpoint that rl_games leaves out before any episode has ended; stop if asked to.
+        """Write the periodic checkpoint that rl_games skips before any episode has ended; stop if requested.
 
         Raises:
-            TrainingStoppedError: a process was asked to stop; the checkpoint is written.
+            TrainingStoppedError: a stop was requested in a process; the checkpoint is written.
         """
         periodic = self.save_freq > 0 and self.epoch_num > 0 and self.epoch_num % self.save_freq == 0
         if periodic and self.mean_reward() is None:

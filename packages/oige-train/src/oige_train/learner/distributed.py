@@ -17,7 +17,7 @@ Decided = TypeVar("Decided")
 
 @dataclass(frozen=True)
 class Workers:
-    """The processes that train together; one alone unless ``multi_gpu=True``.
+    """The processes that train together; only one unless ``multi_gpu=True``.
 
     Attributes:
         rank: number of this process among all.
@@ -52,10 +52,10 @@ class Workers:
             dist.destroy_process_group()
 
     def decide(self, decision: Callable[[], Decided]) -> Decided:
-        """Return what ``decision``, called in process 0 only, returns; all processes raise its error.
+        """Call ``decision`` in process 0 only; return its result, or raise its error, in all processes.
 
         Raises:
-            OigeError: the decision did.
+            OigeError: ``decision`` raised it.
         """
         if self.size == 1:
             return decision()
@@ -79,7 +79,7 @@ class Workers:
         return bool(tensor.item())
 
     def average(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Replace each tensor, in place, by its mean over all processes; one message carries them all."""
+        """Replace each tensor, in place, by its mean over all processes, in a single reduction."""
         tensors = list(tensors)
         if self.size == 1 or not tensors:
             return

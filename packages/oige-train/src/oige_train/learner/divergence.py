@@ -1,4 +1,4 @@
-"""Notice that a learner has diverged, at the cost of one wait for the device."""
+"""Detect that a learner has diverged, at the cost of one synchronisation with the device."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["DivergedError", "learner_tensors", "non_finite_names", "refuse_diver
 
 
 class DivergedError(OigeError):
-    """Networks or optimisers hold values that are not finite; nothing of them was saved."""
+    """Networks or optimisers contain values that are not finite; they were not saved."""
 
 
 def learner_tensors(
@@ -21,8 +21,8 @@ def learner_tensors(
     """Return the floating-point tensors that training changes, by name.
 
     Args:
-        networks: modules by name, whose parameters, normalisers and other buffers count.
-        optimisers: their moments count, too: one that overflowed stops its weights from changing, which stay finite.
+        networks: modules by name, whose parameters and buffers are included.
+        optimisers: their moments are included: if one overflows, its weights stay finite but no longer change.
     """
     tensors = {
         f"{name}.{key}": tensor for name, network in networks.items() for key, tensor in network.state_dict().items()
@@ -38,9 +38,9 @@ def learner_tensors(
 
 
 def non_finite_names(tensors: Mapping[str, torch.Tensor], limit: float = torch.finfo(torch.float32).max) -> list[str]:
-    """Return the names of tensors in which an element is NaN or beyond ``limit``.
+    """Return the names of tensors in which the absolute value of an element is NaN or above ``limit``.
 
-    Waits for the device once if there is none.
+    Synchronises with the device once if there are none.
     """
     largest = torch.nn.utils.get_total_norm(tensors.values(), norm_type=float("inf"), foreach=True)
     if largest <= limit:  # false for NaN
@@ -49,12 +49,12 @@ def non_finite_names(tensors: Mapping[str, torch.Tensor], limit: float = torch.f
 
 
 def refuse_diverged(file: Path | str, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Raise if what was loaded from a checkpoint is not finite.
+    """Refuse a checkpoint whose tensors are not finite.
 
     Raises:
-        CheckpointError: a tensor is not; earlier versions wrote such checkpoints.
+        CheckpointError: a tensor contains NaN or infinity.
     """
     if names := non_finite_names(tensors):
         raise CheckpointError(
-            f"checkpoint={file}: {names[0]} is not finite, its training had diverged; use an earlier checkpoint."
+            f"checkpoint={file}: {names[0]} is not finite, because training had diverged; use an earlier checkpoint."
         )

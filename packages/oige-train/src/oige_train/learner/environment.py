@@ -1,4 +1,4 @@
-"""The environment as rl_games wants it."""
+"""Adapter between the vector environment and rl_games."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ class RlGamesEnv:
     Args:
         env: the vector environment.
         device: device of the learner; tensors are moved there and back.
-        stagger: let the first episodes end at random steps instead of all at once.
+        stagger: let the first episodes end at random steps instead of all in the same step.
     """
 
     def __init__(self, env: Any, device: str, *, stagger: bool = False) -> None:
@@ -41,19 +41,19 @@ class RlGamesEnv:
         return tensor.to(self.device) if self._moves else tensor
 
     def reset(self) -> dict[str, torch.Tensor]:
-        """Reset every world; returns ``obs`` [N, observations] and, for asymmetric critics, ``states`` [N, states]."""
+        """Reset all worlds; return ``obs`` ``(N, …)`` and, for asymmetric critics, ``states`` ``(N, num_states)``."""
         return self._dict(*self.env.reset(options=self._options))
 
     def step(self, actions: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, dict[str, Any]]:
-        """Step every world.
+        """Step all worlds.
 
         Args:
-            actions: [N, actions] in [-1, 1].
+            actions: ``(N, num_actions)`` in [-1, 1].
 
         Returns:
-            Observations as from :meth:`reset`, rewards [N], done flags [N], and the environment's info with
-            ``time_outs`` [N]: episodes cut off by time, whose value is bootstrapped. Where the environment resets in
-            the same step, ``final`` has their last observations, in the form of :meth:`reset`, on its own device.
+            Observations as from :meth:`reset`, rewards ``(N,)``, done flags ``(N,)``, and the environment's info with
+            ``time_outs`` ``(N,)``: worlds whose episode was truncated, whose value is bootstrapped. If the environment
+            resets in the same step, ``final`` has the last observations as from :meth:`reset`, on its own device.
         """
         actions = actions.to(self.env.device) if self._moves else actions
         observations, rewards, terminated, truncated, info = self.env.step(actions)
@@ -70,11 +70,11 @@ class RlGamesEnv:
         )
 
     def get_number_of_agents(self) -> int:
-        """One agent per world."""
+        """Return 1, the number of agents per world."""
         return 1
 
     def get_env_info(self) -> dict[str, Any]:
-        """Spaces of one world."""
+        """Return the spaces of one world."""
         info = {
             "observation_space": self.env.single_observation_space,
             "action_space": self.env.single_action_space,
@@ -85,13 +85,13 @@ class RlGamesEnv:
             info["state_space"] = spaces.Box(-float("inf"), float("inf"), (self.env.num_states,))
         return info
 
-    @functools.cached_property  # asked for in every gradient step
+    @functools.cached_property  # read in every gradient step
     def mirrors(self) -> tuple[Mirror, ...]:
         """See :attr:`~oige_core.envs.vec_env.VecEnv.mirrors`; on the learner's device."""
         return tuple(mirror.to(self.device) for mirror in self.env.mirrors)
 
     def set_train_info(self, env_frames: int, *_: Any, **__: Any) -> None:
-        """Ignore how far training is; tasks count their own steps."""
+        """Ignore the progress of training; tasks count their own steps."""
 
     def problems(self) -> dict[str, int]:
         """See :meth:`~oige_core.envs.vec_env.VecEnv.problems`."""
@@ -107,7 +107,7 @@ class RlGamesEnv:
         return self.env.accepts(state)
 
     def get_env_state(self) -> dict[str, Any]:
-        """Whole state of simulation and task, with its random generators."""
+        """Return the whole state of simulation and task, including random generators."""
         with _warnings_on_one_line():
             return self.env.state_dict()
 

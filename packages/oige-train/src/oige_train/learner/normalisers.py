@@ -11,7 +11,7 @@ __all__ = ["NormaliserSync"]
 
 
 class NormaliserSync:
-    """Merges what each process added to the running statistics of its networks since this object was made.
+    """Merges what all processes have added to the running statistics of their networks since construction.
 
     All processes start from the same statistics: count n₀, mean μ₀, variance σ₀². A process ends with n, μ, σ². It
     added n − n₀ samples of sum nμ − n₀μ₀ and sum of squares n(σ² + μ²) − n₀(σ₀² + μ₀²); these add up over processes.
@@ -35,7 +35,7 @@ class NormaliserSync:
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Put the merged statistics into the networks of every process."""
+        """Write the merged statistics to the networks of all processes."""
         for module, before in zip(self.modules, self.before, strict=True):
             count, total, squares = (
                 old + self.workers.sum(new - old) for old, new in zip(before, self._moments(module), strict=True)

@@ -9,9 +9,9 @@ __all__ = ["rl_games_params"]
 
 
 def rl_games_params(params: TrainParams) -> dict[str, Any]:
-    """Return a fresh dictionary; a key that is None is left out, as rl_games asks whether a key is there.
+    """Return the dictionary. Keys whose value is None are left out, because rl_games tests for the presence of keys.
 
-    ``multi_gpu`` is always False in it: processes are synchronised here, not by rl_games.
+    ``multi_gpu`` is always False: oige-train synchronises the processes, not rl_games.
     """
     plain = _plain(params)
     plain["config"]["multi_gpu"] = False

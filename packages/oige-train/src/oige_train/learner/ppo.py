@@ -1,4 +1,4 @@
-"""PPO of rl_games, with complete checkpoints and synchronised workers; and with mirror images of samples."""
+"""PPO of rl_games, with complete checkpoints, several processes and symmetry augmentation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -59,7 +59,7 @@ class PpoAgent(ResumableAgent, Base):
         return [self.optimizer, *([self.central_value_net.optimizer] if self.has_central_value else [])]
 
     def schedule_state(self) -> dict[str, Any]:
-        """Return learning rates, the entropy's coefficient and how far the schedule of the critic's rate is."""
+        """Return learning rates, the entropy coefficient and the progress of the critic's schedule."""
         state: dict[str, Any] = {"last_lr": float(self.last_lr), "entropy_coef": float(self.entropy_coef)}
         if self.has_central_value:
             critic = self.central_value_net
@@ -70,14 +70,14 @@ class PpoAgent(ResumableAgent, Base):
         """See :class:`~oige_train.learner.agent.ResumableAgent`."""
         schedule = state.get("schedule", {})
         if not changed & {"config.learning_rate", "config.lr_schedule"}:
-            # Plain rl_games keeps the rate in the optimiser, and nowhere else.
+            # Checkpoints of plain rl_games have the rate in the optimiser only.
             self.last_lr = schedule.get("last_lr", state["optimizer"]["param_groups"][0]["lr"])
         self.update_lr(self.last_lr)
         if self.linear_lr and "config.max_epochs" in changed and "last_lr" in schedule:
             rate, _ = self.scheduler.update(self.last_lr, self.entropy_coef, self.epoch_num + 1, 0, 0.0)
             self.session.notes.append(
-                f"max_epochs={self.max_epochs}: the linear learning rate falls until then; it is {rate:.3g} in the "
-                f"next epoch, after {schedule['last_lr']:.3g} in the last one."
+                f"max_epochs={self.max_epochs}: the linear learning rate falls to 0 at that epoch; it is {rate:.3g} in "
+                f"the next epoch and was {schedule['last_lr']:.3g} in the last one."
             )
         if not changed & {"config.entropy_coef", "config.schedule_entropy"}:
             self.entropy_coef = schedule.get("entropy_coef", self.entropy_coef)
@@ -89,21 +89,21 @@ class PpoAgent(ResumableAgent, Base):
             critic.update_lr(critic.lr)
 
     def frames_per_epoch(self) -> int:
-        """Environment steps of one epoch in this process."""
+        """Return the number of environment steps in an epoch of this process."""
         return self.horizon_length * self.num_actors
 
     def update_epoch(self) -> int:
-        """Begin an epoch; rl_games calls this between two epochs, where it is safe to stop."""
+        """Begin an epoch; rl_games calls this between two epochs, when it is safe to stop."""
         self.between_epochs()
-        if self.config.get("schedule_entropy") and self.is_adaptive_lr:  # rl_games knows it with linear rates alone
+        if self.config.get("schedule_entropy") and self.is_adaptive_lr:  # rl_games has it for linear rates only
             left = 1.0 - self.epoch_num / self.max_epochs
             self.entropy_coef = self.config["entropy_coef"] * max(0.0, left)
         return super().update_epoch()
 
-    # --- episodes cut off by time ------------------------------------------------------------------------------------
+    # --- truncated episodes ------------------------------------------------------------------------------------------
 
     def env_step(self, actions: torch.Tensor) -> Any:
-        """Step the environment; rl_games calls this, and bootstraps the ``time_outs`` that it finds by itself."""
+        """Step the environment, and keep ``time_outs`` from rl_games, which would bootstrap them itself."""
         *outcome, infos = super().env_step(actions)
         if self.value_bootstrap and "final" in infos:
             critic = self.central_value_net if self.has_central_value else self
@@ -113,14 +113,14 @@ class PpoAgent(ResumableAgent, Base):
     def discount_values(
         self, fdones: Any, last_extrinsic_values: Any, mb_fdones: Any, mb_extrinsic_values: Any, mb_rewards: Any
     ) -> torch.Tensor:
-        """Return generalised advantages, after adding γ times the value of the last state of episodes cut off by time.
+        """Return generalised advantages, after adding γ times the value of the last state of truncated episodes.
 
         Args:
-            fdones: see rl_games, as the other arguments.
+            fdones: as in rl_games, like the other arguments.
             last_extrinsic_values: values of the states after the rollout.
             mb_fdones: ``(T, N)``.
             mb_extrinsic_values: ``(T, N, 1)``.
-            mb_rewards: ``(T, N, 1)``; changed.
+            mb_rewards: ``(T, N, 1)``; modified.
         """
         time_outs = self._time_outs.take()
         if time_outs is not None:
@@ -141,14 +141,14 @@ class PpoAgent(ResumableAgent, Base):
     # --- samples -----------------------------------------------------------------------------------------------------
 
     def prepare_dataset(self, batch_dict: dict[str, Any]) -> None:
-        """Prepare the samples of an epoch, which rl_games leaves in the order of the worlds."""
+        """Prepare the samples of an epoch, and shuffle them if configured; rl_games orders them by world."""
         super().prepare_dataset(batch_dict)
         if self.config.get("shuffle_minibatches"):
             self.dataset.permute = True
             self.dataset.apply_permutation()
 
     def calc_gradients(self, input_dict: dict[str, Any]) -> None:
-        """Compute the gradients of a minibatch and take a step; of its mirror images, too, if so configured."""
+        """Compute the gradients of a minibatch, with its mirror images if configured, and take a step."""
         if self.config.get("mirror_samples"):
             self._calc_gradients_with_mirror_images(input_dict)
         else:
@@ -158,7 +158,7 @@ class PpoAgent(ResumableAgent, Base):
 
     def _calc_gradients_with_mirror_images(self, input_dict: dict[str, Any]) -> None:
         super().calc_gradients(with_mirror_images(input_dict, self.vec_env.mirrors))
-        # What is kept of the policy, and how far it is from the last one, is that of the samples alone.
+        # The stored means and deviations, and the divergence, are those of the samples only, without images.
         a_loss, c_loss, entropy, _, lr, lr_factor, *normal, b_loss = self.train_result
         mu, sigma = (values[: len(input_dict["actions"])] for values in normal)
         divergence = policy_kl(mu, sigma, input_dict["mu"], input_dict["sigma"])
@@ -172,8 +172,8 @@ class PpoAgent(ResumableAgent, Base):
     def write_stats(self, *values: Any) -> None:
         """Write the summaries of an epoch; rl_games calls this, with the divergences of minibatches as the ninth value.
 
-        They are written as they are. rl_games' approximation, by which the learning rate is adapted, is lower by about
-        5e-6 / σ² for each action, which makes it negative where little was learned.
+        The exact divergences replace rl_games' approximation, which adapts the learning rate. That is lower by about
+        5e-6 / σ² per action, and therefore negative if the policy hardly changed.
         """
         super().write_stats(*values[:8], self._divergences, *values[9:])
         if self.has_central_value:
@@ -206,7 +206,7 @@ class PpoAgent(ResumableAgent, Base):
         return super().env_reset()
 
     def learn_for_an_epoch(self) -> Any:
-        """Train for an epoch; statistics of the normalisers cover the samples of all processes afterwards."""
+        """Train for an epoch; the statistics of normalisers and episodes then cover all processes."""
         self._divergences.clear()
         workers = self.session.workers
         if workers.size == 1:
@@ -221,12 +221,12 @@ class PpoAgent(ResumableAgent, Base):
         return result
 
     def trancate_gradients_and_step(self) -> None:
-        """Average gradients over the processes, clip them and take a step (rl_games' spelling)."""
+        """Average gradients over the processes, clip them and take a step; the name is rl_games'."""
         self.session.workers.average(p.grad for p in self.model.parameters() if p.grad is not None)
         super().trancate_gradients_and_step()
 
     def train_actor_critic(self, input_dict: dict[str, Any]) -> Any:
-        """Take one gradient step; the divergence, which sets the learning rate, is that of all processes."""
+        """Take a gradient step; the divergence, which adapts the learning rate, is averaged over all processes."""
         result = super().train_actor_critic(input_dict)
         self.session.workers.average([result[3]])
         return result
@@ -236,7 +236,7 @@ class PpoAgent(ResumableAgent, Base):
 def kl_divergence(
     mu: torch.Tensor, sigma: torch.Tensor, other_mu: torch.Tensor, other_sigma: torch.Tensor
 ) -> torch.Tensor:
-    """Return the mean Kullback–Leibler divergence of normal distributions ``(n, actions)`` from others; never negative.
+    """Return the mean Kullback–Leibler divergence of normal distributions ``(n, actions)`` from others, at least 0.
 
     It is ln(σ′/σ) + (σ² + (μ − μ′)²) / 2σ′² − ½, summed over actions.
     """
@@ -246,9 +246,9 @@ def kl_divergence(
 
 
 def with_mirror_images(samples: dict[str, torch.Tensor], mirrors: Sequence[Mirror]) -> dict[str, torch.Tensor]:
-    """Return samples with their image in each mirror after them.
+    """Return samples followed by their images under each symmetry.
 
-    The image of an action is given the probability, the advantage and the return that the action itself has.
+    The image of an action has the same probability, advantage and return as the action itself.
 
     Args:
         samples: a minibatch of rl_games, ``(n, …)`` each.

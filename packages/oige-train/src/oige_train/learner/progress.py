@@ -1,4 +1,4 @@
-"""What a run tells while it trains: one live line on the terminal and summaries for TensorBoard."""
+"""Progress of training: a line on the terminal and summaries for TensorBoard."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ __all__ = ["EpisodeMeans", "Observer", "ProgressObserver", "format_time"]
 
 
 class EpisodeMeans:
-    """Means of episode statistics by name over all episodes that ended since the last call of :meth:`take`."""
+    """Means of episode statistics, by name, over all episodes that ended since the last :meth:`take`."""
 
     def __init__(self) -> None:
         self._steps: list[tuple[dict[str, torch.Tensor], torch.Tensor | int]] = []
@@ -23,7 +23,7 @@ class EpisodeMeans:
         self._steps.append((episode, count))
 
     def take(self) -> dict[str, float]:
-        """Return the means and start afresh; a name of which no episode ended is left out."""
+        """Return the means and clear them; a name without episodes is omitted."""
         values: dict[str, list[torch.Tensor]] = {}
         counts: dict[str, list[torch.Tensor]] = {}
         for episode, count in self._steps:
@@ -63,14 +63,14 @@ class Observer:
 
 
 class ProgressObserver(Observer):
-    """Collects what the environment tells and reports it once per epoch.
+    """Collects the infos of the environment and reports them once per epoch.
 
     TensorBoard gets ``Episode/<name>`` for every statistic in ``info["episode_means"]``, and ``<name>/frame`` for every
-    other scalar in ``info``. ``Problems/<kind>`` counts what went wrong so far.
+    other scalar in ``info``. ``Problems/<kind>`` is the number of problems so far.
 
     Args:
-        line: where progress is shown; each kind of problem is explained there once.
-        problems: returns how often each kind of problem happened so far.
+        line: shows progress, and explains each kind of problem once.
+        problems: returns the number of problems of each kind so far.
     """
 
     def __init__(self, line: ProgressLine, problems: Callable[[], Mapping[str, int]] = dict) -> None:
@@ -83,13 +83,13 @@ class ProgressObserver(Observer):
         self._start: tuple[float, int, int] | None = None
 
     def after_init(self, algo: Any) -> None:
-        """Remember the agent; rl_games calls this."""
+        """Store the agent; rl_games calls this."""
         self.algo = algo
 
     def process_infos(self, infos: dict[str, Any], done_indices: torch.Tensor) -> None:
-        """Take in the info of one step; rl_games calls this."""
+        """Collect the info of a step; rl_games calls this."""
         if self._start is None:
-            # Here, not at construction: compilation and the first reset are no measure of what is to come.
+            # The clock starts here, because compilation and the first reset would distort the estimate.
             self._start = (time.monotonic(), self.algo.epoch_num - 1, self.algo.frame)
         if "episode_means" in infos:
             self.episodes.add(infos["episode_means"], infos["episode_count"])

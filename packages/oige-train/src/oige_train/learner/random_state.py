@@ -1,4 +1,4 @@
-"""One seed for every random stream of the learner; the environment seeds itself from the same one."""
+"""Seed and state of all random streams of the learner; the environment derives its streams from the same seed."""
 
 import os
 import random
@@ -15,7 +15,7 @@ def seed_learner(seed: int, *, deterministic: bool) -> None:
 
     Args:
         seed: at least 0.
-        deterministic: use PyTorch's deterministic algorithms, too.
+        deterministic: also use PyTorch's deterministic algorithms.
     """
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -38,7 +38,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Restore what :func:`random_state` returned; states of GPUs that this machine lacks are left out."""
+    """Restore what :func:`random_state` returned; states of GPUs that this machine lacks are ignored."""
     version, internal, gauss_next = state["python"]
     random.setstate((version, tuple(internal), gauss_next))
     name, keys, position, has_gauss, gauss = state["numpy"]

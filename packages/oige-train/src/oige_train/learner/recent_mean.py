@@ -10,11 +10,10 @@ __all__ = ["RecentMean"]
 
 
 class RecentMean:
-    """Mean over the last episodes, in place of rl_games' ``AverageMeter``.
+    """Mean over the last episodes; replaces rl_games' ``AverageMeter``.
 
-    rl_games weighs an episode that ends alone by one in ``size`` and never forgets one wholly: after many worlds ended
-    their episodes together, a few that fail next change its mean by far more than they are of the episodes. This one
-    is the plain mean over the last ``size`` episodes and those that ended in the same step as the first of them.
+    ``AverageMeter`` decays exponentially, so a few failures right after many simultaneous resets dominate it. This is
+    the plain mean of the last ``size`` episodes and of those that ended in the same step as the first of them.
 
     Args:
         size: number of episodes, at least 1.
@@ -22,7 +21,7 @@ class RecentMean:
     Attributes:
         mean: mean over the episodes, in rl_games' format: ``(1,)`` of values ``(n, 1, 1)``, 0-d of values ``(n, 1)``; 0
             before any episode.
-        current_size: episodes that the mean is of.
+        current_size: number of episodes in the mean.
     """
 
     def __init__(self, size: int) -> None:
@@ -31,16 +30,16 @@ class RecentMean:
 
     def clear(self) -> None:
         """Forget all episodes."""
-        self.steps: deque[tuple[int, torch.Tensor]] = deque()  # episodes that ended in a step, and their sum
+        self.steps: deque[tuple[int, torch.Tensor]] = deque()  # by step: number of episodes that ended, and their sum
         self.count = 0
         self.total = torch.zeros((), dtype=torch.float64)
         self.mean, self.current_size = torch.zeros(()), 0
 
     def update(self, values: torch.Tensor) -> None:
-        """Take note of the episodes that ended in a step.
+        """Add the episodes that ended in a step.
 
         Args:
-            values: ``(n, 1, 1)`` or ``(n, 1)``, one of each episode; n may be 0.
+            values: ``(n, 1, 1)`` or ``(n, 1)``, one per episode; n may be 0.
         """
         if not len(values):
             return
@@ -55,11 +54,11 @@ class RecentMean:
         self.show(self.total, self.count)
 
     def show(self, total: torch.Tensor, count: int) -> None:
-        """Let ``mean`` and ``current_size`` be those of other episodes, of all processes say, until the next update."""
+        """Set ``mean`` and ``current_size`` to those of other episodes, such as of all processes, until updated."""
         self.mean, self.current_size = (total / max(1, count)).to(torch.float32), count
 
     def get_mean(self) -> np.ndarray:
-        """Return the mean; rl_games' name and format."""
+        """Return the mean; rl_games calls this."""
         return self.mean.cpu().numpy()
 
     def state_dict(self) -> dict[str, Any]:

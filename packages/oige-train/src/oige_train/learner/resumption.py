@@ -1,7 +1,7 @@
-"""What a checkpoint may put back although the user has changed the setting that it follows from: nothing.
+"""Settings that the user changes when a run is resumed take effect; the rest of its state continues.
 
-A checkpoint holds the settings below that were configured when it was written. What follows from a setting, such as an
-adaptive learning rate, goes on only where that setting is still the same; where it was changed, the new one holds.
+A checkpoint contains the settings that were configured when it was written. State that depends on a setting, such as an
+adaptive learning rate, is restored only if that setting is unchanged.
 """
 
 import contextlib
@@ -16,16 +16,16 @@ from oige_train.config import Run
 __all__ = ["EPISODE_SETTINGS", "changed_settings", "keeping_configured", "settings_of", "settings_without_effect"]
 
 SECTION = "train.params"
-#: Where one of these was changed, new episodes begin.
+#: If one of these was changed, new episodes begin.
 EPISODE_SETTINGS = frozenset({"seed", "config.stagger_episodes"})
 
 
 def settings_of(run: Run, names: Iterable[str]) -> dict[str, Any]:
-    """Return settings by dotted name below ``train.params``: those named, of episodes and of the network.
+    """Return settings by dotted name below ``train.params``: ``names``, those of episodes and those of the network.
 
     Args:
         run: the checked run.
-        names: dotted names below ``train.params``; those in a section that is not configured are left out.
+        names: dotted names below ``train.params``; names in a section that is not configured are left out.
     """
     every = _flat(dataclasses.asdict(run.config.train.params))
     wanted = {*names, *EPISODE_SETTINGS}
@@ -36,8 +36,8 @@ def changed_settings(run: Run, former: Mapping[str, Any] | None, now: Mapping[st
     """Return the names of settings that were changed since a checkpoint was written.
 
     Args:
-        run: the run that goes on from it.
-        former: its settings; None where plain rl_games wrote it: changed is then what the user overrides.
+        run: the run that resumes it.
+        former: its settings; None if plain rl_games wrote it: the user's overrides then count as changed.
         now: the settings of this run.
     """
     if former is None:
@@ -47,13 +47,13 @@ def changed_settings(run: Run, former: Mapping[str, Any] | None, now: Mapping[st
 
 
 def settings_without_effect(changed: Iterable[str]) -> list[str]:
-    """Return the full names of those settings that only say how weights begin, which a checkpoint brings along."""
+    """Return the full names of those settings that only affect initial weights, which a checkpoint replaces."""
     return sorted(f"{SECTION}.{name}" for name in changed if "_init" in name or "initializer" in name)
 
 
 @contextlib.contextmanager
 def keeping_configured(optimisers: Iterable[torch.optim.Optimizer]) -> Iterator[None]:
-    """Let optimisers that load their state meanwhile keep the settings that they were made with."""
+    """Keep the settings of optimisers that load their state in the block."""
     configured = [
         (optimiser, [{name: value for name, value in group.items() if name != "params"} for group in groups])
         for optimiser in optimisers

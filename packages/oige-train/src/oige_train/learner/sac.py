@@ -1,4 +1,4 @@
-"""SAC of rl_games, with complete checkpoints and an end."""
+"""SAC of rl_games, with complete checkpoints and limits of epochs and frames that hold."""
 
 from typing import Any
 
@@ -16,22 +16,22 @@ BaseReplayBuffer: Any = VectorizedReplayBuffer
 
 
 class LimitReachedError(Exception):
-    """The last epoch or frame is over."""
+    """Training has reached its last epoch or frame."""
 
 
 class ReplayBuffer(BaseReplayBuffer):
-    """A replay buffer to which transitions lead to the last observation of an episode, never to that of the next.
+    """A replay buffer in which the transition of a truncation ends in the last observation of the episode.
 
-    Where an episode was cut off by time, rl_games puts the observation before the last step in its place.
+    rl_games stores the observation before the last step in its place.
 
     Attributes:
-        last_observations: ``(N, …)``, those after the present step; None: take what rl_games found.
+        last_observations: ``(N, …)`` observations after the current step; None: store what rl_games passes.
     """
 
     last_observations: torch.Tensor | None = None
 
     def add(self, obs: Any, action: Any, reward: Any, next_obs: torch.Tensor, done: Any) -> None:
-        """Add the transitions of a step; see rl_games."""
+        """Add the transitions of a step; rl_games calls this."""
         if self.last_observations is not None:
             next_obs = self.last_observations
         super().add(obs, action, reward, next_obs, done)
@@ -40,8 +40,8 @@ class ReplayBuffer(BaseReplayBuffer):
 class SacAgent(ResumableAgent, Base):
     """Soft actor-critic.
 
-    The replay buffer is no part of a checkpoint: it would be a thousand times as large as the rest. After a resumption
-    it is filled with random actions for ``num_warmup_steps`` epochs, as at the start of training.
+    Checkpoints do not contain the replay buffer, which is a thousand times as large as the rest. A resumed run fills it
+    with random actions for ``num_warmup_steps`` epochs, as at the start of training.
     """
 
     schedule_settings = ("config.init_alpha", "config.learnable_temperature")
@@ -49,14 +49,14 @@ class SacAgent(ResumableAgent, Base):
     def __init__(self, base_name: str, params: dict[str, Any], session: Any) -> None:
         super().__init__(base_name, params, session)
         self.vec_env = self.config["vec_env"]
-        del self.replay_buffer  # before another of its size is made
+        del self.replay_buffer  # frees its memory before another one is allocated
         spaces = (self.env_info[key].shape for key in ("observation_space", "action_space"))
         self.replay_buffer = ReplayBuffer(*spaces, self.replay_buffer_size, self.device)
         zero = torch.zeros((), device=self.device)
         self._actor_stats: tuple[Any, ...] = (zero, zero, self.alpha.detach(), None)
 
     def get_full_state_weights(self) -> dict[str, Any]:
-        """Add the temperature and the update count, which rl_games leaves out."""
+        """Return the state, with the temperature and the update count, which rl_games omits."""
         state = super().get_full_state_weights()
         return state | {"log_alpha": self.log_alpha.detach(), "update_counter": self.update_counter}
 
@@ -71,11 +71,11 @@ class SacAgent(ResumableAgent, Base):
         return [self.actor_optimizer, self.critic_optimizer, self.log_alpha_optimizer]
 
     def schedule_state(self) -> dict[str, Any]:
-        """Return nothing: rates are constant, and the temperature is a weight like others."""
+        """Return nothing, because rates are constant and the temperature is a weight."""
         return {}
 
     def restore_schedule(self, state: dict[str, Any], changed: set[str]) -> None:
-        """Go on with the temperature of the checkpoint, unless another one is configured to begin with."""
+        """Restore the temperature of the checkpoint, unless its settings were changed."""
         if not changed & set(self.schedule_settings):
             with torch.no_grad():
                 self.log_alpha.copy_(state["log_alpha"])
@@ -98,19 +98,19 @@ class SacAgent(ResumableAgent, Base):
         return outcome
 
     def frames_per_epoch(self) -> int:
-        """Environment steps of one epoch."""
+        """Return the number of environment steps in an epoch."""
         return self.num_frames_per_epoch
 
     def train(self) -> tuple[float, int]:
-        """Train to the last epoch or frame, whether or not an episode has ended by then."""
+        """Train until the last epoch or frame, even if no episode has ended by then."""
         try:
             return super().train()
         except LimitReachedError:
             return self.last_mean_rewards, self.epoch_num
 
     def train_epoch(self) -> Any:
-        """Train for an epoch, unless training has been asked to stop or is over."""
-        self.epoch_num -= 1  # until this epoch has begun, for checkpoints to be of the last one
+        """Train for an epoch, unless a stop was requested or training is over."""
+        self.epoch_num -= 1  # checkpoints written before the epoch belong to the last one
         self.between_epochs()
         if self.epoch_num >= self.max_epochs != -1 or self.frame >= self.max_frames != -1:
             self.save(f"{self.nn_dir}/last")
@@ -121,7 +121,7 @@ class SacAgent(ResumableAgent, Base):
     def extract_actor_stats(
         self, actor_losses: list, entropies: list, alphas: list, alpha_losses: list, actor_loss_info: tuple[Any, ...]
     ) -> None:
-        """Note the statistics of an update; those that leave the actor alone repeat those of the last that did not."""
+        """Record the statistics of an update; an update without the actor repeats the actor's last statistics."""
         if self.update_counter % self.policy_frequency == 0:
             self._actor_stats = tuple(None if value is None else value.detach() for value in actor_loss_info)
         for values, value in zip((actor_losses, entropies, alphas, alpha_losses), self._actor_stats, strict=True):

@@ -1,4 +1,4 @@
-"""Summaries for TensorBoard: each quantity once, over the environment steps of all worlds."""
+"""Summaries for TensorBoard: each quantity once, over environment steps of all worlds."""
 
 import contextlib
 import logging
@@ -10,7 +10,7 @@ from oige_core.errors import reason
 
 __all__ = ["FrameWriter", "outlive_full_disk"]
 
-#: What rl_games writes once more, over epochs and over seconds; TensorBoard shows wall time by itself.
+#: Duplicates that rl_games writes over epochs and over seconds; TensorBoard can show wall time anyway.
 COPIES = frozenset(
     f"{name}/{axis}" for name in ("rewards", "shaped_rewards", "episode_lengths") for axis in ("iter", "time")
 )
@@ -19,18 +19,18 @@ _log = logging.getLogger(__name__)
 
 
 class FrameWriter:
-    """Passes summaries on to a writer with the number of environment steps so far, whatever rl_games counts in.
+    """Passes summaries to a writer with the number of environment steps so far, whichever step rl_games gives.
 
     Args:
-        writer: of TensorBoard's files.
-        frames: returns environment steps until the end of the present epoch.
+        writer: writer of TensorBoard's files.
+        frames: returns the number of environment steps until the end of the current epoch.
     """
 
     def __init__(self, writer: Any, frames: Callable[[], int]) -> None:
         self._writer, self._frames = writer, frames
 
     def add_scalar(self, tag: str, value: Any, step: float | None = None) -> None:
-        """Write a value, unless it is a copy of another; ``step`` is ignored."""
+        """Write a value unless it is a duplicate; ``step`` is ignored."""
         if tag not in COPIES:
             self._writer.add_scalar(tag, value, self._frames())
 
@@ -40,13 +40,13 @@ class FrameWriter:
 
 
 def outlive_full_disk(writer: Any) -> None:
-    """Let the files of a summary writer take nothing more after an error, which is said once.
+    """Make a summary writer give up its files after the first error, which is logged.
 
-    The threads that write them end at an error of the system, such as a full disk: training then waits for them for
-    ever, or ends in an error of its own.
+    An operating system error, such as a full disk, would end the threads that write the files; training would then wait
+    for them forever or fail.
 
     Args:
-        writer: a ``SummaryWriter`` of tensorboardX or torch; others stay as they are.
+        writer: a ``SummaryWriter`` of tensorboardX or torch; others are not changed.
     """
     events = getattr(getattr(writer, "file_writer", None), "event_writer", None)
     for path in (("_ev_writer", "_py_recordio_writer"), ("_async_writer", "_writer")):
@@ -58,7 +58,7 @@ def outlive_full_disk(writer: Any) -> None:
 
 
 class _ForgivingFile:
-    """A file of summaries that takes nothing more after an error."""
+    """A file that ignores everything after the first error."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -71,7 +71,7 @@ class _ForgivingFile:
             action()
         except (OSError, ValueError) as error:
             self._failed = True
-            _log.warning(f"summaries cannot be written ({reason(error)}); training goes on without them")
+            _log.warning(f"summaries cannot be written ({reason(error)}); training continues without them")
 
     def write(self, data: bytes) -> None:
         """Append bytes."""

@@ -1,6 +1,6 @@
-"""The value of episodes that were cut off by time: of the last state, which the next episode has already replaced.
+"""Bootstrapping of truncated episodes with the value of their last state, which the reset has already replaced.
 
-rl_games bootstraps with the value of the state before the last step, which is all that it knows.
+rl_games uses the value of the state before the last step, the only one that it has.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ __all__ = ["RolloutTimeOuts", "TimeOuts"]
 
 @dataclass(frozen=True)
 class TimeOuts:
-    """Episodes that were cut off by time, n of them.
+    """The n truncated episodes of a rollout.
 
     Attributes:
-        steps: ``(n,)`` int64; control steps of the rollout in which they were.
-        worlds: ``(n,)`` int64; where they were.
-        last: their last observations ``obs`` ``(n, …)`` and, for asymmetric critics, ``states`` ``(n, num_states)``.
-        memory: state tensors ``(layers, n, units)`` of the network that gives values, before it sees these
-            observations; empty unless it is recurrent.
+        steps: ``(n,)`` int64; control step of the rollout in which each was truncated.
+        worlds: ``(n,)`` int64; world of each.
+        last: last observations ``obs`` ``(n, …)`` and, for asymmetric critics, ``states`` ``(n, num_states)``.
+        memory: hidden state tensors ``(layers, n, units)`` of the value network before these observations; empty
+            unless it is recurrent.
     """
 
     steps: torch.Tensor
@@ -29,14 +29,14 @@ class TimeOuts:
 
 
 class RolloutTimeOuts:
-    """Collects the episodes of a rollout that were cut off by time."""
+    """Collects the truncated episodes of a rollout."""
 
     def __init__(self) -> None:
         self._step = 0
         self._found: list[TimeOuts] = []
 
     def add_step(self, time_outs: torch.Tensor, last: dict[str, torch.Tensor], memory: list[torch.Tensor]) -> None:
-        """Take note of a control step.
+        """Add those of a control step.
 
         Args:
             time_outs: ``(N,)`` bool.
@@ -51,7 +51,7 @@ class RolloutTimeOuts:
         self._step += 1
 
     def take(self) -> TimeOuts | None:
-        """Return what was collected, or None if it is nothing; the next step is the first of the next rollout."""
+        """Return the collected episodes, or None if there are none, and start the next rollout."""
         found, self._found, self._step = self._found, [], 0
         if not found:
             return None

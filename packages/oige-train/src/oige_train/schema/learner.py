@@ -1,4 +1,4 @@
-"""The ``train`` section, in rl_games' words. A default is what rl_games assumes where its YAML is silent."""
+"""The ``train`` section, with rl_games' keys. A default is the value that rl_games assumes for a missing key."""
 
 import math
 import re
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 CONFIG = "train.params.config"
-MAX_NAME = 150  # bytes of a run's name; file systems take 255 for a file, of which its name is a part
+MAX_NAME = 150  # bytes of a run's name, which is part of file names; file systems allow 255 bytes
 NOT_READ = unread("leave it out")
 
 
@@ -33,11 +33,11 @@ class RewardShaperConfig:
     """Shift, scale, clamp and optionally take the logarithm of rewards, in this order, before the learner sees them.
 
     Attributes:
-        scale_value: factor.
-        shift_value: added before scaling.
+        scale_value: factor on rewards.
+        shift_value: value added before scaling.
         min_val: lower bound after scaling.
         max_val: upper bound after scaling.
-        log_val: take the logarithm.
+        log_val: take the logarithm of the result.
     """
 
     scale_value: float = 1.0
@@ -52,7 +52,7 @@ class PlayerConfig:
     """How a policy is played.
 
     Attributes:
-        games_num: episodes to play.
+        games_num: number of episodes to play.
         deterministic: take the mean of the policy instead of a sample.
     """
 
@@ -64,35 +64,35 @@ class PlayerConfig:
 
 
 def _check_file_name(key: str, name: str) -> None:
-    """Raise unless ``name`` can be part of the name of a file, which also has an epoch and a reward in it."""
+    """Raise ConfigError unless ``name`` can be part of a file name, which also contains epoch and reward."""
     if name in ("", ".", "..") or re.search(r"[/\\\0-\x1f]", name):
         raise ConfigError(f"{key}={name}: expected a name for files, without / and \\; experiment= sets it.")
     length = len(name.encode("utf-8", "surrogateescape"))
     if length > MAX_NAME:
         raise ConfigError(
-            f"{key}={name[:20]}…: expected at most {MAX_NAME} bytes, there are {length}; experiment= sets it."
+            f"{key}={name[:20]}…: expected at most {MAX_NAME} bytes, it has {length}; experiment= sets it."
         )
 
 
 @dataclass(kw_only=True)
 class CentralValueConfig:
-    """An asymmetric critic: a value network of its own on the privileged states of the task.
+    """An asymmetric critic: a separate value network on the privileged states of the task.
 
     Attributes:
         network: the critic's network.
-        learning_rate: of the critic.
-        mini_epochs: passes over the samples of an epoch.
-        clip_value: clip changes of the value to ``e_clip``, as those of the policy.
+        learning_rate: learning rate of the critic.
+        mini_epochs: number of passes over the samples of an epoch.
+        clip_value: clip changes of the value to ``e_clip``, like those of the policy.
         normalize_input: normalise states by their running mean and variance.
-        minibatch_size: samples per gradient step; must divide ``horizon_length × num_envs``.
+        minibatch_size: number of samples per gradient step; must divide ``horizon_length × num_envs``.
         minibatch_size_per_env: the same per world.
-        lr_schedule: of the learning rate: adaptive, linear or None.
+        lr_schedule: schedule of the learning rate: adaptive, linear or None.
         schedule_type: when an adaptive rate changes; see ``schedule_type`` of PPO.
-        kl_threshold: divergence that the adaptive learning rate aims at.
+        kl_threshold: target divergence of the adaptive learning rate.
         truncate_grads: clip gradients to ``grad_norm``.
-        grad_norm: largest norm of the gradients.
-        e_clip: range of the clipping.
-        weight_decay: of the optimiser.
+        grad_norm: maximum norm of the gradients.
+        e_clip: range of clipping.
+        weight_decay: weight decay of the optimiser.
         mixed_precision: compute in 16 bits where that is safe.
         freeze_critic: do not train the critic.
     """
@@ -117,31 +117,31 @@ class CentralValueConfig:
 
 @dataclass(kw_only=True)
 class AlgoConfig:
-    """What PPO and SAC have in common of ``train.params.config``.
+    """Keys of ``train.params.config`` that PPO and SAC share.
 
     Attributes:
         name: name of the run and of its best checkpoint.
         num_actors: number of worlds.
         full_experiment_name: name of the run's folder; empty: ``name``.
         env_name: name of the environment in rl_games; always ``rlgpu``.
-        device: where the learner runs.
-        device_name: the same, for old files.
+        device: device of the learner.
+        device_name: the same, in old files.
         multi_gpu: one learner per process, started by torchrun; follows the root key of the same name.
         max_epochs: epochs after which training ends; -1: no limit.
         max_frames: environment steps, over all worlds, after which training ends; -1: no limit.
-        save_best_after: epoch from which on the best checkpoint is kept.
-        save_frequency: epochs between periodic checkpoints; 0: none.
+        save_best_after: epoch after which the best checkpoint is saved.
+        save_frequency: epochs between periodic checkpoints; 0: no periodic checkpoints.
         score_to_win: mean episode reward at which training ends early.
-        games_to_track: last episodes over which the mean episode reward is taken.
-        stagger_episodes: let the worlds' first episodes, and those after early failures, be cut short at random steps,
-            so that every batch shows all phases of an episode and the mean reward is at no time that of one phase.
-        torch_compile: must stay False: compiling takes longer than these networks gain.
+        games_to_track: number of last episodes in the mean episode reward.
+        stagger_episodes: end the worlds' first episodes, and those after early failures, at random steps, so that every
+            batch contains all phases of an episode.
+        torch_compile: must be False, because compiling takes longer than it saves for these networks.
         mixed_precision: compute in 16 bits where that is safe.
         normalize_input: normalise observations by their running mean and variance.
-        value_bootstrap: estimate the return beyond a truncation by the value of the last state.
+        value_bootstrap: estimate the return after a truncation by the value of the last state.
         gamma: discount factor per control step.
-        weight_decay: of the optimiser.
-        print_stats: let rl_games print its own statistics.
+        weight_decay: weight decay of the optimiser.
+        print_stats: print rl_games' own statistics.
     """
 
     name: str
@@ -172,7 +172,7 @@ class AlgoConfig:
         _check_file_name(f"{CONFIG}.name", self.name)
         _check_file_name(f"{CONFIG}.full_experiment_name", self.full_experiment_name or self.name)
         if self.torch_compile:
-            raise ConfigError(f"{CONFIG}.torch_compile=True: expected False; networks are never compiled here.")
+            raise ConfigError(f"{CONFIG}.torch_compile=True: expected False; networks are never compiled.")
         if not 0 <= self.gamma <= 1:
             raise ConfigError(f"{CONFIG}.gamma={self.gamma}: expected a number from 0 to 1.")
         for key in ("num_actors", "games_to_track"):
@@ -191,37 +191,37 @@ class PpoConfig(AlgoConfig):
 
     Attributes:
         horizon_length: control steps per world and epoch.
-        mini_epochs: passes over the samples of an epoch.
-        learning_rate: of the optimiser, at first.
+        mini_epochs: number of passes over the samples of an epoch.
+        learning_rate: initial learning rate of the optimiser.
         tau: λ of generalised advantage estimation.
-        minibatch_size: samples per gradient step; must divide ``horizon_length × num_envs``.
+        minibatch_size: number of samples per gradient step; must divide ``horizon_length × num_envs``.
         minibatch_size_per_env: the same per world; has no effect beside ``minibatch_size``.
         ppo: clip the ratio of probabilities; False: plain actor-critic.
-        normalize_value: learn values that are normalised by their running mean and variance.
+        normalize_value: normalise values by their running mean and variance.
         normalize_advantage: normalise the advantages of an epoch.
-        lr_schedule: of the learning rate: adaptive (follows the divergence), linear (falls to 0 at ``max_epochs``),
-            or None.
-        schedule_type: an adaptive rate changes after each gradient step (``legacy``) or each pass (``standard``).
-        schedule_entropy: let ``entropy_coef`` fall linearly, to 0 after ``max_epochs``.
-        kl_threshold: divergence that the adaptive learning rate aims at.
-        grad_norm: largest norm of the gradients.
+        lr_schedule: schedule of the learning rate: adaptive (follows the divergence), linear (falls to 0 at
+            ``max_epochs``), or None.
+        schedule_type: when an adaptive rate changes: after each gradient step (``legacy``) or pass (``standard``).
+        schedule_entropy: decrease ``entropy_coef`` linearly to 0 at ``max_epochs``.
+        kl_threshold: target divergence of the adaptive learning rate.
+        grad_norm: maximum norm of the gradients.
         truncate_grads: clip gradients to ``grad_norm``.
         entropy_coef: weight of the entropy bonus.
         critic_coef: weight of the critic's loss.
-        e_clip: ε, to which ratios of probabilities are clipped around 1.
+        e_clip: ε; ratios of probabilities are clipped to 1 ± ε.
         clip_value: clip changes of the value to ``e_clip``.
         clip_actions: clamp actions to ±1 before they are scaled to the action space.
         use_smooth_clamp: clip ratios smoothly.
-        seq_length: steps that a recurrent network is unrolled for; must divide ``horizon_length``.
-        zero_rnn_on_done: reset the recurrent state at the end of an episode.
-        bounds_loss_coef: weight of the cost of means of actions beyond the action space.
-        bound_loss_type: that cost: ``bound`` beyond ±1.1, ``regularisation`` for all means.
-        use_experimental_cv: with an asymmetric critic, let the policy's network learn values, too.
+        seq_length: number of steps that a recurrent network is unrolled for; must divide ``horizon_length``.
+        zero_rnn_on_done: reset the hidden state at the end of an episode.
+        bounds_loss_coef: weight of the bounds loss, a cost of action means outside of the action space.
+        bound_loss_type: form of the bounds loss: ``bound`` beyond ±1.1, ``regularisation`` for all means.
+        use_experimental_cv: with an asymmetric critic, also train the values of the policy's network.
         use_diagnostics: also log the explained variance and the fraction of clipped ratios.
         freeze_critic: do not train the critic.
-        epochs_between_resets: epochs after which all worlds are reset, again and again; 0: never.
-        shuffle_minibatches: draw the samples of a minibatch from all worlds and steps of the epoch; otherwise each is
-            of some worlds, always the same.
+        epochs_between_resets: epochs between resets of all worlds; 0: no such resets.
+        shuffle_minibatches: draw the samples of a minibatch from all worlds and steps of the epoch; False: each
+            minibatch has the samples of certain worlds.
         mirror_samples: train on the mirror images of samples, too; the task must know a symmetry.
     """
 
@@ -273,11 +273,11 @@ class PpoConfig(AlgoConfig):
         check_choice(f"{CONFIG}.schedule_type", self.schedule_type, ("legacy", "standard"))
         if self.schedule_entropy and self.lr_schedule not in ("adaptive", "linear"):
             raise ConfigError(
-                f"{CONFIG}.schedule_entropy=True: expected lr_schedule adaptive or linear, it is {self.lr_schedule}."
+                f"{CONFIG}.schedule_entropy=True: expected lr_schedule=adaptive or linear, it is {self.lr_schedule}."
             )
         if self.schedule_entropy and self.max_epochs == -1:
             raise ConfigError(
-                f"{CONFIG}.schedule_entropy=True: expected max_epochs to be set, the entropy falls until then."
+                f"{CONFIG}.schedule_entropy=True: expected max_epochs to be set, at which the coefficient reaches 0."
             )
         if self.minibatch_size is None and self.minibatch_size_per_env is None:
             raise ConfigError(f"{CONFIG}.minibatch_size: a value is needed.")
@@ -293,24 +293,24 @@ class SacConfig(AlgoConfig):
     """``train.params.config`` of SAC.
 
     Attributes:
-        batch_size: samples per gradient step.
-        replay_buffer_size: transitions that are remembered.
-        init_alpha: temperature of the entropy term at the start.
+        batch_size: number of samples per gradient step.
+        replay_buffer_size: number of transitions in the replay buffer.
+        init_alpha: initial temperature of the entropy term.
         learnable_temperature: learn the temperature.
         actor_lr: learning rate of the actor.
         critic_lr: learning rate of the critics.
         alpha_lr: learning rate of the temperature.
         num_steps_per_episode: control steps per epoch.
-        num_updates_per_step: gradient steps per control step.
+        num_updates_per_step: number of gradient steps per control step.
         num_warmup_steps: epochs of random actions at the start.
-        num_warmup_frames: the same in environment steps, over all worlds; None: ``num_warmup_steps`` holds.
+        num_warmup_frames: the same in environment steps, over all worlds; None: use ``num_warmup_steps``.
         critic_tau: fraction by which target critics follow the critics in each update.
-        policy_frequency: gradient steps of the critics per gradient step of the actor.
-        critic_grad_clip: largest norm of the critics' gradients.
-        target_entropy_coef: target of the entropy, as a multiple of minus the number of actions.
-        actor_betas: of the actor's Adam.
-        critic_betas: of the critics' Adam.
-        alphas_betas: of the temperature's Adam.
+        policy_frequency: number of gradient steps of the critics per gradient step of the actor.
+        critic_grad_clip: maximum norm of the critics' gradients.
+        target_entropy_coef: target entropy divided by minus the number of actions.
+        actor_betas: coefficients β of the actor's Adam.
+        critic_betas: coefficients β of the critics' Adam.
+        alphas_betas: coefficients β of the temperature's Adam.
     """
 
     batch_size: int
@@ -360,7 +360,7 @@ class SacConfig(AlgoConfig):
                 "the transitions of one control step."
             )
         if self.weight_decay:
-            raise ConfigError(f"{CONFIG}.weight_decay={self.weight_decay}: expected 0; SAC of rl_games has none.")
+            raise ConfigError(f"{CONFIG}.weight_decay={self.weight_decay}: expected 0; rl_games' SAC has none.")
 
 
 ALGORITHMS: dict[str, type[AlgoConfig]] = {"a2c_continuous": PpoConfig, "sac": SacConfig}
@@ -379,11 +379,11 @@ class TrainParams:
     """``train.params``: the learner.
 
     Attributes:
-        algo: section; its ``name`` is ``a2c_continuous`` for PPO or ``sac``.
-        model: section; its ``name`` is ``continuous_a2c_logstd`` for PPO or ``soft_actor_critic``.
+        algo: section whose ``name`` is ``a2c_continuous`` for PPO or ``sac``.
+        model: section whose ``name`` is ``continuous_a2c_logstd`` for PPO or ``soft_actor_critic``.
         config: an instance of the schema that :data:`ALGORITHMS` has for ``algo.name``.
         seed: follows the root key of the same name.
-        torch_threads: threads of torch on the CPU; small networks are fastest with 1.
+        torch_threads: number of torch's threads on the CPU; small networks are fastest with 1.
         load_checkpoint: follows the root key ``checkpoint``.
         load_path: follows the root key ``checkpoint``.
     """

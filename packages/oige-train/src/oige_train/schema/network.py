@@ -1,4 +1,4 @@
-"""The ``network`` section of the learner, in rl_games' words."""
+"""The ``network`` section of the learner, with rl_games' keys."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,20 +21,20 @@ INITIALIZERS = {
     "kaiming_normal": {"a", "mode", "nonlinearity"},
     "variance_scaling_initializer": {"mode", "scale"},
 }
-"""Those of rl_games, with their arguments."""
+"""Initialisers of rl_games, with their arguments."""
 OF_VECTORS = ("default", "const_initializer", "random_uniform_initializer")
 NOT_IN_RL_GAMES = unread("rl_games does not use it; leave it out")
 
 
 def _check_initializer(key: str, initializer: dict[str, Any]) -> None:
-    """Raise ConfigError unless ``initializer`` names one of rl_games' and gives arguments that it has."""
+    """Raise ConfigError unless ``initializer`` has the name and the arguments of an initialiser of rl_games."""
     name = initializer.get("name")
     if name not in INITIALIZERS:
         raise ConfigError(f"{key}.name={name}: unknown initializer. {nearest(str(name), INITIALIZERS)}")
     for argument, value in initializer.items():
         if argument != "name" and argument not in INITIALIZERS[name]:
-            has = f"has {', '.join(sorted(INITIALIZERS[name]))}" if INITIALIZERS[name] else "has no argument"
-            raise ConfigError(f"{key}.{argument}: unknown key; {name} {has}.")
+            takes = f"takes {', '.join(sorted(INITIALIZERS[name]))}" if INITIALIZERS[name] else "takes no argument"
+            raise ConfigError(f"{key}.{argument}: unknown key; {name} {takes}.")
         if argument in ("val", "gain", "a", "b", "scale") and type(value) not in (int, float):
             raise ConfigError(f"{key}.{argument}={value}: expected a number.")
     if name == "const_initializer" and "val" not in initializer:
@@ -43,10 +43,10 @@ def _check_initializer(key: str, initializer: dict[str, Any]) -> None:
 
 @dataclass(kw_only=True)
 class NamedConfig:
-    """A section that only names something.
+    """A section with a name only.
 
     Attributes:
-        name: its name in rl_games, for example ``a2c_continuous`` (PPO) or ``sac`` for the algorithm.
+        name: name in rl_games, for example ``a2c_continuous`` (PPO) or ``sac`` for the algorithm.
     """
 
     name: str
@@ -58,11 +58,11 @@ class MlpConfig:
 
     Attributes:
         units: size of each layer.
-        activation: of each layer: relu, tanh, sigmoid, elu, selu, swish, gelu, softplus or None.
+        activation: activation of each layer: relu, tanh, sigmoid, elu, selu, swish, gelu, softplus or None.
         d2rl: feed the input to every layer.
-        norm_only_first_layer: for old files; rl_games does not use it.
-        initializer: of the weights: ``name`` and arguments of rl_games' initialisers.
-        regularizer: for old files; rl_games does not use it.
+        norm_only_first_layer: key in old files, which rl_games does not use.
+        initializer: initialiser of the weights: ``name`` and arguments of one of rl_games.
+        regularizer: key in old files, which rl_games does not use.
     """
 
     units: list[int]
@@ -84,10 +84,10 @@ class RnnConfig:
     """Recurrent layers.
 
     Attributes:
-        name: kind of the cells: lstm, gru or identity.
-        units: cells in each layer.
+        name: type of the cells: lstm, gru or identity.
+        units: number of cells in each layer.
         layers: number of layers.
-        before_mlp: put them before the fully connected layers instead of after them.
+        before_mlp: place them before the fully connected layers instead of after them.
         concat_input: append the observation to their input.
         concat_output: append the observation to their output.
         layer_norm: normalise their output.
@@ -112,8 +112,8 @@ class ContinuousConfig:
     """The normal distribution of actions.
 
     Attributes:
-        mu_activation: of the mean; see ``mlp.activation``.
-        sigma_activation: of the standard deviation, or of its logarithm.
+        mu_activation: activation of the mean; see ``mlp.activation``.
+        sigma_activation: activation of the standard deviation, or of its logarithm.
         mu_init: initialiser of the mean's weights.
         sigma_init: initialiser of the standard deviation, or of its logarithm.
         fixed_sigma: the standard deviation does not depend on the observation.
@@ -140,7 +140,7 @@ class ContinuousConfig:
 
 @dataclass(kw_only=True)
 class SpaceConfig:
-    """How actions are distributed.
+    """The distribution of actions.
 
     Attributes:
         continuous: section of continuous actions; all tasks have them.
@@ -154,12 +154,12 @@ class CnnConfig:
     """Convolutional layers, for observations that are images.
 
     Attributes:
-        type: kind of the layers: conv2d, conv2d_spatial_softargmax, conv2d_flatten or coord_conv2d.
-        activation: of each layer; see ``mlp.activation``.
-        initializer: of the weights; see ``mlp.initializer``.
-        regularizer: for old files; rl_games does not use it.
+        type: type of the layers: conv2d, conv2d_spatial_softargmax, conv2d_flatten or coord_conv2d.
+        activation: activation of each layer; see ``mlp.activation``.
+        initializer: initialiser of the weights; see ``mlp.initializer``.
+        regularizer: key in old files, which rl_games does not use.
         convs: the layers, each with ``filters``, ``kernel_size``, ``strides`` and ``padding``.
-        conv_depths: channels of the blocks of ``resnet_actor_critic``.
+        conv_depths: number of channels of each block of ``resnet_actor_critic``.
         permute_input: images have their channels last.
     """
 
@@ -202,14 +202,14 @@ class NetworkConfig:
     Attributes:
         name: architecture: ``actor_critic`` for PPO, ``soft_actor_critic`` for SAC.
         mlp: fully connected layers.
-        separate: give the critic layers of its own.
-        central_value: the network is the critic of ``central_value_config``.
-        normalization: of layers: ``layer_norm``, ``batch_norm`` or None.
-        value_activation: of the value; see ``mlp.activation``.
+        separate: use separate layers for the critic.
+        central_value: whether the network is the critic of ``central_value_config``.
+        normalization: normalisation of layers: ``layer_norm``, ``batch_norm`` or None.
+        value_activation: activation of the value; see ``mlp.activation``.
         space: distribution of the actions: activation and initialiser of mean and standard deviation.
         cnn: convolutional layers, for observations that are images.
         rnn: recurrent layers; None: none.
-        joint_obs_actions: for old files; rl_games does not use it.
+        joint_obs_actions: key in old files, which rl_games does not use.
         log_std_bounds: lower and upper bound of the logarithm of SAC's standard deviation.
     """
 
@@ -232,8 +232,8 @@ class NetworkConfig:
             check_choice("network.normalization", self.normalization, ("layer_norm", "batch_norm"))
             if self.cnn is None and not self.mlp.d2rl:
                 raise ConfigError(
-                    f"network.normalization={self.normalization}: has no effect; rl_games normalises convolutional "
-                    "layers and those of mlp.d2rl=True only; leave it out."
+                    f"network.normalization={self.normalization}: has no effect, because rl_games normalises "
+                    "convolutional layers and those of mlp.d2rl=True only; leave it out."
                 )
         if self.log_std_bounds is not None:
             check_range("network.log_std_bounds", self.log_std_bounds)

@@ -16,7 +16,7 @@ __all__ = ["TrainRunConfig"]
 
 @dataclass(kw_only=True)
 class TrainRunConfig(RunConfig):
-    """Everything that decides a training run; ``cfg/config.yaml`` gives the defaults and the meanings."""
+    """The configuration of a training run; ``cfg/config.yaml`` has the defaults and the meanings."""
 
     train: TrainConfig
     experiment: str = ""
@@ -58,7 +58,7 @@ class TrainRunConfig(RunConfig):
         self._refuse_absent_features()
 
     def _refuse_absent_features(self) -> None:
-        """Raise for keys whose feature this version does not have, rather than ignore them."""
+        """Raise ConfigError for keys of features that this version lacks, rather than ignore them."""
         absent = {
             "evaluation": (self.evaluation, "does not watch the checkpoints of another run; leave it out"),
             "kit_app": (bool(self.kit_app), "has no Isaac Sim engine; leave it out"),
