@@ -123,7 +123,7 @@ REFUSED = {
     "negative clipping": ([f"{CONFIG}.e_clip=-1"], f"{CONFIG}.e_clip=-1.0: expected a number above 0."),
     "compilation": (
         [f"{CONFIG}.torch_compile=True"],
-        f"{CONFIG}.torch_compile=True: expected False; networks are never compiled here.",
+        f"{CONFIG}.torch_compile=True: expected False; networks are never compiled.",
     ),
     "entropy that has no schedule": (
         [f"{CONFIG}.schedule_entropy=True", f"{CONFIG}.lr_schedule=identity"],

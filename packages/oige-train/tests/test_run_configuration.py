@@ -326,8 +326,8 @@ def test_commands_of_several_processes_start_several(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("words", "worlds", "note"),
     [
-        (("headless=False",), 64, "num_envs=64 instead of 4096: the page shows no more worlds"),
-        (("enable_livestream=True",), 64, "num_envs=64 instead of 4096: the page shows no more worlds"),
+        (("headless=False",), 64, "num_envs=64 instead of 4096, because the page shows no more"),
+        (("enable_livestream=True",), 64, "num_envs=64 instead of 4096, because the page shows no more"),
         (("headless=False", "num_envs=100"), 100, ""),
         (("headless=False", "task.env.numEnvs=100"), 100, ""),
         ((), 4096, ""),

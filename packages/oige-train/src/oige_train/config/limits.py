@@ -25,8 +25,8 @@ def _estimates(config: TrainRunConfig, spec: TaskSpec) -> dict[str, float]:
     ``2 · 4 · horizon · envs · (observations + states + 3 · actions + 6)``, where 3 · actions are actions, means and
     deviations and 6 are reward, value, return, advantage, log-probability and done flag. SAC:
     ``4 · replay size · (2 · observations + actions + 2)``. Engine: ``8 · envs · (observations + 256)``, the float64
-    state and derived fields of an almost empty world. Numbers of images are bytes, a quarter of a float. Playing needs the
-    engine only.
+    state and derived fields of an almost empty world. Numbers of images are bytes, a quarter of a float. Playing needs
+    the engine only.
     """
     envs = config.task.env.numEnvs
     observations = math.prod(spec.observation_shape) / (4 if spec.images else 1)

@@ -89,7 +89,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         if former is None or re.split("[=:]", str(error), maxsplit=1)[0] in overridden:
             raise
         raise ConfigError(
-            f"{error} Values that are not overridden are those of the run of checkpoint={cfg.checkpoint}."
+            f"{error} Values that are not overridden come from the run of checkpoint={cfg.checkpoint}."
         ) from error
     check_task_name(config, task)
     _check_roots_hold(config, overridden)
