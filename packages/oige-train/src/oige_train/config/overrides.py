@@ -134,7 +134,8 @@ def given_shortcuts(arguments: Sequence[str]) -> dict[str, Any]:
     given = _sort(arguments)
     layer = OmegaConf.create({})
     for root, key in SHORTCUTS.items():
-        if literal_text(given.last(root) or "") not in ("", "null"):
+        empty = ("",) if field_type(TrainRunConfig, root, {})[0] is str else ("", "null")
+        if literal_text(given.last(root) or "") not in empty:
             OmegaConf.update(layer, key, f"${{{root}}}")
     return typing.cast(dict[str, Any], OmegaConf.to_container(layer, resolve=False))
 
