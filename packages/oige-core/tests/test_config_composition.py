@@ -141,7 +141,7 @@ def test_resolvers_compute_expressions(expression: str, expected: Any) -> None:
         ("device_id", -1, "device_id=-1: expected a number of at least 0."),
         ("task.env.autoresetMode", "same", "task.env.autoresetMode=same: expected one of same_step, next_step, "
          "upstream. Did you mean same_step?"),
-        ("task.env.compat", "x", "task.env.compat=x: expected one of fixed, oige."),
+        ("task.env.compat", "x", "task.env.compat=x: expected one of fixed, upstream."),
         ("physics_engine", "mojoco", "physics_engine=mojoco: expected one of mujoco, physx. Did you mean mujoco?"),
     ],
 )  # fmt: skip
@@ -199,7 +199,7 @@ def test_derived_seeds_are_distinct_and_in_range() -> None:
         (0, {"sim_device": "gpu"}, "sim_device=gpu: this machine has no CUDA device; use sim_device=cpu or "
          "sim_device=auto."),
         (0, {"pipeline": "gpu"}, "pipeline=gpu: this machine has no CUDA device; use pipeline=cpu or pipeline=auto."),
-        (2, {"device_id": 2}, "device_id=2: expected a number below 2, the number of CUDA devices here."),
+        (2, {"device_id": 2}, "device_id=2: expected a number below 2, the number of CUDA devices of this machine."),
     ],
 )  # fmt: skip
 def test_devices_are_resolved_or_raise(

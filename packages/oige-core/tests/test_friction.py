@@ -144,17 +144,17 @@ def test_default_friction_applies_to_all_file_formats(build: Callable[..., Any],
 
 def test_different_coefficients_or_restitution_raise() -> None:
     title = r"task\.sim\.default_physics_material"
-    lacks = "the engine MuJoCo has no"
+    lacks = "the engine MuJoCo does not support"
     refused(
         CapabilityError,
-        rf"{title}: static_friction=0\.2, dynamic_friction=1\.0: {lacks} static friction apart from dynamic friction; "
-        r"only Isaac Sim has\. Set both keys to one value\.",
+        rf"{title}: static_friction=0\.2, dynamic_friction=1\.0: {lacks} static friction that differs from dynamic "
+        r"friction; supported by: Isaac Sim\. Set both keys to one value\.",
         sled(),
         static_friction=0.2,
     )
     refused(
         CapabilityError,
-        rf"{title}\.restitution=0\.5: {lacks} restitution; only Isaac Sim has\. Set it to 0\.",
+        rf"{title}\.restitution=0\.5: {lacks} restitution; supported by: Isaac Sim\. Set it to 0\.",
         sled(),
         restitution=0.5,
     )

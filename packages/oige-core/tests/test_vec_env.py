@@ -39,7 +39,8 @@ def make(request, new_engine):
 
 def test_unsupported_scene_raises_with_the_task(make):
     with pytest.raises(
-        CapabilityError, match=r"\Atask Block: .*restitution=0\.5: the engine MuJoCo has no .*only Isaac Sim"
+        CapabilityError,
+        match=r"\Atask Block: .*restitution=0\.5: the engine MuJoCo does not support .*: Isaac Sim",
     ):
         make(sim={"default_physics_material": DefaultPhysicsMaterialConfig(restitution=0.5)})
 

@@ -260,7 +260,9 @@ def test_material_can_be_set_and_read(world: Any) -> None:
     world.parts.set_material_properties(links)
     world.close(world.parts.get_material_properties()[..., 1], [0.3, 0.4], tol=1e-7)
     world.close(world.foot.get_material_properties()[:, 1], 0.4, tol=1e-7)
-    with pytest.raises(CapabilityError, match="'box': the engine MuJoCo has no restitution; only Isaac Sim has"):
+    with pytest.raises(
+        CapabilityError, match="'box': the engine MuJoCo does not support restitution; supported by: Isaac Sim"
+    ):
         world.box.set_material_properties(world.everywhere(0.5, 0.5, 0.2))
 
 

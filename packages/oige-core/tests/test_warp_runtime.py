@@ -31,14 +31,14 @@ def test_unwritable_home_gives_a_notice(tmp_path: Path) -> None:
     assert writable == "True"
     assert not Path(folder).exists(), "it is removed at the end"
     (line,) = (line for line in process.stderr.splitlines() if "WARP_CACHE_PATH" in line)
-    assert f"({home}/.cache: Not a directory), so each start compiles them; set WARP_CACHE_PATH to a folder" in line
+    assert f"({home}/.cache: Not a directory), so each start compiles them; set WARP_CACHE_PATH to a writable" in line
 
 
 def test_unwritable_cache_path_raises(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     process = start(WARP_CACHE_PATH=str(tmp_path / "file"))
     assert process.returncode == 1
-    assert f"ConfigError: WARP_CACHE_PATH={tmp_path}/file: cannot be written (" in process.stderr
+    assert f"ConfigError: WARP_CACHE_PATH={tmp_path}/file: is not writable (" in process.stderr
 
 
 def test_writable_folder_gives_no_notice(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What engines can do beyond bodies, joints and drives."""
+"""Features of engines beyond bodies, joints and drives."""
 
 from collections.abc import Mapping
 from typing import Literal, Protocol
@@ -15,7 +15,7 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
         {"cameras", "contact_forces", "height_fields", "joint_forces", "restitution", "static_friction"}
     ),
 }
-"""What each engine has, by its name; an engine's ``capabilities`` are its row."""
+"""Capabilities by name of the engine."""
 
 _DESCRIPTIONS: Mapping[Capability, str] = {
     "cameras": "cameras",
@@ -23,12 +23,12 @@ _DESCRIPTIONS: Mapping[Capability, str] = {
     "height_fields": "height fields",
     "joint_forces": "measured joint forces",
     "restitution": "restitution",
-    "static_friction": "static friction apart from dynamic friction",
+    "static_friction": "static friction that differs from dynamic friction",
 }
 
 
 class Capable(Protocol):
-    """The part of an engine that is asked."""
+    """The part of an engine that :func:`require` uses."""
 
     @property
     def name(self) -> str:
@@ -37,26 +37,26 @@ class Capable(Protocol):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What it can do."""
+        """The engine's capabilities."""
         ...
 
 
 def require(engine: Capable, capability: Capability, what: str, remedy: str = "") -> None:
-    """Raise unless an engine can do something.
+    """Raise unless an engine has a capability.
 
     Args:
         engine: the engine.
-        capability: what it must be able to do.
-        what: what asks for it, with which the message begins.
-        remedy: what to do on an engine that cannot, a sentence.
+        capability: the required capability.
+        what: what requires it; the message starts with this.
+        remedy: a sentence that says what to do on an engine without it.
 
     Raises:
-        CapabilityError: it cannot; the message names the engine, and those that can.
+        CapabilityError: the engine does not have it; the message names the engines that do.
     """
     if capability in engine.capabilities:
         return
     others = " and ".join(name for name, known in CAPABILITIES.items() if capability in known and name != engine.name)
     raise CapabilityError(
-        f"{what}: the engine {engine.name} has no {_DESCRIPTIONS[capability]}; only {others or 'no engine'} has. "
-        f"{remedy}".rstrip()
+        f"{what}: the engine {engine.name} does not support {_DESCRIPTIONS[capability]}; supported by: "
+        f"{others or 'none'}. {remedy}".rstrip()
     )

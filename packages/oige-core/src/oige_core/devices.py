@@ -1,4 +1,4 @@
-"""Which devices there are and which a configuration means, found out without importing torch."""
+"""Finds and selects devices without importing torch."""
 
 import ctypes
 import functools
@@ -26,7 +26,7 @@ class Devices:
 
 @functools.cache
 def _cuda_driver() -> ctypes.CDLL | None:
-    """Return CUDA's driver library, initialised, or None where there is none or it finds no device."""
+    """Return CUDA's driver library, initialised, or None if it is missing or finds no device."""
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(name)
@@ -37,7 +37,7 @@ def _cuda_driver() -> ctypes.CDLL | None:
 
 @functools.cache
 def cuda_device_count() -> int:
-    """Return the number of CUDA devices that this process may use (``CUDA_VISIBLE_DEVICES`` counts)."""
+    """Return the number of CUDA devices that this process may use (``CUDA_VISIBLE_DEVICES`` is respected)."""
     driver = _cuda_driver()
     count = ctypes.c_int(0)
     if driver is None or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
@@ -46,7 +46,7 @@ def cuda_device_count() -> int:
 
 
 def cuda_device_memory(index: int) -> int | None:
-    """Return the memory of CUDA device ``index`` in bytes, or None when the driver does not tell."""
+    """Return the memory of CUDA device ``index`` in bytes, or None if the driver does not report it."""
     driver = _cuda_driver()
     device, total = ctypes.c_int(0), ctypes.c_size_t(0)
     if driver is None or driver.cuDeviceGet(ctypes.byref(device), index) != 0:
@@ -55,12 +55,12 @@ def cuda_device_memory(index: int) -> int | None:
 
 
 def cuda_device(setting: str, index: int, *, index_setting: str = "") -> str:
-    """Return torch's name of a CUDA device after checking that this machine has it.
+    """Return torch's name of a CUDA device, after checking that the machine has it.
 
     Args:
-        setting: the ``key=value`` that asks for a CUDA device, for the error message.
+        setting: the ``key=value`` that selects a CUDA device, for the error message.
         index: number of the device.
-        index_setting: the ``key=value`` that gives the number; empty: ``setting``.
+        index_setting: the ``key=value`` that sets the number; empty: ``setting``.
 
     Raises:
         ConfigError: there is no such device.
@@ -71,19 +71,19 @@ def cuda_device(setting: str, index: int, *, index_setting: str = "") -> str:
         raise ConfigError(f"{setting}: this machine has no CUDA device; use {key}=cpu or {key}=auto.")
     if index >= count:
         raise ConfigError(
-            f"{index_setting or setting}: expected a number below {count}, the number of CUDA devices here."
+            f"{index_setting or setting}: expected a number below {count}, the number of CUDA devices of this machine."
         )
     return f"cuda:{index}"
 
 
 def resolve_devices(config: RunConfig) -> Devices:
-    """Return the devices that ``sim_device``, ``pipeline`` and ``device_id`` mean on this machine.
+    """Return the devices that ``sim_device``, ``pipeline`` and ``device_id`` select on this machine.
 
-    ``auto`` is CUDA device ``device_id`` where there is a CUDA device, else the CPU; for ``pipeline`` it is the device
-    of the simulation.
+    ``auto`` selects CUDA device ``device_id`` if there is one, and the CPU otherwise. For ``pipeline`` it selects the
+    device of the simulation.
 
     Raises:
-        ConfigError: a device is asked for that this machine lacks, or a solver option that the device lacks.
+        ConfigError: this machine does not have the device, or the device does not support a solver option.
     """
     simulation = _resolve("sim_device", config.sim_device, config.device_id)
     solver = config.task.sim.mujoco

@@ -26,7 +26,7 @@ class ConfigError(OigeError, ValueError):
 
 
 class CapabilityError(OigeError, NotImplementedError):
-    """A task asks its engine for something that this engine does not have."""
+    """A task needs something that its engine does not support."""
 
 
 class MissingExtraError(OigeError, ImportError):
@@ -34,15 +34,15 @@ class MissingExtraError(OigeError, ImportError):
 
 
 class TaskError(OigeError):
-    """A method of a task computed something of the wrong shape, type or device, or NaN."""
+    """A method of a task returned a tensor of the wrong shape, type or device, or a NaN."""
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
-    """Return a sentence that offers the closest candidates, or lists them all when none is close.
+    """Return a sentence that suggests the closest candidates, or lists all if none is close.
 
     Args:
         name: what the user wrote.
-        candidates: what could have been meant.
+        candidates: the valid names.
     """
     candidates = sorted(candidates)
     all_of_them = f"Available: {', '.join(candidates)}." if candidates else "None is available."
@@ -50,7 +50,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return a question that offers the closest candidates; nothing when none is close."""
+    """Return a question that suggests the closest candidates, or an empty string if none is close."""
     folded: dict[str, str] = {}
     for candidate in sorted(candidates):
         folded.setdefault(candidate.lower(), candidate)
@@ -59,7 +59,7 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 
 
 def dtype_name(dtype: object) -> str:
-    """Return what messages call a type of torch's, such as ``float32``."""
+    """Return the name of a torch type in messages, such as ``float32``."""
     return str(dtype).removeprefix("torch.")
 
 
@@ -69,5 +69,5 @@ def one_line(error: Exception) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Return why something failed, without the number and the file name in errors of the system."""
+    """Return the reason of an error, without the number and the file name of system errors."""
     return (error.strerror if isinstance(error, OSError) else None) or one_line(error)

@@ -16,11 +16,11 @@ EXTRAS: Mapping[str, frozenset[str]] = {
 
 @contextlib.contextmanager
 def needs_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Import modules of an extra in the block.
+    """Context in which modules of an extra are imported.
 
     Args:
         extra: name of the extra, a key of :data:`EXTRAS`.
-        purpose: what needs it; the message begins with it.
+        purpose: what needs the extra; the message starts with this.
 
     Raises:
         MissingExtraError: a module of the extra is not installed; the message says what to install.

@@ -1,4 +1,4 @@
-"""Modes of torch that an environment does not take from its caller."""
+"""Torch modes that an environment does not inherit from its caller."""
 
 import functools
 from collections.abc import Callable
@@ -15,13 +15,13 @@ R = TypeVar("R")
 def plain_tensors(function: Callable[P, R]) -> Callable[P, R]:
     """Run a function without gradients and outside ``torch.inference_mode()``, whatever mode its caller is in.
 
-    A tensor made in inference mode can never be written in place outside it. Whatever makes tensors that outlive the
-    call needs this decorator, so that a program may mix both kinds of calls.
+    A tensor that is created in inference mode cannot be written in place outside it. Functions that create tensors
+    which outlive the call need this decorator, so that a program may mix both kinds of calls.
     """
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        with torch.inference_mode(False), torch.no_grad():  # the first alone would enable gradients
+        with torch.inference_mode(False), torch.no_grad():  # inference_mode(False) alone would enable gradients
             return function(*args, **kwargs)
 
     return call

@@ -1,6 +1,6 @@
-"""What can go wrong in a simulation, what it means and what to do about it.
+"""Problems in a simulation: what they mean and what to do.
 
-A world in which one of these happens ends its episode without reward and is reset; see :class:`~oige_core.tasks.Task`.
+A world with a problem ends its episode without reward and is reset; see :class:`~oige_core.tasks.Task`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ class Problem:
 
     Attributes:
         meaning: what happened, as the end of a sentence that begins with the number of times.
-        remedy: what the user can do.
+        remedy: what the user can do, as an imperative.
     """
 
     meaning: str
@@ -31,31 +31,32 @@ PROBLEMS: dict[str, Problem] = {
     "diverged": Problem("the state of a world became NaN, infinite or larger than 1e10", _SMALLER_STEPS),
     "exploded": Problem(
         "a world moved beyond task.sim.max_position or max_velocity",
-        f"{_SMALLER_STEPS}; if such motion is meant, raise the bound",
+        f"{_SMALLER_STEPS}; if such motion is intended, raise the bound",
     ),
     "singular_inertia": Problem(
         "the inertia matrix of a world became singular", f"check masses and armatures of the model; {_SMALLER_STEPS}"
     ),
     "contacts_overflow": Problem(
-        "a world had more contacts than there is room for, and some were dropped",
+        "a world had more contacts than its buffer holds, and some were dropped",
         "raise task.sim.mujoco.max_contacts, or use sim_device=cpu",
     ),
     "constraints_overflow": Problem(
-        "a world had more constraint rows than there is room for, and some were dropped",
+        "a world had more constraint rows than its buffer holds, and some were dropped",
         "raise task.sim.mujoco.max_constraints, or use sim_device=cpu",
     ),
     "height_field_overflow": Problem(
-        "a shape covered more cells of a height field than are checked", "make the field coarser, or use sim_device=cpu"
+        "a shape covered more cells of a height field than collision detection checks",
+        "make the field coarser, or use sim_device=cpu",
     ),
     "contact_sensor_overflow": Problem(
-        "a link had more contacts than its contact sensor sums up", "track fewer links, or use sim_device=cpu"
+        "a link had more contacts than its contact sensor adds up", "track fewer links, or use sim_device=cpu"
     ),
     "convex_collision_overflow": Problem(
-        "a collision between convex shapes was cut short", "use simpler shapes, or sim_device=cpu"
+        "collision detection between convex shapes reached its iteration limit", "use simpler shapes, or sim_device=cpu"
     ),
     "non_finite_actions": Problem(
         "an action was NaN or infinite and was replaced by zero",
-        "look at the policy: lower its learning rate, or raise its numerical bounds",
+        "check the policy, for example with a lower learning rate",
     ),
     "non_finite_observations": Problem(
         "the task computed an observation that is NaN or infinite", "run with debug=True, which names the method"
@@ -67,26 +68,26 @@ PROBLEMS: dict[str, Problem] = {
 
 
 def describe_problems(counts: Mapping[str, int]) -> str:
-    """Return the counts in a few words for a status line, or an empty string if there are none.
+    """Return a short description of the counts for a status line, or an empty string if all are zero.
 
     Args:
-        counts: how often each kind happened; kinds that did not happen may be missing.
+        counts: number of occurrences of each kind; kinds that did not occur may be missing.
     """
     return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items() if count)
 
 
 class ProblemCounts:
-    """Counts problems by kind and world, on the device of the simulation and without waiting for it.
+    """Counts problems by kind and world on the device of the simulation, without host synchronisation.
 
     Args:
-        kinds: the kinds that can happen, each a key of :data:`PROBLEMS`.
+        kinds: the kinds that can occur, each a key of :data:`PROBLEMS`.
         num_envs: number of worlds, N.
         device: device of the tensors.
 
     Attributes:
         kinds: see above.
-        counts: ``(len(kinds), N)`` int32; how often each kind happened in each world since the start.
-        failed: ``(N,)`` bool; the worlds in which one happened since the last :meth:`clear_failed`.
+        counts: ``(len(kinds), N)`` int32; number of occurrences of each kind in each world since the start.
+        failed: ``(N,)`` bool; the worlds with a problem since the last :meth:`clear_failed`.
     """
 
     def __init__(self, kinds: Sequence[str], num_envs: int, device: torch.device | str) -> None:
@@ -95,25 +96,25 @@ class ProblemCounts:
         self.failed = torch.zeros(num_envs, dtype=torch.bool, device=device)
 
     def add(self, kind: str, worlds: torch.Tensor) -> None:
-        """Count a problem in the worlds of a mask ``(N,)`` of bool."""
+        """Count a problem in the worlds of a bool mask ``(N,)``."""
         self.counts[self.kinds.index(kind)] += worlds
         self.failed |= worlds
 
     def clear_failed(self) -> None:
-        """Begin a control step: no world has failed in it yet."""
+        """Mark no world as failed, at the beginning of a control step."""
         self.failed.zero_()
 
     def totals(self) -> dict[str, int]:
-        """Return how often each kind happened, without those that did not; this waits for the device."""
+        """Return the number of occurrences of each kind that occurred; this waits for the device."""
         totals = self.counts.sum(dim=1).tolist()
         return {kind: count for kind, count in zip(self.kinds, totals, strict=True) if count}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return copies of the counts and of which worlds failed."""
+        """Return copies of ``counts`` and ``failed``."""
         return {"kinds": list(self.kinds), "counts": self.counts.clone(), "failed": self.failed.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`; kinds that are unknown here are left out, and those that it lacks are zero."""
+        """Restore :meth:`state_dict`; unknown kinds are ignored, and missing kinds are zero."""
         self.counts.zero_()
         for kind, counts in zip(state["kinds"], state["counts"], strict=True):
             if kind in self.kinds:
@@ -131,7 +132,7 @@ class ProblemReport:
         """Return a line for each kind that occurred and has not been explained yet.
 
         Args:
-            counts: how often each kind happened so far.
+            counts: number of occurrences of each kind so far.
         """
         new = [kind for kind, count in counts.items() if count and kind not in self._explained]
         self._explained.update(new)

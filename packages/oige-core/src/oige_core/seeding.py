@@ -8,7 +8,7 @@ __all__ = ["derive_seed"]
 
 
 def derive_seed(seed: int, stream: str) -> int:
-    """Return the seed of a named stream, independent of those of other names.
+    """Return the seed of a named stream, independent of the seeds of other streams.
 
     Args:
         seed: the run's seed; -1 draws one from the operating system.

@@ -1,4 +1,4 @@
-"""What Warp variants of tasks read and write in their kernels, the same on every engine."""
+"""Arrays that kernels of Warp variants read and write, the same on every engine."""
 
 import warp as wp
 
@@ -9,8 +9,8 @@ __all__ = ["ArticulationArrays", "uniform"]
 class ArticulationArrays:
     """An articulation in N worlds, with d joints and b links; orders and conventions are those of its view.
 
-    Positions, velocities and forces are those after the last physics step; writing positions and velocities counts in
-    ``reset_idx`` alone, for the worlds of its mask. Efforts and targets act in the physics steps that follow.
+    Positions, velocities and forces are those after the last physics step. Written positions and velocities take effect
+    only in ``reset_idx``, for the worlds of its mask. Efforts and targets act in the following physics steps.
 
     Attributes:
         joint_positions: ``(N, d)`` in rad or m.
@@ -18,12 +18,12 @@ class ArticulationArrays:
         joint_efforts: ``(N, d)`` in N·m or N, added to the PD terms of the drives.
         joint_position_targets: ``(N, d)`` in rad or m.
         joint_velocity_targets: ``(N, d)`` in rad/s or m/s.
-        root_positions: ``(N,)`` in m, relative to the world's origin; this and the next three for floating roots.
+        root_positions: ``(N,)`` in m, relative to the world's origin; the root arrays exist for floating roots.
         root_orientations: ``(N,)`` in Warp's order x, y, z, w, for its own functions.
         root_linear_velocities: ``(N,)`` in m/s, world frame.
         root_angular_velocities: ``(N,)`` in rad/s, world frame.
         joint_forces: ``(N, b)`` force (N) and torque (N·m) that the parent exerts on each link through its joint, in
-            the joint frame; NaN for links that ``track_joint_forces`` of the scene does not ask for.
+            the joint frame; NaN for links without ``track_joint_forces``.
     """
 
     joint_positions: wp.array2d[float]

@@ -1,4 +1,4 @@
-"""Warp's start, which needs a folder for compiled kernels."""
+"""Starts Warp, which needs a folder for compiled kernels."""
 
 import atexit
 import logging
@@ -18,30 +18,30 @@ _log = logging.getLogger(__name__)
 
 
 def init_warp() -> None:
-    """Start Warp without its greeting; its kernels are kept for this process only where no folder takes them.
+    """Start Warp without its banner; if no folder is writable, kernels are kept only for this process.
 
     Raises:
-        ConfigError: ``WARP_CACHE_PATH`` is set to what cannot be written.
+        ConfigError: ``WARP_CACHE_PATH`` is set, but not writable.
     """
-    # Standard output, to which Warp reports what it compiles, belongs to the programs built on top.
+    # Warp would report compilation on standard output, which belongs to the programs.
     wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
     reason = _start()
     if reason is None:
         return
     if os.environ.get(CACHE):
-        raise ConfigError(f"{CACHE}={os.environ[CACHE]}: cannot be written ({reason}); choose another folder.")
+        raise ConfigError(f"{CACHE}={os.environ[CACHE]}: is not writable ({reason}); choose another folder.")
     folder = tempfile.mkdtemp(prefix="oige-warp-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _log.warning(
         f"Warp cannot keep compiled kernels in your home folder ({reason}), so each start compiles them; "
-        f"set {CACHE} to a folder that can be written"
+        f"set {CACHE} to a writable folder"
     )
     wp.config.kernel_cache_dir = folder
     wp.init()
 
 
 def _start() -> str | None:
-    """Start Warp and return why its folder of kernels cannot be written, or None if it can."""
+    """Start Warp and return why its kernel folder is not writable, or None if it is."""
     try:
         wp.init()
         folder = wp.config.kernel_cache_dir

@@ -1,7 +1,7 @@
-"""Composing a configuration file with the files that its ``defaults`` list names, by the rules of Hydra.
+"""Composes a configuration file with the files in its ``defaults`` list, by the rules of Hydra.
 
-What Hydra offers beyond group entries, ``override``, ``optional`` and ``_self_`` is refused by name, so that library
-use never differs silently from the programs.
+This module supports group entries, ``override``, ``optional`` and ``_self_``. Other features of Hydra raise an error,
+so that library use never differs silently from the programs.
 """
 
 import re
@@ -22,10 +22,10 @@ SELF = "_self_"
 
 
 def load_yaml(file: Path) -> DictConfig:
-    """Load a YAML file of keys and values; an empty one gives an empty configuration.
+    """Load a YAML file of keys and values; an empty file gives an empty configuration.
 
     Raises:
-        ConfigError: it is no YAML, or no mapping.
+        ConfigError: the file is not valid YAML or not a mapping.
     """
     try:
         node = OmegaConf.load(file)
@@ -40,7 +40,7 @@ def load_yaml(file: Path) -> DictConfig:
 
 
 def check_unique_files(folders: Iterable[Path]) -> None:
-    """Raise ConfigError if two folders have a file of the same group and name, one of which would hide the other."""
+    """Raise ConfigError if two folders have a file of the same group and name, since one would hide the other."""
     seen: dict[str, Path] = {}
     for folder in folders:
         for file in sorted(folder.glob("**/*.yaml")):
@@ -51,12 +51,12 @@ def check_unique_files(folders: Iterable[Path]) -> None:
 
 
 def missing_file_error(folders: Iterable[Path], path: str, parent: str | None) -> ConfigError:
-    """Return the error that says that a configuration file is missing, with the nearest names of its group.
+    """Return the error for a missing configuration file, with the nearest names of its group.
 
     Args:
-        folders: where configuration groups are looked for.
+        folders: folders of configuration groups.
         path: group and name of the file, such as ``task/Cartpole``.
-        parent: the file whose defaults name it, if one does.
+        parent: the file whose defaults name it, if any.
     """
     group, _, name = path.rpartition("/")
     there = [file.stem for folder in folders for file in (folder / group).glob("*.yaml")]
@@ -65,18 +65,18 @@ def missing_file_error(folders: Iterable[Path], path: str, parent: str | None) -
 
 
 def compose_file(folders: Sequence[Path], path: str, package: str) -> DictConfig:
-    """Return a file merged with its defaults.
+    """Return a file merged with the files in its defaults list.
 
     Args:
-        folders: where configuration groups are looked for.
+        folders: folders of configuration groups.
         path: group and name of the file, such as ``task/Cartpole``.
-        package: dotted key of the section that the file describes.
+        package: dotted key of the section of the file.
 
     Returns:
-        The configuration from its root on, with what the files say at ``package`` and below.
+        The whole configuration from its root, with the values of the files at ``package``.
 
     Raises:
-        ConfigError: a file is missing or malformed, or its defaults list asks for something unsupported.
+        ConfigError: a file is missing or malformed, or its defaults list uses an unsupported feature.
     """
     composition = _Composition(folders)
     merged = OmegaConf.create({})
@@ -93,7 +93,7 @@ def compose_file(folders: Sequence[Path], path: str, package: str) -> DictConfig
 class _Entry:
     """One entry of a defaults list: ``name`` is a file of ``group``, relative to the file's own group or absolute.
 
-    ``choice``: the entry is written ``group: name``, so that another file may override the name.
+    ``choice``: the entry has the form ``group: name``, so that another file may override the name.
     """
 
     group: str
@@ -103,7 +103,7 @@ class _Entry:
     optional: bool = False
 
     def place(self, path: str, package: str) -> tuple[str, str]:
-        """Return group and section that the entry means in the file ``path``, which describes ``package``."""
+        """Return group and section of the entry in the file ``path`` of section ``package``."""
         relative = self.group.removeprefix("/")
         parent = "" if self.group.startswith("/") else path.rpartition("/")[0]
         group = "/".join(part for part in (parent, relative) if part)
@@ -113,12 +113,12 @@ class _Entry:
 class _Composition:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
-        # By group and section: the name that an override chooses, and the file that it stands in.
+        # By group and section: the name that an override selects, and the file of the override.
         self._chosen: dict[tuple[str, str], tuple[str | None, str]] = {}
         self._met: set[tuple[str, str]] = set()
 
     def expand(self, path: str, package: str, parent: str | None) -> list[tuple[str, DictConfig]]:
-        """Return sections and their contents in the order of merging."""
+        """Return sections and their contents in merge order."""
         node = self._load(path, parent)
         entries = _entries(OmegaConf.to_container(node), path)
         node.pop("defaults", None)
@@ -128,7 +128,7 @@ class _Composition:
         entries = [entry for entry in entries if not entry.override]
         if not any(entry.name == SELF for entry in entries):
             entries.append(_Entry(group="", name=SELF))
-        # From the last to the first, as Hydra does: an override acts on what stands before it.
+        # From the last to the first, as in Hydra: an override applies to entries before it.
         parts = [self._expand_entry(entry, node, path, package) for entry in reversed(entries)]
         return [section for part in reversed(parts) for section in part]
 
@@ -148,10 +148,10 @@ class _Composition:
         return self.expand(target, section, parent=path)
 
     def check_overrides(self) -> None:
-        """Raise ConfigError for an override of something that no defaults list names."""
+        """Raise ConfigError for an override of a group that no defaults list selects from."""
         for (group, section), (name, path) in self._chosen.items():
             if (group, section) not in self._met:
-                raise ConfigError(f"{path}.yaml: defaults: override {group}: {name}: no file chooses from {group}.")
+                raise ConfigError(f"{path}.yaml: defaults: override {group}: {name}: no file selects from {group}.")
 
     def _find(self, path: str) -> Path | None:
         return next((file for folder in self._folders if (file := folder / f"{path}.yaml").is_file()), None)
@@ -161,7 +161,7 @@ class _Composition:
         if file is None:
             raise missing_file_error(self._folders, path, parent)
         if re.search(r"^# *@package", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE):
-            raise ConfigError(f"{file}: @package: cannot be composed without Hydra; write the keys where they belong.")
+            raise ConfigError(f"{file}: @package: only Hydra supports this; write the keys into their section instead.")
         return load_yaml(file)
 
 
@@ -189,12 +189,10 @@ def _entries(content: Any, path: str) -> list[_Entry]:
         else:
             raise ConfigError(f"{where}: {item}: expected a name, or one group and a name.")
         if re.search(r"[@$]|\?\?\?", f"{entry.group}{entry.name}"):
-            raise ConfigError(
-                f"{where}: {item}: packages (@), interpolations and missing values cannot be composed without Hydra."
-            )
+            raise ConfigError(f"{where}: {item}: only Hydra supports packages (@), interpolations and missing values.")
         if entries and entries[-1].override and not entry.override:
-            raise ConfigError(f"{where}: {item}: expected before the entries with override, which come last.")
+            raise ConfigError(f"{where}: {item}: expected before the entries with override, which must come last.")
         entries.append(entry)
     if sum(entry.name == SELF for entry in entries) > 1:
-        raise ConfigError(f"{where}: {SELF} stands there twice.")
+        raise ConfigError(f"{where}: {SELF} appears twice.")
     return entries

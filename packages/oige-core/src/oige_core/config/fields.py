@@ -1,4 +1,4 @@
-"""Keys that a configuration file may hold although nothing reads them here, and what an override of one is told."""
+"""Keys that YAML files may contain although nothing reads them, and the error for overrides of them."""
 
 import dataclasses
 import typing
@@ -13,10 +13,10 @@ _UNREAD = "unread"
 
 
 def unread(instead: str) -> dict[str, str]:
-    """Return the metadata of a dataclass field that YAML files may set but that nothing reads.
+    """Return the metadata of a dataclass field that YAML files may set but nothing reads.
 
     Args:
-        instead: what an override of the key is answered, such as "set seed instead".
+        instead: the advice in the error for an override of the key, such as "set seed instead".
     """
     return {_UNREAD: instead}
 
@@ -25,12 +25,12 @@ ISAAC_SIM_ONLY = unread("read by Isaac Sim only, not by the embedded engine; lea
 
 
 def field_type(schema: type, key: str, sections: Mapping[str, type]) -> tuple[Any, str | None]:
-    """Return the type of a dotted key, and what an override is answered where nothing reads it.
+    """Return the type of a dotted key and, if nothing reads it, the advice for an override.
 
     Args:
-        schema: the root.
-        key: dotted key; one that the schema does not know has the type None.
-        sections: schemas by dotted key, in place of those that ``schema`` names.
+        schema: the root schema.
+        key: dotted key; the type of an unknown key is None.
+        sections: schemas by dotted key, which replace those in ``schema``.
     """
     expected: Any = schema
     path = ""
@@ -45,7 +45,7 @@ def field_type(schema: type, key: str, sections: Mapping[str, type]) -> tuple[An
         fields = {field.name: field for field in dataclasses.fields(expected)}
         hints = typing.get_type_hints(expected)
         if name not in fields:
-            # Blocks of task.sim that are named after scene elements.
+            # Sections of task.sim that are named after scene elements.
             if "actors" not in fields:
                 return None, None
             expected = typing.get_args(hints["actors"])[1]
@@ -57,13 +57,13 @@ def field_type(schema: type, key: str, sections: Mapping[str, type]) -> tuple[An
 
 
 def _section(expected: Any) -> Any:
-    """Return the dataclass that a type is or may be, or None."""
+    """Return the dataclass of a type or of one of its alternatives, or None."""
     choices = [expected, *typing.get_args(expected)]
     return next((choice for choice in choices if dataclasses.is_dataclass(choice)), None)
 
 
 def leaf_keys(key: str, value: Any) -> Iterator[str]:
-    """Yield the dotted keys of all values of ``value``, which is set at ``key``."""
+    """Yield the dotted keys of all values in ``value``, which is at ``key``."""
     if isinstance(value, Mapping) and value:
         for name, entry in value.items():
             yield from leaf_keys(f"{key}.{name}", entry)
@@ -72,13 +72,12 @@ def leaf_keys(key: str, value: Any) -> Iterator[str]:
 
 
 def check_overrides_are_read(schema: type, keys: Iterable[str], sections: Mapping[str, type]) -> None:
-    """Raise ConfigError for an overridden key that does nothing.
+    """Raise ConfigError for an overridden key without effect.
 
     Args:
-        schema: the root.
-        keys: dotted keys that the user set; those that a YAML file sets are not judged, so that files which are
-            written for Isaac Sim work.
-        sections: schemas by dotted key, in place of those that ``schema`` names.
+        schema: the root schema.
+        keys: dotted keys of overrides. Keys in YAML files are not checked, so that files for Isaac Sim work.
+        sections: schemas by dotted key, which replace those in ``schema``.
     """
     for key in keys:
         instead = field_type(schema, key, sections)[1]

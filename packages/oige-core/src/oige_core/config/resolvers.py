@@ -8,12 +8,12 @@ __all__ = ["register_resolvers"]
 
 
 def register_resolvers() -> None:
-    """Register ``eq``, ``contains``, ``if`` and ``resolve_default``; harmless when called again.
+    """Register ``eq``, ``contains``, ``if`` and ``resolve_default``; may be called repeatedly.
 
-    * ``${eq:a,b}``: the two strings are equal, whatever their case.
-    * ``${contains:a,b}``: a is part of b, whatever their case.
-    * ``${if:predicate,a,b}``: a if the predicate holds, else b.
-    * ``${resolve_default:default,argument}``: the argument, or the default where it is empty.
+    * ``${eq:a,b}``: whether two strings are equal, ignoring case.
+    * ``${contains:a,b}``: whether b contains a, ignoring case.
+    * ``${if:predicate,a,b}``: a if the predicate is true, else b.
+    * ``${resolve_default:default,argument}``: the argument, or the default if it is empty.
     """
     resolvers: dict[str, Any] = {
         "eq": lambda a, b: str(a).lower() == str(b).lower(),

@@ -11,12 +11,12 @@ def grid_positions(count: int, spacing: float, device: torch.device | str | None
     """Return points ``(count, 3)`` on a square grid around the origin, in metres.
 
     Order and orientation are those of Isaac Sim's ``GridCloner``: rows from +x to −x, each from −y to +y. They are
-    for display only: each world is simulated around its own origin.
+    only for display: each world is simulated around its own origin.
 
     Args:
         count: number of points.
-        spacing: distance of neighbours, in metres.
-        device: of the result.
+        spacing: distance between neighbours, in metres.
+        device: device of the result.
     """
     rows = math.ceil(count / math.isqrt(count))
     columns = math.ceil(count / rows)

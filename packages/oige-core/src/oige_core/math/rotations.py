@@ -40,7 +40,7 @@ def quat_apply(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Rotate vectors ``(…, 3)`` by quaternions ``(…, 4)``."""
     axis = q[..., 1:].expand(v.shape)
     t = torch.linalg.cross(axis, v)
-    t += t  # twice as fast as to multiply by a number
+    t += t  # twice as fast as multiplying by a number
     return torch.addcmul(v, q[..., :1], t) + torch.linalg.cross(axis, t)
 
 
@@ -50,14 +50,14 @@ def quat_apply_inverse(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 
 def rotate_inverse(real: torch.Tensor, axis: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Do :func:`quat_apply_inverse` with the parts ``(…, 1)`` and ``(…, 3)`` of the quaternions."""
+    """Compute :func:`quat_apply_inverse` from the components ``(…, 1)`` and ``(…, 3)`` of the quaternions."""
     t = torch.linalg.cross(axis, v)
-    t += t  # twice as fast as to multiply by a number
+    t += t  # twice as fast as multiplying by a number
     return torch.addcmul(v, real, t, value=-1.0) + torch.linalg.cross(axis, t)
 
 
 # Entries of a rotation matrix, row by row, as sums of products of two entries of the quaternion; a 1 is their sum of
-# squares. One product of matrices is many times faster than one operation for each term.
+# squares. One matrix product is many times faster than one operation per term.
 _MATRIX_ENTRIES = (
     {"ww": 1, "xx": 1, "yy": -1, "zz": -1},
     {"xy": 2, "wz": -2},
@@ -91,25 +91,25 @@ def quat_from_angle_axis(angle: torch.Tensor, axis: torch.Tensor) -> torch.Tenso
 
 
 def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
-    """Return how bodies are turned in the world and towards a target.
+    """Return the attitude of bodies in the world and relative to a target.
 
     With R the rotation matrix of a body, its forward axis is (R_xx, R_yx, R_zx), and its left and upward axes have the
-    vertical parts R_zy and R_zz. Yaw is atan2(R_yx, R_xx), roll is atan2(R_zy, R_zz). The result is that of
-    :func:`quat_to_matrix`, from which few entries are needed.
+    vertical components R_zy and R_zz. Yaw is atan2(R_yx, R_xx), roll is atan2(R_zy, R_zz). The result equals that of
+    :func:`quat_to_matrix`, of which only a few entries are needed.
 
     Args:
         quaternions: ``(n, 4)`` orientations, w, x, y, z, of length 1.
         to_target: ``(n, 2)`` horizontal vector to the target, in m.
-        distance: ``(n,)`` its length, in m.
+        distance: ``(n,)`` length of that vector, in m.
 
     Returns:
         ``(n, 5)``: yaw and roll (rad, −π … π); the angle (rad, −π … π) by which a body must turn left to face the
-        target; the vertical part of its upward axis, 1 when upright; the part of its forward axis that points towards
-        the target, 1 when facing it.
+        target; the vertical component of its upward axis, 1 when upright; the component of its forward axis that points
+        towards the target, 1 when facing it.
     """
     w, x, y, z = quaternions.unbind(-1)
     target_x, target_y = to_target.unbind(-1)
-    # Since the squares add up to 1: R_xx = w² + x² − y² − z², R_zz = w² − x² − y² + z².
+    # The squares add up to 1, so R_xx = w² + x² − y² − z², R_zz = w² − x² − y² + z².
     ww_yy, xx_zz = torch.addcmul(w * w, y, y, value=-1.0), torch.addcmul(x * x, z, z, value=-1.0)
     w2, y2 = w + w, y + y
     forward_x, forward_y = ww_yy + xx_zz, torch.addcmul(x * y2, w2, z)  # R_xx, R_yx = 2 (xy + wz)

@@ -1,8 +1,8 @@
 """Eight kinds of terrain, as pure functions that return heights in metres.
 
-Each takes a :class:`Grid` and returns an array ``(rows, columns)``; rows follow x, columns y. Kinds are combined by
-adding their heights. Random ones draw from the generator they are given, so a seed decides the terrain. The ground
-around a tile is meant to lie at height 0.
+Each takes a :class:`Grid` and returns an array ``(rows, columns)``; rows follow x, columns y. Add heights to combine
+kinds. Random kinds draw from the given generator, so the seed determines the terrain. The ground around a tile is
+assumed to be at height 0.
 
 Lengths that shape the terrain (steps, stones, obstacles, platforms) are rounded to whole grid cells, at least one.
 """
@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Cells of ``spacing`` × ``spacing`` metres, with one height in the middle of each.
+    """A grid of cells of ``spacing`` × ``spacing`` metres, with one height in the middle of each.
 
     Attributes:
         rows: cells along x.
@@ -56,7 +56,7 @@ class Grid:
         return cls(rows=round(length / spacing), columns=round(width / spacing), spacing=spacing)
 
     def cells(self, length: float) -> int:
-        """Return a length in metres as whole cells, at least one."""
+        """Return a length in metres as a number of cells, at least one."""
         return max(1, round(length / self.spacing))
 
     def zeros(self) -> np.ndarray:
@@ -67,16 +67,16 @@ class Grid:
 def random_uniform(
     grid: Grid, rng: np.random.Generator, *, low: float, high: float, step: float, patch: float | None = None
 ) -> np.ndarray:
-    """Return rough ground: heights drawn evenly from low, low + step, … up to high.
+    """Return rough ground: heights drawn uniformly from low, low + step, … up to high.
 
     Args:
-        grid: where.
+        grid: the grid of the tile.
         rng: source of randomness.
-        low: least height, in metres.
+        low: lowest height, in metres.
         high: greatest height, in metres.
-        step: distance between the heights to choose from, in metres.
-        patch: distance between the points that are drawn, in metres; between them heights are interpolated
-            (bilinearly). By default every cell is drawn.
+        step: distance between possible heights, in metres.
+        patch: distance between random points, in metres; heights between them are interpolated bilinearly. By default
+            every cell is random.
 
     Raises:
         OigeError: ``low`` is not below ``high``, ``step`` does not fit between them, or ``patch`` is below the spacing.
@@ -106,7 +106,7 @@ def pyramid_sloped(grid: Grid, *, slope: float, platform_size: float) -> np.ndar
     """Return a pyramid whose four faces rise by ``slope`` from height 0 at the edge to a flat square top.
 
     Args:
-        grid: where.
+        grid: the grid of the tile.
         slope: tangent of the faces' angle; below 0 for a pit.
         platform_size: edge of the top, in metres.
 
@@ -128,15 +128,15 @@ def discrete_obstacles(
     count: int,
     platform_size: float,
 ) -> np.ndarray:
-    """Return flat ground with ``count`` blocks and holes, and none on a square in the middle.
+    """Return flat ground with ``count`` blocks and holes around a flat square in the middle.
 
     Args:
-        grid: where.
+        grid: the grid of the tile.
         rng: source of randomness.
-        max_height: heights are ± this or ± half of it, in metres.
-        min_size: least edge, in metres.
-        max_size: greatest edge, in metres.
-        count: how many; they may overlap, and the last one counts.
+        max_height: heights are ± this value or ± half of it, in metres.
+        min_size: minimum edge, in metres.
+        max_size: maximum edge, in metres.
+        count: number of blocks and holes. They may overlap; later ones replace earlier ones.
         platform_size: edge of the square in the middle, in metres.
 
     Raises:
@@ -164,7 +164,7 @@ def discrete_obstacles(
 
 
 def wave(grid: Grid, *, num_waves: int, amplitude: float) -> np.ndarray:
-    """Return a sine along x plus a cosine along y, ``num_waves`` periods each, ``amplitude / 2`` metres high each."""
+    """Return a sine along x plus a cosine along y, with ``num_waves`` periods and heights ± ``amplitude / 2`` each."""
     _check(num_waves >= 1, f"wave: num_waves={num_waves}, expected at least 1.")
     _check(np.isfinite(amplitude), f"wave: amplitude={amplitude}, expected a finite number.")
     x, y = (2.0 * np.pi * num_waves * np.arange(n) / n for n in (grid.rows, grid.columns))
@@ -182,10 +182,10 @@ def pyramid_stairs(grid: Grid, *, step_width: float, step_height: float, platfor
     """Return square rings of steps, from height 0 at the edge to a flat square of at least ``platform_size``.
 
     Args:
-        grid: where.
+        grid: the grid of the tile.
         step_width: depth of a step, in metres.
-        step_height: rise of a step, in metres; below 0 for a pit.
-        platform_size: least edge of the square in the middle, in metres.
+        step_height: height of a step, in metres; below 0 for a pit.
+        platform_size: minimum edge of the square in the middle, in metres.
 
     Raises:
         OigeError: a length is not above 0, or the platform does not fit.
@@ -210,13 +210,13 @@ def stepping_stones(
     """Return square stones in rows along x, with deep gaps between them and a flat square in the middle.
 
     Args:
-        grid: where.
-        rng: source of randomness; it shifts the rows and draws the height of each stone.
+        grid: the grid of the tile.
+        rng: source of randomness, for the offsets of the rows and the height of each stone.
         stone_size: edge of a stone, in metres.
         gap: width of the gaps, in metres.
-        max_height: stones lie between ± this, in metres.
+        max_height: stone heights are between ± this value, in metres.
         platform_size: edge of the square in the middle, in metres.
-        depth: how far down the gaps go, in metres.
+        depth: depth of the gaps, in metres.
 
     Raises:
         OigeError: a length is not above 0, or the platform does not fit.
@@ -243,7 +243,7 @@ def _check(holds: bool | np.bool_, message: str) -> None:
 
 
 def _check_length(where: str, name: str, value: float) -> None:
-    _check(np.isfinite(value) and value > 0, f"{where}: {name}={value}, expected metres above 0.")
+    _check(np.isfinite(value) and value > 0, f"{where}: {name}={value}, expected a length above 0 m.")
 
 
 def _interpolate(values: np.ndarray, count: int) -> np.ndarray:
@@ -255,13 +255,13 @@ def _interpolate(values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _cells_from_edge(grid: Grid) -> np.ndarray:
-    """Return how many cells lie between each cell and the nearest edge: 0 for those at the edge."""
+    """Return the number of cells between each cell and the nearest edge: 0 for cells at the edge."""
     rows, columns = (np.minimum(np.arange(n), np.arange(n)[::-1]) for n in (grid.rows, grid.columns))
     return np.minimum(rows[:, None], columns[None, :])
 
 
 def _cells_to_platform(grid: Grid, name: str, platform_size: float) -> int:
-    """Return how many cells lie between the longer-sided platform and the edge, along the shorter side of the tile."""
+    """Return the number of cells between the platform and the edge, along the shorter side of the tile."""
     _check_length(name, "platform_size", platform_size)
     shortest, platform = min(grid.rows, grid.columns), grid.cells(platform_size)
     _check(

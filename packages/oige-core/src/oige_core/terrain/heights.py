@@ -11,15 +11,15 @@ __all__ = ["HeightSampler"]
 class HeightSampler:
     """Looks up the height of a height field at many points, on the simulation's device.
 
-    Of the four samples around a point, the lower of two opposite ones counts, as in OmniIsaacGymEnvs: a foothold next
-    to an edge is taken for the lower ground. Beyond the border, the height at the border counts.
+    The height at a point is the lower of two opposite samples around it, as in OmniIsaacGymEnvs, so that a point next
+    to an edge has the height of the lower ground. Points beyond the border have the height at the border.
 
     Args:
         heights: ``(rows along x, columns along y)`` in metres.
-        horizontal_scale: distance of neighbouring samples, in metres.
+        horizontal_scale: distance between neighbouring samples, in metres.
         origin: x, y, z of sample ``[0, 0]``, in metres.
         device: device of points and heights.
-        points: ``(2, P)`` where :meth:`sample_around` looks, ahead of a place and to its left, in metres; none by
+        points: ``(2, P)`` sample points of :meth:`sample_around`, ahead of a robot and to its left, in metres; none by
             default.
     """
 
@@ -32,8 +32,8 @@ class HeightSampler:
         points: torch.Tensor | None = None,
     ) -> None:
         points = torch.zeros(2, 0) if points is None else points.cpu()
-        # Cells beyond any point of a place. With two such borders around the map, places alone need be kept to it, and
-        # one border, and not their points, of which there are many: those of a place outside are then outside as well.
+        # The border is wider than the farthest sample point. The map is padded by two borders, so clamping the robots'
+        # positions to one border keeps all their sample points in bounds.
         reach = float(torch.linalg.vector_norm(points, dim=0).max()) if points.numel() else 0.0
         border = math.ceil(reach / horizontal_scale) + 1
         lower = np.pad(np.minimum(heights[:-1, :-1], heights[1:, 1:]) + origin[2], 2 * border, mode="edge")
@@ -52,11 +52,11 @@ class HeightSampler:
         return self._look_up(row.clamp_(0, self._rows - 1), column.clamp_(0, self._columns - 1))
 
     def sample_around(self, places: torch.Tensor, forward: torch.Tensor) -> torch.Tensor:
-        """Return heights in metres at the points around places.
+        """Return heights in metres at the sample points around positions.
 
         Args:
-            places: ``(N, 2)`` x and y of the places, in metres.
-            forward: ``(N, 2)`` unit vectors, the directions that are ahead.
+            places: ``(N, 2)`` x and y of the positions, in metres.
+            forward: ``(N, 2)`` unit vectors of the forward directions.
 
         Returns:
             ``(N, P)``.
@@ -70,6 +70,6 @@ class HeightSampler:
         )
 
     def _look_up(self, row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
-        # 32-bit indices halve the time of these steps, of which there are 140 per robot.
+        # 32-bit indices halve the time of these steps, which run for 140 points per robot.
         cell = row.int().mul_(self._columns).add_(column.int())
         return self._lower.index_select(0, cell.view(-1)).view(cell.shape)

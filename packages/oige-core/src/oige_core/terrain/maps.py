@@ -18,24 +18,24 @@ from oige_core.terrain.generators import (
 __all__ = ["TERRAIN_KINDS", "TerrainMap", "curriculum_map", "mixed_map"]
 
 TERRAIN_KINDS = ("smooth slope", "rough slope", "stairs up", "stairs down", "discrete obstacles", "stepping stones")
-"""Kinds of tile of a curriculum, in the order of its proportions; stepping stones get what these leave of 1."""
+"""Kinds of tile of a curriculum, in the order of its proportions; stepping stones get the remainder to 1."""
 
 PLATFORM = 3.0  # m; robots start there
 STEP_WIDTH = 0.31  # m
-ORIGIN_REACH = 1.0  # m; a robot starts above everything this close to the middle of its tile
+ORIGIN_REACH = 1.0  # m; a robot starts above the highest point within this distance of the middle of its tile
 
 
 @dataclass(frozen=True, kw_only=True)
 class TerrainMap:
-    """A height field of ``levels`` × ``types`` tiles, its middle at x = y = 0.
+    """A height field of ``levels`` × ``types`` tiles, centred at x = y = 0.
 
     Attributes:
         heights: ``(rows along x, columns along y)`` in metres.
-        horizontal_scale: distance of neighbouring samples, in metres.
+        horizontal_scale: distance between neighbouring samples, in metres.
         origin: x, y, z of sample ``[0, 0]``, in metres.
-        tile_origins: ``(levels, types, 3)``: middle of each tile, in metres; z is the highest within 1 m. Levels follow
-            x, types y.
-        kinds: kind of tile of each type, out of :data:`TERRAIN_KINDS`; empty where kinds are mixed.
+        tile_origins: ``(levels, types, 3)``: middle of each tile, in metres; z is the greatest height within 1 m.
+            Levels follow x, types y.
+        kinds: kind of tile of each type, from :data:`TERRAIN_KINDS`; empty if kinds are mixed.
     """
 
     heights: np.ndarray
@@ -56,16 +56,16 @@ def curriculum_map(
     horizontal_scale: float,
     rng: np.random.Generator,
 ) -> TerrainMap:
-    """Return a map on which difficulty rises from level to level, from 0 for the first by 1 / ``levels`` each.
+    """Return a map whose difficulty rises by 1 / ``levels`` per level, from 0 for the first level.
 
     Args:
         levels: tiles along x.
         types: tiles along y.
-        proportions: share of the types that each of :data:`TERRAIN_KINDS` but the last gets.
-        length: of a tile, along x, in metres.
-        width: of a tile, along y, in metres.
+        proportions: fraction of the types for each of :data:`TERRAIN_KINDS` except the last.
+        length: length of a tile along x, in metres.
+        width: width of a tile along y, in metres.
         border: width of the flat border, in metres.
-        horizontal_scale: distance of neighbouring samples, in metres.
+        horizontal_scale: distance between neighbouring samples, in metres.
         rng: source of randomness.
 
     Raises:
@@ -74,16 +74,17 @@ def curriculum_map(
     bounds = np.cumsum(proportions)
     if len(bounds) != len(TERRAIN_KINDS) - 1 or min(proportions) < 0 or bounds[-1] > 1.0 + 1e-9:
         raise OigeError(
-            f"proportions={list(proportions)}: expected {len(TERRAIN_KINDS) - 1} numbers from 0 on, at most 1 in all."
+            f"proportions={list(proportions)}: expected {len(TERRAIN_KINDS) - 1} numbers >= 0 with a sum <= 1."
         )
-    shares = (np.arange(types) + 0.5) / types  # where each type lies between 0 and 1
-    kinds = np.searchsorted(bounds - 1e-9, shares, side="right")
+    fractions = (np.arange(types) + 0.5) / types  # position of each type between 0 and 1
+    kinds = np.searchsorted(bounds - 1e-9, fractions, side="right")
     starts = np.concatenate(([0.0], bounds))
 
     def tile(grid: Grid, level: int, kind: int) -> np.ndarray:
-        # In the first half of their types, slopes are pits and robots start at the bottom; in the other, hills.
+        # In the first half of their types, slopes are pits and robots start at the bottom. In the second half, they are
+        # hills.
         first, last = starts[kinds[kind]], np.append(bounds, 1.0)[kinds[kind]]
-        sign = -1.0 if shares[kind] < 0.5 * (first + last) else 1.0
+        sign = -1.0 if fractions[kind] < 0.5 * (first + last) else 1.0
         return _tile(grid, rng, TERRAIN_KINDS[kinds[kind]], level / levels, sign)
 
     names = tuple(TERRAIN_KINDS[kind] for kind in kinds)
@@ -100,10 +101,10 @@ def mixed_map(
     horizontal_scale: float,
     rng: np.random.Generator,
 ) -> TerrainMap:
-    """Return a map of tiles of random kind, for training without a curriculum.
+    """Return a map of random kinds of tiles, for training without a curriculum.
 
-    One in ten is a slope of up to ±0.3, half of them rough; half are stairs of ±0.15 m; the rest are obstacles of
-    0.15 m. Arguments are those of :func:`curriculum_map`.
+    One in ten tiles is a slope of up to ±0.3, half of which are rough. Half of the tiles are stairs of ±0.15 m, and the
+    rest are obstacles of 0.15 m. Arguments are those of :func:`curriculum_map`.
     """
 
     def tile(grid: Grid, level: int, kind: int) -> np.ndarray:
@@ -121,7 +122,7 @@ def mixed_map(
 
 
 def _tile(grid: Grid, rng: np.random.Generator, kind: str, difficulty: float, sign: float) -> np.ndarray:
-    """Return a tile of a difficulty from 0 to 1. The figures are those of OmniIsaacGymEnvs."""
+    """Return a tile of a difficulty from 0 to 1. The numbers are those of OmniIsaacGymEnvs."""
     step_height = 0.05 + 0.175 * difficulty
     match kind:
         case "smooth slope":
@@ -160,7 +161,7 @@ def _assemble(
     spacing: float,
     kinds: tuple[str, ...],
 ) -> TerrainMap:
-    """Lay tiles side by side; ``tile(grid, level, type)`` makes one."""
+    """Lay tiles side by side; ``tile(grid, level, type)`` creates one."""
     for name, value in (("levels", levels), ("types", types)):
         if value < 1:
             raise OigeError(f"terrain map: {name}={value}, expected at least 1.")
