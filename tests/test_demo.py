@@ -75,7 +75,7 @@ def test_a_robot_that_is_driven_follows_the_keys_and_never_starts_anew(env: VecE
     assert driver.robot is None
     step("ArrowUp")
     assert task.progress_buf[1] <= 1  # a new episode
-    assert not task.steered.any()
+    assert not task.manual_control.any()
     for _ in range(50):
         step()
     assert task.progress_buf.max() < 50
@@ -161,7 +161,7 @@ def test_click_and_keys_in_a_browser(policy: Path, browser: Any, until: Any, mon
             return driver.robot == 1
 
         until(click, "the click finds no robot")
-        until(lambda: task.steered.tolist() == [False, True], "the robot is not driven")
+        until(lambda: task.manual_control.tolist() == [False, True], "the robot is not driven")
 
         def commanded(*command: float) -> None:
             until(lambda: task.commands[1].tolist() == list(command), f"the command does not become {command}")
@@ -193,7 +193,7 @@ def test_click_and_keys_in_a_browser(policy: Path, browser: Any, until: Any, mon
         press(browser, "c")
         until(lambda: driver.third_person and behind(), "C does not switch the camera back")
         press(browser, "Escape")
-        until(lambda: not task.steered.any(), "Esc does not let go")
+        until(lambda: not task.manual_control.any(), "Esc does not let go")
         assert driver.robot is None
         until(lambda: not behind(), "the camera stays behind the robot")
     finally:

@@ -1,7 +1,7 @@
 """Reflections of observations and actions, with numbers worked out by hand."""
 
 import torch
-from oige_core.tasks import Mirror, SignedPermutation
+from oige_core.tasks import SignedPermutation, Symmetry
 
 SWAP = SignedPermutation.of([1.0, -1.0], [1, 0])
 TURN = SignedPermutation.of([-1.0, 1.0, 1.0])
@@ -26,7 +26,7 @@ def test_join_concatenates_permutations() -> None:
 
 
 def test_mirror_composes_observations_and_actions() -> None:
-    mirror = Mirror(TURN, SWAP)
+    mirror = Symmetry(TURN, SWAP)
     both = mirror.then(mirror).to(torch.device("cpu"))
     assert both.observations(torch.tensor([5.0, 6.0, 7.0])).tolist() == [5.0, 6.0, 7.0]
     assert both.actions(VALUES[0]).tolist() == [-1.0, -2.0]

@@ -73,7 +73,7 @@ def test_step_follows_the_equations_of_motion_and_rewards_the_observed_state(env
 def test_mirrored_cartpole_moves_like_the_mirror_image(warp):
     env = make_vec("Cartpole", num_envs=4, seed=3, warp=warp)
     try:
-        (mirror,) = env.mirrors
+        (mirror,) = env.symmetries
         random = torch.Generator().manual_seed(2)
         states = torch.randn(4, 4, generator=random) * torch.tensor([0.5, 1.0, 0.2, 1.0])
         actions = torch.randn(10, 4, 1, generator=random) * 0.1

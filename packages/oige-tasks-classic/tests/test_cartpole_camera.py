@@ -53,7 +53,7 @@ def test_cart_and_pole_appear_where_the_camera_projects_them(executor):
     env.reset(seed=0)
     states = [(0.0, 0.0), (0.9, 0.3), (-1.2, -0.5)]
     put(env, states)
-    assert env.mirrors == (), "those of Cartpole are of positions and velocities"
+    assert env.symmetries == (), "those of Cartpole are of positions and velocities"
     images = env.task.get_observations().int().cpu()
     assert images.shape == (3, 160, 240, 3)
     for image, (y, angle) in zip(images, states, strict=True):

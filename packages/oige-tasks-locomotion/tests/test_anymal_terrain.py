@@ -160,11 +160,11 @@ def test_commands_can_be_set(env: VecEnv) -> None:
     task = put(env, *BORDER, 0.6)
     task.commands[:] = torch.tensor([-0.5, 0.25, 0.75])
     task.headings[:] = 1.0
-    task.steered[:] = torch.tensor([True, False, False, False])
+    task.manual_control[:] = torch.tensor([True, False, False, False])
     observations = task.get_observations()
     close(observations[0, 9:12], [-1.0, 0.5, 0.25 * 0.75])
     close(observations[1, 9:12], [-1.0, 0.5, 0.25 * 0.5])
-    task.steered[:] = False
+    task.manual_control[:] = False
 
 
 # Endings
@@ -342,7 +342,7 @@ def test_invalid_configuration_raises(key: str, value: Any) -> None:
 def test_mirrored_robots_move_like_mirror_images(env: VecEnv, number: int, tolerance: float) -> None:
     """And their rewards are the same. For 0.2 s on flat ground: front and rear differ a little in mass."""
     task: Any = env.task
-    n, mirror = env.num_envs, task.mirrors[number]
+    n, mirror = env.num_envs, task.symmetries[number]
     random = torch.Generator().manual_seed(3)
     velocities, joint_velocities = 0.3 * torch.randn(n, 6, generator=random), torch.randn(n, 12, generator=random)
     offsets = 0.1 * torch.randn(n, 12, generator=random)
@@ -355,7 +355,7 @@ def test_mirrored_robots_move_like_mirror_images(env: VecEnv, number: int, toler
         task.anymals.set_velocities(velocities * signs[:6])
         task.anymals.set_joint_positions(task.default_positions + turn(offsets))
         task.anymals.set_joint_velocities(turn(joint_velocities))
-        task.commands[:], task.steered[:] = commands * signs[9:12], True
+        task.commands[:], task.manual_control[:] = commands * signs[9:12], True
         task.actions[:] = 0.0
         for action in turn(actions):
             observations, *_ = env.step(action)
@@ -364,7 +364,7 @@ def test_mirrored_robots_move_like_mirror_images(env: VecEnv, number: int, toler
     try:
         (observations, rewards), (images, rewards_of_images) = play(mirrored=False), play(mirrored=True)
     finally:
-        task.steered[:] = False
+        task.manual_control[:] = False
     torch.testing.assert_close(rewards_of_images, rewards, atol=1e-3, rtol=0.1)
     difference = (images - mirror.observations(observations)).abs().max()
     assert difference < tolerance

@@ -41,7 +41,7 @@ class FakeEnv:
     """
 
     state_format = "episodes that were written down"
-    mirrors = ()
+    symmetries = ()
 
     def __init__(
         self, num_envs: int, num_states: int = 0, endings: dict[int, str] | None = None, reward: float = 1.0

@@ -133,9 +133,9 @@ REFUSED = {
         [f"{CONFIG}.schedule_entropy=True", f"{CONFIG}.max_epochs=-1"],
         f"{CONFIG}.schedule_entropy=True: expected max_epochs to be set",
     ),
-    "mirror images of sequences": (
-        [f"{CONFIG}.mirror_samples=True", "+train.params.network.rnn={{name: lstm, units: 8}}"],
-        f"{CONFIG}.mirror_samples=True: expected False; a recurrent network is trained on sequences.",
+    "symmetry augmentation of sequences": (
+        [f"{CONFIG}.symmetry_augmentation=True", "+train.params.network.rnn={{name: lstm, units: 8}}"],
+        f"{CONFIG}.symmetry_augmentation=True: expected False; a recurrent network is trained on sequences.",
     ),
     "shuffled sequences": (
         [f"{CONFIG}.shuffle_minibatches=True", "+train.params.network.rnn={{name: lstm, units: 8}}"],

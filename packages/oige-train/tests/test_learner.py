@@ -11,14 +11,14 @@ import torch
 from fake_env import SPACE, FakeEnv, make_agent, make_run
 from gymnasium import spaces
 from oige_core.errors import ConfigError
-from oige_core.tasks import Mirror, SignedPermutation
+from oige_core.tasks import SignedPermutation, Symmetry
 from oige_train.checkpoint import load_checkpoint
 from oige_train.console import ProgressLine
 from oige_train.learner.agent import Session
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.learner.ppo import kl_divergence, with_mirror_images
+from oige_train.learner.ppo import augment_with_symmetries, kl_divergence
 from oige_train.learner.progress import Observer
 from oige_train.learner.rl_games_shim import EagerAdam
 from oige_train.play import PlayResult, evaluate
@@ -219,7 +219,7 @@ def test_networks_are_built_without_warnings(tmp_path: Path) -> None:
 class NoisyEnv(FakeEnv):
     """Shows random numbers, and pays for actions that are like them."""
 
-    mirrors = (Mirror(SignedPermutation.of([-1.0] * 3), SignedPermutation.of([-1.0] * 2)),)
+    symmetries = (Symmetry(SignedPermutation.of([-1.0] * 3), SignedPermutation.of([-1.0] * 2)),)
 
     def _observe(self) -> torch.Tensor:
         self.shown = torch.randn(self.num_envs, 3)
@@ -241,28 +241,32 @@ def trained(folder: Path, env: FakeEnv, epochs: int = 3, **changes: Any) -> Any:
     return agent
 
 
-@pytest.mark.parametrize("mirror_samples", [True, False])
-def test_a_policy_trained_on_mirror_images_is_its_own_mirror_image(tmp_path: Path, mirror_samples: bool) -> None:
+@pytest.mark.parametrize("symmetry_augmentation", [True, False])
+def test_symmetry_augmentation_yields_a_symmetric_policy(tmp_path: Path, symmetry_augmentation: bool) -> None:
     network = NetworkConfig(
         name="actor_critic", separate=True, mlp=MlpConfig(units=[8], activation="tanh"), space=SPACE
     )  # without biases, as it starts, an odd function
-    agent = trained(tmp_path, NoisyEnv(16), mirror_samples=mirror_samples, network=network, learning_rate=0.01)
+    agent = trained(
+        tmp_path, NoisyEnv(16), symmetry_augmentation=symmetry_augmentation, network=network, learning_rate=0.01
+    )
     agent.set_eval()
     observations = torch.randn(50, 3)
     here, there = (agent.get_action_values({"obs": o})["mus"] for o in (observations, -observations))
-    assert here.abs().mean() > 0.05, "a policy that does nothing is always its own mirror image"
+    assert here.abs().mean() > 0.05, "a policy that does nothing is always symmetric"
     asymmetry = (here + there).abs().max().item()
-    assert asymmetry < 1e-5 if mirror_samples else asymmetry > 1e-3
+    assert asymmetry < 1e-5 if symmetry_augmentation else asymmetry > 1e-3
 
 
-def test_a_task_without_symmetry_has_no_mirror_images(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="mirror_samples=True: expected False; Cartpole declares no symmetry"):
-        make_agent(FakeEnv(2), tmp_path, mirror_samples=True)
+def test_symmetry_augmentation_without_symmetries_raises(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match="symmetry_augmentation=True: expected False; Cartpole declares no symmetries"
+    ):
+        make_agent(FakeEnv(2), tmp_path, symmetry_augmentation=True)
 
 
 def test_images_of_samples_keep_their_advantage_and_probability() -> None:
     swapped = SignedPermutation.of([-1.0, 1.0], [1, 0])
-    mirror = Mirror(SignedPermutation.of([1.0, -1.0, -1.0], [2, 1, 0]), swapped)
+    mirror = Symmetry(SignedPermutation.of([1.0, -1.0, -1.0], [2, 1, 0]), swapped)
     samples = {
         "obs": torch.tensor([[1.0, 2.0, 3.0]]),
         "actions": torch.tensor([[4.0, 5.0]]),
@@ -271,7 +275,7 @@ def test_images_of_samples_keep_their_advantage_and_probability() -> None:
         "advantages": torch.tensor([8.0]),
         "old_values": torch.tensor([[9.0]]),
     }
-    images = with_mirror_images(samples, (mirror, mirror))
+    images = augment_with_symmetries(samples, (mirror, mirror))
     assert {name: values[1:].tolist() for name, values in images.items()} == {
         "obs": [[3.0, -2.0, -1.0]] * 2,
         "actions": [[-5.0, 4.0]] * 2,
@@ -298,7 +302,7 @@ def test_divergence_is_that_of_normal_distributions_and_never_negative() -> None
 
 
 def test_the_divergence_that_sets_the_rate_is_that_of_the_samples_alone(tmp_path: Path) -> None:
-    agent = trained(tmp_path, NoisyEnv(16), epochs=1, mirror_samples=True)
+    agent = trained(tmp_path, NoisyEnv(16), epochs=1, symmetry_augmentation=True)
     samples = agent.dataset[0]
     before = {name: values.clone() for name, values in samples.items()}
     agent.last_lr = 0.0

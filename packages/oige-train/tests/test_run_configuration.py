@@ -271,7 +271,11 @@ def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, mo
             ],
         ),
         (
-            ("num_envs=8", "+train.params.network.rnn={name: lstm, units: 16}", f"{CONFIG}.mirror_samples=False"),
+            (
+                "num_envs=8",
+                "+train.params.network.rnn={name: lstm, units: 16}",
+                f"{CONFIG}.symmetry_augmentation=False",
+            ),
             [
                 "training Cartpole with PPO (CartpolePPO): 8 worlds on cpu, network 32-32 and lstm 16, seed 42",
                 "no task= was given, so the default Cartpole is used; oige-tasks lists all tasks",

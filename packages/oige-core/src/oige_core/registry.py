@@ -41,7 +41,7 @@ class TaskSpec:
         num_actions: size of one world's action.
         num_states: size of the privileged state of an asymmetric critic; 0 if there is none.
         warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
-        demo: words of the configuration, ``key=value``, that ``oige-demo`` adds; None: the task cannot be steered by
+        demo: overrides, ``key=value``, that ``oige-demo`` adds; None: the task's robots cannot be driven by
             hand, it is no :class:`~oige_core.tasks.Steerable`.
         images: observations are images: rows × columns × channels of bytes, 0 to 255, in place of floats.
         sizes: those of the other values that depend on ``task.env``, as a function of it; see :meth:`for_config`.

@@ -66,7 +66,7 @@ class Driver:
         self._free: dict[
             int, tuple[np.ndarray, np.ndarray, float]
         ] = {}  # cameras of pages before they followed the robot
-        task.endless = torch.zeros_like(task.steered)
+        task.no_timeout = torch.zeros_like(task.manual_control)
         viewer.scene.on_click = self.drive
         viewer.frame_hooks.append(self._show)
         gui, scene = viewer.server.gui, viewer.server.scene
@@ -112,14 +112,14 @@ class Driver:
             commands[self.robot] = torch.tensor(self._command, dtype=commands.dtype, device=commands.device)
 
     def _start_driving(self, robot: int) -> None:
-        assert self._task.endless is not None
-        self._task.steered[robot] = self._task.endless[robot] = True
+        assert self._task.no_timeout is not None
+        self._task.manual_control[robot] = self._task.no_timeout[robot] = True
 
     def _stop_driving(self, robot: int) -> None:
-        assert self._task.endless is not None
-        self._task.steered[robot] = self._task.endless[robot] = False
+        assert self._task.no_timeout is not None
+        self._task.manual_control[robot] = self._task.no_timeout[robot] = False
         self._task.progress_buf[robot] = 0
-        self._task.draw_commands(torch.tensor([robot], device=self._task.steered.device))
+        self._task.draw_commands(torch.tensor([robot], device=self._task.manual_control.device))
 
     def _show(self) -> None:
         """Move the mark and the cameras; called after the worlds are drawn."""

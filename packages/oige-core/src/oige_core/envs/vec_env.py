@@ -16,7 +16,7 @@ from oige_core.envs.arguments import checked_actions, checked_mask, checked_opti
 from oige_core.errors import ConfigError, OigeError
 from oige_core.modes import plain_tensors
 from oige_core.render import OffscreenRenderer, viewport_camera
-from oige_core.tasks import Mirror, Task
+from oige_core.tasks import Symmetry, Task
 
 __all__ = ["VecEnv", "check_render_mode"]
 
@@ -251,9 +251,9 @@ class VecEnv(gym.vector.VectorEnv):
         return self.task.engine.state_format
 
     @property
-    def mirrors(self) -> tuple[Mirror, ...]:
-        """Symmetries that the task knows; see :class:`~oige_core.tasks.Mirror`."""
-        return self.task.mirrors
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        """Symmetries that the task declares; see :class:`~oige_core.tasks.Symmetry`."""
+        return self.task.symmetries
 
     @plain_tensors
     def state_dict(self) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from oige_core.tasks.rl_task import RLTask
 from oige_core.tasks.steerable import Steerable
-from oige_core.tasks.symmetry import Mirror, SignedPermutation
+from oige_core.tasks.symmetry import SignedPermutation, Symmetry
 from oige_core.tasks.task import Task
 
 if TYPE_CHECKING:
     from oige_core.tasks.rl_task_warp import RLTaskWarp
 
-__all__ = ["Mirror", "RLTask", "RLTaskWarp", "SignedPermutation", "Steerable", "Task"]
+__all__ = ["RLTask", "RLTaskWarp", "SignedPermutation", "Steerable", "Symmetry", "Task"]
 
 
 def __getattr__(name: str) -> Any:

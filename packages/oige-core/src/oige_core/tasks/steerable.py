@@ -1,4 +1,4 @@
-"""Tasks whose robots can be driven by hand."""
+"""Tasks whose robots a user can drive."""
 
 from typing import Protocol, runtime_checkable
 
@@ -13,13 +13,13 @@ class Steerable(Protocol):
 
     Attributes:
         commands: ``(N, 3)``: velocity along x and y of the robot (m/s), yaw rate (rad/s); written to drive a robot.
-        steered: ``(N,)`` bool; robots whose commands stay as they were written.
-        no_timeout: ``(N,)`` bool; worlds whose episodes do not end; None: no such.
+        manual_control: ``(N,)`` bool; robots whose commands the task does not change.
+        no_timeout: ``(N,)`` bool; worlds whose episodes do not end; None: there are none.
         progress_buf: ``(N,)`` control steps since the last reset.
     """
 
     commands: torch.Tensor
-    steered: torch.Tensor
+    manual_control: torch.Tensor
     no_timeout: torch.Tensor | None
     progress_buf: torch.Tensor
 

@@ -12,7 +12,7 @@ from oige_core.problems import ProblemCounts
 from oige_core.registry import TaskSpec
 from oige_core.scene import Scene
 from oige_core.seeding import derive_seed
-from oige_core.tasks.symmetry import Mirror
+from oige_core.tasks.symmetry import Symmetry
 
 __all__ = ["EnvConfigT", "Task"]
 
@@ -53,7 +53,7 @@ class Task(ABC, Generic[EnvConfigT]):
         upstream: whether errors of OmniIsaacGymEnvs that change learning are restored (``task.env.compat=upstream``).
         problem_counts: what went wrong outside of physics, by world.
         extras: what the environment hands out as ``info`` besides its own entries.
-        mirrors: symmetries of the task, if it knows any; learners that are told to train on mirror images use them all.
+        symmetries: symmetries of the task, if it declares any, for learners with symmetry augmentation.
     """
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
@@ -91,7 +91,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.problem_counts = ProblemCounts(PROBLEM_KINDS, n, device)
         self._problems_by_world: dict[str, torch.Tensor] | None = None
         self.extras: dict[str, Any] = {}
-        self.mirrors: tuple[Mirror, ...] = ()
+        self.symmetries: tuple[Symmetry, ...] = ()
         self.generator = torch.Generator(device)
         Task.seed(self, config.seed)
 

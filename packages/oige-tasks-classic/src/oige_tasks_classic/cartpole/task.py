@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from oige_core.scene import ArticulationAsset, Drive, Scene
-from oige_core.tasks import Mirror, RLTask, SignedPermutation
+from oige_core.tasks import RLTask, SignedPermutation, Symmetry
 from oige_core.views import ArticulationView
 
 from oige_tasks_classic.cartpole import CartpoleConfig
@@ -26,7 +26,7 @@ CARTPOLE_ASSET = ArticulationAsset(
 REWARD_WEIGHTS = {"upright": 1.0, "cart_velocity": -0.01, "pole_velocity": -0.005}
 FAILURE_REWARD = -2.0
 MAX_POLE_ANGLE = math.pi / 2
-LEFT_AND_RIGHT = Mirror(SignedPermutation.of([-1.0] * 4), SignedPermutation.of([-1.0]))
+LEFT_AND_RIGHT = Symmetry(SignedPermutation.of([-1.0] * 4), SignedPermutation.of([-1.0]))
 
 
 class CartpoleTask(RLTask[CartpoleConfig]):
@@ -38,7 +38,7 @@ class CartpoleTask(RLTask[CartpoleConfig]):
 
     def post_reset(self) -> None:
         """Look up the driven joint. The observation relies on the order cart, pole."""
-        self.mirrors = (LEFT_AND_RIGHT.to(self.device),)
+        self.symmetries = (LEFT_AND_RIGHT.to(self.device),)
         self.cart_joint = [self.cartpoles.get_dof_index("cartJoint")]
         self.reward_weights = REWARD_WEIGHTS
         self.start_positions = torch.tensor([1.0, math.pi / 8], device=self.device)  # m, rad

@@ -30,9 +30,9 @@ class CartpoleWarpTask(RLTaskWarp[CartpoleConfig]):
         self.cartpoles = add_cartpole(scene)
 
     def post_reset(self) -> None:
-        """Get the cartpoles' arrays; the task looks the same in a mirror."""
+        """Get the cartpoles' arrays."""
         self.cartpole = self.arrays(self.cartpoles)
-        self.mirrors = (LEFT_AND_RIGHT.to(self.device),)
+        self.symmetries = (LEFT_AND_RIGHT.to(self.device),)
 
     def reset_idx(self, mask: wp.array) -> None:
         """Start episodes from random positions and velocities."""

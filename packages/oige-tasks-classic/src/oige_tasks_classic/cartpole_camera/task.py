@@ -42,7 +42,7 @@ class CartpoleCameraTask(CartpoleTask):
     def post_reset(self) -> None:
         """Make room for the images of the last steps, ``(steps, N, rows, columns, 3)``, a ring."""
         super().post_reset()
-        self.mirrors = ()  # those of Cartpole are of what is not observed here
+        self.symmetries = ()  # those of Cartpole are of what is not observed here
         cfg = self.camera_cfg
         depth = 1 + (cfg.frames - 1) * cfg.frameInterval
         shape = (depth, self.num_envs, cfg.cameraHeight, cfg.cameraWidth, 3)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from oige_core.tasks import Mirror, SignedPermutation
+from oige_core.tasks import SignedPermutation, Symmetry
 
 __all__ = ["reflections"]
 
 
-def reflections(joints: Sequence[str], points: torch.Tensor) -> tuple[Mirror, Mirror, Mirror]:
+def reflections(joints: Sequence[str], points: torch.Tensor) -> tuple[Symmetry, Symmetry, Symmetry]:
     """Return what swapping left and right, front and rear, and both, makes of observations and actions.
 
     Left and right legs of ANYmal C are mirror images, and so are front and rear ones. The hull's centre of mass is
@@ -24,7 +24,7 @@ def reflections(joints: Sequence[str], points: torch.Tensor) -> tuple[Mirror, Mi
     return sideways, lengthways, sideways.then(lengthways)
 
 
-def _reflection(joints: Sequence[str], points: torch.Tensor, *, x: float, y: float) -> Mirror:
+def _reflection(joints: Sequence[str], points: torch.Tensor, *, x: float, y: float) -> Symmetry:
     """Return the reflection that multiplies positions by x and y, of which one is -1."""
     vector = SignedPermutation.of([x, y, 1.0])
     rotation = SignedPermutation.of([y, x, -1.0])  # about the axes; a reflection turns those about its own plane around
@@ -36,4 +36,4 @@ def _reflection(joints: Sequence[str], points: torch.Tensor, *, x: float, y: flo
     distances = torch.cdist(points * torch.tensor([x, y]), points)
     heights = SignedPermutation.of([1.0] * len(points), distances.argmin(dim=1).tolist())
     observed = [vector, rotation, vector, command, legs, legs, heights, legs]
-    return Mirror(SignedPermutation.join(observed), legs)
+    return Symmetry(SignedPermutation.join(observed), legs)

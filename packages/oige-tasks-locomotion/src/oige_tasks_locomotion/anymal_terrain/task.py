@@ -68,7 +68,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         commands: ``(N, 3)``: velocity along x and y of the robot (m/s), yaw rate (rad/s). They may be written at any
             time; the yaw rate is worked out from ``headings``.
         headings: ``(N,)`` commanded heading, in rad.
-        steered: ``(N,)`` bool; robots whose yaw rate is commanded as it was written, whatever their heading.
+        manual_control: ``(N,)`` bool; robots whose commanded yaw rate is not derived from their heading.
         terrain_levels: ``(N,)`` int64 level of difficulty.
         terrain_types: ``(N,)`` int64 type of tile; it never changes.
         terrain_map: the ground.
@@ -144,12 +144,12 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         scales += [learn.dofPositionScale] * 12 + [learn.dofVelocityScale] * 12
         scales += [learn.heightMeasurementScale] * len(points) + [1.0] * 12
         self.observation_scale = torch.tensor(scales, device=device)
-        self.mirrors = tuple(mirror.to(device) for mirror in reflections(self.anymals.dof_names, points))
+        self.symmetries = tuple(symmetry.to(device) for symmetry in reflections(self.anymals.dof_names, points))
         self.noise_scale = noise_scale(learn).to(device) if learn.addNoise else None
         self.noise = torch.zeros(n, *self.spec.observation_shape, device=device)
         self.commands = torch.zeros(n, 3, device=device)
         self.headings = torch.zeros(n, device=device)
-        self.steered = torch.zeros(n, dtype=torch.bool, device=device)
+        self.manual_control = torch.zeros(n, dtype=torch.bool, device=device)
         self.actions, self.last_actions = torch.zeros(2, n, 12, device=device)
         self.last_joint_velocities = torch.zeros(n, 12, device=device)
         self.swing_time = torch.zeros(n, len(SHANKS), device=device)
@@ -268,8 +268,10 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
 
     def _commands(self, sensed: Sensed, worlds: torch.Tensor | None) -> torch.Tensor:
         """Return the commands of the robots of a selection with the yaw rates that their headings ask for now."""
-        commands, headings, steered = (self.rows(row, worlds) for row in (self.commands, self.headings, self.steered))
-        yaw_rate = torch.where(steered, commands[:, 2], yaw_rate_towards(headings, sensed.forward))
+        commands, headings, manual_control = (
+            self.rows(row, worlds) for row in (self.commands, self.headings, self.manual_control)
+        )
+        yaw_rate = torch.where(manual_control, commands[:, 2], yaw_rate_towards(headings, sensed.forward))
         return torch.cat((commands[:, :2], yaw_rate.unsqueeze(-1)), dim=-1)
 
     def _observations(

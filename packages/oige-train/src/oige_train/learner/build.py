@@ -25,7 +25,7 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path,
         writes: whether summaries are written; only process 0 ever does.
 
     Raises:
-        ConfigError: the run asks for mirror images of samples, and the task declares no symmetry.
+        ConfigError: the run asks for symmetry augmentation, and the task declares no symmetries.
     """
     rl_games_shim.install()
     from rl_games.common.tr_helpers import DefaultRewardsShaper
@@ -33,10 +33,10 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path,
     config = session.run.config
     params = rl_games_params(config.train.params)
     adapter = RlGamesEnv(env, config.rl_device, stagger=config.train.params.config.stagger_episodes)
-    if params["config"].get("mirror_samples") and not adapter.mirrors:
+    if params["config"].get("symmetry_augmentation") and not adapter.symmetries:
         raise ConfigError(
-            f"train.params.config.mirror_samples=True: expected False; {config.task.name} declares no symmetry in "
-            "its mirrors."
+            f"train.params.config.symmetry_augmentation=True: expected False; {config.task.name} declares no "
+            "symmetries."
         )
     params["config"] |= {
         "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
-from oige_core.tasks import Mirror
+from oige_core.tasks import Symmetry
 
 __all__ = ["RlGamesEnv"]
 
@@ -86,9 +86,9 @@ class RlGamesEnv:
         return info
 
     @functools.cached_property  # read in every gradient step
-    def mirrors(self) -> tuple[Mirror, ...]:
-        """See :attr:`~oige_core.envs.vec_env.VecEnv.mirrors`; on the learner's device."""
-        return tuple(mirror.to(self.device) for mirror in self.env.mirrors)
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        """See :attr:`~oige_core.envs.vec_env.VecEnv.symmetries`; on the learner's device."""
+        return tuple(symmetry.to(self.device) for symmetry in self.env.symmetries)
 
     def set_train_info(self, env_frames: int, *_: Any, **__: Any) -> None:
         """Ignore the progress of training; tasks count their own steps."""

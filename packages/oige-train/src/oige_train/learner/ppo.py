@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from oige_core.tasks import Mirror
+from oige_core.tasks import Symmetry
 from rl_games.algos_torch.a2c_continuous import A2CAgent
 from rl_games.algos_torch.torch_ext import policy_kl
 
@@ -13,7 +13,7 @@ from oige_train.learner.divergence import learner_tensors
 from oige_train.learner.normalisers import NormaliserSync
 from oige_train.learner.time_outs import RolloutTimeOuts, TimeOuts
 
-__all__ = ["PpoAgent", "kl_divergence", "with_mirror_images"]
+__all__ = ["PpoAgent", "augment_with_symmetries", "kl_divergence"]
 
 Base: Any = A2CAgent
 CRITIC_RATE = ("config.central_value_config.learning_rate", "config.central_value_config.lr_schedule")
@@ -148,16 +148,16 @@ class PpoAgent(ResumableAgent, Base):
             self.dataset.apply_permutation()
 
     def calc_gradients(self, input_dict: dict[str, Any]) -> None:
-        """Compute the gradients of a minibatch, with its mirror images if configured, and take a step."""
-        if self.config.get("mirror_samples"):
-            self._calc_gradients_with_mirror_images(input_dict)
+        """Compute the gradients of a minibatch, with symmetry augmentation if configured, and take a step."""
+        if self.config.get("symmetry_augmentation"):
+            self._calc_gradients_with_symmetries(input_dict)
         else:
             super().calc_gradients(input_dict)
         *_, mu, sigma, _ = self.train_result
         self._divergences.append(kl_divergence(mu, sigma, input_dict["mu"], input_dict["sigma"]))
 
-    def _calc_gradients_with_mirror_images(self, input_dict: dict[str, Any]) -> None:
-        super().calc_gradients(with_mirror_images(input_dict, self.vec_env.mirrors))
+    def _calc_gradients_with_symmetries(self, input_dict: dict[str, Any]) -> None:
+        super().calc_gradients(augment_with_symmetries(input_dict, self.vec_env.symmetries))
         # The stored means and deviations, and the divergence, are those of the samples only, without images.
         a_loss, c_loss, entropy, _, lr, lr_factor, *normal, b_loss = self.train_result
         mu, sigma = (values[: len(input_dict["actions"])] for values in normal)
@@ -245,22 +245,26 @@ def kl_divergence(
     return 0.5 * (ratio - 1.0 - ratio.log() + distance).clamp_min(0.0).sum(dim=-1).mean()
 
 
-def with_mirror_images(samples: dict[str, torch.Tensor], mirrors: Sequence[Mirror]) -> dict[str, torch.Tensor]:
+def augment_with_symmetries(
+    samples: dict[str, torch.Tensor], symmetries: Sequence[Symmetry]
+) -> dict[str, torch.Tensor]:
     """Return samples followed by their images under each symmetry.
 
     The image of an action has the same probability, advantage and return as the action itself.
 
     Args:
         samples: a minibatch of rl_games, ``(n, …)`` each.
-        mirrors: symmetries of the task.
+        symmetries: symmetries of the task.
     """
-    images: dict[str, Callable[[Mirror, torch.Tensor], torch.Tensor]] = {
-        "obs": lambda mirror, values: mirror.observations(values),
-        "actions": lambda mirror, values: mirror.actions(values),
-        "mu": lambda mirror, values: mirror.actions(values),
-        "sigma": lambda mirror, values: mirror.actions(values).abs(),
+    images: dict[str, Callable[[Symmetry, torch.Tensor], torch.Tensor]] = {
+        "obs": lambda symmetry, values: symmetry.observations(values),
+        "actions": lambda symmetry, values: symmetry.actions(values),
+        "mu": lambda symmetry, values: symmetry.actions(values),
+        "sigma": lambda symmetry, values: symmetry.actions(values).abs(),
     }
     return {
-        name: torch.cat([values, *(images[name](mirror, values) if name in images else values for mirror in mirrors)])
+        name: torch.cat(
+            [values, *(images[name](symmetry, values) if name in images else values for symmetry in symmetries)]
+        )
         for name, values in samples.items()
     }

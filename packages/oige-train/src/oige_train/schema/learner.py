@@ -222,7 +222,7 @@ class PpoConfig(AlgoConfig):
         epochs_between_resets: epochs between resets of all worlds; 0: no such resets.
         shuffle_minibatches: draw the samples of a minibatch from all worlds and steps of the epoch; False: each
             minibatch has the samples of certain worlds.
-        mirror_samples: train on the mirror images of samples, too; the task must know a symmetry.
+        symmetry_augmentation: also train on the images of samples under the symmetries that the task declares.
     """
 
     horizon_length: int
@@ -255,7 +255,7 @@ class PpoConfig(AlgoConfig):
     freeze_critic: bool = False
     epochs_between_resets: int = 0
     shuffle_minibatches: bool = False
-    mirror_samples: bool = False
+    symmetry_augmentation: bool = False
     central_value_config: CentralValueConfig | None = None
 
     def __post_init__(self) -> None:
@@ -400,12 +400,13 @@ class TrainParams:
     def __post_init__(self) -> None:
         check_positive("train.params.torch_threads", self.torch_threads)
         self._check_network()
-        for key in ("shuffle_minibatches", "mirror_samples"):
+        for key in ("shuffle_minibatches", "symmetry_augmentation"):
             if getattr(self.config, key, False) and self.network.rnn is not None:
                 raise ConfigError(f"{CONFIG}.{key}=True: expected False; a recurrent network is trained on sequences.")
-        if getattr(self.config, "mirror_samples", False) and getattr(self.config, "central_value_config", None):
+        if getattr(self.config, "symmetry_augmentation", False) and getattr(self.config, "central_value_config", None):
             raise ConfigError(
-                f"{CONFIG}.mirror_samples=True: expected False; what mirrors make of the critic's states is unknown."
+                f"{CONFIG}.symmetry_augmentation=True: expected False; symmetries do not "
+                "cover the states of the asymmetric critic."
             )
 
     def _check_network(self) -> None:
