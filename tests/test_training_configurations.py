@@ -68,7 +68,9 @@ def test_configuration_repeats_no_value_of_its_base(file: Path) -> None:
     assert bases or group == "task", "a training configuration inherits from PPO, SAC or another one"
     for base in bases:
         folders = [TRAIN_CFG, *{task.cfg for task in TASKS.values()}]
-        inherited = leaves(OmegaConf.to_container(compose_file(folders, f"{group}/{base}", package=group)[group]))
+        composed = OmegaConf.to_container(compose_file(folders, f"{group}/{base}", package=group)[group])
+        assert isinstance(composed, Mapping)
+        inherited = leaves(composed)
         assert inherited
         repeated = {key: value for key, value in leaves(own).items() if inherited.get(key) == value}
         assert not repeated, repeated
