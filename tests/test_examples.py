@@ -1,6 +1,7 @@
-"""The scripts of examples/ do what they say."""
+"""The scripts and the package of examples/ do what they say."""
 
 import importlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,3 +46,26 @@ def test_video_shows_moving_robots(example: Callable[[str], ModuleType], tmp_pat
 def test_readme_lists_every_example() -> None:
     page = (EXAMPLES / "README.md").read_text()
     assert all(f"`{file.name}`" in page for file in EXAMPLES.glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def double_pendulum(
+    install: Callable[[Path, Path], Callable[..., str]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., str]:
+    """Run Python where the package of examples/double_pendulum is installed."""
+    return install(tmp_path_factory.mktemp("double_pendulum"), EXAMPLES / "double_pendulum")
+
+
+@pytest.mark.slow
+def test_double_pendulum_passes_its_tests(double_pendulum: Callable[..., str]) -> None:
+    tests = str(EXAMPLES / "double_pendulum" / "tests")
+    assert "5 passed" in double_pendulum("-m", "pytest", "-q", "-p", "no:cacheprovider", tests)
+
+
+@pytest.mark.slow
+def test_double_pendulum_is_learned_with_the_inherited_settings(double_pendulum: Callable[..., str]) -> None:
+    """500 is the greatest return; poles that hang get 0."""
+    printed = double_pendulum("-m", "oige_train.cli.train", "task=DoublePendulum", "sim_device=cpu", "seed=1")
+    score = re.search(r"mean episode reward ([\d.]+)", printed)
+    assert score, printed
+    assert float(score[1]) > 400.0

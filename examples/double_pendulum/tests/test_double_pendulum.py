@@ -4,9 +4,8 @@ import math
 
 import pytest
 import torch
-from oige_core import VecEnv, make_vec
-
 from double_pendulum.task import DoublePendulumTask, reward_terms
+from oige_core import VecEnv, make_vec
 
 
 def start(positions: list[list[float]], velocities: list[list[float]]) -> VecEnv:
