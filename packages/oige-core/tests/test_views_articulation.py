@@ -70,8 +70,6 @@ def test_all_combinations_of_indices_are_supported(world: Any) -> None:
                 setter(values, indices=on_device[0], joint_indices=on_device[1])
                 world.close(getter(), expected, tol=1e-5)
                 world.close(getter(indices=on_device[0], joint_indices=on_device[1]), expected[picked], tol=1e-5)
-    with pytest.raises(OigeError, match="bool"):
-        view.get_joint_positions(indices=torch.ones(n, dtype=torch.bool))
 
 
 def test_values_broadcast_over_worlds_and_joints(world: Any) -> None:

@@ -4,6 +4,8 @@ Method and argument names are those of the views of ``omni.isaac.core``. Everywh
 
 * tensors are float32 on the simulation's device, the world first; ``indices`` selects worlds, ``joint_indices`` joints,
   ``body_indices`` links; each is a list, array or tensor of whole numbers, none twice in a setter, or None for all;
+* ``indices`` may also be a bool mask ``(num_envs,)``, which costs no wait for a GPU: values then have a row for each
+  world, getters return all rows, and setters write only those of the mask; the other rows may hold anything;
 * setters take a tensor on that device or, slower, on the CPU, an array or lists, of the shape that the getter returns;
   one row, or one number, stands for all worlds, and where columns are joints or links, ``(n, 1)`` for all of them;
 * joints and links are in breadth-first order of the kinematic tree, links beginning with the root;

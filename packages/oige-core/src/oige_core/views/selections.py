@@ -8,3 +8,4 @@ import torch
 __all__ = ["Indices"]
 
 Indices = torch.Tensor | np.ndarray | Sequence[int] | None
+"""Whole numbers of worlds, joints or links, of worlds also a bool mask; None stands for all."""

@@ -12,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 import torch
 
+from oige_core.engines.mujoco.selections import masked_rows
 from oige_core.errors import OigeError, dtype_name
 
 __all__ = ["WorldChecker", "check_numbers", "fail", "part_numbers", "values_of_shape"]
@@ -166,12 +167,20 @@ def values_of_shape(
     return values.expand(shape)
 
 
-def check_numbers(what: str, values: torch.Tensor, *, low: float = -math.inf, infinite: bool = False) -> None:
+def check_numbers(
+    what: str,
+    values: torch.Tensor,
+    worlds: torch.Tensor | None = None,
+    *,
+    low: float = -math.inf,
+    infinite: bool = False,
+) -> None:
     """Raise where properties are NaN, below a bound or infinite; on a GPU that would have to be waited for, and is not.
 
     Args:
         what: what they are, in messages.
         values: worlds first.
+        worlds: the selection of worlds that they are of; with a mask, rows of others are not looked at.
         low: the bound.
         infinite: whether they may be infinite.
 
@@ -180,6 +189,7 @@ def check_numbers(what: str, values: torch.Tensor, *, low: float = -math.inf, in
     """
     if values.device.type != "cpu":
         return
+    values = masked_rows(values, worlds)
     good = values >= low if infinite else (values >= low) & (values < math.inf)
     if low == -math.inf and not infinite:
         good &= values > low

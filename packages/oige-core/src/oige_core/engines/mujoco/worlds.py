@@ -9,6 +9,7 @@ from oige_core.capabilities import Capable
 from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, values_of_shape
 from oige_core.engines.mujoco.compile import CompiledScene
 from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, Executor
+from oige_core.engines.mujoco.selections import is_mask, write_rows
 from oige_core.errors import OigeError
 from oige_core.views import Indices
 
@@ -20,32 +21,40 @@ class Staleness:
 
     def __init__(self) -> None:
         self._all = True
-        self._some: list[torch.Tensor] = []
+        self._indices: list[torch.Tensor] = []
+        self._mask: torch.Tensor | None = None
 
     def __bool__(self) -> bool:
-        return self._all or bool(self._some)
+        return self._all or bool(self._indices) or self._mask is not None
 
     def mark(self, worlds: torch.Tensor | None) -> None:
-        """Add worlds ``(n,)``; all if None."""
+        """Add a selection of worlds."""
         if worlds is None:
+            self.clear()
             self._all = True
-            self._some.clear()
-        elif not self._all:
-            self._some.append(worlds)
+        elif self._all:
+            return
+        elif is_mask(worlds):
+            self._mask = worlds.clone() if self._mask is None else self._mask | worlds
+        else:
+            self._indices.append(worlds)
 
     def take(self) -> torch.Tensor | None:
-        """Return the worlds ``(n,)``, some perhaps more than once, or None for all; from now on none has changed."""
-        if self._all or not self._some:
-            worlds = None
-        else:
-            worlds = self._some[0] if len(self._some) == 1 else torch.cat(self._some)
+        """Return the selection of what was added, indices perhaps more than once; from now on none has changed."""
+        worlds = self._mask
+        if worlds is not None:
+            for indices in self._indices:
+                worlds.index_fill_(0, indices, True)
+        elif self._indices:
+            worlds = self._indices[0] if len(self._indices) == 1 else torch.cat(self._indices)
         self.clear()
         return worlds
 
     def clear(self) -> None:
         """From now on no world has changed."""
         self._all = False
-        self._some.clear()
+        self._indices.clear()
+        self._mask = None
 
 
 class Worlds:
@@ -132,10 +141,9 @@ class Worlds:
     def mark_stale(self, worlds: torch.Tensor | None) -> None:
         """Note that positions or velocities of a selection of worlds were written, of all if None."""
         self._joint_state_stale = True
-        if worlds is not None and worlds.dtype == torch.bool:
-            # On a GPU one would have to wait for the worlds of a mask.
-            worlds = None if self.selects_by_mask else worlds.nonzero().squeeze(-1)
-        self._stale.mark(worlds)
+        if is_mask(worlds) and not self.selects_by_mask:
+            worlds = worlds.nonzero().squeeze(-1)  # the C engine refreshes the worlds that it is given
+        self._stale.mark(None if self.selects_by_mask else worlds)  # MuJoCo Warp refreshes all
         for watcher in self._watchers:
             watcher.mark(worlds)
 
@@ -238,25 +246,11 @@ class Worlds:
         """Set gravity ``(n, 3)`` in m/s²."""
         worlds = self.select(indices)
         values = values_of_shape("gravity", values, (self.num_envs if worlds is None else len(worlds), 3), self.device)
-        check_numbers("gravity", values)
-        gravity = self.own_model_field("opt.gravity")
-        gravity[slice(None) if worlds is None else worlds] = values.to(gravity)
+        check_numbers("gravity", values, worlds)
+        write_rows(self.own_model_field("opt.gravity"), values, worlds)
         self.model_changed(["opt.gravity"], worlds)
 
-    # Initial and saved states
-
-    def set_initial_joint_state(
-        self,
-        qpos: slice | torch.Tensor,
-        dofs: slice | torch.Tensor,
-        positions: torch.Tensor | None,
-        velocities: torch.Tensor | None,
-    ) -> None:
-        """Change the joint state that a reset restores; the current state stays."""
-        for name, columns, values in (("qpos", qpos, positions), ("qvel", dofs, velocities)):
-            if values is not None:
-                initial = self.executor.initial_field(name)
-                initial[:, columns] = values.to(initial)
+    # Saved states
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the executor, and what decides how the next step is made."""

@@ -19,6 +19,7 @@ from oige_core.engines.mujoco.executors.protocol import (
     StateBounds,
     state_format,
 )
+from oige_core.engines.mujoco.selections import is_mask
 from oige_core.modes import plain_tensors
 from oige_core.problems import ProblemCounts
 
@@ -200,7 +201,7 @@ class BatchExecutor:
 
     def reset(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
-        if worlds is not None and worlds.dtype == torch.bool:
+        if is_mask(worlds):
             worlds = worlds.nonzero().squeeze(-1)
         if worlds is None:
             self._state.copy_(self._initial)
@@ -317,4 +318,4 @@ def _ids(worlds: torch.Tensor | None) -> np.ndarray | None:
     """Return the numbers of a selection of worlds as the batch wants them, ascending and each once."""
     if worlds is None:
         return None
-    return np.flatnonzero(worlds.numpy()) if worlds.dtype == torch.bool else np.unique(worlds.numpy())
+    return np.flatnonzero(worlds.numpy()) if is_mask(worlds) else np.unique(worlds.numpy())

@@ -25,6 +25,7 @@ from oige_core.engines.mujoco.executors.protocol import (
     StateBounds,
     state_format,
 )
+from oige_core.engines.mujoco.selections import is_mask
 from oige_core.errors import CapabilityError, ConfigError
 from oige_core.modes import plain_tensors
 from oige_core.problems import ProblemCounts
@@ -290,7 +291,7 @@ class WarpExecutor:
         chosen = wp.to_torch(self._chosen)
         if worlds is None:
             chosen.fill_(True)
-        elif worlds.dtype == torch.bool:
+        elif is_mask(worlds):
             chosen.copy_(worlds)
         else:
             chosen.zero_().index_fill_(0, worlds, True)

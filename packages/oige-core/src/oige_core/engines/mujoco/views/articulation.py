@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from oige_core.engines.mujoco.checks import check_numbers
+from oige_core.engines.mujoco.selections import read_rows, write_rows
 from oige_core.engines.mujoco.views.drives import DriveView
 from oige_core.engines.mujoco.views.dynamics import DynamicsView
 from oige_core.engines.mujoco.worlds import Worlds
@@ -19,7 +20,10 @@ class MujocoArticulationView(DriveView, DynamicsView):
     def bind(self, worlds: Worlds) -> None:
         """Find the joints and links in the built model."""
         super().bind(worlds)
+        model, root = worlds.compiled.model, self._body_ids[0]
         self._root_moved = False
+        poses = {"body_pos": model.body_pos[root], "body_quat": model.body_quat[root]}
+        self._initial_root = {name: torch.as_tensor(values, device=worlds.device) for name, values in poses.items()}
 
     def set_world_poses(
         self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
@@ -34,25 +38,20 @@ class MujocoArticulationView(DriveView, DynamicsView):
             self._free.set_poses(positions, orientations, worlds)
             self._worlds.mark_stale(worlds)
             return
-        root = self._body_ids[0]
         fields = {"body_pos": positions, "body_quat": orientations}
         given = {name: values.unsqueeze(-2) for name, values in fields.items() if values is not None}
         for values in given.values():
-            check_numbers("poses", values)
-        self._write_model(given, slice(root, root + 1), worlds)
+            check_numbers("poses", values, worlds)
+        self._write_model(given, self._frames, worlds)
         self._root_moved = True
 
-    def reset(self, env_ids: torch.Tensor | None) -> None:
+    def reset(self, worlds: torch.Tensor | None) -> None:
         """Restore the initial targets, and the pose of a fixed root; the executor has restored the rest."""
         if self._driven:
-            if env_ids is None:
-                self._targets.copy_(self._initial_targets)
-            else:
-                self._targets.index_copy_(1, env_ids, self._initial_targets.index_select(1, env_ids))
+            by_world = self._initial_targets.transpose(0, 1)
+            write_rows(self._targets.transpose(0, 1), read_rows(by_world, worlds), worlds)
         if self._root_moved:
-            model, root = self._worlds.compiled.model, self._body_ids[0]
-            initial = {name: torch.as_tensor(getattr(model, name)[root]) for name in ("body_pos", "body_quat")}
-            self._write_model(initial, slice(root, root + 1), env_ids)
+            self._write_model(self._initial_root, self._frames, worlds)
 
     def state_dict(self) -> dict[str, Any]:
         """Return targets and gains."""
@@ -67,7 +66,7 @@ class MujocoArticulationView(DriveView, DynamicsView):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore targets and gains; the executor restores the model's side of them."""
         self._driven = state["driven"]
-        self._effort_bounds = None
+        self._update_effort_bounds()
         self._root_moved = state["root_moved"]
         self._targets.copy_(state["targets"])
         self._initial_targets.copy_(state["initial_targets"])

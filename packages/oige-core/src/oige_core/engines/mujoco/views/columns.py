@@ -1,130 +1,177 @@
-"""Columns of live tensors: those of joints, links, bodies or tendons."""
+"""Columns of live tensors: which joints, links, bodies or tendons have which."""
+
+from collections.abc import Sequence
 
 import torch
 
-from oige_core.engines.mujoco.checks import part_numbers
+from oige_core.engines.mujoco.checks import fail, part_numbers
+from oige_core.engines.mujoco.selections import is_indices, write_rows
+from oige_core.errors import dtype_name
 from oige_core.views import Indices
 
-__all__ = ["Columns", "Joints", "Part", "as_columns", "as_float"]
-
-Columns = slice | torch.Tensor
+__all__ = ["ColumnSet", "Columns"]
 
 FEW_RUNS = range(2, 5)  # of neighbouring columns; so many are read sooner run by run than all between them
+KEPT_TENSORS = 16  # tensors of joint indices whose columns are remembered
 
 
-def as_columns(addresses: list[int], device: torch.device) -> Columns:
-    """Return a slice where addresses are consecutive (an alias, and much faster), else an index tensor."""
-    if addresses and addresses == list(range(addresses[0], addresses[0] + len(addresses))):
-        return slice(addresses[0], addresses[0] + len(addresses))
-    return torch.tensor(addresses, dtype=torch.int64, device=device)
-
-
-def as_float(values: torch.Tensor, clone: bool) -> torch.Tensor:
+def _as_float(values: torch.Tensor, clone: bool = False) -> torch.Tensor:
     """Return values in float32; a copy where that is asked for."""
     if values.dtype == torch.float32 and not clone:
         return values  # asking torch costs as much as an operation
     return values.to(torch.float32, copy=clone)
 
 
-class Part:
-    """Some columns of a live tensor ``(num_envs, k)``, whose address is fixed.
+class Columns:
+    """Columns of tensors ``(num_envs, k, …)``.
 
-    Columns that fill a range in any order are read and written as this range, which on the CPU is much faster than to
+    Those that fill a range in any order are read and written as this range, which on the CPU is much faster than to
     write them one by one; a few runs of neighbours with others between them are read as slices.
 
     Args:
-        values: the tensor.
-        columns: the columns; a tensor ``(m,)`` of them is not looked into.
+        columns: their numbers; a tensor ``(m,)`` of them on the device is not looked into.
+        device: device of the tensors.
+        joints: the joints, links or bodies that they belong to; by default each has one.
+
+    Attributes:
+        joints: their numbers; None where columns are a tensor.
+        count: how many joints.
     """
 
-    def __init__(self, values: torch.Tensor, columns: list[int] | torch.Tensor) -> None:
-        self._values = values
-        self._columns: torch.Tensor | None = None  # None: all, in order
-        self._inverse: torch.Tensor | None = None
-        self._runs: list[torch.Tensor] = []
+    def __init__(
+        self, columns: Sequence[int] | torch.Tensor, device: torch.device, joints: Sequence[int] | torch.Tensor = ()
+    ) -> None:
+        numbers = joints if len(joints) else range(len(columns))
+        self.count = len(numbers)
+        self.joints = None if isinstance(numbers, torch.Tensor) else numbers
+        self._size = len(columns)
+        self._range: slice | None = None  # None: all columns of the tensors
+        self._offsets: torch.Tensor | None = None  # in the range; None: the whole range in order
+        self._inverse: torch.Tensor | None = None  # of the offsets, where they are a permutation of the range
+        self._runs: list[slice] = []
         if isinstance(columns, torch.Tensor):
-            self._columns = columns
+            self._offsets = columns
             return
         starts = [i for i, column in enumerate(columns) if i == 0 or column != columns[i - 1] + 1]
         if len(starts) in FEW_RUNS:
             ends = [*starts[1:], len(columns)]
-            runs = [(columns[start], end - start) for start, end in zip(starts, ends, strict=True)]
-            self._runs = [values[:, first : first + length] for first, length in runs]
-        first, count = min(columns, default=0), len(columns)
-        self._values = values[:, first : max(columns, default=-1) + 1]
+            self._runs = [slice(columns[a], columns[a] + b - a) for a, b in zip(starts, ends, strict=True)]
+        first, order = min(columns, default=0), torch.arange(self._size)
+        self._range = slice(first, max(columns, default=-1) + 1)
         offsets = torch.tensor(columns, dtype=torch.int64) - first
-        if not torch.equal(offsets, torch.arange(count)):
-            self._columns = offsets.to(values.device)
-            if torch.equal(offsets.sort().values, torch.arange(count)):
-                self._inverse = offsets.argsort().to(values.device)
+        if not torch.equal(offsets, order):
+            self._offsets = offsets.to(device)
+            if torch.equal(offsets.sort().values, order):
+                self._inverse = offsets.argsort().to(device)
 
-    def read(self, worlds: torch.Tensor | None, clone: bool) -> torch.Tensor:
-        """Return the columns of these worlds, float32."""
-        if self._runs and worlds is None:
-            return as_float(torch.cat(self._runs, dim=1), clone=False)
-        values = self._values if worlds is None else self._values.index_select(0, worlds)
-        if self._columns is None:
-            return as_float(values, clone and worlds is None)
-        return as_float(values, clone=False).index_select(1, self._columns)  # gathering float64 is slow
+    def read(self, values: torch.Tensor, worlds: torch.Tensor | None = None, clone: bool = False) -> torch.Tensor:
+        """Return the columns ``(n, m, …)`` of selected worlds in float32.
 
-    def write(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
-        """Set the columns of these worlds."""
-        target = self._values
-        values = torch.as_tensor(values, device=target.device)
-        if self._columns is not None:
-            if self._inverse is None:
-                rows = slice(None) if worlds is None else worlds[:, None]
-                target[rows, self._columns] = values.to(target.dtype)
-                return
-            if values.ndim and values.shape[-1] > 1:
-                values = values.index_select(-1, self._inverse)
-        if worlds is None:
-            target.copy_(values)
+        Args:
+            values: ``(num_envs, k, …)``.
+            worlds: the selection.
+            clone: whether what is returned must not share memory with ``values``.
+        """
+        if self._runs and not is_indices(worlds):
+            return _as_float(torch.cat([values[:, run] for run in self._runs], dim=1))
+        if self._range is not None:
+            values = values[:, self._range]
+        if is_indices(worlds):
+            values, clone = values.index_select(0, worlds), False
+        if self._offsets is None:
+            return _as_float(values, clone)
+        return _as_float(values).index_select(1, self._offsets)  # gathering float64 is slow
+
+    def write(self, target: torch.Tensor, values: torch.Tensor, worlds: torch.Tensor | None = None) -> None:
+        """Set the columns of selected worlds.
+
+        Args:
+            target: ``(num_envs, k, …)``.
+            values: ``(n, m, …)``, or what can be expanded to it.
+            worlds: the selection.
+        """
+        part = target if self._range is None else target[:, self._range]
+        shape = (part.shape[0] if worlds is None else worlds.shape[0], self._size, *part.shape[2:])
+        if values.shape != shape:
+            values = values.expand(shape)
+        if self._offsets is None:
+            write_rows(part, values, worlds)
+        elif self._inverse is not None:
+            write_rows(part, values.index_select(1, self._inverse), worlds)
+        elif is_indices(worlds):
+            part[worlds[:, None], self._offsets] = values.to(part.dtype)
         else:
-            shape = (worlds.shape[0], *target.shape[1:])
-            if values.shape != shape:
-                values = values.expand(shape)
-            target.index_copy_(0, worlds, values.to(target.dtype))
+            values = values.to(part.dtype)
+            if worlds is not None:
+                old = part.index_select(1, self._offsets)
+                values = torch.where(worlds.view(-1, *[1] * (part.ndim - 1)), values, old)
+            part.index_copy_(1, self._offsets, values)
 
 
-class Joints:
-    """A live tensor ``(num_envs, k)`` in which the joints, or links, of an articulation have columns.
+class ColumnSet:
+    """The columns that joints, links or tendons have in tensors ``(num_envs, k, …)``.
 
     Args:
-        values: the tensor; its address is fixed.
         columns: those of each joint, as many for one as for another; none for joints that have no columns.
+        device: device of the tensors.
+        what: the argument of views that selects joints.
     """
 
-    def __init__(self, values: torch.Tensor, columns: list[list[int]]) -> None:
-        self._values = values
+    def __init__(self, columns: Sequence[Sequence[int]], device: torch.device, what: str = "joint_indices") -> None:
         self._columns = columns
+        self._device = device
+        self._what = what
         self._complete = all(columns)
-        self._everything = Part(values, [column for own in columns for column in own])
-        self._parts: dict[tuple[int, ...], Part] = {}
+        self._all = Columns([column for own in columns for column in own], device, range(len(columns)))
+        self._table = torch.tensor(columns, dtype=torch.int64, device=device) if self._complete and columns else None
+        self._by_numbers: dict[tuple[int, ...], Columns] = {}
+        self._by_tensor: dict[int, tuple[torch.Tensor, int, Columns]] = {}
 
-    def of(self, joint_indices: Indices) -> Part:
-        """Return the columns of these joints; of all if None.
+    def select(self, joints: Indices = None) -> Columns:
+        """Return the columns of these joints; of all if None. Joints on a GPU are not looked at.
 
         Raises:
             KeyError: a joint has none; its number.
             OigeError: there is no such joint.
         """
-        if joint_indices is None:
-            if self._complete:
-                return self._everything
-            joint_indices = range(len(self._columns))
-        if isinstance(joint_indices, torch.Tensor):
-            if joint_indices.device.type == "cuda" and self._complete:  # not to be waited for
-                columns = torch.tensor(self._columns, device=self._values.device)
-                return Part(self._values, columns[joint_indices].flatten())
-            joint_indices = joint_indices.tolist()
+        if joints is None:
+            return self._all if self._complete else self._of_numbers(range(len(self._columns)))
+        if isinstance(joints, torch.Tensor):
+            return self._of_tensor(joints)
         try:
-            return self._parts[tuple(joint_indices)]
+            return self._by_numbers[tuple(joints)]
         except (KeyError, TypeError):
-            joints = part_numbers(joint_indices, len(self._columns), "joint_indices")
+            return self._of_numbers(joints)
+
+    def _of_numbers(self, numbers: object) -> Columns:
+        joints = part_numbers(numbers, len(self._columns), self._what)
         for joint in joints:
             if not self._columns[joint]:
                 raise KeyError(joint)
         columns = [column for joint in joints for column in self._columns[joint]]
-        self._parts[joints] = Part(self._values, columns)
-        return self._parts[joints]
+        self._by_numbers[joints] = Columns(columns, self._device, joints)
+        return self._by_numbers[joints]
+
+    def _of_tensor(self, joints: torch.Tensor) -> Columns:
+        """Return the columns of a tensor of joints, which are looked up again only when it has changed."""
+        if joints.is_inference():  # such tensors do not know that they were changed
+            return self._look_up(joints)
+        last, version, columns = self._by_tensor.get(id(joints), (None, 0, None))
+        if last is joints and version == joints._version and columns is not None:
+            return columns
+        columns = self._look_up(joints)
+        # What is computed while a graph is captured has its values only when that graph is replayed.
+        if joints.device.type != "cuda" or not torch.cuda.is_current_stream_capturing():
+            if len(self._by_tensor) >= KEPT_TENSORS:
+                del self._by_tensor[next(iter(self._by_tensor))]
+            self._by_tensor[id(joints)] = joints, joints._version, columns
+        return columns
+
+    def _look_up(self, joints: torch.Tensor) -> Columns:
+        if joints.ndim != 1:
+            fail(f"{self._what} of shape {tuple(joints.shape)}: expected (n,).")
+        if joints.dtype == torch.bool or joints.dtype.is_floating_point or joints.dtype.is_complex:
+            fail(f"{self._what} of type {dtype_name(joints.dtype)}: expected whole numbers.")
+        if joints.device.type == "cuda" and self._table is not None:
+            return Columns(self._table.index_select(0, joints).flatten(), self._device, joints)
+        return self.select(joints.tolist())

@@ -5,7 +5,8 @@ from typing import Literal
 import torch
 
 from oige_core.engines.mujoco.layout import NO_LIMIT
-from oige_core.engines.mujoco.views.columns import Joints, as_columns
+from oige_core.engines.mujoco.selections import is_indices
+from oige_core.engines.mujoco.views.columns import ColumnSet
 from oige_core.engines.mujoco.views.joints import JointView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError
@@ -21,8 +22,8 @@ class DriveView(JointView):
         """Find the drives in the built model."""
         super().bind(worlds)
         layout, device = self._layout, worlds.device
-        self._ctrl = Joints(worlds.executor.field("ctrl"), [[i] for i in layout.actuators])
-        self._u = as_columns(layout.actuators, device)
+        self._ctrl = worlds.executor.field("ctrl")
+        self._ctrl_columns = ColumnSet([[i] for i in layout.actuators], device)
         self._effort_bounds: tuple[torch.Tensor, torch.Tensor] | None = None  # of all joints, once asked for
         self._default_gains = torch.tensor(
             [[drive.stiffness for drive in layout.drives], [drive.damping for drive in layout.drives]], device=device
@@ -32,9 +33,8 @@ class DriveView(JointView):
         # Without gains ``ctrl`` is the effort, and nothing else need be kept.
         self._driven = bool((self._default_gains != 0).any())
         self._targets = torch.zeros(3, *shape, device=device)  # position, velocity, effort
-        self._targets[0] = self._qpos.of(None).read(None, clone=False)
+        self._targets[0] = self._qpos_columns.select().read(self._qpos)
         self._initial_targets = self._targets.clone()
-        self._target_joints = [Joints(targets, [[i] for i in range(self.num_dof)]) for targets in self._targets]
         if self._driven:
             self._update_ctrl()
 
@@ -60,8 +60,10 @@ class DriveView(JointView):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        efforts = self._target_joints[2] if self._driven else self._ctrl
-        return efforts.of(joint_indices).read(self._index(indices), clone)
+        worlds = self._index(indices)
+        if self._driven:
+            return self._joints.select(joint_indices).read(self._targets[2], worlds, clone)
+        return self._ctrl_columns.select(joint_indices).read(self._ctrl, worlds, clone)
 
     def get_measured_joint_efforts(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
@@ -76,33 +78,35 @@ class DriveView(JointView):
             bounds = self.get_max_efforts()
             self._effort_bounds = (-bounds, bounds)
         effort = torch.clamp(effort, *self._effort_bounds)
-        return self._read(effort, self._own_columns(joint_indices), self._index(indices), clone)
+        return self._joints.select(joint_indices).read(effort, self._index(indices))
 
     def _set_target(self, kind: int, values: torch.Tensor, indices: Indices, joint_indices: Indices) -> None:
         worlds, what = self._index(indices), ("positions", "velocities", "efforts")[kind]
         if not self._driven:
-            if kind == 2:
-                joints = self._ctrl.of(joint_indices)
-                joints.write(self._values(what, values, worlds, self._joint_count(joint_indices), column=True), worlds)
-                return
-            raise OigeError(f"'{self.name}': its drives have no gains, so targets have no effect; set_gains first.")
-        joints = self._target_joints[kind].of(joint_indices)
-        joints.write(self._values(what, values, worlds, self._joint_count(joint_indices), column=True), worlds)
+            if kind != 2:
+                raise OigeError(f"'{self.name}': its drives have no gains, so targets have no effect; set_gains first.")
+            joints = self._ctrl_columns.select(joint_indices)
+            joints.write(self._ctrl, self._values(what, values, worlds, joints.count, column=True), worlds)
+            return
+        joints = self._joints.select(joint_indices)
+        joints.write(self._targets[kind], self._values(what, values, worlds, joints.count, column=True), worlds)
         self._update_ctrl(worlds)
 
     def _update_ctrl(self, worlds: torch.Tensor | None = None) -> None:
         """Write ``effort + stiffness · position target + damping · velocity target``; the model has the other terms."""
-        targets = self._targets if worlds is None else self._targets.index_select(1, worlds)
-        position, velocity, effort = targets.unbind()
-        stiffness, damping = self._gains if worlds is None else (gains.index_select(0, worlds) for gains in self._gains)
+        position, velocity, effort = self._targets.unbind()
+        stiffness, damping = self._gains
+        if is_indices(worlds):
+            position, velocity, effort = self._targets.index_select(1, worlds).unbind()
+            stiffness, damping = stiffness.index_select(0, worlds), damping.index_select(0, worlds)
         pushed = torch.addcmul(effort, stiffness, position)
-        self._ctrl.of(None).write(torch.addcmul(pushed, damping, velocity), worlds)
+        self._ctrl_columns.select().write(self._ctrl, torch.addcmul(pushed, damping, velocity), worlds)
 
     def _keep_targets(self) -> None:
         """Let ``_targets`` decide ``ctrl``, which without gains is the effort itself."""
         if not self._driven:
             self._driven = True
-            self._targets[2] = self._ctrl.of(None).read(None, clone=False)
+            self._targets[2] = self._ctrl_columns.select().read(self._ctrl)
 
     # Gains and bounds
 
@@ -110,8 +114,9 @@ class DriveView(JointView):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.views.ArticulationView`."""
-        columns, worlds = self._own_columns(joint_indices), self._index(indices)
-        return self._read(self._gains[0], columns, worlds, clone), self._read(self._gains[1], columns, worlds, clone)
+        joints, worlds = self._joints.select(joint_indices), self._index(indices)
+        stiffness, damping = (joints.read(gains, worlds, clone) for gains in self._gains)
+        return stiffness, damping
 
     def set_gains(
         self,
@@ -121,19 +126,19 @@ class DriveView(JointView):
         joint_indices: Indices = None,
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        columns, worlds = self._own_columns(joint_indices), self._index(indices)
+        joints, worlds = self._joints.select(joint_indices), self._index(indices)
         given: list[torch.Tensor | None] = []
         for what, values in (("kps", kps), ("kds", kds)):
             if values is not None:
-                values = self._properties(what, values, worlds, self._joint_count(joint_indices), low=0.0, column=True)
+                values = self._properties(what, values, worlds, joints.count, low=0.0, column=True)
             given.append(values)
         for gains, values in zip(self._gains, given, strict=True):
             if values is not None:
-                self._write(gains, columns, values, worlds)
+                joints.write(gains, values, worlds)
         self._keep_targets()
         bias = self._worlds.own_model_field("actuator_biasprm")
         for column, gains in enumerate(self._gains, start=1):
-            bias[:, self._u, column] = -gains.to(bias.dtype)
+            self._ctrl_columns.select().write(bias[..., column], -gains)
         self._worlds.model_changed(["actuator_biasprm"], worlds)
         self._update_ctrl()
         self._update_initial_ctrl()
@@ -144,8 +149,8 @@ class DriveView(JointView):
         """See :class:`~oige_core.views.ArticulationView`."""
         if mode not in ("position", "velocity", "effort"):
             raise OigeError(f"control mode '{mode}': expected position, velocity or effort.")
-        columns = self._own_columns(joint_indices)
-        stiffness, damping = (row[columns].expand(self.count, -1) for row in self._default_gains)
+        default = self._joints.select(joint_indices).read(self._default_gains)
+        stiffness, damping = (row.expand(self.count, -1) for row in default)
         zero = torch.zeros_like(stiffness)
         self.set_gains(
             stiffness if mode == "position" else zero,
@@ -157,20 +162,17 @@ class DriveView(JointView):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
-        bounds = self._read_model("actuator_forcerange", columns, self._index(indices))[..., 1]
+        joints = self._ctrl_columns.select(joint_indices)
+        bounds = self._read_model("actuator_forcerange", joints, self._index(indices))[..., 1]
         return torch.where(bounds >= 0.5 * NO_LIMIT, torch.inf, bounds)
 
     def set_max_efforts(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        columns = self._joint_columns(self._layout.actuators, self._u, joint_indices)
-        worlds = self._index(indices)
-        values = self._properties(
-            "values", values, worlds, self._joint_count(joint_indices), low=0.0, infinite=True, column=True
-        )
+        joints, worlds = self._ctrl_columns.select(joint_indices), self._index(indices)
+        values = self._properties("values", values, worlds, joints.count, low=0.0, infinite=True, column=True)
         bounds = values.clamp(0.0, NO_LIMIT)
-        self._effort_bounds = None
-        self._write_model({"actuator_forcerange": torch.stack((-bounds, bounds), -1)}, columns, worlds)
+        self._write_model({"actuator_forcerange": torch.stack((-bounds, bounds), -1)}, joints, worlds)
+        self._update_effort_bounds()
 
     # Resets and saved states
 
@@ -182,8 +184,11 @@ class DriveView(JointView):
             positions = self._properties("positions", positions, None, self.num_dof)
         if velocities is not None:
             velocities = self._properties("velocities", velocities, None, self.num_dof)
-        self._worlds.set_initial_joint_state(self._q, self._d, positions, velocities)
+        executor = self._worlds.executor
+        if velocities is not None:
+            self._dof_columns.select().write(executor.initial_field("qvel"), velocities)
         if positions is not None:
+            self._qpos_columns.select().write(executor.initial_field("qpos"), positions)
             self._initial_targets[0] = positions
             self._update_initial_ctrl()
 
@@ -191,7 +196,7 @@ class DriveView(JointView):
         """Let a reset restore the ``ctrl`` of the initial targets under the present gains."""
         position, velocity, effort = self._initial_targets.unbind()
         values = effort + self._gains[0] * position + self._gains[1] * velocity
-        self._write(self._worlds.executor.initial_field("ctrl"), self._u, values, None)
+        self._ctrl_columns.select().write(self._worlds.executor.initial_field("ctrl"), values)
 
     def drives(self) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
         """Return, live: targets ``(3, N, d)``, those of a reset, and gains, two of ``(N, d)``.
@@ -201,3 +206,10 @@ class DriveView(JointView):
         """
         self._keep_targets()
         return self._targets, self._initial_targets, self._gains
+
+    def _update_effort_bounds(self) -> None:
+        """Bring the kept bounds up to date, where they are: graphs that were captured read them there."""
+        if self._effort_bounds is not None:
+            low, high = self._effort_bounds
+            high.copy_(self.get_max_efforts())
+            torch.neg(high, out=low)

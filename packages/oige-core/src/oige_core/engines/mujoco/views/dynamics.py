@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.views.columns import Joints
+from oige_core.engines.mujoco.selections import read_rows
+from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.properties import PropertyView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
@@ -21,15 +22,21 @@ class DynamicsView(PropertyView):
         super().bind(worlds)
         layout, device = self._layout, worlds.device
         motion = [layout.root_dof + axis for axis in range(6)] if layout.floating else []
-        self._motion = torch.tensor([*motion, *layout.dofs], dtype=torch.int64, device=device)
+        self._motion = Columns([*motion, *layout.dofs], device)
         # Whether a motion moves a link.
         moves = torch.from_numpy(layout.subtrees[layout.joint_links].T).to(device)
         self._moves = torch.cat((moves.new_ones(self.num_bodies, len(motion)), moves), dim=1)
-        self._wrenches: Joints | None = None
+        self._subtrees = torch.from_numpy(layout.subtrees).to(device, torch.float32)
+        model = worlds.compiled.model
+        anchors = [model.jnt_pos[model.body_jntadr[b]] if model.body_jntnum[b] else np.zeros(3) for b in self._body_ids]
+        self._anchors = torch.as_tensor(np.stack(anchors)).to(device, torch.float32)
+        self._links = ColumnSet([[link] for link in range(self.num_bodies)], device)
+        self._wrenches: ColumnSet | None = None
         if layout.force_sensors:
             sensors = [layout.force_sensors.get(link, ()) for link in range(self.num_bodies)]
             columns = [[address + axis for address in pair for axis in range(3)] for pair in sensors]
-            self._wrenches = Joints(worlds.force("sensordata"), columns)
+            self._wrenches = ColumnSet(columns, device)
+            worlds.force("sensordata")  # asking for it makes the executor keep it
 
     # Joint forces
 
@@ -43,7 +50,7 @@ class DynamicsView(PropertyView):
             )
         worlds = self._index(indices)
         try:
-            wrenches = self._wrenches.of(joint_indices)
+            wrenches = self._wrenches.select(joint_indices)
         except KeyError as error:
             missing, names = self.body_names[error.args[0]], self.body_names
             measured = ", ".join(names[link] for link in self._layout.force_sensors)
@@ -51,33 +58,28 @@ class DynamicsView(PropertyView):
                 f"'{self.name}': joint forces of link '{missing}' are not measured, only those of {measured}; add it "
                 "to track_joint_forces."
             ) from None
-        values = wrenches.read(worlds, clone)
+        values = wrenches.read(self._worlds.force("sensordata"), worlds, clone)
         values = values.view(values.shape[0], -1, 6)
         if self._worlds.compiled.model.ngravcomp:
-            columns = self._own_columns(joint_indices, self.num_bodies)
-            values = values - self._read(self._joint_forces_of_compensated_weight(), columns, worlds, clone=False)
+            links = self._links.select(joint_indices)
+            values = values - links.read(self._joint_forces_of_compensated_weight(), worlds)
         return values
 
     def _joint_forces_of_compensated_weight(self) -> torch.Tensor:
         """What MuJoCo's force sensors measure too much ``(num_envs, b, 6)`` where gravity does not act on links."""
+        links = self._bodies.select()
         force = -self._worlds.get_gravity().unsqueeze(1) * self._compensated_masses(None).unsqueeze(-1)
-        moment = torch.linalg.cross(
-            self._read(self._worlds.fresh("xipos"), self._bodies, None), force
-        )  # about the origin
-        subtrees = torch.from_numpy(self._layout.subtrees).to(force)
-        force, moment = subtrees @ force, subtrees @ moment
-        model = self._worlds.compiled.model
-        anchors = [model.jnt_pos[model.body_jntadr[b]] if model.body_jntnum[b] else np.zeros(3) for b in self._body_ids]
-        orientation = self._read(self._worlds.fresh("xquat"), self._bodies, None)
-        anchor = quat_apply(orientation, torch.as_tensor(np.stack(anchors)).to(force).expand_as(force))
-        anchor = anchor + self._read(self._worlds.fresh("xpos"), self._bodies, None)
+        moment = torch.linalg.cross(links.read(self._worlds.fresh("xipos")), force)  # about the origin
+        force, moment = self._subtrees @ force, self._subtrees @ moment
+        orientation = links.read(self._worlds.fresh("xquat"))
+        anchor = quat_apply(orientation, self._anchors.expand_as(force)) + links.read(self._worlds.fresh("xpos"))
         moment = moment - torch.linalg.cross(anchor, force)
         return torch.cat((quat_apply_inverse(orientation, force), quat_apply_inverse(orientation, moment)), dim=-1)
 
     def _compensated_masses(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Masses ``(n, b)`` on which gravity does not act."""
-        share = self._read_model("body_gravcomp", self._bodies, worlds)
-        return share * self._read_model("body_mass", self._bodies, worlds)
+        links = self._bodies.select()
+        return self._read_model("body_gravcomp", links, worlds) * self._read_model("body_mass", links, worlds)
 
     # Jacobians, inertias, generalised forces
 
@@ -87,8 +89,8 @@ class DynamicsView(PropertyView):
 
     def _jacobians_at(self, points: str, worlds: torch.Tensor | None) -> torch.Tensor:
         """Jacobians of the links at their origins (``xpos``) or centres of mass (``xipos``)."""
-        motion = self._read(self._worlds.fresh("cdof"), self._motion, worlds, clone=False)
-        arm = self._read(self._worlds.fresh(points), self._bodies, worlds, clone=False) - self._tree_centre(worlds)
+        motion = self._motion.read(self._worlds.fresh("cdof"), worlds)
+        arm = self._bodies.select().read(self._worlds.fresh(points), worlds) - self._tree_centre(worlds)
         angular = motion[:, None, :, :3].expand(-1, self.num_bodies, -1, -1)
         linear = motion[:, None, :, 3:] + torch.linalg.cross(angular, arm[:, :, None].expand_as(angular))
         jacobian = torch.cat((linear, angular), dim=-1).transpose(-1, -2)
@@ -106,8 +108,8 @@ class DynamicsView(PropertyView):
     def get_mass_matrices(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        matrix = self._worlds.fresh_mass_matrix()[:, self._motion][:, :, self._motion]
-        matrix = matrix if worlds is None else matrix[worlds]
+        rows = self._motion.read(self._worlds.fresh_mass_matrix(), worlds)
+        matrix = self._motion.read(rows.transpose(1, 2), clone=True)  # symmetric
         half_turned = self._in_world_frame(matrix, worlds)
         return self._in_world_frame(half_turned.transpose(-1, -2), worlds).transpose(-1, -2)
 
@@ -119,11 +121,11 @@ class DynamicsView(PropertyView):
     def _gravity_forces(self, masses: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
         """Generalised forces that hold masses ``(n, b)`` at the links' centres against gravity."""
         gravity = self._worlds.get_gravity()
-        weight = masses.unsqueeze(-1) * (gravity if worlds is None else gravity[worlds]).unsqueeze(1)
+        weight = masses.unsqueeze(-1) * read_rows(gravity, worlds).unsqueeze(1)
         return -(self._jacobians_at("xipos", worlds)[:, :, :3] * weight.unsqueeze(-1)).sum(dim=(1, 2))
 
     def get_coriolis_and_centrifugal_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        bias = self._read(self._worlds.fresh("qfrc_bias"), self._motion, worlds, clone=False)
+        bias = self._motion.read(self._worlds.fresh("qfrc_bias"), worlds)
         return self._in_world_frame(bias, worlds) - self._gravity_forces(self.get_body_masses(worlds), worlds)

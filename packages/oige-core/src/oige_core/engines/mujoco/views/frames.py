@@ -8,7 +8,8 @@ import mujoco
 import torch
 
 from oige_core.engines.mujoco.checks import check_numbers, fail, values_of_shape
-from oige_core.engines.mujoco.views.columns import Columns, as_columns, as_float
+from oige_core.engines.mujoco.selections import is_mask, masked_rows
+from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.free_joint import FreeJoint
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError, OigeError
@@ -42,10 +43,10 @@ class BodyView:
         model, device = worlds.compiled.model, worlds.device
         self._worlds = worlds
         self._body_ids = body_ids
-        self._bodies = as_columns(body_ids, device)
-        self._frames = as_columns(frames, device)
+        self._bodies = ColumnSet([[body] for body in body_ids], device, "body_indices")
+        self._frames = Columns(frames, device)
         self._single = len(frames) == 1
-        self._tree = int(model.body_rootid[body_ids[0]])
+        self._tree = Columns([int(model.body_rootid[body_ids[0]])], device)
         joint = int(model.body_jntadr[frames[0]])
         self._free: FreeJoint | None = None
         if self._single and joint >= 0 and model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
@@ -66,7 +67,7 @@ class BodyView:
         values = self._values("orientations", values, worlds, 4)
         values = values if values.is_floating_point() else values.to(torch.float32)
         lengths = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
-        if values.device.type == "cpu" and bool((lengths == 0.0).any()):
+        if values.device.type == "cpu" and bool((masked_rows(lengths, worlds) == 0.0).any()):
             fail("orientations hold a quaternion of zeros: expected w, x, y, z of length 1.")
         return torch.where((lengths - 1.0).abs() < _ROUNDING, values, values / lengths)
 
@@ -82,44 +83,19 @@ class BodyView:
     ) -> torch.Tensor:
         """Return values that last as a tensor ``(n, *shape)``; on the CPU their range is checked, too."""
         values = self._values(what, values, worlds, *shape, column=column)
-        check_numbers(what, values, low=low, infinite=infinite)
+        check_numbers(what, values, worlds, low=low, infinite=infinite)
         return values
 
     def _squeeze(self, values: torch.Tensor) -> torch.Tensor:
         return values.squeeze(1) if self._single else values
 
-    def _read(
-        self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None, clone: bool = True
-    ) -> torch.Tensor:
-        """Return ``values[worlds][:, columns]`` in float32."""
-        if worlds is not None:
-            values = values.index_select(0, worlds)
-        if isinstance(columns, slice):
-            return as_float(values[:, columns], clone and worlds is None)
-        # Several times faster on the CPU than gathering float64.
-        return as_float(values, clone=False).index_select(1, columns)
-
-    def _write(self, target: torch.Tensor, columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
-        """Set ``target[worlds][:, columns]``."""
-        if worlds is None and isinstance(columns, slice):
-            target[:, columns] = values
-            return
-        values = torch.as_tensor(values, device=target.device).to(target.dtype)
-        if worlds is None:
-            target[:, columns] = values
-        elif isinstance(columns, slice):
-            part = target[:, columns]
-            part.index_copy_(0, worlds, values.expand(len(worlds), *part.shape[1:]))
-        else:
-            target[worlds[:, None], columns] = values
-
     def _read_model(self, name: str, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
-        return self._read(self._worlds.model_values(name), columns, worlds)
+        return columns.read(self._worlds.model_values(name), worlds, clone=True)
 
     def _write_model(self, names: dict[str, torch.Tensor], columns: Columns, worlds: torch.Tensor | None) -> None:
         """Write model fields and what follows from them."""
         for name, values in names.items():
-            self._write(self._worlds.own_model_field(name), columns, values, worlds)
+            columns.write(self._worlds.own_model_field(name), values, worlds)
         self._worlds.model_changed(names, worlds)
 
     # Bodies; ``columns`` picks body ids
@@ -131,6 +107,9 @@ class BodyView:
 
     def _set_body_inertias(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
         matrices = values.reshape(*values.shape[:-1], 3, 3).double()
+        if is_mask(worlds):  # rows of other worlds may hold anything
+            identity = torch.eye(3, dtype=matrices.dtype, device=matrices.device)
+            matrices = torch.where(worlds.view(-1, 1, 1, 1), matrices, identity)
         if not torch.allclose(matrices, matrices.transpose(-1, -2), rtol=1e-4, atol=1e-9):
             raise OigeError(f"inertias of '{self.name}': expected symmetric matrices.")
         moments, axes = torch.linalg.eigh(matrices)
@@ -157,8 +136,8 @@ class BodyView:
         if self._free is not None:
             return self._free.poses(worlds, clone)
         return (
-            self._squeeze(self._read(self._worlds.fresh("xpos"), self._frames, worlds, clone)),
-            self._squeeze(self._read(self._worlds.fresh("xquat"), self._frames, worlds, clone)),
+            self._squeeze(self._frames.read(self._worlds.fresh("xpos"), worlds, clone)),
+            self._squeeze(self._frames.read(self._worlds.fresh("xquat"), worlds, clone)),
         )
 
     def get_velocities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -167,8 +146,8 @@ class BodyView:
         if self._free is not None:
             return self._free.velocities(worlds)
         # MuJoCo gives velocities about the centre of mass of the whole tree.
-        velocity = self._read(self._worlds.fresh("cvel"), self._frames, worlds, clone=False)
-        arm = self._read(self._worlds.fresh("xpos"), self._frames, worlds, clone=False) - self._tree_centre(worlds)
+        velocity = self._frames.read(self._worlds.fresh("cvel"), worlds, clone=False)
+        arm = self._frames.read(self._worlds.fresh("xpos"), worlds, clone=False) - self._tree_centre(worlds)
         angular, linear = velocity[..., :3], velocity[..., 3:]
         return self._squeeze(torch.cat((linear + torch.linalg.cross(angular, arm), angular), dim=-1))
 
@@ -219,8 +198,7 @@ class BodyView:
 
     def _tree_centre(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Centres of mass ``(n, 1, 3)`` of the tree to which the bodies belong."""
-        column = slice(self._tree, self._tree + 1)
-        return self._read(self._worlds.fresh("subtree_com"), column, worlds, clone=False)
+        return self._tree.read(self._worlds.fresh("subtree_com"), worlds)
 
 
 def _matrix_to_quat(matrices: torch.Tensor) -> torch.Tensor:

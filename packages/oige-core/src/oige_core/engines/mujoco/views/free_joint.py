@@ -2,6 +2,7 @@
 
 import torch
 
+from oige_core.engines.mujoco.selections import read_rows, write_rows
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.math import quat_apply, quat_apply_inverse
 from oige_core.math.rotations import rotate_inverse
@@ -12,8 +13,8 @@ __all__ = ["FreeJoint"]
 class FreeJoint:
     """Pose and velocity of a body with a free joint, straight from the state.
 
-    MuJoCo keeps the linear velocity in the world frame and the angular velocity in the body frame. Methods take worlds
-    ``(n,)``, all if None.
+    MuJoCo keeps the linear velocity in the world frame and the angular velocity in the body frame. Methods take a
+    selection of worlds, see :mod:`oige_core.engines.mujoco.selections`.
 
     Args:
         worlds: the built worlds.
@@ -23,18 +24,17 @@ class FreeJoint:
 
     def __init__(self, worlds: Worlds, qpos: int, dof: int) -> None:
         self._worlds = worlds
-        self._qpos = worlds.executor.field("qpos")[:, qpos : qpos + 7]
-        self._qvel = worlds.executor.field("qvel")[:, dof : dof + 6]
+        state, motion = worlds.executor.field("qpos"), worlds.executor.field("qvel")
+        self._qpos_position, self._qpos_orientation = state[:, qpos : qpos + 3], state[:, qpos + 3 : qpos + 7]
+        self._qvel_linear, self._qvel_angular = motion[:, dof : dof + 3], motion[:, dof + 3 : dof + 6]
         positions, velocities = worlds.executor.joint_state()
         self._position, self._orientation = positions[:, qpos : qpos + 3], positions[:, qpos + 3 : qpos + 7]
         self._real, self._axis = positions[:, qpos + 3 : qpos + 4], positions[:, qpos + 4 : qpos + 7]
         self._linear, self._angular = velocities[:, dof : dof + 3], velocities[:, dof + 3 : dof + 6]
 
-    def _read(self, values: torch.Tensor, worlds: torch.Tensor | None, clone: bool) -> torch.Tensor:
+    def _read(self, values: torch.Tensor, worlds: torch.Tensor | None, clone: bool = False) -> torch.Tensor:
         self._worlds.update_joint_state()
-        if worlds is not None:
-            return values.index_select(0, worlds)
-        return values.clone() if clone else values
+        return read_rows(values, worlds, clone)
 
     def poses(self, worlds: torch.Tensor | None, clone: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return positions ``(n, 3)`` and orientations ``(n, 4)``."""
@@ -44,14 +44,12 @@ class FreeJoint:
         self, positions: torch.Tensor | None, orientations: torch.Tensor | None, worlds: torch.Tensor | None
     ) -> None:
         """Set positions ``(n, 3)`` and orientations ``(n, 4)`` of length 1; velocities in the world frame stay."""
-        rows = slice(None) if worlds is None else worlds
         if orientations is not None:
-            # The world angular velocity stays when the body is turned.
             angular = self.angular_velocities(worlds)
-            self._qpos[rows, 3:] = orientations.to(self._qpos.dtype)
-            self._qvel[rows, 3:] = quat_apply_inverse(orientations.to(angular), angular).to(self._qvel.dtype)
+            write_rows(self._qpos_orientation, orientations, worlds)
+            write_rows(self._qvel_angular, quat_apply_inverse(orientations.to(angular), angular), worlds)
         if positions is not None:
-            self._qpos[rows, :3] = positions.to(self._qpos.dtype)
+            write_rows(self._qpos_position, positions, worlds)
 
     def velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Return linear and angular velocities ``(n, 6)`` in the world frame."""
@@ -63,24 +61,19 @@ class FreeJoint:
 
     def angular_velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Return angular velocities ``(n, 3)`` in the world frame."""
-        orientation = self._read(self._orientation, worlds, clone=False)
-        return quat_apply(orientation, self._read(self._angular, worlds, clone=False))
+        return quat_apply(self._read(self._orientation, worlds), self._read(self._angular, worlds))
 
     def body_frame_velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Return linear and angular velocities ``(n, 6)`` in the body frame."""
-        self._worlds.update_joint_state()
-        parts = (self._real, self._axis, self._linear, self._angular)
-        if worlds is not None:
-            parts = tuple(part.index_select(0, worlds) for part in parts)
-        real, axis, linear, angular = parts
+        parts = self._real, self._axis, self._linear, self._angular
+        real, axis, linear, angular = (self._read(part, worlds) for part in parts)
         return torch.cat((rotate_inverse(real, axis, linear), angular), dim=-1)
 
     def set_linear_velocities(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Set linear velocities ``(n, 3)`` in the world frame."""
-        self._qvel[slice(None) if worlds is None else worlds, :3] = values.to(self._qvel.dtype)
+        write_rows(self._qvel_linear, values, worlds)
 
     def set_angular_velocities(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Set angular velocities ``(n, 3)`` in the world frame."""
-        rows = slice(None) if worlds is None else worlds
-        orientations = self._qpos[rows, 3:]
-        self._qvel[rows, 3:] = quat_apply_inverse(orientations, values.to(orientations.dtype))
+        orientations = read_rows(self._qpos_orientation, worlds)
+        write_rows(self._qvel_angular, quat_apply_inverse(orientations, values.to(orientations.dtype)), worlds)

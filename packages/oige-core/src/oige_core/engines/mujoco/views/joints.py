@@ -2,9 +2,8 @@
 
 import torch
 
-from oige_core.engines.mujoco.checks import part_numbers
 from oige_core.engines.mujoco.layout import ArticulationLayout
-from oige_core.engines.mujoco.views.columns import Columns, Joints, as_columns
+from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.frames import BodyView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError, nearest
@@ -21,12 +20,12 @@ class JointView(BodyView):
         self._layout: ArticulationLayout = worlds.compiled.articulations[self.name]
         layout, executor, device = self._layout, worlds.executor, worlds.device
         self._bind(worlds, layout.body_ids, layout.body_ids[:1])
-        positions, velocities = executor.joint_state()
-        qpos, dofs = ([[i] for i in ids] for ids in (layout.qpos, layout.dofs))
-        self._positions, self._velocities = Joints(positions, qpos), Joints(velocities, dofs)
-        self._qpos, self._qvel = Joints(executor.field("qpos"), qpos), Joints(executor.field("qvel"), dofs)
-        self._q = as_columns(layout.qpos, device)
-        self._d = as_columns(layout.dofs, device)
+        self._positions, self._velocities = executor.joint_state()
+        self._qpos, self._qvel = executor.field("qpos"), executor.field("qvel")
+        self._qpos_columns = ColumnSet([[i] for i in layout.qpos], device)
+        self._dof_columns = ColumnSet([[i] for i in layout.dofs], device)
+        # Of tensors that hold exactly this articulation's joints.
+        self._joints = ColumnSet([[i] for i in range(self.num_dof)], device)
 
     # Names
 
@@ -68,64 +67,37 @@ class JointView(BodyView):
             raise OigeError(f"{kind} '{name}' of '{self.name}': unknown. {nearest(name, names)}")
         return names.index(name)
 
-    # Columns
-
-    def _joint_columns(
-        self, addresses: list[int], everything: Columns, joint_indices: Indices, what: str = "joint_indices"
-    ) -> Columns:
-        if joint_indices is None:
-            return everything
-        if isinstance(joint_indices, torch.Tensor) and joint_indices.device.type == "cuda":  # not to be waited for
-            return torch.tensor(addresses, device=self._worlds.device)[joint_indices]
-        joints = part_numbers(joint_indices, len(addresses), what)
-        return as_columns([addresses[joint] for joint in joints], self._worlds.device)
-
-    def _own_columns(self, joint_indices: Indices, count: int | None = None) -> Columns:
-        """Columns of tensors that hold exactly this articulation's joints, or ``count`` links."""
-        if joint_indices is None:
-            return slice(None)
-        if isinstance(joint_indices, torch.Tensor) and joint_indices.device.type == "cuda":
-            return joint_indices.to(torch.int64)
-        joints = part_numbers(joint_indices, count or self.num_dof, "joint_indices")
-        return torch.tensor(joints, dtype=torch.int64, device=self._worlds.device)
-
-    def _joint_count(self, joint_indices: Indices) -> int:
-        return self.num_dof if joint_indices is None else len(joint_indices)
-
     # State
 
     def get_joint_positions(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        joints = self._positions.of(joint_indices)
-        self._worlds.update_joint_state()
-        return joints.read(self._index(indices), clone)
+        return self._read_joints(self._positions, self._qpos_columns.select(joint_indices), indices, clone)
 
     def set_joint_positions(
         self, positions: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        worlds, joints = self._index(indices), self._qpos.of(joint_indices)
-        joints.write(
-            self._values("positions", positions, worlds, self._joint_count(joint_indices), column=True), worlds
-        )
+        worlds, joints = self._index(indices), self._qpos_columns.select(joint_indices)
+        joints.write(self._qpos, self._values("positions", positions, worlds, joints.count, column=True), worlds)
         self._worlds.mark_stale(worlds)
 
     def get_joint_velocities(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        joints = self._velocities.of(joint_indices)
-        self._worlds.update_joint_state()
-        return joints.read(self._index(indices), clone)
+        return self._read_joints(self._velocities, self._dof_columns.select(joint_indices), indices, clone)
 
     def set_joint_velocities(
         self, velocities: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        worlds, joints = self._index(indices), self._qvel.of(joint_indices)
-        joints.write(
-            self._values("velocities", velocities, worlds, self._joint_count(joint_indices), column=True), worlds
-        )
+        worlds, joints = self._index(indices), self._dof_columns.select(joint_indices)
+        joints.write(self._qvel, self._values("velocities", velocities, worlds, joints.count, column=True), worlds)
         self._worlds.mark_stale(worlds)
+
+    def _read_joints(self, values: torch.Tensor, joints: Columns, indices: Indices, clone: bool) -> torch.Tensor:
+        worlds = self._index(indices)
+        self._worlds.update_joint_state()
+        return joints.read(values, worlds, clone)

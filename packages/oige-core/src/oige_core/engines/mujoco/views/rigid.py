@@ -8,7 +8,8 @@ import torch
 
 from oige_core.capabilities import require
 from oige_core.engines.mujoco.checks import check_numbers
-from oige_core.engines.mujoco.views.columns import Part
+from oige_core.engines.mujoco.selections import masked_rows
+from oige_core.engines.mujoco.views.columns import Columns
 from oige_core.engines.mujoco.views.frames import BodyView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
@@ -26,18 +27,22 @@ class MujocoRigidView(BodyView):
         compiled, model = worlds.compiled, worlds.compiled.model
         bodies = compiled.bodies[self.name]
         self._bind(worlds, bodies, bodies)
-        self._mocap = int(model.body_mocapid[bodies[0]])
+        mocap = int(model.body_mocapid[bodies[0]])
+        self._mocap = Columns([mocap], worlds.device) if mocap >= 0 else None
         sensors = compiled.contact_sensors
-        self._contacts: Part | None = None
+        self._contacts: Columns | None = None
         if all(body in sensors for body in bodies):
             addresses = [sensors[body] + axis for body in bodies for axis in range(3)]
-            self._contacts = Part(worlds.force("sensordata"), addresses)
+            self._contacts = Columns(addresses, worlds.device)
+            worlds.force("sensordata")  # asking for it makes the executor keep it
         # The geoms of all bodies, and for each the index of its body.
         owners = [(geom, i) for i, body in enumerate(bodies) for geom in np.flatnonzero(model.geom_bodyid == body)]
-        self._geoms = torch.tensor([geom for geom, _ in owners], dtype=torch.int64, device=worlds.device)
+        self._geoms = Columns([int(geom) for geom, _ in owners], worlds.device)
+        first = {i: int(geom) for geom, i in reversed(owners)}
+        self._first_geoms = Columns(list(first.values())[::-1], worlds.device)
         self._geom_bodies = torch.tensor([i for _, i in owners], dtype=torch.int64, device=worlds.device)
 
-    def reset(self, env_ids: torch.Tensor | None) -> None:
+    def reset(self, worlds: torch.Tensor | None) -> None:
         """The executor has restored everything."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -57,25 +62,24 @@ class MujocoRigidView(BodyView):
         self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int, low: float = -math.inf
     ) -> torch.Tensor:
         values = self._of_bodies(what, values, worlds, *shape)
-        check_numbers(what, values, low=low)
+        check_numbers(what, values, worlds, low=low)
         return values
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        if self._mocap < 0:
+        if self._mocap is None:
             return super().get_world_poses(indices, clone)
-        executor, worlds, column = self._worlds.executor, self._index(indices), slice(self._mocap, self._mocap + 1)
-        return (
-            self._read(executor.field("mocap_pos"), column, worlds, clone).squeeze(1),
-            self._read(executor.field("mocap_quat"), column, worlds, clone).squeeze(1),
-        )
+        worlds, executor = self._index(indices), self._worlds.executor
+        fields = executor.field("mocap_pos"), executor.field("mocap_quat")
+        positions, orientations = (self._mocap.read(field, worlds, clone).squeeze(1) for field in fields)
+        return positions, orientations
 
     def set_world_poses(
         self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
     ) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
         worlds = self._index(indices)
-        if self._free is None and self._mocap < 0:
+        if self._free is None and self._mocap is None:
             raise CapabilityError(f"'{self.name}': links are moved by their joints; set joint positions instead.")
         if positions is not None:
             positions = self._values("positions", positions, worlds, 3)
@@ -83,12 +87,11 @@ class MujocoRigidView(BodyView):
             orientations = self._orientations(orientations, worlds)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
-        else:
-            executor, column = self._worlds.executor, slice(self._mocap, self._mocap + 1)
+        elif self._mocap is not None:
             for name, values in (("mocap_pos", positions), ("mocap_quat", orientations)):
                 if values is not None:
-                    check_numbers("poses", values)  # which would be no error of physics
-                    self._write(executor.field(name), column, values.unsqueeze(-2), worlds)
+                    check_numbers("poses", values, worlds)  # which would be no error of physics
+                    self._mocap.write(self._worlds.executor.field(name), values.unsqueeze(-2), worlds)
         self._worlds.mark_stale(worlds)
 
     def apply_forces(self, forces: torch.Tensor, indices: Indices = None, is_global: bool = True) -> None:
@@ -108,24 +111,20 @@ class MujocoRigidView(BodyView):
         force = None if forces is None else self._of_bodies("forces", forces, worlds, 3)
         torque = None if torques is None else self._of_bodies("torques", torques, worlds, 3)
         point = None if positions is None else self._of_bodies("positions", positions, worlds, 3)
+        bodies = self._bodies.select()
         if not is_global:
-            orientation = self._read(self._worlds.fresh("xquat"), self._bodies, worlds, clone=False)
+            orientation = bodies.read(self._worlds.fresh("xquat"), worlds)
             force = None if force is None else quat_apply(orientation, force)
             torque = None if torque is None else quat_apply(orientation, torque)
             if point is not None:
-                point = quat_apply(orientation, point) + self._read(
-                    self._worlds.fresh("xpos"), self._bodies, worlds, clone=False
-                )
+                point = quat_apply(orientation, point) + bodies.read(self._worlds.fresh("xpos"), worlds)
         if force is not None and point is not None:
-            centre = self._read(self._worlds.fresh("xipos"), self._bodies, worlds, clone=False)
-            moment = torch.linalg.cross(point - centre, force)
+            moment = torch.linalg.cross(point - bodies.read(self._worlds.fresh("xipos"), worlds), force)
             torque = moment if torque is None else torque + moment
         applied = self._worlds.executor.field("xfrc_applied")
-        for columns, values in ((slice(0, 3), force), (slice(3, 6), torque)):
+        for part, values in ((applied[..., :3], force), (applied[..., 3:], torque)):
             if values is not None:
-                part = applied[:, :, columns]
-                total = self._read(part, self._bodies, worlds, clone=False) + values
-                self._write(part, self._bodies, total, worlds)
+                bodies.write(part, bodies.read(part, worlds) + values, worlds)
         self._worlds.mark_wrenches()
 
     def get_net_contact_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -135,60 +134,66 @@ class MujocoRigidView(BodyView):
                 f"'{self.name}': contact forces are not measured; add it to the scene with track_contact_forces=True."
             )
         # The sensor has the force that the body exerts.
-        values = self._contacts.read(self._index(indices), clone=False)
+        values = self._contacts.read(self._worlds.force("sensordata"), self._index(indices))
         return self._squeeze(-values.view(values.shape[0], -1, 3))
 
     def get_masses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        return self._squeeze(self._read_model("body_mass", self._bodies, self._index(indices)))
+        return self._squeeze(self._read_model("body_mass", self._bodies.select(), self._index(indices)))
 
     def set_masses(self, masses: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
         worlds = self._index(indices)
         masses = self._properties_of_bodies("masses", masses, worlds, low=0.0)
-        self._write_model({"body_mass": masses}, self._bodies, worlds)
+        self._write_model({"body_mass": masses}, self._bodies.select(), worlds)
 
     def get_inertias(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        return self._squeeze(self._body_inertias(self._bodies, self._index(indices)))
+        return self._squeeze(self._body_inertias(self._bodies.select(), self._index(indices)))
 
     def set_inertias(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
         worlds = self._index(indices)
-        self._set_body_inertias(self._properties_of_bodies("values", values, worlds, 9), self._bodies, worlds)
+        self._set_body_inertias(self._properties_of_bodies("values", values, worlds, 9), self._bodies.select(), worlds)
 
     def get_coms(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        return self._squeeze(self._read_model("body_ipos", self._bodies, self._index(indices)))
+        return self._squeeze(self._read_model("body_ipos", self._bodies.select(), self._index(indices)))
 
     def set_coms(self, positions: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
         worlds = self._index(indices)
         positions = self._properties_of_bodies("positions", positions, worlds, 3)
-        self._write_model({"body_ipos": positions}, self._bodies, worlds)
+        self._write_model({"body_ipos": positions}, self._bodies.select(), worlds)
 
     def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        first = torch.searchsorted(self._geom_bodies, torch.arange(len(self._body_ids), device=self._worlds.device))
-        friction = self._squeeze(self._read_model("geom_friction", self._geoms[first], self._index(indices))[..., 0])
+        values = self._read_model("geom_friction", self._first_geoms, self._index(indices))
+        friction = self._squeeze(values[..., 0])
         return torch.stack((friction, friction, torch.zeros_like(friction)), dim=-1)
 
     def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`. MuJoCo has one coefficient of friction, and no restitution."""
         worlds = self._index(indices)
         values = self._properties_of_bodies("values", values, worlds, 3, low=0.0)
-        if bool((values[..., 2] != 0).any()):
-            require(self._worlds.engine, "restitution", f"'{self.name}'", "Set it to 0.")
-        if bool((values[..., 0] != values[..., 1]).any()):
-            require(self._worlds.engine, "static_friction", f"'{self.name}'", "Set both to one value.")
+        if values.device.type == "cpu":  # a GPU would have to be waited for
+            given = masked_rows(values, worlds)
+            if bool((given[..., 2] != 0).any()):
+                require(self._worlds.engine, "restitution", f"'{self.name}'", "Set it to 0.")
+            if bool((given[..., 0] != given[..., 1]).any()):
+                require(self._worlds.engine, "static_friction", f"'{self.name}'", "Set both to one value.")
         friction = self._read_model("geom_friction", self._geoms, worlds)
         friction[..., 0] = values[..., 1][:, self._geom_bodies]
         self._write_model({"geom_friction": friction}, self._geoms, worlds)
 
     def enable_gravities(self, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        self._set_gravity_disabled(torch.tensor(0.0, device=self._worlds.device), self._bodies, self._index(indices))
+        self._switch_gravities(indices, disabled=False)
 
     def disable_gravities(self, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        self._set_gravity_disabled(torch.tensor(1.0, device=self._worlds.device), self._bodies, self._index(indices))
+        self._switch_gravities(indices, disabled=True)
+
+    def _switch_gravities(self, indices: Indices, *, disabled: bool) -> None:
+        value = torch.full((), float(disabled), device=self._worlds.device)
+        self._set_gravity_disabled(value, self._bodies.select(), self._index(indices))

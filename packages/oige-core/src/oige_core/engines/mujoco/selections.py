@@ -1,0 +1,45 @@
+"""Selections of worlds, and rows of tensors ``(num_envs, …)`` in them.
+
+A selection of worlds is int64 indices ``(n,)``, a bool mask ``(num_envs,)``, or None for all. With a mask, values have
+a row for each world: reading returns all of them, and writing changes those of the mask without asking the device how
+many they are. The rows of other worlds may hold anything.
+"""
+
+from typing import TypeGuard
+
+import torch
+
+__all__ = ["is_indices", "is_mask", "masked_rows", "read_rows", "write_rows"]
+
+
+def is_indices(worlds: torch.Tensor | None) -> TypeGuard[torch.Tensor]:
+    """Return whether a selection is indices."""
+    return worlds is not None and worlds.dtype != torch.bool
+
+
+def is_mask(worlds: torch.Tensor | None) -> TypeGuard[torch.Tensor]:
+    """Return whether a selection is a mask."""
+    return worlds is not None and worlds.dtype == torch.bool
+
+
+def read_rows(values: torch.Tensor, worlds: torch.Tensor | None, clone: bool = False) -> torch.Tensor:
+    """Return the rows of indexed worlds, else all; a copy where that is asked for."""
+    if is_indices(worlds):
+        return values.index_select(0, worlds)
+    return values.clone() if clone else values
+
+
+def write_rows(target: torch.Tensor, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+    """Set rows of ``target`` to values of its shape; of indexed worlds, to values ``(n, …)``."""
+    if worlds is None:
+        target.copy_(values)
+    elif is_mask(worlds):
+        mask = worlds.view(-1, *[1] * (target.ndim - 1))
+        torch.where(mask, values.to(target.dtype), target, out=target)
+    else:
+        target.index_copy_(0, worlds, values.to(target.dtype))
+
+
+def masked_rows(values: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
+    """Return the values of the worlds of a mask only, for checks: a GPU has to be waited for."""
+    return values[worlds] if is_mask(worlds) else values
