@@ -11,13 +11,15 @@ from oige_train.console import ProgressLine
 from oige_train.learner import progress
 from oige_train.learner.progress import EpisodeMeans, ProgressObserver
 
+NO_EPISODES = {"episode_means": {"return": torch.tensor(0.0)}, "episode_count": torch.tensor(0)}
+
 
 def test_means_weigh_steps_by_the_episodes_that_ended_in_them() -> None:
     means = EpisodeMeans()
-    means.add({"return": torch.tensor(10.0), "length": torch.tensor(4.0)}, 3)
+    means.add({"return": torch.tensor(10.0), "length": torch.tensor(4.0)}, torch.tensor(3))
     means.add({"return": torch.tensor(2.0), "length": torch.tensor(8.0)}, torch.tensor(1))
-    means.add({"goal": torch.tensor(1.0)}, 5)
-    means.add({"return": torch.tensor(0.0), "fall": torch.tensor(0.0)}, torch.tensor(0.0))  # no episode ended
+    means.add({"goal": torch.tensor(1.0)}, torch.tensor(5))
+    means.add({"return": torch.tensor(0.0), "fall": torch.tensor(0.0)}, torch.tensor(0))  # no episode ended
     assert means.take() == {"return": 8.0, "length": 5.0, "goal": 1.0}  # (3·10 + 2) / 4, (3·4 + 8) / 4
     assert means.take() == {}
 
@@ -45,7 +47,7 @@ def test_line_names_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.
     observer = ProgressObserver(ProgressLine(stream))
     algo = agent()
     observer.after_init(algo)
-    info = {"episode_means": {"goal": torch.tensor(0.5)}, "episode_count": 4, "level": 2.0}
+    info = {"episode_means": {"goal": torch.tensor(0.5)}, "episode_count": torch.tensor(4), "level": 2.0}
     observer.process_infos(info, torch.tensor([]))
     clock.now, algo.epoch_num, algo.frame = 104.0, 2, 6000  # two epochs and 6000 steps in 4 s; 8 epochs to go
     observer.after_print_stats(6000, 2, 4.0)
@@ -64,7 +66,7 @@ def test_problems_are_explained_once_and_counted_on_the_line(monkeypatch: pytest
     observer = ProgressObserver(ProgressLine(stream), lambda: problems)
     algo = agent()
     observer.after_init(algo)
-    observer.process_infos({}, torch.tensor([]))
+    observer.process_infos(NO_EPISODES, torch.tensor([]))
     for clock.now, algo.epoch_num, counts in ((10.0, 1, {}), (20.0, 2, {"exploded": 3}), (30.0, 3, {"exploded": 5})):
         problems |= counts
         observer.after_print_stats(1000 * algo.epoch_num, algo.epoch_num, clock.now)
@@ -83,7 +85,7 @@ def test_speed_of_a_resumed_run_counts_from_where_it_went_on(monkeypatch: pytest
     observer = ProgressObserver(ProgressLine(io.StringIO()))
     algo = agent(epoch_num=6, frame=1_000_000, max_epochs=-1)
     observer.after_init(algo)
-    observer.process_infos({}, torch.tensor([]))
+    observer.process_infos(NO_EPISODES, torch.tensor([]))
     clock.now, algo.frame, algo.game_rewards.current_size = 2.0, 1_001_000, 0
     assert observer.text(6) == "epoch 6 | no episode has ended yet | 500 steps/s"
 

@@ -16,28 +16,34 @@ class EpisodeMeans:
     """Means of episode statistics, by name, over all episodes that ended since the last :meth:`take`."""
 
     def __init__(self) -> None:
-        self._steps: list[tuple[dict[str, torch.Tensor], torch.Tensor | int]] = []
+        self._steps: list[tuple[dict[str, torch.Tensor], torch.Tensor]] = []
 
-    def add(self, episode: dict[str, torch.Tensor], count: torch.Tensor | int) -> None:
-        """Add means over ``count`` episodes, perhaps none; nothing is computed or moved between devices yet."""
-        self._steps.append((episode, count))
+    def add(self, means: dict[str, torch.Tensor], count: torch.Tensor) -> None:
+        """Add the means of a step; nothing is computed or moved between devices yet.
+
+        Args:
+            means: 0-d means by name over the episodes that ended in the step; any value if none ended.
+            count: 0-d number of these episodes.
+        """
+        self._steps.append((means, count))
 
     def take(self) -> dict[str, float]:
         """Return the means and clear them; a name without episodes is omitted."""
         values: dict[str, list[torch.Tensor]] = {}
         counts: dict[str, list[torch.Tensor]] = {}
-        for episode, count in self._steps:
-            for name, mean in episode.items():
+        for means, count in self._steps:
+            for name, mean in means.items():
                 values.setdefault(name, []).append(mean)
-                counts.setdefault(name, []).append(torch.as_tensor(count, dtype=mean.dtype, device=mean.device))
+                counts.setdefault(name, []).append(count)
         self._steps = []
-        means = {}
-        for name, means_of_steps in values.items():
-            weights = torch.stack(counts[name])
-            total, weight = torch.stack((torch.stack(means_of_steps) @ weights, weights.sum())).tolist()
-            if weight > 0:
-                means[name] = total / weight
-        return means
+        if not values:
+            return {}
+        sums = []
+        for name in values:
+            weights = torch.stack(counts[name]).to(torch.float32)
+            sums.append(torch.stack((torch.stack(values[name]) @ weights, weights.sum())))
+        totals = torch.stack(sums).tolist()  # the only transfer from the device
+        return {name: total / weight for name, (total, weight) in zip(values, totals, strict=True) if weight > 0}
 
 
 class Observer:
@@ -91,10 +97,9 @@ class ProgressObserver(Observer):
         if self._start is None:
             # The clock starts here, because compilation and the first reset would distort the estimate.
             self._start = (time.monotonic(), self.algo.epoch_num - 1, self.algo.frame)
-        if "episode_means" in infos:
-            self.episodes.add(infos["episode_means"], infos["episode_count"])
+        self.episodes.add(infos["episode_means"], infos["episode_count"])
         for name, value in infos.items():
-            if isinstance(value, (int, float)) or (isinstance(value, torch.Tensor) and value.ndim == 0):
+            if name != "episode_count" and _is_scalar(value):
                 self._scalars[name] = value
 
     def after_print_stats(self, frame: int, epoch_num: int, total_time: float) -> None:
@@ -104,8 +109,7 @@ class ProgressObserver(Observer):
         for name, value in means.items():
             self.algo.writer.add_scalar(f"Episode/{name}", value, frame)
         for name, value in self._scalars.items():
-            if name != "episode_count":
-                self.algo.writer.add_scalar(f"{name}/frame", value, frame)
+            self.algo.writer.add_scalar(f"{name}/frame", value, frame)
         self._scalars.clear()
         problems = self.problems()
         for kind, count in problems.items():
@@ -135,6 +139,10 @@ class ProgressObserver(Observer):
         if limit > 0 and done > 0:
             parts.append(f"{format_time(elapsed / done * (limit - epoch))} left")
         return " | ".join(parts)
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (int, float)) or (isinstance(value, torch.Tensor) and value.ndim == 0)
 
 
 def format_time(seconds: float) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["TESTED_VERSION", "EagerAdam", "building_agent", "building_model", "install"]
+__all__ = ["TESTED_VERSION", "WRITER_MODULES", "EagerAdam", "building_agent", "building_model", "install"]
 
 TESTED_VERSION = "1.6"
 """Versions of rl_games, by their beginning, that the tests run with."""
@@ -36,7 +36,7 @@ _MODULES = (
     "rl_games.common.tr_helpers",
 )
 """What the learners use of rl_games."""
-_WRITERS = ("rl_games.algos_torch.sac_agent", "rl_games.common.a2c_common")
+WRITER_MODULES = ("rl_games.algos_torch.sac_agent", "rl_games.common.a2c_common")
 """Modules that make a ``SummaryWriter``."""
 
 _log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def building_agent(*, writes: bool) -> Iterator[None]:
     """
     replaced: list[tuple[Any, str, Any]] = [(torch.optim, "Adam", EagerAdam)]
     if not writes:
-        replaced += [(sys.modules[name], "SummaryWriter", NullWriter) for name in _WRITERS]
+        replaced += [(sys.modules[name], "SummaryWriter", NullWriter) for name in WRITER_MODULES]
     originals = [getattr(owner, name) for owner, name, _ in replaced]
     for owner, name, value in replaced:
         setattr(owner, name, value)
