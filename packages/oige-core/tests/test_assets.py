@@ -352,7 +352,7 @@ def test_unsupported_flags_raise(flag: str) -> None:
             {"drives": {"hinge": 3.0}},
             r"ArticulationAsset: drives\['hinge'\]=3\.0: expected Drive\(stiffness=…\)\.",
         ),
-        (None, {}, r"ArticulationAsset\(mjcf=None\): expected a path, or the text of a file\."),
+        (None, {}, r"ArticulationAsset\(mjcf=None\): expected a path, or the contents of a file\."),
         (
             arm(link='<flexcomp name="f" type="grid" count="2 2 1" spacing=".1 .1 .1" mass="1" radius=".01"/>'),
             {},
@@ -385,15 +385,13 @@ def test_invalid_drives_raise(values: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize("key", ["drives", "joint_positions"])
 @pytest.mark.parametrize("value", [[("hinge", 1.0)], {3: 1.0}, None])
 def test_joints_without_names_raise(key: str, value: Any) -> None:
-    with raises(OigeError, rf"ArticulationAsset\({key}=.*\): expected a dictionary by names of joints\."):
+    with raises(OigeError, rf"ArticulationAsset\({key}=.*\): expected a dictionary with joint names as keys\."):
         ArticulationAsset(mjcf=arm(), **{key: value})
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\ufeff"])
 def test_empty_mjcf_raises(text: str) -> None:
-    with raises(
-        OigeError, r"articulation 'robot': its MJCF is an empty text; expected a path, or the text of a file\."
-    ):
+    with raises(OigeError, r"articulation 'robot': its MJCF is empty; expected a path, or the contents of a file\."):
         build_robot(text)
 
 

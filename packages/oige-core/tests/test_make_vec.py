@@ -23,17 +23,17 @@ SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_cam
     [
         (
             {"headless": False},
-            "headless=False: only programs such as oige-train serve it. Show worlds with "
+            "headless=False: only programs such as oige-train support this. Show worlds with "
             "oige_core.render.viewer.Viewer(env), or render images with render_mode='rgb_array'.",
         ),
         (
             {"overrides": {"test": True}},
-            "test=True: only programs such as oige-train serve it. An environment is the same for training and for "
+            "test=True: only programs such as oige-train support this. An environment is the same for training and for "
             "playing.",
         ),
         (
             {"torch_deterministic": True},
-            "torch_deterministic=True: only programs such as oige-train serve it. Call "
+            "torch_deterministic=True: only programs such as oige-train support this. Call "
             "torch.use_deterministic_algorithms(True).",
         ),
         (
@@ -83,7 +83,7 @@ def test_busy_waiting_torch_threads_give_a_warning(
     messages = [str(warning.message) for warning in caught if "threads" in str(warning.message)]
     assert bool(messages) == warned
     if warned:
-        assert messages[0].startswith("torch has 2 threads, which wait busily")
+        assert messages[0].startswith("torch has 2 threads, which busy-wait")
         assert caught[0].filename == __file__
 
 

@@ -288,7 +288,7 @@ def test_incomplete_state_warns_once(make: Make) -> None:
     env = make(Loses)
     env.reset()
     message = (
-        r"of Loses leave out memory \(Memory\), tally \(Tally\), memories \(list\): .* on exactly only if these ne"
+        r"of Loses leave out memory \(Memory\), tally \(Tally\), memories \(list\): .* is exact only if these never"
     )
     with pytest.warns(UserWarning, match=message):
         state = env.state_dict()
@@ -315,7 +315,7 @@ def test_state_of_another_environment_raises(make: Make) -> None:
     for each in (env, others):
         each.reset()
     with pytest.raises(
-        OigeError, match=r"\Athis state is one of Ball with 3 worlds on .*: expected one of Ball with 2 w"
+        OigeError, match=r"\Athis state belongs to Ball with 3 worlds on .*: expected one of Ball with 2 w"
     ):
         env.load_state_dict(others.state_dict())
     for state in ({}, None, {"engine": {}}):

@@ -1,4 +1,4 @@
-"""What users hand to an environment, checked."""
+"""Checks of arguments of the environment."""
 
 import operator
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ OPTIONS = ("reset_mask", "stagger")  # of VecEnv.reset
 
 
 def checked_seed(seed: Any) -> int | None:
-    """Return a seed as Python's own integer; NumPy's and torch's are welcome.
+    """Return a seed of Python, NumPy or torch as a Python int.
 
     Raises:
-        OigeError: it is none, or negative.
+        OigeError: it is not an integer, or negative.
     """
     if seed is None:
         return None
@@ -32,10 +32,10 @@ def checked_seed(seed: Any) -> int | None:
 
 
 def checked_options(options: Any) -> Mapping[str, Any]:
-    """Return options of a reset; the mask is left to :func:`checked_mask`.
+    """Return options of a reset; :func:`checked_mask` checks the mask.
 
     Raises:
-        OigeError: they are no dictionary, one is unknown, or ``stagger`` is not a bool.
+        OigeError: they are not a dictionary, one is unknown, or ``stagger`` is not a bool.
     """
     if options is None:
         return {}
@@ -53,7 +53,7 @@ def checked_mask(mask: Any, num_envs: int, device: torch.device) -> torch.Tensor
     """Return a mask of worlds ``(N,)`` bool.
 
     Raises:
-        OigeError: it has another shape or type; numbers of worlds are no mask.
+        OigeError: it has another shape or type, for example world indices.
     """
     expected = f"expected ({num_envs},) bool"
     try:
@@ -71,7 +71,7 @@ def checked_actions(actions: Any, shape: tuple[int, ...], device: torch.device) 
     """Return actions ``(N, num_actions)`` in float32.
 
     Raises:
-        OigeError: they are no numbers, or have another shape.
+        OigeError: they are not numbers, or have another shape.
     """
     try:
         if actions.is_complex() if isinstance(actions, torch.Tensor) else np.iscomplexobj(actions):

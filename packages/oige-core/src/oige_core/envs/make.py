@@ -1,4 +1,4 @@
-"""From a configuration, or a task's name, to an environment."""
+"""Makes environments from a configuration, or from a task's name."""
 
 import dataclasses
 import os
@@ -23,7 +23,7 @@ PROGRAM_KEYS = {
     "test": "An environment is the same for training and for playing.",
     "torch_deterministic": "Call torch.use_deterministic_algorithms(True).",
 }
-"""Root keys that an environment does not read, with what a library user does instead."""
+"""Root keys that an environment does not read, with advice for library users."""
 
 
 @plain_tensors
@@ -64,20 +64,20 @@ def make_vec(
 
     Args:
         task: name of the task.
-        num_envs: number of worlds; by default the task's own. ``gymnasium.make_vec`` makes one by default.
+        num_envs: number of worlds; by default that of the task. ``gymnasium.make_vec`` makes one by default.
         overrides: values by dotted key, for example ``{"task.env.episodeLength": 100}``.
         render_mode: ``rgb_array`` enables :meth:`~oige_core.envs.VecEnv.render`.
         root: values of root keys: ``seed=1``, ``sim_device="cpu"``.
 
     Warns:
-        UserWarning: physics runs on the CPU and torch has several threads. They wait busily for their next operation,
-            on the cores that physics needs, which made a loop of small networks and steps 5 to 20 times slower. Call
-            ``torch.set_num_threads(1)``, or start Python with ``OMP_WAIT_POLICY=passive`` if large networks gain from
-            threads.
+        UserWarning: physics runs on the CPU and torch has several threads. These busy-wait for their next operation on
+            the cores that physics needs, which made a loop of small networks and steps 5 to 20 times slower. Call
+            ``torch.set_num_threads(1)``, or start Python with ``OMP_WAIT_POLICY=passive`` if large networks benefit
+            from threads.
 
     Raises:
-        OigeError: the task is unknown, the configuration invalid, an argument unknown, given twice, or one that only
-            training programs serve.
+        OigeError: the task is unknown, the configuration invalid, an argument unknown, given twice, or supported
+            only by training programs.
     """
     check_render_mode(render_mode)
     installed = find_task(task)
@@ -99,7 +99,7 @@ def make_vec(
     for key, advice in PROGRAM_KEYS.items():
         value = getattr(config, key)
         if value != getattr(RunConfig, key):
-            raise ConfigError(f"{key}={value}: only programs such as oige-train serve it. {advice}")
+            raise ConfigError(f"{key}={value}: only programs such as oige-train support this. {advice}")
     env = make_env(config, render_mode)
     if env.task.device.type == "cpu":
         _warn_of_waiting_threads()
@@ -107,11 +107,11 @@ def make_vec(
 
 
 def _warn_of_waiting_threads() -> None:
-    """Warn if the threads of torch will take the cores from those of physics."""
+    """Warn if torch's threads will busy-wait on the cores that physics uses."""
     threads = torch.get_num_threads()
     if threads > 1 and os.environ.get("OMP_WAIT_POLICY", "").lower() != "passive":
         warnings.warn(
-            f"torch has {threads} threads, which wait busily between its operations and so slow physics down, often "
+            f"torch has {threads} threads, which busy-wait between operations and slow down physics, often "
             "several times: call torch.set_num_threads(1), or set OMP_WAIT_POLICY=passive before Python starts.",
             stacklevel=3,
         )
@@ -124,7 +124,7 @@ def make_single(task: str, **_: Any) -> NoReturn:
         task: name of the task.
 
     Raises:
-        CapabilityError: always; it names the call to make instead.
+        CapabilityError: always; the message names the call to use instead.
     """
     raise CapabilityError(
         f"oige/{task}-v0 steps many worlds at once: make it with gymnasium.make_vec('oige/{task}-v0', num_envs=1), "
@@ -133,7 +133,7 @@ def make_single(task: str, **_: Any) -> NoReturn:
 
 
 def _check_argument(name: str, value: Any, spec: TaskSpec) -> None:
-    """Raise ConfigError, with the way to say it, unless a name is that of a root key."""
+    """Raise ConfigError with advice unless a name is that of a root key."""
     keys = [field.name for field in dataclasses.fields(RunConfig) if field.name not in ("task", "task_name")]
     if name in keys:
         return

@@ -46,28 +46,30 @@ class VecEnv(gym.vector.VectorEnv):
     * ``states`` ``(N, num_states)``: privileged states, for tasks with an asymmetric critic. ``final_states`` belong to
       ``final_obs``.
     * ``episode_count`` and ``episode_means``: the number of episodes that ended in this step, and means over them:
-      ``return``, ``length`` in control steps and ``reward/<term>``. They are 0-d tensors, all zero where none ended.
-    * ``problems``: how often each kind of problem happened in each world since the environment was made, ``(N,)``
-      int32 by kind; :data:`oige_core.problems.PROBLEMS` explains the kinds. ``_problems`` ``(N,)`` bool: the worlds in
-      which one happened in this step. Their episode terminated without reward, and they are reset.
-    * what the task put into its ``extras``.
+      ``return``, ``length`` in control steps and ``reward/<term>``. They are 0-d tensors, and zero if no episode ended.
+    * ``problems``: number of problems in each world since the environment was made, ``(N,)`` int32 by kind.
+      :data:`oige_core.problems.PROBLEMS` explains the kinds. ``_problems`` ``(N,)`` bool marks the worlds with a
+      problem in this step. Their episode terminates without reward, and they are reset.
+    * the entries of the task's ``extras``.
 
     With ``autoresetMode: next_step``, the observations of a step that ends episodes are the last ones. The next step
-    resets those worlds: it ignores their actions, gives their first observations, a reward of zero and no ending, and
-    counts towards no episode. This is what gymnasium calls NEXT_STEP, and what its wrappers of observations need.
+    resets those worlds: it ignores their actions, returns their first observations, a reward of zero and no
+    termination or truncation, and does not belong to an episode. gymnasium calls this NEXT_STEP, and its observation
+    wrappers require it.
 
-    With ``autoresetMode: upstream``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are the last
-    ones, too, but the next step is the first of the new episodes: their first observations are never seen. Gymnasium
-    has no such mode, so ``metadata["autoreset_mode"]`` is the string ``"upstream"``, which its wrappers refuse.
+    With ``autoresetMode: upstream``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are also the
+    last ones, but the next step is the first of the new episodes. Their first observations are never returned.
+    gymnasium has no such mode, so ``metadata["autoreset_mode"]`` is the string ``"upstream"``, which its wrappers
+    reject.
 
     Observations are float32 and clamped to ``clipObservations``; images are uint8 ``(N, rows, columns, channels)``.
-    On the CPU, torch has one thread during a step, whatever it has otherwise; physics has its own. A step has no
-    gradients: actions may come straight from a policy that is being trained. Every method may be called inside
-    ``torch.inference_mode()`` as well as outside it, in any order; the tensors returned are ordinary ones.
+    On the CPU, torch uses one thread during a step, regardless of its setting; physics has its own threads. A step does
+    not track gradients, so actions may come directly from a policy in training. All methods may be called inside and
+    outside ``torch.inference_mode()``, in any order. They return ordinary tensors.
 
     Args:
         task: the task.
-        device: device of the tensors taken and returned; by default the simulation's.
+        device: device of arguments and returned tensors; by default that of the simulation.
         render_mode: ``rgb_array``, for :meth:`render`; None: no images.
 
     Raises:
@@ -75,7 +77,7 @@ class VecEnv(gym.vector.VectorEnv):
 
     Attributes:
         task: the task.
-        device: device of the tensors taken and returned.
+        device: device of arguments and returned tensors.
         num_states: size of the privileged state; 0 if there is none.
         action_hooks: functions applied to actions ``(N, num_actions)`` before they are clamped.
         observation_hooks: functions applied to observations ``(N, …)`` before they are clamped.
@@ -115,7 +117,7 @@ class VecEnv(gym.vector.VectorEnv):
         self._actions_shape = (self.num_envs, task.spec.num_actions)
         self._needs_reset = True
         self._unsaved_are_known = False
-        self._stagger_steps = 0  # in which episodes that follow a failure are cut short
+        self._stagger_steps = 0  # steps in which episodes after a failure are staggered
         self._threads = _OneTorchThread() if task.device.type == "cpu" else contextlib.nullcontext()
 
     @plain_tensors
@@ -125,11 +127,10 @@ class VecEnv(gym.vector.VectorEnv):
         """Start a new episode in every world.
 
         Args:
-            seed: restarts the task's random stream; None goes on with it.
-            options: ``{"reset_mask": (N,) bool}`` resets those worlds alone. ``{"stagger": True}`` lets the episodes
-                that begin now be cut short at random steps, evenly spread over an episode's length, instead of all in
-                the same step; and likewise those that follow a failure before that length has passed. A learner then
-                always sees all phases of an episode, also where the first episodes fail early.
+            seed: restarts the task's random stream; None continues it.
+            options: ``{"reset_mask": (N,) bool}`` resets only the selected worlds. ``{"stagger": True}`` randomises the
+                initial progress of episodes, so that worlds do not time out in the same step. It also applies to
+                episodes after early failures, within the first episode length.
 
         Returns:
             Observations ``(N, …)`` and the information of :meth:`step`.
@@ -156,7 +157,7 @@ class VecEnv(gym.vector.VectorEnv):
             task.stagger(chosen)
         elif mask is None:
             self._stagger_steps = 0
-        task.ended_buf = task.ended_buf & ~chosen  # the last step has returned the old tensor
+        task.ended_buf = task.ended_buf & ~chosen  # the previous step returned the old tensor
         self._needs_reset = False
         return self._out(self._filtered(task.obs_buf)), self._states({})
 
@@ -173,7 +174,7 @@ class VecEnv(gym.vector.VectorEnv):
             Observations, rewards, terminated, truncated, information: see the class.
 
         Raises:
-            OigeError: the environment was not reset or is closed, or the actions are no numbers or have the wrong
+            OigeError: the environment was not reset or is closed, or the actions are not numbers or have the wrong
                 shape.
         """
         self._check_open()
@@ -242,12 +243,12 @@ class VecEnv(gym.vector.VectorEnv):
             raise OigeError("the environment is closed; make a new one.")
 
     def problems(self) -> dict[str, int]:
-        """Return how often each kind of problem happened so far, over all worlds; this waits for the device."""
+        """Return the number of problems of each kind in all worlds so far; this waits for the device."""
         return self.task.problems()
 
     @property
     def state_format(self) -> str:
-        """What the engine's state is made of; environments with as many worlds that agree in it can load it."""
+        """Format of the engine's state; environments with the same format and number of worlds can load it."""
         return self.task.engine.state_format
 
     @property
@@ -260,7 +261,7 @@ class VecEnv(gym.vector.VectorEnv):
         """Return the whole state of simulation, task and random streams; tensors and plain values only.
 
         Warns:
-            UserWarning: the task has attributes that may change in a step and that a state cannot hold.
+            UserWarning: the task has attributes that may change in a step and that a state cannot contain.
         """
         self._warn_of_unsaved_attributes()
         return {
@@ -272,7 +273,7 @@ class VecEnv(gym.vector.VectorEnv):
         }
 
     def accepts(self, state: dict[str, Any]) -> bool:
-        """Whether a :meth:`state_dict` of the same :attr:`state_format` is one of the task as it is written now."""
+        """Whether a :meth:`state_dict` of the same :attr:`state_format` matches the current code of the task."""
         return self.task.accepts(state["task"])
 
     @plain_tensors
@@ -280,10 +281,11 @@ class VecEnv(gym.vector.VectorEnv):
         """Restore :meth:`state_dict` exactly.
 
         Raises:
-            OigeError: it is no such state, or one of another task, number of worlds, engine or scene; nothing changes.
+            OigeError: it is not such a state, or belongs to another task, number of worlds, engine or scene. Nothing
+                changes in this case.
 
         Warns:
-            UserWarning: the task has attributes that may change in a step and that a state cannot hold.
+            UserWarning: the task has attributes that may change in a step and that a state cannot contain.
         """
         self._check_open()
         if not isinstance(state, Mapping) or not {"engine", "task", "needs_reset", "stagger_steps"} <= state.keys():
@@ -292,7 +294,7 @@ class VecEnv(gym.vector.VectorEnv):
             )
         kind = self._state_kind()
         if state.get("kind", kind) != kind:
-            raise OigeError(f"this state is one of {state['kind']}: expected one of {kind}.")
+            raise OigeError(f"this state belongs to {state['kind']}: expected one of {kind}.")
         self._warn_of_unsaved_attributes()
         self.task.engine.load_state_dict(state["engine"])
         self.task.load_state_dict(state["task"])
@@ -303,15 +305,15 @@ class VecEnv(gym.vector.VectorEnv):
         return f"{self.task.name} with {self.num_envs} worlds on {self.state_format}"
 
     def _warn_of_unsaved_attributes(self) -> None:
-        """Warn once of what a state leaves out."""
+        """Warn once about attributes that a state does not contain."""
         names = [] if self._unsaved_are_known else self.task.unsaved_attributes()
         self._unsaved_are_known = True
         if names:
             warnings.warn(
-                f"states and checkpoints of {self.task.name} leave out {', '.join(names)}: a run that is resumed goes "
-                "on exactly only if these never change. Keep what changes in tensors, arrays, numbers or lists of "
-                "these, or define state_dict and load_state_dict.",
-                stacklevel=4,  # above plain_tensors, too
+                f"states and checkpoints of {self.task.name} leave out {', '.join(names)}: a resumed run is exact "
+                "only if these never change. Store values that change in tensors, arrays, numbers or lists of these, "
+                "or define state_dict and load_state_dict.",
+                stacklevel=4,  # also above plain_tensors
             )
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -320,7 +322,7 @@ class VecEnv(gym.vector.VectorEnv):
         self.task.engine.close()
 
     def _out(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Move a tensor to where the user wants it; the call costs even where nothing moves."""
+        """Move a tensor to the user's device; the check avoids the cost of a call that moves nothing."""
         return tensor.to(self.device) if self._moves else tensor
 
     def _filtered(self, observations: torch.Tensor) -> torch.Tensor:
@@ -342,14 +344,14 @@ class VecEnv(gym.vector.VectorEnv):
 
 
 def _even(size: float) -> int:
-    """Return a number of pixels that videos accept, which keep the colours of four pixels together."""
+    """Return an even number of pixels, which videos require."""
     return max(2, 2 * round(size / 2.0))
 
 
 class _OneTorchThread:
-    """Keeps torch to one thread on the CPU.
+    """Limits torch to one thread on the CPU.
 
-    Threads that torch has used once go on waiting for more, busily, and so take the cores from the threads of physics.
+    Threads that torch has used once busy-wait for more work on the cores that physics needs.
     """
 
     def __enter__(self) -> None:

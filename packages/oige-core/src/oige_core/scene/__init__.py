@@ -1,4 +1,4 @@
-"""What one world contains."""
+"""Description of what one world contains."""
 
 from oige_core.scene.assets import ArticulationAsset, Drive, Material
 from oige_core.scene.scene import Scene

@@ -1,4 +1,4 @@
-"""Descriptions of what a robot is made of, for every engine."""
+"""Engine-independent descriptions of robots, drives and materials."""
 
 import math
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ __all__ = ["ArticulationAsset", "Drive", "Material"]
 class Drive:
     """A joint-level PD drive, integrated implicitly in velocity.
 
-    The drive exerts ``stiffness · (position target − q) + damping · (velocity target − q̇) + effort``, bounded as a
-    whole by ``max_effort``. A joint with zero gains is driven by effort alone.
+    The drive exerts ``stiffness · (position target − q) + damping · (velocity target − q̇) + effort``, with the
+    sum limited to ``max_effort``. A joint with zero gains is driven only by its effort.
 
     Attributes:
         stiffness: N·m/rad for a revolute joint, N/m for a prismatic one.
         damping: N·m·s/rad or N·s/m.
-        max_effort: N·m or N; 0: the drive exerts nothing.
+        max_effort: N·m or N; 0: the drive exerts no force.
 
     Raises:
         OigeError: a value is negative or NaN, or a gain is infinite.
@@ -32,7 +32,7 @@ class Drive:
 
     def __post_init__(self) -> None:
         for name in ("stiffness", "damping", "max_effort"):
-            if not hasattr(getattr(self, name), "__float__"):  # as text has not
+            if not hasattr(getattr(self, name), "__float__"):  # strings do not have it
                 raise OigeError(f"Drive({name}={getattr(self, name)!r}): expected a number.")
         for name in ("stiffness", "damping"):
             if not 0.0 <= getattr(self, name) < math.inf:
@@ -45,30 +45,30 @@ class Drive:
 class ArticulationAsset:
     """A robot or mechanism: links joined by revolute and prismatic joints into one tree.
 
-    What the embedded engine takes from the file is the mechanism: the tree below the one child of its world body, which
-    is the root link, with its inertias, shapes, tendons and exclusions. ``connect`` and ``weld`` constraints close
-    loops, and hold links to the world where the scene puts them. Also taken are ``settotalmass``, the ``density``,
-    ``viscosity`` and ``wind`` of the medium, and flags that switch off contacts, limits, dry friction, equality
-    constraints, springs or damping. The limit that a joint itself sets to its actuators (``actuatorfrcrange``,
-    ``effort`` in a URDF) bounds the ``max_effort`` of its drive. Links without a joint stay links of their own,
-    whatever ``fusestatic`` says. Shapes collide with everything outside the articulation, unless ``contype`` and
-    ``conaffinity`` are both 0, and with each other only if ``task.sim.<name>.enable_self_collisions`` is 1.
+    The embedded engine reads the mechanism from the file: the tree below the single child of the world body, which is
+    the root link, with its inertias, shapes, tendons and exclusions. ``connect`` and ``weld`` constraints close loops,
+    and attach links to the world where the scene puts them. The engine also reads ``settotalmass``, the ``density``,
+    ``viscosity`` and ``wind`` of the medium, and flags that disable contacts, limits, dry friction, equality
+    constraints, springs or damping. A joint's own limit on its actuators (``actuatorfrcrange``, or ``effort`` in a
+    URDF) limits the ``max_effort`` of its drive. Links without a joint remain separate links, regardless of
+    ``fusestatic``. Shapes collide with everything outside the articulation, unless ``contype`` and ``conaffinity`` are
+    both 0, and with each other only if ``task.sim.<name>.enable_self_collisions`` is 1.
 
-    Actuators, sensors, keyframes, other options, a URDF's velocity limits, and what lies in the world body beside the
-    root link are ignored: drives are described here, options by ``task.sim``. What refers to the world body's sites or
-    shapes is an error, and so are the flags ``gravity``, ``filterparent`` and ``override``.
+    The engine ignores actuators, sensors, keyframes, other options, a URDF's velocity limits, and everything in the
+    world body except the root link. Drives are described here, and options by ``task.sim``. References to the world
+    body's sites or shapes raise an error, and so do the flags ``gravity``, ``filterparent`` and ``override``.
 
     Attributes:
-        mjcf: path of an MJCF or URDF file, or the text of one.
-        usd: path under Isaac Sim's asset root of the file that is loaded in its place there; only Isaac Sim needs it.
-        floating: whether the root link moves freely; None: as the file says, by a free joint of the root. A URDF
-            without such a joint says nothing, so it must be given.
-        drives: drives by regular expression on joint names; the first that matches in full counts.
+        mjcf: path of an MJCF or URDF file, or the contents of one.
+        usd: path of the USD file under Isaac Sim's asset root; only Isaac Sim needs it.
+        floating: whether the root link moves freely; None: True if the root has a free joint in the file. For a URDF
+            without such a joint, it is required.
+        drives: drives by regular expression on joint names; the first full match applies.
         joint_positions: initial positions by regular expression on joint names, in rad or m, within the joints' limits;
-            others start where the file has them.
+            other joints start at the position in the file.
 
     Raises:
-        OigeError: a drive is not one, or a position is no finite number.
+        OigeError: a drive has the wrong type, or a position is not a finite number.
     """
 
     mjcf: Path | str
@@ -79,11 +79,11 @@ class ArticulationAsset:
 
     def __post_init__(self) -> None:
         if not isinstance(self.mjcf, Path | str):
-            raise OigeError(f"ArticulationAsset(mjcf={self.mjcf!r}): expected a path, or the text of a file.")
+            raise OigeError(f"ArticulationAsset(mjcf={self.mjcf!r}): expected a path, or the contents of a file.")
         for key in ("drives", "joint_positions"):
             given = getattr(self, key)
             if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-                raise OigeError(f"ArticulationAsset({key}={given!r}): expected a dictionary by names of joints.")
+                raise OigeError(f"ArticulationAsset({key}={given!r}): expected a dictionary with joint names as keys.")
         for name, drive in self.drives.items():
             if not isinstance(drive, Drive):
                 raise OigeError(f"ArticulationAsset: drives['{name}']={drive!r}: expected Drive(stiffness=…).")
@@ -101,8 +101,8 @@ class Material:
     """Surface of a shape.
 
     Attributes:
-        friction: coefficient of sliding friction; None: that of ``task.sim.default_physics_material``. Between two
-            shapes that state one the larger acts; against a shape that states none, the stated one does.
+        friction: coefficient of sliding friction; None: that of ``task.sim.default_physics_material``. If both
+            touching shapes have a coefficient, the larger applies; if one has, it applies.
         color: red, green, blue, opacity, each 0 to 1.
 
     Raises:
@@ -113,7 +113,7 @@ class Material:
     color: tuple[float, float, float, float] = (0.7, 0.7, 0.7, 1.0)
 
     def __post_init__(self) -> None:
-        if self.friction is not None and not hasattr(self.friction, "__float__"):  # as text has not
+        if self.friction is not None and not hasattr(self.friction, "__float__"):  # strings do not have it
             raise OigeError(f"Material(friction={self.friction!r}): expected a number.")
         if self.friction is not None and not 0.0 <= self.friction < math.inf:
             raise OigeError(f"Material(friction={self.friction}): expected a finite number of at least 0.")

@@ -1,4 +1,4 @@
-"""What a scene holds, as plain data that engines build from."""
+"""Elements of a scene, as plain data from which engines build worlds."""
 
 import typing
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class HeightFieldElement:
 
 @dataclass(kw_only=True)
 class ArticulationElement:
-    """An articulation and where it starts."""
+    """An articulation and its initial pose."""
 
     name: str
     asset: ArticulationAsset
@@ -57,7 +57,7 @@ class ArticulationElement:
 
 @dataclass(kw_only=True)
 class RigidElement:
-    """One rigid body with one primitive shape; ``size`` as in ``Scene.add_sphere`` and its siblings."""
+    """One rigid body with one primitive shape; ``size`` as in ``Scene.add_sphere`` and similar methods."""
 
     name: str
     shape: typing.Literal["sphere", "box", "capsule", "cylinder"]

@@ -1,4 +1,4 @@
-"""The description of one world. A task fills it; an engine makes ``num_envs`` worlds of it."""
+"""The description of one world. A task fills it; an engine builds ``num_envs`` worlds from it."""
 
 import math
 import typing
@@ -37,7 +37,7 @@ IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
 
 
 class ViewFactory(Capable, typing.Protocol):
-    """The part of an engine that a scene needs: it makes the view of an element, usable once worlds are built."""
+    """The part of an engine that a scene needs: it creates views, which can be used once worlds are built."""
 
     def create_articulation_view(self, element: ArticulationElement) -> ArticulationView:
         """Return the view of an articulation."""
@@ -61,8 +61,8 @@ class Scene:
     """Elements of one world, in its own coordinates: z up, metres, kilograms, seconds.
 
     Args:
-        views: makes the views that the ``add_`` methods return.
-        sim: the ``task.sim`` section; its blocks named after elements override what the task says.
+        views: creates the views that the ``add_`` methods return.
+        sim: the ``task.sim`` section; its sections named after elements override the task's settings.
     """
 
     views: ViewFactory
@@ -73,7 +73,7 @@ class Scene:
     def add_ground_plane(
         self, name: str = "ground_plane", *, height: float = 0.0, material: Material | None = None
     ) -> None:
-        """Add a ground plane, unless ``sim.add_ground_plane`` is off.
+        """Add a ground plane, unless ``sim.add_ground_plane`` is False.
 
         Args:
             name: unique name in the scene.
@@ -101,25 +101,25 @@ class Scene:
         Args:
             name: unique name in the scene.
             heights: ``(rows along x, columns along y)`` in metres, relative to ``origin``.
-            horizontal_scale: distance of neighbouring samples, in metres.
-            origin: where sample ``[0, 0]`` lies, in metres.
+            horizontal_scale: distance between neighbouring samples, in metres.
+            origin: position of sample ``[0, 0]``, in metres.
             material: surface; by default ``sim.default_physics_material``.
 
         Raises:
-            OigeError: the array is not two-dimensional with at least two samples a side, or not finite; or the scale is
-                not above 0.
+            OigeError: the array is not two-dimensional with at least two samples per side, or not finite; or the scale
+                is not above 0.
         """
         title = f"height field '{name}'"
         require(self.views, "height_fields", title)
         try:
             heights = np.asarray(heights, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise OigeError(f"{title}: expected rows of finite heights, all as long.") from error
+            raise OigeError(f"{title}: expected rows of finite heights of equal length.") from error
         if heights.ndim != 2 or min(heights.shape) < 2 or not np.isfinite(heights).all():
             raise OigeError(f"{title} of shape {heights.shape}: expected finite heights, 2 × 2 or more.")
         horizontal_scale = as_number(horizontal_scale, f"{title}: horizontal_scale")
         if not horizontal_scale > 0:
-            raise OigeError(f"{title}: horizontal_scale={horizontal_scale}, expected metres above 0.")
+            raise OigeError(f"{title}: horizontal_scale={horizontal_scale}, expected a length above 0 m.")
         self._add(
             HeightFieldElement(
                 name=name,
@@ -144,16 +144,17 @@ class Scene:
 
         Args:
             name: unique name in the scene; ``sim.<name>`` overrides its solver settings.
-            asset: what it is made of.
-            position: of the root link, in metres.
-            orientation: of the root link, w, x, y, z.
-            track_joint_forces: measure joint wrenches, of all links or of those named, as in :meth:`add_link_view`; to
-                ask ``get_measured_joint_forces`` for others is an error. Each costs time in every step.
-            disable_gravity: whether gravity acts on its links; give it, False or True, to be able to change it later.
+            asset: description of the robot.
+            position: initial position of the root link, in metres.
+            orientation: initial orientation of the root link, w, x, y, z.
+            track_joint_forces: measure joint wrenches, of all links or of selected ones, as in :meth:`add_link_view`.
+                Reading others with ``get_measured_joint_forces`` raises an error. Each costs time in every step.
+            disable_gravity: whether gravity is disabled on its links. Only if this is given, True or False, gravity can
+                be changed later.
 
         Raises:
-            OigeError: the pose is not one, or the name is taken.
-            ConfigError: ``sim.<name>`` has a key that does nothing to an articulation.
+            OigeError: the pose is invalid, or the name is not unique.
+            ConfigError: ``sim.<name>`` has a key without effect on an articulation.
         """
         self._check_name(name)
         title = f"articulation '{name}'"
@@ -190,9 +191,10 @@ class Scene:
         Args:
             name: name of the view.
             articulation: name of the articulation.
-            links: link names in the order wanted, or a regular expression that names in breadth-first order must match
-                in full. One name gives tensors ``(num_envs, …)``, several ``(num_envs, links, …)``.
-            track_contact_forces: measure net contact forces; without it ``get_net_contact_forces`` is an error.
+            links: link names in the desired order, or a regular expression that selects the links whose full name
+                matches, in breadth-first order. One name gives tensors ``(num_envs, …)``, several
+                ``(num_envs, links, …)``.
+            track_contact_forces: measure net contact forces; otherwise, ``get_net_contact_forces`` raises an error.
         """
         if not isinstance(self.elements.get(articulation), ArticulationElement):
             known = [key for key, element in self.elements.items() if isinstance(element, ArticulationElement)]
@@ -241,25 +243,27 @@ class Scene:
         samples_per_pixel: int = 1,
         hidden: Sequence[str] = (),
     ) -> CameraView:
-        """Add a camera, which sees its own world only.
+        """Add a camera, which renders only its own world.
 
-        Pixels are square. It looks along x of its frame, with z up and y to the left.
+        Pixels are square. The camera looks along x of its frame, with z up and y to the left.
 
         Args:
             name: unique name in the scene.
-            width: of its images, in pixels.
-            height: of its images, in pixels.
-            horizontal_fov: angle between its left and right edges, in rad; of a lens of focal length f before a sensor
-                of width w it is 2 · atan(w / 2f).
-            parent: what it is mounted on: a rigid body's name, or ``"<articulation>/<link>"``; by default the world.
-            position: of its centre of projection in the parent's frame, in metres.
-            orientation: of its frame in the parent's, w, x, y, z.
-            outputs: what can be read of it: ``"rgb"``, ``"depth"``, ``"segmentation"``.
-            far: how far the camera sees along its axis, in metres.
-            samples_per_pixel: rays along each axis of a pixel, whose colours are averaged; n of them cost n² times as
-                much and show what is thinner than a pixel. Depth and segmentation have one ray per pixel.
-            hidden: elements and links ``"<articulation>/<link>"`` that the camera does not see. Hiding the robot that
-                carries the camera makes rendering several times as fast.
+            width: width of images, in pixels.
+            height: height of images, in pixels.
+            horizontal_fov: angle between the left and the right edge of images, in rad. For a lens of focal length f
+                and a sensor of width w it is 2 · atan(w / 2f).
+            parent: body on which the camera is mounted: the name of a rigid body, or ``"<articulation>/<link>"``; by
+                default the world.
+            position: position of the centre of projection in the parent's frame, in metres.
+            orientation: orientation of the camera's frame in the parent's frame, w, x, y, z.
+            outputs: the available outputs: ``"rgb"``, ``"depth"``, ``"segmentation"``.
+            far: maximum rendered distance along the camera's axis, in metres.
+            samples_per_pixel: number of rays along each axis of a pixel, whose colours are averaged. n of them take n²
+                times as long and show objects that are thinner than a pixel. Depth and segmentation use one ray per
+                pixel.
+            hidden: elements and links ``"<articulation>/<link>"`` that the camera does not render. Hiding the robot
+                that carries the camera makes rendering several times as fast.
 
         Raises:
             OigeError: a size, an angle or a choice is out of range.
@@ -276,7 +280,7 @@ class Scene:
         if not 0.0 < horizontal_fov < math.pi:
             raise OigeError(f"{title}: horizontal_fov={horizontal_fov}, expected an angle between 0 and π, in rad.")
         if not far > 0.0:
-            raise OigeError(f"{title}: far={far}, expected metres above 0.")
+            raise OigeError(f"{title}: far={far}, expected a distance above 0 m.")
         for key, names in (("outputs", outputs), ("hidden", hidden)):
             if isinstance(names, str):
                 raise OigeError(f"{title}: {key}='{names}': expected a list of names, ['{names}'].")
@@ -306,17 +310,17 @@ class Scene:
         return self.views.create_camera_view(element)
 
     def check(self) -> None:
-        """Check ``task.sim`` against the complete scene; engines do so before they build it.
+        """Check ``task.sim`` against the complete scene; engines call this before they build it.
 
         Raises:
-            ConfigError: there is a block for an element that the scene does not have, or that has no such settings.
-            CapabilityError: the default material has something that the engine lacks.
+            ConfigError: a section names an element that the scene does not have, or one without such settings.
+            CapabilityError: the engine does not support the default material.
         """
         moving = (ArticulationElement, RigidElement)
         for name in self.sim.actors:
             if name not in self.elements:
                 keys = [*self.elements, *SimConfig.__dataclass_fields__.keys() - {"actors"}]
-                raise ConfigError(f"task.sim.{name}: unknown key, and no scene element. {nearest(name, keys)}")
+                raise ConfigError(f"task.sim.{name}: neither a known key nor a scene element. {nearest(name, keys)}")
             if not isinstance(self.elements[name], moving):
                 raise ConfigError(
                     f"task.sim.{name}: only articulations and rigid bodies have such settings; remove it."
@@ -385,9 +389,9 @@ class Scene:
 
     def _check_name(self, name: str) -> None:
         if not isinstance(name, str) or not name or "/" in name:
-            raise OigeError(f"scene element '{name}': expected a name without '/', which parts names of links.")
+            raise OigeError(f"scene element '{name}': expected a name without '/', which separates names of links.")
         if name == "world" or name in self.elements or name in [links.name for links in self.link_sets]:
-            raise OigeError(f"scene element '{name}': the name is taken; choose another.")
+            raise OigeError(f"scene element '{name}': this name is in use; choose another one.")
 
 
 def _material(material: Material | None, name: str) -> Material:
@@ -397,17 +401,18 @@ def _material(material: Material | None, name: str) -> Material:
 
 
 class RigidOptions(typing.TypedDict, total=False):
-    """What all primitive bodies have in common.
+    """Options of all primitive bodies.
 
     Attributes:
-        position: of the centre, in metres.
-        orientation: w, x, y, z.
-        density: kg/m³, 1000 by default.
-        mass: kg; replaces the density.
-        kinematic: moved by ``set_world_poses`` alone; it pushes others and is pushed by none.
+        position: initial position of the centre, in metres.
+        orientation: initial orientation, w, x, y, z.
+        density: density in kg/m³, 1000 by default.
+        mass: mass in kg; replaces the density.
+        kinematic: only ``set_world_poses`` moves the body; it pushes other bodies, but nothing pushes it.
         collision: whether it collides; False makes a marker.
         track_contact_forces: measure net contact forces.
-        disable_gravity: whether gravity acts on it; give it, False or True, to be able to change it later.
+        disable_gravity: whether gravity is disabled on the body. Only if this is given, True or False, gravity can be
+            changed later.
         material: surface.
     """
 

@@ -1,4 +1,4 @@
-"""Numbers and vectors that a scene takes: of Python, NumPy or torch."""
+"""Conversion of numbers and vectors of Python, NumPy or torch."""
 
 import numpy as np
 
@@ -14,10 +14,10 @@ Quaternion = tuple[float, ...]
 
 
 def as_flag(value: object, title: str) -> bool:
-    """Return Python's or NumPy's True or False as a Python one.
+    """Return Python's or NumPy's True or False as a Python bool.
 
     Raises:
-        OigeError: it is none; texts are not, of which "False" would count as true.
+        OigeError: it is neither. Strings are not accepted, since "False" would count as true.
     """
     if not isinstance(value, bool | np.bool_):
         raise OigeError(f"{title}={value!r}: expected True or False.")
@@ -25,7 +25,7 @@ def as_flag(value: object, title: str) -> bool:
 
 
 def as_number(value: object, title: str) -> float:
-    """Return any library's number as a Python one.
+    """Return any library's number as a Python float.
 
     Raises:
         OigeError: it is not a finite number.
@@ -34,10 +34,10 @@ def as_number(value: object, title: str) -> float:
 
 
 def as_whole(value: object, title: str) -> int:
-    """Return any library's whole number as a Python one.
+    """Return any library's whole number as a Python int.
 
     Raises:
-        OigeError: it is none.
+        OigeError: it is not a whole number.
     """
     number = as_number(value, title)
     if number != int(number):
@@ -46,14 +46,14 @@ def as_whole(value: object, title: str) -> int:
 
 
 def as_vector(values: object, title: str, *, count: int = 3) -> tuple[float, ...]:
-    """Return numbers of a sequence, array or tensor as Python ones.
+    """Return the numbers of a sequence, array or tensor as Python floats.
 
     Raises:
         OigeError: there are more or fewer than ``count``, or one is not finite.
     """
     shown = values[0] if count == 1 and isinstance(values, list) else values
     try:
-        if np.asarray(values).dtype.kind in "US":  # of which NumPy would make numbers
+        if np.asarray(values).dtype.kind in "US":  # NumPy would convert strings to numbers
             raise TypeError
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -68,10 +68,10 @@ def _expected(count: int) -> str:
 
 
 def as_quaternion(values: object, title: str) -> tuple[float, ...]:
-    """Return w, x, y, z, which engines normalise.
+    """Return a quaternion w, x, y, z, which engines normalise.
 
     Raises:
-        OigeError: they are no orientation.
+        OigeError: the values are not a valid orientation.
     """
     quaternion = as_vector(values, title, count=4)
     if not any(quaternion):

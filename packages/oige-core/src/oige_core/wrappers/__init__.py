@@ -1,4 +1,4 @@
-"""The environment as other libraries want it; each wrapper is imported, with its library, when it is asked for."""
+"""Adapters of the environment for other libraries; each adapter imports its library on first use."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ _MODULES = {
     "SkrlEnv": ("skrl", "skrl[torch]"),
     "StableBaselines3Env": ("stable_baselines3", "stable-baselines3"),
 }
-"""Module of each wrapper, and the distribution that it needs."""
+"""Module of each wrapper, and the distribution that the wrapper needs."""
 
 
 def __getattr__(name: str) -> Any:

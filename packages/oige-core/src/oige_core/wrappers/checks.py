@@ -1,4 +1,4 @@
-"""What wrappers ask of an environment."""
+"""Checks of the environment that wrappers share."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ __all__ = ["check_autoreset_mode"]
 
 
 def check_autoreset_mode(env: VecEnv, wrapper: str, modes: Sequence[str]) -> None:
-    """Raise ConfigError unless an environment resets worlds in one of the ways that a wrapper can pass on.
+    """Raise ConfigError unless an environment has one of the autoreset modes that a wrapper supports.
 
     Args:
         env: the environment.
         wrapper: name of the wrapper in messages.
-        modes: values of ``autoresetMode``.
+        modes: supported values of ``autoresetMode``.
     """
     mode = env.task.autoreset_mode
     if mode not in modes:

@@ -14,21 +14,21 @@ __all__ = ["NumpyVecEnv"]
 
 
 class NumpyVecEnv(VectorWrapper):
-    """A vector environment on NumPy arrays, which gymnasium's vector wrappers and much other code take.
+    """A vector environment on NumPy arrays, for gymnasium's vector wrappers and other code.
 
     ``info`` follows gymnasium's convention: every value is an array ``(N, …)``, or a dictionary of such arrays, and
-    ``_<key>`` ``(N,)`` bool says which worlds it is of. What is of no world in particular, such as the means over
-    episodes, is in :attr:`batch_info`. On a GPU every step copies its outcome to the CPU.
+    ``_<key>`` ``(N,)`` bool marks the worlds that have the value. Values that belong to no single world, such as the
+    means over episodes, are in :attr:`batch_info`. On a GPU every step copies its results to the CPU.
 
     Args:
         env: an environment with ``autoresetMode`` ``same_step`` or ``next_step``. Wrappers that change observations
-            take ``next_step`` only.
+            require ``next_step``.
 
     Attributes:
-        batch_info: entries of the last ``info`` that are not per world, with numbers for tensors.
+        batch_info: entries of the last ``info`` that are not per world, with tensors converted to numbers.
 
     Raises:
-        ConfigError: the environment resets worlds in a way that gymnasium does not know.
+        ConfigError: gymnasium does not know the environment's autoreset mode.
     """
 
     def __init__(self, env: VecEnv) -> None:
@@ -51,7 +51,7 @@ class NumpyVecEnv(VectorWrapper):
         return _array(observations), _array(rewards), _array(terminated), _array(truncated), self._per_world(info)
 
     def _per_world(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the entries that are per world, with masks, and keep the others."""
+        """Return the entries that are per world, with masks, and store the others."""
         arrays, self.batch_info = _split(info, self.num_envs)
         everywhere = np.ones(self.num_envs, dtype=np.bool_)
         masks = {f"_{key}": everywhere for key in arrays if not key.startswith("_")}
@@ -61,7 +61,7 @@ class NumpyVecEnv(VectorWrapper):
 
 
 def _split(info: Mapping[str, Any], num_envs: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what is per world, as arrays, and what is not, as numbers where it is one."""
+    """Return the entries per world as arrays, and the others with tensors converted to numbers."""
     arrays: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for key, value in info.items():

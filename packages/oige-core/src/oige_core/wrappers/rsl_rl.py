@@ -15,21 +15,21 @@ __all__ = ["RslRlEnv"]
 class RslRlEnv(RslRlVecEnv):
     """Adapts an environment to ``rsl_rl.env.VecEnv``.
 
-    Observation groups are ``policy``, and ``critic`` where the task has privileged states; the runner's configuration
-    maps its sets to them: ``obs_groups={"actor": ["policy"], "critic": ["policy"]}``. Time-outs are handed over, so
-    that rsl_rl bootstraps their values, and the means over the episodes that ended in a step as its log. Images
-    stay uint8 ``(N, rows, columns, channels)``, which rsl_rl's networks do not take.
+    Observation groups are ``policy`` and, for tasks with privileged states, ``critic``. The runner's configuration maps
+    its sets to them: ``obs_groups={"actor": ["policy"], "critic": ["policy"]}``. rsl_rl receives time-outs, so that it
+    bootstraps their values, and logs the means over the episodes that ended in a step. Images stay uint8
+    ``(N, rows, columns, channels)``, which rsl_rl's networks do not support.
 
     Args:
         env: an environment with ``autoresetMode=same_step``.
-        **cfg: what :attr:`cfg` shall hold; rsl_rl stores it with a run.
+        **cfg: contents of :attr:`cfg`, which rsl_rl stores with a run.
 
     Attributes:
-        cfg: as given.
-        max_episode_length: in control steps.
+        cfg: the given configuration.
+        max_episode_length: maximum length of an episode, in control steps.
 
     Raises:
-        ConfigError: the environment resets worlds otherwise.
+        ConfigError: the environment has another autoreset mode.
     """
 
     def __init__(self, env: VecEnv, **cfg: Any) -> None:
@@ -44,7 +44,7 @@ class RslRlEnv(RslRlVecEnv):
 
     @property
     def episode_length_buf(self) -> torch.Tensor:
-        """Control steps ``(N,)`` since the last resets; rsl_rl sets them to let episodes end at different steps."""
+        """Control steps ``(N,)`` since the last resets; rsl_rl sets them so that episodes end at different steps."""
         return self.env.task.progress_buf
 
     @episode_length_buf.setter
@@ -54,14 +54,15 @@ class RslRlEnv(RslRlVecEnv):
         task.progress_buf.copy_(steps)
 
     def get_observations(self) -> TensorDict:
-        """Return the last observations."""
+        """Return the current observations."""
         return self._observations
 
     def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict[str, Any]]:
-        """Return observations, rewards ``(N,)``, ends of episodes ``(N,)`` bool, and time-outs with a log."""
+        """Return observations, rewards ``(N,)``, dones ``(N,)`` bool, and a dictionary with time-outs and a log."""
         observations, rewards, terminated, truncated, info = self.env.step(actions)
         self._observations = self._groups(observations, info)
-        # A Warp variant gives means in every step. Asking whether there are any waits, as rsl_rl does in every step.
+        # A Warp variant returns means in every step. This test waits for the device, as rsl_rl itself does in every
+        # step.
         means = info["episode_means"] if info.get("episode_count", 0) else {}
         log = {f"/episode/{name}": mean for name, mean in means.items()}
         return self._observations, rewards, terminated | truncated, {"time_outs": truncated, "log": log}

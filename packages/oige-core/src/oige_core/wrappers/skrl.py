@@ -22,7 +22,7 @@ class SkrlEnv(Wrapper):
         env: an environment with ``autoresetMode=same_step``.
 
     Raises:
-        ConfigError: the environment resets worlds otherwise.
+        ConfigError: the environment has another autoreset mode.
     """
 
     def __init__(self, env: VecEnv) -> None:
@@ -32,23 +32,23 @@ class SkrlEnv(Wrapper):
 
     @property
     def observation_space(self) -> gym.Space:
-        """Space of one world's observations."""
+        """Observation space of one world."""
         return self._env.single_observation_space
 
     @property
     def action_space(self) -> gym.Space:
-        """Space of one world's actions."""
+        """Action space of one world."""
         return self._env.single_action_space
 
     @property
     def state_space(self) -> gym.Space | None:
-        """Space of one world's privileged states; None if there are none."""
+        """Space of one world's privileged states; None if the task has none."""
         if not self._env.num_states:
             return None
         return gym.spaces.Box(-np.inf, np.inf, (self._env.num_states,), np.float32)
 
     def reset(self) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Return observations ``(N, …)``, images flattened, in float32, and information."""
+        """Return observations ``(N, …)`` in float32, with images flattened, and information."""
         observations, info = self._env.reset()
         self._states = info.get("states")
         return _flat(observations), info
@@ -64,7 +64,7 @@ class SkrlEnv(Wrapper):
         return self._states
 
     def render(self, *_: Any, **__: Any) -> tuple[np.ndarray, ...] | None:
-        """Return an image of each world if the environment has a render mode, else nothing."""
+        """Return an image of each world if the environment has a render mode, and None otherwise."""
         return self._env.render() if self._env.render_mode else None
 
     def close(self) -> None:

@@ -14,16 +14,16 @@ __all__ = ["StableBaselines3Env"]
 
 
 class StableBaselines3Env(StableBaselines3VecEnv):
-    """Adapts an environment to ``stable_baselines3.common.vec_env.VecEnv``, which is on NumPy arrays.
+    """Adapts an environment to ``stable_baselines3.common.vec_env.VecEnv``, which uses NumPy arrays.
 
-    ``infos`` of worlds whose episode ended have ``terminal_observation``, ``TimeLimit.truncated`` and ``episode`` with
-    return and length, as ``Monitor`` reports them. ``seed`` sets the seed of the next reset.
+    The ``infos`` of worlds whose episode ended have ``terminal_observation``, ``TimeLimit.truncated`` and ``episode``
+    with return and length, as ``Monitor`` reports them. ``seed`` sets the seed of the next reset.
 
     Args:
         env: an environment with ``autoresetMode=same_step``.
 
     Raises:
-        ConfigError: the environment resets worlds otherwise.
+        ConfigError: the environment has another autoreset mode.
     """
 
     def __init__(self, env: VecEnv) -> None:
@@ -36,7 +36,7 @@ class StableBaselines3Env(StableBaselines3VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> np.ndarray:
-        """Reset every world, with the seed that was set last, and return observations ``(N, …)``."""
+        """Reset all worlds with the seed that was set last, and return observations ``(N, …)``."""
         observations, _ = self._arrays.reset(seed=self._seeds[0])
         self._reset_seeds()
         self._reset_options()
@@ -45,11 +45,11 @@ class StableBaselines3Env(StableBaselines3VecEnv):
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Keep actions ``(N, num_actions)`` for :meth:`step_wait`."""
+        """Store actions ``(N, num_actions)`` for :meth:`step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Return observations, rewards ``(N,)``, ends of episodes ``(N,)`` bool and a dictionary for each world."""
+        """Return observations, rewards ``(N,)``, dones ``(N,)`` bool and a dictionary for each world."""
         observations, rewards, terminated, truncated, info = self._arrays.step(self._actions)
         ended = terminated | truncated
         self._returns += rewards
@@ -74,17 +74,17 @@ class StableBaselines3Env(StableBaselines3VecEnv):
         self.env.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return an attribute of the environment once for each world."""
+        """Return an attribute of the environment, repeated for each world."""
         return [getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refuse: worlds share all attributes."""
+        """Raise OigeError, because worlds share all attributes."""
         raise AttributeError(f"{attr_name}: worlds have no attributes of their own; set it on env.env or env.env.task.")
 
     def env_method(self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any) -> list[Any]:
-        """Refuse: worlds share all methods."""
+        """Raise OigeError, because worlds share all methods."""
         raise AttributeError(f"{method_name}: worlds have no methods of their own; call it on env.env or env.env.task.")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Return that no world is wrapped."""
+        """Return False for each world: none is wrapped."""
         return [False] * len(list(self._get_indices(indices)))

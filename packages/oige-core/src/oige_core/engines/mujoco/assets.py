@@ -91,7 +91,7 @@ def _parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:
     if isinstance(source, str):
         source = source.lstrip("\ufeff \t\r\n")
         if not source:
-            raise OigeError(f"{title}: its MJCF is an empty text; expected a path, or the text of a file.")
+            raise OigeError(f"{title}: its MJCF is empty; expected a path, or the contents of a file.")
     path = None if isinstance(source, str) and source.startswith("<") else Path(source)
     try:
         text = path.read_text(encoding="utf-8-sig") if path else str(source)
