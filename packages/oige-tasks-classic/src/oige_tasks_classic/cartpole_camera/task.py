@@ -72,8 +72,10 @@ class CartpoleCameraTask(CartpoleTask):
         self.oldest = self.oldest.masked_fill(self.restarted, 0)
         self.restarted = torch.zeros_like(self.restarted)
         ages = torch.minimum(self.ages.unsqueeze(1), self.rows(self.oldest, worlds))
-        frames = self.history[(self.newest - ages) % len(self.history), self.rows(self.worlds, worlds)]
-        return frames.permute(1, 2, 3, 0, 4).flatten(3)
+        places = (self.newest - ages) % len(self.history) * self.num_envs + self.rows(self.worlds, worlds)
+        images = self.history.flatten(0, 1)
+        # index_select copies whole images; indexing with two tensors would copy byte by byte.
+        return torch.stack([images.index_select(0, frame) for frame in places], dim=-2).flatten(3)
 
     def is_done(self) -> torch.Tensor:
         """End the episode when the cart leaves its range or the pole falls."""
