@@ -10,9 +10,8 @@ import pytest
 import torch
 import yaml
 from oige_core import make_vec
-from oige_core.config import compose, validate
 from oige_core.config.defaults import load_yaml
-from oige_core.registry import find_task
+from oige_core.registry import load_config
 from oige_core.scene import ArticulationAsset
 from oige_tasks_classic.cartpole.task import CartpoleTask
 from oige_train.cli.new_task import new_task
@@ -97,7 +96,7 @@ def test_asset_is_one(project: Path) -> None:
 def test_configurations_have_keys_that_exist() -> None:
     task, train = (yaml.safe_load(block) for block in blocks("yaml"))
     overrides = {f"task.{key}": value for key, value in leaves(task)}
-    config = validate(compose(find_task("Cartpole"), overrides), find_task("Cartpole").spec())
+    config = load_config("Cartpole", overrides)
     assert config.task.sim.actors["Arm"].enable_self_collisions == 1
     assert config.task.sim.dt * config.task.env.controlFrequencyInv == pytest.approx(1 / 50), "as the comment says"
     assert train.pop("defaults") == ["PPO", "_self_"]

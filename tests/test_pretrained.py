@@ -9,7 +9,8 @@ import pytest
 import torch
 from oige_core import make_env
 from oige_core.errors import ConfigError
-from oige_core.registry import InstalledTask, find_task, installed_tasks
+from oige_core.registry import find_task, installed_tasks, load_spec
+from oige_core.spec import InstalledTask
 from oige_train.checkpoint import CheckpointError
 from oige_train.cli.common import checked_run
 from oige_train.console import ProgressLine
@@ -37,7 +38,7 @@ def test_there_are_policies() -> None:
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_plays_as_well_as_its_card_says(name: str) -> None:
-    n = GAMES_WITH_IMAGES if find_task(name).spec().images else GAMES
+    n = GAMES_WITH_IMAGES if load_spec(find_task(name)).images else GAMES
     words = [f"num_envs={n}", f"train.params.config.player.games_num={n}"]
     run = checked_run([f"task={name}", "test=True", "checkpoint=pretrained", *words, *CPU])
     configure_torch(run)

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import torch
-from oige_core.config import compose, validate
 from oige_core.config.defaults import compose_file, load_yaml
 from oige_core.registry import installed_tasks
 from oige_tasks_locomotion.target_following.task import reward_terms
@@ -88,12 +87,6 @@ def test_a_task_binds_a_training_configuration_of_its_own(task: str) -> None:
     run = checked_run([f"task={task}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
     assert run.train_name == (task if task.endswith("SAC") else f"{task}PPO")
     assert run.config.train.params.config.name == task
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_the_record_of_a_task_has_the_sizes_of_its_configuration(task: str) -> None:
-    spec = TASKS[task].spec()
-    assert spec.for_config(validate(compose(TASKS[task]), spec).task.env) == spec
 
 
 @pytest.mark.parametrize(("task", "parent"), [("AntSAC", "Ant"), ("HumanoidSAC", "Humanoid")])

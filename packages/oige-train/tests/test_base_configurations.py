@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from oige_core.errors import ConfigError
-from oige_core.registry import InstalledTask, installed_tasks
+from oige_core.registry import installed_tasks
+from oige_core.spec import InstalledTask
 from oige_train.cli.common import checked_run
 from oige_train.config import overrides
 
@@ -39,10 +40,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "train").mkdir()
     (tmp_path / "task" / "Mine.yaml").write_text("defaults: [Cartpole, _self_]\nname: Mine\n")
     tasks = installed_tasks() | {"Mine": mine}
-    for module in ("hydra_app", "overrides"):
-        monkeypatch.setattr(f"oige_train.config.{module}.installed_tasks", lambda: tasks)
-    for module in ("overrides", "run"):
-        monkeypatch.setattr(f"oige_train.config.{module}.find_task", lambda name: tasks[name])
+    for module in ("oige_core.registry", "oige_train.config.overrides"):
+        monkeypatch.setattr(f"{module}.installed_tasks", lambda: tasks)
     return tmp_path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core.errors import ConfigError
-from oige_core.registry import find_task
+from oige_core.registry import find_task, load_spec
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info, save_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
@@ -34,7 +34,7 @@ def checkpoint_of(folder: Path, *overrides: str, name: str = "policy.pth") -> Pa
     info = CheckpointInfo(
         task=run.config.task.name,
         algo=run.config.train.params.algo.name,
-        observation_shape=tuple(run.spec.observation_shape),
+        observation_shape=run.spec.shape_for(run.config.task.env),
         num_actions=run.spec.num_actions,
         num_states=run.spec.num_states,
         epoch=3,
@@ -156,11 +156,11 @@ def test_checkpoint_of_another_task_brings_nothing(tmp_path: Path) -> None:
 
 
 def test_task_is_that_of_a_checkpoint_that_keeps_no_configuration(tmp_path: Path) -> None:
-    spec = find_task("BallBalance").spec()
+    spec = load_spec(find_task("BallBalance"))
     info = CheckpointInfo(
         task="BallBalance",
         algo="a2c_continuous",
-        observation_shape=tuple(spec.observation_shape),
+        observation_shape=(24,),
         num_actions=spec.num_actions,
         num_states=0,
         epoch=3,

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from oige_core.config import check_task_name, validate
+from oige_core.config import validate
 from oige_core.config.fields import check_overrides_are_read
 from oige_core.config.load import LARGEST_INTEGER
 from oige_core.errors import ConfigError, nearest
-from oige_core.registry import InstalledTask, TaskSpec, find_task
+from oige_core.registry import check_task, find_task, load_spec
+from oige_core.spec import InstalledTask, TaskSpec
 from omegaconf import DictConfig, OmegaConf
 
 from oige_train.checkpoint import check_checkpoint, read_info
@@ -74,7 +75,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     overridden = set(overridden)
     choices = HydraConfig.get().runtime.choices
     task = find_task(choices["task"])
-    spec = task.spec()
+    spec = load_spec(task)
     for key in ("num_envs", "max_iterations"):
         _check_root_number(cfg, key)
     check_overrides_are_read(TrainRunConfig, sorted(overridden), {"task.env": spec.env})
@@ -84,16 +85,15 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     hydra_overrides = HydraConfig.get().overrides.task
     former, mine = active_record(), Overrides(hydra_overrides)
     try:
-        config = validate(cfg, spec, TrainRunConfig, sections={CONFIG: ALGORITHMS[algo]})
+        config = validate(cfg, TrainRunConfig, sections={"task.env": spec.env, CONFIG: ALGORITHMS[algo]})
+        check_task(config, task, spec)
     except ConfigError as error:
         if former is None or re.split("[=:]", str(error), maxsplit=1)[0] in overridden:
             raise
         raise ConfigError(
             f"{error} Values that are not overridden come from the run of checkpoint={cfg.checkpoint}."
         ) from error
-    check_task_name(config, task)
     _check_roots_hold(config, overridden)
-    spec = spec.for_config(config.task.env)
     train_name = choices["train"]
     overrides = mine.on_top_of(former, train=train_name)
     notes = [] if former is None else _notes_of_origin(former, mine)
@@ -106,7 +106,9 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             if not config.test:
                 raise ConfigError("checkpoint=pretrained: can be played but not resumed; add test=True.")
             config.checkpoint = str(find_pretrained(task, train_name))
-        checkpoint = check_checkpoint(config.checkpoint, task=config.task.name, algo=algo, spec=spec)
+        checkpoint = check_checkpoint(
+            config.checkpoint, task=config.task.name, algo=algo, spec=spec, env=config.task.env
+        )
         info = read_info(checkpoint, f"checkpoint={checkpoint}")
         if info is not None:
             check_taken_over(checkpoint, info.run, former)
