@@ -53,7 +53,7 @@ def test_table_lists_the_files_of_a_new_package(project: Path) -> None:
     assert not listed - there
 
 
-def test_methods_are_called_as_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_methods_are_called_in_the_documented_order(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", SECTION, re.MULTILINE)
     once = [name for name, called in rows if called.startswith("once")]
     in_a_step = [name for name, called in rows if called.startswith("in a step")]
@@ -84,7 +84,7 @@ def test_methods_are_called_as_the_table_says(monkeypatch: pytest.MonkeyPatch) -
         assert calls == expected
 
 
-def test_asset_is_one(project: Path) -> None:
+def test_asset_example_is_valid(project: Path) -> None:
     (block,) = blocks("python")
     names: dict[str, Any] = {}
     exec(block, names)

@@ -211,7 +211,7 @@ def test_columns_of_observations_are_complete(task: Any) -> None:
     assert listed == list(range(task.observation_shape[-1]))
 
 
-def test_observations_are_the_quantities_of_the_table_times_their_scales(task: Any) -> None:
+def test_documented_observations_match_the_task(task: Any) -> None:
     if task.spec.images:
         pytest.skip("observations are images")
     table = rows(section(task.name), "columns", task.name)
@@ -226,7 +226,7 @@ def described_as(task: Any) -> str:
     return "Cartpole" if task.name == "CartpoleCamera" else task.name
 
 
-def test_reward_terms_and_weights_are_those_of_the_code(task: Any) -> None:
+def test_documented_reward_terms_and_weights_match_the_code(task: Any) -> None:
     described = described_as(task)
     table = rows(section(described), "term", described)
     weights = {row["term"].strip("`"): number(row["weight"]) for row in table}

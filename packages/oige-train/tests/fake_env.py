@@ -1,4 +1,4 @@
-"""An environment on torch tensors, small enough to reckon by hand, and agents that learn in it."""
+"""An environment on torch tensors that is small enough to compute by hand, and agents that learn in it."""
 
 import dataclasses
 from pathlib import Path
@@ -32,7 +32,7 @@ rl_games_shim.install()
 
 
 class FakeEnv:
-    """Worlds whose observation is a step counter; each step pays ``reward`` and worlds end as ``endings`` says.
+    """Worlds whose observation is a step counter; each step gives ``reward``, and ``endings`` sets when worlds end.
 
     Args:
         num_envs: number of worlds.

@@ -1,4 +1,4 @@
-"""Whatever stands on a command line, in overrides or in a YAML file: it is taken, or refused in one line."""
+"""Random command lines, overrides and YAML files are accepted, or refused in one line."""
 
 import contextlib
 import dataclasses
@@ -140,33 +140,33 @@ CONTENT = st.one_of(
 
 @settings(max_examples=25, **QUICK)
 @given(ARGUMENTS)
-def test_command_line_is_taken_or_refused_in_one_line(arguments: list[str]) -> None:
+def test_command_line_is_accepted_or_refused_in_one_line(arguments: list[str]) -> None:
     check_arguments(arguments)
 
 
 @settings(max_examples=60, **QUICK)
 @given(st.sampled_from(TASKS), OVERRIDES)
-def test_overrides_are_taken_or_refused(task: str, overrides: dict[str, Any]) -> None:
+def test_overrides_are_accepted_or_refused(task: str, overrides: dict[str, Any]) -> None:
     check_overrides(task, overrides)
 
 
 @settings(max_examples=60, **QUICK)
 @given(CONTENT)
-def test_yaml_file_is_taken_or_refused(tmp_path: Path, content: Any) -> None:
+def test_yaml_file_is_accepted_or_refused(tmp_path: Path, content: Any) -> None:
     check_yaml(tmp_path, content)
 
 
 @pytest.mark.slow
 @settings(max_examples=2000, **QUICK)
 @given(ARGUMENTS)
-def test_many_command_lines_are_taken_or_refused_in_one_line(arguments: list[str]) -> None:
+def test_many_command_lines_are_accepted_or_refused_in_one_line(arguments: list[str]) -> None:
     check_arguments(arguments)
 
 
 @pytest.mark.slow
 @settings(max_examples=2000, **QUICK)
 @given(st.sampled_from(TASKS), OVERRIDES, CONTENT)
-def test_many_overrides_and_files_are_taken_or_refused(
+def test_many_overrides_and_files_are_accepted_or_refused(
     tmp_path: Path, task: str, overrides: dict[str, Any], content: Any
 ) -> None:
     check_overrides(task, overrides)

@@ -34,7 +34,7 @@ DEVICE_KEYS = ("sim_device", "pipeline", "rl_device", "device_id", "num_threads"
 
 
 def execute(run: Run, arguments: Sequence[str] = ()) -> int:
-    """Train, resume or play as the run says.
+    """Train, resume or play, depending on the run.
 
     Args:
         run: the checked run.
