@@ -343,7 +343,7 @@ REFUSED = {
     ),
     "two sizes of a minibatch": (
         [f"{CONFIG}.minibatch_size_per_env=4"],
-        f"{CONFIG}.minibatch_size_per_env: has no effect beside minibatch_size=8192; set",
+        f"{CONFIG}.minibatch_size_per_env: has no effect while minibatch_size=8192 is set; add",
     ),
     "a single sample": (
         ["num_envs=1", f"{CONFIG}.horizon_length=1", f"{CONFIG}.seq_length=1"],

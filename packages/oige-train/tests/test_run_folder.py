@@ -15,7 +15,7 @@ import pytest
 import yaml
 from oige_core import VecEnv
 from oige_train.checkpoint import read_info
-from oige_train.run_folder import RunFolderError, claim, commits, held
+from oige_train.run_folder import RunFolderError, commits, lock_folder, make_folder
 from oige_train.run_log import logged
 
 CONFIG = "train.params.config"
@@ -45,9 +45,9 @@ def test_best_policy_belongs_to_the_new_run(program) -> None:
     assert "best policy" not in short.out
 
 
-def test_folders_claimed_at_the_same_time_differ(tmp_path: Path) -> None:
+def test_folders_made_at_the_same_time_differ(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        paths = list(pool.map(lambda _: claim(tmp_path / "runs" / "x"), range(24)))
+        paths = list(pool.map(lambda _: make_folder(tmp_path / "runs" / "x"), range(24)))
     assert {path.name for path in paths} == {"x", *(f"x_{number}" for number in range(2, 25))}
 
 
@@ -56,7 +56,7 @@ def test_folder_of_another_training_process_is_refused(program) -> None:
     program(*TINY, "max_iterations=1")
     (last,) = Path("runs/Cartpole/nn").glob("last_*")
     before = names("runs/Cartpole")
-    with held(Path("runs/Cartpole")):
+    with lock_folder(Path("runs/Cartpole")):
         outcome = program(f"checkpoint={last}", "max_iterations=2")
         assert outcome.code == 2
         assert "error: runs/Cartpole: another process trains in this folder; wait for it to end, or" in outcome.err
@@ -280,7 +280,7 @@ def test_folder_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
     with pytest.raises(RunFolderError, match=r"x: cannot be made \(Read-only file system\); start the program in a"):
-        claim(tmp_path / "runs" / "x")
+        make_folder(tmp_path / "runs" / "x")
 
 
 def test_resumption_in_a_folder_that_cannot_be_written_is_refused(program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,7 +194,7 @@ def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: se
         key = f"{CONFIG}{section}.minibatch_size"
         size = holder.minibatch_size
         if size is not None and f"{key}_per_env" in overridden:
-            raise ConfigError(f"{key}_per_env: has no effect beside minibatch_size={size}; set {key}=null, too.")
+            raise ConfigError(f"{key}_per_env: has no effect while minibatch_size={size} is set; add {key}=null.")
         if size is None:
             per_env = holder.minibatch_size_per_env or 1
             if learner.horizon_length % per_env or (per_env % multiple):

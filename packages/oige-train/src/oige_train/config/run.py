@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oige_train.checkpoint import check_checkpoint, read_info
 from oige_train.config.derive import derive
-from oige_train.config.origin import Overrides, check_taken_over
+from oige_train.config.origin import Overrides, check_same_run
 from oige_train.config.overrides import SHORTCUTS
 from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
@@ -93,7 +93,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         raise ConfigError(
             f"{error} Values that are not overridden come from the run of checkpoint={cfg.checkpoint}."
         ) from error
-    _check_roots_hold(config, overridden)
+    _check_shortcuts(config, overridden)
     train_name = choices["train"]
     overrides = mine.on_top_of(former, train=train_name)
     notes = [] if former is None else _notes_of_origin(former, mine)
@@ -111,7 +111,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         )
         info = read_info(checkpoint, f"checkpoint={checkpoint}")
         if info is not None:
-            check_taken_over(checkpoint, info.run, former)
+            check_same_run(checkpoint, info.run, former)
             _check_epochs(config, checkpoint, info.epoch)
     elif config.test:
         own = (
@@ -138,7 +138,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     )
 
 
-def _check_roots_hold(config: TrainRunConfig, overridden: Collection[str]) -> None:
+def _check_shortcuts(config: TrainRunConfig, overridden: Collection[str]) -> None:
     """Refuse an override of a root key if the key that it stands for has another value."""
     values: dict[str, tuple[Any, Any]] = {
         "num_envs": (config.num_envs, config.task.env.numEnvs),
