@@ -24,7 +24,8 @@ class DriveView(JointView):
         layout, device = self._layout, worlds.device
         self._ctrl = worlds.executor.field("ctrl")
         self._ctrl_columns = ColumnSet([[i] for i in layout.actuators], device)
-        self._effort_bounds: tuple[torch.Tensor, torch.Tensor] | None = None  # of all joints, once asked for
+        bounds = self.get_max_efforts()
+        self._effort_bounds = (-bounds, bounds)
         self._default_gains = torch.tensor(
             [[drive.stiffness for drive in layout.drives], [drive.damping for drive in layout.drives]], device=device
         )
@@ -74,9 +75,6 @@ class DriveView(JointView):
             position, velocity = self.get_joint_positions(clone=False), self.get_joint_velocities(clone=False)
             effort = torch.addcmul(effort, self._gains[0], self._targets[0] - position)
             effort = torch.addcmul(effort, self._gains[1], self._targets[1] - velocity)
-        if self._effort_bounds is None:
-            bounds = self.get_max_efforts()
-            self._effort_bounds = (-bounds, bounds)
         effort = torch.clamp(effort, *self._effort_bounds)
         return self._joints.select(joint_indices).read(effort, self._index(indices))
 
@@ -208,8 +206,7 @@ class DriveView(JointView):
         return self._targets, self._initial_targets, self._gains
 
     def _update_effort_bounds(self) -> None:
-        """Bring the kept bounds up to date, where they are: graphs that were captured read them there."""
-        if self._effort_bounds is not None:
-            low, high = self._effort_bounds
-            high.copy_(self.get_max_efforts())
-            torch.neg(high, out=low)
+        """Bring the kept bounds up to date, in place: graphs that were captured read them there."""
+        low, high = self._effort_bounds
+        high.copy_(self.get_max_efforts())
+        torch.neg(high, out=low)
