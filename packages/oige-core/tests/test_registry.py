@@ -11,24 +11,17 @@ from pathlib import Path
 import pytest
 from oige_core.config import EnvConfig
 from oige_core.errors import ConfigError, OigeError
-from oige_core.registry import (
-    UnknownTaskError,
-    find_task,
-    installed_specs,
-    installed_tasks,
-    load_spec,
-    load_task_class,
-)
-from oige_core.spec import TaskSpec
+from oige_core.registry import TaskSpec, UnknownTaskError, find_task, installed_specs, installed_tasks
 
 RECORD = """
-from oige_core import EnvConfig, TaskSpec
+from oige_core.config import EnvConfig
+from oige_core.registry import TaskSpec
 
 BALL = TaskSpec(task="fractions:Fraction", env=EnvConfig, observation_shape=(4,), num_actions=1)
 """
 
 YAML = """
-name: TestBall
+name: Ball
 env: {numEnvs: 8, envSpacing: 1.0, episodeLength: 10}
 """
 
@@ -77,9 +70,9 @@ def test_task_is_found_and_imported_lazily(install: Install) -> None:
     task = find_task("TestBall")
     assert "balls_one" not in sys.modules
     assert (task.name, task.package, task.cfg) == ("TestBall", "balls_one", root / "balls_one" / "cfg")
-    spec = load_spec(task)
+    spec = task.spec()
     assert (spec.observation_shape, spec.num_actions, spec.num_states) == ((4,), 1, 0)
-    assert load_task_class(spec).__name__ == "Fraction"
+    assert spec.load().__name__ == "Fraction"
 
 
 def test_tasks_are_sorted(install: Install) -> None:
@@ -104,7 +97,7 @@ def test_task_name_in_two_packages_raises(install: Install) -> None:
     with pytest.raises(OigeError) as caught:
         installed_tasks()
     # The path of the package that was installed last comes first.
-    assert str(caught.value) == ("task 'TestBall' is provided by both balls_two and balls_one; uninstall one of them.")
+    assert str(caught.value) == ("task 'TestBall' is brought by both balls_two and balls_one; uninstall one of them.")
 
 
 @pytest.mark.parametrize("module", ["not_there", "fractions"])  # a module that is no package has no cfg folder
@@ -138,20 +131,20 @@ def test_broken_entry_point_raises(install: Install, module: str) -> None:
 def test_entry_point_without_a_task_record_raises(module: str, record: str, message: str, install: Install) -> None:
     install("balls_one", "TestBall", module, record)
     with pytest.raises(OigeError, match=re.escape(message)):
-        load_spec(find_task("TestBall"))
+        find_task("TestBall").spec()
     assert "TestBall" not in installed_specs()
 
 
 def test_warp_option_selects_the_variant_or_raises() -> None:
     spec = TaskSpec(task="fractions:Fraction", env=EnvConfig, observation_shape=(1,), num_actions=1)
     with pytest.raises(ConfigError) as caught:
-        load_task_class(spec, warp=True)
+        spec.load(warp=True)
     assert re.fullmatch(r"warp=True: Fraction has no Warp variant; leave warp out( or choose .+)?\.", str(caught.value))
     spec = TaskSpec(task="none:None", warp_task="decimal:Decimal", env=EnvConfig, observation_shape=(1,), num_actions=1)
-    assert load_task_class(spec, warp=True).__name__ == "Decimal"
+    assert spec.load(warp=True).__name__ == "Decimal"
 
 
-def test_observation_shape_may_depend_on_the_configuration() -> None:
+def test_sizes_may_depend_on_the_configuration() -> None:
     @dataclass(kw_only=True)
     class StackConfig(EnvConfig):
         frames: int
@@ -159,12 +152,15 @@ def test_observation_shape_may_depend_on_the_configuration() -> None:
     spec = TaskSpec(
         task="n:n",
         env=StackConfig,
-        observation_shape=lambda env: (4 * env.frames,),
+        observation_shape=(4,),
         num_actions=1,
+        sizes=lambda env: {"observation_shape": (4 * env.frames,), "num_states": env.frames},
     )
-    env = StackConfig(numEnvs=1, envSpacing=0.0, episodeLength=1, frames=3)
-    assert spec.shape_for(env) == (12,)
-    assert TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1).shape_for(env) == (4,)
+    configured = spec.for_config(StackConfig(numEnvs=1, envSpacing=0.0, episodeLength=1, frames=3))
+    assert (configured.observation_shape, configured.num_states, configured.num_actions) == ((12,), 3, 1)
+    assert spec.observation_shape == (4,)
+    fixed = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1)
+    assert fixed.for_config(EnvConfig(numEnvs=1, envSpacing=0.0, episodeLength=1)) is fixed
 
 
 def test_listing_and_validating_import_neither_torch_nor_mujoco(install: Install) -> None:
@@ -172,9 +168,11 @@ def test_listing_and_validating_import_neither_torch_nor_mujoco(install: Install
     code = """
 import sys
 import oige_core
+from oige_core.config import compose, validate
 from oige_core.devices import resolve_devices
-from oige_core.registry import load_config
-config = load_config("TestBall", {"num_threads": 2})
+from oige_core.registry import find_task
+task = find_task("TestBall")
+config = validate(compose(task, {"num_threads": 2}), task.spec())
 resolve_devices(config)
 print(config.task.env.numEnvs, config.num_threads, [m for m in ("torch", "mujoco", "warp") if m in sys.modules])
 """
@@ -186,10 +184,12 @@ def test_configurations_are_validated_without_torch(install: Install) -> None:
     code = """
 import sys
 sys.modules.update(torch=None, mujoco=None, warp=None)  # importing them raises ImportError
+from oige_core.config import compose, validate
 from oige_core.errors import ConfigError
-from oige_core.registry import load_config
+from oige_core.registry import find_task
+task = find_task("TestBall")
 try:
-    load_config("TestBall", {"task.env.episodeLength": 0})
+    validate(compose(task, {"task.env.episodeLength": 0}), task.spec())
 except ConfigError as error:
     print(error)
 """

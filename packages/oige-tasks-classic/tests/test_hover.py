@@ -75,8 +75,13 @@ def test_executors_agree(name: str) -> None:
     traces = [[env.reset(seed=4)[0]] for env in envs]
     for _ in range(20):
         actions = torch.rand(4, envs[0].task.spec.num_actions, generator=generator) * 2 - 1
+        # Resets draw from the random stream as well, on each executor for another number of worlds.
+        seed = int(torch.randint(1000, (), generator=generator))
         for env, trace in zip(envs, traces, strict=True):
-            trace.append(env.step(actions)[0])
+            env.task.seed(seed)
+            observations, _, terminated, truncated, _ = env.step(actions)
+            assert not (terminated | truncated).any()
+            trace.append(observations)
     torch.testing.assert_close(torch.stack(traces[0]), torch.stack(traces[1]), atol=2e-3, rtol=1e-3)
     for env in envs:
         env.close()

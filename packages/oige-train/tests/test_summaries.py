@@ -1,4 +1,4 @@
-"""Summaries for TensorBoard: each quantity once, over environment steps."""
+"""What TensorBoard gets of a run: each quantity once, over environment steps."""
 
 from pathlib import Path
 from typing import Any

@@ -31,19 +31,11 @@ class Engine(ViewFactory, Protocol):
         device: device of every tensor that views take and return.
         physics_dt: time of one physics step, in seconds.
         capabilities: what it can do beyond bodies, joints and drives; a scene that asks for more is an error.
-        selects_by_mask: whether tasks select worlds by a bool mask ``(num_envs,)``, since counting them would wait for
-            a GPU; views take masks and indices on every engine.
-        layout_version: a number that grows when tensors that views hand out may have moved in memory.
-        reads: what was read of the current state and is still true of it, opaque. Work that was captured in a graph
-            changes the state without the engine noticing; who replays it puts back what was noted when it was captured.
     """
 
     num_envs: int
     device: torch.device
     physics_dt: float
-    selects_by_mask: bool
-    layout_version: int
-    reads: Any
 
     def build(self, scene: Scene) -> None:
         """Make the worlds and connect the views that the scene has handed out.
@@ -65,6 +57,31 @@ class Engine(ViewFactory, Protocol):
             worlds: ``(n,)`` int64 indices, or a mask ``(num_envs,)`` of bool; all worlds if None.
         """
         ...
+
+    @property
+    def selects_by_mask(self) -> bool:
+        """Whether tasks select worlds by a bool mask ``(num_envs,)``, since counting them would wait for a GPU.
+
+        Views take masks and indices on every engine.
+        """
+        ...
+
+    @property
+    def layout_version(self) -> int:
+        """A number that grows when tensors that views hand out may have moved in memory."""
+        ...
+
+    @property
+    def reads(self) -> Any:
+        """What was read of the current state and is still true of it; opaque.
+
+        Work that was captured in a graph changes the state without the engine noticing. Whoever replays it puts back
+        what this was when the work was captured.
+        """
+        ...
+
+    @reads.setter
+    def reads(self, noted: Any) -> None: ...
 
     def forget_reads(self) -> None:
         """Read everything afresh from now on, even what is still true of the current state."""

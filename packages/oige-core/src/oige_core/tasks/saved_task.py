@@ -100,7 +100,7 @@ class SavedTask(Task[EnvConfigT]):
 
     def _given_attributes(self) -> set[str]:
         """Return the attributes that are no state of the task: they are given, or saved elsewhere."""
-        return self.unsaved | self._tensors().keys()
+        return {*self.unsaved, *self._tensors()}
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         return {name: value for name, value in super()._tensors().items() if name not in self.unsaved}

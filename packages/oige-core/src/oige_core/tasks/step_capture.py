@@ -240,13 +240,14 @@ class _Graphs:
         moved = [new.clone() if new.untyped_storage().data_ptr() in self._memory else new for _, new in pairs]
         for dtype in {place.dtype for place, _ in pairs}:
             chosen = [i for i, (place, _) in enumerate(pairs) if place.dtype == dtype]
-            torch._foreach_copy_([pairs[i][0] for i in chosen], [moved[i] for i in chosen])
+            places = [pairs[i][0] for i in chosen]
+            torch._foreach_copy_(places, [moved[i] for i in chosen])  # pyright: ignore[reportPrivateImportUsage]
 
     def _end_step(self) -> None:
         task = self._task
         task.end_step()
         self._flags = torch.stack([self._attributes[name] for name in _FLAGS])
-        self._extras = {name: value for name, value in task.extras.items() if name != "episode_means"}
+        self._extras = task.extras
         means = task.extras["episode_means"]
         self._mean_names, self._means = list(means), torch.stack([mean.float() for mean in means.values()])
 
@@ -295,7 +296,10 @@ class _Graphs:
         self._handed_out = {name: (value, value._version) for name, value in outcome.items()}
         self._attributes.update(outcome)
         means = dict(zip(self._mean_names, self._means.clone().unbind(), strict=True))
-        self._task.extras = {"episode_means": means} | pytree.tree_map(_clone, self._extras)
+        self._task.extras = {
+            name: means if name == "episode_means" else pytree.tree_map(_clone, value)
+            for name, value in self._extras.items()
+        }
 
     def _is_handed_out(self, name: str, value: Any) -> bool:
         """Whether a value is what the last step has given out, unchanged, which its place holds as well."""

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from oige_core import EnvConfig, TaskSpec
+from oige_core.config import EnvConfig
+from oige_core.registry import TaskSpec
 
 __all__ = ["BALL_BALANCE", "BallBalanceConfig"]
 

@@ -1,6 +1,7 @@
 """Crazyflie: a nano quadcopter flies to targets."""
 
-from oige_core import EnvConfig, TaskSpec
+from oige_core.config import EnvConfig
+from oige_core.registry import TaskSpec
 
 __all__ = ["CRAZYFLIE"]
 

@@ -1,6 +1,7 @@
 """Ingenuity: NASA's helicopter flies to targets on Mars."""
 
-from oige_core import EnvConfig, TaskSpec
+from oige_core.config import EnvConfig
+from oige_core.registry import TaskSpec
 
 __all__ = ["INGENUITY"]
 

@@ -1,6 +1,7 @@
 """Quadcopter: four rotors on gimbals carry a disc to its target."""
 
-from oige_core import EnvConfig, TaskSpec
+from oige_core.config import EnvConfig
+from oige_core.registry import TaskSpec
 
 __all__ = ["QUADCOPTER"]
 

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from oige_core import ConfigError, EnvConfig, TaskSpec, check_positive, check_range
+from oige_core.config import EnvConfig
+from oige_core.config.schema import check_positive, check_range
+from oige_core.errors import ConfigError
+from oige_core.registry import TaskSpec
 
 __all__ = [
     "ANYMAL",

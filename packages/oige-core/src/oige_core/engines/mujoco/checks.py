@@ -12,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.selections import masked_rows
+from oige_core.engines.mujoco.selections import can_look_at, masked_rows
 from oige_core.errors import OigeError, dtype_name
 
 __all__ = ["WorldChecker", "check_numbers", "fail", "part_numbers", "values_of_shape"]
@@ -187,7 +187,7 @@ def check_numbers(
     Raises:
         OigeError: one is.
     """
-    if values.device.type != "cpu":
+    if not can_look_at(values):
         return
     values = masked_rows(values, worlds)
     good = values >= low if infinite else (values >= low) & (values < math.inf)

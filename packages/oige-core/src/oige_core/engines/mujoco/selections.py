@@ -5,11 +5,31 @@ a row for each world: reading returns all of them, and writing changes those of 
 many they are. The rows of other worlds may hold anything.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import TypeGuard
 
 import torch
 
-__all__ = ["is_indices", "is_mask", "masked_rows", "read_rows", "write_rows"]
+__all__ = ["as_on_gpu", "can_look_at", "is_indices", "is_mask", "masked_rows", "read_rows", "write_rows"]
+
+_pretends_gpu = False
+
+
+def can_look_at(values: torch.Tensor) -> bool:
+    """Return whether the host can read what a tensor holds at once; a GPU would have to be waited for."""
+    return values.device.type == "cpu" and not _pretends_gpu
+
+
+@contextlib.contextmanager
+def as_on_gpu() -> Iterator[None]:
+    """Let :func:`can_look_at` say no, so that code runs as on a GPU where there is none; for tests."""
+    global _pretends_gpu
+    before, _pretends_gpu = _pretends_gpu, True
+    try:
+        yield
+    finally:
+        _pretends_gpu = before
 
 
 def is_indices(worlds: torch.Tensor | None) -> TypeGuard[torch.Tensor]:

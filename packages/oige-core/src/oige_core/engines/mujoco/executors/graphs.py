@@ -40,8 +40,8 @@ class Graphs:
         While a graph of torch is recorded, the work becomes a part of that graph.
         """
         if self.recording:
-            with wp.ScopedDevice(self.warp_device), wp.ScopedStream(self.stream(), sync_enter=False):
-                work()
+            with self.on_torch_stream():
+                self.launch(work)
             return
         graph: Any = self.captured.get(key)
         if graph is None:
@@ -56,6 +56,17 @@ class Graphs:
         if self.captured:
             wp.synchronize_device(self.warp_device)
             self.captured.clear()
+
+    def launch(self, work: Callable[[], object]) -> None:
+        """Do Warp work at once; within :meth:`on_torch_stream`."""
+        work()
+
+    @contextlib.contextmanager
+    def on_torch_stream(self) -> Iterator[None]:
+        """Let Warp launch on torch's current stream."""
+        # Without sync_enter, which would wait for a stream outside of the graph that is being recorded.
+        with wp.ScopedDevice(self.warp_device), wp.ScopedStream(self.stream(), sync_enter=False):
+            yield
 
     @property
     def recording(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
+from oige_core.engines.mujoco.selections import can_look_at
 from oige_core.engines.mujoco.worlds import Staleness, Worlds
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
@@ -109,7 +110,7 @@ class MujocoCameraView:
     def _render(self, tracer: "RayTracer", stale: torch.Tensor | None) -> None:
         """Render worlds: ``(n,)`` indices, a mask of all worlds, or all if None."""
         if stale is not None and stale.dtype != torch.bool:
-            if stale.device.type == "cpu":
+            if can_look_at(stale):
                 stale = stale.unique()
             else:  # which would wait for the device
                 stale = torch.zeros(self.count, dtype=torch.bool, device=stale.device).index_fill_(0, stale, True)

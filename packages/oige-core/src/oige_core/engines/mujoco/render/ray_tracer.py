@@ -133,7 +133,8 @@ class RayTracer:
             if rows.start == rows.stop:
                 return
             part = self._parts[index]
-            part.render((geoms[0][rows], geoms[1][rows]), (camera[0][rows], camera[1][rows]), self._camera)
+            place = (geoms[0][rows], geoms[1][rows]), (camera[0][rows], camera[1][rows])
+            part.render(self._graphs, *place, self._camera)
             for output, images in self.images.items():
                 rendered = self._read(output, part, rows.stop - rows.start).view(-1, *images.shape[1:])
                 if worlds is None:
@@ -143,8 +144,7 @@ class RayTracer:
                 else:
                     images[worlds[rows]] = rendered
 
-        # Without sync_enter, which would wait for a stream outside of the graph that is being captured.
-        with wp.ScopedStream(self._graphs.stream(), sync_enter=False), wp.ScopedDevice(self._graphs.warp_device):
+        with self._graphs.on_torch_stream():
             # Kernels are compiled and loaded when they are first launched, which threads must not do at once.
             if self._pool is None or not self._compiled:
                 for index in range(threads):
@@ -207,7 +207,7 @@ class _Part:
         if far is not None:
             self.context.zfar = far if far < math.inf else 0.0  # 0: no limit
 
-    def render(self, geoms: Poses, camera: Poses, camera_id: int) -> None:
+    def render(self, graphs: Graphs, geoms: Poses, camera: Poses, camera_id: int) -> None:
         """Render as many worlds as there are poses into :attr:`context`."""
         data, tensor = self._data, wp.to_torch
         n = len(geoms[0])
@@ -219,5 +219,8 @@ class _Part:
         ):
             target.copy_(values)
         data.nworld = n  # the number of worlds that MuJoCo Warp renders
-        mjw.refit_bvh(self._model, data, self.context)
-        mjw.render(self._model, data, self.context)
+        graphs.launch(self._launch)
+
+    def _launch(self) -> None:
+        mjw.refit_bvh(self._model, self._data, self.context)
+        mjw.render(self._model, self._data, self.context)

@@ -8,7 +8,7 @@ import mujoco
 import torch
 
 from oige_core.engines.mujoco.checks import check_numbers, fail, values_of_shape
-from oige_core.engines.mujoco.selections import is_mask, masked_rows
+from oige_core.engines.mujoco.selections import can_look_at, is_mask, masked_rows
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.free_joint import FreeJoint
 from oige_core.engines.mujoco.worlds import Worlds
@@ -67,7 +67,7 @@ class BodyView:
         values = self._values("orientations", values, worlds, 4)
         values = values if values.is_floating_point() else values.to(torch.float32)
         lengths = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
-        if values.device.type == "cpu" and bool((masked_rows(lengths, worlds) == 0.0).any()):
+        if can_look_at(values) and bool((masked_rows(lengths, worlds) == 0.0).any()):
             fail("orientations hold a quaternion of zeros: expected w, x, y, z of length 1.")
         return torch.where((lengths - 1.0).abs() < _ROUNDING, values, values / lengths)
 

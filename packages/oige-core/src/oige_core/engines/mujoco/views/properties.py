@@ -5,7 +5,7 @@ import torch
 
 from oige_core.engines.mujoco.checks import fail
 from oige_core.engines.mujoco.layout import NO_LIMIT, prefixed
-from oige_core.engines.mujoco.selections import masked_rows
+from oige_core.engines.mujoco.selections import can_look_at, masked_rows
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.joints import JointView
 from oige_core.engines.mujoco.worlds import Worlds
@@ -70,7 +70,7 @@ class PropertyView(JointView):
     def _set_limits(
         self, limits: "_Limits", columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None
     ) -> None:
-        if values.device.type == "cpu":  # a GPU would have to be waited for
+        if can_look_at(values):  # a GPU would have to be waited for
             given = masked_rows(values, worlds)
             if bool((given[..., 0] > given[..., 1]).any()):
                 fail("limits with a lower one above the upper one: expected [lower, upper].")

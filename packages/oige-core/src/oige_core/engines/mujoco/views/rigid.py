@@ -8,7 +8,7 @@ import torch
 
 from oige_core.capabilities import require
 from oige_core.engines.mujoco.checks import check_numbers
-from oige_core.engines.mujoco.selections import masked_rows
+from oige_core.engines.mujoco.selections import can_look_at, masked_rows
 from oige_core.engines.mujoco.views.columns import Columns
 from oige_core.engines.mujoco.views.frames import BodyView
 from oige_core.engines.mujoco.worlds import Worlds
@@ -176,7 +176,7 @@ class MujocoRigidView(BodyView):
         """See :class:`~oige_core.views.RigidPrimView`. MuJoCo has one coefficient of friction, and no restitution."""
         worlds = self._index(indices)
         values = self._properties_of_bodies("values", values, worlds, 3, low=0.0)
-        if values.device.type == "cpu":  # a GPU would have to be waited for
+        if can_look_at(values):  # a GPU would have to be waited for
             given = masked_rows(values, worlds)
             if bool((given[..., 2] != 0).any()):
                 require(self._worlds.engine, "restitution", f"'{self.name}'", "Set it to 0.")

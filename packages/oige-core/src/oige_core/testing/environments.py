@@ -1,13 +1,14 @@
-"""Help for tests of task packages: a task on any executor, and the Warp variant of a task against the task."""
+"""A task on any executor, and the Warp variant of a task against the task."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
+from oige_core.config import compose, validate
 from oige_core.engines.mujoco.engine import MujocoEngine, on_warp
 from oige_core.envs import VecEnv
-from oige_core.registry import find_task, load_config, load_spec, load_task_class
+from oige_core.registry import find_task
 from oige_core.views import ArticulationView, FramedView
 
 __all__ = ["assert_fills_range", "assert_variants_agree", "make_on", "momenta", "place"]
@@ -47,16 +48,18 @@ def make_on(
         overrides: values by dotted key.
         env: values of ``task.env`` by key, in which two underscores stand for a dot.
     """
-    spec = load_spec(find_task(task))
+    installed = find_task(task)
+    spec = installed.spec()
     values = {f"task.env.{key.replace('__', '.')}": value for key, value in env.items()}
     values |= {"num_envs": num_envs, "warp": warp, **(overrides or {})}
-    config = load_config(task, values)
+    config = validate(compose(installed, values), spec)
+    spec = spec.for_config(config.task.env)
     if executor == "c":
         engine = MujocoEngine(num_envs, num_threads=1)
     else:
         device = {"warp-cpu": "cpu", "warp-cuda": "cuda:0"}[executor]
-        engine = MujocoEngine(num_envs, device, executor=on_warp(num_envs, device))
-    return VecEnv(load_task_class(spec, warp=warp)(config, spec, engine))
+        engine = MujocoEngine(num_envs, device, num_threads=1, executor=on_warp(num_envs, device))
+    return VecEnv(spec.load(warp=warp)(config, spec, engine))
 
 
 def assert_variants_agree(
@@ -114,7 +117,7 @@ def assert_variants_agree(
             check("_final_obs", info["_final_obs"], ended)
             check("observations", observations, expected[0], ~ended)
             count = expected[4].get("episode_count", 0)
-            check("episode_count", info["episode_count"], torch.tensor(float(count)))
+            check("episode_count", info["episode_count"], torch.as_tensor(count))
             for name, mean in expected[4].get("episode_means", {}).items():
                 check(name, info["episode_means"][name], mean)
             was_reset = ended

@@ -1,0 +1,209 @@
+"""A stand-in for CUDA graphs where there is no GPU: work is noted, operation by operation, and done again on demand.
+
+Like a graph it works on the memory that it was noted with, runs no Python code of the task, and refuses what waits for
+a device. Tests of captured steps run on it, with MuJoCo Warp on the CPU.
+"""
+
+import contextlib
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from oige_core.engines.mujoco.executors.graphs import Graphs
+from oige_core.engines.mujoco.selections import as_on_gpu
+from oige_core.envs import VecEnv
+from oige_core.tasks import RLTask
+
+__all__ = ["TapeRecorder", "assert_captured_steps_agree"]
+
+_WAITS = frozenset(
+    {
+        "aten::_local_scalar_dense",
+        "aten::nonzero",
+        "aten::masked_select",
+        "aten::_unique2",
+        "aten::unique_dim",
+        "aten::repeat_interleave.Tensor",
+        "aten::equal",
+        "aten::is_nonzero",
+    }
+)
+
+
+class TapeRecorder:
+    """Notes the operations of torch and the work of Warp; see :class:`~oige_core.engines.base.GraphRecorder`.
+
+    Unlike that of a graph, the work is done while it is noted, so that the first call of what is returned does nothing.
+    """
+
+    def record(self, work: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+        """See :class:`~oige_core.engines.base.GraphRecorder`."""
+        tape = _Tape(strict=True)
+        with as_on_gpu(), _noting_warp_work(tape), tape:
+            work()
+        plays = 0
+
+        def play() -> None:
+            nonlocal plays
+            plays += 1
+            if plays > 1:
+                tape.play()
+
+        return play
+
+    @contextlib.contextmanager
+    def watch_waits(self) -> Iterator[list[str]]:
+        """See :class:`~oige_core.engines.base.GraphRecorder`."""
+        tape = _Tape(strict=False)
+        with as_on_gpu(), tape:
+            yield tape.waits
+
+
+@contextlib.contextmanager
+def _noting_warp_work(tape: "_Tape") -> Iterator[None]:
+    """Make the work of Warp a part of a tape."""
+    run, launch = Graphs.run, Graphs.launch
+
+    def noted_run(graphs: Graphs, key: Any, work: Callable[[], object]) -> None:
+        if isinstance(key, tuple) and key[0] == "step":
+            raise RuntimeError("it steps the engine itself")  # as the executor does while a graph is recorded
+        run(graphs, key, work)
+        tape.notes.append(lambda: run(graphs, key, work))
+
+    def noted_launch(graphs: Graphs, work: Callable[[], object]) -> None:
+        launch(graphs, work)
+        tape.notes.append(lambda: launch(graphs, work))
+
+    Graphs.run, Graphs.launch = noted_run, noted_launch  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Graphs.run, Graphs.launch = run, launch  # type: ignore[method-assign]
+
+
+def assert_captured_steps_agree(captured: VecEnv, eager: VecEnv, actions: torch.Tensor) -> int:
+    """Assert that an environment whose steps are captured does the same as one whose steps are not, bit for bit.
+
+    Compared are all that a step returns, ``info`` included, and that it is in new tensors.
+
+    Args:
+        captured: the environment; it is reset.
+        eager: another one of the same task, with ``captureStep=False``; it is reset.
+        actions: ``(steps, N, num_actions)``.
+
+    Returns:
+        How many episodes ended.
+
+    Raises:
+        AssertionError: they differ, or the steps were not captured.
+    """
+    task = captured.task
+    assert isinstance(task, RLTask)
+    assert task.capture is not None
+    assert isinstance(eager.task, RLTask)
+    assert eager.task.capture is None
+    _assert_same(captured.reset(seed=1), eager.reset(seed=1), "reset")
+    held: list[tuple[Any, Any]] = []
+    ended = 0
+    for step, action in enumerate(actions):
+        ours, theirs = (env.step(action.to(env.device)) for env in (captured, eager))
+        _assert_same(ours, theirs, f"step {step}")
+        assert task.capture.reason is None, task.capture.reason
+        assert task.capture.captured == (step > 1)
+        held.append((ours, theirs))
+        ended += int((theirs[2] | theirs[3]).sum())
+    for step, (ours, theirs) in enumerate(held):
+        _assert_same(ours, theirs, f"what step {step} returned, at the end")
+    return ended
+
+
+def _assert_same(ours: Any, theirs: Any, where: str) -> None:
+    first, second = pytree.tree_flatten_with_path(ours), pytree.tree_flatten_with_path(theirs)
+    assert first[1] == second[1], where
+    for (path, value), (_, expected) in zip(first[0], second[0], strict=True):
+        title = f"{where}{pytree.keystr(path)}"
+        if isinstance(expected, torch.Tensor):
+            assert value.dtype == expected.dtype, title
+            assert torch.equal(value, expected), title
+        else:
+            assert value == expected, title
+
+
+class _Tape(TorchDispatchMode):
+    """Notes operations.
+
+    Args:
+        strict: whether what would wait for a GPU is an error.
+
+    Attributes:
+        notes: what was done, to be called in order.
+        waits: where it would have waited for a GPU.
+    """
+
+    def __init__(self, *, strict: bool) -> None:
+        super().__init__()
+        self.notes: list[Callable[[], None]] = []
+        self.waits: list[str] = []
+        self._strict = strict
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if _waits(func, args):
+            self.waits.append(f"{func.name().removeprefix('aten::')} in {_place()}")
+            if self._strict:
+                raise RuntimeError(f"waits for the device: {self.waits[-1]}")
+        outputs = func(*args, **kwargs)
+        if self._strict:
+            self._note(func, args, kwargs, outputs)
+        return outputs
+
+    def _note(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
+        memory = {_memory(leaf) for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
+        results = [leaf for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
+        changes_inputs = func._schema.is_mutable
+        fresh = [leaf for leaf in results if leaf.numel() and _memory(leaf) not in memory]
+        if not changes_inputs and not fresh:
+            return  # a view
+
+        def again() -> None:
+            values = [leaf for leaf in pytree.tree_leaves(func(*args, **kwargs)) if isinstance(leaf, torch.Tensor)]
+            for place, value in zip(results, values, strict=True):
+                if place.numel() and _memory(place) not in memory:
+                    place.copy_(value)
+
+        self.notes.append(again)
+
+    def play(self) -> None:
+        """Do everything again, on the same memory."""
+        for note in self.notes:
+            note()
+
+
+def _waits(func: Any, args: tuple[Any, ...]) -> bool:
+    """Whether an operation would wait for a GPU."""
+    name = func.name()
+    if name in _WAITS:
+        return True
+    if name in ("aten::index.Tensor", "aten::index_put_", "aten::index_put"):
+        masks = any(index is not None and index.dtype == torch.bool for index in args[1])
+        return masks and (name == "aten::index.Tensor" or args[2].numel() != 1)
+    return False
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _place() -> str:
+    """Return where the innermost code outside torch and this module is."""
+    for frame in reversed(traceback.extract_stack()):
+        if "/torch/" not in frame.filename and frame.filename != __file__:
+            return f"{Path(frame.filename).name}:{frame.lineno}"
+    return "torch"
