@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterator
 from pathlib import Path
 
-from oige_core.registry import installed_tasks
+from oige_core.registry import installed_tasks, load_spec
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -24,7 +24,7 @@ def keys_that_act(schema: type, path: str = "") -> Iterator[tuple[str, str]]:
         if key == CONFIG:
             sections = list(ALGORITHMS.values())
         if key == "task.env":
-            sections = [task.spec().env for task in installed_tasks().values()]
+            sections = [load_spec(task).env for task in installed_tasks().values()]
         sections = [section for section in sections if dataclasses.is_dataclass(section)]
         if not sections:
             yield key, field.name

@@ -10,9 +10,8 @@ import pytest
 import torch
 import yaml
 from oige_core import make_vec
-from oige_core.config import compose, validate
 from oige_core.config.defaults import load_yaml
-from oige_core.registry import find_task
+from oige_core.registry import load_config
 from oige_core.scene import ArticulationAsset
 from oige_tasks_classic.cartpole.task import CartpoleTask
 from oige_train.cli.new_task import new_task
@@ -54,7 +53,7 @@ def test_table_lists_the_files_of_a_new_package(project: Path) -> None:
     assert not listed - there
 
 
-def test_methods_are_called_as_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_methods_are_called_in_the_documented_order(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", SECTION, re.MULTILINE)
     once = [name for name, called in rows if called.startswith("once")]
     in_a_step = [name for name, called in rows if called.startswith("in a step")]
@@ -85,7 +84,7 @@ def test_methods_are_called_as_the_table_says(monkeypatch: pytest.MonkeyPatch) -
         assert calls == expected
 
 
-def test_asset_is_one(project: Path) -> None:
+def test_asset_example_is_valid(project: Path) -> None:
     (block,) = blocks("python")
     names: dict[str, Any] = {}
     exec(block, names)
@@ -97,7 +96,7 @@ def test_asset_is_one(project: Path) -> None:
 def test_configurations_have_keys_that_exist() -> None:
     task, train = (yaml.safe_load(block) for block in blocks("yaml"))
     overrides = {f"task.{key}": value for key, value in leaves(task)}
-    config = validate(compose(find_task("Cartpole"), overrides), find_task("Cartpole").spec())
+    config = load_config("Cartpole", overrides)
     assert config.task.sim.actors["Arm"].enable_self_collisions == 1
     assert config.task.sim.dt * config.task.env.controlFrequencyInv == pytest.approx(1 / 50), "as the comment says"
     assert train.pop("defaults") == ["PPO", "_self_"]

@@ -34,7 +34,7 @@ def env() -> Iterator[VecEnv]:
     env.close()
 
 
-def test_a_robot_that_is_driven_follows_the_keys_and_never_starts_anew(env: VecEnv) -> None:
+def test_driven_robot_follows_the_keys_and_its_episode_does_not_end(env: VecEnv) -> None:
     task: Any = env.task
     viewer = Viewer(env)
     driver = Driver(viewer, task)
@@ -113,7 +113,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_more_robots_than_can_be_shown_are_refused(policy: Path) -> None:
+def test_demo_refuses_more_robots_than_it_shows(policy: Path) -> None:
     with pytest.raises(ConfigError, match="num_envs=129: expected at most 128 robots"):
         demo(["task=AnymalTerrain", f"checkpoint={policy}", "num_envs=129"])
 
@@ -122,7 +122,9 @@ class Stopped(Exception):  # noqa: N818
     """The test is over."""
 
 
-def test_click_and_keys_in_a_browser(policy: Path, browser: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clicks_and_keys_in_a_browser_drive_robots(
+    policy: Path, browser: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drivers: list[Driver] = []
     stop = threading.Event()
 
@@ -138,11 +140,17 @@ def test_click_and_keys_in_a_browser(policy: Path, browser: Any, until: Any, mon
 
     monkeypatch.setattr(demo_module, "Driver", WatchedDriver)
     terrain = [f"task.env.terrain.{key}={value}" for key, value in TERRAIN.items()]
-    words = ["task=AnymalTerrain", f"checkpoint={policy}", "num_envs=2", "task.env.learn.pushRobots=False", *terrain]
+    arguments = [
+        "task=AnymalTerrain",
+        f"checkpoint={policy}",
+        "num_envs=2",
+        "task.env.learn.pushRobots=False",
+        *terrain,
+    ]
 
     def run() -> None:
         with pytest.raises(Stopped):
-            demo(words)
+            demo(arguments)
 
     program = threading.Thread(target=run)
     program.start()

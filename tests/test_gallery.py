@@ -37,8 +37,8 @@ def test_training_command_has_the_settings_of_the_policy(gallery: ModuleType) ->
     assert set(commands) == set(SHOWN)
     overrides = "num_envs=4096 train.params.config.horizon_length=24 max_iterations=1900"
     assert sorted(commands["AnymalTerrain"].split()) == sorted(overrides.split())
-    for name, words in commands.items():
-        card, run = read_card(find_task(name)), checked_run([f"task={name}", *words.split()])
+    for name, arguments in commands.items():
+        card, run = read_card(find_task(name)), checked_run([f"task={name}", *arguments.split()])
         then, now = card.configuration["train"]["params"]["config"], run.resolved["train"]["params"]["config"]
         assert (run.train_name, run.config.seed) == (card.train, card.seed)
         assert run.config.task.env.numEnvs == card.configuration["task"]["env"]["numEnvs"]
@@ -54,7 +54,7 @@ def test_page_names_every_task(gallery: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_animation_is_of_the_policy_that_comes_with_the_task(gallery: ModuleType, name: str) -> None:
+def test_animation_shows_the_pretrained_policy(gallery: ModuleType, name: str) -> None:
     file = gallery.ANIMATIONS / f"{name}.webp"
     with Image.open(file) as image:
         assert getattr(image, "is_animated", False)
@@ -64,5 +64,5 @@ def test_animation_is_of_the_policy_that_comes_with_the_task(gallery: ModuleType
     assert file.stat().st_size < LARGEST
 
 
-def test_no_animation_is_left_over(gallery: ModuleType) -> None:
+def test_gallery_has_no_unused_animation(gallery: ModuleType) -> None:
     assert {file.stem for file in gallery.ANIMATIONS.iterdir()} == set(SHOWN)

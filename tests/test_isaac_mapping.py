@@ -53,7 +53,7 @@ def test_every_method_has_a_row_and_every_row_a_method(title: str, members: set[
 
 
 @pytest.mark.parametrize("title", ["Scene", "Engine", "ArticulationView", "RigidPrimView", "CameraView"])
-def test_every_row_names_what_serves(title: str) -> None:
+def test_every_row_names_its_implementation(title: str) -> None:
     for cells in rows(title):
         assert len(cells) == 3, cells
         assert cells[1].startswith("`") or cells[2], f"{cells[0]}: neither a call nor a word on what is done instead"
@@ -90,7 +90,7 @@ def exists(name: str) -> bool:
     return owner in NAMES["classes"] and member in NAMES["classes"][owner]["members"]
 
 
-def test_a_misspelt_name_is_found() -> None:
+def test_misspelt_name_is_found() -> None:
     assert exists("Articulation.set_gains")
     assert exists("RigidPrim.count")  # inherited
     assert not exists("Articulation.set_gain")

@@ -116,7 +116,7 @@ def test_package_is_the_name_in_lower_case(name: str, package: str, tmp_path: Pa
         (["Reach", "--folder", "file"], "file: exists already; remove it, or choose another folder with --folder."),
     ],
 )
-def test_mistake_is_one_line_and_writes_nothing(arguments: list[str], message: str, tmp_path, monkeypatch) -> None:
+def test_invalid_name_is_one_line_and_writes_nothing(arguments: list[str], message: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").mkdir()
     for file in (tmp_path / "taken" / "mine.txt", tmp_path / "file"):

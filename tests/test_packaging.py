@@ -71,7 +71,7 @@ def test_wheels_hold_every_source_file_and_the_licence(wheels: Path) -> None:
         assert f"# {package.name}\n" in metadata, "the README is the wheel's description"
 
 
-def test_data_files_are_where_they_are_looked_for(wheels: Path) -> None:
+def test_wheels_contain_the_data_files(wheels: Path) -> None:
     def names(package: str) -> set[str]:
         with zipfile.ZipFile(next(wheels.glob(f"{package}-*.whl"))) as archive:
             return set(archive.namelist())
@@ -85,7 +85,7 @@ def test_data_files_are_where_they_are_looked_for(wheels: Path) -> None:
     } <= names("oige_tasks_classic")
 
 
-def test_a_task_package_installed_alone_runs(uv: Callable[..., str], wheels: Path, tmp_path: Path) -> None:
+def test_task_package_runs_without_the_others(uv: Callable[..., str], wheels: Path, tmp_path: Path) -> None:
     environment = tmp_path / "venv"
     locked = tmp_path / "locked.txt"
     python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")

@@ -23,7 +23,7 @@ def test_readme_is_current(policies: ModuleType) -> None:
     assert table[0] == policies.readme_rows(), "run: uv run python tools/policies.py"
 
 
-def test_only_the_part_of_the_tool_is_replaced(
+def test_tool_replaces_its_part_of_the_readme_only(
     policies: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     page = tmp_path / "README.md"
@@ -36,7 +36,7 @@ def test_only_the_part_of_the_tool_is_replaced(
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_curve_is_of_the_shipped_policy(policies: ModuleType, name: str) -> None:
+def test_curve_belongs_to_the_shipped_policy(policies: ModuleType, name: str) -> None:
     curve, card = policies.entry_of(name).curve, read_card(find_task(name))
     if curve is not None:
         recorded = policies.curve(curve)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from oige_core import make_env
 from oige_core.errors import ConfigError
-from oige_core.registry import InstalledTask, find_task, installed_tasks
+from oige_core.registry import find_task, installed_tasks, load_spec
+from oige_core.spec import InstalledTask
 from oige_train.checkpoint import CheckpointError
 from oige_train.cli.common import checked_run
 from oige_train.console import ProgressLine
@@ -31,15 +32,15 @@ def copy(tmp_path: Path) -> InstalledTask:
     return dataclasses.replace(task, cfg=tmp_path / "cfg")
 
 
-def test_there_are_policies() -> None:
+def test_pretrained_policies_are_found() -> None:
     assert {"Ant", "AntSAC", "Anymal", "Cartpole", "Humanoid"} <= set(POLICIES)
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_a_policy_plays_as_well_as_its_card_says(name: str) -> None:
-    n = GAMES_WITH_IMAGES if find_task(name).spec().images else GAMES
-    words = [f"num_envs={n}", f"train.params.config.player.games_num={n}"]
-    run = checked_run([f"task={name}", "test=True", "checkpoint=pretrained", *words, *CPU])
+def test_pretrained_policy_reaches_the_return_of_its_card(name: str) -> None:
+    n = GAMES_WITH_IMAGES if load_spec(find_task(name)).images else GAMES
+    arguments = [f"num_envs={n}", f"train.params.config.player.games_num={n}"]
+    run = checked_run([f"task={name}", "test=True", "checkpoint=pretrained", *arguments, *CPU])
     configure_torch(run)
     env = make_env(run.config)
     with torch.no_grad():
@@ -50,7 +51,7 @@ def test_a_policy_plays_as_well_as_its_card_says(name: str) -> None:
     assert result.mean_return == pytest.approx(card["mean_return"], rel=0.1)
 
 
-def test_a_damaged_policy_is_refused(copy: InstalledTask) -> None:
+def test_damaged_policy_is_refused(copy: InstalledTask) -> None:
     assert find_pretrained(copy, "CartpolePPO").is_file()
     file, card = policy_files(copy)
     content = bytearray(file.read_bytes())
@@ -63,17 +64,17 @@ def test_a_damaged_policy_is_refused(copy: InstalledTask) -> None:
         find_pretrained(copy, "CartpolePPO")
 
 
-def test_a_policy_of_another_network_is_refused() -> None:
+def test_policy_of_another_network_is_refused() -> None:
     with pytest.raises(CheckpointError, match=r"was trained with train=AntPPO, not AntPPO_cpu; leave train= out\."):
         checked_run(["task=Ant", "train=AntPPO_cpu", "test=True", "checkpoint=pretrained", *CPU])
 
 
-def test_a_missing_policy_is_said_with_those_that_there_are(copy: InstalledTask) -> None:
+def test_missing_policy_error_lists_available_ones(copy: InstalledTask) -> None:
     policy_files(copy)[0].unlink()
     with pytest.raises(CheckpointError, match="oige-tasks-classic has no policy for Cartpole; there are policies for"):
         find_pretrained(copy, "CartpolePPO")
 
 
-def test_a_policy_is_not_trained_further() -> None:
+def test_pretrained_policy_cannot_be_resumed() -> None:
     with pytest.raises(ConfigError, match=r"checkpoint=pretrained: .*; add test=True\."):
         checked_run(["task=Ant", "checkpoint=pretrained", *CPU])

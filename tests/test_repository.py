@@ -41,7 +41,7 @@ def lock() -> dict:
     return tomllib.loads((REPOSITORY / "uv.lock").read_text())
 
 
-def test_lock_file_fits_the_projects(uv: Callable[..., str]) -> None:
+def test_lock_file_matches_the_projects(uv: Callable[..., str]) -> None:
     uv("lock", "--check", "--offline")
 
 
@@ -71,7 +71,7 @@ def test_lock_file_covers_the_platforms(lock: dict, system: str, machine: str | 
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_changelog_begins_with_the_current_version(package: str) -> None:
+def test_changelog_starts_with_the_current_version(package: str) -> None:
     headings = re.findall(r"^## (.*)$", (PACKAGES[package] / "CHANGELOG.md").read_text(), re.MULTILINE)
     version = re.escape(project(package)["version"])
     assert headings, "no version in CHANGELOG.md"
@@ -141,7 +141,7 @@ def test_imports_follow_the_dependencies(package: str) -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(REPOSITORY / "packages").as_posix())
-def test_public_modules_say_what_they_export(path: Path) -> None:
+def test_public_modules_define_all(path: Path) -> None:
     names = exported_names(ast.parse(path.read_text()).body)
     assert not [name for name in names if name.startswith("_") and name != "__version__"], "expected public names"
 
@@ -200,7 +200,7 @@ def test_no_path_of_a_developer_s_machine() -> None:
     assert not offenders
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_links_between_documents_exist() -> None:
     broken = []
     for page in (path for path in tracked_files() if path.suffix == ".md" and path.is_file()):
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
@@ -210,7 +210,7 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 
 def test_paths_in_comments_and_text_exist() -> None:
-    example = {"tests/test_slider.py"}  # of the package that CONTRIBUTING.md shows
+    example = {"tests/test_reach_cube.py"}  # of the package that CONTRIBUTING.md shows
     pattern = re.compile(r"(?<![\w/.@+-])(?:docs|tools|packages|tests|typings|\.ci)/[\w./*{}<>-]*\w")
     broken = []
     for file in tracked_files():

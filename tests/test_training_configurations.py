@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import torch
-from oige_core.config import compose, validate
 from oige_core.config.defaults import compose_file, load_yaml
 from oige_core.registry import installed_tasks
 from oige_tasks_locomotion.target_following.task import reward_terms
@@ -84,33 +83,27 @@ def test_configuration_follows_no_root_key_by_hand(file: Path) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_task_binds_a_training_configuration_of_its_own(task: str) -> None:
+def test_task_selects_its_training_configuration(task: str) -> None:
     run = checked_run([f"task={task}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
     assert run.train_name == (task if task.endswith("SAC") else f"{task}PPO")
     assert run.config.train.params.config.name == task
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_record_of_a_task_has_the_sizes_of_its_configuration(task: str) -> None:
-    spec = TASKS[task].spec()
-    assert spec.for_config(validate(compose(TASKS[task]), spec).task.env) == spec
-
-
 @pytest.mark.parametrize(("task", "parent"), [("AntSAC", "Ant"), ("HumanoidSAC", "Humanoid")])
-def test_soft_actor_critic_plays_the_same_task_in_64_worlds(task: str, parent: str) -> None:
-    words = ["sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
-    ours, theirs = (checked_run([f"task={name}", *words]).config.task for name in (task, parent))
+def test_sac_tasks_equal_their_parents_in_64_worlds(task: str, parent: str) -> None:
+    arguments = ["sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+    ours, theirs = (checked_run([f"task={name}", *arguments]).config.task for name in (task, parent))
     assert (ours.env.numEnvs, theirs.env.numEnvs) == (64, 4096)
     theirs.name, theirs.env.numEnvs = task, 64
     assert ours == theirs
-    by_hand = checked_run([f"task={parent}", f"train={task}", "num_envs=64", *words])  # as in the original
+    by_hand = checked_run([f"task={parent}", f"train={task}", "num_envs=64", *arguments])  # as upstream does
     assert by_hand.config.train.params.algo.name == "sac"
 
 
 @pytest.mark.parametrize("train", ["TargetFollowingPPO", "TargetFollowingPPO_cpu"])
-def test_learner_of_target_following_gains_by_driving_there_and_not_by_lingering(train: str) -> None:
-    words = [f"train={train}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
-    run = checked_run(["task=TargetFollowing", *words])
+def test_target_following_rewards_driving_more_than_lingering(train: str) -> None:
+    arguments = [f"train={train}", "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+    run = checked_run(["task=TargetFollowing", *arguments])
     shaper = DefaultRewardsShaper(**asdict(run.config.train.params.config.reward_shaper))
     step = 0.14 * math.pi * 0.0166  # m, at full speed
     # Lingers at 0.95 m; drives to the target at full speed; stands and sees it; stands and does not; drives away.
@@ -123,10 +116,10 @@ def test_learner_of_target_following_gains_by_driving_there_and_not_by_lingering
     assert 0.0 > drives > others[0] > others[1] > others[2]
 
 
-def oige_train(folder: Path, *words: str, **environment: str) -> str:
+def oige_train(folder: Path, *arguments: str, **environment: str) -> str:
     """Run ``oige-train`` on the CPU in a folder; return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "oige_train.cli.train", *words],
+        [sys.executable, "-m", "oige_train.cli.train", *arguments],
         cwd=folder,
         env=os.environ | environment,
         capture_output=True,
@@ -151,13 +144,13 @@ LONG = 500  # epochs between periodic checkpoints that are not waited for
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("task", "train"), TRAININGS)
-def test_training_saves_resumes_and_plays_as_shipped(task: str, train: str, tmp_path: Path) -> None:
+def test_shipped_configurations_train_resume_and_play(task: str, train: str, tmp_path: Path) -> None:
     """Beyond the first best and the first periodic checkpoint, with nothing changed but how much is trained."""
-    words = [f"task={task}", f"train={train}", "sim_device=cpu", f"num_envs={WORLDS}"]
-    learner = checked_run([*words, "pipeline=cpu", "rl_device=cpu"]).config.train.params.config
+    arguments = [f"task={task}", f"train={train}", "sim_device=cpu", f"num_envs={WORLDS}"]
+    learner = checked_run([*arguments, "pipeline=cpu", "rl_device=cpu"]).config.train.params.config
     frequency = learner.save_frequency if learner.save_frequency <= LONG else 0
     epochs = max(learner.save_best_after, frequency) + 2
-    printed = oige_train(tmp_path, *words, f"max_iterations={epochs}")
+    printed = oige_train(tmp_path, *arguments, f"max_iterations={epochs}")
 
     folder = tmp_path / "runs" / learner.name
     periodic = set(range(frequency, epochs, frequency)) if frequency else set()
@@ -179,15 +172,15 @@ def test_training_saves_resumes_and_plays_as_shipped(task: str, train: str, tmp_
     play, resume = (shlex.split(match[1]) for match in found if match)
     games = oige_train(tmp_path, *play, f"num_envs={WORLDS}", "train.params.config.player.games_num=4")
     assert "over 4 finished episodes" in games
-    longer = [word for word in resume if not word.startswith("max_iterations=")]
+    longer = [argument for argument in resume if not argument.startswith("max_iterations=")]
     assert f"done: {epochs + 1} epochs" in oige_train(tmp_path, *longer, f"max_iterations={epochs + 1}")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="wandb, an extra of oige-train, is not installed")
 def test_summaries_reach_weights_and_biases(tmp_path: Path) -> None:
-    words = ["task=Cartpole", "sim_device=cpu", "num_envs=64", "max_iterations=3", "task.env.episodeLength=8"]
-    oige_train(tmp_path, *words, "wandb_activate=True", WANDB_MODE="offline")
+    arguments = ["task=Cartpole", "sim_device=cpu", "num_envs=64", "max_iterations=3", "task.env.episodeLength=8"]
+    oige_train(tmp_path, *arguments, "wandb_activate=True", WANDB_MODE="offline")
     (recorded,) = tmp_path.glob("runs/Cartpole/wandb/offline-run-*/*.wandb")
     content = recorded.read_bytes()
     for tag in (b"rewards/step", b"Episode/return", b"global_step"):

@@ -52,7 +52,7 @@ def simulation() -> Iterator[Simulation]:
         yield simulation
 
 
-def test_the_page_shows_moving_worlds_and_obeys(simulation: Simulation, browser: Any, until: Any) -> None:
+def test_page_shows_moving_worlds_and_its_controls_work(simulation: Simulation, browser: Any, until: Any) -> None:
     viewer = simulation.viewer
     browser.open(viewer.url)
     browser.wait_for_text("steps/s")

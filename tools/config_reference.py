@@ -18,11 +18,11 @@ from typing import Any
 
 import oige_train
 import yaml
-from oige_core.config import EnvConfig, compose, validate
+from oige_core.config import EnvConfig
 from oige_core.config.load import CORE_CFG
 from oige_core.config.schema import SimConfig, ViewportConfig
 from oige_core.errors import OigeError
-from oige_core.registry import installed_tasks
+from oige_core.registry import installed_tasks, load_config
 from oige_train.cli.common import run_cli
 from oige_train.schema import AlgoConfig, NetworkConfig, PpoConfig, SacConfig, TrainParams, TrainRunConfig
 
@@ -245,10 +245,7 @@ def root_tables() -> Iterator[str]:
 
 def task_tables() -> Iterator[str]:
     """Yield the defaults of all tasks, then the keys of each schema of ``task.env``."""
-    tasks = {
-        name: validate(compose(installed), installed.spec()).task
-        for name, installed in sorted(installed_tasks().items())
-    }
+    tasks = {name: load_config(name).task for name in installed_tasks()}
     keys = [field.name for field in dataclasses.fields(EnvConfig)]
     yield "### Defaults of the tasks"
     yield table(

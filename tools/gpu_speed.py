@@ -18,7 +18,7 @@ from typing import Any
 
 import mujoco
 from oige_core import make_env
-from oige_core.registry import find_task
+from oige_core.registry import find_task, load_spec
 from oige_train.cli.common import checked_run, run_cli
 
 TESTSPEED_STEPS = 400
@@ -70,7 +70,7 @@ def main(argv: list[str]) -> None:
                 try:
                     entry["testspeed"] = testspeed(overrides, folder, trace=arguments.trace)
                     entry["torch"] = benchmark(overrides, folder)
-                    if find_task(task).spec().warp_task is not None:
+                    if load_spec(find_task(task)).warp_task is not None:
                         entry["warp"] = benchmark([*overrides, "warp=True"], folder)
                 except subprocess.CalledProcessError as error:
                     print(f"{task}, {num_envs} envs: {' '.join(error.cmd)} failed\n{error.stderr or ''}", flush=True)

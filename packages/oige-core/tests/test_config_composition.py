@@ -1,7 +1,6 @@
 """Inheritance between YAML files, devices, isolation and the messages of further errors."""
 
 import dataclasses
-import importlib.metadata
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from oige_core import devices
 from oige_core.config import EnvConfig, RunConfig, compose, register_resolvers, validate
 from oige_core.devices import Devices, resolve_devices
 from oige_core.errors import ConfigError, nearest
-from oige_core.registry import InstalledTask, TaskSpec
 from oige_core.seeding import derive_seed
 from omegaconf import OmegaConf
 
@@ -49,23 +47,22 @@ class BallConfig(EnvConfig):
     limit: float | None = None
 
 
-SPEC = TaskSpec(task="none:none", env=BallConfig, observation_shape=(4,), num_actions=1)
+SECTIONS = {"task.env": BallConfig}
 Configure = Callable[..., RunConfig]
 
 
 @pytest.fixture
-def task(tmp_path: Path) -> Callable[[str], InstalledTask]:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "task").mkdir()
     (tmp_path / "task" / "Base.yaml").write_text(BASE)
     (tmp_path / "task" / "Child.yaml").write_text(CHILD)
-    entry_point = importlib.metadata.EntryPoint("Base", "none:none", "oige.tasks")
-    return lambda name: InstalledTask(name=name, package="none", cfg=tmp_path, entry_point=entry_point)
+    return tmp_path
 
 
 @pytest.fixture
-def configure(task: Callable[[str], InstalledTask]) -> Configure:
+def configure(folder: Path) -> Configure:
     def configure(overrides: dict[str, Any] | None = None, name: str = "Base") -> RunConfig:
-        return validate(compose(task(name), overrides), SPEC)
+        return validate(compose([folder], name, overrides), sections=SECTIONS)
 
     return configure
 
@@ -95,12 +92,14 @@ def test_configurations_share_no_mutable_values(configure: Configure) -> None:
     assert configure() == second
 
 
-def test_program_extends_the_root_schema(task: Callable[[str], InstalledTask]) -> None:
+def test_program_extends_the_root_schema(folder: Path) -> None:
     train = dataclasses.make_dataclass("Train", [("rate", float)])
     program = dataclasses.make_dataclass("Program", [("train", Any)], bases=(RunConfig,), kw_only=True)
-    assert validate(compose(task("Base"), {"train.rate": 1}), SPEC, program, {"train": train}).train.rate == 1.0
+    sections = SECTIONS | {"train": train}
+    config = validate(compose([folder], "Base", {"train.rate": 1}), program, sections=sections)
+    assert config.train.rate == 1.0
     with pytest.raises(ConfigError) as caught:
-        validate(compose(task("Base"), {"train.rat": 1}), SPEC, program, {"train": train})
+        validate(compose([folder], "Base", {"train.rat": 1}), program, sections=sections)
     assert str(caught.value) == "train.rat: unknown key. Did you mean rate?"
 
 
@@ -158,11 +157,11 @@ def test_number_in_place_of_a_section_raises(configure: Configure, section: str)
     assert str(caught.value).startswith(section)
 
 
-def test_missing_key_without_default_raises(task: Callable[[str], InstalledTask]) -> None:
-    config = compose(task("Base"))
+def test_missing_key_without_default_raises(folder: Path) -> None:
+    config = compose([folder], "Base")
     del config.task.env["resetDist"]
     with pytest.raises(ConfigError) as caught:
-        validate(config, SPEC)
+        validate(config, sections=SECTIONS)
     assert str(caught.value) == "task.env.resetDist: a value is needed."
 
 

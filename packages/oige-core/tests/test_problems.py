@@ -11,8 +11,8 @@ from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.envs import VecEnv
 from oige_core.errors import OigeError, TaskError
 from oige_core.problems import PROBLEMS, ProblemCounts, ProblemReport, describe_problems
-from oige_core.registry import TaskSpec
 from oige_core.scene import ArticulationAsset, Scene
+from oige_core.spec import TaskSpec
 from oige_core.tasks import RLTask
 from oige_core.testing import make_on
 

@@ -11,17 +11,24 @@ from pathlib import Path
 import pytest
 from oige_core.config import EnvConfig
 from oige_core.errors import ConfigError, OigeError
-from oige_core.registry import TaskSpec, UnknownTaskError, find_task, installed_specs, installed_tasks
+from oige_core.registry import (
+    UnknownTaskError,
+    find_task,
+    installed_specs,
+    installed_tasks,
+    load_spec,
+    load_task_class,
+)
+from oige_core.spec import TaskSpec
 
 RECORD = """
-from oige_core.config import EnvConfig
-from oige_core.registry import TaskSpec
+from oige_core import EnvConfig, TaskSpec
 
 BALL = TaskSpec(task="fractions:Fraction", env=EnvConfig, observation_shape=(4,), num_actions=1)
 """
 
 YAML = """
-name: Ball
+name: TestBall
 env: {numEnvs: 8, envSpacing: 1.0, episodeLength: 10}
 """
 
@@ -70,9 +77,9 @@ def test_task_is_found_and_imported_lazily(install: Install) -> None:
     task = find_task("TestBall")
     assert "balls_one" not in sys.modules
     assert (task.name, task.package, task.cfg) == ("TestBall", "balls_one", root / "balls_one" / "cfg")
-    spec = task.spec()
+    spec = load_spec(task)
     assert (spec.observation_shape, spec.num_actions, spec.num_states) == ((4,), 1, 0)
-    assert spec.load().__name__ == "Fraction"
+    assert load_task_class(spec).__name__ == "Fraction"
 
 
 def test_tasks_are_sorted(install: Install) -> None:
@@ -97,7 +104,7 @@ def test_task_name_in_two_packages_raises(install: Install) -> None:
     with pytest.raises(OigeError) as caught:
         installed_tasks()
     # The path of the package that was installed last comes first.
-    assert str(caught.value) == ("task 'TestBall' is brought by both balls_two and balls_one; uninstall one of them.")
+    assert str(caught.value) == ("task 'TestBall' is provided by both balls_two and balls_one; uninstall one of them.")
 
 
 @pytest.mark.parametrize("module", ["not_there", "fractions"])  # a module that is no package has no cfg folder
@@ -131,20 +138,20 @@ def test_broken_entry_point_raises(install: Install, module: str) -> None:
 def test_entry_point_without_a_task_record_raises(module: str, record: str, message: str, install: Install) -> None:
     install("balls_one", "TestBall", module, record)
     with pytest.raises(OigeError, match=re.escape(message)):
-        find_task("TestBall").spec()
+        load_spec(find_task("TestBall"))
     assert "TestBall" not in installed_specs()
 
 
 def test_warp_option_selects_the_variant_or_raises() -> None:
     spec = TaskSpec(task="fractions:Fraction", env=EnvConfig, observation_shape=(1,), num_actions=1)
     with pytest.raises(ConfigError) as caught:
-        spec.load(warp=True)
+        load_task_class(spec, warp=True)
     assert re.fullmatch(r"warp=True: Fraction has no Warp variant; leave warp out( or choose .+)?\.", str(caught.value))
     spec = TaskSpec(task="none:None", warp_task="decimal:Decimal", env=EnvConfig, observation_shape=(1,), num_actions=1)
-    assert spec.load(warp=True).__name__ == "Decimal"
+    assert load_task_class(spec, warp=True).__name__ == "Decimal"
 
 
-def test_sizes_may_depend_on_the_configuration() -> None:
+def test_observation_shape_may_depend_on_the_configuration() -> None:
     @dataclass(kw_only=True)
     class StackConfig(EnvConfig):
         frames: int
@@ -152,15 +159,12 @@ def test_sizes_may_depend_on_the_configuration() -> None:
     spec = TaskSpec(
         task="n:n",
         env=StackConfig,
-        observation_shape=(4,),
+        observation_shape=lambda env: (4 * env.frames,),
         num_actions=1,
-        sizes=lambda env: {"observation_shape": (4 * env.frames,), "num_states": env.frames},
     )
-    configured = spec.for_config(StackConfig(numEnvs=1, envSpacing=0.0, episodeLength=1, frames=3))
-    assert (configured.observation_shape, configured.num_states, configured.num_actions) == ((12,), 3, 1)
-    assert spec.observation_shape == (4,)
-    fixed = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1)
-    assert fixed.for_config(EnvConfig(numEnvs=1, envSpacing=0.0, episodeLength=1)) is fixed
+    env = StackConfig(numEnvs=1, envSpacing=0.0, episodeLength=1, frames=3)
+    assert spec.shape_for(env) == (12,)
+    assert TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1).shape_for(env) == (4,)
 
 
 def test_listing_and_validating_import_neither_torch_nor_mujoco(install: Install) -> None:
@@ -168,11 +172,9 @@ def test_listing_and_validating_import_neither_torch_nor_mujoco(install: Install
     code = """
 import sys
 import oige_core
-from oige_core.config import compose, validate
 from oige_core.devices import resolve_devices
-from oige_core.registry import find_task
-task = find_task("TestBall")
-config = validate(compose(task, {"num_threads": 2}), task.spec())
+from oige_core.registry import load_config
+config = load_config("TestBall", {"num_threads": 2})
 resolve_devices(config)
 print(config.task.env.numEnvs, config.num_threads, [m for m in ("torch", "mujoco", "warp") if m in sys.modules])
 """
@@ -184,12 +186,10 @@ def test_configurations_are_validated_without_torch(install: Install) -> None:
     code = """
 import sys
 sys.modules.update(torch=None, mujoco=None, warp=None)  # importing them raises ImportError
-from oige_core.config import compose, validate
 from oige_core.errors import ConfigError
-from oige_core.registry import find_task
-task = find_task("TestBall")
+from oige_core.registry import load_config
 try:
-    validate(compose(task, {"task.env.episodeLength": 0}), task.spec())
+    load_config("TestBall", {"task.env.episodeLength": 0})
 except ConfigError as error:
     print(error)
 """

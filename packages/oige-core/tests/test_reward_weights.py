@@ -6,7 +6,7 @@ from block_task import DT, BlockConfig, BlockTask, place
 from oige_core.config import RunConfig, SimConfig, TaskConfig
 from oige_core.envs import VecEnv
 from oige_core.errors import OigeError
-from oige_core.registry import TaskSpec
+from oige_core.spec import TaskSpec
 
 
 def weighted_block(new_engine, **weights):

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from oige_core.config import MujocoConfig, RunConfig, compose, validate
+from oige_core.config import MujocoConfig, RunConfig
 from oige_core.devices import Devices, resolve_devices
 from oige_core.errors import ConfigError
-from oige_core.registry import find_task
+from oige_core.registry import load_config
 
 # key: a value that is not the default, and the number that MuJoCo has for it
 OPTIONS: dict[str, tuple[Any, float]] = {
@@ -55,8 +55,7 @@ def test_integrators_match_mujoco(build: Callable[..., Any], name: str, number: 
 
 
 def run_config(**values: Any) -> RunConfig:
-    task = find_task("Cartpole")
-    return validate(compose(task, {f"task.sim.mujoco.{key}": value for key, value in values.items()}), task.spec())
+    return load_config("Cartpole", {f"task.sim.mujoco.{key}": value for key, value in values.items()})
 
 
 def test_option_unsupported_by_mujoco_warp_raises(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ import warp as wp
 from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.envs import VecEnv
 from oige_core.errors import OigeError, TaskError
-from oige_core.registry import TaskSpec
 from oige_core.scene import ArticulationAsset, Scene
+from oige_core.spec import TaskSpec
 from oige_core.tasks import RLTask
 from oige_core.tasks.rl_task_warp import RLTaskWarp
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.envs import VecEnv
-from oige_core.registry import TaskSpec
 from oige_core.scene import Scene
+from oige_core.spec import TaskSpec
 from oige_core.tasks import RLTask
 from oige_core.tasks.state import UNSAVED, decode_into, encode
 

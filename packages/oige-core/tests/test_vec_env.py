@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode
 from oige_core.config import DefaultPhysicsMaterialConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.envs import VecEnv
 from oige_core.errors import CapabilityError, OigeError
-from oige_core.registry import TaskSpec
+from oige_core.spec import TaskSpec
 
 MODES = ["same_step", "next_step", "upstream"]
 VARIANTS = [(task, "cpu") for task in (BlockTask, BlockWarpTask)] + [(BlockWarpTask, "warp-cpu")]

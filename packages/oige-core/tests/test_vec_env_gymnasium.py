@@ -16,8 +16,8 @@ from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.envs import VecEnv, make_vec
 from oige_core.errors import OigeError
-from oige_core.registry import TaskSpec
 from oige_core.scene import ArticulationAsset, Scene
+from oige_core.spec import TaskSpec
 from oige_core.tasks import RLTask
 
 DT, LENGTH = 0.01, 4  # s, control steps

@@ -4,11 +4,9 @@ import math
 
 import pytest
 import torch
-from oige_core.config import validate
-from oige_core.config.load import compose
 from oige_core.envs import make_vec
 from oige_core.errors import ConfigError
-from oige_core.registry import find_task
+from oige_core.registry import find_task, load_config, load_spec
 from oige_core.testing import make_on
 
 FOCAL = 120.0 * 24.0 / (20.955 / 2.0)  # pixels: 24 mm, and half the sensor's width is 120 pixels
@@ -140,11 +138,10 @@ def test_restored_environment_returns_the_same_images(env):
 
 
 def test_sizes_follow_the_configuration():
-    task = find_task("CartpoleCamera")
-    config = validate(compose(task, {"task.env.cameraWidth": 60, "task.env.frames": 4}), task.spec())
-    assert task.spec().for_config(config.task.env).observation_shape == (160, 60, 12)
+    config = load_config("CartpoleCamera", {"task.env.cameraWidth": 60, "task.env.frames": 4})
+    assert load_spec(find_task("CartpoleCamera")).shape_for(config.task.env) == (160, 60, 12)
     with pytest.raises(ConfigError, match=r"task\.env\.frames=0"):
-        validate(compose(task, {"task.env.frames": 0}), task.spec())
+        load_config("CartpoleCamera", {"task.env.frames": 0})
 
 
 def measured(images: torch.Tensor) -> torch.Tensor:

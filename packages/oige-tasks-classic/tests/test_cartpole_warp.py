@@ -7,6 +7,7 @@ import torch
 from oige_core import TaskSpec, VecEnv, make_vec
 from oige_core.config import EnvConfig
 from oige_core.errors import ConfigError
+from oige_core.registry import load_task_class
 from oige_core.testing import assert_variants_agree, make_on
 
 EXECUTORS = [
@@ -88,7 +89,8 @@ def test_warp_option_selects_variant_or_raises() -> None:
     env = make_vec("Cartpole", num_envs=2, warp=True)
     assert type(env.task).__name__ == "CartpoleWarpTask"
     env.close()
+    spec = TaskSpec(task="a:Ball", env=EnvConfig, observation_shape=(1,), num_actions=1)
     with pytest.raises(
         ConfigError, match=r"^warp=True: Ball has no Warp variant; leave warp out or choose (.+, )?Cartpole\b"
     ):
-        TaskSpec(task="a:Ball", env=EnvConfig, observation_shape=(1,), num_actions=1).load(warp=True)
+        load_task_class(spec, warp=True)

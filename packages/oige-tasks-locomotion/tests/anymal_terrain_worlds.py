@@ -5,8 +5,7 @@ from typing import Any
 
 import torch
 from oige_core import VecEnv
-from oige_core.config import compose, validate
-from oige_core.registry import find_task
+from oige_core.registry import load_config
 from oige_core.testing import make_on, place
 
 DEFAULT = torch.tensor([0.03, 0.03, -0.03, -0.03, 0.4, -0.4, 0.4, -0.4, -0.8, 0.8, -0.8, 0.8])
@@ -39,6 +38,5 @@ def close(actual: Any, expected: Any, atol: float = 1e-5) -> None:
 
 
 def configuration(**overrides: Any) -> Any:
-    task = find_task("AnymalTerrain")
     values = {f"task.env.{key.replace('__', '.')}": value for key, value in overrides.items()}
-    return validate(compose(task, values), task.spec()).task.env
+    return load_config("AnymalTerrain", values).task.env

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core import VecEnv
-from oige_core.config import compose, validate
-from oige_core.registry import find_task
+from oige_core.registry import load_config
 from oige_core.testing import make_on, place
 from oige_tasks_locomotion.anymal import AnymalLearnConfig
 from oige_tasks_locomotion.anymal.task import reward_terms, reward_weights
@@ -225,9 +224,8 @@ def test_rewards_use_the_control_step_except_in_upstream_mode(env: VecEnv, origi
 
 def test_episodes_last_50_s_or_60_s_in_upstream_mode() -> None:
     """3000 steps were meant to be 50 s at 1/60 s; the best return is 75 both ways."""
-    task = find_task("Anymal")
     for compat, length, dt in (("fixed", 2500, 0.02), ("upstream", 3000, 1 / 60)):
-        env = validate(compose(task, {"task.env.compat": compat}), task.spec()).task.env
+        env = load_config("Anymal", {"task.env.compat": compat}).task.env
         assert env.episodeLength == length
         assert env.episodeLength * 1.5 * dt == pytest.approx(75.0)
 

@@ -7,9 +7,8 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from oige_core.config import compose, validate
 from oige_core.engines.mujoco.engine import MujocoEngine
-from oige_core.registry import find_task
+from oige_core.registry import load_config
 from oige_core.scene import Drive, Scene
 from oige_core.views import ArticulationView, RigidPrimView
 from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, JOINT_NAMES, MAX_EFFORT
@@ -111,9 +110,8 @@ class Robot:
 
 
 def stand(drive: Drive, height: float) -> Robot:
-    task = find_task("Anymal")
     engine = MujocoEngine(1, num_threads=1)
-    scene = Scene(engine, validate(compose(task), task.spec()).task.sim)
+    scene = Scene(engine, load_config("Anymal").task.sim)
     scene.add_ground_plane()
     asset = dataclasses.replace(ANYMAL_ASSET, drives={".*": drive})
     body = scene.add_articulation("anymal", asset, position=(0.0, 0.0, height))

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 from oige_core import VecEnv, make_vec
-from oige_core.config import compose, validate
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.engines.mujoco.executors.warp import WarpExecutor
-from oige_core.registry import find_task
+from oige_core.registry import find_task, load_config, load_spec, load_task_class
 from oige_core.terrain import TerrainMap
 
 SILENT = {"task.env.learn.addNoise": False, "task.env.learn.pushRobots": False}
@@ -114,13 +113,13 @@ def test_results_depend_only_on_the_seed() -> None:
 
 def test_warp_executor_matches_the_c_engine() -> None:
     """Until the first contact the executors agree; from then on, they make different contacts with a height field."""
-    installed = find_task("AnymalTerrain")
-    spec = installed.spec()
+    spec = load_spec(find_task("AnymalTerrain"))
     values = SILENT | {"num_envs": 3, "task.env.terrain.numLevels": 2, "task.env.terrain.numTerrains": 3}
     envs = []
     for executor in (None, lambda compiled, scene: WarpExecutor(compiled.model, 3, "cpu")):
-        config = validate(compose(installed, values), spec)
-        envs.append(VecEnv(spec.load()(config, spec, MujocoEngine(3, "cpu", num_threads=1, executor=executor))))
+        config = load_config("AnymalTerrain", values)
+        engine = MujocoEngine(3, "cpu", num_threads=1, executor=executor)
+        envs.append(VecEnv(load_task_class(spec)(config, spec, engine)))
     starts = [env.reset(seed=1)[0] for env in envs]
     torch.testing.assert_close(*starts)
     for step in range(30):

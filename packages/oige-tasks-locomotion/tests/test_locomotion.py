@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from oige_core.config import compose, validate
 from oige_core.envs import VecEnv
 from oige_core.errors import CapabilityError
 from oige_core.math import heading_roll_up, quat_apply, quat_from_angle_axis, quat_mul
-from oige_core.registry import find_task
+from oige_core.registry import load_config
 from oige_core.testing import assert_fills_range, make_on
 from oige_tasks_locomotion.locomotion.task import LocomotionTask, has_fallen, reward_terms, reward_weights
 
@@ -31,8 +30,7 @@ def task_of(env: VecEnv) -> LocomotionTask:
 
 
 def env_config(task: str):
-    installed = find_task(task)
-    return validate(compose(installed), installed.spec()).task.env
+    return load_config(task).task.env
 
 
 @pytest.fixture(scope="module")

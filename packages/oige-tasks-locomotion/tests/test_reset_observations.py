@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 import torch
 from oige_core import make_vec
-from oige_core.config import compose, validate
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.envs import VecEnv
-from oige_core.registry import find_task
+from oige_core.registry import find_task, load_config, load_spec
 from oige_tasks_locomotion.ant.task import AntTask
 
 SIZES = {"AnymalTerrain": {"task.env.terrain.numLevels": 2, "task.env.terrain.numTerrains": 2}}
@@ -53,10 +52,9 @@ class MixedAntTask(Closer, AntTask):
 
 @pytest.mark.parametrize("task", [CloserAntTask, MixedAntTask])
 def test_task_with_its_own_observations_uses_only_those(task: type[AntTask]) -> None:
-    installed = find_task("Ant")
-    config = validate(compose(installed, {"num_envs": 4, "sim_device": "cpu"}), installed.spec())
+    config = load_config("Ant", {"num_envs": 4, "sim_device": "cpu"})
     engine = MujocoEngine(4, "cpu")
-    env = VecEnv(task(config, installed.spec(), engine))
+    env = VecEnv(task(config, load_spec(find_task("Ant")), engine))
     env.reset()
     env.task.progress_buf[[0, 2]] = env.task.max_episode_length - 1
     observations = env.step(torch.zeros(4, 8))[0]

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 from oige_core import VecEnv, make_vec
-from oige_core.config import compose, validate
-from oige_core.registry import find_task
+from oige_core.registry import find_task, load_config, load_spec
 from oige_core.testing import assert_fills_range, make_on, place
 from oige_tasks_locomotion.target_following.task import reward_terms
 
@@ -200,10 +199,9 @@ def test_upstream_mode_multiplies_actions_by_pi_twice() -> None:
 
 
 def test_settings_match_upstream() -> None:
-    task = find_task("TargetFollowing")
-    config = validate(compose(task), task.spec()).task
+    config = load_config("TargetFollowing").task
     assert (config.env.numEnvs, config.env.envSpacing, config.env.episodeLength) == (16, 50.0, 2048)
-    assert task.spec().observation_shape == (256, 256, 3)
+    assert load_spec(find_task("TargetFollowing")).shape_for(config.env) == (256, 256, 3)
 
 
 @pytest.mark.parametrize("compat", [pytest.param("fixed", marks=pytest.mark.slow), "upstream"])

@@ -1,4 +1,4 @@
-"""An environment on torch tensors, small enough to reckon by hand, and agents that learn in it."""
+"""An environment on torch tensors that is small enough to compute by hand, and agents that learn in it."""
 
 import dataclasses
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
-from oige_core.registry import TaskSpec, find_task
+from oige_core.registry import find_task, load_config
+from oige_core.spec import TaskSpec
 from oige_train.config import Run
 from oige_train.learner import rl_games_shim
 from oige_train.learner.agent import Session
@@ -31,7 +32,7 @@ rl_games_shim.install()
 
 
 class FakeEnv:
-    """Worlds whose observation is a step counter; each step pays ``reward`` and worlds end as ``endings`` says.
+    """Worlds whose observation is a step counter; each step gives ``reward``, and ``endings`` sets when worlds end.
 
     Args:
         num_envs: number of worlds.
@@ -173,17 +174,14 @@ def make_sac_run(num_envs: int, **changes: Any) -> Run:
 
 
 def _run(num_envs: int, params: TrainParams, num_states: int) -> Run:
-    task = find_task("Cartpole")
-    from oige_core.config import compose, validate
-
-    base = validate(compose(task, {"num_envs": num_envs}), task.spec())
+    base = load_config("Cartpole", {"num_envs": num_envs})
     fields = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
     config = TrainRunConfig(**fields, train=TrainConfig(params=params), rl_device="cpu")
     fake = TaskSpec(task="", env=type(base.task.env), observation_shape=(3,), num_actions=2, num_states=num_states)
     record = RunRecord(task="Cartpole", train="FakePPO", folder="Fake", overrides=(), config={"task": {}, "train": {}})
     return Run(
         config=config,
-        task=task,
+        task=find_task("Cartpole"),
         train_name="FakePPO",
         spec=fake,
         checkpoint=None,

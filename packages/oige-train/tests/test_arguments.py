@@ -1,4 +1,4 @@
-"""Arguments: what is refused, with which words, and what is derived."""
+"""Command-line arguments: error messages and derived values."""
 
 import json
 import subprocess
@@ -343,7 +343,7 @@ REFUSED = {
     ),
     "two sizes of a minibatch": (
         [f"{CONFIG}.minibatch_size_per_env=4"],
-        f"{CONFIG}.minibatch_size_per_env: has no effect beside minibatch_size=8192; set",
+        f"{CONFIG}.minibatch_size_per_env: has no effect while minibatch_size=8192 is set; add",
     ),
     "a single sample": (
         ["num_envs=1", f"{CONFIG}.horizon_length=1", f"{CONFIG}.seq_length=1"],
@@ -380,7 +380,7 @@ if cuda_device_count() == 0:
         ),
     }
 
-# Runs the program once per case in one process, and tells after each whether torch has been imported.
+# Runs the program once per case in one process, and prints after each whether torch has been imported.
 DRIVER = """
 import contextlib, io, json, os, sys, types
 from oige_train.cli.train import main
@@ -422,7 +422,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, s
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_mistake_gives_one_line_and_exit_code_2_before_torch_is_imported(
+def test_invalid_argument_prints_one_line_and_exits_with_2_before_importing_torch(
     case: str, refusals: dict[str, tuple[int, str, str, bool, Path]]
 ) -> None:
     code, out, err, torch_imported, tmp = refusals[case]
@@ -434,7 +434,7 @@ def test_mistake_gives_one_line_and_exit_code_2_before_torch_is_imported(
     assert not torch_imported
 
 
-def test_mistakes_leave_no_files(refusals: dict[str, tuple[int, str, str, bool, Path]]) -> None:
+def test_invalid_arguments_leave_no_files(refusals: dict[str, tuple[int, str, str, bool, Path]]) -> None:
     tmp = next(iter(refusals.values()))[-1]
     assert not (tmp / "runs").exists()
     assert not (tmp / "outputs").exists()
@@ -446,7 +446,7 @@ def shown_config(program, *arguments: str) -> dict:
     return yaml.safe_load(outcome.out)
 
 
-def test_key_that_no_yaml_file_names_needs_no_plus(program) -> None:
+def test_key_absent_from_yaml_files_needs_no_plus(program) -> None:
     config = shown_config(program, "task.sim.mujoco.iterations=3")
     assert config["task"]["sim"]["mujoco"] == {"iterations": 3}
 
@@ -462,14 +462,14 @@ def test_overrides_are_forced_and_groups_are_not() -> None:
     ]
 
 
-def test_options_may_stand_before_overrides(program) -> None:
+def test_options_may_precede_overrides(program) -> None:
     outcome = program("--cfg", "job", "task=AntSAC", "num_envs=3")  # which takes a training configuration of its own
     assert outcome.code == 0, outcome.err
     config = yaml.safe_load(outcome.out)
     assert (config["num_envs"], config["train"]["params"]["algo"]["name"]) == (3, "sac")
 
 
-def test_words_of_the_original_reach_task_and_learner(program) -> None:
+def test_upstream_keys_reach_task_and_learner(program) -> None:
     config = shown_config(program, "num_envs=64", "seed=7", "max_iterations=3", "experiment=mine", "--resolve")
     assert config["task"]["env"]["numEnvs"] == 64
     params = config["train"]["params"]
@@ -480,14 +480,14 @@ def test_words_of_the_original_reach_task_and_learner(program) -> None:
     assert (params["load_checkpoint"], params["load_path"]) == (False, "")
 
 
-def test_time_left_is_shown_in_hours_from_an_hour_on() -> None:
+def test_time_left_of_an_hour_or_more_shows_hours() -> None:
     assert [format_time(s) for s in (0, 59.6, 61, 3661)] == ["0:00", "1:00", "1:01", "1:01:01"]
 
 
-def test_deterministic_learning_says_that_physics_on_a_gpu_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["task=Cartpole", "torch_deterministic=True", "rl_device=cpu"]
-    assert checked_run(words).notes == ()
+def test_deterministic_learning_notes_nondeterministic_gpu_physics(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["task=Cartpole", "torch_deterministic=True", "rl_device=cpu"]
+    assert checked_run(arguments).notes == ()
     monkeypatch.setattr("oige_train.config.derive.resolve_devices", lambda config: Devices("cuda:0", "cpu"))
-    assert checked_run(words).notes == (
+    assert checked_run(arguments).notes == (
         "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu.",
     )

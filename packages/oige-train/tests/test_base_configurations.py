@@ -1,11 +1,12 @@
-"""``train=PPO`` and ``train=SAC`` fit any task, are inherited by others, and are what a task without its own takes."""
+"""``train=PPO`` and ``train=SAC`` fit any task, can be inherited, and are the default of tasks without their own."""
 
 import importlib.metadata
 from pathlib import Path
 
 import pytest
 from oige_core.errors import ConfigError
-from oige_core.registry import InstalledTask, installed_tasks
+from oige_core.registry import installed_tasks
+from oige_core.spec import InstalledTask
 from oige_train.cli.common import checked_run
 from oige_train.config import overrides
 
@@ -39,14 +40,12 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "train").mkdir()
     (tmp_path / "task" / "Mine.yaml").write_text("defaults: [Cartpole, _self_]\nname: Mine\n")
     tasks = installed_tasks() | {"Mine": mine}
-    for module in ("hydra_app", "overrides"):
-        monkeypatch.setattr(f"oige_train.config.{module}.installed_tasks", lambda: tasks)
-    for module in ("overrides", "run"):
-        monkeypatch.setattr(f"oige_train.config.{module}.find_task", lambda name: tasks[name])
+    for module in ("oige_core.registry", "oige_train.config.overrides"):
+        monkeypatch.setattr(f"{module}.installed_tasks", lambda: tasks)
     return tmp_path
 
 
-def test_task_without_a_training_configuration_takes_the_base(package: Path) -> None:
+def test_task_without_training_configuration_uses_the_base(package: Path) -> None:
     run = checked_run(["task=Mine", "num_envs=4", *CPU])
     assert (run.train_name, run.config.train.params.config.name) == (overrides.BASE, "Mine")
 
@@ -82,7 +81,7 @@ def test_training_configuration_inherits_the_base(package: Path) -> None:
         ("MinePPO", "defaults: 3", ""),
     ],
 )
-def test_mistake_in_a_training_configuration_is_one_line(package: Path, file: str, text: str, message: str) -> None:
+def test_error_in_training_configuration_is_one_line(package: Path, file: str, text: str, message: str) -> None:
     (package / "train" / f"{file}.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         checked_run(["task=Mine", "num_envs=4", *CPU])
@@ -104,7 +103,7 @@ def test_root_keys_replace_plain_values_of_the_files(package: Path) -> None:
 @pytest.mark.parametrize(
     "overrides", [["num_envs=4", "task.env.numEnvs=5"], ["experiment=a", "train.params.config.name=b"]]
 )
-def test_root_key_beside_another_value_is_refused(overrides: list[str]) -> None:
+def test_root_key_that_conflicts_with_its_target_is_refused(overrides: list[str]) -> None:
     key, value = overrides[1].split("=")
     with pytest.raises(ConfigError, match=f"^{overrides[0]}: has no effect, because {key}={value} is set, too"):
         checked_run([*overrides, *CPU])

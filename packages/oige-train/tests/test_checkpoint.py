@@ -1,4 +1,4 @@
-"""Checkpoints are whole, safe and readable without torch."""
+"""Checkpoints: atomic writing, safe loading, and information that is readable without torch."""
 
 import os
 import pickle
@@ -21,7 +21,7 @@ INFO = CheckpointInfo(
 )
 
 
-def test_state_and_info_come_back(tmp_path: Path) -> None:
+def test_saved_state_and_info_load_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "a [1]=b.pth"
     state = {"model": {"w": torch.arange(6.0).view(2, 3)}, "epoch": 7, "names": ["x", ("y", None)], "best": -1e9}
     save_checkpoint(file, state, INFO)
@@ -33,7 +33,7 @@ def test_state_and_info_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_failure_while_writing_keeps_the_old_checkpoint_and_leaves_nothing(
+def test_failed_write_keeps_the_old_checkpoint_and_no_other_file(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "a.pth"
@@ -50,7 +50,7 @@ def test_failure_while_writing_keeps_the_old_checkpoint_and_leaves_nothing(
     assert [f.name for f in tmp_path.iterdir()] == ["a.pth"]
 
 
-def test_file_is_complete_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoint_is_complete_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     real_fsync, real_replace = os.fsync, Path.replace
 
@@ -104,17 +104,19 @@ def test_pickle_that_runs_code_is_refused(malicious: tuple[Path, Path]) -> None:
     assert not victim.exists()
 
 
-@pytest.mark.parametrize("words", [(), ("test=True",)])
-def test_program_refuses_a_pickle_that_runs_code(words: tuple[str, ...], malicious: tuple[Path, Path], program) -> None:
+@pytest.mark.parametrize("arguments", [(), ("test=True",)])
+def test_program_refuses_a_pickle_that_runs_code(
+    arguments: tuple[str, ...], malicious: tuple[Path, Path], program
+) -> None:
     file, victim = malicious
-    outcome = program("num_envs=8", f"checkpoint={file}", "train.params.config.minibatch_size=128", *words)
+    outcome = program("num_envs=8", f"checkpoint={file}", "train.params.config.minibatch_size=128", *arguments)
     assert outcome.code == 2
     assert "Traceback" not in outcome.err
     assert "refused: it holds more than tensors" in outcome.err.splitlines()[-1]
     assert not victim.exists()
 
 
-def test_bare_pickle_is_refused_unread(tmp_path: Path) -> None:
+def test_plain_pickle_is_refused_without_loading(tmp_path: Path) -> None:
     file, victim = tmp_path / "bare.pth", tmp_path / "victim"
     file.write_bytes(pickle.dumps(Malicious(victim)))
     with pytest.raises(CheckpointError, match="not a checkpoint"):
@@ -140,7 +142,7 @@ def test_checkpoint_of_plain_rl_games_with_its_numpy_score_loads(numpy_name: byt
 
 
 @pytest.mark.parametrize("part", ["tail", "middle"])
-def test_damaged_file_is_named(part: str, tmp_path: Path) -> None:
+def test_damaged_file_error_names_the_file(part: str, tmp_path: Path) -> None:
     file = tmp_path / "a.pth"
     save_checkpoint(file, {"w": torch.arange(10000.0)}, INFO)
     content = bytearray(file.read_bytes())

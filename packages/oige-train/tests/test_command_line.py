@@ -1,4 +1,4 @@
-"""How values are read on the command line: text literally, sweeps, what follows from other keys."""
+"""Values on the command line: literal text, sweeps, derived values."""
 
 import importlib.metadata
 from collections.abc import Callable
@@ -58,26 +58,26 @@ def test_text_is_taken_literally(text: str, program: Callable[..., Any]) -> None
 
 
 @pytest.mark.parametrize("text", ["2025_01_05", "null", "it's, 日本"])
-def test_run_is_named_as_the_user_wrote(text: str) -> None:
+def test_experiment_name_is_taken_literally(text: str) -> None:
     config = checked_run([*CPU, f"experiment={text}"]).config
     assert config.train.params.config.full_experiment_name == text
     assert config.wandb_name == text
 
 
-def test_choices_of_a_task_are_text_too(program: Callable[..., Any]) -> None:
+def test_choices_of_a_task_are_taken_literally(program: Callable[..., Any]) -> None:
     outcome = program("task=TargetFollowing", "task.env.observe=true", *CPU)
     assert outcome.err == "error: task.env.observe=true: expected one of segmentation, rgb.\n"
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
-def test_quotes_around_a_whole_text_are_left_out(quote: str, program: Callable[..., Any]) -> None:
+def test_enclosing_quotes_are_removed(quote: str, program: Callable[..., Any]) -> None:
     outcome = program(f"checkpoint={quote}a[1].pth{quote}", "--cfg", "job")
     assert yaml.safe_load(outcome.out)["checkpoint"] == "a[1].pth"
 
 
-def sweep(*words: str) -> list[Run]:
+def sweep(*arguments: str) -> list[Run]:
     runs: list[Run] = []
-    run_hydra(["--multirun", *CPU, *words], lambda cfg, overridden: runs.append(resolve_run(cfg, overridden)))
+    run_hydra(["--multirun", *CPU, *arguments], lambda cfg, overridden: runs.append(resolve_run(cfg, overridden)))
     return runs
 
 
@@ -90,7 +90,7 @@ def test_text_is_swept_with_multirun() -> None:
 
 
 @pytest.mark.parametrize("name", ["train", "tasks", "benchmark", "demo", "random_policy"])
-def test_programs_tell_their_version(
+def test_version_option_prints_the_version(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = importlib.import_module(f"oige_train.cli.{name}")
@@ -101,15 +101,13 @@ def test_programs_tell_their_version(
     assert capsys.readouterr().out == f"oige-train {importlib.metadata.version('oige-train')}\n"
 
 
-def test_number_of_a_program_may_be_given_twice_and_with_plus() -> None:
+def test_pop_int_accepts_repetition_and_plus() -> None:
     arguments = ["task=Ant", "max_steps=5", "+max_steps=7"]
     assert pop_int(arguments, "max_steps", default=0) == 7
     assert arguments == ["task=Ant"]
 
 
-def test_demo_without_a_policy_says_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_demo_without_checkpoint_raises(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     program = importlib.import_module("oige_train.cli.demo")
     monkeypatch.setattr("sys.argv", ["oige-demo", "task=AnymalTerrain"])
     with pytest.raises(SystemExit) as exit_:
@@ -122,7 +120,7 @@ def test_demo_without_a_policy_says_what_is_missing(
 
 
 @pytest.mark.parametrize(
-    ("name", "word"),
+    ("name", "argument"),
     [
         ("random_policy", "checkpoint=pretrained"),
         ("random_policy", "wandb_name=x"),
@@ -132,20 +130,20 @@ def test_demo_without_a_policy_says_what_is_missing(
         ("demo", "recording_fps=60"),
     ],
 )
-def test_settings_that_a_program_ignores_are_refused(
-    name: str, word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_ignored_settings_are_refused(
+    name: str, argument: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = importlib.import_module(f"oige_train.cli.{name}")
-    monkeypatch.setattr("sys.argv", ["program", word])
+    monkeypatch.setattr("sys.argv", ["program", argument])
     with pytest.raises(SystemExit) as exit_:
         program.main()
     assert exit_.value.code == 2
     shown = f"oige-{name.replace('_', '-')}"
-    assert capsys.readouterr().err == f"error: {word}: has no effect in {shown}; leave it out.\n"
+    assert capsys.readouterr().err == f"error: {argument}: has no effect in {shown}; leave it out.\n"
 
 
 @pytest.mark.parametrize(
-    ("words", "size", "note"),
+    ("arguments", "size", "note"),
     [
         # Cartpole: horizon 16, minibatch size 8192, as large as the batch of 512 worlds
         (["num_envs=64"], 1024, True),
@@ -155,26 +153,26 @@ def test_settings_that_a_program_ignores_are_refused(
         (["num_envs=768"], 6144, True),
     ],
 )
-def test_derived_minibatch_has_a_similar_size(words: list[str], size: int, note: bool) -> None:
-    run = checked_run([*CPU, *words])
+def test_derived_minibatch_has_a_similar_size(arguments: list[str], size: int, note: bool) -> None:
+    run = checked_run([*CPU, *arguments])
     learner = run.config.train.params.config
     assert getattr(learner, "minibatch_size", None) == size
     assert bool(run.notes) == note
 
 
-def test_settings_of_training_are_noted_or_refused_when_playing() -> None:
-    words = [*CPU, "checkpoint=pretrained", "test=True"]
-    assert checked_run([*words, "wandb_activate=True", "max_iterations=3"]).notes == (
+def test_training_settings_when_playing_are_noted_or_refused() -> None:
+    arguments = [*CPU, "checkpoint=pretrained", "test=True"]
+    assert checked_run([*arguments, "wandb_activate=True", "max_iterations=3"]).notes == (
         "wandb_activate: has no effect when playing.",
         "max_iterations: has no effect when playing.",
     )
     with pytest.raises(ConfigError, match="multi_gpu=True: expected False with test=True; one process plays"):
-        checked_run([*words, "multi_gpu=True"])
+        checked_run([*arguments, "multi_gpu=True"])
 
 
-def test_key_that_acts_with_another_only_is_noted() -> None:
-    words = ["wandb_name=x", "recording_fps=20", "livestream_port=80", f"{CONFIG}.mixed_precision=True"]
-    assert checked_run([*CPU, *words]).notes == (
+def test_key_without_effect_is_noted() -> None:
+    arguments = ["wandb_name=x", "recording_fps=20", "livestream_port=80", f"{CONFIG}.mixed_precision=True"]
+    assert checked_run([*CPU, *arguments]).notes == (
         "livestream_port: has no effect without enable_livestream=True or headless=False.",
         "recording_fps: has no effect without enable_recording=True.",
         f"{CONFIG}.mixed_precision: has no effect without rl_device on a GPU.",
@@ -184,12 +182,12 @@ def test_key_that_acts_with_another_only_is_noted() -> None:
 
 
 @pytest.mark.parametrize("name", [*installed_tasks()])
-def test_written_configuration_is_the_checked_one(name: str) -> None:
+def test_written_configuration_is_the_resolved_one(name: str) -> None:
     """config.yaml, read and checked again, is the configuration of the run, with everything that was derived."""
     run = checked_run([f"task={name}", *CPU, "num_envs=6", "seed=-1", "experiment=mine"])
     written = OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(run.resolved)))
     algo = ALGORITHMS[run.config.train.params.algo.name]
-    again = validate(written, run.task.spec(), TrainRunConfig, sections={CONFIG: algo})  # type: ignore[arg-type]
+    again = validate(written, TrainRunConfig, sections={"task.env": run.spec.env, CONFIG: algo})  # type: ignore[arg-type]
     assert again == run.config
 
 

@@ -1,6 +1,5 @@
-"""Library use and the programs compose the same configuration: our composition against Hydra's."""
+"""Library and programs compose the same configuration: our composer against Hydra's."""
 
-import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.errors import HydraException
-from oige_core.config import compose, validate
+from oige_core.config import compose
 from oige_core.errors import ConfigError
-from oige_core.registry import InstalledTask, installed_tasks
+from oige_core.registry import installed_tasks, load_config
 from oige_train.cli.common import checked_run
 from omegaconf import OmegaConf
 from yaml import YAMLError
@@ -91,13 +90,11 @@ REFUSED_BY_US = {
 }
 
 
-def write(folder: Path, files: Files) -> InstalledTask:
+def write(folder: Path, files: Files) -> None:
     for name, text in {**BASE, "config": "defaults: [task: T]", **files}.items():
         file = folder / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    entry_point = importlib.metadata.EntryPoint("T", "none:none", "oige.tasks")
-    return InstalledTask(name="T", package="none", cfg=folder, entry_point=entry_point)
 
 
 def with_hydra(folder: Path) -> Any:
@@ -107,16 +104,16 @@ def with_hydra(folder: Path) -> Any:
 
 @pytest.mark.parametrize("case", SAME)
 def test_library_composes_defaults_as_hydra_does(case: str, tmp_path: Path) -> None:
-    task = write(tmp_path, SAME[case])
+    write(tmp_path, SAME[case])
     added = {"physics_engine": "${physics_engine}"}  # which task files need not set
-    assert OmegaConf.to_container(compose(task).task) == added | with_hydra(tmp_path)
+    assert OmegaConf.to_container(compose([tmp_path], "T").task) == added | with_hydra(tmp_path)
 
 
 @pytest.mark.parametrize("case", REFUSED_BY_BOTH | REFUSED_BY_US)
 def test_library_refuses_a_defaults_list_in_one_line(case: str, tmp_path: Path) -> None:
-    task = write(tmp_path, (REFUSED_BY_BOTH | REFUSED_BY_US)[case])
+    write(tmp_path, (REFUSED_BY_BOTH | REFUSED_BY_US)[case])
     with pytest.raises(ConfigError) as caught:
-        compose(task)
+        compose([tmp_path], "T")
     assert "T.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
     if case in REFUSED_BY_BOTH:
@@ -126,10 +123,9 @@ def test_library_refuses_a_defaults_list_in_one_line(case: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", installed_tasks())
 def test_library_and_programs_give_a_task_the_same_configuration(name: str) -> None:
-    task = installed_tasks()[name]
     overrides = {"num_envs": 8, "seed": 3, "task.env.episodeLength": 77, "task.sim.dt": 0.01}
-    words = [f"{key}={value}" for key, value in overrides.items()]
-    run = checked_run([f"task={name}", *words, "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
-    library = validate(compose(task, {**overrides, "sim_device": "cpu", "pipeline": "cpu"}), task.spec())
+    arguments = [f"{key}={value}" for key, value in overrides.items()]
+    run = checked_run([f"task={name}", *arguments, "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
+    library = load_config(name, {**overrides, "sim_device": "cpu", "pipeline": "cpu"})
     assert library.task == run.config.task
     assert {key: getattr(run.config, key) for key in vars(library)} == vars(library)

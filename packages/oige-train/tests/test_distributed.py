@@ -69,10 +69,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["num_envs=32", "multi_gpu=True", "max_iterations=3", "sim_device=cpu", "rl_device=cpu", "num_threads=1"]
+    arguments = [
+        "num_envs=32",
+        "multi_gpu=True",
+        "max_iterations=3",
+        "sim_device=cpu",
+        "rl_device=cpu",
+        "num_threads=1",
+    ]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", PROCESS, *words],
+            [sys.executable, "-c", PROCESS, *arguments],
             cwd=folder,
             env=os.environ
             | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
@@ -85,11 +92,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for rank, process in enumerate(processes):
         _, err = process.communicate(timeout=180)
         assert process.returncode == 0, err
-        assert ("epoch 3/3 | " in err) == (rank == 0), "process 0 alone tells how it goes"
+        assert ("epoch 3/3 | " in err) == (rank == 0), "only process 0 shows progress"
     return folder
 
 
-def test_both_processes_hold_the_same_learner(folder: Path) -> None:
+def test_processes_have_equal_learners(folder: Path) -> None:
     one, two = (torch.load(folder / f"rank{rank}.pth", weights_only=True) for rank in range(2))
     assert one["model"].keys() == two["model"].keys()
     for name, value in one["model"].items():
@@ -101,13 +108,13 @@ def test_both_processes_hold_the_same_learner(folder: Path) -> None:
     assert one["model"]["running_mean_std.count"] == 1 + 8 * 2 * 3072
 
 
-def test_each_process_simulates_worlds_of_its_own(folder: Path) -> None:
+def test_processes_simulate_different_worlds(folder: Path) -> None:
     one, two = (torch.load(folder / f"rank{rank}.pth", weights_only=True) for rank in range(2))
     assert two["seed"] == one["seed"] + 1
     assert not torch.equal(one["obs"], two["obs"])
 
 
-def test_process_0_alone_writes(folder: Path) -> None:
+def test_only_process_0_writes(folder: Path) -> None:
     (checkpoint,) = (folder / "runs" / "Cartpole" / "nn").iterdir()
     state = load_checkpoint(checkpoint, "cpu")
     one = torch.load(folder / "rank0.pth", weights_only=True)

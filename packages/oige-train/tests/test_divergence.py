@@ -1,4 +1,4 @@
-"""A learner whose networks are no longer finite stops, and keeps the checkpoints that are good."""
+"""A learner whose networks are no longer finite stops and keeps its good checkpoints."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ def checkpoints(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.glob("*.pth"))
 
 
-def test_weights_buffers_and_moments_are_checked() -> None:
+def test_non_finite_weights_buffers_and_moments_are_found() -> None:
     network = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False), torch.nn.BatchNorm1d(1))
     optimiser = torch.optim.Adam(network.parameters())
     network(torch.randn(4, 2)).sum().backward()
@@ -92,7 +92,7 @@ def test_diverging_sac_names_the_last_good_checkpoint(program) -> None:
     assert checkpoints(Path("runs/AntSAC/nn")) == ["last_AntSAC_ep_1_rew_none.pth"]
 
 
-def test_errors_of_another_cause_are_not_called_divergence(program, monkeypatch) -> None:
+def test_other_errors_are_not_reported_as_divergence(program, monkeypatch) -> None:
     from oige_train.learner.environment import RlGamesEnv
 
     def fail(*_: Any) -> Any:
@@ -103,15 +103,15 @@ def test_errors_of_another_cause_are_not_called_divergence(program, monkeypatch)
         program(*CARTPOLE, "max_iterations=1")
 
 
-def test_checkpoint_that_is_not_finite_is_refused(program) -> None:
+def test_non_finite_checkpoint_is_refused(program) -> None:
     program(*CARTPOLE, "max_iterations=1")
     (last,) = Path("runs/Cartpole/nn").glob("last_*")
     state, info = load_checkpoint(last, "cpu"), read_info(last, "x")
     assert isinstance(info, CheckpointInfo)
     state["model"]["a2c_network.mu.weight"][0, 0] = math.nan
     save_checkpoint(last, state, info)
-    for words in ((), ("test=True",)):
-        outcome = program(*CARTPOLE, "max_iterations=2", f"checkpoint={last}", *words)
+    for arguments in ((), ("test=True",)):
+        outcome = program(*CARTPOLE, "max_iterations=2", f"checkpoint={last}", *arguments)
         assert outcome.code == 2
         assert f"error: checkpoint={last}: " in outcome.err.splitlines()[-1]
         assert "a2c_network.mu.weight is not finite" in outcome.err.splitlines()[-1]

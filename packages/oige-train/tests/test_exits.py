@@ -1,4 +1,4 @@
-"""How programs end when the user or the system stops them."""
+"""Exit codes and messages after user errors, system errors and interruptions."""
 
 import errno
 import os
@@ -45,7 +45,7 @@ def raising(error: BaseException):
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
-def test_mistakes_and_errors_of_the_system_are_one_line(
+def test_user_and_system_errors_are_one_line(
     error: BaseException, code: int, line: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with capfd.disabled():
@@ -61,31 +61,31 @@ def test_mistakes_and_errors_of_the_system_are_one_line(
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), FileNotFoundError(errno.ENOENT, "No such file", "x")])
-def test_mistakes_of_the_program_keep_their_traceback(error: Exception) -> None:
+def test_program_errors_keep_their_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
         exit_code(raising(error))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full takes nothing, and is not here")
-@pytest.mark.parametrize("words", [["oige_train.cli.tasks"], ["oige_train.cli.train", "--help"]])
-def test_full_disk_under_the_output_is_one_line(words: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["oige_train.cli.tasks"], ["oige_train.cli.train", "--help"]])
+def test_full_disk_of_the_output_is_one_line(arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
-        process = subprocess.run([*CLI, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        process = subprocess.run([*CLI, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert process.returncode == 2
     assert process.stderr == "error: No space left on device; free some space, or write elsewhere.\n"
 
 
-def test_closed_pipe_ends_a_program_without_a_word() -> None:
+def test_closed_pipe_ends_a_program_silently() -> None:
     read, write = os.pipe()
     os.close(read)
-    words = [*CLI, "oige_train.cli.tasks"]
-    process = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    arguments = [*CLI, "oige_train.cli.tasks"]
+    process = subprocess.run(arguments, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert (process.returncode, process.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("module", ["numpy", "hydra", "omegaconf"])
-def test_interruption_while_packages_are_imported_is_one_line(module: str, tmp_path: Path) -> None:
+def test_interruption_during_imports_is_one_line(module: str, tmp_path: Path) -> None:
     code = (
         "import sys, importlib.abc\n"
         "class Interrupting(importlib.abc.MetaPathFinder):\n"
@@ -101,11 +101,11 @@ def test_interruption_while_packages_are_imported_is_one_line(module: str, tmp_p
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_interrupted_build_is_one_line_and_leaves_no_folder(name: str, tmp_path: Path) -> None:
-    words = ["-c", "import oige_train.runner as r, time; r.make_env = lambda _: time.sleep(60)\n"]
-    words[1] += "from oige_train.cli.train import main; main()"
+def test_interruption_during_build_is_one_line_and_leaves_no_folder(name: str, tmp_path: Path) -> None:
+    arguments = ["-c", "import oige_train.runner as r, time; r.make_env = lambda _: time.sleep(60)\n"]
+    arguments[1] += "from oige_train.cli.train import main; main()"
     process = subprocess.Popen(
-        [sys.executable, *words, "sim_device=cpu", "num_envs=2"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, *arguments, "sim_device=cpu", "num_envs=2"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     while "results:" not in process.stderr.readline():

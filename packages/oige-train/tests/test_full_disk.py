@@ -1,4 +1,4 @@
-"""A full disk costs what cannot be written, and neither training nor what was written before."""
+"""A full disk neither ends training nor damages files that were written before."""
 
 import errno
 import os
@@ -41,7 +41,7 @@ def full_from(monkeypatch: pytest.MonkeyPatch):
     return install
 
 
-def test_training_goes_on_after_a_checkpoint_that_could_not_be_saved(program, full_from) -> None:
+def test_training_continues_after_a_failed_checkpoint(program, full_from) -> None:
     full_from(2, 1)
     outcome = program(*TINY, "max_iterations=3", "task.env.episodeLength=1000")
     assert outcome.code == 0, outcome.err
@@ -56,7 +56,7 @@ def test_training_goes_on_after_a_checkpoint_that_could_not_be_saved(program, fu
     )
 
 
-def test_end_that_could_not_be_saved_names_the_newest_checkpoint(program, full_from) -> None:
+def test_failed_final_checkpoint_names_the_newest_one(program, full_from) -> None:
     full_from(2)
     outcome = program(*TINY, "max_iterations=3", "task.env.episodeLength=1000")
     assert outcome.code == 2
@@ -76,7 +76,7 @@ def torch_writer(folder: Path) -> Any:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full takes nothing, and is not here")
 @pytest.mark.parametrize("make", [lambda folder: tensorboardX.SummaryWriter(str(folder)), torch_writer])
-def test_summaries_are_given_up_in_one_line(make: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_summaries_are_reported_once(make: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     writer = make(tmp_path)
     outlive_full_disk(writer)
     events = writer.file_writer.event_writer

@@ -1,4 +1,4 @@
-"""Whatever stands on a command line, in overrides or in a YAML file: it is taken, or refused in one line."""
+"""Random command lines, overrides and YAML files are accepted, or refused in one line."""
 
 import contextlib
 import dataclasses
@@ -14,9 +14,9 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oige_core.config import compose, validate
 from oige_core.errors import ConfigError
-from oige_core.registry import InstalledTask, find_task
+from oige_core.registry import find_task, load_config, load_spec
+from oige_core.spec import InstalledTask
 from oige_train.cli.common import run_cli
 from oige_train.config import resolve_run, run_hydra
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
@@ -33,7 +33,7 @@ def keys_of(schema: type, path: str = "") -> Iterator[str]:
         yield key
         section: Any = hints[field.name]
         if key == "task.env":
-            section = find_task("TargetFollowing").spec().env
+            section = load_spec(find_task("TargetFollowing")).env
         sections = list(ALGORITHMS.values()) if key == CONFIG else [section, *typing.get_args(section)]
         for inner in sections:
             if dataclasses.is_dataclass(inner):
@@ -108,9 +108,8 @@ def check_arguments(arguments: list[str]) -> None:
 
 
 def check_overrides(task: str, overrides: dict[str, Any]) -> None:
-    installed = find_task(task)
     with contextlib.suppress(ConfigError):
-        validate(compose(installed, overrides), installed.spec())
+        load_config(task, overrides)
 
 
 def check_yaml(folder: Path, content: Any) -> None:
@@ -124,7 +123,7 @@ def check_yaml(folder: Path, content: Any) -> None:
     text = content if isinstance(content, str) else yaml.safe_dump(content, allow_unicode=True)
     (folder / "task" / "Mine.yaml").write_text(text, encoding="utf-8", errors="surrogatepass")
     with contextlib.suppress(ConfigError):
-        validate(compose(task), task.spec())
+        load_config(task)
 
 
 ARGUMENTS = st.lists(ARGUMENT, min_size=1, max_size=3)
@@ -141,33 +140,33 @@ CONTENT = st.one_of(
 
 @settings(max_examples=25, **QUICK)
 @given(ARGUMENTS)
-def test_command_line_is_taken_or_refused_in_one_line(arguments: list[str]) -> None:
+def test_command_line_is_accepted_or_refused_in_one_line(arguments: list[str]) -> None:
     check_arguments(arguments)
 
 
 @settings(max_examples=60, **QUICK)
 @given(st.sampled_from(TASKS), OVERRIDES)
-def test_overrides_are_taken_or_refused(task: str, overrides: dict[str, Any]) -> None:
+def test_overrides_are_accepted_or_refused(task: str, overrides: dict[str, Any]) -> None:
     check_overrides(task, overrides)
 
 
 @settings(max_examples=60, **QUICK)
 @given(CONTENT)
-def test_yaml_file_is_taken_or_refused(tmp_path: Path, content: Any) -> None:
+def test_yaml_file_is_accepted_or_refused(tmp_path: Path, content: Any) -> None:
     check_yaml(tmp_path, content)
 
 
 @pytest.mark.slow
 @settings(max_examples=2000, **QUICK)
 @given(ARGUMENTS)
-def test_many_command_lines_are_taken_or_refused_in_one_line(arguments: list[str]) -> None:
+def test_many_command_lines_are_accepted_or_refused_in_one_line(arguments: list[str]) -> None:
     check_arguments(arguments)
 
 
 @pytest.mark.slow
 @settings(max_examples=2000, **QUICK)
 @given(st.sampled_from(TASKS), OVERRIDES, CONTENT)
-def test_many_overrides_and_files_are_taken_or_refused(
+def test_many_overrides_and_files_are_accepted_or_refused(
     tmp_path: Path, task: str, overrides: dict[str, Any], content: Any
 ) -> None:
     check_overrides(task, overrides)

@@ -1,4 +1,4 @@
-"""The agent between environment and rl_games, with numbers worked out by hand."""
+"""The agents between environment and rl_games, with numbers computed by hand."""
 
 import dataclasses
 import io
@@ -29,7 +29,7 @@ from oige_train.schema import MlpConfig, NetworkConfig, PlayerConfig, RewardShap
 @pytest.mark.parametrize(
     ("ending", "bootstrapped"), [("truncated", True), ("terminated", False), ("both", False), ("", False)]
 )
-def test_time_out_without_last_observations_has_the_value_before_it(
+def test_time_out_without_last_observations_bootstraps_from_the_state_before(
     ending: str, bootstrapped: bool, tmp_path: Path
 ) -> None:
     env = FakeEnv(2, endings={3: ending}, reward=3.0)
@@ -56,7 +56,7 @@ def test_time_out_without_last_observations_has_the_value_before_it(
     torch.testing.assert_close(batch["returns"].view(2, 8).T, returns)
 
 
-def test_adapter_hands_over_time_outs_done_flags_and_states() -> None:
+def test_adapter_returns_time_outs_done_flags_and_states() -> None:
     env = FakeEnv(2, num_states=5, endings={1: "truncated", 2: "both"})
     adapter = RlGamesEnv(env, "cpu")
     assert adapter.get_env_info()["state_space"].shape == (5,)
@@ -73,9 +73,7 @@ def test_adapter_hands_over_time_outs_done_flags_and_states() -> None:
 
 @pytest.mark.parametrize("recurrent", [False, True])
 @pytest.mark.parametrize("num_states", [0, 5])
-def test_every_kind_of_network_goes_on_exactly_where_it_was_interrupted(
-    recurrent: bool, num_states: int, tmp_path: Path
-) -> None:
+def test_resumption_is_exact_for_every_kind_of_network(recurrent: bool, num_states: int, tmp_path: Path) -> None:
     endings = {step: ("terminated", "truncated")[step // 5 % 2] for step in range(5, 100, 5)}
     changes = {"recurrent": recurrent}
     whole = make_agent(FakeEnv(4, num_states, endings), tmp_path / "whole", **changes)
@@ -96,7 +94,7 @@ def test_every_kind_of_network_goes_on_exactly_where_it_was_interrupted(
 
 @pytest.mark.parametrize("recurrent", [False, True])
 @pytest.mark.parametrize("num_states", [0, 5])
-def test_every_kind_of_network_keeps_its_best_policy(recurrent: bool, num_states: int, tmp_path: Path) -> None:
+def test_best_policy_is_saved_for_every_kind_of_network(recurrent: bool, num_states: int, tmp_path: Path) -> None:
     # Episodes pay as many as they have steps: 3 in epoch 1, 7 in epoch 2, 8 and then 6 in epoch 3, 8 in epoch 4.
     env = FakeEnv(4, num_states, dict.fromkeys((3, 10, 18, 24, 32), "terminated"))
     agent = make_agent(env, tmp_path, recurrent=recurrent, save_best_after=2, games_to_track=4)
@@ -115,7 +113,7 @@ def test_every_kind_of_network_keeps_its_best_policy(recurrent: bool, num_states
     [({"max_frames": 70, "max_epochs": -1}, 3), ({"score_to_win": 6.5, "save_best_after": 0, "games_to_track": 4}, 2)],
     ids=["steps", "score"],
 )
-def test_training_ends_with_a_checkpoint_at_its_limit(limits: dict[str, Any], epochs: int, tmp_path: Path) -> None:
+def test_training_writes_a_checkpoint_at_its_limit(limits: dict[str, Any], epochs: int, tmp_path: Path) -> None:
     # 32 steps an epoch; episodes of 3 and 7 steps, which pay as many, end in the first two.
     agent = make_agent(FakeEnv(4, endings={3: "terminated", 10: "terminated"}), tmp_path, save_frequency=0, **limits)
     agent.train()
@@ -130,7 +128,7 @@ def test_periodic_checkpoint_is_written_before_any_episode_ends(tmp_path: Path) 
     assert names == ["last_Fake_ep_2_rew_none.pth", "last_Fake_ep_4_rew_none.pth"]
 
 
-def test_best_checkpoint_is_never_replaced_by_a_worse_one_of_the_epoch_that_was_resumed(tmp_path: Path) -> None:
+def test_resumed_epoch_does_not_replace_a_better_checkpoint(tmp_path: Path) -> None:
     # Epoch 2 both writes the periodic checkpoint and sets the best score, in this order.
     agent = make_agent(
         FakeEnv(4, endings={8: "terminated", 16: "terminated"}), tmp_path, save_best_after=1, max_epochs=2
@@ -139,7 +137,7 @@ def test_best_checkpoint_is_never_replaced_by_a_worse_one_of_the_epoch_that_was_
     assert load_checkpoint(agent.session.last, "cpu")["last_mean_rewards"] == 8.0
 
 
-def test_eager_optimiser_is_adam() -> None:
+def test_eager_adam_equals_adam() -> None:
     torch.manual_seed(0)
     start = torch.randn(5)
     weights = []
@@ -170,7 +168,7 @@ class PictureEnv(FakeEnv):
         return torch.arange(90, dtype=torch.uint8).view(6, 5, 3).expand(self.num_envs, 6, 5, 3) + self.steps
 
 
-def test_images_are_kept_as_bytes_and_seen_from_zero_to_one(tmp_path: Path) -> None:
+def test_images_are_stored_as_bytes_and_scaled_to_one(tmp_path: Path) -> None:
     env = PictureEnv(2)
     layer = {"filters": 4, "kernel_size": 2, "strides": 1, "padding": 0}
     cnn = {"type": "conv2d", "activation": "relu", "initializer": {"name": "default"}, "convs": [layer]}
@@ -196,7 +194,7 @@ def test_images_are_kept_as_bytes_and_seen_from_zero_to_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("clip_actions", [True, False])
-def test_playing_gives_worlds_the_actions_that_training_would_give(tmp_path: Path, clip_actions: bool) -> None:
+def test_playing_scales_actions_as_training_does(tmp_path: Path, clip_actions: bool) -> None:
     agent = make_agent(FakeEnv(2), tmp_path, clip_actions=clip_actions)
     agent.env_reset()
     with torch.no_grad():
@@ -264,7 +262,7 @@ def test_symmetry_augmentation_without_symmetries_raises(tmp_path: Path) -> None
         make_agent(FakeEnv(2), tmp_path, symmetry_augmentation=True)
 
 
-def test_images_of_samples_keep_their_advantage_and_probability() -> None:
+def test_augmented_samples_keep_advantage_and_probability() -> None:
     swapped = SignedPermutation.of([-1.0, 1.0], [1, 0])
     mirror = Symmetry(SignedPermutation.of([1.0, -1.0, -1.0], [2, 1, 0]), swapped)
     samples = {
@@ -288,7 +286,7 @@ def test_images_of_samples_keep_their_advantage_and_probability() -> None:
         torch.testing.assert_close(images[name][:1], values)
 
 
-def test_divergence_is_that_of_normal_distributions_and_never_negative() -> None:
+def test_divergence_is_exact_and_not_negative() -> None:
     from rl_games.algos_torch.torch_ext import policy_kl
     from torch.distributions import Normal
     from torch.distributions.kl import kl_divergence as expected
@@ -301,7 +299,7 @@ def test_divergence_is_that_of_normal_distributions_and_never_negative() -> None
     assert policy_kl(*narrow, *narrow) < -0.01, "rl_games' own, which is why it is not written down"
 
 
-def test_the_divergence_that_sets_the_rate_is_that_of_the_samples_alone(tmp_path: Path) -> None:
+def test_adaptive_rate_ignores_the_augmented_samples(tmp_path: Path) -> None:
     agent = trained(tmp_path, NoisyEnv(16), epochs=1, symmetry_augmentation=True)
     samples = agent.dataset[0]
     before = {name: values.clone() for name, values in samples.items()}
@@ -315,7 +313,7 @@ def test_the_divergence_that_sets_the_rate_is_that_of_the_samples_alone(tmp_path
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_minibatches_are_of_all_worlds_where_they_are_shuffled(tmp_path: Path, shuffle: bool) -> None:
+def test_shuffled_minibatches_mix_all_worlds(tmp_path: Path, shuffle: bool) -> None:
     agent = make_agent(NoisyEnv(16), tmp_path, shuffle_minibatches=shuffle, normalize_value=False)
     agent.init_tensors()
     agent.obs = agent.env_reset()
@@ -336,7 +334,7 @@ def test_minibatches_are_of_all_worlds_where_they_are_shuffled(tmp_path: Path, s
 
 
 @pytest.mark.parametrize("schedule", ["adaptive", "linear"])
-def test_scheduled_entropy_falls_until_the_last_epoch(tmp_path: Path, schedule: str) -> None:
+def test_scheduled_entropy_falls_to_zero_at_the_last_epoch(tmp_path: Path, schedule: str) -> None:
     agent = make_agent(NoisyEnv(4), tmp_path, entropy_coef=0.1, schedule_entropy=True, lr_schedule=schedule)
     agent.init_tensors()
     agent.obs = agent.env_reset()
@@ -356,7 +354,7 @@ class LuckyEnv(FakeEnv):
         return (*outcome, info | {"success": torch.tensor([self.steps % 3 != 1, False])})
 
 
-def test_playing_counts_successes_of_the_episodes_that_count(tmp_path: Path) -> None:
+def test_playing_counts_successes_of_counted_episodes_only(tmp_path: Path) -> None:
     env = LuckyEnv(2, endings={3: "terminated", 6: "truncated", 9: "terminated"}, reward=2.0)
     agent = make_agent(env, tmp_path, player=PlayerConfig(games_num=5))
     agent.init_tensors()

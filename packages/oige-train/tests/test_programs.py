@@ -1,4 +1,4 @@
-"""The programs besides oige-train."""
+"""The programs other than oige-train."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ def test_tasks_lists_sizes_default_envs_and_package(tmp_path: Path) -> None:
     assert run("tasks", "x", cwd=tmp_path).returncode == 2
 
 
-def test_task_that_cannot_be_loaded_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_lists_the_others_if_one_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text("")
     (tmp_path / "mine-1.dist-info").mkdir()
@@ -62,7 +62,7 @@ def test_task_that_cannot_be_loaded_does_not_hide_the_others(tmp_path: Path, mon
     )
 
 
-def test_random_policy_takes_the_steps_asked_for(tmp_path: Path) -> None:
+def test_random_policy_takes_max_steps(tmp_path: Path) -> None:
     process = run("random_policy", "task=Cartpole", "num_envs=8", "max_steps=20", "sim_device=cpu", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert "20 steps in total:" in process.stdout
@@ -88,13 +88,13 @@ def test_benchmark_reports_every_stage(tmp_path: Path) -> None:
         assert len(stage["rates"]) == 2
         assert min(stage["rates"]) <= stage["rate"] <= max(stage["rates"])
         assert stage["rate"] > 0
-        ratios = [rate / alone for rate, alone in zip(stage["rates"], stages["physics"]["rates"], strict=True)]
+        ratios = [rate / physics for rate, physics in zip(stage["rates"], stages["physics"]["rates"], strict=True)]
         assert stage["ratio"] == pytest.approx(sum(ratios) / 2)
         assert name in process.stdout
     assert figures["physics_replayed"] is True
     assert 0.1 < figures["physics_fraction"] < 1.0
     assert f"takes {figures['physics_fraction']:.3f} of an environment step" in process.stdout
-    assert figures["startup_seconds"] > 0.5  # torch alone takes longer to import
+    assert figures["startup_seconds"] > 0.5  # importing torch takes longer
     assert figures["peak_memory_bytes"] > 100 * 2**20
     assert figures["versions"]["mujoco"] == "4.0.0"
     assert not (tmp_path / "runs").exists()
@@ -107,7 +107,7 @@ def test_benchmark_reports_every_stage(tmp_path: Path) -> None:
     ("spoilt_step", "message"),
     [
         ("lambda self, n=1: None", "the simulation stands still"),
-        # The first step is left alone: a task whose first observations are NaN is refused before that.
+        # The first step is valid, because NaN in a task's first observations is refused before.
         (
             "lambda self, n=1, steps=[]: steps and self.load_state_dict(spoil(self.state_dict())) or steps.append(0)",
             "the simulation diverged",

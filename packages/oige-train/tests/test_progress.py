@@ -1,4 +1,4 @@
-"""What a run tells, with numbers worked out by hand."""
+"""Progress line and summaries, with numbers computed by hand."""
 
 import io
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from oige_train.learner.progress import EpisodeMeans, ProgressObserver
 NO_EPISODES = {"episode_means": {"return": torch.tensor(0.0)}, "episode_count": torch.tensor(0)}
 
 
-def test_means_weigh_steps_by_the_episodes_that_ended_in_them() -> None:
+def test_means_are_weighted_by_episode_counts() -> None:
     means = EpisodeMeans()
     means.add({"return": torch.tensor(10.0), "length": torch.tensor(4.0)}, torch.tensor(3))
     means.add({"return": torch.tensor(2.0), "length": torch.tensor(8.0)}, torch.tensor(1))
@@ -39,7 +39,7 @@ def agent(**values: Any) -> Any:
     return SimpleNamespace(**defaults | values, writer=Writer())
 
 
-def test_line_names_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_shows_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
     for module in (console, progress):
         monkeypatch.setattr(module, "time", clock)
@@ -78,7 +78,7 @@ def test_problems_are_explained_once_and_counted_on_the_line(monkeypatch: pytest
     assert algo.writer.scalars["Problems/exploded"] == (5, 3000)
 
 
-def test_speed_of_a_resumed_run_counts_from_where_it_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_speed_of_a_resumed_run_counts_from_its_resumption(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
     for module in (console, progress):
         monkeypatch.setattr(module, "time", clock)
@@ -90,7 +90,7 @@ def test_speed_of_a_resumed_run_counts_from_where_it_went_on(monkeypatch: pytest
     assert observer.text(6) == "epoch 6 | no episode has ended yet | 500 steps/s"
 
 
-def test_line_is_rewritten_on_a_terminal_and_repeated_seldom_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_is_rewritten_on_a_terminal_and_repeated_rarely_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
     for module in (console, progress):
         monkeypatch.setattr(module, "time", clock)

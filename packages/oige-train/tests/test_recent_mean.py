@@ -1,4 +1,4 @@
-"""The mean over the last episodes, against numbers worked out by hand."""
+"""The mean over the last episodes, with numbers computed by hand."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ def mean_of(meter: RecentMean) -> float:
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 1), (3, 1)])
-def test_mean_has_the_shape_that_the_learner_reads(shape: tuple[int, ...]) -> None:
+def test_mean_has_the_shape_of_average_meter(shape: tuple[int, ...]) -> None:
     # PPO of rl_games takes the first of the mean rewards; SAC compares and stores the mean as it is.
     meter, upstream = RecentMean(4), AverageMeter(1, 4)
     for each in (meter, upstream):
@@ -20,7 +20,7 @@ def test_mean_has_the_shape_that_the_learner_reads(shape: tuple[int, ...]) -> No
     assert meter.get_mean() == upstream.get_mean() == 3.0
 
 
-def test_mean_is_that_of_the_last_episodes_and_of_those_that_ended_with_the_first_of_them() -> None:
+def test_mean_covers_the_last_episodes_by_whole_steps() -> None:
     meter = RecentMean(4)
     assert meter.current_size == 0
     meter.update(torch.empty(0, 1))
@@ -35,7 +35,7 @@ def test_mean_is_that_of_the_last_episodes_and_of_those_that_ended_with_the_firs
     assert (meter.current_size, mean_of(meter)) == (4, 13.5)  # 50, 0, 1, 3
 
 
-def test_one_failure_after_many_that_ended_together_counts_once() -> None:
+def test_one_failure_after_many_endings_counts_once() -> None:
     meter = RecentMean(512)
     meter.update(torch.full((512, 1), 500.0))
     meter.update(torch.tensor([[20.0]]))
@@ -43,7 +43,7 @@ def test_one_failure_after_many_that_ended_together_counts_once() -> None:
     assert mean_of(meter) == pytest.approx((512 * 500.0 + 20.0) / 513)
 
 
-def test_means_do_not_drift_and_more_than_the_window_are_kept_while_they_are_one_step() -> None:
+def test_means_do_not_drift_and_one_step_may_exceed_the_window() -> None:
     meter = RecentMean(3)
     for _ in range(10_000):
         meter.update(torch.tensor([[0.1], [1e6]]))
@@ -52,7 +52,7 @@ def test_means_do_not_drift_and_more_than_the_window_are_kept_while_they_are_one
     assert mean_of(meter) == pytest.approx(0.1, rel=1e-6)
 
 
-def test_a_saved_mean_goes_on_as_if_it_had_not_been() -> None:
+def test_restored_mean_continues_exactly() -> None:
     meter, other = RecentMean(3), RecentMean(3)
     for value in (0.1, 0.2, 0.3, 0.7):
         meter.update(torch.tensor([[value]]))
@@ -66,7 +66,7 @@ def test_a_saved_mean_goes_on_as_if_it_had_not_been() -> None:
     assert meter.current_size == 0
 
 
-def test_what_all_processes_have_is_shown_until_the_next_update() -> None:
+def test_shown_mean_lasts_until_the_next_update() -> None:
     meter = RecentMean(2)
     meter.update(torch.tensor([[1.0]]))
     meter.show(torch.tensor(12.0), 4)

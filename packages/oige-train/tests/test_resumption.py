@@ -1,4 +1,4 @@
-"""Resuming goes on with what followed from a setting, and gives way where the setting was changed."""
+"""Resumption restores what depends on a setting, unless the setting was changed."""
 
 import warnings
 from pathlib import Path
@@ -32,7 +32,7 @@ def rates(agent: Any) -> list[float]:
 
 
 @pytest.mark.parametrize("num_envs", [4, 8])
-def test_adaptive_rate_goes_on_with_any_number_of_worlds(tmp_path: Path, num_envs: int) -> None:
+def test_adaptive_rate_is_restored_with_any_number_of_worlds(tmp_path: Path, num_envs: int) -> None:
     first = trained(tmp_path, **ADAPTIVE)
     assert first.last_lr == pytest.approx(1e-4 * 1.5**8)  # two epochs of two passes over two minibatches
     second = resumed(tmp_path, first, num_envs, **ADAPTIVE)
@@ -42,14 +42,14 @@ def test_adaptive_rate_goes_on_with_any_number_of_worlds(tmp_path: Path, num_env
 
 
 @pytest.mark.parametrize("changes", [{"learning_rate": 7e-5}, {"lr_schedule": "identity"}])
-def test_a_changed_rate_or_schedule_holds_while_episodes_go_on(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_changed_rate_or_schedule_takes_effect_and_episodes_continue(tmp_path: Path, changes: dict[str, Any]) -> None:
     second = resumed(tmp_path, trained(tmp_path, **ADAPTIVE), **ADAPTIVE | changes)
     assert second.exact
     assert second.last_lr == changes.get("learning_rate", 1e-4)
     assert rates(second) == [second.last_lr]
 
 
-def test_other_changed_settings_hold(tmp_path: Path) -> None:
+def test_other_changed_settings_take_effect(tmp_path: Path) -> None:
     first = trained(tmp_path, entropy_coef=0.1, weight_decay=0.2)
     second = resumed(tmp_path, first, entropy_coef=0.3, weight_decay=0.4, gamma=0.7)
     assert second.exact
@@ -58,7 +58,7 @@ def test_other_changed_settings_hold(tmp_path: Path) -> None:
     assert [group["weight_decay"] for group in second.optimizer.param_groups] == [0.4]
 
 
-def test_scheduled_entropy_goes_on_unless_it_was_changed(tmp_path: Path) -> None:
+def test_scheduled_entropy_is_restored_unless_changed(tmp_path: Path) -> None:
     linear = {"lr_schedule": "linear", "schedule_entropy": True, "entropy_coef": 0.1}
     first = trained(tmp_path, **linear)
     assert first.entropy_coef < 0.01  # of two epochs, two are over
@@ -66,7 +66,7 @@ def test_scheduled_entropy_goes_on_unless_it_was_changed(tmp_path: Path) -> None
     assert resumed(tmp_path, first, **linear | {"entropy_coef": 0.2}).entropy_coef == 0.2
 
 
-def test_stretched_linear_schedule_is_said_to_raise_the_rate(tmp_path: Path) -> None:
+def test_stretched_linear_schedule_notes_the_higher_rate(tmp_path: Path) -> None:
     linear = {"lr_schedule": "linear", "learning_rate": 1e-3}
     first = trained(tmp_path, **linear)
     assert first.last_lr == 1e-6  # rl_games' least
@@ -87,7 +87,7 @@ def critic(**settings: Any) -> CentralValueConfig:
 
 
 @pytest.mark.parametrize("num_envs", [4, 8])
-def test_schedule_of_the_central_value_network_goes_on(tmp_path: Path, num_envs: int) -> None:
+def test_schedule_of_the_central_value_network_is_restored(tmp_path: Path, num_envs: int) -> None:
     linear = {"central_value_config": critic(lr_schedule="linear")}
     first = trained(tmp_path, 5, **linear, lr_schedule="identity")
     second = resumed(tmp_path, first, num_envs, 5, **linear, lr_schedule="identity")
@@ -100,12 +100,12 @@ def test_schedule_of_the_central_value_network_goes_on(tmp_path: Path, num_envs:
 
 
 @pytest.mark.parametrize("changes", [{"stagger_episodes": True}, {"seed": 7}])
-def test_another_seed_or_staggering_begins_new_episodes(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_changed_seed_or_staggering_starts_new_episodes(tmp_path: Path, changes: dict[str, Any]) -> None:
     first = trained(tmp_path)
     assert not resumed(tmp_path, first, **changes).exact
 
 
-def test_settings_of_initial_weights_are_said_to_have_no_effect(tmp_path: Path) -> None:
+def test_settings_of_initial_weights_are_noted_without_effect(tmp_path: Path) -> None:
     first = trained(tmp_path)
     assert resumed(tmp_path, first).session.notes == []
     network = first.session.run.config.train.params.network
@@ -118,7 +118,7 @@ def test_settings_of_initial_weights_are_said_to_have_no_effect(tmp_path: Path) 
     ]
 
 
-def test_rate_of_a_checkpoint_of_plain_rl_games_goes_on(tmp_path: Path) -> None:
+def test_rate_of_a_plain_rl_games_checkpoint_is_restored(tmp_path: Path) -> None:
     first = trained(tmp_path, **ADAPTIVE)
     state, info = load_checkpoint(first.session.last, "cpu"), read_info(first.session.last, "x")
     assert info is not None
@@ -133,7 +133,7 @@ def test_rate_of_a_checkpoint_of_plain_rl_games_goes_on(tmp_path: Path) -> None:
 SAC = {"num_warmup_steps": 1, "save_frequency": 3, "max_epochs": 3}
 
 
-def test_sac_overrides_hold_and_learned_temperatures_stay(tmp_path: Path) -> None:
+def test_sac_overrides_take_effect_and_learned_temperature_is_restored(tmp_path: Path) -> None:
     first = make_sac_agent(FakeEnv(4), tmp_path / "first", **SAC)
     first.train()
     assert first.log_alpha.abs() > 1e-4, "it must have changed from log 1"
@@ -152,7 +152,7 @@ def test_sac_overrides_hold_and_learned_temperatures_stay(tmp_path: Path) -> Non
     assert torch.equal(*moments)
 
 
-def test_what_checkpoints_leave_out_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_state_missing_from_checkpoints_is_one_warning(capsys: pytest.CaptureFixture[str]) -> None:
     class Forgetful:
         device = "cpu"
 

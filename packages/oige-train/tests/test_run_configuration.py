@@ -1,4 +1,4 @@
-"""Playing and resuming take the configuration of the checkpoint's run; overrides come on top and are said."""
+"""Playing and resuming use the configuration of the checkpoint's run, with new overrides applied and noted."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core.errors import ConfigError
-from oige_core.registry import find_task
+from oige_core.registry import find_task, load_spec
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info, save_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
@@ -34,7 +34,7 @@ def checkpoint_of(folder: Path, *overrides: str, name: str = "policy.pth") -> Pa
     info = CheckpointInfo(
         task=run.config.task.name,
         algo=run.config.train.params.algo.name,
-        observation_shape=tuple(run.spec.observation_shape),
+        observation_shape=run.spec.shape_for(run.config.task.env),
         num_actions=run.spec.num_actions,
         num_states=run.spec.num_states,
         epoch=3,
@@ -61,15 +61,15 @@ def values(run: Run) -> dict[str, Any]:
 OF_RUN = {"num_envs": 64, "num_actors": 64, "seed": 7, "gamma": 0.995, "maxEffort": 100.0, "units": [8]}
 
 
-@pytest.mark.parametrize("words", [(), ("task=Cartpole",), ("task=Cartpole", "train=CartpolePPO"), ("test=True",)])
-def test_checkpoint_brings_the_configuration_of_its_run(words: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [(), ("task=Cartpole",), ("task=Cartpole", "train=CartpolePPO"), ("test=True",)])
+def test_checkpoint_supplies_the_configuration_of_its_run(arguments: tuple[str, ...], tmp_path: Path) -> None:
     file = checkpoint_of(tmp_path, *TRAINED)
-    run = checked_run([*words, f"checkpoint={file}", *CPU])
+    run = checked_run([*arguments, f"checkpoint={file}", *CPU])
     assert values(run) == OF_RUN
     assert run.notes[0] == f"configuration of the checkpoint's run: {' '.join(TRAINED)}"
 
 
-def test_override_on_top_holds_and_is_said(tmp_path: Path) -> None:
+def test_new_override_takes_effect_and_is_noted(tmp_path: Path) -> None:
     file = checkpoint_of(tmp_path, *TRAINED)
     run = checked_run([f"checkpoint={file}", f"{CONFIG}.gamma=0.9", "num_envs=8", "seed=7", *CPU])
     assert values(run) == OF_RUN | {"num_envs": 8, "num_actors": 8, "gamma": 0.9}
@@ -78,7 +78,7 @@ def test_override_on_top_holds_and_is_said(tmp_path: Path) -> None:
     assert values(checked_run([f"checkpoint={again}", *CPU])) == OF_RUN | {"gamma": 0.9}
 
 
-def test_values_of_the_command_are_not_taken_over(tmp_path: Path) -> None:
+def test_command_settings_are_not_taken_from_the_checkpoint(tmp_path: Path) -> None:
     command = ("headless=False", "enable_recording=True", "num_threads=3", "enable_livestream=True", "test=False")
     file = checkpoint_of(tmp_path, *TRAINED, *command)
     config = checked_run([f"checkpoint={file}", "test=True", *CPU]).config
@@ -87,7 +87,7 @@ def test_values_of_the_command_are_not_taken_over(tmp_path: Path) -> None:
     assert config.test
 
 
-def test_changed_installed_files_do_not_change_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_installed_files_do_not_affect_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = checkpoint_of(tmp_path, "num_envs=64")
     with zipfile.ZipFile(file) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
@@ -107,11 +107,11 @@ def test_changed_installed_files_do_not_change_a_run(tmp_path: Path, monkeypatch
     assert checked_run(list(CPU)).config.train.params.config.tau == 0.95  # type: ignore[attr-defined]
 
 
-def test_minibatch_is_derived_from_the_batch_that_there_is_now(tmp_path: Path) -> None:
+def test_minibatch_is_derived_from_the_current_batch(tmp_path: Path) -> None:
     file = checkpoint_of(tmp_path, "num_envs=64", f"{CONFIG}.horizon_length=8", f"{CONFIG}.minibatch_size=512")
 
-    def size(*words: str) -> int:
-        return checked_run([f"checkpoint={file}", *words, *CPU]).config.train.params.config.minibatch_size  # type: ignore
+    def size(*arguments: str) -> int:
+        return checked_run([f"checkpoint={file}", *arguments, *CPU]).config.train.params.config.minibatch_size  # type: ignore
 
     assert size() == 512
     assert size("num_envs=32") == 256
@@ -121,14 +121,14 @@ def test_minibatch_is_derived_from_the_batch_that_there_is_now(tmp_path: Path) -
     assert checked_run([f"checkpoint={derived}", *CPU]).config.train.params.config.minibatch_size == 512  # type: ignore
 
 
-def test_no_word_about_minibatches_when_playing(tmp_path: Path) -> None:
+def test_playing_notes_nothing_about_minibatches(tmp_path: Path) -> None:
     file = checkpoint_of(tmp_path)
     assert checked_run([f"checkpoint={file}", "num_envs=7", "test=True", *CPU]).notes == (
         "configuration of the checkpoint's run: no overrides; overridden now: num_envs=7",
     )
 
 
-def test_random_seed_is_taken_over_as_drawn(tmp_path: Path) -> None:
+def test_random_seed_of_a_run_is_restored(tmp_path: Path) -> None:
     file = checkpoint_of(tmp_path, "seed=-1")
     info = read_info(file, "x")
     assert info is not None
@@ -137,7 +137,7 @@ def test_random_seed_is_taken_over_as_drawn(tmp_path: Path) -> None:
     assert checked_run([f"checkpoint={file}", *CPU]).config.seed == info.run.config["seed"]
 
 
-def test_training_configuration_of_the_run_is_chosen(tmp_path: Path) -> None:
+def test_training_configuration_of_the_run_is_selected(tmp_path: Path) -> None:
     file = checkpoint_of(tmp_path, "task=Ant", "train=AntPPO_cpu", "num_envs=16", f"{CONFIG}.tau=0.9")
     run = checked_run([f"checkpoint={file}", *CPU])
     assert (run.config.task.name, run.train_name) == ("Ant", "AntPPO_cpu")
@@ -149,18 +149,18 @@ def test_training_configuration_of_the_run_is_chosen(tmp_path: Path) -> None:
     assert f"{CONFIG}.tau=0.9" not in other.record.overrides
 
 
-def test_checkpoint_of_another_task_brings_nothing(tmp_path: Path) -> None:
+def test_checkpoint_of_another_task_supplies_nothing(tmp_path: Path) -> None:
     file = checkpoint_of(tmp_path, *TRAINED)
     with pytest.raises(CheckpointError, match="belongs to task Cartpole, not Ant"):
         checked_run(["task=Ant", f"checkpoint={file}", *CPU])
 
 
-def test_task_is_that_of_a_checkpoint_that_keeps_no_configuration(tmp_path: Path) -> None:
-    spec = find_task("BallBalance").spec()
+def test_checkpoint_without_configuration_selects_its_task(tmp_path: Path) -> None:
+    spec = load_spec(find_task("BallBalance"))
     info = CheckpointInfo(
         task="BallBalance",
         algo="a2c_continuous",
-        observation_shape=tuple(spec.observation_shape),
+        observation_shape=(24,),
         num_actions=spec.num_actions,
         num_states=0,
         epoch=3,
@@ -173,7 +173,7 @@ def test_task_is_that_of_a_checkpoint_that_keeps_no_configuration(tmp_path: Path
     assert len(headline(run, arguments)) == 1  # and none that Cartpole is the default
 
 
-def test_origin_of_values_is_said_only_where_the_override_is_not_at_fault(tmp_path: Path) -> None:
+def test_error_mentions_the_checkpoint_unless_an_override_is_wrong(tmp_path: Path) -> None:
     file = checkpoint_of(tmp_path, *TRAINED)
     for wrong in ("seed=-5", "sed=5", f"{CONFIG}.gamma=5"):
         with pytest.raises(ConfigError) as error:
@@ -181,7 +181,7 @@ def test_origin_of_values_is_said_only_where_the_override_is_not_at_fault(tmp_pa
         assert "from the run" not in str(error.value)
 
 
-def test_shown_configuration_is_that_of_the_run(tmp_path: Path, program) -> None:
+def test_cfg_option_shows_the_configuration_of_the_run(tmp_path: Path, program) -> None:
     import yaml
 
     file = checkpoint_of(tmp_path, *TRAINED)
@@ -211,7 +211,7 @@ def play_return(out: str) -> str:
     return out.partition("mean return ")[2].split(",")[0]
 
 
-def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_printed_commands_play_and_resume_a_run_with_overrides(program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
     # A linear schedule ends with the run: two epochs of two are not the first two of four.
     trains = (*TRAINED, f"{CONFIG}.player.games_num=64", f"{CONFIG}.lr_schedule=adaptive", "sim_device=cpu")
@@ -245,7 +245,7 @@ def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, mo
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("arguments", "expected"),
     [
         (
             ("task=Ant",),
@@ -283,12 +283,12 @@ def test_run_with_overrides_is_played_and_resumed_by_what_is_printed(program, mo
         ),
     ],
 )
-def test_what_is_about_to_happen_is_said(words: tuple[str, ...], expected: list[str]) -> None:
-    arguments = [*words, *CPU]
+def test_headline_describes_the_run(arguments: tuple[str, ...], expected: list[str]) -> None:
+    arguments = [*arguments, *CPU]
     assert headline(checked_run(arguments), arguments) == expected
 
 
-def test_it_is_said_before_torch_is_imported(tmp_path: Path) -> None:
+def test_headline_does_not_import_torch(tmp_path: Path) -> None:
     code = (
         "import sys, oige_train.headline as module;"
         "module.headline = lambda *_: sys.exit('torch' in sys.modules);"
@@ -308,7 +308,7 @@ def test_demo_takes_the_task_from_the_checkpoint(tmp_path: Path) -> None:
         demo([f"checkpoint={robots}", "num_envs=129", *CPU])
 
 
-def test_commands_of_several_processes_start_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_printed_command_of_several_processes_uses_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from oige_train import runner
 
     monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
@@ -328,7 +328,7 @@ def test_commands_of_several_processes_start_several(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("words", "worlds", "note"),
+    ("arguments", "worlds", "note"),
     [
         (("headless=False",), 64, "num_envs=64 instead of 4096, because the page shows no more"),
         (("enable_livestream=True",), 64, "num_envs=64 instead of 4096, because the page shows no more"),
@@ -337,19 +337,19 @@ def test_commands_of_several_processes_start_several(tmp_path: Path, monkeypatch
         ((), 4096, ""),
     ],
 )
-def test_watched_play_simulates_only_worlds_that_a_page_shows(words: tuple[str, ...], worlds: int, note: str) -> None:
-    run = checked_run(["task=Ant", "test=True", "checkpoint=pretrained", *words, *CPU])
+def test_play_with_viewer_simulates_only_shown_worlds(arguments: tuple[str, ...], worlds: int, note: str) -> None:
+    run = checked_run(["task=Ant", "test=True", "checkpoint=pretrained", *arguments, *CPU])
     learner = run.config.train.params.config
     assert (run.config.task.env.numEnvs, learner.num_actors) == (worlds, worlds)
     assert note in " ".join(run.notes)
     assert bool(note) == any("page shows" in text for text in run.notes)
 
 
-def test_watched_training_keeps_its_worlds() -> None:
+def test_training_with_viewer_simulates_all_worlds() -> None:
     assert checked_run(["task=Ant", "headless=False", *CPU]).config.task.env.numEnvs == 4096
 
 
-def test_shown_worlds_are_those_of_the_viewer() -> None:
+def test_number_of_shown_worlds_equals_the_viewers() -> None:
     from oige_core.render.viewer.viewer import MAX_WORLDS
 
     assert MAX_WORLDS == SHOWN_WORLDS

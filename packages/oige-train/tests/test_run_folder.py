@@ -1,4 +1,4 @@
-"""Each run has a folder of its own, which says where its results come from."""
+"""Each run has its own folder, with a record of how its results were made."""
 
 import io
 import json
@@ -15,7 +15,7 @@ import pytest
 import yaml
 from oige_core import VecEnv
 from oige_train.checkpoint import read_info
-from oige_train.run_folder import RunFolderError, claim, commits, held
+from oige_train.run_folder import RunFolderError, commits, lock_folder, make_folder
 from oige_train.run_log import logged
 
 CONFIG = "train.params.config"
@@ -26,7 +26,7 @@ def names(folder: str) -> list[str]:
     return sorted(path.name for path in Path(folder).iterdir())
 
 
-def test_name_that_exists_gets_a_number(program) -> None:
+def test_existing_name_gets_a_number(program) -> None:
     for expected in ("results: runs/mine", "results: runs/mine_2, because runs/mine exists"):
         outcome = program(*TINY, "max_iterations=1", "experiment=mine")
         assert outcome.code == 0, outcome.err
@@ -37,7 +37,7 @@ def test_name_that_exists_gets_a_number(program) -> None:
     assert "checkpoint=runs/mine_2/nn/last_mine_ep_1_" in outcome.out
 
 
-def test_best_policy_is_that_of_this_run(program) -> None:
+def test_best_policy_belongs_to_the_new_run(program) -> None:
     program(*TINY, "max_iterations=2", f"{CONFIG}.save_best_after=0", "task.env.episodeLength=4")
     assert Path("runs/Cartpole/nn/Cartpole.pth").is_file()
     short = program(*TINY, "max_iterations=1", "task.env.episodeLength=4")
@@ -45,18 +45,18 @@ def test_best_policy_is_that_of_this_run(program) -> None:
     assert "best policy" not in short.out
 
 
-def test_folders_claimed_at_the_same_time_differ(tmp_path: Path) -> None:
+def test_folders_made_at_the_same_time_differ(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        paths = list(pool.map(lambda _: claim(tmp_path / "runs" / "x"), range(24)))
+        paths = list(pool.map(lambda _: make_folder(tmp_path / "runs" / "x"), range(24)))
     assert {path.name for path in paths} == {"x", *(f"x_{number}" for number in range(2, 25))}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
-def test_folder_in_which_another_process_trains_is_refused(program) -> None:
+def test_folder_of_another_training_process_is_refused(program) -> None:
     program(*TINY, "max_iterations=1")
     (last,) = Path("runs/Cartpole/nn").glob("last_*")
     before = names("runs/Cartpole")
-    with held(Path("runs/Cartpole")):
+    with lock_folder(Path("runs/Cartpole")):
         outcome = program(f"checkpoint={last}", "max_iterations=2")
         assert outcome.code == 2
         assert "error: runs/Cartpole: another process trains in this folder; wait for it to end, or" in outcome.err
@@ -65,7 +65,7 @@ def test_folder_in_which_another_process_trains_is_refused(program) -> None:
     assert program(f"checkpoint={last}", "max_iterations=2").code == 0
 
 
-def test_resumed_run_goes_on_in_its_folder_and_replaces_nothing(program) -> None:
+def test_resumed_run_continues_in_its_folder_and_replaces_nothing(program) -> None:
     ending = ("task.env.episodeLength=4", f"{CONFIG}.save_best_after=0", f"{CONFIG}.save_frequency=1")
     program(*TINY, "max_iterations=3", *ending)
     config = Path("runs/Cartpole/config.yaml").read_bytes()
@@ -108,11 +108,11 @@ def raise_score(file: Path, score: float) -> None:
     save_checkpoint(file, load_checkpoint(file, "cpu"), dataclasses.replace(info, mean_reward=score))
 
 
-def test_folder_says_how_with_what_and_when_it_was_made(program) -> None:
-    words = (*TINY, "max_iterations=1", "task.env.maxEffort=100", "wandb_name=it's me")
-    outcome = program(*words)
+def test_run_json_records_command_versions_and_date(program) -> None:
+    arguments = (*TINY, "max_iterations=1", "task.env.maxEffort=100", "wandb_name=it's me")
+    outcome = program(*arguments)
     (start,) = json.loads(Path("runs/Cartpole/run.json").read_text())
-    assert shlex.split(start["command"]) == ["oige-train", *words]
+    assert shlex.split(start["command"]) == ["oige-train", *arguments]
     assert "task.env.maxEffort=100" in start["overrides"]
     assert start["versions"]["mujoco"] == "4.0.0"
     assert {"python", "torch", "rl-games", "oige-core", "oige-train", "oige-tasks-classic"} <= set(start["versions"])
@@ -152,7 +152,7 @@ def test_failure_before_training_leaves_no_folder(program, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 2)])
-def test_start_that_cannot_be_noted_leaves_no_folder(
+def test_start_that_cannot_be_recorded_leaves_no_folder(
     error: BaseException, code: int, program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -166,7 +166,7 @@ def test_start_that_cannot_be_noted_leaves_no_folder(
 
 
 @pytest.mark.parametrize("text", ["not JSON", "{}"])
-def test_damaged_note_of_earlier_starts_is_named_and_kept(text: str, program) -> None:
+def test_damaged_run_json_is_named_and_kept(text: str, program) -> None:
     program(*TINY, "max_iterations=1")
     starts = Path("runs/Cartpole/run.json")
     starts.write_text(text)
@@ -177,9 +177,9 @@ def test_damaged_note_of_earlier_starts_is_named_and_kept(text: str, program) ->
     assert starts.read_text() == text
 
 
-def test_jobs_of_a_sweep_are_called_after_what_varies(program) -> None:
-    words = ("sim_device=cpu", "max_iterations=1", "num_envs=16")
-    outcome = program("--multirun", *words, "seed=1,2", f"{CONFIG}.gamma=0.9,0.99", "experiment=mine")
+def test_names_of_sweep_jobs_contain_the_varying_values(program) -> None:
+    arguments = ("sim_device=cpu", "max_iterations=1", "num_envs=16")
+    outcome = program("--multirun", *arguments, "seed=1,2", f"{CONFIG}.gamma=0.9,0.99", "experiment=mine")
     assert outcome.code == 0, outcome.err
     assert names("runs") == [f"mine_seed={seed}_gamma={gamma}" for seed in (1, 2) for gamma in (0.9, 0.99)]
     assert all(len(names(f"runs/{name}/summaries")) == 1 for name in names("runs"))
@@ -193,7 +193,7 @@ def test_no_run_of_a_sweep_starts_before_all_are_checked(program) -> None:
     assert not Path("runs").exists()
 
 
-def test_run_of_a_sweep_that_fails_does_not_keep_the_others_from_running(program) -> None:
+def test_failed_run_of_a_sweep_does_not_stop_the_others(program) -> None:
     outcome = program("--multirun", *TINY, "max_iterations=1", f"{CONFIG}.learning_rate=1e30,1e-3")
     assert outcome.code == 2
     assert "run 1 of 2: Cartpole_learning_rate=1e+30\n" in outcome.err
@@ -239,7 +239,7 @@ def wandb(monkeypatch: pytest.MonkeyPatch) -> FakeWandb:
     return module
 
 
-def test_each_job_of_a_sweep_is_a_wandb_run_of_its_own(wandb: FakeWandb, program) -> None:
+def test_each_job_of_a_sweep_is_a_separate_wandb_run(wandb: FakeWandb, program) -> None:
     outcome = program("--multirun", *TINY, "max_iterations=1", "seed=1,2", "wandb_activate=True")
     assert outcome.code == 0, outcome.err
     jobs = [f"Cartpole_seed={seed}" for seed in (1, 2)]
@@ -260,7 +260,7 @@ def test_wandb_without_login_is_refused_before_the_build(
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "a" * 151], ids=len)
-def test_name_too_long_for_a_file_is_refused(name: str, program) -> None:
+def test_too_long_name_is_refused(name: str, program) -> None:
     outcome = program(*TINY, f"experiment={name}")
     assert outcome.code == 2
     assert "expected at most 150 bytes" in outcome.err
@@ -280,7 +280,7 @@ def test_folder_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
     with pytest.raises(RunFolderError, match=r"x: cannot be made \(Read-only file system\); start the program in a"):
-        claim(tmp_path / "runs" / "x")
+        make_folder(tmp_path / "runs" / "x")
 
 
 def test_resumption_in_a_folder_that_cannot_be_written_is_refused(program, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +310,7 @@ class Pipe(io.StringIO):
         return super().write(text)
 
 
-def test_log_has_what_a_closed_pipe_does_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_continues_after_the_pipe_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = Pipe(2)
     monkeypatch.setattr(sys, "stderr", pipe)
 
@@ -329,9 +329,7 @@ def test_log_has_what_a_closed_pipe_does_not_take(tmp_path: Path, monkeypatch: p
     assert log.endswith("ValueError: on fire\n")
 
 
-def test_log_has_the_first_and_last_of_lines_that_replace_each_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_has_first_and_last_version_of_a_rewritten_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with logged(tmp_path):
         for number in range(50):

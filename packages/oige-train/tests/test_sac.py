@@ -1,4 +1,4 @@
-"""SAC: what rl_games forgets, leaves running or crashes on."""
+"""SAC: what rl_games does not save, does not end or fails on."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ LEARNER = {
     "num_actors": 32,
     "max_epochs": 12,
     "batch_size": 64,
-    "replay_buffer_size": 100,  # the fourth of twelve epochs comes to its end and goes on at its start
+    "replay_buffer_size": 100,  # the fourth of twelve epochs wraps around its end
     "init_alpha": 1.0,
     "learnable_temperature": True,
     "actor_lr": 5e-4,
@@ -24,7 +24,7 @@ LEARNER = {
 }
 
 
-def words(**changes: object) -> list[str]:
+def sac_arguments(**changes: object) -> list[str]:
     learner = LEARNER | {"player": "{games_num: 10}"} | changes
     return [
         "num_envs=32",
@@ -46,8 +46,8 @@ def last(epoch: int) -> Path:
 
 
 @pytest.mark.parametrize("updates", [1, 3])
-def test_any_number_of_updates_per_step_trains_to_the_last_epoch(updates: int, program) -> None:
-    outcome = program(*words(num_updates_per_step=updates))
+def test_any_number_of_updates_per_step_reaches_the_last_epoch(updates: int, program) -> None:
+    outcome = program(*sac_arguments(num_updates_per_step=updates))
     assert outcome.code == 0, outcome.err
     assert "done: 12 epochs, 384 steps" in outcome.out  # 12 epochs of 1 step in 32 worlds
     state = load_checkpoint(last(12), "cpu")
@@ -57,30 +57,30 @@ def test_any_number_of_updates_per_step_trains_to_the_last_epoch(updates: int, p
     assert [event.step for event in events.Scalars("info/alpha")] == [32 * epoch for epoch in range(2, 13)]
 
 
-def test_epochs_end_training_even_when_no_episode_ends(program) -> None:
-    outcome = program(*words(max_epochs=3), "task.env.resetDist=1000", "task.env.maxEffort=0.001")
+def test_last_epoch_ends_training_without_any_ended_episode(program) -> None:
+    outcome = program(*sac_arguments(max_epochs=3), "task.env.resetDist=1000", "task.env.maxEffort=0.001")
     assert outcome.code == 0, outcome.err
     assert "done: 3 epochs, 96 steps; mean episode reward unknown, no episode has ended" in outcome.out
     assert last(3).name == "last_Sac_ep_3_rew_none.pth"
 
 
-def test_temperature_is_saved_and_restored_and_the_policy_plays(program) -> None:
-    program(*words())
+def test_sac_restores_its_temperature_and_plays(program) -> None:
+    program(*sac_arguments())
     before = load_checkpoint(last(6), "cpu")
     assert abs(before["log_alpha"].item()) > 0.01, "training must have moved it from log 1"
-    outcome = program(*words(max_epochs=7), f"checkpoint={last(6)}")
+    outcome = program(*sac_arguments(max_epochs=7), f"checkpoint={last(6)}")
     assert outcome.code == 0, outcome.err
     after = load_checkpoint(last(7), "cpu")
-    # The replay buffer is being filled anew: nothing has been learnt yet.
+    # The replay buffer is being refilled, and nothing has been learned yet.
     assert after["log_alpha"] == before["log_alpha"]
     assert after["epoch"] == 7
     assert (after["actor"]["trunk.0.weight"] == before["actor"]["trunk.0.weight"]).all()
-    played = program(*words(), f"checkpoint={last(12)}", "test=True")
+    played = program(*sac_arguments(), f"checkpoint={last(12)}", "test=True")
     assert "over 10 finished episodes" in played.out, played.err
 
 
-def test_best_policy_is_kept_from_the_configured_epoch_on(program) -> None:
-    outcome = program(*words(save_best_after=4, gamma=0.9), "task.env.episodeLength=3")
+def test_best_policy_is_saved_after_save_best_after(program) -> None:
+    outcome = program(*sac_arguments(save_best_after=4, gamma=0.9), "task.env.episodeLength=3")
     assert outcome.code == 0, outcome.err
     events = EventAccumulator("runs/Sac/summaries")
     events.Reload()
@@ -89,13 +89,15 @@ def test_best_policy_is_kept_from_the_configured_epoch_on(program) -> None:
     candidates = {epoch: score for epoch, score in scores.items() if epoch >= 4}
     assert best["last_mean_rewards"] == pytest.approx(max(candidates.values()))
     assert best["epoch"] == max(candidates, key=lambda epoch: candidates[epoch])
-    resumed = program(*words(save_best_after=4, max_epochs=13), "task.env.episodeLength=3", f"checkpoint={last(12)}")
+    resumed = program(
+        *sac_arguments(save_best_after=4, max_epochs=13), "task.env.episodeLength=3", f"checkpoint={last(12)}"
+    )
     assert resumed.code == 0, resumed.err
     assert load_checkpoint(last(13), "cpu")["last_mean_rewards"] >= best["last_mean_rewards"]
 
 
 def test_score_to_win_ends_training(program) -> None:
-    outcome = program(*words(save_best_after=4, score_to_win=-1000), "task.env.episodeLength=3")
+    outcome = program(*sac_arguments(save_best_after=4, score_to_win=-1000), "task.env.episodeLength=3")
     assert outcome.code == 0, outcome.err
     assert "done: 4 epochs, 128 steps" in outcome.out
     assert load_checkpoint(last(4), "cpu")["epoch"] == 4
@@ -114,7 +116,7 @@ def test_score_to_win_ends_training(program) -> None:
         ("weight_decay=0.1", "weight_decay=0.1: expected 0; rl_games' SAC has none."),
     ],
 )
-def test_settings_that_sac_cannot_follow_are_refused(setting: str, message: str, program) -> None:
-    outcome = program(*words(), f"train.params.config.{setting}")
+def test_settings_that_sac_lacks_are_refused(setting: str, message: str, program) -> None:
+    outcome = program(*sac_arguments(), f"train.params.config.{setting}")
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1].startswith(f"error: train.params.config.{message}")

@@ -1,4 +1,4 @@
-"""What ends training, and what it leaves."""
+"""Signals and limits that end training, and the files that remain."""
 
 import os
 import pty
@@ -32,7 +32,7 @@ def test_second_signal_interrupts_unless_it_is_a_hangup(first: signal.Signals) -
     assert requests == [first.name]
 
 
-def test_an_ignored_hangup_stays_ignored() -> None:
+def test_ignored_hangup_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         requests: list[str] = []
@@ -54,9 +54,9 @@ main()
 
 def test_closing_the_terminal_saves_a_checkpoint(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    words = ["num_envs=16", "sim_device=cpu", "max_iterations=1000000", "train.params.config.save_frequency=0"]
+    arguments = ["num_envs=16", "sim_device=cpu", "max_iterations=1000000", "train.params.config.save_frequency=0"]
     process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, *words, "train.params.config.save_best_after=1000000"],
+        [sys.executable, "-c", CHILD, *arguments, "train.params.config.save_best_after=1000000"],
         cwd=tmp_path,
         stdin=theirs,
         stdout=theirs,

@@ -1,4 +1,4 @@
-"""What TensorBoard gets of a run: each quantity once, over environment steps."""
+"""Summaries for TensorBoard: each quantity once, over environment steps."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Episodes cut off by time are worth the value of their last state, with numbers worked out by hand."""
+"""Truncated episodes are bootstrapped with the value of their last state; numbers computed by hand."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ class ResettingEnv(FakeEnv):
 
     Args:
         cut: by step from 1 on, the worlds whose episodes are cut off by time.
-        ended: likewise, the worlds whose episodes end by themselves.
+        ended: the same for worlds whose episodes terminate.
         num_states: size of the privileged state, which shows 100 more than the observation.
     """
 
@@ -69,7 +69,7 @@ def let_value_be(network: torch.nn.Module, slope: float, offset: float) -> None:
 SHAPED = RewardShaperConfig(scale_value=0.1)
 
 
-def test_value_of_the_last_observation_is_added_where_time_ran_out(tmp_path: Path) -> None:
+def test_time_out_adds_the_value_of_the_last_observation(tmp_path: Path) -> None:
     env = ResettingEnv({3: [1], 6: [0, 1]}, {5: [0]})
     agent = make_agent(env, tmp_path, normalize_input=False, normalize_value=False, reward_shaper=SHAPED)
     let_value_be(agent.model.a2c_network, slope=2.0, offset=1.0)
@@ -83,7 +83,7 @@ def test_value_of_the_last_observation_is_added_where_time_ran_out(tmp_path: Pat
     torch.testing.assert_close(agent.experience_buffer.tensor_dict["rewards"], torch.full((8, 2, 1), 0.3))
 
 
-def test_last_observations_and_values_are_normalised_like_all_others(tmp_path: Path) -> None:
+def test_last_observations_and_values_are_normalised(tmp_path: Path) -> None:
     agent = make_agent(ResettingEnv({3: [1]}), tmp_path, reward_shaper=SHAPED)
     let_value_be(agent.model.a2c_network, slope=2.0, offset=0.5)
     for normaliser, mean, variance in ((agent.model.running_mean_std, 3.0, 100.0), (agent.value_mean_std, 7.0, 4.0)):
@@ -94,7 +94,7 @@ def test_last_observations_and_values_are_normalised_like_all_others(tmp_path: P
     torch.testing.assert_close(rollout(agent), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_asymmetric_critic_values_the_last_state(tmp_path: Path) -> None:
+def test_time_out_uses_the_last_state_for_an_asymmetric_critic(tmp_path: Path) -> None:
     agent = make_agent(ResettingEnv({3: [1]}, num_states=4), tmp_path, normalize_value=False, reward_shaper=SHAPED)
     agent.central_value_net.model.running_mean_std.running_mean.fill_(110.0)
     let_value_be(agent.central_value_net.model.a2c_network, slope=2.0, offset=1.0)
@@ -104,7 +104,7 @@ def test_asymmetric_critic_values_the_last_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("num_states", [0, 4])
-def test_recurrent_critic_uses_the_memory_of_the_ended_episode(tmp_path: Path, num_states: int) -> None:
+def test_time_out_uses_the_hidden_state_of_the_ended_episode(tmp_path: Path, num_states: int) -> None:
     agent = make_agent(ResettingEnv({3: [1], 5: [1]}, num_states=num_states), tmp_path, recurrent=True)
     rewards = rollout(agent)
     network = agent.central_value_net if num_states else agent.model
@@ -121,12 +121,12 @@ def test_recurrent_critic_uses_the_memory_of_the_ended_episode(tmp_path: Path, n
     assert rewards[:, 0].tolist() == [3.0] * 8
 
 
-def test_without_bootstrapping_nothing_is_added(tmp_path: Path) -> None:
+def test_time_out_adds_nothing_without_bootstrapping(tmp_path: Path) -> None:
     agent = make_agent(ResettingEnv({3: [0, 1]}), tmp_path, value_bootstrap=False)
     assert rollout(agent).unique().tolist() == [3.0]
 
 
-def test_sac_remembers_the_last_observation_of_an_episode(tmp_path: Path) -> None:
+def test_sac_stores_the_last_observation_of_an_episode(tmp_path: Path) -> None:
     agent = make_sac_agent(ResettingEnv({2: [1]}, {4: [0]}), tmp_path, num_steps_per_episode=5)
     agent.init_tensors()
     agent.obs = agent.env_reset()
@@ -138,7 +138,7 @@ def test_sac_remembers_the_last_observation_of_an_episode(tmp_path: Path) -> Non
     assert memory.dones[rows, 0].view(5, 2).nonzero().tolist() == [[3, 0]], "time ran out in step 2: no end to value"
 
 
-def test_adapter_hands_over_the_last_observations() -> None:
+def test_adapter_returns_the_last_observations() -> None:
     adapter = RlGamesEnv(ResettingEnv({1: [1]}, num_states=4), "cpu")
     adapter.reset()
     observations, _, _, info = adapter.step(torch.zeros(2, 2))

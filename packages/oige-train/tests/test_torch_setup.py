@@ -1,4 +1,4 @@
-"""What the process keeps of its memory."""
+"""The C library keeps freed memory in the process."""
 
 import ctypes
 import subprocess
@@ -22,12 +22,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def fresh_pages(word: str) -> int:
+def fresh_pages(mode: str) -> int:
     """Return how many pages, of any size, the system had to provide to a program that allocates and frees."""
-    process = subprocess.run([sys.executable, "-c", CODE, word], capture_output=True, check=True)
+    process = subprocess.run([sys.executable, "-c", CODE, mode], capture_output=True, check=True)
     return int(process.stdout)
 
 
 @pytest.mark.skipif(not IS_GLIBC, reason="the C library is not glibc")
-def test_memory_of_freed_tensors_is_used_again() -> None:
+def test_freed_memory_is_reused() -> None:
     assert fresh_pages("keep") < fresh_pages("leave") / 4

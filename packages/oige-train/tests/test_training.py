@@ -1,4 +1,4 @@
-"""Training from the command to files, on Cartpole."""
+"""Training Cartpole from the command to the files."""
 
 import contextlib
 import os
@@ -27,9 +27,9 @@ def only(pattern: str) -> Path:
     return found
 
 
-def train_three_epochs(program, *words: str) -> Path:
+def train_three_epochs(program, *arguments: str) -> Path:
     """Train and return the last checkpoint."""
-    program(*TINY, "max_iterations=3", *words)
+    program(*TINY, "max_iterations=3", *arguments)
     return only("runs/Cartpole/nn/last_*_ep_3_*.pth")
 
 
@@ -56,7 +56,7 @@ def differences(a: Any, b: Any, path: str = "") -> list[str]:
     return [] if same else [path]
 
 
-def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where(program, monkeypatch) -> None:
+def test_training_writes_and_names_checkpoints_summaries_and_configuration(program, monkeypatch) -> None:
     monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")  # uv sets it for what it runs
     outcome = program(*TINY, "max_iterations=4", f"{CONFIG}.save_best_after=2", "experiment=mine")
     assert outcome.code == 0, outcome.err
@@ -104,7 +104,7 @@ def test_training_writes_checkpoints_summaries_and_configuration_and_tells_where
 
 
 @pytest.mark.parametrize("warp", [False, True])
-def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(program, warp: bool) -> None:
+def test_resumed_training_equals_uninterrupted_training_bitwise(program, warp: bool) -> None:
     # A linear schedule ends with the run: three epochs of three are not the first three of six.
     tiny = (*TINY, f"warp={warp}", f"{CONFIG}.lr_schedule=adaptive", f"{CONFIG}.learning_rate=3e-4")
     program(*tiny, "max_iterations=6", "experiment=whole", f"{CONFIG}.name=x")
@@ -125,7 +125,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(program, warp: 
     assert differences(whole, parts) == []
 
 
-def test_same_seed_is_the_same_run_whatever_the_number_of_engine_threads(program) -> None:
+def test_same_seed_gives_the_same_run_with_any_number_of_threads(program) -> None:
     for threads in (1, 3):
         program(*TINY, "max_iterations=3", f"num_threads={threads}", f"{CONFIG}.full_experiment_name=t{threads}")
     program(*TINY, "max_iterations=3", "seed=4", f"{CONFIG}.full_experiment_name=other")
@@ -136,7 +136,7 @@ def test_same_seed_is_the_same_run_whatever_the_number_of_engine_threads(program
     assert ".model.a2c_network.actor_mlp.0.weight" in differences(one, other)
 
 
-def test_best_score_outlives_a_resumption(program) -> None:
+def test_resumption_keeps_the_best_score(program) -> None:
     last = train_three_epochs(program, f"{CONFIG}.save_best_after=1")
     best = Path("runs/Cartpole/nn/Cartpole.pth")
     with changing(last) as state:
@@ -159,7 +159,7 @@ def test_resumption_with_other_worlds_keeps_the_networks(program) -> None:
     assert state["frame"] == 3 * 16 * 64 + 16 * 32
 
 
-def test_resumption_with_another_configuration_of_the_task_follows_it(program) -> None:
+def test_resumption_with_another_task_configuration_uses_it(program) -> None:
     ant = ("task=Ant", "num_envs=8", "sim_device=cpu", f"{CONFIG}.horizon_length=4", "experiment=ant")
     program(*ant, "max_iterations=1")
     last = only("runs/ant/nn/last_ant_ep_1_*.pth")
@@ -172,7 +172,7 @@ def test_resumption_with_another_configuration_of_the_task_follows_it(program) -
     assert "after epoch 1\n" in outcome.err
 
 
-def test_resumption_of_a_task_that_was_rewritten_since_starts_fresh_episodes(program) -> None:
+def test_resumption_of_a_changed_task_starts_new_episodes(program) -> None:
     last = train_three_epochs(program)
     with changing(last) as state:
         tensors = state["env_state"]["task"]["tensors"]
@@ -199,13 +199,13 @@ def test_resumption_on_another_engine_keeps_the_networks(program) -> None:
 def test_checkpoint_of_another_network_is_refused_in_one_line(program) -> None:
     last = train_three_epochs(program)
     wide = "train.params.network.mlp.units=[8]"
-    for words in ((), ("test=True",)):
-        outcome = program(*TINY, f"checkpoint={last}", "max_iterations=4", wide, *words)
+    for arguments in ((), ("test=True",)):
+        outcome = program(*TINY, f"checkpoint={last}", "max_iterations=4", wide, *arguments)
         assert outcome.code == 2
         assert "does not fit the network of this run" in outcome.err.splitlines()[-1]
 
 
-def test_crash_leaves_earlier_checkpoints(program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crash_keeps_earlier_checkpoints(program, monkeypatch: pytest.MonkeyPatch) -> None:
     from oige_train.learner.environment import RlGamesEnv
 
     step, calls = RlGamesEnv.step, []
@@ -222,14 +222,14 @@ def test_crash_leaves_earlier_checkpoints(program, monkeypatch: pytest.MonkeyPat
     assert load_checkpoint(only("runs/Cartpole/nn/last_*_ep_3_*.pth"), "cpu")["epoch"] == 3
 
 
-def test_play_counts_the_games_asked_for(program) -> None:
+def test_play_counts_games_num_episodes(program) -> None:
     last = train_three_epochs(program)
-    words = ("test=True", "num_envs=16", "sim_device=cpu", f"checkpoint={last}", f"{CONFIG}.player.games_num=20")
-    first = program(*words)
+    arguments = ("test=True", "num_envs=16", "sim_device=cpu", f"checkpoint={last}", f"{CONFIG}.player.games_num=20")
+    first = program(*arguments)
     assert first.code == 0, first.err
     assert "over 20 finished episodes" in first.out
-    assert program(*words).out == first.out, "a deterministic policy from the same seed plays the same games"
-    assert program(*words, f"{CONFIG}.player.deterministic=False").out != first.out
+    assert program(*arguments).out == first.out, "a deterministic policy from the same seed plays the same episodes"
+    assert program(*arguments, f"{CONFIG}.player.deterministic=False").out != first.out
 
 
 def test_signal_saves_a_checkpoint_to_resume_from(tmp_path: Path, program) -> None:
@@ -249,16 +249,16 @@ def test_signal_saves_a_checkpoint_to_resume_from(tmp_path: Path, program) -> No
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "SIGINT: saving after this epoch" in err
-    (told,) = [line for line in err.splitlines() if line.startswith("stopped after epoch ")]
-    epoch = int(told.split()[3].rstrip(";"))
-    saved = Path(told.partition("; saved ")[2])
+    (message,) = [line for line in err.splitlines() if line.startswith("stopped after epoch ")]
+    epoch = int(message.split()[3].rstrip(";"))
+    saved = Path(message.partition("; saved ")[2])
     assert load_checkpoint(tmp_path / saved, "cpu")["epoch"] == epoch
     outcome = program(*TINY, f"checkpoint={saved}", f"max_iterations={epoch + 1}")
     assert outcome.code == 0, outcome.err
     assert f"after epoch {epoch}" in outcome.err
 
 
-def test_interruption_at_once_says_how_to_go_on(program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_immediate_interruption_prints_the_resume_command(program, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(agent: ResumableAgent) -> None:
         if agent.epoch_num == 2:
             raise KeyboardInterrupt
@@ -281,20 +281,20 @@ def test_sweep_gives_each_run_its_folder(program) -> None:
     assert seeds == [1, 2]
 
 
-def test_training_never_loads_the_compiler(tmp_path: Path) -> None:
+def test_training_does_not_import_the_compiler(tmp_path: Path) -> None:
     code = (
         "import sys; from oige_train.cli.train import train; assert train(sys.argv[1:]) == 0;"
         "sys.exit(', '.join(m for m in ('torch._dynamo', 'torch._inductor', 'sympy') if m in sys.modules) or 0)"
     )
-    words = [*TINY, "max_iterations=1"]
+    arguments = [*TINY, "max_iterations=1"]
     process = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.slow
-def test_warp_variant_learns_and_is_played_by_the_command_that_is_printed(program) -> None:
+def test_warp_variant_trains_and_its_printed_command_plays(program) -> None:
     outcome = program("sim_device=cpu", "seed=2", "warp=True")
     assert float(outcome.out.partition("mean episode reward ")[2].split()[0]) > 450.0
     command = re.search(r"^play: +oige-train (.*)$", outcome.out, re.MULTILINE)
@@ -304,7 +304,7 @@ def test_warp_variant_learns_and_is_played_by_the_command_that_is_printed(progra
     assert float(played.out.partition("mean return ")[2].split(",")[0]) > 450.0
 
 
-def test_a_checkpoint_of_the_other_variant_is_refused_in_one_line(program) -> None:
+def test_checkpoint_of_the_other_variant_is_refused_in_one_line(program) -> None:
     last = train_three_epochs(program, "warp=True")
     outcome = program(*TINY, "max_iterations=6", f"checkpoint={last}", "warp=False")
     assert outcome.code == 2

@@ -1,4 +1,4 @@
-"""The words with which the programs are looked on: viewer, livestream and recordings."""
+"""Settings of the viewer, the livestream and recordings."""
 
 import re
 import socket
@@ -26,7 +26,7 @@ def clips(folder: Path) -> dict[str, tuple[int, float]]:
     return found
 
 
-def test_training_and_playing_are_recorded(program: Any) -> None:
+def test_training_and_playing_write_videos(program: Any) -> None:
     trained = program(*TINY, *RECORDING, "max_iterations=2")  # of 16 steps each
     assert trained.code == 0, trained.err
     assert clips(Path("runs/Cartpole/videos")) == {
@@ -41,14 +41,14 @@ def test_training_and_playing_are_recorded(program: Any) -> None:
     assert set(found) <= {f"rl-video-step-{step}.mp4" for step in range(0, 51, 10)}
 
 
-def test_a_run_serves_its_page_and_tells_where(program: Any) -> None:
+def test_run_with_viewer_prints_its_address(program: Any) -> None:
     outcome = program(*TINY, "headless=False", "max_iterations=1")
     assert outcome.code == 0, outcome.err
     assert re.search(r"^viewer: http://127\.0\.0\.1:8\d\d\d$", outcome.err, re.MULTILINE)
     assert not program(*TINY, "max_iterations=1").err.count("viewer:")
 
 
-def test_the_livestream_is_where_it_was_asked_for(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_livestream_uses_the_configured_address(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -70,7 +70,7 @@ def test_the_livestream_is_where_it_was_asked_for(program: Any, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("word", "message"),
+    ("argument", "message"),
     [
         ("livestream_port=0", "livestream_port=0: expected a number from 1 to 65535."),
         ("recording_length=0", "recording_length=0: expected a number above 0."),
@@ -81,20 +81,20 @@ def test_the_livestream_is_where_it_was_asked_for(program: Any, monkeypatch: pyt
         ("task.viewport.viewport_camera_width=15", "task.viewport.viewport_camera_width=15: expected an even number"),
     ],
 )
-def test_impossible_words_are_refused(word: str, message: str, program: Any) -> None:
-    outcome = program(word)
+def test_invalid_viewing_settings_are_refused(argument: str, message: str, program: Any) -> None:
+    outcome = program(argument)
     assert outcome.code == 2
     assert message in outcome.err
 
 
-def test_random_actions_are_recorded_and_measurements_are_not(tmp_path: Path) -> None:
-    words = ["task=Cartpole", "num_envs=2", "sim_device=cpu", *RECORDING]
-    random = [sys.executable, "-m", "oige_train.cli.random_policy", *words, "max_steps=12"]
+def test_random_policy_writes_videos_and_benchmark_refuses_to(tmp_path: Path) -> None:
+    arguments = ["task=Cartpole", "num_envs=2", "sim_device=cpu", *RECORDING]
+    random = [sys.executable, "-m", "oige_train.cli.random_policy", *arguments, "max_steps=12"]
     subprocess.run(random, cwd=tmp_path, check=True, capture_output=True)
     found = clips(tmp_path / "runs" / "Cartpole" / "videos")
     assert found == {"rl-video-step-0.mp4": (4, 20.0), "rl-video-step-10.mp4": (2, 20.0)}
     measured = subprocess.run(
-        [sys.executable, "-m", "oige_train.cli.benchmark", *words],
+        [sys.executable, "-m", "oige_train.cli.benchmark", *arguments],
         cwd=tmp_path,
         check=False,
         capture_output=True,

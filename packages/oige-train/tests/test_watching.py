@@ -1,4 +1,4 @@
-"""Playing while somebody watches: it waits for a page and goes on until Ctrl-C, with the result so far."""
+"""Playing with a viewer waits for a page, runs until Ctrl-C and prints the result so far."""
 
 import os
 import re
@@ -60,7 +60,7 @@ def spectator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[V
     assert not failures
 
 
-def test_playing_waits_for_a_page_and_goes_on_until_interrupted(program: Any, spectator: Any) -> None:
+def test_play_with_viewer_waits_for_a_page_and_runs_until_interrupted(program: Any, spectator: Any) -> None:
     def watch(viewer: Viewer) -> None:
         assert viewer._steps == 0  # nothing was missed
         viewer.watched = True
@@ -84,15 +84,15 @@ def test_playing_waits_for_a_page_and_goes_on_until_interrupted(program: Any, sp
     assert float(found[2]) == 20.0
 
 
-def test_playing_that_nobody_watches_ends_with_an_interruption(program: Any, spectator: Any) -> None:
+def test_interruption_ends_play_that_waits_for_a_page(program: Any, spectator: Any) -> None:
     spectator(lambda _: None)
     outcome = program(*PLAY, "test=True", "headless=False")
     assert outcome.code == 0, outcome.err
     assert outcome.out == "no episode was finished\n"
-    assert "headless=True" in outcome.err  # how to go on without a page
+    assert "headless=True" in outcome.err  # how to continue without a page
 
 
-def test_a_paused_game_ends_with_an_interruption(program: Any, spectator: Any) -> None:
+def test_interruption_ends_paused_play(program: Any, spectator: Any) -> None:
     def watch(viewer: Viewer) -> None:
         viewer.watched = True
         wait_until(lambda: viewer._steps > 30)
@@ -105,9 +105,7 @@ def test_a_paused_game_ends_with_an_interruption(program: Any, spectator: Any) -
     assert "over 4 finished episodes" in outcome.out
 
 
-def test_an_interrupted_game_without_a_page_tells_its_result_so_far(
-    program: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_play_prints_its_result_so_far(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from oige_core import VecEnv
 
     step, steps = VecEnv.step, []
@@ -125,7 +123,7 @@ def test_an_interrupted_game_without_a_page_tells_its_result_so_far(
     assert re.search(r"^interrupted after 8 of \d+ episodes$", outcome.err, re.MULTILINE)
 
 
-def test_random_actions_wait_for_a_page(
+def test_random_policy_waits_for_a_page(
     spectator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from oige_train.cli.random_policy import main
@@ -136,8 +134,8 @@ def test_random_actions_wait_for_a_page(
         wait_until(lambda: viewer._steps > 30)
 
     monkeypatch.chdir(tmp_path)
-    words = ["task=Cartpole", "sim_device=cpu", "num_envs=2", "headless=False"]
-    monkeypatch.setattr(sys, "argv", ["oige-random-policy", *words])
+    arguments = ["task=Cartpole", "sim_device=cpu", "num_envs=2", "headless=False"]
+    monkeypatch.setattr(sys, "argv", ["oige-random-policy", *arguments])
     spectator(watch)
     with pytest.raises(SystemExit) as end:
         main()

@@ -4,6 +4,8 @@ Importing it registers every installed task with gymnasium and imports neither t
 
     import gymnasium as gym, oige_core
     env = gym.make_vec("oige/Cartpole-v0", num_envs=64)
+
+What a task needs can be imported from here, and rotations from :mod:`oige_core.math`.
 """
 
 import importlib
@@ -12,27 +14,69 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from oige_core.registry import TaskSpec, installed_tasks
+from oige_core.config import EnvConfig, check_choice, check_positive, check_range
+from oige_core.errors import ConfigError, OigeError
+from oige_core.registry import find_task, installed_tasks, load_config
+from oige_core.seeding import derive_seed
+from oige_core.spec import TaskSpec
 
 if TYPE_CHECKING:
     from oige_core.envs import VecEnv, make_env, make_vec
-    from oige_core.tasks import RLTask
+    from oige_core.scene import ArticulationAsset, Drive, Material, Scene
+    from oige_core.tasks import RLTask, RLTaskWarp, SignedPermutation, Steerable, Symmetry, Task
+    from oige_core.terrain import HeightSampler, TerrainMap
+    from oige_core.views import ArticulationView, CameraView, FramedView, RigidPrimView
 
-__all__ = ["RLTask", "TaskSpec", "VecEnv", "__version__", "installed_tasks", "make_env", "make_vec"]
+__all__ = [
+    "ArticulationAsset",
+    "ArticulationView",
+    "CameraView",
+    "ConfigError",
+    "Drive",
+    "EnvConfig",
+    "FramedView",
+    "HeightSampler",
+    "Material",
+    "OigeError",
+    "RLTask",
+    "RLTaskWarp",
+    "RigidPrimView",
+    "Scene",
+    "SignedPermutation",
+    "Steerable",
+    "Symmetry",
+    "Task",
+    "TaskSpec",
+    "TerrainMap",
+    "VecEnv",
+    "__version__",
+    "check_choice",
+    "check_positive",
+    "check_range",
+    "derive_seed",
+    "find_task",
+    "installed_tasks",
+    "load_config",
+    "make_env",
+    "make_vec",
+]
 
 __version__ = version("oige-core")
 
+# What imports torch is imported when it is asked for.
 _LAZY = {
-    "RLTask": "oige_core.tasks",
-    "VecEnv": "oige_core.envs",
-    "make_env": "oige_core.envs",
-    "make_vec": "oige_core.envs",
+    "oige_core.envs": ("VecEnv", "make_env", "make_vec"),
+    "oige_core.scene": ("ArticulationAsset", "Drive", "Material", "Scene"),
+    "oige_core.tasks": ("RLTask", "RLTaskWarp", "SignedPermutation", "Steerable", "Symmetry", "Task"),
+    "oige_core.terrain": ("HeightSampler", "TerrainMap"),
+    "oige_core.views": ("ArticulationView", "CameraView", "FramedView", "RigidPrimView"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'oige_core' has no attribute '{name}'")
 
 

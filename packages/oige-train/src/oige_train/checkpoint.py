@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from oige_core.config import EnvConfig
 from oige_core.errors import OigeError
-from oige_core.registry import TaskSpec
+from oige_core.spec import TaskSpec
 
 from oige_train.run_record import RunRecord
 
@@ -67,7 +68,7 @@ class CheckpointInfo:
     format: int = FORMAT
 
 
-def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path:
+def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec, env: EnvConfig) -> Path:
     """Check, without torch, that a checkpoint fits the run, and return its path.
 
     A checkpoint of plain rl_games has no ``oige.json``; only its archive is checked here.
@@ -77,6 +78,7 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path
         task: name of the task that is about to run.
         algo: rl_games' name of the algorithm that is about to run.
         spec: record of that task.
+        env: its ``task.env`` section.
 
     Raises:
         CheckpointError: the file is missing, is not a checkpoint, or belongs to another task.
@@ -101,7 +103,7 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec) -> Path
         raise CheckpointError(
             f"{shown}: belongs to task {info.task}, not {task}; give a checkpoint of {task}, or leave task= out."
         )
-    expected = (tuple(spec.observation_shape), spec.num_actions, spec.num_states)
+    expected = (spec.shape_for(env), spec.num_actions, spec.num_states)
     found_sizes = (info.observation_shape, info.num_actions, info.num_states)
     if found_sizes != expected:
         raise CheckpointError(

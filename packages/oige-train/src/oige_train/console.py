@@ -24,7 +24,7 @@ def show_messages() -> None:
 
 
 def say(*lines: str) -> None:
-    """Log what a program says beside its results; one message per line."""
+    """Log lines that a program shows in addition to its results, as one message each."""
     for line in lines:
         _log.info(line)
 

@@ -4,7 +4,7 @@ if (window.oigeKeys) return;
 window.oigeKeys = true;
 const held = new Set();
 
-function tell() {
+function report() {
   const mark = document.getElementById("oige-keys");
   const follows = (input) => mark.compareDocumentPosition(input) & Node.DOCUMENT_POSITION_FOLLOWING;
   const field = mark && [...document.querySelectorAll("input")].find(follows);
@@ -23,12 +23,12 @@ function listen(event) {
   const before = held.size;
   if (event.type === "keydown") held.add(name);
   else held.delete(name);
-  if (held.size !== before) tell();
+  if (held.size !== before) report();
 }
 
 window.addEventListener("keydown", listen, true);
 window.addEventListener("keyup", listen, true);
 window.addEventListener("blur", () => {
   held.clear();
-  tell();
+  report();
 });

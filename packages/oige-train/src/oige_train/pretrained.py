@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from oige_core.registry import InstalledTask, installed_tasks
+from oige_core.registry import installed_tasks
+from oige_core.spec import InstalledTask
 
 from oige_train.checkpoint import CheckpointError
 

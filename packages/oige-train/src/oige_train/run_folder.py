@@ -27,9 +27,9 @@ __all__ = [
     "RunFolder",
     "RunFolderError",
     "best_score",
-    "claim",
     "commits",
-    "held",
+    "lock_folder",
+    "make_folder",
     "own_folder",
     "videos_folder",
 ]
@@ -72,7 +72,7 @@ class RunFolder:
             _check_writable(own)
             return cls(own, is_new=False, note=f"results: {own}, continued")
         wanted = RUNS / name
-        path = claim(wanted)
+        path = make_folder(wanted)
         return cls(
             path, is_new=True, note=f"results: {path}" + ("" if path == wanted else f", because {wanted} exists")
         )
@@ -116,7 +116,7 @@ class RunFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-def claim(wanted: Path) -> Path:
+def make_folder(wanted: Path) -> Path:
     """Make a new folder: ``wanted``, or the first of ``wanted_2``, ``wanted_3``, … that does not exist.
 
     Processes that start at the same time get different folders.
@@ -145,7 +145,7 @@ def claim(wanted: Path) -> Path:
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Lock a folder against other processes that train there until the block ends; does nothing on Windows.
 
     Raises:

@@ -21,7 +21,7 @@ from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
 from oige_train.learner.progress import ProgressObserver
 from oige_train.play import evaluate
-from oige_train.run_folder import RunFolder, best_score, held, videos_folder
+from oige_train.run_folder import RunFolder, best_score, lock_folder, videos_folder
 from oige_train.run_log import logged
 from oige_train.stopping import INTERRUPTED, stop_on_signals
 from oige_train.torch_setup import configure_torch
@@ -34,7 +34,7 @@ DEVICE_KEYS = ("sim_device", "pipeline", "rl_device", "device_id", "num_threads"
 
 
 def execute(run: Run, arguments: Sequence[str] = ()) -> int:
-    """Train, resume or play as the run says.
+    """Train, resume or play, depending on the run.
 
     Args:
         run: the checked run.
@@ -93,7 +93,7 @@ def _train(run: Run, arguments: Sequence[str]) -> int:
 def _begin(run: Run, arguments: Sequence[str], stack: contextlib.ExitStack) -> RunFolder:
     """Choose the folder of the run, lock it until ``stack`` is closed, and record this start in it."""
     folder = RunFolder.of(run)
-    stack.enter_context(held(folder.path))
+    stack.enter_context(lock_folder(folder.path))
     try:
         folder.describe(run, ["oige-train", *arguments])
     except BaseException:

@@ -18,7 +18,7 @@ M_MMAP_MAX = -4
 
 
 def configure_torch(run: Run) -> None:
-    """Set threads, memory, precision and seeds as the run says.
+    """Set threads, memory, precision and seeds for a run.
 
     Raises:
         ConfigError: torch was built without the device of the learner.

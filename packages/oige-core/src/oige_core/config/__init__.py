@@ -1,6 +1,6 @@
 """Typed, validated configuration of simulations and tasks."""
 
-from oige_core.config.load import CORE_CFG, check_task_name, compose, validate
+from oige_core.config.load import CORE_CFG, compose, validate
 from oige_core.config.resolvers import register_resolvers
 from oige_core.config.schema import (
     ActorConfig,
@@ -13,6 +13,9 @@ from oige_core.config.schema import (
     SimConfig,
     TaskConfig,
     ViewportConfig,
+    check_choice,
+    check_positive,
+    check_range,
 )
 
 __all__ = [
@@ -27,7 +30,9 @@ __all__ = [
     "SimConfig",
     "TaskConfig",
     "ViewportConfig",
-    "check_task_name",
+    "check_choice",
+    "check_positive",
+    "check_range",
     "compose",
     "register_resolvers",
     "validate",

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -20,14 +20,10 @@ from oige_core.config.resolvers import register_resolvers
 from oige_core.config.schema import ActorConfig, RunConfig, SimConfig
 from oige_core.errors import ConfigError, nearest
 
-if typing.TYPE_CHECKING:
-    from oige_core.registry import InstalledTask, TaskSpec
-
 __all__ = [
     "CORE_CFG",
     "LARGEST_INTEGER",
     "check_overrides",
-    "check_task_name",
     "compose",
     "first_line",
     "plain_value",
@@ -39,16 +35,18 @@ CORE_CFG = Path(__file__).resolve().parent.parent / "cfg"
 SchemaT = TypeVar("SchemaT", bound=RunConfig)
 
 
-def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -> DictConfig:
+def compose(folders: Sequence[Path], name: str, overrides: Mapping[str, Any] | None = None) -> DictConfig:
     """Compose the configuration of one task for library use.
 
     Args:
-        task: the installed task.
+        folders: folders of configuration groups, in which defaults are looked for.
+        name: of the file in the group ``task``.
         overrides: values by dotted key, as on the command line: ``{"num_envs": 64, "task.env.resetDist": 2.0}``;
-            :func:`validate` judges them.
-    """
-    from oige_core.registry import installed_tasks
+            :func:`validate` checks them.
 
+    Raises:
+        ConfigError: a file is missing or malformed, or an override is no dotted key or has no effect.
+    """
     register_resolvers()
     check_overrides(overrides)
     values = {key: plain_value(str(key), value) for key, value in (overrides or {}).items()}
@@ -57,13 +55,10 @@ def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -
             raise ConfigError(f"{key!r}: expected a dotted key, such as task.env.episodeLength.")
     check_overrides_are_read(RunConfig, (leaf for key, value in values.items() for leaf in leaf_keys(key, value)), {})
 
-    folders = sorted({task.cfg, *(other.cfg for other in installed_tasks().values())})
     check_unique_files(folders)
     root = typing.cast(
         DictConfig,
-        OmegaConf.merge(
-            load_yaml(CORE_CFG / "simulation.yaml"), compose_file(folders, f"task/{task.name}", package="task")
-        ),
+        OmegaConf.merge(load_yaml(CORE_CFG / "simulation.yaml"), compose_file(folders, f"task/{name}", package="task")),
     )
     if values.get("num_envs") not in ("", None):
         OmegaConf.update(root, "task.env.numEnvs", "${num_envs}")
@@ -73,14 +68,6 @@ def compose(task: "InstalledTask", overrides: Mapping[str, Any] | None = None) -
         except (OmegaConfBaseException, ValueError, TypeError) as error:  # the last two from keys below lists
             raise ConfigError(f"{key}={value}: {first_line(error)}") from error
     return root
-
-
-def check_task_name(config: RunConfig, task: "InstalledTask") -> None:
-    """Raise ConfigError unless the YAML file of a task gives it its own name, by which its class is looked up."""
-    if config.task.name != task.name:
-        raise ConfigError(
-            f"task.name={config.task.name}: expected {task.name}; correct the name in task/{task.name}.yaml."
-        )
 
 
 def check_overrides(overrides: object) -> None:
@@ -128,24 +115,23 @@ def first_line(error: Exception) -> str:
 
 def validate(
     config: DictConfig,
-    spec: "TaskSpec",
     schema: type[SchemaT] = RunConfig,
-    sections: Mapping[str, type] | None = None,
+    *,
+    sections: Mapping[str, type],
 ) -> SchemaT:
     """Resolve a composed configuration and check it against typed schemas.
 
     Args:
         config: the root of a configuration, from :func:`compose` or from Hydra.
-        spec: the record of its task, which names the schema of ``task.env``.
         schema: schema of the root; a program that adds keys extends :class:`RunConfig`.
-        sections: schemas by dotted key, for sections of ``schema`` whose schema depends on the configuration.
+        sections: schemas by dotted key, for sections of ``schema`` whose schema depends on the configuration, as that
+            of ``task.env`` does on the task.
 
     Returns:
         An instance of ``schema``.
 
     Raises:
-        ConfigError: a key is unknown, or a value is missing, of the wrong type or out of range; or ``warp=True`` is
-            asked of a task that has no Warp variant.
+        ConfigError: a key is unknown, or a value is missing, of the wrong type or out of range.
     """
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -154,18 +140,14 @@ def validate(
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {first_line(error)}") from error
     assert isinstance(plain, dict)
-    special = {"task.env": spec.env, **(sections or {})}
     try:
-        checked = _typed(schema, plain, "", special)
+        return _typed(schema, plain, "", sections)
     except _UnknownKeyError as error:
         name = error.key.rpartition(".")[2]
-        elsewhere = sorted((key for key in _keys(schema, "", special) if key.endswith(f".{name}")), key=len)
+        elsewhere = sorted((key for key in _keys(schema, "", sections) if key.endswith(f".{name}")), key=len)
         if elsewhere and len(elsewhere) <= MOST_PLACES:
             raise ConfigError(f"{error.key}: unknown key. Did you mean {' or '.join(elsewhere)}?") from None
         raise
-    if checked.warp:
-        spec.check_warp(checked.task.name)
-    return checked
 
 
 class _UnknownKeyError(ConfigError):
@@ -180,19 +162,19 @@ class _UnknownKeyError(ConfigError):
         self.key = key
 
 
-def _keys(cls: type, path: str, special: Mapping[str, type]) -> Iterator[str]:
+def _keys(cls: type, path: str, sections: Mapping[str, type]) -> Iterator[str]:
     """Yield the dotted keys of a schema and of the sections in it; see :func:`_typed`."""
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         full = f"{path}.{field.name}".lstrip(".")
         yield full
-        expected = _without_none(special.get(full, hints[field.name]), value=cls)
+        expected = _without_none(sections.get(full, hints[field.name]), value=cls)
         if dataclasses.is_dataclass(expected):
-            yield from _keys(typing.cast(type, expected), full, special)
+            yield from _keys(typing.cast(type, expected), full, sections)
 
 
-def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> Any:
-    """Build dataclass ``cls`` from plain ``values``; ``special`` has schemas by dotted key, in place of the fields'."""
+def _typed(cls: type, values: Any, path: str, sections: Mapping[str, type]) -> Any:
+    """Build dataclass ``cls`` from plain ``values``; ``sections`` has schemas that replace the fields'."""
     if not isinstance(values, dict):
         raise ConfigError(f"{path}={values!r}: expected a section with keys.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
@@ -204,11 +186,11 @@ def _typed(cls: type, values: Any, path: str, special: Mapping[str, type]) -> An
         full = f"{path}.{key}" if path else str(key)
         if key not in fields:
             raise _UnknownKeyError(full, fields)
-        expected = _without_none(special.get(full, hints[key]), value)
+        expected = _without_none(sections.get(full, hints[key]), value)
         if expected == dict[str, ActorConfig]:
             arguments[key] = {name: _typed(ActorConfig, block, f"{path}.{name}", {}) for name, block in value.items()}
         elif dataclasses.is_dataclass(expected):
-            arguments[key] = _typed(typing.cast(type, expected), value, full, special)
+            arguments[key] = _typed(typing.cast(type, expected), value, full, sections)
         else:
             arguments[key] = _converted(expected, value, full)
     for name, f in fields.items():

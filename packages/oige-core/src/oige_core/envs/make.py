@@ -8,13 +8,14 @@ from typing import Any, NoReturn
 
 import torch
 
-from oige_core.config import RunConfig, check_task_name, compose, validate
+from oige_core.config import RunConfig
 from oige_core.config.load import check_overrides
 from oige_core.devices import resolve_devices
 from oige_core.envs.vec_env import VecEnv, check_render_mode
 from oige_core.errors import CapabilityError, ConfigError, nearest
 from oige_core.modes import plain_tensors
-from oige_core.registry import TaskSpec, find_task
+from oige_core.registry import find_task, load_config, load_spec, load_task_class
+from oige_core.spec import TaskSpec
 
 __all__ = ["make_env", "make_single", "make_vec"]
 
@@ -31,14 +32,14 @@ def make_env(config: RunConfig, render_mode: str | None = None) -> VecEnv:
     """Build the worlds of a validated configuration.
 
     Args:
-        config: from :func:`oige_core.config.validate`.
+        config: from :func:`oige_core.registry.load_config`.
         render_mode: ``rgb_array`` enables :meth:`~oige_core.envs.VecEnv.render`.
 
     Raises:
         OigeError: the engine, the device or a scene element is not available.
     """
     check_render_mode(render_mode)
-    spec = find_task(config.task.name).spec().for_config(config.task.env)
+    spec = load_spec(find_task(config.task.name))
     if config.physics_engine != "mujoco":
         raise CapabilityError(
             f"physics_engine={config.physics_engine}: {config.task.name} runs on PhysX inside Isaac Sim only; "
@@ -46,7 +47,7 @@ def make_env(config: RunConfig, render_mode: str | None = None) -> VecEnv:
         )
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-    task_class = spec.load(warp=config.warp)
+    task_class = load_task_class(spec, warp=config.warp)
     devices = resolve_devices(config)
     engine = MujocoEngine(config.task.env.numEnvs, devices.simulation, config.num_threads)
     return VecEnv(task_class(config, spec, engine), torch.device(devices.pipeline), render_mode)
@@ -81,7 +82,7 @@ def make_vec(
     """
     check_render_mode(render_mode)
     installed = find_task(task)
-    spec = installed.spec()
+    spec = load_spec(installed)
     for name, value in root.items():
         _check_argument(name, value, spec)
     arguments = root if num_envs is None else root | {"num_envs": num_envs}
@@ -94,8 +95,7 @@ def make_vec(
                 f"overrides: {key!r} is also given as the argument {argument}={arguments[argument]!r}; "
                 "set only one of them."
             )
-    config = validate(compose(installed, values | arguments), spec)
-    check_task_name(config, installed)
+    config = load_config(installed, values | arguments)
     for key, advice in PROGRAM_KEYS.items():
         value = getattr(config, key)
         if value != getattr(RunConfig, key):

@@ -95,7 +95,7 @@ class VecEnv(gym.vector.VectorEnv):
         self._images = task.spec.images
         limit = np.float32(cfg.clipObservations)
         low, high, dtype = (0, 255, np.uint8) if self._images else (-limit, limit, np.float32)
-        self.single_observation_space = gym.spaces.Box(low, high, task.spec.observation_shape, dtype)
+        self.single_observation_space = gym.spaces.Box(low, high, task.observation_shape, dtype)
         self.single_action_space = gym.spaces.Box(-1.0, 1.0, (task.spec.num_actions,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)

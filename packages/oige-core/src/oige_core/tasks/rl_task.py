@@ -11,8 +11,8 @@ import torch
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
 from oige_core.errors import OigeError, TaskError, nearest
-from oige_core.registry import TaskSpec
 from oige_core.scene.values import as_number
+from oige_core.spec import TaskSpec
 from oige_core.tasks import selection
 from oige_core.tasks.checks import NO_RESET_OF_THE_BASE, check_new_tensor, check_tensor
 from oige_core.tasks.saved_task import SavedTask
@@ -377,7 +377,7 @@ class RLTask(SavedTask[EnvConfigT]):
 
     def _check_observations(self, method: str, values: Any, count: int) -> None:
         dtype = torch.uint8 if self.spec.images else torch.float32
-        shape = (count, *self.spec.observation_shape)
+        shape = (count, *self.observation_shape)
         self._check(method, "result", values, shape, dtype, ", as its TaskSpec says")
 
     def _check_states(self, method: str, values: Any, count: int) -> None:

@@ -9,7 +9,7 @@ import warp as wp
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
 from oige_core.errors import OigeError, TaskError
-from oige_core.registry import TaskSpec
+from oige_core.spec import TaskSpec
 from oige_core.tasks import episode_kernels as kernels
 from oige_core.tasks.checks import NO_RESET_OF_THE_BASE
 from oige_core.tasks.selection import assign

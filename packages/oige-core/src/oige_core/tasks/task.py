@@ -9,9 +9,9 @@ from oige_core.config import EnvConfig, RunConfig
 from oige_core.engines.base import Engine
 from oige_core.errors import CapabilityError
 from oige_core.problems import ProblemCounts
-from oige_core.registry import TaskSpec
 from oige_core.scene import Scene
 from oige_core.seeding import derive_seed
+from oige_core.spec import TaskSpec
 from oige_core.tasks.symmetry import Symmetry
 
 __all__ = ["EnvConfigT", "Task"]
@@ -38,6 +38,7 @@ class Task(ABC, Generic[EnvConfigT]):
         device: device of every tensor.
         autoreset_mode: when worlds are reset whose episode has ended: ``same_step``, ``next_step`` or ``upstream``.
         control_dt: time of one control step, in seconds.
+        observation_shape: shape of one world's observation.
         obs_buf: observations ``(N, …)``; float32, or uint8 if the task's record says that they are images.
         final_obs_buf: ``(N, …)``; the observations before worlds were reset in the same step.
         states_buf: privileged states ``(N, num_states)``.
@@ -60,6 +61,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.config = config
         self.cfg: EnvConfigT = config.task.env  # type: ignore[assignment]
         self.spec = spec
+        self.observation_shape = spec.shape_for(self.cfg)
         self.name = config.task.name
         self.engine = engine
         self.num_envs = engine.num_envs
@@ -77,7 +79,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.control_dt = engine.physics_dt * self.control_frequency_inv
         n, device = self.num_envs, self.device
         dtype = torch.uint8 if spec.images else torch.float32
-        self.obs_buf: torch.Tensor = torch.zeros(n, *spec.observation_shape, dtype=dtype, device=device)
+        self.obs_buf: torch.Tensor = torch.zeros(n, *self.observation_shape, dtype=dtype, device=device)
         self.final_obs_buf: torch.Tensor = self.obs_buf
         self.states_buf: torch.Tensor = torch.zeros(n, spec.num_states, device=device)
         self.final_states_buf: torch.Tensor = self.states_buf

@@ -5,10 +5,9 @@ from typing import Any
 
 import torch
 
-from oige_core.config import compose, validate
 from oige_core.engines.mujoco.engine import MujocoEngine, on_warp
 from oige_core.envs import VecEnv
-from oige_core.registry import find_task
+from oige_core.registry import find_task, load_config, load_spec, load_task_class
 from oige_core.views import ArticulationView, FramedView
 
 __all__ = ["assert_fills_range", "assert_variants_agree", "make_on", "momenta", "place"]
@@ -48,18 +47,16 @@ def make_on(
         overrides: values by dotted key.
         env: values of ``task.env`` by key, in which two underscores stand for a dot.
     """
-    installed = find_task(task)
-    spec = installed.spec()
+    spec = load_spec(find_task(task))
     values = {f"task.env.{key.replace('__', '.')}": value for key, value in env.items()}
     values |= {"num_envs": num_envs, "warp": warp, **(overrides or {})}
-    config = validate(compose(installed, values), spec)
-    spec = spec.for_config(config.task.env)
+    config = load_config(task, values)
     if executor == "c":
         engine = MujocoEngine(num_envs, num_threads=1)
     else:
         device = {"warp-cpu": "cpu", "warp-cuda": "cuda:0"}[executor]
         engine = MujocoEngine(num_envs, device, num_threads=1, executor=on_warp(num_envs, device))
-    return VecEnv(spec.load(warp=warp)(config, spec, engine))
+    return VecEnv(load_task_class(spec, warp=warp)(config, spec, engine))
 
 
 def assert_variants_agree(

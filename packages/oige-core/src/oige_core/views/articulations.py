@@ -121,8 +121,7 @@ class ArticulationView(FramedView, Protocol):
 
         Args:
             indices: worlds.
-            joint_indices: which links' joints; index 0 is the root's attachment to the world. Where the scene asked for
-                some links alone, a list is looked up sooner than a tensor.
+            joint_indices: which links' joints; index 0 is the root's attachment to the world.
             clone: see the module.
 
         Returns:
@@ -152,7 +151,7 @@ class ArticulationView(FramedView, Protocol):
     def switch_control_mode(
         self, mode: Literal["position", "velocity", "effort"], joint_indices: Indices = None
     ) -> None:
-        """Drive joints by position (the asset's gains), velocity (its damping alone) or effort (no gains)."""
+        """Drive joints by position (the asset's gains), velocity (its damping only) or effort (no gains)."""
         ...
 
     def get_max_efforts(

@@ -138,7 +138,8 @@ class RigidPrimView(FramedView, Protocol):
         Between two shapes the larger friction acts, so that it is lowered by setting both.
 
         Raises:
-            CapabilityError: the engine has no restitution, or one friction only, and these are two.
+            CapabilityError: the engine has no restitution, or one friction only, and these are two. On a GPU the values
+                are not looked at.
         """
         ...
 

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from oige_core.config import EnvConfig
-from oige_core.config.schema import check_positive
-from oige_core.registry import TaskSpec
+from oige_core import EnvConfig, TaskSpec, check_positive
 
 __all__ = ["CARTPOLE", "CartpoleConfig"]
 

@@ -15,7 +15,16 @@ from oige_core.views import ArticulationView
 
 from oige_tasks_classic.cartpole import CartpoleConfig
 
-__all__ = ["FAILURE_REWARD", "LEFT_AND_RIGHT", "MAX_POLE_ANGLE", "REWARD_WEIGHTS", "CartpoleTask", "add_cartpole"]
+__all__ = [
+    "FAILURE_REWARD",
+    "LEFT_AND_RIGHT",
+    "MAX_POLE_ANGLE",
+    "REWARD_WEIGHTS",
+    "CartpoleTask",
+    "add_cartpole",
+    "has_failed",
+    "reward_terms",
+]
 
 CARTPOLE_ASSET = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "cartpole.xml",

@@ -1,10 +1,8 @@
 """CartpoleCamera: Cartpole with camera images as observations."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from oige_core.config.schema import check_positive
-from oige_core.registry import TaskSpec
+from oige_core import TaskSpec, check_positive
 
 from oige_tasks_classic.cartpole import CartpoleConfig
 
@@ -34,15 +32,10 @@ class CartpoleCameraConfig(CartpoleConfig):
             check_positive(f"task.env.{key}", getattr(self, key))
 
 
-def _sizes(env: CartpoleCameraConfig) -> dict[str, Any]:
-    return {"observation_shape": (env.cameraHeight, env.cameraWidth, 3 * env.frames)}
-
-
 CARTPOLE_CAMERA = TaskSpec(
     task="oige_tasks_classic.cartpole_camera.task:CartpoleCameraTask",
     env=CartpoleCameraConfig,
-    observation_shape=(160, 240, 6),
+    observation_shape=lambda env: (env.cameraHeight, env.cameraWidth, 3 * env.frames),
     num_actions=1,
     images=True,
-    sizes=_sizes,
 )

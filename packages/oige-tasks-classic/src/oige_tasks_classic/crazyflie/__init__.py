@@ -1,7 +1,6 @@
 """Crazyflie: a nano quadcopter flies to targets."""
 
-from oige_core.config import EnvConfig
-from oige_core.registry import TaskSpec
+from oige_core import EnvConfig, TaskSpec
 
 __all__ = ["CRAZYFLIE"]
 

@@ -1,7 +1,6 @@
 """Ingenuity: NASA's helicopter flies to targets on Mars."""
 
-from oige_core.config import EnvConfig
-from oige_core.registry import TaskSpec
+from oige_core import EnvConfig, TaskSpec
 
 __all__ = ["INGENUITY"]
 

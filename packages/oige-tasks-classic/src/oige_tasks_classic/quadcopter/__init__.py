@@ -1,7 +1,6 @@
 """Quadcopter: four rotors on gimbals carry a disc to its target."""
 
-from oige_core.config import EnvConfig
-from oige_core.registry import TaskSpec
+from oige_core import EnvConfig, TaskSpec
 
 __all__ = ["QUADCOPTER"]
 

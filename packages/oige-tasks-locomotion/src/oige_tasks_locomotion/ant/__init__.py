@@ -1,6 +1,6 @@
 """Ant: a four-legged walker that learns to run."""
 
-from oige_core.registry import TaskSpec
+from oige_core import TaskSpec
 
 from oige_tasks_locomotion.locomotion import LocomotionConfig
 

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from oige_core.config import EnvConfig
-from oige_core.config.schema import check_positive, check_range
-from oige_core.errors import ConfigError
-from oige_core.registry import TaskSpec
+from oige_core import ConfigError, EnvConfig, TaskSpec, check_positive, check_range
 
 __all__ = [
     "ANYMAL",

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from oige_core.config import EnvConfig
-from oige_core.config.schema import check_positive
-from oige_core.errors import ConfigError
-from oige_core.registry import TaskSpec
+from oige_core import ConfigError, EnvConfig, TaskSpec, check_positive
 
 from oige_tasks_locomotion.anymal import AnymalCommandRanges, AnymalControlConfig
 
@@ -163,5 +160,5 @@ ANYMAL_TERRAIN = TaskSpec(
     env=AnymalTerrainConfig,
     observation_shape=(188,),
     num_actions=12,
-    demo=("task.env.episodeLength=6000", "task.env.learn.addNoise=False"),  # 120 s, as the original's demo
+    demo={"task.env.episodeLength": 6000, "task.env.learn.addNoise": False},  # 120 s, as in the upstream demo
 )

@@ -146,7 +146,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.observation_scale = torch.tensor(scales, device=device)
         self.symmetries = tuple(symmetry.to(device) for symmetry in reflections(self.anymals.dof_names, points))
         self.noise_scale = noise_scale(learn).to(device) if learn.addNoise else None
-        self.noise = torch.zeros(n, *self.spec.observation_shape, device=device)
+        self.noise = torch.zeros(n, *self.observation_shape, device=device)
         self.commands = torch.zeros(n, 3, device=device)
         self.headings = torch.zeros(n, device=device)
         self.manual_control = torch.zeros(n, dtype=torch.bool, device=device)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from oige_core.config import EnvConfig
+from oige_core import EnvConfig
 
 __all__ = ["LocomotionConfig"]
 

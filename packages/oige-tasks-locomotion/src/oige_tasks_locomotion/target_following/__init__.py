@@ -1,11 +1,8 @@
 """TargetFollowing: a wheeled robot drives to a cube that its camera sees."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from oige_core.config import EnvConfig
-from oige_core.config.schema import check_choice, check_positive, check_range
-from oige_core.registry import TaskSpec
+from oige_core import EnvConfig, TaskSpec, check_choice, check_positive, check_range
 
 __all__ = ["TARGET_FOLLOWING", "TargetFollowingConfig"]
 
@@ -34,15 +31,10 @@ class TargetFollowingConfig(EnvConfig):
         check_range("task.env.targetDistance", self.targetDistance)
 
 
-def _sizes(env: TargetFollowingConfig) -> dict[str, Any]:
-    return {"observation_shape": (env.imageSize, env.imageSize, 3)}
-
-
 TARGET_FOLLOWING = TaskSpec(
     task="oige_tasks_locomotion.target_following.task:TargetFollowingTask",
     env=TargetFollowingConfig,
-    observation_shape=(256, 256, 3),
+    observation_shape=lambda env: (env.imageSize, env.imageSize, 3),
     num_actions=2,
     images=True,
-    sizes=_sizes,
 )

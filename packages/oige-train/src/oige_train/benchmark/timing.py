@@ -39,7 +39,7 @@ def calibrate(env: VecEnv, stage: Stage, check: Callable[[], object]) -> tuple[i
 
 
 def time_stage(env: VecEnv, stage: Stage, repetitions: int) -> float:
-    """Return the seconds that so many repetitions of a stage take."""
+    """Return the time in seconds that a number of repetitions of a stage takes."""
     if stage.rewind is None:
         return _seconds(env, stage.repeat, repetitions)
     total = 0.0

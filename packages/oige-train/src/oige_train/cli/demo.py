@@ -40,7 +40,7 @@ def demo(arguments: list[str]) -> int:
         ConfigError: an argument is wrong, or users cannot drive the task's robots.
     """
     from oige_core.errors import ConfigError
-    from oige_core.registry import find_task, installed_specs
+    from oige_core.registry import find_task, installed_specs, load_spec
 
     from oige_train.cli.common import checked_run, pop_int, refuse_ignored
     from oige_train.config.origin import chosen_task
@@ -63,11 +63,12 @@ def demo(arguments: list[str]) -> int:
     drivable = [task for task, spec in installed_specs().items() if spec.demo is not None]
     if not name:
         raise ConfigError(f"task: expected a task whose robots can be driven, task={' or task='.join(drivable)}.")
-    overrides = find_task(name).spec().demo
+    overrides = load_spec(find_task(name)).demo
     if overrides is None:
         raise ConfigError(f"task={name}: its robots cannot be driven; choose {' or '.join(drivable) or 'another one'}.")
     # The user's arguments come last, so that they override the others.
-    run = checked_run([f"num_envs={ROBOTS}", "test=True", *overrides, *arguments])
+    own = [f"{key}={value}" for key, value in overrides.items()]
+    run = checked_run([f"num_envs={ROBOTS}", "test=True", *own, *arguments])
     if run.config.task.env.numEnvs > MAX_ROBOTS:
         raise ConfigError(f"num_envs={run.config.task.env.numEnvs}: expected at most {MAX_ROBOTS} robots.")
     if run.config.warp:

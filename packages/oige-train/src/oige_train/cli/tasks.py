@@ -28,9 +28,8 @@ def tasks(arguments: list[str]) -> int:
     Raises:
         ConfigError: there are arguments.
     """
-    from oige_core.config import compose
     from oige_core.errors import ConfigError, OigeError
-    from oige_core.registry import installed_tasks
+    from oige_core.registry import installed_tasks, load_config, load_spec
 
     if arguments:
         raise ConfigError(f"{arguments[0]}: oige-tasks takes no arguments.")
@@ -38,14 +37,13 @@ def tasks(arguments: list[str]) -> int:
     broken = []
     for task in installed_tasks().values():
         try:
-            spec = task.spec()
-            envs = compose(task).task.env.numEnvs
+            spec, env = load_spec(task), load_config(task).task.env
         except OigeError as error:
             broken.append(str(error))
             continue
-        shape = "×".join(map(str, spec.observation_shape))
+        shape = "×".join(map(str, spec.shape_for(env)))
         observations = f"{shape} + {spec.num_states} states" if spec.num_states else shape
-        rows.append((task.name, observations, str(spec.num_actions), str(envs), task.package))
+        rows.append((task.name, observations, str(spec.num_actions), str(env.numEnvs), task.package))
     if len(rows) == 1 and not broken:
         print("no task is installed; install a task package, for instance oige-tasks-classic", file=sys.stderr)
         return 0

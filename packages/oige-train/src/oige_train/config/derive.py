@@ -9,7 +9,7 @@ from typing import Any
 
 from oige_core.devices import cuda_device, cuda_device_count, resolve_devices
 from oige_core.errors import ConfigError
-from oige_core.registry import TaskSpec
+from oige_core.spec import TaskSpec
 
 from oige_train.config.limits import check_memory
 from oige_train.config.torchrun import Torchrun
@@ -116,12 +116,13 @@ def _check_images(config: TrainRunConfig, spec: TaskSpec) -> None:
     cnn = config.train.params.network.cnn
     if cnn is None:
         return
+    shape = spec.shape_for(config.task.env)
     if not spec.images:
         raise ConfigError(
             f"train.params.network.cnn: expected none; {config.task.name} does not observe images but "
-            f"{math.prod(spec.observation_shape)} numbers."
+            f"{math.prod(shape)} numbers."
         )
-    rows, columns = spec.observation_shape[:2]
+    rows, columns = shape[:2]
     if min(rows, columns) < cnn.smallest_image():
         raise ConfigError(
             f"train.params.network.cnn.convs: need images of at least {cnn.smallest_image()} × {cnn.smallest_image()} "
@@ -193,7 +194,7 @@ def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: se
         key = f"{CONFIG}{section}.minibatch_size"
         size = holder.minibatch_size
         if size is not None and f"{key}_per_env" in overridden:
-            raise ConfigError(f"{key}_per_env: has no effect beside minibatch_size={size}; set {key}=null, too.")
+            raise ConfigError(f"{key}_per_env: has no effect while minibatch_size={size} is set; add {key}=null.")
         if size is None:
             per_env = holder.minibatch_size_per_env or 1
             if learner.horizon_length % per_env or (per_env % multiple):

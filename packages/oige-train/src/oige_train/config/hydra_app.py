@@ -19,7 +19,7 @@ from oige_core.config import CORE_CFG, register_resolvers
 from oige_core.config.defaults import check_unique_files, missing_file_error
 from oige_core.config.fields import leaf_keys
 from oige_core.errors import ConfigError, OigeError
-from oige_core.registry import installed_tasks
+from oige_core.registry import config_folders
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -97,7 +97,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
 
 
 def _installed_folders() -> list[Path]:
-    return [CORE_CFG, *sorted({task.cfg for task in installed_tasks().values()})]
+    return [CORE_CFG, *config_folders()]
 
 
 def _overridden_keys(overrides: Sequence[str]) -> list[str]:

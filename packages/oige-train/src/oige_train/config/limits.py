@@ -6,7 +6,7 @@ from pathlib import Path
 
 from oige_core.devices import cuda_device_memory
 from oige_core.errors import ConfigError
-from oige_core.registry import TaskSpec
+from oige_core.spec import TaskSpec
 
 from oige_train.schema import CONFIG, PpoConfig, SacConfig, TrainRunConfig
 
@@ -29,7 +29,7 @@ def _estimates(config: TrainRunConfig, spec: TaskSpec) -> dict[str, float]:
     the engine only.
     """
     envs = config.task.env.numEnvs
-    observations = math.prod(spec.observation_shape) / (4 if spec.images else 1)
+    observations = math.prod(spec.shape_for(config.task.env)) / (4 if spec.images else 1)
     learner = config.train.params.config
     estimates = {"task.env.numEnvs": 8 * envs * (observations + 256)}
     if config.test:

@@ -11,7 +11,7 @@ from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info
 from oige_train.config.overrides import literal_text
 from oige_train.run_record import RunRecord, is_recorded
 
-__all__ = ["Overrides", "check_taken_over", "chosen_task", "last_value", "recorded_run"]
+__all__ = ["Overrides", "check_same_run", "chosen_task", "last_value", "recorded_run"]
 
 
 def last_value(arguments: Iterable[str], key: str) -> str | None:
@@ -102,7 +102,7 @@ class Overrides:
         return [*(text for text in kept if text.partition("=")[0] not in self.of_run), *self.of_run.values()]
 
 
-def check_taken_over(checkpoint: Path, record: RunRecord | None, active: RunRecord | None) -> None:
+def check_same_run(checkpoint: Path, record: RunRecord | None, active: RunRecord | None) -> None:
     """Refuse a checkpoint whose run is not the one that the composition starts from.
 
     Raises:

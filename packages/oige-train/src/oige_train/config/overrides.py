@@ -16,7 +16,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from oige_core.config.fields import field_type
 from oige_core.errors import ConfigError, nearest
-from oige_core.registry import InstalledTask, find_task, installed_tasks
+from oige_core.registry import find_task, installed_tasks, load_spec
+from oige_core.spec import InstalledTask
 from omegaconf import OmegaConf
 
 from oige_train.run_record import RunRecord
@@ -193,7 +194,7 @@ def _sections(tasks: Iterable[InstalledTask]) -> Iterator[dict[str, Any]]:
     """Yield, by section, the schemas that a run of one of ``tasks`` may have."""
     for task in tasks:
         for learner in ALGORITHMS.values():
-            yield {"task.env": task.spec().env, CONFIG: learner}
+            yield {"task.env": load_spec(task).env, CONFIG: learner}
 
 
 def _check(argument: str, override: str, key: str, *, multirun: bool, lists: bool) -> None:

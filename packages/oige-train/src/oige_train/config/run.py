@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from oige_core.config import check_task_name, validate
+from oige_core.config import validate
 from oige_core.config.fields import check_overrides_are_read
 from oige_core.config.load import LARGEST_INTEGER
 from oige_core.errors import ConfigError, nearest
-from oige_core.registry import InstalledTask, TaskSpec, find_task
+from oige_core.registry import check_task, find_task, load_spec
+from oige_core.spec import InstalledTask, TaskSpec
 from omegaconf import DictConfig, OmegaConf
 
 from oige_train.checkpoint import check_checkpoint, read_info
 from oige_train.config.derive import derive
-from oige_train.config.origin import Overrides, check_taken_over
+from oige_train.config.origin import Overrides, check_same_run
 from oige_train.config.overrides import SHORTCUTS
 from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
@@ -74,7 +75,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     overridden = set(overridden)
     choices = HydraConfig.get().runtime.choices
     task = find_task(choices["task"])
-    spec = task.spec()
+    spec = load_spec(task)
     for key in ("num_envs", "max_iterations"):
         _check_root_number(cfg, key)
     check_overrides_are_read(TrainRunConfig, sorted(overridden), {"task.env": spec.env})
@@ -84,16 +85,15 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     hydra_overrides = HydraConfig.get().overrides.task
     former, mine = active_record(), Overrides(hydra_overrides)
     try:
-        config = validate(cfg, spec, TrainRunConfig, sections={CONFIG: ALGORITHMS[algo]})
+        config = validate(cfg, TrainRunConfig, sections={"task.env": spec.env, CONFIG: ALGORITHMS[algo]})
+        check_task(config, task, spec)
     except ConfigError as error:
         if former is None or re.split("[=:]", str(error), maxsplit=1)[0] in overridden:
             raise
         raise ConfigError(
             f"{error} Values that are not overridden come from the run of checkpoint={cfg.checkpoint}."
         ) from error
-    check_task_name(config, task)
-    _check_roots_hold(config, overridden)
-    spec = spec.for_config(config.task.env)
+    _check_shortcuts(config, overridden)
     train_name = choices["train"]
     overrides = mine.on_top_of(former, train=train_name)
     notes = [] if former is None else _notes_of_origin(former, mine)
@@ -106,10 +106,12 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             if not config.test:
                 raise ConfigError("checkpoint=pretrained: can be played but not resumed; add test=True.")
             config.checkpoint = str(find_pretrained(task, train_name))
-        checkpoint = check_checkpoint(config.checkpoint, task=config.task.name, algo=algo, spec=spec)
+        checkpoint = check_checkpoint(
+            config.checkpoint, task=config.task.name, algo=algo, spec=spec, env=config.task.env
+        )
         info = read_info(checkpoint, f"checkpoint={checkpoint}")
         if info is not None:
-            check_taken_over(checkpoint, info.run, former)
+            check_same_run(checkpoint, info.run, former)
             _check_epochs(config, checkpoint, info.epoch)
     elif config.test:
         own = (
@@ -136,7 +138,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     )
 
 
-def _check_roots_hold(config: TrainRunConfig, overridden: Collection[str]) -> None:
+def _check_shortcuts(config: TrainRunConfig, overridden: Collection[str]) -> None:
     """Refuse an override of a root key if the key that it stands for has another value."""
     values: dict[str, tuple[Any, Any]] = {
         "num_envs": (config.num_envs, config.task.env.numEnvs),

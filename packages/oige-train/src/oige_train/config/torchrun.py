@@ -10,7 +10,7 @@ __all__ = ["Torchrun"]
 
 @dataclass(frozen=True)
 class Torchrun:
-    """What torchrun says of this process in its environment.
+    """Rank and number of processes, from the environment that torchrun sets.
 
     Attributes:
         rank: number of this process among all.

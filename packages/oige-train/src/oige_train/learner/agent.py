@@ -142,7 +142,7 @@ class ResumableAgent(ABC):
             info = CheckpointInfo(
                 task=run.config.task.name,
                 algo=run.config.train.params.algo.name,
-                observation_shape=tuple(run.spec.observation_shape),
+                observation_shape=run.spec.shape_for(run.config.task.env),
                 num_actions=run.spec.num_actions,
                 num_states=run.spec.num_states,
                 epoch=self.epoch_num,

@@ -195,7 +195,7 @@ class PpoConfig(AlgoConfig):
         learning_rate: initial learning rate of the optimiser.
         tau: λ of generalised advantage estimation.
         minibatch_size: number of samples per gradient step; must divide ``horizon_length × num_envs``.
-        minibatch_size_per_env: the same per world; has no effect beside ``minibatch_size``.
+        minibatch_size_per_env: the same per world; has no effect if ``minibatch_size`` is set.
         ppo: clip the ratio of probabilities; False: plain actor-critic.
         normalize_value: normalise values by their running mean and variance.
         normalize_advantage: normalise the advantages of an epoch.

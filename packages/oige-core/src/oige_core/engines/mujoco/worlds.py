@@ -11,6 +11,7 @@ from oige_core.engines.mujoco.compile import CompiledScene
 from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, Executor
 from oige_core.engines.mujoco.selections import is_mask, write_rows
 from oige_core.errors import OigeError
+from oige_core.modes import plain_tensors
 from oige_core.views import Indices
 
 __all__ = ["Staleness", "Worlds"]
@@ -44,7 +45,7 @@ class Staleness:
         worlds = self._mask
         if worlds is not None:
             for indices in self._indices:
-                worlds.index_fill_(0, indices, True)
+                worlds = worlds.index_fill(0, indices, True)
         elif self._indices:
             worlds = self._indices[0] if len(self._indices) == 1 else torch.cat(self._indices)
         self.clear()
@@ -84,6 +85,7 @@ class Worlds:
         self._solver_substeps = solver_substeps
         self._check_worlds = WorldChecker(executor.num_envs)
         self._own_fields: set[str] = set()
+        self._compiled_fields: dict[str, torch.Tensor] = {}
         self._known_fields: set[str] = set()
         self._stale = Staleness()  # of the refreshed fields
         self._watchers: list[Staleness] = []
@@ -234,9 +236,16 @@ class Worlds:
         self.mark_stale(worlds)
 
     def _compiled_values(self, name: str) -> torch.Tensor:
+        """Return a field of the compiled model; it is copied to a GPU once, which waits for it."""
+        return self._compiled_fields[name] if name in self._compiled_fields else self._copy_compiled(name)
+
+    @plain_tensors
+    def _copy_compiled(self, name: str) -> torch.Tensor:
         model = self.compiled.model
         values = model.opt.gravity if name == "opt.gravity" else getattr(model, name)
-        return torch.as_tensor(values, device=self.device).expand(self.num_envs, *values.shape)
+        values = torch.as_tensor(values, device=self.device).expand(self.num_envs, *values.shape)
+        self._compiled_fields[name] = values
+        return values
 
     def get_gravity(self) -> torch.Tensor:
         """Return gravity ``(num_envs, 3)`` in m/s²."""

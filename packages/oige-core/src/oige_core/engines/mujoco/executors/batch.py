@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from mujoco.batch import Batch
 
+from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
 from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
     REFRESHED_FIELDS,
@@ -83,7 +84,7 @@ class BatchExecutor:
         self._fields: dict[str, torch.Tensor] = {}
         self._forces: dict[str, tuple[torch.Tensor, Callable[[], object]]] = {}  # copy, and what brings it up to date
         self._model_fields: dict[str, torch.Tensor] = {}
-        self._mass_index: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        self._mass_matrix: MassMatrix | None = None
         self._graphs: Graphs | None = None  # Warp is imported only for Warp variants of tasks
         # Positions and velocities are neighbours in the state, so that one operation converts both.
         qpos, qvel = self.field("qpos"), self.field("qvel")
@@ -123,19 +124,9 @@ class BatchExecutor:
     @plain_tensors
     def mass_matrix(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
-        sparse = self.field("M")
-        if self._mass_index is None:
-            rows = np.repeat(np.arange(self.model.nv), self.model.M_rownnz)
-            self._mass_index = (
-                torch.from_numpy(rows),
-                torch.from_numpy(self.model.M_colind.astype(np.int64)),
-                torch.empty(self.num_envs, self.model.nv, self.model.nv).zero_(),
-            )
-        rows_, columns, dense = self._mass_index
-        values = sparse.to(torch.float32)
-        dense[:, rows_, columns] = values
-        dense[:, columns, rows_] = values
-        return dense
+        if self._mass_matrix is None:
+            self._mass_matrix = MassMatrix(self.model, self.num_envs, self.device)
+        return self._mass_matrix.update(self.field("M"))
 
     @plain_tensors
     def model_field(self, name: str) -> torch.Tensor:

@@ -199,7 +199,7 @@ class Executor(Protocol):
         Args:
             n: number of steps.
             before: launches Warp work; called when it is captured, not in every step.
-            after: likewise.
+            after: the same.
         """
         ...
 

@@ -17,6 +17,7 @@ from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco.executors import warp_kernels as kernels
 from oige_core.engines.mujoco.executors.graphs import Graphs, TorchGraphs
+from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
 from oige_core.engines.mujoco.executors.probe import probe_buffers
 from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
@@ -117,7 +118,7 @@ class WarpExecutor:
         self._fields: dict[str, torch.Tensor] = {}
         self._model_fields: dict[str, torch.Tensor] = {}
         self._expanded: set[str] = set()
-        self._mass_index: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        self._mass_matrix: MassMatrix | None = None
         loop_constraints = [int(mujoco.mjtEq.mjEQ_CONNECT), int(mujoco.mjtEq.mjEQ_WELD)]
         self._closes_loops = bool(np.isin(model.eq_type, loop_constraints).any())
 
@@ -191,20 +192,11 @@ class WarpExecutor:
     @plain_tensors
     def mass_matrix(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
-        if self._mass_index is None:
-            nv = self.model.nv
-            rows = np.repeat(np.arange(nv), self.model.M_rownnz)
-            self._mass_index = (
-                torch.from_numpy(rows).to(self.device),
-                torch.from_numpy(self.model.M_colind.astype(np.int64)).to(self.device),
-                torch.zeros(self.num_envs, nv, nv, device=self.device),
-            )
+        if self._mass_matrix is None:
+            self._mass_matrix = MassMatrix(self.model, self.num_envs, self.device)
             self._fields["M"] = self._tensor(self._data.M)
             self.graphs.forget()
-        rows_, columns, dense = self._mass_index
-        dense[:, rows_, columns] = self._fields["M"]
-        dense[:, columns, rows_] = self._fields["M"]
-        return dense
+        return self._mass_matrix.update(self._fields["M"])
 
     @plain_tensors
     def model_field(self, name: str) -> torch.Tensor:
@@ -332,7 +324,7 @@ class WarpExecutor:
         self.graphs.close()
         self._fields.clear()
         self._model_fields.clear()
-        self._mass_index = None
+        self._mass_matrix = None
 
     def _launch_step(self, n: int, refresh: bool) -> None:
         for _ in range(n):

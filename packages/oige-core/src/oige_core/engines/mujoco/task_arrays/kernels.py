@@ -22,15 +22,15 @@ __all__ = [
 def read_joints(
     qpos: wp.array2d[Any],
     qvel: wp.array2d[Any],
-    q: wp.array[int],
-    d: wp.array[int],
+    qpos_ids: wp.array[int],
+    dof_ids: wp.array[int],
     positions: wp.array2d[float],
     velocities: wp.array2d[float],
 ):
     """Read positions and velocities at the joints' addresses; one thread per world and joint."""
     world, joint = wp.tid()
-    positions[world, joint] = float(qpos[world, q[joint]])
-    velocities[world, joint] = float(qvel[world, d[joint]])
+    positions[world, joint] = float(qpos[world, qpos_ids[joint]])
+    velocities[world, joint] = float(qvel[world, dof_ids[joint]])
 
 
 @wp.kernel(enable_backward=False)
@@ -38,16 +38,16 @@ def write_joints(
     mask: wp.array[bool],
     qpos: wp.array2d[Any],
     qvel: wp.array2d[Any],
-    q: wp.array[int],
-    d: wp.array[int],
+    qpos_ids: wp.array[int],
+    dof_ids: wp.array[int],
     positions: wp.array2d[float],
     velocities: wp.array2d[float],
 ):
     """Write positions and velocities of worlds of the mask; one thread per world and joint."""
     world, joint = wp.tid()
     if mask[world]:
-        qpos[world, q[joint]] = qpos.dtype(positions[world, joint])
-        qvel[world, d[joint]] = qvel.dtype(velocities[world, joint])
+        qpos[world, qpos_ids[joint]] = qpos.dtype(positions[world, joint])
+        qvel[world, dof_ids[joint]] = qvel.dtype(velocities[world, joint])
 
 
 @wp.func
@@ -59,8 +59,8 @@ def _vector(values: wp.array2d[Any], world: int, first: int) -> wp.vec3:
 def read_root(
     qpos: wp.array2d[Any],
     qvel: wp.array2d[Any],
-    q: int,
-    d: int,
+    qpos_id: int,
+    dof_id: int,
     positions: wp.array[wp.vec3],
     orientations: wp.array[wp.quat],
     linear_velocities: wp.array[wp.vec3],
@@ -68,12 +68,12 @@ def read_root(
 ):
     """Read a free joint, whose angular velocity MuJoCo keeps in the body's frame; one thread per world."""
     world = wp.tid()
-    vector = _vector(qpos, world, q + 4)
-    orientation = wp.quat(vector, float(qpos[world, q + 3]))
-    positions[world] = _vector(qpos, world, q)
+    vector = _vector(qpos, world, qpos_id + 4)
+    orientation = wp.quat(vector, float(qpos[world, qpos_id + 3]))
+    positions[world] = _vector(qpos, world, qpos_id)
     orientations[world] = orientation
-    linear_velocities[world] = _vector(qvel, world, d)
-    angular_velocities[world] = wp.quat_rotate(orientation, _vector(qvel, world, d + 3))
+    linear_velocities[world] = _vector(qvel, world, dof_id)
+    angular_velocities[world] = wp.quat_rotate(orientation, _vector(qvel, world, dof_id + 3))
 
 
 @wp.kernel(enable_backward=False)
@@ -81,8 +81,8 @@ def write_root(
     mask: wp.array[bool],
     qpos: wp.array2d[Any],
     qvel: wp.array2d[Any],
-    q: int,
-    d: int,
+    qpos_id: int,
+    dof_id: int,
     positions: wp.array[wp.vec3],
     orientations: wp.array[wp.quat],
     linear_velocities: wp.array[wp.vec3],
@@ -93,12 +93,12 @@ def write_root(
     if mask[world]:
         orientation = orientations[world]
         turning = wp.quat_rotate_inv(orientation, angular_velocities[world])
-        qpos[world, q + 3] = qpos.dtype(orientation[3])
+        qpos[world, qpos_id + 3] = qpos.dtype(orientation[3])
         for i in range(3):
-            qpos[world, q + i] = qpos.dtype(positions[world][i])
-            qpos[world, q + 4 + i] = qpos.dtype(orientation[i])
-            qvel[world, d + i] = qvel.dtype(linear_velocities[world][i])
-            qvel[world, d + 3 + i] = qvel.dtype(turning[i])
+            qpos[world, qpos_id + i] = qpos.dtype(positions[world][i])
+            qpos[world, qpos_id + 4 + i] = qpos.dtype(orientation[i])
+            qvel[world, dof_id + i] = qvel.dtype(linear_velocities[world][i])
+            qvel[world, dof_id + 3 + i] = qvel.dtype(turning[i])
 
 
 @wp.kernel(enable_backward=False)
@@ -122,7 +122,7 @@ def drive(
     velocity_targets: wp.array2d[float],
     stiffness: wp.array2d[float],
     damping: wp.array2d[float],
-    u: wp.array[int],
+    ctrl_ids: wp.array[int],
     ctrl: wp.array2d[Any],
 ):
     """Write what efforts and targets ask of the drives; the model has the other terms. One thread, world and joint."""
@@ -130,7 +130,7 @@ def drive(
     value = efforts[world, joint]
     value += stiffness[world, joint] * position_targets[world, joint]
     value += damping[world, joint] * velocity_targets[world, joint]
-    ctrl[world, u[joint]] = ctrl.dtype(value)
+    ctrl[world, ctrl_ids[joint]] = ctrl.dtype(value)
 
 
 @wp.kernel(enable_backward=False)

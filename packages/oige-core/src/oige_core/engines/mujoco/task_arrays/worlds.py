@@ -89,25 +89,26 @@ class _Articulation:
         n, d, b = worlds.num_envs, view.num_dof, view.num_bodies
         self._num_envs, self._joints = n, (n, d)
 
-        def made(*shape: int, dtype: type = wp.float32) -> wp.array:
+        def zeros(*shape: int, dtype: type = wp.float32) -> wp.array:
             return wp.from_torch(torch.zeros(shape, device=worlds.device), dtype=dtype)
 
         def addresses(values: list) -> wp.array:
             return wp.from_torch(torch.tensor(values, dtype=torch.int32, device=worlds.device))
 
-        self._q, self._d, self._u = addresses(layout.qpos), addresses(layout.dofs), addresses(layout.actuators)
+        self._qpos_ids, self._dof_ids = addresses(layout.qpos), addresses(layout.dofs)
+        self._ctrl_ids = addresses(layout.actuators)
         self._qpos, self._qvel, self._ctrl = (wp.from_torch(executor.field(name)) for name in ("qpos", "qvel", "ctrl"))
         targets, initial_targets, gains = view.drives()
         self._targets, self._initial_targets = wp.from_torch(targets), wp.from_torch(initial_targets)
         self._gains = [wp.from_torch(values) for values in gains]
         arrays = self.arrays = ArticulationArrays()
-        arrays.joint_positions, arrays.joint_velocities = made(n, d), made(n, d)
+        arrays.joint_positions, arrays.joint_velocities = zeros(n, d), zeros(n, d)
         arrays.joint_position_targets, arrays.joint_velocity_targets, arrays.joint_efforts = map(wp.from_torch, targets)
         if layout.floating:
-            arrays.root_positions = made(n, 3, dtype=wp.vec3)
-            arrays.root_orientations = made(n, 4, dtype=wp.quat)
-            arrays.root_linear_velocities = made(n, 3, dtype=wp.vec3)
-            arrays.root_angular_velocities = made(n, 3, dtype=wp.vec3)
+            arrays.root_positions = zeros(n, 3, dtype=wp.vec3)
+            arrays.root_orientations = zeros(n, 4, dtype=wp.quat)
+            arrays.root_linear_velocities = zeros(n, 3, dtype=wp.vec3)
+            arrays.root_angular_velocities = zeros(n, 3, dtype=wp.vec3)
         if self._tracked:
             forces = torch.full((n, b, 6), torch.nan, device=worlds.device)  # also where nothing is measured
             arrays.joint_forces = wp.from_torch(forces, dtype=wp.spatial_vector)
@@ -122,7 +123,7 @@ class _Articulation:
         wp.launch(
             kernels.read_joints,
             self._joints,
-            inputs=[*state, self._q, self._d],
+            inputs=[*state, self._qpos_ids, self._dof_ids],
             outputs=[arrays.joint_positions, arrays.joint_velocities],
         )
         if self._layout.floating:
@@ -147,7 +148,7 @@ class _Articulation:
         wp.launch(
             kernels.write_joints,
             self._joints,
-            inputs=[*state, self._q, self._d, arrays.joint_positions, arrays.joint_velocities],
+            inputs=[*state, self._qpos_ids, self._dof_ids, arrays.joint_positions, arrays.joint_velocities],
         )
         if self._layout.floating:
             addresses = [self._layout.root_qpos, self._layout.root_dof]
@@ -164,7 +165,7 @@ class _Articulation:
                 arrays.joint_position_targets,
                 arrays.joint_velocity_targets,
                 *self._gains,
-                self._u,
+                self._ctrl_ids,
             ],
             outputs=[self._ctrl],
         )

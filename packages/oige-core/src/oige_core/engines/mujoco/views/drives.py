@@ -10,7 +10,6 @@ from oige_core.engines.mujoco.views.columns import ColumnSet
 from oige_core.engines.mujoco.views.joints import JointView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError
-from oige_core.modes import plain_tensors
 from oige_core.views import Indices
 
 __all__ = ["DriveView"]
@@ -25,7 +24,8 @@ class DriveView(JointView):
         layout, device = self._layout, worlds.device
         self._ctrl = worlds.executor.field("ctrl")
         self._ctrl_columns = ColumnSet([[i] for i in layout.actuators], device)
-        self._effort_bounds: tuple[torch.Tensor, torch.Tensor] | None = None  # of all joints, once asked for
+        bounds = self.get_max_efforts()
+        self._effort_bounds = (-bounds, bounds)
         self._default_gains = torch.tensor(
             [[drive.stiffness for drive in layout.drives], [drive.damping for drive in layout.drives]], device=device
         )
@@ -75,7 +75,7 @@ class DriveView(JointView):
             position, velocity = self.get_joint_positions(clone=False), self.get_joint_velocities(clone=False)
             effort = torch.addcmul(effort, self._gains[0], self._targets[0] - position)
             effort = torch.addcmul(effort, self._gains[1], self._targets[1] - velocity)
-        effort = torch.clamp(effort, *self._bounds())
+        effort = torch.clamp(effort, *self._effort_bounds)
         return self._joints.select(joint_indices).read(effort, self._index(indices))
 
     def _set_target(self, kind: int, values: torch.Tensor, indices: Indices, joint_indices: Indices) -> None:
@@ -205,16 +205,8 @@ class DriveView(JointView):
         self._keep_targets()
         return self._targets, self._initial_targets, self._gains
 
-    @plain_tensors
-    def _bounds(self) -> tuple[torch.Tensor, torch.Tensor]:
-        if self._effort_bounds is None:
-            bounds = self.get_max_efforts()
-            self._effort_bounds = (-bounds, bounds)
-        return self._effort_bounds
-
     def _update_effort_bounds(self) -> None:
-        """Bring the kept bounds up to date, where they are: graphs that were captured read them there."""
-        if self._effort_bounds is not None:
-            low, high = self._effort_bounds
-            high.copy_(self.get_max_efforts())
-            torch.neg(high, out=low)
+        """Bring the kept bounds up to date, in place: graphs that were captured read them there."""
+        low, high = self._effort_bounds
+        high.copy_(self.get_max_efforts())
+        torch.neg(high, out=low)

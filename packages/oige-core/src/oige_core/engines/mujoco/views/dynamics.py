@@ -102,16 +102,16 @@ class DynamicsView(PropertyView):
             return values
         rotation = quat_to_matrix(self._free.poses(worlds, clone=False)[1])
         rotation = rotation.reshape(-1, *[1] * (values.ndim - 2), 3, 3)
-        turned = (rotation @ values[..., 3:6].unsqueeze(-1)).squeeze(-1)
-        return torch.cat((values[..., :3], turned, values[..., 6:]), dim=-1)
+        rotated = (rotation @ values[..., 3:6].unsqueeze(-1)).squeeze(-1)
+        return torch.cat((values[..., :3], rotated, values[..., 6:]), dim=-1)
 
     def get_mass_matrices(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
         rows = self._motion.read(self._worlds.fresh_mass_matrix(), worlds)
         matrix = self._motion.read(rows.transpose(1, 2), clone=True)  # symmetric
-        half_turned = self._in_world_frame(matrix, worlds)
-        return self._in_world_frame(half_turned.transpose(-1, -2), worlds).transpose(-1, -2)
+        half_rotated = self._in_world_frame(matrix, worlds)
+        return self._in_world_frame(half_rotated.transpose(-1, -2), worlds).transpose(-1, -2)
 
     def get_generalized_gravity_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""

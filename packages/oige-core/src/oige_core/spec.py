@@ -1,0 +1,60 @@
+"""What is known of a task before it is imported: plain data, which imports neither torch nor an engine."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from oige_core.config.schema import EnvConfig
+
+__all__ = ["InstalledTask", "TaskSpec"]
+
+EnvConfigT = TypeVar("EnvConfigT", bound=EnvConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec(Generic[EnvConfigT]):
+    """The record of a task, which an entry point of its package names.
+
+    Attributes:
+        task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTask`.
+        env: schema of the ``task.env`` section of its YAML.
+        observation_shape: shape of one world's observation, or a function that computes it from ``task.env``.
+        num_actions: size of one world's action.
+        num_states: size of the privileged state of an asymmetric critic; 0 if there is none.
+        warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
+        demo: overrides by dotted key that ``oige-demo`` sets; None: the task's robots cannot be driven by hand, because
+            it is no :class:`~oige_core.tasks.Steerable`.
+        images: observations are images: rows × columns × channels of bytes, 0 to 255, in place of floats.
+    """
+
+    task: str
+    env: type[EnvConfigT]
+    observation_shape: tuple[int, ...] | Callable[[EnvConfigT], tuple[int, ...]]
+    num_actions: int
+    num_states: int = 0
+    warp_task: str | None = None
+    demo: Mapping[str, bool | int | float | str] | None = None
+    images: bool = False
+
+    def shape_for(self, env: EnvConfigT) -> tuple[int, ...]:
+        """Return the shape of one world's observation that a validated ``task.env`` section gives."""
+        return self.observation_shape(env) if callable(self.observation_shape) else self.observation_shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstalledTask:
+    """An entry point of a task package, not yet imported.
+
+    Attributes:
+        name: the name that ``task=`` takes.
+        package: distribution that provides the task.
+        cfg: folder of the package's ``task/`` and ``train/`` configuration groups.
+        entry_point: names the task's :class:`TaskSpec`.
+    """
+
+    name: str
+    package: str
+    cfg: Path
+    entry_point: EntryPoint
