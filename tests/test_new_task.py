@@ -156,8 +156,8 @@ def test_types_of_the_package_are_right(project: Path) -> None:
 
 @pytest.mark.slow
 def test_task_of_the_package_is_learned(project: Path, python: Callable[..., str]) -> None:
-    """Without learning, a pendulum hangs or swings: some 60 of 250."""
+    """A pendulum that hangs gets 0, one that stands from the first step on gets 250."""
     printed = python("-m", "oige_train.cli.train", f"task={NAME}", "sim_device=cpu", "seed=1")
     match = re.search(r"mean episode reward ([\d.]+)", printed)
     assert match, printed
-    assert float(match[1]) > 200.0
+    assert float(match[1]) > 190.0
