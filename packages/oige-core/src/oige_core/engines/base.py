@@ -1,4 +1,4 @@
-"""What every engine offers to tasks and environments."""
+"""The protocol that every engine implements for tasks and environments."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -23,14 +23,15 @@ __all__ = ["Engine", "GraphRecorder", "WarpWorlds"]
 class Engine(ViewFactory, Protocol):
     """Simulates ``num_envs`` worlds of one scene.
 
-    Use: give it to a :class:`~oige_core.scene.Scene`, fill the scene, :meth:`build`, then :meth:`step` and read views.
+    Pass it to a :class:`~oige_core.scene.Scene`, fill the scene, call :meth:`build`, then call :meth:`step` and read
+    views.
 
     Attributes:
         name: the engine's name in messages.
         num_envs: number of worlds.
         device: device of every tensor that views take and return.
         physics_dt: time of one physics step, in seconds.
-        capabilities: what it can do beyond bodies, joints and drives; a scene that asks for more is an error.
+        capabilities: supported features beyond bodies, joints and drives. A scene that needs others raises an error.
     """
 
     num_envs: int
@@ -38,10 +39,11 @@ class Engine(ViewFactory, Protocol):
     physics_dt: float
 
     def build(self, scene: Scene) -> None:
-        """Make the worlds and connect the views that the scene has handed out.
+        """Build the worlds and connect the views that the scene has returned.
 
         Raises:
-            CapabilityError: the scene holds something that this engine lacks; the message names what has it.
+            CapabilityError: the scene contains something that this engine does not support; the message names engines
+                that do.
             OigeError: an asset is invalid.
         """
         ...
@@ -51,7 +53,7 @@ class Engine(ViewFactory, Protocol):
         ...
 
     def reset(self, worlds: torch.Tensor | None = None) -> None:
-        """Put worlds back to their initial state: poses, joints, velocities, targets, efforts, wrenches, forces.
+        """Restore the initial state of worlds: poses, joints, velocities, targets, efforts, wrenches, forces.
 
         Args:
             worlds: ``(n,)`` int64 indices, or a mask ``(num_envs,)`` of bool; all worlds if None.
@@ -84,15 +86,15 @@ class Engine(ViewFactory, Protocol):
     def reads(self, noted: Any) -> None: ...
 
     def forget_reads(self) -> None:
-        """Read everything afresh from now on, even what is still true of the current state."""
+        """Recompute all quantities on the next read, even if they are up to date with the current state."""
         ...
 
     def graph_recorder(self) -> "GraphRecorder | None":
-        """Return what captures work on views in graphs; None where there are no graphs."""
+        """Return an object that captures work on views in graphs; None if the engine does not support graphs."""
         ...
 
     def to_warp(self) -> "WarpWorlds":
-        """Return the worlds as Warp variants of tasks use them; the engine must be built."""
+        """Return the worlds as Warp arrays, for Warp variants of tasks; the engine must be built."""
         ...
 
     def create_geometry(self) -> SceneGeometry:
@@ -104,7 +106,7 @@ class Engine(ViewFactory, Protocol):
 
         Args:
             camera: the camera of the image.
-            offsets: ``(n, 3)`` positions in the image of the first n worlds, in metres; the others are left out.
+            offsets: ``(n, 3)`` positions in the image of the first n worlds, in metres; other worlds are omitted.
         """
         ...
 
@@ -112,7 +114,7 @@ class Engine(ViewFactory, Protocol):
         """Return a renderer of one image for each world; the engine must be built.
 
         Args:
-            camera: the camera of each world; its position is relative to the world's own origin.
+            camera: the camera of each world; its position is relative to the origin of the world.
         """
         ...
 
@@ -126,16 +128,16 @@ class Engine(ViewFactory, Protocol):
 
     @property
     def problem_counts(self) -> ProblemCounts:
-        """What went wrong in the physics of each world; ``failed`` accumulates until a task clears it."""
+        """Physics problems of each world; ``failed`` accumulates until a task clears it."""
         ...
 
     def problems(self) -> dict[str, int]:
-        """Return how often each kind of problem happened so far; this waits for the device."""
+        """Return the number of problems of each kind so far; this waits for the device."""
         ...
 
     @property
     def state_format(self) -> str:
-        """What :meth:`state_dict` holds; engines that agree in it can load each other's states."""
+        """Format of :meth:`state_dict`; engines with the same format can load each other's states."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class Engine(ViewFactory, Protocol):
         ...
 
     def close(self) -> None:
-        """Free threads and memory. Views are of no use afterwards."""
+        """Free threads and memory. Views cannot be used afterwards."""
         ...
 
 
@@ -155,59 +157,59 @@ class GraphRecorder(Protocol):
     """Captures work of torch and of an engine's views in graphs."""
 
     def record(self, work: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
-        """Return a function that does ``work`` on the same memory, without running its Python code.
+        """Return a function that repeats ``work`` on the same memory without running its Python code.
 
         Args:
-            work: it is called now, to be captured; the first call of what is returned does it for the first time.
-            generators: random generators that it draws from.
+            work: called now, to be captured. The first call of the returned function executes it for the first time.
+            generators: random generators from which ``work`` draws.
 
         Raises:
-            RuntimeError: it cannot be captured, for it waits for the device.
+            RuntimeError: the work cannot be captured, because it waits for the device.
         """
         ...
 
     def watch_waits(self) -> contextlib.AbstractContextManager[list[str]]:
-        """Return a context that yields a list, which names what waits for the device in it, and where."""
+        """Return a context that yields a list of the operations that wait for the device, with their location."""
         ...
 
 
 class WarpWorlds(Protocol):
     """The worlds of an engine on Warp arrays.
 
-    What a control step does before and after physics is handed over once, as functions that launch Warp kernels and
-    copies. They are called when the work is captured, not in every step: they allocate nothing, ask the device for
-    nothing and decide nothing. On CUDA a whole control step is then one graph. ``launch_…`` belong into such functions.
+    A task passes the work before and after physics once, as functions that launch Warp kernels and copies. They are
+    called when the work is captured and not in every step, so they must not allocate memory, read from the device or
+    branch on values. On CUDA a whole control step is then one graph. Call the ``launch_…`` methods in such functions.
     """
 
     def articulation(self, view: ArticulationView) -> "ArticulationArrays":
-        """Return the arrays of an articulation; to be called before anything is captured.
+        """Return the arrays of an articulation; call this before anything is captured.
 
         Raises:
-            CapabilityError: something that the scene asks for is not to be had on Warp arrays.
+            CapabilityError: Warp arrays do not support something that the scene needs.
         """
         ...
 
     def capture_step(
         self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]
     ) -> Callable[[], None]:
-        """Return a function that does ``before``, so many physics steps and ``after``, waiting for nothing."""
+        """Return a function that runs ``before``, the physics steps and ``after``, without host synchronisation."""
         ...
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Return a function that does ``work``."""
+        """Return a function that runs ``work``."""
         ...
 
     def launch_read(self) -> None:
-        """Read all articulations into their arrays; a step does so before ``after``."""
+        """Read all articulations into their arrays; a step does this before ``after``."""
         ...
 
     def launch_reset(self, mask: "wp.array") -> None:
-        """Put worlds of a mask ``(num_envs,)`` of bool back to their initial state, and read all articulations.
+        """Restore the initial state of the worlds of a bool mask ``(num_envs,)``, and read all articulations.
 
-        Gains and other properties stay as they are, and so does a fixed root that was moved.
+        Gains, other properties and the poses of moved fixed roots do not change.
         """
         ...
 
     def launch_write(self, mask: "wp.array") -> None:
-        """Make positions and velocities in the arrays the state of the worlds of a mask."""
+        """Write positions and velocities of the arrays into the state of the worlds of a mask."""
         ...

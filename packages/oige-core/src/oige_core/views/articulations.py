@@ -34,12 +34,12 @@ class ArticulationView(FramedView, Protocol):
 
     @property
     def dof_names(self) -> list[str]:
-        """Joint names, breadth first."""
+        """Joint names in breadth-first order."""
         ...
 
     @property
     def body_names(self) -> list[str]:
-        """Link names, breadth first, beginning with the root."""
+        """Link names in breadth-first order, starting with the root."""
         ...
 
     def get_dof_index(self, dof_name: str) -> int:
@@ -51,14 +51,14 @@ class ArticulationView(FramedView, Protocol):
         ...
 
     def get_dof_limits(self, clone: bool = True) -> torch.Tensor:
-        """Return lower and upper position limits ``(n, d, 2)`` in rad or m; infinite where there is none."""
+        """Return lower and upper position limits ``(n, d, 2)`` in rad or m; infinite for joints without limits."""
         ...
 
     def set_dof_limits(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """Set position limits ``(n, d, 2)``, which may be infinite.
 
         Raises:
-            CapabilityError: finite limits for a joint that its asset gives none.
+            CapabilityError: a limit is finite for a joint without limits in its asset.
         """
         ...
 
@@ -89,17 +89,17 @@ class ArticulationView(FramedView, Protocol):
     def set_joint_position_targets(
         self, positions: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
     ) -> None:
-        """Set the position targets ``(n, d)`` of the drives; they stay until set again or reset."""
+        """Set the position targets ``(n, d)`` of the drives, until they are set again or reset."""
         ...
 
     def set_joint_velocity_targets(
         self, velocities: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
     ) -> None:
-        """Set the velocity targets ``(n, d)`` of the drives; they stay until set again or reset."""
+        """Set the velocity targets ``(n, d)`` of the drives, until they are set again or reset."""
         ...
 
     def set_joint_efforts(self, efforts: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
-        """Set efforts ``(n, d)`` in N·m or N that drives add to their PD terms; they stay until set again or reset."""
+        """Set efforts ``(n, d)`` in N·m or N, which drives add to their PD terms, until they are set again or reset."""
         ...
 
     def get_applied_joint_efforts(
@@ -111,24 +111,24 @@ class ArticulationView(FramedView, Protocol):
     def get_measured_joint_efforts(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
-        """Return what the drives exert ``(n, d)`` at the current state, PD terms and bounds included."""
+        """Return the efforts ``(n, d)`` that drives exert at the current state, including PD terms and limits."""
         ...
 
     def get_measured_joint_forces(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
-        """Return the wrenches that parents exert on links through their joints, in the last physics step.
+        """Return the wrenches that parents exerted on links through their joints in the last physics step.
 
         Args:
             indices: worlds.
-            joint_indices: which links' joints; index 0 is the root's attachment to the world.
-            clone: see the module.
+            joint_indices: links whose joints are read; index 0 is the root's attachment to the world.
+            clone: see the module ``views``.
 
         Returns:
             ``(n, b, 6)``: force in N and torque in N·m about the joint's anchor, along the axes of the link.
 
         Raises:
-            CapabilityError: the scene did not ask for them, or for those of these links, with ``track_joint_forces``.
+            CapabilityError: the scene does not track the joint forces of these links (``track_joint_forces``).
         """
         ...
 
@@ -151,17 +151,17 @@ class ArticulationView(FramedView, Protocol):
     def switch_control_mode(
         self, mode: Literal["position", "velocity", "effort"], joint_indices: Indices = None
     ) -> None:
-        """Drive joints by position (the asset's gains), velocity (its damping only) or effort (no gains)."""
+        """Control joints by position (the asset's gains), velocity (only its damping) or effort (no gains)."""
         ...
 
     def get_max_efforts(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
-        """Return the bounds ``(n, d)`` of the drives in N·m or N."""
+        """Return the maximum efforts ``(n, d)`` of the drives in N·m or N."""
         ...
 
     def set_max_efforts(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
-        """Set the bounds ``(n, d)`` of the drives."""
+        """Set the maximum efforts ``(n, d)`` of the drives."""
         ...
 
     def get_friction_coefficients(
@@ -177,11 +177,11 @@ class ArticulationView(FramedView, Protocol):
         ...
 
     def get_armatures(self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return the inertias ``(n, d)`` that rotors add to the joints, in kg·m² or kg."""
+        """Return the armatures ``(n, d)``, the rotor inertias that add to the joints, in kg·m² or kg."""
         ...
 
     def set_armatures(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
-        """Set the inertias ``(n, d)`` that rotors add to the joints, in kg·m² or kg."""
+        """Set the armatures ``(n, d)``, the rotor inertias that add to the joints, in kg·m² or kg."""
         ...
 
     def set_joints_default_state(
@@ -191,11 +191,11 @@ class ArticulationView(FramedView, Protocol):
         ...
 
     def get_jacobians(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return links' velocities per unit of motion ``(n, b, 6, d)``; ``(n, b, 6, 6 + d)`` for a floating base."""
+        """Return the Jacobians of the links ``(n, b, 6, d)``; ``(n, b, 6, 6 + d)`` for a floating base."""
         ...
 
     def get_mass_matrices(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return inertias with armatures ``(n, d, d)``, or ``(n, 6 + d, 6 + d)`` for a floating base."""
+        """Return mass matrices with armatures ``(n, d, d)``, or ``(n, 6 + d, 6 + d)`` for a floating base."""
         ...
 
     def get_generalized_gravity_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -203,7 +203,7 @@ class ArticulationView(FramedView, Protocol):
         ...
 
     def get_coriolis_and_centrifugal_forces(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return the generalised forces ``(n, d)`` or ``(n, 6 + d)`` that keep velocities constant, gravity apart."""
+        """Return the generalised forces ``(n, d)`` or ``(n, 6 + d)`` that keep velocities constant, without gravity."""
         ...
 
     def get_body_masses(
@@ -213,7 +213,7 @@ class ArticulationView(FramedView, Protocol):
         ...
 
     def set_body_masses(self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None) -> None:
-        """Set masses ``(n, b)`` of the links in kg; inertias stay."""
+        """Set masses ``(n, b)`` of the links in kg; inertias do not change."""
         ...
 
     def get_body_inertias(
@@ -246,7 +246,7 @@ class ArticulationView(FramedView, Protocol):
         """Set whether gravity is compensated on the links, ``(n, b)`` bool.
 
         Raises:
-            CapabilityError: the scene did not prepare for it with ``disable_gravity``.
+            CapabilityError: the scene does not set ``disable_gravity`` for the articulation.
         """
         ...
 
@@ -259,7 +259,7 @@ class ArticulationView(FramedView, Protocol):
         ...
 
     def get_fixed_tendon_limits(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return lower and upper limits ``(n, t, 2)`` of the lengths, in m; infinite where there is none."""
+        """Return lower and upper limits ``(n, t, 2)`` of the lengths, in m; infinite for tendons without limits."""
         ...
 
     def get_fixed_tendon_rest_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -274,7 +274,7 @@ class ArticulationView(FramedView, Protocol):
         rest_lengths: torch.Tensor | None = None,
         indices: Indices = None,
     ) -> None:
-        """Set properties of the fixed tendons, shaped as their getters return them."""
+        """Set properties of the fixed tendons, in the shapes that their getters return."""
         ...
 
     def get_fixed_tendon_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Protocols of rigid bodies, and of what they share with articulations."""
+"""Protocols of rigid bodies, and of the methods that they share with articulations."""
 
 from typing import Protocol
 
@@ -10,9 +10,9 @@ __all__ = ["FramedView", "RigidPrimView"]
 
 
 class FramedView(Protocol):
-    """What bodies and articulations share: a frame per world, that of the body, or of the articulation's root.
+    """Methods for one frame per world: that of a body, or of the root of an articulation.
 
-    Tensors are ``(n, …)``; of a view of ``b`` links ``(n, b, …)``.
+    Tensors are ``(n, …)``, or ``(n, b, …)`` in a view of ``b`` links.
     """
 
     name: str
@@ -25,11 +25,11 @@ class FramedView(Protocol):
     def set_world_poses(
         self, positions: torch.Tensor | None = None, orientations: torch.Tensor | None = None, indices: Indices = None
     ) -> None:
-        """Place bodies or roots; links of an articulation cannot be placed (CapabilityError).
+        """Set poses of bodies or roots; links of an articulation raise CapabilityError.
 
         Args:
             positions: ``(n, 3)`` in m.
-            orientations: ``(n, 4)``; they are brought to length 1.
+            orientations: ``(n, 4)``; they are normalised.
             indices: the worlds.
         """
         ...
@@ -49,12 +49,12 @@ class FramedView(Protocol):
     def get_body_frame_velocities(self, indices: Indices = None) -> torch.Tensor:
         """Return linear and angular velocities ``(n, 6)`` in m/s and rad/s along the axes of the frame itself.
 
-        Engines keep some of them like this; to turn :meth:`get_velocities` by the orientation gives the same.
+        The result equals :meth:`get_velocities` rotated by the inverse orientation, but may be faster.
         """
         ...
 
     def set_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
-        """Set linear and angular velocities ``(n, 6)``; links and kinematic bodies have none (CapabilityError)."""
+        """Set linear and angular velocities ``(n, 6)``; links and kinematic bodies raise CapabilityError."""
         ...
 
     def set_linear_velocities(self, velocities: torch.Tensor, indices: Indices = None) -> None:
@@ -91,8 +91,8 @@ class RigidPrimView(FramedView, Protocol):
             torques: ``(n, 3)`` in N·m.
             positions: ``(n, 3)`` points at which the forces act, in m; by default the centres of mass.
             indices: worlds.
-            is_global: whether all three are in the world frame; if not, they are in the body frame, whose orientation
-                at the time of the call is kept during the step.
+            is_global: whether all three are in the world frame. Otherwise they are in the body frame, with its
+                orientation at the time of the call.
         """
         ...
 
@@ -100,7 +100,7 @@ class RigidPrimView(FramedView, Protocol):
         """Return the sums of contact forces on bodies ``(n, 3)`` in N, of the last physics step.
 
         Raises:
-            CapabilityError: the scene did not ask for it with ``track_contact_forces``.
+            CapabilityError: the scene does not track contact forces (``track_contact_forces``).
         """
         ...
 
@@ -109,7 +109,7 @@ class RigidPrimView(FramedView, Protocol):
         ...
 
     def set_masses(self, masses: torch.Tensor, indices: Indices = None) -> None:
-        """Set masses ``(n,)`` in kg; inertias stay."""
+        """Set masses ``(n,)`` in kg; inertias do not change."""
         ...
 
     def get_inertias(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -135,18 +135,18 @@ class RigidPrimView(FramedView, Protocol):
     def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
         """Set static friction, dynamic friction and restitution ``(n, 3)`` of all shapes of the body.
 
-        Between two shapes the larger friction acts, so that it is lowered by setting both.
+        The larger friction of two touching shapes acts. To lower friction, set both.
 
         Raises:
-            CapabilityError: the engine has no restitution, or one friction only, and these are two. On a GPU the values
-                are not looked at.
+            CapabilityError: the engine does not support restitution, or static friction that differs from dynamic
+                friction. On a GPU values are not checked.
         """
         ...
 
     def enable_gravities(self, indices: Indices = None) -> None:
-        """Let gravity act on the bodies."""
+        """Enable gravity on the bodies."""
         ...
 
     def disable_gravities(self, indices: Indices = None) -> None:
-        """Compensate gravity on the bodies."""
+        """Disable gravity on the bodies."""
         ...

@@ -12,11 +12,11 @@ CameraOutput = Literal["rgb", "depth", "segmentation"]
 
 
 class CameraView(Protocol):
-    """A camera in every world; it sees its own world only.
+    """A camera in every world, which renders only its own world.
 
     Images ``(n, height, width, channels)`` show the current state, rows from top to bottom and columns from left to
-    right. A world is rendered when an image of it is read and its state has changed. Reading an output that the camera
-    does not have is an error.
+    right. A world is rendered when its image is read and its state has changed. Reading an output that the camera does
+    not have raises an error.
     """
 
     name: str
@@ -34,7 +34,7 @@ class CameraView(Protocol):
 
     @property
     def segmentation_ids(self) -> dict[str, int]:
-        """Number in segmented images of each element of the scene and each link ``<articulation>/<link>``.
+        """ID in segmentation images of each element of the scene and each link ``<articulation>/<link>``.
 
         The background is 0.
         """
@@ -53,5 +53,5 @@ class CameraView(Protocol):
         ...
 
     def get_segmentation(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return what each pixel shows, ``(n, height, width, 1)`` int32, numbered as in :attr:`segmentation_ids`."""
+        """Return the ID of the body in each pixel, ``(n, height, width, 1)`` int32; see :attr:`segmentation_ids`."""
         ...

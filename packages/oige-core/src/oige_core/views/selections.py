@@ -1,4 +1,4 @@
-"""How calls of views select worlds, joints and links."""
+"""Types that select worlds, joints and links in calls of views."""
 
 from collections.abc import Sequence
 
