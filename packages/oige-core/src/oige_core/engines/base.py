@@ -62,23 +62,23 @@ class Engine(ViewFactory, Protocol):
 
     @property
     def selects_by_mask(self) -> bool:
-        """Whether tasks select worlds by a bool mask ``(num_envs,)``, since counting them would wait for a GPU.
+        """Whether tasks select worlds by a bool mask ``(num_envs,)``, because counting them would wait for a GPU.
 
-        Views take masks and indices on every engine.
+        Views accept masks and indices on every engine.
         """
         ...
 
     @property
     def layout_version(self) -> int:
-        """A number that grows when tensors that views hand out may have moved in memory."""
+        """A number that increases when tensors that views return may have moved in memory."""
         ...
 
     @property
     def reads(self) -> Any:
-        """What was read of the current state and is still true of it; opaque.
+        """An opaque record of the quantities that are up to date with the current state.
 
-        Work that was captured in a graph changes the state without the engine noticing. Whoever replays it puts back
-        what this was when the work was captured.
+        A captured graph changes the state without the engine's knowledge. Whoever replays it sets the record of its
+        capture.
         """
         ...
 
