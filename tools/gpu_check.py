@@ -24,10 +24,13 @@ import mujoco
 import mujoco_warp as mjw
 import torch
 import warp as wp
+from oige_core.config import SimConfig
+from oige_core.engines.mujoco.engine import MujocoEngine, on_warp
 from oige_core.engines.mujoco.executors.batch import BatchExecutor
 from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, STATE_FIELDS
 from oige_core.engines.mujoco.executors.warp import WarpExecutor
 from oige_core.errors import OigeError, nearest
+from oige_core.scene import Scene
 from oige_train.cli.common import run_cli
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -187,6 +190,54 @@ def graphs(device: str) -> dict[str, Any]:
         "host_us_per_control_step": round(queued * 1e6, 1),
         "us_per_control_step": round(finished * 1e6, 1),
     }
+
+
+def cameras(device: str) -> dict[str, Any]:
+    """Reading a camera does not wait for the device; recorded in a CUDA graph, it renders what it renders eagerly."""
+    worlds = 256 if device != "cpu" else 4
+    engine = MujocoEngine(worlds, device, executor=on_warp(worlds, device))
+    scene = Scene(engine, SimConfig())
+    scene.add_ground_plane()
+    ball = scene.add_sphere("ball", radius=0.3, position=(2.0, 0.0, 0.5), kinematic=True)
+    outputs = ("rgb", "depth", "segmentation")
+    camera = scene.add_camera("eye", width=64, height=48, horizontal_fov=1.2, position=(0.0, 0.0, 0.5), outputs=outputs)
+    engine.build(scene)
+    places = torch.zeros(4, worlds, 3, device=device)
+    places[..., 0], places[..., 2] = 2.0, 0.5
+    places[..., 1] = torch.linspace(-1.0, 1.0, 4 * worlds, device=device).view(4, worlds)
+    place = places[0].clone()
+    mask = torch.arange(worlds, device=device) % 3 == 0
+
+    def read() -> list[torch.Tensor]:
+        ball.set_world_poses(place)
+        images = [getattr(camera, f"get_{output}")() for output in outputs]
+        ball.set_world_poses(place.flip(0), indices=mask)
+        return [*images, *(getattr(camera, f"get_{output}")() for output in outputs), *camera.get_world_poses()]
+
+    for _ in range(2):
+        read()
+    synchronize(device)
+    if device == "cpu":
+        return {"skipped": "waits and graphs exist only on CUDA"}
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        eager = []
+        for values in places:
+            place.copy_(values)
+            eager.append([values.clone() for values in read()])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        recorded = read()
+    for values, expected in zip(places, eager, strict=True):
+        place.copy_(values)
+        graph.replay()
+        for one, other in zip(recorded, expected, strict=True):
+            assert torch.equal(one, other), "the graph renders other images"
+    assert not torch.equal(eager[0][0], eager[1][0]), "the images do not change"
+    engine.close()
+    return {"images": worlds * len(places)}
 
 
 def streams(device: str) -> dict[str, Any]:
@@ -396,6 +447,7 @@ def main(argv: list[str]) -> int:
         "parity": lambda: parity(device),
         "model_fields": lambda: model_fields(device),
         "graphs": lambda: graphs(device),
+        "cameras": lambda: cameras(device),
         "streams": lambda: streams(device),
         "determinism": lambda: determinism(device),
         "saving": lambda: saving(device),

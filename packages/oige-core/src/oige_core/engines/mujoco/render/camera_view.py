@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
-from oige_core.engines.mujoco.selections import can_look_at
+from oige_core.engines.mujoco.selections import can_look_at, is_indices, read_rows
 from oige_core.engines.mujoco.worlds import Staleness, Worlds
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
@@ -71,7 +71,7 @@ class MujocoCameraView:
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.views.CameraView`."""
-        bodies = self._body_poses(_rows(self._worlds.select(indices)))
+        bodies = self._body_poses(self._worlds.select(indices))
         positions, orientations = self._mounted_camera.poses(*bodies)
         return positions[:, 0], quat_mul(orientations[:, 0], self._to_scene_axes.expand(len(positions), 4))
 
@@ -96,25 +96,22 @@ class MujocoCameraView:
     def _read(self, output: CameraOutput, indices: Indices, clone: bool) -> torch.Tensor:
         if output not in self._element.outputs:
             raise OigeError(f"camera '{self.name}': has no {output}; name it in outputs of add_camera.")
-        rows = _rows(self._worlds.select(indices))
+        worlds = self._worlds.select(indices)
         if self._tracer is None:
             self._tracer = self._create_tracer()
             self._stale.mark(None)
         if self._stale:
             self._render(self._tracer, self._stale.take())
-        images = self._tracer.images[output]
-        if rows is not None:
-            return images.index_select(0, rows)
-        return images.clone() if clone else images
+        return read_rows(self._tracer.images[output], worlds, clone)
 
     def _render(self, tracer: "RayTracer", stale: torch.Tensor | None) -> None:
-        """Render worlds: ``(n,)`` indices, a mask of all worlds, or all if None."""
-        if stale is not None and stale.dtype != torch.bool:
+        """Render a selection of worlds."""
+        if is_indices(stale):
             if can_look_at(stale):
                 stale = stale.unique()
-            else:  # which would wait for the device
+            else:  # a GPU would have to be waited for
                 stale = torch.zeros(self.count, dtype=torch.bool, device=stale.device).index_fill_(0, stale, True)
-        bodies = self._body_poses(_rows(stale))
+        bodies = self._body_poses(stale)
         (geom_positions, geom_orientations), (positions, orientations) = (
             mounted.poses(*bodies) for mounted in (self._mounted_geoms, self._mounted_camera)
         )
@@ -124,11 +121,11 @@ class MujocoCameraView:
             stale,
         )
 
-    def _body_poses(self, rows: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return positions ``(n, bodies, 3)`` and orientations ``(n, bodies, 4)`` of all bodies of worlds."""
+    def _body_poses(self, worlds: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return positions ``(n, bodies, 3)`` and orientations ``(n, bodies, 4)`` of all bodies of selected worlds."""
         fields = self._worlds.fresh("xpos"), self._worlds.fresh("xquat")
-        positions, orientations = (field if rows is None else field.index_select(0, rows) for field in fields)
-        return positions.to(torch.float32), orientations.to(torch.float32)
+        positions, orientations = (read_rows(field, worlds).to(torch.float32) for field in fields)
+        return positions, orientations
 
     @cached_property
     def _mounted_geoms(self) -> "_Mounted":
@@ -194,11 +191,6 @@ class _Mounted:
         positions, orientations = (poses.index_select(1, self._bodies) for poses in (positions, orientations))
         offsets = quat_apply(orientations, self._positions.expand_as(positions))
         return positions + offsets, quat_mul(orientations, self._orientations)
-
-
-def _rows(selection: torch.Tensor | None) -> torch.Tensor | None:
-    """Return the rows that a selection of worlds reads: its indices, or all for a mask and for None."""
-    return None if selection is None or selection.dtype == torch.bool else selection
 
 
 def _geom_labels(model: mujoco.MjModel) -> list[str]:

@@ -12,6 +12,7 @@ import warp as wp
 
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
 from oige_core.engines.mujoco.executors.graphs import Graphs
+from oige_core.engines.mujoco.selections import is_indices, is_mask, write_rows
 from oige_core.errors import CapabilityError, one_line
 from oige_core.render.appearance import SKY
 from oige_core.views import CameraOutput
@@ -119,11 +120,10 @@ class RayTracer:
             worlds: ``(n,)`` numbers of the worlds, each once; or a mask ``(num_worlds,)`` of bool, then n is the number
                 of all worlds; None: all.
         """
-        mask = worlds if worlds is not None and worlds.dtype == torch.bool else None
-        if mask is not None:
+        if is_mask(worlds):
             camera = (
-                torch.where(mask.view(-1, 1), camera[0], self._away[0]),
-                torch.where(mask.view(-1, 1, 1), camera[1], self._away[1]),
+                torch.where(worlds.view(-1, 1), camera[0], self._away[0]),
+                torch.where(worlds.view(-1, 1, 1), camera[1], self._away[1]),
             )
         count, threads = len(geoms[0]), len(self._parts)
         bounds = [count * i // threads for i in range(threads + 1)]
@@ -137,12 +137,8 @@ class RayTracer:
             part.render(self._graphs, *place, self._camera)
             for output, images in self.images.items():
                 rendered = self._read(output, part, rows.stop - rows.start).view(-1, *images.shape[1:])
-                if worlds is None:
-                    images[rows] = rendered
-                elif mask is not None:
-                    images[rows] = torch.where(mask[rows].view(-1, 1, 1, 1), rendered, images[rows])
-                else:
-                    images[worlds[rows]] = rendered
+                selected = None if worlds is None else worlds[rows]
+                write_rows(images if is_indices(selected) else images[rows], rendered, selected)
 
         with self._graphs.on_torch_stream():
             # Kernels are compiled and loaded when they are first launched, which threads must not do at once.
