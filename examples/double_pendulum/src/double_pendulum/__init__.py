@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from oige_core import TaskSpec
-from oige_core.config import EnvConfig
+from oige_core import EnvConfig, TaskSpec
 
 __all__ = ["DOUBLE_PENDULUM", "DoublePendulumConfig"]
 

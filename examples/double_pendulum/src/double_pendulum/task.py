@@ -9,8 +9,7 @@ import math
 from pathlib import Path
 
 import torch
-from oige_core import RLTask
-from oige_core.scene import ArticulationAsset, Scene
+from oige_core import ArticulationAsset, RLTask, Scene
 
 from double_pendulum import DoublePendulumConfig
 
