@@ -367,7 +367,7 @@ def test_partial_or_invalid_weights_raise(make: Make) -> None:
     env.step(no_push(env))
     with pytest.raises(TypeError, match="does not support item assignment"):
         env.task.reward_weights["alive"] = 0.0
-    with pytest.raises(OigeError, match=r"'alife' is no reward term. Did you mean alive\?"):
+    with pytest.raises(OigeError, match=r"'alife' is not a reward term. Did you mean alive\?"):
         env.task.reward_weights = {"alife": 1.0}
     with pytest.raises(OigeError, match="alive=nan: expected a finite number"):
         env.task.reward_weights = {"alive": math.nan}

@@ -47,6 +47,6 @@ def test_restored_task_has_its_own_weights(new_engine):
 def test_weight_of_an_unknown_term_raises(new_engine):
     env = weighted_block(new_engine, positon=1.0)
     env.reset()
-    message = r"\Areward_weights of Block: 'positon' is no reward term\. Did you mean position\?\Z"
+    message = r"\Areward_weights of Block: 'positon' is not a reward term\. Did you mean position\?\Z"
     with pytest.raises(OigeError, match=message):
         env.step(torch.zeros(3, 1))

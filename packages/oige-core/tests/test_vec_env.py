@@ -400,7 +400,7 @@ def test_load_state_dict_rejects_mismatch(new_engine):
     ours, theirs = (
         VecEnv(variant(RunConfig(task=task), spec, new_engine("cpu", 2))) for variant in (BlockTask, BlockWarpTask)
     )
-    with pytest.raises(OigeError, match=r"^this state of Block is one of its Warp variant; resume with warp=True\.$"):
+    with pytest.raises(OigeError, match=r"^this state of Block belongs to its Warp variant; resume with warp=True\.$"):
         ours.load_state_dict(theirs.state_dict())
     with pytest.raises(OigeError, match=r"^this state of Block is not one of its Warp variant; resume without warp"):
         theirs.load_state_dict(ours.state_dict())

@@ -309,7 +309,7 @@ def test_checkpoint_of_the_other_variant_is_refused_in_one_line(program) -> None
     outcome = program(*TINY, "max_iterations=6", f"checkpoint={last}", "warp=False")
     assert outcome.code == 2
     assert outcome.err.splitlines()[-1] == (
-        "error: this state of Cartpole is one of its Warp variant; resume with warp=True."
+        "error: this state of Cartpole belongs to its Warp variant; resume with warp=True."
     )
     resumed = program("max_iterations=4", f"checkpoint={last}", "sim_device=cpu")
     assert resumed.code == 0, resumed.err

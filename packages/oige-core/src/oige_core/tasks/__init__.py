@@ -1,4 +1,4 @@
-"""The bases of tasks; ``RLTaskWarp`` imports Warp, so it comes when it is asked for."""
+"""Base classes of tasks. ``RLTaskWarp`` imports Warp and is therefore loaded on first use."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Checks of what the methods of a task compute, which name the method, what it gave and what was expected."""
+"""Checks of the results of a task's methods. Messages name the method, its result and what was expected."""
 
 from typing import Any
 
@@ -19,15 +19,15 @@ def check_tensor(
     """Raise unless a value is a tensor of the expected kind with finite numbers; this waits for the device.
 
     Args:
-        what: how the message calls it: the method, and what of it.
-        value: what the task computed.
+        what: name of the value in the message, starting with the method.
+        value: the value from the task.
         shape: the expected shape.
         dtype: the expected type.
         device: the expected device.
-        hint: the end of the message, on where the expected shape comes from.
+        hint: end of the message, which explains the expected shape.
 
     Raises:
-        TaskError: it is something else, or a number is NaN or infinite.
+        TaskError: it is anything else, or a number is NaN or infinite.
     """
     if not isinstance(value, torch.Tensor):
         raise TaskError(f"{what} is {type(value).__name__}: expected a tensor of shape {shape}{hint}.")
@@ -50,21 +50,21 @@ def check_tensor(
 
 
 def check_new_tensor(method: str, value: torch.Tensor, before: torch.Tensor) -> None:
-    """Raise if a method returns the tensor of the last step, or one that shares its memory.
+    """Raise if a method returns the tensor of the previous step, or one that shares its memory.
 
-    The last step has handed it out, so that writing into it changes what others hold: a learner's rewards, and the last
-    observations of episodes that ended.
+    The previous step returned that tensor, so writing into it changes values that callers hold: a learner's rewards,
+    and the last observations of episodes that ended.
 
     Args:
-        method: how the message calls it.
-        value: what it returned.
-        before: what it returned in the last step.
+        method: name of the method in the message.
+        value: the returned tensor.
+        before: the tensor that it returned in the previous step.
 
     Raises:
-        TaskError: it is not new.
+        TaskError: the tensor is not new.
     """
     if value.numel() and value.untyped_storage().data_ptr() == before.untyped_storage().data_ptr():
         raise TaskError(
-            f"{method} returned the tensor of the last step, which others hold: expected a new tensor, and none that "
+            f"{method} returned the tensor of the last step, which callers hold: expected a new tensor, and none that "
             "is written in place."
         )

@@ -1,4 +1,4 @@
-"""Warp kernels that keep count of episodes; one thread per world unless said otherwise."""
+"""Warp kernels for episodes and their statistics; one thread per world unless stated otherwise."""
 
 import warp as wp
 
@@ -29,7 +29,7 @@ def end_episodes(
     truncated: wp.array[bool],
     ended: wp.array[bool],
 ):
-    """Truncate episodes that reached their length, and say which are over."""
+    """Truncate episodes that reached their length, and mark those that ended."""
     world = wp.tid()
     truncated[world] = progress[world] >= max_length and not terminated[world]
     ended[world] = truncated[world] or terminated[world]
@@ -43,7 +43,7 @@ def discard_step(
     truncated: wp.array[bool],
     ended: wp.array[bool],
 ):
-    """Let a step have no reward and end nothing in worlds of the mask, which it resets."""
+    """Clear reward and flags of a step in the worlds of the mask, which it resets."""
     world = wp.tid()
     if mask[world]:
         rewards[world] = 0.0
@@ -54,9 +54,9 @@ def discard_step(
 
 @wp.kernel(enable_backward=False)
 def check_actions(actions: wp.array2d[float], row: int, counts: wp.array2d[int], failed: wp.array[bool]):
-    """Replace the actions of a world by zeros if one of them is not finite, and count that in a row of ``counts``."""
+    """Replace the actions of a world by zeros if one is not finite, and count this in a row of ``counts``."""
     world = wp.tid()
-    finite = bool(True)  # noqa: UP018  a variable to Warp, which takes a literal for a constant
+    finite = bool(True)  # noqa: UP018  a variable in Warp, which treats a literal as a constant
     for i in range(actions.shape[1]):
         finite = finite and wp.isfinite(actions[world, i])
     if not finite:
@@ -91,7 +91,7 @@ def end_failed_episodes(
     truncated: wp.array[bool],
     ended: wp.array[bool],
 ):
-    """Terminate episodes in which something went wrong, without reward and with finite observations."""
+    """Terminate episodes of failed worlds, without reward and with finite observations."""
     world = wp.tid()
     unseen = _replace_non_finite(observations, world)
     if _replace_non_finite(states, world):
@@ -145,7 +145,7 @@ def average(finished: wp.array[float]):
 def begin_episodes(
     mask: wp.array[bool], progress: wp.array[wp.int64], skipped: wp.array[wp.int64], sums: wp.array2d[float]
 ):
-    """Start counting anew in worlds of the mask."""
+    """Clear the sums in worlds of the mask."""
     world = wp.tid()
     if mask[world]:
         progress[world] = wp.int64(0)

@@ -1,4 +1,4 @@
-"""The base of tasks on torch tensors: life cycle, episode statistics and random numbers."""
+"""The base class of torch tasks: life cycle, episode statistics and random numbers."""
 
 import math
 import types
@@ -29,22 +29,23 @@ class RLTask(SavedTask[EnvConfigT]):
     is the world. One control step calls, in this order: :meth:`pre_physics_step`, ``control_frequency_inv`` physics
     steps, :meth:`get_observations`, :meth:`get_states`, :meth:`is_done`, :meth:`calculate_metrics`, :meth:`get_extras`;
     then :meth:`reset_idx`, :meth:`get_observations` and :meth:`get_states` for the worlds whose episode ended.
-    OmniIsaacGymEnvs calls ``is_done`` after ``calculate_metrics``; before it, rewards may depend on how the step ended.
-    Arguments and further attributes are those of :class:`~oige_core.tasks.task.Task`.
+    OmniIsaacGymEnvs calls ``is_done`` after ``calculate_metrics``. Here it is called before, so that rewards may depend
+    on terminations. Arguments and further attributes are those of :class:`~oige_core.tasks.task.Task`.
 
-    These methods return what they compute, in new tensors, and the base assigns the buffers. What they return is
-    checked in the first step, and with ``debug=True`` in every step. In later steps, a world whose observation or
-    reward is NaN ends its episode, like one whose physics failed.
+    These methods return new tensors, and the base class assigns the buffers. The returned tensors are checked in the
+    first step, and with ``debug=True`` in every step. In later steps, a world with a NaN observation or reward ends its
+    episode, as a world whose physics failed does.
 
     Worlds to reset come as a *selection*: on the CPU int64 indices ``(n,)``, on a GPU a bool mask ``(N,)``, because a
-    step must not wait for the GPU to count them. Views and :meth:`uniform`, :meth:`assign` and :meth:`rows` take both,
-    and in both ``len(worlds)`` is the number of rows to compute. On a GPU the step is captured in CUDA graphs, unless
-    ``task.env.captureStep`` is False: its Python code then runs only when it is captured, so that it must not decide
-    anything by values that change from step to step. A task that does is told so, and runs without graphs.
+    step must not wait for the GPU to count them. Views and :meth:`uniform`, :meth:`assign` and :meth:`rows` accept
+    both, and in both ``len(worlds)`` is the number of rows to compute. On a GPU the step is captured in CUDA graphs,
+    unless ``task.env.captureStep`` is False: its Python code then runs only during the capture, so that it must not
+    branch on values that change from step to step. If a task cannot be captured, a warning says why, and it runs
+    without graphs.
 
     Attributes:
-        no_timeout: worlds ``(N,)`` bool whose episodes do not end, because a user drives their robots; None: no such.
-        capture: how steps are captured; None on the CPU.
+        no_timeout: worlds ``(N,)`` bool whose episodes do not end, because a user drives their robots; None: no world.
+        capture: the captured step; None on the CPU.
     """
 
     unsaved = SavedTask.unsaved | {
@@ -63,15 +64,15 @@ class RLTask(SavedTask[EnvConfigT]):
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
         self._reward_weights: dict[str, float] = {}
-        self._first_weights: dict[str, float] = {}  # those that post_reset sets
-        self._weights_changed = False  # since the task was made, as a curriculum does
+        self._first_weights: dict[str, float] = {}  # weights that post_reset sets
+        self._weights_changed = False  # set later, for example by a curriculum
         self._name_terms([])
         self._checking = True
         self._began = False  # whether reset_idx of this class was called
-        self._terms = torch.zeros(0, n, device=device)  # of the last step, weighted
+        self._terms = torch.zeros(0, n, device=device)  # weighted terms of the last step
         self._ones = torch.ones(1, n, device=device)
-        self._sums = torch.zeros(2, n, device=device)  # of the running episodes: reward, control steps, reward terms
-        self._no_episodes: dict[str, torch.Tensor] | None = None  # means over them
+        self._sums = torch.zeros(2, n, device=device)  # over current episodes: reward, control steps, reward terms
+        self._no_episodes: dict[str, torch.Tensor] | None = None  # means if no episode ended
         self.no_timeout: torch.Tensor | None = None
         self.capture = StepCapture.of(self)
         self.post_reset()
@@ -80,32 +81,32 @@ class RLTask(SavedTask[EnvConfigT]):
 
     @abstractmethod
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Turn actions ``(N, num_actions)``, clamped to ``clipActions``, into targets, efforts or forces."""
+        """Convert actions ``(N, num_actions)``, clamped to ``clipActions``, into targets, efforts or forces."""
 
     @abstractmethod
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Return observations of a selection of worlds, of all if None; they are clamped to ``clipObservations`` later.
+        """Return observations of a selection of worlds, or of all if None; the base class clamps them later.
 
-        It is called for all worlds after physics, then for those that were reset.
+        It is called for all worlds after physics, then for the worlds that were reset.
 
         Args:
-            worlds: the selection; views take it as ``indices``.
+            worlds: the selection; views accept it as ``indices``.
 
         Returns:
-            ``(len(worlds), …)``: rows of the indices; for a mask, as for None, rows of all worlds.
+            ``(len(worlds), …)``: rows of the selected worlds for indices, and rows of all worlds for a mask or None.
         """
 
     def get_states(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Return privileged states ``(len(worlds), num_states)``; only for tasks with an asymmetric critic.
 
         Args:
-            worlds: as for :meth:`get_observations`, which has been called before.
+            worlds: as in :meth:`get_observations`, which is called before.
         """
         raise TaskError(f"{self.name} has {self.spec.num_states} states in its TaskSpec but no get_states.")
 
     @abstractmethod
     def is_done(self) -> torch.Tensor:
-        """Return whether episodes end by the task's own rules, ``(N,)`` bool."""
+        """Return whether episodes terminate, ``(N,)`` bool."""
 
     def is_cut_short(self) -> torch.Tensor:
         """Return whether episodes are truncated, ``(N,)`` bool: by default when they reach ``episodeLength``."""
@@ -113,7 +114,7 @@ class RLTask(SavedTask[EnvConfigT]):
 
     @abstractmethod
     def calculate_metrics(self) -> torch.Tensor:
-        """Return rewards ``(N,)``, from terms named by :meth:`sum_reward_terms`."""
+        """Return rewards ``(N,)``, as a rule from :meth:`sum_reward_terms`."""
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start new episodes; a task calls this first, then randomises the worlds.
@@ -132,13 +133,13 @@ class RLTask(SavedTask[EnvConfigT]):
 
     @property
     def reward_weights(self) -> Mapping[str, float]:
-        """Factors of reward terms by name, 1 for those without.
+        """Weights of reward terms by name; the default is 1.
 
-        They may be set at any time, as a curriculum does, and hold from the next step on. They are set as a whole:
-        ``self.reward_weights = {**self.reward_weights, "energy": -0.1}``.
+        They may be set at any time, for example by a curriculum, and apply from the next step on. Assign the whole
+        dictionary: ``self.reward_weights = {**self.reward_weights, "energy": -0.1}``.
 
         Raises:
-            OigeError: a weight is no finite number, or there is no term of that name.
+            OigeError: a weight is not a finite number, or there is no term of that name.
         """
         return types.MappingProxyType(self._reward_weights)
 
@@ -164,9 +165,9 @@ class RLTask(SavedTask[EnvConfigT]):
         """Return a copy of ``target`` ``(N, …)`` in which the rows of a selection are ``values``.
 
         Args:
-            target: it stays as it is: others may hold it.
+            target: the tensor, which does not change because callers may hold it.
             worlds: the selection.
-            values: ``(len(worlds), …)``, or what can be expanded to that shape, or a number.
+            values: ``(len(worlds), …)``, a tensor that can be expanded to that shape, or a number.
         """
         return selection.assign(target, worlds, values)
 
@@ -181,14 +182,14 @@ class RLTask(SavedTask[EnvConfigT]):
     def uniform_noise(self, scale: torch.Tensor, n: int) -> torch.Tensor:
         """Sample noise of 16 random bits ``(n, k)`` between plus and minus ``scale`` ``(k,)``.
 
-        Four numbers out of one draw of 64 bits take a third of the time of :meth:`uniform`.
+        Four numbers from one draw of 64 bits take a third of the time of :meth:`uniform`.
         """
         drawn = torch.empty((n * len(scale) + 3) // 4, dtype=torch.int64, device=self.device)
         drawn.random_(-(2**63), None, generator=self.generator)
         return drawn.view(torch.int16)[: n * len(scale)].view(n, len(scale)).float().mul_(scale / 2**15)
 
     def sum_reward_terms(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return the weighted sum ``(N,)`` of the parts of this step's reward, whose sums per episode are reported.
+        """Return the weighted sum ``(N,)`` of this step's reward terms, whose sums per episode are reported.
 
         Args:
             terms: ``(N,)`` each, before :attr:`reward_weights`; the same names in every step.
@@ -225,18 +226,18 @@ class RLTask(SavedTask[EnvConfigT]):
         self._checking = self.config.debug
 
     def begin_step(self, actions: torch.Tensor) -> None:
-        """Do what comes before the physics of a control step; see :meth:`step`."""
+        """Run the part of a control step before physics; see :meth:`step`."""
         self.problem_counts.clear_failed()
         self.engine.problem_counts.clear_failed()
         if self.autoreset_mode == "upstream":
             if (worlds := self._ended_worlds()) is not None:
                 self.reset_idx(worlds)
         elif self.autoreset_mode == "next_step":
-            actions = actions.masked_fill(self.ended_buf.unsqueeze(-1), 0.0)  # also if it is NaN: it is ignored
+            actions = actions.masked_fill(self.ended_buf.unsqueeze(-1), 0.0)  # also if it is NaN, because it is ignored
         self.pre_physics_step(self._finite(actions))
 
     def end_step(self) -> None:
-        """Do what comes after the physics of a control step: what it gives out, and the resets that are due."""
+        """Run the part of a control step after physics: results and resets."""
         self.extras = {}
         ended_before, failed_before = self.ended_buf, self.failed_buf
         self.post_physics_step()
@@ -268,7 +269,7 @@ class RLTask(SavedTask[EnvConfigT]):
         return dict(zip(self._term_names, self._terms.unbind(), strict=False))
 
     def post_physics_step(self) -> None:
-        """Compute observations, states, endings and rewards after the physics of a control step."""
+        """Compute observations, states, terminations and rewards after the physics of a control step."""
         n = self.num_envs
         self.progress_buf += 1
         self._observe()
@@ -299,7 +300,7 @@ class RLTask(SavedTask[EnvConfigT]):
             worlds: the selection; it may be empty.
 
         Returns:
-            0-d tensors, 0 where no episode ended: ``return``, ``length`` in control steps, and ``reward/<term>`` for
+            0-d tensors, 0 if no episode ended: ``return``, ``length`` in control steps, and ``reward/<term>`` for
             each reward term.
         """
         means = selection.mean_of(self._sums, worlds)
@@ -323,14 +324,14 @@ class RLTask(SavedTask[EnvConfigT]):
     # Resets
 
     def _ended_worlds(self) -> torch.Tensor | None:
-        """Return the worlds whose episode has ended, as a selection; None if there are surely none."""
+        """Return the worlds whose episode has ended, as a selection; None if it is known that there are none."""
         worlds = self.selection(self.ended_buf)
         return worlds if len(worlds) else None
 
     def _reset_instead_of_step(self, worlds: torch.Tensor, failed_before: torch.Tensor) -> None:
-        """Let the step that was just computed be a reset in worlds ``(N,)`` bool: no reward, no ending.
+        """Turn the computed step into a reset in worlds ``(N,)`` bool: no reward, no termination, no truncation.
 
-        ``reset_idx`` sees in which of them the step failed that ended the episode.
+        ``failed_buf`` tells ``reset_idx`` in which of them the step that ended the episode failed.
         """
         self.rew_buf = self.rew_buf.masked_fill(worlds, 0.0)
         self.terminated_buf = self.terminated_buf > worlds  # and not reset
@@ -400,7 +401,7 @@ class RLTask(SavedTask[EnvConfigT]):
     # Failures
 
     def _finite(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return actions with zeros in place of the rows that are not finite, which end their episode."""
+        """Return actions in which rows that are not finite are zero; these worlds end their episode."""
         if self._surely_finite(actions):
             return actions
         finite = actions.isfinite().all(dim=1)
@@ -408,7 +409,7 @@ class RLTask(SavedTask[EnvConfigT]):
         return actions.masked_fill(~finite.unsqueeze(-1), 0.0)
 
     def _end_failed_episodes(self) -> None:
-        """Terminate episodes in which something went wrong, without reward and with finite observations."""
+        """Terminate episodes of failed worlds, without reward and with finite observations."""
         counts, physics = self.problem_counts, self.engine.problem_counts
         failed = counts.failed | physics.failed
         if self._surely_finite(self.rew_buf, *self._observed_numbers()) and not failed.any():
@@ -425,12 +426,12 @@ class RLTask(SavedTask[EnvConfigT]):
         self._problems_by_world = None
 
     def _contain_first_observations(self, worlds: torch.Tensor) -> None:
-        """Count the selected worlds whose first observation is not finite, and give finite ones out."""
+        """Count the selected worlds whose first observation is not finite, and replace it."""
         numbers = self._observed_numbers()
         if not numbers or self._surely_finite(*numbers):
             return
         unseen = self._zero_non_finite_observations()
-        # What failed before the reset is counted already, and may have been observed again.
+        # Failures before the reset are counted already, and these worlds may have been observed again.
         was_reset = selection.assign(torch.zeros_like(unseen), worlds, True)
         self.problem_counts.add("non_finite_observations", unseen & was_reset)
         self._problems_by_world = None
@@ -440,14 +441,14 @@ class RLTask(SavedTask[EnvConfigT]):
         return [*([] if self.spec.images else [self.obs_buf]), *([self.states_buf] if self.spec.num_states else [])]
 
     def _surely_finite(self, *values: torch.Tensor) -> bool:
-        """Whether all numbers are finite, found out at little cost; False where one would have to wait for a GPU.
+        """Whether all numbers are finite, by a cheap test; False if the test would have to wait for a GPU.
 
-        A sum is not finite where a number is not; ``isfinite`` of all numbers takes three times as long.
+        A sum is not finite if a number is not; ``isfinite`` of all numbers takes three times as long.
         """
         return not self.engine.selects_by_mask and all(math.isfinite(each.sum()) for each in values)
 
     def _zero_non_finite_observations(self) -> torch.Tensor:
-        """Zero observations and states of worlds in which one is not finite; return the mask ``(N,)`` of these."""
+        """Zero observations and states of worlds in which one is not finite; return their mask ``(N,)``."""
         unseen = torch.zeros_like(self.failed_buf)
         for values in self._observed_numbers():
             unseen = unseen | ~values.flatten(1).isfinite().all(dim=1)
@@ -466,7 +467,7 @@ class RLTask(SavedTask[EnvConfigT]):
         self._weigh_terms()
 
     def _weigh_terms(self) -> None:
-        """Make the column of weights, once terms and weights are known."""
+        """Create the column of weights when terms and weights are known."""
         self._weights: torch.Tensor | None = None
         if self._term_names and self._reward_weights:
             self._check_weights(self._reward_weights)
@@ -477,7 +478,7 @@ class RLTask(SavedTask[EnvConfigT]):
         for name in weights:
             if name not in self._term_names:
                 known = nearest(str(name), self._term_names)
-                raise OigeError(f"reward_weights of {self.name}: '{name}' is no reward term. {known}")
+                raise OigeError(f"reward_weights of {self.name}: '{name}' is not a reward term. {known}")
 
 
 def _fill_rows(target: torch.Tensor, mask: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The base of tasks on Warp arrays, whose whole control step is one CUDA graph."""
+"""The base class of Warp variants, whose whole control step is one CUDA graph."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -25,15 +25,15 @@ class RLTaskWarp(Task[EnvConfigT]):
 
     One control step is :meth:`pre_physics_step`, ``control_frequency_inv`` physics steps, :meth:`get_observations`,
     :meth:`get_states`, :meth:`is_done`, :meth:`calculate_metrics`, then :meth:`reset_idx` for the worlds whose episode
-    ended. These methods are called when the step is captured, not in every step: each launches kernels, and nothing
-    that depends on values may be decided in Python. Arrays are made in :meth:`post_reset`, as attributes, and keep
-    their place; being attributes of the task, they are part of a checkpoint. Outside kernels nothing waits for the
-    device. Arguments and further attributes are those of :class:`~oige_core.tasks.task.Task`.
+    ended. These methods are called when the step is captured and not in every step. Each launches kernels and must not
+    branch on values in Python. Arrays are created in :meth:`post_reset` as attributes, are not replaced later, and are
+    part of a checkpoint. Nothing waits for the device. Arguments and further attributes are those of
+    :class:`~oige_core.tasks.task.Task`.
 
     Attributes:
-        reward_names: names of the parts of the reward, whose sums per episode are reported.
+        reward_names: names of the reward terms, whose sums per episode are reported.
         actions: ``(N, num_actions)``, clamped to ``clipActions``.
-        observations: ``(N, …)``; clamped to ``clipObservations`` on the way out.
+        observations: ``(N, …)``; the step returns them clamped to ``clipObservations``.
         states: ``(N, num_states)``.
         reward_terms: ``(N, len(reward_names))``.
         rewards: ``(N,)``.
@@ -41,7 +41,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         truncated: ``(N,)`` bool.
         ended: ``(N,)`` bool.
         progress: ``(N,)`` int64, control steps since the last reset.
-        random: ``(N,)`` states of the worlds' own random streams, for :func:`~oige_core.warp_arrays.uniform`.
+        random: ``(N,)`` states of the random streams of the worlds, for :func:`~oige_core.warp_arrays.uniform`.
     """
 
     reward_names: ClassVar[tuple[str, ...]] = ()
@@ -72,10 +72,10 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._sums = self.zeros(n, sums)
         self._finished = self.zeros(sums + 1)
         self._checking = True
-        self._begins = False  # whether reset_idx launches that of this class
+        self._begins = False  # whether reset_idx of the subclass calls that of this class
         self.seed(config.seed)
         self.post_reset()
-        # Arrays that were made with Warp were filled on its own stream.
+        # Arrays that were created with Warp were filled on Warp's own stream.
         wp.synchronize_device(wp.device_from_torch(self.device))
         self._arrays = self._own_arrays()
         self._tensors_of = {name: wp.to_torch(array) for name, array in self._arrays.items()}
@@ -92,25 +92,25 @@ class RLTaskWarp(Task[EnvConfigT]):
 
     @abstractmethod
     def pre_physics_step(self) -> None:
-        """Launch what turns ``actions`` into efforts or targets."""
+        """Launch kernels that convert ``actions`` into efforts or targets."""
 
     @abstractmethod
     def get_observations(self) -> None:
-        """Launch what computes ``observations``."""
+        """Launch kernels that compute ``observations``."""
 
     def get_states(self) -> None:
-        """Launch what computes ``states``; only for tasks with an asymmetric critic."""
+        """Launch kernels that compute ``states``; only for tasks with an asymmetric critic."""
 
     @abstractmethod
     def is_done(self) -> None:
-        """Launch what computes ``terminated``. Truncation at ``episodeLength`` is done by the base."""
+        """Launch kernels that compute ``terminated``. The base class truncates at ``episodeLength``."""
 
     @abstractmethod
     def calculate_metrics(self) -> None:
-        """Launch what computes ``reward_terms`` and ``rewards``."""
+        """Launch kernels that compute ``reward_terms`` and ``rewards``."""
 
     def reset_idx(self, mask: wp.array) -> None:
-        """Launch what starts new episodes; a task calls this first, then randomises the worlds of the mask.
+        """Launch kernels that start new episodes; a task calls this first, then randomises the worlds of the mask.
 
         Args:
             mask: ``(N,)`` bool.
@@ -122,17 +122,17 @@ class RLTaskWarp(Task[EnvConfigT]):
     # For tasks to use
 
     def arrays(self, view: ArticulationView) -> ArticulationArrays:
-        """Return an articulation of the scene as Warp arrays; in :meth:`post_reset`."""
+        """Return an articulation of the scene as Warp arrays; for use in :meth:`post_reset`."""
         return self._worlds.articulation(view)
 
     def zeros(self, *shape: int, dtype: Any = wp.float32) -> wp.array:
-        """Return an array of zeros on the task's device; in :meth:`post_reset`."""
+        """Return an array of zeros on the task's device; for use in :meth:`post_reset`."""
         return wp.zeros(shape, dtype=dtype, device=wp.device_from_torch(self.device))
 
     # For environments
 
     def seed(self, seed: int) -> None:
-        """See :class:`~oige_core.tasks.task.Task`; each world has a stream of its own."""
+        """See :class:`~oige_core.tasks.task.Task`; each world has its own stream."""
         super().seed(seed)
         self._seeds.random_(generator=self.generator)
 
@@ -140,7 +140,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         """See :class:`~oige_core.tasks.task.Task`."""
         given = self._tensors_of["actions"].copy_(actions)
         if self.autoreset_mode == "next_step":
-            given.masked_fill_(self._tensors_of["ended"].unsqueeze(-1), 0.0)  # also if it is NaN: it is ignored
+            given.masked_fill_(self._tensors_of["ended"].unsqueeze(-1), 0.0)  # also if it is NaN, because it is ignored
         counted = self.problem_counts.counts.clone() if self._checking else None
         self._replay_step()
         if counted is not None:
@@ -167,7 +167,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         return dict(zip(self.reward_names, self._tensors_of["reward_terms"].unbind(1), strict=True))
 
     def accepts(self, state: dict[str, Any]) -> bool:
-        """See :class:`~oige_core.tasks.task.Task`; states of the variant on tensors are refused by loading them."""
+        """See :class:`~oige_core.tasks.task.Task`; loading states of the torch task raises OigeError."""
         if _is_of_tensors(state):
             return True
         return state["tensors"].keys() == self._tensors_of.keys() and super().accepts(state)
@@ -179,7 +179,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         if others := state["tensors"].keys() ^ self._tensors_of.keys():
             names = ", ".join(sorted(others))
             raise OigeError(
-                f"this state is one of another version of {self.name}, with other arrays ({names}); "
+                f"this state belongs to another version of {self.name}, with other arrays ({names}); "
                 "reset the environment instead."
             )
         super().load_state_dict(state)
@@ -188,10 +188,10 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._replay_read()
 
     def _check(self, counted: torch.Tensor) -> None:
-        """Raise where a step computed NaN or replaced an array; all have the right shape and type from the start.
+        """Raise if a step computed NaN or replaced an array; all arrays have the right shape and type from the start.
 
         Args:
-            counted: the counts of problems before the step; what was NaN has been replaced since.
+            counted: the counts of problems before the step; NaNs have been replaced since.
         """
         for kind, method in (
             ("non_finite_observations", "get_observations or get_states"),
@@ -237,7 +237,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         n = self.num_envs
         wp.launch(kernels.count_step, n, inputs=[self.progress])
         self._launch_observe()
-        self.terminated.zero_()  # also where the task does not compute it
+        self.terminated.zero_()  # also if the task does not compute it
         self.is_done()
         wp.launch(
             kernels.end_episodes,
@@ -298,5 +298,5 @@ class RLTaskWarp(Task[EnvConfigT]):
 
 
 def _is_of_tensors(state: dict[str, Any]) -> bool:
-    """Whether a state is one of the variant on tensors, which alone notes the names of its reward terms."""
+    """Whether a state belongs to the torch task, which is the only one that stores the names of its reward terms."""
     return "term_names" in state

@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a task on torch tensors: the attributes that change from step to step."""
+"""The part of a torch task that checkpoints contain: the attributes that change from step to step."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -23,15 +23,15 @@ OUTCOME = (
     "ended_buf",
     "failed_buf",
 )
-"""Buffers that the last step has handed out."""
+"""Buffers that the last step returned."""
 
 
 class SavedTask(Task[EnvConfigT]):
     """A task whose attributes make up its state.
 
-    A checkpoint holds the attributes that are tensors, NumPy arrays, numbers, strings or random generators, or lists,
-    tuples, sets, deques or dictionaries of these. A task that keeps anything else between steps adds it to
-    :meth:`state_dict`, and :meth:`load_state_dict` puts it back; a warning names what would be lost.
+    A checkpoint contains the attributes that are tensors, NumPy arrays, numbers, strings or random generators, or
+    lists, tuples, sets, deques or dictionaries of these. A task that keeps other values between steps adds them in
+    :meth:`state_dict` and restores them in :meth:`load_state_dict`. A warning names attributes that would be lost.
 
     Attributes:
         unsaved: names of attributes that are not part of the state.
@@ -40,7 +40,7 @@ class SavedTask(Task[EnvConfigT]):
     unsaved = frozenset({"config", "cfg", "spec", "engine", "generator", "extras", "problem_counts"})
 
     def state_dict(self) -> dict[str, Any]:
-        """See :class:`~oige_core.tasks.task.Task`; plain values, arrays and containers that the task keeps, too."""
+        """See :class:`~oige_core.tasks.task.Task`; also includes plain values, arrays and containers."""
         given = self._given_attributes()
         others = {name: encode(value) for name, value in vars(self).items() if name not in given}
         return super().state_dict() | {
@@ -51,10 +51,10 @@ class SavedTask(Task[EnvConfigT]):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`~oige_core.tasks.task.Task`.
 
-        Tensors are overwritten, so that views of them stay views of them.
+        Tensors are overwritten in place, so that views of them remain views.
         """
         if "shared_memory" not in state:
-            raise OigeError(f"this state of {self.name} is one of its Warp variant; resume with warp=True.")
+            raise OigeError(f"this state of {self.name} belongs to its Warp variant; resume with warp=True.")
         super().load_state_dict(state)
         replaced = self._replaced_tensors(state["shared_memory"])
         for name, value in (state["values"] | state["tensors"]).items():
@@ -67,7 +67,7 @@ class SavedTask(Task[EnvConfigT]):
         return [] if saves_more else self.uncertain_attributes()
 
     def uncertain_attributes(self) -> list[str]:
-        """Return the attributes, with their types, of which nobody knows whether they change in a step."""
+        """Return the attributes, with their types, that may or may not change in a step."""
         given, configured = self._given_attributes(), sections(self.config)
         return [
             f"{name} ({type(value).__name__})"
@@ -79,17 +79,18 @@ class SavedTask(Task[EnvConfigT]):
         ]
 
     def kept_attributes(self) -> dict[str, Any]:
-        """Return the attributes that are state of the task, tensors included."""
+        """Return the attributes that are state of the task, including tensors."""
         given = self._given_attributes() - self._tensors().keys()
         return {name: value for name, value in vars(self).items() if name not in given}
 
     def _replaced_tensors(self, together: Iterable[Sequence[str]]) -> set[str]:
         """Return the names of tensors that must not be overwritten when a state is loaded.
 
-        Users hold the outcome of the last step. Others share memory here and had values of their own in the state.
+        Callers hold the results of the last step. Other tensors share memory here, but had separate values in the
+        state.
 
         Args:
-            together: names of tensors of the state that share memory.
+            together: groups of names of tensors in the state that share memory.
         """
         groups = [set(names) for names in together]
         replaced: set[str] = set(OUTCOME)
@@ -99,7 +100,7 @@ class SavedTask(Task[EnvConfigT]):
         return replaced
 
     def _given_attributes(self) -> set[str]:
-        """Return the attributes that are no state of the task: they are given, or saved elsewhere."""
+        """Return the attributes that are not state of the task: they are arguments, or saved elsewhere."""
         return {*self.unsaved, *self._tensors()}
 
     def _tensors(self) -> dict[str, torch.Tensor]:

@@ -1,8 +1,8 @@
 """Selections of worlds, for which a reset is written once: indices on the CPU, a mask on a GPU.
 
-A step must not wait for a GPU, so that it cannot ask how many worlds are to be reset. There, a selection is a mask over
-all worlds, and whatever is computed for the selected worlds is computed for all, then kept for the selected ones. In
-both forms ``len(worlds)`` is the number of rows that are computed, and that setters of views take.
+A step must not wait for a GPU, so it cannot ask how many worlds have to be reset. On a GPU, a selection is therefore a
+mask over all worlds: values are computed for all worlds, then kept for the selected ones. In both forms ``len(worlds)``
+is the number of rows to compute and to pass to setters of views.
 """
 
 import torch
@@ -11,7 +11,7 @@ __all__ = ["assign", "mean_of", "rows"]
 
 
 def rows(values: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
-    """Return what is to be computed with for a selection: the rows of its indices, or all rows for a mask or None.
+    """Return the rows of a selection: those of its indices, or all rows for a mask or None.
 
     Args:
         values: ``(N, …)``.
@@ -29,7 +29,7 @@ def assign(target: torch.Tensor, worlds: torch.Tensor, values: torch.Tensor | fl
     Args:
         target: ``(N, …)``.
         worlds: indices ``(n,)`` int64, or a mask ``(N,)`` bool.
-        values: ``(len(worlds), …)``, or what can be expanded to that shape, or a number.
+        values: ``(len(worlds), …)``, a tensor that can be expanded to that shape, or a number.
     """
     if worlds.dtype == torch.bool:
         mask = worlds.view(-1, *[1] * (target.ndim - 1))
@@ -45,13 +45,13 @@ def mean_of(values: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
     """Return the mean over the selected worlds, 0 if there are none.
 
     Args:
-        values: ``(…, N)``, the worlds last.
+        values: ``(…, N)``, with the worlds as last dimension.
         worlds: indices ``(n,)`` int64, or a mask ``(N,)`` bool.
 
     Returns:
         ``(…)`` float32.
     """
     if worlds.dtype == torch.bool:
-        # Not a product: what is left out may be NaN.
+        # Not a product, because omitted values may be NaN.
         return values.float().masked_fill(~worlds, 0.0).sum(-1) / worlds.sum().clamp(min=1)
     return values.float().index_select(-1, worlds).sum(-1) / max(1, len(worlds))

@@ -1,4 +1,4 @@
-"""What a task keeps between steps, as plain values that a checkpoint can hold, and back."""
+"""Converts the attributes of a task to plain values for checkpoints, and back."""
 
 import enum
 import random
@@ -14,7 +14,7 @@ import torch
 __all__ = ["UNSAVED", "decode_into", "encode", "is_constant", "shared_memory"]
 
 UNSAVED = object()
-"""What :func:`encode` returns for a value that a checkpoint cannot hold."""
+"""The result of :func:`encode` for a value that a checkpoint cannot contain."""
 
 _TAG = "oige_type"
 _CONTAINERS: dict[type, str] = {list: "list", tuple: "tuple", set: "set", deque: "deque"}
@@ -23,8 +23,8 @@ _CONTAINERS: dict[type, str] = {list: "list", tuple: "tuple", set: "set", deque:
 def encode(value: Any) -> Any:
     """Return a copy of a value, made of tensors, numbers, strings, lists and dictionaries; or :data:`UNSAVED`.
 
-    Tensors, NumPy arrays and numbers, plain values, random generators of torch, NumPy and Python, and lists, tuples,
-    named tuples, sets, deques and dictionaries of these are known.
+    Supported are tensors, NumPy arrays and numbers, plain values, random generators of torch, NumPy and Python, and
+    lists, tuples, named tuples, sets, deques and dictionaries of these.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -62,10 +62,10 @@ def encode(value: Any) -> Any:
 
 
 def is_constant(value: Any) -> bool:
-    """Whether a value that a checkpoint cannot hold needs not be in it, because nothing of it changes in a step.
+    """Whether a value does not have to be in a checkpoint, because it does not change in a step.
 
-    These are classes, functions, paths, members of enumerations, types and devices of torch, what this library has made
-    (views are saved by the engine), and tuples and lists of such values.
+    These are classes, functions, paths, members of enumerations, types and devices of torch, objects of this library
+    (the engine saves views), and tuples and lists of such values.
     """
     if isinstance(value, list | tuple):
         return all(encode(each) is not UNSAVED or is_constant(each) for each in value)
@@ -77,16 +77,16 @@ def is_constant(value: Any) -> bool:
 def decode_into(
     current: Any, encoded: Any, device: torch.device, *, name: str = "", replaced: Collection[str] = ()
 ) -> Any:
-    """Return the value that :func:`encode` was given.
+    """Return the value from the result of :func:`encode`.
 
-    Tensors, arrays and generators that are there already are overwritten, so that views of them keep showing what they
-    showed; elsewhere new ones are made.
+    Existing tensors, arrays and generators are overwritten in place, so that views of them remain views. Otherwise new
+    ones are created.
 
     Args:
-        current: what holds the place of the value now.
-        encoded: from :func:`encode`.
-        device: where new tensors belong.
-        name: of the value; parts of containers are called as in :func:`shared_memory`.
+        current: the current value.
+        encoded: the result of :func:`encode`.
+        device: device of new tensors.
+        name: name of the value; elements of containers are named as in :func:`shared_memory`.
         replaced: names of tensors and arrays that must not be overwritten.
     """
     if isinstance(encoded, torch.Tensor):
@@ -143,10 +143,10 @@ def decode_into(
 
 
 def shared_memory(values: Mapping[str, Any]) -> list[list[str]]:
-    """Return the names of tensors and arrays that lie in the same memory, in groups of two or more.
+    """Return the names of tensors and arrays that share memory, in groups of two or more.
 
     Args:
-        values: values by name; those in lists, tuples and dictionaries are called ``name[0]`` or ``name['key']``.
+        values: values by name; elements of lists, tuples and dictionaries are named ``name[0]`` or ``name['key']``.
     """
     groups: dict[int, list[str]] = {}
     for name, value in values.items():
@@ -176,7 +176,7 @@ def _part_name(name: str, key: object) -> str:
 
 
 def _address(array: torch.Tensor | np.ndarray) -> int:
-    """Return where the memory begins in which a tensor or an array lies."""
+    """Return the start of the memory of a tensor or an array."""
     if isinstance(array, torch.Tensor):
         return array.untyped_storage().data_ptr()
     while isinstance(array.base, np.ndarray):
@@ -185,7 +185,7 @@ def _address(array: torch.Tensor | np.ndarray) -> int:
 
 
 def _can_take(current: Any, values: torch.Tensor) -> bool:
-    """Whether a tensor can be overwritten with values: it is of their kind, and no number of it shows twice."""
+    """Whether a tensor can be overwritten with values: shape and type match, and no element of it is aliased."""
     if not isinstance(current, torch.Tensor) or (current.shape, current.dtype) != (values.shape, values.dtype):
         return False
     repeats = any(stride == 0 and size > 1 for stride, size in zip(current.stride(), current.shape, strict=True))

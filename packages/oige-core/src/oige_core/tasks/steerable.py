@@ -9,12 +9,13 @@ __all__ = ["Steerable"]
 
 @runtime_checkable
 class Steerable(Protocol):
-    """What a task on torch tensors offers beyond :class:`~oige_core.tasks.RLTask` so that ``oige-demo`` can drive it.
+    """Members of a torch task, besides those of :class:`~oige_core.tasks.RLTask`, that ``oige-demo`` needs.
 
     Attributes:
-        commands: ``(N, 3)``: velocity along x and y of the robot (m/s), yaw rate (rad/s); written to drive a robot.
+        commands: ``(N, 3)``: velocity along x and y of the robot (m/s), yaw rate (rad/s); the demo writes them to drive
+            a robot.
         manual_control: ``(N,)`` bool; robots whose commands the task does not change.
-        no_timeout: ``(N,)`` bool; worlds whose episodes do not end; None: there are none.
+        no_timeout: ``(N,)`` bool; worlds whose episodes do not end; None: no world.
         progress_buf: ``(N,)`` control steps since the last reset.
     """
 

@@ -1,9 +1,9 @@
-"""The control step of a torch task as graphs: what comes before physics, physics, and what comes after it.
+"""The control step of a torch task as graphs: the part before physics, physics, and the part after it.
 
-A graph reads and writes the memory that it was captured with, and its Python code does not run again. So everything
-that a task keeps from step to step has one place in memory: at the end of each graph, what the task has replaced is
-copied there. What Python decides must stay the same: a task whose attributes change without being tensors is not
-captured, nor is one that waits for the GPU.
+A graph reads and writes the memory with which it was captured, and its Python code does not run again. Everything that
+a task keeps from step to step therefore has a fixed place in memory: at the end of each graph, tensors that the task
+has replaced are copied there. Decisions in Python must stay the same. A task is not captured if it waits for the GPU,
+or if attributes change that are not tensors.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _FLAGS = ("terminated_buf", "truncated_buf", "ended_buf", "failed_buf")
 _VALUES = tuple(name for name in OUTCOME if name not in _FLAGS)
-# Attributes that say nothing about what the graphs do.
+# Attributes on which the graphs do not depend.
 _VOLATILE = frozenset(
     {"capture", "extras", "_terms", "_problems_by_world", "_reward_weights", "_first_weights", "_weights_changed"}
 )
@@ -34,7 +34,7 @@ _PLAIN = (bool, int, float, str, set, np.ndarray, np.generic, np.random.Generato
 
 
 class CapturableTask(Protocol):
-    """What a task offers to be captured; see :class:`~oige_core.tasks.RLTask`."""
+    """The members of a task that capturing needs; see :class:`~oige_core.tasks.RLTask`."""
 
     name: str
     engine: Engine
@@ -44,11 +44,11 @@ class CapturableTask(Protocol):
     control_frequency_inv: int
 
     def begin_step(self, actions: torch.Tensor) -> None:
-        """Do what comes before physics."""
+        """Run the part of the step before physics."""
         ...
 
     def end_step(self) -> None:
-        """Do what comes after physics."""
+        """Run the part of the step after physics."""
         ...
 
     def kept_attributes(self) -> dict[str, Any]:
@@ -56,15 +56,15 @@ class CapturableTask(Protocol):
         ...
 
     def uncertain_attributes(self) -> list[str]:
-        """Return the names of attributes of which nobody knows whether they change in a step."""
+        """Return the names of attributes that may or may not change in a step."""
         ...
 
 
 class _NotCapturableError(Exception):
-    """Why a step cannot be captured.
+    """Raised if a step cannot be captured.
 
     Attributes:
-        done: how much of the step has been done all the same: ``nothing``, ``physics`` or ``all``.
+        done: the part of the step that was executed nevertheless: ``nothing``, ``physics`` or ``all``.
     """
 
     def __init__(self, reason: str, done: str = "nothing") -> None:
@@ -73,18 +73,18 @@ class _NotCapturableError(Exception):
 
 
 class StepCapture:
-    """Steps a task: once as it is written, to learn what it keeps, then by graphs that the next step captures.
+    """Steps a task: once eagerly, to find the tensors that it replaces, then with graphs that the next step captures.
 
-    The outcome of a step is the same as without graphs, bit for bit, and in new tensors as well. When something changes
-    on which the graphs depend (an attribute that is no tensor, the configuration, the shape of a tensor), they are
-    captured again.
+    The results of a step are bitwise the same as without graphs, and also in new tensors. If something changes on which
+    the graphs depend (an attribute that is not a tensor, the configuration, the shape of a tensor), they are captured
+    again.
 
     Args:
-        task: the task; its first step, which creates what it keeps, has been done.
-        recorder: makes graphs.
+        task: the task, after its first step.
+        recorder: captures graphs.
 
     Attributes:
-        reason: why the task is not captured; None as long as it is.
+        reason: why the task is not captured; None if it is.
     """
 
     def __init__(self, task: CapturableTask, recorder: GraphRecorder) -> None:
@@ -92,17 +92,17 @@ class StepCapture:
         self._task = task
         self._recorder = recorder
         self._graphs: _Graphs | None = None
-        self._replaced: list[str] | None = None  # attributes that a step replaces; None until one was watched
+        self._replaced: list[str] | None = None  # attributes that a step replaces; None before the first eager step
 
     @classmethod
     def of(cls, task: CapturableTask) -> "StepCapture | None":
-        """Return how a task is captured; None where it is not: on the CPU, or because the user does not want it."""
+        """Return the capture of a task; None on the CPU, or if the user disabled it."""
         recorder = task.engine.graph_recorder() if task.cfg.captureStep and not task.config.debug else None
         return None if recorder is None else cls(task, recorder)
 
     @property
     def captured(self) -> bool:
-        """Whether the last step was done by graphs."""
+        """Whether graphs executed the last step."""
         return self._graphs is not None
 
     def step(self, actions: torch.Tensor) -> None:
@@ -136,7 +136,7 @@ class StepCapture:
         self._task.end_step()
 
     def _watch(self, actions: torch.Tensor) -> list[str]:
-        """Do a step without graphs; return the names of the attributes that it replaces."""
+        """Run a step without graphs; return the names of the attributes that it replaces."""
         task = self._task
         before, plain = dict(task.kept_attributes()), _plain_values(task)
         members = {name: [id(leaf) for leaf in pytree.tree_leaves(value)] for name, value in before.items()}
@@ -145,18 +145,18 @@ class StepCapture:
         if waits:
             raise _NotCapturableError(f"its step waits for the GPU ({waits[0]})", "all")
         if names := task.uncertain_attributes():
-            raise _NotCapturableError(f"it keeps {', '.join(names)}, which may change in a step", "all")
+            raise _NotCapturableError(f"it has the attributes {', '.join(names)}, which may change in a step", "all")
         for name, value in _plain_values(task).items():
             if plain.get(name) != value:
                 raise _NotCapturableError(f"its attribute '{name}' changes in a step: expected a tensor", "all")
         replaced = []
         for name, value in task.kept_attributes().items():
             if name not in before:
-                raise _NotCapturableError(f"its attribute '{name}' was not there in the first step", "all")
+                raise _NotCapturableError(f"its attribute '{name}' did not exist in the first step", "all")
             if value is not before[name]:
                 replaced.append(name)
             elif [id(leaf) for leaf in pytree.tree_leaves(value)] != members[name]:
-                raise _NotCapturableError(f"its {type(value).__name__} '{name}' is changed in place", "all")
+                raise _NotCapturableError(f"its {type(value).__name__} '{name}' changes in place", "all")
         return replaced
 
     def _give_up(self, reason: str) -> None:
@@ -171,11 +171,11 @@ class StepCapture:
 
 
 class _Graphs:
-    """The graphs of a step, captured while it is done, and the places of what the task keeps.
+    """The graphs of a step, captured while it runs, and the fixed places of the task's tensors.
 
     Args:
         task: the task.
-        recorder: makes graphs.
+        recorder: captures graphs.
         actions: ``(N, num_actions)`` of the step.
         replaced: names of the attributes that a step replaces.
     """
@@ -186,7 +186,7 @@ class _Graphs:
         self._task = task
         self._actions = actions.clone()
         self._attributes = attributes = vars(task)
-        # What is replaced must not share memory with anything else, since its place is written on its own.
+        # Replaced tensors must not share memory with others, because their places are written separately.
         self._places = {name: pytree.tree_map(_clone, attributes[name]) for name in replaced}
         self._memory = {leaf.untyped_storage().data_ptr() for leaf in _tensors(self._places)}
         self._fixed = {
@@ -210,7 +210,7 @@ class _Graphs:
     def _record(
         self, recorder: GraphRecorder, generators: list[torch.Generator], work: Callable[[], None], done: str
     ) -> Callable[[], None]:
-        """Return what replays ``work``, after which everything that the task keeps is in its place."""
+        """Return a function that replays ``work``, after which all tensors of the task are in their places."""
 
         def settled() -> None:
             work()
@@ -219,17 +219,17 @@ class _Graphs:
         try:
             return recorder.record(settled, generators)
         except RuntimeError as error:
-            while isinstance(error.__context__, RuntimeError):  # the end of a broken capture complains, too
+            while isinstance(error.__context__, RuntimeError):  # the end of a failed capture raises another error
                 error = error.__context__
             raise _NotCapturableError(str(error).partition("\n")[0], done) from error
         finally:
             self._attributes.update(self._places)
 
     def _settle(self, done: str) -> None:
-        """Copy what the task has replaced to its place."""
+        """Copy tensors that the task has replaced to their places."""
         for name, value in self._fixed.items():
             if self._attributes.get(name) is not value:
-                raise _NotCapturableError(f"its attribute '{name}' is replaced in some steps only", done)
+                raise _NotCapturableError(f"its attribute '{name}' is replaced only in some steps", done)
         pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
         for name, place in self._places.items():
             if (value := self._attributes[name]) is not place:
@@ -252,7 +252,7 @@ class _Graphs:
         self._mean_names, self._means = list(means), torch.stack([mean.float() for mean in means.values()])
 
     def fit(self, actions: torch.Tensor) -> bool:
-        """Whether the graphs still do what the task is; tensors that others have replaced are put in their places."""
+        """Whether the graphs still match the task; tensors that callers have replaced are copied to their places."""
         attributes, task = self._attributes, self._task
         if task.engine.layout_version != self._version or actions.shape != self._actions.shape:
             return False
@@ -276,7 +276,7 @@ class _Graphs:
         return True
 
     def step(self, actions: torch.Tensor) -> None:
-        """Do one control step."""
+        """Run one control step."""
         engine = self._task.engine
         self._actions.copy_(actions)
         self._begin()
@@ -287,7 +287,7 @@ class _Graphs:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        """Give out the outcome in new tensors; the places belong to the next step."""
+        """Return the results in new tensors, because the next step overwrites the places."""
         flags = self._flags.clone()
         outcome = dict(zip(_FLAGS, flags.unbind(), strict=True))
         outcome |= {name: self._places[name].clone() for name in _VALUES if name in self._places}
@@ -302,7 +302,7 @@ class _Graphs:
         }
 
     def _is_handed_out(self, name: str, value: Any) -> bool:
-        """Whether a value is what the last step has given out, unchanged, which its place holds as well."""
+        """Whether a value is what the last step returned, unchanged, so that its place contains it already."""
         given, version = self._handed_out.get(name, (None, 0))
         return value is given and given is not None and given._version == version
 
@@ -316,7 +316,7 @@ def _clone(value: Any) -> Any:
 
 
 def _alike(first: Any, second: Any) -> bool:
-    """Whether two values are built alike, of tensors of the same shapes and types."""
+    """Whether two values have the same structure, with tensors of the same shapes and types."""
     ours, theirs = pytree.tree_flatten(first), pytree.tree_flatten(second)
     return ours[1] == theirs[1] and [_kind(leaf) for leaf in ours[0]] == [_kind(leaf) for leaf in theirs[0]]
 
@@ -326,7 +326,7 @@ def _kind(leaf: Any) -> Any:
 
 
 def _plain_values(task: CapturableTask) -> dict[str, list[bytes]]:
-    """Return the parts of a task's attributes that are neither tensors nor made by the library, comparable."""
+    """Return comparable versions of a task's attributes that are neither tensors nor objects of the library."""
     values = {name: pytree.tree_leaves(value) for name, value in task.kept_attributes().items()}
     return {
         name: [pickle.dumps(leaf) for leaf in leaves if isinstance(leaf, _PLAIN)]

@@ -1,4 +1,4 @@
-"""What all tasks are made of, whether they compute on torch tensors or on Warp arrays."""
+"""The common base of torch tasks and Warp variants."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
@@ -22,7 +22,7 @@ EnvConfigT = TypeVar("EnvConfigT", bound=EnvConfig)
 
 
 class Task(ABC, Generic[EnvConfigT]):
-    """A task that all worlds of an engine play at once, as the environment sees it.
+    """A task in all worlds of an engine, as the environment uses it.
 
     Tasks derive from :class:`~oige_core.tasks.RLTask` or :class:`~oige_core.tasks.RLTaskWarp`. The generic argument is
     the schema of ``task.env``.
@@ -44,16 +44,16 @@ class Task(ABC, Generic[EnvConfigT]):
         states_buf: privileged states ``(N, num_states)``.
         final_states_buf: ``(N, num_states)``; the states before worlds were reset in the same step.
         rew_buf: rewards ``(N,)``.
-        terminated_buf: ``(N,)`` bool; the episode ended by the task's own rules.
+        terminated_buf: ``(N,)`` bool; the task terminated the episode.
         truncated_buf: ``(N,)`` bool; the episode reached its length.
-        failed_buf: ``(N,)`` bool; something went wrong in the last step (:data:`~oige_core.problems.PROBLEMS`). The
-            episode terminated without reward in that step.
+        failed_buf: ``(N,)`` bool; a problem occurred in the last step (:data:`~oige_core.problems.PROBLEMS`), and the
+            episode terminated without reward.
         ended_buf: ``(N,)`` bool; the episode ended in the last step.
-        progress_buf: ``(N,)`` int64; control steps since the last reset, and those in ``skipped_buf``.
-        skipped_buf: ``(N,)`` int64; control steps that :meth:`stagger` took from the episode.
+        progress_buf: ``(N,)`` int64; control steps since the last reset, including those in ``skipped_buf``.
+        skipped_buf: ``(N,)`` int64; control steps that :meth:`stagger` skipped in the episode.
         upstream: whether errors of OmniIsaacGymEnvs that change learning are restored (``task.env.compat=upstream``).
-        problem_counts: what went wrong outside of physics, by world.
-        extras: what the environment hands out as ``info`` besides its own entries.
+        problem_counts: problems outside of physics, by world.
+        extras: entries that the environment adds to ``info``.
         symmetries: symmetries of the task, if it declares any, for learners with symmetry augmentation.
     """
 
@@ -101,22 +101,23 @@ class Task(ABC, Generic[EnvConfigT]):
 
     @abstractmethod
     def set_up_scene(self, scene: Scene) -> None:
-        """Describe one world; keep the views that the scene hands out. They can be used from :meth:`post_reset` on."""
+        """Describe one world and store the views that the scene returns. They can be used from :meth:`post_reset` on."""
 
     def post_reset(self) -> None:
-        """Look up indices, limits and constants, once, when the worlds exist."""
+        """Look up indices, limits and constants, once, after the worlds are built."""
 
     def get_extras(self) -> None:
-        """Put what shall appear in ``info`` into ``extras``, at the end of a step."""
+        """Add entries for ``info`` to ``extras``, at the end of a step."""
 
     # For environments
 
     @abstractmethod
     def step(self, actions: torch.Tensor) -> None:
-        """Do one control step: physics, observations, endings, rewards, and the resets that are due.
+        """Run one control step: physics, observations, terminations, rewards and resets.
 
-        Afterwards the buffers hold the outcome, rewards and flags in new tensors. ``extras`` has ``episode_count``, the
-        number of episodes that ended, and ``episode_means``, means over them: 0-d tensors, zero where none ended.
+        Afterwards the buffers contain the results, with rewards and flags in new tensors. ``extras`` has
+        ``episode_count``, the number of episodes that ended, and ``episode_means``, the means over them: 0-d tensors,
+        zero if none ended.
 
         Args:
             actions: ``(N, num_actions)``, clamped.
@@ -128,14 +129,14 @@ class Task(ABC, Generic[EnvConfigT]):
 
     @abstractmethod
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
-        """Return the parts ``(N,)`` of the last step's reward; none before the first step, or if none are named."""
+        """Return the reward terms ``(N,)`` of the last step; none before the first step, or if the task names none."""
 
     def selection(self, mask: torch.Tensor) -> torch.Tensor:
-        """Return the worlds of a mask ``(N,)`` of bool as a selection: int64 indices ``(n,)``, or the mask itself."""
+        """Return the worlds of a bool mask ``(N,)`` as a selection: int64 indices ``(n,)``, or the mask itself."""
         return mask if self.engine.selects_by_mask else mask.nonzero().squeeze(-1)
 
     def stagger(self, started: torch.Tensor) -> None:
-        """Take a random part of their time from the episodes that have just begun.
+        """Skip a random fraction of the time of the episodes that have just begun.
 
         Args:
             started: worlds ``(N,)`` bool.
@@ -145,7 +146,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.skipped_buf.copy_(torch.where(started, drawn, self.skipped_buf))
 
     def problems_by_world(self) -> dict[str, torch.Tensor]:
-        """Return how often each kind of problem happened in each world so far, ``(N,)`` int32; copies."""
+        """Return copies of the number of problems of each kind in each world so far, ``(N,)`` int32."""
         if self._problems_by_world is None or self.engine.selects_by_mask:
             self._problems_by_world = {}
             for counts in (self.engine.problem_counts, self.problem_counts):
@@ -154,7 +155,7 @@ class Task(ABC, Generic[EnvConfigT]):
         return dict(self._problems_by_world)
 
     def problems(self) -> dict[str, int]:
-        """Return how often each kind of problem happened so far; this waits for the device."""
+        """Return the number of problems of each kind so far; this waits for the device."""
         return self.engine.problem_counts.totals() | self.problem_counts.totals()
 
     def seed(self, seed: int) -> None:
@@ -174,24 +175,24 @@ class Task(ABC, Generic[EnvConfigT]):
         """Restore :meth:`state_dict` exactly.
 
         Raises:
-            OigeError: the state is of the other variant of the task, on torch or on Warp.
+            OigeError: the state belongs to the other variant of the task, on torch or on Warp.
         """
         self.generator.set_state(state["generator"].cpu())
         self.problem_counts.load_state_dict(state["problems"])
         self._problems_by_world = None
 
     def accepts(self, state: dict[str, Any]) -> bool:
-        """Whether the tensors of a :meth:`state_dict` have the shapes and types of those that the task has by now.
+        """Whether the tensors of a :meth:`state_dict` have the shapes and types of the task's tensors.
 
-        They differ where the task was rewritten since. Names with a leading underscore are left out: such a tensor may
-        have to wait for the first step to know its size.
+        They differ if the code of the task has changed since. Names with a leading underscore are ignored, because the
+        sizes of such tensors may be unknown before the first step.
         """
         own, other = self._tensors(), state["tensors"]
         names = [name for name in own.keys() & other.keys() if not name.startswith("_")]
         return all(_kind(own[name]) == _kind(other[name]) for name in names)
 
     def unsaved_attributes(self) -> list[str]:
-        """Return the attributes, with their types, that may change in a step and that :meth:`state_dict` leaves out."""
+        """Return the attributes, with their types, that may change in a step but are not in :meth:`state_dict`."""
         return []
 
     def _tensors(self) -> dict[str, torch.Tensor]:
