@@ -106,7 +106,7 @@ class StepCapture:
         return self._graphs is not None
 
     def step(self, actions: torch.Tensor) -> None:
-        """Do one control step.
+        """Run one control step.
 
         Args:
             actions: ``(N, num_actions)``.

@@ -101,7 +101,7 @@ class Task(ABC, Generic[EnvConfigT]):
 
     @abstractmethod
     def set_up_scene(self, scene: Scene) -> None:
-        """Describe one world and store the views that the scene returns. They can be used from :meth:`post_reset` on."""
+        """Describe one world and store the views that the scene returns; use them from :meth:`post_reset` on."""
 
     def post_reset(self) -> None:
         """Look up indices, limits and constants, once, after the worlds are built."""
