@@ -1,11 +1,13 @@
 """Properties of the whole repository: lock file, versions, licences, layering, exports, links."""
 
 import ast
+import graphlib
 import importlib
 import re
 import subprocess
+import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -255,3 +257,74 @@ def test_contributing_names_every_tool() -> None:
         name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
     }
     assert named == {file.stem for file in (REPOSITORY / "tools").glob("*.py")}
+
+
+def imported_modules(path: Path, known: Collection[str]) -> set[str]:
+    """Return the modules among ``known`` that a file imports, in functions and for type checkers, too."""
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            imported |= names & set(known) or {node.module}
+    return imported & set(known)
+
+
+def test_modules_import_each_other_in_one_direction() -> None:
+    modules = {module_name(path): path for package in PACKAGES.values() for path in package.glob("src/**/*.py")}
+    graph = {module: imported_modules(path, modules) - {module} for module, path in modules.items()}
+    assert "oige_core.errors" in graph["oige_core.registry"]
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"import cycle: {' <- '.join(error.args[1])}")
+
+
+MAX_LINES = 500
+
+
+def test_python_files_have_at_most_500_lines() -> None:
+    files = [path for path in tracked_files() if path.suffix == ".py" and path.is_file()]
+    lengths = {path: len(path.read_text().splitlines()) for path in files}
+    assert len(lengths) > 100
+    assert not {path.name: lines for path, lines in lengths.items() if lines > MAX_LINES}
+
+
+TASK_MODULES = sorted(
+    path for package in PACKAGES if package.startswith("oige-tasks-") for path in PACKAGES[package].glob("src/**/*.py")
+)
+
+
+@pytest.mark.parametrize("path", TASK_MODULES, ids=lambda path: "/".join(path.parts[-2:]))
+def test_task_modules_import_from_at_most_two_modules_of_core(path: Path) -> None:
+    imported = {
+        node.module
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "oige_core"
+    }
+    assert imported <= {"oige_core", "oige_core.math", "oige_core.warp_arrays"}
+    assert len(imported) <= 2
+
+
+IMPORT_EACH = """
+import importlib, sys, warnings
+warnings.simplefilter("ignore")
+for name in sys.argv[1:]:
+    for module in [module for module in sys.modules if module.startswith("oige_")]:
+        del sys.modules[module]
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:  # an optional library
+        if error.name.startswith("oige_"):
+            raise
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_module_can_be_imported_first(package: str) -> None:
+    """A module that is imported first runs the packages above it, which may import it in turn."""
+    names = [module_name(path) for path in sorted(PACKAGES[package].glob("src/**/*.py"))]
+    done = subprocess.run([sys.executable, "-c", IMPORT_EACH, *names], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from oige_core.envs import VecEnv, make_env, make_vec
     from oige_core.scene import ArticulationAsset, Drive, Material, Scene
     from oige_core.tasks import RLTask, RLTaskWarp, SignedPermutation, Steerable, Symmetry, Task
-    from oige_core.terrain import HeightSampler, TerrainMap
+    from oige_core.terrain import HeightSampler, TerrainMap, curriculum_map, mixed_map
     from oige_core.views import ArticulationView, CameraView, FramedView, RigidPrimView
 
 __all__ = [
@@ -53,12 +53,14 @@ __all__ = [
     "check_choice",
     "check_positive",
     "check_range",
+    "curriculum_map",
     "derive_seed",
     "find_task",
     "installed_tasks",
     "load_config",
     "make_env",
     "make_vec",
+    "mixed_map",
 ]
 
 __version__ = version("oige-core")
@@ -68,7 +70,7 @@ _LAZY = {
     "oige_core.envs": ("VecEnv", "make_env", "make_vec"),
     "oige_core.scene": ("ArticulationAsset", "Drive", "Material", "Scene"),
     "oige_core.tasks": ("RLTask", "RLTaskWarp", "SignedPermutation", "Steerable", "Symmetry", "Task"),
-    "oige_core.terrain": ("HeightSampler", "TerrainMap"),
+    "oige_core.terrain": ("HeightSampler", "TerrainMap", "curriculum_map", "mixed_map"),
     "oige_core.views": ("ArticulationView", "CameraView", "FramedView", "RigidPrimView"),
 }
 

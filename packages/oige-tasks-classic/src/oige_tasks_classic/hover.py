@@ -4,11 +4,8 @@ import math
 from typing import NamedTuple, TypeVar
 
 import torch
-from oige_core.config import EnvConfig
+from oige_core import ArticulationView, EnvConfig, Material, RLTask, Scene
 from oige_core.math import quat_apply
-from oige_core.scene import Material, Scene
-from oige_core.tasks import RLTask
-from oige_core.views import ArticulationView
 
 __all__ = ["Flight", "HoverTask", "Range3"]
 

@@ -9,8 +9,7 @@ import math
 from pathlib import Path
 
 import torch
-from oige_core.scene import ArticulationAsset, Drive, Material, Scene
-from oige_core.tasks import RLTask
+from oige_core import ArticulationAsset, Drive, Material, RLTask, Scene
 
 from oige_tasks_classic.ball_balance import BallBalanceConfig
 

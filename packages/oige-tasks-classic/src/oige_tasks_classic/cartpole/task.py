@@ -9,9 +9,7 @@ import math
 from pathlib import Path
 
 import torch
-from oige_core.scene import ArticulationAsset, Drive, Scene
-from oige_core.tasks import RLTask, SignedPermutation, Symmetry
-from oige_core.views import ArticulationView
+from oige_core import ArticulationAsset, ArticulationView, Drive, RLTask, Scene, SignedPermutation, Symmetry
 
 from oige_tasks_classic.cartpole import CartpoleConfig
 

@@ -1,8 +1,7 @@
 """Cartpole on Warp arrays: the same scene, rewards and endings as :mod:`oige_tasks_classic.cartpole.task`."""
 
 import warp as wp
-from oige_core.scene import Scene
-from oige_core.tasks import RLTaskWarp
+from oige_core import RLTaskWarp, Scene
 from oige_core.warp_arrays import ArticulationArrays, uniform
 
 from oige_tasks_classic.cartpole import CartpoleConfig

@@ -9,7 +9,7 @@ import math
 from typing import cast
 
 import torch
-from oige_core.scene import Scene
+from oige_core import Scene
 
 from oige_tasks_classic.cartpole.task import FAILURE_REWARD, CartpoleTask, has_failed, reward_terms
 from oige_tasks_classic.cartpole_camera import CartpoleCameraConfig

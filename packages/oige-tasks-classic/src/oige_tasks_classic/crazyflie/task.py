@@ -9,9 +9,8 @@ Success: 7 s close to the targets and upright; the return is then close to 1400.
 from pathlib import Path
 
 import torch
-from oige_core.config import EnvConfig
+from oige_core import ArticulationAsset, EnvConfig, Scene
 from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
-from oige_core.scene import ArticulationAsset, Scene
 
 from oige_tasks_classic.hover import HoverTask, Range3
 

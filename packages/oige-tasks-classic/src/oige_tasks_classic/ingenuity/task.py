@@ -8,9 +8,8 @@ Success: 20 s close to the targets, upright and without spinning; the return is 
 from pathlib import Path
 
 import torch
-from oige_core.config import EnvConfig
+from oige_core import ArticulationAsset, EnvConfig, Scene
 from oige_core.math import quat_apply
-from oige_core.scene import ArticulationAsset, Scene
 
 from oige_tasks_classic.hover import HoverTask, Range3
 

@@ -9,8 +9,7 @@ import math
 from pathlib import Path
 
 import torch
-from oige_core.config import EnvConfig
-from oige_core.scene import ArticulationAsset, Drive, Scene
+from oige_core import ArticulationAsset, Drive, EnvConfig, Scene
 
 from oige_tasks_classic.hover import HoverTask, Range3
 

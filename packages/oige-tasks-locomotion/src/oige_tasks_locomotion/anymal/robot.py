@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from oige_core.scene import ArticulationAsset, Drive
+from oige_core import ArticulationAsset, Drive
 
 __all__ = ["ANYMAL_ASSET", "DEFAULT_JOINT_POSITIONS", "HAA_JOINTS", "JOINT_NAMES", "MAX_EFFORT"]
 

@@ -9,9 +9,8 @@ import dataclasses
 import math
 
 import torch
+from oige_core import Drive, RLTask, Scene
 from oige_core.math import quat_apply, quat_apply_inverse
-from oige_core.scene import Drive, Scene
-from oige_core.tasks import RLTask
 
 from oige_tasks_locomotion.anymal import AnymalConfig, AnymalLearnConfig
 from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, HAA_JOINTS, MAX_EFFORT

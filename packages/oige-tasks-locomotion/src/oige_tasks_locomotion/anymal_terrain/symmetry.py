@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from oige_core.tasks import SignedPermutation, Symmetry
+from oige_core import SignedPermutation, Symmetry
 
 __all__ = ["reflections"]
 

@@ -11,12 +11,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from oige_core.errors import ConfigError
+from oige_core import (
+    ConfigError,
+    Drive,
+    HeightSampler,
+    Material,
+    RLTask,
+    Scene,
+    TerrainMap,
+    curriculum_map,
+    derive_seed,
+    mixed_map,
+)
 from oige_core.math import quat_apply, quat_apply_inverse
-from oige_core.scene import Drive, Material, Scene
-from oige_core.seeding import derive_seed
-from oige_core.tasks import RLTask
-from oige_core.terrain import HeightSampler, TerrainMap, curriculum_map, mixed_map
 
 from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
 from oige_tasks_locomotion.anymal_terrain import AnymalTerrainConfig, LearnConfig

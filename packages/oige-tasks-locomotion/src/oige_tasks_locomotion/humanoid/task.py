@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from oige_core.scene import ArticulationAsset
+from oige_core import ArticulationAsset
 
 from oige_tasks_locomotion.locomotion.task import Locomotion, LocomotionTask
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
+from oige_core import ArticulationAsset, RLTask, Scene, Task
 from oige_core.math import grid_positions, heading_roll_up
-from oige_core.scene import ArticulationAsset, Scene
-from oige_core.tasks import RLTask, Task
 
 from oige_tasks_locomotion.locomotion import LocomotionConfig
 

@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 import torch
 import warp as wp
-from oige_core.tasks import RLTaskWarp
+from oige_core import RLTaskWarp
 from oige_core.warp_arrays import ArticulationArrays, uniform
 
 from oige_tasks_locomotion.locomotion import LocomotionConfig

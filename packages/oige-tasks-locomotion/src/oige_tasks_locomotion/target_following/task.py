@@ -9,9 +9,8 @@ import math
 from pathlib import Path
 
 import torch
+from oige_core import ArticulationAsset, Drive, Material, RLTask, Scene
 from oige_core.math import quat_from_angle_axis
-from oige_core.scene import ArticulationAsset, Drive, Material, Scene
-from oige_core.tasks import RLTask
 
 from oige_tasks_locomotion.target_following import TargetFollowingConfig
 
