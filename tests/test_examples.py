@@ -34,7 +34,8 @@ def test_own_learner_learns_cartpole(example: Callable[[str], ModuleType]) -> No
 
 
 def test_video_shows_moving_robots(example: Callable[[str], ModuleType], tmp_path: Path) -> None:
-    with av.open(example("record_video").main(tmp_path, frames=8), mode="r") as video:
+    file: Path = example("record_video").main(tmp_path, frames=8)
+    with av.open(file, mode="r") as video:
         frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in video.decode(video=0)]
     assert len(frames) == 8
     assert frames[0].shape == (360, 640, 3)

@@ -4,44 +4,57 @@
 
 For each number of worlds, this program steps the environment with random actions for at least the given time. It
 reports steps, rendered images (including those after resets), and the fraction of time that rendering takes. On a GPU
-it synchronises before and after each rendering, which makes steps slightly slower.
+it synchronises before and after each image is read, which makes steps slightly slower.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from oige_core import make_vec
 from oige_core.errors import OigeError
+from oige_core.views import CameraView, Indices
 from oige_train.cli.common import run_cli
 
 
-class RenderClock:
-    """Counts and times the renderings of a camera.
+class TimedCamera:
+    """A camera that counts and times what a task reads from it; an image is rendered when it is read.
 
     Args:
-        tracer: the camera's ray tracer.
+        camera: the camera of the task.
         device: device that renders.
     """
 
-    def __init__(self, tracer: Any, device: torch.device) -> None:
+    def __init__(self, camera: CameraView, device: torch.device) -> None:
         self.images = 0
         self.seconds = 0.0
-        self._render = tracer.render
+        self._camera = camera
         self._device = device
-        tracer.render = self.render
 
-    def render(self, geoms: Any, camera: Any, worlds: torch.Tensor | None) -> None:
-        """Render and count."""
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._camera, name)
+
+    def get_rgb(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Render colours."""
+        return self._timed(self._camera.get_rgb, indices, clone)
+
+    def get_depth(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Render depths."""
+        return self._timed(self._camera.get_depth, indices, clone)
+
+    def _timed(self, read: Callable[..., torch.Tensor], indices: Indices, clone: bool) -> torch.Tensor:
         wait(self._device)
         start = time.perf_counter()
-        self._render(geoms, camera, worlds)
+        images = read(indices, clone)
         wait(self._device)
         self.seconds += time.perf_counter() - start
-        self.images += int(worlds.sum()) if worlds is not None and worlds.dtype == torch.bool else len(camera[0])
+        mask = isinstance(indices, torch.Tensor) and indices.dtype == torch.bool
+        self.images += int(indices.sum()) if mask else len(images)
+        return images
 
 
 def wait(device: torch.device) -> None:
@@ -60,7 +73,7 @@ def measure(task: str, worlds: int, seconds: float, device: str, threads: int) -
     if not hasattr(simulated, "camera"):
         raise OigeError(f"{task}: has no camera; CartpoleCamera has one.")
     wait(simulated.device)
-    clock = RenderClock(simulated.camera._tracer, simulated.device)
+    camera = simulated.camera = TimedCamera(simulated.camera, simulated.device)
     start, steps = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - start) < seconds:
         for action in actions:
@@ -71,8 +84,8 @@ def measure(task: str, worlds: int, seconds: float, device: str, threads: int) -
     return {
         "worlds": worlds,
         "env_steps_per_second": steps * worlds / elapsed,
-        "images_per_second_of_rendering": clock.images / clock.seconds,
-        "rendering_fraction": clock.seconds / elapsed,
+        "images_per_second_of_rendering": camera.images / camera.seconds,
+        "rendering_fraction": camera.seconds / elapsed,
     }
 
 
