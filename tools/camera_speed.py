@@ -52,8 +52,10 @@ class TimedCamera:
         images = read(indices, clone)
         wait(self._device)
         self.seconds += time.perf_counter() - start
-        mask = isinstance(indices, torch.Tensor) and indices.dtype == torch.bool
-        self.images += int(indices.sum()) if mask else len(images)
+        if isinstance(indices, torch.Tensor) and indices.dtype == torch.bool:
+            self.images += int(indices.sum())
+        else:
+            self.images += len(images)
         return images
 
 

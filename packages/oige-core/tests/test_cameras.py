@@ -1,7 +1,7 @@
 """Cameras: positions in an image by the pinhole model, depth and segmentation, on both executors."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ import torch
 from oige_core.config import SimConfig
 from oige_core.errors import OigeError
 from oige_core.scene import ArticulationAsset, Material, Scene
+from oige_core.views import CameraOutput
 
 WIDTH, HEIGHT = 48, 32
 FOV = math.pi / 2  # so that the focal length is half the width, 24 pixels
@@ -39,13 +40,13 @@ def set_up(scene: Scene) -> dict[str, Any]:
     """A red ball and a green box over a plane, seen from the origin, from above and from a turret at (0, −5, 1)."""
     scene.add_ground_plane(height=-1.0)
     images: dict[str, Any] = {"width": WIDTH, "height": HEIGHT, "horizontal_fov": FOV}
-    everything: dict[str, Any] = {"outputs": ("rgb", "depth", "segmentation")}
+    everything: Sequence[CameraOutput] = ("rgb", "depth", "segmentation")
     return {
         "ball": scene.add_sphere("ball", radius=0.2, kinematic=True, collision=False, material=Material(color=RED)),
         "box": scene.add_box(
             "box", size=(0.4, 1.0, 0.5), position=(4.2, 0, 0), kinematic=True, material=Material(color=GREEN)
         ),
-        "front": scene.add_camera("front", **images, **everything),
+        "front": scene.add_camera("front", **images, outputs=everything),
         "tilted": scene.add_camera("tilted", **images, orientation=DOWN_BY_30_DEGREES, outputs=["depth"]),
         "turret": scene.add_articulation("turret", TURRET, position=(0.0, -5.0, 0.8)),
         "eye": scene.add_camera("eye", **images, parent="turret/head", position=(0.06, 0, 0), outputs=["segmentation"]),

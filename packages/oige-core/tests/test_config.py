@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from oige_core.config import register_resolvers
@@ -11,7 +12,7 @@ from oige_core.seeding import derive_seed
 from omegaconf import OmegaConf
 
 
-def load(**overrides):
+def load(**overrides: Any) -> Any:
     return load_config("Cartpole", {key.replace("__", "."): value for key, value in overrides.items()})
 
 

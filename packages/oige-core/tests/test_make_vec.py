@@ -121,7 +121,8 @@ def test_render_returns_an_image_of_each_world(num_envs: int, size: tuple[int, i
     assert len(before) == num_envs
     assert {(image.shape, image.dtype) for image in before} == {((size[1], size[0], 3), np.dtype(np.uint8))}
     moved = num_envs // 2
-    env.task.cartpoles.set_joint_positions(torch.tensor([[0.0, 2.0]]), indices=[moved])
+    task: Any = env.task
+    task.cartpoles.set_joint_positions(torch.tensor([[0.0, 2.0]]), indices=[moved])
     for world, (old, new) in enumerate(zip(before, env.render(), strict=True)):
         assert np.array_equal(old, new) == (world != moved)
     assert env.metadata["render_fps"] == 60

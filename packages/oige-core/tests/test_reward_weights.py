@@ -1,5 +1,8 @@
 """Weights of reward terms, on a block that slides without friction."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# Loops of these tests run at least once.
+
 import pytest
 import torch
 from block_task import DT, BlockConfig, BlockTask, place

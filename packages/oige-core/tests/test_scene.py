@@ -183,7 +183,7 @@ def test_scene_without_moving_bodies_is_simulated(build: Callable[..., Any], exe
     if world.it is not None:
         world.close(world.it.get_world_poses()[0], [[1, 2, 3]] * 2, tol=1e-6)
     if kind == "fixed":
-        assert world.it.get_joint_positions().shape == (2, 0)
+        assert world.views["it"].get_joint_positions().shape == (2, 0)
 
 
 def test_actor_density_replaces_the_mass_of_the_task(build: Callable[..., Any]) -> None:

@@ -1,7 +1,11 @@
 """Geometry for the viewer: meshes of shapes and height fields, and poses of the simulation."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# Loops of these tests run at least once.
+
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,7 +156,7 @@ def test_poses_equal_those_of_the_simulation(build: Callable, executor: str) -> 
     names = ["base", "arm", "ball", "goal"]
     at = {name: index for index, name in enumerate(names)}
     assert geometry.num_bodies == len(names)
-    close = {"atol": 1e-6}
+    close: dict[str, Any] = {"atol": 1e-6}
     np.testing.assert_allclose(positions[0, at["base"]], [2, 3, 4], **close)
     np.testing.assert_allclose(positions[0, at["arm"]], [2, 3, 4.3], **close)
     np.testing.assert_allclose(orientations[0, at["base"]], TURNED, **close)

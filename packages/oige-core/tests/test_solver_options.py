@@ -39,7 +39,7 @@ def test_solver_options_reach_the_model(build: Callable[..., Any], executor: str
         models.append(world.engine.executor._model)
     for model in models:
         for key, (_, number) in OPTIONS.items():
-            value = getattr(model.opt, key, None)
+            value: Any = getattr(model.opt, key, None)
             if key == "impratio" and value is None:  # MuJoCo Warp keeps its inverse square root
                 value = model.opt.impratio_invsqrt.numpy()[0] ** -2.0
             value = value.numpy()[0] if hasattr(value, "numpy") else value

@@ -98,7 +98,8 @@ class ForgetsBase(Ball):
         self.balls.set_world_poses(torch.zeros(len(worlds), 3), indices=worlds)
 
 
-Make = Callable[..., VecEnv]
+Make = Callable[..., Any]
+"""Makes a VecEnv, whose task has attributes of its own."""
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Terrain: the geometry of each generator, the map of tiles, and heights under points."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -179,9 +181,22 @@ def test_terrain_depends_only_on_the_seed(make):
     assert (make(rng(1)) != make(rng(2))).any()
 
 
-OBSTACLES = {"max_height": 0.2, "min_size": 1.0, "max_size": 2.0, "count": 4, "platform_size": 3.0}
-STONES = {"stone_size": 0.5, "gap": 0.1, "max_height": 0.0, "platform_size": 3.0}
-MAP = {"levels": 2, "types": 2, "length": 8.0, "width": 8.0, "border": 1.0, "horizontal_scale": 0.1, "rng": rng()}
+OBSTACLES: dict[str, Any] = {"max_height": 0.2, "min_size": 1.0, "max_size": 2.0, "count": 4, "platform_size": 3.0}
+STONES: dict[str, Any] = {"stone_size": 0.5, "gap": 0.1, "max_height": 0.0, "platform_size": 3.0}
+MAP: dict[str, Any] = {
+    "levels": 2,
+    "types": 2,
+    "length": 8.0,
+    "width": 8.0,
+    "border": 1.0,
+    "horizontal_scale": 0.1,
+    "rng": rng(),
+}
+
+
+def changed(values: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return values of which some are replaced."""
+    return values | changes
 
 
 @pytest.mark.parametrize(
@@ -199,15 +214,15 @@ MAP = {"levels": 2, "types": 2, "length": 8.0, "width": 8.0, "border": 1.0, "hor
         (lambda: wave(GRID, num_waves=0, amplitude=0.1), "num_waves=0"),
         (lambda: stairs(GRID, step_width=0.0, step_height=0.1), "step_width=0.0"),
         (lambda: pyramid_stairs(GRID, step_width=-0.3, step_height=0.1, platform_size=3.0), "step_width=-0.3"),
-        (lambda: discrete_obstacles(GRID, rng(), **(OBSTACLES | {"max_size": 0.5})), "max_size=0.5"),
-        (lambda: discrete_obstacles(GRID, rng(), **(OBSTACLES | {"max_size": 9.0})), "max_size=9.0"),
-        (lambda: discrete_obstacles(GRID, rng(), **(OBSTACLES | {"count": -1})), "count=-1"),
-        (lambda: stepping_stones(GRID, rng(), **(STONES | {"gap": 0.0})), "gap=0.0"),
-        (lambda: stepping_stones(GRID, rng(), **(STONES | {"max_height": -0.1})), "max_height=-0.1"),
+        (lambda: discrete_obstacles(GRID, rng(), **changed(OBSTACLES, max_size=0.5)), "max_size=0.5"),
+        (lambda: discrete_obstacles(GRID, rng(), **changed(OBSTACLES, max_size=9.0)), "max_size=9.0"),
+        (lambda: discrete_obstacles(GRID, rng(), **changed(OBSTACLES, count=-1)), "count=-1"),
+        (lambda: stepping_stones(GRID, rng(), **changed(STONES, gap=0.0)), "gap=0.0"),
+        (lambda: stepping_stones(GRID, rng(), **changed(STONES, max_height=-0.1)), "max_height=-0.1"),
         (lambda: curriculum_map(proportions=[0.5] * 5, **MAP), "proportions"),
         (lambda: curriculum_map(proportions=[0.5], **MAP), "proportions"),
-        (lambda: mixed_map(**(MAP | {"levels": 0})), "levels=0"),
-        (lambda: mixed_map(**(MAP | {"border": -1.0})), "border=-1.0"),
+        (lambda: mixed_map(**changed(MAP, levels=0)), "levels=0"),
+        (lambda: mixed_map(**changed(MAP, border=-1.0)), "border=-1.0"),
     ],
 )
 def test_invalid_terrain_parameters_raise(make, message):

@@ -4,6 +4,7 @@ All of it holds for tasks on torch tensors and for those on Warp arrays, on ever
 """
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import warp as wp
 from block_task import DT, MASS, BlockConfig, BlockTask, BlockWarpTask, place
 from gymnasium.vector import AutoresetMode
 from oige_core.config import DefaultPhysicsMaterialConfig, RunConfig, SimConfig, TaskConfig
+from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.envs import VecEnv
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.spec import TaskSpec
@@ -426,7 +428,9 @@ def test_warp_variant_step_is_one_graph_without_synchronisation(new_engine):
     env.reset()
     actions = torch.zeros(64, 1, device=env.device)
     env.step(actions)
-    graphs = env.task.engine.executor.graphs
+    assert isinstance(env.task.engine, MujocoEngine)
+    executor: Any = env.task.engine.executor
+    graphs = executor.graphs
     captured = dict(graphs.captured)
     assert sum(isinstance(key, tuple) and key[0] == "step between" for key in captured) == 1
     torch.cuda.synchronize()

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -16,7 +17,6 @@ import websockets.asyncio.server
 from oige_core import VecEnv, make_vec
 from oige_core.errors import ConfigError
 from oige_core.render.viewer import Pace, Viewer, tones
-from oige_core.render.viewer import pace as pace_module
 from oige_core.render.viewer.tones import mesh_color, texture_color
 
 
@@ -25,7 +25,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr(pace_module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
 
     def attach(self, pace: Pace) -> None:
         pace._changed.wait = self._pass  # type: ignore[method-assign]

@@ -41,7 +41,7 @@ def walker(drive: Drive, **options: Any) -> Callable[[Scene], dict[str, Any]]:
 
     def set_up_scene(scene: Scene) -> dict[str, Any]:
         scene.add_ground_plane()
-        tracked = {"track_joint_forces": True} | options
+        tracked: dict[str, Any] = {"track_joint_forces": True} | options
         robot = scene.add_articulation("robot", asset, position=(0.0, 0.0, 0.5), **tracked)
         return {"robot": robot}
 

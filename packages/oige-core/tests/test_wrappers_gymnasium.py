@@ -1,5 +1,8 @@
 """Every vector wrapper of gymnasium on our environment: what it computes is compared with numbers of our own."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# Loops of these tests run at least once.
+
 import importlib.util
 import sys
 import types
@@ -86,13 +89,13 @@ OBSERVATIONS: dict[str, tuple[Callable[[Any], Any], Callable[[np.ndarray], np.nd
         lambda values: values,
     ),
     "RescaleObservation": (
-        lambda env: vector.RescaleObservation(env, np.float32(0.0), np.float32(1.0)),
+        lambda env: vector.RescaleObservation(env, np.array(0.0, np.float32), np.array(1.0, np.float32)),
         lambda values: (values / 5.0 + 1.0) / 2.0,  # clipObservations is 5
     ),
     "DtypeObservation": (lambda env: vector.DtypeObservation(env, np.int32), lambda values: values.astype(np.int32)),
 }
 ACTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[np.ndarray], np.ndarray]]] = {
-    "TransformAction": (lambda env: vector.TransformAction(env, lambda actions: -actions), lambda actions: -actions),
+    "TransformAction": (lambda env: vector.TransformAction(env, np.negative), lambda actions: -actions),
     "VectorizeTransformAction": (
         lambda env: vector.VectorizeTransformAction(
             env,
@@ -104,12 +107,15 @@ ACTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[np.ndarray], np.ndarray
     ),
     "ClipAction": (vector.ClipAction, lambda actions: actions.clip(-1.0, 1.0)),
     "RescaleAction": (
-        lambda env: vector.RescaleAction(env, np.float32(-2.0), np.float32(2.0)),
+        lambda env: vector.RescaleAction(env, np.array(-2.0, np.float32), np.array(2.0, np.float32)),
         lambda actions: actions / 2.0,
     ),
 }
 REWARDS: dict[str, tuple[Callable[[Any], Any], Callable[[np.ndarray], np.ndarray]]] = {
-    "TransformReward": (lambda env: vector.TransformReward(env, lambda rewards: rewards - 3.0), lambda r: r - 3.0),
+    "TransformReward": (
+        lambda env: vector.TransformReward(env, lambda rewards: np.subtract(rewards, 3.0)),
+        lambda r: r - 3.0,
+    ),
     "VectorizeTransformReward": (
         lambda env: vector.VectorizeTransformReward(env, gym.wrappers.TransformReward, func=lambda reward: reward**2),
         lambda rewards: rewards**2,

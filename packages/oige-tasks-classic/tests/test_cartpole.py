@@ -1,6 +1,10 @@
 """Cartpole against numbers worked out by hand and the closed-form equations of a cart with a rod."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# Loops of these tests run at least once.
+
 import math
+from typing import Any
 
 import gymnasium as gym
 import oige_core  # noqa: F401 (registers the tasks)
@@ -74,14 +78,15 @@ def test_mirrored_cartpole_moves_like_the_mirror_image(warp):
     env = make_vec("Cartpole", num_envs=4, seed=3, warp=warp)
     try:
         (mirror,) = env.symmetries
+        cartpoles: Any = vars(env.task)["cartpoles"]
         random = torch.Generator().manual_seed(2)
         states = torch.randn(4, 4, generator=random) * torch.tensor([0.5, 1.0, 0.2, 1.0])
         actions = torch.randn(10, 4, 1, generator=random) * 0.1
 
         def play(states, actions):
             env.reset()
-            env.task.cartpoles.set_joint_positions(states[:, ::2])
-            env.task.cartpoles.set_joint_velocities(states[:, 1::2])
+            cartpoles.set_joint_positions(states[:, ::2])
+            cartpoles.set_joint_velocities(states[:, 1::2])
             outcome = [env.step(action) for action in actions]
             assert not any(step[2].any() for step in outcome)
             return torch.stack([step[0] for step in outcome]), torch.stack([step[1] for step in outcome])

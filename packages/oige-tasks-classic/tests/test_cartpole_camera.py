@@ -1,6 +1,10 @@
 """CartpoleCamera: what its images show, by the pinhole, and that all else is Cartpole."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# Loops of these tests run at least once.
+
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -52,7 +56,8 @@ def test_cart_and_pole_appear_where_the_camera_projects_them(executor):
     states = [(0.0, 0.0), (0.9, 0.3), (-1.2, -0.5)]
     put(env, states)
     assert env.symmetries == (), "those of Cartpole are of positions and velocities"
-    images = env.task.get_observations().int().cpu()
+    task: Any = env.task
+    images = task.get_observations().int().cpu()
     assert images.shape == (3, 160, 240, 3)
     for image, (y, angle) in zip(images, states, strict=True):
         # The lower edge of the cart's face and its outer side: 0.1 m and 0.125 m from its centre.

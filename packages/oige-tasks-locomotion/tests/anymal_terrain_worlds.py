@@ -9,8 +9,8 @@ from oige_core.registry import load_config
 from oige_core.testing import make_on, place
 
 DEFAULT = torch.tensor([0.03, 0.03, -0.03, -0.03, 0.4, -0.4, 0.4, -0.4, -0.8, 0.8, -0.8, 0.8])
-SMALL = {"terrain__numLevels": 3, "terrain__numTerrains": 4, "terrain__borderSize": 5.0}
-SILENT = {"learn__addNoise": False, "learn__pushRobots": False}
+SMALL: dict[str, Any] = {"terrain__numLevels": 3, "terrain__numTerrains": 4, "terrain__borderSize": 5.0}
+SILENT: dict[str, Any] = {"learn__addNoise": False, "learn__pushRobots": False}
 BORDER = (-14.0, -18.5)  # on the flat ground around the tiles of SMALL
 YAWED = (math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5))  # by 90°: the robot's x axis is the world's y axis
 

@@ -234,7 +234,8 @@ def test_gravity_is_rotated_into_the_base_except_in_upstream_mode(env: VecEnv, o
     """Pitched by 30°, nose down: gravity pulls forward in the base's frame; the original's points backward."""
     for world, forward in ((env, 0.5), (original, -0.5)):
         put(world, orientation=(math.cos(math.pi / 12), 0.0, math.sin(math.pi / 12), 0.0))
-        gravity = world.task.get_observations()[0, 6:9]
+        task: Any = world.task
+        gravity = task.get_observations()[0, 6:9]
         torch.testing.assert_close(gravity, torch.tensor([forward, 0.0, -math.sqrt(0.75)]), atol=1e-6, rtol=0)
 
 

@@ -1,5 +1,8 @@
 """AnymalTerrain against numbers worked out by hand; what ``compat=oige`` restores, error by error."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# Loops of these tests run at least once.
+
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -90,13 +93,14 @@ def test_noise_is_drawn_once_per_step_and_again_after_a_reset() -> None:
     env = make(4, learn__addNoise=True)
     actions, ended = torch.zeros(4, 12), torch.tensor([False, True, False, False])
     first = env.reset(seed=1)[0]
-    noise = env.task.noise.clone()
+    task: Any = env.task
+    noise = task.noise.clone()
     env.task.progress_buf[1] = env.task.max_episode_length - 1
     observations, *_, info = env.step(actions)
     assert info["_final_obs"].equal(ended)
     # Observed once more because of the reset, the others look the same.
     assert observations[~ended].equal(info["final_obs"][~ended])
-    assert not torch.isclose(env.task.noise[:, :9], noise[:, :9]).any()
+    assert not torch.isclose(task.noise[:, :9], noise[:, :9]).any()
     assert env.reset(seed=1)[0].equal(first)
     env.close()
 

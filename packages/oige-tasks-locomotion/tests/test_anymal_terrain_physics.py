@@ -1,5 +1,8 @@
 """AnymalTerrain's robots and ground in the simulation: standing on every tile, and both executors."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# Loops of these tests run at least once.
+
 from collections.abc import Iterator
 from typing import Any
 

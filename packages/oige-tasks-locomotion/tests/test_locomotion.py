@@ -1,7 +1,11 @@
 """Ant and Humanoid against numbers worked out by hand: what they observe, what is rewarded, how episodes end."""
 
+# pyright: reportPossiblyUnboundVariable=false
+# Loops of these tests run at least once.
+
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +22,7 @@ YAW_90 = (H, 0.0, 0.0, H)
 AHEAD, KILOMETRE = torch.tensor([[1000.0, 0.0]]), torch.tensor([1000.0])
 
 
-def make(task: str, num_envs: int = 1, **env: object) -> VecEnv:
+def make(task: str, num_envs: int = 1, **env: Any) -> VecEnv:
     made = make_on("c", task, num_envs, **env)
     made.reset(seed=0)
     return made
@@ -29,7 +33,7 @@ def task_of(env: VecEnv) -> LocomotionTask:
     return env.task
 
 
-def env_config(task: str):
+def env_config(task: str) -> Any:
     return load_config(task).task.env
 
 

@@ -19,7 +19,7 @@ def test_observations_of_reset_worlds_match_those_of_all(name: str, compat: str)
     env = make_vec(name, 4, {"task.env.compat": compat, **SIZES.get(name, {})}, seed=3, sim_device="cpu")
     task: Any = env.task
     env.reset()
-    actions = 0.2 * torch.ones(env.action_space.shape)
+    actions = 0.2 * torch.ones(4, env.task.spec.num_actions)
     for _ in range(3):
         env.step(actions)
     task.progress_buf[[0, 2]] = task.max_episode_length - 1

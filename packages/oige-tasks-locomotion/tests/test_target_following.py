@@ -19,7 +19,7 @@ FOCAL = SIZE / 2 / math.tan(math.radians(121.5) / 2)
 
 
 def make(num_envs: int = 2, executor: str = "c", **overrides: Any) -> VecEnv:
-    return make_on(executor, "TargetFollowing", num_envs, **({"imageSize": SIZE} | overrides))
+    return make_on(executor, "TargetFollowing", num_envs, **{"imageSize": SIZE, **overrides})
 
 
 @pytest.fixture(scope="module")

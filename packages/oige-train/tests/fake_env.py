@@ -84,7 +84,7 @@ class FakeEnv:
         self.steps = state["steps"]
 
 
-SPACE = {
+SPACE: Any = {
     "continuous": {
         "mu_activation": "None",
         "sigma_activation": "None",

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ CONFIG = "train.params.config"
 
 def write_checkpoint(file: Path, **changes: object) -> None:
     """Write the outline of a checkpoint, without torch; ``changes`` to its info, or ``info=<text>``."""
-    info = {
+    info: dict[str, Any] = {
         "task": "Cartpole",
         "algo": "a2c_continuous",
         "observation_shape": [4],

@@ -18,16 +18,17 @@ def checkpoints(folder: Path) -> list[str]:
 
 
 def test_non_finite_weights_buffers_and_moments_are_found() -> None:
-    network = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False), torch.nn.BatchNorm1d(1))
+    linear, norm = torch.nn.Linear(2, 1, bias=False), torch.nn.BatchNorm1d(1)
+    network = torch.nn.Sequential(linear, norm)
     optimiser = torch.optim.Adam(network.parameters())
     network(torch.randn(4, 2)).sum().backward()
     optimiser.step()
     tensors = learner_tensors({"net": network}, [optimiser])
     assert non_finite_names(tensors) == []
     damaged = {
-        "net.0.weight": network[0].weight,
-        "net.1.running_var": network[1].running_var,
-        "optimiser 0, exp_avg_sq of parameter 1": optimiser.state[network[1].weight]["exp_avg_sq"],
+        "net.0.weight": linear.weight,
+        "net.1.running_var": norm.running_var,
+        "optimiser 0, exp_avg_sq of parameter 1": optimiser.state[norm.weight]["exp_avg_sq"],
     }
     for value in (math.nan, math.inf, -math.inf):
         for name, tensor in damaged.items():
@@ -35,7 +36,7 @@ def test_non_finite_weights_buffers_and_moments_are_found() -> None:
             tensor.data.view(-1)[0] = value
             assert non_finite_names(tensors) == [name]
             tensor.data.copy_(before)
-    network[0].weight.data.fill_(1e20)
+    linear.weight.data.fill_(1e20)
     assert non_finite_names(tensors) == []
     assert non_finite_names(tensors, 1e19) == ["net.0.weight"]
 

@@ -20,8 +20,9 @@ def full_from(monkeypatch: pytest.MonkeyPatch):
 
     def install(first: int, count: int = 10**6) -> None:
         import oige_train.learner.agent as agent
+        from oige_train.checkpoint import save_checkpoint
 
-        save, calls = agent.save_checkpoint, []
+        calls: list[Path] = []
 
         def saving(file: Path, *rest: Any) -> None:
             calls.append(file)
@@ -31,7 +32,7 @@ def full_from(monkeypatch: pytest.MonkeyPatch):
                     patch.setattr(os, "fsync", lambda _: fail())
                 else:
                     patch.setattr(os, "fsync", fsync)
-                save(file, *rest)
+                save_checkpoint(file, *rest)
 
         def fail() -> None:
             raise OSError(errno.ENOSPC, "No space left on device")

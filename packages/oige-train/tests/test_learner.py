@@ -171,7 +171,7 @@ class PictureEnv(FakeEnv):
 def test_images_are_stored_as_bytes_and_scaled_to_one(tmp_path: Path) -> None:
     env = PictureEnv(2)
     layer = {"filters": 4, "kernel_size": 2, "strides": 1, "padding": 0}
-    cnn = {"type": "conv2d", "activation": "relu", "initializer": {"name": "default"}, "convs": [layer]}
+    cnn: Any = {"type": "conv2d", "activation": "relu", "initializer": {"name": "default"}, "convs": [layer]}
     torch.manual_seed(0)
     run = make_run(2, normalize_input=False)
     run.config.train.params.network.cnn = cnn

@@ -59,15 +59,16 @@ def test_other_changed_settings_take_effect(tmp_path: Path) -> None:
 
 
 def test_scheduled_entropy_is_restored_unless_changed(tmp_path: Path) -> None:
-    linear = {"lr_schedule": "linear", "schedule_entropy": True, "entropy_coef": 0.1}
+    linear: dict[str, Any] = {"lr_schedule": "linear", "schedule_entropy": True, "entropy_coef": 0.1}
     first = trained(tmp_path, **linear)
     assert first.entropy_coef < 0.01  # of two epochs, two are over
     assert resumed(tmp_path, first, **linear).entropy_coef == first.entropy_coef
-    assert resumed(tmp_path, first, **linear | {"entropy_coef": 0.2}).entropy_coef == 0.2
+    changed: dict[str, Any] = {**linear, "entropy_coef": 0.2}
+    assert resumed(tmp_path, first, **changed).entropy_coef == 0.2
 
 
 def test_stretched_linear_schedule_notes_the_higher_rate(tmp_path: Path) -> None:
-    linear = {"lr_schedule": "linear", "learning_rate": 1e-3}
+    linear: dict[str, Any] = {"lr_schedule": "linear", "learning_rate": 1e-3}
     first = trained(tmp_path, **linear)
     assert first.last_lr == 1e-6  # rl_games' least
     again = make_agent(FakeEnv(4), tmp_path / "same", max_epochs=2, **linear)
