@@ -25,7 +25,7 @@ from PIL import Image
 
 __all__ = ["Clip", "Moment", "Renderer", "View", "play", "run_on_cpu", "save", "stand"]
 
-GAP = 4  # pixels between pictures that are side by side
+GAP = 4  # pixels between images that are side by side
 EARTH = (0.62, 0.58, 0.5, 1.0)  # colour of height fields
 
 Point = tuple[float, float, float]
@@ -33,21 +33,21 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Where worlds are seen from, and how their pictures are laid out.
+    """The camera, and the layout of the images of worlds.
 
     Attributes:
-        camera: where the camera is, in m.
-        look_at: what it looks at, in m.
-        fov: its vertical angle, in degrees.
-        size: width and height of a picture, in pixels.
-        columns, rows: pictures side by side.
-        places: where in a picture its worlds stand, in m.
-        follow: part of the robot's way along x, y and z that the camera goes along; of several in one picture, their
-            middle's.
-        ground: draw ground planes; their horizon is level with the camera.
-        sun: direction in which the sun shines.
-        samples: per pixel and axis; what is thinner than a pixel needs several.
-        inset: what a policy that sees images sees is in a corner.
+        camera: position of the camera, in m.
+        look_at: point that it looks at, in m.
+        fov: its vertical field of view, in degrees.
+        size: width and height of an image, in pixels.
+        columns, rows: numbers of images side by side.
+        places: positions in an image of the worlds that it shows, in m.
+        follow: fraction of the robot's displacement along x, y and z that the camera follows; with several robots in an
+            image, of their mean displacement.
+        ground: render ground planes; their horizon is level with the camera.
+        sun: direction in which sunlight travels.
+        samples: rays along each axis of a pixel; geoms thinner than a pixel need several.
+        inset: show the image that the policy observes in a corner.
     """
 
     camera: Point
@@ -64,37 +64,37 @@ class View:
     inset: bool = False
 
     @property
-    def pictures(self) -> int:
+    def num_images(self) -> int:
         return self.columns * self.rows
 
     @property
     def worlds(self) -> int:
-        return self.pictures * len(self.places)
+        return self.num_images * len(self.places)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Where everything is.
+    """The state of some worlds.
 
     Attributes:
         qpos: of the worlds (worlds, nq).
         markers: positions and orientations of kinematic bodies (worlds, nmocap, 7), in m and as w, x, y, z.
-        images: what policies see (worlds, rows, columns, 3), 0 to 255; None where they see no images.
+        observed: images that the policy observes (worlds, rows, columns, 3), 0 to 255; None if it observes none.
     """
 
     qpos: np.ndarray
     markers: np.ndarray
-    images: np.ndarray | None = None
+    observed: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What happens in some worlds.
+    """States of some worlds over time.
 
     Attributes:
         model: the simulated model.
         moments: one for each frame.
-        interval: between two of them, in s.
+        interval: between two moments, in s.
     """
 
     model: mujoco.MjModel
@@ -183,7 +183,7 @@ class Renderer:
         self._renderer = GeomRenderer(
             model,
             self._places,
-            num_images=view.pictures,
+            num_images=view.num_images,
             size=view.size,
             fov=view.fov,
             samples=view.samples,
@@ -193,7 +193,7 @@ class Renderer:
 
     def render(self, moment: Moment) -> Image.Image:
         """Return the images, side by side."""
-        view, shape = self._view, (self._view.pictures, len(self._places))
+        view, shape = self._view, (self._view.num_images, len(self._places))
         positions, rotations, roots = [], [], []
         for qpos, markers in zip(moment.qpos, moment.markers, strict=True):
             self._pose.qpos[:] = qpos
@@ -204,7 +204,7 @@ class Renderer:
             roots.append(np.zeros(3) if self._root is None else qpos[self._root : self._root + 3])
         way = view.follow * np.reshape(roots, (*shape, 3)).mean(axis=1)
         geoms = self._model.ngeom
-        pictures = self._renderer.render(
+        images = self._renderer.render(
             np.reshape(positions, (*shape, geoms, 3)),
             np.reshape(rotations, (*shape, geoms, 3, 3)),
             view.camera + way,
@@ -213,22 +213,22 @@ class Renderer:
         width, height = view.size
         size = (view.columns * (width + GAP) - GAP, view.rows * (height + GAP) - GAP)
         grid = Image.new("RGB", size, "white")
-        for index, pixels in enumerate(pictures):
-            picture = Image.fromarray(pixels)
-            if view.inset and moment.images is not None:
-                _put_inset(picture, moment.images[index * len(self._places)])
+        for index, pixels in enumerate(images):
+            image = Image.fromarray(pixels)
+            if view.inset and moment.observed is not None:
+                _put_inset(image, moment.observed[index * len(self._places)])
             row, column = divmod(index, view.columns)
-            grid.paste(picture, (column * (width + GAP), row * (height + GAP)))
+            grid.paste(image, (column * (width + GAP), row * (height + GAP)))
         return grid
 
 
-def _put_inset(picture: Image.Image, seen: np.ndarray) -> None:
+def _put_inset(image: Image.Image, observed: np.ndarray) -> None:
     """Paste an image (rows, columns, 3) into the upper right corner of another, at a third of its height."""
-    height = picture.height // 3
-    width = round(height * seen.shape[1] / seen.shape[0])
+    height = image.height // 3
+    width = round(height * observed.shape[1] / observed.shape[0])
     inset = Image.new("RGB", (width + 4, height + 4), "white")
-    inset.paste(Image.fromarray(seen).resize((width, height)), (2, 2))
-    picture.paste(inset, (picture.width - inset.width, 0))
+    inset.paste(Image.fromarray(observed).resize((width, height)), (2, 2))
+    image.paste(inset, (image.width - inset.width, 0))
 
 
 def save(image: Image.Image, file: Path, **options: Any) -> None:
