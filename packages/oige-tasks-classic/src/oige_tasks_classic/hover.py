@@ -1,4 +1,4 @@
-"""What the flying tasks share: a target to hover at, drawn as a red ball, and where the vehicle is from there."""
+"""Code that the flying tasks share: a target, drawn as a red ball, and the motion of vehicles relative to it."""
 
 import math
 from typing import NamedTuple, TypeVar
@@ -12,20 +12,20 @@ __all__ = ["Flight", "HoverTask", "Range3"]
 EnvConfigT = TypeVar("EnvConfigT", bound=EnvConfig)
 
 Range3 = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
-"""Lowest and highest x, y and z, in m."""
+"""Minimum and maximum of x, y and z, in m."""
 
 RED = Material(color=(0.85, 0.08, 0.08, 1.0))
 
 
 class Flight(NamedTuple):
-    """How n vehicles fly.
+    """Motion of n vehicles.
 
     Attributes:
-        to_target: from the vehicles to the targets ``(n, 3)``, in m.
-        distance: its length ``(n,)``.
-        height: of the vehicles ``(n,)``, in m.
-        orientation: of the vehicles ``(n, 4)``.
-        up: upright axis of the vehicles ``(n, 3)``.
+        to_target: vectors from the vehicles to their targets ``(n, 3)``, in m.
+        distance: lengths of these vectors ``(n,)``, in m.
+        height: heights of the vehicles ``(n,)``, in m.
+        orientation: orientations of the vehicles ``(n, 4)``.
+        up: z axes of the vehicles ``(n, 3)``.
         velocity: linear and angular velocities of the vehicles ``(n, 6)``, in m/s and rad/s.
     """
 
@@ -37,7 +37,7 @@ class Flight(NamedTuple):
     velocity: torch.Tensor
 
     def observe(self) -> torch.Tensor:
-        """Return ``(n, 13)``: way to the target (/ 3 m), orientation, linear (/ 2 m/s), angular velocity (/ π)."""
+        """Return ``(n, 13)``: vector to the target (/ 3 m), orientation, linear (/ 2 m/s), angular velocity (/ π)."""
         linear, angular = self.velocity[:, :3], self.velocity[:, 3:]
         return torch.cat((self.to_target / 3.0, self.orientation, linear / 2.0, angular / math.pi), dim=-1)
 
@@ -50,12 +50,12 @@ class HoverTask(RLTask[EnvConfigT]):
 
     Attributes:
         vehicles: the vehicles.
-        start_range: where vehicles start.
-        target_range: where targets lie.
-        max_distance: from the target, beyond which an episode ends, in m.
-        min_height: below which an episode ends, in m.
-        targets: where they shall be ``(N, 3)``, in m.
-        flight: how the vehicles of all worlds fly since the last step.
+        start_range: range of initial positions.
+        target_range: range of targets.
+        max_distance: distance from the target beyond which an episode terminates, in m.
+        min_height: height below which an episode terminates, in m.
+        targets: target positions ``(N, 3)``, in m.
+        flight: motion of the vehicles of all worlds after the last step.
     """
 
     vehicles: ArticulationView
@@ -66,7 +66,7 @@ class HoverTask(RLTask[EnvConfigT]):
     flight: "Flight"
 
     def add_target(self, scene: Scene, *, radius: float) -> None:
-        """Add the ball that shows the target; it touches nothing."""
+        """Add the ball that shows the target; it does not collide."""
         x, y, z = (0.5 * (low + high) for low, high in self.target_range)
         self.balls = scene.add_sphere(
             "ball", radius=radius, position=(x, y, z), kinematic=True, collision=False, material=RED
@@ -80,7 +80,7 @@ class HoverTask(RLTask[EnvConfigT]):
         self.upright = torch.tensor([0.0, 0.0, 1.0], device=self.device)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
-        """Put vehicles upright and at rest at random places, and draw their targets."""
+        """Place vehicles upright and at rest at random positions, and draw their targets."""
         super().reset_idx(worlds)
         self.vehicles.set_world_poses(self.sample(self.start_bounds, len(worlds)), indices=worlds)
         self.targets = self.assign(self.targets, worlds, self.sample(self.target_bounds, len(worlds)))
@@ -94,7 +94,7 @@ class HoverTask(RLTask[EnvConfigT]):
         self.balls.set_world_poses(self.targets)
 
     def read_vehicles(self, worlds: torch.Tensor | None) -> "Flight":
-        """Return how the vehicles of a selection of worlds fly; those of all worlds are kept in :attr:`flight`."""
+        """Return the motion of the vehicles of a selection of worlds; :attr:`flight` stores that of all worlds."""
         positions, orientation = self.vehicles.get_world_poses(worlds)
         to_target = self.rows(self.targets, worlds) - positions
         flight = Flight(
@@ -110,7 +110,7 @@ class HoverTask(RLTask[EnvConfigT]):
         return flight
 
     def is_done(self) -> torch.Tensor:
-        """End the episode far from the target or near the ground."""
+        """Terminate far from the target or near the ground."""
         return (self.flight.distance > self.max_distance) | (self.flight.height < self.min_height)
 
     def sample(self, bounds: torch.Tensor, n: int) -> torch.Tensor:

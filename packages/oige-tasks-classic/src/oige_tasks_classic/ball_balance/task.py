@@ -1,8 +1,8 @@
 """BallBalance.
 
-Task: catch a ball that falls on a tray on three legs, and hold it in the middle by bending the legs.
-Randomisation: the ball starts up to 0.4 m from the middle, 1 to 2 m high, at 5 m/s downwards and up to 2 m/s inwards.
-Success: the ball rests 0.7 m above the ground, the tray raised by 3 cm; each of the 600 steps is then worth 1.
+Task: catch a ball that falls on a tray on three legs, and hold it in the middle by bending the legs. Randomisation: the
+ball starts up to 0.4 m from the middle, 1 to 2 m high, at 5 m/s downwards and up to 2 m/s inwards. Success: the ball
+rests 0.7 m above the ground, with the tray raised by 3 cm; the reward of each of the 600 steps is then 1.
 """
 
 import math
@@ -18,12 +18,12 @@ __all__ = ["BallBalanceTask", "ball_is_lost", "reward"]
 BALANCE_BOT = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "balance_bot.xml",
     usd="Robots/BalanceBot/balance_bot.usd",
-    # 400 and 40 per degree, as in OmniIsaacGymEnvs, but without its bound of 1000 N·m. MuJoCo bounds what drives ask
-    # for before an implicit step, which exerts far less; 1000 N·m on half a kilogram would shake the legs.
+    # 400 and 40 per degree, as in OmniIsaacGymEnvs, but without its limit of 1000 N·m. MuJoCo limits the efforts that
+    # drives demand before an implicit step, which exerts far less. With this limit, the legs would shake.
     drives={"lower_leg[0-2]": Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0))},
 )
 
-TRAY_HEIGHT = 0.5591  # m, at which the feet touch the ground: 0.36 · √2 + 0.04 + half a thickness
+TRAY_HEIGHT = 0.5591  # m, with the feet on the ground: 0.36 · √2 + 0.04 + half a thickness
 BALL_RADIUS = 0.1  # m
 BALL_DENSITY = 200.0  # kg/m³
 
@@ -34,17 +34,16 @@ MAX_INWARD_SPEED = 2.0  # m/s, at the largest radius
 
 GOAL = (0.0, 0.0, 0.7)  # m
 LOST_HEIGHT = 0.15  # m; on the ground the ball's centre is at 0.1
-FORCE_SCALE = 1.0 / 20.0  # of N and N·m observed
+FORCE_SCALE = 1.0 / 20.0  # scale of observed forces and torques
 BALL_POSITION, BALL_VELOCITY = slice(6, 9), slice(9, 12)  # of the observation
 
-UPSTREAM_SPAWN_HEIGHT = 1.0  # m; there the start height is added to that of the ball's place in the scene
+UPSTREAM_SPAWN_HEIGHT = 1.0  # m; upstream adds the start height to the height of the ball in the scene
 
 
 class BallBalanceTask(RLTask[BallBalanceConfig]):
     """See the module.
 
-    ``task.env.compat=upstream`` restores that the ball starts 1 m higher and that joints keep their velocities at a
-    reset.
+    With ``task.env.compat=upstream``, the ball starts 1 m higher, and joints keep their velocities at a reset.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
@@ -62,7 +61,7 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
         )
 
     def post_reset(self) -> None:
-        """Look up the driven joints and the legs whose joint forces are felt."""
+        """Look up the driven joints and the legs whose joint forces are observed."""
         tables, legs = self.tables, range(3)
         self.driven = [tables.get_dof_index(f"lower_leg{leg}") for leg in legs]
         self.sensing = [tables.get_link_index(f"upper_leg{leg}") for leg in legs]
@@ -71,7 +70,7 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
         self.goal = torch.tensor(GOAL, device=self.device)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
-        """Put the table back and throw the ball at it."""
+        """Restore the table and throw the ball at it."""
         joint_velocities = self.tables.get_joint_velocities(worlds)
         super().reset_idx(worlds)
         self.targets = self.assign(self.targets, worlds, 0.0)
@@ -83,11 +82,11 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
         self.balls.set_linear_velocities(velocities, worlds)
 
     def throw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw positions ``(count, 3)`` in m and velocities ``(count, 3)`` in m/s with which the ball starts."""
+        """Draw initial positions ``(count, 3)`` in m and velocities ``(count, 3)`` in m/s of the ball."""
         angle = self.uniform(0.0, 2.0 * math.pi, count)
         outwards = torch.stack((angle.cos(), angle.sin()), dim=-1)
         low, high = START_RADIUS
-        share = self.uniform(0.0, 1.0, count, 1)  # of the way from the smallest to the largest radius
+        share = self.uniform(0.0, 1.0, count, 1)  # fraction of the way from the smallest to the largest radius
         speed = self.uniform(0.0, MAX_INWARD_SPEED, count, 1) * share
         height = self.uniform(*START_HEIGHT, count, 1)
         positions = torch.cat(((low + (high - low) * share) * outwards, height), dim=-1)
@@ -101,10 +100,10 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
         self.tables.set_joint_position_targets(self.targets, joint_indices=self.driven)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Observe, of three legs each where not said otherwise:
+        """Return the observations; each entry has three columns, one per leg unless stated otherwise.
 
-        positions (rad) and velocities (rad/s) of the lower joints; position (3, m) and velocity (3, m/s) of the ball;
-        what the tray exerts on the upper legs: force along the leg, torques about its x, y, z axes (N, N·m, over 20).
+        Positions (rad) and velocities (rad/s) of the lower joints; position (m) and velocity (m/s) of the ball; force
+        of the tray on the upper legs along the leg (N / 20), and its torques about their x, y and z axes (N·m / 20).
         """
         tables, balls = self.tables, self.balls
         wrenches = tables.get_measured_joint_forces(worlds, joint_indices=self.sensing, clone=False).transpose(1, 2)
@@ -119,7 +118,7 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
         return torch.cat(parts, dim=-1)
 
     def is_done(self) -> torch.Tensor:
-        """End the episode when the ball is lost."""
+        """Terminate when the ball is lost."""
         return ball_is_lost(self.obs_buf[:, BALL_POSITION])
 
     def calculate_metrics(self) -> torch.Tensor:
@@ -132,8 +131,8 @@ def reward(offset: torch.Tensor, velocity: torch.Tensor) -> torch.Tensor:
     """Return 1 / (1 + distance) · 1 / (1 + speed), ``(N,)``.
 
     Args:
-        offset: ``(N, 3)`` of the ball from the goal, in m.
-        velocity: ``(N, 3)`` of the ball, in m/s.
+        offset: ``(N, 3)`` position of the ball relative to the goal, in m.
+        velocity: ``(N, 3)`` velocity of the ball, in m/s.
     """
     distance = torch.linalg.vector_norm(offset, dim=-1)
     speed = torch.linalg.vector_norm(velocity, dim=-1)

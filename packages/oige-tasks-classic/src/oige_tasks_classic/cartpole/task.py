@@ -44,7 +44,7 @@ class CartpoleTask(RLTask[CartpoleConfig]):
         self.cartpoles = add_cartpole(scene)
 
     def post_reset(self) -> None:
-        """Look up the driven joint. The observation relies on the order cart, pole."""
+        """Look up the driven joint. Observations rely on the joint order cart, pole."""
         self.symmetries = (LEFT_AND_RIGHT.to(self.device),)
         self.cart_joint = [self.cartpoles.get_dof_index("cartJoint")]
         self.reward_weights = REWARD_WEIGHTS
@@ -73,23 +73,23 @@ class CartpoleTask(RLTask[CartpoleConfig]):
         return torch.stack((positions, velocities), dim=-1).flatten(1)
 
     def is_done(self) -> torch.Tensor:
-        """End the episode when the cart leaves its range or the pole falls."""
+        """Terminate when the cart leaves its range or the pole falls."""
         return has_failed(self.obs_buf, self.cfg.resetDist)
 
     def calculate_metrics(self) -> torch.Tensor:
-        """Reward an upright pole and little motion; failing costs."""
+        """Reward an upright pole and little motion, and penalise failure."""
         reward = self.sum_reward_terms(reward_terms(self.obs_buf))
         return reward.masked_fill(self.terminated_buf, FAILURE_REWARD)
 
 
 def add_cartpole(scene: Scene) -> ArticulationView:
-    """Add a ground plane and the cartpole, its rail 2 m above the ground."""
+    """Add a ground plane and the cartpole with its rail 2 m above the ground."""
     scene.add_ground_plane()
     return scene.add_articulation("Cartpole", CARTPOLE_ASSET, position=(0.0, 0.0, 2.0))
 
 
 def reward_terms(motion: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step without failure, before :data:`REWARD_WEIGHTS`.
+    """Return the reward terms of a step without failure, before :data:`REWARD_WEIGHTS`.
 
     Args:
         motion: ``(N, 4)``: cart position (m), cart velocity (m/s), pole angle (rad), angular velocity (rad/s).

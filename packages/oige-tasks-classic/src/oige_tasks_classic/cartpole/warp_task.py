@@ -1,4 +1,4 @@
-"""Cartpole on Warp arrays: the same scene, rewards and endings as :mod:`oige_tasks_classic.cartpole.task`."""
+"""Warp variant of Cartpole: scene, rewards and terminations are those of :mod:`oige_tasks_classic.cartpole.task`."""
 
 import warp as wp
 from oige_core import RLTaskWarp, Scene
@@ -29,7 +29,7 @@ class CartpoleWarpTask(RLTaskWarp[CartpoleConfig]):
         self.cartpoles = add_cartpole(scene)
 
     def post_reset(self) -> None:
-        """Get the cartpoles' arrays."""
+        """Get the arrays of the cartpoles."""
         self.cartpole = self.arrays(self.cartpoles)
         self.symmetries = (LEFT_AND_RIGHT.to(self.device),)
 
@@ -47,11 +47,11 @@ class CartpoleWarpTask(RLTaskWarp[CartpoleConfig]):
         wp.launch(observe, self.num_envs, inputs=[self.cartpole], outputs=[self.observations])
 
     def is_done(self) -> None:
-        """End the episode when the cart leaves its range or the pole falls."""
+        """Terminate when the cart leaves its range or the pole falls."""
         wp.launch(fail, self.num_envs, inputs=[self.observations, self.cfg.resetDist], outputs=[self.terminated])
 
     def calculate_metrics(self) -> None:
-        """Reward an upright pole and little motion; failing costs."""
+        """Reward an upright pole and little motion, and penalise failure."""
         wp.launch(
             reward,
             self.num_envs,
@@ -73,7 +73,7 @@ def randomise(mask: wp.array[bool], random: wp.array[wp.uint32], cartpole: Artic
 
 @wp.kernel(enable_backward=False)
 def push(actions: wp.array2d[float], max_effort: float, cartpole: ArticulationArrays):
-    """Turn actions into forces on the cart (N)."""
+    """Convert actions into forces on the cart (N)."""
     world = wp.tid()
     cartpole.joint_efforts[world, CART] = actions[world, 0] * max_effort
 
@@ -89,7 +89,7 @@ def observe(cartpole: ArticulationArrays, observations: wp.array2d[float]):
 
 @wp.kernel(enable_backward=False)
 def fail(observations: wp.array2d[float], reset_distance: float, terminated: wp.array[bool]):
-    """Say whether the cart is beyond ``reset_distance`` (m) or the pole beyond horizontal."""
+    """Compute whether the cart is beyond ``reset_distance`` (m) or the pole beyond horizontal."""
     world = wp.tid()
     terminated[world] = (
         wp.abs(observations[world, 0]) > reset_distance or wp.abs(observations[world, 2]) > MAX_POLE_ANGLE
@@ -103,7 +103,7 @@ def reward(
     terms: wp.array2d[float],
     rewards: wp.array[float],
 ):
-    """Compute the weighted sum of 1 − angle², |v| and |ω|, or what a failure costs."""
+    """Compute the weighted sum of 1 − angle², |v| and |ω|, or the reward of a failure."""
     world = wp.tid()
     angle = observations[world, 2]
     terms[world, 0] = UPRIGHT * (1.0 - angle * angle)

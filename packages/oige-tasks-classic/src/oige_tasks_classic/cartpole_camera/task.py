@@ -1,8 +1,8 @@
 """CartpoleCamera.
 
-Task: keep the pole of Cartpole upright, seeing nothing but images.
+Task: keep the pole of Cartpole upright, with camera images as observations.
 Randomisation: that of Cartpole.
-Success: that of Cartpole; rewards and ends of episodes are worked out from the true motion.
+Success: that of Cartpole; rewards and terminations are computed from the true motion.
 """
 
 import math
@@ -40,18 +40,18 @@ class CartpoleCameraTask(CartpoleTask):
         )
 
     def post_reset(self) -> None:
-        """Make room for the images of the last steps, ``(steps, N, rows, columns, 3)``, a ring."""
+        """Create the ring buffer of images of the last steps, ``(steps, N, rows, columns, 3)``."""
         super().post_reset()
-        self.symmetries = ()  # those of Cartpole are of what is not observed here
+        self.symmetries = ()  # those of Cartpole do not apply to images
         cfg = self.camera_cfg
         depth = 1 + (cfg.frames - 1) * cfg.frameInterval
         shape = (depth, self.num_envs, cfg.cameraHeight, cfg.cameraWidth, 3)
         self.history = torch.zeros(shape, dtype=torch.uint8, device=self.device)
-        self.newest = torch.zeros(1, dtype=torch.int64, device=self.device)  # place in the ring
+        self.newest = torch.zeros(1, dtype=torch.int64, device=self.device)  # position in the ring buffer
         self.ages = torch.arange(depth - 1, -1, -cfg.frameInterval, device=self.device)  # of the images observed
         self.oldest = torch.zeros(
             self.num_envs, dtype=torch.int64, device=self.device
-        )  # age of an episode's first image
+        )  # age of an episode's first image, in steps
         self.restarted = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         self.worlds = torch.arange(self.num_envs, device=self.device)
 
@@ -61,13 +61,13 @@ class CartpoleCameraTask(CartpoleTask):
         self.restarted = self.assign(self.restarted, worlds, True)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Push the cart; the next images take the place of the oldest."""
+        """Push the cart; the next images replace the oldest ones."""
         super().pre_physics_step(actions)
         self.newest = (self.newest + 1) % len(self.history)
         self.oldest = self.oldest + 1
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Observe images, ``(n, rows, columns, 3 · frames)``, oldest first; an episode's first one is the oldest."""
+        """Return images ``(n, rows, columns, 3 · frames)``, oldest first, none from before the episode."""
         self.history.index_copy_(0, self.newest, self.camera.get_rgb(clone=False).unsqueeze(0))
         self.oldest = self.oldest.masked_fill(self.restarted, 0)
         self.restarted = torch.zeros_like(self.restarted)
@@ -78,11 +78,11 @@ class CartpoleCameraTask(CartpoleTask):
         return torch.stack([images.index_select(0, frame) for frame in places], dim=-2).flatten(3)
 
     def is_done(self) -> torch.Tensor:
-        """End the episode when the cart leaves its range or the pole falls."""
+        """Terminate when the cart leaves its range or the pole falls."""
         self.motion = self.observe_motion()
         return has_failed(self.motion, self.cfg.resetDist)
 
     def calculate_metrics(self) -> torch.Tensor:
-        """Reward an upright pole and little motion; failing costs."""
+        """Reward an upright pole and little motion, and penalise failure."""
         reward = self.sum_reward_terms(reward_terms(self.motion))
         return reward.masked_fill(self.terminated_buf, FAILURE_REWARD)

@@ -32,17 +32,17 @@ TARGET_STEPS = 500
 MIN_HEIGHT, MAX_HEIGHT = 0.5, 5.0  # m
 MAX_DISTANCE = 5.0  # m
 
-MAX_THRUST = 9.81 * 0.028 * 1.9 / 4  # of a propeller, N: together 1.9 times the weight
-SETTLING_TIME = 0.15  # of a propeller's speed, s; four times its time constant
-THRUST_NOISE = 0.01  # standard deviation, as a part of the thrust
-MAX_PROPELLER_SPEED = 433.3  # rad/s, for the eye
+MAX_THRUST = 9.81 * 0.028 * 1.9 / 4  # N, of a propeller; in total 1.9 times the weight
+SETTLING_TIME = 0.15  # s, settling time of a propeller's speed; four times its time constant
+THRUST_NOISE = 0.01  # standard deviation, as a fraction of the thrust
+MAX_PROPELLER_SPEED = 433.3  # rad/s, only for display
 
 
 class CrazyflieTask(HoverTask[EnvConfig]):
     """See the module.
 
-    ``task.env.compat=upstream`` restores that thrust is turned by the inverse of the orientation, that the noise of
-    thrust is the same in all worlds, that effort is rewarded, and that all episodes have one start and one target.
+    With ``task.env.compat=upstream``, thrust is rotated by the inverse of the orientation, thrust noise is the same in
+    all worlds, effort is rewarded, and all episodes have the same start and target.
     """
 
     max_distance = MAX_DISTANCE
@@ -58,10 +58,10 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         self.add_target(scene, radius=0.05)
 
     def post_reset(self) -> None:
-        """Prepare the speeds of the propellers."""
+        """Create the speeds of the propellers."""
         super().post_reset()
         self.joints = [self.vehicles.get_dof_index(name) for name in JOINTS]
-        spin = [1.0, -1.0, 1.0, -1.0]  # neighbours turn against each other
+        spin = [1.0, -1.0, 1.0, -1.0]  # neighbours spin in opposite directions
         self.top_speeds = MAX_PROPELLER_SPEED * torch.tensor(spin, device=self.device)
         self.response = 4.0 * self.control_dt / SETTLING_TIME
         self.speeds = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)
@@ -73,7 +73,7 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         self.speeds = self.assign(self.speeds, worlds, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Let the propellers follow the commanded thrusts, from 0 to 1 of the greatest."""
+        """Let the propellers follow the commanded thrusts, fractions of the maximum from 0 to 1."""
         self.move_targets(TARGET_STEPS)
         self.actions = actions
         self.speeds = self.speeds + self.response * (actions.clamp(0.0, 1.0).sqrt() - self.speeds)
@@ -87,17 +87,17 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         self.vehicles.set_joint_velocities(self.speeds * self.top_speeds, joint_indices=self.joints)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Observe the way to the target (m), the x, y and z axis of the body, velocity (m/s, rad/s)."""
+        """Return the vector to the target (m), the x, y and z axis of the body, and its velocity (m/s, rad/s)."""
         flight = self.read_vehicles(worlds)
         axes = quat_to_matrix(flight.orientation).transpose(-1, -2).flatten(1)
         return torch.cat((flight.to_target, axes, flight.velocity), dim=-1)
 
     def is_done(self) -> torch.Tensor:
-        """End the episode far from the target, near the ground, high up or upside down."""
+        """Terminate far from the target, near the ground, high up or upside down."""
         return super().is_done() | (self.flight.height > MAX_HEIGHT) | (self.flight.up[:, 2] < 0.0)
 
     def calculate_metrics(self) -> torch.Tensor:
-        """Reward a Crazyflie at its target, there an upright one that does not turn; and little effort."""
+        """Reward being at the target, upright and without rotation there, and low effort."""
         flight = self.flight
         terms = reward_terms(flight.distance, flight.up[:, 2], flight.velocity[:, 3:], self.actions)
         if self.upstream:
@@ -108,12 +108,12 @@ class CrazyflieTask(HoverTask[EnvConfig]):
 def reward_terms(
     distance: torch.Tensor, up_z: torch.Tensor, angular_velocity: torch.Tensor, actions: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step.
+    """Return the reward terms of a step.
 
     Args:
-        distance: ``(N,)``, to the target, in m.
-        up_z: ``(N,)``, vertical part of the upright axis.
-        angular_velocity: ``(N, 3)``, in rad/s.
+        distance: ``(N,)`` distance to the target, in m.
+        up_z: ``(N,)`` vertical component of the body's z axis.
+        angular_velocity: ``(N, 3)`` angular velocity, in rad/s.
         actions: ``(N, 4)``.
 
     Returns:

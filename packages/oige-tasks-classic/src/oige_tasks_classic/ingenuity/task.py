@@ -1,6 +1,6 @@
 """Ingenuity.
 
-Task: the coaxial helicopter of NASA flies to a target on Mars and hovers there; every 5 s the target moves.
+Task: NASA's coaxial helicopter flies to a target on Mars and hovers there; every 5 s the target moves.
 Randomisation: position ±0.5 m and angle of the blades ±0.2 rad at each reset; targets 1 to 2 m above the ground.
 Success: 20 s close to the targets, upright and without spinning; the return is at most 6000.
 """
@@ -29,17 +29,16 @@ TARGET_STEPS = 500
 MIN_HEIGHT = 0.5  # m
 MAX_DISTANCE = 20.0  # m
 
-MAX_THRUST = 20.0  # of a rotor, N
-MAX_LATERAL = 0.2  # of the lateral force, as a part of the thrust
-BLADE_SPEED = 50.0  # rad/s, for the eye
+MAX_THRUST = 20.0  # N, of a rotor
+MAX_LATERAL = 0.2  # lateral force as a fraction of the thrust
+BLADE_SPEED = 50.0  # rad/s, only for display
 BLADE_ANGLE = 0.2  # rad
 
 
 class IngenuityTask(HoverTask[EnvConfig]):
     """See the module.
 
-    ``task.env.compat=upstream`` restores that thrust does not follow the tilt of the helicopter: it acts along the axes
-    of the world.
+    With ``task.env.compat=upstream``, thrust acts along the axes of the world instead of those of the helicopter.
     """
 
     start_range = START
@@ -68,7 +67,7 @@ class IngenuityTask(HoverTask[EnvConfig]):
         self.vehicles.set_joint_velocities(self.blade_speeds, worlds, self.blade_joints)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Let both rotors push: lateral x and y, and thrust, of the lower one, then of the upper one."""
+        """Apply lateral forces along x and y and the thrust, of the lower rotor, then of the upper one."""
         self.move_targets(TARGET_STEPS)
         forces = rotor_forces(actions)
         if not self.upstream:
@@ -77,11 +76,11 @@ class IngenuityTask(HoverTask[EnvConfig]):
         self.rotors.apply_forces(forces)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Observe the way to the target (/ 3 m), orientation, velocity (/ 2 m/s), angular velocity (/ π rad/s)."""
+        """Return the vector to the target (/ 3 m), orientation, velocity (/ 2 m/s), angular velocity (/ π rad/s)."""
         return self.read_vehicles(worlds).observe()
 
     def calculate_metrics(self) -> torch.Tensor:
-        """Reward a helicopter at its target, there an upright one that does not spin."""
+        """Reward being at the target, upright and without spin there."""
         flight = self.flight
         terms = reward_terms(flight.distance, flight.up[:, 2], flight.velocity[:, 5])
         return self.sum_reward_terms(terms)
@@ -100,12 +99,12 @@ def rotor_forces(actions: torch.Tensor) -> torch.Tensor:
 
 
 def reward_terms(distance: torch.Tensor, up_z: torch.Tensor, spin: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step.
+    """Return the reward terms of a step.
 
     Args:
-        distance: ``(N,)``, to the target, in m.
-        up_z: ``(N,)``, vertical part of the upright axis.
-        spin: ``(N,)``, angular velocity about the vertical, in rad/s.
+        distance: ``(N,)`` distance to the target, in m.
+        up_z: ``(N,)`` vertical component of the body's z axis.
+        spin: ``(N,)`` angular velocity about the vertical, in rad/s.
 
     Returns:
         ``(N,)`` each: ``position`` = p = 1 / (1 + 2.5 d²), ``upright`` = p / (1 + 30 (1 − up_z)²), ``spin`` = p / (1 +

@@ -31,9 +31,9 @@ START_ANGLE = 0.2  # rad
 MIN_HEIGHT = 0.3  # m
 MAX_DISTANCE = 3.0  # m
 
-GIMBAL_SPEED = 8.0 * math.pi  # of the position targets at action 1, rad/s
-THRUST_SPEED = 100.0  # change of thrust at action 1, N/s
-MAX_THRUST = 2.0  # of a rotor, N
+GIMBAL_SPEED = 8.0 * math.pi  # rad/s, speed of the position targets at action 1
+THRUST_SPEED = 100.0  # N/s, change of thrust at action 1
+MAX_THRUST = 2.0  # N, of a rotor
 
 
 class QuadcopterTask(HoverTask[EnvConfig]):
@@ -52,7 +52,7 @@ class QuadcopterTask(HoverTask[EnvConfig]):
         self.add_target(scene, radius=0.05)
 
     def post_reset(self) -> None:
-        """Look up joints; prepare what actions change."""
+        """Look up joints; create position targets and thrusts."""
         super().post_reset()
         self.joints = [self.vehicles.get_dof_index(name) for name in JOINTS]
         self.lower_limits, self.upper_limits = self.vehicles.get_dof_limits()[0, self.joints].unbind(-1)
@@ -68,7 +68,7 @@ class QuadcopterTask(HoverTask[EnvConfig]):
         self.thrusts = self.assign(self.thrusts, worlds, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Move the position targets of 8 gimbal joints, and change 4 thrusts; these act along the rotors' axes."""
+        """Move the position targets of 8 gimbal joints, and change 4 thrusts, which act along the rotors' axes."""
         speeds, thrust_changes = actions.split((len(JOINTS), len(ROTORS)), dim=-1)
         angles = self.angle_targets + speeds * (GIMBAL_SPEED * self.control_dt)
         self.angle_targets = angles.clamp(self.lower_limits, self.upper_limits)
@@ -78,26 +78,26 @@ class QuadcopterTask(HoverTask[EnvConfig]):
         self.rotors.apply_forces(torch.nn.functional.pad(self.thrusts.unsqueeze(-1), (2, 0)), is_global=False)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Observe the way to the target (/ 3 m), orientation, velocity (/ 2 m/s), angular velocity (/ π rad/s) and the
-        8 gimbal angles (rad).
+        """Return the vector to the target (/ 3 m), orientation, linear (/ 2 m/s) and angular velocity (/ π rad/s), and
+        the 8 gimbal angles (rad).
         """
         angles = self.vehicles.get_joint_positions(worlds, self.joints)
         return torch.cat((self.read_vehicles(worlds).observe(), angles), dim=-1)
 
     def calculate_metrics(self) -> torch.Tensor:
-        """Reward a quadcopter at its target, there an upright one that does not spin."""
+        """Reward being at the target, upright and without spin there."""
         flight = self.flight
         terms = reward_terms(flight.distance, flight.up[:, 2], flight.velocity[:, 5])
         return self.sum_reward_terms(terms).clamp(min=0.0)
 
 
 def reward_terms(distance: torch.Tensor, up_z: torch.Tensor, spin: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step; where their sum is negative the reward is zero.
+    """Return the reward terms of a step; if their sum is negative, the reward is zero.
 
     Args:
-        distance: ``(N,)``, to the target, in m.
-        up_z: ``(N,)``, vertical part of the upright axis.
-        spin: ``(N,)``, angular velocity about the vertical, in rad/s.
+        distance: ``(N,)`` distance to the target, in m.
+        up_z: ``(N,)`` vertical component of the body's z axis.
+        spin: ``(N,)`` angular velocity about the vertical, in rad/s.
 
     Returns:
         ``(N,)`` each: ``position`` = p = 1 / (1 + 3 d²), ``upright`` = p / (1 + 10 (1 − up_z)²), ``spin`` = p / (1 +

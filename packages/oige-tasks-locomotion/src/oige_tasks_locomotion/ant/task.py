@@ -13,11 +13,11 @@ __all__ = ["ANT_ASSET", "Ant", "AntTask"]
 ANT_ASSET = ArticulationAsset(
     mjcf=Path(__file__).parent / "assets" / "ant.xml",
     usd="Robots/Ant/ant_instanceable.usd",
-    # Legs stretched as far as their limits let them.
+    # Legs are stretched to their limits.
     joint_positions={"ankle_[14]": math.radians(30.0), "ankle_[23]": math.radians(-30.0)},
 )
 
-AT_LIMIT = 0.99  # of the way from the middle of a joint's range
+AT_LIMIT = 0.99  # fraction of half the range of a joint
 
 
 class Ant(Locomotion):
@@ -34,12 +34,12 @@ class AntTask(Ant, LocomotionTask):
     """See the module."""
 
     def post_reset(self) -> None:
-        """Charge for each joint at a limit; the original charges 1."""
+        """Penalise each joint at a limit; upstream, the penalty is always 1."""
         super().post_reset()
         if self.upstream:
             self.reward_weights = {**self.reward_weights, "joint_limits": -1.0}
 
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
-        """Count the joints at a limit; the original counts those at upper limits alone."""
+        """Count the joints at a limit; upstream, only upper limits count."""
         reach = positions if self.upstream else positions.abs()
         return (reach > AT_LIMIT).sum(dim=-1, dtype=positions.dtype)

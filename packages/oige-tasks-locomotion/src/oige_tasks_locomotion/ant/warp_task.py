@@ -1,4 +1,4 @@
-"""Ant on Warp arrays; see :mod:`oige_tasks_locomotion.locomotion.warp_task`."""
+"""Warp variant of Ant; see :mod:`oige_tasks_locomotion.locomotion.warp_task`."""
 
 import warp as wp
 
@@ -15,7 +15,7 @@ class AntWarpTask(Ant, LocomotionWarpTask):
     """See the module."""
 
     def limit_cost(self) -> None:
-        """Charge for each joint at a limit; the original charges 1 per joint, at upper limits alone."""
+        """Penalise each joint at a limit; upstream, the penalty is 1 per joint at its upper limit."""
         original = self.upstream
         inputs = [self.observations, self.robots.num_dof, 1.0 if original else self.cfg.jointsAtLimitCost, original]
         wp.launch(charge_limits, self.num_envs, inputs=inputs, outputs=[self.reward_terms])
@@ -23,9 +23,9 @@ class AntWarpTask(Ant, LocomotionWarpTask):
 
 @wp.kernel(enable_backward=False)
 def charge_limits(observations: wp.array2d[float], dofs: int, cost: float, upper_only: bool, terms: wp.array2d[float]):
-    """Charge ``cost`` for each joint at a limit."""
+    """Add the penalty ``cost`` for each joint at a limit."""
     world = wp.tid()
-    total = float(0.0)  # noqa: UP018  a variable to Warp, which takes a literal for a constant
+    total = float(0.0)  # noqa: UP018  a variable in Warp, which treats a literal as a constant
     for joint in range(dofs):
         position = observations[world, JOINTS + joint]
         if position > AT_LIMIT or (position < -AT_LIMIT and not upper_only):

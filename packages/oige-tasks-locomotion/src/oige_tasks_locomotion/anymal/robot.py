@@ -32,4 +32,4 @@ ANYMAL_ASSET = ArticulationAsset(
     drives={".*": Drive(max_effort=MAX_EFFORT)},
     joint_positions=DEFAULT_JOINT_POSITIONS,
 )
-"""Its drives have no gains: each task sets its own."""
+"""The robot without drive gains, which each task sets."""

@@ -21,7 +21,7 @@ FALL_REWARD = -1.0
 TRACKING_VARIANCE = 0.25  # of the error of a velocity, (m/s)² or (rad/s)²
 RESET_JOINT_SPEED = 0.1  # rad/s
 
-# What OmniIsaacGymEnvs does; see ``task.env.compat``.
+# Values of OmniIsaacGymEnvs; see ``task.env.compat``.
 UPSTREAM_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)
 UPSTREAM_DT = 1.0 / 60.0
 
@@ -29,9 +29,9 @@ UPSTREAM_DT = 1.0 / 60.0
 class AnymalTask(RLTask[AnymalConfig]):
     """See the module.
 
-    ``task.env.compat=upstream`` restores that rewards and actions are scaled by 1/60 s while a control step lasts
-    0.02 s, that gravity is rotated by the base's orientation instead of into the base's frame, and that the drives
-    ignore ``control``: 400 N·m and 40 N·m·s per degree, bounded by 1000 N·m.
+    With ``task.env.compat=upstream``, rewards and actions are scaled by 1/60 s although a control step lasts 0.02 s,
+    gravity is rotated by the base's orientation instead of into the base's frame, and drives ignore ``control``: they
+    have 400 N·m and 40 N·m·s per degree, limited to 1000 N·m.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
@@ -44,7 +44,7 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.anymals = scene.add_articulation("anymal", asset, position=start.pos, orientation=(w, x, y, z))
 
     def post_reset(self) -> None:
-        """Prepare constants and what is remembered from step to step."""
+        """Create constants and the tensors that change from step to step."""
         device, learn, start = self.device, self.cfg.learn, self.cfg.baseInitState
         n, joints = self.num_envs, self.anymals.num_dof
         self.dt = UPSTREAM_DT if self.upstream else self.control_dt
@@ -69,7 +69,7 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.last_joint_velocities = torch.zeros(n, joints, device=device)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
-        """Stand up above the ground in the default pose, with new commands."""
+        """Place robots above the ground in the default pose, with new commands."""
         super().reset_idx(worlds)
         n, joints = len(worlds), self.anymals.num_dof
         velocities = self.uniform(-RESET_JOINT_SPEED, RESET_JOINT_SPEED, n, joints)
@@ -91,8 +91,9 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.anymals.set_joint_position_targets(self.targets)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Observe, in the base's frame, its velocities (m/s, rad/s) and the direction of gravity; commands; joint
-        positions from the default pose (rad), joint velocities (rad/s), actions; all times the scales of ``learn``.
+        """Return the velocities of the base (m/s, rad/s) and the direction of gravity in its frame, commands, joint
+        positions relative to the default pose (rad), joint velocities (rad/s) and actions, multiplied by the scales of
+        ``learn``.
         """
         anymals = self.anymals
         positions, orientations = anymals.get_world_poses(worlds, clone=False)
@@ -109,11 +110,11 @@ class AnymalTask(RLTask[AnymalConfig]):
         return torch.cat(parts, dim=-1) * self.observation_scales
 
     def is_done(self) -> torch.Tensor:
-        """End the episode when the base is too low."""
+        """Terminate when the base is too low."""
         return self.base_height < self.cfg.minBaseHeight
 
     def calculate_metrics(self) -> torch.Tensor:
-        """Reward motion as commanded, smooth and with upright legs; a fall costs."""
+        """Reward commanded, smooth motion with upright legs, and penalise falls."""
         terms = reward_terms(
             base_motion=self.base_motion,
             commands=self.commands,
@@ -126,7 +127,7 @@ class AnymalTask(RLTask[AnymalConfig]):
 
 
 def reward_weights(learn: AnymalLearnConfig, dt: float) -> dict[str, float]:
-    """Return the weights of the parts of the reward of a control step of ``dt`` seconds."""
+    """Return the weights of the reward terms of a control step of ``dt`` seconds."""
     per_second = {
         "linear_velocity": learn.linearVelocityXYRewardScale,
         "yaw_rate": learn.angularVelocityZRewardScale,
@@ -146,14 +147,14 @@ def reward_terms(
     action_changes: torch.Tensor,
     hip_offsets: torch.Tensor,
 ) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward, before weights, of a step without a fall; their sum is not let below zero.
+    """Return the reward terms of a step without a fall, before weights; the task clamps their sum to at least 0.
 
     Args:
         base_motion: ``(N, 6 or more)``: linear (m/s) and angular velocity (rad/s) in the base's frame.
         commands: ``(N, 3)``: forward and sideways velocity (m/s), yaw rate (rad/s).
-        joint_velocity_changes: ``(N, 12)``: since the last control step, in rad/s.
-        action_changes: ``(N, 12)``: since the last control step.
-        hip_offsets: ``(N, 4)``: of the HAA joints from the default pose, in rad.
+        joint_velocity_changes: ``(N, 12)``: changes since the last control step, in rad/s.
+        action_changes: ``(N, 12)``: changes since the last control step.
+        hip_offsets: ``(N, 4)``: HAA joint positions relative to the default pose, in rad.
 
     Returns:
         ``(N,)`` each: ``linear_velocity`` = exp(−|error|² / 0.25), ``yaw_rate`` = exp(−error² / 0.25),

@@ -1,10 +1,10 @@
-"""Which level of difficulty a robot goes to next."""
+"""The level of difficulty of a robot's next episode."""
 
 import torch
 
 __all__ = ["next_levels", "next_levels_of_upstream"]
 
-LEAST_SHARE = 0.25  # of the distance commanded; robots that covered less move down
+LEAST_SHARE = 0.25  # fraction of the commanded distance; robots that covered less move down
 
 
 def next_levels(
@@ -15,17 +15,17 @@ def next_levels(
     num_levels: int,
     redrawn: torch.Tensor,
 ) -> torch.Tensor:
-    """Return the next level of each robot by how far it got on its own.
+    """Return the next level of each robot, which depends only on its own distance.
 
-    A robot that got more than half a tile away, off its tile, moves up; another that covered less than a quarter of the
-    distance commanded moves down, at the lowest level as far as there is one. One that moves up from the highest level
-    goes to a random level, so that robots do not forget the easier ones.
+    A robot that got more than half a tile away, and so left its tile, moves up a level. Otherwise, a robot that covered
+    less than a quarter of the commanded distance moves down, but not below level 0. A robot that moves up from the
+    highest level continues on a random level, so that policies do not forget the easier ones.
 
     Args:
-        levels: ``(n,)`` int64, from 0 on.
-        distance: ``(n,)`` from where the robot started, in m.
-        commanded: ``(n,)`` distance that its command would take it in a whole episode, in m.
-        tile_length: in m.
+        levels: ``(n,)`` int64 current levels, starting at 0.
+        distance: ``(n,)`` distance from the start of the robot, in m.
+        commanded: ``(n,)`` distance that the command covers in a whole episode, in m.
+        tile_length: length of a tile, in m.
         num_levels: number of levels.
         redrawn: ``(n,)`` int64 random levels.
 
@@ -41,14 +41,14 @@ def next_levels(
 def next_levels_of_upstream(
     levels: torch.Tensor, distance: torch.Tensor, commanded: torch.Tensor, tile_length: float, num_levels: int
 ) -> torch.Tensor:
-    """Return what OmniIsaacGymEnvs makes of it.
+    """Return the next level of each robot as OmniIsaacGymEnvs computes it.
 
-    The distance commanded is the norm over all robots that are reset together, so more robots make more of them move
-    down; a robot may move up and down at once; the highest level is followed by the lowest.
+    The commanded distance is the norm over all robots that are reset in the same step, so that more of them move down
+    if there are more of them. A robot may move up and down at once. After the highest level comes the lowest.
 
     Args:
-        levels, distance, tile_length, num_levels: as for :func:`next_levels`.
-        commanded: ``(n, 2)`` distance along x and y that the command would take the robot in a whole episode, in m.
+        levels, distance, tile_length, num_levels: as in :func:`next_levels`.
+        commanded: ``(n, 2)`` distance along x and y that the command covers in a whole episode, in m.
     """
     up = distance > 0.5 * tile_length
     down = distance < LEAST_SHARE * commanded.norm()

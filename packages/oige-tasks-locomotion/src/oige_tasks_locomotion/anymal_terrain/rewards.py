@@ -11,26 +11,26 @@ from oige_tasks_locomotion.anymal_terrain import LearnConfig
 __all__ = ["Motion", "reward_terms", "reward_weights"]
 
 TARGET_BASE_HEIGHT = 0.52  # m
-SWING_TIME = 0.5  # s; a foot that was in the air for less before it touches the ground costs
-TRACKING_WIDTH = 0.25  # m²/s² and rad²/s²; a squared error this large leaves 1/e of the reward
+SWING_TIME = 0.5  # s; shorter swings of a foot are penalised
+TRACKING_WIDTH = 0.25  # m²/s² and rad²/s²; the squared error at which the reward is 1/e
 
 
 class Motion(NamedTuple):
-    """What rewards depend on, for N robots.
+    """Inputs of the rewards of N robots.
 
     Attributes:
-        linear_velocity: ``(N, 3)`` of the base, in its own frame, in m/s.
-        angular_velocity: ``(N, 3)`` of the base, in its own frame, in rad/s.
+        linear_velocity: ``(N, 3)`` velocity of the base in its own frame, in m/s.
+        angular_velocity: ``(N, 3)`` angular velocity of the base in its own frame, in rad/s.
         gravity: ``(N, 3)`` unit vector downwards, in the base's frame.
-        height: ``(N,)`` of the base, in m.
+        height: ``(N,)`` height of the base, in m.
         ground: ``(N, points)`` height of the ground around the robot, in m.
         commands: ``(N, 3)`` velocity along x and y in m/s, yaw rate in rad/s.
-        efforts: ``(N, 12)`` of the joints, in N·m.
-        joint_offsets: ``(N, 12)`` from the default pose, in rad.
-        velocity_change: ``(N, 12)`` of the joints during the step, in rad/s.
-        action_change: ``(N, 12)`` from the last step's actions.
-        swings: ``(N, 4)`` time for which feet were in the air that have just touched the ground, in s; 0 for others.
-        knees_down: ``(N,)`` knees that touch the ground.
+        efforts: ``(N, 12)`` joint efforts, in N·m.
+        joint_offsets: ``(N, 12)`` joint positions relative to the default pose, in rad.
+        velocity_change: ``(N, 12)`` change of joint velocities during the step, in rad/s.
+        action_change: ``(N, 12)`` change of actions since the last step.
+        swings: ``(N, 4)`` time in the air of feet that have just touched the ground, in s; 0 for other feet.
+        knees_down: ``(N,)`` number of knees that touch the ground.
         fallen: ``(N,)`` bool; base or knees touch the ground.
     """
 
@@ -50,7 +50,7 @@ class Motion(NamedTuple):
 
 
 def reward_weights(scales: LearnConfig, dt: float) -> dict[str, float]:
-    """Return the weights of the parts of the reward of a step of ``dt`` seconds, without those that are 0."""
+    """Return the nonzero weights of the reward terms of a step of ``dt`` seconds."""
     per_second = {
         "linear_velocity_xy": scales.linearVelocityXYRewardScale,
         "angular_velocity_z": scales.angularVelocityZRewardScale,
@@ -70,15 +70,15 @@ def reward_weights(scales: LearnConfig, dt: float) -> dict[str, float]:
 
 
 def reward_terms(motion: Motion, names: Iterable[str]) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step before weights, ``(N,)`` each; their sum is not let below zero.
+    """Return the reward terms of a step, before weights, ``(N,)`` each; the task clamps their sum to at least 0.
 
-    Tracking terms are exp(−error² / 0.25), ``hip`` sums magnitudes, ``feet_air_time`` is the time of swings that end
-    less 0.5 s each, unless the robot is told to stand, ``knee_collision`` counts knees on the ground, the others sum
-    squares.
+    Tracking terms are exp(−error² / 0.25). ``hip`` sums magnitudes. ``feet_air_time`` is the time of swings that end,
+    minus 0.5 s each, unless the robot is commanded to stand. ``knee_collision`` counts knees on the ground. The other
+    terms sum squares.
 
     Args:
-        motion: what they depend on.
-        names: which to work out.
+        motion: inputs of the terms.
+        names: names of the terms to compute.
     """
     return {name: _TERMS[name](motion) for name in names}
 

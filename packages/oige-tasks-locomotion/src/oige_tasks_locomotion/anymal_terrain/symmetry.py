@@ -1,4 +1,4 @@
-"""The reflections under which AnymalTerrain looks the same."""
+"""The symmetries of AnymalTerrain."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ __all__ = ["reflections"]
 
 
 def reflections(joints: Sequence[str], points: torch.Tensor) -> tuple[Symmetry, Symmetry, Symmetry]:
-    """Return what swapping left and right, front and rear, and both, makes of observations and actions.
+    """Return the symmetries that swap left and right, front and rear, and both.
 
     Left and right legs of ANYmal C are mirror images, and so are front and rear ones. The hull's centre of mass is
-    19 mm behind its middle and 0.2 mm off to the right; that is neglected.
+    19 mm behind its middle and 0.2 mm to the right, which is neglected.
 
     Args:
         joints: names of the joints, of two letters for the leg and three for the joint, as ``LF_HAA``; in the order of
             actions.
-        points: ``(n, 2)`` where heights are measured, in m forwards and to the left; symmetric to both axes.
+        points: ``(n, 2)`` sample points of heights, in m forwards and to the left; symmetric about both axes.
     """
     sideways = _reflection(joints, points, x=1.0, y=-1.0)
     lengthways = _reflection(joints, points, x=-1.0, y=1.0)
@@ -27,7 +27,7 @@ def reflections(joints: Sequence[str], points: torch.Tensor) -> tuple[Symmetry, 
 def _reflection(joints: Sequence[str], points: torch.Tensor, *, x: float, y: float) -> Symmetry:
     """Return the reflection that multiplies positions by x and y, of which one is -1."""
     vector = SignedPermutation.of([x, y, 1.0])
-    rotation = SignedPermutation.of([y, x, -1.0])  # about the axes; a reflection turns those about its own plane around
+    rotation = SignedPermutation.of([y, x, -1.0])  # about the axes; a reflection negates those about axes in its plane
     command = SignedPermutation.of([x, y, -1.0])
     # Legs are named by side and end; HAA turns about the x axis, HFE and KFE about the y axis.
     swap = str.maketrans("LR", "RL") if y < 0.0 else str.maketrans("FH", "HF")

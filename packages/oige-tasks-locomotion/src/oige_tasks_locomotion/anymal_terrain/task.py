@@ -1,8 +1,8 @@
 """AnymalTerrain.
 
 Task: ANYmal C follows a commanded velocity and heading over slopes, stairs and obstacles, whose heights it measures.
-Randomisation: commands; joint positions, joint velocities and place in the tile at each reset; noise on observations;
-a push every 15 s; the tile, harder for robots that went far and easier for those that did not.
+Randomisation: commands; joint positions, joint velocities and position in the tile at each reset; noise on
+observations; a push every 15 s; the tile, which is harder for robots that went far and easier for those that did not.
 Success: 20 s at the commanded velocity without base or knees touching the ground; the return is then close to 30.
 """
 
@@ -33,16 +33,16 @@ from oige_tasks_locomotion.anymal_terrain.symmetry import reflections
 
 __all__ = ["AnymalTerrainTask", "has_fallen", "touches_ground", "yaw_rate_towards"]
 
-SPAWN_HEIGHT = 0.62  # m; of the base above the tile
-CONTACT_FORCE = 1.0  # N; more counts as a contact
-LEAST_COMMAND = 0.25  # m/s; slower commands are made zero
+SPAWN_HEIGHT = 0.62  # m; initial height of the base above the tile
+CONTACT_FORCE = 1.0  # N; larger forces count as a contact
+LEAST_COMMAND = 0.25  # m/s; slower commands become zero
 HEADING_GAIN = 0.5  # rad/s of commanded yaw rate per rad of heading error, up to 1 rad/s
-PUSH_SPEED = 1.0  # m/s; a push makes velocities along x and y anything up to this
-STANDING_HEIGHT = 0.5  # m; ground this far below the base is measured as 0
-# Points around the base at which heights are measured, along its heading and to its left, in m.
+PUSH_SPEED = 1.0  # m/s; a push sets velocities along x and y to random values up to this
+STANDING_HEIGHT = 0.5  # m; ground at this distance below the base is observed as 0
+# Sample points of heights around the base, along its heading and to its left, in m.
 MEASURED_X = tuple(0.1 * i for i in (*range(-8, -1), *range(2, 9)))
 MEASURED_Y = tuple(0.1 * i for i in (*range(-5, 0), *range(1, 6)))
-SHANKS = ["LF_SHANK", "LH_SHANK", "RF_SHANK", "RH_SHANK"]  # feet are parts of them
+SHANKS = ["LF_SHANK", "LH_SHANK", "RF_SHANK", "RH_SHANK"]  # feet are part of the shanks
 HEIGHTS = slice(36, 176)  # of the observation
 
 
@@ -50,13 +50,13 @@ class Sensed(NamedTuple):
     """State of n robots and the ground around them.
 
     Attributes:
-        positions: ``(n, 3)`` of the base, in m.
-        forward: ``(n, 2)`` horizontal part of the base's x axis.
-        motion: ``(n, 6)`` linear (m/s) and angular velocity (rad/s) of the base, in its own frame.
+        positions: ``(n, 3)`` positions of the base, in m.
+        forward: ``(n, 2)`` horizontal component of the base's x axis.
+        motion: ``(n, 6)`` linear (m/s) and angular velocity (rad/s) of the base in its own frame.
         gravity: ``(n, 3)`` unit vector downwards, in the base's frame.
-        joint_offsets: ``(n, 12)`` from the default pose, in rad.
-        joint_velocities: ``(n, 12)`` in rad/s.
-        heights: ``(n, 140)`` of the ground, in m.
+        joint_offsets: ``(n, 12)`` joint positions relative to the default pose, in rad.
+        joint_velocities: ``(n, 12)`` joint velocities, in rad/s.
+        heights: ``(n, 140)`` heights of the ground, in m.
     """
 
     positions: torch.Tensor
@@ -73,16 +73,16 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
 
     Attributes:
         commands: ``(N, 3)``: velocity along x and y of the robot (m/s), yaw rate (rad/s). They may be written at any
-            time; the yaw rate is worked out from ``headings``.
+            time; the yaw rate is computed from ``headings``.
         headings: ``(N,)`` commanded heading, in rad.
         manual_control: ``(N,)`` bool; robots whose commanded yaw rate is not derived from their heading.
         terrain_levels: ``(N,)`` int64 level of difficulty.
-        terrain_types: ``(N,)`` int64 type of tile; it never changes.
-        terrain_map: the ground.
+        terrain_types: ``(N,)`` int64 type of tile, which never changes.
+        terrain_map: the terrain.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
-        """Add the terrain and a robot, on one of the hardest tiles until it is reset."""
+        """Add the terrain and a robot, which is on one of the hardest tiles until its first reset."""
         control, terrain = self.cfg.control, self.cfg.terrain
         self.terrain_map = ground = self._make_map()
         scene.add_height_field(
@@ -90,10 +90,10 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             ground.heights,
             horizontal_scale=ground.horizontal_scale,
             origin=ground.origin,
-            # The original overwrites its friction after it was read, so that it has no effect.
+            # Upstream overwrites the friction after reading it, so that it has no effect.
             material=None if self.upstream else Material(friction=terrain.dynamicFriction),
         )
-        # The original's torques are worked out between physics steps, see _step_like_upstream.
+        # Upstream computes torques between physics steps; see _step_like_upstream.
         drive = Drive(stiffness=control.stiffness, damping=control.damping, max_effort=MAX_EFFORT)
         asset = dataclasses.replace(ANYMAL_ASSET, drives=ANYMAL_ASSET.drives if self.upstream else {".*": drive})
         x, y, z = (float(value) for value in ground.tile_origins[-1, terrain.numTerrains // 2])
@@ -119,10 +119,10 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         return mixed_map(**options)
 
     def post_reset(self) -> None:
-        """Give every robot its type of tile and its first level; look up constants."""
+        """Assign a type of tile and the first level to every robot; look up constants."""
         n, device, terrain, learn = self.num_envs, self.device, self.cfg.terrain, self.cfg.learn
         if self.upstream:
-            self.control_frequency_inv = 1  # the others are in pre_physics_step
+            self.control_frequency_inv = 1  # pre_physics_step makes the others
         self.steps_between_pushes = round(learn.pushInterval_s / self.control_dt)
         if self.steps_between_pushes < 1:
             raise ConfigError(
@@ -135,7 +135,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.ground = HeightSampler(ground.heights, ground.horizontal_scale, ground.origin, device, points.t())
         self.tile_origins = torch.tensor(ground.tile_origins, dtype=torch.float32, device=device)
         self.map_edge = torch.tensor(ground.origin[:2], dtype=torch.float32, device=device).abs()
-        # Neighbours are on different types, so that a minibatch, which is of neighbours, is of all; the original draws.
+        # Neighbours are on different types, so that a minibatch of neighbours contains all types. Upstream draws types.
         drawn = min(n, terrain.numTerrains)
         self.terrain_types = torch.arange(n, device=device) % drawn * terrain.numTerrains // drawn
         highest = terrain.maxInitMapLevel if terrain.curriculum else terrain.numLevels - 1
@@ -185,22 +185,22 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.swing_time = self.assign(self.swing_time, worlds, 0.0)
 
     def draw_commands(self, worlds: torch.Tensor) -> None:
-        """Give the robots of a selection of worlds new random commands."""
+        """Draw new random commands for the robots of a selection of worlds."""
         drawn = self.uniform(0.0, 1.0, len(worlds), 3)
         commands = torch.addcmul(self.command_low, self.command_span, drawn)
         commands *= torch.linalg.vector_norm(commands[:, :2], dim=-1, keepdim=True) > LEAST_COMMAND
         self.commands = self.assign(self.commands, worlds, commands)
         self.headings = self.assign(
             self.headings, worlds, commands[:, 2]
-        )  # from which get_observations works out the yaw rate
+        )  # get_observations computes the yaw rate from them
 
     def _next_levels(self, worlds: torch.Tensor, before: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
-        """Return the levels ``(n,)`` that robots go to, by how far they got."""
+        """Return the next levels ``(n,)`` of robots, which depend on how far they got."""
         terrain = self.cfg.terrain
         start = self.tile_origins[before, types, :2]
         position = self.anymals.get_world_poses(worlds, clone=False)[0]
         distance = torch.linalg.vector_norm(position[:, :2] - start, dim=-1)
-        # Where staggering took a part of the episode, robots could not go as far.
+        # Robots of episodes that staggering shortened could not go as far.
         steps = self.max_episode_length - self.rows(self.skipped_buf, worlds)
         episode = (steps * self.control_dt).unsqueeze(-1)
         commanded = self.rows(self.commands, worlds)[:, :2] * episode
@@ -212,12 +212,12 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             redrawn = torch.randint(terrain.numLevels, before.shape, generator=self.generator, device=self.device)
             far = torch.linalg.vector_norm(commanded, dim=-1)
             levels = next_levels(before, distance, far, terrain.mapLength, terrain.numLevels, redrawn)
-        # A failed robot is not where it got to, and an episode that others cut short says nothing.
+        # A failed robot has been moved, and episodes that callers reset early say nothing about difficulty.
         judged = self.ended_buf & (self.progress_buf > self.skipped_buf) & ~self.failed_buf
         return torch.where(self.rows(judged, worlds), levels, before)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Set the position targets of the joints; push the robots when it is time."""
+        """Set the position targets of the joints; push the robots if a push is due."""
         self.control_steps += 1
         if self.noise_scale is not None:
             self.noise = self.uniform_noise(self.noise_scale, self.num_envs)
@@ -232,14 +232,14 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             self.anymals.set_joint_position_targets(targets)
 
     def _push(self, due: torch.Tensor) -> None:
-        """Push all robots if it is time, as ``due`` ``()`` says."""
+        """Push all robots if ``due`` ``()`` is True."""
         worlds = self.selection(due.expand(self.num_envs))
         velocities = self.anymals.get_linear_velocities(worlds)
         velocities[:, :2] = self.uniform(-PUSH_SPEED, PUSH_SPEED, len(worlds), 2)
         self.anymals.set_linear_velocities(velocities, worlds)
 
     def _step_like_upstream(self, targets: torch.Tensor) -> None:
-        """Make all physics steps with torques of their own; the environment adds one more with the last torques."""
+        """Run all physics steps with separate torques; the environment adds one more step with the last torques."""
         control = self.cfg.control
         for _ in range(self.cfg.controlFrequencyInv):
             offsets = targets - self.anymals.get_joint_positions()
@@ -248,7 +248,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             self.engine.step()
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Observe velocities, gravity, command, joints, 140 heights and the last actions; see docs/tasks.md."""
+        """Return velocities, gravity, command, joints, 140 heights and previous actions; see docs/tasks.md."""
         sensed = self._sense(worlds)
         commands = self._commands(sensed, worlds)
         if worlds is None:
@@ -274,7 +274,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         )
 
     def _commands(self, sensed: Sensed, worlds: torch.Tensor | None) -> torch.Tensor:
-        """Return the commands of the robots of a selection with the yaw rates that their headings ask for now."""
+        """Return the commands of the robots of a selection, with yaw rates from their headings."""
         commands, headings, manual_control = (
             self.rows(row, worlds) for row in (self.commands, self.headings, self.manual_control)
         )
@@ -286,19 +286,19 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
     ) -> torch.Tensor:
         """Return observations ``(n, 188)``."""
         joint_positions = sensed.joint_offsets
-        if self.upstream:  # whose are not relative to the default pose
+        if self.upstream:  # upstream, they are not relative to the default pose
             joint_positions = joint_positions + self.default_positions
         clearance = (sensed.positions[:, 2:] - STANDING_HEIGHT - sensed.heights).clamp_(-1.0, 1.0)
         velocities = sensed.joint_velocities
         parts = (sensed.motion, sensed.gravity, commands, joint_positions, velocities, clearance, actions)
         observations = torch.addcmul(noise, torch.cat(parts, dim=-1), self.observation_scale)
-        if self.noise_scale is not None and not self.upstream:  # which goes beyond the limits of what can be measured
+        if self.noise_scale is not None and not self.upstream:  # upstream, noise exceeds the range of measurements
             limit = self.cfg.learn.heightMeasurementScale
             observations[:, HEIGHTS].clamp_(-limit, limit)
         return observations
 
     def is_done(self) -> torch.Tensor:
-        """End the episode when base or knees touch the ground."""
+        """Terminate when the base or more than one knee touches the ground."""
         touches = touches_ground(self.base_and_knees.get_net_contact_forces(clone=False))
         self.knees_down = touches[:, 1:].sum(dim=-1)
         return has_fallen(touches[:, 0], self.knees_down)
@@ -309,7 +309,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         return super().is_cut_short() | beyond
 
     def calculate_metrics(self) -> torch.Tensor:
-        """Reward following the command; motion that serves no purpose costs."""
+        """Reward following the command, and penalise unnecessary motion."""
         sensed = self.sensed
         motion = Motion(
             linear_velocity=sensed.motion[:, :3],
@@ -334,25 +334,25 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         return (total - final).clamp_(min=0.0) + final
 
     def _finished_swings(self, dt: float) -> torch.Tensor:
-        """Return for how long feet were in the air that the ground now pushes upwards, ``(N, 4)`` in s; 0 for others.
+        """Return the time in the air of feet that have just touched the ground, ``(N, 4)`` in s; 0 for other feet.
 
-        Where swings are not rewarded, they are not measured.
+        If swings are not rewarded, they are not measured.
         """
         if not self.cfg.learn.feetAirTimeRewardScale:
             return self.swing_time
         grounded = self.feet.get_net_contact_forces(clone=False)[..., 2] > CONTACT_FORCE
         self.swing_time += dt
-        finished = self.swing_time * (grounded & (self.swing_time > 1.5 * dt))  # not on the ground a step ago
+        finished = self.swing_time * (grounded & (self.swing_time > 1.5 * dt))  # not on the ground in the previous step
         self.swing_time.masked_fill_(grounded, 0.0)
         return finished
 
     def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Report the mean level of all robots with the statistics of episodes."""
+        """Report the mean level of all robots in the episode statistics."""
         return super().finish_episodes(worlds) | {"terrain_level": self.terrain_levels.float().mean()}
 
 
 def noise_scale(learn: LearnConfig) -> torch.Tensor:
-    """Return the greatest noise on each entry of the observation, ``(188,)``."""
+    """Return the maximum noise of each entry of the observation, ``(188,)``."""
     return learn.noiseLevel * torch.cat(
         (
             torch.full((3,), learn.linearVelocityNoise * learn.linearVelocityScale),
@@ -368,11 +368,11 @@ def noise_scale(learn: LearnConfig) -> torch.Tensor:
 
 
 def yaw_rate_towards(headings: torch.Tensor, forward: torch.Tensor) -> torch.Tensor:
-    """Return the commanded yaw rate ``(N,)`` in rad/s, at most 1 either way, that turns robots the short way round.
+    """Return the commanded yaw rate ``(N,)`` in rad/s, between −1 and 1, that turns robots the short way.
 
     Args:
         headings: ``(N,)`` commanded heading, in rad.
-        forward: ``(N, 2)`` horizontal part of the robots' x axes; of any length above 0.
+        forward: ``(N, 2)`` horizontal components of the robots' x axes, of any length above 0.
     """
     error = headings - torch.atan2(forward[:, 1], forward[:, 0])
     error = torch.remainder(error + torch.pi, 2 * torch.pi) - torch.pi
@@ -380,12 +380,12 @@ def yaw_rate_towards(headings: torch.Tensor, forward: torch.Tensor) -> torch.Ten
 
 
 def touches_ground(contact_forces: torch.Tensor) -> torch.Tensor:
-    """Return which links touch something, ``(N, links)`` bool, by their net contact forces ``(N, links, 3)`` in N."""
+    """Return which links touch something, ``(N, links)`` bool, from net contact forces ``(N, links, 3)`` in N."""
     return (contact_forces * contact_forces).sum(dim=-1) > CONTACT_FORCE**2
 
 
 def has_fallen(base_down: torch.Tensor, knees_down: torch.Tensor) -> torch.Tensor:
-    """Return whether robots lie on the ground, ``(N,)`` bool: on the base, or on more than one knee.
+    """Return whether robots have fallen, ``(N,)`` bool: on the base, or on more than one knee.
 
     Args:
         base_down: ``(N,)`` bool; whether the base touches the ground.

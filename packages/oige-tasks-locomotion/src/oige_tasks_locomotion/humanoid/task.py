@@ -1,4 +1,4 @@
-"""Humanoid: a figure with 21 joints runs on two legs; see :mod:`oige_tasks_locomotion.locomotion.task`."""
+"""Humanoid: a humanoid with 21 joints runs on two legs; see :mod:`oige_tasks_locomotion.locomotion.task`."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ HUMANOID_ASSET = ArticulationAsset(
 
 _GEARS = {"hip_x": 45.0, "hip_z": 45.0, "hip_y": 135.0, "knee": 90.0, "ankle_y": 22.5, "ankle_x": 22.5}
 _GEARS |= {"shoulder1": 67.5, "shoulder2": 67.5, "elbow": 45.0}
-NEAR_LIMIT = 0.98  # of the way from the middle of a joint's range; the cost grows from here to the limit
+NEAR_LIMIT = 0.98  # fraction of half the range of a joint; the penalty grows from here to the limit
 
 
 class Humanoid(Locomotion):
@@ -35,11 +35,11 @@ class HumanoidTask(Humanoid, LocomotionTask):
     """See the module."""
 
     def post_reset(self) -> None:
-        """Compute what stays the same."""
+        """Compute constants."""
         super().post_reset()
         self.limit_scale = self.gear_ratio / (1.0 - NEAR_LIMIT)
 
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
-        """Add up how close joints are to a limit, in proportion to their gears."""
+        """Sum how close joints are to a limit, weighted by their gears."""
         excess = (positions.abs() - NEAR_LIMIT).clamp_(min=0.0)
         return (excess * self.limit_scale).sum(dim=-1)

@@ -1,4 +1,4 @@
-"""Humanoid on Warp arrays; see :mod:`oige_tasks_locomotion.locomotion.warp_task`."""
+"""Warp variant of Humanoid; see :mod:`oige_tasks_locomotion.locomotion.warp_task`."""
 
 import warp as wp
 
@@ -15,16 +15,16 @@ class HumanoidWarpTask(Humanoid, LocomotionWarpTask):
     """See the module."""
 
     def limit_cost(self) -> None:
-        """Charge joints close to a limit by how close they are, in proportion to their gears."""
+        """Penalise joints by how close they are to a limit, weighted by their gears."""
         inputs = [self.observations, self.runner, self.cfg.jointsAtLimitCost]
         wp.launch(charge_limits, self.num_envs, inputs=inputs, outputs=[self.reward_terms])
 
 
 @wp.kernel(enable_backward=False)
 def charge_limits(observations: wp.array2d[float], runner: Runner, cost: float, terms: wp.array2d[float]):
-    """Charge ``cost`` times the gear for each joint, in proportion to how far it is beyond ``NEAR_LIMIT``."""
+    """Add the penalty ``cost`` times the gear for each joint, in proportion to its distance beyond ``NEAR_LIMIT``."""
     world = wp.tid()
-    total = float(0.0)  # noqa: UP018  a variable to Warp, which takes a literal for a constant
+    total = float(0.0)  # noqa: UP018  a variable in Warp, which treats a literal as a constant
     for joint in range(runner.gear_ratio.shape[0]):
         excess = wp.max(wp.abs(observations[world, JOINTS + joint]) - NEAR_LIMIT, 0.0) / (1.0 - NEAR_LIMIT)
         total += cost * excess * runner.gear_ratio[joint]

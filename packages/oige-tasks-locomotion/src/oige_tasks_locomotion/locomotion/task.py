@@ -1,6 +1,6 @@
 """The base of Ant and Humanoid.
 
-Task: run along x as fast as possible, upright and without waste, towards a target 1 km away.
+Task: run along x as fast as possible, upright and with little energy, towards a target 1 km away.
 Randomisation: joint positions ±0.2 rad around the default pose, within limits, and velocities ±0.1 rad/s at each reset.
 Success: the torso stays up for the whole episode; the return is then mainly the distance covered.
 """
@@ -18,19 +18,19 @@ from oige_tasks_locomotion.locomotion import LocomotionConfig
 __all__ = ["Locomotion", "LocomotionTask", "has_fallen", "reward_terms", "reward_weights"]
 
 TARGET = (1000.0, 0.0)  # x, y in m
-POTENTIAL_DT = 1.0 / 60.0  # s; the original's constant, where a control step takes 0.0166 s
+POTENTIAL_DT = 1.0 / 60.0  # s; the constant of OmniIsaacGymEnvs, although a control step takes 0.0166 s
 POSITION_NOISE = 0.2  # rad
 VELOCITY_NOISE = 0.1  # rad/s
 
-# Columns of the observation; joint positions and velocities begin at JOINTS.
+# Columns of the observation; joint positions and velocities start at JOINTS.
 HEIGHT, UP, HEADING, JOINTS = 0, 10, 11, 12
 
-UPRIGHT = 0.93  # of the vertical part of the upward axis; above it the robot is upright
-FACING = 0.8  # of the part of the forward axis that points towards the target; above it the robot faces it
+UPRIGHT = 0.93  # vertical component of the upward axis above which the robot is upright
+FACING = 0.8  # component of the forward axis towards the target above which the robot faces it
 
 
 class Locomotion(Task[LocomotionConfig]):
-    """The scene and its constants, on torch tensors and on Warp arrays alike. A subclass gives the robot.
+    """The scene and its constants, for torch tasks and Warp variants. A subclass defines the robot.
 
     Attributes:
         robot_name: name of the robot in the scene.
@@ -54,7 +54,7 @@ class Locomotion(Task[LocomotionConfig]):
         )
 
     def post_reset(self) -> None:
-        """Compute what stays the same: limits, gears, scales of the observation, the target."""
+        """Compute constants: limits, gears, observation scales, the target."""
         robots, cfg, n, device = self.robots, self.cfg, self.num_envs, self.device
         self.lower_limits, self.upper_limits = robots.get_dof_limits()[0].unbind(-1)
         self.default_positions = robots.get_joint_positions()[0]
@@ -67,23 +67,23 @@ class Locomotion(Task[LocomotionConfig]):
         self.foot_links = [robots.get_link_index(name) for name in self.feet]
         self.target = torch.tensor([TARGET], device=device).expand(n, 2)
         if self.upstream:
-            # There, the target is a point of the stage, so that each world sees it from another place.
+            # Upstream, the target is a point of the stage, which has a different direction from each world.
             self.target = self.target - grid_positions(n, cfg.envSpacing, device)[:, :2]
         self.initial_distance = torch.linalg.vector_norm(self.target, dim=-1)
 
 
 class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
-    """Run; see the module."""
+    """See the module."""
 
     @abstractmethod
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
-        """Return by how much joints ``(N,)`` are at limits, from positions ``(N, d)`` that limits bound to −1 … 1."""
+        """Return the limit cost ``(N,)`` of joints from positions ``(N, d)``, which are −1 and 1 at the limits."""
 
     def post_reset(self) -> None:
-        """Remember what changes from step to step."""
+        """Create the tensors that change from step to step."""
         super().post_reset()
         cfg, joints = self.cfg, self.robots.num_dof
-        # What is observed, in order: how much of it, and its scale. See get_observations.
+        # Observed quantities in order, with their sizes and scales; see get_observations.
         scales = [(4, 1.0), (3, cfg.angularVelocityScale), (5, 1.0), (joints, 1.0), (joints, cfg.dofVelocityScale)]
         scales += [(6 * len(self.feet), cfg.contactForceScale), (joints, 1.0)]
         columns = [scale for count, scale in scales for _ in range(count)]
@@ -97,7 +97,7 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         self.distance, self.last_distance = self.initial_distance, self.initial_distance.clone()
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
-        """Drop robots from their spawn height, joints near the default pose."""
+        """Drop robots from their spawn height, with joints near the default pose."""
         super().reset_idx(worlds)
         noise, velocities = self.uniform(-1.0, 1.0, 2, len(worlds), self.robots.num_dof).unbind()
         positions = torch.add(self.default_positions, noise, alpha=POSITION_NOISE)
@@ -113,12 +113,12 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         self.robots.set_joint_efforts(actions * self.torque_scale)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Observe, all in one row:
+        """Return the observations, in one row:
 
         height of the torso (m); its linear velocity (3, m/s) and angular velocity (3, rad/s, scaled) along its axes;
         yaw, roll, angle to the target, up, heading (see :func:`heading_roll_up`); joint positions (d, −1 and 1 at
-        limits); joint velocities (d, rad/s, scaled); wrenches that the feet feel through their joints (6 each, N and
-        N·m, scaled); last actions (d).
+        limits); joint velocities (d, rad/s, scaled); wrenches on the feet through their joints (6 each, N and
+        N·m, scaled); previous actions (d).
         """
         robots = self.robots
         position, rotation = robots.get_world_poses(worlds, clone=False)
@@ -138,11 +138,11 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         return torch.addcmul(self.observation_offset, torch.cat(parts, dim=-1), self.observation_scale)
 
     def is_done(self) -> torch.Tensor:
-        """End the episode when the robot falls."""
+        """Terminate when the robot falls."""
         return has_fallen(self.obs_buf, self.cfg.terminationHeight)
 
     def calculate_metrics(self) -> torch.Tensor:
-        """Reward progress, life, an upright torso that faces the target, and thrift; a fall costs."""
+        """Reward progress, survival, an upright torso that faces the target, and low energy, and penalise falls."""
         terms = {"progress": self.last_distance - self.distance, "alive": self.alive}
         self.last_distance = self.distance
         terms |= reward_terms(self.obs_buf, self.actions, self.gear_ratio)
@@ -151,12 +151,12 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
 
 
 def reward_weights(cfg: LocomotionConfig) -> dict[str, float]:
-    """Return the weights of the parts of the reward of a step without a fall."""
+    """Return the weights of the reward terms of a step without a fall."""
     return {
-        "progress": 1.0 / POTENTIAL_DT,  # of m; makes it a speed
+        "progress": 1.0 / POTENTIAL_DT,  # converts m per step to a speed
         "alive": cfg.alive_reward_scale,
         "upright": cfg.upWeight,
-        "heading": cfg.headingWeight / FACING,  # full above FACING, in proportion below
+        "heading": cfg.headingWeight / FACING,  # full above FACING, proportional below
         "actions": -cfg.actionsCost,
         "energy": -cfg.energyCost,
         "joint_limits": -cfg.jointsAtLimitCost,
@@ -166,12 +166,12 @@ def reward_weights(cfg: LocomotionConfig) -> dict[str, float]:
 def reward_terms(
     observations: torch.Tensor, actions: torch.Tensor, gear_ratio: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Return those parts of the reward, before weights, that posture and joints decide.
+    """Return the reward terms, before weights, that depend on posture and joints.
 
     Args:
         observations: ``(N, …)``; see :meth:`LocomotionTask.get_observations`.
         actions: ``(N, d)``.
-        gear_ratio: ``(d,)`` gears of the joints as parts of the largest.
+        gear_ratio: ``(d,)`` gears of the joints as fractions of the largest.
 
     Returns:
         ``(N,)`` each: ``upright``, 1 where up > 0.93; ``heading``, at most 0.8; ``actions`` = Σ a²; ``energy`` =

@@ -1,4 +1,4 @@
-"""The base of Ant and Humanoid on Warp arrays: the same as :mod:`oige_tasks_locomotion.locomotion.task`."""
+"""Warp variant of the base of Ant and Humanoid; see :mod:`oige_tasks_locomotion.locomotion.task`."""
 
 from abc import abstractmethod
 
@@ -20,13 +20,13 @@ HEIGHT, UP = wp.constant(torch_task.HEIGHT), wp.constant(torch_task.UP)
 HEADING, JOINTS = wp.constant(torch_task.HEADING), wp.constant(torch_task.JOINTS)
 IS_UPRIGHT, IS_FACING = wp.constant(torch_task.UPRIGHT), wp.constant(torch_task.FACING)
 
-# Columns of the terms of the reward.
+# Columns of the reward terms.
 PROGRESS, ALIVE, UPRIGHT, FACING, ACTIONS, ENERGY, JOINT_LIMITS = (wp.constant(column) for column in range(7))
 
 
 @wp.struct
 class Runner:
-    """Constants of the robot's joints ``(d,)``, of its feet and of its way to the target ``(N,)``."""
+    """Constants of the robot's joints ``(d,)`` and feet, and of its distance to the target ``(N,)``."""
 
     lower_limits: wp.array[float]
     upper_limits: wp.array[float]
@@ -42,7 +42,7 @@ class Runner:
 
 @wp.struct
 class Weights:
-    """Weights of the reward and scales of the observation; names are those of the configuration."""
+    """Reward weights and observation scales, with the names of the configuration."""
 
     alive_reward_scale: float
     upWeight: float
@@ -65,16 +65,16 @@ _WEIGHTS = (
 
 
 class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
-    """Run; see the module."""
+    """See the module."""
 
     reward_names = ("progress", "alive", "upright", "heading", "actions", "energy", "joint_limits")
 
     @abstractmethod
     def limit_cost(self) -> None:
-        """Launch what computes the ``JOINT_LIMITS`` term of the reward."""
+        """Launch a kernel that computes the reward term ``JOINT_LIMITS``."""
 
     def post_reset(self) -> None:
-        """Put the constants into structs, and make room for what changes from step to step."""
+        """Put constants into structs, and create the arrays that change from step to step."""
         super().post_reset()
         n = self.num_envs
         self.robot = self.arrays(self.robots)
@@ -90,7 +90,7 @@ class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
         self.distance, self.last_distance = self.zeros(n), self.zeros(n)
 
     def reset_idx(self, mask: wp.array) -> None:
-        """Drop robots from their spawn height, joints near the default pose."""
+        """Drop robots from their spawn height, with joints near the default pose."""
         super().reset_idx(mask)
         inputs = [mask, self.random, self.runner]
         wp.launch(randomise, self.num_envs, inputs=inputs, outputs=[self.robot, self.last_distance, self.actions])
@@ -100,19 +100,19 @@ class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
         wp.launch(drive, self.actions.shape, inputs=[self.actions, self.runner], outputs=[self.robot.joint_efforts])
 
     def get_observations(self) -> None:
-        """Observe what the torch task does, in the same columns."""
+        """Compute the observations of the torch task, in the same columns."""
         n, inputs = self.num_envs, [self.robot, self.runner, self.weights]
         wp.launch(observe_torso, n, inputs=inputs, outputs=[self.observations, self.distance])
         wp.launch(observe_joints, self.actions.shape, inputs=[*inputs, self.actions], outputs=[self.observations])
         wp.launch(observe_feet, (n, len(self.feet)), inputs=inputs, outputs=[self.observations])
 
     def is_done(self) -> None:
-        """End the episode when the robot falls."""
+        """Terminate when the robot falls."""
         inputs = [self.observations, self.cfg.terminationHeight]
         wp.launch(fall, self.num_envs, inputs=inputs, outputs=[self.terminated])
 
     def calculate_metrics(self) -> None:
-        """Reward progress, life, an upright torso that faces the target, and thrift; a fall costs."""
+        """Reward progress, survival, an upright torso that faces the target, and low energy, and penalise falls."""
         n = self.num_envs
         self.limit_cost()
         inputs = [self.distance, self.last_distance]
@@ -132,7 +132,7 @@ def randomise(
     last_distance: wp.array[float],
     actions: wp.array2d[float],
 ):
-    """Put the joints of the worlds of the mask near their default pose, and forget the last episode."""
+    """Place the joints of the worlds of the mask near their default pose, and clear the last episode."""
     world = wp.tid()
     if mask[world]:
         last_distance[world] = runner.initial_distance[world]
@@ -146,7 +146,7 @@ def randomise(
 
 @wp.kernel(enable_backward=False)
 def drive(actions: wp.array2d[float], runner: Runner, efforts: wp.array2d[float]):
-    """Turn actions into torques (N·m); one thread per world and joint."""
+    """Convert actions into torques (N·m); one thread per world and joint."""
     world, joint = wp.tid()
     efforts[world, joint] = actions[world, joint] * runner.torque_scale[joint]
 
@@ -159,7 +159,7 @@ def observe_torso(
     observations: wp.array2d[float],
     distance: wp.array[float],
 ):
-    """Observe height, velocities along the torso's axes, and how the torso is turned; measure the way to the target."""
+    """Observe height, velocities along the torso's axes and its attitude; compute the distance to the target."""
     world = wp.tid()
     position, rotation = robot.root_positions[world], robot.root_orientations[world]
     linear = wp.quat_rotate_inv(rotation, robot.root_linear_velocities[world])
@@ -190,7 +190,7 @@ def observe_joints(
     actions: wp.array2d[float],
     observations: wp.array2d[float],
 ):
-    """Observe positions, velocities and, at the end of the row, last actions; one thread per world and joint."""
+    """Observe positions, velocities and, at the end of the row, previous actions; one thread per world and joint."""
     world, joint = wp.tid()
     dofs = actions.shape[1]
     position = runner.position_offset[joint] + robot.joint_positions[world, joint] * runner.position_scale[joint]
@@ -201,7 +201,7 @@ def observe_joints(
 
 @wp.kernel(enable_backward=False)
 def observe_feet(robot: ArticulationArrays, runner: Runner, weights: Weights, observations: wp.array2d[float]):
-    """Observe the wrenches that feet feel through their joints; one thread per world and foot."""
+    """Observe the wrenches on the feet through their joints; one thread per world and foot."""
     world, foot = wp.tid()
     wrench = robot.joint_forces[world, runner.feet[foot]]
     first = JOINTS + 2 * robot.joint_positions.shape[1] + 6 * foot
@@ -211,7 +211,7 @@ def observe_feet(robot: ArticulationArrays, runner: Runner, weights: Weights, ob
 
 @wp.kernel(enable_backward=False)
 def fall(observations: wp.array2d[float], termination_height: float, terminated: wp.array[bool]):
-    """Say whether the torso is below ``termination_height`` (m)."""
+    """Compute whether the torso is below ``termination_height`` (m)."""
     world = wp.tid()
     terminated[world] = observations[world, HEIGHT] < termination_height
 
@@ -232,10 +232,10 @@ def reward_behaviour(
     weights: Weights,
     terms: wp.array2d[float],
 ):
-    """Compute the terms of life, posture and thrift; see ``reward_terms`` of the torch task."""
+    """Compute the terms of survival, posture and energy; see ``reward_terms`` of the torch task."""
     world = wp.tid()
     dofs = actions.shape[1]
-    squares, energy = float(0.0), float(0.0)  # noqa: UP018  variables to Warp, which takes literals for constants
+    squares, energy = float(0.0), float(0.0)  # noqa: UP018  variables in Warp, which treats literals as constants
     for joint in range(dofs):
         action = actions[world, joint]
         squares += action * action
@@ -249,7 +249,7 @@ def reward_behaviour(
 
 @wp.kernel(enable_backward=False)
 def sum_terms(terminated: wp.array[bool], death_cost: float, terms: wp.array2d[float], rewards: wp.array[float]):
-    """Add up the terms; a fall costs in place of them."""
+    """Sum the terms; in a fall, the death cost replaces them."""
     world = wp.tid()
     total = float(0.0)  # noqa: UP018
     for i in range(terms.shape[1]):

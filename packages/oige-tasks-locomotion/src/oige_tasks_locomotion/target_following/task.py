@@ -1,6 +1,6 @@
 """TargetFollowing.
 
-Task: drive a two-wheeled robot to a cube by what its front camera sees.
+Task: drive a robot with two driven wheels to a cube, with images of its front camera as observations.
 Randomisation: heading of the robot; distance of the cube along x, and its heading, at each reset.
 Success: the robot comes within 1 m of the cube.
 """
@@ -23,14 +23,14 @@ CARTER_ASSET = ArticulationAsset(
 )
 
 CAMERA_LINK = "carter/chassis_link"
-CAMERA_POSITION = (0.125, -0.075, 0.345)  # m; the right eye of the stereo camera in front, 150 mm from the left one
-CAMERA_FOV = math.radians(121.5)  # of a Hawk stereo camera, NVIDIA's page on Nova Carter
+CAMERA_POSITION = (0.125, -0.075, 0.345)  # m; the right lens of the front stereo camera, 150 mm from the left one
+CAMERA_FOV = math.radians(121.5)  # Hawk stereo camera, from NVIDIA's page on Nova Carter
 CAMERA_FAR = 25.0  # m
 
 TARGET_EDGE = 0.25  # m
 TARGET_COLOR = (0.46, 0.72, 0.0, 1.0)
 
-NEAR = 1.0  # m; the bonus is paid from here on
+NEAR = 1.0  # m; within this distance the robot gets the bonus
 END = 0.9  # m
 
 
@@ -58,11 +58,11 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
             position=CAMERA_POSITION,
             outputs=("segmentation",) if self.cfg.observe == "segmentation" else ("segmentation", "rgb"),
             far=CAMERA_FAR,
-            hidden=("carter",),  # it is behind the camera
+            hidden=("carter",),  # the body is behind the camera
         )
 
     def post_reset(self) -> None:
-        """Look up the driven wheels and the target's number in segmented images."""
+        """Look up the driven wheels and the target's ID in segmentation images."""
         self.wheels = [self.carters.get_dof_index(f"joint_wheel_{side}") for side in ("left", "right")]
         self.target_id = self.camera.segmentation_ids["target"]
         # OmniIsaacGymEnvs multiplies actions, which are wheel speeds up to π rad/s already, by π once more.
@@ -74,7 +74,7 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         self.reached = torch.zeros(n, dtype=torch.bool, device=self.device)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
-        """Turn robots to a random heading; place targets ahead of the origin, turned at random."""
+        """Set random headings of robots and targets; place targets along x."""
         super().reset_idx(worlds)
         n = len(worlds)
         robot_yaw, target_yaw = self.uniform(-math.pi, math.pi, 2, n).unbind()
@@ -93,7 +93,7 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         self.carters.set_joint_velocity_targets(actions * self.action_scale, joint_indices=self.wheels)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Observe an image ``(n, rows, columns, 3)``: the target's pixels, 255 in all channels, or colours."""
+        """Return images ``(n, rows, columns, 3)``: 255 in all channels of the target's pixels, or colours."""
         target = self.camera.get_segmentation(worlds, clone=False) == self.target_id
         if worlds is None:
             self.visible_fraction = target.float().mean(dim=(1, 2, 3))
@@ -104,17 +104,17 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         return (target.to(torch.uint8) * 255).expand(-1, -1, -1, 3)
 
     def is_done(self) -> torch.Tensor:
-        """End the episode right before the target."""
+        """Terminate close to the target."""
         return self.distance < END
 
     def calculate_metrics(self) -> torch.Tensor:
-        """Reward getting closer, driving straight ahead, and seeing the target."""
+        """Reward progress, driving straight ahead, and keeping the target in view."""
         wheels = self.carters.get_joint_velocities(joint_indices=self.wheels)
         terms = reward_terms(self.previous_distance, self.distance, wheels, self.visible_fraction)
         return self.sum_reward_terms(terms)
 
     def get_extras(self) -> None:
-        """Tell which robots have reached their target in this episode."""
+        """Report which robots have reached their target in this episode."""
         self.extras["success"] = self.reached
 
     def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -130,17 +130,17 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
 def reward_terms(
     previous_distance: torch.Tensor, distance: torch.Tensor, wheel_speeds: torch.Tensor, visible_fraction: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Return the parts of the reward of a step.
+    """Return the reward terms of a step.
 
     Args:
-        previous_distance: ``(N,)`` from the target one step ago, in m.
-        distance: ``(N,)`` from the target now, in m.
-        wheel_speeds: ``(N, 2)`` of the left and right wheel, in rad/s.
-        visible_fraction: ``(N,)`` part of the image that the target fills.
+        previous_distance: ``(N,)`` distance to the target one step ago, in m.
+        distance: ``(N,)`` distance to the target now, in m.
+        wheel_speeds: ``(N, 2)`` speeds of the left and right wheel, in rad/s.
+        visible_fraction: ``(N,)`` fraction of the image that the target fills.
 
     Returns:
         ``(N,)`` each: ``progress`` = 10 per metre; ``straight`` = 0.0005 · (mean − |difference| of the wheel speeds);
-        ``seen`` = visible fraction + 0.1, or −0.1 if the target is not seen; ``near`` = 100 within 1 m of it.
+        ``seen`` = visible fraction + 0.1, or −0.1 if the target is out of view; ``near`` = 100 within 1 m of it.
     """
     left, right = wheel_speeds.unbind(-1)
     return {
