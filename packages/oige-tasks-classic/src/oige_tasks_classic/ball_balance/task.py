@@ -1,8 +1,8 @@
 """BallBalance.
 
-Task: catch a ball that falls on a tray on three legs, and hold it in the middle by bending the legs. Randomisation: the
-ball starts up to 0.4 m from the middle, 1 to 2 m high, at 5 m/s downwards and up to 2 m/s inwards. Success: the ball
-rests 0.7 m above the ground, with the tray raised by 3 cm; the reward of each of the 600 steps is then 1.
+Task: catch a ball that falls on a tray on three legs, and hold it in the middle by bending the legs.
+Randomisation: the ball starts up to 0.4 m from the middle, 1 to 2 m high, at 5 m/s downwards and up to 2 m/s inwards.
+Success: the ball rests 0.7 m above the ground, with the tray raised by 3 cm; the reward of each of 600 steps is then 1.
 """
 
 import math
