@@ -2,12 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from oige_core.errors import MissingExtraError
 
-__all__ = ["EXTRAS", "needs_extra"]
+__all__ = ["EXTRAS", "Extra", "needs_extra"]
 
-EXTRAS: Mapping[str, frozenset[str]] = {
+Extra = Literal["mujoco", "viewer"]
+
+EXTRAS: Mapping[Extra, frozenset[str]] = {
     "mujoco": frozenset({"mujoco", "mujoco_warp", "trimesh", "warp"}),
     "viewer": frozenset({"PIL", "av", "trimesh", "viser", "websockets"}),
 }
@@ -15,7 +18,7 @@ EXTRAS: Mapping[str, frozenset[str]] = {
 
 
 @contextlib.contextmanager
-def needs_extra(extra: str, purpose: str) -> Iterator[None]:
+def needs_extra(extra: Extra, purpose: str) -> Iterator[None]:
     """Context in which modules of an extra are imported.
 
     Args:
