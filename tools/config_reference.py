@@ -130,6 +130,8 @@ def type_name(expected: Any) -> str:
         return " or ".join(map(type_name, arguments))
     if typing.get_origin(expected) is tuple:
         return f"{len(arguments)} × {type_name(arguments[0])}"
+    if typing.get_origin(expected) is typing.Literal:
+        return " or ".join(shown(choice) for choice in arguments)
     if typing.get_origin(expected) is list:
         return f"list of {type_name(arguments[0])}"
     if typing.get_origin(expected) is dict:

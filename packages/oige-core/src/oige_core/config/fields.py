@@ -7,7 +7,7 @@ from typing import Any
 
 from oige_core.errors import ConfigError
 
-__all__ = ["ISAAC_SIM_ONLY", "check_overrides_are_read", "field_type", "leaf_keys", "unread"]
+__all__ = ["ISAAC_SIM_ONLY", "check_overrides_are_read", "field_type", "leaf_keys", "takes_text", "unread"]
 
 _UNREAD = "unread"
 
@@ -54,6 +54,12 @@ def field_type(schema: type, key: str, sections: Mapping[str, type]) -> tuple[An
             return hints[name], fields[name].metadata[_UNREAD]
         expected = sections.get(path, hints[name])
     return expected, None
+
+
+def takes_text(expected: Any) -> bool:
+    """Return whether values of a type are text: any, or one of some choices."""
+    choices = typing.get_args(expected) if typing.get_origin(expected) is typing.Literal else ()
+    return expected is str or any(isinstance(choice, str) for choice in choices)
 
 
 def _section(expected: Any) -> Any:

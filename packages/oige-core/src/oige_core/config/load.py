@@ -17,7 +17,7 @@ from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBas
 from oige_core.config.defaults import check_unique_files, compose_file, load_yaml
 from oige_core.config.fields import check_overrides_are_read, leaf_keys
 from oige_core.config.resolvers import register_resolvers
-from oige_core.config.schema import ActorConfig, RunConfig, SimConfig
+from oige_core.config.schema import ActorConfig, RunConfig, SimConfig, check_choice
 from oige_core.errors import ConfigError, nearest
 
 __all__ = [
@@ -218,6 +218,9 @@ def _collect_actors(values: dict[str, Any], fields: Set[str], path: str) -> dict
 def _converted(expected: Any, value: Any, path: str) -> Any:
     """Convert a leaf with OmegaConf's typed nodes, so that '12' is an integer and 'abc' is not."""
     if expected is Any:
+        return value
+    if typing.get_origin(expected) is typing.Literal:
+        check_choice(path, value, typing.get_args(expected))
         return value
     if expected is float and isinstance(value, bool):
         raise ConfigError(f"{path}={value}: expected a float.")

@@ -6,7 +6,7 @@ Keys, defaults and meanings are those of OmniIsaacGymEnvs. Sections that only on
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from oige_core.config.fields import ISAAC_SIM_ONLY, unread
 from oige_core.errors import ConfigError, did_you_mean
@@ -31,11 +31,12 @@ __all__ = [
 NO_RANDOMIZATION = unread("this version has no domain randomisation; leave it out")
 
 
-def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
+def check_choice(key: str, value: object, choices: Sequence[object]) -> None:
     """Raise ConfigError unless ``value`` is one of ``choices``."""
     if value not in choices:
+        names = [str(choice) for choice in choices]
         raise ConfigError(
-            f"{key}={value}: expected one of {', '.join(choices)}. {did_you_mean(str(value), choices)}".rstrip()
+            f"{key}={value}: expected one of {', '.join(names)}. {did_you_mean(str(value), names)}".rstrip()
         )
 
 
@@ -77,7 +78,7 @@ class EnvConfig:
     controlFrequencyInv: int = 1
     clipObservations: float = math.inf
     clipActions: float = math.inf
-    autoresetMode: str = "same_step"
+    autoresetMode: Literal["same_step", "next_step", "upstream"] = "same_step"
     captureStep: bool = True
     compat: str = "fixed"
 
@@ -88,7 +89,6 @@ class EnvConfig:
         for key in ("clipObservations", "clipActions"):
             if not getattr(self, key) > 0:
                 raise ConfigError(f"task.env.{key}={getattr(self, key)}: expected a number above 0.")
-        check_choice("task.env.autoresetMode", self.autoresetMode, ("same_step", "next_step", "upstream"))
         if self.compat == "oige":
             self.compat = "upstream"
         check_choice("task.env.compat", self.compat, ("fixed", "upstream"))
@@ -252,9 +252,9 @@ class MujocoConfig:
         max_constraints: maximum number of constraint rows of one world on CUDA; 0: determined by a probe run.
     """
 
-    integrator: str = "implicitfast"
-    cone: str = "elliptic"
-    solver: str = "newton"
+    integrator: Literal["euler", "rk4", "implicit", "implicitfast", "discrete"] = "implicitfast"
+    cone: Literal["elliptic", "pyramidal"] = "elliptic"
+    solver: Literal["newton", "cg"] = "newton"
     iterations: int = 100
     ls_iterations: int = 50
     tolerance: float = 1e-8
@@ -265,10 +265,6 @@ class MujocoConfig:
     max_constraints: int = 0
 
     def __post_init__(self) -> None:
-        integrators = ("euler", "rk4", "implicit", "implicitfast", "discrete")
-        check_choice("task.sim.mujoco.integrator", self.integrator, integrators)
-        check_choice("task.sim.mujoco.cone", self.cone, ("elliptic", "pyramidal"))
-        check_choice("task.sim.mujoco.solver", self.solver, ("newton", "cg"))
         for key in ("iterations", "ls_iterations", "impratio", "ccd_iterations"):
             check_positive(f"task.sim.mujoco.{key}", getattr(self, key))
         for key in ("tolerance", "noslip_iterations", "max_contacts", "max_constraints"):
@@ -402,12 +398,12 @@ class RunConfig:
     num_envs: Any = ""
     seed: int = 42
     torch_deterministic: bool = False
-    physics_engine: str = "mujoco"
-    pipeline: str = "auto"
-    sim_device: str = "auto"
+    physics_engine: Literal["mujoco", "physx"] = "mujoco"
+    pipeline: Literal["auto", "gpu", "cpu"] = "auto"
+    sim_device: Literal["auto", "gpu", "cpu"] = "auto"
     device_id: int = 0
     num_threads: int = 0
-    solver_type: int = field(default=1, metadata=ISAAC_SIM_ONLY)
+    solver_type: Literal[0, 1] = field(default=1, metadata=ISAAC_SIM_ONLY)
     warp: bool = False
     headless: bool = True
     test: bool = False
@@ -416,9 +412,5 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.seed < -1:
             raise ConfigError(f"seed={self.seed}: expected -1 (random) or a number of at least 0.")
-        check_choice("physics_engine", self.physics_engine, ("mujoco", "physx"))
-        check_choice("pipeline", self.pipeline, ("auto", "gpu", "cpu"))
-        check_choice("sim_device", self.sim_device, ("auto", "gpu", "cpu"))
-        check_choice("solver_type", str(self.solver_type), ("0", "1"))
         for key in ("device_id", "num_threads"):
             check_positive(key, getattr(self, key), zero=True)

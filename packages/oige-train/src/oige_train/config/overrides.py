@@ -14,7 +14,7 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from oige_core.config.fields import field_type
+from oige_core.config.fields import field_type, takes_text
 from oige_core.errors import ConfigError, nearest
 from oige_core.registry import find_task, installed_tasks, load_spec
 from oige_core.spec import InstalledTask
@@ -101,7 +101,7 @@ def rewrite_overrides(arguments: Sequence[str], record: RunRecord | None = None)
         if key in GROUPS or key.startswith("hydra") or "@" in key or prefix == "~":
             override = argument
         else:
-            text = str in types
+            text = any(map(takes_text, types))
             override = f"{prefix or '++'}{key}={_literal(value, multirun=multirun) if text else value}"
         _check(argument, override, key, multirun=multirun, lists=any("list" in str(kind) for kind in types))
         rewritten.append(override)
