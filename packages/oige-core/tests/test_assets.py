@@ -289,7 +289,7 @@ def test_references_to_the_world_body_raise(parts: dict[str, str], what: str) ->
     [
         (
             '<weld name="w" body1="arm" relpose="0 0 1 1 0 0 0"/>',
-            "weld 'w' has a relpose in the world; leave it out: .*",
+            "weld 'w' has a relpose in the world; remove it: .*",
         ),
         (
             '<connect body1="world" body2="arm" anchor="0 0 1"/>',
@@ -304,7 +304,7 @@ def test_world_poses_raise(tail: str, message: str) -> None:
 
 @pytest.mark.parametrize("flag", ['gravity="disable"', 'filterparent="disable"', 'override="enable"'])
 def test_unsupported_flags_raise(flag: str) -> None:
-    with raises(CapabilityError, rf"articulation 'robot': its MJCF has <flag {flag}/>, which a scene .*\."):
+    with raises(CapabilityError, rf"articulation 'robot': its MJCF has <flag {flag}/>, which cannot be .*\."):
         build_robot(arm(f"<option><flag {flag}/></option>"))
 
 
@@ -320,7 +320,7 @@ def test_unsupported_flags_raise(flag: str) -> None:
         (
             '<mujoco><worldbody><body name="a" mocap="true"><geom size=".1"/></body></worldbody></mujoco>',
             {},
-            "articulation 'robot': its root 'a' is a mocap body; remove mocap, and leave out joints.",
+            "articulation 'robot': its root 'a' is a mocap body; remove mocap, and add no joints.",
         ),
         (
             arm(joint='actuatorfrcrange="-1 2"'),
@@ -330,7 +330,7 @@ def test_unsupported_flags_raise(flag: str) -> None:
         (
             arm(joint='range="-1 1"', compiler='<compiler angle="radian"/>'),
             {"joint_positions": {"hinge": 1.5}},
-            r"articulation 'robot': joint_positions put 'hinge' at 1\.5 rad, .* its limits \[-1, 1\]; choose .*",
+            r"articulation 'robot': joint_positions sets 'hinge' to 1\.5 rad, .* its limits \[-1, 1\]; choose .*",
         ),
         (
             arm(joint='actuatorfrcrange="-1 1" actuatorgravcomp="true"'),
@@ -356,7 +356,7 @@ def test_unsupported_flags_raise(flag: str) -> None:
         (
             arm(link='<flexcomp name="f" type="grid" count="2 2 1" spacing=".1 .1 .1" mass="1" radius=".01"/>'),
             {},
-            "articulation 'robot': its MJCF has a flex; articulations are made of rigid links only.",
+            "articulation 'robot': its MJCF has a flex; articulations consist only of rigid links.",
         ),
     ],
 )

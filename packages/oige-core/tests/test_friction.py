@@ -110,10 +110,13 @@ def test_default_friction_without_effect_raises() -> None:
     title = r"task\.sim\.default_physics_material: a friction of 0\.2 has no effect in this scene: "
     alike = {"static_friction": 0.2, "dynamic_friction": 0.2}
     refused(
-        ConfigError, title + r"shapes of 'sled' state a friction of their own, .*\.", sled('friction="1.5"'), **alike
+        ConfigError,
+        title + r"shapes of 'sled' have their own friction, .*\.",
+        sled('friction="1.5"'),
+        **alike,
     )
     ghost = sled('contype="0" conaffinity="0"')
-    refused(ConfigError, title + r"no shapes without a friction of their own collide\.", ghost, **alike)
+    refused(ConfigError, title + r"no shapes without a friction coefficient collide\.", ghost, **alike)
 
 
 URDF_SLED = """<robot name="sled"><link name="sled"><inertial><mass value="1"/>

@@ -56,7 +56,7 @@ def test_links_of_an_unknown_articulation_raise() -> None:
     ("links", "message"),
     [
         (["a", "c"], r"links of 'robot' 'c': unknown\. Available: a, a2, b, b2, root\."),
-        ("c.*", r"links of 'robot' 'c\.\*': matches none\. Available: a, a2, b, b2, root\."),
+        ("c.*", r"links of 'robot' 'c\.\*': matches no name\. Available: a, a2, b, b2, root\."),
         ("a(", r"links of 'robot' 'a\(': not a regular expression: .*"),
     ],
 )
@@ -73,7 +73,7 @@ def test_unknown_links_raise(links: list[str] | str, message: str) -> None:
 def test_patterns_without_a_matching_joint_raise(option: dict[str, Any]) -> None:
     engine, scene = new_scene()
     scene.add_articulation("robot", asset(**option))
-    with raises(OigeError, r"joints of 'robot' 'knee': matches none\. Available: a, a2, b, b2\."):
+    with raises(OigeError, r"joints of 'robot' 'knee': matches no name\. Available: a, a2, b, b2\."):
         engine.build(scene)
 
 
@@ -260,7 +260,7 @@ def test_more_moving_elements_than_collision_masks_raise() -> None:
     engine, scene = new_scene()
     for index in range(31):
         scene.add_sphere(f"ball{index}", radius=0.1)
-    with raises(CapabilityError, r"the scene has 31 moving elements: the embedded engine takes up to 30\."):
+    with raises(CapabilityError, r"the scene has 31 moving elements: the embedded engine allows 30\."):
         engine.build(scene)
 
 
@@ -281,5 +281,5 @@ def test_views_before_build_raise() -> None:
     assert robot.num_dof == 4
     with pytest.raises(AttributeError, match="has no attribute 'num_legs'"):
         getattr(robot, "num_legs")  # noqa: B009
-    with raises(OigeError, r"the engine is built already; make a new one for another scene\."):
+    with raises(OigeError, r"the engine is already built; create a new one for another scene\."):
         engine.build(scene)

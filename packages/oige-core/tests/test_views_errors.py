@@ -77,13 +77,13 @@ def test_nonexistent_worlds_raise_in_getters(world: Any, name: str, method: str)
     ("indices", "message"),
     [
         (np.array([0, -1]), "indices name world -1: expected numbers from 0 to 3"),
-        ([0.5], r"indices \[0\.5\]: expected a list of numbers of worlds"),
+        ([0.5], r"indices \[0\.5\]: expected a list of world indices"),
         ([True, False, True], r"mask of worlds of shape \(3,\): expected \(4,\)"),
         (np.ones((4, 1), dtype=bool), r"mask of worlds of shape \(4, 1\): expected \(4,\)"),
-        ([[0, 1]], r"indices \[\[0, 1\]\]: expected a list of numbers of worlds"),
-        (2, r"indices 2: expected a list of numbers of worlds"),
-        ("all", r"indices 'all': expected a list of numbers of worlds"),
-        (torch.tensor([0.0]), r"indices of type float32: expected whole numbers of worlds"),
+        ([[0, 1]], r"indices \[\[0, 1\]\]: expected a list of world indices"),
+        (2, r"indices 2: expected a list of world indices"),
+        ("all", r"indices 'all': expected a list of world indices"),
+        (torch.tensor([0.0]), r"indices of type float32: expected integer world indices"),
         (torch.tensor([[0]]), r"indices of shape \(1, 1\): expected \(n,\)"),
         (torch.ones(N + 1, dtype=torch.bool), r"mask of worlds of shape \(5,\): expected \(4,\)"),
         (torch.zeros(2, dtype=torch.int64, device="meta"), r"indices on meta: expected .*; use indices\.to\('.*'\)"),
@@ -193,7 +193,7 @@ def test_properties_out_of_range_raise_on_the_cpu(
         values = world.tensor(np.ones((N, *shape)))
         values.view(-1)[-1] = value
         shown = "poses" if name == "held" else argument
-        with raises(rf"{method} of '{name}': {shown} hold {value:g}: expected {expected}\."):
+        with raises(rf"{method} of '{name}': {shown} contain {value:g}: expected {expected}\."):
             getattr(getattr(world, name), method)(**{argument: values})
 
 

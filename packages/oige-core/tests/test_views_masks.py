@@ -211,7 +211,7 @@ def test_masks_of_another_length_raise(world: Any, name: str, method: str) -> No
 
 def test_numbers_that_are_no_mask_raise(world: Any) -> None:
     for dtype in (torch.float32, torch.complex64):
-        with pytest.raises(OigeError, match=r"indices of type .*: expected whole numbers of worlds\.\Z"):
+        with pytest.raises(OigeError, match=r"indices of type .*: expected integer world indices\.\Z"):
             world.ant.get_joint_positions(torch.ones(N, dtype=dtype))
 
 

@@ -1,4 +1,4 @@
-"""The tasks that are installed, found through the ``oige.tasks`` entry points of task packages.
+"""The installed tasks, found through the ``oige.tasks`` entry points of task packages.
 
 An entry point ``Name = "package.module:RECORD"`` names a :class:`~oige_core.spec.TaskSpec`, a record that imports
 neither torch nor an engine, so that listing tasks and checking a configuration take milliseconds. The configuration of
@@ -70,7 +70,7 @@ def find_task(name: str) -> InstalledTask:
     """Return the installed task of that name.
 
     Raises:
-        UnknownTaskError: there is none; the message offers the nearest names.
+        UnknownTaskError: there is none; the message suggests the nearest names.
     """
     tasks = installed_tasks()
     if not isinstance(name, str) or name not in tasks:
@@ -82,13 +82,13 @@ def load_spec(task: InstalledTask) -> TaskSpec[Any]:
     """Import and return the record of a task (torch is not imported).
 
     Raises:
-        OigeError: the entry point names no record.
+        OigeError: the entry point does not name a record.
     """
     where = f"task '{task.name}' of {task.package}: its entry point {task.entry_point.value}"
     try:
         record: Any = importlib.import_module(task.entry_point.module)
     except ModuleNotFoundError as error:
-        # A module that the package itself lacks is a mistake of its author's, who needs the traceback.
+        # A missing module of the package itself is an error of its author, who needs the traceback.
         if not f"{task.entry_point.module}.".startswith(f"{error.name}."):
             raise
         raise OigeError(f"{where} cannot be imported ({error}); correct the package's pyproject.toml.") from error
@@ -101,7 +101,7 @@ def load_spec(task: InstalledTask) -> TaskSpec[Any]:
 
 
 def installed_specs() -> dict[str, TaskSpec[Any]]:
-    """Return the records of the installed tasks by name, without those whose entry point names none."""
+    """Return the records of the installed tasks by name, without entry points that do not name a record."""
     specs = {}
     for task in installed_tasks().values():
         with contextlib.suppress(OigeError):
@@ -129,7 +129,7 @@ def config_folders() -> list[Path]:
 
 
 def load_config(task: str | InstalledTask, overrides: Mapping[str, Any] | None = None) -> RunConfig:
-    """Return the checked configuration of a task, for library use.
+    """Return the validated configuration of a task, for library use.
 
     Args:
         task: the installed task, or its name.
@@ -147,11 +147,11 @@ def load_config(task: str | InstalledTask, overrides: Mapping[str, Any] | None =
 
 
 def check_task(config: RunConfig, task: InstalledTask, spec: TaskSpec[Any]) -> None:
-    """Check what a configuration says of its task.
+    """Check that a configuration matches its task.
 
     Raises:
-        ConfigError: the YAML file of the task does not give it its own name, by which its class is looked up, or the
-            Warp variant of a task that has none is asked for.
+        ConfigError: the name in the YAML file of the task, by which its class is looked up, is not that of the task, or
+            a Warp variant is selected that does not exist.
     """
     if config.task.name != task.name:
         raise ConfigError(
@@ -162,7 +162,7 @@ def check_task(config: RunConfig, task: InstalledTask, spec: TaskSpec[Any]) -> N
 
 
 def _check_warp(spec: TaskSpec[Any], name: str) -> None:
-    """Raise ConfigError, which names the tasks that have one, unless there is a Warp variant."""
+    """Raise ConfigError with the tasks that have a Warp variant, unless this task has one."""
     if spec.warp_task is None:
         others = [name for name, spec in installed_specs().items() if spec.warp_task is not None]
         choice = f" or choose {', '.join(others)}" if others else ""

@@ -1,4 +1,4 @@
-"""What is known of a task before it is imported: plain data, which imports neither torch nor an engine."""
+"""Records of tasks: plain data that imports neither torch nor an engine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class TaskSpec(Generic[EnvConfigT]):
         num_actions: size of one world's action.
         num_states: size of the privileged state of an asymmetric critic; 0 if there is none.
         warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
-        demo: overrides by dotted key that ``oige-demo`` sets; None: the task's robots cannot be driven by hand, because
-            it is no :class:`~oige_core.tasks.Steerable`.
-        images: observations are images: rows × columns × channels of bytes, 0 to 255, in place of floats.
+        demo: overrides by dotted key that ``oige-demo`` sets; None: users cannot drive the task's robots, because it is
+            not :class:`~oige_core.tasks.Steerable`.
+        images: whether observations are images: rows × columns × channels of bytes, 0 to 255, instead of floats.
     """
 
     task: str
@@ -39,7 +39,7 @@ class TaskSpec(Generic[EnvConfigT]):
     images: bool = False
 
     def shape_for(self, env: EnvConfigT) -> tuple[int, ...]:
-        """Return the shape of one world's observation that a validated ``task.env`` section gives."""
+        """Return the shape of one world's observation for a validated ``task.env`` section."""
         return self.observation_shape(env) if callable(self.observation_shape) else self.observation_shape
 
 
@@ -48,7 +48,7 @@ class InstalledTask:
     """An entry point of a task package, not yet imported.
 
     Attributes:
-        name: the name that ``task=`` takes.
+        name: the value of ``task=``.
         package: distribution that provides the task.
         cfg: folder of the package's ``task/`` and ``train/`` configuration groups.
         entry_point: names the task's :class:`TaskSpec`.

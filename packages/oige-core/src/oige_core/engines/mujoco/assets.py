@@ -1,7 +1,7 @@
-"""Reading an articulation's MJCF or URDF file, ready to be attached to a scene.
+"""Reads an articulation's MJCF or URDF file, ready to be attached to a scene.
 
-What a file says either counts, is one of the things that :class:`~oige_core.scene.ArticulationAsset` documents as
-ignored, or is refused by name.
+Contents of a file either take effect, are documented as ignored by :class:`~oige_core.scene.ArticulationAsset`, or
+raise an error.
 """
 
 import re
@@ -32,20 +32,20 @@ _NO_EQUALITIES = _FLAGS.mjDSBL_EQUALITY | _FLAGS.mjDSBL_CONSTRAINT
 def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
     """Return an asset as a specification of one tree with named links and joints, without actuators and sensors.
 
-    Shapes whose friction is not stated have :data:`~oige_core.engines.mujoco.friction.DEFAULT_FRICTION`.
+    Shapes without a friction coefficient have :data:`~oige_core.engines.mujoco.friction.DEFAULT_FRICTION`.
 
     Raises:
-        OigeError: the asset is invalid, or holds something that would be lost; the message names the articulation.
+        OigeError: the asset is invalid, or contains something unsupported; the message names the articulation.
     """
     title = f"articulation '{element.name}'"
     asset, is_urdf = _parse(element.asset.mjcf, title)
     if asset.flexes:
-        raise CapabilityError(f"{title}: its MJCF has a flex; articulations are made of rigid links only.")
+        raise CapabilityError(f"{title}: its MJCF has a flex; articulations consist only of rigid links.")
     roots = asset.worldbody.bodies
     if len(roots) != 1:
         raise OigeError(f"{title}: its MJCF has {len(roots)} root bodies, expected one.")
     if roots[0].mocap:
-        raise OigeError(f"{title}: its root '{roots[0].name}' is a mocap body; remove mocap, and leave out joints.")
+        raise OigeError(f"{title}: its root '{roots[0].name}' is a mocap body; remove mocap, and add no joints.")
     _set_base(asset, element.asset.floating, is_urdf=is_urdf, title=title)
     joints = [joint for joint in asset.joints if joint.type != _FREE]
     for joint in joints:
@@ -67,7 +67,7 @@ def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
 
 
 def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) -> list[str]:
-    """Return the names that a list names, or that a regular expression matches in full.
+    """Return the names in a list, or the names that match a regular expression in full.
 
     Raises:
         OigeError: a name is unknown, or nothing matches.
@@ -78,7 +78,7 @@ def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) 
         except re.error as error:
             raise OigeError(f"{what} '{pattern}': not a regular expression: {error}.") from error
         if not chosen:
-            raise OigeError(f"{what} '{pattern}': matches none. {nearest(pattern, names)}")
+            raise OigeError(f"{what} '{pattern}': matches no name. {nearest(pattern, names)}")
         return chosen
     for name in pattern:
         if name not in names:
@@ -87,7 +87,7 @@ def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) 
 
 
 def _parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:
-    """Return the specification of a file, or of its text, and whether it is a URDF."""
+    """Return the specification of a file or of its contents, and whether it is a URDF."""
     if isinstance(source, str):
         source = source.lstrip("\ufeff \t\r\n")
         if not source:
@@ -99,17 +99,17 @@ def _parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:
         marked = text if is_urdf else _mark_default_friction(text)
         if path is None:
             spec = mujoco.MjSpec.from_string(marked)
-        else:  # in place of the file, so that paths in it are still relative to its folder
+        else:  # replaces the file, so that paths in it remain relative to its folder
             spec = mujoco.MjSpec.from_file(str(path), include={str(path): marked.encode()})
     except (ValueError, OSError) as error:
         raise OigeError(f"{title}: MuJoCo cannot read its MJCF: {one_line(error)}") from error
-    for geom in spec.geoms if is_urdf else ():  # a URDF states no friction
+    for geom in spec.geoms if is_urdf else ():  # URDF files have no friction coefficients
         geom.friction[0] = DEFAULT_FRICTION
     return spec, is_urdf
 
 
 def _without_comments(text: str) -> str:
-    """Blank out XML comments; line numbers in MuJoCo's messages stay right."""
+    """Replace XML comments by blanks; line numbers in MuJoCo's messages remain correct."""
     return re.sub(r"<!--.*?-->", lambda match: "\n" * match[0].count("\n"), text, flags=re.DOTALL)
 
 
@@ -119,7 +119,7 @@ def _root_tag(text: str) -> str:
 
 
 def _mark_default_friction(text: str) -> str:
-    """Put the coefficient that stands for the default material before an MJCF's own defaults."""
+    """Insert the placeholder coefficient of the default material before the defaults of an MJCF."""
     default = f'<default><geom friction="{DEFAULT_FRICTION} 0.005 0.0001"/></default>'
     start = r"""<mujoco\b(?:"[^"]*"|'[^']*'|[^'">/])*>"""
     return re.sub(start, lambda match: match[0] + default, _without_comments(text), count=1)
@@ -145,9 +145,9 @@ def _set_base(asset: mujoco.MjSpec, floating: bool | None, *, is_urdf: bool, tit
 
 
 def _check_references_to_the_world(asset: mujoco.MjSpec, title: str) -> None:
-    """Raise where something refers to sites or shapes of the file's world body, which is not part of the articulation.
+    """Raise if something refers to sites or shapes of the file's world body, which is not part of the articulation.
 
-    MuJoCo leaves such things out without a message when a body is attached.
+    MuJoCo silently drops such elements when a body is attached.
     """
     world = asset.worldbody
     sites, geoms = {site.name for site in world.sites} - {""}, {geom.name for geom in world.geoms} - {""}
@@ -175,22 +175,22 @@ def _check_references_to_the_world(asset: mujoco.MjSpec, title: str) -> None:
 
 
 def _check_pose_in_the_world(equality: "mujoco.MjsEquality", what: str, title: str) -> None:
-    """Raise where a pose is given in the world, in which the scene puts the articulation somewhere else."""
+    """Raise for poses in the world frame, because the scene places the articulation elsewhere."""
     world = ("", "world")
     if equality.type == mujoco.mjtEq.mjEQ_CONNECT and equality.name1 in world:
         raise OigeError(f"{title}: {what} gives its anchor in the world; name link '{equality.name2}' as body1.")
-    related = np.asarray(equality.data[6:10])  # zero: to be taken from the initial poses
+    related = np.asarray(equality.data[6:10])  # zero: computed from the initial poses
     if equality.type == mujoco.mjtEq.mjEQ_WELD and related.any() and {equality.name1, equality.name2} & set(world):
         raise OigeError(
-            f"{title}: {what} has a relpose in the world; leave it out: the link is held where the scene puts it."
+            f"{title}: {what} has a relpose in the world; remove it: the link is attached where the scene places it."
         )
 
 
 def _apply_flags(asset: mujoco.MjSpec, title: str) -> None:
-    """Take out of an asset what its flags switch off.
+    """Remove from an asset what its flags disable.
 
     Raises:
-        CapabilityError: a flag does something that cannot be done for one articulation.
+        CapabilityError: a flag cannot be applied to a single articulation.
     """
     disabled, unlimited = asset.option.disableflags, mujoco.mjtLimited.mjLIMITED_FALSE
     for flag, name, remedy in (
@@ -222,12 +222,12 @@ def _apply_flags(asset: mujoco.MjSpec, title: str) -> None:
 
 def _refuse_flag(title: str, flag: str, remedy: str) -> NoReturn:
     raise CapabilityError(
-        f"{title}: its MJCF has <flag {flag}/>, which a scene does not do for one articulation; {remedy}."
+        f"{title}: its MJCF has <flag {flag}/>, which cannot be applied to a single articulation; {remedy}."
     )
 
 
 def _apply_density(asset: mujoco.MjSpec, actor: ActorConfig, name: str) -> None:
-    """Compute masses from a density in place of those that shapes state; a mass of zero stays."""
+    """Compute masses of shapes from a density instead of stated masses; masses of zero remain."""
     if actor.density <= 0:
         return
     stated = [body.name for body in asset.bodies[1:] if body.explicitinertial]
@@ -243,18 +243,18 @@ def _apply_density(asset: mujoco.MjSpec, actor: ActorConfig, name: str) -> None:
 
 
 def _keep_total_mass(asset: mujoco.MjSpec) -> None:
-    """Write down the inertias that ``settotalmass`` makes, because it has no effect in a file that is attached."""
+    """Write the inertias that result from ``settotalmass``, which has no effect in an attached file."""
     compiler = asset.compiler
     if compiler.settotalmass <= 0:
         return
     scaled = asset.copy()
     scaled.compiler.fusestatic = False
     try:
-        with warnings.catch_warnings():  # that the attribute is deprecated
+        with warnings.catch_warnings():  # ignores the warning that the attribute is deprecated
             warnings.simplefilter("ignore", UserWarning)
             model = scaled.compile()
     except ValueError:
-        return  # the scene, of which the articulation is a part, fails in the same way
+        return  # compiling the scene with this articulation fails in the same way
     for body in asset.bodies[1:]:
         compiled = model.body(body.name)
         body.explicitinertial = True

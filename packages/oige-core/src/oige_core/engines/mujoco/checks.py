@@ -1,7 +1,7 @@
-"""Checks of what tasks hand to views: worlds, joints and links, shapes, devices, values.
+"""Checks of the arguments of views: worlds, joints and links, shapes, devices, values.
 
-They look at what the host knows, so that nothing waits for a GPU. Messages begin with the method that was called, which
-is looked up only when something is wrong.
+They use only what the host knows, so that nothing waits for a GPU. Messages start with the called method, which is
+looked up only in case of an error.
 """
 
 import math
@@ -21,7 +21,7 @@ _PACKAGE = __name__.rpartition(".")[0]
 
 
 def fail(message: str) -> NoReturn:
-    """Raise an OigeError that begins with the method of a view, camera or engine that was called, and its name."""
+    """Raise an OigeError whose message starts with the called method and the name of its view, camera or engine."""
     frame, call = sys._getframe(1), ""
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
         name = getattr(frame.f_locals.get("self"), "name", None)
@@ -32,7 +32,7 @@ def fail(message: str) -> NoReturn:
 
 
 class WorldChecker:
-    """Makes tensors of numbers of worlds, and remembers the last one, which a reset uses for many calls.
+    """Converts world indices to tensors, and caches the last one, which a reset uses for many calls.
 
     Args:
         num_envs: number of worlds.
@@ -46,10 +46,10 @@ class WorldChecker:
     def __call__(self, indices: object, device: torch.device) -> torch.Tensor:
         """Return a selection of worlds on a device: int64 numbers ``(n,)``, or a mask ``(num_envs,)`` of bool.
 
-        What CUDA tensors hold is not looked at.
+        Values of CUDA tensors are not checked.
 
         Raises:
-            OigeError: they are neither numbers of worlds nor a mask, or on another GPU.
+            OigeError: they are neither world indices nor a mask, or on another GPU.
         """
         if indices is self._last and self._last is not None and self._last._version == self._version:
             return self._last
@@ -61,7 +61,7 @@ class WorldChecker:
             self._check_mask(tuple(indices.shape))
             return indices.to(device)
         if indices.dtype.is_floating_point or indices.dtype.is_complex:
-            fail(f"indices of type {dtype_name(indices.dtype)}: expected whole numbers of worlds.")
+            fail(f"indices of type {dtype_name(indices.dtype)}: expected integer world indices.")
         if indices.ndim != 1:
             fail(f"indices of shape {tuple(indices.shape)}: expected (n,).")
         if indices.dtype != torch.int64:
@@ -70,7 +70,7 @@ class WorldChecker:
             self._check_range(indices.numpy())
         if indices.device != device:
             return indices.to(device)
-        if not indices.is_inference():  # such tensors do not know that they were changed
+        if not indices.is_inference():  # inference tensors have no version counter
             self._last, self._version = indices, indices._version
         return indices
 
@@ -78,14 +78,14 @@ class WorldChecker:
         try:
             numbers = np.asarray(indices)
         except ValueError:
-            fail(f"indices {indices!r}: expected a list of numbers of worlds.")
+            fail(f"indices {indices!r}: expected a list of world indices.")
         if numbers.size == 0:
             numbers = numbers.astype(np.int64)
         if numbers.dtype == bool:
             self._check_mask(numbers.shape)
             return numbers
         if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
-            fail(f"indices {_short(indices)}: expected a list of numbers of worlds.")
+            fail(f"indices {_short(indices)}: expected a list of world indices.")
         numbers = numbers.astype(np.int64)
         self._check_range(numbers)
         return numbers
@@ -95,22 +95,22 @@ class WorldChecker:
             fail(f"mask of worlds of shape {shape}: expected ({self._num_envs},).")
 
     def _check_range(self, numbers: np.ndarray) -> None:
-        # As unsigned numbers negative ones are large.
+        # Negative numbers are large as unsigned numbers.
         if numbers.size and numbers.view(np.uint64).max() >= self._num_envs:
             wrong = numbers[(numbers < 0) | (numbers >= self._num_envs)][0]
             fail(f"indices name world {wrong}: expected numbers from 0 to {self._num_envs - 1}.")
 
 
 def part_numbers(indices: object, count: int, what: str) -> tuple[int, ...]:
-    """Return numbers of joints or links as Python ones.
+    """Return indices of joints or links as Python integers.
 
     Args:
         indices: a list, an array, or a tensor on the CPU.
-        count: how many there are.
+        count: number of joints or links.
         what: name of the argument.
 
     Raises:
-        OigeError: they are no such numbers.
+        OigeError: they are not valid indices.
     """
     if isinstance(indices, torch.Tensor | np.ndarray):
         if indices.ndim != 1:
@@ -136,14 +136,14 @@ def values_of_shape(
     """Return values as a tensor of a shape.
 
     Args:
-        what: what they are, in messages.
-        values: a tensor, there or on the CPU, an array or lists; one number, or a row, stands for all worlds.
-        shape: worlds first.
-        device: the simulation's.
-        column: whether one number of each world may stand for all joints or links.
+        what: name of the values in messages.
+        values: a tensor on ``device`` or on the CPU, an array or lists; one number or row applies to all worlds.
+        shape: the shape, with worlds as first dimension.
+        device: device of the simulation.
+        column: whether one number per world may apply to all joints or links.
 
     Raises:
-        OigeError: the shape is another one, a tensor is on another device, or there is something else than numbers.
+        OigeError: the shape or the device is wrong, or the values are not numbers.
     """
     if not isinstance(values, torch.Tensor):
         try:
@@ -157,7 +157,7 @@ def values_of_shape(
     if values.is_complex():
         fail(f"{what} of type {dtype_name(values.dtype)}: expected real numbers.")
     if values.requires_grad:
-        values = values.detach()  # or all that is read later would have its gradients
+        values = values.detach()  # otherwise everything that is read later would have gradients
     given = values.shape
     if given == shape:
         return values
@@ -175,17 +175,17 @@ def check_numbers(
     low: float = -math.inf,
     infinite: bool = False,
 ) -> None:
-    """Raise where properties are NaN, below a bound or infinite; on a GPU that would have to be waited for, and is not.
+    """Raise if properties are NaN, below a bound or infinite; on a GPU they are not checked, which would wait for it.
 
     Args:
-        what: what they are, in messages.
-        values: worlds first.
-        worlds: the selection of worlds that they are of; with a mask, rows of others are not looked at.
+        what: name of the values in messages.
+        values: the values, with worlds as first dimension.
+        worlds: the selection of worlds; with a mask, rows of other worlds are ignored.
         low: the bound.
-        infinite: whether they may be infinite.
+        infinite: whether values may be infinite.
 
     Raises:
-        OigeError: one is.
+        OigeError: a value is out of range.
     """
     if not can_look_at(values):
         return
@@ -196,7 +196,7 @@ def check_numbers(
     if not bool(good.all()):
         wrong = values[~good][0].item()
         bound = "numbers" if low == -math.inf else f"numbers of at least {low:g}"
-        fail(f"{what} hold {wrong:g}: expected {bound if infinite else f'finite {bound}'}.")
+        fail(f"{what} contain {wrong:g}: expected {bound if infinite else f'finite {bound}'}.")
 
 
 def _short(value: object) -> str:

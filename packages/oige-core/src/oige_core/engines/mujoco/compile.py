@@ -1,4 +1,4 @@
-"""From a scene to one ``MjModel``, and the table of where each element of the scene lies in it."""
+"""Compiles a scene to one ``MjModel``, with the addresses of each element of the scene."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -46,12 +46,12 @@ __all__ = [
 ]
 
 CAMERA_AXES = (0.5, 0.5, -0.5, -0.5)
-"""Turns MuJoCo's camera frame (x right, y up, z back) into that of a scene's cameras (x forward, y left, z up)."""
+"""Rotation from MuJoCo's camera frame (x right, y up, z back) to that of a scene (x forward, y left, z up)."""
 
 HIDDEN_GROUP = 3
-"""Geoms of this group and above only collide."""
+"""Geoms of this group and above are only for collisions."""
 
-# A body with some compensation at compile time is one whose compensation can be changed at run time.
+# Gravity compensation can be changed at run time only if it is not zero at compile time.
 _GRAVITY_COMPENSATION_OFF = 1e-12
 
 _SHAPES = {
@@ -70,7 +70,7 @@ _SIZES += [name for name in dir(mujoco.MjSpec) if name.startswith("nuser_")]
 
 @dataclass
 class CompiledScene:
-    """A model, and where the elements of its scene are.
+    """A model and the addresses of its scene elements.
 
     Attributes:
         model: the model.
@@ -111,7 +111,7 @@ def compile_scene(scene: Scene) -> CompiledScene:
     cameras = [element for element in scene.elements.values() if isinstance(element, CameraElement)]
     if cameras:
         add_lights(spec, CAMERA_SUN if scene.sim.add_distant_light else None)
-    for camera in cameras:  # last: what they are mounted on may be added after them
+    for camera in cameras:  # last, because bodies on which cameras are mounted may be added after them
         _add_camera(spec, camera)
     tracked = _tracked_bodies(spec, scene)
     for name in tracked:
@@ -166,11 +166,11 @@ def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:
 
 
 def _collision_masks(scene: Scene) -> dict[str, tuple[int, int]]:
-    """Give each moving element a bit of its own: it collides with everything, with itself only where that is wanted."""
+    """Assign a collision bit to each moving element, which collides with itself only if self-collision is enabled."""
     moving = [e for e in scene.elements.values() if isinstance(e, ArticulationElement | RigidElement)]
     if len(moving) >= _SELF_COLLISION_BITS:
         raise CapabilityError(
-            f"the scene has {len(moving)} moving elements: the embedded engine takes up to {_SELF_COLLISION_BITS - 1}."
+            f"the scene has {len(moving)} moving elements: the embedded engine allows {_SELF_COLLISION_BITS - 1}."
         )
     everything = (1 << _SELF_COLLISION_BITS) - 1
     masks = {}
@@ -202,7 +202,7 @@ def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
     span = max(float(heights.max()) - low, 1e-6)
     half_x = 0.5 * (rows - 1) * element.horizontal_scale
     half_y = 0.5 * (columns - 1) * element.horizontal_scale
-    # Thickness below the lowest point keeps feet from tunnelling.
+    # Thickness below the lowest point prevents feet from tunnelling.
     field = HeightField((heights - low) / span, (half_x, half_y, span, 1.0))
     add_height_field(spec, element.name, field)
     x, y, z = element.origin
@@ -212,9 +212,9 @@ def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
         hfieldname=element.name,
         pos=[x + half_x, y + half_y, z + low],
         friction=_friction(element.material),
-        # What touches several cells has a contact with each. If contacts are stiff from the start, these work against
-        # each other in hollows: light feet rattle and are driven in by centimetres. Here stiffness grows over the first
-        # 3 mm, and is higher from there on. The weight makes these figures hold whatever the other shape says.
+        # A geom that touches several cells has a contact with each. If contacts are stiff from the start, they oppose
+        # each other in hollows, and light feet vibrate and sink in by centimetres. Here stiffness grows over the first
+        # 3 mm, and is higher from there on. The weight makes these parameters apply regardless of the other shape.
         solimp=[0.0, 0.95, 0.003, 0.5, 2.0],
         solref=[max(0.01, 2.0 * spec.option.timestep), 1.0],
         solmix=1e6,
@@ -261,7 +261,7 @@ def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: 
     root = bodies[0]
     root.pos, root.quat, root.alt.type = [0, 0, 0], [1, 0, 0, 0], mujoco.mjtOrientation.mjORIENTATION_QUAT
     _take_medium(spec, asset, element.name)
-    # Settings of the scene hold; MuJoCo would warn about others in the asset.
+    # The scene's settings apply; MuJoCo would warn about other settings in the asset.
     for name in _OPTIONS:
         setattr(asset.option, name, getattr(spec.option, name))
     for name in _SIZES:
@@ -275,7 +275,7 @@ def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: 
 
 
 def _take_medium(spec: mujoco.MjSpec, asset: mujoco.MjSpec, name: str) -> None:
-    """Let the fluid that an asset states fill the world, in which it is the same for all."""
+    """Apply the fluid options of an asset to the world, which has one fluid."""
     for key in ("density", "viscosity", "wind"):
         value, present = np.array(getattr(asset.option, key)), np.array(getattr(spec.option, key))
         if not value.any() or np.array_equal(value, present):
@@ -291,7 +291,7 @@ def _take_medium(spec: mujoco.MjSpec, asset: mujoco.MjSpec, name: str) -> None:
 def _add_drive(spec: mujoco.MjSpec, joint: "mujoco.MjsJoint", drive: Drive) -> None:
     """Add ``force = ctrl − stiffness · q − damping · q̇``; ``ctrl`` carries targets and effort.
 
-    Bounds are set when the model is compiled: MuJoCo's compiler takes none of zero.
+    Limits are set after the model is compiled, because MuJoCo's compiler does not accept limits of zero.
     """
     actuator = spec.add_actuator(
         name=joint.name,
@@ -339,7 +339,7 @@ def _add_joint_force_sensors(spec: mujoco.MjSpec, body: "mujoco.MjsBody") -> Non
     """Measure the wrench from the parent about the joint's anchor, along the link's axes."""
     anchor = body.joints[0].pos if body.joints else [0, 0, 0]
     name = f"{body.name}:joint"
-    while spec.site(name) is not None:  # the asset may have any names
+    while spec.site(name) is not None:  # assets may have any names
         name += ":"
     site = body.add_site(name=name, pos=anchor, group=5, rgba=[0, 0, 0, 0])
     for kind, sensor in (("force", mujoco.mjtSensor.mjSENS_FORCE), ("torque", mujoco.mjtSensor.mjSENS_TORQUE)):
@@ -356,11 +356,15 @@ def _add_contact_sensor(spec: mujoco.MjSpec, body: str) -> None:
         objtype=mujoco.mjtObj.mjOBJ_BODY,
         objname=body,
     )
-    sensor.intprm[:3] = [1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE), 3, 1]  # force; reduced to the net; one slot
+    sensor.intprm[:3] = [
+        1 << int(mujoco.mjtConDataField.mjCONDATA_FORCE),
+        3,
+        1,
+    ]  # net force in one slot
 
 
 def _prepare_bodies(bodies: Iterable["mujoco.MjsBody"], disable_gravity: bool | None) -> None:
-    """Compile bodies such that their centres of mass, principal axes and weights can be changed at run time."""
+    """Compile bodies such that their centres of mass, principal axes and gravity can be changed at run time."""
     for body in bodies:
         body.simple = 0
         if disable_gravity is not None:
@@ -368,7 +372,7 @@ def _prepare_bodies(bodies: Iterable["mujoco.MjsBody"], disable_gravity: bool | 
 
 
 def _tracked_bodies(spec: mujoco.MjSpec, scene: Scene) -> list[str]:
-    """Names of bodies whose contact forces are measured, each once."""
+    """Unique names of bodies whose contact forces are measured."""
     names: dict[str, None] = {}
     for element in scene.elements.values():
         if isinstance(element, RigidElement) and element.track_contact_forces:

@@ -37,7 +37,7 @@ class MujocoEngine:
         num_envs: number of worlds.
         device: ``cpu`` for the C engine, ``cuda:N`` for MuJoCo Warp.
         num_threads: threads of the C engine; 0: one per core.
-        executor: makes the executor from the compiled scene; by default the device decides.
+        executor: creates the executor from the compiled scene; by default the device determines it.
     """
 
     name = "MuJoCo"
@@ -59,7 +59,7 @@ class MujocoEngine:
         self._cameras: list[MujocoCameraView] = []
         self._worlds: Worlds | None = None
 
-    # What a scene needs
+    # Methods for scenes
 
     def create_articulation_view(self, element: ArticulationElement) -> MujocoArticulationView:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""
@@ -91,7 +91,7 @@ class MujocoEngine:
     def build(self, scene: Scene) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
         if self._worlds is not None:
-            raise OigeError("the engine is built already; make a new one for another scene.")
+            raise OigeError("the engine is already built; create a new one for another scene.")
         scene.check()
         compiled = compile_scene(scene)
         self.physics_dt = scene.sim.dt
@@ -238,7 +238,7 @@ class MujocoEngine:
 
 
 def on_warp(num_envs: int, device: torch.device | str) -> Callable[[CompiledScene, Scene], Executor]:
-    """Return what makes the executor of a scene on MuJoCo Warp.
+    """Return a function that creates the MuJoCo Warp executor of a scene.
 
     Args:
         num_envs: number of worlds.
@@ -261,7 +261,7 @@ def on_warp(num_envs: int, device: torch.device | str) -> Callable[[CompiledScen
 
 
 def _check_initial_positions(compiled: CompiledScene, bounds: StateBounds, scene: Scene) -> None:
-    """Raise where an element starts so far away that its worlds would count as exploded."""
+    """Raise if an element starts so far away that its worlds would count as exploded."""
     outside = np.flatnonzero(~(np.abs(compiled.qpos) <= bounds.qpos))
     if len(outside):
         model = compiled.model

@@ -1,4 +1,4 @@
-"""Which coefficient of sliding friction acts between two shapes."""
+"""Applies the default coefficient of sliding friction."""
 
 import mujoco
 import numpy as np
@@ -8,16 +8,16 @@ from oige_core.errors import ConfigError
 __all__ = ["DEFAULT_FRICTION", "check_default_friction_acts", "resolve_friction"]
 
 DEFAULT_FRICTION = 0.12345678901234567
-"""Stands, until a scene is compiled, for the friction of a shape that states none of its own."""
+"""Placeholder for the friction of shapes without a coefficient, until a scene is compiled."""
 
 _KEY = "task.sim.default_physics_material"
 
 
 def resolve_friction(spec: mujoco.MjSpec, default: float) -> list["mujoco.MjsGeom"]:
-    """Give shapes without a friction of their own the default one, and return them.
+    """Set the default friction of shapes without a coefficient, and return these shapes.
 
-    MuJoCo takes the larger of two coefficients. So that one which is stated, and less than the default, acts against
-    shapes that state none, all shapes that state one then have priority over these.
+    MuJoCo uses the larger of two coefficients. Shapes with a coefficient get priority over shapes without one, so that
+    a stated coefficient below the default applies.
     """
     shapes = list(spec.geoms)
     stated = [geom for geom in shapes if geom.friction[0] != DEFAULT_FRICTION]
@@ -25,21 +25,21 @@ def resolve_friction(spec: mujoco.MjSpec, default: float) -> list["mujoco.MjsGeo
         dimension = max(geom.condim for geom in shapes)
         for geom in stated:
             geom.priority += 1
-            geom.condim = max(geom.condim, dimension)  # priority decides this, too
+            geom.condim = max(geom.condim, dimension)  # priority also decides about this
     defaulted = [geom for geom in shapes if geom.friction[0] == DEFAULT_FRICTION]
     for geom in defaulted:
         geom.friction[0] = default
-    for geom in shapes:  # the least that the C engine counts with; MuJoCo Warp would divide by less
+    for geom in shapes:  # the minimum of the C engine; MuJoCo Warp would divide by smaller values
         geom.friction[0] = max(geom.friction[0], mujoco.mjMINMU)
     return defaulted
 
 
 def check_default_friction_acts(model: mujoco.MjModel, defaulted: list[int], default: float) -> None:
-    """Raise where a default friction that is not 1 acts between no two shapes.
+    """Raise if a default friction other than 1 has no effect.
 
     Args:
         model: the compiled model.
-        defaulted: ids of the shapes that state no friction of their own.
+        defaulted: ids of the shapes without a coefficient.
         default: the default coefficient.
     """
     if default == 1.0:
@@ -56,9 +56,9 @@ def check_default_friction_acts(model: mujoco.MjModel, defaulted: list[int], def
         if (collides & (known | ~loses)).any():
             return
         rivals.update(_owner(model, int(rival)) for rival in np.flatnonzero(collides))
-    reason = "no shapes without a friction of their own collide"
+    reason = "no shapes without a friction coefficient collide"
     if rivals:
-        reason = f"shapes of {', '.join(sorted(rivals))} state a friction of their own, which acts; change it there"
+        reason = f"shapes of {', '.join(sorted(rivals))} have their own friction, which applies; change it there"
     raise ConfigError(f"{_KEY}: a friction of {default} has no effect in this scene: {reason}.")
 
 

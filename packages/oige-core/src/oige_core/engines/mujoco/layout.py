@@ -1,4 +1,4 @@
-"""Where the parts of an articulation lie in a compiled model."""
+"""Addresses of an articulation in a compiled model."""
 
 import dataclasses
 import re
@@ -27,9 +27,9 @@ __all__ = [
 
 
 NO_LIMIT = 1e30
-"""Written in place of an infinite bound, in single precision too."""
+"""Replaces an infinite limit, also in single precision."""
 
-_ROUNDING = 1e-6  # by which an initial position may be beyond a limit, in rad or m
+_ROUNDING = 1e-6  # rad or m, tolerance of initial positions beyond a limit
 
 ValueT = TypeVar("ValueT")
 DefaultT = TypeVar("DefaultT")
@@ -37,7 +37,7 @@ DefaultT = TypeVar("DefaultT")
 
 @dataclass
 class ArticulationLayout:
-    """Where an articulation lies in the model. Orders are breadth first.
+    """Addresses of an articulation in the model, in breadth-first order.
 
     Attributes:
         body_names: link names without the articulation's prefix.
@@ -53,8 +53,8 @@ class ArticulationLayout:
         root_qpos: address of the free joint in ``qpos``.
         root_dof: address of the free joint in ``qvel``.
         tendon_ids: ids of the fixed tendons.
-        force_sensors: addresses in ``sensordata`` of joint force and torque, by the index of the link; of tracked ones.
-        subtrees: ``(bodies, bodies)``; whether the second link is the first or hangs on it.
+        force_sensors: addresses in ``sensordata`` of joint force and torque, by index of the tracked link.
+        subtrees: ``(bodies, bodies)``; whether the second link is the first one or a descendant of it.
     """
 
     body_names: list[str]
@@ -75,12 +75,12 @@ class ArticulationLayout:
 
 
 def prefixed(element: str, name: str) -> str:
-    """Return the model's name of a part of an articulation."""
+    """Return the name in the model of an element of an articulation."""
     return f"{element}/{name}"
 
 
 def first_match(patterns: Mapping[str, ValueT], name: str, default: DefaultT) -> ValueT | DefaultT:
-    """Return the value of the first regular expression that matches a name in full."""
+    """Return the value of the first regular expression that matches a full name."""
     for pattern, value in patterns.items():
         if re.fullmatch(pattern, name):
             return value
@@ -88,7 +88,7 @@ def first_match(patterns: Mapping[str, ValueT], name: str, default: DefaultT) ->
 
 
 def links_with_joint_forces(element: ArticulationElement, links: Sequence[str]) -> list[str]:
-    """Return the links whose joint forces the scene asks for, of all ``links``."""
+    """Return the links whose joint forces the scene tracks, out of ``links``."""
     tracked = element.track_joint_forces
     if isinstance(tracked, bool):
         return list(links) if tracked else []
@@ -96,11 +96,11 @@ def links_with_joint_forces(element: ArticulationElement, links: Sequence[str]) 
 
 
 def lay_out(model: mujoco.MjModel, element: ArticulationElement) -> ArticulationLayout:
-    """Find the parts of an articulation in the compiled model."""
+    """Find the addresses of an articulation in the compiled model."""
     prefix = prefixed(element.name, "")
     root = next(i for i in range(1, model.nbody) if model.body(i).name.startswith(prefix))
     bodies = [root]
-    for body in bodies:  # grows while it is walked: breadth first
+    for body in bodies:  # grows during the iteration, which makes it breadth-first
         bodies.extend(child for child in range(body + 1, model.nbody) if model.body_parentid[child] == body)
     subtrees = np.eye(len(bodies), dtype=bool)
     for index, body in enumerate(bodies[1:], start=1):
@@ -145,7 +145,7 @@ def lay_out(model: mujoco.MjModel, element: ArticulationElement) -> Articulation
 
 
 def _drive(model: mujoco.MjModel, joint: int, element: ArticulationElement, name: str) -> Drive:
-    """Return the drive of a joint, within the limit that the asset gives the joint itself."""
+    """Return the drive of a joint, limited to the joint's own effort limit in the asset."""
     drive = first_match(element.asset.drives, name, Drive())
     if not model.jnt_actfrclimited[joint]:
         return drive
@@ -164,7 +164,7 @@ def _drive(model: mujoco.MjModel, joint: int, element: ArticulationElement, name
 
 
 def set_effort_bounds(model: mujoco.MjModel, layout: ArticulationLayout) -> None:
-    """Let drives have all limits of effort, those of joints included, so that they are known and can be changed."""
+    """Move all effort limits, including those of joints, into the drives, where they can be read and changed."""
     bounds = np.minimum([drive.max_effort for drive in layout.drives], NO_LIMIT)
     model.actuator_forcerange[layout.actuators] = np.stack((-bounds, bounds), axis=-1)
     model.jnt_actfrclimited[layout.joint_ids] = 0
@@ -173,10 +173,10 @@ def set_effort_bounds(model: mujoco.MjModel, layout: ArticulationLayout) -> None
 def initial_joints(
     model: mujoco.MjModel, layout: ArticulationLayout, element: ArticulationElement, positions: np.ndarray
 ) -> np.ndarray:
-    """Return joint positions ``(joints,)``, in which those that the asset gives replace ``positions``.
+    """Return joint positions ``(joints,)``: those of the asset, and ``positions`` for other joints.
 
     Raises:
-        OigeError: one of the asset's is beyond the joint's limits.
+        OigeError: a position of the asset is beyond the joint's limits.
     """
     positions = positions.copy()
     for index, (name, joint) in enumerate(zip(layout.dof_names, layout.joint_ids, strict=True)):
@@ -187,7 +187,7 @@ def initial_joints(
         if not low - _ROUNDING <= position <= high + _ROUNDING:
             unit = "m" if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE else "rad"
             raise OigeError(
-                f"articulation '{element.name}': joint_positions put '{name}' at {position:g} {unit}, which is not "
+                f"articulation '{element.name}': joint_positions sets '{name}' to {position:g} {unit}, which is not "
                 f"within its limits [{low:g}, {high:g}]; choose another position."
             )
         positions[index] = position

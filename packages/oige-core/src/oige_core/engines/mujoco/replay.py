@@ -1,4 +1,4 @@
-"""The physics of control steps by itself, so that its time can be told from that of everything else."""
+"""Replays only the physics of control steps, to measure its time separately."""
 
 from collections.abc import Callable
 
@@ -13,16 +13,16 @@ __all__ = ["PhysicsReplay"]
 class PhysicsReplay:
     """Records control steps and repeats their physics.
 
-    What was written into the state between physics steps — controls, forces, resets — is written again, and nothing
-    else is done. On the C engine every repetition ends in the same state to the last bit.
+    It also repeats what was written into the state between physics steps: controls, forces and resets. On the C engine
+    every replay ends bitwise in the same state.
 
     Args:
-        engine: whose physics.
-        run: makes the control steps.
+        engine: the engine.
+        run: runs the control steps.
 
     Attributes:
-        calls: number of recorded calls of physics; 0 if ``run`` made none that can be told from other work, as Warp
-            variants on CUDA do, whose steps are one graph.
+        calls: number of recorded calls of physics; 0 if physics cannot be separated from other work, as in Warp
+            variants on CUDA, whose steps are one graph.
     """
 
     def __init__(self, engine: MujocoEngine, run: Callable[[], None]) -> None:
@@ -42,7 +42,7 @@ class PhysicsReplay:
         try:
             run()
         finally:
-            del executor.step  # the method shows again
+            del executor.step  # the method is visible again
         del self._last
 
     @property
@@ -51,12 +51,12 @@ class PhysicsReplay:
         return len(self._steps)
 
     def rewind(self) -> None:
-        """Put the state of all worlds back to where the recording began."""
+        """Restore the state of all worlds at the start of the recording."""
         for name, field in self._fields.items():
             field.copy_(self._start[name])
 
     def play(self) -> None:
-        """Rewind, then repeat all that was recorded."""
+        """Restore the initial state, then repeat the recording."""
         self.rewind()
         for changes, n in self._steps:
             for field, worlds, values in changes:
@@ -70,7 +70,7 @@ class PhysicsReplay:
         return {name: field.clone() for name, field in self._fields.items()}
 
     def _changes(self) -> "list[_Change]":
-        """What was written since the last physics step."""
+        """Values that were written since the last physics step."""
         changes: list[_Change] = []
         for name, field in self._fields.items():
             changed = (field != self._last[name]).reshape(len(field), -1).any(dim=1)
