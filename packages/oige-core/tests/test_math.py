@@ -89,3 +89,15 @@ def test_grid_is_centred_and_ordered() -> None:
     expected = [[3.0, -1.5, 0.0], [3.0, 1.5, 0.0], [0.0, -1.5, 0.0], [0.0, 1.5, 0.0], [-3.0, -1.5, 0.0]]
     assert grid_positions(5, 3.0).tolist() == expected
     assert grid_positions(1, 3.0).tolist() == [[0.0, 0.0, 0.0]]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_rotation_matrices_keep_their_precision_where_products_may_be_rounded() -> None:
+    quaternions = torch.nn.functional.normalize(torch.randn(100, 4, generator=torch.Generator().manual_seed(0)), dim=-1)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        matrices = quat_to_matrix(quaternions.cuda()).cpu()
+    finally:
+        torch.set_float32_matmul_precision(before)
+    torch.testing.assert_close(matrices, quat_to_matrix(quaternions.double()).float(), atol=1e-6, rtol=0)

@@ -97,8 +97,8 @@ class ProblemCounts:
 
     def add(self, kind: str, worlds: torch.Tensor) -> None:
         """Count a problem in the worlds of a bool mask ``(N,)``."""
-        self.counts[self.kinds.index(kind)] += worlds
-        self.failed |= worlds
+        self.counts.select(0, self.kinds.index(kind)).add_(worlds)
+        self.failed.logical_or_(worlds)
 
     def clear_failed(self) -> None:
         """Mark no world as failed, at the beginning of a control step."""

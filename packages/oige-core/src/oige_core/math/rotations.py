@@ -81,7 +81,10 @@ def _matrix_from_products(dtype: torch.dtype, device: torch.device) -> torch.Ten
 def quat_to_matrix(q: torch.Tensor) -> torch.Tensor:
     """Return rotation matrices ``(…, 3, 3)`` of quaternions ``(…, 4)``."""
     products = (q.unsqueeze(-1) * q.unsqueeze(-2)).flatten(-2)
-    return (products @ _matrix_from_products(q.dtype, q.device)).unflatten(-1, (3, 3))
+    table = _matrix_from_products(q.dtype, q.device)
+    if q.is_cuda:  # training programs let GPUs round the factors of matrix products to ten bits
+        return (products.unsqueeze(-1) * table).sum(dim=-2).unflatten(-1, (3, 3))
+    return (products @ table).unflatten(-1, (3, 3))
 
 
 def quat_from_angle_axis(angle: torch.Tensor, axis: torch.Tensor) -> torch.Tensor:
@@ -109,7 +112,7 @@ def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance
     """
     w, x, y, z = quaternions.unbind(-1)
     target_x, target_y = to_target.unbind(-1)
-    # The squares add up to 1, so R_xx = w² + x² − y² − z², R_zz = w² − x² − y² + z².
+    # Since the squares add up to 1: R_xx = w² + x² − y² − z², R_zz = w² − x² − y² + z².
     ww_yy, xx_zz = torch.addcmul(w * w, y, y, value=-1.0), torch.addcmul(x * x, z, z, value=-1.0)
     w2, y2 = w + w, y + y
     forward_x, forward_y = ww_yy + xx_zz, torch.addcmul(x * y2, w2, z)  # R_xx, R_yx = 2 (xy + wz)

@@ -1,5 +1,6 @@
 """The base class of torch tasks: life cycle, episode statistics and random numbers."""
 
+import functools
 import math
 import types
 from abc import abstractmethod
@@ -404,25 +405,26 @@ class RLTask(SavedTask[EnvConfigT]):
         """Return actions in which rows that are not finite are zero; these worlds end their episode."""
         if self._surely_finite(actions):
             return actions
-        finite = actions.isfinite().all(dim=1)
+        finite = _finite_rows(actions)
         self.problem_counts.add("non_finite_actions", ~finite)
-        return actions.masked_fill(~finite.unsqueeze(-1), 0.0)
+        return torch.where(finite.unsqueeze(-1), actions, 0.0)
 
     def _end_failed_episodes(self) -> None:
         """Terminate episodes of failed worlds, without reward and with finite observations."""
         counts, physics = self.problem_counts, self.engine.problem_counts
-        failed = counts.failed | physics.failed
-        if self._surely_finite(self.rew_buf, *self._observed_numbers()) and not failed.any():
-            self.failed_buf = failed
-            return
-        unseen = self._zero_non_finite_observations()
-        counts.add("non_finite_observations", unseen)
-        counts.add("non_finite_rewards", ~self.rew_buf.isfinite() & ~unseen)
+        if self._surely_finite(self.rew_buf, *self._observed_numbers()):
+            failed = counts.failed | physics.failed
+            if not failed.any():
+                self.failed_buf = failed
+                return
+        finite = self._contain_observations()
+        counts.add("non_finite_observations", ~finite)
+        counts.add("non_finite_rewards", finite > (self.rew_buf.abs() < math.inf))
         failed = self.failed_buf = counts.failed | physics.failed
         self.rew_buf = self.rew_buf.masked_fill(failed, 0.0)
         self._terms = self._terms.masked_fill(failed, 0.0)
         self.terminated_buf = self.terminated_buf | failed
-        self.truncated_buf = self.truncated_buf & ~failed
+        self.truncated_buf = self.truncated_buf > failed
         self._problems_by_world = None
 
     def _contain_first_observations(self, worlds: torch.Tensor) -> None:
@@ -430,10 +432,10 @@ class RLTask(SavedTask[EnvConfigT]):
         numbers = self._observed_numbers()
         if not numbers or self._surely_finite(*numbers):
             return
-        unseen = self._zero_non_finite_observations()
+        finite = self._contain_observations()
         # Failures before the reset are counted already, and these worlds may have been observed again.
-        was_reset = selection.assign(torch.zeros_like(unseen), worlds, True)
-        self.problem_counts.add("non_finite_observations", unseen & was_reset)
+        was_reset = selection.as_mask(worlds, self.num_envs)
+        self.problem_counts.add("non_finite_observations", was_reset > finite)
         self._problems_by_world = None
 
     def _observed_numbers(self) -> list[torch.Tensor]:
@@ -447,16 +449,15 @@ class RLTask(SavedTask[EnvConfigT]):
         """
         return not self.engine.selects_by_mask and all(math.isfinite(each.sum()) for each in values)
 
-    def _zero_non_finite_observations(self) -> torch.Tensor:
-        """Zero observations and states of worlds in which one is not finite; return their mask ``(N,)``."""
-        unseen = torch.zeros_like(self.failed_buf)
-        for values in self._observed_numbers():
-            unseen = unseen | ~values.flatten(1).isfinite().all(dim=1)
+    def _contain_observations(self) -> torch.Tensor:
+        """Zero observations and states of worlds in which one is not finite; return the mask ``(N,)`` of the others."""
+        rows = [_finite_rows(values.flatten(1)) for values in self._observed_numbers()]
+        finite = functools.reduce(torch.logical_and, rows) if rows else torch.ones_like(self.failed_buf)
         if not self.spec.images:
-            self.obs_buf = self.obs_buf.masked_fill(unseen.view(-1, *[1] * (self.obs_buf.ndim - 1)), 0.0)
+            self.obs_buf = torch.where(finite.view(-1, *[1] * (self.obs_buf.ndim - 1)), self.obs_buf, 0.0)
         if self.spec.num_states:
-            self.states_buf = self.states_buf.masked_fill(unseen.unsqueeze(-1), 0.0)
-        return unseen
+            self.states_buf = torch.where(finite.unsqueeze(-1), self.states_buf, 0.0)
+        return finite
 
     # Reward terms
 
@@ -479,6 +480,11 @@ class RLTask(SavedTask[EnvConfigT]):
             if name not in self._term_names:
                 known = nearest(str(name), self._term_names)
                 raise OigeError(f"reward_weights of {self.name}: '{name}' is not a reward term. {known}")
+
+
+def _finite_rows(values: torch.Tensor) -> torch.Tensor:
+    """Return which rows of ``(N, k)`` are finite, ``(N,)`` bool; their largest number is NaN if one of them is."""
+    return torch.linalg.vector_norm(values, math.inf, dim=1) < math.inf
 
 
 def _fill_rows(target: torch.Tensor, mask: torch.Tensor) -> None:

@@ -7,7 +7,14 @@ is the number of rows to compute and to pass to setters of views.
 
 import torch
 
-__all__ = ["assign", "mean_of", "rows"]
+__all__ = ["as_mask", "assign", "mean_of", "rows"]
+
+
+def as_mask(worlds: torch.Tensor, num_envs: int) -> torch.Tensor:
+    """Return a selection as a mask ``(num_envs,)`` of bool."""
+    if worlds.dtype == torch.bool:
+        return worlds
+    return torch.zeros(num_envs, dtype=torch.bool, device=worlds.device).index_fill_(0, worlds, True)
 
 
 def rows(values: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
@@ -52,6 +59,6 @@ def mean_of(values: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
         ``(…)`` float32.
     """
     if worlds.dtype == torch.bool:
-        # Not a product, because omitted values may be NaN.
-        return values.float().masked_fill(~worlds, 0.0).sum(-1) / worlds.sum().clamp(min=1)
+        # Not a product: what is left out may be NaN.
+        return torch.where(worlds, values.float(), 0.0).sum(-1) / worlds.sum().clamp(min=1)
     return values.float().index_select(-1, worlds).sum(-1) / max(1, len(worlds))

@@ -14,6 +14,7 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.engines.mujoco.executors.graphs import Graphs
 from oige_core.engines.mujoco.selections import as_on_gpu
 from oige_core.envs import VecEnv
@@ -107,6 +108,7 @@ def assert_captured_steps_agree(captured: VecEnv, eager: VecEnv, actions: torch.
     assert task.capture is not None
     assert isinstance(eager.task, RLTask)
     assert eager.task.capture is None
+    _share_physics(captured, eager)
     _assert_same(captured.reset(seed=1), eager.reset(seed=1), "reset")
     held: list[tuple[Any, Any]] = []
     ended = 0
@@ -120,6 +122,27 @@ def assert_captured_steps_agree(captured: VecEnv, eager: VecEnv, actions: torch.
     for step, (ours, theirs) in enumerate(held):
         _assert_same(ours, theirs, f"what step {step} returned, at the end")
     return ended
+
+
+def _share_physics(source: VecEnv, target: VecEnv) -> None:
+    """Let the physics of one environment be that of another, which steps before it.
+
+    Threads of a GPU add up contact forces in another order each time, so that two simulations drift apart.
+    """
+    engines = [env.task.engine for env in (source, target)]
+    ours, theirs = (engine.executor for engine in engines if isinstance(engine, MujocoEngine))
+    step, states = ours.step, []
+
+    def kept(n: int, *, refresh: bool) -> None:
+        step(n, refresh=refresh)
+        states.append(ours.state_dict())
+
+    def taken(n: int, *, refresh: bool) -> None:
+        theirs.load_state_dict(states.pop(0))
+        if refresh:
+            theirs.refresh()
+
+    ours.step, theirs.step = kept, taken  # type: ignore[method-assign]
 
 
 def _assert_same(ours: Any, theirs: Any, where: str) -> None:
