@@ -284,8 +284,8 @@ def test_printed_commands_play_and_resume_a_run_with_overrides(program, monkeypa
     ],
 )
 def test_headline_describes_the_run(arguments: tuple[str, ...], expected: list[str]) -> None:
-    arguments = [*arguments, *CPU]
-    assert headline(checked_run(arguments), arguments) == expected
+    given = [*arguments, *CPU]
+    assert headline(checked_run(given), given) == expected
 
 
 def test_headline_does_not_import_torch(tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ Train a policy, or play one.
 common overrides:
   task=<Task>           task to train, default Cartpole; oige-tasks lists all tasks
   train=<Configuration> training configuration; default <Task>PPO
-  num_envs=<n>          worlds simulated at once
-  seed=<n>              seeds every random stream; -1: a random seed
-  max_iterations=<n>    epochs
+  num_envs=<n>          number of worlds, which are simulated in parallel
+  seed=<n>              seed of all random streams; -1: a random seed
+  max_iterations=<n>    number of epochs
   experiment=<name>     results go to runs/<name>, or runs/<name>_2 and so on if it exists
   checkpoint=<file>     resume it or, with test=True, play it, with the configuration of its run;
                         checkpoint=pretrained test=True plays the policy that came with the task
@@ -28,9 +28,9 @@ common overrides:
   headless=False        view in a browser at the printed address; the page may be opened and closed at any time
   enable_livestream=True  livestream_host=<address>  livestream_port=<n>    view from another machine
   enable_recording=True   recording_interval=<steps>  recording_length=<steps>    videos in runs/<name>/videos
-  sim_device=cpu|gpu  pipeline=cpu|gpu  rl_device=cpu|cuda:<n>  device_id=<n>    default: a GPU if there is one
-  warp=True             the task's Warp variant, if it has one; faster on a GPU
-  multi_gpu=True        one process per GPU, under torchrun
+  sim_device=cpu|gpu  pipeline=cpu|gpu  rl_device=cpu|cuda:<n>  device_id=<n>    default: the GPU, if there is one
+  warp=True             use the task's Warp variant, if it has one
+  multi_gpu=True        one process per GPU; start the program with torchrun
 Any other key of the configuration can be set, for example task.env.episodeLength=100 or
 train.params.config.learning_rate=1e-3; --cfg job shows all keys.
 
