@@ -44,7 +44,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Any]:
     envs: list[Any] = []
 
     def make(executor: str, name: str, num_envs: int = 4, **env: Any) -> tuple[Any, Any]:
-        values = {"episodeLength": LENGTH} | env
+        values: dict[str, Any] = {"episodeLength": LENGTH} | env
         for capture in (True, False):
             envs.append(make_on(executor, name, num_envs, overrides=SIZES.get(name), captureStep=capture, **values))
         return envs[-2], envs[-1]

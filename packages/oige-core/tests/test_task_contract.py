@@ -346,10 +346,10 @@ class Block(RLTaskWarp[EnvConfig]):
     def get_observations(self) -> None:
         wp.copy(self.observations, self.block.joint_positions)
 
-    def is_done(self) -> torch.Tensor:
+    def is_done(self) -> None:
         pass
 
-    def calculate_metrics(self) -> torch.Tensor:
+    def calculate_metrics(self) -> None:
         self.rewards.fill_(1.0)
 
 
@@ -359,7 +359,7 @@ class ForgetsBaseOfWarp(Block):
 
 
 class ReplacesRewards(Block):
-    def calculate_metrics(self) -> torch.Tensor:
+    def calculate_metrics(self) -> None:
         self.rewards = self.zeros(self.num_envs)
 
 
