@@ -77,8 +77,8 @@ def test_page_shows_moving_worlds_and_its_controls_work(simulation: Simulation, 
     until(lambda: simulation.steps == steps + 1, "the button does not step")
     assert settled(simulation, until) == steps + 1
 
-    browser.wait_for_text("Go on")
-    browser.press("Go on")
+    browser.wait_for_text("Resume")
+    browser.press("Resume")
     until(lambda: simulation.steps > steps + 30, "the button does not go on")
     until(lambda: changed(still, browser.picture()[LEFT]), "the picture stands still")
 

@@ -209,7 +209,7 @@ def test_simulation_resumes_when_the_pausing_page_closes(
     pages.open(2)
     pages.press(button, 1)
     assert viewer.pace.paused
-    assert viewer._pause.label == "Go on"
+    assert viewer._pause.label == "Resume"
     pages.leave(2)
     assert viewer.pace.paused
     pages.open(3)

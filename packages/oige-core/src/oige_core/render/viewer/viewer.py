@@ -168,7 +168,7 @@ class Viewer:
             if not pages or self._pausing_page not in (None, *pages):
                 self._pausing_page = None
                 self.pace.resume()
-            self._pause.label = "Go on" if self.pace.paused else "Pause"
+            self._pause.label = "Resume" if self.pace.paused else "Pause"
 
     def _apply_following(self) -> None:
         # A typed number arrives before the page limits it.
