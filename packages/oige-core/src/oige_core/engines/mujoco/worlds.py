@@ -1,4 +1,4 @@
-"""The built worlds of the embedded engine: what its views and renderers share."""
+"""The built worlds of the embedded engine, which its views and renderers share."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["Staleness", "Worlds"]
 
 
 class Staleness:
-    """Which worlds have changed since something was computed from them; at first, all."""
+    """The worlds that have changed since something was computed from them; initially all."""
 
     def __init__(self) -> None:
         self._all = True
@@ -41,7 +41,7 @@ class Staleness:
             self._indices.append(worlds)
 
     def take(self) -> torch.Tensor | None:
-        """Return the selection of what was added, indices perhaps more than once; from now on none has changed."""
+        """Return the added worlds as a selection, perhaps with repeated indices, and clear them."""
         worlds = self._mask
         if worlds is not None:
             for indices in self._indices:
@@ -52,7 +52,7 @@ class Staleness:
         return worlds
 
     def clear(self) -> None:
-        """From now on no world has changed."""
+        """Mark no world as changed."""
         self._all = False
         self._indices.clear()
         self._mask = None
@@ -62,10 +62,10 @@ class Worlds:
     """A compiled scene and the executor that runs its worlds.
 
     Args:
-        engine: the engine that messages name.
+        engine: the engine, for messages.
         compiled: the compiled scene.
         executor: runs the worlds.
-        solver_substeps: solver steps in a physics step.
+        solver_substeps: solver steps per physics step.
 
     Attributes:
         engine: see above.
@@ -119,14 +119,14 @@ class Worlds:
 
     def step(self, n_substeps: int) -> None:
         """Advance all worlds by ``n_substeps`` physics steps."""
-        # A task that reads refreshed fields after a step will do so after the next: the two are cheaper in one call.
+        # A task that reads refreshed fields after a step will do so after the next one. One call for both is cheaper.
         self._refresh_in_step = self._refreshed_was_read
         self._refreshed_was_read = False
         self.executor.step(n_substeps * self._solver_substeps, refresh=self._refresh_in_step)
         self._after_step(refreshed=self._refresh_in_step)
 
     def step_between(self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]) -> None:
-        """Advance all worlds between two pieces of Warp work; see the executor."""
+        """Advance all worlds between two functions that launch Warp work; see the executor."""
         self.executor.step_between(n_substeps * self._solver_substeps, before, after)
         self._after_step(refreshed=False)
 
@@ -138,10 +138,10 @@ class Worlds:
             self.executor.field("xfrc_applied").zero_()
             self._wrenches_pending = False
 
-    # What was written, and what follows from it
+    # Written values, and quantities that depend on them
 
     def mark_stale(self, worlds: torch.Tensor | None) -> None:
-        """Note that positions or velocities of a selection of worlds were written, of all if None."""
+        """Mark positions and velocities of a selection of worlds as changed, or of all if None."""
         self._joint_state_stale = True
         if is_mask(worlds) and not self.selects_by_mask:
             worlds = worlds.nonzero().squeeze(-1)  # the C engine refreshes the worlds that it is given
@@ -176,12 +176,12 @@ class Worlds:
                 staleness.mark(None)
 
     def watch(self) -> Staleness:
-        """Return what is told of every change of positions or velocities from now on."""
+        """Return an object that records every change of positions or velocities from now on."""
         self._watchers.append(Staleness())
         return self._watchers[-1]
 
     def mark_wrenches(self) -> None:
-        """Note that external wrenches were written; they act during the next step only."""
+        """Mark external wrenches as written; they act only during the next step."""
         self._wrenches_pending = True
 
     def update_joint_state(self) -> None:
@@ -191,16 +191,16 @@ class Worlds:
             self._joint_state_stale = False
 
     def fresh(self, name: str) -> torch.Tensor:
-        """Return a refreshed field, true of the current state."""
+        """Return a refreshed field for the current state."""
         assert name in REFRESHED_FIELDS
         values = self.executor.field(name)
         self._make_fresh(name)
         return values
 
     def fresh_mass_matrix(self) -> torch.Tensor:
-        """Return the joint-space inertia, true of the current state."""
+        """Return the joint-space inertia for the current state."""
         if "M" not in self._known_fields:
-            self.executor.mass_matrix()  # asking for it makes the executor compute it
+            self.executor.mass_matrix()  # the first access makes the executor compute it
         self._make_fresh("M")
         return self.executor.mass_matrix()
 
@@ -213,30 +213,30 @@ class Worlds:
             self.executor.refresh(self._stale.take())
 
     def force(self, name: str) -> torch.Tensor:
-        """Return a force field, as the last physics step left it."""
+        """Return a force field of the last physics step."""
         assert name in FORCE_FIELDS
         return self.executor.field(name)
 
     # Model fields
 
     def model_values(self, name: str) -> torch.Tensor:
-        """Return a model field ``(num_envs, …)`` to read; reading gives the worlds no copies of their own."""
+        """Return a model field ``(num_envs, …)`` for reading, without creating a copy per world."""
         if name in self._own_fields:
             return self.executor.model_field(name)
         return self._compiled_values(name)
 
     def own_model_field(self, name: str) -> torch.Tensor:
-        """Return the worlds' own values ``(num_envs, …)`` of a model field, to write; then :meth:`model_changed`."""
+        """Return writable values ``(num_envs, …)`` of a model field; call :meth:`model_changed` after writing."""
         self._own_fields.add(name)
         return self.executor.model_field(name)
 
     def model_changed(self, names: Iterable[str], worlds: torch.Tensor | None) -> None:
-        """Note that model fields of worlds ``(n,)`` were written, of all if None."""
+        """Mark model fields of worlds ``(n,)`` as written, or of all if None."""
         self.executor.model_changed(names, worlds)
         self.mark_stale(worlds)
 
     def _compiled_values(self, name: str) -> torch.Tensor:
-        """Return a field of the compiled model; it is copied to a GPU once, which waits for it."""
+        """Return a field of the compiled model; the first call copies it to a GPU, which waits."""
         return self._compiled_fields[name] if name in self._compiled_fields else self._copy_compiled(name)
 
     @plain_tensors
@@ -262,7 +262,7 @@ class Worlds:
     # Saved states
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the executor, and what decides how the next step is made."""
+        """Return the state of the executor, and the values that affect the next step."""
         return {
             "executor": self.executor.state_dict(),
             "model_fields": sorted(self._own_fields),
@@ -273,7 +273,7 @@ class Worlds:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
         self.executor.load_state_dict(state["executor"])
-        # Fields that only this simulation has changed get the values of the compiled model again.
+        # Fields that the loaded state does not contain get the values of the compiled model.
         changed_here = self._own_fields - set(state["model_fields"])
         for name in changed_here:
             self.executor.model_field(name).copy_(self._compiled_values(name))

@@ -1,1 +1,1 @@
-"""What runs the worlds of one model: MuJoCo's C engine or MuJoCo Warp."""
+"""Executors, which run the worlds of one model: MuJoCo's C engine or MuJoCo Warp."""

@@ -33,7 +33,7 @@ __all__ = ["BatchExecutor", "available_cores"]
 
 _STAGE_NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
 _STAGE_VELOCITY = int(mujoco.mjtStage.mjSTAGE_VEL)
-# MuJoCo's warnings by the kind of problem that they report.
+# MuJoCo's warnings by kind of problem.
 _WARNINGS: dict[str, list[int]] = {
     "diverged": [
         int(mujoco.mjtWarning.mjWARN_BADQPOS),
@@ -45,7 +45,7 @@ _WARNINGS: dict[str, list[int]] = {
     "contacts_overflow": [int(mujoco.mjtWarning.mjWARN_CONTACTFULL)],
     "constraints_overflow": [int(mujoco.mjtWarning.mjWARN_CNSTRFULL)],
 }
-TORCH_GRAIN = 32768  # elements for which torch keeps to one thread (at::internal::GRAIN_SIZE)
+TORCH_GRAIN = 32768  # maximum number of elements for which torch uses one thread (at::internal::GRAIN_SIZE)
 _SET_CONST_INPUTS = frozenset(mujoco.MjModel._setconst_inputs)  # type: ignore[attr-defined]
 
 
@@ -57,10 +57,10 @@ def available_cores() -> int:
 class BatchExecutor:
     """Worlds of one model on the C engine. Results do not depend on the number of threads.
 
-    The batch shares one ``MjData`` per thread among its worlds, the faster mode, in which a field that a call does not
-    compute holds another world's values. Force fields are therefore copied out after each step.
+    The batch shares one ``MjData`` per thread among its worlds. This mode is faster, but a field that a call does not
+    compute contains another world's values. Force fields are therefore copied after each step.
 
-    A world with NaN or infinite state or controls is restored to its initial state at the end of the step, in place of
+    A world with NaN or infinite state or controls is restored to its initial state at the end of the step, instead of
     MuJoCo's own reset to the model's reference state.
 
     Args:
@@ -74,19 +74,19 @@ class BatchExecutor:
         self.num_envs = num_envs
         self.device = torch.device("cpu")
         self.selects_by_mask = False
-        self.layout_version = 0  # tensors stay where they are
+        self.layout_version = 0  # addresses of tensors do not change
         self.state_format = state_format("mujoco.batch", model)
         self._batch = Batch(model, num_envs, num_threads or available_cores())
         self._state = torch.from_numpy(self._batch.state)
         self._initial = self._state.clone()
-        self._warnings = self._batch.warning[:, :, 1]  # numbers by world and warning
+        self._warnings = self._batch.warning[:, :, 1]  # counts by world and warning
         self.problem_counts = ProblemCounts([*_WARNINGS, "exploded"], num_envs, self.device)
         self._fields: dict[str, torch.Tensor] = {}
-        self._forces: dict[str, tuple[torch.Tensor, Callable[[], object]]] = {}  # copy, and what brings it up to date
+        self._forces: dict[str, tuple[torch.Tensor, Callable[[], object]]] = {}  # copies and their updates
         self._model_fields: dict[str, torch.Tensor] = {}
         self._mass_matrix: MassMatrix | None = None
         self._graphs: Graphs | None = None  # Warp is imported only for Warp variants of tasks
-        # Positions and velocities are neighbours in the state, so that one operation converts both.
+        # Positions and velocities are adjacent in the state, so that one operation converts both.
         qpos, qvel = self.field("qpos"), self.field("qvel")
         assert not model.nv or qvel.data_ptr() == qpos.data_ptr() + model.nq * qpos.element_size()
         self._motion = self._state.as_strided((num_envs, model.nq + model.nv), qpos.stride(), self._offset(qpos))
@@ -114,10 +114,10 @@ class BatchExecutor:
         live = self._batch.bind(name)
         values = _tensor_of(live)
         if name in FORCE_FIELDS:
-            values = torch.zeros(values.shape)  # single precision is less to copy, here and by whoever reads it
+            values = torch.zeros(values.shape)  # single precision is faster to copy, here and for readers
             self._forces[name] = (values, _copying(values, live))
             if self._graphs is not None:
-                self._graphs.forget()  # resets that were captured do not clear it
+                self._graphs.forget()  # captured resets do not clear it
         self._fields[name] = values
         return values
 
@@ -155,7 +155,7 @@ class BatchExecutor:
             self._contain_failures(refresh)
 
     def _contain_failures(self, refresh: bool) -> None:
-        """Count what went wrong in this step; restore the worlds whose state is of no use any more."""
+        """Count the problems of this step; restore worlds with an unusable state."""
         counts = self.problem_counts
         warned = torch.from_numpy(self._warnings > 0)
         happened = {kind: warned[:, columns].any(dim=1) for kind, columns in _WARNINGS.items()}
@@ -185,8 +185,8 @@ class BatchExecutor:
         return self._initial.as_strided(live.shape, live.stride(), self._offset(live))
 
     def _offset(self, live: torch.Tensor) -> int:
-        """Where in the state a state field begins, in numbers."""
-        if not live.numel():  # nothing of the kind: it has no address
+        """Offset of a state field in the state."""
+        if not live.numel():  # an empty field has no address
             return 0
         return (live.data_ptr() - self._state.data_ptr()) // self._state.element_size()
 
@@ -260,10 +260,10 @@ class BatchExecutor:
 
 
 class Silence:
-    """Keeps MuJoCo's warnings, which are counted, off the console and from a log file in the working directory.
+    """Prevents MuJoCo from printing its warnings, which are counted, or writing them to a log file.
 
-    A class, because entering a generator costs three times as much, and every step does it. The handler is one of the
-    process: where several threads step environments, the first sets it and the last puts back what was there.
+    This is a class because entering a generator takes three times as long, and every step does it. The handler is
+    global: if several threads step environments, the first one sets it, and the last one restores the previous handler.
     """
 
     _lock = threading.Lock()
@@ -296,9 +296,9 @@ def _tensor_of(array: np.ndarray) -> torch.Tensor:
 
 
 def _copying(copy: torch.Tensor, live: np.ndarray) -> Callable[[], object]:
-    """Return what copies ``live``: torch, whose code other copies of a step need too, or NumPy where it is large.
+    """Return a function that copies ``live``: torch, whose code is likely to be cached, or NumPy for large arrays.
 
-    For that torch would start threads, which go on spinning and take the cores from the next step.
+    For large arrays torch would start threads, which busy-wait on the cores that the next step needs.
     """
     if copy.numel() <= TORCH_GRAIN:
         return functools.partial(copy.copy_, _tensor_of(live))
@@ -306,7 +306,7 @@ def _copying(copy: torch.Tensor, live: np.ndarray) -> Callable[[], object]:
 
 
 def _ids(worlds: torch.Tensor | None) -> np.ndarray | None:
-    """Return the numbers of a selection of worlds as the batch wants them, ascending and each once."""
+    """Return the indices of a selection of worlds as the batch needs them, ascending and unique."""
     if worlds is None:
         return None
     return np.flatnonzero(worlds.numpy()) if is_mask(worlds) else np.unique(worlds.numpy())

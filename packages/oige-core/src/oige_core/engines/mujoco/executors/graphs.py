@@ -18,12 +18,12 @@ class Graphs:
     """Graphs by key, replayed on torch's current stream, so that torch operations before and after are ordered.
 
     Args:
-        device: where the work is done.
+        device: device of the work.
 
     Attributes:
         captured: the graphs by key.
-        version: how often graphs had to be forgotten.
-        warp_device: the device as Warp has it.
+        version: number of times that graphs were dropped.
+        warp_device: the device as a Warp device.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -35,9 +35,9 @@ class Graphs:
         self._streams: dict[int, Any] = {}
 
     def run(self, key: Hashable, work: Callable[[], object]) -> None:
-        """Do Warp work by replaying its graph, which the first call with this key captures.
+        """Run Warp work by replaying its graph, which the first call with this key captures.
 
-        While a graph of torch is recorded, the work becomes a part of that graph.
+        While torch captures a graph, the work becomes a part of that graph.
         """
         if self.recording:
             with self.on_torch_stream():
@@ -51,7 +51,7 @@ class Graphs:
         wp.capture_launch(graph, stream=self.stream())
 
     def forget(self) -> None:
-        """Drop graphs that hold addresses or a choice of work that no longer holds."""
+        """Drop graphs whose addresses or work are out of date."""
         self.version += 1
         if self.captured:
             wp.synchronize_device(self.warp_device)
@@ -70,16 +70,16 @@ class Graphs:
 
     @property
     def recording(self) -> bool:
-        """Whether a graph of torch is being recorded."""
+        """Whether torch is capturing a graph."""
         return self.warp_device.is_cuda and torch.cuda.is_current_stream_capturing()
 
     def close(self) -> None:
-        """Free what is held."""
+        """Free the graphs."""
         self.forget()
         self._streams.clear()
 
     def stream(self) -> Any:
-        """Return torch's current stream as Warp has it; None on the CPU."""
+        """Return torch's current stream as a Warp stream; None on the CPU."""
         if not self.warp_device.is_cuda:
             return None
         torch_stream = torch.cuda.current_stream(self._device)

@@ -1,4 +1,4 @@
-"""How much room contacts and constraints need on MuJoCo Warp, found by running a few disturbed worlds in C."""
+"""Determines buffer sizes for MuJoCo Warp by running a few disturbed worlds on the C engine."""
 
 import math
 
@@ -9,16 +9,16 @@ __all__ = ["probe_buffers"]
 
 
 def probe_buffers(model: mujoco.MjModel, max_contacts: int = 0) -> tuple[int, int]:
-    """Return how many contacts and constraint rows a world needs room for.
+    """Return the maximum numbers of contacts and constraint rows of a world.
 
-    The C engine runs a few worlds from randomly disturbed initial states under random controls. Twice the most contacts
-    seen (at least 8) is taken, and no fewer than 1.25 times the pairs of shapes whose bounding spheres touched, for
-    each of which MuJoCo Warp needs an entry whether or not it becomes a contact. Rows: one for each joint and tendon
-    that may have friction or reach a limit, all equality constraints, and those of the contacts.
+    The C engine runs a few worlds from randomly disturbed initial states with random controls. The number of contacts
+    is twice the observed maximum, at least 8, and at least 1.25 times the pairs of shapes whose bounding spheres
+    touched, because MuJoCo Warp needs an entry for each of these pairs. The rows are one for each joint and tendon that
+    may have friction or reach a limit, those of all equality constraints, and those of the contacts.
 
     Args:
         model: the compiled model.
-        max_contacts: contacts for which rows are wanted; 0: those of the probe.
+        max_contacts: number of contacts for which rows are counted; 0: that of the probe.
     """
     pairs = _collision_pairs(model)
     can_collide = len(pairs) > 0 or model.nflex > 0
@@ -59,7 +59,7 @@ def _collision_pairs(model: mujoco.MjModel) -> np.ndarray:
 
 
 def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
-    """Return the most contacts and the most close pairs that a few disturbed worlds had at a time."""
+    """Return the maximum numbers of contacts and of close pairs in a few disturbed worlds."""
     random = np.random.default_rng(0)
     data = mujoco.MjData(model)
     limited = np.flatnonzero(model.jnt_limited & (model.jnt_type >= int(mujoco.mjtJoint.mjJNT_SLIDE)))
@@ -68,7 +68,7 @@ def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
     has_limit = model.actuator_forcelimited != 0
     bounds[model.actuator_ctrladr[has_limit]] = model.actuator_forcerange[has_limit]
     most_contacts = most_pairs = 0
-    # A disturbed state that blows up would otherwise be written to standard output and to a file.
+    # Otherwise MuJoCo would report diverging disturbed states on standard output and in a file.
     warn = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(lambda _: None)
     try:
@@ -93,7 +93,7 @@ def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
 
 
 def _close_pairs(model: mujoco.MjModel, data: mujoco.MjData, pairs: np.ndarray) -> int:
-    """Return how many pairs of geoms have bounding spheres that touch; planes have their half-space."""
+    """Return the number of pairs of geoms whose bounding spheres touch; planes count as half-spaces."""
     reach = model.geom_rbound + model.geom_margin
     position, normal = data.geom_xpos, data.geom_xmat[:, 2::3]
     first, second = pairs[:, 0], pairs[:, 1]

@@ -1,7 +1,7 @@
-"""What the embedded engine asks of whatever runs MuJoCo: the C engine on CPU, MuJoCo Warp on CUDA.
+"""The protocol of executors: the C engine on the CPU, and MuJoCo Warp on CUDA.
 
-An executor runs ``num_envs`` worlds of one ``MjModel`` and hands out their fields as torch tensors, named and shaped as
-in ``MjData`` and ``MjModel`` with the world as first dimension. Views and everything above are written once on top.
+An executor runs ``num_envs`` worlds of one ``MjModel`` and returns their fields as torch tensors, named and shaped as
+in ``MjData`` and ``MjModel`` with the world as first dimension. Views are written once on top of this protocol.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,7 +35,7 @@ STATE_FIELDS = frozenset(
         "xfrc_applied",
     }
 )
-"""Live and writable: a write is the world's state at once."""
+"""Live and writable fields: a write changes the state of the world at once."""
 
 REFRESHED_FIELDS = frozenset(
     {
@@ -55,10 +55,10 @@ REFRESHED_FIELDS = frozenset(
         "xquat",
     }
 )
-"""Functions of position and velocity: true of the state at the last ``step(…, refresh=True)`` or ``refresh``."""
+"""Functions of position and velocity, computed by the last ``step(…, refresh=True)`` or ``refresh``."""
 
 FORCE_FIELDS = frozenset({"actuator_force", "qacc", "qfrc_actuator", "qfrc_constraint", "sensordata"})
-"""Results of the last substep, zero after a reset. All sensors of a model are force, torque or contact sensors."""
+"""Results of the last substep, zero after a reset. Models have only force, torque and contact sensors."""
 
 
 class StateBounds:
@@ -97,7 +97,7 @@ class Executor(Protocol):
         num_envs: number of worlds.
         device: device of every tensor.
         state_format: see :class:`~oige_core.engines.base.Engine`.
-        problem_counts: what went wrong, by world.
+        problem_counts: problems by world.
         selects_by_mask: see :class:`~oige_core.engines.base.Engine`.
     """
 
@@ -119,22 +119,22 @@ class Executor(Protocol):
 
     @property
     def graphs(self) -> "Graphs":
-        """Warp work captured so far."""
+        """The captured Warp work."""
         ...
 
     def field(self, name: str) -> torch.Tensor:
         """Return the live ``(num_envs, …)`` tensor of a field in one of the three sets above.
 
-        The tensor's address is fixed for the life of the executor. State fields may be written, others may not. The
-        floating-point type is the executor's own: float64 on CPU, float32 on CUDA; force fields are float32 on both.
-        Asking for a field is what makes the executor compute it.
+        The tensor's address does not change. Only state fields may be written. The floating-point type is float64 on
+        the CPU and float32 on CUDA; force fields are float32 on both. The executor computes only fields that were
+        requested with this method.
         """
         ...
 
     def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ``qpos`` ``(num_envs, nq)`` and ``qvel`` ``(num_envs, nv)`` in float32, true at the time of the call.
 
-        The tensors' addresses are fixed for the life of the executor; a call brings them up to date. Not to be written.
+        The tensors' addresses do not change; each call updates their values. They must not be written.
         """
         ...
 
@@ -145,16 +145,16 @@ class Executor(Protocol):
     def model_field(self, name: str) -> torch.Tensor:
         """Return the live, writable ``(num_envs, …)`` values of a model field (``body_mass``, ``opt.gravity``, …).
 
-        The first call gives every world a copy of its own. After writing, call :meth:`model_changed`.
+        The first call creates a copy for each world. After writing, call :meth:`model_changed`.
         """
         ...
 
     def model_changed(self, names: Iterable[str], worlds: torch.Tensor | None = None) -> None:
-        """Update what is derived from model fields that were written.
+        """Update quantities that depend on written model fields.
 
         Args:
-            names: the fields written.
-            worlds: indices ``(n,)`` or a mask ``(num_envs,)`` of the worlds concerned; all if None.
+            names: names of the written fields.
+            worlds: indices ``(n,)`` or a mask ``(num_envs,)`` of the written worlds; all if None.
         """
         ...
 
@@ -163,20 +163,20 @@ class Executor(Protocol):
 
         Args:
             n: number of steps.
-            refresh: also compute the refreshed fields that were asked for, at the new state.
+            refresh: whether to compute the requested refreshed fields for the new state.
         """
         ...
 
     def refresh(self, worlds: torch.Tensor | None = None) -> None:
-        """Compute the refreshed fields that were asked for at the current state; force fields stay as they are.
+        """Compute the requested refreshed fields for the current state; force fields do not change.
 
         Args:
-            worlds: indices ``(n,)`` or a mask ``(num_envs,)`` of the worlds at least to refresh; all if None.
+            worlds: indices ``(n,)`` or a mask ``(num_envs,)`` of the worlds to refresh, at least; all if None.
         """
         ...
 
     def save_initial_state(self) -> None:
-        """Remember the current state of every world as the one that :meth:`reset` restores."""
+        """Save the current state of every world as the state that :meth:`reset` restores."""
         ...
 
     def initial_field(self, name: str) -> torch.Tensor:
@@ -191,10 +191,10 @@ class Executor(Protocol):
         """
         ...
 
-    # For Warp variants of tasks: what is between and after physics steps is Warp work of their own.
+    # For Warp variants of tasks, which launch Warp work before and after physics steps
 
     def step_between(self, n: int, before: Callable[[], None], after: Callable[[], None]) -> None:
-        """Do ``before``, ``n`` physics steps and ``after``; on CUDA, all in one graph.
+        """Run ``before``, ``n`` physics steps and ``after``; on CUDA, all in one graph.
 
         Args:
             n: number of steps.
@@ -204,11 +204,11 @@ class Executor(Protocol):
         ...
 
     def launch_reset(self, mask: "wp.array") -> None:
-        """Launch the Warp work that does what :meth:`reset` does to the worlds of a mask ``(num_envs,)`` of bool."""
+        """Launch Warp work that resets the worlds of a bool mask ``(num_envs,)``, as :meth:`reset` does."""
         ...
 
     def set_bounds(self, bounds: StateBounds) -> None:
-        """Set the bounds beyond which a world counts as exploded; at first they are MuJoCo's own."""
+        """Set the bounds beyond which a world counts as exploded; initially they are those of MuJoCo."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -225,6 +225,6 @@ class Executor(Protocol):
 
 
 def state_format(executor: str, model: mujoco.MjModel) -> str:
-    """Return the :attr:`Executor.state_format` of an executor's states of a model."""
+    """Return the :attr:`Executor.state_format` of an executor for a model."""
     sizes = {name: getattr(model, name) for name in ("nq", "nv", "nu", "nbody", "ngeom", "nsensordata")}
     return " ".join([executor, *(f"{name}={size}" for name, size in sizes.items())])

@@ -1,6 +1,6 @@
 """MuJoCo Warp: all worlds on one GPU, stepped by replaying CUDA graphs, with torch tensors that alias Warp's arrays.
 
-It also runs on Warp's CPU device, on one thread, which is how it is tested where there is no GPU.
+It also runs on Warp's CPU device with one thread, which tests use on machines without a GPU.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import warp as wp
 
-# The inertia of tendons has no public function of its own.
+# There is no public function for the inertia of tendons.
 from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco.executors import warp_kernels as kernels
@@ -36,7 +36,7 @@ __all__ = ["WarpExecutor"]
 _KINEMATIC_FIELDS = frozenset({"xanchor", "xaxis", "xipos", "xmat", "xpos", "xquat"})
 _FORCE_BALANCE_FIELDS = frozenset({"qfrc_bias", "qfrc_gravcomp", "qfrc_passive", "ten_velocity"})
 
-# Which constants of the model each field decides, and where those constants are kept.
+# Constants of the model that depend on each field, and where they are stored.
 _FIXED, _KIN0, _INERT0 = mjw.SetConstGroup.FIXED, mjw.SetConstGroup.KIN0, mjw.SetConstGroup.INERT0
 _DERIVING_FIELDS: dict[str, mjw.SetConstGroup] = {
     "actuator_armature": _INERT0,
@@ -62,8 +62,8 @@ _DERIVED_FIELDS: dict[mjw.SetConstGroup, tuple[str, ...]] = {
     _INERT0: ("actuator_acc0", "body_invweight0", "dof_invweight0", "tendon_invweight0"),
 }
 
-# MuJoCo Warp's overflow bits by the kind of problem that they report. Its solver-iteration bits are no problem: the
-# C engine too stops at the limit and goes on.
+# MuJoCo Warp's overflow bits by kind of problem. Its solver-iteration bits are not a problem: the C engine also stops
+# at the limit and continues.
 _OVERFLOWS: dict[str, mjw.OverflowType] = {
     "contacts_overflow": mjw.OverflowType.BROADPHASE | mjw.OverflowType.NARROWPHASE | mjw.OverflowType.CCD,
     "constraints_overflow": mjw.OverflowType.NEFC | mjw.OverflowType.NJMAX_NNZ,
@@ -73,7 +73,7 @@ _OVERFLOWS: dict[str, mjw.OverflowType] = {
 }
 
 
-# What a reset restores: MuJoCo Warp's activations are no field of the protocol, but part of the state.
+# Fields that a reset restores. MuJoCo Warp's activations are not in the protocol, but part of the state.
 _STATE = (*sorted(STATE_FIELDS), "act")
 
 
@@ -87,10 +87,10 @@ class WarpExecutor:
         model: the compiled model.
         num_envs: number of worlds.
         device: ``cuda:<index>``, or ``cpu`` for Warp's CPU device.
-        max_contacts: contacts per world for which there is room, pooled over all worlds; 0: by :func:`probe_buffers`.
-        max_constraints: constraint rows per world for which there is room; 0: by :func:`probe_buffers`.
-        deterministic: let MuJoCo Warp fix the order in which GPU threads add numbers. Runs with contacts still differ,
-            and steps take many times as long, so that no task uses it (docs/results/gpu.md).
+        max_contacts: maximum contacts per world, pooled over all worlds; 0: determined by :func:`probe_buffers`.
+        max_constraints: maximum constraint rows per world; 0: determined by :func:`probe_buffers`.
+        deterministic: whether MuJoCo Warp fixes the order in which GPU threads add numbers. Runs with contacts still
+            differ, and steps take many times as long, so no task uses it (docs/results/gpu.md).
 
     Raises:
         CapabilityError: MuJoCo Warp does not support something in the model.
@@ -133,7 +133,7 @@ class WarpExecutor:
                     nworld=num_envs,
                     nconmax=self.max_contacts,
                     njmax=self.max_constraints,
-                    # The default leaves out joint friction that is zero now and may be switched on later.
+                    # The default ignores joint friction that is zero now and may become nonzero later.
                     njmax_nnz=self.max_constraints * model.nv,
                 )
             except (NotImplementedError, ValueError) as error:
@@ -151,7 +151,7 @@ class WarpExecutor:
             self._chosen = wp.zeros(num_envs, dtype=bool)
             self._every_body_moves = wp.full(model.nbody, 1, dtype=int)
             self._failures = self._make_failures()
-            # The arrays were made on Warp's own stream and are used on torch's.
+            # The arrays were created on Warp's own stream and are used on torch's.
             wp.synchronize_device()
 
     def _make_failures(self) -> kernels.Failures:
@@ -203,7 +203,7 @@ class WarpExecutor:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`.
 
         Raises:
-            CapabilityError: MuJoCo Warp has this field only once for all worlds.
+            CapabilityError: MuJoCo Warp has one value of this field for all worlds.
         """
         if name not in self._model_fields:
             self._expand(name)
@@ -211,7 +211,7 @@ class WarpExecutor:
                 if group & _DERIVING_FIELDS.get(name, mjw.SetConstGroup.NONE):
                     for other in derived:
                         self._expand(other)
-            # Zero for all worlds so far would let MuJoCo Warp skip them.
+            # MuJoCo Warp would skip them if they are zero in all worlds.
             self._model.has_tendon_stiffness |= name.startswith("tendon_stiffness")
             self._model.has_tendon_damping |= name.startswith("tendon_damping")
             array = self._model_array(name)
@@ -232,8 +232,8 @@ class WarpExecutor:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`. Constants of all worlds are recomputed.
 
         Raises:
-            CapabilityError: a centre of mass was moved, or principal axes turned, of a body whose inertia was compiled
-                as diagonal.
+            CapabilityError: a centre of mass was moved, or principal axes were rotated, for a body whose inertia was
+                compiled as diagonal.
         """
         names = set(names)
         if names & {"body_ipos", "body_iquat"}:
@@ -250,7 +250,7 @@ class WarpExecutor:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
 
         if self.graphs.recording:
-            raise RuntimeError("it steps the engine itself")  # MuJoCo Warp's solver needs a graph of Warp's own
+            raise RuntimeError("it steps the engine itself")  # MuJoCo Warp's solver needs a Warp graph
         self.graphs.run(("step", n, refresh), lambda: self._launch_step(n, refresh))
 
     def step_between(self, n: int, before: Callable[[], None], after: Callable[[], None]) -> None:
@@ -300,7 +300,7 @@ class WarpExecutor:
             "state": {name: wp.to_torch(getattr(self._live, name)).clone() for name in _STATE},
             "initial": {name: wp.to_torch(getattr(self._initial, name)).clone() for name in _STATE},
             "forces": {name: wp.to_torch(getattr(self._data, name)).clone() for name in sorted(FORCE_FIELDS)},
-            # Derived constants are kept as they are, so that loading restores them to the last bit.
+            # Derived constants are saved unchanged, so that loading restores them bitwise.
             "model": {name: wp.to_torch(self._model_array(name)).clone() for name in sorted(self._expanded)},
             "problems": self.problem_counts.state_dict(),
         }
@@ -340,7 +340,7 @@ class WarpExecutor:
             self._refresh()
 
     def _refresh(self) -> None:
-        """Compute the refreshed fields that were asked for; no result of the acceleration stage is touched."""
+        """Compute the requested refreshed fields, without changing results of the acceleration stage."""
         wanted = self._fields.keys() & (REFRESHED_FIELDS | {"M"})
         if not wanted:
             return
@@ -358,7 +358,7 @@ class WarpExecutor:
             mjw.com_vel(self._model, self._data)
 
     def _check_simple_bodies(self) -> None:
-        """Raise where MuJoCo Warp would leave out the off-diagonal inertia of a body that is no longer simple."""
+        """Raise if MuJoCo Warp would ignore the off-diagonal inertia of a body that is no longer simple."""
         simple = torch.from_numpy(np.flatnonzero(self.model.body_simple))
         for name, neutral in (("body_ipos", (0.0, 0.0, 0.0)), ("body_iquat", (1.0, 0.0, 0.0, 0.0))):
             if len(simple) and name in self._expanded:
@@ -369,7 +369,7 @@ class WarpExecutor:
                     raise CapabilityError(f"{name}: body {title!r} was compiled as simple. Use body simple='false'.")
 
     def _move_static_geoms(self) -> None:
-        """Place the geoms of bodies fixed to the world, which MuJoCo Warp does only once, when data is made."""
+        """Place the geoms of bodies fixed to the world, which MuJoCo Warp does only once, when data is created."""
         mask = self._model.body_weldid
         self._model.body_weldid = self._every_body_moves
         mjw.kinematics(self._model, self._data)
@@ -377,14 +377,14 @@ class WarpExecutor:
 
     @staticmethod
     def _model_owner(model: Any, name: str) -> tuple[Any, str]:
-        """Return the object that has a model field, and the field's name there (``opt.gravity``: option, gravity)."""
+        """Return the object with a model field, and the field's name in it (``opt.gravity``: option, gravity)."""
         return (model.opt, name.removeprefix("opt.")) if name.startswith("opt.") else (model, name)
 
     def _model_array(self, name: str) -> Any:
         return getattr(*self._model_owner(self._model, name))
 
     def _expand(self, name: str) -> None:
-        """Give every world its own values of a model field."""
+        """Create separate values of a model field for every world."""
         if name in self._expanded:
             return
         owner, key = self._model_owner(self._model, name)
@@ -401,7 +401,7 @@ class WarpExecutor:
         self.graphs.forget()
 
     def _tensor(self, array: Any, last: int | None = None) -> torch.Tensor:
-        """Alias an array, matrices flattened as MuJoCo has them."""
+        """Alias an array, with matrices flattened as in MuJoCo."""
         tensor = wp.to_torch(array)
         return tensor if last is None else tensor.view(*array.shape, last)
 

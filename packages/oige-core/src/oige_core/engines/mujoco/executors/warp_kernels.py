@@ -1,4 +1,4 @@
-"""Warp kernels that restore the initial state of worlds and note what went wrong in them."""
+"""Warp kernels that restore the initial state of worlds and count their problems."""
 
 import mujoco
 import warp as wp
@@ -10,7 +10,7 @@ _MAX_VALUE = wp.constant(float(mujoco.mjMAXVAL))
 
 @wp.struct
 class State:
-    """What a reset restores."""
+    """Fields that a reset restores."""
 
     time: wp.array[float]
     qpos: wp.array2d[float]
@@ -27,7 +27,7 @@ class State:
 
 @wp.struct
 class Forces:
-    """What a reset zeroes."""
+    """Fields that a reset sets to zero."""
 
     actuator_force: wp.array2d[float]
     qacc: wp.array2d[float]
@@ -67,7 +67,7 @@ def _restore_world(world: int, live: State, initial: State, forces: Forces):
 
 @wp.struct
 class Failures:
-    """What is counted, and the bounds of the state."""
+    """Counts of problems, and the bounds of the state."""
 
     qpos_bounds: wp.array[float]
     qvel_bounds: wp.array[float]
@@ -81,13 +81,13 @@ class Failures:
 
 @wp.func
 def _within(value: float, bound: float) -> bool:
-    # NaN, of which every comparison is false, is beyond every bound.
+    # NaN is beyond every bound, because every comparison with it is false.
     return wp.abs(value) <= bound
 
 
 @wp.kernel(enable_backward=False)
 def restore_chosen(chosen: wp.array[bool], live: State, initial: State, forces: Forces):
-    """Restore the worlds that are chosen; one thread per world."""
+    """Restore the selected worlds; one thread per world."""
     world = wp.tid()
     if chosen[world]:
         _restore_world(world, live, initial, forces)
@@ -95,9 +95,9 @@ def restore_chosen(chosen: wp.array[bool], live: State, initial: State, forces: 
 
 @wp.kernel(enable_backward=False)
 def contain_failures(live: State, initial: State, forces: Forces, failures: Failures):
-    """Count what went wrong in a world; restore it if its state is of no use any more; one thread per world."""
+    """Count the problems of a world; restore it if its state is unusable; one thread per world."""
     world = wp.tid()
-    finite = bool(True)  # noqa: UP018  a variable to Warp, which takes a literal for a constant
+    finite = bool(True)  # noqa: UP018  a variable in Warp, which treats a literal as a constant
     inside = bool(True)  # noqa: UP018
     for i in range(live.qpos.shape[1]):
         finite = finite and _within(live.qpos[world, i], _MAX_VALUE)
@@ -106,7 +106,7 @@ def contain_failures(live: State, initial: State, forces: Forces, failures: Fail
         finite = finite and _within(live.qvel[world, i], _MAX_VALUE) and _within(forces.qacc[world, i], _MAX_VALUE)
         inside = inside and _within(live.qvel[world, i], failures.qvel_bounds[i])
     for i in range(live.ctrl.shape[1]):
-        finite = finite and _within(live.ctrl[world, i], _MAX_VALUE)  # MuJoCo Warp takes others for zero
+        finite = finite and _within(live.ctrl[world, i], _MAX_VALUE)  # MuJoCo Warp treats other values as zero
     bits = failures.overflow[world]
     failures.overflow[world] = 0
     for row in range(failures.overflow_bits.shape[0]):

@@ -1,6 +1,6 @@
-"""Warp kernels between MuJoCo's fields and the arrays that Warp variants of tasks work on.
+"""Warp kernels that exchange data between MuJoCo's fields and the arrays of Warp variants.
 
-The C engine computes in double, MuJoCo Warp in single precision: kernels that touch their fields exist for both.
+The C engine uses double and MuJoCo Warp single precision, so kernels that access their fields exist for both.
 """
 
 from typing import Any
@@ -66,7 +66,7 @@ def read_root(
     linear_velocities: wp.array[wp.vec3],
     angular_velocities: wp.array[wp.vec3],
 ):
-    """Read a free joint, whose angular velocity MuJoCo keeps in the body's frame; one thread per world."""
+    """Read a free joint, whose angular velocity MuJoCo stores in the body's frame; one thread per world."""
     world = wp.tid()
     vector = _vector(qpos, world, qpos_id + 4)
     orientation = wp.quat(vector, float(qpos[world, qpos_id + 3]))
@@ -108,7 +108,7 @@ def read_forces(
     addresses: wp.array2d[int],
     forces: wp.array2d[wp.spatial_vector],
 ):
-    """Read the force and the torque of some links, at two addresses each; one thread per world and such link."""
+    """Read the force and the torque of selected links, at two addresses each; one thread per world and link."""
     world, row = wp.tid()
     force = _vector(sensordata, world, addresses[row, 0])
     torque = _vector(sensordata, world, addresses[row, 1])
@@ -125,7 +125,7 @@ def drive(
     ctrl_ids: wp.array[int],
     ctrl: wp.array2d[Any],
 ):
-    """Write what efforts and targets ask of the drives; the model has the other terms. One thread, world and joint."""
+    """Write the terms of efforts and targets; the model has the other terms. One thread per world and joint."""
     world, joint = wp.tid()
     value = efforts[world, joint]
     value += stiffness[world, joint] * position_targets[world, joint]
@@ -143,7 +143,7 @@ def reset_targets(mask: wp.array[bool], targets: wp.array3d[float], initial: wp.
 
 
 def _declare_precisions() -> None:
-    """Name the two precisions of generic kernels now: finding them one by one, Warp would compile again each time."""
+    """Register both precisions of generic kernels; otherwise Warp would compile again for each new one."""
     for scalar in (wp.float32, wp.float64):
         for kernel in (read_joints, write_joints, read_root, write_root, drive):
             fields = ("qpos", "qvel", "ctrl")

@@ -1,4 +1,4 @@
-"""The embedded engine as Warp variants of tasks use it: on Warp arrays, in captured graphs."""
+"""The embedded engine for Warp variants of tasks: on Warp arrays, in captured graphs."""
 
 from collections.abc import Callable
 
@@ -84,7 +84,7 @@ class _Articulation:
         if self._tracked and worlds.compiled.model.ngravcomp:
             raise CapabilityError(
                 f"'{view.name}': Warp variants cannot measure joint forces where gravity is switched off for bodies; "
-                "leave disable_gravity out."
+                "remove disable_gravity."
             )
         n, d, b = worlds.num_envs, view.num_dof, view.num_bodies
         self._num_envs, self._joints = n, (n, d)
@@ -110,14 +110,14 @@ class _Articulation:
             arrays.root_linear_velocities = zeros(n, 3, dtype=wp.vec3)
             arrays.root_angular_velocities = zeros(n, 3, dtype=wp.vec3)
         if self._tracked:
-            forces = torch.full((n, b, 6), torch.nan, device=worlds.device)  # also where nothing is measured
+            forces = torch.full((n, b, 6), torch.nan, device=worlds.device)  # also if nothing is measured
             arrays.joint_forces = wp.from_torch(forces, dtype=wp.spatial_vector)
             self._sensordata = wp.from_torch(worlds.force("sensordata"))
             sensors = layout.force_sensors
             self._links, self._sensors = addresses(list(sensors)), addresses(list(sensors.values()))
 
     def launch_read(self) -> None:
-        """Read what the last physics step, or a reset, left."""
+        """Read the state after the last physics step or reset."""
         arrays = self.arrays
         state = [self._qpos, self._qvel]
         wp.launch(
@@ -142,7 +142,7 @@ class _Articulation:
             )
 
     def launch_write(self, mask: wp.array) -> None:
-        """Make what a task wrote the state of the worlds of a mask."""
+        """Write the values of a task into the state of the worlds of a mask."""
         arrays = self.arrays
         state = [mask, self._qpos, self._qvel]
         wp.launch(
@@ -155,7 +155,7 @@ class _Articulation:
             wp.launch(kernels.write_root, self._num_envs, inputs=[*state, *addresses, *self._root()])
 
     def launch_drive(self) -> None:
-        """Hand efforts and targets to the drives."""
+        """Write efforts and targets to the drives."""
         arrays = self.arrays
         wp.launch(
             kernels.drive,
