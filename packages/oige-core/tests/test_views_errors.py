@@ -105,6 +105,19 @@ def test_indices_changed_in_place_are_checked_again(world: Any) -> None:
             world.ant.get_joint_positions(indices=indices)
 
 
+def test_joint_indices_changed_in_place_are_looked_up_again(world: Any) -> None:
+    velocities = world.ant.get_joint_velocities() + world.tensor([1.0, 2.0])
+    world.ant.set_joint_velocities(velocities)
+    joints = torch.tensor([0, 1], device=world.engine.device)
+    assert torch.equal(world.ant.get_joint_velocities(joint_indices=joints), velocities)
+    joints[:] = joints.flip(0)
+    assert torch.equal(world.ant.get_joint_velocities(joint_indices=joints), velocities[:, [1, 0]])
+    if world.engine.device.type == "cpu":
+        joints[0] = 2
+        with raises(r"get_joint_velocities of 'ant': joint_indices .*2: expected numbers from 0 to 1\."):
+            world.ant.get_joint_velocities(joint_indices=joints)
+
+
 def test_indices_may_be_of_any_integer_type(world: Any) -> None:
     world.ant.set_joint_positions(world.tensor([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6], [0.7, 0.8]]))
     for indices in (np.array([2, 0], dtype=np.uint8), (2, 0), torch.tensor([2, 0], dtype=torch.int32)):

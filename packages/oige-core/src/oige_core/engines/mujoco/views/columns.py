@@ -11,7 +11,7 @@ from oige_core.views import Indices
 
 __all__ = ["ColumnSet", "Columns"]
 
-FEW_RUNS = range(2, 5)  # of neighbouring columns; so many are read sooner run by run than all between them
+FEW_RUNS = range(2, 5)  # reading 2 to 4 runs of neighbouring columns is faster than reading the range that holds them
 KEPT_TENSORS = 16  # tensors of joint indices whose columns are remembered
 
 
@@ -25,11 +25,11 @@ def _as_float(values: torch.Tensor, clone: bool = False) -> torch.Tensor:
 class Columns:
     """Columns of tensors ``(num_envs, k, …)``.
 
-    Those that fill a range in any order are read and written as this range, which on the CPU is much faster than to
-    write them one by one; a few runs of neighbours with others between them are read as slices.
+    Columns that fill a range, in any order, are read and written as that range, which is much faster on the CPU than
+    writing them one by one. A few runs of neighbouring columns are read as slices.
 
     Args:
-        columns: their numbers; a tensor ``(m,)`` of them on the device is not looked into.
+        columns: their numbers; the values of a tensor ``(m,)`` on the device are not read.
         device: device of the tensors.
         joints: the joints, links or bodies that they belong to; by default each has one.
 
@@ -128,7 +128,7 @@ class ColumnSet:
         self._by_tensor: dict[int, tuple[torch.Tensor, int, Columns]] = {}
 
     def select(self, joints: Indices = None) -> Columns:
-        """Return the columns of these joints; of all if None. Joints on a GPU are not looked at.
+        """Return the columns of these joints; of all if None. Numbers on a GPU are not read.
 
         Raises:
             KeyError: a joint has none; its number.
@@ -153,14 +153,14 @@ class ColumnSet:
         return self._by_numbers[joints]
 
     def _of_tensor(self, joints: torch.Tensor) -> Columns:
-        """Return the columns of a tensor of joints, which are looked up again only when it has changed."""
-        if joints.is_inference():  # such tensors do not know that they were changed
+        """Return the columns of a tensor of joints; they are kept until the tensor changes."""
+        if joints.is_inference():  # such tensors have no version that would show a change
             return self._look_up(joints)
         last, version, columns = self._by_tensor.get(id(joints), (None, 0, None))
         if last is joints and version == joints._version and columns is not None:
             return columns
         columns = self._look_up(joints)
-        # What is computed while a graph is captured has its values only when that graph is replayed.
+        # A tensor that is computed during the capture of a graph has its values only after the graph is replayed.
         if joints.device.type != "cuda" or not torch.cuda.is_current_stream_capturing():
             if len(self._by_tensor) >= KEPT_TENSORS:
                 del self._by_tensor[next(iter(self._by_tensor))]
