@@ -164,7 +164,7 @@ def test_resumption_with_another_task_configuration_uses_it(program) -> None:
     program(*ant, "max_iterations=1")
     last = only("runs/ant/nn/last_ant_ep_1_*.pth")
     outcome = program(*ant, "max_iterations=2", "task.env.powerScale=0.25", f"checkpoint={last}")
-    assert "configuration of the task or version, so new episodes begin" in outcome.err
+    assert "the task's configuration or the version differs, so new episodes begin" in outcome.err
     before, after = (load_checkpoint(only(f"runs/ant/nn/last_ant_ep_{i}_*.pth"), "cpu") for i in (1, 2))
     torques = [state["env_state"]["task"]["tensors"]["torque_scale"] for state in (before, after)]
     torch.testing.assert_close(torques[1], 0.5 * torques[0])  # powerScale was 0.5
@@ -179,7 +179,7 @@ def test_resumption_of_a_changed_task_starts_new_episodes(program) -> None:
         tensors["progress_buf"] = tensors["progress_buf"].unsqueeze(-1)
     outcome = program(*TINY, "max_iterations=4", f"checkpoint={last}")
     assert outcome.code == 0, outcome.err
-    assert "or version, so new episodes begin" in outcome.err
+    assert "or the version differs, so new episodes begin" in outcome.err
 
 
 def test_resumption_on_another_engine_keeps_the_networks(program) -> None:
