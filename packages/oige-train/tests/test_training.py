@@ -107,8 +107,8 @@ def test_training_writes_and_names_checkpoints_summaries_and_configuration(progr
 def test_resumed_training_equals_uninterrupted_training_bitwise(program, warp: bool) -> None:
     # A linear schedule ends with the run: three epochs of three are not the first three of six.
     tiny = (*TINY, f"warp={warp}", f"{CONFIG}.lr_schedule=adaptive", f"{CONFIG}.learning_rate=3e-4")
-    program(*tiny, "max_iterations=6", "experiment=whole", f"{CONFIG}.name=x")
-    program(*tiny, "max_iterations=3", "experiment=parts", f"{CONFIG}.name=x", f"{CONFIG}.full_experiment_name=parts")
+    program(*tiny, "max_iterations=6", f"{CONFIG}.name=x")
+    program(*tiny, "max_iterations=3", f"{CONFIG}.name=x", f"{CONFIG}.full_experiment_name=parts")
     whole = load_checkpoint(only("runs/x/nn/last_x_ep_6_*.pth"), "cpu")
     early = load_checkpoint(only("runs/parts/nn/last_x_ep_3_*.pth"), "cpu")
     assert differences(whole, early), "three epochs must make a difference, or the comparison shows nothing"
