@@ -257,7 +257,7 @@ def cameras(device: str) -> dict[str, Any]:
 def streams(device: str) -> dict[str, Any]:
     """Torch writes before a step and reads after it are ordered on torch's current stream, whichever it is."""
     if device == "cpu":
-        return {"skipped": "streams exist on CUDA alone"}
+        return {"skipped": "streams exist only on CUDA"}
     results = []
     for stream in (torch.cuda.current_stream(), torch.cuda.Stream()):
         executor = WarpExecutor(load("cartpole"), 65536, device)

@@ -222,7 +222,7 @@ def test_orientations_are_normalised(world: Any) -> None:
         if name != "held":
             world.close(view.get_angular_velocities(), [1.0, 2.0, 3.0], tol=1e-5)
         if world.engine.device.type == "cpu":
-            message = "orientations hold a quaternion of zeros: expected w, x, y, z of length 1"
+            message = "orientations contain a quaternion of zeros: expected w, x, y, z of length 1"
             with raises(rf"set_world_poses of '{name}': {message}\."):
                 view.set_world_poses(orientations=[0, 0, 0, 0])
     world.engine.reset()

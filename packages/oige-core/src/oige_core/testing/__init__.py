@@ -1,4 +1,4 @@
-"""Help for tests of tasks: any executor, the Warp variant against the task, and captured steps on the CPU."""
+"""Helpers for tests of tasks: any executor, comparison of Warp variants, and captured steps on the CPU."""
 
 from oige_core.testing.environments import assert_fills_range, assert_variants_agree, make_on, momenta, place
 from oige_core.testing.tape import TapeRecorder, assert_captured_steps_agree

@@ -1,4 +1,4 @@
-"""A task on any executor, and the Warp variant of a task against the task."""
+"""Helpers that run a task on any executor and compare a Warp variant with its task."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,12 +14,12 @@ __all__ = ["assert_fills_range", "assert_variants_agree", "make_on", "momenta", 
 
 
 def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: torch.Tensor | float) -> None:
-    """Assert that samples lie within a range and come within 1 % of both of its ends, in every column.
+    """Assert that samples are in a range and within 1 % of both of its ends, in every column.
 
     Args:
-        values: ``(N, d)`` samples; a thousand or more, or an end may be missed by chance.
-        low: least value, ``(d,)`` or one for all.
-        high: greatest value, likewise.
+        values: ``(N, d)`` samples, at least a thousand, otherwise they may miss an end by chance.
+        low: minimum, ``(d,)`` or one number.
+        high: maximum, ``(d,)`` or one number.
     """
     share = (values - low) / (high - low)
     assert share.min() > -1e-5
@@ -62,21 +62,21 @@ def make_on(
 def assert_variants_agree(
     variant: VecEnv, task: VecEnv, actions: torch.Tensor, *, atol: float, rtol: float
 ) -> tuple[int, int]:
-    """Assert that a Warp variant does as the task in each of many steps, whatever executors the two run on.
+    """Assert that a Warp variant matches its task in each of many steps, on any executors.
 
-    Both start from one state, are given the same actions, and are put into one state again whenever worlds are reset,
-    since the two draw from different random streams. Compared are observations, those after resets included, last
-    observations, rewards, flags and statistics of episodes.
+    Both start from the same state and get the same actions. Whenever worlds are reset, their states are made equal
+    again, because the two draw from different random streams. The function compares observations (including those
+    after resets), last observations, rewards, flags and episode statistics.
 
     Args:
         variant: the environment of the Warp variant.
-        task: that of the task.
+        task: the environment of the task.
         actions: ``(steps, N, num_actions)``.
-        atol: what values may differ by.
-        rtol: what values may differ by, as a part of their size.
+        atol: absolute tolerance.
+        rtol: relative tolerance.
 
     Returns:
-        How many episodes were terminated, and truncated: tests want enough of both.
+        The numbers of terminated and truncated episodes; a test needs enough of both.
 
     Raises:
         AssertionError: they differ.
@@ -128,10 +128,10 @@ def assert_variants_agree(
 
 
 def place(view: FramedView, position: Sequence[float], orientation: Sequence[float] = (1.0, 0.0, 0.0, 0.0)) -> None:
-    """Put the bodies or roots of all worlds at one place; how fast they are stays.
+    """Set the pose of the bodies or roots of all worlds; velocities do not change.
 
     Args:
-        view: what is placed.
+        view: view of the bodies.
         position: x, y, z in m.
         orientation: w, x, y, z.
     """
@@ -140,16 +140,16 @@ def place(view: FramedView, position: Sequence[float], orientation: Sequence[flo
 
 
 def momenta(vehicles: ArticulationView) -> torch.Tensor:
-    """Return momenta in kg·m/s and angular momenta about the roots' origins in kg·m²/s ``(N, 6)``, of floating bases.
+    """Return momentum (kg·m/s) and angular momentum about the root's origin (kg·m²/s) of floating bases ``(N, 6)``.
 
-    After a step from rest they are what external forces, gravity included, have given, whatever joints do.
+    After a step from rest, they equal the impulse of external forces, including gravity, regardless of joint efforts.
     """
     motion = torch.cat((vehicles.get_velocities(), vehicles.get_joint_velocities()), dim=-1)
     return (vehicles.get_mass_matrices()[:, :6] @ motion.unsqueeze(-1)).squeeze(-1)
 
 
 def _copy_state(source: VecEnv, target: VecEnv, worlds: torch.Tensor) -> None:
-    """Give worlds of ``target`` the positions and velocities that those of ``source`` have."""
+    """Copy positions and velocities of worlds from ``source`` to ``target``."""
     engines = source.task.engine, target.task.engine
     ours, theirs = (engine for engine in engines if isinstance(engine, MujocoEngine))
     for name in ("qpos", "qvel"):

@@ -1,4 +1,4 @@
-"""Views on the embedded engine, in torch, on top of either executor."""
+"""Views of the embedded engine, written in torch on top of the executor protocol."""
 
 from oige_core.engines.mujoco.views.articulation import MujocoArticulationView
 from oige_core.engines.mujoco.views.rigid import MujocoRigidView

@@ -18,7 +18,7 @@ class MujocoArticulationView(DriveView, DynamicsView):
     """An articulation; see :class:`~oige_core.views.ArticulationView`."""
 
     def bind(self, worlds: Worlds) -> None:
-        """Find the joints and links in the built model."""
+        """Look up the joints and links in the built model."""
         super().bind(worlds)
         model, root = worlds.compiled.model, self._body_ids[0]
         self._root_moved = False
@@ -46,7 +46,7 @@ class MujocoArticulationView(DriveView, DynamicsView):
         self._root_moved = True
 
     def reset(self, worlds: torch.Tensor | None) -> None:
-        """Restore the initial targets, and the pose of a fixed root; the executor has restored the rest."""
+        """Restore the initial targets and the pose of a fixed root; the executor restores the rest."""
         if self._driven:
             by_world = self._initial_targets.transpose(0, 1)
             write_rows(self._targets.transpose(0, 1), read_rows(by_world, worlds), worlds)
@@ -64,7 +64,7 @@ class MujocoArticulationView(DriveView, DynamicsView):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore targets and gains; the executor restores the model's side of them."""
+        """Restore targets and gains; the executor restores their model fields."""
         self._driven = state["driven"]
         self._update_effort_bounds()
         self._root_moved = state["root_moved"]

@@ -1,4 +1,4 @@
-"""Columns of live tensors: which joints, links, bodies or tendons have which."""
+"""Columns of live tensors that belong to joints, links, bodies or tendons."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ KEPT_TENSORS = 16  # tensors of joint indices whose columns are remembered
 
 
 def _as_float(values: torch.Tensor, clone: bool = False) -> torch.Tensor:
-    """Return values in float32; a copy where that is asked for."""
+    """Return values in float32, as a copy if requested."""
     if values.dtype == torch.float32 and not clone:
-        return values  # asking torch costs as much as an operation
+        return values  # calling torch costs as much as an operation
     return values.to(torch.float32, copy=clone)
 
 
@@ -31,11 +31,11 @@ class Columns:
     Args:
         columns: their numbers; the values of a tensor ``(m,)`` on the device are not read.
         device: device of the tensors.
-        joints: the joints, links or bodies that they belong to; by default each has one.
+        joints: joints, links or bodies of the columns; by default each has one column.
 
     Attributes:
-        joints: their numbers; None where columns are a tensor.
-        count: how many joints.
+        joints: indices of the joints; None if the columns are a tensor.
+        count: number of joints.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Columns:
         Args:
             values: ``(num_envs, k, …)``.
             worlds: the selection.
-            clone: whether what is returned must not share memory with ``values``.
+            clone: whether the result must not share memory with ``values``.
         """
         if self._runs and not is_indices(worlds):
             return _as_float(torch.cat([values[:, run] for run in self._runs], dim=1))
@@ -87,7 +87,7 @@ class Columns:
 
         Args:
             target: ``(num_envs, k, …)``.
-            values: ``(n, m, …)``, or what can be expanded to it.
+            values: ``(n, m, …)``, or a tensor that can be expanded to that shape.
             worlds: the selection.
         """
         part = target if self._range is None else target[:, self._range]
@@ -112,7 +112,7 @@ class ColumnSet:
     """The columns that joints, links or tendons have in tensors ``(num_envs, k, …)``.
 
     Args:
-        columns: those of each joint, as many for one as for another; none for joints that have no columns.
+        columns: columns of each joint, the same number for all; none for joints without columns.
         device: device of the tensors.
         what: the argument of views that selects joints.
     """
@@ -131,8 +131,8 @@ class ColumnSet:
         """Return the columns of these joints; of all if None. Numbers on a GPU are not read.
 
         Raises:
-            KeyError: a joint has none; its number.
-            OigeError: there is no such joint.
+            KeyError: a joint has no columns; the argument is its index.
+            OigeError: a joint does not exist.
         """
         if joints is None:
             return self._all if self._complete else self._of_numbers(range(len(self._columns)))

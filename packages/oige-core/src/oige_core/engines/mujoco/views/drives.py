@@ -1,4 +1,4 @@
-"""Drives of joints: targets, efforts, gains and bounds."""
+"""Drives of joints: targets, efforts, gains and limits."""
 
 from typing import Literal
 
@@ -19,7 +19,7 @@ class DriveView(JointView):
     """The drives of an articulation."""
 
     def bind(self, worlds: Worlds) -> None:
-        """Find the drives in the built model."""
+        """Look up the drives in the built model."""
         super().bind(worlds)
         layout, device = self._layout, worlds.device
         self._ctrl = worlds.executor.field("ctrl")
@@ -31,7 +31,7 @@ class DriveView(JointView):
         )
         shape = (worlds.num_envs, self.num_dof)
         self._gains = [row.expand(shape).clone() for row in self._default_gains]
-        # Without gains ``ctrl`` is the effort, and nothing else need be kept.
+        # Without gains ``ctrl`` is the effort, and no targets are stored.
         self._driven = bool((self._default_gains != 0).any())
         self._targets = torch.zeros(3, *shape, device=device)  # position, velocity, effort
         self._targets[0] = self._qpos_columns.select().read(self._qpos)
@@ -91,7 +91,7 @@ class DriveView(JointView):
         self._update_ctrl(worlds)
 
     def _update_ctrl(self, worlds: torch.Tensor | None = None) -> None:
-        """Write ``effort + stiffness · position target + damping · velocity target``; the model has the other terms."""
+        """Write ``effort + stiffness · position target + damping · velocity target``; the model adds the rest."""
         position, velocity, effort = self._targets.unbind()
         stiffness, damping = self._gains
         if is_indices(worlds):
@@ -101,7 +101,7 @@ class DriveView(JointView):
         self._ctrl_columns.select().write(self._ctrl, torch.addcmul(pushed, damping, velocity), worlds)
 
     def _keep_targets(self) -> None:
-        """Let ``_targets`` decide ``ctrl``, which without gains is the effort itself."""
+        """Compute ``ctrl`` from ``_targets`` from now on; without gains, ``ctrl`` is the effort itself."""
         if not self._driven:
             self._driven = True
             self._targets[2] = self._ctrl_columns.select().read(self._ctrl)
@@ -191,16 +191,16 @@ class DriveView(JointView):
             self._update_initial_ctrl()
 
     def _update_initial_ctrl(self) -> None:
-        """Let a reset restore the ``ctrl`` of the initial targets under the present gains."""
+        """Make a reset restore the ``ctrl`` of the initial targets with the current gains."""
         position, velocity, effort = self._initial_targets.unbind()
         values = effort + self._gains[0] * position + self._gains[1] * velocity
         self._ctrl_columns.select().write(self._worlds.executor.initial_field("ctrl"), values)
 
     def drives(self) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
-        """Return, live: targets ``(3, N, d)``, those of a reset, and gains, two of ``(N, d)``.
+        """Return live tensors: targets ``(3, N, d)``, targets of a reset, and gains, two of ``(N, d)``.
 
-        Targets are of position, velocity and effort; gains are stiffness and damping. From now on the targets decide,
-        even where there are no gains.
+        Targets are position, velocity and effort; gains are stiffness and damping. From now on ``ctrl`` follows the
+        targets, also without gains.
         """
         self._keep_targets()
         return self._targets, self._initial_targets, self._gains

@@ -18,12 +18,12 @@ class DynamicsView(PropertyView):
     """The dynamics of an articulation."""
 
     def bind(self, worlds: Worlds) -> None:
-        """Find the motions and force sensors in the built model."""
+        """Look up the degrees of freedom and force sensors in the built model."""
         super().bind(worlds)
         layout, device = self._layout, worlds.device
         motion = [layout.root_dof + axis for axis in range(6)] if layout.floating else []
         self._motion = Columns([*motion, *layout.dofs], device)
-        # Whether a motion moves a link.
+        # Whether a degree of freedom moves a link.
         moves = torch.from_numpy(layout.subtrees[layout.joint_links].T).to(device)
         self._moves = torch.cat((moves.new_ones(self.num_bodies, len(motion)), moves), dim=1)
         self._subtrees = torch.from_numpy(layout.subtrees).to(device, torch.float32)
@@ -36,7 +36,7 @@ class DynamicsView(PropertyView):
             sensors = [layout.force_sensors.get(link, ()) for link in range(self.num_bodies)]
             columns = [[address + axis for address in pair for axis in range(3)] for pair in sensors]
             self._wrenches = ColumnSet(columns, device)
-            worlds.force("sensordata")  # asking for it makes the executor keep it
+            worlds.force("sensordata")  # the first access makes the executor compute it
 
     # Joint forces
 
@@ -66,7 +66,7 @@ class DynamicsView(PropertyView):
         return values
 
     def _joint_forces_of_compensated_weight(self) -> torch.Tensor:
-        """What MuJoCo's force sensors measure too much ``(num_envs, b, 6)`` where gravity does not act on links."""
+        """Excess of MuJoCo's force sensors ``(num_envs, b, 6)`` for links without gravity."""
         links = self._bodies.select()
         force = -self._worlds.get_gravity().unsqueeze(1) * self._compensated_masses(None).unsqueeze(-1)
         moment = torch.linalg.cross(links.read(self._worlds.fresh("xipos")), force)  # about the origin
@@ -97,7 +97,7 @@ class DynamicsView(PropertyView):
         return self._in_world_frame(jacobian * self._moves[:, None, :], worlds)
 
     def _in_world_frame(self, values: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
-        """Turn the last dimension's entries 3 to 5 from the root's frame, MuJoCo's, to the world frame."""
+        """Rotate entries 3 to 5 of the last dimension from the root's frame, as in MuJoCo, to the world frame."""
         if self._free is None:
             return values
         rotation = quat_to_matrix(self._free.poses(worlds, clone=False)[1])
@@ -119,7 +119,7 @@ class DynamicsView(PropertyView):
         return self._gravity_forces(self.get_body_masses(worlds) - self._compensated_masses(worlds), worlds)
 
     def _gravity_forces(self, masses: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
-        """Generalised forces that hold masses ``(n, b)`` at the links' centres against gravity."""
+        """Generalised forces that hold masses ``(n, b)`` at the links' centres of mass against gravity."""
         gravity = self._worlds.get_gravity()
         weight = masses.unsqueeze(-1) * read_rows(gravity, worlds).unsqueeze(1)
         return -(self._jacobians_at("xipos", worlds)[:, :, :3] * weight.unsqueeze(-1)).sum(dim=(1, 2))

@@ -1,4 +1,4 @@
-"""What all views of bodies share: selections of worlds, model fields of bodies, and the frames of bodies."""
+"""Base of all views of bodies: selections of worlds, model fields of bodies, and frames of bodies."""
 
 import math
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ from oige_core.views import Indices
 
 __all__ = ["BodyView"]
 
-_ROUNDING = 1e-6  # by which the length of a quaternion in single precision may differ from 1
+_ROUNDING = 1e-6  # tolerance of the length of a quaternion in single precision
 
 
 class BodyView:
-    """What both kinds of view share: indexing, bodies and their model fields, and the frame of a body.
+    """Indexing, bodies with their model fields, and the frame of a body.
 
-    The frame is that of the rigid body, or of each link viewed, or of an articulation's root.
+    The frame is that of the rigid body, of each viewed link, or of an articulation's root.
     """
 
     def __init__(self, name: str, num_envs: int) -> None:
@@ -39,7 +39,7 @@ class BodyView:
             raise AttributeError(f"{type(self).__name__} has no attribute '{name}'")
 
     def _bind(self, worlds: Worlds, body_ids: list[int], frames: list[int]) -> None:
-        """Remember the bodies, and those whose frames the view gives."""
+        """Store the bodies, and those whose frames the view returns."""
         model, device = worlds.compiled.model, worlds.device
         self._worlds = worlds
         self._body_ids = body_ids
@@ -63,12 +63,12 @@ class BodyView:
         return values_of_shape(what, values, (n, *shape), self._worlds.device, column=column)
 
     def _orientations(self, values: Any, worlds: torch.Tensor | None) -> torch.Tensor:
-        """Return quaternions ``(n, 4)`` of length 1, as velocities are turned by them; those of length 0 become NaN."""
+        """Return normalised quaternions ``(n, 4)``, because they rotate velocities; those of length 0 become NaN."""
         values = self._values("orientations", values, worlds, 4)
         values = values if values.is_floating_point() else values.to(torch.float32)
         lengths = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
         if can_look_at(values) and bool((masked_rows(lengths, worlds) == 0.0).any()):
-            fail("orientations hold a quaternion of zeros: expected w, x, y, z of length 1.")
+            fail("orientations contain a quaternion of zeros: expected w, x, y, z of length 1.")
         return torch.where((lengths - 1.0).abs() < _ROUNDING, values, values / lengths)
 
     def _properties(
@@ -81,7 +81,7 @@ class BodyView:
         infinite: bool = False,
         column: bool = False,
     ) -> torch.Tensor:
-        """Return values that last as a tensor ``(n, *shape)``; on the CPU their range is checked, too."""
+        """Return values of properties as a tensor ``(n, *shape)``; on the CPU their range is also checked."""
         values = self._values(what, values, worlds, *shape, column=column)
         check_numbers(what, values, worlds, low=low, infinite=infinite)
         return values
@@ -93,7 +93,7 @@ class BodyView:
         return columns.read(self._worlds.model_values(name), worlds, clone=True)
 
     def _write_model(self, names: dict[str, torch.Tensor], columns: Columns, worlds: torch.Tensor | None) -> None:
-        """Write model fields and what follows from them."""
+        """Write model fields and update quantities that depend on them."""
         for name, values in names.items():
             columns.write(self._worlds.own_model_field(name), values, worlds)
         self._worlds.model_changed(names, worlds)
@@ -107,7 +107,7 @@ class BodyView:
 
     def _set_body_inertias(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
         matrices = values.reshape(*values.shape[:-1], 3, 3).double()
-        if is_mask(worlds):  # rows of other worlds may hold anything
+        if is_mask(worlds):  # rows of other worlds may have any values
             identity = torch.eye(3, dtype=matrices.dtype, device=matrices.device)
             matrices = torch.where(worlds.view(-1, 1, 1, 1), matrices, identity)
         if not torch.allclose(matrices, matrices.transpose(-1, -2), rtol=1e-4, atol=1e-9):
@@ -145,7 +145,7 @@ class BodyView:
         worlds = self._index(indices)
         if self._free is not None:
             return self._free.velocities(worlds)
-        # MuJoCo gives velocities about the centre of mass of the whole tree.
+        # MuJoCo computes velocities about the centre of mass of the whole tree.
         velocity = self._frames.read(self._worlds.fresh("cvel"), worlds, clone=False)
         arm = self._frames.read(self._worlds.fresh("xpos"), worlds, clone=False) - self._tree_centre(worlds)
         angular, linear = velocity[..., :3], velocity[..., 3:]

@@ -1,4 +1,4 @@
-"""The free joint of a body, straight from the state."""
+"""The free joint of a body, read directly from the state."""
 
 import torch
 
@@ -11,9 +11,9 @@ __all__ = ["FreeJoint"]
 
 
 class FreeJoint:
-    """Pose and velocity of a body with a free joint, straight from the state.
+    """Pose and velocity of a body with a free joint, read directly from the state.
 
-    MuJoCo keeps the linear velocity in the world frame and the angular velocity in the body frame. Methods take a
+    MuJoCo stores the linear velocity in the world frame and the angular velocity in the body frame. Methods take a
     selection of worlds, see :mod:`oige_core.engines.mujoco.selections`.
 
     Args:
@@ -43,7 +43,7 @@ class FreeJoint:
     def set_poses(
         self, positions: torch.Tensor | None, orientations: torch.Tensor | None, worlds: torch.Tensor | None
     ) -> None:
-        """Set positions ``(n, 3)`` and orientations ``(n, 4)`` of length 1; velocities in the world frame stay."""
+        """Set positions ``(n, 3)`` and orientations ``(n, 4)`` of length 1; world-frame velocities do not change."""
         if orientations is not None:
             angular = self.angular_velocities(worlds)
             write_rows(self._qpos_orientation, orientations, worlds)

@@ -16,7 +16,7 @@ class JointView(BodyView):
     """The joints of an articulation."""
 
     def bind(self, worlds: Worlds) -> None:
-        """Find the joints and links in the built model."""
+        """Look up the joints and links in the built model."""
         self._layout: ArticulationLayout = worlds.compiled.articulations[self.name]
         layout, executor, device = self._layout, worlds.executor, worlds.device
         self._bind(worlds, layout.body_ids, layout.body_ids[:1])
@@ -24,7 +24,7 @@ class JointView(BodyView):
         self._qpos, self._qvel = executor.field("qpos"), executor.field("qvel")
         self._qpos_columns = ColumnSet([[i] for i in layout.qpos], device)
         self._dof_columns = ColumnSet([[i] for i in layout.dofs], device)
-        # Of tensors that hold exactly this articulation's joints.
+        # For tensors with exactly this articulation's joints.
         self._joints = ColumnSet([[i] for i in range(self.num_dof)], device)
 
     # Names

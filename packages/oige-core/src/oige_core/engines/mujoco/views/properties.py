@@ -19,11 +19,11 @@ class _Limits:
     """Limits of joints or tendons.
 
     Args:
-        kind: what has them, in messages.
-        field: the model field with their values.
-        ids: numbers of the joints or tendons in the model.
+        kind: joint or tendon, for messages.
+        field: the model field with the limits.
+        ids: ids of the joints or tendons in the model.
         names: their names in the model.
-        limited: whether each of the model has limits.
+        limited: whether each joint or tendon of the model has limits.
         device: device of the tensors.
     """
 
@@ -42,7 +42,7 @@ class PropertyView(JointView):
     """Properties of the joints, links and fixed tendons of an articulation."""
 
     def bind(self, worlds: Worlds) -> None:
-        """Find the tendons in the built model."""
+        """Look up the tendons in the built model."""
         super().bind(worlds)
         model, layout, device = worlds.compiled.model, self._layout, worlds.device
         names = [model.joint(number).name for number in layout.joint_ids]
@@ -70,7 +70,7 @@ class PropertyView(JointView):
     def _set_limits(
         self, limits: "_Limits", columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None
     ) -> None:
-        if can_look_at(values):  # a GPU would have to be waited for
+        if can_look_at(values):  # on a GPU this would have to wait
             given = masked_rows(values, worlds)
             if bool((given[..., 0] > given[..., 1]).any()):
                 fail("limits with a lower one above the upper one: expected [lower, upper].")
@@ -78,7 +78,7 @@ class PropertyView(JointView):
                 if not limits.limited[part] and bool(given[:, column].isfinite().any()):
                     name = limits.names[part].removeprefix(prefixed(self.name, ""))
                     raise CapabilityError(
-                        f"{limits.kind} '{name}' of '{self.name}': has no limits to change; give it some in its MJCF."
+                        f"{limits.kind} '{name}' of '{self.name}': has no limits to change; add limits to its MJCF."
                     )
         self._write_model({limits.field: values.clamp(-NO_LIMIT, NO_LIMIT)}, columns, worlds)
 

@@ -23,7 +23,7 @@ class MujocoRigidView(BodyView):
     """Rigid bodies, or links of an articulation; see :class:`~oige_core.views.RigidPrimView`."""
 
     def bind(self, worlds: Worlds) -> None:
-        """Find the bodies in the built model."""
+        """Look up the bodies in the built model."""
         compiled, model = worlds.compiled, worlds.compiled.model
         bodies = compiled.bodies[self.name]
         self._bind(worlds, bodies, bodies)
@@ -34,7 +34,7 @@ class MujocoRigidView(BodyView):
         if all(body in sensors for body in bodies):
             addresses = [sensors[body] + axis for body in bodies for axis in range(3)]
             self._contacts = Columns(addresses, worlds.device)
-            worlds.force("sensordata")  # asking for it makes the executor keep it
+            worlds.force("sensordata")  # the first access makes the executor compute it
         # The geoms of all bodies, and for each the index of its body.
         owners = [(geom, i) for i, body in enumerate(bodies) for geom in np.flatnonzero(model.geom_bodyid == body)]
         self._geoms = Columns([int(geom) for geom, _ in owners], worlds.device)
@@ -43,14 +43,14 @@ class MujocoRigidView(BodyView):
         self._geom_bodies = torch.tensor([i for _, i in owners], dtype=torch.int64, device=worlds.device)
 
     def reset(self, worlds: torch.Tensor | None) -> None:
-        """The executor has restored everything."""
+        """Do nothing, because the executor restores everything."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Rigid bodies keep nothing beside the executor."""
+        """Rigid bodies have no state besides that of the executor."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Rigid bodies keep nothing beside the executor."""
+        """Rigid bodies have no state besides that of the executor."""
 
     def _of_bodies(self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int) -> torch.Tensor:
         """Return values ``(n, *shape)``, of several links ``(n, b, *shape)``, as ``(n, b, *shape)`` in float32."""
@@ -90,7 +90,7 @@ class MujocoRigidView(BodyView):
         elif self._mocap is not None:
             for name, values in (("mocap_pos", positions), ("mocap_quat", orientations)):
                 if values is not None:
-                    check_numbers("poses", values, worlds)  # which would be no error of physics
+                    check_numbers("poses", values, worlds)  # which is not a physics problem
                     self._mocap.write(self._worlds.executor.field(name), values.unsqueeze(-2), worlds)
         self._worlds.mark_stale(worlds)
 
@@ -133,7 +133,7 @@ class MujocoRigidView(BodyView):
             raise CapabilityError(
                 f"'{self.name}': contact forces are not measured; add it to the scene with track_contact_forces=True."
             )
-        # The sensor has the force that the body exerts.
+        # The sensor measures the force that the body exerts.
         values = self._contacts.read(self._worlds.force("sensordata"), self._index(indices))
         return self._squeeze(-values.view(values.shape[0], -1, 3))
 
@@ -176,7 +176,7 @@ class MujocoRigidView(BodyView):
         """See :class:`~oige_core.views.RigidPrimView`. MuJoCo has one coefficient of friction, and no restitution."""
         worlds = self._index(indices)
         values = self._properties_of_bodies("values", values, worlds, 3, low=0.0)
-        if can_look_at(values):  # a GPU would have to be waited for
+        if can_look_at(values):  # on a GPU this would have to wait
             given = masked_rows(values, worlds)
             if bool((given[..., 2] != 0).any()):
                 require(self._worlds.engine, "restitution", f"'{self.name}'", "Set it to 0.")
