@@ -7,7 +7,7 @@ import pytest
 import torch
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.registry import installed_tasks
-from oige_core.testing import TapeRecorder, assert_captured_steps_agree, make_on
+from oige_core.testing import TapeRecorder, assert_captured_steps_agree, make_env_on
 
 LENGTH = 7  # control steps of an episode: several episodes end by time
 STEPS = 18
@@ -46,7 +46,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Any]:
     def make(executor: str, name: str, num_envs: int = 4, **env: Any) -> tuple[Any, Any]:
         values: dict[str, Any] = {"episodeLength": LENGTH} | env
         for capture in (True, False):
-            envs.append(make_on(executor, name, num_envs, overrides=SIZES.get(name), captureStep=capture, **values))
+            envs.append(make_env_on(executor, name, num_envs, overrides=SIZES.get(name), captureStep=capture, **values))
         return envs[-2], envs[-1]
 
     yield make

@@ -17,7 +17,7 @@ from oige_core.problems import PROBLEMS, ProblemCounts, ProblemReport, describe_
 from oige_core.scene import ArticulationAsset, Scene
 from oige_core.spec import TaskSpec
 from oige_core.tasks import RLTask
-from oige_core.testing import make_on
+from oige_core.testing import make_env_on
 
 N, DT, LENGTH = 3, 0.01, 5
 BLOCK = ArticulationAsset(
@@ -226,7 +226,7 @@ def test_infinite_action_is_clipped_and_accepted(make: Make) -> None:
 @pytest.mark.parametrize("warp", [False, True])
 def test_task_and_warp_variant_handle_failures_equally(executor: str, warp: bool) -> None:
     """A pole that spins at 5,000 rad/s, an action that is NaN, a diverged world; a fourth one goes on."""
-    env = make_on(executor, "Cartpole", 4, warp=warp)
+    env = make_env_on(executor, "Cartpole", 4, warp=warp)
     env.reset(seed=0)
     env.step(torch.zeros(4, 1))
     velocities = env.task.engine.executor.field("qvel")  # type: ignore[attr-defined]
@@ -266,7 +266,7 @@ def test_kinds_missing_in_a_state_are_zero_after_loading() -> None:
 
 def test_contact_overflow_ends_the_episode() -> None:
     """Ants that lie on the ground touch it in more points than there is room for."""
-    env = make_on("warp-cpu", "Ant", 2, overrides={"task.sim.mujoco.max_contacts": 1})
+    env = make_env_on("warp-cpu", "Ant", 2, overrides={"task.sim.mujoco.max_contacts": 1})
     env.reset(seed=0)
     for _ in range(60):
         _, rewards, terminated, _, info = env.step(torch.zeros(2, 8))
@@ -386,7 +386,7 @@ def test_changed_weights_are_part_of_the_state(make: Make) -> None:
 
 
 def test_cart_far_beyond_its_rail_ends_the_episode() -> None:
-    env = make_on("c", "Cartpole", 2)
+    env = make_env_on("c", "Cartpole", 2)
     env.reset(seed=0)
     env.task.engine.executor.field("qpos")[0, 0] = 6470.0  # type: ignore[attr-defined]
     _, rewards, terminated, _, info = env.step(torch.zeros(2, 1))

@@ -7,7 +7,7 @@ import torch
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.engines.mujoco.replay import PhysicsReplay
 from oige_core.envs import VecEnv
-from oige_core.testing import make_on
+from oige_core.testing import make_env_on
 
 STEPS = 12
 
@@ -20,7 +20,7 @@ def embedded(env: VecEnv) -> MujocoEngine:
 
 def recorded(executor: str, task: str, **options: Any) -> tuple[VecEnv, PhysicsReplay, dict[str, torch.Tensor]]:
     """Return an environment, the replay of some of its steps, and the states in which these ended."""
-    env = make_on(executor, task, 4, **options)
+    env = make_env_on(executor, task, 4, **options)
     env.reset(seed=3, options={"stagger": True})
     actions = 2.0 * torch.rand(STEPS, 4, env.task.spec.num_actions) - 1.0
     episodes = []
@@ -69,7 +69,7 @@ def test_replay_makes_no_control_steps_and_records_no_physics() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_step_that_is_one_graph_on_cuda_records_no_physics() -> None:
-    env = make_on("warp-cuda", "Cartpole", 4, warp=True)
+    env = make_env_on("warp-cuda", "Cartpole", 4, warp=True)
     env.reset()
 
     def run() -> None:

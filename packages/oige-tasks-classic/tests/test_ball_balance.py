@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from oige_core.envs import VecEnv
-from oige_core.testing import assert_fills_range, make_on, place
+from oige_core.testing import assert_fills_range, make_env_on, set_root_pose
 from oige_tasks_classic.ball_balance.task import ball_is_lost, reward
 
 G = 9.81
@@ -22,14 +22,14 @@ LEG_DIRECTIONS = torch.tensor([[1.0, 0.0], [-0.5, math.sqrt(0.75)], [-0.5, -math
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[VecEnv]:
-    env = make_on("c", "BallBalance", 4)
+    env = make_env_on("c", "BallBalance", 4)
     yield env
     env.close()
 
 
 @pytest.fixture(scope="module")
 def original() -> Iterator[VecEnv]:
-    env = make_on("c", "BallBalance", 1024, compat="upstream")
+    env = make_env_on("c", "BallBalance", 1024, compat="upstream")
     yield env
     env.close()
 
@@ -37,7 +37,7 @@ def original() -> Iterator[VecEnv]:
 def place_ball(env: VecEnv, *position: float) -> None:
     """Lay balls down at a place (m), at rest."""
     task: Any = env.task
-    place(task.balls, position)
+    set_root_pose(task.balls, position)
     task.balls.set_velocities(torch.zeros(env.num_envs, 6))
 
 
@@ -103,7 +103,7 @@ def test_observation_at_rest_matches_hand_computed_values(executor: str) -> None
     of the chord, so that the tray pushes the hip outwards by H: H · chord = 2 · m g · chord / 4. The upper link points
     inwards and down at 45°: the force along it is (N − H) / √2.
     """
-    env = make_on(executor, "BallBalance", 2)
+    env = make_env_on(executor, "BallBalance", 2)
     env.reset(seed=0)
     place_ball(env, 0.0, 0.0, 0.669)
     for _ in range(59):
@@ -197,7 +197,7 @@ def test_joints_follow_targets_with_a_lag(env: VecEnv) -> None:
 @pytest.mark.parametrize(("compat", "low"), [("fixed", 1.0), ("upstream", 2.0)])
 def test_resets_cover_their_ranges(compat: str, low: float, original: VecEnv) -> None:
     """The original adds the start height to a spawn 1 m above the ground."""
-    env = original if compat == "upstream" else make_on("c", "BallBalance", 1024)
+    env = original if compat == "upstream" else make_env_on("c", "BallBalance", 1024)
     observations = torch.cat([env.reset(seed=4)[0], env.reset()[0]])
     position, velocity = observations[:, 6:8], observations[:, 9:11]
     assert_fills_range(observations[:, 8:9], low, low + 1.0)
@@ -293,7 +293,7 @@ def test_feet_stay_at_their_anchors(env: VecEnv) -> None:
 
 def test_c_engine_and_mujoco_warp_agree() -> None:
     """Seven worlds, 60 steps of actions that bend legs by up to half a radian, from before the ball arrives."""
-    ours, theirs = (make_on(executor, "BallBalance", 7) for executor in ("warp-cpu", "c"))
+    ours, theirs = (make_env_on(executor, "BallBalance", 7) for executor in ("warp-cpu", "c"))
     torch.testing.assert_close(ours.reset(seed=3)[0], theirs.reset(seed=3)[0])
     generator = torch.Generator().manual_seed(0)
     for _ in range(60):
@@ -352,7 +352,7 @@ def tilt_against_the_ball(observations: torch.Tensor, targets: torch.Tensor) -> 
 
 def test_hand_written_controller_balances_the_ball() -> None:
     """It is worth over 500 of 600 in each of 32 worlds; in 32 others, where nothing moves, many balls roll off."""
-    env = make_on("c", "BallBalance", 64)
+    env = make_env_on("c", "BallBalance", 64)
     observations, _ = env.reset(seed=0)
     returns, playing = torch.zeros(64), torch.ones(64, dtype=torch.bool)
     for _ in range(600):

@@ -11,7 +11,7 @@ import torch
 from oige_core.envs import make_vec
 from oige_core.errors import ConfigError
 from oige_core.registry import find_task, load_config, load_spec
-from oige_core.testing import make_on
+from oige_core.testing import make_env_on
 
 FOCAL = 120.0 * 24.0 / (20.955 / 2.0)  # pixels: 24 mm, and half the sensor's width is 120 pixels
 PITCH = math.radians(6.1155)
@@ -51,7 +51,7 @@ def put(env, positions, velocities=((0.0, 0.0),)):
 
 @pytest.mark.parametrize("executor", ["c", "warp-cpu"])
 def test_cart_and_pole_appear_where_the_camera_projects_them(executor):
-    env = make_on(executor, "CartpoleCamera", 3, frames=1)
+    env = make_env_on(executor, "CartpoleCamera", 3, frames=1)
     env.reset(seed=0)
     states = [(0.0, 0.0), (0.9, 0.3), (-1.2, -0.5)]
     put(env, states)

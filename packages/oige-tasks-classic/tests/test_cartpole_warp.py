@@ -8,7 +8,7 @@ from oige_core import TaskSpec, VecEnv, make_vec
 from oige_core.config import EnvConfig
 from oige_core.errors import ConfigError
 from oige_core.registry import load_task_class
-from oige_core.testing import assert_variants_agree, make_on
+from oige_core.testing import assert_variants_agree, make_env_on
 
 EXECUTORS = [
     "c",
@@ -24,8 +24,8 @@ TOLERANCES = {"c": 1e-6, "warp-cpu": 2e-4, "warp-cuda": 2e-4}
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_variant_matches_the_torch_task_over_many_episodes(executor: str, mode: str) -> None:
     words = {"task.env.episodeLength": 20, "task.env.autoresetMode": mode, "task.env.clipObservations": math.inf}
-    ours = make_on(executor, "Cartpole", 8, warp=True, overrides=words)
-    theirs = make_on("c", "Cartpole", 8, overrides=words)
+    ours = make_env_on(executor, "Cartpole", 8, warp=True, overrides=words)
+    theirs = make_env_on("c", "Cartpole", 8, overrides=words)
     actions = torch.rand(150, 8, 1, generator=torch.Generator().manual_seed(3)) * 2 - 1
     tolerance = TOLERANCES[executor]
     terminated, truncated = assert_variants_agree(ours, theirs, actions, atol=tolerance, rtol=tolerance)
@@ -37,7 +37,7 @@ def test_variant_matches_the_torch_task_over_many_episodes(executor: str, mode: 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_observations_after_a_reset_show_the_new_state(executor: str) -> None:
-    env = make_on(executor, "Cartpole", 8, warp=True, episodeLength=3)
+    env = make_env_on(executor, "Cartpole", 8, warp=True, episodeLength=3)
     view = env.task.cartpoles  # type: ignore[attr-defined]
     env.reset()
     for step in range(1, 7):
@@ -51,7 +51,7 @@ def test_observations_after_a_reset_show_the_new_state(executor: str) -> None:
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_resets_cover_exactly_their_ranges_uniformly(executor: str) -> None:
-    env = make_on(executor, "Cartpole", 1024, warp=True)
+    env = make_env_on(executor, "Cartpole", 1024, warp=True)
     observations = torch.cat([env.reset(seed=5)[0], env.reset()[0]]).cpu()
     for column, bound in enumerate((1.0, 0.5, math.pi / 8, math.pi / 4)):
         values = observations[:, column] / bound
@@ -75,7 +75,7 @@ def trace(env: VecEnv, seed: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_seed_makes_runs_reproducible(executor: str) -> None:
-    first, second = (make_on(executor, "Cartpole", 16, warp=True) for _ in range(2))
+    first, second = (make_env_on(executor, "Cartpole", 16, warp=True) for _ in range(2))
     run = trace(first, 7)
     assert run.equal(trace(second, 7))
     assert run.equal(trace(first, 7))

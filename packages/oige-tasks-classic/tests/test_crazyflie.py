@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core import VecEnv
-from oige_core.testing import make_on, place
+from oige_core.testing import make_env_on, set_root_pose
 from oige_tasks_classic.crazyflie.task import reward_terms
 
 DT, MASS, GRAVITY = 0.01, 0.028, 9.81
@@ -16,14 +16,14 @@ MOST = 1.9 * MASS * GRAVITY / 4  # thrust of a propeller, N
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[VecEnv]:
-    env = make_on("c", "Crazyflie", 2)
+    env = make_env_on("c", "Crazyflie", 2)
     yield env
     env.close()
 
 
 @pytest.fixture(scope="module")
 def original() -> Iterator[VecEnv]:
-    env = make_on("c", "Crazyflie", 2, compat="upstream")
+    env = make_env_on("c", "Crazyflie", 2, compat="upstream")
     yield env
     env.close()
 
@@ -32,7 +32,7 @@ def put(env: VecEnv, roll: float = 0.0) -> Any:
     """Hold Crazyflies at rest 2 m above the origin, at their target, rolled by an angle, and return the task."""
     env.reset(seed=0)
     task: Any = env.task
-    place(task.vehicles, (0.0, 0.0, 2.0), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
+    set_root_pose(task.vehicles, (0.0, 0.0, 2.0), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
     task.targets[:] = torch.tensor([0.0, 0.0, 2.0])
     return task
 
@@ -113,7 +113,7 @@ def test_reward_terms_match_hand_computed_values() -> None:
 
 
 def test_episode_terminates_outside_the_bounds_and_upside_down() -> None:
-    env = make_on("c", "Crazyflie", 8)
+    env = make_env_on("c", "Crazyflie", 8)
     task = put(env)
     places = [
         [0, 0, 0.51],
@@ -158,7 +158,7 @@ def test_thrust_leans_with_the_body_or_against_it_in_upstream_mode(env: VecEnv, 
 def test_thrust_noise_differs_between_worlds_except_in_upstream_mode() -> None:
     """1 % of the thrust, of each propeller by itself."""
     for compat, worlds in (("fixed", 1000), ("upstream", 1)):
-        env = make_on("c", "Crazyflie", 1000, compat=compat)
+        env = make_env_on("c", "Crazyflie", 1000, compat=compat)
         task = put(env)
         thrusts = torch.stack([forces_of(task, torch.ones(1000, 4))[:, :, 2] for _ in range(3)]) / MOST
         assert len(thrusts[0].unique(dim=0)) == worlds

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core.math import quat_apply_inverse
-from oige_core.testing import assert_fills_range, make_on
+from oige_core.testing import assert_fills_range, make_env_on
 
 TASKS = ["Crazyflie", "Ingenuity", "Quadcopter"]
 GRAVITY = {"Crazyflie": 9.81, "Ingenuity": 3.721, "Quadcopter": 9.81}
@@ -17,7 +17,7 @@ DT = 0.01
 @pytest.mark.parametrize("name", TASKS)
 def test_robot_falls_through_its_target_without_action(name: str) -> None:
     """From rest, n steps of the integrator bring it down by g dt² n (n + 1) / 2, ball or no ball."""
-    env = make_on("c", name, 2)
+    env = make_env_on("c", name, 2)
     env.reset(seed=0)
     task: Any = env.task
     task.vehicles.set_world_poses(torch.tensor([[0.1, -0.2, 2.0]] * 2))
@@ -41,7 +41,7 @@ def test_robot_falls_through_its_target_without_action(name: str) -> None:
     ],
 )
 def test_resets_cover_their_ranges_and_move_the_target_marker(name: str, start: Any, target: Any) -> None:
-    env = make_on("c", name, 4096)
+    env = make_env_on("c", name, 4096)
     env.reset(seed=1)
     task: Any = env.task
     assert_fills_range(task.vehicles.get_world_poses()[0], *torch.tensor(start).unbind(-1))
@@ -56,7 +56,7 @@ def test_resets_cover_their_ranges_and_move_the_target_marker(name: str, start: 
 
 @pytest.mark.parametrize("name", ["Crazyflie", "Ingenuity"])
 def test_targets_move_after_500_steps(name: str) -> None:
-    env = make_on("c", name, 3)
+    env = make_env_on("c", name, 3)
     env.reset(seed=0)
     task: Any = env.task
     first = task.targets.clone()
@@ -71,7 +71,7 @@ def test_targets_move_after_500_steps(name: str) -> None:
 def test_executors_agree(name: str) -> None:
     """Under the same actions, with everything that spins and swivels; the noise of thrust is the same too."""
     generator = torch.Generator().manual_seed(3)
-    envs = [make_on(executor, name, 4) for executor in ("c", "warp-cpu")]
+    envs = [make_env_on(executor, name, 4) for executor in ("c", "warp-cpu")]
     traces = [[env.reset(seed=4)[0]] for env in envs]
     for _ in range(20):
         actions = torch.rand(4, envs[0].task.spec.num_actions, generator=generator) * 2 - 1
@@ -154,7 +154,7 @@ def test_controller_flies_to_its_targets_and_hovers(
     name: str, fly: Callable[[Any], torch.Tensor], least: float, highest: float
 ) -> None:
     """For a whole episode from random places, through all changes of target. Before each change it is there."""
-    env = make_on("c", name, 16)
+    env = make_env_on("c", name, 16)
     env.reset(seed=0)
     task: Any = env.task
     length, info = task.max_episode_length, {}

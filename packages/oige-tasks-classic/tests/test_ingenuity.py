@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core import VecEnv
-from oige_core.testing import assert_fills_range, make_on, momenta, place
+from oige_core.testing import assert_fills_range, make_env_on, set_root_pose, spatial_momentum
 from oige_tasks_classic.ingenuity.task import reward_terms, rotor_forces
 
 DT, MASS, MARS = 0.01, 1.8, 3.721
@@ -15,7 +15,7 @@ DT, MASS, MARS = 0.01, 1.8, 3.721
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[VecEnv]:
-    env = make_on("c", "Ingenuity", 2)
+    env = make_env_on("c", "Ingenuity", 2)
     yield env
     env.close()
 
@@ -24,7 +24,7 @@ def put(env: VecEnv, height: float = 2.0, roll: float = 0.0) -> Any:
     """Hold the helicopters at rest above the origin, rolled by an angle, and return the task."""
     env.reset(seed=0)
     task: Any = env.task
-    place(task.vehicles, (0.0, 0.0, height), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
+    set_root_pose(task.vehicles, (0.0, 0.0, height), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
     task.targets[:] = torch.tensor([0.0, 0.0, height])
     return task
 
@@ -58,17 +58,17 @@ def test_lateral_forces_push_and_rotate_the_body(env: VecEnv) -> None:
     task = put(env)
     env.step(torch.tensor([[0.5, 0.0, 0.5, 1.0, 0.0, 0.5]] * 2))
     expected = torch.tensor([3.0, 0.0, 20.0 - MASS * MARS, 0.0, 1.0 * 0.125 + 2.0 * 0.225, 0.0]) * DT
-    torch.testing.assert_close(momenta(task.vehicles)[0], expected, atol=2e-4, rtol=1e-3)
+    torch.testing.assert_close(spatial_momentum(task.vehicles)[0], expected, atol=2e-4, rtol=1e-3)
 
 
 def test_thrust_follows_the_tilt_except_in_upstream_mode() -> None:
     """Rolled by 60° to the right, 10 N push to the right, −y, and half of them up; in the original all of them up."""
     for compat, sideways, upwards in (("fixed", -10.0 * math.sqrt(0.75), 5.0), ("upstream", 0.0, 10.0)):
-        env = make_on("c", "Ingenuity", 2, compat=compat)
+        env = make_env_on("c", "Ingenuity", 2, compat=compat)
         task = put(env, roll=math.pi / 3)
         env.step(torch.tensor([[0.0, 0.0, 0.25, 0.0, 0.0, 0.25]] * 2))
         expected = torch.tensor([0.0, sideways, upwards - MASS * MARS]) * DT
-        torch.testing.assert_close(momenta(task.vehicles)[0, :3], expected, atol=2e-4, rtol=1e-3)
+        torch.testing.assert_close(spatial_momentum(task.vehicles)[0, :3], expected, atol=2e-4, rtol=1e-3)
         # Vertical forces above the centre of mass right it; those along its axis do not turn it.
         rolling = task.vehicles.get_velocities()[0, 3].item()
         assert rolling == pytest.approx(0.0, abs=1e-5) if compat == "fixed" else rolling < -0.01
@@ -101,7 +101,7 @@ def test_step_rewards_the_new_state(env: VecEnv) -> None:
 
 
 def test_episode_terminates_near_the_ground_and_far_away() -> None:
-    env = make_on("c", "Ingenuity", 4)
+    env = make_env_on("c", "Ingenuity", 4)
     task = put(env)
     task.vehicles.set_world_poses(torch.tensor([[0, 0, 0.51], [0, 0, 0.49], [19.9, 0, 2.0], [20.1, 0, 2.0]]))
     _, _, terminated, truncated, _ = env.step(torch.zeros(4, 6))
@@ -111,7 +111,7 @@ def test_episode_terminates_near_the_ground_and_far_away() -> None:
 
 
 def test_blades_start_at_random_angles_and_spin_against_each_other() -> None:
-    env = make_on("c", "Ingenuity", 2048)
+    env = make_env_on("c", "Ingenuity", 2048)
     env.reset(seed=0)
     task: Any = env.task
     assert_fills_range(task.vehicles.get_joint_positions()[:, [1, 3]], -0.2, 0.2)

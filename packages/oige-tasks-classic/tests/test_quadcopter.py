@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core import VecEnv
-from oige_core.testing import assert_fills_range, make_on, momenta, place
+from oige_core.testing import assert_fills_range, make_env_on, set_root_pose, spatial_momentum
 from oige_tasks_classic.quadcopter.task import reward_terms
 
 DT = 0.01
@@ -18,7 +18,7 @@ LIMIT = math.pi / 6
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[VecEnv]:
-    env = make_on("c", "Quadcopter", 2)
+    env = make_env_on("c", "Quadcopter", 2)
     yield env
     env.close()
 
@@ -27,7 +27,7 @@ def put(env: VecEnv, angles: torch.Tensor | None = None, roll: float = 0.0) -> A
     """Hold the quadcopters at rest 1 m above the origin, with gimbal angles ``(8,)``, and return the task."""
     env.reset(seed=0)
     task: Any = env.task
-    place(task.vehicles, (0.0, 0.0, 1.0), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
+    set_root_pose(task.vehicles, (0.0, 0.0, 1.0), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
     task.angle_targets = (torch.zeros(8) if angles is None else angles).repeat(env.num_envs, 1)
     task.vehicles.set_joint_positions(task.angle_targets, joint_indices=task.joints)
     return task
@@ -83,7 +83,7 @@ def test_thrust_follows_gimbals_and_body_tilt(env: VecEnv) -> None:
     outward, sideways, along = math.sin(pitch) * math.cos(roll), -math.sin(roll), math.cos(pitch) * math.cos(roll)
     x, y, z = math.sqrt(0.5) * (outward - sideways), math.sqrt(0.5) * (outward + sideways), along
     expected = torch.tensor([x, -z, y - MASS * 9.81]) * DT  # what is y there points up, what is z to −y
-    torch.testing.assert_close(momenta(task.vehicles)[0, :3], expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(spatial_momentum(task.vehicles)[0, :3], expected, atol=1e-4, rtol=0)
 
 
 def test_observation_matches_hand_computed_values(env: VecEnv) -> None:
@@ -115,7 +115,7 @@ def test_step_rewards_the_new_state_and_is_never_negative(env: VecEnv) -> None:
 
 
 def test_episode_terminates_near_the_ground_and_far_away() -> None:
-    env = make_on("c", "Quadcopter", 4)
+    env = make_env_on("c", "Quadcopter", 4)
     task = put(env)
     task.vehicles.set_world_poses(torch.tensor([[0, 0, 0.31], [0, 0, 0.29], [2.9, 0, 1.0], [3.1, 0, 1.0]]))
     _, _, terminated, truncated, _ = env.step(torch.zeros(4, 12))
@@ -125,7 +125,7 @@ def test_episode_terminates_near_the_ground_and_far_away() -> None:
 
 
 def test_new_episode_has_zero_thrust_and_targets_at_gimbal_angles() -> None:
-    env = make_on("c", "Quadcopter", 2048)
+    env = make_env_on("c", "Quadcopter", 2048)
     env.reset(seed=0)
     task: Any = env.task
     env.step(torch.ones(2048, 12))

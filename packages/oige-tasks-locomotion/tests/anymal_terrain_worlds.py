@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from oige_core import VecEnv
 from oige_core.registry import load_config
-from oige_core.testing import make_on, place
+from oige_core.testing import make_env_on, set_root_pose
 
 DEFAULT = torch.tensor([0.03, 0.03, -0.03, -0.03, 0.4, -0.4, 0.4, -0.4, -0.8, 0.8, -0.8, 0.8])
 SMALL: dict[str, Any] = {"terrain__numLevels": 3, "terrain__numTerrains": 4, "terrain__borderSize": 5.0}
@@ -16,7 +16,7 @@ YAWED = (math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5))  # by 90°: the robot's x axi
 
 
 def make(num_envs: int = 4, **overrides: Any) -> VecEnv:
-    return make_on("c", "AnymalTerrain", num_envs, **(SMALL | SILENT | overrides))
+    return make_env_on("c", "AnymalTerrain", num_envs, **(SMALL | SILENT | overrides))
 
 
 def put(env: VecEnv, x: float, y: float, z: float, orientation: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)) -> Any:
@@ -24,7 +24,7 @@ def put(env: VecEnv, x: float, y: float, z: float, orientation: tuple[float, ...
     env.reset(seed=0)
     task: Any = env.task
     n = env.num_envs
-    place(task.anymals, (x, y, z), orientation)
+    set_root_pose(task.anymals, (x, y, z), orientation)
     task.anymals.set_velocities(torch.zeros(n, 6))
     task.anymals.set_joint_positions(DEFAULT.repeat(n, 1))
     task.anymals.set_joint_velocities(torch.zeros(n, 12))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from oige_core import VecEnv
 from oige_core.registry import load_config
-from oige_core.testing import make_on, place
+from oige_core.testing import make_env_on, set_root_pose
 from oige_tasks_locomotion.anymal import AnymalLearnConfig
 from oige_tasks_locomotion.anymal.task import reward_terms, reward_weights
 
@@ -29,14 +29,14 @@ LEARN = AnymalLearnConfig(
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[VecEnv]:
-    env = make_on("c", "Anymal", 2)
+    env = make_env_on("c", "Anymal", 2)
     yield env
     env.close()
 
 
 @pytest.fixture(scope="module")
 def original() -> Iterator[VecEnv]:
-    env = make_on("c", "Anymal", 2, compat="upstream")
+    env = make_env_on("c", "Anymal", 2, compat="upstream")
     yield env
     env.close()
 
@@ -47,7 +47,7 @@ def put(env: VecEnv, height: float = 1.0, orientation: tuple[float, ...] = (1.0,
     task: Any = env.task
     view = task.anymals
     n = env.num_envs
-    place(view, (0.0, 0.0, height), orientation)
+    set_root_pose(view, (0.0, 0.0, height), orientation)
     view.set_velocities(torch.zeros(n, 6))
     view.set_joint_velocities(torch.zeros(n, 12))
 
@@ -139,7 +139,7 @@ def test_low_base_ends_the_episode_and_costs_one(env: VecEnv) -> None:
 
 
 def test_episode_is_truncated_at_its_length() -> None:
-    env = make_on("c", "Anymal", 1, episodeLength=3)
+    env = make_env_on("c", "Anymal", 1, episodeLength=3)
     put(env)
     ends = [env.step(torch.zeros(1, 12))[2:4] for _ in range(3)]
     assert [bool(truncated) for _, truncated in ends] == [False, False, True]
@@ -148,7 +148,7 @@ def test_episode_is_truncated_at_its_length() -> None:
 
 
 def test_resets_cover_exactly_their_ranges() -> None:
-    env = make_on("c", "Anymal", 2048)
+    env = make_env_on("c", "Anymal", 2048)
     observations, _ = env.reset(seed=1)
     task: Any = env.task
     for column, bound in enumerate((2.0, 1.0, 1.0)):
@@ -182,7 +182,7 @@ def test_initial_state_is_configurable() -> None:
     """Turned by 90° about z, with the scalar last; the linear velocity is the world's."""
     half = math.sqrt(0.5)
     start = {"pos": [0.0, 0.0, 0.8], "rot": [0.0, 0.0, half, half], "vLinear": [0.4, 0, 0], "vAngular": [0, 0, 0.8]}
-    env = make_on("c", "Anymal", 2, **{f"baseInitState__{key}": value for key, value in start.items()})
+    env = make_env_on("c", "Anymal", 2, **{f"baseInitState__{key}": value for key, value in start.items()})
     observations, _ = env.reset(seed=0)
     task: Any = env.task
     positions, orientations = task.anymals.get_world_poses()
@@ -241,7 +241,7 @@ def test_gravity_is_rotated_into_the_base_except_in_upstream_mode(env: VecEnv, o
 
 def test_drives_follow_the_configuration_except_in_upstream_mode(original: VecEnv) -> None:
     """The effort on a joint at rest that is off its target by x is k x, within the bound."""
-    configured = make_on("c", "Anymal", 2, control__stiffness=100.0, control__damping=5.0)
+    configured = make_env_on("c", "Anymal", 2, control__stiffness=100.0, control__damping=5.0)
     per_degree = 180.0 / math.pi
     for world, stiffness, damping, bound in (
         (configured, 100.0, 5.0, 80.0),

@@ -13,7 +13,7 @@ import torch
 from anymal_terrain_worlds import BORDER, DEFAULT, YAWED, close, configuration, make, put
 from oige_core import VecEnv
 from oige_core.errors import ConfigError
-from oige_core.testing import place
+from oige_core.testing import set_root_pose
 from oige_tasks_locomotion.anymal_terrain.symmetry import reflections
 from oige_tasks_locomotion.anymal_terrain.task import has_fallen, touches_ground, yaw_rate_towards
 
@@ -69,7 +69,7 @@ def test_heights_match_the_terrain_around_the_robot(env: VecEnv) -> None:
     terrain = task.terrain_map
     centre = terrain.tile_origins[2, 1]  # stairs up, the hardest
     x, y, z = centre[0] + 1.63, centre[1] - 0.42, centre[2] + 0.9
-    place(task.anymals, (x, y, z), YAWED)
+    set_root_pose(task.anymals, (x, y, z), YAWED)
     heights = task.get_observations()[0, 36:176].reshape(14, 10)
     along = [-0.8, -0.7, -0.6, -0.5, -0.4, -0.3, -0.2, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     left = [-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5]

@@ -13,7 +13,7 @@ from oige_core.envs import VecEnv
 from oige_core.errors import CapabilityError
 from oige_core.math import heading_roll_up, quat_apply, quat_from_angle_axis, quat_mul
 from oige_core.registry import load_config
-from oige_core.testing import assert_fills_range, make_on
+from oige_core.testing import assert_fills_range, make_env_on
 from oige_tasks_locomotion.locomotion.task import LocomotionTask, has_fallen, reward_terms, reward_weights
 
 H = math.sqrt(0.5)
@@ -23,7 +23,7 @@ AHEAD, KILOMETRE = torch.tensor([[1000.0, 0.0]]), torch.tensor([1000.0])
 
 
 def make(task: str, num_envs: int = 1, **env: Any) -> VecEnv:
-    made = make_on("c", task, num_envs, **env)
+    made = make_env_on("c", task, num_envs, **env)
     made.reset(seed=0)
     return made
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from oige_core import VecEnv, make_vec
 from oige_core.registry import find_task, load_config, load_spec
-from oige_core.testing import assert_fills_range, make_on, place
+from oige_core.testing import assert_fills_range, make_env_on, set_root_pose
 from oige_tasks_locomotion.target_following.task import reward_terms
 
 RADIUS, TRACK = 0.14, 0.4132  # m, of wheels and between them
@@ -19,7 +19,7 @@ FOCAL = SIZE / 2 / math.tan(math.radians(121.5) / 2)
 
 
 def make(num_envs: int = 2, executor: str = "c", **overrides: Any) -> VecEnv:
-    return make_on(executor, "TargetFollowing", num_envs, **{"imageSize": SIZE, **overrides})
+    return make_env_on(executor, "TargetFollowing", num_envs, **{"imageSize": SIZE, **overrides})
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def put(env: VecEnv, yaw: float, target: tuple[float, float], origin: tuple[floa
     """Put robots at rest at ``origin``, turned by ``yaw``, and targets, not turned, at ``target``."""
     env.reset(seed=0)
     task: Any = env.task
-    place(task.carters, (*origin, 0.0), (math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2)))
-    place(task.targets, (*target, 0.125))
+    set_root_pose(task.carters, (*origin, 0.0), (math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2)))
+    set_root_pose(task.targets, (*target, 0.125))
     env.reset(options={"reset_mask": torch.zeros(env.num_envs, dtype=torch.bool)})  # observes
 
 

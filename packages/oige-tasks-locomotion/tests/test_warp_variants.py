@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from oige_core.testing import assert_fills_range, assert_variants_agree, make_on
+from oige_core.testing import assert_fills_range, assert_variants_agree, make_env_on
 
 EXECUTORS = [
     "c",
@@ -23,8 +23,8 @@ WORDS = {"Ant": {"task.env.terminationHeight": 0.435}}
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_variants_match_the_torch_tasks_over_many_episodes(executor: str, task: str, compat: str) -> None:
     overrides = {"task.env.episodeLength": 25, "task.env.compat": compat} | WORDS.get(task, {})
-    ours = make_on(executor, task, 8, warp=True, overrides=overrides)
-    theirs = make_on("c", task, 8, overrides=overrides)
+    ours = make_env_on(executor, task, 8, warp=True, overrides=overrides)
+    theirs = make_env_on("c", task, 8, overrides=overrides)
     actions = torch.rand(120, 8, ours.task.spec.num_actions, generator=torch.Generator().manual_seed(0)) * 2 - 1
     tolerance = TOLERANCES[executor]
     terminated, truncated = assert_variants_agree(ours, theirs, actions, atol=tolerance, rtol=tolerance)
@@ -36,7 +36,7 @@ def test_variants_match_the_torch_tasks_over_many_episodes(executor: str, task: 
 
 @pytest.mark.parametrize("task", ["Ant", "Humanoid"])
 def test_resets_cover_their_ranges_within_limits(task: str) -> None:
-    env = make_on("c", task, 2048, warp=True)
+    env = make_env_on("c", task, 2048, warp=True)
     robots = env.task.robots  # type: ignore[attr-defined]
     default = robots.get_joint_positions()[0]
     env.reset(seed=1)
@@ -52,7 +52,7 @@ def test_resets_cover_their_ranges_within_limits(task: str) -> None:
 
 
 def test_saved_environment_continues_bitwise() -> None:
-    env, other = (make_on("c", "Ant", 16, warp=True, episodeLength=9) for _ in range(2))
+    env, other = (make_env_on("c", "Ant", 16, warp=True, episodeLength=9) for _ in range(2))
     actions = torch.rand(30, 16, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     env.reset(seed=2)
     for action in actions[:13]:

@@ -10,7 +10,7 @@ from oige_core.envs import VecEnv
 from oige_core.registry import find_task, load_config, load_spec, load_task_class
 from oige_core.views import ArticulationView, FramedView
 
-__all__ = ["assert_fills_range", "assert_variants_agree", "make_on", "momenta", "place"]
+__all__ = ["assert_fills_range", "assert_variants_agree", "make_env_on", "set_root_pose", "spatial_momentum"]
 
 
 def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: torch.Tensor | float) -> None:
@@ -28,7 +28,7 @@ def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: to
     assert (share.amax(dim=0) > 0.99).all()
 
 
-def make_on(
+def make_env_on(
     executor: str,
     task: str,
     num_envs: int,
@@ -127,7 +127,9 @@ def assert_variants_agree(
     return terminated_count, truncated_count
 
 
-def place(view: FramedView, position: Sequence[float], orientation: Sequence[float] = (1.0, 0.0, 0.0, 0.0)) -> None:
+def set_root_pose(
+    view: FramedView, position: Sequence[float], orientation: Sequence[float] = (1.0, 0.0, 0.0, 0.0)
+) -> None:
     """Set the pose of the bodies or roots of all worlds; velocities do not change.
 
     Args:
@@ -139,7 +141,7 @@ def place(view: FramedView, position: Sequence[float], orientation: Sequence[flo
     view.set_world_poses(at.new_tensor(position).expand_as(at), turned.new_tensor(orientation).expand_as(turned))
 
 
-def momenta(vehicles: ArticulationView) -> torch.Tensor:
+def spatial_momentum(vehicles: ArticulationView) -> torch.Tensor:
     """Return momentum (kg·m/s) and angular momentum about the root's origin (kg·m²/s) of floating bases ``(N, 6)``.
 
     After a step from rest, they equal the impulse of external forces, including gravity, regardless of joint efforts.
