@@ -131,7 +131,7 @@ def test_resolvers_compute_expressions(expression: str, expected: Any) -> None:
         ("task.sim.substeps", 2**31, "task.sim.substeps=2147483648: expected a number of at most 2147483647."),
         ("num_threads", 2**31, "num_threads=2147483648: expected a number of at most 2147483647."),
         ("num_envs", 0, "task.env.numEnvs=0: expected a number above 0."),
-        ("task.env.resetDist", "???", "task.env.resetDist: a value is needed."),
+        ("task.env.resetDist", "???", "task.env.resetDist: a value is required."),
         ("task.env.controlFrequencyInv", 0, "task.env.controlFrequencyInv=0: expected a number above 0."),
         ("task.env.envSpacing", -1.0, "task.env.envSpacing=-1.0: expected a number of at least 0."),
         ("task.sim.dt", math.inf, "task.sim.dt=inf: expected a finite number."),
@@ -162,7 +162,7 @@ def test_missing_key_without_default_raises(folder: Path) -> None:
     del config.task.env["resetDist"]
     with pytest.raises(ConfigError) as caught:
         validate(config, sections=SECTIONS)
-    assert str(caught.value) == "task.env.resetDist: a value is needed."
+    assert str(caught.value) == "task.env.resetDist: a value is required."
 
 
 def test_broken_interpolation_raises_with_its_key(configure: Configure) -> None:

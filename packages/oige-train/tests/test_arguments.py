@@ -105,7 +105,7 @@ REFUSED = {
     "no place for the cart": (["task.env.resetDist=-1"], "task.env.resetDist=-1.0: expected a number above 0."),
     "two numbers for three": (
         ["task=Anymal", "task.env.baseInitState.pos=[0,0]"],
-        "task.env.baseInitState.pos=[0, 0]: expected 3 values, there are 2.",
+        "task.env.baseInitState.pos=[0, 0]: expected 3 values, but there are 2.",
     ),
     "a range the wrong way round": (
         ["task=Anymal", "task.env.randomCommandVelocityRanges.yaw=[1,-1]"],

@@ -1,6 +1,6 @@
-"""From YAML files and overrides to validated, typed configuration. There is one such path, with and without Hydra.
+"""Converts YAML files and overrides to a validated, typed configuration.
 
-:func:`compose` does without Hydra what Hydra's composition does for a task; both end in :func:`validate`.
+:func:`compose` composes the configuration of a task as Hydra does; library use and programs both call :func:`validate`.
 """
 
 import dataclasses
@@ -39,13 +39,13 @@ def compose(folders: Sequence[Path], name: str, overrides: Mapping[str, Any] | N
     """Compose the configuration of one task for library use.
 
     Args:
-        folders: folders of configuration groups, in which defaults are looked for.
-        name: of the file in the group ``task``.
+        folders: folders of configuration groups.
+        name: name of the file in the group ``task``.
         overrides: values by dotted key, as on the command line: ``{"num_envs": 64, "task.env.resetDist": 2.0}``;
             :func:`validate` checks them.
 
     Raises:
-        ConfigError: a file is missing or malformed, or an override is no dotted key or has no effect.
+        ConfigError: a file is missing or malformed, or an override is not a dotted key or has no effect.
     """
     register_resolvers()
     check_overrides(overrides)
@@ -65,13 +65,13 @@ def compose(folders: Sequence[Path], name: str, overrides: Mapping[str, Any] | N
     for key, value in values.items():
         try:
             OmegaConf.update(root, key, value, force_add=True)
-        except (OmegaConfBaseException, ValueError, TypeError) as error:  # the last two from keys below lists
+        except (OmegaConfBaseException, ValueError, TypeError) as error:  # the last two come from keys below lists
             raise ConfigError(f"{key}={value}: {first_line(error)}") from error
     return root
 
 
 def check_overrides(overrides: object) -> None:
-    """Raise ConfigError unless overrides are a mapping, or none."""
+    """Raise ConfigError unless overrides are a mapping or None."""
     if overrides is not None and not isinstance(overrides, Mapping):
         raise ConfigError(
             f"overrides={overrides!r}: expected a mapping of dotted keys, such as {{'task.env.episodeLength': 100}}."
@@ -79,16 +79,16 @@ def check_overrides(overrides: object) -> None:
 
 
 def plain_value(key: str, value: Any) -> Any:
-    """Return a value of a configuration as Python's own numbers, text, lists and dictionaries.
+    """Return a configuration value as Python numbers, strings, lists and dictionaries.
 
     Args:
-        key: how an error message calls it.
-        value: may be a number or an array of NumPy or torch, a path or a tuple.
+        key: name of the value in the error message.
+        value: also a number or an array of NumPy or torch, a path or a tuple.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it is of another type.
     """
-    if hasattr(value, "tolist"):  # before numbers: NumPy's float64 is a float, which YAML could not write
+    if hasattr(value, "tolist"):  # before numbers, because NumPy's float64 is a float that YAML cannot write
         value = value.tolist()
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -100,12 +100,12 @@ def plain_value(key: str, value: Any) -> Any:
         return {str(name): plain_value(f"{key}.{name}", entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [plain_value(key, entry) for entry in value]
-    raise ConfigError(f"{key}={value!r}: expected a number, text, a list or a mapping, not {type(value).__name__}.")
+    raise ConfigError(f"{key}={value!r}: expected a number, a string, a list or a mapping, not {type(value).__name__}.")
 
 
-MOST_PLACES = 3  # of keys of the same name that an error offers
-LARGEST_INTEGER = 2**31 - 1  # that engines take
-COUNTS = ("device_id", "num_threads")  # of the root, which engines take, unlike the seed
+MOST_PLACES = 3  # maximum number of full names in an error message
+LARGEST_INTEGER = 2**31 - 1  # that engines accept
+COUNTS = ("device_id", "num_threads")  # root keys that engines read, unlike the seed
 
 
 def first_line(error: Exception) -> str:
@@ -119,13 +119,13 @@ def validate(
     *,
     sections: Mapping[str, type],
 ) -> SchemaT:
-    """Resolve a composed configuration and check it against typed schemas.
+    """Resolve a composed configuration and validate it with typed schemas.
 
     Args:
         config: the root of a configuration, from :func:`compose` or from Hydra.
         schema: schema of the root; a program that adds keys extends :class:`RunConfig`.
-        sections: schemas by dotted key, for sections of ``schema`` whose schema depends on the configuration, as that
-            of ``task.env`` does on the task.
+        sections: schemas by dotted key, for sections whose schema depends on the configuration. For example, that of
+            ``task.env`` depends on the task.
 
     Returns:
         An instance of ``schema``.
@@ -136,7 +136,7 @@ def validate(
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
-        raise ConfigError(f"{error.full_key}: a value is needed.") from error
+        raise ConfigError(f"{error.full_key}: a value is required.") from error
     except OmegaConfBaseException as error:
         raise ConfigError(f"{error.full_key}: {first_line(error)}") from error
     assert isinstance(plain, dict)
@@ -151,7 +151,7 @@ def validate(
 
 
 class _UnknownKeyError(ConfigError):
-    """A dotted key that no section has.
+    """An unknown dotted key.
 
     Attributes:
         key: the key.
@@ -195,12 +195,12 @@ def _typed(cls: type, values: Any, path: str, sections: Mapping[str, type]) -> A
             arguments[key] = _converted(expected, value, full)
     for name, f in fields.items():
         if name not in arguments and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"{path}.{name}: a value is needed.".lstrip("."))
+            raise ConfigError(f"{path}.{name}: a value is required.".lstrip("."))
     return cls(**arguments)
 
 
 def _without_none(expected: Any, value: Any) -> Any:
-    """Return ``X`` for ``X | None`` unless ``value`` is None, so that messages and sections speak of ``X``."""
+    """Return ``X`` for ``X | None`` unless ``value`` is None, so that messages name ``X``."""
     choices = typing.get_args(expected)
     if value is not None and type(None) in choices and len(choices) == 2:
         return choices[0] if choices[1] is type(None) else choices[1]
@@ -208,9 +208,9 @@ def _without_none(expected: Any, value: Any) -> Any:
 
 
 def _collect_actors(values: dict[str, Any], fields: Set[str], path: str) -> dict[str, Any]:
-    """Move the blocks of ``task.sim`` that are named after scene elements under ``actors``."""
+    """Move the sections of ``task.sim`` that are named after scene elements to ``actors``."""
     if "actors" in values:
-        raise ConfigError(f"{path}.actors: unknown key; name the block after the scene element, {path}.<element>.")
+        raise ConfigError(f"{path}.actors: unknown key; name the section after the scene element, {path}.<element>.")
     actors = {key: value for key, value in values.items() if key not in fields and isinstance(value, dict)}
     return {key: value for key, value in values.items() if key not in actors} | {"actors": actors}
 
@@ -225,9 +225,9 @@ def _converted(expected: Any, value: Any, path: str) -> Any:
     if expected is float and isinstance(value, bool):
         raise ConfigError(f"{path}={value}: expected a float.")
     if typing.get_origin(expected) is tuple and isinstance(value, list):
-        entries = typing.get_args(expected)  # whose number OmegaConf does not check
+        entries = typing.get_args(expected)  # OmegaConf does not check their number
         if Ellipsis not in entries and len(value) != len(entries):
-            raise ConfigError(f"{path}={value}: expected {len(entries)} values, there are {len(value)}.")
+            raise ConfigError(f"{path}={value}: expected {len(entries)} values, but there are {len(value)}.")
     holder = dataclasses.make_dataclass("holder", [("value", expected)])
     try:
         node = OmegaConf.structured(holder(value=value))
@@ -238,7 +238,7 @@ def _converted(expected: Any, value: Any, path: str) -> Any:
         article = "an" if shown[0] in "aeiou" else "a"
         raise ConfigError(f"{path}={value}: expected {article} {shown}.") from error
     for number in converted if isinstance(converted, list) else [converted]:
-        # Infinite limits, of a task's clipping and of the learner's rewards, are none.
+        # Infinite limits mean no limit, in a task's clipping and in the learner's rewards.
         unlimited = number in (math.inf, -math.inf) and (".clip" in path or not path.startswith("task."))
         if isinstance(number, float) and not math.isfinite(number) and not unlimited:
             raise ConfigError(f"{path}={value}: expected a finite number.")

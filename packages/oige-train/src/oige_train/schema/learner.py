@@ -280,7 +280,7 @@ class PpoConfig(AlgoConfig):
                 f"{CONFIG}.schedule_entropy=True: expected max_epochs to be set, at which the coefficient reaches 0."
             )
         if self.minibatch_size is None and self.minibatch_size_per_env is None:
-            raise ConfigError(f"{CONFIG}.minibatch_size: a value is needed.")
+            raise ConfigError(f"{CONFIG}.minibatch_size: a value is required.")
         if self.minibatch_size is not None:
             self.minibatch_size_per_env = None
         for key in ("minibatch_size", "minibatch_size_per_env"):
@@ -424,7 +424,7 @@ class TrainParams:
             if getattr(self.network, key) != default:
                 raise ConfigError(f"train.params.network.{key}: has no effect with {name}; leave it out.")
         if getattr(self.network, needed.partition(".")[0]) is None:
-            raise ConfigError(f"train.params.network.{needed}: a value is needed.")
+            raise ConfigError(f"train.params.network.{needed}: a value is required.")
 
 
 @dataclass(kw_only=True)

@@ -38,7 +38,7 @@ def _check_initializer(key: str, initializer: dict[str, Any]) -> None:
         if argument in ("val", "gain", "a", "b", "scale") and type(value) not in (int, float):
             raise ConfigError(f"{key}.{argument}={value}: expected a number.")
     if name == "const_initializer" and "val" not in initializer:
-        raise ConfigError(f"{key}.val: a value is needed.")
+        raise ConfigError(f"{key}.val: a value is required.")
 
 
 @dataclass(kw_only=True)
@@ -240,4 +240,4 @@ class NetworkConfig:
         if self.name == "resnet_actor_critic" and (self.cnn is None or self.cnn.conv_depths is None):
             raise ConfigError("network.name=resnet_actor_critic: expected network.cnn.conv_depths.")
         if self.name == "actor_critic" and self.cnn is not None and not self.cnn.convs:
-            raise ConfigError("network.cnn.convs: a value is needed.")
+            raise ConfigError("network.cnn.convs: a value is required.")
