@@ -97,8 +97,7 @@ def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance
     """Return the attitude of bodies in the world and relative to a target.
 
     With R the rotation matrix of a body, its forward axis is (R_xx, R_yx, R_zx), and its left and upward axes have the
-    vertical components R_zy and R_zz. Yaw is atan2(R_yx, R_xx), roll is atan2(R_zy, R_zz). The result equals that of
-    :func:`quat_to_matrix`, of which only a few entries are needed.
+    vertical components R_zy and R_zz. Yaw is the angle of R_xx + i R_yx, roll that of R_zz + i R_zy.
 
     Args:
         quaternions: ``(n, 4)`` orientations, w, x, y, z, of length 1.
@@ -111,13 +110,9 @@ def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance
         towards the target, 1 when facing it.
     """
     w, x, y, z = quaternions.unbind(-1)
-    target_x, target_y = to_target.unbind(-1)
-    # Since the squares add up to 1: R_xx = w² + x² − y² − z², R_zz = w² − x² − y² + z².
-    ww_yy, xx_zz = torch.addcmul(w * w, y, y, value=-1.0), torch.addcmul(x * x, z, z, value=-1.0)
-    w2, y2 = w + w, y + y
-    forward_x, forward_y = ww_yy + xx_zz, torch.addcmul(x * y2, w2, z)  # R_xx, R_yx = 2 (xy + wz)
-    left_z, up_z = torch.addcmul(x * w2, y2, z), ww_yy - xx_zz  # R_zy = 2 (wx + yz), R_zz
-    along = torch.addcmul(forward_x * target_x, forward_y, target_y)
-    across = torch.addcmul(forward_x * target_y, forward_y, target_x, value=-1.0)
-    yaw, roll, turn = torch.atan2(forward_y, forward_x), torch.atan2(left_z, up_z), torch.atan2(across, along)
-    return torch.stack((yaw, roll, turn, up_z, along / distance), dim=-1)
+    # In complex numbers, R_xx + i R_yx = (w + iz)² + (x + iy)², and R_zz + i R_zy = (w + ix)² + (z + iy)².
+    parts = torch.view_as_complex(torch.stack((w, z, x, y, w, x, z, y), dim=-1).unflatten(-1, (4, 2)))
+    axes = (parts * parts).unflatten(-1, (2, 2)).sum(dim=-1)
+    to_face = axes[:, 0].conj() * torch.view_as_complex(to_target.contiguous())
+    angles = torch.cat((axes, to_face.unsqueeze(-1)), dim=-1).angle()
+    return torch.cat((angles, axes[:, 1:].real, (to_face.real / distance).unsqueeze(-1)), dim=-1)

@@ -237,7 +237,7 @@ class _Graphs:
                     raise _NotCapturableError(f"its attribute '{name}' changes its shape or type", done)
                 pairs += zip(_tensors(place), _tensors(value), strict=True)
         # All values are read before any place is written.
-        moved = [new.clone() if new.untyped_storage().data_ptr() in self._memory else new for _, new in pairs]
+        moved = [self._apart(new) for _, new in pairs]
         for dtype in {place.dtype for place, _ in pairs}:
             chosen = [i for i, (place, _) in enumerate(pairs) if place.dtype == dtype]
             places = [pairs[i][0] for i in chosen]
@@ -247,9 +247,15 @@ class _Graphs:
         task = self._task
         task.end_step()
         self._flags = torch.stack([self._attributes[name] for name in _FLAGS])
-        self._extras = task.extras
+        # What is given out must not change when the places are written.
+        self._extras = pytree.tree_map(self._apart, task.extras)
         means = task.extras["episode_means"]
         self._mean_names, self._means = list(means), torch.stack([mean.float() for mean in means.values()])
+
+    def _apart(self, value: Any) -> Any:
+        """Return a value; a copy if it is in the memory of a place."""
+        shares = isinstance(value, torch.Tensor) and value.untyped_storage().data_ptr() in self._memory
+        return value.clone() if shares else value
 
     def fit(self, actions: torch.Tensor) -> bool:
         """Whether the graphs still match the task; tensors that callers have replaced are copied to their places."""

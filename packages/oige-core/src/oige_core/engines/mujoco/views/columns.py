@@ -15,6 +15,11 @@ FEW_RUNS = range(2, 5)  # reading 2 to 4 runs of neighbouring columns is faster 
 KEPT_TENSORS = 16  # tensors of joint indices whose columns are remembered
 
 
+def _pick(values: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Return columns of ``(n, k, …)`` by the faster of two ways: a GPU takes twice as long for the one of the CPU."""
+    return values[:, columns] if values.is_cuda else values.index_select(1, columns)
+
+
 def _as_float(values: torch.Tensor, clone: bool = False) -> torch.Tensor:
     """Return values in float32, as a copy if requested."""
     if values.dtype == torch.float32 and not clone:
@@ -80,7 +85,7 @@ class Columns:
             values, clone = values.index_select(0, worlds), False
         if self._offsets is None:
             return _as_float(values, clone)
-        return _as_float(values).index_select(1, self._offsets)  # gathering float64 is slow
+        return _pick(_as_float(values), self._offsets)  # gathering float64 is slow
 
     def write(self, target: torch.Tensor, values: torch.Tensor, worlds: torch.Tensor | None = None) -> None:
         """Set the columns of selected worlds.
@@ -97,7 +102,7 @@ class Columns:
         if self._offsets is None:
             write_rows(part, values, worlds)
         elif self._inverse is not None:
-            write_rows(part, values.index_select(1, self._inverse), worlds)
+            write_rows(part, _pick(values, self._inverse), worlds)
         elif is_indices(worlds):
             part[worlds[:, None], self._offsets] = values.to(part.dtype)
         else:

@@ -1,0 +1,246 @@
+"""Steps that are captured on tapes, as they are in CUDA graphs: what they keep, and what cannot be captured."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from oige_core.config import EnvConfig, RunConfig, SimConfig, TaskConfig
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.envs import VecEnv
+from oige_core.scene import ArticulationAsset, Scene
+from oige_core.spec import TaskSpec
+from oige_core.tasks import RLTask
+from oige_core.testing import TapeRecorder, assert_captured_steps_agree
+
+N, STEPS = 3, 12
+BLOCK = ArticulationAsset(
+    mjcf="""<mujoco><worldbody><body name="block"><joint name="slide" type="slide" axis="1 0 0"/>
+      <geom size=".1" mass="1" contype="0" conaffinity="0"/></body></worldbody></mujoco>"""
+)
+Make = Callable[..., VecEnv]
+
+
+@dataclass(kw_only=True)
+class SliderConfig(EnvConfig):
+    """A slider's section."""
+
+    force: float = 10.0
+
+
+class Motion(NamedTuple):
+    """What a slider remembers."""
+
+    position: torch.Tensor
+    speeds: dict[str, torch.Tensor]
+
+
+class Slider(RLTask[SliderConfig]):
+    """Remembers in many ways: attributes that swap, that share memory, in tuples and dictionaries, and in place."""
+
+    gain = 1.0
+
+    def set_up_scene(self, scene: Scene) -> None:
+        self.blocks = scene.add_articulation("block", BLOCK)
+
+    def post_reset(self) -> None:
+        self.first = torch.zeros(self.num_envs, 1, device=self.device)
+        self.second = torch.ones(self.num_envs, 1, device=self.device)
+        self.both = self.same = torch.zeros(self.num_envs, 1, device=self.device)
+        self.total = torch.zeros(self.num_envs, 1, device=self.device)
+        self.scale = 1.0
+        self.motion = Motion(self.first, {"now": self.second})
+
+    def reset_idx(self, worlds: torch.Tensor) -> None:
+        super().reset_idx(worlds)
+        self.blocks.set_joint_positions(self.uniform(-0.5, 0.5, len(worlds), 1), worlds)
+        self.total = self.assign(self.total, worlds, 0.0)
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        self.first, self.second = self.second, self.first + actions
+        self.both = self.same + 1.0
+        self.same = self.both
+        self.total += self.motion.position.abs() + self.motion.speeds["now"]  # of the last step
+        self.blocks.set_joint_efforts(actions * (self.cfg.force * self.scale))
+
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        position, speed = self.blocks.get_joint_positions(worlds), self.blocks.get_joint_velocities(worlds)
+        if worlds is None:
+            self.motion = Motion(position, {"now": speed})
+        kept = (self.rows(part, worlds) for part in (self.first, self.second, self.both, self.total))
+        return torch.cat((position, speed, *kept), dim=1)
+
+    def is_done(self) -> torch.Tensor:
+        return self.obs_buf[:, 0].abs() > 0.6
+
+    def calculate_metrics(self) -> torch.Tensor:
+        return self.sum_reward_terms({"position": self.motion.position[:, 0], "total": self.total[:, 0]})
+
+    def get_extras(self) -> None:
+        self.extras["total"] = self.total
+
+
+class Counts(Slider):
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        self.scale += 1.0
+        super().pre_physics_step(actions)
+
+
+class Waits(Slider):
+    def calculate_metrics(self) -> torch.Tensor:
+        return super().calculate_metrics() * self.total.sum().item()
+
+
+class CountsWorlds(Slider):
+    def is_done(self) -> torch.Tensor:
+        done = super().is_done()
+        self.total[done] = self.total[done] + 1.0
+        return done
+
+
+class Appends(Slider):
+    def post_reset(self) -> None:
+        super().post_reset()
+        self.seen: list[torch.Tensor] = []
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        self.seen.append(actions)
+        super().pre_physics_step(actions * len(self.seen))
+
+
+class Hides(Slider):
+    def post_reset(self) -> None:
+        super().post_reset()
+        self.memory = _Memory()
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        self.memory.steps += 1
+        super().pre_physics_step(actions * self.memory.steps)
+
+
+class _Memory:
+    steps = 0
+
+
+class StepsTheEngine(Slider):
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        super().pre_physics_step(actions)
+        self.engine.step()
+
+
+@pytest.fixture
+def make(new_engine: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    monkeypatch.setattr(MujocoEngine, "graph_recorder", lambda _: TapeRecorder())
+    envs: list[VecEnv] = []
+
+    def make(task: type[Slider] = Slider, *, debug: bool = False, **env: Any) -> VecEnv:
+        values = {"numEnvs": N, "envSpacing": 1.0, "episodeLength": 5, "clipActions": 1.0} | env
+        config = TaskConfig(name=task.__name__, env=SliderConfig(**values), sim=SimConfig(dt=0.05))
+        spec = TaskSpec(task="n:n", env=SliderConfig, observation_shape=(6,), num_actions=1)
+        run = RunConfig(task=config, seed=1, debug=debug)
+        envs.append(VecEnv(task(run, spec, new_engine("warp-cpu", N))))
+        return envs[-1]
+
+    yield make
+    for env in envs:
+        env.close()
+
+
+def actions(steps: int = STEPS) -> torch.Tensor:
+    return torch.rand(steps, N, 1, generator=torch.Generator().manual_seed(2)) * 2 - 1
+
+
+def play(env: VecEnv, steps: torch.Tensor) -> list[torch.Tensor]:
+    return [tensor for action in steps for tensor in env.step(action)[:4]]
+
+
+@pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
+def test_captured_steps_keep_what_a_task_remembers(make: Make, mode: str) -> None:
+    captured, eager = make(autoresetMode=mode), make(autoresetMode=mode, captureStep=False)
+    assert assert_captured_steps_agree(captured, eager, actions()) >= 4
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        (Counts, r"its attribute 'scale' changes in a step: expected a tensor"),
+        (Waits, r"its step waits for the GPU \(_local_scalar_dense in test_step_capture\.py:\d+\)"),
+        (CountsWorlds, r"its step waits for the GPU \(index\.Tensor in test_step_capture\.py:\d+\)"),
+        (Appends, r"its list 'seen' changes in place"),
+        (Hides, r"it has the attributes memory \(_Memory\), which may change in a step"),
+        (StepsTheEngine, r"it steps the engine itself"),
+    ],
+)
+def test_task_that_cannot_be_captured_says_why_and_goes_on(
+    make: Make, caplog: pytest.LogCaptureFixture, task: type[Slider], reason: str
+) -> None:
+    env, eager = make(task), make(task, captureStep=False)
+    for each in (env, eager):
+        each.reset(seed=3)
+    with caplog.at_level(logging.WARNING, "oige_core"):
+        ours, theirs = play(env, actions()), play(eager, actions())
+    if task is not StepsTheEngine:  # a tape has done half of the step when it finds out; a graph has done nothing
+        assert all(a.equal(b) for a, b in zip(ours, theirs, strict=True))
+    (message,) = caplog.messages
+    assert re.search(
+        rf"\A{task.__name__} runs without CUDA graphs, which is slower: {reason}\. See .*=False\.\Z", message
+    ), message
+
+
+def _changes() -> dict[str, Callable[[Any], None]]:
+    def rebind(env: Any) -> None:
+        env.task.total = torch.full((N, 1), 7.0)
+
+    def write(env: Any) -> None:
+        env.task.total[0] = 9.0
+
+    def scale(env: Any) -> None:
+        env.task.scale = 0.5
+
+    def configure(env: Any) -> None:
+        env.task.cfg.force = 1.0
+
+    def weigh(env: Any) -> None:
+        env.task.reward_weights = {"total": 3.0}
+
+    def reset(env: Any) -> None:
+        env.reset(options={"reset_mask": torch.tensor([True, False, True])})
+
+    def seed(env: Any) -> None:
+        env.reset(seed=9)
+
+    def move(env: Any) -> None:
+        env.task.blocks.set_joint_positions(torch.tensor([[0.3]]), indices=[1])
+
+    def restore(env: Any) -> None:
+        state = env.state_dict()
+        env.step(torch.ones(N, 1))
+        env.load_state_dict(state)
+
+    return {change.__name__: change for change in (rebind, write, scale, configure, weigh, reset, seed, move, restore)}
+
+
+@pytest.mark.parametrize("change", _changes())
+def test_changes_between_steps_take_effect(make: Make, change: str) -> None:
+    envs = make(), make(captureStep=False)
+    for env in envs:
+        env.reset(seed=3)
+        env.task.reward_weights = {"total": 2.0}
+    before = [play(env, actions(6)) for env in envs]
+    for env in envs:
+        _changes()[change](env)
+    after = [play(env, actions(6)) for env in envs]
+    for ours, theirs in (before, after):
+        assert all(a.equal(b) for a, b in zip(ours, theirs, strict=True))
+    task: Any = envs[0].task
+    assert task.capture.captured
+    assert task.capture.reason is None
+
+
+@pytest.mark.parametrize("values", [{"captureStep": False}, {"debug": True}])
+def test_steps_are_not_captured_if_that_is_asked_for(make: Make, values: dict[str, Any]) -> None:
+    task: Any = make(**values).task
+    assert task.capture is None
