@@ -64,6 +64,6 @@ def actions_for(env: Any, steps: int = STEPS) -> torch.Tensor:
 @pytest.mark.parametrize("name", TASKS)
 def test_captured_steps_agree(pair: Any, executor: str, name: str, compat: str) -> None:
     if (name, compat) == ("AnymalTerrain", "upstream"):
-        pytest.skip("it steps the engine in pre_physics_step, which graphs cannot; see the next test")
+        pytest.skip("it steps the engine in pre_physics_step; test_step_capture.py tests that this is reported")
     captured, eager = pair(executor, name, compat=compat)
     assert assert_captured_steps_agree(captured, eager, actions_for(eager)) >= 8

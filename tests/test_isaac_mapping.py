@@ -1,6 +1,6 @@
 """The page that maps our protocols to Isaac Sim is complete, and what it names exists.
 
-``data/isaacsim_6.0.1_names.json`` holds names alone: of the classes that the page uses, with their own and inherited
+``data/isaacsim_6.0.1_names.json`` contains only names: of the classes that the page uses, with their own and inherited
 members, and of functions.
 """
 

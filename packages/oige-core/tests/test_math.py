@@ -1,4 +1,4 @@
-"""Rotations against numbers worked out by hand and against each other."""
+"""Rotations against numbers computed by hand and against each other."""
 
 import math
 

@@ -124,7 +124,7 @@ def test_clips_have_the_configured_length_and_rate_and_show_motion(env: VecEnv, 
 
 
 def test_camera_of_the_viewport_section_is_used(env: VecEnv, tmp_path: Path) -> None:
-    # Looking up, the camera sees the sky alone.
+    # Looking up, the camera sees only the sky.
     env.task.config.task.viewport.camera_position = [0.0, 1.0, 30.0]
     env.task.config.task.viewport.camera_target = [0.0, 0.0, 40.0]
     recorder = Recorder(env, tmp_path, interval=10, length=1, fps=30)

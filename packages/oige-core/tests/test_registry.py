@@ -37,7 +37,7 @@ Install = Callable[..., Path]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install a package that brings a task; other tests see the tasks of before."""
+    """Install a package that provides a task, until the test ends."""
 
     def install(package: str, task: str, module: str | None = None, record: str = "BALL") -> Path:
         root = tmp_path / package

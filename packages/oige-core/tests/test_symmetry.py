@@ -1,4 +1,4 @@
-"""Reflections of observations and actions, with numbers worked out by hand."""
+"""Reflections of observations and actions, with numbers computed by hand."""
 
 import torch
 from oige_core.tasks import SignedPermutation, Symmetry

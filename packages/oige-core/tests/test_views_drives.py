@@ -206,7 +206,7 @@ def test_joint_limits_stop_a_joint(world: Any) -> None:
 def test_tendon_couples_joints(world: Any) -> None:
     """L = a + 2 b; a force f = −k (L − L0) − d L˙ along c = (1, 2), implicit in velocity: (M + dt D) dv = dt c f.
 
-    D has the diagonal of d c cᵀ alone: the integrator leaves out what couples joints of different branches.
+    D has only the diagonal of d c cᵀ: the integrator omits the terms that couple joints of different branches.
     """
     view = world.coupled
     assert view.num_fixed_tendons == 2
@@ -232,7 +232,7 @@ def test_tendon_couples_joints(world: Any) -> None:
 
 
 def test_tendon_limits_stop_both_joints(world: Any) -> None:
-    """A force on one joint alone pulls the other along once L is at its limit; the limit is soft, by 2 mm here."""
+    """A force on only one joint pulls the other along once L is at its limit; the limit is soft, by 2 mm here."""
     view = world.coupled
     limits = view.get_fixed_tendon_limits()
     world.close(limits[:, 0], [-0.5, 0.5], tol=1e-6)

@@ -181,7 +181,7 @@ def test_gravity_is_switched_per_link_and_world(world: Any) -> None:
     view.set_body_disable_gravity(torch.ones(1, 4, dtype=torch.bool, device=world.engine.device), indices=[2])
     expected = [[False] * 4, [False, False, True, False], [True] * 4]
     assert view.get_body_disable_gravity().tolist() == expected
-    # World 1 carries the upper arm alone, world 2 nothing.
+    # World 1 carries only the upper arm, world 2 nothing.
     m1, m2 = (torch.tensor(m, dtype=torch.float64) for m in ([M1, M1, 0.0], [M2, 0.0, 0.0]))
     gravity = arm_gravity(q, m1, m2)
     world.close(view.get_generalized_gravity_forces(), gravity, tol=3e-5)
@@ -408,7 +408,7 @@ def test_free_fall_and_zero_gravity_give_no_joint_forces(world: Any) -> None:
     world.run(DT)
     forces = world.tree.get_measured_joint_forces()
     world.close(forces[:2], 0.0, tol=2e-3)
-    # In world 2 the leg alone falls; it pulls the rest along.
+    # In world 2 only the leg falls; it pulls the rest along.
     world.close(forces[2, 0], 0.0, tol=2e-3)
     assert forces[2, 2].norm() > 1.0
     world.close(world.tree.get_linear_velocities()[:2], [[0, 0, 0], [0, 0, -G * DT]], tol=1e-6)

@@ -1,4 +1,4 @@
-"""BallBalance: observations, rewards, endings, actions and resets against numbers worked out by hand."""
+"""BallBalance: observations, rewards, endings, actions and resets against numbers computed by hand."""
 
 import math
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def env() -> Iterator[VecEnv]:
 
 
 @pytest.fixture(scope="module")
-def original() -> Iterator[VecEnv]:
+def upstream() -> Iterator[VecEnv]:
     env = make_env_on("c", "BallBalance", 1024, compat="upstream")
     yield env
     env.close()
@@ -191,13 +191,13 @@ def test_joints_follow_targets_with_a_lag(env: VecEnv) -> None:
     torch.testing.assert_close(positions[:, :3], -0.5 * positions[:, 3:], atol=2e-3, rtol=0)  # hips stay above feet
 
 
-# ----------------------------------------------------------------------------------- resets, and errors of the original
+# ------------------------------------------------------------------------- resets, and what compat=upstream restores
 
 
 @pytest.mark.parametrize(("compat", "low"), [("fixed", 1.0), ("upstream", 2.0)])
-def test_resets_cover_their_ranges(compat: str, low: float, original: VecEnv) -> None:
-    """The original adds the start height to a spawn 1 m above the ground."""
-    env = original if compat == "upstream" else make_env_on("c", "BallBalance", 1024)
+def test_resets_cover_their_ranges(compat: str, low: float, upstream: VecEnv) -> None:
+    """Upstream adds the start height to a spawn 1 m above the ground."""
+    env = upstream if compat == "upstream" else make_env_on("c", "BallBalance", 1024)
     observations = torch.cat([env.reset(seed=4)[0], env.reset()[0]])
     position, velocity = observations[:, 6:8], observations[:, 9:11]
     assert_fills_range(observations[:, 8:9], low, low + 1.0)
@@ -211,12 +211,12 @@ def test_resets_cover_their_ranges(compat: str, low: float, original: VecEnv) ->
     )
     assert (observations[:, 11] == -5.0).all()
     assert not observations[:, :6].any()
-    if env is not original:
+    if env is not upstream:
         env.close()
 
 
-def test_resets_stop_joints_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
-    for world, kept in ((env, False), (original, True)):
+def test_resets_stop_joints_except_in_upstream_mode(env: VecEnv, upstream: VecEnv) -> None:
+    for world, kept in ((env, False), (upstream, True)):
         world.reset(seed=0)
         task: Any = world.task
         n = world.num_envs

@@ -1,4 +1,4 @@
-"""Cartpole against numbers worked out by hand and the closed-form equations of a cart with a rod."""
+"""Cartpole against numbers computed by hand and the closed-form equations of a cart with a rod."""
 
 # pyright: reportPossiblyUnboundVariable=false
 # Loops of these tests run at least once.

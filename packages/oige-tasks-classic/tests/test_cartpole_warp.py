@@ -23,9 +23,9 @@ TOLERANCES = {"c": 1e-6, "warp-cpu": 2e-4, "warp-cuda": 2e-4}
 @pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_variant_matches_the_torch_task_over_many_episodes(executor: str, mode: str) -> None:
-    words = {"task.env.episodeLength": 20, "task.env.autoresetMode": mode, "task.env.clipObservations": math.inf}
-    ours = make_env_on(executor, "Cartpole", 8, warp=True, overrides=words)
-    theirs = make_env_on("c", "Cartpole", 8, overrides=words)
+    overrides = {"task.env.episodeLength": 20, "task.env.autoresetMode": mode, "task.env.clipObservations": math.inf}
+    ours = make_env_on(executor, "Cartpole", 8, warp=True, overrides=overrides)
+    theirs = make_env_on("c", "Cartpole", 8, overrides=overrides)
     actions = torch.rand(150, 8, 1, generator=torch.Generator().manual_seed(3)) * 2 - 1
     tolerance = TOLERANCES[executor]
     terminated, truncated = assert_variants_agree(ours, theirs, actions, atol=tolerance, rtol=tolerance)

@@ -1,4 +1,4 @@
-"""Crazyflie against numbers worked out by hand; what ``compat=upstream`` restores, bug by bug."""
+"""Crazyflie against numbers computed by hand; what ``compat=upstream`` restores, one error at a time."""
 
 import math
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def env() -> Iterator[VecEnv]:
 
 
 @pytest.fixture(scope="module")
-def original() -> Iterator[VecEnv]:
+def upstream() -> Iterator[VecEnv]:
     env = make_env_on("c", "Crazyflie", 2, compat="upstream")
     yield env
     env.close()
@@ -144,19 +144,19 @@ def test_new_episode_starts_with_propellers_at_rest(env: VecEnv) -> None:
     assert not task.vehicles.get_joint_velocities()[1].any()
 
 
-# --------------------------------------------------------------------------------- errors of the original, and compat
+# --------------------------------------------------------------------------------------- what compat=upstream restores
 
 
-def test_thrust_leans_with_the_body_or_against_it_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
-    """Rolled by 30° to the right, thrust pulls to the right, −y; the original's to the left."""
-    for world, side in ((env, -0.5), (original, 0.5)):
+def test_thrust_leans_with_the_body_or_against_it_in_upstream_mode(env: VecEnv, upstream: VecEnv) -> None:
+    """Rolled by 30° to the right, thrust pulls to the right, −y; upstream, to the left."""
+    for world, side in ((env, -0.5), (upstream, 0.5)):
         forces = forces_of(put(world, roll=math.pi / 6), torch.ones(2, 4)).sum(dim=1)
         direction = torch.nn.functional.normalize(forces, dim=-1)
         torch.testing.assert_close(direction, torch.tensor([[0.0, side, math.sqrt(0.75)]] * 2))
 
 
 def test_thrust_noise_differs_between_worlds_except_in_upstream_mode() -> None:
-    """1 % of the thrust, of each propeller by itself."""
+    """1 % of the thrust, of each propeller separately."""
     for compat, worlds in (("fixed", 1000), ("upstream", 1)):
         env = make_env_on("c", "Crazyflie", 1000, compat=compat)
         task = put(env)
@@ -171,9 +171,9 @@ def test_thrust_noise_differs_between_worlds_except_in_upstream_mode() -> None:
         env.close()
 
 
-def test_low_effort_is_rewarded_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
-    """At the target, upright and at rest: 2.01 for that, 0.05 exp(−|a|² / 2) for effort, subtracted in the original."""
-    for world, sign in ((env, 1.0), (original, -1.0)):
+def test_low_effort_is_rewarded_except_in_upstream_mode(env: VecEnv, upstream: VecEnv) -> None:
+    """At the target, upright and at rest: 2.01 for that, 0.05 exp(−|a|² / 2) for effort, subtracted upstream."""
+    for world, sign in ((env, 1.0), (upstream, -1.0)):
         task = put(world)
         rewards = []
         for action in (0.0, 0.5):
@@ -183,9 +183,9 @@ def test_low_effort_is_rewarded_except_in_upstream_mode(env: VecEnv, original: V
         assert rewards == pytest.approx([2.01 + sign * 0.05, 2.01 + sign * 0.05 * math.exp(-0.5)])
 
 
-def test_episodes_are_randomised_except_in_upstream_mode(original: VecEnv) -> None:
-    original.reset(seed=0)
-    task: Any = original.task
+def test_episodes_are_randomised_except_in_upstream_mode(upstream: VecEnv) -> None:
+    upstream.reset(seed=0)
+    task: Any = upstream.task
     assert task.vehicles.get_world_poses()[0].tolist() == [[0.0, 0.0, 1.0]] * 2
     assert task.targets.tolist() == [[0.0, 0.0, 2.0]] * 2
     task.progress_buf[:] = 500

@@ -1,4 +1,4 @@
-"""Ingenuity against numbers worked out by hand; what ``compat=upstream`` restores."""
+"""Ingenuity against numbers computed by hand; what ``compat=upstream`` restores."""
 
 import math
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def test_forces_match_hand_computed_values() -> None:
 
 
 def test_model_has_the_published_values(env: VecEnv) -> None:
-    """1.8 kg; rotors 0.1 m apart; four joints, in the order of the original."""
+    """1.8 kg; rotors 0.1 m apart; four joints, in the order of upstream."""
     task: Any = env.task
     assert task.vehicles.get_body_masses()[0].sum().item() == pytest.approx(MASS)
     assert task.vehicles.dof_names == ["rotor_physics_0", "rotor_visual_0", "rotor_physics_1", "rotor_visual_1"]
@@ -62,7 +62,7 @@ def test_lateral_forces_push_and_rotate_the_body(env: VecEnv) -> None:
 
 
 def test_thrust_follows_the_tilt_except_in_upstream_mode() -> None:
-    """Rolled by 60° to the right, 10 N push to the right, −y, and half of them up; in the original all of them up."""
+    """Rolled by 60° to the right, 10 N push to the right, −y, and half of them up; upstream, all of them up."""
     for compat, sideways, upwards in (("fixed", -10.0 * math.sqrt(0.75), 5.0), ("upstream", 0.0, 10.0)):
         env = make_env_on("c", "Ingenuity", 2, compat=compat)
         task = put(env, roll=math.pi / 3)

@@ -1,4 +1,4 @@
-"""Quadcopter against numbers worked out by hand."""
+"""Quadcopter against numbers computed by hand."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Anymal against numbers worked out by hand; what ``compat=upstream`` restores, bug by bug."""
+"""Anymal against numbers computed by hand; what ``compat=upstream`` restores, one error at a time."""
 
 import math
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def env() -> Iterator[VecEnv]:
 
 
 @pytest.fixture(scope="module")
-def original() -> Iterator[VecEnv]:
+def upstream() -> Iterator[VecEnv]:
     env = make_env_on("c", "Anymal", 2, compat="upstream")
     yield env
     env.close()
@@ -165,7 +165,7 @@ def test_resets_cover_exactly_their_ranges() -> None:
 
 
 def test_new_episode_clears_actions_and_targets(env: VecEnv) -> None:
-    """Position targets, actions and the velocities that accelerations are taken from start anew."""
+    """Position targets, actions and the velocities that accelerations are computed from start again."""
     put(env)
     task: Any = env.task
     env.step(torch.ones(2, 12))
@@ -194,11 +194,11 @@ def test_initial_state_is_configurable() -> None:
     env.close()
 
 
-# --------------------------------------------------------------------------------- errors of the original, and compat
+# --------------------------------------------------------------------------------------- what compat=upstream restores
 
 
-def test_targets_use_the_control_step_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
-    for world, step in ((env, 13.5 * 0.02), (original, 13.5 / 60)):
+def test_targets_use_the_control_step_except_in_upstream_mode(env: VecEnv, upstream: VecEnv) -> None:
+    for world, step in ((env, 13.5 * 0.02), (upstream, 13.5 / 60)):
         put(world)
         task: Any = world.task
         task.pre_physics_step(torch.full((2, 12), 0.5))
@@ -209,9 +209,9 @@ def test_targets_use_the_control_step_except_in_upstream_mode(env: VecEnv, origi
         assert task.targets[0, 4].item() == pytest.approx(0.4 + 10.5 * step, rel=1e-5)
 
 
-def test_rewards_use_the_control_step_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
+def test_rewards_use_the_control_step_except_in_upstream_mode(env: VecEnv, upstream: VecEnv) -> None:
     """A robot at rest that is told to rest, no costs: 1.5 per second."""
-    for world, dt in ((env, 0.02), (original, 1 / 60)):
+    for world, dt in ((env, 0.02), (upstream, 1 / 60)):
         put(world)
         task: Any = world.task
         task.commands = torch.zeros(2, 3)
@@ -230,22 +230,22 @@ def test_episodes_last_50_s_or_60_s_in_upstream_mode() -> None:
         assert env.episodeLength * 1.5 * dt == pytest.approx(75.0)
 
 
-def test_gravity_is_rotated_into_the_base_except_in_upstream_mode(env: VecEnv, original: VecEnv) -> None:
-    """Pitched by 30°, nose down: gravity pulls forward in the base's frame; the original's points backward."""
-    for world, forward in ((env, 0.5), (original, -0.5)):
+def test_gravity_is_rotated_into_the_base_except_in_upstream_mode(env: VecEnv, upstream: VecEnv) -> None:
+    """Pitched by 30°, nose down: gravity pulls forward in the base's frame; upstream, it points backward."""
+    for world, forward in ((env, 0.5), (upstream, -0.5)):
         put(world, orientation=(math.cos(math.pi / 12), 0.0, math.sin(math.pi / 12), 0.0))
         task: Any = world.task
         gravity = task.get_observations()[0, 6:9]
         torch.testing.assert_close(gravity, torch.tensor([forward, 0.0, -math.sqrt(0.75)]), atol=1e-6, rtol=0)
 
 
-def test_drives_follow_the_configuration_except_in_upstream_mode(original: VecEnv) -> None:
+def test_drives_follow_the_configuration_except_in_upstream_mode(upstream: VecEnv) -> None:
     """The effort on a joint at rest that is off its target by x is k x, within the bound."""
     configured = make_env_on("c", "Anymal", 2, control__stiffness=100.0, control__damping=5.0)
     per_degree = 180.0 / math.pi
     for world, stiffness, damping, bound in (
         (configured, 100.0, 5.0, 80.0),
-        (original, 400.0 * per_degree, 40.0 * per_degree, 1000.0),
+        (upstream, 400.0 * per_degree, 40.0 * per_degree, 1000.0),
     ):
         put(world)
         task: Any = world.task

@@ -1,4 +1,4 @@
-"""AnymalTerrain against numbers worked out by hand; what ``compat=oige`` restores, error by error."""
+"""AnymalTerrain against numbers computed by hand; what ``compat=upstream`` restores, one error at a time."""
 
 # pyright: reportPossiblyUnboundVariable=false
 # Loops of these tests run at least once.
@@ -26,7 +26,7 @@ def env() -> Iterator[VecEnv]:
 
 
 @pytest.fixture(scope="module")
-def original() -> Iterator[VecEnv]:
+def upstream() -> Iterator[VecEnv]:
     env = make(compat="upstream")
     yield env
     env.close()
@@ -35,7 +35,7 @@ def original() -> Iterator[VecEnv]:
 # Observations
 
 
-@pytest.mark.parametrize("name", ["env", "original"])
+@pytest.mark.parametrize("name", ["env", "upstream"])
 def test_observation_matches_hand_computed_values(name: str, request: pytest.FixtureRequest) -> None:
     task = put(request.getfixturevalue(name), *BORDER, 0.6, YAWED)
     steps = torch.arange(12.0)
@@ -51,8 +51,8 @@ def test_observation_matches_hand_computed_values(name: str, request: pytest.Fix
     close(observation[3:6], [0.25 * 0.8, 0.25 * -0.4, 0.25 * -1.2])
     close(observation[6:9], [0.0, 0.0, -1.0])
     close(observation[9:12], [2.0 * 0.6, 2.0 * -0.5, 0.25 * 0.5 * (2.0 - math.pi / 2)])
-    # An error of the original: joint positions are not relative to the default pose.
-    close(observation[12:24], 0.01 * steps + (DEFAULT if name == "original" else 0.0))
+    # An error of upstream: joint positions are not relative to the default pose.
+    close(observation[12:24], 0.01 * steps + (DEFAULT if name == "upstream" else 0.0))
     close(observation[24:36], 0.05 * 0.5 * steps)
     close(observation[36:176], torch.full((140,), 5.0 * (0.6 - 0.5)))
     close(observation[176:188], 0.1 * steps - 0.5)
@@ -144,7 +144,7 @@ def test_noise_reaches_its_bounds(compat: str) -> None:
         assert part.mean().abs() <= 0.05 * bound + 1e-6
     heights = noise[:, 36:176]
     assert heights.min().item() == pytest.approx(-0.3, rel=0.02)
-    # An error of the original: noise leads out of the range of heights.
+    # An error of upstream: noise leads out of the range of heights.
     assert heights.max().item() == pytest.approx(0.3 if compat == "upstream" else 0.0, rel=0.02)
     env.close()
 
@@ -255,8 +255,8 @@ def test_pushes_are_on_time_and_change_only_horizontal_velocity() -> None:
     env.close()
 
 
-def test_default_push_interval_is_15_seconds(env: VecEnv, original: VecEnv) -> None:
-    assert [wrapped.task.steps_between_pushes for wrapped in (env, original)] == [750, 750]  # type: ignore[attr-defined]
+def test_default_push_interval_is_15_seconds(env: VecEnv, upstream: VecEnv) -> None:
+    assert [wrapped.task.steps_between_pushes for wrapped in (env, upstream)] == [750, 750]  # type: ignore[attr-defined]
 
 
 def test_action_is_a_position_target_with_the_published_gains(env: VecEnv) -> None:
@@ -272,7 +272,7 @@ def test_action_is_a_position_target_with_the_published_gains(env: VecEnv) -> No
 
 
 def test_upstream_mode_makes_five_physics_steps_and_repeats_the_last_torque(
-    env: VecEnv, original: VecEnv, monkeypatch: pytest.MonkeyPatch
+    env: VecEnv, upstream: VecEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times: Any = env.task.engine.executor.field("time")  # type: ignore[attr-defined]
     put(env, *BORDER, 1.0)
@@ -280,7 +280,7 @@ def test_upstream_mode_makes_five_physics_steps_and_repeats_the_last_torque(
     env.step(torch.zeros(4, 12))
     close((times - before).float(), torch.full((4,), 0.02))
 
-    task = put(original, *BORDER, 1.0)
+    task = put(upstream, *BORDER, 1.0)
     actions = torch.linspace(-1.5, 3.0, 12).repeat(4, 1)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     step = task.engine.step
@@ -292,7 +292,7 @@ def test_upstream_mode_makes_five_physics_steps_and_repeats_the_last_torque(
         step(n)
 
     monkeypatch.setattr(task.engine, "step", record)
-    original.step(actions)
+    upstream.step(actions)
     assert len(seen) == 5
     for applied, wanted in seen[:4]:
         close(applied, wanted, atol=1e-3)

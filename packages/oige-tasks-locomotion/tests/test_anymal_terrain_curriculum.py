@@ -103,7 +103,7 @@ def test_manual_resets_keep_levels() -> None:
     env.reset(seed=0)
     task: Any = env.task
     task.terrain_levels[:] = 1
-    env.step(torch.zeros(4, 12))  # in which nobody gets anywhere
+    env.step(torch.zeros(4, 12))  # in which no robot gets anywhere
     env.reset()
     assert task.terrain_levels.tolist() == [1] * 4
     env.close()

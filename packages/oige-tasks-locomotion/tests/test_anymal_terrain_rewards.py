@@ -1,4 +1,4 @@
-"""Rewards of AnymalTerrain against numbers worked out by hand."""
+"""Rewards of AnymalTerrain against numbers computed by hand."""
 
 # pyright: reportPossiblyUnboundVariable=false
 # Loops of these tests run at least once.
@@ -118,7 +118,7 @@ def test_step_rewards_the_observed_state_and_is_never_negative(env: VecEnv) -> N
     task.commands[:] = torch.tensor([[0.5, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     task.headings[:] = torch.tensor([0.0, 0.5, 0.0, 0.0])
     actions = torch.zeros(4, 12)
-    actions[3, 0] = 30.0  # the drive is at its limit: the change of actions alone costs 0.02 · 0.01 · 900
+    actions[3, 0] = 30.0  # the drive is at its limit: only the change of actions costs 0.02 · 0.01 · 900
     _, rewards, *_ = env.step(actions)
     fall = 9.81 * 0.02
     penalty = 0.02 * -4.0 * fall**2

@@ -1,4 +1,4 @@
-"""Ant and Humanoid against numbers worked out by hand: what they observe, what is rewarded, how episodes end."""
+"""Ant and Humanoid against numbers computed by hand: what they observe, what is rewarded, how episodes end."""
 
 # pyright: reportPossiblyUnboundVariable=false
 # Loops of these tests run at least once.
@@ -322,12 +322,12 @@ def test_progress_does_not_jump_at_a_reset(ants: VecEnv) -> None:
     assert rewards.abs().max() < 3.0
 
 
-# --- what the original has wrong, and compat=upstream restores ------------------------------------------------------
+# --- what compat=upstream restores ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("task", ["Ant", "Humanoid"])
 def test_worlds_have_their_own_target_except_in_upstream_mode(task: str) -> None:
-    """In the original, worlds stand 5 m apart on a grid, and all run to the point (1000, 0) of the stage."""
+    """Upstream, worlds stand 5 m apart on a grid, and all run to the point (1000, 0) of the stage."""
     for compat, origins in (
         ("fixed", [(0.0, 0.0)] * 4),
         ("upstream", [(2.5, -2.5), (2.5, 2.5), (-2.5, -2.5), (-2.5, 2.5)]),

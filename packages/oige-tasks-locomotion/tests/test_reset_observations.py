@@ -1,4 +1,4 @@
-"""Robots that a step resets are observed alone: they look as if all had been observed, and so do the others."""
+"""Robots that a step resets are observed separately: they look as if all had been observed, and so do the others."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_observations_of_reset_worlds_match_those_of_all(name: str, compat: str)
 
 
 class CloserAntTask(AntTask):
-    """Sees half of everything, in observations that it works out by itself."""
+    """Sees half of everything, in observations that it computes itself."""
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         return 0.5 * super().get_observations()

@@ -171,7 +171,7 @@ def test_humanoid_standing_height_and_limbs_match_the_model(humanoid: mujoco.MjM
 
 
 def test_humanoid_is_symmetric(humanoid: mujoco.MjModel) -> None:
-    """The same angles on both sides give mirrored positions of every link; ankle_x alone counts the other way."""
+    """The same angles on both sides give mirrored positions of every link; only ankle_x counts the other way."""
     data = mujoco.MjData(humanoid)
     joints = ("hip_x", "hip_z", "hip_y", "knee", "ankle_y", "ankle_x", "shoulder1", "shoulder2", "elbow")
     for number, name in enumerate(joints):

@@ -1,4 +1,4 @@
-"""TargetFollowing by numbers worked out by hand: robot, images, rewards, endings; steering by the mask gets there."""
+"""TargetFollowing against numbers computed by hand; a robot that steers by the mask reaches its target."""
 
 import math
 from collections.abc import Iterator

@@ -195,8 +195,8 @@ class VecEnv(gym.vector.VectorEnv):
         if self._stagger_steps:
             self._stagger_steps -= 1
             task.stagger(task.terminated_buf if task.autoreset_mode == "same_step" else failed_before)
-        for look_on in self.step_hooks:
-            look_on()
+        for step_hook in self.step_hooks:
+            step_hook()
         info: dict[str, Any] = task.extras
         problems = task.problems_by_world()
         info["problems"] = {kind: self._out(counts) for kind, counts in problems.items()} if self._moves else problems

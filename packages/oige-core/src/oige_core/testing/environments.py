@@ -21,11 +21,11 @@ def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: to
         low: minimum, ``(d,)`` or one number.
         high: maximum, ``(d,)`` or one number.
     """
-    share = (values - low) / (high - low)
-    assert share.min() > -1e-5
-    assert share.max() < 1.0 + 1e-5
-    assert (share.amin(dim=0) < 0.01).all()
-    assert (share.amax(dim=0) > 0.99).all()
+    fraction = (values - low) / (high - low)
+    assert fraction.min() > -1e-5
+    assert fraction.max() < 1.0 + 1e-5
+    assert (fraction.amin(dim=0) < 0.01).all()
+    assert (fraction.amax(dim=0) > 0.99).all()
 
 
 def make_env_on(

@@ -49,9 +49,8 @@ class CartpoleCameraTask(CartpoleTask):
         self.history = torch.zeros(shape, dtype=torch.uint8, device=self.device)
         self.newest = torch.zeros(1, dtype=torch.int64, device=self.device)  # position in the ring buffer
         self.ages = torch.arange(depth - 1, -1, -cfg.frameInterval, device=self.device)  # of the images observed
-        self.oldest = torch.zeros(
-            self.num_envs, dtype=torch.int64, device=self.device
-        )  # age of an episode's first image, in steps
+        # Age of the first image of each episode, in steps.
+        self.oldest = torch.zeros(self.num_envs, dtype=torch.int64, device=self.device)
         self.restarted = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         self.worlds = torch.arange(self.num_envs, device=self.device)
 

@@ -16,8 +16,8 @@ class AntWarpTask(Ant, LocomotionWarpTask):
 
     def limit_cost(self) -> None:
         """Penalise each joint at a limit; upstream, the penalty is 1 per joint at its upper limit."""
-        original = self.upstream
-        inputs = [self.observations, self.robots.num_dof, 1.0 if original else self.cfg.jointsAtLimitCost, original]
+        cost = 1.0 if self.upstream else self.cfg.jointsAtLimitCost
+        inputs = [self.observations, self.robots.num_dof, cost, self.upstream]
         wp.launch(charge_limits, self.num_envs, inputs=inputs, outputs=[self.reward_terms])
 
 

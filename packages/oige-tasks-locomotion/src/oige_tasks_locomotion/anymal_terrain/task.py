@@ -122,7 +122,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         """Assign a type of tile and the first level to every robot; look up constants."""
         n, device, terrain, learn = self.num_envs, self.device, self.cfg.terrain, self.cfg.learn
         if self.upstream:
-            self.control_frequency_inv = 1  # pre_physics_step makes the others
+            self.control_frequency_inv = 1  # _step_like_upstream takes the others
         self.steps_between_pushes = round(learn.pushInterval_s / self.control_dt)
         if self.steps_between_pushes < 1:
             raise ConfigError(
@@ -190,9 +190,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         commands = torch.addcmul(self.command_low, self.command_span, drawn)
         commands *= torch.linalg.vector_norm(commands[:, :2], dim=-1, keepdim=True) > LEAST_COMMAND
         self.commands = self.assign(self.commands, worlds, commands)
-        self.headings = self.assign(
-            self.headings, worlds, commands[:, 2]
-        )  # get_observations computes the yaw rate from them
+        # The third number is a heading, from which get_observations computes the yaw rate.
+        self.headings = self.assign(self.headings, worlds, commands[:, 2])
 
     def _next_levels(self, worlds: torch.Tensor, before: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
         """Return the next levels ``(n,)`` of robots, which depend on how far they got."""
