@@ -1,7 +1,7 @@
-"""A stand-in for CUDA graphs where there is no GPU: work is noted, operation by operation, and done again on demand.
+"""A replacement for CUDA graphs on machines without a GPU: a tape of operations, which can be repeated.
 
-Like a graph it works on the memory that it was noted with, runs no Python code of the task, and refuses what waits for
-a device. Tests of captured steps run on it, with MuJoCo Warp on the CPU.
+Like a graph, a tape works on the memory with which it was recorded, runs no Python code of the task, and refuses
+operations that wait for a GPU. Tests of captured steps use it with MuJoCo Warp on the CPU.
 """
 
 import contextlib
@@ -37,15 +37,16 @@ _WAITS = frozenset(
 
 
 class TapeRecorder:
-    """Notes the operations of torch and the work of Warp; see :class:`~oige_core.engines.base.GraphRecorder`.
+    """Records the operations of torch and the work of Warp; see :class:`~oige_core.engines.base.GraphRecorder`.
 
-    Unlike that of a graph, the work is done while it is noted, so that the first call of what is returned does nothing.
+    Unlike in a CUDA graph, operations are executed while they are recorded. The first call of a returned function
+    therefore does nothing.
     """
 
     def record(self, work: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
         """See :class:`~oige_core.engines.base.GraphRecorder`."""
         tape = _Tape(strict=True)
-        with as_on_gpu(), _noting_warp_work(tape), tape:
+        with as_on_gpu(), _recording_warp_work(tape), tape:
             work()
         plays = 0
 
@@ -66,21 +67,21 @@ class TapeRecorder:
 
 
 @contextlib.contextmanager
-def _noting_warp_work(tape: "_Tape") -> Iterator[None]:
-    """Make the work of Warp a part of a tape."""
+def _recording_warp_work(tape: "_Tape") -> Iterator[None]:
+    """Record the work of Warp on a tape."""
     run, launch = Graphs.run, Graphs.launch
 
-    def noted_run(graphs: Graphs, key: Any, work: Callable[[], object]) -> None:
+    def recorded_run(graphs: Graphs, key: Any, work: Callable[[], object]) -> None:
         if isinstance(key, tuple) and key[0] == "step":
-            raise RuntimeError("it steps the engine itself")  # as the executor does while a graph is recorded
+            raise RuntimeError("it steps the engine itself")  # as executors do during a capture
         run(graphs, key, work)
-        tape.notes.append(lambda: run(graphs, key, work))
+        tape.operations.append(lambda: run(graphs, key, work))
 
-    def noted_launch(graphs: Graphs, work: Callable[[], object]) -> None:
+    def recorded_launch(graphs: Graphs, work: Callable[[], object]) -> None:
         launch(graphs, work)
-        tape.notes.append(lambda: launch(graphs, work))
+        tape.operations.append(lambda: launch(graphs, work))
 
-    Graphs.run, Graphs.launch = noted_run, noted_launch  # type: ignore[method-assign]
+    Graphs.run, Graphs.launch = recorded_run, recorded_launch  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -88,17 +89,15 @@ def _noting_warp_work(tape: "_Tape") -> Iterator[None]:
 
 
 def assert_captured_steps_agree(captured: VecEnv, eager: VecEnv, actions: torch.Tensor) -> int:
-    """Assert that an environment whose steps are captured does the same as one whose steps are not, bit for bit.
-
-    Compared are all that a step returns, ``info`` included, and that it is in new tensors.
+    """Assert that captured steps return the same as eager steps, bit for bit and in new tensors, including ``info``.
 
     Args:
         captured: the environment; it is reset.
-        eager: another one of the same task, with ``captureStep=False``; it is reset.
+        eager: another environment of the same task, with ``captureStep=False``; it is reset.
         actions: ``(steps, N, num_actions)``.
 
     Returns:
-        How many episodes ended.
+        The number of episodes that ended.
 
     Raises:
         AssertionError: they differ, or the steps were not captured.
@@ -120,29 +119,29 @@ def assert_captured_steps_agree(captured: VecEnv, eager: VecEnv, actions: torch.
         held.append((ours, theirs))
         ended += int((theirs[2] | theirs[3]).sum())
     for step, (ours, theirs) in enumerate(held):
-        _assert_same(ours, theirs, f"what step {step} returned, at the end")
+        _assert_same(ours, theirs, f"results of step {step}, after all steps")
     return ended
 
 
 def _share_physics(source: VecEnv, target: VecEnv) -> None:
-    """Let the physics of one environment be that of another, which steps before it.
+    """Copy the state after each physics step of one environment to another, which steps after it.
 
-    Threads of a GPU add up contact forces in another order each time, so that two simulations drift apart.
+    On a GPU, threads add contact forces in a varying order, so that two simulations would diverge.
     """
     engines = [env.task.engine for env in (source, target)]
     ours, theirs = (engine.executor for engine in engines if isinstance(engine, MujocoEngine))
     step, states = ours.step, []
 
-    def kept(n: int, *, refresh: bool) -> None:
+    def step_and_keep(n: int, *, refresh: bool) -> None:
         step(n, refresh=refresh)
         states.append(ours.state_dict())
 
-    def taken(n: int, *, refresh: bool) -> None:
+    def take_state(n: int, *, refresh: bool) -> None:
         theirs.load_state_dict(states.pop(0))
         if refresh:
             theirs.refresh()
 
-    ours.step, theirs.step = kept, taken  # type: ignore[method-assign]
+    ours.step, theirs.step = step_and_keep, take_state  # type: ignore[method-assign]
 
 
 def _assert_same(ours: Any, theirs: Any, where: str) -> None:
@@ -158,19 +157,19 @@ def _assert_same(ours: Any, theirs: Any, where: str) -> None:
 
 
 class _Tape(TorchDispatchMode):
-    """Notes operations.
+    """Records operations of torch.
 
     Args:
-        strict: whether what would wait for a GPU is an error.
+        strict: whether an operation that would wait for a GPU raises an error, and operations are recorded.
 
     Attributes:
-        notes: what was done, to be called in order.
-        waits: where it would have waited for a GPU.
+        operations: functions that repeat the recorded operations, in order.
+        waits: operations that would wait for a GPU, and where they are called.
     """
 
     def __init__(self, *, strict: bool) -> None:
         super().__init__()
-        self.notes: list[Callable[[], None]] = []
+        self.operations: list[Callable[[], None]] = []
         self.waits: list[str] = []
         self._strict = strict
 
@@ -184,10 +183,10 @@ class _Tape(TorchDispatchMode):
                 raise RuntimeError(f"waits for the device: {self.waits[-1]}")
         outputs = func(*args, **kwargs)
         if self._strict:
-            self._note(func, args, kwargs, outputs)
+            self._record(func, args, kwargs, outputs)
         return outputs
 
-    def _note(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
+    def _record(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
         memory = {_memory(leaf) for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
         results = [leaf for leaf in pytree.tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
         changes_inputs = func._schema.is_mutable
@@ -195,18 +194,18 @@ class _Tape(TorchDispatchMode):
         if not changes_inputs and not fresh:
             return  # a view
 
-        def again() -> None:
+        def repeat() -> None:
             values = [leaf for leaf in pytree.tree_leaves(func(*args, **kwargs)) if isinstance(leaf, torch.Tensor)]
             for place, value in zip(results, values, strict=True):
                 if place.numel() and _memory(place) not in memory:
                     place.copy_(value)
 
-        self.notes.append(again)
+        self.operations.append(repeat)
 
     def play(self) -> None:
-        """Do everything again, on the same memory."""
-        for note in self.notes:
-            note()
+        """Repeat all operations on the same memory."""
+        for operation in self.operations:
+            operation()
 
 
 def _waits(func: Any, args: tuple[Any, ...]) -> bool:
