@@ -8,8 +8,8 @@ import pytest
 import torch
 from oige_core.envs import make_vec
 from oige_tasks_locomotion.ant.task import ANT_ASSET
+from oige_tasks_locomotion.ant_humanoid.task import LocomotionTask
 from oige_tasks_locomotion.humanoid.task import HUMANOID_ASSET
-from oige_tasks_locomotion.locomotion.task import LocomotionTask
 
 
 def capsule(radius: float, length: float) -> float:

@@ -99,6 +99,6 @@ def middle_world(offsets: np.ndarray) -> int:
     """Return the number of the world nearest to the middle of all.
 
     Args:
-        offsets: ``(n, 3)`` places of the worlds on their grid, in metres.
+        offsets: ``(n, 3)`` positions of the worlds on their grid, in metres.
     """
     return int(np.linalg.norm(offsets - offsets.mean(axis=0), axis=1).argmin())

@@ -51,17 +51,17 @@ class HeightSampler:
         row, column = (x - self._corner[0]) * self._scale, (y - self._corner[1]) * self._scale
         return self._look_up(row.clamp_(0, self._rows - 1), column.clamp_(0, self._columns - 1))
 
-    def sample_around(self, places: torch.Tensor, forward: torch.Tensor) -> torch.Tensor:
+    def sample_around(self, positions: torch.Tensor, forward: torch.Tensor) -> torch.Tensor:
         """Return heights in metres at the sample points around positions.
 
         Args:
-            places: ``(N, 2)`` x and y of the positions, in metres.
+            positions: ``(N, 2)`` x and y of the positions, in metres.
             forward: ``(N, 2)`` unit vectors of the forward directions.
 
         Returns:
             ``(N, P)``.
         """
-        cells = torch.clamp((places - self._corner) * self._scale, self._first, self._last)
+        cells = torch.clamp((positions - self._corner) * self._scale, self._first, self._last)
         row, column = cells.unsqueeze(-1).unbind(1)
         cos, sin = forward.unsqueeze(-1).unbind(1)
         return self._look_up(

@@ -180,10 +180,10 @@ def _assemble(
     for level in range(levels):
         for kind in range(types):
             row, column = margin + level * grid.rows, margin + kind * grid.columns
-            made = tile(grid, level, kind)
-            heights[row : row + grid.rows, column : column + grid.columns] = made
+            tile_heights = tile(grid, level, kind)
+            heights[row : row + grid.rows, column : column + grid.columns] = tile_heights
             origins[level, kind, :2] = spacing * (row + 0.5 * grid.rows), spacing * (column + 0.5 * grid.columns)
-            origins[level, kind, 2] = made[middle].max()
+            origins[level, kind, 2] = tile_heights[middle].max()
     origins[..., :2] -= half
     corner = (0.5 * spacing - half[0], 0.5 * spacing - half[1], 0.0)
     return TerrainMap(heights=heights, horizontal_scale=spacing, origin=corner, tile_origins=origins, kinds=kinds)

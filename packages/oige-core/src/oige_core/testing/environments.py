@@ -137,8 +137,8 @@ def set_root_pose(
         position: x, y, z in m.
         orientation: w, x, y, z.
     """
-    at, turned = view.get_world_poses()
-    view.set_world_poses(at.new_tensor(position).expand_as(at), turned.new_tensor(orientation).expand_as(turned))
+    positions, orientations = view.get_world_poses()
+    view.set_world_poses(positions.new_tensor(position), orientations.new_tensor(orientation))
 
 
 def spatial_momentum(vehicles: ArticulationView) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Ant: a four-legged walker runs; see :mod:`oige_tasks_locomotion.locomotion.task`."""
+"""Ant: a four-legged walker runs; see :mod:`oige_tasks_locomotion.ant_humanoid.task`."""
 
 import math
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from oige_core import ArticulationAsset
 
-from oige_tasks_locomotion.locomotion.task import Locomotion, LocomotionTask
+from oige_tasks_locomotion.ant_humanoid.task import Locomotion, LocomotionTask
 
 __all__ = ["ANT_ASSET", "Ant", "AntTask"]
 

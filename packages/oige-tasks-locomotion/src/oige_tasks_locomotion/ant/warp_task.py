@@ -1,10 +1,10 @@
-"""Warp variant of Ant; see :mod:`oige_tasks_locomotion.locomotion.warp_task`."""
+"""Warp variant of Ant; see :mod:`oige_tasks_locomotion.ant_humanoid.warp_task`."""
 
 import warp as wp
 
 from oige_tasks_locomotion.ant import task as torch_task
 from oige_tasks_locomotion.ant.task import Ant
-from oige_tasks_locomotion.locomotion.warp_task import JOINT_LIMITS, JOINTS, LocomotionWarpTask
+from oige_tasks_locomotion.ant_humanoid.warp_task import JOINT_LIMITS, JOINTS, LocomotionWarpTask
 
 __all__ = ["AntWarpTask"]
 

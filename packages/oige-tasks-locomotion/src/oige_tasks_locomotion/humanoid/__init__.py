@@ -2,7 +2,7 @@
 
 from oige_core import TaskSpec
 
-from oige_tasks_locomotion.locomotion import LocomotionConfig
+from oige_tasks_locomotion.ant_humanoid import LocomotionConfig
 
 __all__ = ["HUMANOID"]
 

@@ -1,11 +1,11 @@
-"""Humanoid: a humanoid with 21 joints runs on two legs; see :mod:`oige_tasks_locomotion.locomotion.task`."""
+"""Humanoid: a humanoid with 21 joints runs on two legs; see :mod:`oige_tasks_locomotion.ant_humanoid.task`."""
 
 from pathlib import Path
 
 import torch
 from oige_core import ArticulationAsset
 
-from oige_tasks_locomotion.locomotion.task import Locomotion, LocomotionTask
+from oige_tasks_locomotion.ant_humanoid.task import Locomotion, LocomotionTask
 
 __all__ = ["HUMANOID_ASSET", "Humanoid", "HumanoidTask"]
 

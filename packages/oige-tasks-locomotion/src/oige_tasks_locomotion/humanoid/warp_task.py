@@ -1,10 +1,10 @@
-"""Warp variant of Humanoid; see :mod:`oige_tasks_locomotion.locomotion.warp_task`."""
+"""Warp variant of Humanoid; see :mod:`oige_tasks_locomotion.ant_humanoid.warp_task`."""
 
 import warp as wp
 
+from oige_tasks_locomotion.ant_humanoid.warp_task import JOINT_LIMITS, JOINTS, LocomotionWarpTask, Runner
 from oige_tasks_locomotion.humanoid import task as torch_task
 from oige_tasks_locomotion.humanoid.task import Humanoid
-from oige_tasks_locomotion.locomotion.warp_task import JOINT_LIMITS, JOINTS, LocomotionWarpTask, Runner
 
 __all__ = ["HumanoidWarpTask"]
 

@@ -30,11 +30,11 @@ class MujocoRenderer:
         if offsets is None:
             self._numbers = followed = range(worlds.num_envs)
             offsets = np.zeros((1, 3))
-            places = np.zeros((worlds.num_envs, 3))
+            positions = np.zeros((worlds.num_envs, 3))
         else:
             self._numbers, followed = range(len(offsets)), [middle_world(offsets)]
-            places = offsets[followed]
-        self._aim = _Aim(worlds, camera, followed, places)
+            positions = offsets[followed]
+        self._aim = _Aim(worlds, camera, followed, positions)
         self._shape = num_images, len(offsets), worlds.compiled.model.ngeom
         self._renderer = GeomRenderer(
             worlds.compiled.model,

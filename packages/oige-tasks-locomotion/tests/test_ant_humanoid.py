@@ -14,7 +14,7 @@ from oige_core.errors import CapabilityError
 from oige_core.math import heading_roll_up, quat_apply, quat_from_angle_axis, quat_mul
 from oige_core.registry import load_config
 from oige_core.testing import assert_fills_range, make_env_on
-from oige_tasks_locomotion.locomotion.task import LocomotionTask, has_fallen, reward_terms, reward_weights
+from oige_tasks_locomotion.ant_humanoid.task import LocomotionTask, has_fallen, reward_terms, reward_weights
 
 H = math.sqrt(0.5)
 DT = 2 * 0.0083  # s

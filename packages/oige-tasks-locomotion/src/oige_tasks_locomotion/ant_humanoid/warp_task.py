@@ -1,4 +1,4 @@
-"""Warp variant of the base of Ant and Humanoid; see :mod:`oige_tasks_locomotion.locomotion.task`."""
+"""Warp variant of the base of Ant and Humanoid; see :mod:`oige_tasks_locomotion.ant_humanoid.task`."""
 
 from abc import abstractmethod
 
@@ -7,9 +7,9 @@ import warp as wp
 from oige_core import RLTaskWarp
 from oige_core.warp_arrays import ArticulationArrays, uniform
 
-from oige_tasks_locomotion.locomotion import LocomotionConfig
-from oige_tasks_locomotion.locomotion import task as torch_task
-from oige_tasks_locomotion.locomotion.task import Locomotion
+from oige_tasks_locomotion.ant_humanoid import LocomotionConfig
+from oige_tasks_locomotion.ant_humanoid import task as torch_task
+from oige_tasks_locomotion.ant_humanoid.task import Locomotion
 
 __all__ = ["JOINTS", "JOINT_LIMITS", "LocomotionWarpTask", "Runner"]
 

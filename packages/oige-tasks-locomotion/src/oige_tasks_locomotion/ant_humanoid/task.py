@@ -13,7 +13,7 @@ import torch
 from oige_core import ArticulationAsset, RLTask, Scene, Task
 from oige_core.math import grid_positions, heading_roll_up
 
-from oige_tasks_locomotion.locomotion import LocomotionConfig
+from oige_tasks_locomotion.ant_humanoid import LocomotionConfig
 
 __all__ = ["Locomotion", "LocomotionTask", "has_fallen", "reward_terms", "reward_weights"]
 
