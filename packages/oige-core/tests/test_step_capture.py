@@ -238,6 +238,7 @@ def test_changes_between_steps_take_effect(make: Make, change: str) -> None:
     task: Any = envs[0].task
     assert task.capture.captured
     assert task.capture.reason is None
+    assert task.capture.captures == (2 if change in ("scale", "configure") else 1)
 
 
 @pytest.mark.parametrize("values", [{"captureStep": False}, {"debug": True}])

@@ -469,11 +469,15 @@ class RLTask(SavedTask[EnvConfigT]):
 
     def _weigh_terms(self) -> None:
         """Create the column of weights when terms and weights are known."""
-        self._weights: torch.Tensor | None = None
-        if self._term_names and self._reward_weights:
-            self._check_weights(self._reward_weights)
-            weights = [self._reward_weights.get(name, 1.0) for name in self._term_names]
-            self._weights = torch.tensor(weights, device=self.device).unsqueeze(-1)
+        if not self._term_names or not self._reward_weights:
+            self._weights: torch.Tensor | None = None
+            return
+        self._check_weights(self._reward_weights)
+        weights = torch.tensor([self._reward_weights.get(name, 1.0) for name in self._term_names]).unsqueeze(-1)
+        if self._weights is None or self._weights.shape != weights.shape:
+            self._weights = weights.to(self.device)
+        else:
+            self._weights.copy_(weights)  # where graphs that were captured read them
 
     def _check_weights(self, weights: Iterable[str]) -> None:
         for name in weights:

@@ -85,10 +85,12 @@ class StepCapture:
 
     Attributes:
         reason: why the task is not captured; None if it is.
+        captures: how often its step was captured.
     """
 
     def __init__(self, task: CapturableTask, recorder: GraphRecorder) -> None:
         self.reason: str | None = None
+        self.captures = 0
         self._task = task
         self._recorder = recorder
         self._graphs: _Graphs | None = None
@@ -121,6 +123,7 @@ class StepCapture:
                 self._graphs.step(actions)
             elif self._replaced is not None:
                 self._graphs = _Graphs(self._task, self._recorder, actions, self._replaced)
+                self.captures += 1
             else:
                 self._replaced = self._watch(actions)
         except _NotCapturableError as problem:
@@ -265,8 +268,11 @@ class _Graphs:
         if len(attributes) != len(self._fixed) + len(self._places) + sum(name in attributes for name in _VOLATILE):
             return False
         for name, value in self._fixed.items():
-            if attributes.get(name) is not value:
-                return False
+            current = attributes.get(name)
+            if current is not value:
+                if not _same(value, current):
+                    return False
+                self._fixed[name] = current  # a restored state has equal values
         for section, values in self._sections:
             if _plain_section(section) != values:
                 return False
@@ -319,6 +325,20 @@ def _tensors(value: Any) -> list[torch.Tensor]:
 
 def _clone(value: Any) -> Any:
     return value.clone() if isinstance(value, torch.Tensor) else value
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Whether two values have equal plain parts, and otherwise the same."""
+    ours, theirs = pytree.tree_flatten(first), pytree.tree_flatten(second)
+    return ours[1] == theirs[1] and all(map(_same_leaves, ours[0], theirs[0]))
+
+
+def _same_leaves(first: Any, second: Any) -> bool:
+    if first is second or type(first) is not type(second):
+        return first is second
+    if isinstance(first, torch.Tensor):
+        return first.shape == second.shape and not first.numel()  # nothing that a graph could read
+    return isinstance(first, bool | int | float | str) and first == second
 
 
 def _alike(first: Any, second: Any) -> bool:
