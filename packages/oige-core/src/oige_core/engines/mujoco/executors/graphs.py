@@ -1,6 +1,7 @@
 """Warp work that is captured once and replayed: CUDA graphs, and their counterpart on Warp's CPU device."""
 
 import contextlib
+import gc
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
@@ -45,7 +46,7 @@ class Graphs:
             return
         graph: Any = self.captured.get(key)
         if graph is None:
-            with wp.ScopedDevice(self.warp_device), wp.ScopedCapture() as capture:
+            with _uncollected(), wp.ScopedDevice(self.warp_device), wp.ScopedCapture() as capture:
                 work()
             graph = self.captured[key] = capture.graph
         wp.capture_launch(graph, stream=self.stream())
@@ -88,6 +89,18 @@ class Graphs:
         return self._streams[torch_stream.cuda_stream]
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Suspend garbage collection: if it frees an old graph while another one is captured, the capture fails."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class TorchGraphs:
     """Records work of torch and Warp in CUDA graphs; see :class:`~oige_core.engines.base.GraphRecorder`.
 
@@ -104,7 +117,8 @@ class TorchGraphs:
         for generator in generators:
             if generator.device.type == "cuda":
                 graph.register_generator_state(generator)
-        with torch.cuda.device(self._device), torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        capture = torch.cuda.graph(graph, capture_error_mode="thread_local")
+        with _uncollected(), torch.cuda.device(self._device), capture:
             work()
         return graph.replay
 

@@ -1,0 +1,56 @@
+"""Warp work that is captured once and replayed; on Warp's CPU device too."""
+
+import gc
+from typing import Any
+
+import pytest
+import torch
+from oige_core.engines.mujoco.executors.graphs import Graphs
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+
+
+class Loop:
+    """An object that only the garbage collector frees."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.itself = self
+        self.log = log
+
+    def __del__(self) -> None:
+        self.log.append("freed")
+
+
+def collect_by_chance() -> list[Any]:
+    """Create so many objects that Python starts its garbage collector if it may."""
+    return [[] for _ in range(100 * gc.get_threshold()[0])]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_no_garbage_is_collected_while_a_graph_is_captured(device: str) -> None:
+    """Garbage may contain another CUDA graph, and freeing that makes the capture fail."""
+    log: list[str] = []
+    during: list[list[str]] = []
+
+    def work() -> None:
+        Loop(log)
+        collect_by_chance()
+        during.append(list(log))
+
+    Graphs(torch.device(device)).run("work", work)
+    assert during == [[]]
+    collect_by_chance()
+    assert log == ["freed"]
+
+
+def test_garbage_is_collected_again_after_a_failed_capture() -> None:
+    log: list[str] = []
+
+    def fail() -> None:
+        Loop(log)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        Graphs(torch.device("cpu")).run("work", fail)
+    collect_by_chance()
+    assert log == ["freed"]
