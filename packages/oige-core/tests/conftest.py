@@ -1,5 +1,6 @@
 """Engines for the tests of views: one on each executor, built once per scene and put back before each test."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +9,11 @@ import pytest
 import torch
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.engines.mujoco.engine import MujocoEngine, on_warp
+from oige_core.engines.mujoco.selections import as_on_gpu, can_look_at
 from oige_core.scene import Scene
 
 EXECUTORS = ["cpu", "warp-cpu"] + ["warp-cuda"] * torch.cuda.is_available()
+AS_ON_GPU = "warp-as-on-gpu"  # Warp's CPU device, with code that runs as on a GPU
 
 
 @dataclass
@@ -31,6 +34,11 @@ class World:
     def tensor(self, values: Any) -> torch.Tensor:
         """Return float32 values on the engine's device."""
         return torch.as_tensor(values, dtype=torch.float32, device=self.engine.device)
+
+    @property
+    def looks_at_tensors(self) -> bool:
+        """Whether values of tensors on the engine's device are checked; on a GPU they are not."""
+        return can_look_at(self.tensor(0.0))
 
     def everywhere(self, *values: float) -> torch.Tensor:
         """Return the same row for each world."""
@@ -54,7 +62,7 @@ def make_engine(executor: str, num_envs: int, num_threads: int = 1) -> MujocoEng
     """Return an engine on one of the executors."""
     if executor == "cpu":
         return MujocoEngine(num_envs, "cpu", num_threads)
-    device = "cpu" if executor == "warp-cpu" else "cuda:0"
+    device = "cuda:0" if executor == "warp-cuda" else "cpu"
     return MujocoEngine(num_envs, device, executor=on_warp(num_envs, device))
 
 
@@ -62,6 +70,20 @@ def make_engine(executor: str, num_envs: int, num_threads: int = 1) -> MujocoEng
 def executor(request: pytest.FixtureRequest) -> str:
     """Name of the executor that runs the worlds."""
     return request.param
+
+
+@pytest.fixture(params=[*EXECUTORS, AS_ON_GPU], scope="module")
+def any_executor(request: pytest.FixtureRequest) -> str:
+    """Name of the executor that runs the worlds, where tests also run as on a GPU."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def pretended_gpu(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let tests on the executor ``AS_ON_GPU`` run as on a GPU."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    with as_on_gpu() if parameters.get("any_executor") == AS_ON_GPU else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -192,7 +192,7 @@ def test_joint_limits_stop_a_joint(world: Any) -> None:
     world.run(0.1)
     world.close(view.get_joint_positions()[:, LIMITED], [0.2, 0.05, -0.1], tol=2e-3)
     with pytest.raises(CapabilityError, match="joint 'position' of 'rails': has no limits to change"):
-        view.set_dof_limits(world.tensor([[[-1.0, 1.0]]]), joint_indices=[POSITION])
+        view.set_dof_limits([[[-1.0, 1.0]]], joint_indices=[POSITION])
     view.set_dof_limits(world.tensor([[infinite]]), indices=[2], joint_indices=[LIMITED])
     assert view.get_dof_limits()[2, LIMITED].tolist() == infinite
     before = view.get_joint_velocities()[2, LIMITED]
@@ -238,7 +238,7 @@ def test_tendon_limits_stop_both_joints(world: Any) -> None:
     world.close(limits[:, 0], [-0.5, 0.5], tol=1e-6)
     assert limits[0, 1].tolist() == [-math.inf, math.inf]
     with pytest.raises(CapabilityError, match="tendon 'free' of 'coupled': has no limits to change"):
-        view.set_fixed_tendon_properties(limits=torch.full_like(limits, 0.5))
+        view.set_fixed_tendon_properties(limits=torch.full_like(limits, 0.5).tolist())
     limits[1, 0, 1] = 0.3
     view.set_fixed_tendon_properties(limits=limits[[1]], indices=[1])
     stops = [0.5, 0.3, 0.5]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from oige_core.errors import OigeError
+from oige_core.errors import CapabilityError, OigeError
 from view_tables import GETTERS, INDEXED, JOINTS, LINKS, SETTERS, N, set_up_scene
 
 
 @pytest.fixture(scope="module")
-def world(build: Callable[..., Any], executor: str) -> Any:
-    return build(set_up_scene, num_envs=N, executor=executor)
+def world(build: Callable[..., Any], any_executor: str) -> Any:
+    return build(set_up_scene, num_envs=N, executor=any_executor)
 
 
 def raises(message: str) -> Any:
@@ -61,8 +61,6 @@ def test_nonexistent_worlds_raise_in_setters(
         ([0, N], f"indices name world {N}: expected numbers from 0 to {N - 1}"),
         (torch.tensor([-1, 0]), f"indices name world -1: expected numbers from 0 to {N - 1}"),
     ):
-        if world.engine.device.type == "cuda" and isinstance(indices, torch.Tensor):
-            continue
         with raises(rf"{method} of '{name}': {message}\."):
             setter(**{argument: world.tensor(np.ones((2, *shape)))}, indices=indices)
 
@@ -112,7 +110,7 @@ def test_joint_indices_changed_in_place_are_looked_up_again(world: Any) -> None:
     assert torch.equal(world.ant.get_joint_velocities(joint_indices=joints), velocities)
     joints[:] = joints.flip(0)
     assert torch.equal(world.ant.get_joint_velocities(joint_indices=joints), velocities[:, [1, 0]])
-    if world.engine.device.type == "cpu":
+    if world.looks_at_tensors:
         joints[0] = 2
         with raises(r"get_joint_velocities of 'ant': joint_indices .*2: expected numbers from 0 to 1\."):
             world.ant.get_joint_velocities(joint_indices=joints)
@@ -145,12 +143,15 @@ def test_nonexistent_joints_and_links_raise(world: Any, method: str, argument: s
     for given, message in (
         ([0, count], f"name {count}: expected numbers from 0 to {count - 1}"),
         ([-1], f"name -1: expected numbers from 0 to {count - 1}"),
-        (torch.tensor([count]), f"name {count}: expected numbers from 0 to {count - 1}"),
+        (np.array([count]), f"name {count}: expected numbers from 0 to {count - 1}"),
         ([1.5], r"\[1\.5\]: expected a list of whole numbers"),
         (1, "1: expected a list of whole numbers"),
     ):
         with raises(rf"{method} of 'ant': {argument} {message}\."):
             get(**{argument: given})
+    if world.looks_at_tensors:
+        with raises(rf"{method} of 'ant': {argument} name {count}: expected numbers from 0 to {count - 1}\."):
+            get(**{argument: torch.tensor([count])})
     assert isinstance(get(**{argument: np.array([1])}), torch.Tensor | tuple)
 
 
@@ -195,19 +196,20 @@ def test_tensors_on_another_device_raise(world: Any) -> None:
         ("ant", "set_body_masses", "values", LINKS, -1.0, "finite numbers of at least 0"),
         ("ball", "set_coms", "positions", (3,), math.inf, "finite numbers"),
         ("ball", "set_material_properties", "values", (3,), -0.5, "finite numbers of at least 0"),
+        ("ant", "set_fixed_tendon_properties", "limits", (1, 2), math.nan, "numbers"),
         ("held", "set_world_poses", "positions", (3,), math.nan, "finite numbers"),
+        ("held", "set_world_poses", "orientations", (4,), math.inf, "finite numbers"),
     ],
 )
-def test_properties_out_of_range_raise_on_the_cpu(
+def test_properties_out_of_range_raise(
     world: Any, name: str, method: str, argument: str, shape: tuple[int, ...], value: float, expected: str
 ) -> None:
-    """On a GPU nothing looks at them, because that would wait for it."""
-    if world.engine.device.type == "cpu":
-        values = world.tensor(np.ones((N, *shape)))
-        values.view(-1)[-1] = value
-        shown = "poses" if name == "held" else argument
-        with raises(rf"{method} of '{name}': {shown} contain {value:g}: expected {expected}\."):
-            getattr(getattr(world, name), method)(**{argument: values})
+    """On a GPU, values in its memory are not checked, because that would wait for it."""
+    values = np.ones((N, *shape), dtype=np.float32)
+    values.flat[-1] = value
+    for given in (values, values.tolist(), *[world.tensor(values)] * world.looks_at_tensors):
+        with raises(rf"{method} of '{name}': {argument} contain {value:g}: expected {expected}\."):
+            getattr(getattr(world, name), method)(**{argument: given})
 
 
 def test_orientations_are_normalised(world: Any) -> None:
@@ -221,10 +223,9 @@ def test_orientations_are_normalised(world: Any) -> None:
         world.close(view.get_world_poses()[1], [0.0, 1.0, 0.0, 0.0], tol=1e-6)
         if name != "held":
             world.close(view.get_angular_velocities(), [1.0, 2.0, 3.0], tol=1e-5)
-        if world.engine.device.type == "cpu":
-            message = "orientations contain a quaternion of zeros: expected w, x, y, z of length 1"
-            with raises(rf"set_world_poses of '{name}': {message}\."):
-                view.set_world_poses(orientations=[0, 0, 0, 0])
+        message = "orientations contain a quaternion of zeros: expected w, x, y, z of length 1"
+        with raises(rf"set_world_poses of '{name}': {message}\."):
+            view.set_world_poses(orientations=[0, 0, 0, 0])
     world.engine.reset()
 
 
@@ -258,11 +259,30 @@ def test_singular_masses_write_no_log(
 
 
 def test_limits_in_the_wrong_order_raise(world: Any) -> None:
-    if world.engine.device.type == "cpu":
+    values = [[1.0, -1.0], [-math.inf, math.inf]]
+    for given in (values, *[world.tensor(values)] * world.looks_at_tensors):
         with raises(
             r"set_dof_limits of 'ant': limits with a lower one above the upper one: expected \[lower, upper\]\."
         ):
-            world.ant.set_dof_limits(world.tensor([[1.0, -1.0], [-math.inf, math.inf]]))
+            world.ant.set_dof_limits(given)
+
+
+def test_properties_that_the_engine_does_not_support_raise(world: Any) -> None:
+    for method, argument, values, message in (
+        ("set_material_properties", "values", [0.5, 0.5, 0.2], "the engine MuJoCo does not support restitution"),
+        ("set_material_properties", "values", [0.5, 0.6, 0.0], "the engine MuJoCo does not support static friction"),
+    ):
+        for given in (values, *[world.tensor(values)] * world.looks_at_tensors):
+            with pytest.raises(CapabilityError, match=rf"\A'ball': {message}.*\Z"):
+                getattr(world.ball, method)(**{argument: given})
+    joint = [[-math.inf, math.inf], [-1.0, 1.0]]
+    for given in (joint, *[world.tensor(joint)] * world.looks_at_tensors):
+        with pytest.raises(CapabilityError, match=r"\Ajoint 'b' of 'ant': has no limits to change; .*\Z"):
+            world.ant.set_dof_limits(given)
+    if not world.looks_at_tensors:
+        before = world.ant.get_dof_limits()
+        world.ant.set_dof_limits(world.tensor(joint[1:]), indices=[0], joint_indices=[1])
+        assert torch.equal(world.ant.get_dof_limits(), before)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

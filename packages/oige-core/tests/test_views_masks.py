@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from oige_core.engines.base import GraphRecorder
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.scene import ArticulationAsset, Scene
+from oige_core.testing import TapeRecorder
 from view_tables import GETTERS, INDEXED, SETTERS, N, set_up_scene
 
 CHOSEN = [0, 2]
@@ -16,8 +18,8 @@ SELECTING = [row for row in SETTERS if row[1] not in INDEXED]
 
 
 @pytest.fixture(scope="module")
-def world(build: Callable[..., Any], executor: str) -> Any:
-    built = build(set_up_scene, num_envs=N, executor=executor)
+def world(build: Callable[..., Any], any_executor: str) -> Any:
+    built = build(set_up_scene, num_envs=N, executor=any_executor)
     built.engine.step(3)
     built.start = built.engine.state_dict()
     return built
@@ -49,6 +51,13 @@ def valid_values(argument: str, method: str, shape: tuple[int, ...]) -> torch.Te
     elif method == "set_body_disable_gravity":
         values = values.round()
     return values
+
+
+def wait_recorder(world: Any) -> GraphRecorder:
+    """Return what notes waits of the executor; the C engine has none."""
+    if world.executor == "cpu":
+        pytest.skip("the C engine runs on the CPU")
+    return world.engine.graph_recorder() or TapeRecorder()
 
 
 def leaves(state: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
@@ -122,12 +131,12 @@ def test_masks_with_joints(fresh: Any, joints: list[int]) -> None:
             assert torch.equal(getter(joint_indices=chosen), expected[:, joints])
 
 
-def test_joints_apart_from_each_other_are_written_in_the_worlds_of_a_mask(build: Callable[..., Any], executor: str):
+def test_joints_apart_from_each_other_are_written_in_the_worlds_of_a_mask(build: Callable[..., Any], any_executor: str):
     links = "".join(f'<body name="{c}"><joint name="{c}" axis="0 1 0"/><geom size=".1"/></body>' for c in "abcd")
     asset = ArticulationAsset(
         mjcf=f'<mujoco><worldbody><body name="root"><geom size=".1"/>{links}</body></worldbody></mujoco>'
     )
-    world = build(lambda scene: {"robot": scene.add_articulation("robot", asset)}, num_envs=N, executor=executor)
+    world = build(lambda scene: {"robot": scene.add_articulation("robot", asset)}, num_envs=N, executor=any_executor)
     values = world.tensor(torch.arange(4.0 * N).reshape(N, 4))
     world.robot.set_joint_positions(values)
     expected = values.clone()
@@ -169,7 +178,7 @@ def test_reset_restores_the_worlds_of_a_mask(fresh: Any) -> None:
     assert (fresh.ant.get_joint_positions()[OTHERS] != 0.0).all()
 
 
-def test_roots_that_were_moved_are_put_back_in_the_worlds_of_a_mask(build: Callable[..., Any], executor: str):
+def test_roots_that_were_moved_are_put_back_in_the_worlds_of_a_mask(build: Callable[..., Any], any_executor: str):
     asset = ArticulationAsset(
         mjcf="""<mujoco><worldbody><body name="root"><geom size=".1"/><body name="a"><joint name="a" axis="0 1 0"/>
           <geom size=".1"/></body></body></worldbody></mujoco>"""
@@ -178,7 +187,7 @@ def test_roots_that_were_moved_are_put_back_in_the_worlds_of_a_mask(build: Calla
     def set_up_scene(scene: Scene) -> dict[str, Any]:
         return {"arm": scene.add_articulation("arm", asset, position=(1.0, 2.0, 3.0))}
 
-    world = build(set_up_scene, num_envs=N, executor=executor)
+    world = build(set_up_scene, num_envs=N, executor=any_executor)
     world.arm.set_world_poses(positions=world.everywhere(4.0, 5.0, 6.0), indices=mask(world, 0, 1))
     start, moved = [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]
     world.close(world.arm.get_world_poses()[0], [moved, moved, start, start], tol=1e-6)
@@ -216,10 +225,36 @@ def test_numbers_that_are_no_mask_raise(world: Any) -> None:
 
 
 def test_orientations_of_zeros_raise_only_in_worlds_of_a_mask(fresh: Any) -> None:
-    if fresh.engine.device.type == "cuda":
-        pytest.skip("what a GPU holds is not looked at")
     orientations = fresh.everywhere(1.0, 0.0, 0.0, 0.0).clone()
     orientations[1] = 0.0
     fresh.ball.set_world_poses(orientations=orientations, indices=mask(fresh, 0))
-    with pytest.raises(OigeError, match="a quaternion of zeros"):
-        fresh.ball.set_world_poses(orientations=orientations, indices=mask(fresh, 1))
+    for given in (orientations, orientations.tolist()):
+        if fresh.looks_at_tensors:
+            with pytest.raises(OigeError, match="a quaternion of zeros"):
+                fresh.ball.set_world_poses(orientations=given, indices=mask(fresh, 1))
+        else:
+            fresh.ball.set_world_poses(orientations=given, indices=mask(fresh, 1))
+            assert fresh.ball.get_world_poses()[1].isnan().any(dim=1).tolist() == [False, True, False, False]
+
+
+def test_setters_do_not_wait_for_a_gpu(fresh: Any) -> None:
+    """Except those of inertias, whose axes are found by eigenvalues."""
+    recorder, chosen = wait_recorder(fresh), mask(fresh, *CHOSEN)
+    for name, method, argument, shape in SELECTING:
+        if "inertias" not in method:
+            setter = getattr(getattr(fresh, name), method)
+            values = valid_values(argument, method, shape).to(fresh.engine.device)
+            setter(**{argument: values})  # the first call creates model fields
+            with recorder.watch_waits() as waits:
+                setter(**{argument: values}, indices=chosen)
+            assert waits == [], (name, method, argument)
+
+
+def test_getters_do_not_wait_for_a_gpu(fresh: Any) -> None:
+    recorder, chosen = wait_recorder(fresh), mask(fresh, *CHOSEN)
+    for name, method in GETTERS:
+        getter = getattr(getattr(fresh, name), method)
+        getter()  # the first call looks up columns
+        with recorder.watch_waits() as waits:
+            getter(indices=chosen)
+        assert waits == [], (name, method)

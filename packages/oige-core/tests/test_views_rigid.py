@@ -263,7 +263,7 @@ def test_material_can_be_set_and_read(world: Any) -> None:
     with pytest.raises(
         CapabilityError, match="'box': the engine MuJoCo does not support restitution; supported by: Isaac Sim"
     ):
-        world.box.set_material_properties(world.everywhere(0.5, 0.5, 0.2))
+        world.box.set_material_properties([0.5, 0.5, 0.2])
 
 
 # ------------------------------------------------------------------------------------------------ reset and state

@@ -14,10 +14,13 @@ Method and argument names are those of the views of ``omni.isaac.core``. Everywh
   frame unless a method says otherwise; the velocity of a body is that of its frame's origin; units are SI;
 * ``clone=False`` may return a live buffer, which is valid until the next step and must not be written;
 * getters return at once what a setter wrote;
-* invalid arguments raise an OigeError before anything is written; it names method, element, value and expectation. On
-  a GPU values are not checked, because this would wait for it: indices must exist, and properties must be in range;
+* invalid arguments raise an OigeError before anything is written; it names method, element, value and expectation;
 * a position, velocity, target, effort or force that is not finite makes its world diverge in the next step, which ends
-  its episode; a property that is not finite or out of range, such as a negative mass, raises an error on the CPU.
+  its episode; a property that is not finite or out of range, such as a negative mass, raises an error;
+* shapes, types and devices are always checked; the numbers in tensors on a GPU are not, because this would wait for it.
+  There, indices must exist and properties must be valid, otherwise the results are undefined. Numbers in lists, arrays
+  and tensors on the CPU are checked on every device, except under a mask that is on a GPU;
+* setters and getters do not wait for a GPU, except setters of inertias.
 """
 
 from oige_core.views.articulations import ArticulationView

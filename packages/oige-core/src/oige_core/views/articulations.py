@@ -58,7 +58,8 @@ class ArticulationView(FramedView, Protocol):
         """Set position limits ``(n, d, 2)``, which may be infinite.
 
         Raises:
-            CapabilityError: a limit is finite for a joint without limits in its asset.
+            CapabilityError: a limit is finite for a joint without limits in its asset. Numbers in tensors on a GPU are
+                not checked: there, such a limit has no effect.
         """
         ...
 
@@ -274,7 +275,12 @@ class ArticulationView(FramedView, Protocol):
         rest_lengths: torch.Tensor | None = None,
         indices: Indices = None,
     ) -> None:
-        """Set properties of the fixed tendons, in the shapes that their getters return."""
+        """Set properties of the fixed tendons, in the shapes that their getters return.
+
+        Raises:
+            CapabilityError: a limit is finite for a tendon without limits in its asset; on a GPU see
+                :meth:`set_dof_limits`.
+        """
         ...
 
     def get_fixed_tendon_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:

@@ -139,7 +139,8 @@ class RigidPrimView(FramedView, Protocol):
 
         Raises:
             CapabilityError: the engine does not support restitution, or static friction that differs from dynamic
-                friction. On a GPU values are not checked.
+                friction. Numbers in tensors on a GPU are not checked: there, restitution has no effect, and dynamic
+                friction acts.
         """
         ...
 

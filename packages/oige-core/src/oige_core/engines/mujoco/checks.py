@@ -7,12 +7,13 @@ looked up only in case of an error.
 import math
 import operator
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.selections import can_look_at, masked_rows
+from oige_core.engines.mujoco.selections import can_look_at, is_mask
 from oige_core.errors import OigeError, dtype_name
 
 __all__ = ["WorldChecker", "check_numbers", "fail", "part_numbers", "values_of_shape"]
@@ -131,7 +132,14 @@ def part_numbers(indices: object, count: int, what: str) -> tuple[int, ...]:
 
 
 def values_of_shape(
-    what: str, values: object, shape: tuple[int, ...], device: torch.device, *, column: bool = False
+    what: str,
+    values: object,
+    shape: tuple[int, ...],
+    device: torch.device,
+    worlds: torch.Tensor | None = None,
+    *,
+    column: bool = False,
+    check: Callable[[torch.Tensor], None] | None = None,
 ) -> torch.Tensor:
     """Return values as a tensor of a shape.
 
@@ -140,56 +148,53 @@ def values_of_shape(
         values: a tensor on ``device`` or on the CPU, an array or lists; one number or row applies to all worlds.
         shape: the shape, with worlds as first dimension.
         device: device of the simulation.
+        worlds: the selection of worlds.
         column: whether one number per world may apply to all joints or links.
+        check: raises if there is an invalid value. It is called with the rows of selected worlds, unless reading them
+            would have to wait for a GPU: values in lists, arrays and tensors on the CPU are checked on every device.
 
     Raises:
         OigeError: the shape or the device is wrong, or the values are not numbers.
     """
-    if not isinstance(values, torch.Tensor):
+    visible = True
+    if isinstance(values, torch.Tensor):
+        if values.device != device and values.device.type != "cpu":
+            fail(f"{what} on {values.device}: expected {device}; use .to('{device}').")
+        visible = check is not None and can_look_at(values)
+    else:
         try:
-            values = torch.as_tensor(values, dtype=torch.float32, device=device)
+            values = torch.as_tensor(values, dtype=torch.float32, device="cpu")
         except (TypeError, ValueError, RuntimeError):
             fail(f"{what} {_short(values)}: expected numbers of shape {shape}.")
-    elif values.device != device:
-        if values.device.type != "cpu":
-            fail(f"{what} on {values.device}: expected {device}; use .to('{device}').")
-        values = values.to(device)
     if values.is_complex():
         fail(f"{what} of type {dtype_name(values.dtype)}: expected real numbers.")
     if values.requires_grad:
         values = values.detach()  # otherwise everything that is read later would have gradients
     given = values.shape
-    if given == shape:
-        return values
-    fits = not given or given == shape[1:] or given == (1, *shape[1:]) or (column and given == (shape[0], 1))
-    if not fits:
-        fail(f"{what} of shape {tuple(given)}: expected {shape}.")
-    return values.expand(shape)
+    if given != shape:
+        fits = not given or given == shape[1:] or given == (1, *shape[1:]) or (column and given == (shape[0], 1))
+        if not fits:
+            fail(f"{what} of shape {tuple(given)}: expected {shape}.")
+    if check is not None and visible and (not is_mask(worlds) or can_look_at(worlds)):
+        rows = values.expand(shape)
+        check(rows[worlds] if is_mask(worlds) else rows)
+    if values.device != device:
+        values = values.to(device)
+    return values if given == shape else values.expand(shape)
 
 
-def check_numbers(
-    what: str,
-    values: torch.Tensor,
-    worlds: torch.Tensor | None = None,
-    *,
-    low: float = -math.inf,
-    infinite: bool = False,
-) -> None:
-    """Raise if properties are NaN, below a bound or infinite; on a GPU they are not checked, which would wait for it.
+def check_numbers(what: str, values: torch.Tensor, *, low: float = -math.inf, infinite: bool = False) -> None:
+    """Raise if properties are NaN, below a bound or infinite.
 
     Args:
         what: name of the values in messages.
-        values: the values, with worlds as first dimension.
-        worlds: the selection of worlds; with a mask, rows of other worlds are ignored.
+        values: the values.
         low: the bound.
         infinite: whether values may be infinite.
 
     Raises:
         OigeError: a value is out of range.
     """
-    if not can_look_at(values):
-        return
-    values = masked_rows(values, worlds)
     good = values >= low if infinite else (values >= low) & (values < math.inf)
     if low == -math.inf and not infinite:
         good &= values > low

@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 import torch
 
-__all__ = ["as_on_gpu", "can_look_at", "is_indices", "is_mask", "masked_rows", "read_rows", "write_rows"]
+__all__ = ["as_on_gpu", "can_look_at", "is_indices", "is_mask", "read_rows", "write_rows"]
 
 _pretends_gpu = False
 
@@ -58,8 +58,3 @@ def write_rows(target: torch.Tensor, values: torch.Tensor, worlds: torch.Tensor 
         torch.where(mask, values.to(target.dtype), target, out=target)
     else:
         target.index_copy_(0, worlds, values.to(target.dtype))
-
-
-def masked_rows(values: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
-    """Return the values of the worlds of a mask only, for checks: a GPU has to be waited for."""
-    return values[worlds] if is_mask(worlds) else values

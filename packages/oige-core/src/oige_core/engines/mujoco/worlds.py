@@ -1,6 +1,7 @@
 """The built worlds of the embedded engine, which its views and renderers share."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -254,8 +255,9 @@ class Worlds:
     def set_gravity(self, values: torch.Tensor, indices: Indices = None) -> None:
         """Set gravity ``(n, 3)`` in m/s²."""
         worlds = self.select(indices)
-        values = values_of_shape("gravity", values, (self.num_envs if worlds is None else len(worlds), 3), self.device)
-        check_numbers("gravity", values, worlds)
+        shape = (self.num_envs if worlds is None else len(worlds), 3)
+        check = partial(check_numbers, "gravity")
+        values = values_of_shape("gravity", values, shape, self.device, worlds, check=check)
         write_rows(self.own_model_field("opt.gravity"), values, worlds)
         self.model_changed(["opt.gravity"], worlds)
 

@@ -358,8 +358,11 @@ class WarpExecutor:
             mjw.com_vel(self._model, self._data)
 
     def _check_simple_bodies(self) -> None:
-        """Raise if MuJoCo Warp would ignore the off-diagonal inertia of a body that is no longer simple."""
-        simple = torch.from_numpy(np.flatnonzero(self.model.body_simple))
+        """Raise if MuJoCo Warp would ignore the off-diagonal inertia of a body that is no longer simple.
+
+        Scenes compile all their bodies as not simple, so that this looks at no values, which would wait for a GPU.
+        """
+        simple = torch.from_numpy(np.flatnonzero((self.model.body_simple > 0) & (self.model.body_dofnum > 0)))
         for name, neutral in (("body_ipos", (0.0, 0.0, 0.0)), ("body_iquat", (1.0, 0.0, 0.0, 0.0))):
             if len(simple) and name in self._expanded:
                 values = self.model_field(name)[:, simple.to(self.device)]

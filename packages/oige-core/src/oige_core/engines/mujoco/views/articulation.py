@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 
-from oige_core.engines.mujoco.checks import check_numbers
 from oige_core.engines.mujoco.selections import read_rows, write_rows
 from oige_core.engines.mujoco.views.drives import DriveView
 from oige_core.engines.mujoco.views.dynamics import DynamicsView
@@ -30,18 +29,13 @@ class MujocoArticulationView(DriveView, DynamicsView):
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        if positions is not None:
-            positions = self._values("positions", positions, worlds, 3)
-        if orientations is not None:
-            orientations = self._orientations(orientations, worlds)
+        positions, orientations = self._poses(positions, orientations, worlds)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
             self._worlds.mark_stale(worlds)
             return
         fields = {"body_pos": positions, "body_quat": orientations}
         given = {name: values.unsqueeze(-2) for name, values in fields.items() if values is not None}
-        for values in given.values():
-            check_numbers("poses", values, worlds)
         self._write_model(given, self._frames, worlds)
         self._root_moved = True
 

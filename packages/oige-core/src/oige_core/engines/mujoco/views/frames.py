@@ -1,14 +1,15 @@
 """Base of all views of bodies: selections of worlds, model fields of bodies, and frames of bodies."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import mujoco
 import torch
 
 from oige_core.engines.mujoco.checks import check_numbers, fail, values_of_shape
-from oige_core.engines.mujoco.selections import can_look_at, is_mask, masked_rows
+from oige_core.engines.mujoco.selections import is_mask
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.free_joint import FreeJoint
 from oige_core.engines.mujoco.worlds import Worlds
@@ -16,7 +17,10 @@ from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply_inverse, quat_to_matrix
 from oige_core.views import Indices
 
-__all__ = ["BodyView"]
+__all__ = ["BodyView", "Check"]
+
+Check = Callable[[torch.Tensor], None]
+"""Raises if a tensor contains an invalid value."""
 
 _ROUNDING = 1e-6  # tolerance of the length of a quaternion in single precision
 
@@ -56,20 +60,37 @@ class BodyView:
         return self._worlds.select(indices)
 
     def _values(
-        self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int, column: bool = False
+        self,
+        what: str,
+        values: Any,
+        worlds: torch.Tensor | None,
+        *shape: int,
+        column: bool = False,
+        check: Check | None = None,
     ) -> torch.Tensor:
         """Return values of worlds as a tensor ``(n, *shape)``; ``column``: a world's one stands for its joints."""
         n = self.count if worlds is None else worlds.shape[0]
-        return values_of_shape(what, values, (n, *shape), self._worlds.device, column=column)
+        return values_of_shape(what, values, (n, *shape), self._worlds.device, worlds, column=column, check=check)
 
-    def _orientations(self, values: Any, worlds: torch.Tensor | None) -> torch.Tensor:
-        """Return normalised quaternions ``(n, 4)``, because they rotate velocities; those of length 0 become NaN."""
-        values = self._values("orientations", values, worlds, 4)
-        values = values if values.is_floating_point() else values.to(torch.float32)
-        lengths = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
-        if can_look_at(values) and bool((masked_rows(lengths, worlds) == 0.0).any()):
-            fail("orientations contain a quaternion of zeros: expected w, x, y, z of length 1.")
-        return torch.where((lengths - 1.0).abs() < _ROUNDING, values, values / lengths)
+    def _poses(
+        self, positions: Any, orientations: Any, worlds: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Return positions ``(n, 3)`` and normalised quaternions ``(n, 4)``; zero quaternions become NaN on a GPU.
+
+        Quaternions are normalised because they rotate velocities. Numbers that are not finite make a free body diverge,
+        which is counted; of other bodies they are refused.
+        """
+        fixed = self._free is None
+        if positions is not None:
+            check = partial(check_numbers, "positions") if fixed else None
+            positions = self._values("positions", positions, worlds, 3, check=check)
+        if orientations is not None:
+            check = partial(_check_quaternions, finite=fixed)
+            values = self._values("orientations", orientations, worlds, 4, check=check)
+            values = values if values.is_floating_point() else values.to(torch.float32)
+            lengths = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
+            orientations = torch.where((lengths - 1.0).abs() < _ROUNDING, values, values / lengths)
+        return positions, orientations
 
     def _properties(
         self,
@@ -80,11 +101,16 @@ class BodyView:
         low: float = -math.inf,
         infinite: bool = False,
         column: bool = False,
+        check: Check | None = None,
     ) -> torch.Tensor:
-        """Return values of properties as a tensor ``(n, *shape)``; on the CPU their range is also checked."""
-        values = self._values(what, values, worlds, *shape, column=column)
-        check_numbers(what, values, worlds, low=low, infinite=infinite)
-        return values
+        """Return values of properties as a tensor ``(n, *shape)``, checked if that needs no wait for a GPU."""
+
+        def check_all(given: torch.Tensor) -> None:
+            check_numbers(what, given, low=low, infinite=infinite)
+            if check is not None:
+                check(given)
+
+        return self._values(what, values, worlds, *shape, column=column, check=check_all)
 
     def _squeeze(self, values: torch.Tensor) -> torch.Tensor:
         return values.squeeze(1) if self._single else values
@@ -199,6 +225,13 @@ class BodyView:
     def _tree_centre(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Centres of mass ``(n, 1, 3)`` of the tree to which the bodies belong."""
         return self._tree.read(self._worlds.fresh("subtree_com"), worlds)
+
+
+def _check_quaternions(values: torch.Tensor, *, finite: bool) -> None:
+    if finite:
+        check_numbers("orientations", values)
+    if bool((torch.linalg.vector_norm(values.float(), dim=-1) == 0.0).any()):
+        fail("orientations contain a quaternion of zeros: expected w, x, y, z of length 1.")
 
 
 def _matrix_to_quat(matrices: torch.Tensor) -> torch.Tensor:

@@ -1,11 +1,13 @@
 """Properties of joints, links and fixed tendons."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import torch
 
 from oige_core.engines.mujoco.checks import fail
 from oige_core.engines.mujoco.layout import NO_LIMIT, prefixed
-from oige_core.engines.mujoco.selections import can_look_at, masked_rows
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.joints import JointView
 from oige_core.engines.mujoco.worlds import Worlds
@@ -34,7 +36,8 @@ class _Limits:
         self.field = field
         self.names = names
         self.columns = ColumnSet([[number] for number in ids], device)
-        self.limited = torch.from_numpy(limited[ids] > 0).to(device)
+        self.has_limits: list[bool] = (limited[ids] > 0).tolist()
+        self.limited = torch.tensor(self.has_limits, dtype=torch.bool, device=device)
         self.infinite = torch.tensor([-torch.inf, torch.inf], device=device)
 
 
@@ -60,26 +63,32 @@ class PropertyView(JointView):
     def set_dof_limits(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds, joints = self._index(indices), self._joint_limits.columns.select(joint_indices)
-        values = self._properties("values", values, worlds, joints.count, 2, infinite=True)
-        self._set_limits(self._joint_limits, joints, values, worlds)
+        values = self._limit_values("values", values, worlds, self._joint_limits, joints)
+        self._write_limits(self._joint_limits, joints, values, worlds)
 
     def _get_limits(self, limits: "_Limits", worlds: torch.Tensor | None) -> torch.Tensor:
         values = self._read_model(limits.field, limits.columns.select(), worlds)
         return torch.where(limits.limited[:, None] & (values.abs() < 0.5 * NO_LIMIT), values, limits.infinite)
 
-    def _set_limits(
+    def _limit_values(
+        self, what: str, values: Any, worlds: torch.Tensor | None, limits: "_Limits", columns: Columns
+    ) -> torch.Tensor:
+        check = partial(self._check_limits, limits, columns)
+        return self._properties(what, values, worlds, columns.count, 2, infinite=True, check=check)
+
+    def _check_limits(self, limits: "_Limits", columns: Columns, values: torch.Tensor) -> None:
+        if bool((values[..., 0] > values[..., 1]).any()):
+            fail("limits with a lower one above the upper one: expected [lower, upper].")
+        for column, part in enumerate(columns.joints or ()):
+            if not limits.has_limits[part] and bool(values[:, column].isfinite().any()):
+                name = limits.names[part].removeprefix(prefixed(self.name, ""))
+                raise CapabilityError(
+                    f"{limits.kind} '{name}' of '{self.name}': has no limits to change; add limits to its MJCF."
+                )
+
+    def _write_limits(
         self, limits: "_Limits", columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None
     ) -> None:
-        if can_look_at(values):  # on a GPU this would have to wait
-            given = masked_rows(values, worlds)
-            if bool((given[..., 0] > given[..., 1]).any()):
-                fail("limits with a lower one above the upper one: expected [lower, upper].")
-            for column, part in enumerate(columns.joints or ()):
-                if not limits.limited[part] and bool(given[:, column].isfinite().any()):
-                    name = limits.names[part].removeprefix(prefixed(self.name, ""))
-                    raise CapabilityError(
-                        f"{limits.kind} '{name}' of '{self.name}': has no limits to change; add limits to its MJCF."
-                    )
         self._write_model({limits.field: values.clamp(-NO_LIMIT, NO_LIMIT)}, columns, worlds)
 
     def get_friction_coefficients(
@@ -194,8 +203,8 @@ class PropertyView(JointView):
         if rest_lengths is not None:
             rest_lengths = self._properties("rest_lengths", rest_lengths, worlds, count)
         if limits is not None:
-            limits = self._properties("limits", limits, worlds, count, 2, infinite=True)
-            self._set_limits(self._tendon_limits, self._tendons, limits, worlds)
+            limits = self._limit_values("limits", limits, worlds, self._tendon_limits, self._tendons)
+            self._write_limits(self._tendon_limits, self._tendons, limits, worlds)
         springs = None if rest_lengths is None else torch.stack((rest_lengths, rest_lengths), dim=-1)
         fields = {"tendon_stiffness": stiffnesses, "tendon_damping": dampings, "tendon_lengthspring": springs}
         given = {name: values for name, values in fields.items() if values is not None}

@@ -7,10 +7,8 @@ import numpy as np
 import torch
 
 from oige_core.capabilities import require
-from oige_core.engines.mujoco.checks import check_numbers
-from oige_core.engines.mujoco.selections import can_look_at, masked_rows
 from oige_core.engines.mujoco.views.columns import Columns
-from oige_core.engines.mujoco.views.frames import BodyView
+from oige_core.engines.mujoco.views.frames import BodyView, Check
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply
@@ -54,16 +52,26 @@ class MujocoRigidView(BodyView):
 
     def _of_bodies(self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int) -> torch.Tensor:
         """Return values ``(n, *shape)``, of several links ``(n, b, *shape)``, as ``(n, b, *shape)`` in float32."""
-        if self._single:
-            return self._values(what, values, worlds, *shape).to(torch.float32).unsqueeze(1)
-        return self._values(what, values, worlds, len(self._body_ids), *shape).to(torch.float32)
+        return self._by_body(self._values(what, values, worlds, *self._links, *shape))
 
     def _properties_of_bodies(
-        self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int, low: float = -math.inf
+        self,
+        what: str,
+        values: Any,
+        worlds: torch.Tensor | None,
+        *shape: int,
+        low: float = -math.inf,
+        check: Check | None = None,
     ) -> torch.Tensor:
-        values = self._of_bodies(what, values, worlds, *shape)
-        check_numbers(what, values, worlds, low=low)
-        return values
+        return self._by_body(self._properties(what, values, worlds, *self._links, *shape, low=low, check=check))
+
+    @property
+    def _links(self) -> tuple[int, ...]:
+        """The dimension of the links in tensors of this view; a single one has none."""
+        return () if self._single else (len(self._body_ids),)
+
+    def _by_body(self, values: torch.Tensor) -> torch.Tensor:
+        return (values.unsqueeze(1) if self._single else values).to(torch.float32)
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -81,16 +89,12 @@ class MujocoRigidView(BodyView):
         worlds = self._index(indices)
         if self._free is None and self._mocap is None:
             raise CapabilityError(f"'{self.name}': links are moved by their joints; set joint positions instead.")
-        if positions is not None:
-            positions = self._values("positions", positions, worlds, 3)
-        if orientations is not None:
-            orientations = self._orientations(orientations, worlds)
+        positions, orientations = self._poses(positions, orientations, worlds)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
         elif self._mocap is not None:
             for name, values in (("mocap_pos", positions), ("mocap_quat", orientations)):
                 if values is not None:
-                    check_numbers("poses", values, worlds)  # which is not a physics problem
                     self._mocap.write(self._worlds.executor.field(name), values.unsqueeze(-2), worlds)
         self._worlds.mark_stale(worlds)
 
@@ -175,16 +179,16 @@ class MujocoRigidView(BodyView):
     def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`. MuJoCo has one coefficient of friction, and no restitution."""
         worlds = self._index(indices)
-        values = self._properties_of_bodies("values", values, worlds, 3, low=0.0)
-        if can_look_at(values):  # on a GPU this would have to wait
-            given = masked_rows(values, worlds)
-            if bool((given[..., 2] != 0).any()):
-                require(self._worlds.engine, "restitution", f"'{self.name}'", "Set it to 0.")
-            if bool((given[..., 0] != given[..., 1]).any()):
-                require(self._worlds.engine, "static_friction", f"'{self.name}'", "Set both to one value.")
+        values = self._properties_of_bodies("values", values, worlds, 3, low=0.0, check=self._check_material)
         friction = self._read_model("geom_friction", self._geoms, worlds)
         friction[..., 0] = values[..., 1][:, self._geom_bodies]
         self._write_model({"geom_friction": friction}, self._geoms, worlds)
+
+    def _check_material(self, values: torch.Tensor) -> None:
+        if bool((values[..., 2] != 0).any()):
+            require(self._worlds.engine, "restitution", f"'{self.name}'", "Set it to 0.")
+        if bool((values[..., 0] != values[..., 1]).any()):
+            require(self._worlds.engine, "static_friction", f"'{self.name}'", "Set both to one value.")
 
     def enable_gravities(self, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
