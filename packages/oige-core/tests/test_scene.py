@@ -124,7 +124,8 @@ STIFF = """<mujoco><worldbody><body name="rail"><geom size=".01"/><body name="bl
 def test_discrete_integrator_integrates_drives_implicitly(build: Callable[..., Any], executor: str) -> None:
     """With h² k = 5 and m + h d = 3: (m + h d + h² k) v⁺ = m v − h k x; implicit only in velocity, it overshoots."""
     drive = Drive(stiffness=5e4, damping=100.0)
-    for integrator, inertia in (("discrete", 2.0 + 1.0 + 5.0), ("implicitfast", 2.0 + 1.0)):
+    inertias: dict[Any, float] = {"discrete": 2.0 + 1.0 + 5.0, "implicitfast": 2.0 + 1.0}
+    for integrator, inertia in inertias.items():
         world = build(
             lambda scene: {"robot": scene.add_articulation("robot", asset(STIFF, drives={".*": drive}))},
             executor=executor,

@@ -49,7 +49,7 @@ def test_solver_options_reach_the_model(build: Callable[..., Any], executor: str
 @pytest.mark.parametrize(
     ("name", "number"), [("euler", 0), ("rk4", 1), ("implicit", 2), ("implicitfast", 3), ("discrete", 4)]
 )
-def test_integrators_match_mujoco(build: Callable[..., Any], name: str, number: int) -> None:
+def test_integrators_match_mujoco(build: Callable[..., Any], name: Any, number: int) -> None:
     world = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}, mujoco=MujocoConfig(integrator=name))
     assert int(world.engine.compiled.model.opt.integrator) == number
 
