@@ -96,7 +96,8 @@ REFUSED = {
     ),
     "unknown activation": (
         ["train.params.network.mlp.activation=foo"],
-        "network.mlp.activation=foo: expected one of relu, tanh, sigmoid, elu, selu, swish, gelu, softplus, None.",
+        "train.params.network.mlp.activation=foo: expected one of relu, tanh, sigmoid, elu, selu, swish, gelu, "
+        "softplus, None.",
     ),
     "name that is a path": (
         ["experiment=../x"],
@@ -301,7 +302,8 @@ REFUSED = {
     ),
     "unknown network": (
         ["train.params.network.name=actor_critik"],
-        "network.name=actor_critik: expected one of actor_critic, resnet_actor_critic, soft_actor_critic. Did you mean",
+        "train.params.network.name=actor_critik: expected one of actor_critic, resnet_actor_critic, soft_actor_critic. "
+        "Did you mean",
     ),
     "network of another algorithm": (
         ["train.params.network.name=soft_actor_critic"],

@@ -217,7 +217,7 @@ def _collect_actors(values: dict[str, Any], fields: Set[str], path: str) -> dict
 
 def _converted(expected: Any, value: Any, path: str) -> Any:
     """Convert a leaf with OmegaConf's typed nodes, so that '12' is an integer and 'abc' is not."""
-    if expected is Any:
+    if expected is Any or (value is None and type(None) in typing.get_args(expected)):
         return value
     if typing.get_origin(expected) is typing.Literal:
         check_choice(path, value, typing.get_args(expected))

@@ -1,8 +1,9 @@
 """TargetFollowing: a wheeled robot drives to a cube that its camera sees."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from oige_core import EnvConfig, TaskSpec, check_choice, check_positive, check_range
+from oige_core import EnvConfig, TaskSpec, check_positive, check_range
 
 __all__ = ["TARGET_FOLLOWING", "TargetFollowingConfig"]
 
@@ -18,14 +19,13 @@ class TargetFollowingConfig(EnvConfig):
         targetDistance: minimum and maximum distance of targets, in m.
     """
 
-    observe: str
+    observe: Literal["segmentation", "rgb"]
     imageSize: int
     maxWheelSpeed: float
     targetDistance: tuple[float, float]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("task.env.observe", self.observe, ("segmentation", "rgb"))
         for key in ("imageSize", "maxWheelSpeed"):
             check_positive(f"task.env.{key}", getattr(self, key))
         check_range("task.env.targetDistance", self.targetDistance)

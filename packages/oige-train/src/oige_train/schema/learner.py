@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, field
+from typing import Literal
 
 from oige_core.config.fields import unread
 from oige_core.config.schema import check_choice, check_positive
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 CONFIG = "train.params.config"
+LearningRateSchedule = Literal["adaptive", "linear", "identity", "None"]
 MAX_NAME = 150  # bytes of a run's name, which is part of file names; file systems allow 255 bytes
 NOT_READ = unread("leave it out")
 
@@ -104,8 +106,8 @@ class CentralValueConfig:
     normalize_input: bool
     minibatch_size: int | None = None
     minibatch_size_per_env: int | None = None
-    lr_schedule: str | None = None
-    schedule_type: str | None = None
+    lr_schedule: LearningRateSchedule | None = None
+    schedule_type: Literal["legacy", "standard"] | None = None
     kl_threshold: float | None = None
     truncate_grads: bool = False
     grad_norm: float = 1.0
@@ -234,8 +236,8 @@ class PpoConfig(AlgoConfig):
     ppo: bool = True
     normalize_value: bool = False
     normalize_advantage: bool = True
-    lr_schedule: str | None = None
-    schedule_type: str = "legacy"
+    lr_schedule: LearningRateSchedule | None = None
+    schedule_type: Literal["legacy", "standard"] = "legacy"
     schedule_entropy: bool = False
     kl_threshold: float = 0.008
     grad_norm: float = 1.0
@@ -249,7 +251,7 @@ class PpoConfig(AlgoConfig):
     seq_length: int = 4
     zero_rnn_on_done: bool = True
     bounds_loss_coef: float = 0.0
-    bound_loss_type: str = "bound"
+    bound_loss_type: Literal["bound", "regularisation"] = "bound"
     use_experimental_cv: bool = True
     use_diagnostics: bool = False
     freeze_critic: bool = False
@@ -268,9 +270,6 @@ class PpoConfig(AlgoConfig):
         if not 0 <= self.tau <= 1:
             raise ConfigError(f"{CONFIG}.tau={self.tau}: expected a number from 0 to 1.")
         self.lr_schedule = self.lr_schedule or "identity"
-        check_choice(f"{CONFIG}.lr_schedule", self.lr_schedule, ("adaptive", "linear", "identity", "None"))
-        check_choice(f"{CONFIG}.bound_loss_type", self.bound_loss_type, ("bound", "regularisation"))
-        check_choice(f"{CONFIG}.schedule_type", self.schedule_type, ("legacy", "standard"))
         if self.schedule_entropy and self.lr_schedule not in ("adaptive", "linear"):
             raise ConfigError(
                 f"{CONFIG}.schedule_entropy=True: expected lr_schedule=adaptive or linear, it is {self.lr_schedule}."

@@ -1,15 +1,15 @@
 """The ``network`` section of the learner, with rl_games' keys."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from oige_core.config.fields import unread
-from oige_core.config.schema import check_choice, check_positive, check_range
+from oige_core.config.schema import check_positive, check_range
 from oige_core.errors import ConfigError, nearest
 
 __all__ = ["CnnConfig", "ContinuousConfig", "MlpConfig", "NamedConfig", "NetworkConfig", "RnnConfig", "SpaceConfig"]
 
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "swish", "gelu", "softplus", "None")  # rl_games'
+Activation = Literal["relu", "tanh", "sigmoid", "elu", "selu", "swish", "gelu", "softplus", "None"]  # of rl_games
 INITIALIZERS = {
     "default": set(),
     "const_initializer": {"val"},
@@ -66,14 +66,13 @@ class MlpConfig:
     """
 
     units: list[int]
-    activation: str = "elu"
+    activation: Activation = "elu"
     d2rl: bool = False
     norm_only_first_layer: bool = field(default=False, metadata=NOT_IN_RL_GAMES)
     initializer: dict[str, Any] = field(default_factory=lambda: {"name": "default"})
     regularizer: dict[str, Any] = field(default_factory=lambda: {"name": None}, metadata=NOT_IN_RL_GAMES)
 
     def __post_init__(self) -> None:
-        check_choice("network.mlp.activation", self.activation, ACTIVATIONS)
         for units in self.units:
             check_positive("network.mlp.units", units)
         _check_initializer("network.mlp.initializer", self.initializer)
@@ -93,7 +92,7 @@ class RnnConfig:
         layer_norm: normalise their output.
     """
 
-    name: str
+    name: Literal["lstm", "gru", "identity"]
     units: int
     layers: int = 1
     before_mlp: bool = False
@@ -102,7 +101,6 @@ class RnnConfig:
     layer_norm: bool = False
 
     def __post_init__(self) -> None:
-        check_choice("train.params.network.rnn.name", self.name, ("lstm", "gru", "identity"))
         for key in ("units", "layers"):
             check_positive(f"train.params.network.rnn.{key}", getattr(self, key))
 
@@ -119,16 +117,14 @@ class ContinuousConfig:
         fixed_sigma: the standard deviation does not depend on the observation.
     """
 
-    mu_activation: str = "None"
-    sigma_activation: str = "None"
+    mu_activation: Activation = "None"
+    sigma_activation: Activation = "None"
     mu_init: dict[str, Any] = field(default_factory=lambda: {"name": "default"})
     sigma_init: dict[str, Any] = field(default_factory=lambda: {"name": "const_initializer", "val": 0.0})
     fixed_sigma: bool = True
 
     def __post_init__(self) -> None:
         key = "network.space.continuous"
-        for name in ("mu_activation", "sigma_activation"):
-            check_choice(f"{key}.{name}", getattr(self, name), ACTIVATIONS)
         for name in ("mu_init", "sigma_init"):
             _check_initializer(f"{key}.{name}", getattr(self, name))
         if self.fixed_sigma and self.sigma_init["name"] not in OF_VECTORS:
@@ -163,8 +159,8 @@ class CnnConfig:
         permute_input: images have their channels last.
     """
 
-    type: str = "conv2d"
-    activation: str = "relu"
+    type: Literal["conv2d", "conv2d_spatial_softargmax", "conv2d_flatten", "coord_conv2d"] = "conv2d"
+    activation: Activation = "relu"
     initializer: dict[str, Any] = field(default_factory=lambda: {"name": "default"})
     regularizer: dict[str, Any] = field(default_factory=lambda: {"name": None}, metadata=NOT_IN_RL_GAMES)
     convs: list[dict[str, int]] = field(default_factory=list)
@@ -172,9 +168,6 @@ class CnnConfig:
     permute_input: bool = True
 
     def __post_init__(self) -> None:
-        kinds = ("conv2d", "conv2d_spatial_softargmax", "conv2d_flatten", "coord_conv2d")
-        check_choice("network.cnn.type", self.type, kinds)
-        check_choice("network.cnn.activation", self.activation, ACTIVATIONS)
         _check_initializer("network.cnn.initializer", self.initializer)
         keys = {"filters", "kernel_size", "strides", "padding"}
         for index, conv in enumerate(self.convs):
@@ -213,12 +206,12 @@ class NetworkConfig:
         log_std_bounds: lower and upper bound of the logarithm of SAC's standard deviation.
     """
 
-    name: str
+    name: Literal["actor_critic", "resnet_actor_critic", "soft_actor_critic"]
     mlp: MlpConfig
     separate: bool = False
     central_value: bool = False
-    normalization: str | None = None
-    value_activation: str = "None"
+    normalization: Literal["layer_norm", "batch_norm"] | None = None
+    value_activation: Activation = "None"
     space: SpaceConfig | None = None
     cnn: CnnConfig | None = None
     rnn: RnnConfig | None = None
@@ -226,15 +219,11 @@ class NetworkConfig:
     log_std_bounds: list[float] | None = None
 
     def __post_init__(self) -> None:
-        check_choice("network.name", self.name, ("actor_critic", "resnet_actor_critic", "soft_actor_critic"))
-        check_choice("network.value_activation", self.value_activation, ACTIVATIONS)
-        if self.normalization is not None:
-            check_choice("network.normalization", self.normalization, ("layer_norm", "batch_norm"))
-            if self.cnn is None and not self.mlp.d2rl:
-                raise ConfigError(
-                    f"network.normalization={self.normalization}: has no effect, because rl_games normalises "
-                    "convolutional layers and those of mlp.d2rl=True only; leave it out."
-                )
+        if self.normalization is not None and self.cnn is None and not self.mlp.d2rl:
+            raise ConfigError(
+                f"network.normalization={self.normalization}: has no effect, because rl_games normalises "
+                "convolutional layers and those of mlp.d2rl=True only; leave it out."
+            )
         if self.log_std_bounds is not None:
             check_range("network.log_std_bounds", self.log_std_bounds)
         if self.name == "resnet_actor_critic" and (self.cnn is None or self.cnn.conv_depths is None):
