@@ -13,6 +13,7 @@ from oige_core.math import (
     quat_mul,
     quat_to_matrix,
 )
+from oige_core.math.products import matmul
 
 H = math.sqrt(0.5)
 QUARTER_X, QUARTER_Z = torch.tensor([H, H, 0.0, 0.0]), torch.tensor([H, 0.0, 0.0, H])
@@ -89,6 +90,18 @@ def test_grid_is_centred_and_ordered() -> None:
     expected = [[3.0, -1.5, 0.0], [3.0, 1.5, 0.0], [0.0, -1.5, 0.0], [0.0, 1.5, 0.0], [-3.0, -1.5, 0.0]]
     assert grid_positions(5, 3.0).tolist() == expected
     assert grid_positions(1, 3.0).tolist() == [[0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    "shapes", [((16,), (16, 9)), ((5, 4), (4, 3)), ((5, 2, 4), (4, 3)), ((5, 1, 2, 4), (5, 6, 4, 3))]
+)
+def test_products_are_the_same_where_a_gpu_would_round_factors(
+    shapes: tuple[tuple[int, ...], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
+    monkeypatch.setattr("oige_core.math.products._rounds_factors", lambda values: True)
+    torch.testing.assert_close(matmul(a, b), a @ b)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

@@ -30,6 +30,22 @@ from articulation_scene import (
 )
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_apply_inverse, quat_mul, quat_to_matrix
+from torch.utils._python_dispatch import TorchDispatchMode
+from view_tables import GETTERS, N, set_up_scene
+
+
+class NoMatrixProducts(TorchDispatchMode):
+    """Refuses matrix products, whose factors a GPU rounds to ten bits while a policy is trained."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert func.name().partition(".")[0] not in (
+            "aten::mm",
+            "aten::bmm",
+            "aten::addmm",
+            "aten::baddbmm",
+            "aten::mv",
+        )
+        return func(*args, **kwargs or {})
 
 
 @pytest.fixture(scope="module")
@@ -412,3 +428,20 @@ def test_free_fall_and_zero_gravity_give_no_joint_forces(world: Any) -> None:
     world.close(forces[2, 0], 0.0, tol=2e-3)
     assert forces[2, 2].norm() > 1.0
     world.close(world.tree.get_linear_velocities()[:2], [[0, 0, 0], [0, 0, -G * DT]], tol=1e-6)
+
+
+def test_getters_are_exact_where_a_gpu_rounds_matrix_products(
+    build: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = build(set_up_scene, num_envs=N)
+    world.ant.set_world_poses(orientations=[0.5, 0.1, 0.7, -0.3])
+    world.ant.set_body_disable_gravity([1.0, 0.0, 1.0])
+    world.engine.step()
+    getters = [getattr(getattr(world, name), method) for name, method in GETTERS]
+    expected = [getter() for getter in getters]
+    with pytest.raises(AssertionError), NoMatrixProducts():
+        world.ant.get_mass_matrices()
+    monkeypatch.setattr("oige_core.math.products._rounds_factors", lambda values: True)
+    with NoMatrixProducts():
+        actual = [getter() for getter in getters]
+    torch.testing.assert_close(actual, expected, equal_nan=True)

@@ -4,6 +4,8 @@ import functools
 
 import torch
 
+from oige_core.math.products import matmul
+
 __all__ = [
     "heading_roll_up",
     "quat_apply",
@@ -82,9 +84,7 @@ def quat_to_matrix(q: torch.Tensor) -> torch.Tensor:
     """Return rotation matrices ``(…, 3, 3)`` of quaternions ``(…, 4)``."""
     products = (q.unsqueeze(-1) * q.unsqueeze(-2)).flatten(-2)
     table = _matrix_from_products(q.dtype, q.device)
-    if q.is_cuda:  # training programs let GPUs round the factors of matrix products to ten bits
-        return (products.unsqueeze(-1) * table).sum(dim=-2).unflatten(-1, (3, 3))
-    return (products @ table).unflatten(-1, (3, 3))
+    return matmul(products, table).unflatten(-1, (3, 3))
 
 
 def quat_from_angle_axis(angle: torch.Tensor, axis: torch.Tensor) -> torch.Tensor:

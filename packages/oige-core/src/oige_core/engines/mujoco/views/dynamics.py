@@ -9,6 +9,7 @@ from oige_core.engines.mujoco.views.properties import PropertyView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
+from oige_core.math.products import matmul
 from oige_core.views import Indices
 
 __all__ = ["DynamicsView"]
@@ -70,7 +71,7 @@ class DynamicsView(PropertyView):
         links = self._bodies.select()
         force = -self._worlds.get_gravity().unsqueeze(1) * self._compensated_masses(None).unsqueeze(-1)
         moment = torch.linalg.cross(links.read(self._worlds.fresh("xipos")), force)  # about the origin
-        force, moment = self._subtrees @ force, self._subtrees @ moment
+        force, moment = matmul(self._subtrees, force), matmul(self._subtrees, moment)
         orientation = links.read(self._worlds.fresh("xquat"))
         anchor = quat_apply(orientation, self._anchors.expand_as(force)) + links.read(self._worlds.fresh("xpos"))
         moment = moment - torch.linalg.cross(anchor, force)
@@ -102,7 +103,7 @@ class DynamicsView(PropertyView):
             return values
         rotation = quat_to_matrix(self._free.poses(worlds, clone=False)[1])
         rotation = rotation.reshape(-1, *[1] * (values.ndim - 2), 3, 3)
-        rotated = (rotation @ values[..., 3:6].unsqueeze(-1)).squeeze(-1)
+        rotated = matmul(rotation, values[..., 3:6].unsqueeze(-1)).squeeze(-1)
         return torch.cat((values[..., :3], rotated, values[..., 6:]), dim=-1)
 
     def get_mass_matrices(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:

@@ -15,6 +15,7 @@ from oige_core.engines.mujoco.views.free_joint import FreeJoint
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply_inverse, quat_to_matrix
+from oige_core.math.products import matmul
 from oige_core.views import Indices
 
 __all__ = ["BodyView", "Check"]
@@ -129,7 +130,7 @@ class BodyView:
     def _body_inertias(self, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
         moments = self._read_model("body_inertia", columns, worlds)
         axes = quat_to_matrix(self._read_model("body_iquat", columns, worlds))
-        return (axes * moments.unsqueeze(-2) @ axes.transpose(-1, -2)).flatten(-2)
+        return matmul(axes * moments.unsqueeze(-2), axes.transpose(-1, -2)).flatten(-2)
 
     def _set_body_inertias(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
         matrices = values.reshape(*values.shape[:-1], 3, 3).double()
