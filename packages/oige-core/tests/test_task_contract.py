@@ -89,6 +89,51 @@ class ObservesAllAgain(Ball):
         return super().get_observations()
 
 
+class ObservesAllAgainLater(ObservesAllAgain):
+    """Ends the episode of one world in the second step."""
+
+    def is_done(self) -> torch.Tensor:
+        return self.progress_buf * torch.tensor([1, 0]) == 2
+
+
+class ObservesOnlyAll(Ball):
+    def get_observations(self) -> torch.Tensor:  # type: ignore[override]
+        return super().get_observations()
+
+
+class ResetsAll(Ball):
+    def reset_idx(self) -> None:  # type: ignore[override]
+        super().reset_idx(torch.arange(self.num_envs))
+
+
+class AsksWhatIsDone(Ball):
+    def is_done(self, failed: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return failed
+
+
+class IndexesWithWorlds(Ball):
+    def reset_idx(self, worlds: torch.Tensor) -> None:
+        super().reset_idx(worlds)
+        self.progress_buf[worlds] = torch.zeros(len(worlds), dtype=torch.int64)
+
+
+class AssignsTooFewRows(Ball):
+    def reset_idx(self, worlds: torch.Tensor) -> None:
+        super().reset_idx(worlds)
+        self.assign(self.rew_buf, worlds, torch.zeros(len(worlds) + 1))
+
+
+class ReadsResetBuf(Ball):
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        self.reset_idx(self.reset_buf.nonzero().squeeze(-1))  # type: ignore[attr-defined]
+
+
+class SetsResetBuf(Ball):
+    def is_done(self) -> torch.Tensor:
+        self.reset_buf = self.progress_buf > 2  # type: ignore[assignment]
+        return self.reset_buf
+
+
 class HasNoStates(Ball):
     get_states = RLTask.get_states
 
@@ -104,11 +149,11 @@ Make = Callable[..., Any]
 
 @pytest.fixture
 def make(new_engine: Callable[..., Any]) -> Make:
-    def make(task: type[Ball] = Ball, num_envs: int = 2, **root: Any) -> VecEnv:
+    def make(task: type[Ball] = Ball, num_envs: int = 2, executor: str = "cpu", **root: Any) -> VecEnv:
         env = EnvConfig(numEnvs=num_envs, envSpacing=1.0, episodeLength=3)
         config = RunConfig(task=TaskConfig(name=task.__name__, env=env, sim=SimConfig(dt=0.01)), seed=1, **root)
         spec = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1, num_states=1)
-        return VecEnv(task(config, spec, new_engine("cpu", num_envs)))
+        return VecEnv(task(config, spec, new_engine(executor, num_envs)))
 
     return make
 
@@ -139,7 +184,10 @@ def test_tensor_of_the_last_step_raises(make: Make, task: type[Ball], method: st
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        (ReturnsNothing, r"calculate_metrics: result is NoneType: expected a tensor of shape \(2,\)\."),
+        (
+            ReturnsNothing,
+            r"calculate_metrics: result is None: expected a tensor of shape \(2,\); return it, .* to rew_buf\.",
+        ),
         (HasNoStates, r"HasNoStates has 1 states in its TaskSpec but no get_states\."),
     ],
 )
@@ -152,6 +200,56 @@ def test_method_that_returns_nothing_raises(make: Make, task: type[Ball], messag
 
     with pytest.raises(TaskError, match=message):
         first_step()
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (
+            ObservesOnlyAll,
+            r"get_observations\(self\): expected get_observations\(self, worlds=None\), because it is ",
+        ),
+        (ResetsAll, r"reset_idx\(self\): expected reset_idx\(self, worlds\)\.\Z"),
+        (AsksWhatIsDone, r"is_done\(self, failed: torch.Tensor\): expected is_done\(self\)\.\Z"),
+    ],
+)
+def test_method_with_other_arguments_raises(make: Make, task: type[Ball], message: str) -> None:
+    """Such methods would fail only when the first episode ends."""
+    with pytest.raises(TaskError, match=rf"\A{task.__name__}\.{message}"):
+        make(task)
+
+
+@pytest.mark.parametrize("task", [ReadsResetBuf, SetsResetBuf])
+def test_flags_of_worlds_to_reset_raise(make: Make, task: type[Ball]) -> None:
+    env = make(task)
+    env.reset()
+    with pytest.raises(TaskError, match=r"reset_buf does not exist: return terminations from is_done, and do not call"):
+        env.step(NOTHING)
+
+
+def test_indexing_with_a_mask_is_explained(make: Make) -> None:
+    env = make(IndexesWithWorlds, executor="warp-cpu")
+    env.reset()  # of all worlds, which works with a mask
+    with pytest.raises(RuntimeError, match="shape mismatch") as raised:
+        env.step(NOTHING)
+    (note,) = raised.value.__notes__
+    assert note.startswith("IndexesWithWorlds.reset_idx: worlds is a mask of shape (2,)")
+    assert "use self.assign(tensor, worlds, values)" in note
+
+
+@pytest.mark.parametrize("executor", ["cpu", "warp-cpu"])
+def test_assignment_of_too_few_rows_raises(make: Make, executor: str) -> None:
+    message = r"\Aassign: values of shape \(3,\): expected \(2,\), with a row for each entry of worlds\.\Z"
+    with pytest.raises(OigeError, match=message):
+        make(AssignsTooFewRows, executor=executor).reset()
+
+
+def test_observations_of_all_worlds_raise_in_later_steps(make: Make) -> None:
+    env = make(ObservesAllAgainLater)
+    env.reset()
+    env.step(NOTHING)
+    with pytest.raises(TaskError, match=r"get_observations\(worlds\): result has shape \(2, 4\): expected \(1, 4\)"):
+        env.step(NOTHING)
 
 
 def test_observations_of_all_worlds_for_some_raise(make: Make) -> None:

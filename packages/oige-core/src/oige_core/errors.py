@@ -34,7 +34,7 @@ class MissingExtraError(OigeError, ImportError):
 
 
 class TaskError(OigeError):
-    """A method of a task returned a tensor of the wrong shape, type or device, or a NaN."""
+    """A method of a task has the wrong arguments, or returned a tensor of the wrong shape, type or device, or a NaN."""
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ import functools
 import math
 import types
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -14,8 +14,7 @@ from oige_core.engines.base import Engine
 from oige_core.errors import OigeError, TaskError, nearest
 from oige_core.scene.values import as_number
 from oige_core.spec import TaskSpec
-from oige_core.tasks import selection
-from oige_core.tasks.checks import NO_RESET_OF_THE_BASE, check_new_tensor, check_tensor
+from oige_core.tasks import checks, selection
 from oige_core.tasks.saved_task import SavedTask
 from oige_core.tasks.step_capture import StepCapture
 from oige_core.tasks.task import EnvConfigT
@@ -62,6 +61,7 @@ class RLTask(SavedTask[EnvConfigT]):
     }
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
+        checks.check_methods(type(self))
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
         self._reward_weights: dict[str, float] = {}
@@ -125,10 +125,8 @@ class RLTask(SavedTask[EnvConfigT]):
         """
         self._began = True
         self.engine.reset(worlds)
-        fill = _fill_rows if worlds.dtype == torch.bool else _fill_indices
-        fill(self.progress_buf, worlds)
-        fill(self.skipped_buf, worlds)
-        fill(self._sums.t(), worlds)
+        for buffer in (self.progress_buf, self.skipped_buf, self._sums.t()):
+            selection.clear(buffer, worlds)
 
     # For tasks to use
 
@@ -232,7 +230,7 @@ class RLTask(SavedTask[EnvConfigT]):
         self.engine.problem_counts.clear_failed()
         if self.autoreset_mode == "upstream":
             if (worlds := self._ended_worlds()) is not None:
-                self.reset_idx(worlds)
+                self._select(self.reset_idx, worlds)
         elif self.autoreset_mode == "next_step":
             actions = actions.masked_fill(self.ended_buf.unsqueeze(-1), 0.0)  # also if it is NaN, because it is ignored
         self.pre_physics_step(self._finite(actions))
@@ -259,9 +257,9 @@ class RLTask(SavedTask[EnvConfigT]):
         """See :class:`~oige_core.tasks.task.Task`."""
         if self._checking:
             self._began = False
-        self.reset_idx(worlds)
+        self._select(self.reset_idx, worlds)
         if not self._began:
-            raise TaskError(f"{self.name}.reset_idx: {NO_RESET_OF_THE_BASE.format('worlds')}")
+            raise TaskError(f"{self.name}.reset_idx: {checks.NO_RESET_OF_THE_BASE.format('worlds')}")
         self._observe()
         self._contain_first_observations(worlds)
 
@@ -344,17 +342,25 @@ class RLTask(SavedTask[EnvConfigT]):
             self.failed_buf = failed_now
 
     def _reset_and_observe(self, worlds: torch.Tensor) -> None:
-        self.reset_idx(worlds)
-        observations = self.get_observations(worlds)
-        if self._checking:
+        self._select(self.reset_idx, worlds)
+        observations = self._select(self.get_observations, worlds)
+        if self._checking or len(observations) != len(worlds):
             self._check_observations("get_observations(worlds)", observations, len(worlds))
         self.obs_buf = selection.assign(self.obs_buf, worlds, observations)
         if self.spec.num_states:
-            states = self.get_states(worlds)
-            if self._checking:
+            states = self._select(self.get_states, worlds)
+            if self._checking or len(states) != len(worlds):
                 self._check_states("get_states(worlds)", states, len(worlds))
             self.states_buf = selection.assign(self.states_buf, worlds, states)
         self._contain_first_observations(worlds)
+
+    def _select(self, method: Callable[[torch.Tensor], Any], worlds: torch.Tensor) -> Any:
+        """Call a method of the task with a selection of worlds; errors of torch explain what a mask is."""
+        try:
+            return method(worlds)
+        except (RuntimeError, IndexError) as error:
+            checks.note_on_masks(f"{self.name}.{method.__name__}", worlds, error)
+            raise
 
     def _means_without_episodes(self) -> dict[str, torch.Tensor]:
         if self._no_episodes is None:
@@ -394,10 +400,11 @@ class RLTask(SavedTask[EnvConfigT]):
         dtype: torch.dtype = torch.float32,
         hint: str = "",
     ) -> None:
-        check_tensor(f"{self.name}.{method}: {what}", value, shape, dtype, self.device, hint)
+        buffer = checks.BUFFERS.get(method, "") if what == "result" else ""
+        checks.check_tensor(f"{self.name}.{method}: {what}", value, shape, dtype, self.device, hint, buffer)
 
     def _check_new(self, method: str, value: torch.Tensor, before: torch.Tensor) -> None:
-        check_new_tensor(f"{self.name}.{method}", value, before)
+        checks.check_new_tensor(f"{self.name}.{method}", value, before)
 
     # Failures
 
@@ -489,11 +496,3 @@ class RLTask(SavedTask[EnvConfigT]):
 def _finite_rows(values: torch.Tensor) -> torch.Tensor:
     """Return which rows of ``(N, k)`` are finite, ``(N,)`` bool; their largest number is NaN if one of them is."""
     return torch.linalg.vector_norm(values, math.inf, dim=1) < math.inf
-
-
-def _fill_rows(target: torch.Tensor, mask: torch.Tensor) -> None:
-    target.masked_fill_(mask.view(-1, *[1] * (target.ndim - 1)), 0)
-
-
-def _fill_indices(target: torch.Tensor, indices: torch.Tensor) -> None:
-    target.index_fill_(0, indices, 0)

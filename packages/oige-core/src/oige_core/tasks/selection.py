@@ -7,7 +7,9 @@ is the number of rows to compute and to pass to setters of views.
 
 import torch
 
-__all__ = ["as_mask", "assign", "mean_of", "rows"]
+from oige_core.errors import OigeError
+
+__all__ = ["as_mask", "assign", "clear", "mean_of", "rows"]
 
 
 def as_mask(worlds: torch.Tensor, num_envs: int) -> torch.Tensor:
@@ -37,7 +39,12 @@ def assign(target: torch.Tensor, worlds: torch.Tensor, values: torch.Tensor | fl
         target: ``(N, …)``.
         worlds: indices ``(n,)`` int64, or a mask ``(N,)`` bool.
         values: ``(len(worlds), …)``, a tensor that can be expanded to that shape, or a number.
+
+    Raises:
+        OigeError: the values have another shape.
     """
+    if isinstance(values, torch.Tensor):
+        values = _expand(values, (len(worlds), *target.shape[1:]))
     if worlds.dtype == torch.bool:
         mask = worlds.view(-1, *[1] * (target.ndim - 1))
         if not isinstance(values, torch.Tensor):
@@ -45,7 +52,20 @@ def assign(target: torch.Tensor, worlds: torch.Tensor, values: torch.Tensor | fl
         return torch.where(mask, values.to(target.dtype), target)
     if not isinstance(values, torch.Tensor):
         return target.index_fill(0, worlds, values)
-    return target.index_copy(0, worlds, values.to(target.dtype).expand(len(worlds), *target.shape[1:]))
+    return target.index_copy(0, worlds, values.to(target.dtype))
+
+
+def clear(target: torch.Tensor, worlds: torch.Tensor) -> None:
+    """Set the rows of the selected worlds to 0, in place.
+
+    Args:
+        target: ``(N, …)``.
+        worlds: indices ``(n,)`` int64, or a mask ``(N,)`` bool.
+    """
+    if worlds.dtype == torch.bool:
+        target.masked_fill_(worlds.view(-1, *[1] * (target.ndim - 1)), 0)
+    else:
+        target.index_fill_(0, worlds, 0)
 
 
 def mean_of(values: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
@@ -62,3 +82,14 @@ def mean_of(values: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
         # Not a product: what is left out may be NaN.
         return torch.where(worlds, values.float(), 0.0).sum(-1) / worlds.sum().clamp(min=1)
     return values.float().index_select(-1, worlds).sum(-1) / max(1, len(worlds))
+
+
+def _expand(values: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    if values.shape == shape:
+        return values
+    try:
+        return values.expand(shape)
+    except RuntimeError:
+        raise OigeError(
+            f"assign: values of shape {tuple(values.shape)}: expected {shape}, with a row for each entry of worlds."
+        ) from None

@@ -1,13 +1,13 @@
 """The common base of torch tasks and Warp variants."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import torch
 
 from oige_core.config import EnvConfig, RunConfig
 from oige_core.engines.base import Engine
-from oige_core.errors import CapabilityError
+from oige_core.errors import CapabilityError, TaskError
 from oige_core.problems import ProblemCounts
 from oige_core.scene import Scene
 from oige_core.seeding import derive_seed
@@ -108,6 +108,25 @@ class Task(ABC, Generic[EnvConfigT]):
 
     def get_extras(self) -> None:
         """Add entries for ``info`` to ``extras``, at the end of a step."""
+
+    @property
+    def reset_buf(self) -> NoReturn:
+        """Raise an error: OmniIsaacGymEnvs marks worlds to be reset there, and its tasks read and set it.
+
+        Raises:
+            TaskError: always.
+        """
+        raise TaskError(self._no_reset_buf())
+
+    @reset_buf.setter
+    def reset_buf(self, _: object) -> NoReturn:
+        raise TaskError(self._no_reset_buf())
+
+    def _no_reset_buf(self) -> str:
+        return (
+            f"{self.name}.reset_buf does not exist: return terminations from is_done, and do not call reset_idx, which "
+            "the base class does; ended_buf has the worlds whose episode ended."
+        )
 
     # For environments
 
