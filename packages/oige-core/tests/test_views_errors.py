@@ -146,6 +146,10 @@ def test_nonexistent_joints_and_links_raise(world: Any, method: str, argument: s
         (np.array([count]), f"name {count}: expected numbers from 0 to {count - 1}"),
         ([1.5], r"\[1\.5\]: expected a list of whole numbers"),
         (1, "1: expected a list of whole numbers"),
+        (
+            ["leg"],
+            r"\['leg'\]: expected a list of whole numbers; get_dof_index and get_link_index return the number .*",
+        ),
     ):
         with raises(rf"{method} of 'ant': {argument} {message}\."):
             get(**{argument: given})
@@ -163,6 +167,15 @@ def test_joint_indices_of_setters_determine_the_shape(world: Any) -> None:
         world.ant.set_dof_limits(world.tensor([-1.0, 1.0]), joint_indices=[2])
     with raises(r"set_joint_efforts of 'ant': joint_indices \[True, False\]: expected a list of whole numbers\."):
         world.ant.set_joint_efforts(world.tensor(0.0), joint_indices=[True, False])
+
+
+def test_values_need_a_row_for_each_world_of_a_mask(world: Any) -> None:
+    mask = [True] + [False] * (N - 1)
+    message = (
+        r"set_joint_positions of 'ant': positions of shape \(1, 1\): expected \(4, 2\), with a row for each world, "
+    )
+    with raises(message + r"because a mask selects the worlds\."):
+        world.ant.set_joint_positions(world.tensor([[1.0]]), mask)
 
 
 def test_values_may_be_arrays_lists_and_one_row_or_number_for_all(world: Any) -> None:

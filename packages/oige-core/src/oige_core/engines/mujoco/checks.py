@@ -7,7 +7,7 @@ looked up only in case of an error.
 import math
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 import numpy as np
@@ -123,7 +123,9 @@ def part_numbers(indices: object, count: int, what: str) -> tuple[int, ...]:
             raise TypeError
         numbers = tuple(operator.index(number) for number in listed)
     except TypeError:
-        fail(f"{what} {_short(indices)}: expected a list of whole numbers.")
+        names = isinstance(indices, Iterable) and any(isinstance(each, str) for each in indices)
+        hint = "; get_dof_index and get_link_index return the number of a name" if names else ""
+        fail(f"{what} {_short(indices)}: expected a list of whole numbers{hint}.")
     for number in numbers:
         if not 0 <= number < count:
             expected = f"expected numbers from 0 to {count - 1}" if count else "there are none"
@@ -174,7 +176,8 @@ def values_of_shape(
     if given != shape:
         fits = not given or given == shape[1:] or given == (1, *shape[1:]) or (column and given == (shape[0], 1))
         if not fits:
-            fail(f"{what} of shape {tuple(given)}: expected {shape}.")
+            why = ", with a row for each world, because a mask selects the worlds" if is_mask(worlds) else ""
+            fail(f"{what} of shape {tuple(given)}: expected {shape}{why}.")
     if check is not None and visible and (not is_mask(worlds) or can_look_at(worlds)):
         rows = values.expand(shape)
         check(rows[worlds] if is_mask(worlds) else rows)
