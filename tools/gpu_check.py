@@ -466,7 +466,7 @@ def main(argv: list[str]) -> int:
         "saving": lambda: saving(device),
         "failures": lambda: failures(device),
         "speed": lambda: speed(device, counts, ["cartpole"]),
-        "speed_contacts": lambda: speed(device, counts[:-1], ["free_bodies", "mechanisms"]),
+        "speed_contacts": lambda: speed(device, counts[:-1] or counts, ["free_bodies", "mechanisms"]),
     }
     chosen = [name for name in arguments.only.split(",") if name] or list(sections)
     for name in chosen:

@@ -103,6 +103,16 @@ def test_indices_changed_in_place_are_checked_again(world: Any) -> None:
             world.ant.get_joint_positions(indices=indices)
 
 
+def test_indices_changed_in_place_after_a_setter_do_not_change_what_it_did(world: Any) -> None:
+    world.ant.set_joint_positions(0.0)
+    world.eye.get_depth()
+    indices = torch.tensor([2, 0], device=world.engine.device)
+    world.ant.set_joint_positions(0.5, indices=indices)
+    indices.fill_(1)
+    moved = (world.legs.get_world_poses()[1][..., 0] < 0.99).all(dim=1)
+    assert moved.tolist() == [True, False, True, False]
+
+
 def test_joint_indices_changed_in_place_are_looked_up_again(world: Any) -> None:
     velocities = world.ant.get_joint_velocities() + world.tensor([1.0, 2.0])
     world.ant.set_joint_velocities(velocities)

@@ -25,6 +25,7 @@ class Staleness:
         self._all = True
         self._indices: list[torch.Tensor] = []
         self._mask: torch.Tensor | None = None
+        self._last: tuple[torch.Tensor, int] | None = None  # the last added indices and their version
 
     def __bool__(self) -> bool:
         return self._all or bool(self._indices) or self._mask is not None
@@ -38,8 +39,11 @@ class Staleness:
             return
         elif is_mask(worlds):
             self._mask = worlds.clone() if self._mask is None else self._mask | worlds
-        else:
-            self._indices.append(worlds)
+        elif worlds.is_inference():  # has no version that would show a change
+            self._indices.append(worlds.clone())
+        elif self._last is None or self._last[0] is not worlds or self._last[1] != worlds._version:
+            self._indices.append(worlds.clone())  # callers may change theirs
+            self._last = worlds, worlds._version
 
     def take(self) -> torch.Tensor | None:
         """Return the added worlds as a selection, perhaps with repeated indices, and clear them."""
@@ -56,7 +60,7 @@ class Staleness:
         """Mark no world as changed."""
         self._all = False
         self._indices.clear()
-        self._mask = None
+        self._mask = self._last = None
 
 
 class Worlds:
