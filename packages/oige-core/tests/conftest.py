@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 from oige_core.config import ActorConfig, SimConfig
-from oige_core.engines.mujoco.engine import MujocoEngine, on_warp
+from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.engines.mujoco.selections import as_on_gpu, can_look_at
 from oige_core.scene import Scene
+from oige_core.testing import make_engine_on
 
-EXECUTORS = ["cpu", "warp-cpu"] + ["warp-cuda"] * torch.cuda.is_available()
+EXECUTORS = ["c", "warp-cpu"] + ["warp-cuda"] * torch.cuda.is_available()
 AS_ON_GPU = "warp-as-on-gpu"  # Warp's CPU device, with code that runs as on a GPU
 
 
@@ -58,14 +59,6 @@ class World:
         torch.testing.assert_close(actual, expected.expand_as(actual), atol=tol, rtol=rel)
 
 
-def make_engine(executor: str, num_envs: int, num_threads: int = 1) -> MujocoEngine:
-    """Return an engine on one of the executors."""
-    if executor == "cpu":
-        return MujocoEngine(num_envs, "cpu", num_threads)
-    device = "cuda:0" if executor == "warp-cuda" else "cpu"
-    return MujocoEngine(num_envs, device, executor=on_warp(num_envs, device))
-
-
 @pytest.fixture(params=EXECUTORS, scope="module")
 def executor(request: pytest.FixtureRequest) -> str:
     """Name of the executor that runs the worlds."""
@@ -88,8 +81,8 @@ def pretended_gpu(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def new_engine() -> Callable[..., MujocoEngine]:
-    """Make an engine; see :func:`make_engine`."""
-    return make_engine
+    """Make an engine; see :func:`oige_core.testing.make_engine_on`."""
+    return make_engine_on
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +93,11 @@ def build() -> Iterator[Callable[..., World]]:
     def build(
         set_up_scene: Callable[[Scene], dict[str, Any]],
         num_envs: int = 1,
-        executor: str = "cpu",
+        executor: str = "c",
         actors: dict[str, ActorConfig] | None = None,
         **sim: Any,
     ) -> World:
-        engine = make_engine(executor, num_envs)
+        engine = make_engine_on("warp-cpu" if executor == AS_ON_GPU else executor, num_envs)
         engines.append(engine)
         scene = Scene(engine, SimConfig(actors=actors or {}, **sim))
         views = set_up_scene(scene)

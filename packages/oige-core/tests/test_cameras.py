@@ -213,7 +213,7 @@ def test_only_worlds_of_a_mask_are_rendered_again(world: Any):
 def test_images_do_not_depend_on_the_number_of_threads(build: Callable[..., Any], new_engine: Callable[..., Any]):
     images = []
     for threads in (1, 3):
-        engine = new_engine("cpu", 7, threads)
+        engine = new_engine("c", 7, threads)
         scene = Scene(engine, SimConfig())
         views = set_up(scene)
         engine.build(scene)

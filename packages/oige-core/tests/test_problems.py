@@ -107,7 +107,7 @@ class BlockTask(RLTask[BlockConfig]):
 def make(new_engine: Callable[..., Any]) -> Iterator[Make]:
     envs: list[VecEnv] = []
 
-    def make(executor: str = "cpu", num_states: int = 0, debug: bool = False, **env: Any) -> VecEnv:
+    def make(executor: str = "c", num_states: int = 0, debug: bool = False, **env: Any) -> VecEnv:
         sim = SimConfig(dt=DT, max_position=100.0, max_velocity=1000.0)
         values = {"numEnvs": N, "envSpacing": 1.0, "episodeLength": LENGTH} | env
         task = TaskConfig(name="Block", env=BlockConfig(**values), sim=sim)
@@ -280,7 +280,7 @@ def test_contact_overflow_ends_the_episode() -> None:
 
 
 def test_start_beyond_the_bounds_raises(new_engine: Callable[..., Any]) -> None:
-    engine = new_engine("cpu", 1)
+    engine = new_engine("c", 1)
     scene = Scene(engine, SimConfig(max_position=10.0))
     scene.add_sphere("ball", radius=0.1, position=(0, -20, 1))
     with pytest.raises(OigeError, match=r"'ball': starts at -20 m, beyond task.sim.max_position=10; .*raise"):

@@ -21,7 +21,7 @@ def weighted_block(new_engine, **weights):
     env = BlockConfig(numEnvs=3, envSpacing=1.0, episodeLength=2)
     task = TaskConfig(name="Block", env=env, sim=SimConfig(dt=DT, gravity=[0.0, 0.0, 0.0]))
     spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1)
-    return VecEnv(Weighted(RunConfig(task=task, seed=1), spec, new_engine("cpu", 3, 1)))
+    return VecEnv(Weighted(RunConfig(task=task, seed=1), spec, new_engine("c", 3, 1)))
 
 
 def test_weights_scale_rewards_terms_and_statistics(new_engine):

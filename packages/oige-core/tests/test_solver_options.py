@@ -35,7 +35,7 @@ def test_solver_options_reach_the_model(build: Callable[..., Any], executor: str
     config = MujocoConfig(**{key: value for key, (value, _) in OPTIONS.items()})
     world = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}, executor=executor, mujoco=config)
     models = [world.engine.compiled.model]
-    if executor != "cpu":
+    if executor != "c":
         models.append(world.engine.executor._model)
     for model in models:
         for key, (_, number) in OPTIONS.items():

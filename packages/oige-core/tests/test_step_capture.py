@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 import torch
@@ -228,7 +228,7 @@ def test_changes_between_steps_take_effect(make: Make, change: str) -> None:
     envs = make(), make(captureStep=False)
     for env in envs:
         env.reset(seed=3)
-        env.task.reward_weights = {"total": 2.0}
+        cast(Slider, env.task).reward_weights = {"total": 2.0}
     before = [play(env, actions(6)) for env in envs]
     for env in envs:
         _changes()[change](env)

@@ -149,7 +149,7 @@ Make = Callable[..., Any]
 
 @pytest.fixture
 def make(new_engine: Callable[..., Any]) -> Make:
-    def make(task: type[Ball] = Ball, num_envs: int = 2, executor: str = "cpu", **root: Any) -> VecEnv:
+    def make(task: type[Ball] = Ball, num_envs: int = 2, executor: str = "c", **root: Any) -> VecEnv:
         env = EnvConfig(numEnvs=num_envs, envSpacing=1.0, episodeLength=3)
         config = RunConfig(task=TaskConfig(name=task.__name__, env=env, sim=SimConfig(dt=0.01)), seed=1, **root)
         spec = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1, num_states=1)
@@ -237,7 +237,7 @@ def test_indexing_with_a_mask_is_explained(make: Make) -> None:
     assert "use self.assign(tensor, worlds, values)" in note
 
 
-@pytest.mark.parametrize("executor", ["cpu", "warp-cpu"])
+@pytest.mark.parametrize("executor", ["c", "warp-cpu"])
 def test_assignment_of_too_few_rows_raises(make: Make, executor: str) -> None:
     message = r"\Aassign: values of shape \(3,\): expected \(2,\), with a row for each entry of worlds\.\Z"
     with pytest.raises(OigeError, match=message):
@@ -472,7 +472,7 @@ def make_warp(new_engine: Callable[..., Any]) -> Callable[[type[Block]], VecEnv]
         env = EnvConfig(numEnvs=2, envSpacing=1.0, episodeLength=9)
         config = RunConfig(task=TaskConfig(name=task.__name__, env=env, sim=SimConfig(dt=0.01)), seed=1, warp=True)
         spec = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(1,), num_actions=1)
-        return VecEnv(task(config, spec, new_engine("cpu", 2)))
+        return VecEnv(task(config, spec, new_engine("c", 2)))
 
     return make_warp
 

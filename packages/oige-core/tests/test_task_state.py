@@ -67,7 +67,7 @@ def make(new_engine: Callable[..., Any]) -> Callable[[], VecEnv]:
         env = EnvConfig(numEnvs=2, envSpacing=1.0, episodeLength=100)
         task = TaskConfig(name="Memories", env=env, sim=SimConfig(dt=0.01))
         spec = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(12,), num_actions=1)
-        made = VecEnv(Memories(RunConfig(task=task, seed=1), spec, new_engine("cpu", 2)))
+        made = VecEnv(Memories(RunConfig(task=task, seed=1), spec, new_engine("c", 2)))
         made.reset()
         return made
 

@@ -19,7 +19,7 @@ from oige_core.errors import CapabilityError, OigeError
 from oige_core.spec import TaskSpec
 
 MODES = ["same_step", "next_step", "upstream"]
-VARIANTS = [(task, "cpu") for task in (BlockTask, BlockWarpTask)] + [(BlockWarpTask, "warp-cpu")]
+VARIANTS = [(task, "c") for task in (BlockTask, BlockWarpTask)] + [(BlockWarpTask, "warp-cpu")]
 if torch.cuda.is_available():
     VARIANTS += [(task, "warp-cuda") for task in (BlockTask, BlockWarpTask)]
 
@@ -400,7 +400,7 @@ def test_load_state_dict_rejects_mismatch(new_engine):
     task = TaskConfig(name="Block", env=BlockConfig(numEnvs=2, envSpacing=1.0, episodeLength=9), sim=SimConfig(dt=DT))
     spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1)
     ours, theirs = (
-        VecEnv(variant(RunConfig(task=task), spec, new_engine("cpu", 2))) for variant in (BlockTask, BlockWarpTask)
+        VecEnv(variant(RunConfig(task=task), spec, new_engine("c", 2))) for variant in (BlockTask, BlockWarpTask)
     )
     with pytest.raises(OigeError, match=r"^this state of Block belongs to its Warp variant; resume with warp=True\.$"):
         ours.load_state_dict(theirs.state_dict())

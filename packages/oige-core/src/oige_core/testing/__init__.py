@@ -3,6 +3,7 @@
 from oige_core.testing.environments import (
     assert_fills_range,
     assert_variants_agree,
+    make_engine_on,
     make_env_on,
     set_root_pose,
     spatial_momentum,
@@ -14,6 +15,7 @@ __all__ = [
     "assert_captured_steps_agree",
     "assert_fills_range",
     "assert_variants_agree",
+    "make_engine_on",
     "make_env_on",
     "set_root_pose",
     "spatial_momentum",

@@ -10,7 +10,14 @@ from oige_core.envs import VecEnv
 from oige_core.registry import find_task, load_config, load_spec, load_task_class
 from oige_core.views import ArticulationView, FramedView
 
-__all__ = ["assert_fills_range", "assert_variants_agree", "make_env_on", "set_root_pose", "spatial_momentum"]
+__all__ = [
+    "assert_fills_range",
+    "assert_variants_agree",
+    "make_engine_on",
+    "make_env_on",
+    "set_root_pose",
+    "spatial_momentum",
+]
 
 
 def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: torch.Tensor | float) -> None:
@@ -28,6 +35,20 @@ def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: to
     assert (fraction.amax(dim=0) > 0.99).all()
 
 
+def make_engine_on(executor: str, num_envs: int, num_threads: int = 1) -> MujocoEngine:
+    """Return the embedded engine, not built yet, with one of its executors.
+
+    Args:
+        executor: ``c``, the C engine; ``warp-cpu``, MuJoCo Warp on the CPU; or ``warp-cuda``.
+        num_envs: number of worlds.
+        num_threads: threads of the C engine and of the ray tracer on the CPU.
+    """
+    if executor == "c":
+        return MujocoEngine(num_envs, num_threads=num_threads)
+    device = {"warp-cpu": "cpu", "warp-cuda": "cuda:0"}[executor]
+    return MujocoEngine(num_envs, device, num_threads, executor=on_warp(num_envs, device))
+
+
 def make_env_on(
     executor: str,
     task: str,
@@ -40,7 +61,7 @@ def make_env_on(
     """Build the environment of an installed task on an executor of the embedded engine.
 
     Args:
-        executor: ``c``, the C engine on one thread; ``warp-cpu``, MuJoCo Warp on the CPU; or ``warp-cuda``.
+        executor: see :func:`make_engine_on`.
         task: name of the task.
         num_envs: number of worlds.
         warp: whether to build the task's Warp variant.
@@ -51,12 +72,7 @@ def make_env_on(
     values = {f"task.env.{key.replace('__', '.')}": value for key, value in env.items()}
     values |= {"num_envs": num_envs, "warp": warp, **(overrides or {})}
     config = load_config(task, values)
-    if executor == "c":
-        engine = MujocoEngine(num_envs, num_threads=1)
-    else:
-        device = {"warp-cpu": "cpu", "warp-cuda": "cuda:0"}[executor]
-        engine = MujocoEngine(num_envs, device, num_threads=1, executor=on_warp(num_envs, device))
-    return VecEnv(load_task_class(spec, warp=warp)(config, spec, engine))
+    return VecEnv(load_task_class(spec, warp=warp)(config, spec, make_engine_on(executor, num_envs)))
 
 
 def assert_variants_agree(
