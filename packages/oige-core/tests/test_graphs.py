@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import warp as wp
 from oige_core.engines.mujoco.executors.graphs import Graphs
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
@@ -29,15 +30,18 @@ def collect_by_chance() -> list[Any]:
 @pytest.mark.parametrize("device", DEVICES)
 def test_no_garbage_is_collected_while_a_graph_is_captured(device: str) -> None:
     """Garbage may contain another CUDA graph, and freeing that makes the capture fail."""
+    graphs = Graphs(torch.device(device))
+    array = wp.zeros(4, device=graphs.warp_device)
     log: list[str] = []
     during: list[list[str]] = []
 
     def work() -> None:
+        array.zero_()
         Loop(log)
         collect_by_chance()
         during.append(list(log))
 
-    Graphs(torch.device(device)).run("work", work)
+    graphs.run("work", work)
     assert during == [[]]
     collect_by_chance()
     assert log == ["freed"]

@@ -9,8 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from oige_core.engines.mujoco.checks import values_of_shape
 from oige_core.errors import CapabilityError, OigeError
+from torch.utils._python_dispatch import TorchDispatchMode
 from view_tables import GETTERS, INDEXED, JOINTS, LINKS, SETTERS, N, set_up_scene
+
+
+class NoteOperations(TorchDispatchMode):
+    """Notes the names of operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(func.name())
+        return func(*args, **kwargs or {})
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +214,15 @@ def test_values_may_be_arrays_lists_and_one_row_or_number_for_all(world: Any) ->
         world.close(world.ant.get_joint_positions(), expected, tol=1e-6)
     world.ball.set_masses(2.5)
     world.close(world.ball.get_masses(), 2.5, tol=1e-6)
+
+
+def test_numbers_are_not_copied_to_another_device() -> None:
+    """Copying to a GPU waits for it, so that a step with copies cannot be captured."""
+    device = torch.device("meta")
+    for values, copied in ((0.5, False), (1, False), ([0.5, 0.5], True)):
+        with NoteOperations() as noted:
+            assert values_of_shape("positions", values, (N, 2), device).shape == (N, 2)
+        assert ("aten::_to_copy" in noted.names) == copied
 
 
 def test_tensors_on_another_device_raise(world: Any) -> None:

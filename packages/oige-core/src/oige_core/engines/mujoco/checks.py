@@ -158,6 +158,7 @@ def values_of_shape(
     Raises:
         OigeError: the shape or the device is wrong, or the values are not numbers.
     """
+    number = values if isinstance(values, int | float) else None
     visible = True
     if isinstance(values, torch.Tensor):
         if values.device != device and values.device.type != "cpu":
@@ -182,7 +183,8 @@ def values_of_shape(
         rows = values.expand(shape)
         check(rows[worlds] if is_mask(worlds) else rows)
     if values.device != device:
-        values = values.to(device)
+        # Filling with a number does not wait for a GPU, and copying to it does.
+        values = values.to(device) if number is None else values.new_full((), number, device=device)
     return values if given == shape else values.expand(shape)
 
 
