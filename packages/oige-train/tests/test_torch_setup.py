@@ -7,7 +7,7 @@ import sys
 import pytest
 
 IS_GLIBC = sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
-SIZE, TIMES = 64 * 2**20, 80
+SIZE, TIMES = 64 * 2**20, 20
 CODE = f"""
 import resource, sys
 import torch
