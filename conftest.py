@@ -1,6 +1,7 @@
 """How the tests run: in as many processes as there are cores, with one thread each."""
 
 import os
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -19,3 +20,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     named = config.option.file_or_dir
     one_file = len(named) == 1 and ".py" in named[0]
     return 0 if one_file else min(cores, MAX_WORKERS)
+
+
+@pytest.fixture(autouse=True)
+def _restore_torch_threads() -> Generator[None]:
+    """Set the number of torch's threads again after each test, because configurations of trainings change it."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"].split(",")[0]))

@@ -89,7 +89,7 @@ OBSERVATIONS: dict[str, tuple[Callable[[Any], Any], Callable[[np.ndarray], np.nd
         lambda values: values,
     ),
     "RescaleObservation": (
-        lambda env: vector.RescaleObservation(env, 0.0, 1.0),
+        lambda env: vector.RescaleObservation(env, np.zeros(4, np.float32), np.ones(4, np.float32)),
         lambda values: (values / 5.0 + 1.0) / 2.0,  # clipObservations is 5
     ),
     "DtypeObservation": (lambda env: vector.DtypeObservation(env, np.int32), lambda values: values.astype(np.int32)),
@@ -107,7 +107,7 @@ ACTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[np.ndarray], np.ndarray
     ),
     "ClipAction": (vector.ClipAction, lambda actions: actions.clip(-1.0, 1.0)),
     "RescaleAction": (
-        lambda env: vector.RescaleAction(env, -2.0, 2.0),
+        lambda env: vector.RescaleAction(env, np.full(1, -2.0, np.float32), np.full(1, 2.0, np.float32)),
         lambda actions: actions / 2.0,
     ),
 }

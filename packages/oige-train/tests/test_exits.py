@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -102,15 +101,23 @@ def test_interruption_during_imports_is_one_line(module: str, tmp_path: Path) ->
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])  # SIGTERM is handled like SIGHUP
 def test_interruption_during_build_is_one_line_and_leaves_no_folder(name: str, tmp_path: Path) -> None:
-    arguments = ["-c", "import oige_train.runner as r, time; r.make_env = lambda _: time.sleep(60)\n"]
-    arguments[1] += "from oige_train.cli.train import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, *arguments, "sim_device=cpu", "num_envs=2"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+    code = """
+import sys, time
+import oige_train.runner
+
+def make_env(_):
+    print("building", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+oige_train.runner.make_env = make_env
+from oige_train.cli.train import main
+main()
+"""
+    arguments = [sys.executable, "-c", code, "sim_device=cpu", "num_envs=2"]
+    process = subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    while "results:" not in process.stderr.readline():
-        pass
-    time.sleep(0.3)
+    while process.stderr.readline() != "building\n":
+        assert process.poll() is None
     process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
