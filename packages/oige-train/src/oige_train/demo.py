@@ -22,9 +22,8 @@ KEYS = {
 }
 """Command of each key while it is held: velocity forward and to the left (m/s), yaw rate (rad/s)."""
 
-BEHIND = np.array(
-    [-1.8, 0.0, 0.6]
-)  # m; position of the third-person camera relative to the robot, in its heading frame
+# Position of the third-person camera relative to the robot, in its heading frame, in m.
+BEHIND = np.array([-1.8, 0.0, 0.6])
 LOOK_UP = 0.6  # m; height above the robot of the point that the camera looks at
 FOV = 1.21  # rad; a lens of 8.5 mm on a sensor of 20.955 mm, at 16 : 9
 MARK_HEIGHT = 0.6  # m; height of the mark above the driven robot
@@ -63,9 +62,8 @@ class Driver:
         self.third_person = True
         self._command = (0.0, 0.0, 0.0)
         self._changes: list[Callable[[], None]] = []  # run by the thread that steps
-        self._free: dict[
-            int, tuple[np.ndarray, np.ndarray, float]
-        ] = {}  # cameras of pages before they followed the robot
+        # Cameras of pages before they followed the robot.
+        self._free: dict[int, tuple[np.ndarray, np.ndarray, float]] = {}
         task.no_timeout = torch.zeros_like(task.manual_control)
         viewer.scene.on_click = self.drive
         viewer.frame_hooks.append(self._show)

@@ -110,7 +110,7 @@ def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance
         towards the target, 1 when facing it.
     """
     w, x, y, z = quaternions.unbind(-1)
-    # In complex numbers, R_xx + i R_yx = (w + iz)² + (x + iy)², and R_zz + i R_zy = (w + ix)² + (z + iy)².
+    # In complex numbers, R_xx + i R_yx = (w + i z)² + (x + i y)², and R_zz + i R_zy = (w + i x)² + (z + i y)².
     parts = torch.view_as_complex(torch.stack((w, z, x, y, w, x, z, y), dim=-1).unflatten(-1, (4, 2)))
     axes = (parts * parts).unflatten(-1, (2, 2)).sum(dim=-1)
     to_face = axes[:, 0].conj() * torch.view_as_complex(to_target.contiguous())
