@@ -1,12 +1,13 @@
 """Warp work that is captured once and replayed; on Warp's CPU device too."""
 
 import gc
+import warnings
 from typing import Any
 
 import pytest
 import torch
 import warp as wp
-from oige_core.engines.mujoco.executors.graphs import Graphs
+from oige_core.engines.mujoco.executors.graphs import Graphs, TorchGraphs, calling_line
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 
@@ -58,3 +59,19 @@ def test_garbage_is_collected_again_after_a_failed_capture() -> None:
         Graphs(torch.device("cpu")).run("work", fail)
     collect_by_chance()
     assert log == ["freed"]
+
+
+def test_waits_are_reported_with_their_line_and_other_warnings_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = []
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+    graphs = TorchGraphs(torch.device("cuda"))
+    with warnings.catch_warnings(record=True) as others, graphs.watch_waits() as waits:
+        warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+        line = calling_line()
+        warnings.warn("something else", stacklevel=1)
+    assert [str(warning.message) for warning in others] == ["something else"]
+    name, _, number = line.partition(":")
+    assert waits == [f"{name}:{int(number) - 1}"]
+    assert name == "test_graphs.py"
+    assert modes == ["warn", 0]

@@ -5,9 +5,7 @@ operations that wait for a GPU. Tests of captured steps use it with MuJoCo Warp 
 """
 
 import contextlib
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +13,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from oige_core.engines.mujoco.engine import MujocoEngine
-from oige_core.engines.mujoco.executors.graphs import Graphs
+from oige_core.engines.mujoco.executors.graphs import Graphs, calling_line
 from oige_core.engines.mujoco.selections import as_on_gpu
 from oige_core.envs import VecEnv
 from oige_core.tasks import RLTask
@@ -178,7 +176,7 @@ class _Tape(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         if _waits(func, args):
-            self.waits.append(f"{func.name().removeprefix('aten::')} in {_place()}")
+            self.waits.append(f"{func.name().removeprefix('aten::')} in {calling_line(__file__)}")
             if self._strict:
                 raise RuntimeError(f"waits for the device: {self.waits[-1]}")
         outputs = func(*args, **kwargs)
@@ -221,11 +219,3 @@ def _waits(func: Any, args: tuple[Any, ...]) -> bool:
 
 def _memory(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
-
-
-def _place() -> str:
-    """Return where the innermost code outside torch and this module is."""
-    for frame in reversed(traceback.extract_stack()):
-        if "/torch/" not in frame.filename and frame.filename != __file__:
-            return f"{Path(frame.filename).name}:{frame.lineno}"
-    return "torch"

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import traceback
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,10 @@ import warp as wp
 
 from oige_core.warp_runtime import init_warp
 
-__all__ = ["Graphs", "TorchGraphs"]
+__all__ = ["Graphs", "TorchGraphs", "calling_line"]
+
+_PACKAGE = Path(__file__).parents[3]
+_CAPTURE = _PACKAGE / "tasks" / "step_capture.py"
 
 
 class Graphs:
@@ -126,16 +130,43 @@ class TorchGraphs:
     def watch_waits(self) -> Iterator[list[str]]:
         """See :class:`~oige_core.engines.base.GraphRecorder`."""
         waits: list[str] = []
+        others: list[tuple[Any, ...]] = []
+
+        def note(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+            if "synchronizing CUDA operation" in str(message):
+                waits.append(calling_line())
+            else:
+                others.append((message, category, filename, lineno))
+
         mode = torch.cuda.get_sync_debug_mode()
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            with warnings.catch_warnings(record=True) as caught:
+            with warnings.catch_warnings():
                 warnings.simplefilter("always")
+                warnings.showwarning = note
                 yield waits
         finally:
             torch.cuda.set_sync_debug_mode(mode)
-        for warning in caught:
-            if "synchronizing CUDA operation" in str(warning.message):
-                waits.append(f"{Path(warning.filename).name}:{warning.lineno}")
-            else:
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        for warning in others:
+            warnings.warn_explicit(*warning)
+
+
+def calling_line(*ignored: str) -> str:
+    """Return the file and line of the task that is being stepped, or of the library if no task called it.
+
+    Args:
+        ignored: files that do not count.
+    """
+    innermost = ""
+    passed = {__file__, warnings.__file__, contextlib.__file__, *ignored}
+    for frame in reversed(traceback.extract_stack()):
+        path = Path(frame.filename)
+        if frame.filename in passed or path.is_relative_to(Path(torch.__file__).parent):
+            continue
+        line = f"{path.name}:{frame.lineno}"
+        innermost = innermost or line
+        if path == _CAPTURE:
+            break
+        if not path.is_relative_to(_PACKAGE):
+            return line
+    return innermost
