@@ -117,6 +117,23 @@ class Appends(Slider):
         super().pre_physics_step(actions * len(self.seen))
 
 
+class CreatesLater(Slider):
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        if hasattr(self, "previous"):
+            self.older = self.previous
+        self.previous = actions
+        super().pre_physics_step(actions)
+
+
+class Weighs(Slider):
+    """Sets the same weights in every step."""
+
+    def calculate_metrics(self) -> torch.Tensor:
+        rewards = super().calculate_metrics()
+        self.reward_weights = {"total": 2.0}
+        return rewards
+
+
 class Hides(Slider):
     def post_reset(self) -> None:
         super().post_reset()
@@ -177,6 +194,7 @@ def test_captured_steps_keep_what_a_task_remembers(make: Make, mode: str) -> Non
         (WaitsInView, r"its step waits for the GPU \(.* in test_step_capture\.py:\d+\)"),
         (CountsWorlds, r"its step waits for the GPU \(index\.Tensor in test_step_capture\.py:\d+\)"),
         (Appends, r"its list 'seen' changes in place"),
+        (CreatesLater, r"its attribute 'older' did not exist after the first step: expected it from post_reset"),
         (Hides, r"it has the attributes memory \(_Memory\), which may change in a step"),
         (StepsTheEngine, r"it steps the engine itself"),
     ],
@@ -246,6 +264,34 @@ def test_changes_between_steps_take_effect(make: Make, change: str) -> None:
     assert task.capture.captured
     assert task.capture.reason is None
     assert task.capture.captures == (2 if change in ("scale", "configure") else 1)
+
+
+def test_weights_set_in_a_step_are_no_reason_to_capture_again(make: Make) -> None:
+    assert_captured_steps_agree(make(Weighs), make(Weighs, captureStep=False), actions())
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("scale", "the attribute 'scale'"), ("force", "the setting 'force'"), ("more", "the attribute 'more5'")],
+)
+def test_changes_after_every_step_end_capturing(
+    make: Make, caplog: pytest.LogCaptureFixture, name: str, title: str
+) -> None:
+    """A capture takes longer than a step, so that a curriculum of this kind would be slower than without graphs."""
+    envs = make(), make(captureStep=False)
+    for env in envs:
+        env.reset(seed=3)
+    for step, action in enumerate(actions(16)):
+        for env in envs:
+            task: Any = env.task
+            attribute = f"more{step // 2}" if name == "more" else name  # after the watched steps
+            setattr(task.cfg if name == "force" else task, attribute, 1.0 + step)
+        ours, theirs = (env.step(action)[:4] for env in envs)
+        assert all(a.equal(b) for a, b in zip(ours, theirs, strict=True))
+    capturing: Any = envs[0].task
+    assert capturing.capture.captures == 5
+    (message,) = caplog.messages
+    assert f"slower: {title} changes between steps, after each of the last 5 captures. See" in message
 
 
 @pytest.mark.parametrize("values", [{"captureStep": False}, {"debug": True}])

@@ -30,6 +30,7 @@ _VALUES = tuple(name for name in OUTCOME if name not in _FLAGS)
 _VOLATILE = frozenset(
     {"capture", "extras", "_terms", "_problems_by_world", "_reward_weights", "_first_weights", "_weights_changed"}
 )
+_MOST_FUTILE = 5  # captures in a row that may be for one step only, because something changes after it
 _PLAIN = (bool, int, float, str, set, np.ndarray, np.generic, np.random.Generator, np.random.RandomState, random.Random)
 
 
@@ -77,7 +78,7 @@ class StepCapture:
 
     The results of a step are bitwise the same as without graphs, and also in new tensors. If something changes on which
     the graphs depend (an attribute that is not a tensor, the configuration, the shape of a tensor), they are captured
-    again.
+    again, unless that has happened after each of the last captures, which cost more than steps without graphs.
 
     Args:
         task: the task, after its first step.
@@ -94,6 +95,7 @@ class StepCapture:
         self._task = task
         self._recorder = recorder
         self._graphs: _Graphs | None = None
+        self._futile = 0  # captures since a graph was last used again
         self._replaced: list[str] | None = None  # attributes that a step replaces; None before the first eager step
 
     @classmethod
@@ -116,14 +118,20 @@ class StepCapture:
         if self.reason is not None:
             self._step_eagerly(actions)
             return
-        if self._graphs is not None and not self._graphs.fit(actions):
+        if self._graphs is not None and (change := self._graphs.misfit(actions)) is not None:
             self._graphs = self._replaced = None
+            if self._futile == _MOST_FUTILE:
+                self._give_up(f"{change} changes between steps, after each of the last {_MOST_FUTILE} captures")
+                self._step_eagerly(actions)
+                return
         try:
             if self._graphs is not None:
                 self._graphs.step(actions)
+                self._futile = 0
             elif self._replaced is not None:
                 self._graphs = _Graphs(self._task, self._recorder, actions, self._replaced)
                 self.captures += 1
+                self._futile += 1
             else:
                 self._replaced = self._watch(actions)
         except _NotCapturableError as problem:
@@ -149,13 +157,18 @@ class StepCapture:
             raise _NotCapturableError(f"its step waits for the GPU ({waits[0]})", "all")
         if names := task.uncertain_attributes():
             raise _NotCapturableError(f"it has the attributes {', '.join(names)}, which may change in a step", "all")
+        for name in task.kept_attributes():
+            if name not in before:
+                raise _NotCapturableError(
+                    f"its attribute '{name}' did not exist after the first step: expected it from post_reset", "all"
+                )
         for name, value in _plain_values(task).items():
             if plain.get(name) != value:
                 raise _NotCapturableError(f"its attribute '{name}' changes in a step: expected a tensor", "all")
         replaced = []
         for name, value in task.kept_attributes().items():
-            if name not in before:
-                raise _NotCapturableError(f"its attribute '{name}' did not exist in the first step", "all")
+            if name in _VOLATILE:
+                continue
             if value is not before[name]:
                 replaced.append(name)
             elif [id(leaf) for leaf in pytree.tree_leaves(value)] != members[name]:
@@ -260,32 +273,38 @@ class _Graphs:
         shares = isinstance(value, torch.Tensor) and value.untyped_storage().data_ptr() in self._memory
         return value.clone() if shares else value
 
-    def fit(self, actions: torch.Tensor) -> bool:
-        """Whether the graphs still match the task; tensors that callers have replaced are copied to their places."""
+    def misfit(self, actions: torch.Tensor) -> str | None:
+        """Return what has changed so that the graphs no longer match the task; None if they do.
+
+        Tensors that callers have replaced are copied to their places.
+        """
         attributes, task = self._attributes, self._task
-        if task.engine.layout_version != self._version or actions.shape != self._actions.shape:
-            return False
+        if task.engine.layout_version != self._version:
+            return "the memory of the engine"
+        if actions.shape != self._actions.shape:
+            return "the shape of actions"
         if len(attributes) != len(self._fixed) + len(self._places) + sum(name in attributes for name in _VOLATILE):
-            return False
+            changed = attributes.keys() ^ self._fixed.keys() ^ self._places.keys()
+            return f"the attribute '{min(changed - _VOLATILE)}'"
         for name, value in self._fixed.items():
             current = attributes.get(name)
             if current is not value:
                 if not _same(value, current):
-                    return False
+                    return f"the attribute '{name}'"
                 self._fixed[name] = current  # a restored state has equal values
         for section, values in self._sections:
-            if _plain_section(section) != values:
-                return False
+            if (current := _plain_section(section)) != values:
+                return f"the setting '{next(name for name in current if current[name] != values.get(name))}'"
         for name, place in self._places.items():
             value = attributes.get(name)
             if value is place or self._is_handed_out(name, value):
                 continue
             if not _alike(place, value):
-                return False
+                return f"the shape or type of the attribute '{name}'"
             for old, new in zip(_tensors(place), _tensors(value), strict=True):
                 old.copy_(new)
             attributes[name] = place
-        return True
+        return None
 
     def step(self, actions: torch.Tensor) -> None:
         """Run one control step."""
