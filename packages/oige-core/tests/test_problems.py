@@ -393,3 +393,23 @@ def test_cart_far_beyond_its_rail_ends_the_episode() -> None:
     assert (rewards[0].item(), terminated.tolist()) == (0.0, [True, False])
     assert totals(info) == {"exploded": [1, 0]}
     env.close()
+
+
+def test_each_number_has_its_own_bound(make: Make, executor: str) -> None:
+    env = make(executor)  # bounds: 100 m, 1000 m/s
+    blocks = env.task.blocks
+    blocks.set_joint_positions(torch.tensor([[99.0], [-99.0], [99.0]]))
+    assert totals(env.step(no_push(env))[-1]) == {}
+    blocks.set_joint_positions(torch.zeros(N, 1))
+    blocks.set_joint_velocities(torch.tensor([[0.0], [999.0], [0.0]]))  # moves 10 m in the step
+    assert totals(env.step(no_push(env))[-1]) == {}
+    blocks.set_joint_velocities(torch.zeros(N, 1))
+    blocks.set_joint_positions(torch.tensor([[0.0], [0.0], [-101.0]]))
+    assert totals(env.step(no_push(env))[-1]) == {"exploded": [0, 0, 1]}
+
+
+def test_restored_state_is_read_after_the_step_that_explodes(make: Make, executor: str) -> None:
+    env = make(executor)
+    env.task.blocks.set_joint_positions(torch.tensor([[5.0], [101.0], [6.0]]))
+    env.task.engine.step(1)
+    assert env.task.blocks.get_joint_positions().flatten().tolist() == [5.0, 0.0, 6.0]

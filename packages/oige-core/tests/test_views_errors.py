@@ -127,6 +127,20 @@ def test_indices_changed_in_place_after_a_setter_do_not_change_what_it_did(world
     assert moved.tolist() == [True, False, True, False]
 
 
+def test_selection_changed_in_place_is_checked(world: Any) -> None:
+    mask = torch.zeros(N, dtype=torch.bool, device=world.engine.device)
+    mask[1] = True
+    worlds = world.engine.selection(mask)
+    if worlds.dtype == torch.bool:
+        assert worlds is mask
+        return
+    assert worlds.tolist() == [1]
+    assert len(world.ball.get_masses(worlds)) == 1
+    worlds[0] = N
+    with raises(rf"get_masses of 'ball': indices name world {N}: expected numbers from 0 to {N - 1}\."):
+        world.ball.get_masses(worlds)
+
+
 def test_joint_indices_changed_in_place_are_looked_up_again(world: Any) -> None:
     velocities = world.ant.get_joint_velocities() + world.tensor([1.0, 2.0])
     world.ant.set_joint_velocities(velocities)

@@ -21,7 +21,11 @@ def plain_tensors(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        with torch.inference_mode(False), torch.no_grad():  # inference_mode(False) alone would enable gradients
-            return function(*args, **kwargs)
+        # set_grad_enabled(False) takes half the time of no_grad, and inference_mode(False) even more.
+        with torch.set_grad_enabled(False):
+            if not torch.is_inference_mode_enabled():
+                return function(*args, **kwargs)
+            with torch.inference_mode(False), torch.no_grad():  # inference_mode(False) enables gradients
+                return function(*args, **kwargs)
 
     return call

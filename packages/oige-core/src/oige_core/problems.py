@@ -83,26 +83,41 @@ class ProblemCounts:
         kinds: the kinds that can occur, each a key of :data:`PROBLEMS`.
         num_envs: number of worlds, N.
         device: device of the tensors.
+        in_graphs: whether Warp kernels or captured graphs write the tensors, so that the host does not know whether a
+            world has failed.
 
     Attributes:
         kinds: see above.
         counts: ``(len(kinds), N)`` int32; number of occurrences of each kind in each world since the start.
         failed: ``(N,)`` bool; the worlds with a problem since the last :meth:`clear_failed`.
+        in_graphs: see above.
     """
 
-    def __init__(self, kinds: Sequence[str], num_envs: int, device: torch.device | str) -> None:
+    def __init__(
+        self, kinds: Sequence[str], num_envs: int, device: torch.device | str, *, in_graphs: bool = False
+    ) -> None:
         self.kinds = tuple(kinds)
         self.counts = torch.zeros(len(self.kinds), num_envs, dtype=torch.int32, device=device)
         self.failed = torch.zeros(num_envs, dtype=torch.bool, device=device)
+        self.in_graphs = in_graphs
+        self._added = False  # since the last clear_failed
+
+    @property
+    def may_have_failed(self) -> bool:
+        """Whether ``failed`` may mark a world, as far as is known without reading it."""
+        return self._added or self.in_graphs
 
     def add(self, kind: str, worlds: torch.Tensor) -> None:
         """Count a problem in the worlds of a bool mask ``(N,)``."""
         self.counts.select(0, self.kinds.index(kind)).add_(worlds)
         self.failed.logical_or_(worlds)
+        self._added = True
 
     def clear_failed(self) -> None:
         """Mark no world as failed, at the beginning of a control step."""
-        self.failed.zero_()
+        if self.may_have_failed:
+            self.failed.zero_()
+            self._added = False
 
     def totals(self) -> dict[str, int]:
         """Return the number of occurrences of each kind that occurred; this waits for the device."""
@@ -120,6 +135,7 @@ class ProblemCounts:
             if kind in self.kinds:
                 self.counts[self.kinds.index(kind)].copy_(counts)
         self.failed.copy_(state["failed"])
+        self._added = True
 
 
 class ProblemReport:

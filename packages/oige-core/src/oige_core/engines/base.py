@@ -68,6 +68,10 @@ class Engine(ViewFactory, Protocol):
         """
         ...
 
+    def selection(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return the worlds of a bool mask ``(num_envs,)`` as tasks select them: itself, or int64 indices ``(n,)``."""
+        ...
+
     @property
     def layout_version(self) -> int:
         """A number that increases when tensors that views return may have moved in memory."""

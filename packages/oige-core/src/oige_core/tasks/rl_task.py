@@ -245,7 +245,7 @@ class RLTask(SavedTask[EnvConfigT]):
         self.final_obs_buf, self.final_states_buf = self.obs_buf, self.states_buf
         self.ended_buf = self.terminated_buf | self.truncated_buf
         worlds = self._ended_worlds()
-        self.extras["episode_count"] = self.ended_buf.sum()
+        self.extras["episode_count"] = self.ended_buf.count_nonzero()
         if worlds is None:
             self.extras["episode_means"] = self._means_without_episodes()
             return
@@ -325,7 +325,7 @@ class RLTask(SavedTask[EnvConfigT]):
     def _ended_worlds(self) -> torch.Tensor | None:
         """Return the worlds whose episode has ended, as a selection; None if it is known that there are none."""
         worlds = self.selection(self.ended_buf)
-        return worlds if len(worlds) else None
+        return worlds if worlds.shape[0] else None
 
     def _reset_instead_of_step(self, worlds: torch.Tensor, failed_before: torch.Tensor) -> None:
         """Turn the computed step into a reset in worlds ``(N,)`` bool: no reward, no termination, no truncation.
@@ -419,11 +419,11 @@ class RLTask(SavedTask[EnvConfigT]):
     def _end_failed_episodes(self) -> None:
         """Terminate episodes of failed worlds, without reward and with finite observations."""
         counts, physics = self.problem_counts, self.engine.problem_counts
-        if self._surely_finite(self.rew_buf, *self._observed_numbers()):
-            failed = counts.failed | physics.failed
-            if not failed.any():
-                self.failed_buf = failed
-                return
+        if self._surely_finite(self.rew_buf, *self._observed_numbers()) and not (
+            counts.may_have_failed or physics.may_have_failed
+        ):
+            self.failed_buf = torch.zeros_like(self.failed_buf)
+            return
         finite = self._contain_observations()
         counts.add("non_finite_observations", ~finite)
         counts.add("non_finite_rewards", finite > (self.rew_buf.abs() < math.inf))

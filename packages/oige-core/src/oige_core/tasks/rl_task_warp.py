@@ -67,6 +67,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._chosen = self.zeros(n, dtype=wp.bool)
         counts = self.problem_counts
         self._problem_rows = {kind: row for row, kind in enumerate(counts.kinds)}
+        counts.in_graphs = True
         self._counts, self._failed = wp.from_torch(counts.counts), wp.from_torch(counts.failed)
         self._physics_failed = wp.from_torch(engine.problem_counts.failed)
         self._sums = self.zeros(n, sums)

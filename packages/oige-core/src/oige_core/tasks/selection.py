@@ -81,7 +81,7 @@ def mean_of(values: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
     if worlds.dtype == torch.bool:
         # Not a product: what is left out may be NaN.
         return torch.where(worlds, values.float(), 0.0).sum(-1) / worlds.sum().clamp(min=1)
-    return values.float().index_select(-1, worlds).sum(-1) / max(1, len(worlds))
+    return values.float().index_select(-1, worlds).sum(-1) / max(1, worlds.shape[0])
 
 
 def _expand(values: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:

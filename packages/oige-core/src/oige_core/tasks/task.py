@@ -90,7 +90,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.failed_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
         self.progress_buf: torch.Tensor = torch.zeros(n, dtype=torch.int64, device=device)
         self.skipped_buf: torch.Tensor = torch.zeros(n, dtype=torch.int64, device=device)
-        self.problem_counts = ProblemCounts(PROBLEM_KINDS, n, device)
+        self.problem_counts = ProblemCounts(PROBLEM_KINDS, n, device, in_graphs=engine.selects_by_mask)
         self._problems_by_world: dict[str, torch.Tensor] | None = None
         self.extras: dict[str, Any] = {}
         self.symmetries: tuple[Symmetry, ...] = ()
@@ -152,7 +152,7 @@ class Task(ABC, Generic[EnvConfigT]):
 
     def selection(self, mask: torch.Tensor) -> torch.Tensor:
         """Return the worlds of a bool mask ``(N,)`` as a selection: int64 indices ``(n,)``, or the mask itself."""
-        return mask if self.engine.selects_by_mask else mask.nonzero().squeeze(-1)
+        return self.engine.selection(mask)
 
     def stagger(self, started: torch.Tensor) -> None:
         """Skip a random fraction of the time of the episodes that have just begun.
@@ -161,8 +161,8 @@ class Task(ABC, Generic[EnvConfigT]):
             started: worlds ``(N,)`` bool.
         """
         drawn = torch.randint(self.max_episode_length, started.shape, generator=self.generator, device=self.device)
-        self.progress_buf.copy_(torch.where(started, drawn, self.progress_buf))
-        self.skipped_buf.copy_(torch.where(started, drawn, self.skipped_buf))
+        for steps in (self.progress_buf, self.skipped_buf):
+            torch.where(started, drawn, steps, out=steps)
 
     def problems_by_world(self) -> dict[str, torch.Tensor]:
         """Return copies of the number of problems of each kind in each world so far, ``(N,)`` int32."""

@@ -71,9 +71,18 @@ class WorldChecker:
             self._check_range(indices.numpy())
         if indices.device != device:
             return indices.to(device)
+        self._keep(indices)
+        return indices
+
+    def indices_of(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return the indices ``(n,)`` int64 of a mask ``(num_envs,)`` of bool; they need no check later."""
+        indices = mask.nonzero().squeeze(-1)
+        self._keep(indices)
+        return indices
+
+    def _keep(self, indices: torch.Tensor) -> None:
         if not indices.is_inference():  # inference tensors have no version counter
             self._last, self._version = indices, indices._version
-        return indices
 
     def _host_selection(self, indices: object) -> np.ndarray:
         try:

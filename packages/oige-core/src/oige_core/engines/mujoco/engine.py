@@ -146,6 +146,10 @@ class MujocoEngine:
         """See :class:`~oige_core.engines.base.Engine`."""
         return self.worlds.selects_by_mask
 
+    def selection(self, mask: torch.Tensor) -> torch.Tensor:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.worlds.selection(mask)
+
     @property
     def layout_version(self) -> int:
         """See :class:`~oige_core.engines.base.Engine`."""

@@ -120,6 +120,10 @@ class Worlds:
         """Return a selection of worlds on the device: int64 indices, a mask of bool, or None for all worlds."""
         return None if indices is None else self._check_worlds(indices, self.device)
 
+    def selection(self, mask: torch.Tensor) -> torch.Tensor:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return mask if self.selects_by_mask else self._check_worlds.indices_of(mask)
+
     # Steps
 
     def step(self, n_substeps: int) -> None:
@@ -129,6 +133,7 @@ class Worlds:
         self._refreshed_was_read = False
         self.executor.step(n_substeps * self._solver_substeps, refresh=self._refresh_in_step)
         self._after_step(refreshed=self._refresh_in_step)
+        self._joint_state_stale = not self.executor.step_reads_joint_state
 
     def step_between(self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]) -> None:
         """Advance all worlds between two functions that launch Warp work; see the executor."""

@@ -5,7 +5,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import mujoco
 import numpy as np
@@ -46,6 +46,7 @@ _WARNINGS: dict[str, list[int]] = {
     "constraints_overflow": [int(mujoco.mjtWarning.mjWARN_CNSTRFULL)],
 }
 TORCH_GRAIN = 32768  # maximum number of elements for which torch uses one thread (at::internal::GRAIN_SIZE)
+NUMPY_DOT_LIMIT = 8192  # OpenBLAS, which NumPy uses, starts threads above 10000 elements
 _SET_CONST_INPUTS = frozenset(mujoco.MjModel._setconst_inputs)  # type: ignore[attr-defined]
 
 
@@ -74,6 +75,7 @@ class BatchExecutor:
         self.num_envs = num_envs
         self.device = torch.device("cpu")
         self.selects_by_mask = False
+        self.step_reads_joint_state = True
         self.layout_version = 0  # addresses of tensors do not change
         self.state_format = state_format("mujoco.batch", model)
         self._batch = Batch(model, num_envs, num_threads or available_cores())
@@ -91,12 +93,15 @@ class BatchExecutor:
         assert not model.nv or qvel.data_ptr() == qpos.data_ptr() + model.nq * qpos.element_size()
         self._motion = self._state.as_strided((num_envs, model.nq + model.nv), qpos.stride(), self._offset(qpos))
         self._motion_read = torch.zeros(self._motion.shape)
+        self._sum_of_squares = _summing_squares(self._motion_read.view(-1))
         self._joint_state = (self._motion_read[:, : model.nq], self._motion_read[:, model.nq :])
         self.set_bounds(StateBounds(model))
 
     def set_bounds(self, bounds: StateBounds) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self._bounds = torch.from_numpy(np.concatenate((bounds.qpos, bounds.qvel)))
+        smallest = min(self._bounds.tolist(), default=mujoco.mjMAXVAL)
+        self._small_sum = 0.99 * smallest**2  # less, because it is compared in single precision
 
     def joint_state(self) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
@@ -150,9 +155,21 @@ class BatchExecutor:
             self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
         for _, copy_live in self._forces.values():
             copy_live()
-        # NaN is beyond every bound.
-        if np.count_nonzero(self._warnings) or not (self._motion.abs() <= self._bounds).all():
+        self.joint_state()
+        if np.count_nonzero(self._warnings) or not (self._surely_within_bounds() or self._within_bounds().all()):
             self._contain_failures(refresh)
+
+    def _surely_within_bounds(self) -> bool:
+        """Whether all numbers of the state that was read are within their bounds, by a cheap test.
+
+        If the sum of their squares is below the square of the smallest bound, each number is within every bound. To
+        compare each number with its own bound takes several times as long.
+        """
+        return float(self._sum_of_squares()) < self._small_sum
+
+    def _within_bounds(self) -> torch.Tensor:
+        """Return which numbers of the state are within their bounds; NaN is beyond every bound."""
+        return self._motion.abs() <= self._bounds
 
     def _contain_failures(self, refresh: bool) -> None:
         """Count the problems of this step; restore worlds with an unusable state."""
@@ -160,13 +177,13 @@ class BatchExecutor:
         warned = torch.from_numpy(self._warnings > 0)
         happened = {kind: warned[:, columns].any(dim=1) for kind, columns in _WARNINGS.items()}
         self._warnings[:] = 0
-        size = self._motion.abs()
-        happened["diverged"] |= ~(size <= mujoco.mjMAXVAL).all(dim=1)
-        happened["exploded"] = ~(size <= self._bounds).all(dim=1) & ~happened["diverged"]
+        happened["diverged"] |= ~(self._motion.abs() <= mujoco.mjMAXVAL).all(dim=1)
+        happened["exploded"] = ~self._within_bounds().all(dim=1) & ~happened["diverged"]
         for kind, worlds in happened.items():
             counts.add(kind, worlds)
         lost = (happened["diverged"] | happened["exploded"]).nonzero().squeeze(-1)
         self.reset(lost)
+        self.joint_state()
         if refresh:
             self.refresh(lost)
 
@@ -303,6 +320,16 @@ def _copying(copy: torch.Tensor, live: np.ndarray) -> Callable[[], object]:
     if copy.numel() <= TORCH_GRAIN:
         return functools.partial(copy.copy_, _tensor_of(live))
     return functools.partial(np.copyto, copy.numpy(), live)
+
+
+def _summing_squares(numbers: torch.Tensor) -> Callable[[], SupportsFloat]:
+    """Return a function that sums the squares of ``numbers`` ``(n,)``: NumPy, or torch for large arrays.
+
+    NumPy takes a third of the time for small arrays, but its library may start threads for large ones.
+    """
+    if len(numbers) <= NUMPY_DOT_LIMIT:
+        return functools.partial(np.dot, numbers.numpy(), numbers.numpy())
+    return functools.partial(torch.dot, numbers, numbers)
 
 
 def _ids(worlds: torch.Tensor | None) -> np.ndarray | None:

@@ -99,6 +99,7 @@ class Executor(Protocol):
         state_format: see :class:`~oige_core.engines.base.Engine`.
         problem_counts: problems by world.
         selects_by_mask: see :class:`~oige_core.engines.base.Engine`.
+        step_reads_joint_state: whether :meth:`step` brings the tensors of :meth:`joint_state` up to date.
     """
 
     model: mujoco.MjModel
@@ -107,6 +108,7 @@ class Executor(Protocol):
     state_format: str
     problem_counts: ProblemCounts
     selects_by_mask: bool
+    step_reads_joint_state: bool
 
     @property
     def layout_version(self) -> int:

@@ -111,8 +111,11 @@ class WarpExecutor:
         self.num_envs = num_envs
         self.device = _checked_device(device)
         self.state_format = state_format("mujoco_warp", model)
-        self.problem_counts = ProblemCounts([*_OVERFLOWS, "diverged", "exploded"], num_envs, self.device)
+        self.problem_counts = ProblemCounts(
+            [*_OVERFLOWS, "diverged", "exploded"], num_envs, self.device, in_graphs=True
+        )
         self.selects_by_mask = True
+        self.step_reads_joint_state = False
         self.graphs = Graphs(self.device)
         self._warp_device = self.graphs.warp_device
         self._fields: dict[str, torch.Tensor] = {}

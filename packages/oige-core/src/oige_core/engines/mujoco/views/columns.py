@@ -63,6 +63,7 @@ class Columns:
             self._runs = [slice(columns[a], columns[a] + b - a) for a, b in zip(starts, ends, strict=True)]
         first, order = min(columns, default=0), torch.arange(self._size)
         self._range = slice(first, max(columns, default=-1) + 1)
+        self._width = self._range.stop - first
         offsets = torch.tensor(columns, dtype=torch.int64) - first
         if not torch.equal(offsets, order):
             self._offsets = offsets.to(device)
@@ -79,8 +80,7 @@ class Columns:
         """
         if self._runs and not is_indices(worlds):
             return _as_float(torch.cat([values[:, run] for run in self._runs], dim=1))
-        if self._range is not None:
-            values = values[:, self._range]
+        values = self._part(values)
         if is_indices(worlds):
             values, clone = values.index_select(0, worlds), False
         if self._offsets is None:
@@ -95,7 +95,7 @@ class Columns:
             values: ``(n, m, …)``, or a tensor that can be expanded to that shape.
             worlds: the selection.
         """
-        part = target if self._range is None else target[:, self._range]
+        part = self._part(target)
         shape = (part.shape[0] if worlds is None else worlds.shape[0], self._size, *part.shape[2:])
         if values.shape != shape:
             values = values.expand(shape)
@@ -111,6 +111,10 @@ class Columns:
                 old = part.index_select(1, self._offsets)
                 values = torch.where(worlds.view(-1, *[1] * (part.ndim - 1)), values, old)
             part.index_copy_(1, self._offsets, values)
+
+    def _part(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the range of ``(num_envs, k, …)`` that holds the columns; tensors of that size are not sliced."""
+        return values if self._range is None or values.shape[1] == self._width else values[:, self._range]
 
 
 class ColumnSet:
