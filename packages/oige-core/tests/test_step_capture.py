@@ -172,6 +172,12 @@ def make(new_engine: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Ite
         env.close()
 
 
+class Pushed(Slider):
+    def set_up_scene(self, scene: Scene) -> None:
+        super().set_up_scene(scene)
+        self.links = scene.add_link_view("links", "block", ["block"])
+
+
 def actions(steps: int = STEPS) -> torch.Tensor:
     return torch.rand(steps, N, 1, generator=torch.Generator().manual_seed(2)) * 2 - 1
 
@@ -213,6 +219,19 @@ def test_task_that_cannot_be_captured_says_why_and_goes_on(
     assert re.search(
         rf"\A{task.__name__} runs without CUDA graphs, which is slower: {reason}\. See .*=False\.\Z", message
     ), message
+
+
+def test_forces_between_captured_steps_act_during_one_step(make: Make) -> None:
+    captured, eager = make(Pushed), make(Pushed, captureStep=False)
+    for env in (captured, eager):
+        env.reset(seed=3)
+    for step, action in enumerate(actions()):
+        if step in (4, 5, 9):
+            for env in (captured, eager):
+                env.task.links.apply_forces(torch.tensor([20.0, 0.0, 0.0], device=env.device))  # type: ignore[attr-defined]
+        ours, theirs = captured.step(action.to(captured.device)), eager.step(action.to(eager.device))
+        assert ours[0].equal(theirs[0]), step
+    assert captured.task.capture.captured  # type: ignore[attr-defined]
 
 
 def _changes() -> dict[str, Callable[[Any], None]]:

@@ -178,8 +178,9 @@ class Worlds:
             self._joint_state_stale,
             self._refresh_in_step,
             self._refreshed_was_read,
-            self._wrenches_pending,
+            wrenches_pending,
         ) = noted
+        self._wrenches_pending |= wrenches_pending  # callers may have applied some before the graph was replayed
         for staleness, is_stale in zip((self._stale, *self._watchers), stale, strict=True):
             staleness.clear()
             if is_stale:
