@@ -9,7 +9,7 @@ import pytest
 import torch
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.engines.mujoco.engine import MujocoEngine
-from oige_core.engines.mujoco.selections import as_on_gpu, can_look_at
+from oige_core.engines.mujoco.selections import as_on_gpu, host_can_read
 from oige_core.scene import Scene
 from oige_core.testing import make_engine_on
 
@@ -39,7 +39,7 @@ class World:
     @property
     def looks_at_tensors(self) -> bool:
         """Whether values of tensors on the engine's device are checked; on a GPU they are not."""
-        return can_look_at(self.tensor(0.0))
+        return host_can_read(self.tensor(0.0))
 
     def everywhere(self, *values: float) -> torch.Tensor:
         """Return the same row for each world."""

@@ -81,13 +81,13 @@ class Engine(ViewFactory, Protocol):
     def reads(self) -> Any:
         """An opaque record of the quantities that are up to date with the current state.
 
-        A captured graph changes the state without the engine's knowledge. Whoever replays it sets the record of its
-        capture.
+        A replayed graph changes the state, but does not update this record. Code that replays a graph sets the record
+        to its value after the capture.
         """
         ...
 
     @reads.setter
-    def reads(self, noted: Any) -> None: ...
+    def reads(self, record: Any) -> None: ...
 
     def forget_reads(self) -> None:
         """Recompute all quantities on the next read, even if they are up to date with the current state."""

@@ -13,7 +13,7 @@ from typing import NoReturn
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.selections import can_look_at, is_mask
+from oige_core.engines.mujoco.selections import host_can_read, is_mask
 from oige_core.errors import OigeError, dtype_name
 
 __all__ = ["WorldChecker", "check_numbers", "fail", "part_numbers", "values_of_shape"]
@@ -172,7 +172,7 @@ def values_of_shape(
     if isinstance(values, torch.Tensor):
         if values.device != device and values.device.type != "cpu":
             fail(f"{what} on {values.device}: expected {device}; use .to('{device}').")
-        visible = check is not None and can_look_at(values)
+        visible = check is not None and host_can_read(values)
     else:
         try:
             values = torch.as_tensor(values, dtype=torch.float32, device="cpu")
@@ -188,7 +188,7 @@ def values_of_shape(
         if not fits:
             why = ", with a row for each world, because a mask selects the worlds" if is_mask(worlds) else ""
             fail(f"{what} of shape {tuple(given)}: expected {shape}{why}.")
-    if check is not None and visible and (not is_mask(worlds) or can_look_at(worlds)):
+    if check is not None and visible and (not is_mask(worlds) or host_can_read(worlds)):
         rows = values.expand(shape)
         check(rows[worlds] if is_mask(worlds) else rows)
     if values.device != device:

@@ -161,8 +161,8 @@ class MujocoEngine:
         return self.worlds.reads
 
     @reads.setter
-    def reads(self, noted: Any) -> None:
-        self.worlds.reads = noted
+    def reads(self, record: Any) -> None:
+        self.worlds.reads = record
 
     def forget_reads(self) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""

@@ -1,8 +1,8 @@
 """Selections of worlds, and rows of tensors ``(num_envs, …)`` in them.
 
 A selection of worlds is int64 indices ``(n,)``, a bool mask ``(num_envs,)``, or None for all. With a mask, values have
-a row for each world: reading returns all of them, and writing changes those of the mask without asking the device how
-many they are. The rows of other worlds may hold anything.
+a row for each world: reading returns all rows, and writing changes only those of the mask, without waiting for the
+device to count them. The rows of other worlds may contain any value.
 """
 
 import contextlib
@@ -11,25 +11,25 @@ from typing import TypeGuard
 
 import torch
 
-__all__ = ["as_on_gpu", "can_look_at", "is_indices", "is_mask", "read_rows", "write_rows"]
+__all__ = ["as_on_gpu", "host_can_read", "is_indices", "is_mask", "read_rows", "write_rows"]
 
-_pretends_gpu = False
+_pretend_gpu = False
 
 
-def can_look_at(values: torch.Tensor) -> bool:
-    """Return whether the host can read what a tensor holds at once; a GPU would have to be waited for."""
-    return values.device.type == "cpu" and not _pretends_gpu
+def host_can_read(values: torch.Tensor) -> bool:
+    """Return whether the host can read a tensor without waiting for a GPU."""
+    return values.device.type == "cpu" and not _pretend_gpu
 
 
 @contextlib.contextmanager
 def as_on_gpu() -> Iterator[None]:
-    """Let :func:`can_look_at` say no, so that code runs as on a GPU where there is none; for tests."""
-    global _pretends_gpu
-    before, _pretends_gpu = _pretends_gpu, True
+    """Context in which :func:`host_can_read` returns False, so that tests without a GPU run the code of a GPU."""
+    global _pretend_gpu
+    before, _pretend_gpu = _pretend_gpu, True
     try:
         yield
     finally:
-        _pretends_gpu = before
+        _pretend_gpu = before
 
 
 def is_indices(worlds: torch.Tensor | None) -> TypeGuard[torch.Tensor]:
@@ -43,14 +43,20 @@ def is_mask(worlds: torch.Tensor | None) -> TypeGuard[torch.Tensor]:
 
 
 def read_rows(values: torch.Tensor, worlds: torch.Tensor | None, clone: bool = False) -> torch.Tensor:
-    """Return the rows of indexed worlds, else all; a copy where that is asked for."""
+    """Return the rows of indexed worlds, or all rows for a mask or None; as a copy if requested."""
     if is_indices(worlds):
         return values.index_select(0, worlds)
     return values.clone() if clone else values
 
 
 def write_rows(target: torch.Tensor, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
-    """Set rows of ``target`` to values of its shape; of indexed worlds, to values ``(n, …)``."""
+    """Set the rows of the selected worlds.
+
+    Args:
+        target: ``(num_envs, …)``.
+        values: of the shape of ``target``, or ``(n, …)`` for indices.
+        worlds: the selection.
+    """
     if worlds is None:
         target.copy_(values)
     elif is_mask(worlds):

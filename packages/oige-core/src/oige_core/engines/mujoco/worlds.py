@@ -172,14 +172,14 @@ class Worlds:
         )
 
     @reads.setter
-    def reads(self, noted: Any) -> None:
+    def reads(self, record: Any) -> None:
         (
             stale,
             self._joint_state_stale,
             self._refresh_in_step,
             self._refreshed_was_read,
             wrenches_pending,
-        ) = noted
+        ) = record
         self._wrenches_pending |= wrenches_pending  # callers may have applied some before the graph was replayed
         for staleness, is_stale in zip((self._stale, *self._watchers), stale, strict=True):
             staleness.clear()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
-from oige_core.engines.mujoco.selections import can_look_at, is_indices, read_rows
+from oige_core.engines.mujoco.selections import host_can_read, is_indices, read_rows
 from oige_core.engines.mujoco.worlds import Staleness, Worlds
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
@@ -107,7 +107,7 @@ class MujocoCameraView:
     def _render(self, tracer: "RayTracer", stale: torch.Tensor | None) -> None:
         """Render a selection of worlds."""
         if is_indices(stale):
-            if can_look_at(stale):
+            if host_can_read(stale):
                 stale = stale.unique()
             else:  # a GPU would have to be waited for
                 stale = torch.zeros(self.count, dtype=torch.bool, device=stale.device).index_fill_(0, stale, True)

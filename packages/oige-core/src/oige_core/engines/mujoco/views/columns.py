@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from oige_core.engines.mujoco.checks import fail, part_numbers
-from oige_core.engines.mujoco.selections import can_look_at, is_indices, write_rows
+from oige_core.engines.mujoco.selections import host_can_read, is_indices, write_rows
 from oige_core.errors import dtype_name
 from oige_core.views import Indices
 
@@ -181,6 +181,6 @@ class ColumnSet:
             fail(f"{self._what} of shape {tuple(joints.shape)}: expected (n,).")
         if joints.dtype == torch.bool or joints.dtype.is_floating_point or joints.dtype.is_complex:
             fail(f"{self._what} of type {dtype_name(joints.dtype)}: expected whole numbers.")
-        if not can_look_at(joints) and self._table is not None:
+        if not host_can_read(joints) and self._table is not None:
             return Columns(self._table.index_select(0, joints).flatten(), self._device, joints)
         return self.select(joints.tolist())
