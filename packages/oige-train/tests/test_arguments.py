@@ -218,8 +218,8 @@ REFUSED = {
     ),
     "another size": (
         ["checkpoint={tmp}/wide.pth"],
-        "checkpoint={tmp}/wide.pth: made for sizes of observations, actions, states of ((5,), 1, 0), but Cartpole has "
-        "((4,), 1, 0); give a checkpoint of Cartpole.",
+        "checkpoint={tmp}/wide.pth: trained with observations of shape (5,), 1 actions and 0 states, but Cartpole has "
+        "observations of shape (4,), 1 actions and 0 states; train a new policy.",
     ),
     "another algorithm": (
         ["checkpoint={tmp}/sac.pth"],

@@ -330,8 +330,8 @@ def test_printed_command_of_several_processes_uses_torchrun(tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("arguments", "worlds", "note"),
     [
-        (("headless=False",), 64, "num_envs=64 instead of 4096, because the page shows no more"),
-        (("enable_livestream=True",), 64, "num_envs=64 instead of 4096, because the page shows no more"),
+        (("headless=False",), 64, "num_envs=64 instead of 4096, because the viewer shows at most 64 worlds"),
+        (("enable_livestream=True",), 64, "num_envs=64 instead of 4096, because the viewer shows at most 64 worlds"),
         (("headless=False", "num_envs=100"), 100, ""),
         (("headless=False", "task.env.numEnvs=100"), 100, ""),
         ((), 4096, ""),
@@ -342,7 +342,7 @@ def test_play_with_viewer_simulates_only_shown_worlds(arguments: tuple[str, ...]
     learner = run.config.train.params.config
     assert (run.config.task.env.numEnvs, learner.num_actors) == (worlds, worlds)
     assert note in " ".join(run.notes)
-    assert bool(note) == any("page shows" in text for text in run.notes)
+    assert bool(note) == any("viewer shows" in text for text in run.notes)
 
 
 def test_training_with_viewer_simulates_all_worlds() -> None:

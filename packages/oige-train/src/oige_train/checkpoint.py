@@ -106,10 +106,11 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec, env: En
     expected = (spec.shape_for(env), spec.num_actions, spec.num_states)
     found_sizes = (info.observation_shape, info.num_actions, info.num_states)
     if found_sizes != expected:
-        raise CheckpointError(
-            f"{shown}: made for sizes of observations, actions, states of {found_sizes}, but {task} has {expected}; "
-            f"give a checkpoint of {task}."
+        was, now = (
+            f"observations of shape {shape}, {actions} actions and {states} states"
+            for shape, actions, states in (found_sizes, expected)
         )
+        raise CheckpointError(f"{shown}: trained with {was}, but {task} has {now}; train a new policy.")
     if info.algo != algo:
         raise CheckpointError(f"{shown}: trained with {info.algo}, not {algo}; choose the same train= as then.")
     return file

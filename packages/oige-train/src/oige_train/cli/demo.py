@@ -65,7 +65,8 @@ def demo(arguments: list[str]) -> int:
         raise ConfigError(f"task: expected a task whose robots can be driven, task={' or task='.join(drivable)}.")
     overrides = load_spec(find_task(name)).demo
     if overrides is None:
-        raise ConfigError(f"task={name}: its robots cannot be driven; choose {' or '.join(drivable) or 'another one'}.")
+        choice = f"choose {' or '.join(drivable)}" if drivable else "no installed task has robots that can"
+        raise ConfigError(f"task={name}: its robots cannot be driven; {choice}.")
     # The user's arguments come last, so that they override the others.
     own = [f"{key}={value}" for key, value in overrides.items()]
     run = checked_run([f"num_envs={ROBOTS}", "test=True", *own, *arguments])

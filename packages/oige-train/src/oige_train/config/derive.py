@@ -88,7 +88,7 @@ def simulate_only_shown_worlds(config: TrainRunConfig, overridden: Collection[st
     if not is_watched or env.numEnvs <= SHOWN_WORLDS or not {"num_envs", "task.env.numEnvs"}.isdisjoint(overridden):
         return []
     note = (
-        f"num_envs={SHOWN_WORLDS} instead of {env.numEnvs}, because the page shows no more; "
+        f"num_envs={SHOWN_WORLDS} instead of {env.numEnvs}, because the viewer shows at most {SHOWN_WORLDS} worlds; "
         "set num_envs=<n> to simulate more."
     )
     config.num_envs = env.numEnvs = config.train.params.config.num_actors = SHOWN_WORLDS
