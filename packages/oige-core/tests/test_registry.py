@@ -98,6 +98,14 @@ def test_unknown_task_suggests_the_nearest(install: Install) -> None:
     assert isinstance(caught.value, ConfigError)
 
 
+def test_task_without_installed_packages_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oige_core.registry.installed_tasks", dict)
+    with pytest.raises(
+        UnknownTaskError, match=r"\Atask=Ant: unknown task 'Ant'\. No task is installed: install a pack"
+    ):
+        find_task("Ant")
+
+
 def test_task_name_in_two_packages_raises(install: Install) -> None:
     install("balls_one", "TestBall")
     install("balls_two", "TestBall")

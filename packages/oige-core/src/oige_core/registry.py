@@ -74,7 +74,8 @@ def find_task(name: str) -> InstalledTask:
     """
     tasks = installed_tasks()
     if not isinstance(name, str) or name not in tasks:
-        raise UnknownTaskError(f"task={name}: unknown task '{name}'. {nearest(str(name), tasks)}")
+        known = nearest(str(name), tasks) if tasks else "No task is installed: install a package that has it."
+        raise UnknownTaskError(f"task={name}: unknown task '{name}'. {known}")
     return tasks[name]
 
 
