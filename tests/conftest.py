@@ -171,7 +171,7 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type=kind, key=key, code=code)
 
     def picture(self) -> np.ndarray:
-        """Return what is seen, ``(HEIGHT, WIDTH, 3)`` uint8."""
+        """Return the image of the page, ``(HEIGHT, WIDTH, 3)`` uint8."""
         data = base64.b64decode(self.call("Page.captureScreenshot")["data"])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 

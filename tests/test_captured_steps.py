@@ -1,4 +1,4 @@
-"""Captured steps of every task do what its steps do, bit for bit: on a GPU in CUDA graphs, elsewhere on tapes."""
+"""Captured steps of every task equal eager steps bit for bit: on a GPU with CUDA graphs, elsewhere with tapes."""
 
 from collections.abc import Iterator
 from typing import Any

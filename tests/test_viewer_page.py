@@ -1,4 +1,4 @@
-"""The viewer's page in a real browser: what is seen, and that its buttons do what they say."""
+"""The viewer's page in a real browser: the image, and the effects of its controls."""
 
 import threading
 from collections.abc import Iterator

@@ -53,9 +53,9 @@ def play(overrides: list[str]) -> tuple[list[str], torch.Tensor, dict[str, torch
         playing &= ~done.bool()
         positions = task.anymals.get_world_poses()[0]
         if len(places) == places.maxlen:
-            told = playing & (task.commands[:, :2].norm(dim=-1) > 0.4)
-            got["told"] += told
-            got["stood"] += told & ((positions - places[0])[:, :2].norm(dim=-1) < 0.15)
+            commanded = playing & (task.commands[:, :2].norm(dim=-1) > 0.4)
+            got["commanded"] += commanded
+            got["stood"] += commanded & ((positions - places[0])[:, :2].norm(dim=-1) < 0.15)
         places.append(positions)
     kinds = [task.terrain_map.kinds[i] for i in task.terrain_types.tolist()]
     env.close()
@@ -71,11 +71,11 @@ def main(argv: list[str]) -> None:
     groups = {"all": torch.ones(ROBOTS, dtype=torch.bool)}
     groups |= {kind: torch.tensor([k == kind for k in kinds]) for kind in dict.fromkeys(kinds)}
     groups |= {f"level {level}": levels == level for level in range(int(levels.max()) + 1)}
-    stood, told = got.pop("stood"), got.pop("told")
+    stood, commanded = got.pop("stood"), got.pop("commanded")
     report = {
         name: {"robots": int(robots.sum())}
         | {key: round(values[robots].mean().item(), 3) for key, values in got.items()}
-        | {"stood": round((stood[robots].sum() / told[robots].sum()).item(), 3)}
+        | {"stood": round((stood[robots].sum() / commanded[robots].sum()).item(), 3)}
         for name, robots in groups.items()
     }
     for name, row in report.items():

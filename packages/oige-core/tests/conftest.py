@@ -1,4 +1,4 @@
-"""Engines for the tests of views: one on each executor, built once per scene and put back before each test."""
+"""Engines for the tests of views: one on each executor, built once per scene and restored before each test."""
 
 import contextlib
 from collections.abc import Callable, Iterator

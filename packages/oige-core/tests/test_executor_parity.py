@@ -369,7 +369,7 @@ def test_constraint_overflow_is_reported(free_bodies: Pair, device: str) -> None
     run(executor, 100)
     assert executor.problem_counts.totals().keys() == {"constraints_overflow"}
     assert executor.problem_counts.failed.tolist() == [True, True, False, True]
-    # A step in which nothing overflows is not counted, and failed worlds are forgotten when that is asked for.
+    # A step in which nothing overflows is not counted, and clear_failed clears the failed worlds.
     total = executor.problem_counts.totals()
     executor.field("qpos")[:, [2, 9]] = 50.0
     executor.problem_counts.clear_failed()

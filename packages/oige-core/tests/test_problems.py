@@ -225,7 +225,7 @@ def test_infinite_action_is_clipped_and_accepted(make: Make) -> None:
 @pytest.mark.parametrize("executor", ["c", "warp-cpu"])
 @pytest.mark.parametrize("warp", [False, True])
 def test_task_and_warp_variant_handle_failures_equally(executor: str, warp: bool) -> None:
-    """A pole that spins at 5,000 rad/s, an action that is NaN, a diverged world; a fourth one goes on."""
+    """A pole that spins at 5,000 rad/s, an action that is NaN, a diverged world; the fourth world continues."""
     env = make_env_on(executor, "Cartpole", 4, warp=warp)
     env.reset(seed=0)
     env.step(torch.zeros(4, 1))

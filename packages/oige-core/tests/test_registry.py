@@ -1,4 +1,4 @@
-"""Tasks of packages installed by hand, and what importing and listing them costs."""
+"""Tasks of packages that the tests install, and which modules importing and listing tasks loads."""
 
 import os
 import re

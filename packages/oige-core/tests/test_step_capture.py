@@ -1,4 +1,4 @@
-"""Steps that are captured on tapes, as they are in CUDA graphs: what they keep, and what cannot be captured."""
+"""Steps that are captured on tapes instead of CUDA graphs: results and state, and tasks that cannot be captured."""
 
 import logging
 import re
@@ -205,7 +205,7 @@ def test_captured_steps_keep_what_a_task_remembers(make: Make, mode: str) -> Non
         (StepsTheEngine, r"it steps the engine itself"),
     ],
 )
-def test_task_that_cannot_be_captured_says_why_and_goes_on(
+def test_task_that_cannot_be_captured_says_why_and_runs_eagerly(
     make: Make, caplog: pytest.LogCaptureFixture, task: type[Slider], reason: str
 ) -> None:
     env, eager = make(task), make(task, captureStep=False)
@@ -213,7 +213,9 @@ def test_task_that_cannot_be_captured_says_why_and_goes_on(
         each.reset(seed=3)
     with caplog.at_level(logging.WARNING, "oige_core"):
         ours, theirs = play(env, actions()), play(eager, actions())
-    if task is not StepsTheEngine:  # a tape has done half of the step when it finds out; a graph has done nothing
+    if (
+        task is not StepsTheEngine
+    ):  # a tape executes half of the step before the error; a graph does not
         assert all(a.equal(b) for a, b in zip(ours, theirs, strict=True))
     (message,) = caplog.messages
     assert re.search(

@@ -1,4 +1,4 @@
-"""What a task must do in its methods, and what it is told where it does not; what its states leave out."""
+"""What the methods of a task must do, the errors of tasks that do not, and attributes that states leave out."""
 
 import warnings
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """The life cycle of tasks and environments, on a block that slides without friction: every number is known.
 
-All of it holds for tasks on torch tensors and for those on Warp arrays, on every executor.
+All tests run with torch tasks and with Warp variants, on every executor.
 """
 
 import itertools

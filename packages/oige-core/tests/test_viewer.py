@@ -1,4 +1,4 @@
-"""The viewer without a browser: what holds a simulation back, and what it costs when nobody looks."""
+"""The viewer without a browser: its effect on the simulation, with and without an open page."""
 
 import contextlib
 import socket
@@ -112,7 +112,7 @@ def test_address_is_local_and_an_occupied_port_raises(env: VecEnv) -> None:
     viewer = Viewer(env)
     port = viewer.server.get_port()
     assert viewer.url == f"http://127.0.0.1:{port}"
-    other = Viewer(env)  # no port was asked for, so the next one will do
+    other = Viewer(env)  # no port is configured, so the viewer takes the next one
     assert other.server.get_port() != port
     with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1, port {port}: .*in use"):
         Viewer(env, port=port)

@@ -86,7 +86,7 @@ def test_velocity_drive_against_a_viscous_load(world: Any) -> None:
 
 
 def test_limited_effort_gives_constant_acceleration(world: Any) -> None:
-    """6 N on 4 kg, whatever is asked for; 2 N where less than the limit is asked for; per-world limits."""
+    """6 N on 4 kg for every command beyond the limit; 2 N for a command below it; limits of each world."""
     assert world.rails.get_max_efforts()[0].tolist() == [math.inf, math.inf, 6.0, math.inf]
     world.rails.set_joint_efforts(world.tensor([[100.0], [-100.0], [2.0]]), joint_indices=[EFFORT])
     world.close(world.rails.get_applied_joint_efforts()[:, EFFORT], [100, -100, 2], tol=0)

@@ -65,7 +65,7 @@ __all__ = [
 
 __version__ = version("oige-core")
 
-# What imports torch is imported when it is asked for.
+# Names whose modules import torch, which are imported on first use.
 _LAZY = {
     "oige_core.envs": ("VecEnv", "make_env", "make_vec"),
     "oige_core.scene": ("ArticulationAsset", "Drive", "Material", "Scene"),

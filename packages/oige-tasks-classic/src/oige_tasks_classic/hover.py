@@ -63,7 +63,7 @@ class HoverTask(RLTask[EnvConfigT]):
     target_range: Range3
     max_distance: float
     min_height: float
-    flight: "Flight"
+    flight: Flight
 
     def add_target(self, scene: Scene, *, radius: float) -> None:
         """Add the ball that shows the target; it does not collide."""
@@ -93,7 +93,7 @@ class HoverTask(RLTask[EnvConfigT]):
         self.targets = torch.where(due.unsqueeze(-1), fresh, self.targets)
         self.balls.set_world_poses(self.targets)
 
-    def read_vehicles(self, worlds: torch.Tensor | None) -> "Flight":
+    def read_vehicles(self, worlds: torch.Tensor | None) -> Flight:
         """Return the motion of the vehicles of a selection of worlds; :attr:`flight` stores that of all worlds."""
         positions, orientation = self.vehicles.get_world_poses(worlds)
         to_target = self.rows(self.targets, worlds) - positions

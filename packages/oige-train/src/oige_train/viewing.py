@@ -1,4 +1,4 @@
-"""The viewer and the recorder of a program that steps an environment, as its configuration asks for them."""
+"""The viewer and the recorder of a program that steps an environment, as configured."""
 
 import contextlib
 import logging
