@@ -213,9 +213,7 @@ def test_task_that_cannot_be_captured_says_why_and_runs_eagerly(
         each.reset(seed=3)
     with caplog.at_level(logging.WARNING, "oige_core"):
         ours, theirs = play(env, actions()), play(eager, actions())
-    if (
-        task is not StepsTheEngine
-    ):  # a tape executes half of the step before the error; a graph does not
+    if task is not StepsTheEngine:  # a tape executes half of the step before the error; a graph does not
         assert all(a.equal(b) for a, b in zip(ours, theirs, strict=True))
     (message,) = caplog.messages
     assert re.search(
