@@ -9,7 +9,7 @@ import torch
 import warp as wp
 from oige_core.engines.mujoco.executors.graphs import Graphs, TorchGraphs, calling_line
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 
 
 class Loop:

@@ -124,6 +124,8 @@ class TorchGraphs:
         capture = torch.cuda.graph(graph, capture_error_mode="thread_local")
         with _uncollected(), torch.cuda.device(self._device), capture:
             work()
+        # On its own stream, the capture has set the position in the random streams to zero; a replay sets it as well.
+        torch.cuda.synchronize(self._device)
         return graph.replay
 
     @contextlib.contextmanager
