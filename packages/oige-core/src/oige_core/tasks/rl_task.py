@@ -330,7 +330,7 @@ class RLTask(SavedTask[EnvConfigT]):
     def _reset_instead_of_step(self, worlds: torch.Tensor, failed_before: torch.Tensor) -> None:
         """Turn the computed step into a reset in worlds ``(N,)`` bool: no reward, no termination, no truncation.
 
-        ``failed_buf`` tells ``reset_idx`` in which of them the step that ended the episode failed.
+        During ``reset_idx``, ``failed_buf`` marks those in which the step that ended the episode failed.
         """
         self.rew_buf = self.rew_buf.masked_fill(worlds, 0.0)
         self.terminated_buf = self.terminated_buf > worlds  # and not reset

@@ -212,7 +212,7 @@ class _Graphs:
         self._handed_out: dict[str, tuple[torch.Tensor, int]] = {}
         attributes.update(self._places)
         generators = [value for value in attributes.values() if isinstance(value, torch.Generator)]
-        task.engine.forget_reads()  # who reads first, reads what is true of the state, whatever happened before
+        task.engine.forget_reads()  # the graphs must refresh what they read, whatever was read before the capture
         self._begin = self._record(recorder, generators, lambda: task.begin_step(self._actions), "nothing")
         self._reads_at_physics = task.engine.reads
         self._begin()
