@@ -102,14 +102,13 @@ def test_interruption_during_imports_is_one_line(module: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])  # SIGTERM is handled like SIGHUP
 def test_interruption_during_build_is_one_line_and_leaves_no_folder(name: str, tmp_path: Path) -> None:
     code = """
-import signal, sys, time
+import sys, time
 import oige_train.runner
 
 def make_env(_):
     print("building", file=sys.stderr, flush=True)
     time.sleep(60)
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 oige_train.runner.make_env = make_env
 from oige_train.cli.train import main
 main()
