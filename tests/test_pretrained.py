@@ -39,8 +39,8 @@ def games(name: str) -> list[Any]:
     """Return names, numbers of games and tolerances of the mean return; a core traces few images a second."""
     if load_spec(find_task(name)).images:  # a quarter of the games doubles the standard error
         return [(name, 2, 0.2), pytest.param(name, 8, 0.1, marks=pytest.mark.slow)]
-    # A few episodes end early, more or fewer than of the card's 256. AntSAC falls in a fifth of them.
-    return [(name, 32, 0.2 if name == "AntSAC" else 0.1)]
+    # A few episodes end early, more or fewer than of the card's 256. AntSAC falls so often that it needs more of them.
+    return [(name, 128 if name == "AntSAC" else 32, 0.1)]
 
 
 @pytest.mark.parametrize(("name", "n", "tolerance"), [case for name in POLICIES for case in games(name)])
