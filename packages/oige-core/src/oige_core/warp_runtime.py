@@ -25,6 +25,9 @@ def init_warp() -> None:
     """
     # Warp would report compilation on standard output, which belongs to the programs.
     wp.config.log_level = max(wp.config.log_level, wp.LOG_WARNING)
+    if wp.config.cuda_output is None:
+        # Machine code. The driver would have to translate PTX, the alternative, and keeps the result elsewhere.
+        wp.config.cuda_output = "cubin"
     reason = _start()
     if reason is None:
         return

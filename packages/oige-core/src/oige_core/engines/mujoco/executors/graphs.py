@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import warp as wp
 
+from oige_core.engines.mujoco.executors.modules import load_modules, needed_modules
 from oige_core.warp_runtime import init_warp
 
 __all__ = ["Graphs", "TorchGraphs", "calling_line"]
@@ -42,18 +43,26 @@ class Graphs:
     def run(self, key: Hashable, work: Callable[[], object]) -> None:
         """Run Warp work by replaying its graph, which the first call with this key captures.
 
-        While torch captures a graph, the work becomes a part of that graph.
+        The call captures twice, first to find the kernels that must be compiled and loaded. While torch captures a
+        graph, the work becomes a part of that graph.
         """
         if self.recording:
             with self.on_torch_stream():
                 self.launch(work)
             return
-        graph: Any = self.captured.get(key)
-        if graph is None:
-            with _uncollected(), wp.ScopedDevice(self.warp_device), wp.ScopedCapture() as capture:
-                work()
-            graph = self.captured[key] = capture.graph
-        wp.capture_launch(graph, stream=self.stream())
+        if key not in self.captured:
+            self.load(work)
+            self.captured[key] = self._capture(work)
+        wp.capture_launch(self.captured[key], stream=self.stream())
+
+    def load(self, work: Callable[[], object]) -> None:
+        """Compile and load the kernels that Warp work launches, without running it."""
+        load_modules(needed_modules(lambda: self._capture(work)), self.warp_device)
+
+    def _capture(self, work: Callable[[], object]) -> Any:
+        with _uncollected(), wp.ScopedDevice(self.warp_device), wp.ScopedCapture() as capture:
+            work()
+        return capture.graph
 
     def forget(self) -> None:
         """Drop graphs whose addresses or work are out of date."""

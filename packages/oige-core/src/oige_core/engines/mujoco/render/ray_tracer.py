@@ -109,7 +109,7 @@ class RayTracer:
             ]
             wp.synchronize_device()
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._compiled = False
+        self._graphs.load(self._parts[0].launch)  # otherwise threads would compile the same kernels at once
 
     def render(self, geoms: Poses, camera: Poses, worlds: torch.Tensor | None = None) -> None:
         """Render worlds into :attr:`images`; images of other worlds stay as they are.
@@ -141,11 +141,8 @@ class RayTracer:
                 write_rows(images if is_indices(selected) else images[rows], rendered, selected)
 
         with self._graphs.on_torch_stream():
-            # Kernels are compiled and loaded when they are first launched, which threads must not do at once.
-            if self._pool is None or not self._compiled:
-                for index in range(threads):
-                    work(index)
-                self._compiled = True
+            if self._pool is None:
+                work(0)
             else:
                 list(self._pool.map(work, range(threads)))
 
@@ -215,8 +212,9 @@ class _Part:
         ):
             target.copy_(values)
         data.nworld = n  # the number of worlds that MuJoCo Warp renders
-        graphs.launch(self._launch)
+        graphs.launch(self.launch)
 
-    def _launch(self) -> None:
+    def launch(self) -> None:
+        """Launch the kernels that render."""
         mjw.refit_bvh(self._model, self._data, self.context)
         mjw.render(self._model, self._data, self.context)
