@@ -1,106 +1,100 @@
-"""Two processes that train together over gloo, on the CPU."""
+"""Processes that train together over gloo, on the CPU."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from distributed_process import AGENTS, take_step
 from oige_train.checkpoint import load_checkpoint
+from oige_train.learner.distributed import Workers
+from processes import run_processes
 
-# What each process does: normaliser statistics against one process that sees all samples, then a short training run.
-PROCESS = """
-import os, sys
+ARGUMENTS = ("num_envs=32", "multi_gpu=True", "max_iterations=3", "sim_device=cpu", "rl_device=cpu", "num_threads=1")
+
+# A training of the program, whose learner is saved at the end.
+PROGRAM = """
+import os
 import torch
 import oige_train.runner as runner
-from oige_core.errors import OigeError
 from oige_train.cli.train import main
-from oige_train.learner.distributed import Workers
-from oige_train.learner.normalisers import NormaliserSync
-from rl_games.algos_torch.running_mean_std import RunningMeanStd
-
-rank = int(os.environ["RANK"])
-join = Workers.join.__func__
-
-def refuse():
-    raise OigeError(f"refused by {rank}")
-
-def joined(cls, device):
-    workers = join(cls, device)
-    data = torch.randn(3, 2, 40, 5, generator=torch.Generator().manual_seed(1)) * 3 + 7   # rounds, ranks, samples
-    mine, everyone = RunningMeanStd((5,)), RunningMeanStd((5,))
-    for parts in data:
-        sync = NormaliserSync([torch.nn.Sequential(mine)], workers)
-        mine(parts[rank] + rank)
-        sync.merge()
-        everyone(torch.cat([parts[0], parts[1] + 1]))
-    for name, value in everyone.state_dict().items():
-        torch.testing.assert_close(mine.state_dict()[name], value, rtol=1e-6, atol=1e-6)
-    assert everyone.count == 241
-    tensors = [torch.tensor([1.0, 2.0]) * (rank + 1), torch.tensor(10.0) * rank]
-    workers.average(tensors)
-    assert [t.tolist() for t in tensors] == [[1.5, 3.0], 5.0], tensors
-    assert workers.any(rank == 1) and not workers.any(False)
-    assert workers.decide(lambda: f"of {rank}") == "of 0"
-    try:
-        workers.decide(refuse)
-    except OigeError as error:
-        assert str(error) == "refused by 0"
-    else:
-        raise AssertionError("the error of process 0 is that of all")
-    return workers
 
 def report(session, agent, folder):
     learner = {"lr": agent.last_lr, "frame": agent.frame, "mean": agent.mean_reward(), "seed": session.run.config.seed}
-    torch.save({"model": agent.model.state_dict(), "obs": agent.obs["obs"], **learner}, f"rank{rank}.pth")
+    torch.save({"model": agent.model.state_dict(), "obs": agent.obs["obs"], **learner}, f"rank{os.environ['RANK']}.pth")
 
-Workers.join = classmethod(joined)
 runner._report = report
 main()
 """
 
 
+def load(folder: Path) -> list[dict[str, Any]]:
+    return [torch.load(file, weights_only=True) for file in sorted(folder.glob("rank*.pth"))]
+
+
+def assert_same(one: Any, two: Any, where: str = "") -> None:
+    """Compare nested dictionaries, lists and tensors bit by bit."""
+    assert type(one) is type(two), where
+    if isinstance(one, dict):
+        assert one.keys() == two.keys(), where
+        for key in one:
+            assert_same(one[key], two[key], f"{where}.{key}")
+    elif isinstance(one, list):
+        assert len(one) == len(two), where
+        for index, values in enumerate(zip(one, two, strict=True)):
+            assert_same(*values, f"{where}[{index}]")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, two), where
+    else:
+        assert one == two, where
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("distributed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    arguments = [
-        "num_envs=32",
-        "multi_gpu=True",
-        "max_iterations=3",
-        "sim_device=cpu",
-        "rl_device=cpu",
-        "num_threads=1",
-    ]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, *arguments],
-            cwd=folder,
-            env=os.environ
-            | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-            | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    for rank, process in enumerate(processes):
-        _, err = process.communicate(timeout=180)
-        assert process.returncode == 0, err
+def learners(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("learners")
+    run_processes("from distributed_process import main; main()", folder, size=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("program")
+    for rank, err in enumerate(run_processes(PROGRAM, folder, size=2, arguments=ARGUMENTS)):
         assert ("epoch 3/3 | " in err) == (rank == 0), "only process 0 shows progress"
     return folder
 
 
-def test_processes_have_equal_learners(folder: Path) -> None:
-    one, two = (torch.load(folder / f"rank{rank}.pth", weights_only=True) for rank in range(2))
-    assert one["model"].keys() == two["model"].keys()
-    for name, value in one["model"].items():
-        assert torch.equal(value, two["model"][name]), name
+@pytest.mark.parametrize("name", AGENTS)
+def test_learners_of_all_processes_are_equal_bit_by_bit(learners: Path, name: str) -> None:
+    one, two, three = (states["agents"][name] for states in load(learners))
+    worlds = [state.pop("observations") for state in (one, two, three)]
+    assert not torch.equal(worlds[0], worlds[1]), "each process has its own worlds"
+    assert not torch.equal(worlds[1], worlds[2])
+    assert_same(one, two, name)
+    assert_same(one, three, name)
+    rate = one["scalars"][0]
+    assert (rate != 1e-3) == ("kl_threshold" in AGENTS[name]), "the adaptive rate changed"
+
+
+def test_processes_take_the_step_of_one_process_with_all_samples(learners: Path, tmp_path: Path) -> None:
+    parts = [states["step"] for states in load(learners)]
+    whole = take_step(Workers(), tmp_path, size=1)
+    assert len(parts) == 3
+    assert all(part.keys() == whole.keys() for part in parts)
+    for name, value in whole.items():
+        for part in parts:
+            torch.testing.assert_close(
+                part[name], value, rtol=1e-4, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
+            )
+    gradients = [value for name, value in whole.items() if name.endswith("weight")]
+    assert len(gradients) >= 5
+    assert all(gradient.abs().max() > 1e-4 for gradient in gradients)
+
+
+def test_processes_of_the_program_have_equal_learners(program: Path) -> None:
+    one, two = load(program)
+    assert_same(one["model"], two["model"])
     for name in ("lr", "frame", "mean"):
         assert one[name] == two[name], name
     assert one["frame"] == 3072  # 3 epochs of 16 steps in 2 × 32 worlds
@@ -108,17 +102,17 @@ def test_processes_have_equal_learners(folder: Path) -> None:
     assert one["model"]["running_mean_std.count"] == 1 + 8 * 2 * 3072
 
 
-def test_processes_simulate_different_worlds(folder: Path) -> None:
-    one, two = (torch.load(folder / f"rank{rank}.pth", weights_only=True) for rank in range(2))
+def test_processes_simulate_different_worlds(program: Path) -> None:
+    one, two = load(program)
     assert two["seed"] == one["seed"] + 1
     assert not torch.equal(one["obs"], two["obs"])
 
 
-def test_only_process_0_writes(folder: Path) -> None:
-    (checkpoint,) = (folder / "runs" / "Cartpole" / "nn").iterdir()
+def test_only_process_0_writes(program: Path) -> None:
+    (checkpoint,) = (program / "runs" / "Cartpole" / "nn").iterdir()
     state = load_checkpoint(checkpoint, "cpu")
-    one = torch.load(folder / "rank0.pth", weights_only=True)
+    one, _ = load(program)
     assert all(torch.equal(value, one["model"][name]) for name, value in state["model"].items())
-    assert len(list((folder / "runs" / "Cartpole" / "summaries").iterdir())) == 1
-    assert [path.name for path in (folder / "runs").iterdir()] == ["Cartpole"]
-    assert len(json.loads((folder / "runs" / "Cartpole" / "run.json").read_text())) == 1
+    assert len(list((program / "runs" / "Cartpole" / "summaries").iterdir())) == 1
+    assert [path.name for path in (program / "runs").iterdir()] == ["Cartpole"]
+    assert len(json.loads((program / "runs" / "Cartpole" / "run.json").read_text())) == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -14,10 +15,16 @@ __all__ = ["Workers"]
 
 Decided = TypeVar("Decided")
 
+#: How long a process waits in a collective for others that are alive.
+PATIENCE = timedelta(minutes=10)
+
 
 @dataclass(frozen=True)
 class Workers:
     """The processes that train together; only one unless ``multi_gpu=True``.
+
+    Collectives on CUDA tensors use NCCL, those on CPU tensors use gloo. All processes must call the same ones in the
+    same order.
 
     Attributes:
         rank: number of this process among all.
@@ -43,13 +50,22 @@ class Workers:
         cuda = device.startswith("cuda")
         if cuda:
             torch.cuda.set_device(device)
-        dist.init_process_group("nccl" if cuda else "gloo")
-        return cls(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if cuda else "gloo",
+            timeout=PATIENCE,
+            device_id=torch.device(device) if cuda else None,
+        )
+        workers = cls(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
+        # NCCL connects in its first collective, which must not happen while a CUDA graph is captured.
+        dist.all_reduce(torch.zeros(1, device=device))
+        return workers
 
     def leave(self) -> None:
         """Leave the group."""
         if self.size > 1 or dist.is_initialized():
             dist.destroy_process_group()
+
+    # --- on the host -------------------------------------------------------------------------------------------------
 
     def decide(self, decision: Callable[[], Decided]) -> Decided:
         """Call ``decision`` in process 0 only; return its result, or raise its error, in all processes.
@@ -65,31 +81,43 @@ class Workers:
                 outcome[0] = decision()
             except OigeError as error:
                 outcome[1] = error
-        dist.broadcast_object_list(outcome, device=torch.device(self.device))
+        dist.broadcast_object_list(outcome, device=torch.device("cpu"))
         if outcome[1] is not None:
             raise outcome[1]
         return outcome[0]
 
-    def any(self, flag: bool) -> bool:
-        """Whether ``flag`` is set in any process."""
+    def largest(self, value: float) -> float:
+        """Return the largest of the values that the processes pass; the GPU is not involved."""
         if self.size == 1:
-            return flag
-        tensor = torch.tensor(float(flag), device=self.device)
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64)
         dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
-        return bool(tensor.item())
+        return tensor.item()
+
+    def any(self, flag: bool) -> bool:
+        """Whether ``flag`` is set in any process; the GPU is not involved."""
+        return self.largest(float(flag)) > 0.0
+
+    # --- on the learner's device; without waiting for it, and CUDA graphs can capture them ---------------------------
 
     def average(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Replace each tensor, in place, by its mean over all processes, in a single reduction."""
+        """Replace each tensor, in place, by its mean over all processes, in a single reduction.
+
+        Args:
+            tensors: of one type and on one device; on CUDA, a collective must have been called before a capture.
+        """
         tensors = list(tensors)
         if self.size == 1 or not tensors:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        dist.all_reduce(flat)
-        flat /= self.size
-        offset = 0
-        for tensor in tensors:
-            tensor.copy_(flat[offset : offset + tensor.numel()].view_as(tensor))
-            offset += tensor.numel()
+        if flat.is_cuda:
+            dist.all_reduce(flat, op=dist.ReduceOp.AVG)
+        else:
+            dist.all_reduce(flat)  # gloo has no AVG
+            flat /= self.size
+        means = flat.split([tensor.numel() for tensor in tensors])
+        means = [mean.view_as(tensor) for mean, tensor in zip(means, tensors, strict=True)]
+        torch._foreach_copy_(tensors, means)  # pyright: ignore[reportPrivateImportUsage]
 
     def broadcast(self, tensors: Iterable[torch.Tensor]) -> None:
         """Replace each tensor, in place, by that of process 0."""

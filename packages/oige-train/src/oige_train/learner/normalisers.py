@@ -1,46 +1,76 @@
-"""Running means and variances over the samples of several processes."""
+"""Normalisation over the samples of all processes that train together, as if one process had all of them."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
+from rl_games.algos_torch.running_mean_std import RunningMeanStd
 
 from oige_train.learner.distributed import Workers
 
-__all__ = ["NormaliserSync"]
+__all__ = ["SharedRunningMeanStd", "merged_moments", "normalised", "share_statistics"]
 
 
-class NormaliserSync:
-    """Merges what all processes have added to the running statistics of their networks since construction.
+def merged_moments(mean: torch.Tensor, variance: torch.Tensor, workers: Workers) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and variance of the samples of all processes, bit for bit the same in each, in float64.
 
-    All processes start from the same statistics: count n₀, mean μ₀, variance σ₀². A process ends with n, μ, σ². It
-    added n − n₀ samples of sum nμ − n₀μ₀ and sum of squares n(σ² + μ²) − n₀(σ₀² + μ₀²); these add up over processes.
+    They follow from the means of x and of x², which one reduction averages. CUDA graphs can capture it.
 
     Args:
-        networks: modules that contain normalisers of rl_games.
+        mean: mean of the samples of this process; every process has the same number of samples.
+        variance: their variance, not Bessel-corrected; same shape.
+        workers: the processes that train together.
+    """
+    mean, variance = mean.double(), variance.double()
+    if workers.size == 1:
+        return mean, variance
+    first, second = mean.clone(), variance + mean.square()
+    workers.average((first, second))
+    return first, (second - first.square()).clamp_min(0.0)
+
+
+def normalised(values: torch.Tensor, workers: Workers, epsilon: float = 1e-8) -> torch.Tensor:
+    """Return ``values`` ``(n,)`` minus their mean, divided by their standard deviation plus ``epsilon``.
+
+    Mean and standard deviation, which is Bessel-corrected, are those of the values of all processes.
+    """
+    if workers.size == 1:
+        return (values - values.mean()) / (values.std() + epsilon)
+    count = values.numel() * workers.size
+    mean, variance = merged_moments(values.mean(), values.var(unbiased=False), workers)
+    deviation = (variance * (count / (count - 1))).sqrt()
+    return ((values - mean) / (deviation + epsilon)).to(values.dtype)
+
+
+class SharedRunningMeanStd(RunningMeanStd):
+    """A normaliser of rl_games that adds the samples of all processes whenever it adds samples.
+
+    Its statistics are then the same in all processes, in every rollout and in every gradient step. All processes must
+    call it in the same order, with the same number of samples.
+
+    Args:
+        former: the normaliser that it replaces, whose statistics it takes over.
         workers: the processes that train together.
     """
 
-    def __init__(self, networks: Iterable[torch.nn.Module], workers: Workers) -> None:
+    def __init__(self, former: Any, workers: Workers) -> None:
+        super().__init__(former.insize, former.epsilon, former.per_channel, former.norm_only)
+        self.load_state_dict(former.state_dict())
+        self.to(former.running_mean.device)
         self.workers = workers
-        self.modules: list[Any] = [
-            module for network in networks for module in network.modules() if hasattr(module, "running_mean")
-        ]
-        self.before = [self._moments(module) for module in self.modules]
 
-    @staticmethod
-    def _moments(module: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        count, mean, variance = module.count, module.running_mean, module.running_var
-        return count.clone(), count * mean, count * (variance + mean**2)
+    def _update_mean_var_count_from_moments(
+        self, mean: Any, var: Any, count: Any, batch_mean: Any, batch_var: Any, batch_count: int
+    ) -> Any:
+        batch_mean, batch_var = merged_moments(batch_mean, batch_var, self.workers)
+        batch_count *= self.workers.size
+        return super()._update_mean_var_count_from_moments(mean, var, count, batch_mean, batch_var, batch_count)
 
-    @torch.no_grad()
-    def merge(self) -> None:
-        """Write the merged statistics to the networks of all processes."""
-        for module, before in zip(self.modules, self.before, strict=True):
-            count, total, squares = (
-                old + self.workers.sum(new - old) for old, new in zip(before, self._moments(module), strict=True)
-            )
-            mean = total / count
-            module.count.copy_(count)
-            module.running_mean.copy_(mean)
-            module.running_var.copy_(squares / count - mean**2)
+
+def share_statistics(network: torch.nn.Module, workers: Workers) -> None:
+    """Replace the normalisers in a network by :class:`SharedRunningMeanStd`, unless there is only one process."""
+    if workers.size == 1:
+        return
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if hasattr(child, "running_mean"):
+                setattr(parent, name, SharedRunningMeanStd(child, workers))

@@ -10,7 +10,7 @@ from rl_games.algos_torch.torch_ext import policy_kl
 
 from oige_train.learner.agent import ResumableAgent, Session
 from oige_train.learner.divergence import learner_tensors
-from oige_train.learner.normalisers import NormaliserSync
+from oige_train.learner.normalisers import normalised, share_statistics
 from oige_train.learner.time_outs import RolloutTimeOuts, TimeOuts
 
 __all__ = ["PpoAgent", "augment_with_symmetries", "kl_divergence"]
@@ -40,6 +40,14 @@ class PpoAgent(ResumableAgent, Base):
         self._critic_loss = 0.0
         if self.has_central_value:
             self.central_value_net.writter = None  # rl_games' spelling; see write_stats
+            # rl_games then averages the critic's gradients; set here, it does not choose a device.
+            self.central_value_net.multi_gpu = session.workers.size > 1
+            self.central_value_net.world_size = session.workers.size
+        for network in self._networks():
+            share_statistics(network, session.workers)
+        if self.normalize_value:
+            critic = self.central_value_net.model if self.has_central_value else self.model
+            self.value_mean_std = critic.value_mean_std
 
     def _progress(self) -> dict[str, Any]:
         progress = super()._progress()
@@ -141,8 +149,17 @@ class PpoAgent(ResumableAgent, Base):
     # --- samples -----------------------------------------------------------------------------------------------------
 
     def prepare_dataset(self, batch_dict: dict[str, Any]) -> None:
-        """Prepare the samples of an epoch, and shuffle them if configured; rl_games orders them by world."""
+        """Prepare the samples of an epoch, and shuffle them if configured; rl_games orders them by world.
+
+        Advantages are normalised over the samples of all processes.
+        """
+        workers = self.session.workers
+        normalises, self.normalize_advantage = self.normalize_advantage, self.normalize_advantage and workers.size == 1
         super().prepare_dataset(batch_dict)
+        if normalises and workers.size > 1:
+            samples = self.dataset.values_dict
+            samples["advantages"] = normalised(samples["advantages"], workers)
+        self.normalize_advantage = normalises
         if self.config.get("shuffle_minibatches"):
             self.dataset.permute = True
             self.dataset.apply_permutation()
@@ -206,14 +223,12 @@ class PpoAgent(ResumableAgent, Base):
         return super().env_reset()
 
     def learn_for_an_epoch(self) -> Any:
-        """Train for an epoch; the statistics of normalisers and episodes then cover all processes."""
+        """Train for an epoch; the statistics of episodes then cover all processes."""
         self._divergences.clear()
         workers = self.session.workers
         if workers.size == 1:
             return super().learn_for_an_epoch()
-        sync = NormaliserSync(self._networks(), workers)
         result = super().learn_for_an_epoch()
-        sync.merge()
         self.curr_frames *= workers.size
         for meter in (self.game_rewards, self.game_shaped_rewards, self.game_lengths):
             count = workers.sum(torch.tensor(float(meter.count), device=self.device))
