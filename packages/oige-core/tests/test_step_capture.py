@@ -15,6 +15,7 @@ from oige_core.scene import ArticulationAsset, Scene
 from oige_core.spec import TaskSpec
 from oige_core.tasks import RLTask
 from oige_core.testing import TapeRecorder, assert_captured_steps_agree
+from torch.utils import _pytree as pytree
 
 N, STEPS = 3, 12
 BLOCK = ArticulationAsset(
@@ -283,6 +284,46 @@ def test_changes_between_steps_take_effect(make: Make, change: str) -> None:
     assert task.capture.captured
     assert task.capture.reason is None
     assert task.capture.captures == (2 if change in ("scale", "configure") else 1)
+
+
+def test_results_of_a_captured_step_are_live_only_on_request(make: Make) -> None:
+    envs = make(), make(captureStep=False)
+    envs[0].clone_results = False
+    copies: list[list[torch.Tensor]] = [[], []]
+    returned = []
+    for env in envs:
+        env.reset(seed=3)
+    for action in actions(8):
+        for env, own in zip(envs, copies, strict=True):
+            results = env.step(action)
+            own += [leaf.clone() for leaf in pytree.tree_leaves(results)]
+            returned.append(pytree.tree_leaves(results))
+    assert all(a.equal(b) for a, b in zip(*copies, strict=True))
+    live, eager = returned[::2], returned[1::2]
+    assert all(a is b for a, b in zip(live[-2], live[-1], strict=True))
+    assert not any(a is b for a, b in zip(eager[-2], eager[-1], strict=True))
+    envs[0].clone_results = True
+    for action in actions(4):
+        returned.append(pytree.tree_leaves(envs[0].step(action)))
+    kept = {leaf.untyped_storage().data_ptr() for leaf in returned[-1]}
+    assert not kept & {leaf.untyped_storage().data_ptr() for leaf in returned[-2]}
+    assert envs[0].task.capture.captured  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("mode", ["same_step", "next_step", "upstream"])
+def test_live_results_survive_staggered_resets(make: Make, mode: str) -> None:
+    envs = make(autoresetMode=mode), make(autoresetMode=mode, captureStep=False)
+    envs[0].clone_results = False
+    pushes = torch.ones(8, N, 1)  # some episodes end early
+    for seed in range(3, 9):
+        ours, theirs = (env.reset(seed=seed, options={"stagger": True})[0] for env in envs)
+        assert ours.equal(theirs)
+        for action in pushes:
+            ours, theirs = (pytree.tree_leaves(env.step(action)) for env in envs)
+            assert all(a.equal(b) for a, b in zip(ours, theirs, strict=True))
+        mask = torch.tensor([True, False, True])
+        ours, theirs = (env.reset(options={"reset_mask": mask})[0] for env in envs)
+        assert ours.equal(theirs)
 
 
 def test_weights_set_in_a_step_are_no_reason_to_capture_again(make: Make) -> None:

@@ -112,13 +112,27 @@ class VecEnv(gym.vector.VectorEnv):
         self.action_hooks: list[Hook] = []
         self.observation_hooks: list[Hook] = []
         self.step_hooks: list[Callable[[], None]] = []
-        self._clip_actions = float(cfg.clipActions)
         self._clip_observations = float(cfg.clipObservations)
         self._actions_shape = (self.num_envs, task.spec.num_actions)
         self._needs_reset = True
         self._unsaved_are_known = False
         self._stagger_steps = 0  # steps in which episodes after a failure are staggered
         self._threads = _OneTorchThread() if task.device.type == "cpu" else contextlib.nullcontext()
+
+    @property
+    def clone_results(self) -> bool:
+        """Whether ``step`` returns new tensors, which is the default.
+
+        If False, it may return live tensors, also in ``info``: valid until the next ``step``, ``reset`` or
+        ``load_state_dict``, and not to be written. A step that is captured in CUDA graphs then returns the same tensors
+        as the last one, until it is captured again, and launches nothing outside of its graphs but a copy of the
+        actions. Programs that copy the results anyway, such as learners, save time in this way.
+        """
+        return self.task.clone_results
+
+    @clone_results.setter
+    def clone_results(self, clone: bool) -> None:
+        self.task.clone_results = bool(clone)
 
     @plain_tensors
     def reset(
@@ -191,7 +205,9 @@ class VecEnv(gym.vector.VectorEnv):
         for hook in self.action_hooks:
             actions = hook(actions)
         failed_before = task.terminated_buf
-        task.step(actions.clamp(-self._clip_actions, self._clip_actions))
+        if self._stagger_steps and not task.clone_results:
+            failed_before = failed_before.clone()  # the step may overwrite it
+        task.step(actions)
         if self._stagger_steps:
             self._stagger_steps -= 1
             task.stagger(task.terminated_buf if task.autoreset_mode == "same_step" else failed_before)
@@ -201,10 +217,10 @@ class VecEnv(gym.vector.VectorEnv):
         problems = task.problems_by_world()
         info["problems"] = {kind: self._out(counts) for kind, counts in problems.items()} if self._moves else problems
         info["_problems"] = self._out(task.failed_buf)
-        final_observations = observations = self._filtered(task.final_obs_buf)
+        final_observations = observations = self._observed("final_obs_buf")
         if task.autoreset_mode == "same_step":
             if task.obs_buf is not task.final_obs_buf:
-                observations = self._filtered(task.obs_buf)
+                observations = self._observed("obs_buf")
             info["final_obs"] = self._out(final_observations)
             info["_final_obs"] = self._out(task.ended_buf)
         return (
@@ -325,6 +341,12 @@ class VecEnv(gym.vector.VectorEnv):
         """Move a tensor to the user's device; the check avoids the cost of a call that moves nothing."""
         return tensor.to(self.device) if self._moves else tensor
 
+    def _observed(self, buffer: str) -> torch.Tensor:
+        """Return observations of the last step, filtered by hooks and clamped."""
+        if buffer in self.task.clamped and not self.observation_hooks:
+            return self.task.clamped[buffer]
+        return self._filtered(getattr(self.task, buffer))
+
     def _filtered(self, observations: torch.Tensor) -> torch.Tensor:
         for hook in self.observation_hooks:
             observations = hook(observations)
@@ -334,13 +356,16 @@ class VecEnv(gym.vector.VectorEnv):
 
     def _states(self, info: dict[str, Any]) -> dict[str, Any]:
         if self.num_states:
-            info["states"] = self._clamped_states(self.task.states_buf)
+            info["states"] = self._clamped_states("states_buf")
             if "final_obs" in info:
-                info["final_states"] = self._clamped_states(self.task.final_states_buf)
+                info["final_states"] = self._clamped_states("final_states_buf")
         return info
 
-    def _clamped_states(self, states: torch.Tensor) -> torch.Tensor:
-        return self._out(states.clamp(-self._clip_observations, self._clip_observations))
+    def _clamped_states(self, buffer: str) -> torch.Tensor:
+        states = self.task.clamped.get(buffer)
+        if states is None:
+            states = getattr(self.task, buffer).clamp(-self._clip_observations, self._clip_observations)
+        return self._out(states)
 
 
 def _even(size: float) -> int:

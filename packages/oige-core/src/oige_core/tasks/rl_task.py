@@ -2,27 +2,25 @@
 
 import functools
 import math
-import types
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
-from oige_core.errors import OigeError, TaskError, nearest
-from oige_core.scene.values import as_number
+from oige_core.errors import TaskError
 from oige_core.spec import TaskSpec
 from oige_core.tasks import checks, selection
-from oige_core.tasks.saved_task import SavedTask
+from oige_core.tasks.reward_terms import RewardedTask
 from oige_core.tasks.step_capture import StepCapture
 from oige_core.tasks.task import EnvConfigT
 
 __all__ = ["RLTask"]
 
 
-class RLTask(SavedTask[EnvConfigT]):
+class RLTask(RewardedTask[EnvConfigT]):
     """A task on torch tensors.
 
     A subclass describes one world (:meth:`set_up_scene`), then works on all worlds with tensors whose first dimension
@@ -48,32 +46,14 @@ class RLTask(SavedTask[EnvConfigT]):
         capture: the captured step; None on the CPU.
     """
 
-    unsaved = SavedTask.unsaved | {
-        "capture",
-        "_terms",
-        "_term_names",
-        "_statistics",
-        "_checking",
-        "_began",
-        "_problems_by_world",
-        "_first_weights",
-        "_no_episodes",
-    }
+    unsaved = RewardedTask.unsaved | {"capture", "_began", "_problems_by_world"}
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
         checks.check_methods(type(self))
         super().__init__(config, spec, engine)
         n, device = self.num_envs, self.device
-        self._reward_weights: dict[str, float] = {}
-        self._first_weights: dict[str, float] = {}  # weights that post_reset sets
-        self._weights_changed = False  # set later, for example by a curriculum
-        self._name_terms([])
-        self._checking = True
         self._began = False  # whether reset_idx of this class was called
-        self._terms = torch.zeros(0, n, device=device)  # weighted terms of the last step
         self._ones = torch.ones(1, n, device=device)
-        self._sums = torch.zeros(2, n, device=device)  # over current episodes: reward, control steps, reward terms
-        self._no_episodes: dict[str, torch.Tensor] | None = None  # means if no episode ended
         self.no_timeout: torch.Tensor | None = None
         self.capture = StepCapture.of(self)
         self.post_reset()
@@ -130,32 +110,6 @@ class RLTask(SavedTask[EnvConfigT]):
 
     # For tasks to use
 
-    @property
-    def reward_weights(self) -> Mapping[str, float]:
-        """Weights of reward terms by name; the default is 1.
-
-        They may be set at any time, for example by a curriculum, and apply from the next step on. Assign the whole
-        dictionary: ``self.reward_weights = {**self.reward_weights, "energy": -0.1}``.
-
-        Raises:
-            OigeError: a weight is not a finite number, or there is no term of that name.
-        """
-        return types.MappingProxyType(self._reward_weights)
-
-    @reward_weights.setter
-    def reward_weights(self, weights: Mapping[str, float]) -> None:
-        title = f"reward_weights of {self.name}"
-        if not isinstance(weights, Mapping):
-            raise OigeError(f"{title}={weights!r}: expected a dictionary of numbers by name of the term.")
-        numbers = {name: as_number(weight, f"{title}: {name}") for name, weight in weights.items()}
-        if self._term_names:
-            self._check_weights(numbers)
-            self._weights_changed = True
-        else:
-            self._first_weights = numbers
-        self._reward_weights = numbers
-        self._weigh_terms()
-
     def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
         """Sample a tensor of ``shape`` uniformly from the task's own random stream."""
         return torch.empty(shape, device=self.device).uniform_(low, high, generator=self.generator)
@@ -187,31 +141,6 @@ class RLTask(SavedTask[EnvConfigT]):
         drawn.random_(-(2**63), None, generator=self.generator)
         return drawn.view(torch.int16)[: n * len(scale)].view(n, len(scale)).float().mul_(scale / 2**15)
 
-    def sum_reward_terms(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return the weighted sum ``(N,)`` of this step's reward terms, whose sums per episode are reported.
-
-        Args:
-            terms: ``(N,)`` each, before :attr:`reward_weights`; the same names in every step.
-
-        Raises:
-            OigeError: a weight has no term of its name, or a term has the wrong shape or is NaN.
-        """
-        if not self._term_names:
-            self._name_terms(terms)
-            self._sums = torch.zeros(2 + len(terms), self.num_envs, device=self.device)
-        elif list(terms) != self._term_names:
-            raise TaskError(
-                f"{self.name}.calculate_metrics: this step's reward terms are {', '.join(terms)}, those of the first "
-                f"step were {', '.join(self._term_names)}: expected the same names in the same order."
-            )
-        if self._checking:
-            for name, values in terms.items():
-                self._check("calculate_metrics", f"reward term '{name}'", values, (self.num_envs,))
-        self._terms = torch.stack(list(terms.values()))
-        if self._weights is not None:
-            self._terms *= self._weights
-        return self._terms.sum(0)
-
     # For environments
 
     def step(self, actions: torch.Tensor) -> None:
@@ -228,6 +157,10 @@ class RLTask(SavedTask[EnvConfigT]):
         """Run the part of a control step before physics; see :meth:`step`."""
         self.problem_counts.clear_failed()
         self.engine.problem_counts.clear_failed()
+        self.clamped = {}
+        if self.engine.selects_by_mask:
+            self._problems_by_world = None
+        actions = actions.clamp(-self.cfg.clipActions, self.cfg.clipActions)
         if self.autoreset_mode == "upstream":
             if (worlds := self._ended_worlds()) is not None:
                 self._select(self.reset_idx, worlds)
@@ -255,6 +188,7 @@ class RLTask(SavedTask[EnvConfigT]):
 
     def restart(self, worlds: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
+        self.clamped = {}
         if self._checking:
             self._began = False
         self._select(self.reset_idx, worlds)
@@ -262,10 +196,6 @@ class RLTask(SavedTask[EnvConfigT]):
             raise TaskError(f"{self.name}.reset_idx: {checks.NO_RESET_OF_THE_BASE.format('worlds')}")
         self._observe()
         self._contain_first_observations(worlds)
-
-    def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
-        """See :class:`~oige_core.tasks.task.Task`."""
-        return dict(zip(self._term_names, self._terms.unbind(), strict=False))
 
     def post_physics_step(self) -> None:
         """Compute observations, states, terminations and rewards after the physics of a control step."""
@@ -304,21 +234,6 @@ class RLTask(SavedTask[EnvConfigT]):
         """
         means = selection.mean_of(self._sums, worlds)
         return dict(zip(self._statistics, means.unbind(), strict=True))
-
-    def state_dict(self) -> dict[str, Any]:
-        """See :class:`~oige_core.tasks.task.Task`; plain values, arrays and containers that the task keeps, too."""
-        return super().state_dict() | {"term_names": list(self._term_names)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :class:`~oige_core.tasks.task.Task`."""
-        super().load_state_dict(state)
-        if not self._weights_changed:
-            self._reward_weights = dict(self._first_weights)
-        self._name_terms(state["term_names"])
-
-    def _given_attributes(self) -> set[str]:
-        changed = set() if self._weights_changed else {"_reward_weights"}
-        return super()._given_attributes() | changed
 
     # Resets
 
@@ -391,18 +306,6 @@ class RLTask(SavedTask[EnvConfigT]):
     def _check_states(self, method: str, values: Any, count: int) -> None:
         self._check(method, "result", values, (count, self.spec.num_states), hint=", as its TaskSpec says")
 
-    def _check(
-        self,
-        method: str,
-        what: str,
-        value: Any,
-        shape: tuple[int, ...],
-        dtype: torch.dtype = torch.float32,
-        hint: str = "",
-    ) -> None:
-        buffer = checks.BUFFERS.get(method, "") if what == "result" else ""
-        checks.check_tensor(f"{self.name}.{method}: {what}", value, shape, dtype, self.device, hint, buffer)
-
     def _check_new(self, method: str, value: torch.Tensor, before: torch.Tensor) -> None:
         checks.check_new_tensor(f"{self.name}.{method}", value, before)
 
@@ -465,32 +368,6 @@ class RLTask(SavedTask[EnvConfigT]):
         if self.spec.num_states:
             self.states_buf = torch.where(finite.unsqueeze(-1), self.states_buf, 0.0)
         return finite
-
-    # Reward terms
-
-    def _name_terms(self, names: Iterable[str]) -> None:
-        self._term_names = list(names)
-        self._statistics = ("return", "length", *(f"reward/{name}" for name in self._term_names))
-        self._no_episodes = None
-        self._weigh_terms()
-
-    def _weigh_terms(self) -> None:
-        """Create the column of weights when terms and weights are known."""
-        if not self._term_names or not self._reward_weights:
-            self._weights: torch.Tensor | None = None
-            return
-        self._check_weights(self._reward_weights)
-        weights = torch.tensor([self._reward_weights.get(name, 1.0) for name in self._term_names]).unsqueeze(-1)
-        if self._weights is None or self._weights.shape != weights.shape:
-            self._weights = weights.to(self.device)
-        else:
-            self._weights.copy_(weights)  # where graphs that were captured read them
-
-    def _check_weights(self, weights: Iterable[str]) -> None:
-        for name in weights:
-            if name not in self._term_names:
-                known = nearest(str(name), self._term_names)
-                raise OigeError(f"reward_weights of {self.name}: '{name}' is not a reward term. {known}")
 
 
 def _finite_rows(values: torch.Tensor) -> torch.Tensor:

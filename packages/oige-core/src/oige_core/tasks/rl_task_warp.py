@@ -139,7 +139,8 @@ class RLTaskWarp(Task[EnvConfigT]):
 
     def step(self, actions: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
-        given = self._tensors_of["actions"].copy_(actions)
+        limit = self.cfg.clipActions
+        given = torch.clamp(actions, -limit, limit, out=self._tensors_of["actions"])
         if self.autoreset_mode == "next_step":
             given.masked_fill_(self._tensors_of["ended"].unsqueeze(-1), 0.0)  # also if it is NaN, because it is ignored
         counted = self.problem_counts.counts.clone() if self._checking else None

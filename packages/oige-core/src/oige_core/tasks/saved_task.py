@@ -37,7 +37,9 @@ class SavedTask(Task[EnvConfigT]):
         unsaved: names of attributes that are not part of the state.
     """
 
-    unsaved = frozenset({"config", "cfg", "spec", "engine", "generator", "extras", "problem_counts"})
+    unsaved = frozenset(
+        {"config", "cfg", "spec", "engine", "generator", "extras", "problem_counts", "clone_results", "clamped"}
+    )
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.tasks.task.Task`; also includes plain values, arrays and containers."""

@@ -18,17 +18,28 @@ import torch
 from torch.utils import _pytree as pytree
 
 from oige_core.engines.base import Engine, GraphRecorder
+from oige_core.problems import ProblemCounts
+from oige_core.tasks.packing import Packing
 from oige_core.tasks.saved_task import OUTCOME, sections
 
 __all__ = ["CapturableTask", "StepCapture"]
 
 logger = logging.getLogger(__name__)
 
-_FLAGS = ("terminated_buf", "truncated_buf", "ended_buf", "failed_buf")
-_VALUES = tuple(name for name in OUTCOME if name not in _FLAGS)
+_OBSERVED = ("obs_buf", "final_obs_buf", "states_buf", "final_states_buf")
+_COPIED = tuple(name for name in OUTCOME if name not in _OBSERVED)  # an environment clamps the others to new tensors
 # Attributes on which the graphs do not depend.
 _VOLATILE = frozenset(
-    {"capture", "extras", "_terms", "_problems_by_world", "_reward_weights", "_first_weights", "_weights_changed"}
+    {
+        "capture",
+        "clamped",
+        "extras",
+        "_terms",
+        "_problems_by_world",
+        "_reward_weights",
+        "_first_weights",
+        "_weights_changed",
+    }
 )
 _MOST_FUTILE = 5  # captures in a row that may be for one step only, because something changes after it
 _PLAIN = (bool, int, float, str, set, np.ndarray, np.generic, np.random.Generator, np.random.RandomState, random.Random)
@@ -41,6 +52,9 @@ class CapturableTask(Protocol):
     engine: Engine
     config: Any
     cfg: Any
+    problem_counts: ProblemCounts
+    clone_results: bool
+    clamped: dict[str, torch.Tensor]
     extras: dict[str, Any]
     control_frequency_inv: int
 
@@ -76,7 +90,8 @@ class _NotCapturableError(Exception):
 class StepCapture:
     """Steps a task: once eagerly, to find the tensors that it replaces, then with graphs that the next step captures.
 
-    The results of a step are bitwise the same as without graphs, and also in new tensors. If something changes on which
+    The results of a step are bitwise the same as without graphs, and also in new tensors, except for observations and
+    states, and unless the task's ``clone_results`` is False. If something changes on which
     the graphs depend (an attribute that is not a tensor, the configuration, the shape of a tensor), they are captured
     again, unless that has happened after each of the last captures, which cost more than steps without graphs.
 
@@ -262,11 +277,28 @@ class _Graphs:
     def _end_step(self) -> None:
         task = self._task
         task.end_step()
-        self._flags = torch.stack([self._attributes[name] for name in _FLAGS])
+        extras, self._extras_structure = pytree.tree_flatten(task.extras)
+        if not task.clone_results:
+            limit = float(task.cfg.clipObservations)
+            observed = {name: self._attributes[name] for name in _OBSERVED}
+            clamped = {id(value): value.clamp(-limit, limit) for value in observed.values() if _is_clamped(value)}
+            self._clamped = {name: clamped[id(value)] for name, value in observed.items() if _is_clamped(value)}
+            self._extras = [self._apart(leaf) for leaf in extras]
+            self._problems = self._by_kind([counts.counts for counts in self._counts()])
+            return
         # What is given out must not change when the places are written.
-        self._extras = pytree.tree_map(self._apart, task.extras)
-        means = task.extras["episode_means"]
-        self._mean_names, self._means = list(means), torch.stack([mean.float() for mean in means.values()])
+        self._copied = [name for name in _COPIED if name in self._places]
+        self._copied += [name for name in _OBSERVED if name in self._places and not _is_clamped(self._places[name])]
+        self._extras = [leaf for leaf in extras if not isinstance(leaf, torch.Tensor)]
+        self._is_tensor = [isinstance(leaf, torch.Tensor) for leaf in extras]
+        results = [self._attributes[name] for name in self._copied]
+        results += [counts.counts for counts in self._counts()]
+        results += [leaf for leaf in extras if isinstance(leaf, torch.Tensor)]
+        self._packing = Packing(results)
+        self._packed = self._packing.pack(results)
+
+    def _counts(self) -> tuple[ProblemCounts, ProblemCounts]:
+        return self._task.engine.problem_counts, self._task.problem_counts
 
     def _apart(self, value: Any) -> Any:
         """Return a value; a copy if it is in the memory of a place."""
@@ -318,19 +350,28 @@ class _Graphs:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        """Return the results in new tensors, because the next step overwrites the places."""
-        flags = self._flags.clone()
-        outcome = dict(zip(_FLAGS, flags.unbind(), strict=True))
-        outcome |= {name: self._places[name].clone() for name in _VALUES if name in self._places}
-        if self._task.cfg.autoresetMode != "same_step":
-            outcome |= {f"final_{name}": outcome[name] for name in ("obs_buf", "states_buf") if name in outcome}
+        """Return the results: live, or in new tensors, because the next step overwrites the places."""
+        task = self._task
+        if not task.clone_results:
+            task.clamped = self._clamped
+            task.extras = pytree.tree_unflatten(self._extras, self._extras_structure)
+            self._attributes["_problems_by_world"] = self._problems
+            return
+        results = iter(self._packing.unpack(self._packed.clone()))
+        outcome = {name: next(results) for name in self._copied}
         self._handed_out = {name: (value, value._version) for name, value in outcome.items()}
         self._attributes.update(outcome)
-        means = dict(zip(self._mean_names, self._means.clone().unbind(), strict=True))
-        self._task.extras = {
-            name: means if name == "episode_means" else pytree.tree_map(_clone, value)
-            for name, value in self._extras.items()
-        }
+        self._attributes["_problems_by_world"] = self._by_kind([next(results) for _ in self._counts()])
+        plain = iter(self._extras)
+        leaves = [next(results) if is_tensor else next(plain) for is_tensor in self._is_tensor]
+        task.extras = pytree.tree_unflatten(leaves, self._extras_structure)
+
+    def _by_kind(self, values: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the numbers of problems ``(N,)`` by kind."""
+        rows: dict[str, torch.Tensor] = {}
+        for counts, value in zip(self._counts(), values, strict=True):
+            rows.update(zip(counts.kinds, value.unbind(), strict=True))
+        return rows
 
     def _is_handed_out(self, name: str, value: Any) -> bool:
         """Whether a value is what the last step returned, unchanged, so that its place contains it already."""
@@ -340,6 +381,10 @@ class _Graphs:
 
 def _tensors(value: Any) -> list[torch.Tensor]:
     return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+def _is_clamped(observations: torch.Tensor) -> bool:
+    return observations.is_floating_point()  # others are images
 
 
 def _clone(value: Any) -> Any:

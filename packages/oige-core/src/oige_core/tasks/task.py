@@ -54,6 +54,9 @@ class Task(ABC, Generic[EnvConfigT]):
         upstream: whether errors of OmniIsaacGymEnvs that change learning are restored (``task.env.compat=upstream``).
         problem_counts: problems outside of physics, by world.
         extras: entries that the environment adds to ``info``.
+        clone_results: whether a step returns new tensors; see :attr:`~oige_core.envs.VecEnv.clone_results`.
+        clamped: observations and states of the last step by buffer, clamped to ``clipObservations``; empty if the
+            environment has to clamp them.
         symmetries: symmetries of the task, if it declares any, for learners with symmetry augmentation.
     """
 
@@ -93,6 +96,8 @@ class Task(ABC, Generic[EnvConfigT]):
         self.problem_counts = ProblemCounts(PROBLEM_KINDS, n, device, in_graphs=engine.selects_by_mask)
         self._problems_by_world: dict[str, torch.Tensor] | None = None
         self.extras: dict[str, Any] = {}
+        self.clone_results = True
+        self.clamped: dict[str, torch.Tensor] = {}
         self.symmetries: tuple[Symmetry, ...] = ()
         self.generator = torch.Generator(device)
         Task.seed(self, config.seed)
@@ -134,12 +139,12 @@ class Task(ABC, Generic[EnvConfigT]):
     def step(self, actions: torch.Tensor) -> None:
         """Run one control step: physics, observations, terminations, rewards and resets.
 
-        Afterwards the buffers contain the results, with rewards and flags in new tensors. ``extras`` has
-        ``episode_count``, the number of episodes that ended, and ``episode_means``, the means over them: 0-d tensors,
-        zero if none ended.
+        Afterwards the buffers contain the results, with rewards and flags in new tensors, unless ``clone_results`` is
+        False. ``extras`` has ``episode_count``, the number of episodes that ended, and ``episode_means``, the means
+        over them: 0-d tensors, zero if none ended.
 
         Args:
-            actions: ``(N, num_actions)``, clamped.
+            actions: ``(N, num_actions)``; the step clamps them to ``clipActions``.
         """
 
     @abstractmethod
@@ -165,8 +170,11 @@ class Task(ABC, Generic[EnvConfigT]):
             torch.where(started, drawn, steps, out=steps)
 
     def problems_by_world(self) -> dict[str, torch.Tensor]:
-        """Return copies of the number of problems of each kind in each world so far, ``(N,)`` int32."""
-        if self._problems_by_world is None or self.engine.selects_by_mask:
+        """Return copies of the number of problems of each kind in each world so far, ``(N,)`` int32.
+
+        They are not copies if a captured step returned them and ``clone_results`` is False.
+        """
+        if self._problems_by_world is None:
             self._problems_by_world = {}
             for counts in (self.engine.problem_counts, self.problem_counts):
                 rows = counts.counts.clone().unbind()

@@ -54,10 +54,12 @@ class RlGamesEnv:
             Observations as from :meth:`reset`, rewards ``(N,)``, done flags ``(N,)``, and the environment's info with
             ``time_outs`` ``(N,)``: worlds whose episode was truncated, whose value is bootstrapped. If the environment
             resets in the same step, ``final`` has the last observations as from :meth:`reset`, on its own device.
+            The tensors are live where the environment's ``clone_results`` is False.
         """
         actions = actions.to(self.env.device) if self._moves else actions
         observations, rewards, terminated, truncated, info = self.env.step(actions)
-        info = {**info, "time_outs": self._to_learner(truncated & ~terminated)}
+        ended = info["_final_obs"] if "_final_obs" in info else terminated | truncated
+        info = {**info, "time_outs": self._to_learner(truncated > terminated)}  # and not terminated
         if "final_obs" in info:
             info["final"] = {"obs": info["final_obs"]}
             if self.env.num_states > 0:
@@ -65,7 +67,7 @@ class RlGamesEnv:
         return (
             self._dict(observations, info),
             self._to_learner(rewards),
-            self._to_learner(terminated | truncated),
+            self._to_learner(ended),
             info,
         )
 
