@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 import warp as wp
-from oige_core.engines.mujoco.executors.graphs import Graphs, TorchGraphs, calling_line
+from oige_core.engines.mujoco.executors.graphs import Graphs
+from oige_core.torch_graphs import TorchGraphs, calling_line
 
 DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 

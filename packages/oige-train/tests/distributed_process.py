@@ -10,7 +10,8 @@ from oige_core.errors import OigeError
 from oige_train.learner.agent import Session
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
-from oige_train.learner.normalisers import normalised, share_statistics
+from oige_train.learner.normalisers import normalised
+from oige_train.learner.ppo.normaliser import Normaliser
 from oige_train.learner.progress import Observer
 from rl_games.algos_torch.running_mean_std import RunningMeanStd
 
@@ -86,44 +87,41 @@ def check_statistics(workers: Workers) -> None:
     generator = torch.Generator().manual_seed(1)
     rounds = torch.randn(3, workers.size, 40, 5, generator=generator) * 3.0 + 7.0
     rounds += torch.arange(workers.size).view(-1, 1, 1)
-    mine = torch.nn.Sequential(torch.jit.script(RunningMeanStd((5,))))
+    mine = Normaliser(RunningMeanStd((5,)), workers)
     everyone = RunningMeanStd((5,))
-    share_statistics(mine, workers)
     for parts in rounds:
         whole = everyone(parts.flatten(0, 1)).unflatten(0, parts.shape[:2])
-        torch.testing.assert_close(mine(parts[workers.rank]), whole[workers.rank])
+        mine.update(parts[workers.rank])
+        torch.testing.assert_close(mine.normalise(parts[workers.rank]), whole[workers.rank])
     for name, value in everyone.state_dict().items():
-        torch.testing.assert_close(mine.state_dict()[f"0.{name}"], value, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(mine.module.state_dict()[name], value, rtol=1e-6, atol=1e-6)
     assert everyone.count == 1 + 3 * 40 * workers.size
     values = rounds[0, :, :, 0]
     whole = (values - values.mean()) / (values.std() + 1e-8)
     torch.testing.assert_close(normalised(values[workers.rank], workers), whole[workers.rank])
 
 
-def minibatch(agent: Any, rows: slice, count: int) -> dict[str, torch.Tensor]:
-    """Return rows of ``count`` hand-made samples of an epoch, as rl_games hands them to ``prepare_dataset``."""
+def hand_made_rollout(worlds: slice, count: int) -> dict[str, torch.Tensor]:
+    """Return eight steps of some of ``count`` worlds, by the names of a rollout's tensors."""
     generator = torch.Generator().manual_seed(2)
 
     def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(count, *shape, generator=generator)
+        return torch.randn(*shape, generator=generator)
 
-    mus = normal(2) * 0.3
-    samples = {
-        "obses": normal(3) * 3.0 + 7.0,
-        "states": normal(5) - 2.0,
-        "returns": normal(1) * 2.0 + 1.0,
-        "values": normal(1),
-        "mus": mus,
-        "sigmas": torch.full((count, 2), 0.9),
-        "actions": mus + normal(2),
-        "neglogpacs": normal().abs() + 1.0,
-        "dones": torch.zeros(count),
+    mu = normal(8, count, 2) * 0.3
+    steps = {
+        "obs": normal(8, count, 3) * 3.0 + 7.0,
+        "states": normal(8, count, 5) - 2.0,
+        "rewards": normal(8, count) * 2.0 + 1.0,
+        "values": normal(9, count),
+        "mu": mu,
+        "actions": mu + normal(8, count, 2),
     }
-    return {name: values[rows] for name, values in samples.items()}
+    return {name: values[:, worlds].clone() for name, values in steps.items()}
 
 
 def take_step(workers: Workers, folder: Path, size: int) -> dict[str, torch.Tensor]:
-    """Take a gradient step on a fraction of the samples; return gradients and statistics of normalisers."""
+    """Take a gradient step on a fraction of the worlds; return gradients and statistics of normalisers."""
     count = SAMPLES // size
     sizes = {"horizon_length": 8, "minibatch_size": count, "mini_epochs": 1, "num_states": 5, "truncate_grads": True}
     agent = make_agent(workers, count // 8, folder, **sizes, grad_norm=0.05)
@@ -131,21 +129,22 @@ def take_step(workers: Workers, folder: Path, size: int) -> dict[str, torch.Tens
     for network in agent._networks():
         for tensor in network.parameters():
             tensor.data.copy_(torch.randn(tensor.shape) * 0.3)
-    agent.init_tensors()
+    agent.central_value_net.mini_epoch, agent.central_value_net.minibatch_size = 1, count
     agent.env_reset()
+    agent.init_tensors()
     agent.set_train()
-    critic = agent.central_value_net
-    critic.mini_epoch, critic.dataset.batch_size, critic.dataset.minibatch_size, critic.dataset.length = (
-        1,
-        count,
-        count,
-        1,
-    )
-    agent.prepare_dataset(minibatch(agent, slice(workers.rank * count, (workers.rank + 1) * count), SAMPLES))
-    agent.train_central_value()
-    divergence = agent.train_actor_critic(agent.dataset[0])[3]
-    result = {"divergence": divergence}
-    for name, network in (("policy", agent.model), ("critic", critic.model)):
+    rank = workers.rank
+    steps = hand_made_rollout(slice(rank * count // 8, (rank + 1) * count // 8), SAMPLES // 8)
+    rollout = agent.rollout
+    rollout.inputs = {name: steps[name] for name in ("obs", "states")}
+    rollout.policy = {"actions": steps["actions"], "mu": steps["mu"], "raw": torch.full((8, 2), -0.1)}
+    rollout.rewards, rollout.values = steps["rewards"], steps["values"]
+    agent.collector.evaluate_ends = lambda _: None
+    agent._prepare_samples()
+    agent._train_critic(agent._critic)
+    agent._train_policy()
+    result = {"divergence": agent.update.terms[0]}
+    for name, network in (("policy", agent.model), ("critic", agent.central_value_net.model)):
         result |= {
             f"{name} {key}": parameter.grad
             for key, parameter in network.named_parameters()

@@ -98,8 +98,8 @@ def test_processes_of_the_program_have_equal_learners(program: Path) -> None:
     for name in ("lr", "frame", "mean"):
         assert one[name] == two[name], name
     assert one["frame"] == 3072  # 3 epochs of 16 steps in 2 × 32 worlds
-    # It starts from a count of 1, and rl_games shows it each sample once in each of the 8 mini-epochs.
-    assert one["model"]["running_mean_std.count"] == 1 + 8 * 2 * 3072
+    # It starts from a count of 1, and each sample and its image count once.
+    assert one["model"]["running_mean_std.count"] == 1 + 2 * 3072
 
 
 def test_processes_simulate_different_worlds(program: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from fake_env import FakeEnv, make_agent, make_sac_agent
 from oige_train.learner import rl_games_shim
-from oige_train.learner.ppo import PpoAgent
+from oige_train.learner.ppo.agent import PpoAgent
 from oige_train.learner.progress import Observer
 from oige_train.learner.sac import ReplayBuffer, SacAgent
 from rl_games.algos_torch.a2c_continuous import A2CAgent

@@ -49,6 +49,6 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path,
     if params["algo"]["name"] == "sac":
         from oige_train.learner.sac import SacAgent as Agent
     else:
-        from oige_train.learner.ppo import PpoAgent as Agent
+        from oige_train.learner.ppo.agent import PpoAgent as Agent
     with rl_games_shim.building_agent(writes=writes and session.workers.rank == 0):
         return Agent("run", params, session)

@@ -41,16 +41,24 @@ class RecentMean:
         Args:
             values: ``(n, 1, 1)`` or ``(n, 1)``, one per episode; n may be 0.
         """
-        if not len(values):
+        self.add(len(values), values.sum(dim=0, dtype=torch.float64).squeeze(0))
+
+    def add(self, count: int, total: torch.Tensor) -> None:
+        """Add the episodes that ended in a step.
+
+        Args:
+            count: their number, which may be 0.
+            total: sum of their values, float64, in the format of ``mean``.
+        """
+        if not count:
             return
-        step = (len(values), values.sum(dim=0, dtype=torch.float64).squeeze(0))
-        self.steps.append(step)
-        self.total = self.total.to(values.device) + step[1]
-        self.count += step[0]
+        self.steps.append((count, total))
+        self.total = self.total.to(total.device) + total
+        self.count += count
         while self.count - self.steps[0][0] >= self.size:
-            count, total = self.steps.popleft()
-            self.count -= count
-            self.total = self.total - total
+            oldest, its_total = self.steps.popleft()
+            self.count -= oldest
+            self.total = self.total - its_total
         self.show(self.total, self.count)
 
     def show(self, total: torch.Tensor, count: int) -> None:

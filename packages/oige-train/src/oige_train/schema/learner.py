@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 CONFIG = "train.params.config"
+Graphs = Literal["auto", True, False]
 LearningRateSchedule = Literal["adaptive", "linear", "identity", "None"]
 MAX_NAME = 150  # bytes of a run's name, which is part of file names; file systems allow 255 bytes
 NOT_READ = unread("leave it out")
@@ -225,6 +226,8 @@ class PpoConfig(AlgoConfig):
         shuffle_minibatches: draw the samples of a minibatch from all worlds and steps of the epoch; False: each
             minibatch has the samples of certain worlds.
         symmetry_augmentation: also train on the images of samples under the symmetries that the task declares.
+        graphs: run the learner as CUDA graphs: ``auto`` on CUDA where that is possible, True (an error elsewhere) or
+            False.
     """
 
     horizon_length: int
@@ -258,6 +261,7 @@ class PpoConfig(AlgoConfig):
     epochs_between_resets: int = 0
     shuffle_minibatches: bool = False
     symmetry_augmentation: bool = False
+    graphs: Graphs = "auto"
     central_value_config: CentralValueConfig | None = None
 
     def __post_init__(self) -> None:

@@ -1,23 +1,17 @@
 """Warp work that is captured once and replayed: CUDA graphs, and their counterpart on Warp's CPU device."""
 
 import contextlib
-import gc
-import traceback
-import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import torch
 import warp as wp
 
 from oige_core.engines.mujoco.executors.modules import load_modules, needed_modules
+from oige_core.torch_graphs import uncollected
 from oige_core.warp_runtime import init_warp
 
-__all__ = ["Graphs", "TorchGraphs", "calling_line"]
-
-_PACKAGE = Path(__file__).parents[3]
-_CAPTURE = _PACKAGE / "tasks" / "step_capture.py"
+__all__ = ["Graphs"]
 
 
 class Graphs:
@@ -60,7 +54,7 @@ class Graphs:
         load_modules(needed_modules(lambda: self._capture(work)), self.warp_device)
 
     def _capture(self, work: Callable[[], object]) -> Any:
-        with _uncollected(), wp.ScopedDevice(self.warp_device), wp.ScopedCapture() as capture:
+        with uncollected(), wp.ScopedDevice(self.warp_device), wp.ScopedCapture() as capture:
             work()
         return capture.graph
 
@@ -100,84 +94,3 @@ class Graphs:
         if torch_stream.cuda_stream not in self._streams:
             self._streams[torch_stream.cuda_stream] = wp.stream_from_torch(torch_stream)
         return self._streams[torch_stream.cuda_stream]
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Suspend garbage collection: if it frees an old graph while another one is captured, the capture fails."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-class TorchGraphs:
-    """Records work of torch and Warp in CUDA graphs; see :class:`~oige_core.engines.base.GraphRecorder`.
-
-    Args:
-        device: a CUDA device.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-
-    def record(self, work: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
-        """See :class:`~oige_core.engines.base.GraphRecorder`."""
-        graph = torch.cuda.CUDAGraph()
-        for generator in generators:
-            if generator.device.type == "cuda":
-                graph.register_generator_state(generator)
-        capture = torch.cuda.graph(graph, capture_error_mode="thread_local")
-        with _uncollected(), torch.cuda.device(self._device), capture:
-            work()
-        # On its own stream, the capture has set the position in the random streams to zero; a replay sets it as well.
-        torch.cuda.synchronize(self._device)
-        return graph.replay
-
-    @contextlib.contextmanager
-    def watch_waits(self) -> Iterator[list[str]]:
-        """See :class:`~oige_core.engines.base.GraphRecorder`."""
-        waits: list[str] = []
-        others: list[tuple[Any, ...]] = []
-
-        def note(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
-            if "synchronizing CUDA operation" in str(message):
-                waits.append(calling_line())
-            else:
-                others.append((message, category, filename, lineno))
-
-        mode = torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("always")
-                warnings.showwarning = note
-                yield waits
-        finally:
-            torch.cuda.set_sync_debug_mode(mode)
-        for warning in others:
-            warnings.warn_explicit(*warning)
-
-
-def calling_line(*ignored: str) -> str:
-    """Return the file and line of the task that is being stepped, or of the library if no task called it.
-
-    Args:
-        ignored: files that do not count.
-    """
-    innermost = ""
-    passed = {__file__, warnings.__file__, contextlib.__file__, *ignored}
-    for frame in reversed(traceback.extract_stack()):
-        path = Path(frame.filename)
-        if frame.filename in passed or path.is_relative_to(Path(torch.__file__).parent):
-            continue
-        line = f"{path.name}:{frame.lineno}"
-        innermost = innermost or line
-        if path == _CAPTURE:
-            break
-        if not path.is_relative_to(_PACKAGE):
-            return line
-    return innermost

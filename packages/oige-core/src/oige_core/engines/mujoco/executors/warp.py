@@ -16,7 +16,7 @@ import warp as wp
 from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco.executors import warp_kernels as kernels
-from oige_core.engines.mujoco.executors.graphs import Graphs, TorchGraphs
+from oige_core.engines.mujoco.executors.graphs import Graphs
 from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
 from oige_core.engines.mujoco.executors.probe import probe_buffers
 from oige_core.engines.mujoco.executors.protocol import (
@@ -30,6 +30,7 @@ from oige_core.engines.mujoco.selections import is_mask
 from oige_core.errors import CapabilityError, ConfigError
 from oige_core.modes import plain_tensors
 from oige_core.problems import ProblemCounts
+from oige_core.torch_graphs import TorchGraphs
 
 __all__ = ["WarpExecutor"]
 

@@ -1,0 +1,64 @@
+"""Normalisation with the running statistics of rl_games' modules, which keep them in checkpoints."""
+
+from typing import Any
+
+import torch
+
+from oige_train.learner.distributed import Workers
+from oige_train.learner.normalisers import merged_moments
+
+__all__ = ["Normaliser"]
+
+BOUND = 5.0  # rl_games'
+
+
+class Normaliser:
+    """Normalises samples by the mean and variance of all samples so far, of all processes.
+
+    Args:
+        module: rl_games' ``RunningMeanStd``; None: samples are returned as they are.
+        workers: the processes that train together.
+    """
+
+    def __init__(self, module: Any, workers: Workers) -> None:
+        self.module = module
+        self._workers = workers
+
+    @torch.no_grad()
+    def update(self, samples: torch.Tensor) -> None:
+        """Add samples ``(n, …)`` of this process, and as many of each other one, to the statistics."""
+        if self.module is None:
+            return
+        variance, mean = torch.var_mean(samples, 0, correction=0)
+        mean, variance = merged_moments(mean, variance, self._workers)
+        added = len(samples) * self._workers.size
+        count = self.module.count
+        total = count + added
+        change = mean - self.module.running_mean
+        squares = self.module.running_var * count + variance * added + change.square() * (count * added / total)
+        self.module.running_mean.add_(change * (added / total))
+        self.module.running_var.copy_(squares / total)
+        count.copy_(total)
+
+    def normalise(self, samples: torch.Tensor) -> torch.Tensor:
+        """Return samples ``(n, …)`` with mean 0 and variance 1, clamped to ±5."""
+        if self.module is None:
+            return samples
+        mean, deviation = self._moments()
+        return ((samples - mean) / deviation).clamp_(-BOUND, BOUND)
+
+    def normalise_in_place(self, samples: torch.Tensor) -> None:
+        """Replace samples ``(…, *shape)``, as :meth:`normalise` does."""
+        if self.module is not None:
+            mean, deviation = self._moments()
+            samples.sub_(mean).div_(deviation).clamp_(-BOUND, BOUND)
+
+    def restore(self, samples: torch.Tensor) -> torch.Tensor:
+        """Return samples ``(n, …)`` whose normalised values are given, after clamping these to ±5."""
+        if self.module is None:
+            return samples
+        mean, deviation = self._moments()
+        return samples.clamp(-BOUND, BOUND) * deviation + mean
+
+    def _moments(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.module.running_mean.float(), (self.module.running_var.float() + self.module.epsilon).sqrt()

@@ -1,0 +1,91 @@
+"""Gradient steps of rl_games' optimiser, also as parts of CUDA graphs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from oige_train.learner.distributed import Workers
+
+__all__ = ["AdaptiveRate", "Stepper", "plain_state"]
+
+
+class Stepper:
+    """Averages gradients over all processes, clips them and takes a step.
+
+    The learning rate is a tensor, so that graphs can read and change it.
+
+    Args:
+        optimiser: an Adam of torch.
+        workers: the processes that train together.
+        max_norm: maximum norm of the gradients; None: do not clip.
+
+    Attributes:
+        rate: 0-d; the learning rate.
+    """
+
+    def __init__(self, optimiser: Any, workers: Workers, max_norm: float | None) -> None:
+        self._optimiser, self._workers, self._max_norm = optimiser, workers, max_norm
+        (group,) = optimiser.param_groups
+        self._parameters: list[torch.nn.Parameter] = [p for p in group["params"] if p.requires_grad]
+        device = self._parameters[0].device
+        self.rate = torch.tensor(float(group["lr"]), device=device)
+        group["lr"] = self.rate
+        group["capturable"] = device.type == "cuda"
+
+    def step(
+        self, outputs: Sequence[torch.Tensor], slopes: Sequence[torch.Tensor], averaged: Sequence[torch.Tensor] = ()
+    ) -> None:
+        """Take a step.
+
+        Args:
+            outputs: outputs of the network.
+            slopes: the loss's derivatives with respect to them.
+            averaged: tensors of which the mean over all processes replaces the value.
+        """
+        pairs = [
+            (output, slope.to(output.dtype))
+            for output, slope in zip(outputs, slopes, strict=True)
+            if output.requires_grad
+        ]
+        heads, slopes = zip(*pairs, strict=True)
+        gradients = torch.autograd.grad(heads, self._parameters, slopes, allow_unused=True)
+        used = [gradient for gradient in gradients if gradient is not None]
+        self._workers.average([*used, *averaged])
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+            parameter.grad = gradient
+        if self._max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self._max_norm, foreach=True)
+        self._optimiser.step()
+
+
+class AdaptiveRate:
+    """rl_games' adaptive learning rate: it follows the divergence of the policy from the last one.
+
+    Args:
+        rate: 0-d; the rate, which is changed.
+        threshold: target divergence.
+    """
+
+    LOWEST, HIGHEST, FACTOR = 1e-6, 1e-2, 1.5
+
+    def __init__(self, rate: torch.Tensor, threshold: float) -> None:
+        self._rate, self._threshold = rate, threshold
+
+    def adapt(self, divergence: torch.Tensor) -> None:
+        """Divide the rate by 1.5 above twice the target, multiply it by 1.5 below half of it.
+
+        Args:
+            divergence: 0-d.
+        """
+        slower = (self._rate / self.FACTOR).clamp_min(self.LOWEST)
+        faster = (self._rate * self.FACTOR).clamp_max(self.HIGHEST)
+        rate = torch.where(divergence > 2.0 * self._threshold, slower, self._rate)
+        self._rate.copy_(torch.where(divergence < 0.5 * self._threshold, faster, rate))
+
+
+def plain_state(optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return an optimiser's state as rl_games saves it, with the learning rate as a number."""
+    state = optimiser.state_dict()
+    groups = [{**group, "lr": float(group["lr"]), "capturable": False} for group in state["param_groups"]]
+    return {**state, "param_groups": groups}

@@ -1,0 +1,172 @@
+"""Gradient steps of the policy and of an asymmetric critic."""
+
+import contextlib
+from typing import Any
+
+import torch
+
+from oige_train.learner.ppo.cursor import Cursor
+from oige_train.learner.ppo.losses import TERMS, Objective, Outputs, Samples, critic_loss
+from oige_train.learner.ppo.networks import evaluate, evaluate_policy
+from oige_train.learner.ppo.normaliser import Normaliser
+from oige_train.learner.ppo.optimiser import AdaptiveRate, Stepper
+from oige_train.learner.ppo.samples import SampleStore
+
+__all__ = ["CriticUpdate", "PolicyUpdate", "as_float"]
+
+
+def as_float(observations: torch.Tensor) -> torch.Tensor:
+    """Return observations as numbers; bytes of images are scaled to one."""
+    return observations.float() / 255.0 if observations.dtype == torch.uint8 else observations
+
+
+class _Update:
+    """What the updates of both networks share.
+
+    Args:
+        network: rl_games' ``a2c_network``.
+        normaliser: normalises observations.
+        samples: the samples of an epoch.
+        stepper: takes gradient steps.
+        passes: number of passes over the samples.
+        sequence_length: number of steps that a recurrent network is unrolled for.
+        mixed_precision: compute in 16 bits where that is safe.
+    """
+
+    INPUT = "obs"
+
+    def __init__(
+        self,
+        network: Any,
+        normaliser: Normaliser,
+        samples: SampleStore,
+        stepper: Stepper,
+        *,
+        passes: int,
+        sequence_length: int,
+        mixed_precision: bool,
+    ) -> None:
+        self.network, self.normaliser, self.samples, self.stepper = network, normaliser, samples, stepper
+        self.passes = passes
+        self._sequence_length = sequence_length
+        self._mixed_precision = mixed_precision
+
+    def _inputs(self, batch: dict[str, torch.Tensor], *, first: bool) -> torch.Tensor:
+        """Return the normalised observations of a minibatch; in the first pass, they also update the statistics."""
+        observations = batch[self.INPUT]
+        if not first and observations.dtype != torch.uint8:
+            return observations  # normalised by end_first_pass
+        observations = as_float(observations)
+        if first:
+            self.normaliser.update(observations)
+        return self.normaliser.normalise(observations)
+
+    def end_first_pass(self) -> None:
+        """Normalise the observations of all samples, once, because the statistics no longer change."""
+        observations = self.samples.fields[self.INPUT]
+        if observations.dtype != torch.uint8:
+            self.normaliser.normalise_in_place(observations)
+
+    def _sequences(self, batch: dict[str, torch.Tensor]) -> dict[str, Any] | None:
+        memory = [batch[name].contiguous() for name in batch if name.startswith("memory")]
+        if not memory:
+            return None
+        sequences: dict[str, Any] = {"rnn_states": memory, "seq_length": self._sequence_length}
+        if "started" in batch:
+            sequences["dones"] = batch["started"]
+        return sequences
+
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=self._mixed_precision)
+
+
+class PolicyUpdate(_Update):
+    """Takes the gradient steps of the policy, and of its values unless there is another critic.
+
+    Args:
+        objective: what is minimised.
+        adaptive: adapts the learning rate; None if it does not depend on the divergence.
+        each_step: adapt after each gradient step instead of each pass.
+        arguments: see :class:`_Update`.
+
+    Attributes:
+        entropy_coef: 0-d; weight of the entropy.
+        terms: ``(steps, 6)``; means of :data:`~oige_train.learner.ppo.losses.TERMS` in each gradient step of an epoch.
+    """
+
+    def __init__(
+        self, objective: Objective, adaptive: AdaptiveRate | None, *, each_step: bool, on_device: bool, **arguments: Any
+    ) -> None:
+        super().__init__(**arguments)
+        self._objective, self._adaptive, self._each_step = objective, adaptive, each_step
+        device = self.stepper.rate.device
+        self.entropy_coef = torch.zeros((), device=device)
+        steps = self.passes * self.samples.minibatches
+        self.terms = torch.zeros(steps, len(TERMS), device=device)
+        self.rates = torch.zeros(steps, device=device)
+        self.steps = Cursor(device, on_device=on_device)
+        self._divergences = torch.zeros(self.samples.minibatches, device=device)
+
+    def step(self, *, first: bool) -> None:
+        """Take the gradient step of the minibatch at the cursor.
+
+        Args:
+            first: whether this is the first pass.
+        """
+        cursor = self.samples.cursor
+        batch = self.samples.current()
+        inputs = self._inputs(batch, first=first)
+        with self._precision():
+            mu, raw, values, _ = evaluate_policy(self.network, inputs, self._sequences(batch))
+        outputs = Outputs(mu, raw, values)
+        samples = Samples(*(batch[name] for name in Samples._fields))
+        *slopes, terms = self._objective.gradient(outputs, samples, self.entropy_coef)
+        self.stepper.step(outputs, slopes, averaged=[terms])
+        with torch.no_grad():
+            count = self.samples.minibatch_size
+            cursor.write(self.samples.fields["mu"], mu[:count])
+            sigma = self._objective.distribution.sigma(raw.float()).expand_as(mu)
+            cursor.write(self.samples.fields["sigma"], sigma[:count])
+            self.steps.write(self.terms, terms)
+            divergence = terms[TERMS.index("kl")]
+            cursor.write(self._divergences, divergence)
+            if self._adaptive is not None and self._each_step:
+                self._adaptive.adapt(divergence)
+        self.steps.advance()
+        cursor.advance()
+
+    def end_pass(self) -> None:
+        """Adapt the learning rate to the mean divergence of a pass, if so configured."""
+        if self._adaptive is not None and not self._each_step:
+            self._adaptive.adapt(self._divergences.mean())
+
+
+class CriticUpdate(_Update):
+    """Takes the gradient steps of an asymmetric critic.
+
+    Args:
+        e_clip: changes of the value are clipped to it; None: not clipped.
+        arguments: see :class:`_Update`.
+
+    Attributes:
+        loss: 0-d; sum of the losses of an epoch's gradient steps.
+    """
+
+    INPUT = "states"
+
+    def __init__(self, e_clip: float | None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._e_clip = e_clip
+        self.loss = torch.zeros((), device=self.stepper.rate.device)
+
+    def step(self, *, first: bool) -> None:
+        """Take the gradient step of the minibatch at the cursor; see :meth:`PolicyUpdate.step`."""
+        batch = self.samples.current()
+        inputs = self._inputs(batch, first=first)
+        with self._precision():
+            values, _ = evaluate(self.network, inputs, self._sequences(batch))
+        leaf = values.detach().float().requires_grad_()
+        loss = critic_loss(leaf, batch["values"], batch["returns"], self._e_clip).mean()
+        self.stepper.step([values], torch.autograd.grad(loss, [leaf]))
+        self.loss.add_(loss.detach())
+        self.samples.cursor.advance()
