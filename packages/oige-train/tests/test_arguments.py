@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from oige_core.devices import Devices, cuda_device_count
+from oige_core.devices import Devices
+from oige_core.gpu import cuda_device_count
 from oige_train.cli.common import checked_run
 from oige_train.config.overrides import rewrite_overrides
 from oige_train.learner.progress import format_time

@@ -1,14 +1,12 @@
-"""Finds and selects devices without importing torch."""
+"""Selects devices without importing torch."""
 
-import ctypes
-import functools
-import sys
 from dataclasses import dataclass
 
 from oige_core.config.schema import RunConfig
 from oige_core.errors import ConfigError
+from oige_core.gpu import cuda_device_count, gpu_problem
 
-__all__ = ["Devices", "cuda_device", "cuda_device_count", "cuda_device_memory", "resolve_devices"]
+__all__ = ["Devices", "cuda_device", "resolve_devices", "unused_gpu"]
 
 
 @dataclass(frozen=True)
@@ -22,36 +20,6 @@ class Devices:
 
     simulation: str
     pipeline: str
-
-
-@functools.cache
-def _cuda_driver() -> ctypes.CDLL | None:
-    """Return CUDA's driver library, initialised, or None if it is missing or finds no device."""
-    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    try:
-        driver = ctypes.CDLL(name)
-    except OSError:
-        return None
-    return driver if driver.cuInit(0) == 0 else None
-
-
-@functools.cache
-def cuda_device_count() -> int:
-    """Return the number of CUDA devices that this process may use (``CUDA_VISIBLE_DEVICES`` is respected)."""
-    driver = _cuda_driver()
-    count = ctypes.c_int(0)
-    if driver is None or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
-
-
-def cuda_device_memory(index: int) -> int | None:
-    """Return the memory of CUDA device ``index`` in bytes, or None if the driver does not report it."""
-    driver = _cuda_driver()
-    device, total = ctypes.c_int(0), ctypes.c_size_t(0)
-    if driver is None or driver.cuDeviceGet(ctypes.byref(device), index) != 0:
-        return None
-    return total.value if driver.cuDeviceTotalMem_v2(ctypes.byref(total), device) == 0 else None
 
 
 def cuda_device(setting: str, index: int, *, index_setting: str = "") -> str:
@@ -68,6 +36,8 @@ def cuda_device(setting: str, index: int, *, index_setting: str = "") -> str:
     count = cuda_device_count()
     if count == 0:
         key = setting.partition("=")[0]
+        if problem := gpu_problem():
+            raise ConfigError(f"{setting}: {problem}, or use {key}=cpu.")
         raise ConfigError(f"{setting}: this machine has no CUDA device; use {key}=cpu or {key}=auto.")
     if index >= count:
         raise ConfigError(
@@ -79,8 +49,8 @@ def cuda_device(setting: str, index: int, *, index_setting: str = "") -> str:
 def resolve_devices(config: RunConfig) -> Devices:
     """Return the devices that ``sim_device``, ``pipeline`` and ``device_id`` select on this machine.
 
-    ``auto`` selects CUDA device ``device_id`` if there is one, and the CPU otherwise. For ``pipeline`` it selects the
-    device of the simulation.
+    ``auto`` selects CUDA device ``device_id`` if PyTorch can use one, and otherwise the CPU. For ``pipeline`` it
+    selects the device of the simulation.
 
     Raises:
         ConfigError: this machine does not have the device, or the device does not support a solver option.
@@ -95,6 +65,14 @@ def resolve_devices(config: RunConfig) -> Devices:
         )
     pipeline = simulation if config.pipeline == "auto" else _resolve("pipeline", config.pipeline, config.device_id)
     return Devices(simulation=simulation, pipeline=pipeline)
+
+
+def unused_gpu(config: RunConfig) -> str | None:
+    """Return a warning if ``sim_device=auto`` selects the CPU although this machine has a GPU, and None otherwise."""
+    if config.sim_device != "auto" or cuda_device_count() > 0:
+        return None
+    problem = gpu_problem()
+    return problem and f"warning: this runs on the CPU, because {problem}"
 
 
 def _resolve(key: str, value: str, device_id: int) -> str:

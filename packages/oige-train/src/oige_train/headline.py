@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from oige_core.devices import resolve_devices
+from oige_core.devices import resolve_devices, unused_gpu
 
 from oige_train.config import Run
 from oige_train.config.origin import chosen_task
@@ -36,11 +36,12 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
         network += f" and {params.network.rnn.name} {params.network.rnn.units}"
     learner = "" if config.rl_device == devices.simulation else f", learner on {config.rl_device}"
     processes = "" if process is None else f", {process.size} processes"
-    lines = [
+    lines = _note_on_unused_gpu(run)
+    lines.append(
         f"{action} {run.task.name} with {ALGORITHM_NAMES[params.algo.name]} ({run.train_name}): "
         f"{config.task.env.numEnvs:,} worlds on {devices.simulation}{learner}{processes}, network {network}, "
         f"seed {config.seed}"
-    ]
+    )
     lines += _note_on_default_task(run, arguments)
     if action == "training" and devices.simulation == "cpu":
         lines += _advice_for_cpu(run)
@@ -62,6 +63,7 @@ def headline_of_random_actions(run: Run, arguments: Sequence[str]) -> list[str]:
     config = run.config
     worlds = f"{config.task.env.numEnvs:,} worlds on {resolve_devices(config).simulation}"
     return [
+        *_note_on_unused_gpu(run),
         f"stepping {run.task.name} with random actions: {worlds}, seed {config.seed}",
         *_note_on_default_task(run, arguments),
     ]
@@ -71,6 +73,11 @@ def _note_on_default_task(run: Run, arguments: Sequence[str]) -> list[str]:
     if chosen_task(arguments) is not None:
         return []
     return [f"no task= was given, so the default {run.task.name} is used; oige-tasks lists all tasks"]
+
+
+def _note_on_unused_gpu(run: Run) -> list[str]:
+    note = unused_gpu(run.config)
+    return [] if note is None else [note]
 
 
 def _advice_for_cpu(run: Run) -> list[str]:

@@ -1,6 +1,7 @@
 """Makes environments from a configuration, or from a task's name."""
 
 import dataclasses
+import logging
 import os
 import warnings
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ import torch
 
 from oige_core.config import RunConfig
 from oige_core.config.load import check_overrides
-from oige_core.devices import resolve_devices
+from oige_core.devices import resolve_devices, unused_gpu
 from oige_core.envs.vec_env import VecEnv, check_render_mode
 from oige_core.errors import CapabilityError, ConfigError, nearest
 from oige_core.modes import plain_tensors
@@ -18,6 +19,8 @@ from oige_core.registry import find_task, load_config, load_spec, load_task_clas
 from oige_core.spec import TaskSpec
 
 __all__ = ["make_env", "make_single", "make_vec"]
+
+_log = logging.getLogger(__name__)
 
 PROGRAM_KEYS = {
     "headless": "Show worlds with oige_core.render.viewer.Viewer(env), or render images with render_mode='rgb_array'.",
@@ -100,6 +103,8 @@ def make_vec(
         value = getattr(config, key)
         if value != getattr(RunConfig, key):
             raise ConfigError(f"{key}={value}: only programs such as oige-train support this. {advice}")
+    if note := unused_gpu(config):
+        _log.warning(note)
     env = make_env(config, render_mode)
     if env.task.device.type == "cpu":
         _warn_of_waiting_threads()

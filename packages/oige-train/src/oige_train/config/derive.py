@@ -7,8 +7,9 @@ import random
 from collections.abc import Collection
 from typing import Any
 
-from oige_core.devices import cuda_device, cuda_device_count, resolve_devices
+from oige_core.devices import cuda_device, resolve_devices
 from oige_core.errors import ConfigError
+from oige_core.gpu import cuda_device_count
 from oige_core.spec import TaskSpec
 
 from oige_train.config.limits import check_memory

@@ -4,8 +4,8 @@ import math
 import re
 from pathlib import Path
 
-from oige_core.devices import cuda_device_memory
 from oige_core.errors import ConfigError
+from oige_core.gpu import cuda_device_memory
 from oige_core.spec import TaskSpec
 
 from oige_train.schema import CONFIG, PpoConfig, SacConfig, TrainRunConfig
