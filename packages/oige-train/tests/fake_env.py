@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from gymnasium import spaces
@@ -13,6 +14,7 @@ from oige_train.learner import rl_games_shim
 from oige_train.learner.agent import Session
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
+from oige_train.learner.ppo.advantages import generalised_advantages
 from oige_train.learner.progress import Observer
 from oige_train.run_record import RunRecord
 from oige_train.schema import (
@@ -196,6 +198,30 @@ def make_agent(env: Any, folder: Path, **changes: Any) -> Any:
 
 def make_sac_agent(env: Any, folder: Path, **changes: Any) -> Any:
     return build(make_sac_run(env.num_envs, **changes), env, folder)
+
+
+def collected(agent: Any) -> dict[str, torch.Tensor]:
+    """Collect the samples of an epoch and do not train; return what their advantages are computed from.
+
+    Returns:
+        ``rewards`` ``(T, N)``, ``values`` ``(T + 1, N)``, ``ended`` ``(T, N)``, and ``advantages`` ``(T, N)``.
+    """
+    agent._train_policy = lambda: None
+    agent._train_critic = lambda update: None
+    if agent.obs is None:
+        agent.init_tensors()
+        agent.obs = agent.env_reset()
+    seen: dict[str, torch.Tensor] = {}
+
+    def note(*arguments: Any) -> torch.Tensor:
+        seen.update(zip(("rewards", "values", "ended"), (each.clone() for each in arguments[:3]), strict=True))
+        advantages = generalised_advantages(*arguments)
+        seen["advantages"] = advantages.clone()
+        return advantages
+
+    with mock.patch("oige_train.learner.ppo.rollout.generalised_advantages", note):
+        agent.train_epoch()
+    return seen
 
 
 def build(run: Run, env: Any, folder: Path) -> Any:

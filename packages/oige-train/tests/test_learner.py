@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fake_env import SPACE, FakeEnv, make_agent, make_run
+from fake_env import SPACE, FakeEnv, collected, make_agent, make_run
 from gymnasium import spaces
 from oige_core.errors import ConfigError
 from oige_core.tasks import SignedPermutation, Symmetry
@@ -18,7 +18,7 @@ from oige_train.learner.agent import Session
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.learner.ppo.losses import approximate_kl, exact_kl
+from oige_train.learner.ppo.losses import TERMS, approximate_kl, exact_kl
 from oige_train.learner.progress import Observer
 from oige_train.learner.rl_games_shim import EagerAdam
 from oige_train.play import PlayResult, evaluate
@@ -34,26 +34,20 @@ def test_time_out_without_last_observations_bootstraps_from_the_state_before(
 ) -> None:
     env = FakeEnv(2, endings={3: ending}, reward=3.0)
     agent = make_agent(env, tmp_path, reward_shaper=RewardShaperConfig(scale_value=0.1))
-    agent.init_tensors()
-    agent.obs = agent.env_reset()
-    agent.set_eval()
-    with torch.no_grad():
-        batch = agent.play_steps()
-    buffer = agent.experience_buffer.tensor_dict
-    expected = torch.full((8, 2), 0.3)
+    seen = collected(agent)
+    values, rewards = seen["values"], torch.full((8, 2), 0.3)
+    assert values[2].abs().min() > 1e-4, "a value of zero would show nothing"
     if bootstrapped:
-        expected[2] += 0.5 * buffer["values"][2, :, 0]  # γ V of the step that was cut off, counted from 0
-    torch.testing.assert_close(buffer["rewards"][..., 0], expected)
-    assert buffer["values"][2].abs().min() > 1e-4, "a value of zero would show nothing"
+        rewards[2] += 0.5 * values[2]  # γ V of the step that was cut off, counted from 0
+    torch.testing.assert_close(seen["rewards"], rewards)
 
     # Generalised advantages by their definition: δ = r + γ V' − V, A = δ + γ λ A', cut at the end of an episode.
-    values = torch.cat([buffer["values"][..., 0], agent.get_values(agent.obs).T])
-    advantage, returns = torch.zeros(2), torch.zeros(8, 2)
+    advantage, advantages = torch.zeros(2), torch.zeros(8, 2)
     for t in reversed(range(8)):
         alive = 0.0 if t == 2 and ending else 1.0
-        advantage = expected[t] + 0.5 * alive * values[t + 1] - values[t] + 0.25 * alive * advantage
-        returns[t] = advantage + values[t]
-    torch.testing.assert_close(batch["returns"].view(2, 8).T, returns)
+        advantage = rewards[t] + 0.5 * alive * values[t + 1] - values[t] + 0.25 * alive * advantage
+        advantages[t] = advantage
+    torch.testing.assert_close(seen["advantages"], advantages)
 
 
 def test_adapter_returns_time_outs_done_flags_and_states() -> None:
@@ -178,10 +172,8 @@ def test_images_are_stored_as_bytes_and_scaled_to_one(tmp_path: Path) -> None:
     agent = build_agent(Session(run=run, workers=Workers()), env, Observer(), folder=tmp_path / "Fake")
     seen = []
     agent.model.a2c_network.actor_cnn.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
-    agent.init_tensors()
-    agent.obs = agent.env_reset()
-    agent.play_steps()
-    assert agent.experience_buffer.tensor_dict["obses"].dtype == torch.uint8
+    collected(agent)
+    assert agent.rollout.inputs["obs"].dtype == agent.samples.fields["obs"].dtype == torch.uint8
     expected = torch.arange(90.0).view(6, 5, 3).permute(2, 0, 1) / 255.0
     torch.testing.assert_close(seen[0], expected.expand(2, 3, 6, 5))
     torch.testing.assert_close(seen[3], (expected + 3 / 255.0).expand(2, 3, 6, 5))
@@ -275,33 +267,35 @@ def test_divergence_is_exact_and_not_negative() -> None:
 
 
 def test_adaptive_rate_ignores_the_augmented_samples(tmp_path: Path) -> None:
-    agent = trained(tmp_path, NoisyEnv(16), epochs=1, symmetry_augmentation=True)
-    samples = agent.dataset[0]
-    before = {name: values.clone() for name, values in samples.items()}
-    agent.last_lr = 0.0
-    _, _, _, divergence, _, _, mu, sigma, _ = agent.train_actor_critic(samples)
-    assert mu.shape == before["mu"].shape
-    assert sigma.shape == before["sigma"].shape
-    variance = before["sigma"].square()
-    expected = (sigma / before["sigma"]).log().neg() + (sigma.square() + (mu - before["mu"]).square()) / (2 * variance)
-    torch.testing.assert_close(divergence, (expected - 0.5).sum(dim=1).mean(), atol=1e-5, rtol=1e-3)
+    agent = make_agent(NoisyEnv(16), tmp_path, symmetry_augmentation=True, minibatch_size=128, learning_rate=0.05)
+    collected(agent)
+    mu, sigma = ([agent.samples.fields[name][0].clone()] for name in ("mu", "sigma"))
+    assert mu[0].shape == sigma[0].shape == (128, 2)
+    for _ in range(2):
+        agent.samples.cursor.rewind()
+        agent.update.step(first=True)
+        mu.append(agent.samples.fields["mu"][0].clone())
+        sigma.append(agent.samples.fields["sigma"][0].clone())
+    assert not torch.allclose(mu[2], mu[1], atol=1e-2), "the policy must have changed"
+    for step in (0, 1):
+        variance, change = sigma[step].square(), mu[step + 1] - mu[step]
+        divergence = (sigma[step] / sigma[step + 1]).log() + (sigma[step + 1].square() + change.square()) / (
+            2 * variance
+        )
+        expected = (divergence - 0.5).sum(dim=1).mean()
+        torch.testing.assert_close(agent.update.terms[step, TERMS.index("kl")], expected, atol=2e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_shuffled_minibatches_mix_all_worlds(tmp_path: Path, shuffle: bool) -> None:
-    agent = make_agent(NoisyEnv(16), tmp_path, shuffle_minibatches=shuffle, normalize_value=False)
-    agent.init_tensors()
-    agent.obs = agent.env_reset()
+    agent = make_agent(NoisyEnv(16), tmp_path, shuffle_minibatches=shuffle)
     orders = []
     for _ in range(2):
-        with torch.no_grad():
-            batch = agent.play_steps()
-        batch.pop("played_frames")
-        known = batch["obses"].clone(), batch["actions"].clone()
-        agent.prepare_dataset(batch)
-        first = agent.dataset[0]
-        rows = [int((known[0] == row).all(dim=1).nonzero()) for row in first["obs"]]
-        torch.testing.assert_close(first["actions"], known[1][rows])
+        collected(agent)
+        stored = agent.rollout.inputs["obs"].transpose(0, 1).flatten(0, 1)  # by world
+        rows = [int((stored == row).all(dim=1).nonzero()) for row in agent.samples.fields["obs"][0]]
+        actions = agent.rollout.policy["actions"].transpose(0, 1).flatten(0, 1)
+        torch.testing.assert_close(agent.samples.fields["actions"][0], actions[rows])
         orders.append(rows)
     worlds = {row // 8 for row in orders[0]}  # rl_games has the 8 steps of a world one after the other
     assert len(worlds) > 12 if shuffle else worlds == set(range(8))

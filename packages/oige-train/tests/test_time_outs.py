@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_env import FakeEnv, make_agent, make_sac_agent
+from fake_env import FakeEnv, collected, make_agent, make_sac_agent
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.schema import RewardShaperConfig
 
@@ -49,14 +49,9 @@ class ResettingEnv(FakeEnv):
         return self._observe(), torch.full((2,), self.reward), terminated, truncated, self._info() | final
 
 
-def rollout(agent: Any) -> torch.Tensor:
-    """Play eight steps; return the rewards (8, 2) from which advantages were computed."""
-    agent.init_tensors()
-    agent.obs = agent.env_reset()
-    agent.set_eval()
-    with torch.no_grad():
-        agent.play_steps_rnn() if agent.is_rnn else agent.play_steps()
-    return agent.experience_buffer.tensor_dict["rewards"][..., 0]
+def rewards_of(agent: Any) -> torch.Tensor:
+    """Collect eight steps; return the rewards (8, 2) from which advantages are computed."""
+    return collected(agent)["rewards"]
 
 
 def let_value_be(network: Any, slope: float, offset: float) -> None:
@@ -80,10 +75,8 @@ def test_time_out_adds_the_value_of_the_last_observation(tmp_path: Path) -> None
     expected[2, 1] += 0.5 * (2.0 * 13.0 + 1.0)  # γ V of the third observation of an episode, which counts from 10
     expected[5, 0] += 0.5 * (2.0 * 1.0 + 1.0)  # world 0 failed in step 5: one step into the next episode
     expected[5, 1] += 0.5 * (2.0 * 13.0 + 1.0)
-    torch.testing.assert_close(rollout(agent), expected)
-    with torch.no_grad():
-        agent.play_steps()  # steps are counted from 0 again; nothing is left from before
-    torch.testing.assert_close(agent.experience_buffer.tensor_dict["rewards"], torch.full((8, 2, 1), 0.3))
+    torch.testing.assert_close(rewards_of(agent), expected)
+    torch.testing.assert_close(rewards_of(agent), torch.full((8, 2), 0.3))  # nothing is left from before
 
 
 def test_last_observations_and_values_are_normalised(tmp_path: Path) -> None:
@@ -94,7 +87,7 @@ def test_last_observations_and_values_are_normalised(tmp_path: Path) -> None:
         normaliser.running_var.fill_(variance)
     expected = torch.full((8, 2), 0.3)
     expected[2, 1] += 0.5 * (7.0 + 2.0 * (2.0 * 1.0 + 0.5))  # (13 - 3) / 10 = 1; a value v stands for 7 + 2 v
-    torch.testing.assert_close(rollout(agent), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(rewards_of(agent), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_time_out_uses_the_last_state_for_an_asymmetric_critic(tmp_path: Path) -> None:
@@ -103,14 +96,15 @@ def test_time_out_uses_the_last_state_for_an_asymmetric_critic(tmp_path: Path) -
     let_value_be(agent.central_value_net.model.a2c_network, slope=2.0, offset=1.0)
     expected = torch.full((8, 2), 0.3)
     expected[2, 1] += 0.5 * (2.0 * 3.0 + 1.0)  # the state is 113, 3 above its mean, the variance 1
-    torch.testing.assert_close(rollout(agent), expected, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(rewards_of(agent), expected, atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("num_states", [0, 4])
 def test_time_out_uses_the_hidden_state_of_the_ended_episode(tmp_path: Path, num_states: int) -> None:
-    agent = make_agent(ResettingEnv({3: [1], 5: [1]}, num_states=num_states), tmp_path, recurrent=True)
-    rewards = rollout(agent)
-    network = agent.central_value_net if num_states else agent.model
+    env = ResettingEnv({3: [1], 5: [1]}, num_states=num_states)
+    agent = make_agent(env, tmp_path, recurrent=True, normalize_value=False)
+    rewards = rewards_of(agent)
+    network = (agent.central_value_net if num_states else agent.model).eval()
     first = torch.full((1, num_states or 3), 110.0 if num_states else 10.0)
     for step, length in ((2, 3), (4, 2)):  # the second episode began in step 3 and is two steps long
         memory = [state[:, :1] * 0.0 for state in agent.model.get_default_rnn_state()]
@@ -126,7 +120,7 @@ def test_time_out_uses_the_hidden_state_of_the_ended_episode(tmp_path: Path, num
 
 def test_time_out_adds_nothing_without_bootstrapping(tmp_path: Path) -> None:
     agent = make_agent(ResettingEnv({3: [0, 1]}), tmp_path, value_bootstrap=False)
-    assert rollout(agent).unique().tolist() == [3.0]
+    assert rewards_of(agent).unique().tolist() == [3.0]
 
 
 def test_sac_stores_the_last_observation_of_an_episode(tmp_path: Path) -> None:

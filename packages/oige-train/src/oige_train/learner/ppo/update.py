@@ -121,12 +121,13 @@ class PolicyUpdate(_Update):
         outputs = Outputs(mu, raw, values)
         samples = Samples(*(batch[name] for name in Samples._fields))
         *slopes, terms = self._objective.gradient(outputs, samples, self.entropy_coef)
-        self.stepper.step(outputs, slopes, averaged=[terms])
         with torch.no_grad():
             count = self.samples.minibatch_size
+            sigma = self._objective.distribution.sigma(raw.float()).expand_as(mu)  # raw may be the network's parameter
             cursor.write(self.samples.fields["mu"], mu[:count])
-            sigma = self._objective.distribution.sigma(raw.float()).expand_as(mu)
             cursor.write(self.samples.fields["sigma"], sigma[:count])
+        self.stepper.step(outputs, slopes, averaged=[terms])
+        with torch.no_grad():
             self.steps.write(self.terms, terms)
             divergence = terms[TERMS.index("kl")]
             cursor.write(self._divergences, divergence)
