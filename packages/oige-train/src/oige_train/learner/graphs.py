@@ -34,25 +34,21 @@ class LearnerGraphs:
         self._seen: set[Hashable] = set()
 
     @classmethod
-    def of(cls, setting: Any, device: torch.device, obstacle: str | None = None) -> "LearnerGraphs":
+    def of(cls, setting: Any, device: torch.device) -> "LearnerGraphs":
         """Return the graphs that ``train.params.config.graphs`` asks for.
 
         Args:
             setting: ``auto``, True or False.
             device: device of the learner.
-            obstacle: why the learner cannot be captured; None if it can.
 
         Raises:
             ConfigError: the setting is True, and graphs are not possible.
         """
-        if device.type != "cuda":
-            obstacle = f"the learner runs on {device}, and only CUDA has graphs"
-        if setting is True and obstacle is not None:
-            raise ConfigError(f"{KEY}=True: expected auto or False; {obstacle}.")
+        if setting is True and device.type != "cuda":
+            raise ConfigError(
+                f"{KEY}=True: expected auto or False; the learner runs on {device}, and only CUDA has graphs."
+            )
         if setting is False or device.type != "cuda":
-            return cls(None)
-        if obstacle is not None:
-            _log.warning("the learner runs without CUDA graphs, which is slower: %s", obstacle)
             return cls(None)
         return cls(TorchGraphs(device), required=setting is True)
 

@@ -52,7 +52,7 @@ class PpoAgent(ResumableAgent, Base):
         super().__init__(base_name, params, session)
         self._distribution = DISTRIBUTIONS[params["model"]["name"]]
         device = torch.device(self.device)
-        self.graphs = LearnerGraphs.of(self.config["graphs"], device, self._obstacle())
+        self.graphs = LearnerGraphs.of(self.config["graphs"], device)
         workers = session.workers
         self._normaliser = Normaliser(self.model.running_mean_std if self.normalize_input else None, workers)
         self._value_normaliser = Normaliser(self.value_mean_std if self.normalize_value else None, workers)
@@ -68,12 +68,6 @@ class PpoAgent(ResumableAgent, Base):
                 unroll_without_waiting(network)
         self._critic_loss = 0.0
         self._full_range = bool((self.actions_low == -1.0).all() and (self.actions_high == 1.0).all())
-
-    def _obstacle(self) -> str | None:
-        """Return why the learner cannot be captured in graphs; None if it can."""
-        if self.use_diagnostics:
-            return "train.params.config.use_diagnostics=True copies statistics to the host in every gradient step"
-        return None
 
     def init_tensors(self) -> None:
         """Reserve the memory of an epoch; rl_games calls this."""
@@ -105,6 +99,7 @@ class PpoAgent(ResumableAgent, Base):
             Objective.of(self.config, self._distribution, learns_values=self.has_value_loss),
             AdaptiveRate(self._stepper.rate, self.kl_threshold) if self.is_adaptive_lr else None,
             each_step=self.schedule_type == "legacy",
+            diagnoses=self.use_diagnostics,
             on_device=graphs.enabled,
             network=self.model.a2c_network,
             normaliser=self._normaliser,
@@ -370,7 +365,18 @@ class PpoAgent(ResumableAgent, Base):
             steps = max(1, self._critic.passes * self._critic.samples.minibatches)
             self._critic_loss = float(rest[-1]) / steps
         self._merge_meters()
+        self._note_diagnostics()
         return list(terms)
+
+    def _note_diagnostics(self) -> None:
+        """Give rl_games' ``PpoDiagnostics`` the statistics of the gradient steps."""
+        if self.update.diagnostics is None:
+            return
+        explained, clipped = self.update.diagnostics.cpu().T
+        self.diagnostics.exp_vars = list(explained)
+        for number, fractions in enumerate(clipped.view(self.update.passes, -1)):
+            self.diagnostics.clip_fracs = list(fractions)
+            self.diagnostics.mini_epoch(self, number)
 
     def _merge_meters(self) -> None:
         """Let the running means cover the episodes of all processes."""

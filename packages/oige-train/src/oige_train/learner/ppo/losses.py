@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from rl_games.algos_torch.torch_ext import explained_variance, policy_clip_fraction
 
 from oige_train.learner.ppo.distributions import Distribution
 
@@ -123,6 +124,12 @@ class Objective:
             sigma = self.distribution.sigma(raw).expand_as(mu)[:count]
             divergences = [kl(mu[:count], sigma, samples.mu, samples.sigma) for kl in (approximate_kl, exact_kl)]
             return loss, torch.stack((actor, critic, entropy, bounds, *divergences)).detach()
+
+    def diagnostics(self, outputs: Outputs, samples: Samples) -> torch.Tensor:
+        """Return the explained variance of the returns, and the fraction of ratios outside of 1 ± ε, ``(2,)``."""
+        neg_log_probs = self.distribution.neg_log_prob(samples.actions, outputs.mu.float(), outputs.raw.float())
+        clipped = policy_clip_fraction(neg_log_probs, samples.neg_log_probs, self.e_clip)
+        return torch.stack((explained_variance(samples.values, samples.returns), clipped))
 
     def actor_loss(self, samples: Samples, neg_log_probs: torch.Tensor) -> torch.Tensor:
         """Return −min(ρ A, clip(ρ, 1 ± ε) A) ``(n,)`` with ρ = π(a) / π_old(a); without ``ppo``, −ln π(a) A."""

@@ -87,15 +87,25 @@ class PolicyUpdate(_Update):
         objective: what is minimised.
         adaptive: adapts the learning rate; None if it does not depend on the divergence.
         each_step: adapt after each gradient step instead of each pass.
+        on_device: count gradient steps on the device.
+        diagnoses: whether to fill ``diagnostics``.
         arguments: see :class:`_Update`.
 
     Attributes:
         entropy_coef: 0-d; weight of the entropy.
         terms: ``(steps, 6)``; means of :data:`~oige_train.learner.ppo.losses.TERMS` in each gradient step of an epoch.
+        diagnostics: ``(steps, 2)``; explained variance of the returns, and fraction of clipped ratios; or None.
     """
 
     def __init__(
-        self, objective: Objective, adaptive: AdaptiveRate | None, *, each_step: bool, on_device: bool, **arguments: Any
+        self,
+        objective: Objective,
+        adaptive: AdaptiveRate | None,
+        *,
+        each_step: bool,
+        on_device: bool,
+        diagnoses: bool,
+        **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
         self._objective, self._adaptive, self._each_step = objective, adaptive, each_step
@@ -103,7 +113,7 @@ class PolicyUpdate(_Update):
         self.entropy_coef = torch.zeros((), device=device)
         steps = self.passes * self.samples.minibatches
         self.terms = torch.zeros(steps, len(TERMS), device=device)
-        self.rates = torch.zeros(steps, device=device)
+        self.diagnostics = torch.zeros(steps, 2, device=device) if diagnoses else None
         self.steps = Cursor(device, on_device=on_device)
         self._divergences = torch.zeros(self.samples.minibatches, device=device)
 
@@ -126,6 +136,8 @@ class PolicyUpdate(_Update):
             sigma = self._objective.distribution.sigma(raw.float()).expand_as(mu)  # raw may be the network's parameter
             cursor.write(self.samples.fields["mu"], mu[:count])
             cursor.write(self.samples.fields["sigma"], sigma[:count])
+            if self.diagnostics is not None:
+                self.steps.write(self.diagnostics, self._objective.diagnostics(outputs, samples))
         self.stepper.step(outputs, slopes, averaged=[terms])
         with torch.no_grad():
             self.steps.write(self.terms, terms)
