@@ -16,7 +16,8 @@ class Cursor:
     """
 
     def __init__(self, device: torch.device, *, on_device: bool) -> None:
-        self._index = torch.zeros(1, dtype=torch.int64, device=device) if on_device else None
+        self._first = torch.zeros(1, dtype=torch.int64, device=device)
+        self._index = self._first.clone() if on_device else None
         self._position = 0
 
     def rewind(self) -> None:
@@ -36,6 +37,12 @@ class Cursor:
         if self._index is None:
             return tensor[self._position]
         return tensor.index_select(0, self._index).squeeze(0)
+
+    def locate(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return an index ``(1,)``, and tensors ``(n, …)`` that have the cursor's elements there; nothing is copied."""
+        if self._index is None:
+            return self._first, [tensor[self._position : self._position + 1] for tensor in tensors]
+        return self._index, list(tensors)
 
     def write(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
         """Set the element of a tensor ``(n, …)``."""

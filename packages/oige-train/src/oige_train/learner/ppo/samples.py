@@ -85,6 +85,10 @@ class SampleStore:
                 self.fields[name] = torch.empty_like(by_world, memory_format=torch.contiguous_format)
             self.fields[name].copy_(by_world)
 
-    def current(self) -> dict[str, torch.Tensor]:
-        """Return the fields of the minibatch at the cursor, ``(n, …)`` each."""
-        return {name: self.cursor.read(field) for name, field in self.fields.items()}
+    def current(self, without: Sequence[str] = ()) -> dict[str, torch.Tensor]:
+        """Return the fields of the minibatch at the cursor, ``(n, …)`` each.
+
+        Args:
+            without: fields to leave out.
+        """
+        return {name: self.cursor.read(field) for name, field in self.fields.items() if name not in without}

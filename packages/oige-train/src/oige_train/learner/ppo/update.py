@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from oige_train.learner.ppo.cursor import Cursor
-from oige_train.learner.ppo.losses import TERMS, Objective, Outputs, Samples, critic_loss
+from oige_train.learner.ppo.fused import fused_objective
+from oige_train.learner.ppo.losses import TERMS, Gradient, Objective, Outputs, Samples, critic_loss
 from oige_train.learner.ppo.networks import evaluate, evaluate_policy
 from oige_train.learner.ppo.normaliser import Normaliser
 from oige_train.learner.ppo.optimiser import AdaptiveRate, Stepper
@@ -80,6 +81,10 @@ class _Update:
         return torch.autocast("cuda", dtype=torch.bfloat16, enabled=self._mixed_precision)
 
 
+def _samples(batch: dict[str, torch.Tensor]) -> Samples:
+    return Samples(*(batch[name] for name in Samples._fields))
+
+
 class PolicyUpdate(_Update):
     """Takes the gradient steps of the policy, and of its values unless there is another critic.
 
@@ -110,6 +115,7 @@ class PolicyUpdate(_Update):
         super().__init__(**arguments)
         self._objective, self._adaptive, self._each_step = objective, adaptive, each_step
         device = self.stepper.rate.device
+        self._fused = fused_objective(objective, device)
         self.entropy_coef = torch.zeros((), device=device)
         steps = self.passes * self.samples.minibatches
         self.terms = torch.zeros(steps, len(TERMS), device=device)
@@ -124,20 +130,16 @@ class PolicyUpdate(_Update):
             first: whether this is the first pass.
         """
         cursor = self.samples.cursor
-        batch = self.samples.current()
+        in_place = self._fused is not None and self.diagnostics is None
+        batch = self.samples.current(without=Samples._fields if in_place else ())
         inputs = self._inputs(batch, first=first)
         with self._precision():
             mu, raw, values, _ = evaluate_policy(self.network, inputs, self._sequences(batch))
         outputs = Outputs(mu, raw, values)
-        samples = Samples(*(batch[name] for name in Samples._fields))
-        *slopes, terms = self._objective.gradient(outputs, samples, self.entropy_coef)
-        with torch.no_grad():
-            count = self.samples.minibatch_size
-            sigma = self._objective.distribution.sigma(raw.float()).expand_as(mu)  # raw may be the network's parameter
-            cursor.write(self.samples.fields["mu"], mu[:count])
-            cursor.write(self.samples.fields["sigma"], sigma[:count])
-            if self.diagnostics is not None:
-                self.steps.write(self.diagnostics, self._objective.diagnostics(outputs, samples))
+        *slopes, terms = self._gradient(outputs, batch)
+        if self.diagnostics is not None:
+            with torch.no_grad():
+                self.steps.write(self.diagnostics, self._objective.diagnostics(outputs, _samples(batch)))
         self.stepper.step(outputs, slopes, averaged=[terms])
         with torch.no_grad():
             self.steps.write(self.terms, terms)
@@ -147,6 +149,20 @@ class PolicyUpdate(_Update):
                 self._adaptive.adapt(divergence)
         self.steps.advance()
         cursor.advance()
+
+    def _gradient(self, outputs: Outputs, batch: dict[str, torch.Tensor]) -> Gradient:
+        """Return the gradient of the loss, and store the policy for the divergence in the next pass."""
+        cursor, fields = self.samples.cursor, self.samples.fields
+        if self._fused is not None:
+            index, values = cursor.locate(*(fields[name] for name in Samples._fields))
+            return self._fused.gradient(outputs, Samples(*values), index, self.entropy_coef)
+        gradient = self._objective.gradient(outputs, _samples(batch), self.entropy_coef)
+        with torch.no_grad():  # before the gradient step: ``raw`` may be the network's parameter
+            count = self.samples.minibatch_size
+            sigma = self._objective.distribution.sigma(outputs.raw.float()).expand_as(outputs.mu)
+            cursor.write(fields["mu"], outputs.mu[:count])
+            cursor.write(fields["sigma"], sigma[:count])
+        return gradient
 
     def end_pass(self) -> None:
         """Adapt the learning rate to the mean divergence of a pass, if so configured."""

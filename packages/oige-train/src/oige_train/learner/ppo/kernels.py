@@ -1,0 +1,191 @@
+"""Warp kernels of PPO: each replaces many small torch kernels, whose number is what a gradient step costs on a GPU.
+
+The torch code that they replace runs on other devices, and defines what they compute. Import this module late: Warp
+need not be installed.
+"""
+
+import math
+
+import warp as wp
+
+__all__ = ["BLOCK", "ObjectiveSettings", "objective_gradient"]
+
+#: Threads of a block, the same for all kernels: Warp compiles a module once for each size.
+BLOCK = 64
+
+_HALF_LOG_2PI = wp.constant(0.5 * math.log(2.0 * math.pi))
+_SOFT_BOUND = wp.constant(1.1)  # rl_games' bound of action means
+
+
+@wp.struct
+class ObjectiveSettings:
+    """Settings of :class:`~oige_train.learner.ppo.losses.Objective`."""
+
+    e_clip: float
+    ppo: bool
+    use_smooth_clamp: bool
+    clip_value: bool
+    critic_coef: float
+    bounds_loss_coef: float
+    regularisation: bool
+
+
+@wp.func
+def _clamp(value: float, low: float, high: float) -> float:
+    """Clamp as torch does: NaN remains."""
+    result = value
+    if value < low:
+        result = low
+    if value > high:
+        result = high
+    return result
+
+
+@wp.func
+def _maximum(a: float, b: float) -> float:
+    """Return the larger value, or NaN if one is NaN."""
+    result = a
+    if b > a or wp.isnan(b):
+        result = b
+    return result
+
+
+@wp.func
+def _share(value: float, other: float) -> float:
+    """Return the derivative of the larger of two values with respect to the first; one half if they are equal."""
+    share = 1.0
+    if value < other:
+        share = 0.0
+    if value == other:
+        share = 0.5
+    return share
+
+
+@wp.func
+def _inside(slope: float, value: float, low: float, high: float) -> float:
+    """Return the slope of a clamped value, which is zero outside of the bounds."""
+    result = wp.float32(0.0)
+    if value >= low and value <= high:
+        result = slope
+    return result
+
+
+@wp.func
+def _actor(settings: ObjectiveSettings, neg_log_prob: float, old_neg_log_prob: float, advantage: float) -> wp.vec2:
+    """Return the actor's loss and its derivative with respect to −ln π(a)."""
+    if not settings.ppo:
+        return wp.vec2(neg_log_prob * advantage, advantage)
+    low = 1.0 - settings.e_clip
+    high = 1.0 + settings.e_clip
+    ratio = wp.exp(old_neg_log_prob - neg_log_prob)
+    clipped = _clamp(ratio, low, high)
+    sigmoid = wp.float32(0.0)
+    if settings.use_smooth_clamp:
+        sigmoid = 1.0 / (1.0 + wp.exp(2.0 - 4.0 * (ratio - low) / (high - low)))
+        clipped = sigmoid * (high - low) + low
+    plain = -advantage * ratio
+    bounded = -advantage * clipped
+    slope = -advantage * _share(bounded, plain)
+    if settings.use_smooth_clamp:
+        slope *= 4.0 * sigmoid * (1.0 - sigmoid)
+    else:
+        slope = _inside(slope, ratio, low, high)
+    slope -= advantage * _share(plain, bounded)
+    return wp.vec2(_maximum(plain, bounded), -slope * ratio)
+
+
+@wp.func
+def _critic(settings: ObjectiveSettings, value: float, old_value: float, target: float) -> wp.vec2:
+    """Return the critic's loss and its derivative with respect to the value."""
+    error = value - target
+    if not settings.clip_value:
+        return wp.vec2(error * error, 2.0 * error)
+    change = value - old_value
+    clipped_error = old_value + _clamp(change, -settings.e_clip, settings.e_clip) - target
+    plain = error * error
+    clipped = clipped_error * clipped_error
+    slope = _inside(2.0 * clipped_error * _share(clipped, plain), change, -settings.e_clip, settings.e_clip)
+    return wp.vec2(_maximum(plain, clipped), slope + 2.0 * error * _share(plain, clipped))
+
+
+@wp.kernel(enable_backward=False)
+def objective_gradient(
+    minibatch: wp.array[wp.int64],
+    actions: wp.array3d[float],
+    neg_log_probs: wp.array2d[float],
+    advantages: wp.array2d[float],
+    old_values: wp.array2d[float],
+    returns: wp.array2d[float],
+    old_mu: wp.array3d[float],
+    old_sigma: wp.array3d[float],
+    mu: wp.array2d[float],
+    raw: wp.array2d[float],
+    values: wp.array[float],
+    entropy_coef: wp.array[float],
+    settings: ObjectiveSettings,
+    mu_slopes: wp.array2d[float],
+    raw_slopes: wp.array2d[float],
+    value_slopes: wp.array[float],
+    terms: wp.array2d[float],
+):
+    """Differentiate the objective of a Gaussian policy; one thread per sample.
+
+    The results of a sample are its share of a mean, so that sums over samples are means. The policy's mean and standard
+    deviation replace those of the last pass.
+    """
+    row = wp.tid()
+    batch = wp.int32(minibatch[0])
+    samples = mu.shape[0]
+    num_actions = mu.shape[1]
+    weight = 1.0 / float(samples)
+
+    squares = wp.float32(0.0)
+    logs = wp.float32(0.0)
+    for i in range(num_actions):
+        z = (actions[batch, row, i] - mu[row, i]) / wp.exp(raw[row, i])
+        squares += z * z
+        logs += raw[row, i]
+    neg_log_prob = 0.5 * squares + logs + _HALF_LOG_2PI * float(num_actions)
+    actor = _actor(settings, neg_log_prob, neg_log_probs[batch, row], advantages[batch, row])
+    critic = _critic(settings, values[row], old_values[batch, row], returns[batch, row])
+    value_slopes[row] = 0.5 * settings.critic_coef * weight * critic[1]
+
+    bounds = wp.float32(0.0)
+    for i in range(num_actions):
+        mean = mu[row, i]
+        sigma = wp.exp(raw[row, i])
+        z = (actions[batch, row, i] - mean) / sigma
+        excess = mean
+        if not settings.regularisation:
+            excess = wp.abs(mean) - _SOFT_BOUND
+            if excess < 0.0:
+                excess = 0.0
+        bounds += excess * excess
+        bounds_slope = 2.0 * settings.bounds_loss_coef * excess
+        if mean < 0.0 and not settings.regularisation:
+            bounds_slope = -bounds_slope
+        mu_slopes[row, i] = weight * (bounds_slope - actor[1] * z / sigma)
+        raw_slopes[row, i] = weight * (actor[1] - actor[1] * z * z - entropy_coef[0])
+
+    terms[0, row] = weight * actor[0]
+    terms[1, row] = weight * critic[0]
+    terms[2, row] = weight * (logs + (0.5 + _HALF_LOG_2PI) * float(num_actions))
+    terms[3, row] = weight * bounds
+    kl = wp.float32(0.0)
+    exact_kl = wp.float32(0.0)
+    originals = old_mu.shape[1]
+    if row < originals:  # images under symmetries follow
+        for i in range(num_actions):
+            mean = mu[row, i]
+            sigma = wp.exp(raw[row, i])
+            change = mean - old_mu[batch, row, i]
+            other = old_sigma[batch, row, i]
+            kl += wp.log(other / sigma + 1.0e-5) - 0.5
+            kl += (sigma * sigma + change * change) / (2.0 * (other * other + 1.0e-5))
+            ratio = (sigma / other) * (sigma / other)
+            distance = (change / other) * (change / other)
+            exact_kl += 0.5 * _clamp(ratio - 1.0 - wp.log(ratio) + distance, 0.0, wp.inf)
+            old_mu[batch, row, i] = mean
+            old_sigma[batch, row, i] = sigma
+    terms[4, row] = kl / float(originals)
+    terms[5, row] = exact_kl / float(originals)
