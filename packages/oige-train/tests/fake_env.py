@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import torch
@@ -19,12 +19,14 @@ from oige_train.learner.progress import Observer
 from oige_train.run_record import RunRecord
 from oige_train.schema import (
     CentralValueConfig,
+    ContinuousConfig,
     MlpConfig,
     NamedConfig,
     NetworkConfig,
     PpoConfig,
     RnnConfig,
     SacConfig,
+    SpaceConfig,
     TrainConfig,
     TrainParams,
     TrainRunConfig,
@@ -45,6 +47,7 @@ class FakeEnv:
 
     state_format = "episodes that were written down"
     symmetries = ()
+    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": "upstream"}
 
     def __init__(
         self, num_envs: int, num_states: int = 0, endings: dict[int, str] | None = None, reward: float = 1.0
@@ -86,15 +89,7 @@ class FakeEnv:
         self.steps = state["steps"]
 
 
-SPACE: Any = {
-    "continuous": {
-        "mu_activation": "None",
-        "sigma_activation": "None",
-        "mu_init": {"name": "default"},
-        "sigma_init": {"name": "const_initializer", "val": 0.0},
-        "fixed_sigma": True,
-    }
-}
+SPACE = SpaceConfig(continuous=ContinuousConfig())
 
 
 def make_run(

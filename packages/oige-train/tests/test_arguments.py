@@ -150,7 +150,7 @@ REFUSED = {
     "negative max_iterations": (["max_iterations=0"], "max_iterations=0: expected a whole number above 0."),
     "steps that only reset": (
         ["task.env.autoresetMode=next_step"],
-        "task.env.autoresetMode=next_step: rl_games would learn from the steps that only reset; use same_step, or "
+        "task.env.autoresetMode=next_step: PPO would learn from the steps that only reset; use same_step, or "
         "upstream to train as OmniIsaacGymEnvs does.",
     ),
     "num_actors": (
@@ -312,7 +312,7 @@ REFUSED = {
     ),
     "unknown model": (
         ["train.params.model.name=foo"],
-        "train.params.model.name=foo: expected one of continuous_a2c_logstd, continuous_a2c, continuous_a2c_tanh.",
+        "train.params.model.name=foo: expected one of continuous_a2c_logstd, continuous_a2c_tanh.",
     ),
     "unknown initializer": (
         ["train.params.network.mlp.initializer.name=orthogonl"],

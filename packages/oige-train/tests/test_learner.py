@@ -29,16 +29,16 @@ from oige_train.schema import MlpConfig, NetworkConfig, PlayerConfig, RewardShap
 @pytest.mark.parametrize(
     ("ending", "bootstrapped"), [("truncated", True), ("terminated", False), ("both", False), ("", False)]
 )
-def test_time_out_without_last_observations_bootstraps_from_the_state_before(
+def test_time_out_without_reset_bootstraps_from_the_returned_observation(
     ending: str, bootstrapped: bool, tmp_path: Path
 ) -> None:
     env = FakeEnv(2, endings={3: ending}, reward=3.0)
     agent = make_agent(env, tmp_path, reward_shaper=RewardShaperConfig(scale_value=0.1))
     seen = collected(agent)
     values, rewards = seen["values"], torch.full((8, 2), 0.3)
-    assert values[2].abs().min() > 1e-4, "a value of zero would show nothing"
+    assert values[3].abs().min() > 1e-4, "a value of zero would show nothing"
     if bootstrapped:
-        rewards[2] += 0.5 * values[2]  # γ V of the step that was cut off, counted from 0
+        rewards[2] += 0.5 * values[3]  # γ V of what the step that was cut off, counted from 0, returns
     torch.testing.assert_close(seen["rewards"], rewards)
 
     # Generalised advantages by their definition: δ = r + γ V' − V, A = δ + γ λ A', cut at the end of an episode.

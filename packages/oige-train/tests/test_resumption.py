@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -156,6 +156,7 @@ def test_sac_overrides_take_effect_and_learned_temperature_is_restored(tmp_path:
 def test_state_missing_from_checkpoints_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     class Forgetful:
         device = "cpu"
+        metadata: ClassVar = {"autoreset_mode": "upstream"}
 
         def state_dict(self) -> dict[str, Any]:
             warnings.warn("states of Forgetful leave out memory (Memory)", stacklevel=2)

@@ -4,11 +4,12 @@
 # Loops of these tests run at least once.
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from fake_env import FakeEnv, collected, make_agent, make_sac_agent
+from gymnasium.vector import AutoresetMode
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.schema import RewardShaperConfig
 
@@ -21,6 +22,8 @@ class ResettingEnv(FakeEnv):
         ended: the same for worlds whose episodes terminate.
         num_states: size of the privileged state, which shows 100 more than the observation.
     """
+
+    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP}
 
     def __init__(
         self, cut: dict[int, list[int]], ended: dict[int, list[int]] | None = None, num_states: int = 0

@@ -244,4 +244,11 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
         raise CheckpointError(f"checkpoint={file}: damaged ({str(error).splitlines()[0]}).") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"checkpoint={file}: not a checkpoint; expected a .pth file that oige-train wrote.")
-    return state
+    return {
+        name: _without_compiler_prefix(entry) if isinstance(entry, dict) else entry for name, entry in state.items()
+    }
+
+
+def _without_compiler_prefix(weights: dict[Any, Any]) -> dict[Any, Any]:
+    """Return weights by the names that they have in a network that is not compiled; rl_games compiles by default."""
+    return {name.replace("_orig_mod.", "") if isinstance(name, str) else name: value for name, value in weights.items()}

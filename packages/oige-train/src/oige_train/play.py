@@ -62,12 +62,13 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
     successes: int | None = None
     observations = adapter.reset()["obs"]
     left = count
+    only_reset = torch.zeros(env.num_envs, dtype=torch.bool, device=device)
     loop = loop or StepLoop()
     while loop.wait_for_next_step():
         out, rewards, done, info = adapter.step(policy.act(observations, deterministic=player.deterministic))
         observations = out["obs"]
         returns += rewards
-        lengths += 1
+        lengths += ~only_reset
         counted = done & (quota > 0)
         total_return += (returns * counted).sum()
         total_length += (lengths * counted).sum()
@@ -76,7 +77,9 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
         quota -= counted.long()
         returns *= ~done
         lengths *= ~done
-        policy.reset_hidden_state(done)
+        policy.reset_hidden_state(done | only_reset)
+        if adapter.autoreset_mode == "next_step":
+            only_reset = done
         left = int(quota.sum())
         if loop.viewer is None:
             line.show(f"played {count - left} of {count} episodes")

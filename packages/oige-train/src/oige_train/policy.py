@@ -30,6 +30,7 @@ class Policy:
 
         params = rl_games_params(run.config.train.params)
         self.is_sac = params["algo"]["name"] == "sac"
+        self.squashes_actions = params["model"]["name"] == "continuous_a2c_tanh"
         self.device = device
         space = env_info["action_space"]
         self.clips_actions = self.is_sac or params["config"].get("clip_actions", True)
@@ -83,7 +84,8 @@ class Policy:
         else:
             out = self.model({"is_train": False, "prev_actions": None, "obs": observations, "rnn_states": self.states})
             self.states = out["rnn_states"]
-            action = out["mus"] if deterministic else out["actions"]
+            mean = out["mus"].tanh() if self.squashes_actions else out["mus"]
+            action = mean if deterministic else out["actions"]
         if not self.clips_actions:
             return action
         return self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)

@@ -14,10 +14,11 @@ from oige_core.spec import TaskSpec
 
 from oige_train.config.limits import check_memory
 from oige_train.config.torchrun import Torchrun
-from oige_train.schema import CONFIG, PpoConfig, TrainRunConfig
+from oige_train.schema import CONFIG, AlgoConfig, PpoConfig, SacConfig, TrainRunConfig
 
-__all__ = ["SHOWN_WORLDS", "derive", "simulate_only_shown_worlds"]
+__all__ = ["CRITIC", "SHOWN_WORLDS", "critic_notes", "derive", "simulate_only_shown_worlds"]
 
+CRITIC = f"{CONFIG}.central_value_config"
 SHOWN_WORLDS = 64  # number of worlds that the viewer's page shows; importing the viewer would take long
 
 
@@ -55,14 +56,14 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     config.train.params.seed = config.seed
     learner.device = learner.device_name = config.rl_device
     learner.full_experiment_name = learner.full_experiment_name or learner.name
-    if config.task.env.autoresetMode == "next_step" and not config.test:
+    if config.task.env.autoresetMode == "next_step" and not config.test and not isinstance(learner, SacConfig):
         raise ConfigError(
-            "task.env.autoresetMode=next_step: rl_games would learn from the steps that only reset; use same_step, or "
+            "task.env.autoresetMode=next_step: PPO would learn from the steps that only reset; use same_step, or "
             "upstream to train as OmniIsaacGymEnvs does."
         )
-    notes = simulate_only_shown_worlds(config, overridden) if config.test else []
-    check_memory(config, spec, devices.simulation, overridden)
+    notes = simulate_only_shown_worlds(config, overridden) if config.test else critic_notes(learner, overridden)
     _check_images(config, spec)
+    check_memory(config, spec, devices.simulation, overridden)
     if isinstance(learner, PpoConfig) and not config.test:
         notes += _derive_minibatches(config, overridden, of_run)
     if config.torch_deterministic and devices.simulation != "cpu":
@@ -113,7 +114,9 @@ def _check_followers(config: TrainRunConfig) -> None:
 
 
 def _check_images(config: TrainRunConfig, spec: TaskSpec) -> None:
-    """Raise ConfigError if the observations do not fit the convolutional layers."""
+    """Raise ConfigError if the observations do not fit the learner or the convolutional layers."""
+    if spec.images and isinstance(config.train.params.config, SacConfig):
+        raise ConfigError(f"train.params.algo.name=sac: expected PPO; {config.task.name} observes images.")
     cnn = config.train.params.network.cnn
     if cnn is None:
         return
@@ -129,6 +132,21 @@ def _check_images(config: TrainRunConfig, spec: TaskSpec) -> None:
             f"train.params.network.cnn.convs: need images of at least {cnn.smallest_image()} × {cnn.smallest_image()} "
             f"pixels, those of {config.task.name} have {rows} × {columns}; use larger images or fewer layers."
         )
+
+
+def critic_notes(learner: AlgoConfig, overridden: set[str]) -> list[str]:
+    """Return a note if the asymmetric critic's rate does not follow its schedule.
+
+    Raises:
+        ConfigError: the user asks for that schedule now.
+    """
+    critic = learner.central_value_config if isinstance(learner, PpoConfig) else None
+    if critic is None or critic.lr_schedule != "adaptive":
+        return []
+    setting = f"{CRITIC}.lr_schedule=adaptive"
+    if not {CRITIC, f"{CRITIC}.lr_schedule"}.isdisjoint(overridden):
+        raise ConfigError(f"{setting}: expected linear or None; only the policy's rate follows the divergence.")
+    return [f"{setting}: has no effect; only the policy's rate follows the divergence."]
 
 
 def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:

@@ -23,6 +23,7 @@ from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
+from oige_train.schema.unsupported import check_supported
 
 __all__ = ["Run", "resolve_run"]
 
@@ -78,14 +79,16 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     spec = load_spec(task)
     for key in ("num_envs", "max_iterations"):
         _check_root_number(cfg, key)
-    check_overrides_are_read(TrainRunConfig, sorted(overridden), {"task.env": spec.env})
     algo = OmegaConf.select(cfg, "train.params.algo.name")
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
+    sections = {"task.env": spec.env, CONFIG: ALGORITHMS[algo]}
+    check_overrides_are_read(TrainRunConfig, sorted(overridden), sections)
+    check_supported(OmegaConf.select(cfg, CONFIG) or ())
     hydra_overrides = HydraConfig.get().overrides.task
     former, mine = active_record(), Overrides(hydra_overrides)
     try:
-        config = validate(cfg, TrainRunConfig, sections={"task.env": spec.env, CONFIG: ALGORITHMS[algo]})
+        config = validate(cfg, TrainRunConfig, sections=sections)
         check_task(config, task, spec)
     except ConfigError as error:
         if former is None or re.split("[=:]", str(error), maxsplit=1)[0] in overridden:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from oige_core.errors import ConfigError
 
 from oige_train.learner import rl_games_shim
@@ -51,4 +52,19 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path,
     else:
         from oige_train.learner.ppo.agent import PpoAgent as Agent
     with rl_games_shim.building_agent(writes=writes and session.workers.rank == 0):
-        return Agent("run", params, session)
+        agent = Agent("run", params, session)
+    space = config.train.params.network.space
+    if space is not None and not space.continuous.fixed_sigma:
+        _initialise_deviation(agent.model.a2c_network.sigma, space.continuous.sigma_init)
+    return agent
+
+
+@torch.no_grad()
+def _initialise_deviation(layer: torch.nn.Linear, initializer: dict[str, Any]) -> None:
+    """Let the layer of the standard deviation return the constant of ``const_initializer``, if that is configured.
+
+    rl_games sets all weights to the constant, so that the deviation varies with the sum of the layer's inputs.
+    """
+    if initializer["name"] == "const_initializer":
+        layer.weight.zero_()
+        layer.bias.fill_(initializer["val"])

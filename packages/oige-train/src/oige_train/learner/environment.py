@@ -9,9 +9,16 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 from oige_core.tasks import Symmetry
 
 __all__ = ["RlGamesEnv"]
+
+AUTORESET_MODES = {
+    AutoresetMode.SAME_STEP: "same_step",
+    AutoresetMode.NEXT_STEP: "next_step",
+    "upstream": "upstream",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +30,11 @@ class RlGamesEnv:
         env: the vector environment.
         device: device of the learner; tensors are moved there and back.
         stagger: let the first episodes end at random steps instead of all in the same step.
+
+    Attributes:
+        autoreset_mode: ``same_step``, ``next_step`` or ``upstream``; see :class:`~oige_core.envs.VecEnv`. In the
+            other two, the step after the end of an episode is no transition: its observation before belongs to the
+            episode that ended.
     """
 
     def __init__(self, env: Any, device: str, *, stagger: bool = False) -> None:
@@ -30,6 +42,7 @@ class RlGamesEnv:
         self.device = torch.device(device)
         self._options = {"stagger": True} if stagger else None
         self._moves = self.device != torch.device(env.device)
+        self.autoreset_mode = AUTORESET_MODES[env.metadata["autoreset_mode"]]
 
     def _dict(self, observations: torch.Tensor, info: dict[str, Any]) -> dict[str, torch.Tensor]:
         out = {"obs": self._to_learner(observations)}
@@ -52,18 +65,18 @@ class RlGamesEnv:
 
         Returns:
             Observations as from :meth:`reset`, rewards ``(N,)``, done flags ``(N,)``, and the environment's info with
-            ``time_outs`` ``(N,)``: worlds whose episode was truncated, whose value is bootstrapped. If the environment
-            resets in the same step, ``final`` has the last observations as from :meth:`reset`, on its own device.
-            The tensors are live where the environment's ``clone_results`` is False.
+            ``time_outs`` ``(N,)``: worlds whose episode was truncated, whose value is bootstrapped, and ``final``:
+            observations as from :meth:`reset` before worlds are reset, on the environment's own device. The tensors are
+            live where the environment's ``clone_results`` is False.
         """
         actions = actions.to(self.env.device) if self._moves else actions
         observations, rewards, terminated, truncated, info = self.env.step(actions)
+        same_step = self.autoreset_mode == "same_step"
         ended = info["_final_obs"] if "_final_obs" in info else terminated | truncated
         info = {**info, "time_outs": self._to_learner(truncated > terminated)}  # and not terminated
-        if "final_obs" in info:
-            info["final"] = {"obs": info["final_obs"]}
-            if self.env.num_states > 0:
-                info["final"]["states"] = info["final_states"]
+        info["final"] = {"obs": info["final_obs"] if same_step else observations}
+        if self.env.num_states > 0:
+            info["final"]["states"] = info["final_states" if same_step else "states"]
         return (
             self._dict(observations, info),
             self._to_learner(rewards),

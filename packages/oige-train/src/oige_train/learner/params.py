@@ -11,11 +11,14 @@ __all__ = ["rl_games_params"]
 def rl_games_params(params: TrainParams) -> dict[str, Any]:
     """Return the dictionary. Keys whose value is None are left out, because rl_games tests for the presence of keys.
 
-    ``multi_gpu`` is always False: oige-train synchronises the processes, not rl_games.
+    ``multi_gpu`` is always False: oige-train synchronises the processes, not rl_games. ``mixed_precision`` is False on
+    the CPU, where rl_games would compute some terms in 16 bits but not others.
     """
     plain = _plain(params)
     plain["config"]["multi_gpu"] = False
     plain["config"]["print_stats"] = False
+    if params.config.device == "cpu":
+        plain["config"]["mixed_precision"] = False
     return plain
 
 

@@ -1,5 +1,6 @@
 """SAC of rl_games, with complete checkpoints and limits of epochs and frames that hold."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,21 +21,29 @@ class LimitReachedError(Exception):
 
 
 class ReplayBuffer(BaseReplayBuffer):
-    """A replay buffer in which the transition of a truncation ends in the last observation of the episode.
+    """A replay buffer of transitions within episodes, with shaped rewards.
 
-    rl_games stores the observation before the last step in its place.
+    rl_games stores the observation before a truncation as the one after it, and transitions from one episode to the
+    next.
 
     Attributes:
-        last_observations: ``(N, …)`` observations after the current step; None: store what rl_games passes.
+        shape_rewards: as configured in ``reward_shaper``.
+        last_observations: ``(N, …)`` observations after the current step, also where an episode ended in it.
+        within_episode: ``(N,)`` bool, worlds whose current step began and ended in one episode; None: all worlds.
     """
 
-    last_observations: torch.Tensor | None = None
+    shape_rewards: Callable[[torch.Tensor], torch.Tensor]
+    last_observations: torch.Tensor
+    within_episode: torch.Tensor | None = None
 
-    def add(self, obs: Any, action: Any, reward: Any, next_obs: torch.Tensor, done: Any) -> None:
-        """Add the transitions of a step; rl_games calls this."""
-        if self.last_observations is not None:
-            next_obs = self.last_observations
-        super().add(obs, action, reward, next_obs, done)
+    def add(self, obs: Any, action: Any, reward: Any, next_obs: Any, done: Any) -> None:
+        """Add the transitions of a step, ``(N, …)`` each; rl_games calls this."""
+        rows = (obs, action, self.shape_rewards(reward), self.last_observations, done)
+        if self.within_episode is not None:
+            rows = tuple(values[self.within_episode.to(values.device)] for values in rows)
+            if not len(rows[0]):
+                return
+        super().add(*rows)
 
 
 class SacAgent(ResumableAgent, Base):
@@ -52,6 +61,11 @@ class SacAgent(ResumableAgent, Base):
         del self.replay_buffer  # frees its memory before another one is allocated
         spaces = (self.env_info[key].shape for key in ("observation_space", "action_space"))
         self.replay_buffer = ReplayBuffer(*spaces, self.replay_buffer_size, self.device)
+        # Scores of episodes are sums of the task's rewards, as with PPO; rl_games sums shaped rewards.
+        self.replay_buffer.shape_rewards, self.rewards_shaper = self.rewards_shaper, lambda rewards: rewards
+        # rl_games rounds γ to 16 bits with mixed precision: 0.99 becomes 0.988.
+        self.gamma_tensor = torch.tensor(self.gamma, device=self.device)
+        self.num_warmup_steps += 1  # rl_games plays random actions while the epoch, counted from 1, is below it
         zero = torch.zeros((), device=self.device)
         self._actor_stats: tuple[Any, ...] = (zero, zero, self.alpha.detach(), None)
 
@@ -63,7 +77,7 @@ class SacAgent(ResumableAgent, Base):
     def set_full_state_weights(self, weights: dict[str, Any], set_epoch: bool = True) -> None:
         """Restore what :meth:`get_full_state_weights` returned."""
         super().set_full_state_weights(weights, set_epoch=set_epoch)
-        self.update_counter = weights["update_counter"]
+        self.update_counter = weights.get("update_counter", 0)  # plain rl_games saves neither this nor the temperature
         self.num_warmup_steps += self.epoch_num
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
@@ -76,7 +90,7 @@ class SacAgent(ResumableAgent, Base):
 
     def restore_schedule(self, state: dict[str, Any], changed: set[str]) -> None:
         """Restore the temperature of the checkpoint, unless its settings were changed."""
-        if not changed & set(self.schedule_settings):
+        if "log_alpha" in state and not changed & set(self.schedule_settings):
             with torch.no_grad():
                 self.log_alpha.copy_(state["log_alpha"])
 
@@ -90,11 +104,31 @@ class SacAgent(ResumableAgent, Base):
         rates = ", ".join(f"{key} ({self.config[key]:.3g} now)" for key in ("actor_lr", "critic_lr", "alpha_lr"))
         return f"lower rates in train.params.config: {rates}"
 
+    def set_train(self) -> None:
+        """Prepare for gradient steps, in which statistics of observations are constant; rl_games calls this."""
+        super().set_train()
+        if self.normalize_input:
+            self.model.running_mean_std.eval()
+
     def env_step(self, actions: torch.Tensor) -> Any:
-        """Step the environment; rl_games calls this."""
+        """Step the environment; rl_games calls this.
+
+        Every observation is added to the running statistics once. rl_games adds those of each gradient step instead, so
+        that statistics follow the age of the replay buffer and change between the terms of a loss.
+        """
+        ended_before = self.dones.bool()
         outcome = super().env_step(actions)
-        if "final" in outcome[3]:
-            self.replay_buffer.last_observations = outcome[3]["final"]["obs"]
+        observations, _, self.dones, infos = outcome
+        self.replay_buffer.last_observations = infos["final"]["obs"]
+        mode = self.vec_env.autoreset_mode
+        if mode != "same_step":
+            self.replay_buffer.within_episode = ~ended_before
+        if mode == "next_step":
+            self.current_lengths -= ended_before.float()  # rl_games adds one for the step that only resets
+        if self.normalize_input:
+            self.model.running_mean_std.train()
+            self.model.norm_obs(observations["obs"])
+            self.model.running_mean_std.eval()
         return outcome
 
     def frames_per_epoch(self) -> int:

@@ -89,15 +89,16 @@ class CentralValueConfig:
         normalize_input: normalise states by their running mean and variance.
         minibatch_size: number of samples per gradient step; must divide ``horizon_length × num_envs``.
         minibatch_size_per_env: the same per world.
-        lr_schedule: schedule of the learning rate: adaptive, linear or None.
-        schedule_type: when an adaptive rate changes; see ``schedule_type`` of PPO.
-        kl_threshold: target divergence of the adaptive learning rate.
+        lr_schedule: schedule of the learning rate: linear (falls to 0 at ``max_epochs``) or None; with adaptive, which
+            old files contain, it is constant.
+        schedule_type: key in old files, which rl_games does not use for the critic.
+        kl_threshold: key in old files, which rl_games does not use for the critic.
         truncate_grads: clip gradients to ``grad_norm``.
         grad_norm: maximum norm of the gradients.
         e_clip: range of clipping.
         weight_decay: weight decay of the optimiser.
         mixed_precision: compute in 16 bits where that is safe.
-        freeze_critic: do not train the critic.
+        freeze_critic: do not train the critic; ``freeze_critic`` of PPO must be set, too.
     """
 
     network: NetworkConfig
@@ -108,8 +109,8 @@ class CentralValueConfig:
     minibatch_size: int | None = None
     minibatch_size_per_env: int | None = None
     lr_schedule: LearningRateSchedule | None = None
-    schedule_type: Literal["legacy", "standard"] | None = None
-    kl_threshold: float | None = None
+    schedule_type: Literal["legacy", "standard"] | None = field(default=None, metadata=NOT_READ)
+    kl_threshold: float | None = field(default=None, metadata=NOT_READ)
     truncate_grads: bool = False
     grad_norm: float = 1.0
     e_clip: float = 0.2
@@ -203,7 +204,7 @@ class PpoConfig(AlgoConfig):
         normalize_value: normalise values by their running mean and variance.
         normalize_advantage: normalise the advantages of an epoch.
         lr_schedule: schedule of the learning rate: adaptive (follows the divergence), linear (falls to 0 at
-            ``max_epochs``), or None.
+            ``max_epochs``, which must be set), or None.
         schedule_type: when an adaptive rate changes: after each gradient step (``legacy``) or pass (``standard``).
         schedule_entropy: decrease ``entropy_coef`` linearly to 0 at ``max_epochs``.
         kl_threshold: target divergence of the adaptive learning rate.
@@ -221,7 +222,8 @@ class PpoConfig(AlgoConfig):
         bound_loss_type: form of the bounds loss: ``bound`` beyond ±1.1, ``regularisation`` for all means.
         use_experimental_cv: with an asymmetric critic, also train the values of the policy's network.
         use_diagnostics: also log the explained variance and the fraction of clipped ratios.
-        freeze_critic: do not train the critic.
+        freeze_critic: do not train an asymmetric critic: its values keep their scale; ``freeze_critic`` of
+            ``central_value_config`` must be set, too.
         epochs_between_resets: epochs between resets of all worlds; 0: no such resets.
         shuffle_minibatches: draw the samples of a minibatch from all worlds and steps of the epoch; False: each
             minibatch has the samples of certain worlds.
@@ -282,6 +284,7 @@ class PpoConfig(AlgoConfig):
             raise ConfigError(
                 f"{CONFIG}.schedule_entropy=True: expected max_epochs to be set, at which the coefficient reaches 0."
             )
+        self._check_critic()
         if self.minibatch_size is None and self.minibatch_size_per_env is None:
             raise ConfigError(f"{CONFIG}.minibatch_size: a value is required.")
         if self.minibatch_size is not None:
@@ -289,6 +292,26 @@ class PpoConfig(AlgoConfig):
         for key in ("minibatch_size", "minibatch_size_per_env"):
             if getattr(self, key) is not None:
                 check_positive(f"{CONFIG}.{key}", getattr(self, key))
+
+    def _check_critic(self) -> None:
+        """Raise ConfigError if settings of schedules and of the asymmetric critic contradict each other."""
+        critic = self.central_value_config
+        schedules = {"": self.lr_schedule, "central_value_config.": critic.lr_schedule if critic is not None else None}
+        for section, schedule in schedules.items():
+            if schedule == "linear" and self.max_epochs == -1:
+                raise ConfigError(
+                    f"{CONFIG}.{section}lr_schedule=linear: expected max_epochs to be set, at which the rate reaches 0."
+                )
+        if self.freeze_critic and critic is None:
+            raise ConfigError(
+                f"{CONFIG}.freeze_critic=True: expected False without central_value_config; critic_coef=0 leaves the "
+                "values of the policy's network untrained."
+            )
+        if critic is not None and critic.freeze_critic != self.freeze_critic:
+            raise ConfigError(
+                f"{CONFIG}.freeze_critic={self.freeze_critic}: expected {critic.freeze_critic}, as in "
+                "central_value_config; the network and the scale of its values are frozen together."
+            )
 
 
 @dataclass(kw_only=True)
@@ -349,8 +372,8 @@ class SacConfig(AlgoConfig):
             "policy_frequency",
         ):
             check_positive(f"{CONFIG}.{key}", getattr(self, key))
-        for key in ("num_warmup_steps", "critic_grad_clip"):
-            check_positive(f"{CONFIG}.{key}", getattr(self, key), zero=True)
+        for key in ("num_warmup_steps", "num_warmup_frames", "critic_grad_clip"):
+            check_positive(f"{CONFIG}.{key}", getattr(self, key) or 0, zero=True)
         if not 0 < self.critic_tau <= 1:
             raise ConfigError(f"{CONFIG}.critic_tau={self.critic_tau}: expected a number above 0 and at most 1.")
         for key in ("actor_betas", "critic_betas", "alphas_betas"):
@@ -369,7 +392,7 @@ class SacConfig(AlgoConfig):
 ALGORITHMS: dict[str, type[AlgoConfig]] = {"a2c_continuous": PpoConfig, "sac": SacConfig}
 NETWORKS: dict[type[AlgoConfig], tuple[tuple[str, ...], tuple[str, ...]]] = {
     PpoConfig: (
-        ("continuous_a2c_logstd", "continuous_a2c", "continuous_a2c_tanh"),
+        ("continuous_a2c_logstd", "continuous_a2c_tanh"),  # with continuous_a2c, rl_games 1.6.5 fails
         ("actor_critic", "resnet_actor_critic"),
     ),
     SacConfig: (("soft_actor_critic",), ("soft_actor_critic",)),
@@ -403,6 +426,7 @@ class TrainParams:
     def __post_init__(self) -> None:
         check_positive("train.params.torch_threads", self.torch_threads)
         self._check_network()
+        self._check_recurrent_critic()
         for key in ("shuffle_minibatches", "symmetry_augmentation"):
             if getattr(self.config, key, False) and self.network.rnn is not None:
                 raise ConfigError(f"{CONFIG}.{key}=True: expected False; a recurrent network is trained on sequences.")
@@ -412,6 +436,20 @@ class TrainParams:
                 "cover the states of the asymmetric critic."
             )
 
+    def _check_recurrent_critic(self) -> None:
+        """Raise ConfigError if rl_games would train a recurrent critic on other hidden states than it computed."""
+        if not isinstance(self.config, PpoConfig) or self.config.central_value_config is None:
+            return
+        key = f"{CONFIG}.central_value_config.network.rnn"
+        if self.config.central_value_config.network.rnn is None:
+            return
+        if self.network.rnn is None:
+            raise ConfigError(
+                f"{key}: expected none, because train.params.network has none; both are recurrent, or the policy only."
+            )
+        if not self.config.zero_rnn_on_done:
+            raise ConfigError(f"{CONFIG}.zero_rnn_on_done=False: expected True with {key}, which is trained so.")
+
     def _check_network(self) -> None:
         """Raise unless model and network belong to the algorithm."""
         models, networks = NETWORKS[type(self.config)]
@@ -419,7 +457,8 @@ class TrainParams:
         check_choice("train.params.network.name", self.network.name, networks)
         if isinstance(self.config, SacConfig):
             name, needed = "SAC", "log_std_bounds"
-            idle = {"space": None, "cnn": None, "rnn": None, "normalization": None}
+            idle = {"space": None, "cnn": None, "rnn": None, "normalization": None, "value_activation": "None"}
+            self._check_sac_network()
         else:
             name, needed = "PPO", "space.continuous"
             idle = {"log_std_bounds": None, "central_value": False}
@@ -428,6 +467,17 @@ class TrainParams:
                 raise ConfigError(f"train.params.network.{key}: has no effect with {name}; leave it out.")
         if getattr(self.network, needed.partition(".")[0]) is None:
             raise ConfigError(f"train.params.network.{needed}: a value is required.")
+
+    def _check_sac_network(self) -> None:
+        """Raise ConfigError if rl_games cannot build the network of SAC."""
+        if not self.network.separate:
+            raise ConfigError(
+                "train.params.network.separate=False: expected True; SAC's critics have their own layers."
+            )
+        if self.network.mlp.d2rl:
+            raise ConfigError("train.params.network.mlp.d2rl=True: expected False with SAC.")
+        if not self.network.mlp.units:
+            raise ConfigError("train.params.network.mlp.units=[]: expected at least one layer with SAC.")
 
 
 @dataclass(kw_only=True)
