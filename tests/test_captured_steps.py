@@ -33,13 +33,14 @@ CASES = [(name, "fixed") for name in TASKS] + [(name, "upstream") for name in DI
 
 @pytest.fixture(autouse=True)
 def _tapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let engines on Warp's CPU device record tapes."""
+    """Let engines on Warp's CPU device record tapes and launch the kernels of a GPU."""
     graphs = MujocoEngine.graph_recorder
 
     def recorder(engine: MujocoEngine) -> Any:
         return TapeRecorder() if engine.device.type == "cpu" else graphs(engine)
 
     monkeypatch.setattr(MujocoEngine, "graph_recorder", recorder)
+    monkeypatch.setattr("oige_core.math.fused._on_gpu", lambda values: True)
 
 
 @pytest.fixture

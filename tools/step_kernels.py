@@ -21,6 +21,7 @@ from unittest.mock import patch
 import torch
 import warp as wp
 from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.engines.mujoco.executors.graphs import Graphs
 from oige_core.registry import installed_tasks
 from oige_core.testing import TapeRecorder, make_env_on
 from oige_train.cli.common import run_cli
@@ -31,6 +32,7 @@ NUM_ENVS = 4
 GRAPHS = ("before", "after")
 PLACES = (*GRAPHS, "outside")
 PARTS = {"oige_core/math": "math", "oige_core/engines": "engine", "oige_core/tasks": "base", "oige_core/envs": "base"}
+MACHINERY = ("/oige_core/testing/", "/oige_core/kernel_launch.py", "/executors/graphs.py")
 SMALL: dict[str, dict[str, Any]] = {
     "AnymalTerrain": {"task.env.terrain.numLevels": 2, "task.env.terrain.numTerrains": 2},
     "CartpoleCamera": {"task.env.cameraHeight": 16, "task.env.cameraWidth": 24},
@@ -82,7 +84,7 @@ class CountingRecorder(TapeRecorder):
 
     def record(self, work: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
         self.env.task.engine.executor.graphs.forget()  # Warp's work is launched again, not replayed
-        with self.kernels.at(next(self.graphs)):
+        with self.kernels.at(next(self.graphs)), patch.object(Graphs, "load"):
             play = super().record(work, generators)
 
         def play_uncounted() -> None:
@@ -107,7 +109,11 @@ def count(task: str, *, live: bool) -> Counter[tuple[str, str]]:
         kernels.add()
         return launch(*args, **kwargs)
 
-    with patch.object(wp, "launch", counted_launch), patch.object(MujocoEngine, "graph_recorder", lambda _: recorder):
+    with (
+        patch.object(wp, "launch", counted_launch),
+        patch.object(MujocoEngine, "graph_recorder", lambda _: recorder),
+        patch("oige_core.math.fused._on_gpu", lambda _: True),
+    ):
         recorder.env = env = make_env_on("warp-cpu", task, NUM_ENVS, overrides=SMALL.get(task))
         env.clone_results = not live
         env.reset(seed=1)
@@ -151,10 +157,10 @@ def _tensors(values: Any) -> list[torch.Tensor]:
 
 
 def _line() -> str:
-    """Return the innermost line of the project's code, without the machinery that tests use."""
+    """Return the innermost line of the project's code that is no machinery for launches."""
     for frame in reversed(traceback.extract_stack()):
         path = Path(frame.filename).as_posix()
-        if "/src/oige_" in path and "/oige_core/testing/" not in path:
+        if "/src/oige_" in path and not any(part in path for part in MACHINERY):
             return f"{path.partition('/src/')[2]}:{frame.lineno}"
     return "?"
 

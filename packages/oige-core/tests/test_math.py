@@ -6,6 +6,7 @@ import pytest
 import torch
 from oige_core.math import (
     grid_positions,
+    heading_roll_up,
     quat_apply,
     quat_apply_inverse,
     quat_conjugate,
@@ -114,3 +115,32 @@ def test_rotation_matrices_keep_their_precision_where_products_may_be_rounded() 
     finally:
         torch.set_float32_matmul_precision(before)
     torch.testing.assert_close(matrices, quat_to_matrix(quaternions.double()).float(), atol=1e-6, rtol=0)
+
+
+def test_rotations_are_the_same_where_a_gpu_would_fuse_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    a, b = (torch.nn.functional.normalize(drawn(7, 3, 4), dim=-1) for _ in range(2))
+    wide = torch.cat((drawn(7, 2), a[:, 0], drawn(7, 1)), dim=1)[:, 2:6]  # as in a row of the state
+    target = drawn(7, 2)
+    cases = {
+        "products": lambda: quat_mul(a, b),
+        "products with one": lambda: quat_mul(a, b[0, 0]),
+        "vectors": lambda: quat_apply(a[:, 0], target @ torch.ones(2, 3)),
+        "one vector": lambda: quat_apply_inverse(wide, torch.tensor([0.5, -2.0, 1.0]).expand(7, 3)),
+        "one rotation": lambda: quat_apply(a[:, :1], b[..., 1:]),
+        "matrices": lambda: quat_to_matrix(a),
+        "attitudes": lambda: heading_roll_up(wide, target, target.norm(dim=-1)),
+        "nothing": lambda: quat_mul(a[:0], b[:0]),
+    }
+    with torch.no_grad():
+        expected = {name: case() for name, case in cases.items()}
+        monkeypatch.setattr("oige_core.math.fused._on_gpu", lambda values: True)
+        for name, case in cases.items():
+            torch.testing.assert_close(case(), expected[name], atol=1e-6, rtol=1e-6, msg=name)
+            assert case().is_contiguous(), name
+        assert quat_mul(a.double(), b.double()).dtype == torch.float64
+    assert quat_mul(a.requires_grad_(), b).requires_grad

@@ -4,6 +4,7 @@ import functools
 
 import torch
 
+from oige_core.math import fused
 from oige_core.math.products import matmul
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
 
 def quat_mul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Return the product ``a · b``, the rotation ``b`` followed by ``a``; shapes ``(…, 4)``."""
+    if fused.fuses(a, b):
+        return fused.quat_mul(a, b)
     aw, ax, ay, az = a.unbind(-1)
     bw, bx, by, bz = b.unbind(-1)
     return torch.stack(
@@ -40,6 +43,8 @@ def quat_conjugate(q: torch.Tensor) -> torch.Tensor:
 
 def quat_apply(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Rotate vectors ``(…, 3)`` by quaternions ``(…, 4)``."""
+    if fused.fuses(q, v):
+        return fused.rotate(q, v, 1.0)
     axis = q[..., 1:].expand(v.shape)
     t = torch.linalg.cross(axis, v)
     t += t  # twice as fast as multiplying by a number
@@ -48,6 +53,8 @@ def quat_apply(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
 
 def quat_apply_inverse(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Rotate vectors ``(…, 3)`` by the inverse of quaternions ``(…, 4)``: from the world to a body's frame."""
+    if fused.fuses(q, v):
+        return fused.rotate(q, v, -1.0)
     return rotate_inverse(q[..., :1], q[..., 1:].expand(v.shape), v)
 
 
@@ -82,6 +89,8 @@ def _matrix_from_products(dtype: torch.dtype, device: torch.device) -> torch.Ten
 
 def quat_to_matrix(q: torch.Tensor) -> torch.Tensor:
     """Return rotation matrices ``(…, 3, 3)`` of quaternions ``(…, 4)``."""
+    if fused.fuses(q):
+        return fused.quat_to_matrix(q)
     products = (q.unsqueeze(-1) * q.unsqueeze(-2)).flatten(-2)
     table = _matrix_from_products(q.dtype, q.device)
     return matmul(products, table).unflatten(-1, (3, 3))
@@ -109,6 +118,8 @@ def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance
         target; the vertical component of its upward axis, 1 when upright; the component of its forward axis that points
         towards the target, 1 when facing it.
     """
+    if fused.fuses(quaternions, to_target, distance):
+        return fused.heading_roll_up(quaternions, to_target, distance)
     w, x, y, z = quaternions.unbind(-1)
     # In complex numbers, R_xx + i R_yx = (w + i z)² + (x + i y)², and R_zz + i R_zy = (w + i x)² + (z + i y)².
     parts = torch.view_as_complex(torch.stack((w, z, x, y, w, x, z, y), dim=-1).unflatten(-1, (4, 2)))

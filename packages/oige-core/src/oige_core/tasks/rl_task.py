@@ -4,7 +4,7 @@ import functools
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,6 +16,9 @@ from oige_core.tasks import checks, selection
 from oige_core.tasks.reward_terms import RewardedTask
 from oige_core.tasks.step_capture import StepCapture
 from oige_core.tasks.task import EnvConfigT
+
+if TYPE_CHECKING:
+    from oige_core.tasks.fused_step import FusedStep
 
 __all__ = ["RLTask"]
 
@@ -46,7 +49,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         capture: the captured step; None on the CPU.
     """
 
-    unsaved = RewardedTask.unsaved | {"capture", "_began", "_problems_by_world"}
+    unsaved = RewardedTask.unsaved | {"capture", "_began", "_fused", "_problems_by_world"}
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
         checks.check_methods(type(self))
@@ -54,9 +57,15 @@ class RLTask(RewardedTask[EnvConfigT]):
         n, device = self.num_envs, self.device
         self._began = False  # whether reset_idx of this class was called
         self._ones = torch.ones(1, n, device=device)
+        self._fused = self._fuse() if engine.selects_by_mask else None
         self.no_timeout: torch.Tensor | None = None
         self.capture = StepCapture.of(self)
         self.post_reset()
+
+    def _fuse(self) -> "FusedStep":
+        from oige_core.tasks.fused_step import FusedStep  # needs Warp, which is an extra
+
+        return FusedStep(self.problem_counts, self.engine.problem_counts, self.cfg.clipActions)
 
     # For tasks to define
 
@@ -105,6 +114,9 @@ class RLTask(RewardedTask[EnvConfigT]):
         """
         self._began = True
         self.engine.reset(worlds)
+        if self._fused is not None and worlds.dtype == torch.bool:
+            self._fused.begin_episodes(worlds, self.progress_buf, self.skipped_buf, self._sums)
+            return
         for buffer in (self.progress_buf, self.skipped_buf, self._sums.t()):
             selection.clear(buffer, worlds)
 
@@ -155,18 +167,15 @@ class RLTask(RewardedTask[EnvConfigT]):
 
     def begin_step(self, actions: torch.Tensor) -> None:
         """Run the part of a control step before physics; see :meth:`step`."""
-        self.problem_counts.clear_failed()
-        self.engine.problem_counts.clear_failed()
         self.clamped = {}
-        if self.engine.selects_by_mask:
+        if self._fused is None:
+            self.problem_counts.clear_failed()
+            self.engine.problem_counts.clear_failed()
+        else:
             self._problems_by_world = None
-        actions = actions.clamp(-self.cfg.clipActions, self.cfg.clipActions)
-        if self.autoreset_mode == "upstream":
-            if (worlds := self._ended_worlds()) is not None:
-                self._select(self.reset_idx, worlds)
-        elif self.autoreset_mode == "next_step":
-            actions = actions.masked_fill(self.ended_buf.unsqueeze(-1), 0.0)  # also if it is NaN, because it is ignored
-        self.pre_physics_step(self._finite(actions))
+        if self.autoreset_mode == "upstream" and (worlds := self._ended_worlds()) is not None:
+            self._select(self.reset_idx, worlds)
+        self.pre_physics_step(self._usable(actions))
 
     def end_step(self) -> None:
         """Run the part of a control step after physics: results and resets."""
@@ -176,14 +185,8 @@ class RLTask(RewardedTask[EnvConfigT]):
         if self.autoreset_mode == "next_step":
             self._reset_instead_of_step(ended_before, failed_before)
         self.final_obs_buf, self.final_states_buf = self.obs_buf, self.states_buf
-        self.ended_buf = self.terminated_buf | self.truncated_buf
-        worlds = self._ended_worlds()
-        self.extras["episode_count"] = self.ended_buf.count_nonzero()
-        if worlds is None:
-            self.extras["episode_means"] = self._means_without_episodes()
-            return
-        self.extras["episode_means"] = self.finish_episodes(worlds)
-        if self.autoreset_mode == "same_step":
+        worlds = self._finish_episodes()
+        if worlds is not None and self.autoreset_mode == "same_step":
             self._reset_and_observe(worlds)
 
     def restart(self, worlds: torch.Tensor) -> None:
@@ -220,22 +223,26 @@ class RLTask(RewardedTask[EnvConfigT]):
         self.rew_buf = rewards
         self._end_failed_episodes()
         self.get_extras()
-        self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones, self._terms))
-
-    def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return means over the episodes that ended in a selection of worlds; :meth:`reset_idx` then clears the sums.
-
-        Args:
-            worlds: the selection; it may be empty.
-
-        Returns:
-            0-d tensors, 0 if no episode ended: ``return``, ``length`` in control steps, and ``reward/<term>`` for
-            each reward term.
-        """
-        means = selection.mean_of(self._sums, worlds)
-        return dict(zip(self._statistics, means.unbind(), strict=True))
 
     # Resets
+
+    def _finish_episodes(self) -> torch.Tensor | None:
+        """Mark the worlds whose episode has ended and report means over them; :meth:`reset_idx` then clears the sums.
+
+        Returns:
+            The worlds as a selection; None if it is known that there are none.
+        """
+        if self._fused is not None:
+            flags = self.terminated_buf, self.truncated_buf
+            self.ended_buf, count, means = self._fused.finish_episodes(*flags, self._sums)
+            worlds: torch.Tensor | None = self.ended_buf
+        else:
+            self.ended_buf = self.terminated_buf | self.truncated_buf
+            worlds, count = self._ended_worlds(), self.ended_buf.count_nonzero()
+            means = None if worlds is None else selection.mean_of(self._sums, worlds)
+        self.extras["episode_count"] = count
+        self.extras["episode_means"] = self._by_statistic(means)
+        return worlds
 
     def _ended_worlds(self) -> torch.Tensor | None:
         """Return the worlds whose episode has ended, as a selection; None if it is known that there are none."""
@@ -261,13 +268,22 @@ class RLTask(RewardedTask[EnvConfigT]):
         observations = self._select(self.get_observations, worlds)
         if self._checking or len(observations) != len(worlds):
             self._check_observations("get_observations(worlds)", observations, len(worlds))
-        self.obs_buf = selection.assign(self.obs_buf, worlds, observations)
+        self.obs_buf = self._assign(self.obs_buf, worlds, observations)
         if self.spec.num_states:
             states = self._select(self.get_states, worlds)
             if self._checking or len(states) != len(worlds):
                 self._check_states("get_states(worlds)", states, len(worlds))
-            self.states_buf = selection.assign(self.states_buf, worlds, states)
-        self._contain_first_observations(worlds)
+            self.states_buf = self._assign(self.states_buf, worlds, states)
+        if self._fused is None:
+            self._contain_first_observations(worlds)
+        elif self._observed_numbers():
+            self._fused.clear_unseen(worlds, None if self.spec.images else self.obs_buf, self.states_buf)
+
+    def _assign(self, target: torch.Tensor, worlds: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Return a copy of observations or states in which the rows of a selection are ``values``."""
+        if self._fused is None or not target.is_floating_point():
+            return selection.assign(target, worlds, values)
+        return self._fused.assign(target, worlds, values)
 
     def _select(self, method: Callable[[torch.Tensor], Any], worlds: torch.Tensor) -> Any:
         """Call a method of the task with a selection of worlds; errors of torch explain what a mask is."""
@@ -277,9 +293,12 @@ class RLTask(RewardedTask[EnvConfigT]):
             checks.note_on_masks(f"{self.name}.{method.__name__}", worlds, error)
             raise
 
-    def _means_without_episodes(self) -> dict[str, torch.Tensor]:
+    def _by_statistic(self, means: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        """Return means ``(sums,)`` by name: ``return``, ``length`` and ``reward/<term>``; zeros if None."""
+        if means is not None:
+            return dict(zip(self._statistics, means.unbind(), strict=True))
         if self._no_episodes is None:
-            self._no_episodes = self.finish_episodes(self.selection(torch.zeros_like(self.ended_buf)))
+            self._no_episodes = self._by_statistic(torch.zeros(len(self._sums), device=self.device))
         return dict(self._no_episodes)
 
     # Observations
@@ -311,8 +330,15 @@ class RLTask(RewardedTask[EnvConfigT]):
 
     # Failures
 
-    def _finite(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return actions in which rows that are not finite are zero; these worlds end their episode."""
+    def _usable(self, actions: torch.Tensor) -> torch.Tensor:
+        """Return clamped actions, zeros in worlds where one is not finite, whose episode ends."""
+        # A step that resets a world ignores its actions.
+        ignored = self.ended_buf if self.autoreset_mode == "next_step" else None
+        if self._fused is not None:
+            return self._fused.begin(actions, ignored)
+        actions = actions.clamp(-self.cfg.clipActions, self.cfg.clipActions)
+        if ignored is not None:
+            actions = actions.masked_fill(ignored.unsqueeze(-1), 0.0)  # also if it is NaN
         if self._surely_finite(actions):
             return actions
         finite = _finite_rows(actions)
@@ -320,7 +346,24 @@ class RLTask(RewardedTask[EnvConfigT]):
         return torch.where(finite.unsqueeze(-1), actions, 0.0)
 
     def _end_failed_episodes(self) -> None:
-        """Terminate episodes of failed worlds, without reward and with finite observations."""
+        """Terminate episodes of failed worlds, without reward and with finite observations; add up rewards."""
+        if self._fused is not None:
+            self._end_failed_episodes_fused(self._fused)
+            return
+        self._contain_failures()
+        self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones, self._terms))
+
+    def _end_failed_episodes_fused(self, fused: "FusedStep") -> None:
+        if not self.spec.images:
+            self.obs_buf = fused.copy(self.obs_buf)
+        if self.spec.num_states:
+            self.states_buf = fused.copy(self.states_buf)
+        observed = None if self.spec.images else self.obs_buf, self.states_buf
+        flags = self.terminated_buf, self.truncated_buf
+        results = fused.end_failed_episodes(*observed, self.rew_buf, self._terms, *flags, self._sums)
+        self.rew_buf, self._terms, self.terminated_buf, self.truncated_buf, self.failed_buf = results
+
+    def _contain_failures(self) -> None:
         counts, physics = self.problem_counts, self.engine.problem_counts
         if self._surely_finite(self.rew_buf, *self._observed_numbers()) and not (
             counts.may_have_failed or physics.may_have_failed

@@ -269,8 +269,12 @@ class _Graphs:
                 pairs += zip(_tensors(place), _tensors(value), strict=True)
         # All values are read before any place is written.
         moved = [self._apart(new) for _, new in pairs]
-        for dtype in {place.dtype for place, _ in pairs}:
-            chosen = [i for i, (place, _) in enumerate(pairs) if place.dtype == dtype]
+        groups: dict[Any, list[int]] = {}
+        for i, ((place, _), value) in enumerate(zip(pairs, moved, strict=True)):
+            # Lists of tensors are copied by one kernel only if they have the same type and the same dense layout.
+            alike = place.is_contiguous() and value.is_contiguous()
+            groups.setdefault((place.dtype, alike), []).append(i)
+        for chosen in groups.values():
             places = [pairs[i][0] for i in chosen]
             torch._foreach_copy_(places, [moved[i] for i in chosen])  # pyright: ignore[reportPrivateImportUsage]
 

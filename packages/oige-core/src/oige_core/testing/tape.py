@@ -16,6 +16,7 @@ from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.engines.mujoco.executors.graphs import Graphs
 from oige_core.engines.mujoco.selections import as_on_gpu
 from oige_core.envs import VecEnv
+from oige_core.kernel_launch import KernelLaunch
 from oige_core.tasks import RLTask
 from oige_core.torch_graphs import calling_line
 
@@ -68,7 +69,7 @@ class TapeRecorder:
 @contextlib.contextmanager
 def _recording_warp_work(tape: "_Tape") -> Iterator[None]:
     """Record the work of Warp on a tape."""
-    run, launch = Graphs.run, Graphs.launch
+    run, launch, launch_alone = Graphs.run, Graphs.launch, KernelLaunch.run
 
     def recorded_run(graphs: Graphs, key: Any, work: Callable[[], object]) -> None:
         if isinstance(key, tuple) and key[0] == "step":
@@ -80,11 +81,17 @@ def _recording_warp_work(tape: "_Tape") -> Iterator[None]:
         launch(graphs, work)
         tape.operations.append(lambda: launch(graphs, work))
 
+    def recorded_launch_alone(kernel: KernelLaunch) -> None:
+        launch_alone(kernel)
+        tape.operations.append(lambda: launch_alone(kernel))
+
     Graphs.run, Graphs.launch = recorded_run, recorded_launch  # type: ignore[method-assign]
+    KernelLaunch.run = recorded_launch_alone  # type: ignore[method-assign]
     try:
         yield
     finally:
         Graphs.run, Graphs.launch = run, launch  # type: ignore[method-assign]
+        KernelLaunch.run = launch_alone  # type: ignore[method-assign]
 
 
 def assert_captured_steps_agree(captured: VecEnv, eager: VecEnv, actions: torch.Tensor) -> int:

@@ -28,6 +28,7 @@ from oige_core.engines.mujoco.executors.protocol import (
 )
 from oige_core.engines.mujoco.selections import is_mask
 from oige_core.errors import CapabilityError, ConfigError
+from oige_core.kernel_launch import launch
 from oige_core.modes import plain_tensors
 from oige_core.problems import ProblemCounts
 from oige_core.torch_graphs import TorchGraphs
@@ -284,11 +285,12 @@ class WarpExecutor:
 
     def reset(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        if is_mask(worlds):
+            launch(kernels.restore_chosen, self.num_envs, worlds, self._live, self._initial, self._forces)
+            return
         chosen = wp.to_torch(self._chosen)
         if worlds is None:
             chosen.fill_(True)
-        elif is_mask(worlds):
-            chosen.copy_(worlds)
         else:
             chosen.zero_().index_fill_(0, worlds, True)
         self.graphs.run("reset", lambda: self.launch_reset(self._chosen))

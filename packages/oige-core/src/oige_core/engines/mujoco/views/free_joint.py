@@ -5,6 +5,7 @@ import torch
 from oige_core.engines.mujoco.selections import read_rows, write_rows
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.math import quat_apply, quat_apply_inverse
+from oige_core.math.fused import fuses
 from oige_core.math.rotations import rotate_inverse
 
 __all__ = ["FreeJoint"]
@@ -65,9 +66,12 @@ class FreeJoint:
 
     def body_frame_velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Return linear and angular velocities ``(n, 6)`` in the body frame."""
-        parts = self._real, self._axis, self._linear, self._angular
-        real, axis, linear, angular = (self._read(part, worlds) for part in parts)
-        return torch.cat((rotate_inverse(real, axis, linear), angular), dim=-1)
+        linear, angular = self._read(self._linear, worlds), self._read(self._angular, worlds)
+        if fuses(linear):
+            linear = quat_apply_inverse(self._read(self._orientation, worlds), linear)
+        else:  # views of the components exist already, because slicing takes longer than the product
+            linear = rotate_inverse(self._read(self._real, worlds), self._read(self._axis, worlds), linear)
+        return torch.cat((linear, angular), dim=-1)
 
     def set_linear_velocities(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Set linear velocities ``(n, 3)`` in the world frame."""

@@ -1,0 +1,64 @@
+"""Rotations in one Warp kernel each, for tensors on a GPU, where torch would launch a kernel per operation."""
+
+import torch
+
+__all__ = ["fuses", "heading_roll_up", "quat_mul", "quat_to_matrix", "rotate"]
+
+
+def fuses(*values: torch.Tensor) -> bool:
+    """Whether a function of these tensors is computed by a Warp kernel, which has no gradient."""
+    return _on_gpu(values[0]) and not torch.is_grad_enabled() and all(each.dtype == torch.float32 for each in values)
+
+
+def rotate(q: torch.Tensor, v: torch.Tensor, sign: float) -> torch.Tensor:
+    """Rotate vectors ``(…, 3)`` by quaternions ``(…, 4)``, for a sign of 1, or by their inverses, for -1."""
+    from oige_core.math import rotation_kernels as kernels
+
+    rotated = torch.empty_like(v, memory_format=torch.contiguous_format)
+    _launch(kernels.rotate, rotated, q.expand(*v.shape[:-1], 4), v, sign)
+    return rotated
+
+
+def quat_mul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """See :func:`oige_core.math.quat_mul`."""
+    from oige_core.math import rotation_kernels as kernels
+
+    a, b = torch.broadcast_tensors(a, b)
+    product = torch.empty_like(a, memory_format=torch.contiguous_format)
+    _launch(kernels.multiply, product, a, b)
+    return product
+
+
+def quat_to_matrix(q: torch.Tensor) -> torch.Tensor:
+    """See :func:`oige_core.math.quat_to_matrix`."""
+    from oige_core.math import rotation_kernels as kernels
+
+    matrix = q.new_empty(*q.shape[:-1], 9)
+    _launch(kernels.to_matrix, matrix, q)
+    return matrix.unflatten(-1, (3, 3))
+
+
+def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
+    """See :func:`oige_core.math.heading_roll_up`."""
+    from oige_core.math import rotation_kernels as kernels
+
+    attitude = quaternions.new_empty(len(quaternions), 5)
+    _launch(kernels.heading_roll_up, attitude, quaternions, to_target, distance)
+    return attitude
+
+
+def _launch(kernel: object, result: torch.Tensor, *arguments: torch.Tensor | float) -> None:
+    """Launch a kernel with a thread per row; tensors of more than two dimensions are flattened to rows."""
+    from oige_core.kernel_launch import launch
+
+    rows = [
+        each.reshape(-1, each.shape[-1]) if isinstance(each, torch.Tensor) and each.ndim != 1 else each
+        for each in (*arguments, result)
+    ]
+    count = result.numel() // result.shape[-1]
+    if count:
+        launch(kernel, count, *rows)
+
+
+def _on_gpu(values: torch.Tensor) -> bool:
+    return values.is_cuda

@@ -1,0 +1,80 @@
+"""Warp kernels of rotations; one thread per quaternion. Quaternions are w, x, y, z and of unit length."""
+
+import warp as wp
+
+__all__ = ["heading_roll_up", "multiply", "rotate", "to_matrix"]
+
+
+@wp.func
+def _axis(q: wp.array2d[float], i: int) -> wp.vec3:
+    return wp.vec3(q[i, 1], q[i, 2], q[i, 3])
+
+
+@wp.kernel(enable_backward=False)
+def rotate(q: wp.array2d[float], v: wp.array2d[float], sign: float, rotated: wp.array2d[float]):
+    """Rotate a vector by a quaternion, for a sign of 1, or by its inverse, for -1.
+
+    Args:
+        q: ``(n, 4)``.
+        v: ``(n, 3)``.
+        sign: see above.
+        rotated: ``(n, 3)``.
+    """
+    i = wp.tid()
+    axis, vector = _axis(q, i), wp.vec3(v[i, 0], v[i, 1], v[i, 2])
+    twice = 2.0 * wp.cross(axis, vector)
+    result = vector + sign * q[i, 0] * twice + wp.cross(axis, twice)
+    for k in range(3):
+        rotated[i, k] = result[k]
+
+
+@wp.kernel(enable_backward=False)
+def multiply(a: wp.array2d[float], b: wp.array2d[float], product: wp.array2d[float]):
+    """Compute ``a · b``, the rotation ``b`` followed by ``a``; all ``(n, 4)``."""
+    i = wp.tid()
+    u, v = _axis(a, i), _axis(b, i)
+    axis = a[i, 0] * v + b[i, 0] * u + wp.cross(u, v)
+    product[i, 0] = a[i, 0] * b[i, 0] - wp.dot(u, v)
+    for k in range(3):
+        product[i, 1 + k] = axis[k]
+
+
+@wp.kernel(enable_backward=False)
+def to_matrix(q: wp.array2d[float], matrix: wp.array2d[float]):
+    """Compute the rotation matrix, row by row ``(n, 9)``, of a quaternion ``(n, 4)``."""
+    i = wp.tid()
+    w, x, y, z = q[i, 0], q[i, 1], q[i, 2], q[i, 3]
+    matrix[i, 0] = w * w + x * x - y * y - z * z
+    matrix[i, 1] = 2.0 * (x * y - w * z)
+    matrix[i, 2] = 2.0 * (x * z + w * y)
+    matrix[i, 3] = 2.0 * (x * y + w * z)
+    matrix[i, 4] = w * w - x * x + y * y - z * z
+    matrix[i, 5] = 2.0 * (y * z - w * x)
+    matrix[i, 6] = 2.0 * (x * z - w * y)
+    matrix[i, 7] = 2.0 * (y * z + w * x)
+    matrix[i, 8] = w * w - x * x - y * y + z * z
+
+
+@wp.kernel(enable_backward=False)
+def heading_roll_up(
+    q: wp.array2d[float], to_target: wp.array2d[float], distance: wp.array[float], attitude: wp.array2d[float]
+):
+    """Compute the attitude of a body; see :func:`oige_core.math.heading_roll_up`.
+
+    Args:
+        q: ``(n, 4)``.
+        to_target: ``(n, 2)``.
+        distance: ``(n,)``.
+        attitude: ``(n, 5)``.
+    """
+    i = wp.tid()
+    w, x, y, z = q[i, 0], q[i, 1], q[i, 2], q[i, 3]
+    forward_x, forward_y = w * w - z * z + x * x - y * y, 2.0 * (w * z + x * y)
+    up, left_z = w * w - x * x + z * z - y * y, 2.0 * (w * x + z * y)
+    target_x, target_y = to_target[i, 0], to_target[i, 1]
+    facing = forward_x * target_x + forward_y * target_y
+    attitude[i, 0] = wp.atan2(forward_y, forward_x)
+    attitude[i, 1] = wp.atan2(left_z, up)
+    attitude[i, 2] = wp.atan2(forward_x * target_y - forward_y * target_x, facing)
+    attitude[i, 3] = up
+    attitude[i, 4] = facing / distance[i]
