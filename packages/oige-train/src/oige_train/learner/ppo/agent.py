@@ -99,6 +99,7 @@ class PpoAgent(ResumableAgent, Base):
             Objective.of(self.config, self._distribution, learns_values=self.has_value_loss),
             AdaptiveRate(self._stepper.rate, self.kl_threshold) if self.is_adaptive_lr else None,
             each_step=self.schedule_type == "legacy",
+            learns_values=self.has_value_loss,
             diagnoses=self.use_diagnostics,
             on_device=graphs.enabled,
             network=self.model.a2c_network,
@@ -127,7 +128,7 @@ class PpoAgent(ResumableAgent, Base):
         return ValueFunction(net.model.a2c_network, normaliser, "states", self._first_memory(net.model))
 
     def _first_memory(self, model: Any) -> list[torch.Tensor]:
-        return [state.to(self.device) for state in model.get_default_rnn_state() or ()]
+        return [state.to(self.device) for state in model.get_default_rnn_state()] if model.is_rnn() else []
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
 

@@ -93,6 +93,7 @@ class PolicyUpdate(_Update):
         adaptive: adapts the learning rate; None if it does not depend on the divergence.
         each_step: adapt after each gradient step instead of each pass.
         on_device: count gradient steps on the device.
+        learns_values: whether the objective includes the critic's loss; otherwise, values have no gradient.
         diagnoses: whether to fill ``diagnostics``.
         arguments: see :class:`_Update`.
 
@@ -109,11 +110,13 @@ class PolicyUpdate(_Update):
         *,
         each_step: bool,
         on_device: bool,
+        learns_values: bool,
         diagnoses: bool,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
         self._objective, self._adaptive, self._each_step = objective, adaptive, each_step
+        self._learns_values = learns_values
         device = self.stepper.rate.device
         self._fused = fused_objective(objective, device)
         self.entropy_coef = torch.zeros((), device=device)
@@ -140,6 +143,9 @@ class PolicyUpdate(_Update):
         if self.diagnostics is not None:
             with torch.no_grad():
                 self.steps.write(self.diagnostics, self._objective.diagnostics(outputs, _samples(batch)))
+        if not self._learns_values:
+            terms[TERMS.index("critic")].zero_()
+            outputs, slopes = outputs[:-1], slopes[:-1]
         self.stepper.step(outputs, slopes, averaged=[terms])
         with torch.no_grad():
             self.steps.write(self.terms, terms)
