@@ -20,8 +20,11 @@ def test_means_are_weighted_by_episode_counts() -> None:
     means.add({"return": torch.tensor(2.0), "length": torch.tensor(8.0)}, torch.tensor(1))
     means.add({"goal": torch.tensor(1.0)}, torch.tensor(5))
     means.add({"return": torch.tensor(0.0), "fall": torch.tensor(0.0)}, torch.tensor(0))  # no episode ended
+    means.end_epoch()
+    means.add({"return": torch.tensor(50.0)}, torch.tensor(2))  # of the next epoch
     assert means.take() == {"return": 8.0, "length": 5.0, "goal": 1.0}  # (3·10 + 2) / 4, (3·4 + 8) / 4
-    assert means.take() == {}
+    means.end_epoch()
+    assert means.take() == {"return": 50.0}
 
 
 class Writer:
@@ -50,6 +53,7 @@ def test_line_shows_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.
     info = {"episode_means": {"goal": torch.tensor(0.5)}, "episode_count": torch.tensor(4), "level": 2.0}
     observer.process_infos(info, torch.tensor([]))
     clock.now, algo.epoch_num, algo.frame = 104.0, 2, 6000  # two epochs and 6000 steps in 4 s; 8 epochs to go
+    observer.after_steps()
     observer.after_print_stats(6000, 2, 4.0)
     assert stream.getvalue() == "epoch 2/10 | reward 123.46 | length 77.0 | 1,500 steps/s | 0:16 left\n"
     assert algo.writer.scalars == {
@@ -69,6 +73,7 @@ def test_problems_are_explained_once_and_counted_on_the_line(monkeypatch: pytest
     observer.process_infos(NO_EPISODES, torch.tensor([]))
     for clock.now, algo.epoch_num, counts in ((10.0, 1, {}), (20.0, 2, {"exploded": 3}), (30.0, 3, {"exploded": 5})):
         problems |= counts
+        observer.after_steps()
         observer.after_print_stats(1000 * algo.epoch_num, algo.epoch_num, clock.now)
     first, warning, second, third = stream.getvalue().splitlines()
     assert "problems" not in first

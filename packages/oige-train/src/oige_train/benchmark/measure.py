@@ -1,6 +1,7 @@
 """Measure how fast a task is simulated, stepped, played and learned."""
 
 import datetime
+import io
 import itertools
 import logging
 import os
@@ -19,10 +20,11 @@ from oige_train.benchmark.report import Report, gpu_memory, machine, peak_memory
 from oige_train.benchmark.stages import Stage, make_stages, record
 from oige_train.benchmark.timing import ROUND_SECONDS, calibrate, physics_fraction, synchronise, time_stage
 from oige_train.config import Run
+from oige_train.console import ProgressLine
 from oige_train.learner.agent import Session
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
-from oige_train.learner.progress import Observer
+from oige_train.learner.progress import ProgressObserver
 from oige_train.torch_setup import configure_torch
 
 __all__ = ["measure"]
@@ -64,8 +66,10 @@ def measure(run: Run, *, rounds: int | None, started: float) -> Report:
 
     with tempfile.TemporaryDirectory() as folder:
         session = Session(run=run, workers=Workers())
-        agent = build_agent(session, env, Observer(), folder=Path(folder), writes=False)
+        observer = ProgressObserver(ProgressLine(io.StringIO()), lambda: session.problems)
+        agent = build_agent(session, env, observer, folder=Path(folder))
         agent.init_tensors()
+        observer.after_init(agent)
         rates, fractions = _time_rounds(env, make_stages(run, env, agent, recording), rounds)
         agent.writer.close()
     device = env.task.engine.device

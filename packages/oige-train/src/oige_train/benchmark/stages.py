@@ -104,13 +104,9 @@ def make_stages(run: Run, env: VecEnv, agent: Any, recording: Recording) -> dict
     def learn_reset() -> None:
         agent.obs = agent.env_reset()
 
-    def learn_epoch() -> None:
-        agent.epoch_num += 1
-        agent.train_epoch()
-
     return {
         "physics": physics,
         "environment": Stage(recording.rewind, recording.run, frames, rewind=recording.rewind),
         "policy inference": Stage(play_reset, play_step, env.num_envs),
-        "learning": Stage(learn_reset, learn_epoch, agent.frames_per_epoch()),
+        "learning": Stage(learn_reset, agent.run_epoch, agent.frames_per_epoch()),
     }

@@ -313,6 +313,11 @@ class ResumableAgent(ABC):
     def advice_on_divergence(self) -> str:
         """Return settings to try, as part of a sentence, for instance "a lower learning rate"."""
 
+    def run_epoch(self) -> None:
+        """Train for an epoch, without checkpoints and limits."""
+        self.epoch_num += 1
+        self.train_epoch()
+
     def learn_for_an_epoch(self) -> Any:
         """Collect samples and train on them; rl_games' ``train_epoch``."""
         return super().train_epoch()  # type: ignore[misc]

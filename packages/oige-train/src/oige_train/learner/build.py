@@ -15,7 +15,7 @@ from oige_train.learner.progress import Observer
 __all__ = ["build_agent"]
 
 
-def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path, writes: bool = True) -> Any:
+def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path) -> Any:
     """Return the agent of the run's algorithm.
 
     Args:
@@ -23,7 +23,6 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path,
         env: the vector environment.
         observer: sees every step and epoch.
         folder: folder of the run.
-        writes: whether summaries are written; only process 0 ever does.
 
     Raises:
         ConfigError: the run asks for symmetry augmentation, and the task declares no symmetries.
@@ -51,7 +50,7 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path,
         from oige_train.learner.sac import SacAgent as Agent
     else:
         from oige_train.learner.ppo.agent import PpoAgent as Agent
-    with rl_games_shim.building_agent(writes=writes and session.workers.rank == 0):
+    with rl_games_shim.building_agent(writes=session.workers.rank == 0):
         agent = Agent("run", params, session)
     space = config.train.params.network.space
     if space is not None and not space.continuous.fixed_sigma:

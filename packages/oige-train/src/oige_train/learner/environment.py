@@ -84,6 +84,11 @@ class RlGamesEnv:
             info,
         )
 
+    def share_results(self) -> None:
+        """Let :meth:`step` return memory that the next step overwrites, where the environment can."""
+        if hasattr(self.env, "clone_results"):
+            self.env.clone_results = False
+
     def get_number_of_agents(self) -> int:
         """Return 1, the number of agents per world."""
         return 1

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Hashable
-from typing import Any
 
 import torch
 from oige_core.engines.base import GraphRecorder
@@ -34,23 +33,23 @@ class LearnerGraphs:
         self._seen: set[Hashable] = set()
 
     @classmethod
-    def of(cls, setting: Any, device: torch.device) -> "LearnerGraphs":
+    def of(cls, setting: str, device: torch.device) -> "LearnerGraphs":
         """Return the graphs that ``train.params.config.graphs`` asks for.
 
         Args:
-            setting: ``auto``, True or False.
+            setting: ``auto``, ``True`` or ``False``.
             device: device of the learner.
 
         Raises:
             ConfigError: the setting is True, and graphs are not possible.
         """
-        if setting is True and device.type != "cuda":
+        if setting == "True" and device.type != "cuda":
             raise ConfigError(
                 f"{KEY}=True: expected auto or False; the learner runs on {device}, and only CUDA has graphs."
             )
-        if setting is False or device.type != "cuda":
+        if setting == "False" or device.type != "cuda":
             return cls(None)
-        return cls(TorchGraphs(device), required=setting is True)
+        return cls(TorchGraphs(device), required=setting == "True")
 
     @property
     def enabled(self) -> bool:

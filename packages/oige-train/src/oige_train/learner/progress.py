@@ -1,6 +1,7 @@
 """Progress of training: a line on the terminal and summaries for TensorBoard."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,37 +14,38 @@ __all__ = ["EpisodeMeans", "Observer", "ProgressObserver", "format_time"]
 
 
 class EpisodeMeans:
-    """Means of episode statistics, by name, over all episodes that ended since the last :meth:`take`."""
+    """Means of episode statistics, by name, over the episodes that ended in the steps of an epoch."""
 
     def __init__(self) -> None:
-        self._steps: list[tuple[dict[str, torch.Tensor], torch.Tensor]] = []
+        self._steps: dict[tuple[str, ...], list[torch.Tensor]] = {}
+        self._epochs: deque[dict[tuple[str, ...], list[torch.Tensor]]] = deque()
 
     def add(self, means: dict[str, torch.Tensor], count: torch.Tensor) -> None:
-        """Add the means of a step; nothing is computed or moved between devices yet.
+        """Add the means of a step, which are copied; the device is not waited for.
 
         Args:
             means: 0-d means by name over the episodes that ended in the step; any value if none ended.
             count: 0-d number of these episodes.
         """
-        self._steps.append((means, count))
+        row = torch.stack([count.to(torch.float32), *means.values()])
+        self._steps.setdefault(tuple(means), []).append(row)
+
+    def end_epoch(self) -> None:
+        """End an epoch with the steps so far."""
+        self._epochs.append(self._steps)
+        self._steps = {}
 
     def take(self) -> dict[str, float]:
-        """Return the means and clear them; a name without episodes is omitted."""
-        values: dict[str, list[torch.Tensor]] = {}
-        counts: dict[str, list[torch.Tensor]] = {}
-        for means, count in self._steps:
-            for name, mean in means.items():
-                values.setdefault(name, []).append(mean)
-                counts.setdefault(name, []).append(count)
-        self._steps = []
-        if not values:
-            return {}
-        sums = []
-        for name in values:
-            weights = torch.stack(counts[name]).to(torch.float32)
-            sums.append(torch.stack((torch.stack(values[name]) @ weights, weights.sum())))
-        totals = torch.stack(sums).tolist()  # the only transfer from the device
-        return {name: total / weight for name, (total, weight) in zip(values, totals, strict=True) if weight > 0}
+        """Return the means of the oldest epoch that has ended, and forget it; a name without episodes is omitted."""
+        sums: dict[str, tuple[float, float]] = {}
+        for names, rows in self._epochs.popleft().items():
+            table = torch.stack(rows).double()
+            table[:, 1:] *= table[:, :1]
+            count, *totals = table.sum(0).tolist()  # the only transfer from the device
+            for name, total in zip(names, totals, strict=True):
+                before = sums.get(name, (0.0, 0.0))
+                sums[name] = (before[0] + total, before[1] + count)
+        return {name: total / count for name, (total, count) in sums.items() if count > 0}
 
 
 class Observer:
@@ -55,11 +57,11 @@ class Observer:
     def after_init(self, algo: Any) -> None:
         """Called with the agent at the start of training."""
 
-    def process_infos(self, infos: dict[str, Any], done_indices: torch.Tensor) -> None:
-        """Called after each step with the environment's info and the worlds ``(n, 1)`` whose episode ended."""
+    def process_infos(self, infos: dict[str, Any], done_indices: torch.Tensor | None) -> None:
+        """Called after each step with the environment's info; SAC also passes the worlds whose episode ended."""
 
     def after_steps(self) -> None:
-        """Called after the rollout of an epoch."""
+        """Called after the last step of an epoch."""
 
     def after_clear_stats(self) -> None:
         """Called when the agent clears its statistics."""
@@ -86,13 +88,14 @@ class ProgressObserver(Observer):
         self.latest: dict[str, float] = {}
         self.episodes = EpisodeMeans()
         self._scalars: dict[str, Any] = {}
+        self._epochs: deque[dict[str, Any]] = deque()
         self._start: tuple[float, int, int] | None = None
 
     def after_init(self, algo: Any) -> None:
         """Store the agent; rl_games calls this."""
         self.algo = algo
 
-    def process_infos(self, infos: dict[str, Any], done_indices: torch.Tensor) -> None:
+    def process_infos(self, infos: dict[str, Any], done_indices: torch.Tensor | None) -> None:
         """Collect the info of a step; rl_games calls this."""
         if self._start is None:
             # The clock starts here, because compilation and the first reset would distort the estimate.
@@ -102,15 +105,22 @@ class ProgressObserver(Observer):
             if name != "episode_count" and _is_scalar(value):
                 self._scalars[name] = value
 
+    def after_steps(self) -> None:
+        """Keep what the steps of the epoch returned, which the next steps may overwrite."""
+        self.episodes.end_epoch()
+        self._epochs.append(
+            {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in self._scalars.items()}
+        )
+        self._scalars.clear()
+
     def after_print_stats(self, frame: int, epoch_num: int, total_time: float) -> None:
         """Write an epoch's summaries and show the line; rl_games calls this."""
         means = self.episodes.take()
         self.latest.update(means)
         for name, value in means.items():
             self.algo.writer.add_scalar(f"Episode/{name}", value, frame)
-        for name, value in self._scalars.items():
+        for name, value in self._epochs.popleft().items():
             self.algo.writer.add_scalar(f"{name}/frame", value, frame)
-        self._scalars.clear()
         problems = self.problems()
         for kind, count in problems.items():
             self.algo.writer.add_scalar(f"Problems/{kind}", count, frame)

@@ -150,7 +150,10 @@ class SacAgent(ResumableAgent, Base):
             self.save(f"{self.nn_dir}/last")
             raise LimitReachedError
         self.epoch_num += 1
-        return super().train_epoch()
+        self.writer.write()
+        result = super().train_epoch()
+        self.algo_observer.after_steps()  # rl_games calls it for PPO only
+        return result
 
     def extract_actor_stats(
         self, actor_losses: list, entropies: list, alphas: list, alpha_losses: list, actor_loss_info: tuple[Any, ...]

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 class FrameWriter:
     """Passes summaries to a writer with the number of environment steps so far, whichever step rl_games gives.
 
+    They wait until :meth:`write`, so that an agent can write them while the device is busy.
+
     Args:
         writer: writer of TensorBoard's files.
         frames: returns the number of environment steps until the end of the current epoch.
@@ -28,14 +30,22 @@ class FrameWriter:
 
     def __init__(self, writer: Any, frames: Callable[[], int]) -> None:
         self._writer, self._frames = writer, frames
+        self._waiting: list[tuple[str, Any, int]] = []
 
     def add_scalar(self, tag: str, value: Any, step: float | None = None) -> None:
-        """Write a value unless it is a duplicate; ``step`` is ignored."""
+        """Take a value unless it is a duplicate; ``step`` is ignored."""
         if tag not in COPIES:
-            self._writer.add_scalar(tag, value, self._frames())
+            self._waiting.append((tag, value, self._frames()))
+
+    def write(self) -> None:
+        """Write all values so far."""
+        waiting, self._waiting = self._waiting, []
+        for tag, value, frames in waiting:
+            self._writer.add_scalar(tag, value, frames)
 
     def close(self) -> None:
         """Write what is left."""
+        self.write()
         self._writer.close()
 
 

@@ -25,7 +25,6 @@ __all__ = [
 ]
 
 CONFIG = "train.params.config"
-Graphs = Literal["auto", True, False]
 LearningRateSchedule = Literal["adaptive", "linear", "identity", "None"]
 MAX_NAME = 150  # bytes of a run's name, which is part of file names; file systems allow 255 bytes
 NOT_READ = unread("leave it out")
@@ -263,7 +262,7 @@ class PpoConfig(AlgoConfig):
     epochs_between_resets: int = 0
     shuffle_minibatches: bool = False
     symmetry_augmentation: bool = False
-    graphs: Graphs = "auto"
+    graphs: str = "auto"
     central_value_config: CentralValueConfig | None = None
 
     def __post_init__(self) -> None:
@@ -273,6 +272,7 @@ class PpoConfig(AlgoConfig):
         check_positive(f"{CONFIG}.e_clip", self.e_clip)
         for key in ("critic_coef", "entropy_coef", "bounds_loss_coef"):
             check_positive(f"{CONFIG}.{key}", getattr(self, key) or 0.0, zero=True)
+        check_choice(f"{CONFIG}.graphs", self.graphs, ("auto", "True", "False"))
         if not 0 <= self.tau <= 1:
             raise ConfigError(f"{CONFIG}.tau={self.tau}: expected a number from 0 to 1.")
         self.lr_schedule = self.lr_schedule or "identity"

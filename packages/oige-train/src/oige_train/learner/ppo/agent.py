@@ -1,7 +1,6 @@
 """PPO of rl_games, with complete checkpoints, several processes, symmetry augmentation and CUDA graphs."""
 
 import functools
-import itertools
 import time
 from typing import Any
 
@@ -12,6 +11,7 @@ from oige_train.learner.agent import ResumableAgent, Session
 from oige_train.learner.divergence import learner_tensors
 from oige_train.learner.graphs import LearnerGraphs
 from oige_train.learner.normalisers import normalised
+from oige_train.learner.ppo.clock import Clock
 from oige_train.learner.ppo.collector import Collector, ValueFunction
 from oige_train.learner.ppo.cursor import Cursor
 from oige_train.learner.ppo.distributions import DISTRIBUTIONS
@@ -67,6 +67,10 @@ class PpoAgent(ResumableAgent, Base):
             for network in self._networks():
                 unroll_without_waiting(network)
         self._critic_loss = 0.0
+        self._unreported: tuple[tuple[Any, ...], float, float] | None = None
+        self._clock = Clock(device)
+        if self.graphs.enabled:
+            self.vec_env.share_results()
         self._full_range = bool((self.actions_low == -1.0).all() and (self.actions_high == 1.0).all())
 
     def init_tensors(self) -> None:
@@ -226,30 +230,53 @@ class PpoAgent(ResumableAgent, Base):
         """Collect samples and train on them; return what rl_games' ``train_epoch`` returns."""
         self.vec_env.set_train_info(self.frame, self)
         self.set_eval()
-        marks = [time.perf_counter()]
-        self.obs, step_seconds = self.collector.collect(
+        clock, steps = self._clock, []
+
+        def step(actions: torch.Tensor) -> Any:
+            before = clock.mark()
+            outcome = self.vec_env.step(actions)
+            steps.append((before, clock.mark()))
+            return outcome
+
+        began = clock.mark()
+        self.obs = self.collector.collect(
             self.obs,
-            self.vec_env.step,
+            step,
             self._last_states,
             lambda info: self.algo_observer.process_infos(info, None),
             bootstrap=self.value_bootstrap,
         )
-        marks.append(time.perf_counter())
+        self.algo_observer.after_steps()
+        played = clock.mark()
         self.set_train()
         if self.config["shuffle_minibatches"]:
             torch.randperm(len(self._order), out=self._order, device=self._order.device)
         self.graphs.run(("the samples", self.collector.pending_states), self._prepare_samples)
-        self.algo_observer.after_steps()
         if self._critic is not None:
             self._train_critic(self._critic)
         self._train_policy()
-        terms = self._read_back()
-        marks.append(time.perf_counter())
+        ended = clock.mark()
+        self.report()  # of the last epoch: while the device is busy with this one
+        actor, critic, entropy, bounds, _, exact = ([value] for value in self._read_back())
         self.curr_frames = self.frames_per_epoch() * self.session.workers.size
-        actor, critic, entropy, bounds, _, exact = ([value] for value in terms)
-        played, updated = (end - begin for begin, end in itertools.pairwise(marks))
-        lists = (actor, critic, bounds, entropy, exact)
-        return step_seconds, played, updated, marks[-1] - marks[0], *lists, self.last_lr, 1.0
+        step_seconds = sum(before.until(after) for before, after in steps)
+        times = (began.until(played), played.until(ended), began.until(ended))
+        return step_seconds, *times, actor, critic, bounds, entropy, exact, self.last_lr, 1.0
+
+    def run_epoch(self) -> None:
+        """Train for an epoch and take its summaries, as :meth:`train` does, without checkpoints and limits."""
+        number, began = self.update_epoch(), time.perf_counter()
+        step, play, update, total, actor, critic, _, entropies, kls, rate, factor = self.train_epoch()
+        self.frame += self.curr_frames
+        losses = (actor, critic, entropies, kls, rate, factor)
+        seconds = time.perf_counter() - began
+        self.write_stats(seconds, number, step, play, update, *losses, self.frame, total, play, self.curr_frames)
+
+    def reset_envs(self) -> None:
+        """Reset all worlds between two epochs; rl_games calls this if ``epochs_between_resets`` is set."""
+        self.obs = self.env_reset()
+        self.episodes.current.zero_()
+        self.collector.forget()
 
     def _last_states(self) -> torch.Tensor:
         """Return memory ``(T, N, …)`` for the last states of truncated episodes: that of samples, free until then."""
@@ -312,7 +339,8 @@ class PpoAgent(ResumableAgent, Base):
                 run(("a gradient step", number == 0), step)
                 if number == index == 0 and self.schedule_type == "legacy":
                     self._follow_schedule()
-            run("the end of a pass", update.end_pass)
+            if self.is_adaptive_lr and self.schedule_type == "standard":
+                run("the end of a pass", update.end_pass)
             if number == 0:
                 if self.schedule_type == "standard":
                     self._follow_schedule()
@@ -391,14 +419,30 @@ class PpoAgent(ResumableAgent, Base):
             meter.show(total.view_as(meter.mean), int(count))
 
     def write_stats(self, *values: Any) -> None:
-        """Write the summaries of an epoch; rl_games calls this.
+        """Take the summaries of an epoch; rl_games calls this.
 
         They contain the exact divergence instead of rl_games' approximation, which adapts the learning rate.
         """
+        rate = self.central_value_net.lr if self.has_central_value else 0.0
+        self._unreported = (values, self._critic_loss, rate)
+
+    def report(self) -> None:
+        """Write the summaries of the last epoch, and show its progress, unless that was done."""
+        if self._unreported is None:
+            return
+        (values, critic_loss, critic_rate), self._unreported = self._unreported, None
         super().write_stats(*values)
         if self.has_central_value:
-            self.writer.add_scalar("losses/cval_loss", self._critic_loss)
-            self.writer.add_scalar("info/cval_lr", self.central_value_net.lr)
+            self.writer.add_scalar("losses/cval_loss", critic_loss)
+            self.writer.add_scalar("info/cval_lr", critic_rate)
+        self.writer.write()
+
+    def train(self) -> Any:
+        """Train until a limit is reached, and report also the last epoch, however training ends."""
+        try:
+            return super().train()
+        finally:
+            self.report()
 
     # --- divergence --------------------------------------------------------------------------------------------------
 

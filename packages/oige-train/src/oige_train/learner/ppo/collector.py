@@ -1,6 +1,5 @@
 """Collects rollouts: the policy acts, the environment steps, and both are stored."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -97,8 +96,8 @@ class Collector:
         after_step: Callable[[dict[str, Any]], None],
         *,
         bootstrap: bool,
-    ) -> tuple[dict[str, torch.Tensor], float]:
-        """Step through a rollout; return the observations after it and the seconds spent in the environment.
+    ) -> dict[str, torch.Tensor]:
+        """Step through a rollout; return the observations after it.
 
         Args:
             observations: those before the first step, as :class:`~oige_train.learner.environment.RlGamesEnv` returns
@@ -108,7 +107,7 @@ class Collector:
             after_step: called with the environment's info.
             bootstrap: use values of the last states of truncated episodes.
         """
-        rollout, seconds = self.rollout, 0.0
+        rollout = self.rollout
         rollout.ended[0].copy_(rollout.ended[-1])
         rollout.time_outs.zero_()
         self.pending_states = False
@@ -119,15 +118,20 @@ class Collector:
             if index % self._sequence_length == 0:
                 self._store_memory(index // self._sequence_length)
             self._graphs.run("the policy", self._act)
-            began = time.perf_counter()
             observations, rewards, ended, info = step(self._actions)
-            seconds += time.perf_counter() - began
             rollout.add_outcome(index, rewards, ended)
             if bootstrap and "time_outs" in info:
                 self._note_time_outs(index, info, last_states)
             after_step(info)
         self._take(observations)
-        return observations, seconds
+        return observations
+
+    def forget(self) -> None:
+        """Begin new episodes in all worlds."""
+        self.rollout.ended[-1].fill_(True)
+        for function in self.memories:
+            for state in function.memory:
+                state.zero_()
 
     @torch.no_grad()
     def evaluate_ends(self, last_states: Callable[[], torch.Tensor]) -> None:

@@ -43,13 +43,7 @@ class Stepper:
             slopes: the loss's derivatives with respect to them.
             averaged: tensors of which the mean over all processes replaces the value.
         """
-        pairs = [
-            (output, slope.to(output.dtype))
-            for output, slope in zip(outputs, slopes, strict=True)
-            if output.requires_grad
-        ]
-        heads, slopes = zip(*pairs, strict=True)
-        gradients = torch.autograd.grad(heads, self._parameters, slopes, allow_unused=True)
+        gradients = torch.autograd.grad(_Loss.apply(slopes, *outputs), self._parameters, allow_unused=True)
         used = [gradient for gradient in gradients if gradient is not None]
         self._workers.average([*used, *averaged])
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
@@ -57,6 +51,19 @@ class Stepper:
         if self._max_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self._max_norm, foreach=True)
         self._optimiser.step()
+
+
+class _Loss(torch.autograd.Function):
+    """A number that depends on tensors by given derivatives; torch's own way to pass these imports its compiler."""
+
+    @staticmethod
+    def forward(ctx: Any, slopes: Sequence[torch.Tensor], *outputs: torch.Tensor) -> torch.Tensor:
+        ctx.slopes = [slope.to(output.dtype) for slope, output in zip(slopes, outputs, strict=True)]
+        return outputs[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> tuple[torch.Tensor | None, ...]:
+        return (None, *ctx.slopes)
 
 
 class AdaptiveRate:

@@ -171,9 +171,9 @@ class PolicyUpdate(_Update):
         return gradient
 
     def end_pass(self) -> None:
-        """Adapt the learning rate to the mean divergence of a pass, if so configured."""
-        if self._adaptive is not None and not self._each_step:
-            self._adaptive.adapt(self._divergences.mean())
+        """Adapt the learning rate to the mean divergence of a pass."""
+        assert self._adaptive is not None
+        self._adaptive.adapt(self._divergences.mean())
 
 
 class CriticUpdate(_Update):

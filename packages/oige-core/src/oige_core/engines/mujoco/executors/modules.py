@@ -51,9 +51,8 @@ def _recorded() -> Iterator[dict[ModuleVariant, None]]:
     thread, load = threading.get_ident(), wp.Module.load
 
     def note(module: Any, device: Any, block_dim: int | None = None, *others: Any, **options: Any) -> Any:
-        if threading.get_ident() != thread:
+        if threading.get_ident() != thread or block_dim is None:  # only launches have determined it
             return load(module, device, block_dim, *others, **options)
-        assert block_dim is not None  # a launch has determined it
         needed[module, block_dim] = None
         return None
 
