@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from fake_env import SPACE, FakeEnv, make_agent
+from fake_env import FakeEnv, make_agent
 from oige_train.learner.ppo import update
 from oige_train.learner.ppo.distributions import Gaussian, SquashedGaussian
 from oige_train.learner.ppo.fused import FusedObjective, fused_objective
 from oige_train.learner.ppo.losses import TERMS, Gradient, Objective, Outputs, Samples
-from oige_train.schema import MlpConfig, NetworkConfig
+from oige_train.schema import ContinuousConfig, MlpConfig, NetworkConfig, SpaceConfig
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
 DEVICES = ("cpu", CUDA)
@@ -188,7 +188,7 @@ def test_nan_spreads_as_in_torch(name: str, device: str) -> None:
 @pytest.mark.parametrize("fixed_sigma", [True, False])
 def test_agent_learns_the_same_with_kernels(fixed_sigma: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An epoch changes the network by about 1e-2; kernels change that by float32 roundings."""
-    space: Any = {"continuous": {**SPACE["continuous"], "fixed_sigma": fixed_sigma}}
+    space = SpaceConfig(continuous=ContinuousConfig(fixed_sigma=fixed_sigma))
     network = NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=space)
     states = []
     for kernels in (False, True):

@@ -46,7 +46,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "clipped gradients": {"truncate_grads": True, "grad_norm": 0.05},
     "nothing normalised": {"normalize_input": False, "normalize_value": False, "normalize_advantage": False},
     "values of another critic": {"num_states": 4, "use_experimental_cv": False},
-    "frozen statistics": {"num_states": 4, "freeze_critic": True},
+    "frozen": {"num_states": 4, "freeze_critic": True, "central_value_config": critic(freeze_critic=True)},
 }
 
 
