@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 import torch
 from fake_env import FakeEnv, make_agent
-from oige_train.learner.ppo import update
-from oige_train.learner.ppo.distributions import Gaussian, SquashedGaussian
-from oige_train.learner.ppo.fused import FusedObjective, fused_objective
-from oige_train.learner.ppo.losses import TERMS, Gradient, Objective, Outputs, Samples
+from oige_train.learner.distributed import Workers
+from oige_train.learner.graphs import LearnerGraphs
+from oige_train.learner.ppo import normaliser, optimiser, update
+from oige_train.learner.ppo.distributions import Gaussian
+from oige_train.learner.ppo.fused import FusedObjective
+from oige_train.learner.ppo.launcher import Launcher, find_launcher
+from oige_train.learner.ppo.losses import Gradient, Objective, Outputs, Samples
 from oige_train.schema import ContinuousConfig, MlpConfig, NetworkConfig, SpaceConfig
+from rl_games.algos_torch.running_mean_std import RunningMeanStd
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
 DEVICES = ("cpu", CUDA)
@@ -57,7 +61,7 @@ def _fused(
 ) -> tuple[Gradient, Samples]:
     """Return the kernel's gradient, and the samples after it."""
     samples = Samples(*(value.to(device, copy=True) for value in samples))
-    fused = FusedObjective(objective, torch.device(device))
+    fused = FusedObjective(objective, Launcher(torch.device(device)))
     gradient = fused.gradient(
         Outputs(*(value.to(device) for value in outputs)),
         samples,
@@ -185,29 +189,92 @@ def test_nan_spreads_as_in_torch(name: str, device: str) -> None:
     assert actual.terms.isnan().any()
 
 
+class _Eagerly:
+    """Runs the work of graphs, which then have their cursors on the device."""
+
+    def record(self, work: Callable[[], None], generators: object) -> Callable[[], None]:
+        return work
+
+
+def _use_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (normaliser, optimiser, update):
+        monkeypatch.setattr(module, "find_launcher", Launcher)
+
+
 @pytest.mark.parametrize("fixed_sigma", [True, False])
-def test_agent_learns_the_same_with_kernels(fixed_sigma: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An epoch changes the network by about 1e-2; kernels change that by float32 roundings."""
+@pytest.mark.parametrize("schedule", ["legacy", "standard"])
+def test_agent_learns_the_same_with_kernels(
+    schedule: str, fixed_sigma: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two epochs change the network by about 1e-2; kernels change that by float32 roundings."""
     space = SpaceConfig(continuous=ContinuousConfig(fixed_sigma=fixed_sigma))
-    network = NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=space)
-    states = []
+    states: list[dict[str, torch.Tensor]] = []
+    eagerly: Any = _Eagerly()
     for kernels in (False, True):
         if kernels:
-            monkeypatch.setattr(update, "fused_objective", FusedObjective)
-        agent = make_agent(FakeEnv(4, endings={3: "truncated"}), tmp_path, network=network)
+            _use_kernels(monkeypatch)
+            monkeypatch.setattr(LearnerGraphs, "of", lambda *_: LearnerGraphs(eagerly))
+        agent = make_agent(
+            FakeEnv(4, endings={3: "truncated"}),
+            tmp_path,
+            network=NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=space),
+            lr_schedule="adaptive",
+            schedule_type=schedule,
+            kl_threshold=1e-4,
+            truncate_grads=True,
+            grad_norm=0.1,
+        )
         agent.init_tensors()
         agent.obs = agent.env_reset()
         before = {name: value.clone() for name, value in agent.model.state_dict().items()}
         torch.manual_seed(1)
-        *_, last_lr, _ = agent.learn_for_an_epoch()
-        states.append({**agent.model.state_dict(), "terms": agent.update.terms, "rate": torch.tensor(last_lr)})
+        for _ in range(2):
+            agent.learn_for_an_epoch()
+        states.append({**agent.model.state_dict(), "terms": agent.update.terms, "rate": torch.tensor(agent.last_lr)})
     changed = [name for name, value in before.items() if not torch.equal(value, states[0][name])]
-    assert {"a2c_network.mu.weight", "a2c_network.value.weight"} <= set(changed)
+    assert {"a2c_network.mu.weight", "a2c_network.value.weight", "running_mean_std.running_var"} <= set(changed)
+    assert states[0]["rate"] != 1e-3
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-5, msg=_named(name))
 
 
-def test_torch_remains_where_there_is_no_kernel() -> None:
-    assert fused_objective(_objective(), torch.device("cpu")) is None
-    assert fused_objective(_objective(distribution=SquashedGaussian()), torch.device("cuda")) is None
-    assert len(TERMS) == 6
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("shape", [(1,), (30,), (2, 3, 4)])
+def test_normaliser_equals_that_of_torch(shape: tuple[int, ...], device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    for kernels in (False, True):
+        if kernels:
+            _use_kernels(monkeypatch)
+        torch.manual_seed(0)
+        module = RunningMeanStd(shape).to(device)
+        subject = normaliser.Normaliser(module, Workers())
+        monkeypatch.setattr(subject, "_launcher", subject._launcher if kernels else None)
+        for scale in (1.0, 3.0):
+            subject.update(2.0 + scale * torch.randn(50, *shape).to(device))
+        samples = 10.0 * torch.randn(7, *shape)
+        samples[0] = math.nan
+        samples = samples.to(device)
+        normalised = subject.normalise(samples)
+        restored = subject.restore(samples)
+        subject.normalise_in_place(samples)
+        results.append([*module.state_dict().values(), normalised, restored, samples])
+    assert results[0][3].abs().nan_to_num().max() == 5.0
+    for ours, theirs in zip(*reversed(results), strict=True):
+        torch.testing.assert_close(ours, theirs, equal_nan=True)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    ("gradients", "scale"), [([3.0, 4.0], (5.0 + 1e-6) / 2.0), ([0.6, 0.8], 1.0), ([math.nan, 1.0], math.nan)]
+)
+def test_gradients_are_divided_by_their_norm_over_the_largest(
+    gradients: list[float], scale: float, device: str
+) -> None:
+    result = torch.zeros(1, device=device)
+    launcher = Launcher(torch.device(device))
+    launcher.launch(launcher.kernels.gradient_scale, 1, [torch.tensor(gradients, device=device), 2.0], [result])
+    torch.testing.assert_close(result.cpu(), torch.tensor([scale]), equal_nan=True)
+
+
+def test_torch_computes_on_the_cpu() -> None:
+    assert find_launcher(torch.device("cpu")) is None

@@ -1,28 +1,13 @@
 """PPO's arithmetic on CUDA, in a few Warp kernels instead of many small ones of torch."""
 
-import importlib.util
-from typing import Any
-
 import torch
 
-from oige_train.learner.ppo.distributions import Gaussian
+from oige_train.learner.ppo.cursor import Cursor
+from oige_train.learner.ppo.launcher import Launcher
 from oige_train.learner.ppo.losses import TERMS, Gradient, Objective, Outputs, Samples
+from oige_train.learner.ppo.optimiser import AdaptiveRate
 
-__all__ = ["FusedObjective", "fused_objective"]
-
-
-def fused_objective(objective: Objective, device: torch.device) -> "FusedObjective | None":
-    """Return an objective as Warp kernels; None where only torch can compute it.
-
-    Args:
-        objective: the objective.
-        device: device of the learner.
-    """
-    if device.type != "cuda" or not isinstance(objective.distribution, Gaussian):
-        return None
-    if importlib.util.find_spec("warp") is None:  # in Isaac Sim, say
-        return None
-    return FusedObjective(objective, device)
+__all__ = ["FusedObjective", "FusedStepEnd"]
 
 
 class FusedObjective:
@@ -32,18 +17,12 @@ class FusedObjective:
 
     Args:
         objective: the objective.
-        device: device of the learner; Warp's kernels are compiled and loaded here, so that graphs can be captured.
+        launcher: launches the kernels.
     """
 
-    def __init__(self, objective: Objective, device: torch.device) -> None:
-        from oige_core.warp_runtime import init_warp
-
-        init_warp()
-        from oige_train.learner.ppo import kernels
-
-        self._launcher = Launcher(device)
-        self._kernel = kernels.objective_gradient
-        self._settings = kernels.ObjectiveSettings()
+    def __init__(self, objective: Objective, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._settings = launcher.kernels.ObjectiveSettings()
         for name in ("e_clip", "ppo", "use_smooth_clamp", "clip_value", "critic_coef", "bounds_loss_coef"):
             setattr(self._settings, name, getattr(objective, name))
         self._settings.regularisation = objective.bound_loss_type == "regularisation"
@@ -66,7 +45,7 @@ class FusedObjective:
         mu_slopes, value_slopes = torch.empty_like(mu), torch.empty_like(values)
         raw_slopes = sums[len(TERMS) :].T if shared else torch.empty_like(mu)
         self._launcher.launch(
-            self._kernel,
+            self._launcher.kernels.objective_gradient,
             count,
             [minibatch, *samples, mu, raw.expand_as(mu), values, entropy_coef.view(1), self._settings],
             [mu_slopes, raw_slopes, value_slopes, sums],
@@ -75,42 +54,46 @@ class FusedObjective:
         return Gradient(mu_slopes, totals[len(TERMS) :] if shared else raw_slopes, value_slopes, totals[: len(TERMS)])
 
 
-class Launcher:
-    """Launches Warp kernels on tensors, in the order of torch's current stream."""
+class FusedStepEnd:
+    """What follows a gradient step, in one kernel: its terms are stored, the rate adapts, and cursors advance.
 
-    def __init__(self, device: torch.device) -> None:
-        import warp as wp
+    Args:
+        launcher: launches the kernel.
+        steps: position among the gradient steps of an epoch; on the device.
+        minibatches: position among the minibatches; on the device.
+        adaptive: adapts the learning rate to the divergence; None: it stays.
+    """
 
-        from oige_train.learner.ppo import kernels
+    def __init__(self, launcher: Launcher, steps: Cursor, minibatches: Cursor, adaptive: AdaptiveRate | None) -> None:
+        self._launcher = launcher
+        self._cursors = [steps, minibatches]
+        self._adaptive = adaptive
+        self._no_rate = torch.zeros(1, device=steps.locate()[0].device)
 
-        self._wp, self._block = wp, kernels.BLOCK
-        self._device = wp.device_from_torch(device)
-        wp.load_module(kernels, self._device, block_dim=kernels.BLOCK)
-
-    def launch(self, kernel: Any, count: int, inputs: list[Any], outputs: list[Any]) -> None:
-        """Launch a kernel.
+    def __call__(self, means: torch.Tensor, terms: torch.Tensor, divergences: torch.Tensor) -> None:
+        """End a gradient step.
 
         Args:
-            kernel: the kernel.
-            count: number of threads.
-            inputs: its first arguments; tensors and what Warp accepts.
-            outputs: its last arguments.
+            means: ``(6,)``; means of the terms in this step.
+            terms: ``(steps, 6)``; where they are stored.
+            divergences: ``(minibatches,)``; where the divergence is stored.
         """
-        wp = self._wp
-        stream = None
-        if self._device.is_cuda:
-            stream = wp.stream_from_torch(torch.cuda.current_stream(wp.device_to_torch(self._device)))
-        wp.launch(
-            kernel,
-            count,
-            [self._array(value) for value in inputs],
-            [self._array(value) for value in outputs],
-            device=self._device,
-            stream=stream,
-            block_dim=self._block,
+        adaptive = self._adaptive
+        self._launcher.launch(
+            self._launcher.kernels.end_step,
+            1,
+            [
+                means,
+                TERMS.index("kl"),
+                0.0 if adaptive is None else adaptive.threshold,
+                AdaptiveRate.LOWEST,
+                AdaptiveRate.HIGHEST,
+                AdaptiveRate.FACTOR,
+            ],
+            [
+                *(cursor.locate()[0] for cursor in self._cursors),
+                terms,
+                divergences,
+                self._no_rate if adaptive is None else adaptive.rate.view(1),
+            ],
         )
-
-    def _array(self, value: Any) -> Any:
-        if not isinstance(value, torch.Tensor):
-            return value
-        return self._wp.from_torch(value, requires_grad=False, return_ctype=True)

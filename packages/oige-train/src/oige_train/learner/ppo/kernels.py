@@ -8,7 +8,16 @@ import math
 
 import warp as wp
 
-__all__ = ["BLOCK", "ObjectiveSettings", "objective_gradient"]
+__all__ = [
+    "BLOCK",
+    "ObjectiveSettings",
+    "end_step",
+    "gradient_scale",
+    "normalise",
+    "objective_gradient",
+    "restore",
+    "update_statistics",
+]
 
 #: Threads of a block, the same for all kernels: Warp compiles a module once for each size.
 BLOCK = 64
@@ -189,3 +198,95 @@ def objective_gradient(
             old_sigma[batch, row, i] = sigma
     terms[4, row] = kl / float(originals)
     terms[5, row] = exact_kl / float(originals)
+
+
+@wp.kernel(enable_backward=False)
+def gradient_scale(norms: wp.array[float], max_norm: float, scale: wp.array[float]):
+    """Compute what to divide gradients by, so that the norm of all is at most ``max_norm``; one thread."""
+    squares = wp.float32(0.0)
+    for i in range(norms.shape[0]):
+        squares += norms[i] * norms[i]
+    scale[0] = _clamp((wp.sqrt(squares) + 1.0e-6) / max_norm, 1.0, wp.inf)
+
+
+@wp.kernel(enable_backward=False)
+def end_step(
+    means: wp.array[float],
+    divergence: int,
+    threshold: float,
+    lowest: float,
+    highest: float,
+    factor: float,
+    step: wp.array[wp.int64],
+    minibatch: wp.array[wp.int64],
+    terms: wp.array2d[float],
+    divergences: wp.array[float],
+    rate: wp.array[float],
+):
+    """Store the means of a gradient step, adapt the rate if there is a threshold, and advance; one thread."""
+    number = wp.int32(step[0])
+    for i in range(means.shape[0]):
+        terms[number, i] = means[i]
+    kl = means[divergence]
+    divergences[wp.int32(minibatch[0])] = kl
+    if threshold > 0.0:
+        if kl > 2.0 * threshold:
+            rate[0] = wp.max(rate[0] / factor, lowest)
+        elif kl < 0.5 * threshold:
+            rate[0] = wp.min(rate[0] * factor, highest)
+    step[0] += wp.int64(1)
+    minibatch[0] += wp.int64(1)
+
+
+@wp.func
+def _deviation(variance: wp.float64, epsilon: float) -> float:
+    return wp.sqrt(float(variance) + epsilon)
+
+
+@wp.kernel(enable_backward=False)
+def normalise(
+    samples: wp.array2d[float],
+    mean: wp.array[wp.float64],
+    variance: wp.array[wp.float64],
+    epsilon: float,
+    bound: float,
+    normalised: wp.array2d[float],
+):
+    """Normalise samples and clamp them; one thread per number."""
+    row, i = wp.tid()
+    value = (samples[row, i] - float(mean[i])) / _deviation(variance[i], epsilon)
+    normalised[row, i] = _clamp(value, -bound, bound)
+
+
+@wp.kernel(enable_backward=False)
+def restore(
+    normalised: wp.array2d[float],
+    mean: wp.array[wp.float64],
+    variance: wp.array[wp.float64],
+    epsilon: float,
+    bound: float,
+    samples: wp.array2d[float],
+):
+    """Invert :func:`normalise`; one thread per number."""
+    row, i = wp.tid()
+    value = _clamp(normalised[row, i], -bound, bound)
+    samples[row, i] = value * _deviation(variance[i], epsilon) + float(mean[i])
+
+
+@wp.kernel(enable_backward=False)
+def update_statistics(
+    added_mean: wp.array[wp.float64],
+    added_variance: wp.array[wp.float64],
+    added: int,
+    count: wp.array[wp.float64],
+    mean: wp.array[wp.float64],
+    variance: wp.array[wp.float64],
+):
+    """Add samples with a mean and variance to running statistics, except to their count; one thread per number."""
+    i = wp.tid()
+    new = wp.float64(added)
+    total = count[0] + new
+    change = added_mean[i] - mean[i]
+    squares = variance[i] * count[0] + added_variance[i] * new + change * change * (count[0] * new / total)
+    mean[i] += change * (new / total)
+    variance[i] = squares / total

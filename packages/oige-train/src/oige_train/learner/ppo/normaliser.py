@@ -6,6 +6,7 @@ import torch
 
 from oige_train.learner.distributed import Workers
 from oige_train.learner.normalisers import merged_moments
+from oige_train.learner.ppo.launcher import find_launcher
 
 __all__ = ["Normaliser"]
 
@@ -23,6 +24,7 @@ class Normaliser:
     def __init__(self, module: Any, workers: Workers) -> None:
         self.module = module
         self._workers = workers
+        self._launcher = None if module is None else find_launcher(module.running_mean.device)
 
     @torch.no_grad()
     def update(self, samples: torch.Tensor) -> None:
@@ -33,6 +35,13 @@ class Normaliser:
         mean, variance = merged_moments(mean, variance, self._workers)
         added = len(samples) * self._workers.size
         count = self.module.count
+        if self._launcher is not None:
+            running = [self.module.running_mean.view(-1), self.module.running_var.view(-1)]
+            moments = [mean.reshape(-1), variance.reshape(-1)]
+            kernel = self._launcher.kernels.update_statistics
+            self._launcher.launch(kernel, mean.numel(), [*moments, added, count.view(1)], running)
+            count.add_(added)
+            return
         total = count + added
         change = mean - self.module.running_mean
         squares = self.module.running_var * count + variance * added + change.square() * (count * added / total)
@@ -44,12 +53,20 @@ class Normaliser:
         """Return samples ``(n, …)`` with mean 0 and variance 1, clamped to ±5."""
         if self.module is None:
             return samples
+        if self._launcher is not None:
+            return self._map(
+                self._launcher.kernels.normalise, samples, samples.new_empty(samples.shape, dtype=torch.float32)
+            )
         mean, deviation = self._moments()
         return ((samples - mean) / deviation).clamp_(-BOUND, BOUND)
 
     def normalise_in_place(self, samples: torch.Tensor) -> None:
         """Replace samples ``(…, *shape)``, as :meth:`normalise` does."""
-        if self.module is not None:
+        if self.module is None:
+            return
+        if self._launcher is not None:
+            self._map(self._launcher.kernels.normalise, samples, samples)
+        else:
             mean, deviation = self._moments()
             samples.sub_(mean).div_(deviation).clamp_(-BOUND, BOUND)
 
@@ -57,8 +74,23 @@ class Normaliser:
         """Return samples ``(n, …)`` whose normalised values are given, after clamping these to ±5."""
         if self.module is None:
             return samples
+        if self._launcher is not None:
+            return self._map(
+                self._launcher.kernels.restore, samples, samples.new_empty(samples.shape, dtype=torch.float32)
+            )
         mean, deviation = self._moments()
         return samples.clamp(-BOUND, BOUND) * deviation + mean
+
+    def _map(self, kernel: Any, source: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
+        assert self._launcher is not None
+        if target is None:
+            target = torch.empty(source.shape, device=source.device)
+        module = self.module
+        mean, variance = module.running_mean.view(-1), module.running_var.view(-1)
+        rows = source.float().reshape(-1, len(mean))
+        inputs = [rows, mean, variance, module.epsilon, BOUND]
+        self._launcher.launch(kernel, tuple(rows.shape), inputs, [target.view(-1, len(mean))])
+        return target
 
     def _moments(self) -> tuple[torch.Tensor, torch.Tensor]:
         return self.module.running_mean.float(), (self.module.running_var.float() + self.module.epsilon).sqrt()

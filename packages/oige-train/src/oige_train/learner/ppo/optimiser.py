@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from oige_train.learner.distributed import Workers
+from oige_train.learner.ppo.launcher import find_launcher
 
 __all__ = ["AdaptiveRate", "Stepper", "plain_state"]
 
@@ -32,6 +33,9 @@ class Stepper:
         self.rate = torch.tensor(float(group["lr"]), device=device)
         group["lr"] = self.rate
         group["capturable"] = device.type == "cuda"
+        # Adam's fused kernel divides gradients by a number of its own accord.
+        self._launcher = find_launcher(device) if group.get("fused") else None
+        self._scale = torch.ones(1, device=device)
 
     def step(
         self, outputs: Sequence[torch.Tensor], slopes: Sequence[torch.Tensor], averaged: Sequence[torch.Tensor] = ()
@@ -43,23 +47,32 @@ class Stepper:
             slopes: the loss's derivatives with respect to them.
             averaged: tensors of which the mean over all processes replaces the value.
         """
-        gradients = torch.autograd.grad(_Loss.apply(slopes, *outputs), self._parameters, allow_unused=True)
+        loss = _Loss.apply(slopes, *outputs)
+        gradients = torch.autograd.grad(loss, self._parameters, loss.detach(), allow_unused=True)
         used = [gradient for gradient in gradients if gradient is not None]
         self._workers.average([*used, *averaged])
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient
         if self._max_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self._parameters, self._max_norm, foreach=True)
+            self._clip(used, self._max_norm)
         self._optimiser.step()
+
+    def _clip(self, gradients: list[torch.Tensor], max_norm: float) -> None:
+        if self._launcher is None:
+            torch.nn.utils.clip_grad_norm_(self._parameters, max_norm, foreach=True)
+            return
+        norms = torch.stack(torch._foreach_norm(gradients))  # pyright: ignore[reportPrivateImportUsage]
+        self._launcher.launch(self._launcher.kernels.gradient_scale, 1, [norms, max_norm], [self._scale])
+        self._optimiser.grad_scale = self._scale
 
 
 class _Loss(torch.autograd.Function):
-    """A number that depends on tensors by given derivatives; torch's own way to pass these imports its compiler."""
+    """Depends on tensors by given derivatives, has no value; torch's own way to pass these imports its compiler."""
 
     @staticmethod
     def forward(ctx: Any, slopes: Sequence[torch.Tensor], *outputs: torch.Tensor) -> torch.Tensor:
         ctx.slopes = [slope.to(output.dtype) for slope, output in zip(slopes, outputs, strict=True)]
-        return outputs[0].new_zeros(())
+        return outputs[0].new_empty(())
 
     @staticmethod
     def backward(ctx: Any, *_: Any) -> tuple[torch.Tensor | None, ...]:
@@ -77,7 +90,7 @@ class AdaptiveRate:
     LOWEST, HIGHEST, FACTOR = 1e-6, 1e-2, 1.5
 
     def __init__(self, rate: torch.Tensor, threshold: float) -> None:
-        self._rate, self._threshold = rate, threshold
+        self.rate, self.threshold = rate, threshold
 
     def adapt(self, divergence: torch.Tensor) -> None:
         """Divide the rate by 1.5 above twice the target, multiply it by 1.5 below half of it.
@@ -85,10 +98,10 @@ class AdaptiveRate:
         Args:
             divergence: 0-d.
         """
-        slower = (self._rate / self.FACTOR).clamp_min(self.LOWEST)
-        faster = (self._rate * self.FACTOR).clamp_max(self.HIGHEST)
-        rate = torch.where(divergence > 2.0 * self._threshold, slower, self._rate)
-        self._rate.copy_(torch.where(divergence < 0.5 * self._threshold, faster, rate))
+        slower = (self.rate / self.FACTOR).clamp_min(self.LOWEST)
+        faster = (self.rate * self.FACTOR).clamp_max(self.HIGHEST)
+        rate = torch.where(divergence > 2.0 * self.threshold, slower, self.rate)
+        self.rate.copy_(torch.where(divergence < 0.5 * self.threshold, faster, rate))
 
 
 def plain_state(optimiser: torch.optim.Optimizer) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 
 from oige_train.learner.ppo.cursor import Cursor
-from oige_train.learner.ppo.fused import fused_objective
+from oige_train.learner.ppo.distributions import Gaussian
+from oige_train.learner.ppo.fused import FusedObjective, FusedStepEnd
+from oige_train.learner.ppo.launcher import find_launcher
 from oige_train.learner.ppo.losses import TERMS, Gradient, Objective, Outputs, Samples, critic_loss
 from oige_train.learner.ppo.networks import evaluate, evaluate_policy
 from oige_train.learner.ppo.normaliser import Normaliser
@@ -118,12 +120,18 @@ class PolicyUpdate(_Update):
         self._objective, self._adaptive, self._each_step = objective, adaptive, each_step
         self._learns_values = learns_values
         device = self.stepper.rate.device
-        self._fused = fused_objective(objective, device)
+        launcher = find_launcher(device)
+        gaussian = isinstance(objective.distribution, Gaussian)
+        self._fused = FusedObjective(objective, launcher) if launcher is not None and gaussian else None
         self.entropy_coef = torch.zeros((), device=device)
         steps = self.passes * self.samples.minibatches
         self.terms = torch.zeros(steps, len(TERMS), device=device)
         self.diagnostics = torch.zeros(steps, 2, device=device) if diagnoses else None
         self.steps = Cursor(device, on_device=on_device)
+        adaptive = adaptive if each_step else None
+        self._fused_end = None
+        if launcher is not None and on_device:
+            self._fused_end = FusedStepEnd(launcher, self.steps, self.samples.cursor, adaptive)
         self._divergences = torch.zeros(self.samples.minibatches, device=device)
 
     def step(self, *, first: bool) -> None:
@@ -147,6 +155,9 @@ class PolicyUpdate(_Update):
             terms[TERMS.index("critic")].zero_()
             outputs, slopes = outputs[:-1], slopes[:-1]
         self.stepper.step(outputs, slopes, averaged=[terms])
+        if self._fused_end is not None:
+            self._fused_end(terms, self.terms, self._divergences)
+            return
         with torch.no_grad():
             self.steps.write(self.terms, terms)
             divergence = terms[TERMS.index("kl")]

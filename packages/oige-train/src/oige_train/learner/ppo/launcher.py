@@ -1,0 +1,62 @@
+"""Launches PPO's Warp kernels where there are any: on CUDA."""
+
+import functools
+import importlib.util
+from typing import Any
+
+import torch
+
+__all__ = ["Launcher", "find_launcher"]
+
+
+@functools.cache
+def find_launcher(device: torch.device) -> "Launcher | None":
+    """Return what launches kernels on a device; None where torch computes: on the CPU, and without Warp."""
+    if device.type != "cuda" or importlib.util.find_spec("warp") is None:
+        return None
+    return Launcher(device)
+
+
+class Launcher:
+    """Launches Warp kernels on tensors, in the order of torch's current stream.
+
+    Args:
+        device: device of the tensors. The kernels are compiled and loaded here, so that graphs can be captured.
+
+    Attributes:
+        kernels: the module :mod:`oige_train.learner.ppo.kernels`.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        from oige_core.warp_runtime import init_warp
+
+        init_warp()
+        import warp as wp
+
+        from oige_train.learner.ppo import kernels
+
+        self.kernels = kernels
+        self._wp = wp
+        self._device = wp.device_from_torch(device)
+        wp.load_module(kernels, self._device, block_dim=kernels.BLOCK)
+
+    def launch(self, kernel: Any, dim: int | tuple[int, ...], inputs: list[Any], outputs: list[Any]) -> None:
+        """Launch a kernel.
+
+        Args:
+            kernel: one of ``kernels``.
+            dim: numbers of threads.
+            inputs: its first arguments; tensors, of the types that the kernel expects, and what else Warp accepts.
+            outputs: its last arguments.
+        """
+        wp = self._wp
+        stream = None
+        if self._device.is_cuda:
+            stream = wp.stream_from_torch(torch.cuda.current_stream(wp.device_to_torch(self._device)))
+        arguments = [[self._array(value) for value in values] for values in (inputs, outputs)]
+        wp.launch(kernel, dim, *arguments, device=self._device, stream=stream, block_dim=self.kernels.BLOCK)
+
+    def _array(self, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        return self._wp.from_torch(value.detach(), requires_grad=False, return_ctype=True)
