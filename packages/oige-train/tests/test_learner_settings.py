@@ -55,10 +55,6 @@ REFUSED = {
         f"{CRITIC}.network.rnn: expected none, because train.params.network has none; both are recurrent, or the "
         "policy only.",
     ),
-    "recurrent critic that remembers other episodes": (
-        (*critic(recurrent=True), RECURRENT, f"{CONFIG}.zero_rnn_on_done=False"),
-        f"{CONFIG}.zero_rnn_on_done=False: expected True with {CRITIC}.network.rnn, which is trained so.",
-    ),
     "deviations that are not logarithms": (
         ("train.params.model.name=continuous_a2c",),
         "train.params.model.name=continuous_a2c: expected one of continuous_a2c_logstd, continuous_a2c_tanh. Did you "

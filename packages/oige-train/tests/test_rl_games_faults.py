@@ -5,13 +5,20 @@ from typing import Any
 
 import pytest
 import torch
-from fake_env import FakeEnv, build, make_agent, make_run, make_sac_agent, make_sac_run
+from fake_env import FakeEnv, build, collected, make_agent, make_run, make_sac_agent, make_sac_run
 from oige_train.checkpoint import load_checkpoint
 from oige_train.learner.distributed import Workers
 from oige_train.learner.params import rl_games_params
 from oige_train.learner.ppo.advantages import generalised_advantages
 from oige_train.policy import Policy
 from oige_train.schema import ContinuousConfig, MlpConfig, NetworkConfig, SpaceConfig
+
+
+class RisingEnv(FakeEnv):
+    """Shows its number of steps in privileged states, too."""
+
+    def _info(self) -> dict[str, Any]:
+        return {"states": torch.full((self.num_envs, self.num_states), float(self.steps))} if self.num_states else {}
 
 
 class TwoWorkers(Workers):
@@ -148,3 +155,35 @@ def test_cpu_computes_in_32_bits() -> None:
         assert rl_games_params(run.config.train.params)["config"]["mixed_precision"] is False
         run.config.train.params.config.device = "cuda:0"
         assert rl_games_params(run.config.train.params)["config"]["mixed_precision"] is True
+
+
+@pytest.mark.parametrize("num_states", [0, 5])
+def test_hidden_states_take_every_observation_once(num_states: int, tmp_path: Path) -> None:
+    """A rollout ends by evaluating the state after it, which the next one begins with."""
+    agent = make_agent(RisingEnv(2, num_states), tmp_path, recurrent=True)
+    for _ in range(2):
+        collected(agent)
+    functions = agent.collector.memories
+    assert [function.key for function in functions] == (["obs", "states"] if num_states else ["obs"])
+    for function in functions:
+        inputs = torch.arange(16.0).view(16, 1, 1).expand(16, 2, num_states if function.key == "states" else 3)
+        network, memory = function.network, [torch.zeros_like(state) for state in function.memory]
+        with torch.no_grad():
+            for row in inputs:
+                out = network({"obs": function.normaliser.normalise(row), "rnn_states": memory})
+                memory = list(out[-1])
+        for found, expected in zip(function.memory, memory, strict=True):
+            assert expected.abs().max() > 1e-3, "a memory of nothing would show nothing"
+            torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("zero_rnn_on_done", [True, False])
+def test_forced_resets_begin_new_episodes(zero_rnn_on_done: bool, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"recurrent": True, "zero_rnn_on_done": zero_rnn_on_done, "epochs_between_resets": 1}
+    agent = make_agent(RisingEnv(2, 5), tmp_path, **settings)
+    for _ in range(2):
+        collected(agent)
+        assert agent.episodes.current[2].tolist() == [8.0, 8.0]  # steps of the episodes that the reset began
+    assert agent.rollout.ended[0].all()
+    for stored in agent.collector.stored_memory:
+        assert all(state[0].eq(0.0).all() and state[1].ne(0.0).any() for state in stored)

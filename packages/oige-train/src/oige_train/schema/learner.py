@@ -437,18 +437,13 @@ class TrainParams:
             )
 
     def _check_recurrent_critic(self) -> None:
-        """Raise ConfigError if rl_games would train a recurrent critic on other hidden states than it computed."""
-        if not isinstance(self.config, PpoConfig) or self.config.central_value_config is None:
-            return
-        key = f"{CONFIG}.central_value_config.network.rnn"
-        if self.config.central_value_config.network.rnn is None:
-            return
-        if self.network.rnn is None:
+        """Raise ConfigError if the asymmetric critic is recurrent and the policy, whose sequences it uses, is not."""
+        critic = self.config.central_value_config if isinstance(self.config, PpoConfig) else None
+        if critic is not None and critic.network.rnn is not None and self.network.rnn is None:
             raise ConfigError(
-                f"{key}: expected none, because train.params.network has none; both are recurrent, or the policy only."
+                f"{CONFIG}.central_value_config.network.rnn: expected none, because train.params.network has none; "
+                "both are recurrent, or the policy only."
             )
-        if not self.config.zero_rnn_on_done:
-            raise ConfigError(f"{CONFIG}.zero_rnn_on_done=False: expected True with {key}, which is trained so.")
 
     def _check_network(self) -> None:
         """Raise unless model and network belong to the algorithm."""
