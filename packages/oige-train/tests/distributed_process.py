@@ -180,7 +180,7 @@ def train(workers: Workers, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     folder = Path.cwd()
-    workers = Workers.join("cpu")
+    workers = Workers.join("cpu", {})
     check_collectives(workers)
     check_statistics(workers)
     step = take_step(workers, folder / "step", workers.size)

@@ -30,14 +30,19 @@ def start_processes(script: str, folder: Path, size: int, arguments: tuple[str, 
     ]
 
 
-def run_processes(script: str, folder: Path, size: int, arguments: tuple[str, ...] = ()) -> list[str]:
-    """Run ``size`` processes until all have ended well, and return what each wrote to standard error."""
-    processes = start_processes(script, folder, size, arguments)
+def end_processes(processes: list[subprocess.Popen], timeout: float) -> list[tuple[int, str]]:
+    """Wait until all processes have ended; return the exit code of each, and what it wrote to standard error."""
     try:
-        ends = [process.communicate(timeout=180) for process in processes]
+        errors = [process.communicate(timeout=timeout)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()
-    for process, (_, err) in zip(processes, ends, strict=True):
-        assert process.returncode == 0, err
+    return [(process.returncode, err) for process, err in zip(processes, errors, strict=True)]
+
+
+def run_processes(script: str, folder: Path, size: int, arguments: tuple[str, ...] = ()) -> list[str]:
+    """Run ``size`` processes until all have ended well, and return what each wrote to standard error."""
+    ends = end_processes(start_processes(script, folder, size, arguments), timeout=180)
+    for code, err in ends:
+        assert code == 0, err
     return [err for _, err in ends]

@@ -104,7 +104,8 @@ def test_processes_of_the_program_have_equal_learners(program: Path) -> None:
 
 def test_processes_simulate_different_worlds(program: Path) -> None:
     one, two = load(program)
-    assert two["seed"] == one["seed"] + 1
+    assert one["seed"] == 42
+    assert two["seed"] not in range(100), "not the seed of another run"
     assert not torch.equal(one["obs"], two["obs"])
 
 

@@ -35,12 +35,13 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
     if params.network.rnn is not None:
         network += f" and {params.network.rnn.name} {params.network.rnn.units}"
     learner = "" if config.rl_device == devices.simulation else f", learner on {config.rl_device}"
-    processes = "" if process is None else f", {process.size} processes"
+    worlds = f"{config.task.env.numEnvs:,} worlds on {devices.simulation}{learner}"
+    if process is not None:
+        worlds = f"{process.size} processes with {worlds} each, {config.task.env.numEnvs * process.size:,} in all"
     lines = _note_on_unused_gpu(run)
     lines.append(
         f"{action} {run.task.name} with {ALGORITHM_NAMES[params.algo.name]} ({run.train_name}): "
-        f"{config.task.env.numEnvs:,} worlds on {devices.simulation}{learner}{processes}, network {network}, "
-        f"seed {config.seed}"
+        f"{worlds}, network {network}, seed {config.seed}"
     )
     lines += _note_on_default_task(run, arguments)
     if action == "training" and devices.simulation == "cpu":

@@ -38,6 +38,8 @@ def logged(folder: Path, before: Sequence[str] = ()) -> Iterator[None]:
     sys.stdout, sys.stderr = _Copied(out, log), _Copied(err, log)  # type: ignore[assignment]
     try:
         yield
+    except SystemExit:  # its cause was printed
+        raise
     except BaseException as error:
         log.add(f"error: {error}\n" if isinstance(error, OigeError) else traceback.format_exc())
         raise

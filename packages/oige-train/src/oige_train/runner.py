@@ -5,6 +5,7 @@ import io
 import os
 import shlex
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from oige_train.console import ProgressLine, say
 from oige_train.headline import headline
 from oige_train.learner.agent import Session, TrainingStoppedError
 from oige_train.learner.build import build_agent
-from oige_train.learner.distributed import Workers
+from oige_train.learner.distributed import PATIENCE, Workers
 from oige_train.learner.progress import ProgressObserver
+from oige_train.learner.rendezvous import common_settings
 from oige_train.play import evaluate
 from oige_train.run_folder import RunFolder, best_score, lock_folder, videos_folder
 from oige_train.run_log import logged
@@ -78,16 +80,21 @@ def _play(run: Run) -> int:
 
 
 def _train(run: Run, arguments: Sequence[str]) -> int:
-    workers = Workers.join(run.config.rl_device) if run.config.multi_gpu else Workers()
-    try:
-        with contextlib.ExitStack() as stack:
-            folder = workers.decide(lambda: _begin(run, arguments, stack))
-            if workers.rank == 0:
-                stack.enter_context(logged(folder.path, headline(run, arguments)))
-            _say(workers, folder.note, *run.notes)
-            return _train_in(folder, Session(run=run, workers=workers))
-    finally:
-        workers.leave()
+    workers = _join(run) if run.config.multi_gpu else Workers()
+    with workers.reporting(), contextlib.ExitStack() as stack:
+        folder = workers.decide(lambda: _begin(run, arguments, stack))
+        if workers.rank == 0:
+            stack.enter_context(logged(folder.path, headline(run, arguments)))
+        _say(workers, folder.note, *run.notes)
+        code = _train_in(folder, Session(run=run, workers=workers))
+    workers.leave()
+    return code
+
+
+def _join(run: Run) -> Workers:
+    is_watched = run.config.enable_livestream or not run.config.headless
+    patience = PATIENCE if not is_watched else timedelta(days=30)  # a user may pause process 0 in the viewer
+    return Workers.join(run.config.rl_device, common_settings(run), patience)
 
 
 def _begin(run: Run, arguments: Sequence[str], stack: contextlib.ExitStack) -> RunFolder:
@@ -113,24 +120,29 @@ def _train_in(folder: RunFolder, session: Session) -> int:
         with contextlib.ExitStack() as stack:
             if leads:
                 stack.enter_context(wandb_run(run, folder.path))
-            env = make_env(config)
-            stack.callback(env.close)
-            observer = ProgressObserver(line, lambda: session.problems)
-            agent = build_agent(session, env, observer, folder=folder.path)
-            stack.callback(agent.writer.close)
-            if run.checkpoint is not None:
-                _resume(agent, folder, session)
-            viewer = stack.enter_context(attach_viewers(config, env, folder.path / "videos")) if leads else None
+            # Other processes learn of an error before this one cleans up, which may have to wait for them.
+            with workers.reporting(TrainingStoppedError):
+                env = make_env(config)
+                stack.callback(env.close)
+                observer = ProgressObserver(line, lambda: session.problems)
+                agent = build_agent(session, env, observer, folder=folder.path)
+                stack.callback(agent.writer.close)
+                if run.checkpoint is not None:
+                    _resume(agent, folder, session)
+                viewer = stack.enter_context(attach_viewers(config, env, folder.path / "videos")) if leads else None
 
-            def stop(signal: str) -> None:
-                session.stop_requested = True
-                if viewer is not None:
-                    viewer.pace.resume()
-                _say(workers, f"{signal}: saving after this epoch; a second signal stops at once")
+                def stop(signal: str) -> None:
+                    if workers.is_incomplete():
+                        return
+                    session.stop_requested = True
+                    if viewer is not None:
+                        viewer.pace.resume()
+                    _say(workers, f"{signal}: saving after this epoch; a second signal stops at once")
 
-            with stop_on_signals(stop):
-                trained = True
-                agent.train()
+                with stop_on_signals(stop):
+                    trained = True
+                    workers.advise(lambda: _advice(agent, run))
+                    agent.train()
     except TrainingStoppedError as stopped:
         line.close()
         _check_saved(session, agent)
@@ -151,6 +163,13 @@ def _train_in(folder: RunFolder, session: Session) -> int:
     _check_saved(session, agent)
     _report(session, agent, folder.path)
     return 0
+
+
+def _advice(agent: Any, run: Run) -> str:
+    """Write the summaries, and return what to do after another process has died, as the end of a sentence."""
+    agent.writer.flush()
+    newest = agent.newest_checkpoint()
+    return "; no checkpoint was written" if newest is None else f"; resume: {_command(run, newest)}"
 
 
 def _check_saved(session: Session, agent: Any) -> None:

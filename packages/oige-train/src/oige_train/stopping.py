@@ -6,6 +6,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -18,12 +19,17 @@ INTERRUPTED = 130  # exit code after Ctrl-C, as shells report it
 STOPPING_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
+#: How long after a signal, in seconds, torchrun may still pass it on.
+ECHO_SECONDS = 2.0
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
 @contextlib.contextmanager
 def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
     """Call ``request`` with the name of the first of :data:`STOPPING_SIGNALS`; the next one interrupts at once.
+
+    Under torchrun, Ctrl-C arrives twice, from the terminal and from torchrun, so that the next one counts only if it
+    arrives :data:`ECHO_SECONDS` later.
 
     A hang-up that is ignored, as under ``nohup``, stays ignored. Otherwise nothing more is written to the terminal,
     which is closed, and a second hang-up changes nothing: both the shell and the system send one.
@@ -34,16 +40,20 @@ def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
         KeyboardInterrupt: a second signal has arrived.
     """
     requested = False
+    echo_ends = 0.0
 
     def handle(number: int, _: FrameType | None) -> None:
-        nonlocal requested
+        nonlocal requested, echo_ends
         if number == HANGUP:
             _leave_terminal()
             if requested:
                 return
         if requested:
+            if time.monotonic() < echo_ends:
+                return
             raise KeyboardInterrupt
         requested = True
+        echo_ends = time.monotonic() + (ECHO_SECONDS if _has_torchrun() else 0.0)
         request(signal.Signals(number).name)
 
     if threading.current_thread() is not threading.main_thread():
@@ -62,14 +72,15 @@ def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
 def interrupted_by_signals() -> Iterator[None]:
     """Make termination and hang-up interrupt the block as Ctrl-C does, so that it cleans up; a second one kills.
 
-    A hang-up that is ignored stays ignored. Outside the main thread nothing changes.
+    Under torchrun, which passes on signals that the terminal sends and kills after 30 s, a second one is ignored. A
+    hang-up that is ignored stays ignored. Outside the main thread nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def handle(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_IGN if _has_torchrun() else signal.SIG_DFL)
         if number == HANGUP:
             _leave_terminal()
         raise KeyboardInterrupt
@@ -83,6 +94,10 @@ def interrupted_by_signals() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _has_torchrun() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def _leave_terminal() -> None:

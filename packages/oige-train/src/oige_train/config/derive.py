@@ -10,6 +10,7 @@ from typing import Any
 from oige_core.devices import cuda_device, resolve_devices
 from oige_core.errors import ConfigError
 from oige_core.gpu import cuda_device_count
+from oige_core.seeding import derive_seed
 from oige_core.spec import TaskSpec
 
 from oige_train.config.limits import check_memory
@@ -53,6 +54,8 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     if config.seed == -1:
         # A random seed would defeat deterministic algorithms.
         config.seed = 42 if config.torch_deterministic else random.SystemRandom().randrange(2**31)
+    if config.multi_gpu and (rank := Torchrun.from_environment().rank) > 0:
+        config.seed = derive_seed(config.seed, f"process {rank}") % 2**31
     config.train.params.seed = config.seed
     learner.device = learner.device_name = config.rl_device
     learner.full_experiment_name = learner.full_experiment_name or learner.name
@@ -170,7 +173,7 @@ def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
 
 
 def _join_torchrun(config: TrainRunConfig) -> None:
-    """Give this process a device and a seed of its own.
+    """Give this process a device of its own.
 
     Raises:
         ConfigError: torchrun did not start this process, or the algorithm trains in one process only.
@@ -178,10 +181,14 @@ def _join_torchrun(config: TrainRunConfig) -> None:
     process = Torchrun.from_environment()
     if config.train.params.algo.name != "a2c_continuous":
         raise ConfigError(f"multi_gpu=True: expected PPO, {config.train.params.algo.name} trains in one process only.")
-    if cuda_device_count() > 0:
-        config.device_id = process.local_rank
-    if config.seed != -1:
-        config.seed += process.rank
+    devices = cuda_device_count()
+    if devices > 1 and process.local_rank >= devices:
+        raise ConfigError(
+            f"torchrun --nproc-per-node={process.local_size}: expected at most {devices}, the number of CUDA devices "
+            "of this machine."
+        )
+    # Schedulers may let each process see only a device of its own.
+    config.device_id = process.local_rank if devices > 1 else 0
 
 
 def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: set[str]) -> list[str]:

@@ -1,17 +1,21 @@
 """Processes that train together, started by torchrun: gloo on the CPU, NCCL on CUDA."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from oige_core.errors import OigeError
+from oige_core.errors import ConfigError, OigeError
 
 from oige_train.config.torchrun import Torchrun
+from oige_train.learner.rendezvous import Rendezvous
+from oige_train.learner.watch import REPORTED, Watch
 
-__all__ = ["Workers"]
+__all__ = ["PATIENCE", "Workers"]
 
 Decided = TypeVar("Decided")
 
@@ -30,40 +34,71 @@ class Workers:
         rank: number of this process among all.
         size: number of processes.
         device: device of the learner in this process.
+        watch: learns of the deaths of other processes; None if there are none.
     """
 
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+    watch: Watch | None = None
 
     @classmethod
-    def join(cls, device: str) -> "Workers":
+    def join(cls, device: str, settings: Mapping[str, Any], patience: timedelta = PATIENCE) -> "Workers":
         """Join the group of processes that torchrun started.
 
         Args:
             device: device of the learner in this process.
+            settings: what all processes must agree on, by dotted key.
+            patience: how long a process waits in a collective for others that are alive.
 
         Raises:
-            ConfigError: torchrun did not start this process.
+            ConfigError: torchrun did not start this process, or the processes do not fit together.
+            SystemExit: process 0 reports that they do not.
         """
-        Torchrun.from_environment()
+        process = Torchrun.from_environment()
         cuda = device.startswith("cuda")
         if cuda:
             torch.cuda.set_device(device)
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if cuda else "gloo",
-            timeout=PATIENCE,
-            device_id=torch.device(device) if cuda else None,
-        )
-        workers = cls(rank=dist.get_rank(), size=dist.get_world_size(), device=device)
-        # NCCL connects in its first collective, which must not happen while a CUDA graph is captured.
-        dist.all_reduce(torch.zeros(1, device=device))
+        meeting = Rendezvous(process, PATIENCE)
+        try:
+            names = meeting.meet(device, settings)
+        except ConfigError as error:
+            if process.rank != 0:
+                raise SystemExit(REPORTED) from error
+            raise
+        watch = Watch(process.rank, names, meeting.address, meeting.from_first)
+        workers = cls(process.rank, process.size, device, watch)
+        with workers.reporting():
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if cuda else "gloo",
+                timeout=patience,
+                store=meeting.store,
+                rank=process.rank,
+                world_size=process.size,
+                device_id=torch.device(device) if cuda else None,
+            )
+            # NCCL connects in its first collective, which must not happen while a CUDA graph is captured.
+            dist.all_reduce(torch.zeros(1, device=device))
         return workers
 
     def leave(self) -> None:
-        """Leave the group."""
-        if self.size > 1 or dist.is_initialized():
+        """Leave the group, at the end of training."""
+        if self.watch is not None:
+            self.watch.leave()
             dist.destroy_process_group()
+
+    def reporting(self, *expected: type[BaseException]) -> AbstractContextManager[None]:
+        """See :meth:`~oige_train.learner.watch.Watch.reporting`; nothing with only one process."""
+        return contextlib.nullcontext() if self.watch is None else self.watch.reporting(*expected)
+
+    def advise(self, advice: Callable[[], str]) -> None:
+        """Set what the report of a process's death says in addition; see :class:`~oige_train.learner.watch.Watch`."""
+        if self.watch is not None:
+            self.watch.advice = advice
+
+    def is_incomplete(self) -> bool:
+        """Whether another process has died, so that this one is about to end."""
+        return self.watch is not None and self.watch.death is not None
 
     # --- on the host -------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,14 @@ import torch
 
 from oige_train.config import Run
 
-__all__ = ["EPISODE_SETTINGS", "changed_settings", "keeping_configured", "settings_of", "settings_without_effect"]
+__all__ = [
+    "EPISODE_SETTINGS",
+    "changed_settings",
+    "flat",
+    "keeping_configured",
+    "settings_of",
+    "settings_without_effect",
+]
 
 SECTION = "train.params"
 #: If one of these was changed, new episodes begin.
@@ -27,7 +34,7 @@ def settings_of(run: Run, names: Iterable[str]) -> dict[str, Any]:
         run: the checked run.
         names: dotted names below ``train.params``; names in a section that is not configured are left out.
     """
-    every = _flat(dataclasses.asdict(run.config.train.params))
+    every = flat(dataclasses.asdict(run.config.train.params))
     wanted = {*names, *EPISODE_SETTINGS}
     return {name: value for name, value in every.items() if name in wanted or name.startswith("network.")}
 
@@ -65,11 +72,12 @@ def keeping_configured(optimisers: Iterable[torch.optim.Optimizer]) -> Iterator[
             group.update(values)
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by dotted key."""
+    result: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            result |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+            result[f"{prefix}{key}"] = value
+    return result

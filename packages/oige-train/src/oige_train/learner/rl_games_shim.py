@@ -60,6 +60,9 @@ class NullWriter:
     def add_scalar(self, *_: Any) -> None:
         """Write nothing."""
 
+    def flush(self) -> None:
+        """Write nothing."""
+
     def close(self) -> None:
         """Close nothing."""
 

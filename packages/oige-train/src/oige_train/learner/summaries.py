@@ -43,8 +43,12 @@ class FrameWriter:
         for tag, value, frames in waiting:
             self._writer.add_scalar(tag, value, frames)
 
+    def flush(self) -> None:
+        """Bring to the disk what is written, without waiting for a device that still computes values."""
+        self._writer.flush()
+
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, and close the files."""
         self.write()
         self._writer.close()
 

@@ -1,0 +1,63 @@
+"""When one of several processes ends, all end, and one of them says why."""
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from processes import end_processes, start_processes
+
+SCRIPT = "import os; from watch_process import main; main(int(os.environ['RANK']))"
+ADVICE = "so training has ended; look at nn/last.pth"
+
+
+def start(what: str, folder: Path, size: int) -> list[subprocess.Popen]:
+    return start_processes(SCRIPT, folder, size, (what,))
+
+
+def wait_until_ready(processes: list[subprocess.Popen]) -> None:
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+
+
+@pytest.mark.parametrize(("what", "size", "killed", "reporter"), [("go on", 3, 1, 0), ("stuck", 2, 0, 1)])
+def test_killed_process_ends_the_others_with_one_line(
+    what: str, size: int, killed: int, reporter: int, tmp_path: Path
+) -> None:
+    processes = start(what, tmp_path, size)
+    wait_until_ready(processes)
+    processes[killed].send_signal(signal.SIGKILL)
+    for rank, (code, err) in enumerate(end_processes(processes, timeout=30)):
+        if rank == killed:
+            continue
+        assert code == 2
+        if rank != reporter:
+            assert err == ""
+            continue
+        name = rf"process {killed} of {size} \(PID {processes[killed].pid} on \S+\)"
+        assert re.fullmatch(rf"error: {name} was killed or has crashed, {ADVICE}\n", err), err
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "cause"),
+    [
+        ("memory", 2, "CUDA out of memory. Tried to allocate 2 GiB"),
+        ("bug", 1, "ValueError: a bug"),
+    ],
+)
+def test_error_of_one_process_is_reported_once(what: str, code: int, cause: str, tmp_path: Path) -> None:
+    (first, err), (second, its_own) = end_processes(start(what, tmp_path, 2), timeout=60)
+    assert (first, second) == (2, code)
+    assert re.fullmatch(rf"error: process 1 of 2 \(PID \d+ on \S+\) failed: {re.escape(cause)}, {ADVICE}\n", err), err
+    assert its_own.endswith("ValueError: a bug.\n") if what == "bug" else its_own == ""
+
+
+def test_processes_with_different_settings_are_refused_with_one_line(tmp_path: Path) -> None:
+    (first, err), (second, its_own) = end_processes(start("settings", tmp_path, 2), timeout=60)
+    assert (first, second, its_own) == (2, 2, "")
+    assert err == (
+        "error: train.params.config.max_epochs=5: process 1 differs from process 0, which has 3; start all processes "
+        "with the same arguments.\n"
+    )
