@@ -226,15 +226,6 @@ class PpoAgent(ResumableAgent, Base):
             workers.broadcast(tensor.data for tensor in (*network.parameters(), *network.buffers()))
         return super().env_reset()
 
-    def reset_envs(self) -> None:
-        """Begin new episodes in all worlds; rl_games calls this every ``epochs_between_resets`` epochs."""
-        super().reset_envs()
-        self.rollout.ended[-1].fill_(True)
-        self.episodes.current.zero_()
-        for function in self.collector.memories:
-            for state in function.memory:
-                state.zero_()
-
     def learn_for_an_epoch(self) -> Any:
         """Collect samples and train on them; return what rl_games' ``train_epoch`` returns."""
         self.vec_env.set_train_info(self.frame, self)
