@@ -48,7 +48,8 @@ class Stepper:
             averaged: tensors of which the mean over all processes replaces the value.
         """
         loss = _Loss.apply(slopes, *outputs)
-        gradients = torch.autograd.grad(loss, self._parameters, loss.detach(), allow_unused=True)
+        computed = torch.autograd.grad(loss, self._parameters, loss.detach(), allow_unused=True)
+        gradients = [_laid_out_as(*pair) for pair in zip(self._parameters, computed, strict=True)]
         used = [gradient for gradient in gradients if gradient is not None]
         self._workers.average([*used, *averaged])
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
@@ -64,6 +65,16 @@ class Stepper:
         norms = torch.stack(torch._foreach_norm(gradients))  # pyright: ignore[reportPrivateImportUsage]
         self._launcher.launch(self._launcher.kernels.gradient_scale, 1, [norms, max_norm], [self._scale])
         self._optimiser.grad_scale = self._scale
+
+
+def _laid_out_as(parameter: torch.Tensor, gradient: torch.Tensor | None) -> torch.Tensor | None:
+    """Return a gradient with the strides of its parameter, which torch's fused Adam expects.
+
+    Those of convolutions may have their channels last.
+    """
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 class _Loss(torch.autograd.Function):
