@@ -24,7 +24,16 @@ from oige_core.config.schema import SimConfig, ViewportConfig
 from oige_core.errors import OigeError
 from oige_core.registry import installed_tasks, load_config
 from oige_train.cli.common import run_cli
-from oige_train.schema import AlgoConfig, NetworkConfig, PpoConfig, SacConfig, TrainParams, TrainRunConfig
+from oige_train.schema import (
+    AlgoConfig,
+    FlashSacConfig,
+    FlashSacNetworkConfig,
+    NetworkConfig,
+    PpoConfig,
+    SacConfig,
+    TrainParams,
+    TrainRunConfig,
+)
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 ROOT_FILES = {
@@ -292,6 +301,8 @@ def page() -> str:
         *tables("train.params", TrainParams),
         *tables("train.params.config", PpoConfig, of="PPO", inherited=AlgoConfig),
         *tables("train.params.config", SacConfig, of="SAC", inherited=AlgoConfig),
+        *tables("train.params.config", FlashSacConfig, of="FlashSAC", inherited=AlgoConfig),
+        *tables("train.params.network", FlashSacNetworkConfig, of="FlashSAC"),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

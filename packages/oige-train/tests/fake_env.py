@@ -20,10 +20,13 @@ from oige_train.run_record import RunRecord
 from oige_train.schema import (
     CentralValueConfig,
     ContinuousConfig,
+    FlashSacConfig,
+    FlashSacNetworkConfig,
     MlpConfig,
     NamedConfig,
     NetworkConfig,
     PpoConfig,
+    ResidualConfig,
     RnnConfig,
     SacConfig,
     SpaceConfig,
@@ -168,6 +171,36 @@ def make_sac_run(num_envs: int, **changes: Any) -> Run:
         config=learner,
     )
     return _run(num_envs, params, num_states=0)
+
+
+def make_flashsac_run(num_envs: int, num_states: int = 0, **changes: Any) -> Run:
+    learner = FlashSacConfig(
+        **{
+            "name": "Fake",
+            "full_experiment_name": "Fake",
+            "num_actors": num_envs,
+            "device": "cpu",
+            "device_name": "cpu",
+            "gamma": 0.5,
+            "batch_size": 4,
+            "replay_buffer_size": 100,
+            "learning_rate": 1e-3,
+            "final_learning_rate": 1e-3,
+            "init_alpha": 0.1,
+            "num_steps_per_episode": 4,
+            "num_updates_per_step": 1,
+            "num_warmup_frames": 0,
+        }
+        | changes
+    )
+    sizes = ResidualConfig(units=8, blocks=1)
+    params = TrainParams(
+        algo=NamedConfig(name="flashsac"),
+        model=NamedConfig(name="flashsac"),
+        network=FlashSacNetworkConfig(name="flashsac", actor=sizes, critic=sizes, bins=11),
+        config=learner,
+    )
+    return _run(num_envs, params, num_states)
 
 
 def _run(num_envs: int, params: TrainParams, num_states: int) -> Run:

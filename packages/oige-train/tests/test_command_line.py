@@ -11,7 +11,7 @@ from oige_core.errors import ConfigError
 from oige_core.registry import installed_tasks
 from oige_train.cli.common import checked_run, pop_int
 from oige_train.config import Run, resolve_run, run_hydra
-from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
+from oige_train.schema import CONFIG, TrainRunConfig, train_sections
 from omegaconf import OmegaConf
 
 CPU = ["sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
@@ -186,8 +186,8 @@ def test_written_configuration_is_the_resolved_one(name: str) -> None:
     """config.yaml, read and checked again, is the configuration of the run, with everything that was derived."""
     run = checked_run([f"task={name}", *CPU, "num_envs=6", "seed=-1", "experiment=mine"])
     written = OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(run.resolved)))
-    algo = ALGORITHMS[run.config.train.params.algo.name]
-    again = validate(written, TrainRunConfig, sections={"task.env": run.spec.env, CONFIG: algo})  # type: ignore[arg-type]
+    sections = {"task.env": run.spec.env, **train_sections(run.config.train.params.algo.name)}
+    again = validate(written, TrainRunConfig, sections=sections)  # type: ignore[arg-type]
     assert again == run.config
 
 

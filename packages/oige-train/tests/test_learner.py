@@ -168,7 +168,7 @@ def test_images_are_stored_as_bytes_and_scaled_to_one(tmp_path: Path) -> None:
     cnn: Any = {"type": "conv2d", "activation": "relu", "initializer": {"name": "default"}, "convs": [layer]}
     torch.manual_seed(0)
     run = make_run(2, normalize_input=False)
-    run.config.train.params.network.cnn = cnn
+    run.config.train.params.network.cnn = cnn  # type: ignore[union-attr]
     agent = build_agent(Session(run=run, workers=Workers()), env, Observer(), folder=tmp_path / "Fake")
     seen = []
     agent.model.a2c_network.actor_cnn.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))

@@ -54,7 +54,7 @@ def values(run: Run) -> dict[str, Any]:
         "seed": config.seed,
         "gamma": params.config.gamma,
         "maxEffort": config.task.env.maxEffort,  # type: ignore[attr-defined]
-        "units": params.network.mlp.units,
+        "units": params.network.mlp.units,  # type: ignore[union-attr]
     }
 
 

@@ -1,5 +1,6 @@
 """The first lines that a program prints: what it is about to do, before the slow imports and compilation."""
 
+import math
 from collections.abc import Sequence
 
 from oige_core.devices import resolve_devices, unused_gpu
@@ -12,9 +13,9 @@ __all__ = ["headline", "headline_of_random_actions"]
 
 #: Number of worlds that the training configurations for a CPU are tuned for.
 CPU_WORLDS = 512
-#: Number of worlds beyond which SAC only fills its replay buffer sooner.
-SAC_WORLDS = 512
-ALGORITHM_NAMES = {"a2c_continuous": "PPO", "sac": "SAC"}
+#: Number of worlds beyond which an algorithm only fills its replay buffer sooner, and a good number, by its name.
+OFF_POLICY_WORLDS = {"sac": (512, 64), "flashsac": (2048, 1024)}
+ALGORITHM_NAMES = {"a2c_continuous": "PPO", "sac": "SAC", "flashsac": "FlashSAC"}
 
 
 def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
@@ -31,9 +32,6 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
         return []
     devices = resolve_devices(config)
     action = action or ("playing" if config.test else "training" if run.checkpoint is None else "resuming")
-    network = "-".join(map(str, params.network.mlp.units))
-    if params.network.rnn is not None:
-        network += f" and {params.network.rnn.name} {params.network.rnn.units}"
     learner = "" if config.rl_device == devices.simulation else f", learner on {config.rl_device}"
     worlds = f"{config.task.env.numEnvs:,} worlds on {devices.simulation}{learner}"
     if process is not None:
@@ -41,15 +39,16 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
     lines = _note_on_unused_gpu(run)
     lines.append(
         f"{action} {run.task.name} with {ALGORITHM_NAMES[params.algo.name]} ({run.train_name}): "
-        f"{worlds}, network {network}, seed {config.seed}"
+        f"{worlds}, network {params.network.summary()}, seed {config.seed}"
     )
     lines += _note_on_default_task(run, arguments)
     if action == "training" and devices.simulation == "cpu":
         lines += _advice_for_cpu(run)
-    if action == "training" and params.algo.name == "sac" and config.task.env.numEnvs > SAC_WORLDS:
+    most, good = OFF_POLICY_WORLDS.get(params.algo.name, (math.inf, 0))
+    if action == "training" and config.task.env.numEnvs > most:
         lines.append(
-            f"SAC trains once per control step of all worlds, so more than {SAC_WORLDS} worlds rarely help; "
-            "num_envs=64 is a good choice"
+            f"{ALGORITHM_NAMES[params.algo.name]} trains once per control step of all worlds, so more than {most} "
+            f"worlds rarely help; num_envs={good} is a good choice"
         )
     return lines
 

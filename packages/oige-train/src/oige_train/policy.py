@@ -1,4 +1,4 @@
-"""The trained policy of a run: the actor of PPO or SAC, without its learner."""
+"""The trained policy of a run: the actor without its learner."""
 
 from typing import Any
 
@@ -9,9 +9,11 @@ from oige_train.config import Run
 from oige_train.learner import rl_games_shim
 from oige_train.learner.divergence import learner_tensors, refuse_diverged
 from oige_train.learner.environment import RlGamesEnv
+from oige_train.learner.flashsac.build import build_actor
+from oige_train.learner.flashsac.networks import sample_action
 from oige_train.learner.params import rl_games_params
 
-__all__ = ["Policy", "load_policy"]
+__all__ = ["FlashSacPolicy", "Policy", "build_policy", "load_policy"]
 
 
 class Policy:
@@ -100,7 +102,53 @@ class Policy:
             state[:, done] = 0.0
 
 
-def load_policy(run: Run, adapter: RlGamesEnv) -> Policy:
+class FlashSacPolicy:
+    """The actor of FlashSAC, with the methods of :class:`Policy`.
+
+    Args:
+        run: the checked run, whose configuration describes the network.
+        env_info: spaces of the environment.
+        device: where the network runs.
+    """
+
+    def __init__(self, run: Run, env_info: dict[str, Any], device: str) -> None:
+        params = rl_games_params(run.config.train.params)
+        sizes = (env_info[space].shape[0] for space in ("observation_space", "action_space"))
+        self.model = build_actor(params, *sizes).to(device)
+        self._bound = params["config"]["action_bound"]
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Load the weights of a checkpoint.
+
+        Raises:
+            KeyError, RuntimeError: the checkpoint is from another network.
+        """
+        self.model.load_state_dict(state["actor"])
+
+    @torch.no_grad()
+    def act(self, observations: torch.Tensor, *, deterministic: bool) -> torch.Tensor:
+        """Return actions ``(N, num_actions)``: the mode of the policy before tanh, or a sample.
+
+        Args:
+            observations: ``(N, …)``.
+            deterministic: return the mode.
+        """
+        mean, log_deviation = self.model(observations, use_batch=False)
+        noise = torch.zeros_like(mean) if deterministic else torch.randn_like(mean)
+        return sample_action(mean, log_deviation, noise)[0] * self._bound
+
+    def reset_hidden_state(self, done: torch.Tensor) -> None:
+        """Do nothing, because the network has no hidden state."""
+
+
+def build_policy(run: Run, env_info: dict[str, Any], device: str, num_envs: int) -> Policy | FlashSacPolicy:
+    """Return the untrained policy of a run; see :class:`Policy` for the arguments."""
+    if run.config.train.params.algo.name == "flashsac":
+        return FlashSacPolicy(run, env_info, device)
+    return Policy(run, env_info, device, num_envs)
+
+
+def load_policy(run: Run, adapter: RlGamesEnv) -> Policy | FlashSacPolicy:
     """Return the policy of a run's checkpoint.
 
     Args:
@@ -112,7 +160,7 @@ def load_policy(run: Run, adapter: RlGamesEnv) -> Policy:
     """
     assert run.checkpoint is not None  # test=True without one is refused
     device = run.config.rl_device
-    policy = Policy(run, adapter.get_env_info(), device, adapter.env.num_envs)
+    policy = build_policy(run, adapter.get_env_info(), device, adapter.env.num_envs)
     state = load_checkpoint(run.checkpoint, device)
     with check_fit(run.checkpoint):
         policy.load(state)

@@ -25,6 +25,7 @@ from oige_train.learner.agent import Session
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
 from oige_train.learner.progress import ProgressObserver
+from oige_train.schema import FlashSacConfig
 from oige_train.torch_setup import configure_torch
 
 __all__ = ["measure"]
@@ -54,6 +55,8 @@ def measure(run: Run, *, rounds: int | None, started: float) -> Report:
     configure_torch(run)
     learner = config.train.params.config
     learner.save_frequency, learner.max_epochs, learner.max_frames = 0, -1, -1
+    if isinstance(learner, FlashSacConfig):
+        learner.num_warmup_frames = 0  # without learning
     env = make_env(config)
     generator = torch.Generator(env.device).manual_seed(config.seed)
     shape = (MAX_STEPS, env.num_envs, run.spec.num_actions)

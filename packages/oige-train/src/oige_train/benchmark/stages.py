@@ -11,7 +11,7 @@ from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.engines.mujoco.replay import PhysicsReplay
 
 from oige_train.config import Run
-from oige_train.policy import Policy
+from oige_train.policy import build_policy
 
 __all__ = ["Recording", "Stage", "make_stages", "record"]
 
@@ -86,7 +86,7 @@ def make_stages(run: Run, env: VecEnv, agent: Any, recording: Recording) -> dict
         recording: the control steps that physics and environment repeat.
     """
     engine, substeps = env.task.engine, env.task.control_frequency_inv
-    policy = Policy(run, agent.vec_env.get_env_info(), run.config.rl_device, env.num_envs)
+    policy = build_policy(run, agent.vec_env.get_env_info(), run.config.rl_device, env.num_envs)
     observations: dict[str, torch.Tensor] = {}
     frames = env.num_envs * len(recording.actions)
     physics = Stage(begin=env.reset, repeat=lambda: engine.step(substeps), frames=env.num_envs)

@@ -15,7 +15,15 @@ from oige_core.spec import TaskSpec
 
 from oige_train.config.limits import check_memory
 from oige_train.config.torchrun import Torchrun
-from oige_train.schema import CONFIG, AlgoConfig, PpoConfig, SacConfig, TrainRunConfig
+from oige_train.schema import (
+    CONFIG,
+    AlgoConfig,
+    FlashSacConfig,
+    NetworkConfig,
+    PpoConfig,
+    SacConfig,
+    TrainRunConfig,
+)
 
 __all__ = ["CRITIC", "SHOWN_WORLDS", "critic_notes", "derive", "simulate_only_shown_worlds"]
 
@@ -40,6 +48,8 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     """
     learner = config.train.params.config
     _check_followers(config)
+    if isinstance(learner, FlashSacConfig):
+        _check_flashsac(config, learner, spec)
     if config.multi_gpu and config.test:
         raise ConfigError("multi_gpu=True: expected False with test=True; one process plays.")
     if config.multi_gpu:
@@ -120,7 +130,8 @@ def _check_images(config: TrainRunConfig, spec: TaskSpec) -> None:
     """Raise ConfigError if the observations do not fit the learner or the convolutional layers."""
     if spec.images and isinstance(config.train.params.config, SacConfig):
         raise ConfigError(f"train.params.algo.name=sac: expected PPO; {config.task.name} observes images.")
-    cnn = config.train.params.network.cnn
+    network = config.train.params.network
+    cnn = network.cnn if isinstance(network, NetworkConfig) else None
     if cnn is None:
         return
     shape = spec.shape_for(config.task.env)
@@ -150,6 +161,26 @@ def critic_notes(learner: AlgoConfig, overridden: set[str]) -> list[str]:
     if not {CRITIC, f"{CRITIC}.lr_schedule"}.isdisjoint(overridden):
         raise ConfigError(f"{setting}: expected linear or None; only the policy's rate follows the divergence.")
     return [f"{setting}: has no effect; only the policy's rate follows the divergence."]
+
+
+def _check_flashsac(config: TrainRunConfig, learner: FlashSacConfig, spec: TaskSpec) -> None:
+    """Raise ConfigError for what FlashSAC cannot train."""
+    if spec.images:
+        raise ConfigError(f"train.params.algo.name=flashsac: {config.task.name} observes images; use PPO.")
+    limit = config.task.env.clipActions
+    if learner.action_bound > limit:
+        raise ConfigError(
+            f"{CONFIG}.action_bound={learner.action_bound}: expected at most task.env.clipActions={limit}."
+        )
+    if config.test:
+        return
+    if config.multi_gpu:
+        raise ConfigError("multi_gpu=True: expected False; FlashSAC trains in one process.")
+    if config.task.env.autoresetMode != "same_step":
+        raise ConfigError(
+            f"task.env.autoresetMode={config.task.env.autoresetMode}: expected same_step; FlashSAC learns from the "
+            "last observations of episodes."
+        )
 
 
 def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
@@ -199,7 +230,7 @@ def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: se
     learner = config.train.params.config
     assert isinstance(learner, PpoConfig)
     batch = learner.horizon_length * learner.num_actors
-    recurrent = config.train.params.network.rnn is not None
+    recurrent = getattr(config.train.params.network, "rnn", None) is not None
     # rl_games cuts every batch into sequences, and those of a recurrent network may not cross worlds.
     if batch % learner.seq_length or (recurrent and learner.horizon_length % learner.seq_length):
         unit = "horizon_length" if recurrent else "horizon_length × num_envs"

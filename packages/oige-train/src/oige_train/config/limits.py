@@ -8,7 +8,7 @@ from oige_core.errors import ConfigError
 from oige_core.gpu import cuda_device_memory
 from oige_core.spec import TaskSpec
 
-from oige_train.schema import CONFIG, PpoConfig, SacConfig, TrainRunConfig
+from oige_train.schema import CONFIG, FlashSacConfig, PpoConfig, SacConfig, TrainRunConfig
 
 __all__ = ["check_memory", "memory_estimate"]
 
@@ -24,9 +24,9 @@ def _estimates(config: TrainRunConfig, spec: TaskSpec) -> dict[str, float]:
     float32 rollout buffer of PPO, twice because rl_games copies it from time-major to flat for an epoch:
     ``2 · 4 · horizon · envs · (observations + states + 3 · actions + 6)``, where 3 · actions are actions, means and
     deviations and 6 are reward, value, return, advantage, log-probability and done flag. SAC:
-    ``4 · replay size · (2 · observations + actions + 2)``. Engine: ``8 · envs · (observations + 256)``, the float64
-    state and derived fields of an almost empty world. Numbers of images are bytes, a quarter of a float. Playing needs
-    the engine only.
+    ``4 · replay size · (2 · observations + actions + 2)``; FlashSAC's replay also has the states. Engine:
+    ``8 · envs · (observations + 256)``, the float64 state and derived fields of an almost empty world. Numbers of
+    images are bytes, a quarter of a float. Playing needs the engine only.
     """
     envs = config.task.env.numEnvs
     observations = math.prod(spec.shape_for(config.task.env)) / (4 if spec.images else 1)
@@ -39,6 +39,9 @@ def _estimates(config: TrainRunConfig, spec: TaskSpec) -> dict[str, float]:
         estimates[f"{CONFIG}.horizon_length"] = 2 * 4 * learner.horizon_length * envs * per_step
     elif isinstance(learner, SacConfig):
         per_transition = 2 * observations + spec.num_actions + 2
+        estimates[f"{CONFIG}.replay_buffer_size"] = 4 * learner.replay_buffer_size * per_transition
+    elif isinstance(learner, FlashSacConfig):
+        per_transition = 2 * (observations + spec.num_states) + spec.num_actions + 1
         estimates[f"{CONFIG}.replay_buffer_size"] = 4 * learner.replay_buffer_size * per_transition
     return estimates
 

@@ -21,7 +21,7 @@ from oige_core.spec import InstalledTask
 from omegaconf import OmegaConf
 
 from oige_train.run_record import RunRecord
-from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
+from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig, train_sections
 
 __all__ = ["SHORTCUTS", "TRAIN_CFG", "default_train", "given_shortcuts", "literal_text", "rewrite_overrides"]
 
@@ -193,8 +193,8 @@ def _example(argument: str) -> str:
 def _sections(tasks: Iterable[InstalledTask]) -> Iterator[dict[str, Any]]:
     """Yield, by section, the schemas that a run of one of ``tasks`` may have."""
     for task in tasks:
-        for learner in ALGORITHMS.values():
-            yield {"task.env": load_spec(task).env, CONFIG: learner}
+        for algorithm in ALGORITHMS:
+            yield {"task.env": load_spec(task).env, **train_sections(algorithm)}
 
 
 def _check(argument: str, override: str, key: str, *, multirun: bool, lists: bool) -> None:

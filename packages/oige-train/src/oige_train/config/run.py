@@ -22,7 +22,7 @@ from oige_train.config.overrides import SHORTCUTS
 from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
-from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig
+from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig, train_sections
 from oige_train.schema.unsupported import check_supported
 
 __all__ = ["Run", "resolve_run"]
@@ -82,7 +82,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     algo = OmegaConf.select(cfg, "train.params.algo.name")
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
-    sections = {"task.env": spec.env, CONFIG: ALGORITHMS[algo]}
+    sections = {"task.env": spec.env, **train_sections(algo)}
     check_overrides_are_read(TrainRunConfig, sorted(overridden), sections)
     check_supported(OmegaConf.select(cfg, CONFIG) or ())
     hydra_overrides = HydraConfig.get().overrides.task

@@ -1,4 +1,4 @@
-"""Build the agent of a run: PPO or SAC of rl_games."""
+"""Build the agent of a run: PPO or SAC of rl_games, or FlashSAC."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from oige_train.learner.agent import Session
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.params import rl_games_params
 from oige_train.learner.progress import Observer
+from oige_train.schema import NetworkConfig
 
 __all__ = ["build_agent"]
 
@@ -46,13 +47,17 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path)
         "vec_env": adapter,
         "env_info": adapter.get_env_info(),
     }
-    if params["algo"]["name"] == "sac":
+    algorithm = params["algo"]["name"]
+    if algorithm == "sac":
         from oige_train.learner.sac import SacAgent as Agent
+    elif algorithm == "flashsac":
+        from oige_train.learner.flashsac.agent import FlashSacAgent as Agent
     else:
         from oige_train.learner.ppo.agent import PpoAgent as Agent
     with rl_games_shim.building_agent(writes=session.workers.rank == 0):
         agent = Agent("run", params, session)
-    space = config.train.params.network.space
+    network = config.train.params.network
+    space = network.space if isinstance(network, NetworkConfig) else None
     if space is not None and not space.continuous.fixed_sigma:
         _initialise_deviation(agent.model.a2c_network.sigma, space.continuous.sigma_init)
     return agent

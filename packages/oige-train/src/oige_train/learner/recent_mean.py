@@ -58,7 +58,7 @@ class RecentMean:
         while self.count - self.steps[0][0] >= self.size:
             oldest, its_total = self.steps.popleft()
             self.count -= oldest
-            self.total = self.total - its_total
+            self.total = self.total - its_total.to(self.total.device)
         self.show(self.total, self.count)
 
     def show(self, total: torch.Tensor, count: int) -> None:

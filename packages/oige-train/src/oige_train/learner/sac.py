@@ -7,17 +7,13 @@ import torch
 from rl_games.algos_torch.sac_agent import SACAgent
 from rl_games.common.experience import VectorizedReplayBuffer
 
-from oige_train.learner.agent import ResumableAgent
 from oige_train.learner.divergence import learner_tensors
+from oige_train.learner.off_policy import OffPolicyAgent
 
 __all__ = ["ReplayBuffer", "SacAgent"]
 
 Base: Any = SACAgent
 BaseReplayBuffer: Any = VectorizedReplayBuffer
-
-
-class LimitReachedError(Exception):
-    """Training has reached its last epoch or frame."""
 
 
 class ReplayBuffer(BaseReplayBuffer):
@@ -46,7 +42,7 @@ class ReplayBuffer(BaseReplayBuffer):
         super().add(*rows)
 
 
-class SacAgent(ResumableAgent, Base):
+class SacAgent(OffPolicyAgent, Base):
     """Soft actor-critic.
 
     Checkpoints do not contain the replay buffer, which is a thousand times as large as the rest. A resumed run fills it
@@ -130,30 +126,6 @@ class SacAgent(ResumableAgent, Base):
             self.model.norm_obs(observations["obs"])
             self.model.running_mean_std.eval()
         return outcome
-
-    def frames_per_epoch(self) -> int:
-        """Return the number of environment steps in an epoch."""
-        return self.num_frames_per_epoch
-
-    def train(self) -> tuple[float, int]:
-        """Train until the last epoch or frame, even if no episode has ended by then."""
-        try:
-            return super().train()
-        except LimitReachedError:
-            return self.last_mean_rewards, self.epoch_num
-
-    def train_epoch(self) -> Any:
-        """Train for an epoch, unless a stop was requested or training is over."""
-        self.epoch_num -= 1  # checkpoints written before the epoch belong to the last one
-        self.between_epochs()
-        if self.epoch_num >= self.max_epochs != -1 or self.frame >= self.max_frames != -1:
-            self.save(f"{self.nn_dir}/last")
-            raise LimitReachedError
-        self.epoch_num += 1
-        self.writer.write()
-        result = super().train_epoch()
-        self.algo_observer.after_steps()  # rl_games calls it for PPO only
-        return result
 
     def extract_actor_stats(
         self, actor_losses: list, entropies: list, alphas: list, alpha_losses: list, actor_loss_info: tuple[Any, ...]

@@ -1,7 +1,7 @@
 """Typed schema of a training run. Nothing here imports torch."""
 
+from oige_train.schema.flashsac import FlashSacConfig, FlashSacNetworkConfig, ResidualConfig
 from oige_train.schema.learner import (
-    ALGORITHMS,
     CONFIG,
     AlgoConfig,
     CentralValueConfig,
@@ -9,8 +9,6 @@ from oige_train.schema.learner import (
     PpoConfig,
     RewardShaperConfig,
     SacConfig,
-    TrainConfig,
-    TrainParams,
 )
 from oige_train.schema.network import (
     CnnConfig,
@@ -22,6 +20,7 @@ from oige_train.schema.network import (
     SpaceConfig,
 )
 from oige_train.schema.run import TrainRunConfig
+from oige_train.schema.train import ALGORITHMS, TrainConfig, TrainParams, train_sections
 
 __all__ = [
     "ALGORITHMS",
@@ -30,11 +29,14 @@ __all__ = [
     "CentralValueConfig",
     "CnnConfig",
     "ContinuousConfig",
+    "FlashSacConfig",
+    "FlashSacNetworkConfig",
     "MlpConfig",
     "NamedConfig",
     "NetworkConfig",
     "PlayerConfig",
     "PpoConfig",
+    "ResidualConfig",
     "RewardShaperConfig",
     "RnnConfig",
     "SacConfig",
@@ -42,4 +44,5 @@ __all__ = [
     "TrainConfig",
     "TrainParams",
     "TrainRunConfig",
+    "train_sections",
 ]

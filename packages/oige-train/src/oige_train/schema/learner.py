@@ -1,4 +1,7 @@
-"""The ``train`` section, with rl_games' keys. A default is the value that rl_games assumes for a missing key."""
+"""``train.params.config`` of PPO and SAC, with rl_games' keys.
+
+A default is the value that rl_games assumes for a missing key.
+"""
 
 import math
 import re
@@ -9,10 +12,9 @@ from oige_core.config.fields import unread
 from oige_core.config.schema import check_choice, check_positive
 from oige_core.errors import ConfigError
 
-from oige_train.schema.network import NamedConfig, NetworkConfig
+from oige_train.schema.network import NetworkConfig
 
 __all__ = [
-    "ALGORITHMS",
     "CONFIG",
     "AlgoConfig",
     "CentralValueConfig",
@@ -20,8 +22,6 @@ __all__ = [
     "PpoConfig",
     "RewardShaperConfig",
     "SacConfig",
-    "TrainConfig",
-    "TrainParams",
 ]
 
 CONFIG = "train.params.config"
@@ -120,7 +120,7 @@ class CentralValueConfig:
 
 @dataclass(kw_only=True)
 class AlgoConfig:
-    """Keys of ``train.params.config`` that PPO and SAC share.
+    """Keys of ``train.params.config`` that all algorithms share.
 
     Attributes:
         name: name of the run and of its best checkpoint.
@@ -387,96 +387,3 @@ class SacConfig(AlgoConfig):
             )
         if self.weight_decay:
             raise ConfigError(f"{CONFIG}.weight_decay={self.weight_decay}: expected 0; rl_games' SAC has none.")
-
-
-ALGORITHMS: dict[str, type[AlgoConfig]] = {"a2c_continuous": PpoConfig, "sac": SacConfig}
-NETWORKS: dict[type[AlgoConfig], tuple[tuple[str, ...], tuple[str, ...]]] = {
-    PpoConfig: (
-        ("continuous_a2c_logstd", "continuous_a2c_tanh"),  # with continuous_a2c, rl_games 1.6.5 fails
-        ("actor_critic", "resnet_actor_critic"),
-    ),
-    SacConfig: (("soft_actor_critic",), ("soft_actor_critic",)),
-}
-"""rl_games' names of models and networks that an algorithm can train."""
-
-
-@dataclass(kw_only=True)
-class TrainParams:
-    """``train.params``: the learner.
-
-    Attributes:
-        algo: section whose ``name`` is ``a2c_continuous`` for PPO or ``sac``.
-        model: section whose ``name`` is ``continuous_a2c_logstd`` for PPO or ``soft_actor_critic``.
-        config: an instance of the schema that :data:`ALGORITHMS` has for ``algo.name``.
-        seed: follows the root key of the same name.
-        torch_threads: number of torch's threads on the CPU; small networks are fastest with 1.
-        load_checkpoint: follows the root key ``checkpoint``.
-        load_path: follows the root key ``checkpoint``.
-    """
-
-    algo: NamedConfig
-    model: NamedConfig
-    network: NetworkConfig
-    config: AlgoConfig
-    seed: int | None = field(default=None, metadata=unread("set seed, without train.params., instead"))
-    torch_threads: int = 1
-    load_checkpoint: bool = field(default=False, metadata=unread("set checkpoint instead"))
-    load_path: str = field(default="", metadata=unread("set checkpoint instead"))
-
-    def __post_init__(self) -> None:
-        check_positive("train.params.torch_threads", self.torch_threads)
-        self._check_network()
-        self._check_recurrent_critic()
-        for key in ("shuffle_minibatches", "symmetry_augmentation"):
-            if getattr(self.config, key, False) and self.network.rnn is not None:
-                raise ConfigError(f"{CONFIG}.{key}=True: expected False; a recurrent network is trained on sequences.")
-        if getattr(self.config, "symmetry_augmentation", False) and getattr(self.config, "central_value_config", None):
-            raise ConfigError(
-                f"{CONFIG}.symmetry_augmentation=True: expected False; symmetries do not "
-                "cover the states of the asymmetric critic."
-            )
-
-    def _check_recurrent_critic(self) -> None:
-        """Raise ConfigError if the asymmetric critic is recurrent and the policy, whose sequences it uses, is not."""
-        critic = self.config.central_value_config if isinstance(self.config, PpoConfig) else None
-        if critic is not None and critic.network.rnn is not None and self.network.rnn is None:
-            raise ConfigError(
-                f"{CONFIG}.central_value_config.network.rnn: expected none, because train.params.network has none; "
-                "both are recurrent, or the policy only."
-            )
-
-    def _check_network(self) -> None:
-        """Raise unless model and network belong to the algorithm."""
-        models, networks = NETWORKS[type(self.config)]
-        check_choice("train.params.model.name", self.model.name, models)
-        check_choice("train.params.network.name", self.network.name, networks)
-        if isinstance(self.config, SacConfig):
-            name, needed = "SAC", "log_std_bounds"
-            idle = {"space": None, "cnn": None, "rnn": None, "normalization": None, "value_activation": "None"}
-            self._check_sac_network()
-        else:
-            name, needed = "PPO", "space.continuous"
-            idle = {"log_std_bounds": None, "central_value": False}
-        for key, default in idle.items():
-            if getattr(self.network, key) != default:
-                raise ConfigError(f"train.params.network.{key}: has no effect with {name}; leave it out.")
-        if getattr(self.network, needed.partition(".")[0]) is None:
-            raise ConfigError(f"train.params.network.{needed}: a value is required.")
-
-    def _check_sac_network(self) -> None:
-        """Raise ConfigError if rl_games cannot build the network of SAC."""
-        if not self.network.separate:
-            raise ConfigError(
-                "train.params.network.separate=False: expected True; SAC's critics have their own layers."
-            )
-        if self.network.mlp.d2rl:
-            raise ConfigError("train.params.network.mlp.d2rl=True: expected False with SAC.")
-        if not self.network.mlp.units:
-            raise ConfigError("train.params.network.mlp.units=[]: expected at least one layer with SAC.")
-
-
-@dataclass(kw_only=True)
-class TrainConfig:
-    """The ``train`` section."""
-
-    params: TrainParams

@@ -46,7 +46,7 @@ class NamedConfig:
     """A section with a name only.
 
     Attributes:
-        name: name in rl_games, for example ``a2c_continuous`` (PPO) or ``sac`` for the algorithm.
+        name: name in rl_games, for example ``a2c_continuous`` (PPO) or ``sac`` for the algorithm, or ``flashsac``.
     """
 
     name: str
@@ -230,3 +230,8 @@ class NetworkConfig:
             raise ConfigError("network.name=resnet_actor_critic: expected network.cnn.conv_depths.")
         if self.name == "actor_critic" and self.cnn is not None and not self.cnn.convs:
             raise ConfigError("network.cnn.convs: a value is required.")
+
+    def summary(self) -> str:
+        """Return the sizes for the headline of a run."""
+        layers = "-".join(map(str, self.mlp.units))
+        return layers if self.rnn is None else f"{layers} and {self.rnn.name} {self.rnn.units}"

@@ -9,7 +9,7 @@ from oige_core.config.fields import unread
 from oige_core.config.schema import check_positive
 from oige_core.errors import ConfigError
 
-from oige_train.schema.learner import TrainConfig
+from oige_train.schema.train import TrainConfig
 
 __all__ = ["TrainRunConfig"]
 
