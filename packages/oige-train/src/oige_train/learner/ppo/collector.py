@@ -7,7 +7,10 @@ import torch
 
 from oige_train.learner.graphs import LearnerGraphs
 from oige_train.learner.ppo.cursor import Cursor
-from oige_train.learner.ppo.distributions import Distribution
+from oige_train.learner.ppo.distributions import Distribution, Gaussian
+from oige_train.learner.ppo.fused import FusedSampling
+from oige_train.learner.ppo.launcher import find_launcher
+from oige_train.learner.ppo.losses import Outputs
 from oige_train.learner.ppo.networks import Memory, evaluate, evaluate_policy
 from oige_train.learner.ppo.normaliser import Normaliser
 from oige_train.learner.ppo.rollout import Rollout
@@ -78,6 +81,8 @@ class Collector:
         self._zero_memory, self._sequence_length = zero_memory, sequence_length
         device = rollout.values.device
         self._cursor = Cursor(device, on_device=graphs.enabled)
+        launcher = find_launcher(device) if isinstance(distribution, Gaussian) else None
+        self._fused = None if launcher is None else FusedSampling(launcher)
         self._noise = torch.zeros(rollout.horizon, rollout.num_worlds, num_actions, device=device)
         self._inputs: dict[str, torch.Tensor] = {}
         self._actions = self._noise[0]
@@ -157,11 +162,11 @@ class Collector:
     def _act(self) -> None:
         """Choose the actions of a step, and store everything about them."""
         rollout, cursor = self.rollout, self._cursor
-        self._forget_ended(cursor.read(rollout.ended))
+        if any(function.memory for function in self.memories):
+            self._forget_ended(cursor.read(rollout.ended))
         normalised = self.policy.normaliser.normalise(as_float(self._inputs["obs"]))
         sequences = {"rnn_states": self.policy.memory} if self.policy.memory else None
         mu, raw, values, memory = evaluate_policy(self.policy.network, normalised, sequences)
-        actions = self._distribution.sample(mu, raw, cursor.read(self._noise))
         self._remember(self.policy, memory)
         if self.critic is not self.policy:
             values, memory = self.critic(self._inputs)
@@ -170,11 +175,19 @@ class Collector:
             self._allocate(mu, raw)
         for name, value in self._inputs.items():
             cursor.write(rollout.inputs[name], value)
-        for name, value in (("actions", actions), ("mu", mu), ("raw", raw)):
-            cursor.write(rollout.policy[name], value)
-        cursor.write(rollout.values, values)
+        self._actions = self._to_env(self._sample(Outputs(mu, raw, values)))
         cursor.advance()
-        self._actions = self._to_env(actions)
+
+    def _sample(self, outputs: Outputs) -> torch.Tensor:
+        """Return actions ``(N, A)``, after storing them and the outputs."""
+        rollout, cursor = self.rollout, self._cursor
+        if self._fused is not None:
+            return self._fused(outputs, self._noise, rollout, cursor)
+        actions = self._distribution.sample(outputs.mu, outputs.raw, cursor.read(self._noise))
+        for name, value in (("actions", actions), ("mu", outputs.mu), ("raw", outputs.raw)):
+            cursor.write(rollout.policy[name], value)
+        cursor.write(rollout.values, outputs.values)
+        return actions
 
     def _allocate(self, mu: torch.Tensor, raw: torch.Tensor) -> None:
         rollout = self.rollout

@@ -6,8 +6,9 @@ from oige_train.learner.ppo.cursor import Cursor
 from oige_train.learner.ppo.launcher import Launcher
 from oige_train.learner.ppo.losses import TERMS, Gradient, Objective, Outputs, Samples
 from oige_train.learner.ppo.optimiser import AdaptiveRate
+from oige_train.learner.ppo.rollout import Rollout
 
-__all__ = ["FusedObjective", "FusedStepEnd"]
+__all__ = ["FusedObjective", "FusedSampling", "FusedStepEnd"]
 
 
 class FusedObjective:
@@ -97,3 +98,33 @@ class FusedStepEnd:
                 self._no_rate if adaptive is None else adaptive.rate.view(1),
             ],
         )
+
+
+class FusedSampling:
+    """Samples actions of Gaussian policies, and stores a control step, in one kernel.
+
+    Args:
+        launcher: launches the kernel.
+    """
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+
+    def __call__(self, outputs: Outputs, noise: torch.Tensor, rollout: Rollout, cursor: Cursor) -> torch.Tensor:
+        """Return the actions ``(N, A)`` of a control step.
+
+        Args:
+            outputs: outputs of the network.
+            noise: ``(T, N, A)``; standard normal noise.
+            rollout: where actions, outputs and values are stored.
+            cursor: the control step.
+        """
+        mu, raw, values = (value.detach().float() for value in outputs)
+        stored = [rollout.policy[name] for name in ("actions", "mu", "raw")]
+        if raw.ndim == 1:
+            stored[-1] = stored[-1].unsqueeze(1)
+        step, (noise, *stored) = cursor.locate(noise, *stored, rollout.values)
+        actions = torch.empty_like(mu)
+        arguments = [step, noise, mu, raw.expand_as(mu), values]
+        self._launcher.launch(self._launcher.kernels.act, len(mu), arguments, [actions, *stored])
+        return actions

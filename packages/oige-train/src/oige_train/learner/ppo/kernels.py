@@ -11,6 +11,7 @@ import warp as wp
 __all__ = [
     "BLOCK",
     "ObjectiveSettings",
+    "act",
     "end_step",
     "gradient_scale",
     "normalise",
@@ -290,3 +291,29 @@ def update_statistics(
     squares = variance[i] * count[0] + added_variance[i] * new + change * change * (count[0] * new / total)
     mean[i] += change * (new / total)
     variance[i] = squares / total
+
+
+@wp.kernel(enable_backward=False)
+def act(
+    step: wp.array[wp.int64],
+    noise: wp.array3d[float],
+    mu: wp.array2d[float],
+    raw: wp.array2d[float],
+    values: wp.array[float],
+    actions: wp.array2d[float],
+    stored_actions: wp.array3d[float],
+    stored_mu: wp.array3d[float],
+    stored_raw: wp.array3d[float],
+    stored_values: wp.array2d[float],
+):
+    """Sample actions of a Gaussian policy, and store them with the policy and the value; one thread per world."""
+    world = wp.tid()
+    index = wp.int32(step[0])
+    for i in range(mu.shape[1]):
+        action = mu[world, i] + wp.exp(raw[world, i]) * noise[index, world, i]
+        actions[world, i] = action
+        stored_actions[index, world, i] = action
+        stored_mu[index, world, i] = mu[world, i]
+        if world < stored_raw.shape[1]:  # one for all worlds, or each its own
+            stored_raw[index, world, i] = raw[world, i]
+    stored_values[index, world] = values[world]
