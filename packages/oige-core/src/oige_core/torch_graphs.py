@@ -1,7 +1,6 @@
 """Work of torch that is captured once in a CUDA graph and replayed."""
 
 import contextlib
-import gc
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,22 +9,12 @@ from typing import Any
 
 import torch
 
-__all__ = ["TorchGraphs", "calling_line", "uncollected"]
+from oige_core.garbage import uncollected
+
+__all__ = ["TorchGraphs", "calling_line"]
 
 _PACKAGE = Path(__file__).parent
 _CAPTURE = _PACKAGE / "tasks" / "step_capture.py"
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Suspend garbage collection: if it frees an old graph while another one is captured, the capture fails."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class TorchGraphs:

@@ -5,14 +5,17 @@ import logging
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import warp as wp
 
 from oige_core.errors import ConfigError
 
-__all__ = ["init_warp"]
+__all__ = ["init_warp", "kernel_folder"]
 
 CACHE = "WARP_CACHE_PATH"
+
+PREFIX = "oige-warp-"
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ def init_warp() -> None:
         return
     if os.environ.get(CACHE):
         raise ConfigError(f"{CACHE}={os.environ[CACHE]}: is not writable ({reason}); choose another folder.")
-    folder = tempfile.mkdtemp(prefix="oige-warp-")
+    folder = tempfile.mkdtemp(prefix=PREFIX)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _log.warning(
         f"Warp cannot keep compiled kernels in your home folder ({reason}), so each start compiles them; "
@@ -41,6 +44,12 @@ def init_warp() -> None:
     )
     wp.config.kernel_cache_dir = folder
     wp.init()
+
+
+def kernel_folder() -> Path | None:
+    """Return where compiled kernels are kept for later starts, after :func:`init_warp`; None if they are not."""
+    folder = Path(str(wp.config.kernel_cache_dir))
+    return None if folder.name.startswith(PREFIX) or folder.parent.name.startswith(PREFIX) else folder
 
 
 def _start() -> str | None:

@@ -14,6 +14,7 @@ from oige_core.config.load import check_overrides
 from oige_core.devices import resolve_devices, unused_gpu
 from oige_core.envs.vec_env import VecEnv, check_render_mode
 from oige_core.errors import CapabilityError, ConfigError, nearest
+from oige_core.garbage import uncollected
 from oige_core.modes import plain_tensors
 from oige_core.registry import find_task, load_config, load_spec, load_task_class
 from oige_core.spec import TaskSpec
@@ -30,6 +31,7 @@ PROGRAM_KEYS = {
 """Root keys that an environment does not read, with advice for library users."""
 
 
+@uncollected()
 @plain_tensors
 def make_env(config: RunConfig, render_mode: str | None = None) -> VecEnv:
     """Build the worlds of a validated configuration.

@@ -57,6 +57,7 @@ def train(arguments: list[str]) -> int:
         OigeError: a run failed.
     """
     from oige_core.errors import OigeError
+    from oige_core.garbage import uncollected
 
     from oige_train.cli.common import checked_runs
     from oige_train.console import say
@@ -69,7 +70,8 @@ def train(arguments: list[str]) -> int:
         if len(runs) > 1:
             say(f"run {number} of {len(runs)}: {name}")
         say(*headline(run, arguments))
-        from oige_train.runner import execute
+        with uncollected():
+            from oige_train.runner import execute
 
         try:
             code = execute(run, arguments)

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from oige_core.errors import ConfigError
+from oige_core.garbage import uncollected
 
 from oige_train.learner import rl_games_shim
 from oige_train.learner.agent import Session
@@ -16,6 +17,7 @@ from oige_train.schema import NetworkConfig
 __all__ = ["build_agent"]
 
 
+@uncollected()
 def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path) -> Any:
     """Return the agent of the run's algorithm.
 

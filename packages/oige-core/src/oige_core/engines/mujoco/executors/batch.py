@@ -1,7 +1,6 @@
 """The C engine on a thread pool: ``mujoco.batch.Batch``."""
 
 import functools
-import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from mujoco.batch import Batch
 
+from oige_core.cores import available_cores
 from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
 from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from oige_core.engines.mujoco.executors.graphs import Graphs
 
-__all__ = ["BatchExecutor", "available_cores"]
+__all__ = ["BatchExecutor"]
 
 _STAGE_NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
 _STAGE_VELOCITY = int(mujoco.mjtStage.mjSTAGE_VEL)
@@ -47,11 +47,6 @@ _WARNINGS: dict[str, list[int]] = {
 }
 TORCH_GRAIN = 32768  # maximum number of elements for which torch uses one thread (at::internal::GRAIN_SIZE)
 _SET_CONST_INPUTS = frozenset(mujoco.MjModel._setconst_inputs)  # type: ignore[attr-defined]
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class BatchExecutor:

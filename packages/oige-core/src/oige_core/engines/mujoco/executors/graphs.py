@@ -8,7 +8,7 @@ import torch
 import warp as wp
 
 from oige_core.engines.mujoco.executors.modules import load_modules, needed_modules
-from oige_core.torch_graphs import uncollected
+from oige_core.garbage import uncollected
 from oige_core.warp_runtime import init_warp
 
 __all__ = ["Graphs"]

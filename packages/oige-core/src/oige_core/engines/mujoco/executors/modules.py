@@ -14,7 +14,7 @@ from typing import Any
 
 import warp as wp
 
-from oige_core.engines.mujoco.executors.batch import available_cores
+from oige_core.cores import available_cores
 
 __all__ = ["ModuleVariant", "load_modules", "needed_modules"]
 
