@@ -186,6 +186,7 @@ def make_flashsac_run(num_envs: int, num_states: int = 0, **changes: Any) -> Run
             "replay_buffer_size": 100,
             "learning_rate": 1e-3,
             "final_learning_rate": 1e-3,
+            "alpha_lr": 1e-3,
             "init_alpha": 0.1,
             "num_steps_per_episode": 4,
             "num_updates_per_step": 1,

@@ -10,6 +10,7 @@ from oige_train.learner.flashsac.learner import Learner, LearnerSettings
 from oige_train.learner.flashsac.networks import Actor, Critics, UnitBatchNorm, normalise, sample_action
 from oige_train.learner.flashsac.replay import Replay
 from oige_train.learner.flashsac.targets import RewardScale, decayed_rate, project, target_entropy, with_lower_mean
+from oige_train.learner.graphs import LearnerGraphs
 
 CPU = torch.device("cpu")
 SUPPORT = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0])
@@ -166,25 +167,28 @@ def test_noise_is_kept_per_world() -> None:
         assert kept == {1, 2, 3, 4}
 
 
-def make_learner(**changes: object) -> Learner:
+def make_learner(device: torch.device = CPU, **changes: object) -> Learner:
     torch.manual_seed(0)
     settings = {
         "batch_size": 8,
         "learning_rate": 1e-2,
         "final_learning_rate": 1e-3,
         "num_updates": 4,
+        "alpha_lr": 1e-2,
         "critic_tau": 0.25,
         "init_alpha": 0.5,
         "target_deviation": 0.15,
         "bfloat16": False,
     }
-    replay = Replay(40, 2, {"obs": (3,), "action": (2,), "next_obs": (3,)}, n_step=1, gamma=0.9, device=CPU)
+    shapes = {"obs": (3,), "action": (2,), "next_obs": (3,)}
+    replay = Replay(40, 2, shapes, n_step=1, gamma=0.9, device=device)
     for _ in range(20):
         values = {"obs": torch.randn(2, 3), "action": torch.rand(2, 2), "next_obs": torch.randn(2, 3)}
-        replay.add(values, torch.randn(2), torch.rand(2) < 0.2, torch.rand(2) < 0.3)
-    critics = [Critics(3, 2, units=8, blocks=1, bins=5, limit=2.0) for _ in range(2)]
-    actor = Actor(3, 2, units=8, blocks=1)
-    rewards = RewardScale(2, 0.9, 2.0, CPU)
+        outcome = (torch.randn(2), torch.rand(2) < 0.2, torch.rand(2) < 0.3)
+        replay.add({name: value.to(device) for name, value in values.items()}, *(x.to(device) for x in outcome))
+    critics = [Critics(3, 2, units=8, blocks=1, bins=5, limit=2.0).to(device) for _ in range(2)]
+    actor = Actor(3, 2, units=8, blocks=1).to(device)
+    rewards = RewardScale(2, 0.9, 2.0, device)
     return Learner(actor, *critics, replay, rewards, LearnerSettings(**settings | changes))  # type: ignore[arg-type]
 
 
@@ -271,3 +275,26 @@ def test_value_of_a_distribution() -> None:
     assert log_probabilities.shape == (2, 4, 5)
     torch.testing.assert_close(log_probabilities.exp().sum(dim=-1), torch.ones(2, 4))
     assert (log_probabilities[0] != log_probabilities[1]).any()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_graphs_learn_what_eager_steps_learn(bfloat16: bool) -> None:
+    """Both draw the same random numbers; sums over bins are added in any order."""
+    device = torch.device("cuda:0")
+    found = []
+    for setting in ("False", "True"):
+        learner = make_learner(device, bfloat16=bfloat16, learning_rate=1e-4, final_learning_rate=1e-5)
+        graphs = LearnerGraphs.of(setting, device)
+        torch.cuda.manual_seed(0)
+
+        def work(learner: Learner = learner) -> None:
+            learner.update(with_actor=True)
+            learner.update(with_actor=False)
+
+        for _ in range(5):
+            graphs.run("the gradient steps", work)
+        statistics = learner.take_statistics() | {"alpha": learner.log_alpha.detach(), "rate": learner.rate}
+        found.append({name: value.item() for name, value in statistics.items()})
+        assert learner.updates == 10
+    assert found[1] == pytest.approx(found[0], rel=1e-2 if bfloat16 else 1e-3)

@@ -64,9 +64,10 @@ class FlashSacConfig(AlgoConfig):
         num_steps_per_episode: control steps per epoch.
         num_updates_per_step: number of gradient steps per control step of all worlds.
         num_warmup_frames: environment steps, over all worlds, of random actions at the start.
-        learning_rate: initial rate of all optimisers.
+        learning_rate: initial learning rate of actor and critics.
         final_learning_rate: rate at ``max_epochs`` or ``max_frames``, which is reached on half a cosine; without such a
             limit, the rate stays.
+        alpha_lr: learning rate of the temperature, which does not fall.
         critic_tau: fraction by which target critics follow the critics in each gradient step.
         policy_frequency: number of gradient steps of the critics per gradient step of the actor.
         init_alpha: initial temperature of the entropy term.
@@ -84,6 +85,7 @@ class FlashSacConfig(AlgoConfig):
     replay_buffer_size: int
     learning_rate: float
     final_learning_rate: float
+    alpha_lr: float
     init_alpha: float
     num_steps_per_episode: int
     num_updates_per_step: int
@@ -108,6 +110,7 @@ class FlashSacConfig(AlgoConfig):
             "num_updates_per_step",
             "learning_rate",
             "final_learning_rate",
+            "alpha_lr",
             "policy_frequency",
             "init_alpha",
             "target_deviation",

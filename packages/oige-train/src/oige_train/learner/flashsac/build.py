@@ -59,6 +59,7 @@ def build_learner(
             learning_rate=config["learning_rate"],
             final_learning_rate=config["final_learning_rate"],
             num_updates=num_updates,
+            alpha_lr=config["alpha_lr"],
             critic_tau=config["critic_tau"],
             init_alpha=config["init_alpha"],
             target_deviation=config["target_deviation"],

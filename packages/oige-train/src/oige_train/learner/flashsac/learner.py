@@ -23,9 +23,10 @@ class LearnerSettings:
 
     Attributes:
         batch_size: number of transitions per gradient step.
-        learning_rate: initial rate of all optimisers.
+        learning_rate: initial rate of actor and critics.
         final_learning_rate: rate at the last gradient step.
         num_updates: gradient steps over which the rate falls; None: it stays.
+        alpha_lr: rate of the temperature.
         critic_tau: fraction by which the target critics follow in each step.
         init_alpha: initial temperature.
         target_deviation: the target entropy is that of a normal distribution with this standard deviation.
@@ -36,6 +37,7 @@ class LearnerSettings:
     learning_rate: float
     final_learning_rate: float
     num_updates: int | None
+    alpha_lr: float
     critic_tau: float
     init_alpha: float
     target_deviation: float
@@ -55,7 +57,7 @@ class Learner:
 
     Attributes:
         log_alpha: logarithm of the temperature, 0-d.
-        rate: learning rate of the next gradient step, 0-d.
+        rate: learning rate of actor and critics in the next gradient step, 0-d.
         updates: number of gradient steps, 0-d.
         sums: sums of :data:`STATISTICS`.
     """
@@ -79,10 +81,10 @@ class Learner:
         self.rate = torch.tensor(settings.learning_rate, device=device)
         self.updates = torch.zeros((), dtype=torch.int64, device=device)
         self.sums = {name: torch.zeros((), device=device) for name in STATISTICS}
-        options: dict[str, Any] = {"lr": self.rate, "fused": True, "capturable": device.type == "cuda"}
-        self.actor_optimizer = EagerAdam(actor.parameters(), **options)
-        self.critic_optimizer = EagerAdam(critics.parameters(), **options)
-        self.alpha_optimizer = EagerAdam([self.log_alpha], **options)
+        options: dict[str, Any] = {"fused": True, "capturable": device.type == "cuda"}
+        self.actor_optimizer = EagerAdam(actor.parameters(), lr=self.rate, **options)
+        self.critic_optimizer = EagerAdam(critics.parameters(), lr=self.rate, **options)
+        self.alpha_optimizer = EagerAdam([self.log_alpha], lr=settings.alpha_lr, **options)
 
     def update(self, *, with_actor: bool) -> None:
         """Take a gradient step of the critics and, before it, of actor and temperature.
