@@ -150,8 +150,8 @@ REFUSED = {
     "negative max_iterations": (["max_iterations=0"], "max_iterations=0: expected a whole number above 0."),
     "steps that only reset": (
         ["task.env.autoresetMode=next_step"],
-        "task.env.autoresetMode=next_step: PPO would learn from the steps that only reset; use same_step, or "
-        "upstream to train as OmniIsaacGymEnvs does.",
+        "task.env.autoresetMode=next_step: only SAC leaves out the steps that only reset; use same_step, or upstream "
+        "to train as OmniIsaacGymEnvs does.",
     ),
     "num_actors": (
         [f"{CONFIG}.num_actors=3"],

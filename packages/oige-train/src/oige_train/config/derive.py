@@ -71,7 +71,7 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
     learner.full_experiment_name = learner.full_experiment_name or learner.name
     if config.task.env.autoresetMode == "next_step" and not config.test and not isinstance(learner, SacConfig):
         raise ConfigError(
-            "task.env.autoresetMode=next_step: PPO would learn from the steps that only reset; use same_step, or "
+            "task.env.autoresetMode=next_step: only SAC leaves out the steps that only reset; use same_step, or "
             "upstream to train as OmniIsaacGymEnvs does."
         )
     notes = simulate_only_shown_worlds(config, overridden) if config.test else critic_notes(learner, overridden)

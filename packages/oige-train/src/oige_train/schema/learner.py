@@ -134,7 +134,8 @@ class AlgoConfig:
         max_frames: environment steps, over all worlds, after which training ends; -1: no limit.
         save_best_after: epoch after which the best checkpoint is saved.
         save_frequency: epochs between periodic checkpoints; 0: no periodic checkpoints.
-        score_to_win: mean episode reward at which training ends early.
+        score_to_win: training ends when the best policy, which is saved from ``save_best_after`` on, has a higher mean
+            episode reward.
         games_to_track: number of last episodes in the mean episode reward.
         stagger_episodes: end the worlds' first episodes, and those after early failures, at random steps, so that every
             batch contains all phases of an episode.
