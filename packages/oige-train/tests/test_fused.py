@@ -13,9 +13,9 @@ from oige_train.learner.distributed import Workers
 from oige_train.learner.graphs import LearnerGraphs
 from oige_train.learner.ppo import collector, normaliser, optimiser, update
 from oige_train.learner.ppo.distributions import Gaussian
-from oige_train.learner.ppo.fused import FusedObjective
+from oige_train.learner.ppo.fused import FusedCriticLoss, FusedObjective
 from oige_train.learner.ppo.launcher import Launcher, find_launcher
-from oige_train.learner.ppo.losses import Gradient, Objective, Outputs, Samples
+from oige_train.learner.ppo.losses import Gradient, Objective, Outputs, Samples, critic_loss
 from oige_train.schema import ContinuousConfig, MlpConfig, NetworkConfig, SpaceConfig
 from rl_games.algos_torch.running_mean_std import RunningMeanStd
 
@@ -201,10 +201,12 @@ def _use_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "find_launcher", Launcher)
 
 
-@pytest.mark.parametrize("fixed_sigma", [True, False])
-@pytest.mark.parametrize("schedule", ["legacy", "standard"])
+@pytest.mark.parametrize(
+    ("schedule", "fixed_sigma", "num_states"),
+    [("legacy", True, 0), ("legacy", False, 0), ("standard", True, 0), ("legacy", True, 5)],
+)
 def test_agent_learns_the_same_with_kernels(
-    schedule: str, fixed_sigma: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    schedule: str, fixed_sigma: bool, num_states: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two epochs change the network by about 1e-2; kernels change that by float32 roundings."""
     space = SpaceConfig(continuous=ContinuousConfig(fixed_sigma=fixed_sigma))
@@ -215,7 +217,7 @@ def test_agent_learns_the_same_with_kernels(
             _use_kernels(monkeypatch)
             monkeypatch.setattr(LearnerGraphs, "of", lambda *_: LearnerGraphs(eagerly))
         agent = make_agent(
-            FakeEnv(4, endings={3: "truncated"}),
+            FakeEnv(4, num_states, endings={3: "truncated"}),
             tmp_path,
             network=NetworkConfig(name="actor_critic", mlp=MlpConfig(units=[8]), space=space),
             lr_schedule="adaptive",
@@ -230,12 +232,28 @@ def test_agent_learns_the_same_with_kernels(
         torch.manual_seed(1)
         for _ in range(2):
             agent.learn_for_an_epoch()
-        states.append({**agent.model.state_dict(), "terms": agent.update.terms, "rate": torch.tensor(agent.last_lr)})
+        critic = agent.central_value_net.state_dict(prefix="critic.") if num_states else {}
+        others = {"terms": agent.update.terms, "rate": torch.tensor(agent.last_lr)}
+        states.append({**agent.model.state_dict(), **critic, **others})
     changed = [name for name, value in before.items() if not torch.equal(value, states[0][name])]
     assert {"a2c_network.mu.weight", "a2c_network.value.weight", "running_mean_std.running_var"} <= set(changed)
     assert states[0]["rate"] != 1e-3
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-5, msg=_named(name))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("e_clip", [None, 0.2])
+def test_critic_has_the_gradient_of_torch(e_clip: float | None, device: str) -> None:
+    outputs, samples = _random(130, 1, minibatches=2)
+    leaf = outputs.values.double().requires_grad_()
+    loss = critic_loss(leaf, samples.values[1].double(), samples.returns[1].double(), e_clip).mean()
+    (slopes,) = torch.autograd.grad(loss, [leaf])
+    arguments = (outputs.values, samples.values, samples.returns, torch.tensor([1]))
+    fused = FusedCriticLoss(e_clip, Launcher(torch.device(device)))
+    actual = fused.gradient(*(value.to(device) for value in arguments))
+    for ours, theirs in zip(actual, (slopes, loss.detach()), strict=True):
+        torch.testing.assert_close(ours.cpu().double(), theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("device", DEVICES)

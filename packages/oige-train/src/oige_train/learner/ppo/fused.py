@@ -8,7 +8,7 @@ from oige_train.learner.ppo.losses import TERMS, Gradient, Objective, Outputs, S
 from oige_train.learner.ppo.optimiser import AdaptiveRate
 from oige_train.learner.ppo.rollout import Rollout
 
-__all__ = ["FusedObjective", "FusedSampling", "FusedStepEnd"]
+__all__ = ["FusedCriticLoss", "FusedObjective", "FusedSampling", "FusedStepEnd"]
 
 
 class FusedObjective:
@@ -53,6 +53,38 @@ class FusedObjective:
         )
         totals = sums.sum(1)
         return Gradient(mu_slopes, totals[len(TERMS) :] if shared else raw_slopes, value_slopes, totals[: len(TERMS)])
+
+
+class FusedCriticLoss:
+    """The mean of :func:`~oige_train.learner.ppo.losses.critic_loss` and its gradient in two kernels.
+
+    Args:
+        e_clip: changes of the value are clipped to it; None: not clipped.
+        launcher: launches the kernels.
+    """
+
+    def __init__(self, e_clip: float | None, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._settings = launcher.kernels.ObjectiveSettings()
+        self._settings.clip_value = e_clip is not None
+        self._settings.e_clip = e_clip or 0.0
+
+    def gradient(
+        self, values: torch.Tensor, old_values: torch.Tensor, returns: torch.Tensor, minibatch: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the derivatives ``(n,)`` of the loss with respect to the values, and the loss.
+
+        Args:
+            values: ``(n,)``; values of a minibatch.
+            old_values: ``(M, n)``; values of all minibatches when they were collected.
+            returns: ``(M, n)``; returns of all minibatches.
+            minibatch: ``(1,)`` int64; index of the minibatch.
+        """
+        values = values.detach().float()
+        slopes, losses = torch.empty_like(values), torch.empty_like(values)
+        inputs = [minibatch, old_values, returns, values, self._settings]
+        self._launcher.launch(self._launcher.kernels.critic_gradient, len(values), inputs, [slopes, losses])
+        return slopes, losses.sum()
 
 
 class FusedStepEnd:

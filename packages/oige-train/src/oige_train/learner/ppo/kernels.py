@@ -12,6 +12,7 @@ __all__ = [
     "BLOCK",
     "ObjectiveSettings",
     "act",
+    "critic_gradient",
     "end_step",
     "gradient_scale",
     "normalise",
@@ -199,6 +200,25 @@ def objective_gradient(
             old_sigma[batch, row, i] = sigma
     terms[4, row] = kl / float(originals)
     terms[5, row] = exact_kl / float(originals)
+
+
+@wp.kernel(enable_backward=False)
+def critic_gradient(
+    minibatch: wp.array[wp.int64],
+    old_values: wp.array2d[float],
+    returns: wp.array2d[float],
+    values: wp.array[float],
+    settings: ObjectiveSettings,
+    slopes: wp.array[float],
+    losses: wp.array[float],
+):
+    """Differentiate the mean loss of an asymmetric critic; one thread per sample."""
+    row = wp.tid()
+    batch = wp.int32(minibatch[0])
+    weight = 1.0 / float(values.shape[0])
+    critic = _critic(settings, values[row], old_values[batch, row], returns[batch, row])
+    slopes[row] = weight * critic[1]
+    losses[row] = weight * critic[0]
 
 
 @wp.kernel(enable_backward=False)

@@ -7,7 +7,7 @@ import torch
 
 from oige_train.learner.ppo.cursor import Cursor
 from oige_train.learner.ppo.distributions import Gaussian
-from oige_train.learner.ppo.fused import FusedObjective, FusedStepEnd
+from oige_train.learner.ppo.fused import FusedCriticLoss, FusedObjective, FusedStepEnd
 from oige_train.learner.ppo.launcher import find_launcher
 from oige_train.learner.ppo.losses import TERMS, Gradient, Objective, Outputs, Samples, critic_loss
 from oige_train.learner.ppo.networks import evaluate, evaluate_policy
@@ -199,20 +199,32 @@ class CriticUpdate(_Update):
     """
 
     INPUT = "states"
+    TARGETS = ("values", "returns")
 
     def __init__(self, e_clip: float | None, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._e_clip = e_clip
+        launcher = find_launcher(self.stepper.rate.device)
+        self._fused = None if launcher is None else FusedCriticLoss(e_clip, launcher)
         self.loss = torch.zeros((), device=self.stepper.rate.device)
 
     def step(self, *, first: bool) -> None:
         """Take the gradient step of the minibatch at the cursor; see :meth:`PolicyUpdate.step`."""
-        batch = self.samples.current()
+        batch = self.samples.current(without=() if self._fused is None else self.TARGETS)
         inputs = self._inputs(batch, first=first)
         with self._precision():
             values, _ = evaluate(self.network, inputs, self._sequences(batch))
-        leaf = values.detach().float().requires_grad_()
-        loss = critic_loss(leaf, batch["values"], batch["returns"], self._e_clip).mean()
-        self.stepper.step([values], torch.autograd.grad(loss, [leaf]))
-        self.loss.add_(loss.detach())
+        slopes, loss = self._gradient(values, batch)
+        self.stepper.step([values], [slopes])
+        self.loss.add_(loss)
         self.samples.cursor.advance()
+
+    def _gradient(self, values: torch.Tensor, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the derivatives ``(n,)`` of the mean loss with respect to values ``(n,)``, and the loss."""
+        if self._fused is not None:
+            index, targets = self.samples.cursor.locate(*(self.samples.fields[name] for name in self.TARGETS))
+            return self._fused.gradient(values, *targets, index)
+        leaf = values.detach().float().requires_grad_()
+        loss = critic_loss(leaf, *(batch[name] for name in self.TARGETS), self._e_clip).mean()
+        (slopes,) = torch.autograd.grad(loss, [leaf])
+        return slopes, loss.detach()
