@@ -222,9 +222,11 @@ class CriticUpdate(_Update):
     def _gradient(self, values: torch.Tensor, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the derivatives ``(n,)`` of the mean loss with respect to values ``(n,)``, and the loss."""
         if self._fused is not None:
-            index, targets = self.samples.cursor.locate(*(self.samples.fields[name] for name in self.TARGETS))
-            return self._fused.gradient(values, *targets, index)
+            fields = (self.samples.fields[name] for name in self.TARGETS)
+            index, (old_values, returns) = self.samples.cursor.locate(*fields)
+            return self._fused.gradient(values, old_values, returns, index)
         leaf = values.detach().float().requires_grad_()
-        loss = critic_loss(leaf, *(batch[name] for name in self.TARGETS), self._e_clip).mean()
+        old_values, returns = (batch[name] for name in self.TARGETS)
+        loss = critic_loss(leaf, old_values, returns, self._e_clip).mean()
         (slopes,) = torch.autograd.grad(loss, [leaf])
         return slopes, loss.detach()
