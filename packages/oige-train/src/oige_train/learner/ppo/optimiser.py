@@ -48,7 +48,7 @@ class Stepper:
             averaged: tensors of which the mean over all processes replaces the value.
         """
         loss = _Loss.apply(slopes, *outputs)
-        computed = torch.autograd.grad(loss, self._parameters, loss.detach(), allow_unused=True)
+        computed = torch.autograd.grad(loss, self._parameters, allow_unused=True)
         gradients = [_laid_out_as(*pair) for pair in zip(self._parameters, computed, strict=True)]
         used = [gradient for gradient in gradients if gradient is not None]
         self._workers.average([*used, *averaged])
