@@ -1,6 +1,5 @@
 """Engines for the tests of views: one on each executor, built once per scene and restored before each test."""
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -72,10 +71,14 @@ def any_executor(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(autouse=True)
-def pretended_gpu(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let tests on the executor ``AS_ON_GPU`` run as on a GPU."""
+def pretended_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let tests on the executor ``AS_ON_GPU`` run as on a GPU, and without gradients, as environments do."""
     parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    with as_on_gpu() if parameters.get("any_executor") == AS_ON_GPU else contextlib.nullcontext():
+    if parameters.get("any_executor") != AS_ON_GPU:
+        yield
+        return
+    monkeypatch.setattr("oige_core.math.fused._on_gpu", lambda values: True)
+    with as_on_gpu(), torch.no_grad():
         yield
 
 

@@ -445,3 +445,13 @@ def test_getters_are_exact_where_a_gpu_rounds_matrix_products(
     with NoMatrixProducts():
         actual = [getter() for getter in getters]
     torch.testing.assert_close(actual, expected, equal_nan=True)
+
+
+def test_velocities_are_the_same_where_a_gpu_would_fuse_them(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pose_tree(world)
+    getters = world.tree.get_velocities, world.tree.get_body_frame_velocities
+    expected = [get() for get in getters]
+    monkeypatch.setattr("oige_core.math.fused._on_gpu", lambda values: True)
+    with torch.no_grad():
+        for get, values in zip(getters, expected, strict=True):
+            torch.testing.assert_close(get(), values, atol=1e-6, rtol=1e-6)

@@ -9,7 +9,7 @@ from oige_core.warp_runtime import init_warp
 
 __all__ = ["KernelLaunch", "launch"]
 
-_streams: dict[int, Any] = {}
+_streams: dict[tuple[int, int], Any] = {}  # by device and handle: the default stream of every device has handle 0
 
 
 class KernelLaunch:
@@ -49,6 +49,7 @@ def _stream(device: torch.device) -> Any:
     if device.type != "cuda":
         return None
     stream = torch.cuda.current_stream(device)
-    if stream.cuda_stream not in _streams:
-        _streams[stream.cuda_stream] = wp.stream_from_torch(stream)
-    return _streams[stream.cuda_stream]
+    key = stream.device_index, stream.cuda_stream
+    if key not in _streams:
+        _streams[key] = wp.stream_from_torch(stream)
+    return _streams[key]

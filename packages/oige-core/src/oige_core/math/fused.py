@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["fuses", "heading_roll_up", "quat_mul", "quat_to_matrix", "rotate"]
+__all__ = ["fuses", "heading_roll_up", "quat_mul", "quat_to_matrix", "rotate", "rotate_part"]
 
 
 def fuses(*values: torch.Tensor) -> bool:
@@ -17,6 +17,17 @@ def rotate(q: torch.Tensor, v: torch.Tensor, sign: float) -> torch.Tensor:
     rotated = torch.empty_like(v, memory_format=torch.contiguous_format)
     _launch(kernels.rotate, rotated, q.expand(*v.shape[:-1], 4), v, sign)
     return rotated
+
+
+def rotate_part(
+    q: torch.Tensor, v: torch.Tensor, sign: float, other: torch.Tensor, *, rotated_first: bool
+) -> torch.Tensor:
+    """Return vectors that :func:`rotate` rotates, and other vectors ``(n, 3)``, beside each other ``(n, 6)``."""
+    from oige_core.math import rotation_kernels as kernels
+
+    joined = v.new_empty(len(v), 6)
+    _launch(kernels.rotate_part, joined, q, v, sign, other, 0 if rotated_first else 3)
+    return joined
 
 
 def quat_mul(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

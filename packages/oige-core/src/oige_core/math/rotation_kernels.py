@@ -2,12 +2,19 @@
 
 import warp as wp
 
-__all__ = ["heading_roll_up", "multiply", "rotate", "to_matrix"]
+__all__ = ["heading_roll_up", "multiply", "rotate", "rotate_part", "to_matrix"]
 
 
 @wp.func
 def _axis(q: wp.array2d[float], i: int) -> wp.vec3:
     return wp.vec3(q[i, 1], q[i, 2], q[i, 3])
+
+
+@wp.func
+def _rotate(q: wp.array2d[float], v: wp.array2d[float], sign: float, i: int) -> wp.vec3:
+    axis, vector = _axis(q, i), wp.vec3(v[i, 0], v[i, 1], v[i, 2])
+    twice = 2.0 * wp.cross(axis, vector)
+    return vector + sign * q[i, 0] * twice + wp.cross(axis, twice)
 
 
 @wp.kernel(enable_backward=False)
@@ -21,11 +28,35 @@ def rotate(q: wp.array2d[float], v: wp.array2d[float], sign: float, rotated: wp.
         rotated: ``(n, 3)``.
     """
     i = wp.tid()
-    axis, vector = _axis(q, i), wp.vec3(v[i, 0], v[i, 1], v[i, 2])
-    twice = 2.0 * wp.cross(axis, vector)
-    result = vector + sign * q[i, 0] * twice + wp.cross(axis, twice)
+    result = _rotate(q, v, sign, i)
     for k in range(3):
         rotated[i, k] = result[k]
+
+
+@wp.kernel(enable_backward=False)
+def rotate_part(
+    q: wp.array2d[float],
+    v: wp.array2d[float],
+    sign: float,
+    other: wp.array2d[float],
+    first: int,
+    joined: wp.array2d[float],
+):
+    """Join a rotated vector, which begins at column ``first`` (0 or 3), and another vector.
+
+    Args:
+        q: ``(n, 4)``.
+        v: ``(n, 3)``.
+        sign: see :func:`rotate`.
+        other: ``(n, 3)``.
+        first: see above.
+        joined: ``(n, 6)``.
+    """
+    i = wp.tid()
+    result = _rotate(q, v, sign, i)
+    for k in range(3):
+        joined[i, first + k] = result[k]
+        joined[i, 3 - first + k] = other[i, k]
 
 
 @wp.kernel(enable_backward=False)

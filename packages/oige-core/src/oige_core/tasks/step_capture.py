@@ -6,7 +6,6 @@ has replaced are copied there. Decisions in Python must stay the same. A task is
 or if attributes change that are not tensors.
 """
 
-import dataclasses
 import logging
 import pickle
 import random
@@ -223,7 +222,7 @@ class _Graphs:
         self._fixed = {
             name: value for name, value in attributes.items() if name not in self._places and name not in _VOLATILE
         }
-        self._sections = [(section, _plain_section(section)) for section in sections(task.cfg)]
+        self._sections = [(vars(section), dict(vars(section))) for section in sections(task.cfg)]
         self._handed_out: dict[str, tuple[torch.Tensor, int]] = {}
         attributes.update(self._places)
         generators = [value for value in attributes.values() if isinstance(value, torch.Generator)]
@@ -287,7 +286,7 @@ class _Graphs:
             observed = {name: self._attributes[name] for name in _OBSERVED}
             clamped = {id(value): value.clamp(-limit, limit) for value in observed.values() if _is_clamped(value)}
             self._clamped = {name: clamped[id(value)] for name, value in observed.items() if _is_clamped(value)}
-            self._extras = [self._apart(leaf) for leaf in extras]
+            self._live_extras = pytree.tree_map(self._apart, task.extras)
             self._problems = self._by_kind([counts.counts for counts in self._counts()])
             return
         # What is given out must not change when the places are written.
@@ -329,8 +328,8 @@ class _Graphs:
                     return f"the attribute '{name}'"
                 self._fixed[name] = current  # a restored state has equal values
         for section, values in self._sections:
-            if (current := _plain_section(section)) != values:
-                return f"the setting '{next(name for name in current if current[name] != values.get(name))}'"
+            if section != values:
+                return f"the setting '{next(name for name in section if section[name] != values.get(name))}'"
         for name, place in self._places.items():
             value = attributes.get(name)
             if value is place or self._is_handed_out(name, value):
@@ -358,7 +357,9 @@ class _Graphs:
         task = self._task
         if not task.clone_results:
             task.clamped = self._clamped
-            task.extras = pytree.tree_unflatten(self._extras, self._extras_structure)
+            task.extras = {  # callers may add entries
+                name: dict(value) if type(value) is dict else value for name, value in self._live_extras.items()
+            }
             self._attributes["_problems_by_world"] = self._problems
             return
         results = iter(self._packing.unpack(self._packed.clone()))
@@ -427,7 +428,3 @@ def _plain_values(task: CapturableTask) -> dict[str, list[bytes]]:
         for name, leaves in values.items()
         if name not in _VOLATILE
     }
-
-
-def _plain_section(section: Any) -> dict[str, Any]:
-    return {name: value for name, value in vars(section).items() if not dataclasses.is_dataclass(value)}

@@ -7,6 +7,7 @@ import torch
 from oige_core.engines.mujoco.checks import fail, part_numbers
 from oige_core.engines.mujoco.selections import host_can_read, is_indices, write_rows
 from oige_core.errors import dtype_name
+from oige_core.math.fused import fuses
 from oige_core.views import Indices
 
 __all__ = ["ColumnSet", "Columns"]
@@ -101,6 +102,8 @@ class Columns:
             values = values.expand(shape)
         if self._offsets is None:
             write_rows(part, values, worlds)
+        elif part.ndim == 2 and not is_indices(worlds) and fuses(part, values):
+            self._write_fused(part, values, worlds)
         elif self._inverse is not None:
             write_rows(part, _pick(values, self._inverse), worlds)
         elif is_indices(worlds):
@@ -111,6 +114,18 @@ class Columns:
                 old = part.index_select(1, self._offsets)
                 values = torch.where(worlds.view(-1, *[1] * (part.ndim - 1)), values, old)
             part.index_copy_(1, self._offsets, values)
+
+    def _write_fused(self, part: torch.Tensor, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+        from oige_core.engines.mujoco.views import column_kernels as kernels
+        from oige_core.kernel_launch import launch
+
+        if not values.numel():
+            return
+        arguments = values, self._offsets, part
+        if worlds is None:
+            launch(kernels.write_columns, tuple(values.shape), *arguments)
+        else:
+            launch(kernels.write_columns_of_worlds, tuple(values.shape), worlds, *arguments)
 
     def _part(self, values: torch.Tensor) -> torch.Tensor:
         """Return the range of ``(num_envs, k, …)`` that holds the columns; tensors of that size are not sliced."""

@@ -4,8 +4,7 @@ import torch
 
 from oige_core.engines.mujoco.selections import read_rows, write_rows
 from oige_core.engines.mujoco.worlds import Worlds
-from oige_core.math import quat_apply, quat_apply_inverse
-from oige_core.math.fused import fuses
+from oige_core.math import fused, quat_apply, quat_apply_inverse
 from oige_core.math.rotations import rotate_inverse
 
 __all__ = ["FreeJoint"]
@@ -54,7 +53,11 @@ class FreeJoint:
 
     def velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Return linear and angular velocities ``(n, 6)`` in the world frame."""
-        return torch.cat((self.linear_velocities(worlds, clone=False), self.angular_velocities(worlds)), dim=-1)
+        linear, angular = self._read(self._linear, worlds), self._read(self._angular, worlds)
+        orientation = self._read(self._orientation, worlds)
+        if fused.fuses(linear):
+            return fused.rotate_part(orientation, angular, 1.0, linear, rotated_first=False)
+        return torch.cat((linear, quat_apply(orientation, angular)), dim=-1)
 
     def linear_velocities(self, worlds: torch.Tensor | None, clone: bool) -> torch.Tensor:
         """Return linear velocities ``(n, 3)`` in the world frame."""
@@ -67,11 +70,10 @@ class FreeJoint:
     def body_frame_velocities(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Return linear and angular velocities ``(n, 6)`` in the body frame."""
         linear, angular = self._read(self._linear, worlds), self._read(self._angular, worlds)
-        if fuses(linear):
-            linear = quat_apply_inverse(self._read(self._orientation, worlds), linear)
-        else:  # views of the components exist already, because slicing takes longer than the product
-            linear = rotate_inverse(self._read(self._real, worlds), self._read(self._axis, worlds), linear)
-        return torch.cat((linear, angular), dim=-1)
+        if fused.fuses(linear):
+            return fused.rotate_part(self._read(self._orientation, worlds), linear, -1.0, angular, rotated_first=True)
+        real, axis = self._read(self._real, worlds), self._read(self._axis, worlds)
+        return torch.cat((rotate_inverse(real, axis, linear), angular), dim=-1)
 
     def set_linear_velocities(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Set linear velocities ``(n, 3)`` in the world frame."""
