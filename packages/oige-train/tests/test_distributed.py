@@ -29,6 +29,18 @@ main()
 """
 
 
+# A benchmark in which work takes 0.1 s in process 0 and 1 s in process 1.
+BENCHMARK = """
+import itertools, os, types
+from oige_train.benchmark import timing
+from oige_train.cli.benchmark import main
+
+ticks, length = itertools.count(), (0.1, 1.0)[int(os.environ["RANK"])]
+timing.time = types.SimpleNamespace(perf_counter=lambda: next(ticks) * length)
+main()
+"""
+
+
 def load(folder: Path) -> list[dict[str, Any]]:
     return [torch.load(file, weights_only=True) for file in sorted(folder.glob("rank*.pth"))]
 
@@ -117,3 +129,24 @@ def test_only_process_0_writes(program: Path) -> None:
     assert len(list((program / "runs" / "Cartpole" / "summaries").iterdir())) == 1
     assert [path.name for path in (program / "runs").iterdir()] == ["Cartpole"]
     assert len(json.loads((program / "runs" / "Cartpole" / "run.json").read_text())) == 1
+
+
+def test_benchmark_counts_the_steps_of_all_processes_until_the_last_has_finished(tmp_path: Path) -> None:
+    arguments = (
+        "num_envs=8",
+        "multi_gpu=True",
+        "sim_device=cpu",
+        "num_threads=1",
+        "rounds=1",
+        "--json",
+        "figures.json",
+    )
+    first, second = run_processes(BENCHMARK, tmp_path, size=2, arguments=arguments)
+    assert first.startswith(
+        "measuring Cartpole with PPO (CartpolePPO): 2 processes with 8 worlds on cpu each, 16 in all,"
+    )
+    assert second == ""
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert (figures["processes"], figures["num_envs"]) == (2, 8)
+    assert figures["stages"][-1]["name"] == "learning"
+    assert figures["stages"][-1]["rates"] == [pytest.approx(16 * 8 * 2 / 1.0)]  # steps of an epoch, worlds, processes

@@ -315,6 +315,9 @@ def test_printed_command_of_several_processes_uses_torchrun(tmp_path: Path, monk
     torchrun = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}
     for key, value in (torchrun | {"MASTER_ADDR": "localhost", "MASTER_PORT": "1"}).items():
         monkeypatch.setenv(key, value)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    with pytest.raises(ConfigError, match="^multi_gpu=False: expected True, because torchrun"):
+        checked_run(["num_envs=8", *CPU])
     run = checked_run(["multi_gpu=True", "num_envs=8", "wandb_group=it's us", "num_threads=1", *CPU])
     file = tmp_path / "a b.pth"
     shown = " ".join(CPU)

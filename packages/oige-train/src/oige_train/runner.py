@@ -5,7 +5,6 @@ import io
 import os
 import shlex
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ from oige_train.console import ProgressLine, say
 from oige_train.headline import headline
 from oige_train.learner.agent import Session, TrainingStoppedError
 from oige_train.learner.build import build_agent
-from oige_train.learner.distributed import PATIENCE, Workers
+from oige_train.learner.distributed import Workers
 from oige_train.learner.progress import ProgressObserver
-from oige_train.learner.rendezvous import common_settings
 from oige_train.play import evaluate
 from oige_train.run_folder import RunFolder, best_score, lock_folder, videos_folder
 from oige_train.run_log import logged
@@ -80,7 +78,7 @@ def _play(run: Run) -> int:
 
 
 def _train(run: Run, arguments: Sequence[str]) -> int:
-    workers = _join(run) if run.config.multi_gpu else Workers()
+    workers = Workers.of_run(run)
     with workers.reporting(), contextlib.ExitStack() as stack:
         folder = workers.decide(lambda: _begin(run, arguments, stack))
         if workers.rank == 0:
@@ -89,12 +87,6 @@ def _train(run: Run, arguments: Sequence[str]) -> int:
         code = _train_in(folder, Session(run=run, workers=workers))
     workers.leave()
     return code
-
-
-def _join(run: Run) -> Workers:
-    is_watched = run.config.enable_livestream or not run.config.headless
-    patience = PATIENCE if not is_watched else timedelta(days=30)  # a user may pause process 0 in the viewer
-    return Workers.join(run.config.rl_device, common_settings(run), patience)
 
 
 def _begin(run: Run, arguments: Sequence[str], stack: contextlib.ExitStack) -> RunFolder:

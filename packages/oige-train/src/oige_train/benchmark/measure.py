@@ -18,7 +18,7 @@ from oige_core.problems import ProblemReport
 
 from oige_train.benchmark.report import Report, gpu_memory, machine, peak_memory, stage_results, versions
 from oige_train.benchmark.stages import Stage, make_stages, record
-from oige_train.benchmark.timing import ROUND_SECONDS, calibrate, physics_fraction, synchronise, time_stage
+from oige_train.benchmark.timing import ROUND_SECONDS, Clock, calibrate, physics_fraction, time_stage
 from oige_train.config import Run
 from oige_train.console import ProgressLine
 from oige_train.learner.agent import Session
@@ -40,11 +40,12 @@ MAX_STEPS = 32
 _log = logging.getLogger(__name__)
 
 
-def measure(run: Run, *, rounds: int | None, started: float) -> Report:
+def measure(run: Run, workers: Workers, *, rounds: int | None, started: float) -> Report:
     """Measure a run; what is being done and how long it will take is logged.
 
     Args:
         run: the checked run; what it would save is not saved.
+        workers: the processes that measure together.
         rounds: number of rounds; None: :data:`ROUNDS`, and slow stages skip some of them.
         started: when the process was started, in seconds since 1970.
 
@@ -63,22 +64,24 @@ def measure(run: Run, *, rounds: int | None, started: float) -> Report:
     actions = torch.rand(shape, generator=generator, device=env.device) * 2.0 - 1.0
     env.reset()
     env.step(actions[0])
-    synchronise(env)
+    clock = Clock(env, workers)
+    clock.synchronise()
     startup = time.time() - started
-    recording = record(env, actions[: _settle(env, actions)])
+    recording = record(env, actions[: _settle(clock, actions)])
 
     with tempfile.TemporaryDirectory() as folder:
-        session = Session(run=run, workers=Workers())
+        session = Session(run=run, workers=workers)
         observer = ProgressObserver(ProgressLine(io.StringIO()), lambda: session.problems)
         agent = build_agent(session, env, observer, folder=Path(folder))
         agent.init_tensors()
         observer.after_init(agent)
-        rates, fractions = _time_rounds(env, make_stages(run, env, agent, recording), rounds)
+        rates, fractions = _time_rounds(clock, make_stages(run, env, agent, recording), rounds)
         agent.writer.close()
     device = env.task.engine.device
     report = Report(
         task=config.task.name,
         num_envs=env.num_envs,
+        processes=workers.size,
         device=str(device),
         learner_device=config.rl_device,
         num_threads=config.num_threads or os.cpu_count() or 1,
@@ -100,28 +103,31 @@ def measure(run: Run, *, rounds: int | None, started: float) -> Report:
     return report
 
 
-def _settle(env: VecEnv, actions: torch.Tensor) -> int:
+def _settle(clock: Clock, actions: torch.Tensor) -> int:
     """Settle the simulation; return how many of the actions ``(steps, N, num_actions)`` fit in a round, at least 2."""
-    ring = itertools.cycle(actions)
+    env, ring = clock.env, itertools.cycle(actions)
     for _ in range(SETTLING_STEPS):
         env.step(next(ring))
     step = Stage(begin=env.reset, repeat=lambda: env.step(next(ring)), frames=env.num_envs)
-    return max(2, min(len(actions), round(ROUND_SECONDS / (time_stage(env, step, 4) / 4))))
+    return max(2, min(len(actions), round(ROUND_SECONDS / (time_stage(clock, step, 4) / 4))))
 
 
 def _time_rounds(
-    env: VecEnv, stages: dict[str, Stage], rounds: int | None
+    clock: Clock, stages: dict[str, Stage], rounds: int | None
 ) -> tuple[dict[str, list[float]], list[float]]:
-    """Return environment steps per second by stage and round, and fractions of physics in environment steps."""
+    """Return environment steps per second of all processes, by stage and round, and fractions of physics in them."""
+    env, workers = clock.env, clock.workers
     repetitions: dict[str, int] = {}
     turns: dict[str, int] = {}
     expected = 0.0
     for name, stage in stages.items():
-        _log.info("warming up: %s", name)
-        repetitions[name], seconds = calibrate(env, stage, lambda: _check_finite(_state(env)))
+        if workers.rank == 0:
+            _log.info("warming up: %s", name)
+        repetitions[name], seconds = calibrate(clock, stage, lambda: _check_finite(_state(env)))
         turns[name] = rounds or max(1, min(ROUNDS, int(STAGE_SECONDS / seconds)))
         expected += turns[name] * seconds * (2 if name == "environment" else 1)  # see physics_fraction
-    _log.info("timing: about %.0f s%s", expected, _skipped_rounds(turns))
+    if workers.rank == 0:
+        _log.info("timing: about %.0f s%s", expected, _skipped_rounds(turns))
     rates: dict[str, list[float]] = {name: [] for name in stages}
     fractions: list[float] = []
     for turn in range(max(turns.values())):
@@ -130,12 +136,12 @@ def _time_rounds(
                 continue
             stage.begin()
             before = _state(env) if name == "physics" else {}
-            seconds = time_stage(env, stage, repetitions[name])
-            rates[name].append(repetitions[name] * stage.frames / seconds)
+            seconds = time_stage(clock, stage, repetitions[name])
+            rates[name].append(repetitions[name] * stage.frames * workers.size / seconds)
             if name == "physics":
                 _check_moved(before, _state(env))
             if name == "environment":
-                fractions.append(physics_fraction(env, stage, repetitions[name]))
+                fractions.append(physics_fraction(clock, stage, repetitions[name]))
     _check_finite(_state(env))
     return rates, fractions
 

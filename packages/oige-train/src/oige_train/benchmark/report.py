@@ -59,7 +59,8 @@ class Report:
 
     Attributes:
         task: name of the task.
-        num_envs: number of worlds.
+        num_envs: number of worlds in each process.
+        processes: number of processes that measured together.
         device: device of the simulation.
         learner_device: device of the learner.
         num_threads: threads of the physics engine on the CPU.
@@ -81,6 +82,7 @@ class Report:
 
     task: str
     num_envs: int
+    processes: int
     device: str
     learner_device: str
     num_threads: int
@@ -98,7 +100,8 @@ class Report:
 
     def text(self) -> str:
         """Return the figures as a table."""
-        lines = [f"{self.task}, {self.num_envs} envs, {self.device}, learner on {self.learner_device}"]
+        several = f", {self.processes} processes with as many each" if self.processes > 1 else ""
+        lines = [f"{self.task}, {self.num_envs} envs, {self.device}, learner on {self.learner_device}{several}"]
         lines.append(f"{'':18}{'env-steps/s':>14}{'of physics':>12}{'rounds from':>14}{'to':>12}")
         for stage in self.stages:
             low, high = min(stage.rates), max(stage.rates)

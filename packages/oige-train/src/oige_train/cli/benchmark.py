@@ -18,6 +18,8 @@ with ratios to physics, start-up time and peak memory. The four stages take turn
 medians over the rounds, so that other load on the machine affects all stages alike.
 
   rounds=<n>     number of rounds; default 7, of which slow stages, such as learning from images, skip some
+  multi_gpu=True measure all GPUs together, with num_envs worlds on each:
+                 torchrun --nproc-per-node=<GPUs> -m oige_train.cli.benchmark task=<Task> multi_gpu=True
   --json FILE    also write the figures to a file, with machine, versions, seed and date"""
 
 
@@ -45,9 +47,7 @@ def benchmark(arguments: list[str]) -> int:
     from oige_train.console import say
     from oige_train.headline import headline
 
-    refuse_ignored(
-        arguments, "oige-benchmark", "checkpoint", "test", "max_iterations", "experiment", "multi_gpu", "wandb_"
-    )
+    refuse_ignored(arguments, "oige-benchmark", "checkpoint", "test", "max_iterations", "experiment", "wandb_")
     json_file = None
     if "--json" in arguments:
         position = arguments.index("--json")
@@ -66,11 +66,16 @@ def benchmark(arguments: list[str]) -> int:
 
     say(*headline(run, arguments, "measuring"))
     from oige_train.benchmark.measure import measure
+    from oige_train.learner.distributed import Workers
 
-    report = measure(run, rounds=rounds or None, started=_process_start(entered))
-    print(report.text())
-    if json_file is not None:
-        report.write(json_file)
+    workers = Workers.of_run(run)
+    with workers.reporting():
+        report = measure(run, workers, rounds=rounds or None, started=_process_start(entered))
+    if workers.rank == 0:
+        print(report.text())
+        if json_file is not None:
+            report.write(json_file)
+    workers.leave()
     return 0
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import math
+import os
 import random
 from collections.abc import Collection
 from typing import Any
@@ -54,6 +55,8 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
         raise ConfigError("multi_gpu=True: expected False with test=True; one process plays.")
     if config.multi_gpu:
         _join_torchrun(config)
+    elif not config.test:
+        _check_single_process()
     devices = resolve_devices(config)
     if config.rl_device == "auto":
         config.rl_device = devices.pipeline
@@ -201,6 +204,13 @@ def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
             if key.startswith(beginning) and key != "wandb_activate" and not acts:
                 notes.append(f"{key}: has no effect without {needed}.")
     return notes
+
+
+def _check_single_process() -> None:
+    """Raise ConfigError if torchrun started several processes, each of which would do the same."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    if "TORCHELASTIC_RUN_ID" in os.environ and size != "1":
+        raise ConfigError(f"multi_gpu=False: expected True, because torchrun started {size} processes.")
 
 
 def _join_torchrun(config: TrainRunConfig) -> None:

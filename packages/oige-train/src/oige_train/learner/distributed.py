@@ -11,16 +11,17 @@ import torch
 import torch.distributed as dist
 from oige_core.errors import ConfigError, OigeError
 
+from oige_train.config import Run
 from oige_train.config.torchrun import Torchrun
-from oige_train.learner.rendezvous import Rendezvous
+from oige_train.learner.rendezvous import Rendezvous, common_settings
 from oige_train.learner.watch import REPORTED, Watch
 
-__all__ = ["PATIENCE", "Workers"]
+__all__ = ["Workers"]
 
 Decided = TypeVar("Decided")
 
-#: How long a process waits in a collective for others that are alive.
-PATIENCE = timedelta(minutes=10)
+#: How long a process waits in a collective for others that are alive; while somebody may pause process 0 in the viewer.
+PATIENCE, WATCHED_PATIENCE = timedelta(minutes=10), timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,15 @@ class Workers:
     size: int = 1
     device: str = "cpu"
     watch: Watch | None = None
+
+    @classmethod
+    def of_run(cls, run: Run) -> "Workers":
+        """Join the processes of a run, or return a single one, as ``multi_gpu`` says; see :meth:`join`."""
+        config = run.config
+        if not config.multi_gpu:
+            return cls()
+        is_watched = config.enable_livestream or not config.headless  # process 0 may be paused in the viewer
+        return cls.join(config.rl_device, common_settings(run), WATCHED_PATIENCE if is_watched else PATIENCE)
 
     @classmethod
     def join(cls, device: str, settings: Mapping[str, Any], patience: timedelta = PATIENCE) -> "Workers":
