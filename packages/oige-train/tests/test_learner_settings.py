@@ -6,7 +6,7 @@ import pytest
 from oige_core.errors import ConfigError
 from oige_train.cli.common import checked_run
 from oige_train.config.derive import CRITIC, critic_notes
-from oige_train.schema import PpoConfig
+from oige_train.schema import ALGORITHMS, PpoConfig
 from oige_train.schema.unsupported import UNSUPPORTED
 
 CONFIG = "train.params.config"
@@ -62,7 +62,7 @@ REFUSED = {
     ),
     "discrete actions": (
         ("train.params.algo.name=a2c_discrete",),
-        "train.params.algo.name=a2c_discrete: unknown algorithm. Available: a2c_continuous, sac.",
+        f"train.params.algo.name=a2c_discrete: unknown algorithm. Available: {', '.join(ALGORITHMS)}.",
     ),
     "critics of SAC in the actor": (
         ("train=SAC", "train.params.network.separate=False"),
