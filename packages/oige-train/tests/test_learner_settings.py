@@ -62,7 +62,7 @@ REFUSED = {
     ),
     "discrete actions": (
         ("train.params.algo.name=a2c_discrete",),
-        f"train.params.algo.name=a2c_discrete: unknown algorithm. Available: {', '.join(ALGORITHMS)}.",
+        f"train.params.algo.name=a2c_discrete: unknown algorithm. Available: {', '.join(sorted(ALGORITHMS))}.",
     ),
     "critics of SAC in the actor": (
         ("train=SAC", "train.params.network.separate=False"),
