@@ -29,6 +29,7 @@ class Driver:
 
     def __init__(self, version: int = 13000, devices: int = 1, error: int = 0) -> None:
         self._version, self._devices, self._error = version, devices, error
+        self.contexts: list[int] = []
 
     def cuInit(self, flags: int) -> int:  # noqa: N802
         return self._error
@@ -43,6 +44,14 @@ class Driver:
 
     def cuDeviceGetName(self, name: Any, size: int, device: int) -> int:  # noqa: N802
         name.value = b"NVIDIA H200"
+        return 0
+
+    def cuDeviceGet(self, device: Any, index: int) -> int:  # noqa: N802
+        device._obj.value = 10 + index
+        return 0 if index < self._devices else 101
+
+    def cuDevicePrimaryCtxRetain(self, context: Any, device: Any) -> int:  # noqa: N802
+        self.contexts.append(device.value)
         return 0
 
     def cuGetErrorName(self, error: int, name: Any) -> int:  # noqa: N802
@@ -139,6 +148,20 @@ def test_a_build_of_pytorch_that_does_not_fit_the_driver(
 def test_newer_minor_version_of_pytorch_runs_on_the_driver(machine: Machine) -> None:
     machine.has(Driver(12020), CUDA_12)
     assert gpu.cuda_device_count() == 1
+
+
+@pytest.mark.parametrize(("device", "contexts"), [("cuda:1", [11]), ("cuda:2", []), ("cpu", [])])
+def test_the_context_of_a_device_is_created(machine: Machine, device: str, contexts: list[int]) -> None:
+    driver = Driver(devices=2)
+    machine.has(driver, CUDA_13)
+    thread = gpu.create_context(device)
+    if thread is not None:
+        thread.join()
+    assert driver.contexts == contexts
+
+
+def test_no_context_is_created_without_a_driver(machine: Machine) -> None:
+    assert gpu.create_context("cuda:0") is None
 
 
 def test_a_chosen_cpu_needs_no_explanation(machine: Machine) -> None:

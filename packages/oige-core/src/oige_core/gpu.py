@@ -8,9 +8,10 @@ import runpy
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
-__all__ = ["cuda_device_count", "cuda_device_memory", "gpu_problem"]
+__all__ = ["create_context", "cuda_device_count", "cuda_device_memory", "gpu_problem"]
 
 #: Where Linux shows GPUs: nodes that programs open, and a folder of the kernel's driver for each GPU.
 SIGNS = ((Path("/dev"), "nvidia[0-9]*"), (Path("/proc/driver/nvidia/gpus"), "*"))
@@ -65,6 +66,29 @@ def cuda_device_memory(index: int) -> int | None:
     if driver is None or driver.cuDeviceGet(ctypes.byref(device), index) != 0:
         return None
     return total.value if driver.cuDeviceTotalMem_v2(ctypes.byref(total), device) == 0 else None
+
+
+def create_context(device: str) -> threading.Thread | None:
+    """Begin to create the context of a CUDA device, so that it is there when PyTorch, which uses the same, is imported.
+
+    Args:
+        device: ``cuda:<index>``; nothing is done for others.
+
+    Returns:
+        The thread that does it, for tests.
+    """
+    driver = _driver()
+    if driver is None or not device.startswith("cuda:"):
+        return None
+
+    def create() -> None:
+        handle, context = ctypes.c_int(0), ctypes.c_void_p()
+        if driver.cuDeviceGet(ctypes.byref(handle), int(device.partition(":")[2])) == 0:
+            driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), handle)
+
+    thread = threading.Thread(target=create, daemon=True)
+    thread.start()
+    return thread
 
 
 @functools.cache

@@ -58,6 +58,7 @@ def train(arguments: list[str]) -> int:
     """
     from oige_core.errors import OigeError
     from oige_core.garbage import uncollected
+    from oige_core.gpu import create_context
 
     from oige_train.cli.common import checked_runs
     from oige_train.console import say
@@ -70,6 +71,7 @@ def train(arguments: list[str]) -> int:
         if len(runs) > 1:
             say(f"run {number} of {len(runs)}: {name}")
         say(*headline(run, arguments))
+        create_context(run.config.rl_device)
         with uncollected():
             from oige_train.runner import execute
 
