@@ -208,6 +208,7 @@ class _Tape(TorchDispatchMode):
 
         self.operations.append(repeat)
 
+    @torch.no_grad()  # what was recorded includes the work of autograd
     def play(self) -> None:
         """Repeat all operations on the same memory."""
         for operation in self.operations:

@@ -248,10 +248,10 @@ class PpoAgent(ResumableAgent, Base):
         )
         self.algo_observer.after_steps()
         played = clock.mark()
-        self.set_train()
         if self.config["shuffle_minibatches"]:
             torch.randperm(len(self._order), out=self._order, device=self._order.device)
         self.graphs.run(("the samples", self.collector.pending_states), self._prepare_samples)
+        self.set_train()
         if self._critic is not None:
             self._train_critic(self._critic)
         self._train_policy()
@@ -271,6 +271,18 @@ class PpoAgent(ResumableAgent, Base):
         losses = (actor, critic, entropies, kls, rate, factor)
         seconds = time.perf_counter() - began
         self.write_stats(seconds, number, step, play, update, *losses, self.frame, total, play, self.curr_frames)
+
+    def set_eval(self) -> None:
+        """Let all networks evaluate; rl_games' method leaves out the asymmetric critic."""
+        super().set_eval()
+        if self.has_central_value:
+            self.central_value_net.eval()
+
+    def set_train(self) -> None:
+        """Let all networks train; see :meth:`set_eval`."""
+        super().set_train()
+        if self.has_central_value:
+            self.central_value_net.train()
 
     def reset_envs(self) -> None:
         """Reset all worlds between two epochs; rl_games calls this if ``epochs_between_resets`` is set."""
