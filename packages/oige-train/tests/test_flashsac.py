@@ -10,6 +10,7 @@ from fake_env import FakeEnv, build, make_flashsac_run
 from gymnasium.vector import AutoresetMode
 from oige_train.checkpoint import load_checkpoint
 from oige_train.policy import FlashSacPolicy, build_policy
+from oige_train.schema import RewardShaperConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 SMALL = [
@@ -79,8 +80,19 @@ def test_truncations_are_bootstrapped_from_the_last_observation(started: Any, nu
     if num_states:
         assert batch["states"].tolist() == [[1.0] * 4] * 5
         assert batch["next_states"].tolist() == [[2.0] * 4] * 5
-    assert (agent.game_rewards.current_size, agent.game_rewards.get_mean()) == (4, 2.0)
-    assert agent.rollout.episodes.current.tolist() == [[1.0] * 2] * 3  # return, shaped return and length
+
+
+def test_mean_return_is_that_of_the_last_episodes(started: Any) -> None:
+    """Two worlds; an epoch has five steps. Episodes end after steps 2, 4 and 11."""
+    env = FinalEnv(2, endings={2: "truncated", 4: "terminated", 11: "terminated"}, reward=3.0)
+    agent = started(env, num_steps_per_episode=5, games_to_track=4, reward_shaper=RewardShaperConfig(scale_value=0.1))
+    found = []
+    for _ in range(3):
+        agent.play_steps(random_exploration=True)
+        found.append((agent.game_rewards.current_size, float(agent.game_rewards.get_mean())))
+    assert found == [(4, 6.0), (4, 6.0), (4, (6.0 + 21.0) / 2.0)]
+    assert agent.game_lengths.get_mean() == (2.0 + 7.0) / 2.0
+    assert agent.rollout.episodes.current[[0, 2]].tolist() == [[12.0] * 2, [4.0] * 2]
 
 
 def test_without_bootstrap_truncations_end_the_return(started: Any) -> None:

@@ -109,4 +109,5 @@ class Rollout:
         """
         self._cursor.rewind()
         self.episodes.add(**self._epoch)
-        return [(int(count), returns, lengths) for count, returns, _, lengths in self.episodes.ended.cpu()]
+        ended = self.episodes.ended.to("cpu", copy=True)  # its rows are kept
+        return [(int(count), returns, lengths) for count, returns, _, lengths in ended]
