@@ -67,7 +67,7 @@ class RandomEnv(FakeEnv):
 
     def step(self, actions: torch.Tensor) -> tuple[Any, ...]:
         self.steps += 1
-        self.actions.append(actions)
+        self.actions.append(actions.clone())
         wanted = self.shown.flatten(1)[:, :2].float()
         rewards = 1.0 - (actions.cpu() - wanted / wanted.abs().max()).square().sum(1)
         terminated, truncated = (self._uniform() < probability for probability in self.probabilities)
