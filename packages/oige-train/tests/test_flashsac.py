@@ -235,6 +235,12 @@ def test_settings_that_have_no_meaning_are_refused(setting: str, message: str, p
     assert outcome.err.splitlines()[-1].startswith(f"error: {message}")
 
 
+def test_symmetries_that_a_task_lacks_are_refused(program) -> None:
+    outcome = program("task=Ant", *SMALL, "train.params.config.symmetry_augmentation=True")
+    assert outcome.code == 2
+    assert "symmetry_augmentation=True: expected False; Ant declares no symmetries." in outcome.err
+
+
 def test_images_are_refused(program) -> None:
     outcome = program("task=CartpoleCamera", *SMALL)
     assert outcome.code == 2

@@ -5,8 +5,9 @@ import math
 
 import pytest
 import torch
+from oige_core.tasks import SignedPermutation, Symmetry
 from oige_train.learner.flashsac.exploration import RepeatedNoise, noise_durations
-from oige_train.learner.flashsac.learner import Learner, LearnerSettings
+from oige_train.learner.flashsac.learner import Learner, LearnerSettings, with_images
 from oige_train.learner.flashsac.networks import Actor, Critics, UnitBatchNorm, normalise, sample_action
 from oige_train.learner.flashsac.replay import Replay
 from oige_train.learner.flashsac.targets import RewardScale, decayed_rate, project, target_entropy, with_lower_mean
@@ -190,6 +191,21 @@ def make_learner(device: torch.device = CPU, **changes: object) -> Learner:
     actor = Actor(3, 2, units=8, blocks=1).to(device)
     rewards = RewardScale(2, 0.9, 2.0, device)
     return Learner(actor, *critics, replay, rewards, LearnerSettings(**settings | changes))  # type: ignore[arg-type]
+
+
+def test_equal_parts_of_a_batch_are_replaced_by_their_images() -> None:
+    """Of six transitions, two stay, two are mirrored, and two swap observations."""
+    mirror = Symmetry(SignedPermutation.of([1.0, -1.0]), SignedPermutation.of([-1.0]))
+    swap = Symmetry(SignedPermutation.of([1.0, 1.0], [1, 0]), SignedPermutation.of([1.0]))
+    values = torch.tensor([[1.0, 2.0]]).repeat(6, 1)
+    batch = {"obs": values, "next_obs": 10.0 * values, "action": torch.full((6, 1), 3.0), "reward": torch.arange(6.0)}
+    images = with_images(batch, (mirror, swap))
+    assert images["obs"].tolist() == [[1.0, 2.0]] * 2 + [[1.0, -2.0]] * 2 + [[2.0, 1.0]] * 2
+    torch.testing.assert_close(images["next_obs"], 10.0 * images["obs"])
+    assert images["action"].flatten().tolist() == [3.0, 3.0, -3.0, -3.0, 3.0, 3.0]
+    assert images["reward"] is batch["reward"]
+    unchanged = with_images(batch, ())
+    assert all(torch.equal(unchanged[name], batch[name]) for name in batch)
 
 
 def test_targets_follow_the_critics() -> None:

@@ -170,6 +170,11 @@ def _check_flashsac(config: TrainRunConfig, learner: FlashSacConfig, spec: TaskS
     """Raise ConfigError for what FlashSAC cannot train."""
     if spec.images:
         raise ConfigError(f"train.params.algo.name=flashsac: {config.task.name} observes images; use PPO.")
+    if learner.symmetry_augmentation and spec.num_states:
+        raise ConfigError(
+            f"{CONFIG}.symmetry_augmentation=True: expected False; symmetries do not cover the states of "
+            f"{config.task.name}."
+        )
     limit = config.task.env.clipActions
     if learner.action_bound > limit:
         raise ConfigError(

@@ -78,6 +78,8 @@ class FlashSacConfig(AlgoConfig):
             of minus this number.
         noise_longest: largest number of control steps for which noise is kept.
         action_bound: actions lie in ±action_bound; at most ``clipActions`` of the task.
+        symmetry_augmentation: replace transitions of each batch by their images under the symmetries that the task
+            declares, the same number by each; as many stay.
         graphs: run the learner as CUDA graphs: ``auto`` on CUDA, True (an error elsewhere) or False.
     """
 
@@ -98,6 +100,7 @@ class FlashSacConfig(AlgoConfig):
     noise_exponent: float = 2.0
     noise_longest: int = 16
     action_bound: float = 1.0
+    symmetry_augmentation: bool = False
     graphs: str = "auto"
 
     def __post_init__(self) -> None:

@@ -55,7 +55,14 @@ class FlashSacAgent(OffPolicyAgent, _Loop):
         if "state_space" in self.env_info:
             shapes["states"] = self.env_info["state_space"].shape
         actions = self.env_info["action_space"].shape[0]
-        self.learner = build_learner(params, shapes, actions, device, num_updates=self._updates_until_limit())
+        self.learner = build_learner(
+            params,
+            shapes,
+            actions,
+            device,
+            num_updates=self._updates_until_limit(),
+            symmetries=self.vec_env.symmetries,
+        )
         self.noise = RepeatedNoise(
             self.num_actors,
             actions,

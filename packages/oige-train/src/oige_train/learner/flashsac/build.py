@@ -1,9 +1,10 @@
 """Build networks and learner of FlashSAC from ``train.params``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from oige_core.tasks import Symmetry
 
 from oige_train.learner.flashsac.learner import Learner, LearnerSettings
 from oige_train.learner.flashsac.networks import Actor, Critics
@@ -27,7 +28,13 @@ def build_actor(params: Mapping[str, Any], observations: int, actions: int) -> A
 
 
 def build_learner(
-    params: Mapping[str, Any], shapes: Shapes, actions: int, device: torch.device, *, num_updates: int | None
+    params: Mapping[str, Any],
+    shapes: Shapes,
+    actions: int,
+    device: torch.device,
+    *,
+    num_updates: int | None,
+    symmetries: Sequence[Symmetry],
 ) -> Learner:
     """Return the learner.
 
@@ -37,6 +44,7 @@ def build_learner(
         actions: size of an action.
         device: device of everything.
         num_updates: gradient steps until the end of training; None: unknown.
+        symmetries: of the task, on the device.
     """
     config, network = params["config"], params["network"]
     num_envs, gamma, limit = config["num_actors"], config["gamma"], config["return_limit"]
@@ -65,4 +73,5 @@ def build_learner(
             target_deviation=config["target_deviation"],
             bfloat16=config["mixed_precision"] and device.type == "cuda",
         ),
+        symmetries if config["symmetry_augmentation"] else (),
     )

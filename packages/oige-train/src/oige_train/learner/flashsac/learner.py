@@ -1,17 +1,19 @@
 """The gradient steps of FlashSAC, without host synchronisation."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from oige_core.tasks import Symmetry
 
 from oige_train.learner.flashsac.networks import Actor, Critics, normalise, sample_action
 from oige_train.learner.flashsac.replay import Replay, Transitions
 from oige_train.learner.flashsac.targets import RewardScale, decayed_rate, project, target_entropy, with_lower_mean
 from oige_train.learner.rl_games_shim import EagerAdam
 
-__all__ = ["STATISTICS", "Learner", "LearnerSettings"]
+__all__ = ["STATISTICS", "Learner", "LearnerSettings", "with_images"]
 
 #: Sums over the gradient steps since they were last taken.
 STATISTICS = ("actor loss", "critic 1 loss", "critic 2 loss", "entropy", "temperature loss")
@@ -54,6 +56,7 @@ class Learner:
         replay: where transitions come from.
         rewards: divisor of rewards.
         settings: settings of the gradient steps.
+        symmetries: of the task, for augmentation.
 
     Attributes:
         log_alpha: logarithm of the temperature, 0-d.
@@ -70,9 +73,10 @@ class Learner:
         replay: Replay,
         rewards: RewardScale,
         settings: LearnerSettings,
+        symmetries: Sequence[Symmetry] = (),
     ) -> None:
         self.actor, self.critics, self.targets = actor, critics, targets
-        self.replay, self.rewards, self.settings = replay, rewards, settings
+        self.replay, self.rewards, self.settings, self._symmetries = replay, rewards, settings, symmetries
         targets.load_state_dict(critics.state_dict())
         device = critics.support.device
         self._actions = len(actor.mean.offset)
@@ -96,7 +100,7 @@ class Learner:
         if settings.num_updates is not None:
             progress = self.updates / settings.num_updates
             self.rate.copy_(decayed_rate(settings.learning_rate, settings.final_learning_rate, progress))
-        batch = self.replay.sample(settings.batch_size)
+        batch = with_images(self.replay.sample(settings.batch_size), self._symmetries)
         batch["reward"] = batch["reward"] / self.rewards.divisor()
         if with_actor:
             self._update_actor(batch)
@@ -168,6 +172,20 @@ class Learner:
 def critic_input(batch: Transitions, prefix: str = "") -> torch.Tensor:
     """Return what the critics see of a batch: the privileged states, or the observations if there are none."""
     return batch[f"{prefix}states"] if f"{prefix}states" in batch else batch[f"{prefix}obs"]
+
+
+def with_images(batch: Transitions, symmetries: Sequence[Symmetry]) -> Transitions:
+    """Return a batch in which equal parts are replaced by their images under each symmetry; one part stays."""
+    maps = {
+        "obs": [symmetry.observations for symmetry in symmetries],
+        "next_obs": [symmetry.observations for symmetry in symmetries],
+        "action": [symmetry.actions for symmetry in symmetries],
+    }
+    images = {}
+    for name, images_of in maps.items():
+        first, *others = batch[name].tensor_split(len(images_of) + 1)
+        images[name] = torch.cat([first, *(image(part) for image, part in zip(images_of, others, strict=True))])
+    return batch | images
 
 
 def take_step(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
