@@ -232,7 +232,8 @@ def test_kernels_before_and_after_physics_run_in_order(free) -> None:
         free.close(wp.to_torch(marks), start, tol=0)
         free.close(wp.to_torch(seen), free.robot.get_joint_positions(), tol=0)
         assert (wp.to_torch(marks) != wp.to_torch(seen)).all()
-    assert calls == ["before", "after"], "called when captured, not in every step"
+    # Both to find the kernels that must be compiled and to capture them, but not in every step.
+    assert sorted(calls) == ["after", "after", "before", "before"]
 
 
 def test_wrenches_act_during_one_step(free) -> None:
