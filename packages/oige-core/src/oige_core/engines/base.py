@@ -181,8 +181,9 @@ class WarpWorlds(Protocol):
     """The worlds of an engine on Warp arrays.
 
     A task passes the work before and after physics once, as functions that launch Warp kernels and copies. They are
-    called twice when the work is captured and not in every step, so they must not allocate memory, read from the device
-    or branch on values. On CUDA a whole control step is then one graph. Call the ``launch_…`` methods in such functions.
+    called twice when the work is captured and not in every step, so they must not allocate memory, read from the
+    device or branch on values. On CUDA a whole control step is then one graph. Call the ``launch_…`` methods in such
+    functions.
     """
 
     def articulation(self, view: ArticulationView) -> "ArticulationArrays":
