@@ -37,7 +37,7 @@ class Launcher:
 
         self.kernels = kernels
         self._wp = wp
-        self._device = wp.device_from_torch(device)
+        self._device = wp.get_device(str(device))  # also of a device without an index
         wp.load_module(kernels, self._device, block_dim=kernels.BLOCK)
 
     def launch(self, kernel: Any, dim: int | tuple[int, ...], inputs: list[Any], outputs: list[Any]) -> None:
