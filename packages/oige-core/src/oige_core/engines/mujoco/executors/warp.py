@@ -286,7 +286,9 @@ class WarpExecutor:
     def reset(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if is_mask(worlds):
-            launch(kernels.restore_chosen, self.num_envs, worlds, self._live, self._initial, self._forces)
+            launch(
+                kernels.restore_chosen, (self.num_envs, kernels.LANES), worlds, self._live, self._initial, self._forces
+            )
             return
         chosen = wp.to_torch(self._chosen)
         if worlds is None:
@@ -298,7 +300,7 @@ class WarpExecutor:
     def launch_reset(self, mask: wp.array) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         arguments = [mask, self._live, self._initial, self._forces]
-        wp.launch(kernels.restore_chosen, self.num_envs, inputs=arguments)
+        wp.launch(kernels.restore_chosen, (self.num_envs, kernels.LANES), inputs=arguments)
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""

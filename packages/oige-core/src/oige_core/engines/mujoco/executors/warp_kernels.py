@@ -3,7 +3,10 @@
 import mujoco
 import warp as wp
 
-__all__ = ["Failures", "Forces", "State", "contain_failures", "restore_chosen"]
+__all__ = ["LANES", "Failures", "Forces", "State", "contain_failures", "restore_chosen"]
+
+LANES = 32
+"""Threads per world of :func:`restore_chosen`."""
 
 _MAX_VALUE = wp.constant(float(mujoco.mjMAXVAL))
 
@@ -37,31 +40,32 @@ class Forces:
 
 
 @wp.func
-def _restore_world(world: int, live: State, initial: State, forces: Forces):
-    live.time[world] = initial.time[world]
-    for i in range(live.qpos.shape[1]):
+def _restore_world(world: int, lane: int, lanes: int, live: State, initial: State, forces: Forces):
+    if lane == 0:
+        live.time[world] = initial.time[world]
+    for i in range(lane, live.qpos.shape[1], lanes):
         live.qpos[world, i] = initial.qpos[world, i]
-    for i in range(live.qvel.shape[1]):
+    for i in range(lane, live.qvel.shape[1], lanes):
         live.qvel[world, i] = initial.qvel[world, i]
         live.qacc_warmstart[world, i] = initial.qacc_warmstart[world, i]
         live.qfrc_applied[world, i] = initial.qfrc_applied[world, i]
         forces.qacc[world, i] = 0.0
         forces.qfrc_actuator[world, i] = 0.0
         forces.qfrc_constraint[world, i] = 0.0
-    for i in range(live.act.shape[1]):
+    for i in range(lane, live.act.shape[1], lanes):
         live.act[world, i] = initial.act[world, i]
-    for i in range(live.ctrl.shape[1]):
+    for i in range(lane, live.ctrl.shape[1], lanes):
         live.ctrl[world, i] = initial.ctrl[world, i]
-    for i in range(live.xfrc_applied.shape[1]):
+    for i in range(lane, live.xfrc_applied.shape[1], lanes):
         live.xfrc_applied[world, i] = initial.xfrc_applied[world, i]
-    for i in range(live.eq_active.shape[1]):
+    for i in range(lane, live.eq_active.shape[1], lanes):
         live.eq_active[world, i] = initial.eq_active[world, i]
-    for i in range(live.mocap_pos.shape[1]):
+    for i in range(lane, live.mocap_pos.shape[1], lanes):
         live.mocap_pos[world, i] = initial.mocap_pos[world, i]
         live.mocap_quat[world, i] = initial.mocap_quat[world, i]
-    for i in range(forces.actuator_force.shape[1]):
+    for i in range(lane, forces.actuator_force.shape[1], lanes):
         forces.actuator_force[world, i] = 0.0
-    for i in range(forces.sensordata.shape[1]):
+    for i in range(lane, forces.sensordata.shape[1], lanes):
         forces.sensordata[world, i] = 0.0
 
 
@@ -87,10 +91,10 @@ def _within(value: float, bound: float) -> bool:
 
 @wp.kernel(enable_backward=False)
 def restore_chosen(chosen: wp.array[bool], live: State, initial: State, forces: Forces):
-    """Restore the selected worlds; one thread per world."""
-    world = wp.tid()
+    """Restore the selected worlds; several threads per world, which divide its numbers among them."""
+    world, lane = wp.tid()
     if chosen[world]:
-        _restore_world(world, live, initial, forces)
+        _restore_world(world, lane, LANES, live, initial, forces)
 
 
 @wp.kernel(enable_backward=False)
@@ -119,4 +123,4 @@ def contain_failures(live: State, initial: State, forces: Forces, failures: Fail
         failures.counts[failures.exploded_row, world] += 1
     if not (finite and inside):
         failures.failed[world] = True
-        _restore_world(world, live, initial, forces)
+        _restore_world(world, 0, 1, live, initial, forces)
