@@ -111,7 +111,7 @@ def assert_gradients_of_rl_games(agent: Any) -> None:
     assert any(gradient is not None and gradient.abs().max() > 0 for gradient in theirs.values())
     assert_same(buffers(agent.model), statistics)
     actor, value, entropy, kl, _, _, mu, sigma, bounds = agent.train_result
-    means = dict(zip(TERMS, agent.update.terms[0], strict=True))
+    means: dict[str, torch.Tensor] = dict(zip(TERMS, agent.update.terms[0], strict=True))
     expected = {"actor": actor, "critic": value, "entropy": entropy, "bounds": bounds, "kl": kl}
     assert_same({name: means[name] for name in expected}, {name: mean.squeeze() for name, mean in expected.items()})
     torch.testing.assert_close(agent.samples.fields["mu"][0], mu)
@@ -150,6 +150,7 @@ CONVOLUTIONS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Default grid_sample and affine_grid:UserWarning")
 @pytest.mark.parametrize("normalize_input", [True, False])
 @pytest.mark.parametrize("net", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
 def test_gradients_of_convolutions_are_those_of_rl_games(

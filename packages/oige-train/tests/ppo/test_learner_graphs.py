@@ -158,7 +158,7 @@ def test_cuda_graphs_learn_as_eager_work_on_a_gpu(tmp_path: Path, settings: dict
     assert agents[0].graphs.enabled
     assert not agents[1].graphs.enabled
     assert {"the policy", "the samples"} <= {n if isinstance(n, str) else n[0] for n in agents[0].graphs._replays}
-    assert_learned_alike(*agents, start, tolerance=2e-4)
+    assert_learned_alike(agents[0], agents[1], start, tolerance=2e-4)
 
 
 @GPU
