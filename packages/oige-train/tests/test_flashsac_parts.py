@@ -8,7 +8,7 @@ import torch
 from oige_core.tasks import SignedPermutation, Symmetry
 from oige_train.learner.flashsac.exploration import RepeatedNoise, noise_durations
 from oige_train.learner.flashsac.learner import Learner, LearnerSettings, with_images
-from oige_train.learner.flashsac.networks import Actor, Critics, UnitBatchNorm, normalise, sample_action
+from oige_train.learner.flashsac.networks import Actor, Critics, Norms, UnitBatchNorm, UnitRmsNorm, sample_action
 from oige_train.learner.flashsac.replay import Replay
 from oige_train.learner.flashsac.targets import RewardScale, decayed_rate, project, target_entropy, with_lower_mean
 from oige_train.learner.graphs import LearnerGraphs
@@ -278,9 +278,13 @@ def test_batch_or_running_statistics_normalise() -> None:
     torch.testing.assert_close(norm(x, use_batch=False), expected)
     norm.weight.data.fill_(3.0)
     norm.bias.data.fill_(4.0)
-    normalise(norm)  # norm √50 becomes √2
+    Norms(norm)  # norm √50 becomes √2
     torch.testing.assert_close(norm.weight.data, torch.full((2,), 0.6))
     torch.testing.assert_close(norm.bias.data, torch.full((2,), 0.8))
+    scale = UnitRmsNorm(2)
+    scale.weight.data.copy_(torch.tensor([3.0, 4.0]))
+    Norms(scale)  # norm 5 becomes √2
+    torch.testing.assert_close(scale.weight.data, 2.0**0.5 * torch.tensor([0.6, 0.8]))
 
 
 def test_value_of_a_distribution() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from oige_core.tasks import Symmetry
 
-from oige_train.learner.flashsac.networks import Actor, Critics, normalise, sample_action
+from oige_train.learner.flashsac.networks import Actor, Critics, Norms, follow, sample_action
 from oige_train.learner.flashsac.replay import Replay, Transitions
 from oige_train.learner.flashsac.targets import RewardScale, decayed_rate, project, target_entropy, with_lower_mean
 from oige_train.learner.rl_games_shim import EagerAdam
@@ -77,7 +77,10 @@ class Learner:
     ) -> None:
         self.actor, self.critics, self.targets = actor, critics, targets
         self.replay, self.rewards, self.settings, self._symmetries = replay, rewards, settings, symmetries
+        self._actor_norms, self._critic_norms = Norms(actor), Norms(critics)
         targets.load_state_dict(critics.state_dict())
+        self._followed = [parameter.detach() for parameter in critics.parameters()]
+        self._followers = [parameter.detach() for parameter in targets.parameters()]
         device = critics.support.device
         self._actions = len(actor.mean.offset)
         self._target_entropy = target_entropy(self._actions, settings.target_deviation)
@@ -105,9 +108,7 @@ class Learner:
         if with_actor:
             self._update_actor(batch)
         self._update_critics(batch)
-        with torch.no_grad():
-            for follower, followed in zip(self.targets.parameters(), self.critics.parameters(), strict=True):
-                follower.lerp_(followed, settings.critic_tau)
+        follow(self._followers, self._followed, settings.critic_tau)
         self.updates.add_(1)
 
     def take_statistics(self) -> dict[str, torch.Tensor]:
@@ -138,7 +139,7 @@ class Learner:
             values = self.critics.mean(self.critics(critic_input(batch), actions, use_batch=False))
         loss = (alpha * log_probability - values.amin(dim=0)).mean()
         take_step(self.actor_optimizer, loss)
-        normalise(self.actor)
+        self._actor_norms.restore()
 
         entropy = -log_probability.detach().mean()
         temperature_loss = self.log_alpha.exp() * (entropy - self._target_entropy)
@@ -163,7 +164,7 @@ class Learner:
             predicted = self.critics(observations, actions, use_batch=True)[:, :size]
         losses = -(targets * predicted).sum(dim=-1).mean(dim=-1)  # (2,)
         take_step(self.critic_optimizer, losses.mean())
-        normalise(self.critics)
+        self._critic_norms.restore()
         with torch.no_grad():
             self.sums["critic 1 loss"].add_(losses[0])
             self.sums["critic 2 loss"].add_(losses[1])

@@ -1,15 +1,17 @@
 """Networks whose weights and features are bounded: unit rows, batch normalisation, residual blocks.
 
-:meth:`UnitModule.normalise` puts weights back to their norm; it belongs after every gradient step.
+:class:`Norms` puts weights back to their norms; it belongs after every gradient step.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["Actor", "Critics", "normalise", "sample_action"]
+__all__ = ["Actor", "Critics", "Norms", "follow", "sample_action"]
 
 #: Width of a residual block's inner layer, relative to its input.
 EXPANSION = 4
@@ -18,6 +20,8 @@ LOG_DEVIATION_RANGE = (-10.0, 2.0)
 #: Fraction by which running statistics follow those of a batch.
 MOMENTUM = 0.01
 EPSILON = 1e-5
+#: The operations on lists of tensors, which torch does not declare.
+LISTS: Any = torch
 
 
 class UnitLinear(nn.Linear):
@@ -31,12 +35,6 @@ class UnitLinear(nn.Linear):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, bias=False)
         nn.init.orthogonal_(self.weight)
-        self.normalise()
-
-    @torch.no_grad()
-    def normalise(self) -> None:
-        """Scale every row to norm 1."""
-        self.weight.copy_(functional.normalize(self.weight, dim=-1))
 
 
 class UnitBatchNorm(nn.Module):
@@ -60,14 +58,6 @@ class UnitBatchNorm(nn.Module):
         mean, variance = self.running_mean, self.running_var
         return functional.batch_norm(x, mean, variance, self.weight, self.bias, use_batch, MOMENTUM, EPSILON)
 
-    @torch.no_grad()
-    def normalise(self) -> None:
-        """Scale weight and bias to a joint norm of √n."""
-        squares = self.weight.square().sum() + self.bias.square().sum()
-        factor = torch.sqrt(len(self.weight) / squares.clamp_min(EPSILON))
-        self.weight.mul_(factor)
-        self.bias.mul_(factor)
-
 
 class UnitRmsNorm(nn.Module):
     """Division of each sample by its root mean square, with a scale of norm √n.
@@ -83,11 +73,6 @@ class UnitRmsNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise ``(B, n)``, in float32."""
         return functional.rms_norm(x.float(), self.weight.shape, self.weight, EPSILON)
-
-    @torch.no_grad()
-    def normalise(self) -> None:
-        """Scale the weight to norm √n."""
-        self.weight.mul_(torch.sqrt(len(self.weight) / self.weight.square().sum().clamp_min(EPSILON)))
 
 
 class ResidualBlock(nn.Module):
@@ -217,11 +202,45 @@ class Critics(nn.Module):
         return (log_probabilities.exp() * self.support).sum(dim=-1)
 
 
-def normalise(network: nn.Module) -> None:
-    """Put all weights of a network back to their norms."""
-    for module in network.modules():
-        if isinstance(module, (UnitLinear, UnitBatchNorm, UnitRmsNorm)):
-            module.normalise()
+class Norms:
+    """Puts the weights of a network back to their norms, with few kernels on a GPU, and does so at once.
+
+    Args:
+        network: the network.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        modules = list(network.modules())
+        self._rows = [module.weight.detach() for module in modules if isinstance(module, UnitLinear)]
+        self._scales: list[torch.Tensor] = []
+        self._biases: list[torch.Tensor] = []
+        for module in modules:
+            if isinstance(module, (UnitBatchNorm, UnitRmsNorm)):
+                self._scales.append(module.weight.detach())
+                bias = module.bias if isinstance(module, UnitBatchNorm) else torch.zeros_like(module.weight)
+                self._biases.append(bias.detach())
+        self._sizes = [float(len(scale)) for scale in self._scales]
+        self.restore()
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Scale rows to norm 1, and the n scales of a normalisation together with its biases to norm √n."""
+        for weight in self._rows:
+            weight.div_(torch.linalg.vector_norm(weight, dim=-1, keepdim=True).clamp_min_(EPSILON))
+        squares = [LISTS._foreach_norm(tensors) for tensors in (self._scales, self._biases)]
+        for norms in squares:
+            LISTS._foreach_mul_(norms, norms)
+        factors = LISTS._foreach_add(*squares)
+        LISTS._foreach_div_(factors, self._sizes)
+        LISTS._foreach_clamp_min_(factors, EPSILON)
+        LISTS._foreach_rsqrt_(factors)
+        LISTS._foreach_mul_(self._scales, factors)
+        LISTS._foreach_mul_(self._biases, factors)
+
+
+def follow(followers: Sequence[torch.Tensor], followed: Sequence[torch.Tensor], fraction: float) -> None:
+    """Move each of the ``followers`` towards the tensor that it follows, by a fraction of the distance."""
+    LISTS._foreach_lerp_(followers, followed, fraction)
 
 
 def sample_action(
