@@ -24,8 +24,8 @@ class FusedStep:
         self._limit = limit
         self._rows = {kind: row for row, kind in enumerate(counts.kinds)}
         self._num_envs = len(counts.failed)
-        # Worlds with observations that are not finite; the kernels that read it also clear it.
-        self._unseen = torch.zeros_like(counts.failed)
+        # Worlds with last and first observations that are not finite; the kernels that read the masks also clear them.
+        self._unseen, self._unseen_first = torch.zeros_like(counts.failed), torch.zeros_like(counts.failed)
         self._nothing = torch.zeros(self._num_envs, 0, device=counts.failed.device)
 
     def begin(self, actions: torch.Tensor, ignored: torch.Tensor | None) -> torch.Tensor:
@@ -61,7 +61,7 @@ class FusedStep:
         """
         copied = torch.empty_like(target, memory_format=torch.contiguous_format)
         rows = [each.flatten(1) for each in (values, target, copied)]
-        launch(kernels.assign_observations, tuple(rows[0].shape), worlds, *rows, self._unseen)
+        launch(kernels.assign_observations, tuple(rows[0].shape), worlds, *rows, self._unseen_first)
         return copied
 
     def clear_unseen(self, worlds: torch.Tensor, observations: torch.Tensor | None, states: torch.Tensor) -> None:
@@ -75,7 +75,7 @@ class FusedStep:
         counts, row = self._counts, self._rows["non_finite_observations"]
         cleared = [self._flat(observations), states]
         problems = [row, counts.counts, counts.failed]
-        launch(kernels.clear_unseen, self._num_envs, self._unseen, worlds, *problems, *cleared)
+        launch(kernels.clear_unseen, self._num_envs, self._unseen_first, worlds, *problems, *cleared)
 
     def end_failed_episodes(
         self,
@@ -105,7 +105,7 @@ class FusedStep:
         problems = [self._unseen, self._physics.failed, *rows, self._counts.counts, self._counts.failed]
         given = [self._flat(observations), states, rewards, terms, terminated, truncated]
         results = tuple(torch.empty_like(each) for each in (rewards, terms, terminated, truncated, terminated))
-        launch(kernels.end_failed_episodes, self._num_envs, *problems, *given, *results, sums)
+        launch(kernels.end_failed_episodes, tuple(sums.shape), *problems, *given, *results, sums)
         return results  # type: ignore[return-value]
 
     def finish_episodes(
@@ -119,7 +119,7 @@ class FusedStep:
             sums: ``(sums, N)``.
         """
         ended, selected = torch.empty_like(terminated), sums.new_empty(len(sums) + 1, self._num_envs)
-        launch(kernels.select_ended, self._num_envs, terminated, truncated, sums, ended, selected)
+        launch(kernels.select_ended, tuple(selected.shape), terminated, truncated, sums, self._unseen, ended, selected)
         # Threads that add to one number would do so in a varying order.
         totals = selected.sum(-1)
         means, count = sums.new_empty(len(sums)), sums.new_empty(1, dtype=torch.int64)

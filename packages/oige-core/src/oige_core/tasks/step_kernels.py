@@ -146,8 +146,10 @@ def end_failed_episodes(
 ):
     """Terminate the episode of a failed world, without reward and with observations of zeros; add up rewards.
 
+    One thread per sum.
+
     Args:
-        unseen: worlds ``(N,)`` with observations that are not finite; unmarked afterwards.
+        unseen: worlds ``(N,)`` with observations that are not finite; :func:`select_ended` unmarks them.
         physics_failed: ``(N,)``.
         observations_row: row of the counts.
         rewards_row: row of the counts.
@@ -166,31 +168,34 @@ def end_failed_episodes(
         failed: ``(N,)``; worlds with a problem in this step.
         sums: ``(2 + terms, N)`` over the episode: reward, steps, terms.
     """
-    world = wp.tid()
+    row, world = wp.tid()
+    hidden = unseen[world]
     reward = rewards[world]
-    if unseen[world]:
-        _clear(world, observations, states)
-        counts[observations_row, world] = counts[observations_row, world] + 1
-        counted_failed[world] = True
-    elif not wp.isfinite(reward):
-        counts[rewards_row, world] = counts[rewards_row, world] + 1
-        counted_failed[world] = True
-    unseen[world] = False  # not within the condition, which Warp evaluates again for its other branch
-    fails = counted_failed[world] or physics_failed[world]
+    # Whether another thread has already marked the world as failed makes no difference.
+    fails = counted_failed[world] or physics_failed[world] or hidden or not wp.isfinite(reward)
     if fails:
         reward = 0.0
-    failed[world] = fails
-    new_rewards[world] = reward
-    new_terminated[world] = terminated[world] or fails
-    new_truncated[world] = truncated[world] and not fails
-    sums[0, world] = sums[0, world] + reward
-    sums[1, world] = sums[1, world] + 1.0
-    for i in range(terms.shape[0]):
-        term = terms[i, world]
+    if row == 0:
+        if hidden:
+            _clear(world, observations, states)
+            counts[observations_row, world] = counts[observations_row, world] + 1
+            counted_failed[world] = True
+        elif not wp.isfinite(rewards[world]):
+            counts[rewards_row, world] = counts[rewards_row, world] + 1
+            counted_failed[world] = True
+        failed[world] = fails
+        new_rewards[world] = reward
+        new_terminated[world] = terminated[world] or fails
+        new_truncated[world] = truncated[world] and not fails
+        sums[0, world] = sums[0, world] + reward
+    elif row == 1:
+        sums[1, world] = sums[1, world] + 1.0
+    else:
+        term = terms[row - 2, world]
         if fails:
             term = 0.0
-        new_terms[i, world] = term
-        sums[2 + i, world] = sums[2 + i, world] + term
+        new_terms[row - 2, world] = term
+        sums[row, world] = sums[row, world] + term
 
 
 @wp.kernel(enable_backward=False)
@@ -198,30 +203,31 @@ def select_ended(
     terminated: wp.array[bool],
     truncated: wp.array[bool],
     sums: wp.array2d[float],
+    unseen: wp.array[bool],
     ended: wp.array[bool],
     selected: wp.array2d[float],
 ):
-    """Mark the world if its episode has ended, and select its sums.
+    """Mark the world if its episode has ended, and select its sums; one thread per entry of ``selected``.
 
     Args:
         terminated: ``(N,)``.
         truncated: ``(N,)``.
         sums: ``(sums, N)``.
+        unseen: ``(N,)``; unmarked.
         ended: ``(N,)``.
         selected: ``(sums + 1, N)``: the sums and 1 if the episode has ended, otherwise zeros.
     """
-    world = wp.tid()
+    row, world = wp.tid()
     ends = terminated[world] or truncated[world]
-    ended[world] = ends
-    for i in range(sums.shape[0]):
-        value = sums[i, world]
-        if not ends:
-            value = 0.0
-        selected[i, world] = value
-    number = float(0.0)  # noqa: UP018
-    if ends:
-        number = 1.0
-    selected[sums.shape[0], world] = number
+    value = float(1.0)  # noqa: UP018
+    if row < sums.shape[0]:
+        value = sums[row, world]
+    else:
+        ended[world] = ends
+        unseen[world] = False
+    if not ends:
+        value = 0.0
+    selected[row, world] = value
 
 
 @wp.kernel(enable_backward=False)
