@@ -86,11 +86,11 @@ def test_diverging_sac_names_the_last_good_checkpoint(program) -> None:
     assert outcome.code == 2
     error = outcome.err.splitlines()[-1]
     # One update makes weights of 1e30, which are finite; the policy that they make is not.
-    assert error.startswith("error: training diverged in epoch 2: actor and critics.sac_network.actor.")
+    assert error.startswith("error: training diverged in epoch 3: actor and critics.sac_network.actor.")
     assert (
-        "runs/AntSAC/nn/last_AntSAC_ep_1_rew_none.pth. Try lower rates in train.params.config: actor_lr (1e+30" in error
+        "runs/AntSAC/nn/last_AntSAC_ep_2_rew_none.pth. Try lower rates in train.params.config: actor_lr (1e+30" in error
     )
-    assert checkpoints(Path("runs/AntSAC/nn")) == ["last_AntSAC_ep_1_rew_none.pth"]
+    assert checkpoints(Path("runs/AntSAC/nn")) == ["last_AntSAC_ep_1_rew_none.pth", "last_AntSAC_ep_2_rew_none.pth"]
 
 
 def test_other_errors_are_not_reported_as_divergence(program, monkeypatch) -> None:

@@ -49,7 +49,7 @@ def test_truncated_steps_also_count_the_value_of_the_last_state() -> None:
 def test_sums_over_episodes_are_those_of_a_slow_loop() -> None:
     generator = torch.Generator().manual_seed(3)
     steps, worlds, epochs, size = 5, 7, 12, 9
-    episodes, recent, games = Episodes(steps, worlds, CPU), RecentMean(size), RecentMean(size)
+    episodes, recent, games = Episodes(steps, worlds, CPU), RecentMean(size, (1,)), RecentMean(size)
     finished: list[list[tuple[float, float]]] = []  # by step, the returns and lengths of the episodes that ended
     current = [(0.0, 0.0)] * worlds
     for _ in range(epochs):
@@ -66,8 +66,8 @@ def test_sums_over_episodes_are_those_of_a_slow_loop() -> None:
             assert total.item() == pytest.approx(sum(r for r, _ in over), abs=1e-5)
             assert shaped.item() == pytest.approx(2.0 * sum(r for r, _ in over), abs=1e-5)
             assert length.item() == sum(n for _, n in over)
-            recent.add(int(count), total.view(1))
-            games.add(int(count), length)
+            recent.add(int(count), total.item())
+            games.add(int(count), length.item())
             kept: list[tuple[float, float]] = []
             for each in reversed(finished):  # the last episodes by whole steps, until there are enough
                 if len(kept) >= size:

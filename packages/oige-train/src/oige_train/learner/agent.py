@@ -30,7 +30,7 @@ from oige_train.learner.summaries import FrameWriter, outlive_full_disk
 __all__ = ["ResumableAgent", "Session", "TrainingStoppedError"]
 
 #: Format of a checkpoint's contents other than the networks; with another format, new episodes begin.
-PROGRESS_FORMAT = 5
+PROGRESS_FORMAT = 6
 #: Products of two weights above this overflow in float32.
 OVERFLOWING = 1e19
 
@@ -309,6 +309,10 @@ class ResumableAgent(ABC):
     def learner_tensors(self) -> dict[str, torch.Tensor]:
         """Return the tensors that training changes; see :func:`~oige_train.learner.divergence.learner_tensors`."""
 
+    def non_finite_names(self) -> list[str]:
+        """Return the names of the :meth:`learner_tensors` that contain NaN or infinity."""
+        return non_finite_names(self.learner_tensors())
+
     @abstractmethod
     def advice_on_divergence(self) -> str:
         """Return settings to try, as part of a sentence, for instance "a lower learning rate"."""
@@ -334,7 +338,7 @@ class ResumableAgent(ABC):
             # Torch refuses to sample from a policy that is not finite, which may also result from large finite weights.
             self._check(non_finite_names(self.learner_tensors(), OVERFLOWING), "not finite or overflow", error)
             raise
-        self._check(non_finite_names(self.learner_tensors()), "not finite")
+        self._check(self.non_finite_names(), "not finite")
         self.note_problems()
         return result
 

@@ -13,12 +13,36 @@ from oige_train.console import ProgressLine
 __all__ = ["EpisodeMeans", "Observer", "ProgressObserver", "format_time"]
 
 
+class HostCopy:
+    """Values of a tensor, which are copied to the host while both continue to work.
+
+    Args:
+        tensor: ``(n,)``; it may change afterwards.
+    """
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._event = None
+        if tensor.device.type == "cuda":
+            self._values = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+            self._values.copy_(tensor, non_blocking=True)
+            self._event = torch.cuda.Event()
+            self._event.record()
+        else:
+            self._values = tensor.clone()
+
+    def wait(self) -> list[float]:
+        """Return the values as soon as they have arrived."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self._values.tolist()
+
+
 class EpisodeMeans:
     """Means of episode statistics, by name, over the episodes that ended in the steps of an epoch."""
 
     def __init__(self) -> None:
         self._steps: dict[tuple[str, ...], list[torch.Tensor]] = {}
-        self._epochs: deque[dict[tuple[str, ...], list[torch.Tensor]]] = deque()
+        self._epochs: deque[dict[tuple[str, ...], HostCopy]] = deque()
 
     def add(self, means: dict[str, torch.Tensor], count: torch.Tensor) -> None:
         """Add the means of a step, which are copied; the device is not waited for.
@@ -32,16 +56,19 @@ class EpisodeMeans:
 
     def end_epoch(self) -> None:
         """End an epoch with the steps so far."""
-        self._epochs.append(self._steps)
+        sums: dict[tuple[str, ...], HostCopy] = {}
+        for names, rows in self._steps.items():
+            table = torch.stack(rows).double()
+            table[:, 1:] *= table[:, :1]
+            sums[names] = HostCopy(table.sum(0))
+        self._epochs.append(sums)
         self._steps = {}
 
     def take(self) -> dict[str, float]:
         """Return the means of the oldest epoch that has ended, and forget it; a name without episodes is omitted."""
         sums: dict[str, tuple[float, float]] = {}
-        for names, rows in self._epochs.popleft().items():
-            table = torch.stack(rows).double()
-            table[:, 1:] *= table[:, :1]
-            count, *totals = table.sum(0).tolist()  # the only transfer from the device
+        for names, copy in self._epochs.popleft().items():
+            count, *totals = copy.wait()
             for name, total in zip(names, totals, strict=True):
                 before = sums.get(name, (0.0, 0.0))
                 sums[name] = (before[0] + total, before[1] + count)
@@ -88,7 +115,7 @@ class ProgressObserver(Observer):
         self.latest: dict[str, float] = {}
         self.episodes = EpisodeMeans()
         self._scalars: dict[str, Any] = {}
-        self._epochs: deque[dict[str, Any]] = deque()
+        self._epochs: deque[tuple[dict[str, float], list[str], HostCopy]] = deque()
         self._start: tuple[float, int, int] | None = None
 
     def after_init(self, algo: Any) -> None:
@@ -108,9 +135,10 @@ class ProgressObserver(Observer):
     def after_steps(self) -> None:
         """Keep what the steps of the epoch returned, which the next steps may overwrite."""
         self.episodes.end_epoch()
-        self._epochs.append(
-            {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in self._scalars.items()}
-        )
+        tensors = {name: value for name, value in self._scalars.items() if isinstance(value, torch.Tensor)}
+        numbers = {name: float(value) for name, value in self._scalars.items() if name not in tensors}
+        values = torch.stack([value.double() for value in tensors.values()]) if tensors else torch.zeros(0)
+        self._epochs.append((numbers, list(tensors), HostCopy(values)))
         self._scalars.clear()
 
     def after_print_stats(self, frame: int, epoch_num: int, total_time: float) -> None:
@@ -119,7 +147,8 @@ class ProgressObserver(Observer):
         self.latest.update(means)
         for name, value in means.items():
             self.algo.writer.add_scalar(f"Episode/{name}", value, frame)
-        for name, value in self._epochs.popleft().items():
+        numbers, names, copy = self._epochs.popleft()
+        for name, value in (numbers | dict(zip(names, copy.wait(), strict=True))).items():
             self.algo.writer.add_scalar(f"{name}/frame", value, frame)
         problems = self.problems()
         for kind, count in problems.items():

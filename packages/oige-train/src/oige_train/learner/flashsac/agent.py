@@ -205,8 +205,8 @@ class FlashSacAgent(OffPolicyAgent, _Loop):
             self.dones = dones
             self.algo_observer.process_infos(infos, None)
         for count, returns, lengths in self.rollout.take_episodes():
-            self.game_rewards.add(count, returns)
-            self.game_lengths.add(count, lengths)
+            self.game_rewards.add(count, float(returns))
+            self.game_lengths.add(count, float(lengths))
         means = self._take_statistics()
         total = time.perf_counter() - began
         return environment_time, total - learning_time, learning_time, total, *means

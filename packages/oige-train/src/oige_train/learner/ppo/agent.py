@@ -15,10 +15,11 @@ from oige_train.learner.ppo.clock import Clock
 from oige_train.learner.ppo.collector import Collector, ValueFunction
 from oige_train.learner.ppo.cursor import Cursor
 from oige_train.learner.ppo.distributions import DISTRIBUTIONS
-from oige_train.learner.ppo.losses import TERMS, Objective
+from oige_train.learner.ppo.losses import Objective
 from oige_train.learner.ppo.networks import unroll_without_waiting
 from oige_train.learner.ppo.normaliser import Normaliser
 from oige_train.learner.ppo.optimiser import AdaptiveRate, Stepper, plain_state
+from oige_train.learner.ppo.results import EpochResults
 from oige_train.learner.ppo.rollout import Episodes, Rollout
 from oige_train.learner.ppo.samples import SampleStore
 from oige_train.learner.ppo.update import CriticUpdate, PolicyUpdate
@@ -50,6 +51,7 @@ class PpoAgent(ResumableAgent, Base):
 
     def __init__(self, base_name: str, params: dict[str, Any], session: Session) -> None:
         super().__init__(base_name, params, session)
+        self.game_rewards.shape = self.game_shaped_rewards.shape = (1,)  # rl_games takes their first element
         self._distribution = DISTRIBUTIONS[params["model"]["name"]]
         device = torch.device(self.device)
         self.graphs = LearnerGraphs.of(self.config["graphs"], device)
@@ -67,6 +69,8 @@ class PpoAgent(ResumableAgent, Base):
             for network in self._networks():
                 unroll_without_waiting(network)
         self._critic_loss = 0.0
+        self._largest = 0.0
+        self._results: EpochResults | None = None
         self._unreported: tuple[tuple[Any, ...], float, float] | None = None
         self._clock = Clock(device)
         if self.graphs.enabled:
@@ -386,28 +390,29 @@ class PpoAgent(ResumableAgent, Base):
         net.frame += net.batch_size
 
     def _read_back(self) -> list[torch.Tensor]:
-        """Return the means of the epoch's losses, after adding its episodes to the running means; waits for the device.
-
-        Everything is copied to the host at once.
-        """
-        device_values = [self.update.terms.mean(0), self._stepper.rate.view(1), self.episodes.ended.flatten()]
-        if self._critic is not None:
-            device_values.append(self._critic.loss.view(1))
-        values = torch.cat([value.double() for value in device_values]).cpu()
-        terms, rest = values[: len(TERMS)], values[len(TERMS) :]
+        """Return the means of the epoch's losses, and add its episodes to the running means; waits for the device."""
+        if self._results is None:  # not before the optimisers have moments
+            loss = [] if self._critic is None else [self._critic.loss]
+            tensors = [self.update.terms, self._stepper.rate, self.episodes.ended, *loss]
+            self._results = EpochResults(tensors, self.learner_tensors().values())
+        self.graphs.run("the results", self._results.gather)
+        self._largest, (terms, rate, ended, *loss) = self._results.read()
         if self.is_adaptive_lr:
-            self.last_lr = float(rest[0])
-        ended = rest[1 : 1 + self.episodes.ended.numel()].view(-1, 4)
-        for count, total, shaped, length in ended:
-            self.game_rewards.add(int(count), total.view(1))
-            self.game_shaped_rewards.add(int(count), shaped.view(1))
-            self.game_lengths.add(int(count), length)
+            self.last_lr = float(rate)
+        meters = (self.game_rewards, self.game_shaped_rewards, self.game_lengths)
+        for count, *totals in ended.tolist():
+            for meter, total in zip(meters, totals, strict=True):
+                meter.add(int(count), total)
         if self._critic is not None:
             steps = max(1, self._critic.passes * self._critic.samples.minibatches)
-            self._critic_loss = float(rest[-1]) / steps
+            self._critic_loss = float(loss[0]) / steps
         self._merge_meters()
         self._note_diagnostics()
-        return list(terms)
+        return list(terms.mean(0))
+
+    def non_finite_names(self) -> list[str]:
+        """See :class:`~oige_train.learner.agent.ResumableAgent`."""
+        return [] if self._largest <= torch.finfo(torch.float32).max else super().non_finite_names()
 
     def _note_diagnostics(self) -> None:
         """Give rl_games' ``PpoDiagnostics`` the statistics of the gradient steps."""
@@ -425,10 +430,10 @@ class PpoAgent(ResumableAgent, Base):
         if workers.size == 1:
             return
         meters = [getattr(self, name) for name in self.progress_meters]
-        sums = torch.stack([torch.tensor([meter.count, float(meter.total)], dtype=torch.float64) for meter in meters])
+        sums = torch.tensor([[meter.count, meter.total] for meter in meters], dtype=torch.float64)
         merged = workers.sum(sums.to(self.device)).cpu()
         for meter, (count, total) in zip(meters, merged, strict=True):
-            meter.show(total.view_as(meter.mean), int(count))
+            meter.show(float(total), int(count))
 
     def write_stats(self, *values: Any) -> None:
         """Take the summaries of an epoch; rl_games calls this.
