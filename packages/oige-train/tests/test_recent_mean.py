@@ -1,5 +1,7 @@
 """The mean over the last episodes, with numbers computed by hand."""
 
+import math
+
 import pytest
 import torch
 from oige_train.learner.recent_mean import RecentMean
@@ -50,6 +52,16 @@ def test_means_do_not_drift_and_one_step_may_exceed_the_window() -> None:
     meter.update(torch.tensor([[0.1]] * 5))
     assert meter.current_size == 5
     assert mean_of(meter) == pytest.approx(0.1, rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_value_that_is_not_finite_leaves_with_its_step(value: float) -> None:
+    meter = RecentMean(2)
+    meter.update(torch.tensor([[value]]))
+    meter.update(torch.tensor([[1.0]]))
+    assert not math.isfinite(mean_of(meter))
+    meter.update(torch.tensor([[4.0]]))
+    assert mean_of(meter) == 2.5
 
 
 def test_restored_mean_continues_exactly() -> None:

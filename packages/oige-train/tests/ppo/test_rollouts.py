@@ -82,14 +82,18 @@ def test_sums_over_episodes_are_those_of_a_slow_loop() -> None:
     assert len(finished) > 3 * size
 
 
-def test_a_return_that_is_no_number_stays_in_its_world() -> None:
-    episodes = Episodes(3, 2, CPU)
-    rewards = torch.ones(3, 2)
-    rewards[0, 0] = torch.nan
-    episodes.add(rewards, rewards, torch.tensor([[False, False], [True, False], [False, True]]))
-    assert episodes.ended[:, 0].tolist() == [0, 1, 1]
-    assert episodes.ended[1, 1].isnan()
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_return_that_is_not_finite_stays_in_its_episode(value: float) -> None:
+    episodes = Episodes(4, 2, CPU)
+    rewards = torch.ones(4, 2)
+    rewards[0, 0] = value
+    ended = torch.tensor([[False, False], [True, False], [False, True], [True, False]])
+    episodes.add(rewards, rewards.clamp(-1.0, 1.0), ended)
+    assert episodes.ended[:, 0].tolist() == [0, 1, 1, 1]
+    assert not episodes.ended[1, 1].isfinite()
     assert episodes.ended[2, 1:].tolist() == [3.0, 3.0, 3.0]
+    assert episodes.ended[3, 1:].tolist() == [2.0, 2.0, 2.0]
+    assert episodes.current.tolist() == [[0.0, 1.0]] * 3
 
 
 # --- samples -------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The mean over the last episodes."""
 
+import math
 from collections import deque
 from typing import Any
 
@@ -61,6 +62,8 @@ class RecentMean:
             oldest, its_total = self.steps.popleft()
             self.count -= oldest
             self.total -= its_total
+        if not math.isfinite(self.total):  # a difference of infinities would remain NaN
+            self.total = sum(its_total for _, its_total in self.steps)
         self.show(self.total, self.count)
 
     def show(self, total: float, count: int) -> None:

@@ -93,11 +93,10 @@ class Episodes:
             ended: ``(T, N)``; whether the step ended an episode.
         """
         sums = torch.stack((rewards, shaped, torch.ones_like(rewards)), dim=1)
-        alive = 1.0 - ended.to(sums.dtype)
         sums[0].add_(self.current)
+        # where, not a product: a return that is not finite must not spoil the sums over other episodes
         for step in range(1, len(sums)):
-            sums[step].addcmul_(alive[step - 1], sums[step - 1])
-        # where, not a product: a return that is not a number must not spoil the sums over other episodes
+            sums[step].add_(torch.where(ended[step - 1], 0.0, sums[step - 1]))
         over = torch.where(ended.unsqueeze(1), sums, 0.0).sum(-1, dtype=torch.float64)
         self.ended.copy_(torch.cat((ended.sum(1, keepdim=True), over), dim=1))
         self.current.copy_(torch.where(ended[-1], 0.0, sums[-1]))
