@@ -155,6 +155,9 @@ def test_cpu_computes_in_32_bits() -> None:
         assert rl_games_params(run.config.train.params)["config"]["mixed_precision"] is False
         run.config.train.params.config.device = "cuda:0"
         assert rl_games_params(run.config.train.params)["config"]["mixed_precision"] is True
+    run = make_run(2, num_states=5)
+    run.config.train.params.config.central_value_config.mixed_precision = True
+    assert rl_games_params(run.config.train.params)["config"]["central_value_config"]["mixed_precision"] is False
 
 
 @pytest.mark.parametrize("num_states", [0, 5])

@@ -18,7 +18,8 @@ def rl_games_params(params: TrainParams) -> dict[str, Any]:
     plain["config"]["multi_gpu"] = False
     plain["config"]["print_stats"] = False
     if params.config.device == "cpu":
-        plain["config"]["mixed_precision"] = False
+        for section in (plain["config"], plain["config"].get("central_value_config", {})):
+            section["mixed_precision"] = False
     return plain
 
 

@@ -71,7 +71,7 @@ def build_learner(
             critic_tau=config["critic_tau"],
             init_alpha=config["init_alpha"],
             target_deviation=config["target_deviation"],
-            bfloat16=config["mixed_precision"] and device.type == "cuda",
+            bfloat16=config["mixed_precision"],
         ),
         symmetries if config["symmetry_augmentation"] else (),
     )
