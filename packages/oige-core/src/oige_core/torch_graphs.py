@@ -1,6 +1,7 @@
 """Work of torch that is captured once in a CUDA graph and replayed."""
 
 import contextlib
+import functools
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +34,7 @@ class TorchGraphs:
         for generator in generators:
             if generator.device.type == "cuda":
                 graph.register_generator_state(generator)
-        capture = torch.cuda.graph(graph, capture_error_mode="thread_local")
+        capture = torch.cuda.graph(graph, stream=_stream(self._device), capture_error_mode="thread_local")
         with uncollected(), torch.cuda.device(self._device), capture:
             work()
         # On its own stream, the capture has set the position in the random streams to zero; a replay sets it as well.
@@ -63,6 +64,12 @@ class TorchGraphs:
             torch.cuda.set_sync_debug_mode(mode)
         for warning in others:
             warnings.warn_explicit(*warning)
+
+
+@functools.cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream of all captures on a device; torch's own is on the device that is current in the first one."""
+    return torch.cuda.Stream(device)
 
 
 def calling_line(*ignored: str) -> str:

@@ -18,7 +18,7 @@ M_MMAP_MAX = -4
 
 
 def configure_torch(run: Run) -> None:
-    """Set threads, memory, precision and seeds for a run.
+    """Set device, threads, memory, precision and seeds for a run.
 
     Raises:
         ConfigError: torch was built without the device of the learner.
@@ -26,6 +26,8 @@ def configure_torch(run: Run) -> None:
     config = run.config
     if config.rl_device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"rl_device={config.rl_device}: this build of PyTorch has no CUDA; use rl_device=cpu.")
+    if config.rl_device != "cpu":
+        torch.cuda.set_device(config.rl_device)
     torch.set_num_threads(config.train.params.torch_threads)
     if config.rl_device == "cpu":
         keep_freed_memory()

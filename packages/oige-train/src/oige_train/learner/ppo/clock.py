@@ -18,7 +18,7 @@ class Mark:
         self._seconds = time.perf_counter()
         self._event = torch.cuda.Event(enable_timing=True) if device.type == "cuda" else None
         if self._event is not None:
-            self._event.record()
+            self._event.record(torch.cuda.current_stream(device))
 
     def until(self, later: "Mark") -> float:
         """Return the seconds to a later mark of the same clock, which the device has passed."""
