@@ -11,7 +11,7 @@ import torch
 from fake_env import FakeEnv, make_agent
 from oige_train.learner.distributed import Workers
 from oige_train.learner.graphs import LearnerGraphs
-from oige_train.learner.ppo import collector, normaliser, optimiser, update
+from oige_train.learner.ppo import collector, layers, normaliser, optimiser, update
 from oige_train.learner.ppo.distributions import Gaussian
 from oige_train.learner.ppo.fused import FusedCriticLoss, FusedObjective
 from oige_train.learner.ppo.launcher import Launcher, find_launcher
@@ -197,7 +197,7 @@ class _Eagerly:
 
 
 def _use_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (collector, normaliser, optimiser, update):
+    for module in (collector, layers, normaliser, optimiser, update):
         monkeypatch.setattr(module, "find_launcher", Launcher)
 
 

@@ -10,8 +10,12 @@ import warp as wp
 
 __all__ = [
     "BLOCK",
+    "ELU",
+    "RELU",
+    "TANH",
     "ObjectiveSettings",
     "act",
+    "activation_gradient",
     "critic_gradient",
     "end_step",
     "gradient_scale",
@@ -23,6 +27,11 @@ __all__ = [
 
 #: Threads of a block, the same for all kernels: Warp compiles a module once for each size.
 BLOCK = 64
+
+#: Activations of layers.
+ELU = wp.constant(0)
+RELU = wp.constant(1)
+TANH = wp.constant(2)
 
 _HALF_LOG_2PI = wp.constant(0.5 * math.log(2.0 * math.pi))
 _SOFT_BOUND = wp.constant(1.1)  # rl_games' bound of action means
@@ -337,3 +346,61 @@ def act(
         if world < stored_raw.shape[1]:  # one for all worlds, or each its own
             stored_raw[index, world, i] = raw[world, i]
     stored_values[index, world] = values[world]
+
+
+@wp.func
+def _through_activation(slope: float, result: float, activation: int) -> float:
+    """Return the derivative with respect to the argument of an activation that has a result."""
+    through = slope
+    if activation == TANH:
+        through = slope * (1.0 - result * result)
+    if activation == ELU and not (result > 0.0):
+        through = slope * (result + 1.0)
+    if activation == RELU and result <= 0.0:
+        through = wp.float32(0.0)
+    return through
+
+
+@wp.kernel(enable_backward=False)
+def activation_gradient(
+    slopes: wp.array2d[float],
+    results: wp.array2d[float],
+    activation: int,
+    through: wp.array2d[float],
+    sums: wp.array2d[float],
+):
+    """Take derivatives back through an activation, and add up every ``sums.shape[1]``-th row; one thread per sum.
+
+    Threads next to each other read numbers next to each other. Four numbers are read before the first is used or
+    written, because a thread waits much longer than it computes.
+    """
+    part, column = wp.tid()
+    stride = sums.shape[1]
+    rows = results.shape[0]
+    total = wp.float32(0.0)
+    row = wp.int32(part)
+    while row + 3 * stride < rows:
+        slope_a = slopes[row, column]
+        slope_b = slopes[row + stride, column]
+        slope_c = slopes[row + 2 * stride, column]
+        slope_d = slopes[row + 3 * stride, column]
+        result_a = results[row, column]
+        result_b = results[row + stride, column]
+        result_c = results[row + 2 * stride, column]
+        result_d = results[row + 3 * stride, column]
+        a = _through_activation(slope_a, result_a, activation)
+        b = _through_activation(slope_b, result_b, activation)
+        c = _through_activation(slope_c, result_c, activation)
+        d = _through_activation(slope_d, result_d, activation)
+        through[row, column] = a
+        through[row + stride, column] = b
+        through[row + 2 * stride, column] = c
+        through[row + 3 * stride, column] = d
+        total += (a + b) + (c + d)
+        row += 4 * stride
+    while row < rows:
+        rest = _through_activation(slopes[row, column], results[row, column], activation)
+        through[row, column] = rest
+        total += rest
+        row += stride
+    sums[column, part] = total

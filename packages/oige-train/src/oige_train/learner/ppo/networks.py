@@ -6,6 +6,8 @@ import torch
 from rl_games.algos_torch.network_builder import A2CBuilder
 from rl_games.common.layers.recurrent import RnnWithDones
 
+from oige_train.learner.ppo.layers import evaluate_layers
+
 __all__ = ["Memory", "evaluate", "evaluate_policy", "unroll_without_waiting"]
 
 #: Hidden states ``(layers, N, units)`` of a recurrent network.
@@ -22,22 +24,31 @@ def evaluate_policy(
         observations: ``(n, …)``; normalised.
         sequences: ``rnn_states``, ``seq_length`` and ``dones`` of a recurrent network, as in rl_games.
     """
-    if type(network) is A2CBuilder.Network and not network.has_rnn:
+    if _is_feedforward(network):
         mu, raw, values = _evaluate_feedforward(network, observations)
         return mu, raw, values.squeeze(-1), []
     mu, raw, values, memory = network({"obs": observations, **(sequences or {})})
     return mu, raw, values.squeeze(-1), list(memory or ())
 
 
+def _is_feedforward(network: Any) -> bool:
+    return type(network) is A2CBuilder.Network and not network.has_rnn
+
+
 def _evaluate_feedforward(network: Any, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Do what ``network`` does, except that a fixed deviation is not repeated for every sample."""
-    if network.has_cnn and network.permute_input and observations.ndim == 4:
-        observations = observations.permute(0, 3, 1, 2)
-    features = network.actor_mlp(network.actor_cnn(observations).flatten(1))
-    critic = network.critic_mlp(network.critic_cnn(observations).flatten(1)) if network.separate else features
+    observations = _channels_first(network, observations)
+    features = critic = evaluate_layers(network.actor_mlp, network.actor_cnn(observations).flatten(1))
+    if network.separate:
+        critic = evaluate_layers(network.critic_mlp, network.critic_cnn(observations).flatten(1))
     values = network.value_act(network.value(critic))
     mu = network.mu_act(network.mu(features))
     return mu, network.sigma_act(network.sigma if network.fixed_sigma else network.sigma(features)), values
+
+
+def _channels_first(network: Any, observations: torch.Tensor) -> torch.Tensor:
+    permuted = network.has_cnn and network.permute_input and observations.ndim == 4
+    return observations.permute(0, 3, 1, 2) if permuted else observations
 
 
 def evaluate(
@@ -50,6 +61,9 @@ def evaluate(
         states: ``(n, num_states)``; normalised.
         sequences: see :func:`evaluate_policy`.
     """
+    if _is_feedforward(network) and not network.separate:
+        inputs = network.actor_cnn(_channels_first(network, states)).flatten(1)
+        return network.value_act(network.value(evaluate_layers(network.actor_mlp, inputs))).squeeze(-1), []
     values, memory = network({"obs": states, **(sequences or {})})
     return values.squeeze(-1), list(memory or ())
 
