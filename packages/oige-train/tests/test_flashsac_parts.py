@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from oige_core.tasks import SignedPermutation, Symmetry
+from oige_train.learner.distributed import Workers
 from oige_train.learner.flashsac.exploration import RepeatedNoise, noise_durations
 from oige_train.learner.flashsac.learner import Learner, LearnerSettings, with_images
 from oige_train.learner.flashsac.networks import Actor, Critics, Norms, UnitBatchNorm, UnitRmsNorm, sample_action
@@ -305,7 +306,7 @@ def test_graphs_learn_what_eager_steps_learn(bfloat16: bool) -> None:
     found = []
     for setting in ("False", "True"):
         learner = make_learner(device, bfloat16=bfloat16, learning_rate=1e-4, final_learning_rate=1e-5)
-        graphs = LearnerGraphs.of(setting, device)
+        graphs = LearnerGraphs.of(setting, device, Workers())
         torch.cuda.manual_seed(0)
 
         def work(learner: Learner = learner) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from oige_core.errors import ConfigError
 from oige_core.testing import TapeRecorder
+from oige_train.learner.distributed import Workers
 from oige_train.learner.graphs import LearnerGraphs
 from oige_train.schema import RnnConfig
 from random_env import CNN, RandomEnv, critic, network, played, random_agent, state_of
@@ -110,6 +111,29 @@ def test_what_cannot_be_captured_runs_eagerly_for_ever_and_says_so(caplog: pytes
         ConfigError, match=r"graphs=True: expected auto or False; the addition cannot be captured \(waits"
     ):
         required.run("the addition", waits)
+
+
+def test_work_that_cannot_be_captured_in_another_process_runs_eagerly_in_all(caplog: pytest.LogCaptureFixture) -> None:
+    failures: list[bool] = []
+
+    def any_fails(flag: bool) -> bool:
+        failures.append(flag)
+        return len(failures) == 1  # the other process fails in the first capture
+
+    workers = mock.Mock(Workers, rank=0)
+    workers.any.side_effect = any_fails
+    recorder = mock.Mock(TapeRecorder)
+    recorder.record.return_value = replay = mock.Mock()
+    graphs = LearnerGraphs(recorder, workers=workers)
+    first, second = mock.Mock(), mock.Mock()
+    for _ in range(4):
+        graphs.run("the first", first)
+        graphs.run("the second", second)
+    assert failures == [False, False]
+    assert (first.call_count, second.call_count, replay.call_count) == (4, 1, 3)
+    (message,) = caplog.messages
+    assert message.startswith("the first runs without CUDA graphs")
+    assert message.endswith("(that failed in another process)")
 
 
 def test_an_agent_whose_network_waits_learns_eagerly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,9 +8,12 @@ from oige_core.engines.base import GraphRecorder
 from oige_core.errors import ConfigError
 from oige_core.torch_graphs import TorchGraphs
 
+from oige_train.learner.distributed import Workers
+
 __all__ = ["LearnerGraphs"]
 
 KEY = "train.params.config.graphs"
+ALONE = Workers()
 
 _log = logging.getLogger(__name__)
 
@@ -19,26 +22,30 @@ class LearnerGraphs:
     """Runs work eagerly at first, and from its second time on as a graph.
 
     The work reads and writes memory that stays the same, decides nothing by values on the device, and never waits for
-    the device. If that does not hold, it is run eagerly for ever, which is logged once.
+    the device. If that does not hold in one of several processes, it is run eagerly for ever in all of them, because
+    collectives of NCCL are part of a graph everywhere or nowhere. This is logged once.
 
     Args:
         recorder: captures graphs; None: everything is run eagerly.
+        workers: the processes that train together, which run the same work in the same order.
         required: raise if work cannot be captured.
     """
 
-    def __init__(self, recorder: GraphRecorder | None, *, required: bool = False) -> None:
+    def __init__(self, recorder: GraphRecorder | None, *, workers: Workers = ALONE, required: bool = False) -> None:
         self._recorder = recorder
+        self._workers = workers
         self._required = required
         self._replays: dict[Hashable, Callable[[], None]] = {}
         self._seen: set[Hashable] = set()
 
     @classmethod
-    def of(cls, setting: str, device: torch.device) -> "LearnerGraphs":
+    def of(cls, setting: str, device: torch.device, workers: Workers) -> "LearnerGraphs":
         """Return the graphs that ``train.params.config.graphs`` asks for.
 
         Args:
             setting: ``auto``, ``True`` or ``False``.
             device: device of the learner.
+            workers: the processes that train together.
 
         Raises:
             ConfigError: the setting is True, and graphs are not possible.
@@ -49,7 +56,7 @@ class LearnerGraphs:
             )
         if setting == "False" or device.type != "cuda":
             return cls(None)
-        return cls(TorchGraphs(device), required=setting == "True")
+        return cls(TorchGraphs(device), workers=workers, required=setting == "True")
 
     @property
     def enabled(self) -> bool:
@@ -68,16 +75,20 @@ class LearnerGraphs:
             self._replays[name]()
 
     def _capture(self, name: Hashable, work: Callable[[], None]) -> Callable[[], None]:
+        """Return the replay of a graph of ``work``, or ``work`` itself if it cannot be captured in every process."""
         assert self._recorder is not None
+        replay, failure = work, None
         try:
-            return self._recorder.record(work, ())
+            replay = self._recorder.record(work, ())
         except RuntimeError as error:
-            while isinstance(error.__context__, RuntimeError):  # the end of a failed capture raises another error
-                error = error.__context__
-            reason = str(error).partition("\n")[0]
-            if self._required:
-                raise ConfigError(
-                    f"{KEY}=True: expected auto or False; {name} cannot be captured ({reason})."
-                ) from error
+            failure = error
+        if not self._workers.any(failure is not None):
+            return replay
+        while failure is not None and isinstance(failure.__context__, RuntimeError):
+            failure = failure.__context__  # the end of a failed capture raises another error
+        reason = "that failed in another process" if failure is None else str(failure).partition("\n")[0]
+        if self._required:
+            raise ConfigError(f"{KEY}=True: expected auto or False; {name} cannot be captured ({reason}).") from failure
+        if self._workers.rank == 0:
             _log.warning("%s runs without CUDA graphs, which is slower: it cannot be captured (%s)", name, reason)
-            return work
+        return work

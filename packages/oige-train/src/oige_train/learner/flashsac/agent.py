@@ -87,7 +87,7 @@ class FlashSacAgent(OffPolicyAgent, _Loop):
             "critic": learner.critics,
             "critic_target": learner.targets,
         }
-        self.graphs = LearnerGraphs.of(self.config["graphs"], device)
+        self.graphs = LearnerGraphs.of(self.config["graphs"], device, session.workers)
         if self.graphs.enabled:
             self.vec_env.share_results()
         self.update_counter = 0

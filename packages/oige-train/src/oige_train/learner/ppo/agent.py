@@ -54,8 +54,8 @@ class PpoAgent(ResumableAgent, Base):
         self.game_rewards.shape = self.game_shaped_rewards.shape = (1,)  # rl_games takes their first element
         self._distribution = DISTRIBUTIONS[params["model"]["name"]]
         device = torch.device(self.device)
-        self.graphs = LearnerGraphs.of(self.config["graphs"], device)
         workers = session.workers
+        self.graphs = LearnerGraphs.of(self.config["graphs"], device, workers)
         self._normaliser = Normaliser(self.model.running_mean_std if self.normalize_input else None, workers)
         self._value_normaliser = Normaliser(self.value_mean_std if self.normalize_value else None, workers)
         self._stepper = Stepper(self.optimizer, workers, self.grad_norm if self.truncate_grads else None)
