@@ -233,6 +233,7 @@ def test_any_size_and_any_endings_train(
     played(agent, 2)
     after = state_of(agent)
     assert all(value.isfinite().all() for value in after.values())
+    assert not any(value.requires_grad for value in vars(agent.rollout).values() if isinstance(value, torch.Tensor))
     assert not torch.equal(before["policy.a2c_network.mu.weight"], after["policy.a2c_network.mu.weight"])
     steps = 2 * worlds * settings["horizon_length"]
     assert agent.game_lengths.current_size == (0 if endings == (0.0, 0.0) else steps)

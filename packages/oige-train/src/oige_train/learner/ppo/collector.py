@@ -93,6 +93,7 @@ class Collector:
             [state.new_zeros(sequences, *state.shape) for state in function.memory] for function in self.memories
         ]
 
+    @torch.no_grad()
     def collect(
         self,
         observations: dict[str, torch.Tensor],
@@ -125,7 +126,7 @@ class Collector:
             self._graphs.run("the policy", self._act)
             observations, rewards, ended, info = step(self._actions)
             rollout.add_outcome(index, rewards, ended)
-            if bootstrap and "time_outs" in info:
+            if bootstrap:
                 self._note_time_outs(index, info, last_states)
             after_step(info)
         self._take(observations)
@@ -158,7 +159,6 @@ class Collector:
             for name, value in self._inputs.items():
                 value.copy_(observations[name])
 
-    @torch.no_grad()
     def _act(self) -> None:
         """Choose the actions of a step, and store everything about them."""
         rollout, cursor = self.rollout, self._cursor
@@ -221,17 +221,12 @@ class Collector:
     # --- truncated episodes ------------------------------------------------------------------------------------------
 
     def _note_time_outs(self, step: int, info: dict[str, Any], last_states: Callable[[], torch.Tensor]) -> None:
-        """Store which episodes were truncated, and their last state or its value.
-
-        Environments that do not return last states get the value of the state before, as in rl_games.
-        """
+        """Store which episodes were truncated, and their last state or its value."""
         rollout, time_outs = self.rollout, info["time_outs"]
         if not self._graphs.enabled and not time_outs.any():
             return
         rollout.time_outs[step].copy_(time_outs)
-        if "final" not in info:
-            rollout.last_values[step].copy_(rollout.values[step])
-        elif self.critic.memory:
+        if self.critic.memory:
             # Hidden states cannot wait: they are those of the ended episode now.
             final = {name: value.to(rollout.values.device) for name, value in info["final"].items()}
             rollout.last_values[step].copy_(self.critic(final)[0])

@@ -54,9 +54,7 @@ class Normaliser:
         if self.module is None:
             return samples
         if self._launcher is not None:
-            return self._map(
-                self._launcher.kernels.normalise, samples, samples.new_empty(samples.shape, dtype=torch.float32)
-            )
+            return self._map(self._launcher.kernels.normalise, samples)
         mean, deviation = self._moments()
         return ((samples - mean) / deviation).clamp_(-BOUND, BOUND)
 
@@ -75,13 +73,12 @@ class Normaliser:
         if self.module is None:
             return samples
         if self._launcher is not None:
-            return self._map(
-                self._launcher.kernels.restore, samples, samples.new_empty(samples.shape, dtype=torch.float32)
-            )
+            return self._map(self._launcher.kernels.restore, samples)
         mean, deviation = self._moments()
         return samples.clamp(-BOUND, BOUND) * deviation + mean
 
     def _map(self, kernel: Any, source: torch.Tensor, target: torch.Tensor | None = None) -> torch.Tensor:
+        """Launch a kernel on all rows of ``source``; return ``target``, a new tensor if it is None."""
         assert self._launcher is not None
         if target is None:
             target = torch.empty(source.shape, device=source.device)
