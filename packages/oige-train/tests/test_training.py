@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from oige_core.garbage import uncollected
+from oige_train import runner
 from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
+from oige_train.cli.train import train
 from oige_train.learner.agent import ResumableAgent
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -279,6 +283,25 @@ def test_sweep_gives_each_run_its_folder(program) -> None:
     assert outcome.code == 0, outcome.err
     seeds = [yaml.safe_load(Path(f"runs/Cartpole_seed={i}/config.yaml").read_text())["seed"] for i in (1, 2)]
     assert seeds == [1, 2]
+
+
+def test_runs_of_a_sweep_leave_no_agents_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    agents: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    class Agent:
+        def __init__(self) -> None:
+            self.step = self.__init__
+
+    def execute(*_: Any) -> int:
+        alive.append(sum(agent() is not None for agent in agents))
+        agents.append(weakref.ref(Agent()))
+        return 0
+
+    monkeypatch.setattr(runner, "execute", execute)
+    with uncollected():
+        assert train(["--multirun", "task=Cartpole", *TINY[:1], "sim_device=cpu", "seed=1,2,3"]) == 0
+    assert alive == [0, 0, 0]
 
 
 def test_training_does_not_import_the_compiler(tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ def train(arguments: list[str]) -> int:
     Raises:
         OigeError: a run failed.
     """
+    import gc
+
     from oige_core.errors import OigeError
     from oige_core.garbage import uncollected
     from oige_core.gpu import create_context
@@ -69,6 +71,7 @@ def train(arguments: list[str]) -> int:
     failed: list[str] = []
     for number, (run, name) in enumerate(zip(runs, names, strict=True), 1):
         if len(runs) > 1:
+            gc.collect()  # agents are parts of cycles, which keep their memory on the GPU
             say(f"run {number} of {len(runs)}: {name}")
         say(*headline(run, arguments))
         create_context(run.config.rl_device)

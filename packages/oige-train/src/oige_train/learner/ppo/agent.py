@@ -83,7 +83,6 @@ class PpoAgent(ResumableAgent, Base):
         horizon, worlds = self.horizon_length, self.num_actors
         self.rollout = Rollout(horizon, worlds, device)
         self.episodes = Episodes(horizon, worlds, device)
-        self.is_tensor_obses = True
         policy = ValueFunction(self.model.a2c_network, self._normaliser, "obs", self._first_memory(self.model))
         self._critic: CriticUpdate | None = None
         critic = self._init_critic(device) if self.has_central_value else policy
