@@ -8,7 +8,10 @@ import torch
 from oige_train.learner.distributed import Workers
 from oige_train.learner.ppo.launcher import find_launcher
 
-__all__ = ["AdaptiveRate", "Stepper", "plain_state"]
+__all__ = ["AdaptiveRate", "Stepper", "plain_state", "step_in_slices"]
+
+#: Numbers of parameters: of a slice, of all for each multiple of a slice, and those that fill a GPU.
+_SLICE, _SLICES, _LARGE = 4096, 262144, 1048576
 
 
 class Stepper:
@@ -56,7 +59,15 @@ class Stepper:
             parameter.grad = gradient
         if self._max_norm is not None:
             self._clip(used, self._max_norm)
-        self._optimiser.step()
+        self._descend(used)
+
+    def _descend(self, gradients: list[torch.Tensor]) -> None:
+        (group,) = self._optimiser.param_groups
+        parameters = [parameter for parameter in self._parameters if parameter.grad is not None]
+        if self._launcher is not None and all(self._optimiser.state[parameter] for parameter in parameters):
+            step_in_slices(self._optimiser, group, parameters, gradients)
+        else:  # the first step of Adam makes its state
+            self._optimiser.step()
 
     def _clip(self, gradients: list[torch.Tensor], max_norm: float) -> None:
         if self._launcher is None:
@@ -65,6 +76,56 @@ class Stepper:
         norms = torch.stack(torch._foreach_norm(gradients))  # pyright: ignore[reportPrivateImportUsage]
         self._launcher.launch(self._launcher.kernels.gradient_scale, 1, [norms, max_norm], [self._scale])
         self._optimiser.grad_scale = self._scale
+
+
+@torch.no_grad()
+def step_in_slices(
+    optimiser: Any, group: dict[str, Any], parameters: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]
+) -> None:
+    """Take a step of torch's fused Adam, in less time and with the same results.
+
+    Its kernel has one block of threads for each 65536 numbers of a tensor, which leaves most of a GPU idle. Slices of
+    tensors have a block each. Large networks fill a GPU, and other variants of Adam are rare: they step as usual.
+
+    Args:
+        optimiser: a fused Adam that took a step before.
+        group: its only group of parameters.
+        parameters: the parameters that have gradients.
+        gradients: laid out as the parameters.
+    """
+    total = sum(parameter.numel() for parameter in parameters)
+    if total > _LARGE or group["amsgrad"] or group["maximize"] or group.get("decoupled_weight_decay"):
+        optimiser.step()
+        return
+    size = _SLICE * -(-total // _SLICES)
+    states = [optimiser.state[parameter] for parameter in parameters]
+    steps = [state["step"] for state in states]
+    averages = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
+    slices = [
+        [part for tensor in tensors for part in _flat(tensor).split(size)]
+        for tensors in (parameters, gradients, *averages)
+    ]
+    torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateImportUsage]
+    update: Any = torch._fused_adam_  # pyright: ignore[reportPrivateImportUsage]
+    update(
+        *slices,
+        [],
+        [step for step, parameter in zip(steps, parameters, strict=True) for _ in range(0, parameter.numel(), size)],
+        lr=group["lr"],
+        beta1=group["betas"][0],
+        beta2=group["betas"][1],
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        amsgrad=False,
+        maximize=False,
+        grad_scale=getattr(optimiser, "grad_scale", None),
+        found_inf=None,
+    )
+
+
+def _flat(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the numbers of a dense tensor in the order of memory."""
+    return tensor.as_strided((tensor.numel(),), (1,))
 
 
 def _laid_out_as(parameter: torch.Tensor, gradient: torch.Tensor | None) -> torch.Tensor | None:
