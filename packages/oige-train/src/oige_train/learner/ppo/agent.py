@@ -15,6 +15,7 @@ from oige_train.learner.ppo.clock import Clock
 from oige_train.learner.ppo.collector import Collector, ValueFunction
 from oige_train.learner.ppo.cursor import Cursor
 from oige_train.learner.ppo.distributions import DISTRIBUTIONS
+from oige_train.learner.ppo.linear import has_faster_products, speed_up_linear_layers
 from oige_train.learner.ppo.losses import Objective
 from oige_train.learner.ppo.networks import unroll_without_waiting
 from oige_train.learner.ppo.normaliser import Normaliser
@@ -68,6 +69,9 @@ class PpoAgent(ResumableAgent, Base):
         if self.graphs.enabled:
             for network in self._networks():
                 unroll_without_waiting(network)
+        elif device.type == "cpu" and has_faster_products():
+            for network in self._networks():
+                speed_up_linear_layers(network)
         self._critic_loss = 0.0
         self._largest = 0.0
         self._results: EpochResults | None = None

@@ -31,7 +31,7 @@ class Normaliser:
         """Add samples ``(n, …)`` of this process, and as many of each other one, to the statistics."""
         if self.module is None:
             return
-        variance, mean = torch.var_mean(samples, 0, correction=0)
+        mean, variance = _mean_and_variance(samples)
         mean, variance = merged_moments(mean, variance, self._workers)
         added = len(samples) * self._workers.size
         count = self.module.count
@@ -91,3 +91,12 @@ class Normaliser:
 
     def _moments(self) -> tuple[torch.Tensor, torch.Tensor]:
         return self.module.running_mean.float(), (self.module.running_var.float() + self.module.epsilon).sqrt()
+
+
+def _mean_and_variance(samples: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and variance over the first dimension."""
+    if samples.is_cuda:
+        variance, mean = torch.var_mean(samples, 0, correction=0)
+        return mean, variance
+    mean = samples.mean(0)  # on the CPU, torch's var_mean takes ten times as long over the first dimension
+    return mean, (samples - mean).square_().mean(0)
