@@ -19,11 +19,12 @@ class KernelLaunch:
         kernel: the kernel.
         dim: number of threads, or their numbers in several dimensions.
         arguments: the arguments of the kernel: tensors for arrays, and anything else as it is.
+        block_dim: number of threads of a block.
     """
 
-    def __init__(self, kernel: Any, dim: int | tuple[int, ...], *arguments: Any) -> None:
+    def __init__(self, kernel: Any, dim: int | tuple[int, ...], *arguments: Any, block_dim: int = 256) -> None:
         init_warp()
-        self._kernel, self._dim = kernel, dim
+        self._kernel, self._dim, self._block_dim = kernel, dim, block_dim
         self._device = next(each for each in arguments if isinstance(each, torch.Tensor)).device
         self._arguments = arguments  # so that their memory is not freed
         self._inputs = [_as_array(each) if isinstance(each, torch.Tensor) else each for each in arguments]
@@ -32,12 +33,12 @@ class KernelLaunch:
         """Launch the kernel."""
         stream = _stream(self._device)
         device = None if stream is not None else wp.device_from_torch(self._device)
-        wp.launch(self._kernel, self._dim, inputs=self._inputs, device=device, stream=stream)
+        wp.launch(self._kernel, self._dim, inputs=self._inputs, device=device, stream=stream, block_dim=self._block_dim)
 
 
-def launch(kernel: Any, dim: int | tuple[int, ...], *arguments: Any) -> None:
+def launch(kernel: Any, dim: int | tuple[int, ...], *arguments: Any, block_dim: int = 256) -> None:
     """Launch a Warp kernel on torch tensors; see :class:`KernelLaunch`."""
-    KernelLaunch(kernel, dim, *arguments).run()
+    KernelLaunch(kernel, dim, *arguments, block_dim=block_dim).run()
 
 
 def _as_array(tensor: torch.Tensor) -> Any:

@@ -28,6 +28,7 @@ class Launcher:
     """
 
     def __init__(self, device: torch.device) -> None:
+        from oige_core.kernel_launch import launch
         from oige_core.warp_runtime import init_warp
 
         init_warp()
@@ -36,9 +37,10 @@ class Launcher:
         from oige_train.learner.ppo import kernels
 
         self.kernels = kernels
-        self._wp = wp
-        self._device = wp.get_device(str(device))  # also of a device without an index
-        wp.load_module(kernels, self._device, block_dim=kernels.BLOCK)
+        self._launch = launch
+        wp.load_module(
+            kernels, wp.get_device(str(device)), block_dim=kernels.BLOCK
+        )  # also of a device without an index
 
     def launch(self, kernel: Any, dim: int | tuple[int, ...], inputs: list[Any], outputs: list[Any]) -> None:
         """Launch a kernel.
@@ -49,14 +51,4 @@ class Launcher:
             inputs: its first arguments; tensors, of the types that the kernel expects, and what else Warp accepts.
             outputs: its last arguments.
         """
-        wp = self._wp
-        stream = None
-        if self._device.is_cuda:
-            stream = wp.stream_from_torch(torch.cuda.current_stream(wp.device_to_torch(self._device)))
-        arguments = [[self._array(value) for value in values] for values in (inputs, outputs)]
-        wp.launch(kernel, dim, *arguments, device=self._device, stream=stream, block_dim=self.kernels.BLOCK)
-
-    def _array(self, value: Any) -> Any:
-        if not isinstance(value, torch.Tensor):
-            return value
-        return self._wp.from_torch(value.detach(), requires_grad=False, return_ctype=True)
+        self._launch(kernel, dim, *inputs, *outputs, block_dim=self.kernels.BLOCK)
