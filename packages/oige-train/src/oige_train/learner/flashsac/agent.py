@@ -1,12 +1,12 @@
 """The agent of FlashSAC, in rl_games' loop of SAC."""
 
 import math
-import time
 from typing import Any
 
 import torch
 from rl_games.algos_torch import sac_agent
 
+from oige_train.learner.clock import Clock
 from oige_train.learner.divergence import learner_tensors
 from oige_train.learner.flashsac.build import build_learner
 from oige_train.learner.flashsac.exploration import RepeatedNoise
@@ -90,6 +90,7 @@ class FlashSacAgent(OffPolicyAgent, _Loop):
         self.graphs = LearnerGraphs.of(self.config["graphs"], device, session.workers)
         if self.graphs.enabled:
             self.vec_env.share_results()
+        self._clock = Clock(device)
         self.update_counter = 0
         self._recorded = 0  # control steps in the replay buffer
         self._updates = self._actor_updates = 0  # gradient steps in this epoch
@@ -188,28 +189,30 @@ class FlashSacAgent(OffPolicyAgent, _Loop):
             Seconds of the environment, of everything but learning, of learning and of the epoch; losses of the actor,
             entropies, temperatures, losses of the temperature and of the two critics, each as a list of one mean.
         """
-        began = time.perf_counter()
-        environment_time = learning_time = 0.0
+        clock, steps, updates = self._clock, [], []
+        began = clock.mark()
         self.rollout.observe(self.obs)
         for _ in range(self.num_steps_per_episode):
             self._act(randomly=random_exploration and not self._resumed)
-            before = time.perf_counter()
+            before = clock.mark()
             self.obs, rewards, dones, infos = self.env_step(self.rollout.actions * self.config["action_bound"])
-            environment_time += time.perf_counter() - before
+            steps.append((before, clock.mark()))
             terminated = dones & ~infos["time_outs"] if self.config["value_bootstrap"] else dones
             self.rollout.take_outcome(infos["final"], rewards, terminated, dones)
-            before = time.perf_counter()
+            before = clock.mark()
             self._record_and_learn(learns=not random_exploration)
-            learning_time += time.perf_counter() - before
+            updates.append((before, clock.mark()))
             self.rollout.observe(self.obs)
             self.dones = dones
             self.algo_observer.process_infos(infos, None)
+        means = self._take_statistics()
+        ended = clock.mark()
         for count, returns, lengths in self.rollout.take_episodes():
             self.game_rewards.add(count, float(returns))
             self.game_lengths.add(count, float(lengths))
-        means = self._take_statistics()
-        total = time.perf_counter() - began
-        return environment_time, total - learning_time, learning_time, total, *means
+        stepping, learning = (sum(first.until(last) for first, last in spans) for spans in (steps, updates))
+        total = began.until(ended)
+        return stepping, total - learning, learning, total, *means
 
     def _act(self, *, randomly: bool) -> None:
         """Choose the next actions."""

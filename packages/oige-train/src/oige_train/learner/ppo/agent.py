@@ -8,10 +8,10 @@ import torch
 from rl_games.algos_torch.a2c_continuous import A2CAgent
 
 from oige_train.learner.agent import ResumableAgent, Session
+from oige_train.learner.clock import Clock
 from oige_train.learner.divergence import learner_tensors
 from oige_train.learner.graphs import LearnerGraphs
 from oige_train.learner.normalisers import normalised
-from oige_train.learner.ppo.clock import Clock
 from oige_train.learner.ppo.collector import Collector, ValueFunction
 from oige_train.learner.ppo.cursor import Cursor
 from oige_train.learner.ppo.distributions import DISTRIBUTIONS
