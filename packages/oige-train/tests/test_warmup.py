@@ -65,6 +65,15 @@ def test_the_c_engine_needs_no_kernels(capsys: pytest.CaptureFixture[str], monke
     assert capsys.readouterr().out.splitlines() == [f"Ant: {reason}", f"Cartpole: {reason}"]
 
 
+def test_learner_on_a_gpu_needs_kernels_beside_the_c_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, begun = checked_run(["task=Ant", "sim_device=cpu"]), []
+    run.config.rl_device = "cuda:0"
+    monkeypatch.setattr(program, "_begin", begun.append)
+    monkeypatch.setattr(program, "_compiled_files", set)
+    assert program._warm_up(run) == "all kernels were compiled already"
+    assert begun == [run]
+
+
 def test_all_tasks_are_tried_although_one_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

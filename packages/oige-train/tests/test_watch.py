@@ -1,11 +1,15 @@
 """When one of several processes ends, all end, and one of them says why."""
 
+import json
 import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+from oige_train.learner import watch
+from oige_train.learner.watch import PeerError, Watch
 from processes import end_processes, start_processes
 
 SCRIPT = "import os; from watch_process import main; main(int(os.environ['RANK']))"
@@ -52,6 +56,16 @@ def test_error_of_one_process_is_reported_once(what: str, code: int, cause: str,
     assert (first, second) == (2, code)
     assert re.fullmatch(rf"error: process 1 of 2 \(PID \d+ on \S+\) failed: {re.escape(cause)}, {ADVICE}\n", err), err
     assert its_own.endswith("ValueError: a bug.\n") if what == "bug" else its_own == ""
+
+
+def test_processes_that_cannot_connect_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(PeerError, match=rf"process 0 cannot be reached at 127\.0\.0\.1, port {port} \(\S.*\); let"):
+        Watch(1, ["process 0", "process 1"], "127.0.0.1", lambda _: json.dumps([port, "token"]))
+    monkeypatch.setattr(watch, "CONNECTING", 0.1)
+    with pytest.raises(PeerError, match=r"^process 1 has not connected to process 0 within 0 s; see its output"):
+        Watch(0, ["process 0", "process 1"], "127.0.0.1", str)
 
 
 def test_processes_with_different_settings_are_refused_with_one_line(tmp_path: Path) -> None:

@@ -86,7 +86,8 @@ def _warm_up(run: "Run") -> str:
     from oige_core.devices import resolve_devices
 
     config = run.config
-    if resolve_devices(config).simulation == "cpu" and not run.spec.images and not config.warp:
+    devices = (resolve_devices(config).simulation, config.rl_device)
+    if devices == ("cpu", "cpu") and not run.spec.images and not config.warp:
         return "nothing to compile, because the C engine simulates it on the CPU"
     start, before = time.monotonic(), _compiled_files()
     _begin(run)

@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from oige_core.errors import OigeError, one_line
+from oige_core.errors import OigeError, one_line, reason
 
 from oige_train.stopping import INTERRUPTED, STOPPING_SIGNALS
 
@@ -104,7 +104,14 @@ class Watch:
             deadline = time.monotonic() + CONNECTING
             while len(peers) < len(self.names) - 1:
                 server.settimeout(max(0.1, deadline - time.monotonic()))
-                peer, _ = server.accept()
+                try:
+                    peer, _ = server.accept()
+                except TimeoutError as error:
+                    missing = sorted(set(range(1, len(self.names))) - set(peers.values()))
+                    raise PeerError(
+                        f"{self.names[missing[0]]} has not connected to process 0 within {CONNECTING:.0f} s; see its "
+                        "output, and let the machines connect to each other at any port."
+                    ) from error
                 _set_options(peer)
                 with contextlib.suppress(OSError, ValueError, TypeError):
                     said, rank = json.loads(peer.recv(1024))
@@ -114,7 +121,13 @@ class Watch:
 
     def _connect(self, address: str, from_first: Callable[[str], str]) -> dict[socket.socket, int]:
         port, token = json.loads(from_first(""))
-        first = socket.create_connection((address, port), timeout=CONNECTING)
+        try:
+            first = socket.create_connection((address, port), timeout=CONNECTING)
+        except OSError as error:
+            raise PeerError(
+                f"process 0 cannot be reached at {address}, port {port} ({reason(error)}); let the machines connect to "
+                "each other at any port."
+            ) from error
         _set_options(first)
         first.sendall(json.dumps([token, self.rank]).encode())
         return {first: 0}
