@@ -141,13 +141,15 @@ def test_checkpoint_of_plain_rl_games_with_its_numpy_score_loads(numpy_name: byt
     assert torch.equal(state["model"]["w"], torch.ones(2))
 
 
-@pytest.mark.parametrize("part", ["tail", "middle"])
+@pytest.mark.parametrize("part", ["tail", "middle", "weight"])
 def test_damaged_file_error_names_the_file(part: str, tmp_path: Path) -> None:
     file = tmp_path / "a.pth"
     save_checkpoint(file, {"w": torch.arange(10000.0)}, INFO)
     content = bytearray(file.read_bytes())
     if part == "tail":
         del content[len(content) // 2 :]
+    elif part == "weight":
+        content[content.index(torch.arange(1000.0).numpy().tobytes()) + 400] ^= 0x55
     else:
         start = content.index(b"data.pkl") + 8
         content[start : start + 200] = bytes(200)

@@ -233,6 +233,7 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
         np.dtypes.Float64DType,
     ]
     try:
+        _check_sums(file)
         with torch.serialization.safe_globals(numbers):
             state = torch.load(file, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -240,13 +241,26 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
             f"checkpoint={file}: refused: it holds more than tensors and plain values and could run code; "
             "use a checkpoint that you trust, written by oige-train or rl_games."
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise CheckpointError(f"checkpoint={file}: damaged ({str(error).splitlines()[0]}).") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"checkpoint={file}: damaged ({str(error).splitlines()[0]}); use another checkpoint."
+        ) from error
     if not isinstance(state, dict):
         raise CheckpointError(f"checkpoint={file}: not a checkpoint; expected a .pth file that oige-train wrote.")
     return {
         name: _without_compiler_prefix(entry) if isinstance(entry, dict) else entry for name, entry in state.items()
     }
+
+
+def _check_sums(file: Path) -> None:
+    """Raise BadZipFile if content differs from its checksums, which ``torch.load`` ignores.
+
+    Programs other than this one may write archives without them.
+    """
+    with zipfile.ZipFile(file) as archive:
+        ours = any(name.endswith(f"/{INFO_ENTRY}") for name in archive.namelist())
+        if ours and (entry := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"the content of {entry} has changed")
 
 
 def _without_compiler_prefix(weights: dict[Any, Any]) -> dict[Any, Any]:
