@@ -24,6 +24,7 @@ from oige_train.learner.rl_games_shim import EagerAdam
 from oige_train.play import PlayResult, evaluate
 from oige_train.policy import Policy
 from oige_train.schema import MlpConfig, NetworkConfig, PlayerConfig, RewardShaperConfig
+from random_env import played
 
 
 @pytest.mark.parametrize(
@@ -222,13 +223,7 @@ class NoisyEnv(FakeEnv):
 
 
 def trained(folder: Path, env: FakeEnv, epochs: int = 3, **changes: Any) -> Any:
-    agent = make_agent(env, folder, **changes)
-    agent.init_tensors()
-    agent.obs = agent.env_reset()
-    for _ in range(epochs):
-        agent.update_epoch()
-        agent.train_epoch()
-    return agent
+    return played(make_agent(env, folder, **changes), epochs)
 
 
 @pytest.mark.parametrize("symmetry_augmentation", [True, False])
