@@ -60,6 +60,10 @@ REFUSED = {
         "train.params.model.name=continuous_a2c: expected one of continuous_a2c_logstd, continuous_a2c_tanh. Did you "
         "mean continuous_a2c_tanh or continuous_a2c_logstd?",
     ),
+    "graphs on a CPU": (
+        (f"{CONFIG}.graphs=True",),
+        f"{CONFIG}.graphs=True: expected auto or False; the learner runs on cpu, and only CUDA has graphs.",
+    ),
     "discrete actions": (
         ("train.params.algo.name=a2c_discrete",),
         f"train.params.algo.name=a2c_discrete: unknown algorithm. Available: {', '.join(sorted(ALGORITHMS))}.",

@@ -64,6 +64,10 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
         config.rl_device = f"cuda:{config.device_id}"
     if config.rl_device != "cpu":
         cuda_device(f"rl_device={config.rl_device}", int(config.rl_device.partition(":")[2]))
+    if getattr(learner, "graphs", "auto") == "True" and config.rl_device == "cpu" and not config.test:
+        raise ConfigError(
+            f"{CONFIG}.graphs=True: expected auto or False; the learner runs on cpu, and only CUDA has graphs."
+        )
     if config.seed == -1:
         # A random seed would defeat deterministic algorithms.
         config.seed = 42 if config.torch_deterministic else random.SystemRandom().randrange(2**31)

@@ -40,20 +40,13 @@ class LearnerGraphs:
 
     @classmethod
     def of(cls, setting: str, device: torch.device, workers: Workers) -> "LearnerGraphs":
-        """Return the graphs that ``train.params.config.graphs`` asks for.
+        """Return the graphs that ``train.params.config.graphs`` asks for; only CUDA has any.
 
         Args:
             setting: ``auto``, ``True`` or ``False``.
             device: device of the learner.
             workers: the processes that train together.
-
-        Raises:
-            ConfigError: the setting is True, and graphs are not possible.
         """
-        if setting == "True" and device.type != "cuda":
-            raise ConfigError(
-                f"{KEY}=True: expected auto or False; the learner runs on {device}, and only CUDA has graphs."
-            )
         if setting == "False" or device.type != "cuda":
             return cls(None)
         return cls(TorchGraphs(device), workers=workers, required=setting == "True")
