@@ -1,10 +1,13 @@
-"""The C library keeps freed memory in the process."""
+"""Settings of torch and of the C library that hold for the whole process."""
 
 import ctypes
 import subprocess
 import sys
 
 import pytest
+import torch
+from fake_env import make_run
+from oige_train import torch_setup
 
 IS_GLIBC = sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
 SIZE, TIMES = 64 * 2**20, 20
@@ -31,3 +34,17 @@ def fresh_pages(mode: str) -> int:
 @pytest.mark.skipif(not IS_GLIBC, reason="the C library is not glibc")
 def test_freed_memory_is_reused() -> None:
     assert fresh_pages("keep") < fresh_pages("leave") / 4
+
+
+def test_the_gpu_of_the_learner_is_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", lambda _: None)
+    monkeypatch.setattr(torch_setup, "seed_learner", lambda *_, **__: None)
+    monkeypatch.setattr(torch_setup, "keep_freed_memory", lambda: None)
+    run = make_run(2)
+    for device in ("cuda:1", "cpu"):
+        run.config.rl_device = device
+        torch_setup.configure_torch(run)
+    assert chosen == ["cuda:1"]
