@@ -12,9 +12,8 @@ from oige_train.learner.ppo.fused import FusedSampling
 from oige_train.learner.ppo.launcher import find_launcher
 from oige_train.learner.ppo.losses import Outputs
 from oige_train.learner.ppo.networks import Memory, evaluate, evaluate_policy
-from oige_train.learner.ppo.normaliser import Normaliser
+from oige_train.learner.ppo.normaliser import Normaliser, as_float
 from oige_train.learner.ppo.rollout import Rollout
-from oige_train.learner.ppo.update import as_float
 
 __all__ = ["Collector", "ValueFunction"]
 

@@ -8,9 +8,14 @@ from oige_train.learner.distributed import Workers
 from oige_train.learner.normalisers import merged_moments
 from oige_train.learner.ppo.launcher import find_launcher
 
-__all__ = ["Normaliser"]
+__all__ = ["Normaliser", "as_float"]
 
 BOUND = 5.0  # rl_games'
+
+
+def as_float(observations: torch.Tensor) -> torch.Tensor:
+    """Return observations as numbers; bytes of images are scaled to one."""
+    return observations.float() / 255.0 if observations.dtype == torch.uint8 else observations
 
 
 class Normaliser:

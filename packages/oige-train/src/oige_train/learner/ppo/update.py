@@ -11,16 +11,11 @@ from oige_train.learner.ppo.fused import FusedCriticLoss, FusedObjective, FusedS
 from oige_train.learner.ppo.launcher import find_launcher
 from oige_train.learner.ppo.losses import TERMS, Gradient, Objective, Outputs, Samples, critic_loss
 from oige_train.learner.ppo.networks import evaluate, evaluate_policy
-from oige_train.learner.ppo.normaliser import Normaliser
+from oige_train.learner.ppo.normaliser import Normaliser, as_float
 from oige_train.learner.ppo.optimiser import AdaptiveRate, Stepper
 from oige_train.learner.ppo.samples import SampleStore
 
-__all__ = ["CriticUpdate", "PolicyUpdate", "as_float"]
-
-
-def as_float(observations: torch.Tensor) -> torch.Tensor:
-    """Return observations as numbers; bytes of images are scaled to one."""
-    return observations.float() / 255.0 if observations.dtype == torch.uint8 else observations
+__all__ = ["CriticUpdate", "PolicyUpdate"]
 
 
 class _Update:
