@@ -224,7 +224,7 @@ REFUSED = {
     ),
     "another algorithm": (
         ["checkpoint={tmp}/sac.pth"],
-        "checkpoint={tmp}/sac.pth: trained with sac, not a2c_continuous; choose the same train= as then.",
+        "checkpoint={tmp}/sac.pth: trained with SAC, not PPO; choose the same train= as then.",
     ),
     "newer format": (
         ["checkpoint={tmp}/newer.pth"],

@@ -252,7 +252,7 @@ def test_checkpoint_of_another_algorithm_is_refused(program) -> None:
     program(*SMALL, "max_iterations=1")
     outcome = program("task=Cartpole", "train=CartpolePPO", f"checkpoint={last(1)}", "sim_device=cpu")
     assert outcome.code == 2
-    assert "trained with flashsac, not a2c_continuous" in outcome.err
+    assert "trained with FlashSAC, not PPO; choose the same train= as then." in outcome.err
 
 
 def test_many_worlds_are_noted() -> None:

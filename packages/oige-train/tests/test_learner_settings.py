@@ -92,6 +92,10 @@ REFUSED = {
         ("task=CartpoleCamera", "train=SAC"),
         "train.params.algo.name=sac: expected PPO; CartpoleCamera observes images.",
     ),
+    "SAC in several processes": (
+        ("train=SAC", "multi_gpu=True"),
+        "multi_gpu=True: expected False; SAC trains in one process.",
+    ),
 }
 
 

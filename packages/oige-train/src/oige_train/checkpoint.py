@@ -22,6 +22,7 @@ from oige_core.errors import OigeError
 from oige_core.spec import TaskSpec
 
 from oige_train.run_record import RunRecord
+from oige_train.schema import ALGORITHM_NAMES
 
 __all__ = [
     "CheckpointError",
@@ -112,7 +113,8 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec, env: En
         )
         raise CheckpointError(f"{shown}: trained with {was}, but {task} has {now}; train a new policy.")
     if info.algo != algo:
-        raise CheckpointError(f"{shown}: trained with {info.algo}, not {algo}; choose the same train= as then.")
+        then, now = (ALGORITHM_NAMES.get(name, name) for name in (info.algo, algo))
+        raise CheckpointError(f"{shown}: trained with {then}, not {now}; choose the same train= as then.")
     return file
 
 

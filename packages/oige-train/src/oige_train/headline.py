@@ -8,6 +8,7 @@ from oige_core.devices import resolve_devices, unused_gpu
 from oige_train.config import Run
 from oige_train.config.origin import chosen_task
 from oige_train.config.torchrun import Torchrun
+from oige_train.schema import ALGORITHM_NAMES
 
 __all__ = ["headline", "headline_of_random_actions"]
 
@@ -15,7 +16,6 @@ __all__ = ["headline", "headline_of_random_actions"]
 CPU_WORLDS = 512
 #: Number of worlds beyond which an algorithm only fills its replay buffer sooner, and a good number, by its name.
 OFF_POLICY_WORLDS = {"sac": (512, 64), "flashsac": (2048, 1024)}
-ALGORITHM_NAMES = {"a2c_continuous": "PPO", "sac": "SAC", "flashsac": "FlashSAC"}
 
 
 def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:

@@ -17,6 +17,7 @@ from oige_core.spec import TaskSpec
 from oige_train.config.limits import check_memory
 from oige_train.config.torchrun import Torchrun
 from oige_train.schema import (
+    ALGORITHM_NAMES,
     CONFIG,
     AlgoConfig,
     FlashSacConfig,
@@ -186,8 +187,6 @@ def _check_flashsac(config: TrainRunConfig, learner: FlashSacConfig, spec: TaskS
         )
     if config.test:
         return
-    if config.multi_gpu:
-        raise ConfigError("multi_gpu=True: expected False; FlashSAC trains in one process.")
     if config.task.env.autoresetMode != "same_step":
         raise ConfigError(
             f"task.env.autoresetMode={config.task.env.autoresetMode}: expected same_step; FlashSAC learns from the "
@@ -228,9 +227,10 @@ def _join_torchrun(config: TrainRunConfig) -> None:
     Raises:
         ConfigError: torchrun did not start this process, or the algorithm trains in one process only.
     """
+    if not isinstance(config.train.params.config, PpoConfig):
+        name = ALGORITHM_NAMES[config.train.params.algo.name]
+        raise ConfigError(f"multi_gpu=True: expected False; {name} trains in one process.")
     process = Torchrun.from_environment()
-    if config.train.params.algo.name != "a2c_continuous":
-        raise ConfigError(f"multi_gpu=True: expected PPO, {config.train.params.algo.name} trains in one process only.")
     devices = cuda_device_count()
     if devices > 1 and process.local_rank >= devices:
         raise ConfigError(

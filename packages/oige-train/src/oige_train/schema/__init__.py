@@ -20,10 +20,11 @@ from oige_train.schema.network import (
     SpaceConfig,
 )
 from oige_train.schema.run import TrainRunConfig
-from oige_train.schema.train import ALGORITHMS, TrainConfig, TrainParams, train_sections
+from oige_train.schema.train import ALGORITHM_NAMES, ALGORITHMS, TrainConfig, TrainParams, train_sections
 
 __all__ = [
     "ALGORITHMS",
+    "ALGORITHM_NAMES",
     "CONFIG",
     "AlgoConfig",
     "CentralValueConfig",

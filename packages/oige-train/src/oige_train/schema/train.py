@@ -14,6 +14,8 @@ __all__ = ["ALGORITHMS", "NETWORK", "TrainConfig", "TrainParams", "train_section
 
 NETWORK = "train.params.network"
 ALGORITHMS: dict[str, type[AlgoConfig]] = {"a2c_continuous": PpoConfig, "sac": SacConfig, "flashsac": FlashSacConfig}
+#: What people call an algorithm, by its name in the configuration.
+ALGORITHM_NAMES = {"a2c_continuous": "PPO", "sac": "SAC", "flashsac": "FlashSAC"}
 NAMES: dict[type[AlgoConfig], tuple[tuple[str, ...], tuple[str, ...]]] = {
     PpoConfig: (
         ("continuous_a2c_logstd", "continuous_a2c_tanh"),  # with continuous_a2c, rl_games 1.6.5 fails
