@@ -314,7 +314,7 @@ def test_graphs_learn_what_eager_steps_learn(bfloat16: bool) -> None:
             learner.update(with_actor=False)
 
         for _ in range(5):
-            graphs.run("the gradient steps", work)
+            graphs.run("learning", work)
         statistics = learner.take_statistics() | {"alpha": learner.log_alpha.detach(), "rate": learner.rate}
         found.append({name: value.item() for name, value in statistics.items()})
         assert learner.updates == 10

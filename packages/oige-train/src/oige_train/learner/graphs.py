@@ -57,7 +57,12 @@ class LearnerGraphs:
         return self._recorder is not None
 
     def run(self, name: Hashable, work: Callable[[], None]) -> None:
-        """Run work, which is always the same for a name."""
+        """Run work, which is always the same for a name.
+
+        Args:
+            name: the subject of a message, or a tuple that begins with it.
+            work: the work.
+        """
         if name in self._replays:
             self._replays[name]()
         elif self._recorder is None or name not in self._seen:
@@ -80,8 +85,11 @@ class LearnerGraphs:
         while failure is not None and isinstance(failure.__context__, RuntimeError):
             failure = failure.__context__  # the end of a failed capture raises another error
         reason = "that failed in another process" if failure is None else str(failure).partition("\n")[0]
+        title = name[0] if isinstance(name, tuple) else name
         if self._required:
-            raise ConfigError(f"{KEY}=True: expected auto or False; {name} cannot be captured ({reason}).") from failure
+            raise ConfigError(
+                f"{KEY}=True: expected auto or False; {title} cannot be captured ({reason})."
+            ) from failure
         if self._workers.rank == 0:
-            _log.warning("%s runs without CUDA graphs, which is slower: it cannot be captured (%s)", name, reason)
+            _log.warning("%s runs without CUDA graphs, which is slower: it cannot be captured (%s)", title, reason)
         return work

@@ -234,7 +234,7 @@ class FlashSacAgent(OffPolicyAgent, _Loop):
             for with_actor in trains_actor:
                 self.learner.update(with_actor=with_actor)
 
-        self.graphs.run(("the gradient steps", count, phase), work)
+        self.graphs.run(("learning", count, phase), work)
         self.update_counter += count
         self._updates += count
         self._actor_updates += sum(trains_actor)

@@ -257,7 +257,7 @@ class PpoAgent(ResumableAgent, Base):
         played = clock.mark()
         if self.config["shuffle_minibatches"]:
             torch.randperm(len(self._order), out=self._order, device=self._order.device)
-        self.graphs.run(("the samples", self.collector.pending_states), self._prepare_samples)
+        self.graphs.run(("the preparation of samples", self.collector.pending_states), self._prepare_samples)
         self.set_train()
         if self._critic is not None:
             self._train_critic(self._critic)
@@ -398,7 +398,7 @@ class PpoAgent(ResumableAgent, Base):
             loss = [] if self._critic is None else [self._critic.loss]
             tensors = [self.update.terms, self._stepper.rate, self.episodes.ended, *loss]
             self._results = EpochResults(tensors, self.learner_tensors().values())
-        self.graphs.run("the results", self._results.gather)
+        self.graphs.run("the transfer of results", self._results.gather)
         self._largest, (terms, rate, ended, *loss) = self._results.read()
         if self.is_adaptive_lr:
             self.last_lr = float(rate)
