@@ -1,5 +1,6 @@
 """Common part of the programs: help without slow imports, errors in one line, exit codes."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from oige_train.console import show_messages
 if TYPE_CHECKING:
     from oige_train.config import Run
 
-__all__ = ["checked_run", "checked_runs", "pop_int", "refuse_ignored", "run_cli"]
+__all__ = ["checked_run", "checked_runs", "limit_busy_waiting", "pop_int", "refuse_ignored", "run_cli"]
 
 
 def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None:
@@ -32,10 +33,21 @@ def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None
 
             print(f"oige-train {importlib.metadata.version('oige-train')}")
         else:
+            limit_busy_waiting()
             return program(arguments)
         return 0
 
     sys.exit(exit_code(run))
+
+
+def limit_busy_waiting() -> None:
+    """Let torch's threads on the CPU sleep after some microseconds without work; call this before torch is imported.
+
+    By default they wait for milliseconds on a core that physics or other programs need. The variables of OpenMP in the
+    environment take precedence.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def pop_int(arguments: list[str], key: str, default: int) -> int:
