@@ -38,8 +38,29 @@ class Writer:
 def agent(**values: Any) -> Any:
     meter = SimpleNamespace(current_size=2, get_mean=lambda: torch.tensor([123.456]).numpy())
     length = SimpleNamespace(current_size=2, get_mean=lambda: torch.tensor([77.0]).numpy()[0])
-    defaults = {"max_epochs": 10, "epoch_num": 1, "frame": 0, "game_rewards": meter, "game_lengths": length}
+    defaults = {
+        "max_epochs": 10,
+        "max_frames": -1,
+        "epoch_num": 1,
+        "frame": 0,
+        "game_rewards": meter,
+        "game_lengths": length,
+    }
     return SimpleNamespace(**defaults | values, writer=Writer())
+
+
+@pytest.mark.parametrize(("max_epochs", "total"), [(10, 5), (-1, 5), (3, 3)])
+def test_limit_of_steps_ends_training_before_that_of_epochs(max_epochs: int, total: int) -> None:
+    stream = io.StringIO()
+    observer = ProgressObserver(ProgressLine(stream))
+    algo = agent(max_epochs=max_epochs, max_frames=13_000, epoch_num=1)
+    observer.after_init(algo)
+    observer.process_infos(NO_EPISODES, torch.tensor([]))
+    algo.frame = 3000  # 13,000 steps are reached in the fifth epoch of 3,000
+    observer.after_steps()
+    observer.after_print_stats(3000, 1, 1.0)
+    assert stream.getvalue().startswith(f"epoch 1/{total} | ")
+    assert stream.getvalue().endswith(" left\n")
 
 
 def test_line_shows_epoch_reward_length_speed_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -337,3 +338,20 @@ def test_checkpoint_of_the_other_variant_is_refused_in_one_line(program) -> None
     resumed = program("max_iterations=4", f"checkpoint={last}", "sim_device=cpu")
     assert resumed.code == 0, resumed.err
     assert "after epoch 3\n" in resumed.err, "and nothing about new episodes"
+
+
+def test_run_that_ended_at_its_limit_of_steps_resumes_with_the_printed_limit(program) -> None:
+    outcome = program(*TINY, "max_iterations=9", f"{CONFIG}.max_frames=1500")  # 1,024 steps an epoch
+    assert "done: 2 epochs, 2,048 steps" in outcome.out
+    printed = shlex.split(outcome.out.splitlines()[-1])
+    limit = f"{CONFIG}.max_frames=4096"
+    assert limit in printed
+    assert not any(word.startswith("max_iterations") for word in printed)
+    checkpoint = next(word for word in printed if word.startswith("checkpoint="))
+    outcome = program(checkpoint, "sim_device=cpu")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == (
+        f"error: {checkpoint}: has 2,048 environment steps, and training ends at {CONFIG}.max_frames=1500; raise it, "
+        "or play the checkpoint with test=True."
+    )
+    assert "done: 4 epochs, 4,096 steps" in program(checkpoint, "sim_device=cpu", limit).out

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oige_core import make_env
-from oige_core.errors import OigeError
+from oige_core.errors import ConfigError, OigeError
 from oige_core.problems import ProblemReport, describe_problems
 
 from oige_train.config import Run
@@ -23,6 +23,7 @@ from oige_train.learner.progress import ProgressObserver
 from oige_train.play import evaluate
 from oige_train.run_folder import RunFolder, best_score, lock_folder, videos_folder
 from oige_train.run_log import logged
+from oige_train.schema import CONFIG
 from oige_train.stopping import INTERRUPTED, stop_on_signals
 from oige_train.torch_setup import configure_torch
 from oige_train.viewing import attach_viewers, until_stopped
@@ -174,9 +175,18 @@ def _check_saved(session: Session, agent: Any) -> None:
 
 
 def _resume(agent: Any, folder: RunFolder, session: Session) -> None:
-    """Restore the state of the run's checkpoint, and log whether training continues exactly."""
+    """Restore the state of the run's checkpoint, and log whether training continues exactly.
+
+    Raises:
+        ConfigError: training has reached its last environment step.
+    """
     run, workers = session.run, session.workers
     exact = agent.restore(str(run.checkpoint))
+    if 0 < agent.max_frames <= agent.frame:
+        raise ConfigError(
+            f"checkpoint={run.checkpoint}: has {agent.frame:,} environment steps, and training ends at "
+            f"{CONFIG}.max_frames={agent.max_frames}; raise it, or play the checkpoint with test=True."
+        )
     cause = "the number of worlds, the seed, the task's configuration or the version differs"
     fresh = "" if exact else f"; {cause}, so new episodes begin"
     _say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
@@ -209,10 +219,20 @@ def _report(session: Session, agent: Any, folder: Path) -> None:
     print(f"last policy:  {last}")
     print(f"summaries:    {shlex.join([*_launcher(), 'tensorboard', '--logdir', str(folder / 'summaries')])}")
     print(f"play:         {_command(session.run, best if best.is_file() else last, test=True)}")
-    print(f"resume:       {_command(session.run, last, more=agent.epoch_num)}")
+    print(f"resume:       {_command(session.run, last, more=_twice_as_long(agent))}")
 
 
-def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -> str:
+def _twice_as_long(agent: Any) -> list[str]:
+    """Return overrides that double the limits at which training has ended."""
+    limits = []
+    if 0 < agent.max_frames <= agent.frame:
+        limits.append(f"{CONFIG}.max_frames={2 * agent.frame}")
+    if not limits or 0 < agent.max_epochs <= agent.epoch_num:
+        limits.append(f"max_iterations={2 * agent.epoch_num}")
+    return limits
+
+
+def _command(run: Run, checkpoint: Path, *, test: bool = False, more: Sequence[str] = ()) -> str:
     """Return the command line that plays or resumes a checkpoint, with the same launcher as this program.
 
     The checkpoint holds the overrides that belong to the run. Of those that belong to the command, playing keeps the
@@ -222,7 +242,7 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -
         run: the checked run.
         checkpoint: the file.
         test: play instead of resuming.
-        more: epochs trained so far, if training has reached its last epoch; the command doubles them.
+        more: overrides for resuming, if training has reached its limits.
     """
     program = _launcher()
     if run.config.multi_gpu and not test:
@@ -233,8 +253,8 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: int = 0) -
     command = [*program, f"task={run.task.name}", f"checkpoint={checkpoint}"]
     if test:
         command.append("test=True")
-    elif more:
-        command.append(f"max_iterations={2 * more}")
+    else:
+        command += more
     given = {"checkpoint", "test", *(("multi_gpu",) if test else ())}
     command += [text for key, text in run.command.items() if key not in given and (key in DEVICE_KEYS or not test)]
     return shlex.join(command)

@@ -1,5 +1,6 @@
 """Progress of training: a line on the terminal and summaries for TensorBoard."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -155,8 +156,18 @@ class ProgressObserver(Observer):
             self.algo.writer.add_scalar(f"Problems/{kind}", count, frame)
         if lines := self._report.new_lines(problems):
             self.line.say(*lines)
-        last = epoch_num == self.algo.max_epochs
+        last = epoch_num == self._last_epoch(epoch_num)
         self.line.show(self.text(epoch_num), force=last)
+
+    def _last_epoch(self, epoch: int) -> int:
+        """Return the epoch in which training reaches its first limit; -1 without a limit."""
+        assert self._start is not None
+        _, first_epoch, first_frame = self._start
+        limits = [self.algo.max_epochs] if self.algo.max_epochs > 0 else []
+        if self.algo.max_frames > 0 and epoch > first_epoch:
+            per_epoch = (self.algo.frame - first_frame) / (epoch - first_epoch)
+            limits.append(epoch + max(0, math.ceil((self.algo.max_frames - self.algo.frame) / per_epoch)))
+        return min(limits, default=-1)
 
     def text(self, epoch: int) -> str:
         """Return the line: epoch, mean reward, episode length, steps per second and time left."""
@@ -164,7 +175,7 @@ class ProgressObserver(Observer):
         assert self._start is not None
         begun, first_epoch, first_frame = self._start
         elapsed = max(time.monotonic() - begun, 1e-9)
-        limit = algo.max_epochs
+        limit = self._last_epoch(epoch)
         parts = [f"epoch {epoch}/{limit}" if limit > 0 else f"epoch {epoch}"]
         if algo.game_rewards.current_size > 0:
             parts.append(f"reward {algo.game_rewards.get_mean().item():.2f}")
