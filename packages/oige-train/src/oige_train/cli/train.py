@@ -17,7 +17,7 @@ Train a policy, or play one.
 
 common overrides:
   task=<Task>           task to train, default Cartpole; oige-tasks lists all tasks
-  train=<Configuration> training configuration; default <Task>PPO
+  train=<Configuration> training configuration, for example AntFlashSAC; default <Task>PPO
   num_envs=<n>          number of worlds, which are simulated in parallel
   seed=<n>              seed of all random streams; -1: a random seed
   max_iterations=<n>    number of epochs
