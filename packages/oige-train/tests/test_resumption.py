@@ -2,11 +2,13 @@
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 import torch
 from fake_env import FakeEnv, make_agent, make_sac_agent
+from oige_train import runner
 from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.schema import CentralValueConfig, MlpConfig, NetworkConfig
@@ -168,3 +170,26 @@ def test_state_missing_from_checkpoints_is_one_warning(caplog: pytest.LogCapture
     adapter = RlGamesEnv(Forgetful(), "cpu")
     adapter.set_env_state(adapter.get_env_state())
     assert caplog.messages == 2 * ["warning: states of Forgetful leave out memory (Memory)"]
+
+
+@pytest.mark.parametrize(
+    ("size", "cause"),
+    [
+        (1, "the number of worlds, the seed, the task's configuration or the version differs, so"),
+        (2, "with several processes,"),
+    ],
+)
+def test_cause_of_new_episodes_is_said(size: int, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(runner, "say", lambda *lines: said.extend(lines))
+    agent = SimpleNamespace(
+        restore=lambda path: False,
+        epoch_num=3,
+        frame=96,
+        max_frames=-1,
+        compare_best_with=lambda score, continued: None,
+    )
+    workers = SimpleNamespace(rank=0, size=size, decide=lambda choose: None)
+    session: Any = SimpleNamespace(run=SimpleNamespace(checkpoint="a.pth"), workers=workers, notes=[])
+    runner._resume(agent, SimpleNamespace(is_new=True), session)  # type: ignore[arg-type]
+    assert said == [f"resuming a.pth after epoch 3; {cause} new episodes begin"]

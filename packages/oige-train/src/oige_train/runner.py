@@ -187,8 +187,10 @@ def _resume(agent: Any, folder: RunFolder, session: Session) -> None:
             f"checkpoint={run.checkpoint}: has {agent.frame:,} environment steps, and training ends at "
             f"{CONFIG}.max_frames={agent.max_frames}; raise it, or play the checkpoint with test=True."
         )
-    cause = "the number of worlds, the seed, the task's configuration or the version differs"
-    fresh = "" if exact else f"; {cause}, so new episodes begin"
+    cause = "the number of worlds, the seed, the task's configuration or the version differs, so"
+    if workers.size > 1:
+        cause = "with several processes,"
+    fresh = "" if exact else f"; {cause} new episodes begin"
     _say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
     score = workers.decide(lambda: best_score(folder, run))
     agent.compare_best_with(score, continued=not folder.is_new)
