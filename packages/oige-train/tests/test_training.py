@@ -355,3 +355,12 @@ def test_run_that_ended_at_its_limit_of_steps_resumes_with_the_printed_limit(pro
         "or play the checkpoint with test=True."
     )
     assert "done: 4 epochs, 4,096 steps" in program(checkpoint, "sim_device=cpu", limit).out
+
+
+def test_asymmetric_critic_of_a_task_without_states_is_refused(program) -> None:
+    critic = "{network: {name: actor_critic, central_value: True, mlp: {units: [8]}}, minibatch_size: 1024, "
+    critic += "learning_rate: 1e-3, mini_epochs: 1, clip_value: True, normalize_input: True}"
+    outcome = program(*TINY, f"{CONFIG}.central_value_config={critic}", f"{CONFIG}.symmetry_augmentation=False")
+    assert outcome.code == 2
+    message = f"{CONFIG}.central_value_config: expected none; Cartpole has no states for an asymmetric critic."
+    assert outcome.err.splitlines()[-1] == f"error: {message}"

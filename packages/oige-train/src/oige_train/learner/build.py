@@ -28,7 +28,8 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path)
         folder: folder of the run.
 
     Raises:
-        ConfigError: the run asks for symmetry augmentation, and the task declares no symmetries.
+        ConfigError: the run asks for symmetry augmentation, and the task declares no symmetries, or for an asymmetric
+            critic, and the task has no states.
     """
     rl_games_shim.install()
     from rl_games.common.tr_helpers import DefaultRewardsShaper
@@ -40,6 +41,11 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path)
         raise ConfigError(
             f"train.params.config.symmetry_augmentation=True: expected False; {config.task.name} declares no "
             "symmetries."
+        )
+    if params["config"].get("central_value_config") and not session.run.spec.num_states:
+        raise ConfigError(
+            f"train.params.config.central_value_config: expected none; {config.task.name} has no states for an "
+            "asymmetric critic."
         )
     params["config"] |= {
         "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
