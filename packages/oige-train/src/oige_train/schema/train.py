@@ -10,7 +10,7 @@ from oige_train.schema.flashsac import FlashSacConfig, FlashSacNetworkConfig
 from oige_train.schema.learner import CONFIG, AlgoConfig, PpoConfig, SacConfig
 from oige_train.schema.network import NamedConfig, NetworkConfig
 
-__all__ = ["ALGORITHMS", "NETWORK", "TrainConfig", "TrainParams", "train_sections"]
+__all__ = ["ALGORITHMS", "ALGORITHM_NAMES", "NETWORK", "TrainConfig", "TrainParams", "train_sections"]
 
 NETWORK = "train.params.network"
 ALGORITHMS: dict[str, type[AlgoConfig]] = {"a2c_continuous": PpoConfig, "sac": SacConfig, "flashsac": FlashSacConfig}
