@@ -11,7 +11,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Parts:
     """CPU seconds of calls by name; those of calls within a call are not counted twice."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._inner = [0.0]
 
     def time(self, owner: Any, method: str, name: str) -> None:
@@ -61,7 +61,7 @@ class Operators(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Time an operator."""
@@ -93,7 +93,7 @@ def measure(words: list[str], epochs: int) -> dict[str, Any]:
         parts.time(agent, "_prepare_samples", "preparing samples")
         parts.time(agent, "_train_policy", "gradient steps")
         parts.time(agent, "run_epoch", "other")
-        taken: list[Counter[str]] = []
+        taken: list[defaultdict[str, float]] = []
         for _ in range(epochs):
             parts.seconds.clear()
             agent.run_epoch()

@@ -153,5 +153,6 @@ def test_robots_without_curriculum_stay_on_tiles_of_all_levels() -> None:
 def test_mean_level_is_reported(env: VecEnv) -> None:
     task = put(env, *BORDER, 0.5)
     task.terrain_levels[:] = torch.tensor([0, 1, 2, 2])
-    assert task.finish_episodes(torch.tensor([0]))["terrain_level"].item() == 1.25
+    info = env.step(torch.zeros(4, 12))[-1]
+    assert info["episode_means"]["terrain_level"].item() == 1.25
     task.terrain_levels[:] = 0

@@ -81,7 +81,7 @@ def test_restored_mean_continues_exactly() -> None:
 def test_shown_mean_lasts_until_the_next_update() -> None:
     meter = RecentMean(2)
     meter.update(torch.tensor([[1.0]]))
-    meter.show(torch.tensor(12.0), 4)
+    meter.show(12.0, 4)
     assert (meter.current_size, mean_of(meter)) == (4, 3.0)
     meter.update(torch.tensor([[3.0]]))
     assert (meter.current_size, mean_of(meter)) == (2, 2.0)

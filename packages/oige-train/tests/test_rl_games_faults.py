@@ -156,7 +156,8 @@ def test_cpu_computes_in_32_bits() -> None:
         run.config.train.params.config.device = "cuda:0"
         assert rl_games_params(run.config.train.params)["config"]["mixed_precision"] is True
     run = make_run(2, num_states=5)
-    run.config.train.params.config.central_value_config.mixed_precision = True
+    learner: Any = run.config.train.params.config
+    learner.central_value_config.mixed_precision = True
     assert rl_games_params(run.config.train.params)["config"]["central_value_config"]["mixed_precision"] is False
 
 

@@ -321,7 +321,7 @@ def test_printed_command_of_several_processes_uses_torchrun(tmp_path: Path, monk
     run = checked_run(["multi_gpu=True", "num_envs=8", "wandb_group=it's us", "num_threads=1", *CPU])
     file = tmp_path / "a b.pth"
     shown = " ".join(CPU)
-    assert runner._command(run, file, more=3) == (
+    assert runner._command(run, file, more=["max_iterations=6"]) == (
         f"torchrun --nproc-per-node=2 -m oige_train.cli.train task=Cartpole 'checkpoint={file}' max_iterations=6 "
         f"multi_gpu=True 'wandb_group=it'\"'\"'s us' num_threads=1 {shown}"
     )

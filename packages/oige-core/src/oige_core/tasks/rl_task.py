@@ -242,7 +242,22 @@ class RLTask(RewardedTask[EnvConfigT]):
             means = None if worlds is None else selection.mean_of(self._sums, worlds)
         self.extras["episode_count"] = count
         self.extras["episode_means"] = self._by_statistic(means)
+        self.extras["episode_means"] = self.finish_episodes(
+            self.selection(self.ended_buf) if worlds is None else worlds
+        )
         return worlds
+
+    def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return statistics of the episodes that ended in this step; a subclass may add its own by name.
+
+        Args:
+            worlds: the selection of worlds in which they ended; it may be empty.
+
+        Returns:
+            0-d tensors, any value if no episode ended: ``return``, ``length`` in control steps, and ``reward/<term>``
+            for each reward term.
+        """
+        return dict(self.extras["episode_means"])
 
     def _ended_worlds(self) -> torch.Tensor | None:
         """Return the worlds whose episode has ended, as a selection; None if it is known that there are none."""
