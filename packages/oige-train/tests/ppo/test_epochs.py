@@ -151,3 +151,29 @@ def test_rl_games_updates_statistics_in_every_pass(tmp_path: Path) -> None:
     train_as_rl_games(ours, plain)
     assert ours.model.running_mean_std.count == 1 + 64
     assert plain.model.running_mean_std.count == 1 + 2 * 64
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"normalize_input": True, "mini_epochs": 2}, ["the normalisation of samples"]),
+        ({"normalize_input": True, "mini_epochs": 1}, []),
+        ({"normalize_input": False, "mini_epochs": 2}, []),
+    ],
+)
+def test_only_normalised_samples_are_normalised_after_the_first_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], expected: list[str]
+) -> None:
+    """A CUDA graph without operations makes torch warn."""
+    agent = random_agent(tmp_path, RandomEnv(6), **settings)
+    names: list[Any] = []
+    run = agent.graphs.run
+
+    def recorded(name: Any, function: Any) -> None:
+        names.append(name)
+        run(name, function)
+
+    monkeypatch.setattr(agent.graphs, "run", recorded)
+    played(agent, 1)
+    assert [name for name in names if isinstance(name, str) and name.startswith("the normalisation")] == expected
+    assert names, "the agent must have run its work through graphs"

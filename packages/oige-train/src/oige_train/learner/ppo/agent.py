@@ -363,7 +363,7 @@ class PpoAgent(ResumableAgent, Base):
             if number == 0:
                 if self.schedule_type == "standard":
                     self._follow_schedule()
-                if update.passes > 1:
+                if update.normalises_samples:
                     run("the normalisation of samples", update.end_first_pass)
                 step = functools.partial(update.step, first=False)
 
@@ -385,7 +385,7 @@ class PpoAgent(ResumableAgent, Base):
             update.samples.cursor.rewind()
             for _ in range(update.samples.minibatches):
                 run(("a gradient step of the critic", number == 0), step)
-            if number == 0 and update.passes > 1:
+            if number == 0 and update.normalises_samples:
                 run("the normalisation of states", update.end_first_pass)
         net.epoch_num += 1
         net.lr, _ = net.scheduler.update(net.lr, 0, net.epoch_num, 0, 0)

@@ -59,11 +59,15 @@ class _Update:
             self.normaliser.update(observations)
         return self.normaliser.normalise(observations)
 
+    @property
+    def normalises_samples(self) -> bool:
+        """Whether :meth:`end_first_pass` follows the first pass: later passes need observations that it changes."""
+        is_image = self.samples.fields[self.INPUT].dtype == torch.uint8
+        return self.passes > 1 and self.normaliser.module is not None and not is_image
+
     def end_first_pass(self) -> None:
         """Normalise the observations of all samples, once, because the statistics no longer change."""
-        observations = self.samples.fields[self.INPUT]
-        if observations.dtype != torch.uint8:
-            self.normaliser.normalise_in_place(observations)
+        self.normaliser.normalise_in_place(self.samples.fields[self.INPUT])
 
     def _sequences(self, batch: dict[str, torch.Tensor]) -> dict[str, Any] | None:
         memory = [batch[name].contiguous() for name in batch if name.startswith("memory")]
