@@ -174,7 +174,8 @@ OBSERVED: dict[str, list[State]] = {
     "Ingenuity": FLIGHT,
     "Quadcopter": [
         *FLIGHT,
-        lambda task: torch.cat([joints("vehicles", "positions", f".*{i}$")(task) for i in range(4)], dim=-1),
+        joints("vehicles", "positions", "rotor_pitch"),
+        joints("vehicles", "positions", "rotor_roll"),
     ],
 }
 """What the rows of the table of observations name, read from the simulation ``(2, …)``."""

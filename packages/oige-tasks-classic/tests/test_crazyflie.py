@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from oige_core import VecEnv
+from oige_core import VecEnv, make_vec
 from oige_core.testing import make_env_on, set_root_pose
 from oige_tasks_classic.crazyflie.task import reward_terms
 
@@ -60,32 +60,40 @@ def test_model_has_the_published_values(env: VecEnv) -> None:
     torch.testing.assert_close(inertia, expected, rtol=5e-3, atol=0)
 
 
-def test_propeller_speeds_follow_actions_with_a_lag(env: VecEnv) -> None:
-    """A step takes 4 · 0.01 / 0.15 of the way to the square root of the action; thrust is the square of the speed."""
+def test_propellers_follow_actions_with_a_lag(env: VecEnv) -> None:
+    """Action −1 commands no thrust, 1 the maximum. Speed goes 4 · 0.01 / 0.15 of the way to the square root of that."""
     task = put(env)
-    actions = torch.tensor([[0.25, 1.0, -0.5, 0.0]] * 2)
-    speeds = torch.tensor([0.0, 0.2, 0.4, 0.6])
-    forces = forces_of(task, actions, speeds)  # type: ignore[arg-type]
-    expected = speeds + 4 * DT / 0.15 * (torch.tensor([0.5, 1.0, 0.0, 0.0]) - speeds)
+    speeds = torch.tensor([0.4, 0.2, 0.4, 0.6])
+    forces = forces_of(task, torch.tensor([[-1.0, -0.5, 0.28, 1.0]] * 2), speeds)  # type: ignore[arg-type]
+    expected = speeds + 4 * DT / 0.15 * (torch.tensor([0.0, 0.5, 0.8, 1.0]) - speeds)
     torch.testing.assert_close(task.speeds[0], expected)
-    torch.testing.assert_close(forces[0, :, 2], MOST * expected**2, rtol=0.06, atol=0)  # noise of 1 %
-    turning = task.vehicles.get_joint_velocities()[0]
-    torch.testing.assert_close(turning, 433.3 * expected * torch.tensor([1.0, -1.0, 1.0, -1.0]))
+    noise = 0.05 * torch.tensor([0.0, 0.25, 0.64, 1.0])  # five standard deviations
+    assert ((forces[0, :, 2] / MOST - expected**2).abs() <= noise + 1e-6).all()
+    turning = task.vehicles.get_joint_velocities()
+    torch.testing.assert_close(turning, 433.3 * forces[:, :, 2] / MOST * torch.tensor([1.0, -1.0, 1.0, -1.0]))
+
+
+def test_maximum_thrust_follows_configured_gravity() -> None:
+    env = make_vec("Crazyflie", num_envs=1, overrides={"task.sim.gravity": [0.0, 0.0, -3.72]}, sim_device="cpu")
+    forces = forces_of(put(env), torch.ones(1, 4))
+    assert forces[..., 2].max().item() == pytest.approx(1.9 * MASS * 3.72 / 4, rel=0.02)  # noise of 1 %, clamped
+    env.close()
 
 
 def test_maximum_thrust_accelerates_by_nearly_one_g(env: VecEnv) -> None:
+    """Noise is clamped at the maximum, which costs 0.01 / √(2π) of it on average."""
     task = put(env)
     task.speeds[:] = 1.0
     for _ in range(50):
         env.step(torch.ones(2, 4))
-    assert task.vehicles.get_velocities()[0, 2].item() == pytest.approx(0.9 * GRAVITY * 50 * DT, rel=0.02)
+    assert task.vehicles.get_velocities()[0, 2].item() == pytest.approx(0.892 * GRAVITY * 50 * DT, rel=0.01)
 
 
 def test_right_propellers_roll_the_body_to_the_left(env: VecEnv) -> None:
     """M1 and M2 are on the right, at y = −0.1625 m."""
     task = put(env)
     task.speeds[:] = torch.tensor([1.0, 1.0, 0.0, 0.0])
-    env.step(torch.tensor([[1.0, 1.0, 0.0, 0.0]] * 2))
+    env.step(torch.tensor([[1.0, 1.0, -1.0, -1.0]] * 2))
     spin = -2 * MOST * 0.1625 / (25 * 1.657e-5) * DT
     assert task.vehicles.get_velocities()[0, 3].item() == pytest.approx(spin, rel=0.03)
 
@@ -156,16 +164,16 @@ def test_thrust_leans_with_the_body_or_against_it_in_upstream_mode(env: VecEnv, 
 
 
 def test_thrust_noise_differs_between_worlds_except_in_upstream_mode() -> None:
-    """1 % of the thrust, of each propeller separately."""
+    """1 % of the commanded thrust, which is 0.64 here, while the propellers still give 0.257; of each separately."""
     for compat, worlds in (("fixed", 1000), ("upstream", 1)):
         env = make_env_on("c", "Crazyflie", 1000, compat=compat)
         task = put(env)
-        thrusts = torch.stack([forces_of(task, torch.ones(1000, 4))[:, :, 2] for _ in range(3)]) / MOST
+        thrusts = torch.stack([forces_of(task, torch.full((1000, 4), 0.28), 0.4)[:, :, 2] for _ in range(3)]) / MOST
         assert len(thrusts[0].unique(dim=0)) == worlds
         assert not torch.equal(thrusts[0], thrusts[1])
         if worlds > 1:
-            assert thrusts.mean().item() == pytest.approx(1.0, abs=5e-4)
-            assert thrusts.std().item() == pytest.approx(0.01, rel=0.03)
+            assert thrusts.mean().item() == pytest.approx(0.2567, abs=3e-4)
+            assert thrusts.std().item() == pytest.approx(0.0064, rel=0.03)
             correlation = torch.corrcoef(thrusts[0].T) - torch.eye(4)
             assert correlation.abs().max() < 0.15
         env.close()

@@ -10,12 +10,14 @@ from oige_core.math import quat_apply_inverse
 from oige_core.testing import assert_fills_range, make_env_on
 
 TASKS = ["Crazyflie", "Ingenuity", "Quadcopter"]
+NO_THRUST = {"Crazyflie": -1.0, "Ingenuity": 0.0, "Quadcopter": 0.0}
+"""Value of actions at which nothing pushes."""
 GRAVITY = {"Crazyflie": 9.81, "Ingenuity": 3.721, "Quadcopter": 9.81}
 DT = 0.01
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_robot_falls_through_its_target_without_action(name: str) -> None:
+def test_robot_falls_through_its_target_without_thrust(name: str) -> None:
     """From rest, n steps of the integrator bring it down by g dt² n (n + 1) / 2, ball or no ball."""
     env = make_env_on("c", name, 2)
     env.reset(seed=0)
@@ -24,7 +26,7 @@ def test_robot_falls_through_its_target_without_action(name: str) -> None:
     task.targets[:] = torch.tensor([0.1, -0.2, 1.9])
     task.balls.set_world_poses(task.targets)
     for n in range(1, 31):
-        env.step(torch.zeros(2, env.task.spec.num_actions))
+        env.step(torch.full((2, env.task.spec.num_actions), NO_THRUST[name]))
         position, orientation = task.vehicles.get_world_poses()
         assert position[1, 2].item() == pytest.approx(2.0 - GRAVITY[name] * DT**2 * n * (n + 1) / 2, abs=1e-5)
         torch.testing.assert_close(position[:, :2], torch.tensor([[0.1, -0.2]] * 2), atol=1e-5, rtol=0)
@@ -114,7 +116,7 @@ def fly_crazyflie(task: Any) -> torch.Tensor:
     about_x, about_y = torque_to(axis, rate, 100.0, 16.0)
     x, y = 0.1625 * torch.tensor([[1.0, -1, -1, 1], [-1.0, -1, 1, 1]])
     turn = (4.2e-4 / (4 * 0.1625**2)) * (about_x.unsqueeze(-1) * y - about_y.unsqueeze(-1) * x)
-    return (0.25 * 0.028 * axis[:, 2:].clamp(min=1.0) + turn) / (9.81 * 0.028 * 1.9 / 4)
+    return 2.0 * (0.25 * 0.028 * axis[:, 2:].clamp(min=1.0) + turn) / (9.81 * 0.028 * 1.9 / 4) - 1.0
 
 
 def fly_ingenuity(task: Any) -> torch.Tensor:
@@ -138,8 +140,8 @@ def fly_quadcopter(task: Any) -> torch.Tensor:
     axis = torch.nn.functional.normalize(axis, dim=-1)
     outward = axis[:, :1] * angle.cos() + axis[:, 1:2] * angle.sin()
     sideways = axis[:, 1:2] * angle.cos() - axis[:, :1] * angle.sin() - (0.15 * rate[:, 2:]).clamp(-0.3, 0.3)
-    gimbals = torch.stack((torch.atan2(outward, axis[:, 2:]), -torch.asin(sideways.clamp(-0.5, 0.5))), dim=-1)
-    return torch.cat(((gimbals.flatten(1) - task.angle_targets) / (0.08 * math.pi), thrusts - task.thrusts), dim=-1)
+    gimbals = torch.cat((torch.atan2(outward, axis[:, 2:]), -torch.asin(sideways.clamp(-0.5, 0.5))), dim=-1)
+    return torch.cat(((gimbals - task.angle_targets) / (0.08 * math.pi), thrusts - task.thrusts), dim=-1)
 
 
 @pytest.mark.parametrize(

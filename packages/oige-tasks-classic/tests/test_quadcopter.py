@@ -29,15 +29,14 @@ def put(env: VecEnv, angles: torch.Tensor | None = None, roll: float = 0.0) -> A
     task: Any = env.task
     set_root_pose(task.vehicles, (0.0, 0.0, 1.0), (math.cos(roll / 2), math.sin(roll / 2), 0.0, 0.0))
     task.angle_targets = (torch.zeros(8) if angles is None else angles).repeat(env.num_envs, 1)
-    task.vehicles.set_joint_positions(task.angle_targets, joint_indices=task.joints)
+    task.vehicles.set_joint_positions(task.angle_targets)
     return task
 
 
 def test_model_has_the_published_values(env: VecEnv) -> None:
     task: Any = env.task
     assert task.vehicles.get_body_masses()[0].sum().item() == pytest.approx(MASS, rel=1e-4)
-    names = [task.vehicles.dof_names[i] for i in task.joints]
-    assert names == [f"rotor_{axis}{i}" for i in range(4) for axis in ("pitch", "roll")]
+    assert task.vehicles.dof_names == [f"rotor_{axis}{i}" for axis in ("pitch", "roll") for i in range(4)]
     put(env)
     rotors = task.rotors.get_world_poses()[0][0]
     side = 0.145 * math.sqrt(0.5)
@@ -78,7 +77,7 @@ def test_even_thrust_accelerates_upwards(env: VecEnv) -> None:
 def test_thrust_follows_gimbals_and_body_tilt(env: VecEnv) -> None:
     """Rotor 0, its arm at 45°, pitched by 0.3 rad leans outwards, rolled by 0.2 rad sideways; all is rolled by 90°."""
     pitch, roll = 0.3, 0.2
-    task = put(env, torch.tensor([pitch, roll] + [0.0] * 6), roll=math.pi / 2)
+    task = put(env, torch.tensor([pitch, 0.0, 0.0, 0.0, roll, 0.0, 0.0, 0.0]), roll=math.pi / 2)
     env.step(torch.tensor([[0.0] * 8 + [1.0, 0.0, 0.0, 0.0]] * 2))
     outward, sideways, along = math.sin(pitch) * math.cos(roll), -math.sin(roll), math.cos(pitch) * math.cos(roll)
     x, y, z = math.sqrt(0.5) * (outward - sideways), math.sqrt(0.5) * (outward + sideways), along
@@ -132,7 +131,7 @@ def test_new_episode_has_zero_thrust_and_targets_at_gimbal_angles() -> None:
     assert (task.thrusts[task.progress_buf == 1] == 1.0).all()
     env.reset(options={"reset_mask": torch.ones(2048, dtype=torch.bool)})
     assert not task.thrusts.any()
-    angles = task.vehicles.get_joint_positions(joint_indices=task.joints)
+    angles = task.vehicles.get_joint_positions()
     assert_fills_range(angles, -0.2, 0.2)
     torch.testing.assert_close(task.angle_targets, angles)
     env.close()

@@ -2,7 +2,8 @@
 
 Task: a Crazyflie 2.x, five times its size, flies to a target about 2 m above the ground and hovers there; after 5 s the
 target moves.
-Randomisation: position (±0.5 m, ±0.3 m in height) at each reset, target ±0.5 m, thrust 1 % (Gaussian) at each step.
+Randomisation: position (±0.5 m, ±0.3 m in height) at each reset, target ±0.5 m, thrust 1 % of its command (Gaussian) at
+each step.
 Success: 7 s close to the targets and upright; the return is then close to 1400.
 """
 
@@ -32,9 +33,10 @@ TARGET_STEPS = 500
 MIN_HEIGHT, MAX_HEIGHT = 0.5, 5.0  # m
 MAX_DISTANCE = 5.0  # m
 
-MAX_THRUST = 9.81 * 0.028 * 1.9 / 4  # N, of a propeller; in total 1.9 times the weight
+MASS = 0.028  # kg
+THRUST_TO_WEIGHT = 1.9  # maximum thrust of all propellers
 SETTLING_TIME = 0.15  # s, settling time of a propeller's speed; four times its time constant
-THRUST_NOISE = 0.01  # standard deviation, as a fraction of the thrust
+THRUST_NOISE = 0.01  # standard deviation, as a fraction of the commanded thrust
 MAX_PROPELLER_SPEED = 433.3  # rad/s, only for display
 
 
@@ -63,7 +65,8 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         self.joints = [self.vehicles.get_dof_index(name) for name in JOINTS]
         spin = [1.0, -1.0, 1.0, -1.0]  # neighbours spin in opposite directions
         self.top_speeds = MAX_PROPELLER_SPEED * torch.tensor(spin, device=self.device)
-        self.response = 4.0 * self.control_dt / SETTLING_TIME
+        self.max_thrust = THRUST_TO_WEIGHT * MASS * -self.config.task.sim.gravity[2] / len(PROPELLERS)
+        self.response = min(4.0 * self.control_dt / SETTLING_TIME, 1.0)
         self.speeds = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)
         self.actions = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)
 
@@ -73,18 +76,19 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         self.speeds = self.assign(self.speeds, worlds, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Let the propellers follow the commanded thrusts, fractions of the maximum from 0 to 1."""
+        """Let the propellers follow the commanded thrusts, from none at action −1 to the maximum at action 1."""
         self.move_targets(TARGET_STEPS)
         self.actions = actions
-        self.speeds = self.speeds + self.response * (actions.clamp(0.0, 1.0).sqrt() - self.speeds)
+        commands = 0.5 * (actions.clamp(-1.0, 1.0) + 1.0)
+        self.speeds = self.speeds + self.response * (commands.sqrt() - self.speeds)
         rows = 1 if self.upstream else self.num_envs
         noise = torch.randn(rows, len(PROPELLERS), device=self.device, generator=self.generator)
-        thrusts = MAX_THRUST * self.speeds.square() * (1.0 + THRUST_NOISE * noise)
+        thrusts = (self.speeds.square() + THRUST_NOISE * commands * noise).clamp(0.0, 1.0)
         _, orientation = self.vehicles.get_world_poses(clone=False)
         rotate = quat_apply_inverse if self.upstream else quat_apply
         up = rotate(orientation, self.upright.expand(self.num_envs, 3))
-        self.propellers.apply_forces(thrusts.unsqueeze(-1) * up.unsqueeze(1))
-        self.vehicles.set_joint_velocities(self.speeds * self.top_speeds, joint_indices=self.joints)
+        self.propellers.apply_forces(self.max_thrust * thrusts.unsqueeze(-1) * up.unsqueeze(1))
+        self.vehicles.set_joint_velocities(thrusts * self.top_speeds, joint_indices=self.joints)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Return the vector to the target (m), the x, y and z axis of the body, and its velocity (m/s, rad/s)."""

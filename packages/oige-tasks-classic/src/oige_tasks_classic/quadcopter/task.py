@@ -22,8 +22,6 @@ QUADCOPTER_ASSET = ArticulationAsset(
 )
 
 ROTORS = [f"rotor{i}" for i in range(4)]
-JOINTS = [f"rotor_{axis}{i}" for i in range(4) for axis in ("pitch", "roll")]
-"""Order of observations and actions: rotor by rotor."""
 
 TARGET: Range3 = ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0))
 START: Range3 = ((-1.5, 1.5), (-1.5, 1.5), (0.8, 2.5))
@@ -52,36 +50,35 @@ class QuadcopterTask(HoverTask[EnvConfig]):
         self.add_target(scene, radius=0.05)
 
     def post_reset(self) -> None:
-        """Look up joints; create position targets and thrusts."""
+        """Look up joint limits; create position targets and thrusts."""
         super().post_reset()
-        self.joints = [self.vehicles.get_dof_index(name) for name in JOINTS]
-        self.lower_limits, self.upper_limits = self.vehicles.get_dof_limits()[0, self.joints].unbind(-1)
-        self.angle_targets = torch.zeros(self.num_envs, len(JOINTS), device=self.device)
+        self.lower_limits, self.upper_limits = self.vehicles.get_dof_limits()[0].unbind(-1)
+        self.angle_targets = torch.zeros(self.num_envs, self.vehicles.num_dof, device=self.device)
         self.thrusts = torch.zeros(self.num_envs, len(ROTORS), device=self.device)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start episodes from random positions, without thrust."""
         super().reset_idx(worlds)
-        angles = self.uniform(-START_ANGLE, START_ANGLE, len(worlds), len(JOINTS))
-        self.vehicles.set_joint_positions(angles, worlds, self.joints)
+        angles = self.uniform(-START_ANGLE, START_ANGLE, len(worlds), self.vehicles.num_dof)
+        self.vehicles.set_joint_positions(angles, worlds)
         self.angle_targets = self.assign(self.angle_targets, worlds, angles)
         self.thrusts = self.assign(self.thrusts, worlds, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Move the position targets of 8 gimbal joints, and change 4 thrusts, which act along the rotors' axes."""
-        speeds, thrust_changes = actions.split((len(JOINTS), len(ROTORS)), dim=-1)
+        """Move the position targets of 4 pitch and 4 roll joints, and 4 thrusts, which act along the rotors' axes."""
+        speeds, thrust_changes = actions.split((self.vehicles.num_dof, len(ROTORS)), dim=-1)
         angles = self.angle_targets + speeds * (GIMBAL_SPEED * self.control_dt)
         self.angle_targets = angles.clamp(self.lower_limits, self.upper_limits)
-        self.vehicles.set_joint_position_targets(self.angle_targets, joint_indices=self.joints)
+        self.vehicles.set_joint_position_targets(self.angle_targets)
         thrusts = self.thrusts + thrust_changes * (THRUST_SPEED * self.control_dt)
         self.thrusts = thrusts.clamp(-MAX_THRUST, MAX_THRUST)
         self.rotors.apply_forces(torch.nn.functional.pad(self.thrusts.unsqueeze(-1), (2, 0)), is_global=False)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Return the vector to the target (/ 3 m), orientation, linear (/ 2 m/s) and angular velocity (/ π rad/s), and
-        the 8 gimbal angles (rad).
+        the angles of 4 pitch and 4 roll joints (rad).
         """
-        angles = self.vehicles.get_joint_positions(worlds, self.joints)
+        angles = self.vehicles.get_joint_positions(worlds)
         return torch.cat((self.read_vehicles(worlds).observe(), angles), dim=-1)
 
     def calculate_metrics(self) -> torch.Tensor:
