@@ -245,16 +245,28 @@ def test_step_rewards_progress_and_sums_the_terms(ants: VecEnv) -> None:
     assert task.last_distance[0].item() == pytest.approx(1000.0 - 2 * 3.0 * DT, abs=1e-3)
 
 
-@pytest.mark.parametrize(("task", "gears"), [("Ant", {".": 7.5}), ("Humanoid", {})])
-def test_actions_are_torques(task: str, gears: dict[str, float]) -> None:
-    published = {"abdomen": 67.5, "shoulder": 67.5, "elbow": 45.0, "hip_x": 45.0, "hip_y": 135.0, "hip_z": 45.0}
-    published |= {"knee": 90.0, "ankle": 22.5}
+# Joints in the order of observations and actions, with their torques at action 1 in N·m.
+TORQUES = {
+    "Ant": {f"{joint}_{leg}": 7.5 for joint in ("hip", "ankle") for leg in range(1, 5)},
+    "Humanoid": {
+        **{"abdomen_z": 67.5, "abdomen_y": 67.5},
+        **{"right_shoulder1": 67.5, "right_shoulder2": 67.5, "left_shoulder1": 67.5, "left_shoulder2": 67.5},
+        **{"abdomen_x": 67.5, "right_elbow": 45.0, "left_elbow": 45.0},
+        **{"right_hip_x": 45.0, "right_hip_y": 135.0, "right_hip_z": 45.0},
+        **{"left_hip_x": 45.0, "left_hip_y": 135.0, "left_hip_z": 45.0},
+        **{"right_knee": 90.0, "left_knee": 90.0},
+        **{"right_ankle_y": 22.5, "right_ankle_x": 22.5, "left_ankle_y": 22.5, "left_ankle_x": 22.5},
+    },
+}
+
+
+@pytest.mark.parametrize("task", list(TORQUES))
+def test_actions_are_torques_of_joints_in_order(task: str) -> None:
     env = make(task)
     robots = task_of(env).robots
     env.step(torch.full((1, robots.num_dof), -2.0))  # clamped to −1
-    for name, effort in zip(robots.dof_names, robots.get_applied_joint_efforts()[0].tolist(), strict=True):
-        gear = gears.get(".") or next(value for part, value in published.items() if part in name)
-        assert effort == pytest.approx(-gear), name
+    assert robots.dof_names == list(TORQUES[task])
+    assert (-robots.get_applied_joint_efforts()[0]).tolist() == pytest.approx(list(TORQUES[task].values()))
     env.close()
 
 

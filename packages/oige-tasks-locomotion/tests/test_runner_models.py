@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import mujoco
+import numpy as np
 import pytest
 import torch
 from oige_core.envs import make_vec
@@ -104,8 +105,8 @@ STIFFNESS_DAMPING_ARMATURE = {
     "abdomen_y": (20.0, 5.0, 0.01),
     "abdomen_x": (10.0, 5.0, 0.01),
     "hip_x": (10.0, 5.0, 0.01),
-    "hip_z": (10.0, 5.0, 0.01),
     "hip_y": (20.0, 5.0, 0.01),
+    "hip_z": (10.0, 5.0, 0.01),
     "knee": (5.0, 0.1, 0.007),
     "ankle_y": (2.0, 1.0, 0.006),
     "ankle_x": (2.0, 1.0, 0.006),
@@ -118,8 +119,8 @@ LIMITS = {
     "abdomen_y": (-75.0, 30.0),
     "abdomen_x": (-35.0, 35.0),
     "hip_x": (-45.0, 15.0),
-    "hip_z": (-60.0, 35.0),
     "hip_y": (-120.0, 45.0),
+    "hip_z": (-60.0, 35.0),
     "knee": (-160.0, 2.0),
     "ankle_y": (-50.0, 50.0),
     "ankle_x": (-50.0, 50.0),
@@ -173,7 +174,7 @@ def test_humanoid_standing_height_and_limbs_match_the_model(humanoid: mujoco.MjM
 def test_humanoid_is_symmetric(humanoid: mujoco.MjModel) -> None:
     """The same angles on both sides give mirrored positions of every link; only ankle_x counts the other way."""
     data = mujoco.MjData(humanoid)
-    joints = ("hip_x", "hip_z", "hip_y", "knee", "ankle_y", "ankle_x", "shoulder1", "shoulder2", "elbow")
+    joints = ("hip_x", "hip_y", "hip_z", "knee", "ankle_y", "ankle_x", "shoulder1", "shoulder2", "elbow")
     for number, name in enumerate(joints):
         data.joint(f"right_{name}").qpos[0] = -0.1 - 0.05 * number
         data.joint(f"left_{name}").qpos[0] = (-1.0 if name == "ankle_x" else 1.0) * (-0.1 - 0.05 * number)
@@ -182,6 +183,24 @@ def test_humanoid_is_symmetric(humanoid: mujoco.MjModel) -> None:
         if name.startswith("left_"):
             x, y, z = data.body(name).xipos
             assert data.body(name.replace("left", "right")).xipos.tolist() == pytest.approx([x, -y, z], abs=1e-9), name
+
+
+def test_humanoid_hips_turn_about_x_then_y_then_z(humanoid: mujoco.MjModel) -> None:
+    """Consecutive joints of each hip turn the thigh by the product of their rotations, in this order."""
+    data = mujoco.MjData(humanoid)
+    angles = np.array([-0.3, -0.9, 0.4])
+    for side, sign in (("right", 1.0), ("left", -1.0)):
+        joints = [humanoid.joint(f"{side}_hip_{axis}") for axis in "xyz"]
+        assert [joint.id for joint in joints] == list(range(joints[0].id, joints[0].id + 3))
+        for joint, axis, angle in zip(joints, (sign, 1.0, sign) * np.eye(3), angles, strict=True):
+            assert joint.axis.tolist() == axis.tolist()
+            data.qpos[joint.qposadr[0]] = angle
+        mujoco.mj_kinematics(humanoid, data)
+        x, y, z = angles * (sign, 1.0, sign)
+        expected = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])
+        expected = expected @ [[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]]
+        expected = expected @ [[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]]
+        np.testing.assert_allclose(data.body(f"{side}_thigh").xmat.reshape(3, 3), expected, atol=1e-9)
 
 
 def test_humanoid_links_collide_only_as_intended() -> None:

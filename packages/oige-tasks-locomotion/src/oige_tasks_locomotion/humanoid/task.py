@@ -14,7 +14,7 @@ HUMANOID_ASSET = ArticulationAsset(
     usd="Robots/Humanoid/humanoid_instanceable.usd",
 )
 
-_GEARS = {"hip_x": 45.0, "hip_z": 45.0, "hip_y": 135.0, "knee": 90.0, "ankle_y": 22.5, "ankle_x": 22.5}
+_GEARS = {"hip_x": 45.0, "hip_y": 135.0, "hip_z": 45.0, "knee": 90.0, "ankle_y": 22.5, "ankle_x": 22.5}
 _GEARS |= {"shoulder1": 67.5, "shoulder2": 67.5, "elbow": 45.0}
 NEAR_LIMIT = 0.98  # fraction of half the range of a joint; the penalty grows from here to the limit
 
