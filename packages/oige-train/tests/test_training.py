@@ -63,6 +63,7 @@ def differences(a: Any, b: Any, path: str = "") -> list[str]:
 
 def test_training_writes_and_names_checkpoints_summaries_and_configuration(program, monkeypatch) -> None:
     monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")  # uv sets it for what it runs
+    monkeypatch.setenv("VIRTUAL_ENV", str(Path(".venv").absolute()))  # of a project in this folder
     outcome = program(*TINY, "max_iterations=4", f"{CONFIG}.save_best_after=2", "experiment=mine")
     assert outcome.code == 0, outcome.err
     folder = Path("runs/mine")
@@ -277,6 +278,26 @@ def test_immediate_interruption_prints_the_resume_command(program, monkeypatch: 
         f"not saved since {saved}; resume: oige-train task=Cartpole checkpoint={saved} sim_device=cpu",
         "interrupted",
     ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "has_project", "options"),
+    [("project", True, []), ("project/runs", True, []), ("", True, ["--project", "project"]), ("", False, [])],
+)
+def test_printed_commands_name_the_project_of_uv_outside_of_it(
+    folder: str, has_project: bool, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    (project / "runs").mkdir(parents=True)
+    if has_project:
+        (project / "pyproject.toml").touch()
+    monkeypatch.chdir(tmp_path / folder)
+    monkeypatch.setenv("VIRTUAL_ENV", str(project / ".venv"))
+    monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
+    named = [str(project) if option == "project" else option for option in options]
+    assert runner._launcher() == ["uv", "run", *named]
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH")
+    assert runner._launcher() == []
 
 
 def test_sweep_gives_each_run_its_folder(program) -> None:

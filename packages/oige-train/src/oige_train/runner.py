@@ -263,5 +263,14 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: Sequence[s
 
 
 def _launcher() -> list[str]:
-    """Return ``uv run`` if uv has started this program; it precedes the name of a program in a command."""
-    return ["uv", "run"] if "UV_RUN_RECURSION_DEPTH" in os.environ else []
+    """Return ``uv run`` if uv has started this program; it precedes the name of a program in a command.
+
+    Outside of the project, it names the project, whose environment uv would not find otherwise.
+    """
+    if "UV_RUN_RECURSION_DEPTH" not in os.environ:
+        return []
+    environment = os.environ.get("VIRTUAL_ENV")
+    project = None if environment is None else Path(environment).resolve().parent
+    if project is None or Path.cwd().is_relative_to(project) or not (project / "pyproject.toml").is_file():
+        return ["uv", "run"]
+    return ["uv", "run", "--project", str(project)]
