@@ -347,10 +347,29 @@ def test_worlds_have_their_own_target_except_in_upstream_mode(task: str) -> None
         env = make(task, 4, compat=compat)
         observations = task_of(env).get_observations()
         angles = [math.atan2(-y, 1000.0 - x) for x, y in origins]
-        assert observations[:, 9].tolist() == pytest.approx(angles, abs=1e-6)
+        if compat == "fixed":
+            assert observations[:, 9].tolist() == pytest.approx(angles, abs=1e-6)
         assert observations[:, 11].tolist() == pytest.approx([math.cos(angle) for angle in angles], abs=1e-6)
         distances = [math.hypot(1000.0 - x, y) for x, y in origins]
         assert task_of(env).distance.tolist() == pytest.approx(distances, abs=1e-3)
+        env.close()
+
+
+@pytest.mark.parametrize("warp", [False, True])
+def test_angle_to_the_target_is_to_the_left_except_in_upstream_mode(warp: bool) -> None:
+    """Turned by 60° to the left, 600 m high above the ground, 200 m to the left of the line to the target.
+
+    Upstream, the angle is computed from the height instead: −30.96° from the torso down to the target.
+    """
+    for compat, degrees in (("fixed", -11.31 - 60.0), ("upstream", -30.96 - 60.0)):
+        env = make_env_on("c", "Ant", 1, warp=warp, compat=compat)
+        env.reset(seed=0)
+        robots: Any = env.task.robots  # type: ignore[attr-defined]
+        robots.set_world_poses(torch.tensor([[0.0, 200.0, 600.0]]), turn("z", 60.0))
+        row = env.reset(options={"reset_mask": torch.zeros(1, dtype=torch.bool)})[0][0]
+        assert math.degrees(row[9]) == pytest.approx(degrees, abs=0.01)
+        assert math.degrees(row[7]) == pytest.approx(60.0, abs=0.01)
+        assert row[11].item() == pytest.approx(math.cos(math.radians(71.31)), abs=1e-4)
         env.close()
 
 

@@ -74,6 +74,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._finished = self.zeros(sums + 1)
         self._checking = True
         self._begins = False  # whether reset_idx of the subclass calls that of this class
+        self._started = False  # whether the worlds were ever reset
         self.seed(config.seed)
         self.post_reset()
         # Arrays that were created with Warp were filled on Warp's own stream.
@@ -156,10 +157,20 @@ class RLTaskWarp(Task[EnvConfigT]):
         self.get_extras()
 
     def restart(self, worlds: torch.Tensor) -> None:
-        """See :class:`~oige_core.tasks.task.Task`."""
+        """See :class:`~oige_core.tasks.task.Task`.
+
+        With ``task.env.compat=upstream``, as in the Warp variants of OmniIsaacGymEnvs, only the first call starts new
+        episodes, and each call counts a control step: ``progress`` is then 1.
+        """
         chosen = self._tensors_of["_chosen"].zero_()
         chosen.copy_(assign(chosen, worlds, True))
+        counted = chosen.clone() if self.upstream else None
+        if self.upstream and self._started:
+            chosen.zero_()
+        self._started = True
         self._replay_restart()
+        if counted is not None:
+            self._tensors_of["progress"].masked_fill_(counted, 1)
         if not self._begins:
             raise TaskError(f"{self.name}.reset_idx: {NO_RESET_OF_THE_BASE.format('mask')}")
         self._tensors_of["ended"].logical_and_(~chosen)

@@ -4,7 +4,7 @@ import warp as wp
 
 from oige_tasks_locomotion.ant import task as torch_task
 from oige_tasks_locomotion.ant.task import Ant
-from oige_tasks_locomotion.ant_humanoid.warp_task import JOINT_LIMITS, JOINTS, LocomotionWarpTask
+from oige_tasks_locomotion.ant_humanoid.warp_task import JOINT_LIMITS, JOINTS, LocomotionWarpTask, Runner
 
 __all__ = ["AntWarpTask"]
 
@@ -15,19 +15,18 @@ class AntWarpTask(Ant, LocomotionWarpTask):
     """See the module."""
 
     def limit_cost(self) -> None:
-        """Penalise each joint at a limit; upstream, the penalty is 1 per joint at its upper limit."""
+        """Penalise each joint at a limit; upstream only the last one, by 1."""
         cost = 1.0 if self.upstream else self.cfg.jointsAtLimitCost
-        inputs = [self.observations, self.robots.num_dof, cost, self.upstream]
+        inputs = [self.observations, self.runner, cost]
         wp.launch(charge_limits, self.num_envs, inputs=inputs, outputs=[self.reward_terms])
 
 
 @wp.kernel(enable_backward=False)
-def charge_limits(observations: wp.array2d[float], dofs: int, cost: float, upper_only: bool, terms: wp.array2d[float]):
+def charge_limits(observations: wp.array2d[float], runner: Runner, cost: float, terms: wp.array2d[float]):
     """Add the penalty ``cost`` for each joint at a limit."""
     world = wp.tid()
     total = float(0.0)  # noqa: UP018  a variable in Warp, which treats a literal as a constant
-    for joint in range(dofs):
-        position = observations[world, JOINTS + joint]
-        if position > AT_LIMIT or (position < -AT_LIMIT and not upper_only):
+    for joint in range(runner.first_limited_joint, runner.gear_ratio.shape[0]):
+        if wp.abs(observations[world, JOINTS + joint]) > AT_LIMIT:
             total += cost
     terms[world, JOINT_LIMITS] = -total

@@ -55,7 +55,7 @@ class Locomotion(Task[LocomotionConfig]):
 
     def post_reset(self) -> None:
         """Compute constants: limits, gears, observation scales, the target."""
-        robots, cfg, n, device = self.robots, self.cfg, self.num_envs, self.device
+        robots, cfg, device = self.robots, self.cfg, self.device
         self.lower_limits, self.upper_limits = robots.get_dof_limits()[0].unbind(-1)
         self.default_positions = robots.get_joint_positions()[0]
         # Normalised position = scale · q + offset.
@@ -65,15 +65,21 @@ class Locomotion(Task[LocomotionConfig]):
         self.gear_ratio = gears / gears.max()
         self.torque_scale = gears * cfg.powerScale
         self.foot_links = [robots.get_link_index(name) for name in self.feet]
-        self.target = torch.tensor([TARGET], device=device).expand(n, 2)
-        if self.upstream:
-            # Upstream, the target is a point of the stage, which has a different direction from each world.
-            self.target = self.target - grid_positions(n, cfg.envSpacing, device)[:, :2]
+        self.target = self.place_target()
         self.initial_distance = torch.linalg.vector_norm(self.target, dim=-1)
+
+    def place_target(self) -> torch.Tensor:
+        """Return the target in each world, x and y ``(N, 2)`` in m."""
+        return torch.tensor([TARGET], device=self.device).expand(self.num_envs, 2)
 
 
 class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
-    """See the module."""
+    """See the module.
+
+    With ``task.env.compat=upstream``, the target is one point of the stage, so that its direction depends on the place
+    of the world in the grid, and the angle to the target is that of OmniIsaacGymEnvs; see
+    :func:`with_upstream_angle`.
+    """
 
     @abstractmethod
     def limit_cost(self, positions: torch.Tensor) -> torch.Tensor:
@@ -95,6 +101,13 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         self.actions = torch.zeros(self.num_envs, joints, device=self.device)
         self.alive = torch.ones(self.num_envs, device=self.device)
         self.distance, self.last_distance = self.initial_distance, self.initial_distance.clone()
+
+    def place_target(self) -> torch.Tensor:
+        """Return the target in each world; upstream, all worlds share the target of the first."""
+        target = super().place_target()
+        if self.upstream:
+            target = target - grid_positions(self.num_envs, self.cfg.envSpacing, self.device)[:, :2]
+        return target
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Drop robots from their spawn height, with joints near the default pose."""
@@ -126,10 +139,13 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         distance = torch.linalg.vector_norm(to_target, dim=-1)
         if worlds is None:
             self.distance = distance
+        attitude = heading_roll_up(rotation, to_target, distance)
+        if self.upstream:
+            attitude = with_upstream_angle(attitude, to_target[:, 0], position[:, 2])
         parts = (
             position[:, 2:],
             robots.get_body_frame_velocities(worlds),
-            heading_roll_up(rotation, to_target, distance),
+            attitude,
             robots.get_joint_positions(worlds, clone=False),
             robots.get_joint_velocities(worlds, clone=False),
             robots.get_measured_joint_forces(worlds, joint_indices=self.foot_links, clone=False).flatten(1),
@@ -148,6 +164,19 @@ class LocomotionTask(Locomotion, RLTask[LocomotionConfig]):
         terms |= reward_terms(self.obs_buf, self.actions, self.gear_ratio)
         terms["joint_limits"] = self.limit_cost(self.obs_buf[:, JOINTS : JOINTS + self.robots.num_dof])
         return self.sum_reward_terms(terms).masked_fill(self.terminated_buf, self.cfg.deathCost)
+
+
+def with_upstream_angle(attitude: torch.Tensor, ahead: torch.Tensor, height: torch.Tensor) -> torch.Tensor:
+    """Replace the angle to the target by that of OmniIsaacGymEnvs, which takes the height for the way to the left.
+
+    Args:
+        attitude: ``(n, 5)``; see :func:`heading_roll_up`.
+        ahead: ``(n,)`` x component of the vector to the target, in m.
+        height: ``(n,)`` of the torso above the target, in m.
+    """
+    angle = torch.atan2(-height, ahead) - attitude[:, 0]
+    angle = torch.atan2(torch.sin(angle), torch.cos(angle)).unsqueeze(-1)
+    return torch.cat((attitude[:, :2], angle, attitude[:, 3:]), dim=-1)
 
 
 def reward_weights(cfg: LocomotionConfig) -> dict[str, float]:

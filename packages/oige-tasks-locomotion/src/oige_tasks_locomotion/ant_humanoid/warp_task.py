@@ -16,6 +16,7 @@ __all__ = ["JOINTS", "JOINT_LIMITS", "LocomotionWarpTask", "Runner"]
 POTENTIAL_DT = wp.constant(torch_task.POTENTIAL_DT)
 POSITION_NOISE = wp.constant(torch_task.POSITION_NOISE)
 VELOCITY_NOISE = wp.constant(torch_task.VELOCITY_NOISE)
+UPSTREAM_FEET = 2  # the kernels of OmniIsaacGymEnvs observe two feet of any robot
 HEIGHT, UP = wp.constant(torch_task.HEIGHT), wp.constant(torch_task.UP)
 HEADING, JOINTS = wp.constant(torch_task.HEADING), wp.constant(torch_task.JOINTS)
 IS_UPRIGHT, IS_FACING = wp.constant(torch_task.UPRIGHT), wp.constant(torch_task.FACING)
@@ -26,7 +27,7 @@ PROGRESS, ALIVE, UPRIGHT, FACING, ACTIONS, ENERGY, JOINT_LIMITS = (wp.constant(c
 
 @wp.struct
 class Runner:
-    """Constants of the robot's joints ``(d,)`` and feet, and of its distance to the target ``(N,)``."""
+    """Constants of the robot's joints ``(d,)`` and observed feet, and of its distance to the target ``(N,)``."""
 
     lower_limits: wp.array[float]
     upper_limits: wp.array[float]
@@ -38,6 +39,8 @@ class Runner:
     feet: wp.array[int]
     target: wp.array[wp.vec2]
     initial_distance: wp.array[float]
+    first_limited_joint: int  # whose limit cost counts, with all after it
+    upstream: bool
 
 
 @wp.struct
@@ -65,7 +68,13 @@ _WEIGHTS = (
 
 
 class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
-    """See the module."""
+    """See the module.
+
+    ``task.env.compat=upstream`` restores the Warp variant of OmniIsaacGymEnvs: the angle to the target is wrong as in
+    the torch task; two feet are observed, followed by the actions and, for Ant, by zeros; only the last joint has a
+    limit cost, because threads overwrite each other's result; and resets draw the same few numbers every time, see
+    :func:`randomise_like_upstream`. The target is 1 km ahead in each world.
+    """
 
     reward_names = ("progress", "alive", "upright", "heading", "actions", "energy", "joint_limits")
 
@@ -81,7 +90,10 @@ class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
         self.runner = Runner()
         for name in _JOINT_CONSTANTS:
             setattr(self.runner, name, wp.from_torch(getattr(self, name).contiguous()))
-        self.runner.feet = wp.from_torch(torch.tensor(self.foot_links, dtype=torch.int32, device=self.device))
+        feet = self.foot_links[:UPSTREAM_FEET] if self.upstream else self.foot_links
+        self.runner.feet = wp.from_torch(torch.tensor(feet, dtype=torch.int32, device=self.device))
+        self.runner.first_limited_joint = self.robots.num_dof - 1 if self.upstream else 0
+        self.runner.upstream = self.upstream
         self.runner.target = wp.from_torch(self.target.contiguous(), dtype=wp.vec2)
         self.runner.initial_distance = wp.from_torch(self.initial_distance)
         self.weights = Weights()
@@ -92,8 +104,12 @@ class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
     def reset_idx(self, mask: wp.array) -> None:
         """Drop robots from their spawn height, with joints near the default pose."""
         super().reset_idx(mask)
-        inputs = [mask, self.random, self.runner]
-        wp.launch(randomise, self.num_envs, inputs=inputs, outputs=[self.robot, self.last_distance, self.actions])
+        outputs = [self.robot, self.last_distance, self.actions]
+        if self.upstream:
+            inputs = [mask, self.config.seed, self.runner]
+            wp.launch(randomise_like_upstream, self.num_envs, inputs=inputs, outputs=outputs)
+        else:
+            wp.launch(randomise, self.num_envs, inputs=[mask, self.random, self.runner], outputs=outputs)
 
     def pre_physics_step(self) -> None:
         """Drive the joints by torque."""
@@ -104,7 +120,7 @@ class LocomotionWarpTask(Locomotion, RLTaskWarp[LocomotionConfig]):
         n, inputs = self.num_envs, [self.robot, self.runner, self.weights]
         wp.launch(observe_torso, n, inputs=inputs, outputs=[self.observations, self.distance])
         wp.launch(observe_joints, self.actions.shape, inputs=[*inputs, self.actions], outputs=[self.observations])
-        wp.launch(observe_feet, (n, len(self.feet)), inputs=inputs, outputs=[self.observations])
+        wp.launch(observe_feet, (n, self.runner.feet.shape[0]), inputs=inputs, outputs=[self.observations])
 
     def is_done(self) -> None:
         """Terminate when the robot falls."""
@@ -137,11 +153,47 @@ def randomise(
     if mask[world]:
         last_distance[world] = runner.initial_distance[world]
         for joint in range(actions.shape[1]):
-            position = runner.default_positions[joint] + uniform(random, world, -POSITION_NOISE, POSITION_NOISE)
-            position = wp.clamp(position, runner.lower_limits[joint], runner.upper_limits[joint])
-            robot.joint_positions[world, joint] = position
-            robot.joint_velocities[world, joint] = uniform(random, world, -VELOCITY_NOISE, VELOCITY_NOISE)
+            noise = uniform(random, world, -POSITION_NOISE, POSITION_NOISE)
+            velocity = uniform(random, world, -VELOCITY_NOISE, VELOCITY_NOISE)
+            place_joint(runner, robot, world, joint, noise, velocity)
             actions[world, joint] = 0.0
+
+
+@wp.kernel(enable_backward=False)
+def randomise_like_upstream(
+    mask: wp.array[bool],
+    seed: int,
+    runner: Runner,
+    robot: ArticulationArrays,
+    last_distance: wp.array[float],
+    actions: wp.array2d[float],
+):
+    """Place joints with the numbers of OmniIsaacGymEnvs.
+
+    They begin anew with ``seed`` at each reset, and depend only on joint · (1 + the number of reset worlds before this
+    one): the first joint has the same noise in all worlds.
+    """
+    world = wp.tid()
+    if mask[world]:
+        last_distance[world] = runner.initial_distance[world]
+        rank = int(1)  # noqa: RUF046, UP018  a variable in Warp, which treats a literal as a constant
+        for other in range(world):
+            if mask[other]:
+                rank += 1
+        for joint in range(actions.shape[1]):
+            random = wp.rand_init(seed, joint * rank)
+            noise = wp.randf(random, -POSITION_NOISE, POSITION_NOISE)
+            place_joint(runner, robot, world, joint, noise, wp.randf(random, -VELOCITY_NOISE, VELOCITY_NOISE))
+            actions[world, joint] = 0.0
+
+
+@wp.func
+def place_joint(runner: Runner, robot: ArticulationArrays, world: int, joint: int, noise: float, velocity: float):
+    """Put a joint at its default position plus ``noise``, within limits, with ``velocity``."""
+    position = runner.default_positions[joint] + noise
+    position = wp.clamp(position, runner.lower_limits[joint], runner.upper_limits[joint])
+    robot.joint_positions[world, joint] = position
+    robot.joint_velocities[world, joint] = velocity
 
 
 @wp.kernel(enable_backward=False)
@@ -175,9 +227,14 @@ def observe_torso(
     up = wp.quat_rotate(rotation, wp.vec3(0.0, 0.0, 1.0))
     along = forward[0] * to_target[0] + forward[1] * to_target[1]
     across = forward[0] * to_target[1] - forward[1] * to_target[0]
-    observations[world, 7] = wp.atan2(forward[1], forward[0])  # yaw
+    yaw = wp.atan2(forward[1], forward[0])
+    observations[world, 7] = yaw
     observations[world, 8] = wp.atan2(left[2], up[2])  # roll
-    observations[world, 9] = wp.atan2(across, along)  # angle to the target
+    to_face = wp.atan2(across, along)
+    if runner.upstream:  # see with_upstream_angle of the torch task
+        to_face = wp.atan2(-position[2], to_target[0]) - yaw
+        to_face = wp.atan2(wp.sin(to_face), wp.cos(to_face))
+    observations[world, 9] = to_face  # angle to the target
     observations[world, UP] = up[2]
     observations[world, HEADING] = along / distance[world]
 
@@ -190,13 +247,13 @@ def observe_joints(
     actions: wp.array2d[float],
     observations: wp.array2d[float],
 ):
-    """Observe positions, velocities and, at the end of the row, previous actions; one thread per world and joint."""
+    """Observe positions, velocities and, after the feet, previous actions; one thread per world and joint."""
     world, joint = wp.tid()
     dofs = actions.shape[1]
     position = runner.position_offset[joint] + robot.joint_positions[world, joint] * runner.position_scale[joint]
     observations[world, JOINTS + joint] = position
     observations[world, JOINTS + dofs + joint] = robot.joint_velocities[world, joint] * weights.dofVelocityScale
-    observations[world, observations.shape[1] - dofs + joint] = actions[world, joint]
+    observations[world, JOINTS + 2 * dofs + 6 * runner.feet.shape[0] + joint] = actions[world, joint]
 
 
 @wp.kernel(enable_backward=False)

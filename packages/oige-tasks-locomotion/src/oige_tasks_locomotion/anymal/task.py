@@ -12,7 +12,7 @@ import torch
 from oige_core import Drive, RLTask, Scene
 from oige_core.math import quat_apply, quat_apply_inverse
 
-from oige_tasks_locomotion.anymal import AnymalConfig, AnymalLearnConfig
+from oige_tasks_locomotion.anymal import AnymalConfig, AnymalInitStateConfig, AnymalLearnConfig
 from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, HAA_JOINTS, MAX_EFFORT
 
 __all__ = ["AnymalTask"]
@@ -24,28 +24,33 @@ RESET_JOINT_SPEED = 0.1  # rad/s
 # Values of OmniIsaacGymEnvs; see ``task.env.compat``.
 UPSTREAM_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)
 UPSTREAM_DT = 1.0 / 60.0
+UPSTREAM_START = AnymalInitStateConfig(
+    pos=(0.0, 0.0, 0.62), rot=(0.0, 0.0, 0.0, 1.0), vLinear=(0.0, 0.0, 0.0), vAngular=(0.0, 0.0, 0.0)
+)
 
 
 class AnymalTask(RLTask[AnymalConfig]):
     """See the module.
 
     With ``task.env.compat=upstream``, rewards and actions are scaled by 1/60 s although a control step lasts 0.02 s,
-    gravity is rotated by the base's orientation instead of into the base's frame, and drives ignore ``control``: they
-    have 400 N·m and 40 N·m·s per degree, limited to 1000 N·m.
+    gravity is rotated by the base's orientation instead of into the base's frame, drives ignore ``control``: they
+    have 400 N·m and 40 N·m·s per degree, limited to 1000 N·m, and ``baseInitState`` has no effect: robots start at rest
+    and level, 0.62 m above the ground.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane and the robot."""
-        start, control = self.cfg.baseInitState, self.cfg.control
+        self.start = UPSTREAM_START if self.upstream else self.cfg.baseInitState
+        control = self.cfg.control
         drive = Drive(stiffness=control.stiffness, damping=control.damping, max_effort=MAX_EFFORT)
         asset = dataclasses.replace(ANYMAL_ASSET, drives={".*": UPSTREAM_DRIVE if self.upstream else drive})
-        x, y, z, w = start.rot
+        x, y, z, w = self.start.rot
         scene.add_ground_plane()
-        self.anymals = scene.add_articulation("anymal", asset, position=start.pos, orientation=(w, x, y, z))
+        self.anymals = scene.add_articulation("anymal", asset, position=self.start.pos, orientation=(w, x, y, z))
 
     def post_reset(self) -> None:
         """Create constants and the tensors that change from step to step."""
-        device, learn, start = self.device, self.cfg.learn, self.cfg.baseInitState
+        device, learn, start = self.device, self.cfg.learn, self.start
         n, joints = self.num_envs, self.anymals.num_dof
         self.dt = UPSTREAM_DT if self.upstream else self.control_dt
         self.default_positions = self.anymals.get_joint_positions()[0]
@@ -80,7 +85,8 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.commands = self.assign(self.commands, worlds, commands)
         self.targets = self.assign(self.targets, worlds, self.default_positions)
         self.actions = self.assign(self.actions, worlds, 0.0)
-        self.joint_velocities = self.assign(self.joint_velocities, worlds, velocities)
+        # As in OmniIsaacGymEnvs, the first joint acceleration of an episode counts from rest.
+        self.joint_velocities = self.assign(self.joint_velocities, worlds, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the position targets of the joints."""

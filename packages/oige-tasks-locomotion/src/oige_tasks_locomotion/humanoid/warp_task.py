@@ -15,7 +15,7 @@ class HumanoidWarpTask(Humanoid, LocomotionWarpTask):
     """See the module."""
 
     def limit_cost(self) -> None:
-        """Penalise joints by how close they are to a limit, weighted by their gears."""
+        """Penalise joints by how close they are to a limit, weighted by their gears; upstream only the last one."""
         inputs = [self.observations, self.runner, self.cfg.jointsAtLimitCost]
         wp.launch(charge_limits, self.num_envs, inputs=inputs, outputs=[self.reward_terms])
 
@@ -25,7 +25,7 @@ def charge_limits(observations: wp.array2d[float], runner: Runner, cost: float, 
     """Add the penalty ``cost`` times the gear for each joint, in proportion to its distance beyond ``NEAR_LIMIT``."""
     world = wp.tid()
     total = float(0.0)  # noqa: UP018  a variable in Warp, which treats a literal as a constant
-    for joint in range(runner.gear_ratio.shape[0]):
+    for joint in range(runner.first_limited_joint, runner.gear_ratio.shape[0]):
         excess = wp.max(wp.abs(observations[world, JOINTS + joint]) - NEAR_LIMIT, 0.0) / (1.0 - NEAR_LIMIT)
         total += cost * excess * runner.gear_ratio[joint]
     terms[world, JOINT_LIMITS] = -total
