@@ -237,7 +237,7 @@ REFUSED = {
     ),
     "nothing to play": (
         ["test=True"],
-        "checkpoint: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained for the one that came with",
+        "checkpoint: a policy is needed; add checkpoint=<file>, or use checkpoint=pretrained, the policy that comes",
     ),
     "no torchrun": (["multi_gpu=True"], "multi_gpu=True: this process was not started by torchrun; use torchrun"),
     "no wandb": (["wandb_activate=True"], "wandb_activate=True: wandb is not installed; install oige-train[wandb]."),

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oige_train.checkpoint import CheckpointError, CheckpointInfo, load_checkpoint, read_info, save_checkpoint
+from oige_train.checkpoint import (
+    CheckpointError,
+    CheckpointInfo,
+    checkpoint_path,
+    load_checkpoint,
+    read_info,
+    save_checkpoint,
+)
 
 INFO = CheckpointInfo(
     task="Cartpole",
@@ -30,6 +37,22 @@ def test_saved_state_and_info_load_unchanged(tmp_path: Path) -> None:
     assert torch.equal(loaded.pop("model")["w"], state["model"]["w"])
     assert loaded == {"epoch": 7, "names": ["x", ("y", None)], "best": -1e9}
     assert [f.name for f in tmp_path.iterdir()] == [file.name]
+
+
+def test_backslashes_of_upstream_command_lines_are_left_out_of_paths(tmp_path: Path) -> None:
+    plain = tmp_path / "last_Ant(1)_ep=501_rew[5981.31].pth"
+    typed = str(tmp_path / r"last_Ant\(1\)_ep\=501_rew\[5981.31\].pth")
+    assert checkpoint_path(typed) == Path(typed), "so that a message shows what was typed"
+    plain.touch()
+    assert checkpoint_path(typed) == plain
+    assert checkpoint_path(str(plain)) == plain
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a backslash separates folders")
+def test_file_whose_name_has_backslashes_takes_precedence(tmp_path: Path) -> None:
+    for name in ("a[1].pth", r"a\[1\].pth"):
+        (tmp_path / name).touch()
+    assert checkpoint_path(str(tmp_path / r"a\[1\].pth")) == tmp_path / r"a\[1\].pth"
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

@@ -29,6 +29,7 @@ __all__ = [
     "CheckpointInfo",
     "check_checkpoint",
     "check_fit",
+    "checkpoint_path",
     "load_checkpoint",
     "read_info",
     "save_checkpoint",
@@ -85,9 +86,7 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec, env: En
         CheckpointError: the file is missing, is not a checkpoint, or belongs to another task.
     """
     shown = f"checkpoint={path}"
-    if re.match(r"\w+://", path):
-        raise CheckpointError(f"{shown}: expected a local file; download it first.")
-    file = Path(path).expanduser()
+    file = checkpoint_path(path)
     if not file.exists():
         raise CheckpointError(f"{shown}: no such file. {_what_is_in(file.parent)}")
     if not file.is_file():
@@ -116,6 +115,17 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec, env: En
         then, now = (ALGORITHM_NAMES.get(name, name) for name in (info.algo, algo))
         raise CheckpointError(f"{shown}: trained with {then}, not {now}; choose the same train= as then.")
     return file
+
+
+def checkpoint_path(text: str) -> Path:
+    """Return the path of a checkpoint as a user typed it, with ``~`` expanded.
+
+    On command lines of OmniIsaacGymEnvs, backslashes precede characters such as ``[`` and ``=``. They are left out if
+    only the file without them exists.
+    """
+    typed = Path(text).expanduser()
+    plain = Path(re.sub(r"\\([\\()\[\]{}:=, ])", r"\1", text)).expanduser()
+    return plain if plain.is_file() and not typed.is_file() else typed
 
 
 def _what_is_in(folder: Path) -> str:

@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from oige_core.errors import ConfigError
 from oige_core.registry import installed_tasks
 
-from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info
+from oige_train.checkpoint import CheckpointError, CheckpointInfo, checkpoint_path, read_info
 from oige_train.config.overrides import literal_text
 from oige_train.run_record import RunRecord, is_recorded
 
@@ -31,7 +31,7 @@ def chosen_checkpoint(arguments: Sequence[str]) -> CheckpointInfo | None:
     if not path:
         return None
     try:
-        file = Path(literal_text(path)).expanduser()
+        file = checkpoint_path(literal_text(path))
         return read_info(file, path) if file.is_file() else None
     except (CheckpointError, OSError, ValueError, RuntimeError):
         return None

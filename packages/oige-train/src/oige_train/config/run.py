@@ -109,6 +109,9 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             if not config.test:
                 raise ConfigError("checkpoint=pretrained: can be played but not resumed; add test=True.")
             config.checkpoint = str(find_pretrained(task, train_name))
+        elif re.match(r"\w+://", config.checkpoint):
+            own = _alternative(task) if config.test else ""
+            raise ConfigError(f"checkpoint={config.checkpoint}: expected a local file; download it first{own}.")
         checkpoint = check_checkpoint(
             config.checkpoint, task=config.task.name, algo=algo, spec=spec, env=config.task.env
         )
@@ -117,10 +120,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             check_same_run(checkpoint, info.run, former)
             _check_epochs(config, checkpoint, info.epoch)
     elif config.test:
-        own = (
-            ", or checkpoint=pretrained for the one that came with the task" if policy_files(task)[0].is_file() else ""
-        )
-        raise ConfigError(f"checkpoint: a policy is needed; add checkpoint=<file>{own}.")
+        raise ConfigError(f"checkpoint: a policy is needed; add checkpoint=<file>{_alternative(task)}.")
     return Run(
         config=config,
         task=task,
@@ -138,6 +138,13 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         ),
         former=former,
         command=mine.of_command,
+    )
+
+
+def _alternative(task: InstalledTask) -> str:
+    """Return the end of a sentence that recommends the policy of a task, or nothing if it has none."""
+    return (
+        ", or use checkpoint=pretrained, the policy that comes with the task" if policy_files(task)[0].is_file() else ""
     )
 
 
