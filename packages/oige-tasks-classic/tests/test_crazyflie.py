@@ -199,3 +199,30 @@ def test_episodes_are_randomised_except_in_upstream_mode(upstream: VecEnv) -> No
     task.progress_buf[:] = 500
     task.pre_physics_step(torch.zeros(2, 4))
     assert task.targets.tolist() == [[0.0, 0.0, 2.0]] * 2
+
+
+@pytest.mark.parametrize(
+    ("compat", "mode"), [("upstream", "upstream"), ("upstream", "same_step"), ("fixed", "upstream")]
+)
+def test_nothing_pushes_in_the_step_that_resets_a_world_in_upstream_mode(compat: str, mode: str) -> None:
+    """World 0 falls out of bounds; the propellers of both turn in the next step."""
+    env = make_env_on("c", "Crazyflie", 2, compat=compat, autoresetMode=mode)
+    task = put(env)
+    task.vehicles.set_world_poses(torch.tensor([[0.0, 0.0, 0.1], [0.0, 0.0, 2.0]]))
+    env.step(torch.ones(2, 4))
+    sent: list[torch.Tensor] = []
+    task.propellers.apply_forces = sent.append
+    env.step(torch.ones(2, 4))
+    pushed = sent[0].any(dim=-1).any(dim=-1).tolist()
+    assert pushed == [(compat, mode) != ("upstream", "upstream"), True]
+    assert task.speeds[:, 0].tolist() == pytest.approx([0.26667, 0.46222], rel=1e-3)
+    env.close()
+
+
+def test_propellers_lag_by_control_steps_or_physics_steps_in_upstream_mode() -> None:
+    for compat, dt in (("fixed", 2 * DT), ("upstream", DT)):
+        env = make_env_on("c", "Crazyflie", 1, compat=compat, controlFrequencyInv=2)
+        task = put(env)
+        env.step(torch.ones(1, 4))
+        assert task.speeds[0].tolist() == pytest.approx([4 * dt / 0.15] * 4)
+        env.close()

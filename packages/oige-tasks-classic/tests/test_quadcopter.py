@@ -135,3 +135,34 @@ def test_new_episode_has_zero_thrust_and_targets_at_gimbal_angles() -> None:
     assert_fills_range(angles, -0.2, 0.2)
     torch.testing.assert_close(task.angle_targets, angles)
     env.close()
+
+
+# --------------------------------------------------------------------------------------- what compat=upstream restores
+
+
+@pytest.mark.parametrize(
+    ("compat", "mode"), [("upstream", "upstream"), ("upstream", "same_step"), ("fixed", "upstream")]
+)
+def test_action_is_ignored_in_the_step_that_resets_a_world_in_upstream_mode(compat: str, mode: str) -> None:
+    """World 0 is at the ground. Its thrusts start at 0 again; those of world 1 rise to 2 N."""
+    env = make_env_on("c", "Quadcopter", 2, compat=compat, autoresetMode=mode)
+    task = put(env)
+    task.vehicles.set_world_poses(torch.tensor([[0.0, 0.0, 0.1], [0.0, 0.0, 1.0]]))
+    env.step(torch.ones(2, 12))
+    env.step(torch.ones(2, 12))
+    ignored = (compat, mode) == ("upstream", "upstream")
+    torch.testing.assert_close(task.thrusts, torch.tensor([[0.0 if ignored else 1.0] * 4, [2.0] * 4]))
+    turned = task.angle_targets[0] - task.vehicles.get_joint_positions()[0]
+    assert (task.angle_targets[0].abs() < 0.2).all() == ignored
+    assert turned.abs().max() < 0.01
+    env.close()
+
+
+def test_targets_move_by_control_steps_or_physics_steps_in_upstream_mode() -> None:
+    for compat, dt in (("fixed", 2 * DT), ("upstream", DT)):
+        env = make_env_on("c", "Quadcopter", 1, compat=compat, controlFrequencyInv=2)
+        task = put(env)
+        task.pre_physics_step(torch.full((1, 12), 0.1))
+        torch.testing.assert_close(task.angle_targets, torch.full((1, 8), 0.8 * math.pi * dt))
+        torch.testing.assert_close(task.thrusts, torch.full((1, 4), 10.0 * dt))
+        env.close()

@@ -44,7 +44,8 @@ class CrazyflieTask(HoverTask[EnvConfig]):
     """See the module.
 
     With ``task.env.compat=upstream``, thrust is rotated by the inverse of the orientation, thrust noise is the same in
-    all worlds, effort is rewarded, and all episodes have the same start and target.
+    all worlds, effort is rewarded, all episodes have the same start and target, propellers take a control step for a
+    physics step, and nothing pushes in the step that resets a world.
     """
 
     max_distance = MAX_DISTANCE
@@ -66,7 +67,8 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         spin = [1.0, -1.0, 1.0, -1.0]  # neighbours spin in opposite directions
         self.top_speeds = MAX_PROPELLER_SPEED * torch.tensor(spin, device=self.device)
         self.max_thrust = THRUST_TO_WEIGHT * MASS * -self.config.task.sim.gravity[2] / len(PROPELLERS)
-        self.response = min(4.0 * self.control_dt / SETTLING_TIME, 1.0)
+        dt = self.engine.physics_dt if self.upstream else self.control_dt
+        self.response = min(4.0 * dt / SETTLING_TIME, 1.0)
         self.speeds = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)
         self.actions = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)
 
@@ -87,7 +89,8 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         _, orientation = self.vehicles.get_world_poses(clone=False)
         rotate = quat_apply_inverse if self.upstream else quat_apply
         up = rotate(orientation, self.upright.expand(self.num_envs, 3))
-        self.propellers.apply_forces(self.max_thrust * thrusts.unsqueeze(-1) * up.unsqueeze(1))
+        forces = self.max_thrust * thrusts.unsqueeze(-1) * up.unsqueeze(1)
+        self.propellers.apply_forces(self.ignore_while_reset(forces))
         self.vehicles.set_joint_velocities(thrusts * self.top_speeds, joint_indices=self.joints)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:

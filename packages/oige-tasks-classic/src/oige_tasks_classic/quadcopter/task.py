@@ -35,7 +35,11 @@ MAX_THRUST = 2.0  # N, of a rotor
 
 
 class QuadcopterTask(HoverTask[EnvConfig]):
-    """See the module."""
+    """See the module.
+
+    With ``task.env.compat=upstream``, targets and thrusts change per control step as much as they do in a physics step,
+    and actions are ignored in the step that resets a world.
+    """
 
     start_range = START
     target_range = TARGET
@@ -55,6 +59,7 @@ class QuadcopterTask(HoverTask[EnvConfig]):
         self.lower_limits, self.upper_limits = self.vehicles.get_dof_limits()[0].unbind(-1)
         self.angle_targets = torch.zeros(self.num_envs, self.vehicles.num_dof, device=self.device)
         self.thrusts = torch.zeros(self.num_envs, len(ROTORS), device=self.device)
+        self.dt = self.engine.physics_dt if self.upstream else self.control_dt
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start episodes from random positions, without thrust."""
@@ -66,11 +71,11 @@ class QuadcopterTask(HoverTask[EnvConfig]):
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the position targets of 4 pitch and 4 roll joints, and 4 thrusts, which act along the rotors' axes."""
-        speeds, thrust_changes = actions.split((self.vehicles.num_dof, len(ROTORS)), dim=-1)
-        angles = self.angle_targets + speeds * (GIMBAL_SPEED * self.control_dt)
+        speeds, thrust_changes = self.ignore_while_reset(actions).split((self.vehicles.num_dof, len(ROTORS)), dim=-1)
+        angles = self.angle_targets + speeds * (GIMBAL_SPEED * self.dt)
         self.angle_targets = angles.clamp(self.lower_limits, self.upper_limits)
         self.vehicles.set_joint_position_targets(self.angle_targets)
-        thrusts = self.thrusts + thrust_changes * (THRUST_SPEED * self.control_dt)
+        thrusts = self.thrusts + thrust_changes * (THRUST_SPEED * self.dt)
         self.thrusts = thrusts.clamp(-MAX_THRUST, MAX_THRUST)
         self.rotors.apply_forces(torch.nn.functional.pad(self.thrusts.unsqueeze(-1), (2, 0)), is_global=False)
 
