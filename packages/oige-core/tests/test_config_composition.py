@@ -138,7 +138,7 @@ def test_resolvers_compute_expressions(expression: str, expected: Any) -> None:
         ("task.sim.substeps", 0, "task.sim.substeps=0: expected a number above 0."),
         ("task.sim.mujoco.tolerance", -1.0, "task.sim.mujoco.tolerance=-1.0: expected a number of at least 0."),
         ("device_id", -1, "device_id=-1: expected a number of at least 0."),
-        ("task.env.autoresetMode", "same", "task.env.autoresetMode=same: expected one of same_step, next_step, "
+        ("task.env.autoresetMode", "same", "task.env.autoresetMode=same: expected one of auto, same_step, next_step, "
          "upstream. Did you mean same_step?"),
         ("task.env.compat", "x", "task.env.compat=x: expected one of fixed, upstream."),
         ("physics_engine", "mojoco", "physics_engine=mojoco: expected one of mujoco, physx. Did you mean mujoco?"),

@@ -28,12 +28,19 @@ if torch.cuda.is_available():
 def make(request, new_engine):
     task_class, executor = request.param
 
-    def make(num_envs=3, num_states=0, num_threads=1, sim=None, **env):
+    def make(num_envs=3, num_states=0, num_threads=1, sim=None, original_ends_early=False, **env):
         values = {"numEnvs": num_envs, "envSpacing": 1.0, "episodeLength": 1000, "controlFrequencyInv": 3} | env
         task = TaskConfig(
             name="Block", env=BlockConfig(**values), sim=SimConfig(dt=DT, gravity=[0.0, 0.0, 0.0], **(sim or {}))
         )
-        spec = TaskSpec(task="none:None", env=BlockConfig, observation_shape=(2,), num_actions=1, num_states=num_states)
+        spec = TaskSpec(
+            task="none:None",
+            env=BlockConfig,
+            observation_shape=(2,),
+            num_actions=1,
+            num_states=num_states,
+            original_ends_early=original_ends_early,
+        )
         return VecEnv(task_class(RunConfig(task=task, seed=1), spec, new_engine(executor, num_envs, num_threads)))
 
     return make
@@ -284,6 +291,35 @@ def test_truncation_at_episode_length_excludes_termination(make):
         _, _, terminated, truncated, _ = env.step(torch.zeros(3, 1))
         assert terminated.tolist() == [False, step == 3, False]
         assert truncated.tolist() == [step == 3, False, step == 3]
+
+
+@pytest.mark.parametrize(
+    ("compat", "early", "steps"), [("fixed", True, 3), ("upstream", False, 3), ("upstream", True, 2)]
+)
+def test_episodes_are_one_step_shorter_if_the_original_ends_them_early(make, compat, early, steps):
+    env = make(episodeLength=3, compat=compat, original_ends_early=early, autoresetMode="same_step")
+    env.reset()
+    env.task.progress_buf.zero_()  # Warp variants of the original begin at 1
+    flags = []
+    for _ in range(6):
+        place(env, [0.0, 0.0, 0.0])
+        flags.append(env.step(torch.zeros(3, 1))[3].tolist())
+    assert flags == [[step % steps == 0] * 3 for step in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("env", "mode"),
+    [
+        ({}, "same_step"),
+        ({"compat": "upstream"}, "upstream"),
+        ({"compat": "upstream", "autoresetMode": "same_step"}, "same_step"),
+        ({"compat": "upstream", "autoresetMode": "next_step"}, "next_step"),
+        ({"autoresetMode": "upstream"}, "upstream"),
+    ],
+    ids=str,
+)
+def test_worlds_are_reset_as_in_the_original_unless_the_user_says_otherwise(make, env, mode):
+    assert make(**env).task.autoreset_mode == mode
 
 
 def test_episode_statistics_are_cleared_by_a_reset(make):

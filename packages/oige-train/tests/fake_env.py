@@ -102,6 +102,7 @@ def make_run(
     num_states: int = 0,
     network: NetworkConfig | None = None,
     seed: int = 42,
+    compat: str = "fixed",
     **changes: Any,
 ) -> Run:
     rnn = RnnConfig(name="lstm", units=8) if recurrent else None
@@ -141,10 +142,10 @@ def make_run(
         config=learner,
         seed=seed,
     )
-    return _run(num_envs, params, num_states)
+    return _run(num_envs, params, num_states, compat)
 
 
-def make_sac_run(num_envs: int, **changes: Any) -> Run:
+def make_sac_run(num_envs: int, compat: str = "fixed", **changes: Any) -> Run:
     learner = SacConfig(
         **{
             "name": "Fake",
@@ -170,7 +171,7 @@ def make_sac_run(num_envs: int, **changes: Any) -> Run:
         ),
         config=learner,
     )
-    return _run(num_envs, params, num_states=0)
+    return _run(num_envs, params, num_states=0, compat=compat)
 
 
 def make_flashsac_run(num_envs: int, num_states: int = 0, **changes: Any) -> Run:
@@ -204,8 +205,8 @@ def make_flashsac_run(num_envs: int, num_states: int = 0, **changes: Any) -> Run
     return _run(num_envs, params, num_states)
 
 
-def _run(num_envs: int, params: TrainParams, num_states: int) -> Run:
-    base = load_config("Cartpole", {"num_envs": num_envs})
+def _run(num_envs: int, params: TrainParams, num_states: int, compat: str = "fixed") -> Run:
+    base = load_config("Cartpole", {"num_envs": num_envs, "task.env.compat": compat})
     fields = {field.name: getattr(base, field.name) for field in dataclasses.fields(base)}
     config = TrainRunConfig(**fields, train=TrainConfig(params=params), rl_device="cpu")
     fake = TaskSpec(task="", env=type(base.task.env), observation_shape=(3,), num_actions=2, num_states=num_states)

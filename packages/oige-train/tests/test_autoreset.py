@@ -68,6 +68,18 @@ def test_sac_stores_transitions_within_episodes(mode: Any, value_bootstrap: bool
     assert memory.dones[:10, 0].nonzero().squeeze(1).tolist() == ends
 
 
+def test_sac_stores_every_step_as_the_original_does(tmp_path: Path) -> None:
+    agent = make_sac_agent(LateEnv("upstream"), tmp_path, num_steps_per_episode=6, compat="upstream")
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    agent.play_steps(random_exploration=True)
+    memory = agent.replay_buffer
+    before = [0, 10, 1, 11, 2, 12, 3, 11, 4, 12, 1, 13]  # world 1 is reset by step 3, world 0 by step 5
+    after = [1, 11, 2, 12, 3, 11, 4, 12, 1, 13, 2, 14]
+    assert (memory.obses[:12, 0].tolist(), memory.next_obses[:12, 0].tolist()) == (before, after)
+    assert memory.dones[:12, 0].nonzero().squeeze(1).tolist() == [3, 6], "steps 2 and 4, also where time ran out"
+
+
 @MODES
 def test_sac_measures_episodes_without_the_steps_that_only_reset(mode: Any, tmp_path: Path) -> None:
     env = LateEnv(mode)

@@ -141,6 +141,21 @@ def test_adaptive_rate_of_the_critic_in_a_file_is_noted() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "noted"),
+    [
+        ((), False),
+        (("task.env.compat=upstream",), True),
+        (("task.env.compat=upstream", f"{CONFIG}.value_bootstrap=False"), False),
+        (("task.env.compat=upstream", "test=True", "checkpoint=pretrained"), False),
+    ],
+)
+def test_bootstrapping_without_effect_is_noted(overrides: tuple[str, ...], noted: bool) -> None:
+    notes = [note for note in checked_run([*CPU, *overrides]).notes if "value_bootstrap" in note]
+    assert len(notes) == noted
+    assert not noted or "has no effect with task.env.compat=upstream" in notes[0]
+
+
 def test_sac_learns_where_worlds_are_reset_one_step_later() -> None:
     run = checked_run([*CPU, "train=SAC", "task.env.autoresetMode=next_step"])
     assert run.config.task.env.autoresetMode == "next_step"

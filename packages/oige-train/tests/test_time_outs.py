@@ -126,6 +126,14 @@ def test_time_out_adds_nothing_without_bootstrapping(tmp_path: Path) -> None:
     assert rewards_of(agent).unique().tolist() == [3.0]
 
 
+def test_time_out_adds_nothing_if_the_learner_is_not_told_of_it(tmp_path: Path) -> None:
+    for compat, cut in (("fixed", 3.0 + 0.5 * 8.0), ("upstream", 3.0)):
+        settings = {"normalize_input": False, "normalize_value": False, "compat": compat}
+        agent = make_agent(ResettingEnv({3: [0, 1]}), tmp_path, **settings)
+        let_value_be(agent.model.a2c_network, slope=0.0, offset=8.0)
+        assert rewards_of(agent)[:4, 0].tolist() == [3.0, 3.0, cut, 3.0]
+
+
 def test_sac_stores_the_last_observation_of_an_episode(tmp_path: Path) -> None:
     agent = make_sac_agent(ResettingEnv({2: [1]}, {4: [0]}), tmp_path, num_steps_per_episode=5)
     agent.init_tensors()
@@ -145,3 +153,12 @@ def test_adapter_returns_the_last_observations() -> None:
     assert observations["obs"][:, 0].tolist() == [1.0, 10.0]
     assert info["final"]["obs"][:, 0].tolist() == [1.0, 11.0]
     assert info["final"]["states"][:, 0].tolist() == [101.0, 111.0]
+    assert info["time_outs"].tolist() == [False, True]
+
+
+def test_adapter_hides_time_outs_as_the_original_does() -> None:
+    adapter = RlGamesEnv(ResettingEnv({1: [1]}), "cpu", upstream=True)
+    adapter.reset()
+    _, _, dones, info = adapter.step(torch.zeros(2, 2))
+    assert dones.tolist() == [False, True]
+    assert "time_outs" not in info

@@ -26,6 +26,8 @@ class TaskSpec(Generic[EnvConfigT]):
         warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
         demo: overrides by dotted key that ``oige-demo`` sets; None: users cannot drive the task's robots, because it is
             not :class:`~oige_core.tasks.Steerable`.
+        original_ends_early: whether episodes end one control step before ``episodeLength`` with
+            ``task.env.compat=upstream``, as in the original of the task.
         images: whether observations are images: rows × columns × channels of bytes, 0 to 255, instead of floats.
     """
 
@@ -36,6 +38,7 @@ class TaskSpec(Generic[EnvConfigT]):
     num_states: int = 0
     warp_task: str | None = None
     demo: Mapping[str, bool | int | float | str] | None = None
+    original_ends_early: bool = False
     images: bool = False
 
     def shape_for(self, env: EnvConfigT) -> tuple[int, ...]:

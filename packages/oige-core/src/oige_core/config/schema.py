@@ -6,7 +6,7 @@ Keys, defaults and meanings are those of OmniIsaacGymEnvs. Sections that only on
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from oige_core.config.fields import ISAAC_SIM_ONLY, unread
 from oige_core.errors import ConfigError, did_you_mean
@@ -59,11 +59,14 @@ class EnvConfig:
     Attributes:
         numEnvs: number of worlds.
         envSpacing: distance at which neighbouring worlds are drawn, in metres.
-        episodeLength: control steps after which an episode is truncated.
+        episodeLength: control steps after which an episode is truncated; one fewer with ``compat=upstream`` in all
+            tasks but Cartpole, CartpoleCamera and TargetFollowing.
         controlFrequencyInv: physics steps per control step (the decimation).
         clipObservations: observations are clamped to plus and minus this.
         clipActions: actions are clamped to plus and minus this.
         autoresetMode: when a world whose episode has ended is reset; see :class:`~oige_core.envs.VecEnv`.
+            ``auto``: ``same_step``; with ``compat=upstream`` as in the original of the task, which is ``upstream`` for
+            all tasks but AnymalTerrain.
             ``same_step``: in the step that ends the episode; ``final_obs`` has its last observation.
             ``next_step``: by the next step, which ignores that world's action, as gymnasium defines it.
             ``upstream``: before the physics of the next step, as in OmniIsaacGymEnvs.
@@ -72,13 +75,16 @@ class EnvConfig:
             is an older name of ``upstream``.
     """
 
+    # what autoresetMode=auto means with compat=upstream
+    autoreset_of_original: ClassVar[Literal["same_step", "upstream"]] = "upstream"
+
     numEnvs: int
     envSpacing: float
     episodeLength: int
     controlFrequencyInv: int = 1
     clipObservations: float = math.inf
     clipActions: float = math.inf
-    autoresetMode: Literal["same_step", "next_step", "upstream"] = "same_step"
+    autoresetMode: Literal["auto", "same_step", "next_step", "upstream"] = "auto"
     captureStep: bool = True
     compat: str = "fixed"
 
@@ -92,6 +98,8 @@ class EnvConfig:
         if self.compat == "oige":
             self.compat = "upstream"
         check_choice("task.env.compat", self.compat, ("fixed", "upstream"))
+        if self.autoresetMode == "auto":
+            self.autoresetMode = self.autoreset_of_original if self.compat == "upstream" else "same_step"
 
 
 @dataclass(kw_only=True)

@@ -99,8 +99,8 @@ class RLTask(RewardedTask[EnvConfigT]):
         """Return whether episodes terminate, ``(N,)`` bool."""
 
     def is_cut_short(self) -> torch.Tensor:
-        """Return whether episodes are truncated, ``(N,)`` bool: by default when they reach ``episodeLength``."""
-        return self.progress_buf >= self.max_episode_length
+        """Return whether episodes are truncated, ``(N,)`` bool: by default when they reach :attr:`time_limit`."""
+        return self.progress_buf >= self.time_limit
 
     @abstractmethod
     def calculate_metrics(self) -> torch.Tensor:
@@ -235,17 +235,14 @@ class RLTask(RewardedTask[EnvConfigT]):
         if self._fused is not None:
             flags = self.terminated_buf, self.truncated_buf
             self.ended_buf, count, means = self._fused.finish_episodes(*flags, self._sums)
-            worlds: torch.Tensor | None = self.ended_buf
+            worlds = self.ended_buf
         else:
             self.ended_buf = self.terminated_buf | self.truncated_buf
-            worlds, count = self._ended_worlds(), self.ended_buf.count_nonzero()
-            means = None if worlds is None else selection.mean_of(self._sums, worlds)
-        self.extras["episode_count"] = count
-        self.extras["episode_means"] = self._by_statistic(means)
-        self.extras["episode_means"] = self.finish_episodes(
-            self.selection(self.ended_buf) if worlds is None else worlds
-        )
-        return worlds
+            worlds, count = self.selection(self.ended_buf), self.ended_buf.count_nonzero()
+            means = selection.mean_of(self._sums, worlds) if len(worlds) else None
+        self.extras |= {"episode_count": count, "episode_means": self._by_statistic(means)}
+        self.extras["episode_means"] |= self.finish_episodes(worlds)
+        return worlds if len(worlds) else None
 
     def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return statistics of the episodes that ended in this step; a subclass may add its own by name.
@@ -257,7 +254,7 @@ class RLTask(RewardedTask[EnvConfigT]):
             0-d tensors, any value if no episode ended: ``return``, ``length`` in control steps, and ``reward/<term>``
             for each reward term.
         """
-        return dict(self.extras["episode_means"])
+        return self.extras["episode_means"]
 
     def _ended_worlds(self) -> torch.Tensor | None:
         """Return the worlds whose episode has ended, as a selection; None if it is known that there are none."""

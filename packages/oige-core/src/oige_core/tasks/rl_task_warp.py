@@ -105,7 +105,7 @@ class RLTaskWarp(Task[EnvConfigT]):
 
     @abstractmethod
     def is_done(self) -> None:
-        """Launch kernels that compute ``terminated``. The base class truncates at ``episodeLength``."""
+        """Launch kernels that compute ``terminated``. The base class truncates at :attr:`time_limit`."""
 
     @abstractmethod
     def calculate_metrics(self) -> None:
@@ -255,7 +255,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         wp.launch(
             kernels.end_episodes,
             n,
-            inputs=[self.progress, self.max_episode_length, self.terminated],
+            inputs=[self.progress, self.time_limit, self.terminated],
             outputs=[self.truncated, self.ended],
         )
         self.calculate_metrics()

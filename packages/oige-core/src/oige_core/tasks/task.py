@@ -37,6 +37,7 @@ class Task(ABC, Generic[EnvConfigT]):
         num_envs: number of worlds, N.
         device: device of every tensor.
         autoreset_mode: when worlds are reset whose episode has ended: ``same_step``, ``next_step`` or ``upstream``.
+        max_episode_length: ``episodeLength``, in control steps; see also :attr:`time_limit`.
         control_dt: time of one control step, in seconds.
         observation_shape: shape of one world's observation.
         obs_buf: observations ``(N, …)``; float32, or uint8 if the task's record says that they are images.
@@ -154,6 +155,11 @@ class Task(ABC, Generic[EnvConfigT]):
     @abstractmethod
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
         """Return the reward terms ``(N,)`` of the last step; none before the first step, or if the task names none."""
+
+    @property
+    def time_limit(self) -> int:
+        """Number of control steps after which an episode is truncated."""
+        return self.max_episode_length - (self.upstream and self.spec.original_ends_early)
 
     def selection(self, mask: torch.Tensor) -> torch.Tensor:
         """Return the worlds of a bool mask ``(N,)`` as a selection: int64 indices ``(n,)``, or the mask itself."""

@@ -38,7 +38,7 @@ class RslRlEnv(RslRlVecEnv):
         self.cfg = cfg
         self.num_envs = env.num_envs
         self.num_actions = env.task.spec.num_actions
-        self.max_episode_length = env.task.max_episode_length
+        self.max_episode_length = env.task.time_limit
         self.device = env.device
         self._observations = self._groups(*env.reset())
 

@@ -23,4 +23,5 @@ BALL_BALANCE = TaskSpec(
     env=BallBalanceConfig,
     observation_shape=(24,),
     num_actions=3,
+    original_ends_early=True,
 )

@@ -9,4 +9,5 @@ CRAZYFLIE = TaskSpec(
     env=EnvConfig,
     observation_shape=(18,),
     num_actions=4,
+    original_ends_early=True,
 )

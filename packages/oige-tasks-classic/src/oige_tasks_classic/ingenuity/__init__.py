@@ -9,4 +9,5 @@ INGENUITY = TaskSpec(
     env=EnvConfig,
     observation_shape=(13,),
     num_actions=6,
+    original_ends_early=True,
 )

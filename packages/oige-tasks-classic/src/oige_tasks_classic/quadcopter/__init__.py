@@ -9,4 +9,5 @@ QUADCOPTER = TaskSpec(
     env=EnvConfig,
     observation_shape=(21,),
     num_actions=12,
+    original_ends_early=True,
 )

@@ -122,4 +122,5 @@ ANYMAL = TaskSpec(
     env=AnymalConfig,
     observation_shape=(48,),
     num_actions=12,
+    original_ends_early=True,
 )

@@ -1,6 +1,7 @@
 """AnymalTerrain: ANYmal C follows commanded velocities over slopes, stairs and obstacles."""
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from oige_core import ConfigError, EnvConfig, TaskSpec, check_positive
 
@@ -149,6 +150,8 @@ class LearnConfig:
 class AnymalTerrainConfig(EnvConfig):
     """The ``task.env`` section of AnymalTerrain."""
 
+    autoreset_of_original: ClassVar[Literal["same_step", "upstream"]] = "same_step"
+
     terrain: TerrainConfig
     randomCommandVelocityRanges: CommandConfig
     control: ControlConfig
@@ -160,5 +163,6 @@ ANYMAL_TERRAIN = TaskSpec(
     env=AnymalTerrainConfig,
     observation_shape=(188,),
     num_actions=12,
+    original_ends_early=True,
     demo={"task.env.episodeLength": 6000, "task.env.learn.addNoise": False},  # 120 s, as in the upstream demo
 )

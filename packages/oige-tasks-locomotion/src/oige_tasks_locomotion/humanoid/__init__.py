@@ -12,4 +12,5 @@ HUMANOID = TaskSpec(
     env=LocomotionConfig,
     observation_shape=(87,),  # 12 of the torso, 3 · 21 of the joints, 6 · 2 of the feet
     num_actions=21,
+    original_ends_early=True,
 )

@@ -82,7 +82,13 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
             "task.env.autoresetMode=next_step: only SAC leaves out the steps that only reset; use same_step, or "
             "upstream to train as OmniIsaacGymEnvs does."
         )
-    notes = simulate_only_shown_worlds(config, overridden) if config.test else critic_notes(learner, overridden)
+    notes = []
+    if config.task.env.compat == "upstream" and learner.value_bootstrap and not config.test:
+        notes.append(
+            f"{CONFIG}.value_bootstrap=True: has no effect with task.env.compat=upstream, because OmniIsaacGymEnvs "
+            "does not tell the learner which episodes were truncated."
+        )
+    notes += simulate_only_shown_worlds(config, overridden) if config.test else critic_notes(learner, overridden)
     _check_images(config, spec)
     check_memory(config, spec, devices.simulation, overridden)
     if isinstance(learner, PpoConfig) and not config.test:

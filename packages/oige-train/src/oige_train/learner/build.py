@@ -36,7 +36,12 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path)
 
     config = session.run.config
     params = rl_games_params(config.train.params)
-    adapter = RlGamesEnv(env, config.rl_device, stagger=config.train.params.config.stagger_episodes)
+    adapter = RlGamesEnv(
+        env,
+        config.rl_device,
+        stagger=config.train.params.config.stagger_episodes,
+        upstream=config.task.env.compat == "upstream",
+    )
     if params["config"].get("symmetry_augmentation") and not adapter.symmetries:
         raise ConfigError(
             f"train.params.config.symmetry_augmentation=True: expected False; {config.task.name} declares no "

@@ -30,15 +30,18 @@ class RlGamesEnv:
         env: the vector environment.
         device: device of the learner; tensors are moved there and back.
         stagger: let the first episodes end at random steps instead of all in the same step.
+        upstream: let the learner see what OmniIsaacGymEnvs shows: no ``time_outs``, and resets as ordinary transitions.
 
     Attributes:
+        upstream: as above.
         autoreset_mode: ``same_step``, ``next_step`` or ``upstream``; see :class:`~oige_core.envs.VecEnv`. In the
             other two, the step after the end of an episode is no transition: its observation before belongs to the
             episode that ended.
     """
 
-    def __init__(self, env: Any, device: str, *, stagger: bool = False) -> None:
+    def __init__(self, env: Any, device: str, *, stagger: bool = False, upstream: bool = False) -> None:
         self.env = env
+        self.upstream = upstream
         self.device = torch.device(device)
         self._options = {"stagger": True} if stagger else None
         self._moves = self.device != torch.device(env.device)
@@ -65,7 +68,8 @@ class RlGamesEnv:
 
         Returns:
             Observations as from :meth:`reset`, rewards ``(N,)``, done flags ``(N,)``, and the environment's info with
-            ``time_outs`` ``(N,)``: worlds whose episode was truncated, whose value is bootstrapped, and ``final``:
+            ``time_outs`` ``(N,)``, except with ``upstream``: worlds whose episode was truncated, whose value is
+            bootstrapped, and ``final``:
             observations as from :meth:`reset` before worlds are reset, on the environment's own device. The tensors are
             live where the environment's ``clone_results`` is False.
         """
@@ -73,8 +77,9 @@ class RlGamesEnv:
         observations, rewards, terminated, truncated, info = self.env.step(actions)
         same_step = self.autoreset_mode == "same_step"
         ended = info["_final_obs"] if "_final_obs" in info else terminated | truncated
-        info = {**info, "time_outs": self._to_learner(truncated > terminated)}  # and not terminated
-        info["final"] = {"obs": info["final_obs"] if same_step else observations}
+        info = {**info, "final": {"obs": info["final_obs"] if same_step else observations}}
+        if not self.upstream:
+            info["time_outs"] = self._to_learner(truncated > terminated)  # and not terminated
         if self.env.num_states > 0:
             info["final"]["states"] = info["final_states" if same_step else "states"]
         return (

@@ -117,7 +117,7 @@ class SacAgent(OffPolicyAgent, Base):
         observations, _, self.dones, infos = outcome
         self.replay_buffer.last_observations = infos["final"]["obs"]
         mode = self.vec_env.autoreset_mode
-        if mode != "same_step":
+        if mode == "next_step" or (mode == "upstream" and not self.vec_env.upstream):
             self.replay_buffer.within_episode = ~ended_before
         if mode == "next_step":
             self.current_lengths -= ended_before.float()  # rl_games adds one for the step that only resets

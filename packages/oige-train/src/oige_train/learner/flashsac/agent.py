@@ -197,7 +197,8 @@ class FlashSacAgent(OffPolicyAgent, _Loop):
             before = clock.mark()
             self.obs, rewards, dones, infos = self.env_step(self.rollout.actions * self.config["action_bound"])
             steps.append((before, clock.mark()))
-            terminated = dones & ~infos["time_outs"] if self.config["value_bootstrap"] else dones
+            bootstraps = self.config["value_bootstrap"] and "time_outs" in infos
+            terminated = dones & ~infos["time_outs"] if bootstraps else dones
             self.rollout.take_outcome(infos["final"], rewards, terminated, dones)
             before = clock.mark()
             self._record_and_learn(learns=not random_exploration)

@@ -110,7 +110,7 @@ class Collector:
             step: steps the environment.
             last_states: returns memory ``(T, N, …)`` for inputs of the critic at the end of episodes.
             after_step: called with the environment's info.
-            bootstrap: use values of the last states of truncated episodes.
+            bootstrap: use values of the last states of the episodes in the info's ``time_outs``, if it has them.
         """
         rollout = self.rollout
         rollout.ended[0].copy_(rollout.ended[-1])
@@ -125,7 +125,7 @@ class Collector:
             self._graphs.run("the policy", self._act)
             observations, rewards, ended, info = step(self._actions)
             rollout.add_outcome(index, rewards, ended)
-            if bootstrap:
+            if bootstrap and "time_outs" in info:
                 self._note_time_outs(index, info, last_states)
             after_step(info)
         self._take(observations)
