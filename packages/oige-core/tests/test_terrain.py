@@ -33,13 +33,6 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def assert_fourfold(heights):
-    """A square that looks the same from all four sides."""
-    np.testing.assert_array_equal(heights, heights[::-1])
-    np.testing.assert_array_equal(heights, heights[:, ::-1])
-    np.testing.assert_array_equal(heights, heights.T)
-
-
 def curriculum(seed=0, proportions=(0.1, 0.1, 0.35, 0.25, 0.2), levels=10, types=20):
     return curriculum_map(
         levels=levels,
@@ -53,9 +46,10 @@ def curriculum(seed=0, proportions=(0.1, 0.1, 0.35, 0.25, 0.2), levels=10, types
     )
 
 
-def test_grid_rounds_lengths_to_cells():
+def test_grid_truncates_lengths_and_heights():
     assert (OBLONG.rows, OBLONG.columns) == (40, 60)
-    assert [GRID.cells(length) for length in (0.31, 0.04, 1.0)] == [3, 1, 10]
+    assert [GRID.cells(length) for length in (0.31, 0.39, 0.04, 1.0)] == [3, 3, 1, 10]
+    assert [GRID.units(height) for height in (0.0675, -0.0675, 0.15)] == [13, -13, 30]
 
 
 def test_slope_rises_along_x():
@@ -69,40 +63,40 @@ def test_slope_rises_along_x():
 
 def test_stairs_rise_along_x():
     heights = stairs(OBLONG, step_width=0.31, step_height=-0.2)
-    np.testing.assert_allclose(heights[[0, 2, 3, 5, 6, 39], 7], [-0.2, -0.2, -0.4, -0.4, -0.6, -2.8])
+    # 13 steps of 3 cells; the last row is left over.
+    np.testing.assert_allclose(heights[[0, 2, 3, 5, 6, 38, 39], 7], [-0.2, -0.2, -0.4, -0.4, -0.6, -2.6, 0.0])
     assert not np.diff(heights, axis=1).any()
 
 
-def test_pyramid_has_faces_of_the_slope_and_a_flat_top():
+def test_pyramid_is_the_product_of_two_ramps_up_to_the_corner_of_the_platform():
     heights = pyramid_sloped(GRID, slope=0.4, platform_size=3.0)
-    assert_fourfold(heights)
-    top = heights == heights.max()
-    assert top.sum() == 30 * 30  # 3 m × 3 m
-    assert top[25:55, 25:55].all()
-    assert heights.max() == pytest.approx(0.4 * 2.5)  # (8 − 3) / 2 m of slope
+    np.testing.assert_allclose(heights, heights.T, atol=0.0051)  # up to the truncation of rounding errors
+    np.testing.assert_array_equal(heights[1:], heights[:0:-1])  # the middle is at sample 40
+    # 0.4 × 4 m at the middle, times (25 / 40)² at the corner of the platform.
+    assert heights.max() == heights[25, 25] == pytest.approx(1.6 * (25 / 40) ** 2)
+    np.testing.assert_allclose(heights[[4, 8, 12, 39], 40], [0.16, 0.32, 0.48, 0.625])
+    np.testing.assert_allclose(heights[[10, 20], [10, 20]], [0.1, 0.4])  # a quarter and a half of both ramps
     assert not heights[0].any()
-    np.testing.assert_allclose(np.diff(heights[:26, 40]), 0.04)
     np.testing.assert_array_equal(pyramid_sloped(GRID, slope=-0.4, platform_size=3.0), -heights)
 
 
 def test_pyramid_stairs_have_steps_of_one_height_and_width():
     heights = pyramid_stairs(GRID, step_width=0.31, step_height=0.15, platform_size=3.0)
-    assert_fourfold(heights)
-    # 2.5 m from the edge to the platform make eight steps of three cells; the last, wider one is the platform.
-    np.testing.assert_allclose(heights[:25, 40], 0.15 * (np.arange(25) // 3))
-    assert (heights == heights.max()).sum() == 32 * 32
-    assert heights.max() == pytest.approx(8 * 0.15)
+    np.testing.assert_array_equal(heights, heights[::-1])
+    np.testing.assert_array_equal(heights, heights.T)
+    # The ninth step is the platform: at 32 cells, eight steps leave more than 3 m.
+    np.testing.assert_allclose(heights[:40, 40], 0.15 * np.minimum(np.arange(40) // 3, 9))
+    assert (heights == heights.max()).sum() == 26 * 26
     np.testing.assert_array_equal(pyramid_stairs(GRID, step_width=0.31, step_height=-0.15, platform_size=3.0), -heights)
 
 
 def test_wave_has_the_given_periods_and_amplitude():
     heights = wave(OBLONG, num_waves=2, amplitude=0.4)
-    along_x = heights[:, 0] - heights[0, 0]
-    np.testing.assert_allclose(along_x[:20], along_x[20:], atol=1e-12)  # two periods
-    np.testing.assert_allclose(along_x[[5, 10, 15]], [0.2, 0.0, -0.2], atol=1e-12)
     np.testing.assert_allclose(heights[0, [0, 15, 30]], [0.2, -0.2, 0.2], atol=1e-12)
-    assert heights.max() == pytest.approx(0.4)
-    assert heights.min() == pytest.approx(-0.4)
+    # Both waves have the length of that along y: 30 cells.
+    np.testing.assert_allclose(heights[[0, 15, 30], 0], 0.2, atol=0.005)
+    assert heights.max() == pytest.approx(0.4, abs=0.0051)
+    assert heights.min() == pytest.approx(-0.4, abs=0.0051)
 
 
 def test_rough_ground_uses_levels_between_low_and_high():
@@ -112,14 +106,28 @@ def test_rough_ground_uses_levels_between_low_and_high():
     assert counts.min() > 0.8 * heights.size / 9  # evenly: 711 ± 25 each
 
 
-def test_rough_ground_in_patches_is_interpolated():
-    heights = random_uniform(GRID, rng(), low=-0.1, high=0.1, step=0.025, patch=0.8)
-    assert np.abs(heights).max() <= 0.1
-    # Ten points on 80 cells: 79/9 cells from one to the next, so nowhere steeper than 0.2 m over them.
-    assert np.abs(np.diff(heights, axis=0)).max() <= 0.2 * 9 / 79 + 1e-12
-    assert np.abs(np.diff(heights, 2, axis=1)[:, 1:7]).max() < 1e-12  # straight between the first two points
-    corners = heights[[0, 0, -1, -1], [0, -1, 0, -1]] / 0.025
-    np.testing.assert_allclose(corners, np.round(corners), atol=1e-9)  # drawn points are not blurred
+class Given:
+    """A source of randomness that returns the given values."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def choice(self, levels, size):
+        assert set(np.unique(self.values)) <= set(levels)
+        assert self.values.shape == tuple(size)
+        return self.values
+
+
+def test_rough_ground_in_patches_is_interpolated_with_cubic_splines():
+    # Not-a-knot splines reproduce a product of cubic polynomials, here of ten points on 80 cells.
+    def cubic(x):
+        return x**3 - 9.0 * x**2 + 3.0 * x + 5.0
+
+    points, cells = np.arange(10.0), np.linspace(0.0, 9.0, 80)
+    given: Any = Given(np.multiply.outer(cubic(points), cubic(points)).astype(int))
+    grid = Grid(rows=80, columns=80, spacing=0.1, vertical_scale=1.0)
+    heights = random_uniform(grid, given, low=-20000.0, high=20000.0, step=1.0, patch=0.8)
+    np.testing.assert_array_equal(heights, np.rint(np.multiply.outer(cubic(cells), cubic(cells)).round(7)))
 
 
 def test_obstacles_have_four_heights_and_keep_the_platform_free():
@@ -128,11 +136,13 @@ def test_obstacles_have_four_heights_and_keep_the_platform_free():
     assert set(np.unique(heights).round(9)) == {-0.2, -0.1, 0.0, 0.1, 0.2}
     assert not heights[25:55, 25:55].any()
     assert not discrete_obstacles(GRID, rng(), count=0, **options).any()
+    edges = set()
     for seed in range(20):
         single = discrete_obstacles(GRID, rng(seed), count=1, **(options | {"platform_size": 0.1}))
-        rows, columns = np.nonzero(single)
-        assert 10 <= np.ptp(rows) + 1 <= 20
-        assert 10 <= np.ptp(columns) + 1 <= 20
+        for cells in np.nonzero(single):
+            edges.add(np.ptp(cells) + 1)
+            assert cells.min() % 4 == 0
+    assert edges == {10, 14, 18}
 
 
 def test_stones_and_gaps_have_the_given_sizes():
@@ -146,8 +156,8 @@ def test_stones_and_gaps_have_the_given_sizes():
     edges = np.flatnonzero(np.diff(rows.astype(int)))
     assert set(np.diff(edges)[::2]) | set(np.diff(edges)[1::2]) == {2, 5}
     stones = heights[~is_gap]
-    assert np.abs(stones).max() <= 0.05
-    assert len(np.unique(stones)) > 50
+    levels = np.unique(stones[stones != 0.0]).round(9)
+    np.testing.assert_allclose([levels.min(), levels.max()], [-0.055, 0.045])  # 0.005 m lower than ±0.05 m
 
 
 @pytest.mark.parametrize(
@@ -236,7 +246,7 @@ def test_invalid_terrain_parameters_raise(make, message):
 def test_map_has_upstream_size_and_is_centred():
     terrain = curriculum()
     assert terrain.heights.shape == (1200, 2000)  # 10 × 8 m and 20 × 8 m, and twice 20 m
-    assert terrain.origin == pytest.approx((-59.95, -99.95, 0.0))
+    assert terrain.origin == pytest.approx((-60.0, -100.0, 0.0))
     assert terrain.tile_origins[0, 0, :2] == pytest.approx((-36.0, -76.0))
     assert terrain.tile_origins[9, 19, :2] == pytest.approx((36.0, 76.0))
     border = terrain.heights.copy()
@@ -255,20 +265,31 @@ def test_map_has_upstream_proportions():
 def test_difficulty_grows_with_the_level(level):
     terrain, difficulty = curriculum(), level / 10
     tiles = {kind: terrain.heights[200 + 80 * level :, 200 + 80 * kind :][:80, :80] for kind in range(20)}
-    steepness = 0.4 * difficulty
-    np.testing.assert_allclose(np.diff(tiles[0][:25, 40]), -0.1 * steepness, atol=1e-12)  # a pit
-    np.testing.assert_allclose(np.diff(tiles[1][:25, 40]), 0.1 * steepness, atol=1e-12)  # a hill
+    ramp = np.trunc(int(320 * difficulty) * np.arange(26) / 40) * 0.005  # up to the platform, along the middle
+    corner = np.trunc(int(320 * difficulty) * (25 / 40) ** 2) * 0.005
+    np.testing.assert_allclose(tiles[0][:26, 40], -np.minimum(ramp, corner), atol=1e-12)  # a pit
+    np.testing.assert_allclose(tiles[1][:26, 40], np.minimum(ramp, corner), atol=1e-12)  # a hill
     for kind, sign in ((2, -1.0), (3, 1.0)):
-        roughness = tiles[kind] - pyramid_sloped(GRID, slope=sign * steepness, platform_size=3.0)
-        assert 0.09 < np.abs(roughness).max() <= 0.1 + 1e-9
-    step = 0.05 + 0.175 * difficulty
+        roughness = tiles[kind] - pyramid_sloped(GRID, slope=sign * 0.4 * difficulty, platform_size=3.0)
+        assert 0.13 < np.abs(roughness).max() < 0.22
+        assert roughness.std() == pytest.approx(0.057, abs=0.006)
+    step = 0.005 * int((0.05 + 0.175 * difficulty) / 0.005)
     for kind, sign in ((4, -1.0), (10, -1.0), (11, 1.0), (15, 1.0)):
-        assert tiles[kind][40, 40] == pytest.approx(sign * 8 * step)
+        assert tiles[kind][40, 40] == pytest.approx(sign * 9 * step)
         assert np.unique(np.diff(tiles[kind][:40, 40]).round(9)) == pytest.approx(sorted({0.0, round(sign * step, 9)}))
-    assert np.abs(tiles[17]).max() == pytest.approx(0.025 + 0.15 * difficulty)
+    assert np.abs(tiles[17]).max() == pytest.approx(0.005 * int((0.025 + 0.15 * difficulty) / 0.005))
     origins = terrain.tile_origins[level, :, 2]
-    assert origins[[0, 1]] == pytest.approx([-2.5 * steepness, 2.5 * steepness])
-    assert origins[[4, 15, 17]] == pytest.approx([-8 * step, 8 * step, 0.0])
+    assert origins[[0, 1]] == pytest.approx([-corner, corner])
+    assert origins[[4, 15, 17]] == pytest.approx([-9 * step, 9 * step, 0.0])
+
+
+def test_levels_have_upstream_heights():
+    terrain = curriculum()
+    tiles = {level: terrain.heights[200 + 80 * level :][:80, 200:-200] for level in (0, 5, 9)}
+    assert tiles[9][:, 80:160].max() == pytest.approx(0.56)
+    assert tiles[5][:, 80:160].max() == pytest.approx(0.31)
+    assert tiles[9][:, 960:1040].max() == pytest.approx(1.845)
+    assert tiles[0][:, 960:1040].max() == pytest.approx(0.45)
 
 
 def test_robots_start_above_everything_within_a_metre():
@@ -282,11 +303,11 @@ def test_mixed_map_has_upstream_fractions():
     terrain = mixed_map(levels=20, types=20, length=8.0, width=8.0, border=0.0, horizontal_scale=0.1, rng=rng())
     assert terrain.kinds == ()
     deepest = terrain.tile_origins[..., 2]
-    is_stairs = np.isclose(np.abs(deepest), 8 * 0.15)
+    is_stairs = np.isclose(np.abs(deepest), 9 * 0.15)
     # 200 of 400 expected, with a standard deviation of 10; half of them down.
     assert 160 < is_stairs.sum() < 240
     assert 70 < (deepest[is_stairs] > 0).sum() < 130
-    assert np.abs(deepest).max() <= 1.2 + 1e-9
+    assert np.abs(deepest).max() <= 1.35 + 1e-9
 
 
 def test_height_is_the_lower_of_two_opposite_samples():
@@ -303,7 +324,7 @@ def test_heights_of_a_map_match_its_height_field():
     sampler = HeightSampler(terrain.heights, terrain.horizontal_scale, terrain.origin, "cpu")
     random = rng(5)
     x, y = random.uniform(-59.9, 59.8, (40, 140)), random.uniform(-99.9, 99.8, (40, 140))
-    row, column = ((x + 59.95) / 0.1).astype(int), ((y + 99.95) / 0.1).astype(int)
+    row, column = ((x + 60.0) / 0.1).astype(int), ((y + 100.0) / 0.1).astype(int)
     expected = np.minimum(terrain.heights[row, column], terrain.heights[row + 1, column + 1])
     sampled = sampler.sample(torch.tensor(x), torch.tensor(y)).numpy()
     np.testing.assert_allclose(sampled, expected, atol=1e-6)

@@ -104,7 +104,10 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.base_and_knees = scene.add_link_view("base_and_knees", "anymal", links, track_contact_forces=True)
 
     def _make_map(self) -> TerrainMap:
-        terrain = self.cfg.terrain
+        terrain, seed = self.cfg.terrain, self.config.seed
+        rng = np.random.default_rng(derive_seed(seed, "terrain"))
+        if self.upstream:  # it draws from numpy's global generator, which it seeds with the seed of the run
+            rng = np.random.RandomState(None if seed == -1 else seed % 2**32)
         options: dict[str, Any] = {
             "levels": terrain.numLevels,
             "types": terrain.numTerrains,
@@ -112,7 +115,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             "width": terrain.mapWidth,
             "border": terrain.borderSize,
             "horizontal_scale": terrain.horizontalScale,
-            "rng": np.random.default_rng(derive_seed(self.config.seed, "terrain")),
+            "rng": rng,
         }
         if terrain.curriculum:
             return curriculum_map(proportions=terrain.terrainProportions, **options)
@@ -134,7 +137,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         points = torch.cartesian_prod(torch.tensor(MEASURED_X), torch.tensor(MEASURED_Y))
         self.ground = HeightSampler(ground.heights, ground.horizontal_scale, ground.origin, device, points.t())
         self.tile_origins = torch.tensor(ground.tile_origins, dtype=torch.float32, device=device)
-        self.map_edge = torch.tensor(ground.origin[:2], dtype=torch.float32, device=device).abs()
+        self.map_edge = -torch.tensor(ground.origin[:2], device=device) - ground.horizontal_scale
         # Neighbours are on different types, so that a minibatch of neighbours contains all types. Upstream draws types.
         drawn = min(n, terrain.numTerrains)
         self.terrain_types = torch.arange(n, device=device) % drawn * terrain.numTerrains // drawn
