@@ -194,7 +194,7 @@ def test_no_path_of_a_developer_s_machine() -> None:
     pattern = re.compile(r"(?<![\w.~-])/(?:work|farm|root|home|Users)/")
     offenders = []
     for path in tracked_files():
-        if path.suffix in {".png", ".gif", ".webp", ".svg", ".lock", ".pth"} or not path.is_file():
+        if path.suffix in {".png", ".gif", ".webp", ".svg", ".lock", ".pth", ".npz"} or not path.is_file():
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if pattern.search(line):
@@ -256,7 +256,9 @@ def test_contributing_names_every_tool() -> None:
     named = {
         name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
     }
-    assert named == {file.stem for file in (REPOSITORY / "tools").glob("*.py")}
+    tools = REPOSITORY / "tools"
+    packages = {file.parent.name for file in tools.glob("*/__main__.py")}
+    assert named == packages | {file.stem for file in tools.glob("*.py")}
 
 
 def imported_modules(path: Path, known: Collection[str]) -> set[str]:
