@@ -174,8 +174,8 @@ def test_new_episode_clears_actions_and_targets(env: VecEnv) -> None:
     torch.testing.assert_close(task.targets[1], DEFAULT)
     assert (task.targets[0] - DEFAULT).abs().min() > 0.2
     assert not task.actions[1].any()
-    assert not task.joint_velocities[1].any()
-    assert task.joint_velocities[0].all()
+    assert not task.last_joint_velocities[1].any()
+    assert task.last_joint_velocities[0].all()
 
 
 def test_initial_state_is_configurable_except_in_upstream_mode() -> None:

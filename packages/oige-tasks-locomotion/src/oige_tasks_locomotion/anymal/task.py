@@ -86,12 +86,11 @@ class AnymalTask(RLTask[AnymalConfig]):
         self.targets = self.assign(self.targets, worlds, self.default_positions)
         self.actions = self.assign(self.actions, worlds, 0.0)
         # As in OmniIsaacGymEnvs, the first joint acceleration of an episode counts from rest.
-        self.joint_velocities = self.assign(self.joint_velocities, worlds, 0.0)
+        self.last_joint_velocities = self.assign(self.last_joint_velocities, worlds, 0.0)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the position targets of the joints."""
         self.last_actions, self.actions = self.actions, actions
-        self.last_joint_velocities = self.joint_velocities
         targets = torch.add(self.targets, actions, alpha=self.cfg.control.actionScale * self.dt)
         self.targets = torch.clamp(targets, self.lower_limits, self.upper_limits)
         self.anymals.set_joint_position_targets(self.targets)
@@ -128,6 +127,7 @@ class AnymalTask(RLTask[AnymalConfig]):
             action_changes=self.actions - self.last_actions,
             hip_offsets=self.joint_offsets[:, HAA_JOINTS],
         )
+        self.last_joint_velocities = self.joint_velocities
         reward = self.sum_reward_terms(terms).clamp(min=0.0)
         return reward.masked_fill(self.terminated_buf, FALL_REWARD)
 
