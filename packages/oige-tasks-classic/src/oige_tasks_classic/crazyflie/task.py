@@ -35,7 +35,7 @@ MAX_DISTANCE = 5.0  # m
 
 MASS = 0.028  # kg
 THRUST_TO_WEIGHT = 1.9  # maximum thrust of all propellers
-SETTLING_TIME = 0.15  # s, settling time of a propeller's speed; four times its time constant
+SETTLING_TIME = 0.15 + 1e-6  # s, settling time of a propeller's speed; four times its time constant
 THRUST_NOISE = 0.01  # standard deviation, as a fraction of the commanded thrust
 MAX_PROPELLER_SPEED = 433.3  # rad/s, only for display
 
