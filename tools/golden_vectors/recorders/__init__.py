@@ -5,5 +5,7 @@ __all__ = ["RECORDERS"]
 RECORDERS = {
     "Cartpole": "cartpole",
     "CartpoleWarp": "cartpole_warp",
+    "Crazyflie": "crazyflie",
+    "Quadcopter": "quadcopter",
 }
 """Modules by the name of a task, which is also the name of its file of golden vectors."""
