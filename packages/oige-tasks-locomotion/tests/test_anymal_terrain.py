@@ -149,6 +149,50 @@ def test_noise_reaches_its_bounds(compat: str) -> None:
     env.close()
 
 
+def test_upstream_mode_observes_the_motion_before_a_reset() -> None:
+    """Velocities, gravity, yaw rate and action are those of the last step, the rest is that of the new episode."""
+    for compat in ("upstream", "fixed"):
+        env = make(compat=compat)
+        task = put(env, *BORDER, 0.6, (math.cos(0.1), math.sin(0.1), 0.0, 0.0))
+        task.headings[:], task.commands[:, :2] = 1.0, 0.5
+        task.progress_buf[:] = torch.tensor([task.time_limit - 1, 5, 5, 5])
+        observations, *_, info = env.step(torch.full((4, 12), 0.4))
+        assert info["_final_obs"].tolist() == [True, False, False, False]
+        old, new = info["final_obs"][0], observations[0]
+        moves = bool((task.commands[0, :2] != 0.0).any())
+        first = [0.0] * 6 + [0.0, 0.0, -1.0]
+        if compat == "upstream":
+            assert old[:9].abs().min() > 1e-4
+            first = old[:9].tolist()
+            assert new[11].item() == pytest.approx(old[11].item() if moves else 0.0)
+            assert new[176:].tolist() == pytest.approx([0.4] * 12)
+        else:
+            assert new[11].item() == pytest.approx(0.25 * min(max(0.5 * task.headings[0].item(), -1.0), 1.0))
+            assert not new[176:].any()
+        close(new[:9], first)
+        close(new[9:11], 2.0 * task.commands[0, :2])
+        offset = DEFAULT if compat == "upstream" else torch.zeros(12)
+        close(new[12:24], task.anymals.get_joint_positions()[0] - DEFAULT + offset)
+        assert not torch.isclose(new[12:24], old[12:24]).all()
+        # Between episodes that a caller starts, no motion is left.
+        close(env.reset(seed=1)[0][:, :9], [[0.0] * 6 + [0.0, 0.0, -1.0]] * 4)
+        assert not task.get_observations()[:, 176:].any()
+        env.close()
+
+
+def test_upstream_mode_measures_heights_along_the_yaw_of_the_quaternion() -> None:
+    """A quaternion (w, 0, 0, z) of a tilted base does not turn like the horizontal part of its x axis."""
+    env = make(compat="upstream")
+    quaternion = torch.nn.functional.normalize(torch.tensor([0.7, 0.4, 0.5, 0.3]), dim=0)
+    task = put(env, 0.0, 0.0, 1.0, tuple(quaternion.tolist()))
+    seen = {}
+    task.ground.sample_around = lambda positions, ahead: seen.update(ahead=ahead) or torch.zeros(4, 140)
+    task.get_observations()
+    w, z = 0.7 / math.hypot(0.7, 0.3), 0.3 / math.hypot(0.7, 0.3)
+    close(seen["ahead"], [[w * w - z * z, 2 * w * z]] * 4)
+    env.close()
+
+
 # Commands
 
 
@@ -158,6 +202,14 @@ def test_yaw_rate_turns_the_short_way_and_is_clamped() -> None:
     rates = yaw_rate_towards(torch.tensor([1.0, -0.5, -3.0, 0.0, 0.3]), forward)
     # From 3 to −3 it is 2π − 6 = 0.283 rad to the left; from −3 to 0 it is 3 rad, which is more than 2.
     close(rates, [0.5, -0.5, 0.5 * (2 * math.pi - 6), 1.0, 0.0])
+
+
+def test_upstream_mode_turns_the_long_way_from_errors_below_minus_pi() -> None:
+    angles = torch.tensor([0.5, 3.0, 2.0, -3.0])
+    forward = torch.stack((angles.cos(), angles.sin()), dim=-1)
+    rates = yaw_rate_towards(torch.tensor([-0.5, -3.0, -1.5, 3.0]), forward, wrap_up=False)
+    # −6 and −3.5 rad are not wrapped; 6 rad is −0.283 rad.
+    close(rates, [-0.5, -1.0, -1.0, 0.5 * (6 - 2 * math.pi)])
 
 
 def test_commands_can_be_set(env: VecEnv) -> None:
@@ -252,6 +304,24 @@ def test_pushes_are_on_time_and_change_only_horizontal_velocity() -> None:
             assert after[:, :2].std() > 0.4
             close(after[:, 2:], velocities[:, 2:])
     assert pushed == [False, False, True, False, False, True, False]
+    env.close()
+
+
+def test_upstream_mode_pushes_after_physics() -> None:
+    """And the robots observe it in the same step; upstream has no end of the map, either."""
+    env = make(compat="upstream", learn__pushRobots=True, learn__pushInterval_s=0.06)
+    task = put(env, *BORDER, 5.0)
+    task.control_steps.zero_()
+    positions = task.anymals.get_world_poses()[0]
+    positions[0, 0] = -30.0
+    task.anymals.set_world_poses(positions)
+    pushed = []
+    for _ in range(6):
+        task.anymals.set_velocities(torch.zeros(4, 6))
+        observations, _, terminated, truncated, _ = env.step(torch.zeros(4, 12))
+        pushed.append(bool(observations[:, :2].abs().max() > 0.4))
+        assert not (terminated | truncated).any()
+    assert pushed == [False, False, True, False, False, True]
     env.close()
 
 

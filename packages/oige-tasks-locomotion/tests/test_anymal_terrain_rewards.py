@@ -159,10 +159,11 @@ def test_failure_reward_is_not_clamped_at_zero() -> None:
 
 
 def test_upstream_mode_inverts_the_failure_reward() -> None:
-    env = make(3, learn__terminalReward=-10.0, compat="upstream")
+    env = make(4, learn__terminalReward=-10.0, compat="upstream")
     task = put(env, *BORDER, 0.6)
     task.get_observations()
-    task.terminated_buf = torch.tensor([True, False, False])
-    task.truncated_buf = torch.tensor([False, True, False])
-    close(task.calculate_metrics(), [0.02 * (1.5 - 1.0) + 0.2, 0.02 * 1.5 + 0.4, 0.02 * 1.5])
+    task.terminated_buf = torch.tensor([True, False, False, True])
+    task.progress_buf[:] = torch.tensor([998, 999, 998, 999])
+    fallen = 0.02 * (1.5 - 1.0)
+    close(task.calculate_metrics(), [fallen + 0.2, 0.02 * 1.5 + 0.4, 0.02 * 1.5, fallen + 0.4])
     env.close()

@@ -13,8 +13,13 @@ from oige_tasks_locomotion.ant.task import AntTask
 SIZES = {"AnymalTerrain": {"task.env.terrain.numLevels": 2, "task.env.terrain.numTerrains": 2}}
 
 
-@pytest.mark.parametrize("compat", ["fixed", "upstream"])
-@pytest.mark.parametrize("name", ["Ant", "Humanoid", "Anymal", "AnymalTerrain"])
+@pytest.mark.parametrize(
+    ("name", "compat"),
+    [
+        *((name, compat) for name in ("Ant", "Humanoid", "Anymal") for compat in ("fixed", "upstream")),
+        ("AnymalTerrain", "fixed"),  # with upstream, its robots first observe the motion before the reset
+    ],
+)
 def test_observations_of_reset_worlds_match_those_of_all(name: str, compat: str) -> None:
     overrides = {"task.env.compat": compat, "task.env.autoresetMode": "same_step"}
     overrides |= SIZES.get(name, {})

@@ -138,9 +138,11 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.ground = HeightSampler(ground.heights, ground.horizontal_scale, ground.origin, device, points.t())
         self.tile_origins = torch.tensor(ground.tile_origins, dtype=torch.float32, device=device)
         self.map_edge = -torch.tensor(ground.origin[:2], device=device) - ground.horizontal_scale
-        # Neighbours are on different types, so that a minibatch of neighbours contains all types. Upstream draws types.
+        # Neighbours are on different types, so that a minibatch of neighbours contains all types.
         drawn = min(n, terrain.numTerrains)
         self.terrain_types = torch.arange(n, device=device) % drawn * terrain.numTerrains // drawn
+        if self.upstream:
+            self.terrain_types = torch.randint(terrain.numTerrains, (n,), generator=self.generator, device=device)
         highest = terrain.maxInitMapLevel if terrain.curriculum else terrain.numLevels - 1
         self.terrain_levels = torch.randint(highest + 1, (n,), generator=self.generator, device=device)
         self.reward_weights = reward_weights(learn, self.control_dt)
@@ -171,6 +173,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         if self.cfg.terrain.curriculum:
             levels = self._next_levels(worlds, levels, types)
             self.terrain_levels = self.assign(self.terrain_levels, worlds, levels)
+        # Upstream, the first observation of an episode contains the last action of the one before.
+        actions = self.actions * self._ended().unsqueeze(-1) if self.upstream else torch.zeros_like(self.actions)
         super().reset_idx(worlds)
         n = len(worlds)
         positions = self.tile_origins[levels, types]
@@ -183,7 +187,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.draw_commands(worlds)
         if self.noise_scale is not None:
             self.noise = self.assign(self.noise, worlds, self.uniform_noise(self.noise_scale, n))
-        self.actions = self.assign(self.actions, worlds, 0.0)
+        self.actions = self.assign(self.actions, worlds, self.rows(actions, worlds))
         self.last_joint_velocities = self.assign(self.last_joint_velocities, worlds, 0.0)
         self.swing_time = self.assign(self.swing_time, worlds, 0.0)
 
@@ -191,10 +195,13 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         """Draw new random commands for the robots of a selection of worlds."""
         drawn = self.uniform(0.0, 1.0, len(worlds), 3)
         commands = torch.addcmul(self.command_low, self.command_span, drawn)
-        commands *= torch.linalg.vector_norm(commands[:, :2], dim=-1, keepdim=True) > LEAST_COMMAND
-        self.commands = self.assign(self.commands, worlds, commands)
+        moving = torch.linalg.vector_norm(commands[:, :2], dim=-1, keepdim=True) > LEAST_COMMAND
+        commands *= moving
         # The third number is a heading, from which get_observations computes the yaw rate.
         self.headings = self.assign(self.headings, worlds, commands[:, 2])
+        if self.upstream:  # which computes it in the next step, and observes the one of the step before until then
+            commands[:, 2] = self.rows(self.commands, worlds)[:, 2] * moving[:, 0]
+        self.commands = self.assign(self.commands, worlds, commands)
 
     def _next_levels(self, worlds: torch.Tensor, before: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
         """Return the next levels ``(n,)`` of robots, which depend on how far they got."""
@@ -215,16 +222,19 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             far = torch.linalg.vector_norm(commanded, dim=-1)
             levels = next_levels(before, distance, far, terrain.mapLength, terrain.numLevels, redrawn)
         # A failed robot has been moved, and episodes that callers reset early say nothing about difficulty.
-        judged = self.ended_buf & (self.progress_buf > self.skipped_buf) & ~self.failed_buf
-        return torch.where(self.rows(judged, worlds), levels, before)
+        return torch.where(self.rows(self._ended() & ~self.failed_buf, worlds), levels, before)
+
+    def _ended(self) -> torch.Tensor:
+        """Return which worlds are in the last step of an episode, ``(N,)`` bool, before their reset."""
+        return self.ended_buf & (self.progress_buf > self.skipped_buf)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Set the position targets of the joints; push the robots if a push is due."""
         self.control_steps += 1
         if self.noise_scale is not None:
             self.noise = self.uniform_noise(self.noise_scale, self.num_envs)
-        if self.cfg.learn.pushRobots:
-            self._push(self.control_steps % self.steps_between_pushes == 0)
+        if not self.upstream:
+            self._push_if_due()
         self.last_actions, self.actions = self.actions, actions
         self.last_joint_velocities = self.anymals.get_joint_velocities()
         targets = self.default_positions + self.cfg.control.actionScale * actions
@@ -233,8 +243,17 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         else:
             self.anymals.set_joint_position_targets(targets)
 
-    def _push(self, due: torch.Tensor) -> None:
-        """Push all robots if ``due`` ``()`` is True."""
+    def post_physics_step(self) -> None:
+        """Push the robots if a push is due and, as upstream, is part of what they observe in the same step."""
+        if self.upstream:
+            self._push_if_due()
+        super().post_physics_step()
+
+    def _push_if_due(self) -> None:
+        """Push all robots if a push is due."""
+        if not self.cfg.learn.pushRobots:
+            return
+        due = self.control_steps % self.steps_between_pushes == 0
         worlds = self.selection(due.expand(self.num_envs))
         velocities = self.anymals.get_linear_velocities(worlds)
         velocities[:, :2] = self.uniform(-PUSH_SPEED, PUSH_SPEED, len(worlds), 2)
@@ -252,19 +271,28 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Return velocities, gravity, command, joints, 140 heights and previous actions; see docs/tasks.md."""
         sensed = self._sense(worlds)
-        commands = self._commands(sensed, worlds)
+        if worlds is not None and self.upstream:
+            sensed, commands = self._keep_motion(sensed, worlds), self.rows(self.commands, worlds)
+        else:
+            commands = self._commands(sensed, worlds)
         if worlds is None:
             self.sensed, self.commands = sensed, commands
         else:
             self.commands = self.assign(self.commands, worlds, commands)
         return self._observations(sensed, commands, self.rows(self.actions, worlds), self.rows(self.noise, worlds))
 
+    def _keep_motion(self, sensed: Sensed, worlds: torch.Tensor) -> Sensed:
+        """Return what upstream observes after a reset: velocities and gravity are still those before it."""
+        motion, gravity = (self.rows(values, worlds) for values in (self.sensed.motion, self.sensed.gravity))
+        return sensed._replace(motion=motion, gravity=gravity)
+
     def _sense(self, worlds: torch.Tensor | None) -> Sensed:
         """Read the state of the robots of a selection and measure the ground around them."""
         anymals = self.anymals
         positions, orientations = anymals.get_world_poses(worlds, clone=False)
         forward = quat_apply(orientations, self.forward.expand_as(positions))[:, :2]
-        ahead = forward / torch.linalg.vector_norm(forward, dim=-1, keepdim=True)
+        # Upstream measures heights along the x axis of (w, 0, 0, z), which differs if the base is tilted.
+        ahead = rotated_x_axis(orientations[:, 0], orientations[:, 3]) if self.upstream else forward
         return Sensed(
             positions=positions,
             forward=forward,
@@ -272,7 +300,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             gravity=quat_apply_inverse(orientations, self.down.expand_as(positions)),
             joint_offsets=anymals.get_joint_positions(worlds, clone=False) - self.default_positions,
             joint_velocities=anymals.get_joint_velocities(worlds, clone=False),
-            heights=self.ground.sample_around(positions[:, :2], ahead),
+            heights=self.ground.sample_around(positions[:, :2], torch.nn.functional.normalize(ahead, dim=-1)),
         )
 
     def _commands(self, sensed: Sensed, worlds: torch.Tensor | None) -> torch.Tensor:
@@ -280,7 +308,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         commands, headings, manual_control = (
             self.rows(row, worlds) for row in (self.commands, self.headings, self.manual_control)
         )
-        yaw_rate = torch.where(manual_control, commands[:, 2], yaw_rate_towards(headings, sensed.forward))
+        towards = yaw_rate_towards(headings, sensed.forward, wrap_up=not self.upstream)
+        yaw_rate = torch.where(manual_control, commands[:, 2], towards)
         return torch.cat((commands[:, :2], yaw_rate.unsqueeze(-1)), dim=-1)
 
     def _observations(
@@ -306,7 +335,9 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         return has_fallen(touches[:, 0], self.knees_down)
 
     def is_cut_short(self) -> torch.Tensor:
-        """Truncate episodes that reach their length or leave the map."""
+        """Truncate episodes that reach their length or leave the map, which upstream are not."""
+        if self.upstream:
+            return super().is_cut_short()
         beyond = (self.sensed.positions[:, :2].abs() > self.map_edge).any(dim=-1)
         return super().is_cut_short() | beyond
 
@@ -318,7 +349,9 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             angular_velocity=sensed.motion[:, 3:],
             gravity=sensed.gravity,
             height=sensed.positions[:, 2],
-            ground=sensed.heights,
+            ground=sensed.heights.new_zeros(1, 1)
+            if self.upstream
+            else sensed.heights,  # upstream, heights are absolute
             commands=self.commands,
             efforts=self.anymals.get_measured_joint_efforts(clone=False),
             joint_offsets=sensed.joint_offsets,
@@ -329,8 +362,8 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             fallen=self.terminated_buf,
         )
         ended = self.terminated_buf.int()
-        if self.upstream:  # it negates an integer bit by bit: failing counts -1 times, and the end of time -2 times
-            ended = -(ended + 2 * self.truncated_buf.int())
+        if self.upstream:  # it negates an integer bit by bit: a fall counts -1 times, and the end of time -2 times
+            ended = torch.where(self.is_cut_short(), -2, -ended)
         final = (self.cfg.learn.terminalReward * self.control_dt) * ended
         total = self.sum_reward_terms(reward_terms(motion, self.reward_weights) | {"termination": final})
         return (total - final).clamp_(min=0.0) + final
@@ -369,16 +402,26 @@ def noise_scale(learn: LearnConfig) -> torch.Tensor:
     )
 
 
-def yaw_rate_towards(headings: torch.Tensor, forward: torch.Tensor) -> torch.Tensor:
+def yaw_rate_towards(headings: torch.Tensor, forward: torch.Tensor, *, wrap_up: bool = True) -> torch.Tensor:
     """Return the commanded yaw rate ``(N,)`` in rad/s, between −1 and 1, that turns robots the short way.
 
     Args:
         headings: ``(N,)`` commanded heading, in rad.
         forward: ``(N, 2)`` horizontal components of the robots' x axes, of any length above 0.
+        wrap_up: add 2π to errors below −π; upstream, such robots turn the long way.
     """
     error = headings - torch.atan2(forward[:, 1], forward[:, 0])
-    error = torch.remainder(error + torch.pi, 2 * torch.pi) - torch.pi
+    if wrap_up:
+        error = torch.remainder(error + torch.pi, 2 * torch.pi) - torch.pi
+    else:
+        error = torch.fmod(error, 2 * torch.pi)
+        error = torch.where(error > torch.pi, error - 2 * torch.pi, error)
     return (HEADING_GAIN * error).clamp_(-1.0, 1.0)
+
+
+def rotated_x_axis(w: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """Return the horizontal components ``(N, 2)`` of the x axis, rotated by quaternions (w, 0, 0, z) of any length."""
+    return torch.stack((w * w - z * z, 2.0 * w * z), dim=-1)
 
 
 def touches_ground(contact_forces: torch.Tensor) -> torch.Tensor:
