@@ -1,0 +1,30 @@
+"""Tables of docs/migration.md agree with the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+from oige_core import make_vec
+from oige_core.registry import installed_tasks
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "migration.md").read_text()
+JOINTS = {
+    task: re.findall(r"`(\w+)`", joints)
+    for tasks, joints in re.findall(r"^\| ([\w, ]+) \| ((?:`\w+`(?:, )?)+) \|$", PAGE, re.MULTILINE)
+    for task in tasks.split(", ")
+}
+
+
+def test_page_has_the_joints_of_each_task() -> None:
+    assert JOINTS.keys() == installed_tasks().keys()
+
+
+@pytest.mark.parametrize("task", JOINTS)
+def test_joints_are_in_the_order_of_the_page(task: str) -> None:
+    flat = {"task.env.terrain.numLevels": 1, "task.env.terrain.numTerrains": 1} if task == "AnymalTerrain" else {}
+    env = make_vec(task, 1, {**flat, "num_threads": 1, "sim_device": "cpu"})
+    try:
+        (names,) = (view.dof_names for view in vars(env.task).values() if hasattr(view, "dof_names"))
+    finally:
+        env.close()
+    assert names == JOINTS[task]
