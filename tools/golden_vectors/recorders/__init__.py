@@ -3,9 +3,14 @@
 __all__ = ["RECORDERS"]
 
 RECORDERS = {
+    "Ant": "ant_humanoid",
+    "AntWarp": "ant_humanoid_warp",
+    "Anymal": "anymal",
     "Cartpole": "cartpole",
     "CartpoleWarp": "cartpole_warp",
     "Crazyflie": "crazyflie",
+    "Humanoid": "ant_humanoid",
+    "HumanoidWarp": "ant_humanoid_warp",
     "Quadcopter": "quadcopter",
 }
 """Modules by the name of a task, which is also the name of its file of golden vectors."""
