@@ -101,7 +101,8 @@ def test_observation_at_rest_matches_hand_computed_values(executor: str) -> None
 
     A leg stands on its foot, and its hip, right above, is free to turn. Its two links lean inwards, each by a quarter
     of the chord, so that the tray pushes the hip outwards by H: H · chord = 2 · m g · chord / 4. The upper link points
-    inwards and down at 45°: the force along it is (N − H) / √2.
+    inwards and down at 45°: the force along it is (N − H) / √2, and (N + H) / √2 across it. No force is left for the
+    axis of the hinge, which is the one that is observed.
     """
     env = make_env_on(executor, "BallBalance", 2)
     env.reset(seed=0)
@@ -112,7 +113,10 @@ def test_observation_at_rest_matches_hand_computed_values(executor: str) -> None
     carried, pushed = (TRAY_MASS + BALL_MASS) * G / 3, LINK_MASS * G / 2
     expected = torch.zeros(24)
     expected[8] = 0.02 + CHORD + 0.02 + 0.02 + 0.1  # foot, hip, tray, ball
-    expected[12:15] = (carried - pushed) / math.sqrt(2.0) / 20.0
+    task: Any = env.task
+    forces = task.tables.get_measured_joint_forces(joint_indices=task.sensing)[..., :3]
+    along = torch.tensor([0.0, carried + pushed, carried - pushed]) / math.sqrt(2.0)
+    torch.testing.assert_close(forces, along.expand(2, 3, 3), atol=3e-2, rtol=0)
     torch.testing.assert_close(observations, expected.expand(2, 24), atol=1.5e-3, rtol=0)
     assert rewards[0].item() == pytest.approx(1 / (1 + 0.7 - observations[0, 8].item()), abs=1e-3)
     env.close()
@@ -122,7 +126,7 @@ def test_leg_torques_balance_a_torque_on_the_tray(env: VecEnv) -> None:
     """A torque of 6 N·m about z on the tray, which legs take up by forces T on their hips: 3 · T · 0.4 m = 6 N·m.
 
     A leg on its foot would tip over, about the direction in which it points. The tray keeps it from that, with T times
-    the chord, of which the upper link feels −1/√2 about its x axis and 1/√2 about z.
+    the chord, of which the upper link feels 1/√2 about the y axis of its joint's frame and −1/√2 about z, along it.
     """
     env.reset(seed=0)
     place_ball(env, 0.0, 0.0, 0.669)
@@ -134,10 +138,9 @@ def test_leg_torques_balance_a_torque_on_the_tray(env: VecEnv) -> None:
         engine.step()
     observations = env.task.get_observations()  # type: ignore[attr-defined]
     torque = 6.0 / (3 * 0.4) * CHORD / math.sqrt(2.0) / 20.0
-    expected = torch.tensor([-torque] * 3 + [0.0] * 3 + [torque] * 3)
+    expected = torch.tensor([0.0] * 3 + [torque] * 3 + [-torque] * 3)
     torch.testing.assert_close(observations[:, 15:], expected.expand(4, 9), atol=1e-3, rtol=0)
-    forces = ((TRAY_MASS + BALL_MASS) / 3 - LINK_MASS / 2) * G / math.sqrt(2.0) / 20.0
-    torch.testing.assert_close(observations[:, 12:15], torch.full((4, 3), forces), atol=1e-3, rtol=0)
+    torch.testing.assert_close(observations[:, 12:15], torch.full((4, 3), 6.0 / (3 * 0.4) / 20.0), atol=1e-3, rtol=0)
     wrench.zero_()
 
 
@@ -249,7 +252,7 @@ def feet(env: VecEnv, world: int) -> np.ndarray:
     data.qpos[:] = engine.executor.field("qpos")[world]
     mujoco.mj_kinematics(model, data)
     links = [data.body(f"table/lower_leg{leg}") for leg in range(3)]
-    return np.stack([link.xpos + 0.36 * link.xmat.reshape(3, 3)[:, 0] for link in links])
+    return np.stack([link.xpos + 0.36 * link.xmat.reshape(3, 3)[:, 2] for link in links])
 
 
 FEET = torch.cat((0.4 * LEG_DIRECTIONS, torch.full((3, 1), 0.02)), dim=-1).numpy()

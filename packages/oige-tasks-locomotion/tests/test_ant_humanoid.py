@@ -164,7 +164,8 @@ def test_ant_foot_wrenches_carry_its_weight() -> None:
             quat_from_angle_axis(angles[[leg]], torch.tensor([[0.0, 0.0, 1.0]])),
             quat_from_angle_axis(angles[[4 + leg]], axis),
         )
-        force = 10.0 * observations[:, 28 + 6 * leg : 31 + 6 * leg]
+        along, across, up = 10.0 * observations[0, 28 + 6 * leg : 31 + 6 * leg]  # of the hinge and of the foot's z
+        force = (along * axis + across * torch.tensor([[-1.0, side, 0.0]]) * H) + up * torch.tensor([[0.0, 0.0, 1.0]])
         vertical[leg] = quat_apply(quat_mul(robots.get_world_poses()[1], turned), force)[0, 2]
     expected = 9.81 * (masses[feet] - masses.sum() / 4)
     torch.testing.assert_close(vertical, expected, atol=0.02, rtol=0.02)

@@ -23,7 +23,8 @@ class ArticulationArrays:
         root_linear_velocities: ``(N,)`` in m/s, world frame.
         root_angular_velocities: ``(N,)`` in rad/s, world frame.
         joint_forces: ``(N, b)`` force (N) and torque (N·m) that the parent exerts on each link through its joint, in
-            the joint frame; NaN for links without ``track_joint_forces``.
+            the joint's frame, as ``get_measured_joint_forces`` returns them; NaN for links without
+            ``track_joint_forces``.
     """
 
     joint_positions: wp.array2d[float]

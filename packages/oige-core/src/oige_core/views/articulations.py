@@ -126,7 +126,10 @@ class ArticulationView(FramedView, Protocol):
             clone: see the module ``views``.
 
         Returns:
-            ``(n, b, 6)``: force in N and torque in N·m about the joint's anchor, along the axes of the link.
+            ``(n, b, 6)``: force in N and torque in N·m about the joint's anchor, along the axes of the joint's frame on
+            the link, as PhysX reports them. Its x axis is the joint's axis, and it is the link's frame turned by the
+            smallest angle. If two or three joints move the link, x is the axis of the first, and y or z that of the
+            second. Without a joint, it is the link's frame.
 
         Raises:
             CapabilityError: the scene does not track the joint forces of these links (``track_joint_forces``).

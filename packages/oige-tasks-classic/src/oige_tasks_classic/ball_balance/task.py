@@ -103,7 +103,8 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
         """Return the observations; each entry has three columns, one per leg unless stated otherwise.
 
         Positions (rad) and velocities (rad/s) of the lower joints; position (m) and velocity (m/s) of the ball; force
-        of the tray on the upper legs along the leg (N / 20), and its torques about their x, y and z axes (N·m / 20).
+        of the tray on the upper legs along the hinge (N / 20), and its torques about the hinge, about the axis
+        across hinge and leg, and about the leg (N·m / 20).
         """
         tables, balls = self.tables, self.balls
         wrenches = tables.get_measured_joint_forces(worlds, joint_indices=self.sensing, clone=False).transpose(1, 2)

@@ -14,6 +14,7 @@ from oige_core.engines.mujoco.friction import (
     check_default_friction_acts,
     resolve_friction,
 )
+from oige_core.engines.mujoco.joint_frames import joint_frame
 from oige_core.engines.mujoco.layout import (
     NO_LIMIT,
     ArticulationLayout,
@@ -336,12 +337,17 @@ def _add_camera(spec: mujoco.MjSpec, element: CameraElement) -> None:
 
 
 def _add_joint_force_sensors(spec: mujoco.MjSpec, body: "mujoco.MjsBody") -> None:
-    """Measure the wrench from the parent about the joint's anchor, along the link's axes."""
-    anchor = body.joints[0].pos if body.joints else [0, 0, 0]
+    """Measure the wrench from the parent about the joint's anchor, along the axes of the joint's frame."""
+    moving = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
+    axes = [joint.axis for joint in body.joints if joint.type in moving]
     name = f"{body.name}:joint"
     while spec.site(name) is not None:  # assets may have any names
         name += ":"
-    site = body.add_site(name=name, pos=anchor, group=5, rgba=[0, 0, 0, 0])
+    site = body.add_site(name=name, quat=joint_frame(axes), group=5, rgba=[0, 0, 0, 0])
+    if body.joints:
+        site.pos = body.joints[0].pos
+        if body.joints[0].frame is not None:
+            site.set_frame(body.joints[0].frame)
     for kind, sensor in (("force", mujoco.mjtSensor.mjSENS_FORCE), ("torque", mujoco.mjtSensor.mjSENS_TORQUE)):
         spec.add_sensor(
             name=f"{body.name}:joint_{kind}", type=sensor, objtype=mujoco.mjtObj.mjOBJ_SITE, objname=site.name

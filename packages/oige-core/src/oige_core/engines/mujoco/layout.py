@@ -54,6 +54,7 @@ class ArticulationLayout:
         root_dof: address of the free joint in ``qvel``.
         tendon_ids: ids of the fixed tendons.
         force_sensors: addresses in ``sensordata`` of joint force and torque, by index of the tracked link.
+        force_sites: ids of the sites at the joints' anchors, oriented as the joints' frames, by the same index.
         subtrees: ``(bodies, bodies)``; whether the second link is the first one or a descendant of it.
     """
 
@@ -71,6 +72,7 @@ class ArticulationLayout:
     root_dof: int
     tendon_ids: list[int]
     force_sensors: dict[int, tuple[int, int]]
+    force_sites: dict[int, int]
     subtrees: np.ndarray
 
 
@@ -140,6 +142,7 @@ def lay_out(model: mujoco.MjModel, element: ArticulationElement) -> Articulation
             link: (int(model.sensor(f"{name}force").adr[0]), int(model.sensor(f"{name}torque").adr[0]))
             for link, name in sensors.items()
         },
+        force_sites={link: int(model.sensor(f"{name}force").objid[0]) for link, name in sensors.items()},
         subtrees=subtrees,
     )
 

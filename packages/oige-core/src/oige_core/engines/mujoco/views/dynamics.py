@@ -1,6 +1,5 @@
 """Dynamics of an articulation: joint forces, Jacobians, inertias and generalised forces."""
 
-import numpy as np
 import torch
 
 from oige_core.engines.mujoco.selections import read_rows
@@ -8,7 +7,7 @@ from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.properties import PropertyView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
-from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
+from oige_core.math import quat_apply, quat_apply_inverse, quat_mul, quat_to_matrix
 from oige_core.math.products import matmul
 from oige_core.views import Indices
 
@@ -28,15 +27,17 @@ class DynamicsView(PropertyView):
         moves = torch.from_numpy(layout.subtrees[layout.joint_links].T).to(device)
         self._moves = torch.cat((moves.new_ones(self.num_bodies, len(motion)), moves), dim=1)
         self._subtrees = torch.from_numpy(layout.subtrees).to(device, torch.float32)
-        model = worlds.compiled.model
-        anchors = [model.jnt_pos[model.body_jntadr[b]] if model.body_jntnum[b] else np.zeros(3) for b in self._body_ids]
-        self._anchors = torch.as_tensor(np.stack(anchors)).to(device, torch.float32)
         self._links = ColumnSet([[link] for link in range(self.num_bodies)], device)
         self._wrenches: ColumnSet | None = None
         if layout.force_sensors:
             sensors = [layout.force_sensors.get(link, ()) for link in range(self.num_bodies)]
             columns = [[address + axis for address in pair for axis in range(3)] for pair in sensors]
             self._wrenches = ColumnSet(columns, device)
+            self._anchors = torch.zeros(self.num_bodies, 3, device=device)
+            self._joint_frames = torch.zeros(self.num_bodies, 4, device=device)
+            for link, site in layout.force_sites.items():
+                self._anchors[link] = torch.from_numpy(worlds.compiled.model.site_pos[site])
+                self._joint_frames[link] = torch.from_numpy(worlds.compiled.model.site_quat[site])
             worlds.force("sensordata")  # the first access makes the executor compute it
 
     # Joint forces
@@ -75,6 +76,7 @@ class DynamicsView(PropertyView):
         orientation = links.read(self._worlds.fresh("xquat"))
         anchor = quat_apply(orientation, self._anchors.expand_as(force)) + links.read(self._worlds.fresh("xpos"))
         moment = moment - torch.linalg.cross(anchor, force)
+        orientation = quat_mul(orientation, self._joint_frames.expand_as(orientation))
         return torch.cat((quat_apply_inverse(orientation, force), quat_apply_inverse(orientation, moment)), dim=-1)
 
     def _compensated_masses(self, worlds: torch.Tensor | None) -> torch.Tensor:
