@@ -81,9 +81,10 @@ def _make(original: Path, n: int) -> tuple[Any, RecordingView]:
         "world_poses": (spawn, torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(n, 1)),
         "dof_limits": torch.tensor(LIMITS).unsqueeze(0),
     }
-    view = anymal._anymals = RecordingView("anymals", n, names={"dof": JOINTS}, values=values)
+    view: Any = RecordingView("anymals", n, names={"dof": JOINTS}, values=values)
     views = importlib.import_module("omniisaacgymenvs.robots.articulations.views.anymal_view")
     view.is_base_below_threshold = functools.partial(views.AnymalView.is_base_below_threshold, view)
+    anymal._anymals = view
     anymal.post_reset()
     return anymal, view
 

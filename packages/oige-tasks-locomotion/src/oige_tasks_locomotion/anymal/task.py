@@ -40,13 +40,17 @@ class AnymalTask(RLTask[AnymalConfig]):
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane and the robot."""
-        self.start = UPSTREAM_START if self.upstream else self.cfg.baseInitState
-        control = self.cfg.control
+        start, control = self.start, self.cfg.control
         drive = Drive(stiffness=control.stiffness, damping=control.damping, max_effort=MAX_EFFORT)
         asset = dataclasses.replace(ANYMAL_ASSET, drives={".*": UPSTREAM_DRIVE if self.upstream else drive})
-        x, y, z, w = self.start.rot
+        x, y, z, w = start.rot
         scene.add_ground_plane()
-        self.anymals = scene.add_articulation("anymal", asset, position=self.start.pos, orientation=(w, x, y, z))
+        self.anymals = scene.add_articulation("anymal", asset, position=start.pos, orientation=(w, x, y, z))
+
+    @property
+    def start(self) -> AnymalInitStateConfig:
+        """State of the base at a reset."""
+        return UPSTREAM_START if self.upstream else self.cfg.baseInitState
 
     def post_reset(self) -> None:
         """Create constants and the tensors that change from step to step."""
