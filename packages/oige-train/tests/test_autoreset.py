@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from fake_env import FakeEnv, make_agent, make_sac_agent
+from fake_env import FakeEnv, collected, make_agent, make_sac_agent
 from gymnasium.vector import AutoresetMode
 from oige_train.console import ProgressLine
 from oige_train.play import PlayResult, evaluate
@@ -69,15 +69,37 @@ def test_sac_stores_transitions_within_episodes(mode: Any, value_bootstrap: bool
 
 
 def test_sac_stores_every_step_as_the_original_does(tmp_path: Path) -> None:
-    agent = make_sac_agent(LateEnv("upstream"), tmp_path, num_steps_per_episode=6, compat="upstream")
+    env = LateEnv("upstream")
+    env.cut, env.ended = {3: [1]}, {5: [0]}  # type: ignore[misc]  # counted from the step before the first observation
+    agent = make_sac_agent(env, tmp_path, num_steps_per_episode=6, compat="upstream")
     agent.init_tensors()
     agent.obs = agent.env_reset()
     agent.play_steps(random_exploration=True)
     memory = agent.replay_buffer
-    before = [0, 10, 1, 11, 2, 12, 3, 11, 4, 12, 1, 13]  # world 1 is reset by step 3, world 0 by step 5
-    after = [1, 11, 2, 12, 3, 11, 4, 12, 1, 13, 2, 14]
+    before = [1, 11, 2, 12, 3, 13, 4, 11, 5, 12, 1, 13]  # world 1 is reset by the third step, world 0 by the fifth
+    after = [2, 12, 3, 13, 4, 11, 5, 12, 1, 13, 2, 14]
     assert (memory.obses[:12, 0].tolist(), memory.next_obses[:12, 0].tolist()) == (before, after)
-    assert memory.dones[:12, 0].nonzero().squeeze(1).tolist() == [3, 6], "steps 2 and 4, also where time ran out"
+    assert memory.dones[:12, 0].nonzero().squeeze(1).tolist() == [3, 6], (
+        "the second and fourth step, also where time ran out"
+    )
+
+
+def test_ppo_learns_from_every_step_as_the_original_does(tmp_path: Path) -> None:
+    env = LateEnv("upstream")
+    env.cut, env.ended = {3: [1]}, {5: [0]}  # type: ignore[misc]
+    agent = make_agent(env, tmp_path, compat="upstream", normalize_input=False, normalize_value=False)
+    seen = collected(agent)
+    observed = [[1, 11], [2, 12], [3, 13], [4, 11], [5, 12], [1, 13], [2, 14], [3, 15]]
+    assert agent.rollout.inputs["obs"][..., 0].tolist() == observed
+    ended = torch.zeros(8, 2, dtype=torch.bool)
+    ended[1, 1] = ended[3, 0] = True
+    assert seen["ended"].bool().equal(ended)
+    advantage, expected = torch.zeros(2), torch.zeros(8, 2)
+    for step in reversed(range(8)):  # γ = λ = 0.5, and no bootstrapping
+        after = ~ended[step]
+        error = 3.0 + 0.5 * seen["values"][step + 1] * after - seen["values"][step]
+        advantage = expected[step] = error + 0.25 * advantage * after
+    torch.testing.assert_close(seen["advantages"], expected)
 
 
 @MODES

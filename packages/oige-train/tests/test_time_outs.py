@@ -129,7 +129,8 @@ def test_time_out_adds_nothing_without_bootstrapping(tmp_path: Path) -> None:
 def test_time_out_adds_nothing_if_the_learner_is_not_told_of_it(tmp_path: Path) -> None:
     for compat, cut in (("fixed", 3.0 + 0.5 * 8.0), ("upstream", 3.0)):
         settings = {"normalize_input": False, "normalize_value": False, "compat": compat}
-        agent = make_agent(ResettingEnv({3: [0, 1]}), tmp_path, **settings)
+        first = 3 if compat == "fixed" else 4  # OmniIsaacGymEnvs takes a step before the first observation
+        agent = make_agent(ResettingEnv({first: [0, 1]}), tmp_path, **settings)
         let_value_be(agent.model.a2c_network, slope=0.0, offset=8.0)
         assert rewards_of(agent)[:4, 0].tolist() == [3.0, 3.0, cut, 3.0]
 
@@ -157,8 +158,8 @@ def test_adapter_returns_the_last_observations() -> None:
 
 
 def test_adapter_hides_time_outs_as_the_original_does() -> None:
-    adapter = RlGamesEnv(ResettingEnv({1: [1]}), "cpu", upstream=True)
-    adapter.reset()
+    adapter = RlGamesEnv(ResettingEnv({2: [1]}), "cpu", upstream=True)
+    assert adapter.reset()["obs"][:, 0].tolist() == [1.0, 11.0], "after a step"
     _, _, dones, info = adapter.step(torch.zeros(2, 2))
     assert dones.tolist() == [False, True]
     assert "time_outs" not in info

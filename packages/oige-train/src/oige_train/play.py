@@ -49,7 +49,7 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
     """
     device = run.config.rl_device
     player = run.config.train.params.config.player
-    adapter = RlGamesEnv(env, device)
+    adapter = RlGamesEnv(env, device, upstream=run.config.task.env.compat == "upstream")
     policy = load_policy(run, adapter)
 
     count = player.games_num

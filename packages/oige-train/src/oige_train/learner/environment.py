@@ -30,7 +30,8 @@ class RlGamesEnv:
         env: the vector environment.
         device: device of the learner; tensors are moved there and back.
         stagger: let the first episodes end at random steps instead of all in the same step.
-        upstream: let the learner see what OmniIsaacGymEnvs shows: no ``time_outs``, and resets as ordinary transitions.
+        upstream: let the learner see what OmniIsaacGymEnvs shows: no ``time_outs``, resets as ordinary transitions, and
+            as first observations those after a step without actions.
 
     Attributes:
         upstream: as above.
@@ -58,7 +59,11 @@ class RlGamesEnv:
 
     def reset(self) -> dict[str, torch.Tensor]:
         """Reset all worlds; return ``obs`` ``(N, …)`` and, for asymmetric critics, ``states`` ``(N, num_states)``."""
-        return self._dict(*self.env.reset(options=self._options))
+        observations, info = self.env.reset(options=self._options)
+        if self.upstream:
+            actions = torch.zeros(self.env.num_envs, *self.env.single_action_space.shape, device=self.env.device)
+            observations, *_, info = self.env.step(actions)
+        return self._dict(observations, info)
 
     def step(self, actions: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, dict[str, Any]]:
         """Step all worlds.
