@@ -6,11 +6,13 @@ RECORDERS = {
     "Ant": "ant_humanoid",
     "AntWarp": "ant_humanoid_warp",
     "Anymal": "anymal",
+    "AnymalTerrain": "anymal_terrain",
     "Cartpole": "cartpole",
     "CartpoleWarp": "cartpole_warp",
     "Crazyflie": "crazyflie",
     "Humanoid": "ant_humanoid",
     "HumanoidWarp": "ant_humanoid_warp",
     "Quadcopter": "quadcopter",
+    "Terrain": "terrain",
 }
-"""Modules by the name of a task, which is also the name of its file of golden vectors."""
+"""Modules by the name of a task, or of another part, which is also the name of its file of golden vectors."""
