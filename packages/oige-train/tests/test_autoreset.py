@@ -132,6 +132,19 @@ def test_no_transition_leaves_an_empty_replay_buffer(tmp_path: Path) -> None:
     assert (agent.replay_buffer.idx, agent.replay_buffer.full) == (0, False)
 
 
+def test_playing_begins_after_a_step_as_in_the_original(tmp_path: Path) -> None:
+    agent = make_agent(LateEnv("upstream"), tmp_path, player=PlayerConfig(games_num=4), compat="upstream")
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    agent.save(f"{agent.nn_dir}/last")
+    env = LateEnv("upstream")
+    env.cut, env.ended = {3: [0, 1]}, {8: [0, 1]}  # type: ignore[misc]
+    run = dataclasses.replace(agent.session.run, checkpoint=agent.session.last)
+    result = evaluate(run, env, ProgressLine(io.StringIO()))
+    assert not env.actions[0].any()
+    assert result == PlayResult(4, mean_return=3.0 * (2 + 5) / 2, mean_length=(2 + 5) / 2, success=None)
+
+
 @MODES
 @pytest.mark.parametrize("recurrent", [False, True])
 def test_playing_counts_the_steps_of_episodes(mode: Any, recurrent: bool, tmp_path: Path) -> None:

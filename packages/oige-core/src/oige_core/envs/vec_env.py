@@ -58,9 +58,9 @@ class VecEnv(gym.vector.VectorEnv):
     wrappers require it.
 
     With ``autoresetMode: upstream``, as in OmniIsaacGymEnvs, the observations of a step that ends episodes are also the
-    last ones, but the next step is the first of the new episodes. Their first observations are never returned.
-    gymnasium has no such mode, so ``metadata["autoreset_mode"]`` is the string ``"upstream"``, which its wrappers
-    reject.
+    last ones, but the next step is the first of the new episodes. Their first observations are never returned. With
+    ``compat: upstream``, this is the default of all tasks but AnymalTerrain. gymnasium has no such mode, so
+    ``metadata["autoreset_mode"]`` is the string ``"upstream"``, which its wrappers reject.
 
     Observations are float32 and clamped to ``clipObservations``; images are uint8 ``(N, rows, columns, channels)``.
     On the CPU, torch uses one thread during a step, regardless of its setting; physics has its own threads. A step does
