@@ -53,7 +53,6 @@ def see(task: Any, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> torch.Ten
     positions, orientations = golden.view("anymals")["world_poses"]
     values: dict[str, Any] = golden.view("anymals") | {"world_poses": (positions + SHIFT, orientations)}
     values["measured_joint_efforts"] = golden["in/torques"]
-    values["body_frame_velocities"] = body_frame(values["velocities"], orientations)
     settings = {
         "terrain_map": ground,
         "ground": HeightSampler(ground.heights, 0.1, ground.origin, "cpu", points),
@@ -74,16 +73,6 @@ def see(task: Any, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> torch.Ten
     for name, value in settings.items():
         monkeypatch.setattr(task, name, value)
     return task.get_observations()
-
-
-def body_frame(velocities: torch.Tensor, orientations: torch.Tensor) -> torch.Tensor:
-    """Return linear and angular velocities ``(N, 6)`` in the frame of the body, in double precision."""
-    w, vector = orientations[:, :1].double(), orientations[:, 1:].double()
-    parts = []
-    for value in velocities.double().split(3, dim=-1):
-        across = 2.0 * torch.linalg.cross(vector, value)
-        parts.append(value - w * across + torch.linalg.cross(vector, across))
-    return torch.cat(parts, dim=-1).float()
 
 
 def upright(golden: Golden) -> torch.Tensor:
@@ -235,9 +224,9 @@ def put_new_states(task: Any, golden: Golden, worlds: torch.Tensor) -> None:
     }
     new = {name: before.index_copy(0, worlds, after) for name, (before, after) in values.items()}
     assert not golden["out/written/velocities/velocities"].any()
-    motion = body_frame(view["velocities"], orientations).index_fill(0, worlds, 0.0)
+    velocities = view["velocities"].index_fill(0, worlds, 0.0)
     poses = new.pop("positions"), new.pop("orientations")
-    task.anymals.replace(world_poses=poses, body_frame_velocities=motion, **new)
+    task.anymals.replace(world_poses=poses, velocities=velocities, **new)
 
 
 def test_torques_match(task, golden, monkeypatch):
