@@ -1,4 +1,8 @@
-"""Cartpole and its Warp variant against golden vectors of OmniIsaacGymEnvs; there are no fixes in the default mode."""
+"""Cartpole and its Warp variant against golden vectors of OmniIsaacGymEnvs.
+
+By default, the Warp variant ends episodes after 500 steps as the torch task does, instead of 501, and draws new numbers
+at each reset.
+"""
 
 from typing import Any
 
@@ -54,5 +58,20 @@ def test_steps_of_the_warp_variant_match(compat):
         task.is_done()
         task.calculate_metrics()
         assert_columns(wp.to_torch(task.rewards), golden["out/rewards"])
-        short = golden["in/progress"] <= task.max_episode_length  # others end by their length
-        assert torch.equal(wp.to_torch(task.terminated)[short], golden["out/resets"][short].bool())
+        limit = task.time_limit if compat == "upstream" else task.time_limit + 1
+        assert limit == 501
+        resets = wp.to_torch(task.terminated) | (golden["in/progress"] >= limit)
+        assert torch.equal(resets, golden["out/resets"].bool())
+
+
+def test_resets_of_the_warp_variant_draw_the_numbers_of_the_original():
+    golden = Golden("CartpoleWarp")
+    first = golden["out/reset/first"]
+    n, seed = len(first), int(golden["out/reset/seed"])
+    with make_env("Cartpole", n, compat="upstream", warp=True, seed=seed) as env:
+        task: Any = env.task
+        for mask in (torch.ones(n, dtype=torch.bool), torch.arange(n) % 3 == 2):
+            task.reset_idx(wp.from_torch(mask))
+            joints = task.cartpole.joint_positions, task.cartpole.joint_velocities
+            motion = torch.cat([wp.to_torch(values) for values in joints], dim=-1)
+            assert_columns(motion[mask], first[: mask.sum()])

@@ -57,6 +57,8 @@ class RecordingView:
         self.num_bodies = len(self.names.get("body", ()))
         self.dof_names = list(self.names.get("dof", ()))
         self.body_names = list(self.names.get("body", ()))
+        self._dof_indices = {name: index for index, name in enumerate(self.dof_names)}
+        self._body_indices = {name: index for index, name in enumerate(self.body_names)}
         self.__dict__.update(attributes)
 
     def get_dof_index(self, name: str) -> int:

@@ -145,8 +145,10 @@ def test_restored_environment_returns_the_same_images(env):
 def test_sizes_follow_the_configuration():
     config = load_config("CartpoleCamera", {"task.env.cameraWidth": 60, "task.env.frames": 4})
     assert load_spec(find_task("CartpoleCamera")).shape_for(config.task.env) == (160, 60, 12)
-    with pytest.raises(ConfigError, match=r"task\.env\.frames=0"):
-        load_config("CartpoleCamera", {"task.env.frames": 0})
+    upstream = load_config("CartpoleCamera", {"task.env.compat": "upstream"})
+    assert load_spec(find_task("CartpoleCamera")).shape_for(upstream.task.env) == (240, 160, 3)
+    with pytest.raises(ConfigError, match=r"task\.env\.frames=-1"):
+        load_config("CartpoleCamera", {"task.env.frames": -1})
 
 
 def measured(images: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from oige_core import VecEnv
 from oige_core.testing import assert_fills_range, make_env_on, set_root_pose, spatial_momentum
-from oige_tasks_classic.ingenuity.task import reward_terms, rotor_forces
+from oige_tasks_classic.ingenuity.task import MAX_THRUST, reward_terms, rotor_forces
 
 DT, MASS, MARS = 0.01, 1.8, 3.721
 
@@ -31,7 +31,7 @@ def put(env: VecEnv, height: float = 2.0, roll: float = 0.0) -> Any:
 
 def test_forces_match_hand_computed_values() -> None:
     """Thrust is 20 N at action 1; sideways, 20 % of the thrust."""
-    forces = rotor_forces(torch.tensor([[0.5, -1.0, 0.4, 1.0, 0.25, -1.0]]))
+    forces = rotor_forces(torch.tensor([[0.5, -1.0, 0.4, 1.0, 0.25, -1.0]]), MAX_THRUST)
     torch.testing.assert_close(forces[0], torch.tensor([[0.1 * 8.0, -0.2 * 8.0, 8.0], [-4.0, -1.0, -20.0]]))
 
 

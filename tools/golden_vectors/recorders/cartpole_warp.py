@@ -53,6 +53,10 @@ def record(original: Path, task: str) -> Iterator[Recording]:
     recording.put("out/joint_efforts", wp.to_torch(view.written("set_joint_efforts")))
     many = _make(original, DRAWS)
     many.post_reset()
+    recording.put(
+        "out/reset/first", torch.cat([wp.to_torch(each)[:SAMPLES] for each in (many.dof_pos, many.dof_vel)], 1)
+    )
+    recording.put("out/reset/seed", many._rand_seed)
     recording.put_distribution("joint_positions", wp.to_torch(many.dof_pos))
     recording.put_distribution("joint_velocities", wp.to_torch(many.dof_vel))
     yield recording

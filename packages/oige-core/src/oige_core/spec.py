@@ -28,7 +28,9 @@ class TaskSpec(Generic[EnvConfigT]):
             not :class:`~oige_core.tasks.Steerable`.
         original_ends_early: whether episodes end one control step before ``episodeLength`` with
             ``task.env.compat=upstream``, as in the original of the task.
-        images: whether observations are images: rows × columns × channels of bytes, 0 to 255, instead of floats.
+        images: whether observations are images: rows × columns × channels of bytes, 0 to 255, instead of floats. With
+            ``task.env.compat=upstream``, the base class turns what the task returns into columns × rows × channels of
+            floats, 0 to 1, as the original does.
     """
 
     task: str
@@ -43,7 +45,15 @@ class TaskSpec(Generic[EnvConfigT]):
 
     def shape_for(self, env: EnvConfigT) -> tuple[int, ...]:
         """Return the shape of one world's observation for a validated ``task.env`` section."""
-        return self.observation_shape(env) if callable(self.observation_shape) else self.observation_shape
+        shape = self.observation_shape(env) if callable(self.observation_shape) else self.observation_shape
+        if self.images and not self.has_bytes(env):
+            rows, columns, channels = shape
+            return columns, rows, channels
+        return shape
+
+    def has_bytes(self, env: EnvConfigT) -> bool:
+        """Whether observations are bytes for a validated ``task.env`` section."""
+        return self.images and env.compat != "upstream"
 
 
 @dataclass(frozen=True, kw_only=True)

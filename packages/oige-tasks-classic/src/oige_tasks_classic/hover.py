@@ -109,15 +109,6 @@ class HoverTask(RLTask[EnvConfigT]):
             self.flight = flight
         return flight
 
-    def ignore_while_reset(self, values: torch.Tensor) -> torch.Tensor:
-        """Return actions or forces ``(N, …)``, with ``compat=upstream`` zero in the worlds that this step resets.
-
-        This is about ``autoresetMode=upstream``, in which a step resets worlds before their physics.
-        """
-        if not self.upstream or self.autoreset_mode != "upstream":
-            return values
-        return values.masked_fill(self.ended_buf.view(-1, *[1] * (values.ndim - 1)), 0.0)
-
     def is_done(self) -> torch.Tensor:
         """Terminate far from the target or near the ground."""
         return (self.flight.distance > self.max_distance) | (self.flight.height < self.min_height)

@@ -92,7 +92,7 @@ class VecEnv(gym.vector.VectorEnv):
         self.device = device or task.device
         self._moves = self.device != task.device
         cfg = task.cfg
-        self._images = task.spec.images
+        self._images = task.observes_bytes
         limit = np.float32(cfg.clipObservations)
         low, high, dtype = (0, 255, np.uint8) if self._images else (-limit, limit, np.float32)
         self.single_observation_space = gym.spaces.Box(low, high, task.observation_shape, dtype)

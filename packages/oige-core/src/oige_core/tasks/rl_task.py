@@ -144,6 +144,15 @@ class RLTask(RewardedTask[EnvConfigT]):
         """Return the mean of ``values`` ``(N,)`` over a selection as a 0-d tensor, 0 if it is empty."""
         return selection.mean_of(values, worlds)
 
+    def ignore_while_reset(self, values: torch.Tensor) -> torch.Tensor:
+        """Return actions or forces ``(N, …)``, with ``compat=upstream`` zero in the worlds that this step resets.
+
+        This is about ``autoresetMode=upstream``, in which a step resets worlds before their physics.
+        """
+        if not self.upstream or self.autoreset_mode != "upstream":
+            return values
+        return values.masked_fill(self.ended_buf.view(-1, *[1] * (values.ndim - 1)), 0.0)
+
     def uniform_noise(self, scale: torch.Tensor, n: int) -> torch.Tensor:
         """Sample noise of 16 random bits ``(n, k)`` between plus and minus ``scale`` ``(k,)``.
 
@@ -280,7 +289,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         observations = self._select(self.get_observations, worlds)
         if self._checking or len(observations) != len(worlds):
             self._check_observations("get_observations(worlds)", observations, len(worlds))
-        self.obs_buf = self._assign(self.obs_buf, worlds, observations)
+        self.obs_buf = self._assign(self.obs_buf, worlds, self._as_original(observations))
         if self.spec.num_states:
             states = self._select(self.get_states, worlds)
             if self._checking or len(states) != len(worlds):
@@ -289,7 +298,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         if self._fused is None:
             self._contain_first_observations(worlds)
         elif self._observed_numbers():
-            self._fused.clear_unseen(worlds, None if self.spec.images else self.obs_buf, self.states_buf)
+            self._fused.clear_unseen(worlds, None if self.observes_bytes else self.obs_buf, self.states_buf)
 
     def _assign(self, target: torch.Tensor, worlds: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Return a copy of observations or states in which the rows of a selection are ``values``."""
@@ -321,7 +330,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         if self._checking:
             self._check_observations("get_observations", observations, self.num_envs)
             self._check_new("get_observations", observations, self.obs_buf)
-        self.obs_buf = observations
+        self.obs_buf = self._as_original(observations)
         if self.spec.num_states:
             states = self.get_states()
             if self._checking:
@@ -329,9 +338,19 @@ class RLTask(RewardedTask[EnvConfigT]):
                 self._check_new("get_states", states, self.states_buf)
             self.states_buf = states
 
+    def _as_original(self, observations: torch.Tensor) -> torch.Tensor:
+        """Return images as :attr:`TaskSpec.images` says; other observations, and bytes, as they are."""
+        if self.spec.images and not self.observes_bytes:
+            return observations.transpose(1, 2).contiguous() / 255.0
+        return observations
+
     def _check_observations(self, method: str, values: Any, count: int) -> None:
-        dtype = torch.uint8 if self.spec.images else torch.float32
-        shape = (count, *self.observation_shape)
+        dtype, shape = torch.float32, (count, *self.observation_shape)
+        if self.spec.images:
+            dtype = torch.uint8
+            if not self.observes_bytes:
+                columns, rows, channels = self.observation_shape
+                shape = (count, rows, columns, channels)
         self._check(method, "result", values, shape, dtype, ", as its TaskSpec says")
 
     def _check_states(self, method: str, values: Any, count: int) -> None:
@@ -366,11 +385,11 @@ class RLTask(RewardedTask[EnvConfigT]):
         self._sums += torch.cat((self.rew_buf.unsqueeze(0), self._ones, self._terms))
 
     def _end_failed_episodes_fused(self, fused: "FusedStep") -> None:
-        if not self.spec.images:
+        if not self.observes_bytes:
             self.obs_buf = fused.copy(self.obs_buf)
         if self.spec.num_states:
             self.states_buf = fused.copy(self.states_buf)
-        observed = None if self.spec.images else self.obs_buf, self.states_buf
+        observed = None if self.observes_bytes else self.obs_buf, self.states_buf
         flags = self.terminated_buf, self.truncated_buf
         results = fused.end_failed_episodes(*observed, self.rew_buf, self._terms, *flags, self._sums)
         self.rew_buf, self._terms, self.terminated_buf, self.truncated_buf, self.failed_buf = results
@@ -405,7 +424,7 @@ class RLTask(RewardedTask[EnvConfigT]):
 
     def _observed_numbers(self) -> list[torch.Tensor]:
         """Return observations, unless they are images, and states, if there are any."""
-        return [*([] if self.spec.images else [self.obs_buf]), *([self.states_buf] if self.spec.num_states else [])]
+        return [*([] if self.observes_bytes else [self.obs_buf]), *([self.states_buf] if self.spec.num_states else [])]
 
     def _surely_finite(self, *values: torch.Tensor) -> bool:
         """Whether all numbers are finite, by a cheap test; False if the test would have to wait for a GPU.
@@ -418,7 +437,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         """Zero observations and states of worlds in which one is not finite; return the mask ``(N,)`` of the others."""
         rows = [_finite_rows(values.flatten(1)) for values in self._observed_numbers()]
         finite = functools.reduce(torch.logical_and, rows) if rows else torch.ones_like(self.failed_buf)
-        if not self.spec.images:
+        if not self.observes_bytes:
             self.obs_buf = torch.where(finite.view(-1, *[1] * (self.obs_buf.ndim - 1)), self.obs_buf, 0.0)
         if self.spec.num_states:
             self.states_buf = torch.where(finite.unsqueeze(-1), self.states_buf, 0.0)

@@ -40,7 +40,8 @@ class Task(ABC, Generic[EnvConfigT]):
         max_episode_length: ``episodeLength``, in control steps; see also :attr:`time_limit`.
         control_dt: time of one control step, in seconds.
         observation_shape: shape of one world's observation.
-        obs_buf: observations ``(N, …)``; float32, or uint8 if the task's record says that they are images.
+        observes_bytes: whether observations are bytes; see :attr:`~oige_core.spec.TaskSpec.images`.
+        obs_buf: observations ``(N, …)``; float32, or uint8 if they are bytes.
         final_obs_buf: ``(N, …)``; the observations before worlds were reset in the same step.
         states_buf: privileged states ``(N, num_states)``.
         final_states_buf: ``(N, num_states)``; the states before worlds were reset in the same step.
@@ -66,6 +67,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.cfg: EnvConfigT = config.task.env  # type: ignore[assignment]
         self.spec = spec
         self.observation_shape = spec.shape_for(self.cfg)
+        self.observes_bytes = spec.has_bytes(self.cfg)
         self.name = config.task.name
         self.engine = engine
         self.num_envs = engine.num_envs
@@ -82,7 +84,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.device = engine.device
         self.control_dt = engine.physics_dt * self.control_frequency_inv
         n, device = self.num_envs, self.device
-        dtype = torch.uint8 if spec.images else torch.float32
+        dtype = torch.uint8 if self.observes_bytes else torch.float32
         self.obs_buf: torch.Tensor = torch.zeros(n, *self.observation_shape, dtype=dtype, device=device)
         self.final_obs_buf: torch.Tensor = self.obs_buf
         self.states_buf: torch.Tensor = torch.zeros(n, spec.num_states, device=device)

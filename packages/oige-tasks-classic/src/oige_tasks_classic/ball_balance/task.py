@@ -43,7 +43,8 @@ UPSTREAM_SPAWN_HEIGHT = 1.0  # m; upstream adds the start height to the height o
 class BallBalanceTask(RLTask[BallBalanceConfig]):
     """See the module.
 
-    With ``task.env.compat=upstream``, the ball starts 1 m higher, and joints keep their velocities at a reset.
+    With ``task.env.compat=upstream``, the ball starts 1 m higher, joints keep their velocities at a reset, targets move
+    per control step as far as they do in a physics step, and actions are ignored in the step that resets a world.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
@@ -67,6 +68,7 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
         self.sensing = [tables.get_link_index(f"upper_leg{leg}") for leg in legs]
         self.lower_limits, self.upper_limits = tables.get_dof_limits()[0, self.driven].unbind(-1)
         self.targets = torch.zeros(self.num_envs, 3, device=self.device)
+        self.target_dt = self.engine.physics_dt if self.upstream else self.control_dt
         self.goal = torch.tensor(GOAL, device=self.device)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
@@ -95,7 +97,7 @@ class BallBalanceTask(RLTask[BallBalanceConfig]):
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the position targets of the lower legs."""
-        targets = self.targets + actions * (self.cfg.actionSpeedScale * self.control_dt)
+        targets = self.targets + self.ignore_while_reset(actions) * (self.cfg.actionSpeedScale * self.target_dt)
         self.targets = torch.clamp(targets, self.lower_limits, self.upper_limits)
         self.tables.set_joint_position_targets(self.targets, joint_indices=self.driven)
 

@@ -20,7 +20,11 @@ UPRIGHT, CART_VELOCITY, POLE_VELOCITY = (wp.constant(weight) for weight in REWAR
 
 
 class CartpoleWarpTask(RLTaskWarp[CartpoleConfig]):
-    """See the module."""
+    """See the module.
+
+    With ``task.env.compat=upstream``, episodes are one step longer than those of the torch task, and every reset draws
+    the numbers of the first one again; see :func:`randomise_like_upstream`.
+    """
 
     reward_names = tuple(REWARD_WEIGHTS)
 
@@ -36,7 +40,15 @@ class CartpoleWarpTask(RLTaskWarp[CartpoleConfig]):
     def reset_idx(self, mask: wp.array) -> None:
         """Start episodes from random positions and velocities."""
         super().reset_idx(mask)
-        wp.launch(randomise, self.num_envs, inputs=[mask, self.random, self.cartpole])
+        if self.upstream:
+            wp.launch(randomise_like_upstream, self.num_envs, inputs=[mask, self.config.seed, self.cartpole])
+        else:
+            wp.launch(randomise, self.num_envs, inputs=[mask, self.random, self.cartpole])
+
+    @property
+    def time_limit(self) -> int:
+        """See :class:`~oige_core.tasks.task.Task`."""
+        return self.max_episode_length + self.upstream
 
     def pre_physics_step(self) -> None:
         """Push the cart."""
@@ -69,6 +81,25 @@ def randomise(mask: wp.array[bool], random: wp.array[wp.uint32], cartpole: Artic
         cartpole.joint_positions[world, POLE] = uniform(random, world, -wp.PI / 8.0, wp.PI / 8.0)
         cartpole.joint_velocities[world, CART] = uniform(random, world, -0.5, 0.5)  # m/s
         cartpole.joint_velocities[world, POLE] = uniform(random, world, -wp.PI / 4.0, wp.PI / 4.0)
+
+
+@wp.kernel(enable_backward=False)
+def randomise_like_upstream(mask: wp.array[bool], seed: int, cartpole: ArticulationArrays):
+    """Draw positions and velocities with the numbers of OmniIsaacGymEnvs.
+
+    They begin anew with ``seed`` at each reset, and depend only on the number of reset worlds before this one.
+    """
+    world = wp.tid()
+    if mask[world]:
+        rank = int(0)  # noqa: RUF046, UP018  a variable in Warp, which treats a literal as a constant
+        for other in range(world):
+            if mask[other]:
+                rank += 1
+        random = wp.rand_init(seed, rank)
+        cartpole.joint_positions[world, CART] = 1.0 - 2.0 * wp.randf(random)
+        cartpole.joint_positions[world, POLE] = wp.PI / 8.0 * (1.0 - 2.0 * wp.randf(random))
+        cartpole.joint_velocities[world, CART] = 0.5 * (1.0 - 2.0 * wp.randf(random))
+        cartpole.joint_velocities[world, POLE] = wp.PI / 4.0 * (1.0 - 2.0 * wp.randf(random))
 
 
 @wp.kernel(enable_backward=False)

@@ -16,18 +16,20 @@ class CartpoleCameraConfig(CartpoleConfig):
     Attributes:
         cameraWidth: width of an image, in pixels.
         cameraHeight: height of an image, in pixels.
-        frames: number of images in an observation. A single image, as in OmniIsaacGymEnvs, does not show
-            velocities.
+        frames: number of images in an observation; 0: 2, or 1 with ``compat=upstream``, as in OmniIsaacGymEnvs. A
+            single image does not show velocities.
         frameInterval: control steps between two images of an observation.
     """
 
     cameraWidth: int
     cameraHeight: int
-    frames: int
-    frameInterval: int
+    frames: int = 0
+    frameInterval: int = 3
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.frames == 0:
+            self.frames = 1 if self.compat == "upstream" else 2
         for key in ("cameraWidth", "cameraHeight", "frames", "frameInterval"):
             check_positive(f"task.env.{key}", getattr(self, key))
 

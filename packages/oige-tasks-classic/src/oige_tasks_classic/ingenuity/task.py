@@ -30,6 +30,7 @@ MIN_HEIGHT = 0.5  # m
 MAX_DISTANCE = 20.0  # m
 
 MAX_THRUST = 20.0  # N, of a rotor
+UPSTREAM_THRUST_RATE = 2000.0  # N/s; upstream, the maximum thrust is this times task.sim.dt
 MAX_LATERAL = 0.2  # lateral force as a fraction of the thrust
 BLADE_SPEED = 50.0  # rad/s, only for display
 BLADE_ANGLE = 0.2  # rad
@@ -38,7 +39,9 @@ BLADE_ANGLE = 0.2  # rad
 class IngenuityTask(HoverTask[EnvConfig]):
     """See the module.
 
-    With ``task.env.compat=upstream``, thrust acts along the axes of the world instead of those of the helicopter.
+    With ``task.env.compat=upstream``, thrust acts along the axes of the world instead of those of the helicopter, is
+    proportional to ``task.sim.dt``, and is zero in the step that resets a world; all joints are set to their speed in
+    each step.
     """
 
     start_range = START
@@ -57,20 +60,25 @@ class IngenuityTask(HoverTask[EnvConfig]):
         """Look up the joints of the blades."""
         super().post_reset()
         self.blade_joints = [self.vehicles.get_dof_index(name) for name in BLADES]
-        self.blade_speeds = torch.tensor([[BLADE_SPEED, -BLADE_SPEED]], device=self.device)
+        self.joint_speeds = torch.zeros(1, self.vehicles.num_dof, device=self.device)
+        self.joint_speeds[:, self.blade_joints] = torch.tensor([BLADE_SPEED, -BLADE_SPEED], device=self.device)
+        self.max_thrust = UPSTREAM_THRUST_RATE * self.engine.physics_dt if self.upstream else MAX_THRUST
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Start episodes from random positions, with spinning blades."""
         super().reset_idx(worlds)
         angles = self.uniform(-BLADE_ANGLE, BLADE_ANGLE, len(worlds), 2)
         self.vehicles.set_joint_positions(angles, worlds, self.blade_joints)
-        self.vehicles.set_joint_velocities(self.blade_speeds, worlds, self.blade_joints)
+        self.vehicles.set_joint_velocities(self.joint_speeds, worlds)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Apply lateral forces along x and y and the thrust, of the lower rotor, then of the upper one."""
         self.move_targets(TARGET_STEPS)
-        forces = rotor_forces(actions)
-        if not self.upstream:
+        forces = rotor_forces(actions, self.max_thrust)
+        if self.upstream:
+            forces = self.ignore_while_reset(forces)
+            self.vehicles.set_joint_velocities(self.joint_speeds)
+        else:
             _, orientation = self.vehicles.get_world_poses(clone=False)
             forces = quat_apply(orientation.unsqueeze(1), forces)
         self.rotors.apply_forces(forces)
@@ -86,15 +94,16 @@ class IngenuityTask(HoverTask[EnvConfig]):
         return self.sum_reward_terms(terms)
 
 
-def rotor_forces(actions: torch.Tensor) -> torch.Tensor:
+def rotor_forces(actions: torch.Tensor, max_thrust: float) -> torch.Tensor:
     """Return the forces of both rotors ``(N, 2, 3)`` in N, along the axes of the helicopter.
 
     Args:
-        actions: ``(N, 6)`` in ±1: for each rotor the lateral force along x and y, ±20 % of its thrust, and its thrust,
-            ±20 N.
+        actions: ``(N, 6)``, clamped to ±1: for each rotor the lateral force along x and y, ±20 % of its thrust, and its
+            thrust.
+        max_thrust: thrust at action 1, in N.
     """
-    lateral, thrust = actions.unflatten(-1, (2, 3)).split((2, 1), dim=-1)
-    thrust = MAX_THRUST * thrust
+    lateral, thrust = actions.clamp(-1.0, 1.0).unflatten(-1, (2, 3)).split((2, 1), dim=-1)
+    thrust = max_thrust * thrust
     return torch.cat((MAX_LATERAL * lateral * thrust, thrust), dim=-1)
 
 

@@ -29,7 +29,7 @@ def _estimates(config: TrainRunConfig, spec: TaskSpec) -> dict[str, float]:
     images are bytes, a quarter of a float. Playing needs the engine only.
     """
     envs = config.task.env.numEnvs
-    observations = math.prod(spec.shape_for(config.task.env)) / (4 if spec.images else 1)
+    observations = math.prod(spec.shape_for(config.task.env)) / (4 if spec.has_bytes(config.task.env) else 1)
     learner = config.train.params.config
     estimates = {"task.env.numEnvs": 8 * envs * (observations + 256)}
     if config.test:
