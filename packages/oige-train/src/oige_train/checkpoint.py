@@ -21,6 +21,7 @@ from oige_core.config import EnvConfig
 from oige_core.errors import OigeError
 from oige_core.spec import TaskSpec
 
+from oige_train.rl_games_layouts import to_installed_layout
 from oige_train.run_record import RunRecord
 from oige_train.schema import ALGORITHM_NAMES
 
@@ -37,6 +38,8 @@ __all__ = [
 
 FORMAT = 1
 INFO_ENTRY = "oige.json"
+#: First bytes of the files that ``torch.save`` wrote before version 1.6, which are no archives.
+LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 class CheckpointError(OigeError):
@@ -149,6 +152,8 @@ def read_info(file: Path, shown: str) -> CheckpointInfo | None:
         CheckpointError: it is not a checkpoint, or damaged.
     """
     try:
+        if _is_legacy(file):
+            return None
         with zipfile.ZipFile(file) as archive:
             names = {name.partition("/")[2]: name for name in archive.namelist()}
             if "data.pkl" not in names:
@@ -227,6 +232,8 @@ def check_fit(file: Path | str) -> Iterator[None]:
 def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
     """Load a checkpoint onto a device: only tensors and plain values, never code.
 
+    Those of older versions of rl_games get the layout of the installed one.
+
     Raises:
         CheckpointError: the file is damaged, or contains other objects.
     """
@@ -249,8 +256,10 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
         with torch.serialization.safe_globals(numbers):
             state = torch.load(file, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
+        culprit = re.search(r"GLOBAL (\S+)", str(error))
+        named = f" ({culprit[1]})" if culprit else ""
         raise CheckpointError(
-            f"checkpoint={file}: refused: it holds more than tensors and plain values and could run code; "
+            f"checkpoint={file}: refused: it holds more than tensors and plain values{named} and could run code; "
             "use a checkpoint that you trust, written by oige-train or rl_games."
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
@@ -259,22 +268,23 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
         ) from error
     if not isinstance(state, dict):
         raise CheckpointError(f"checkpoint={file}: not a checkpoint; expected a .pth file that oige-train wrote.")
-    return {
-        name: _without_compiler_prefix(entry) if isinstance(entry, dict) else entry for name, entry in state.items()
-    }
+    return to_installed_layout(state)
+
+
+def _is_legacy(file: Path) -> bool:
+    """Whether ``torch.save`` wrote a file in the format that it had before version 1.6."""
+    with file.open("rb") as stream:
+        return stream.read(len(LEGACY_START)) == LEGACY_START
 
 
 def _check_sums(file: Path) -> None:
     """Raise BadZipFile if content differs from its checksums, which ``torch.load`` ignores.
 
-    Programs other than this one may write archives without them.
+    Programs other than this one may write archives without them, and files that are no archives have none.
     """
+    if _is_legacy(file):
+        return
     with zipfile.ZipFile(file) as archive:
         ours = any(name.endswith(f"/{INFO_ENTRY}") for name in archive.namelist())
         if ours and (entry := archive.testzip()) is not None:
             raise zipfile.BadZipFile(f"the content of {entry} has changed")
-
-
-def _without_compiler_prefix(weights: dict[Any, Any]) -> dict[Any, Any]:
-    """Return weights by the names that they have in a network that is not compiled; rl_games compiles by default."""
-    return {name.replace("_orig_mod.", "") if isinstance(name, str) else name: value for name, value in weights.items()}

@@ -188,7 +188,9 @@ def _resume(agent: Any, folder: RunFolder, session: Session) -> None:
             f"{CONFIG}.max_frames={agent.max_frames}; raise it, or play the checkpoint with test=True."
         )
     cause = "the number of worlds, the seed, the task's configuration or the version differs, so"
-    if workers.size > 1:
+    if run.former is None:
+        cause = "the file has no state of the simulation, so"
+    elif workers.size > 1:
         cause = "with several processes,"
     fresh = "" if exact else f"; {cause} new episodes begin"
     _say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)

@@ -15,7 +15,8 @@ from oige_core.registry import check_task, find_task, load_spec
 from oige_core.spec import InstalledTask, TaskSpec
 from omegaconf import DictConfig, OmegaConf
 
-from oige_train.checkpoint import check_checkpoint, read_info
+from oige_train.checkpoint import check_checkpoint, checkpoint_path, read_info
+from oige_train.config.adoption import Adoption, adopt_network
 from oige_train.config.derive import derive
 from oige_train.config.origin import Overrides, check_same_run
 from oige_train.config.overrides import SHORTCUTS
@@ -24,6 +25,7 @@ from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig, train_sections
 from oige_train.schema.unsupported import check_supported
+from oige_train.upstream_networks import is_upstream_task
 
 __all__ = ["Run", "resolve_run"]
 
@@ -87,6 +89,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     check_supported(OmegaConf.select(cfg, CONFIG) or ())
     hydra_overrides = HydraConfig.get().overrides.task
     former, mine = active_record(), Overrides(hydra_overrides)
+    adoption = _adoption(cfg, overridden)
     try:
         config = validate(cfg, TrainRunConfig, sections=sections)
         check_task(config, task, spec)
@@ -116,7 +119,11 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             config.checkpoint, task=config.task.name, algo=algo, spec=spec, env=config.task.env
         )
         info = read_info(checkpoint, f"checkpoint={checkpoint}")
-        if info is not None:
+        if adoption is not None:
+            adoption.check_sizes(config.task.name, spec, config.task.env)
+            _check_epochs(config, checkpoint, adoption.epoch)
+            notes += [*adoption.notes, *_note_on_compatibility(config, checkpoint)]
+        elif info is not None:
             check_same_run(checkpoint, info.run, former)
             _check_epochs(config, checkpoint, info.epoch)
     elif config.test:
@@ -146,6 +153,44 @@ def _alternative(task: InstalledTask) -> str:
     return (
         ", or use checkpoint=pretrained, the policy that comes with the task" if policy_files(task)[0].is_file() else ""
     )
+
+
+def _adoption(cfg: DictConfig, overridden: Collection[str]) -> Adoption | None:
+    """Adopt the network of the checkpoint if rl_games wrote it, and return what is known of it; None otherwise.
+
+    Files that are missing are reported later, by the checks of checkpoints.
+    """
+    text = str(OmegaConf.select(cfg, "checkpoint") or "")
+    file = checkpoint_path(text)
+    if not text or not file.is_file() or read_info(file, f"checkpoint={text}") is not None:
+        return None
+    names = [HydraConfig.get().runtime.choices["task"], str(OmegaConf.select(cfg, "task.name"))]
+    return adopt_network(
+        cfg,
+        file,
+        overridden=overridden,
+        resumes=OmegaConf.select(cfg, "test") is not True,
+        tasks=names if _has_installed_training() else None,
+    )
+
+
+def _has_installed_training() -> bool:
+    """Whether the training configuration comes from an installed package, not from a folder of the user's."""
+    runtime = HydraConfig.get().runtime
+    name = f"train/{runtime.choices['train']}.yaml"
+    sources = [source for source in runtime.config_sources if source.schema == "file"]
+    provider = next((source.provider for source in sources if (Path(source.path) / name).is_file()), "oige")
+    return provider in ("main", "oige")
+
+
+def _note_on_compatibility(config: TrainRunConfig, checkpoint: Path) -> list[str]:
+    """Return a note if a policy of OmniIsaacGymEnvs would not see what it was trained with."""
+    if config.task.env.compat == "upstream" or not is_upstream_task(config.task.name):
+        return []
+    return [
+        f"checkpoint={checkpoint}: if OmniIsaacGymEnvs trained it, add task.env.compat=upstream, which restores the "
+        "observations and actions that it was trained with."
+    ]
 
 
 def _check_shortcuts(config: TrainRunConfig, overridden: Collection[str]) -> None:
