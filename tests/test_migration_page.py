@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from oige_core import make_vec
+from oige_core import make_vec, math
 from oige_core.registry import installed_tasks
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "migration.md").read_text()
@@ -28,3 +28,17 @@ def test_joints_are_in_the_order_of_the_page(task: str) -> None:
     finally:
         env.close()
     assert names == JOINTS[task]
+
+
+def test_page_names_members_that_tasks_have() -> None:
+    _, _, section = PAGE.partition("\n## A task of your own\n")
+    here = " ".join(re.findall(r"^\| .* \| (.*) \|$", section.partition("\n## ")[0], re.MULTILINE))
+    names = set(re.findall(r"self\.(\w+)", here)) - {"targets"}  # of an example
+    assert {"assign", "cfg", "num_envs", "uniform"} <= names
+    env = make_vec("Cartpole", 1, {"num_threads": 1, "sim_device": "cpu"})
+    try:
+        assert not [name for name in names if not hasattr(env.task, name)]
+        assert isinstance(env.task.engine.physics_dt, float)
+    finally:
+        env.close()
+    assert {"quat_apply", "quat_apply_inverse"} <= set(re.findall(r"quat_\w+", here)) <= set(math.__all__)
