@@ -155,6 +155,10 @@ def test_resets_of_the_warp_variants_match(name: str) -> None:
     with make_env(name, n, compat="upstream", warp=True) as env:
         task: Any = env.task
         task.config.seed = 42
+        assert env.task.progress_buf[:2].equal(golden["out/reset/progress"].long())
+        assert not golden["out/reset/flags"].any()  # the original's reset of the environment resets no world
+        task.restart(torch.arange(n))
+        assert env.task.progress_buf[:2].equal(golden["out/reset/progress"].long())
         for which, worlds in (("all", list(range(n))), ("some", golden["in/reset/worlds"].tolist())):
             mask = torch.zeros(n, dtype=torch.bool).index_fill_(0, torch.tensor(worlds), True)
             task.reset_idx(wp.from_torch(mask))

@@ -134,13 +134,13 @@ def test_upstream_mode_repeats_the_noise_of_resets() -> None:
 
 
 def test_upstream_mode_resets_the_environment_only_once() -> None:
-    """As in the original, whose later resets only set the progress to 1."""
+    """As in the original, all of whose resets set the progress to 1."""
     env = upstream_env("Ant", 2)
     robots: Any = env.task.robots  # type: ignore[attr-defined]
-    assert env.task.progress_buf.tolist() == [0, 0]
+    assert env.task.progress_buf.tolist() == [1, 1]
     for _ in range(3):
         env.step(torch.zeros(2, 8))
-    assert env.task.progress_buf.tolist() == [3, 3]
+    assert env.task.progress_buf.tolist() == [4, 4]
     before = robots.get_world_poses()[0]
     env.reset()
     assert env.task.progress_buf.tolist() == [1, 1]

@@ -30,6 +30,9 @@ def record(original: Path, task: str) -> Iterator[Recording]:
     origins = clone_positions(SAMPLES, SPACING)
     runner, view = _make(original, task.removesuffix("Warp"), origins)
     _put_reset(recording, view, "all")
+    runner.reset()
+    recording.put("out/reset/progress", wp.to_torch(runner.progress_buf)[:2])
+    recording.put("out/reset/flags", wp.to_torch(runner.reset_buf)[:2])
     motion = draw_motion(robot, SAMPLES, origins)
     places, orientations = motion["world_poses"]
     view.values |= {name: as_view(values) for name, values in motion.items() if name != "world_poses"}

@@ -160,15 +160,17 @@ class RLTaskWarp(Task[EnvConfigT]):
         """See :class:`~oige_core.tasks.task.Task`.
 
         With ``task.env.compat=upstream``, as in the Warp variants of OmniIsaacGymEnvs, only the first call starts new
-        episodes. Later calls only set ``progress`` to 1.
+        episodes, and every call sets ``progress`` to 1.
         """
         chosen = self._tensors_of["_chosen"].zero_()
         chosen.copy_(assign(chosen, worlds, True))
+        counted = chosen.clone() if self.upstream else None
         if self.upstream and self._started:
-            self._tensors_of["progress"].masked_fill_(chosen, 1)
             chosen.zero_()
         self._started = True
         self._replay_restart()
+        if counted is not None:
+            self._tensors_of["progress"].masked_fill_(counted, 1)
         if not self._begins:
             raise TaskError(f"{self.name}.reset_idx: {NO_RESET_OF_THE_BASE.format('mask')}")
         self._tensors_of["ended"].logical_and_(~chosen)
