@@ -262,10 +262,9 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
             f"checkpoint={file}: refused: it holds more than tensors and plain values{named} and could run code; "
             "use a checkpoint that you trust, written by oige-train or rl_games."
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise CheckpointError(
-            f"checkpoint={file}: damaged ({str(error).splitlines()[0]}); use another checkpoint."
-        ) from error
+    except Exception as error:  # a damaged pickle can raise errors of many types
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"checkpoint={file}: damaged ({why}); use another checkpoint.") from error
     if not isinstance(state, dict):
         raise CheckpointError(f"checkpoint={file}: not a checkpoint; expected a .pth file that oige-train wrote.")
     return to_installed_layout(state)

@@ -122,7 +122,7 @@ def adopt_network(
     notes = changes.notes()
     if found.algorithm == "sac" and not found.normalises_inputs:
         notes.append(_note_on_statistics(file, resumes))
-    return Adoption(file=file, found=found, epoch=state["epoch"], notes=notes)
+    return Adoption(file=file, found=found, epoch=state.get("epoch", 0), notes=notes)
 
 
 def run_configuration(file: Path) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from oige_core.errors import ConfigError
-from oige_core.registry import installed_tasks
+from oige_core.registry import PLANNED_TASKS, installed_tasks
 
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, checkpoint_path, read_info
+from oige_train.config.adoption import run_configuration
 from oige_train.config.overrides import literal_text
 from oige_train.run_record import RunRecord, is_recorded
 
@@ -22,37 +23,58 @@ def last_value(arguments: Iterable[str], key: str) -> str | None:
     return values[-1] if values else None
 
 
-def chosen_checkpoint(arguments: Sequence[str]) -> CheckpointInfo | None:
-    """Return the info of the checkpoint that the arguments name; None without one, or if plain rl_games wrote it.
-
-    Missing and damaged files are reported later, by the checks of checkpoints.
-    """
+def _chosen_file(arguments: Sequence[str]) -> Path | None:
+    """Return the file of the checkpoint that the arguments name; None if they name none, or it does not exist."""
     path = last_value(arguments, "checkpoint")
     if not path:
         return None
     try:
         file = checkpoint_path(literal_text(path))
-        return read_info(file, path) if file.is_file() else None
-    except (CheckpointError, OSError, ValueError, RuntimeError):
+        return file if file.is_file() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def chosen_checkpoint(arguments: Sequence[str]) -> CheckpointInfo | None:
+    """Return the info of the checkpoint that the arguments name; None without one, or if plain rl_games wrote it.
+
+    Missing and damaged files are reported later, by the checks of checkpoints.
+    """
+    file = _chosen_file(arguments)
+    try:
+        return None if file is None else read_info(file, str(file))
+    except CheckpointError:
         return None
 
 
 def chosen_task(arguments: Sequence[str]) -> str | None:
     """Return the task that the arguments name, or else that of the checkpoint that they name.
 
+    The checkpoints of OmniIsaacGymEnvs do not contain it, but ``config.yaml`` in the folder of their run does.
+
     Raises:
         ConfigError: the checkpoint's task is not installed.
     """
     name = last_value(arguments, "task")
     info = chosen_checkpoint(arguments)
-    if name is not None or info is None:
+    if name is not None:
         return name
+    if info is None:
+        file = _chosen_file(arguments)
+        return None if file is None else _task_of_folder(file)
     if info.task not in installed_tasks():
         raise ConfigError(
             f"checkpoint={last_value(arguments, 'checkpoint')}: belongs to task {info.task}, which is not "
             "installed; install the package of that task."
         )
     return info.task
+
+
+def _task_of_folder(file: Path) -> str | None:
+    """Return the task that ``config.yaml`` in the folder of a checkpoint's run names, if it is one of ours."""
+    task = run_configuration(file).get("task")
+    name = task.get("name") if isinstance(task, dict) else None
+    return name if name in (*installed_tasks(), *PLANNED_TASKS) else None
 
 
 def recorded_run(arguments: Sequence[str]) -> RunRecord | None:
