@@ -118,6 +118,16 @@ def test_network_follows_from_weights(section: dict[str, Any], tmp_path: Path) -
     assert torch.equal(*outputs)
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_place_of_recurrent_layers_that_weights_do_not_tell_is_that_of_the_configuration(
+    before: bool, tmp_path: Path
+) -> None:
+    section = network([5], rnn={**LSTM, "units": 5, "before_mlp": before})
+    cfg = configuration(network=section)
+    adopted(cfg, saved({"model": build(section).state_dict()}, tmp_path))
+    assert cfg.train.params.network.rnn.before_mlp is before
+
+
 def test_sac_network_follows_from_weights(tmp_path: Path) -> None:
     section = {"name": "soft_actor_critic", "log_std_bounds": [-5, 2], "mlp": {"units": [8, 6], **SETTINGS}}
     policy = build(section).sac_network

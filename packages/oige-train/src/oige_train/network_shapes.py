@@ -98,7 +98,7 @@ def _find_actor_critic(model: Shapes) -> FoundNetwork | None:
     flat = linears[0][1] if linears else output[1]
     prefix = "a_rnn." if separate else "rnn."
     settings["rnn"] = rnn = _find_rnn(network, prefix, linears, output[1])
-    if rnn is not None and rnn["before_mlp"]:
+    if rnn is not None and rnn.get("before_mlp"):
         flat = network[f"{prefix}rnn.weight_ih_l0"][1]
     if "mu.weight" in network:
         settings["space.continuous.fixed_sigma"] = "sigma" in network
@@ -120,6 +120,8 @@ def _find_actor_critic(model: Shapes) -> FoundNetwork | None:
 def _find_rnn(network: Shapes, prefix: str, linears: list[tuple[int, ...]], num_features: int) -> dict[str, Any] | None:
     """Return the ``rnn`` section of a network, or None if it is not recurrent.
 
+    If all layers have the size of the observation, the place of the recurrent ones is unknown and left out.
+
     Args:
         network: shapes by name.
         prefix: of the names of the recurrent layers.
@@ -134,12 +136,12 @@ def _find_rnn(network: Shapes, prefix: str, linears: list[tuple[int, ...]], num_
     last, first = (linears[-1][0], linears[0][1]) if linears else (num_inputs, num_inputs)
     before = num_features == last and first in (units, units + num_inputs)
     after = num_features in (units, units + first) and num_inputs in (last, last + first)
-    return {
+    settings = {
         "name": {4: "lstm", 3: "gru"}.get(rows // units, "identity"),
         "units": units,
         "layers": sum(name.startswith(cells) for name in network),
-        "before_mlp": before and not after,
         "concat_input": after and bool(linears) and num_inputs == last + first,
         "concat_output": num_features == units + first if after else first == units + num_inputs,
         "layer_norm": f"{prefix.removesuffix('rnn.')}layer_norm.weight" in network,
     }
+    return settings if before == after else settings | {"before_mlp": before}
