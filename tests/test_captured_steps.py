@@ -27,7 +27,16 @@ EXECUTORS = [
 ]
 TASKS = [name for name in installed_tasks() if not name.endswith("SAC")]  # those are the same classes
 # AnymalTerrain steps the engine in pre_physics_step, which cannot be captured; test_step_capture.py tests the report.
-DIFFER_UPSTREAM = ["Ant", "Anymal", "BallBalance", "Crazyflie", "Humanoid", "Ingenuity", "Quadcopter"]
+DIFFER_UPSTREAM = [
+    "Ant",
+    "Anymal",
+    "BallBalance",
+    "Crazyflie",
+    "Humanoid",
+    "Ingenuity",
+    "Quadcopter",
+    "TargetFollowing",
+]
 CASES = [(name, "fixed") for name in TASKS] + [(name, "upstream") for name in DIFFER_UPSTREAM]
 
 

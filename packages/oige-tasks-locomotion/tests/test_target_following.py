@@ -185,17 +185,80 @@ def test_resets_cover_their_ranges() -> None:
     env.close()
 
 
-def test_upstream_mode_multiplies_actions_by_pi_twice() -> None:
-    for compat, expected in (("fixed", math.pi), ("upstream", math.pi**2)):
-        env = make(compat=compat)
-        put(env, 0.0, (9.0, 0.0))
-        task: Any = env.task
-        for _ in range(60):
-            env.step(torch.tensor([[1.0, 0.5], [5.0, 0.5]]))
-        wheels = task.carters.get_joint_velocities()[:, :2]
-        assert wheels[0].tolist() == pytest.approx([expected, 0.5 * expected], rel=0.05)
-        assert wheels[1].tolist() == pytest.approx(wheels[0].tolist(), rel=1e-3), "actions are clamped to 1"
-        env.close()
+def test_actions_are_wheel_speeds(env: VecEnv) -> None:
+    put(env, 0.0, (9.0, 0.0))
+    task: Any = env.task
+    for _ in range(60):
+        env.step(torch.tensor([[1.0, 0.5], [5.0, 0.5]]))
+    wheels = task.carters.get_joint_velocities()[:, :2]
+    assert wheels[0].tolist() == pytest.approx([math.pi, 0.5 * math.pi], rel=0.05)
+    assert wheels[1].tolist() == pytest.approx(wheels[0].tolist(), rel=1e-3), "actions are clamped to 1"
+
+
+def test_upstream_mode_sets_the_state_of_joints_to_actions_times_pi_twice() -> None:
+    """No drive resists, so that the robot accelerates to this speed, bit by bit."""
+    env = make(compat="upstream")
+    env.reset(seed=0)
+    task: Any = env.task
+    task.carters.set_joint_velocities(torch.full((2, task.carters.num_dof), 0.3))
+    task.pre_physics_step(torch.tensor([[1.0, 0.5], [-0.2, 0.5]]))
+    velocities = task.carters.get_joint_velocities()
+    expected = math.pi**2 * torch.tensor([[1.0, 0.5], [-0.2, 0.5]])
+    torch.testing.assert_close(velocities[:, :2], expected)
+    assert not velocities[:, 2:].any()
+    for _ in range(90):
+        env.step(torch.ones(2, 2))
+    speed = torch.linalg.vector_norm(task.carters.get_velocities()[:, :2], dim=-1)
+    assert ((speed > 0.8 * RADIUS * math.pi**2) & (speed < 1.02 * RADIUS * math.pi**2)).all()
+    env.close()
+
+
+def test_upstream_mode_starts_above_the_ground_and_measures_in_three_dimensions() -> None:
+    env = make(compat="upstream")
+    env.reset(seed=0)
+    task: Any = env.task
+    robots, targets = (view.get_world_poses()[0] for view in (task.carters, task.targets))
+    assert robots.tolist() == [[0.0, 0.0, 0.25]] * 2
+    assert targets[:, 2].tolist() == pytest.approx([0.025] * 2)
+    torch.testing.assert_close(task.distance, (targets[:, 0] ** 2 + 0.225**2).sqrt())
+    task.targets.set_world_poses(torch.tensor([[0.9, 0.0, 0.025], [0.6, 0.0, 0.025]]))
+    task.get_observations()
+    assert task.distance.tolist() == pytest.approx([math.hypot(0.9, 0.225), math.hypot(0.6, 0.225)])
+    assert task.is_done().tolist() == [False, True]
+    env.close()
+
+
+def test_upstream_mode_shows_the_last_mask_for_two_steps_and_keeps_moving() -> None:
+    """In the first episode, which has no last mask, it is empty. Observations are floats."""
+    env = make(compat="upstream")
+    task: Any = env.task
+    observations, _ = env.reset(seed=0)
+    assert observations.dtype == torch.float32
+    turned = task.carters.get_world_poses()[1]
+    for step in range(5):
+        set_root_pose(task.carters, (0.0, 0.0, 0.0))
+        set_root_pose(task.targets, (2.0, 0.4 * step, 0.025))
+        observations, *_ = env.step(torch.zeros(2, 2))
+        assert observations.amax().item() == (1.0 if step >= 2 else 0.0)
+        assert (task.visible_fraction > 0).all() == (step >= 2)
+    truth = (task.camera.get_segmentation() == task.target_id).float().expand(-1, -1, -1, 3)
+    assert torch.equal(observations, truth)  # rows and columns are in the same places
+    set_root_pose(task.targets, (0.5, 0.0, 0.025))
+    last, _, terminated, _, _ = env.step(torch.ones(2, 2))
+    assert terminated.all()
+    before = task.carters.get_velocities()
+    task.reset_idx(torch.arange(2))
+    torch.testing.assert_close(task.carters.get_velocities(), before)
+    assert not torch.equal(task.carters.get_world_poses()[1], turned)
+    for step in range(3):
+        set_root_pose(task.carters, (0.0, 0.0, 0.0))
+        set_root_pose(task.targets, (-5.0, 0.0, 0.025))
+        task.ended_buf[:] = False
+        observations, *_ = env.step(torch.zeros(2, 2))
+        assert torch.equal(observations, last) == (step < 2)
+    env.reset(seed=0)
+    assert not task.carters.get_velocities().any(), "another reset starts from rest"
+    env.close()
 
 
 def test_settings_match_upstream() -> None:
@@ -213,7 +276,7 @@ def test_mask_controller_reaches_the_target(compat: str) -> None:
     reached = torch.zeros(4, dtype=torch.bool)
     steps = 0
     while not reached.all() and steps < 2048:
-        mask = observations[..., 0].float() / 255
+        mask = (observations[..., 0] > 0).float()
         weight = mask.sum(dim=(1, 2))
         side = (mask * columns).sum(dim=(1, 2)) / weight.clamp(min=1.0)  # positive: to the right
         speed = torch.where(weight > 0, 1.0, 0.0)

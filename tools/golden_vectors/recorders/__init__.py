@@ -16,6 +16,7 @@ RECORDERS = {
     "HumanoidWarp": "ant_humanoid_warp",
     "Ingenuity": "ingenuity",
     "Quadcopter": "quadcopter",
+    "TargetFollowing": "target_following",
     "Terrain": "terrain",
 }
 """Modules by the name of a task, or of another part, which is also the name of its file of golden vectors."""

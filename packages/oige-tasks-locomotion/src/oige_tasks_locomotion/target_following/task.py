@@ -5,6 +5,7 @@ Randomisation: heading of the robot; distance of the cube along x, and its headi
 Success: the robot comes within 1 m of the cube.
 """
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -33,6 +34,11 @@ TARGET_COLOR = (0.46, 0.72, 0.0, 1.0)
 NEAR = 1.0  # m; within this distance the robot gets the bonus
 END = 0.9  # m
 
+# With compat=upstream:
+UPSTREAM_START_HEIGHT = 0.25  # m; of the robot, which falls to the ground
+UPSTREAM_TARGET_HEIGHT = 0.025  # m; of the middle of the target, most of which is in the ground
+UPSTREAM_FIRST_MASK = 3  # control steps after which an episode shows new masks
+
 
 class TargetFollowingTask(RLTask[TargetFollowingConfig]):
     """See the module."""
@@ -40,11 +46,15 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
     def set_up_scene(self, scene: Scene) -> None:
         """Add the robot with its camera, and the target."""
         scene.add_ground_plane(material=Material(color=(0.62, 0.64, 0.66, 1.0)))
-        self.carters = scene.add_articulation("carter", CARTER_ASSET)
+        # Upstream sets the speeds of the wheels, which their drives would resist.
+        asset = dataclasses.replace(CARTER_ASSET, drives={"joint_wheel_.*": Drive()}) if self.upstream else CARTER_ASSET
+        self.start_height = UPSTREAM_START_HEIGHT if self.upstream else 0.0
+        self.target_height = UPSTREAM_TARGET_HEIGHT if self.upstream else TARGET_EDGE / 2
+        self.carters = scene.add_articulation("carter", asset, position=(0.0, 0.0, self.start_height))
         self.targets = scene.add_box(
             "target",
             size=(TARGET_EDGE, TARGET_EDGE, TARGET_EDGE),
-            position=(5.0, 0.0, TARGET_EDGE / 2),
+            position=(5.0, 0.0, self.target_height),
             kinematic=True,
             collision=False,
             material=Material(color=TARGET_COLOR),
@@ -68,40 +78,83 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         # OmniIsaacGymEnvs multiplies actions, which are wheel speeds up to π rad/s already, by π once more.
         self.action_scale = self.cfg.maxWheelSpeed * (math.pi if self.upstream else 1.0)
         self.up = torch.tensor([0.0, 0.0, 1.0], device=self.device)
+        self.start = torch.tensor([0.0, 0.0, self.start_height], device=self.device)
         n = self.num_envs
+        self.target_mask = torch.zeros(
+            n, self.cfg.imageSize, self.cfg.imageSize, 1, dtype=torch.bool, device=self.device
+        )
         self.distance = torch.zeros(n, device=self.device)
         self.previous_distance = torch.zeros(n, device=self.device)
         self.reached = torch.zeros(n, dtype=torch.bool, device=self.device)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Set random headings of robots and targets; place targets along x."""
+        moving = self._motion(worlds) if self.upstream else ()
         super().reset_idx(worlds)
         n = len(worlds)
         robot_yaw, target_yaw = self.uniform(-math.pi, math.pi, 2, n).unbind()
-        axis = self.up.expand(n, 3)
-        self.carters.set_world_poses(orientations=quat_from_angle_axis(robot_yaw, axis), indices=worlds)
+        axis, start = self.up.expand(n, 3), self.start.expand(n, 3)
+        self.carters.set_world_poses(start, quat_from_angle_axis(robot_yaw, axis), indices=worlds)
+        if self.upstream:
+            self._keep_moving(worlds, *moving)
         position = torch.zeros(n, 3, device=self.device)
         position[:, 0] = self.uniform(*self.cfg.targetDistance, n)
-        position[:, 2] = TARGET_EDGE / 2
+        position[:, 2] = self.target_height
         self.targets.set_world_poses(position, quat_from_angle_axis(target_yaw, axis), indices=worlds)
-        self.distance = self.assign(self.distance, worlds, position[:, 0])  # the robot is at the origin
+        self.distance = self.assign(self.distance, worlds, self._measure(start, position))
         self.reached = self.assign(self.reached, worlds, False)
+
+    def _motion(self, worlds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return velocities ``(n, 6)`` of the robots, and positions and velocities ``(n, joints)`` of their joints."""
+        return (
+            self.carters.get_velocities(worlds),
+            self.carters.get_joint_positions(worlds),
+            self.carters.get_joint_velocities(worlds),
+        )
+
+    def _keep_moving(self, worlds: torch.Tensor, *before: torch.Tensor) -> None:
+        """Let robots whose episode has ended continue to move, as upstream, which only moves them to the start.
+
+        Their last mask remains, too, until the episode shows new ones.
+        """
+        goes_on = self.ended_buf & ~self.failed_buf
+        self.target_mask = self.assign(
+            self.target_mask, worlds, self.rows(self.target_mask & goes_on.view(-1, 1, 1, 1), worlds)
+        )
+        kept = self.rows(goes_on, worlds).unsqueeze(-1)
+        motion = [torch.where(kept, old, new) for old, new in zip(before, self._motion(worlds), strict=True)]
+        self.carters.set_velocities(motion[0], worlds)
+        self.carters.set_joint_positions(motion[1], worlds)
+        self.carters.set_joint_velocities(motion[2], worlds)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Set the speeds of the left and the right wheel."""
         self.previous_distance = self.distance
-        self.carters.set_joint_velocity_targets(actions * self.action_scale, joint_indices=self.wheels)
+        speeds = actions * self.action_scale
+        if self.upstream:  # which sets the state, not targets, and stops the other joints
+            velocities = torch.zeros_like(self.carters.get_joint_velocities())
+            velocities[:, self.wheels] = speeds
+            self.carters.set_joint_velocities(velocities)
+        else:
+            self.carters.set_joint_velocity_targets(speeds, joint_indices=self.wheels)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Return images ``(n, rows, columns, 3)``: 255 in all channels of the target's pixels, or colours."""
         target = self.camera.get_segmentation(worlds, clone=False) == self.target_id
+        if self.upstream:  # where the first steps of an episode show the last mask of the one before
+            seen = self.rows(self.progress_buf >= UPSTREAM_FIRST_MASK, worlds).view(-1, 1, 1, 1)
+            target = torch.where(seen, target, self.rows(self.target_mask, worlds))
         if worlds is None:
+            self.target_mask = target
             self.visible_fraction = target.float().mean(dim=(1, 2, 3))
-            self.distance = self._distance()
+            self.distance = self._measure(*(view.get_world_poses()[0] for view in (self.carters, self.targets)))
             self.reached = self.reached | (self.distance < NEAR)
         if self.cfg.observe == "rgb":
             return self.camera.get_rgb(worlds)
-        return (target.to(torch.uint8) * 255).expand(-1, -1, -1, 3)
+        image = (target.to(torch.uint8) * 255).expand(-1, -1, -1, 3)
+        return (
+            image.transpose(1, 2) if self.upstream else image
+        )  # the base class swaps them back: upstream, masks are not
 
     def is_done(self) -> torch.Tensor:
         """Terminate close to the target."""
@@ -121,10 +174,10 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         """Add the fraction of episodes in which the target was reached."""
         return super().finish_episodes(worlds) | {"success": self.mean(self.reached, worlds)}
 
-    def _distance(self) -> torch.Tensor:
-        """Return horizontal distances ``(N,)`` of robots and targets, in m."""
-        robots, targets = (view.get_world_poses()[0][:, :2] for view in (self.carters, self.targets))
-        return torch.linalg.vector_norm(robots - targets, dim=-1)
+    def _measure(self, robots: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return horizontal distances ``(n,)`` of positions ``(n, 3)``, in m; upstream, they are not horizontal."""
+        difference = robots - targets
+        return torch.linalg.vector_norm(difference if self.upstream else difference[:, :2], dim=-1)
 
 
 def reward_terms(
