@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-__all__ = ["in_python", "load_config", "locals_of", "make_task"]
+__all__ = ["ROOT", "in_python", "load_config", "locals_of", "make_task"]
 
 ROOT = "omniisaacgymenvs"
 

@@ -1,7 +1,7 @@
 """Views that return given tensors and record what is written to them."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,13 +44,13 @@ class RecordingView:
         name: str,
         count: int,
         *,
-        names: dict[str, Sequence[str]] | None = None,
+        names: Mapping[str, Sequence[str]] | None = None,
         values: dict[str, Any] | None = None,
         **attributes: Any,
     ) -> None:
         self.name = name
         self.count = count
-        self.names = names or {}
+        self.names = dict(names or {})
         self.values = dict(values or {})
         self.calls: list[Call] = []
         self.num_dof = len(self.names.get("dof", ()))
@@ -71,6 +71,10 @@ class RecordingView:
         """Return the last call of a setter."""
         return [call for call in self.calls if call.name == method][-1]
 
+    def first(self, method: str, argument: int = 0) -> torch.Tensor:
+        """Return an argument of the first call of a setter."""
+        return next(call for call in self.calls if call.name == method).args[argument]
+
     def written(self, method: str, argument: int = 0) -> torch.Tensor:
         """Return an argument of the last call of a setter."""
         return self.last(method).args[argument]
@@ -90,15 +94,15 @@ class RecordingView:
     def _get(self, name: str, indices: Any = None, joint_indices: Any = None, clone: bool = True) -> Any:
         if name not in self.values:
             raise AttributeError(f"the view {self.name} has no values for get_{name}")
-        return _map(functools.partial(_select, indices=indices, columns=joint_indices, clone=clone), self.values[name])
+        return _map(functools.partial(_select, indices=indices, columns=joint_indices), self.values[name])
 
 
-def _select(values: Any, *, indices: Any, columns: Any, clone: bool) -> Any:
+def _select(values: Any, *, indices: Any, columns: Any) -> Any:
     if not isinstance(values, torch.Tensor):
         return values
     values = values if indices is None else values[torch.as_tensor(indices).long()]
     values = values if columns is None else values[:, torch.as_tensor(columns).long()]
-    return values.clone() if clone else values
+    return values.clone()  # each call reads the simulation anew, and tasks change what they get
 
 
 def _map(function: Any, values: Any) -> Any:

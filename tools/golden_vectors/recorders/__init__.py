@@ -3,6 +3,7 @@
 __all__ = ["RECORDERS"]
 
 RECORDERS = {
+    "AllegroHand": "hands",
     "Ant": "ant_humanoid",
     "AntWarp": "ant_humanoid_warp",
     "Anymal": "anymal",
@@ -12,10 +13,18 @@ RECORDERS = {
     "CartpoleCamera": "cartpole_camera",
     "CartpoleWarp": "cartpole_warp",
     "Crazyflie": "crazyflie",
+    "FactoryTaskNutBoltPick": "factory",
+    "FactoryTaskNutBoltPlace": "factory",
+    "FactoryTaskNutBoltScrew": "factory",
+    "FrankaCabinet": "franka",
+    "FrankaDeformable": "franka",
     "Humanoid": "ant_humanoid",
     "HumanoidWarp": "ant_humanoid_warp",
     "Ingenuity": "ingenuity",
     "Quadcopter": "quadcopter",
+    "ShadowHand": "hands",
+    "ShadowHandOpenAI_FF": "hands",
+    "ShadowHandOpenAI_LSTM": "hands",
     "TargetFollowing": "target_following",
     "Terrain": "terrain",
 }
