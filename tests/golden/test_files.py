@@ -6,7 +6,9 @@ import pytest
 import torch
 from golden_support import DATA, Golden
 
-FILES = sorted(path.stem for path in DATA.glob("*.npz"))
+FILES = sorted(
+    path.stem for path in DATA.glob("*.npz") if path.stem != "checkpoints"
+)  # whose test says how it was made
 INSTALLED = {entry.name for entry in entry_points(group="oige.tasks")}
 WAITING = {  # files of tasks to come: shapes of observations by type, number of actions, number of states
     "AllegroHand": ({"full": 72, "full_no_vel": 50}, 16, 0),
