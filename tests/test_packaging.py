@@ -77,7 +77,7 @@ def test_wheels_contain_the_data_files(wheels: Path) -> None:
             return set(archive.namelist())
 
     assert "oige_core/cfg/simulation.yaml" in names("oige_core")
-    assert "oige_train/cfg/config.yaml" in names("oige_train")
+    assert "oige_train/cfg/oige_train.yaml" in names("oige_train")
     assert {
         "oige_tasks_classic/cfg/task/Cartpole.yaml",
         "oige_tasks_classic/cfg/train/CartpolePPO.yaml",

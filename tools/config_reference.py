@@ -38,7 +38,7 @@ from oige_train.schema import (
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 ROOT_FILES = {
     CORE_CFG / "simulation.yaml": "Simulation",
-    Path(oige_train.__file__).parent / "cfg" / "config.yaml": "Programs (not for library use)",
+    Path(oige_train.__file__).parent / "cfg" / "oige_train.yaml": "Programs (not for library use)",
 }
 
 QUANTITIES = {

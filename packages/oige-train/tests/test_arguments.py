@@ -93,7 +93,8 @@ REFUSED = {
     "gamma out of range": ([f"{CONFIG}.gamma=1.5"], f"{CONFIG}.gamma=1.5: expected a number from 0 to 1."),
     "unknown schedule": (
         [f"{CONFIG}.lr_schedule=adaptiv"],
-        f"{CONFIG}.lr_schedule=adaptiv: expected one of adaptive, linear, identity, None. Did you mean adaptive?",
+        f"{CONFIG}.lr_schedule=adaptiv: expected one of adaptive, linear, identity, fixed, None. Did you mean "
+        "adaptive?",
     ),
     "unknown activation": (
         ["train.params.network.mlp.activation=foo"],

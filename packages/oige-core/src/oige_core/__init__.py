@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from oige_core.config import EnvConfig, check_choice, check_positive, check_range
+from oige_core.config import EnvConfig, Renamed, check_choice, check_positive, check_range, control_steps, unread
 from oige_core.errors import ConfigError, OigeError
 from oige_core.registry import find_task, installed_tasks, load_config
 from oige_core.seeding import derive_seed
@@ -40,6 +40,7 @@ __all__ = [
     "OigeError",
     "RLTask",
     "RLTaskWarp",
+    "Renamed",
     "RigidPrimView",
     "Scene",
     "SignedPermutation",
@@ -53,6 +54,7 @@ __all__ = [
     "check_choice",
     "check_positive",
     "check_range",
+    "control_steps",
     "curriculum_map",
     "derive_seed",
     "find_task",
@@ -61,6 +63,7 @@ __all__ = [
     "make_env",
     "make_vec",
     "mixed_map",
+    "unread",
 ]
 
 __version__ = version("oige-core")

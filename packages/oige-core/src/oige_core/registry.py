@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oige_core.config import RunConfig, compose, validate
+from oige_core.config.fields import leaf_keys
+from oige_core.config.renamed import rename_keys
 from oige_core.errors import ConfigError, OigeError, nearest
 from oige_core.spec import InstalledTask, TaskSpec
 
@@ -159,7 +161,10 @@ def load_config(task: str | InstalledTask, overrides: Mapping[str, Any] | None =
     installed = find_task(task) if isinstance(task, str) else task
     spec = load_spec(installed)
     folders = sorted({installed.cfg, *config_folders()})
-    config = validate(compose(folders, installed.name, overrides), sections={"task.env": spec.env})
+    root = compose(folders, installed.name, overrides)
+    overridden = {leaf for key, value in (overrides or {}).items() for leaf in leaf_keys(key, value)}
+    root, _ = rename_keys(root, spec.renamed, overridden=overridden)
+    config = validate(root, sections={"task.env": spec.env})
     check_task(config, installed, spec)
     return config
 

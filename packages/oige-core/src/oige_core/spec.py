@@ -1,11 +1,12 @@
 """Records of tasks: plain data that imports neither torch nor an engine."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from oige_core.config.renamed import Renamed
 from oige_core.config.schema import EnvConfig
 
 __all__ = ["InstalledTask", "TaskSpec"]
@@ -31,6 +32,9 @@ class TaskSpec(Generic[EnvConfigT]):
         images: whether observations are images: rows × columns × channels of bytes, 0 to 255, instead of floats. With
             ``task.env.compat=upstream``, the base class turns what the task returns into columns × rows × channels of
             floats, 0 to 1, as the original does.
+        renamed: keys of OmniIsaacGymEnvs that have another name here, by dotted key below ``task``.
+        ignored_by_original: keys that files of OmniIsaacGymEnvs contain although it does not read them, by dotted key
+            below ``task``, with what applies instead. Files that contain a key of ``renamed`` cannot set them.
     """
 
     task: str
@@ -42,6 +46,8 @@ class TaskSpec(Generic[EnvConfigT]):
     demo: Mapping[str, bool | int | float | str] | None = None
     original_ends_early: bool = False
     images: bool = False
+    renamed: Mapping[str, Renamed] = field(default_factory=dict)
+    ignored_by_original: Mapping[str, str] = field(default_factory=dict)
 
     def shape_for(self, env: EnvConfigT) -> tuple[int, ...]:
         """Return the shape of one world's observation for a validated ``task.env`` section."""

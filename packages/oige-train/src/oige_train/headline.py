@@ -41,7 +41,7 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
         f"{action} {run.task.name} with {ALGORITHM_NAMES[params.algo.name]} ({run.train_name}): "
         f"{worlds}, network {params.network.summary()}, seed {config.seed}"
     )
-    lines += _note_on_default_task(run, arguments)
+    lines += [*_note_on_default_task(run, arguments), *run.file_notes]
     if action == "training" and devices.simulation == "cpu":
         lines += _advice_for_cpu(run)
     most, good = OFF_POLICY_WORLDS.get(params.algo.name, (math.inf, 0))
@@ -66,6 +66,7 @@ def headline_of_random_actions(run: Run, arguments: Sequence[str]) -> list[str]:
         *_note_on_unused_gpu(run),
         f"stepping {run.task.name} with random actions: {worlds}, seed {config.seed}",
         *_note_on_default_task(run, arguments),
+        *run.file_notes,
     ]
 
 

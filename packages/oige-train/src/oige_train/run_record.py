@@ -112,7 +112,7 @@ def recorded_files(record: RunRecord | None, base: Path, *, train: bool) -> Iter
 
     Args:
         record: record of the run; None: nothing happens.
-        base: the installed ``config.yaml``.
+        base: the installed root file.
         train: also use the run's ``train`` section; False if the user chose another one.
     """
     if record is None:
@@ -128,7 +128,7 @@ def recorded_files(record: RunRecord | None, base: Path, *, train: bool) -> Iter
         for entry in root.defaults:
             if isinstance(entry, DictConfig):
                 entry.update({key: value for key, value in choices.items() if key in entry})
-        OmegaConf.save(root, folder / "config.yaml")
+        OmegaConf.save(root, folder / base.name)
         for section in SECTIONS if train else SECTIONS[:1]:
             (folder / section).mkdir()
             OmegaConf.save(OmegaConf.create(record.config[section]), folder / section / f"{choices[section]}.yaml")

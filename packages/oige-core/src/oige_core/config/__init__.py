@@ -1,6 +1,8 @@
 """Typed, validated configuration of simulations and tasks."""
 
+from oige_core.config.fields import unread
 from oige_core.config.load import CORE_CFG, compose, validate
+from oige_core.config.renamed import Renamed, control_steps
 from oige_core.config.resolvers import register_resolvers
 from oige_core.config.schema import (
     ActorConfig,
@@ -26,6 +28,7 @@ __all__ = [
     "EnvConfig",
     "MujocoConfig",
     "PhysxConfig",
+    "Renamed",
     "RunConfig",
     "SimConfig",
     "TaskConfig",
@@ -34,6 +37,8 @@ __all__ = [
     "check_positive",
     "check_range",
     "compose",
+    "control_steps",
     "register_resolvers",
+    "unread",
     "validate",
 ]

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from oige_core.errors import ConfigError, nearest, one_line
 
-__all__ = ["check_unique_files", "compose_file", "load_yaml", "missing_file_error"]
+__all__ = ["SELF", "check_unique_files", "compose_file", "load_yaml", "missing_file_error"]
 
 SELF = "_self_"
 

@@ -7,9 +7,20 @@ from typing import Any
 
 from oige_core.errors import ConfigError
 
-__all__ = ["ISAAC_SIM_ONLY", "check_overrides_are_read", "field_type", "leaf_keys", "takes_text", "unread"]
+__all__ = [
+    "ISAAC_SIM_ONLY",
+    "brief_keys",
+    "check_overrides_are_read",
+    "field_type",
+    "follows",
+    "keys_without_effect",
+    "leaf_keys",
+    "takes_text",
+    "unread",
+]
 
 _UNREAD = "unread"
+_FOLLOWS = "follows"
 
 
 def unread(instead: str) -> dict[str, str]:
@@ -19,6 +30,15 @@ def unread(instead: str) -> dict[str, str]:
         instead: the advice in the error for an override of the key, such as "set seed instead".
     """
     return {_UNREAD: instead}
+
+
+def follows(instead: str) -> dict[str, str]:
+    """Return the metadata of a field that has the value of another key.
+
+    Args:
+        instead: the advice in the error for an override of the key, which names the other one.
+    """
+    return unread(instead) | {_FOLLOWS: "yes"}
 
 
 ISAAC_SIM_ONLY = unread("read by Isaac Sim only, not by the embedded engine; leave it out")
@@ -32,6 +52,12 @@ def field_type(schema: type, key: str, sections: Mapping[str, type]) -> tuple[An
         key: dotted key; the type of an unknown key is None.
         sections: schemas by dotted key, which replace those in ``schema``.
     """
+    expected, metadata, _ = _find(schema, key, sections)
+    return expected, metadata.get(_UNREAD)
+
+
+def _find(schema: type, key: str, sections: Mapping[str, type]) -> tuple[Any, Mapping[str, str], str]:
+    """Return the type of a dotted key, or None; the metadata of it or of a section that contains it, and their key."""
     expected: Any = schema
     path = ""
     for name in key.split("."):
@@ -41,19 +67,19 @@ def field_type(schema: type, key: str, sections: Mapping[str, type]) -> tuple[An
             continue
         expected = _section(expected)
         if expected is None:
-            return None, None
+            return None, {}, key
         fields = {field.name: field for field in dataclasses.fields(expected)}
         hints = typing.get_type_hints(expected)
         if name not in fields:
             # Sections of task.sim that are named after scene elements.
             if "actors" not in fields:
-                return None, None
+                return None, {}, key
             expected = typing.get_args(hints["actors"])[1]
             continue
         if _UNREAD in fields[name].metadata:
-            return hints[name], fields[name].metadata[_UNREAD]
+            return hints[name], fields[name].metadata, path
         expected = sections.get(path, hints[name])
-    return expected, None
+    return expected, {}, key
 
 
 def takes_text(expected: Any) -> bool:
@@ -89,3 +115,33 @@ def check_overrides_are_read(schema: type, keys: Iterable[str], sections: Mappin
         instead = field_type(schema, key, sections)[1]
         if instead is not None:
             raise ConfigError(f"{key}: has no effect; {instead}.")
+
+
+def keys_without_effect(schema: type, keys: Iterable[str], sections: Mapping[str, type]) -> list[str]:
+    """Return those of ``keys`` that nothing reads and that do not have the value of another key, either.
+
+    Instead of the keys of a section that is not read as a whole, the key of the section is returned.
+
+    Args:
+        schema: the root schema.
+        keys: dotted keys.
+        sections: schemas by dotted key, which replace those in ``schema``.
+    """
+    found: dict[str, None] = {}
+    for key in keys:
+        _, metadata, path = _find(schema, key, sections)
+        if _UNREAD in metadata and _FOLLOWS not in metadata:
+            found[path] = None
+    return list(found)
+
+
+def brief_keys(keys: Iterable[str]) -> str:
+    """Return dotted keys in a short form, ``section.{a, b}`` for those of one section."""
+    sections: dict[str, list[str]] = {}
+    for key in keys:
+        section, _, name = key.rpartition(".")
+        sections.setdefault(section, []).append(name)
+    return ", ".join(
+        f"{section}.{{{', '.join(names)}}}" if len(names) > 1 else f"{section}.{names[0]}".lstrip(".")
+        for section, names in sections.items()
+    )

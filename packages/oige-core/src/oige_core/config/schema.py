@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from oige_core.config.fields import ISAAC_SIM_ONLY, unread
+from oige_core.config.fields import ISAAC_SIM_ONLY, follows, unread
 from oige_core.errors import ConfigError, did_you_mean
 
 __all__ = [
@@ -73,6 +73,7 @@ class EnvConfig:
         captureStep: whether the step of a torch task is captured in CUDA graphs; on the CPU there are none.
         compat: ``fixed`` corrects errors of OmniIsaacGymEnvs that change learning, ``upstream`` restores them; ``oige``
             is an older name of ``upstream``.
+        enableDebugVis: key in files of OmniIsaacGymEnvs, which does not use it.
     """
 
     # what autoresetMode=auto means with compat=upstream
@@ -87,6 +88,7 @@ class EnvConfig:
     autoresetMode: Literal["auto", "same_step", "next_step", "upstream"] = "auto"
     captureStep: bool = True
     compat: str = "fixed"
+    enableDebugVis: bool = field(default=False, metadata=unread("OmniIsaacGymEnvs does not use it; leave it out"))
 
     def __post_init__(self) -> None:
         for key in ("numEnvs", "episodeLength", "controlFrequencyInv"):
@@ -131,9 +133,11 @@ class ActorConfig:
 
     Attributes:
         override_usd_defaults: let the keys below replace the values of the asset's USD file.
-        make_kinematic: 1: a rigid body is moved only by its view; 0: by forces. Articulations refuse this key.
-        enable_self_collisions: 1: the links of an articulation collide with each other; 0, -1: they do not.
-        enable_gyroscopic_forces: 1: PhysX computes gyroscopic torques; 0: it does not.
+        make_kinematic: True or 1: a rigid body is moved only by its view; False or 0: by forces. Articulations refuse
+            this key.
+        enable_self_collisions: True or 1: the links of an articulation collide with each other; False, 0 or -1: they do
+            not.
+        enable_gyroscopic_forces: True or 1: PhysX computes gyroscopic torques; False or 0: it does not.
         solver_position_iteration_count: position iterations of PhysX per step.
         solver_velocity_iteration_count: velocity iterations of PhysX per step.
         sleep_threshold: kinetic energy per mass, in m²/s², below which PhysX lets bodies sleep.
@@ -146,9 +150,9 @@ class ActorConfig:
     """
 
     override_usd_defaults: bool = field(default=False, metadata=ISAAC_SIM_ONLY)
-    make_kinematic: int = -1
-    enable_self_collisions: int = -1
-    enable_gyroscopic_forces: int = field(default=-1, metadata=ISAAC_SIM_ONLY)
+    make_kinematic: bool | int = -1
+    enable_self_collisions: bool | int = -1
+    enable_gyroscopic_forces: bool | int = field(default=-1, metadata=ISAAC_SIM_ONLY)
     solver_position_iteration_count: int = field(default=-1, metadata=ISAAC_SIM_ONLY)
     solver_velocity_iteration_count: int = field(default=-1, metadata=ISAAC_SIM_ONLY)
     sleep_threshold: float = field(default=-1, metadata=ISAAC_SIM_ONLY)
@@ -181,6 +185,7 @@ class PhysxConfig:
     Attributes:
         use_gpu: simulate on the GPU.
         worker_thread_count: threads of PhysX on the CPU.
+        num_threads: the same in some files of OmniIsaacGymEnvs, which does not use it.
         solver_type: 0: projected Gauss-Seidel (PGS); 1: temporal Gauss-Seidel (TGS).
         bounce_threshold_velocity: relative speed below which contacts do not bounce, in m/s.
         friction_offset_threshold: distance up to which contact points get friction, in m.
@@ -212,6 +217,7 @@ class PhysxConfig:
 
     use_gpu: bool = False
     worker_thread_count: int = 4
+    num_threads: int = 4
     solver_type: int = 1
     bounce_threshold_velocity: float = 0.2
     friction_offset_threshold: float = 0.04
@@ -389,9 +395,9 @@ class TaskConfig:
         physics_engine: the engine; follows the root key of the same name.
     """
 
-    name: str = field(default="", metadata=unread("set task instead"))
+    name: str = field(default="", metadata=follows("set task instead"))
     env: EnvConfig
-    physics_engine: str = field(default="mujoco", metadata=unread("set physics_engine, without task., instead"))
+    physics_engine: str = field(default="mujoco", metadata=follows("set physics_engine, without task., instead"))
     sim: SimConfig = field(default_factory=SimConfig)
     viewport: ViewportConfig = field(default_factory=ViewportConfig)
     domain_randomization: DomainRandomizationConfig = field(default_factory=DomainRandomizationConfig)
@@ -402,7 +408,7 @@ class RunConfig:
     """The whole configuration of a simulation; ``cfg/simulation.yaml`` gives the defaults and the meanings."""
 
     task: TaskConfig
-    task_name: str = field(default="", metadata=unread("set task instead"))
+    task_name: str = field(default="", metadata=follows("set task instead"))
     num_envs: Any = ""
     seed: int = 42
     torch_deterministic: bool = False

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from oige_core import EnvConfig, TaskSpec
+from oige_core import EnvConfig, Renamed, TaskSpec
 
 __all__ = ["BALL_BALANCE", "BallBalanceConfig"]
 
@@ -24,4 +24,5 @@ BALL_BALANCE = TaskSpec(
     observation_shape=(24,),
     num_actions=3,
     original_ends_early=True,
+    renamed={"env.maxEpisodeLength": Renamed("env.episodeLength")},
 )

@@ -1,8 +1,8 @@
 """CartpoleCamera: Cartpole with camera images as observations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from oige_core import TaskSpec, check_positive
+from oige_core import TaskSpec, check_positive, unread
 
 from oige_tasks_classic.cartpole import CartpoleConfig
 
@@ -19,12 +19,14 @@ class CartpoleCameraConfig(CartpoleConfig):
         frames: number of images in an observation; 0: 2, or 1 with ``compat=upstream``, as in OmniIsaacGymEnvs. A
             single image does not show velocities.
         frameInterval: control steps between two images of an observation.
+        exportImages: key in files of OmniIsaacGymEnvs; it writes images to files there.
     """
 
     cameraWidth: int
     cameraHeight: int
     frames: int = 0
     frameInterval: int = 3
+    exportImages: bool = field(default=False, metadata=unread("set enable_recording=True instead"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

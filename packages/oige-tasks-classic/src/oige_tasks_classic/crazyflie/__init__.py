@@ -1,6 +1,6 @@
 """Crazyflie: a nano quadcopter flies to targets."""
 
-from oige_core import EnvConfig, TaskSpec
+from oige_core import EnvConfig, Renamed, TaskSpec
 
 __all__ = ["CRAZYFLIE"]
 
@@ -10,4 +10,5 @@ CRAZYFLIE = TaskSpec(
     observation_shape=(18,),
     num_actions=4,
     original_ends_early=True,
+    renamed={"env.maxEpisodeLength": Renamed("env.episodeLength")},
 )

@@ -1,6 +1,6 @@
 """Ingenuity: NASA's helicopter flies to targets on Mars."""
 
-from oige_core import EnvConfig, TaskSpec
+from oige_core import EnvConfig, Renamed, TaskSpec
 
 __all__ = ["INGENUITY"]
 
@@ -10,4 +10,5 @@ INGENUITY = TaskSpec(
     observation_shape=(13,),
     num_actions=6,
     original_ends_early=True,
+    renamed={"env.maxEpisodeLength": Renamed("env.episodeLength")},
 )

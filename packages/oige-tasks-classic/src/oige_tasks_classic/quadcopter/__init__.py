@@ -1,6 +1,6 @@
 """Quadcopter: four rotors on gimbals carry a disc to its target."""
 
-from oige_core import EnvConfig, TaskSpec
+from oige_core import EnvConfig, Renamed, TaskSpec
 
 __all__ = ["QUADCOPTER"]
 
@@ -10,4 +10,5 @@ QUADCOPTER = TaskSpec(
     observation_shape=(21,),
     num_actions=12,
     original_ends_early=True,
+    renamed={"env.maxEpisodeLength": Renamed("env.episodeLength")},
 )

@@ -1,8 +1,11 @@
 """Anymal: ANYmal C follows commanded velocities on flat ground."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from oige_core import ConfigError, EnvConfig, TaskSpec, check_positive, check_range
+from oige_core import ConfigError, EnvConfig, Renamed, TaskSpec, check_positive, check_range, control_steps
 
 __all__ = [
     "ANYMAL",
@@ -11,7 +14,10 @@ __all__ = [
     "AnymalControlConfig",
     "AnymalInitStateConfig",
     "AnymalLearnConfig",
+    "check_joint_angles",
 ]
+
+GAINS = "the drives have the gains of this version, which overrides change"
 
 
 @dataclass(kw_only=True)
@@ -31,6 +37,8 @@ class AnymalInitStateConfig:
     vAngular: tuple[float, float, float]
 
     def __post_init__(self) -> None:
+        for key in ("pos", "rot", "vLinear", "vAngular"):
+            setattr(self, key, tuple(getattr(self, key)))  # values of files are lists
         if not any(self.rot):
             raise ConfigError(f"task.env.baseInitState.rot={list(self.rot)}: expected a quaternion x, y, z, w.")
 
@@ -108,6 +116,8 @@ class AnymalConfig(EnvConfig):
 
     Attributes:
         minBaseHeight: height of the base below which the robot has fallen, in m.
+        defaultJointAngles: joint positions at action 0, in rad, by the name of the joint; others are those of the
+            standing pose.
     """
 
     minBaseHeight: float
@@ -115,6 +125,28 @@ class AnymalConfig(EnvConfig):
     randomCommandVelocityRanges: AnymalCommandRanges
     control: AnymalControlConfig
     learn: AnymalLearnConfig
+    defaultJointAngles: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_joint_angles(self.defaultJointAngles)
+
+
+def check_joint_angles(angles: Mapping[str, float]) -> None:
+    """Raise ConfigError unless all keys of ``task.env.defaultJointAngles`` are names of joints."""
+    for name, angle in angles.items():
+        if not re.fullmatch("[LR][FH]_(HAA|HFE|KFE)", name):
+            raise ConfigError(
+                f"task.env.defaultJointAngles.{name}={angle}: unknown joint; expected a name such as LF_HAA, for the "
+                "left (L) or right (R), fore (F) or hind (H) leg and HAA, HFE or KFE."
+            )
+
+
+def _episode_length(seconds: Any, task: Mapping[str, Any]) -> int:
+    """Return the number of control steps of an episode; OmniIsaacGymEnvs takes control steps for 1/60 s long."""
+    if task["env"].get("compat") in ("upstream", "oige"):
+        return int(float(seconds) * 60.0 + 0.5)
+    return control_steps(seconds, task)
 
 
 ANYMAL = TaskSpec(
@@ -123,4 +155,9 @@ ANYMAL = TaskSpec(
     observation_shape=(48,),
     num_actions=12,
     original_ends_early=True,
+    renamed={
+        "env.learn.episodeLength_s": Renamed("env.episodeLength", convert=_episode_length),
+        "sim.Anymal": Renamed("sim.anymal"),
+    },
+    ignored_by_original={f"env.control.{key}": GAINS for key in ("stiffness", "damping")},
 )

@@ -1,10 +1,12 @@
 """ANYmal C, the robot of Anymal and AnymalTerrain."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from oige_core import ArticulationAsset, Drive
 
-__all__ = ["ANYMAL_ASSET", "DEFAULT_JOINT_POSITIONS", "HAA_JOINTS", "JOINT_NAMES", "MAX_EFFORT"]
+__all__ = ["ANYMAL_ASSET", "DEFAULT_JOINT_POSITIONS", "HAA_JOINTS", "JOINT_NAMES", "MAX_EFFORT", "default_pose"]
 
 JOINT_NAMES = tuple(f"{leg}_{joint}" for joint in ("HAA", "HFE", "KFE") for leg in ("LF", "LH", "RF", "RH"))
 """Hip abduction, hip flexion and knee flexion of the left fore, left hind, right fore and right hind leg, in the order
@@ -22,6 +24,20 @@ DEFAULT_JOINT_POSITIONS = {
     "[LR]H_KFE": 0.8,
 }
 """The standing pose of OmniIsaacGymEnvs, in rad; the base is then 0.543 m above the ground."""
+
+
+def default_pose(angles: Mapping[str, float]) -> dict[str, float]:
+    """Return initial joint positions: the standing pose, with the given angles in its place.
+
+    Args:
+        angles: positions by name of the joint, in rad.
+    """
+    standing = {
+        name: next(angle for pattern, angle in DEFAULT_JOINT_POSITIONS.items() if re.fullmatch(pattern, name))
+        for name in JOINT_NAMES
+    }
+    return standing | dict(angles)
+
 
 MAX_EFFORT = 80.0
 """Peak torque of an ANYdrive in N·m, of ANYbotics' anymal_c_simple_description."""

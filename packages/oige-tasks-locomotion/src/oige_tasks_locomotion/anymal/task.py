@@ -13,7 +13,7 @@ from oige_core import Drive, RLTask, Scene
 from oige_core.math import quat_apply, quat_apply_inverse
 
 from oige_tasks_locomotion.anymal import AnymalConfig, AnymalInitStateConfig, AnymalLearnConfig
-from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, HAA_JOINTS, MAX_EFFORT
+from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, HAA_JOINTS, MAX_EFFORT, default_pose
 
 __all__ = ["AnymalTask"]
 
@@ -42,7 +42,11 @@ class AnymalTask(RLTask[AnymalConfig]):
         """Add a ground plane and the robot."""
         start, control = self.start, self.cfg.control
         drive = Drive(stiffness=control.stiffness, damping=control.damping, max_effort=MAX_EFFORT)
-        asset = dataclasses.replace(ANYMAL_ASSET, drives={".*": UPSTREAM_DRIVE if self.upstream else drive})
+        asset = dataclasses.replace(
+            ANYMAL_ASSET,
+            drives={".*": UPSTREAM_DRIVE if self.upstream else drive},
+            joint_positions=default_pose(self.cfg.defaultJointAngles),
+        )
         x, y, z, w = start.rot
         scene.add_ground_plane()
         self.anymals = scene.add_articulation("anymal", asset, position=start.pos, orientation=(w, x, y, z))

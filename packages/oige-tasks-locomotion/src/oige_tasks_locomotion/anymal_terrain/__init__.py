@@ -1,13 +1,20 @@
 """AnymalTerrain: ANYmal C follows commanded velocities over slopes, stairs and obstacles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from oige_core import ConfigError, EnvConfig, TaskSpec, check_positive
+from oige_core import ConfigError, EnvConfig, Renamed, TaskSpec, check_positive, control_steps, unread
 
-from oige_tasks_locomotion.anymal import AnymalCommandRanges, AnymalControlConfig
+from oige_tasks_locomotion.anymal import (
+    AnymalCommandRanges,
+    AnymalControlConfig,
+    AnymalInitStateConfig,
+    check_joint_angles,
+)
 
 __all__ = ["ANYMAL_TERRAIN", "AnymalTerrainConfig", "CommandConfig", "ControlConfig", "LearnConfig", "TerrainConfig"]
+
+FIXED = unread("the task sets it; leave it out")
 
 
 @dataclass(kw_only=True)
@@ -16,6 +23,10 @@ class TerrainConfig:
 
     Attributes:
         dynamicFriction: coefficient of friction.
+        staticFriction: the same, if set; the engine has a single coefficient.
+        restitution: must be 0; nothing bounces.
+        slopeTreshold: key in files of OmniIsaacGymEnvs: slope beyond which a mesh has vertical walls. The ground is a
+            height field, whose walls are one cell thick.
         curriculum: robots move between levels of difficulty; without it, the kind of each tile is random.
         maxInitMapLevel: highest level on which robots start.
         mapLength: length of a tile along x, in metres.
@@ -38,8 +49,18 @@ class TerrainConfig:
     terrainProportions: list[float]
     borderSize: float
     horizontalScale: float
+    staticFriction: float | None = None
+    restitution: float = 0.0
+    slopeTreshold: float = field(default=0.5, metadata=unread("the ground is no mesh but a height field; leave it out"))
 
     def __post_init__(self) -> None:
+        if self.staticFriction not in (None, self.dynamicFriction):
+            raise ConfigError(
+                f"task.env.terrain.staticFriction={self.staticFriction}: expected dynamicFriction, which is "
+                f"{self.dynamicFriction}; the engine has a single coefficient."
+            )
+        if self.restitution:
+            raise ConfigError(f"task.env.terrain.restitution={self.restitution}: expected 0; nothing bounces.")
         for key in ("mapLength", "mapWidth", "numLevels", "numTerrains", "horizontalScale"):
             check_positive(f"task.env.terrain.{key}", getattr(self, key))
         for key in ("borderSize", "dynamicFriction"):
@@ -49,6 +70,28 @@ class TerrainConfig:
                 f"task.env.terrain.maxInitMapLevel={self.maxInitMapLevel}: expected 0 to numLevels - 1, "
                 f"which is {self.numLevels - 1}."
             )
+
+
+@dataclass(kw_only=True)
+class InitStateConfig(AnymalInitStateConfig):
+    """Initial state of the base.
+
+    Attributes:
+        pos: position relative to the robot's tile, in m.
+        rot: orientation w, x, y, z, unlike that of Anymal.
+        vLinear: linear velocity, in m/s.
+        vAngular: angular velocity, in rad/s.
+    """
+
+    pos: tuple[float, float, float] = (0.0, 0.0, 0.62)
+    rot: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
+    vLinear: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    vAngular: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if not any(self.rot):
+            raise ConfigError(f"task.env.baseInitState.rot={list(self.rot)}: expected a quaternion w, x, y, z.")
+        super().__post_init__()
 
 
 @dataclass(kw_only=True)
@@ -148,7 +191,14 @@ class LearnConfig:
 
 @dataclass(kw_only=True)
 class AnymalTerrainConfig(EnvConfig):
-    """The ``task.env`` section of AnymalTerrain."""
+    """The ``task.env`` section of AnymalTerrain.
+
+    Attributes:
+        defaultJointAngles: joint positions at action 0, in rad, by the name of the joint; others are those of the
+            standing pose.
+        numObservations: key in files of OmniIsaacGymEnvs, 188.
+        numActions: key in files of OmniIsaacGymEnvs, 12.
+    """
 
     autoreset_of_original: ClassVar[Literal["same_step", "upstream"]] = "same_step"
 
@@ -156,6 +206,17 @@ class AnymalTerrainConfig(EnvConfig):
     randomCommandVelocityRanges: CommandConfig
     control: ControlConfig
     learn: LearnConfig
+    baseInitState: InitStateConfig = field(default_factory=InitStateConfig)
+    defaultJointAngles: dict[str, float] = field(default_factory=dict)
+    numObservations: int = field(default=188, metadata=FIXED)
+    numActions: int = field(default=12, metadata=FIXED)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_joint_angles(self.defaultJointAngles)
+        for key, size in (("numObservations", 188), ("numActions", 12)):
+            if getattr(self, key) != size:
+                raise ConfigError(f"task.env.{key}={getattr(self, key)}: expected {size}; the task sets it.")
 
 
 ANYMAL_TERRAIN = TaskSpec(
@@ -164,5 +225,10 @@ ANYMAL_TERRAIN = TaskSpec(
     observation_shape=(188,),
     num_actions=12,
     original_ends_early=True,
+    renamed={
+        "env.control.decimation": Renamed("env.controlFrequencyInv"),
+        "env.learn.episodeLength_s": Renamed("env.episodeLength", convert=control_steps),
+    },
+    ignored_by_original={"env.envSpacing": "all robots are drawn on one terrain"},
     demo={"task.env.episodeLength": 6000, "task.env.learn.addNoise": False},  # 120 s, as in the upstream demo
 )

@@ -25,7 +25,7 @@ from oige_core import (
 )
 from oige_core.math import quat_apply, quat_apply_inverse
 
-from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
+from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT, default_pose
 from oige_tasks_locomotion.anymal_terrain import AnymalTerrainConfig, LearnConfig
 from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_upstream
 from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms, reward_weights
@@ -33,7 +33,6 @@ from oige_tasks_locomotion.anymal_terrain.symmetry import reflections
 
 __all__ = ["AnymalTerrainTask", "has_fallen", "touches_ground", "yaw_rate_towards"]
 
-SPAWN_HEIGHT = 0.62  # m; initial height of the base above the tile
 CONTACT_FORCE = 1.0  # N; larger forces count as a contact
 LEAST_COMMAND = 0.25  # m/s; slower commands become zero
 HEADING_GAIN = 0.5  # rad/s of commanded yaw rate per rad of heading error, up to 1 rad/s
@@ -95,9 +94,14 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         )
         # Upstream computes torques between physics steps; see _step_like_upstream.
         drive = Drive(stiffness=control.stiffness, damping=control.damping, max_effort=MAX_EFFORT)
-        asset = dataclasses.replace(ANYMAL_ASSET, drives=ANYMAL_ASSET.drives if self.upstream else {".*": drive})
-        x, y, z = (float(value) for value in ground.tile_origins[-1, terrain.numTerrains // 2])
-        self.anymals = scene.add_articulation("anymal", asset, position=(x, y, z + SPAWN_HEIGHT))
+        asset = dataclasses.replace(
+            ANYMAL_ASSET,
+            drives=ANYMAL_ASSET.drives if self.upstream else {".*": drive},
+            joint_positions=default_pose(self.cfg.defaultJointAngles),
+        )
+        start = self.cfg.baseInitState
+        x, y, z = (float(value) for value in ground.tile_origins[-1, terrain.numTerrains // 2] + start.pos)
+        self.anymals = scene.add_articulation("anymal", asset, position=(x, y, z), orientation=start.rot)
         links = ["base", "LF_THIGH", "LH_THIGH", "RF_THIGH", "RH_THIGH"]
         if self.cfg.learn.feetAirTimeRewardScale:
             self.feet = scene.add_link_view("feet", "anymal", SHANKS, track_contact_forces=True)
@@ -137,6 +141,10 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         points = torch.cartesian_prod(torch.tensor(MEASURED_X), torch.tensor(MEASURED_Y))
         self.ground = HeightSampler(ground.heights, ground.horizontal_scale, ground.origin, device, points.t())
         self.tile_origins = torch.tensor(ground.tile_origins, dtype=torch.float32, device=device)
+        start = self.cfg.baseInitState
+        self.start_position = torch.tensor(start.pos, device=device)
+        self.start_velocity = torch.tensor([*start.vLinear, *start.vAngular], device=device)
+        self.starts_moving = any((*start.vLinear, *start.vAngular))
         self.map_edge = -torch.tensor(ground.origin[:2], device=device) - ground.horizontal_scale
         # Neighbours are on different types, so that a minibatch of neighbours contains all types.
         drawn = min(n, terrain.numTerrains)
@@ -179,8 +187,10 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         n = len(worlds)
         positions = self.tile_origins[levels, types]
         positions[:, :2] += self.uniform(-0.5, 0.5, n, 2)
-        positions[:, 2] += SPAWN_HEIGHT
+        positions += self.start_position
         self.anymals.set_world_poses(positions, indices=worlds)
+        if self.starts_moving:
+            self.anymals.set_velocities(self.start_velocity, worlds)
         joint_positions = self.default_positions * self.uniform(0.5, 1.5, n, 12)
         self.anymals.set_joint_positions(joint_positions, worlds)
         self.anymals.set_joint_velocities(self.uniform(-0.1, 0.1, n, 12), worlds)

@@ -1,9 +1,9 @@
 """TargetFollowing: a wheeled robot drives to a cube that its camera sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from oige_core import EnvConfig, TaskSpec, check_positive, check_range
+from oige_core import EnvConfig, Renamed, TaskSpec, check_positive, check_range, unread
 
 __all__ = ["TARGET_FOLLOWING", "TargetFollowingConfig"]
 
@@ -17,12 +17,14 @@ class TargetFollowingConfig(EnvConfig):
         imageSize: width and height of the images, in pixels.
         maxWheelSpeed: speed of a driven wheel at action 1, in rad/s.
         targetDistance: minimum and maximum distance of targets, in m.
+        exportImages: key in files of OmniIsaacGymEnvs; it writes images to files there.
     """
 
     observe: Literal["segmentation", "rgb"]
     imageSize: int
     maxWheelSpeed: float
     targetDistance: tuple[float, float]
+    exportImages: bool = field(default=False, metadata=unread("set enable_recording=True instead"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,4 +39,11 @@ TARGET_FOLLOWING = TaskSpec(
     observation_shape=lambda env: (env.imageSize, env.imageSize, 3),
     num_actions=2,
     images=True,
+    renamed={
+        "env.cameraWidth": Renamed("env.imageSize"),
+        "env.cameraHeight": Renamed("env.imageSize"),
+        "env.nearestDistance": Renamed("env.targetDistance.0"),
+        "env.farthestDistance": Renamed("env.targetDistance.1"),
+        "sim.CarterV2": Renamed("sim.carter"),
+    },
 )

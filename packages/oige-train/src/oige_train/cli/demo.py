@@ -40,10 +40,11 @@ def demo(arguments: list[str]) -> int:
         ConfigError: an argument is wrong, or users cannot drive the task's robots.
     """
     from oige_core.errors import ConfigError
-    from oige_core.registry import find_task, installed_specs, load_spec
+    from oige_core.registry import installed_specs, load_spec
 
     from oige_train.cli.common import checked_run, pop_int, refuse_ignored
-    from oige_train.config.origin import chosen_task
+    from oige_train.config.origin import chosen_task, recorded_run
+    from oige_train.config.user_files import UserFiles
     from oige_train.console import say
     from oige_train.headline import headline
 
@@ -63,7 +64,7 @@ def demo(arguments: list[str]) -> int:
     drivable = [task for task, spec in installed_specs().items() if spec.demo is not None]
     if not name:
         raise ConfigError(f"task: expected a task whose robots can be driven, task={' or task='.join(drivable)}.")
-    overrides = load_spec(find_task(name)).demo
+    overrides = load_spec(UserFiles.of(arguments).installed_task(name, recorded_run(arguments))).demo
     if overrides is None:
         choice = f"choose {' or '.join(drivable)}" if drivable else "no installed task has robots that can"
         raise ConfigError(f"task={name}: its robots cannot be driven; {choice}.")

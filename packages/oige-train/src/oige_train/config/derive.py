@@ -135,6 +135,8 @@ def _check_followers(config: TrainRunConfig) -> None:
         f"{CONFIG}.device_name": (params.config.device_name or None, "rl_device", config.rl_device),
         f"{CONFIG}.multi_gpu": (params.config.multi_gpu or None, "multi_gpu", config.multi_gpu),
     }
+    if config.task.physics_engine != "physx":  # in files of OmniIsaacGymEnvs, which completion.py answers
+        followers["task.physics_engine"] = (config.task.physics_engine, "physics_engine", config.physics_engine)
     for key, (value, leader, expected) in followers.items():
         if value is not None and value != expected:
             raise ConfigError(f"{key}={value}: expected {expected}; set {leader} instead.")

@@ -26,16 +26,25 @@ from omegaconf.errors import OmegaConfBaseException
 from oige_train.config.origin import chosen_task, last_value, recorded_run
 from oige_train.config.overrides import TRAIN_CFG, given_shortcuts, rewrite_overrides
 from oige_train.config.sweep import sweeping
+from oige_train.config.user_files import UserFiles, active_user_files, using
 from oige_train.run_record import recorded_files, search_folder
 
 __all__ = ["run_hydra"]
+
+MAIN_CONFIG = TRAIN_CFG / "oige_train.yaml"
+"""The root of the configuration. Folders of users, which precede it, have no file of this name."""
 
 
 class OigeSearchPath(SearchPathPlugin):
     """Adds the configuration groups of oige-core and of every installed task package to Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Add the folders without importing task packages; files that a checkpoint recorded come first."""
+        """Add the folders without importing task packages.
+
+        Files that a checkpoint recorded come first, then those of the user.
+        """
+        for folder in reversed(active_user_files().folders):
+            search_path.prepend("oige-user", f"file://{folder}")
         recorded = search_folder()
         if recorded is not None:
             search_path.prepend("oige-run", f"file://{recorded}")
@@ -56,9 +65,13 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
     register_resolvers()
     check_unique_files([TRAIN_CFG, *_installed_folders()])
     Plugins.instance().register(OigeSearchPath)
+    files = UserFiles.of(arguments)
     task, record = chosen_task(arguments), recorded_run(arguments)
-    is_from_checkpoint = task is not None and last_value(arguments, "task") is None
-    rewritten = rewrite_overrides([*arguments, f"task={task}"] if is_from_checkpoint else arguments, record)
+    if task is not None and last_value(arguments, "task") is None:  # it is that of a checkpoint
+        chosen = [*arguments, f"task={task if record is None else record.task}"]
+    else:
+        chosen = list(arguments)
+    rewritten = rewrite_overrides(chosen, record, files)
     ConfigStore.instance().store(name="shortcuts", node=given_shortcuts(rewritten), provider="oige")
     own_train = record is not None and last_value(arguments, "train") in (None, record.train)
 
@@ -75,9 +88,10 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
     program, full_error = sys.argv[0], os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = [program, *rewritten]
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    program_main = hydra_main(version_base="1.3", config_path=str(TRAIN_CFG), config_name="config")(task_function)
+    decorate = hydra_main(version_base="1.3", config_path=str(MAIN_CONFIG.parent), config_name=MAIN_CONFIG.stem)
+    program_main = decorate(task_function)
     try:
-        with recorded_files(record, TRAIN_CFG / "config.yaml", train=own_train), sweeping(rewritten):
+        with using(files), recorded_files(record, MAIN_CONFIG, train=own_train), sweeping(rewritten):
             program_main()
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         # Hydra raises the last three for YAML files of unexpected structure.
@@ -112,7 +126,8 @@ def _one_line(error: Exception, arguments: Sequence[str]) -> OigeError:
     missing = re.match(r"(?:In '(.+?)': )?Could not (?:load|find) '(.+?)'", text)
     if missing:
         parent, path = missing.groups()
-        return missing_file_error([TRAIN_CFG, *_installed_folders()], path, parent)
+        folders = [*UserFiles.of(arguments).folders, TRAIN_CFG, *_installed_folders()]
+        return missing_file_error(folders, path, parent)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return ConfigError(f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: not valid YAML.")
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]

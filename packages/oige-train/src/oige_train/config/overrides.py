@@ -16,10 +16,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from oige_core.config.fields import field_type, takes_text
 from oige_core.errors import ConfigError, nearest
-from oige_core.registry import find_task, installed_tasks, load_spec
+from oige_core.registry import installed_tasks, load_spec
 from oige_core.spec import InstalledTask
 from omegaconf import OmegaConf
 
+from oige_train.config.user_files import NO_FILES, UserFiles
 from oige_train.run_record import RunRecord
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig, train_sections
 
@@ -64,11 +65,18 @@ class _Arguments:
         return next((value for _, _, name, value in reversed(self.overrides) if name == key), None)
 
 
-def rewrite_overrides(arguments: Sequence[str], record: RunRecord | None = None) -> list[str]:
+def rewrite_overrides(
+    arguments: Sequence[str], record: RunRecord | None = None, files: UserFiles = NO_FILES
+) -> list[str]:
     """Return the arguments for Hydra.
 
     ``key=value`` becomes ``++key=value`` (force); group choices and keys of Hydra are not changed. Options come last,
     because Hydra expects all overrides together. Without ``task=`` and ``train=``, those of ``record`` are used.
+
+    Args:
+        arguments: arguments of the command line.
+        record: record of the run that is resumed or played, if any.
+        files: the user's YAML files.
 
     Raises:
         ConfigError: an argument is malformed, has several values without ``--multirun``, or names a task or a training
@@ -81,13 +89,13 @@ def rewrite_overrides(arguments: Sequence[str], record: RunRecord | None = None)
         task = "Cartpole" if record is None else record.task
     if train is None and record is not None:
         train = record.train
-    tasks = [find_task(name) for name in _choices(task)]
+    tasks = [files.installed_task(name, record) for name in _choices(task)]
     schemas = list(_sections(tasks))
     if train is not None and (record is None or train != record.train):
-        available = _train_configs(installed_tasks().values())
+        available = [*_train_configs(installed_tasks().values()), *files.names("train")]
         for name in _choices(train):
             if name not in available:
-                own = _train_configs(tasks)
+                own = [*_train_configs(tasks), *files.names("train")]
                 raise ConfigError(f"train={name}: unknown training configuration. {nearest(name, own or available)}")
 
     rewritten: list[str] = []
@@ -101,13 +109,16 @@ def rewrite_overrides(arguments: Sequence[str], record: RunRecord | None = None)
         if key in GROUPS or key.startswith("hydra") or "@" in key or prefix == "~":
             override = argument
         else:
-            text = any(map(takes_text, types))
-            override = f"{prefix or '++'}{key}={_literal(value, multirun=multirun) if text else value}"
+            if any(map(takes_text, types)):
+                value = _literal(value, multirun=multirun)
+            elif list[str] in types:
+                value = _literal_list(value)
+            override = f"{prefix or '++'}{key}={value}"
         _check(argument, override, key, multirun=multirun, lists=any("list" in str(kind) for kind in types))
         rewritten.append(override)
 
     if train is None:
-        binding = default_train(tasks[0]) if len(tasks) == 1 else None
+        binding = _bound_train(task, tasks[0], files) if len(tasks) == 1 else None
         if binding is not None:
             rewritten.append(f"train={binding}")
     return rewritten + sorted_arguments.options
@@ -125,6 +136,16 @@ def default_train(task: InstalledTask) -> str | None:
     if (task.cfg / "train" / f"{task.name}PPO.yaml").is_file():
         return None
     return task.name if (task.cfg / "train" / f"{task.name}.yaml").is_file() else BASE
+
+
+def _bound_train(choice: str, task: InstalledTask, files: UserFiles) -> str | None:
+    """Return the training configuration of a value of ``task=``; None: ``<choice>PPO``."""
+    if files.find("train", f"{choice}PPO") is not None:
+        return None
+    if choice == task.name:
+        return default_train(task)
+    own = f"{task.name}PPO"
+    return own if files.find("train", own) is not None else default_train(task) or own
 
 
 def given_shortcuts(arguments: Sequence[str]) -> dict[str, Any]:
@@ -222,6 +243,14 @@ def _literal(value: str, *, multirun: bool) -> str:
     if literal_text(value) != value:
         return _quoted(literal_text(value))
     return ",".join(_quoted(part.strip(), interpolate=True) for part in value.split(","))
+
+
+def _literal_list(value: str) -> str:
+    """Return Hydra's notation of a list of literal texts, or ``value`` if it is not a list."""
+    if not (value.startswith("[") and value.endswith("]")):
+        return value
+    texts = [literal_text(part.strip()) for part in value[1:-1].split(",")]
+    return f"[{','.join(_quoted(text) for text in texts if text)}]"
 
 
 def _quoted(text: str, *, interpolate: bool = False) -> str:

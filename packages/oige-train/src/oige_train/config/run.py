@@ -11,16 +11,18 @@ from oige_core.config import validate
 from oige_core.config.fields import check_overrides_are_read
 from oige_core.config.load import LARGEST_INTEGER
 from oige_core.errors import ConfigError, nearest
-from oige_core.registry import check_task, find_task, load_spec
+from oige_core.registry import check_task, load_spec
 from oige_core.spec import InstalledTask, TaskSpec
 from omegaconf import DictConfig, OmegaConf
 
 from oige_train.checkpoint import check_checkpoint, checkpoint_path, read_info
 from oige_train.config.adoption import Adoption, adopt_network
+from oige_train.config.completion import complete, notes_on_files
 from oige_train.config.derive import derive
 from oige_train.config.origin import Overrides, check_same_run
 from oige_train.config.overrides import SHORTCUTS
 from oige_train.config.sweep import sweep_suffix, swept_keys
+from oige_train.config.user_files import active_user_files
 from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig, train_sections
@@ -41,6 +43,7 @@ class Run:
         spec: record of the task.
         checkpoint: file to resume from or to play.
         notes: sentences for the user about values that were derived or come from the checkpoint.
+        file_notes: sentences for the user about the YAML files that the user added.
         record: description of this run for its checkpoints.
         former: record of the run whose checkpoint is resumed or played; None if there is none.
         command: overrides that belong to this command and not to the run, as ``key=value`` by key.
@@ -55,6 +58,7 @@ class Run:
     record: RunRecord
     former: RunRecord | None = None
     command: dict[str, str] = dataclasses.field(default_factory=dict)
+    file_notes: tuple[str, ...] = ()
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -76,8 +80,9 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         ConfigError: a key is unknown, or a value has the wrong type, is out of range or exceeds the machine.
     """
     overridden = set(overridden)
-    choices = HydraConfig.get().runtime.choices
-    task = find_task(choices["task"])
+    choices = {group: HydraConfig.get().runtime.choices[group] for group in ("task", "train")}
+    former, files = active_record(), active_user_files()
+    task = files.installed_task(choices["task"], former)
     spec = load_spec(task)
     for key in ("num_envs", "max_iterations"):
         _check_root_number(cfg, key)
@@ -88,7 +93,11 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     check_overrides_are_read(TrainRunConfig, sorted(overridden), sections)
     check_supported(OmegaConf.select(cfg, CONFIG) or ())
     hydra_overrides = HydraConfig.get().overrides.task
-    former, mine = active_record(), Overrides(hydra_overrides)
+    mine = Overrides(hydra_overrides)
+    in_force = {group: name for group, name in choices.items() if former is None or getattr(former, group) != name}
+    written = {key for group, name in in_force.items() for key in files.keys(group, name)}
+    cfg, file_notes = complete(cfg, task, spec, overridden=overridden, written=written)
+    file_notes += notes_on_files(files, choices, former, written - overridden, sections)
     adoption = _adoption(cfg, overridden)
     try:
         config = validate(cfg, TrainRunConfig, sections=sections)
@@ -145,6 +154,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         ),
         former=former,
         command=mine.of_command,
+        file_notes=tuple(file_notes),
     )
 
 

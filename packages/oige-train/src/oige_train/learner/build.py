@@ -71,8 +71,9 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path)
         agent = Agent("run", params, session)
     network = config.train.params.network
     space = network.space if isinstance(network, NetworkConfig) else None
-    if space is not None and not space.continuous.fixed_sigma:
-        _initialise_deviation(agent.model.a2c_network.sigma, space.continuous.sigma_init)
+    actions = None if space is None else space.continuous
+    if actions is not None and not actions.fixed_sigma:
+        _initialise_deviation(agent.model.a2c_network.sigma, actions.sigma_init)
     return agent
 
 

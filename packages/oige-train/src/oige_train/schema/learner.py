@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from oige_core.config.fields import unread
+from oige_core.config.fields import follows, unread
 from oige_core.config.schema import check_choice, check_positive
 from oige_core.errors import ConfigError
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 CONFIG = "train.params.config"
-LearningRateSchedule = Literal["adaptive", "linear", "identity", "None"]
+LearningRateSchedule = Literal["adaptive", "linear", "identity", "fixed", "None"]
 MAX_NAME = 150  # bytes of a run's name, which is part of file names; file systems allow 255 bytes
 NOT_READ = unread("leave it out")
 
@@ -56,10 +56,12 @@ class PlayerConfig:
     Attributes:
         games_num: number of episodes to play.
         deterministic: take the mean of the policy instead of a sample.
+        print_stats: key in old files: print the reward of every episode. ``oige-train`` prints statistics of all.
     """
 
     games_num: int = 2000
     deterministic: bool = True
+    print_stats: bool = field(default=True, metadata=NOT_READ)
 
     def __post_init__(self) -> None:
         check_positive(f"{CONFIG}.player.games_num", self.games_num)
@@ -88,8 +90,8 @@ class CentralValueConfig:
         normalize_input: normalise states by their running mean and variance.
         minibatch_size: number of samples per gradient step; must divide ``horizon_length × num_envs``.
         minibatch_size_per_env: the same per world.
-        lr_schedule: schedule of the learning rate: linear (falls to 0 at ``max_epochs``) or None; with adaptive, which
-            old files contain, it is constant.
+        lr_schedule: schedule of the learning rate: linear (falls to 0 at ``max_epochs``), or fixed, None or identity
+            (constant); with adaptive, which old files contain, it is constant, too.
         schedule_type: key in old files, which rl_games does not use for the critic.
         kl_threshold: key in old files, which rl_games does not use for the critic.
         truncate_grads: clip gradients to ``grad_norm``.
@@ -153,9 +155,9 @@ class AlgoConfig:
     reward_shaper: RewardShaperConfig = field(default_factory=RewardShaperConfig)
     full_experiment_name: str = ""
     env_name: str = field(default="rlgpu", metadata=NOT_READ)
-    device: str = field(default="", metadata=unread("set rl_device instead"))
-    device_name: str = field(default="", metadata=unread("set rl_device instead"))
-    multi_gpu: bool = field(default=False, metadata=unread("set multi_gpu, without train.params.config., instead"))
+    device: str = field(default="", metadata=follows("set rl_device instead"))
+    device_name: str = field(default="", metadata=follows("set rl_device instead"))
+    multi_gpu: bool = field(default=False, metadata=follows("set multi_gpu, without train.params.config., instead"))
     torch_compile: bool = False
     mixed_precision: bool = False
     normalize_input: bool = False
@@ -204,7 +206,7 @@ class PpoConfig(AlgoConfig):
         normalize_value: normalise values by their running mean and variance.
         normalize_advantage: normalise the advantages of an epoch.
         lr_schedule: schedule of the learning rate: adaptive (follows the divergence), linear (falls to 0 at
-            ``max_epochs``, which must be set), or None.
+            ``max_epochs``, which must be set), or fixed, None or identity (constant).
         schedule_type: when an adaptive rate changes: after each gradient step (``legacy``) or pass (``standard``).
         schedule_entropy: decrease ``entropy_coef`` linearly to 0 at ``max_epochs``.
         kl_threshold: target divergence of the adaptive learning rate.
@@ -277,6 +279,8 @@ class PpoConfig(AlgoConfig):
         if not 0 <= self.tau <= 1:
             raise ConfigError(f"{CONFIG}.tau={self.tau}: expected a number from 0 to 1.")
         self.lr_schedule = self.lr_schedule or "identity"
+        if self.lr_schedule == "fixed":
+            self.lr_schedule = "identity"
         if self.schedule_entropy and self.lr_schedule not in ("adaptive", "linear"):
             raise ConfigError(
                 f"{CONFIG}.schedule_entropy=True: expected lr_schedule=adaptive or linear, it is {self.lr_schedule}."
@@ -330,6 +334,7 @@ class SacConfig(AlgoConfig):
         num_steps_per_episode: control steps per epoch.
         num_updates_per_step: number of gradient steps per control step.
         num_warmup_steps: epochs of random actions at the start.
+        num_seed_steps: key in old files, which rl_games does not use.
         num_warmup_frames: the same in environment steps, over all worlds; None: use ``num_warmup_steps``.
         critic_tau: fraction by which target critics follow the critics in each update.
         policy_frequency: number of gradient steps of the critics per gradient step of the actor.
@@ -350,6 +355,7 @@ class SacConfig(AlgoConfig):
     num_steps_per_episode: int = 1
     num_updates_per_step: int = 1
     num_warmup_steps: int = 1000
+    num_seed_steps: int = field(default=0, metadata=unread("rl_games does not use it; set num_warmup_steps"))
     num_warmup_frames: int | None = None
     critic_tau: float = 0.005
     policy_frequency: int = 2

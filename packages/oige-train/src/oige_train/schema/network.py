@@ -90,6 +90,7 @@ class RnnConfig:
         concat_input: append the observation to their input.
         concat_output: append the observation to their output.
         layer_norm: normalise their output.
+        zero_rnn_on_done: key in old files, which rl_games reads in ``train.params.config`` only.
     """
 
     name: Literal["lstm", "gru", "identity"]
@@ -99,6 +100,9 @@ class RnnConfig:
     concat_input: bool = False
     concat_output: bool = False
     layer_norm: bool = False
+    zero_rnn_on_done: bool = field(
+        default=True, metadata=unread("rl_games does not use it here; set train.params.config.zero_rnn_on_done")
+    )
 
     def __post_init__(self) -> None:
         for key in ("units", "layers"):
@@ -139,10 +143,10 @@ class SpaceConfig:
     """The distribution of actions.
 
     Attributes:
-        continuous: section of continuous actions; all tasks have them.
+        continuous: section of continuous actions, which all tasks have; empty with SAC.
     """
 
-    continuous: ContinuousConfig
+    continuous: ContinuousConfig | None = None
 
 
 @dataclass(kw_only=True)

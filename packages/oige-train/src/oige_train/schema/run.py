@@ -16,7 +16,7 @@ __all__ = ["TrainRunConfig"]
 
 @dataclass(kw_only=True)
 class TrainRunConfig(RunConfig):
-    """The configuration of a training run; ``cfg/config.yaml`` has the defaults and the meanings."""
+    """The configuration of a training run; ``cfg/oige_train.yaml`` has the defaults and the meanings."""
 
     train: TrainConfig
     experiment: str = ""
@@ -40,7 +40,7 @@ class TrainRunConfig(RunConfig):
     wandb_entity: str = ""
     wandb_project: str = "oige"
     kit_app: str = ""
-    extras: list[Any] = field(default_factory=list)
+    extras: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,4 +67,6 @@ class TrainRunConfig(RunConfig):
         }
         for key, (wanted, lack) in absent.items():
             if wanted:
-                raise ConfigError(f"{key}={getattr(self, key)}: this version {lack}.")
+                value = getattr(self, key)
+                shown = f"[{','.join(value)}]" if isinstance(value, list) else value
+                raise ConfigError(f"{key}={shown}: this version {lack}.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from oige_core.config.fields import unread
+from oige_core.config.fields import follows
 from oige_core.config.schema import check_choice, check_positive
 from oige_core.errors import ConfigError
 
@@ -46,10 +46,10 @@ class TrainParams:
     model: NamedConfig
     network: NetworkConfig | FlashSacNetworkConfig
     config: AlgoConfig
-    seed: int | None = field(default=None, metadata=unread("set seed, without train.params., instead"))
+    seed: int | None = field(default=None, metadata=follows("set seed, without train.params., instead"))
     torch_threads: int = 1
-    load_checkpoint: bool = field(default=False, metadata=unread("set checkpoint instead"))
-    load_path: str = field(default="", metadata=unread("set checkpoint instead"))
+    load_checkpoint: bool = field(default=False, metadata=follows("set checkpoint instead"))
+    load_path: str = field(default="", metadata=follows("set checkpoint instead"))
 
     def __post_init__(self) -> None:
         check_positive("train.params.torch_threads", self.torch_threads)
@@ -83,16 +83,26 @@ class TrainParams:
         """Raise ConfigError if keys of the network have no effect with the algorithm, or are missing."""
         if isinstance(self.config, SacConfig):
             name, needed = "SAC", "log_std_bounds"
-            idle = {"space": None, "cnn": None, "rnn": None, "normalization": None, "value_activation": "None"}
+            idle = {"cnn": None, "rnn": None, "normalization": None, "value_activation": "None"}
             _check_sac_network(network)
+            if network.space is not None and network.space.continuous is not None:
+                raise ConfigError(f"{NETWORK}.space.continuous: has no effect with {name}; leave it out.")
+            network.space = None
         else:
             name, needed = "PPO", "space.continuous"
             idle = {"log_std_bounds": None, "central_value": False}
         for key, default in idle.items():
             if getattr(network, key) != default:
                 raise ConfigError(f"{NETWORK}.{key}: has no effect with {name}; leave it out.")
-        if getattr(network, needed.partition(".")[0]) is None:
+        if _lacks(network, needed):
             raise ConfigError(f"{NETWORK}.{needed}: a value is required.")
+
+
+def _lacks(holder: object, key: str) -> bool:
+    """Whether a dotted key, or a section that contains it, is not set."""
+    name, _, rest = key.partition(".")
+    value = getattr(holder, name)
+    return value is None or (rest != "" and _lacks(value, rest))
 
 
 def _check_sac_network(network: NetworkConfig) -> None:
