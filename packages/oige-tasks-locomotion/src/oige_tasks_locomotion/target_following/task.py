@@ -79,10 +79,9 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         self.action_scale = self.cfg.maxWheelSpeed * (math.pi if self.upstream else 1.0)
         self.up = torch.tensor([0.0, 0.0, 1.0], device=self.device)
         self.start = torch.tensor([0.0, 0.0, self.start_height], device=self.device)
-        n = self.num_envs
-        self.target_mask = torch.zeros(
-            n, self.cfg.imageSize, self.cfg.imageSize, 1, dtype=torch.bool, device=self.device
-        )
+        n, size = self.num_envs, self.cfg.imageSize
+        if self.upstream:
+            self.shown_mask = torch.zeros(n, size, size, 1, dtype=torch.bool, device=self.device)
         self.distance = torch.zeros(n, device=self.device)
         self.previous_distance = torch.zeros(n, device=self.device)
         self.reached = torch.zeros(n, dtype=torch.bool, device=self.device)
@@ -115,12 +114,11 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
     def _keep_moving(self, worlds: torch.Tensor, *before: torch.Tensor) -> None:
         """Let robots whose episode has ended continue to move, as upstream, which only moves them to the start.
 
-        Their last mask remains, too, until the episode shows new ones.
+        The last mask remains, too, until the episode shows new ones.
         """
         goes_on = self.ended_buf & ~self.failed_buf
-        self.target_mask = self.assign(
-            self.target_mask, worlds, self.rows(self.target_mask & goes_on.view(-1, 1, 1, 1), worlds)
-        )
+        last = self.shown_mask & goes_on.view(-1, 1, 1, 1)
+        self.shown_mask = self.assign(self.shown_mask, worlds, self.rows(last, worlds))
         kept = self.rows(goes_on, worlds).unsqueeze(-1)
         motion = [torch.where(kept, old, new) for old, new in zip(before, self._motion(worlds), strict=True)]
         self.carters.set_velocities(motion[0], worlds)
@@ -141,20 +139,25 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Return images ``(n, rows, columns, 3)``: 255 in all channels of the target's pixels, or colours."""
         target = self.camera.get_segmentation(worlds, clone=False) == self.target_id
-        if self.upstream:  # where the first steps of an episode show the last mask of the one before
-            seen = self.rows(self.progress_buf >= UPSTREAM_FIRST_MASK, worlds).view(-1, 1, 1, 1)
-            target = torch.where(seen, target, self.rows(self.target_mask, worlds))
+        if self.upstream:
+            target = self._delayed(target, worlds)
         if worlds is None:
-            self.target_mask = target
             self.visible_fraction = target.float().mean(dim=(1, 2, 3))
             self.distance = self._measure(*(view.get_world_poses()[0] for view in (self.carters, self.targets)))
             self.reached = self.reached | (self.distance < NEAR)
         if self.cfg.observe == "rgb":
             return self.camera.get_rgb(worlds)
         image = (target.to(torch.uint8) * 255).expand(-1, -1, -1, 3)
-        return (
-            image.transpose(1, 2) if self.upstream else image
-        )  # the base class swaps them back: upstream, masks are not
+        # The base class swaps rows and columns, which upstream does with colours but not with masks.
+        return image.transpose(1, 2) if self.upstream else image
+
+    def _delayed(self, target: torch.Tensor, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Return masks ``(n, rows, columns, 1)`` as upstream: an episode begins with the last of the one before."""
+        is_shown = self.rows(self.progress_buf >= UPSTREAM_FIRST_MASK, worlds).view(-1, 1, 1, 1)
+        target = torch.where(is_shown, target, self.rows(self.shown_mask, worlds))
+        if worlds is None:
+            self.shown_mask = target
+        return target
 
     def is_done(self) -> torch.Tensor:
         """Terminate close to the target."""
