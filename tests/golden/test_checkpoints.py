@@ -12,13 +12,17 @@ import pytest
 import torch
 from golden_support import DATA
 from gymnasium import spaces
-from oige_core.registry import installed_tasks
+from oige_core import make_env
+from oige_core.registry import find_task, installed_tasks
 from oige_train.checkpoint import load_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.config.adoption import adopt_network
 from oige_train.config.overrides import TRAIN_CFG
+from oige_train.console import ProgressLine
 from oige_train.learner import rl_games_shim
+from oige_train.play import PlayResult, evaluate
 from oige_train.policy import build_policy
+from oige_train.pretrained import policy_files
 from omegaconf import DictConfig, OmegaConf
 
 TOLERANCE = 1e-5
@@ -180,3 +184,19 @@ def test_file_of_rl_games_loads_with_its_optimiser(tool: ModuleType) -> None:
     assert not run.config.train.params.network.separate  # type: ignore[union-attr]
     for step, each in enumerate(observations_of(tool, "CartpolePPO")):
         assert_equal(policy.act(each, deterministic=True), recorded("example/actions")[step])
+
+
+def played(checkpoint: Path | str) -> PlayResult:
+    arguments = ["num_envs=4", "train.params.config.player.games_num=4", "task.env.episodeLength=60"]
+    devices = ["sim_device=cpu", "pipeline=cpu", "rl_device=cpu"]
+    run = checked_run(["task=Cartpole", "test=True", f"checkpoint={checkpoint}", *arguments, *devices])
+    env = make_env(run.config)
+    result = evaluate(run, env, ProgressLine())
+    env.close()
+    return result
+
+
+def test_policy_in_a_file_of_rl_games_plays_to_the_same_return(tmp_path: Path) -> None:
+    state = load_checkpoint(policy_files(find_task("Cartpole"))[0], "cpu")
+    torch.save({"model": state["model"], "epoch": 1, "last_mean_rewards": np.float32(1.0)}, tmp_path / "policy.pth")
+    assert played(tmp_path / "policy.pth") == played("pretrained")

@@ -142,6 +142,10 @@ def test_sac_network_follows_from_weights(tmp_path: Path) -> None:
     cfg = configuration("SAC")
     adopted(cfg, saved(state | optimisers, tmp_path), resumes=True)
     assert cfg.train.params.config.normalize_input, "training normalises from new statistics"
+    cfg = configuration("SAC")  # rl_games 1.6.5 saves statistics
+    notes = adopted(cfg, saved(state | {"running_mean_std": {"count": torch.ones(())}}, tmp_path))
+    assert cfg.train.params.config.normalize_input
+    assert not any("statistics" in note for note in notes)
 
 
 def test_unknown_architecture_is_left_to_loading(tmp_path: Path) -> None:
@@ -386,3 +390,15 @@ def test_task_of_the_run_s_folder_is_chosen(run_folder: Path, program) -> None:
     outcome = program("test=True", f"checkpoint={small_file(run_folder / 'nn')}")
     assert outcome.code == 2
     assert "but Ant has 60 observations" in outcome.err
+
+
+def test_resuming_leaves_the_folder_of_a_run_of_upstream_as_it_is(tmp_path: Path, program) -> None:
+    folder = tmp_path / "runs" / "Cartpole"
+    (folder / "nn").mkdir(parents=True)
+    (folder / "config.yaml").write_text("task: {name: Cartpole}\n")
+    file = small_file(folder / "nn").rename(folder / "nn" / "Cartpole.pth")
+    before = {path: path.read_bytes() for path in (file, folder / "config.yaml")}
+    outcome = program(f"checkpoint={file}", "max_iterations=2", "num_envs=4", "train.params.config.minibatch_size=64")
+    assert outcome.code == 0, outcome.err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert list((tmp_path / "runs" / "Cartpole_2" / "nn").glob("last_*.pth"))

@@ -62,10 +62,14 @@ class RunFolder:
     def of(cls, run: Run) -> "RunFolder":
         """Return the folder of a training run: that of the run that is resumed under the same name, else a new one.
 
+        A run of rl_games or OmniIsaacGymEnvs that is resumed gets a new folder, too.
+
         Raises:
             RunFolderError: it cannot be made or written.
         """
         own = own_folder(run.checkpoint)
+        if run.checkpoint is not None and read_info(run.checkpoint, f"checkpoint={run.checkpoint}") is None:
+            own = None
         name = run.config.train.params.config.full_experiment_name
         same_name = run.former is not None and run.former.folder == name
         if own is not None and (same_name or own.name == name):
