@@ -22,7 +22,7 @@ from oige_core.config import EnvConfig
 from oige_core.config.load import CORE_CFG
 from oige_core.config.schema import SimConfig, ViewportConfig
 from oige_core.errors import OigeError
-from oige_core.registry import installed_tasks, load_config
+from oige_core.registry import installed_tasks, load_config, load_spec
 from oige_train.cli.common import run_cli
 from oige_train.schema import (
     AlgoConfig,
@@ -73,9 +73,31 @@ pair of quotes. Write a list as `key=[1,2]`. With `--multirun`, commas separate 
 and `${key}` in a string stands for the value of another key: `oige-train --multirun experiment='run ${seed}' seed=1,2`.
 Quote a string that contains a comma: `experiment="'a,b'"`. In a YAML file, quote strings that look like numbers.
 
-Keys that only Isaac Sim reads exist for YAML files of OmniIsaacGymEnvs. This version has no Isaac Sim engine, and the
-embedded engine ignores these keys, so overrides of them are refused. Overrides of keys whose values are derived from
-another key are refused as well. YAML files may contain both.
+## Your own files
+
+`--config-dir DIR` adds a folder with YAML files of your own, `DIR/task/*.yaml` and `DIR/train/*.yaml`;
+`hydra.searchpath=[DIR]` does the same for several folders, of which the first that has a file wins. They apply in all
+programs, and precede installed files of the same name. A file of `task/` names the task that it configures:
+
+```yaml
+# DIR/task/MyAnt.yaml, for oige-train --config-dir DIR task=MyAnt
+name: Ant
+env:
+  episodeLength: 500
+```
+
+Values that it does not set are those of the installed file of that task. `task=MyAnt` is trained with
+`train/MyAntPPO.yaml` or, if there is none, as Ant is, with `AntPPO`. Playing and resuming start from the
+configuration in the checkpoint and do not need the folder. A file `DIR/config.yaml` is not read.
+
+The YAML files of OmniIsaacGymEnvs load unchanged: `--config-dir <checkout>/omniisaacgymenvs/cfg`. Some of their keys
+have another name here. Overrides may use both names:
+
+{renamed}
+
+Other keys in these files have no effect, because only Isaac Sim reads them, or nothing does; one line of a run lists
+those that your files set. Overrides of them are refused. Overrides of keys whose values are derived from another key
+are refused as well.
 
 `tools/config_reference.py` writes this page from the schemas.
 """
@@ -279,6 +301,19 @@ def task_tables() -> Iterator[str]:
             yield from tables("task.env", schema, of=" and ".join(sections), inherited=EnvConfig, sections=sections)
 
 
+def renamed_table() -> str:
+    """Return the table of the keys of OmniIsaacGymEnvs that have another name here."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for name, task in installed_tasks().items():
+        for old, target in load_spec(task).renamed.items():
+            entry = re.sub(r"\.(\d+)$", r"[\1]", target.key)
+            meaning = f"`task.{entry}`{', ' if target.meaning else ''}{target.meaning}"
+            tasks.setdefault((f"`task.{old}`", meaning), []).append(name)
+    return table(
+        ["key of OmniIsaacGymEnvs", "here", "tasks"], [[*row, ", ".join(names)] for row, names in tasks.items()]
+    )
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
@@ -288,7 +323,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def page() -> str:
     """Return the page."""
     parts = [
-        INTRODUCTION,
+        INTRODUCTION.replace("{renamed}", renamed_table()),
         "## Root",
         *root_tables(),
         "## Task",

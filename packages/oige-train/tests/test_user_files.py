@@ -187,7 +187,7 @@ def test_episode_length_in_seconds(compose: Callable[..., Run], arguments: list[
 def test_keys_that_the_original_ignores_are_ignored_in_its_files(compose: Callable[..., Run]) -> None:
     run = compose({"task/Anymal": SECONDS}, "task=Anymal")
     assert run.config.task.env.control.stiffness == 400.0  # type: ignore[attr-defined]
-    assert run.file_notes[0].startswith("task.env.control.stiffness: ignored, as OmniIsaacGymEnvs does; ")
+    assert run.file_notes[1].startswith("task.env.control.stiffness: ignored, as OmniIsaacGymEnvs does; ")
     own = {"task/Anymal": "name: Anymal\nenv: {control: {stiffness: 85}}"}
     assert compose(own, "task=Anymal").config.task.env.control.stiffness == 85.0  # type: ignore[attr-defined]
     run = compose({"task/Anymal": SECONDS}, "task=Anymal", "task.env.control.stiffness=90")
@@ -200,7 +200,7 @@ def test_keys_without_effect_are_listed_once_and_refused_on_the_command_line(com
     files = {"task/Ant": text % actor, "train/AntPPO": TRAIN.replace("Ant", "")}
     run = compose(files, "task=Ant")
     assert "task.physics_engine=physx: has no effect; this version simulates with MuJoCo." in run.file_notes
-    assert run.file_notes[-1] == (
+    assert run.file_notes[1] == (
         "keys of these files that have no effect in this version: task.env.enableDebugVis, "
         "task.sim.Ant.{rest_offset, sleep_threshold}, task.sim.physx."
     )

@@ -23,7 +23,7 @@ class Renamed:
         key: dotted key below ``task``; a number is an index of a list. A section stands for all of its keys.
         convert: returns the value of ``key`` from that of OmniIsaacGymEnvs and the plain ``task`` section; None: the
             values are the same.
-        meaning: for the documentation; empty: that of ``key``.
+        meaning: how the value is converted, for the documentation.
     """
 
     key: str

@@ -156,7 +156,7 @@ ANYMAL = TaskSpec(
     num_actions=12,
     original_ends_early=True,
     renamed={
-        "env.learn.episodeLength_s": Renamed("env.episodeLength", convert=_episode_length),
+        "env.learn.episodeLength_s": Renamed("env.episodeLength", convert=_episode_length, meaning="in control steps"),
         "sim.Anymal": Renamed("sim.anymal"),
     },
     ignored_by_original={f"env.control.{key}": GAINS for key in ("stiffness", "damping")},

@@ -227,7 +227,7 @@ ANYMAL_TERRAIN = TaskSpec(
     original_ends_early=True,
     renamed={
         "env.control.decimation": Renamed("env.controlFrequencyInv"),
-        "env.learn.episodeLength_s": Renamed("env.episodeLength", convert=control_steps),
+        "env.learn.episodeLength_s": Renamed("env.episodeLength", convert=control_steps, meaning="in control steps"),
     },
     ignored_by_original={"env.envSpacing": "all robots are drawn on one terrain"},
     demo={"task.env.episodeLength": 6000, "task.env.learn.addNoise": False},  # 120 s, as in the upstream demo

@@ -96,8 +96,8 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     mine = Overrides(hydra_overrides)
     in_force = {group: name for group, name in choices.items() if former is None or getattr(former, group) != name}
     written = {key for group, name in in_force.items() for key in files.keys(group, name)}
-    cfg, file_notes = complete(cfg, task, spec, overridden=overridden, written=written)
-    file_notes += notes_on_files(files, choices, former, written - overridden, sections)
+    cfg, conversions = complete(cfg, task, spec, overridden=overridden, written=written)
+    file_notes = notes_on_files(files, choices, former, written - overridden, sections) + conversions
     adoption = _adoption(cfg, overridden)
     try:
         config = validate(cfg, TrainRunConfig, sections=sections)

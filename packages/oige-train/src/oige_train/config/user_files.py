@@ -89,6 +89,8 @@ class UserFiles:
         try:
             return self._same(choice, name)
         except UnknownTaskError as error:
+            if name == choice:
+                raise
             raise ConfigError(f"{file}: name: {str(error).partition(': ')[2]}") from error
 
     def _same(self, choice: str, name: str) -> InstalledTask:
