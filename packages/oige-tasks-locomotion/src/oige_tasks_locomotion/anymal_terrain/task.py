@@ -182,7 +182,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             levels = self._next_levels(worlds, levels, types)
             self.terrain_levels = self.assign(self.terrain_levels, worlds, levels)
         # Upstream, the first observation of an episode contains the last action of the one before.
-        actions = self.actions * self._ended().unsqueeze(-1) if self.upstream else torch.zeros_like(self.actions)
+        actions = self.rows(self.actions * self._ended().unsqueeze(-1), worlds) if self.upstream else 0.0
         super().reset_idx(worlds)
         n = len(worlds)
         positions = self.tile_origins[levels, types]
@@ -197,7 +197,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         self.draw_commands(worlds)
         if self.noise_scale is not None:
             self.noise = self.assign(self.noise, worlds, self.uniform_noise(self.noise_scale, n))
-        self.actions = self.assign(self.actions, worlds, self.rows(actions, worlds))
+        self.actions = self.assign(self.actions, worlds, actions)
         self.last_joint_velocities = self.assign(self.last_joint_velocities, worlds, 0.0)
         self.swing_time = self.assign(self.swing_time, worlds, 0.0)
 
@@ -303,6 +303,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
         forward = quat_apply(orientations, self.forward.expand_as(positions))[:, :2]
         # Upstream measures heights along the x axis of (w, 0, 0, z), which differs if the base is tilted.
         ahead = rotated_x_axis(orientations[:, 0], orientations[:, 3]) if self.upstream else forward
+        ahead = ahead / torch.linalg.vector_norm(ahead, dim=-1, keepdim=True)
         return Sensed(
             positions=positions,
             forward=forward,
@@ -310,7 +311,7 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             gravity=quat_apply_inverse(orientations, self.down.expand_as(positions)),
             joint_offsets=anymals.get_joint_positions(worlds, clone=False) - self.default_positions,
             joint_velocities=anymals.get_joint_velocities(worlds, clone=False),
-            heights=self.ground.sample_around(positions[:, :2], torch.nn.functional.normalize(ahead, dim=-1)),
+            heights=self.ground.sample_around(positions[:, :2], ahead),
         )
 
     def _commands(self, sensed: Sensed, worlds: torch.Tensor | None) -> torch.Tensor:
