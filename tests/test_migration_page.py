@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from oige_core import make_vec, math
-from oige_core.registry import installed_tasks
+from oige_core.registry import installed_specs, installed_tasks
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "migration.md").read_text()
 JOINTS = {
@@ -42,3 +42,19 @@ def test_page_names_members_that_tasks_have() -> None:
     finally:
         env.close()
     assert {"quat_apply", "quat_apply_inverse"} <= set(re.findall(r"quat_\w+", here)) <= set(math.__all__)
+
+
+def test_page_has_the_keys_of_upstream_with_another_name() -> None:
+    rows = re.findall(r"^\| ([\w, ]+) \| (`(?:env|sim)\.[^|]*) \| (`(?:env|sim)\.[^|]*) \|$", PAGE, re.MULTILINE)
+    named = {
+        (task, old, re.findall(r"`([\w.]+)`", here)[0])
+        for tasks, upstream, here in rows
+        for task in tasks.split(", ")
+        for old in re.findall(r"`([\w.]+)`", upstream)
+    }
+    renamed = {
+        (task, old, re.sub(r"\.\d$", "", new.key))  # an index of a list
+        for task, spec in installed_specs().items()
+        for old, new in spec.renamed.items()
+    }
+    assert named == renamed
