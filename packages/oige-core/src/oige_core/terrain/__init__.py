@@ -2,6 +2,7 @@
 
 from oige_core.terrain.generators import (
     Grid,
+    RandomSource,
     discrete_obstacles,
     pyramid_sloped,
     pyramid_stairs,
@@ -18,6 +19,7 @@ __all__ = [
     "TERRAIN_KINDS",
     "Grid",
     "HeightSampler",
+    "RandomSource",
     "TerrainMap",
     "curriculum_map",
     "discrete_obstacles",
