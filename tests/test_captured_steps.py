@@ -31,6 +31,7 @@ DIFFER_UPSTREAM = [
     "Ant",
     "Anymal",
     "BallBalance",
+    "CartpoleCamera",
     "Crazyflie",
     "Humanoid",
     "Ingenuity",

@@ -21,7 +21,8 @@ SAMPLES, DRAWS, SEED = 128, 4096, 0
 METHOD = (
     "Uniform states; ball up to 1 m from the middle and 0 to 1.2 m high, wrenches up to 60; progress 0 to 620, with "
     "597 to 600 in the first worlds. Three steps with random actions; the last one resets worlds 8 to 15. "
-    "Distributions: what a reset writes; outwards is the ball's velocity along its horizontal direction."
+    "Distributions: what a reset writes; inwards is the ball's speed towards the middle times 0.399 / (radius - 0.001) "
+    "of balls farther away than 0.05 m."
 )
 
 
@@ -82,7 +83,7 @@ def record(original: Path, task: str) -> Iterator[Recording]:
     recording.put_distribution("ball_position", position)
     recording.put_distribution("ball_velocity", velocity)
     recording.put_distribution("ball_radius", radius)
-    recording.put_distribution("ball_outwards", outwards)
+    recording.put_distribution("ball_inwards", (-outwards / (radius - 0.001) * 0.399)[radius[:, 0] > 0.05])
     recording.put(
         "out/reset/joint_velocities_written", any("joint_vel" in call.name for call in many._balance_bots.calls)
     )
