@@ -168,7 +168,8 @@ def policy_file(folder: Path, **state: Any) -> Path:
 
 def test_activation_of_upstream_is_adopted(tmp_path: Path) -> None:
     cfg = configuration(network__mlp__units=[8])
-    assert adopted(cfg, policy_file(tmp_path), tasks=["Crazyflie"]) == [
+    groups = ["task", "train"]  # the user has chosen both
+    assert adopted(cfg, policy_file(tmp_path), tasks=["Crazyflie"], overridden=groups) == [
         "adopted network.mlp.activation=tanh from OmniIsaacGymEnvs."
     ]
     assert adopted(configuration(network__mlp__units=[8]), policy_file(tmp_path), tasks=["Ant"]) == []
@@ -402,3 +403,14 @@ def test_resuming_leaves_the_folder_of_a_run_of_upstream_as_it_is(tmp_path: Path
     assert outcome.code == 0, outcome.err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert list((tmp_path / "runs" / "Cartpole_2" / "nn").glob("last_*.pth"))
+
+
+def test_activation_of_the_user_s_training_configuration_wins(tmp_path: Path, program) -> None:
+    (tmp_path / "mine" / "train").mkdir(parents=True)
+    own = {"defaults": ["PPO", "_self_"], "params": {"network": {"mlp": {"activation": "selu"}}}}
+    (tmp_path / "mine" / "train" / "CartpolePPO.yaml").write_text(yaml.safe_dump(own))
+    arguments = ("task=Cartpole", "test=True", f"checkpoint={small_file(tmp_path)}", "num_envs=2")
+    arguments = (*arguments, "train.params.config.player.games_num=2", "task.env.episodeLength=5")
+    outcome = program("--config-dir", "mine", *arguments)
+    assert outcome.code == 0, outcome.err
+    assert "adopted network.mlp.units=[8] from its weights." in outcome.err
