@@ -330,9 +330,11 @@ def _note_on_statistics(file: Path, resumes: bool) -> str:
     effect = (
         "they begin anew, and the policy has to adapt to them"
         if resumes
-        else "as with its player, observations are not normalised, and the return is low if they were in training"
+        else "observations are not normalised, as in its player, and the return is low if they were in training"
     )
-    return f"checkpoint={file}: has no statistics of observations, as SAC's files of rl_games 1.6.1; {effect}."
+    return (
+        f"checkpoint={file}: has no statistics of observations, which rl_games 1.6.1 does not save with SAC; {effect}."
+    )
 
 
 def _text(value: Any) -> str:
