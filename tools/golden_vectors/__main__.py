@@ -23,7 +23,10 @@ def main() -> None:
     parser.add_argument("--task", action="append", required=True, choices=sorted(RECORDERS), help="may be repeated")
     parser.add_argument("--out", type=Path, default=Path("tests/golden/data"), help="default: %(default)s")
     options = parser.parse_args()
-    stubs.install(options.original.resolve(), options.isaac_sim.resolve())
+    try:
+        stubs.install(options.original.resolve(), options.isaac_sim.resolve())
+    except (FileNotFoundError, ModuleNotFoundError) as error:
+        parser.error(str(error))
     torch.set_num_threads(1)
     for task in options.task:
         recorder = importlib.import_module(f"tools.golden_vectors.recorders.{RECORDERS[task]}")

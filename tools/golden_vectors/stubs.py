@@ -128,13 +128,16 @@ def install(original: Path, isaac_sim: Path) -> None:
         isaac_sim: checkout of Isaac Sim.
 
     Raises:
-        SystemExit: a folder is not such a checkout, or scipy is missing.
+        FileNotFoundError: a folder is not such a checkout.
+        ModuleNotFoundError: scipy is missing.
     """
     for folder, file in ((original, "omniisaacgymenvs/tasks/cartpole.py"), (isaac_sim, UTILITIES / "torch/maths.py")):
         if not (folder / file).is_file():
-            raise SystemExit(f"{folder} has no {file}: pass a checkout, see python -m tools.golden_vectors --help.")
+            raise FileNotFoundError(f"{folder} has no {file}: pass a checkout, see --help.")
     if importlib.util.find_spec("scipy") is None:
-        raise SystemExit("Isaac Sim's functions need scipy: uv run --with scipy python -m tools.golden_vectors …")
+        raise ModuleNotFoundError(
+            "Isaac Sim's functions need scipy: uv run --with scipy python -m tools.golden_vectors …"
+        )
     sys.meta_path.insert(0, _Finder(isaac_sim))  # type: ignore[arg-type]
     sys.path.insert(0, str(original))
     # Names that newer releases have removed.
