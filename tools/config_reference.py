@@ -88,7 +88,8 @@ env:
 
 Values that it does not set are those of the installed file of that task. `task=MyAnt` is trained with
 `train/MyAntPPO.yaml` or, if there is none, as Ant is, with `AntPPO`. Playing and resuming start from the
-configuration in the checkpoint and do not need the folder. A file `DIR/config.yaml` is not read.
+configuration in the checkpoint and do not need the folder. A file `DIR/config.yaml` is not read. `--cfg job` shows the
+files before they are completed.
 
 The YAML files of OmniIsaacGymEnvs load unchanged: `--config-dir <checkout>/omniisaacgymenvs/cfg`. Some of their keys
 have another name here. Overrides may use both names:

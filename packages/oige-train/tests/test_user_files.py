@@ -208,6 +208,12 @@ def test_keys_without_effect_are_listed_once_and_refused_on_the_command_line(com
         compose(files, "task=Ant", "task.env.enableDebugVis=False")
 
 
+def test_mixed_precision_on_a_cpu_is_said_to_have_no_effect(compose: Callable[..., Run]) -> None:
+    files = {"train/AntPPO": TRAIN.replace("AntPPO", "PPO").replace("gamma: 0.5", "mixed_precision: True")}
+    run = compose(files, "task=Ant", "sim_device=cpu")
+    assert "train.params.config.mixed_precision: has no effect without rl_device on a GPU." in run.notes
+
+
 def test_words_of_actors_may_be_truth_values(compose: Callable[..., Run]) -> None:
     sim = "sim: {ball: {make_kinematic: False}, table: {enable_self_collisions: True}}"
     actors = compose({"task/BallBalance": f"name: BallBalance\n{sim}"}, "task=BallBalance").config.task.sim.actors

@@ -33,7 +33,9 @@ CRITIC = f"{CONFIG}.central_value_config"
 SHOWN_WORLDS = 64  # number of worlds that the viewer's page shows; importing the viewer would take long
 
 
-def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run: set[str]) -> list[str]:
+def derive(
+    config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run: set[str], written: Collection[str] = ()
+) -> list[str]:
     """Fill in and check devices, seed and minibatch sizes; check the memory.
 
     Args:
@@ -41,6 +43,7 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
         spec: record of its task.
         overridden: keys that the user overrides now.
         of_run: keys of the run that are overridden now, or were when the resumed run was started.
+        written: keys that the user's own files set.
 
     Returns:
         Notes for the user on derived values and on keys without effect.
@@ -97,7 +100,7 @@ def derive(config: TrainRunConfig, spec: TaskSpec, overridden: set[str], of_run:
         notes.append(
             "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu."
         )
-    notes += _idle_keys(config, overridden)
+    notes += _idle_keys(config, overridden.union(written))
     if config.wandb_activate and not config.test and importlib.util.find_spec("wandb") is None:
         raise ConfigError("wandb_activate=True: wandb is not installed; install oige-train[wandb].")
     return notes

@@ -112,7 +112,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     train_name = choices["train"]
     overrides = mine.on_top_of(former, train=train_name)
     notes = [] if former is None else _notes_of_origin(former, mine)
-    notes += derive(config, spec, overridden, {text.partition("=")[0] for text in overrides})
+    notes += derive(config, spec, overridden, {text.partition("=")[0] for text in overrides}, written)
     learner = config.train.params.config
     learner.full_experiment_name += sweep_suffix(swept_keys(), hydra_overrides, name=learner.full_experiment_name)
     checkpoint = None
