@@ -114,8 +114,8 @@ def test_demo_without_checkpoint_raises(monkeypatch: pytest.MonkeyPatch, capsys:
         program.main()
     assert exit_.value.code == 2
     assert capsys.readouterr().err == (
-        "error: checkpoint: a policy is needed; add checkpoint=<file>, or checkpoint=pretrained for the one that came "
-        "with the task.\n"
+        "error: checkpoint: a policy is needed; add checkpoint=<file>, or use checkpoint=pretrained, the policy that "
+        "comes with the task.\n"
     )
 
 
