@@ -11,6 +11,7 @@ is not published, give overrides and an output folder:
 """
 
 import argparse
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -214,7 +215,8 @@ def training_overrides(card: PolicyCard) -> list[str]:
     overrides = [f"task={card.task}"]
     if card.train not in (f"{card.task}PPO", card.task):
         overrides.append(f"train={card.train}")
-    defaults = dict(decisive_values(checked_run(overrides).resolved))
+    resolved = json.loads(json.dumps(checked_run(overrides).resolved))  # with lists for tuples, like a card
+    defaults = dict(decisive_values(resolved))
     for key, value in decisive_values(card.configuration):
         if value != defaults.get(key, value):
             overrides.append(f"{SHORT.get(key, key)}={value}")

@@ -44,7 +44,7 @@ class Entry:
 
 ENTRIES = {
     "Ant": Entry(
-        text="a four-legged walker runs", results="locomotion.md", curve="ant_1_h100", machine="an H100, shared"
+        text="a four-legged walker runs", results="locomotion.md", curve="ant_42_h200", machine="an H200, shared"
     ),
     "AntSAC": Entry(
         text="Ant, trained with soft actor-critic",
@@ -62,15 +62,15 @@ ENTRIES = {
     "AnymalTerrain": Entry(
         text="ANYmal C walks on slopes, stairs and obstacles",
         results="locomotion.md#anymalterrain",
-        curve="anymal_terrain_mirrored_42_h200",
-        machine="an H200, shared",
+        curve="anymal_terrain_original_ground_42_h200",
+        machine="an H200",
         best=30,
     ),
     "BallBalance": Entry(
         text="a tray on three legs catches a ball",
         results="classic.md",
-        curve="ball_balance_1024_seed_42_cpu",
-        machine="2 CPU cores, shared",
+        curve="ball_balance_42_h200",
+        machine="an H200, shared",
         best=600,
     ),
     "Cartpole": Entry(text="a cart balances a pole", results="cartpole.md", machine="2 CPU cores", best=500),
@@ -84,17 +84,17 @@ ENTRIES = {
     "Crazyflie": Entry(
         text="a nano quadcopter flies to a target",
         results="classic.md",
-        curve="crazyflie_42_h100",
-        machine="an H100, shared",
+        curve="crazyflie_thrust_42_h200",
+        machine="an H200, shared",
         best=1400,
     ),
     "Humanoid": Entry(
-        text="a humanoid runs", results="locomotion.md", curve="humanoid_1_h100", machine="an H100, shared"
+        text="a humanoid runs", results="locomotion.md", curve="humanoid_42_h200", machine="an H200, shared"
     ),
     "HumanoidSAC": Entry(
         text="Humanoid, trained with soft actor-critic",
         results="locomotion.md#humanoidsac",
-        curve="humanoid_sac_512_42_h200",
+        curve="humanoid_sac_512_axes_42_h200",
         machine="an H200, shared",
     ),
     "Ingenuity": Entry(
@@ -107,8 +107,8 @@ ENTRIES = {
     "Quadcopter": Entry(
         text="a quadcopter with tilting rotors flies to a target",
         results="classic.md",
-        curve="quadcopter_42_h100",
-        machine="an H100, shared",
+        curve="quadcopter_42_h200",
+        machine="an H200, shared",
         best=1500,
     ),
     "TargetFollowing": Entry(
