@@ -102,7 +102,19 @@ def test_name_is_inherited_and_a_second_name_of_a_task_is_kept(compose: Callable
 
 ERRORS = {
     "no name": ({"task/My": "env: {}"}, "task=My", r"task/My\.yaml: name: a value is required"),
-    "unknown name": ({"task/My": "name: Antt"}, "task=My", r"task/My\.yaml: name: unknown task 'Antt'\. .*Ant"),
+    "unknown name": ({"task/My": "name: Antt"}, "task=My", r"task/My\.yaml: name=Antt: expected the inst.*mean Ant"),
+    "own name": ({"task/My": "name: My"}, "task=My", r"task/My\.yaml: name=My: expected the .* oige-new-task"),
+    "planned name": ({"task/My": "name: ShadowHand"}, "task=My", r"task=ShadowHand: planned for a later version"),
+    "path of a checkpoint": (
+        {"train/AntPPO": TRAIN.replace("AntPPO", "PPO").replace("params: {", "params: {load_path: a.pth, ")},
+        "task=Ant",
+        r"train\.params\.load_path=a\.pth: expected no value; set checkpoint instead",
+    ),
+    "checkpoint without a path": (
+        {"train/AntPPO": TRAIN.replace("AntPPO", "PPO").replace("params: {", "params: {load_checkpoint: True, ")},
+        "task=Ant",
+        r"train\.params\.load_checkpoint=True: expected False; set checkpoint instead",
+    ),
     "unknown file": ({"task/MyAnt": "name: Ant"}, "task=MyAnd", r"no file task/MyAnd\.yaml\. Did you mean MyAnt"),
     "unknown train": ({"train/MyPPO": TRAIN}, "train=MyPP0", r"train=MyPP0: unknown .* Did you mean MyPPO"),
     "unknown key": ({"task/Ant": "name: Ant\nenv: {a: 1}"}, "task=Ant", r"task\.env\.a: unknown key"),
@@ -139,6 +151,7 @@ FOLDERS = {
     "absent": ("--config-dir=nowhere", "--config-dir nowhere: there is no such folder"),
     "empty": ("--config-dir=empty", "expected a folder with the folders task or train in it"),
     "checkout": ("--config-dir=checkout", r"Did you mean .*/checkout/omniisaacgymenvs/cfg\?"),
+    "group": ("--config-dir=checkout/omniisaacgymenvs/cfg/task", r"Did you mean .*/checkout/omniisaacgymenvs/cfg\?"),
     "package": ("hydra.searchpath=[pkg://a]", "hydra.searchpath=pkg://a: expected a folder"),
     "no list": ("hydra.searchpath=empty", r"expected a list; write hydra\.searchpath="),
 }

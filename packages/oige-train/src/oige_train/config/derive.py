@@ -132,6 +132,7 @@ def _check_followers(config: TrainRunConfig) -> None:
     params = config.train.params
     followers: dict[str, tuple[Any, str, Any]] = {
         "train.params.seed": (params.seed, "seed", config.seed),
+        "train.params.load_checkpoint": (params.load_checkpoint or None, "checkpoint", bool(config.checkpoint)),
         "train.params.load_path": (params.load_path or None, "checkpoint", config.checkpoint),
         f"{CONFIG}.num_actors": (params.config.num_actors, "num_envs", config.task.env.numEnvs),
         f"{CONFIG}.device": (params.config.device or None, "rl_device", config.rl_device),
@@ -142,7 +143,8 @@ def _check_followers(config: TrainRunConfig) -> None:
         followers["task.physics_engine"] = (config.task.physics_engine, "physics_engine", config.physics_engine)
     for key, (value, leader, expected) in followers.items():
         if value is not None and value != expected:
-            raise ConfigError(f"{key}={value}: expected {expected}; set {leader} instead.")
+            wanted = "no value" if expected == "" else expected
+            raise ConfigError(f"{key}={value}: expected {wanted}; set {leader} instead.")
 
 
 def _check_images(config: TrainRunConfig, spec: TaskSpec) -> None:

@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from oige_core.config.defaults import SELF, load_yaml
 from oige_core.config.fields import leaf_keys
 from oige_core.errors import ConfigError, nearest
-from oige_core.registry import UnknownTaskError, find_task, installed_tasks, load_spec
+from oige_core.registry import PLANNED_TASKS, UnknownTaskError, find_task, installed_tasks, load_spec
 from oige_core.spec import InstalledTask
 from omegaconf import OmegaConf
 
@@ -89,9 +89,12 @@ class UserFiles:
         try:
             return self._same(choice, name)
         except UnknownTaskError as error:
-            if name == choice:
+            if name in PLANNED_TASKS:
                 raise
-            raise ConfigError(f"{file}: name: {str(error).partition(': ')[2]}") from error
+            raise ConfigError(
+                f"{file}: name={name}: expected the installed task that the file configures. "
+                f"{nearest(name, installed_tasks())} A new task is made by oige-new-task."
+            ) from error
 
     def _same(self, choice: str, name: str) -> InstalledTask:
         """Return ``choice`` if it is another name of the task ``name``, as AntSAC is of Ant, or else ``name``."""
@@ -147,8 +150,9 @@ def _checked(setting: str, path: str) -> Path:
     if not folder.is_dir():
         raise ConfigError(f"{setting}: there is no such folder.")
     if not any((folder / group).is_dir() for group in GROUPS):
-        inside = [folder / part for part in IN_CHECKOUT if (folder / part / GROUPS[0]).is_dir()]
-        hint = f" Did you mean {inside[0]}?" if inside else ""
+        near = [*(folder / part for part in IN_CHECKOUT), folder.parent]
+        nearby = [path for path in near if (path / GROUPS[0]).is_dir()]
+        hint = f" Did you mean {nearby[0]}?" if nearby else ""
         raise ConfigError(f"{setting}: expected a folder with the folders task or train in it.{hint}")
     return folder
 
