@@ -16,7 +16,16 @@ import torch
 from oige_core.envs import VecEnv, make_vec
 from oige_core.math import quat_apply_inverse
 
-__all__ = ["DATA", "Golden", "GoldenView", "assert_columns", "assert_distribution", "make_env"]
+__all__ = [
+    "DATA",
+    "Golden",
+    "GoldenView",
+    "assert_columns",
+    "assert_distribution",
+    "assert_endings",
+    "assert_flight_resets",
+    "make_env",
+]
 
 DATA = Path(__file__).parent / "data"
 TOLERANCE = 1e-5
@@ -183,6 +192,37 @@ def assert_distribution(samples: torch.Tensor, golden: Golden, name: str, *, ski
             up_to = torch.searchsorted(ours, theirs + TOLERANCE, right=True) / len(ours)
             distance = torch.maximum(below - levels, levels - up_to)[1:-1].max().item()
             assert distance < limit, f"{where}: cumulative distributions differ by {distance:.3f}"
+
+
+def assert_endings(task: Any, golden: Golden, *, last: int) -> None:
+    """Assert that episodes end in the states in which they do in the original, which the task has observed.
+
+    Args:
+        task: the task; in the default mode, its episodes do not end yet at the progress ``last``.
+        golden: golden vectors of the task.
+        last: progress at which the original ends episodes by time.
+    """
+    task.progress_buf = golden["in/progress"]
+    ended, expected = task.is_done() | task.is_cut_short(), golden["out/resets"].bool()
+    assert 0.1 < expected.float().mean() < 0.9
+    same = torch.ones_like(expected) if task.upstream else task.progress_buf != last
+    assert torch.equal(ended[same], expected[same])
+    assert torch.equal(ended, expected) == task.upstream
+
+
+def assert_flight_resets(task: Any, golden: Golden) -> None:
+    """Assert that a task with ``vehicles`` that fly to ``targets`` was reset to the distribution of the original's."""
+    positions, orientations = task.vehicles.get_world_poses()
+    samples = {
+        "positions": positions,
+        "orientations": orientations,
+        "targets": task.targets,
+        "velocities": task.vehicles.get_velocities(),
+        "joint_positions": task.vehicles.get_joint_positions(),
+        "joint_velocities": task.vehicles.get_joint_velocities(),
+    }
+    for name, values in samples.items():
+        assert_distribution(values, golden, name)
 
 
 def _decode(array: np.ndarray) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from golden_support import Golden, GoldenView, assert_columns, assert_distribution, make_env
+from golden_support import Golden, GoldenView, assert_columns, assert_endings, assert_flight_resets, make_env
 
 MODES = ("upstream", "fixed")
 
@@ -46,15 +46,8 @@ def test_observations_and_rewards_match_but_for_the_sign_of_effort(golden, compa
 def test_episodes_end_in_the_same_states_but_for_the_last_step(golden, compat):
     """The default mode ends episodes after 700 steps, the original after 699."""
     with make_env("Crazyflie", len(golden["out/rewards"]), compat=compat) as env:
-        task: Any = env.task
-        see(task, golden)
-        task.progress_buf = golden["in/progress"]
-        ended = task.is_done() | task.is_cut_short()
-        expected = golden["out/resets"].bool()
-        assert 0.1 < expected.float().mean() < 0.9
-        same = golden["in/progress"] != 699 if compat == "fixed" else torch.ones_like(ended)
-        assert torch.equal(ended[same], expected[same])
-        assert not torch.equal(ended, expected) or compat == "upstream"
+        see(env.task, golden)
+        assert_endings(env.task, golden, last=699)
 
 
 @pytest.mark.parametrize("compat", MODES)
@@ -92,11 +85,4 @@ def test_forces_match_but_for_the_direction_of_thrust(golden, compat, monkeypatc
 def test_resets_match_in_upstream_mode(golden):
     """The default mode randomises start and target."""
     with make_env("Crazyflie", 256, compat="upstream") as env:
-        task: Any = env.task
-        positions, orientations = task.vehicles.get_world_poses()
-        assert_distribution(positions, golden, "positions")
-        assert_distribution(orientations, golden, "orientations")
-        assert_distribution(task.targets, golden, "targets")
-        assert_distribution(task.vehicles.get_velocities(), golden, "velocities")
-        for name in ("joint_positions", "joint_velocities"):
-            assert_distribution(getattr(task.vehicles, f"get_{name}")(), golden, name)
+        assert_flight_resets(env.task, golden)

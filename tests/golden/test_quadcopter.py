@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from golden_support import Golden, GoldenView, assert_columns, assert_distribution, make_env
+from golden_support import Golden, GoldenView, assert_columns, assert_endings, assert_flight_resets, make_env
 
 MODES = ("upstream", "fixed")
 
@@ -39,15 +39,8 @@ def test_observations_and_rewards_match(golden, compat):
 def test_episodes_end_in_the_same_states_but_for_the_last_step(golden, compat):
     """The default mode ends episodes after 500 steps, the original after 499."""
     with make_env("Quadcopter", len(golden["out/rewards"]), compat=compat) as env:
-        task: Any = env.task
-        see(task, golden)
-        task.progress_buf = golden["in/progress"]
-        ended = task.is_done() | task.is_cut_short()
-        expected = golden["out/resets"].bool()
-        assert 0.1 < expected.float().mean() < 0.9
-        same = golden["in/progress"] != 499 if compat == "fixed" else torch.ones_like(ended)
-        assert torch.equal(ended[same], expected[same])
-        assert not torch.equal(ended, expected) or compat == "upstream"
+        see(env.task, golden)
+        assert_endings(env.task, golden, last=499)
 
 
 @pytest.mark.parametrize("compat", MODES)
@@ -78,11 +71,4 @@ def test_targets_and_forces_match_but_for_worlds_that_are_reset(golden, compat, 
 @pytest.mark.parametrize("compat", MODES)
 def test_resets_have_the_same_distribution(golden, compat):
     with make_env("Quadcopter", 4096, compat=compat) as env:
-        task: Any = env.task
-        positions, orientations = task.vehicles.get_world_poses()
-        assert_distribution(positions, golden, "positions")
-        assert_distribution(orientations, golden, "orientations")
-        assert_distribution(task.targets, golden, "targets")
-        assert_distribution(task.vehicles.get_velocities(), golden, "velocities")
-        for name in ("joint_positions", "joint_velocities"):
-            assert_distribution(getattr(task.vehicles, f"get_{name}")(), golden, name)
+        assert_flight_resets(env.task, golden)

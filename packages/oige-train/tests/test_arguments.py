@@ -198,11 +198,11 @@ REFUSED = {
     ),
     "no checkpoint": (
         ["checkpoint={tmp}/nn/text.pth"],
-        "checkpoint={tmp}/nn/text.pth: not a checkpoint; expected a .pth file that oige-train wrote.",
+        "checkpoint={tmp}/nn/text.pth: not a checkpoint; expected a .pth file of oige-train or rl_games.",
     ),
     "zip without weights": (
         ["checkpoint={tmp}/other.zip"],
-        "checkpoint={tmp}/other.zip: not a checkpoint; expected a .pth file that oige-train wrote.",
+        "checkpoint={tmp}/other.zip: not a checkpoint; expected a .pth file of oige-train or rl_games.",
     ),
     "truncated": (["checkpoint={tmp}/truncated.pth"], "checkpoint={tmp}/truncated.pth: not a checkpoint;"),
     "damaged info": (["checkpoint={tmp}/damaged.pth"], "checkpoint={tmp}/damaged.pth: damaged ("),

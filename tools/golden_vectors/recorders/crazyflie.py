@@ -8,7 +8,7 @@ from unittest import mock
 import torch
 
 from tools.golden_vectors.original import locals_of, make_task
-from tools.golden_vectors.recorders.flight import draw_flight, put_endings, put_factors, put_resets
+from tools.golden_vectors.recorders.flight import draw_flight, draw_steps, put_endings, put_factors, put_resets
 from tools.golden_vectors.recording import Recording
 from tools.golden_vectors.views import RecordingView
 
@@ -52,11 +52,7 @@ def _make(original: Path, n: int) -> Any:
 
 
 def _record_steps(crazyflie: Any, recording: Recording) -> None:
-    actions = torch.rand(STEPS, SAMPLES, 4) * 2 - 1
-    actions[:, :8] = 1.0
-    actions[:, 8:16] = -1.0
-    resets = torch.zeros(STEPS, SAMPLES, dtype=torch.bool)
-    resets[STEPS // 2, ::5] = True
+    actions, resets = draw_steps(STEPS, SAMPLES, 4)
     crazyflie.reset_buf[:] = 0
     noise, forces, speeds = [], [], []
     randn = torch.randn

@@ -7,7 +7,7 @@ import torch
 
 from tools.golden_vectors.recording import Recording
 
-__all__ = ["draw_flight", "put_endings", "put_factors", "put_resets"]
+__all__ = ["draw_flight", "draw_steps", "put_endings", "put_factors", "put_resets"]
 
 
 def draw_flight(n: int, *, around: Sequence[float], width: float, joints: int) -> dict[str, Any]:
@@ -32,6 +32,17 @@ def draw_flight(n: int, *, around: Sequence[float], width: float, joints: int) -
         "joint_positions": (torch.rand(n, joints) * 2 - 1) * 0.5,
         "joint_velocities": torch.randn(n, joints),
     }
+
+
+def draw_steps(steps: int, n: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return actions in ±1 of some steps, ``(steps, n, size)``, at the limits in some worlds, and which worlds a step
+    resets, ``(steps, n)``."""
+    actions = torch.rand(steps, n, size) * 2 - 1
+    actions[:, :8] = 1.0
+    actions[:, 8:16] = -1.0
+    resets = torch.zeros(steps, n, dtype=torch.bool)
+    resets[steps // 2, ::5] = True
+    return actions, resets
 
 
 def put_factors(recording: Recording, found: dict[str, Any], names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from tools.golden_vectors.original import locals_of, make_task
-from tools.golden_vectors.recorders.flight import draw_flight, put_endings, put_factors, put_resets
+from tools.golden_vectors.recorders.flight import draw_flight, draw_steps, put_endings, put_factors, put_resets
 from tools.golden_vectors.recording import Recording
 from tools.golden_vectors.views import RecordingView
 
@@ -53,11 +53,7 @@ def _make(original: Path, n: int) -> Any:
 
 
 def _record_steps(quadcopter: Any, recording: Recording) -> None:
-    actions = torch.rand(STEPS, SAMPLES, 12) * 2 - 1
-    actions[:, :8] = 1.0
-    actions[:, 8:16] = -1.0
-    resets = torch.zeros(STEPS, SAMPLES, dtype=torch.bool)
-    resets[STEPS // 2, ::5] = True
+    actions, resets = draw_steps(STEPS, SAMPLES, 12)
     targets, forces = [], []
     for step in range(STEPS):
         quadcopter.reset_buf[:] = resets[step]

@@ -157,7 +157,7 @@ def read_info(file: Path, shown: str) -> CheckpointInfo | None:
         with zipfile.ZipFile(file) as archive:
             names = {name.partition("/")[2]: name for name in archive.namelist()}
             if "data.pkl" not in names:
-                raise CheckpointError(f"{shown}: not a checkpoint; expected a .pth file that oige-train wrote.")
+                raise CheckpointError(f"{shown}: not a checkpoint; expected a .pth file of oige-train or rl_games.")
             if INFO_ENTRY not in names:
                 return None
             values = json.loads(archive.read(names[INFO_ENTRY]))
@@ -167,7 +167,7 @@ def read_info(file: Path, shown: str) -> CheckpointInfo | None:
             known = {field.name for field in dataclasses.fields(CheckpointInfo)}
             return CheckpointInfo(**{key: value for key, value in values.items() if key in known})
     except zipfile.BadZipFile as error:
-        raise CheckpointError(f"{shown}: not a checkpoint; expected a .pth file that oige-train wrote.") from error
+        raise CheckpointError(f"{shown}: not a checkpoint; expected a .pth file of oige-train or rl_games.") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, NotImplementedError) as error:
         raise CheckpointError(f"{shown}: damaged ({error}); use another checkpoint.") from error
 
@@ -266,7 +266,7 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"checkpoint={file}: damaged ({why}); use another checkpoint.") from error
     if not isinstance(state, dict):
-        raise CheckpointError(f"checkpoint={file}: not a checkpoint; expected a .pth file that oige-train wrote.")
+        raise CheckpointError(f"checkpoint={file}: not a checkpoint; expected a .pth file of oige-train or rl_games.")
     return to_installed_layout(state)
 
 
