@@ -207,6 +207,28 @@ def test_keys_that_the_original_ignores_are_ignored_in_its_files(compose: Callab
     assert run.config.task.env.control.stiffness == 90.0  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("task", "files", "arguments", "idle"),
+    [
+        ("Ant", {}, ["task.env.jointsAtLimitCost=-1"], "task.env.jointsAtLimitCost"),
+        ("Ant", {}, ["task.env.upWeight=1"], None),
+        ("Ant", {"task/Ant": "name: Ant\nenv: {jointsAtLimitCost: -1}"}, [], "task.env.jointsAtLimitCost"),
+        ("Anymal", {"task/Anymal": SECONDS}, [], "task.env.control.stiffness"),
+        ("Anymal", {}, ["task.env.baseInitState.pos=[0,0,1]"], "task.env.baseInitState"),
+        ("AnymalTerrain", {}, ["task.env.terrain.dynamicFriction=1.0"], "task.env.terrain.dynamicFriction"),
+    ],
+)
+def test_keys_that_upstream_does_not_use_are_said_to_have_no_effect(
+    compose: Callable[..., Run], task: str, files: Mapping[str, str], arguments: list[str], idle: str | None
+) -> None:
+    def notes(*more: str) -> list[str]:
+        run = compose(files, f"task={task}", *arguments, *more)
+        return [note.partition(": ")[0] for note in (*run.file_notes, *run.notes) if "ignored with" in note]
+
+    assert notes("task.env.compat=upstream") == ([] if idle is None else [idle])
+    assert notes() == []
+
+
 def test_keys_without_effect_are_listed_once_and_refused_on_the_command_line(compose: Callable[..., Run]) -> None:
     text = "name: Ant\nphysics_engine: physx\nenv: {enableDebugVis: True}\nsim: {physx: {use_gpu: True}, Ant: {%s}}"
     actor = "density: -1, sleep_threshold: 0.1, rest_offset: 0.0"

@@ -13,4 +13,5 @@ ANT = TaskSpec(
     observation_shape=(60,),  # 12 of the torso, 3 · 8 of the joints, 6 · 4 of the feet
     num_actions=8,
     original_ends_early=True,
+    idle_upstream=("env.jointsAtLimitCost",),
 )

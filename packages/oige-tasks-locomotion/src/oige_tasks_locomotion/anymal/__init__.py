@@ -160,4 +160,5 @@ ANYMAL = TaskSpec(
         "sim.Anymal": Renamed("sim.anymal"),
     },
     ignored_by_original={f"env.control.{key}": GAINS for key in ("stiffness", "damping")},
+    idle_upstream=("env.baseInitState", "env.control.stiffness", "env.control.damping"),
 )

@@ -230,5 +230,6 @@ ANYMAL_TERRAIN = TaskSpec(
         "env.learn.episodeLength_s": Renamed("env.episodeLength", convert=control_steps, meaning="in control steps"),
     },
     ignored_by_original={"env.envSpacing": "all robots are drawn on one terrain"},
+    idle_upstream=("env.terrain.staticFriction", "env.terrain.dynamicFriction"),
     demo={"task.env.episodeLength": 6000, "task.env.learn.addNoise": False},  # 120 s, as in the upstream demo
 )

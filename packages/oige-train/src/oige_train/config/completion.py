@@ -15,7 +15,7 @@ from oige_train.config.user_files import MAIN_FILE, UserFiles
 from oige_train.run_record import RunRecord
 from oige_train.schema import TrainRunConfig
 
-__all__ = ["complete", "notes_on_files"]
+__all__ = ["complete", "note_on_upstream", "notes_on_files"]
 
 ENGINE = "task.physics_engine"
 
@@ -59,13 +59,27 @@ def _drop_ignored(cfg: DictConfig, spec: TaskSpec, overridden: Collection[str], 
     """Remove keys that the task of OmniIsaacGymEnvs does not read from its files; return notes that say so."""
     if not any(key == f"task.{old}" or key.startswith(f"task.{old}.") for old in spec.renamed for key in written):
         return []
+    upstream = OmegaConf.select(cfg, "task.env.compat") in ("upstream", "oige")
     dropped: dict[str, list[str]] = {}
     for key, instead in spec.ignored_by_original.items():
         full = f"task.{key}"
         if full in written and full not in overridden:
             remove_key(cfg, full)
-            dropped.setdefault(instead, []).append(full)
+            if not (upstream and key in spec.idle_upstream):  # the note on them is that of note_on_upstream
+                dropped.setdefault(instead, []).append(full)
     return [f"{brief_keys(keys)}: ignored, as OmniIsaacGymEnvs does; {instead}." for instead, keys in dropped.items()]
+
+
+def note_on_upstream(spec: TaskSpec, keys: Collection[str]) -> list[str]:
+    """Return a note that lists those of the user's keys that have no effect with ``task.env.compat=upstream``.
+
+    Args:
+        spec: record of the task.
+        keys: dotted keys that the user's files or overrides set.
+    """
+    sections = [f"task.{key}" for key in spec.idle_upstream]
+    idle = [name for name in sections if any(f"{key}.".startswith(f"{name}.") for key in keys)]
+    return [f"{brief_keys(idle)}: ignored with task.env.compat=upstream, as by OmniIsaacGymEnvs."] if idle else []
 
 
 def notes_on_files(

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from oige_train.checkpoint import check_checkpoint, checkpoint_path, read_info
 from oige_train.config.adoption import Adoption, adopt_network
-from oige_train.config.completion import complete, notes_on_files
+from oige_train.config.completion import complete, note_on_upstream, notes_on_files
 from oige_train.config.derive import derive
 from oige_train.config.origin import Overrides, check_same_run
 from oige_train.config.overrides import SHORTCUTS
@@ -112,6 +112,8 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     train_name = choices["train"]
     overrides = mine.on_top_of(former, train=train_name)
     notes = [] if former is None else _notes_of_origin(former, mine)
+    if config.task.env.compat == "upstream":
+        notes += note_on_upstream(spec, written | overridden)
     notes += derive(config, spec, overridden, {text.partition("=")[0] for text in overrides}, written)
     learner = config.train.params.config
     learner.full_experiment_name += sweep_suffix(swept_keys(), hydra_overrides, name=learner.full_experiment_name)
