@@ -123,6 +123,26 @@ ERRORS = {
         "task=Crazyflie",
         r"task\.env\.maxEpisodeLength=6: is the same key as task\.env\.episodeLength=5",
     ),
+    "defaults that name their own file": (
+        {"task/Ant": "defaults: [/task/Ant, _self_]\nname: Ant"},
+        "task=Ant",
+        r"task/Ant\.yaml: defaults: lead back to this file",
+    ),
+    "defaults of training that name their own file": (
+        {"train/AntPPO": TRAIN},
+        "task=Ant",
+        r"train/AntPPO\.yaml: defaults: lead back to this file",
+    ),
+    "defaults that name each other": (
+        {"train/A": "defaults: [B]", "train/B": "defaults: [A]"},
+        "train=A",
+        r"train/A\.yaml: defaults: lead back to this file",
+    ),
+    "no algorithm": (
+        {"train/AntPPO": "params: {config: {gamma: 0.5}}"},
+        "task=Ant",
+        r"train\.params\.algo\.name: a value is required; begin the file with 'defaults: \[PPO, _self_\]'",
+    ),
     "no number": (
         {"task/Anymal": "name: Anymal\nenv: {learn: {episodeLength_s: long}}"},
         "task=Anymal",

@@ -59,7 +59,7 @@ def missing_file_error(folders: Iterable[Path], path: str, parent: str | None) -
         parent: the file whose defaults name it, if any.
     """
     group, _, name = path.rpartition("/")
-    there = [file.stem for folder in folders for file in (folder / group).glob("*.yaml")]
+    there = {file.stem for folder in folders for file in (folder / group).glob("*.yaml")}
     by = f", which the defaults of {parent}.yaml name" if parent else ""
     return ConfigError(f"{path}.yaml: no installed package has this file{by}. {nearest(name, there)}")
 

@@ -121,6 +121,9 @@ def rewrite_overrides(
         binding = _bound_train(task, tasks[0], files) if len(tasks) == 1 else None
         if binding is not None:
             rewritten.append(f"train={binding}")
+        train = binding or f"{task}PPO"
+    for name in _choices(train):
+        files.check_defaults("train", name)
     return rewritten + sorted_arguments.options
 
 

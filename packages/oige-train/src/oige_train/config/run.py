@@ -87,6 +87,11 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     for key in ("num_envs", "max_iterations"):
         _check_root_number(cfg, key)
     algo = OmegaConf.select(cfg, "train.params.algo.name")
+    if algo is None:
+        raise ConfigError(
+            "train.params.algo.name: a value is required; begin the file with 'defaults: [PPO, _self_]' to change "
+            "another training configuration."
+        )
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
     sections = {"task.env": spec.env, **train_sections(algo)}

@@ -59,6 +59,25 @@ class UserFiles:
         """Return the names of the user's files of a group."""
         return sorted({file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")})
 
+    def check_defaults(self, group: str, name: str, *, chain: tuple[str, ...] = ()) -> None:
+        """Raise ConfigError if a file of the user is among the files that its defaults name.
+
+        Args:
+            group: ``task`` or ``train``.
+            name: name of the file; one that is not the user's is not checked.
+            chain: names of the files whose defaults lead to it.
+        """
+        file = self.find(group, name)
+        if file is None:
+            return
+        if name in chain:
+            raise ConfigError(
+                f"{file}: defaults: lead back to this file; one of your own hides the installed one of its name. "
+                "Rename it, or leave the entry out."
+            )
+        for parent in self._content(group, name)[1]:
+            self.check_defaults(group, parent, chain=(*chain, name))
+
     def keys(self, group: str, name: str) -> set[str]:
         """Return the dotted keys that the user's file sets, and those of the user's files that its defaults name."""
         content, defaults = self._content(group, name)
@@ -83,6 +102,7 @@ class UserFiles:
                 known = nearest(choice, [*installed_tasks(), *self.names("task")])
                 raise UnknownTaskError(f"task={choice}: unknown task, and no file task/{choice}.yaml. {known}")
             return find_task(choice)
+        self.check_defaults("task", choice)
         name = self._task_name(choice)
         if name is None:
             raise ConfigError(f"{file}: name: a value is required, the task that the file configures, such as Ant.")
@@ -115,8 +135,8 @@ class UserFiles:
         content = {} if file is None else OmegaConf.to_container(load_yaml(file))
         assert isinstance(content, dict)
         defaults = content.pop("defaults", None) or []
-        names = [entry for entry in defaults if isinstance(entry, str) and entry not in (SELF, name)]
-        return {str(key): value for key, value in content.items()}, names
+        names = [entry.removeprefix("/").removeprefix(f"{group}/") for entry in defaults if isinstance(entry, str)]
+        return {str(key): value for key, value in content.items()}, [entry for entry in names if entry != SELF]
 
 
 def _named_folders(arguments: Sequence[str]) -> Iterable[tuple[str, str]]:
