@@ -173,13 +173,16 @@ def test_state_missing_from_checkpoints_is_one_warning(caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize(
-    ("size", "cause"),
+    ("size", "former", "cause"),
     [
-        (1, "the number of worlds, the seed, the task's configuration or the version differs, so"),
-        (2, "with several processes,"),
+        (1, "record", "the number of worlds, the seed, the task's configuration or the version differs, so"),
+        (2, "record", "with several processes,"),
+        (1, None, "the file has no state of the simulation, so"),
     ],
 )
-def test_cause_of_new_episodes_is_said(size: int, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cause_of_new_episodes_is_said(
+    size: int, former: str | None, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
     monkeypatch.setattr(runner, "say", lambda *lines: said.extend(lines))
     agent = SimpleNamespace(
@@ -190,6 +193,7 @@ def test_cause_of_new_episodes_is_said(size: int, cause: str, monkeypatch: pytes
         compare_best_with=lambda score, continued: None,
     )
     workers = SimpleNamespace(rank=0, size=size, decide=lambda choose: None)
-    session: Any = SimpleNamespace(run=SimpleNamespace(checkpoint="a.pth"), workers=workers, notes=[])
+    run = SimpleNamespace(checkpoint="a.pth", former=former)
+    session: Any = SimpleNamespace(run=run, workers=workers, notes=[])
     runner._resume(agent, SimpleNamespace(is_new=True), session)  # type: ignore[arg-type]
     assert said == [f"resuming a.pth after epoch 3; {cause} new episodes begin"]

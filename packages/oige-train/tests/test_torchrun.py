@@ -61,8 +61,8 @@ def test_killed_process_ends_training_with_one_line_and_the_newest_checkpoint(
     (line,) = lines
     assert line.startswith(f"error: process 1 of 2 (PID {killed} on ")
     checkpoint = re.search(
-        r"\) was killed or has crashed, so training has ended; resume: (?:uv run )?torchrun --nproc-per-node=2 "
-        r".* checkpoint=(\S+) ",
+        r"\) was killed or has crashed, so training has ended; resume: (?:uv run (?:--project \S+ )?)?torchrun "
+        r"--nproc-per-node=2 .* checkpoint=(\S+) ",
         line,
     )
     assert checkpoint is not None
