@@ -168,7 +168,10 @@ def test_shipped_configurations_train_resume_and_play(task: str, train: str, tmp
     for file in (best, *last.values()):
         check_finite({key: value for key, value in load_checkpoint(file, "cpu").items() if key != "env_state"})
 
-    found = (re.search(rf"^{kind}: +(?:uv run )?oige-train (.*)$", printed, re.M) for kind in ("play", "resume"))
+    found = (
+        re.search(rf"^{kind}: +(?:uv run (?:--project \S+ )?)?oige-train (.*)$", printed, re.M)
+        for kind in ("play", "resume")
+    )
     play, resume = (shlex.split(match[1]) for match in found if match)
     games = oige_train(tmp_path, *play, f"num_envs={WORLDS}", "train.params.config.player.games_num=4")
     assert "over 4 finished episodes" in games

@@ -342,7 +342,7 @@ def test_training_does_not_import_the_compiler(tmp_path: Path) -> None:
 def test_warp_variant_trains_and_its_printed_command_plays(program) -> None:
     outcome = program("sim_device=cpu", "seed=2", "warp=True")
     assert float(outcome.out.partition("mean episode reward ")[2].split()[0]) > 450.0
-    command = re.search(r"^play: +(?:uv run )?oige-train (.*)$", outcome.out, re.MULTILINE)
+    command = re.search(r"^play: +(?:uv run (?:--project \S+ )?)?oige-train (.*)$", outcome.out, re.MULTILINE)
     assert command
     assert "warp=True" not in command[1].split(), "the checkpoint holds the overrides of its run"
     played = program(*command[1].split(), f"{CONFIG}.player.games_num=64")
