@@ -1,4 +1,4 @@
-"""Manipulation tasks of OIGE; empty so far."""
+"""Manipulation tasks of OIGE."""
 
 from importlib.metadata import version
 

@@ -1,0 +1,1 @@
+"""FrankaCabinet: a robot arm opens the drawer of a kitchen cabinet."""
