@@ -1,0 +1,1 @@
+"""The ShadowHand tasks: a Shadow Dexterous Hand turns a block."""
