@@ -184,10 +184,12 @@ def test_observation_shape_may_depend_on_the_configuration() -> None:
         env=StackConfig,
         observation_shape=lambda env: (4 * env.frames,),
         num_actions=1,
+        num_states=lambda env: 5 * env.frames,
     )
     env = StackConfig(numEnvs=1, envSpacing=0.0, episodeLength=1, frames=3)
-    assert spec.shape_for(env) == (12,)
-    assert TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1).shape_for(env) == (4,)
+    assert (spec.shape_for(env), spec.states_for(env)) == ((12,), 15)
+    plain = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(4,), num_actions=1, num_states=6)
+    assert (plain.shape_for(env), plain.states_for(env)) == ((4,), 6)
 
 
 def test_listing_and_validating_import_neither_torch_nor_mujoco(install: Install) -> None:

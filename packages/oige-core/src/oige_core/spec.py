@@ -23,7 +23,8 @@ class TaskSpec(Generic[EnvConfigT]):
         env: schema of the ``task.env`` section of its YAML.
         observation_shape: shape of one world's observation, or a function that computes it from ``task.env``.
         num_actions: size of one world's action.
-        num_states: size of the privileged state of an asymmetric critic; 0 if there is none.
+        num_states: size of the privileged state of an asymmetric critic, 0 if there is none, or a function that
+            computes it from ``task.env``.
         warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
         demo: overrides by dotted key that ``oige-demo`` sets; None: users cannot drive the task's robots, because it is
             not :class:`~oige_core.tasks.Steerable`.
@@ -42,7 +43,7 @@ class TaskSpec(Generic[EnvConfigT]):
     env: type[EnvConfigT]
     observation_shape: tuple[int, ...] | Callable[[EnvConfigT], tuple[int, ...]]
     num_actions: int
-    num_states: int = 0
+    num_states: int | Callable[[EnvConfigT], int] = 0
     warp_task: str | None = None
     demo: Mapping[str, bool | int | float | str] | None = None
     original_ends_early: bool = False
@@ -58,6 +59,10 @@ class TaskSpec(Generic[EnvConfigT]):
             rows, columns, channels = shape
             return columns, rows, channels
         return shape
+
+    def states_for(self, env: EnvConfigT) -> int:
+        """Return the size of the privileged state for a validated ``task.env`` section."""
+        return self.num_states(env) if callable(self.num_states) else self.num_states
 
     def has_bytes(self, env: EnvConfigT) -> bool:
         """Whether observations are bytes for a validated ``task.env`` section."""

@@ -106,7 +106,7 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec, env: En
         raise CheckpointError(
             f"{shown}: belongs to task {info.task}, not {task}; give a checkpoint of {task}, or leave task= out."
         )
-    expected = (spec.shape_for(env), spec.num_actions, spec.num_states)
+    expected = (spec.shape_for(env), spec.num_actions, spec.states_for(env))
     found_sizes = (info.observation_shape, info.num_actions, info.num_states)
     if found_sizes != expected:
         was, now = (

@@ -88,7 +88,7 @@ class VecEnv(gym.vector.VectorEnv):
         check_render_mode(render_mode)
         self.task = task
         self.num_envs = task.num_envs
-        self.num_states = task.spec.num_states
+        self.num_states = task.num_states
         self.device = device or task.device
         self._moves = self.device != task.device
         cfg = task.cfg

@@ -92,7 +92,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         Args:
             worlds: as in :meth:`get_observations`, which is called before.
         """
-        raise TaskError(f"{self.name} has {self.spec.num_states} states in its TaskSpec but no get_states.")
+        raise TaskError(f"{self.name} has {self.num_states} states in its TaskSpec but no get_states.")
 
     @abstractmethod
     def is_done(self) -> torch.Tensor:
@@ -290,7 +290,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         if self._checking or len(observations) != len(worlds):
             self._check_observations("get_observations(worlds)", observations, len(worlds))
         self.obs_buf = self._assign(self.obs_buf, worlds, self._as_original(observations))
-        if self.spec.num_states:
+        if self.num_states:
             states = self._select(self.get_states, worlds)
             if self._checking or len(states) != len(worlds):
                 self._check_states("get_states(worlds)", states, len(worlds))
@@ -331,7 +331,7 @@ class RLTask(RewardedTask[EnvConfigT]):
             self._check_observations("get_observations", observations, self.num_envs)
             self._check_new("get_observations", observations, self.obs_buf)
         self.obs_buf = self._as_original(observations)
-        if self.spec.num_states:
+        if self.num_states:
             states = self.get_states()
             if self._checking:
                 self._check_states("get_states", states, self.num_envs)
@@ -354,7 +354,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         self._check(method, "result", values, shape, dtype, ", as its TaskSpec says")
 
     def _check_states(self, method: str, values: Any, count: int) -> None:
-        self._check(method, "result", values, (count, self.spec.num_states), hint=", as its TaskSpec says")
+        self._check(method, "result", values, (count, self.num_states), hint=", as its TaskSpec says")
 
     def _check_new(self, method: str, value: torch.Tensor, before: torch.Tensor) -> None:
         checks.check_new_tensor(f"{self.name}.{method}", value, before)
@@ -387,7 +387,7 @@ class RLTask(RewardedTask[EnvConfigT]):
     def _end_failed_episodes_fused(self, fused: "FusedStep") -> None:
         if not self.observes_bytes:
             self.obs_buf = fused.copy(self.obs_buf)
-        if self.spec.num_states:
+        if self.num_states:
             self.states_buf = fused.copy(self.states_buf)
         observed = None if self.observes_bytes else self.obs_buf, self.states_buf
         flags = self.terminated_buf, self.truncated_buf
@@ -424,7 +424,7 @@ class RLTask(RewardedTask[EnvConfigT]):
 
     def _observed_numbers(self) -> list[torch.Tensor]:
         """Return observations, unless they are images, and states, if there are any."""
-        return [*([] if self.observes_bytes else [self.obs_buf]), *([self.states_buf] if self.spec.num_states else [])]
+        return [*([] if self.observes_bytes else [self.obs_buf]), *([self.states_buf] if self.num_states else [])]
 
     def _surely_finite(self, *values: torch.Tensor) -> bool:
         """Whether all numbers are finite, by a cheap test; False if the test would have to wait for a GPU.
@@ -439,7 +439,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         finite = functools.reduce(torch.logical_and, rows) if rows else torch.ones_like(self.failed_buf)
         if not self.observes_bytes:
             self.obs_buf = torch.where(finite.view(-1, *[1] * (self.obs_buf.ndim - 1)), self.obs_buf, 0.0)
-        if self.spec.num_states:
+        if self.num_states:
             self.states_buf = torch.where(finite.unsqueeze(-1), self.states_buf, 0.0)
         return finite
 

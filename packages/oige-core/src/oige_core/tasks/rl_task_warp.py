@@ -288,7 +288,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         wp.launch(kernels.average, self._sums.shape[1], inputs=[self._finished])
         if self.autoreset_mode == "same_step":
             wp.copy(self._final_observations, self.observations)
-            if self.spec.num_states:
+            if self.num_states:
                 wp.copy(self._final_states, self.states)
             self._launch_reset(self.ended)
             self._launch_observe()
@@ -306,7 +306,7 @@ class RLTaskWarp(Task[EnvConfigT]):
 
     def _launch_observe(self) -> None:
         self.get_observations()
-        if self.spec.num_states:
+        if self.num_states:
             self.get_states()
 
 

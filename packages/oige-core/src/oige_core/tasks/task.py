@@ -40,6 +40,7 @@ class Task(ABC, Generic[EnvConfigT]):
         max_episode_length: ``episodeLength``, in control steps; see also :attr:`time_limit`.
         control_dt: time of one control step, in seconds.
         observation_shape: shape of one world's observation.
+        num_states: size of the privileged state; 0 if there is none.
         observes_bytes: whether observations are bytes; see :attr:`~oige_core.spec.TaskSpec.images`.
         obs_buf: observations ``(N, …)``; float32, or uint8 if they are bytes.
         final_obs_buf: ``(N, …)``; the observations before worlds were reset in the same step.
@@ -67,6 +68,7 @@ class Task(ABC, Generic[EnvConfigT]):
         self.cfg: EnvConfigT = config.task.env  # type: ignore[assignment]
         self.spec = spec
         self.observation_shape = spec.shape_for(self.cfg)
+        self.num_states = spec.states_for(self.cfg)
         self.observes_bytes = spec.has_bytes(self.cfg)
         self.name = config.task.name
         self.engine = engine
@@ -87,7 +89,7 @@ class Task(ABC, Generic[EnvConfigT]):
         dtype = torch.uint8 if self.observes_bytes else torch.float32
         self.obs_buf: torch.Tensor = torch.zeros(n, *self.observation_shape, dtype=dtype, device=device)
         self.final_obs_buf: torch.Tensor = self.obs_buf
-        self.states_buf: torch.Tensor = torch.zeros(n, spec.num_states, device=device)
+        self.states_buf: torch.Tensor = torch.zeros(n, self.num_states, device=device)
         self.final_states_buf: torch.Tensor = self.states_buf
         self.rew_buf: torch.Tensor = torch.zeros(n, device=device)
         self.terminated_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)

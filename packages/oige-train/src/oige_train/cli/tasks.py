@@ -42,7 +42,8 @@ def tasks(arguments: list[str]) -> int:
             broken.append(str(error))
             continue
         shape = "×".join(map(str, spec.shape_for(env)))
-        observations = f"{shape} + {spec.num_states} states" if spec.num_states else shape
+        states = spec.states_for(env)
+        observations = f"{shape} + {states} states" if states else shape
         rows.append((task.name, observations, str(spec.num_actions), str(env.numEnvs), task.package))
     if len(rows) == 1 and not broken:
         print("no task is installed; install a task package, for instance oige-tasks-classic", file=sys.stderr)

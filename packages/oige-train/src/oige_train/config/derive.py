@@ -188,7 +188,7 @@ def _check_flashsac(config: TrainRunConfig, learner: FlashSacConfig, spec: TaskS
     """Raise ConfigError for what FlashSAC cannot train."""
     if spec.images:
         raise ConfigError(f"train.params.algo.name=flashsac: {config.task.name} observes images; use PPO.")
-    if learner.symmetry_augmentation and spec.num_states:
+    if learner.symmetry_augmentation and spec.states_for(config.task.env):
         raise ConfigError(
             f"{CONFIG}.symmetry_augmentation=True: expected False; symmetries do not cover the states of "
             f"{config.task.name}."

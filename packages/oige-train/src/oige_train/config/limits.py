@@ -30,18 +30,19 @@ def _estimates(config: TrainRunConfig, spec: TaskSpec) -> dict[str, float]:
     """
     envs = config.task.env.numEnvs
     observations = math.prod(spec.shape_for(config.task.env)) / (4 if spec.has_bytes(config.task.env) else 1)
+    num_states = spec.states_for(config.task.env)
     learner = config.train.params.config
     estimates = {"task.env.numEnvs": 8 * envs * (observations + 256)}
     if config.test:
         return estimates
     if isinstance(learner, PpoConfig):
-        per_step = observations + spec.num_states + 3 * spec.num_actions + 6
+        per_step = observations + num_states + 3 * spec.num_actions + 6
         estimates[f"{CONFIG}.horizon_length"] = 2 * 4 * learner.horizon_length * envs * per_step
     elif isinstance(learner, SacConfig):
         per_transition = 2 * observations + spec.num_actions + 2
         estimates[f"{CONFIG}.replay_buffer_size"] = 4 * learner.replay_buffer_size * per_transition
     elif isinstance(learner, FlashSacConfig):
-        per_transition = 2 * (observations + spec.num_states) + spec.num_actions + 1
+        per_transition = 2 * (observations + num_states) + spec.num_actions + 1
         estimates[f"{CONFIG}.replay_buffer_size"] = 4 * learner.replay_buffer_size * per_transition
     return estimates
 

@@ -144,7 +144,7 @@ class ResumableAgent(ABC):
                 algo=run.config.train.params.algo.name,
                 observation_shape=run.spec.shape_for(run.config.task.env),
                 num_actions=run.spec.num_actions,
-                num_states=run.spec.num_states,
+                num_states=run.spec.states_for(run.config.task.env),
                 epoch=self.epoch_num,
                 mean_reward=mean,
                 run=run.record,

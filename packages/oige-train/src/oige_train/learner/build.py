@@ -47,7 +47,7 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path)
             f"train.params.config.symmetry_augmentation=True: expected False; {config.task.name} declares no "
             "symmetries."
         )
-    if params["config"].get("central_value_config") and not session.run.spec.num_states:
+    if params["config"].get("central_value_config") and not adapter.env.num_states:
         raise ConfigError(
             f"train.params.config.central_value_config: expected none; {config.task.name} has no states for an "
             "asymmetric critic."

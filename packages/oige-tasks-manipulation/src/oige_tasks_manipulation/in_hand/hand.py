@@ -1,0 +1,30 @@
+"""The description of a hand, from which an in-hand task makes its scene."""
+
+from dataclasses import dataclass
+
+from oige_core import ArticulationAsset
+
+__all__ = ["Hand"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hand:
+    """A hand and the object above its palm.
+
+    Attributes:
+        name: name of the scene element.
+        asset: the robot.
+        actuated_joints: names of the joints that actions drive. Actions are in the breadth-first order of joints.
+        object_position: initial position of the object, in m.
+        position: position of the root link, in m.
+        orientation: orientation of the root link, w, x, y, z.
+        fingertips: names of the observed fingertips.
+    """
+
+    name: str
+    asset: ArticulationAsset
+    actuated_joints: tuple[str, ...]
+    object_position: tuple[float, float, float]
+    position: tuple[float, float, float] = (0.0, 0.0, 0.5)
+    orientation: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
+    fingertips: tuple[str, ...] = ()

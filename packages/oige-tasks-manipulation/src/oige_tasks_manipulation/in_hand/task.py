@@ -1,0 +1,234 @@
+"""The base of tasks in which a hand turns a cube to one goal orientation after another."""
+
+import math
+from typing import ClassVar, TypeVar
+
+import torch
+from oige_core import Material, RLTask, Scene
+from oige_core.math import quat_conjugate, quat_mul
+
+from oige_tasks_manipulation.in_hand import InHandConfig
+from oige_tasks_manipulation.in_hand.goals import (
+    average_successes,
+    random_orientations,
+    reward_terms,
+    reward_weights,
+    rotation_angles,
+)
+from oige_tasks_manipulation.in_hand.hand import Hand
+
+__all__ = ["InHandConfigT", "InHandTask"]
+
+CUBE_SIZE = 0.05  # m
+CUBE_DENSITY = 567.0  # kg/m³, which makes 0.0709 kg
+GOAL_HEIGHT = -0.04  # m, above the initial position of the object
+GOAL_DISPLAY = (-0.2, -0.06, 0.12)  # m, from the goal to where it is shown, beside the hand
+WRENCH_SCALE = 10.0  # of observed fingertip wrenches
+UPSTREAM_DT = 1.0 / 60.0  # s; see ``task.env.compat``
+
+InHandConfigT = TypeVar("InHandConfigT", bound=InHandConfig)
+
+
+class InHandTask(RLTask[InHandConfigT]):
+    """A hand turns a cube to one goal orientation after another.
+
+    A goal that is reached is replaced at the start of the next step; the world goes on. With
+    ``task.env.compat=upstream``, a control step counts as 1/60 s for ``resetTime`` and ``dofSpeedScale``, and nothing
+    pushes the object.
+
+    Attributes:
+        hand: the hand.
+        successes: ``(N,)``, number of goals reached in the current episodes.
+        consecutive_successes: ``()``, moving average of the successes of the episodes that ended.
+    """
+
+    hand: ClassVar[Hand]
+    unsaved = RLTask.unsaved | {"_parts"}
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add a ground plane, the hand, the cube, and a marker that shows the goal."""
+        hand = self.hand
+        scene.add_ground_plane()
+        self.hands = scene.add_articulation(
+            hand.name,
+            hand.asset,
+            position=hand.position,
+            orientation=hand.orientation,
+            disable_gravity=True,
+            track_joint_forces=hand.fingertips if self._observes("fingertip_wrenches") else False,
+        )
+        if hand.fingertips:
+            self.fingertips = scene.add_link_view("fingertips", hand.name, hand.fingertips)
+        size = (CUBE_SIZE, CUBE_SIZE, CUBE_SIZE)
+        self.objects = scene.add_box("object", size=size, position=hand.object_position, density=CUBE_DENSITY)
+        self.goals = scene.add_box(
+            "goal_object",
+            size=size,
+            position=hand.object_position,
+            kinematic=True,
+            collision=False,
+            material=Material(color=(0.7, 0.7, 0.7, 0.5)),
+        )
+
+    def _observes(self, part: str) -> bool:
+        """Whether a part belongs to observations or states."""
+        return part in self.cfg.observed_parts or part in self.cfg.state_parts
+
+    def post_reset(self) -> None:
+        """Create constants and the tensors that change from step to step."""
+        cfg, device, n, hands = self.cfg, self.device, self.num_envs, self.hands
+        dt = UPSTREAM_DT if self.upstream else self.control_dt
+        if cfg.resetTime > 0.0:
+            control_step = UPSTREAM_DT * self.control_frequency_inv if self.upstream else self.control_dt
+            self.max_episode_length = round(cfg.resetTime / control_step)
+        self.target_step = cfg.dofSpeedScale * dt
+        self.driven = sorted(hands.get_dof_index(name) for name in self.hand.actuated_joints)
+        self.driven_columns = torch.tensor(self.driven, device=device)
+        self.sensing = [hands.get_link_index(name) for name in self.hand.fingertips]
+        limits = hands.get_dof_limits()[0]
+        self.middles, self.half_ranges = limits.mean(-1), 0.5 * limits.diff().squeeze(-1)
+        self.driven_lower, self.driven_upper = limits[self.driven].unbind(-1)
+        self.start = torch.tensor(self.hand.object_position, device=device)
+        self.goal_position = self.start + torch.tensor([0.0, 0.0, GOAL_HEIGHT], device=device)
+        self.display_position = self.goal_position + torch.tensor(GOAL_DISPLAY, device=device)
+        self.velocity_scales = torch.tensor([1.0] * 3 + [cfg.velObsScale] * 3, device=device)
+        self.reward_weights = reward_weights(cfg)
+        self.goal_orientations = torch.zeros(n, 4, device=device)
+        self.targets = torch.zeros(n, len(self.driven), device=device)
+        self.actions = torch.zeros(n, len(self.driven), device=device)
+        self.successes = torch.zeros(n, device=device)
+        self.reached = torch.zeros(n, dtype=torch.bool, device=device)
+        self.consecutive_successes = torch.zeros((), device=device)
+        self.pushes = cfg.forceScale > 0.0 and not self.upstream
+        self.accelerations = torch.zeros(n, 3, device=device)
+        self.push_probabilities = torch.zeros(n, device=device)
+
+    def reset_idx(self, worlds: torch.Tensor) -> None:
+        """Place the object above the palm in a random orientation, near-straight fingers, and a new goal."""
+        super().reset_idx(worlds)
+        cfg, n, joints = self.cfg, len(worlds), self.hands.num_dof
+        self._draw_goals(worlds)
+        noise, fraction, speed = cfg.resetPositionNoise, cfg.resetDofPosRandomInterval, cfg.resetDofVelRandomInterval
+        positions = self.start + self.uniform(-noise, noise, n, 3)
+        self.objects.set_world_poses(positions, random_orientations(self.uniform(-1.0, 1.0, n, 2)), worlds)
+        joint_positions = fraction * torch.addcmul(self.middles, self.half_ranges, self.uniform(-1.0, 1.0, n, joints))
+        self.hands.set_joint_positions(joint_positions, worlds)
+        if speed:
+            self.hands.set_joint_velocities(self.uniform(-speed, speed, n, joints), worlds)
+        self.hands.set_joint_position_targets(joint_positions, worlds)
+        self.targets = self.assign(self.targets, worlds, joint_positions.index_select(1, self.driven_columns))
+        self.actions = self.assign(self.actions, worlds, 0.0)
+        self.successes = self.assign(self.successes, worlds, 0.0)
+        self.reached = self.assign(self.reached, worlds, 0.0)
+        if self.pushes:
+            low, high = map(math.log, cfg.forceProbRange)
+            self.push_probabilities = self.assign(self.push_probabilities, worlds, self.uniform(low, high, n).exp())
+            self.accelerations = self.assign(self.accelerations, worlds, 0.0)
+
+    def _draw_goals(self, worlds: torch.Tensor) -> None:
+        """Draw new goals for a selection of worlds, and show them."""
+        orientations = random_orientations(self.uniform(-1.0, 1.0, len(worlds), 2))
+        self.goal_orientations = self.assign(self.goal_orientations, worlds, orientations)
+        self.goals.set_world_poses(self.display_position.expand(len(worlds), 3), orientations, worlds)
+
+    def pre_physics_step(self, actions: torch.Tensor) -> None:
+        """Replace the goals that were reached, set the position targets of the joints, and push the object."""
+        self.actions = actions
+        reached = self.selection(self.reached)
+        if len(reached):
+            self._draw_goals(reached)
+        if self.cfg.useRelativeControl:
+            targets = torch.add(self.targets, actions, alpha=self.target_step)
+        else:
+            middles, half_ranges = self.middles[self.driven_columns], self.half_ranges[self.driven_columns]
+            targets = torch.addcmul(middles, half_ranges, actions)
+            targets = torch.lerp(self.targets, targets, self.cfg.actionsMovingAverage)
+        self.targets = torch.clamp(targets, self.driven_lower, self.driven_upper)
+        self.hands.set_joint_position_targets(self.targets, joint_indices=self.driven)
+        if self.pushes:
+            self._push_objects()
+
+    def _push_objects(self) -> None:
+        """Apply random forces to the objects, which decay until new ones are drawn."""
+        cfg, n = self.cfg, self.num_envs
+        begun = self.uniform(0.0, 1.0, n) < self.push_probabilities
+        drawn = torch.empty(n, 3, device=self.device).normal_(0.0, cfg.forceScale, generator=self.generator)
+        decayed = self.accelerations * cfg.forceDecay ** (self.control_dt / cfg.forceDecayInterval)
+        self.accelerations = torch.where(begun.unsqueeze(-1), drawn, decayed)
+        self.objects.apply_forces(self.accelerations * self.objects.get_masses(clone=False).unsqueeze(-1))
+
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the parts of ``observationType``; see :class:`~oige_tasks_manipulation.in_hand.Layouts`."""
+        self._parts = self._observe_parts(worlds)
+        return torch.cat([self._parts[part] for part in self.cfg.observed_parts], dim=-1)
+
+    def get_states(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the privileged states, made of the parts that were just observed."""
+        return torch.cat([self._parts[part] for part in self.cfg.state_parts], dim=-1)
+
+    def _observe_parts(self, worlds: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        """Return the parts of observations and states, ``(len(worlds), …)`` each, by name."""
+        hands, cfg = self.hands, self.cfg
+        positions, orientations = self.objects.get_world_poses(worlds, clone=False)
+        if worlds is None:
+            self.object_positions, self.object_orientations = positions, orientations
+        goals = self.rows(self.goal_orientations, worlds)
+        joint_offsets = hands.get_joint_positions(worlds, clone=False) - self.middles
+        parts = {
+            "joint_positions": joint_offsets / self.half_ranges,
+            "object_position": positions,
+            "object_pose": torch.cat((positions, orientations), dim=-1),
+            "goal_pose": torch.cat((self.goal_position.expand_as(positions), goals), dim=-1),
+            "goal_difference": quat_mul(orientations, quat_conjugate(goals)),
+            "actions": self.rows(self.actions, worlds),
+        }
+        if self._observes("joint_velocities"):
+            parts["joint_velocities"] = cfg.velObsScale * hands.get_joint_velocities(worlds, clone=False)
+        if self._observes("object_velocity"):
+            parts["object_velocity"] = self.objects.get_velocities(worlds, clone=False) * self.velocity_scales
+        if self._observes("fingertip_positions"):
+            tip_positions, tip_orientations = self.fingertips.get_world_poses(worlds, clone=False)
+            parts["fingertip_positions"] = tip_positions.flatten(1)
+            parts["fingertip_orientations"] = tip_orientations.flatten(1)
+        if self._observes("fingertip_velocities"):
+            parts["fingertip_velocities"] = self.fingertips.get_velocities(worlds, clone=False).flatten(1)
+        if self._observes("fingertip_wrenches"):
+            wrenches = hands.get_measured_joint_forces(worlds, joint_indices=self.sensing, clone=False)
+            parts["fingertip_wrenches"] = WRENCH_SCALE * wrenches.flatten(1)
+        return parts
+
+    def is_done(self) -> torch.Tensor:
+        """Count goals that are reached; terminate when the object has fallen or the last goal is reached."""
+        cfg = self.cfg
+        self.distances = torch.linalg.vector_norm(self.object_positions - self.goal_position, dim=-1)
+        self.angles = rotation_angles(self.object_orientations, self.goal_orientations)
+        self.reached = self.angles <= cfg.successTolerance
+        self.successes = self.successes + self.reached
+        self.fallen = self.distances >= cfg.fallDistance
+        if not cfg.maxConsecutiveSuccesses:
+            return self.fallen.clone()
+        for steps in (self.progress_buf, self.skipped_buf):
+            steps.masked_fill_(self.reached, 0)
+        return self.fallen | (self.successes >= cfg.maxConsecutiveSuccesses)
+
+    def calculate_metrics(self) -> torch.Tensor:
+        """Reward an object near the goal and aligned with it, and goals reached; penalise actions and falls."""
+        terms = reward_terms(
+            distances=self.distances,
+            angles=self.angles,
+            actions=self.actions,
+            reached=self.reached,
+            fallen=self.fallen,
+            angle_bound=self.cfg.rotEps,
+        )
+        if self.cfg.maxConsecutiveSuccesses:
+            terms["time_out"] = (self.progress_buf >= self.time_limit).float()
+        return self.sum_reward_terms(terms)
+
+    def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Report goals per episode: the mean of those that end in this step, and the moving average."""
+        self.consecutive_successes = average_successes(
+            self.consecutive_successes, self.successes, self.ended_buf, self.cfg.averFactor
+        )
+        self.extras["consecutive_successes"] = self.consecutive_successes
+        return super().finish_episodes(worlds) | {"successes": self.mean(self.successes, worlds)}
