@@ -33,6 +33,7 @@ DIFFER_UPSTREAM = [
     "BallBalance",
     "CartpoleCamera",
     "Crazyflie",
+    "FrankaCabinet",
     "Humanoid",
     "Ingenuity",
     "Quadcopter",

@@ -24,10 +24,10 @@ def test_joints_are_in_the_order_of_the_page(task: str) -> None:
     flat = {"task.env.terrain.numLevels": 1, "task.env.terrain.numTerrains": 1} if task == "AnymalTerrain" else {}
     env = make_vec(task, 1, {**flat, "num_threads": 1, "sim_device": "cpu"})
     try:
-        (names,) = (view.dof_names for view in vars(env.task).values() if hasattr(view, "dof_names"))
+        robots = [view.dof_names for view in vars(env.task).values() if hasattr(view, "dof_names")]
     finally:
         env.close()
-    assert names == JOINTS[task]
+    assert JOINTS[task] in robots
 
 
 def test_page_names_members_that_tasks_have() -> None:

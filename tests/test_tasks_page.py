@@ -106,9 +106,19 @@ def foot_wrenches(task: Any) -> torch.Tensor:
     return task.robots.get_measured_joint_forces(joint_indices=links).flatten(1)
 
 
-def normalised_positions(task: Any) -> torch.Tensor:
-    low, high = task.robots.get_dof_limits()[0].unbind(-1)
-    return (2.0 * task.robots.get_joint_positions() - low - high) / (high - low)
+def normalised_positions(view: str) -> State:
+    def read(task: Any) -> torch.Tensor:
+        robots = getattr(task, view)
+        low, high = robots.get_dof_limits()[0].unbind(-1)
+        return (2.0 * robots.get_joint_positions() - low - high) / (high - low)
+
+    return read
+
+
+def to_handle(task: Any) -> torch.Tensor:
+    hand, rotation = task.hands.get_world_poses()
+    grasp = hand + quat_apply(rotation, torch.tensor([[0.0, 0.04, 0.107 + 0.0584]]).expand(2, 3))
+    return task.drawers.get_world_poses()[0] + torch.tensor([0.3, 0.01, 0.0]) - grasp
 
 
 def clearance(task: Any) -> torch.Tensor:
@@ -142,7 +152,7 @@ RUN: list[State] = [
     attitude(slice(2, 3)),
     attitude(slice(3, 4)),
     attitude(slice(4, 5)),
-    normalised_positions,
+    normalised_positions("robots"),
     joints("robots", "velocities"),
     foot_wrenches,
     lambda task: task.actions,
@@ -169,6 +179,13 @@ OBSERVED: dict[str, list[State]] = {
         FLIGHT[0],
         lambda task: quat_to_matrix(task.vehicles.get_world_poses()[1]).transpose(1, 2).flatten(1),
         *FLIGHT[2:],
+    ],
+    "FrankaCabinet": [
+        normalised_positions("frankas"),
+        joints("frankas", "velocities"),
+        to_handle,
+        joints("cabinets", "positions", "drawer_top"),
+        joints("cabinets", "velocities", "drawer_top"),
     ],
     "Humanoid": RUN,
     "Ingenuity": FLIGHT,

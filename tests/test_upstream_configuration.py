@@ -39,7 +39,8 @@ FOLLOWING_ROOT_KEYS = {
     "train.params.config.multi_gpu",
 }
 WITHOUT_EFFECT = re.compile(
-    r"task\.env\.(enableDebugVis|exportImages|numObservations|numActions|terrain\.slopeTreshold)"
+    r"task\.env\.(aggregateMode|enableDebugVis|exportImages|numObservations|numActions|start(Position|Rotation)Noise"
+    r"|terrain\.slopeTreshold)"
     r"|task\.sim\.(use_gpu_pipeline|use_fabric|enable_scene_query_support|enable_cameras|disable_contact_processing"
     r"|rendering_dt|physx\..*)"
     r"|task\.sim\.\w+\.(override_usd_defaults|enable_gyroscopic_forces|solver_\w+_iteration_count|sleep_threshold"

@@ -45,7 +45,6 @@ PLANNED_TASKS = (
     "FactoryTaskNutBoltPick",
     "FactoryTaskNutBoltPlace",
     "FactoryTaskNutBoltScrew",
-    "FrankaCabinet",
     "FrankaDeformable",
     "ShadowHand",
     "ShadowHandOpenAI_FF",

@@ -69,6 +69,7 @@ class Scene:
     sim: SimConfig
     elements: dict[str, Element] = field(default_factory=dict)
     link_sets: list[LinkSet] = field(default_factory=list)
+    _sections: set[str] = field(default_factory=set, init=False, repr=False)  # of task.sim that rigid bodies share
 
     def add_ground_plane(
         self, name: str = "ground_plane", *, height: float = 0.0, material: Material | None = None
@@ -317,7 +318,7 @@ class Scene:
             CapabilityError: the engine does not support the default material.
         """
         moving = (ArticulationElement, RigidElement)
-        for name in self.sim.actors:
+        for name in self.sim.actors.keys() - self._sections:
             if name not in self.elements:
                 keys = [*self.elements, *SimConfig.__dataclass_fields__.keys() - {"actors"}]
                 raise ConfigError(f"task.sim.{name}: neither a known key nor a scene element. {nearest(name, keys)}")
@@ -348,7 +349,9 @@ class Scene:
         lengths = as_vector(size, f"{title}: size", count={"sphere": 1, "box": 3}.get(shape, 2))
         if not all(length > 0 for length in lengths):
             raise OigeError(f"{title} of size {lengths}: expected lengths above 0.")
-        actor = self.sim.actors.get(name, ActorConfig())
+        section = options.get("section", name)
+        self._sections.add(section)
+        actor = self.sim.actors.get(section, ActorConfig())
         density, mass = options.get("density", 1000.0), options.get("mass")
         if actor.density != -1:
             density, mass = actor.density, None
@@ -411,6 +414,7 @@ class RigidOptions(typing.TypedDict, total=False):
         kinematic: only ``set_world_poses`` moves the body; it pushes other bodies, but nothing pushes it.
         collision: whether it collides; False makes a marker.
         track_contact_forces: measure net contact forces.
+        section: section of ``task.sim`` with the settings of the body, which several may share; by default its name.
         disable_gravity: whether gravity is disabled on the body. Only if this is given, True or False, gravity can be
             changed later.
         material: surface.
@@ -423,5 +427,6 @@ class RigidOptions(typing.TypedDict, total=False):
     kinematic: bool
     collision: bool
     track_contact_forces: bool
+    section: str
     disable_gravity: bool
     material: Material
