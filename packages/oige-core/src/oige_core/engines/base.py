@@ -130,6 +130,40 @@ class Engine(ViewFactory, Protocol):
         """Set gravity ``(n, 3)`` in m/s²."""
         ...
 
+    def get_light_directions(self) -> torch.Tensor:
+        """Return the directions in which sunlight travels, ``(num_envs, 3)``, of length 1.
+
+        Raises:
+            CapabilityError: the scene has no camera, or no sunlight.
+        """
+        ...
+
+    def set_light_directions(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set the directions in which sunlight travels in images of cameras, ``(n, 3)`` of any length.
+
+        Raises:
+            CapabilityError: the scene has no camera, or no sunlight.
+        """
+        ...
+
+    def get_light_intensities(self) -> torch.Tensor:
+        """Return the intensities of sunlight ``(num_envs,)``, relative to the initial one.
+
+        Raises:
+            CapabilityError: the scene has no camera, or no sunlight.
+        """
+        ...
+
+    def set_light_intensities(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set the intensities of sunlight in images of cameras, ``(n,)``, relative to the initial one.
+
+        The light from the camera, and that from everywhere, do not change.
+
+        Raises:
+            CapabilityError: the scene has no camera, or no sunlight.
+        """
+        ...
+
     @property
     def problem_counts(self) -> ProblemCounts:
         """Physics problems of each world; ``failed`` accumulates until a task clears it."""

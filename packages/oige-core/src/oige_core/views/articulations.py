@@ -238,6 +238,20 @@ class ArticulationView(FramedView, Protocol):
         """Set centres of mass ``(n, b, 3)`` in the link frames, in m."""
         ...
 
+    def get_body_colors(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return red, green and blue ``(n, num_bodies, 3)``, from 0 to 1, of each link's first shape.
+
+        Links without shapes are grey.
+        """
+        ...
+
+    def set_body_colors(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set red, green and blue ``(n, num_bodies, 3)``, from 0 to 1, of all shapes of links in images of cameras.
+
+        Numbers beyond 0 and 1 are clamped. A reset does not change colours.
+        """
+        ...
+
     def get_body_disable_gravity(
         self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:

@@ -128,6 +128,17 @@ class RigidPrimView(FramedView, Protocol):
         """Set centres of mass in the body frame ``(n, 3)`` in m."""
         ...
 
+    def get_colors(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return red, green and blue ``(n, 3)``, from 0 to 1, of the body's first shape."""
+        ...
+
+    def set_colors(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set red, green and blue ``(n, 3)``, from 0 to 1, of all shapes of the body in images of cameras.
+
+        Numbers beyond 0 and 1 are clamped. A reset does not change colours.
+        """
+        ...
+
     def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """Return static friction, dynamic friction and restitution ``(n, 3)`` of the body's first shape."""
         ...

@@ -29,7 +29,7 @@ class CameraView(Protocol):
 
     @property
     def horizontal_fov(self) -> float:
-        """Angle between the left and the right edge of images, in rad."""
+        """Initial angle between the left and the right edge of images, in rad; see :meth:`get_horizontal_fovs`."""
         ...
 
     @property
@@ -42,6 +42,33 @@ class CameraView(Protocol):
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """Return positions ``(n, 3)`` in m and orientations ``(n, 4)``: x is forward, y to the left, z up."""
+        ...
+
+    def get_local_poses(self, indices: Indices = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return positions ``(n, 3)`` in m and orientations ``(n, 4)`` in the frame of the camera's parent."""
+        ...
+
+    def set_local_poses(
+        self,
+        translations: torch.Tensor | None = None,
+        orientations: torch.Tensor | None = None,
+        indices: Indices = None,
+    ) -> None:
+        """Set positions ``(n, 3)`` in m and orientations ``(n, 4)`` in the frame of the camera's parent; None: keep.
+
+        A reset does not change them.
+        """
+        ...
+
+    def get_horizontal_fovs(self, indices: Indices = None) -> torch.Tensor:
+        """Return the angles ``(n,)`` between the left and the right edge of images, in rad."""
+        ...
+
+    def set_horizontal_fovs(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set the angles ``(n,)`` between the left and the right edge of images, in rad; pixels remain square.
+
+        A reset does not change them.
+        """
         ...
 
     def get_rgb(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:

@@ -16,7 +16,7 @@ import torch
 from oige_core.engines.mujoco.selections import host_can_read, is_mask
 from oige_core.errors import OigeError, dtype_name
 
-__all__ = ["WorldChecker", "check_numbers", "fail", "part_numbers", "values_of_shape"]
+__all__ = ["WorldChecker", "check_numbers", "check_quaternions", "fail", "part_numbers", "values_of_shape"]
 
 _PACKAGE = __name__.rpartition(".")[0]
 
@@ -216,6 +216,18 @@ def check_numbers(what: str, values: torch.Tensor, *, low: float = -math.inf, in
         wrong = values[~good][0].item()
         bound = "numbers" if low == -math.inf else f"numbers of at least {low:g}"
         fail(f"{what} contain {wrong:g}: expected {bound if infinite else f'finite {bound}'}.")
+
+
+def check_quaternions(values: torch.Tensor, *, finite: bool = True) -> None:
+    """Raise if orientations are zero quaternions or, if ``finite``, not finite.
+
+    Raises:
+        OigeError: a value is invalid.
+    """
+    if finite:
+        check_numbers("orientations", values)
+    if bool((torch.linalg.vector_norm(values.float(), dim=-1) == 0.0).any()):
+        fail("orientations contain a quaternion of zeros: expected w, x, y, z of length 1.")
 
 
 def _short(value: object) -> str:

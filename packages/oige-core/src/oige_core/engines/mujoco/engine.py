@@ -197,6 +197,22 @@ class MujocoEngine:
 
         return MujocoRenderer(self.worlds, camera)
 
+    def get_light_directions(self) -> torch.Tensor:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.worlds.appearance.values("sun_directions").clone()
+
+    def set_light_directions(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        self.worlds.set_light("sun_directions", values, indices)
+
+    def get_light_intensities(self) -> torch.Tensor:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.worlds.appearance.values("sun_intensities").clone()
+
+    def set_light_intensities(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        self.worlds.set_light("sun_intensities", values, indices)
+
     @property
     def problem_counts(self) -> ProblemCounts:
         """See :class:`~oige_core.engines.base.Engine`."""
@@ -223,13 +239,20 @@ class MujocoEngine:
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.base.Engine`."""
-        return {**self.worlds.state_dict(), "views": {view.name: view.state_dict() for view in self._views}}
+        return {
+            **self.worlds.state_dict(),
+            "views": {view.name: view.state_dict() for view in self._views},
+            "cameras": {camera.name: camera.state_dict() for camera in self._cameras},
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
         self.worlds.load_state_dict(state)
         for view in self._views:
             view.load_state_dict(state["views"][view.name])
+        for camera in self._cameras:
+            if camera.name in state.get("cameras", {}):  # states of older versions have none
+                camera.load_state_dict(state["cameras"][camera.name])
 
     @property
     def state_format(self) -> str:

@@ -1,13 +1,16 @@
 """The built worlds of the embedded engine, which its views and renderers share."""
 
+import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 
 from oige_core.capabilities import Capable
-from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, values_of_shape
+from oige_core.engines.mujoco.appearance import Appearance, Looks
+from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CompiledScene
 from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, Executor
 from oige_core.engines.mujoco.selections import is_mask, write_rows
@@ -78,6 +81,7 @@ class Worlds:
         num_envs: number of worlds.
         device: device of every tensor.
         selects_by_mask: see :class:`~oige_core.engines.base.Engine`.
+        appearance: what differs between worlds in images.
     """
 
     def __init__(self, engine: Capable, compiled: CompiledScene, executor: Executor, solver_substeps: int) -> None:
@@ -98,6 +102,7 @@ class Worlds:
         self._refresh_in_step = False
         self._refreshed_was_read = False
         self._wrenches_pending = False
+        self.appearance = Appearance(compiled.model, self.num_envs, self.device, self.drop_graphs)
 
     @property
     def executor(self) -> Executor:
@@ -156,8 +161,22 @@ class Worlds:
         if is_mask(worlds) and not self.selects_by_mask:
             worlds = worlds.nonzero().squeeze(-1)  # the C engine refreshes the worlds that it is given
         self._stale.mark(None if self.selects_by_mask else worlds)  # MuJoCo Warp refreshes all
+        self.mark_unseen(worlds)
+
+    def mark_unseen(self, worlds: torch.Tensor | None) -> None:
+        """Mark the appearance of a selection of worlds as changed, or of all if None."""
         for watcher in self._watchers:
             watcher.mark(worlds)
+
+    def drop_graphs(self) -> None:
+        """Have captured graphs captured again, because what they render changes."""
+        if self.selects_by_mask:
+            self.executor.graphs.forget()
+
+    def looks(self) -> Looks:
+        """Return what differs between worlds in images, besides poses."""
+        looks = self.appearance.looks()
+        return replace(looks, sizes=self.model_values("geom_size")) if "geom_size" in self._own_fields else looks
 
     @property
     def reads(self) -> Any:
@@ -271,6 +290,24 @@ class Worlds:
         write_rows(self.own_model_field("opt.gravity"), values, worlds)
         self.model_changed(["opt.gravity"], worlds)
 
+    def set_light(self, name: str, values: torch.Tensor, indices: Indices) -> None:
+        """Set ``sun_directions`` ``(n, 3)``, normalised, or ``sun_intensities`` ``(n,)``, of at least 0."""
+        worlds = self.select(indices)
+        own = self.appearance.own_values(name)
+        low = 0.0 if name == "sun_intensities" else -math.inf
+        what, n = name.removeprefix("sun_"), self.num_envs if worlds is None else len(worlds)
+
+        def check(given: torch.Tensor) -> None:
+            check_numbers(what, given, low=low)
+            if given.ndim == 2 and not bool(given.any(dim=-1).all()):
+                fail(f"{what} contain a vector of zeros: expected vectors with a direction.")
+
+        values = values_of_shape(what, values, (n, *own.shape[1:]), self.device, worlds, check=check).to(torch.float32)
+        if name == "sun_directions":
+            values = torch.nn.functional.normalize(values, dim=-1)
+        write_rows(own, values, worlds)
+        self.mark_unseen(worlds)
+
     # Saved states
 
     def state_dict(self) -> dict[str, Any]:
@@ -280,6 +317,7 @@ class Worlds:
             "model_fields": sorted(self._own_fields),
             "wrenches_pending": self._wrenches_pending,
             "refresh_in_step": self._refresh_in_step,
+            "appearance": self.appearance.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -293,4 +331,5 @@ class Worlds:
         self._own_fields.update(state["model_fields"])
         self._wrenches_pending = state["wrenches_pending"]
         self._refresh_in_step = state["refresh_in_step"]
+        self.appearance.load_state_dict(state.get("appearance", {}))
         self.mark_stale(None)

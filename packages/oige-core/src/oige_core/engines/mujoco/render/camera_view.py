@@ -1,15 +1,18 @@
 """Cameras of a scene; MuJoCo Warp's ray tracer renders the worlds of either executor, on the simulation's device."""
 
 import copy
-from functools import cached_property
-from typing import TYPE_CHECKING
+import math
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import numpy as np
 import torch
 
+from oige_core.engines.mujoco.checks import check_numbers, check_quaternions, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
-from oige_core.engines.mujoco.selections import host_can_read, is_indices, read_rows
+from oige_core.engines.mujoco.selections import host_can_read, is_indices, read_rows, write_rows
 from oige_core.engines.mujoco.worlds import Staleness, Worlds
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
@@ -41,11 +44,20 @@ class MujocoCameraView:
         self._built: Worlds | None = None
         self._stale = Staleness()
         self._tracer: RayTracer | None = None
+        self._has_varying_fov = False
 
     def bind(self, worlds: Worlds) -> None:
         """Render these worlds from now on."""
         self._built = worlds
         self._stale = worlds.watch()
+        model = worlds.compiled.model
+        camera = model.camera(self.name).id
+        rows = model.cam_pos[camera], model.cam_quat[camera], [self._element.horizontal_fov]
+        shape, device = (self.count, -1), worlds.device
+        tensors = (torch.as_tensor(row, dtype=torch.float32, device=device).expand(shape) for row in rows)
+        # In the parent's frame, with MuJoCo's axes, and horizontal fields of view (N, 1) in rad.
+        self._positions, self._orientations, self._fovs = (values.contiguous() for values in tensors)
+        self._parent = torch.tensor([int(model.cam_bodyid[camera])], device=device)
 
     @property
     def _worlds(self) -> Worlds:
@@ -71,9 +83,59 @@ class MujocoCameraView:
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
         """See :class:`~oige_core.views.CameraView`."""
-        bodies = self._body_poses(self._worlds.select(indices))
-        positions, orientations = self._mounted_camera.poses(*bodies)
-        return positions[:, 0], quat_mul(orientations[:, 0], self._to_scene_axes.expand(len(positions), 4))
+        worlds = self._worlds.select(indices)
+        positions, orientations = self._poses(worlds, *self._body_poses(worlds))
+        return positions, quat_mul(orientations, self._to_scene_axes.expand(len(positions), 4))
+
+    def get_local_poses(self, indices: Indices = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :class:`~oige_core.views.CameraView`."""
+        worlds = self._worlds.select(indices)
+        orientations = read_rows(self._orientations, worlds)
+        return (
+            read_rows(self._positions, worlds, clone=True),
+            quat_mul(orientations, self._to_scene_axes.expand(len(orientations), 4)),
+        )
+
+    def set_local_poses(
+        self,
+        translations: torch.Tensor | None = None,
+        orientations: torch.Tensor | None = None,
+        indices: Indices = None,
+    ) -> None:
+        """See :class:`~oige_core.views.CameraView`."""
+        worlds = self._worlds.select(indices)
+        if translations is not None:
+            write_rows(self._positions, self._values("translations", translations, worlds, 3), worlds)
+        if orientations is not None:
+            values = self._values("orientations", orientations, worlds, 4, check=check_quaternions)
+            values = quat_mul(values, quat_conjugate(self._to_scene_axes).expand(len(values), 4))
+            write_rows(self._orientations, values / torch.linalg.vector_norm(values, dim=-1, keepdim=True), worlds)
+        self._stale.mark(worlds)
+
+    def get_horizontal_fovs(self, indices: Indices = None) -> torch.Tensor:
+        """See :class:`~oige_core.views.CameraView`."""
+        return read_rows(self._fovs, self._worlds.select(indices), clone=True).squeeze(-1)
+
+    def set_horizontal_fovs(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.CameraView`."""
+        worlds = self._worlds.select(indices)
+        write_rows(self._fovs, self._values("values", values, worlds, check=_check_fovs).unsqueeze(-1), worlds)
+        self._vary_fov()
+        self._stale.mark(worlds)
+
+    def _vary_fov(self) -> None:
+        """Use the field of view of each world from now on."""
+        if not self._has_varying_fov:
+            self._has_varying_fov = True
+            self.close()  # the rays of the tracer do not vary
+            self._worlds.drop_graphs()
+
+    def _values(
+        self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int, check: Any = None
+    ) -> torch.Tensor:
+        n = self.count if worlds is None else len(worlds)
+        check = check or partial(check_numbers, what)
+        return values_of_shape(what, values, (n, *shape), self._worlds.device, worlds, check=check).to(torch.float32)
 
     def get_rgb(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.CameraView`."""
@@ -86,6 +148,24 @@ class MujocoCameraView:
     def get_segmentation(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.CameraView`."""
         return self._read("segmentation", indices, clone)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the poses and fields of view."""
+        return {
+            "positions": self._positions.clone(),
+            "orientations": self._orientations.clone(),
+            "fovs": self._fovs.clone(),
+            "has_varying_fov": self._has_varying_fov,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`."""
+        self._positions.copy_(state["positions"])
+        self._orientations.copy_(state["orientations"])
+        self._fovs.copy_(state["fovs"])
+        if state["has_varying_fov"]:
+            self._vary_fov()
+        self._stale.mark(None)
 
     def close(self) -> None:
         """Free threads and memory."""
@@ -112,13 +192,27 @@ class MujocoCameraView:
             else:  # a GPU would have to be waited for
                 stale = torch.zeros(self.count, dtype=torch.bool, device=stale.device).index_fill_(0, stale, True)
         bodies = self._body_poses(stale)
-        (geom_positions, geom_orientations), (positions, orientations) = (
-            mounted.poses(*bodies) for mounted in (self._mounted_geoms, self._mounted_camera)
-        )
+        geom_positions, geom_orientations = self._mounted_geoms.poses(*bodies)
+        positions, orientations = self._poses(stale, *bodies)
+        looks = self._worlds.looks()
+        if self._has_varying_fov:
+            slope = torch.tan(0.5 * self._fovs.squeeze(-1)) * (self._element.height / self._element.width)
+            looks = replace(looks, fovy=torch.rad2deg(2.0 * torch.atan(slope)))
         tracer.render(
             (geom_positions, quat_to_matrix(geom_orientations)),
-            (positions[:, 0], quat_to_matrix(orientations[:, 0])),
+            (positions, quat_to_matrix(orientations)),
             stale,
+            looks.rows(stale),
+        )
+
+    def _poses(
+        self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return world poses ``(n, 3)``, ``(n, 4)`` of the camera from those of all bodies, ``(n, bodies, …)``."""
+        positions, orientations = (poses.index_select(1, self._parent)[:, 0] for poses in (positions, orientations))
+        local = read_rows(self._positions, worlds)
+        return positions + quat_apply(orientations, local), quat_mul(
+            orientations, read_rows(self._orientations, worlds)
         )
 
     def _body_poses(self, worlds: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -131,12 +225,6 @@ class MujocoCameraView:
     def _mounted_geoms(self) -> "_Mounted":
         model = self._worlds.compiled.model
         return _Mounted(model.geom_bodyid, model.geom_pos, model.geom_quat, self._worlds.device)
-
-    @cached_property
-    def _mounted_camera(self) -> "_Mounted":
-        model = self._worlds.compiled.model
-        own = [model.camera(self.name).id]
-        return _Mounted(model.cam_bodyid[own], model.cam_pos[own], model.cam_quat[own], self._worlds.device)
 
     @cached_property
     def _to_scene_axes(self) -> torch.Tensor:
@@ -164,13 +252,14 @@ class MujocoCameraView:
                 samples_per_pixel=element.samples_per_pixel,
                 far=element.far,
                 num_threads=self._num_threads,
+                varying_fov=self._has_varying_fov,
             )
         except CapabilityError as error:
             raise CapabilityError(f"camera '{self.name}': {error}") from error
 
 
 class _Mounted:
-    """Geoms or cameras fixed to bodies.
+    """Geoms fixed to bodies.
 
     Args:
         bodies: ``(k,)`` ids of the bodies.
@@ -191,6 +280,11 @@ class _Mounted:
         positions, orientations = (poses.index_select(1, self._bodies) for poses in (positions, orientations))
         offsets = quat_apply(orientations, self._positions.expand_as(positions))
         return positions + offsets, quat_mul(orientations, self._orientations)
+
+
+def _check_fovs(values: torch.Tensor) -> None:
+    if not bool(((values > 0.0) & (values < math.pi)).all()):
+        fail("fields of view outside of 0 to π: expected angles between them, in rad.")
 
 
 def _geom_labels(model: mujoco.MjModel) -> list[str]:

@@ -7,7 +7,8 @@ import mujoco
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.render.geoms import geom_color, is_visible
+from oige_core.engines.mujoco.render.colors import geom_color
+from oige_core.engines.mujoco.render.geoms import is_visible
 from oige_core.engines.mujoco.render.lights import add_lights
 from oige_core.engines.mujoco.render.meshes import add_height_field, add_mesh, read_height_field, read_mesh
 from oige_core.engines.mujoco.render.ray_tracer import RayTracer

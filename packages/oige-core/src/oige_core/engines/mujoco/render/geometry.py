@@ -6,7 +6,8 @@ import mujoco
 import numpy as np
 import trimesh
 
-from oige_core.engines.mujoco.render.geoms import geom_color, is_visible, kinematics
+from oige_core.engines.mujoco.render.colors import geom_color
+from oige_core.engines.mujoco.render.geoms import is_visible, kinematics
 from oige_core.engines.mujoco.render.meshes import HeightField, read_height_field, read_mesh
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.render.appearance import terrain_texture

@@ -1,4 +1,4 @@
-"""Geoms of the simulated model: their colours, whether they are visible, and their current poses."""
+"""Geoms of the simulated model: whether they are visible, and their current poses."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -7,11 +7,11 @@ import mujoco
 import numpy as np
 
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
+from oige_core.engines.mujoco.render.colors import geom_color
 from oige_core.engines.mujoco.worlds import Worlds
 
-__all__ = ["geom_color", "geom_poses", "is_visible", "kinematics"]
+__all__ = ["geom_poses", "is_visible", "kinematics"]
 
-_NEUTRAL = (0.5, 0.5, 0.5, 1.0)  # the default colour of a geom; then the colour of its material applies
 _STATE_FIELDS = ("qpos", "mocap_pos", "mocap_quat")
 _MODEL_FIELDS = ("body_pos", "body_quat")  # worlds whose fixed roots were moved have their own
 
@@ -40,15 +40,6 @@ def geom_poses(worlds: Worlds, numbers: Sequence[int]) -> tuple[np.ndarray, np.n
     poses = [(data.geom_xpos.copy(), data.geom_xmat.reshape(-1, 3, 3).copy()) for data in kinematics(worlds, numbers)]
     positions, rotations = (np.stack(values) for values in zip(*poses, strict=True))
     return positions, rotations
-
-
-def geom_color(model: mujoco.MjModel, geom: int) -> tuple[float, float, float, float]:
-    """Return the colour of a geom, red, green, blue and opacity from 0 to 1."""
-    material = int(model.geom_matid[geom])
-    own = model.geom_rgba[geom]
-    color = model.mat_rgba[material] if material >= 0 and np.allclose(own, _NEUTRAL) else own
-    red, green, blue, opacity = map(float, color)
-    return red, green, blue, opacity
 
 
 def is_visible(model: mujoco.MjModel, geom: int) -> bool:

@@ -1,5 +1,6 @@
 """MuJoCo Warp's ray tracer, which renders the cameras of a scene and the images of recordings."""
 
+import copy
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import mujoco_warp as mjw
 import torch
 import warp as wp
 
+from oige_core.engines.mujoco.appearance import Looks
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
 from oige_core.engines.mujoco.executors.graphs import Graphs
 from oige_core.engines.mujoco.selections import is_indices, is_mask, write_rows
@@ -50,6 +52,7 @@ class RayTracer:
         shadows: whether lights cast shadows.
         far: how far along the camera's axis it sees, in metres; None: as far as the model says.
         num_threads: threads that share the worlds on a CPU.
+        varying_fov: whether fields of view may differ between worlds; rays are then not computed in advance.
 
     Attributes:
         images: ``(num_worlds, height, width, channels)`` by output, as last rendered.
@@ -72,6 +75,7 @@ class RayTracer:
         shadows: bool = False,
         far: float | None = None,
         num_threads: int = 1,
+        varying_fov: bool = False,
     ) -> None:
         if model.nflex:
             raise CapabilityError("the embedded engine cannot render deformable bodies.")
@@ -104,6 +108,7 @@ class RayTracer:
                     render_seg="segmentation" in outputs,
                     samples_per_pixel=samples_per_pixel,
                     use_shadows=shadows,
+                    use_precomputed_rays=not varying_fov,
                 )
                 for _ in range(threads)
             ]
@@ -111,7 +116,9 @@ class RayTracer:
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._graphs.load(self._parts[0].launch)  # otherwise threads would compile the same kernels at once
 
-    def render(self, geoms: Poses, camera: Poses, worlds: torch.Tensor | None = None) -> None:
+    def render(
+        self, geoms: Poses, camera: Poses, worlds: torch.Tensor | None = None, looks: Looks | None = None
+    ) -> None:
         """Render worlds into :attr:`images`; images of other worlds stay as they are.
 
         Args:
@@ -119,7 +126,9 @@ class RayTracer:
             camera: poses of the camera in these worlds, ``(n, …)``.
             worlds: ``(n,)`` numbers of the worlds, each once; or a mask ``(num_worlds,)`` of bool, then n is the number
                 of all worlds; None: all.
+            looks: what differs between these worlds besides poses. What was once given must be given from then on.
         """
+        looks = looks or Looks()
         if is_mask(worlds):
             camera = (
                 torch.where(worlds.view(-1, 1), camera[0], self._away[0]),
@@ -134,7 +143,7 @@ class RayTracer:
                 return
             part = self._parts[index]
             place = (geoms[0][rows], geoms[1][rows]), (camera[0][rows], camera[1][rows])
-            part.render(self._graphs, *place, self._camera)
+            part.render(self._graphs, *place, self._camera, looks.rows(rows))
             for output, images in self.images.items():
                 rendered = self._read(output, part, rows.stop - rows.start).view(-1, *images.shape[1:])
                 selected = None if worlds is None else worlds[rows]
@@ -188,7 +197,9 @@ class _Part:
         mujoco.mj_kinematics(model, rest)
         mujoco.mj_comPos(model, rest)
         mujoco.mj_camlight(model, rest)
-        self._model = warp_model
+        self._count = count
+        self._model = copy.copy(warp_model)  # fields that differ between worlds are replaced
+        self._own: dict[str, torch.Tensor] = {}
         self._data: Any = mjw.put_data(model, rest, nworld=count, nconmax=1, njmax=1)
         self.context: Any = mjw.create_render_context(
             model,
@@ -200,7 +211,7 @@ class _Part:
         if far is not None:
             self.context.zfar = far if far < math.inf else 0.0  # 0: no limit
 
-    def render(self, graphs: Graphs, geoms: Poses, camera: Poses, camera_id: int) -> None:
+    def render(self, graphs: Graphs, geoms: Poses, camera: Poses, camera_id: int, looks: Looks) -> None:
         """Render as many worlds as there are poses into :attr:`context`."""
         data, tensor = self._data, wp.to_torch
         n = len(geoms[0])
@@ -211,8 +222,27 @@ class _Part:
             (tensor(data.cam_xmat)[:n, camera_id], camera[1]),
         ):
             target.copy_(values)
+        if looks.sun_directions is not None:
+            tensor(data.light_xdir)[:n, 0] = looks.sun_directions
+        if looks.sizes is not None:
+            self._field("geom_size")[:n] = looks.sizes
+        if looks.colors is not None:
+            self._field("geom_rgba")[:n] = looks.colors
+        if looks.sunlight is not None:
+            self._field("light_diffuse")[:n, 0] = looks.sunlight
+        if looks.fovy is not None:
+            self._field("cam_fovy")[:n, camera_id] = looks.fovy
         data.nworld = n  # the number of worlds that MuJoCo Warp renders
         graphs.launch(self.launch)
+
+    def _field(self, name: str) -> torch.Tensor:
+        """Return a field of the model with values for each world, allocated by torch."""
+        if name not in self._own:
+            shared = getattr(self._model, name)
+            own = wp.to_torch(shared).expand(self._count, *wp.to_torch(shared).shape[1:]).contiguous()
+            setattr(self._model, name, wp.from_torch(own, dtype=shared.dtype))
+            self._own[name] = own
+        return self._own[name]
 
     def launch(self) -> None:
         """Launch the kernels that render."""

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from oige_core.engines.mujoco.selections import read_rows, write_rows
+from oige_core.engines.mujoco.views.colors import BodyColors
 from oige_core.engines.mujoco.views.drives import DriveView
 from oige_core.engines.mujoco.views.dynamics import DynamicsView
 from oige_core.engines.mujoco.worlds import Worlds
@@ -20,6 +21,7 @@ class MujocoArticulationView(DriveView, DynamicsView):
         """Look up the joints and links in the built model."""
         super().bind(worlds)
         model, root = worlds.compiled.model, self._body_ids[0]
+        self._colors = BodyColors(worlds, self._body_ids)
         self._root_moved = False
         poses = {"body_pos": model.body_pos[root], "body_quat": model.body_quat[root]}
         self._initial_root = {name: torch.as_tensor(values, device=worlds.device) for name, values in poses.items()}
@@ -38,6 +40,15 @@ class MujocoArticulationView(DriveView, DynamicsView):
         given = {name: values.unsqueeze(-2) for name, values in fields.items() if values is not None}
         self._write_model(given, self._frames, worlds)
         self._root_moved = True
+
+    def get_body_colors(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._colors.read(self._index(indices))
+
+    def set_body_colors(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds = self._index(indices)
+        self._colors.write(self._properties("values", values, worlds, self.num_bodies, 3).to(torch.float32), worlds)
 
     def reset(self, worlds: torch.Tensor | None) -> None:
         """Restore the initial targets and the pose of a fixed root; the executor restores the rest."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import mujoco
 import torch
 
-from oige_core.engines.mujoco.checks import check_numbers, fail, values_of_shape
+from oige_core.engines.mujoco.checks import check_numbers, check_quaternions, values_of_shape
 from oige_core.engines.mujoco.selections import is_mask
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.free_joint import FreeJoint
@@ -86,7 +86,7 @@ class BodyView:
             check = partial(check_numbers, "positions") if fixed else None
             positions = self._values("positions", positions, worlds, 3, check=check)
         if orientations is not None:
-            check = partial(_check_quaternions, finite=fixed)
+            check = partial(check_quaternions, finite=fixed)
             values = self._values("orientations", orientations, worlds, 4, check=check)
             values = values if values.is_floating_point() else values.to(torch.float32)
             lengths = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
@@ -226,13 +226,6 @@ class BodyView:
     def _tree_centre(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Centres of mass ``(n, 1, 3)`` of the tree to which the bodies belong."""
         return self._tree.read(self._worlds.fresh("subtree_com"), worlds)
-
-
-def _check_quaternions(values: torch.Tensor, *, finite: bool) -> None:
-    if finite:
-        check_numbers("orientations", values)
-    if bool((torch.linalg.vector_norm(values.float(), dim=-1) == 0.0).any()):
-        fail("orientations contain a quaternion of zeros: expected w, x, y, z of length 1.")
 
 
 def _matrix_to_quat(matrices: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from oige_core.capabilities import require
+from oige_core.engines.mujoco.views.colors import BodyColors
 from oige_core.engines.mujoco.views.columns import Columns
 from oige_core.engines.mujoco.views.frames import BodyView, Check
 from oige_core.engines.mujoco.worlds import Worlds
@@ -25,6 +26,7 @@ class MujocoRigidView(BodyView):
         compiled, model = worlds.compiled, worlds.compiled.model
         bodies = compiled.bodies[self.name]
         self._bind(worlds, bodies, bodies)
+        self._colors = BodyColors(worlds, bodies)
         mocap = int(model.body_mocapid[bodies[0]])
         self._mocap = Columns([mocap], worlds.device) if mocap >= 0 else None
         sensors = compiled.contact_sensors
@@ -169,6 +171,15 @@ class MujocoRigidView(BodyView):
         worlds = self._index(indices)
         positions = self._properties_of_bodies("positions", positions, worlds, 3)
         self._write_model({"body_ipos": positions}, self._bodies.select(), worlds)
+
+    def get_colors(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return self._squeeze(self._colors.read(self._index(indices)))
+
+    def set_colors(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        self._colors.write(self._properties_of_bodies("values", values, worlds, 3), worlds)
 
     def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
