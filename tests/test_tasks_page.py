@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core import make_vec
-from oige_core.math import heading_roll_up, quat_apply, quat_apply_inverse, quat_to_matrix
+from oige_core.math import heading_roll_up, quat_apply, quat_apply_inverse, quat_conjugate, quat_mul, quat_to_matrix
 from oige_core.registry import find_task, installed_tasks, load_config, load_spec
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "tasks.md").read_text()
@@ -157,7 +157,19 @@ RUN: list[State] = [
     foot_wrenches,
     lambda task: task.actions,
 ]
+IN_HAND: list[State] = [
+    normalised_positions("hands"),
+    joints("hands", "velocities"),
+    lambda task: task.objects.get_world_poses()[0],
+    lambda task: task.objects.get_world_poses()[1],
+    motion("objects", LINEAR),
+    motion("objects", ANGULAR),
+    lambda task: task.goals.get_world_poses()[0] - torch.tensor([-0.2, -0.06, 0.12]),  # where the goal is shown
+    lambda task: task.goals.get_world_poses()[1],
+    lambda task: quat_mul(task.objects.get_world_poses()[1], quat_conjugate(task.goals.get_world_poses()[1])),
+]
 OBSERVED: dict[str, list[State]] = {
+    "AllegroHand": [*IN_HAND, lambda task: task.actions],
     "Ant": RUN,
     "Anymal": [*COMMANDED, lambda task: task.actions],
     "AnymalTerrain": [*COMMANDED, clearance, lambda task: task.actions],
@@ -248,9 +260,9 @@ def test_documented_reward_terms_and_weights_match_the_code(task: Any) -> None:
     described = described_as(task)
     table = rows(section(described), "term", described)
     weights = {row["term"].strip("`"): number(row["weight"]) for row in table}
-    terms = task.reward_terms_by_name()
-    assert [name for name, weight in weights.items() if weight] == list(terms)
-    assert {name: weights[name] for name in terms} == pytest.approx({n: task.reward_weights.get(n, 1.0) for n in terms})
+    terms = {name: task.reward_weights.get(name, 1.0) for name in task.reward_terms_by_name()}
+    assert [name for name, weight in weights.items() if weight] == [name for name, weight in terms.items() if weight]
+    assert {name: weights[name] for name in terms} == pytest.approx(terms)
 
 
 def test_actions_of_the_table_are_complete(task: Any) -> None:

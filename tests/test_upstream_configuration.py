@@ -25,6 +25,7 @@ RENAMED = {
     "task.env.nearestDistance": "task.env.targetDistance.0",
     "task.env.farthestDistance": "task.env.targetDistance.1",
     "task.env.control.decimation": "task.env.controlFrequencyInv",
+    "task.sim.default_material": "task.sim.default_physics_material",
     "task.sim.CarterV2": "task.sim.carter",
     "task.sim.Anymal": "task.sim.anymal",
 }

@@ -11,7 +11,6 @@ FILES = sorted(
 )  # whose test says how it was made
 INSTALLED = {entry.name for entry in entry_points(group="oige.tasks")}
 WAITING = {  # files of tasks to come: shapes of observations by type, number of actions, number of states
-    "AllegroHand": ({"full": 72, "full_no_vel": 50}, 16, 0),
     "FactoryTaskNutBoltPick": ({"": 20}, 12, 0),
     "FactoryTaskNutBoltPlace": ({"": 27}, 12, 0),
     "FactoryTaskNutBoltScrew": ({"": 32}, 12, 0),

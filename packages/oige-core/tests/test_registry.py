@@ -103,7 +103,7 @@ def test_planned_task_of_upstream_is_called_planned(install: Install) -> None:
     install("balls_one", "TestBall")
     with pytest.raises(UnknownTaskError) as caught:
         find_task("ShadowHand")
-    assert str(caught.value).startswith("task=ShadowHand: planned for a later version of OIGE. Available: Ant, ")
+    assert str(caught.value).startswith("task=ShadowHand: planned for a later version of OIGE. Available: Allegro")
     assert "TestBall" in str(caught.value)
     install("hands", "ShadowHand")
     assert find_task("ShadowHand").package == "hands"

@@ -41,7 +41,6 @@ ENTRY_POINT_GROUP = "oige.tasks"
 
 #: Tasks of OmniIsaacGymEnvs that no package of OIGE has yet.
 PLANNED_TASKS = (
-    "AllegroHand",
     "FactoryTaskNutBoltPick",
     "FactoryTaskNutBoltPlace",
     "FactoryTaskNutBoltScrew",

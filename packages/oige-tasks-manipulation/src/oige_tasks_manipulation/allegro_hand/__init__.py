@@ -1,0 +1,46 @@
+"""AllegroHand: an Allegro Hand turns a cube."""
+
+from dataclasses import dataclass
+
+from oige_core import Renamed, TaskSpec
+
+from oige_tasks_manipulation.in_hand import IDLE_UPSTREAM, InHandConfig, Layouts
+
+__all__ = ["ALLEGRO_HAND", "AllegroHandConfig"]
+
+
+@dataclass(kw_only=True)
+class AllegroHandConfig(InHandConfig):
+    """The ``task.env`` section of AllegroHand.
+
+    Attributes:
+        observationType: ``full``: 72 numbers; ``full_no_vel``: 50, without velocities.
+    """
+
+    layouts = Layouts(
+        joints=16,
+        actions=16,
+        observations={
+            "full_no_vel": ("joint_positions", "object_pose", "goal_pose", "goal_difference", "actions"),
+            "full": (
+                "joint_positions",
+                "joint_velocities",
+                "object_pose",
+                "object_velocity",
+                "goal_pose",
+                "goal_difference",
+                "actions",
+            ),
+        },
+    )
+
+
+ALLEGRO_HAND = TaskSpec(
+    task="oige_tasks_manipulation.allegro_hand.task:AllegroHandTask",
+    env=AllegroHandConfig,
+    observation_shape=AllegroHandConfig.observation_shape,
+    num_actions=16,
+    original_ends_early=True,
+    renamed={"sim.default_material": Renamed("sim.default_physics_material")},
+    idle_upstream=IDLE_UPSTREAM,
+)
