@@ -279,7 +279,7 @@ REFUSED = {
     "key of the Kit extension": (["mt_timeout=3"], "mt_timeout: has no effect; read by the Kit extension only;"),
     "domain randomisation": (
         ["task.domain_randomization.randomize=True"],
-        "task.domain_randomization.randomize=True: expected False; this version has no domain randomisation.",
+        "task.domain_randomization.randomize=True: task.domain_randomization.randomization_params says nothing to",
     ),
     "nonsense of domain randomisation": (
         ["task.domain_randomization.nonsense=1"],

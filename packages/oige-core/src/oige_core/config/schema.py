@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from oige_core.config.fields import ISAAC_SIM_ONLY, follows, unread
 from oige_core.errors import ConfigError, did_you_mean
+from oige_core.randomization.schema import PARAMS_KEY, parse_params
 
 __all__ = [
     "ActorConfig",
@@ -26,9 +27,6 @@ __all__ = [
     "check_positive",
     "check_range",
 ]
-
-
-NO_RANDOMIZATION = unread("this version has no domain randomisation; leave it out")
 
 
 def check_choice(key: str, value: object, choices: Sequence[object]) -> None:
@@ -366,22 +364,27 @@ class ViewportConfig:
 
 @dataclass(kw_only=True)
 class DomainRandomizationConfig:
-    """Domain randomisation, which this version does not have.
+    """The ``task.domain_randomization`` section: random noise, and random parameters of the simulation.
 
     Attributes:
-        randomize: must stay False.
-        min_frequency: control steps between two randomisations; not read.
-        randomization_params: the randomised parameters; not read.
+        randomize: whether ``randomization_params`` takes effect.
+        min_frequency: a reset randomises the simulation and the views of a world only if at least this number of
+            control steps has passed since a reset last did. It does not affect observations and actions.
+        randomization_params: what is drawn, when and from which distribution: sections ``observations``, ``actions``,
+            ``simulation``, ``rigid_prim_views`` and ``articulation_views``. See ``docs/randomization.md``.
     """
 
     randomize: bool = False
-    min_frequency: int = field(default=1, metadata=NO_RANDOMIZATION)
-    randomization_params: dict[str, Any] = field(default_factory=dict, metadata=NO_RANDOMIZATION)
+    min_frequency: int = 1
+    randomization_params: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.randomize:
+        check_positive("task.domain_randomization.min_frequency", self.min_frequency)
+        draws = parse_params(self.randomization_params)
+        if self.randomize and not draws:
             raise ConfigError(
-                "task.domain_randomization.randomize=True: expected False; this version has no domain randomisation."
+                f"task.domain_randomization.randomize=True: {PARAMS_KEY} says nothing to randomise; add a section to "
+                "it, or leave randomize out."
             )
 
 

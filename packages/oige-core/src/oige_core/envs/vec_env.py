@@ -297,8 +297,8 @@ class VecEnv(gym.vector.VectorEnv):
         """Restore :meth:`state_dict` exactly.
 
         Raises:
-            OigeError: it is not such a state, or belongs to another task, number of worlds, engine or scene. Nothing
-                changes in this case.
+            OigeError: it is not such a state, or belongs to another task, number of worlds, engine, scene or domain
+                randomisation. Nothing changes in this case.
 
         Warns:
             UserWarning: the task has attributes that may change in a step and that a state cannot contain.
@@ -311,6 +311,10 @@ class VecEnv(gym.vector.VectorEnv):
         kind = self._state_kind()
         if state.get("kind", kind) != kind:
             raise OigeError(f"this state belongs to {state['kind']}: expected one of {kind}.")
+        if not self.task.randomizes_like(state["task"]):
+            raise OigeError(
+                "this state was saved with other domain randomisation: expected the same task.domain_randomization."
+            )
         self._warn_of_unsaved_attributes()
         self.task.engine.load_state_dict(state["engine"])
         self.task.load_state_dict(state["task"])

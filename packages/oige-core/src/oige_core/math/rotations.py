@@ -8,11 +8,13 @@ from oige_core.math import fused
 from oige_core.math.products import matmul
 
 __all__ = [
+    "euler_xyz_from_quat",
     "heading_roll_up",
     "quat_apply",
     "quat_apply_inverse",
     "quat_conjugate",
     "quat_from_angle_axis",
+    "quat_from_euler_xyz",
     "quat_mul",
     "quat_to_matrix",
     "rotate_inverse",
@@ -100,6 +102,37 @@ def quat_from_angle_axis(angle: torch.Tensor, axis: torch.Tensor) -> torch.Tenso
     """Return quaternions ``(…, 4)`` of rotations by ``angle`` ``(…,)`` rad about unit ``axis`` ``(…, 3)``."""
     half = 0.5 * angle.unsqueeze(-1)
     return torch.cat((half.cos(), half.sin() * axis), dim=-1)
+
+
+def quat_from_euler_xyz(angles: torch.Tensor) -> torch.Tensor:
+    """Return quaternions ``(…, 4)`` of rotations about the fixed axes x, then y, then z.
+
+    Args:
+        angles: ``(…, 3)``: roll, pitch and yaw, in rad.
+    """
+    half = 0.5 * angles
+    (cx, cy, cz), (sx, sy, sz) = half.cos().unbind(-1), half.sin().unbind(-1)
+    return torch.stack(
+        (
+            cx * cy * cz + sx * sy * sz,
+            sx * cy * cz - cx * sy * sz,
+            cx * sy * cz + sx * cy * sz,
+            cx * cy * sz - sx * sy * cz,
+        ),
+        dim=-1,
+    )
+
+
+def euler_xyz_from_quat(q: torch.Tensor) -> torch.Tensor:
+    """Return roll, pitch and yaw ``(…, 3)`` in rad, the inverse of :func:`quat_from_euler_xyz`.
+
+    Roll and yaw are between −π and π, pitch between −π/2 and π/2.
+    """
+    w, x, y, z = q.unbind(-1)
+    roll = torch.atan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
+    pitch = (2 * (w * y - z * x)).clamp(-1.0, 1.0).asin()
+    yaw = torch.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    return torch.stack((roll, pitch, yaw), dim=-1)
 
 
 def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:

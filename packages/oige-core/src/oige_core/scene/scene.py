@@ -33,6 +33,8 @@ from oige_core.views import ArticulationView, CameraOutput, CameraView, RigidPri
 
 __all__ = ["RigidOptions", "Scene", "ViewFactory"]
 
+ViewT = typing.TypeVar("ViewT")
+
 IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
 
 
@@ -63,12 +65,17 @@ class Scene:
     Args:
         views: creates the views that the ``add_`` methods return.
         sim: the ``task.sim`` section; its sections named after elements override the task's settings.
+
+    Attributes:
+        views_by_group: the views that were returned by name, in the groups ``rigid_prim_views``,
+            ``articulation_views`` and ``camera_views``.
     """
 
     views: ViewFactory
     sim: SimConfig
     elements: dict[str, Element] = field(default_factory=dict)
     link_sets: list[LinkSet] = field(default_factory=list)
+    views_by_group: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
     _sections: set[str] = field(default_factory=set, init=False, repr=False)  # of task.sim that rigid bodies share
 
     def add_ground_plane(
@@ -182,7 +189,7 @@ class Scene:
             actor=actor,
         )
         self._add(element)
-        return self.views.create_articulation_view(element)
+        return self._keep("articulation_views", name, self.views.create_articulation_view(element))
 
     def add_link_view(
         self, name: str, articulation: str, links: Sequence[str] | str, *, track_contact_forces: bool = False
@@ -207,7 +214,7 @@ class Scene:
         link_set = LinkSet(name=name, articulation=articulation, links=links, track_contact_forces=track_contact_forces)
         self._check_name(name)
         self.link_sets.append(link_set)
-        return self.views.create_link_view(link_set)
+        return self._keep("rigid_prim_views", name, self.views.create_link_view(link_set))
 
     def add_sphere(self, name: str, *, radius: float, **options: typing.Unpack["RigidOptions"]) -> RigidPrimView:
         """Add a ball of ``radius`` metres; ``options`` are those of :class:`RigidOptions`."""
@@ -308,7 +315,7 @@ class Scene:
             hidden=tuple(hidden),
         )
         self._add(element)
-        return self.views.create_camera_view(element)
+        return self._keep("camera_views", name, self.views.create_camera_view(element))
 
     def check(self) -> None:
         """Check ``task.sim`` against the complete scene; engines call this before they build it.
@@ -384,7 +391,11 @@ class Scene:
             actor=actor,
         )
         self._add(element)
-        return self.views.create_rigid_view(element)
+        return self._keep("rigid_prim_views", name, self.views.create_rigid_view(element))
+
+    def _keep(self, group: str, name: str, view: ViewT) -> ViewT:
+        self.views_by_group.setdefault(group, {})[name] = view
+        return view
 
     def _add(self, element: Element) -> None:
         self._check_name(element.name)

@@ -11,6 +11,7 @@ import torch
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
 from oige_core.errors import TaskError
+from oige_core.randomization.noise import SignalNoise
 from oige_core.spec import TaskSpec
 from oige_core.tasks import checks, selection
 from oige_core.tasks.reward_terms import RewardedTask
@@ -61,6 +62,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         self.no_timeout: torch.Tensor | None = None
         self.capture = StepCapture.of(self)
         self.post_reset()
+        self._start_randomization()
 
     def _fuse(self) -> "FusedStep":
         from oige_core.tasks.fused_step import FusedStep  # needs Warp, which is an extra
@@ -177,13 +179,18 @@ class RLTask(RewardedTask[EnvConfigT]):
     def begin_step(self, actions: torch.Tensor) -> None:
         """Run the part of a control step before physics; see :meth:`step`."""
         self.clamped = {}
+        randomization = self.randomization
+        if randomization is not None:
+            randomization.begin_step()
         if self._fused is None:
             self.problem_counts.clear_failed()
             self.engine.problem_counts.clear_failed()
         else:
             self._problems_by_world = None
         if self.autoreset_mode == "upstream" and (worlds := self._ended_worlds()) is not None:
-            self._select(self.reset_idx, worlds)
+            self._reset(worlds)
+        if randomization is not None and randomization.actions is not None:
+            actions = randomization.actions.apply(actions)
         self.pre_physics_step(self._usable(actions))
 
     def end_step(self) -> None:
@@ -191,6 +198,8 @@ class RLTask(RewardedTask[EnvConfigT]):
         self.extras = {}
         ended_before, failed_before = self.ended_buf, self.failed_buf
         self.post_physics_step()
+        if self.randomization is not None and self.randomization.observations is not None:
+            self._add_noise(self.randomization.observations)
         if self.autoreset_mode == "next_step":
             self._reset_instead_of_step(ended_before, failed_before)
         self.final_obs_buf, self.final_states_buf = self.obs_buf, self.states_buf
@@ -203,11 +212,15 @@ class RLTask(RewardedTask[EnvConfigT]):
         self.clamped = {}
         if self._checking:
             self._began = False
-        self._select(self.reset_idx, worlds)
+        self._reset(worlds)
         if not self._began:
             raise TaskError(f"{self.name}.reset_idx: {checks.NO_RESET_OF_THE_BASE.format('worlds')}")
+        observed_before = self.obs_buf
         self._observe()
         self._contain_first_observations(worlds)
+        if self.randomization is not None and self.randomization.observations is not None:
+            observed = self.randomization.observations.apply_first(self.rows(self.obs_buf, worlds), worlds)
+            self.obs_buf = self._assign(observed_before, worlds, observed)  # other worlds keep their noise
 
     def post_physics_step(self) -> None:
         """Compute observations, states, terminations and rewards after the physics of a control step."""
@@ -234,6 +247,21 @@ class RLTask(RewardedTask[EnvConfigT]):
         self.get_extras()
 
     # Resets
+
+    def _reset(self, worlds: torch.Tensor) -> None:
+        """Reset a selection of worlds, then randomise them."""
+        self._select(self.reset_idx, worlds)
+        if self.randomization is not None:
+            self.randomization.reset(worlds)
+
+    def _add_noise(self, noise: SignalNoise) -> None:
+        """Add noise to the observations after physics; rewards and terminations are those without it."""
+        if self.upstream:
+            # OmniIsaacGymEnvs draws the noise of the next episode for its last observation already.
+            ended = self.selection(self.terminated_buf | self.truncated_buf)
+            if len(ended):
+                noise.begin(ended)
+        self.obs_buf = noise.apply(self.obs_buf)
 
     def _finish_episodes(self) -> torch.Tensor | None:
         """Mark the worlds whose episode has ended and report means over them; :meth:`reset_idx` then clears the sums.
@@ -285,11 +313,14 @@ class RLTask(RewardedTask[EnvConfigT]):
             self.failed_buf = failed_now
 
     def _reset_and_observe(self, worlds: torch.Tensor) -> None:
-        self._select(self.reset_idx, worlds)
+        self._reset(worlds)
         observations = self._select(self.get_observations, worlds)
         if self._checking or len(observations) != len(worlds):
             self._check_observations("get_observations(worlds)", observations, len(worlds))
-        self.obs_buf = self._assign(self.obs_buf, worlds, self._as_original(observations))
+        observations = self._as_original(observations)
+        if self.randomization is not None and self.randomization.observations is not None:
+            observations = self.randomization.observations.apply_first(observations, worlds)
+        self.obs_buf = self._assign(self.obs_buf, worlds, observations)
         if self.num_states:
             states = self._select(self.get_states, worlds)
             if self._checking or len(states) != len(worlds):

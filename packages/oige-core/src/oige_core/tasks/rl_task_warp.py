@@ -8,7 +8,7 @@ import warp as wp
 
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
-from oige_core.errors import OigeError, TaskError
+from oige_core.errors import ConfigError, OigeError, TaskError
 from oige_core.spec import TaskSpec
 from oige_core.tasks import episode_kernels as kernels
 from oige_core.tasks.checks import NO_RESET_OF_THE_BASE
@@ -47,6 +47,11 @@ class RLTaskWarp(Task[EnvConfigT]):
     reward_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
+        if config.task.domain_randomization.randomize:
+            raise ConfigError(
+                f"task.domain_randomization.randomize=True: the Warp variant of {config.task.name} has no domain "
+                "randomisation; leave warp out."
+            )
         super().__init__(config, spec, engine)
         n, sums = self.num_envs, 2 + len(self.reward_names)
         self._worlds = engine.to_warp()

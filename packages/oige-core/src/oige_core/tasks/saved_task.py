@@ -38,7 +38,19 @@ class SavedTask(Task[EnvConfigT]):
     """
 
     unsaved = frozenset(
-        {"config", "cfg", "spec", "engine", "generator", "extras", "problem_counts", "clone_results", "clamped"}
+        {
+            "config",
+            "cfg",
+            "spec",
+            "engine",
+            "generator",
+            "extras",
+            "problem_counts",
+            "clone_results",
+            "clamped",
+            "randomization",
+            "_randomized_views",
+        }
     )
 
     def state_dict(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 
 from oige_core.engines.base import Engine, GraphRecorder
 from oige_core.problems import ProblemCounts
+from oige_core.randomization.runtime import Randomization
 from oige_core.tasks.packing import Packing
 from oige_core.tasks.saved_task import OUTCOME, sections
 
@@ -55,6 +56,7 @@ class CapturableTask(Protocol):
     clone_results: bool
     clamped: dict[str, torch.Tensor]
     extras: dict[str, Any]
+    randomization: Randomization | None
     control_frequency_inv: int
 
     def begin_step(self, actions: torch.Tensor) -> None:
@@ -226,6 +228,8 @@ class _Graphs:
         self._handed_out: dict[str, tuple[torch.Tensor, int]] = {}
         attributes.update(self._places)
         generators = [value for value in attributes.values() if isinstance(value, torch.Generator)]
+        if task.randomization is not None:
+            generators.append(task.randomization.generator)
         task.engine.forget_reads()  # the graphs must refresh what they read, whatever was read before the capture
         self._begin = self._record(recorder, generators, lambda: task.begin_step(self._actions), "nothing")
         self._reads_at_physics = task.engine.reads

@@ -9,6 +9,7 @@ from oige_core.config import EnvConfig, RunConfig
 from oige_core.engines.base import Engine
 from oige_core.errors import CapabilityError, TaskError
 from oige_core.problems import ProblemCounts
+from oige_core.randomization.runtime import Randomization, find_views
 from oige_core.scene import Scene
 from oige_core.seeding import derive_seed
 from oige_core.spec import TaskSpec
@@ -60,6 +61,7 @@ class Task(ABC, Generic[EnvConfigT]):
         clone_results: whether a step returns new tensors; see :attr:`~oige_core.envs.VecEnv.clone_results`.
         clamped: observations and states of the last step by buffer, clamped to ``clipObservations``; empty if the
             environment has to clamp them.
+        randomization: domain randomisation; None if ``task.domain_randomization`` does not enable it.
         symmetries: symmetries of the task, if it declares any, for learners with symmetry augmentation.
     """
 
@@ -80,6 +82,7 @@ class Task(ABC, Generic[EnvConfigT]):
         scene = Scene(engine, config.task.sim)
         try:
             self.set_up_scene(scene)
+            self._randomized_views = find_views(config.task.domain_randomization, scene.views_by_group)
             engine.build(scene)
         except CapabilityError as error:
             raise CapabilityError(f"task {self.name}: {error}") from error
@@ -103,9 +106,18 @@ class Task(ABC, Generic[EnvConfigT]):
         self.extras: dict[str, Any] = {}
         self.clone_results = True
         self.clamped: dict[str, torch.Tensor] = {}
+        self.randomization: Randomization | None = None
         self.symmetries: tuple[Symmetry, ...] = ()
         self.generator = torch.Generator(device)
         Task.seed(self, config.seed)
+
+    def _start_randomization(self) -> None:
+        """Start domain randomisation after :meth:`post_reset`, whose settings are the values that it changes."""
+        if self.config.task.domain_randomization.randomize:
+            try:
+                self.randomization = Randomization(self, self._randomized_views)
+            except CapabilityError as error:
+                raise CapabilityError(f"task {self.name}: {error}") from error
 
     # For tasks to define
 
@@ -196,8 +208,10 @@ class Task(ABC, Generic[EnvConfigT]):
         return self.engine.problem_counts.totals() | self.problem_counts.totals()
 
     def seed(self, seed: int) -> None:
-        """Restart the task's random stream."""
+        """Restart the random streams of the task and of domain randomisation."""
         self.generator.manual_seed(derive_seed(seed, "task"))
+        if self.randomization is not None:
+            self.randomization.seed(seed)
 
     def state_dict(self) -> dict[str, Any]:
         """Return every tensor attribute, the random stream and the counts of problems."""
@@ -206,6 +220,7 @@ class Task(ABC, Generic[EnvConfigT]):
             "tensors": tensors,
             "generator": self.generator.get_state(),
             "problems": self.problem_counts.state_dict(),
+            "randomization": None if self.randomization is None else self.randomization.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -217,16 +232,25 @@ class Task(ABC, Generic[EnvConfigT]):
         self.generator.set_state(state["generator"].cpu())
         self.problem_counts.load_state_dict(state["problems"])
         self._problems_by_world = None
+        if self.randomization is not None:
+            self.randomization.load_state_dict(state["randomization"])
 
     def accepts(self, state: dict[str, Any]) -> bool:
         """Whether the tensors of a :meth:`state_dict` have the shapes and types of the task's tensors.
 
-        They differ if the code of the task has changed since. Names with a leading underscore are ignored, because the
-        sizes of such tensors may be unknown before the first step.
+        They differ if the code of the task has changed since. Domain randomisation must be the same, too. Names with a
+        leading underscore are ignored, because the sizes of such tensors may be unknown before the first step.
         """
         own, other = self._tensors(), state["tensors"]
         names = [name for name in own.keys() & other.keys() if not name.startswith("_")]
-        return all(_kind(own[name]) == _kind(other[name]) for name in names)
+        return self.randomizes_like(state) and all(_kind(own[name]) == _kind(other[name]) for name in names)
+
+    def randomizes_like(self, state: dict[str, Any]) -> bool:
+        """Whether a :meth:`state_dict` was saved with the same domain randomisation."""
+        saved = state.get("randomization")
+        if self.randomization is None or saved is None:
+            return self.randomization is saved
+        return self.randomization.accepts(saved)
 
     def unsaved_attributes(self) -> list[str]:
         """Return the attributes, with their types, that may change in a step but are not in :meth:`state_dict`."""

@@ -1,0 +1,375 @@
+"""The attributes that domain randomisation can change: one table, with how each is read and written.
+
+Nothing here imports torch at first, because configurations are validated without it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["ATTRIBUTES", "TRIGGERS", "VIEW_GROUPS", "Attribute", "Trigger"]
+
+Trigger = Literal["on_startup", "on_reset", "on_interval"]
+Reader = Callable[[Any], "torch.Tensor"]
+Writer = Callable[[Any, "torch.Tensor", "torch.Tensor | None"], None]
+
+TRIGGERS: tuple[Trigger, ...] = ("on_startup", "on_reset", "on_interval")
+DURING: tuple[Trigger, ...] = ("on_reset", "on_interval")
+
+VIEW_GROUPS = ("rigid_prim_views", "articulation_views")
+"""Groups whose attributes belong to a named view; those of ``simulation`` belong to the engine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute:
+    """A quantity of one target in each world.
+
+    Attributes:
+        unit: its unit.
+        dimension: its numbers per world: a number, or ``dofs``, ``links``, ``tendons`` and multiples of these.
+        meaning: a phrase for the documentation.
+        kind: ``property``: a value of the model, which a draw changes relative to its value at the start and which
+            keeps it. ``state``: a draw changes the current value once. ``load``: a draw acts during one control step.
+        triggers: when it may be drawn.
+        read: returns the values of all worlds ``(N, …)``; loads are zero.
+        write: sets the values ``(n, …)`` of a selection of worlds.
+        lowest: smallest value of the quantity; smaller ones are raised to it.
+        repeats: whether distribution parameters of three numbers apply to each link.
+        one_friction: makes values ``(n, d)`` valid for engines with one coefficient of friction, from values and those
+            at the start.
+        engines: engines that support it.
+        note: what differs from PhysX.
+    """
+
+    unit: str
+    dimension: str
+    meaning: str
+    read: Reader
+    write: Writer
+    kind: Literal["property", "state", "load"] = "property"
+    triggers: tuple[Trigger, ...] = DURING
+    lowest: float | None = None
+    repeats: bool = False
+    one_friction: Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"] | None = None
+    engines: tuple[str, ...] = ("MuJoCo", "MuJoCo Warp", "Isaac Sim")
+    note: str = ""
+
+
+SMALLEST_MASS = 1e-6  # kg; MuJoCo divides by masses
+SMALLEST_INERTIA = 1e-9  # kg·m²
+
+
+def _diagonal(values: "torch.Tensor") -> "torch.Tensor":
+    """Return the diagonals ``(…, 3)`` of inertia matrices ``(…, 9)``."""
+    return values[..., ::4]
+
+
+def _with_diagonal(values: "torch.Tensor", diagonal: "torch.Tensor") -> "torch.Tensor":
+    values = values.clone()
+    values[..., ::4] = diagonal
+    return values
+
+
+def _set_inertias(view: Any, values: "torch.Tensor", worlds: "torch.Tensor | None") -> None:
+    view.set_inertias(_with_diagonal(view.get_inertias(worlds), values), worlds)
+
+
+def _set_body_inertias(view: Any, values: "torch.Tensor", worlds: "torch.Tensor | None") -> None:
+    view.set_body_inertias(_with_diagonal(view.get_body_inertias(worlds), values), worlds)
+
+
+def _set_angles(view: Any, angles: "torch.Tensor", worlds: "torch.Tensor | None") -> None:
+    from oige_core.math import quat_from_euler_xyz
+
+    view.set_world_poses(orientations=quat_from_euler_xyz(angles), indices=worlds)
+
+
+def _angles(view: Any) -> "torch.Tensor":
+    from oige_core.math import euler_xyz_from_quat
+
+    return euler_xyz_from_quat(view.get_world_poses()[1])
+
+
+def _set_dof_limit(side: int) -> Writer:
+    """Return the writer of the lower (0) or upper (1) limits, which never pass the other ones."""
+
+    def write(view: Any, values: "torch.Tensor", worlds: "torch.Tensor | None") -> None:
+        limits = _rows(view.get_dof_limits(), worlds)
+        view.set_dof_limits(_with_limit(limits, side, values), worlds)
+
+    return write
+
+
+def _set_tendon_limit(side: int) -> Writer:
+    def write(view: Any, values: "torch.Tensor", worlds: "torch.Tensor | None") -> None:
+        limits = view.get_fixed_tendon_limits(worlds)
+        view.set_fixed_tendon_properties(limits=_with_limit(limits, side, values), indices=worlds)
+
+    return write
+
+
+def _with_limit(limits: "torch.Tensor", side: int, values: "torch.Tensor") -> "torch.Tensor":
+    other = limits[..., 1 - side]
+    limits = limits.clone()
+    limits[..., side] = values.minimum(other) if side == 0 else values.maximum(other)
+    return limits
+
+
+def _rows(values: "torch.Tensor", worlds: "torch.Tensor | None") -> "torch.Tensor":
+    from oige_core.tasks.selection import rows
+
+    return rows(values, worlds)
+
+
+def _one_friction(values: "torch.Tensor", base: "torch.Tensor") -> "torch.Tensor":
+    """Set both coefficients to the static one, or to the dynamic one if only that was changed."""
+    static, dynamic = values[:, ::3], values[:, 1::3]
+    values = values.clone()
+    values[:, 1::3] = static.where(static != base[:, ::3], dynamic)
+    values[:, ::3] = values[:, 1::3]
+    return values
+
+
+_FRAME: dict[str, Attribute] = {
+    "position": Attribute(
+        unit="m",
+        dimension="3",
+        meaning="position",
+        kind="state",
+        read=lambda view: view.get_world_poses()[0],
+        write=lambda view, values, worlds: view.set_world_poses(positions=values, indices=worlds),
+    ),
+    "orientation": Attribute(
+        unit="rad",
+        dimension="3",
+        meaning="roll, pitch and yaw: rotations about the fixed axes x, y and z, one after the other",
+        kind="state",
+        read=_angles,
+        write=_set_angles,
+    ),
+    "linear_velocity": Attribute(
+        unit="m/s",
+        dimension="3",
+        meaning="linear velocity",
+        kind="state",
+        read=lambda view: view.get_linear_velocities(),
+        write=lambda view, values, worlds: view.set_linear_velocities(values, worlds),
+    ),
+    "angular_velocity": Attribute(
+        unit="rad/s",
+        dimension="3",
+        meaning="angular velocity",
+        kind="state",
+        read=lambda view: view.get_angular_velocities(),
+        write=lambda view, values, worlds: view.set_angular_velocities(values, worlds),
+    ),
+    "velocity": Attribute(
+        unit="m/s, rad/s",
+        dimension="6",
+        meaning="linear, then angular velocity",
+        kind="state",
+        read=lambda view: view.get_velocities(),
+        write=lambda view, values, worlds: view.set_velocities(values, worlds),
+    ),
+}
+
+_RIGID: dict[str, Attribute] = {
+    **_FRAME,
+    "force": Attribute(
+        unit="N",
+        dimension="3",
+        meaning="force at the centre of mass",
+        kind="load",
+        read=lambda view: view.get_linear_velocities() * 0.0,
+        write=lambda view, values, worlds: view.apply_forces(values, worlds),
+    ),
+    "mass": Attribute(
+        unit="kg",
+        dimension="1",
+        meaning="mass; the inertia does not change",
+        triggers=TRIGGERS,
+        lowest=SMALLEST_MASS,
+        read=lambda view: view.get_masses(),
+        write=lambda view, values, worlds: view.set_masses(values, worlds),
+    ),
+    "inertia": Attribute(
+        unit="kg·m²",
+        dimension="3",
+        meaning="diagonal of the inertia matrix in the body frame",
+        lowest=SMALLEST_INERTIA,
+        read=lambda view: _diagonal(view.get_inertias()),
+        write=_set_inertias,
+    ),
+    "material_properties": Attribute(
+        unit="1",
+        dimension="3",
+        meaning="static friction, dynamic friction, restitution",
+        lowest=0.0,
+        repeats=True,
+        one_friction=_one_friction,
+        note="MuJoCo: one coefficient of friction, the static one if both are randomised; no restitution",
+        read=lambda view: view.get_material_properties(),
+        write=lambda view, values, worlds: view.set_material_properties(values, worlds),
+    ),
+}
+
+_JOINTS: dict[str, Attribute] = {
+    "stiffness": Attribute(
+        unit="N·m/rad, N/m",
+        dimension="dofs",
+        meaning="stiffness of the drives",
+        lowest=0.0,
+        read=lambda view: view.get_gains()[0],
+        write=lambda view, values, worlds: view.set_gains(kps=values, indices=worlds),
+    ),
+    "damping": Attribute(
+        unit="N·m·s/rad, N·s/m",
+        dimension="dofs",
+        meaning="damping of the drives",
+        lowest=0.0,
+        read=lambda view: view.get_gains()[1],
+        write=lambda view, values, worlds: view.set_gains(kds=values, indices=worlds),
+    ),
+    "joint_friction": Attribute(
+        unit="N·m, N",
+        dimension="dofs",
+        meaning="dry friction of the joints",
+        lowest=0.0,
+        read=lambda view: view.get_friction_coefficients(),
+        write=lambda view, values, worlds: view.set_friction_coefficients(values, worlds),
+        note="PhysX: a coefficient without unit, relative to the force in the joint",
+    ),
+    "joint_positions": Attribute(
+        unit="rad, m",
+        dimension="dofs",
+        meaning="positions of the joints",
+        kind="state",
+        read=lambda view: view.get_joint_positions(),
+        write=lambda view, values, worlds: view.set_joint_positions(values, worlds),
+    ),
+    "joint_velocities": Attribute(
+        unit="rad/s, m/s",
+        dimension="dofs",
+        meaning="velocities of the joints",
+        kind="state",
+        read=lambda view: view.get_joint_velocities(),
+        write=lambda view, values, worlds: view.set_joint_velocities(values, worlds),
+    ),
+    "lower_dof_limits": Attribute(
+        unit="rad, m",
+        dimension="dofs",
+        meaning="lower limits of the joints, at most the upper ones",
+        read=lambda view: view.get_dof_limits()[..., 0],
+        write=_set_dof_limit(0),
+    ),
+    "upper_dof_limits": Attribute(
+        unit="rad, m",
+        dimension="dofs",
+        meaning="upper limits of the joints, at least the lower ones",
+        read=lambda view: view.get_dof_limits()[..., 1],
+        write=_set_dof_limit(1),
+    ),
+    "max_efforts": Attribute(
+        unit="N·m, N",
+        dimension="dofs",
+        meaning="maximum efforts of the drives",
+        lowest=0.0,
+        read=lambda view: view.get_max_efforts(),
+        write=lambda view, values, worlds: view.set_max_efforts(values, worlds),
+    ),
+    "joint_armatures": Attribute(
+        unit="kg·m², kg",
+        dimension="dofs",
+        meaning="inertias of the rotors, which add to the joints",
+        lowest=0.0,
+        read=lambda view: view.get_armatures(),
+        write=lambda view, values, worlds: view.set_armatures(values, worlds),
+    ),
+    "joint_efforts": Attribute(
+        unit="N·m, N",
+        dimension="dofs",
+        meaning="efforts of the drives, besides those of the task",
+        kind="load",
+        read=lambda view: view.get_joint_velocities() * 0.0,
+        write=lambda view, values, worlds: view.set_joint_efforts(values, worlds),
+    ),
+}
+
+_LINKS: dict[str, Attribute] = {
+    "body_masses": Attribute(
+        unit="kg",
+        dimension="links",
+        meaning="masses of the links; their inertias do not change",
+        lowest=SMALLEST_MASS,
+        read=lambda view: view.get_body_masses(),
+        write=lambda view, values, worlds: view.set_body_masses(values, worlds),
+    ),
+    "body_inertias": Attribute(
+        unit="kg·m²",
+        dimension="3 × links",
+        meaning="diagonals of the inertia matrices in the link frames",
+        lowest=SMALLEST_INERTIA,
+        repeats=True,
+        read=lambda view: _diagonal(view.get_body_inertias()),
+        write=_set_body_inertias,
+    ),
+}
+
+_TENDONS: dict[str, Attribute] = {
+    "tendon_stiffnesses": Attribute(
+        unit="N/m",
+        dimension="tendons",
+        meaning="stiffnesses of the springs of fixed tendons",
+        lowest=0.0,
+        read=lambda view: view.get_fixed_tendon_stiffnesses(),
+        write=lambda view, values, worlds: view.set_fixed_tendon_properties(stiffnesses=values, indices=worlds),
+    ),
+    "tendon_dampings": Attribute(
+        unit="N·s/m",
+        dimension="tendons",
+        meaning="dampings of fixed tendons",
+        lowest=0.0,
+        read=lambda view: view.get_fixed_tendon_dampings(),
+        write=lambda view, values, worlds: view.set_fixed_tendon_properties(dampings=values, indices=worlds),
+    ),
+    "tendon_lower_limits": Attribute(
+        unit="m",
+        dimension="tendons",
+        meaning="lower limits of the lengths of fixed tendons, at most the upper ones",
+        read=lambda view: view.get_fixed_tendon_limits()[..., 0],
+        write=_set_tendon_limit(0),
+    ),
+    "tendon_upper_limits": Attribute(
+        unit="m",
+        dimension="tendons",
+        meaning="upper limits of the lengths of fixed tendons, at least the lower ones",
+        read=lambda view: view.get_fixed_tendon_limits()[..., 1],
+        write=_set_tendon_limit(1),
+    ),
+    "tendon_rest_lengths": Attribute(
+        unit="m",
+        dimension="tendons",
+        meaning="lengths at which the springs of fixed tendons are at rest",
+        read=lambda view: view.get_fixed_tendon_rest_lengths(),
+        write=lambda view, values, worlds: view.set_fixed_tendon_properties(rest_lengths=values, indices=worlds),
+    ),
+}
+
+ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
+    "simulation": {
+        "gravity": Attribute(
+            unit="m/s²",
+            dimension="3",
+            meaning="acceleration of gravity, in each world",
+            read=lambda engine: engine.get_gravity(),
+            write=lambda engine, values, worlds: engine.set_gravity(values, worlds),
+            note="PhysX: the same in all worlds",
+        ),
+    },
+    "rigid_prim_views": _RIGID,
+    "articulation_views": {**_FRAME, **_JOINTS, **_LINKS, **_TENDONS},
+}
+"""Attributes by group, as in ``task.domain_randomization.randomization_params``."""

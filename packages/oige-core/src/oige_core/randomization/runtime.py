@@ -1,0 +1,305 @@
+"""Domain randomisation of the worlds of a task: triggers, random stream, scheduling and saved state."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import torch
+
+from oige_core.capabilities import require
+from oige_core.config import DomainRandomizationConfig
+from oige_core.engines.base import Engine
+from oige_core.engines.mujoco.selections import is_mask, write_rows
+from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest
+from oige_core.randomization.attributes import ATTRIBUTES, VIEW_GROUPS
+from oige_core.randomization.distributions import Distribution
+from oige_core.randomization.noise import SignalNoise
+from oige_core.randomization.schema import SIGNALS, Path, parse_params, path_key
+from oige_core.randomization.targets import Target
+from oige_core.seeding import derive_seed
+
+__all__ = ["Randomization", "RandomizedTask", "find_views"]
+
+
+class RandomizedTask(Protocol):
+    """The members of a task that randomisation needs; see :class:`~oige_core.tasks.task.Task`."""
+
+    name: str
+    config: Any
+    spec: Any
+    engine: Engine
+    observation_shape: tuple[int, ...]
+    upstream: bool
+
+
+def find_views(config: DomainRandomizationConfig, views: Mapping[str, Mapping[str, Any]]) -> dict[Path, Any]:
+    """Return the views that a configuration names, by group and name in the configuration.
+
+    The name of a view is that of its element or of the set of links, with or without ``_view``, in any case.
+
+    Args:
+        config: the ``task.domain_randomization`` section.
+        views: the views of a scene by group and name.
+
+    Raises:
+        ConfigError: there is no such view.
+    """
+    found: dict[Path, Any] = {}
+    for path in parse_params(config.randomization_params) if config.randomize else ():
+        group, name = path[:2]
+        if group not in VIEW_GROUPS:
+            continue
+        there = {each: {_folded(key): view for key, view in views.get(each, {}).items()} for each in VIEW_GROUPS}
+        folded = _folded(name)
+        if folded not in there[group]:
+            other = next((other for other in VIEW_GROUPS if folded in there[other]), None)
+            hint = f"It belongs to {other}." if other else nearest(name, views.get(group, {}))
+            raise ConfigError(f"{path_key((group, name))}: the scene has no such view. {hint}")
+        found[group, name] = there[group][folded]
+    return found
+
+
+def _folded(name: str) -> str:
+    """Return the name of a view for comparison: names of OmniIsaacGymEnvs end in ``_view`` or ``view``."""
+    return re.sub("_?view$", "", name.lower())
+
+
+class Randomization:
+    """Randomises the worlds of a task as ``task.domain_randomization`` says.
+
+    Draws of a world are independent of those of other worlds. Tensors stay in place, so that a captured step continues
+    to use them, and a world without a trigger keeps its values.
+
+    Args:
+        task: the task; its engine is built.
+        views: from :func:`find_views`.
+
+    Raises:
+        ConfigError: distribution parameters do not fit an attribute, or it has no values in this scene.
+        CapabilityError: the engine does not support what is drawn.
+
+    Attributes:
+        config: the ``task.domain_randomization`` section.
+        generator: the random stream, which other random numbers of the task do not affect.
+        targets: randomised attributes by path without trigger.
+        observations: noise on observations; None: there is none.
+        actions: noise on actions; None: there is none.
+        distributions: distributions by path.
+    """
+
+    def __init__(self, task: RandomizedTask, views: Mapping[Path, Any]) -> None:
+        self.config: DomainRandomizationConfig = task.config.task.domain_randomization
+        self._name = task.name
+        self._engine = engine = task.engine
+        self._draws = parse_params(self.config.randomization_params)
+        self.generator = torch.Generator(engine.device)
+        self.distributions: dict[Path, Distribution] = {}
+        self._given: dict[Path, Any] = {path: draw.parameters for path, draw in self._draws.items()}
+        self.observations = self._noise("observations", task.observation_shape)
+        self.actions = self._noise("actions", (task.spec.num_actions,))
+        self.targets = self._find_targets(views)
+        by_interval: dict[int, list[Target]] = {}
+        for path, draw in self._draws.items():
+            if path[0] not in SIGNALS and path[-1] == "on_interval":
+                by_interval.setdefault(draw.frequency_interval, []).append(self.targets[path[:-1]])
+        self._by_interval = by_interval
+        self._on_reset = [target for target in self.targets.values() if "on_reset" in target.draws]
+        n, device = engine.num_envs, engine.device
+        # OmniIsaacGymEnvs counts from the start of a run, so that the first episodes are not randomised.
+        first = 0 if task.upstream else self.config.min_frequency
+        self._since_reset = torch.full((n,), first, dtype=torch.int64, device=device)
+        self._steps = torch.zeros(n, dtype=torch.int64, device=device)
+        seed = task.config.seed
+        self.seed(seed)
+        startup = torch.Generator(device)
+        startup.manual_seed(derive_seed(seed, "randomization on_startup"))
+        for target in self.targets.values():
+            target.start(startup)
+
+    # Triggers
+
+    def begin_step(self) -> None:
+        """Draw what is due at the beginning of a control step, before the task's targets and physics."""
+        if not self.targets:
+            return
+        self._since_reset += 1
+        self._steps += 1
+        for interval, targets in self._by_interval.items():
+            worlds = self._engine.selection(self._steps % interval == 0)
+            if len(worlds):
+                for target in targets:
+                    target.apply("on_interval", worlds)
+
+    def reset(self, worlds: torch.Tensor) -> None:
+        """Draw what worlds keep for their new episodes, after the task has reset them.
+
+        Args:
+            worlds: the selection.
+        """
+        for noise in (self.observations, self.actions):
+            if noise is not None:
+                noise.begin(worlds)
+        if not self.targets:
+            return
+        chosen = self._long_enough(worlds)
+        if not len(chosen):
+            return
+        for counter in (self._since_reset, self._steps):
+            write_rows(counter, counter.new_zeros(len(chosen)), chosen)
+        for target in self._on_reset:
+            target.apply("on_reset", chosen)
+
+    def _long_enough(self, worlds: torch.Tensor) -> torch.Tensor:
+        """Return those of the selected worlds whose last randomisation at a reset is ``min_frequency`` steps ago."""
+        if self.config.min_frequency == 1:
+            return worlds
+        due = self._since_reset >= self.config.min_frequency
+        return worlds & due if is_mask(worlds) else worlds[due[worlds]]
+
+    def seed(self, seed: int) -> None:
+        """Restart the random stream; values that were drawn ``on_startup`` remain."""
+        self.generator.manual_seed(derive_seed(seed, "randomization"))
+
+    # Scheduling
+
+    def get_initial_dr_distribution_parameters(self, *distribution_path: str) -> torch.Tensor:
+        """Return the configured parameters of a distribution, on the CPU, in the shape in which they are configured.
+
+        Args:
+            distribution_path: group, view (in groups of views), attribute and trigger; for ``observations`` and
+                ``actions`` group and trigger.
+
+        Raises:
+            ConfigError: there is no such distribution.
+        """
+        self._find(distribution_path)
+        return torch.tensor(self._draws[distribution_path].parameters)
+
+    def get_dr_distribution_parameters(self, *distribution_path: str) -> torch.Tensor:
+        """Return the current parameters of a distribution; see :meth:`get_initial_dr_distribution_parameters`."""
+        self._find(distribution_path)
+        return torch.tensor(self._given[distribution_path])
+
+    def set_dr_distribution_parameters(self, distribution_parameters: Any, *distribution_path: str) -> None:
+        """Set the parameters of a distribution, which the next draws use. A captured step does so, too.
+
+        Args:
+            distribution_parameters: numbers in the form of ``distribution_parameters`` in YAML files.
+            distribution_path: see :meth:`get_initial_dr_distribution_parameters`.
+
+        Raises:
+            ConfigError: there is no such distribution, or these are not parameters of it.
+        """
+        given = distribution_parameters
+        given = given.tolist() if hasattr(given, "tolist") else given
+        self._find(distribution_path).set_parameters(given)
+        self._given[distribution_path] = given
+
+    def _find(self, path: Path) -> Distribution:
+        if path not in self.distributions:
+            paths = [".".join(each) for each in self.distributions]
+            raise ConfigError(f"{'.'.join(map(str, path))}: no such distribution. {nearest('.'.join(path), paths)}")
+        return self.distributions[path]
+
+    # Saved states
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return counters, kept values, distribution parameters and the random stream."""
+        state: dict[str, Any] = {
+            "draws": self._described(),
+            "generator": self.generator.get_state(),
+            "tensors": {name: value.clone() for name, value in self._tensors().items()},
+            "given": {".".join(path): torch.tensor(value, dtype=torch.float64) for path, value in self._given.items()},
+        }
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore :meth:`state_dict` exactly, for which :meth:`accepts` must hold."""
+        self.generator.set_state(state["generator"].cpu())
+        for name, value in self._tensors().items():
+            value.copy_(state["tensors"][name])
+        for path, distribution in self.distributions.items():
+            given = state["given"][".".join(path)].tolist()
+            self._given[path] = given
+            distribution.set_parameters(given)
+
+    def accepts(self, state: Mapping[str, Any]) -> bool:
+        """Whether a state was saved with the same randomisation; distribution parameters may differ."""
+        own, other = self._tensors(), state["tensors"]
+        return state["draws"] == self._described() and all(own[name].shape == other[name].shape for name in own)
+
+    def _described(self) -> list[str]:
+        fields = ("operation", "distribution", "frequency_interval", "num_buckets")
+        return [
+            " ".join((".".join(path), *(f"{name}={getattr(draw, name)}" for name in fields)))
+            for path, draw in self._draws.items()
+        ]
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        tensors = {"steps": self._steps, "since_reset": self._since_reset}
+        for path, target in self.targets.items():
+            tensors |= {f"{'.'.join(path)}.base": target.base, f"{'.'.join(path)}.kept": target.kept}
+        for name, noise in (("observations", self.observations), ("actions", self.actions)):
+            if noise is not None:
+                tensors |= {f"{name}.kept": noise.kept, f"{name}.steps": noise.steps}
+        return tensors
+
+    # Construction
+
+    def _noise(self, group: str, shape: Iterable[int]) -> SignalNoise | None:
+        size = math.prod(shape)
+        draws = {path[-1]: self._distribution(path, size) for path in self._draws if path[0] == group}
+        if not draws:
+            return None
+        return SignalNoise(draws.get("on_reset"), draws.get("on_interval"), self._engine.num_envs, size, self.generator)
+
+    def _distribution(self, path: Path, dimension: int, *, repeats: bool = False) -> Distribution:
+        key, device = path_key(path), self._engine.device
+        self.distributions[path] = Distribution(self._draws[path], key, dimension, device, repeats=repeats)
+        return self.distributions[path]
+
+    def _find_targets(self, views: Mapping[Path, Any]) -> dict[Path, Target]:
+        targets: dict[Path, Target] = {}
+        for group, *rest in dict.fromkeys(path[:-1] for path in self._draws if path[0] not in SIGNALS):
+            path = (group, *rest)
+            attribute = ATTRIBUTES[group][path[-1]]
+            if self._engine.name not in attribute.engines:
+                others = " and ".join(attribute.engines) or "none"
+                raise CapabilityError(
+                    f"{path_key(path)}: the engine {self._engine.name} does not support this attribute; supported by: "
+                    f"{others}. {attribute.note}".rstrip()
+                )
+            view = views[path[:2]] if group in VIEW_GROUPS else self._engine
+            values = self._start_values(path, attribute, view)
+            dimension = math.prod(values.shape[1:])
+            draws = {
+                draw[-1]: self._distribution(draw, dimension, repeats=attribute.repeats)
+                for draw in self._draws
+                if draw[:-1] == path
+            }
+            one_friction = "static_friction" not in self._engine.capabilities
+            targets[path] = Target(attribute, view, draws, values, self.generator, one_friction=one_friction)
+            if path[-1] == "material_properties":
+                self._check_restitution(path, values, draws)
+        return targets
+
+    def _start_values(self, path: Path, attribute: Any, view: Any) -> torch.Tensor:
+        try:
+            values = attribute.read(view)
+        except OigeError as error:
+            raise CapabilityError(f"{path_key(path)}: {error}") from error
+        if not values[0].numel():
+            raise ConfigError(f"{path_key(path)}: this view has no {attribute.dimension}; remove the block.")
+        return values
+
+    def _check_restitution(self, path: Path, values: torch.Tensor, draws: Mapping[str, Distribution]) -> None:
+        """Raise if a restitution above 0 may be drawn and the engine has none."""
+        start = values.reshape(len(values), -1)[:, 2::3]
+        for trigger, draw in draws.items():
+            low, high = (bound[2::3] for bound in draw.bounds)
+            if draw.config.operation == "scaling":
+                low, high = low * start, high * start
+            if bool((low != 0).any() or (high != 0).any()):
+                remedy = "Let the third number be 0, or 1 with operation scaling."
+                require(self._engine, "restitution", path_key((*path, trigger)), remedy)

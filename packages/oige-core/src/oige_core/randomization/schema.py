@@ -1,0 +1,190 @@
+"""Checks ``task.domain_randomization.randomization_params`` and converts it to plain data, without torch."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oige_core.errors import ConfigError, nearest
+from oige_core.randomization.attributes import ATTRIBUTES, TRIGGERS, VIEW_GROUPS, Attribute, Trigger
+
+__all__ = [
+    "DISTRIBUTIONS",
+    "OPERATIONS",
+    "PARAMS_KEY",
+    "SIGNALS",
+    "DrawConfig",
+    "Path",
+    "check_parameters",
+    "parse_params",
+    "path_key",
+]
+
+PARAMS_KEY = "task.domain_randomization.randomization_params"
+SIGNALS = ("observations", "actions")
+OPERATIONS = ("additive", "scaling", "direct")
+DISTRIBUTIONS = {
+    "uniform": "uniform",
+    "gaussian": "gaussian",
+    "normal": "gaussian",
+    "loguniform": "loguniform",
+    "log_uniform": "loguniform",
+}
+"""Names of distributions in YAML files, and their canonical names."""
+
+Path = tuple[str, ...]
+"""Group, view (of groups of views), attribute (not of observations and actions) and trigger of a distribution."""
+
+REQUIRED = ("operation", "distribution", "distribution_parameters")
+COUNTS = ("frequency_interval", "num_buckets")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawConfig:
+    """What is drawn at a trigger.
+
+    Attributes:
+        operation: how a draw x changes a value v: ``additive`` v + x, ``scaling`` v · x, ``direct`` x.
+        distribution: ``uniform`` between two bounds, ``gaussian`` with mean and standard deviation, or ``loguniform``
+            between two bounds above 0.
+        parameters: two numbers, or two rows of one number per dimension.
+        frequency_interval: control steps between two draws ``on_interval``; otherwise 0.
+        num_buckets: number of distinct values that are drawn; 0: any.
+    """
+
+    operation: str
+    distribution: str
+    parameters: tuple[Any, Any]
+    frequency_interval: int = 0
+    num_buckets: int = 0
+
+
+def path_key(path: Path) -> str:
+    """Return the dotted key of a distribution."""
+    return ".".join((PARAMS_KEY, *path))
+
+
+def parse_params(params: Mapping[str, Any]) -> dict[Path, DrawConfig]:
+    """Return the draws of ``randomization_params`` by path, in the order of the file.
+
+    Sections that are empty are ignored, as in OmniIsaacGymEnvs.
+
+    Raises:
+        ConfigError: a key or a value is wrong; the message names it and what was expected.
+    """
+    draws: dict[Path, DrawConfig] = {}
+    for group, section in params.items():
+        _known(PARAMS_KEY, group, (*SIGNALS, *ATTRIBUTES), "group")
+        for path, block, attribute in _blocks(group, section):
+            for trigger, draw in _section(path, block).items():
+                draws[(*path, trigger)] = _draw((*path, trigger), draw, attribute)
+    return draws
+
+
+def _blocks(group: str, section: Any) -> Iterator[tuple[Path, Any, Attribute | None]]:
+    """Yield the paths of attributes, their blocks of triggers and their records; signals have no record."""
+    if group in SIGNALS:
+        if section is not None:
+            yield (group,), section, None
+        return
+    if group not in VIEW_GROUPS:
+        targets = {(group,): section}
+    else:
+        targets = {(group, str(name)): block for name, block in _section((group,), section).items()}
+    for target, attributes in targets.items():
+        for name, block in _section(target, attributes).items():
+            _known(path_key(target), name, ATTRIBUTES[group], "attribute")
+            yield (*target, name), block, ATTRIBUTES[group][name]
+
+
+def _section(path: Path, section: Any) -> Mapping[str, Any]:
+    if section is None:
+        return {}
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"{path_key(path)}={section!r}: expected a section with keys.")
+    return section
+
+
+def _known(key: str, name: Any, names: Any, what: str) -> None:
+    if name not in names:
+        raise ConfigError(f"{key}.{name}: unknown {what}. {nearest(str(name), names)}")
+
+
+def _draw(path: Path, block: Any, attribute: Attribute | None) -> DrawConfig:
+    key, trigger = path_key(path), path[-1]
+    allowed: tuple[Trigger, ...] = attribute.triggers if attribute else ("on_reset", "on_interval")
+    _known(path_key(path[:-1]), trigger, TRIGGERS, "trigger")
+    if trigger not in allowed:
+        raise ConfigError(f"{key}: this attribute cannot be drawn {trigger}; use {' or '.join(allowed)}.")
+    block = _section(path, block)
+    required = (*REQUIRED, "frequency_interval") if trigger == "on_interval" else REQUIRED
+    optional = ("num_buckets",) if path[-2] == "material_properties" else ()
+    for name in block:
+        _known(key, name, (*required, *optional), "key")
+    for name in required:
+        if block.get(name) is None:
+            raise ConfigError(f"{key}.{name}: a value is required.")
+    operation, distribution = block["operation"], block["distribution"]
+    _choice(f"{key}.operation", operation, OPERATIONS)
+    _choice(f"{key}.distribution", distribution, tuple(DISTRIBUTIONS))
+    if attribute is not None and attribute.kind == "load" and operation == "scaling":
+        raise ConfigError(
+            f"{key}.operation=scaling: this attribute is 0 without randomisation; use additive or direct."
+        )
+    parameters = check_parameters(
+        f"{key}.distribution_parameters", DISTRIBUTIONS[distribution], block["distribution_parameters"]
+    )
+    return DrawConfig(
+        operation=operation,
+        distribution=DISTRIBUTIONS[distribution],
+        parameters=parameters,
+        **{name: _count(f"{key}.{name}", block[name]) for name in COUNTS if name in block},
+    )
+
+
+def _choice(key: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{key}={value}: expected one of {', '.join(choices)}. {nearest(str(value), choices)}")
+
+
+def _count(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{key}={value}: expected a whole number of at least 1.")
+    return value
+
+
+def check_parameters(key: str, distribution: str, values: Any) -> tuple[Any, Any]:
+    """Return distribution parameters as two numbers, or two tuples of equally many numbers.
+
+    Args:
+        key: key of the parameters, for messages.
+        distribution: canonical name.
+        values: nested lists.
+
+    Raises:
+        ConfigError: they are something else, or no parameters of the distribution.
+    """
+    names = "mean, standard deviation" if distribution == "gaussian" else "low, high"
+    if not isinstance(values, list | tuple) or len(values) != 2:
+        raise ConfigError(f"{key}={values}: expected two entries, [{names}].")
+    rows = [value if isinstance(value, list | tuple) else [value] for value in values]
+    numbers = [*rows[0], *rows[1]]
+    if not all(isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in numbers):
+        raise ConfigError(f"{key}={values}: expected finite numbers.")
+    if (
+        len(rows[0]) != len(rows[1])
+        or not rows[0]
+        or isinstance(values[0], list | tuple) != isinstance(values[1], list | tuple)
+    ):
+        raise ConfigError(f"{key}={values}: expected two numbers, or two lists of the same length, [{names}].")
+    for first, second in zip(*rows, strict=True):
+        if distribution == "gaussian" and second < 0:
+            raise ConfigError(f"{key}={values}: expected a standard deviation of at least 0, not {second}.")
+        if distribution != "gaussian" and first > second:
+            raise ConfigError(f"{key}={values}: expected [low, high] with low <= high.")
+        if distribution == "loguniform" and first <= 0:
+            raise ConfigError(
+                f"{key}={values}: expected bounds above 0, because they are drawn on a logarithmic scale."
+            )
+    first, second = (tuple(map(float, row)) for row in rows)
+    return (first, second) if isinstance(values[0], list | tuple) else (first[0], second[0])

@@ -1,0 +1,97 @@
+"""What randomised attributes change in the worlds: properties, states and loads of one target."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from oige_core.engines.mujoco.selections import is_indices, write_rows
+from oige_core.randomization.attributes import Attribute
+from oige_core.randomization.distributions import Distribution
+from oige_core.randomization.noise import combine
+
+__all__ = ["Target"]
+
+
+class Target:
+    """One attribute of one view, or of the engine, in all worlds.
+
+    Args:
+        attribute: the record of the attribute.
+        view: the view, or the engine.
+        draws: distributions by trigger.
+        values: the values ``(N, …)`` at the start.
+        generator: random stream.
+        one_friction: whether the engine has one coefficient of friction.
+
+    Attributes:
+        base: ``(N, d)`` values at the start, with those that ``on_startup`` draws; properties only.
+        kept: ``(N, d)`` values after the last draw ``on_reset``; properties only.
+    """
+
+    def __init__(
+        self,
+        attribute: Attribute,
+        view: Any,
+        draws: Mapping[str, Distribution],
+        values: torch.Tensor,
+        generator: torch.Generator,
+        *,
+        one_friction: bool,
+    ) -> None:
+        self.attribute = attribute
+        self.view = view
+        self.draws = draws
+        self._generator = generator
+        self._shape = values.shape[1:]
+        self._settle = attribute.one_friction if one_friction else None
+        keeps = attribute.kind == "property"
+        self.base = values.reshape(len(values), -1).clone() if keeps else values.new_zeros(len(values), 0)
+        self.kept = self.base.clone()
+
+    def start(self, generator: torch.Generator) -> None:
+        """Draw the values of the whole run, if there are any."""
+        if "on_startup" in self.draws:
+            draw = self.draws["on_startup"]
+            drawn = draw.sample(len(self.base), generator)
+            self.base.copy_(self._valid(combine(draw.config.operation, self.base, drawn), self.base))
+            self.kept.copy_(self.base)
+            self._write(self.base, None)
+
+    def apply(self, trigger: str, worlds: torch.Tensor) -> None:
+        """Draw values in a selection of worlds, if the trigger is configured."""
+        draw = self.draws.get(trigger)
+        if draw is None:
+            return
+        drawn = draw.sample(len(worlds), self._generator)
+        operation = draw.config.operation
+        if self.attribute.kind != "property":
+            self._write(self._changed(operation, drawn, worlds), worlds)
+            return
+        before = self.base if trigger == "on_reset" else self.kept
+        values = self._valid(combine(operation, _rows(before, worlds), drawn), _rows(self.base, worlds))
+        if trigger == "on_reset":
+            write_rows(self.kept, values, worlds)
+        self._write(values, worlds)
+
+    def read(self) -> torch.Tensor:
+        """Return the current values ``(N, d)``."""
+        values = self.attribute.read(self.view)
+        return values.reshape(len(values), -1)
+
+    def _changed(self, operation: str, drawn: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
+        if operation == "direct" or self.attribute.kind == "load":
+            return drawn
+        return combine(operation, _rows(self.read(), worlds), drawn)
+
+    def _valid(self, values: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        if self._settle is not None:
+            values = self._settle(values, base)
+        return values if self.attribute.lowest is None else values.clamp(min=self.attribute.lowest)
+
+    def _write(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+        self.attribute.write(self.view, values.reshape(len(values), *self._shape), worlds)
+
+
+def _rows(values: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
+    return values.index_select(0, worlds) if is_indices(worlds) else values
