@@ -221,6 +221,18 @@ def test_actor_sections_override_the_task(build: Callable[..., Any]) -> None:
     assert world.loose.get_velocities()[0, 2] < -0.1
 
 
+def test_bodies_share_a_section(build: Callable[..., Any]) -> None:
+    world = build(
+        lambda scene: {
+            name: scene.add_box(name, size=(1, 2, 3), position=(5 * i, 0, 0), section="cubes")
+            for i, name in enumerate(("one", "two"))
+        },
+        actors={"cubes": ActorConfig(density=10.0)},
+    )
+    for box in (world.one, world.two):
+        world.close(box.get_masses(), 60.0, tol=1e-5)
+
+
 def test_ground_plane_has_its_height_and_can_be_omitted(build: Callable[..., Any]) -> None:
     """Balls, cans and pills rest on it with their lower ends; soft contact sinks by less than a millimetre."""
 
