@@ -15,7 +15,7 @@ from oige_core.math import heading_roll_up, quat_apply, quat_apply_inverse, quat
 from oige_core.registry import find_task, installed_tasks, load_config, load_spec
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "tasks.md").read_text()
-TASKS = [name for name in installed_tasks() if not name.endswith("SAC")]
+TASKS = [name for name in installed_tasks() if not name.endswith(("SAC", "_LSTM"))]
 SMALL = {
     "AnymalTerrain": {"task.env.learn.addNoise": False, "task.env.terrain.numTerrains": 5},
     "CartpoleCamera": {"task.env.cameraWidth": 24, "task.env.cameraHeight": 16},
@@ -168,6 +168,10 @@ IN_HAND: list[State] = [
     lambda task: task.goals.get_world_poses()[1],
     lambda task: quat_mul(task.objects.get_world_poses()[1], quat_conjugate(task.goals.get_world_poses()[1])),
 ]
+FINGERTIPS: list[State] = [
+    lambda task: task.fingertips.get_world_poses()[0].flatten(1),
+    lambda task: task.fingertips.get_world_poses()[1].flatten(1),
+]
 OBSERVED: dict[str, list[State]] = {
     "AllegroHand": [*IN_HAND, lambda task: task.actions],
     "Ant": RUN,
@@ -206,6 +210,13 @@ OBSERVED: dict[str, list[State]] = {
         joints("vehicles", "positions", "rotor_pitch"),
         joints("vehicles", "positions", "rotor_roll"),
     ],
+    "ShadowHand": [
+        *IN_HAND,
+        *FINGERTIPS,
+        lambda task: task.fingertips.get_velocities().flatten(1),
+        lambda task: task.actions,
+    ],
+    "ShadowHandOpenAI_FF": [FINGERTIPS[0], IN_HAND[2], IN_HAND[-1], lambda task: task.actions],
 }
 """What the rows of the table of observations name, read from the simulation ``(2, …)``."""
 

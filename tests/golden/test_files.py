@@ -15,9 +15,6 @@ WAITING = {  # files of tasks to come: shapes of observations by type, number of
     "FactoryTaskNutBoltPlace": ({"": 27}, 12, 0),
     "FactoryTaskNutBoltScrew": ({"": 32}, 12, 0),
     "FrankaDeformable": ({"": 39}, 9, 0),
-    "ShadowHand": ({"full": 157, "openai": 42}, 20, 0),
-    "ShadowHandOpenAI_FF": ({"openai": 42}, 20, 187),
-    "ShadowHandOpenAI_LSTM": ({"openai": 42}, 20, 187),
 }
 
 

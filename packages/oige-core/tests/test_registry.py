@@ -102,11 +102,13 @@ def test_unknown_task_suggests_the_nearest(install: Install) -> None:
 def test_planned_task_of_upstream_is_called_planned(install: Install) -> None:
     install("balls_one", "TestBall")
     with pytest.raises(UnknownTaskError) as caught:
-        find_task("ShadowHand")
-    assert str(caught.value).startswith("task=ShadowHand: planned for a later version of OIGE. Available: Allegro")
+        find_task("FrankaDeformable")
+    assert str(caught.value).startswith(
+        "task=FrankaDeformable: planned for a later version of OIGE. Available: Allegro"
+    )
     assert "TestBall" in str(caught.value)
-    install("hands", "ShadowHand")
-    assert find_task("ShadowHand").package == "hands"
+    install("softness", "FrankaDeformable")
+    assert find_task("FrankaDeformable").package == "softness"
 
 
 def test_installed_tasks_are_not_planned() -> None:

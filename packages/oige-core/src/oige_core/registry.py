@@ -45,9 +45,6 @@ PLANNED_TASKS = (
     "FactoryTaskNutBoltPlace",
     "FactoryTaskNutBoltScrew",
     "FrankaDeformable",
-    "ShadowHand",
-    "ShadowHandOpenAI_FF",
-    "ShadowHandOpenAI_LSTM",
 )
 
 

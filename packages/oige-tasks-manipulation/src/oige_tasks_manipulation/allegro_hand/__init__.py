@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from oige_core import Renamed, TaskSpec
+from oige_core import TaskSpec
 
-from oige_tasks_manipulation.in_hand import IDLE_UPSTREAM, InHandConfig, Layouts
+from oige_tasks_manipulation.in_hand import RENAMED, InHandConfig, Layouts
 
 __all__ = ["ALLEGRO_HAND", "AllegroHandConfig"]
 
@@ -41,6 +41,5 @@ ALLEGRO_HAND = TaskSpec(
     observation_shape=AllegroHandConfig.observation_shape,
     num_actions=16,
     original_ends_early=True,
-    renamed={"sim.default_material": Renamed("sim.default_physics_material")},
-    idle_upstream=IDLE_UPSTREAM,
+    renamed=RENAMED,
 )

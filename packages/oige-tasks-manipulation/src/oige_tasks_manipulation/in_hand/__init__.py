@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from oige_core import ConfigError, EnvConfig, check_choice, check_positive, check_range, unread
+from oige_core import ConfigError, EnvConfig, Renamed, check_choice, check_positive, unread
 
-__all__ = ["FULL_STATE", "IDLE_UPSTREAM", "InHandConfig", "Layouts"]
+__all__ = ["FULL_STATE", "RENAMED", "InHandConfig", "Layouts"]
 
 UNUSED = unread("OmniIsaacGymEnvs does not use it; leave it out")
+FORCES = unread("OmniIsaacGymEnvs does not use it; randomise the force on object_view, or leave it out")
 LOGGED = unread("the statistics successes and consecutive_successes are always logged; leave it out")
 
 FULL_STATE = (
@@ -26,8 +27,8 @@ FULL_STATE = (
 )
 """All parts of observations, in their order."""
 
-IDLE_UPSTREAM = tuple(f"env.{key}" for key in ("forceScale", "forceProbRange", "forceDecay", "forceDecayInterval"))
-"""Keys that have no effect with ``task.env.compat=upstream``."""
+RENAMED = {"sim.default_material": Renamed("sim.default_physics_material")}
+"""Keys of OmniIsaacGymEnvs that have another name here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +101,8 @@ class InHandConfig(EnvConfig):
         resetDofPosRandomInterval: joint positions at a reset are uniform in this fraction of the range between the
             joint's limits and zero.
         resetDofVelRandomInterval: bound of joint velocities at a reset, in rad/s.
-        forceScale: standard deviation of random accelerations of the object along each axis, in m/s²; 0: none.
-            OmniIsaacGymEnvs does not use this key or the next three.
-        forceProbRange: range of the probability of a new random acceleration in a control step; each episode has its
-            own, whose logarithm is uniform.
-        forceDecay: factor by which an acceleration decays in ``forceDecayInterval``.
-        forceDecayInterval: time of one decay, in s.
+        forceScale, forceProbRange, forceDecay, forceDecayInterval: keys in files of OmniIsaacGymEnvs, which does not
+            use them.
         distRewardScale: weight of the distance from the object to the goal, per m.
         rotRewardScale: weight of the alignment with the goal, the reciprocal of the angle plus ``rotEps``.
         rotEps: angle that bounds the alignment, in rad.
@@ -114,7 +111,7 @@ class InHandConfig(EnvConfig):
         fallDistance: distance between object and goal at which the object has fallen, in m.
         fallPenalty: reward of a fall; half of it also for running out of time if ``maxConsecutiveSuccesses`` is not 0.
         velObsScale: scale of observed joint velocities and of the object's angular velocity.
-        objectType: the object, a cube.
+        objectType: the object: ``block``, a cube of 5 cm.
         observationType: the parts of observations; see the task's record.
         successTolerance: angle between object and goal up to which the goal is reached, in rad.
         printNumSuccesses: key in files of OmniIsaacGymEnvs, which prints the number of successes in each step.
@@ -142,13 +139,13 @@ class InHandConfig(EnvConfig):
     observationType: str
     successTolerance: float
     maxConsecutiveSuccesses: int
-    objectType: Literal["block"] = "block"
+    objectType: str = "block"
     averFactor: float = 0.1
     resetTime: float = -1.0
-    forceScale: float = 0.0
-    forceProbRange: tuple[float, float] = (0.001, 0.1)
-    forceDecay: float = 0.99
-    forceDecayInterval: float = 0.08
+    forceScale: float = field(default=0.0, metadata=FORCES)
+    forceProbRange: tuple[float, float] = field(default=(0.001, 0.1), metadata=FORCES)
+    forceDecay: float = field(default=0.99, metadata=FORCES)
+    forceDecayInterval: float = field(default=0.08, metadata=FORCES)
     startPositionNoise: float = field(default=0.01, metadata=UNUSED)
     startRotationNoise: float = field(default=0.0, metadata=UNUSED)
     resetRotationNoise: float = field(default=0.0, metadata=UNUSED)
@@ -156,22 +153,18 @@ class InHandConfig(EnvConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_choice("task.env.objectType", self.objectType, ("block",))
         check_choice("task.env.observationType", self.observationType, tuple(self.layouts.observations))
-        for key in ("rotEps", "fallDistance", "successTolerance", "forceDecayInterval"):
+        for key in ("rotEps", "fallDistance", "successTolerance"):
             check_positive(f"task.env.{key}", getattr(self, key))
-        for key in ("resetPositionNoise", "resetDofVelRandomInterval", "forceScale", "maxConsecutiveSuccesses"):
+        for key in ("resetPositionNoise", "resetDofVelRandomInterval", "maxConsecutiveSuccesses"):
             check_positive(f"task.env.{key}", getattr(self, key), zero=True)
-        for key in ("actionsMovingAverage", "averFactor", "forceDecay"):
+        for key in ("actionsMovingAverage", "averFactor"):
             if not 0 < getattr(self, key) <= 1:
                 raise ConfigError(f"task.env.{key}={getattr(self, key)}: expected a number above 0 and up to 1.")
         if not 0 <= self.resetDofPosRandomInterval <= 1:
             raise ConfigError(
                 f"task.env.resetDofPosRandomInterval={self.resetDofPosRandomInterval}: expected a fraction, 0 to 1."
-            )
-        check_range("task.env.forceProbRange", self.forceProbRange)
-        if not (self.forceProbRange[0] > 0 and self.forceProbRange[1] <= 1):
-            raise ConfigError(
-                f"task.env.forceProbRange={list(self.forceProbRange)}: expected probabilities above 0 and up to 1."
             )
 
     @property

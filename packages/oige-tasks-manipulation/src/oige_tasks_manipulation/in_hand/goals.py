@@ -31,15 +31,18 @@ def random_orientations(turns: torch.Tensor) -> torch.Tensor:
 
 
 def reward_weights(cfg: InHandConfig) -> dict[str, float]:
-    """Return the weights of the reward terms."""
+    """Return the weights of the reward terms; those of falls and time-outs only if there is a penalty."""
     weights = {
         "distance": cfg.distRewardScale,
         "rotation": cfg.rotRewardScale,
         "actions": cfg.actionPenaltyScale,
         "goal_reached": cfg.reachGoalBonus,
-        "fall": cfg.fallPenalty,
     }
-    return weights | ({"time_out": 0.5 * cfg.fallPenalty} if cfg.maxConsecutiveSuccesses else {})
+    if cfg.fallPenalty:
+        weights["fall"] = cfg.fallPenalty
+        if cfg.maxConsecutiveSuccesses:
+            weights["time_out"] = 0.5 * cfg.fallPenalty
+    return weights
 
 
 def reward_terms(
@@ -48,7 +51,6 @@ def reward_terms(
     angles: torch.Tensor,
     actions: torch.Tensor,
     reached: torch.Tensor,
-    fallen: torch.Tensor,
     angle_bound: float,
 ) -> dict[str, torch.Tensor]:
     """Return the reward terms of a step, before weights.
@@ -58,19 +60,17 @@ def reward_terms(
         angles: ``(N,)``, between the object and the goal, in rad.
         actions: ``(N, actions)``.
         reached: ``(N,)`` bool, whether the goal is reached.
-        fallen: ``(N,)`` bool, whether the object has fallen.
         angle_bound: ``rotEps``, in rad.
 
     Returns:
         ``(N,)`` each: ``distance`` in m, ``rotation`` = 1 / (angle + angle_bound), ``actions`` = Σ a²,
-        ``goal_reached`` and ``fall`` = 1 in the worlds where that happens.
+        ``goal_reached`` = 1 where it is reached.
     """
     return {
         "distance": distances,
         "rotation": 1.0 / (angles + angle_bound),
         "actions": actions.square().sum(dim=-1),
         "goal_reached": reached.float(),
-        "fall": fallen.float(),
     }
 
 

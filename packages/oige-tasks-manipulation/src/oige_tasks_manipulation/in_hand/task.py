@@ -1,6 +1,6 @@
 """The base of tasks in which a hand turns a cube to one goal orientation after another."""
 
-import math
+from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeVar
 
 import torch
@@ -33,8 +33,8 @@ class InHandTask(RLTask[InHandConfigT]):
     """A hand turns a cube to one goal orientation after another.
 
     A goal that is reached is replaced at the start of the next step; the world goes on. With
-    ``task.env.compat=upstream``, a control step counts as 1/60 s for ``resetTime`` and ``dofSpeedScale``, and nothing
-    pushes the object.
+    ``task.env.compat=upstream``, a control step counts as 1/60 s for ``dofSpeedScale``, and a physics step for
+    ``resetTime``.
 
     Attributes:
         hand: the hand.
@@ -43,11 +43,11 @@ class InHandTask(RLTask[InHandConfigT]):
     """
 
     hand: ClassVar[Hand]
-    unsaved = RLTask.unsaved | {"_parts"}
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add a ground plane, the hand, the cube, and a marker that shows the goal."""
         hand = self.hand
+        senses = "fingertip_wrenches" in (*self.cfg.observed_parts, *self.cfg.state_parts)
         scene.add_ground_plane()
         self.hands = scene.add_articulation(
             hand.name,
@@ -55,7 +55,7 @@ class InHandTask(RLTask[InHandConfigT]):
             position=hand.position,
             orientation=hand.orientation,
             disable_gravity=True,
-            track_joint_forces=hand.fingertips if self._observes("fingertip_wrenches") else False,
+            track_joint_forces=hand.fingertips if senses else False,
         )
         if hand.fingertips:
             self.fingertips = scene.add_link_view("fingertips", hand.name, hand.fingertips)
@@ -69,10 +69,6 @@ class InHandTask(RLTask[InHandConfigT]):
             collision=False,
             material=Material(color=(0.7, 0.7, 0.7, 0.5)),
         )
-
-    def _observes(self, part: str) -> bool:
-        """Whether a part belongs to observations or states."""
-        return part in self.cfg.observed_parts or part in self.cfg.state_parts
 
     def post_reset(self) -> None:
         """Create constants and the tensors that change from step to step."""
@@ -99,9 +95,6 @@ class InHandTask(RLTask[InHandConfigT]):
         self.successes = torch.zeros(n, device=device)
         self.reached = torch.zeros(n, dtype=torch.bool, device=device)
         self.consecutive_successes = torch.zeros((), device=device)
-        self.pushes = cfg.forceScale > 0.0 and not self.upstream
-        self.accelerations = torch.zeros(n, 3, device=device)
-        self.push_probabilities = torch.zeros(n, device=device)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Place the object above the palm in a random orientation, near-straight fingers, and a new goal."""
@@ -120,10 +113,6 @@ class InHandTask(RLTask[InHandConfigT]):
         self.actions = self.assign(self.actions, worlds, 0.0)
         self.successes = self.assign(self.successes, worlds, 0.0)
         self.reached = self.assign(self.reached, worlds, 0.0)
-        if self.pushes:
-            low, high = map(math.log, cfg.forceProbRange)
-            self.push_probabilities = self.assign(self.push_probabilities, worlds, self.uniform(low, high, n).exp())
-            self.accelerations = self.assign(self.accelerations, worlds, 0.0)
 
     def _draw_goals(self, worlds: torch.Tensor) -> None:
         """Draw new goals for a selection of worlds, and show them."""
@@ -132,7 +121,7 @@ class InHandTask(RLTask[InHandConfigT]):
         self.goals.set_world_poses(self.display_position.expand(len(worlds), 3), orientations, worlds)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
-        """Replace the goals that were reached, set the position targets of the joints, and push the object."""
+        """Replace the goals that were reached, and set the position targets of the joints."""
         self.actions = actions
         reached = self.selection(self.reached)
         if len(reached):
@@ -145,57 +134,43 @@ class InHandTask(RLTask[InHandConfigT]):
             targets = torch.lerp(self.targets, targets, self.cfg.actionsMovingAverage)
         self.targets = torch.clamp(targets, self.driven_lower, self.driven_upper)
         self.hands.set_joint_position_targets(self.targets, joint_indices=self.driven)
-        if self.pushes:
-            self._push_objects()
-
-    def _push_objects(self) -> None:
-        """Apply random forces to the objects, which decay until new ones are drawn."""
-        cfg, n = self.cfg, self.num_envs
-        begun = self.uniform(0.0, 1.0, n) < self.push_probabilities
-        drawn = torch.empty(n, 3, device=self.device).normal_(0.0, cfg.forceScale, generator=self.generator)
-        decayed = self.accelerations * cfg.forceDecay ** (self.control_dt / cfg.forceDecayInterval)
-        self.accelerations = torch.where(begun.unsqueeze(-1), drawn, decayed)
-        self.objects.apply_forces(self.accelerations * self.objects.get_masses(clone=False).unsqueeze(-1))
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Return the parts of ``observationType``; see :class:`~oige_tasks_manipulation.in_hand.Layouts`."""
-        self._parts = self._observe_parts(worlds)
-        return torch.cat([self._parts[part] for part in self.cfg.observed_parts], dim=-1)
+        if worlds is None:
+            self.object_positions, self.object_orientations = self.objects.get_world_poses(clone=False)
+        return self._observe_parts(self.cfg.observed_parts, worlds)
 
     def get_states(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the privileged states, made of the parts that were just observed."""
-        return torch.cat([self._parts[part] for part in self.cfg.state_parts], dim=-1)
+        """Return the privileged states, of all parts."""
+        return self._observe_parts(self.cfg.state_parts, worlds)
 
-    def _observe_parts(self, worlds: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """Return the parts of observations and states, ``(len(worlds), …)`` each, by name."""
-        hands, cfg = self.hands, self.cfg
-        positions, orientations = self.objects.get_world_poses(worlds, clone=False)
-        if worlds is None:
-            self.object_positions, self.object_orientations = positions, orientations
+    def _observe_parts(self, parts: Sequence[str], worlds: torch.Tensor | None) -> torch.Tensor:
+        """Return parts of observations side by side, ``(len(worlds), …)``."""
+        hands, objects, observed_scale = self.hands, self.objects, self.cfg.velObsScale
+        positions, orientations = objects.get_world_poses(worlds, clone=False)
         goals = self.rows(self.goal_orientations, worlds)
-        joint_offsets = hands.get_joint_positions(worlds, clone=False) - self.middles
-        parts = {
-            "joint_positions": joint_offsets / self.half_ranges,
-            "object_position": positions,
-            "object_pose": torch.cat((positions, orientations), dim=-1),
-            "goal_pose": torch.cat((self.goal_position.expand_as(positions), goals), dim=-1),
-            "goal_difference": quat_mul(orientations, quat_conjugate(goals)),
-            "actions": self.rows(self.actions, worlds),
+        read: dict[str, Callable[[], torch.Tensor]] = {
+            "joint_positions": lambda: (
+                (hands.get_joint_positions(worlds, clone=False) - self.middles) / self.half_ranges
+            ),
+            "joint_velocities": lambda: observed_scale * hands.get_joint_velocities(worlds, clone=False),
+            "object_position": lambda: positions,
+            "object_pose": lambda: torch.cat((positions, orientations), dim=-1),
+            "object_velocity": lambda: objects.get_velocities(worlds, clone=False) * self.velocity_scales,
+            "goal_pose": lambda: torch.cat((self.goal_position.expand_as(positions), goals), dim=-1),
+            "goal_difference": lambda: quat_mul(orientations, quat_conjugate(goals)),
+            "fingertip_positions": lambda: self.fingertips.get_world_poses(worlds, clone=False)[0].flatten(1),
+            "fingertip_orientations": lambda: self.fingertips.get_world_poses(worlds, clone=False)[1].flatten(1),
+            "fingertip_velocities": lambda: self.fingertips.get_velocities(worlds, clone=False).flatten(1),
+            "fingertip_wrenches": lambda: WRENCH_SCALE * self._read_wrenches(worlds),
+            "actions": lambda: self.rows(self.actions, worlds),
         }
-        if self._observes("joint_velocities"):
-            parts["joint_velocities"] = cfg.velObsScale * hands.get_joint_velocities(worlds, clone=False)
-        if self._observes("object_velocity"):
-            parts["object_velocity"] = self.objects.get_velocities(worlds, clone=False) * self.velocity_scales
-        if self._observes("fingertip_positions"):
-            tip_positions, tip_orientations = self.fingertips.get_world_poses(worlds, clone=False)
-            parts["fingertip_positions"] = tip_positions.flatten(1)
-            parts["fingertip_orientations"] = tip_orientations.flatten(1)
-        if self._observes("fingertip_velocities"):
-            parts["fingertip_velocities"] = self.fingertips.get_velocities(worlds, clone=False).flatten(1)
-        if self._observes("fingertip_wrenches"):
-            wrenches = hands.get_measured_joint_forces(worlds, joint_indices=self.sensing, clone=False)
-            parts["fingertip_wrenches"] = WRENCH_SCALE * wrenches.flatten(1)
-        return parts
+        return torch.cat([read[part]() for part in parts], dim=-1)
+
+    def _read_wrenches(self, worlds: torch.Tensor | None) -> torch.Tensor:
+        """Return the wrenches on fingertips, ``(len(worlds), 6 · fingertips)``, in N and N·m."""
+        return self.hands.get_measured_joint_forces(worlds, joint_indices=self.sensing, clone=False).flatten(1)
 
     def is_done(self) -> torch.Tensor:
         """Count goals that are reached; terminate when the object has fallen or the last goal is reached."""
@@ -218,10 +193,11 @@ class InHandTask(RLTask[InHandConfigT]):
             angles=self.angles,
             actions=self.actions,
             reached=self.reached,
-            fallen=self.fallen,
             angle_bound=self.cfg.rotEps,
         )
-        if self.cfg.maxConsecutiveSuccesses:
+        if "fall" in self.reward_weights:
+            terms["fall"] = self.fallen.float()
+        if "time_out" in self.reward_weights:
             terms["time_out"] = (self.progress_buf >= self.time_limit).float()
         return self.sum_reward_terms(terms)
 

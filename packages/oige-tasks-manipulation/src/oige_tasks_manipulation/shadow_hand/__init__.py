@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from oige_core import TaskSpec
 
-from oige_tasks_manipulation.in_hand import FULL_STATE, IDLE_UPSTREAM, InHandConfig, Layouts
+from oige_tasks_manipulation.in_hand import FULL_STATE, RENAMED, InHandConfig, Layouts
 
 __all__ = ["SHADOW_HAND", "ShadowHandConfig"]
 
@@ -50,5 +50,5 @@ SHADOW_HAND = TaskSpec(
     num_actions=20,
     num_states=ShadowHandConfig.num_states,
     original_ends_early=True,
-    idle_upstream=IDLE_UPSTREAM,
+    renamed=RENAMED,
 )
