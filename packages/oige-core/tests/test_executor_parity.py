@@ -431,6 +431,30 @@ def test_buffer_probe_counts_contacts_and_constraints() -> None:
     assert probe_buffers(load("mechanisms")) == (8, 9 + 13 + 2 + 2 + 8 * 3)
 
 
+def test_buffer_probe_drives_joints_to_their_limits() -> None:
+    # At its limit, the joint presses two boxes onto the block, each with 4 corners: twice 8. Controls of ±0.5 N, the
+    # limit of its force, would move it by 0.17 m.
+    model = mujoco.MjModel.from_xml_string(
+        """
+        <mujoco>
+          <worldbody>
+            <geom type="box" size="0.3 0.3 0.1" pos="0 0 -1.05"/>
+            <body>
+              <joint name="press" type="slide" axis="0 0 -1" range="0 1" damping="1" armature="0.1"/>
+              <geom type="box" size="0.05 0.05 0.05" pos="0.1 0 0" mass="0.01"/>
+              <geom type="box" size="0.05 0.05 0.05" pos="-0.1 0 0" mass="0.01"/>
+            </body>
+          </worldbody>
+          <actuator>
+            <general joint="press" gainprm="1" biastype="affine" biasprm="0 -3 0" forcerange="-0.5 0.5"/>
+          </actuator>
+        </mujoco>
+        """
+    )
+    model.opt.timestep = 0.02
+    assert probe_buffers(model)[0] == 16
+
+
 def test_unsupported_fields_devices_and_models_raise(cartpole: Pair, device: str) -> None:
     executor = cartpole.warp
     with pytest.raises(KeyError):

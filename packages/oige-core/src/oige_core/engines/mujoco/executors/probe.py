@@ -11,10 +11,11 @@ __all__ = ["probe_buffers"]
 def probe_buffers(model: mujoco.MjModel, max_contacts: int = 0) -> tuple[int, int]:
     """Return the maximum numbers of contacts and constraint rows of a world.
 
-    The C engine runs a few worlds from randomly disturbed initial states with random controls. The number of contacts
-    is twice the observed maximum, at least 8, and at least 1.25 times the pairs of shapes whose bounding spheres
-    touched, because MuJoCo Warp needs an entry for each of these pairs. The rows are one for each joint and tendon that
-    may have friction or reach a limit, those of all equality constraints, and those of the contacts.
+    The C engine runs a few worlds from randomly disturbed initial states with random controls or position targets. The
+    number of contacts is twice the observed maximum, at least 8, and at least 1.25 times the pairs of shapes whose
+    bounding spheres touched, because MuJoCo Warp needs an entry for each of these pairs. The rows are one for each
+    joint and tendon that may have friction or reach a limit, those of all equality constraints, and those of the
+    contacts.
 
     Args:
         model: the compiled model.
@@ -64,9 +65,7 @@ def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
     data = mujoco.MjData(model)
     limited = np.flatnonzero(model.jnt_limited & (model.jnt_type >= int(mujoco.mjtJoint.mjJNT_SLIDE)))
     addresses = model.jnt_qposadr[limited]
-    bounds = np.tile([-1.0, 1.0], (model.nu, 1))
-    has_limit = model.actuator_forcelimited != 0
-    bounds[model.actuator_ctrladr[has_limit]] = model.actuator_forcerange[has_limit]
+    bounds = _control_bounds(model)
     most_contacts = most_pairs = 0
     # Otherwise MuJoCo would report diverging disturbed states on standard output and in a file.
     warn = mujoco.get_mju_user_warning()
@@ -90,6 +89,17 @@ def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
     finally:
         mujoco.set_mju_user_warning(warn)
     return most_contacts, most_pairs
+
+
+def _control_bounds(model: mujoco.MjModel) -> np.ndarray:
+    """Return bounds ``(nu, 2)`` of controls: with them, drives with stiffness reach the limits of their joints."""
+    bounds = np.tile([-1.0, 1.0], (model.nu, 1))
+    has_limit = model.actuator_forcelimited != 0
+    bounds[model.actuator_ctrladr[has_limit]] = model.actuator_forcerange[has_limit]
+    joints, stiffness = model.actuator_trnid[:, 0], -model.actuator_biasprm[:, 1]
+    stiff = (model.actuator_trntype == mujoco.mjtTrn.mjTRN_JOINT) & (stiffness > 0) & (model.jnt_limited[joints] != 0)
+    bounds[model.actuator_ctrladr[stiff]] = stiffness[stiff, None] * model.jnt_range[joints[stiff]]
+    return bounds
 
 
 def _close_pairs(model: mujoco.MjModel, data: mujoco.MjData, pairs: np.ndarray) -> int:
