@@ -33,6 +33,7 @@ class Attribute:
         meaning: a phrase for the documentation.
         kind: ``property``: a value of the model, which a draw changes relative to its value at the start and which
             keeps it. ``state``: a draw changes the current value once. ``load``: a draw acts during one control step.
+            ``effort``: the same, added to what the task sets in that step.
         triggers: when it may be drawn.
         read: returns the values of all worlds ``(N, …)``; loads are zero.
         write: sets the values ``(n, …)`` of a selection of worlds.
@@ -49,7 +50,7 @@ class Attribute:
     meaning: str
     read: Reader
     write: Writer
-    kind: Literal["property", "state", "load"] = "property"
+    kind: Literal["property", "state", "load", "effort"] = "property"
     triggers: tuple[Trigger, ...] = DURING
     lowest: float | None = None
     repeats: bool = False
@@ -216,6 +217,45 @@ _RIGID: dict[str, Attribute] = {
     ),
 }
 
+_SCALE = Attribute(
+    unit="1",
+    dimension="1",
+    meaning="size relative to that of the asset, the same along x, y and z",
+    triggers=("on_startup",),
+    engines=("Isaac Sim",),
+    read=lambda view: view.get_local_scales()[..., :1],
+    write=lambda view, values, worlds: view.set_local_scales(values.expand(*values.shape[:-1], 3), worlds),
+)
+
+_RIGID |= {
+    "scale": _SCALE,
+    "density": Attribute(
+        unit="kg/m³",
+        dimension="1",
+        meaning="density",
+        triggers=("on_startup",),
+        engines=("Isaac Sim",),
+        read=lambda view: view.get_densities(),
+        write=lambda view, values, worlds: view.set_densities(values, worlds),
+    ),
+    "contact_offset": Attribute(
+        unit="m",
+        dimension="1",
+        meaning="distance from the surface below which contacts are generated",
+        engines=("Isaac Sim",),
+        read=lambda view: view.get_contact_offsets(),
+        write=lambda view, values, worlds: view.set_contact_offsets(values, worlds),
+    ),
+    "rest_offset": Attribute(
+        unit="m",
+        dimension="1",
+        meaning="distance from the surface at which bodies rest",
+        engines=("Isaac Sim",),
+        read=lambda view: view.get_rest_offsets(),
+        write=lambda view, values, worlds: view.set_rest_offsets(values, worlds),
+    ),
+}
+
 _JOINTS: dict[str, Attribute] = {
     "stiffness": Attribute(
         unit="N·m/rad, N/m",
@@ -288,12 +328,21 @@ _JOINTS: dict[str, Attribute] = {
         read=lambda view: view.get_armatures(),
         write=lambda view, values, worlds: view.set_armatures(values, worlds),
     ),
+    "joint_max_velocities": Attribute(
+        unit="rad/s, m/s",
+        dimension="dofs",
+        meaning="maximum velocities of the joints",
+        lowest=0.0,
+        engines=("Isaac Sim",),
+        read=lambda view: view.get_joint_max_velocities(),
+        write=lambda view, values, worlds: view.set_joint_max_velocities(values, worlds),
+    ),
     "joint_efforts": Attribute(
         unit="N·m, N",
         dimension="dofs",
         meaning="efforts of the drives, besides those of the task",
-        kind="load",
-        read=lambda view: view.get_joint_velocities() * 0.0,
+        kind="effort",
+        read=lambda view: view.get_applied_joint_efforts(),
         write=lambda view, values, worlds: view.set_joint_efforts(values, worlds),
     ),
 }
@@ -316,6 +365,21 @@ _LINKS: dict[str, Attribute] = {
         read=lambda view: _diagonal(view.get_body_inertias()),
         write=_set_body_inertias,
     ),
+}
+
+_LINKS |= {
+    "material_properties": Attribute(
+        unit="1",
+        dimension="3 × links",
+        meaning="static friction, dynamic friction and restitution of each link",
+        lowest=0.0,
+        repeats=True,
+        one_friction=_one_friction,
+        engines=("Isaac Sim",),
+        read=lambda view: view.get_material_properties(),
+        write=lambda view, values, worlds: view.set_material_properties(values, worlds),
+    ),
+    "scale": _SCALE,
 }
 
 _TENDONS: dict[str, Attribute] = {
@@ -348,6 +412,23 @@ _TENDONS: dict[str, Attribute] = {
         meaning="upper limits of the lengths of fixed tendons, at least the lower ones",
         read=lambda view: view.get_fixed_tendon_limits()[..., 1],
         write=_set_tendon_limit(1),
+    ),
+    "tendon_limit_stiffnesses": Attribute(
+        unit="N/m",
+        dimension="tendons",
+        meaning="stiffnesses of the limits of fixed tendons",
+        lowest=0.0,
+        engines=("Isaac Sim",),
+        read=lambda view: view.get_fixed_tendon_limit_stiffnesses(),
+        write=lambda view, values, worlds: view.set_fixed_tendon_properties(limit_stiffnesses=values, indices=worlds),
+    ),
+    "tendon_offsets": Attribute(
+        unit="m",
+        dimension="tendons",
+        meaning="offsets that add to the lengths of fixed tendons",
+        engines=("Isaac Sim",),
+        read=lambda view: view.get_fixed_tendon_offsets(),
+        write=lambda view, values, worlds: view.set_fixed_tendon_properties(offsets=values, indices=worlds),
     ),
     "tendon_rest_lengths": Attribute(
         unit="m",

@@ -64,10 +64,11 @@ class Distribution:
             return list(row)
         if self._repeats and len(row) == 3 and size % 3 == 0:
             return list(row) * (size // 3)
+        shown = [list(each) for each in values]
         expected = ["two numbers", f"two lists of {size} numbers"]
         if self._repeats and size != 3:
             expected.append("two lists of 3 numbers, which apply to each link")
-        raise ConfigError(f"{self._key}={values}: lists of {len(row)} numbers; expected {' or '.join(expected)}.")
+        raise ConfigError(f"{self._key}={shown}: lists of {len(row)} numbers; expected {' or '.join(expected)}.")
 
     def _derive(self) -> None:
         first, second = self.parameters.log() if self.config.distribution == "loguniform" else self.parameters

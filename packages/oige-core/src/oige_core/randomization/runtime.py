@@ -16,7 +16,7 @@ from oige_core.randomization.attributes import ATTRIBUTES, VIEW_GROUPS
 from oige_core.randomization.distributions import Distribution
 from oige_core.randomization.noise import SignalNoise
 from oige_core.randomization.schema import SIGNALS, Path, parse_params, path_key
-from oige_core.randomization.targets import Target
+from oige_core.randomization.targets import EffortTarget, Target
 from oige_core.seeding import derive_seed
 
 __all__ = ["Randomization", "RandomizedTask", "find_views"]
@@ -104,6 +104,7 @@ class Randomization:
             if path[0] not in SIGNALS and path[-1] == "on_interval":
                 by_interval.setdefault(draw.frequency_interval, []).append(self.targets[path[:-1]])
         self._by_interval = by_interval
+        self._efforts = [target for target in self.targets.values() if isinstance(target, EffortTarget)]
         self._on_reset = [target for target in self.targets.values() if "on_reset" in target.draws]
         n, device = engine.num_envs, engine.device
         # OmniIsaacGymEnvs counts from the start of a run, so that the first episodes are not randomised.
@@ -130,6 +131,16 @@ class Randomization:
             if len(worlds):
                 for target in targets:
                     target.apply("on_interval", worlds)
+
+    def before_physics(self) -> None:
+        """Apply efforts that act during this control step, after the task has set its own."""
+        for target in self._efforts:
+            target.add(skip_if_zero=not self._engine.selects_by_mask)
+
+    def after_physics(self) -> None:
+        """Remove efforts that acted during this control step."""
+        for target in self._efforts:
+            target.remove()
 
     def reset(self, worlds: torch.Tensor) -> None:
         """Draw what worlds keep for their new episodes, after the task has reset them.
@@ -239,7 +250,7 @@ class Randomization:
     def _tensors(self) -> dict[str, torch.Tensor]:
         tensors = {"steps": self._steps, "since_reset": self._since_reset}
         for path, target in self.targets.items():
-            tensors |= {f"{'.'.join(path)}.base": target.base, f"{'.'.join(path)}.kept": target.kept}
+            tensors |= {".".join((*path, name)): value for name, value in target.tensors().items()}
         for name, noise in (("observations", self.observations), ("actions", self.actions)):
             if noise is not None:
                 tensors |= {f"{name}.kept": noise.kept, f"{name}.steps": noise.steps}
@@ -279,7 +290,8 @@ class Randomization:
                 if draw[:-1] == path
             }
             one_friction = "static_friction" not in self._engine.capabilities
-            targets[path] = Target(attribute, view, draws, values, self.generator, one_friction=one_friction)
+            kind = EffortTarget if attribute.kind == "effort" else Target
+            targets[path] = kind(attribute, view, draws, values, self.generator, one_friction=one_friction)
             if path[-1] == "material_properties":
                 self._check_restitution(path, values, draws)
         return targets

@@ -115,7 +115,7 @@ def _draw(path: Path, block: Any, attribute: Attribute | None) -> DrawConfig:
     allowed: tuple[Trigger, ...] = attribute.triggers if attribute else ("on_reset", "on_interval")
     _known(path_key(path[:-1]), trigger, TRIGGERS, "trigger")
     if trigger not in allowed:
-        raise ConfigError(f"{key}: this attribute cannot be drawn {trigger}; use {' or '.join(allowed)}.")
+        raise ConfigError(f"{key}: cannot be drawn then; use {' or '.join(allowed)}.")
     block = _section(path, block)
     required = (*REQUIRED, "frequency_interval") if trigger == "on_interval" else REQUIRED
     optional = ("num_buckets",) if path[-2] == "material_properties" else ()
@@ -127,7 +127,7 @@ def _draw(path: Path, block: Any, attribute: Attribute | None) -> DrawConfig:
     operation, distribution = block["operation"], block["distribution"]
     _choice(f"{key}.operation", operation, OPERATIONS)
     _choice(f"{key}.distribution", distribution, tuple(DISTRIBUTIONS))
-    if attribute is not None and attribute.kind == "load" and operation == "scaling":
+    if attribute is not None and attribute.kind in ("load", "effort") and operation == "scaling":
         raise ConfigError(
             f"{key}.operation=scaling: this attribute is 0 without randomisation; use additive or direct."
         )

@@ -10,7 +10,7 @@ from oige_core.randomization.attributes import Attribute
 from oige_core.randomization.distributions import Distribution
 from oige_core.randomization.noise import combine
 
-__all__ = ["Target"]
+__all__ = ["EffortTarget", "Target"]
 
 
 class Target:
@@ -79,8 +79,12 @@ class Target:
         values = self.attribute.read(self.view)
         return values.reshape(len(values), -1)
 
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the live tensors that are part of a saved state."""
+        return {"base": self.base, "kept": self.kept}
+
     def _changed(self, operation: str, drawn: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
-        if operation == "direct" or self.attribute.kind == "load":
+        if operation == "direct" or self.attribute.kind in ("load", "effort"):
             return drawn
         return combine(operation, _rows(self.read(), worlds), drawn)
 
@@ -91,6 +95,45 @@ class Target:
 
     def _write(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         self.attribute.write(self.view, values.reshape(len(values), *self._shape), worlds)
+
+
+class EffortTarget(Target):
+    """Efforts of joints that act during one control step, besides those that the task sets.
+
+    Attributes:
+        pending: ``(N, d)`` efforts that act during the next control step.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.pending = torch.zeros_like(self.read())
+        self._set_by_task = torch.zeros_like(self.pending)
+        self._is_added = False
+
+    def add(self, *, skip_if_zero: bool) -> None:
+        """Add the pending efforts before physics.
+
+        Args:
+            skip_if_zero: whether to look for pending efforts first, which waits for a GPU.
+        """
+        if not skip_if_zero or self.pending.any():
+            self._set_by_task.copy_(self.read())
+            self.view.set_joint_efforts(self._set_by_task + self.pending)
+            self._is_added = True
+
+    def remove(self) -> None:
+        """Restore the efforts of the task after physics."""
+        if self._is_added:
+            self.view.set_joint_efforts(self._set_by_task)
+            self.pending.zero_()
+            self._is_added = False
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """See :class:`Target`."""
+        return {"pending": self.pending}
+
+    def _write(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+        write_rows(self.pending, values, worlds)
 
 
 def _rows(values: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:

@@ -192,10 +192,14 @@ class RLTask(RewardedTask[EnvConfigT]):
         if randomization is not None and randomization.actions is not None:
             actions = randomization.actions.apply(actions)
         self.pre_physics_step(self._usable(actions))
+        if randomization is not None:
+            randomization.before_physics()
 
     def end_step(self) -> None:
         """Run the part of a control step after physics: results and resets."""
         self.extras = {}
+        if self.randomization is not None:
+            self.randomization.after_physics()
         ended_before, failed_before = self.ended_buf, self.failed_buf
         self.post_physics_step()
         if self.randomization is not None and self.randomization.observations is not None:

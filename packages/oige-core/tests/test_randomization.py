@@ -1,0 +1,505 @@
+"""Domain randomisation of a task: when values are drawn, what they change, and what stays."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from oige_core.engines.mujoco.selections import as_on_gpu
+from oige_core.envs import VecEnv
+from oige_core.errors import CapabilityError, ConfigError, OigeError
+from oige_core.randomization.attributes import ATTRIBUTES
+from randomized_task import DT, FULL, VELOCITY, current, draw, make_bench, no_actions
+
+ARM, BALL, LINKS = ("articulation_views", "arm"), ("rigid_prim_views", "Ball"), ("rigid_prim_views", "links")
+MASS = (*BALL, "mass")
+PROPERTIES = [
+    (group, view, name)
+    for group, view in (ARM, BALL, LINKS)
+    for name, attribute in ATTRIBUTES[group].items()
+    if attribute.kind == "property" and "on_reset" in attribute.triggers and "MuJoCo" in attribute.engines
+]
+EXECUTORS = ["c", "warp-as-on-gpu"]
+Make = Callable[..., VecEnv]
+
+
+@pytest.fixture(params=EXECUTORS)
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    envs: list[VecEnv] = []
+
+    def make(params: Any, num_envs: int = 4, **options: Any) -> VecEnv:
+        executor = "c" if request.param == "c" else "warp-cpu"
+        envs.append(make_bench(params, num_envs, executor, **options))
+        return envs[-1]
+
+    with torch.no_grad():
+        if request.param == "c":
+            yield make
+        else:
+            with as_on_gpu():
+                yield make
+    for env in envs:
+        env.close()
+
+
+def block(path: tuple[str, ...], **triggers: Any) -> dict[str, Any]:
+    """Return ``randomization_params`` of one attribute."""
+    params: dict[str, Any] = triggers
+    for name in reversed(path):
+        params = {name: params}
+    return params
+
+
+def steps(env: VecEnv, count: int) -> None:
+    for _ in range(count):
+        env.step(no_actions(env))
+
+
+def reset(env: VecEnv, *worlds: int) -> None:
+    mask = torch.zeros(env.num_envs, dtype=torch.bool)
+    mask[list(worlds)] = True
+    env.reset(options={"reset_mask": mask})
+
+
+# Triggers
+
+
+@pytest.mark.parametrize("path", PROPERTIES, ids=lambda path: ".".join(path[1:]))
+def test_reset_draws_a_property_that_its_world_keeps(make: Make, path: tuple[str, ...]) -> None:
+    env = make(block(path, on_reset=draw("scaling", "uniform", 0.8, 1.2)), 6)
+    nominal = env.task.randomization.targets[path].base.clone()
+    assert torch.equal(current(env, *path), nominal)
+    env.reset()
+    first = current(env, *path)
+    changed = (nominal.abs() > 0) & nominal.isfinite()
+    assert changed.any()
+    factors = (first / nominal)[changed]
+    assert ((factors > 0.799) & (factors < 1.201)).all()
+    assert len(factors.unique()) > 0.5 * len(factors) / (2 if path[-1] == "material_properties" else 1)
+    steps(env, 3)
+    assert torch.equal(current(env, *path), first)
+    reset(env, 1, 4)
+    second = current(env, *path)
+    assert torch.equal(second[[0, 2, 3, 5]], first[[0, 2, 3, 5]])
+    assert not (second == first)[[1, 4]][changed[[1, 4]]].any()
+
+
+def test_interval_draws_after_so_many_steps_of_a_world(make: Make) -> None:
+    env = make(
+        {
+            "simulation": {
+                "gravity": {"on_interval": draw("additive", "uniform", [0, 0, 1], [0, 0, 2], frequency_interval=3)}
+            }
+        }
+    )
+    env.reset()
+    values = []
+    for _ in range(4):
+        steps(env, 1)
+        values.append(env.task.engine.get_gravity()[:, 2].clone())
+    assert [bool((value != 0).all()) for value in values] == [False, False, True, True]
+    assert torch.equal(values[2], values[3])
+    reset(env, 0)  # its counter begins again, and it keeps its gravity
+    assert torch.equal(env.task.engine.get_gravity()[:, 2], values[3])
+    steps(env, 2)
+    after = env.task.engine.get_gravity()[:, 2].clone()
+    assert torch.equal(after == values[3], torch.tensor([True, False, False, False]))
+    steps(env, 1)
+    assert env.task.engine.get_gravity()[0, 2] != values[3][0]
+
+
+def test_draws_start_from_the_nominal_value_and_combine(make: Make) -> None:
+    """A mass of 2 kg, ×2 at the start, ×3 at a reset, +1 at intervals: 4, 12, 13 kg; nothing accumulates."""
+    triggers = {
+        "on_startup": draw("scaling", "uniform", 2.0, 2.0),
+        "on_reset": draw("scaling", "gaussian", 3.0, 0.0),
+        "on_interval": draw("additive", "loguniform", 1.0, 1.0, frequency_interval=2),
+    }
+    env = make(block(MASS, **triggers))
+    assert current(env, *MASS).flatten().tolist() == [4.0] * 4
+    for _ in range(2):
+        env.reset()
+        assert current(env, *MASS).flatten().tolist() == [12.0] * 4
+        for expected in (12.0, 13.0, 13.0, 13.0):
+            steps(env, 1)
+            torch.testing.assert_close(current(env, *MASS), torch.full((4, 1), expected))
+
+
+def test_startup_draws_once(make: Make) -> None:
+    env = make(block(MASS, on_startup=draw("scaling", "uniform", 0.5, 1.5)))
+    first = current(env, *MASS)
+    assert len(first.unique()) == 4
+    env.reset()
+    steps(env, 2)
+    env.reset(seed=5)
+    assert torch.equal(current(env, *MASS), first)
+
+
+def test_min_frequency_spares_worlds_that_were_randomised_lately(make: Make) -> None:
+    env = make(block(MASS, on_reset=draw("scaling", "uniform", 0.5, 1.5)), min_frequency=3)
+    env.reset()
+    first = current(env, *MASS)
+    assert (first != 2.0).all()
+    steps(env, 2)
+    env.reset()
+    assert torch.equal(current(env, *MASS), first)
+    steps(env, 1)
+    reset(env, 2)
+    assert torch.equal(current(env, *MASS) == first, torch.tensor([[True], [True], [False], [True]]))
+
+
+def test_upstream_spares_the_first_episodes(make: Make) -> None:
+    env = make(block(MASS, on_reset=draw("scaling", "uniform", 0.5, 1.5)), min_frequency=2, compat="upstream")
+    env.reset()
+    steps(env, 1)
+    env.reset()
+    assert (current(env, *MASS) == 2.0).all()
+    steps(env, 1)
+    env.reset()
+    assert (current(env, *MASS) != 2.0).all()
+
+
+# States and loads
+
+
+def test_states_are_changed_after_the_task_has_reset_them(make: Make) -> None:
+    path = (*ARM, "joint_velocities")
+    env = make(
+        block(
+            path,
+            on_reset=draw("additive", "uniform", [0.0, 0.5], [0.0, 0.5]),
+            on_interval=draw("scaling", "uniform", 0.0, 0.0, frequency_interval=2),
+        )
+    )
+    env.reset()
+    velocities = env.task.arms.get_joint_velocities()
+    torch.testing.assert_close(velocities.cpu(), torch.tensor([0.0, VELOCITY + 0.5]).expand(4, 2))
+    env.task.begin_step(no_actions(env))
+    assert env.task.arms.get_joint_velocities()[:, 1].min() > 0.7
+    env.task.begin_step(no_actions(env))
+    assert (env.task.arms.get_joint_velocities() == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "read"),
+    [
+        ("position", [1.0, 2.0, 3.0], lambda view: view.get_world_poses()[0] - torch.tensor([3.0, 0.0, 50.0])),
+        ("linear_velocity", [1.0, 2.0, 3.0], lambda view: view.get_linear_velocities()),
+        ("angular_velocity", [1.0, 2.0, 3.0], lambda view: view.get_angular_velocities()),
+        ("velocity", [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], lambda view: view.get_velocities()),
+    ],
+)
+def test_states_of_bodies(make: Make, name: str, values: list[float], read: Callable[[Any], torch.Tensor]) -> None:
+    env = make(block((*BALL, name), on_reset=draw("additive", "uniform", values, values)))
+    env.reset()
+    torch.testing.assert_close(read(env.task.balls).cpu(), torch.tensor(values).expand(4, -1), atol=1e-5, rtol=0)
+
+
+def test_orientations_are_roll_pitch_and_yaw(make: Make) -> None:
+    """A quarter about x, then a quarter about the fixed z, takes the body's x axis to y and its y axis to z."""
+    from oige_core.math import quat_apply
+
+    quarter = torch.pi / 2
+    env = make(
+        block(
+            (*BALL, "orientation"),
+            on_reset=draw("additive", "uniform", [quarter, 0.0, quarter], [quarter, 0.0, quarter]),
+        )
+    )
+    env.reset()
+    orientation = env.task.balls.get_world_poses()[1].cpu()
+    for axis, expected in (([1.0, 0.0, 0.0], [0.0, 1.0, 0.0]), ([0.0, 1.0, 0.0], [0.0, 0.0, 1.0])):
+        turned = quat_apply(orientation, torch.tensor(axis).expand(4, 3))
+        torch.testing.assert_close(turned, torch.tensor(expected).expand(4, 3), atol=1e-5, rtol=0)
+
+
+def test_force_acts_during_one_control_step(make: Make) -> None:
+    """6 N on 2 kg for 10 ms: 0.03 m/s."""
+    force = [6.0, 0.0, 0.0]
+    env = make(block((*BALL, "force"), on_interval=draw("additive", "uniform", force, force, frequency_interval=2)))
+    env.reset()
+    speeds = []
+    for _ in range(4):
+        steps(env, 1)
+        speeds.append(env.task.balls.get_linear_velocities()[:, 0].clone())
+    expected = [0.0, 1.0, 1.0, 2.0]
+    for speed, count in zip(speeds, expected, strict=True):
+        torch.testing.assert_close(speed.cpu(), torch.full((4,), count * 3.0 * DT), atol=1e-6, rtol=0)
+
+
+def test_joint_efforts_add_to_those_of_the_task_for_one_step(make: Make) -> None:
+    path = (*ARM, "joint_efforts")
+    env = make(block(path, on_interval=draw("direct", "uniform", [5.0, 0.0], [5.0, 0.0], frequency_interval=2)))
+    env.reset()
+    task = env.task
+    actions = no_actions(env) + torch.tensor([1.0, 2.0])
+    for step in range(4):
+        task.begin_step(actions)
+        efforts = task.arms.get_applied_joint_efforts().cpu()
+        expected = torch.tensor([6.0 if step % 2 else 1.0, 2.0])
+        torch.testing.assert_close(efforts, expected.expand(4, 2))
+        task.engine.step()
+        task.end_step()
+        torch.testing.assert_close(task.arms.get_applied_joint_efforts().cpu(), torch.tensor([1.0, 2.0]).expand(4, 2))
+
+
+def test_limits_never_pass_each_other(make: Make) -> None:
+    env = make(block((*ARM, "lower_dof_limits"), on_reset=draw("additive", "uniform", 0.0, 8.0)), 32)
+    env.reset()
+    limits = env.task.arms.get_dof_limits()
+    assert (limits[..., 0] <= limits[..., 1]).all()
+    assert (limits[..., 0] == limits[..., 1]).any()
+
+
+def test_values_stay_in_their_range(make: Make) -> None:
+    env = make(block((*ARM, "damping"), on_reset=draw("additive", "gaussian", 0.0, 100.0)), 32)
+    env.reset()
+    damping = current(env, *ARM, "damping")
+    assert damping.min() == 0.0
+    assert (damping > 0).any()
+
+
+def test_material_of_an_engine_with_one_friction(make: Make) -> None:
+    """The block of the original's hands changes the static coefficient alone; one of the dynamic one works, too."""
+    for low, high in (([0.7, 1, 1], [1.3, 1, 1]), ([1, 0.7, 1], [1, 1.3, 1])):
+        path = (*BALL, "material_properties")
+        env = make(block(path, on_reset=draw("scaling", "uniform", low, high, num_buckets=250)))
+        nominal = current(env, *path)[0, 0]
+        env.reset()
+        static, dynamic, restitution = current(env, *path).unbind(-1)
+        assert torch.equal(static, dynamic)
+        assert len(static.unique()) == 4
+        assert ((static / nominal - 1).abs() <= 0.3001).all()
+        assert (restitution == 0).all()
+
+
+# Noise
+
+
+def test_noise_of_observations(make: Make) -> None:
+    """Kept noise is one number per episode; noise at intervals comes on top; rewards and states are without it."""
+    params = {
+        "observations": {
+            "on_reset": draw("additive", "uniform", -1.0, 1.0),
+            "on_interval": draw("scaling", "uniform", 2.0, 2.0, frequency_interval=2),
+        }
+    }
+    env = make(params, episodeLength=3)
+    first, info = env.reset()
+    assert info["states"].flatten().unique().tolist() == [20.0]
+    kept = first - 2.0
+    assert len(kept.unique()) == 12
+    assert (kept.abs() <= 1).all()
+    for factor in (2.0, 1.0):
+        observations, rewards, *_, info = env.step(no_actions(env))
+        torch.testing.assert_close(observations, (2.0 + kept) * factor)
+        assert rewards.tolist() == [2.0] * 4
+        assert info["states"].flatten().unique().tolist() == [20.0]
+    observations, _, _, truncated, info = env.step(no_actions(env))
+    assert truncated.all()
+    torch.testing.assert_close(info["final_obs"], (2.0 + kept) * 2.0)  # of the episode that ends
+    assert not (observations - 2.0 == kept).any()
+    assert ((observations - 2.0).abs() <= 1).all()
+
+
+def test_upstream_gives_last_observations_the_next_noise(make: Make) -> None:
+    params = {"observations": {"on_reset": draw("additive", "uniform", -1.0, 1.0)}}
+    env = make(params, episodeLength=3, compat="upstream")
+    first, _ = env.reset()
+    seen = [env.step(no_actions(env))[0] for _ in range(4)]
+    assert torch.equal(seen[0], first)
+    assert torch.equal(seen[1], first)
+    assert not (seen[2] == first).any()
+    # That is the noise of the reset, which draws again.
+    assert ((seen[3] - 2.0).abs() <= 1).all()
+
+
+def test_other_worlds_keep_their_noise_when_one_is_reset(make: Make) -> None:
+    env = make({"observations": {"on_interval": draw("additive", "gaussian", 0.0, 1.0, frequency_interval=1)}})
+    first, _ = env.reset()
+    mask = torch.tensor([False, True, False, False])
+    second, _ = env.reset(options={"reset_mask": mask})
+    assert torch.equal((second == first).all(dim=1), ~mask)
+
+
+@pytest.mark.parametrize("operation", ["additive", "scaling", "direct"])
+def test_noise_of_actions_comes_before_clipping(make: Make, operation: str) -> None:
+    env = make(
+        {"actions": {"on_interval": draw(operation, "uniform", 0.5, 0.5, frequency_interval=1)}}, clipActions=1.0
+    )
+    env.reset()
+    actions = no_actions(env) + torch.tensor([0.8, 0.2])
+    env.step(actions)
+    expected = {"additive": [1.0, 0.7], "scaling": [0.4, 0.1], "direct": [0.5, 0.5]}[operation]
+    torch.testing.assert_close(env.task.seen_actions.cpu(), torch.tensor(expected).expand(4, 2))
+    assert torch.equal(actions.cpu(), torch.tensor([0.8, 0.2]).expand(4, 2))
+
+
+def test_observations_are_clipped_after_noise(make: Make) -> None:
+    env = make({"observations": {"on_reset": draw("additive", "uniform", 5.0, 5.0)}}, clipObservations=4.0)
+    assert env.reset()[0].unique().tolist() == [4.0]
+
+
+# Random stream, saved states, scheduling
+
+
+def motion(env: VecEnv, count: int = 12) -> list[torch.Tensor]:
+    seen = []
+    for step in range(count):
+        actions = no_actions(env) + (0.1 * step)
+        seen += [each.clone() for each in env.step(actions)[:4]]
+        seen += [env.task.arms.get_joint_positions(), env.task.balls.get_velocities(), env.task.engine.get_gravity()]
+    return seen
+
+
+def all_equal(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> bool:
+    return all(map(torch.equal, ours, theirs))
+
+
+def test_saved_states_continue_exactly(make: Make) -> None:
+    env = make(FULL, episodeLength=5, min_frequency=3)
+    env.reset()
+    motion(env, 7)
+    state = env.state_dict()
+    expected = motion(env)
+    env.load_state_dict(state)
+    assert all_equal(motion(env), expected)
+    other = make(FULL, episodeLength=5, min_frequency=3, seed=9)
+    other.load_state_dict(state)
+    assert all_equal(motion(other), expected)
+
+
+def test_state_of_other_randomisation_is_refused(make: Make) -> None:
+    env = make(FULL)
+    env.reset()
+    state = env.state_dict()
+    for params in (None, {"observations": FULL["observations"]}):
+        other = make(params)
+        other.reset()
+        before = other.task.arms.get_joint_positions().clone()
+        assert not other.accepts(state)
+        with pytest.raises(
+            OigeError, match=r"^this state was saved with other domain randomisation: expected the same"
+        ):
+            other.load_state_dict(state)
+        assert torch.equal(other.task.arms.get_joint_positions(), before)
+
+
+def test_seed_determines_all_draws(make: Make) -> None:
+    runs = []
+    for seed in (3, 3, 4):
+        env = make(FULL, episodeLength=5, seed=seed)
+        env.reset()
+        runs.append(motion(env))
+    assert all_equal(runs[0], runs[1])
+    assert not all_equal(runs[0], runs[2])
+
+
+def test_noise_does_not_change_what_the_task_draws(make: Make) -> None:
+    plain, noisy = (make(params, episodeLength=4) for params in (None, {"observations": FULL["observations"]}))
+    positions = []
+    for env in (plain, noisy):
+        torch.manual_seed(7)
+        env.reset()
+        steps(env, 6)
+        positions.append((env.task.arms.get_joint_positions(), torch.rand(3)))
+    assert all_equal(list(positions[0]), list(positions[1]))
+
+
+def test_parameters_can_be_scheduled(make: Make) -> None:
+    env = make(FULL)
+    random, path = env.task.randomization, (*BALL[:1], "ball_view", "mass", "on_reset")
+    assert random.get_initial_dr_distribution_parameters(*path).tolist() == [0.5, 1.5]
+    random.set_dr_distribution_parameters([3.0, 3.0], *path)
+    random.set_dr_distribution_parameters(
+        torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), "simulation", "gravity", "on_interval"
+    )
+    random.set_dr_distribution_parameters([1.0, 0.0], "observations", "on_reset")
+    assert random.get_dr_distribution_parameters(*path).tolist() == [3.0, 3.0]
+    assert random.get_initial_dr_distribution_parameters(*path).tolist() == [0.5, 1.5]
+    start = current(env, *path[:-1])
+    assert env.reset()[0].flatten().unique().tolist() == [3.0]
+    torch.testing.assert_close(current(env, *path[:-1]), 3.0 * start)
+    state = env.state_dict()
+    other = make(FULL)
+    other.load_state_dict(state)
+    assert other.task.randomization.get_dr_distribution_parameters(*path).tolist() == [3.0, 3.0]
+    assert other.reset()[0].flatten().unique().tolist() == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "message"),
+    [
+        (
+            ("simulation", "gravity"),
+            [0, 1],
+            "simulation.gravity: no such distribution. Did you mean simulation.gravity",
+        ),
+        (("actions", "on_reset"), [0, 1], "actions.on_reset: no such distribution. Did you mean"),
+        (
+            ("actions", "on_interval"),
+            [0],
+            "task.domain_randomization.randomization_params.actions.on_interval.distribution",
+        ),
+        (
+            ("actions", "on_interval"),
+            [0, -1.0],
+            "task.domain_randomization.randomization_params.actions.on_interval.dist",
+        ),
+        (
+            ("simulation", "gravity", "on_interval"),
+            [[0, 0], [1, 1]],
+            "task.domain_randomization.randomization_params.sim",
+        ),
+    ],
+)
+def test_wrong_schedule(path: tuple[str, ...], values: Any, message: str) -> None:
+    env = make_bench(FULL)
+    with pytest.raises(ConfigError) as caught:
+        env.task.randomization.set_dr_distribution_parameters(values, *path)
+    assert str(caught.value).startswith(message), caught.value
+    env.close()
+
+
+# Errors of a scene
+
+WRONG = {
+    "view": (
+        block(("rigid_prim_views", "bal", "mass"), on_reset=draw("scaling", "uniform", 1, 2)),
+        "rigid_prim_views.bal: the scene has no such view. Did you mean Ball?",
+    ),
+    "group of a view": (
+        block(("rigid_prim_views", "arm_view", "mass"), on_reset=draw("scaling", "uniform", 1, 2)),
+        "rigid_prim_views.arm_view: the scene has no such view. It belongs to articulation_views.",
+    ),
+    "number of parameters": (
+        block((*ARM, "stiffness"), on_reset=draw("scaling", "uniform", [1, 1, 1], [2, 2, 2])),
+        "articulation_views.arm.stiffness.on_reset.distribution_parameters=[[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]: lists "
+        "of 3 numbers; expected two numbers or two lists of 2 numbers.",
+    ),
+    "numbers of links": (
+        block((*ARM, "body_inertias"), on_reset=draw("scaling", "uniform", [1, 1], [2, 2])),
+        "articulation_views.arm.body_inertias.on_reset.distribution_parameters=[[1.0, 1.0], [2.0, 2.0]]: lists of 2 "
+        "numbers; expected two numbers or two lists of 9 numbers or two lists of 3 numbers, which apply to each link.",
+    ),
+    "restitution": (
+        block((*BALL, "material_properties"), on_reset=draw("direct", "uniform", [1, 1, 0], [1, 1, 0.5])),
+        "task Bench: task.domain_randomization.randomization_params.rigid_prim_views.Ball.material_properties."
+        "on_reset: the engine MuJoCo does not support restitution; supported by: Isaac Sim.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_does_not_fit_the_scene_is_refused(case: str) -> None:
+    params, message = WRONG[case]
+    with pytest.raises((ConfigError, CapabilityError)) as caught:
+        make_bench(params)
+    text = str(caught.value).removeprefix("task.domain_randomization.randomization_params.")
+    assert text.startswith(message), text
+
+
+def test_blocks_are_ignored_without_randomize() -> None:
+    env = make_bench(None)
+    assert env.task.randomization is None
+    env.close()
