@@ -14,6 +14,7 @@ HANDLE = torch.tensor([0.3515, -0.02, 0.7172])  # m; the middle between the fing
 FINGERS = 0.0584  # m; from the hand to the frames of the fingers
 PAD = FINGERS + 0.045  # m; from the hand to the middle of the pads
 ARM = slice(0, 7)
+AWAY = torch.tensor([1.57, -1.5, 0.0, -2.8, 0.0, 1.5, 0.8, 0.02, 0.02])  # joint positions far from the drawer
 READY = torch.tensor([1.79, -1.07, -1.06, -1.82, -2.17, 2.39, 0.34])  # near a pose with the gripper around the handle
 
 
@@ -48,7 +49,7 @@ def solve(task: Any, start: torch.Tensor, pad: torch.Tensor) -> torch.Tensor:
     axes = torch.tensor([[0.0, -1.0, 0.0], [0.0, 0.0, 1.0], [-1.0, 0.0, 0.0]])  # of the hand, in the world
     target = pad + torch.tensor([PAD, 0.0, 0.0])
     along = torch.tensor([0.0, 0.0, FINGERS])
-    position = start
+    position, step = start, torch.zeros(7)
     for _ in range(40):
         frankas.set_joint_positions(position.repeat(2, 1), joint_indices=range(7))
         fingers, rotations = task.fingers.get_world_poses()
@@ -103,6 +104,8 @@ def test_episode_ends_when_the_drawer_is_open(env: VecEnv) -> None:
     """The report of the environment says so, and a reset closes the drawer and puts the cubes back."""
     task: Any = env.task
     actions = torch.zeros(2, 9)
+    task.targets = AWAY.repeat(2, 1)
+    task.frankas.set_joint_positions(task.targets)
     positions = task.cabinets.get_joint_positions()
     positions[0, 3] = 0.389
     task.cabinets.set_joint_positions(positions)
@@ -125,8 +128,9 @@ def test_episode_ends_when_the_drawer_is_open(env: VecEnv) -> None:
 def test_episode_that_ends_by_time_is_no_success() -> None:
     env = make_vec("FrankaCabinet", 2, {"task.env.episodeLength": 3}, sim_device="cpu", num_threads=1)
     env.reset(seed=1)
-    for _ in range(3):
-        _, _, terminated, truncated, info = env.step(torch.zeros(2, 9))
+    for _ in range(2):
+        env.step(torch.zeros(2, 9))
+    _, _, terminated, truncated, info = env.step(torch.zeros(2, 9))
     assert truncated.all()
     assert not terminated.any()
     assert info["episode_means"]["success"] == 0.0
