@@ -34,7 +34,7 @@ class InHandTask(RLTask[InHandConfigT]):
 
     A goal that is reached is replaced at the start of the next step; the world goes on. With
     ``task.env.compat=upstream``, a control step counts as 1/60 s for ``dofSpeedScale``, and a physics step for
-    ``resetTime``.
+    ``resetTime``, and joints may start beyond their limits.
 
     Attributes:
         hand: the hand.
@@ -82,6 +82,7 @@ class InHandTask(RLTask[InHandConfigT]):
         self.driven_columns = torch.tensor(self.driven, device=device)
         self.sensing = [hands.get_link_index(name) for name in self.hand.fingertips]
         limits = hands.get_dof_limits()[0]
+        self.lower_limits, self.upper_limits = limits.unbind(-1)
         self.middles, self.half_ranges = limits.mean(-1), 0.5 * limits.diff().squeeze(-1)
         self.driven_lower, self.driven_upper = limits[self.driven].unbind(-1)
         self.start = torch.tensor(self.hand.object_position, device=device)
@@ -105,6 +106,8 @@ class InHandTask(RLTask[InHandConfigT]):
         positions = self.start + self.uniform(-noise, noise, n, 3)
         self.objects.set_world_poses(positions, random_orientations(self.uniform(-1.0, 1.0, n, 2)), worlds)
         joint_positions = fraction * torch.addcmul(self.middles, self.half_ranges, self.uniform(-1.0, 1.0, n, joints))
+        if not self.upstream:
+            joint_positions = joint_positions.clamp(self.lower_limits, self.upper_limits)
         self.hands.set_joint_positions(joint_positions, worlds)
         if speed:
             self.hands.set_joint_velocities(self.uniform(-speed, speed, n, joints), worlds)
