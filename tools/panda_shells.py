@@ -85,7 +85,7 @@ SHELLS = {
     "link0": union(
         cylinder((0.0, 0.0, -0.02), (0.0, 0.0, 0.14), 0.06),  # the ground hides what is below it
         box((-0.055, 0.0, 0.035), (0.085, 0.075, 0.055), 0.03),
-        cone((0.0, 0.0, 0.02), (-0.09, 0.0, 0.06), 0.07, 0.04),
+        cone((0.0, 0.0, 0.055), (-0.09, 0.0, 0.06), 0.07, 0.04),
     ),
     "link1": union(
         cylinder((0.0, 0.0, -0.19), (0.0, 0.0, -0.03), 0.057),
@@ -108,9 +108,9 @@ SHELLS = {
         cone((-0.0825, 0.06, 0.0), (-0.0125, 0.005, 0.038), 0.054, 0.045),
     ),
     "link5": union(
-        cylinder((0.0, 0.0, -0.26), (0.0, 0.0, -0.2), 0.057),
-        cone((0.0, 0.01, -0.2), (0.0, 0.072, -0.1), 0.05, 0.03),
-        cone((0.0, 0.072, -0.1), (0.0, 0.085, 0.0), 0.03, 0.02),
+        cylinder((0.0, 0.0, -0.26), (0.0, 0.0, -0.215), 0.057, 0.01),
+        cone((0.0, 0.0, -0.225), (0.0, 0.068, -0.14), 0.055, 0.034),
+        cone((0.0, 0.068, -0.14), (0.0, 0.085, 0.0), 0.034, 0.024),
         cylinder((0.0, 0.07, 0.0), (0.0, 0.105, 0.0), 0.046, 0.012),
     ),
     "link6": union(
@@ -145,12 +145,7 @@ def surface(distance: Distance, cell: float) -> tuple[np.ndarray, np.ndarray]:
     axes = [np.arange(a, b + cell, cell) for a, b in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     inside = (distance(grid.reshape(-1, 3)) < 0.0).reshape(grid.shape[:3])
-    corners = sum(
-        inside[i : i - 1 or None, j : j - 1 or None, k : k - 1 or None].astype(int)
-        for i in (0, 1)
-        for j in (0, 1)
-        for k in (0, 1)
-    )
+    corners = np.lib.stride_tricks.sliding_window_view(inside, (2, 2, 2)).sum(axis=(3, 4, 5))
     cells = np.argwhere((corners > 0) & (corners < 8))
     number = np.full(corners.shape, -1)
     number[tuple(cells.T)] = np.arange(len(cells))
@@ -159,18 +154,17 @@ def surface(distance: Distance, cell: float) -> tuple[np.ndarray, np.ndarray]:
         value, slope = distance(vertices), gradient(distance, vertices)
         step = -value[:, None] * slope / np.maximum((slope**2).sum(axis=1, keepdims=True), 0.1)
         vertices = vertices + np.clip(step, -0.5 * cell, 0.5 * cell)
-    quads = []
+    quads: list[np.ndarray] = []
     for axis in range(3):
         one, two = (axis + 1) % 3, (axis + 2) % 3
         forth = np.roll(inside, -1, axis=axis)
         crossed = np.argwhere(inside != forth)
         crossed = crossed[(crossed[:, axis] < inside.shape[axis] - 1) & (crossed[:, one] > 0) & (crossed[:, two] > 0)]
         around = []
-        for back_one, back_two in ((0, 0), (1, 0), (1, 1), (0, 1)):
-            cell = crossed.copy()
-            cell[:, one] -= back_one
-            cell[:, two] -= back_two
-            around.append(number[tuple(cell.T)])
+        for back in ((0, 0), (1, 0), (1, 1), (0, 1)):
+            neighbours = crossed.copy()
+            neighbours[:, [one, two]] -= back
+            around.append(number[tuple(neighbours.T)])
         quad = np.stack(around, axis=1)
         outwards = inside[tuple(crossed.T)]
         quads.append(np.where(outwards[:, None], quad, quad[:, ::-1]))
