@@ -38,7 +38,12 @@ def raises(message: str) -> Any:
 
 
 def test_every_view_method_is_covered(world: Any) -> None:
-    for name, kinds in {"ant": ("set", "get"), "ball": ("set", "get"), "legs": ("apply",), "eye": ("get",)}.items():
+    for name, kinds in {
+        "ant": ("set", "get"),
+        "ball": ("set", "get"),
+        "legs": ("apply",),
+        "eye": ("set", "get"),
+    }.items():
         for method, function in inspect.getmembers(type(getattr(world, name)), inspect.isfunction):
             takes = inspect.signature(function).parameters
             if method.split("_")[0] in kinds and ("indices" in takes or method.startswith("set_joints")):

@@ -41,12 +41,15 @@ SETTERS = [
     ("ant", "set_gains", "kps", JOINTS),
     ("ant", "set_gains", "kds", JOINTS),
     ("ant", "set_max_efforts", "values", JOINTS),
+    ("ant", "set_motor_strengths", "values", JOINTS),
+    ("ant", "set_encoder_biases", "values", JOINTS),
     ("ant", "set_friction_coefficients", "values", JOINTS),
     ("ant", "set_armatures", "values", JOINTS),
     ("ant", "set_dof_limits", "values", (2, 2)),
     ("ant", "set_body_masses", "values", LINKS),
     ("ant", "set_body_inertias", "values", (3, 9)),
     ("ant", "set_body_coms", "positions", (3, 3)),
+    ("ant", "set_body_colors", "values", (3, 3)),
     ("ant", "set_body_disable_gravity", "values", LINKS),
     ("ant", "set_fixed_tendon_properties", "stiffnesses", (1,)),
     ("ant", "set_fixed_tendon_properties", "dampings", (1,)),
@@ -65,6 +68,9 @@ SETTERS = [
     ),
     ("held", "set_world_poses", "positions", (3,)),
     ("held", "set_world_poses", "orientations", (4,)),
+    ("eye", "set_local_poses", "translations", (3,)),
+    ("eye", "set_local_poses", "orientations", (4,)),
+    ("eye", "set_horizontal_fovs", "values", ()),
     *(
         (name, method, argument, (*links, *shape))
         for name, links in (("ball", ()), ("legs", (2,)))
@@ -75,6 +81,7 @@ SETTERS = [
             ("set_masses", "masses", ()),
             ("set_inertias", "values", (9,)),
             ("set_coms", "positions", (3,)),
+            ("set_colors", "values", (3,)),
             ("set_material_properties", "values", (3,)),
         )
     ),
@@ -84,15 +91,16 @@ GETTERS = [
     (name, method)
     for name, methods in {
         "ant": """get_joint_positions get_joint_velocities get_applied_joint_efforts get_measured_joint_efforts
-            get_measured_joint_forces get_gains get_max_efforts get_friction_coefficients get_armatures get_jacobians
+            get_measured_joint_forces get_gains get_max_efforts get_motor_strengths
+            get_encoder_biases get_friction_coefficients get_armatures get_jacobians
             get_mass_matrices get_generalized_gravity_forces get_coriolis_and_centrifugal_forces get_body_masses
-            get_body_inertias get_body_coms get_body_disable_gravity get_fixed_tendon_stiffnesses
+            get_body_inertias get_body_coms get_body_colors get_body_disable_gravity get_fixed_tendon_stiffnesses
             get_fixed_tendon_dampings get_fixed_tendon_limits get_fixed_tendon_rest_lengths get_fixed_tendon_lengths
             get_world_poses get_velocities get_linear_velocities get_angular_velocities get_body_frame_velocities""",
         "ball": """get_world_poses get_velocities get_linear_velocities get_angular_velocities
-            get_body_frame_velocities get_net_contact_forces get_masses get_inertias get_coms
+            get_body_frame_velocities get_net_contact_forces get_masses get_inertias get_coms get_colors
             get_material_properties""",
-        "eye": "get_world_poses get_rgb get_depth get_segmentation",
+        "eye": "get_world_poses get_local_poses get_horizontal_fovs get_rgb get_depth get_segmentation",
     }.items()
     for method in methods.split()
 ]

@@ -66,7 +66,7 @@ class ArticulationView(FramedView, Protocol):
     def get_joint_positions(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
-        """Return positions ``(n, d)`` in rad or m."""
+        """Return positions ``(n, d)`` in rad or m, as encoders measure them; see :meth:`set_encoder_biases`."""
         ...
 
     def set_joint_positions(
@@ -166,6 +166,34 @@ class ArticulationView(FramedView, Protocol):
 
     def set_max_efforts(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """Set the maximum efforts ``(n, d)`` of the drives."""
+        ...
+
+    def get_motor_strengths(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """Return the strengths ``(n, d)`` of the drives, 1 initially."""
+        ...
+
+    def set_motor_strengths(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
+        """Set factors ``(n, d)`` of the efforts that drives exert, their PD terms and maximum efforts included.
+
+        Gains and maximum efforts that getters return do not change. A reset does not change strengths.
+        """
+        ...
+
+    def get_encoder_biases(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """Return the biases ``(n, d)`` of the encoders in rad or m, 0 initially."""
+        ...
+
+    def set_encoder_biases(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
+        """Set by how much encoders measure positions too large, ``(n, d)`` in rad or m.
+
+        :meth:`get_joint_positions` returns true positions plus biases. Drives, too, compare their targets with measured
+        positions, so that they hold a joint at its target minus its bias. All other methods are about true positions:
+        :meth:`set_joint_positions`, limits, poses of links. A reset does not change biases. Warp arrays have no biases.
+        """
         ...
 
     def get_friction_coefficients(

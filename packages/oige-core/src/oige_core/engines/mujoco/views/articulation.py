@@ -59,21 +59,10 @@ class MujocoArticulationView(DriveView, DynamicsView):
             self._write_model(self._initial_root, self._frames, worlds)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return targets and gains."""
-        return {
-            "driven": self._driven,
-            "targets": self._targets.clone(),
-            "initial_targets": self._initial_targets.clone(),
-            "gains": [gains.clone() for gains in self._gains],
-            "root_moved": self._root_moved,
-        }
+        """Return the state of the drives, and whether a fixed root was moved."""
+        return {**super().state_dict(), "root_moved": self._root_moved}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore targets and gains; the executor restores their model fields."""
-        self._driven = state["driven"]
-        self._update_effort_bounds()
+        """Restore :meth:`state_dict`; the executor restores model fields."""
+        super().load_state_dict(state)
         self._root_moved = state["root_moved"]
-        self._targets.copy_(state["targets"])
-        self._initial_targets.copy_(state["initial_targets"])
-        for gains, values in zip(self._gains, state["gains"], strict=True):
-            gains.copy_(values)

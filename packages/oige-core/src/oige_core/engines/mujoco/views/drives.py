@@ -1,11 +1,11 @@
 """Drives of joints: targets, efforts, gains and limits."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from oige_core.engines.mujoco.layout import NO_LIMIT
-from oige_core.engines.mujoco.selections import is_indices
+from oige_core.engines.mujoco.selections import is_indices, read_rows
 from oige_core.engines.mujoco.views.columns import ColumnSet
 from oige_core.engines.mujoco.views.joints import JointView
 from oige_core.engines.mujoco.worlds import Worlds
@@ -24,8 +24,10 @@ class DriveView(JointView):
         layout, device = self._layout, worlds.device
         self._ctrl = worlds.executor.field("ctrl")
         self._ctrl_columns = ColumnSet([[i] for i in layout.actuators], device)
-        bounds = self.get_max_efforts()
+        bounds = self._model_effort_bounds()
         self._effort_bounds = (-bounds, bounds)
+        self._strengths = torch.ones(worlds.num_envs, self.num_dof, device=device)
+        self._has_strengths = False
         self._default_gains = torch.tensor(
             [[drive.stiffness for drive in layout.drives], [drive.damping for drive in layout.drives]], device=device
         )
@@ -76,6 +78,8 @@ class DriveView(JointView):
             effort = torch.addcmul(effort, self._gains[0], self._targets[0] - position)
             effort = torch.addcmul(effort, self._gains[1], self._targets[1] - velocity)
         effort = torch.clamp(effort, *self._effort_bounds)
+        if self._has_strengths:
+            effort = effort * self._strengths
         return self._joints.select(joint_indices).read(effort, self._index(indices))
 
     def _set_target(self, kind: int, values: torch.Tensor, indices: Indices, joint_indices: Indices) -> None:
@@ -97,6 +101,8 @@ class DriveView(JointView):
         if is_indices(worlds):
             position, velocity, effort = self._targets.index_select(1, worlds).unbind()
             stiffness, damping = stiffness.index_select(0, worlds), damping.index_select(0, worlds)
+        if self._has_encoder_biases:
+            position = position - read_rows(self._encoder_biases, worlds)
         pushed = torch.addcmul(effort, stiffness, position)
         self._ctrl_columns.select().write(self._ctrl, torch.addcmul(pushed, damping, velocity), worlds)
 
@@ -134,12 +140,17 @@ class DriveView(JointView):
             if values is not None:
                 joints.write(gains, values, worlds)
         self._keep_targets()
-        bias = self._worlds.own_model_field("actuator_biasprm")
-        for column, gains in enumerate(self._gains, start=1):
-            self._ctrl_columns.select().write(bias[..., column], -gains)
-        self._worlds.model_changed(["actuator_biasprm"], worlds)
+        self._write_gains(worlds)
         self._update_ctrl()
         self._update_initial_ctrl()
+
+    def _write_gains(self, worlds: torch.Tensor | None) -> None:
+        """Write gains, times strengths, to the model."""
+        bias = self._worlds.own_model_field("actuator_biasprm")
+        for column, gains in enumerate(self._gains, start=1):
+            gains = gains * self._strengths if self._has_strengths else gains
+            self._ctrl_columns.select().write(bias[..., column], -gains)
+        self._worlds.model_changed(["actuator_biasprm"], worlds)
 
     def switch_control_mode(
         self, mode: Literal["position", "velocity", "effort"], joint_indices: Indices = None
@@ -160,17 +171,56 @@ class DriveView(JointView):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        joints = self._ctrl_columns.select(joint_indices)
-        bounds = self._read_model("actuator_forcerange", joints, self._index(indices))[..., 1]
-        return torch.where(bounds >= 0.5 * NO_LIMIT, torch.inf, bounds)
+        return self._joints.select(joint_indices).read(self._effort_bounds[1], self._index(indices), clone)
 
     def set_max_efforts(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
-        joints, worlds = self._ctrl_columns.select(joint_indices), self._index(indices)
+        joints, worlds = self._joints.select(joint_indices), self._index(indices)
         values = self._properties("values", values, worlds, joints.count, low=0.0, infinite=True, column=True)
-        bounds = values.clamp(0.0, NO_LIMIT)
-        self._write_model({"actuator_forcerange": torch.stack((-bounds, bounds), -1)}, joints, worlds)
-        self._update_effort_bounds()
+        bounds = torch.where(values >= 0.5 * NO_LIMIT, torch.inf, values.clamp(min=0.0))
+        joints.write(self._effort_bounds[1], bounds, worlds)
+        torch.neg(self._effort_bounds[1], out=self._effort_bounds[0])
+        self._write_effort_bounds(worlds)
+
+    def _write_effort_bounds(self, worlds: torch.Tensor | None) -> None:
+        """Write maximum efforts, times strengths, to the model."""
+        bounds = read_rows(self._effort_bounds[1].clamp(max=NO_LIMIT) * self._strengths, worlds)
+        columns = self._ctrl_columns.select()
+        self._write_model({"actuator_forcerange": torch.stack((-bounds, bounds), -1)}, columns, worlds)
+
+    def _model_effort_bounds(self) -> torch.Tensor:
+        bounds = self._read_model("actuator_forcerange", self._ctrl_columns.select(), None)[..., 1]
+        return torch.where(bounds >= 0.5 * NO_LIMIT, torch.inf, bounds).to(torch.float32)
+
+    # Imperfect motors and encoders
+
+    def get_motor_strengths(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._joints.select(joint_indices).read(self._strengths, self._index(indices), clone)
+
+    def set_motor_strengths(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds, joints = self._index(indices), self._joints.select(joint_indices)
+        values = self._properties("values", values, worlds, joints.count, low=0.0, column=True)
+        joints.write(self._strengths, values, worlds)
+        if not self._has_strengths:
+            self._has_strengths = True
+            self._worlds.drop_graphs()
+        # A drive's effort is gain · ctrl − stiffness · q − damping · q̇, within its bounds: all of them are scaled.
+        gain = self._worlds.own_model_field("actuator_gainprm")
+        self._ctrl_columns.select().write(gain[..., 0], read_rows(self._strengths, worlds), worlds)
+        self._worlds.model_changed(["actuator_gainprm"], worlds)
+        self._write_gains(worlds)
+        self._write_effort_bounds(worlds)
+
+    def _use_encoder_biases(self, worlds: torch.Tensor | None) -> None:
+        """Let drives, which control the positions that their encoders measure, contain biases, too."""
+        super()._use_encoder_biases(worlds)
+        if self._driven:
+            self._update_ctrl(worlds)
+            self._update_initial_ctrl()
 
     # Resets and saved states
 
@@ -193,6 +243,7 @@ class DriveView(JointView):
     def _update_initial_ctrl(self) -> None:
         """Make a reset restore the ``ctrl`` of the initial targets with the current gains."""
         position, velocity, effort = self._initial_targets.unbind()
+        position = position - self._encoder_biases if self._has_encoder_biases else position
         values = effort + self._gains[0] * position + self._gains[1] * velocity
         self._ctrl_columns.select().write(self._worlds.executor.initial_field("ctrl"), values)
 
@@ -205,8 +256,34 @@ class DriveView(JointView):
         self._keep_targets()
         return self._targets, self._initial_targets, self._gains
 
-    def _update_effort_bounds(self) -> None:
-        """Bring the kept bounds up to date, in place: graphs that were captured read them there."""
-        low, high = self._effort_bounds
-        high.copy_(self.get_max_efforts())
-        torch.neg(high, out=low)
+    def state_dict(self) -> dict[str, Any]:
+        """Return targets, gains, bounds, strengths and biases."""
+        return {
+            "driven": self._driven,
+            "targets": self._targets.clone(),
+            "initial_targets": self._initial_targets.clone(),
+            "gains": [gains.clone() for gains in self._gains],
+            "max_efforts": self._effort_bounds[1].clone(),
+            "motor_strengths": self._strengths.clone(),
+            "has_strengths": self._has_strengths,
+            "encoder_biases": self._encoder_biases.clone(),
+            "has_encoder_biases": self._has_encoder_biases,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`, in place: graphs that were captured read it there."""
+        self._driven = state["driven"]
+        self._targets.copy_(state["targets"])
+        self._initial_targets.copy_(state["initial_targets"])
+        for gains, values in zip(self._gains, state["gains"], strict=True):
+            gains.copy_(values)
+        if "max_efforts" in state:  # states of earlier versions have none of these
+            bounds = state["max_efforts"]
+            self._strengths.copy_(state["motor_strengths"])
+            self._encoder_biases.copy_(state["encoder_biases"])
+            self._has_strengths |= state["has_strengths"]
+            self._has_encoder_biases |= state["has_encoder_biases"]
+        else:
+            bounds = self._model_effort_bounds()
+        self._effort_bounds[1].copy_(bounds)
+        torch.neg(self._effort_bounds[1], out=self._effort_bounds[0])

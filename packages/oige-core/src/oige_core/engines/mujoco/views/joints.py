@@ -26,6 +26,8 @@ class JointView(BodyView):
         self._dof_columns = ColumnSet([[i] for i in layout.dofs], device)
         # For tensors with exactly this articulation's joints.
         self._joints = ColumnSet([[i] for i in range(self.num_dof)], device)
+        self._encoder_biases = torch.zeros(worlds.num_envs, self.num_dof, device=device)
+        self._has_encoder_biases = False
 
     # Names
 
@@ -73,7 +75,10 @@ class JointView(BodyView):
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
-        return self._read_joints(self._positions, self._qpos_columns.select(joint_indices), indices, clone)
+        positions = self._read_joints(self._positions, self._qpos_columns.select(joint_indices), indices, clone)
+        if not self._has_encoder_biases:
+            return positions
+        return positions + self.get_encoder_biases(indices, joint_indices, clone=False)
 
     def set_joint_positions(
         self, positions: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
@@ -96,6 +101,25 @@ class JointView(BodyView):
         worlds, joints = self._index(indices), self._dof_columns.select(joint_indices)
         joints.write(self._qvel, self._values("velocities", velocities, worlds, joints.count, column=True), worlds)
         self._worlds.mark_stale(worlds)
+
+    def get_encoder_biases(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        return self._joints.select(joint_indices).read(self._encoder_biases, self._index(indices), clone)
+
+    def set_encoder_biases(self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds, joints = self._index(indices), self._joints.select(joint_indices)
+        values = self._properties("values", values, worlds, joints.count, column=True)
+        joints.write(self._encoder_biases, values, worlds)
+        self._use_encoder_biases(worlds)
+
+    def _use_encoder_biases(self, worlds: torch.Tensor | None) -> None:
+        """Let reads of joint positions contain biases from now on."""
+        if not self._has_encoder_biases:
+            self._has_encoder_biases = True
+            self._worlds.drop_graphs()
 
     def _read_joints(self, values: torch.Tensor, joints: Columns, indices: Indices, clone: bool) -> torch.Tensor:
         worlds = self._index(indices)
