@@ -1,13 +1,17 @@
 """Engine-independent descriptions of robots, drives and materials."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from oige_core.errors import OigeError
 
-__all__ = ["ArticulationAsset", "Drive", "Material"]
+__all__ = ["ArticulationAsset", "Color", "Drive", "Material", "check_color"]
+
+
+Color = tuple[float, float, float, float]
+"""Red, green, blue, opacity, each 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,12 +114,17 @@ class Material:
     """
 
     friction: float | None = None
-    color: tuple[float, float, float, float] = (0.7, 0.7, 0.7, 1.0)
+    color: Color = (0.7, 0.7, 0.7, 1.0)
 
     def __post_init__(self) -> None:
         if self.friction is not None and not hasattr(self.friction, "__float__"):  # strings do not have it
             raise OigeError(f"Material(friction={self.friction!r}): expected a number.")
         if self.friction is not None and not 0.0 <= self.friction < math.inf:
             raise OigeError(f"Material(friction={self.friction}): expected a finite number of at least 0.")
-        if len(self.color) != 4 or not all(0.0 <= part <= 1.0 for part in self.color):
-            raise OigeError(f"Material(color={self.color}): expected red, green, blue and opacity, each 0 to 1.")
+        check_color(f"Material(color={self.color})", self.color)
+
+
+def check_color(title: str, color: Sequence[float]) -> None:
+    """Raise OigeError unless a colour is four numbers from 0 to 1."""
+    if len(color) != 4 or not all(0.0 <= part <= 1.0 for part in color):
+        raise OigeError(f"{title}: expected red, green, blue and opacity, each 0 to 1.")

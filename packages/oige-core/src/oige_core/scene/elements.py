@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oige_core.config import ActorConfig
-from oige_core.scene.assets import ArticulationAsset, Material
+from oige_core.scene.assets import ArticulationAsset, Color, Material
 from oige_core.scene.values import Quaternion, Vector3
 from oige_core.views import CameraOutput
 
@@ -57,7 +57,10 @@ class ArticulationElement:
 
 @dataclass(kw_only=True)
 class RigidElement:
-    """One rigid body with one primitive shape; ``size`` as in ``Scene.add_sphere`` and similar methods."""
+    """One rigid body with one primitive shape; ``size`` as in ``Scene.add_sphere`` and similar methods.
+
+    ``face_colors``: colours of a box's faces +x, −x, +y, −y, +z, −z; empty: all have that of the material.
+    """
 
     name: str
     shape: typing.Literal["sphere", "box", "capsule", "cylinder"]
@@ -72,6 +75,7 @@ class RigidElement:
     disable_gravity: bool | None
     material: Material
     actor: ActorConfig
+    face_colors: tuple[Color, ...] = ()
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ import numpy as np
 from oige_core.capabilities import Capable, require
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.errors import ConfigError, OigeError, nearest
-from oige_core.scene.assets import ArticulationAsset, Material
+from oige_core.scene.assets import ArticulationAsset, Color, Material, check_color
 from oige_core.scene.elements import (
     ArticulationElement,
     CameraElement,
@@ -36,6 +36,7 @@ __all__ = ["RigidOptions", "Scene", "ViewFactory"]
 ViewT = typing.TypeVar("ViewT")
 
 IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
+FACES = 6  # of a box
 
 
 class ViewFactory(Capable, typing.Protocol):
@@ -220,9 +221,30 @@ class Scene:
         """Add a ball of ``radius`` metres; ``options`` are those of :class:`RigidOptions`."""
         return self._add_rigid(name, "sphere", (radius,), options)
 
-    def add_box(self, name: str, *, size: Vector3, **options: typing.Unpack["RigidOptions"]) -> RigidPrimView:
-        """Add a box with edges of ``size`` metres along x, y, z; ``options`` are those of :class:`RigidOptions`."""
-        return self._add_rigid(name, "box", size, options)
+    def add_box(
+        self,
+        name: str,
+        *,
+        size: Vector3,
+        face_colors: Sequence[Color] = (),
+        **options: typing.Unpack["RigidOptions"],
+    ) -> RigidPrimView:
+        """Add a box; ``options`` are those of :class:`RigidOptions`.
+
+        Args:
+            name: unique name in the scene.
+            size: edges along x, y, z, in metres.
+            face_colors: colours of the faces +x, −x, +y, −y, +z, −z, which show its rotation; the material's colour
+                remains visible as a frame around each. Empty: all faces have the material's colour.
+
+        Raises:
+            OigeError: the size, a colour or an option is invalid.
+        """
+        if face_colors and len(face_colors) != FACES:
+            raise OigeError(f"box '{name}': {len(face_colors)} face_colors, expected {FACES}: +x, −x, +y, −y, +z, −z.")
+        for color in face_colors:
+            check_color(f"box '{name}': face_colors: {color}", color)
+        return self._add_rigid(name, "box", size, options, face_colors)
 
     def add_capsule(
         self, name: str, *, radius: float, length: float, **options: typing.Unpack["RigidOptions"]
@@ -347,6 +369,7 @@ class Scene:
         shape: typing.Literal["sphere", "box", "capsule", "cylinder"],
         size: tuple[float, ...],
         options: "RigidOptions",
+        face_colors: Sequence[Color] = (),
     ) -> RigidPrimView:
         self._check_name(name)
         title = f"{shape} '{name}'"
@@ -389,6 +412,7 @@ class Scene:
             disable_gravity=None if disable_gravity is None else as_flag(disable_gravity, f"{title}: disable_gravity"),
             material=_material(options.get("material"), name),
             actor=actor,
+            face_colors=tuple(face_colors),
         )
         self._add(element)
         return self._keep("rigid_prim_views", name, self.views.create_rigid_view(element))

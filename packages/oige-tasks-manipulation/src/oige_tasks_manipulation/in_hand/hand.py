@@ -6,6 +6,9 @@ from oige_core import ArticulationAsset
 
 __all__ = ["Hand"]
 
+GOAL_HEIGHT = -0.04  # m, above the initial position of the object
+GOAL_DISPLAY = (-0.2, -0.06, 0.12)  # m, from the goal to where it is shown
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hand:
@@ -28,3 +31,15 @@ class Hand:
     position: tuple[float, float, float] = (0.0, 0.0, 0.5)
     orientation: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
     fingertips: tuple[str, ...] = ()
+
+    @property
+    def goal_position(self) -> tuple[float, float, float]:
+        """Position of the goal, in m."""
+        x, y, z = self.object_position
+        return x, y, z + GOAL_HEIGHT
+
+    @property
+    def goal_display(self) -> tuple[float, float, float]:
+        """Position of the marker that shows the goal beside the hand, in m."""
+        x, y, z = (at + offset for at, offset in zip(self.goal_position, GOAL_DISPLAY, strict=True))
+        return x, y, z

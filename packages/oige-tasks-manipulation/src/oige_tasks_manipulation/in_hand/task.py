@@ -21,8 +21,17 @@ __all__ = ["InHandConfigT", "InHandTask"]
 
 CUBE_SIZE = 0.05  # m
 CUBE_DENSITY = 567.0  # kg/m³, which makes 0.0709 kg
-GOAL_HEIGHT = -0.04  # m, above the initial position of the object
-GOAL_DISPLAY = (-0.2, -0.06, 0.12)  # m, from the goal to where it is shown, beside the hand
+FACE_COLORS = (
+    (0.85, 0.15, 0.15),
+    (0.95, 0.55, 0.1),
+    (0.15, 0.6, 0.25),
+    (0.15, 0.35, 0.85),
+    (0.95, 0.85, 0.15),
+    (0.55, 0.25, 0.7),
+)
+"""Of the faces +x, −x, +y, −y, +z, −z: red, orange, green, blue, yellow, purple."""
+FRAME_COLOR = (0.93, 0.93, 0.93)
+GOAL_OPACITY = 0.5
 WRENCH_SCALE = 10.0  # of observed fingertip wrenches
 UPSTREAM_DT = 1.0 / 60.0  # s; see ``task.env.compat``
 
@@ -60,14 +69,22 @@ class InHandTask(RLTask[InHandConfigT]):
         if hand.fingertips:
             self.fingertips = scene.add_link_view("fingertips", hand.name, hand.fingertips)
         size = (CUBE_SIZE, CUBE_SIZE, CUBE_SIZE)
-        self.objects = scene.add_box("object", size=size, position=hand.object_position, density=CUBE_DENSITY)
+        self.objects = scene.add_box(
+            "object",
+            size=size,
+            face_colors=[(*color, 1.0) for color in FACE_COLORS],
+            position=hand.object_position,
+            density=CUBE_DENSITY,
+            material=Material(color=(*FRAME_COLOR, 1.0)),
+        )
         self.goals = scene.add_box(
             "goal_object",
             size=size,
-            position=hand.object_position,
+            face_colors=[(*color, GOAL_OPACITY) for color in FACE_COLORS],
+            position=hand.goal_display,
             kinematic=True,
             collision=False,
-            material=Material(color=(0.7, 0.7, 0.7, 0.5)),
+            material=Material(color=(*FRAME_COLOR, GOAL_OPACITY)),
         )
 
     def post_reset(self) -> None:
@@ -86,8 +103,8 @@ class InHandTask(RLTask[InHandConfigT]):
         self.middles, self.half_ranges = limits.mean(-1), 0.5 * limits.diff().squeeze(-1)
         self.driven_lower, self.driven_upper = limits[self.driven].unbind(-1)
         self.start = torch.tensor(self.hand.object_position, device=device)
-        self.goal_position = self.start + torch.tensor([0.0, 0.0, GOAL_HEIGHT], device=device)
-        self.display_position = self.goal_position + torch.tensor(GOAL_DISPLAY, device=device)
+        self.goal_position = torch.tensor(self.hand.goal_position, device=device)
+        self.display_position = torch.tensor(self.hand.goal_display, device=device)
         self.velocity_scales = torch.tensor([1.0] * 3 + [cfg.velObsScale] * 3, device=device)
         self.reward_weights = reward_weights(cfg)
         self.goal_orientations = torch.zeros(n, 4, device=device)

@@ -28,7 +28,7 @@ from oige_core.engines.mujoco.layout import (
 from oige_core.engines.mujoco.render.lights import CAMERA_SUN, add_lights
 from oige_core.engines.mujoco.render.meshes import HeightField, add_height_field
 from oige_core.errors import CapabilityError, OigeError, nearest, one_line
-from oige_core.scene.assets import Drive, Material
+from oige_core.scene.assets import Color, Drive, Material
 from oige_core.scene.elements import (
     ArticulationElement,
     CameraElement,
@@ -63,6 +63,9 @@ _SHAPES = {
 }
 
 _SELF_COLLISION_BITS = 31
+
+# Coloured faces of boxes are plates: their size relative to the face, and their thickness relative to the box.
+_FACE_FRACTION, _FACE_RELIEF = 0.84, 0.01
 
 _OPTIONS = [name for name in dir(mujoco.MjSpec().option) if not name.startswith("_")]
 _SIZES = ["memory", "nconmax", "njmax", "nkey", "nstack", "nuserdata"]
@@ -247,7 +250,27 @@ def _add_rigid(spec: mujoco.MjSpec, element: RigidElement, masks: tuple[int, int
     )
     if element.mass is not None:
         geom.mass = element.mass
+    for face, color in enumerate(element.face_colors):
+        _add_face(body, np.array(element.size), face, color)
     _prepare_bodies([body], element.disable_gravity)
+
+
+def _add_face(body: mujoco.MjsBody, size: np.ndarray, face: int, color: Color) -> None:
+    """Add a plate without mass and collisions to a face of a box with edges ``size`` ``(3,)``, in metres.
+
+    Faces are counted in the order +x, −x, +y, −y, +z, −z.
+    """
+    axis, sign = face // 2, 1 - 2 * (face % 2)
+    along = np.arange(3) == axis
+    body.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        pos=np.where(along, 0.5 * sign * size, 0.0),
+        size=0.5 * size * np.where(along, _FACE_RELIEF, _FACE_FRACTION),
+        mass=0.0,
+        contype=0,
+        conaffinity=0,
+        rgba=color,
+    )
 
 
 def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: tuple[int, int]) -> None:

@@ -1,6 +1,7 @@
 """Images of geoms at given poses, several worlds in each image."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import mujoco
@@ -11,7 +12,7 @@ from oige_core.engines.mujoco.render.colors import geom_color
 from oige_core.engines.mujoco.render.geoms import is_visible
 from oige_core.engines.mujoco.render.lights import add_lights
 from oige_core.engines.mujoco.render.meshes import add_height_field, add_mesh, read_height_field, read_mesh
-from oige_core.engines.mujoco.render.ray_tracer import RayTracer
+from oige_core.engines.mujoco.render.ray_tracer import Poses, RayTracer
 from oige_core.render.appearance import SHADE, SUN, TILE, terrain_texture
 
 __all__ = ["GeomRenderer"]
@@ -56,7 +57,7 @@ class GeomRenderer:
         self._device = torch.device(device)
         # Geoms of the world body are the same in all worlds: those of worlds at one place are rendered once.
         distinct = np.unique(offsets, axis=0, return_index=True)[1]
-        self._rendered: list[tuple[int, int]] = []  # worlds and geoms
+        rendered: list[tuple[int, int]] = []  # worlds and geoms
         for world in range(len(offsets)):
             for geom in filter(lambda geom: is_visible(model, geom), range(model.ngeom)):
                 if model.geom_type[geom] == int(_Geom.mjGEOM_PLANE):
@@ -64,18 +65,24 @@ class GeomRenderer:
                 else:
                     is_needed = world in distinct or model.geom_bodyid[geom] != 0
                 if is_needed:
-                    self._rendered.append((world, geom))
-        composed = _compose(model, [geom for _, geom in self._rendered], fov, sun)
-        self._mesh_frames = [_mesh_frame(composed, geom) for geom in range(composed.ngeom)]
-        self._tracer = RayTracer(
-            composed,
-            num_images,
-            device=self._device,
-            camera=CAMERA,
-            size=size,
-            samples_per_pixel=samples,
-            shadows=True,
-        )
+                    rendered.append((world, geom))
+        # The ray tracer shows every geom as opaque. So each opacity is rendered apart, and blended with the rest.
+        opacities = [geom_color(model, geom)[3] for _, geom in rendered]
+        self._layers: list[_Layer] = []
+        for opacity in [1.0, *sorted({each for each in opacities if each < 1.0})]:
+            shown = [place for place, own in zip(rendered, opacities, strict=True) if own in (1.0, opacity)]
+            composed = _compose(model, [geom for _, geom in shown], fov, sun)
+            tracer = RayTracer(
+                composed,
+                num_images,
+                device=self._device,
+                camera=CAMERA,
+                size=size,
+                samples_per_pixel=samples,
+                shadows=True,
+            )
+            frames = [_mesh_frame(composed, geom) for geom in range(composed.ngeom)]
+            self._layers.append(_Layer(opacity, shown, frames, tracer))
 
     def render(
         self, positions: np.ndarray, rotations: np.ndarray, camera: np.ndarray, target: np.ndarray
@@ -88,21 +95,46 @@ class GeomRenderer:
             camera: ``(num_images, 3)`` or ``(3,)``: position of the camera, in metres.
             target: ``(num_images, 3)`` or ``(3,)``: the point that the camera looks at, in metres; z is up.
         """
-        worlds, geoms = (list(index) for index in zip(*self._rendered, strict=True))
-        xpos = (positions + self._offsets[:, None])[:, worlds, geoms]
-        xmat = rotations[:, worlds, geoms]
-        for index, frame in enumerate(self._mesh_frames):
+        camera, target = (np.broadcast_to(point, (self._num_images, 3)) for point in (camera, target))
+        view = self._tensor(camera), self._tensor(_look_at(camera, target))
+        positions = positions + self._offsets[:, None]
+        opaque, *transparent = (self._render_layer(layer, positions, rotations, view) for layer in self._layers)
+        if not transparent:
+            return opaque
+        blended = opaque.astype(np.float32)
+        for layer, image in zip(self._layers[1:], transparent, strict=True):
+            blended += layer.opacity * (image.astype(np.float32) - opaque)
+        return np.rint(blended.clip(0.0, 255.0)).astype(np.uint8)
+
+    def _render_layer(self, layer: "_Layer", positions: np.ndarray, rotations: np.ndarray, view: Poses) -> np.ndarray:
+        worlds, geoms = (list(index) for index in zip(*layer.rendered, strict=True))
+        xpos, xmat = positions[:, worlds, geoms], rotations[:, worlds, geoms]
+        for index, frame in enumerate(layer.mesh_frames):
             if frame is not None:
                 xpos[:, index] += xmat[:, index] @ frame[0]
                 xmat[:, index] = xmat[:, index] @ frame[1]
-        camera, target = (np.broadcast_to(point, (self._num_images, 3)) for point in (camera, target))
-        self._tracer.render(
-            (self._tensor(xpos), self._tensor(xmat)), (self._tensor(camera), self._tensor(_look_at(camera, target)))
-        )
-        return self._tracer.images["rgb"].cpu().numpy().copy()
+        layer.tracer.render((self._tensor(xpos), self._tensor(xmat)), view)
+        return layer.tracer.images["rgb"].cpu().numpy().copy()
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self._device)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Opaque geoms, and those of one opacity.
+
+    Attributes:
+        opacity: above 0, at most 1.
+        rendered: worlds and geoms.
+        mesh_frames: translations and rotations by which the compiler has moved meshes, by geom.
+        tracer: renders them.
+    """
+
+    opacity: float
+    rendered: list[tuple[int, int]]
+    mesh_frames: list[tuple[np.ndarray, np.ndarray] | None]
+    tracer: RayTracer
 
 
 def _compose(
