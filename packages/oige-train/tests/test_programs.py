@@ -10,7 +10,7 @@ import pytest
 from oige_train.benchmark import timing
 from oige_train.benchmark.stages import Stage
 
-PROGRAMS = ("train", "random_policy", "tasks", "benchmark", "demo", "new_task")
+PROGRAMS = ("train", "random_policy", "tasks", "benchmark", "demo", "new_task", "randomization")
 
 
 def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -70,6 +70,23 @@ def test_random_policy_takes_max_steps(tmp_path: Path) -> None:
     assert "FPS × 8 envs" in process.stdout.splitlines()[-1]
     wrong = run("random_policy", "max_steps=-1", cwd=tmp_path)
     assert (wrong.returncode, wrong.stderr) == (2, "error: max_steps=-1: expected a whole number above 0.\n")
+
+
+def test_randomization_shows_blocks_also_if_they_are_disabled(tmp_path: Path) -> None:
+    draw = "{operation: scaling, distribution: uniform, distribution_parameters: [0.5, 1.5]}"
+    key = "task.domain_randomization.randomization_params.articulation_views.cartpole_view.body_masses.on_reset"
+    process = run("randomization", "task=Cartpole", f"{key}={draw}", "sim_device=cpu", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[:4] == [
+        "Cartpole: 1 distribution in each of 512 worlds; nothing of this happens without "
+        "task.domain_randomization.randomize=True",
+        "",
+        "articulation_views.cartpole_view.body_masses.on_reset",
+        "  at resets: multiplies by uniform numbers (low 0.5, high 1.5)",
+    ]
+    without = run("randomization", "task=Cartpole", cwd=tmp_path)
+    assert without.returncode == 2
+    assert without.stderr.startswith("error: task.domain_randomization.randomization_params: Cartpole has no blocks")
 
 
 def test_benchmark_reports_every_stage(tmp_path: Path) -> None:

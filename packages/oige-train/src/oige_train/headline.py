@@ -41,7 +41,7 @@ def headline(run: Run, arguments: Sequence[str], action: str = "") -> list[str]:
         f"{action} {run.task.name} with {ALGORITHM_NAMES[params.algo.name]} ({run.train_name}): "
         f"{worlds}, network {params.network.summary()}, seed {config.seed}"
     )
-    lines += [*_note_on_default_task(run, arguments), *run.file_notes]
+    lines += [*_note_on_default_task(run, arguments), *run.file_notes, *_note_on_randomization(run)]
     if action == "training" and devices.simulation == "cpu":
         lines += _advice_for_cpu(run)
     most, good = OFF_POLICY_WORLDS.get(params.algo.name, (math.inf, 0))
@@ -67,7 +67,16 @@ def headline_of_random_actions(run: Run, arguments: Sequence[str]) -> list[str]:
         f"stepping {run.task.name} with random actions: {worlds}, seed {config.seed}",
         *_note_on_default_task(run, arguments),
         *run.file_notes,
+        *_note_on_randomization(run),
     ]
+
+
+def _note_on_randomization(run: Run) -> list[str]:
+    config = run.config.task.domain_randomization
+    if not config.randomize:
+        return []
+    targets = [".".join(path) for path in dict.fromkeys(path[1:-1] or path[:1] for path in config.draws)]
+    return [f"domain randomisation of {', '.join(targets)}; oige-randomization task={run.task.name} shows it"]
 
 
 def _note_on_default_task(run: Run, arguments: Sequence[str]) -> list[str]:

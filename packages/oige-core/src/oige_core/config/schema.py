@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from oige_core.config.fields import ISAAC_SIM_ONLY, follows, unread
 from oige_core.errors import ConfigError, did_you_mean
-from oige_core.randomization.schema import PARAMS_KEY, parse_params
+from oige_core.randomization.schema import PARAMS_KEY, DrawConfig, Path, parse_params
 
 __all__ = [
     "ActorConfig",
@@ -380,12 +380,20 @@ class DomainRandomizationConfig:
 
     def __post_init__(self) -> None:
         check_positive("task.domain_randomization.min_frequency", self.min_frequency)
-        draws = parse_params(self.randomization_params)
-        if self.randomize and not draws:
+        if not self.draws and self.randomize:
             raise ConfigError(
                 f"task.domain_randomization.randomize=True: {PARAMS_KEY} says nothing to randomise; add a section to "
                 "it, or leave randomize out."
             )
+
+    @property
+    def draws(self) -> dict[Path, DrawConfig]:
+        """What is drawn, by group, view, attribute and trigger.
+
+        Raises:
+            ConfigError: a block is wrong.
+        """
+        return parse_params(self.randomization_params)
 
 
 @dataclass(kw_only=True)

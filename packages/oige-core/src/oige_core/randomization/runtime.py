@@ -1,5 +1,6 @@
 """Domain randomisation of the worlds of a task: triggers, random stream, scheduling and saved state."""
 
+import logging
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -15,11 +16,14 @@ from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest
 from oige_core.randomization.attributes import ATTRIBUTES, VIEW_GROUPS
 from oige_core.randomization.distributions import Distribution
 from oige_core.randomization.noise import SignalNoise
-from oige_core.randomization.schema import SIGNALS, Path, parse_params, path_key
+from oige_core.randomization.schema import SIGNALS, Path, path_key
 from oige_core.randomization.targets import EffortTarget, Target
 from oige_core.seeding import derive_seed
 
 __all__ = ["Randomization", "RandomizedTask", "find_views"]
+
+
+_log = logging.getLogger(__name__)
 
 
 class RandomizedTask(Protocol):
@@ -46,7 +50,7 @@ def find_views(config: DomainRandomizationConfig, views: Mapping[str, Mapping[st
         ConfigError: there is no such view.
     """
     found: dict[Path, Any] = {}
-    for path in parse_params(config.randomization_params) if config.randomize else ():
+    for path in config.draws if config.randomize else ():
         group, name = path[:2]
         if group not in VIEW_GROUPS:
             continue
@@ -92,7 +96,7 @@ class Randomization:
         self.config: DomainRandomizationConfig = task.config.task.domain_randomization
         self._name = task.name
         self._engine = engine = task.engine
-        self._draws = parse_params(self.config.randomization_params)
+        self._draws = self.config.draws
         self.generator = torch.Generator(engine.device)
         self.distributions: dict[Path, Distribution] = {}
         self._given: dict[Path, Any] = {path: draw.parameters for path, draw in self._draws.items()}
@@ -294,6 +298,10 @@ class Randomization:
             targets[path] = kind(attribute, view, draws, values, self.generator, one_friction=one_friction)
             if path[-1] == "material_properties":
                 self._check_restitution(path, values, draws)
+            if not values.any() and all(draw.config.operation == "scaling" for draw in draws.values()):
+                _log.warning(
+                    "%s: has no effect, because the values at the start are 0, and scaling keeps them.", path_key(path)
+                )
         return targets
 
     def _start_values(self, path: Path, attribute: Any, view: Any) -> torch.Tensor:

@@ -25,6 +25,7 @@ class Target:
         one_friction: whether the engine has one coefficient of friction.
 
     Attributes:
+        nominal: ``(d,)`` values of the first world before any draw; properties only.
         base: ``(N, d)`` values at the start, with those that ``on_startup`` draws; properties only.
         kept: ``(N, d)`` values after the last draw ``on_reset``; properties only.
     """
@@ -48,13 +49,14 @@ class Target:
         keeps = attribute.kind == "property"
         self.base = values.reshape(len(values), -1).clone() if keeps else values.new_zeros(len(values), 0)
         self.kept = self.base.clone()
+        self.nominal = self.base[0].clone()
 
     def start(self, generator: torch.Generator) -> None:
         """Draw the values of the whole run, if there are any."""
         if "on_startup" in self.draws:
             draw = self.draws["on_startup"]
             drawn = draw.sample(len(self.base), generator)
-            self.base.copy_(self._valid(combine(draw.config.operation, self.base, drawn), self.base))
+            self.base.copy_(self.valid(combine(draw.config.operation, self.base, drawn), self.base))
             self.kept.copy_(self.base)
             self._write(self.base, None)
 
@@ -69,7 +71,7 @@ class Target:
             self._write(self._changed(operation, drawn, worlds), worlds)
             return
         before = self.base if trigger == "on_reset" else self.kept
-        values = self._valid(combine(operation, _rows(before, worlds), drawn), _rows(self.base, worlds))
+        values = self.valid(combine(operation, _rows(before, worlds), drawn), _rows(self.base, worlds))
         if trigger == "on_reset":
             write_rows(self.kept, values, worlds)
         self._write(values, worlds)
@@ -83,15 +85,16 @@ class Target:
         """Return the live tensors that are part of a saved state."""
         return {"base": self.base, "kept": self.kept}
 
+    def valid(self, values: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        """Return the nearest values ``(n, d)`` that the engine accepts; ``base`` are those at the start."""
+        if self._settle is not None:
+            values = self._settle(values, base)
+        return values if self.attribute.lowest is None else values.clamp(min=self.attribute.lowest)
+
     def _changed(self, operation: str, drawn: torch.Tensor, worlds: torch.Tensor) -> torch.Tensor:
         if operation == "direct" or self.attribute.kind in ("load", "effort"):
             return drawn
         return combine(operation, _rows(self.read(), worlds), drawn)
-
-    def _valid(self, values: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-        if self._settle is not None:
-            values = self._settle(values, base)
-        return values if self.attribute.lowest is None else values.clamp(min=self.attribute.lowest)
 
     def _write(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
         self.attribute.write(self.view, values.reshape(len(values), *self._shape), worlds)

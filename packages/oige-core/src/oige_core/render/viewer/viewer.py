@@ -17,6 +17,7 @@ from websockets.http11 import Request, Response
 from oige_core.envs.vec_env import VecEnv
 from oige_core.errors import ConfigError, reason
 from oige_core.math import grid_positions
+from oige_core.randomization.report import world_lines
 from oige_core.render.viewer.pace import SPEEDS, Pace
 from oige_core.render.viewer.plots import RewardPlots
 from oige_core.render.viewer.viser_scene import ViserScene
@@ -76,6 +77,7 @@ class Viewer:
         self.scene.on_click = self.follow
         self._shown = shown
         self._build_controls()
+        self._random_values = self._add_random_values()
         self._plots = RewardPlots(self.server)
         self.watched = False
         self.frame_hooks: list[Callable[[], None]] = []
@@ -137,6 +139,19 @@ class Viewer:
         self._speed.on_update(lambda _: self.pace.set_speed(speeds[self._speed.value]))
         self._following.on_update(lambda _: self._apply_following())
         self._world.on_update(lambda _: self._apply_following())
+
+    def _add_random_values(self) -> viser.GuiMarkdownHandle | None:
+        if self._env.task.randomization is None:
+            return None
+        with self.server.gui.add_folder("Domain randomisation"):
+            return self.server.gui.add_markdown("")
+
+    def _show_random_values(self) -> None:
+        randomization = self._env.task.randomization
+        if self._random_values is not None and randomization is not None:
+            world = self.scene.followed or 0
+            lines = [f"**World {world}**", *world_lines(randomization, world)]
+            self._random_values.content = "  \n".join(lines)
 
     def _look_at_all(self, client: viser.ClientHandle | None) -> None:
         self.follow(None)
@@ -225,6 +240,7 @@ class Viewer:
             rate = f" · {(self._steps - steps) / (now - then):,.0f} steps/s"
         self._last_status = None if paused else (now, self._steps)
         self._status.content = f"{self._title}  \nstep {self._steps:,}{rate}"
+        self._show_random_values()
         self._plots.show()
 
 
