@@ -20,7 +20,7 @@ import oige_train
 import yaml
 from oige_core.config import EnvConfig
 from oige_core.config.load import CORE_CFG
-from oige_core.config.schema import SimConfig, ViewportConfig
+from oige_core.config.schema import DomainRandomizationConfig, SimConfig, ViewportConfig
 from oige_core.errors import OigeError
 from oige_core.registry import installed_tasks, load_config, load_spec
 from oige_train.cli.common import run_cli
@@ -332,6 +332,8 @@ def page() -> str:
         *task_tables(),
         *tables("task.sim", SimConfig),
         *tables("task.viewport", ViewportConfig),
+        *tables("task.domain_randomization", DomainRandomizationConfig),
+        "[Domain randomisation](randomization.md) describes the keys below `randomization_params`.",
         "## Training",
         "The training configurations of the tasks, `cfg/train/` in their packages, set most of these keys.",
         *tables("train.params", TrainParams),
