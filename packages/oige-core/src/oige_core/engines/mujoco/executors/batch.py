@@ -80,6 +80,8 @@ class BatchExecutor:
         self._fields: dict[str, torch.Tensor] = {}
         self._forces: dict[str, tuple[torch.Tensor, Callable[[], object]]] = {}  # copies and their updates
         self._model_fields: dict[str, torch.Tensor] = {}
+        self._changed = torch.zeros(num_envs, dtype=torch.bool)  # worlds whose derived constants are out of date
+        self._any_changed = False
         self._mass_matrix: MassMatrix | None = None
         self._graphs: Graphs | None = None  # Warp is imported only for Warp variants of tasks
         # Positions and velocities are adjacent in the state, so that one operation converts both.
@@ -129,6 +131,7 @@ class BatchExecutor:
     @plain_tensors
     def model_field(self, name: str) -> torch.Tensor:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        self._update_constants()
         if name not in self._model_fields:
             self._model_fields[name] = torch.from_numpy(self._batch.expand(name))
         return self._model_fields[name]
@@ -138,12 +141,28 @@ class BatchExecutor:
 
     def model_changed(self, names: Iterable[str], worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
-        if not _SET_CONST_INPUTS.isdisjoint(names):
-            with Silence():
-                self._batch.set_const(_ids(worlds))
+        if _SET_CONST_INPUTS.isdisjoint(names):
+            return
+        self._any_changed = True
+        if worlds is None:
+            self._changed.fill_(True)
+        elif is_mask(worlds):
+            self._changed |= worlds
+        else:
+            self._changed.index_fill_(0, worlds, True)
+
+    def _update_constants(self) -> None:
+        """Compute constants that follow from written model fields, once for all fields that were written."""
+        if self._any_changed:
+            self._any_changed = False
+            if ids := self._changed.nonzero().squeeze(-1).tolist():
+                self._changed.zero_()
+                with Silence():
+                    self._batch.set_const(ids)
 
     def step(self, n: int, *, refresh: bool) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        self._update_constants()
         with Silence():
             self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
         for _, copy_live in self._forces.values():
@@ -182,6 +201,7 @@ class BatchExecutor:
 
     def refresh(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        self._update_constants()
         with Silence():
             self._batch.forward(_ids(worlds), stage=_STAGE_VELOCITY)
 

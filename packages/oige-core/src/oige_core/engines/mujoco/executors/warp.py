@@ -16,6 +16,7 @@ import warp as wp
 from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco.executors import warp_kernels as kernels
+from oige_core.engines.mujoco.executors.constants import DerivedConstants
 from oige_core.engines.mujoco.executors.graphs import Graphs
 from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
 from oige_core.engines.mujoco.executors.probe import probe_buffers
@@ -37,32 +38,6 @@ __all__ = ["WarpExecutor"]
 
 _KINEMATIC_FIELDS = frozenset({"xanchor", "xaxis", "xipos", "xmat", "xpos", "xquat"})
 _FORCE_BALANCE_FIELDS = frozenset({"qfrc_bias", "qfrc_gravcomp", "qfrc_passive", "ten_velocity"})
-
-# Constants of the model that depend on each field, and where they are stored.
-_FIXED, _KIN0, _INERT0 = mjw.SetConstGroup.FIXED, mjw.SetConstGroup.KIN0, mjw.SetConstGroup.INERT0
-_DERIVING_FIELDS: dict[str, mjw.SetConstGroup] = {
-    "actuator_armature": _INERT0,
-    "actuator_gear": _INERT0,
-    "body_inertia": _INERT0,
-    "body_ipos": _KIN0 | _INERT0,
-    "body_iquat": _INERT0,
-    "body_mass": _FIXED | _KIN0 | _INERT0,
-    "body_pos": _KIN0 | _INERT0,
-    "body_quat": _KIN0 | _INERT0,
-    "dof_armature": _INERT0,
-    "eq_data": _KIN0,
-    "geom_size": _FIXED,
-    "jnt_axis": _KIN0 | _INERT0,
-    "jnt_pos": _KIN0 | _INERT0,
-    "qpos0": _KIN0 | _INERT0,
-    "site_pos": _KIN0 | _INERT0,
-    "tendon_armature": _INERT0,
-}
-_DERIVED_FIELDS: dict[mjw.SetConstGroup, tuple[str, ...]] = {
-    _FIXED: ("body_subtreemass", "geom_aabb", "geom_rbound"),
-    _KIN0: ("eq_data", "tendon_length0"),
-    _INERT0: ("actuator_acc0", "body_invweight0", "dof_invweight0", "tendon_invweight0"),
-}
 
 # MuJoCo Warp's overflow bits by kind of problem. Its solver-iteration bits are not a problem: the C engine also stops
 # at the limit and continues.
@@ -123,6 +98,7 @@ class WarpExecutor:
         self._fields: dict[str, torch.Tensor] = {}
         self._model_fields: dict[str, torch.Tensor] = {}
         self._expanded: set[str] = set()
+        self._constants: DerivedConstants | None = None
         self._mass_matrix: MassMatrix | None = None
         loop_constraints = [int(mujoco.mjtEq.mjEQ_CONNECT), int(mujoco.mjtEq.mjEQ_WELD)]
         self._closes_loops = bool(np.isin(model.eq_type, loop_constraints).any())
@@ -212,10 +188,8 @@ class WarpExecutor:
         """
         if name not in self._model_fields:
             self._expand(name)
-            for group, derived in _DERIVED_FIELDS.items():
-                if group & _DERIVING_FIELDS.get(name, mjw.SetConstGroup.NONE):
-                    for other in derived:
-                        self._expand(other)
+            for derived in DerivedConstants.derived_from(name):
+                self._expand(derived)
             # MuJoCo Warp would skip them if they are zero in all worlds.
             self._model.has_tendon_stiffness |= name.startswith("tendon_stiffness")
             self._model.has_tendon_damping |= name.startswith("tendon_damping")
@@ -234,7 +208,7 @@ class WarpExecutor:
         return TorchGraphs(self.device) if self.device.type == "cuda" else None
 
     def model_changed(self, names: Iterable[str], worlds: torch.Tensor | None = None) -> None:
-        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`. Constants of all worlds are recomputed.
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`.
 
         Raises:
             CapabilityError: a centre of mass was moved, or principal axes were rotated, for a body whose inertia was
@@ -243,11 +217,8 @@ class WarpExecutor:
         names = set(names)
         if names & {"body_ipos", "body_iquat"}:
             self._check_simple_bodies()
-        groups = mjw.SetConstGroup.NONE
-        for name in names:
-            groups |= _DERIVING_FIELDS.get(name, mjw.SetConstGroup.NONE)
-        if groups:
-            self.graphs.run(("set_const", int(groups)), lambda: mjw.set_const(self._model, self._data, groups))
+        if self._constants is not None and self._constants.mark(names, worlds):
+            self.graphs.run("fixed_constants", self._constants.launch_fixed)
         if names & {"body_pos", "body_quat"}:
             self.graphs.run("static_geoms", self._move_static_geoms)
 
@@ -310,6 +281,7 @@ class WarpExecutor:
             "forces": {name: wp.to_torch(getattr(self._data, name)).clone() for name in sorted(FORCE_FIELDS)},
             # Derived constants are saved unchanged, so that loading restores them bitwise.
             "model": {name: wp.to_torch(self._model_array(name)).clone() for name in sorted(self._expanded)},
+            "changed": None if self._constants is None else self._constants.changed.clone(),
             "problems": self.problem_counts.state_dict(),
         }
 
@@ -323,6 +295,9 @@ class WarpExecutor:
         for name, values in state["model"].items():
             self._expand(name)
             wp.to_torch(self._model_array(name)).copy_(values)
+        if self._constants is not None:
+            changed = state["changed"]
+            self._constants.changed.copy_(torch.zeros(()) if changed is None else changed)
         self.problem_counts.load_state_dict(state["problems"])
         if not self._expanded.isdisjoint({"body_pos", "body_quat"}):
             self.graphs.run("static_geoms", self._move_static_geoms)
@@ -335,6 +310,8 @@ class WarpExecutor:
         self._mass_matrix = None
 
     def _launch_step(self, n: int, refresh: bool) -> None:
+        if self._constants is not None:
+            self._constants.launch_update()
         for _ in range(n):
             if self._closes_loops:
                 # MuJoCo Warp uses body velocities in these constraints before it computes them for this step.
@@ -409,6 +386,11 @@ class WarpExecutor:
         wp.to_torch(own).copy_(wp.to_torch(array))
         setattr(owner, key, own)
         self._expanded.add(name)
+        if self._constants is None and DerivedConstants.derived_from(name):
+            changed = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+            with wp.ScopedDevice(self._warp_device):
+                self._constants = DerivedConstants(self.model, self._model, self._data, changed)
+                wp.synchronize_device()
         self.graphs.forget()
 
     def _tensor(self, array: Any, last: int | None = None) -> torch.Tensor:
