@@ -1,0 +1,76 @@
+"""Domain randomisation works in every torch task: of all properties of its articulations, in several episodes."""
+
+from typing import Any
+
+import pytest
+import torch
+from oige_core import make_vec
+from oige_core.randomization.attributes import ATTRIBUTES
+from oige_core.registry import installed_tasks
+
+GROUP = "articulation_views"
+SMALL: dict[str, dict[str, Any]] = {
+    "AnymalTerrain": {"task.env.terrain.numLevels": 1, "task.env.terrain.numTerrains": 1},
+    "CartpoleCamera": {"task.env.cameraHeight": 16, "task.env.cameraWidth": 24},
+    "TargetFollowing": {"task.env.imageSize": 16},
+}
+TASKS = [
+    name for name in installed_tasks() if not name.endswith("SAC") and "OpenAI" not in name
+]  # those are the same classes
+SCALE = {"operation": "scaling", "distribution": "uniform", "distribution_parameters": [0.95, 1.05]}
+NOISE = {"operation": "additive", "distribution": "gaussian", "distribution_parameters": [0.0, 0.02]}
+EVERY_STEP = {"on_interval": NOISE | {"frequency_interval": 1}}
+
+
+def make(name: str, **overrides: Any) -> Any:
+    options = {"num_threads": 1, "sim_device": "cpu", "task.env.episodeLength": 6} | SMALL.get(name, {})
+    return make_vec(name, 4, options | {f"task.domain_randomization.{key}": value for key, value in overrides.items()})
+
+
+def articulations(task: Any) -> dict[str, Any]:
+    return {view.name: view for view in vars(task).values() if hasattr(view, "dof_names")}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_task_runs_with_everything_randomised(name: str) -> None:
+    plain = make(name, randomize=False)
+    blocks = {
+        view_name: {
+            key: {"on_reset": SCALE}
+            for key, attribute in ATTRIBUTES[GROUP].items()
+            if attribute.kind == "property" and "MuJoCo" in attribute.engines and "on_reset" in attribute.triggers
+            if attribute.read(view)[0].numel()
+        }
+        for view_name, view in articulations(plain.task).items()
+    }
+    plain.close()
+    env = make(
+        name,
+        randomize=True,
+        randomization_params={
+            "observations": {"on_reset": NOISE} | EVERY_STEP,
+            "actions": EVERY_STEP,
+            "simulation": {"gravity": {"on_interval": SCALE | {"frequency_interval": 4}}},
+            GROUP: blocks,
+        },
+    )
+    targets = env.task.randomization.targets
+    actions = torch.zeros(env.action_space.shape)
+    env.reset()
+    ended = 0
+    for _ in range(14):
+        observations, rewards, terminated, truncated, _ = env.step(actions)
+        ended += int((terminated | truncated).sum())
+        assert observations.float().isfinite().all()
+        assert rewards.isfinite().all()
+    assert ended >= 8
+    assert not sum(env.problems().values())
+    changed = 0
+    for target in targets.values():
+        values, base = target.read(), target.base
+        moves = (base != 0) & base.isfinite()
+        changed += int((values != base)[moves].sum())
+        assert ((values - base).abs()[moves] <= 0.0501 * base.abs()[moves]).all()
+        assert not values[moves].eq(base[moves]).all() or not moves.any()
+    assert changed
+    env.close()
