@@ -3,9 +3,9 @@
 import pytest
 import torch
 from articulation_scene import COUPLED
-from oige_core import ArticulationAsset, Scene
 from oige_core.config import SimConfig
-from oige_core.engines.mujoco import MujocoEngine
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.scene import ArticulationAsset, Scene
 
 N = 3
 
