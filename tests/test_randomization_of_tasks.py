@@ -19,6 +19,8 @@ TASKS = [
 ]  # those are the same classes
 SCALE = {"operation": "scaling", "distribution": "uniform", "distribution_parameters": [0.95, 1.05]}
 NOISE = {"operation": "additive", "distribution": "gaussian", "distribution_parameters": [0.0, 0.02]}
+UP_TO_TWO_STEPS = {"on_reset": {"operation": "direct", "distribution": "uniform", "distribution_parameters": [0, 2]}}
+SOMETIMES = {"on_reset": {"operation": "direct", "distribution": "uniform", "distribution_parameters": [0.1, 0.2]}}
 EVERY_STEP = {"on_interval": NOISE | {"frequency_interval": 1}}
 
 
@@ -36,7 +38,7 @@ def test_task_runs_with_everything_randomised(name: str) -> None:
     plain = make(name, randomize=False)
     blocks = {
         view_name: {
-            key: {"on_reset": SCALE}
+            key: {"on_reset": NOISE if attribute.is_zero else SCALE}
             for key, attribute in ATTRIBUTES[GROUP].items()
             if attribute.kind == "property" and "MuJoCo" in attribute.engines and "on_reset" in attribute.triggers
             if attribute.read(view)[0].numel()
@@ -48,8 +50,8 @@ def test_task_runs_with_everything_randomised(name: str) -> None:
         name,
         randomize=True,
         randomization_params={
-            "observations": {"on_reset": NOISE} | EVERY_STEP,
-            "actions": EVERY_STEP,
+            "observations": {"on_reset": NOISE, "delay": UP_TO_TWO_STEPS, "drop": SOMETIMES} | EVERY_STEP,
+            "actions": {"delay": UP_TO_TWO_STEPS, "drop": SOMETIMES} | EVERY_STEP,
             "simulation": {"gravity": {"on_interval": SCALE | {"frequency_interval": 4}}},
             GROUP: blocks,
         },

@@ -13,7 +13,7 @@ from oige_core.testing import make_engine_on
 
 DT = 0.01
 ARM = """<mujoco><compiler autolimits="true"/><worldbody><body name="base">
-  <inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/>
+  <inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/><geom size=".01" mass="0"/>
   <body name="upper"><joint name="shoulder" axis="0 0 1" range="-60 60" frictionloss=".1" armature=".02"/>
     <inertial pos=".2 0 0" mass="2" diaginertia=".01 .02 .03"/><geom size=".05" mass="0" friction=".8"/>
     <body name="fore" pos=".5 0 0"><joint name="elbow" axis="0 0 1" range="-90 90" frictionloss=".2" armature=".03"/>
@@ -106,8 +106,19 @@ def current(env: VecEnv, *path: str) -> torch.Tensor:
 
 
 FULL = {
-    "observations": {"on_reset": draw("additive", "gaussian", 0.0, 0.1)},
-    "actions": {"on_interval": draw("additive", "gaussian", 0.0, 0.5, frequency_interval=1)},
+    "observations": {
+        "on_reset": draw("additive", "gaussian", 0.0, 0.1),
+        "delay": {"on_reset": draw("direct", "uniform", 0, 2)},
+        "drop": {"on_startup": draw("direct", "uniform", 0.1, 0.3)},
+    },
+    "actions": {
+        "on_interval": draw("additive", "gaussian", 0.0, 0.5, frequency_interval=1),
+        "delay": {
+            "on_reset": draw("direct", "uniform", 0, 1),
+            "on_interval": draw("additive", "uniform", 0, 1, frequency_interval=3),
+        },
+        "drop": {"on_reset": draw("direct", "uniform", 0.0, 0.2)},
+    },
     "simulation": {
         "gravity": {"on_interval": draw("additive", "gaussian", [0, 0, 0], [0, 0, 0.4], frequency_interval=3)}
     },
@@ -130,6 +141,10 @@ FULL = {
             "tendon_stiffnesses": {"on_reset": draw("scaling", "loguniform", 0.75, 1.5)},
             "joint_velocities": {"on_interval": draw("additive", "gaussian", 0.0, 0.5, frequency_interval=4)},
             "joint_efforts": {"on_reset": draw("additive", "gaussian", 0.0, 1.0)},
+            "motor_strength": {"on_reset": draw("scaling", "uniform", 0.8, 1.2)},
+            "encoder_bias": {"on_reset": draw("additive", "gaussian", 0.0, 0.02)},
+            "body_coms": {"on_startup": draw("additive", "uniform", [-0.01, 0, 0], [0.01, 0, 0])},
+            "color": {"on_interval": draw("direct", "uniform", 0.0, 1.0, frequency_interval=2)},
         }
     },
 }

@@ -18,6 +18,7 @@ PROPERTIES = [
     for group, view in (ARM, BALL, LINKS)
     for name, attribute in ATTRIBUTES[group].items()
     if attribute.kind == "property" and "on_reset" in attribute.triggers and "MuJoCo" in attribute.engines
+    if not attribute.is_zero and (view, name) != ("Ball", "com")
 ]
 EXECUTORS = ["c", "warp-as-on-gpu"]
 Make = Callable[..., VecEnv]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from oige_core.randomization.signals import Delay, Loss
+from oige_core.randomization.signals import Delay, Drop
 
 Select = Callable[[list[int]], torch.Tensor]
 
@@ -23,9 +23,15 @@ def rows(worlds: torch.Tensor, values: list[float]) -> torch.Tensor:
     return torch.where(worlds.unsqueeze(-1), every, torch.nan) if worlds.dtype == torch.bool else every[worlds]
 
 
-def push(signal: Delay | Loss, value: float) -> list[float]:
+def push(signal: Delay | Drop, value: float) -> list[float]:
     """Push ``value`` to world 0, 10 more to world 1 and 20 more to world 2."""
     return signal.push(torch.tensor([[value], [value + 10], [value + 20]])).squeeze(-1).tolist()
+
+
+def restore(target: Delay | Drop, source: Delay | Drop) -> None:
+    saved = {name: value.clone() for name, value in source.tensors().items()}
+    for name, value in target.tensors().items():
+        value.copy_(saved[name])
 
 
 def delay(delays: list[int], **options: str) -> Delay:
@@ -100,18 +106,18 @@ def test_saved_delay_continues():
     line, other = delay([0, 1, 2]), delay([0, 0, 0])
     for value in range(1, 5):
         push(line, float(value))
-    other.load_state_dict(line.state_dict())
+    restore(other, line)
     assert push(other, 5.0) == push(line, 5.0) == [5, 14, 23]
 
 
-def loss(probabilities: list[float], seed: int = 3) -> Loss:
-    signal = Loss(3, (1,), torch.Generator().manual_seed(seed))
+def drop(probabilities: list[float], seed: int = 3) -> Drop:
+    signal = Drop(3, (1,), torch.Generator().manual_seed(seed))
     signal.set_probabilities(torch.tensor(probabilities))
     return signal
 
 
 def test_lost_values_are_replaced_by_the_last_one():
-    signal = loss([0.0, 0.5, 1.0])
+    signal = drop([0.0, 0.5, 1.0])
     drawn = torch.Generator().manual_seed(3)
     expected = [[value, value + 10.0, 21.0] for value in range(1, 9)]
     lost = [bool(torch.empty(3).uniform_(generator=drawn)[1] < 0.5) for _ in expected]
@@ -123,7 +129,7 @@ def test_lost_values_are_replaced_by_the_last_one():
 
 
 def test_share_of_lost_values_is_the_probability():
-    signal = Loss(4000, (), torch.Generator().manual_seed(1))
+    signal = Drop(4000, (), torch.Generator().manual_seed(1))
     signal.set_probabilities(torch.full((4000,), 0.3))
     signal.push(torch.zeros(4000))
     lost = (signal.push(torch.ones(4000)) == 0).float().mean().item()
@@ -131,7 +137,7 @@ def test_share_of_lost_values_is_the_probability():
 
 
 def test_first_value_of_an_episode_is_never_lost(select: Select):
-    signal = loss([1.0, 1.0, 1.0])
+    signal = drop([1.0, 1.0, 1.0])
     assert push(signal, 1.0) == [1, 11, 21]
     assert push(signal, 2.0) == [1, 11, 21]
     signal.restart(select([1]))
@@ -143,9 +149,9 @@ def test_first_value_of_an_episode_is_never_lost(select: Select):
 
 
 def test_saved_loss_continues():
-    signal, other = loss([0.5] * 3), loss([0.0] * 3, seed=4)
+    signal, other = drop([0.5] * 3), drop([0.0] * 3, seed=4)
     for value in range(1, 5):
         push(signal, float(value))
-    other.load_state_dict(signal.state_dict())
+    restore(other, signal)
     other._generator.set_state(signal._generator.get_state())
     assert [push(other, float(value)) for value in range(5, 9)] == [push(signal, float(value)) for value in range(5, 9)]

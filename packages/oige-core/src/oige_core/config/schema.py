@@ -371,7 +371,7 @@ class DomainRandomizationConfig:
         min_frequency: a reset randomises the simulation and the views of a world only if at least this number of
             control steps has passed since a reset last did. It does not affect observations and actions.
         randomization_params: what is drawn, when and from which distribution: sections ``observations``, ``actions``,
-            ``simulation``, ``rigid_prim_views`` and ``articulation_views``.
+            ``simulation``, ``rigid_prim_views``, ``articulation_views`` and ``camera_views``.
     """
 
     randomize: bool = False

@@ -3,61 +3,19 @@
 Nothing here imports torch at first, because configurations are validated without it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from oige_core.randomization.attribute import TRIGGERS, Attribute, Writer, rows
+from oige_core.randomization.sim_to_real import BODY, CAMERAS, JOINTS, LIGHT, LINKS, SIGNAL_ATTRIBUTES
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ATTRIBUTES", "TRIGGERS", "VIEW_GROUPS", "Attribute", "Trigger"]
+__all__ = ["ATTRIBUTES", "SIGNAL_ATTRIBUTES", "VIEW_GROUPS"]
 
-Trigger = Literal["on_startup", "on_reset", "on_interval"]
-Reader = Callable[[Any], "torch.Tensor"]
-Writer = Callable[[Any, "torch.Tensor", "torch.Tensor | None"], None]
-
-TRIGGERS: tuple[Trigger, ...] = ("on_startup", "on_reset", "on_interval")
-DURING: tuple[Trigger, ...] = ("on_reset", "on_interval")
-
-VIEW_GROUPS = ("rigid_prim_views", "articulation_views")
+VIEW_GROUPS = ("rigid_prim_views", "articulation_views", "camera_views")
 """Groups whose attributes belong to a named view; those of ``simulation`` belong to the engine."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attribute:
-    """A quantity of one target in each world.
-
-    Attributes:
-        unit: its unit.
-        dimension: its numbers per world: a number, or ``dofs``, ``links``, ``tendons`` and multiples of these.
-        meaning: a phrase for the documentation.
-        kind: ``property``: a value of the model, which a draw changes relative to its value at the start and which
-            keeps it. ``state``: a draw changes the current value once. ``load``: a draw acts during one control step.
-            ``effort``: the same, added to what the task sets in that step.
-        triggers: when it may be drawn.
-        read: returns the values of all worlds ``(N, …)``; loads are zero.
-        write: sets the values ``(n, …)`` of a selection of worlds.
-        lowest: smallest value of the quantity; smaller ones are raised to it.
-        repeats: whether distribution parameters of three numbers apply to each link.
-        one_friction: makes values ``(n, d)`` valid for engines with one coefficient of friction, from values and those
-            at the start.
-        engines: engines that support it.
-        note: what differs from PhysX.
-    """
-
-    unit: str
-    dimension: str
-    meaning: str
-    read: Reader
-    write: Writer
-    kind: Literal["property", "state", "load", "effort"] = "property"
-    triggers: tuple[Trigger, ...] = DURING
-    lowest: float | None = None
-    repeats: bool = False
-    one_friction: Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"] | None = None
-    engines: tuple[str, ...] = ("MuJoCo", "MuJoCo Warp", "Isaac Sim")
-    note: str = ""
-
 
 SMALLEST_MASS = 1e-6  # kg; MuJoCo divides by masses
 SMALLEST_INERTIA = 1e-9  # kg·m²
@@ -98,7 +56,7 @@ def _set_dof_limit(side: int) -> Writer:
     """Return the writer of the lower (0) or upper (1) limits, which never pass the other ones."""
 
     def write(view: Any, values: "torch.Tensor", worlds: "torch.Tensor | None") -> None:
-        limits = _rows(view.get_dof_limits(), worlds)
+        limits = rows(view.get_dof_limits(), worlds)
         view.set_dof_limits(_with_limit(limits, side, values), worlds)
 
     return write
@@ -117,12 +75,6 @@ def _with_limit(limits: "torch.Tensor", side: int, values: "torch.Tensor") -> "t
     limits = limits.clone()
     limits[..., side] = values.minimum(other) if side == 0 else values.maximum(other)
     return limits
-
-
-def _rows(values: "torch.Tensor", worlds: "torch.Tensor | None") -> "torch.Tensor":
-    from oige_core.tasks.selection import rows
-
-    return rows(values, worlds)
 
 
 def _one_friction(values: "torch.Tensor", base: "torch.Tensor") -> "torch.Tensor":
@@ -184,6 +136,7 @@ _RIGID: dict[str, Attribute] = {
         dimension="3",
         meaning="force at the centre of mass",
         kind="load",
+        is_zero=True,
         read=lambda view: view.get_linear_velocities() * 0.0,
         write=lambda view, values, worlds: view.apply_forces(values, worlds),
     ),
@@ -287,7 +240,7 @@ _JOINTS: dict[str, Attribute] = {
         dimension="dofs",
         meaning="positions of the joints",
         kind="state",
-        read=lambda view: view.get_joint_positions(),
+        read=lambda view: view.get_joint_positions() - view.get_encoder_biases(),
         write=lambda view, values, worlds: view.set_joint_positions(values, worlds),
     ),
     "joint_velocities": Attribute(
@@ -342,6 +295,7 @@ _JOINTS: dict[str, Attribute] = {
         dimension="dofs",
         meaning="efforts of the drives, besides those of the task",
         kind="effort",
+        is_zero=True,
         read=lambda view: view.get_applied_joint_efforts(),
         write=lambda view, values, worlds: view.set_joint_efforts(values, worlds),
     ),
@@ -449,8 +403,10 @@ ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
             write=lambda engine, values, worlds: engine.set_gravity(values, worlds),
             note="PhysX: the same in all worlds",
         ),
+        **LIGHT,
     },
-    "rigid_prim_views": _RIGID,
-    "articulation_views": {**_FRAME, **_JOINTS, **_LINKS, **_TENDONS},
+    "rigid_prim_views": {**_RIGID, **BODY},
+    "articulation_views": {**_FRAME, **_JOINTS, **JOINTS, **_LINKS, **LINKS, **_TENDONS},
+    "camera_views": CAMERAS,
 }
 """Attributes by group, as in ``task.domain_randomization.randomization_params``."""

@@ -20,6 +20,8 @@ class Distribution:
         dimension: numbers per world.
         device: device of the tensors.
         repeats: whether parameters of three numbers apply to each link.
+        is_whole: whether whole numbers are drawn, uniform ones with both bounds equally often as others.
+        highest: largest number that may be drawn.
 
     Raises:
         ConfigError: the parameters do not fit the dimension.
@@ -30,12 +32,22 @@ class Distribution:
     """
 
     def __init__(
-        self, config: DrawConfig, key: str, dimension: int, device: torch.device, *, repeats: bool = False
+        self,
+        config: DrawConfig,
+        key: str,
+        dimension: int,
+        device: torch.device,
+        *,
+        repeats: bool = False,
+        is_whole: bool = False,
+        highest: float = math.inf,
     ) -> None:
         self.config = config
         self._key = f"{key}.distribution_parameters"
         self._dimension = dimension
         self._repeats = repeats
+        self._is_whole = is_whole
+        self._highest = highest
         self.parameters = torch.zeros(2, dimension, device=device)
         self._start = torch.zeros(dimension, device=device)  # of the drawn number, or of its logarithm
         self._width = torch.zeros(dimension, device=device)
@@ -53,7 +65,12 @@ class Distribution:
         """
         values = values.tolist() if hasattr(values, "tolist") else values
         rows = check_parameters(self._key, self.config.distribution, values)
-        self.parameters.copy_(torch.tensor([self._row(row, values) for row in rows]))
+        parameters = torch.tensor([self._row(row, values) for row in rows])
+        if self._is_whole and self.config.distribution == "uniform" and bool((parameters != parameters.round()).any()):
+            raise ConfigError(f"{self._key}={values}: expected whole numbers.")
+        if self._highest < math.inf and bool((parameters > self._highest).any()):
+            raise ConfigError(f"{self._key}={values}: expected at most {self._highest:g}, as configured at the start.")
+        self.parameters.copy_(parameters)
         self._derive()
 
     def _row(self, row: float | tuple[float, ...], values: Any) -> list[float]:
@@ -74,6 +91,8 @@ class Distribution:
         first, second = self.parameters.log() if self.config.distribution == "loguniform" else self.parameters
         self._start.copy_(first)
         self._width.copy_(second if self.config.distribution == "gaussian" else second - first)
+        if self._is_whole and self.config.distribution == "uniform":
+            self._width.add_(1.0)
 
     def sample(self, n: int, generator: torch.Generator) -> torch.Tensor:
         """Return ``(n, dimension)`` random numbers."""
@@ -85,7 +104,10 @@ class Distribution:
         if self.config.num_buckets:
             drawn = self._bucketed(drawn)
         values = torch.addcmul(self._start, self._width, drawn)
-        return values.exp_() if self.config.distribution == "loguniform" else values
+        if self._is_whole and self.config.distribution == "uniform":
+            return values.floor_().minimum(self.parameters[1])
+        values = values.exp_() if self.config.distribution == "loguniform" else values
+        return values.round_() if self._is_whole else values
 
     def _bucketed(self, drawn: torch.Tensor) -> torch.Tensor:
         """Round standard random numbers to evenly spaced ones, Gaussian ones within two standard deviations."""

@@ -50,7 +50,8 @@ def world_lines(randomization: Randomization, world: int) -> list[str]:
         if target.attribute.kind == "property":
             numbers = target.read()[world].tolist()
             shown = ", ".join(f"{number:.4g}" for number in numbers[:SHOWN]) + ", …" * (len(numbers) > SHOWN)
-            lines.append(f"{' '.join(path[1:])}: {shown} {target.attribute.unit}")
+            name = " ".join(path if path[0] in SIGNALS else path[1:])
+            lines.append(f"{name}: {shown} {target.attribute.unit}")
     return lines
 
 

@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -13,10 +13,13 @@ from oige_core.config import DomainRandomizationConfig
 from oige_core.engines.base import Engine
 from oige_core.engines.mujoco.selections import is_mask, write_rows
 from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest
-from oige_core.randomization.attributes import ATTRIBUTES, VIEW_GROUPS
+from oige_core.randomization.attribute import Attribute
+from oige_core.randomization.attributes import ATTRIBUTES, SIGNAL_ATTRIBUTES, VIEW_GROUPS
 from oige_core.randomization.distributions import Distribution
 from oige_core.randomization.noise import SignalNoise
 from oige_core.randomization.schema import SIGNALS, Path, path_key
+from oige_core.randomization.signal_path import SignalPath, longest_delay
+from oige_core.randomization.signals import Delay, Drop
 from oige_core.randomization.targets import EffortTarget, Target
 from oige_core.seeding import derive_seed
 
@@ -34,6 +37,7 @@ class RandomizedTask(Protocol):
     spec: Any
     engine: Engine
     observation_shape: tuple[int, ...]
+    observes_bytes: bool
     upstream: bool
 
 
@@ -69,6 +73,11 @@ def _folded(name: str) -> str:
     return re.sub("_?view$", "", name.lower())
 
 
+def _is_noise(path: Path) -> bool:
+    """Whether a distribution is one of noise on observations or actions."""
+    return path[0] in SIGNALS and len(path) == 2
+
+
 class Randomization:
     """Randomises the worlds of a task as ``task.domain_randomization`` says.
 
@@ -87,8 +96,8 @@ class Randomization:
         config: the ``task.domain_randomization`` section.
         generator: the random stream, which other random numbers of the task do not affect.
         targets: randomised attributes by path without trigger.
-        observations: noise on observations; None: there is none.
-        actions: noise on actions; None: there is none.
+        observations: noise, delay and losses of observations; None: there are none.
+        actions: the same of actions.
         distributions: distributions by path.
     """
 
@@ -100,12 +109,13 @@ class Randomization:
         self.generator = torch.Generator(engine.device)
         self.distributions: dict[Path, Distribution] = {}
         self._given: dict[Path, Any] = {path: draw.parameters for path, draw in self._draws.items()}
-        self.observations = self._noise("observations", task.observation_shape)
-        self.actions = self._noise("actions", (task.spec.num_actions,))
+        dtype = torch.uint8 if task.observes_bytes else torch.float32
+        self.observations = self._signal_path("observations", task.observation_shape, dtype)
+        self.actions = self._signal_path("actions", (task.spec.num_actions,))
         self.targets = self._find_targets(views)
         by_interval: dict[int, list[Target]] = {}
         for path, draw in self._draws.items():
-            if path[0] not in SIGNALS and path[-1] == "on_interval":
+            if not _is_noise(path) and path[-1] == "on_interval":
                 by_interval.setdefault(draw.frequency_interval, []).append(self.targets[path[:-1]])
         self._by_interval = by_interval
         self._efforts = [target for target in self.targets.values() if isinstance(target, EffortTarget)]
@@ -152,9 +162,9 @@ class Randomization:
         Args:
             worlds: the selection.
         """
-        for noise in (self.observations, self.actions):
-            if noise is not None:
-                noise.begin(worlds)
+        for signal in (self.observations, self.actions):
+            if signal is not None:
+                signal.begin(worlds)
         if not self.targets:
             return
         chosen = self._long_enough(worlds)
@@ -182,8 +192,8 @@ class Randomization:
         """Return the configured parameters of a distribution, on the CPU, in the shape in which they are configured.
 
         Args:
-            distribution_path: group, view (in groups of views), attribute and trigger; for ``observations`` and
-                ``actions`` group and trigger.
+            distribution_path: group, view (in groups of views), attribute and trigger; for noise on ``observations``
+                and ``actions`` group and trigger.
 
         Raises:
             ConfigError: there is no such distribution.
@@ -255,43 +265,57 @@ class Randomization:
         tensors = {"steps": self._steps, "since_reset": self._since_reset}
         for path, target in self.targets.items():
             tensors |= {".".join((*path, name)): value for name, value in target.tensors().items()}
-        for name, noise in (("observations", self.observations), ("actions", self.actions)):
-            if noise is not None:
-                tensors |= {f"{name}.kept": noise.kept, f"{name}.steps": noise.steps}
+        for name, signal in (("observations", self.observations), ("actions", self.actions)):
+            if signal is not None:
+                tensors |= {f"{name}.{key}": value for key, value in signal.tensors().items()}
         return tensors
 
     # Construction
 
-    def _noise(self, group: str, shape: Iterable[int]) -> SignalNoise | None:
-        size = math.prod(shape)
-        draws = {path[-1]: self._distribution(path, size) for path in self._draws if path[0] == group}
-        if not draws:
+    def _signal_path(self, group: str, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> SignalPath | None:
+        paths = [path for path in self._draws if path[0] == group]
+        if not paths:
             return None
-        return SignalNoise(draws.get("on_reset"), draws.get("on_interval"), self._engine.num_envs, size, self.generator)
+        n, size, device = self._engine.num_envs, math.prod(shape), self._engine.device
+        noise = delay = drop = None
+        draws = {path[-1]: self._distribution(path, size) for path in paths if _is_noise(path)}
+        if draws:
+            noise = SignalNoise(draws.get("on_reset"), draws.get("on_interval"), n, size, self.generator)
+        if any(path[1] == "delay" for path in paths):
+            fill = "first" if group == "observations" else "zero"
+            delay = Delay(n, shape, longest_delay(group, self._draws), fill=fill, dtype=dtype, device=device)
+        if any(path[1] == "drop" for path in paths):
+            drop = Drop(n, shape, self.generator, dtype=dtype)
+        return SignalPath(noise, delay, drop)
 
-    def _distribution(self, path: Path, dimension: int, *, repeats: bool = False) -> Distribution:
-        key, device = path_key(path), self._engine.device
-        self.distributions[path] = Distribution(self._draws[path], key, dimension, device, repeats=repeats)
+    def _distribution(self, path: Path, dimension: int, attribute: Attribute | None = None) -> Distribution:
+        options: dict[str, Any] = {}
+        if attribute is not None:
+            options = {"repeats": attribute.repeats, "is_whole": attribute.is_whole}
+        if path[0] in SIGNALS and path[1] == "delay":
+            options["highest"] = longest_delay(path[0], self._draws)
+        self.distributions[path] = Distribution(
+            self._draws[path], path_key(path), dimension, self._engine.device, **options
+        )
         return self.distributions[path]
 
     def _find_targets(self, views: Mapping[Path, Any]) -> dict[Path, Target]:
         targets: dict[Path, Target] = {}
-        for group, *rest in dict.fromkeys(path[:-1] for path in self._draws if path[0] not in SIGNALS):
-            path = (group, *rest)
-            attribute = ATTRIBUTES[group][path[-1]]
+        for path in dict.fromkeys(path[:-1] for path in self._draws if not _is_noise(path)):
+            group = path[0]
+            attribute = SIGNAL_ATTRIBUTES[path[1]] if group in SIGNALS else ATTRIBUTES[group][path[-1]]
             if self._engine.name not in attribute.engines:
                 others = " and ".join(attribute.engines) or "none"
                 raise CapabilityError(
                     f"{path_key(path)}: the engine {self._engine.name} does not support this attribute; supported by: "
                     f"{others}. {attribute.note}".rstrip()
                 )
-            view = views[path[:2]] if group in VIEW_GROUPS else self._engine
+            signals = {"observations": self.observations, "actions": self.actions}
+            view = views[path[:2]] if group in VIEW_GROUPS else signals.get(group, self._engine)
             values = self._start_values(path, attribute, view)
             dimension = math.prod(values.shape[1:])
             draws = {
-                draw[-1]: self._distribution(draw, dimension, repeats=attribute.repeats)
-                for draw in self._draws
-                if draw[:-1] == path
+                draw[-1]: self._distribution(draw, dimension, attribute) for draw in self._draws if draw[:-1] == path
             }
             one_friction = "static_friction" not in self._engine.capabilities
             kind = EffortTarget if attribute.kind == "effort" else Target

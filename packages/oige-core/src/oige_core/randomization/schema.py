@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from oige_core.errors import ConfigError, nearest
-from oige_core.randomization.attributes import ATTRIBUTES, TRIGGERS, VIEW_GROUPS, Attribute, Trigger
+from oige_core.randomization.attribute import TRIGGERS, Attribute, Trigger
+from oige_core.randomization.attributes import ATTRIBUTES, SIGNAL_ATTRIBUTES, VIEW_GROUPS
 
 __all__ = [
     "DISTRIBUTIONS",
@@ -82,10 +83,12 @@ def parse_params(params: Mapping[str, Any]) -> dict[Path, DrawConfig]:
 
 
 def _blocks(group: str, section: Any) -> Iterator[tuple[Path, Any, Attribute | None]]:
-    """Yield the paths of attributes, their blocks of triggers and their records; signals have no record."""
+    """Yield the paths of attributes, their blocks of triggers and their records; the noise of signals has no record."""
     if group in SIGNALS:
-        if section is not None:
-            yield (group,), section, None
+        blocks = _section((group,), section)
+        for name, attribute in SIGNAL_ATTRIBUTES.items():
+            yield (group, name), blocks.get(name), attribute
+        yield (group,), {name: block for name, block in blocks.items() if name not in SIGNAL_ATTRIBUTES}, None
         return
     if group not in VIEW_GROUPS:
         targets = {(group,): section}
@@ -113,7 +116,7 @@ def _known(key: str, name: Any, names: Any, what: str) -> None:
 def _draw(path: Path, block: Any, attribute: Attribute | None) -> DrawConfig:
     key, trigger = path_key(path), path[-1]
     allowed: tuple[Trigger, ...] = attribute.triggers if attribute else ("on_reset", "on_interval")
-    _known(path_key(path[:-1]), trigger, TRIGGERS, "trigger")
+    _known(path_key(path[:-1]), trigger, TRIGGERS if attribute else (*TRIGGERS, *SIGNAL_ATTRIBUTES), "trigger")
     if trigger not in allowed:
         raise ConfigError(f"{key}: cannot be drawn then; use {' or '.join(allowed)}.")
     block = _section(path, block)
@@ -127,19 +130,32 @@ def _draw(path: Path, block: Any, attribute: Attribute | None) -> DrawConfig:
     operation, distribution = block["operation"], block["distribution"]
     _choice(f"{key}.operation", operation, OPERATIONS)
     _choice(f"{key}.distribution", distribution, tuple(DISTRIBUTIONS))
-    if attribute is not None and attribute.kind in ("load", "effort") and operation == "scaling":
+    if attribute is not None and attribute.is_zero and operation == "scaling":
         raise ConfigError(
             f"{key}.operation=scaling: this attribute is 0 without randomisation; use additive or direct."
         )
     parameters = check_parameters(
         f"{key}.distribution_parameters", DISTRIBUTIONS[distribution], block["distribution_parameters"]
     )
+    if attribute is not None and attribute.is_zero:
+        _check_bounds(f"{key}.distribution_parameters", attribute, DISTRIBUTIONS[distribution], parameters)
     return DrawConfig(
         operation=operation,
         distribution=DISTRIBUTIONS[distribution],
         parameters=parameters,
         **{name: _count(f"{key}.{name}", block[name]) for name in COUNTS if name in block},
     )
+
+
+def _check_bounds(key: str, attribute: Attribute, distribution: str, parameters: tuple[Any, Any]) -> None:
+    """Raise if numbers may be drawn that the attribute cannot have."""
+    low, high = (row if isinstance(row, tuple) else (row,) for row in parameters)
+    if distribution == "gaussian":  # the mean
+        high = low
+    lowest, highest = attribute.lowest, attribute.highest
+    if (lowest is not None and min(low) < lowest) or (highest is not None and max(high) > highest):
+        bounds = f"from {lowest:g} to {highest:g}" if highest is not None else f"of at least {lowest:g}"
+        raise ConfigError(f"{key}={list(parameters)}: expected numbers {bounds}.")
 
 
 def _choice(key: str, value: Any, choices: tuple[str, ...]) -> None:

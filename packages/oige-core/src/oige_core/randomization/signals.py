@@ -1,6 +1,6 @@
 """Delays and losses on the way of observations and actions, per world, in fixed memory.
 
-A control step calls :meth:`Delay.push` or :meth:`Loss.push` once for all worlds. Nothing here waits for the device, and
+A control step calls :meth:`Delay.push` or :meth:`Drop.push` once for all worlds. Nothing here waits for the device, and
 every tensor is changed in place, so that the calls can be captured in a graph.
 """
 
@@ -10,7 +10,7 @@ import torch
 
 from oige_core.tasks import selection
 
-__all__ = ["Delay", "Loss"]
+__all__ = ["Delay", "Drop"]
 
 
 class Delay:
@@ -102,28 +102,20 @@ class Delay:
             return values
         return values.masked_fill((delays > age).view(-1, *[1] * (values.ndim - 1)), 0)
 
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        """Return copies of the past values, the delays and the ages of episodes."""
-        return {name: value.clone() for name, value in self._state().items()}
-
-    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Restore :meth:`state_dict`, in place."""
-        for name, value in self._state().items():
-            value.copy_(state[name])
-
-    def _state(self) -> dict[str, torch.Tensor]:
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the live tensors that are part of a saved state."""
         return {"past": self._past, "newest": self._newest, "age": self._age, "delays": self.delays}
 
 
-class Loss:
-    """Loses a signal in some control steps, independently in every world; then the last value that arrived remains.
+class Drop:
+    """Drops a signal in some control steps, independently in every world; then the last value that arrived remains.
 
     The first value of an episode always arrives.
 
     Args:
         num_envs: number of worlds, N.
         shape: shape of the signal of one world.
-        generator: random stream that decides what is lost, on the device of the signal.
+        generator: random stream that decides what is dropped, on the device of the signal.
         dtype: type of the signal.
 
     Attributes:
@@ -173,14 +165,6 @@ class Loss:
         values = selection.rows(self._arrived, worlds)
         return values.clone() if values is self._arrived else values
 
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        """Return copies of the probabilities and the last values; the owner of the random stream saves it."""
-        return {name: value.clone() for name, value in self._state().items()}
-
-    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Restore :meth:`state_dict`, in place."""
-        for name, value in self._state().items():
-            value.copy_(state[name])
-
-    def _state(self) -> dict[str, torch.Tensor]:
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the live tensors that are part of a saved state; the owner of the random stream saves it."""
         return {"probabilities": self.probabilities, "arrived": self._arrived, "is_first": self._is_first}

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from oige_core.engines.mujoco.selections import is_indices, write_rows
-from oige_core.randomization.attributes import Attribute
+from oige_core.randomization.attribute import Attribute
 from oige_core.randomization.distributions import Distribution
 from oige_core.randomization.noise import combine
 

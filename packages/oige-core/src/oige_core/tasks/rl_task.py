@@ -11,7 +11,7 @@ import torch
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
 from oige_core.errors import TaskError
-from oige_core.randomization.noise import SignalNoise
+from oige_core.randomization.signal_path import SignalPath
 from oige_core.spec import TaskSpec
 from oige_core.tasks import checks, selection
 from oige_core.tasks.reward_terms import RewardedTask
@@ -203,7 +203,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         ended_before, failed_before = self.ended_buf, self.failed_buf
         self.post_physics_step()
         if self.randomization is not None and self.randomization.observations is not None:
-            self._add_noise(self.randomization.observations)
+            self._transmit(self.randomization.observations)
         if self.autoreset_mode == "next_step":
             self._reset_instead_of_step(ended_before, failed_before)
         self.final_obs_buf, self.final_states_buf = self.obs_buf, self.states_buf
@@ -224,7 +224,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         self._contain_first_observations(worlds)
         if self.randomization is not None and self.randomization.observations is not None:
             observed = self.randomization.observations.apply_first(self.rows(self.obs_buf, worlds), worlds)
-            self.obs_buf = self._assign(observed_before, worlds, observed)  # other worlds keep their noise
+            self.obs_buf = self._assign(observed_before, worlds, observed)  # nothing arrives in other worlds
 
     def post_physics_step(self) -> None:
         """Compute observations, states, terminations and rewards after the physics of a control step."""
@@ -258,14 +258,14 @@ class RLTask(RewardedTask[EnvConfigT]):
         if self.randomization is not None:
             self.randomization.reset(worlds)
 
-    def _add_noise(self, noise: SignalNoise) -> None:
-        """Add noise to the observations after physics; rewards and terminations are those without it."""
+    def _transmit(self, signal: SignalPath) -> None:
+        """Randomise the observations after physics; rewards and terminations are those of the true ones."""
         if self.upstream:
             # OmniIsaacGymEnvs draws the noise of the next episode for its last observation already.
             ended = self.selection(self.terminated_buf | self.truncated_buf)
             if len(ended):
-                noise.begin(ended)
-        self.obs_buf = noise.apply(self.obs_buf)
+                signal.begin_noise(ended)
+        self.obs_buf = signal.apply(self.obs_buf)
 
     def _finish_episodes(self) -> torch.Tensor | None:
         """Mark the worlds whose episode has ended and report means over them; :meth:`reset_idx` then clears the sums.
