@@ -82,11 +82,12 @@ def test_relative_targets_match_but_for_the_time_of_a_step(compat: str, frequenc
 def test_observations_and_states_match(name: str, kind: str, compat: str) -> None:
     golden = Golden(name)
     with make_env(name, len(golden["out/rewards"]), compat=compat, observationType=kind) as env:
-        see(env.task, golden)
-        step(env.task, golden)
-        assert_columns(env.task.obs_buf, golden[f"out/observations/{kind}"])
-        if env.task.num_states:
-            assert_columns(env.task.get_states(), golden["out/states"])
+        task: Any = env.task
+        see(task, golden)
+        step(task, golden)
+        assert_columns(task.obs_buf, golden[f"out/observations/{kind}"])
+        if task.num_states:
+            assert_columns(task.get_states(), golden["out/states"])
 
 
 @pytest.mark.parametrize("compat", MODES)

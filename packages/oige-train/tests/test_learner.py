@@ -331,3 +331,27 @@ def test_playing_counts_successes_of_counted_episodes_only(tmp_path: Path) -> No
     assert result == PlayResult(count=5, mean_return=6.0, mean_length=3.0, success=3 / 5)
     plain = FakeEnv(2, endings={3: "terminated", 6: "truncated", 9: "terminated"})
     assert evaluate(run, plain, ProgressLine(io.StringIO())).success is None
+
+
+class GoalEnv(FakeEnv):
+    """Reports goals: by the end of an episode of three steps, the first world has reached 4 of 5, the other 1 of 2."""
+
+    def step(self, actions: torch.Tensor) -> tuple[Any, ...]:
+        *outcome, info = super().step(actions)
+        last = self.steps % 3 == 0
+        reached = torch.tensor([4.0, 1.0]) if last else torch.zeros(2)
+        return (*outcome, info | {"goals_reached": reached, "goals_given": reached + 1.0})
+
+
+def test_playing_counts_goals_of_counted_episodes_only(tmp_path: Path) -> None:
+    env = GoalEnv(2, endings={3: "terminated", 6: "truncated", 9: "terminated"}, reward=2.0)
+    agent = make_agent(env, tmp_path, player=PlayerConfig(games_num=5))
+    agent.init_tensors()
+    agent.obs = agent.env_reset()
+    agent.save(f"{agent.nn_dir}/last")
+    env.steps = 0
+    run = dataclasses.replace(agent.session.run, checkpoint=agent.session.last)
+    result = evaluate(run, env, ProgressLine(io.StringIO()))
+    # Three episodes of the first world and two of the second.
+    assert result.success == (3 * 4 + 2 * 1) / (3 * 5 + 2 * 2)
+    assert result.goals == (3 * 4 + 2 * 1) / 5

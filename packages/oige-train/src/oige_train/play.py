@@ -22,13 +22,16 @@ class PlayResult:
         count: number of finished episodes; if it is 0, so are the means.
         mean_return: mean sum of rewards of an episode.
         mean_length: mean length of an episode in control steps.
-        success: fraction of the episodes that succeeded; None if the task does not report success.
+        success: fraction of the episodes that succeeded, or of the goals that were reached; None if the task reports
+            neither.
+        goals: mean number of goals reached in an episode; None if the task has no goals.
     """
 
     count: int
     mean_return: float
     mean_length: float
     success: float | None
+    goals: float | None = None
 
 
 def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = None) -> PlayResult:
@@ -36,7 +39,8 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
 
     Counts a fixed quota per world; taking the first episodes to finish would over-represent short ones. With a viewer,
     rounds of one episode per world follow, and the worlds pause while no page is open. A task reports successes in
-    ``info["success"]`` ``(N,)``: whether the current episode of each world has succeeded.
+    ``info["success"]`` ``(N,)``: whether the current episode of each world has succeeded; or, if each episode has goals
+    one after the other, how many it has had in ``info["goals_given"]`` and ``info["goals_reached"]`` ``(N,)``.
 
     Args:
         run: the checked run, which has a checkpoint.
@@ -60,6 +64,7 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
     total_return = torch.zeros((), dtype=torch.float64, device=device)
     total_length = torch.zeros((), dtype=torch.float64, device=device)
     successes: int | None = None
+    goals: torch.Tensor | None = None  # reached and given
     observations = adapter.reset()["obs"]
     left = count
     only_reset = torch.zeros(env.num_envs, dtype=torch.bool, device=device)
@@ -74,6 +79,9 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
         total_length += (lengths * counted).sum()
         if "success" in info:
             successes = (successes or 0) + int((info["success"].to(device) & counted).sum())
+        if "goals_reached" in info:
+            both = torch.stack([info["goals_reached"], info["goals_given"]]).to(device, torch.float64)
+            goals = (goals if goals is not None else 0.0) + (both * counted).sum(dim=1)
         quota -= counted.long()
         returns *= ~done
         lengths *= ~done
@@ -93,9 +101,13 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
             left = env.num_envs
     line.close()
     finished = count - left
+    success = None if successes is None else successes / max(finished, 1)
+    if goals is not None:
+        success = float(goals[0]) / max(float(goals[1]), 1.0)
     return PlayResult(
         count=finished,
         mean_return=float(total_return) / max(finished, 1),
         mean_length=float(total_length) / max(finished, 1),
-        success=None if successes is None else successes / max(finished, 1),
+        success=success,
+        goals=None if goals is None else float(goals[0]) / max(finished, 1),
     )

@@ -215,11 +215,18 @@ class InHandTask(RLTask[InHandConfigT]):
             reached=self.reached,
             angle_bound=self.cfg.rotEps,
         )
+        self.extras |= {"goals_reached": self.successes, "goals_given": self._goals_given()}
         if "fall" in self.reward_weights:
             terms["fall"] = self.fallen.float()
         if "time_out" in self.reward_weights:
             terms["time_out"] = (self.progress_buf >= self.time_limit).float()
         return self.sum_reward_terms(terms)
+
+    def _goals_given(self) -> torch.Tensor:
+        """Return the numbers of goals of the current episodes ``(N,)``: one more than were reached, up to the last."""
+        given = self.successes + 1.0
+        limit = self.cfg.maxConsecutiveSuccesses
+        return given.clamp(max=limit) if limit else given
 
     def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
         """Report goals per episode: the mean of those that end in this step, and the moving average."""
@@ -227,4 +234,5 @@ class InHandTask(RLTask[InHandConfigT]):
             self.consecutive_successes, self.successes, self.ended_buf, self.cfg.averFactor
         )
         self.extras["consecutive_successes"] = self.consecutive_successes
-        return super().finish_episodes(worlds) | {"successes": self.mean(self.successes, worlds)}
+        goals = {"successes": self.successes, "goals_given": self._goals_given()}
+        return super().finish_episodes(worlds) | {name: self.mean(counts, worlds) for name, counts in goals.items()}

@@ -41,7 +41,7 @@ class Graphs:
         graph, the work becomes a part of that graph.
         """
         if self.recording:
-            with self.on_torch_stream():
+            with self.on_torch_stream(), self._joined_capture():
                 self.launch(work)
             return
         if key not in self.captured:
@@ -75,6 +75,15 @@ class Graphs:
         # Without sync_enter, which would wait for a stream outside of the graph that is being recorded.
         with wp.ScopedDevice(self.warp_device), wp.ScopedStream(self.stream(), sync_enter=False):
             yield
+
+    @contextlib.contextmanager
+    def _joined_capture(self) -> Iterator[None]:
+        """Let Warp know of torch's capture, so that temporary arrays become a part of the graph."""
+        wp.capture_begin(stream=self.stream(), external=True)
+        try:
+            yield
+        finally:
+            wp.capture_end(stream=self.stream())
 
     @property
     def recording(self) -> bool:

@@ -38,6 +38,7 @@ __all__ = ["WarpExecutor"]
 
 _KINEMATIC_FIELDS = frozenset({"xanchor", "xaxis", "xipos", "xmat", "xpos", "xquat"})
 _FORCE_BALANCE_FIELDS = frozenset({"qfrc_bias", "qfrc_gravcomp", "qfrc_passive", "ten_velocity"})
+_TENDON_FIELDS = _FORCE_BALANCE_FIELDS | {"M", "ten_length"}  # depend on tendons
 
 # MuJoCo Warp's overflow bits by kind of problem. Its solver-iteration bits are not a problem: the C engine also stops
 # at the limit and continues.
@@ -333,7 +334,8 @@ class WarpExecutor:
         if wanted <= _KINEMATIC_FIELDS:
             return
         mjw.com_pos(self._model, self._data)
-        mjw.tendon(self._model, self._data)
+        if wanted & _TENDON_FIELDS:
+            mjw.tendon(self._model, self._data)
         if "M" in wanted:
             mjw.crb(self._model, self._data)
             tendon_armature(self._model, self._data)
