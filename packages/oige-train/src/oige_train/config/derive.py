@@ -294,7 +294,8 @@ def _derive_minibatches(config: TrainRunConfig, overridden: set[str], of_run: se
             continue
         if batch % size == 0 and size % multiple == 0:
             continue
-        if key in overridden or not batch_keys & (overridden | of_run):
+        # rl_games takes any size for a critic, and leaves the rest of the batch out.
+        if key in overridden or not (section or batch_keys & (overridden | of_run)):
             valid = [d for d in _divisors(batch) if d % multiple == 0]
             near = sorted(sorted(valid, key=lambda d: abs(d - size))[:4])
             raise ConfigError(
