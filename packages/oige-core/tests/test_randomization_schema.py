@@ -10,7 +10,7 @@ import pytest
 import torch
 from oige_core.config import DomainRandomizationConfig
 from oige_core.errors import ConfigError
-from oige_core.randomization.attributes import ATTRIBUTES
+from oige_core.randomization.attributes import ATTRIBUTES, SIGNAL_ATTRIBUTES
 from oige_core.randomization.distributions import Distribution
 from oige_core.randomization.schema import DrawConfig, parse_params
 
@@ -250,7 +250,7 @@ def test_blocks_of_the_original_are_accepted() -> None:
 
 
 def test_every_attribute_is_described() -> None:
-    for attributes in ATTRIBUTES.values():
+    for attributes in (SIGNAL_ATTRIBUTES, *ATTRIBUTES.values()):
         for attribute in attributes.values():
             assert attribute.unit
             assert attribute.meaning[0].islower()
@@ -259,7 +259,7 @@ def test_every_attribute_is_described() -> None:
 
 def test_page_lists_the_attributes() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs" / "randomization.md").read_text()
-    for group, attributes in ATTRIBUTES.items():
+    for group, attributes in {"observations` and `actions": SIGNAL_ATTRIBUTES, **ATTRIBUTES}.items():
         section = page.partition(f"\n### `{group}`\n")[2].partition("\n#")[0]
         rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
         expected = [
