@@ -33,7 +33,7 @@ TERMS = {  # ours by name of the original
 def test_steps_match(compat: str) -> None:
     golden = Golden("FrankaCabinet")
     prefix = "out" if compat == "upstream" else "out/with_right_finger"
-    weights = {"aroundHandleRewardScale": 10.0, "fingerDistRewardScale": 100.0}  # those of the original
+    weights: dict[str, Any] = {"aroundHandleRewardScale": 10.0, "fingerDistRewardScale": 100.0}  # those of the original
     with make_env("FrankaCabinet", len(golden["out/rewards"]), compat=compat, **weights) as env:
         task: Any = env.task
         values = golden.view("frankas")
