@@ -7,7 +7,8 @@ import pytest
 import torch
 from oige_core.envs import VecEnv
 from oige_core.randomization.report import BARS, BINS, report_lines, world_lines
-from randomized_task import draw, make_bench
+from oige_core.render.viewer import Viewer
+from randomized_task import draw, make_bench, no_actions
 
 PARAMS = {
     "actions": {"on_interval": draw("additive", "uniform", -1.0, 1.0, frequency_interval=1)},
@@ -68,3 +69,16 @@ def test_values_of_one_world(env: VecEnv) -> None:
     assert damping == "arm damping: " + ", ".join(f"{value:.4g}" for value in values) + " N·m·s/rad, N·s/m"
     assert mass == "Ball mass: 4 kg"
     assert gravity.startswith("gravity: 0, 0, ")
+
+
+def test_viewer_shows_values_of_the_robot_that_it_follows(env: VecEnv) -> None:
+    env.reset()
+    viewer = Viewer(env)
+    try:
+        viewer.watched = True
+        viewer.follow(1)
+        env.step(no_actions(env))
+        content = viewer._random_values.content
+    finally:
+        viewer.close()
+    assert content.split("  \n") == ["**World 1**", *world_lines(env.task.randomization, 1)]

@@ -255,23 +255,3 @@ def test_every_attribute_is_described() -> None:
             assert attribute.unit
             assert attribute.meaning[0].islower()
             assert attribute.dimension in ("1", "3", "6", "dofs", "links", "3 × links", "tendons")
-
-
-def test_page_lists_the_attributes() -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "randomization.md").read_text()
-    for group, attributes in {"observations` and `actions": SIGNAL_ATTRIBUTES, **ATTRIBUTES}.items():
-        section = page.partition(f"\n### `{group}`\n")[2].partition("\n#")[0]
-        rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
-        expected = [
-            [
-                f"`{name}`",
-                attribute.dimension,
-                attribute.unit,
-                "; ".join(filter(None, (attribute.meaning, attribute.note))),
-                attribute.kind,
-                ", ".join(trigger.removeprefix("on_") for trigger in attribute.triggers),
-                ", ".join(attribute.engines),
-            ]
-            for name, attribute in attributes.items()
-        ]
-        assert rows == expected, group

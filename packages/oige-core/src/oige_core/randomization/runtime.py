@@ -99,6 +99,7 @@ class Randomization:
         observations: noise, delay and losses of observations; None: there are none.
         actions: the same of actions.
         distributions: distributions by path.
+        changes_states: whether a target is a state.
     """
 
     def __init__(self, task: RandomizedTask, views: Mapping[Path, Any]) -> None:
@@ -118,6 +119,7 @@ class Randomization:
             if not _is_noise(path) and path[-1] == "on_interval":
                 by_interval.setdefault(draw.frequency_interval, []).append(self.targets[path[:-1]])
         self._by_interval = by_interval
+        self.changes_states = any(target.attribute.kind == "state" for target in self.targets.values())
         self._efforts = [target for target in self.targets.values() if isinstance(target, EffortTarget)]
         self._on_reset = [target for target in self.targets.values() if "on_reset" in target.draws]
         n, device = engine.num_envs, engine.device
@@ -156,15 +158,17 @@ class Randomization:
         for target in self._efforts:
             target.remove()
 
-    def reset(self, worlds: torch.Tensor) -> None:
+    def reset(self, worlds: torch.Tensor, *, noise_was_drawn: bool = False) -> None:
         """Draw what worlds keep for their new episodes, after the task has reset them.
 
         Args:
             worlds: the selection.
+            noise_was_drawn: whether the noise of their observations was drawn already.
         """
-        for signal in (self.observations, self.actions):
-            if signal is not None:
-                signal.begin(worlds)
+        if self.actions is not None:
+            self.actions.begin(worlds)
+        if self.observations is not None:
+            self.observations.begin(worlds, noise_was_drawn=noise_was_drawn)
         if not self.targets:
             return
         chosen = self._long_enough(worlds)

@@ -17,6 +17,7 @@ __all__ = [
     "DrawConfig",
     "Path",
     "check_parameters",
+    "check_warp_draws",
     "parse_params",
     "path_key",
 ]
@@ -80,6 +81,19 @@ def parse_params(params: Mapping[str, Any]) -> dict[Path, DrawConfig]:
             for trigger, draw in _section(path, block).items():
                 draws[(*path, trigger)] = _draw((*path, trigger), draw, attribute)
     return draws
+
+
+def check_warp_draws(config: Any) -> None:
+    """Check a ``task.domain_randomization`` section for the Warp variant of a task, whose step is one graph.
+
+    Raises:
+        ConfigError: something would have to be drawn within that graph.
+    """
+    for path in config.draws if config.randomize else ():
+        if path[0] not in SIGNALS:
+            kind = ATTRIBUTES[path[0]][path[-2]].kind
+            if kind == "effort" or (kind == "state" and path[-1] == "on_reset"):
+                raise ConfigError(f"{path_key(path)}: the Warp variant of a task cannot draw this; leave warp out.")
 
 
 def _blocks(group: str, section: Any) -> Iterator[tuple[Path, Any, Attribute | None]]:

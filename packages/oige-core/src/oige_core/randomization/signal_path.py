@@ -45,9 +45,15 @@ class SignalPath:
         self.delay = delay
         self.drop = drop
 
-    def begin(self, worlds: torch.Tensor) -> None:
-        """Begin new episodes in a selection of worlds."""
-        self.begin_noise(worlds)
+    def begin(self, worlds: torch.Tensor, *, noise_was_drawn: bool = False) -> None:
+        """Begin new episodes in a selection of worlds.
+
+        Args:
+            worlds: the selection.
+            noise_was_drawn: whether :meth:`begin_noise` was called for them already.
+        """
+        if not noise_was_drawn:
+            self.begin_noise(worlds)
         for part in (self.delay, self.drop):
             if part is not None:
                 part.restart(worlds)

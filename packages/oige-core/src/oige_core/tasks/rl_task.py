@@ -188,7 +188,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         else:
             self._problems_by_world = None
         if self.autoreset_mode == "upstream" and (worlds := self._ended_worlds()) is not None:
-            self._reset(worlds)
+            self._reset(worlds, noise_was_drawn=self.upstream)
         if randomization is not None and randomization.actions is not None:
             actions = randomization.actions.apply(actions)
         self.pre_physics_step(self._usable(actions))
@@ -216,7 +216,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         self.clamped = {}
         if self._checking:
             self._began = False
-        self._reset(worlds)
+        self._reset(worlds, noise_was_drawn=False)
         if not self._began:
             raise TaskError(f"{self.name}.reset_idx: {checks.NO_RESET_OF_THE_BASE.format('worlds')}")
         observed_before = self.obs_buf
@@ -252,11 +252,11 @@ class RLTask(RewardedTask[EnvConfigT]):
 
     # Resets
 
-    def _reset(self, worlds: torch.Tensor) -> None:
-        """Reset a selection of worlds, then randomise them."""
+    def _reset(self, worlds: torch.Tensor, *, noise_was_drawn: bool) -> None:
+        """Reset a selection of worlds, then randomise them; see :meth:`Randomization.reset`."""
         self._select(self.reset_idx, worlds)
         if self.randomization is not None:
-            self.randomization.reset(worlds)
+            self.randomization.reset(worlds, noise_was_drawn=noise_was_drawn)
 
     def _transmit(self, signal: SignalPath) -> None:
         """Randomise the observations after physics; rewards and terminations are those of the true ones."""
@@ -317,7 +317,7 @@ class RLTask(RewardedTask[EnvConfigT]):
             self.failed_buf = failed_now
 
     def _reset_and_observe(self, worlds: torch.Tensor) -> None:
-        self._reset(worlds)
+        self._reset(worlds, noise_was_drawn=self.upstream)
         observations = self._select(self.get_observations, worlds)
         if self._checking or len(observations) != len(worlds):
             self._check_observations("get_observations(worlds)", observations, len(worlds))

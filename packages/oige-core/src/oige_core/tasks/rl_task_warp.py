@@ -8,11 +8,13 @@ import warp as wp
 
 from oige_core.config import RunConfig
 from oige_core.engines.base import Engine
-from oige_core.errors import ConfigError, OigeError, TaskError
+from oige_core.errors import OigeError, TaskError
+from oige_core.randomization.runtime import Randomization
+from oige_core.randomization.schema import check_warp_draws
 from oige_core.spec import TaskSpec
 from oige_core.tasks import episode_kernels as kernels
 from oige_core.tasks.checks import NO_RESET_OF_THE_BASE
-from oige_core.tasks.selection import assign
+from oige_core.tasks.selection import assign, rows
 from oige_core.tasks.task import EnvConfigT, Task
 from oige_core.views import ArticulationView
 from oige_core.warp_arrays import ArticulationArrays
@@ -47,11 +49,7 @@ class RLTaskWarp(Task[EnvConfigT]):
     reward_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
-        if config.task.domain_randomization.randomize:
-            raise ConfigError(
-                f"task.domain_randomization.randomize=True: the Warp variant of {config.task.name} has no domain "
-                "randomisation; leave warp out."
-            )
+        check_warp_draws(config.task.domain_randomization)
         super().__init__(config, spec, engine)
         n, sums = self.num_envs, 2 + len(self.reward_names)
         self._worlds = engine.to_warp()
@@ -82,6 +80,7 @@ class RLTaskWarp(Task[EnvConfigT]):
         self._started = False  # whether the worlds were ever reset
         self.seed(config.seed)
         self.post_reset()
+        self._start_randomization()
         # Arrays that were created with Warp were filled on Warp's own stream.
         wp.synchronize_device(wp.device_from_torch(self.device))
         self._arrays = self._own_arrays()
@@ -145,6 +144,9 @@ class RLTaskWarp(Task[EnvConfigT]):
 
     def step(self, actions: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`."""
+        random, ended_before = self.randomization, self.ended_buf
+        if random is not None:
+            actions = self._begin_random_step(random, actions)
         limit = self.cfg.clipActions
         given = torch.clamp(actions, -limit, limit, out=self._tensors_of["actions"])
         if self.autoreset_mode == "next_step":
@@ -160,6 +162,40 @@ class RLTaskWarp(Task[EnvConfigT]):
         names = ("return", "length", *(f"reward/{name}" for name in self.reward_names))
         self.extras = {"episode_means": dict(zip(names, means, strict=True)), "episode_count": count.long()}
         self.get_extras()
+        if random is not None:
+            self._end_random_step(random, self.ended_buf if self.autoreset_mode == "same_step" else ended_before)
+
+    def _begin_random_step(self, random: Randomization, actions: torch.Tensor) -> torch.Tensor:
+        """Randomise what is due before the captured step; return its actions."""
+        random.begin_step()
+        if random.changes_states:
+            self._replay_read()
+        if self.autoreset_mode == "upstream":
+            self._randomize(random, self.ended_buf, noise_was_drawn=self.upstream)
+        return actions if random.actions is None else random.actions.apply(actions)
+
+    def _end_random_step(self, random: Randomization, was_reset: torch.Tensor) -> None:
+        """Add noise to the observations of the captured step, and randomise the worlds ``(N,)`` that it has reset."""
+        same_step, signal = self.autoreset_mode == "same_step", random.observations
+        if signal is not None:
+            if self.upstream and (ended := self.selection(self.ended_buf)).shape[0]:
+                signal.begin_noise(ended)  # see RLTask
+            last = self._tensors_of["_final_observations" if same_step else "observations"]
+            self.obs_buf = self.final_obs_buf = signal.apply(last)
+        if self.autoreset_mode != "upstream":
+            self._randomize(random, was_reset, noise_was_drawn=self.upstream)
+
+    def _randomize(self, random: Randomization, was_reset: torch.Tensor, *, noise_was_drawn: bool) -> None:
+        """Randomise worlds ``(N,)`` that have been reset, and add noise to their first observations."""
+        worlds = self.selection(was_reset)
+        if len(worlds):
+            random.reset(worlds, noise_was_drawn=noise_was_drawn)
+            if random.observations is not None:
+                observed = rows(self._tensors_of["observations"], worlds)
+                first = random.observations.apply_first(observed, worlds)
+                self.obs_buf = assign(self.obs_buf, worlds, first)
+                if self.autoreset_mode != "same_step":
+                    self.final_obs_buf = self.obs_buf
 
     def restart(self, worlds: torch.Tensor) -> None:
         """See :class:`~oige_core.tasks.task.Task`.
@@ -179,6 +215,8 @@ class RLTaskWarp(Task[EnvConfigT]):
         if not self._begins:
             raise TaskError(f"{self.name}.reset_idx: {NO_RESET_OF_THE_BASE.format('mask')}")
         self._tensors_of["ended"].logical_and_(~chosen)
+        if self.randomization is not None:
+            self._randomize(self.randomization, chosen, noise_was_drawn=False)
 
     def reward_terms_by_name(self) -> dict[str, torch.Tensor]:
         """See :class:`~oige_core.tasks.task.Task`."""

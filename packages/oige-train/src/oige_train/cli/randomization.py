@@ -56,6 +56,7 @@ def randomization(arguments: list[str]) -> int:
         print(f"{run.task.name}: {count} in each of {worlds:,} worlds{note}")
         if random.min_frequency > 1:
             print(f"resets randomise a world again only after {random.min_frequency} control steps or more")
+        assert env.task.randomization is not None
         print("\n" + "\n".join(report_lines(env.task.randomization)))
     finally:
         env.close()
