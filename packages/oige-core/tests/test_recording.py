@@ -74,6 +74,15 @@ def test_bodies_appear_where_the_camera_projects_them(build: Callable) -> None:
         x, y, z = offsets[shown]
         assert middle(image, 0) == pytest.approx(project(camera, (x, y, z + 1.0)), abs=1.0)
     assert middle(image, 1) == pytest.approx(project(camera, (-1.0, -1.5, 0.15)), abs=1.5)
+    # A body of another colour in one of the worlds shows it.
+    world.ball.set_colors(world.tensor([[0.0, 1.0, 0.0]]), indices=[0])
+    world.box.set_colors(world.tensor([[1.0, 0.0, 0.0]]), indices=[1])
+    world.ball.set_world_poses(hidden, indices=[1])
+    image = renderer.render()[0]
+    assert middle(image, 0) == pytest.approx(project(camera, (-1.0, -1.5, 0.15)), abs=1.5)
+    world.ball.set_world_poses(up, indices=[0])
+    x, y, z = offsets[0]
+    assert middle(renderer.render()[0], 1) == pytest.approx(project(camera, (x, y, z + 1.0)), abs=1.0)
     # The mesh is where its vertices are, although the compiler has moved them to their middle.
     world.ball.set_world_poses(hidden.repeat(2, 1))
     world.mesh.set_world_poses(hidden, indices=[0])

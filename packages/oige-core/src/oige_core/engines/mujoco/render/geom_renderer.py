@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import torch
 
+from oige_core.engines.mujoco.appearance import Looks
 from oige_core.engines.mujoco.render.colors import geom_color
 from oige_core.engines.mujoco.render.geoms import is_visible
 from oige_core.engines.mujoco.render.lights import add_lights
@@ -82,10 +83,15 @@ class GeomRenderer:
                 shadows=True,
             )
             frames = [_mesh_frame(composed, geom) for geom in range(composed.ngeom)]
-            self._layers.append(_Layer(opacity, shown, frames, tracer))
+            self._layers.append(_Layer(opacity, shown, frames, tracer, composed))
 
     def render(
-        self, positions: np.ndarray, rotations: np.ndarray, camera: np.ndarray, target: np.ndarray
+        self,
+        positions: np.ndarray,
+        rotations: np.ndarray,
+        camera: np.ndarray,
+        target: np.ndarray,
+        looks: Looks | None = None,
     ) -> np.ndarray:
         """Return images ``(num_images, height, width, 3)`` uint8, red, green and blue.
 
@@ -94,11 +100,13 @@ class GeomRenderer:
             rotations: ``(num_images, n, ngeom, 3, 3)`` of the geoms.
             camera: ``(num_images, 3)`` or ``(3,)``: position of the camera, in metres.
             target: ``(num_images, 3)`` or ``(3,)``: the point that the camera looks at, in metres; z is up.
+            looks: sizes and colours of all worlds, ``(num_images · n, ngeom, …)``, where they differ between worlds.
         """
+        looks = looks or Looks()
         camera, target = (np.broadcast_to(point, (self._num_images, 3)) for point in (camera, target))
         view = self._tensor(camera), self._tensor(_look_at(camera, target))
         positions = positions + self._offsets[:, None]
-        opaque, *transparent = (self._render_layer(layer, positions, rotations, view) for layer in self._layers)
+        opaque, *transparent = (self._render_layer(layer, positions, rotations, view, looks) for layer in self._layers)
         if not transparent:
             return opaque
         blended = opaque.astype(np.float32)
@@ -106,15 +114,35 @@ class GeomRenderer:
             blended += layer.opacity * (image.astype(np.float32) - opaque)
         return np.rint(blended.clip(0.0, 255.0)).astype(np.uint8)
 
-    def _render_layer(self, layer: "_Layer", positions: np.ndarray, rotations: np.ndarray, view: Poses) -> np.ndarray:
+    def _render_layer(
+        self, layer: "_Layer", positions: np.ndarray, rotations: np.ndarray, view: Poses, looks: Looks
+    ) -> np.ndarray:
         worlds, geoms = (list(index) for index in zip(*layer.rendered, strict=True))
         xpos, xmat = positions[:, worlds, geoms], rotations[:, worlds, geoms]
         for index, frame in enumerate(layer.mesh_frames):
             if frame is not None:
                 xpos[:, index] += xmat[:, index] @ frame[0]
                 xmat[:, index] = xmat[:, index] @ frame[1]
-        layer.tracer.render((self._tensor(xpos), self._tensor(xmat)), view)
+        layer.tracer.render((self._tensor(xpos), self._tensor(xmat)), view, looks=self._compose_looks(layer, looks))
         return layer.tracer.images["rgb"].cpu().numpy().copy()
+
+    def _compose_looks(self, layer: "_Layer", looks: Looks) -> Looks:
+        """Return the sizes and colours of the geoms of a layer; planes, terrain and meshes keep theirs."""
+        worlds, geoms = (list(index) for index in zip(*layer.rendered, strict=True))
+        kinds = layer.composed.geom_type
+
+        def composed(values: torch.Tensor | None, own: np.ndarray, *fixed: _Geom) -> torch.Tensor | None:
+            if values is None:
+                return None
+            values = values.view(self._num_images, -1, *values.shape[1:])[:, worlds, geoms].to(torch.float32)
+            is_fixed = torch.from_numpy(np.isin(kinds, [int(kind) for kind in fixed])).to(self._device)
+            return torch.where(is_fixed.unsqueeze(-1), self._tensor(own), values)
+
+        textured = _Geom.mjGEOM_PLANE, _Geom.mjGEOM_HFIELD
+        return Looks(
+            sizes=composed(looks.sizes, layer.composed.geom_size, *textured, _Geom.mjGEOM_MESH),
+            colors=composed(looks.colors, layer.composed.geom_rgba, *textured),
+        )
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self._device)
@@ -129,12 +157,14 @@ class _Layer:
         rendered: worlds and geoms.
         mesh_frames: translations and rotations by which the compiler has moved meshes, by geom.
         tracer: renders them.
+        composed: the model of the geoms.
     """
 
     opacity: float
     rendered: list[tuple[int, int]]
     mesh_frames: list[tuple[np.ndarray, np.ndarray] | None]
     tracer: RayTracer
+    composed: mujoco.MjModel
 
 
 def _compose(

@@ -49,7 +49,10 @@ class MujocoRenderer:
         """See :class:`~oige_core.render.OffscreenRenderer`."""
         positions, rotations = geom_poses(self._worlds, self._numbers)
         return self._renderer.render(
-            positions.reshape(*self._shape, 3), rotations.reshape(*self._shape, 3, 3), *self._aim.update()
+            positions.reshape(*self._shape, 3),
+            rotations.reshape(*self._shape, 3, 3),
+            *self._aim.update(),
+            looks=self._worlds.looks().rows(slice(0, len(self._numbers))),
         )
 
 
