@@ -102,6 +102,7 @@ class InHandTask(RLTask[InHandConfigT]):
         self.lower_limits, self.upper_limits = limits.unbind(-1)
         self.middles, self.half_ranges = limits.mean(-1), 0.5 * limits.diff().squeeze(-1)
         self.driven_lower, self.driven_upper = limits[self.driven].unbind(-1)
+        self.driven_middles, self.driven_half_ranges = self.middles[self.driven], self.half_ranges[self.driven]
         self.start = torch.tensor(self.hand.object_position, device=device)
         self.goal_position = torch.tensor(self.hand.goal_position, device=device)
         self.display_position = torch.tensor(self.hand.goal_display, device=device)
@@ -149,8 +150,7 @@ class InHandTask(RLTask[InHandConfigT]):
         if self.cfg.useRelativeControl:
             targets = torch.add(self.targets, actions, alpha=self.target_step)
         else:
-            middles, half_ranges = self.middles[self.driven_columns], self.half_ranges[self.driven_columns]
-            targets = torch.addcmul(middles, half_ranges, actions)
+            targets = torch.addcmul(self.driven_middles, self.driven_half_ranges, actions)
             targets = torch.lerp(self.targets, targets, self.cfg.actionsMovingAverage)
         self.targets = torch.clamp(targets, self.driven_lower, self.driven_upper)
         self.hands.set_joint_position_targets(self.targets, joint_indices=self.driven)
