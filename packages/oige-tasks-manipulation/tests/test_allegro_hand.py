@@ -67,12 +67,13 @@ def test_actions_of_the_current_positions_keep_the_pose() -> None:
         "AllegroHand", 1, {"task.env.resetDofPosRandomInterval": 0.0}, sim_device="cpu", seed=1, num_threads=1
     )
     env.reset()
-    low, high = env.task.hands.get_dof_limits()[0].unbind(-1)
-    rest = env.task.hands.get_joint_positions()
+    task: Any = env.task
+    low, high = task.hands.get_dof_limits()[0].unbind(-1)
+    rest = task.hands.get_joint_positions()
     actions = (2.0 * rest - low - high) / (high - low)
     for _ in range(60):
         env.step(actions)
-    torch.testing.assert_close(env.task.hands.get_joint_positions(), rest, atol=0.05, rtol=0.0)
+    torch.testing.assert_close(task.hands.get_joint_positions(), rest, atol=0.05, rtol=0.0)
     env.close()
 
 
