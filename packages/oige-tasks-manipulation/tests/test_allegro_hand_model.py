@@ -153,7 +153,9 @@ def test_each_joint_has_one_drive_with_the_gains_and_limit_of_upstream(world: Wo
     assert stiffness.unique().tolist() == [3.0]
     assert damping.unique().tolist() == pytest.approx([0.1])
     assert world.hand.get_max_efforts().unique().tolist() == [0.5]
-    assert not world.model.dof_damping.any()
+    assert world.model.dof_damping[:16] == pytest.approx(
+        0.5 / 6.283, abs=1e-4
+    )  # effort limit / published maximum speed
 
 
 def test_fingertips_are_where_the_published_kinematics_put_them(world: World) -> None:
@@ -216,7 +218,8 @@ def test_joints_follow_their_targets_without_ringing(world: World) -> None:
         trace.append(world.hand.get_joint_positions()[0, bending].item())
     assert max(trace) < 0.8 + 0.08
     assert trace[-1] == pytest.approx(0.8, abs=0.01 / 3 + 1e-3)
-    assert trace[35] == pytest.approx(0.8, abs=0.03)  # 0.3 s
+    assert trace[60] == pytest.approx(0.8, abs=0.02)  # 0.5 s
+    assert 4.5 < np.diff(trace).max() / DT < 6.283  # rad/s, of 0.5 N·m against the damping
     others = [index for index in range(16) if index != bending and "joint_1" not in JOINT_NAMES[index]]
     torch.testing.assert_close(world.hand.get_joint_positions()[:, others], start[:, others], atol=0.02, rtol=0.0)
 
@@ -271,7 +274,7 @@ def test_held_cube_does_not_creep(world: World) -> None:
 
 
 def test_closing_hand_needs_few_contacts_and_hardly_enters_the_cube(world: World) -> None:
-    """Buffers of the GPU have room for them; contacts with MuJoCo's default stiffness would be 8 mm deep."""
+    """Buffers of the GPU have room for them; contacts with MuJoCo's default stiffness would be deeper."""
     contacts, rows = probe_buffers(world.model)
     model, data, cube = world.model, mujoco.MjData(world.model), world.model.body("object").geomadr[0]
     data.qpos[:] = world.engine.compiled.qpos
@@ -288,7 +291,7 @@ def test_closing_hand_needs_few_contacts_and_hardly_enters_the_cube(world: World
 
 
 def test_random_targets_do_no_harm() -> None:
-    """10,000 physics steps of 8 worlds: nothing diverges, flies off or moves faster than the drives can."""
+    """10,000 physics steps of 8 worlds: nothing diverges or flies off."""
     world = make_world(num_envs=8)
     random = torch.Generator().manual_seed(0)
     low, high = world.hand.get_dof_limits()[0].unbind(-1)
@@ -305,6 +308,6 @@ def test_random_targets_do_no_harm() -> None:
         assert speeds.isfinite().all()
         fastest, highest = max(fastest, speeds.abs().max().item()), max(highest, heights.max().item())
     assert world.engine.problems() == {}
-    assert 10.0 < fastest < 50.0  # rad/s
+    assert 6.0 < fastest < 40.0  # rad/s, which contacts make larger than the drives can
     assert 0.55 < highest < 1.5  # m
     world.engine.close()
