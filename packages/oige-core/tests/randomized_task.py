@@ -1,10 +1,12 @@
 """A task in which every attribute can be randomised, and the environments of its tests."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from oige_core.config import DomainRandomizationConfig, EnvConfig, RunConfig, SimConfig, TaskConfig
+from oige_core.engines.mujoco.selections import as_on_gpu
 from oige_core.envs import VecEnv
 from oige_core.scene import ArticulationAsset, Drive, Scene
 from oige_core.spec import TaskSpec
@@ -93,6 +95,29 @@ def make_bench(
     )
     spec = TaskSpec(task="n:n", env=EnvConfig, observation_shape=(3,), num_actions=2, num_states=3)
     return VecEnv(task(RunConfig(task=config, seed=seed), spec, make_engine_on(executor, num_envs)))
+
+
+@contextlib.contextmanager
+def bench_maker(name: str) -> Iterator[Callable[..., VecEnv]]:
+    """Yield a function like :func:`make_bench` for an executor, ``c`` or ``warp-as-on-gpu``; close what it made."""
+    envs: list[VecEnv] = []
+
+    def make(params: Any, num_envs: int = 4, **options: Any) -> VecEnv:
+        envs.append(make_bench(params, num_envs, "c" if name == "c" else "warp-cpu", **options))
+        return envs[-1]
+
+    with torch.no_grad(), contextlib.nullcontext() if name == "c" else as_on_gpu():
+        yield make
+    for env in envs:
+        env.close()
+
+
+def block(path: tuple[str, ...], **triggers: Any) -> dict[str, Any]:
+    """Return ``randomization_params`` of one attribute."""
+    params: dict[str, Any] = triggers
+    for name in reversed(path):
+        params = {name: params}
+    return params
 
 
 def no_actions(env: VecEnv) -> torch.Tensor:
