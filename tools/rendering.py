@@ -144,7 +144,7 @@ def play(run: Run, *, start: float, seconds: float, fps: float) -> Clip:
 
 
 def stand(run: Run) -> Clip:
-    """Return the default pose of one world; floating bodies are lowered until they touch the ground."""
+    """Return the default pose of one world; a robot with a floating base is lowered until it touches the ground."""
     env = make_env(run.config)
     engine: Any = env.task.engine
     model = engine.compiled.model
@@ -152,7 +152,8 @@ def stand(run: Run) -> Clip:
     data.qpos[:] = engine.compiled.qpos
     env.close()
     free = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_FREE)
-    if len(free) and not model.neq:
+    free = [joint for joint in free if "/" in model.body(model.jnt_bodyid[joint]).name]  # links, not objects
+    if free and not model.neq:
         height = model.jnt_qposadr[free[0]] + 2
         low, high = 0.0, data.qpos[height] + 1.0
         while high - low > 1e-4:
