@@ -44,20 +44,18 @@ def test_steps_match(compat: str) -> None:
             task.pre_physics_step(golden["in/actions"][i])
             assert_columns(frankas.written["set_joint_position_targets"][0], golden[f"out/targets/{i}"])
         task.cabinets = GoldenView(task.cabinets, golden.view("cabinets"))
-        for name in ("hands", "drawers"):
-            setattr(task, name, GoldenView(getattr(task, name), golden.view(name)))
-        left, right = (golden.view(f"{side}fingers")["world_poses"] for side in "lr")
-        poses = tuple(torch.stack(both, dim=1) for both in zip(left, right, strict=True))
-        task.fingers = GoldenView(task.fingers, {"world_poses": poses})
+        names = {"hands": "hands", "drawers": "drawers", "left_fingers": "lfingers", "right_fingers": "rfingers"}
+        for ours, theirs in names.items():
+            setattr(task, ours, GoldenView(getattr(task, ours), golden.view(theirs)))
         task.local_grasp = golden["in/local_grasp/0"], golden["in/local_grasp/1"]
         assert_columns(task.get_observations(), golden["out/observations"])
         rewards = task.calculate_metrics()
-        ours = task.reward_terms_by_name()
-        for theirs, name in TERMS.items():
-            assert_columns(ours[name], golden[f"{prefix}/terms/{theirs}"])
+        terms = task.reward_terms_by_name()
+        for theirs, ours in TERMS.items():
+            assert_columns(terms[ours], golden[f"{prefix}/terms/{theirs}"])
         assert_columns(rewards, golden[f"{prefix}/rewards"])
-        assert ours["around_handle"].any() == (compat == "fixed")
-        assert 0.0 < (ours["finger_close"] > 0.0).float().mean() < 1.0
+        assert terms["around_handle"].any() == (compat == "fixed")
+        assert 0.0 < (terms["finger_close"] > 0.0).float().mean() < 1.0
         assert_endings(task, golden, last=499)
 
 

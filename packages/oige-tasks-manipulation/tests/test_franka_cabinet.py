@@ -53,9 +53,9 @@ def solve(task: Any, start: torch.Tensor, pad: torch.Tensor) -> torch.Tensor:
     position = start
     for _ in range(40):
         frankas.set_joint_positions(position.repeat(2, 1), joint_indices=range(7))
-        fingers, rotations = task.fingers.get_world_poses()
-        rotation = rotations[0, 0]
-        place = fingers[0].mean(dim=0) - quat_apply(rotation, along)
+        left, rotation = (value[0] for value in task.left_fingers.get_world_poses())
+        middle = 0.5 * (left + task.right_fingers.get_world_poses()[0][0])
+        place = middle - quat_apply(rotation, along)
         turn = 0.5 * torch.linalg.cross(quat_apply(rotation.expand(3, 4), torch.eye(3)), axes, dim=-1).sum(dim=0)
         jacobian = frankas.get_jacobians()[0, hand, :, ARM]
         step = torch.linalg.pinv(jacobian) @ torch.cat((target - place, turn))

@@ -55,7 +55,8 @@ class FrankaCabinetTask(RLTask[FrankaCabinetConfig]):
         self.frankas = scene.add_articulation("franka", FRANKA, position=FRANKA_POSITION, orientation=TOWARDS_CABINET)
         self.cabinets = scene.add_articulation("cabinet", CABINET, position=CABINET_POSITION)
         self.hands = scene.add_link_view("hands", "franka", "panda_link7")
-        self.fingers = scene.add_link_view("fingers", "franka", ["panda_leftfinger", "panda_rightfinger"])
+        self.left_fingers = scene.add_link_view("lfingers", "franka", "panda_leftfinger")
+        self.right_fingers = scene.add_link_view("rfingers", "franka", "panda_rightfinger")
         self.drawers = scene.add_link_view("drawers", "cabinet", DRAWER_TOP)
         for number, position in enumerate(prop_positions(self.cfg.numProps)):
             scene.add_box(
@@ -94,10 +95,12 @@ class FrankaCabinetTask(RLTask[FrankaCabinetConfig]):
 
     def _measure_local_grasp(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return position ``(3,)`` and orientation ``(4,)`` of the gripper's grasp frame in that of the last link."""
-        (hand, rotation), (fingers, rotations) = self.hands.get_world_poses(), self.fingers.get_world_poses()
-        position = quat_apply_inverse(rotation[0], fingers[0].mean(dim=0) - hand[0])
+        hand, hand_rotation = (value[0] for value in self.hands.get_world_poses())
+        left, rotation = (value[0] for value in self.left_fingers.get_world_poses())
+        right = self.right_fingers.get_world_poses()[0][0]
+        position = quat_apply_inverse(hand_rotation, 0.5 * (left + right) - hand)
         offset = torch.tensor(GRASP_OFFSET, device=self.device)
-        return position + offset, quat_mul(quat_conjugate(rotation[0]), rotations[0, 0])
+        return position + offset, quat_mul(quat_conjugate(hand_rotation), rotation)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Close the drawer, put the cubes back into it, and move the robot to its first pose, with noise."""
@@ -153,14 +156,14 @@ class FrankaCabinetTask(RLTask[FrankaCabinetConfig]):
 
     def calculate_metrics(self) -> torch.Tensor:
         """Reward a gripper that surrounds and grasps the handle, and the opening of the drawer."""
-        fingers = self.fingers.get_world_poses(clone=False)[0][..., 2]
-        if self.upstream:
-            fingers = fingers[:, [0, 0]]
+        left = self.left_fingers.get_world_poses(clone=False)[0]
+        right = left if self.upstream else self.right_fingers.get_world_poses(clone=False)[0]
+        heights = torch.stack((left[:, 2], right[:, 2]), dim=-1)
         terms = reward_terms(
             to_handle=self.handle_position - self.grasp,
             grasp_rotation=self.grasp_rotation,
             drawer_rotation=self.drawer_rotation,
-            finger_heights=fingers - self.handle_position[:, 2:],
+            finger_heights=heights - self.handle_position[:, 2:],
             finger_positions=self.joint_positions[:, 7:],
             opening=self.opening,
             actions=self.actions,
