@@ -181,6 +181,22 @@ def test_targets_are_averaged_and_clamped(make: Callable[..., VecEnv]) -> None:
     torch.testing.assert_close(task.targets, lower.expand(N, 20))
 
 
+def test_a_saved_environment_continues_in_the_same_way(make: Callable[..., VecEnv]) -> None:
+    """Goals that are reached, often with so wide a tolerance, are saved with the rest."""
+    settings: Any = {"successTolerance": 1.5, "episodeLength": 8}
+    first, second = make(**settings), make(**settings)
+    actions = torch.rand(12, N, 20, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for step in range(4):
+        first.step(actions[step])
+    second.load_state_dict(first.state_dict())
+    for step in range(4, 12):
+        for ours, theirs in zip(first.step(actions[step])[:4], second.step(actions[step])[:4], strict=True):
+            assert torch.equal(ours, theirs)
+    tasks: list[Any] = [first.task, second.task]
+    assert tasks[0].goal_orientations.equal(tasks[1].goal_orientations)
+    assert tasks[0].consecutive_successes == tasks[1].consecutive_successes > 0.0
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

@@ -67,7 +67,7 @@ class InHandTask(RLTask[InHandConfigT]):
             track_joint_forces=hand.fingertips if senses else False,
         )
         if hand.fingertips:
-            self.fingertips = scene.add_link_view("fingertips", hand.name, hand.fingertips)
+            self.fingertips = scene.add_link_view("finger", hand.name, hand.fingertips)
         size = (CUBE_SIZE, CUBE_SIZE, CUBE_SIZE)
         self.objects = scene.add_box(
             "object",
