@@ -51,7 +51,7 @@ def world_lines(randomization: Randomization, world: int) -> list[str]:
             numbers = target.read()[world].tolist()
             shown = ", ".join(f"{number:.4g}" for number in numbers[:SHOWN]) + ", …" * (len(numbers) > SHOWN)
             name = " ".join(path if path[0] in SIGNALS else path[1:])
-            lines.append(f"{name}: {shown} {target.attribute.unit}")
+            lines.append(f"{name}: {shown}{_unit(target)}")
     return lines
 
 
@@ -116,17 +116,23 @@ def _facts(target: Target, trigger: str, drawn: torch.Tensor) -> list[str]:
     """Return lines on the attribute, and on the values that the draws give if it is a property."""
     attribute = target.attribute
     notes = f" ({attribute.note})" if attribute.note else ""
-    lines = [f"  {attribute.meaning}, in {attribute.unit}; engines: {', '.join(attribute.engines)}{notes}"]
+    unit = _unit(target)
+    lines = [f"  {attribute.meaning}{unit and f', in{unit}'}; engines: {', '.join(attribute.engines)}{notes}"]
     if attribute.kind != "property":
         return lines
     nominal = target.nominal.expand(len(drawn), -1)
     combined = combine(target.draws[trigger].config.operation, nominal, drawn)
     values = target.valid(combined, nominal)
-    lines.append(f"  {_range(nominal)} becomes {_range(values)} {attribute.unit}")
+    lines.append(f"  {_range(nominal)} becomes {_range(values)}{unit}")
     lowest = attribute.lowest
     if lowest is not None and (raised := (combined < lowest).float().mean().item()):
         lines.append(f"  {100 * raised:.2g} % of the values are raised to the smallest allowed one, {lowest:g}")
     return lines
+
+
+def _unit(target: Target) -> str:
+    """Return the unit of an attribute after a space; nothing if it has none."""
+    return "" if target.attribute.unit == "1" else f" {target.attribute.unit}"
 
 
 def _range(values: torch.Tensor) -> str:
