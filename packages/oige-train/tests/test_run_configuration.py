@@ -263,6 +263,23 @@ def test_printed_commands_play_and_resume_a_run_with_overrides(program, monkeypa
             ["training Ant with PPO (AntPPO): 64 worlds on cpu, network 256-128-64, seed 1"],
         ),
         (
+            (
+                "task=Ant",
+                "train=AntPPO_cpu",
+                "num_envs=512",
+                "task.domain_randomization.randomize=True",
+                *(
+                    f"task.domain_randomization.randomization_params.{path}.on_reset="
+                    "{operation: scaling, distribution: uniform, distribution_parameters: [0.9, 1.1]}"
+                    for path in ("actions", "simulation.gravity", "articulation_views.ant_view.body_masses")
+                ),
+            ),
+            [
+                "training Ant with PPO (AntPPO_cpu): 512 worlds on cpu, network 128-64, seed 42",
+                "domain randomisation of actions, gravity, ant_view.body_masses; oige-randomization task=Ant shows it",
+            ],
+        ),
+        (
             ("task=Ant", "train=SAC", "seed=1"),
             [
                 "training Ant with SAC (SAC): 4,096 worlds on cpu, network 256-128, seed 1",
