@@ -13,6 +13,7 @@ from oige_core.errors import ConfigError
 from oige_core.randomization.attributes import ATTRIBUTES, SIGNAL_ATTRIBUTES
 from oige_core.randomization.distributions import Distribution
 from oige_core.randomization.schema import DrawConfig, parse_params
+from oige_core.registry import load_config
 
 KEY = "task.domain_randomization.randomization_params"
 CPU = torch.device("cpu")
@@ -164,6 +165,15 @@ def test_empty_sections_are_ignored_and_randomize_needs_one() -> None:
         DomainRandomizationConfig(randomize=True, randomization_params=empty)
     with pytest.raises(ConfigError, match=r"^task\.domain_randomization\.min_frequency=0: expected a number above 0\."):
         DomainRandomizationConfig(min_frequency=0)
+
+
+def test_empty_or_wrong_params_of_a_file() -> None:
+    key = "task.domain_randomization.randomization_params"
+    assert load_config("Cartpole", {key: None}).task.domain_randomization.randomization_params == {}
+    with pytest.raises(
+        ConfigError, match=r"^task\.domain_randomization\.randomization_params=\[1\]: expected a section"
+    ):
+        load_config("Cartpole", {key: [1]})
 
 
 def test_draws_keep_the_order_and_values_of_the_file() -> None:

@@ -222,6 +222,10 @@ def _converted(expected: Any, value: Any, path: str) -> Any:
     if typing.get_origin(expected) is typing.Literal:
         check_choice(path, value, typing.get_args(expected))
         return value
+    if typing.get_origin(expected) is dict and not isinstance(value, dict):
+        if value is not None:  # as of an empty section in a YAML file
+            raise ConfigError(f"{path}={value!r}: expected a section with keys.")
+        value = {}
     if expected is float and isinstance(value, bool):
         raise ConfigError(f"{path}={value}: expected a float.")
     if typing.get_origin(expected) is tuple and isinstance(value, list):
