@@ -67,6 +67,8 @@ def test_page_shows_moving_worlds_and_its_controls_work(simulation: Simulation, 
     browser.wait_for_text("Reward per step, world 5")
     x, y = browser.middle()
     assert x < 0.4 * browser.WIDTH  # the panel is beside the picture, not over it
+    browser.click(x, y)
+    browser.wait_for_text("Clicked: Cartpole/")
     until(lambda: colored(browser.picture()[y - 80 : y + 80, x - 70 : x + 70]), "no cart in the middle of the picture")
 
     browser.press("Pause")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import trimesh
 from oige_core import make_vec
 from oige_core.render.geometry import robot_radius
 from oige_core.render.height_field_mesh import height_field_mesh
@@ -93,6 +94,7 @@ def test_shapes_are_the_visible_geoms(build: Callable) -> None:
     assert geometry.ground.color == pytest.approx((0.7, 0.7, 0.7))
     assert geometry.floor(3.0, -2.0) == pytest.approx(-0.2)
     assert geometry.num_bodies == 2
+    assert geometry.body_names == ["robot/base", "robot/arm"]
     assert geometry.robot == [1]  # the base is fixed; the arm is the first thing that moves
     box, capsule, wedge = sorted(geometry.shapes, key=lambda shape: shape.color, reverse=True)
     assert (box.color, capsule.color, wedge.color) == ((1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 0.5))
@@ -108,6 +110,27 @@ def test_shapes_are_the_visible_geoms(build: Callable) -> None:
     assert distances.min(axis=0).max() < 1e-6
     positions, _ = geometry.poses([0])
     assert robot_radius(geometry, positions[0]) == pytest.approx(np.linalg.norm(expected, axis=1).max())
+
+
+@pytest.mark.parametrize(
+    ("mesh", "smooth"),
+    [
+        (trimesh.creation.icosphere(subdivisions=3), True),
+        (trimesh.creation.cylinder(radius=0.5, height=2.0, sections=32), False),  # its edges stay edges
+        (trimesh.creation.box(), False),
+    ],
+)
+def test_meshes_are_smooth_if_they_have_no_edges(mesh: trimesh.Trimesh, smooth: bool, build: Callable) -> None:
+    vertices, faces = (" ".join(map(str, values.ravel())) for values in (mesh.vertices, mesh.faces))
+    mjcf = f"""<mujoco><asset><mesh name="mesh" vertex="{vertices}" face="{faces}"/></asset>
+      <worldbody><body name="base"><geom type="mesh" mesh="mesh"/></body></worldbody></mujoco>"""
+
+    def scene(scene: Scene) -> dict:
+        scene.add_articulation("robot", ArticulationAsset(mjcf=mjcf, usd="/none.usd"))
+        return {}
+
+    (shape,) = build(scene).engine.create_geometry().shapes
+    assert shape.smooth == smooth
 
 
 def test_terrain_is_coloured_by_height_and_floor_follows_it(build: Callable) -> None:
@@ -156,6 +179,7 @@ def test_poses_equal_those_of_the_simulation(build: Callable, executor: str) -> 
     names = ["base", "arm", "ball", "goal"]
     at = {name: index for index, name in enumerate(names)}
     assert geometry.num_bodies == len(names)
+    assert geometry.body_names == ["robot/base", "robot/arm", "ball", "goal"]
     close: dict[str, Any] = {"atol": 1e-6}
     np.testing.assert_allclose(positions[0, at["base"]], [2, 3, 4], **close)
     np.testing.assert_allclose(positions[0, at["arm"]], [2, 3, 4.3], **close)

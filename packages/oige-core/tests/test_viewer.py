@@ -240,6 +240,21 @@ def test_page_opened_while_paused_shows_the_worlds(viewer: Viewer, monkeypatch: 
     assert pages.open(2).look_at[:2].tolist() == pytest.approx([0.0, 0.0], abs=1.5)
 
 
+def test_click_names_what_it_hits_and_follows_its_world(viewer: Viewer, env: VecEnv) -> None:
+    """Worlds are 4 m apart along x. Seen along x, poles stand before their carts, on rails 2 m above the ground."""
+    env.task.cartpoles.set_joint_positions(torch.zeros(3, 2))  # type: ignore[attr-defined]
+    viewer.scene.update()
+    shift = viewer.scene.shift
+    for world, x in enumerate((9.0, 2.0, -2.0)):
+        for y, z, link in ((0.0, 2.5, "pole"), (0.05, 2.0, "cart"), (1.0, 2.0, "rail"), (0.1, 2.5, None)):
+            picked = viewer.scene.pick(np.array([x, y, z]) + shift, np.array([-1.0, 0.0, 0.0]))
+            assert picked == (link and (world, f"Cartpole/{link}"))
+    event: Any = SimpleNamespace(ray_origin=tuple(np.array([-2.0, 0.0, 2.5]) + shift), ray_direction=(-1.0, 0.0, 0.0))
+    viewer.scene._clicked(event)
+    assert viewer.scene.followed == 2
+    assert viewer._picked.content == "Clicked: **Cartpole/pole**"
+
+
 def test_initial_view_follows_the_robot_in_the_middle(
     viewer: Viewer, env: VecEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,12 +51,15 @@ class SceneGeometry(Protocol):
         shapes: the visible shapes of one world, without ground planes.
         ground: the ground plane, or None if there is none.
         num_bodies: number of bodies that shapes are fixed to.
+        body_names: their names: that of an element of the scene, or those of an articulation and its link as
+            ``articulation/link``.
         robot: indices of the bodies that a camera follows: the first thing that moves, its root first; may be empty.
     """
 
     shapes: Sequence[Shape]
     ground: Ground | None
     num_bodies: int
+    body_names: Sequence[str]
     robot: Sequence[int]
 
     def poses(self, worlds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -75,6 +75,7 @@ class Viewer:
         offsets = grid_positions(shown, task.cfg.envSpacing).numpy()
         self.scene = ViserScene(self.server, task.engine.create_geometry(), offsets)
         self.scene.on_click = self.follow
+        self.scene.on_pick = self._show_name
         self._shown = shown
         self._build_controls()
         self._random_values = self._add_random_values()
@@ -133,6 +134,7 @@ class Viewer:
         followed = self.scene.followed
         self._following = gui.add_checkbox("Follow", initial_value=followed is not None, hint="Or click on a robot")
         self._world = gui.add_number("World", followed or 0, min=0, max=shown - 1, step=1)
+        self._picked = gui.add_markdown("Click on a link to see its name.")
         self._pause.on_click(lambda click: self._toggle_pause(click.client_id))
         self._single.on_click(lambda click: self._take_single_step(click.client_id))
         self._show_all.on_click(lambda click: self._look_at_all(click.client))
@@ -152,6 +154,9 @@ class Viewer:
             world = self.scene.followed or 0
             lines = [f"**World {world}**", *world_lines(randomization, world)]
             self._random_values.content = "  \n".join(lines)
+
+    def _show_name(self, name: str) -> None:
+        self._picked.content = f"Clicked: **{name}**"
 
     def _look_at_all(self, client: viser.ClientHandle | None) -> None:
         self.follow(None)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import trimesh
@@ -22,6 +21,7 @@ from oige_core.render.appearance import (
 )
 from oige_core.render.camera import CAMERA_DIRECTION, FOV, ChaseTarget, chase_position, middle_world
 from oige_core.render.geometry import Ground, SceneGeometry, Shape, robot_radius
+from oige_core.render.picking import first_hit
 from oige_core.render.viewer.tones import (
     AMBIENT_INTENSITY,
     FILL_INTENSITY,
@@ -54,6 +54,7 @@ class ViserScene:
     Attributes:
         followed: number of the world whose robot is followed, or None; initially the one in the middle.
         on_click: called with the number of a world when a user clicks on its robot.
+        on_pick: called with the name of the link or object that a user clicks on.
         shift: ``(3,)`` by which the scene is moved to follow a robot, in metres.
         roots: ``(n, 3)`` positions of the robots' roots on the grid at the last update, in metres.
         root_orientations: ``(n, 4)`` of the robots' roots at the last update, w, x, y, z.
@@ -71,6 +72,7 @@ class ViserScene:
         self.followed: int | None = middle_world(offsets)
         self._chase = ChaseTarget()
         self.on_click: Callable[[int], None] = lambda _: None
+        self.on_pick: Callable[[str], None] = lambda _: None
         positions, orientations = self._read()
         self.shift = np.zeros(3)
         self._keep_roots(positions, orientations)
@@ -84,6 +86,7 @@ class ViserScene:
         for number, shape in enumerate(geometry.shapes):
             self._add(str(number), shape)
         self._place_all()
+        server.scene.on_click()(self._clicked)
 
     def update(self) -> None:
         """Show the current state of the worlds; this waits for the device."""
@@ -134,6 +137,27 @@ class ViserScene:
         floor = max(self._geometry.floor(x - place[0], y - place[1]) for place in self._places) + CLEARANCE
         if z < floor:
             _look(client, camera.position + np.array([0.0, 0.0, floor - z]), camera.look_at)
+
+    def pick(self, origin: np.ndarray, direction: np.ndarray) -> tuple[int, str] | None:
+        """Return the world and the name of the link or object that a ray meets first; None: nothing that moves.
+
+        Args:
+            origin: ``(3,)`` where the ray begins in the moved scene, in metres.
+            direction: ``(3,)`` of the ray.
+        """
+        with self._lock:
+            instances = [(shape, *self._instances(shape)) for shape in self._geometry.shapes]
+            hit = first_hit(origin - self.shift, direction, instances)
+        if hit is None:
+            return None
+        shape, world = self._geometry.shapes[hit[0]], hit[1]
+        return None if shape.body is None else (world, self._geometry.body_names[shape.body])
+
+    def _instances(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions (n, 3) on the grid, in metres, and orientations (n, 4) of a shape."""
+        if shape.body is None:  # fixed to the world, and possibly the same for all worlds
+            return self._places, np.tile(UPRIGHT, (len(self._places), 1))
+        return self._positions[:, shape.body], self._orientations[:, shape.body]
 
     def _read(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of bodies on the grid, and their orientations."""
@@ -192,11 +216,8 @@ class ViserScene:
 
     def _add(self, name: str, shape: Shape) -> None:
         scene = self._server.scene
-        if shape.body is None:  # fixed to the world, and possibly the same for all worlds
-            name, positions, wxyzs = f"{FIXED}/{name}", self._places, np.tile(UPRIGHT, (len(self._places), 1))
-        else:
-            name, positions = f"{MOVING}/{name}", self._positions[:, shape.body]
-            wxyzs = self._orientations[:, shape.body]
+        name = f"{FIXED if shape.body is None else MOVING}/{name}"
+        positions, wxyzs = self._instances(shape)
         if shape.texture is not None:  # shadows of a terrain on itself would take several more passes over it
             scene.add_batched_meshes_trimesh(name, _textured(shape), wxyzs, positions, lod="off", cast_shadow=False)
             return
@@ -215,11 +236,14 @@ class ViserScene:
         )
         if shape.body is not None:
             self._moving.append((handle, shape.body))
-            handle.on_click(self._clicked)
 
-    def _clicked(self, event: Any) -> None:
-        if event.instance_index is not None:
-            self.on_click(event.instance_index)
+    def _clicked(self, event: viser.SceneClickEvent) -> None:
+        """Find what was clicked on; clicks of viser's own miss turned bodies (1.1.1)."""
+        picked = self.pick(np.array(event.ray_origin), np.array(event.ray_direction))
+        if picked is not None:
+            world, name = picked
+            self.on_click(world)
+            self.on_pick(name)
 
 
 def _look(client: viser.ClientHandle, position: np.ndarray, target: np.ndarray) -> None:

@@ -19,6 +19,7 @@ __all__ = ["MujocoSceneGeometry"]
 BACKING_DEPTH = 0.05  # m; of a plane below the lowest point of a terrain
 _Geom = mujoco.mjtGeom
 _CURVED = (_Geom.mjGEOM_SPHERE, _Geom.mjGEOM_CAPSULE, _Geom.mjGEOM_ELLIPSOID)
+_CREASE = np.radians(30.0)  # angle between faces of a mesh from which it has an edge there
 
 
 class MujocoSceneGeometry:
@@ -38,6 +39,7 @@ class MujocoSceneGeometry:
         visible = [geom for geom in range(model.ngeom) if geom not in planes and is_visible(model, geom)]
         self._bodies = sorted({int(model.geom_bodyid[geom]) for geom in visible} - {0})
         self.num_bodies = len(self._bodies)
+        self.body_names: Sequence[str] = [model.body(body).name for body in self._bodies]
         robot = _first_mover(model, self._bodies)
         self.robot: Sequence[int] = [index for index, body in enumerate(self._bodies) if body in robot]
         self.shapes: Sequence[Shape] = self._merge(model, visible)
@@ -75,8 +77,9 @@ class MujocoSceneGeometry:
             body = int(model.geom_bodyid[geom])
             kind = _Geom(int(model.geom_type[geom]))
             terrain = int(model.geom_dataid[geom]) if kind == _Geom.mjGEOM_HFIELD else None
-            key = (body, geom_color(model, geom), kind in _CURVED, terrain)
-            groups.setdefault(key, []).append(_mesh(model, geom))
+            mesh = _mesh(model, geom)
+            smooth = kind in _CURVED or (kind == _Geom.mjGEOM_MESH and _is_curved(mesh))
+            groups.setdefault((body, geom_color(model, geom), smooth, terrain), []).append(mesh)
         shapes = []
         for (body, color, smooth, terrain), meshes in groups.items():
             texture = None
@@ -138,6 +141,11 @@ def _mesh(model: mujoco.MjModel, geom: int) -> trimesh.Trimesh:
     pose[:3, 3] = model.geom_pos[geom]
     mesh.apply_transform(pose)
     return mesh
+
+
+def _is_curved(mesh: trimesh.Trimesh) -> bool:
+    """Return whether nearly all of a mesh's faces meet their neighbours without an edge."""
+    return bool((mesh.face_adjacency_angles < _CREASE).mean() > 0.9)
 
 
 def _terrain_mesh(field: HeightField) -> trimesh.Trimesh:
