@@ -289,3 +289,25 @@ def test_many_random_actions_do_not_make_the_hand_explode(substeps: int) -> None
     worlds = make_hand(8, block=DROPPED_BLOCK, substeps=substeps)
     play_randomly(worlds, 10_000, 15)
     worlds.engine.close()
+
+
+@pytest.mark.slow  # MuJoCo Warp compiles its kernels
+@pytest.mark.parametrize("holds", [True, False], ids=["block", "fist"])
+def test_executors_agree(holds: bool) -> None:
+    """Two fingers and the thumb grip a block, or all fingers close and press against each other."""
+    fist = {f"{finger}J{joint}": 1.4 for finger in ("FF", "MF", "RF", "LF") for joint in (1, 2)}
+    fist |= {"FFJ3": -0.3, "MFJ3": 0.3, "LFJ4": 0.7, "THJ4": 1.0, "THJ3": 1.1, "THJ0": -1.0}
+    trajectories = []
+    for executor in ("c", "warp-cpu"):
+        worlds = make_hand(2, executor=executor, block=PINCHED_BLOCK if holds else None)
+        worlds.set_joints(PINCH if holds else {})
+        worlds.set_targets(PINCH_TARGETS if holds else fist)
+        states = []
+        for _ in range(60):
+            worlds.engine.step()
+            poses = worlds.block.get_world_poses() if worlds.block is not None else ()
+            states.append(torch.cat([worlds.hand.get_joint_positions(), *poses], dim=1))
+        assert worlds.engine.problems() == {}
+        trajectories.append(torch.stack(states))
+        worlds.engine.close()
+    torch.testing.assert_close(trajectories[0], trajectories[1], atol=3e-5, rtol=0)
