@@ -133,6 +133,8 @@ class Randomization:
         startup.manual_seed(derive_seed(seed, "randomization on_startup"))
         for target in self.targets.values():
             target.start(startup)
+        for target in self.targets.values():
+            target.read_base()
 
     # Triggers
 

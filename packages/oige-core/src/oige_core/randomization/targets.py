@@ -54,11 +54,16 @@ class Target:
     def start(self, generator: torch.Generator) -> None:
         """Draw the values of the whole run, if there are any."""
         if "on_startup" in self.draws:
+            self.read_base()
             draw = self.draws["on_startup"]
             drawn = draw.sample(len(self.base), generator)
-            self.base.copy_(self.valid(combine(draw.config.operation, self.base, drawn), self.base))
+            self._write(self.valid(combine(draw.config.operation, self.base, drawn), self.base), None)
+
+    def read_base(self) -> None:
+        """Start from the current values, which draws ``on_startup`` of this or of other attributes have changed."""
+        if self.attribute.kind == "property":
+            self.base.copy_(self.read())
             self.kept.copy_(self.base)
-            self._write(self.base, None)
 
     def apply(self, trigger: str, worlds: torch.Tensor) -> None:
         """Draw values in a selection of worlds, if the trigger is configured."""
