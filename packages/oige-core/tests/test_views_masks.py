@@ -48,6 +48,8 @@ def valid_values(argument: str, method: str, shape: tuple[int, ...]) -> torch.Te
             values[:, 1] = torch.tensor([-torch.inf, torch.inf])
     elif method == "set_material_properties":
         values = torch.stack((values[..., 0], values[..., 0], torch.zeros_like(values[..., 0])), dim=-1)
+    elif method == "set_local_scales":
+        values = values[:, :1].expand(-1, 3).clone()
     elif method == "set_body_disable_gravity":
         values = values.round()
     return values
@@ -238,16 +240,14 @@ def test_orientations_of_zeros_raise_only_in_worlds_of_a_mask(fresh: Any) -> Non
 
 
 def test_setters_do_not_wait_for_a_gpu(fresh: Any) -> None:
-    """Except those of inertias, whose axes are found by eigenvalues."""
     recorder, chosen = wait_recorder(fresh), mask(fresh, *CHOSEN)
     for name, method, argument, shape in SELECTING:
-        if "inertias" not in method:
-            setter = getattr(getattr(fresh, name), method)
-            values = valid_values(argument, method, shape).to(fresh.engine.device)
-            setter(**{argument: values})  # the first call creates model fields
-            with recorder.watch_waits() as waits:
-                setter(**{argument: values}, indices=chosen)
-            assert waits == [], (name, method, argument)
+        setter = getattr(getattr(fresh, name), method)
+        values = valid_values(argument, method, shape).to(fresh.engine.device)
+        setter(**{argument: values})  # the first call creates model fields
+        with recorder.watch_waits() as waits:
+            setter(**{argument: values}, indices=chosen)
+        assert waits == [], (name, method, argument)
 
 
 def test_getters_do_not_wait_for_a_gpu(fresh: Any) -> None:

@@ -55,6 +55,13 @@ SETTERS = [
     ("ant", "set_fixed_tendon_properties", "dampings", (1,)),
     ("ant", "set_fixed_tendon_properties", "rest_lengths", (1,)),
     ("ant", "set_fixed_tendon_properties", "limits", (1, 2)),
+    ("ant", "set_fixed_tendon_properties", "limit_stiffnesses", (1,)),
+    ("ant", "set_fixed_tendon_properties", "offsets", (1,)),
+    ("ant", "set_max_joint_velocities", "values", JOINTS),
+    ("ant", "set_material_properties", "values", (3, 3)),
+    ("ant", "set_local_scales", "scales", (3,)),
+    ("ball", "set_local_scales", "scales", (3,)),
+    ("ball", "set_densities", "densities", ()),
     *(
         (name, method, argument, shape)
         for name in ("ant", "ball")
@@ -83,10 +90,12 @@ SETTERS = [
             ("set_coms", "positions", (3,)),
             ("set_colors", "values", (3,)),
             ("set_material_properties", "values", (3,)),
+            ("set_rest_offsets", "offsets", ()),
         )
     ),
 ]
 INDEXED = ["set_joints_default_state"]  # the only setter without indices
+UNSUPPORTED = [("ball", "get_contact_offsets"), ("ball", "set_contact_offsets")]  # raise on this engine
 GETTERS = [
     (name, method)
     for name, methods in {
@@ -95,11 +104,13 @@ GETTERS = [
             get_encoder_biases get_friction_coefficients get_armatures get_jacobians
             get_mass_matrices get_generalized_gravity_forces get_coriolis_and_centrifugal_forces get_body_masses
             get_body_inertias get_body_coms get_body_colors get_body_disable_gravity get_fixed_tendon_stiffnesses
-            get_fixed_tendon_dampings get_fixed_tendon_limits get_fixed_tendon_rest_lengths get_fixed_tendon_lengths
+            get_joint_max_velocities get_material_properties get_local_scales get_fixed_tendon_limit_stiffnesses
+            get_fixed_tendon_offsets get_fixed_tendon_dampings get_fixed_tendon_limits get_fixed_tendon_rest_lengths
+            get_fixed_tendon_lengths
             get_world_poses get_velocities get_linear_velocities get_angular_velocities get_body_frame_velocities""",
         "ball": """get_world_poses get_velocities get_linear_velocities get_angular_velocities
             get_body_frame_velocities get_net_contact_forces get_masses get_inertias get_coms get_colors
-            get_material_properties""",
+            get_material_properties get_rest_offsets get_local_scales get_densities""",
         "eye": "get_world_poses get_local_poses get_horizontal_fovs get_rgb get_depth get_segmentation",
     }.items()
     for method in methods.split()

@@ -7,12 +7,28 @@ from oige_core.errors import CapabilityError
 
 __all__ = ["CAPABILITIES", "Capability", "Capable", "require"]
 
-Capability = Literal["cameras", "contact_forces", "height_fields", "joint_forces", "restitution", "static_friction"]
+Capability = Literal[
+    "cameras",
+    "contact_forces",
+    "contact_offsets",
+    "height_fields",
+    "joint_forces",
+    "restitution",
+    "static_friction",
+]
 
 CAPABILITIES: Mapping[str, frozenset[Capability]] = {
     "MuJoCo": frozenset({"cameras", "contact_forces", "height_fields", "joint_forces"}),
     "Isaac Sim": frozenset(
-        {"cameras", "contact_forces", "height_fields", "joint_forces", "restitution", "static_friction"}
+        {
+            "cameras",
+            "contact_forces",
+            "contact_offsets",
+            "height_fields",
+            "joint_forces",
+            "restitution",
+            "static_friction",
+        }
     ),
 }
 """Capabilities by name of the engine."""
@@ -20,6 +36,7 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
 _DESCRIPTIONS: Mapping[Capability, str] = {
     "cameras": "cameras",
     "contact_forces": "measured contact forces",
+    "contact_offsets": "contact offsets, because its contacts act only from the rest offset on",
     "height_fields": "height fields",
     "joint_forces": "measured joint forces",
     "restitution": "restitution",

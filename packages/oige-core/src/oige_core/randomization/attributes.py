@@ -4,6 +4,7 @@ Nothing here imports torch at first, because configurations are validated withou
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from oige_core.randomization.attribute import TRIGGERS, Attribute, Writer, rows
@@ -19,6 +20,9 @@ VIEW_GROUPS = ("rigid_prim_views", "articulation_views", "camera_views")
 
 SMALLEST_MASS = 1e-6  # kg; MuJoCo divides by masses
 SMALLEST_INERTIA = 1e-9  # kg·m²
+SMALLEST_SCALE = 0.01
+SMALLEST_DENSITY = 1e-3  # kg/m³
+SMALLEST_LIMIT_STIFFNESS = 1e-3  # N/m
 
 
 def _diagonal(values: "torch.Tensor") -> "torch.Tensor":
@@ -171,23 +175,24 @@ _RIGID: dict[str, Attribute] = {
 }
 
 _SCALE = Attribute(
+    lowest=SMALLEST_SCALE,
     unit="1",
     dimension="1",
     meaning="size relative to that of the asset, the same along x, y and z",
     triggers=("on_startup",),
-    engines=("Isaac Sim",),
+    note="MuJoCo: shapes of robots that collide must be primitive",
     read=lambda view: view.get_local_scales()[..., :1],
     write=lambda view, values, worlds: view.set_local_scales(values.expand(*values.shape[:-1], 3), worlds),
 )
 
 _RIGID |= {
-    "scale": _SCALE,
+    "scale": replace(_SCALE, triggers=TRIGGERS, note="PhysX: only on_startup"),
     "density": Attribute(
         unit="kg/m³",
         dimension="1",
-        meaning="density",
+        meaning="density; mass and inertia follow",
+        lowest=SMALLEST_DENSITY,
         triggers=("on_startup",),
-        engines=("Isaac Sim",),
         read=lambda view: view.get_densities(),
         write=lambda view, values, worlds: view.set_densities(values, worlds),
     ),
@@ -196,6 +201,7 @@ _RIGID |= {
         dimension="1",
         meaning="distance from the surface below which contacts are generated",
         engines=("Isaac Sim",),
+        note="MuJoCo: contacts act from the rest offset on",
         read=lambda view: view.get_contact_offsets(),
         write=lambda view, values, worlds: view.set_contact_offsets(values, worlds),
     ),
@@ -203,7 +209,7 @@ _RIGID |= {
         unit="m",
         dimension="1",
         meaning="distance from the surface at which bodies rest",
-        engines=("Isaac Sim",),
+        lowest=0.0,
         read=lambda view: view.get_rest_offsets(),
         write=lambda view, values, worlds: view.set_rest_offsets(values, worlds),
     ),
@@ -284,11 +290,10 @@ _JOINTS: dict[str, Attribute] = {
     "joint_max_velocities": Attribute(
         unit="rad/s, m/s",
         dimension="dofs",
-        meaning="maximum velocities of the joints",
+        meaning="maximum velocities of the joints; infinite unless an operation is direct",
         lowest=0.0,
-        engines=("Isaac Sim",),
         read=lambda view: view.get_joint_max_velocities(),
-        write=lambda view, values, worlds: view.set_joint_max_velocities(values, worlds),
+        write=lambda view, values, worlds: view.set_max_joint_velocities(values, worlds),
     ),
     "joint_efforts": Attribute(
         unit="N·m, N",
@@ -329,7 +334,6 @@ _LINKS |= {
         lowest=0.0,
         repeats=True,
         one_friction=_one_friction,
-        engines=("Isaac Sim",),
         read=lambda view: view.get_material_properties(),
         write=lambda view, values, worlds: view.set_material_properties(values, worlds),
     ),
@@ -371,8 +375,7 @@ _TENDONS: dict[str, Attribute] = {
         unit="N/m",
         dimension="tendons",
         meaning="stiffnesses of the limits of fixed tendons",
-        lowest=0.0,
-        engines=("Isaac Sim",),
+        lowest=SMALLEST_LIMIT_STIFFNESS,
         read=lambda view: view.get_fixed_tendon_limit_stiffnesses(),
         write=lambda view, values, worlds: view.set_fixed_tendon_properties(limit_stiffnesses=values, indices=worlds),
     ),
@@ -380,7 +383,7 @@ _TENDONS: dict[str, Attribute] = {
         unit="m",
         dimension="tendons",
         meaning="offsets that add to the lengths of fixed tendons",
-        engines=("Isaac Sim",),
+        is_zero=True,
         read=lambda view: view.get_fixed_tendon_offsets(),
         write=lambda view, values, worlds: view.set_fixed_tendon_properties(offsets=values, indices=worlds),
     ),

@@ -20,8 +20,8 @@ Method and argument names are those of the views of ``omni.isaac.core``. Everywh
 * shapes, types and devices are always checked; the numbers in tensors on a GPU are not, because this would wait for it.
   There, indices must exist and properties must be valid, otherwise the results are undefined. Numbers in lists, arrays
   and tensors on the CPU are checked on every device, except under a mask that is on a GPU;
-* setters and getters do not wait for a GPU, except setters of inertias, and setters that get lists, arrays or tensors
-  on the CPU.
+* setters and getters do not wait for a GPU, except setters that get lists, arrays or tensors on the CPU, and those of
+  materials of links that a tensor on the GPU selects.
 """
 
 from oige_core.views.articulations import ArticulationView

@@ -196,6 +196,22 @@ class ArticulationView(FramedView, Protocol):
         """
         ...
 
+    def get_joint_max_velocities(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """Return the maximum velocities ``(n, d)`` in rad/s or m/s; infinite unless they were set."""
+        ...
+
+    def set_max_joint_velocities(
+        self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
+    ) -> None:
+        """Set maximum velocities ``(n, d)`` in rad/s or m/s, to which each physics step limits the joints.
+
+        The limit takes motion away from a joint, and gives none of it to others: use it like that of a real motor's
+        controller, above the velocities of normal operation.
+        """
+        ...
+
     def get_friction_coefficients(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
@@ -296,6 +312,40 @@ class ArticulationView(FramedView, Protocol):
         """
         ...
 
+    def get_material_properties(
+        self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """Return static friction, dynamic friction and restitution ``(n, b, 3)`` of the links' first shapes.
+
+        They are zero for links without shapes.
+        """
+        ...
+
+    def set_material_properties(
+        self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None
+    ) -> None:
+        """Set static friction, dynamic friction and restitution ``(n, b, 3)`` of all shapes of the links.
+
+        See :meth:`RigidPrimView.set_material_properties`, also for the errors. Links without shapes ignore them.
+        """
+        ...
+
+    def get_local_scales(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return sizes ``(n, 3)`` relative to the asset's; all three numbers are the same."""
+        ...
+
+    def set_local_scales(self, scales: torch.Tensor, indices: Indices = None) -> None:
+        """Set sizes ``(n, 3)`` relative to the asset's, the same along x, y and z, at constant density.
+
+        Places of joints, links, shapes, sites and centres of mass change with the scale, masses with its third power,
+        and inertias with its fifth power. Limits, gains, armatures, dampings and the pose of the root do not change,
+        and neither do meshes, which only links' appearance may use.
+
+        Raises:
+            CapabilityError: shapes that collide are meshes, constraints close loops, or there are spatial tendons.
+        """
+        ...
+
     def get_fixed_tendon_stiffnesses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """Return spring stiffnesses ``(n, t)`` in N/m."""
         ...
@@ -306,6 +356,14 @@ class ArticulationView(FramedView, Protocol):
 
     def get_fixed_tendon_limits(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """Return lower and upper limits ``(n, t, 2)`` of the lengths, in m; infinite for tendons without limits."""
+        ...
+
+    def get_fixed_tendon_limit_stiffnesses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return stiffnesses ``(n, t)`` in N/m with which limits of lengths resist, for the masses of the asset."""
+        ...
+
+    def get_fixed_tendon_offsets(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return offsets ``(n, t)`` in m that add to the lengths."""
         ...
 
     def get_fixed_tendon_rest_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -319,8 +377,13 @@ class ArticulationView(FramedView, Protocol):
         limits: torch.Tensor | None = None,
         rest_lengths: torch.Tensor | None = None,
         indices: Indices = None,
+        limit_stiffnesses: torch.Tensor | None = None,
+        offsets: torch.Tensor | None = None,
     ) -> None:
         """Set properties of the fixed tendons, in the shapes that their getters return.
+
+        An offset moves the joints: limits and rest lengths are those of lengths with the offset. Stiffnesses of limits
+        must be above zero; the engine limits them to what its time step can integrate.
 
         Raises:
             CapabilityError: a limit is finite for a tendon without limits in its asset; on a GPU see
@@ -329,5 +392,5 @@ class ArticulationView(FramedView, Protocol):
         ...
 
     def get_fixed_tendon_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """Return the weighted sums of joint positions ``(n, t)`` in m."""
+        """Return the offsets plus the weighted sums of joint positions, ``(n, t)`` in m."""
         ...

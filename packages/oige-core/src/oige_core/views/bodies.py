@@ -155,6 +155,47 @@ class RigidPrimView(FramedView, Protocol):
         """
         ...
 
+    def get_contact_offsets(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return distances ``(n,)`` in m from the body's first shape at which contacts are generated."""
+        ...
+
+    def set_contact_offsets(self, offsets: torch.Tensor, indices: Indices = None) -> None:
+        """Set distances ``(n,)`` in m from all shapes of the body at which contacts are generated.
+
+        Raises:
+            CapabilityError: contacts of the engine act only from the rest offset on.
+        """
+        ...
+
+    def get_rest_offsets(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return distances ``(n,)`` in m from the body's first shape at which other bodies rest."""
+        ...
+
+    def set_rest_offsets(self, offsets: torch.Tensor, indices: Indices = None) -> None:
+        """Set distances ``(n,)`` in m from all shapes of the body at which others rest; those of two shapes add up."""
+        ...
+
+    def get_local_scales(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return sizes ``(n, 3)`` relative to the scene's, along the axes of the body; links raise CapabilityError."""
+        ...
+
+    def set_local_scales(self, scales: torch.Tensor, indices: Indices = None) -> None:
+        """Set sizes ``(n, 3)`` relative to the scene's, along the axes of the body; links raise CapabilityError.
+
+        The density stays, unless the scene states the mass: then the mass stays. The inertia follows size and mass, for
+        principal axes along those of the body. Spheres need three equal scales, and capsules and cylinders two equal
+        ones along x and y.
+        """
+        ...
+
+    def get_densities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return densities ``(n,)`` in kg/m³; links raise CapabilityError."""
+        ...
+
+    def set_densities(self, densities: torch.Tensor, indices: Indices = None) -> None:
+        """Set densities ``(n,)`` in kg/m³; mass and inertia follow. Links raise CapabilityError."""
+        ...
+
     def enable_gravities(self, indices: Indices = None) -> None:
         """Enable gravity on the bodies."""
         ...

@@ -82,6 +82,8 @@ class CompiledScene:
         articulations: layouts by name.
         bodies: body ids by name of a rigid element or of a set of links.
         contact_sensors: addresses in ``sensordata`` by body id.
+        link_sets: names of sets of links.
+        stated_masses: names of rigid elements whose mass is stated, instead of their density.
     """
 
     model: mujoco.MjModel
@@ -89,6 +91,8 @@ class CompiledScene:
     articulations: dict[str, ArticulationLayout] = field(default_factory=dict)
     bodies: dict[str, list[int]] = field(default_factory=dict)
     contact_sensors: dict[int, int] = field(default_factory=dict)
+    link_sets: set[str] = field(default_factory=set)
+    stated_masses: set[str] = field(default_factory=set)
 
 
 def compile_scene(scene: Scene) -> CompiledScene:
@@ -135,7 +139,10 @@ def compile_scene(scene: Scene) -> CompiledScene:
             compiled.qpos[layout.qpos] = initial_joints(model, layout, element, compiled.qpos[layout.qpos])
         elif isinstance(element, RigidElement):
             compiled.bodies[element.name] = [model.body(element.name).id]
+            if element.mass is not None:
+                compiled.stated_masses.add(element.name)
     for link_set in scene.link_sets:
+        compiled.link_sets.add(link_set.name)
         compiled.bodies[link_set.name] = [
             model.body(prefixed(link_set.articulation, name)).id
             for name in _link_names(compiled.articulations[link_set.articulation].body_names, link_set)

@@ -18,6 +18,8 @@ from oige_core.engines.mujoco.executors.protocol import (
     REFRESHED_FIELDS,
     STATE_FIELDS,
     StateBounds,
+    load_velocity_limits,
+    scalar_joints,
     state_format,
 )
 from oige_core.engines.mujoco.selections import is_mask
@@ -72,6 +74,7 @@ class BatchExecutor:
         self.step_reads_joint_state = True
         self.layout_version = 0  # addresses of tensors do not change
         self.state_format = state_format("mujoco.batch", model)
+        self.velocity_limits: torch.Tensor | None = None
         self._batch = Batch(model, num_envs, num_threads or available_cores())
         self._state = torch.from_numpy(self._batch.state)
         self._initial = self._state.clone()
@@ -164,12 +167,33 @@ class BatchExecutor:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self._update_constants()
         with Silence():
-            self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
+            if self.velocity_limits is None:
+                self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
+            else:
+                self._step_with_limits(n, self.velocity_limits)
+                if refresh:
+                    self._batch.forward(stage=_STAGE_VELOCITY)
         for _, copy_live in self._forces.values():
             copy_live()
         self.joint_state()
         if np.count_nonzero(self._warnings) or not (self._surely_within_bounds() or self._within_bounds().all()):
             self._contain_failures(refresh)
+
+    def _step_with_limits(self, n: int, limits: torch.Tensor) -> None:
+        dofs, positions = (torch.from_numpy(each.astype(np.int64)) for each in scalar_joints(self.model))
+        qpos, qvel, limits = self.field("qpos"), self.field("qvel"), limits[:, dofs]
+        for _ in range(n):
+            self._batch.step(nstep=1, stage=_STAGE_NONE)
+            free = qvel[:, dofs]
+            qvel[:, dofs] = limited = free.clamp(-limits, limits)
+            qpos[:, positions] += (limited - free) * self.model.opt.timestep
+
+    @plain_tensors
+    def limit_velocities(self) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        if self.velocity_limits is None:
+            self.velocity_limits = torch.full_like(self.field("qvel"), torch.inf)
+        return self.velocity_limits
 
     def _surely_within_bounds(self) -> bool:
         """Whether all numbers of the state that was read are within the smallest bound, by a cheap test.
@@ -267,6 +291,7 @@ class BatchExecutor:
             "model": {name: values.clone() for name, values in self._model_fields.items()},
             "forces": {name: copy.clone() for name, (copy, _) in self._forces.items()},
             "problems": self.problem_counts.state_dict(),
+            "velocity_limits": None if self.velocity_limits is None else self.velocity_limits.clone(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -279,6 +304,7 @@ class BatchExecutor:
         for name, values in state["forces"].items():
             self.field(name).copy_(values)
         self.problem_counts.load_state_dict(state["problems"])
+        load_velocity_limits(self, state.get("velocity_limits"))
 
     def close(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from oige_core.engines.base import GraphRecorder
     from oige_core.engines.mujoco.executors.graphs import Graphs
 
-__all__ = ["FORCE_FIELDS", "REFRESHED_FIELDS", "STATE_FIELDS", "Executor", "StateBounds", "state_format"]
+__all__ = [
+    "FORCE_FIELDS",
+    "REFRESHED_FIELDS",
+    "STATE_FIELDS",
+    "Executor",
+    "StateBounds",
+    "load_velocity_limits",
+    "state_format",
+]
 
 STATE_FIELDS = frozenset(
     {
@@ -160,6 +168,19 @@ class Executor(Protocol):
         """
         ...
 
+    @property
+    def velocity_limits(self) -> torch.Tensor | None:
+        """The tensor of :meth:`limit_velocities`; None before its first call."""
+        ...
+
+    def limit_velocities(self) -> torch.Tensor:
+        """Return live, writable bounds ``(num_envs, nv)`` of ``qvel``, at first infinite.
+
+        From the first call on, each physics step limits ``qvel`` of hinge and slide joints to them at its end, and
+        moves the joints only as far as the limited velocity does.
+        """
+        ...
+
     def step(self, n: int, *, refresh: bool) -> None:
         """Advance all worlds by ``n`` physics steps; never waits for the device.
 
@@ -230,3 +251,17 @@ def state_format(executor: str, model: mujoco.MjModel) -> str:
     """Return the :attr:`Executor.state_format` of an executor for a model."""
     sizes = {name: getattr(model, name) for name in ("nq", "nv", "nu", "nbody", "ngeom", "nsensordata")}
     return " ".join([executor, *(f"{name}={size}" for name, size in sizes.items())])
+
+
+def load_velocity_limits(executor: Executor, limits: torch.Tensor | None) -> None:
+    """Restore the bounds of velocities; None if the saved executor had none."""
+    if limits is not None:
+        executor.limit_velocities().copy_(limits)
+    elif executor.velocity_limits is not None:
+        executor.velocity_limits.fill_(torch.inf)
+
+
+def scalar_joints(model: mujoco.MjModel) -> tuple[np.ndarray, np.ndarray]:
+    """Return addresses of hinge and slide joints in ``qvel`` and in ``qpos``."""
+    scalar = np.isin(model.jnt_type, [int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)])
+    return model.jnt_dofadr[scalar], model.jnt_qposadr[scalar]

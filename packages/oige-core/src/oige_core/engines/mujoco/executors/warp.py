@@ -25,6 +25,8 @@ from oige_core.engines.mujoco.executors.protocol import (
     REFRESHED_FIELDS,
     STATE_FIELDS,
     StateBounds,
+    load_velocity_limits,
+    scalar_joints,
     state_format,
 )
 from oige_core.engines.mujoco.selections import is_mask
@@ -93,6 +95,7 @@ class WarpExecutor:
             [*_OVERFLOWS, "diverged", "exploded"], num_envs, self.device, in_graphs=True
         )
         self.selects_by_mask = True
+        self.velocity_limits: torch.Tensor | None = None
         self.step_reads_joint_state = False
         self.graphs = Graphs(self.device)
         self._warp_device = self.graphs.warp_device
@@ -244,6 +247,17 @@ class WarpExecutor:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`. All worlds are refreshed."""
         self.graphs.run("refresh", self._refresh)
 
+    @plain_tensors
+    def limit_velocities(self) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        if self.velocity_limits is None:
+            self.velocity_limits = torch.full((self.num_envs, self.model.nv), torch.inf, device=self.device)
+            with wp.ScopedDevice(self._warp_device):
+                self._scalar_joints = [wp.array(each, dtype=int) for each in scalar_joints(self.model)]
+                wp.synchronize_device()
+            self.graphs.forget()
+        return self.velocity_limits
+
     def save_initial_state(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         for name in _STATE:
@@ -284,6 +298,7 @@ class WarpExecutor:
             "model": {name: wp.to_torch(self._model_array(name)).clone() for name in sorted(self._expanded)},
             "changed": None if self._constants is None else self._constants.changed.clone(),
             "problems": self.problem_counts.state_dict(),
+            "velocity_limits": None if self.velocity_limits is None else self.velocity_limits.clone(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -300,6 +315,7 @@ class WarpExecutor:
             changed = state["changed"]
             self._constants.changed.copy_(torch.zeros(()) if changed is None else changed)
         self.problem_counts.load_state_dict(state["problems"])
+        load_velocity_limits(self, state.get("velocity_limits"))
         if not self._expanded.isdisjoint({"body_pos", "body_quat"}):
             self.graphs.run("static_geoms", self._move_static_geoms)
 
@@ -320,6 +336,11 @@ class WarpExecutor:
                 mjw.com_pos(self._model, self._data)
                 mjw.com_vel(self._model, self._data)
             mjw.step(self._model, self._data)
+            if self.velocity_limits is not None:
+                dofs, positions = self._scalar_joints
+                arguments = [dofs, positions, float(self.model.opt.timestep), wp.from_torch(self.velocity_limits)]
+                state = [self._data.qpos, self._data.qvel]
+                wp.launch(kernels.limit_velocities, (self.num_envs, len(dofs)), inputs=[*arguments, *state])
         arguments = [self._live, self._initial, self._forces, self._failures]
         wp.launch(kernels.contain_failures, self.num_envs, inputs=arguments)
         if refresh:

@@ -3,7 +3,7 @@
 import mujoco
 import warp as wp
 
-__all__ = ["LANES", "Failures", "Forces", "State", "contain_failures", "restore_chosen"]
+__all__ = ["LANES", "Failures", "Forces", "State", "contain_failures", "limit_velocities", "restore_chosen"]
 
 LANES = 32
 """Threads per world of :func:`restore_chosen`."""
@@ -124,3 +124,22 @@ def contain_failures(live: State, initial: State, forces: Forces, failures: Fail
     if not (finite and inside):
         failures.failed[world] = True
         _restore_world(world, 0, 1, live, initial, forces)
+
+
+@wp.kernel(enable_backward=False)
+def limit_velocities(
+    dofs: wp.array[int],
+    positions: wp.array[int],
+    timestep: float,
+    limits: wp.array2d[float],
+    qpos: wp.array2d[float],
+    qvel: wp.array2d[float],
+):
+    """Limit velocities of scalar joints ``(j,)`` to bounds ``(N, nv)``; NaN remains NaN. One thread per number."""
+    world, joint = wp.tid()
+    dof, position = dofs[joint], positions[joint]
+    free, limit = qvel[world, dof], limits[world, dof]
+    if wp.abs(free) > limit:
+        limited = wp.sign(free) * limit
+        qvel[world, dof] = limited
+        qpos[world, position] = qpos[world, position] + (limited - free) * timestep

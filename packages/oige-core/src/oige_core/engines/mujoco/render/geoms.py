@@ -13,7 +13,7 @@ from oige_core.engines.mujoco.worlds import Worlds
 __all__ = ["geom_poses", "is_visible", "kinematics"]
 
 _STATE_FIELDS = ("qpos", "mocap_pos", "mocap_quat")
-_MODEL_FIELDS = ("body_pos", "body_quat")  # worlds whose fixed roots were moved have their own
+_MODEL_FIELDS = ("body_pos", "body_quat", "geom_pos", "jnt_pos")  # moved roots and scaled robots have their own
 
 
 def kinematics(worlds: Worlds, numbers: Sequence[int]) -> Iterator[mujoco.MjData]:

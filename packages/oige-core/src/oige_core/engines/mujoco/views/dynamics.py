@@ -4,7 +4,7 @@ import torch
 
 from oige_core.engines.mujoco.selections import read_rows
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
-from oige_core.engines.mujoco.views.properties import PropertyView
+from oige_core.engines.mujoco.views.tendons import TendonView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply, quat_apply_inverse, quat_mul, quat_to_matrix
@@ -14,7 +14,7 @@ from oige_core.views import Indices
 __all__ = ["DynamicsView"]
 
 
-class DynamicsView(PropertyView):
+class DynamicsView(TendonView):
     """The dynamics of an articulation."""
 
     def bind(self, worlds: Worlds) -> None:
@@ -33,10 +33,10 @@ class DynamicsView(PropertyView):
             sensors = [layout.force_sensors.get(link, ()) for link in range(self.num_bodies)]
             columns = [[address + axis for address in pair for axis in range(3)] for pair in sensors]
             self._wrenches = ColumnSet(columns, device)
-            self._anchors = torch.zeros(self.num_bodies, 3, device=device)
+            self._anchors = Columns(list(layout.force_sites.values()), device)
+            self._anchored = torch.tensor(list(layout.force_sites), device=device)
             self._joint_frames = torch.zeros(self.num_bodies, 4, device=device)
             for link, site in layout.force_sites.items():
-                self._anchors[link] = torch.from_numpy(worlds.compiled.model.site_pos[site])
                 self._joint_frames[link] = torch.from_numpy(worlds.compiled.model.site_quat[site])
             worlds.force("sensordata")  # the first access makes the executor compute it
 
@@ -74,7 +74,9 @@ class DynamicsView(PropertyView):
         moment = torch.linalg.cross(links.read(self._worlds.fresh("xipos")), force)  # about the origin
         force, moment = matmul(self._subtrees, force), matmul(self._subtrees, moment)
         orientation = links.read(self._worlds.fresh("xquat"))
-        anchor = quat_apply(orientation, self._anchors.expand_as(force)) + links.read(self._worlds.fresh("xpos"))
+        places = self._anchors.read(self._worlds.model_values("site_pos"))
+        anchor = torch.zeros_like(force).index_copy_(1, self._anchored, places)
+        anchor = quat_apply(orientation, anchor) + links.read(self._worlds.fresh("xpos"))
         moment = moment - torch.linalg.cross(anchor, force)
         orientation = quat_mul(orientation, self._joint_frames.expand_as(orientation))
         return torch.cat((quat_apply_inverse(orientation, force), quat_apply_inverse(orientation, moment)), dim=-1)

@@ -9,7 +9,7 @@ import mujoco
 import torch
 
 from oige_core.engines.mujoco.checks import check_numbers, check_quaternions, values_of_shape
-from oige_core.engines.mujoco.selections import is_mask
+from oige_core.engines.mujoco.selections import host_can_read, is_mask
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.free_joint import FreeJoint
 from oige_core.engines.mujoco.worlds import Worlds
@@ -132,18 +132,21 @@ class BodyView:
         axes = quat_to_matrix(self._read_model("body_iquat", columns, worlds))
         return matmul(axes * moments.unsqueeze(-2), axes.transpose(-1, -2)).flatten(-2)
 
-    def _set_body_inertias(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
-        matrices = values.reshape(*values.shape[:-1], 3, 3).double()
-        if is_mask(worlds):  # rows of other worlds may have any values
-            identity = torch.eye(3, dtype=matrices.dtype, device=matrices.device)
-            matrices = torch.where(worlds.view(-1, 1, 1, 1), matrices, identity)
+    def _check_inertias(self, values: torch.Tensor) -> None:
+        matrices = values.unflatten(-1, (3, 3)).double()
         if not torch.allclose(matrices, matrices.transpose(-1, -2), rtol=1e-4, atol=1e-9):
             raise OigeError(f"inertias of '{self.name}': expected symmetric matrices.")
-        moments, axes = torch.linalg.eigh(matrices)
-        if not bool((moments > 0).all()):
+        if not bool((torch.linalg.eigvalsh(matrices) > 0).all()):
             raise OigeError(f"inertias of '{self.name}': expected positive definite matrices.")
-        axes = axes * torch.linalg.det(axes).sign()[..., None, None]  # a rotation, not a reflection
-        self._write_model({"body_inertia": moments, "body_iquat": _matrix_to_quat(axes)}, columns, worlds)
+
+    def _set_body_inertias(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
+        """Set inertias ``(n, b, 9)`` that were checked with :meth:`_check_inertias`."""
+        axes = _axes_by_kernel if not host_can_read(values) else _axes_by_torch
+        if is_mask(worlds):  # rows of other worlds may have any values
+            identity = torch.eye(3, dtype=values.dtype, device=values.device).flatten()
+            values = torch.where(worlds.view(-1, 1, 1), values, identity)
+        moments, orientations = axes(values)
+        self._write_model({"body_inertia": moments, "body_iquat": orientations}, columns, worlds)
 
     def _gravity_disabled(self, columns: Columns, worlds: torch.Tensor | None) -> torch.Tensor:
         return self._read_model("body_gravcomp", columns, worlds) > 0.5
@@ -226,6 +229,26 @@ class BodyView:
     def _tree_centre(self, worlds: torch.Tensor | None) -> torch.Tensor:
         """Centres of mass ``(n, 1, 3)`` of the tree to which the bodies belong."""
         return self._tree.read(self._worlds.fresh("subtree_com"), worlds)
+
+
+def _axes_by_torch(inertias: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return moments ``(n, b, 3)`` and orientations ``(n, b, 4)`` of principal axes of inertias ``(n, b, 9)``."""
+    moments, axes = torch.linalg.eigh(inertias.unflatten(-1, (3, 3)).double())
+    axes = axes * torch.linalg.det(axes).sign()[..., None, None]  # a rotation, not a reflection
+    return moments, _matrix_to_quat(axes)
+
+
+def _axes_by_kernel(inertias: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Do the same as :func:`_axes_by_torch` without waiting for a GPU."""
+    from oige_core.engines.mujoco.views.inertia_kernels import find_principal_axes
+    from oige_core.kernel_launch import launch
+
+    inertias = inertias.to(torch.float32).contiguous()
+    size = tuple(inertias.shape[:2])
+    moments, orientations = inertias.new_empty(*size, 3), inertias.new_empty(*size, 4)
+    if inertias.numel():
+        launch(find_principal_axes, size, inertias, moments, orientations)
+    return moments, orientations
 
 
 def _matrix_to_quat(matrices: torch.Tensor) -> torch.Tensor:

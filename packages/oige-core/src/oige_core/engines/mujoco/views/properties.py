@@ -1,5 +1,6 @@
-"""Properties of joints, links and fixed tendons."""
+"""Properties of joints and links."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,14 +11,15 @@ from oige_core.engines.mujoco.checks import fail
 from oige_core.engines.mujoco.layout import NO_LIMIT, prefixed
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.joints import JointView
+from oige_core.engines.mujoco.views.shapes import Shapes, as_materials, check_materials
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.views import Indices
 
-__all__ = ["PropertyView"]
+__all__ = ["Limits", "PropertyView"]
 
 
-class _Limits:
+class Limits:
     """Limits of joints or tendons.
 
     Args:
@@ -42,17 +44,15 @@ class _Limits:
 
 
 class PropertyView(JointView):
-    """Properties of the joints, links and fixed tendons of an articulation."""
+    """Properties of the joints and links of an articulation."""
 
     def bind(self, worlds: Worlds) -> None:
-        """Look up the tendons in the built model."""
+        """Look up the limits and shapes in the built model."""
         super().bind(worlds)
         model, layout, device = worlds.compiled.model, self._layout, worlds.device
         names = [model.joint(number).name for number in layout.joint_ids]
-        self._joint_limits = _Limits("joint", "jnt_range", layout.joint_ids, names, model.jnt_limited, device)
-        names = [model.tendon(number).name for number in layout.tendon_ids]
-        self._tendon_limits = _Limits("tendon", "tendon_range", layout.tendon_ids, names, model.tendon_limited, device)
-        self._tendons = self._tendon_limits.columns.select()
+        self._joint_limits = Limits("joint", "jnt_range", layout.joint_ids, names, model.jnt_limited, device)
+        self._shapes = Shapes(worlds, layout.body_ids)
 
     # Joints
 
@@ -66,17 +66,17 @@ class PropertyView(JointView):
         values = self._limit_values("values", values, worlds, self._joint_limits, joints)
         self._write_limits(self._joint_limits, joints, values, worlds)
 
-    def _get_limits(self, limits: "_Limits", worlds: torch.Tensor | None) -> torch.Tensor:
+    def _get_limits(self, limits: Limits, worlds: torch.Tensor | None) -> torch.Tensor:
         values = self._read_model(limits.field, limits.columns.select(), worlds)
         return torch.where(limits.limited[:, None] & (values.abs() < 0.5 * NO_LIMIT), values, limits.infinite)
 
     def _limit_values(
-        self, what: str, values: Any, worlds: torch.Tensor | None, limits: "_Limits", columns: Columns
+        self, what: str, values: Any, worlds: torch.Tensor | None, limits: Limits, columns: Columns
     ) -> torch.Tensor:
         check = partial(self._check_limits, limits, columns)
         return self._properties(what, values, worlds, columns.count, 2, infinite=True, check=check)
 
-    def _check_limits(self, limits: "_Limits", columns: Columns, values: torch.Tensor) -> None:
+    def _check_limits(self, limits: Limits, columns: Columns, values: torch.Tensor) -> None:
         if bool((values[..., 0] > values[..., 1]).any()):
             fail("limits with a lower one above the upper one: expected [lower, upper].")
         for column, part in enumerate(columns.joints or ()):
@@ -87,9 +87,28 @@ class PropertyView(JointView):
                 )
 
     def _write_limits(
-        self, limits: "_Limits", columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None
+        self, limits: Limits, columns: Columns, values: torch.Tensor, worlds: torch.Tensor | None
     ) -> None:
         self._write_model({limits.field: values.clamp(-NO_LIMIT, NO_LIMIT)}, columns, worlds)
+
+    def get_joint_max_velocities(
+        self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds, joints = self._index(indices), self._dof_columns.select(joint_indices)
+        limits = self._worlds.executor.velocity_limits
+        if limits is None:
+            infinite = torch.full((), torch.inf, device=self._worlds.device)
+            limits = infinite.expand(self.count, self._worlds.compiled.model.nv)
+        return joints.read(limits, worlds, clone=True)
+
+    def set_max_joint_velocities(
+        self, values: torch.Tensor, indices: Indices = None, joint_indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds, joints = self._index(indices), self._dof_columns.select(joint_indices)
+        values = self._properties("values", values, worlds, joints.count, low=0.0, infinite=True, column=True)
+        joints.write(self._worlds.executor.limit_velocities(), values, worlds)
 
     def get_friction_coefficients(
         self, indices: Indices = None, joint_indices: Indices = None, clone: bool = True
@@ -142,7 +161,7 @@ class PropertyView(JointView):
     def set_body_inertias(self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds, links = self._index(indices), self._bodies.select(body_indices)
-        values = self._properties("values", values, worlds, links.count, 9)
+        values = self._properties("values", values, worlds, links.count, 9, check=self._check_inertias)
         self._set_body_inertias(values, links, worlds)
 
     def get_body_coms(self, indices: Indices = None, body_indices: Indices = None, clone: bool = True) -> torch.Tensor:
@@ -154,6 +173,32 @@ class PropertyView(JointView):
         worlds, links = self._index(indices), self._bodies.select(body_indices)
         positions = self._properties("positions", positions, worlds, links.count, 3)
         self._write_model({"body_ipos": positions}, links, worlds)
+
+    def get_material_properties(
+        self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
+    ) -> torch.Tensor:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        links = self._bodies.select(body_indices)
+        return as_materials(
+            self._shapes.read("geom_friction", self._index(indices), self._numbers(links, body_indices))
+        )
+
+    def set_material_properties(
+        self, values: torch.Tensor, indices: Indices = None, body_indices: Indices = None
+    ) -> None:
+        """See :class:`~oige_core.views.ArticulationView`."""
+        worlds, links = self._index(indices), self._bodies.select(body_indices)
+        check = partial(check_materials, self.name, self._worlds.engine)
+        values = self._properties("values", values, worlds, links.count, 3, low=0.0, check=check)
+        self._shapes.set_friction(values[..., 1], worlds, self._numbers(links, body_indices))
+
+    @staticmethod
+    def _numbers(links: Columns, body_indices: Indices) -> Sequence[int] | None:
+        """Return the indices of selected links as numbers; those in a tensor on a GPU are read, which waits."""
+        if body_indices is None or links.joints is not None:
+            return None if body_indices is None else links.joints
+        assert isinstance(body_indices, torch.Tensor)
+        return body_indices.tolist()
 
     def get_body_disable_gravity(
         self, indices: Indices = None, body_indices: Indices = None, clone: bool = True
@@ -167,49 +212,3 @@ class PropertyView(JointView):
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds, links = self._index(indices), self._bodies.select(body_indices)
         self._set_gravity_disabled(self._values("values", values, worlds, links.count, column=True), links, worlds)
-
-    # Fixed tendons
-
-    def get_fixed_tendon_stiffnesses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        return self._read_model("tendon_stiffness", self._tendons, self._index(indices))
-
-    def get_fixed_tendon_dampings(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        return self._read_model("tendon_damping", self._tendons, self._index(indices))
-
-    def get_fixed_tendon_limits(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        return self._get_limits(self._tendon_limits, self._index(indices))
-
-    def get_fixed_tendon_rest_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        return self._read_model("tendon_lengthspring", self._tendons, self._index(indices))[..., 0]
-
-    def set_fixed_tendon_properties(
-        self,
-        stiffnesses: torch.Tensor | None = None,
-        dampings: torch.Tensor | None = None,
-        limits: torch.Tensor | None = None,
-        rest_lengths: torch.Tensor | None = None,
-        indices: Indices = None,
-    ) -> None:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        worlds, count = self._index(indices), self.num_fixed_tendons
-        if stiffnesses is not None:
-            stiffnesses = self._properties("stiffnesses", stiffnesses, worlds, count, low=0.0)
-        if dampings is not None:
-            dampings = self._properties("dampings", dampings, worlds, count, low=0.0)
-        if rest_lengths is not None:
-            rest_lengths = self._properties("rest_lengths", rest_lengths, worlds, count)
-        if limits is not None:
-            limits = self._limit_values("limits", limits, worlds, self._tendon_limits, self._tendons)
-            self._write_limits(self._tendon_limits, self._tendons, limits, worlds)
-        springs = None if rest_lengths is None else torch.stack((rest_lengths, rest_lengths), dim=-1)
-        fields = {"tendon_stiffness": stiffnesses, "tendon_damping": dampings, "tendon_lengthspring": springs}
-        given = {name: values for name, values in fields.items() if values is not None}
-        self._write_model(given, self._tendons, worlds)
-
-    def get_fixed_tendon_lengths(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
-        """See :class:`~oige_core.views.ArticulationView`."""
-        return self._tendons.read(self._worlds.fresh("ten_length"), self._index(indices), clone)

@@ -1,21 +1,27 @@
 """Views of rigid bodies, and of links of an articulation."""
 
 import math
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from oige_core.capabilities import require
+from oige_core.engines.mujoco.selections import read_rows
 from oige_core.engines.mujoco.views.colors import BodyColors
 from oige_core.engines.mujoco.views.columns import Columns
 from oige_core.engines.mujoco.views.frames import BodyView, Check
+from oige_core.engines.mujoco.views.scaling import BodyScaling, check_scales
+from oige_core.engines.mujoco.views.shapes import Shapes, as_materials, check_materials
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply
 from oige_core.views import Indices
 
 __all__ = ["MujocoRigidView"]
+
+_REST_OFFSETS_INSTEAD = "Set rest offsets, which move the surface itself."
+_LOWEST_DENSITY = 1e-6  # kg/m³
 
 
 class MujocoRigidView(BodyView):
@@ -35,22 +41,22 @@ class MujocoRigidView(BodyView):
             addresses = [sensors[body] + axis for body in bodies for axis in range(3)]
             self._contacts = Columns(addresses, worlds.device)
             worlds.force("sensordata")  # the first access makes the executor compute it
-        # The geoms of all bodies, and for each the index of its body.
-        owners = [(geom, i) for i, body in enumerate(bodies) for geom in np.flatnonzero(model.geom_bodyid == body)]
-        self._geoms = Columns([int(geom) for geom, _ in owners], worlds.device)
-        first = {i: int(geom) for geom, i in reversed(owners)}
-        self._first_geoms = Columns(list(first.values())[::-1], worlds.device)
-        self._geom_bodies = torch.tensor([i for _, i in owners], dtype=torch.int64, device=worlds.device)
+        self._shapes = Shapes(worlds, bodies)
+        is_element = self.name not in compiled.link_sets
+        keeps_mass = self.name in compiled.stated_masses
+        self._scaling = BodyScaling(worlds, bodies[0], keeps_mass=keeps_mass) if is_element else None
 
     def reset(self, worlds: torch.Tensor | None) -> None:
         """Do nothing, because the executor restores everything."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Rigid bodies have no state besides that of the executor."""
-        return {}
+        """Return the scales; the executor saves the rest."""
+        return {} if self._scaling is None else self._scaling.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Rigid bodies have no state besides that of the executor."""
+        """Restore the scales; the executor restores the rest."""
+        if self._scaling is not None:
+            self._scaling.load_state_dict(state)
 
     def _of_bodies(self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int) -> torch.Tensor:
         """Return values ``(n, *shape)``, of several links ``(n, b, *shape)``, as ``(n, b, *shape)`` in float32."""
@@ -160,7 +166,8 @@ class MujocoRigidView(BodyView):
     def set_inertias(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
         worlds = self._index(indices)
-        self._set_body_inertias(self._properties_of_bodies("values", values, worlds, 9), self._bodies.select(), worlds)
+        values = self._properties_of_bodies("values", values, worlds, 9, check=self._check_inertias)
+        self._set_body_inertias(values, self._bodies.select(), worlds)
 
     def get_coms(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
@@ -183,23 +190,64 @@ class MujocoRigidView(BodyView):
 
     def get_material_properties(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        values = self._read_model("geom_friction", self._first_geoms, self._index(indices))
-        friction = self._squeeze(values[..., 0])
-        return torch.stack((friction, friction, torch.zeros_like(friction)), dim=-1)
+        return self._squeeze(as_materials(self._shapes.read("geom_friction", self._index(indices))))
 
     def set_material_properties(self, values: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`. MuJoCo has one coefficient of friction, and no restitution."""
         worlds = self._index(indices)
-        values = self._properties_of_bodies("values", values, worlds, 3, low=0.0, check=self._check_material)
-        friction = self._read_model("geom_friction", self._geoms, worlds)
-        friction[..., 0] = values[..., 1][:, self._geom_bodies]
-        self._write_model({"geom_friction": friction}, self._geoms, worlds)
+        check = partial(check_materials, self.name, self._worlds.engine)
+        values = self._properties_of_bodies("values", values, worlds, 3, low=0.0, check=check)
+        self._shapes.set_friction(values[..., 1], worlds)
 
-    def _check_material(self, values: torch.Tensor) -> None:
-        if bool((values[..., 2] != 0).any()):
-            require(self._worlds.engine, "restitution", f"'{self.name}'", "Set it to 0.")
-        if bool((values[..., 0] != values[..., 1]).any()):
-            require(self._worlds.engine, "static_friction", f"'{self.name}'", "Set both to one value.")
+    def get_contact_offsets(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        require(self._worlds.engine, "contact_offsets", f"'{self.name}'", _REST_OFFSETS_INSTEAD)
+        raise NotImplementedError
+
+    def set_contact_offsets(self, offsets: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        require(self._worlds.engine, "contact_offsets", f"'{self.name}'", _REST_OFFSETS_INSTEAD)
+
+    def get_rest_offsets(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return self._squeeze(self._shapes.read("geom_margin", self._index(indices)))
+
+    def set_rest_offsets(self, offsets: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        self._shapes.write("geom_margin", self._properties_of_bodies("offsets", offsets, worlds, low=0.0), worlds)
+
+    # Sizes
+
+    def get_local_scales(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return read_rows(self._sizes.values, self._index(indices), clone)
+
+    def set_local_scales(self, scales: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds, equal = self._index(indices), self._sizes.equal_axes
+        check = partial(check_scales, equal_axes=equal)
+        scales = self._properties("scales", scales, worlds, 3, check=check).to(torch.float32)
+        self._sizes.set(scales, worlds)
+
+    def get_densities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        return self.get_masses(worlds) / self._sizes.volumes(worlds)
+
+    def set_densities(self, densities: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        densities = self._properties("densities", densities, worlds, low=_LOWEST_DENSITY).to(torch.float32)
+        self._sizes.scale_mass(densities / self.get_densities(worlds), worlds)
+
+    @property
+    def _sizes(self) -> BodyScaling:
+        if self._scaling is None:
+            raise CapabilityError(
+                f"'{self.name}': links have no size or density of their own; scale the articulation, or set masses."
+            )
+        return self._scaling
 
     def enable_gravities(self, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
