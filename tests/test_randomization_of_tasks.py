@@ -37,7 +37,7 @@ def articulations(task: Any) -> dict[str, Any]:
 def test_task_runs_with_everything_randomised(name: str) -> None:
     plain = make(name, randomize=False)
     blocks = {
-        view_name: {
+        f"{view_name}_view": {
             key: {"on_reset": NOISE if attribute.is_zero else SCALE}
             for key, attribute in ATTRIBUTES[GROUP].items()
             if attribute.kind == "property" and "MuJoCo" in attribute.engines and "on_reset" in attribute.triggers
@@ -68,11 +68,54 @@ def test_task_runs_with_everything_randomised(name: str) -> None:
     assert ended >= 8
     assert not sum(env.problems().values())
     changed = 0
-    for target in targets.values():
+    for target in (target for path, target in targets.items() if path[0] == GROUP):
         values, base = target.read(), target.base
         moves = (base != 0) & base.isfinite()
         changed += int((values != base)[moves].sum())
         assert ((values - base).abs()[moves] <= 0.0501 * base.abs()[moves]).all()
         assert not values[moves].eq(base[moves]).all() or not moves.any()
     assert changed
+    env.close()
+
+
+# Of each attribute: the least and the largest factor, or the standard deviation of what is added.
+FACTORS = {
+    ("rigid_prim_views", "object_view", "material_properties"): (0.7, 1.3),
+    ("rigid_prim_views", "object_view", "scale"): (0.95, 1.05),
+    ("rigid_prim_views", "object_view", "mass"): (0.5, 1.5),
+    ("articulation_views", "shadow_hand_view", "stiffness"): (0.75, 1.5),
+    ("articulation_views", "shadow_hand_view", "damping"): (0.3, 3.0),
+    ("articulation_views", "shadow_hand_view", "tendon_stiffnesses"): (0.75, 1.5),
+    ("articulation_views", "shadow_hand_view", "tendon_dampings"): (0.3, 3.0),
+    ("articulation_views", "shadow_hand_view", "material_properties"): (0.7, 1.3),
+}
+ADDED = {
+    ("articulation_views", "shadow_hand_view", "lower_dof_limits"): 0.01,
+    ("articulation_views", "shadow_hand_view", "upper_dof_limits"): 0.01,
+}
+
+
+def test_hands_are_randomised_as_in_the_original() -> None:
+    """The block of ShadowHandOpenAI_FF: factors fill their ranges, limits move by hundredths of a radian."""
+    n = 64
+    overrides = {"num_threads": 1, "sim_device": "cpu", "task.domain_randomization.randomize": True}
+    env = make_vec("ShadowHandOpenAI_FF", n, overrides)
+    targets = env.task.randomization.targets
+    assert targets.keys() == FACTORS.keys() | ADDED.keys() | {("simulation", "gravity")}
+    nominal = {path: target.nominal.clone() for path, target in targets.items()}
+    env.reset()
+    for path, (low, high) in FACTORS.items():
+        moves = nominal[path] != 0
+        factors = (targets[path].read() / targets[path].nominal)[:, moves]
+        if path[-1] == "mass":  # in proportion to the volume of the scaled object, then by its own factor
+            factors = targets[path].read() / targets[path].base
+        assert ((factors >= low - 1e-4) & (factors <= high + 1e-4)).all(), path
+        if factors.numel():
+            assert (factors.max() - factors.min()) > 0.7 * (high - low), path
+            assert len(factors[:, 0].unique()) > n / 2, path  # materials have 250 buckets
+    for path, deviation in ADDED.items():
+        added = (targets[path].read() - nominal[path]).flatten()
+        error = deviation / (2 * len(added)) ** 0.5
+        assert abs(added.std() - deviation) < 5 * error, path
+    assert (targets["simulation", "gravity"].read() == nominal["simulation", "gravity"]).all()
     env.close()

@@ -213,6 +213,7 @@ def test_wrong_schedule(path: tuple[str, ...], values: Any, message: str) -> Non
 
 # Errors of a scene
 
+MASS = {"on_reset": draw("scaling", "uniform", 1, 2)}
 WRONG = {
     "view": (
         block(("rigid_prim_views", "bal", "mass"), on_reset=draw("scaling", "uniform", 1, 2)),
@@ -221,6 +222,10 @@ WRONG = {
     "group of a view": (
         block(("rigid_prim_views", "arm_view", "mass"), on_reset=draw("scaling", "uniform", 1, 2)),
         "rigid_prim_views.arm_view: the scene has no such view. It belongs to articulation_views.",
+    ),
+    "two names of a view": (
+        {"rigid_prim_views": {"Ball": {"mass": MASS}, "ball_view": {"inertia": MASS}}},
+        "rigid_prim_views.ball_view: is the same view as rigid_prim_views.Ball; join them.",
     ),
     "number of parameters": (
         block((*ARM, "stiffness"), on_reset=draw("scaling", "uniform", [1, 1, 1], [2, 2, 2])),

@@ -51,7 +51,7 @@ def find_views(config: DomainRandomizationConfig, views: Mapping[str, Mapping[st
         views: the views of a scene by group and name.
 
     Raises:
-        ConfigError: there is no such view.
+        ConfigError: there is no such view, or two names stand for the same one.
     """
     found: dict[Path, Any] = {}
     for path in config.draws if config.randomize else ():
@@ -64,7 +64,13 @@ def find_views(config: DomainRandomizationConfig, views: Mapping[str, Mapping[st
             other = next((other for other in VIEW_GROUPS if folded in there[other]), None)
             hint = f"It belongs to {other}." if other else nearest(name, views.get(group, {}))
             raise ConfigError(f"{path_key((group, name))}: the scene has no such view. {hint}")
-        found[group, name] = there[group][folded]
+        view = there[group][folded]
+        for (other_group, other_name), other_view in found.items():
+            if other_view is view and other_name != name:
+                raise ConfigError(
+                    f"{path_key((group, name))}: is the same view as {other_group}.{other_name}; join them."
+                )
+        found[group, name] = view
     return found
 
 
