@@ -19,6 +19,7 @@ TASKS = [name for name in installed_tasks() if not name.endswith(("SAC", "_LSTM"
 SMALL = {
     "AnymalTerrain": {"task.env.learn.addNoise": False, "task.env.terrain.numTerrains": 5},
     "CartpoleCamera": {"task.env.cameraWidth": 24, "task.env.cameraHeight": 16},
+    "ShadowHandOpenAI_FF": {"task.domain_randomization.randomize": False},
     "TargetFollowing": {"task.env.imageSize": 16},
 }
 """Overrides that change no number of the page but make a task quick and its observations exact."""

@@ -130,6 +130,7 @@ def make_env(
         env: values of ``task.env`` by key.
     """
     overrides = {f"task.env.{key.replace('__', '.')}": value for key, value in env.items()}
+    overrides["task.domain_randomization.randomize"] = False  # as in the recordings
     made = make_vec(
         task, num_envs, {"task.env.compat": compat, **overrides}, sim_device="cpu", seed=seed, num_threads=1, warp=warp
     )

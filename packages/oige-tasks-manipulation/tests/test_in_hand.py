@@ -130,6 +130,17 @@ def test_a_new_goal_leaves_the_world_untouched(make: Callable[..., VecEnv], exec
     assert not task.ended_buf.any()
 
 
+def test_a_new_episode_keeps_its_first_goal(make: Callable[..., VecEnv]) -> None:
+    """Every step reaches its goal with this tolerance, and every second one ends the episodes."""
+    env = make(successTolerance=4.0, episodeLength=2)
+    task: Any = env.task
+    for ends in (False, True):
+        env.step(torch.zeros(N, 20))
+        goals = task.goal_orientations
+        task.pre_physics_step(torch.zeros(N, 20))
+        assert task.goal_orientations.equal(goals) == ends
+
+
 def test_success_counts_rewards_and_goes_on(make: Callable[..., VecEnv]) -> None:
     task: Any = make().task
     task.successes, task.progress_buf = torch.tensor([2.0, 0.0, 1.0, 7.0]), torch.full((N,), 300)
