@@ -140,6 +140,6 @@ def limit_velocities(
     dof, position = dofs[joint], positions[joint]
     free, limit = qvel[world, dof], limits[world, dof]
     if wp.abs(free) > limit:
-        limited = wp.sign(free) * limit
-        qvel[world, dof] = limited
-        qpos[world, position] = qpos[world, position] + (limited - free) * timestep
+        excess = free - wp.sign(free) * limit
+        qvel[world, dof] = free - excess
+        qpos[world, position] = qpos[world, position] - excess * timestep

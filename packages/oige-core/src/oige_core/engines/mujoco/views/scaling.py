@@ -111,7 +111,7 @@ class BodyScaling(_Scaling):
         """Set scales ``(n, 3)``, and with them inertia and, unless the scene states it, mass."""
         before = self.volumes(worlds)
         ratio = self._replace(scales, worlds)
-        sizes = self._base * scales[:, None, self._axes]
+        sizes = self._base * torch.stack([scales[:, axis] for axis in self._axes], dim=-1).unsqueeze(1)
         self._write({"geom_size": (self._geom, sizes)}, worlds)
         growth = torch.ones_like(before) if self._keeps_mass else _volumes(self.kind, sizes[:, 0]) / before
         moments = self._current("body_inertia", self._body, worlds)
