@@ -1,12 +1,11 @@
 """FrankaCabinet: a scripted robot opens the drawer; ends of episodes, resets and options."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import mujoco
 import pytest
 import torch
-from oige_core import ConfigError, VecEnv, load_config, make_vec
+from oige_core import ConfigError, load_config, make_vec
 from oige_core.math import quat_apply
 from oige_core.testing import make_env_on
 from oige_tasks_manipulation.franka_cabinet.task import prop_positions
@@ -17,14 +16,6 @@ PAD = FINGERS + 0.045  # m; from the hand to the middle of the pads
 ARM = slice(0, 7)
 AWAY = torch.tensor([1.57, -1.5, 0.0, -2.8, 0.0, 1.5, 0.8, 0.02, 0.02])  # joint positions far from the drawer
 READY = torch.tensor([1.79, -1.07, -1.06, -1.82, -2.17, 2.39, 0.34])  # near a pose with the gripper around the handle
-
-
-@pytest.fixture
-def env() -> Iterator[VecEnv]:
-    env = make_vec("FrankaCabinet", 2, sim_device="cpu", num_threads=1, seed=3)
-    env.reset()
-    yield env
-    env.close()
 
 
 def contacts(task: Any) -> dict[tuple[str, str], float]:
@@ -107,8 +98,12 @@ def test_gripper_opens_the_drawer_by_its_handle(executor: str) -> None:
     env.close()
 
 
-def test_episode_ends_when_the_drawer_is_open(env: VecEnv) -> None:
+@pytest.mark.parametrize("compat", ["fixed", "upstream"])
+def test_episode_ends_when_the_drawer_is_open(compat: str) -> None:
     """The report of the environment says so, and a reset closes the drawer and puts the cubes back."""
+    settings = {"task.env.compat": compat, "task.env.autoresetMode": "same_step"}
+    env = make_vec("FrankaCabinet", 2, settings, sim_device="cpu", num_threads=1)
+    env.reset(seed=3)
     task: Any = env.task
     actions = torch.zeros(2, 9)
     task.targets = AWAY.repeat(2, 1)
@@ -116,20 +111,22 @@ def test_episode_ends_when_the_drawer_is_open(env: VecEnv) -> None:
     positions = task.cabinets.get_joint_positions()
     positions[0, 3] = 0.389
     task.cabinets.set_joint_positions(positions)
-    _, _, terminated, _, info = env.step(actions)
-    assert not terminated.any()
+    _, _, terminated, truncated, info = env.step(actions)
+    assert not (terminated | truncated).any()
     assert not info["success"].any()
     positions[:, 3] = torch.tensor([0.391, 0.0])
     task.cabinets.set_joint_positions(positions)
     observations, _, terminated, truncated, info = env.step(actions)
-    assert terminated.tolist() == info["success"].tolist() == [True, False]
-    assert not truncated.any()
+    ended, not_ended = (truncated, terminated) if compat == "fixed" else (terminated, truncated)
+    assert ended.tolist() == info["success"].tolist() == [True, False]
+    assert not not_ended.any()
     assert (info["episode_count"], info["episode_means"]["success"]) == (1, 1.0)
     assert info["episode_means"]["opening"] == pytest.approx(0.391, abs=1e-3)
     assert info["final_obs"][0, 21] == pytest.approx(0.391, abs=1e-3)
     assert observations[0, 21] == 0.0
     places = task.engine.executor.field("qpos")[:, -28:].view(2, 4, 7)[..., :3].float()
     torch.testing.assert_close(places[0], torch.tensor(prop_positions(4)))
+    env.close()
 
 
 def test_episode_that_ends_by_time_is_no_success() -> None:

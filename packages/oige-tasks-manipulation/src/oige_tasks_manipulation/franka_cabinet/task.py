@@ -45,8 +45,8 @@ OPEN = 0.39  # m
 class FrankaCabinetTask(RLTask[FrankaCabinetConfig]):
     """See the module.
 
-    With ``task.env.compat=upstream``, the right finger is taken to be where the left one is. No gripper is then around
-    the handle.
+    With ``task.env.compat=upstream``, the right finger is taken to be where the left one is, so that no gripper is
+    around the handle, and an open drawer terminates an episode instead of truncating it.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
@@ -151,8 +151,15 @@ class FrankaCabinetTask(RLTask[FrankaCabinetConfig]):
         )
 
     def is_done(self) -> torch.Tensor:
-        """Terminate when the drawer is open."""
-        return self.opening > OPEN
+        """Terminate nothing; upstream, terminate when the drawer is open."""
+        return self.opening > OPEN if self.upstream else torch.zeros_like(self.terminated_buf)
+
+    def is_cut_short(self) -> torch.Tensor:
+        """Truncate when the drawer is open, or the time has run out.
+
+        Rewards are positive. A learner that gets none after the drawer is open would leave it almost open.
+        """
+        return super().is_cut_short() | (self.opening > OPEN)
 
     def calculate_metrics(self) -> torch.Tensor:
         """Reward a gripper that surrounds and grasps the handle, and the opening of the drawer."""
