@@ -156,6 +156,9 @@ FULL = {
             "material_properties": {"on_reset": draw("scaling", "uniform", [0.7, 1, 1], [1.3, 1, 1], num_buckets=250)},
             "force": {"on_interval": draw("direct", "gaussian", 0.0, 2.0, frequency_interval=2)},
             "orientation": {"on_reset": draw("additive", "uniform", -0.5, 0.5)},
+            "inertia": {"on_reset": draw("scaling", "uniform", 0.8, 1.2)},
+            "scale": {"on_reset": draw("scaling", "uniform", 0.8, 1.2)},
+            "rest_offset": {"on_reset": draw("direct", "uniform", 0.0, 0.01)},
         }
     },
     "articulation_views": {
@@ -166,6 +169,13 @@ FULL = {
             "tendon_stiffnesses": {"on_reset": draw("scaling", "loguniform", 0.75, 1.5)},
             "joint_velocities": {"on_interval": draw("additive", "gaussian", 0.0, 0.5, frequency_interval=4)},
             "joint_efforts": {"on_reset": draw("additive", "gaussian", 0.0, 1.0)},
+            "joint_armatures": {"on_reset": draw("scaling", "uniform", 0.5, 2.0)},
+            "joint_max_velocities": {"on_reset": draw("direct", "uniform", 1.0, 5.0)},
+            "body_inertias": {"on_reset": draw("scaling", "uniform", 0.8, 1.2)},
+            "material_properties": {"on_reset": draw("scaling", "uniform", [0.7, 1, 1], [1.3, 1, 1])},
+            "scale": {"on_startup": draw("scaling", "uniform", 0.9, 1.1)},
+            "tendon_offsets": {"on_reset": draw("additive", "uniform", -0.1, 0.1)},
+            "tendon_limit_stiffnesses": {"on_reset": draw("scaling", "loguniform", 0.5, 2.0)},
             "motor_strength": {"on_reset": draw("scaling", "uniform", 0.8, 1.2)},
             "encoder_bias": {"on_reset": draw("additive", "gaussian", 0.0, 0.02)},
             "body_coms": {"on_startup": draw("additive", "uniform", [-0.01, 0, 0], [0.01, 0, 0])},
