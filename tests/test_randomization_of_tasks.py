@@ -99,7 +99,7 @@ def test_hands_are_randomised_as_in_the_original() -> None:
     """The block of ShadowHandOpenAI_FF: factors fill their ranges, limits move by hundredths of a radian."""
     n = 64
     overrides = {"num_threads": 1, "sim_device": "cpu", "task.domain_randomization.randomize": True}
-    env = make_vec("ShadowHandOpenAI_FF", n, overrides)
+    env: Any = make_vec("ShadowHandOpenAI_FF", n, overrides)
     targets = env.task.randomization.targets
     assert targets.keys() == FACTORS.keys() | ADDED.keys() | {("simulation", "gravity")}
     nominal = {path: target.nominal.clone() for path, target in targets.items()}

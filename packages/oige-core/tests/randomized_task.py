@@ -81,7 +81,7 @@ def make_bench(
     seed: int = 3,
     task: type[RLTask[Any]] = Bench,
     **env: Any,
-) -> VecEnv:
+) -> Any:
     """Build environments of :class:`Bench`; ``params`` None: without randomisation."""
     values = {"numEnvs": num_envs, "envSpacing": 1.0, "episodeLength": 1000} | env
     random = DomainRandomizationConfig(
@@ -98,7 +98,7 @@ def make_bench(
 
 
 @contextlib.contextmanager
-def bench_maker(name: str) -> Iterator[Callable[..., VecEnv]]:
+def bench_maker(name: str) -> Iterator[Callable[..., Any]]:
     """Yield a function like :func:`make_bench` for an executor, ``c`` or ``warp-as-on-gpu``; close what it made."""
     envs: list[VecEnv] = []
 
@@ -120,11 +120,11 @@ def block(path: tuple[str, ...], **triggers: Any) -> dict[str, Any]:
     return params
 
 
-def no_actions(env: VecEnv) -> torch.Tensor:
+def no_actions(env: Any) -> torch.Tensor:
     return torch.zeros(env.num_envs, 2, device=env.device)
 
 
-def current(env: VecEnv, *path: str) -> torch.Tensor:
+def current(env: Any, *path: str) -> torch.Tensor:
     """Return the current values ``(N, d)`` of an attribute."""
     assert env.task.randomization is not None
     return env.task.randomization.targets[path].read().clone()

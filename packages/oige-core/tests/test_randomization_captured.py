@@ -23,7 +23,7 @@ def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         monkeypatch.setattr(MujocoEngine, "graph_recorder", lambda _: TapeRecorder())
         monkeypatch.setattr("oige_core.math.fused._on_gpu", lambda values: True)
 
-    def make(params: Any, **options: Any) -> VecEnv:
+    def make(params: Any, **options: Any) -> Any:
         envs.append(make_bench(params, 4, request.param, **options))
         return envs[-1]
 
@@ -32,7 +32,7 @@ def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         env.close()
 
 
-def actions(env: VecEnv, steps: int) -> torch.Tensor:
+def actions(env: Any, steps: int) -> torch.Tensor:
     return torch.rand(steps, env.num_envs, 2, generator=torch.Generator().manual_seed(3)) * 2 - 1
 
 

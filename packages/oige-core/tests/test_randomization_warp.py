@@ -20,7 +20,7 @@ N, DT = 3, 0.01
 def make() -> Iterator[Any]:
     envs: list[VecEnv] = []
 
-    def make(params: Any, **env: Any) -> VecEnv:
+    def make(params: Any, **env: Any) -> Any:
         values = {"numEnvs": N, "envSpacing": 1.0, "episodeLength": 3} | env
         config = TaskConfig(
             name="Block",
@@ -40,11 +40,11 @@ def make() -> Iterator[Any]:
         env.close()
 
 
-def step(env: VecEnv, action: float = 0.0) -> Any:
+def step(env: Any, action: float = 0.0) -> Any:
     return env.step(torch.full((N, 1), action))
 
 
-def positions(env: VecEnv) -> torch.Tensor:
+def positions(env: Any) -> torch.Tensor:
     return env.task.blocks.get_joint_positions()
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "Executor",
     "StateBounds",
     "load_velocity_limits",
+    "scalar_joints",
     "state_format",
 ]
 
