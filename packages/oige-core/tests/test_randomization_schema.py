@@ -90,8 +90,8 @@ WRONG = [
     ),
     (
         f"{M}/on_reset/distribution",
-        "gausian",
-        f"{MASS}.on_reset.distribution=gausian: expected one of uniform, gaussian, normal,",
+        "gaussian_",
+        f"{MASS}.on_reset.distribution=gaussian_: expected one of uniform, gaussian, normal,",
     ),
     (f"{M}/on_reset/distribution", MISSING, f"{MASS}.on_reset.distribution: a value is required."),
     (f"{M}/on_reset/frequency_interval", 3, f"{MASS}.on_reset.frequency_interval: unknown key."),

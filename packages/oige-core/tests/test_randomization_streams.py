@@ -159,7 +159,8 @@ def test_parameters_can_be_scheduled(make: Make) -> None:
     env = make(FULL)
     random, path = env.task.randomization, (*BALL[:1], "ball_view", "mass", "on_reset")
     assert random.get_initial_dr_distribution_parameters(*path).tolist() == [0.5, 1.5]
-    random.set_dr_distribution_parameters([3.0, 3.0], *path)
+    low, high = random.get_initial_dr_distribution_parameters(*path)
+    random.set_dr_distribution_parameters([6.0 * low, 2.0 * high], *path)
     random.set_dr_distribution_parameters(
         torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), "simulation", "gravity", "on_interval"
     )

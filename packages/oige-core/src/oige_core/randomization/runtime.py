@@ -79,6 +79,13 @@ def _folded(name: str) -> str:
     return re.sub("_?view$", "", name.lower())
 
 
+def _plain(values: Any) -> Any:
+    """Return nested lists of numbers from nested lists, tensors or arrays."""
+    if hasattr(values, "tolist"):
+        return values.tolist()
+    return [_plain(value) for value in values] if isinstance(values, list | tuple) else values
+
+
 def _is_noise(path: Path) -> bool:
     """Whether a distribution is one of noise on observations or actions."""
     return path[0] in SIGNALS and len(path) == 2
@@ -222,14 +229,14 @@ class Randomization:
         """Set the parameters of a distribution, which the next draws use. A captured step does so, too.
 
         Args:
-            distribution_parameters: numbers in the form of ``distribution_parameters`` in YAML files.
+            distribution_parameters: numbers in the form of ``distribution_parameters`` in YAML files: nested lists,
+                an array or a tensor.
             distribution_path: see :meth:`get_initial_dr_distribution_parameters`.
 
         Raises:
             ConfigError: there is no such distribution, or these are not parameters of it.
         """
-        given = distribution_parameters
-        given = given.tolist() if hasattr(given, "tolist") else given
+        given = _plain(distribution_parameters)
         self._find(distribution_path).set_parameters(given)
         self._given[distribution_path] = given
 
