@@ -455,6 +455,19 @@ def test_load_state_dict_rejects_mismatch(new_engine):
     assert not theirs.accepts(rewritten)
 
 
+def test_states_of_versions_that_saved_less_are_not_accepted(make):
+    env = make(num_envs=2)
+    env.reset()
+    env.step(torch.zeros(2, 1))
+    states = [env.state_dict() for _ in range(3)]
+    assert make(num_envs=2).accepts(states[0])
+    states[0]["engine"].popitem()
+    view = next(iter(states[1]["engine"]["views"].values()))
+    view.popitem()
+    states[2]["engine"]["views"].clear()
+    assert [env.accepts(state) for state in states] == [False, False, False]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_warp_variant_step_is_one_graph_without_synchronisation(new_engine):
     env_config = BlockConfig(numEnvs=64, envSpacing=1.0, episodeLength=5, controlFrequencyInv=3)

@@ -289,8 +289,8 @@ class VecEnv(gym.vector.VectorEnv):
         }
 
     def accepts(self, state: dict[str, Any]) -> bool:
-        """Whether a :meth:`state_dict` of the same :attr:`state_format` matches the current code of the task."""
-        return self.task.accepts(state["task"])
+        """Whether a :meth:`state_dict` of the same :attr:`state_format` has what the current code needs."""
+        return self.task.accepts(state["task"]) and _has_keys(state["engine"], self.task.engine.state_dict())
 
     @plain_tensors
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -389,3 +389,11 @@ class _OneTorchThread:
 
     def __exit__(self, *exception: object) -> None:
         torch.set_num_threads(self._threads)
+
+
+def _has_keys(state: Mapping[str, Any], needed: Mapping[str, Any]) -> bool:
+    """Whether a state has all keys of another one, section by section."""
+    return all(
+        _has_keys(state.get(key, {}), value) if isinstance(value, Mapping) else key in state
+        for key, value in needed.items()
+    )
