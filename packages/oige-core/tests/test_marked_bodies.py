@@ -52,6 +52,22 @@ def test_coloured_faces_neither_weigh_nor_collide(build: Callable[..., Any], exe
     world.close(coloured[:, 2], plain[:, 2], tol=1e-6)
 
 
+def test_coloured_faces_stay_on_scaled_boxes(build: Callable[..., Any], executor: str) -> None:
+    """The coloured area of a box of twice the size, which is seen from afar, is about four times as large."""
+    world = build(
+        lambda scene: {"box": scene.add_box("box", size=SIZE, kinematic=True, face_colors=FACES)},
+        num_envs=2,
+        executor=executor,
+    )
+    world.box.set_local_scales(world.tensor([[2.0, 2.0, 2.0]]), indices=[1])
+    camera = Camera((160, 120), position=(-2.0, -2.0, 1.5), target=(0.0, 0.0, 0.0), fov=40.0)
+    images = world.engine.create_world_renderer(camera).render()
+    spread = np.ptp(np.stack(images).astype(float), axis=-1)
+    coloured = (spread > 60.0).sum(axis=(1, 2))
+    assert coloured[0] > 100
+    assert coloured[1] / coloured[0] == pytest.approx(4.0, rel=0.2)
+
+
 @pytest.mark.parametrize(
     ("faces", "message"),
     [

@@ -78,7 +78,7 @@ class _Scaling:
 
 
 class BodyScaling(_Scaling):
-    """The size of a body with one primitive shape at its origin.
+    """The size of a body with one primitive shape at its origin, which may have coloured faces.
 
     Args:
         worlds: the built worlds.
@@ -90,11 +90,13 @@ class BodyScaling(_Scaling):
     def __init__(self, worlds: Worlds, body: int, *, keeps_mass: bool) -> None:
         super().__init__(worlds)
         model, device = worlds.compiled.model, worlds.device
-        geom = int(np.flatnonzero(model.geom_bodyid == body)[0])
+        geom, *faces = np.flatnonzero(model.geom_bodyid == body).tolist()
         self.kind = int(model.geom_type[geom])
         self._keeps_mass = keeps_mass
         self._geom, self._body = Columns([geom], device), Columns([body], device)
         self._base = self._compiled("geom_size", self._geom)
+        self._faces = Columns(faces, device)
+        self._face_sizes, self._face_places = (self._compiled(name, self._faces) for name in ("geom_size", "geom_pos"))
         # MuJoCo's sizes are radius and half length, along axes x and z, for capsules and cylinders.
         self._axes = [0, 1, 2] if self.kind in (_Geom.mjGEOM_BOX, _Geom.mjGEOM_SPHERE) else [0, 2, 1]
 
@@ -113,6 +115,10 @@ class BodyScaling(_Scaling):
         ratio = self._replace(scales, worlds)
         sizes = self._base * torch.stack([scales[:, axis] for axis in self._axes], dim=-1).unsqueeze(1)
         self._write({"geom_size": (self._geom, sizes)}, worlds)
+        if self._faces.count:
+            along = scales[:, None]
+            faces = {"geom_size": self._face_sizes * along, "geom_pos": self._face_places * along}
+            self._write({name: (self._faces, values) for name, values in faces.items()}, worlds)
         growth = torch.ones_like(before) if self._keeps_mass else _volumes(self.kind, sizes[:, 0]) / before
         moments = self._current("body_inertia", self._body, worlds)
         # Second moments of mass along the axes: those of inertia are sums of two of them.
