@@ -134,6 +134,15 @@ def test_colours_of_links(world: Any) -> None:
     assert (image[1][labels[1] == ids["pair/right"]][:, 1] > 100).all()
 
 
+def test_shapes_of_a_scaled_robot_appear_at_their_places(world: Any) -> None:
+    """The upper sphere of the left link ends 0.4 m above the link's origin, which is 1.5 m above and 4 m ahead."""
+    world.pair.set_local_scales(world.tensor([[1.0] * 3, [2.5] * 3]))
+    labels = world.front.get_segmentation().squeeze(-1) == world.front.segmentation_ids["pair/left"]
+    for shown, scale in zip(labels, (1.0, 2.5), strict=True):
+        top_row = int(shown.nonzero()[:, 0].min())
+        assert SIZE / 2 - top_row == pytest.approx(projection((4.0, 0.0, 1.5 + 0.4 * scale))[1], abs=0.7)
+
+
 def top(world: Any) -> list[float]:
     """Return the brightness of the table in the middle of each image, from 0 to 1."""
     return (world.above.get_rgb()[:, 12:20, 12:20].double().mean(dim=(1, 2, 3)) / 255).tolist()

@@ -192,7 +192,8 @@ class MujocoCameraView:
             else:  # a GPU would have to be waited for
                 stale = torch.zeros(self.count, dtype=torch.bool, device=stale.device).index_fill_(0, stale, True)
         bodies = self._body_poses(stale)
-        geom_positions, geom_orientations = self._mounted_geoms.poses(*bodies)
+        places = read_rows(self._worlds.model_values("geom_pos"), stale).to(torch.float32)
+        geom_positions, geom_orientations = self._mounted_geoms.poses(*bodies, places)
         positions, orientations = self._poses(stale, *bodies)
         looks = self._worlds.looks()
         if self._has_varying_fov:
@@ -224,7 +225,7 @@ class MujocoCameraView:
     @cached_property
     def _mounted_geoms(self) -> "_Mounted":
         model = self._worlds.compiled.model
-        return _Mounted(model.geom_bodyid, model.geom_pos, model.geom_quat, self._worlds.device)
+        return _Mounted(model.geom_bodyid, model.geom_quat, self._worlds.device)
 
     @cached_property
     def _to_scene_axes(self) -> torch.Tensor:
@@ -263,22 +264,26 @@ class _Mounted:
 
     Args:
         bodies: ``(k,)`` ids of the bodies.
-        positions: ``(k, 3)`` in their frames.
         orientations: ``(k, 4)`` in their frames.
         device: of the tensors.
     """
 
-    def __init__(
-        self, bodies: np.ndarray, positions: np.ndarray, orientations: np.ndarray, device: torch.device
-    ) -> None:
+    def __init__(self, bodies: np.ndarray, orientations: np.ndarray, device: torch.device) -> None:
         self._bodies = torch.as_tensor(bodies, dtype=torch.int64, device=device)
-        self._positions = torch.as_tensor(positions, dtype=torch.float32, device=device)
         self._orientations = torch.as_tensor(orientations, dtype=torch.float32, device=device)
 
-    def poses(self, positions: torch.Tensor, orientations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return world poses ``(n, k, 3)``, ``(n, k, 4)`` from those of all bodies, ``(n, bodies, …)``."""
+    def poses(
+        self, positions: torch.Tensor, orientations: torch.Tensor, places: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return world poses ``(n, k, 3)``, ``(n, k, 4)``.
+
+        Args:
+            positions: ``(n, bodies, 3)`` of all bodies.
+            orientations: ``(n, bodies, 4)`` of all bodies.
+            places: ``(n, k, 3)`` positions of the geoms in the frames of their bodies.
+        """
         positions, orientations = (poses.index_select(1, self._bodies) for poses in (positions, orientations))
-        offsets = quat_apply(orientations, self._positions.expand_as(positions))
+        offsets = quat_apply(orientations, places)
         return positions + offsets, quat_mul(orientations, self._orientations)
 
 
