@@ -107,7 +107,8 @@ def test_average_of_successes_over_a_sequence() -> None:
 def test_a_new_goal_leaves_the_world_untouched(make: Callable[..., VecEnv], executor: str) -> None:
     """As many steps as the other environment, which differs in the goals of worlds 1 and 3 alone."""
     env, other = make(executor), make(executor)
-    task, same = (each.task for each in (env, other))
+    task: Any = env.task
+    same: Any = other.task
     before = task.goal_orientations.clone()
     task.reached = torch.tensor([False, True, False, True])
     actions = torch.zeros(N, 20)
