@@ -110,6 +110,6 @@ def test_viewer_blends_transparent_bodies(build: Callable[..., Any]) -> None:
     server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
     try:
         shown = ViserScene(server, build(scene).engine.create_geometry(), np.zeros((1, 3)))
-        assert [handle.opacity for handle, _ in shown._moving] == [0.5, None]
+        assert [handle.opacity for handle, *_ in shown._moving] == [0.5, None]
     finally:
         server.stop()

@@ -15,7 +15,7 @@ PROPERTIES = [
     for group, view in (ARM, BALL, LINKS)
     for name, attribute in ATTRIBUTES[group].items()
     if attribute.kind == "property" and "on_reset" in attribute.triggers and "MuJoCo" in attribute.engines
-    if not attribute.is_zero and (view, name) not in (("Ball", "com"), ("links", "scale"))
+    if not (attribute.is_zero or attribute.choices) and (view, name) not in (("Ball", "com"), ("links", "scale"))
     if name not in ("rest_offset", "joint_max_velocities")  # zero and infinite at the start
 ]
 EXECUTORS = ["c", "warp-as-on-gpu"]

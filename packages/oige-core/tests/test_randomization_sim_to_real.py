@@ -196,6 +196,52 @@ def test_states_of_joints_are_true_ones(make: Make) -> None:
     torch.testing.assert_close(second, first + 0.4)
 
 
+SHAPE = ("rigid_prim_views", "ball_view", "shape")
+
+
+def choose(*names: Any) -> dict[str, Any]:
+    return {"operation": "direct", "distribution": "choice", "distribution_parameters": list(names)}
+
+
+def test_shapes_are_chosen_at_resets(make: Make) -> None:
+    """The scene has a ball; the others have its volume, 4/3 π 0.1³ m³ for 2 kg."""
+    env = make({SHAPE[0]: {SHAPE[1]: {SHAPE[2]: {"on_reset": choose("box", "cylinder", "sphere")}}}}, 300)
+    balls = bench_of(env).balls
+    assert balls.get_shapes().unique().tolist() == [0]
+    env.reset()
+    shapes = balls.get_shapes().clone()
+    counts = shapes.bincount(minlength=4).tolist()
+    assert counts[2] == 0, "no capsules"
+    assert all(abs(counts[shape] - 100) < 5 * 8.2 for shape in (0, 1, 3))
+    torch.testing.assert_close(balls.get_masses().cpu(), torch.full((300,), 2.0))
+    density = 2.0 / (4 / 3 * torch.pi * 0.1**3)
+    torch.testing.assert_close(
+        balls.get_densities().cpu().double(), torch.full((300,), density).double(), rtol=1e-6, atol=0
+    )
+    step(env)
+    assert torch.equal(balls.get_shapes(), shapes)
+    mask = torch.zeros(300, dtype=torch.bool)
+    mask[:100] = True
+    env.reset(options={"reset_mask": mask})
+    changed = balls.get_shapes() != shapes
+    assert 40 < changed[:100].sum() < 90
+    assert not changed[100:].any()
+
+
+def test_choices_can_be_scheduled_and_are_saved(make: Make) -> None:
+    params = {SHAPE[0]: {SHAPE[1]: {SHAPE[2]: {"on_reset": choose("box", "cylinder", "sphere")}}}}
+    env, other = make(params, 8), make(params, 8)
+    env.reset()
+    random_of(env).set_dr_distribution_parameters(["box"], *SHAPE, "on_reset")
+    assert random_of(env).get_initial_dr_distribution_parameters(*SHAPE, "on_reset").tolist() == [1, 3, 0]
+    env.reset()
+    assert bench_of(env).balls.get_shapes().tolist() == [1] * 8
+    other.load_state_dict(env.state_dict())
+    assert bench_of(other).balls.get_shapes().tolist() == [1] * 8
+    other.reset()
+    assert bench_of(other).balls.get_shapes().tolist() == [1] * 8
+
+
 @pytest.mark.parametrize(
     ("group", "block", "message"),
     [
@@ -220,9 +266,24 @@ def test_states_of_joints_are_true_ones(make: Make) -> None:
             {"drop": {"on_reset": draw("direct", "uniform", 0, 1.5)}},
             f"{KEY}.observations.drop.on_reset.distribution_parameters=[0.0, 1.5]: expected numbers from 0 to 1.",
         ),
+        (
+            "rigid_prim_views",
+            {"ball": {"shape": {"on_reset": choose("box", "bal")}}},
+            f"{KEY}.rigid_prim_views.ball.shape.on_reset.distribution_parameters=bal: expected one of sphere, box,",
+        ),
+        (
+            "rigid_prim_views",
+            {"ball": {"shape": {"on_reset": draw("direct", "uniform", 0, 1)}}},
+            f"{KEY}.rigid_prim_views.ball.shape.on_reset.distribution=uniform: expected one of choice.",
+        ),
+        (
+            "rigid_prim_views",
+            {"ball": {"mass": {"on_reset": choose("box")}}},
+            f"{KEY}.rigid_prim_views.ball.mass.on_reset.distribution=choice: expected one of uniform, gaussian,",
+        ),
     ],
 )
-def test_wrong_blocks_of_signals_raise(group: str, block: dict[str, Any], message: str) -> None:
+def test_wrong_blocks_raise(group: str, block: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         make_bench({group: block})
     assert str(error.value).startswith(message)

@@ -206,3 +206,28 @@ def test_reading_poses_has_no_side_effects() -> None:
         states.append(observations)
         env.close()
     assert torch.equal(*states)
+
+
+def test_looks_are_those_of_each_world(build: Callable) -> None:
+    def scene(scene: Scene) -> dict:
+        alternatives = {"sphere": (0.1,), "cylinder": (0.05, 0.3)}
+        return {
+            "toy": scene.add_box("toy", size=(0.2, 0.2, 0.2), alternatives=alternatives),
+            "ball": scene.add_sphere("ball", radius=0.1, position=(1, 0, 0)),
+        }
+
+    world = build(scene, num_envs=2)
+    geometry = world.engine.create_geometry()
+    assert len(geometry.shapes) == 4, "a box, a ball and a cylinder that a body may be, and another ball"
+    hidden = pytest.approx([0, 0, 0], abs=1e-4)
+    looks = geometry.looks([0, 1])
+    assert looks.colors is None
+    assert looks.scales[0].tolist() == [[1, 1, 1], hidden, hidden, [1, 1, 1]]
+    world.toy.set_shapes([3], indices=[1])
+    world.toy.set_local_scales([[2.0, 2.0, 2.0]])
+    world.ball.set_colors([[0.1, 0.2, 0.3]], indices=[0])
+    looks = geometry.looks([0, 1])
+    assert looks.scales[0].tolist() == [[2, 2, 2], hidden, hidden, [1, 1, 1]]
+    assert looks.scales[1].tolist() == [hidden, hidden, [2, 2, 2], [1, 1, 1]]
+    assert looks.colors[0, 3].tolist() == pytest.approx([0.1, 0.2, 0.3])
+    assert looks.colors[1].tolist() == [pytest.approx(shape.color[:3]) for shape in geometry.shapes]

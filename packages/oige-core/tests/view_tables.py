@@ -94,6 +94,7 @@ SETTERS = [
         )
     ),
 ]
+ELSEWHERE = [("ball", "set_shapes")]  # takes numbers of shapes; test_views_shapes.py
 INDEXED = ["set_joints_default_state"]  # the only setter without indices
 UNSUPPORTED = [("ball", "get_contact_offsets"), ("ball", "set_contact_offsets")]  # raise on this engine
 GETTERS = [
@@ -110,7 +111,7 @@ GETTERS = [
             get_world_poses get_velocities get_linear_velocities get_angular_velocities get_body_frame_velocities""",
         "ball": """get_world_poses get_velocities get_linear_velocities get_angular_velocities
             get_body_frame_velocities get_net_contact_forces get_masses get_inertias get_coms get_colors
-            get_material_properties get_rest_offsets get_local_scales get_densities""",
+            get_material_properties get_rest_offsets get_local_scales get_densities get_shapes""",
         "eye": "get_world_poses get_local_poses get_horizontal_fovs get_rgb get_depth get_segmentation",
     }.items()
     for method in methods.split()

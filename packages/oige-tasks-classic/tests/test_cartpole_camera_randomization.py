@@ -8,19 +8,23 @@ import pytest
 import torch
 import yaml
 from oige_core import make_vec
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.testing import TapeRecorder, assert_captured_steps_agree, make_env_on
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "randomization.md"
 BLOCKS = yaml.safe_load(PAGE.read_text().partition("\n## Images\n")[2].partition("```yaml\n")[2].partition("```")[0])
-SIZE = {"task.env.cameraWidth": 48, "task.env.cameraHeight": 32, "task.env.frames": 1}
+OVERRIDES = {
+    "task.env.cameraWidth": 48,
+    "task.env.cameraHeight": 32,
+    "task.env.frames": 1,
+    "task.domain_randomization.randomize": True,
+    "task.domain_randomization.randomization_params": BLOCKS,
+}
 
 
 @pytest.fixture
 def env() -> Iterator[Any]:
-    overrides = SIZE | {
-        "task.domain_randomization.randomize": True,
-        "task.domain_randomization.randomization_params": BLOCKS,
-    }
-    env = make_vec("CartpoleCamera", 4, overrides, seed=3)
+    env = make_vec("CartpoleCamera", 4, OVERRIDES, seed=3)
     yield env
     env.close()
 
@@ -71,3 +75,24 @@ def test_saved_images_are_restored(env: Any) -> None:
     assert not torch.equal(images(env), before)
     env.load_state_dict(state)
     assert torch.equal(images(env), before)
+
+
+EXECUTORS = [
+    "warp-cpu",
+    pytest.param("warp-cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")),
+]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_images_are_randomised_in_captured_steps(executor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if executor == "warp-cpu":
+        monkeypatch.setattr(MujocoEngine, "graph_recorder", lambda _: TapeRecorder())
+        monkeypatch.setattr("oige_core.math.fused._on_gpu", lambda values: True)
+    captured, eager = (
+        make_env_on(executor, "CartpoleCamera", 4, overrides=OVERRIDES, episodeLength=5, captureStep=capture)
+        for capture in (True, False)
+    )
+    actions = torch.rand(14, 4, 1, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    assert assert_captured_steps_agree(captured, eager, actions) >= 8
+    for env in (captured, eager):
+        env.close()

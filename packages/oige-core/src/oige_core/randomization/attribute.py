@@ -38,6 +38,7 @@ class Attribute:
         highest: largest value of a quantity that is zero without randomisation.
         repeats: whether distribution parameters of three numbers apply to each link.
         is_whole: whether the quantity is a whole number; uniform draws then include both bounds.
+        choices: names of the values of a quantity that is one of several; it is their index.
         is_zero: whether the quantity is zero without randomisation, so that it cannot be scaled.
         one_friction: makes values ``(n, d)`` valid for engines with one coefficient of friction, from values and those
             at the start.
@@ -56,6 +57,7 @@ class Attribute:
     highest: float | None = None
     repeats: bool = False
     is_whole: bool = False
+    choices: tuple[str, ...] = ()
     is_zero: bool = False
     one_friction: Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"] | None = None
     engines: tuple[str, ...] = ("MuJoCo", "MuJoCo Warp", "Isaac Sim")

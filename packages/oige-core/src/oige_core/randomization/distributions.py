@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from oige_core.errors import ConfigError
-from oige_core.randomization.schema import DrawConfig, check_parameters
+from oige_core.randomization.schema import DrawConfig, check_choices, check_parameters
 
-__all__ = ["Distribution"]
+__all__ = ["Choice", "Distribution"]
 
 
 class Distribution:
@@ -135,3 +135,45 @@ class Distribution:
         """Restore :meth:`state_dict`."""
         self.parameters.copy_(state["parameters"])
         self._derive()
+
+
+class Choice(Distribution):
+    """Draws, equally often, one of several indices of names; see :class:`Distribution`.
+
+    Args:
+        config: the configured draw.
+        key: key of the configuration section, for messages.
+        dimension: numbers per world.
+        device: device of the tensors.
+        names: all names.
+
+    Attributes:
+        names: see above.
+        chosen: indices of the names that are drawn.
+    """
+
+    def __init__(
+        self, config: DrawConfig, key: str, dimension: int, device: torch.device, names: tuple[str, ...]
+    ) -> None:
+        self.names = names
+        self.chosen: tuple[float, ...] = ()
+        self._thresholds = torch.zeros(len(names) - 1, device=device)
+        super().__init__(config, key, dimension, device)
+
+    def set_parameters(self, values: Any) -> None:
+        """Set the names, or their indices, that are drawn, in place.
+
+        Raises:
+            ConfigError: they are no list of different names.
+        """
+        self.chosen = check_choices(self._key, values.tolist() if hasattr(values, "tolist") else values, self.names)
+        weights = torch.zeros(len(self.names))
+        weights[[int(index) for index in self.chosen]] = 1.0 / len(self.chosen)
+        thresholds = weights.cumsum(0)[:-1]
+        thresholds[int(max(self.chosen)) :] = 2.0  # beyond every draw, whatever the rounding
+        self._thresholds.copy_(thresholds)
+
+    def sample(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        """Return ``(n, dimension)`` random indices."""
+        drawn = torch.empty(n, self.parameters.shape[1], 1, device=self.parameters.device)
+        return (drawn.uniform_(generator=generator) >= self._thresholds).sum(dim=-1).float()

@@ -2,7 +2,7 @@
 
 import torch
 
-from oige_core.randomization.distributions import Distribution
+from oige_core.randomization.distributions import Choice, Distribution
 from oige_core.randomization.noise import combine
 from oige_core.randomization.runtime import Randomization
 from oige_core.randomization.schema import SIGNALS, Path
@@ -64,6 +64,8 @@ def _when(path: Path, distribution: Distribution) -> str:
 
 def _operation(distribution: Distribution) -> str:
     config = distribution.config
+    if isinstance(distribution, Choice):
+        return f"{VERBS[config.operation]} one of {', '.join(distribution.names[int(i)] for i in distribution.chosen)}"
     names = ("mean", "standard deviation") if config.distribution == "gaussian" else ("low", "high")
     rows = [_brief(row.unique(sorted=True).tolist()) for row in distribution.parameters]
     buckets = f", {config.num_buckets} buckets" if config.num_buckets else ""

@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -15,7 +15,7 @@ from oige_core.engines.mujoco.selections import is_mask, write_rows
 from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest
 from oige_core.randomization.attribute import Attribute
 from oige_core.randomization.attributes import ATTRIBUTES, SIGNAL_ATTRIBUTES, VIEW_GROUPS
-from oige_core.randomization.distributions import Distribution
+from oige_core.randomization.distributions import Choice, Distribution
 from oige_core.randomization.noise import SignalNoise
 from oige_core.randomization.schema import SIGNALS, Path, path_key
 from oige_core.randomization.signal_path import SignalPath, longest_delay
@@ -23,7 +23,7 @@ from oige_core.randomization.signals import Delay, Drop
 from oige_core.randomization.targets import EffortTarget, Target
 from oige_core.seeding import derive_seed
 
-__all__ = ["Randomization", "RandomizedTask", "find_views"]
+__all__ = ["Randomization", "RandomizedTask", "find_views", "requested_shapes"]
 
 
 _log = logging.getLogger(__name__)
@@ -72,6 +72,16 @@ def find_views(config: DomainRandomizationConfig, views: Mapping[str, Mapping[st
                 )
         found[group, name] = view
     return found
+
+
+def requested_shapes(config: DomainRandomizationConfig) -> Callable[[str], Sequence[str]]:
+    """Return a function that returns the shapes that a configuration draws for the rigid body of a name."""
+    requested: dict[str, list[str]] = {}
+    for path, draw in config.draws.items() if config.randomize else ():
+        if path[0] == "rigid_prim_views" and path[2] == "shape":
+            names = ATTRIBUTES[path[0]]["shape"].choices
+            requested.setdefault(_folded(path[1]), []).extend(names[int(index)] for index in draw.parameters)
+    return lambda name: requested.get(_folded(name), ())
 
 
 def _folded(name: str) -> str:
@@ -237,8 +247,9 @@ class Randomization:
             ConfigError: there is no such distribution, or these are not parameters of it.
         """
         given = _plain(distribution_parameters)
-        self._find(distribution_path).set_parameters(given)
-        self._given[distribution_path] = given
+        distribution = self._find(distribution_path)
+        distribution.set_parameters(given)
+        self._given[distribution_path] = distribution.chosen if isinstance(distribution, Choice) else given
 
     def _find(self, path: Path) -> Distribution:
         if path not in self.distributions:
@@ -313,9 +324,11 @@ class Randomization:
             options = {"repeats": attribute.repeats, "is_whole": attribute.is_whole}
         if path[0] in SIGNALS and path[1] == "delay":
             options["highest"] = longest_delay(path[0], self._draws)
-        self.distributions[path] = Distribution(
-            self._draws[path], path_key(path), dimension, self._engine.device, **options
-        )
+        arguments = self._draws[path], path_key(path), dimension, self._engine.device
+        if attribute is not None and attribute.choices:
+            self.distributions[path] = Choice(*arguments, attribute.choices)
+        else:
+            self.distributions[path] = Distribution(*arguments, **options)
         return self.distributions[path]
 
     def _find_targets(self, views: Mapping[Path, Any]) -> dict[Path, Target]:

@@ -16,6 +16,7 @@ __all__ = [
     "SIGNALS",
     "DrawConfig",
     "Path",
+    "check_choices",
     "check_parameters",
     "check_warp_draws",
     "parse_params",
@@ -47,16 +48,16 @@ class DrawConfig:
 
     Attributes:
         operation: how a draw x changes a value v: ``additive`` v + x, ``scaling`` v · x, ``direct`` x.
-        distribution: ``uniform`` between two bounds, ``gaussian`` with mean and standard deviation, or ``loguniform``
-            between two bounds above 0.
-        parameters: two numbers, or two rows of one number per dimension.
+        distribution: ``uniform`` between two bounds, ``gaussian`` with mean and standard deviation, ``loguniform``
+            between two bounds above 0, or a ``choice`` among names.
+        parameters: two numbers, or two rows of one number per dimension; of a ``choice``, indices of names.
         frequency_interval: control steps between two draws ``on_interval``; otherwise 0.
         num_buckets: number of distinct values that are drawn; 0: any.
     """
 
     operation: str
     distribution: str
-    parameters: tuple[Any, Any]
+    parameters: tuple[Any, ...]
     frequency_interval: int = 0
     num_buckets: int = 0
 
@@ -142,26 +143,30 @@ def _draw(path: Path, block: Any, attribute: Attribute | None) -> DrawConfig:
         if block.get(name) is None:
             raise ConfigError(f"{key}.{name}: a value is required.")
     operation, distribution = block["operation"], block["distribution"]
-    _choice(f"{key}.operation", operation, OPERATIONS)
-    _choice(f"{key}.distribution", distribution, tuple(DISTRIBUTIONS))
+    choices = attribute.choices if attribute else ()
+    _choice(f"{key}.operation", operation, ("direct",) if choices else OPERATIONS)
+    _choice(f"{key}.distribution", distribution, ("choice",) if choices else tuple(DISTRIBUTIONS))
     if attribute is not None and attribute.is_zero and operation == "scaling":
         raise ConfigError(
             f"{key}.operation=scaling: this attribute is 0 without randomisation; use additive or direct."
         )
-    parameters = check_parameters(
-        f"{key}.distribution_parameters", DISTRIBUTIONS[distribution], block["distribution_parameters"]
-    )
+    distribution = DISTRIBUTIONS.get(distribution) or str(distribution)
+    values, values_key = block["distribution_parameters"], f"{key}.distribution_parameters"
+    if choices:
+        parameters = check_choices(values_key, values, choices)
+    else:
+        parameters = check_parameters(values_key, distribution, values)
     if attribute is not None and attribute.is_zero:
-        _check_bounds(f"{key}.distribution_parameters", attribute, DISTRIBUTIONS[distribution], parameters)
+        _check_bounds(values_key, attribute, distribution, parameters)
     return DrawConfig(
         operation=operation,
-        distribution=DISTRIBUTIONS[distribution],
+        distribution=distribution,
         parameters=parameters,
         **{name: _count(f"{key}.{name}", block[name]) for name in COUNTS if name in block},
     )
 
 
-def _check_bounds(key: str, attribute: Attribute, distribution: str, parameters: tuple[Any, Any]) -> None:
+def _check_bounds(key: str, attribute: Attribute, distribution: str, parameters: tuple[Any, ...]) -> None:
     """Raise if numbers may be drawn that the attribute cannot have."""
     low, high = (row if isinstance(row, tuple) else (row,) for row in parameters)
     if distribution == "gaussian":  # the mean
@@ -181,6 +186,24 @@ def _count(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(f"{key}={value}: expected a whole number of at least 1.")
     return value
+
+
+def check_choices(key: str, values: Any, choices: tuple[str, ...]) -> tuple[float, ...]:
+    """Return the indices of what is chosen, which may be given as names or as indices.
+
+    Raises:
+        ConfigError: it is no list of different choices.
+    """
+    if not isinstance(values, list | tuple) or not values:
+        raise ConfigError(f"{key}={values}: expected a list of some of {', '.join(choices)}.")
+    indices = []
+    for value in values:
+        name = choices[int(value)] if value in range(len(choices)) else value
+        _choice(key, name, choices)
+        indices.append(float(choices.index(name)))
+    if len(set(indices)) < len(indices):
+        raise ConfigError(f"{key}={values}: expected each name once.")
+    return tuple(indices)
 
 
 def check_parameters(key: str, distribution: str, values: Any) -> tuple[Any, Any]:

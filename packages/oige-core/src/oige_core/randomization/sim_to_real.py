@@ -63,6 +63,16 @@ LIGHT: dict[str, Attribute] = {
 }
 
 BODY: dict[str, Attribute] = {
+    "shape": Attribute(
+        unit="name",
+        dimension="1",
+        meaning="shape, of the same volume unless the task states its size; the mass stays, and the inertia follows",
+        triggers=TRIGGERS,
+        choices=("sphere", "box", "capsule", "cylinder"),
+        engines=_EMBEDDED,
+        read=lambda view: view.get_shapes().float(),
+        write=lambda view, values, worlds: view.set_shapes(values, worlds),
+    ),
     "com": Attribute(
         unit="m",
         dimension="3",

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Ground", "SceneGeometry", "Shape", "robot_radius"]
+__all__ = ["Ground", "SceneGeometry", "Shape", "ShapeLooks", "robot_radius"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,19 @@ class Shape:
     color: tuple[float, float, float, float]
     smooth: bool
     texture: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class ShapeLooks:
+    """Sizes and colours of shapes where worlds differ.
+
+    Attributes:
+        scales: ``(n, shapes, 3)`` factors of the vertices along the axes of the body; None: all are 1.
+        colors: ``(n, shapes, 3)`` red, green and blue from 0 to 1; None: those of the shapes.
+    """
+
+    scales: np.ndarray | None = None
+    colors: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,14 @@ class SceneGeometry(Protocol):
         """Return current positions ``(n, num_bodies, 3)`` and orientations ``(n, num_bodies, 4)``, w, x, y, z.
 
         They are relative to the worlds' own origins, in float32. This waits for the device.
+
+        Args:
+            worlds: numbers of the worlds.
+        """
+        ...
+
+    def looks(self, worlds: Sequence[int]) -> ShapeLooks:
+        """Return the current sizes and colours of the shapes in worlds; this waits for the device.
 
         Args:
             worlds: numbers of the worlds.

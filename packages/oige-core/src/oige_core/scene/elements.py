@@ -1,13 +1,13 @@
 """Elements of a scene, as plain data from which engines build worlds."""
 
-import typing
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from oige_core.config import ActorConfig
 from oige_core.scene.assets import ArticulationAsset, Color, Material
+from oige_core.scene.primitives import Primitive
 from oige_core.scene.values import Quaternion, Vector3
 from oige_core.views import CameraOutput
 
@@ -60,10 +60,11 @@ class RigidElement:
     """One rigid body with one primitive shape; ``size`` as in ``Scene.add_sphere`` and similar methods.
 
     ``face_colors``: colours of a box's faces +x, −x, +y, −y, +z, −z; empty: all have that of the material.
+    ``alternatives``: sizes of other shapes that worlds may have instead.
     """
 
     name: str
-    shape: typing.Literal["sphere", "box", "capsule", "cylinder"]
+    shape: Primitive
     size: tuple[float, ...]
     position: Vector3
     orientation: Quaternion
@@ -76,6 +77,7 @@ class RigidElement:
     material: Material
     actor: ActorConfig
     face_colors: tuple[Color, ...] = ()
+    alternatives: Mapping[Primitive, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)

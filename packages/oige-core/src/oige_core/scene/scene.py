@@ -2,7 +2,7 @@
 
 import math
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,7 @@ from oige_core.scene.elements import (
     LinkSet,
     RigidElement,
 )
+from oige_core.scene.primitives import Primitive, check_alternatives, check_size
 from oige_core.scene.values import (
     Quaternion,
     Vector3,
@@ -66,6 +67,7 @@ class Scene:
     Args:
         views: creates the views that the ``add_`` methods return.
         sim: the ``task.sim`` section; its sections named after elements override the task's settings.
+        further_shapes: returns shapes, of the same volume, that a rigid body of this name may have besides its own.
 
     Attributes:
         views_by_group: the views that were returned by name, in the groups ``rigid_prim_views``,
@@ -76,6 +78,7 @@ class Scene:
     sim: SimConfig
     elements: dict[str, Element] = field(default_factory=dict)
     link_sets: list[LinkSet] = field(default_factory=list)
+    further_shapes: Callable[[str], Sequence[str]] = lambda name: ()
     views_by_group: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
     _sections: set[str] = field(default_factory=set, init=False, repr=False)  # of task.sim that rigid bodies share
 
@@ -366,7 +369,7 @@ class Scene:
     def _add_rigid(
         self,
         name: str,
-        shape: typing.Literal["sphere", "box", "capsule", "cylinder"],
+        shape: Primitive,
         size: tuple[float, ...],
         options: "RigidOptions",
         face_colors: Sequence[Color] = (),
@@ -376,9 +379,9 @@ class Scene:
         for option in options:
             if option not in RigidOptions.__annotations__:
                 raise OigeError(f"{title}: unknown option '{option}'. {nearest(option, RigidOptions.__annotations__)}")
-        lengths = as_vector(size, f"{title}: size", count={"sphere": 1, "box": 3}.get(shape, 2))
-        if not all(length > 0 for length in lengths):
-            raise OigeError(f"{title} of size {lengths}: expected lengths above 0.")
+        lengths = check_size(title, shape, size)
+        further = self.further_shapes(name)
+        alternatives = check_alternatives(title, shape, lengths, options.get("alternatives", {}), further)
         section = options.get("section", name)
         self._sections.add(section)
         actor = self.sim.actors.get(section, ActorConfig())
@@ -412,6 +415,7 @@ class Scene:
             disable_gravity=None if disable_gravity is None else as_flag(disable_gravity, f"{title}: disable_gravity"),
             material=_material(options.get("material"), name),
             actor=actor,
+            alternatives=alternatives,
             face_colors=tuple(face_colors),
         )
         self._add(element)
@@ -449,6 +453,8 @@ class RigidOptions(typing.TypedDict, total=False):
         kinematic: only ``set_world_poses`` moves the body; it pushes other bodies, but nothing pushes it.
         collision: whether it collides; False makes a marker.
         track_contact_forces: measure net contact forces.
+        alternatives: sizes by name of other shapes that worlds may have instead, as arguments of ``add_sphere`` and
+            similar methods in their order: see :meth:`~oige_core.views.RigidPrimView.set_shapes`.
         section: section of ``task.sim`` with the settings of the body, which several may share; by default its name.
         disable_gravity: whether gravity is disabled on the body. Only if this is given, True or False, gravity can be
             changed later.
@@ -462,6 +468,7 @@ class RigidOptions(typing.TypedDict, total=False):
     kinematic: bool
     collision: bool
     track_contact_forces: bool
+    alternatives: Mapping[str, Sequence[float]]
     section: str
     disable_gravity: bool
     material: Material

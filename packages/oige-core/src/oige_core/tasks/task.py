@@ -9,7 +9,7 @@ from oige_core.config import EnvConfig, RunConfig
 from oige_core.engines.base import Engine
 from oige_core.errors import CapabilityError, TaskError
 from oige_core.problems import ProblemCounts
-from oige_core.randomization.runtime import Randomization, find_views
+from oige_core.randomization.runtime import Randomization, find_views, requested_shapes
 from oige_core.scene import Scene
 from oige_core.seeding import derive_seed
 from oige_core.spec import TaskSpec
@@ -79,7 +79,8 @@ class Task(ABC, Generic[EnvConfigT]):
         self.control_frequency_inv = self.cfg.controlFrequencyInv
         self.autoreset_mode = self.cfg.autoresetMode
         self.upstream = self.cfg.compat == "upstream"
-        scene = Scene(engine, config.task.sim)
+        further_shapes = requested_shapes(config.task.domain_randomization)
+        scene = Scene(engine, config.task.sim, further_shapes=further_shapes)
         try:
             self.set_up_scene(scene)
             self._randomized_views = find_views(config.task.domain_randomization, scene.views_by_group)

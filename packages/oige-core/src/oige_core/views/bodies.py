@@ -188,6 +188,22 @@ class RigidPrimView(FramedView, Protocol):
         """
         ...
 
+    def get_shapes(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return shapes ``(n,)`` int64: indices of :data:`~oige_core.scene.SHAPES`; links raise CapabilityError."""
+        ...
+
+    def set_shapes(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set shapes ``(n,)``: indices of :data:`~oige_core.scene.SHAPES`; links raise CapabilityError.
+
+        A body has its own shape and the ``alternatives`` that the scene names. The mass stays, and the inertia follows.
+        A reset does not change shapes.
+
+        Raises:
+            OigeError: the body does not have a shape. Numbers in tensors on a GPU are not checked: there, it keeps its
+                shape.
+        """
+        ...
+
     def get_densities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """Return densities ``(n,)`` in kg/m³; links raise CapabilityError."""
         ...

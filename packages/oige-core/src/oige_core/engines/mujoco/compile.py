@@ -37,6 +37,7 @@ from oige_core.scene.elements import (
     LinkSet,
     RigidElement,
 )
+from oige_core.scene.primitives import Primitive
 from oige_core.scene.scene import Scene
 
 __all__ = [
@@ -82,7 +83,7 @@ class CompiledScene:
         articulations: layouts by name.
         bodies: body ids by name of a rigid element or of a set of links.
         contact_sensors: addresses in ``sensordata`` by body id.
-        link_sets: names of sets of links.
+        shapes: geom ids of the shapes that each rigid element may have, its own first.
         stated_masses: names of rigid elements whose mass is stated, instead of their density.
     """
 
@@ -91,7 +92,7 @@ class CompiledScene:
     articulations: dict[str, ArticulationLayout] = field(default_factory=dict)
     bodies: dict[str, list[int]] = field(default_factory=dict)
     contact_sensors: dict[int, int] = field(default_factory=dict)
-    link_sets: set[str] = field(default_factory=set)
+    shapes: dict[str, dict[Primitive, int]] = field(default_factory=dict)
     stated_masses: set[str] = field(default_factory=set)
 
 
@@ -138,11 +139,13 @@ def compile_scene(scene: Scene) -> CompiledScene:
             set_effort_bounds(model, layout)
             compiled.qpos[layout.qpos] = initial_joints(model, layout, element, compiled.qpos[layout.qpos])
         elif isinstance(element, RigidElement):
-            compiled.bodies[element.name] = [model.body(element.name).id]
+            body = compiled.bodies[element.name] = [model.body(element.name).id]
+            first = int(model.body_geomadr[body[0]])
+            names = element.shape, *element.alternatives
+            compiled.shapes[element.name] = {name: first + i for i, name in enumerate(names)}
             if element.mass is not None:
                 compiled.stated_masses.add(element.name)
     for link_set in scene.link_sets:
-        compiled.link_sets.add(link_set.name)
         compiled.bodies[link_set.name] = [
             model.body(prefixed(link_set.articulation, name)).id
             for name in _link_names(compiled.articulations[link_set.articulation].body_names, link_set)
@@ -239,27 +242,36 @@ def _add_rigid(spec: mujoco.MjSpec, element: RigidElement, masks: tuple[int, int
     )
     if not element.kinematic:
         body.add_freejoint()
-    size = {
-        "sphere": lambda radius: [radius, 0, 0],
-        "box": lambda x, y, z: [x / 2, y / 2, z / 2],
-        "capsule": lambda radius, length: [radius, length / 2, 0],
-        "cylinder": lambda radius, length: [radius, length / 2, 0],
-    }[element.shape](*element.size)
     contype, conaffinity = masks if element.collision else (0, 0)
-    geom = body.add_geom(
-        type=_SHAPES[element.shape],
-        size=size,
-        density=element.density,
-        contype=contype,
-        conaffinity=conaffinity,
-        friction=_friction(element.material),
-        rgba=element.material.color,
-    )
-    if element.mass is not None:
-        geom.mass = element.mass
+    shapes: dict[Primitive, tuple[float, ...]] = {element.shape: element.size, **element.alternatives}
+    for shape, size in shapes.items():
+        geom = body.add_geom(
+            type=_SHAPES[shape],
+            size=_geom_size(shape, size),
+            density=element.density,
+            contype=contype,
+            conaffinity=conaffinity,
+            friction=_friction(element.material),
+            rgba=element.material.color,
+        )
+        if shape != element.shape:
+            geom.mass = 0.0
+        elif element.mass is not None:
+            geom.mass = element.mass
     for face, color in enumerate(element.face_colors):
         _add_face(body, np.array(element.size), face, color)
     _prepare_bodies([body], element.disable_gravity)
+
+
+def _geom_size(shape: Primitive, size: Sequence[float]) -> list[float]:
+    """Return MuJoCo's size of a shape, in metres."""
+    match shape:
+        case "sphere":
+            return [size[0], 0.0, 0.0]
+        case "box":
+            return [0.5 * edge for edge in size]
+        case _:
+            return [size[0], 0.5 * size[1], 0.0]
 
 
 def _add_face(body: mujoco.MjsBody, size: np.ndarray, face: int, color: Color) -> None:

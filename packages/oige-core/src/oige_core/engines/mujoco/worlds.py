@@ -175,8 +175,7 @@ class Worlds:
 
     def looks(self) -> Looks:
         """Return what differs between worlds in images, besides poses."""
-        looks = self.appearance.looks()
-        return replace(looks, sizes=self.model_values("geom_size")) if "geom_size" in self._own_fields else looks
+        return replace(self.appearance.looks(), sizes=self.own_values("geom_size"))
 
     @property
     def reads(self) -> Any:
@@ -254,6 +253,10 @@ class Worlds:
         if name in self._own_fields:
             return self.executor.model_field(name)
         return self._compiled_values(name)
+
+    def own_values(self, name: str) -> torch.Tensor | None:
+        """Return a model field ``(num_envs, …)`` for reading if worlds have values of their own; else None."""
+        return self.executor.model_field(name) if name in self._own_fields else None
 
     def own_model_field(self, name: str) -> torch.Tensor:
         """Return writable values ``(num_envs, …)`` of a model field; call :meth:`model_changed` after writing."""

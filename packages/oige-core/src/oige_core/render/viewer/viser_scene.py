@@ -82,9 +82,9 @@ class ViserScene:
         self._add_lights()
         if geometry.ground is not None:
             self._add_ground(geometry.ground)
-        self._moving: list[tuple[viser.BatchedMeshHandle, int]] = []
+        self._moving: list[tuple[viser.BatchedMeshHandle, int, int]] = []  # with body and shape
         for number, shape in enumerate(geometry.shapes):
-            self._add(str(number), shape)
+            self._add(number, shape)
         self._place_all()
         server.scene.on_click()(self._clicked)
 
@@ -161,6 +161,7 @@ class ViserScene:
 
     def _read(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of bodies on the grid, and their orientations."""
+        self._looks = self._geometry.looks(self._worlds)
         positions, orientations = self._geometry.poses(self._worlds)
         return positions + self._offsets[:, None], orientations
 
@@ -179,9 +180,13 @@ class ViserScene:
     def _place_all(self) -> None:
         self._frame.position = self.shift
         shift = self.shift.astype(np.float32)
-        for handle, body in self._moving:
+        for handle, body, shape in self._moving:
             handle.batched_positions = self._positions[:, body] + shift
             handle.batched_wxyzs = self._orientations[:, body]
+            if self._looks.scales is not None:
+                handle.batched_scales = self._looks.scales[:, shape]
+            if self._looks.colors is not None:
+                handle.batched_colors = mesh_color(self._looks.colors[:, shape])
 
     def _add_lights(self) -> None:
         """Add the lights of videos; a light at the initial position of the camera replaces the headlight."""
@@ -214,9 +219,9 @@ class ViserScene:
             position=(0.0, 0.0, ground.height),
         )
 
-    def _add(self, name: str, shape: Shape) -> None:
+    def _add(self, number: int, shape: Shape) -> None:
         scene = self._server.scene
-        name = f"{FIXED if shape.body is None else MOVING}/{name}"
+        name = f"{FIXED if shape.body is None else MOVING}/{number}"
         positions, wxyzs = self._instances(shape)
         if shape.texture is not None:  # shadows of a terrain on itself would take several more passes over it
             scene.add_batched_meshes_trimesh(name, _textured(shape), wxyzs, positions, lod="off", cast_shadow=False)
@@ -235,7 +240,7 @@ class ViserScene:
             lod="off",
         )
         if shape.body is not None:
-            self._moving.append((handle, shape.body))
+            self._moving.append((handle, shape.body, number))
 
     def _clicked(self, event: viser.SceneClickEvent) -> None:
         """Find what was clicked on; clicks of viser's own miss turned bodies (1.1.1)."""

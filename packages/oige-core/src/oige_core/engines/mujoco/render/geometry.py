@@ -11,13 +11,15 @@ from oige_core.engines.mujoco.render.geoms import is_visible, kinematics
 from oige_core.engines.mujoco.render.meshes import HeightField, read_height_field, read_mesh
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.render.appearance import terrain_texture
-from oige_core.render.geometry import Ground, Shape
+from oige_core.render.geometry import Ground, Shape, ShapeLooks
 from oige_core.render.height_field_mesh import height_field_mesh
 
 __all__ = ["MujocoSceneGeometry"]
 
 BACKING_DEPTH = 0.05  # m; of a plane below the lowest point of a terrain
 _Geom = mujoco.mjtGeom
+# For each axis of a mesh, the number of MuJoCo's size that scales it.
+_AXES = {_Geom.mjGEOM_SPHERE: (0, 0, 0), _Geom.mjGEOM_CAPSULE: (0, 0, 1), _Geom.mjGEOM_CYLINDER: (0, 0, 1)}
 _CURVED = (_Geom.mjGEOM_SPHERE, _Geom.mjGEOM_CAPSULE, _Geom.mjGEOM_ELLIPSOID)
 _CREASE = np.radians(30.0)  # angle between faces of a mesh from which it has an edge there
 
@@ -42,6 +44,7 @@ class MujocoSceneGeometry:
         self.body_names: Sequence[str] = [model.body(body).name for body in self._bodies]
         robot = _first_mover(model, self._bodies)
         self.robot: Sequence[int] = [index for index, body in enumerate(self._bodies) if body in robot]
+        self._firsts: list[int] = []  # the first geom of each shape
         self.shapes: Sequence[Shape] = self._merge(model, visible)
         self._terrains = [
             (model.geom_pos[geom].copy(), read_height_field(model, int(model.geom_dataid[geom])))
@@ -57,6 +60,19 @@ class MujocoSceneGeometry:
             orientations[index] = data.xquat[self._bodies]
         return positions, orientations
 
+    def looks(self, worlds: Sequence[int]) -> ShapeLooks:
+        """See :class:`~oige_core.render.geometry.SceneGeometry`."""
+        model, looks = self._worlds.compiled.model, self._worlds.looks()
+        scales = colors = None
+        if looks.colors is not None:
+            colors = looks.colors[list(worlds)][:, self._firsts, :3].cpu().numpy()
+        if looks.sizes is not None:
+            sizes, own = looks.sizes[list(worlds)][:, self._firsts].cpu().numpy(), model.geom_size[self._firsts]
+            axes = [_AXES.get(_Geom(int(kind)), (0, 1, 2)) for kind in model.geom_type[self._firsts]]
+            ratios = np.divide(sizes, own, out=np.ones_like(sizes), where=own > 0)
+            scales = np.take_along_axis(ratios, np.array(axes)[None], axis=2).astype(np.float32)
+        return ShapeLooks(scales, colors)
+
     def floor(self, x: float, y: float) -> float:
         """See :class:`~oige_core.render.geometry.SceneGeometry`."""
         floor = -np.inf if self.ground is None else self.ground.height
@@ -71,7 +87,11 @@ class MujocoSceneGeometry:
         return floor
 
     def _merge(self, model: mujoco.MjModel, geoms: Sequence[int]) -> list[Shape]:
-        """Return one shape for the geoms of a body that have one colour and are all curved or all flat."""
+        """Return one shape for the geoms of a body that have one colour and are all curved or all flat.
+
+        Geoms of which a body has one in each world are shapes of their own.
+        """
+        several = {geom for geoms in self._worlds.compiled.shapes.values() for geom in geoms.values() if len(geoms) > 1}
         groups: dict[tuple, list[trimesh.Trimesh]] = {}
         for geom in geoms:
             body = int(model.geom_bodyid[geom])
@@ -79,9 +99,12 @@ class MujocoSceneGeometry:
             terrain = int(model.geom_dataid[geom]) if kind == _Geom.mjGEOM_HFIELD else None
             mesh = _mesh(model, geom)
             smooth = kind in _CURVED or (kind == _Geom.mjGEOM_MESH and _is_curved(mesh))
-            groups.setdefault((body, geom_color(model, geom), smooth, terrain), []).append(mesh)
+            key = body, geom_color(model, geom), smooth, terrain, geom if geom in several else None
+            if key not in groups:
+                self._firsts.append(geom)
+            groups.setdefault(key, []).append(mesh)
         shapes = []
-        for (body, color, smooth, terrain), meshes in groups.items():
+        for (body, color, smooth, terrain, _), meshes in groups.items():
             texture = None
             if terrain is not None:
                 field = read_height_field(model, terrain)

@@ -42,9 +42,10 @@ class MujocoRigidView(BodyView):
             self._contacts = Columns(addresses, worlds.device)
             worlds.force("sensordata")  # the first access makes the executor compute it
         self._shapes = Shapes(worlds, bodies)
-        is_element = self.name not in compiled.link_sets
-        keeps_mass = self.name in compiled.stated_masses
-        self._scaling = BodyScaling(worlds, bodies[0], keeps_mass=keeps_mass) if is_element else None
+        self._scaling: BodyScaling | None = None
+        if self.name in compiled.shapes:
+            keeps_mass = self.name in compiled.stated_masses
+            self._scaling = BodyScaling(worlds, bodies[0], compiled.shapes[self.name], keeps_mass=keeps_mass)
 
     def reset(self, worlds: torch.Tensor | None) -> None:
         """Do nothing, because the executor restores everything."""
@@ -229,6 +230,16 @@ class MujocoRigidView(BodyView):
         check = partial(check_scales, equal_axes=equal)
         scales = self._properties("scales", scales, worlds, 3, check=check).to(torch.float32)
         self._sizes.set(scales, worlds)
+
+    def get_shapes(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return read_rows(self._sizes.shapes, self._index(indices))
+
+    def set_shapes(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        values = self._properties("values", values, worlds, check=self._sizes.check_shapes)
+        self._sizes.set_shapes(values, worlds)
 
     def get_densities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
