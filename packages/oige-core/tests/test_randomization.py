@@ -113,6 +113,26 @@ def test_startup_draws_once(make: Make) -> None:
     assert torch.equal(current(env, *MASS), first)
 
 
+def test_startup_draws_depend_on_the_seed_and_differ_from_later_ones(make: Make) -> None:
+    params = block(MASS, **{trigger: draw("direct", "uniform", 0.5, 1.5) for trigger in ("on_startup", "on_reset")})
+    one, same, other = (make(params, seed=seed) for seed in (1, 1, 2))
+    first = current(one, *MASS)
+    assert torch.equal(first, current(same, *MASS))
+    assert not (first == current(other, *MASS)).any()
+    one.reset(seed=1)
+    assert not (first == current(one, *MASS)).any()
+
+
+def test_reset_draws_start_from_all_startup_draws(make: Make) -> None:
+    """A ball of 2 kg that is twice as large has 16 kg, half of which is 8 kg."""
+    twice = draw("scaling", "uniform", 2.0, 2.0)
+    half = draw("scaling", "uniform", 0.5, 0.5)
+    env = make({BALL[0]: {BALL[1]: {"mass": {"on_reset": half}, "scale": {"on_startup": twice}}}})
+    torch.testing.assert_close(current(env, *MASS), torch.full((4, 1), 16.0))
+    env.reset()
+    torch.testing.assert_close(current(env, *MASS), torch.full((4, 1), 8.0))
+
+
 def test_min_frequency_spares_worlds_that_were_randomised_lately(make: Make) -> None:
     env = make(block(MASS, on_reset=draw("scaling", "uniform", 0.5, 1.5)), min_frequency=3)
     env.reset()

@@ -63,7 +63,6 @@ class Distribution:
         Raises:
             ConfigError: they are not parameters of this distribution, or do not fit the dimension.
         """
-        values = values.tolist() if hasattr(values, "tolist") else values
         rows = check_parameters(self._key, self.config.distribution, values)
         parameters = torch.tensor([self._row(row, values) for row in rows])
         if self._is_whole and self.config.distribution == "uniform" and bool((parameters != parameters.round()).any()):
