@@ -124,13 +124,13 @@ def test_startup_draws_depend_on_the_seed_and_differ_from_later_ones(make: Make)
 
 
 def test_reset_draws_start_from_all_startup_draws(make: Make) -> None:
-    """A ball of 2 kg that is twice as large has 16 kg, half of which is 8 kg."""
+    """Links of 1, 2 and 1.5 kg that are twice as large have 8 times these masses, half of which are 4, 8 and 6 kg."""
     twice = draw("scaling", "uniform", 2.0, 2.0)
     half = draw("scaling", "uniform", 0.5, 0.5)
-    env = make({BALL[0]: {BALL[1]: {"mass": {"on_reset": half}, "scale": {"on_startup": twice}}}})
-    torch.testing.assert_close(current(env, *MASS), torch.full((4, 1), 16.0))
+    env = make({ARM[0]: {ARM[1]: {"body_masses": {"on_reset": half}, "scale": {"on_startup": twice}}}})
+    torch.testing.assert_close(current(env, *ARM, "body_masses").cpu(), torch.tensor([8.0, 16.0, 12.0]).expand(4, 3))
     env.reset()
-    torch.testing.assert_close(current(env, *MASS), torch.full((4, 1), 8.0))
+    torch.testing.assert_close(current(env, *ARM, "body_masses").cpu(), torch.tensor([4.0, 8.0, 6.0]).expand(4, 3))
 
 
 def test_min_frequency_spares_worlds_that_were_randomised_lately(make: Make) -> None:
