@@ -17,6 +17,17 @@ PARAMS = {
 }
 
 
+def test_report_names_choices() -> None:
+    choice = {"operation": "direct", "distribution": "choice", "distribution_parameters": ["box", "sphere"]}
+    env = make_bench({"rigid_prim_views": {"Ball": {"shape": {"on_reset": choice}}}}, 2)
+    lines = section(report_lines(env.task.randomization), "rigid_prim_views.Ball.shape.on_reset")
+    assert lines[0] == "  at resets: sets to one of box, sphere"
+    assert lines[1] in [f"  sphere {50 + i} %, box {50 - i} %" for i in range(-2, 3)]
+    assert len(lines) == 3
+    assert world_lines(env.task.randomization, 1) == ["Ball shape: sphere"]
+    env.close()
+
+
 @pytest.fixture
 def env() -> Iterator[Any]:
     env = make_bench(PARAMS, 2)

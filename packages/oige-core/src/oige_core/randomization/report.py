@@ -30,9 +30,12 @@ def report_lines(randomization: Randomization) -> list[str]:
         target = randomization.targets.get(path[:-1])
         drawn = distribution.sample(SAMPLES, generator)
         lines += ["", ".".join(path), f"  {_when(path, distribution)}: {_operation(distribution)}"]
-        lines += [
-            f"  {label}{_histogram(drawn[:, columns])}" for label, columns in _columns(path, distribution, target)
-        ]
+        if isinstance(distribution, Choice):
+            lines.append(f"  {_shares(distribution, drawn)}")
+        else:
+            lines += [
+                f"  {label}{_histogram(drawn[:, columns])}" for label, columns in _columns(path, distribution, target)
+            ]
         if target is not None:
             lines += _facts(target, path[-1], drawn)
     return lines[1:]
@@ -49,7 +52,9 @@ def world_lines(randomization: Randomization, world: int) -> list[str]:
     for path, target in randomization.targets.items():
         if target.attribute.kind == "property":
             numbers = target.read()[world].tolist()
-            shown = ", ".join(f"{number:.4g}" for number in numbers[:SHOWN]) + ", …" * (len(numbers) > SHOWN)
+            names = target.attribute.choices
+            each = [names[int(number)] if names else f"{number:.4g}" for number in numbers[:SHOWN]]
+            shown = ", ".join(each) + ", …" * (len(numbers) > SHOWN)
             name = " ".join(path if path[0] in SIGNALS else path[1:])
             lines.append(f"{name}: {shown}{_unit(target)}")
     return lines
@@ -114,13 +119,20 @@ def _histogram(drawn: torch.Tensor) -> str:
     return f"{low:.4g} ▕{bars}▏ {high:.4g}   mean {mean:.4g}, standard deviation {deviation:.4g}"
 
 
+def _shares(distribution: Choice, drawn: torch.Tensor) -> str:
+    """Return how often each name is drawn."""
+    counts = drawn.flatten().int().bincount(minlength=len(distribution.names)).tolist()
+    shares = zip(distribution.names, counts, strict=True)
+    return ", ".join(f"{name} {100 * count / drawn.numel():.0f} %" for name, count in shares if count)
+
+
 def _facts(target: Target, trigger: str, drawn: torch.Tensor) -> list[str]:
     """Return lines on the attribute, and on the values that the draws give if it is a property."""
     attribute = target.attribute
     notes = f" ({attribute.note})" if attribute.note else ""
     unit = _unit(target)
     lines = [f"  {attribute.meaning}{unit and f', in{unit}'}; engines: {', '.join(attribute.engines)}{notes}"]
-    if attribute.kind != "property":
+    if attribute.kind != "property" or attribute.choices:
         return lines
     nominal = target.nominal.expand(len(drawn), -1)
     combined = combine(target.draws[trigger].config.operation, nominal, drawn)

@@ -64,7 +64,7 @@ LIGHT: dict[str, Attribute] = {
 
 BODY: dict[str, Attribute] = {
     "shape": Attribute(
-        unit="name",
+        unit="1",
         dimension="1",
         meaning="shape, of the same volume unless the task states its size; the mass stays, and the inertia follows",
         triggers=TRIGGERS,
