@@ -270,13 +270,19 @@ def test_printed_commands_play_and_resume_a_run_with_overrides(program, monkeypa
                 "task.domain_randomization.randomize=True",
                 *(
                     f"task.domain_randomization.randomization_params.{path}.on_reset="
-                    "{operation: scaling, distribution: uniform, distribution_parameters: [0.9, 1.1]}"
-                    for path in ("actions", "simulation.gravity", "articulation_views.ant_view.body_masses")
+                    "{operation: direct, distribution: uniform, distribution_parameters: [0, 1]}"
+                    for path in (
+                        "actions",
+                        "actions.delay",
+                        "simulation.gravity",
+                        "articulation_views.ant_view.body_masses",
+                    )
                 ),
             ),
             [
                 "training Ant with PPO (AntPPO_cpu): 512 worlds on cpu, network 128-64, seed 42",
-                "domain randomisation of actions, gravity, ant_view.body_masses; oige-randomization task=Ant shows it",
+                "domain randomisation of actions.delay, actions, gravity, ant_view.body_masses; "
+                "oige-randomization task=Ant shows it",
             ],
         ),
         (

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from oige_core.devices import resolve_devices, unused_gpu
+from oige_core.randomization.schema import SIGNALS
 
 from oige_train.config import Run
 from oige_train.config.origin import chosen_task
@@ -75,8 +76,9 @@ def _note_on_randomization(run: Run) -> list[str]:
     config = run.config.task.domain_randomization
     if not config.randomize:
         return []
-    targets = [".".join(path) for path in dict.fromkeys(path[1:-1] or path[:1] for path in config.draws)]
-    return [f"domain randomisation of {', '.join(targets)}; oige-randomization task={run.task.name} shows it"]
+    targets = [".".join(path[:-1] if path[0] in SIGNALS else path[1:-1]) for path in config.draws]
+    names = ", ".join(dict.fromkeys(targets))
+    return [f"domain randomisation of {names}; oige-randomization task={run.task.name} shows it"]
 
 
 def _note_on_default_task(run: Run, arguments: Sequence[str]) -> list[str]:
