@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import torch
 from oige_core.errors import CapabilityError, ConfigError, OigeError
-from randomized_task import FULL, bench_maker, block, current, draw, make_bench, no_actions
+from oige_core.scene import Scene
+from randomized_task import FULL, Bench, bench_maker, block, current, draw, make_bench, no_actions
 
 ARM, BALL = ("articulation_views", "arm"), ("rigid_prim_views", "Ball")
+KEY = "task.domain_randomization.randomization_params"
 Make = Callable[..., Any]
 
 
@@ -242,6 +244,19 @@ WRONG = {
         "task Bench: task.domain_randomization.randomization_params.rigid_prim_views.Ball.material_properties."
         "on_reset: the engine MuJoCo does not support restitution; supported by: Isaac Sim.",
     ),
+    "long delays": (
+        block(("observations", "delay"), on_reset=draw("direct", "uniform", 0, 1001)),
+        "observations.delay: delays of up to 1,001 control steps; expected at most 1000, because past values are kept "
+        "in memory.",
+    ),
+    "sum of delays": (
+        block(
+            ("actions", "delay"),
+            on_startup=draw("direct", "uniform", 0, 600),
+            on_reset=draw("additive", "uniform", 0, 401),
+        ),
+        "actions.delay: delays of up to 1,001 control steps; expected at most 1000, because",
+    ),
 }
 
 
@@ -252,6 +267,41 @@ def test_what_does_not_fit_the_scene_is_refused(case: str) -> None:
         make_bench(params)
     text = str(caught.value).removeprefix("task.domain_randomization.randomization_params.")
     assert text.startswith(message), text
+
+
+class Marked(Bench):
+    """The task of these tests with a body that only the task moves."""
+
+    def set_up_scene(self, scene: Scene) -> None:
+        super().set_up_scene(scene)
+        scene.add_sphere("marker", radius=0.1, position=(5.0, 0.0, 0.0), kinematic=True, collision=False)
+
+
+def test_what_moves_bodies_is_refused_for_those_that_the_task_moves() -> None:
+    for name in ("mass", "inertia", "com", "force"):
+        path = ("rigid_prim_views", "marker_view", name)
+        with pytest.raises(ConfigError, match=rf"{'.'.join(path)}: has no effect on 'marker', which the task moves"):
+            make_bench(block(path, on_reset=draw("additive", "uniform", 0, 1)), task=Marked)
+    position = ("rigid_prim_views", "marker_view", "position")
+    make_bench(block(position, on_reset=draw("additive", "uniform", 0, 1)), task=Marked).close()
+
+
+def test_errors_of_a_view_name_the_key() -> None:
+    path = ("rigid_prim_views", "links", "position")
+    env = make_bench(block(path, on_reset=draw("additive", "uniform", 0, 1)))
+    with pytest.raises(CapabilityError, match=rf"^{KEY}\.{'.'.join(path)}: 'links': links are moved by their joints"):
+        env.reset()
+    env.close()
+
+
+@pytest.mark.parametrize(("operation", "first"), [("scaling", -1.0), ("additive", 1.0), ("scaling", 0.0)])
+def test_limits_that_do_not_exist_stay_infinite(operation: str, first: float, caplog: pytest.LogCaptureFixture) -> None:
+    path = (*ARM, "joint_max_velocities")
+    env = make_bench(block(path, on_reset=draw(operation, "uniform", first, first)))
+    env.reset()
+    assert current(env, *path).eq(torch.inf).all()
+    assert f"{KEY}.{'.'.join(path)}: has no effect, because the values at the start are infinite" in caplog.text
+    env.close()
 
 
 def test_blocks_are_ignored_without_randomize() -> None:

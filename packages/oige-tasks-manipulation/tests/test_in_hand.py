@@ -224,3 +224,11 @@ def test_a_saved_environment_continues_in_the_same_way(make: Callable[..., VecEn
 def test_values_out_of_range_raise(key: str, value: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=rf"\Atask\.env\.{key}={message}"):
         load_config("ShadowHand", {f"task.env.{key}": value})
+
+
+@pytest.mark.parametrize("task", ["ShadowHand", "AllegroHand"])
+def test_time_of_an_episode_is_at_least_one_control_step(make: Callable[..., VecEnv], task: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^task\.env\.resetTime=0\.001: expected at least one control step, 0\.0\d+ s"
+    ):
+        make(task=task, resetTime=0.001)

@@ -3,7 +3,6 @@
 import torch
 
 from oige_core.randomization.distributions import Choice, Distribution
-from oige_core.randomization.noise import combine
 from oige_core.randomization.runtime import Randomization
 from oige_core.randomization.schema import SIGNALS, Path
 from oige_core.randomization.targets import Target
@@ -135,7 +134,7 @@ def _facts(target: Target, trigger: str, drawn: torch.Tensor) -> list[str]:
     if attribute.kind != "property" or attribute.choices:
         return lines
     nominal = target.nominal.expand(len(drawn), -1)
-    combined = combine(target.draws[trigger].config.operation, nominal, drawn)
+    combined = target.combined(target.draws[trigger].config.operation, nominal, drawn)
     values = target.valid(combined, nominal)
     lines.append(f"  {_range(nominal)} becomes {_range(values)}{unit}")
     lowest = attribute.lowest

@@ -3,7 +3,7 @@
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -25,6 +25,8 @@ from oige_core.seeding import derive_seed
 
 __all__ = ["Randomization", "RandomizedTask", "find_views", "requested_shapes"]
 
+DYNAMIC = ("mass", "inertia", "com", "density", "force")
+"""Attributes by which physics moves a rigid body."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +43,9 @@ class RandomizedTask(Protocol):
     upstream: bool
 
 
-def find_views(config: DomainRandomizationConfig, views: Mapping[str, Mapping[str, Any]]) -> dict[Path, Any]:
+def find_views(
+    config: DomainRandomizationConfig, views: Mapping[str, Mapping[str, Any]], kinematic: Collection[str] = ()
+) -> dict[Path, Any]:
     """Return the views that a configuration names, by group and name in the configuration.
 
     The name of a view is that of its element or of the set of links, with or without ``_view``, in any case.
@@ -49,9 +53,10 @@ def find_views(config: DomainRandomizationConfig, views: Mapping[str, Mapping[st
     Args:
         config: the ``task.domain_randomization`` section.
         views: the views of a scene by group and name.
+        kinematic: names of bodies that only the task moves.
 
     Raises:
-        ConfigError: there is no such view, or two names stand for the same one.
+        ConfigError: there is no such view, two names stand for the same one, or physics does not read an attribute.
     """
     found: dict[Path, Any] = {}
     for path in config.draws if config.randomize else ():
@@ -71,6 +76,11 @@ def find_views(config: DomainRandomizationConfig, views: Mapping[str, Mapping[st
                     f"{path_key((group, name))}: is the same view as {other_group}.{other_name}; join them."
                 )
         found[group, name] = view
+        if path[2] in DYNAMIC and view.name in kinematic:
+            raise ConfigError(
+                f"{path_key(path[:3])}: has no effect on '{view.name}', which the task moves without physics; remove "
+                "the block."
+            )
     return found
 
 
@@ -351,13 +361,12 @@ class Randomization:
             }
             one_friction = "static_friction" not in self._engine.capabilities
             kind = EffortTarget if attribute.kind == "effort" else Target
-            targets[path] = kind(attribute, view, draws, values, self.generator, one_friction=one_friction)
+            targets[path] = kind(
+                attribute, view, draws, values, self.generator, key=path_key(path), one_friction=one_friction
+            )
             if path[-1] == "material_properties":
                 self._check_restitution(path, values, draws)
-            if not values.any() and all(draw.config.operation == "scaling" for draw in draws.values()):
-                _log.warning(
-                    "%s: has no effect, because the values at the start are 0, and scaling keeps them.", path_key(path)
-                )
+            self._warn_without_effect(path, values, draws)
         return targets
 
     def _start_values(self, path: Path, attribute: Any, view: Any) -> torch.Tensor:
@@ -368,6 +377,16 @@ class Randomization:
         if not values[0].numel():
             raise ConfigError(f"{path_key(path)}: this view has no {attribute.dimension}; remove the block.")
         return values
+
+    def _warn_without_effect(self, path: Path, values: torch.Tensor, draws: Mapping[str, Distribution]) -> None:
+        operations = {draw.config.operation for draw in draws.values()}
+        reason = ""
+        if operations == {"scaling"} and not values.any():
+            reason = "the values at the start are 0, and scaling keeps them"
+        elif "direct" not in operations and bool(values.isinf().all()):
+            reason = "the values at the start are infinite; use direct"
+        if reason:
+            _log.warning("%s: has no effect, because %s.", path_key(path), reason)
 
     def _check_restitution(self, path: Path, values: torch.Tensor, draws: Mapping[str, Distribution]) -> None:
         """Raise if a restitution above 0 may be drawn and the engine has none."""

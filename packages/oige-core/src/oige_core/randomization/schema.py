@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from oige_core.errors import ConfigError, nearest
+from oige_core.errors import ConfigError, did_you_mean, nearest
 from oige_core.randomization.attribute import TRIGGERS, Attribute, Trigger
 from oige_core.randomization.attributes import ATTRIBUTES, SIGNAL_ATTRIBUTES, VIEW_GROUPS
 
@@ -179,7 +179,8 @@ def _check_bounds(key: str, attribute: Attribute, distribution: str, parameters:
 
 def _choice(key: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ConfigError(f"{key}={value}: expected one of {', '.join(choices)}. {nearest(str(value), choices)}")
+        hint = did_you_mean(str(value), choices)
+        raise ConfigError(f"{key}={value}: expected one of {', '.join(choices)}. {hint}".rstrip())
 
 
 def _count(key: str, value: Any) -> int:

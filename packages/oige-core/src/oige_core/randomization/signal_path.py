@@ -11,12 +11,14 @@ from oige_core.randomization.signals import Delay, Drop
 
 __all__ = ["SignalPath", "longest_delay"]
 
+LONGEST_DELAY = 1000  # control steps
+
 
 def longest_delay(group: str, draws: Mapping[Path, DrawConfig]) -> int:
     """Return the longest delay, in control steps, of ``observations`` or ``actions`` that can be drawn.
 
     Raises:
-        ConfigError: the distribution of delays is not bounded.
+        ConfigError: the distribution of delays is not bounded, or they are too long.
     """
     longest = 0
     for trigger in ("on_startup", "on_reset", "on_interval"):
@@ -28,6 +30,11 @@ def longest_delay(group: str, draws: Mapping[Path, DrawConfig]) -> int:
             raise ConfigError(f"{key}.distribution={draw.distribution}: delays need an upper bound; use uniform.")
         highest = round(max(draw.parameters[1]) if isinstance(draw.parameters[1], tuple) else draw.parameters[1])
         longest = longest + highest if draw.operation == "additive" else max(longest, highest)
+    if longest > LONGEST_DELAY:
+        raise ConfigError(
+            f"{path_key((group, 'delay'))}: delays of up to {longest:,} control steps; expected at most "
+            f"{LONGEST_DELAY}, because past values are kept in memory."
+        )
     return longest
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from oige_core.engines.mujoco.selections import is_indices, write_rows
+from oige_core.errors import OigeError
 from oige_core.randomization.attribute import Attribute
 from oige_core.randomization.distributions import Distribution
 from oige_core.randomization.noise import combine
@@ -22,6 +23,7 @@ class Target:
         draws: distributions by trigger.
         values: the values ``(N, …)`` at the start.
         generator: random stream.
+        key: configuration key of the attribute, for messages.
         one_friction: whether the engine has one coefficient of friction.
 
     Attributes:
@@ -38,18 +40,21 @@ class Target:
         values: torch.Tensor,
         generator: torch.Generator,
         *,
+        key: str,
         one_friction: bool,
     ) -> None:
         self.attribute = attribute
         self.view = view
         self.draws = draws
         self._generator = generator
+        self._key = key
         self._shape = values.shape[1:]
         self._settle = attribute.one_friction if one_friction else None
         keeps = attribute.kind == "property"
         self.base = values.reshape(len(values), -1).clone() if keeps else values.new_zeros(len(values), 0)
         self.kept = self.base.clone()
         self.nominal = self.base[0].clone()
+        self._has_infinite = bool(self.base.isinf().any())
 
     def start(self, generator: torch.Generator) -> None:
         """Draw the values of the whole run, if there are any."""
@@ -57,7 +62,7 @@ class Target:
             self.read_base()
             draw = self.draws["on_startup"]
             drawn = draw.sample(len(self.base), generator)
-            self._write(self.valid(combine(draw.config.operation, self.base, drawn), self.base), None)
+            self._write(self.valid(self.combined(draw.config.operation, self.base, drawn), self.base), None)
 
     def read_base(self) -> None:
         """Start from the current values, which draws ``on_startup`` of this or of other attributes have changed."""
@@ -76,7 +81,7 @@ class Target:
             self._write(self._changed(operation, drawn, worlds), worlds)
             return
         before = self.base if trigger == "on_reset" else self.kept
-        values = self.valid(combine(operation, _rows(before, worlds), drawn), _rows(self.base, worlds))
+        values = self.valid(self.combined(operation, _rows(before, worlds), drawn), _rows(self.base, worlds))
         if trigger == "on_reset":
             write_rows(self.kept, values, worlds)
         self._write(values, worlds)
@@ -90,6 +95,13 @@ class Target:
         """Return the live tensors that are part of a saved state."""
         return {"base": self.base, "kept": self.kept}
 
+    def combined(self, operation: str, values: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+        """Return values ``(n, d)`` that drawn numbers change; infinite ones change only by ``direct`` draws."""
+        changed = combine(operation, values, drawn)
+        if self._has_infinite and operation != "direct":
+            return torch.where(values.isinf(), values, changed)
+        return changed
+
     def valid(self, values: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
         """Return the nearest values ``(n, d)`` that the engine accepts; ``base`` are those at the start."""
         if self._settle is not None:
@@ -102,7 +114,10 @@ class Target:
         return combine(operation, _rows(self.read(), worlds), drawn)
 
     def _write(self, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
-        self.attribute.write(self.view, values.reshape(len(values), *self._shape), worlds)
+        try:
+            self.attribute.write(self.view, values.reshape(len(values), *self._shape), worlds)
+        except OigeError as error:
+            raise type(error)(f"{self._key}: {error}") from error
 
 
 class EffortTarget(Target):

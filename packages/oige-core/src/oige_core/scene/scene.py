@@ -82,6 +82,11 @@ class Scene:
     views_by_group: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
     _sections: set[str] = field(default_factory=set, init=False, repr=False)  # of task.sim that rigid bodies share
 
+    @property
+    def kinematic_bodies(self) -> list[str]:
+        """Names of the rigid bodies that only ``set_world_poses`` moves."""
+        return [name for name, element in self.elements.items() if getattr(element, "kinematic", False)]
+
     def add_ground_plane(
         self, name: str = "ground_plane", *, height: float = 0.0, material: Material | None = None
     ) -> None:

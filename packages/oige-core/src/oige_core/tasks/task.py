@@ -83,7 +83,9 @@ class Task(ABC, Generic[EnvConfigT]):
         scene = Scene(engine, config.task.sim, further_shapes=further_shapes)
         try:
             self.set_up_scene(scene)
-            self._randomized_views = find_views(config.task.domain_randomization, scene.views_by_group)
+            self._randomized_views = find_views(
+                config.task.domain_randomization, scene.views_by_group, scene.kinematic_bodies
+            )
             engine.build(scene)
         except CapabilityError as error:
             raise CapabilityError(f"task {self.name}: {error}") from error

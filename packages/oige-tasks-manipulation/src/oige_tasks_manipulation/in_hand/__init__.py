@@ -88,7 +88,7 @@ class InHandConfig(EnvConfig):
     """The ``task.env`` section that in-hand tasks share.
 
     Attributes:
-        resetTime: time limit of an episode, in s, which replaces ``episodeLength`` if it is above 0.
+        resetTime: time limit of an episode, in s; if it is above 0, it replaces ``episodeLength``.
         useRelativeControl: actions move position targets, at a speed of ``dofSpeedScale``; otherwise they are the
             targets, from −1 at a joint's lower limit to 1 at its upper limit.
         dofSpeedScale: speed of the position targets at action 1, in rad/s; only with ``useRelativeControl``.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeVar
 
 import torch
-from oige_core import Material, RLTask, Scene
+from oige_core import ConfigError, Material, RLTask, Scene
 from oige_core.math import quat_conjugate, quat_mul
 
 from oige_tasks_manipulation.in_hand import InHandConfig
@@ -94,6 +94,11 @@ class InHandTask(RLTask[InHandConfigT]):
         if cfg.resetTime > 0.0:
             control_step = UPSTREAM_DT * self.control_frequency_inv if self.upstream else self.control_dt
             self.max_episode_length = round(cfg.resetTime / control_step)
+            if self.max_episode_length < 1:
+                raise ConfigError(
+                    f"task.env.resetTime={cfg.resetTime}: expected at least one control step, {control_step:.4g} s, or "
+                    "0 for the time of episodeLength."
+                )
         self.target_step = cfg.dofSpeedScale * dt
         self.driven = sorted(hands.get_dof_index(name) for name in self.hand.actuated_joints)
         self.driven_columns = torch.tensor(self.driven, device=device)
