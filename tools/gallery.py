@@ -68,6 +68,13 @@ FLOATING = (0.6, 0.6, 0.6)  # the camera follows a flying robot partly, so that 
 ANTS = View(camera=(2.6, -3.4, 1.8), look_at=(0.2, 0.0, 0.35), fov=34.0, size=(270, 240), columns=2, follow=ALONG)
 HUMANOIDS = View(camera=(3.6, -3.6, 1.7), look_at=(0.2, 0.0, 0.95), fov=30.0, size=(210, 240), columns=2, follow=ALONG)
 SHOTS = {
+    "AllegroHand": Shot(
+        caption="An Allegro Hand turns a cube towards the orientation of the pale one.",
+        view=View(camera=(0.5, -0.85, 0.95), look_at=(-0.08, -0.2, 0.58), fov=26.0, size=(400, 260)),
+        start=1.0,
+        seconds=6.0,
+        fps=15.0,
+    ),
     "Ant": Shot(caption="Ants run as fast as they can.", view=ANTS, start=1.5, seconds=3.0),
     "AntSAC": Shot(caption="Ants trained with soft actor-critic run.", view=ANTS, start=1.5, seconds=3.0),
     "Anymal": Shot(
@@ -138,6 +145,12 @@ SHOTS = {
         ),
         start=3.0,
     ),
+    "FrankaCabinet": Shot(
+        caption="A Franka Panda grasps the handle of a drawer and opens it.",
+        view=View(camera=(2.2, -1.5, 1.5), look_at=(0.45, 0.0, 0.55), fov=30.0, size=(400, 260)),
+        seconds=3.0,
+        fps=20.0,
+    ),
     "Humanoid": Shot(caption="Humanoids run as fast as they can.", view=HUMANOIDS, start=1.5),
     "HumanoidSAC": Shot(caption="Humanoids trained with soft actor-critic run.", view=HUMANOIDS, start=1.5),
     "Ingenuity": Shot(
@@ -152,6 +165,13 @@ SHOTS = {
         view=View(
             camera=(1.3, -1.3, 1.1), look_at=(0.0, 0.0, 0.45), fov=34.0, size=(240, 240), columns=2, follow=FLOATING
         ),
+    ),
+    "ShadowHand": Shot(
+        caption="A Shadow Hand turns a cube to the orientation of the pale one, which then gets a new one.",
+        view=View(camera=(0.5, -0.95, 0.95), look_at=(-0.08, -0.33, 0.58), fov=26.0, size=(400, 260)),
+        start=1.0,
+        seconds=6.0,
+        fps=15.0,
     ),
     "TargetFollowing": Shot(
         caption="A Nova Carter turns until its camera sees the cube, and drives to it. The corner shows the image.",

@@ -43,6 +43,11 @@ class Entry:
 
 
 ENTRIES = {
+    "AllegroHand": Entry(
+        text="a four-fingered hand turns a cube",
+        results="hands.md",
+        machine="an H200, shared",
+    ),
     "Ant": Entry(
         text="a four-legged walker runs", results="locomotion.md", curve="ant_42_h200", machine="an H200, shared"
     ),
@@ -88,6 +93,12 @@ ENTRIES = {
         machine="an H200, shared",
         best=1400,
     ),
+    "FrankaCabinet": Entry(
+        text="an arm grasps a handle and opens a drawer",
+        results="franka_cabinet.md",
+        curve="franka_cabinet_42_cpu",
+        machine="a CPU core, shared",
+    ),
     "Humanoid": Entry(
         text="a humanoid runs", results="locomotion.md", curve="humanoid_42_h200", machine="an H200, shared"
     ),
@@ -110,6 +121,11 @@ ENTRIES = {
         curve="quadcopter_42_h200",
         machine="an H200, shared",
         best=1500,
+    ),
+    "ShadowHand": Entry(
+        text="a hand of 24 joints turns a cube to given orientations",
+        results="hands.md",
+        machine="an H200, shared",
     ),
     "TargetFollowing": Entry(
         text="a wheeled robot drives to a cube that its camera sees",
