@@ -385,3 +385,12 @@ def test_asymmetric_critic_of_a_task_without_states_is_refused(program) -> None:
     assert outcome.code == 2
     message = f"{CONFIG}.central_value_config: expected none; Cartpole has no states for an asymmetric critic."
     assert outcome.err.splitlines()[-1] == f"error: {message}"
+
+
+def test_states_without_an_asymmetric_critic_are_reported(program) -> None:
+    sizes = [f"{CONFIG}.horizon_length=4", f"{CONFIG}.minibatch_size=16", "num_envs=4", "max_iterations=1"]
+    asymmetric = "task.env.asymmetric_observations=True"
+    outcome = program("task=ShadowHand", "sim_device=cpu", "rl_device=cpu", *sizes, asymmetric)
+    assert outcome.code == 0
+    message = f"{CONFIG}.central_value_config is not set: nothing reads the 187 privileged states of ShadowHand."
+    assert message in outcome.out + outcome.err

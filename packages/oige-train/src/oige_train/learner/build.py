@@ -1,5 +1,6 @@
 """Build the agent of a run: PPO or SAC of rl_games, or FlashSAC."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from oige_train.learner.progress import Observer
 from oige_train.schema import NetworkConfig
 
 __all__ = ["build_agent"]
+
+_log = logging.getLogger(__name__)
 
 
 @uncollected()
@@ -51,6 +54,16 @@ def build_agent(session: Session, env: Any, observer: Observer, *, folder: Path)
         raise ConfigError(
             f"train.params.config.central_value_config: expected none; {config.task.name} has no states for an "
             "asymmetric critic."
+        )
+    if (
+        params["algo"]["name"] != "flashsac"
+        and adapter.env.num_states
+        and not params["config"].get("central_value_config")
+    ):
+        _log.warning(
+            "train.params.config.central_value_config is not set: nothing reads the %d privileged states of %s.",
+            adapter.env.num_states,
+            config.task.name,
         )
     params["config"] |= {
         "reward_shaper": DefaultRewardsShaper(**params["config"]["reward_shaper"]),
