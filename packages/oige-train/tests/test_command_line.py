@@ -173,12 +173,12 @@ def test_training_settings_when_playing_are_noted_or_refused() -> None:
 def test_key_without_effect_is_noted() -> None:
     arguments = ["wandb_name=x", "recording_fps=20", "livestream_port=80", f"{CONFIG}.mixed_precision=True"]
     assert checked_run([*CPU, *arguments]).notes == (
-        "livestream_port: has no effect without enable_livestream=True or headless=False.",
+        "livestream_port: has no effect without enable_livestream=True.",
         "recording_fps: has no effect without enable_recording=True.",
         f"{CONFIG}.mixed_precision: has no effect without rl_device on a GPU.",
         "wandb_name: has no effect without wandb_activate=True.",
     )
-    assert checked_run([*CPU, "headless=False", "livestream_port=80", "seed=2"]).notes == ()
+    assert checked_run([*CPU, "enable_livestream=True", "livestream_port=80", "seed=2"]).notes == ()
 
 
 @pytest.mark.parametrize("name", [*installed_tasks()])

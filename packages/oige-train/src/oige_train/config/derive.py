@@ -213,7 +213,7 @@ def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
     idle = {
         "wandb_": ("wandb_activate=True", config.wandb_activate),
         "recording_": ("enable_recording=True", config.enable_recording),
-        "livestream_": ("enable_livestream=True or headless=False", config.enable_livestream or not config.headless),
+        "livestream_": ("enable_livestream=True", config.enable_livestream),
         f"{CONFIG}.mixed_precision": ("rl_device on a GPU", config.rl_device != "cpu" or not mixed),
     }
     notes = []
