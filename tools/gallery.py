@@ -278,7 +278,7 @@ def page() -> str:
         ]
     missing = [name for name in installed_tasks() if name not in shown]
     if missing:
-        parts += ["## Not trained yet", f"There is no policy yet for {', '.join(f'`{name}`' for name in missing)}."]
+        parts += ["## Not trained yet", f"There is no policy yet for {' and '.join(f'`{name}`' for name in missing)}."]
     return "\n\n".join(parts) + "\n"
 
 
