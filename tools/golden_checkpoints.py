@@ -28,7 +28,7 @@ import yaml
 
 # Observations, actions and states of the original's tasks. Images are smaller than there; weights are shared by pixels.
 SIZES: dict[str, tuple[tuple[int, ...], int, int]] = {
-    "AllegroHandPPO": ((88,), 16, 0),
+    "AllegroHandPPO": ((72,), 16, 0),
     "AntPPO": ((60,), 8, 0),
     "AntSAC": ((60,), 8, 0),
     "AnymalPPO": ((48,), 12, 0),

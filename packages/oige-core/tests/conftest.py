@@ -8,8 +8,8 @@ import pytest
 import torch
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.engines.mujoco.engine import MujocoEngine
-from oige_core.engines.mujoco.selections import as_on_gpu, host_can_read
 from oige_core.scene import Scene
+from oige_core.selections import as_on_gpu, host_can_read
 from oige_core.testing import make_engine_on
 
 EXECUTORS = ["c", "warp-cpu"] + ["warp-cuda"] * torch.cuda.is_available()

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from oige_core.config import DomainRandomizationConfig, EnvConfig, RunConfig, SimConfig, TaskConfig
-from oige_core.engines.mujoco.selections import as_on_gpu
 from oige_core.envs import VecEnv
 from oige_core.scene import ArticulationAsset, Drive, Scene
+from oige_core.selections import as_on_gpu
 from oige_core.spec import TaskSpec
 from oige_core.tasks import RLTask
 from oige_core.testing import make_engine_on

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from oige_core.config import SimConfig
-from oige_core.engines.mujoco.selections import as_on_gpu
 from oige_core.errors import OigeError
 from oige_core.scene import ArticulationAsset, Material, Scene
+from oige_core.selections import as_on_gpu
 from oige_core.views import CameraOutput
 
 WIDTH, HEIGHT = 48, 32

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 from oige_core.config import DomainRandomizationConfig
-from oige_core.engines.mujoco.selections import as_on_gpu
 from oige_core.envs import VecEnv
 from oige_core.errors import ConfigError
+from oige_core.selections import as_on_gpu
 from randomized_task import Bench, current, draw, make_bench, no_actions
 
 Make = Callable[..., VecEnv]

@@ -2,8 +2,8 @@
 
 import torch
 
-from oige_core.engines.mujoco.selections import write_rows
 from oige_core.randomization.distributions import Distribution
+from oige_core.selections import write_rows
 
 __all__ = ["SignalNoise", "combine"]
 

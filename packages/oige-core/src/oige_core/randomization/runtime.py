@@ -11,7 +11,6 @@ import torch
 from oige_core.capabilities import require
 from oige_core.config import DomainRandomizationConfig
 from oige_core.engines.base import Engine
-from oige_core.engines.mujoco.selections import is_mask, write_rows
 from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest
 from oige_core.randomization.attribute import Attribute
 from oige_core.randomization.attributes import ATTRIBUTES, SIGNAL_ATTRIBUTES, VIEW_GROUPS
@@ -22,6 +21,7 @@ from oige_core.randomization.signal_path import SignalPath, longest_delay
 from oige_core.randomization.signals import Delay, Drop
 from oige_core.randomization.targets import EffortTarget, Target
 from oige_core.seeding import derive_seed
+from oige_core.selections import is_mask, write_rows
 
 __all__ = ["Randomization", "RandomizedTask", "find_views", "requested_shapes"]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from oige_core.engines.mujoco.selections import is_indices, write_rows
 from oige_core.errors import OigeError
 from oige_core.randomization.attribute import Attribute
 from oige_core.randomization.distributions import Distribution
 from oige_core.randomization.noise import combine
+from oige_core.selections import is_indices, write_rows
 
 __all__ = ["EffortTarget", "Target"]
 

@@ -14,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.engines.mujoco.executors.graphs import Graphs
-from oige_core.engines.mujoco.selections import as_on_gpu
 from oige_core.envs import VecEnv
 from oige_core.kernel_launch import KernelLaunch
+from oige_core.selections import as_on_gpu
 from oige_core.tasks import RLTask
 from oige_core.torch_graphs import calling_line
 

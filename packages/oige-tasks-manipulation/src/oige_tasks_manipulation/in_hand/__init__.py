@@ -153,6 +153,8 @@ class InHandConfig(EnvConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        low, high = self.forceProbRange
+        self.forceProbRange = (low, high)  # values of files are lists
         check_choice("task.env.objectType", self.objectType, ("block",))
         check_choice("task.env.observationType", self.observationType, tuple(self.layouts.observations))
         for key in ("rotEps", "fallDistance", "successTolerance"):

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from oige_core.engines.mujoco.render.colors import geom_color
-from oige_core.engines.mujoco.selections import read_rows
 from oige_core.errors import CapabilityError
 from oige_core.modes import plain_tensors
+from oige_core.selections import read_rows
 
 __all__ = ["Appearance", "Looks"]
 

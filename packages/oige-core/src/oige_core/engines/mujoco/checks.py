@@ -13,8 +13,8 @@ from typing import NoReturn
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.selections import host_can_read, is_mask
 from oige_core.errors import OigeError, dtype_name
+from oige_core.selections import host_can_read, is_mask
 
 __all__ = ["WorldChecker", "check_numbers", "check_quaternions", "fail", "part_numbers", "values_of_shape"]
 

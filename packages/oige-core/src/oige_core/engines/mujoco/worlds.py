@@ -13,9 +13,9 @@ from oige_core.engines.mujoco.appearance import Appearance, Looks
 from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CompiledScene
 from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, Executor
-from oige_core.engines.mujoco.selections import is_mask, write_rows
 from oige_core.errors import OigeError
 from oige_core.modes import plain_tensors
+from oige_core.selections import is_mask, write_rows
 from oige_core.views import Indices
 
 __all__ = ["Staleness", "Worlds"]

@@ -22,9 +22,9 @@ from oige_core.engines.mujoco.executors.protocol import (
     scalar_joints,
     state_format,
 )
-from oige_core.engines.mujoco.selections import is_mask
 from oige_core.modes import plain_tensors
 from oige_core.problems import ProblemCounts
+from oige_core.selections import is_mask
 
 if TYPE_CHECKING:
     import warp as wp

@@ -14,7 +14,7 @@ from mujoco_warp._src.set_const import _compute_eq_data0, _copy_body_to_mocap, _
 from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco.executors import constants_kernels as kernels
-from oige_core.engines.mujoco.selections import is_mask
+from oige_core.selections import is_mask
 
 __all__ = ["DerivedConstants"]
 

@@ -29,11 +29,11 @@ from oige_core.engines.mujoco.executors.protocol import (
     scalar_joints,
     state_format,
 )
-from oige_core.engines.mujoco.selections import is_mask
 from oige_core.errors import CapabilityError, ConfigError
 from oige_core.kernel_launch import launch
 from oige_core.modes import plain_tensors
 from oige_core.problems import ProblemCounts
+from oige_core.selections import is_mask
 from oige_core.torch_graphs import TorchGraphs
 
 __all__ = ["WarpExecutor"]

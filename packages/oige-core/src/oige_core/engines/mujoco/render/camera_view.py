@@ -12,11 +12,11 @@ import torch
 
 from oige_core.engines.mujoco.checks import check_numbers, check_quaternions, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
-from oige_core.engines.mujoco.selections import host_can_read, is_indices, read_rows, write_rows
 from oige_core.engines.mujoco.worlds import Staleness, Worlds
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
 from oige_core.scene.elements import CameraElement
+from oige_core.selections import host_can_read, is_indices, read_rows, write_rows
 from oige_core.views import CameraOutput, Indices
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import warp as wp
 from oige_core.engines.mujoco.appearance import Looks
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
 from oige_core.engines.mujoco.executors.graphs import Graphs
-from oige_core.engines.mujoco.selections import is_indices, is_mask, write_rows
 from oige_core.errors import CapabilityError, one_line
 from oige_core.render.appearance import SKY
+from oige_core.selections import is_indices, is_mask, write_rows
 from oige_core.views import CameraOutput
 
 __all__ = ["Poses", "RayTracer"]

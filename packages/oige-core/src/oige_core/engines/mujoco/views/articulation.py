@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from oige_core.engines.mujoco.selections import read_rows, write_rows
 from oige_core.engines.mujoco.views.colors import BodyColors
 from oige_core.engines.mujoco.views.drives import DriveView
 from oige_core.engines.mujoco.views.dynamics import DynamicsView
 from oige_core.engines.mujoco.views.scaling import ArticulationScaling, check_scales
 from oige_core.engines.mujoco.worlds import Worlds
+from oige_core.selections import read_rows, write_rows
 from oige_core.views import Indices
 
 __all__ = ["MujocoArticulationView"]

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.selections import read_rows
 from oige_core.engines.mujoco.views.columns import Columns
 from oige_core.engines.mujoco.worlds import Worlds
+from oige_core.selections import read_rows
 
 __all__ = ["BodyColors"]
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 
 from oige_core.engines.mujoco.checks import fail, part_numbers
-from oige_core.engines.mujoco.selections import host_can_read, is_indices, write_rows
 from oige_core.errors import dtype_name
 from oige_core.math.fused import fuses
+from oige_core.selections import host_can_read, is_indices, write_rows
 from oige_core.views import Indices
 
 __all__ = ["ColumnSet", "Columns"]

@@ -5,11 +5,11 @@ from typing import Any, Literal
 import torch
 
 from oige_core.engines.mujoco.layout import NO_LIMIT
-from oige_core.engines.mujoco.selections import is_indices, read_rows
 from oige_core.engines.mujoco.views.columns import ColumnSet
 from oige_core.engines.mujoco.views.joints import JointView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError
+from oige_core.selections import is_indices, read_rows
 from oige_core.views import Indices
 
 __all__ = ["DriveView"]

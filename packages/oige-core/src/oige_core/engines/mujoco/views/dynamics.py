@@ -2,13 +2,13 @@
 
 import torch
 
-from oige_core.engines.mujoco.selections import read_rows
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.tendons import TendonView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply, quat_apply_inverse, quat_mul, quat_to_matrix
 from oige_core.math.products import matmul
+from oige_core.selections import read_rows
 from oige_core.views import Indices
 
 __all__ = ["DynamicsView"]

@@ -9,13 +9,13 @@ import mujoco
 import torch
 
 from oige_core.engines.mujoco.checks import check_numbers, check_quaternions, values_of_shape
-from oige_core.engines.mujoco.selections import host_can_read, is_mask
 from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.free_joint import FreeJoint
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply_inverse, quat_to_matrix
 from oige_core.math.products import matmul
+from oige_core.selections import host_can_read, is_mask
 from oige_core.views import Indices
 
 __all__ = ["BodyView", "Check"]

@@ -2,10 +2,10 @@
 
 import torch
 
-from oige_core.engines.mujoco.selections import read_rows, write_rows
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.math import fused, quat_apply, quat_apply_inverse
 from oige_core.math.rotations import rotate_inverse
+from oige_core.selections import read_rows, write_rows
 
 __all__ = ["FreeJoint"]
 
@@ -14,7 +14,7 @@ class FreeJoint:
     """Pose and velocity of a body with a free joint, read directly from the state.
 
     MuJoCo stores the linear velocity in the world frame and the angular velocity in the body frame. Methods take a
-    selection of worlds, see :mod:`oige_core.engines.mujoco.selections`.
+    selection of worlds, see :mod:`oige_core.selections`.
 
     Args:
         worlds: the built worlds.

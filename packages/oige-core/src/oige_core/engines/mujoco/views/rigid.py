@@ -7,7 +7,6 @@ from typing import Any
 import torch
 
 from oige_core.capabilities import require
-from oige_core.engines.mujoco.selections import read_rows
 from oige_core.engines.mujoco.views.colors import BodyColors
 from oige_core.engines.mujoco.views.columns import Columns
 from oige_core.engines.mujoco.views.frames import BodyView, Check
@@ -16,6 +15,7 @@ from oige_core.engines.mujoco.views.shapes import Shapes, as_materials, check_ma
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply
+from oige_core.selections import read_rows
 from oige_core.views import Indices
 
 __all__ = ["MujocoRigidView"]

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from oige_core.engines.mujoco.checks import fail
-from oige_core.engines.mujoco.selections import read_rows, write_rows
 from oige_core.engines.mujoco.views.columns import Columns
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.scene.primitives import SHAPES, Primitive
+from oige_core.selections import read_rows, write_rows
 
 __all__ = ["ArticulationScaling", "BodyScaling", "check_scales"]
 

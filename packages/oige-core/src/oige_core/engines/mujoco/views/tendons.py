@@ -3,9 +3,9 @@
 import torch
 
 from oige_core.engines.mujoco.checks import fail
-from oige_core.engines.mujoco.selections import read_rows, write_rows
 from oige_core.engines.mujoco.views.properties import Limits, PropertyView
 from oige_core.engines.mujoco.worlds import Worlds
+from oige_core.selections import read_rows, write_rows
 from oige_core.views import Indices
 
 __all__ = ["TendonView"]
