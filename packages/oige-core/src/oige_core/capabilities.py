@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from oige_core.errors import CapabilityError
 
-__all__ = ["CAPABILITIES", "Capability", "Capable", "require"]
+__all__ = ["CAPABILITIES", "Capability", "Capable", "missing", "require"]
 
 Capability = Literal[
     "cameras",
@@ -59,21 +59,22 @@ class Capable(Protocol):
 
 
 def require(engine: Capable, capability: Capability, what: str, remedy: str = "") -> None:
-    """Raise unless an engine has a capability.
+    """Raise the error of :func:`missing` unless an engine has a capability."""
+    if capability not in engine.capabilities:
+        raise missing(engine, capability, what, remedy)
+
+
+def missing(engine: Capable, capability: Capability, what: str, remedy: str = "") -> CapabilityError:
+    """Return the error of an engine without a capability; it names the engines that have it.
 
     Args:
         engine: the engine.
         capability: the required capability.
         what: what requires it; the message starts with this.
         remedy: a sentence that says what to do on an engine without it.
-
-    Raises:
-        CapabilityError: the engine does not have it; the message names the engines that do.
     """
-    if capability in engine.capabilities:
-        return
     others = " and ".join(name for name, known in CAPABILITIES.items() if capability in known and name != engine.name)
-    raise CapabilityError(
+    return CapabilityError(
         f"{what}: the engine {engine.name} does not support {_DESCRIPTIONS[capability]}; supported by: "
         f"{others or 'none'}. {remedy}".rstrip()
     )

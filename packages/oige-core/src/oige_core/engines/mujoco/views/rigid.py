@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from oige_core.capabilities import require
+from oige_core.capabilities import missing
 from oige_core.engines.mujoco.views.colors import BodyColors
 from oige_core.engines.mujoco.views.columns import Columns
 from oige_core.engines.mujoco.views.frames import BodyView, Check
@@ -202,12 +202,11 @@ class MujocoRigidView(BodyView):
 
     def get_contact_offsets(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        require(self._worlds.engine, "contact_offsets", f"'{self.name}'", _REST_OFFSETS_INSTEAD)
-        raise NotImplementedError
+        raise missing(self._worlds.engine, "contact_offsets", f"'{self.name}'", _REST_OFFSETS_INSTEAD)
 
     def set_contact_offsets(self, offsets: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        require(self._worlds.engine, "contact_offsets", f"'{self.name}'", _REST_OFFSETS_INSTEAD)
+        raise missing(self._worlds.engine, "contact_offsets", f"'{self.name}'", _REST_OFFSETS_INSTEAD)
 
     def get_rest_offsets(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
