@@ -1,0 +1,1 @@
+"""The second engine: PhysX inside Isaac Sim, through ``omni.physics.tensors``."""
