@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from oige_core.engines.mujoco.checks import values_of_shape
+from oige_core.engines.checks import values_of_shape
 from oige_core.errors import CapabilityError, OigeError
 from torch.utils._python_dispatch import TorchDispatchMode
 from view_tables import ELSEWHERE, GETTERS, INDEXED, JOINTS, LINKS, SETTERS, UNSUPPORTED, N, set_up_scene

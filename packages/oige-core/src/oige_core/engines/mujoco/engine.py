@@ -9,7 +9,7 @@ import torch
 from oige_core.capabilities import CAPABILITIES
 from oige_core.cores import available_cores
 from oige_core.engines.base import GraphRecorder
-from oige_core.engines.mujoco.checks import fail
+from oige_core.engines.checks import fail
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.executors.batch import BatchExecutor
 from oige_core.engines.mujoco.executors.protocol import Executor, StateBounds

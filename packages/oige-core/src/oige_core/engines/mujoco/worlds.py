@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from oige_core.capabilities import Capable
+from oige_core.engines.checks import WorldChecker, check_numbers, fail, values_of_shape
 from oige_core.engines.mujoco.appearance import Appearance, Looks
-from oige_core.engines.mujoco.checks import WorldChecker, check_numbers, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CompiledScene
 from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, REFRESHED_FIELDS, Executor
 from oige_core.errors import OigeError

@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.checks import check_numbers, check_quaternions, fail, values_of_shape
+from oige_core.engines.checks import check_numbers, check_quaternions, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
 from oige_core.engines.mujoco.worlds import Staleness, Worlds
 from oige_core.errors import CapabilityError, OigeError

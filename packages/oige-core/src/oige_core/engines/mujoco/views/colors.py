@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.views.columns import Columns
+from oige_core.engines.columns import Columns
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.selections import read_rows
 

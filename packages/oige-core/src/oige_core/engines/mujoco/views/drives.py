@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 import torch
 
+from oige_core.engines.columns import ColumnSet
 from oige_core.engines.mujoco.layout import NO_LIMIT
-from oige_core.engines.mujoco.views.columns import ColumnSet
 from oige_core.engines.mujoco.views.joints import JointView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError

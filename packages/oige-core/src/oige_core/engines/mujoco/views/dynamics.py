@@ -2,7 +2,7 @@
 
 import torch
 
-from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
+from oige_core.engines.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.tendons import TendonView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import mujoco
 import torch
 
-from oige_core.engines.mujoco.checks import check_numbers, check_quaternions, values_of_shape
-from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
+from oige_core.engines.checks import check_numbers, check_quaternions, values_of_shape
+from oige_core.engines.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.free_joint import FreeJoint
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError, OigeError

@@ -2,8 +2,8 @@
 
 import torch
 
+from oige_core.engines.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.layout import ArticulationLayout
-from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.frames import BodyView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError, nearest

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.checks import fail
+from oige_core.engines.checks import fail
+from oige_core.engines.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.layout import NO_LIMIT, prefixed
-from oige_core.engines.mujoco.views.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.joints import JointView
 from oige_core.engines.mujoco.views.shapes import Shapes, as_materials, check_materials
 from oige_core.engines.mujoco.worlds import Worlds

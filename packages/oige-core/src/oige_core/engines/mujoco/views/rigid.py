@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from oige_core.capabilities import missing
+from oige_core.engines.columns import Columns
 from oige_core.engines.mujoco.views.colors import BodyColors
-from oige_core.engines.mujoco.views.columns import Columns
 from oige_core.engines.mujoco.views.frames import BodyView, Check
 from oige_core.engines.mujoco.views.scaling import BodyScaling, check_scales
 from oige_core.engines.mujoco.views.shapes import Shapes, as_materials, check_materials

@@ -7,8 +7,8 @@ import mujoco
 import numpy as np
 import torch
 
-from oige_core.engines.mujoco.checks import fail
-from oige_core.engines.mujoco.views.columns import Columns
+from oige_core.engines.checks import fail
+from oige_core.engines.columns import Columns
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import CapabilityError
 from oige_core.scene.primitives import SHAPES, Primitive

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from oige_core.capabilities import Capable, require
-from oige_core.engines.mujoco.views.columns import Columns
+from oige_core.engines.columns import Columns
 from oige_core.engines.mujoco.worlds import Worlds
 
 __all__ = ["Shapes", "as_materials", "check_materials"]

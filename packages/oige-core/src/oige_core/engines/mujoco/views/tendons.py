@@ -2,7 +2,7 @@
 
 import torch
 
-from oige_core.engines.mujoco.checks import fail
+from oige_core.engines.checks import fail
 from oige_core.engines.mujoco.views.properties import Limits, PropertyView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.selections import read_rows, write_rows

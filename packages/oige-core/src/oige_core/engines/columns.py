@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from oige_core.engines.mujoco.checks import fail, part_numbers
+from oige_core.engines.checks import fail, part_numbers
 from oige_core.errors import dtype_name
 from oige_core.math.fused import fuses
 from oige_core.selections import host_can_read, is_indices, write_rows
@@ -116,7 +116,7 @@ class Columns:
             part.index_copy_(1, self._offsets, values)
 
     def _write_fused(self, part: torch.Tensor, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
-        from oige_core.engines.mujoco.views import column_kernels as kernels
+        from oige_core.engines import column_kernels as kernels
         from oige_core.kernel_launch import launch
 
         if not values.numel():
