@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from oige_core.errors import OigeError, nearest
 from oige_core.scene.values import as_vector
 
-__all__ = ["SHAPES", "Primitive", "check_alternatives", "check_size", "size_of_volume", "volume"]
+__all__ = ["SHAPES", "Primitive", "check_alternatives", "check_size", "inertia", "size_of_volume", "volume"]
 
 Primitive = Literal["sphere", "box", "capsule", "cylinder"]
 
@@ -40,6 +40,26 @@ def volume(shape: Primitive, size: Sequence[float]) -> float:
             return math.pi * size[0] ** 2 * size[1]
         case "capsule":
             return math.pi * size[0] ** 2 * (size[1] + 4.0 / 3.0 * size[0])
+
+
+def inertia(shape: Primitive, size: Sequence[float], mass: float) -> tuple[float, float, float]:
+    """Return the moments of inertia of a shape of uniform density about its axes x, y, z, in kg·m²."""
+    match shape:
+        case "sphere":
+            moment = 0.4 * mass * size[0] ** 2
+            return moment, moment, moment
+        case "box":
+            x, y, z = (mass * edge**2 / 12.0 for edge in size)
+            return y + z, x + z, x + y
+    radius, length = size
+    if shape == "cylinder":
+        across = mass * (3.0 * radius**2 + length**2) / 12.0
+        return across, across, 0.5 * mass * radius**2
+    ball = mass * 4.0 / 3.0 * radius / (length + 4.0 / 3.0 * radius)  # mass of both caps
+    rod = mass - ball
+    across = rod * (3.0 * radius**2 + length**2) / 12.0
+    across += ball * (0.4 * radius**2 + 0.25 * length**2 + 0.375 * length * radius)
+    return across, across, 0.5 * rod * radius**2 + 0.4 * ball * radius**2
 
 
 def size_of_volume(shape: Primitive, amount: float) -> tuple[float, ...]:
