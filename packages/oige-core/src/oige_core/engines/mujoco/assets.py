@@ -6,7 +6,7 @@ raise an error.
 
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,11 +14,12 @@ import mujoco
 import numpy as np
 
 from oige_core.config import ActorConfig
+from oige_core.engines.joints import select_names
 from oige_core.engines.mujoco.friction import DEFAULT_FRICTION
-from oige_core.errors import CapabilityError, ConfigError, OigeError, nearest, one_line
+from oige_core.errors import CapabilityError, ConfigError, OigeError, one_line
 from oige_core.scene.elements import ArticulationElement
 
-__all__ = ["read_asset", "select_names"]
+__all__ = ["read_asset"]
 
 _FREE = mujoco.mjtJoint.mjJNT_FREE
 
@@ -64,26 +65,6 @@ def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
     for part in [*asset.actuators, *asset.sensors, *asset.keys]:
         asset.delete(part)
     return asset
-
-
-def select_names(pattern: Sequence[str] | str, names: Sequence[str], what: str) -> list[str]:
-    """Return the names in a list, or the names that match a regular expression in full.
-
-    Raises:
-        OigeError: a name is unknown, or nothing matches.
-    """
-    if isinstance(pattern, str):
-        try:
-            chosen = [name for name in names if re.fullmatch(pattern, name)]
-        except re.error as error:
-            raise OigeError(f"{what} '{pattern}': not a regular expression: {error}.") from error
-        if not chosen:
-            raise OigeError(f"{what} '{pattern}': matches no name. {nearest(pattern, names)}")
-        return chosen
-    for name in pattern:
-        if name not in names:
-            raise OigeError(f"{what} '{name}': unknown. {nearest(name, names)}")
-    return list(pattern)
 
 
 def _parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:

@@ -8,7 +8,8 @@ import mujoco
 import numpy as np
 
 from oige_core.config import MujocoConfig
-from oige_core.engines.mujoco.assets import read_asset, select_names
+from oige_core.engines.joints import first_match, links_with_joint_forces, select_names
+from oige_core.engines.mujoco.assets import read_asset
 from oige_core.engines.mujoco.friction import (
     DEFAULT_FRICTION,
     check_default_friction_acts,
@@ -18,10 +19,8 @@ from oige_core.engines.mujoco.joint_frames import joint_frame
 from oige_core.engines.mujoco.layout import (
     NO_LIMIT,
     ArticulationLayout,
-    first_match,
     initial_joints,
     lay_out,
-    links_with_joint_forces,
     prefixed,
     set_effort_bounds,
 )

@@ -1,26 +1,22 @@
 """Addresses of an articulation in a compiled model."""
 
 import dataclasses
-import re
-from collections.abc import Mapping, Sequence
+import math
 from dataclasses import dataclass
-from typing import TypeVar
 
 import mujoco
 import numpy as np
 
-from oige_core.engines.mujoco.assets import select_names
-from oige_core.errors import CapabilityError, OigeError
+from oige_core.engines.joints import first_match, initial_positions, links_with_joint_forces
+from oige_core.errors import CapabilityError
 from oige_core.scene.assets import Drive
 from oige_core.scene.elements import ArticulationElement
 
 __all__ = [
     "NO_LIMIT",
     "ArticulationLayout",
-    "first_match",
     "initial_joints",
     "lay_out",
-    "links_with_joint_forces",
     "prefixed",
     "set_effort_bounds",
 ]
@@ -28,11 +24,6 @@ __all__ = [
 
 NO_LIMIT = 1e30
 """Replaces an infinite limit, also in single precision."""
-
-_ROUNDING = 1e-6  # rad or m, tolerance of initial positions beyond a limit
-
-ValueT = TypeVar("ValueT")
-DefaultT = TypeVar("DefaultT")
 
 
 @dataclass
@@ -79,22 +70,6 @@ class ArticulationLayout:
 def prefixed(element: str, name: str) -> str:
     """Return the name in the model of an element of an articulation."""
     return f"{element}/{name}"
-
-
-def first_match(patterns: Mapping[str, ValueT], name: str, default: DefaultT) -> ValueT | DefaultT:
-    """Return the value of the first regular expression that matches a full name."""
-    for pattern, value in patterns.items():
-        if re.fullmatch(pattern, name):
-            return value
-    return default
-
-
-def links_with_joint_forces(element: ArticulationElement, links: Sequence[str]) -> list[str]:
-    """Return the links whose joint forces the scene tracks, out of ``links``."""
-    tracked = element.track_joint_forces
-    if isinstance(tracked, bool):
-        return list(links) if tracked else []
-    return select_names(tracked, links, f"track_joint_forces of '{element.name}', link")
 
 
 def lay_out(model: mujoco.MjModel, element: ArticulationElement) -> ArticulationLayout:
@@ -181,17 +156,10 @@ def initial_joints(
     Raises:
         OigeError: a position of the asset is beyond the joint's limits.
     """
-    positions = positions.copy()
-    for index, (name, joint) in enumerate(zip(layout.dof_names, layout.joint_ids, strict=True)):
-        position = first_match(element.asset.joint_positions, name, None)
-        if position is None:
-            continue
-        low, high = model.jnt_range[joint] if model.jnt_limited[joint] else (-np.inf, np.inf)
-        if not low - _ROUNDING <= position <= high + _ROUNDING:
-            unit = "m" if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE else "rad"
-            raise OigeError(
-                f"articulation '{element.name}': joint_positions sets '{name}' to {position:g} {unit}, which is not "
-                f"within its limits [{low:g}, {high:g}]; choose another position."
-            )
-        positions[index] = position
-    return positions
+    limits = [
+        tuple(model.jnt_range[joint].tolist()) if model.jnt_limited[joint] else (-math.inf, math.inf)
+        for joint in layout.joint_ids
+    ]
+    slides = model.jnt_type[layout.joint_ids] == mujoco.mjtJoint.mjJNT_SLIDE
+    units = ["m" if slide else "rad" for slide in slides]
+    return initial_positions(element, layout.dof_names, limits, units, positions)
