@@ -34,7 +34,7 @@ class MujocoArticulationView(DriveView, DynamicsView):
     ) -> None:
         """See :class:`~oige_core.views.ArticulationView`."""
         worlds = self._index(indices)
-        positions, orientations = self._poses(positions, orientations, worlds)
+        positions, orientations = self._poses(positions, orientations, worlds, free=self._free is not None)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
             self._worlds.mark_stale(worlds)

@@ -1,47 +1,30 @@
 """Base of all views of bodies: selections of worlds, model fields of bodies, and frames of bodies."""
 
-import math
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
 import mujoco
 import torch
 
-from oige_core.engines.checks import check_numbers, check_quaternions, values_of_shape
 from oige_core.engines.columns import Columns, ColumnSet
 from oige_core.engines.mujoco.views.free_joint import FreeJoint
 from oige_core.engines.mujoco.worlds import Worlds
-from oige_core.errors import CapabilityError, OigeError
+from oige_core.engines.world_view import WorldView
+from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply_inverse, quat_to_matrix
 from oige_core.math.products import matmul
 from oige_core.selections import host_can_read, is_mask
 from oige_core.views import Indices
 
-__all__ = ["BodyView", "Check"]
-
-Check = Callable[[torch.Tensor], None]
-"""Raises if a tensor contains an invalid value."""
-
-_ROUNDING = 1e-6  # tolerance of the length of a quaternion in single precision
+__all__ = ["BodyView"]
 
 
-class BodyView:
+class BodyView(WorldView):
     """Indexing, bodies with their model fields, and the frame of a body.
 
     The frame is that of the rigid body, of each viewed link, or of an articulation's root.
     """
 
-    def __init__(self, name: str, num_envs: int) -> None:
-        self.name = name
-        self.count = num_envs
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("_") and "_worlds" not in self.__dict__:
-                raise OigeError(f"'{self.name}': views can be used after set_up_scene, not in it.")
-            raise AttributeError(f"{type(self).__name__} has no attribute '{name}'")
+    _worlds: Worlds
 
     def _bind(self, worlds: Worlds, body_ids: list[int], frames: list[int]) -> None:
         """Store the bodies, and those whose frames the view returns."""
@@ -56,62 +39,6 @@ class BodyView:
         self._free: FreeJoint | None = None
         if self._single and joint >= 0 and model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
             self._free = FreeJoint(worlds, int(model.jnt_qposadr[joint]), int(model.jnt_dofadr[joint]))
-
-    def _index(self, indices: Indices) -> torch.Tensor | None:
-        return self._worlds.select(indices)
-
-    def _values(
-        self,
-        what: str,
-        values: Any,
-        worlds: torch.Tensor | None,
-        *shape: int,
-        column: bool = False,
-        check: Check | None = None,
-    ) -> torch.Tensor:
-        """Return values of worlds as a tensor ``(n, *shape)``; ``column``: a world's one stands for its joints."""
-        n = self.count if worlds is None else worlds.shape[0]
-        return values_of_shape(what, values, (n, *shape), self._worlds.device, worlds, column=column, check=check)
-
-    def _poses(
-        self, positions: Any, orientations: Any, worlds: torch.Tensor | None
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Return positions ``(n, 3)`` and normalised quaternions ``(n, 4)``; zero quaternions become NaN on a GPU.
-
-        Quaternions are normalised because they rotate velocities. Numbers that are not finite make a free body diverge,
-        which is counted; of other bodies they are refused.
-        """
-        fixed = self._free is None
-        if positions is not None:
-            check = partial(check_numbers, "positions") if fixed else None
-            positions = self._values("positions", positions, worlds, 3, check=check)
-        if orientations is not None:
-            check = partial(check_quaternions, finite=fixed)
-            values = self._values("orientations", orientations, worlds, 4, check=check)
-            values = values if values.is_floating_point() else values.to(torch.float32)
-            lengths = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
-            orientations = torch.where((lengths - 1.0).abs() < _ROUNDING, values, values / lengths)
-        return positions, orientations
-
-    def _properties(
-        self,
-        what: str,
-        values: Any,
-        worlds: torch.Tensor | None,
-        *shape: int,
-        low: float = -math.inf,
-        infinite: bool = False,
-        column: bool = False,
-        check: Check | None = None,
-    ) -> torch.Tensor:
-        """Return values of properties as a tensor ``(n, *shape)``, checked if that needs no wait for a GPU."""
-
-        def check_all(given: torch.Tensor) -> None:
-            check_numbers(what, given, low=low, infinite=infinite)
-            if check is not None:
-                check(given)
-
-        return self._values(what, values, worlds, *shape, column=column, check=check_all)
 
     def _squeeze(self, values: torch.Tensor) -> torch.Tensor:
         return values.squeeze(1) if self._single else values
@@ -131,13 +58,6 @@ class BodyView:
         moments = self._read_model("body_inertia", columns, worlds)
         axes = quat_to_matrix(self._read_model("body_iquat", columns, worlds))
         return matmul(axes * moments.unsqueeze(-2), axes.transpose(-1, -2)).flatten(-2)
-
-    def _check_inertias(self, values: torch.Tensor) -> None:
-        matrices = values.unflatten(-1, (3, 3)).double()
-        if not torch.allclose(matrices, matrices.transpose(-1, -2), rtol=1e-4, atol=1e-9):
-            raise OigeError(f"inertias of '{self.name}': expected symmetric matrices.")
-        if not bool((torch.linalg.eigvalsh(matrices) > 0).all()):
-            raise OigeError(f"inertias of '{self.name}': expected positive definite matrices.")
 
     def _set_body_inertias(self, values: torch.Tensor, columns: Columns, worlds: torch.Tensor | None) -> None:
         """Set inertias ``(n, b, 9)`` that were checked with :meth:`_check_inertias`."""

@@ -9,10 +9,11 @@ import torch
 from oige_core.capabilities import missing
 from oige_core.engines.columns import Columns
 from oige_core.engines.mujoco.views.colors import BodyColors
-from oige_core.engines.mujoco.views.frames import BodyView, Check
+from oige_core.engines.mujoco.views.frames import BodyView
 from oige_core.engines.mujoco.views.scaling import BodyScaling, check_scales
 from oige_core.engines.mujoco.views.shapes import Shapes, as_materials, check_materials
 from oige_core.engines.mujoco.worlds import Worlds
+from oige_core.engines.world_view import Check
 from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply
 from oige_core.selections import read_rows
@@ -98,7 +99,7 @@ class MujocoRigidView(BodyView):
         worlds = self._index(indices)
         if self._free is None and self._mocap is None:
             raise CapabilityError(f"'{self.name}': links are moved by their joints; set joint positions instead.")
-        positions, orientations = self._poses(positions, orientations, worlds)
+        positions, orientations = self._poses(positions, orientations, worlds, free=self._free is not None)
         if self._free is not None:
             self._free.set_poses(positions, orientations, worlds)
         elif self._mocap is not None:
