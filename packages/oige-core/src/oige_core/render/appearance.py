@@ -4,6 +4,7 @@ import numpy as np
 
 __all__ = [
     "AMBIENT",
+    "CAMERA_SUN",
     "HEADLIGHT",
     "SHADE",
     "SKY",
@@ -18,6 +19,9 @@ SKY = (0.93, 0.95, 0.98)
 
 SUN = (-0.5, 0.25, -0.8)
 """Direction in which sunlight travels."""
+
+CAMERA_SUN = (0.35, 0.25, -0.9)
+"""Direction in which sunlight travels in the images of a scene's cameras, with which policies are trained."""
 
 AMBIENT, HEADLIGHT, SUNLIGHT = 0.45, 0.4, 0.45
 """Intensities of the lights: from everywhere, from the camera, and from the sun where there is no shadow."""

@@ -7,12 +7,25 @@ from typing import Literal, get_args
 from oige_core.errors import OigeError, nearest
 from oige_core.scene.values import as_vector
 
-__all__ = ["SHAPES", "Primitive", "check_alternatives", "check_size", "inertia", "size_of_volume", "volume"]
+__all__ = [
+    "FACE_SIZE",
+    "FACE_THICKNESS",
+    "SHAPES",
+    "Primitive",
+    "check_alternatives",
+    "check_size",
+    "inertia",
+    "size_of_volume",
+    "volume",
+]
 
 Primitive = Literal["sphere", "box", "capsule", "cylinder"]
 
 SHAPES: tuple[Primitive, ...] = get_args(Primitive)
 """Shapes in the order of the numbers that views use."""
+
+FACE_SIZE, FACE_THICKNESS = 0.84, 0.01
+"""Coloured faces of boxes are plates: their size relative to the face, and their thickness relative to the box."""
 
 _LENGTHS: Mapping[Primitive, int] = {"sphere": 1, "box": 3, "capsule": 2, "cylinder": 2}
 

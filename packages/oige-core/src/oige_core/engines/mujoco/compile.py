@@ -24,9 +24,10 @@ from oige_core.engines.mujoco.layout import (
     prefixed,
     set_effort_bounds,
 )
-from oige_core.engines.mujoco.render.lights import CAMERA_SUN, add_lights
+from oige_core.engines.mujoco.render.lights import add_lights
 from oige_core.engines.mujoco.render.meshes import HeightField, add_height_field
 from oige_core.errors import CapabilityError, OigeError, nearest, one_line
+from oige_core.render.appearance import CAMERA_SUN
 from oige_core.scene.assets import Color, Drive, Material
 from oige_core.scene.elements import (
     ArticulationElement,
@@ -36,7 +37,7 @@ from oige_core.scene.elements import (
     LinkSet,
     RigidElement,
 )
-from oige_core.scene.primitives import Primitive
+from oige_core.scene.primitives import FACE_SIZE, FACE_THICKNESS, Primitive
 from oige_core.scene.scene import Scene
 
 __all__ = [
@@ -63,9 +64,6 @@ _SHAPES = {
 }
 
 _SELF_COLLISION_BITS = 31
-
-# Coloured faces of boxes are plates: their size relative to the face, and their thickness relative to the box.
-_FACE_FRACTION, _FACE_RELIEF = 0.84, 0.01
 
 _OPTIONS = [name for name in dir(mujoco.MjSpec().option) if not name.startswith("_")]
 _SIZES = ["memory", "nconmax", "njmax", "nkey", "nstack", "nuserdata"]
@@ -283,7 +281,7 @@ def _add_face(body: mujoco.MjsBody, size: np.ndarray, face: int, color: Color) -
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_BOX,
         pos=np.where(along, 0.5 * sign * size, 0.0),
-        size=0.5 * size * np.where(along, _FACE_RELIEF, _FACE_FRACTION),
+        size=0.5 * size * np.where(along, FACE_THICKNESS, FACE_SIZE),
         mass=0.0,
         contype=0,
         conaffinity=0,

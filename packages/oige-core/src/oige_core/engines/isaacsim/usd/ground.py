@@ -1,12 +1,13 @@
 """Writes what all worlds stand on."""
 
-from pxr import Gf, Usd, UsdGeom, UsdPhysics
+import numpy as np
+from pxr import Gf, Usd, UsdGeom, UsdPhysics, Vt
 
-from oige_core.engines.isaacsim.usd.rigid import set_color
-from oige_core.engines.isaacsim.usd.stage import place
-from oige_core.scene.elements import GroundPlaneElement
+from oige_core.engines.isaacsim.usd.description import Pose
+from oige_core.engines.isaacsim.usd.prims import set_color, set_pose
+from oige_core.scene.elements import GroundPlaneElement, HeightFieldElement
 
-__all__ = ["write_ground_plane"]
+__all__ = ["write_ground_plane", "write_height_field"]
 
 _DRAWN = 500.0  # half the edge of the square that is drawn, in metres
 
@@ -23,18 +24,51 @@ def write_ground_plane(element: GroundPlaneElement, stage: Usd.Stage, path: str)
         the prim with the collider.
     """
     ground = UsdGeom.Xform.Define(stage, path).GetPrim()
-    place(ground, (0.0, 0.0, element.height), (1.0, 0.0, 0.0, 0.0))
+    set_pose(ground, Pose(position=(0.0, 0.0, element.height)))
     plane = UsdGeom.Plane.Define(stage, f"{path}/collider")
     plane.CreateAxisAttr(UsdGeom.Tokens.z)
     plane.CreatePurposeAttr(UsdGeom.Tokens.guide)
     UsdPhysics.CollisionAPI.Apply(plane.GetPrim())
-    square = UsdGeom.Mesh.Define(stage, f"{path}/surface")
-    corners = [Gf.Vec3f(x, y, 0.0) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-    points = [_DRAWN * corner for corner in corners]
-    square.CreatePointsAttr(points)
-    square.CreateFaceVertexCountsAttr([4])
-    square.CreateFaceVertexIndicesAttr([0, 1, 2, 3])
-    square.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
-    square.CreateExtentAttr([points[0], points[2]])
-    set_color(square.GetPrim(), element.material.color)
+    corners = _DRAWN * np.array([(-1.0, -1.0, 0.0), (1.0, -1.0, 0.0), (1.0, 1.0, 0.0), (-1.0, 1.0, 0.0)])
+    square = _write_mesh(stage, f"{path}/surface", corners, np.array([[0, 1, 2, 3]]))
+    set_color(square, element.material.color)
     return plane.GetPrim()
+
+
+def write_height_field(element: HeightFieldElement, stage: Usd.Stage, path: str) -> Usd.Prim:
+    """Write terrain as two triangles per cell, which meet along the line from ``[i, j]`` to ``[i + 1, j + 1]``.
+
+    These are the triangles of the embedded engine.
+
+    Args:
+        element: the terrain.
+        stage: the stage.
+        path: of the new prim.
+
+    Returns:
+        the mesh, which is the collider.
+    """
+    rows, columns = element.heights.shape
+    x, y = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+    scale = element.horizontal_scale
+    points = np.stack([x * scale, y * scale, element.heights], axis=-1).reshape(-1, 3)
+    corner = (x * columns + y)[:-1, :-1].ravel()
+    along_x, along_y, opposite = corner + columns, corner + 1, corner + columns + 1
+    faces = np.stack([corner, along_x, opposite, corner, opposite, along_y], axis=-1).reshape(-1, 3)
+    mesh = _write_mesh(stage, path, points, faces)
+    set_pose(mesh, Pose(position=element.origin))
+    set_color(mesh, element.material.color)
+    UsdPhysics.CollisionAPI.Apply(mesh)
+    UsdPhysics.MeshCollisionAPI.Apply(mesh).CreateApproximationAttr(UsdPhysics.Tokens.none)
+    return mesh
+
+
+def _write_mesh(stage: Usd.Stage, path: str, points: np.ndarray, faces: np.ndarray) -> Usd.Prim:
+    """Write a mesh of points ``(n, 3)`` in metres and faces ``(m, corners)``, counter-clockwise from outside."""
+    mesh = UsdGeom.Mesh.Define(stage, path)
+    mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(points.astype(np.float32)))
+    mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(faces), faces.shape[1], dtype=np.int32)))
+    mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(faces.astype(np.int32).ravel()))
+    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    mesh.CreateExtentAttr([Gf.Vec3f(*points.min(0).tolist()), Gf.Vec3f(*points.max(0).tolist())])
+    return mesh.GetPrim()

@@ -4,7 +4,7 @@ import numpy as np
 from pxr import Gf, Sdf, Usd, UsdPhysics
 
 from oige_core.config import SimConfig
-from oige_core.engines.isaacsim.usd.stage import apply_schema, set_attribute
+from oige_core.engines.isaacsim.usd.prims import set_values
 
 __all__ = ["write_physics_scene"]
 
@@ -26,7 +26,7 @@ _CAPACITIES = {
 """Attributes of ``PhysxSceneAPI`` by key of ``task.sim.physx``."""
 
 
-def write_physics_scene(sim: SimConfig, stage: Usd.Stage, path: str) -> None:
+def write_physics_scene(sim: SimConfig, stage: Usd.Stage, path: str, *, gpu: bool) -> None:
     """Write the settings of a simulation that concern the whole scene.
 
     The engine steps physics with its own ``dt``; ``timeStepsPerSecond`` is the nearest whole number.
@@ -35,6 +35,7 @@ def write_physics_scene(sim: SimConfig, stage: Usd.Stage, path: str) -> None:
         sim: the ``task.sim`` section.
         stage: the stage.
         path: of the new physics scene.
+        gpu: whether physics runs on the GPU.
     """
     scene = UsdPhysics.Scene.Define(stage, path)
     gravity = np.asarray(sim.gravity, dtype=np.float64)
@@ -43,19 +44,22 @@ def write_physics_scene(sim: SimConfig, stage: Usd.Stage, path: str) -> None:
     scene.CreateGravityDirectionAttr(Gf.Vec3f(*direction.tolist()))
     scene.CreateGravityMagnitudeAttr(strength)
     prim, physx = scene.GetPrim(), sim.physx
-    apply_schema(prim, "PhysxSceneAPI")
-    gpu = physx.use_gpu or sim.use_gpu_pipeline
-    for name, kind, value in (
-        ("solverType", _TYPES.Token, "TGS" if physx.solver_type == 1 else "PGS"),
-        ("broadphaseType", _TYPES.Token, "GPU" if gpu else "MBP"),
-        ("enableGPUDynamics", _TYPES.Bool, gpu),
-        ("bounceThreshold", _TYPES.Float, physx.bounce_threshold_velocity),
-        ("frictionOffsetThreshold", _TYPES.Float, physx.friction_offset_threshold),
-        ("frictionCorrelationDistance", _TYPES.Float, physx.friction_correlation_distance),
-        ("disableSleeping", _TYPES.Bool, not physx.enable_sleeping),
-        ("enableStabilization", _TYPES.Bool, physx.enable_stabilization),
-        ("enableSceneQuerySupport", _TYPES.Bool, sim.enable_scene_query_support),
-        ("timeStepsPerSecond", _TYPES.UInt, max(round(sim.substeps / sim.dt), 1)),
-        *((name, kind, getattr(physx, key)) for key, (name, kind) in _CAPACITIES.items()),
-    ):
-        set_attribute(prim, f"physxScene:{name}", kind, value)
+    set_values(
+        prim,
+        "PhysxSceneAPI",
+        {
+            "physxScene:solverType": "TGS" if physx.solver_type == 1 else "PGS",
+            "physxScene:broadphaseType": "GPU" if gpu else "MBP",
+            "physxScene:enableGPUDynamics": gpu,
+            "physxScene:bounceThreshold": physx.bounce_threshold_velocity,
+            "physxScene:frictionOffsetThreshold": physx.friction_offset_threshold,
+            "physxScene:frictionCorrelationDistance": physx.friction_correlation_distance,
+            "physxScene:disableSleeping": not physx.enable_sleeping,
+            "physxScene:enableStabilization": physx.enable_stabilization,
+            "physxScene:enableSceneQuerySupport": sim.enable_scene_query_support,
+        },
+    )
+    steps = max(round(sim.substeps / sim.dt), 1)
+    prim.CreateAttribute("physxScene:timeStepsPerSecond", _TYPES.UInt, custom=False).Set(steps)
+    for key, (name, kind) in _CAPACITIES.items():
+        prim.CreateAttribute(f"physxScene:{name}", kind, custom=False).Set(getattr(physx, key))

@@ -7,12 +7,15 @@ import numpy as np
 from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdPhysics, UsdShade, Vt
 
 from oige_core.engines.isaacsim.usd.description import Mesh, Pose, Shape
+from oige_core.scene.assets import Color
 
 __all__ = [
     "PhysicsMaterials",
     "ellipsoid_mesh",
     "make_valid",
+    "new_stage",
     "rigid_body",
+    "set_color",
     "set_pose",
     "set_values",
     "to_quat",
@@ -29,6 +32,15 @@ _TYPES = {
 
 _ELLIPSOID_RINGS, _ELLIPSOID_SECTORS = 6, 10
 """Of the hull of an ellipsoid: 52 points, within PhysX' limit of 64."""
+
+
+def new_stage() -> Usd.Stage:
+    """Return an empty stage in memory: z up, metres, kilograms."""
+    stage = Usd.Stage.CreateInMemory()
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
+    return stage
 
 
 def make_valid(names: Iterable[str], reserved: Iterable[str] = ()) -> dict[str, str]:
@@ -50,8 +62,8 @@ def to_vec(values: Iterable[float]) -> Gf.Vec3f:
 
 
 def to_quat(orientation: Iterable[float]) -> Gf.Quatf:
-    """Return w, x, y, z as a quaternion in single precision."""
-    return Gf.Quatf(*map(float, orientation))
+    """Return w, x, y, z as a quaternion of length 1 in single precision."""
+    return Gf.Quatf(Gf.Quatd(*map(float, orientation)).GetNormalized())
 
 
 def set_values(prim: Usd.Prim, schema: str, values: Mapping[str, bool | int | float | str]) -> None:
@@ -92,21 +104,31 @@ def rigid_body(prim: Usd.Prim, *, disable_gravity: bool = False) -> None:
     set_values(prim, "PhysxRigidBodyAPI", values)
 
 
+def set_color(prim: Usd.Prim, color: Color) -> None:
+    """Set the colour and opacity of a shape."""
+    shape = UsdGeom.Gprim(prim)
+    shape.CreateDisplayColorAttr([to_vec(color[:3])])
+    if color[3] < 1.0:
+        shape.CreateDisplayOpacityAttr([color[3]])
+
+
 class PhysicsMaterials:
     """Physics materials below one prim, one for each combination of values.
 
     Args:
         stage: the stage.
         path: of the prim that contains the materials.
+        combine: how PhysX combines the coefficients of two touching shapes: ``max`` or ``multiply``.
     """
 
-    def __init__(self, stage: Usd.Stage, path: str) -> None:
+    def __init__(self, stage: Usd.Stage, path: str, combine: str = "max") -> None:
         self._stage = stage
         self._path = path
+        self._combine = combine
         self._materials: dict[tuple[float, float, float], UsdShade.Material] = {}
 
     def bind(self, prim: Usd.Prim, static: float, dynamic: float, restitution: float) -> None:
-        """Bind a material to a collider; of two touching shapes, the larger coefficient of friction applies."""
+        """Bind a material with these coefficients to a collider."""
         values = static, dynamic, restitution
         if values not in self._materials:
             self._materials[values] = self._create(values)
@@ -125,7 +147,7 @@ class PhysicsMaterials:
         set_values(
             material.GetPrim(),
             "PhysxMaterialAPI",
-            {"physxMaterial:frictionCombineMode": "max", "physxMaterial:restitutionCombineMode": "max"},
+            {"physxMaterial:frictionCombineMode": self._combine, "physxMaterial:restitutionCombineMode": "max"},
         )
         return material
 
@@ -163,9 +185,7 @@ def write_shape(stage: Usd.Stage, path: str, shape: Shape, meshes: Mapping[str, 
     extent = UsdGeom.Boundable.ComputeExtentFromPlugins(gprim, Usd.TimeCode.Default())
     gprim.CreateExtentAttr(extent)
     set_pose(prim, shape.pose, scale)
-    gprim.CreateDisplayColorAttr([to_vec(shape.color[:3])])
-    if shape.color[3] < 1.0:
-        gprim.CreateDisplayOpacityAttr([shape.color[3]])
+    set_color(prim, shape.color)
     if not shape.visible:
         gprim.CreatePurposeAttr(UsdGeom.Tokens.guide)
     if shape.collides:

@@ -1,28 +1,24 @@
 """Writes rigid bodies with primitive shapes."""
 
-from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
+from collections.abc import Iterator
 
-from oige_core.engines.isaacsim.usd.stage import apply_schema, child_path, define_shape, place, set_attribute
+import numpy as np
+from pxr import Usd, UsdGeom, UsdPhysics
+
+from oige_core.engines.isaacsim.usd.description import Pose, Shape
+from oige_core.engines.isaacsim.usd.prims import rigid_body, set_pose, set_values, to_quat, to_vec, write_shape
 from oige_core.engines.isaacsim.usd.stage_map import RigidPrims
 from oige_core.scene.assets import Color
 from oige_core.scene.elements import RigidElement
-from oige_core.scene.primitives import Primitive, inertia, volume
+from oige_core.scene.primitives import FACE_SIZE, FACE_THICKNESS, Primitive, inertia, volume
 
-__all__ = ["set_color", "write_rigid"]
-
-
-def set_color(prim: Usd.Prim, color: Color) -> None:
-    """Set the colour and opacity of a shape."""
-    shape = UsdGeom.Gprim(prim)
-    shape.CreateDisplayColorAttr([Gf.Vec3f(*color[:3])])
-    if color[3] != 1.0:
-        shape.CreateDisplayOpacityAttr([color[3]])
+__all__ = ["write_rigid"]
 
 
 def write_rigid(element: RigidElement, stage: Usd.Stage, path: str) -> RigidPrims:
     """Write a rigid body with its own shape and, switched off, those that worlds may have instead.
 
-    Mass, centre of mass and inertia are stated: those of its own shape of uniform density.
+    Mass, centre of mass and inertia are those of its own shape with uniform density.
 
     Args:
         element: the body.
@@ -30,30 +26,57 @@ def write_rigid(element: RigidElement, stage: Usd.Stage, path: str) -> RigidPrim
         path: of the new body.
     """
     body = UsdGeom.Xform.Define(stage, path).GetPrim()
-    place(body, element.position, element.orientation)
-    rigid = UsdPhysics.RigidBodyAPI.Apply(body)
-    rigid.CreateKinematicEnabledAttr(element.kinematic)
-    apply_schema(body, "PhysxRigidBodyAPI")
-    for name, kind, value in (
-        ("linearDamping", Sdf.ValueTypeNames.Float, 0.0),
-        ("angularDamping", Sdf.ValueTypeNames.Float, 0.0),
-        ("enableGyroscopicForces", Sdf.ValueTypeNames.Bool, True),
-        ("disableGravity", Sdf.ValueTypeNames.Bool, bool(element.disable_gravity)),
-    ):
-        set_attribute(body, f"physxRigidBody:{name}", kind, value)
+    set_pose(body, Pose(position=element.position, orientation=element.orientation))
+    rigid_body(body, disable_gravity=bool(element.disable_gravity))
+    UsdPhysics.RigidBodyAPI(body).CreateKinematicEnabledAttr(element.kinematic)
+    set_values(body, "PhysxRigidBodyAPI", {"physxRigidBody:enableGyroscopicForces": True})
     mass = element.density * volume(element.shape, element.size) if element.mass is None else element.mass
-    mass_api = UsdPhysics.MassAPI.Apply(body)
-    mass_api.CreateMassAttr(mass)
-    mass_api.CreateCenterOfMassAttr(Gf.Vec3f(0.0))
-    mass_api.CreateDiagonalInertiaAttr(Gf.Vec3f(*inertia(element.shape, element.size, mass)))
-    mass_api.CreatePrincipalAxesAttr(Gf.Quatf(1.0))
+    api = UsdPhysics.MassAPI.Apply(body)
+    api.CreateMassAttr(mass)
+    api.CreateCenterOfMassAttr(to_vec((0.0, 0.0, 0.0)))
+    api.CreateDiagonalInertiaAttr(to_vec(inertia(element.shape, element.size, mass)))
+    api.CreatePrincipalAxesAttr(to_quat((1.0, 0.0, 0.0, 0.0)))
     paths: dict[Primitive, str] = {}
     for shape, size in {element.shape: element.size, **element.alternatives}.items():
-        paths[shape] = child_path(path, shape)
-        prim = define_shape(stage, paths[shape], shape, size)
-        set_color(prim, element.material.color)
-        if element.collision:
-            UsdPhysics.CollisionAPI.Apply(prim).CreateCollisionEnabledAttr(shape == element.shape)
+        paths[shape] = f"{path}/{shape}"
+        drawn = _shape(shape, shape, _half_lengths(shape, size), element.material.color, collides=element.collision)
+        prim = write_shape(stage, paths[shape], drawn, {})
         if shape != element.shape:
             UsdGeom.Imageable(prim).MakeInvisible()
+            if element.collision:
+                UsdPhysics.CollisionAPI(prim).CreateCollisionEnabledAttr(False)
+    for face in _faces(element):
+        write_shape(stage, f"{path}/{face.name}", face, {})
     return RigidPrims(path=path, shape_paths=paths)
+
+
+def _shape(
+    name: str,
+    kind: Primitive,
+    size: tuple[float, ...],
+    color: Color,
+    position: tuple[float, ...] = (0.0, 0.0, 0.0),
+    *,
+    collides: bool = False,
+) -> Shape:
+    pose = Pose(position=position)
+    return Shape(
+        name=name, kind=kind, size=size, pose=pose, color=color, visible=True, collides=collides, friction=None
+    )
+
+
+def _half_lengths(shape: Primitive, size: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the size of a shape of a scene as that of a shape of a link, which has half lengths."""
+    if shape == "box":
+        return tuple(0.5 * edge for edge in size)
+    return size[0], *(0.5 * length for length in size[1:])
+
+
+def _faces(element: RigidElement) -> Iterator[Shape]:
+    """Yield the plates that colour the faces of a box, +x, −x, +y, −y, +z, −z."""
+    for face, color in enumerate(element.face_colors):
+        along = np.arange(3) == face // 2
+        half = 0.5 * np.array(element.size)
+        position = np.where(along, (1 - 2 * (face % 2)) * half, 0.0)
+        plate = half * np.where(along, FACE_THICKNESS, FACE_SIZE)
+        yield _shape(f"face_{face}", "box", tuple(plate.tolist()), color, tuple(position.tolist()))

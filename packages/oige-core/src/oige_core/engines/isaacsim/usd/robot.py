@@ -16,6 +16,7 @@ from oige_core.engines.isaacsim.usd.description import (
     from_json,
     to_json,
 )
+from oige_core.engines.isaacsim.usd.friction import FrictionMapping
 from oige_core.engines.isaacsim.usd.kinematics import link_poses
 from oige_core.engines.isaacsim.usd.prims import (
     PhysicsMaterials,
@@ -56,8 +57,7 @@ class RobotOptions:
         joint_positions: initial positions by regular expression on joint names, in rad or m.
         self_collisions: whether links collide with each other.
         disable_gravity: whether gravity does not act on the links.
-        static_friction: of shapes without a coefficient of their own.
-        dynamic_friction: of shapes without a coefficient of their own.
+        friction: PhysX's coefficients of the shapes.
         restitution: of all shapes.
     """
 
@@ -66,8 +66,7 @@ class RobotOptions:
     joint_positions: Mapping[str, float] = field(default_factory=dict)
     self_collisions: bool = False
     disable_gravity: bool = False
-    static_friction: float = 1.0
-    dynamic_friction: float = 1.0
+    friction: FrictionMapping = field(default_factory=FrictionMapping)
     restitution: float = 0.0
 
 
@@ -152,7 +151,7 @@ class _Writer:
         self._links = {name: f"{path}/{identifier}" for name, identifier in links.items()}
         self._joints = {name: f"{path}/{_JOINTS}/{identifier}" for name, identifier in joints.items()}
         self._shapes: dict[str, str] = {}
-        self._materials = PhysicsMaterials(stage, f"{path}/{_MATERIALS}")
+        self._materials = PhysicsMaterials(stage, f"{path}/{_MATERIALS}", options.friction.combine)
         self._positions = {
             joint.name: float(first_match(options.joint_positions, joint.name, joint.reference))
             for joint in description.moving_joints
@@ -204,9 +203,7 @@ class _Writer:
             written = write_shape(self._stage, shape_path, shape, self._description.meshes)
             if not shape.collides:
                 continue
-            static, dynamic = options.static_friction, options.dynamic_friction
-            if shape.friction is not None:
-                static = dynamic = shape.friction
+            static, dynamic = options.friction.coefficients(shape.friction)
             self._materials.bind(written, static, dynamic, options.restitution)
 
     def _write_joint(self, joint: Joint) -> None:

@@ -1,45 +1,193 @@
 """Writes a scene to a USD stage: one world, from which the others are cloned, and what they share."""
 
+from dataclasses import replace
+
 from pxr import Usd, UsdGeom
 
-from oige_core.engines.isaacsim.usd.ground import write_ground_plane
+from oige_core.engines.isaacsim.usd.actor import apply_actor
+from oige_core.engines.isaacsim.usd.cameras import write_camera, write_lights
+from oige_core.engines.isaacsim.usd.description import Link, MassProperties, Pose, RobotDescription
+from oige_core.engines.isaacsim.usd.friction import Surface, map_friction
+from oige_core.engines.isaacsim.usd.ground import write_ground_plane, write_height_field
 from oige_core.engines.isaacsim.usd.physics_scene import write_physics_scene
+from oige_core.engines.isaacsim.usd.prims import PhysicsMaterials, make_valid
 from oige_core.engines.isaacsim.usd.rigid import write_rigid
-from oige_core.engines.isaacsim.usd.stage import child_path
-from oige_core.engines.isaacsim.usd.stage_map import WORLDS, StageMap
-from oige_core.scene.elements import GroundPlaneElement, RigidElement
+from oige_core.engines.isaacsim.usd.robot import RobotOptions, write_robot
+from oige_core.engines.isaacsim.usd.stage_map import WORLDS, ArticulationPrims, CameraPrims, StageMap
+from oige_core.errors import ConfigError, OigeError, nearest
+from oige_core.scene.elements import (
+    ArticulationElement,
+    CameraElement,
+    GroundPlaneElement,
+    HeightFieldElement,
+    RigidElement,
+)
 from oige_core.scene.scene import Scene
 
 __all__ = ["write_scene"]
 
 _ROOT = "/World"
+_SHARED = ("envs", "physics_scene", "collisions", "materials", "lights")
+"""Names below the root that no element has."""
 
 
-def write_scene(scene: Scene, stage: Usd.Stage) -> StageMap:
+def write_scene(scene: Scene, stage: Usd.Stage, *, gpu: bool = False) -> StageMap:
     """Write a scene to an empty stage.
 
-    World 0 is at ``/World/envs/env_0``. The ground is at ``/World``, and meets all worlds.
+    World 0 is at ``/World/envs/env_0``. Ground and terrain are at ``/World``, and meet all worlds.
 
     Args:
-        scene: the scene.
+        scene: the complete scene.
         stage: the stage, z up, in metres and kilograms.
+        gpu: whether physics runs on the GPU.
 
     Returns:
-        where its elements are.
+        Where its elements are.
+
+    Raises:
+        OigeError: an asset is invalid, or a camera names what the scene does not have.
+        CapabilityError: PhysX cannot combine the coefficients of friction of the scene.
     """
-    stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, _ROOT).GetPrim())
-    UsdGeom.Scope.Define(stage, WORLDS)
-    stage_map = StageMap(physics_scene=f"{_ROOT}/physics_scene")
-    UsdGeom.Xform.Define(stage, stage_map.world)
-    write_physics_scene(scene.sim, stage, stage_map.physics_scene)
-    taken = {WORLDS, stage_map.physics_scene, stage_map.collision_root}
-    for name, element in scene.elements.items():
-        path = child_path(_ROOT if isinstance(element, GroundPlaneElement) else stage_map.world, name, taken)
-        taken.add(path)
+    return _SceneWriter(scene, stage).write(gpu=gpu)
+
+
+class _SceneWriter:
+    def __init__(self, scene: Scene, stage: Usd.Stage) -> None:
+        self._scene = scene
+        self._stage = stage
+        self._map = StageMap(physics_scene=f"{_ROOT}/physics_scene")
+        elements = scene.elements.values()
+        self._descriptions = {e.name: _describe(e) for e in elements if isinstance(e, ArticulationElement)}
+        default = scene.sim.default_physics_material
+        surfaces = [surface for element in elements for surface in self._surfaces(element)]
+        self._friction = map_friction(surfaces, (default.static_friction, default.dynamic_friction))
+        self._materials = PhysicsMaterials(stage, f"{_ROOT}/materials", self._friction.combine)
+        shared = [e.name for e in elements if isinstance(e, GroundPlaneElement | HeightFieldElement)]
+        own = [e.name for e in elements if e.name not in shared]
+        self._paths = {name: f"{_ROOT}/{valid}" for name, valid in make_valid(shared, _SHARED).items()}
+        self._paths |= {name: f"{self._map.world}/{valid}" for name, valid in make_valid(own).items()}
+
+    def write(self, *, gpu: bool) -> StageMap:
+        stage, scene = self._stage, self._scene
+        stage.SetDefaultPrim(UsdGeom.Xform.Define(stage, _ROOT).GetPrim())
+        UsdGeom.Scope.Define(stage, WORLDS)
+        UsdGeom.Xform.Define(stage, self._map.world)
+        write_physics_scene(scene.sim, stage, self._map.physics_scene, gpu=gpu)
+        self._map.sun = write_lights(stage, f"{_ROOT}/lights", sun=scene.sim.add_distant_light)
+        for element in scene.elements.values():
+            self._write(element)
+        for element in scene.elements.values():  # last, because bodies on which cameras are mounted may come later
+            if isinstance(element, CameraElement):
+                self._write_camera(element)
+        return self._map
+
+    def _write(self, element: object) -> None:
+        stage = self._stage
         match element:
-            case GroundPlaneElement():
-                write_ground_plane(element, stage, path)
-                stage_map.shared_paths.append(path)
-            case RigidElement():
-                stage_map.rigids[name] = write_rigid(element, stage, path)
-    return stage_map
+            case GroundPlaneElement(name=name):
+                self._bind(write_ground_plane(element, stage, self._paths[name]), element.material.friction)
+                self._map.shared_paths.append(self._paths[name])
+            case HeightFieldElement(name=name):
+                self._bind(write_height_field(element, stage, self._paths[name]), element.material.friction)
+                self._map.shared_paths.append(self._paths[name])
+            case RigidElement(name=name):
+                prims = self._map.rigids[name] = write_rigid(element, stage, self._paths[name])
+                if element.collision:
+                    for path in prims.shape_paths.values():
+                        self._bind(stage.GetPrimAtPath(path), element.material.friction)
+                apply_actor(stage.GetPrimAtPath(prims.path), element.actor, self._scene.sim.physx)
+            case ArticulationElement(name=name):
+                self._map.articulations[name] = self._write_articulation(element)
+                apply_actor(stage.GetPrimAtPath(self._paths[name]), element.actor, self._scene.sim.physx)
+
+    def _write_articulation(self, element: ArticulationElement) -> ArticulationPrims:
+        description = self._descriptions[element.name]
+        options = RobotOptions(
+            pose=Pose(position=element.position, orientation=element.orientation),
+            drives=element.asset.drives,
+            joint_positions=element.asset.joint_positions,
+            self_collisions=element.actor.enable_self_collisions == 1,
+            disable_gravity=bool(element.disable_gravity),
+            friction=self._friction,
+            restitution=self._scene.sim.default_physics_material.restitution,
+        )
+        prims = write_robot(description, self._stage, self._paths[element.name], options)
+        return ArticulationPrims(
+            path=prims.path,
+            root_path=prims.articulation,
+            description=description,
+            link_paths=prims.links,
+            joint_paths=prims.joints,
+            shape_paths=prims.shapes,
+        )
+
+    def _bind(self, collider: Usd.Prim, coefficient: float | None) -> None:
+        static, dynamic = self._friction.coefficients(coefficient)
+        self._materials.bind(collider, static, dynamic, self._scene.sim.default_physics_material.restitution)
+
+    def _surfaces(self, element: object) -> list[Surface]:
+        match element:
+            case GroundPlaneElement() | HeightFieldElement():
+                coefficients, movable, touches_itself = {element.material.friction}, False, False
+            case RigidElement(collision=True):
+                coefficients, movable, touches_itself = {element.material.friction}, not element.kinematic, False
+            case ArticulationElement():
+                links = self._descriptions[element.name].links
+                coefficients = {shape.friction for link in links for shape in link.shapes if shape.collides}
+                movable, touches_itself = True, element.actor.enable_self_collisions == 1
+            case _:
+                return []
+        return [
+            Surface(element=element.name, coefficient=each, movable=movable, touches_itself=touches_itself)
+            for each in sorted(coefficients, key=lambda value: (value is None, value))
+        ]
+
+    def _write_camera(self, element: CameraElement) -> None:
+        bodies = {name: prims.path for name, prims in self._map.rigids.items()}
+        for name, prims in self._map.articulations.items():
+            links = prims.description.body_names
+            bodies |= {f"{name}/{link}": prims.link_paths[link] for link in links}
+        parent = self._map.world
+        if element.parent is not None:
+            parent = self._look_up(element.parent, bodies, f"camera '{element.name}': no body or link")
+        hideable = {**self._paths, **bodies}
+        hidden = [
+            self._look_up(name, hideable, f"camera '{element.name}': hidden names no element or link")
+            for name in element.hidden
+        ]
+        path = f"{parent}/{make_valid([element.name], self._children(parent))[element.name]}"
+        write_camera(element, self._stage, path)
+        self._map.cameras[element.name] = CameraPrims(path=path, hidden_paths=hidden)
+
+    def _children(self, path: str) -> list[str]:
+        return [child.GetName() for child in self._stage.GetPrimAtPath(path).GetAllChildren()]
+
+    @staticmethod
+    def _look_up(name: str, paths: dict[str, str], title: str) -> str:
+        if name not in paths:
+            raise OigeError(f"{title} '{name}'. {nearest(name, paths)}")
+        return paths[name]
+
+
+def _describe(element: ArticulationElement) -> RobotDescription:
+    """Return the description of an articulation, with the density of ``task.sim.<name>``."""
+    from oige_core.engines.isaacsim.usd.from_mujoco import describe
+
+    description = describe(element.asset, element.name)
+    density = element.actor.density
+    if density == -1:
+        return description
+    return replace(description, links=tuple(_with_density(link, density, element.name) for link in description.links))
+
+
+def _with_density(link: Link, density: float, name: str) -> Link:
+    """Return a link whose shapes have a density in kg/m³, instead of the masses that the asset states."""
+    unit = link.unit_density
+    if unit is None:
+        raise ConfigError(
+            f"task.sim.{name}.density={density}: link '{link.name}' states its mass as <inertial>, which no density "
+            "changes; leave the key at -1, and change the asset."
+        )
+    inertia = tuple(density * moment for moment in unit.inertia)
+    mass = MassProperties(mass=density * unit.mass, center=unit.center, inertia=inertia, axes=unit.axes)
+    return replace(link, mass=mass)

@@ -31,7 +31,8 @@ class ArticulationPrims:
         root_path: of the prim with the articulation root API.
         description: the robot.
         link_paths: by name of the link, helper links included.
-        joint_paths: by name of the joint.
+        joint_paths: by name of the joint, or of a loop.
+        shape_paths: by name of the shape.
     """
 
     path: str
@@ -39,6 +40,7 @@ class ArticulationPrims:
     description: "RobotDescription"
     link_paths: dict[str, str]
     joint_paths: dict[str, str]
+    shape_paths: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,11 @@ class CameraPrims:
 
     Attributes:
         path: of the camera.
+        hidden_paths: of what it does not render.
     """
 
     path: str
+    hidden_paths: list[str]
 
 
 @dataclass(kw_only=True)
@@ -75,6 +79,7 @@ class StageMap:
         rigids: prims of rigid bodies.
         cameras: prims of cameras.
         shared_paths: paths of what collides with the bodies of all worlds: ground and terrain.
+        sun: path of the distant light, which shines along −z of its frame; None: there is none.
     """
 
     physics_scene: str
@@ -82,6 +87,7 @@ class StageMap:
     rigids: dict[str, RigidPrims] = field(default_factory=dict)
     cameras: dict[str, CameraPrims] = field(default_factory=dict)
     shared_paths: list[str] = field(default_factory=list)
+    sun: str | None = None
 
     @property
     def world(self) -> str:

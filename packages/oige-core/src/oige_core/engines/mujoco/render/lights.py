@@ -4,10 +4,7 @@ import mujoco
 
 from oige_core.render.appearance import AMBIENT, HEADLIGHT, SUNLIGHT
 
-__all__ = ["CAMERA_SUN", "add_lights"]
-
-CAMERA_SUN = (0.35, 0.25, -0.9)
-"""Direction in which sunlight travels in the images of a scene's cameras, with which policies are trained."""
+__all__ = ["add_lights"]
 
 
 def add_lights(spec: mujoco.MjSpec, sun: tuple[float, float, float] | None) -> None:
