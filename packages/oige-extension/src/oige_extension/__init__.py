@@ -1,4 +1,4 @@
-"""Kit extension of OIGE; empty so far."""
+"""Kit extension of OIGE for Isaac Sim, and registries that serve it."""
 
 from importlib.metadata import version
 

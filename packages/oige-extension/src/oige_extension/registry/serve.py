@@ -1,0 +1,38 @@
+"""Serving a registry to this machine."""
+
+import functools
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from oige_extension.registry.layout import INDEX, REGISTRY
+from oige_extension.registry.package import RegistryError
+
+__all__ = ["make_server", "settings"]
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing for each request."""
+
+
+def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    """Return a server of the folder's files for this machine only; the caller starts and closes it.
+
+    Args:
+        folder: a registry.
+        port: 0: a free one.
+
+    Raises:
+        RegistryError: the folder holds no registry.
+    """
+    if not any((folder / name).is_file() for name in (REGISTRY, INDEX)):
+        raise RegistryError(f"{folder}: expected {REGISTRY} or {INDEX}, found neither; run oige-registry build.")
+    return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, directory=str(folder)))
+
+
+def settings(url: str) -> str:
+    """Return the lines of a ``.kit`` file that add a registry and keep NVIDIA's."""
+    return (
+        '[settings.exts."omni.kit.registry.nucleus".registries]\n'
+        f'\'++\' = [{{ name = "oige", url = "{url}", optional = true }}]'
+    )

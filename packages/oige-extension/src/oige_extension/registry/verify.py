@@ -1,0 +1,105 @@
+"""Checking a registry from a client's side."""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from oige_extension.registry.layout import INDEX, REGISTRY, ROOT, content_hash, read_gzip_json
+from oige_extension.registry.package import Package, RegistryError, parse_toml
+from oige_extension.registry.reader import Registry
+
+__all__ = ["verify"]
+
+T = TypeVar("T")
+
+OF_KIT = ("carb.", "isaacsim.", "omni.", "usdrt.")
+"""Beginnings of the names of extensions that Kit, Isaac Sim and NVIDIA's registries bring."""
+
+
+def verify(registry: Registry, kits: tuple[str, ...] = ()) -> list[str]:
+    """Return what is wrong with a registry, each with file, what was expected and what was found; empty if nothing is.
+
+    Args:
+        registry: what to check.
+        kits: releases of Kit, each of which must find a package of every extension.
+    """
+    problems: list[str] = []
+    older, newer = registry.has(INDEX), registry.has(REGISTRY)
+    if not older and not newer:
+        return [f"{registry.location}: expected {REGISTRY} or {INDEX}, found neither."]
+    packages = _attempt(registry.old_packages, problems) or {}
+    if newer:
+        files = _attempt(registry.files, problems) or {}
+        for name, expected in files.items():
+            _attempt(lambda name=name, expected=expected: _check_file(registry, name, expected), problems)
+        extensions = _attempt(registry.extensions, problems) or []
+        for extension in extensions:
+            found = _attempt(lambda extension=extension: registry.packages(extension), problems) or {}
+            for package, data in found.items():
+                _attempt(lambda package=package, data=data: _check_page(registry, package, data), problems)
+            packages |= found
+        _attempt(lambda: _check_summaries(registry, extensions), problems)
+    for package, data in packages.items():
+        _attempt(lambda package=package, data=data: _check_archive(registry, package, data), problems)
+    problems += _missing_dependencies(packages)
+    for kit in kits:
+        for extension in sorted({package.name for package in packages}):
+            _attempt(lambda extension=extension, kit=kit: registry.resolve(extension, kit), problems)
+    return problems
+
+
+def _attempt(check: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return check()
+    except RegistryError as error:
+        problems.append(str(error))
+        return None
+
+
+def _check_file(registry: Registry, name: str, expected: str) -> None:
+    found = content_hash(registry.read(f"{ROOT}/{name}"))
+    if found != expected:
+        raise RegistryError(f"{ROOT}/{name}: expected SHA-256 {expected}, found {found}; build the registry again.")
+
+
+def _check_page(registry: Registry, package: Package, data: Mapping[str, Any]) -> None:
+    if registry.page(package) != data:
+        raise RegistryError(
+            f"{ROOT}/archives/{package.name}/{package.id}.json: expected what {ROOT}/packages/{package.name}.gz says, "
+            "found something else; build the registry again."
+        )
+
+
+def _check_summaries(registry: Registry, extensions: list[str]) -> None:
+    name = f"{ROOT}/summaries.gz"
+    found = sorted(read_gzip_json(registry.read(name), name))
+    if found != extensions:
+        raise RegistryError(f"{name}: expected {', '.join(extensions)}, found {', '.join(found)}.")
+
+
+def _check_archive(registry: Registry, package: Package, data: Mapping[str, Any]) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(registry.archive(package, data))) as archive:
+            description = parse_toml(archive.read("config/extension.toml").decode(), f"{package.id}: extension.toml")
+            generated = parse_toml(archive.read("config/extension.gen.toml").decode(), f"{package.id}: gen.toml")
+    except (zipfile.BadZipFile, zlib.error, KeyError, UnicodeDecodeError) as error:
+        raise RegistryError(f"{package.id}: expected a zip file with config/extension.toml, found: {error}.") from error
+    version = description.get("package", {}).get("version")
+    if version != package.version:
+        raise RegistryError(f"{package.id}: expected version {package.version} in its archive, found {version}.")
+    kits = generated.get("package", {}).get("target", {}).get("kit")
+    if package.kit and kits != [package.kit]:
+        raise RegistryError(f"{package.id}: expected the target [{package.kit}] in its archive, found {kits}.")
+
+
+def _missing_dependencies(packages: Mapping[Package, Mapping[str, Any]]) -> Iterator[str]:
+    names = {package.name for package in packages}
+    for package, data in packages.items():
+        for dependency, options in data.get("dependencies", {}).items():
+            if dependency not in names and not dependency.startswith(OF_KIT) and not options.get("optional"):
+                yield (
+                    f"{package.id}: expected its dependency '{dependency}' in the registry, found "
+                    f"{', '.join(sorted(names))}; build the registry with it, or make it optional."
+                )
