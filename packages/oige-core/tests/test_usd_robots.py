@@ -1,16 +1,28 @@
 """Robots as USD: what the writer makes of small mechanisms, against MuJoCo and numbers worked out by hand."""
 
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+
 import mujoco
 import numpy as np
 import pytest
 
 pytest.importorskip("pxr")
 
-from oige_core.engines.isaacsim.usd.description import Pose, RobotDescription, from_json, to_json
+from oige_core.engines.isaacsim.usd.description import (
+    Pose,
+    RobotDescription,
+    from_json,
+    to_json,
+    with_base,
+    with_density,
+)
+from oige_core.engines.isaacsim.usd.files import describe_asset, robot_files, write_robot_file
 from oige_core.engines.isaacsim.usd.from_mujoco import describe
 from oige_core.engines.isaacsim.usd.kinematics import link_poses
 from oige_core.engines.isaacsim.usd.robot import RobotOptions, read_description, write_robot
-from oige_core.errors import OigeError
+from oige_core.errors import ConfigError, OigeError
 from oige_core.scene import ArticulationAsset, Drive
 from pxr import Gf, Usd, UsdGeom, UsdPhysics
 
@@ -155,3 +167,64 @@ def test_prim_without_description_is_refused(stage: Usd.Stage) -> None:
     UsdGeom.Xform.Define(stage, "/arm")
     with pytest.raises(OigeError, match="'/arm' is not a robot that oige-usd wrote"):
         read_description(stage.GetPrimAtPath("/arm"))
+
+
+def test_density_replaces_masses_of_shapes(arm: RobotDescription) -> None:
+    masses = {link.name: link.mass for link in with_density(arm, 100.0, "task.sim.arm.density").links}
+    assert masses["base"].mass == pytest.approx(100.0 * 0.2 * 0.4 * 0.6)
+    assert masses["finger"].mass == pytest.approx(100.0 * 4 / 3 * np.pi * 0.02**3)
+    assert masses["finger"].inertia == pytest.approx([0.4 * masses["finger"].mass * 0.02**2] * 3)
+    stated = ARM.replace(
+        '<joint name="wrist"', '<inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/><joint name="wrist"'
+    )
+    with pytest.raises(ConfigError, match=r"task.sim.arm.density=100.0: robot 'arm' states masses of links"):
+        with_density(describe(ArticulationAsset(mjcf=stated)), 100.0, "task.sim.arm.density")
+
+
+def test_base_can_be_freed_and_fixed(arm: RobotDescription) -> None:
+    free = with_base(arm, True)
+    assert free.floating
+    assert free.joints == arm.joints[1:]
+    assert with_base(free, False) == arm
+    assert with_base(arm, None) is arm
+
+
+@pytest.fixture
+def mjcf(tmp_path: Path) -> Path:
+    path = tmp_path / "assets" / "arm.xml"
+    path.parent.mkdir()
+    path.write_text(ARM)
+    return path
+
+
+@pytest.fixture(params=["3.8.0", None])
+def no_mujoco(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Pretends that MuJoCo is not installed, or as old as that of Isaac Sim's Newton."""
+
+    def version(name: str) -> str:
+        if request.param is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return request.param
+
+    return lambda: monkeypatch.setattr(importlib.metadata, "version", version)
+
+
+def test_file_beside_the_mjcf_replaces_mujoco(mjcf: Path, no_mujoco: Callable[[], None]) -> None:
+    asset = ArticulationAsset(mjcf=mjcf)
+    assert robot_files(mjcf.parent.parent) == [mjcf]
+    expected = from_json(to_json(describe_asset(asset, "arm")))
+    assert write_robot_file(mjcf) == mjcf.with_suffix(".usda")
+    no_mujoco()
+    assert describe_asset(asset, "arm") == expected
+    assert describe_asset(ArticulationAsset(mjcf=mjcf, floating=True), "arm") == with_base(expected, True)
+
+
+def test_file_of_another_mjcf_is_not_used(mjcf: Path, no_mujoco: Callable[[], None]) -> None:
+    write_robot_file(mjcf)
+    mjcf.write_text(ARM.replace('mass="2"', 'mass="3"'))
+    assert describe_asset(ArticulationAsset(mjcf=mjcf), "arm").root.mass.mass == pytest.approx(3.0)
+    no_mujoco()
+    with pytest.raises(OigeError, match=r"articulation 'arm': .*arm.usda' was made from another 'arm.xml'"):
+        describe_asset(ArticulationAsset(mjcf=mjcf), "arm")
+    with pytest.raises(OigeError, match=r"because it is given as text, and oige-core"):
+        describe_asset(ArticulationAsset(mjcf=ARM), "arm")

@@ -11,7 +11,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from oige_core.errors import OigeError
+from oige_core.errors import ConfigError, OigeError
 from oige_core.scene.assets import Color
 from oige_core.scene.values import Quaternion, Vector3
 
@@ -28,6 +28,9 @@ __all__ = [
     "ShapeKind",
     "from_json",
     "to_json",
+    "unused_name",
+    "with_base",
+    "with_density",
 ]
 
 ShapeKind = Literal["sphere", "box", "capsule", "cylinder", "ellipsoid", "mesh"]
@@ -247,6 +250,66 @@ class RobotDescription:
     def dof_names(self) -> list[str]:
         """Names of joints with a position, in the order of views."""
         return [joint.name for joint in self.moving_joints]
+
+
+def with_base(description: RobotDescription, floating: bool | None) -> RobotDescription:
+    """Return a description whose root link moves freely or not; None: as it is.
+
+    Raises:
+        OigeError: the root link shall be free, but joints attach it to the world.
+    """
+    if floating is None or floating == description.floating:
+        return description
+    joints = [joint for joint in description.joints if joint.parent is not None]
+    if not floating:
+        taken = {joint.name for joint in joints}
+        root = Joint(
+            name=unused_name("root_joint", taken),
+            kind="fixed",
+            parent=None,
+            child=description.root.name,
+            parent_frame=Pose(),
+        )
+        joints.insert(0, root)
+    elif description.root.helper:
+        raise OigeError(f"robot '{description.name}': floating=True, but its root has joints; expected none.")
+    return dataclasses.replace(description, floating=floating, joints=tuple(joints))
+
+
+def with_density(description: RobotDescription, density: float, key: str) -> RobotDescription:
+    """Return a description whose links have masses and inertias that follow from a density, in kg/m³.
+
+    Shapes without mass remain so. Helper links keep their mass.
+
+    Args:
+        description: the robot.
+        density: in kg/m³.
+        key: of the configuration, which messages name.
+
+    Raises:
+        ConfigError: the asset states the mass of a link, which no density changes.
+    """
+    links = []
+    for link in description.links:
+        unit = link.unit_density
+        if unit is None and not link.helper:
+            raise ConfigError(
+                f"{key}={density}: robot '{description.name}' states masses of links as <inertial>, which no density "
+                "changes; leave the key at -1, and change the asset."
+            )
+        if unit is not None:
+            inertia = tuple(density * moment for moment in unit.inertia)
+            link = dataclasses.replace(link, mass=dataclasses.replace(unit, mass=density * unit.mass, inertia=inertia))
+        links.append(link)
+    return dataclasses.replace(description, links=tuple(links))
+
+
+def unused_name(name: str, taken: set[str]) -> str:
+    """Return a name that is not taken, and take it."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
 
 
 def to_json(description: RobotDescription) -> str:

@@ -17,13 +17,14 @@ from oige_core.engines.isaacsim.usd.description import (
     RobotDescription,
     Shape,
     ShapeKind,
+    unused_name,
 )
 from oige_core.engines.isaacsim.usd.rotations import compose, from_axis_angle
 from oige_core.engines.mujoco.assets import read_asset
 from oige_core.engines.mujoco.compile import HIDDEN_GROUP
 from oige_core.engines.mujoco.friction import DEFAULT_FRICTION
 from oige_core.engines.mujoco.joint_frames import joint_frame
-from oige_core.errors import CapabilityError, OigeError, one_line
+from oige_core.errors import CapabilityError, ConfigError, OigeError, one_line
 from oige_core.scene.assets import ArticulationAsset
 from oige_core.scene.elements import ArticulationElement
 
@@ -54,6 +55,13 @@ def describe(asset: ArticulationAsset, name: str = "robot") -> RobotDescription:
     Raises:
         OigeError: the asset is invalid, or has something that neither PhysX nor the description can express.
     """
+    spec = _read(asset, name, ActorConfig())
+    medium = float(spec.option.density), float(spec.option.viscosity)
+    title = f"articulation '{name}'"
+    return _Reader(_compile(spec, title), _unit_density(asset, name), spec.modelname, title, medium).description()
+
+
+def _read(asset: ArticulationAsset, name: str, actor: ActorConfig) -> mujoco.MjSpec:
     element = ArticulationElement(
         name=name,
         asset=asset,
@@ -61,18 +69,33 @@ def describe(asset: ArticulationAsset, name: str = "robot") -> RobotDescription:
         orientation=(1.0, 0.0, 0.0, 0.0),
         track_joint_forces=False,
         disable_gravity=None,
-        actor=ActorConfig(),
+        actor=actor,
     )
     spec = read_asset(element)
     root = spec.worldbody.bodies[0]
     root.pos, root.quat, root.alt.type = [0, 0, 0], [1, 0, 0, 0], mujoco.mjtOrientation.mjORIENTATION_QUAT
     spec.compiler.fusestatic = False
-    medium = float(spec.option.density), float(spec.option.viscosity)
+    return spec
+
+
+def _compile(spec: mujoco.MjSpec, title: str) -> mujoco.MjModel:
     try:
-        model = spec.compile()
+        return spec.compile()
     except ValueError as error:
-        raise OigeError(f"articulation '{name}': MuJoCo cannot compile its MJCF: {one_line(error)}") from error
-    return _Reader(model, spec.modelname, f"articulation '{name}'", medium).description()
+        raise OigeError(f"{title}: MuJoCo cannot compile its MJCF: {one_line(error)}") from error
+
+
+def _unit_density(asset: ArticulationAsset, name: str) -> mujoco.MjModel | None:
+    """Return the model whose shapes have a density of 1 kg/m³; None if the asset states masses of links."""
+    try:
+        spec = _read(asset, name, ActorConfig(density=1.0))
+    except ConfigError:
+        return None
+    spec.compiler.boundmass = spec.compiler.boundinertia = 0.0
+    try:
+        return spec.compile()
+    except ValueError:  # masses below what MuJoCo accepts
+        return None
 
 
 class _Reader:
@@ -80,13 +103,22 @@ class _Reader:
 
     Args:
         model: the model.
+        unit_density: the model whose shapes have a density of 1 kg/m³, if there is one.
         name: of the model.
         title: start of messages.
         medium: density and viscosity of the fluid.
     """
 
-    def __init__(self, model: mujoco.MjModel, name: str, title: str, medium: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        unit_density: mujoco.MjModel | None,
+        name: str,
+        title: str,
+        medium: tuple[float, float],
+    ) -> None:
         self._model = model
+        self._unit_density = unit_density
         self._name = name
         self._title = title
         self._medium = medium
@@ -130,12 +162,8 @@ class _Reader:
         return Link(
             name=model.body(body).name,
             pose=pose,
-            mass=MassProperties(
-                mass=float(model.body_mass[body]),
-                center=_numbers(model.body_ipos[body]),
-                inertia=_numbers(model.body_inertia[body]),
-                axes=_numbers(model.body_iquat[body]),
-            ),
+            mass=_mass(model, body),
+            unit_density=None if self._unit_density is None else _mass(self._unit_density, body),
             shapes=tuple(self._shape(geom) for geom in self._geoms_of(body)),
             force_frame=_pose(model.jnt_pos[joints[0]] if joints else np.zeros(3), frame),
         )
@@ -194,7 +222,7 @@ class _Reader:
         if not joints:
             if parent is None and self._is_floating():
                 return [], []
-            fixed = self._unused(f"{name}_fixed" if parent else "root_joint")
+            fixed = unused_name(f"{name}_fixed" if parent else "root_joint", self._taken)
             return [], [Joint(name=fixed, kind="fixed", parent=parent, child=name, parent_frame=relative)]
         helpers: list[Link] = []
         joined: list[Joint] = []
@@ -202,7 +230,13 @@ class _Reader:
             base = self._helper(f"{name}_base", body, Pose(), Pose())
             helpers.append(base)
             joined.append(
-                Joint(name=self._unused("root_joint"), kind="fixed", parent=None, child=base.name, parent_frame=Pose())
+                Joint(
+                    name=unused_name("root_joint", self._taken),
+                    kind="fixed",
+                    parent=None,
+                    child=base.name,
+                    parent_frame=Pose(),
+                )
             )
             parent = base.name
         for joint in joints:
@@ -219,7 +253,7 @@ class _Reader:
         model = self._model
         mass, moment = float(model.body_mass[body]), float(model.body_inertia[body].mean())
         return Link(
-            name=self._unused(name),
+            name=unused_name(name, self._taken),
             pose=pose,
             mass=MassProperties(
                 mass=_HELPER_SHARE * mass,
@@ -324,7 +358,7 @@ class _Reader:
         if kind == _EQUALITY.mjEQ_CONNECT:
             frames = [Pose(position=frame.position) for frame in frames]
         return Loop(
-            name=self._unused(name),
+            name=unused_name(name, self._taken),
             kind="spherical" if kind == _EQUALITY.mjEQ_CONNECT else "fixed",
             first=model.body(bodies[0]).name if bodies[0] else None,
             second=model.body(bodies[1]).name,
@@ -349,11 +383,14 @@ class _Reader:
     def _collides(self, geom: int) -> bool:
         return bool(self._model.geom_contype[geom] or self._model.geom_conaffinity[geom])
 
-    def _unused(self, name: str) -> str:
-        while name in self._taken:
-            name += "_"
-        self._taken.add(name)
-        return name
+
+def _mass(model: mujoco.MjModel, body: int) -> MassProperties:
+    return MassProperties(
+        mass=float(model.body_mass[body]),
+        center=_numbers(model.body_ipos[body]),
+        inertia=_numbers(model.body_inertia[body]),
+        axes=_numbers(model.body_iquat[body]),
+    )
 
 
 def _numbers(values: np.ndarray) -> tuple[float, ...]:

@@ -84,9 +84,18 @@ def set_pose(prim: Usd.Prim, pose: Pose, scale: Iterable[float] | None = None) -
     xform = UsdGeom.Xformable(prim)
     xform.ClearXformOpOrder()
     xform.AddTranslateOp().Set(Gf.Vec3d(*map(float, pose.position)))
-    xform.AddOrientOp().Set(to_quat(pose.orientation))
+    orientation = Gf.Quatd(*map(float, pose.orientation)).GetNormalized()
+    xform.AddOrientOp(UsdGeom.XformOp.PrecisionDouble).Set(orientation)
     if scale is not None:
-        xform.AddScaleOp().Set(to_vec(scale))
+        xform.AddScaleOp(UsdGeom.XformOp.PrecisionDouble).Set(Gf.Vec3d(*map(float, scale)))
+
+
+def set_color(prim: Usd.Prim, color: Color) -> None:
+    """Set the colour and opacity of a shape."""
+    shape = UsdGeom.Gprim(prim)
+    shape.CreateDisplayColorAttr([to_vec(color[:3])])
+    if color[3] != 1.0:
+        shape.CreateDisplayOpacityAttr([color[3]])
 
 
 def rigid_body(prim: Usd.Prim, *, disable_gravity: bool = False) -> None:
@@ -102,14 +111,6 @@ def rigid_body(prim: Usd.Prim, *, disable_gravity: bool = False) -> None:
     if disable_gravity:
         values["physxRigidBody:disableGravity"] = True
     set_values(prim, "PhysxRigidBodyAPI", values)
-
-
-def set_color(prim: Usd.Prim, color: Color) -> None:
-    """Set the colour and opacity of a shape."""
-    shape = UsdGeom.Gprim(prim)
-    shape.CreateDisplayColorAttr([to_vec(color[:3])])
-    if color[3] < 1.0:
-        shape.CreateDisplayOpacityAttr([color[3]])
 
 
 class PhysicsMaterials:

@@ -1,12 +1,11 @@
 """Writes a scene to a USD stage: one world, from which the others are cloned, and what they share."""
 
-from dataclasses import replace
-
 from pxr import Usd, UsdGeom
 
 from oige_core.engines.isaacsim.usd.actor import apply_actor
 from oige_core.engines.isaacsim.usd.cameras import write_camera, write_lights
-from oige_core.engines.isaacsim.usd.description import Link, MassProperties, Pose, RobotDescription
+from oige_core.engines.isaacsim.usd.description import Pose, RobotDescription, with_density
+from oige_core.engines.isaacsim.usd.files import describe_asset
 from oige_core.engines.isaacsim.usd.friction import Surface, map_friction
 from oige_core.engines.isaacsim.usd.ground import write_ground_plane, write_height_field
 from oige_core.engines.isaacsim.usd.physics_scene import write_physics_scene
@@ -14,7 +13,7 @@ from oige_core.engines.isaacsim.usd.prims import PhysicsMaterials, make_valid
 from oige_core.engines.isaacsim.usd.rigid import write_rigid
 from oige_core.engines.isaacsim.usd.robot import RobotOptions, write_robot
 from oige_core.engines.isaacsim.usd.stage_map import WORLDS, ArticulationPrims, CameraPrims, StageMap
-from oige_core.errors import ConfigError, OigeError, nearest
+from oige_core.errors import OigeError, nearest
 from oige_core.scene.elements import (
     ArticulationElement,
     CameraElement,
@@ -171,23 +170,6 @@ class _SceneWriter:
 
 def _describe(element: ArticulationElement) -> RobotDescription:
     """Return the description of an articulation, with the density of ``task.sim.<name>``."""
-    from oige_core.engines.isaacsim.usd.from_mujoco import describe
-
-    description = describe(element.asset, element.name)
+    description = describe_asset(element.asset, element.name)
     density = element.actor.density
-    if density == -1:
-        return description
-    return replace(description, links=tuple(_with_density(link, density, element.name) for link in description.links))
-
-
-def _with_density(link: Link, density: float, name: str) -> Link:
-    """Return a link whose shapes have a density in kg/m³, instead of the masses that the asset states."""
-    unit = link.unit_density
-    if unit is None:
-        raise ConfigError(
-            f"task.sim.{name}.density={density}: link '{link.name}' states its mass as <inertial>, which no density "
-            "changes; leave the key at -1, and change the asset."
-        )
-    inertia = tuple(density * moment for moment in unit.inertia)
-    mass = MassProperties(mass=density * unit.mass, center=unit.center, inertia=inertia, axes=unit.axes)
-    return replace(link, mass=mass)
+    return description if density == -1 else with_density(description, density, f"task.sim.{element.name}.density")
