@@ -9,16 +9,41 @@ __all__ = ["CAPABILITIES", "Capability", "Capable", "missing", "require"]
 
 Capability = Literal[
     "cameras",
+    "colors",
     "contact_forces",
+    "contact_friction",
     "contact_offsets",
+    "deterministic",
+    "drawing",
+    "exact_state",
+    "gravity_per_world",
     "height_fields",
     "joint_forces",
+    "joint_friction_force",
     "restitution",
+    "scales",
     "static_friction",
+    "warp",
 ]
 
 CAPABILITIES: Mapping[str, frozenset[Capability]] = {
-    "MuJoCo": frozenset({"cameras", "contact_forces", "height_fields", "joint_forces"}),
+    "MuJoCo": frozenset(
+        {
+            "cameras",
+            "colors",
+            "contact_forces",
+            "contact_friction",
+            "deterministic",
+            "drawing",
+            "exact_state",
+            "gravity_per_world",
+            "height_fields",
+            "joint_forces",
+            "joint_friction_force",
+            "scales",
+            "warp",
+        }
+    ),
     "Isaac Sim": frozenset(
         {
             "cameras",
@@ -26,21 +51,31 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
             "contact_offsets",
             "height_fields",
             "joint_forces",
+            "joint_friction_force",
             "restitution",
             "static_friction",
         }
     ),
 }
-"""Capabilities by name of the engine."""
+"""Capabilities by name of the engine. Some releases of Isaac Sim have fewer."""
 
 _DESCRIPTIONS: Mapping[Capability, str] = {
     "cameras": "cameras",
+    "colors": "colours that change",
     "contact_forces": "measured contact forces",
+    "contact_friction": "friction in measured contact forces",
     "contact_offsets": "contact offsets, because its contacts act only from the rest offset on",
+    "deterministic": "the same results in each run of a seed",
+    "drawing": "drawing of its worlds in the viewer and in images of them",
+    "exact_state": "states that are restored exactly, because its solver keeps some that cannot be read",
+    "gravity_per_world": "gravity that differs between worlds",
     "height_fields": "height fields",
     "joint_forces": "measured joint forces",
+    "joint_friction_force": "dry friction of joints as a force",
     "restitution": "restitution",
+    "scales": "sizes that change after the build",
     "static_friction": "static friction that differs from dynamic friction",
+    "warp": "Warp variants of tasks",
 }
 
 

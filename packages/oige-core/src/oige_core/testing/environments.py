@@ -35,14 +35,20 @@ def assert_fills_range(values: torch.Tensor, low: torch.Tensor | float, high: to
     assert (fraction.amax(dim=0) > 0.99).all()
 
 
-def make_engine_on(executor: str, num_envs: int, num_threads: int = 1) -> MujocoEngine:
-    """Return the embedded engine, not built yet, with one of its executors.
+def make_engine_on(executor: str, num_envs: int, num_threads: int = 1) -> Any:
+    """Return an engine, not built yet: the embedded one with one of its executors, or the other one.
 
     Args:
-        executor: ``c``, the C engine; ``warp-cpu``, MuJoCo Warp on the CPU; or ``warp-cuda``.
+        executor: ``c``, the C engine; ``warp-cpu``, MuJoCo Warp on the CPU; ``warp-cuda``; or ``physx``, the engine of
+            Isaac Sim on real PhysX without Isaac Sim, where ovphysx is installed.
         num_envs: number of worlds.
         num_threads: threads of the C engine and of the ray tracer on the CPU.
     """
+    if executor == "physx":
+        from oige_core.engines.isaacsim.engine import IsaacSimEngine
+        from oige_core.testing.physx import OvphysxHost
+
+        return IsaacSimEngine(num_envs, OvphysxHost())
     if executor == "c":
         return MujocoEngine(num_envs, num_threads=num_threads)
     device = {"warp-cpu": "cpu", "warp-cuda": "cuda:0"}[executor]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
-from oige_core.capabilities import Capability
+from oige_core.capabilities import CAPABILITIES, Capability
 from oige_core.errors import CapabilityError
 from oige_core.testing.physx.runtime import PhysxRuntime
 from oige_core.testing.physx.simulation import SimulationView
@@ -22,7 +22,7 @@ class OvphysxHost:
     """
 
     release = "ovphysx"
-    capabilities: frozenset[Capability] = frozenset()
+    capabilities: frozenset[Capability] = CAPABILITIES["Isaac Sim"] - {"cameras"}
 
     def __init__(self) -> None:
         self.device = torch.device("cpu")

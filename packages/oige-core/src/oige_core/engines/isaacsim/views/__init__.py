@@ -1,0 +1,1 @@
+"""Views of the engine on ``omni.physics.tensors``."""
