@@ -8,7 +8,7 @@ from oige_core.errors import MissingExtraError, OigeError
 from oige_core.extras import EXTRAS, needs_extra
 
 PACKAGE = Path(__file__).resolve().parent.parent
-MODULES = {"mujoco-warp": "mujoco_warp", "pillow": "PIL", "warp-lang": "warp"}
+MODULES = {"mujoco-warp": "mujoco_warp", "pillow": "PIL", "usd-core": "pxr", "warp-lang": "warp"}
 
 WITHOUT_EXTRAS = """
 import sys

@@ -8,10 +8,11 @@ from oige_core.errors import MissingExtraError
 
 __all__ = ["EXTRAS", "Extra", "needs_extra"]
 
-Extra = Literal["mujoco", "viewer"]
+Extra = Literal["mujoco", "usd", "viewer"]
 
 EXTRAS: Mapping[Extra, frozenset[str]] = {
     "mujoco": frozenset({"mujoco", "mujoco_warp", "trimesh", "warp"}),
+    "usd": frozenset({"pxr"}),
     "viewer": frozenset({"PIL", "av", "trimesh", "viser", "websockets"}),
 }
 """Top-level modules that each extra of ``pyproject.toml`` installs."""

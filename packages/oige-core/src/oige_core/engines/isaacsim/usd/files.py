@@ -31,11 +31,11 @@ def robot_files(folder: Path) -> list[Path]:
     return sorted(path for suffix in ("xml", "urdf") for path in folder.rglob(f"assets/*.{suffix}"))
 
 
-def write_robot_file(mjcf: Path) -> Path:
+def write_robot_file(mjcf: Path) -> tuple[Path, RobotDescription]:
     """Write the USD file of an MJCF or URDF file, with one robot, its default prim.
 
     Returns:
-        the path of the file.
+        The path of the file, and what it describes.
 
     Raises:
         OigeError: the file has no valid robot, or MuJoCo is not installed.
@@ -49,9 +49,10 @@ def write_robot_file(mjcf: Path) -> Path:
     prim = stage.GetPrimAtPath(path)
     prim.SetCustomDataByKey(_SOURCE, _digest(mjcf))
     stage.SetDefaultPrim(prim)
+    stage.GetRootLayer().comment = f"Made from {mjcf.name} by oige-usd --robots; do not edit."
     target = usd_file(mjcf)
-    stage.GetRootLayer().Export(str(target), f"Made from {mjcf.name} by oige-usd; do not edit.")
-    return target
+    target.write_text(stage.GetRootLayer().ExportToString(), encoding="utf-8", newline="\n")
+    return target, description
 
 
 def describe_asset(asset: ArticulationAsset, name: str) -> RobotDescription:
