@@ -190,19 +190,19 @@ class FixedTendon:
         name: unique within the robot.
         joints: names of the joints and their coefficients.
         limits: lowest and highest length; None: unlimited.
-        rest_lengths: lengths between which its spring exerts no force.
-        stiffness: of the spring, per length.
-        damping: per speed of its length.
-        friction: dry friction.
+        rest_length: length at which its spring exerts no force.
+        stiffness: of the spring, in N/m.
+        damping: in N·s/m.
+        limit_stiffness: of the limits, in N/m.
     """
 
     name: str
     joints: tuple[tuple[str, float], ...]
     limits: tuple[float, float] | None
-    rest_lengths: tuple[float, float]
+    rest_length: float
     stiffness: float
     damping: float
-    friction: float
+    limit_stiffness: float
 
 
 @dataclass(frozen=True, kw_only=True)

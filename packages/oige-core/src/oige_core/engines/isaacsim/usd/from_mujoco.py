@@ -313,15 +313,28 @@ class _Reader:
                 raise CapabilityError(
                     f"{self._title}: tendon '{name}' is spatial, which Isaac Sim does not simulate; use a fixed tendon."
                 )
+            low, high = _pair(model.tendon_lengthspring[tendon])
+            if model.tendon_frictionloss[tendon] or (low != high and model.tendon_stiffness[tendon]):
+                what = "frictionloss" if model.tendon_frictionloss[tendon] else "a range of springlength"
+                raise CapabilityError(f"{self._title}: tendon '{name}' has {what}, which PhysX lacks; remove it.")
             yield FixedTendon(
                 name=name,
                 joints=tuple((model.joint(model.wrap_objid[wrap]).name, float(model.wrap_prm[wrap])) for wrap in wraps),
                 limits=_pair(model.tendon_range[tendon]) if model.tendon_limited[tendon] else None,
-                rest_lengths=_pair(model.tendon_lengthspring[tendon]),
+                rest_length=low,
                 stiffness=float(model.tendon_stiffness[tendon]),
                 damping=float(model.tendon_damping[tendon]),
-                friction=float(model.tendon_frictionloss[tendon]),
+                limit_stiffness=self._limit_stiffness(tendon),
             )
+
+    def _limit_stiffness(self, tendon: int) -> float:
+        """Return force per length beyond the limits of a tendon, at the greatest impedance, in N/m; 0: no limits."""
+        model = self._model
+        if not model.tendon_limited[tendon]:
+            return 0.0
+        time, ratio = _pair(model.tendon_solref_lim[tendon])
+        stiffness = 1.0 / (time * ratio) ** 2 if time > 0.0 else -time
+        return stiffness / float(model.tendon_invweight0[tendon] * (1.0 - model.tendon_solimp_lim[tendon, 1]))
 
     def _loops(self) -> Iterator[Loop]:
         model = self._model

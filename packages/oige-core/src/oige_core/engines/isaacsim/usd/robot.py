@@ -10,6 +10,7 @@ from pxr import Sdf, Usd, UsdGeom, UsdPhysics
 from oige_core.engines.isaacsim.usd.description import (
     Joint,
     Link,
+    Loop,
     Mesh,
     Pose,
     RobotDescription,
@@ -28,6 +29,7 @@ from oige_core.engines.isaacsim.usd.prims import (
     to_vec,
     write_shape,
 )
+from oige_core.engines.isaacsim.usd.tendons import write_tendons
 from oige_core.engines.joints import first_match
 from oige_core.errors import OigeError
 from oige_core.scene.assets import Drive
@@ -80,6 +82,7 @@ class RobotPrims:
         links: by name of the link.
         joints: by name of the joint or loop.
         shapes: by name of the shape.
+        tendons: names, instead of paths, of the instances of the schemas of tendons, by name of the tendon.
     """
 
     path: str
@@ -87,6 +90,7 @@ class RobotPrims:
     links: dict[str, str]
     joints: dict[str, str]
     shapes: dict[str, str]
+    tendons: dict[str, str]
 
 
 def write_robot(
@@ -150,6 +154,7 @@ class _Writer:
         links, joints = _identifiers(description)
         self._links = {name: f"{path}/{identifier}" for name, identifier in links.items()}
         self._joints = {name: f"{path}/{_JOINTS}/{identifier}" for name, identifier in joints.items()}
+        self._tendons = make_valid(tendon.name for tendon in description.tendons)
         self._shapes: dict[str, str] = {}
         self._materials = PhysicsMaterials(stage, f"{path}/{_MATERIALS}", options.friction.combine)
         self._positions = {
@@ -168,10 +173,20 @@ class _Writer:
         UsdGeom.Scope.Define(self._stage, f"{self._path}/{_JOINTS}")
         for joint in description.joints:
             self._write_joint(joint)
+        for loop in description.loops:
+            self._write_loop(loop)
+        write_tendons(description, self._stage, self._joints, self._tendons)
+        if self._options.self_collisions:
+            self._write_exclusions()
         root = self._links[description.root.name] if description.floating else self._path
         self._write_articulation(self._stage.GetPrimAtPath(root))
         return RobotPrims(
-            path=self._path, articulation=root, links=self._links, joints=self._joints, shapes=self._shapes
+            path=self._path,
+            articulation=root,
+            links=self._links,
+            joints=self._joints,
+            shapes=self._shapes,
+            tendons=self._tendons,
         )
 
     def _write_articulation(self, prim: Usd.Prim) -> None:
@@ -218,7 +233,9 @@ class _Writer:
         self._write_drive(prim, joint, instance, unit)
         set_values(prim, "PhysxJointAPI", {"physxJoint:armature": joint.armature})
         axis = f"physxJointAxis:{instance}"
-        set_values(prim, f"PhysxJointAxisAPI:{instance}", {f"{axis}:armature": joint.armature})
+        values = {"armature": joint.armature, "staticFrictionEffort": joint.friction}
+        values["dynamicFrictionEffort"] = joint.friction
+        set_values(prim, f"PhysxJointAxisAPI:{instance}", {f"{axis}:{key}": each for key, each in values.items()})
         state = f"state:{instance}:physics"
         set_values(
             prim,
@@ -238,8 +255,17 @@ class _Writer:
         api.CreateTargetPositionAttr(target / stiffness * unit if stiffness else 0.0)
         api.CreateTargetVelocityAttr(0.0)
         max_effort = min(drive.max_effort, math.inf if joint.max_effort is None else joint.max_effort)
-        if max_effort < math.inf:
+        if max_effort < math.inf and (drive.stiffness or drive.damping):  # springs and dampers alone have no limit
             api.CreateMaxForceAttr(max_effort)
+
+    def _write_loop(self, loop: Loop) -> None:
+        prim = self._define(loop.kind, loop.name, loop.first, loop.second, loop.first_frame, loop.second_frame)
+        UsdPhysics.Joint(prim).CreateExcludeFromArticulationAttr(True)
+
+    def _write_exclusions(self) -> None:
+        for first, second in self._description.exclusions:
+            api = UsdPhysics.FilteredPairsAPI.Apply(self._stage.GetPrimAtPath(self._links[first]))
+            api.CreateFilteredPairsRel().AddTarget(Sdf.Path(self._links[second]))
 
     def _define(
         self, kind: str, name: str, first: str | None, second: str, first_frame: Pose, second_frame: Pose

@@ -1,0 +1,98 @@
+"""Writes fixed tendons, which PhysX builds along the tree of links."""
+
+import math
+from collections.abc import Mapping
+
+from pxr import Sdf, Usd
+
+from oige_core.engines.isaacsim.usd.description import FixedTendon, Joint, RobotDescription
+from oige_core.engines.isaacsim.usd.prims import set_values
+from oige_core.errors import CapabilityError
+
+__all__ = ["tendon_joints", "write_tendons"]
+
+
+def write_tendons(
+    description: RobotDescription, stage: Usd.Stage, joints: Mapping[str, str], instances: Mapping[str, str]
+) -> None:
+    """Apply the schemas of the fixed tendons of a robot to its joints.
+
+    Args:
+        description: the robot.
+        stage: the stage.
+        joints: paths of the joints by name.
+        instances: names of the schemas' instances by tendon.
+
+    Raises:
+        CapabilityError: PhysX cannot build a tendon; the message names it.
+    """
+    for tendon in description.tendons:
+        chain = tendon_joints(description, tendon)
+        root = stage.GetPrimAtPath(joints[chain[0][0].name])
+        _write_root(root, instances[tendon.name], tendon)
+        for joint, coefficient in chain:
+            _write_axis(stage.GetPrimAtPath(joints[joint.name]), instances[tendon.name], joint, coefficient)
+
+
+def tendon_joints(description: RobotDescription, tendon: FixedTendon) -> list[tuple[Joint, float]]:
+    """Return the joints along which PhysX builds a tendon, and their coefficients, from the root on.
+
+    PhysX needs one joint above all others, and every joint between two joints of the tendon. Added ones have the
+    coefficient 0.
+
+    Raises:
+        CapabilityError: there is no joint above all others, or one between two is fixed.
+    """
+    coefficients = dict(tendon.joints)
+    above = {joint.child: joint for joint in description.joints}
+    chains = [_joints_to_root(above, next(j for j in description.joints if j.name == name)) for name in coefficients]
+    common = [joint for joint in chains[0] if all(joint in chain for chain in chains)]
+    title = f"robot '{description.name}': tendon '{tendon.name}'"
+    if not common:
+        raise CapabilityError(f"{title} has joints of branches that no joint moves together, which PhysX cannot do.")
+    needed = {joint.name for chain in chains for joint in chain[: chain.index(common[0]) + 1]}
+    ordered = [joint for joint in description.joints if joint.name in needed]
+    for joint in ordered:
+        if joint.kind == "fixed":
+            raise CapabilityError(
+                f"{title} has joints on both sides of link '{joint.child}', which is fixed to '{joint.parent}'; PhysX "
+                "needs a joint there."
+            )
+    return [(joint, coefficients.get(joint.name, 0.0)) for joint in ordered]
+
+
+def _joints_to_root(above: Mapping[str, Joint], joint: Joint) -> list[Joint]:
+    """Return a joint and those above it, up to the root link."""
+    chain = [joint]
+    while chain[-1].parent in above and above[str(chain[-1].parent)].parent is not None:
+        chain.append(above[str(chain[-1].parent)])
+    return chain
+
+
+def _write_root(prim: Usd.Prim, instance: str, tendon: FixedTendon) -> None:
+    values = {
+        "stiffness": tendon.stiffness,
+        "damping": tendon.damping,
+        "limitStiffness": tendon.limit_stiffness,
+        "restLength": tendon.rest_length,
+        "offset": 0.0,
+    }
+    if tendon.limits is not None:
+        values |= {"lowerLimit": tendon.limits[0], "upperLimit": tendon.limits[1]}
+    prefix = f"physxTendon:{instance}"
+    set_values(prim, f"PhysxTendonAxisRootAPI:{instance}", {f"{prefix}:{key}": each for key, each in values.items()})
+
+
+def _write_axis(prim: Usd.Prim, instance: str, joint: Joint, coefficient: float) -> None:
+    """Write how a joint changes the length of a tendon, per degree, and how the tendon's force acts on the joint."""
+    revolute = joint.kind == "revolute"
+    if f"PhysxTendonAxisRootAPI:{instance}" not in prim.GetAppliedSchemas():
+        prim.AddAppliedSchema(f"PhysxTendonAxisAPI:{instance}")
+    gearing = math.radians(coefficient) if revolute else coefficient
+    for name, kind, value in (
+        ("gearing", Sdf.ValueTypeNames.FloatArray, [gearing]),
+        ("forceCoefficient", Sdf.ValueTypeNames.FloatArray, [coefficient]),
+        ("jointAxis", Sdf.ValueTypeNames.TokenArray, ["rotX" if revolute else "transX"]),
+    ):
+        attribute = prim.CreateAttribute(f"physxTendon:{instance}:{name}", kind, custom=False)
+        attribute.Set(value)
