@@ -9,7 +9,6 @@ __all__ = ["CAPABILITIES", "Capability", "Capable", "missing", "require"]
 
 Capability = Literal[
     "cameras",
-    "colors",
     "contact_forces",
     "contact_friction",
     "contact_offsets",
@@ -30,7 +29,6 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
     "MuJoCo": frozenset(
         {
             "cameras",
-            "colors",
             "contact_forces",
             "contact_friction",
             "deterministic",
@@ -61,7 +59,6 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
 
 _DESCRIPTIONS: Mapping[Capability, str] = {
     "cameras": "cameras",
-    "colors": "colours that change",
     "contact_forces": "measured contact forces",
     "contact_friction": "friction in measured contact forces",
     "contact_offsets": "contact offsets, because its contacts act only from the rest offset on",

@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 
-from oige_core.engines.isaacsim.views.drive_view import DriveView
+from oige_core.engines.isaacsim.views.dynamics import DynamicsView
 
 __all__ = ["IsaacArticulationView"]
 
 
-class IsaacArticulationView(DriveView):
+class IsaacArticulationView(DynamicsView):
     """An articulation; see :class:`~oige_core.views.ArticulationView`."""
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """State of an articulation in physics, which its view and those of its links share."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -43,8 +44,9 @@ class ArticulationState:
         velocities: ``(num_envs, d)``; call :meth:`read_joints` before.
         initial_joints: ``(2, num_envs, d)``: positions and velocities of a reset.
         masses: of every link.
-        coms: centre of mass and principal axes of every link ``(num_envs, links, 7)``.
+        coms: centre of mass of every link ``(num_envs, links, 3)``.
         inertias: of every link about its centre of mass, along its axes ``(num_envs, links, 9)``.
+        gravity_disabled: of every link.
         efforts: ``(num_envs, d)`` that joints exert besides their drives in each step.
         springs: stiffnesses, rest positions and dampings of springs that act beside drives; None: there are none.
         before_step: called before each physics step, to update the two.
@@ -58,8 +60,8 @@ class ArticulationState:
         self.description: RobotDescription = self.prims.description
         view = worlds.simulation.create_articulation_view(worlds.pattern(self.prims.root_path))
         self.rows = TensorRows(view, list(view.prim_paths), worlds.num_envs, worlds.device)
-        device, names = worlds.device, self.description
-        self.floating = names.floating
+        device, robot = worlds.device, self.description
+        self.floating = robot.floating
         row_numbers = self.rows.order.numbers(torch.device("cpu")).tolist()
         link_paths, dof_paths = view.link_paths, view.dof_paths
 
@@ -68,22 +70,24 @@ class ArticulationState:
             numbers = columns_of_paths(wanted, found, row_numbers, element.name)
             return Order(numbers, len(found[0]), device)
 
-        every = [link.name for link in names.links]
-        self.links = columns(names.body_names, self.prims.link_paths, link_paths)
+        every = [link.name for link in robot.links]
+        self.links = columns(robot.body_names, self.prims.link_paths, link_paths)
         self.every_link = columns(every, self.prims.link_paths, link_paths)
-        self.dofs = columns(names.dof_names, self.prims.joint_paths, dof_paths)
-        self.shown = torch.tensor([every.index(name) for name in names.body_names], device=device)
-        if self.dofs.size != len(names.dof_names) or self.every_link.size != len(every):
+        self.dofs = columns(robot.dof_names, self.prims.joint_paths, dof_paths)
+        self.shown = torch.tensor([every.index(name) for name in robot.body_names], device=device)
+        if self.dofs.size != len(robot.dof_names) or self.every_link.size != len(every):
             raise OigeError(
                 f"'{element.name}': physics has {self.every_link.size} links and {self.dofs.size} joints, expected "
-                f"{len(every)} and {len(names.dof_names)}; write its file again with oige-usd."
+                f"{len(every)} and {len(robot.dof_names)}; write its file again with oige-usd."
             )
         self.masses = self.link_property("mass", "get_masses", "set_masses")
-        self.coms = self.link_property("centre of mass", "get_coms", "set_coms")
+        self.coms = self.link_property("centre of mass", "get_coms", "set_coms", slice(3))
         self.inertias = self.link_property("inertia", "get_inertias", "set_inertias")
+        names = "get_disable_gravities", "set_disable_gravities"
+        self.gravity_disabled = self.link_property("disabled gravity", *names)
         methods = ("get_root_transforms", "set_root_transforms", "get_root_velocities", "set_root_velocities")
         pose = (*element.position, *element.orientation)
-        self.root = BodyState(worlds, self.rows, methods, lambda: self.coms.values[:, 0, :3], pose, moves=self.floating)
+        self.root = BodyState(worlds, self.rows, methods, lambda: self.coms.values[:, 0], pose, moves=self.floating)
         shape = (worlds.num_envs, self.num_dof)
         start = torch.as_tensor(self._initial_positions(), dtype=torch.float32, device=device)
         self.initial_joints = torch.stack((start.expand(shape), torch.zeros(shape, device=device)))
@@ -91,19 +95,28 @@ class ArticulationState:
         self.efforts = torch.zeros(shape, device=device)
         self.springs: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self.before_step: Callable[[], None] = _nothing
-        self.forces = torch.zeros(worlds.num_envs, len(names.body_names), 3, device=device)
+        self.forces = torch.zeros(worlds.num_envs, len(robot.body_names), 3, device=device)
         self.torques = torch.zeros_like(self.forces)
         self._wrenches_pending = False
         self._stale = False
         self._written = Written(worlds)
         self._written.add(None)
         self._link_poses: tuple[torch.Tensor, torch.Tensor] | None = None
-        prismatic = [joint.kind == "prismatic" for joint in names.moving_joints]
+        prismatic = [joint.kind == "prismatic" for joint in robot.moving_joints]
         self._slides = torch.tensor(prismatic, dtype=torch.bool, device=device)
 
-    def link_property(self, what: str, getter: str, setter: str) -> Property:
+    @contextlib.contextmanager
+    def keep_velocities(self) -> Iterator[None]:
+        """Context that moves centres of mass, and keeps the velocities of origins."""
+        self.root.read()
+        yield
+        if self.floating:
+            self.root.set_velocities(self.root.velocities.clone(), None)
+        self._link_poses = None
+
+    def link_property(self, what: str, getter: str, setter: str, part: slice = slice(None)) -> Property:
         """Return a property of every link, helpers included."""
-        return Property(self.rows, what, getter, setter, self.every_link, self._worlds.device)
+        return Property(self.rows, what, getter, setter, self.every_link, self._worlds.device, part)
 
     def joint_property(self, what: str, getter: str, setter: str) -> Property:
         """Return a property of the joints."""
@@ -160,7 +173,7 @@ class ArticulationState:
         """Return velocities of the origins of every link ``(num_envs, links, 6)``."""
         orientations = self.link_poses()[1]
         velocities = self.every_link.pick(self.rows.read("get_link_velocities"), dim=1).clone()
-        arms = com_offset(orientations, self.coms.values[..., :3])
+        arms = com_offset(orientations, self.coms.values)
         velocities[..., :3] -= torch.linalg.cross(velocities[..., 3:], arms)
         return velocities
 

@@ -22,31 +22,43 @@ class Property:
         setter: method that writes it.
         columns: columns of the view's tensor; None: one value per row.
         device: device of the values.
+        part: components of a row or column; others stay as they are in physics.
 
     Attributes:
         values: ``(num_envs, k, …)`` or ``(num_envs, …)`` float32 on the device. Call :meth:`send` after a change.
     """
 
     def __init__(
-        self, rows: TensorRows, what: str, getter: str, setter: str, columns: Order | None, device: torch.device
+        self,
+        rows: TensorRows,
+        what: str,
+        getter: str,
+        setter: str,
+        columns: Order | None,
+        device: torch.device,
+        part: slice = slice(None),
     ) -> None:
-        self._rows, self._columns = rows, columns
+        self._rows, self._columns, self._part = rows, columns, part
         self._what, self._getter, self._setter = what, getter, setter
         self.values = self.read().to(device, torch.float32, copy=True)
 
     def read(self) -> torch.Tensor:
         """Return what physics has, on the CPU."""
         values = self._rows.read(self._getter)
-        return values if self._columns is None else self._columns.pick(values, dim=1)
+        return self._of_part(values if self._columns is None else self._columns.pick(values, dim=1))
 
     def send(self, worlds: torch.Tensor | None = None) -> None:
         """Send values of a selection of worlds to physics."""
-        values = self.values.to("cpu")
-        if self._columns is not None:
-            full = self._rows.read(self._getter).clone()
-            self._columns.put(full, values.to(full.dtype), dim=1)
-            values = full
+        values = self._rows.read(self._getter).clone()
+        target = self._of_part(values)
+        if self._columns is None:
+            target.copy_(self.values)
+        else:
+            self._columns.put(target, self.values.to("cpu"), dim=1)
         self._rows.write(self._setter, values, worlds)
+
+    def _of_part(self, values: torch.Tensor) -> torch.Tensor:
+        return values if self._part == slice(None) else values[..., self._part]
 
     def check(self, names: list[str], element: str) -> None:
         """Compare what physics has with what was sent.
