@@ -141,7 +141,8 @@ def test_resolvers_compute_expressions(expression: str, expected: Any) -> None:
         ("task.env.autoresetMode", "same", "task.env.autoresetMode=same: expected one of auto, same_step, next_step, "
          "upstream. Did you mean same_step?"),
         ("task.env.compat", "x", "task.env.compat=x: expected one of fixed, upstream."),
-        ("physics_engine", "mojoco", "physics_engine=mojoco: expected one of mujoco, physx. Did you mean mujoco?"),
+        ("physics_engine", "mojoco", "physics_engine=mojoco: expected one of mujoco, isaacsim, physx. "
+         "Did you mean mujoco?"),
     ],
 )  # fmt: skip
 def test_invalid_override_raises_one_line(configure: Configure, key: str, value: Any, message: str) -> None:

@@ -1,16 +1,19 @@
-"""Keys that YAML files may contain although nothing reads them, and the error for overrides of them."""
+"""Keys that YAML files may contain although nothing reads them, or only one engine, and the error for overrides."""
 
 import dataclasses
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from oige_core.errors import ConfigError
 
 __all__ = [
     "ISAAC_SIM_ONLY",
+    "MUJOCO_ONLY",
+    "EngineName",
     "brief_keys",
     "check_overrides_are_read",
+    "engine_of",
     "field_type",
     "follows",
     "keys_without_effect",
@@ -19,8 +22,11 @@ __all__ = [
     "unread",
 ]
 
+EngineName = Literal["mujoco", "isaacsim"]
+
 _UNREAD = "unread"
 _FOLLOWS = "follows"
+_ENGINE = "engine"
 
 
 def unread(instead: str) -> dict[str, str]:
@@ -41,23 +47,37 @@ def follows(instead: str) -> dict[str, str]:
     return unread(instead) | {_FOLLOWS: "yes"}
 
 
-ISAAC_SIM_ONLY = unread("read by Isaac Sim only, not by the embedded engine; leave it out")
+ISAAC_SIM_ONLY = unread("read by Isaac Sim only, not by the embedded engine; leave it out") | {_ENGINE: "isaacsim"}
+MUJOCO_ONLY = unread("read by the embedded engine only, not by Isaac Sim; leave it out") | {_ENGINE: "mujoco"}
 
 
-def field_type(schema: type, key: str, sections: Mapping[str, type]) -> tuple[Any, str | None]:
-    """Return the type of a dotted key and, if nothing reads it, the advice for an override.
+def engine_of(physics_engine: object) -> EngineName:
+    """Return the engine that ``physics_engine`` chooses; ``physx`` is OmniIsaacGymEnvs' name of Isaac Sim."""
+    return "isaacsim" if physics_engine in ("isaacsim", "physx") else "mujoco"
+
+
+def field_type(schema: type, key: str, sections: Mapping[str, type]) -> Any:
+    """Return the type of a dotted key, None if it is unknown.
 
     Args:
         schema: the root schema.
-        key: dotted key; the type of an unknown key is None.
+        key: dotted key.
         sections: schemas by dotted key, which replace those in ``schema``.
     """
-    expected, metadata, _ = _find(schema, key, sections)
-    return expected, metadata.get(_UNREAD)
+    return _find(schema, key, sections)[0]
 
 
-def _find(schema: type, key: str, sections: Mapping[str, type]) -> tuple[Any, Mapping[str, str], str]:
-    """Return the type of a dotted key, or None; the metadata of it or of a section that contains it, and their key."""
+def _find(
+    schema: type, key: str, sections: Mapping[str, type], engine: EngineName | None = None
+) -> tuple[Any, Mapping[str, str], str]:
+    """Return the type of a dotted key, or None; the metadata of it or of a section that contains it, and their key.
+
+    Args:
+        schema: the root schema.
+        key: dotted key.
+        sections: schemas by dotted key, which replace those in ``schema``.
+        engine: the engine that simulates; the metadata are empty if it reads the key. None: any engine.
+    """
     expected: Any = schema
     path = ""
     for name in key.split("."):
@@ -76,10 +96,17 @@ def _find(schema: type, key: str, sections: Mapping[str, type]) -> tuple[Any, Ma
                 return None, {}, key
             expected = typing.get_args(hints["actors"])[1]
             continue
-        if _UNREAD in fields[name].metadata:
-            return hints[name], fields[name].metadata, path
+        metadata = fields[name].metadata
+        if _is_unread(metadata, engine):
+            return hints[name], metadata, path
         expected = sections.get(path, hints[name])
     return expected, {}, key
+
+
+def _is_unread(metadata: Mapping[str, str], engine: EngineName | None) -> bool:
+    """Return whether an engine does not read a field; None: whether no engine does."""
+    reader = metadata.get(_ENGINE)
+    return _UNREAD in metadata and (reader is None or (engine is not None and reader != engine))
 
 
 def takes_text(expected: Any) -> bool:
@@ -103,21 +130,26 @@ def leaf_keys(key: str, value: Any) -> Iterator[str]:
         yield key
 
 
-def check_overrides_are_read(schema: type, keys: Iterable[str], sections: Mapping[str, type]) -> None:
+def check_overrides_are_read(
+    schema: type, keys: Iterable[str], sections: Mapping[str, type], engine: EngineName
+) -> None:
     """Raise ConfigError for an overridden key without effect.
 
     Args:
         schema: the root schema.
         keys: dotted keys of overrides. Keys in YAML files are not checked, so that files for Isaac Sim work.
         sections: schemas by dotted key, which replace those in ``schema``.
+        engine: the engine that simulates.
     """
     for key in keys:
-        instead = field_type(schema, key, sections)[1]
-        if instead is not None:
-            raise ConfigError(f"{key}: has no effect; {instead}.")
+        metadata = _find(schema, key, sections, engine)[1]
+        if metadata:
+            raise ConfigError(f"{key}: has no effect; {metadata[_UNREAD]}.")
 
 
-def keys_without_effect(schema: type, keys: Iterable[str], sections: Mapping[str, type]) -> list[str]:
+def keys_without_effect(
+    schema: type, keys: Iterable[str], sections: Mapping[str, type], engine: EngineName
+) -> list[str]:
     """Return those of ``keys`` that nothing reads and that do not have the value of another key, either.
 
     Instead of the keys of a section that is not read as a whole, the key of the section is returned.
@@ -126,11 +158,12 @@ def keys_without_effect(schema: type, keys: Iterable[str], sections: Mapping[str
         schema: the root schema.
         keys: dotted keys.
         sections: schemas by dotted key, which replace those in ``schema``.
+        engine: the engine that simulates.
     """
     found: dict[str, None] = {}
     for key in keys:
-        _, metadata, path = _find(schema, key, sections)
-        if _UNREAD in metadata and _FOLLOWS not in metadata:
+        _, metadata, path = _find(schema, key, sections, engine)
+        if metadata and _FOLLOWS not in metadata:
             found[path] = None
     return list(found)
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
 from oige_core.config.defaults import check_unique_files, compose_file, load_yaml
-from oige_core.config.fields import check_overrides_are_read, leaf_keys
+from oige_core.config.fields import check_overrides_are_read, engine_of, leaf_keys
 from oige_core.config.resolvers import register_resolvers
 from oige_core.config.schema import ActorConfig, RunConfig, SimConfig, check_choice
 from oige_core.errors import ConfigError, nearest
@@ -53,7 +53,8 @@ def compose(folders: Sequence[Path], name: str, overrides: Mapping[str, Any] | N
     for key in values:
         if not isinstance(key, str) or not re.fullmatch(r"[^.\[\]]+(\.[^.\[\]]+)*", key):
             raise ConfigError(f"{key!r}: expected a dotted key, such as task.env.episodeLength.")
-    check_overrides_are_read(RunConfig, (leaf for key, value in values.items() for leaf in leaf_keys(key, value)), {})
+    keys = (leaf for key, value in values.items() for leaf in leaf_keys(key, value))
+    check_overrides_are_read(RunConfig, keys, {}, engine_of(values.get("physics_engine")))
 
     check_unique_files(folders)
     root = typing.cast(

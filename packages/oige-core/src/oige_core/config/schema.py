@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from oige_core.config.fields import ISAAC_SIM_ONLY, follows, unread
+from oige_core.config.fields import ISAAC_SIM_ONLY, MUJOCO_ONLY, follows, unread
 from oige_core.errors import ConfigError, did_you_mean
 from oige_core.randomization.schema import PARAMS_KEY, DrawConfig, Path, parse_params
 
@@ -130,7 +130,8 @@ class ActorConfig:
     all.
 
     Attributes:
-        override_usd_defaults: let the keys below replace the values of the asset's USD file.
+        override_usd_defaults: let the keys of ``task.sim.physx`` apply where neither this section nor the element's
+            USD prims state a value.
         make_kinematic: True or 1: a rigid body is moved only by its view; False or 0: by forces. Articulations refuse
             this key.
         enable_self_collisions: True or 1: the links of an articulation collide with each other; False, 0 or -1: they do
@@ -181,10 +182,10 @@ class PhysxConfig:
     """Scene settings of PhysX; read by Isaac Sim only.
 
     Attributes:
-        use_gpu: simulate on the GPU.
+        use_gpu: follows the root key ``sim_device``.
         worker_thread_count: threads of PhysX on the CPU.
         num_threads: the same in some files of OmniIsaacGymEnvs, which does not use it.
-        solver_type: 0: projected Gauss-Seidel (PGS); 1: temporal Gauss-Seidel (TGS).
+        solver_type: 0: projected Gauss-Seidel (PGS); 1: temporal Gauss-Seidel (TGS); None: that of the root key.
         bounce_threshold_velocity: relative speed below which contacts do not bounce, in m/s.
         friction_offset_threshold: distance up to which contact points get friction, in m.
         friction_correlation_distance: distance within which contact points share a friction anchor, in m.
@@ -201,22 +202,22 @@ class PhysxConfig:
         gpu_temp_buffer_capacity: initial size of the GPU's temporary buffer, in bytes.
         gpu_max_num_partitions: partitions of the GPU solver.
         gpu_collision_stack_size: size of the stack of collision detection on the GPU, in bytes.
-        solver_position_iteration_count: position iterations per step of elements that do not set it.
-        solver_velocity_iteration_count: velocity iterations per step of elements that do not set it.
-        sleep_threshold: kinetic energy per mass, in m²/s², below which bodies sleep, of elements that do not set it.
-        stabilization_threshold: kinetic energy per mass, in m²/s², below which bodies are stabilised, of elements
-            that do not set it.
-        enable_gyroscopic_forces: compute gyroscopic torques of elements that do not set it.
-        density: of elements that do not set it, in kg/m³.
+        density: in kg/m³; nothing reads it, because every body states its mass.
+        solver_position_iteration_count: position iterations per step. This key and those below apply to elements with
+            ``override_usd_defaults`` that set them neither in their own section nor in their USD file.
+        solver_velocity_iteration_count: velocity iterations per step.
+        sleep_threshold: kinetic energy per mass, in m²/s², below which bodies sleep.
+        stabilization_threshold: kinetic energy per mass, in m²/s², below which bodies are stabilised.
+        enable_gyroscopic_forces: compute gyroscopic torques.
         max_depenetration_velocity: maximum speed at which overlapping bodies are pushed apart, in m/s.
         contact_offset: distance below which contacts are generated, in m.
         rest_offset: distance at which bodies rest, in m.
     """
 
-    use_gpu: bool = False
+    use_gpu: bool = field(default=False, metadata=unread("set sim_device instead"))
     worker_thread_count: int = 4
-    num_threads: int = 4
-    solver_type: int = 1
+    num_threads: int = field(default=4, metadata=unread("OmniIsaacGymEnvs does not use it; set worker_thread_count"))
+    solver_type: Literal[0, 1] | None = None
     bounce_threshold_velocity: float = 0.2
     friction_offset_threshold: float = 0.04
     friction_correlation_distance: float = 0.025
@@ -238,10 +239,16 @@ class PhysxConfig:
     sleep_threshold: float = 0.0
     stabilization_threshold: float = 0.0
     enable_gyroscopic_forces: bool = False
-    density: float = 1000.0
+    density: float = field(default=1000.0, metadata=unread("every body states its mass; set task.sim.<name>.density"))
     max_depenetration_velocity: float = 100.0
     contact_offset: float = 0.02
     rest_offset: float = 0.001
+
+    def __post_init__(self) -> None:
+        for key, value in vars(self).items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and key != "rest_offset":
+                zero = not key.startswith("gpu_") and key != "solver_position_iteration_count"
+                check_positive(f"task.sim.physx.{key}", value, zero=zero)
 
 
 @dataclass(kw_only=True)
@@ -295,7 +302,7 @@ class SimConfig:
         max_position: bound in m of slide joints and of the positions of floating bodies in their world. A world
             beyond it has exploded: it is counted and reset, and its episode ends without reward.
         max_velocity: the same for the velocity of every joint and floating body, in m/s or rad/s.
-        use_gpu_pipeline: keep tensors on the GPU; Isaac Sim only.
+        use_gpu_pipeline: follows the root key ``pipeline``.
         add_ground_plane: tasks may add a ground plane.
         add_distant_light: add a light far away, for cameras and viewer.
         use_fabric: use Fabric instead of USD at run time; Isaac Sim only.
@@ -311,7 +318,7 @@ class SimConfig:
     gravity: list[float] = field(default_factory=lambda: [0.0, 0.0, -9.81])
     max_position: float = 1000.0
     max_velocity: float = 1000.0
-    use_gpu_pipeline: bool = field(default=True, metadata=ISAAC_SIM_ONLY)
+    use_gpu_pipeline: bool = field(default=True, metadata=unread("set pipeline instead"))
     add_ground_plane: bool = True
     add_distant_light: bool = True
     use_fabric: bool = field(default=True, metadata=ISAAC_SIM_ONLY)
@@ -320,7 +327,7 @@ class SimConfig:
     disable_contact_processing: bool = field(default=False, metadata=ISAAC_SIM_ONLY)
     default_physics_material: DefaultPhysicsMaterialConfig = field(default_factory=DefaultPhysicsMaterialConfig)
     physx: PhysxConfig = field(default_factory=PhysxConfig, metadata=ISAAC_SIM_ONLY)
-    mujoco: MujocoConfig = field(default_factory=MujocoConfig)
+    mujoco: MujocoConfig = field(default_factory=MujocoConfig, metadata=MUJOCO_ONLY)
     actors: dict[str, ActorConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -423,11 +430,11 @@ class RunConfig:
     num_envs: Any = ""
     seed: int = 42
     torch_deterministic: bool = False
-    physics_engine: Literal["mujoco", "physx"] = "mujoco"
+    physics_engine: Literal["mujoco", "isaacsim", "physx"] = "mujoco"
     pipeline: Literal["auto", "gpu", "cpu"] = "auto"
     sim_device: Literal["auto", "gpu", "cpu"] = "auto"
     device_id: int = 0
-    num_threads: int = 0
+    num_threads: int = field(default=0, metadata=MUJOCO_ONLY)
     solver_type: Literal[0, 1] = field(default=1, metadata=ISAAC_SIM_ONLY)
     warp: bool = False
     headless: bool = True
@@ -439,3 +446,5 @@ class RunConfig:
             raise ConfigError(f"seed={self.seed}: expected -1 (random) or a number of at least 0.")
         for key in ("device_id", "num_threads"):
             check_positive(key, getattr(self, key), zero=True)
+        if self.task.sim.physx.solver_type is None:
+            self.task.sim.physx.solver_type = self.solver_type

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from oige_core.config import CORE_CFG
 from oige_core.config.defaults import compose_file
-from oige_core.config.fields import brief_keys, keys_without_effect
+from oige_core.config.fields import EngineName, brief_keys, keys_without_effect
 from oige_core.config.renamed import remove_key, rename_keys
 from oige_core.registry import config_folders
 from oige_core.spec import InstalledTask, TaskSpec
@@ -88,6 +88,7 @@ def notes_on_files(
     record: RunRecord | None,
     written: Collection[str],
     sections: Mapping[str, type],
+    engine: EngineName,
 ) -> list[str]:
     """Return notes that name the user's files, say which are not read, and list their keys without effect.
 
@@ -97,6 +98,7 @@ def notes_on_files(
         record: record of the run that is resumed or played, whose configuration replaces files.
         written: dotted keys that the user's files set and that are known here.
         sections: schemas by dotted key.
+        engine: the engine that simulates.
     """
     if not files.folders:
         return []
@@ -112,7 +114,7 @@ def notes_on_files(
     unread = [folder / MAIN_FILE for folder in files.folders if (folder / MAIN_FILE).is_file()]
     if unread:
         notes.append(f"{_names(unread)}: not read; set root keys on the command line.")
-    idle = keys_without_effect(TrainRunConfig, sorted(written), sections)
+    idle = keys_without_effect(TrainRunConfig, sorted(written), sections, engine)
     if idle:
         notes.append(f"keys of these files that have no effect in this version: {brief_keys(idle)}.")
     return notes

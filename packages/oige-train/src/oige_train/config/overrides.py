@@ -105,7 +105,7 @@ def rewrite_overrides(
                 f"{argument}: expected {key}=basic, or nothing. Runs of a sweep are checked together and trained one "
                 "after another. Start the program once per run to train them side by side."
             )
-        types = [field_type(TrainRunConfig, key, sections)[0] for sections in schemas]
+        types = [field_type(TrainRunConfig, key, sections) for sections in schemas]
         if key in GROUPS or key.startswith("hydra") or "@" in key or prefix == "~":
             override = argument
         else:
@@ -159,7 +159,7 @@ def given_shortcuts(arguments: Sequence[str]) -> dict[str, Any]:
     given = _sort(arguments)
     layer = OmegaConf.create({})
     for root, key in SHORTCUTS.items():
-        empty = ("",) if field_type(TrainRunConfig, root, {})[0] is str else ("", "null")
+        empty = ("",) if field_type(TrainRunConfig, root, {}) is str else ("", "null")
         if literal_text(given.last(root) or "") not in empty:
             OmegaConf.update(layer, key, f"${{{root}}}")
     return typing.cast(dict[str, Any], OmegaConf.to_container(layer, resolve=False))
@@ -187,7 +187,7 @@ def _option(argument: str, remaining: list[str]) -> list[str]:
     """Return an option of Hydra and its value, which is removed from ``remaining`` unless it follows ``=``."""
     name, equals, value = argument.partition("=")
     key = name.lstrip("-").replace("-", "_")
-    if key in GROUPS or field_type(TrainRunConfig, key, {})[0] is not None:
+    if key in GROUPS or field_type(TrainRunConfig, key, {}) is not None:
         raise ConfigError(f"{argument}: unknown option; write settings as {key}={value or '<value>'}.")
     if name not in (*FLAGS, *OPTIONS_WITH_VALUE) or (equals and name in FLAGS):
         known = [option for option in (*FLAGS, *OPTIONS_WITH_VALUE, "--help", "--version") if option[1] == "-"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from oige_core.config import validate
-from oige_core.config.fields import check_overrides_are_read
+from oige_core.config.fields import check_overrides_are_read, engine_of
 from oige_core.config.load import LARGEST_INTEGER
 from oige_core.errors import ConfigError, nearest
 from oige_core.registry import check_task, load_spec
@@ -95,14 +95,15 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     if algo not in ALGORITHMS:
         raise ConfigError(f"train.params.algo.name={algo}: unknown algorithm. {nearest(str(algo), ALGORITHMS)}")
     sections = {"task.env": spec.env, **train_sections(algo)}
-    check_overrides_are_read(TrainRunConfig, sorted(overridden), sections)
+    engine = engine_of(cfg.get("physics_engine"))
+    check_overrides_are_read(TrainRunConfig, sorted(overridden), sections, engine)
     check_supported(OmegaConf.select(cfg, CONFIG) or ())
     hydra_overrides = HydraConfig.get().overrides.task
     mine = Overrides(hydra_overrides)
     in_force = {group: name for group, name in choices.items() if former is None or getattr(former, group) != name}
     written = {key for group, name in in_force.items() for key in files.keys(group, name)}
     cfg, conversions = complete(cfg, task, spec, overridden=overridden, written=written)
-    file_notes = notes_on_files(files, choices, former, written - overridden, sections) + conversions
+    file_notes = notes_on_files(files, choices, former, written - overridden, sections, engine) + conversions
     adoption = _adoption(cfg, overridden)
     try:
         config = validate(cfg, TrainRunConfig, sections=sections)
