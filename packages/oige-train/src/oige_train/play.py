@@ -9,6 +9,7 @@ from oige_train.config import Run
 from oige_train.console import ProgressLine
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.policy import load_policy
+from oige_train.stopping import RunStoppedError
 from oige_train.viewing import StepLoop
 
 __all__ = ["PlayResult", "evaluate"]
@@ -35,12 +36,13 @@ class PlayResult:
 
 
 def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = None) -> PlayResult:
-    """Play ``games_num`` episodes, spread evenly over the worlds; with a viewer, continue until stopped.
+    """Play ``games_num`` episodes, spread evenly over the worlds; in an endless loop, continue until stopped.
 
-    Counts a fixed quota per world; taking the first episodes to finish would over-represent short ones. With a viewer,
-    rounds of one episode per world follow, and the worlds pause while no page is open. A task reports successes in
-    ``info["success"]`` ``(N,)``: whether the current episode of each world has succeeded; or, if each episode has goals
-    one after the other, how many it has had in ``info["goals_given"]`` and ``info["goals_reached"]`` ``(N,)``.
+    Counts a fixed quota per world; taking the first episodes to finish would over-represent short ones. In an endless
+    loop, rounds of one episode per world follow; with a viewer, worlds pause while no page is open. A task reports
+    successes in ``info["success"]`` ``(N,)``: whether the current episode of each world has succeeded; or, if each
+    episode has goals one after the other, how many it has had in ``info["goals_given"]`` and ``info["goals_reached"]``
+    ``(N,)``.
 
     Args:
         run: the checked run, which has a checkpoint.
@@ -70,7 +72,12 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
     only_reset = torch.zeros(env.num_envs, dtype=torch.bool, device=device)
     loop = loop or StepLoop()
     while loop.wait_for_next_step():
-        out, rewards, done, info = adapter.step(policy.act(observations, deterministic=player.deterministic))
+        actions = policy.act(observations, deterministic=player.deterministic)
+        try:
+            out, rewards, done, info = adapter.step(actions)
+        except RunStoppedError:
+            loop.stop()
+            break
         observations = out["obs"]
         returns += rewards
         lengths += ~only_reset
@@ -89,12 +96,12 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
         if adapter.autoreset_mode == "next_step":
             only_reset = done
         left = int(quota.sum())
-        if loop.viewer is None:
+        if not loop.endless:
             line.show(f"played {count - left} of {count} episodes")
         elif left < count:
             line.show(f"played {count - left} episodes, mean return {float(total_return) / (count - left):.2f}")
         if left == 0:
-            if loop.viewer is None:
+            if not loop.endless:
                 break
             quota += 1
             count += env.num_envs

@@ -1,32 +1,29 @@
 """Train a policy, or play one; results go to ``runs/<experiment>``."""
 
 import contextlib
-import io
 import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from oige_core import make_env
 from oige_core.errors import ConfigError, OigeError
 from oige_core.problems import ProblemReport, describe_problems
 
 from oige_train.config import Run
 from oige_train.config.torchrun import Torchrun
-from oige_train.console import ProgressLine, say
+from oige_train.console import say
 from oige_train.headline import headline
 from oige_train.learner.agent import Session, TrainingStoppedError
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
-from oige_train.learner.progress import ProgressObserver
 from oige_train.play import evaluate
 from oige_train.run_folder import RunFolder, best_score, lock_folder, videos_folder
 from oige_train.run_log import logged
 from oige_train.schema import CONFIG
-from oige_train.stopping import INTERRUPTED, stop_on_signals
+from oige_train.stopping import INTERRUPTED, RunStoppedError, stop_on_signals
+from oige_train.supervisor import Supervisor
 from oige_train.torch_setup import configure_torch
-from oige_train.viewing import attach_viewers, until_stopped
 from oige_train.wandb_run import wandb_run
 
 __all__ = ["execute"]
@@ -34,12 +31,13 @@ __all__ = ["execute"]
 DEVICE_KEYS = ("sim_device", "pipeline", "rl_device", "device_id", "num_threads")
 
 
-def execute(run: Run, arguments: Sequence[str] = ()) -> int:
+def execute(run: Run, arguments: Sequence[str] = (), supervisor: Supervisor | None = None) -> int:
     """Train, resume or play, depending on the run.
 
     Args:
         run: the checked run.
         arguments: the command line that described it, without the program's name.
+        supervisor: the program around the run; None: one on a terminal.
 
     Returns:
         The program's exit code: 0, or 130 after an interruption.
@@ -48,22 +46,20 @@ def execute(run: Run, arguments: Sequence[str] = ()) -> int:
         OigeError: the checkpoint is refused, or a device is missing.
     """
     configure_torch(run)
-    return _play(run) if run.config.test else _train(run, arguments)
+    supervisor = supervisor or Supervisor()
+    return _play(run, supervisor) if run.config.test else _train(run, arguments, supervisor)
 
 
-def _play(run: Run) -> int:
+def _play(run: Run, supervisor: Supervisor) -> int:
     _say(Workers(), *run.notes)
-    env = make_env(run.config)
-    try:
-        with (
-            attach_viewers(run.config, env, videos_folder(run.config, run.checkpoint), speed=1.0) as viewer,
-            until_stopped(viewer) as loop,
-        ):
-            result = evaluate(run, env, ProgressLine(), loop)
-            _say(Workers(), *ProblemReport().new_lines(env.problems()))
-    finally:
-        env.close()
-    ended_early = loop.stopped and viewer is None
+    with (
+        supervisor.environment(run) as env,
+        supervisor.viewers(run, env, videos_folder(run.config, run.checkpoint), speed=1.0) as viewer,
+        supervisor.playing(viewer) as loop,
+    ):
+        result = evaluate(run, env, supervisor.progress_line(), loop)
+        _say(Workers(), *ProblemReport().new_lines(env.problems()))
+    ended_early = loop.stopped and not loop.endless
     if ended_early:
         _say(
             Workers(), f"interrupted after {result.count} of {run.config.train.params.config.player.games_num} episodes"
@@ -71,7 +67,7 @@ def _play(run: Run) -> int:
     success = "" if result.success is None else f", success {result.success:.3f}"
     if result.goals is not None:
         success += f" of goals, {result.goals:.2f} goals reached"
-    print(
+    supervisor.report(
         f"mean return {result.mean_return:.2f}, mean length {result.mean_length:.1f}{success} "
         f"over {result.count} finished episodes"
         if result.count
@@ -80,14 +76,15 @@ def _play(run: Run) -> int:
     return INTERRUPTED if ended_early else 0
 
 
-def _train(run: Run, arguments: Sequence[str]) -> int:
+def _train(run: Run, arguments: Sequence[str], supervisor: Supervisor) -> int:
     workers = Workers.of_run(run)
     with workers.reporting(), contextlib.ExitStack() as stack:
         folder = workers.decide(lambda: _begin(run, arguments, stack))
         if workers.rank == 0:
             stack.enter_context(logged(folder.path, headline(run, arguments)))
         _say(workers, folder.note, *run.notes)
-        code = _train_in(folder, Session(run=run, workers=workers))
+        supervisor.opened(folder.path)
+        code = _train_in(folder, Session(run=run, workers=workers), supervisor)
     workers.leave()
     return code
 
@@ -104,10 +101,10 @@ def _begin(run: Run, arguments: Sequence[str], stack: contextlib.ExitStack) -> R
     return folder
 
 
-def _train_in(folder: RunFolder, session: Session) -> int:
-    run, workers, config = session.run, session.workers, session.run.config
+def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> int:
+    run, workers = session.run, session.workers
     leads = workers.rank == 0
-    line = ProgressLine(None if leads else io.StringIO())
+    line = supervisor.progress_line(leads=leads)
     agent: Any = None
     trained = False
     try:
@@ -117,14 +114,13 @@ def _train_in(folder: RunFolder, session: Session) -> int:
                 stack.enter_context(wandb_run(run, folder.path))
             # Other processes learn of an error before this one cleans up, which may have to wait for them.
             with workers.reporting(TrainingStoppedError):
-                env = make_env(config)
-                stack.callback(env.close)
-                observer = ProgressObserver(line, lambda: session.problems)
+                env = stack.enter_context(supervisor.environment(run))
+                observer = supervisor.observer(line, lambda: session.problems)
                 agent = build_agent(session, env, observer, folder=folder.path)
                 stack.callback(agent.writer.close)
                 if run.checkpoint is not None:
                     _resume(agent, folder, session)
-                viewer = stack.enter_context(attach_viewers(config, env, folder.path / "videos")) if leads else None
+                viewer = stack.enter_context(supervisor.viewers(run, env, folder.path / "videos")) if leads else None
 
                 def stop(signal: str) -> None:
                     if workers.is_incomplete():
@@ -145,6 +141,16 @@ def _train_in(folder: RunFolder, session: Session) -> int:
         if stopped.checkpoint is not None:
             _say(workers, f"resume: {_command(run, stopped.checkpoint)}")
         return INTERRUPTED
+    except RunStoppedError:
+        line.close()
+        saved = agent.save_whole_epochs() if trained else None
+        _check_saved(session, agent)
+        if saved is None:
+            trained = False
+            _say(workers, "stopped before the end of an epoch; nothing was saved")
+        else:
+            _say(workers, f"stopped after epoch {agent.epoch_num}; saved {saved}")
+        return INTERRUPTED
     except KeyboardInterrupt:
         line.close()
         newest = agent.newest_checkpoint() if trained else None
@@ -156,7 +162,8 @@ def _train_in(folder: RunFolder, session: Session) -> int:
         if leads and not trained:
             folder.discard()
     _check_saved(session, agent)
-    _report(session, agent, folder.path)
+    if leads:
+        supervisor.report(*_result(session, agent, folder.path))
     return 0
 
 
@@ -192,6 +199,8 @@ def _resume(agent: Any, folder: RunFolder, session: Session) -> None:
     cause = "the number of worlds, the seed, the task's configuration or the version differs, so"
     if run.former is None:
         cause = "the file has no state of the simulation, so"
+    elif not agent.found_episodes:
+        cause = "training was stopped within an epoch, so"
     elif workers.size > 1:
         cause = "with several processes,"
     fresh = "" if exact else f"; {cause} new episodes begin"
@@ -206,26 +215,27 @@ def _say(workers: Workers, *lines: str) -> None:
         say(*lines)
 
 
-def _report(session: Session, agent: Any, folder: Path) -> None:
-    """Print the result, where it is, and commands to play or resume it."""
-    if session.workers.rank != 0:
-        return
+def _result(session: Session, agent: Any, folder: Path) -> list[str]:
+    """Return lines with the result, where it is, and commands to play or resume it."""
     mean = agent.mean_reward()
     last = session.last
     assert last is not None
     best = folder / "nn" / f"{agent.config['name']}.pth"
-    print(
+    lines = [
         f"done: {agent.epoch_num} epochs, {agent.frame:,} steps; mean episode reward "
         f"{'unknown, no episode has ended' if mean is None else f'{mean:.2f}'}"
-    )
+    ]
     if problems := describe_problems(session.problems):
-        print(f"problems:     {problems}; each such episode ended without reward")
+        lines.append(f"problems:     {problems}; each such episode ended without reward")
     if best.is_file():
-        print(f"best policy:  {best}")
-    print(f"last policy:  {last}")
-    print(f"summaries:    {shlex.join([*_launcher(), 'tensorboard', '--logdir', str(folder / 'summaries')])}")
-    print(f"play:         {_command(session.run, best if best.is_file() else last, test=True)}")
-    print(f"resume:       {_command(session.run, last, more=_twice_as_long(agent))}")
+        lines.append(f"best policy:  {best}")
+    return [
+        *lines,
+        f"last policy:  {last}",
+        f"summaries:    {shlex.join([*_launcher(), 'tensorboard', '--logdir', str(folder / 'summaries')])}",
+        f"play:         {_command(session.run, best if best.is_file() else last, test=True)}",
+        f"resume:       {_command(session.run, last, more=_twice_as_long(agent))}",
+    ]
 
 
 def _twice_as_long(agent: Any) -> list[str]:

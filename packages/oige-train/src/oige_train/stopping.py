@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["INTERRUPTED", "STOPPING_SIGNALS", "interrupted_by_signals", "stop_on_signals"]
+__all__ = ["INTERRUPTED", "STOPPING_SIGNALS", "RunStoppedError", "interrupted_by_signals", "stop_on_signals"]
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells report it
 
@@ -22,6 +22,10 @@ STOPPING_SIGNALS = tuple(
 #: How long after a signal, in seconds, torchrun may still pass it on.
 ECHO_SECONDS = 2.0
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+
+
+class RunStoppedError(Exception):
+    """A step was refused, because the program around the run has ended it."""
 
 
 @contextlib.contextmanager

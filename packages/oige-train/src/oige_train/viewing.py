@@ -24,14 +24,17 @@ class StepLoop:
 
     Args:
         viewer: the viewer of the environment; None: steps wait for nothing.
+        endless: whether the program continues until stopped; None: if there is a viewer.
 
     Attributes:
         viewer: the viewer of the environment, if any.
+        endless: whether the program continues until stopped.
         stopped: whether Ctrl-C was pressed.
     """
 
-    def __init__(self, viewer: "Viewer | None" = None) -> None:
+    def __init__(self, viewer: "Viewer | None" = None, *, endless: bool | None = None) -> None:
         self.viewer = viewer
+        self.endless = viewer is not None if endless is None else endless
         self.stopped = False
 
     def wait_for_next_step(self) -> bool:

@@ -26,6 +26,7 @@ from oige_train.learner.resumption import (
     settings_without_effect,
 )
 from oige_train.learner.summaries import FrameWriter, outlive_full_disk
+from oige_train.stopping import RunStoppedError
 
 __all__ = ["ResumableAgent", "Session", "TrainingStoppedError"]
 
@@ -110,6 +111,9 @@ class ResumableAgent(ABC):
     def __init__(self, base_name: str, params: dict[str, Any], session: Session) -> None:
         self.session = session
         self._pending: dict[str, Any] | None = None
+        self._whole_epochs = 0  # of this program
+        self._keeps_episodes = True
+        self.found_episodes = False  # whether the restored checkpoint has the state of its episodes
         super().__init__(base_name, params)  # type: ignore[call-arg]
         outlive_full_disk(self.writer)
         self.writer = FrameWriter(self.writer, lambda: self.frame)
@@ -159,6 +163,21 @@ class ResumableAgent(ABC):
         if not is_best:
             self.session.last, self.session.unsaved = file, None
 
+    def save_whole_epochs(self) -> Path | None:
+        """Write a checkpoint after an epoch was ended by :class:`~oige_train.stopping.RunStoppedError`.
+
+        It has no state of the simulation, whose steps of that epoch are lost, so that new episodes begin when training
+        is resumed.
+
+        Returns:
+            The newest checkpoint of the last whole epoch; None if this program has finished none.
+        """
+        if self._whole_epochs == 0:
+            return None
+        self._keeps_episodes = False
+        self.save(f"{self.nn_dir}/last")
+        return self.session.last
+
     def _note_unsaved(self, file: Path, error: OSError, *, is_best: bool) -> None:
         """Log that a checkpoint could not be written; training continues, because the disk may have space later."""
         if not is_best:
@@ -171,9 +190,10 @@ class ResumableAgent(ABC):
         """Return all state that the next epoch depends on, as tensors and plain values."""
         state = super().get_full_state_weights()  # type: ignore[misc]
         state["last_mean_rewards"] = self._best_reward()
-        state["env_state"] = self.vec_env.get_env_state()
+        if self._keeps_episodes:
+            state["env_state"] = self.vec_env.get_env_state()
+            state["progress"] = self._progress()
         state["random_state"] = random_state()
-        state["progress"] = self._progress()
         state["settings"] = self._settings()
         state["schedule"] = self.schedule_state()
         return state
@@ -231,6 +251,7 @@ class ResumableAgent(ABC):
         """
         state = load_checkpoint(Path(fn), str(self.device))
         progress = state.get("progress")
+        self.found_episodes = progress is not None
         env_state = state.pop("env_state", None)
         changed = changed_settings(self.session.run, state.get("settings"), self._settings())
         exact = (
@@ -331,15 +352,20 @@ class ResumableAgent(ABC):
 
         Raises:
             DivergedError: weights, statistics or moments of an optimiser are not finite after the epoch.
+            RunStoppedError: a step was refused; the epoch does not count.
         """
         try:
             result = self.learn_for_an_epoch()
+        except RunStoppedError:
+            self.epoch_num -= 1
+            raise
         except (RuntimeError, ValueError) as error:
             # Torch refuses to sample from a policy that is not finite, which may also result from large finite weights.
             self._check(non_finite_names(self.learner_tensors(), OVERFLOWING), "not finite or overflow", error)
             raise
         self._check(self.non_finite_names(), "not finite")
         self.note_problems()
+        self._whole_epochs += 1
         return result
 
     def _check(self, names: list[str], state: str, cause: Exception | None = None) -> None:
