@@ -48,7 +48,6 @@ def structure(folder: Path) -> dict[str, set[str]]:
             table = read_gzip_json(data, name)
             facts["registry.gz"] = set(_keys(table))
             facts["registry.gz files"] = {_file_form(path) for path in table.get("files", {})}
-            facts["registry.gz hashes"] = {_value_form(value) for value in table.get("files", {}).values()}
         elif name == f"{ROOT}/summaries.gz":
             facts["summaries.gz"] = set(_keys(read_gzip_json(data, name)))
         elif re.fullmatch(rf"{ROOT}/packages/.*\.gz", name):
@@ -93,6 +92,7 @@ def _id_form(text: str) -> str:
 def _file_form(name: str) -> str:
     *folders, last = name.split("/")
     stem, dot, suffix = last.rpartition(".")
+    folders = [_id_form(folder) if re.search(r"-\d+\.\d+\.\d+", folder) else folder for folder in folders]
     if folders[-2:-1] == ["archives"]:
         folders[-1] = "<extension>"
     if folders[-1:] == ["packages"]:
