@@ -1,5 +1,6 @@
 """The folder of the Kit extension: complete, pure Python, and enough for training beside what Isaac Sim brings."""
 
+import importlib.metadata
 import subprocess
 import sys
 import tomllib
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 from oige_core.errors import OigeError
 from oige_extension.kit import write_extension
-from oige_extension.kit.bundle import COMPILED, FORBIDDEN, bundled_distributions, distribution_files
+from oige_extension.kit.bundle import COMPILED, FORBIDDEN, THIRD_PARTY, bundled_distributions, distribution_files
 from oige_extension.kit.folder import OPTIONAL
 from oige_extension.registry import Registry, build_registry, verify
 from oige_extension.registry.cli import run
+from packaging.specifiers import SpecifierSet
 from PIL import Image
 
 SITE_PACKAGES = Path(next(path for path in sys.path if path.endswith("site-packages")))
@@ -109,6 +111,12 @@ def test_prebundle_is_pure_python_and_hides_nothing_of_isaac_sim(extension: Path
     assert {"oige_core", "oige_train", "oige_extension", "oige_tasks_locomotion", "rl_games", "hydra"} <= names
     assert not names & FORBIDDEN
     assert not [path for path in prebundle.rglob("*") if path.suffix in COMPILED or path.name == "__pycache__"]
+
+
+@pytest.mark.parametrize("name", THIRD_PARTY)
+def test_libraries_run_on_python_of_every_release(name: str) -> None:
+    requirement = importlib.metadata.metadata(name)["Requires-Python"] or ""
+    assert all(python in SpecifierSet(requirement) for python in ("3.10", "3.11", "3.12")), requirement
 
 
 def test_extension_is_the_same_each_time_and_goes_into_a_registry(extension: Path, tmp_path: Path) -> None:

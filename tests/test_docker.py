@@ -1,0 +1,168 @@
+"""The files for Docker, without Docker: scripts call a stand-in that writes down its arguments; linters pass."""
+
+import importlib.util
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from oige_extension.kit.bundle import THIRD_PARTY
+
+DOCKER = Path(__file__).resolve().parent.parent / "docker"
+SCRIPTS = ("run_docker", "run_docker_viewer", "run_dockerfile", "run_dockerfile_viewer")
+
+needs_bash = pytest.mark.skipif(sys.platform == "win32" or not shutil.which("bash"), reason="needs bash")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return a home folder whose ``bin`` has stand-ins of docker and xhost."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("docker", "xhost"):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nfor word in {name} "$@"; do printf \'%s\\n\' "$word"; done >> $HOME/calls\n')
+        program.chmod(0o755)
+    return tmp_path
+
+
+def start(home: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    checkout = home / "checkout" / "docker"
+    shutil.copytree(DOCKER, checkout, dirs_exist_ok=True)
+    base = {"HOME": str(home), "PATH": f"{home / 'bin'}:{os.environ['PATH']}", "ACCEPT_EULA": "Y", "DISPLAY": ":1"}
+    return subprocess.run(
+        [checkout / f"{script}.sh"], env=base | environment, cwd=home, capture_output=True, text=True, check=False
+    )
+
+
+def called(home: Path, script: str, **environment: str) -> list[str]:
+    done = start(home, script, **environment)
+    assert done.returncode == 0, done.stderr
+    return (home / "calls").read_text().splitlines()
+
+
+def volumes(arguments: list[str]) -> dict[str, str]:
+    pairs = [value for flag, value in itertools.pairwise(arguments) if flag == "--volume"]
+    return {inside: outside for outside, inside, _ in (pair.split(":") for pair in pairs)}
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("release", "user_home"),
+    [("2023.1.1", "/root"), ("4.2.0", "/root"), ("5.0.0", "/root"), ("5.1.0", "/isaac-sim"), ("6.0.1", "/isaac-sim")],
+)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_container_has_gpus_network_and_the_eight_folders(
+    home: Path, script: str, release: str, user_home: str
+) -> None:
+    arguments = called(home, script, ISAAC_SIM=release)
+    text = " ".join(arguments)
+    assert (
+        "docker run --name isaac-sim-oige --interactive --tty --rm --gpus all --network host --entrypoint bash" in text
+    )
+    assert "--env ACCEPT_EULA=Y --env PRIVACY_CONSENT=N" in text
+    inside = volumes(arguments)
+    kept = {
+        "/isaac-sim/kit/cache": "cache/kit",
+        f"{user_home}/.cache/ov": "cache/ov",
+        f"{user_home}/.cache/pip": "cache/pip",
+        f"{user_home}/.cache/nvidia/GLCache": "cache/glcache",
+        f"{user_home}/.nv/ComputeCache": "cache/computecache",
+        f"{user_home}/.nvidia-omniverse/logs": "logs",
+        f"{user_home}/.local/share/ov/data": "data",
+        f"{user_home}/Documents": "documents",
+    }
+    for folder, outside in kept.items():
+        assert inside.pop(folder) == str(home / "docker/isaac-sim" / outside)
+        assert (home / "docker/isaac-sim" / outside).is_dir()
+    if "viewer" in script:
+        assert inside.pop("/tmp/.X11-unix") == "/tmp/.X11-unix"
+        assert inside.pop(f"{user_home}/.Xauthority") == str(home / ".Xauthority")
+        assert "--env DISPLAY" in text
+        assert text.startswith("xhost +local: docker")
+        assert text.endswith("xhost -local:"), "access is taken back"
+    else:
+        assert "xhost" not in arguments
+        assert "DISPLAY" not in arguments
+    if "dockerfile" in script:
+        assert "isaac-sim-oige" in arguments[arguments.index("--entrypoint") :]
+    else:
+        assert inside.pop("/workspace/oige") == str(home / "checkout")
+        assert f"nvcr.io/nvidia/isaac-sim:{release}" in arguments
+        assert "/isaac-sim/python.sh docker/install.py && exec bash" in arguments
+    assert not inside
+
+
+@needs_bash
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_licence_must_be_accepted_first(home: Path, script: str) -> None:
+    done = start(home, script, ACCEPT_EULA="")
+    assert done.returncode == 2
+    assert done.stderr == "error: ACCEPT_EULA='': expected Y; set it if you accept NVIDIA's licence of Isaac Sim.\n"
+    assert not (home / "calls").exists()
+    assert not (home / "docker").exists()
+
+
+@needs_bash
+def test_viewer_needs_a_screen(home: Path) -> None:
+    done = start(home, "run_docker_viewer", DISPLAY="")
+    assert done.returncode != 0
+    assert "DISPLAY: is not set: a viewer needs a screen" in done.stderr
+    assert not (home / "calls").exists()
+
+
+def test_image_is_built_on_the_release_that_scripts_take() -> None:
+    dockerfile = (DOCKER / "dockerfile").read_text()
+    (release,) = re.findall(r"^ARG ISAAC_SIM=(.*)$", dockerfile, re.MULTILINE)
+    assert f'ISAAC_SIM="${{ISAAC_SIM:-{release}}}"' in (DOCKER / "common.sh").read_text()
+    assert re.findall(r"^FROM (.*)$", dockerfile, re.MULTILINE) == ["nvcr.io/nvidia/isaac-sim:${ISAAC_SIM}"]
+    assert "RUN /isaac-sim/python.sh docker/install.py" in dockerfile
+
+
+def test_requirements_are_what_the_extension_carries() -> None:
+    lock = tomllib.loads((DOCKER.parent / "uv.lock").read_text())
+    versions = {package["name"]: package["version"] for package in lock["package"]}
+    lines = (DOCKER / "requirements.txt").read_text().splitlines()[1:]
+    assert lines == [f"{name}=={versions[name.lower()]}" for name in sorted(THIRD_PARTY, key=str.lower)]
+
+
+def test_install_replaces_nothing_of_isaac_sim(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = importlib.util.spec_from_file_location("install", DOCKER / "install.py")
+    assert spec
+    assert spec.loader
+    install = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(install)
+    commands: list[list[str]] = []
+    monkeypatch.setattr(install.subprocess, "run", lambda command, check: commands.append([*map(str, command)]))
+    install.main()
+    libraries, packages, extension = commands
+    assert libraries == [
+        sys.executable,
+        *["-m", "pip", "install", "--no-deps", "--requirement"],
+        str(DOCKER / "requirements.txt"),
+    ]
+    assert packages[:5] == [sys.executable, *["-m", "pip", "install", "--no-deps"]]
+    assert {Path(path).name for path in packages[6::2]} == {
+        path.name for path in (DOCKER.parent / "packages").iterdir()
+    }
+    assert extension[-3:] == ["extension", "--link", str(DOCKER.parent / "exts")]
+
+
+@pytest.mark.parametrize(
+    ("linter", "arguments"),
+    [
+        ("shellcheck", ["--external-sources", "--source-path=SCRIPTDIR", *map(str, sorted(DOCKER.glob("*.sh")))]),
+        ("hadolint", [str(DOCKER / "dockerfile")]),
+    ],
+)
+def test_linters_find_nothing(linter: str, arguments: list[str]) -> None:
+    program = shutil.which(linter, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if program is None:
+        pytest.skip(f"{linter} is not installed")
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
