@@ -12,6 +12,8 @@ from oige_core.engines.checks import fail
 from oige_core.engines.isaacsim.host import Host, ViewKind
 from oige_core.engines.isaacsim.views.articulation import IsaacArticulationView
 from oige_core.engines.isaacsim.views.articulation_state import ArticulationState
+from oige_core.engines.isaacsim.views.links import IsaacLinkView
+from oige_core.engines.isaacsim.views.rigid import IsaacRigidView
 from oige_core.engines.isaacsim.worlds import IsaacWorlds
 from oige_core.errors import OigeError
 from oige_core.math import grid_positions
@@ -19,6 +21,8 @@ from oige_core.problems import ProblemCounts
 from oige_core.scene.elements import (
     ArticulationElement,
     HeightFieldElement,
+    LinkSet,
+    RigidElement,
 )
 from oige_core.scene.scene import Scene
 from oige_core.views import Indices
@@ -52,6 +56,8 @@ class IsaacSimEngine:
         self._host = host
         self._env_spacing = env_spacing
         self._articulations: list[IsaacArticulationView] = []
+        self._rigids: list[IsaacRigidView] = []
+        self._links: list[IsaacLinkView] = []
         self._worlds: IsaacWorlds | None = None
 
     # Methods for scenes
@@ -60,6 +66,18 @@ class IsaacSimEngine:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""
         view = IsaacArticulationView(element.name, self.num_envs)
         self._articulations.append(view)
+        return view
+
+    def create_rigid_view(self, element: RigidElement) -> IsaacRigidView:
+        """See :class:`~oige_core.scene.scene.ViewFactory`."""
+        view = IsaacRigidView(element, self.num_envs)
+        self._rigids.append(view)
+        return view
+
+    def create_link_view(self, links: LinkSet) -> IsaacLinkView:
+        """See :class:`~oige_core.scene.scene.ViewFactory`."""
+        view = IsaacLinkView(links, self.num_envs)
+        self._links.append(view)
         return view
 
     # Life cycle
@@ -84,7 +102,7 @@ class IsaacSimEngine:
         host.clone(stage_map.world, paths, placed)
         host.filter_collisions(stage_map.physics_scene, stage_map.collision_root, paths, stage_map.shared_paths)
         host.play()
-        worlds = IsaacWorlds(self, host, stage_map, scene.sim, origins)
+        worlds = IsaacWorlds(self, host, stage, stage_map, scene.sim, origins)
         states = {}
         for view in self._articulations:
             element = scene.elements[view.name]
@@ -92,6 +110,10 @@ class IsaacSimEngine:
             states[view.name] = ArticulationState(worlds, element)
             worlds.parts.append(states[view.name])
             view.bind(worlds, states[view.name])
+        for view in self._rigids:
+            view.bind(worlds)
+        for view in self._links:
+            view.bind(worlds, states[view.articulation])
         self._worlds = worlds
 
     def _place_worlds(self, scene: Scene, stage_map: "StageMap") -> tuple[np.ndarray, np.ndarray]:
@@ -192,13 +214,13 @@ class IsaacSimEngine:
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.base.Engine`."""
-        views = {view.name: view.state_dict() for view in self._articulations}
+        views = {view.name: view.state_dict() for view in (*self._articulations, *self._rigids)}
         return {"worlds": self.worlds.state_dict(), "views": views}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
         self.worlds.load_state_dict(state["worlds"])
-        for view in self._articulations:
+        for view in (*self._articulations, *self._rigids):
             view.load_state_dict(state["views"][view.name])
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """The running worlds of the engine, which its views share."""
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from oige_core.errors import OigeError
 from oige_core.problems import ProblemCounts
 from oige_core.selections import write_rows
 from oige_core.views import Indices
+
+if TYPE_CHECKING:
+    from pxr import Usd
 
 __all__ = ["MAX_VALUE", "IsaacWorlds", "Part"]
 
@@ -51,6 +54,7 @@ class IsaacWorlds:
     Args:
         engine: the engine, for messages.
         host: runs physics, which plays.
+        stage: the stage of physics.
         stage_map: where the elements of the scene are.
         sim: settings of the simulation.
         origins: ``(num_envs, 3)`` positions of the worlds in the stage, in m.
@@ -58,6 +62,7 @@ class IsaacWorlds:
     Attributes:
         engine: see above.
         host: see above.
+        stage: see above.
         stage_map: see above.
         sim: see above.
         num_envs: number of worlds.
@@ -68,8 +73,17 @@ class IsaacWorlds:
         problem_counts: see :class:`~oige_core.engines.base.Engine`.
     """
 
-    def __init__(self, engine: Capable, host: Host, stage_map: StageMap, sim: SimConfig, origins: np.ndarray) -> None:
+    def __init__(
+        self,
+        engine: Capable,
+        host: Host,
+        stage: "Usd.Stage",
+        stage_map: StageMap,
+        sim: SimConfig,
+        origins: np.ndarray,
+    ) -> None:
         self.engine = engine
+        self.stage = stage
         self.stage_map = stage_map
         self.sim = sim
         self.num_envs = len(origins)

@@ -52,8 +52,10 @@ class RigidBodyView(TensorView):
     set_rest_offsets = writes("RIGID_BODY_REST_OFFSET")
 
     def set_kinematic_targets(self, data: torch.Tensor, indices: torch.Tensor) -> None:
-        """Move kinematic bodies to poses ``(count, 7)`` during the next step."""
-        raise NotImplementedError
+        """Let kinematic bodies move to poses ``(count, 7)`` during the next step."""
+        rows = indices.flatten().tolist()
+        paths = self.backend.paths
+        self.backend.runtime.set_kinematic_targets([paths[row] for row in rows], data.float()[rows])
 
     def apply_forces_and_torques_at_position(
         self,

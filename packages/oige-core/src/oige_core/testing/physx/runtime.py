@@ -3,13 +3,16 @@
 import contextlib
 import importlib.util
 import logging
+import math
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pxr import Usd
+import numpy as np
+import torch
+from pxr import Usd, UsdPhysics
 
 __all__ = ["PhysxRuntime", "is_ovphysx_installed", "without_deprecations"]
 
@@ -37,6 +40,11 @@ class PhysxRuntime:
 
     Args:
         stage: what is simulated. It is read once: later changes have no effect.
+
+    Attributes:
+        usd_stage: the stage.
+        last_dt: length of the last step, in seconds.
+        gravity: gravity of the physics scene ``(3,)``, in m/s².
     """
 
     def __init__(self, stage: Usd.Stage) -> None:
@@ -47,6 +55,8 @@ class PhysxRuntime:
         _register_schemas()
         self.usd_stage = stage
         self.last_dt = 0.0
+        self._ordinal = 1
+        self.gravity = _stated_gravity(stage)
         self._log = _ErrorLog()
         self._bindings: list[Any] = []
         self._physx = ovphysx.PhysX()
@@ -101,6 +111,49 @@ class PhysxRuntime:
         self._bindings.append(binding)
         return binding
 
+    def set_kinematic_targets(self, paths: Sequence[str], poses: torch.Tensor) -> None:
+        """Let kinematic bodies move to poses during the next step.
+
+        Args:
+            paths: paths of the bodies.
+            poses: ``(n, 7)``, x, y, z and the quaternion x, y, z, w.
+        """
+        import ovstage
+        from ovphysx.types import SimObjectType
+
+        rows = {path: row for row, path in enumerate(paths)}
+        columns = {"kinematicTargetPosition": slice(3), "kinematicTargetOrientation": slice(3, 7)}
+        with ovstage.PathDictionary(self._stage) as names:
+            handles = [names.intern_path(path) for path in paths]
+            with self._physx.write_sync(SimObjectType.RIGID_BODY, list(columns), prim_paths=handles) as session:
+                for group in session.groups:
+                    listed = names.get_paths(group.prim_list)[group.prim_offset : group.prim_offset + group.prim_count]
+                    found = [rows[names.path_to_string(each)] for each in listed]
+                    values = poses[found, list(columns.values())[group.attribute_index]]
+                    group.tensors[0].assign(values.numpy())
+                    session.commit_sync(group)
+
+    def set_gravity(self, gravity: Sequence[float]) -> None:
+        """Set the gravity ``(3,)`` of the only physics scene, in m/s²."""
+        import ovstage
+
+        scene = next(prim for prim in self.usd_stage.Traverse() if prim.IsA(UsdPhysics.Scene))
+        strength = math.hypot(*gravity)
+        direction = [part / strength for part in gravity] if strength else [0.0, 0.0, -1.0]
+        self._ordinal += 1
+        with ovstage.PathDictionary(self._stage) as names:
+            paths = names.create_path_list_from_strings([str(scene.GetPath())])
+            query = self._stage.query_from_path_list(paths)
+            for name, values in (("physics:gravityMagnitude", [strength]), ("physics:gravityDirection", direction)):
+                kind = ovstage.DLDataType(ovstage.DLDataTypeCode.kDLFloat, 32, len(values))
+                tensor = ovstage.make_dltensor(np.array(values, dtype=np.float32), dtype=kind, shape=[1], ndim=1)
+                self._stage.write_attribute(query, name, self._ordinal, tensor, is_array=False).wait()
+            self._stage.release_query(query).wait()
+            names.destroy_path_list(paths)
+        self._stage.advance_write_floor(ordinal=self._ordinal).wait()
+        self._physx.wait_task(self._physx.update_from_ovstage(self._ordinal, self._ordinal))
+        self.gravity = tuple(gravity)
+
     def object_type(self, path: str) -> int:
         """Return the number of the type of the physics object at a path, in ``ObjectType``."""
         with without_deprecations():
@@ -127,6 +180,16 @@ class PhysxRuntime:
         self._physx.wait_task(self._physx.detach_ovstage())
         self._stage.destroy()
         self._physx.destroy()
+
+
+def _stated_gravity(stage: Usd.Stage) -> tuple[float, ...]:
+    for prim in stage.Traverse():
+        if prim.IsA(UsdPhysics.Scene):
+            scene = UsdPhysics.Scene(prim)
+            direction, strength = scene.GetGravityDirectionAttr().Get(), scene.GetGravityMagnitudeAttr().Get()
+            down = tuple(direction) if any(direction) else (0.0, 0.0, -1.0)
+            return tuple(part * (9.81 if math.isinf(strength) else strength) for part in down)
+    return (0.0, 0.0, -9.81)
 
 
 class _ErrorLog(logging.Handler):

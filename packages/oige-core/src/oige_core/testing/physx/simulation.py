@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -10,7 +10,15 @@ from oige_core.testing.physx.articulations import ArticulationView
 from oige_core.testing.physx.bodies import RigidBodyView, RigidContactView
 from oige_core.testing.physx.runtime import PhysxRuntime
 
-__all__ = ["ObjectType", "SimulationView"]
+__all__ = ["Float3", "ObjectType", "SimulationView"]
+
+
+class Float3(NamedTuple):
+    """Three numbers, as ``carb.Float3`` has them."""
+
+    x: float
+    y: float
+    z: float
 
 
 class ObjectType(IntEnum):
@@ -53,6 +61,15 @@ class SimulationView:
         """Return what the physics object at a path is."""
         number = self._runtime.object_type(path)
         return ObjectType(number) if number in ObjectType else ObjectType.Invalid
+
+    def get_gravity(self) -> Float3:
+        """Return the gravity of the physics scene, in m/s²."""
+        return Float3(*self._runtime.gravity)
+
+    def set_gravity(self, gravity: Float3) -> bool:
+        """Set the gravity of the physics scene, in m/s²."""
+        self._runtime.set_gravity((gravity.x, gravity.y, gravity.z))
+        return True
 
     def update_articulations_kinematic(self) -> bool:
         """Compute poses and velocities of links from positions and velocities of joints."""

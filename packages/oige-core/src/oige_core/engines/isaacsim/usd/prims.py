@@ -14,6 +14,7 @@ __all__ = [
     "ellipsoid_mesh",
     "make_valid",
     "new_stage",
+    "report_contacts",
     "rigid_body",
     "set_color",
     "set_pose",
@@ -96,6 +97,11 @@ def set_color(prim: Usd.Prim, color: Color) -> None:
     shape.CreateDisplayColorAttr([to_vec(color[:3])])
     if color[3] != 1.0:
         shape.CreateDisplayOpacityAttr([color[3]])
+
+
+def report_contacts(prim: Usd.Prim) -> None:
+    """Let PhysX report all contacts of a rigid body."""
+    set_values(prim, "PhysxContactReportAPI", {"physxContactReport:threshold": 0.0})
 
 
 def rigid_body(prim: Usd.Prim, *, disable_gravity: bool = False) -> None:

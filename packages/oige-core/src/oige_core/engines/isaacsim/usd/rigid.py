@@ -7,16 +7,16 @@ from pxr import Usd, UsdGeom, UsdPhysics
 
 from oige_core.engines.isaacsim.usd.description import Pose, Shape
 from oige_core.engines.isaacsim.usd.prims import rigid_body, set_pose, set_values, to_quat, to_vec, write_shape
-from oige_core.engines.isaacsim.usd.stage_map import RigidPrims
+from oige_core.engines.isaacsim.usd.stage_map import ABSENT_REST_OFFSET, RigidPrims
 from oige_core.scene.assets import Color
 from oige_core.scene.elements import RigidElement
 from oige_core.scene.primitives import FACE_SIZE, FACE_THICKNESS, Primitive, inertia, volume
 
-__all__ = ["write_rigid"]
+__all__ = ["switch_off_alternatives", "write_rigid"]
 
 
 def write_rigid(element: RigidElement, stage: Usd.Stage, path: str) -> RigidPrims:
-    """Write a rigid body with its own shape and, switched off, those that worlds may have instead.
+    """Write a rigid body with its own shape and, invisible, those that worlds may have instead.
 
     Mass, centre of mass and inertia are those of its own shape with uniform density.
 
@@ -37,17 +37,32 @@ def write_rigid(element: RigidElement, stage: Usd.Stage, path: str) -> RigidPrim
     api.CreateDiagonalInertiaAttr(to_vec(inertia(element.shape, element.size, mass)))
     api.CreatePrincipalAxesAttr(to_quat((1.0, 0.0, 0.0, 0.0)))
     paths: dict[Primitive, str] = {}
-    for shape, size in {element.shape: element.size, **element.alternatives}.items():
+    sizes: dict[Primitive, tuple[float, ...]] = {element.shape: element.size, **element.alternatives}
+    for shape, size in sizes.items():
         paths[shape] = f"{path}/{shape}"
         drawn = _shape(shape, shape, _half_lengths(shape, size), element.material.color, collides=element.collision)
         prim = write_shape(stage, paths[shape], drawn, {})
         if shape != element.shape:
             UsdGeom.Imageable(prim).MakeInvisible()
-            if element.collision:
-                UsdPhysics.CollisionAPI(prim).CreateCollisionEnabledAttr(False)
     for face in _faces(element):
         write_shape(stage, f"{path}/{face.name}", face, {})
     return RigidPrims(path=path, shape_paths=paths)
+
+
+def switch_off_alternatives(element: RigidElement, stage: Usd.Stage, prims: RigidPrims) -> None:
+    """Let nothing touch the shapes that worlds may have instead of a body's own.
+
+    PhysX cannot disable shapes while it runs, but it can change their rest offsets.
+
+    Args:
+        element: the body.
+        stage: the stage.
+        prims: its prims.
+    """
+    if element.collision:
+        for number, shape in enumerate(element.alternatives, start=1):
+            collider = stage.GetPrimAtPath(prims.shape_paths[shape])
+            set_values(collider, "PhysxCollisionAPI", {"physxCollision:restOffset": number * ABSENT_REST_OFFSET})
 
 
 def _shape(

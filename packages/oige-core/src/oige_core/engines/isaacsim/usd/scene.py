@@ -9,16 +9,18 @@ from oige_core.engines.isaacsim.usd.files import describe_asset
 from oige_core.engines.isaacsim.usd.friction import Surface, map_friction
 from oige_core.engines.isaacsim.usd.ground import write_ground_plane, write_height_field
 from oige_core.engines.isaacsim.usd.physics_scene import write_physics_scene
-from oige_core.engines.isaacsim.usd.prims import PhysicsMaterials, make_valid
-from oige_core.engines.isaacsim.usd.rigid import write_rigid
+from oige_core.engines.isaacsim.usd.prims import PhysicsMaterials, make_valid, report_contacts
+from oige_core.engines.isaacsim.usd.rigid import switch_off_alternatives, write_rigid
 from oige_core.engines.isaacsim.usd.robot import RobotOptions, write_robot
 from oige_core.engines.isaacsim.usd.stage_map import WORLDS, ArticulationPrims, CameraPrims, StageMap
+from oige_core.engines.joints import select_names
 from oige_core.errors import OigeError, nearest
 from oige_core.scene.elements import (
     ArticulationElement,
     CameraElement,
     GroundPlaneElement,
     HeightFieldElement,
+    LinkSet,
     RigidElement,
 )
 from oige_core.scene.scene import Scene
@@ -60,6 +62,7 @@ class _SceneWriter:
         default = scene.sim.default_physics_material
         surfaces = [surface for element in elements for surface in self._surfaces(element)]
         self._friction = map_friction(surfaces, (default.static_friction, default.dynamic_friction))
+        self._map.friction = self._friction
         self._materials = PhysicsMaterials(stage, f"{_ROOT}/materials", self._friction.combine)
         shared = [e.name for e in elements if isinstance(e, GroundPlaneElement | HeightFieldElement)]
         own = [e.name for e in elements if e.name not in shared]
@@ -78,7 +81,16 @@ class _SceneWriter:
         for element in scene.elements.values():  # last, because bodies on which cameras are mounted may come later
             if isinstance(element, CameraElement):
                 self._write_camera(element)
+        for link_set in scene.link_sets:
+            if link_set.track_contact_forces:
+                self._report_contacts(link_set)
         return self._map
+
+    def _report_contacts(self, link_set: LinkSet) -> None:
+        prims = self._map.articulations[link_set.articulation]
+        names = prims.description.body_names
+        for name in select_names(link_set.links, names, f"links of '{link_set.articulation}'"):
+            report_contacts(self._stage.GetPrimAtPath(prims.link_paths[name]))
 
     def _write(self, element: object) -> None:
         stage = self._stage
@@ -95,6 +107,9 @@ class _SceneWriter:
                     for path in prims.shape_paths.values():
                         self._bind(stage.GetPrimAtPath(path), element.material.friction)
                 apply_actor(stage.GetPrimAtPath(prims.path), element.actor, self._scene.sim.physx)
+                switch_off_alternatives(element, stage, prims)
+                if element.track_contact_forces:
+                    report_contacts(stage.GetPrimAtPath(prims.path))
             case ArticulationElement(name=name):
                 self._map.articulations[name] = self._write_articulation(element)
                 apply_actor(stage.GetPrimAtPath(self._paths[name]), element.actor, self._scene.sim.physx)

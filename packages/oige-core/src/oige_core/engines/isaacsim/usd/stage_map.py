@@ -3,15 +3,31 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from oige_core.engines.isaacsim.usd.friction import FrictionMapping
 from oige_core.scene.primitives import Primitive
 
 if TYPE_CHECKING:
     from oige_core.engines.isaacsim.usd.description import RobotDescription
 
-__all__ = ["WORLDS", "ArticulationPrims", "CameraPrims", "RigidPrims", "StageMap", "path_in_world"]
+__all__ = [
+    "ABSENT_REST_OFFSET",
+    "WORLDS",
+    "ArticulationPrims",
+    "CameraPrims",
+    "RigidPrims",
+    "StageMap",
+    "path_in_world",
+]
 
 WORLDS = "/World/envs"
 """Path of the prim below which the worlds ``env_0``, ``env_1``, … are."""
+
+
+ABSENT_REST_OFFSET = -1e3
+"""Rest offset in m of the first alternative shape of a body; the second has twice that, and so on.
+
+Nothing gets that deep into a shape, so that nothing touches it.
+"""
 
 
 def path_in_world(path: str, world: int) -> str:
@@ -79,6 +95,7 @@ class StageMap:
         rigids: prims of rigid bodies.
         cameras: prims of cameras.
         shared_paths: paths of what collides with the bodies of all worlds: ground and terrain.
+        friction: PhysX's coefficients of friction.
         sun: path of the distant light, which shines along −z of its frame; None: there is none.
     """
 
@@ -87,6 +104,7 @@ class StageMap:
     rigids: dict[str, RigidPrims] = field(default_factory=dict)
     cameras: dict[str, CameraPrims] = field(default_factory=dict)
     shared_paths: list[str] = field(default_factory=list)
+    friction: FrictionMapping = field(default_factory=FrictionMapping)
     sun: str | None = None
 
     @property

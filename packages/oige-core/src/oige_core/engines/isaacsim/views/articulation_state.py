@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from oige_core.engines.isaacsim.tensors import Order, TensorRows, call, columns_
 from oige_core.engines.isaacsim.usd.description import RobotDescription
 from oige_core.engines.isaacsim.usd.stage_map import ArticulationPrims
 from oige_core.engines.isaacsim.views.body_state import BodyState, Written, com_offset
+from oige_core.engines.isaacsim.views.colors import BodyColors
 from oige_core.engines.isaacsim.views.properties import Property
+from oige_core.engines.isaacsim.views.surfaces import Surfaces
 from oige_core.engines.isaacsim.worlds import MAX_VALUE, IsaacWorlds
 from oige_core.engines.joints import initial_positions
 from oige_core.errors import OigeError
@@ -117,6 +120,36 @@ class ArticulationState:
     def link_property(self, what: str, getter: str, setter: str, part: slice = slice(None)) -> Property:
         """Return a property of every link, helpers included."""
         return Property(self.rows, what, getter, setter, self.every_link, self._worlds.device, part)
+
+    @cached_property
+    def surfaces(self) -> Surfaces:
+        """Materials and offsets of the shapes of links without helpers."""
+        worlds, links = self._worlds, {link.name: link for link in self.description.links}
+        default = worlds.sim.default_physics_material
+        materials = torch.zeros(len(self.description.body_names), 3)
+        for row, name in zip(materials, self.description.body_names, strict=True):
+            shapes = [shape for shape in links[name].shapes if shape.collides]
+            if shapes:
+                stated = shapes[0].friction
+                friction = (default.static_friction, default.dynamic_friction) if stated is None else (stated, stated)
+                row.copy_(torch.tensor([*friction, default.restitution]))
+
+        def find_rows() -> list[TensorRows]:
+            return [self._rows_of_link(self.prims.link_paths[name]) for name in self.description.body_names]
+
+        factors = worlds.stage_map.friction.factor
+        return Surfaces(find_rows, materials, factors, worlds.num_envs, worlds.device)
+
+    @cached_property
+    def colors(self) -> BodyColors:
+        """Colours of links without helpers."""
+        paths = [self.prims.link_paths[name] for name in self.description.body_names]
+        return BodyColors(self._worlds, paths)
+
+    def _rows_of_link(self, path: str) -> TensorRows:
+        worlds = self._worlds
+        view = worlds.simulation.create_rigid_body_view(worlds.pattern(path))
+        return TensorRows(view, list(view.prim_paths), worlds.num_envs, worlds.device)
 
     def joint_property(self, what: str, getter: str, setter: str) -> Property:
         """Return a property of the joints."""
