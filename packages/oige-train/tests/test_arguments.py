@@ -369,7 +369,6 @@ REFUSED = {
         ("evaluation", True, "does not watch the checkpoints of another run; leave it out"),
         ("kit_app", "a.kit", "has no Isaac Sim engine; leave it out"),
         ("extras", "[--/log/level=warning,--/app/window/width=640]", "has no Isaac Sim engine; leave it out"),
-        ("physics_engine", "physx", "has no Isaac Sim engine; use physics_engine=mujoco"),
     )
 }
 if cuda_device_count() == 0:

@@ -22,11 +22,13 @@ def task_scene(config: RunConfig, engine: str) -> Scene:
 
     Raises:
         OigeError: the task is unknown, or its scene invalid for the engine.
+        ConfigError: ``task.sim`` has a section that fits no element.
     """
     spec = load_spec(find_task(config.task.name))
     try:
         load_task_class(spec, warp=config.warp)(config, spec, _SceneEngine(engine, config.task.env.numEnvs))
     except _SceneIsComplete as complete:
+        complete.scene.check()
         return complete.scene
     raise AssertionError("a task builds its scene when it is made")
 

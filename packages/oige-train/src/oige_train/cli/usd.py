@@ -1,4 +1,4 @@
-"""``oige-usd``: write robots as USD files."""
+"""``oige-usd``: write scenes of tasks and robots as USD files."""
 
 from pathlib import Path
 
@@ -6,12 +6,19 @@ from oige_train.cli.common import run_cli
 
 __all__ = ["main", "usd"]
 
-HELP = """usage: oige-usd --robots PACKAGE
+HELP = """usage: oige-usd task=<Task> [num_envs=<n>] [key=value …] FOLDER
+       oige-usd --robots PACKAGE
 
-Write the USD file of every robot of a package beside its MJCF file: assets/ant.usda for assets/ant.xml. Isaac Sim reads
-these files, because MuJoCo is not installed there.
+Write what Isaac Sim gets of a task: FOLDER/<Task>.usda, or .usdc with terrain, with one world or num_envs worlds, and
+print what a world contains. The file contains everything that it needs, and opens in Isaac Sim and in USD viewers.
+
+With --robots, write the USD file of every robot of a package beside its MJCF file: assets/ant.usda for assets/ant.xml.
+Isaac Sim reads these files, because MuJoCo is not installed there.
 
   --robots PACKAGE    an installed package such as oige_tasks_locomotion, or a folder"""
+
+
+IGNORED = ("checkpoint", "test", "max_iterations", "experiment", "multi_gpu", "wandb_", "headless", "physics_engine")
 
 
 def main() -> None:
@@ -33,9 +40,39 @@ def usd(arguments: list[str]) -> int:
     """
     from oige_core.errors import ConfigError
 
-    if len(arguments) != 2 or arguments[0] != "--robots":
-        raise ConfigError(f"{' '.join(arguments) or 'oige-usd'}: expected --robots PACKAGE.")
-    return _write_robots(arguments[1])
+    if "--robots" in arguments:
+        if len(arguments) != 2 or arguments[0] != "--robots":
+            raise ConfigError(f"{' '.join(arguments)}: expected --robots PACKAGE.")
+        return _write_robots(arguments[1])
+    folders = [argument for argument in arguments if "=" not in argument and not argument.startswith("-")]
+    if len(folders) != 1:
+        raise ConfigError(f"{' '.join(arguments) or 'oige-usd'}: expected task=<Task> FOLDER, or --robots PACKAGE.")
+    return _write_scene([argument for argument in arguments if argument != folders[0]], Path(folders[0]))
+
+
+def _write_scene(arguments: list[str], folder: Path) -> int:
+    from oige_core.envs.task_scene import task_scene
+    from oige_core.extras import needs_extra
+
+    from oige_train.cli.common import checked_run, refuse_ignored
+
+    refuse_ignored(arguments, "oige-usd", *IGNORED)
+    given = {"num_envs", "task.env.numEnvs"} & {argument.partition("=")[0].lstrip("+") for argument in arguments}
+    run = checked_run([*arguments, *([] if given else ["num_envs=1"]), "physics_engine=isaacsim"])
+    with needs_extra("usd", "oige-usd"):
+        from oige_core.engines.isaacsim.usd.export import export_scene
+    scene, env = task_scene(run.config, "Isaac Sim"), run.config.task.env
+    path, elements = export_scene(scene, folder, run.task.name, num_envs=env.numEnvs, spacing=env.envSpacing)
+    columns = ("prims", "bodies", "joints", "colliders")
+    rows = [("in each world", *columns, "mass in kg")]
+    for element in elements:
+        rows.append((element.name, *(str(getattr(element, key)) for key in columns), f"{element.mass:.4g}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *numbers in rows:
+        cells = (f"{number:>{width}}" for number, width in zip(numbers, widths[1:], strict=True))
+        print(f"{first:<{widths[0]}}", *cells, sep="  ")
+    print(f"{path}: {env.numEnvs} world{'s' * (env.numEnvs != 1)}")
+    return 0
 
 
 def _write_robots(package: str) -> int:

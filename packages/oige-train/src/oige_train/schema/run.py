@@ -63,7 +63,6 @@ class TrainRunConfig(RunConfig):
             "evaluation": (self.evaluation, "does not watch the checkpoints of another run; leave it out"),
             "kit_app": (bool(self.kit_app), "has no Isaac Sim engine; leave it out"),
             "extras": (bool(self.extras), "has no Isaac Sim engine; leave it out"),
-            "physics_engine": (self.physics_engine != "mujoco", "has no Isaac Sim engine; use physics_engine=mujoco"),
         }
         for key, (wanted, lack) in absent.items():
             if wanted:

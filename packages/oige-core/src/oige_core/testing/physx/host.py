@@ -8,6 +8,7 @@ import torch
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
 from oige_core.capabilities import CAPABILITIES, Capability
+from oige_core.engines.isaacsim.usd.worlds import filter_worlds
 from oige_core.errors import CapabilityError
 from oige_core.testing.physx.runtime import PhysxRuntime
 from oige_core.testing.physx.simulation import SimulationView
@@ -55,19 +56,7 @@ class OvphysxHost:
         self, physics_scene: str, collision_root: str, world_paths: Sequence[str], shared_paths: Sequence[str]
     ) -> None:
         """Let each world collide with itself and with shared prims only."""
-        stage = self._opened()
-        scene = stage.GetPrimAtPath(physics_scene)
-        scene.AddAppliedSchema("PhysxSceneAPI")
-        scene.CreateAttribute("physxScene:invertCollisionGroupFilter", Sdf.ValueTypeNames.Bool).Set(True)
-        UsdGeom.Scope.Define(stage, collision_root)
-        worlds = {f"{collision_root}/group{i}": [path] for i, path in enumerate(world_paths)}
-        shared = f"{collision_root}/global_group"
-        members = worlds | ({shared: list(shared_paths)} if shared_paths else {})
-        for path, includes in members.items():
-            group = UsdPhysics.CollisionGroup.Define(stage, path)
-            group.GetCollidersCollectionAPI().CreateIncludesRel().SetTargets(includes)
-            meets = [path, *([shared] if shared_paths and path != shared else [])]
-            group.CreateFilteredGroupsRel().SetTargets(list(members) if path == shared else meets)
+        filter_worlds(self._opened(), physics_scene, collision_root, world_paths, shared_paths)
 
     def play(self) -> None:
         """Start physics, which advances two steps of the length that the physics scene states."""
