@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from oige_core.config import ActorConfig, SimConfig
-from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.scene import Scene
 from oige_core.selections import as_on_gpu, host_can_read
-from oige_core.testing import make_engine_on
+
+if TYPE_CHECKING:
+    from oige_core.engines.mujoco.engine import MujocoEngine
 
 EXECUTORS = ["c", "warp-cpu"] + ["warp-cuda"] * torch.cuda.is_available()
 AS_ON_GPU = "warp-as-on-gpu"  # Warp's CPU device, with code that runs as on a GPU
@@ -20,7 +21,7 @@ AS_ON_GPU = "warp-as-on-gpu"  # Warp's CPU device, with code that runs as on a G
 class World:
     """Built worlds of a scene: the engine, and its views as attributes."""
 
-    engine: MujocoEngine
+    engine: "MujocoEngine"
     executor: str
     views: dict[str, Any]
     initial_state: dict[str, Any]
@@ -83,15 +84,17 @@ def pretended_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture(scope="module")
-def new_engine() -> Callable[..., MujocoEngine]:
+def new_engine() -> "Callable[..., MujocoEngine]":
     """Make an engine; see :func:`oige_core.testing.make_engine_on`."""
+    from oige_core.testing import make_engine_on  # needs MuJoCo, which tests/test_floors.py is without
+
     return make_engine_on
 
 
 @pytest.fixture(scope="module")
-def build() -> Iterator[Callable[..., World]]:
+def build(new_engine: "Callable[..., MujocoEngine]") -> Iterator[Callable[..., World]]:
     """Build worlds of a scene whose views ``set_up_scene`` returns by name; ``sim`` are values of ``task.sim``."""
-    engines: list[MujocoEngine] = []
+    engines = []
 
     def build(
         set_up_scene: Callable[[Scene], dict[str, Any]],
@@ -100,7 +103,7 @@ def build() -> Iterator[Callable[..., World]]:
         actors: dict[str, ActorConfig] | None = None,
         **sim: Any,
     ) -> World:
-        engine = make_engine_on("warp-cpu" if executor == AS_ON_GPU else executor, num_envs)
+        engine = new_engine("warp-cpu" if executor == AS_ON_GPU else executor, num_envs)
         engines.append(engine)
         scene = Scene(engine, SimConfig(actors=actors or {}, **sim))
         views = set_up_scene(scene)

@@ -15,4 +15,4 @@ def derive_seed(seed: int, stream: str) -> int:
         stream: name of the stream: ``task``, ``learner``, …
     """
     entropy = None if seed == -1 else (seed, zlib.crc32(stream.encode()))
-    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]) >> 1

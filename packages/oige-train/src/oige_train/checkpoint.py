@@ -245,7 +245,7 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
 
     # rl_games stores its best score as a NumPy number. These classes restore one, of NumPy 2 and 1.
     numbers = [
-        scalar,
+        (scalar, "numpy._core.multiarray.scalar"),
         (scalar, "numpy.core.multiarray.scalar"),
         np.dtype,
         np.dtypes.Float32DType,

@@ -100,7 +100,7 @@ class RunFolder:
             config.write_text(CONFIG_HEADER + OmegaConf.to_yaml(OmegaConf.create(run.resolved)), "utf-8")
             start = {
                 "command": shlex.join(command),
-                "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                 "overrides": list(run.record.overrides),
                 "config": config.name,
                 "resumed_from": None if run.checkpoint is None else str(run.checkpoint),

@@ -2,12 +2,19 @@
 
 import torch
 
+from oige_core.warp_version import has_warp
+
 __all__ = ["fuses", "heading_roll_up", "quat_mul", "quat_to_matrix", "rotate", "rotate_part"]
 
 
 def fuses(*values: torch.Tensor) -> bool:
     """Whether a function of these tensors is computed by a Warp kernel, which has no gradient."""
-    return _on_gpu(values[0]) and not torch.is_grad_enabled() and all(each.dtype == torch.float32 for each in values)
+    return (
+        _on_gpu(values[0])
+        and not torch.is_grad_enabled()
+        and all(each.dtype == torch.float32 for each in values)
+        and has_warp()
+    )
 
 
 def rotate(q: torch.Tensor, v: torch.Tensor, sign: float) -> torch.Tensor:

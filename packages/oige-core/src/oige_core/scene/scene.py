@@ -32,6 +32,9 @@ from oige_core.scene.values import (
 )
 from oige_core.views import ArticulationView, CameraOutput, CameraView, RigidPrimView
 
+if typing.TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["RigidOptions", "Scene", "ViewFactory"]
 
 ViewT = typing.TypeVar("ViewT")
@@ -225,7 +228,7 @@ class Scene:
         self.link_sets.append(link_set)
         return self._keep("rigid_prim_views", name, self.views.create_link_view(link_set))
 
-    def add_sphere(self, name: str, *, radius: float, **options: typing.Unpack["RigidOptions"]) -> RigidPrimView:
+    def add_sphere(self, name: str, *, radius: float, **options: "Unpack[RigidOptions]") -> RigidPrimView:
         """Add a ball of ``radius`` metres; ``options`` are those of :class:`RigidOptions`."""
         return self._add_rigid(name, "sphere", (radius,), options)
 
@@ -235,7 +238,7 @@ class Scene:
         *,
         size: Vector3,
         face_colors: Sequence[Color] = (),
-        **options: typing.Unpack["RigidOptions"],
+        **options: "Unpack[RigidOptions]",
     ) -> RigidPrimView:
         """Add a box; ``options`` are those of :class:`RigidOptions`.
 
@@ -255,13 +258,13 @@ class Scene:
         return self._add_rigid(name, "box", size, options, face_colors)
 
     def add_capsule(
-        self, name: str, *, radius: float, length: float, **options: typing.Unpack["RigidOptions"]
+        self, name: str, *, radius: float, length: float, **options: "Unpack[RigidOptions]"
     ) -> RigidPrimView:
         """Add a capsule along z, ``length`` metres between the centres of its caps."""
         return self._add_rigid(name, "capsule", (radius, length), options)
 
     def add_cylinder(
-        self, name: str, *, radius: float, length: float, **options: typing.Unpack["RigidOptions"]
+        self, name: str, *, radius: float, length: float, **options: "Unpack[RigidOptions]"
     ) -> RigidPrimView:
         """Add a cylinder along z of ``length`` metres; ``options`` are those of :class:`RigidOptions`."""
         return self._add_rigid(name, "cylinder", (radius, length), options)

@@ -54,7 +54,7 @@ def check_methods(task: type) -> None:
 
 
 def note_on_masks(method: str, worlds: torch.Tensor, error: Exception) -> None:
-    """Add a line to an error of torch about masks, if a method got its selection of worlds as one.
+    """Add a line about masks to the message of an error of torch, if a method got its selection of worlds as one.
 
     Args:
         method: the method that raised the error.
@@ -62,10 +62,11 @@ def note_on_masks(method: str, worlds: torch.Tensor, error: Exception) -> None:
         error: the error.
     """
     if worlds.dtype == torch.bool and not isinstance(error, torch.OutOfMemoryError):
-        error.add_note(
+        note = (
             f"{method}: worlds is a mask of shape {tuple(worlds.shape)}, because the task runs on a GPU: do not index "
             "with it; use self.assign(tensor, worlds, values) and self.rows(tensor, worlds), which accept both forms."
         )
+        error.args = (f"{error}\n{note}",)
 
 
 def check_tensor(

@@ -87,7 +87,7 @@ def measure(run: Run, workers: Workers, *, rounds: int | None, started: float) -
         num_threads=config.num_threads or os.cpu_count() or 1,
         torch_threads=torch.get_num_threads(),
         seed=config.seed,
-        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         machine=machine(),
         versions=versions(),
         stages=stage_results(rates),

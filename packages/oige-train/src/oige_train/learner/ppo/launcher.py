@@ -1,18 +1,18 @@
 """Launches PPO's Warp kernels where there are any: on CUDA."""
 
 import functools
-import importlib.util
 from typing import Any
 
 import torch
+from oige_core.warp_version import has_warp
 
 __all__ = ["Launcher", "find_launcher"]
 
 
 @functools.cache
 def find_launcher(device: torch.device) -> "Launcher | None":
-    """Return what launches kernels on a device; None where torch computes: on the CPU, and without Warp."""
-    if device.type != "cuda" or importlib.util.find_spec("warp") is None:
+    """Return what launches kernels on a device; None where torch computes: on the CPU, and in Isaac Sim."""
+    if device.type != "cuda" or not has_warp():
         return None
     return Launcher(device)
 
