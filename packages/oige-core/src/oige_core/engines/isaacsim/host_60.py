@@ -45,7 +45,10 @@ class ExperimentalHost(KitHost):
         self._manager().setup_simulation(device=str(self.device))
 
     def _start_physics(self) -> Any:
-        self._manager().initialize_physics()
+        manager = self._manager()
+        manager.initialize_physics()
+        if manager.get_physics_simulation_view() is None:
+            return None
         view = kit_module("omni.physics.tensors").create_simulation_view(
             "torch", stage_id=self._stage_id(), backend=self.physics
         )

@@ -115,6 +115,8 @@ class KitHost(ABC):
         self._timeline.commit()
         self._update_application()
         self._view = self._start_physics()
+        if self._view is None:
+            raise OigeError(f"{self.release} did not start physics: {self._logged()}.")
 
     @abstractmethod
     def _select_device(self) -> None:
@@ -122,7 +124,7 @@ class KitHost(ABC):
 
     @abstractmethod
     def _start_physics(self) -> Any:
-        """Start physics, and return the simulation view with the front end ``torch``."""
+        """Start physics, and return the simulation view with the front end ``torch``; None if that failed."""
 
     def simulate(self, dt: float, time: float) -> None:
         """Advance physics by exactly ``dt``, and wait for it."""
@@ -173,16 +175,28 @@ class KitHost(ABC):
         """Return the errors that the application has logged since the last call."""
         return self._log.take()
 
+    def _logged(self) -> str:
+        return "; ".join(self.errors()) or "its log has no error"
+
     def host_view(self, kind: ViewKind, path: str) -> Any:
-        """Return the release's own view of prims, initialised if physics runs."""
+        """Return the release's own view of prims, initialised if physics runs.
+
+        Paths of the tensors have ``*`` for any text, those of views are regular expressions.
+        """
         if kind not in self.view_classes:
             raise CapabilityError(f"host_view({kind!r}): expected one of {', '.join(sorted(self.view_classes))}.")
         module, name = self.view_classes[kind]
-        return self._create_view(getattr(kit_module(module), name), path)
+        expression = path.replace("*", ".*")
+        return self._create_view(getattr(kit_module(module), name), expression)
 
     @abstractmethod
     def _create_view(self, view_class: Any, path: str) -> Any:
-        """Return an object of one of the release's own view classes."""
+        """Return an object of one of the release's own view classes.
+
+        Args:
+            view_class: the class.
+            path: regular expression of the paths of prims.
+        """
 
     def close(self) -> None:
         """Stop physics, and leave the application with an empty stage."""
