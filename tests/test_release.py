@@ -1,11 +1,15 @@
 """Only a package whose tag, version and changelog agree is released; make, hooks and CI run the same checks."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -70,6 +74,46 @@ def test_release_workflow_has_a_tag_for_each_public_package() -> None:
         if "Private :: Do Not Upload" not in file.read_text()
     }
     assert set(re.findall(r'- "(.*)-v\*"', workflow)) == public
+
+
+@pytest.fixture
+def registry_job() -> dict:
+    return yaml.safe_load((REPOSITORY / ".github/workflows/release.yml").read_text())["jobs"]["registry"]
+
+
+def test_registry_is_verified_for_its_releases_before_it_is_published(registry_job: dict) -> None:
+    commands = [step["run"].split() for step in registry_job["steps"] if "run" in step]
+    build, verify = (command[4:] for command in commands if "oige-registry" in command)
+    assert (build[:2], verify[:2]) == (["build", "site"], ["verify", "site"])
+    assert build[2:] == verify[2:] == ["--kit", "105.1", "106.0", "106.5", "107.3", "110.0"]
+    assert "push" in commands[-1]
+    assert registry_job["needs"] == "publish"
+    assert registry_job["if"] == "startsWith(github.ref_name, 'oige-extension-v')"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the workflow runs on Linux")
+def test_registry_branch_keeps_what_is_published(registry_job: dict, tmp_path: Path) -> None:
+    """Run the job's own commands against a repository, with a file in place of the packages."""
+
+    def git(*arguments: str | Path) -> str:
+        return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+
+    environment = {**os.environ, **registry_job["env"]}
+    steps = {step["name"]: step for step in registry_job["steps"] if "name" in step}
+    git("init", "--quiet", "--bare", "origin")
+    for number, tag in enumerate(("oige-extension-v0.1.0", "oige-extension-v0.2.0", "oige-extension-v0.2.0")):
+        checkout = tmp_path / f"checkout-{number}"
+        git("clone", "--quiet", "origin", checkout)
+        for name in ("take the packages that are published", "publish"):
+            folder = checkout / steps[name].get("working-directory", ".")
+            command = ["bash", "-e", "-c", steps[name]["run"]]
+            variables = environment | {"GITHUB_REF_NAME": tag}
+            subprocess.run(command, check=True, cwd=folder, env=variables, capture_output=True)
+            (checkout / "site" / tag).touch()
+    names = git("-C", "origin", "ls-tree", "--name-only", "kit-registry").split()
+    assert names == [".nojekyll", "oige-extension-v0.1.0", "oige-extension-v0.2.0"]
+    subjects = git("-C", "origin", "log", "--format=%s", "kit-registry").splitlines()
+    assert subjects == ["Publish oige-extension-v0.2.0", "Publish oige-extension-v0.1.0", "Begin the registry"]
 
 
 def test_make_check_runs_checks_of_ci() -> None:

@@ -10,7 +10,6 @@ import pytest
 from oige_core.errors import OigeError
 from oige_extension.kit import write_extension
 from oige_extension.kit.bundle import COMPILED, FORBIDDEN, THIRD_PARTY, bundled_distributions, distribution_files
-from oige_extension.kit.folder import OPTIONAL
 from oige_extension.registry import Registry, build_registry, verify
 from oige_extension.registry.cli import run
 from packaging.specifiers import SpecifierSet
@@ -102,7 +101,9 @@ def test_description_is_complete(extension: Path) -> None:
     assert description["python"]["module"] == [{"path": "pip_prebundle"}, {"name": "oige_extension.extension"}]
     assert "pipapi" not in description["python"], "nothing is downloaded when the extension starts"
     optional = {name for name, options in description["dependencies"].items() if options.get("optional")}
-    assert optional == set(OPTIONAL) >= {"omni.isaac.core", "isaacsim.core.api", "isaacsim.core.prims"}
+    assert optional >= {"omni.isaac.core", "isaacsim.core.api", "isaacsim.core.prims"}
+    assert package["version"] == importlib.metadata.version("oige-extension")
+    assert package["repository"] in (importlib.metadata.metadata("oige-extension").get_all("Project-URL") or [""])[0]
 
 
 def test_prebundle_is_pure_python_and_hides_nothing_of_isaac_sim(extension: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from oige_extension.registry import Package, Registry, RegistryError, build_registry, verify
-from oige_extension.registry.cli import run
+from oige_extension.registry.cli import parser, run
 from oige_extension.registry.package import kit_number, supports, version_key
 from oige_extension.registry.serve import make_server, settings
 
@@ -381,6 +381,16 @@ def test_program(extension: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == f"{tmp_path / 'exts' / NAME}\n"
     assert run(["verify", str(folder), "--kit", "108.0"]) == 1
     assert "no package for Kit 108.0" in capsys.readouterr().out
+
+
+def test_documented_commands_are_valid() -> None:
+    repository = Path(__file__).parents[3]
+    pages = [*repository.glob("docs/*.md"), *repository.glob("packages/*/README.md")]
+    pattern = r"^    (?:uv run )?oige-registry (.*?)(?: *#.*)?$"
+    commands = [line for page in pages for line in re.findall(pattern, page.read_text(), re.MULTILINE)]
+    assert len(commands) > 5
+    for command in commands:
+        parser().parse_args(command.split())
 
 
 def test_settings_append_to_the_registries_that_are_there() -> None:

@@ -40,7 +40,12 @@ FORBIDDEN = frozenset(
 
 COMPILED = frozenset({".so", ".pyd", ".dll", ".dylib"})
 PURE_WITHOUT_COMPILED = frozenset({"protobuf"})  # falls back to its implementation in Python
-LEFT_OUT = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json"})
+LEFT_OUT = frozenset(
+    {
+        *("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json"),
+        "webfiles.zip",  # the page of TensorBoard, which does not run inside Isaac Sim
+    }
+)
 
 
 def bundled_distributions() -> list[str]:
@@ -59,7 +64,7 @@ def bundled_distributions() -> list[str]:
 def distribution_files(name: str) -> Iterator[tuple[PurePosixPath, Path]]:
     """Yield the path of each file in ``pip_prebundle`` and where it lies now.
 
-    Programs, compiled libraries and records of the installation are left out.
+    Programs, compiled libraries, records of the installation and TensorBoard's page are left out.
 
     Args:
         name: name of an installed distribution.

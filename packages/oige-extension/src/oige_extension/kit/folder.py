@@ -10,93 +10,21 @@ from oige_core.errors import OigeError
 from oige_extension.kit.bundle import bundled_distributions, distribution_files, editable_package
 from oige_extension.replacing import replaced_folder
 
-__all__ = ["EXTENSION_NAME", "extension_toml", "write_extension"]
+__all__ = ["EXTENSION_NAME", "write_extension"]
 
 EXTENSION_NAME = "oige.extension"
 """Name of the extension and of its folder."""
 
 PREBUNDLE = "pip_prebundle"
 
-REQUIRED = ("omni.kit.uiapp", "omni.timeline", "omni.usd")
-"""Extensions of Kit that every release of Isaac Sim has and that the panel needs."""
+TEXTS = {
+    "config/extension.toml": "extension.toml",
+    "docs/README.md": "docs/README.md",
+    "docs/CHANGELOG.md": "docs/CHANGELOG.md",
+}
+"""Files of the extension by name, and where they lie beside this module; ``{version}`` stands for the version."""
 
-OPTIONAL = (
-    "isaacsim.core.api",
-    "isaacsim.core.cloner",
-    "isaacsim.core.experimental.prims",
-    "isaacsim.core.experimental.utils",
-    "isaacsim.core.prims",
-    "isaacsim.core.simulation_manager",
-    "isaacsim.core.utils",
-    "isaacsim.storage.native",
-    "omni.isaac.cloner",
-    "omni.isaac.core",
-    "omni.isaac.core_archive",
-    "omni.isaac.ml_archive",
-    "omni.kit.menu.utils",
-    "omni.physics.tensors",
-    "omni.pip.compute",
-)
-"""Extensions that only some releases have; where one is enabled, it loads before ours."""
-
-TOML = """\
-[package]
-version = "{version}"
-title = "OIGE: Reinforcement Learning Examples"
-description = "Train and play the tasks of OmniIsaacGymEnvs from a panel."
-category = "Simulation"
-keywords = ["isaac", "reinforcement learning", "robotics"]
-authors = ["The OIGE developers"]
-repository = "{repository}"
-readme = "docs/README.md"
-changelog = "docs/CHANGELOG.md"
-icon = "data/icon.png"
-preview_image = "data/preview_image.png"
-writeTarget.kit = true
-
-[core]
-reloadable = true
-
-[dependencies]
-{dependencies}
-
-# Our packages and the libraries that Isaac Sim lacks, all pure Python. Nothing is installed when the extension starts.
-[[python.module]]
-path = "{prebundle}"
-
-[[python.module]]
-name = "oige_extension.extension"
-"""
-
-README = """\
-# OIGE: reinforcement learning examples
-
-Trains and plays the tasks of OmniIsaacGymEnvs in a running Isaac Sim. The menu entry **Isaac Examples > RL Examples**
-opens the panel.
-
-Documentation: {documentation}
-"""
-
-CHANGELOG = """\
-# Changelog
-
-## [{version}]
-
-What changed in this and earlier versions: {changelog}
-"""
-
-
-def extension_toml() -> str:
-    """Return ``config/extension.toml`` of the installed version."""
-    urls = _urls()
-    dependencies = [f'"{name}" = {{}}' for name in REQUIRED]
-    dependencies += [f'"{name}" = {{ optional = true }}' for name in OPTIONAL]
-    return TOML.format(
-        version=importlib.metadata.version("oige-extension"),
-        repository=urls["Homepage"],
-        dependencies="\n".join(dependencies),
-        prebundle=PREBUNDLE,
-    )
+IMAGES = ("data/icon.png", "data/preview_image.png")
 
 
 def write_extension(folder: Path, link: bool = False) -> Path:
@@ -124,22 +52,17 @@ def write_extension(folder: Path, link: bool = False) -> Path:
 
 
 def _write_descriptions(root: Path) -> None:
-    urls = _urls()
-    texts = {
-        "config/extension.toml": extension_toml(),
-        "docs/README.md": README.format(documentation=urls["Documentation"]),
-        "docs/CHANGELOG.md": CHANGELOG.format(
-            version=importlib.metadata.version("oige-extension"), changelog=urls["Changelog"]
-        ),
+    version = importlib.metadata.version("oige-extension")
+    sources = files("oige_extension.kit")
+    contents = {
+        name: sources.joinpath(source).read_text(encoding="utf-8").replace("{version}", version).encode()
+        for name, source in TEXTS.items()
     }
-    for name, text in texts.items():
+    contents |= {name: sources.joinpath(name).read_bytes() for name in IMAGES}
+    for name, content in contents.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    data = root / "data"
-    data.mkdir()
-    for name in ("icon.png", "preview_image.png"):
-        (data / name).write_bytes(files("oige_extension.kit").joinpath("data", name).read_bytes())
+        path.write_bytes(content)
 
 
 def _write_distribution(prebundle: Path, name: str, link: bool) -> None:
@@ -152,9 +75,3 @@ def _write_distribution(prebundle: Path, name: str, link: bool) -> None:
         shutil.copyfile(source, destination)
     if package is not None:
         (prebundle / package.name).symlink_to(package, target_is_directory=True)
-
-
-def _urls() -> dict[str, str]:
-    """Return the project's addresses by label."""
-    entries = importlib.metadata.metadata("oige-extension").get_all("Project-URL") or []
-    return dict(entry.split(", ", 1) for entry in entries)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from oige_train.cli.exits import exit_code
 
-__all__ = ["main", "run"]
+__all__ = ["main", "parser", "run"]
 
 
 def main() -> None:
@@ -26,11 +26,12 @@ def run(arguments: list[str]) -> int:
     Raises:
         OigeError: an argument or a file is wrong.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     return options.command(options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="oige-registry", description="Make the Kit extension and registries of it.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
