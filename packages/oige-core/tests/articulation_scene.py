@@ -74,6 +74,7 @@ def set_up_scene(scene: Scene) -> dict[str, Any]:
         "effort": Drive(max_effort=6.0),
     }
     turned = (math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5))  # a quarter about z
+    branched = "branched_tendons" in scene.views.capabilities
     return {
         "pendulum": scene.add_articulation("pendulum", asset(PENDULUM), position=(0, 0, 1)),
         "chain": scene.add_articulation("chain", asset(CHAIN), position=(2, 0, 3), track_joint_forces=True),
@@ -84,7 +85,7 @@ def set_up_scene(scene: Scene) -> dict[str, Any]:
             "tree", asset(TREE), position=(5, 5, 50), track_joint_forces=True, disable_gravity=False
         ),
         "rails": scene.add_articulation("rails", asset(RAILS, drives=drives, joint_positions={"position": 0.1})),
-        "coupled": scene.add_articulation("coupled", asset(COUPLED)),
+        **({"coupled": scene.add_articulation("coupled", asset(COUPLED))} if branched else {}),
         "links": scene.add_link_view("links", "tree", ["foot", "trunk", "arm"]),
         "hand": scene.add_link_view("hand", "tree", "hand"),
         "all_links": scene.add_link_view("all_links", "tree", ["trunk", "arm", "leg", "hand", "foot"]),

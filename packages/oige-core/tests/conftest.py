@@ -1,11 +1,13 @@
 """Engines for the tests of views: one on each executor, built once per scene and restored before each test."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from oige_core.capabilities import Capability, missing
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.scene import Scene
 from oige_core.selections import as_on_gpu, host_can_read
@@ -13,7 +15,8 @@ from oige_core.selections import as_on_gpu, host_can_read
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-EXECUTORS = ["c", "warp-cpu"] + ["warp-cuda"] * torch.cuda.is_available()
+CHOSEN = os.environ.get("OIGE_TEST_EXECUTORS", "").split()  # "physx" runs tests of views on PhysX, see CONTRIBUTING.md
+EXECUTORS = CHOSEN or ["c", "warp-cpu"] + ["warp-cuda"] * torch.cuda.is_available()
 AS_ON_GPU = "warp-as-on-gpu"  # Warp's CPU device, with code that runs as on a GPU
 
 
@@ -41,6 +44,15 @@ class World:
         """Whether values of tensors on the engine's device are checked; on a GPU they are not."""
         return host_can_read(self.tensor(0.0))
 
+    def needs(self, capability: Capability) -> None:
+        """Skip the test on an engine without a capability."""
+        if capability not in self.engine.capabilities:
+            pytest.skip(str(missing(self.engine, capability, "this test")))
+
+    def tolerance(self, tol: float, *, physx: float) -> float:
+        """Return a tolerance, or the wider one of PhysX, for which a test states the reason."""
+        return physx if self.executor == "physx" else tol
+
     def everywhere(self, *values: float) -> torch.Tensor:
         """Return the same row for each world."""
         return self.tensor(values).expand(self.engine.num_envs, -1)
@@ -65,7 +77,7 @@ def executor(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=[*EXECUTORS, AS_ON_GPU], scope="module")
+@pytest.fixture(params=EXECUTORS + [AS_ON_GPU] * (not CHOSEN), scope="module")
 def any_executor(request: pytest.FixtureRequest) -> str:
     """Name of the executor that runs the worlds, where tests also run as on a GPU."""
     return request.param

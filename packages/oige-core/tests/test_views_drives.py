@@ -43,7 +43,10 @@ def damped_step(time: float, mass: float, start: float, target: float, stiffness
 
 
 def test_position_drive_follows_the_second_order_response(world: Any) -> None:
-    """Gains differ between worlds. The integrator's error is of the order of dt · ω · amplitude = 1e-3 · 20 · 0.4."""
+    """Gains differ between worlds. The integrator's error is of the order of dt · ω · amplitude = 1e-3 · 20 · 0.4.
+
+    That of PhysX, which integrates drives implicitly in position, too, is a little larger.
+    """
     world.close(world.rails.get_joint_positions(), [0.1, 0, 0, 0], tol=1e-7)  # where the asset starts
     gains = [(200.0, 4.0), (800.0, 4.0), (200.0, 24.0)]
     kps, kds = world.tensor([[kp] for kp, _ in gains]), world.tensor([[kd] for _, kd in gains])
@@ -56,14 +59,17 @@ def test_position_drive_follows_the_second_order_response(world: Any) -> None:
     for step in range(1, 5):
         world.run(0.05)
         expected = [damped_step(0.05 * step, 2.0, 0.1, 0.5, kp, kd) for kp, kd in gains]
-        world.close(world.rails.get_joint_positions()[:, POSITION], expected, tol=8e-3)
+        world.close(world.rails.get_joint_positions()[:, POSITION], expected, tol=world.tolerance(8e-3, physx=1.2e-2))
     q, v = world.rails.get_joint_positions()[:, 0], world.rails.get_joint_velocities()[:, 0]
     expected_effort = kps[:, 0] * (0.5 - q) - kds[:, 0] * v
     world.close(world.rails.get_measured_joint_efforts()[:, POSITION], expected_effort, tol=1e-4)
 
 
 def test_one_step_of_a_drive_is_implicit_in_velocity(world: Any) -> None:
-    """(m + dt d) dv = dt (k (target − x) + d (v target − v) + effort), to the last digits."""
+    """(m + dt d) dv = dt (k (target − x) + d (v target − v) + effort), to the last digits.
+
+    The solver of PhysX divides a step into four, so that its velocity differs by dt² k v / m.
+    """
     world.rails.set_joint_velocities(world.everywhere(0.7), joint_indices=[POSITION])
     world.rails.set_joint_position_targets(world.everywhere(0.4), joint_indices=[POSITION])
     world.rails.set_joint_velocity_targets(world.everywhere(-0.2), joint_indices=[POSITION])
@@ -71,8 +77,10 @@ def test_one_step_of_a_drive_is_implicit_in_velocity(world: Any) -> None:
     world.run(DT)
     force = STIFFNESS * (0.4 - 0.1) + DAMPING * (-0.2 - 0.7) + 1.5
     velocity = 0.7 + DT * force / (2.0 + DT * DAMPING)
-    world.close(world.rails.get_joint_velocities()[:, POSITION], velocity, tol=1e-6)
-    world.close(world.rails.get_joint_positions()[:, POSITION], 0.1 + DT * velocity, tol=1e-6)
+    tol = world.tolerance(1e-6, physx=2.5e-5)
+    world.close(world.rails.get_joint_velocities()[:, POSITION], velocity, tol=tol)
+    tol = world.tolerance(1e-6, physx=5e-6)
+    world.close(world.rails.get_joint_positions()[:, POSITION], 0.1 + DT * velocity, tol=tol)
 
 
 def test_velocity_drive_against_a_viscous_load(world: Any) -> None:
@@ -137,6 +145,7 @@ def test_control_mode_sets_the_gains(world: Any) -> None:
 
 def test_gains_can_be_set_on_an_articulation_without_drives(world: Any) -> None:
     """Its position targets are its initial positions, its efforts stay."""
+    world.needs("branched_tendons")
     view = world.coupled
     with pytest.raises(OigeError, match=r"'coupled': its drives have no gains, .* set_gains first"):
         view.set_joint_position_targets(world.everywhere(0.0, 0.0))
@@ -208,6 +217,7 @@ def test_tendon_couples_joints(world: Any) -> None:
 
     D has only the diagonal of d c cᵀ: the integrator omits the terms that couple joints of different branches.
     """
+    world.needs("branched_tendons")
     view = world.coupled
     assert view.num_fixed_tendons == 2
     view.set_joint_positions(world.tensor([[0.1, 0.05], [0.1, 0.05], [-0.2, 0.1]]))
@@ -233,6 +243,7 @@ def test_tendon_couples_joints(world: Any) -> None:
 
 def test_tendon_limits_stop_both_joints(world: Any) -> None:
     """A force on only one joint pulls the other along once L is at its limit; the limit is soft, by 2 mm here."""
+    world.needs("branched_tendons")
     view = world.coupled
     limits = view.get_fixed_tendon_limits()
     world.close(limits[:, 0], [-0.5, 0.5], tol=1e-6)
@@ -252,6 +263,7 @@ def test_tendon_limits_stop_both_joints(world: Any) -> None:
 
 def test_tendon_spring_balances_an_effort(world: Any) -> None:
     """At rest under efforts f (1, 2) the tendon is longer by f / k: 1 and 0.5 mm; the damping is about critical."""
+    world.needs("branched_tendons")
     view = world.coupled
     view.set_fixed_tendon_properties(
         stiffnesses=world.tensor([[0.0, 4000.0], [0.0, 8000.0]]),

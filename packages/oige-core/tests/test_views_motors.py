@@ -49,7 +49,10 @@ def test_effort_and_its_limit_are_scaled_by_the_motor_strength(world: Any) -> No
 
 
 def test_gains_are_scaled_by_the_motor_strength(world: Any) -> None:
-    """(m + dt s d) dv = dt s (k (target − x) + d (v target − v) + effort) with the strength s, to the last digits."""
+    """(m + dt s d) dv = dt s (k (target − x) + d (v target − v) + effort) with the strength s, to the last digits.
+
+    The solver of PhysX divides a step into four, so that its velocity differs by dt² k v / m.
+    """
     strengths = torch.tensor([0.5, 1.0, 1.5])
     world.rails.set_motor_strengths(world.tensor(strengths).unsqueeze(-1), joint_indices=[POSITION])
     world.rails.set_gains(world.everywhere(STIFF), world.everywhere(CRITICAL), joint_indices=[POSITION])
@@ -62,7 +65,8 @@ def test_gains_are_scaled_by_the_motor_strength(world: Any) -> None:
     world.close(world.rails.get_measured_joint_efforts()[:, POSITION], force, tol=1e-4)
     world.run(DT)
     velocity = 0.7 + DT * force / (MASS + DT * strengths * CRITICAL)
-    world.close(world.rails.get_joint_velocities()[:, POSITION], velocity, tol=1e-5)
+    tol = world.tolerance(1e-5, physx=6e-4)
+    world.close(world.rails.get_joint_velocities()[:, POSITION], velocity, tol=tol)
 
 
 def test_bounds_and_strengths_do_not_depend_on_the_order(world: Any) -> None:
@@ -81,6 +85,7 @@ def test_bounds_and_strengths_do_not_depend_on_the_order(world: Any) -> None:
 
 
 def test_encoder_bias_shifts_what_is_measured_and_where_drives_hold(world: Any) -> None:
+    """Velocities of PhysX are those of four solver steps."""
     world.rails.set_encoder_biases(world.tensor([[0.02], [-0.03]]), indices=[0, 1], joint_indices=[POSITION])
     biases = torch.tensor([0.02, -0.03, 0.0])
     world.close(world.rails.get_encoder_biases()[:, POSITION], biases, tol=0)
@@ -94,7 +99,8 @@ def test_encoder_bias_shifts_what_is_measured_and_where_drives_hold(world: Any) 
     world.close(world.rails.get_measured_joint_efforts()[:, POSITION], effort, tol=1e-3)
     world.run(DT)
     velocity = DT * effort / (MASS + DT * CRITICAL)
-    world.close(world.rails.get_joint_velocities()[:, POSITION], velocity, tol=1e-5)
+    tol = world.tolerance(1e-5, physx=4e-5)
+    world.close(world.rails.get_joint_velocities()[:, POSITION], velocity, tol=tol)
     world.close(world.rails.get_joint_positions()[:, POSITION], 0.1 + biases + DT * velocity, tol=1e-6)
     world.close(world.cart.get_world_poses()[0][:, 0], 0.1 + DT * velocity, tol=1e-6)
     world.rails.set_joint_positions(world.everywhere(0.5), joint_indices=[POSITION])

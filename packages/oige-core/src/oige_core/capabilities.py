@@ -8,6 +8,7 @@ from oige_core.errors import CapabilityError
 __all__ = ["CAPABILITIES", "Capability", "Capable", "missing", "require"]
 
 Capability = Literal[
+    "branched_tendons",
     "cameras",
     "contact_forces",
     "contact_friction",
@@ -28,6 +29,7 @@ Capability = Literal[
 CAPABILITIES: Mapping[str, frozenset[Capability]] = {
     "MuJoCo": frozenset(
         {
+            "branched_tendons",
             "cameras",
             "contact_forces",
             "contact_friction",
@@ -58,6 +60,7 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
 """Capabilities by name of the engine. Some releases of Isaac Sim have fewer."""
 
 _DESCRIPTIONS: Mapping[Capability, str] = {
+    "branched_tendons": "fixed tendons over joints of branches that no joint moves together",
     "cameras": "cameras",
     "contact_forces": "measured contact forces",
     "contact_friction": "friction in measured contact forces",

@@ -89,7 +89,7 @@ class IsaacSimEngine:
 
         if self._worlds is not None:
             raise OigeError("the engine is already built; create a new one for another scene.")
-        if _live:
+        if _live and self._host.exclusive:
             raise OigeError("another engine runs in this process, and Isaac Sim has one stage: close it first.")
         scene.check()
         _live.append(self)
@@ -114,6 +114,8 @@ class IsaacSimEngine:
             view.bind(worlds)
         for view in self._links:
             view.bind(worlds, states[view.articulation])
+        for state in states.values():
+            state.check()
         self._worlds = worlds
 
     def _place_worlds(self, scene: Scene, stage_map: "StageMap") -> tuple[np.ndarray, np.ndarray]:

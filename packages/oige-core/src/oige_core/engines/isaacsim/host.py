@@ -27,11 +27,13 @@ class Host(Protocol):
         release: the release in messages, such as ``Isaac Sim 5.1.0``.
         device: device of the tensors of states: ``cpu`` or ``cuda:N``.
         capabilities: what this release supports, a subset of those of the engine.
+        exclusive: whether a process can have only one.
     """
 
     release: str
     device: torch.device
     capabilities: frozenset[Capability]
+    exclusive: bool
 
     def new_stage(self) -> "Usd.Stage":
         """Return a new, empty stage, z up, in metres and kilograms. Physics does not run."""

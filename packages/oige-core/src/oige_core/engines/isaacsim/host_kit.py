@@ -36,6 +36,7 @@ class KitHost(ABC):
     cloner_module: str
     view_classes: ClassVar[Mapping[ViewKind, tuple[str, str]]]
     """Module and class of the release's own views."""
+    exclusive = True
 
     def __init__(self, release: Release, device: torch.device, renders: bool) -> None:
         """Attach to the application of this process.

@@ -23,6 +23,7 @@ class OvphysxHost:
     """
 
     release = "ovphysx"
+    exclusive = False
     capabilities: frozenset[Capability] = CAPABILITIES["Isaac Sim"] - {"cameras"}
 
     def __init__(self) -> None:

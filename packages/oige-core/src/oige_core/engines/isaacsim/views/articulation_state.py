@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +18,15 @@ from oige_core.engines.isaacsim.views.surfaces import Surfaces
 from oige_core.engines.isaacsim.worlds import MAX_VALUE, IsaacWorlds
 from oige_core.engines.joints import initial_positions
 from oige_core.errors import OigeError
+from oige_core.math import quat_to_matrix
+from oige_core.math.products import matmul
 from oige_core.scene.elements import ArticulationElement
 from oige_core.selections import read_rows, write_rows
 
 __all__ = ["ArticulationState"]
+
+_LOWEST_MASS = 1e-6  # kg
+_LOWEST_INERTIA = 1e-9  # kg·m²
 
 
 def _nothing() -> None:
@@ -55,6 +61,8 @@ class ArticulationState:
         before_step: called before each physics step, to update the two.
         forces: ``(num_envs, b, 3)`` at the centres of mass of links, world frame, during the next control step.
         torques: likewise.
+        joint_wrenches: ``(num_envs, links, 6)`` of the last physics step, as PhysX reports them; call
+            :meth:`read_joint_wrenches` before.
     """
 
     def __init__(self, worlds: IsaacWorlds, element: ArticulationElement) -> None:
@@ -83,11 +91,13 @@ class ArticulationState:
                 f"'{element.name}': physics has {self.every_link.size} links and {self.dofs.size} joints, expected "
                 f"{len(every)} and {len(robot.dof_names)}; write its file again with oige-usd."
             )
+        self.properties: dict[str, Property] = {}
         self.masses = self.link_property("mass", "get_masses", "set_masses")
         self.coms = self.link_property("centre of mass", "get_coms", "set_coms", slice(3))
         self.inertias = self.link_property("inertia", "get_inertias", "set_inertias")
         names = "get_disable_gravities", "set_disable_gravities"
         self.gravity_disabled = self.link_property("disabled gravity", *names)
+        self._write_masses()
         methods = ("get_root_transforms", "set_root_transforms", "get_root_velocities", "set_root_velocities")
         pose = (*element.position, *element.orientation)
         self.root = BodyState(worlds, self.rows, methods, lambda: self.coms.values[:, 0], pose, moves=self.floating)
@@ -101,6 +111,8 @@ class ArticulationState:
         self.forces = torch.zeros(worlds.num_envs, len(robot.body_names), 3, device=device)
         self.torques = torch.zeros_like(self.forces)
         self._wrenches_pending = False
+        self.joint_wrenches = torch.zeros(worlds.num_envs, len(every), 6, device=device)
+        self._joint_wrenches_stale = False
         self._stale = False
         self._written = Written(worlds)
         self._written.add(None)
@@ -118,8 +130,30 @@ class ArticulationState:
         self._link_poses = None
 
     def link_property(self, what: str, getter: str, setter: str, part: slice = slice(None)) -> Property:
-        """Return a property of every link, helpers included."""
-        return Property(self.rows, what, getter, setter, self.every_link, self._worlds.device, part)
+        """Return a property of every link, helpers included, which saved states contain."""
+        return self._property(Property(self.rows, what, getter, setter, self.every_link, self._worlds.device, part))
+
+    def _property(self, one: Property) -> Property:
+        self.properties[one.what] = one
+        return one
+
+    def _write_masses(self) -> None:
+        """Write masses, centres of mass and inertias, of which physics takes none of zero."""
+        links, device = [link.mass for link in self.description.links], self._worlds.device
+
+        def tensor(values: list[Any]) -> torch.Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=device)
+
+        axes = quat_to_matrix(tensor([link.axes for link in links]))
+        moments = tensor([link.inertia for link in links]).clamp(min=_LOWEST_INERTIA)
+        inertias = matmul(axes * moments.unsqueeze(-2), axes.transpose(-1, -2)).flatten(-2)
+        for one, values in (
+            (self.masses, tensor([link.mass for link in links]).clamp(min=_LOWEST_MASS)),
+            (self.inertias, inertias),
+            (self.coms, tensor([link.center for link in links])),
+        ):
+            one.values[:] = values
+            one.send()
 
     @cached_property
     def surfaces(self) -> Surfaces:
@@ -152,8 +186,18 @@ class ArticulationState:
         return TensorRows(view, list(view.prim_paths), worlds.num_envs, worlds.device)
 
     def joint_property(self, what: str, getter: str, setter: str) -> Property:
-        """Return a property of the joints."""
-        return Property(self.rows, what, getter, setter, self.dofs, self._worlds.device)
+        """Return a property of the joints, which saved states contain."""
+        return self._property(Property(self.rows, what, getter, setter, self.dofs, self._worlds.device))
+
+    def check(self) -> None:
+        """Compare properties with those that physics has.
+
+        Raises:
+            OigeError: one differs.
+        """
+        links, joints = [link.name for link in self.description.links], self.description.dof_names
+        for one in self.properties.values():
+            one.check(links if one.of(self.every_link) else joints, self.element.name)
 
     @property
     def num_dof(self) -> int:
@@ -209,6 +253,13 @@ class ArticulationState:
         arms = com_offset(orientations, self.coms.values)
         velocities[..., :3] -= torch.linalg.cross(velocities[..., 3:], arms)
         return velocities
+
+    def read_joint_wrenches(self) -> None:
+        """Bring the wrenches of joints up to date with the last step."""
+        if self._joint_wrenches_stale:
+            self._joint_wrenches_stale = False
+            found = self.rows.read("get_link_incoming_joint_force")
+            self.joint_wrenches.copy_(self.every_link.pick(found, dim=1))
 
     def add_wrenches(self, forces: torch.Tensor, torques: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Add forces at centres of mass and torques ``(n, b, 3)`` in the world frame to the next control step."""
@@ -273,7 +324,7 @@ class ArticulationState:
     def after_step(self) -> None:
         """See :class:`~oige_core.engines.isaacsim.worlds.Part`."""
         self.root.after_step()
-        self._stale = True
+        self._stale = self._joint_wrenches_stale = True
         self._link_poses = None
         if self._wrenches_pending:
             self.forces.zero_()
@@ -294,6 +345,9 @@ class ArticulationState:
 
     def restore(self, worlds: torch.Tensor | None) -> None:
         """See :class:`~oige_core.engines.isaacsim.worlds.Part`."""
+        if self.element.track_joint_forces:
+            self.read_joint_wrenches()
+            write_rows(self.joint_wrenches, torch.zeros_like(read_rows(self.joint_wrenches, worlds)), worlds)
         self.root.restore(worlds)
         self.read_joints()
         for target, values in zip((self.positions, self.velocities), self.initial_joints, strict=True):
@@ -302,13 +356,35 @@ class ArticulationState:
         for target in (self.forces, self.torques):
             write_rows(target, torch.zeros_like(read_rows(target, worlds)), worlds)
 
-    def load(self, joints: torch.Tensor, root_poses: torch.Tensor, root_velocities: torch.Tensor) -> None:
-        """Write a state of all worlds: joints ``(2, num_envs, d)``, poses and velocities of the root."""
-        self.root.set_poses(root_poses[:, :3], root_poses[:, 3:], None)
-        self.root.set_velocities(root_velocities, None)
+    def state_dict(self) -> dict[str, Any]:
+        """Return positions, velocities, wrenches and properties."""
         self.read_joints()
-        self.positions.copy_(joints[0])
-        self.velocities.copy_(joints[1])
+        self.root.read()
+        self.read_joint_wrenches()
+        return {
+            "joints": torch.stack((self.positions, self.velocities)),
+            "initial_joints": self.initial_joints.clone(),
+            "root_poses": self.root.poses.clone(),
+            "root_velocities": self.root.velocities.clone(),
+            "wrenches": torch.stack((self.forces, self.torques)),
+            "wrenches_pending": self._wrenches_pending,
+            "joint_wrenches": self.joint_wrenches.clone(),
+            "properties": {what: one.values.clone() for what, one in self.properties.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`."""
+        for what, values in state["properties"].items():
+            self.properties[what].load(values)
+        self.root.set_poses(state["root_poses"][:, :3], state["root_poses"][:, 3:], None)
+        self.root.set_velocities(state["root_velocities"], None)
+        self.read_joints()
+        for target, values in zip((self.positions, self.velocities), state["joints"], strict=True):
+            target.copy_(values)
+        self.initial_joints.copy_(state["initial_joints"])
         self._written.add(None)
-        self.forces.zero_()
-        self.torques.zero_()
+        for target, values in zip((self.forces, self.torques), state["wrenches"], strict=True):
+            target.copy_(values)
+        self._wrenches_pending = state["wrenches_pending"]
+        self.joint_wrenches.copy_(state["joint_wrenches"])
+        self._joint_wrenches_stale = False

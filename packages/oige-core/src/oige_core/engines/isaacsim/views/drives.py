@@ -127,11 +127,6 @@ class Drives:
         dampers = limited * self._damper
         state.springs = (springs, self._rest, dampers) if bool((springs + dampers).any()) else None
 
-    def check(self) -> None:
-        """Compare gains and limits with those that physics has; raises OigeError."""
-        for one in self._properties:
-            one.check(self._state.description.dof_names, self._state.element.name)
-
     def state_dict(self) -> dict[str, Any]:
         """Return targets, gains, limits, strengths and biases."""
         return {

@@ -54,8 +54,8 @@ class DynamicsView(TendonView):
     def _joint_forces(self) -> torch.Tensor:
         """Wrenches ``(num_envs, b, 6)`` of the last physics step."""
         state, frames = self._state, self._measured
-        raw = state.every_link.pick(state.rows.read("get_link_incoming_joint_force"), dim=1)
-        raw = raw.index_select(1, state.shown).unflatten(-1, (2, 3))
+        state.read_joint_wrenches()
+        raw = state.joint_wrenches.index_select(1, state.shown).unflatten(-1, (2, 3))
         turned = quat_apply(frames.turns.unsqueeze(-2).expand(*raw.shape[:-1], 4), raw)
         if not self._state.floating:
             turned[:, 0] = self._root_wrench(raw)

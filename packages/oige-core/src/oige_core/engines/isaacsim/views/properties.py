@@ -25,6 +25,7 @@ class Property:
         part: components of a row or column; others stay as they are in physics.
 
     Attributes:
+        what: see above.
         values: ``(num_envs, k, …)`` or ``(num_envs, …)`` float32 on the device. Call :meth:`send` after a change.
     """
 
@@ -39,8 +40,12 @@ class Property:
         part: slice = slice(None),
     ) -> None:
         self._rows, self._columns, self._part = rows, columns, part
-        self._what, self._getter, self._setter = what, getter, setter
+        self.what, self._getter, self._setter = what, getter, setter
         self.values = self.read().to(device, torch.float32, copy=True)
+
+    def of(self, columns: Order) -> bool:
+        """Return whether the property is that of these columns."""
+        return self._columns is columns
 
     def read(self) -> torch.Tensor:
         """Return what physics has, on the CPU."""
@@ -78,6 +83,12 @@ class Property:
         part = f" of '{names[where[1]]}'" if self._columns is not None else ""
         expected: Any = sent[tuple(where)].item()
         raise OigeError(
-            f"'{element}': {self._what}{part}, world {where[0]}: is {have[tuple(where)].item():g} in physics, expected "
+            f"'{element}': {self.what}{part}, world {where[0]}: is {have[tuple(where)].item():g} in physics, expected "
             f"{expected:g}; report it with the output of oige-isaacsim-check."
         )
+
+    def load(self, values: torch.Tensor) -> None:
+        """Set values of all worlds, and send them if they differ."""
+        if not torch.equal(self.values, values):
+            self.values.copy_(values)
+            self.send()

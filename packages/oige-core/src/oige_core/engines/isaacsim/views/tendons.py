@@ -1,6 +1,6 @@
 """Properties of fixed tendons."""
 
-from functools import partial
+from typing import Any
 
 import torch
 
@@ -100,8 +100,9 @@ class TendonView(LinkPropertyView):
                 "limit_stiffnesses", limit_stiffnesses, worlds, count, check=_check_stiff
             )
         if limits is not None:
-            check = partial(self._check_tendon_limits)
-            values = self._properties("limits", limits, worlds, count, 2, infinite=True, check=check)
+            values = self._properties(
+                "limits", limits, worlds, count, 2, infinite=True, check=self._check_tendon_limits
+            )
             given["limits"] = values.clamp(-NO_LIMIT, NO_LIMIT)
         for name, values in given.items():
             write_rows(self._tendons[name], values, worlds)
@@ -119,6 +120,15 @@ class TendonView(LinkPropertyView):
             data.append(target)
         indices = rows.order.numbers(self._worlds.device).to(torch.int32)
         call(rows.view, "set_fixed_tendon_properties", *data, indices)
+
+    def _tendon_state(self) -> dict[str, Any]:
+        return {"tendons": {name: values.clone() for name, values in self._tendons.items()}}
+
+    def _load_tendons(self, state: dict[str, torch.Tensor]) -> None:
+        if any(not torch.equal(self._tendons[name], values) for name, values in state.items()):
+            for name, values in state.items():
+                self._tendons[name].copy_(values)
+            self._send_tendons()
 
     def _check_tendon_limits(self, values: torch.Tensor) -> None:
         if bool((values[..., 0] > values[..., 1]).any()):
