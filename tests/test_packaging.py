@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from oige_extension.kit.bundle import distribution_files
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = sorted(path.parent for path in (REPOSITORY / "packages").glob("*/pyproject.toml"))
@@ -69,6 +70,15 @@ def test_wheels_hold_every_source_file_and_the_licence(wheels: Path) -> None:
         assert {name for name in names if not name.startswith(information)} == expected
         assert "License-Expression: BSD-3-Clause" in metadata
         assert f"# {package.name}\n" in metadata, "the README is the wheel's description"
+
+
+def test_kit_extension_carries_what_the_wheels_hold(wheels: Path) -> None:
+    """The extension takes editable packages from their sources; a wheel of the same commit holds the same files."""
+    for package in PACKAGES:
+        with zipfile.ZipFile(next(wheels.glob(f"{package.name.replace('-', '_')}-*.whl"))) as wheel:
+            held = {name: wheel.read(name) for name in wheel.namelist() if not name.endswith("/RECORD")}
+        carried = {path.as_posix(): source.read_bytes() for path, source in distribution_files(package.name)}
+        assert carried == held, package.name
 
 
 def test_wheels_contain_the_data_files(wheels: Path) -> None:

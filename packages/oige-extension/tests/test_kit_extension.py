@@ -21,7 +21,7 @@ IN_ISAAC_SIM = """
 import importlib.machinery, socket, sys
 
 prebundle, site_packages = sys.argv[1:]
-BROUGHT = set("torch torchgen functorch numpy yaml _yaml packaging typing_extensions PIL pxr".split())
+BROUGHT = set("torch torchgen functorch numpy yaml _yaml packaging typing_extensions pxr".split())
 BROUGHT |= set("sympy mpmath networkx filelock fsspec jinja2 markupsafe triton nvidia".split())  # what torch needs
 
 class IsaacSim:
