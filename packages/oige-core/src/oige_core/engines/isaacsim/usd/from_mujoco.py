@@ -30,8 +30,12 @@ from oige_core.scene.elements import ArticulationElement
 
 __all__ = ["describe"]
 
-_HELPER_SHARE = 1e-4
+_HELPER_SHARE = 1e-6
 """Mass and inertia of a helper link relative to those of its body."""
+
+_LEAST_SHARE, _LEAST_RADIUS = 1e-6, 0.01
+"""Mass of a link without mass relative to that of the robot, and the least radius of gyration in m: USD reads zeros as
+not stated."""
 
 _GEOM, _JOINT, _EQUALITY = mujoco.mjtGeom, mujoco.mjtJoint, mujoco.mjtEq
 _KINDS: Mapping[mujoco.mjtGeom, tuple[ShapeKind, int]] = {
@@ -398,10 +402,13 @@ class _Reader:
 
 
 def _mass(model: mujoco.MjModel, body: int) -> MassProperties:
+    least = _LEAST_SHARE * float(model.body_mass.sum())
+    mass = max(float(model.body_mass[body]), least)
+    inertia = np.maximum(model.body_inertia[body], least * _LEAST_RADIUS**2)
     return MassProperties(
-        mass=float(model.body_mass[body]),
+        mass=mass,
         center=_numbers(model.body_ipos[body]),
-        inertia=_numbers(model.body_inertia[body]),
+        inertia=_numbers(inertia),
         axes=_numbers(model.body_iquat[body]),
     )
 
