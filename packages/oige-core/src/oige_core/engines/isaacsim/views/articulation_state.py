@@ -63,6 +63,7 @@ class ArticulationState:
         torques: likewise.
         joint_wrenches: ``(num_envs, links, 6)`` of the last physics step, as PhysX reports them; call
             :meth:`read_joint_wrenches` before.
+        stepped: whether worlds have had a physics step since their last reset, ``(num_envs,)`` bool; likewise.
     """
 
     def __init__(self, worlds: IsaacWorlds, element: ArticulationElement) -> None:
@@ -112,6 +113,7 @@ class ArticulationState:
         self.torques = torch.zeros_like(self.forces)
         self._wrenches_pending = False
         self.joint_wrenches = torch.zeros(worlds.num_envs, len(every), 6, device=device)
+        self.stepped = torch.zeros(worlds.num_envs, dtype=torch.bool, device=device)
         self._joint_wrenches_stale = False
         self._stale = False
         self._written = Written(worlds)
@@ -260,6 +262,7 @@ class ArticulationState:
             self._joint_wrenches_stale = False
             found = self.rows.read("get_link_incoming_joint_force")
             self.joint_wrenches.copy_(self.every_link.pick(found, dim=1))
+            self.stepped.fill_(True)
 
     def add_wrenches(self, forces: torch.Tensor, torques: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Add forces at centres of mass and torques ``(n, b, 3)`` in the world frame to the next control step."""
@@ -347,7 +350,8 @@ class ArticulationState:
         """See :class:`~oige_core.engines.isaacsim.worlds.Part`."""
         if self.element.track_joint_forces:
             self.read_joint_wrenches()
-            write_rows(self.joint_wrenches, torch.zeros_like(read_rows(self.joint_wrenches, worlds)), worlds)
+            for target in (self.joint_wrenches, self.stepped):
+                write_rows(target, torch.zeros_like(read_rows(target, worlds)), worlds)
         self.root.restore(worlds)
         self.read_joints()
         for target, values in zip((self.positions, self.velocities), self.initial_joints, strict=True):
@@ -369,6 +373,7 @@ class ArticulationState:
             "wrenches": torch.stack((self.forces, self.torques)),
             "wrenches_pending": self._wrenches_pending,
             "joint_wrenches": self.joint_wrenches.clone(),
+            "stepped": self.stepped.clone(),
             "properties": {what: one.values.clone() for what, one in self.properties.items()},
         }
 
@@ -387,4 +392,5 @@ class ArticulationState:
             target.copy_(values)
         self._wrenches_pending = state["wrenches_pending"]
         self.joint_wrenches.copy_(state["joint_wrenches"])
+        self.stepped.copy_(state["stepped"])
         self._joint_wrenches_stale = False

@@ -57,8 +57,8 @@ class DynamicsView(TendonView):
         state.read_joint_wrenches()
         raw = state.joint_wrenches.index_select(1, state.shown).unflatten(-1, (2, 3))
         turned = quat_apply(frames.turns.unsqueeze(-2).expand(*raw.shape[:-1], 4), raw)
-        if not self._state.floating:
-            turned[:, 0] = self._root_wrench(raw)
+        if not state.floating:
+            turned[:, 0] = self._root_wrench(raw) * state.stepped[:, None, None]
         return turned.flatten(-2)
 
     def _root_wrench(self, raw: torch.Tensor) -> torch.Tensor:
