@@ -16,7 +16,7 @@ import viser
 import websockets.asyncio.server
 from oige_core import VecEnv, make_vec
 from oige_core.errors import ConfigError
-from oige_core.render.viewer import Pace, Viewer, tones
+from oige_core.render.viewer import Pace, Page, Viewer, tones
 from oige_core.render.viewer.tones import mesh_color, texture_color
 
 
@@ -399,3 +399,49 @@ def test_ipv6_address_is_in_brackets(env: VecEnv) -> None:
         pytest.skip("no IPv6 on this machine")
     assert viewer.url == f"http://[::1]:{viewer.server.get_port()}"
     viewer.close()
+
+
+def test_page_stays_open_for_the_next_viewer(env: VecEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page("Both")
+    try:
+        gui, scene = page.server.gui, page.server.scene
+        controls, nodes = set(gui._gui_input_handle_from_uuid), set(scene._handle_from_node_name)
+        first = Viewer(env, page=page)
+        pages = Pages(first, monkeypatch)
+        camera = pages.open(1)
+        pages.press(first._pause, 1)
+        assert first.pace.paused
+        first.close()
+        assert not first.pace.paused
+        assert set(gui._gui_input_handle_from_uuid) == controls
+        assert set(scene._handle_from_node_name) == nodes
+        assert not env.step_hooks
+        for update in camera.updates:  # of a camera below the ground, which nobody keeps there
+            camera.position = np.full(3, -5.0)
+            update(None)
+        assert camera.position.tolist() == [-5.0] * 3
+
+        second = Viewer(env, page=page, speed=1.0)
+        assert second.url == page.url == first.url
+        assert second.watched  # by the page that is still open
+        camera.position = np.full(3, 5.0)
+        second.welcome()
+        assert camera.position.tolist() != [5.0] * 3
+        second.set_speed(None)
+        assert second.pace.speed is None
+        assert second._speed.value == "as fast as possible"
+        second.close()
+    finally:
+        page.close()
+
+
+def test_hidden_worlds_are_not_drawn(viewer: Viewer, env: VecEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    updates: list[None] = []
+    monkeypatch.setattr(viewer.scene, "update", lambda: updates.append(None))
+    viewer.watched = True
+    for draws, expected in ((False, 0), (True, 1)):
+        viewer.set_draws(draws)
+        viewer._next_frame = 0.0
+        env.step(torch.zeros(3, 1))
+        assert len(updates) == expected
+        assert {handle.visible for handle, _, _ in viewer.scene._moving} == {draws}

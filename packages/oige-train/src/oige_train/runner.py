@@ -147,9 +147,9 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
         _check_saved(session, agent)
         if saved is None:
             trained = False
-            _say(workers, "stopped before the end of an epoch; nothing was saved")
+            supervisor.report("stopped before the end of an epoch; nothing was saved")
         else:
-            _say(workers, f"stopped after epoch {agent.epoch_num}; saved {saved}")
+            supervisor.report(f"stopped after epoch {agent.epoch_num}; saved {saved}")
         return INTERRUPTED
     except KeyboardInterrupt:
         line.close()

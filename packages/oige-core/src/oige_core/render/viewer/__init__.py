@@ -4,6 +4,7 @@ from oige_core.extras import needs_extra
 
 with needs_extra("viewer", "the viewer"):
     from oige_core.render.viewer.pace import SPEEDS, Pace
-    from oige_core.render.viewer.viewer import Viewer, run_script
+    from oige_core.render.viewer.page import Page, run_script
+    from oige_core.render.viewer.viewer import Viewer
 
-__all__ = ["SPEEDS", "Pace", "Viewer", "run_script"]
+__all__ = ["SPEEDS", "Pace", "Page", "Viewer", "run_script"]

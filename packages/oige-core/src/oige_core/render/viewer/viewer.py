@@ -1,31 +1,23 @@
 """The page of the viewer: worlds on a grid, controls, and plots of the reward terms."""
 
 import contextlib
-import html
-import io
-import json
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import viser
-import websockets.asyncio.server
-from websockets.http11 import Request, Response
 
 from oige_core.envs.vec_env import VecEnv
-from oige_core.errors import ConfigError, reason
 from oige_core.math import grid_positions
 from oige_core.randomization.report import world_lines
 from oige_core.render.viewer.pace import SPEEDS, Pace
+from oige_core.render.viewer.page import Page
 from oige_core.render.viewer.plots import RewardPlots
 from oige_core.render.viewer.viser_scene import ViserScene
 
-__all__ = ["Viewer", "run_script"]
+__all__ = ["Viewer"]
 
 MAX_WORLDS = 64
-FIRST_PORT, LAST_PORT = 8080, 8179
 FRAME_TIME = 1.0 / 30.0  # s
 STATUS_TIME = 0.5  # s; between updates of numbers and plots
 POLL_TIME = 0.1  # s; between checks for an open page
@@ -43,6 +35,7 @@ class Viewer:
         port: port to listen on; None: the first free one from 8080 on.
         speed: initial limit of simulated seconds per second; None: no limit.
         max_worlds: maximum number of worlds on the page.
+        page: an open page to show the worlds on, which stays open; None: one at ``host`` and ``port``.
 
     Attributes:
         pace: pauses, steps and sets the speed.
@@ -51,6 +44,7 @@ class Viewer:
         url: address of the page.
         watched: whether a page is open.
         frame_hooks: functions that the stepping thread calls after each update of the page.
+        draws: whether the worlds are drawn; False: they are hidden.
 
     Raises:
         ConfigError: the address is not available.
@@ -64,22 +58,26 @@ class Viewer:
         port: int | None = None,
         speed: float | None = None,
         max_worlds: int = MAX_WORLDS,
+        page: Page | None = None,
     ) -> None:
         self._env = env
         task = env.task
         shown = min(env.num_envs, max_worlds)
-        self.server = _serve(host, port, f"OIGE · {task.name}")
-        name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-        self.url = f"http://{name}:{self.server.get_port()}"
+        self._page = page or Page(f"OIGE · {task.name}", host=host, port=port)
+        self._closes_page = page is None
+        self.server, self.url = self._page.server, self._page.url
         self.pace = Pace(task.control_dt, speed)
         offsets = grid_positions(shown, task.cfg.envSpacing).numpy()
         self.scene = ViserScene(self.server, task.engine.create_geometry(), offsets)
         self.scene.on_click = self.follow
         self.scene.on_pick = self._show_name
         self._shown = shown
-        self._build_controls()
-        self._random_values = self._add_random_values()
-        self._plots = RewardPlots(self.server)
+        self._folder = None if page is None else self.server.gui.add_folder("View")
+        with self._folder or contextlib.nullcontext():
+            self._build_controls()
+            self._random_values = self._add_random_values()
+            self._plots = RewardPlots(self.server)
+        self.draws = True
         self.watched = False
         self.frame_hooks: list[Callable[[], None]] = []
         self._newcomers: list[viser.ClientHandle] = []
@@ -88,8 +86,7 @@ class Viewer:
         self._steps = self._drawn_step = 0
         self._next_frame = self._next_status = 0.0
         self._last_status: tuple[float, int] | None = None
-        self.server.on_client_connect(self._welcome)
-        self.server.on_client_disconnect(lambda _: self._update_pages())
+        self._page.show(self)
         env.step_hooks.append(self._after_step)
 
     def follow(self, world: int | None) -> None:
@@ -108,13 +105,42 @@ class Viewer:
         while not self.watched and not give_up():
             time.sleep(POLL_TIME)
 
+    def welcome(self) -> None:
+        """Show the worlds to browsers that have opened the page while no step is taken; the stepping thread calls this.
+
+        Without it, they see them after the next step.
+        """
+        if self._newcomers:
+            self._draw()
+
+    def resume(self) -> None:
+        """Resume a simulation that a page has paused."""
+        self._pausing_page = None
+        self.pace.resume()
+        self._update_pages()
+
+    def set_speed(self, speed: float | None) -> None:
+        """Set the speed, simulated seconds per second at most; None: no limit. The page shows it."""
+        self._speed.value = self._speed_names.get(speed, self._speed.value)
+        self.pace.set_speed(speed)
+
+    def set_draws(self, draws: bool) -> None:
+        """Draw the worlds, or hide them and spare the time."""
+        self.draws = draws
+        self.scene.set_visible(draws)
+
     def close(self) -> None:
-        """Stop the server; a paused simulation resumes."""
+        """Stop the server, or remove the worlds from a page that stays open; a paused simulation resumes."""
         if self._after_step in self._env.step_hooks:
             self._env.step_hooks.remove(self._after_step)
         self.pace.resume()
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.server.stop()
+        if self._closes_page:
+            self._page.close()
+            return
+        self._page.show(None)
+        self.scene.close()
+        if self._folder is not None:
+            self._folder.remove()
 
     # The page
 
@@ -128,8 +154,8 @@ class Viewer:
         self._single = gui.add_button("Single step")
         speed = self.pace.speed
         speeds = SPEEDS if speed in SPEEDS.values() else SPEEDS | {f"{speed:g} ×": speed}
-        names = {value: name for name, value in speeds.items()}
-        self._speed = gui.add_dropdown("Speed", tuple(speeds), initial_value=names[speed])
+        self._speed_names = {value: name for name, value in speeds.items()}
+        self._speed = gui.add_dropdown("Speed", tuple(speeds), initial_value=self._speed_names[speed])
         self._show_all = gui.add_button("Show all worlds")
         followed = self.scene.followed
         self._following = gui.add_checkbox("Follow", initial_value=followed is not None, hint="Or click on a robot")
@@ -195,14 +221,22 @@ class Viewer:
         world = min(max(int(self._world.value), 0), self._shown - 1)
         self.scene.follow(world if self._following.value else None)
 
-    def _welcome(self, client: viser.ClientHandle) -> None:
-        client.camera.on_update(lambda _: self.scene.lift(client))
+    def page_opened(self, client: viser.ClientHandle) -> None:
+        """Aim the camera of a browser that has opened the page; its server calls this."""
         if self.pace.paused:  # no step follows that would aim the camera
             self.scene.aim(client)
         else:
             with self._lock:
                 self._newcomers.append(client)
         self._update_pages()
+
+    def page_closed(self) -> None:
+        """Let the simulation go on if nobody watches it any more; the server calls this."""
+        self._update_pages()
+
+    def camera_moved(self, client: viser.ClientHandle) -> None:
+        """Keep the camera of a browser above the ground; the server calls this."""
+        self.scene.lift(client)
 
     # The simulation
 
@@ -227,7 +261,8 @@ class Viewer:
                 self._show_status(now)
 
     def _draw(self) -> None:
-        self.scene.update()
+        if self.draws:
+            self.scene.update()
         with self._lock:
             newcomers, self._newcomers = self._newcomers, []
         for client in newcomers:
@@ -247,60 +282,3 @@ class Viewer:
         self._status.content = f"{self._title}  \nstep {self._steps:,}{rate}"
         self._show_random_values()
         self._plots.show()
-
-
-def _serve(host: str, port: int | None, label: str) -> viser.ViserServer:
-    """Start a server that prints nothing."""
-    port = _free_port(host, port)
-    with contextlib.redirect_stdout(io.StringIO()), _no_page_cache():
-        server = viser.ViserServer(host=host, port=port, label=label, verbose=False)
-    # The share button would publish the page through a third-party server.
-    server.gui.configure_theme(show_logo=False, show_share_button=False)
-    server.gui.main_panel.dock_right()  # beside the view, not over it
-    run_script(server, f"document.title = {json.dumps(label)}")
-    return server
-
-
-def run_script(server: viser.ViserServer, script: str) -> None:
-    """Run JavaScript on each page, whenever the panel appears."""
-    server.gui.add_html(f'<img src="data:," hidden onerror="{html.escape(script)}">')
-
-
-@contextlib.contextmanager
-def _no_page_cache() -> Iterator[None]:
-    """Make servers that start in this block send ``Cache-Control: no-store``.
-
-    Without it, pages enter the browser's back/forward cache (seen with Chromium 156). There their connection stays
-    open, and the simulation would wait for them. viser has no option for headers, so this patches websockets, which it
-    uses.
-    """
-    serve = websockets.asyncio.server.serve
-
-    def add_header(connection: Any, request: Request, response: Response) -> None:
-        response.headers["Cache-Control"] = "no-store"
-
-    def serve_with_header(*args: Any, **kwargs: Any) -> Any:
-        return serve(*args, process_response=add_header, **kwargs)
-
-    websockets.asyncio.server.serve = serve_with_header  # type: ignore[misc,assignment]
-    try:
-        yield
-    finally:
-        websockets.asyncio.server.serve = serve  # type: ignore[misc]
-
-
-def _free_port(host: str, port: int | None) -> int:
-    """Return ``port``, or the first free one if None; raise ConfigError if it is not available."""
-    candidates = range(FIRST_PORT, LAST_PORT + 1) if port is None else (port,)
-    failure = ""
-    for candidate in candidates:
-        try:
-            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, candidate))
-        except OSError as error:
-            failure = reason(error)
-        else:
-            return candidate
-    ports = f"{FIRST_PORT} to {LAST_PORT}" if port is None else str(port)
-    raise ConfigError(f"viewer: cannot listen on {host}, port {ports}: {failure}; choose another one.")

@@ -153,6 +153,18 @@ class ViserScene:
         shape, world = self._geometry.shapes[hit[0]], hit[1]
         return None if shape.body is None else (world, self._geometry.body_names[shape.body])
 
+    def set_visible(self, visible: bool) -> None:
+        """Show or hide the worlds."""
+        with self._lock, self._server.atomic():
+            self._frame.visible = visible
+            for handle, _, _ in self._moving:
+                handle.visible = visible
+
+    def close(self) -> None:
+        """Remove the worlds from the page, which stays open."""
+        self._server.scene.remove_click_callback(self._clicked)
+        self._server.scene.reset()
+
     def _instances(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions (n, 3) on the grid, in metres, and orientations (n, 4) of a shape."""
         if shape.body is None:  # fixed to the world, and possibly the same for all worlds
