@@ -17,6 +17,7 @@ from oige_core.tasks import checks, selection
 from oige_core.tasks.reward_terms import RewardedTask
 from oige_core.tasks.step_capture import StepCapture
 from oige_core.tasks.task import EnvConfigT
+from oige_core.warp_version import has_warp
 
 if TYPE_CHECKING:
     from oige_core.tasks.fused_step import FusedStep
@@ -58,7 +59,7 @@ class RLTask(RewardedTask[EnvConfigT]):
         n, device = self.num_envs, self.device
         self._began = False  # whether reset_idx of this class was called
         self._ones = torch.ones(1, n, device=device)
-        self._fused = self._fuse() if engine.selects_by_mask else None
+        self._fused = self._fuse() if engine.selects_by_mask and has_warp() else None
         self.no_timeout: torch.Tensor | None = None
         self.capture = StepCapture.of(self)
         self.post_reset()
