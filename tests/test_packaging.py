@@ -92,6 +92,7 @@ def test_wheels_contain_the_data_files(wheels: Path) -> None:
         "oige_tasks_classic/cfg/task/Cartpole.yaml",
         "oige_tasks_classic/cfg/train/CartpolePPO.yaml",
         "oige_tasks_classic/cartpole/assets/cartpole.xml",
+        "oige_tasks_classic/cartpole/assets/cartpole.usda",
     } <= names("oige_tasks_classic")
 
 

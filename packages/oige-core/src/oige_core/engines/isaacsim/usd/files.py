@@ -12,7 +12,7 @@ from oige_core.engines.isaacsim.usd.robot import read_description, write_robot
 from oige_core.errors import MissingExtraError, OigeError
 from oige_core.scene.assets import ArticulationAsset
 
-__all__ = ["describe_asset", "robot_files", "usd_file", "write_robot_file"]
+__all__ = ["describe_asset", "robot_files", "robot_stage", "usd_file", "write_robot_file"]
 
 _SOURCE = "oige_source"
 """Key, in the custom data of a file's robot, of the digest of the MJCF file from which it was made."""
@@ -31,11 +31,8 @@ def robot_files(folder: Path) -> list[Path]:
     return sorted(path for suffix in ("xml", "urdf") for path in folder.rglob(f"assets/*.{suffix}"))
 
 
-def write_robot_file(mjcf: Path) -> tuple[Path, RobotDescription]:
-    """Write the USD file of an MJCF or URDF file, with one robot, its default prim.
-
-    Returns:
-        The path of the file, and what it describes.
+def robot_stage(mjcf: Path) -> tuple[Usd.Stage, RobotDescription]:
+    """Return a stage in memory with the robot of an MJCF or URDF file, its default prim, and its description.
 
     Raises:
         OigeError: the file has no valid robot, or MuJoCo is not installed.
@@ -50,6 +47,19 @@ def write_robot_file(mjcf: Path) -> tuple[Path, RobotDescription]:
     prim.SetCustomDataByKey(_SOURCE, _digest(mjcf))
     stage.SetDefaultPrim(prim)
     stage.GetRootLayer().comment = f"Made from {mjcf.name} by oige-usd --robots; do not edit."
+    return stage, description
+
+
+def write_robot_file(mjcf: Path) -> tuple[Path, RobotDescription]:
+    """Write the USD file of an MJCF or URDF file: see :func:`robot_stage`.
+
+    Returns:
+        The path of the file, and what it describes.
+
+    Raises:
+        OigeError: the file has no valid robot, or MuJoCo is not installed.
+    """
+    stage, description = robot_stage(mjcf)
     target = usd_file(mjcf)
     target.write_text(stage.GetRootLayer().ExportToString(), encoding="utf-8", newline="\n")
     return target, description

@@ -3,13 +3,16 @@
 import math
 from collections.abc import Mapping
 
+import numpy as np
 from pxr import Sdf, Usd
 
 from oige_core.engines.isaacsim.usd.description import FixedTendon, Joint, RobotDescription
+from oige_core.engines.isaacsim.usd.kinematics import link_poses
 from oige_core.engines.isaacsim.usd.prims import set_values
+from oige_core.engines.isaacsim.usd.rotations import compose, rotate
 from oige_core.errors import CapabilityError
 
-__all__ = ["tendon_joints", "write_tendons"]
+__all__ = ["force_coefficients", "tendon_joints", "write_tendons"]
 
 
 def write_tendons(
@@ -30,8 +33,8 @@ def write_tendons(
         chain = tendon_joints(description, tendon)
         root = stage.GetPrimAtPath(joints[chain[0][0].name])
         _write_root(root, instances[tendon.name], tendon)
-        for joint, coefficient in chain:
-            _write_axis(stage.GetPrimAtPath(joints[joint.name]), instances[tendon.name], joint, coefficient)
+        for (joint, coefficient), force in zip(chain, force_coefficients(description, chain), strict=True):
+            _write_axis(stage.GetPrimAtPath(joints[joint.name]), instances[tendon.name], joint, coefficient, force)
 
 
 def tendon_joints(description: RobotDescription, tendon: FixedTendon) -> list[tuple[Joint, float]]:
@@ -61,6 +64,35 @@ def tendon_joints(description: RobotDescription, tendon: FixedTendon) -> list[tu
     return [(joint, coefficients.get(joint.name, 0.0)) for joint in ordered]
 
 
+def force_coefficients(description: RobotDescription, chain: list[tuple[Joint, float]]) -> np.ndarray:
+    """Return PhysX's force coefficients ``(joints,)`` with which a tendon acts on joints by their coefficients.
+
+    PhysX divides the length by the number of joints of the tendon. It turns the link below each joint about the joint's
+    axis, and the link above the first joint, instead of that above each joint, by the same torque the other way, which
+    therefore acts on all joints between. The result is exact for two joints in a row, and for parallel axes.
+    """
+    axes = _axes(description)
+    parents = {joint.child: joint for joint, _ in chain}
+    order = [joint.name for joint, _ in chain]
+    acting = np.eye(len(chain))
+    for column, (joint, _) in enumerate(chain):
+        above = parents.get(str(joint.parent))
+        while above is not None:
+            if above.kind == joint.kind:
+                acting[order.index(above.name), column] = axes[above.name] @ axes[joint.name]
+            above = parents.get(str(above.parent))
+    return len(chain) * np.linalg.solve(acting, [coefficient for _, coefficient in chain])
+
+
+def _axes(description: RobotDescription) -> dict[str, np.ndarray]:
+    """Return the axes of joints in the robot's frame, at the reference."""
+    poses = link_poses(description)
+    return {
+        joint.name: rotate(compose(poses[joint.child], joint.child_frame).orientation, (1.0, 0.0, 0.0))
+        for joint in description.moving_joints
+    }
+
+
 def _joints_to_root(above: Mapping[str, Joint], joint: Joint) -> list[Joint]:
     """Return a joint and those above it, up to the root link."""
     chain = [joint]
@@ -83,7 +115,7 @@ def _write_root(prim: Usd.Prim, instance: str, tendon: FixedTendon) -> None:
     set_values(prim, f"PhysxTendonAxisRootAPI:{instance}", {f"{prefix}:{key}": each for key, each in values.items()})
 
 
-def _write_axis(prim: Usd.Prim, instance: str, joint: Joint, coefficient: float) -> None:
+def _write_axis(prim: Usd.Prim, instance: str, joint: Joint, coefficient: float, force: float) -> None:
     """Write how a joint changes the length of a tendon, per degree, and how the tendon's force acts on the joint."""
     revolute = joint.kind == "revolute"
     if f"PhysxTendonAxisRootAPI:{instance}" not in prim.GetAppliedSchemas():
@@ -91,7 +123,7 @@ def _write_axis(prim: Usd.Prim, instance: str, joint: Joint, coefficient: float)
     gearing = math.radians(coefficient) if revolute else coefficient
     for name, kind, value in (
         ("gearing", Sdf.ValueTypeNames.FloatArray, [gearing]),
-        ("forceCoefficient", Sdf.ValueTypeNames.FloatArray, [coefficient]),
+        ("forceCoefficient", Sdf.ValueTypeNames.FloatArray, [force]),
         ("jointAxis", Sdf.ValueTypeNames.TokenArray, ["rotX" if revolute else "transX"]),
     ):
         attribute = prim.CreateAttribute(f"physxTendon:{instance}:{name}", kind, custom=False)
