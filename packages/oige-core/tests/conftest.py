@@ -49,6 +49,12 @@ class World:
         if capability not in self.engine.capabilities:
             pytest.skip(str(missing(self.engine, capability, "this test")))
 
+    def method(self, view: str, name: str) -> Callable[..., Any]:
+        """Return a method of a view; skip the test on an engine whose scene has no such view."""
+        if view not in self.views:
+            pytest.skip(f"the scene has no view '{view}' on the engine {self.engine.name}")
+        return getattr(self.views[view], name)
+
     def tolerance(self, tol: float, *, physx: float) -> float:
         """Return a tolerance, or the wider one of PhysX, for which a test states the reason."""
         return physx if self.executor == "physx" else tol

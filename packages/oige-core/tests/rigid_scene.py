@@ -20,11 +20,11 @@ BRICK_INERTIA = [(0.16 + 0.36), (0.04 + 0.36), (0.04 + 0.16)]
 
 BOX_MASS, TOP_MASS, BALL_RADIUS, BALL_MASS = 2.0, 3.0, 0.1, 1.0
 
-# A foot on a vertical rail, of two shapes, and beside it a link that does nothing.
+# A foot on a vertical rail, of two shapes, and beside it, above the ground, a link that does nothing.
 PRESS = """<mujoco><worldbody><body name="stand">
   <body name="foot"><joint name="foot" type="slide" axis="0 0 1"/>
     <geom size=".1" mass="1"/><geom size=".05" mass=".5"/></body>
-  <body name="idle" pos="0 1 0"><joint name="idle" type="slide" axis="1 0 0"/><geom size=".1" mass="4"/></body>
+  <body name="idle" pos="0 1 .1"><joint name="idle" type="slide" axis="1 0 0"/><geom size=".1" mass="4"/></body>
 </body></worldbody></mujoco>"""
 
 # Two balls on one rail, 10 cm apart.

@@ -45,6 +45,7 @@ def uniform(world: Any, *scales: float) -> torch.Tensor:
 
 
 def test_larger_boxes_rest_higher_and_keep_a_stated_mass(bodies: Any) -> None:
+    bodies.needs("scales")
     bodies.box.set_local_scales(uniform(bodies, *SCALES))
     bodies.close(bodies.box.get_local_scales()[:, 1], SCALES, tol=1e-6)
     heights = [0.1 * scale for scale in SCALES]
@@ -59,6 +60,7 @@ def test_larger_boxes_rest_higher_and_keep_a_stated_mass(bodies: Any) -> None:
 
 def test_mass_and_inertia_follow_the_size_at_constant_density(bodies: Any) -> None:
     """A cylinder: m = ρ π r² l, and moments m (3 r² + l²) / 12 across and m r² / 2 along its axis."""
+    bodies.needs("scales")
     bodies.can.set_local_scales(bodies.tensor([[1.0, 1.0, 1.0], [2.0, 2.0, 3.0], [0.5, 0.5, 0.7]]))
     radii, lengths = [0.1, 0.2, 0.05], [0.3, 0.9, 0.21]
     masses = [500 * math.pi * r**2 * l for r, l in zip(radii, lengths, strict=True)]  # noqa: E741
@@ -75,6 +77,7 @@ def test_mass_and_inertia_follow_the_size_at_constant_density(bodies: Any) -> No
 
 
 def test_scales_replace_each_other(bodies: Any) -> None:
+    bodies.needs("scales")
     before = bodies.can.get_masses(), bodies.can.get_inertias()
     for scale in (2.0, 0.3, 1.0):
         bodies.can.set_local_scales(uniform(bodies, scale, scale, scale))
@@ -116,11 +119,30 @@ def test_materials_of_links_are_those_of_their_shapes(bodies: Any) -> None:
     bodies.press.set_material_properties(bodies.tensor([[[0.1, 0.1, 0], [0.2, 0.2, 0], [0.3, 0.3, 0]]]), indices=[2])
     bodies.close(bodies.press.get_material_properties()[2, :, 0], [0, 0.2, 0.3], tol=1e-6)
     bodies.close(bodies.foot.get_material_properties()[2, :2], 0.2, tol=1e-6)
-    with pytest.raises(CapabilityError, match=r"'press': the engine MuJoCo does not support restitution"):
-        bodies.press.set_material_properties([[[0.5, 0.5, 0.1]] * 3] * 3)
+    if "restitution" not in bodies.engine.capabilities:
+        with pytest.raises(CapabilityError, match=r"'press': the engine MuJoCo does not support restitution"):
+            bodies.press.set_material_properties([[[0.5, 0.5, 0.1]] * 3] * 3)
+
+
+def test_contact_offsets_are_above_rest_offsets(bodies: Any) -> None:
+    bodies.needs("contact_offsets")
+    bodies.box.set_contact_offsets(bodies.tensor([0.01, 0.03]), indices=[0, 2])
+    bodies.close(bodies.box.get_contact_offsets()[[0, 2]], [0.01, 0.03], tol=1e-7)
+    bodies.box.set_rest_offsets(0.02)
+    bodies.close(bodies.box.get_rest_offsets(), 0.02, tol=1e-7)
+    assert (bodies.box.get_contact_offsets() > 0.0201).all()
+    bodies.close(bodies.box.get_contact_offsets()[2], 0.03, tol=1e-7)
+    with pytest.raises(
+        OigeError, match=r"offsets contain 0\.01: expected more than the rest offset, 0\.02; set a lower"
+    ):
+        bodies.box.set_contact_offsets(0.01)
+    bodies.parts.set_contact_offsets(bodies.tensor([[0.04, 0.05]]), indices=[1])
+    bodies.close(bodies.foot.get_contact_offsets()[1], 0.05, tol=1e-7)
+    assert (bodies.foot.get_contact_offsets()[[0, 2]] != 0.05).all()
 
 
 def test_invalid_sizes_and_unsupported_properties_raise(bodies: Any) -> None:
+    bodies.needs("scales")
     for view, scales, message in (
         (bodies.ball, [1.0, 1.0, 2.0], "scales differ between axes: expected the same along x, y and z"),
         (bodies.can, [1.0, 2.0, 2.0], "scales differ between axes: expected the same along x and y"),
@@ -139,6 +161,7 @@ def test_invalid_sizes_and_unsupported_properties_raise(bodies: Any) -> None:
 
 def test_a_scaled_pendulum_swings_slower(world: Any) -> None:
     """m ∝ s³, l ∝ s and I ∝ s⁵: angular accelerations are proportional to 1 / s, and moments to s⁴."""
+    world.needs("scales")
     scales = torch.tensor(SCALES, dtype=torch.float64)
     world.pendulum.set_local_scales(uniform(world, *SCALES))
     world.pendulum.set_joint_positions(0.3)
@@ -150,6 +173,7 @@ def test_a_scaled_pendulum_swings_slower(world: Any) -> None:
 
 
 def test_a_scaled_arm_reaches_farther(world: Any) -> None:
+    world.needs("scales")
     scales = torch.tensor(SCALES, dtype=torch.float64)
     hand = world.arm.get_link_index("hand")
     world.arm.set_local_scales(uniform(world, *SCALES))
@@ -165,6 +189,7 @@ def test_a_scaled_arm_reaches_farther(world: Any) -> None:
 
 
 def test_joint_forces_of_a_scaled_chain_are_its_weight(world: Any) -> None:
+    world.needs("scales")
     world.chain.set_local_scales(uniform(world, *SCALES))
     world.run(DT)
     forces = world.chain.get_measured_joint_forces()
@@ -173,6 +198,7 @@ def test_joint_forces_of_a_scaled_chain_are_its_weight(world: Any) -> None:
 
 
 def test_articulations_that_cannot_be_scaled_raise(world: Any, build: Callable[..., Any], executor: str) -> None:
+    world.needs("scales")
     with pytest.raises(OigeError, match=r"set_local_scales of 'arm': scales differ .* along x, y and z"):
         world.arm.set_local_scales([1.0, 2.0, 1.0])
     if executor != "c":
@@ -213,6 +239,7 @@ def push(world: Any, length: torch.Tensor, force: float) -> None:
 
 def test_limits_of_tendons_give_way_by_their_stiffness(world: Any) -> None:
     """At rest, a force F along the tendon is F / k beyond the limit of 0.5 m."""
+    world.needs("branched_tendons")
     stiffnesses = [4000.0, 16000.0, 64000.0]
     both = world.tensor(stiffnesses).unsqueeze(-1).expand(-1, 2)
     world.coupled.set_fixed_tendon_properties(limit_stiffnesses=both)
@@ -227,6 +254,7 @@ def test_limits_of_tendons_give_way_by_their_stiffness(world: Any) -> None:
 
 def test_offsets_of_tendons_move_joints(world: Any) -> None:
     """A spring rests, and limits act, at lengths that contain the offset."""
+    world.needs("branched_tendons")
     offsets = [0.0, 0.1, -0.2]
     both = world.tensor(offsets).unsqueeze(-1).expand(-1, 2)
     world.coupled.set_fixed_tendon_properties(offsets=both)
@@ -253,6 +281,8 @@ def test_offsets_of_tendons_move_joints(world: Any) -> None:
 
 def test_saved_attributes_continue_bitwise_in_new_worlds(world: Any, build: Callable[..., Any]) -> None:
     """The engine that loads the state has none of the fields of its own, and no velocity limits, before."""
+    world.needs("exact_state")
+    world.needs("scales")
     world.arm.set_local_scales(uniform(world, *SCALES))
     world.rails.set_max_joint_velocities(world.tensor([[0.03], [0.02], [0.01]]))
     world.rails.set_joint_efforts(world.everywhere(20.0))

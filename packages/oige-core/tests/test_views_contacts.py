@@ -1,4 +1,8 @@
-"""Contacts and terrain against closed forms, on both executors; tolerances are those of MuJoCo's soft contact."""
+"""Contacts and terrain against closed forms; tolerances are those of MuJoCo's soft contact.
+
+The force of PhysX in one step differs from that at rest by up to 3 %, because contacts of bodies at rest are corrected
+by distances near the rounding of their positions.
+"""
 
 import math
 from collections.abc import Callable
@@ -35,10 +39,11 @@ def test_contact_force_equals_the_weight(world: Any) -> None:
     world.run(0.4)
     expected = torch.zeros(NUM_ENVS, 3, dtype=torch.float64)
     expected[:, 2] = BOX_MASS * G
-    world.close(world.box.get_net_contact_forces(), expected, tol=0.2)
+    world.close(world.box.get_net_contact_forces(), expected, tol=world.tolerance(0.2, physx=0.03 * BOX_MASS * G))
     expected[:, 2] = TOP_MASS * G
-    world.close(world.top.get_net_contact_forces(), expected, tol=0.2)
-    world.close(world.top.get_net_contact_forces(indices=[2]), expected[:1], tol=0.05)
+    tol = 0.03 * TOP_MASS * G
+    world.close(world.top.get_net_contact_forces(), expected, tol=world.tolerance(0.2, physx=tol))
+    world.close(world.top.get_net_contact_forces(indices=[2]), expected[:1], tol=world.tolerance(0.05, physx=tol))
     world.close(world.box.get_world_poses()[0][:, 2], 0.1, tol=1e-3)
     world.close(world.top.get_world_poses()[0][:, 2], [0.1, 0.3, 0.1], tol=2e-3)
     # The marker lies inside the box and does nothing; the brick falls freely.
@@ -50,12 +55,13 @@ def test_contact_force_of_a_link(world: Any) -> None:
     world.press.set_joint_efforts(world.tensor([[-20.0], [0.0], [30.0]]), joint_indices=[0])
     world.run(0.2)
     force = world.foot.get_net_contact_forces()
-    world.close(force, [[0, 0, 20 + 1.5 * G], [0, 0, 1.5 * G], [0, 0, 0]], tol=0.05)
+    tol = world.tolerance(0.05, physx=0.03 * 1.5 * G)
+    world.close(force, [[0, 0, 20 + 1.5 * G], [0, 0, 1.5 * G], [0, 0, 0]], tol=tol)
     both = world.parts.get_net_contact_forces()
     assert both.shape == (NUM_ENVS, 2, 3)
     world.close(both[:, 1], force, tol=0)
     world.engine.reset(torch.tensor([0], device=world.engine.device))
-    world.close(world.foot.get_net_contact_forces()[:2], [[0, 0, 0], [0, 0, 1.5 * G]], tol=0.05)
+    world.close(world.foot.get_net_contact_forces()[:2], [[0, 0, 0], [0, 0, 1.5 * G]], tol=tol)
 
 
 def test_friction_decides_sliding_on_an_incline(world: Any) -> None:
@@ -64,6 +70,7 @@ def test_friction_decides_sliding_on_an_incline(world: Any) -> None:
     A sliding box chatters, but friction is μ times the normal force all the time; then m v = ∫ F dt makes
     vx + μ vz = g t (sin θ − μ cos θ), whatever the normal force does.
     """
+    world.needs("gravity_per_world")
     angles, frictions = [0.3, 0.6, 0.6], [0.5, 0.5, 0.8]
     for index, (angle, friction) in enumerate(zip(angles, frictions, strict=True)):
         world.engine.set_gravity(world.tensor([[G * math.sin(angle), 0.0, -G * math.cos(angle)]]), indices=[index])
@@ -79,6 +86,32 @@ def test_friction_decides_sliding_on_an_incline(world: Any) -> None:
     for index, angle in ((0, 0.3), (2, 0.6)):
         expected = [-BOX_MASS * G * math.sin(angle), 0.0, BOX_MASS * G * math.cos(angle)]
         world.close(world.box.get_net_contact_forces()[index], expected, tol=0.1)
+
+
+def test_friction_of_each_world_decides_sliding(world: Any) -> None:
+    """As above, with one gravity for all worlds."""
+    angle, frictions, t = 0.6, [0.5, 0.6, 0.8], 0.2
+    world.engine.set_gravity(world.everywhere(G * math.sin(angle), 0.0, -G * math.cos(angle)))
+    for index, friction in enumerate(frictions):
+        world.box.set_material_properties(world.tensor([[friction, friction, 0.0]]), indices=[index])
+    world.run(t)
+    velocity = world.box.get_linear_velocities()
+    for index in (0, 1):
+        slides = G * t * (math.sin(angle) - frictions[index] * math.cos(angle))
+        world.close(velocity[index, 0] + frictions[index] * velocity[index, 2], slides, tol=0.01 * slides)
+    world.close(velocity[2], 0.0, tol=0.02)
+
+
+def test_static_friction_decides_whether_a_body_at_rest_slides(world: Any) -> None:
+    """Once it slides, dynamic friction acts. tan 0.6 = 0.68; PhysX' coefficient of 0.8 gives way there already."""
+    world.needs("static_friction")
+    angle, t = 0.6, 0.2
+    world.box.set_material_properties(world.tensor([[1.0, 0.5, 0.0], [0.6, 0.5, 0.0], [1.0, 0.3, 0.0]]))
+    world.run(0.1)
+    world.engine.set_gravity(world.everywhere(G * math.sin(angle), 0.0, -G * math.cos(angle)))
+    world.run(t)
+    slides = G * t * (math.sin(angle) - 0.5 * math.cos(angle))
+    world.close(world.box.get_linear_velocities()[:, 0], [0.0, slides, 0.0], tol=0.02)
 
 
 def test_kinematic_body_pushes_and_is_not_pushed(world: Any) -> None:

@@ -75,7 +75,7 @@ def test_values_of_wrong_shape_raise(world: Any, name: str, method: str, argumen
 def test_nonexistent_worlds_raise_in_setters(
     world: Any, name: str, method: str, argument: str, shape: tuple[int, ...]
 ) -> None:
-    setter = getattr(getattr(world, name), method)
+    setter = world.method(name, method)
     for indices, message in (
         ([0, N], f"indices name world {N}: expected numbers from 0 to {N - 1}"),
         (torch.tensor([-1, 0]), f"indices name world -1: expected numbers from 0 to {N - 1}"),
@@ -87,7 +87,7 @@ def test_nonexistent_worlds_raise_in_setters(
 @pytest.mark.parametrize(("name", "method"), GETTERS)
 def test_nonexistent_worlds_raise_in_getters(world: Any, name: str, method: str) -> None:
     with raises(rf"{method} of '{name}': indices name world {N}: expected numbers from 0 to {N - 1}\."):
-        getattr(getattr(world, name), method)(indices=[0, N])
+        world.method(name, method)(indices=[0, N])
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_properties_out_of_range_raise(
     values.flat[-1] = value
     for given in (values, values.tolist(), *[world.tensor(values)] * world.looks_at_tensors):
         with raises(rf"{method} of '{name}': {argument} contain {value:g}: expected {expected}\."):
-            getattr(getattr(world, name), method)(**{argument: given})
+            world.method(name, method)(**{argument: given})
 
 
 def test_orientations_are_normalised(world: Any) -> None:

@@ -22,13 +22,15 @@ def set_up_scene(scene: Scene) -> dict[str, Any]:
     scene.add_ground_plane()
     alternatives = {name: size for name, size in SIZES.items() if name != "box"}
     colors = [(1.0, 0.0, 0.0, 1.0)] * 6
-    return {
+    views = {
         "toy": scene.add_box(
             "toy", size=SIZES["box"], mass=MASS, position=(0, 0, 0.2), alternatives=alternatives, face_colors=colors
         ),
         "plain": scene.add_sphere("plain", radius=0.1, position=(2, 0, 0.2)),
-        "eye": scene.add_camera("eye", width=64, height=64, horizontal_fov=0.5, position=(-1, 0, 0.2)),
     }
+    if "cameras" in scene.views.capabilities:
+        views["eye"] = scene.add_camera("eye", width=64, height=64, horizontal_fov=0.5, position=(-1, 0, 0.2))
+    return views
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_bodies_rest_at_the_height_of_their_shape(world: Any) -> None:
     heights = world.toy.get_world_poses()[0][:, 2].cpu().double()
     assert (heights - HALVES).abs().max() < 2e-3
     # Higher up, none touches the ground.
-    positions[:, 2] = (HALVES + 2e-3).to(positions)
+    positions[:, 2] = (HALVES + 5e-3).to(positions)
     world.toy.set_world_poses(positions)
     world.toy.set_velocities(torch.zeros_like(positions).repeat(1, 2))
     world.engine.step()
@@ -99,6 +101,7 @@ def test_sphere_rolls_and_box_stays(world: Any) -> None:
 
 
 def test_scales_apply_to_the_shape_of_each_world(world: Any) -> None:
+    world.needs("scales")
     world.toy.set_shapes(world.tensor([SPHERE, CYLINDER]), indices=[0, 3])
     world.toy.set_local_scales(world.everywhere(1.5, 1.5, 1.5))
     shapes = [SPHERE, BOX, BOX, CYLINDER]
@@ -112,6 +115,7 @@ def test_scales_apply_to_the_shape_of_each_world(world: Any) -> None:
 
 
 def test_images_show_the_shape_of_each_world(world: Any) -> None:
+    world.needs("cameras")
     before = world.eye.get_rgb().int()
     is_red = lambda image: (image[..., 0] > image[..., 1] + 60).sum().item()  # noqa: E731
     assert is_red(before[0]) > 50
@@ -129,6 +133,7 @@ def test_images_show_the_shape_of_each_world(world: Any) -> None:
 
 def test_marks_of_faces_grow_with_the_box(world: Any) -> None:
     """A face of 0.84 · 0.1 m, 0.95 m away, and one of twice the size, 0.9 m away."""
+    world.needs("cameras")
     focal = 32 / math.tan(0.25)
     for scale, distance in ((1.0, 0.95), (2.0, 0.9)):
         world.toy.set_local_scales(world.everywhere(scale, scale, scale))

@@ -17,15 +17,18 @@ ANT = ArticulationAsset(
 
 def set_up_scene(scene: Scene) -> dict[str, Any]:
     options: dict[str, Any] = {"disable_gravity": False, "track_contact_forces": True}
-    return {
+    views = {
         "ant": scene.add_articulation(
             "ant", ANT, track_joint_forces=True, disable_gravity=False, position=(3.0, 0.0, 0.0)
         ),
         "legs": scene.add_link_view("legs", "ant", ["a", "b"], track_contact_forces=True),
         "ball": scene.add_sphere("ball", radius=0.1, **options),
         "held": scene.add_sphere("held", radius=0.1, position=(0, 1, 0), kinematic=True),
-        "eye": scene.add_camera("eye", width=8, height=8, horizontal_fov=1.0, outputs=["rgb", "depth", "segmentation"]),
     }
+    if "cameras" in scene.views.capabilities:
+        outputs: list[Any] = ["rgb", "depth", "segmentation"]
+        views["eye"] = scene.add_camera("eye", width=8, height=8, horizontal_fov=1.0, outputs=outputs)
+    return views
 
 
 # Every setter: the view, the method, the argument, and the shape of its values without the worlds.

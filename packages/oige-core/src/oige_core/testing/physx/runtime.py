@@ -51,7 +51,8 @@ class PhysxRuntime:
         import ovphysx
         import ovstage
 
-        ovphysx.PhysX.set_cpu_mode(True)
+        if not ovphysx.PhysX.get_cpu_mode():  # of the process, which live instances do not let change
+            ovphysx.PhysX.set_cpu_mode(True)
         _register_schemas()
         self.usd_stage = stage
         self.last_dt = 0.0

@@ -14,7 +14,7 @@ from oige_core.engines.isaacsim.usd.stage_map import ArticulationPrims
 from oige_core.engines.isaacsim.views.body_state import BodyState, Written, com_offset
 from oige_core.engines.isaacsim.views.colors import BodyColors
 from oige_core.engines.isaacsim.views.properties import Property
-from oige_core.engines.isaacsim.views.surfaces import Surfaces
+from oige_core.engines.isaacsim.views.surfaces import Surfaces, material
 from oige_core.engines.isaacsim.worlds import MAX_VALUE, IsaacWorlds
 from oige_core.engines.joints import initial_positions
 from oige_core.errors import OigeError
@@ -161,17 +161,12 @@ class ArticulationState:
     def surfaces(self) -> Surfaces:
         """Materials and offsets of the shapes of links without helpers."""
         worlds, links = self._worlds, {link.name: link for link in self.description.links}
-        default = worlds.sim.default_physics_material
-        materials = torch.zeros(len(self.description.body_names), 3)
-        for row, name in zip(materials, self.description.body_names, strict=True):
-            shapes = [shape for shape in links[name].shapes if shape.collides]
-            if shapes:
-                stated = shapes[0].friction
-                friction = (default.static_friction, default.dynamic_friction) if stated is None else (stated, stated)
-                row.copy_(torch.tensor([*friction, default.restitution]))
+        names, default = self.description.body_names, worlds.sim.default_physics_material
+        colliding = [[shape for shape in links[name].shapes if shape.collides] for name in names]
+        materials = [material(shapes[0].friction, default) if shapes else None for shapes in colliding]
 
         def find_rows() -> list[TensorRows]:
-            return [self._rows_of_link(self.prims.link_paths[name]) for name in self.description.body_names]
+            return [self._rows_of_link(self.prims.link_paths[name]) for name in names]
 
         factors = worlds.stage_map.friction.factor
         return Surfaces(find_rows, materials, factors, worlds.num_envs, worlds.device)

@@ -14,7 +14,7 @@ from oige_core.engines.isaacsim.views.framed import BodyFrameView
 from oige_core.engines.isaacsim.views.kinematic import KinematicState
 from oige_core.engines.isaacsim.views.properties import Property
 from oige_core.engines.isaacsim.views.sizes import BodyShapes
-from oige_core.engines.isaacsim.views.surfaces import Surfaces
+from oige_core.engines.isaacsim.views.surfaces import Surfaces, material
 from oige_core.engines.isaacsim.views.wrenches import Wrenches
 from oige_core.engines.isaacsim.worlds import MAX_VALUE, IsaacWorlds
 from oige_core.scene.elements import RigidElement
@@ -132,11 +132,9 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         self._inertias = BodyProperty(state.inertias)
         self._centers = BodyProperty(state.coms)
         self._contacts = state.contacts
-        friction, default = element.material.friction, worlds.sim.default_physics_material
-        values = (default.static_friction, default.dynamic_friction) if friction is None else (friction, friction)
-        material = torch.tensor([[*values, default.restitution]])
+        materials = [material(element.material.friction, worlds.sim.default_physics_material)]
         factors = worlds.stage_map.friction.factor
-        self._surfaces = Surfaces(lambda: [state.rows], material, factors, worlds.num_envs, worlds.device)
+        self._surfaces = Surfaces(lambda: [state.rows], materials, factors, worlds.num_envs, worlds.device)
         self._shapes = BodyShapes(element, state.rows, state.masses, state.inertias, worlds.device)
         self._colors = BodyColors(worlds, [worlds.stage_map.rigids[element.name].path])
 
@@ -227,8 +225,9 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
         state = self._state
-        self._surfaces.load_state_dict(saved["surfaces"])
+        self._surfaces.make_room(saved["shapes"]["rest_offsets"].unsqueeze(1), None)
         self._shapes.load_state_dict(saved["shapes"])
+        self._surfaces.load_state_dict(saved["surfaces"])
         for name in _SAVED:
             values = getattr(state, name)
             if not torch.equal(values.read(), saved[name].to("cpu")):

@@ -5,11 +5,14 @@ from typing import Any
 
 import torch
 
+from oige_core.config import DefaultPhysicsMaterialConfig
 from oige_core.engines.checks import fail
 from oige_core.engines.isaacsim.tensors import TensorRows
 from oige_core.selections import is_mask, read_rows, write_rows
 
-__all__ = ["Surfaces", "check_materials"]
+__all__ = ["Surfaces", "check_materials", "material"]
+
+_OFFSETS = ("rest_offsets", "contact_offsets")
 
 _GAP = 0.02
 """By how much a contact offset is above a rest offset that was raised beyond it, in m."""
@@ -22,7 +25,7 @@ class Surfaces:
 
     Args:
         find_rows: returns for each body the rows of the worlds in a view of rigid bodies; called when it is needed.
-        materials: ``(b, 3)`` of the scene: static friction, dynamic friction, restitution.
+        materials: of the scene: static friction, dynamic friction, restitution; None for bodies without shapes.
         factors: static and dynamic friction in physics, divided by those of the scene.
         num_envs: number of worlds.
         device: device of states.
@@ -31,16 +34,18 @@ class Surfaces:
     def __init__(
         self,
         find_rows: Callable[[], Sequence[TensorRows]],
-        materials: torch.Tensor,
+        materials: Sequence[tuple[float, float, float] | None],
         factors: Sequence[float],
         num_envs: int,
         device: torch.device,
     ) -> None:
         self._find_rows, self._found = find_rows, None
-        self._materials = materials.to(device, torch.float32).repeat(num_envs, 1, 1)
+        self._has_shapes = [material is not None for material in materials]
+        values = torch.tensor([material or (0.0, 0.0, 0.0) for material in materials], device=device)
+        self._materials = values.repeat(num_envs, 1, 1)
         self._factors = torch.tensor([*factors, 1.0], device=device)
         self._device = device
-        self._changed: set[str] = set()
+        self._initial: dict[str, torch.Tensor] = {}  # offsets that were set, as they were before
 
     @property
     def _rows(self) -> Sequence[TensorRows]:
@@ -61,7 +66,8 @@ class Surfaces:
         """Set materials ``(n, b, 3)``."""
         numbers = self._bodies(bodies)
         for column, body in enumerate(numbers):
-            write_rows(self._materials[:, body], values[:, column], worlds)
+            if self._has_shapes[body]:
+                write_rows(self._materials[:, body], values[:, column], worlds)
         self._send_materials(worlds, numbers)
 
     def _send_materials(self, worlds: torch.Tensor | None, bodies: Sequence[int]) -> None:
@@ -124,7 +130,8 @@ class Surfaces:
         return read_rows(torch.stack(columns, dim=1), worlds)
 
     def _set(self, name: str, values: torch.Tensor, worlds: torch.Tensor | None, bodies: Sequence[int] | None) -> None:
-        self._changed.add(name)
+        if name not in self._initial:
+            self._initial[name] = getattr(self, name)(None)
         for column, body in enumerate(self._bodies(bodies)):
             rows = self._rows[body]
             data = rows.read(f"get_{name}").clone()
@@ -137,7 +144,7 @@ class Surfaces:
         """Return materials, and offsets if they were set."""
         return {
             "materials": self._materials.clone(),
-            **{name: getattr(self, name)(None) for name in sorted(self._changed)},
+            **{name: getattr(self, name)(None) for name in self._initial},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -145,9 +152,19 @@ class Surfaces:
         if not torch.equal(self._materials, state["materials"]):
             self._materials.copy_(state["materials"])
             self._send_materials(None, self._bodies(None))
-        for name in ("rest_offsets", "contact_offsets"):
-            if name in state:
-                self._set(name, state[name], None, None)
+        offsets = {**self._initial, **{name: state[name] for name in _OFFSETS if name in state}}
+        if "rest_offsets" in offsets:
+            self.make_room(offsets["rest_offsets"], None)
+        for name in _OFFSETS:
+            if name in offsets:
+                self._set(name, offsets[name], None, None)
+
+
+def material(friction: float | None, default: DefaultPhysicsMaterialConfig) -> tuple[float, float, float]:
+    """Return static friction, dynamic friction and restitution of a shape with a coefficient, or without its own."""
+    if friction is None:
+        return default.static_friction, default.dynamic_friction, default.restitution
+    return friction, friction, default.restitution
 
 
 def check_materials(values: torch.Tensor) -> None:
