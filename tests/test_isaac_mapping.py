@@ -1,7 +1,6 @@
 """The page that maps our protocols to Isaac Sim is complete, and what it names exists.
 
-``data/isaacsim_6.0.1_names.json`` contains only names: of the classes that the page uses, with their own and inherited
-members, and of functions.
+``data/isaacsim_api.json``, which ``tools/isaacsim_api.py`` writes, contains only names and parameters.
 """
 
 import json
@@ -16,8 +15,15 @@ from oige_core.views import ArticulationView, CameraView, RigidPrimView
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = (REPOSITORY / "docs" / "isaac_sim_mapping.md").read_text()
-NAMES = json.loads((Path(__file__).parent / "data" / "isaacsim_6.0.1_names.json").read_text())
-BELOW_THE_API = ("tensors.", "UsdGeom.", "UsdPhysics.", "PhysxSchema.")
+API = json.loads((Path(__file__).parent / "data" / "isaacsim_api.json").read_text())
+NEWEST = API["isaac_sim"]["6.0.1"]
+CLASSES = {
+    name.rpartition(".")[2]: (name.rpartition(".")[0], members)
+    for name, members in NEWEST["classes"].items()
+    if "experimental" not in name
+}
+FUNCTIONS = {name.rpartition(".")[2]: name.rpartition(".")[0] for name in NEWEST["functions"]}
+SCHEMAS = ("UsdGeom.", "UsdPhysics.", "PhysxSchema.")
 
 
 def section(title: str) -> str:
@@ -66,7 +72,7 @@ def test_isaac_sim_has_every_name_of_the_middle_column(title: str) -> None:
 
 
 def test_isaac_sim_has_every_method_named_in_passing() -> None:
-    named = set(re.findall(r"`((?:" + "|".join(NAMES["classes"]) + r")\.\w+)`", PAGE))
+    named = set(re.findall(r"`((?:" + "|".join(CLASSES) + r")\.\w+)`", PAGE))
     assert len(named) > 80
     assert not [name for name in named if not exists(name)]
 
@@ -74,20 +80,25 @@ def test_isaac_sim_has_every_method_named_in_passing() -> None:
 def test_table_of_names_gives_the_modules() -> None:
     table = {name: cells[1] for cells in rows("Names") for name in re.findall(r"`(\w+)`", cells[0])}
     assert {"Articulation", "RigidPrim", "World", "GridCloner"} <= set(table)
-    for name in set(table) & set(NAMES["classes"]):
-        module = NAMES["classes"][name]["module"]
+    for name in set(table) & set(CLASSES):
+        module = CLASSES[name][0]
         assert table[name].startswith(f"`{module}"), f"{name} is in {module}, {table[name]} is a part of it at most"
-    for name, module in NAMES["functions"].items():
-        assert table[name] == f"`{module}`"
+    for name in set(table) & set(FUNCTIONS):
+        assert table[name].startswith(f"`{FUNCTIONS[name]}")
 
 
 def exists(name: str) -> bool:
-    if name.startswith(BELOW_THE_API):
+    if name.startswith(SCHEMAS):
         return True
-    owner, _, member = name.partition(".")
+    owner, _, member = name.removeprefix("tensors.").partition(".")
+    if name.startswith("tensors."):
+        return any(
+            member in release["classes"][owner] if member else owner in release["functions"]
+            for release in API["tensors"].values()
+        )
     if not member:
-        return name in NAMES["classes"] or name in NAMES["functions"]
-    return owner in NAMES["classes"] and member in NAMES["classes"][owner]["members"]
+        return name in CLASSES or name in FUNCTIONS
+    return owner in CLASSES and member in CLASSES[owner][1]
 
 
 def test_misspelt_name_is_found() -> None:
@@ -95,3 +106,6 @@ def test_misspelt_name_is_found() -> None:
     assert exists("RigidPrim.count")  # inherited
     assert not exists("Articulation.set_gain")
     assert not exists("ArticulationView.set_gains")
+    assert exists("tensors.ArticulationView.set_dof_limits")
+    assert not exists("tensors.ArticulationView.set_dof_limit")
+    assert exists("tensors.create_simulation_view")

@@ -273,7 +273,7 @@ def install_kit(version: str) -> Kit:
     kit = Kit(version)
     builtins.ISAAC_LAUNCHED_FROM_TERMINAL = False  # type: ignore[attr-defined]
     builtins.ISAAC_LAUNCHED_FROM_JUPYTER = False  # type: ignore[attr-defined]
-    levels: ClassVar = {f"log_{name}": f"LEVEL_{name.upper()}" for name in ("verbose", "info", "warn", "error")}
+    levels = {f"log_{name}": f"LEVEL_{name.upper()}" for name in ("verbose", "info", "warn", "error")}
     module("carb", **{name: _logger(kit.log, level) for name, level in levels.items()})
     module("carb.logging", acquire_logging=lambda: kit.log, **Log.levels)
     module("carb.settings", get_settings=lambda: kit.settings, ISettings=Settings)

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -89,7 +90,14 @@ class Application:
         renders: whether somebody looks at windows, or reads images.
     """
 
-    def __init__(self, release: Release, experience: Path | None, renders: bool, simulation_app: Any = None) -> None:
+    def __init__(
+        self,
+        release: Release,
+        experience: Path | None,
+        renders: bool,
+        simulation_app: Any = None,
+        options: ApplicationOptions | None = None,
+    ) -> None:
         """Keep what is known of an application.
 
         Args:
@@ -97,16 +105,30 @@ class Application:
             experience: its experience file.
             renders: whether somebody looks at windows, or reads images.
             simulation_app: its ``SimulationApp``, if this program has started it.
+            options: those with which this program has started it.
         """
         self.release = release
         self.experience = experience
         self.renders = renders
         self._simulation_app = simulation_app
+        self._options = options
 
     @property
     def is_ours(self) -> bool:
         """Whether this program has started the application, and must close it."""
         return self._simulation_app is not None
+
+    def check(self, options: ApplicationOptions) -> None:
+        """Raise ConfigError unless options are those of the running application, which cannot be changed."""
+        if self._options is None or self._options == options:
+            return
+        wanted, given = dataclasses.asdict(options), dataclasses.asdict(self._options)
+        differences = [name for name in wanted if wanted[name] != given[name]]
+        raise ConfigError(
+            f"{', '.join(f'{name}={wanted[name]}' for name in differences)}, but the application of Isaac Sim, of "
+            f"which a process has one, runs with {', '.join(f'{name}={given[name]}' for name in differences)}; start "
+            "another process."
+        )
 
     def close(self, exit_code: int = 0) -> None:
         """Close the application if this program has started it; this ends the process in most releases.
@@ -134,12 +156,13 @@ def start_application(options: ApplicationOptions) -> Application:
     Inside Kit, for example in an extension, it is the application that runs already.
 
     Raises:
-        ConfigError: an option does not fit the release.
+        ConfigError: an option does not fit the release, or differs from that of the running application.
         OigeError: Isaac Sim is not installed.
     """
     global _application
     if _application is None:
         _application = _running_application() or _start(options)
+    _application.check(options)
     return _application
 
 
@@ -211,7 +234,7 @@ def _start(options: ApplicationOptions) -> Application:
     if options.livestream and not installation.release.is_at_least(4, 5):
         _stream(simulation_app)
     atexit.register(close_application)
-    return Application(installation.release, experience, options.renders, simulation_app)
+    return Application(installation.release, experience, options.renders, simulation_app, options)
 
 
 def select_experience(installation: Installation, options: ApplicationOptions) -> Path:

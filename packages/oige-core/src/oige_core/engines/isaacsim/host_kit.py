@@ -157,12 +157,12 @@ class KitHost(ABC):
         self._update_application()
 
     def _update_fabric(self) -> None:
-        """Send poses to Fabric, from which the renderer reads them."""
+        """Send poses to Fabric, from which the renderer reads them, even if no step followed a reset."""
         if not self._application.get_extension_manager().is_extension_enabled("omni.physx.fabric"):
             return
         fabric = kit_module("omni.physxfabric").get_physx_fabric_interface()
         dt, time = self._clock
-        fabric.update(time, dt)
+        fabric.force_update(time, dt)
 
     def _update_application(self) -> None:
         """Update the application without a physics step."""
