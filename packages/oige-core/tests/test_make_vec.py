@@ -1,5 +1,6 @@
 """What library users call: the arguments of ``make_vec``, names of environments, rendering."""
 
+import re
 import subprocess
 import sys
 import warnings
@@ -35,6 +36,10 @@ SMALL = {"task.viewport.viewport_camera_width": 160, "task.viewport.viewport_cam
             {"torch_deterministic": True},
             "torch_deterministic=True: only programs such as oige-train support this. Call "
             "torch.use_deterministic_algorithms(True).",
+        ),
+        (
+            {"physics_engine": "isaacsim", "num_threads": 2},
+            "num_threads: has no effect; read by the embedded engine only, not by Isaac Sim; leave it out.",
         ),
         (
             {"episodeLength": 100},
@@ -159,3 +164,24 @@ def test_render_before_reset_and_after_close_raise() -> None:
     env.close()
     with pytest.raises(OigeError, match="closed"):
         env.render()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, r"physics_engine=isaacsim: Isaac Sim was not found by this Python .* use physics_engine=mujoco\..*"),
+        (
+            {"warp": True},
+            r"warp=True: the engine Isaac Sim does not support Warp variants of tasks; .*",
+        ),
+        ({"render_mode": "rgb_array"}, r"render_mode='rgb_array': the engine Isaac Sim does not support drawing .*"),
+    ],
+)
+def test_isaac_sim_is_chosen_without_importing_the_other_engine(arguments: dict[str, Any], message: str) -> None:
+    program = (
+        "import sys; sys.modules['mujoco'] = None\n"
+        "from oige_core import make_vec\n"
+        f"make_vec('Cartpole', 2, physics_engine='isaacsim', sim_device='cpu', **{arguments})"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert re.fullmatch(rf"oige_core\.errors\.\w+: {message}", ran.stderr.splitlines()[-1])

@@ -365,11 +365,18 @@ REFUSED = {
     ),
 } | {
     f"absent feature {key}": ([f"{key}={value}"], f"{key}={value}: this version {lack}.")
-    for key, value, lack in (
-        ("evaluation", True, "does not watch the checkpoints of another run; leave it out"),
-        ("kit_app", "a.kit", "has no Isaac Sim engine; leave it out"),
-        ("extras", "[--/log/level=warning,--/app/window/width=640]", "has no Isaac Sim engine; leave it out"),
+    for key, value, lack in (("evaluation", True, "does not watch the checkpoints of another run; leave it out"),)
+}
+REFUSED |= {
+    f"key of Isaac Sim {key}": ([f"{key}={value}"], f"{key}: has no effect; read by Isaac Sim only,")
+    for key, value in (("kit_app", "a.kit"), ("extras", "[--/log/level=info]"), ("task.sim.isaacsim.physics", "newton"))
+}
+REFUSED |= {
+    f"key of MuJoCo {key}": (
+        ["physics_engine=isaacsim", f"{key}={value}"],
+        f"{key}: has no effect; read by the embedded engine only,",
     )
+    for key, value in (("livestream_port", 8081), ("num_threads", 2), ("task.sim.mujoco.iterations", 5))
 }
 if cuda_device_count() == 0:
     REFUSED |= {

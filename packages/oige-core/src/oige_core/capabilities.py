@@ -20,6 +20,7 @@ Capability = Literal[
     "height_fields",
     "joint_forces",
     "joint_friction_force",
+    "lights",
     "restitution",
     "scales",
     "static_friction",
@@ -40,6 +41,7 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
             "height_fields",
             "joint_forces",
             "joint_friction_force",
+            "lights",
             "scales",
             "warp",
         }
@@ -72,6 +74,7 @@ _DESCRIPTIONS: Mapping[Capability, str] = {
     "height_fields": "height fields",
     "joint_forces": "measured joint forces",
     "joint_friction_force": "dry friction of joints as a force",
+    "lights": "lights that differ between worlds",
     "restitution": "restitution",
     "scales": "sizes that change after the build",
     "static_friction": "static friction that differs from dynamic friction",

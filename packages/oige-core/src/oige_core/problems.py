@@ -54,6 +54,10 @@ PROBLEMS: dict[str, Problem] = {
     "convex_collision_overflow": Problem(
         "collision detection between convex shapes reached its iteration limit", "use simpler shapes, or sim_device=cpu"
     ),
+    "physx_overflow": Problem(
+        "PhysX reported that a buffer is full, and dropped contacts in some world",
+        "raise the key of task.sim.physx that its message names",
+    ),
     "non_finite_actions": Problem(
         "an action was NaN or infinite and was replaced by zero",
         "check the policy, for example with a lower learning rate",

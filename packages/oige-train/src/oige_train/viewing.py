@@ -100,7 +100,7 @@ def attach_viewers(
             stack.callback(recorder.close)
             _log.info(f"videos: {folder}")
         viewer = None
-        if config.enable_livestream or not config.headless:
+        if config.is_shown_in_viewer:
             viewer = open_viewer(config, env, speed=speed)
             stack.callback(viewer.close)
         yield viewer

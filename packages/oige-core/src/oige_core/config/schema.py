@@ -17,6 +17,7 @@ __all__ = [
     "DefaultPhysicsMaterialConfig",
     "DomainRandomizationConfig",
     "EnvConfig",
+    "IsaacSimConfig",
     "MujocoConfig",
     "PhysxConfig",
     "RunConfig",
@@ -291,6 +292,18 @@ class MujocoConfig:
 
 
 @dataclass(kw_only=True)
+class IsaacSimConfig:
+    """Settings of the engine that runs in Isaac Sim.
+
+    Attributes:
+        physics: physics engine of Isaac Sim: ``physx``, or ``newton``, which Isaac Sim 6.0 added and which has no
+            Jacobians, mass matrices and joint forces there.
+    """
+
+    physics: Literal["physx", "newton"] = "physx"
+
+
+@dataclass(kw_only=True)
 class SimConfig:
     """The ``task.sim`` section.
 
@@ -327,6 +340,7 @@ class SimConfig:
     disable_contact_processing: bool = field(default=False, metadata=ISAAC_SIM_ONLY)
     default_physics_material: DefaultPhysicsMaterialConfig = field(default_factory=DefaultPhysicsMaterialConfig)
     physx: PhysxConfig = field(default_factory=PhysxConfig, metadata=ISAAC_SIM_ONLY)
+    isaacsim: IsaacSimConfig = field(default_factory=IsaacSimConfig, metadata=ISAAC_SIM_ONLY)
     mujoco: MujocoConfig = field(default_factory=MujocoConfig, metadata=MUJOCO_ONLY)
     actors: dict[str, ActorConfig] = field(default_factory=dict)
 

@@ -10,8 +10,10 @@ from typing import Any, NoReturn
 import torch
 
 from oige_core.config import RunConfig
+from oige_core.config.fields import engine_of
 from oige_core.config.load import check_overrides
 from oige_core.devices import resolve_devices, unused_gpu
+from oige_core.engines.base import Engine
 from oige_core.envs.vec_env import VecEnv, check_render_mode
 from oige_core.errors import CapabilityError, ConfigError, nearest
 from oige_core.garbage import uncollected
@@ -45,17 +47,21 @@ def make_env(config: RunConfig, render_mode: str | None = None) -> VecEnv:
     """
     check_render_mode(render_mode)
     spec = load_spec(find_task(config.task.name))
-    if config.physics_engine != "mujoco":
-        raise CapabilityError(
-            f"physics_engine={config.physics_engine}: {config.task.name} runs on PhysX inside Isaac Sim only; "
-            "use physics_engine=mujoco."
-        )
-    from oige_core.engines.mujoco.engine import MujocoEngine
-
     task_class = load_task_class(spec, warp=config.warp)
     devices = resolve_devices(config)
-    engine = MujocoEngine(config.task.env.numEnvs, devices.simulation, config.num_threads)
+    engine = _create_engine(config, devices.simulation, render_mode)
     return VecEnv(task_class(config, spec, engine), torch.device(devices.pipeline), render_mode)
+
+
+def _create_engine(config: RunConfig, device: str, render_mode: str | None) -> Engine:
+    """Return the engine that ``physics_engine`` names, without importing the other one."""
+    if engine_of(config.physics_engine) == "isaacsim":
+        from oige_core.engines.isaacsim.start import create_engine
+
+        return create_engine(config, device, render_mode)
+    from oige_core.engines.mujoco.engine import MujocoEngine
+
+    return MujocoEngine(config.task.env.numEnvs, device, config.num_threads)
 
 
 def make_vec(

@@ -116,7 +116,7 @@ def simulate_only_shown_worlds(config: TrainRunConfig, overridden: Collection[st
         overridden: keys that the user overrides now.
     """
     env = config.task.env
-    is_watched = config.enable_livestream or not config.headless
+    is_watched = config.is_shown_in_viewer
     if not is_watched or env.numEnvs <= SHOWN_WORLDS or not {"num_envs", "task.env.numEnvs"}.isdisjoint(overridden):
         return []
     note = (

@@ -49,7 +49,7 @@ class Workers:
         config = run.config
         if not config.multi_gpu:
             return cls()
-        is_watched = config.enable_livestream or not config.headless  # process 0 may be paused in the viewer
+        is_watched = config.is_shown_in_viewer  # process 0 may be paused in the viewer
         return cls.join(config.rl_device, common_settings(run), WATCHED_PATIENCE if is_watched else PATIENCE)
 
     @classmethod

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oige_core.config import RunConfig
-from oige_core.config.fields import unread
+from oige_core.config.fields import ISAAC_SIM_ONLY, MUJOCO_ONLY, engine_of, unread
 from oige_core.config.schema import check_positive
 from oige_core.errors import ConfigError
 
@@ -26,8 +26,8 @@ class TrainRunConfig(RunConfig):
     checkpoint: str = ""
     evaluation: bool = False
     enable_livestream: bool = False
-    livestream_host: str = "127.0.0.1"
-    livestream_port: int = 8080
+    livestream_host: str = field(default="127.0.0.1", metadata=MUJOCO_ONLY)
+    livestream_port: int = field(default=8080, metadata=MUJOCO_ONLY)
     mt_timeout: int = field(default=300, metadata=unread("read by the Kit extension only; leave it out"))
     enable_recording: bool = False
     recording_interval: int = 2000
@@ -39,8 +39,13 @@ class TrainRunConfig(RunConfig):
     wandb_name: str = ""
     wandb_entity: str = ""
     wandb_project: str = "oige"
-    kit_app: str = ""
-    extras: list[str] = field(default_factory=list)
+    kit_app: str = field(default="", metadata=ISAAC_SIM_ONLY)
+    extras: list[str] = field(default_factory=list, metadata=ISAAC_SIM_ONLY)
+
+    @property
+    def is_shown_in_viewer(self) -> bool:
+        """Whether the viewer's page is served; Isaac Sim has windows and a stream of its own."""
+        return engine_of(self.physics_engine) == "mujoco" and (self.enable_livestream or not self.headless)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,8 +66,6 @@ class TrainRunConfig(RunConfig):
         """Raise ConfigError for keys of features that this version lacks, rather than ignore them."""
         absent = {
             "evaluation": (self.evaluation, "does not watch the checkpoints of another run; leave it out"),
-            "kit_app": (bool(self.kit_app), "has no Isaac Sim engine; leave it out"),
-            "extras": (bool(self.extras), "has no Isaac Sim engine; leave it out"),
         }
         for key, (wanted, lack) in absent.items():
             if wanted:

@@ -1,12 +1,12 @@
 """The engine that runs a scene in PhysX, inside Isaac Sim or a stand-in for it."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
 
-from oige_core.capabilities import Capability
+from oige_core.capabilities import Capability, missing
 from oige_core.engines.base import GraphRecorder
 from oige_core.engines.checks import fail
 from oige_core.engines.isaacsim.host import Host, ViewKind
@@ -18,8 +18,10 @@ from oige_core.engines.isaacsim.worlds import IsaacWorlds
 from oige_core.errors import OigeError
 from oige_core.math import grid_positions
 from oige_core.problems import ProblemCounts
+from oige_core.render import Camera
 from oige_core.scene.elements import (
     ArticulationElement,
+    CameraElement,
     HeightFieldElement,
     LinkSet,
     RigidElement,
@@ -160,6 +162,7 @@ class IsaacSimEngine:
         if not isinstance(n_substeps, int) or n_substeps < 1:
             fail(f"{n_substeps!r} physics steps: expected a whole number of at least 1.")
         self.worlds.step(n_substeps)
+        self._host.render()
 
     def reset(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
@@ -194,6 +197,42 @@ class IsaacSimEngine:
     def graph_recorder(self) -> GraphRecorder | None:
         """See :class:`~oige_core.engines.base.Engine`."""
         return None
+
+    def to_warp(self) -> NoReturn:
+        """Raise CapabilityError: PhysX cannot be inside a graph."""
+        raise missing(self, "warp", "to_warp", "Use the task without warp=True.")
+
+    def create_camera_view(self, element: CameraElement) -> NoReturn:
+        """Raise CapabilityError: cameras need a renderer."""
+        raise missing(self, "cameras", f"camera '{element.name}'")
+
+    def create_geometry(self) -> NoReturn:
+        """Raise CapabilityError: Isaac Sim draws its worlds itself."""
+        raise missing(self, "drawing", "create_geometry", "Isaac Sim has windows of its own: use headless=False there.")
+
+    def create_grid_renderer(self, camera: Camera, offsets: np.ndarray) -> NoReturn:
+        """Raise CapabilityError: Isaac Sim draws its worlds itself."""
+        raise missing(self, "drawing", "create_grid_renderer")
+
+    def create_world_renderer(self, camera: Camera) -> NoReturn:
+        """Raise CapabilityError: Isaac Sim draws its worlds itself."""
+        raise missing(self, "drawing", "create_world_renderer")
+
+    def get_light_directions(self) -> NoReturn:
+        """Raise CapabilityError: the lights of Isaac Sim are prims of its stage."""
+        raise missing(self, "lights", "get_light_directions")
+
+    def set_light_directions(self, values: torch.Tensor, indices: Indices = None) -> NoReturn:
+        """Raise CapabilityError: the lights of Isaac Sim are prims of its stage."""
+        raise missing(self, "lights", "set_light_directions")
+
+    def get_light_intensities(self) -> NoReturn:
+        """Raise CapabilityError: the lights of Isaac Sim are prims of its stage."""
+        raise missing(self, "lights", "get_light_intensities")
+
+    def set_light_intensities(self, values: torch.Tensor, indices: Indices = None) -> NoReturn:
+        """Raise CapabilityError: the lights of Isaac Sim are prims of its stage."""
+        raise missing(self, "lights", "set_light_intensities")
 
     @property
     def problem_counts(self) -> ProblemCounts:

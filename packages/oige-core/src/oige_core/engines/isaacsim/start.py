@@ -1,0 +1,64 @@
+"""Starts Isaac Sim and makes the engine that runs in it."""
+
+from dataclasses import dataclass, field
+
+from oige_core.capabilities import CAPABILITIES, Capability, missing
+from oige_core.config import RunConfig
+from oige_core.engines.isaacsim.application import ApplicationOptions, create_host, start_application
+from oige_core.engines.isaacsim.engine import IsaacSimEngine
+
+__all__ = ["application_options", "check_supported", "create_engine"]
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """The engine before it is made, for messages."""
+
+    name: str = IsaacSimEngine.name
+    capabilities: frozenset[Capability] = field(default=CAPABILITIES[IsaacSimEngine.name])
+
+
+def create_engine(config: RunConfig, device: str, render_mode: str | None = None) -> IsaacSimEngine:
+    """Return the engine of a configuration, in the application of this process, which is started if need be.
+
+    Args:
+        config: the checked configuration.
+        device: where physics runs, ``cpu`` or ``cuda:<n>``.
+        render_mode: of the environment.
+
+    Raises:
+        CapabilityError: the configuration asks for something that the engine does not have.
+        OigeError: Isaac Sim is not installed.
+    """
+    check_supported(config, render_mode)
+    application = start_application(application_options(config, device))
+    host = create_host(application, device)
+    return IsaacSimEngine(config.task.env.numEnvs, host, config.task.env.envSpacing)
+
+
+def check_supported(config: RunConfig, render_mode: str | None = None) -> None:
+    """Raise CapabilityError if a configuration asks for something that the engine does not have."""
+    refused: list[tuple[str, bool, Capability, str]] = [
+        ("warp=True", config.warp, "warp", "Leave it out: the task's own class runs."),
+        ("enable_recording=True", getattr(config, "enable_recording", False), "drawing", "Leave it out."),
+        (f"render_mode={render_mode!r}", render_mode is not None, "drawing", "Leave it out."),
+    ]
+    for what, wanted, capability, remedy in refused:
+        if wanted:
+            raise missing(_Engine(), capability, what, remedy)
+
+
+def application_options(config: RunConfig, device: str) -> ApplicationOptions:
+    """Return what a configuration asks of the application. Those of programs have keys that :func:`make_env`'s lack."""
+    viewport, sim = config.task.viewport, config.task.sim
+    return ApplicationOptions(
+        headless=config.headless,
+        livestream=getattr(config, "enable_livestream", False),
+        cameras=sim.enable_cameras,
+        kit_app=getattr(config, "kit_app", ""),
+        extras=tuple(getattr(config, "extras", ())),
+        device=device,
+        physics=sim.isaacsim.physics,
+        width=viewport.viewport_camera_width,
+        height=viewport.viewport_camera_height,
+    )
