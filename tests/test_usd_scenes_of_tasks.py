@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -96,7 +97,7 @@ def test_masses_and_inertias_are_those_of_the_embedded_engine(case: Case) -> Non
         np.testing.assert_allclose(actual, expected, atol=2e-6 * body.inertia.max() + 1e-4 * least, err_msg=name)
 
 
-def inertia_matrix(moments: object, orientation: object) -> np.ndarray:
+def inertia_matrix(moments: Any, orientation: Any) -> np.ndarray:
     turn = np.empty(9)
     mujoco.mju_quat2Mat(turn, np.asarray(orientation, dtype=float))
     turn = turn.reshape(3, 3)
@@ -133,7 +134,7 @@ def usd_size(prim: Usd.Prim, scale: np.ndarray) -> list[float]:
     return [shape.GetRadiusAttr().Get(), 0.5 * shape.GetHeightAttr().Get()]
 
 
-def check_points(model: mujoco.MjModel, geom: object, points: np.ndarray, title: str) -> None:
+def check_points(model: mujoco.MjModel, geom: Any, points: np.ndarray, title: str) -> None:
     """Compare the points ``(n, 3)`` of a mesh in the frame of a geom with what the geom is."""
     match mujoco.mjtGeom(int(geom.type[0])):
         case mujoco.mjtGeom.mjGEOM_ELLIPSOID:
@@ -153,7 +154,7 @@ def check_points(model: mujoco.MjModel, geom: object, points: np.ndarray, title:
             np.testing.assert_allclose(points, expected, atol=2e-5, err_msg=title)
 
 
-def colliders(case: Case) -> list[tuple[object, Usd.Prim]]:
+def colliders(case: Case) -> list[tuple[Any, Usd.Prim]]:
     """Pairs of a colliding geom of the model and the prim of world 0 that stands for it, in the order of the model."""
     model = case.compiled.model
     paths = {0: case.stage_map.shared_paths} | {model.body(n).id: [p] for n, p in case.body_paths().items()}
@@ -234,7 +235,7 @@ def meet(model: mujoco.MjModel, first: int, second: int) -> bool:
     return bool(masks[0][0] & masks[1][1] or masks[1][0] & masks[0][1])
 
 
-def contact_friction(first: object, second: object) -> float:
+def contact_friction(first: Any, second: Any) -> float:
     """Sliding friction that MuJoCo applies between two geoms."""
     if first.priority[0] != second.priority[0]:
         return float((first if first.priority[0] > second.priority[0] else second).friction[0])

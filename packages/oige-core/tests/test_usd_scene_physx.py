@@ -53,7 +53,7 @@ class Physx:
         host.play()
         self.scene = scene
         self.time = 0.0
-        self.views = {
+        self.views: dict[str, Any] = {
             name: host.simulation_view().create_rigid_body_view(prims.path.replace("env_0", "*"))
             for name, prims in stage_map.rigids.items()
         }

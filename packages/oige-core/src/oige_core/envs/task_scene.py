@@ -1,12 +1,13 @@
 """The scene of a task, without an engine that builds it."""
 
 import types
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
 
 from oige_core.capabilities import CAPABILITIES
 from oige_core.config import RunConfig
+from oige_core.engines.base import Engine
 from oige_core.registry import find_task, load_spec, load_task_class
 from oige_core.scene import Scene
 
@@ -25,8 +26,9 @@ def task_scene(config: RunConfig, engine: str) -> Scene:
         ConfigError: ``task.sim`` has a section that fits no element.
     """
     spec = load_spec(find_task(config.task.name))
+    stand_in = cast(Engine, _SceneEngine(engine, config.task.env.numEnvs))
     try:
-        load_task_class(spec, warp=config.warp)(config, spec, _SceneEngine(engine, config.task.env.numEnvs))
+        load_task_class(spec, warp=config.warp)(config, spec, stand_in)
     except _SceneIsComplete as complete:
         complete.scene.check()
         return complete.scene

@@ -64,7 +64,7 @@ def _write_scene(arguments: list[str], folder: Path) -> int:
     scene, env = task_scene(run.config, "Isaac Sim"), run.config.task.env
     path, elements = export_scene(scene, folder, run.task.name, num_envs=env.numEnvs, spacing=env.envSpacing)
     columns = ("prims", "bodies", "joints", "colliders")
-    rows = [("in each world", *columns, "mass in kg")]
+    rows: list[tuple[str, ...]] = [("in each world", *columns, "mass in kg")]
     for element in elements:
         rows.append((element.name, *(str(getattr(element, key)) for key in columns), f"{element.mass:.4g}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

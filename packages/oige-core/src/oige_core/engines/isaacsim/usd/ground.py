@@ -30,7 +30,8 @@ def write_ground_plane(element: GroundPlaneElement, stage: Usd.Stage, path: str)
     plane.CreatePurposeAttr(UsdGeom.Tokens.guide)
     UsdPhysics.CollisionAPI.Apply(plane.GetPrim())
     corners = _DRAWN * np.array([(-1.0, -1.0, 0.0), (1.0, -1.0, 0.0), (1.0, 1.0, 0.0), (-1.0, 1.0, 0.0)])
-    square = _write_mesh(stage, f"{path}/surface", corners, np.array([[0, 1, 2, 3]]))
+    upwards = np.tile((0.0, 0.0, 1.0), (4, 1))
+    square = _write_mesh(stage, f"{path}/surface", corners, np.array([[0, 1, 2, 3]]), upwards)
     set_color(square, element.material.color)
     return plane.GetPrim()
 
@@ -55,7 +56,10 @@ def write_height_field(element: HeightFieldElement, stage: Usd.Stage, path: str)
     corner = (x * columns + y)[:-1, :-1].ravel()
     along_x, along_y, opposite = corner + columns, corner + 1, corner + columns + 1
     faces = np.stack([corner, along_x, opposite, corner, opposite, along_y], axis=-1).reshape(-1, 3)
-    mesh = _write_mesh(stage, path, points, faces)
+    slopes = np.gradient(element.heights, scale)
+    normals = np.stack([-slopes[0], -slopes[1], np.ones_like(slopes[0])], axis=-1).reshape(-1, 3)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    mesh = _write_mesh(stage, path, points, faces, normals)
     set_pose(mesh, Pose(position=element.origin))
     set_color(mesh, element.material.color)
     UsdPhysics.CollisionAPI.Apply(mesh)
@@ -63,12 +67,22 @@ def write_height_field(element: HeightFieldElement, stage: Usd.Stage, path: str)
     return mesh
 
 
-def _write_mesh(stage: Usd.Stage, path: str, points: np.ndarray, faces: np.ndarray) -> Usd.Prim:
-    """Write a mesh of points ``(n, 3)`` in metres and faces ``(m, corners)``, counter-clockwise from outside."""
+def _write_mesh(stage: Usd.Stage, path: str, points: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> Usd.Prim:
+    """Write a mesh.
+
+    Args:
+        stage: the stage.
+        path: of the new prim.
+        points: ``(n, 3)`` in metres.
+        faces: ``(m, corners)`` indices of points, counter-clockwise from outside.
+        normals: ``(n, 3)`` outwards at the points, of length 1.
+    """
     mesh = UsdGeom.Mesh.Define(stage, path)
     mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(points.astype(np.float32)))
     mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(np.full(len(faces), faces.shape[1], dtype=np.int32)))
     mesh.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(faces.astype(np.int32).ravel()))
+    mesh.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(normals.astype(np.float32)))
+    mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
     mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
     mesh.CreateExtentAttr([Gf.Vec3f(*points.min(0).tolist()), Gf.Vec3f(*points.max(0).tolist())])
     return mesh.GetPrim()
