@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import sys
 import threading
 import tomllib
 import zipfile
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from oige_extension.registry import Package, Registry, RegistryError, build_registry, verify
 from oige_extension.registry.cli import parser, run
+from oige_extension.registry.layout import read_gzip_json, write_gzip_json
 from oige_extension.registry.package import kit_number, supports, version_key
 from oige_extension.registry.serve import make_server, settings
 
@@ -97,6 +99,7 @@ def test_archive_is_the_extension_s_folder_without_byte_code(registry: Path, ext
         names = archive.namelist()
         assert names == ["config/extension.gen.toml", "config/extension.toml", "oige_sample/__init__.py"]
         assert archive.read("config/extension.toml") == (extension / "config/extension.toml").read_bytes()
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert b'kit = ["107.3"]' in archive.read("config/extension.gen.toml")
 
 
@@ -316,12 +319,19 @@ def test_missing_dependency_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_archive_of_another_version_is_found(registry: Path) -> None:
-    """Archive, hash and page agree with each other, but not with the package."""
+@pytest.mark.parametrize(
+    ("version", "kit", "problem"),
+    [
+        ("9.9.9", "105.1", "expected version 0.1.0 in its archive, found 9.9.9."),
+        ("0.1.0", "107.3", "expected the target [105.1] in its archive, found ['107.3']."),
+    ],
+)
+def test_archive_of_another_package_is_found(registry: Path, version: str, kit: str, problem: str) -> None:
+    """Archive and hash agree with each other, but not with the package."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("config/extension.toml", '[package]\nversion = "9.9.9"\n')
-        archive.writestr("config/extension.gen.toml", '[package.target]\nkit = ["107.3"]\n')
+        archive.writestr("config/extension.toml", f'[package]\nversion = "{version}"\n')
+        archive.writestr("config/extension.gen.toml", f'[package.target]\nkit = ["{kit}"]\n')
     path = registry / "index.zip"
     with zipfile.ZipFile(path) as index:
         data = json.loads(index.read("index.json"))
@@ -330,7 +340,31 @@ def test_archive_of_another_version_is_found(registry: Path) -> None:
     (registry / package["archivePath"]).write_bytes(buffer.getvalue())
     with zipfile.ZipFile(path, "w") as index:
         index.writestr("index.json", json.dumps(data))
-    assert verify(Registry(registry)) == [f"{NAME}-0.1.0+105.1: expected version 0.1.0 in its archive, found 9.9.9."]
+    assert verify(Registry(registry)) == [f"{NAME}-0.1.0+105.1: {problem}"]
+
+
+def test_summaries_of_other_extensions_are_found(registry: Path) -> None:
+    (registry / "v2/summaries.gz").write_bytes(write_gzip_json({"oige.other": {}}))
+    files = read_gzip_json((registry / "v2/registry.gz").read_bytes(), "")["files"]
+    files["summaries.gz"] = hashlib.sha256((registry / "v2/summaries.gz").read_bytes()).hexdigest()
+    (registry / "v2/registry.gz").write_bytes(write_gzip_json({"files": files}))
+    assert verify(Registry(registry)) == [f"v2/summaries.gz: expected {NAME}, found oige.other."]
+
+
+def test_server_that_cannot_be_reached_is_no_empty_registry(registry: Path, tmp_path: Path) -> None:
+    with make_server(registry) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+    with pytest.raises(RegistryError, match=rf"^{url}/index\.zip: expected a file, found: .*refused"):
+        verify(Registry(url))
+    (registry / "index.zip").unlink()
+    (registry / "index.zip").mkdir()
+    with pytest.raises(RegistryError, match=r"index\.zip: expected a file, found: (Is a directory|Permission denied)"):
+        Registry(registry).resolve(NAME, "105.1")
+
+
+def test_server_is_for_this_machine_only(registry: Path) -> None:
+    with make_server(registry) as server:
+        assert server.server_address[0] == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -351,9 +385,10 @@ def test_archive_of_another_version_is_found(registry: Path) -> None:
             ),
             "package.icon: expected the file 'data/icon.png'",
         ),
-        (
+        pytest.param(
             lambda folder: (folder / "link").symlink_to(folder / "config"),
             "is a link; write the extension without --link",
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="links need rights there"),
         ),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 from oige_core.errors import OigeError
 
 __all__ = [
+    "MissingFileError",
     "Package",
     "RegistryError",
     "is_older_kit",
@@ -20,6 +21,10 @@ __all__ = [
 
 class RegistryError(OigeError):
     """A registry or a package in it is not what it should be."""
+
+
+class MissingFileError(RegistryError):
+    """A registry does not have a file."""
 
 
 VERSION = r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[0-9A-Za-z.-]+)?"

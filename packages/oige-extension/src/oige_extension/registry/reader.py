@@ -2,13 +2,13 @@
 
 import io
 import posixpath
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from oige_extension.registry.layout import (
     INDEX,
@@ -21,12 +21,20 @@ from oige_extension.registry.layout import (
     read_json,
     read_packages,
 )
-from oige_extension.registry.package import Package, RegistryError, is_older_kit, supports, version_key
+from oige_extension.registry.package import (
+    MissingFileError,
+    Package,
+    RegistryError,
+    is_older_kit,
+    supports,
+    version_key,
+)
 from oige_extension.replacing import replace_file, replaced_folder
 
 __all__ = ["Registry"]
 
 TIMEOUT = 30.0  # seconds
+NOT_FOUND = 404
 
 
 class Registry:
@@ -46,7 +54,8 @@ class Registry:
             name: path in the registry, or an address.
 
         Raises:
-            RegistryError: it is missing or cannot be read.
+            MissingFileError: there is no such file.
+            RegistryError: it cannot be read.
         """
         place = name if "://" in name else f"{self.location}/{name}"
         parts = urlsplit(place)
@@ -54,16 +63,22 @@ class Registry:
             if parts.scheme in ("http", "https"):
                 with urllib.request.urlopen(place, timeout=TIMEOUT) as response:
                     return response.read()
-            return Path(unquote(parts.path) if parts.scheme == "file" else place).read_bytes()
-        except (OSError, urllib.error.URLError) as error:
-            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-            raise RegistryError(f"{place}: expected a file, found: {reason}.") from error
+            return Path(url2pathname(parts.path) if parts.scheme == "file" else place).read_bytes()
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError) or getattr(error, "code", None) == NOT_FOUND
+            reason = getattr(error, "reason", None) or error.strerror or error
+            kind = MissingFileError if missing else RegistryError
+            raise kind(f"{place}: expected a file, found: {reason}.") from error
 
     def has(self, name: str) -> bool:
-        """Return whether there is a file that can be read."""
+        """Return whether there is such a file.
+
+        Raises:
+            RegistryError: it cannot be read, or the server cannot be reached.
+        """
         try:
             self.read(name)
-        except RegistryError:
+        except MissingFileError:
             return False
         return True
 

@@ -24,6 +24,9 @@ def verify(registry: Registry, kits: tuple[str, ...] = ()) -> list[str]:
     Args:
         registry: what to check.
         kits: releases of Kit, each of which must find a package of every extension.
+
+    Raises:
+        RegistryError: the server cannot be reached.
     """
     problems: list[str] = []
     older, newer = registry.has(INDEX), registry.has(REGISTRY)
