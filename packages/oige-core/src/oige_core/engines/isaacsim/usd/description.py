@@ -218,7 +218,6 @@ class RobotDescription:
         loops: joints that close loops.
         exclusions: pairs of names of links that never collide with each other.
         meshes: meshes of shapes by name.
-        medium: density in kg/m³ and viscosity in Pa·s of the surrounding fluid, which PhysX lacks.
     """
 
     name: str
@@ -229,7 +228,6 @@ class RobotDescription:
     loops: tuple[Loop, ...] = ()
     exclusions: tuple[tuple[str, str], ...] = ()
     meshes: dict[str, Mesh] = dataclasses.field(default_factory=dict)
-    medium: tuple[float, float] = (0.0, 0.0)
 
     @property
     def root(self) -> Link:

@@ -22,8 +22,9 @@ _MUJOCO = 4
 
 
 def usd_file(mjcf: Path) -> Path:
-    """Return the path of the USD file of an MJCF or URDF file."""
-    return mjcf.with_suffix(".usda")
+    """Return the path of the USD file of an MJCF or URDF file: binary if there is such a file, otherwise text."""
+    binary = mjcf.with_suffix(".usdc")
+    return binary if binary.is_file() else mjcf.with_suffix(".usda")
 
 
 def robot_files(folder: Path) -> list[Path]:
@@ -51,7 +52,7 @@ def robot_stage(mjcf: Path) -> tuple[Usd.Stage, RobotDescription]:
 
 
 def write_robot_file(mjcf: Path) -> tuple[Path, RobotDescription]:
-    """Write the USD file of an MJCF or URDF file: see :func:`robot_stage`.
+    """Write the USD file of an MJCF or URDF file: see :func:`robot_stage`. It is binary if the robot has meshes.
 
     Returns:
         The path of the file, and what it describes.
@@ -60,9 +61,14 @@ def write_robot_file(mjcf: Path) -> tuple[Path, RobotDescription]:
         OigeError: the file has no valid robot, or MuJoCo is not installed.
     """
     stage, description = robot_stage(mjcf)
-    target = usd_file(mjcf)
-    target.write_text(stage.GetRootLayer().ExportToString(), encoding="utf-8", newline="\n")
-    return target, description
+    text, binary = mjcf.with_suffix(".usda"), mjcf.with_suffix(".usdc")
+    text.unlink(missing_ok=True)
+    binary.unlink(missing_ok=True)
+    if description.meshes:
+        stage.GetRootLayer().Export(str(binary))
+    else:
+        text.write_text(stage.GetRootLayer().ExportToString(), encoding="utf-8", newline="\n")
+    return usd_file(mjcf), description
 
 
 def describe_asset(asset: ArticulationAsset, name: str) -> RobotDescription:

@@ -60,9 +60,19 @@ def describe(asset: ArticulationAsset, name: str = "robot") -> RobotDescription:
         OigeError: the asset is invalid, or has something that neither PhysX nor the description can express.
     """
     spec = _read(asset, name, ActorConfig())
-    medium = float(spec.option.density), float(spec.option.viscosity)
     title = f"articulation '{name}'"
-    return _Reader(_compile(spec, title), _unit_density(asset, name), spec.modelname, title, medium).description()
+    for key in ("density", "viscosity", "wind"):
+        if np.any(getattr(spec.option, key)):
+            raise CapabilityError(
+                f"{title}: its MJCF has <option {key}={getattr(spec.option, key)}>, but PhysX has no fluid around "
+                "bodies; remove it, or use the embedded engine."
+            )
+    if spec.pairs:
+        raise CapabilityError(
+            f"{title}: its MJCF has contact pairs, which PhysX lacks; give the shapes contype and conaffinity, and let "
+            "<exclude> name links that do not collide."
+        )
+    return _Reader(_compile(spec, title), _unit_density(asset, name), spec.modelname, title).description()
 
 
 def _read(asset: ArticulationAsset, name: str, actor: ActorConfig) -> mujoco.MjSpec:
@@ -110,7 +120,6 @@ class _Reader:
         unit_density: the model whose shapes have a density of 1 kg/m³, if there is one.
         name: of the model.
         title: start of messages.
-        medium: density and viscosity of the fluid.
     """
 
     def __init__(
@@ -119,13 +128,11 @@ class _Reader:
         unit_density: mujoco.MjModel | None,
         name: str,
         title: str,
-        medium: tuple[float, float],
     ) -> None:
         self._model = model
         self._unit_density = unit_density
         self._name = name
         self._title = title
-        self._medium = medium
         self._bodies = [1]
         for body in self._bodies:  # grows during the iteration, which makes it breadth-first
             self._bodies.extend(np.flatnonzero(model.body_parentid == body).tolist())
@@ -153,7 +160,6 @@ class _Reader:
             loops=tuple(self._loops()),
             exclusions=tuple(self._exclusions()),
             meshes={model.mesh(mesh).name: self._mesh(mesh) for mesh in range(model.nmesh)},
-            medium=self._medium,
         )
 
     def _is_floating(self) -> bool:

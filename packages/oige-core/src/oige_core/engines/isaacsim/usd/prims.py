@@ -227,9 +227,15 @@ def ellipsoid_mesh(half_axes: Iterable[float]) -> Mesh:
 
 
 def _write_mesh(stage: Usd.Stage, path: str, mesh: Mesh) -> UsdGeom.Mesh:
+    points, faces = np.array(mesh.points, np.float32), np.array(mesh.faces, np.int32)
     prim = UsdGeom.Mesh.Define(stage, path)
-    prim.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(np.array(mesh.points, np.float32)))
-    prim.CreateFaceVertexCountsAttr(Vt.IntArray([3] * len(mesh.faces)))
-    prim.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(np.array(mesh.faces, np.int32).ravel()))
+    prim.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(points))
+    prim.CreateFaceVertexCountsAttr(Vt.IntArray([3] * len(faces)))
+    prim.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(faces.ravel()))
     prim.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    corners = points[faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    prim.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(normals / np.maximum(length, np.finfo(np.float32).tiny)))
+    prim.SetNormalsInterpolation(UsdGeom.Tokens.uniform)
     return prim

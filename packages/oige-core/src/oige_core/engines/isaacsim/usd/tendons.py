@@ -31,10 +31,14 @@ def write_tendons(
     """
     for tendon in description.tendons:
         chain = tendon_joints(description, tendon)
-        root = stage.GetPrimAtPath(joints[chain[0][0].name])
-        _write_root(root, instances[tendon.name], tendon)
-        for (joint, coefficient), force in zip(chain, force_coefficients(description, chain), strict=True):
-            _write_axis(stage.GetPrimAtPath(joints[joint.name]), instances[tendon.name], joint, coefficient, force)
+        for number, force in enumerate(force_coefficients(description, chain)):
+            joint, coefficient = chain[number]
+            prim, instance = stage.GetPrimAtPath(joints[joint.name]), instances[tendon.name]
+            if number == 0:
+                _write_root(prim, instance, tendon)
+            else:
+                prim.AddAppliedSchema(f"PhysxTendonAxisAPI:{instance}")
+            _write_axis(prim, instance, joint, coefficient, float(force))
 
 
 def tendon_joints(description: RobotDescription, tendon: FixedTendon) -> list[tuple[Joint, float]]:
@@ -118,8 +122,6 @@ def _write_root(prim: Usd.Prim, instance: str, tendon: FixedTendon) -> None:
 def _write_axis(prim: Usd.Prim, instance: str, joint: Joint, coefficient: float, force: float) -> None:
     """Write how a joint changes the length of a tendon, per degree, and how the tendon's force acts on the joint."""
     revolute = joint.kind == "revolute"
-    if f"PhysxTendonAxisRootAPI:{instance}" not in prim.GetAppliedSchemas():
-        prim.AddAppliedSchema(f"PhysxTendonAxisAPI:{instance}")
     gearing = math.radians(coefficient) if revolute else coefficient
     for name, kind, value in (
         ("gearing", Sdf.ValueTypeNames.FloatArray, [gearing]),
