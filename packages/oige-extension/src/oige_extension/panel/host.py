@@ -59,5 +59,9 @@ class PanelHost:
         """Whether no step may be taken now."""
         return False
 
+    def is_lost(self) -> bool:
+        """Whether the worlds can no longer be stepped, because the user has stopped the simulation elsewhere."""
+        return False
+
     def let_go(self) -> None:
         """Let a step end that the user has paused, because the run is to stop."""

@@ -189,9 +189,15 @@ class Panel(Reports):
             self._try(action)
         learner = self._learner
         if learner is not None:
+            if self.host.is_lost():
+                self.stop()
             self._serve(learner.handover, wait)
             if learner.has_ended:
                 self._end_run(learner)
+        elif self._state.phase is Phase.LOADED and self.host.is_lost():
+            self._close_scene()
+            self._change(phase=Phase.EMPTY)
+            _log.info("the simulation was stopped outside of the panel; Load or Start builds the scene again")
 
     def close(self) -> None:
         """End a run that goes on, and close the scene; called by the simulation's thread."""
