@@ -55,6 +55,17 @@ def test_bodies_that_do_not_collide_are_found(probe: Probe, monkeypatch: pytest.
     assert not measure(probe, "world-collides").holds
 
 
+def test_wrenches_that_replace_each_other_are_found(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    push = probe.push
+    monkeypatch.setattr(probe, "push", lambda rows, force, torque: push(rows, force, torque) if force[1] else None)
+    assert not measure(probe, "wrenches").holds
+
+
+def test_kinematic_bodies_that_do_not_push_are_found(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe.pusher.view, "set_kinematic_targets", probe.pusher.view.set_transforms)
+    assert not measure(probe, "kinematic-targets").holds
+
+
 def roll(values: torch.Tensor) -> torch.Tensor:
     return torch.cat([values[..., :-4], values[..., -4:].roll(1, dims=-1)], dim=-1)
 
@@ -94,6 +105,9 @@ READINGS: dict[str, tuple[str, str, Change]] = {
     "limits": ("arm", "get_dof_limits", torch.rad2deg),
     "targets": ("arm", "get_dof_position_targets", lambda values: values + 0.5),
     "mass": ("box", "get_inertias", lambda values: values * 200.0),
+    "inertias": ("box", "get_coms", lambda values: values + 0.01),
+    "wrenches": ("box", "get_velocities", lambda values: values.flip(-1)),
+    "default-material": ("box", "get_material_properties", lambda values: values + torch.tensor([0.0, 0.0, 0.8])),
     "material": ("cube", "get_material_properties", lambda values: values.flip(-1)),
     "contact-force": ("contacts", "get_net_contact_forces", lambda values: values * 0.01),
 }
@@ -102,6 +116,7 @@ READINGS: dict[str, tuple[str, str, Change]] = {
 COMMANDS: dict[str, tuple[str, str, Change]] = {
     "body-velocity": ("box", "set_velocities", to_coms),
     "root-velocity": ("arm", "set_root_velocities", to_coms),
+    "absent-shapes": ("cube", "set_rest_offsets", lambda values: values * 0.0),
 }
 """By convention: which view takes other values in which method."""
 

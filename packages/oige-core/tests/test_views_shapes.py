@@ -22,7 +22,7 @@ def set_up_scene(scene: Scene) -> dict[str, Any]:
     scene.add_ground_plane()
     alternatives = {name: size for name, size in SIZES.items() if name != "box"}
     colors = [(1.0, 0.0, 0.0, 1.0)] * 6
-    views = {
+    views: dict[str, Any] = {
         "toy": scene.add_box(
             "toy", size=SIZES["box"], mass=MASS, position=(0, 0, 0.2), alternatives=alternatives, face_colors=colors
         ),

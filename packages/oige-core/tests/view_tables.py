@@ -17,7 +17,7 @@ ANT = ArticulationAsset(
 
 def set_up_scene(scene: Scene) -> dict[str, Any]:
     options: dict[str, Any] = {"disable_gravity": False, "track_contact_forces": True}
-    views = {
+    views: dict[str, Any] = {
         "ant": scene.add_articulation(
             "ant", ANT, track_joint_forces=True, disable_gravity=False, position=(3.0, 0.0, 0.0)
         ),

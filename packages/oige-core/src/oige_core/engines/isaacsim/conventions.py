@@ -56,7 +56,7 @@ class Probe:
 
     Attributes:
         host, num_envs: see above.
-        box, cube, arm, post: rows of worlds in the views of bodies and robots.
+        box, cube, pusher, arm, post: rows of worlds in the views of bodies and robots.
         contacts: the contact view of the cubes.
         started: pose ``(num_envs, 7)`` and velocity ``(num_envs, 6)`` of the boxes after the start.
     """
@@ -66,9 +66,11 @@ class Probe:
         self.num_envs = num_envs
         self._simulation: Any = host.simulation_view()
         self._time = 0.0
-        bodies = [self._simulation.create_rigid_body_view(_pattern(path)) for path in (paths.box, paths.cube)]
+        bodies = [
+            self._simulation.create_rigid_body_view(_pattern(path)) for path in (paths.box, paths.cube, paths.pusher)
+        ]
         robots = [self._simulation.create_articulation_view(_pattern(path)) for path in (paths.arm, paths.post)]
-        self.box, self.cube, self.arm, self.post = (
+        self.box, self.cube, self.pusher, self.arm, self.post = (
             TensorRows(view, list(view.prim_paths), num_envs, host.device) for view in (*bodies, *robots)
         )
         self.contacts = self._simulation.create_rigid_contact_view(_pattern(paths.cube))
@@ -76,6 +78,7 @@ class Probe:
         self._initial = {
             "box": self.started[0],
             "cube": self.cube.read("get_transforms").clone(),
+            "pusher": self.pusher.read("get_transforms").clone(),
             "arm": self.arm.read("get_root_transforms").clone(),
         }
 
@@ -85,6 +88,7 @@ class Probe:
         for name, rows in (("box", self.box), ("cube", self.cube)):
             rows.write("set_transforms", self.upright(name))
             rows.write("set_velocities", self._initial[name].new_zeros(self.num_envs, 6))
+        self.pusher.write("set_transforms", self.upright("pusher"))
         self.arm.write("set_root_transforms", self.upright("arm"))
         self.arm.write("set_root_velocities", self._initial["arm"].new_zeros(self.num_envs, 6))
         for name in ("positions", "velocities", "position_targets"):
@@ -92,7 +96,7 @@ class Probe:
         self.host.update_kinematics()
 
     def upright(self, name: str) -> torch.Tensor:
-        """Return the initial poses ``(num_envs, 7)`` of ``box``, ``cube`` or ``arm`` with the orientation 1."""
+        """Return the initial poses ``(num_envs, 7)`` of bodies or the arm, with the orientation 1."""
         poses = self._initial[name].clone()
         poses[:, 3:] = torch.tensor([0.0, 0.0, 0.0, 1.0], device=poses.device)
         return poses
@@ -107,6 +111,12 @@ class Probe:
         for _ in range(count):
             self.host.simulate(dt, self._time)
             self._time += dt
+
+    def push(self, rows: TensorRows, force: Sequence[float], torque: Sequence[float]) -> None:
+        """Add a wrench at the centres of mass of the bodies of all worlds to the next step."""
+        data = [torch.tensor([values] * rows.order.size, device=self.host.device) for values in (force, torque)]
+        every = torch.arange(rows.order.size, dtype=torch.int32, device=self.host.device)
+        rows.view.apply_forces_and_torques_at_position(*data, None, every, True)
 
 
 def _pattern(path: str) -> str:
@@ -314,6 +324,60 @@ def _contact_force(probe: Probe) -> Finding:
     return _compare("force on a cube of 1 kg that stands on the ground", forces, [0.0, 0.0, GRAVITY], 0.1)
 
 
+def _wrenches(probe: Probe) -> Finding:
+    probe.rest()
+    probe.push(probe.box, (4.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    probe.push(probe.box, (0.0, 6.0, 0.0), (0.0, 0.0, 0.3))
+    probe.step(2)
+    velocities = probe.box.read("get_velocities") / DT
+    return _compare("accelerations by two wrenches, averaged", velocities, [4.0, 6.0, 0.0, 0.0, 0.0, 10.0], 0.02)
+
+
+def _inertias(probe: Probe) -> Finding:
+    before = probe.box.read("get_inertias").to(torch.float32, copy=True)
+    matrix = [0.03, 0.005, 0.0, 0.005, 0.02, 0.0, 0.0, 0.0, 0.04]
+    probe.box.write("set_inertias", torch.tensor([matrix] * probe.num_envs))
+    try:
+        values = torch.cat((probe.box.read("get_inertias"), probe.box.read("get_coms")[:, :3]), dim=1).clone()
+    finally:
+        probe.box.write("set_inertias", before)
+    return _compare("inertia matrix that was set, and centre of mass", values, [*matrix, 0.0, 0.0, 0.1], 1e-5)
+
+
+def _default_material(probe: Probe) -> Finding:
+    return _compare("material", probe.box.read("get_material_properties"), [0.5, 0.5, 0.0], 1e-5)
+
+
+def _kinematic_targets(probe: Probe) -> Finding:
+    probe.rest()
+    cube, pusher = probe.upright("cube"), probe.upright("pusher")
+    cube[:, 0] = pusher[:, 0] + 0.2
+    probe.cube.write("set_transforms", cube)
+    probe.step()
+    pusher[:, 0] += 0.02
+    probe.pusher.write("set_kinematic_targets", pusher)
+    probe.step()
+    moved = (probe.pusher.read("get_transforms") - pusher).abs().max().item()
+    speed = probe.cube.read("get_velocities")[:, 0].min().item()
+    return Finding(moved < 1e-4 and speed > 0.5, f"{moved:.2g} m from the target; pushed at {speed:.2g} m/s")
+
+
+def _absent_shapes(probe: Probe) -> Finding:
+    probe.rest()
+    before = probe.cube.read("get_rest_offsets").clone()
+    probe.cube.write("set_rest_offsets", torch.full_like(before, -1000.0))
+    poses = probe.upright("cube")
+    poses[:, 2] = 0.1
+    probe.cube.write("set_transforms", poses)
+    probe.set_gravity(GRAVITY)
+    try:
+        probe.step(20)
+        velocities = probe.cube.read("get_velocities")[:, 2:3].clone()
+    finally:
+        probe.cube.write("set_rest_offsets", before)
+    return _compare("velocity of a cube in the ground", velocities, [-GRAVITY * 20 * DT], 0.05)
+
+
 CONVENTIONS: Sequence[Convention] = (
     Convention("rows", "each world has one row in a view, found by its path", _order_of_rows),
     Convention("quaternions", "quaternions are x, y, z, w", _quaternions),
@@ -334,9 +398,16 @@ CONVENTIONS: Sequence[Convention] = (
     Convention("targets", "setting positions of joints leaves their targets", _targets),
     Convention("property-device", "properties are on the CPU", _device_of_properties),
     Convention("mass", "masses, centres of mass and inertias are those of the stage", _mass),
+    Convention(
+        "inertias", "inertias are matrices in the body's axes; setting them leaves the centre of mass", _inertias
+    ),
+    Convention("wrenches", "wrenches add up, act at centres of mass, and last for one step", _wrenches),
+    Convention("default-material", "shapes without a material have friction 0.5 and no restitution", _default_material),
     Convention("material", "materials have static friction, dynamic friction and restitution", _material),
     Convention("worlds-apart", "bodies of different worlds do not collide", _worlds_apart),
     Convention("world-collides", "bodies of one world collide", _world_collides),
+    Convention("kinematic-targets", "kinematic bodies reach targets in one step, and push others", _kinematic_targets),
+    Convention("absent-shapes", "nothing touches a shape whose rest offset is far below zero", _absent_shapes),
     Convention("contact-force", "net contact forces are in N for the length of the step", _contact_force),
 )
 """Every convention, in the order in which they are measured."""

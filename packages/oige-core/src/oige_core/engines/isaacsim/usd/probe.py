@@ -39,6 +39,7 @@ class ProbePaths:
             (0, 0, 0.1) in its frame, its principal moments of inertia are 0.01, 0.02, 0.03 kg·m².
         cube: a cube with edges of 0.2 m and a mass of 1 kg at (2, 0, 5), whose contacts are reported and whose material
             has the coefficients 0.7 (static friction), 0.5 (dynamic friction) and 0.2 (restitution).
+        pusher: a kinematic cube with edges of 0.2 m at (4, 0, 5).
         arm: the root of a floating robot at (0, 2, 5): two links with the mass properties of the box, the second 1 m
             above the first, where a joint about y moves it from -1 to 2 rad. Its drive has 10 N·m/rad and
             0.5 N·m·s/rad.
@@ -51,6 +52,7 @@ class ProbePaths:
     ground: str = "/World/ground"
     box: str = f"{WORLDS}/env_0/box"
     cube: str = f"{WORLDS}/env_0/cube"
+    pusher: str = f"{WORLDS}/env_0/pusher"
     arm: str
     post: str
 
@@ -71,6 +73,8 @@ def write_probe(stage: Usd.Stage) -> ProbePaths:
     cube = _write_cube(stage, ProbePaths.cube, Pose(position=(2.0, 0.0, 5.0)), center=(0.0, 0.0, 0.0))
     report_contacts(stage.GetPrimAtPath(ProbePaths.cube))
     materials.bind(cube, 0.7, 0.5, 0.2)
+    _write_cube(stage, ProbePaths.pusher, Pose(position=(4.0, 0.0, 5.0)), center=(0.0, 0.0, 0.0))
+    UsdPhysics.RigidBodyAPI(stage.GetPrimAtPath(ProbePaths.pusher)).CreateKinematicEnabledAttr(True)
     options = RobotOptions(pose=Pose(position=(0.0, 2.0, 5.0)), drives={".*": Drive(stiffness=10.0, damping=0.5)})
     arm = write_robot(_arm(), stage, f"{ProbePaths.world}/arm", options)
     options = RobotOptions(pose=Pose(position=(0.0, -2.0, 5.0)))
