@@ -99,6 +99,7 @@ def test_description_is_complete(extension: Path) -> None:
     assert f"## [{package['version']}]" in (extension / package["changelog"]).read_text()
     assert Image.open(extension / package["icon"]).size == (256, 256)
     assert description["python"]["module"] == [{"path": "pip_prebundle"}, {"name": "oige_extension.extension"}]
+    assert set(description) == {"package", "core", "dependencies", "python", "test"}
     assert "pipapi" not in description["python"], "nothing is downloaded when the extension starts"
     optional = {name for name, options in description["dependencies"].items() if options.get("optional")}
     assert optional >= {"omni.isaac.core", "isaacsim.core.api", "isaacsim.core.prims"}

@@ -32,33 +32,42 @@ def verify(registry: Registry, kits: tuple[str, ...] = ()) -> list[str]:
     older, newer = registry.has(INDEX), registry.has(REGISTRY)
     if not older and not newer:
         return [f"{registry.location}: expected {REGISTRY} or {INDEX}, found neither."]
-    packages = _attempt(registry.old_packages, problems) or {}
+    packages = _attempt(problems, registry.old_packages) or {}
     if newer:
-        files = _attempt(registry.files, problems) or {}
-        for name, expected in files.items():
-            _attempt(lambda name=name, expected=expected: _check_file(registry, name, expected), problems)
-        extensions = _attempt(registry.extensions, problems) or []
-        for extension in extensions:
-            found = _attempt(lambda extension=extension: registry.packages(extension), problems) or {}
-            for package, data in found.items():
-                _attempt(lambda package=package, data=data: _check_page(registry, package, data), problems)
-            packages |= found
-        _attempt(lambda: _check_summaries(registry, extensions), problems)
+        packages |= _check_layout_2(registry, problems)
     for package, data in packages.items():
-        _attempt(lambda package=package, data=data: _check_archive(registry, package, data), problems)
+        _attempt(problems, _check_archive, registry, package, data)
     problems += _missing_dependencies(packages)
     for kit in kits:
         for extension in sorted({package.name for package in packages}):
-            _attempt(lambda extension=extension, kit=kit: registry.resolve(extension, kit), problems)
+            _attempt(problems, registry.resolve, extension, kit)
     return problems
 
 
-def _attempt(check: Callable[[], T], problems: list[str]) -> T | None:
+def _attempt(problems: list[str], check: Callable[..., T], *arguments: Any) -> T | None:
+    """Return what a check returns; if it raises an error, add that to the problems."""
     try:
-        return check()
+        return check(*arguments)
     except RegistryError as error:
         problems.append(str(error))
         return None
+
+
+def _check_layout_2(registry: Registry, problems: list[str]) -> dict[Package, dict[str, Any]]:
+    """Check all files but archives, and return the packages that could be read."""
+    packages: dict[Package, dict[str, Any]] = {}
+    files = _attempt(problems, registry.files)
+    if files is None:
+        return packages
+    for name, expected in files.items():
+        _attempt(problems, _check_file, registry, name, expected)
+    extensions = registry.extensions()
+    for extension in extensions:
+        packages |= _attempt(problems, registry.packages, extension) or {}
+    for package, data in packages.items():
+        _attempt(problems, _check_page, registry, package, data)
+    _attempt(problems, _check_summaries, registry, extensions)
+    return packages
 
 
 def _check_file(registry: Registry, name: str, expected: str) -> None:
