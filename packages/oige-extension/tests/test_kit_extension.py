@@ -1,6 +1,7 @@
 """The folder of the Kit extension: complete, pure Python, and enough for training beside what Isaac Sim brings."""
 
 import importlib.metadata
+import re
 import subprocess
 import sys
 import tomllib
@@ -105,6 +106,16 @@ def test_description_is_complete(extension: Path) -> None:
     assert optional >= {"omni.isaac.core", "isaacsim.core.api", "isaacsim.core.prims"}
     assert package["version"] == importlib.metadata.version("oige-extension")
     assert package["repository"] in (importlib.metadata.metadata("oige-extension").get_all("Project-URL") or [""])[0]
+
+
+def test_modules_that_the_panel_imports_are_dependencies(extension: Path) -> None:
+    description = tomllib.loads((extension / "config/extension.toml").read_text())
+    required = {name for name, options in description["dependencies"].items() if not options.get("optional")}
+    package = extension / "pip_prebundle" / "oige_extension"
+    texts = [(package / f"{name}.py").read_text() for name in ("extension", "kit_host", "ui")]
+    modules = {name for text in texts for name in re.findall(r'"(omni\.[\w.]+)"', text)}
+    assert modules >= {"omni.ext", "omni.ui", "omni.kit.menu.utils"}
+    assert modules - {"omni.ext", "omni.kit.app"} <= required, "Kit itself brings the other two"
 
 
 def test_prebundle_is_pure_python_and_hides_nothing_of_isaac_sim(extension: Path) -> None:
