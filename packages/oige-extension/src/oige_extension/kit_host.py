@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from oige_core.engines.isaacsim.application import join_application
 from oige_core.engines.isaacsim.releases import kit_module
 
 from oige_extension.panel import PanelHost, Rendering
@@ -16,6 +17,9 @@ class KitPanelHost(PanelHost):
     """Runs tasks on PhysX in the stage of the application.
 
     Cameras need another experience file, as in OmniIsaacGymEnvs.
+
+    Raises:
+        OigeError: the application is not Isaac Sim.
     """
 
     cameras = False
@@ -23,6 +27,7 @@ class KitPanelHost(PanelHost):
     frames_before_run = 5
 
     def __init__(self) -> None:
+        join_application()
         self._timeline = kit_module("omni.timeline").get_timeline_interface()
         self._has_started = False
 

@@ -27,7 +27,14 @@ from oige_core.engines.isaacsim.releases import (
 )
 from oige_core.errors import ConfigError, OigeError
 
-__all__ = ["Application", "ApplicationOptions", "close_application", "create_host", "start_application"]
+__all__ = [
+    "Application",
+    "ApplicationOptions",
+    "close_application",
+    "create_host",
+    "join_application",
+    "start_application",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +95,10 @@ class Application:
         release: its release.
         experience: its experience file; None if another program started it.
         renders: whether somebody looks at windows, or reads images.
+        has_loop: whether a loop of Kit's own updates it and calls this program, which is an extension.
     """
+
+    has_loop = False
 
     def __init__(
         self,
@@ -166,6 +176,21 @@ def start_application(options: ApplicationOptions) -> Application:
     return _application
 
 
+def join_application() -> Application:
+    """Let engines run in the application whose own loop calls this program, an extension; return the application.
+
+    Raises:
+        OigeError: this program does not run in an application of Isaac Sim.
+    """
+    global _application
+    if _application is None or not _application.has_loop:
+        _application = _running_application()
+        if _application is None:
+            raise OigeError("The extension of OIGE runs inside of Isaac Sim only; enable it there.")
+        _application.has_loop = True
+    return _application
+
+
 def close_application(exit_code: int = 0) -> None:
     """Close the application that :func:`start_application` has started; do nothing if there is none.
 
@@ -190,7 +215,7 @@ def create_host(application: Application, device: str) -> Host:
     release = application.release
     if release.age[:2] > NEWEST.age[:2]:
         _log.warning("%s is newer than OIGE knows; it is used like %s.", release, NEWEST)
-    return _host_class(release)(release, torch.device(device), application.renders)
+    return _host_class(release)(release, torch.device(device), application.renders, application.has_loop)
 
 
 def _host_class(release: Release) -> type[KitHost]:

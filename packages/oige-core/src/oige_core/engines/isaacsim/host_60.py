@@ -25,9 +25,9 @@ class ExperimentalHost(KitHost):
         "xform": ("isaacsim.core.experimental.prims", "XformPrim"),
     }
 
-    def __init__(self, release: Release, device: torch.device, renders: bool) -> None:
+    def __init__(self, release: Release, device: torch.device, renders: bool, has_loop: bool = False) -> None:
         """Attach to the application of this process, and ask which physics engine it uses."""
-        super().__init__(release, device, renders)
+        super().__init__(release, device, renders, has_loop)
         self.physics: str = self._manager().get_active_physics_engine()
         if self.physics != "physx":
             self.release = f"{release} with {self.physics}"

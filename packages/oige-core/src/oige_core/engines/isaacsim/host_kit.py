@@ -38,17 +38,21 @@ class KitHost(ABC):
     """Module and class of the release's own views."""
     exclusive = True
 
-    def __init__(self, release: Release, device: torch.device, renders: bool) -> None:
+    def __init__(self, release: Release, device: torch.device, renders: bool, has_loop: bool = False) -> None:
         """Attach to the application of this process.
 
         Args:
             release: the release that runs.
             device: where physics runs.
             renders: whether somebody looks at windows or reads cameras.
+            has_loop: whether a loop of Kit's own updates the application and calls this code, as in an extension. The
+                host then never updates it, because an update would run within another one, and switches off the
+                physics steps of that loop.
         """
         self.release = str(release)
         self.device = device
         self.renders = renders
+        self._has_loop = has_loop
         self.capabilities: frozenset[Capability] = CAPABILITIES["Isaac Sim"]
         self._numbers = release
         self._view: Any = None
@@ -66,7 +70,8 @@ class KitHost(ABC):
 
         self._timeline.stop()
         self._context.new_stage()
-        self._application.update()
+        if not self._has_loop:
+            self._application.update()
         stage = self._context.get_stage()
         if stage is None:
             raise OigeError(
@@ -112,6 +117,8 @@ class KitHost(ABC):
     def play(self) -> None:
         """Start physics on the stage."""
         self._select_device()
+        if self._has_loop:
+            self._settings.set(PLAY_SIMULATIONS, False)
         self._timeline.play()
         self._timeline.commit()
         self._update_application()
@@ -165,7 +172,9 @@ class KitHost(ABC):
         fabric.force_update(time, dt)
 
     def _update_application(self) -> None:
-        """Update the application without a physics step."""
+        """Update the application without a physics step, unless its own loop does."""
+        if self._has_loop:
+            return
         self._settings.set(PLAY_SIMULATIONS, False)
         try:
             self._application.update()
@@ -206,6 +215,7 @@ class KitHost(ABC):
             self._view = None
         self._timeline.stop()
         self._context.new_stage()
+        self._settings.set(PLAY_SIMULATIONS, True)
         self._log.close()
 
     def _stage_id(self) -> int:
