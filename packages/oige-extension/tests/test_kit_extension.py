@@ -16,12 +16,13 @@ from oige_extension.registry.cli import run
 from packaging.specifiers import SpecifierSet
 from PIL import Image
 
+TESTS = Path(__file__).parent
 SITE_PACKAGES = Path(next(path for path in sys.path if path.endswith("site-packages")))
 
 IN_ISAAC_SIM = """
 import importlib.machinery, socket, sys
 
-prebundle, site_packages = sys.argv[1:]
+prebundle, site_packages, tests = sys.argv[1:]
 BROUGHT = set("torch torchgen functorch numpy yaml _yaml packaging typing_extensions pxr".split())
 BROUGHT |= set("sympy mpmath networkx filelock fsspec jinja2 markupsafe triton nvidia".split())  # what torch needs
 
@@ -56,7 +57,27 @@ with tempfile.TemporaryDirectory() as folder:
     assert b"reward" in file.read_bytes()
 from google.protobuf.internal import api_implementation
 assert api_implementation.Type() == "python"
-from gymnasium.vector import VectorEnv
+"""
+
+PANEL = """
+sys.path.append(tests)
+import kit_double
+kit = kit_double.Kit(has_events=True)
+kit.install(dict.__setitem__)
+sys.path.remove(tests)
+from oige_extension.extension import OigeExtension
+
+extension = OigeExtension()
+extension.on_startup("oige.extension-0.1.0")
+(entry,) = kit.menus["Isaac Examples"]
+entry.onclick_fn()
+kit.frame()
+(window,) = kit.windows
+assert "AnymalTerrain" in extension._panel.state.tasks, extension._panel.state
+extension.on_shutdown()
+"""
+
+CHECKS = """
 files = {name: getattr(module, "__file__", None) or "" for name, module in list(sys.modules.items())}
 tops = {name.partition(".")[0] for name, file in files.items() if site_packages in file}
 assert tops <= BROUGHT, tops - BROUGHT
@@ -70,23 +91,16 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_extension(tmp_path_factory.mktemp("exts"))
 
 
-def test_training_works_on_the_extension_and_what_isaac_sim_brings(extension: Path) -> None:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-B",
-            "-I",
-            "-S",
-            "-c",
-            IN_ISAAC_SIM + TRAINING,
-            str(extension / "pip_prebundle"),
-            SITE_PACKAGES,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "18\n"), done.stderr
+def run_in_isaac_sim(program: str, prebundle: Path) -> str:
+    """Run a program in a Python that finds only the bundle and what Isaac Sim brings, and return what it printed."""
+    command = [sys.executable, "-B", "-I", "-S", "-c", IN_ISAAC_SIM + program, prebundle, SITE_PACKAGES, TESTS]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_training_and_panel_work_on_what_isaac_sim_brings(extension: Path) -> None:
+    assert run_in_isaac_sim(TRAINING + PANEL + CHECKS, extension / "pip_prebundle") == "18\n"
 
 
 def test_description_is_complete(extension: Path) -> None:
@@ -165,13 +179,7 @@ def test_linked_extension_follows_the_sources(tmp_path: Path) -> None:
     assert (prebundle / "hydra").is_dir()
     assert not (prebundle / "hydra").is_symlink()
     program = "from oige_core.registry import installed_tasks; print(len(installed_tasks()))"
-    done = subprocess.run(
-        [sys.executable, "-B", "-I", "-S", "-c", IN_ISAAC_SIM + program, str(prebundle), SITE_PACKAGES],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "18\n"), done.stderr
+    assert run_in_isaac_sim(program, prebundle) == "18\n"
 
 
 def test_compiled_and_missing_distributions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
