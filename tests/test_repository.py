@@ -194,7 +194,7 @@ def test_no_path_of_a_developer_s_machine() -> None:
     pattern = re.compile(r"(?<![\w.~-])/(?:work|farm|root|home|Users)/")
     offenders = []
     for path in tracked_files():
-        if path.suffix in {".png", ".gif", ".webp", ".svg", ".lock", ".pth", ".npz"} or not path.is_file():
+        if path.suffix in {".png", ".gif", ".webp", ".svg", ".lock", ".pth", ".npz", ".usdc"} or not path.is_file():
             continue
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if pattern.search(line):

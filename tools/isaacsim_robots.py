@@ -1,14 +1,14 @@
 """Compares each robot in PhysX with MuJoCo: masses, limits, mass matrices and motions without contacts.
 
-    uv run --group isaacsim python tools/isaacsim_robots.py [ROBOT …] [--json FILE]
+    uv run --group isaacsim python tools/isaacsim_robots.py [ROBOT …]
 
 It needs ovphysx, which runs the PhysX of Isaac Sim on the CPU. Both engines take steps of 2 ms for 0.2 s, and are
-compared with MuJoCo in steps of 0.1 ms, which stands for the exact motion.
+compared with MuJoCo in steps of 0.1 ms with hard limits, dry friction and loops, which stands for the exact motion.
+The exit code is 1 if a figure is beyond its tolerance.
 """
 
 import argparse
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,13 @@ from oige_core.scene.elements import ArticulationElement
 from oige_core.testing.physx import OvphysxHost
 from pxr import Gf, UsdPhysics
 
+TOLERANCES = {"mass": 1.1e-6, "limits": 1e-6, "armature": 1e-6, "position": 1e-6, "mass matrix": 1e-5}
+"""Masses relative to the robot's, limits and armatures in SI units, positions in m, the matrix relative to its largest
+element."""
+
+LEAST = 1e-3  # rad or m, of motions, which may also differ by as much as those of MuJoCo in the same step
+LOOPS, TENDONS = 1e-3, 0.1  # rad, of motions with loops, and with tendons, whose limits are elastic in PhysX
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 HEIGHT = 3.0  # m, of the robots' frames
 STEP, REFERENCE_STEP, DURATION = 2e-3, 1e-4, 0.2  # s
@@ -35,7 +42,7 @@ STEP, REFERENCE_STEP, DURATION = 2e-3, 1e-4, 0.2  # s
 class InMujoco:
     """A robot in MuJoCo, without contacts, with drives whose gains may be set."""
 
-    def __init__(self, mjcf: Path, step: float, *, closed: bool, hard: bool) -> None:
+    def __init__(self, mjcf: Path, step: float, *, coupled: bool, hard: bool) -> None:
         element = ArticulationElement(
             name="robot",
             asset=ArticulationAsset(mjcf=mjcf),
@@ -54,9 +61,9 @@ class InMujoco:
         spec.option.density = spec.option.viscosity = 0.0
         for geom in spec.geoms:
             geom.contype = geom.conaffinity = 0
-        if not closed:
-            for equality in list(spec.equalities):
-                spec.delete(equality)
+        if not coupled:
+            for part in [*spec.equalities, *spec.tendons]:
+                spec.delete(part)
         for joint in spec.joints:
             if joint.type != mujoco.mjtJoint.mjJNT_FREE:
                 spec.add_actuator(
@@ -79,9 +86,6 @@ class InMujoco:
     def positions(self, names: list[str]) -> np.ndarray:
         return self.data.qpos[self.model.jnt_qposadr[self.ids(names)]].copy()
 
-    def velocities(self, names: list[str]) -> np.ndarray:
-        return self.data.qvel[self.model.jnt_dofadr[self.ids(names)]].copy()
-
     def begin(self, names: list[str], positions: np.ndarray, velocities: np.ndarray) -> None:
         mujoco.mj_resetData(self.model, self.data)
         joints = self.ids(names)
@@ -96,16 +100,28 @@ class InMujoco:
         dofs = self.model.jnt_dofadr[self.ids(names)]
         return matrix[np.ix_(dofs, dofs)] - np.diag(self.model.dof_armature[dofs])
 
-    def roll(self, names: list[str], start: tuple, efforts: np.ndarray, gains: tuple, targets: np.ndarray) -> tuple:
-        stiffness, damping = gains
+    def roll(self, names: list[str], motion: "Motion") -> np.ndarray:
+        """Return positions of joints at the end of a motion."""
         actuators = [self.model.actuator(name).id for name in names]
         self.model.actuator_gainprm[actuators, 0] = 1.0
-        self.model.actuator_biasprm[actuators, 1], self.model.actuator_biasprm[actuators, 2] = -stiffness, -damping
-        self.begin(names, *start)
-        self.data.ctrl[actuators] = stiffness * targets + efforts
+        self.model.actuator_biasprm[actuators, 1] = -motion.stiffness
+        self.model.actuator_biasprm[actuators, 2] = -motion.damping
+        self.begin(names, *motion.start)
+        self.data.ctrl[actuators] = motion.stiffness * motion.targets + motion.efforts
         for _ in range(round(DURATION / self.model.opt.timestep)):
             mujoco.mj_step(self.model, self.data)
-        return self.positions(names), self.velocities(names), self.data.xpos[1].copy()
+        return self.positions(names)
+
+
+@dataclasses.dataclass
+class Motion:
+    """Positions and velocities of joints at the start, and what acts on the joints: ``(joints,)`` or 0."""
+
+    start: tuple[np.ndarray, np.ndarray]
+    efforts: np.ndarray | float = 0.0
+    stiffness: np.ndarray | float = 0.0
+    damping: np.ndarray | float = 0.0
+    targets: np.ndarray | float = 0.0
 
 
 class InPhysx:
@@ -126,9 +142,11 @@ class InPhysx:
         self.names = [paths[path] for path in self.view.dof_paths[0]]
         paths = {path: name for name, path in self.prims.links.items()}
         self.links = [paths[path] for path in self.view.link_paths[0]]
-        self.root = self.view.get_root_transforms().clone()
-        self.own_gains = self.view.get_dof_stiffnesses().clone(), self.view.get_dof_dampings().clone()
-        self.own_targets = self.view.get_dof_position_targets().clone()
+        self.own = (
+            as_numpy(self.view.get_dof_stiffnesses()),
+            as_numpy(self.view.get_dof_dampings()),
+            as_numpy(self.view.get_dof_position_targets()),
+        )
 
     def set(self, name: str, values: np.ndarray | torch.Tensor | list[float]) -> None:
         indices = torch.zeros(1, dtype=torch.int32)
@@ -142,117 +160,148 @@ class InPhysx:
         self.set("dof_velocities", velocities)
         self.host.update_kinematics()
 
-    def roll(self, start: tuple, efforts: np.ndarray, gains: tuple, targets: np.ndarray) -> tuple:
-        stiffness, damping = (torch.as_tensor(g, dtype=torch.float32).reshape(1, -1) for g in gains)
-        own_stiffness, own_damping = self.own_gains
-        total = own_stiffness + stiffness
-        rest = torch.where(
-            total > 0, (own_stiffness * self.own_targets + stiffness * torch.as_tensor(targets)) / total, 0
-        )
-        self.set("dof_stiffnesses", total)
-        self.set("dof_dampings", own_damping + damping)
-        self.set("dof_position_targets", torch.nan_to_num(rest))
-        self.begin(*start)
+    def roll(self, motion: Motion) -> np.ndarray:
+        """Return positions of joints at the end of a motion."""
+        spring, damper, rest = self.own
+        stiffness = spring + motion.stiffness
+        pull = spring * rest + motion.stiffness * motion.targets
+        targets = np.divide(pull, stiffness, out=np.zeros_like(pull), where=stiffness > 0.0)
+        self.set("dof_stiffnesses", stiffness)
+        self.set("dof_dampings", damper + motion.damping)
+        self.set("dof_position_targets", targets)
+        self.begin(*motion.start)
         for step in range(round(DURATION / STEP)):
-            self.set("dof_actuation_forces", efforts)
+            self.set("dof_actuation_forces", motion.efforts + np.zeros(len(self.names)))
             self.host.simulate(STEP, step * STEP)
-        root = self.view.get_link_transforms()[0, self.links.index(self.description.body_names[0]), :3]
-        return (
-            self.view.get_dof_positions()[0].double().numpy().copy(),
-            self.view.get_dof_velocities()[0].double().numpy().copy(),
-            root.double().numpy().copy(),
-        )
+        return as_numpy(self.view.get_dof_positions())
 
 
 def compare(mjcf: Path) -> dict[str, Any]:
-    asset = ArticulationAsset(mjcf=mjcf)
-    description = describe(asset, mjcf.stem)
-    open_chain = dataclasses.replace(description, loops=())
-    physx = InPhysx(open_chain)
-    names = physx.names
-    row: dict[str, Any] = {"robot": mjcf.stem, "links": len(description.body_names), "joints": len(names)}
-    errors = physx.host.errors()
-    if errors:
-        row["log"] = errors[0]
-    coarse = InMujoco(mjcf, STEP, closed=False, hard=False)
-    fine = InMujoco(mjcf, REFERENCE_STEP, closed=False, hard=True)
-    model = coarse.model
-    bodies = [model.body(name).id for name in description.body_names]
-    rows = [physx.links.index(name) for name in description.body_names]
-    masses = physx.view.get_masses()[0].double().numpy()
-    row["mass"] = float(np.max(np.abs(masses[rows] - model.body_mass[bodies])) / model.body_mass.sum())
-    row["helpers"] = float(np.delete(masses, rows).sum() / masses.sum())
-    joints = coarse.ids(names)
-    limited = [i for i, joint in enumerate(joints) if model.jnt_limited[joint]]
-    limits = physx.view.get_dof_limits()[0].double().numpy()
-    row["limit"] = float(np.max(np.abs(limits - model.jnt_range[joints])[limited], initial=0.0))
-    row["armature"] = float(
-        np.max(
-            np.abs(physx.view.get_dof_armatures()[0].numpy() - model.dof_armature[model.jnt_dofadr[joints]]), initial=0
-        )
-    )
-
-    random = np.random.default_rng(0)
-    low, high = np.where(model.jnt_limited[joints, None], model.jnt_range[joints], [-1.0, 1.0]).T
-    positions = random.uniform(0.8 * low + 0.2 * high, 0.2 * low + 0.8 * high)
-    coarse.begin(names, positions, np.zeros(len(names)))
-    physx.begin(positions, np.zeros(len(names)))
-    poses = physx.view.get_link_transforms()[0].double().numpy()
-    row["position"] = float(np.max(np.abs(poses[rows, :3] - coarse.data.xpos[bodies])))
-    matrix = physx.view.get_generalized_mass_matrices()[0].double().numpy()[-len(names) :, -len(names) :]
-    expected = coarse.mass_matrix(names)
-    row["mass_matrix"] = float(np.max(np.abs(matrix - expected)) / np.max(np.abs(expected)))
-
-    inertia = np.diag(expected) + model.dof_armature[model.jnt_dofadr[joints]]
-    middle = np.where(model.jnt_limited[joints], 0.5 * (low + high), 0.3)
-    reach = np.where(model.jnt_limited[joints], 0.5 * (high - low), 1.0)
-    still = np.zeros(len(names))
-    start = middle, random.uniform(-0.5, 0.5, len(names)) * np.minimum(reach, 1.0)
-    efforts = inertia * np.minimum(reach, 1.0) * random.uniform(-2, 2, len(names))
-    target = middle + 0.1 * np.minimum(reach, 1.0)
-    for label, force, gains in (
-        ("coast", still, (still, still)),
-        ("effort", efforts, (still, still)),
-        ("drive", still, (100.0 * inertia, 10.0 * inertia)),
-    ):
-        exact = fine.roll(names, start, force, gains, target)
-        mine = physx.roll(start, force, gains, target)
-        other = coarse.roll(names, start, force, gains, target)
-        row[f"{label}_moved"] = float(np.max(np.abs(exact[0] - start[0]), initial=0))
-        row[f"{label}_physx"] = float(np.max(np.abs(mine[0] - exact[0]), initial=0))
-        row[f"{label}_mujoco"] = float(np.max(np.abs(other[0] - exact[0]), initial=0))
-        row[f"{label}_worst"] = names[int(np.argmax(np.abs(mine[0] - exact[0])))]
-        row[f"{label}_root"] = float(np.max(np.abs(mine[2] - exact[2])))
+    """Return the largest differences of a robot, by what they are of."""
+    description = describe(ArticulationAsset(mjcf=mjcf), mjcf.stem)
+    physx = InPhysx(dataclasses.replace(description, loops=(), tendons=()))
+    coarse = InMujoco(mjcf, STEP, coupled=False, hard=False)
+    exact = InMujoco(mjcf, REFERENCE_STEP, coupled=False, hard=True)
+    row = {"robot": mjcf.stem, **properties(physx, coarse), **motions(physx, coarse, exact)}
+    row["log"] = physx.host.errors()
     physx.host.close()
-    if description.loops:
-        closed, exact = InPhysx(description), InMujoco(mjcf, REFERENCE_STEP, closed=True, hard=True)
-        exact.begin(names, np.zeros(len(names)), still)
-        start = exact.positions(names), still
-        mine = closed.roll(start, efforts, (still, still), target)
-        exact = exact.roll(names, start, efforts, (still, still), target)
-        row["closed_moved"] = float(np.max(np.abs(exact[0] - start[0])))
-        row["closed_physx"] = float(np.max(np.abs(mine[0] - exact[0])))
-        row["closed_root"] = float(np.max(np.abs(mine[2] - exact[2])))
-        row["closed_log"] = closed.host.errors()
-        closed.host.close()
+    if description.loops or description.tendons:
+        physx = InPhysx(description)
+        exact = InMujoco(mjcf, REFERENCE_STEP, coupled=True, hard=True)
+        exact.begin(physx.names, *still(physx.names))
+        start = exact.positions(physx.names), np.zeros(len(physx.names))
+        motion = Motion(start, efforts_of(exact, physx.names))
+        row["coupled"] = difference(physx.roll(motion), exact.roll(physx.names, motion))
+        row["coupled tolerance"] = TENDONS if description.tendons else LOOPS
+        row["log"] += physx.host.errors()
+        physx.host.close()
     return row
 
 
-def main() -> None:
+def properties(physx: InPhysx, mine: InMujoco) -> dict[str, float]:
+    model, names, view = mine.model, physx.names, physx.view
+    bodies = [model.body(name).id for name in physx.description.body_names]
+    links = [physx.links.index(name) for name in physx.description.body_names]
+    joints = mine.ids(names)
+    limited = model.jnt_limited[joints].astype(bool)
+    mine.begin(names, posture(mine, names, seed=0), np.zeros(len(names)))
+    physx.begin(mine.positions(names), np.zeros(len(names)))
+    matrix, expected = as_numpy(view.get_generalized_mass_matrices()), mine.mass_matrix(names)
+    count = len(names)
+    differences = {
+        "mass": (as_numpy(view.get_masses())[links] - model.body_mass[bodies]) / model.body_mass.sum(),
+        "limits": (as_numpy(view.get_dof_limits()) - model.jnt_range[joints])[limited],
+        "armature": as_numpy(view.get_dof_armatures()) - model.dof_armature[model.jnt_dofadr[joints]],
+        "position": as_numpy(view.get_link_transforms())[links, :3] - mine.data.xpos[bodies],
+        "mass matrix": (matrix[-count:, -count:] - expected) / np.abs(expected).max(),
+    }
+    return {name: float(np.max(np.abs(values), initial=0.0)) for name, values in differences.items()}
+
+
+def motions(physx: InPhysx, coarse: InMujoco, exact: InMujoco) -> dict[str, float]:
+    """Differences from the exact motion: coasting, with constant efforts, and with drives that reach for a posture."""
+    names = physx.names
+    inertia = inertia_of(coarse, names)
+    low, high = ranges(coarse, names)
+    middle, reach = 0.5 * (low + high), np.minimum(0.5 * (high - low), 1.0)
+    start = middle, np.random.default_rng(0).uniform(-0.5, 0.5, len(names)) * reach
+    row = {}
+    for name, motion in {
+        "coasting": Motion(start),
+        "efforts": Motion(start, efforts_of(coarse, names)),
+        "drives": Motion(start, stiffness=100.0 * inertia, damping=10.0 * inertia, targets=middle + 0.1 * reach),
+    }.items():
+        truth = exact.roll(names, motion)
+        row[name] = difference(physx.roll(motion), truth)
+        row[f"{name}, MuJoCo"] = difference(coarse.roll(names, motion), truth)
+    return row
+
+
+def still(names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(len(names)), np.zeros(len(names))
+
+
+def ranges(mine: InMujoco, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    joints = mine.ids(names)
+    low, high = np.where(mine.model.jnt_limited[joints, None], mine.model.jnt_range[joints], [-0.7, 1.3]).T
+    return low, high
+
+
+def posture(mine: InMujoco, names: list[str], seed: int) -> np.ndarray:
+    low, high = ranges(mine, names)
+    return np.random.default_rng(seed).uniform(0.8 * low + 0.2 * high, 0.2 * low + 0.8 * high)
+
+
+def inertia_of(mine: InMujoco, names: list[str]) -> np.ndarray:
+    mine.begin(names, *still(names))
+    return np.diag(mine.mass_matrix(names)) + mine.model.dof_armature[mine.model.jnt_dofadr[mine.ids(names)]]
+
+
+def efforts_of(mine: InMujoco, names: list[str]) -> np.ndarray:
+    """Efforts that accelerate each joint alone by up to 2 rad/s² or m/s²."""
+    return inertia_of(mine, names) * np.random.default_rng(1).uniform(-2.0, 2.0, len(names))
+
+
+def as_numpy(values: torch.Tensor) -> np.ndarray:
+    return values[0].double().numpy().copy()
+
+
+def difference(positions: np.ndarray, others: np.ndarray) -> float:
+    return float(np.max(np.abs(positions - others)))
+
+
+def tolerance(row: dict[str, Any], name: str) -> float:
+    if name == "coupled":
+        return row["coupled tolerance"]
+    return TOLERANCES.get(name) or max(LEAST, row[f"{name}, MuJoCo"])
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("robots", nargs="*", help="names of MJCF files without suffix; default: all")
-    parser.add_argument("--json", type=Path, help="file for the figures")
-    options = parser.parse_args()
+    chosen = parser.parse_args().robots
     files = [
         file for package in sorted((REPOSITORY / "packages").glob("oige-tasks-*")) for file in robot_files(package)
     ]
-    rows = []
+    compared = [*TOLERANCES, "coasting", "efforts", "drives", "coupled"]
+    print("| robot | " + " | ".join(compared) + " |")
+    print("|---" * (len(compared) + 1) + "|")
+    failed = False
     for file in files:
-        if not options.robots or file.stem in options.robots:
-            rows.append(compare(file))
-            print(json.dumps(rows[-1]), flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        if chosen and file.stem not in chosen:
+            continue
+        row = compare(file)
+        cells = []
+        for name in compared:
+            own = f" ({row[f'{name}, MuJoCo']:.1e})" if f"{name}, MuJoCo" in row else ""
+            beyond = name in row and row[name] > tolerance(row, name)
+            cells.append(f"{row[name]:.1e}{own}{' !' if beyond else ''}" if name in row else "")
+            failed |= beyond
+        print(f"| `{row['robot']}` | " + " | ".join(cells) + " |", flush=True)
+        for line in row["log"]:
+            print(f"{row['robot']}: {line}", file=sys.stderr)
+            failed = True
+    return int(failed)
 
 
 if __name__ == "__main__":
