@@ -1,6 +1,8 @@
 """The USD files of robots are up to date, keep the rules of USD and PhysX, and have what MuJoCo makes of the MJCF."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import mujoco
@@ -12,6 +14,7 @@ pytest.importorskip("pxr")
 from oige_core.engines.isaacsim.usd.files import robot_files, robot_stage, usd_file
 from oige_core.engines.isaacsim.usd.kinematics import link_poses
 from oige_core.engines.isaacsim.usd.robot import read_description
+from oige_core.registry import installed_tasks
 from pxr import Gf, Usd, UsdGeom, UsdPhysics
 from usd_rules import breaches, validation_errors  # pyright: ignore[reportMissingImports]
 
@@ -197,3 +200,49 @@ def test_shapes_that_collide_are_those_of_mujoco(robot: Robot) -> None:
         for prim, geom in zip(shapes, geoms, strict=True):
             centre = UsdGeom.Xformable(prim).GetLocalTransformation().ExtractTranslation()
             np.testing.assert_allclose(centre, model.geom_pos[geom], atol=1e-6, err_msg=str(prim.GetPath()))
+
+
+WITHOUT_MUJOCO = """
+import sys
+
+sys.modules.update(dict.fromkeys(("mujoco", "mujoco_warp", "warp")))  # None: importing one raises ModuleNotFoundError
+
+from oige_core.engines.isaacsim.usd.prims import new_stage
+from oige_core.engines.isaacsim.usd.scene import write_scene
+from oige_core.envs.task_scene import task_scene
+from oige_core.registry import installed_tasks, load_config
+
+small = {"AnymalTerrain": {"task.env.terrain.numLevels": 1, "task.env.terrain.numTerrains": 1}}
+for name in sorted(installed_tasks()):
+    stage = new_stage()
+    prims = write_scene(task_scene(load_config(name, {"num_envs": 1, **small.get(name, {})}), "Isaac Sim"), stage)
+    print(name, sum(len(each.link_paths) for each in prims.articulations.values()))
+"""
+
+
+def test_scenes_of_all_tasks_are_written_without_mujoco() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_MUJOCO], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    links = dict(line.split() for line in done.stdout.splitlines())
+    assert sorted(links) == sorted(installed_tasks())
+    # 25: with the humanoid's 9 helper links; 19: Franka with 12 and the cabinet with 7.
+    assert {name: int(links[name]) for name in ("Ant", "Humanoid", "FrankaCabinet", "ShadowHand")} == {
+        "Ant": 9,
+        "Humanoid": 25,
+        "FrankaCabinet": 19,
+        "ShadowHand": 26,
+    }
+
+
+@pytest.mark.filterwarnings("ignore:LoadUsdPhysicsFromRange is deprecated")  # its successor is new
+def test_usd_reads_the_physics_of_the_file(robot: Robot) -> None:
+    kinds = UsdPhysics.ObjectType
+    parsed = {kind: len(found[0]) for kind, found in UsdPhysics.LoadUsdPhysicsFromRange(robot.stage, ["/"]).items()}
+    description = robot.description
+    assert parsed[kinds.Articulation] == 1
+    assert parsed[kinds.RigidBody] == len(description.links)
+    joints = (kinds.RevoluteJoint, kinds.PrismaticJoint, kinds.FixedJoint, kinds.SphericalJoint)
+    assert sum(parsed.get(kind, 0) for kind in joints) == len(description.joints) + len(description.loops)
+    shapes = (kinds.SphereShape, kinds.CubeShape, kinds.CapsuleShape, kinds.CylinderShape, kinds.MeshShape)
+    collide = sum(shape.collides for link in description.links for shape in link.shapes)
+    assert sum(parsed.get(kind, 0) for kind in shapes) == collide

@@ -64,7 +64,8 @@ class ArticulationAsset:
 
     Attributes:
         mjcf: path of an MJCF or URDF file, or the contents of one.
-        usd: path of the USD file under Isaac Sim's asset root; only Isaac Sim needs it.
+        usd: path of OmniIsaacGymEnvs' USD file of the robot under Isaac Sim's asset root. No engine reads it: Isaac Sim
+            gets the USD file that ``oige-usd`` writes beside ``mjcf``.
         floating: whether the root link moves freely; None: True if the root has a free joint in the file. For a URDF
             without such a joint, it is required.
         drives: drives by regular expression on joint names; the first full match applies.
