@@ -18,7 +18,7 @@ def keys_that_act(schema: type, path: str = "") -> Iterator[tuple[str, str]]:
     hints = typing.get_type_hints(schema)
     for field in dataclasses.fields(schema):
         key = f"{path}.{field.name}".lstrip(".")
-        if field.metadata:
+        if field.metadata and "engine" not in field.metadata:
             continue
         sections = [hints[field.name], *typing.get_args(hints[field.name])]
         if key == CONFIG:

@@ -309,7 +309,7 @@ class SimConfig:
 
     Attributes:
         dt: time of one physics step, in seconds.
-        rendering_dt: time between two rendered frames, in seconds; -1: ``dt``.
+        rendering_dt: time between two rendered frames, in seconds; -1: each control step is rendered; Isaac Sim only.
         substeps: solver steps per physics step.
         gravity: acceleration x, y, z, in m/s².
         max_position: bound in m of slide joints and of the positions of floating bodies in their world. A world
@@ -321,7 +321,7 @@ class SimConfig:
         use_fabric: use Fabric instead of USD at run time; Isaac Sim only.
         enable_scene_query_support: support ray casts and sweeps; Isaac Sim only.
         enable_cameras: start with cameras; Isaac Sim only.
-        disable_contact_processing: skip contact reports; Isaac Sim only.
+        disable_contact_processing: skip contact reports, unless the scene measures contact forces; Isaac Sim only.
         actors: settings by scene element; in YAML, each is a section with the element's name.
     """
 

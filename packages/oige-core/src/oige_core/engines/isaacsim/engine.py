@@ -1,6 +1,7 @@
 """The engine that runs a scene in PhysX, inside Isaac Sim or a stand-in for it."""
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -10,6 +11,7 @@ from oige_core.capabilities import Capability, missing
 from oige_core.engines.base import GraphRecorder
 from oige_core.engines.checks import fail
 from oige_core.engines.isaacsim.host import Host, ViewKind
+from oige_core.engines.isaacsim.kit_settings import rendering_interval
 from oige_core.engines.isaacsim.views.articulation import IsaacArticulationView
 from oige_core.engines.isaacsim.views.articulation_state import ArticulationState
 from oige_core.engines.isaacsim.views.links import IsaacLinkView
@@ -46,17 +48,27 @@ class IsaacSimEngine:
         num_envs: number of worlds.
         host: runs physics. It belongs to this engine from now on.
         env_spacing: distance of neighbouring worlds in the stage, in m.
+        prepare: called with the complete scene before its stage is made.
     """
 
     name = "Isaac Sim"
 
-    def __init__(self, num_envs: int, host: Host, env_spacing: float = 5.0) -> None:
+    def __init__(
+        self,
+        num_envs: int,
+        host: Host,
+        env_spacing: float = 5.0,
+        prepare: Callable[[Scene], object] = lambda scene: None,
+    ) -> None:
         self.num_envs = num_envs
         self.device = host.device
         self.physics_dt = 0.0
         self.capabilities: frozenset[Capability] = host.capabilities
         self._host = host
         self._env_spacing = env_spacing
+        self._prepare = prepare
+        self._rendering_interval = 1
+        self._physics_steps = 0
         self._articulations: list[IsaacArticulationView] = []
         self._rigids: list[IsaacRigidView] = []
         self._links: list[IsaacLinkView] = []
@@ -96,9 +108,11 @@ class IsaacSimEngine:
         scene.check()
         _live.append(self)
         host = self._host
+        self._prepare(scene)
         stage = host.new_stage()
         stage_map = write_scene(scene, stage, gpu=self.device.type != "cpu")
         self.physics_dt = scene.sim.dt
+        self._rendering_interval = rendering_interval(scene.sim.rendering_dt, scene.sim.dt)
         paths = [path_in_world(stage_map.world, number) for number in range(self.num_envs)]
         origins, placed = self._place_worlds(scene, stage_map)
         host.clone(stage_map.world, paths, placed)
@@ -162,7 +176,10 @@ class IsaacSimEngine:
         if not isinstance(n_substeps, int) or n_substeps < 1:
             fail(f"{n_substeps!r} physics steps: expected a whole number of at least 1.")
         self.worlds.step(n_substeps)
-        self._host.render()
+        frames = self._physics_steps // self._rendering_interval
+        self._physics_steps += n_substeps
+        if self._physics_steps // self._rendering_interval != frames:
+            self._host.render()
 
     def reset(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""

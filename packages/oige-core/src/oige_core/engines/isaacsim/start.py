@@ -6,6 +6,7 @@ from oige_core.capabilities import CAPABILITIES, Capability, missing
 from oige_core.config import RunConfig
 from oige_core.engines.isaacsim.application import ApplicationOptions, create_host, start_application
 from oige_core.engines.isaacsim.engine import IsaacSimEngine
+from oige_core.engines.isaacsim.kit_settings import apply_kit_settings
 
 __all__ = ["application_options", "check_supported", "create_engine"]
 
@@ -33,7 +34,7 @@ def create_engine(config: RunConfig, device: str, render_mode: str | None = None
     check_supported(config, render_mode)
     application = start_application(application_options(config, device))
     host = create_host(application, device)
-    return IsaacSimEngine(config.task.env.numEnvs, host, config.task.env.envSpacing)
+    return IsaacSimEngine(config.task.env.numEnvs, host, config.task.env.envSpacing, apply_kit_settings)
 
 
 def check_supported(config: RunConfig, render_mode: str | None = None) -> None:
