@@ -100,6 +100,44 @@ def test_override_without_effect_raises(overrides: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("engine", ["isaacsim", "physx"])
+def test_isaac_sim_reads_the_keys_that_mujoco_refuses(engine: str) -> None:
+    overrides = {
+        "physics_engine": engine,
+        "task.sim.physx.bounce_threshold_velocity": 0.5,
+        "task.sim.Cartpole.sleep_threshold": 0.25,
+        "task.sim.rendering_dt": 0.1,
+        "solver_type": 0,
+    }
+    sim = load(overrides).task.sim
+    assert (sim.physx.bounce_threshold_velocity, sim.actors["Cartpole"].sleep_threshold) == (0.5, 0.25)
+    assert (sim.rendering_dt, sim.physx.solver_type) == (0.1, 0)
+    assert load(overrides | {"task.sim.physx.solver_type": 1}).task.sim.physx.solver_type == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "advice"),
+    [
+        ("task.sim.mujoco.cone", "elliptic", "read by the embedded engine only, not by Isaac Sim; leave it out"),
+        ("num_threads", 2, "read by the embedded engine only, not by Isaac Sim; leave it out"),
+        ("task.sim.physx.use_gpu", True, "set sim_device instead"),
+        ("task.sim.use_gpu_pipeline", True, "set pipeline instead"),
+        ("task.sim.physx.num_threads", 2, "OmniIsaacGymEnvs does not use it; set worker_thread_count"),
+        ("task.sim.physx.density", 500.0, "every body states its mass; set task.sim.<name>.density"),
+    ],
+)
+def test_isaac_sim_refuses_keys_that_it_does_not_read(key: str, value: object, advice: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"physics_engine": "isaacsim", key: value})
+    assert str(caught.value) == f"{key}: has no effect; {advice}."
+
+
+@pytest.mark.parametrize(("key", "value"), [("gpu_heap_capacity", 0), ("contact_offset", -0.1), ("solver_type", 2)])
+def test_impossible_settings_of_physx_are_refused(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"task\.sim\.physx\.{key}={value}: expected "):
+        load({"physics_engine": "isaacsim", f"task.sim.physx.{key}": value})
+
+
 def test_yaml_files_may_contain_isaac_sim_keys() -> None:
     assert load({}, "BallBalance").task.sim.physx.gpu_found_lost_pairs_capacity == 262144
 

@@ -289,6 +289,13 @@ def test_settings_of_elements_come_from_their_section_then_from_the_scene(overri
     assert value(stage, other, "physxRigidBody:enableGyroscopicForces") is True
 
 
+def test_without_sleeping_no_threshold_applies() -> None:
+    _, scene = new_scene(actors={"ball": ActorConfig(sleep_threshold=0.5)}, physx=PhysxConfig(enable_sleeping=False))
+    scene.add_sphere("ball", radius=0.1)
+    stage, stage_map = write(scene)
+    assert value(stage, stage_map.rigids["ball"].path, "physxRigidBody:sleepThreshold") == 0.0
+
+
 def test_contacts_are_reported_of_tracked_bodies_only() -> None:
     _, scene = new_scene()
     scene.add_articulation("robot", ArticulationAsset(mjcf=LINKS))

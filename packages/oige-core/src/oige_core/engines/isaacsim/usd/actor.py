@@ -35,7 +35,8 @@ def apply_actor(prim: Usd.Prim, actor: ActorConfig, physx: PhysxConfig) -> None:
     """Set the attributes of bodies, colliders and the articulation root at and below a prim.
 
     A key of the element other than −1 always applies. With ``override_usd_defaults``, attributes that are not stated
-    get the value of the same key of ``task.sim.physx``.
+    get the value of the same key of ``task.sim.physx``. Without ``task.sim.physx.enable_sleeping``, thresholds of sleep
+    remain 0, as the writers state them: not every release has a switch for the whole scene.
 
     Args:
         prim: of the element.
@@ -60,6 +61,8 @@ def _apply(
     physx: PhysxConfig,
 ) -> None:
     for key, (name, kind) in keys.items():
+        if key == "sleep_threshold" and not physx.enable_sleeping:
+            continue
         value: Any = getattr(actor, key)
         attribute = f"{prefix}:{name}"
         if value == -1:

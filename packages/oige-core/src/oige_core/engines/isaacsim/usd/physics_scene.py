@@ -57,6 +57,8 @@ def write_physics_scene(sim: SimConfig, stage: Usd.Stage, path: str, *, gpu: boo
             "physxScene:disableSleeping": not physx.enable_sleeping,
             "physxScene:enableStabilization": physx.enable_stabilization,
             "physxScene:enableSceneQuerySupport": sim.enable_scene_query_support,
+            # Releases have different defaults. With it, gravity acts in each of TGS's iterations, as other forces do.
+            "physxScene:enableExternalForcesEveryIteration": True,
         },
     )
     steps = max(round(sim.substeps / sim.dt), 1)
