@@ -15,9 +15,11 @@ from oige_core.engines.isaacsim.views.kinematic import KinematicState
 from oige_core.engines.isaacsim.views.properties import Property
 from oige_core.engines.isaacsim.views.sizes import BodyShapes
 from oige_core.engines.isaacsim.views.surfaces import Surfaces, material
+from oige_core.engines.isaacsim.views.visibility import ShapeVisibility
 from oige_core.engines.isaacsim.views.wrenches import Wrenches
 from oige_core.engines.isaacsim.worlds import MAX_VALUE, IsaacWorlds
 from oige_core.scene.elements import RigidElement
+from oige_core.scene.primitives import SHAPES
 from oige_core.selections import read_rows
 from oige_core.views import Indices
 
@@ -135,8 +137,11 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         materials = [material(element.material.friction, worlds.sim.default_physics_material)]
         factors = worlds.stage_map.friction.factor
         self._surfaces = Surfaces(lambda: [state.rows], materials, factors, worlds.num_envs, worlds.device)
-        self._shapes = BodyShapes(element, state.rows, state.masses, state.inertias, worlds.device)
-        self._colors = BodyColors(worlds, [worlds.stage_map.rigids[element.name].path])
+        prims = worlds.stage_map.rigids[element.name]
+        shapes = {SHAPES.index(name): path for name, path in prims.shape_paths.items()}
+        shown = ShapeVisibility(worlds, prims.path, shapes)
+        self._shapes = BodyShapes(element, state.rows, state.masses, state.inertias, shown, worlds.device)
+        self._colors = BodyColors(worlds, [prims.path])
 
     def _frames(self, worlds: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         self._state.frame.read()

@@ -9,6 +9,7 @@ from oige_core.engines.checks import fail
 from oige_core.engines.isaacsim.tensors import TensorRows
 from oige_core.engines.isaacsim.usd.stage_map import ABSENT_REST_OFFSET
 from oige_core.engines.isaacsim.views.properties import Property
+from oige_core.engines.isaacsim.views.visibility import ShapeVisibility
 from oige_core.errors import OigeError
 from oige_core.scene.elements import RigidElement
 from oige_core.scene.primitives import SHAPES, Primitive, inertia, volume
@@ -28,6 +29,7 @@ class BodyShapes:
         rows: rows of the worlds in the view of the bodies.
         masses: masses ``(num_envs, 1)``.
         inertias: inertia matrices ``(num_envs, 9)``.
+        visibility: which shapes are drawn.
         device: device of states.
 
     Attributes:
@@ -38,9 +40,16 @@ class BodyShapes:
     """
 
     def __init__(
-        self, element: RigidElement, rows: TensorRows, masses: Property, inertias: Property, device: torch.device
+        self,
+        element: RigidElement,
+        rows: TensorRows,
+        masses: Property,
+        inertias: Property,
+        visibility: ShapeVisibility,
+        device: torch.device,
     ) -> None:
         self._name, self._rows, self._masses, self._inertias = element.name, rows, masses, inertias
+        self._visibility = visibility
         sizes: dict[Primitive, tuple[float, ...]] = {element.shape: element.size, **element.alternatives}
         self._known = [SHAPES.index(shape) for shape in sizes]
         num_envs = len(masses.values)
@@ -75,11 +84,6 @@ class BodyShapes:
             columns[number] = found[0]
         return columns
 
-    @property
-    def spread(self) -> int:
-        """Number of shapes in physics, of which one is present."""
-        return len(self._columns)
-
     def check(self, numbers: torch.Tensor) -> None:
         """Raise if the body does not have one of these shapes."""
         known = [SHAPES[number] for number in self._known]
@@ -99,11 +103,16 @@ class BodyShapes:
         known = torch.tensor(self._known, device=numbers.device)
         numbers = torch.where(torch.isin(numbers, known), numbers, read_rows(self.numbers, worlds))
         write_rows(self.numbers, numbers, worlds)
-        if len(self._columns) > 1:
-            self.send_rest_offsets(worlds)
+        self._switch(worlds)
         values = self._masses.values * self._unit_inertias[self.numbers]
         write_rows(self._inertias.values, read_rows(values, worlds), worlds)
         self._inertias.send(worlds)
+
+    def _switch(self, worlds: torch.Tensor | None) -> None:
+        """Let worlds collide with, and show, the shapes that they have."""
+        if len(self._known) > 1:
+            self.send_rest_offsets(worlds)
+            self._visibility.show(self.numbers, worlds)
 
     def set_rest_offsets(self, offsets: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Set rest offsets ``(n,)`` in m of the present shapes."""
@@ -138,6 +147,9 @@ class BodyShapes:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
-        self.numbers.copy_(state["shapes"])
-        self.rest_offsets.copy_(state["rest_offsets"])
-        self.send_rest_offsets(None)
+        if not torch.equal(self.rest_offsets, state["rest_offsets"]):
+            self.rest_offsets.copy_(state["rest_offsets"])
+            self.send_rest_offsets(None)
+        if not torch.equal(self.numbers, state["shapes"]):
+            self.numbers.copy_(state["shapes"])
+            self._switch(None)
