@@ -20,7 +20,8 @@ from oige_train.config.adoption import adopt_network
 from oige_train.config.overrides import TRAIN_CFG
 from oige_train.console import ProgressLine
 from oige_train.learner import rl_games_shim
-from oige_train.play import PlayResult, evaluate
+from oige_train.play import evaluate
+from oige_train.play_result import PlayResult
 from oige_train.policy import build_policy
 from oige_train.pretrained import policy_files
 from omegaconf import DictConfig, OmegaConf

@@ -276,7 +276,7 @@ REFUSED = {
         ["task.sim.Cartpole={{sleep_threshold: 0}}"],
         "task.sim.Cartpole.sleep_threshold: has no effect; read by Isaac Sim only",
     ),
-    "key of the Kit extension": (["mt_timeout=3"], "mt_timeout: has no effect; read by the Kit extension only;"),
+    "key of the Kit extension": (["mt_timeout=3"], "mt_timeout: has no effect; the panel waits for the learner"),
     "domain randomisation": (
         ["task.domain_randomization.randomize=True"],
         "task.domain_randomization.randomize=True: task.domain_randomization.randomization_params says nothing to",
@@ -363,9 +363,11 @@ REFUSED = {
         ["task=AntSAC", f"{CONFIG}.replay_buffer_size=100000000000"],
         f"{CONFIG}.replay_buffer_size=100000000000: needs at least 48,",
     ),
-} | {
-    f"absent feature {key}": ([f"{key}={value}"], f"{key}={value}: this version {lack}.")
-    for key, value, lack in (("evaluation", True, "does not watch the checkpoints of another run; leave it out"),)
+    "evaluation without playing": (["evaluation=True"], "evaluation=True: expected False without test=True;"),
+    "evaluation of a finished policy": (
+        ["evaluation=True", "test=True", "checkpoint=pretrained"],
+        "checkpoint=pretrained: expected a file of a run that trains, with evaluation=True.",
+    ),
 }
 REFUSED |= {
     f"key of Isaac Sim {key}": ([f"{key}={value}"], f"{key}: has no effect; read by Isaac Sim only,")

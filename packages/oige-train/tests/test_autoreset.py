@@ -10,7 +10,8 @@ import torch
 from fake_env import FakeEnv, collected, make_agent, make_sac_agent
 from gymnasium.vector import AutoresetMode
 from oige_train.console import ProgressLine
-from oige_train.play import PlayResult, evaluate
+from oige_train.play import evaluate
+from oige_train.play_result import PlayResult
 from oige_train.schema import PlayerConfig
 
 

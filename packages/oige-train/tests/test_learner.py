@@ -21,7 +21,8 @@ from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.ppo.losses import TERMS, approximate_kl, exact_kl
 from oige_train.learner.progress import Observer
 from oige_train.learner.rl_games_shim import EagerAdam
-from oige_train.play import PlayResult, evaluate
+from oige_train.play import evaluate
+from oige_train.play_result import PlayResult
 from oige_train.policy import Policy
 from oige_train.schema import MlpConfig, NetworkConfig, PlayerConfig, RewardShaperConfig
 from random_env import played

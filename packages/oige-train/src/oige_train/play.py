@@ -1,38 +1,19 @@
 """Play a trained policy and measure its mean return."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from oige_train.checkpoint_watch import CheckpointWatch
 from oige_train.config import Run
 from oige_train.console import ProgressLine
 from oige_train.learner.environment import RlGamesEnv
+from oige_train.play_result import PlayResult
 from oige_train.policy import load_policy
 from oige_train.stopping import RunStoppedError
 from oige_train.viewing import StepLoop
 
-__all__ = ["PlayResult", "evaluate"]
-
-
-@dataclass(frozen=True)
-class PlayResult:
-    """Result of the episodes that were played.
-
-    Attributes:
-        count: number of finished episodes; if it is 0, so are the means.
-        mean_return: mean sum of rewards of an episode.
-        mean_length: mean length of an episode in control steps.
-        success: fraction of the episodes that succeeded, or of the goals that were reached; None if the task reports
-            neither.
-        goals: mean number of goals reached in an episode; None if the task has no goals.
-    """
-
-    count: int
-    mean_return: float
-    mean_length: float
-    success: float | None
-    goals: float | None = None
+__all__ = ["evaluate"]
 
 
 def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = None) -> PlayResult:
@@ -44,6 +25,9 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
     episode has goals one after the other, how many it has had in ``info["goals_given"]`` and ``info["goals_reached"]``
     ``(N,)``.
 
+    With ``evaluation=True``, new checkpoints in the folder of the run's checkpoint replace the policy; the episodes
+    then begin anew, and the result is that of the last one.
+
     Args:
         run: the checked run, which has a checkpoint.
         env: the vector environment.
@@ -53,25 +37,21 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
     Raises:
         OigeError: the checkpoint is refused or does not fit.
     """
-    device = run.config.rl_device
     player = run.config.train.params.config.player
-    adapter = RlGamesEnv(env, device, upstream=run.config.task.env.compat == "upstream")
+    adapter = RlGamesEnv(env, run.config.rl_device, upstream=run.config.task.env.compat == "upstream")
     policy = load_policy(run, adapter)
-
-    count = player.games_num
-    quota = torch.full((env.num_envs,), count // env.num_envs, device=device)
-    quota[: count % env.num_envs] += 1
-    returns = torch.zeros(env.num_envs, device=device)
-    lengths = torch.zeros(env.num_envs, device=device)
-    total_return = torch.zeros((), dtype=torch.float64, device=device)
-    total_length = torch.zeros((), dtype=torch.float64, device=device)
-    successes: int | None = None
-    goals: torch.Tensor | None = None  # reached and given
+    watch = CheckpointWatch(run, policy) if run.config.evaluation else None
+    tally = _Tally(player.games_num, env.num_envs, run.config.rl_device)
     observations = adapter.reset()["obs"]
-    left = count
-    only_reset = torch.zeros(env.num_envs, dtype=torch.bool, device=device)
     loop = loop or StepLoop()
+    endless = loop.endless or watch is not None
+    only_reset = torch.zeros(env.num_envs, dtype=torch.bool, device=run.config.rl_device)
     while loop.wait_for_next_step():
+        if watch is not None and watch.update(tally.result):
+            tally = _Tally(player.games_num, env.num_envs, run.config.rl_device)
+            observations = adapter.reset()["obs"]
+            policy.reset_hidden_state(torch.ones_like(only_reset))
+            only_reset.zero_()
         actions = policy.act(observations, deterministic=player.deterministic)
         try:
             out, rewards, done, info = adapter.step(actions)
@@ -79,42 +59,93 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
             loop.stop()
             break
         observations = out["obs"]
-        returns += rewards
-        lengths += ~only_reset
-        counted = done & (quota > 0)
-        total_return += (returns * counted).sum()
-        total_length += (lengths * counted).sum()
-        if "success" in info:
-            successes = (successes or 0) + int((info["success"].to(device) & counted).sum())
-        if "goals_reached" in info:
-            both = torch.stack([info["goals_reached"], info["goals_given"]]).to(device, torch.float64)
-            goals = (goals if goals is not None else 0.0) + (both * counted).sum(dim=1)
-        quota -= counted.long()
-        returns *= ~done
-        lengths *= ~done
+        tally.add(rewards, done, info, only_reset)
         policy.reset_hidden_state(done | only_reset)
         if adapter.autoreset_mode == "next_step":
             only_reset = done
-        left = int(quota.sum())
-        if not loop.endless:
-            line.show(f"played {count - left} of {count} episodes")
-        elif left < count:
-            line.show(f"played {count - left} episodes, mean return {float(total_return) / (count - left):.2f}")
-        if left == 0:
-            if not loop.endless:
+        tally.show(line, endless=endless)
+        if tally.is_complete():
+            if not endless:
                 break
-            quota += 1
-            count += env.num_envs
-            left = env.num_envs
+            tally.add_round()
     line.close()
-    finished = count - left
-    success = None if successes is None else successes / max(finished, 1)
-    if goals is not None:
-        success = float(goals[0]) / max(float(goals[1]), 1.0)
-    return PlayResult(
-        count=finished,
-        mean_return=float(total_return) / max(finished, 1),
-        mean_length=float(total_length) / max(finished, 1),
-        success=success,
-        goals=None if goals is None else float(goals[0]) / max(finished, 1),
-    )
+    return tally.result()
+
+
+class _Tally:
+    """Returns, lengths and successes of a number of episodes, spread evenly over the worlds.
+
+    Args:
+        count: number of episodes.
+        num_envs: number of worlds.
+        device: device of the tensors.
+    """
+
+    def __init__(self, count: int, num_envs: int, device: str) -> None:
+        self._count = count
+        self._quota = torch.full((num_envs,), count // num_envs, device=device)
+        self._quota[: count % num_envs] += 1
+        self._returns = torch.zeros(num_envs, device=device)
+        self._lengths = torch.zeros(num_envs, device=device)
+        self._total_return = torch.zeros((), dtype=torch.float64, device=device)
+        self._total_length = torch.zeros((), dtype=torch.float64, device=device)
+        self._successes: int | None = None
+        self._goals: torch.Tensor | None = None  # reached and given
+        self._left = count
+
+    def add(self, rewards: torch.Tensor, done: torch.Tensor, info: dict[str, Any], only_reset: torch.Tensor) -> None:
+        """Add a step.
+
+        Args:
+            rewards: ``(N,)``.
+            done: ``(N,)`` bool, whether the episode has ended.
+            info: of the environment.
+            only_reset: ``(N,)`` bool, whether the step belongs to no episode.
+        """
+        device = self._quota.device
+        self._returns += rewards
+        self._lengths += ~only_reset
+        counted = done & (self._quota > 0)
+        self._total_return += (self._returns * counted).sum()
+        self._total_length += (self._lengths * counted).sum()
+        if "success" in info:
+            self._successes = (self._successes or 0) + int((info["success"].to(device) & counted).sum())
+        if "goals_reached" in info:
+            both = torch.stack([info["goals_reached"], info["goals_given"]]).to(device, torch.float64)
+            self._goals = (self._goals if self._goals is not None else 0.0) + (both * counted).sum(dim=1)
+        self._quota -= counted.long()
+        self._returns *= ~done
+        self._lengths *= ~done
+        self._left = int(self._quota.sum())
+
+    def add_round(self) -> None:
+        """Ask for one more episode per world."""
+        self._quota += 1
+        self._count += len(self._quota)
+        self._left += len(self._quota)
+
+    def is_complete(self) -> bool:
+        """Whether all episodes have ended."""
+        return self._left == 0
+
+    def show(self, line: ProgressLine, *, endless: bool) -> None:
+        """Show progress."""
+        finished = self._count - self._left
+        if not endless:
+            line.show(f"played {finished} of {self._count} episodes")
+        elif finished:
+            line.show(f"played {finished} episodes, mean return {float(self._total_return) / finished:.2f}")
+
+    def result(self) -> PlayResult:
+        """Return the result of the episodes that have ended."""
+        finished = self._count - self._left
+        success = None if self._successes is None else self._successes / max(finished, 1)
+        if self._goals is not None:
+            success = float(self._goals[0]) / max(float(self._goals[1]), 1.0)
+        return PlayResult(
+            count=finished,
+            mean_return=float(self._total_return) / max(finished, 1),
+            mean_length=float(self._total_length) / max(finished, 1),
+            success=success,
+            goals=None if self._goals is None else float(self._goals[0]) / max(finished, 1),
+        )

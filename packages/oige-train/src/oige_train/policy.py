@@ -1,5 +1,6 @@
 """The trained policy of a run: the actor without its learner."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from oige_train.learner.flashsac.build import build_actor
 from oige_train.learner.flashsac.networks import sample_action
 from oige_train.learner.params import rl_games_params
 
-__all__ = ["FlashSacPolicy", "Policy", "build_policy", "load_policy"]
+__all__ = ["FlashSacPolicy", "Policy", "build_policy", "load_policy", "load_weights"]
 
 
 class Policy:
@@ -161,8 +162,22 @@ def load_policy(run: Run, adapter: RlGamesEnv) -> Policy | FlashSacPolicy:
     assert run.checkpoint is not None  # test=True without one is refused
     device = run.config.rl_device
     policy = build_policy(run, adapter.get_env_info(), device, adapter.env.num_envs)
-    state = load_checkpoint(run.checkpoint, device)
-    with check_fit(run.checkpoint):
-        policy.load(state)
-    refuse_diverged(run.checkpoint, learner_tensors({"policy": policy.model}, []))
+    load_weights(policy, run.checkpoint, device)
     return policy
+
+
+def load_weights(policy: Policy | FlashSacPolicy, checkpoint: Path, device: str) -> None:
+    """Load the weights of a checkpoint into a policy.
+
+    Args:
+        policy: the policy.
+        checkpoint: the file.
+        device: where the network runs.
+
+    Raises:
+        CheckpointError: the checkpoint is refused, or does not fit the network.
+    """
+    state = load_checkpoint(checkpoint, device)
+    with check_fit(checkpoint):
+        policy.load(state)
+    refuse_diverged(checkpoint, learner_tensors({"policy": policy.model}, []))

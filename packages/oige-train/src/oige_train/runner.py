@@ -64,15 +64,7 @@ def _play(run: Run, supervisor: Supervisor) -> int:
         _say(
             Workers(), f"interrupted after {result.count} of {run.config.train.params.config.player.games_num} episodes"
         )
-    success = "" if result.success is None else f", success {result.success:.3f}"
-    if result.goals is not None:
-        success += f" of goals, {result.goals:.2f} goals reached"
-    supervisor.report(
-        f"mean return {result.mean_return:.2f}, mean length {result.mean_length:.1f}{success} "
-        f"over {result.count} finished episodes"
-        if result.count
-        else "no episode was finished"
-    )
+    supervisor.report(result.text())
     return INTERRUPTED if ended_early else 0
 
 

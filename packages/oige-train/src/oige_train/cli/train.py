@@ -25,6 +25,7 @@ common overrides:
   checkpoint=<file>     resume it or, with test=True, play it, with the configuration of its run;
                         checkpoint=pretrained test=True plays the policy that came with the task
   test=True             play instead of training; with headless=False, until Ctrl-C
+  evaluation=True       with test=True: play the new checkpoints beside checkpoint=<file> as they appear, until Ctrl-C
   headless=False        view in a browser at the printed address; the page may be opened and closed at any time
   enable_livestream=True  livestream_host=<address>  livestream_port=<n>    view from another machine
   enable_recording=True   recording_interval=<steps>  recording_length=<steps>    videos in runs/<name>/videos

@@ -55,6 +55,8 @@ def derive(
     _check_followers(config)
     if isinstance(learner, FlashSacConfig):
         _check_flashsac(config, learner, spec)
+    if config.evaluation and not config.test:
+        raise ConfigError("evaluation=True: expected False without test=True; it plays the checkpoints of another run.")
     if config.multi_gpu and config.test:
         raise ConfigError("multi_gpu=True: expected False with test=True; one process plays.")
     if config.multi_gpu:

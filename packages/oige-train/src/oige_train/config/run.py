@@ -128,6 +128,8 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         if config.checkpoint == PRETRAINED:
             if not config.test:
                 raise ConfigError("checkpoint=pretrained: can be played but not resumed; add test=True.")
+            if config.evaluation:
+                raise ConfigError("checkpoint=pretrained: expected a file of a run that trains, with evaluation=True.")
             config.checkpoint = str(find_pretrained(task, train_name))
         elif re.match(r"\w+://", config.checkpoint):
             own = _alternative(task) if config.test else ""

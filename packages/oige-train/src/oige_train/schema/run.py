@@ -28,7 +28,9 @@ class TrainRunConfig(RunConfig):
     enable_livestream: bool = False
     livestream_host: str = field(default="127.0.0.1", metadata=MUJOCO_ONLY)
     livestream_port: int = field(default=8080, metadata=MUJOCO_ONLY)
-    mt_timeout: int = field(default=300, metadata=unread("read by the Kit extension only; leave it out"))
+    mt_timeout: int = field(
+        default=300, metadata=unread("the panel waits for the learner without a limit; leave it out")
+    )
     enable_recording: bool = False
     recording_interval: int = 2000
     recording_length: int = 100
@@ -60,15 +62,3 @@ class TrainRunConfig(RunConfig):
             )
         if not 0 < self.livestream_port < 65536:
             raise ConfigError(f"livestream_port={self.livestream_port}: expected a number from 1 to 65535.")
-        self._refuse_absent_features()
-
-    def _refuse_absent_features(self) -> None:
-        """Raise ConfigError for keys of features that this version lacks, rather than ignore them."""
-        absent = {
-            "evaluation": (self.evaluation, "does not watch the checkpoints of another run; leave it out"),
-        }
-        for key, (wanted, lack) in absent.items():
-            if wanted:
-                value = getattr(self, key)
-                shown = f"[{','.join(value)}]" if isinstance(value, list) else value
-                raise ConfigError(f"{key}={shown}: this version {lack}.")
