@@ -1,6 +1,7 @@
 """Stages of scenes in PhysX: what slides, rolls, stands and falls does so as on paper and in MuJoCo."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,16 +9,18 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from oige_core.config import DefaultPhysicsMaterialConfig
+from oige_core.config import ActorConfig, DefaultPhysicsMaterialConfig
 from oige_core.engines.mujoco.compile import compile_scene
 from oige_core.scene import ArticulationAsset, Material, Scene
 from scene_helpers import new_scene
 
 pytest.importorskip("ovphysx", reason="needs the group isaacsim")
 
+from oige_core.engines.isaacsim.usd.prims import new_stage
 from oige_core.engines.isaacsim.usd.scene import write_scene
 from oige_core.engines.isaacsim.usd.stage_map import path_in_world
 from oige_core.testing.physx import OvphysxHost
+from pxr import Sdf
 
 G, DT = 9.81, 1 / 240
 SLOPE = math.atan(0.4)
@@ -215,3 +218,30 @@ def test_worlds_in_one_place_do_not_touch_but_stand_on_shared_ground(physx: Call
         positions = world.pose(name)[:, :3]
         np.testing.assert_allclose(positions[:, 2], height, atol=2e-3)
         np.testing.assert_allclose(positions, np.broadcast_to(positions[0], positions.shape), atol=1e-6)
+
+
+OLDER = {"physxScene:gpuMaxSoftBodyContacts", "physxJoint:armature"}  # names of Kit 110 and before, which ovphysx lacks
+
+
+def test_attributes_of_physx_have_the_names_and_types_of_its_schemas() -> None:
+    schemas = pytest.importorskip("physx_usd_schemas", reason="needs the group isaacsim")
+    known: dict[str, Any] = {}
+    for folder in schemas.schema_paths():
+        layer = Sdf.Layer.FindOrOpen(str(folder / "generatedSchema.usda"))
+        for schema in layer.rootPrims:
+            known |= {attribute.name: attribute.typeName for attribute in schema.attributes}
+    actor = ActorConfig(override_usd_defaults=True, solver_position_iteration_count=9, enable_self_collisions=1)
+    _, scene = new_scene(actors={"ball": actor, "table": actor})
+    scene.add_ground_plane()
+    scene.add_sphere("ball", radius=0.1, track_contact_forces=True, disable_gravity=True)
+    scene.add_articulation("table", ArticulationAsset(mjcf=TABLE))
+    stage = new_stage()
+    write_scene(scene, stage)
+    written = {}
+    for prim in stage.Traverse():
+        for attribute in prim.GetAuthoredAttributes():
+            name = re.sub(":(angular|linear):", ":__INSTANCE_NAME__:", attribute.GetName())
+            if name.startswith("physx") and name not in OLDER:
+                written[name] = attribute.GetTypeName()
+    assert len(written) > 30
+    assert written == {name: known.get(name) for name in written}
