@@ -33,6 +33,9 @@ LEFT_OUT = (
     "oige_core.testing",
     "oige_core.warp_arrays",
     "oige_core.warp_runtime",
+    "oige_extension.extension",
+    "oige_extension.ui",
+    "oige_extension.web",
     "oige_tasks_classic.cartpole.warp_task",
     "oige_tasks_locomotion.ant.warp_task",
     "oige_tasks_locomotion.ant_humanoid.warp_task",
@@ -43,7 +46,7 @@ LEFT_OUT = (
     "oige_train.demo",
     "oige_train.learner.ppo.kernels",
 )
-"""Modules of the embedded engine, of Warp and of the viewer, with those below them."""
+"""Modules of the embedded engine, of Warp, of the viewer and of windows in Kit, with those below them."""
 
 OTHER_LEARNERS = ("rsl_rl", "skrl", "stable_baselines3", "tensordict")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from oige_core.engines.isaacsim.host import Host
-from oige_core.engines.isaacsim.tensors import TensorRows
+from oige_core.engines.isaacsim.tensors import TensorRows, write_gravity
 
 if TYPE_CHECKING:
     from oige_core.engines.isaacsim.usd.probe import ProbePaths
@@ -103,8 +103,7 @@ class Probe:
 
     def set_gravity(self, downwards: float) -> None:
         """Set gravity, in m/s²."""
-        kind = type(self._simulation.get_gravity())
-        self._simulation.set_gravity(kind(0.0, 0.0, -downwards))
+        write_gravity(self._simulation, (0.0, 0.0, -downwards))
 
     def step(self, count: int = 1, dt: float = DT) -> None:
         """Advance physics by ``count`` steps of ``dt`` seconds."""

@@ -14,7 +14,7 @@ from oige_core.engines.isaacsim.usd.stage_map import WORLDS, path_in_world
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.selections import is_mask
 
-__all__ = ["Order", "TensorRows", "call", "columns_of_paths", "from_xyzw", "to_xyzw"]
+__all__ = ["Order", "TensorRows", "call", "columns_of_paths", "from_xyzw", "to_xyzw", "write_gravity"]
 
 _RENAMED: Mapping[str, tuple[str, ...]] = {
     "get_coriolis_and_centrifugal_compensation_forces": ("get_coriolis_and_centrifugal_forces",),
@@ -34,6 +34,15 @@ def call(view: Any, name: str, *arguments: Any) -> Any:
         if hasattr(view, each):
             return getattr(view, each)(*arguments)
     raise CapabilityError(f"{type(view).__name__}.{name}: this release of Isaac Sim does not have it; use a later one.")
+
+
+def write_gravity(simulation: Any, gravity: Sequence[float]) -> None:
+    """Set the gravity of a simulation view, in m/s².
+
+    Up to Kit 107 it takes and returns a vector of Kit's, from Kit 110 on sequences of numbers.
+    """
+    current = simulation.get_gravity()
+    simulation.set_gravity(type(current)(*gravity) if hasattr(current, "x") else list(gravity))
 
 
 def from_xyzw(quaternions: torch.Tensor) -> torch.Tensor:

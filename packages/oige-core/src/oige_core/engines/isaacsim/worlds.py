@@ -9,6 +9,7 @@ from oige_core.capabilities import Capable, require
 from oige_core.config import SimConfig
 from oige_core.engines.checks import WorldChecker, check_numbers, values_of_shape
 from oige_core.engines.isaacsim.host import Host
+from oige_core.engines.isaacsim.tensors import write_gravity
 from oige_core.engines.isaacsim.usd.stage_map import StageMap, path_in_world
 from oige_core.errors import OigeError
 from oige_core.problems import ProblemCounts
@@ -222,8 +223,7 @@ class IsaacWorlds:
 
     def _write_gravity(self, gravity: torch.Tensor) -> None:
         self._gravity = gravity
-        kind = type(self.simulation.get_gravity())
-        self.simulation.set_gravity(kind(*gravity[0].tolist()))
+        write_gravity(self.simulation, gravity[0].tolist())
 
     # Saved states
 
