@@ -31,7 +31,7 @@ def test_cartpole_behaves_as_without_isaac_sims_python() -> None:
     pytest.importorskip("scipy", reason="Isaac Sim's Python needs scipy: uv run --with scipy pytest …")
     run = play("--task", "Cartpole")
     assert run.returncode == 0, run.stderr
-    found = re.search(r"Cartpole: mean reward ([\d.]+).*observation ([\d.e-]+);", run.stdout)
+    found = re.search(r"Cartpole: mean reward ([\d.]+).*observation ([\d.e-]+)$", run.stdout)
     assert found, run.stdout
     assert float(found.group(1)) > 0.9
     assert float(found.group(2)) < 1e-5

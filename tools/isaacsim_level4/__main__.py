@@ -15,7 +15,7 @@ VARIABLES = ("OIGE_ISAACSIM_SOURCE", "OIGE_PHYSX_SOURCE")
 
 
 def main() -> None:
-    """Play policies on the Python of one release, and compare with the engine on PhysX without Isaac Sim."""
+    """Play policies on the Python of one release; compare with the engine on PhysX without Isaac Sim."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.isaacsim_level4",
         description=tools.isaacsim_level4.__doc__,
@@ -32,28 +32,33 @@ def main() -> None:
             required=not folder,
             help=f"checkout of {what}; default: the environment variable {variable}",
         )
+    parser.add_argument("--newton", action="store_true", help="simulate with Newton instead of PhysX")
     parser.add_argument("--task", nargs="+", default=["Cartpole", "Ant", "Anymal"], help="default: %(default)s")
     parser.add_argument("--num-envs", type=int, default=12, help="number of worlds; default: %(default)s")
     parser.add_argument("--steps", type=int, default=100, help="control steps; default: %(default)s")
     options = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        session = open_session(options.isaac_sim.resolve(), options.physx.resolve())
+        session = open_session(options.isaac_sim.resolve(), options.physx.resolve(), newton=options.newton)
     except FileNotFoundError as error:
         parser.error(str(error))
-    from oige_core.testing.physx import OvphysxHost
-
     from tools.isaacsim_level4.rollout import roll_out
 
     application = Application(Release.parse(session.version), None, renders=False)
     for task in options.task:
-        expected = roll_out(OvphysxHost, task, options.num_envs, options.steps)
         actual = roll_out(lambda: create_host(application, "cpu"), task, options.num_envs, options.steps)
-        print(
-            f"{application.release}, {task}: mean reward {actual.mean_reward:.4f}, without Isaac Sim's Python "
-            f"{expected.mean_reward:.4f}; largest difference of an observation {actual.difference(expected):.2g}; "
-            f"{int(actual.ended.sum())} episodes ended"
+        line = (
+            f"{actual.release}, {task}: mean reward {actual.mean_reward:.4f}, {int(actual.ended.sum())} episodes ended"
         )
+        if not options.newton:
+            from oige_core.testing.physx import OvphysxHost
+
+            expected = roll_out(OvphysxHost, task, options.num_envs, options.steps)
+            line += (
+                f"; without Isaac Sim's Python {expected.mean_reward:.4f}; largest difference of an observation "
+                f"{actual.difference(expected):.2g}"
+            )
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

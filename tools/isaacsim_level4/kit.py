@@ -4,7 +4,8 @@ import builtins
 import enum
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from pxr import Gf, Usd, UsdGeom, UsdUtils
@@ -143,7 +144,7 @@ class Timeline:
     def _change(self, state: TimelineEventType) -> None:
         if self._state != state:
             self._state = state
-            self._events.publish(int(state), state)
+            self._events.publish(int(state), SimpleNamespace(type=int(state), payload={}))
             self._bus.dispatch_event(f"omni.timeline:{state.name}")
 
     def play(self) -> None:
@@ -157,6 +158,9 @@ class Timeline:
 
     def commit(self) -> None:
         pass
+
+    def get_time_codes_per_seconds(self) -> float:
+        return 60.0
 
 
 class StageEventType(enum.IntEnum):
@@ -253,6 +257,12 @@ class Fabric:
     def __getattr__(self, name: str) -> Callable[..., "Fabric"]:
         return lambda *arguments, **named: Fabric()
 
+    def GetCount(self) -> int:  # noqa: N802
+        return 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
     def __bool__(self) -> bool:
         return False
 
@@ -280,6 +290,7 @@ def install_kit(version: str) -> Kit:
     module("carb.eventdispatcher", get_eventdispatcher=lambda: kit.bus)
     module("carb.tokens")
     module("carb.events")
+    module("carb.profiler", profile=lambda function: function)
     module("omni.ext", IExt=Extension)
     module("omni.usd", get_context=lambda name="": kit.context, StageEventType=StageEventType, **_stage_functions())
     module("omni.usd.commands")
@@ -289,6 +300,7 @@ def install_kit(version: str) -> Kit:
     sys.modules["usdrt.Gf"] = Gf
     module("usdrt.Usd", Stage=Fabric)
     module("usdrt.Rt", Xformable=Fabric)
+    module("usdrt.Sdf", Path=str)
     module("omni.kit.commands", Command=object, register_all_commands_in_module=lambda name: None)
     for name in (
         "omni.client",

@@ -2,19 +2,20 @@
 
 import ctypes
 import enum
-import importlib
+import importlib.util
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from oige_core.testing.physx.runtime import PhysxRuntime
-from oige_core.testing.physx.simulation import ObjectType, SimulationView
 from pxr import Plug, Usd
 
 from tools.isaacsim_level4.kit import Events, Kit, TimelineEventType
 from tools.isaacsim_level4.stand_ins import module
+
+if TYPE_CHECKING:
+    from oige_core.testing.physx.runtime import PhysxRuntime
 
 __all__ = ["Physics", "install_physics", "install_schemas"]
 
@@ -38,7 +39,7 @@ class Physics:
         )
 
     @property
-    def runtime(self) -> PhysxRuntime:
+    def runtime(self) -> "PhysxRuntime":
         """The running PhysX."""
         if self._runtime is None:
             raise RuntimeError("physics does not run")
@@ -46,6 +47,8 @@ class Physics:
 
     def load(self) -> None:
         """Start PhysX on the stage, unless it runs."""
+        from oige_core.testing.physx.runtime import PhysxRuntime
+
         stage = self._kit.context.get_stage()
         if self._runtime is None and stage is not None:
             self._runtime = PhysxRuntime(stage)
@@ -118,6 +121,22 @@ class DataType(enum.IntEnum):
     uint64 = 9
 
 
+KINDS = {
+    "ObjectType": (
+        "Invalid",
+        "RigidBody",
+        "Articulation",
+        "ArticulationLink",
+        "ArticulationRootLink",
+        "ArticulationJoint",
+    ),
+    "JointType": ("Invalid", "Fixed", "Revolute", "Prismatic", "Spherical"),
+    "DofType": ("Invalid", "Rotation", "Translation"),
+    "DofMotion": ("Invalid", "Free", "Limited", "Locked"),
+    "DofDriveType": ("None", "Force", "Acceleration"),
+}
+"""Enumerations of kinds of objects, in the order of their numbers."""
+
 DTYPES = {kind: getattr(torch, kind.name) for kind in DataType}
 
 OLD_NAMES = {
@@ -174,6 +193,8 @@ class TensorApi:
         self._physics = physics
 
     def create_simulation_view(self, stage_id: int = -1) -> SimulationBackend:
+        from oige_core.testing.physx.simulation import SimulationView
+
         return SimulationBackend(SimulationView(self._physics.runtime))
 
     def reset(self) -> None:
@@ -181,7 +202,7 @@ class TensorApi:
 
 
 def install_schemas() -> None:
-    """Let ``pxr`` have the schemas of PhysX and Newton, as in Kit."""
+    """Let ``pxr`` have the schemas of PhysX, Newton and MuJoCo, as in Kit."""
     import newton_usd_schemas
     import pxr
 
@@ -190,6 +211,9 @@ def install_schemas() -> None:
         sys.modules[f"pxr.{name}"] = schema
         setattr(pxr, name, schema)
     Plug.Registry().RegisterPlugins([str(path) for path in newton_usd_schemas.__path__])
+    if converter := importlib.util.find_spec("mujoco_usd_converter"):  # its schemas are used, not its code
+        folders = converter.submodule_search_locations or []
+        Plug.Registry().RegisterPlugins([f"{folder}/plugins" for folder in folders])
     for name in ("HasAPI", "ApplyAPI", "RemoveAPI", "CanApplyAPI"):
         setattr(Usd.Prim, name, _by_name(getattr(Usd.Prim, name)))
 
@@ -232,11 +256,11 @@ def install_physics(kit: Kit) -> Physics:
         acquire_tensor_api=lambda: api,
         TensorDesc=Descriptor,
         TensorDataType=DataType,
-        ObjectType=ObjectType,
         SimulationView=SimulationBackend,
         ArticulationView=Backend,
         RigidBodyView=Backend,
         RigidContactView=Backend,
         **{kind.name: kind for kind in DataType},
+        **{name: enum.IntEnum(name, kinds, start=0) for name, kinds in KINDS.items()},
     )
     return physics

@@ -92,26 +92,37 @@ class ActiveEngine:
         return call
 
 
-def install_physics_core(physics: Physics) -> Engines:
-    """Register a stand-in of ``omni.physics.core`` with PhysX as active engine.
+def _nothing(*arguments: Any) -> None:
+    pass
+
+
+def install_physics_core(physics: Physics | None) -> Engines:
+    """Register a stand-in of ``omni.physics.core``.
 
     Args:
-        physics: PhysX.
+        physics: PhysX, which becomes the active engine; None: there is none.
     """
     engines = Engines()
-    physx = Simulation()
-    vars(physx.simulation_fns).update(simulate=physics.step, fetch_results=lambda: None, flush_changes=lambda: None)
-    nothing = SimpleNamespace(on_attach=lambda stage: None, on_detach=physics.unload)
-    vars(physx.stage_update_fns).update(
-        vars(nothing), force_load_physics_from_usd=physics.load, start_simulation=physics.load
-    )
-    engines.activate_simulation(engines.register_simulation(physx, "PhysX"))
+    if physics is not None:
+        physx = Simulation()
+        vars(physx.simulation_fns).update(simulate=physics.step, fetch_results=_nothing, flush_changes=_nothing)
+        vars(physx.stage_update_fns).update(
+            on_attach=_nothing,
+            on_detach=physics.unload,
+            force_load_physics_from_usd=physics.load,
+            start_simulation=physics.load,
+        )
+        engines.activate_simulation(engines.register_simulation(physx, "PhysX"))
     simulation = ActiveEngine(engines, "simulation_fns")
     stage_update = ActiveEngine(engines, "stage_update_fns")
     module(
         "omni.physics.core",
         Simulation=Simulation,
         SimulationRegistryEventType=RegistryEvent,
+        PhysicsStepContext=SimpleNamespace,
+        ContactEventHeaderVector=list,
+        ContactDataVector=list,
+        FrictionAnchorsDataVector=list,
         k_invalid_simulation_id=-1,
         get_physics_interface=lambda: engines,
         get_physics_simulation_interface=lambda: simulation,

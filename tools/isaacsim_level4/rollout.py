@@ -20,11 +20,13 @@ class Rollout:
     """What happened in some control steps.
 
     Attributes:
+        release: the host's release.
         observations: ``(steps, num_envs, …)`` after each step.
         rewards: ``(steps, num_envs)``.
         ended: ``(steps, num_envs)``: whether an episode ended in the step.
     """
 
+    release: str
     observations: torch.Tensor
     rewards: torch.Tensor
     ended: torch.Tensor
@@ -52,7 +54,8 @@ def roll_out(create_host: Callable[[], Host], task: str, num_envs: int, steps: i
     [run] = checked_runs([*arguments, "sim_device=cpu", "rl_device=cpu"])
     spec = load_spec(find_task(task))
     torch.manual_seed(0)
-    engine = IsaacSimEngine(num_envs, create_host())
+    host = create_host()
+    engine = IsaacSimEngine(num_envs, host)
     env = VecEnv(load_task_class(spec, warp=False)(run.config, spec, engine))
     try:
         adapter = RlGamesEnv(env, "cpu", upstream=run.config.task.env.compat == "upstream")
@@ -66,4 +69,4 @@ def roll_out(create_host: Callable[[], Host], task: str, num_envs: int, steps: i
             history.append((observations.clone(), rewards.clone(), done.clone()))
     finally:
         env.close()
-    return Rollout(*(torch.stack(values) for values in zip(*history, strict=True)))
+    return Rollout(host.release, *(torch.stack(values) for values in zip(*history, strict=True)))

@@ -1,6 +1,7 @@
 """Opens a stand-in of the application of one release."""
 
 import importlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,13 @@ class Session:
     physics: Physics
 
 
-def open_session(isaac_sim: Path, physx: Path) -> Session:
+def open_session(isaac_sim: Path, physx: Path, *, newton: bool = False) -> Session:
     """Let this process run Isaac Sim's Python; once per process.
 
     Args:
         isaac_sim: checkout of Isaac Sim.
         physx: checkout of the PhysX repository.
+        newton: simulate with Newton, which Isaac Sim 6 has; otherwise with PhysX.
 
     Raises:
         FileNotFoundError: a folder is not such a checkout.
@@ -44,17 +46,23 @@ def open_session(isaac_sim: Path, physx: Path) -> Session:
     install_old_warp_names()
     kit = install_kit(checkouts.version)
     physics = install_physics(kit)
-    install_physics_core(physics)
+    install_physics_core(None if newton else physics)
     install_bindings(kit, physics)
     _install_tensors()
     extension = importlib.import_module("isaacsim.core.simulation_manager.impl.extension")
     extension.Extension().on_startup("isaacsim.core.simulation_manager")
+    if newton:
+        kit.settings.set("/exts/isaacsim.physics.newton/auto_switch_on_startup", True)
+        extension = importlib.import_module("isaacsim.physics.newton.impl.extension")
+        extension.NewtonSimExtension().on_startup("isaacsim.physics.newton")
     return Session(checkouts.version, kit, physics)
 
 
 def _install_tensors() -> None:
     """Load ``omni.physics.tensors``, whose public source lacks the choice of an engine that Kit 110 has."""
     tensors: Any = importlib.import_module("omni.physics.tensors")
+    for name in ("frontend_np", "frontend_torch", "frontend_warp"):
+        sys.modules[f"omni.physics.tensors.{name}"] = importlib.import_module(f"omni.physics.tensors.impl.{name}")
     create_physx_view = tensors.create_simulation_view
 
     def create_simulation_view(frontend_name: str, stage_id: int = -1, backend: str = "physx") -> Any:

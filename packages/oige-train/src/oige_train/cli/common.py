@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from oige_train.console import show_messages
 
 if TYPE_CHECKING:
     from oige_train.config import Run
+
+APPLICATION = "oige_core.engines.isaacsim.application"
 
 __all__ = ["checked_run", "checked_runs", "limit_busy_waiting", "pop_int", "refuse_ignored", "run_cli"]
 
@@ -37,7 +40,25 @@ def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None
             return program(arguments)
         return 0
 
-    sys.exit(exit_code(run))
+    try:
+        code = exit_code(run)
+    except Exception:
+        if _has_started_isaac_sim():
+            traceback.print_exc()
+            _close_isaac_sim(1)
+        raise
+    _close_isaac_sim(code)
+    sys.exit(code)
+
+
+def _has_started_isaac_sim() -> bool:
+    return APPLICATION in sys.modules
+
+
+def _close_isaac_sim(code: int) -> None:
+    """Close the application of Isaac Sim if this program has started it, which may end the process with ``code``."""
+    if _has_started_isaac_sim():
+        sys.modules[APPLICATION].close_application(code)
 
 
 def limit_busy_waiting() -> None:

@@ -205,6 +205,11 @@ def close_application(exit_code: int = 0) -> None:
         application.close(exit_code)
 
 
+def _close_at_exit() -> None:
+    """Close the application of a program that has not done so; code 1 tells of an exception that nobody handled."""
+    close_application(1 if getattr(sys, "last_value", None) else 0)
+
+
 def create_host(application: Application, device: str) -> Host:
     """Return the host of the application's release.
 
@@ -258,7 +263,7 @@ def _start(options: ApplicationOptions) -> Application:
         simulation_app = installation.application_class(options.launch_settings(), experience=str(experience))
     if options.livestream and not installation.release.is_at_least(4, 5):
         _stream(simulation_app)
-    atexit.register(close_application)
+    atexit.register(_close_at_exit)
     return Application(installation.release, experience, options.renders, simulation_app, options)
 
 
