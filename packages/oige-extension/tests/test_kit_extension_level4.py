@@ -54,7 +54,8 @@ PHYSX = ("ovphysx", "ovstage", "physx_usd_schemas", "newton_usd_schemas")
 def test_extension_trains_without_mujoco(tmp_path: Path) -> None:
     pytest.importorskip("scipy", reason="Isaac Sim's Python needs scipy: uv run --with scipy pytest …")
     extension = write_extension(tmp_path)
-    names = dict(zip(("isaac_sim", "physx"), (os.environ[variable] for variable in VARIABLES), strict=True))
+    checkouts = zip(("isaac_sim", "physx"), VARIABLES, strict=True)
+    names = {name: os.environ[variable] for name, variable in checkouts}
     names["repository"] = str(REPOSITORY)
     program = "".join(f"{name} = {value!r}\n" for name, value in names.items()) + PROGRAM
     printed = run_in_isaac_sim(program, extension / "pip_prebundle", more=("warp", "scipy", *PHYSX), cwd=tmp_path)
