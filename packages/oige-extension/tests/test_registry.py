@@ -400,6 +400,26 @@ def test_incomplete_extension_is_refused(extension: Path, tmp_path: Path, change
     assert not (tmp_path / "registry").exists()
 
 
+def test_wrong_place_and_address_are_refused(extension: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RegistryError, match="expected a folder, found a file"):
+        build_registry(tmp_path / "file", extension, ["107.3"])
+    with pytest.raises(RegistryError, match=r"'example\.org': expected an address such as https"):
+        build_registry(tmp_path / "registry", extension, ["107.3"], url="example.org")
+    assert not (tmp_path / "registry").exists()
+
+
+@pytest.mark.parametrize("port", [-1, 70000])
+def test_wrong_port_is_refused(registry: Path, port: int) -> None:
+    with pytest.raises(RegistryError, match=f"^port {port}: expected a free one, found: .*; choose another"):
+        make_server(registry, port)
+
+
+def test_port_in_use_is_refused(registry: Path) -> None:
+    with make_server(registry) as server, pytest.raises(RegistryError, match="expected a free one"):
+        make_server(registry, server.server_port)
+
+
 def test_wrong_release_is_refused_before_anything_is_written(extension: Path, tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="Kit 'x': expected a release"):
         build_registry(tmp_path / "registry", extension, ["107.3", "x"])

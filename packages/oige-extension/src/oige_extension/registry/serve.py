@@ -4,6 +4,8 @@ import functools
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from oige_core.errors import reason
+
 from oige_extension.registry.layout import INDEX, REGISTRY
 from oige_extension.registry.package import RegistryError
 
@@ -23,11 +25,14 @@ def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
         port: 0: a free one.
 
     Raises:
-        RegistryError: the folder holds no registry.
+        RegistryError: the folder holds no registry, or the port cannot be used.
     """
     if not any((folder / name).is_file() for name in (REGISTRY, INDEX)):
         raise RegistryError(f"{folder}: expected {REGISTRY} or {INDEX}, found neither; run oige-registry build.")
-    return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, directory=str(folder)))
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, directory=str(folder)))
+    except (OSError, OverflowError) as error:
+        raise RegistryError(f"port {port}: expected a free one, found: {reason(error)}; choose another.") from error
 
 
 def settings(url: str) -> str:

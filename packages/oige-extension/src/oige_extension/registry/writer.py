@@ -1,5 +1,6 @@
 """Building a registry, and adding packages to one."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,14 @@ def build_registry(folder: Path, extension: Path, kits: Iterable[str], url: str 
         The packages, as given and in order.
 
     Raises:
-        RegistryError: the extension is incomplete, a release is none, a package is there with other contents, or a file
-            of the registry is damaged.
+        RegistryError: the extension is incomplete, a release, the address or the folder is wrong, a package is there
+            with other contents, or a file of the registry is damaged.
     """
+    if folder.exists() and not folder.is_dir():
+        raise RegistryError(f"{folder}: expected a folder, found a file; choose another place.")
+    if url and not re.match(r"[a-z]+://.", url):
+        raise RegistryError(f"'{url}': expected an address such as https://example.org/exts.")
+    extension = extension.resolve()
     description = _description(extension)
     packages = [_package(extension.name, description, kit) for kit in kits]
     if not packages:
