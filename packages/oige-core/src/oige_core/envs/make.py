@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import torch
@@ -47,21 +47,22 @@ def make_env(config: RunConfig, render_mode: str | None = None) -> VecEnv:
     """
     check_render_mode(render_mode)
     spec = load_spec(find_task(config.task.name))
+    create_engine = _import_engine(config, render_mode)  # first: its message names the extra that a task needs, too
     task_class = load_task_class(spec, warp=config.warp)
     devices = resolve_devices(config)
-    engine = _create_engine(config, devices.simulation, render_mode)
+    engine = create_engine(devices.simulation)
     return VecEnv(task_class(config, spec, engine), torch.device(devices.pipeline), render_mode)
 
 
-def _create_engine(config: RunConfig, device: str, render_mode: str | None) -> Engine:
-    """Return the engine that ``physics_engine`` names, without importing the other one."""
+def _import_engine(config: RunConfig, render_mode: str | None) -> Callable[[str], Engine]:
+    """Import the engine that ``physics_engine`` names, and no other; return a function that makes it on a device."""
     if engine_of(config.physics_engine) == "isaacsim":
         from oige_core.engines.isaacsim.start import create_engine
 
-        return create_engine(config, device, render_mode)
+        return lambda device: create_engine(config, device, render_mode)
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-    return MujocoEngine(config.task.env.numEnvs, device, config.num_threads)
+    return lambda device: MujocoEngine(config.task.env.numEnvs, device, config.num_threads)
 
 
 def make_vec(
