@@ -313,9 +313,16 @@ def core(model: Model, version: str) -> dict[str, dict[str, Any]]:
         "isaacsim.core.simulation_manager": ("SimulationManager",),
         "isaacsim.core.prims": ("Articulation", "RigidPrim", "GeometryPrim", "XFormPrim"),
     }
-    return physx(model) | {
+    doubles = {
         module: {name: ClassDouble(f"{module}.{name}", model) for name in names} for module, names in classes.items()
     }
+    return physx(model) | doubles | {"isaacsim.core.utils.viewports": viewports(model, version)}
+
+
+def viewports(model: Model, version: str) -> dict[str, Any]:
+    """Return the contents of the module that moves the camera of the viewport, before 6.0."""
+    parameters = API["isaac_sim"][version]["functions"]["isaacsim.core.utils.set_camera_view"]
+    return {"set_camera_view": checked("set_camera_view", parameters, model.calls, None)}
 
 
 def experimental(model: Model) -> dict[str, dict[str, Any]]:
@@ -323,6 +330,7 @@ def experimental(model: Model) -> dict[str, dict[str, Any]]:
     classes = {
         "isaacsim.core.cloner": ("Cloner",),
         "isaacsim.core.simulation_manager": ("SimulationManager",),
+        "isaacsim.core.rendering_manager": ("ViewportManager",),
         "isaacsim.core.experimental.prims": ("Articulation", "RigidPrim", "GeomPrim", "XformPrim"),
     }
     interface = model.make("omni.physics.core.IPhysicsSimulation")
@@ -351,6 +359,7 @@ def omni(model: Model) -> dict[str, dict[str, Any]]:
     context = ClassDouble("isaacsim.core.api.SimulationContext", model, model.create_simulation_context)
     return physx(model) | {
         "omni.isaac.cloner": doubles("omni.isaac.cloner", "Cloner"),
+        "omni.isaac.core.utils.viewports": viewports(model, "5.0.0"),
         "omni.isaac.core": {"SimulationContext": context},
         "omni.isaac.core.articulations": doubles("omni.isaac.core", "ArticulationView"),
         "omni.isaac.core.prims": doubles("omni.isaac.core", "RigidPrimView", "GeometryPrimView", "XFormPrimView"),

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from isaacsim_doubles import API, RELEASES, Model, install, members_in
+from oige_core.capabilities import CAPABILITIES
 from oige_core.engines.isaacsim import application
-from oige_core.engines.isaacsim.application import Application
+from oige_core.engines.isaacsim.application import Application, ApplicationOptions
 from oige_core.engines.isaacsim.host_60 import ExperimentalHost
 from oige_core.engines.isaacsim.host_core import CoreHost
-from oige_core.engines.isaacsim.host_kit import KitHost
+from oige_core.engines.isaacsim.host_kit import KitHost, Viewpoint
 from oige_core.engines.isaacsim.host_omni import OmniHost
 from oige_core.engines.isaacsim.releases import Release
 from oige_core.errors import OigeError
@@ -265,6 +266,37 @@ def test_newton_is_named_and_gets_no_replication(monkeypatch: pytest.MonkeyPatch
     running.host.play()
     assert running.model.arguments_of("create_simulation_view")["backend"] == "newton"
     assert running.host.release == "Isaac Sim 6.0.1 with newton"
+
+
+@pytest.mark.parametrize("name", list(RELEASES))
+@pytest.mark.parametrize("headless", [True, False])
+def test_camera_of_the_viewport(monkeypatch: pytest.MonkeyPatch, name: str, headless: bool) -> None:
+    running = Running(monkeypatch, name)
+    release = RELEASES[name][0]
+    shown = Application(release, None, True, options=ApplicationOptions(headless=headless, cameras=True))
+    running.host = application.create_host(shown, "cpu", Viewpoint((3.0, 2.0, 1.0), (0.0, 0.0, 0.5)))
+    running.play()
+    if headless:
+        assert "set_camera_view" not in " ".join(running.model.names())
+        return
+    [arguments] = [arguments for name, arguments in running.model.calls if name.endswith("set_camera_view")]
+    assert arguments.get("camera_prim_path", arguments.get("camera")) == "/OmniverseKit_Persp"
+    assert list(arguments["eye"]) == [3.0, 2.0, 1.0]
+    assert list(arguments["target"]) == [0.0, 0.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("name", "physics", "lacks"),
+    [
+        ("4.2", "physx", {"joint_friction_force"}),
+        ("5.0", "physx", set()),
+        ("6.0", "physx", set()),
+        ("6.0", "newton", {"jacobians", "joint_forces", "joint_friction_force"}),
+    ],
+)
+def test_capabilities(monkeypatch: pytest.MonkeyPatch, name: str, physics: str, lacks: set[str]) -> None:
+    host = Running(monkeypatch, name, physics=physics).host
+    assert CAPABILITIES["Isaac Sim"] - host.capabilities == lacks
 
 
 def test_device_of_states(monkeypatch: pytest.MonkeyPatch) -> None:

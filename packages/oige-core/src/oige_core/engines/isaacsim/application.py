@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 
 from oige_core.engines.isaacsim.host import Host
-from oige_core.engines.isaacsim.host_kit import KitHost
+from oige_core.engines.isaacsim.host_kit import KitHost, Viewpoint
 from oige_core.engines.isaacsim.releases import (
     NEWEST,
     Installation,
@@ -128,6 +128,11 @@ class Application:
         """Whether this program has started the application, and must close it."""
         return self._simulation_app is not None
 
+    @property
+    def has_viewport(self) -> bool:
+        """Whether somebody looks at a viewport, in a window or through a stream."""
+        return self._options is None or self._options.livestream or not self._options.headless
+
     def check(self, options: ApplicationOptions) -> None:
         """Raise ConfigError unless options are those of the running application, which cannot be changed."""
         if self._options is None or self._options == options:
@@ -210,17 +215,21 @@ def _close_at_exit() -> None:
     close_application(1 if getattr(sys, "last_value", None) else 0)
 
 
-def create_host(application: Application, device: str) -> Host:
+def create_host(application: Application, device: str, viewpoint: Viewpoint | None = None) -> Host:
     """Return the host of the application's release.
 
     Args:
         application: the running application.
         device: where physics runs, ``cpu`` or ``cuda:<n>``.
+        viewpoint: of the camera of the viewport, if there is one.
     """
     release = application.release
     if release.age[:2] > NEWEST.age[:2]:
         _log.warning("%s is newer than OIGE knows; it is used like %s.", release, NEWEST)
-    return _host_class(release)(release, torch.device(device), application.renders, application.has_loop)
+    host = _host_class(release)(release, torch.device(device), application.renders, application.has_loop)
+    if application.has_viewport:
+        host.viewpoint = viewpoint
+    return host
 
 
 def _host_class(release: Release) -> type[KitHost]:

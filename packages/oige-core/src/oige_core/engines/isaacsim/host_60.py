@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from oige_core.engines.isaacsim.host_kit import KitHost
+from oige_core.engines.isaacsim.host_kit import VIEWER_CAMERA, KitHost, Viewpoint
 from oige_core.engines.isaacsim.releases import Release, kit_module
 
 __all__ = ["ExperimentalHost"]
@@ -31,6 +31,7 @@ class ExperimentalHost(KitHost):
         self.physics: str = self._manager().get_active_physics_engine()
         if self.physics != "physx":
             self.release = f"{release} with {self.physics}"
+            self.capabilities -= {"jacobians", "joint_forces", "joint_friction_force"}
 
     def _manager(self) -> Any:
         return kit_module("isaacsim.core.simulation_manager").SimulationManager
@@ -57,6 +58,10 @@ class ExperimentalHost(KitHost):
 
     def _simulation(self) -> Any:
         return kit_module("omni.physics.core").get_physics_simulation_interface()
+
+    def _move_viewer(self, viewpoint: Viewpoint) -> None:
+        viewports = kit_module("isaacsim.core.rendering_manager").ViewportManager
+        viewports.set_camera_view(VIEWER_CAMERA, eye=list(viewpoint.position), target=list(viewpoint.target))
 
     def _create_view(self, view_class: Any, path: str) -> Any:
         return view_class(path, reset_xform_op_properties=False)

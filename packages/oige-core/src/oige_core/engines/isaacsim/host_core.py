@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from oige_core.engines.isaacsim.host_kit import KitHost
+from oige_core.engines.isaacsim.host_kit import VIEWER_CAMERA, KitHost, Viewpoint
 from oige_core.engines.isaacsim.releases import kit_module
 
 __all__ = ["CoreHost"]
@@ -31,6 +31,10 @@ class CoreHost(KitHost):
         if manager.get_physics_sim_view() is None:
             manager.initialize_physics()
         return manager.get_physics_sim_view()
+
+    def _move_viewer(self, viewpoint: Viewpoint) -> None:
+        viewports = kit_module("isaacsim.core.utils.viewports")
+        viewports.set_camera_view(viewpoint.position, viewpoint.target, VIEWER_CAMERA)
 
     def _create_view(self, view_class: Any, path: str) -> Any:
         view = view_class(prim_paths_expr=path, reset_xform_properties=False)

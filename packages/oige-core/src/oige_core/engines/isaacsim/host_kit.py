@@ -4,6 +4,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,10 +18,27 @@ from oige_core.errors import CapabilityError, OigeError
 if TYPE_CHECKING:
     from pxr import Usd
 
-__all__ = ["ErrorLog", "KitHost", "accepts"]
+__all__ = ["ErrorLog", "KitHost", "Viewpoint", "accepts"]
 
 PLAY_SIMULATIONS = "/app/player/playSimulations"
 """Kit's setting: whether an update of the application steps physics."""
+
+
+VIEWER_CAMERA = "/OmniverseKit_Persp"
+"""Kit's prim of the camera of the viewport."""
+
+
+@dataclass(frozen=True)
+class Viewpoint:
+    """Where a camera is, and what it looks at.
+
+    Attributes:
+        position: x, y, z in m.
+        target: x, y, z in m.
+    """
+
+    position: tuple[float, ...]
+    target: tuple[float, ...]
 
 
 class KitHost(ABC):
@@ -31,8 +49,10 @@ class KitHost(ABC):
         device: device of the tensors of states.
         capabilities: what this release supports.
         renders: whether :meth:`render` draws something.
+        viewpoint: where :meth:`play` moves the camera of the viewport; None: it stays, or there is no viewport.
     """
 
+    viewpoint: Viewpoint | None = None
     cloner_module: str
     view_classes: ClassVar[Mapping[ViewKind, tuple[str, str]]]
     """Module and class of the release's own views."""
@@ -54,6 +74,8 @@ class KitHost(ABC):
         self.renders = renders
         self._has_loop = has_loop
         self.capabilities: frozenset[Capability] = CAPABILITIES["Isaac Sim"]
+        if not release.is_at_least(5):
+            self.capabilities -= {"joint_friction_force"}
         self._numbers = release
         self._view: Any = None
         self._clock = (1 / 60, 0.0)
@@ -125,6 +147,8 @@ class KitHost(ABC):
         self._view = self._start_physics()
         if self._view is None:
             raise OigeError(f"{self.release} did not start physics: {self._logged()}.")
+        if self.viewpoint is not None:
+            self._move_viewer(self.viewpoint)
 
     @abstractmethod
     def _select_device(self) -> None:
@@ -133,6 +157,10 @@ class KitHost(ABC):
     @abstractmethod
     def _start_physics(self) -> Any:
         """Start physics, and return the simulation view with the front end ``torch``; None if that failed."""
+
+    @abstractmethod
+    def _move_viewer(self, viewpoint: Viewpoint) -> None:
+        """Move the camera of the viewport."""
 
     def simulate(self, dt: float, time: float) -> None:
         """Advance physics by exactly ``dt``, and wait for it."""

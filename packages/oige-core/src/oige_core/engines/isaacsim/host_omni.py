@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from oige_core.engines.isaacsim.host_kit import KitHost
+from oige_core.engines.isaacsim.host_kit import VIEWER_CAMERA, KitHost, Viewpoint
 from oige_core.engines.isaacsim.releases import kit_module
 from oige_core.errors import OigeError
 
@@ -46,6 +46,10 @@ class OmniHost(KitHost):
     def _start_physics(self) -> Any:
         self._simulation_context.initialize_physics()
         return self._simulation_context.physics_sim_view
+
+    def _move_viewer(self, viewpoint: Viewpoint) -> None:
+        viewports = kit_module("omni.isaac.core.utils.viewports")
+        viewports.set_camera_view(viewpoint.position, viewpoint.target, VIEWER_CAMERA)
 
     def _create_view(self, view_class: Any, path: str) -> Any:
         view = view_class(prim_paths_expr=path, reset_xform_properties=False)

@@ -6,9 +6,13 @@ from oige_core.capabilities import CAPABILITIES, Capability, missing
 from oige_core.config import RunConfig
 from oige_core.engines.isaacsim.application import ApplicationOptions, create_host, start_application
 from oige_core.engines.isaacsim.engine import IsaacSimEngine
+from oige_core.engines.isaacsim.host_kit import Viewpoint
 from oige_core.engines.isaacsim.kit_settings import apply_kit_settings
 
 __all__ = ["application_options", "check_supported", "create_engine"]
+
+VIEWER_POSITION = (10.0, 10.0, 3.0)
+"""Position of the viewport's camera on the grid of worlds, in m, unless the configuration states one."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,9 @@ def create_engine(config: RunConfig, device: str, render_mode: str | None = None
     """
     check_supported(config, render_mode)
     application = start_application(application_options(config, device))
-    host = create_host(application, device)
+    viewport = config.task.viewport
+    viewpoint = Viewpoint(tuple(viewport.camera_position or VIEWER_POSITION), tuple(viewport.camera_target))
+    host = create_host(application, device, viewpoint)
     return IsaacSimEngine(config.task.env.numEnvs, host, config.task.env.envSpacing, apply_kit_settings)
 
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from oige_core.capabilities import require
 from oige_core.engines.columns import ColumnSet
 from oige_core.engines.isaacsim.usd.description import Joint, RobotDescription
 from oige_core.engines.isaacsim.views.articulation_state import ArticulationState
@@ -98,6 +99,7 @@ class DynamicsView(TendonView):
         Their columns are the velocity of the root's origin, if it floats, and then those of joints.
         """
         state = self._state
+        require(self._worlds.engine, "jacobians", f"'{self.name}'")
         self._worlds.update_kinematics()
         found = state.rows.read("get_jacobians")
         root = 6 if state.floating else 0
