@@ -78,7 +78,9 @@ def test_kit_extension_carries_what_the_wheels_hold(wheels: Path) -> None:
         with zipfile.ZipFile(next(wheels.glob(f"{package.name.replace('-', '_')}-*.whl"))) as wheel:
             held = {name: wheel.read(name) for name in wheel.namelist() if not name.endswith("/RECORD")}
         carried = {path.as_posix(): source.read_bytes() for path, source in distribution_files(package.name)}
-        assert carried == held, package.name
+        assert carried.keys() == held.keys(), package.name
+        # An environment keeps the README of the day on which a package was installed.
+        assert not [name for name in held if carried[name] != held[name] and not name.endswith("/METADATA")]
 
 
 def test_wheels_contain_the_data_files(wheels: Path) -> None:
