@@ -36,6 +36,7 @@ def test_settings_reach_the_application(
     )
     assert model.settings["/persistent/physics/numThreads"] == 7
     assert model.settings[CONTACTS] is True
+    assert model.settings["/physics/collisionCylinderCustomGeometry"] is False
     for name in ("updateToUsd", "updateParticlesToUsd", "updateVelocitiesToUsd", "updateForceSensorsToUsd"):
         assert model.settings[f"/physics/{name}"] is not use_fabric
     switched = [given["enabled"] for name, given in model.calls if name.endswith("set_extension_enabled_immediate")]

@@ -13,6 +13,8 @@ def kit_settings(scene: Scene) -> dict[str, bool | int]:
     """Return values by path of Kit's setting.
 
     Contacts are processed, whatever ``task.sim.disable_contact_processing`` is, if the scene measures contact forces.
+    Before 5.0, exact cylinders are custom geometry, which has no contact reports; there they become convex hulls. Later
+    releases ignore that setting: their cylinders are exact and have contact reports.
     """
     sim = scene.sim
     bodies = [*(e for e in scene.elements.values() if isinstance(e, RigidElement)), *scene.link_sets]
@@ -21,6 +23,7 @@ def kit_settings(scene: Scene) -> dict[str, bool | int]:
     return {
         "/persistent/physics/numThreads": sim.physx.worker_thread_count,
         "/physics/disableContactProcessing": sim.disable_contact_processing and not measured,
+        "/physics/collisionCylinderCustomGeometry": False,
         **{f"/physics/{name}": not sim.use_fabric for name in to_usd},
     }
 
