@@ -158,11 +158,16 @@ def test_wrenches_in_the_frame_of_the_body(worlds: Worlds) -> None:
     """A body turned by 90° about y: its x axis points along −z, its z axis along x."""
     brick = worlds.brick
     brick.disable_gravities()
-    brick.set_world_poses(orientations=torch.tensor([[HALF, 0.0, HALF, 0.0]]), indices=[5])
-    force, torque = torch.tensor([[12.0, 0.0, 24.0]]), torch.tensor([[0.0, 0.4, 0.0]])
+    brick.set_world_poses(orientations=torch.tensor([[HALF, 0.0, HALF, 0.0]]), indices=[5, 6])
+    force, torque = torch.tensor([[12.0, 0.0, 24.0]]), torch.tensor([[0.52, 0.0, 0.0]])
     brick.apply_forces_and_torques_at_pos(force, torque, indices=[5], is_global=False)
+    # At (0.3, 0, 0) of a body whose centre of mass is at (0.1, 0, 0): an arm of 0.2 m.
+    brick.set_coms(torch.tensor([[0.1, 0.0, 0.0]]), indices=[6])
+    force, point = torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[0.3, 0.0, 0.0]])
+    brick.apply_forces_and_torques_at_pos(force, positions=point, indices=[6], is_global=False)
     worlds.engine.step()
-    close(worlds.body("brick", 5).velocity, [2 * DT, 0.0, -DT, 0.0, DT, 0.0])
+    close(worlds.body("brick", 5).velocity, [2 * DT, 0.0, -DT, 0.0, 0.0, -DT])
+    close(worlds.body("brick", 6).velocity, [0.0, DT / 12, 0.0, DT * 0.2 / 0.2, 0.0, 0.0])
 
 
 def test_kinematic_bodies_get_targets_and_resets_place_them(worlds: Worlds) -> None:
@@ -227,6 +232,28 @@ def test_other_shapes_in_physics_raise() -> None:
     scene = Scene(engine, SimConfig())
     scene.add_box("toy", size=(0.1, 0.1, 0.1), alternatives={"sphere": (0.06,)})
     with pytest.raises(OigeError, match=r"'toy': physics has 2 shapes with rest offsets .*, expected box, sphere"):
+        engine.build(scene)
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("mass", 11.0, "mass, world 1: is 11 in physics, expected 12"),
+        ("com", torch.tensor([0.0, 0.1, 0.0]), "centre of mass, world 1: is 0.1 in physics, expected 0"),
+        ("moments", torch.tensor([0.52, 0.4, 0.3]), "inertia, world 1: is 0.3 in physics, expected 0.2"),
+    ],
+)
+def test_other_properties_in_physics_raise(attribute: str, value: Any, message: str) -> None:
+    class Host(BodyHost):
+        def play(self) -> None:
+            super().play()
+            setattr(self.bodies["/World/envs/env_1/brick"], attribute, value)
+
+    engine = IsaacSimEngine(2, Host(KITS[-1]))
+    scene = Scene(engine, SimConfig())
+    scene.add_box("brick", size=(0.2, 0.4, 0.6), mass=12.0)
+    with pytest.raises(OigeError, match=f"'brick': {message}; report it with the output of oige-isaacsim-check"):
         engine.build(scene)
     engine.close()
 

@@ -19,7 +19,7 @@ from oige_core.engines.isaacsim.views.visibility import ShapeVisibility
 from oige_core.engines.isaacsim.views.wrenches import Wrenches
 from oige_core.engines.isaacsim.worlds import MAX_VALUE, IsaacWorlds
 from oige_core.scene.elements import RigidElement
-from oige_core.scene.primitives import SHAPES
+from oige_core.scene.primitives import SHAPES, inertia, volume
 from oige_core.selections import read_rows
 from oige_core.views import Indices
 
@@ -64,6 +64,20 @@ class RigidState:
             self.frame = BodyState(worlds, rows, methods, lambda: self.coms.values, pose, moves=True)
         self.wrenches = Wrenches(worlds.num_envs, 1, worlds.device)
         self.contacts = ContactForces(worlds, [path]) if element.track_contact_forces else None
+
+    def check(self, element: RigidElement) -> None:
+        """Compare properties in physics with those of the scene.
+
+        Raises:
+            OigeError: one differs.
+        """
+        mass = element.density * volume(element.shape, element.size) if element.mass is None else element.mass
+        moments = torch.tensor(inertia(element.shape, element.size, mass), device=self._worlds.device)
+        self.masses.values.fill_(mass)
+        self.coms.values.zero_()
+        self.inertias.values.copy_(torch.diag(moments).flatten())
+        for one in (self.masses, self.coms, self.inertias):
+            one.check([], element.name)
 
     def hold_velocities(self) -> None:
         """Let velocities of origins stay when centres of mass are moved."""
@@ -127,6 +141,7 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         """Look up the bodies in running physics."""
         element = self._element
         self._state = state = RigidState(worlds, element)
+        state.check(element)
         worlds.parts.append(state)
         self._bind_frame(worlds, state.frame, free=not element.kinematic)
         self._single = True
