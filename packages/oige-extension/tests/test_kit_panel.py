@@ -127,6 +127,13 @@ def test_controls_change_the_panel_and_show_it(extension: Extension, kit: Kit, m
     kit.beside("Load Checkpoint").model.set_value("mine.pth")
     assert panel.state.checkpoint == "mine.pth"
     assert not kit.button("Stop").enabled
+    # What the window shows after a change by the program is no change by the user, which would reset the number.
+    panel.select_task("Anymal")
+    panel.set_num_envs(7)
+    kit.frame()
+    assert panel.state.num_envs == 7
+    panel.select_task("Ant")
+    kit.frame()
     opened: list[Path] = []
     monkeypatch.setattr(sys.modules["oige_extension.kit_host"], "open_in_editor", opened.append)
     buttons = [one for one in kit.widgets() if getattr(one, "_text", "") in ("Code", "Task", "Train")]
