@@ -101,7 +101,7 @@ def test_client_syncs_and_lists(read: Read, registry: Path, extension: Path) -> 
 def test_client_downloads_the_archive(client: ModuleType, location: str, read: Read, tmp_path: Path) -> None:
     (data,) = read_packages(read(f"v2/packages/{NAME}.gz"), NAME).values()
     target = tmp_path / "download.zip"
-    assert client.copy(f"{location}/{data['package']['archivePath']}", str(target)) == client.Result.OK
+    assert client.copy(f"{location}/v2/{data['package']['archivePath']}", str(target)) == client.Result.OK
     assert hashlib.sha256(target.read_bytes()).hexdigest() == data["package"]["archiveHash"]
     assert target.stat().st_size == data["package"]["archiveSize"]
     with zipfile.ZipFile(target) as archive:
@@ -116,7 +116,7 @@ def test_client_reads_the_single_index(read: Read) -> None:
 
 
 def test_client_finds_a_file_that_is_missing(client: ModuleType, location: str, registry: Path) -> None:
-    package, _ = Registry(registry).resolve(NAME, "107.3")
+    package = Registry(registry).resolve(NAME, "107.3").package
     (registry / f"v2/archives/{NAME}/{package.id}.zip").unlink()
     result, _ = client.stat(f"{location}/v2/archives/{NAME}/{package.id}.zip")
     assert result == client.Result.ERROR_NOT_FOUND

@@ -85,7 +85,7 @@ def test_layout_is_that_of_nvidia_s_page(registry: Path) -> None:
     data = json.loads(lines[1].partition(" ")[2])
     assert data["package"]["target"] == {"kit": ["107.3"]}
     assert data["dependencies"] == {}
-    archive = registry / data["package"]["archivePath"]
+    archive = registry / "v2" / data["package"]["archivePath"]
     assert data["package"]["archiveHash"] == hashlib.sha256(archive.read_bytes()).hexdigest()
     assert data["package"]["archiveSize"] == archive.stat().st_size
     assert json.loads((registry / f"v2/archives/{NAME}/{NAME}-0.1.0+107.3.json").read_text()) == data
@@ -111,6 +111,9 @@ def test_older_releases_get_the_single_index(tmp_path: Path, extension: Path) ->
         assert list(json.loads(index.read("index.json"))) == [f"{NAME}-0.1.0+106.0"]
     assert Registry(tmp_path / "both").extensions() == [NAME]
     assert verify(Registry(tmp_path / "old"), ("105.1",)) == verify(Registry(tmp_path / "both"), ("106.0",)) == []
+    damage(tmp_path / f"both/3/archives/{NAME}-0.1.0+106.0.zip")
+    damage(tmp_path / f"both/v2/archives/{NAME}/{NAME}-0.1.0+106.0.zip")
+    assert len(verify(Registry(tmp_path / "both"))) == 2, "each of the two archives is read"
 
 
 def test_same_input_gives_same_bytes(registry: Path, tmp_path: Path) -> None:
@@ -132,10 +135,10 @@ def test_new_version_keeps_the_old_one(registry: Path, tmp_path: Path) -> None:
         f"v2/packages/{NAME}.gz",
     }
     reader = Registry(registry)
-    assert reader.resolve(NAME, "107.3")[0].id == f"{NAME}-0.10.0+107.3"
-    assert reader.resolve(NAME, "106.5")[0].id == f"{NAME}-0.1.0+106.5"
+    assert reader.resolve(NAME, "107.3").package.id == f"{NAME}-0.10.0+107.3"
+    assert reader.resolve(NAME, "106.5").package.id == f"{NAME}-0.1.0+106.5"
     build_registry(registry, write_sample(tmp_path / "late", "0.9.0", "x = 3\n"), ["107.3"])
-    assert reader.resolve(NAME, "107.3")[0].id == f"{NAME}-0.10.0+107.3"
+    assert reader.resolve(NAME, "107.3").package.id == f"{NAME}-0.10.0+107.3"
     summaries = json.loads(gzip.decompress((registry / "v2/summaries.gz").read_bytes()))
     assert summaries[NAME]["package"]["version"] == "0.10.0"
     assert verify(reader, ("105.1", "106.5", "107.3", "110.0")) == []
@@ -157,7 +160,7 @@ def test_sync_fetches_only_what_changed(served: str, registry: Path, tmp_path: P
     assert reader.sync(cache) == []
     build_registry(registry, write_sample(tmp_path / "new", "0.1.1", "x = 2\n"), ["107.3"])
     assert reader.sync(cache) == [f"packages/{NAME}.gz", "summaries.gz"]
-    assert Registry(cache).resolve(NAME, "107.3")[0].version == "0.1.1"
+    assert Registry(cache).resolve(NAME, "107.3").package.version == "0.1.1"
 
 
 def test_install_replaces_an_older_version(served: str, registry: Path, tmp_path: Path) -> None:
@@ -187,7 +190,7 @@ def test_install_leaves_other_folders_alone(registry: Path, tmp_path: Path) -> N
     [("107.3", "107.3"), ("107.5.1", "107.3"), ("110.2", "110.0"), ("106.9", "106.5"), ("105.2", "105.1")],
 )
 def test_package_for_an_older_minor_release_is_taken(registry: Path, kit: str, version: str) -> None:
-    assert Registry(registry).resolve(NAME, kit)[0].target == version
+    assert Registry(registry).resolve(NAME, kit).package.target == version
 
 
 @pytest.mark.parametrize("kit", ["107.2", "108.0", "106.4", "105.0"])
@@ -237,7 +240,7 @@ def test_verify_reads_over_http_and_from_a_folder(served: str, registry: Path) -
 def test_addresses_of_archives(served: str, registry: Path, extension: Path, tmp_path: Path) -> None:
     folder = tmp_path / "absolute"
     build_registry(folder, extension, ["105.1", "107.3"], url=served)
-    assert Registry(folder).resolve(NAME, "107.3")[1]["package"]["archivePath"].startswith(f"{served}/v2/archives/")
+    assert Registry(folder).resolve(NAME, "107.3").data["package"]["archivePath"].startswith(f"{served}/v2/archives/")
     # The archives are the same as those that the server has.
     assert verify(Registry(folder)) == []
 

@@ -8,6 +8,7 @@ from typing import Any
 from oige_core.errors import OigeError
 
 __all__ = [
+    "Entry",
     "MissingFileError",
     "Package",
     "RegistryError",
@@ -83,6 +84,21 @@ class Package:
         """The release of Kit that the package is for; empty: any."""
         match = re.match(r"\d+\.\d+", self.target)
         return match[0] if match else ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a registry says about a package.
+
+    Attributes:
+        package: the package.
+        data: its description; ``package.archivePath`` leads to the archive.
+        root: folder of the registry from which a relative path starts; empty: the registry's own.
+    """
+
+    package: Package
+    data: Mapping[str, Any]
+    root: str
 
 
 def kit_number(text: str) -> tuple[int, int]:

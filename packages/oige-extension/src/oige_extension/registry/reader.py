@@ -4,7 +4,6 @@ import io
 import posixpath
 import urllib.request
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from oige_extension.registry.layout import (
     read_packages,
 )
 from oige_extension.registry.package import (
+    Entry,
     MissingFileError,
     Package,
     RegistryError,
@@ -123,66 +123,59 @@ class Registry:
             posixpath.basename(name).removesuffix(".gz") for name in self.files() if name.startswith("packages/")
         )
 
-    def packages(self, extension: str) -> dict[Package, dict[str, Any]]:
-        """Return the packages of an extension in the layout 2.0 and what the registry says about each.
+    def packages(self, extension: str) -> list[Entry]:
+        """Return what the layout 2.0 says about the packages of an extension.
 
         Raises:
             RegistryError: the file of the extension is missing or damaged.
         """
         name = f"{ROOT}/packages/{extension}.gz"
-        return {
-            Package.parse(f"{extension}-{short_id}"): data
+        return [
+            Entry(Package.parse(f"{extension}-{short_id}"), data, ROOT)
             for short_id, data in read_packages(self.read(name), name).items()
-        }
+        ]
 
-    def old_packages(self) -> dict[Package, dict[str, Any]]:
-        """Return the packages of the single index and what it says about each; empty if there is none.
+    def old_packages(self) -> list[Entry]:
+        """Return what the single index says about packages; empty if there is none.
 
         Raises:
             RegistryError: the index is damaged.
         """
         if not self.has(INDEX):
-            return {}
-        return {Package.parse(name): data for name, data in read_index(self.read(INDEX), INDEX).items()}
+            return []
+        return [Entry(Package.parse(name), data, "") for name, data in read_index(self.read(INDEX), INDEX).items()]
 
-    def resolve(self, extension: str, kit: str) -> tuple[Package, dict[str, Any]]:
-        """Return the package that a release of Kit takes, and its data: the newest version, built for the newest Kit.
+    def resolve(self, extension: str, kit: str) -> Entry:
+        """Return the package that a release of Kit takes: the newest version, built for the newest Kit.
 
         Raises:
             RegistryError: no package runs on that release.
         """
         if is_older_kit(kit) and self.has(INDEX):
-            packages = {package: data for package, data in self.old_packages().items() if package.name == extension}
+            entries = [entry for entry in self.old_packages() if entry.package.name == extension]
         else:
-            packages = self.packages(extension)
-        fitting = [package for package in packages if supports(package, kit)]
+            entries = self.packages(extension)
+        fitting = [entry for entry in entries if supports(entry.package, kit)]
         if not fitting:
-            there = ", ".join(sorted(package.id for package in packages)) or "none"
+            there = ", ".join(sorted(entry.package.id for entry in entries)) or "none"
             raise RegistryError(f"{extension}: no package for Kit {kit}; there are: {there}.")
-        best = max(fitting, key=lambda package: (version_key(package.version), package.target))
-        return best, packages[best]
+        return max(fitting, key=lambda entry: (version_key(entry.package.version), entry.package.target))
 
-    def archive(self, package: Package, data: Mapping[str, Any]) -> bytes:
+    def archive(self, entry: Entry) -> bytes:
         """Return the archive of a package.
-
-        Args:
-            package: the package.
-            data: what the registry says about it.
 
         Raises:
             RegistryError: it is missing, or not what the registry says.
         """
-        described = data.get("package", {})
-        for key in ("archivePath", "archiveHash"):
-            if not isinstance(described.get(key), str):
-                raise RegistryError(f"{package.id}: expected the text package.{key}, found {described.get(key)!r}.")
-        archive = self.read(described["archivePath"])
+        described = entry.data.get("package", {})
+        path, expected = described.get("archivePath"), described.get("archiveHash")
+        if not isinstance(path, str) or not isinstance(expected, str):
+            raise RegistryError(f"{entry.package.id}: expected the texts package.archivePath and package.archiveHash.")
+        name = path if "://" in path or not entry.root else f"{entry.root}/{path}"
+        archive = self.read(name)
         found = content_hash(archive)
-        if found != described["archiveHash"]:
-            raise RegistryError(
-                f"{described['archivePath']}: expected SHA-256 {described['archiveHash']}, found {found}; "
-                "build the registry again."
-            )
+        if found != expected:
+            raise RegistryError(f"{name}: expected SHA-256 {expected}, found {found}; build the registry again.")
         return archive
 
     def page(self, package: Package) -> dict[str, Any]:
@@ -208,8 +201,7 @@ class Registry:
         Raises:
             RegistryError: no package fits, or its archive is missing or damaged.
         """
-        package, data = self.resolve(extension, kit)
-        archive = self.archive(package, data)
+        archive = self.archive(self.resolve(extension, kit))
         target = folder / extension
         if target.exists() and not (target / "config" / "extension.toml").is_file():
             raise RegistryError(f"{target}: exists and is no Kit extension; choose another folder, or remove it.")

@@ -3,11 +3,11 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from oige_extension.registry.layout import INDEX, REGISTRY, ROOT, content_hash, read_gzip_json
-from oige_extension.registry.package import Package, RegistryError, parse_toml
+from oige_extension.registry.package import Entry, RegistryError, parse_toml
 from oige_extension.registry.reader import Registry
 
 __all__ = ["verify"]
@@ -32,14 +32,14 @@ def verify(registry: Registry, kits: tuple[str, ...] = ()) -> list[str]:
     older, newer = registry.has(INDEX), registry.has(REGISTRY)
     if not older and not newer:
         return [f"{registry.location}: expected {REGISTRY} or {INDEX}, found neither."]
-    packages = _attempt(problems, registry.old_packages) or {}
+    entries = _attempt(problems, registry.old_packages) or []
     if newer:
-        packages |= _check_layout_2(registry, problems)
-    for package, data in packages.items():
-        _attempt(problems, _check_archive, registry, package, data)
-    problems += _missing_dependencies(packages)
+        entries += _check_layout_2(registry, problems)
+    for entry in entries:
+        _attempt(problems, _check_archive, registry, entry)
+    problems += _missing_dependencies(entries)
     for kit in kits:
-        for extension in sorted({package.name for package in packages}):
+        for extension in sorted({entry.package.name for entry in entries}):
             _attempt(problems, registry.resolve, extension, kit)
     return problems
 
@@ -53,21 +53,21 @@ def _attempt(problems: list[str], check: Callable[..., T], *arguments: Any) -> T
         return None
 
 
-def _check_layout_2(registry: Registry, problems: list[str]) -> dict[Package, dict[str, Any]]:
+def _check_layout_2(registry: Registry, problems: list[str]) -> list[Entry]:
     """Check all files but archives, and return the packages that could be read."""
-    packages: dict[Package, dict[str, Any]] = {}
+    entries: list[Entry] = []
     files = _attempt(problems, registry.files)
     if files is None:
-        return packages
+        return entries
     for name, expected in files.items():
         _attempt(problems, _check_file, registry, name, expected)
     extensions = registry.extensions()
     for extension in extensions:
-        packages |= _attempt(problems, registry.packages, extension) or {}
-    for package, data in packages.items():
-        _attempt(problems, _check_page, registry, package, data)
+        entries += _attempt(problems, registry.packages, extension) or []
+    for entry in entries:
+        _attempt(problems, _check_page, registry, entry)
     _attempt(problems, _check_summaries, registry, extensions)
-    return packages
+    return entries
 
 
 def _check_file(registry: Registry, name: str, expected: str) -> None:
@@ -76,8 +76,9 @@ def _check_file(registry: Registry, name: str, expected: str) -> None:
         raise RegistryError(f"{ROOT}/{name}: expected SHA-256 {expected}, found {found}; build the registry again.")
 
 
-def _check_page(registry: Registry, package: Package, data: Mapping[str, Any]) -> None:
-    if registry.page(package) != data:
+def _check_page(registry: Registry, entry: Entry) -> None:
+    package = entry.package
+    if registry.page(package) != entry.data:
         raise RegistryError(
             f"{ROOT}/archives/{package.name}/{package.id}.json: expected what {ROOT}/packages/{package.name}.gz says, "
             "found something else; build the registry again."
@@ -91,9 +92,10 @@ def _check_summaries(registry: Registry, extensions: list[str]) -> None:
         raise RegistryError(f"{name}: expected {', '.join(extensions)}, found {', '.join(found)}.")
 
 
-def _check_archive(registry: Registry, package: Package, data: Mapping[str, Any]) -> None:
+def _check_archive(registry: Registry, entry: Entry) -> None:
+    package = entry.package
     try:
-        with zipfile.ZipFile(io.BytesIO(registry.archive(package, data))) as archive:
+        with zipfile.ZipFile(io.BytesIO(registry.archive(entry))) as archive:
             description = parse_toml(archive.read("config/extension.toml").decode(), f"{package.id}: extension.toml")
             generated = parse_toml(archive.read("config/extension.gen.toml").decode(), f"{package.id}: gen.toml")
     except (zipfile.BadZipFile, zlib.error, KeyError, UnicodeDecodeError) as error:
@@ -106,12 +108,12 @@ def _check_archive(registry: Registry, package: Package, data: Mapping[str, Any]
         raise RegistryError(f"{package.id}: expected the target [{package.kit}] in its archive, found {kits}.")
 
 
-def _missing_dependencies(packages: Mapping[Package, Mapping[str, Any]]) -> Iterator[str]:
-    names = {package.name for package in packages}
-    for package, data in packages.items():
-        for dependency, options in data.get("dependencies", {}).items():
+def _missing_dependencies(entries: list[Entry]) -> Iterator[str]:
+    names = {entry.package.name for entry in entries}
+    for entry in entries:
+        for dependency, options in entry.data.get("dependencies", {}).items():
             if dependency not in names and not dependency.startswith(OF_KIT) and not options.get("optional"):
                 yield (
-                    f"{package.id}: expected its dependency '{dependency}' in the registry, found "
+                    f"{entry.package.id}: expected its dependency '{dependency}' in the registry, found "
                     f"{', '.join(sorted(names))}; build the registry with it, or make it optional."
                 )

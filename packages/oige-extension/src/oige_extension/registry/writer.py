@@ -146,9 +146,10 @@ def _add_to_layout_2(
     packages = read_packages(path.read_bytes(), str(path)) if path.exists() else {}
     for package, (data, archive) in entries.items():
         _check_same(package, packages.get(package.short_id), data)
-        data["package"]["archivePath"] = base + archive_file(package)
+        name = archive_file(package)
+        data["package"]["archivePath"] = base + name if base else name.removeprefix(f"{ROOT}/")
         packages[package.short_id] = data
-        replace_file(folder / archive_file(package), archive)
+        replace_file(folder / name, archive)
         replace_file(folder / archive_page(package), write_json(data))
     replace_file(path, write_packages(packages))
     _write_summaries(folder, extension, packages)
