@@ -57,6 +57,7 @@ def test_scene_of_a_task_is_written_with_its_worlds(tmp_path: Path, capsys: pyte
         (["task=Ant", "a", "b"], "task=Ant a b: expected task=<Task> FOLDER, or --robots PACKAGE."),
         (["task=Antt", "out"], "task=Antt: unknown task 'Antt'. Did you mean Ant"),
         (["task=Ant", "num_envs=0", "out"], "num_envs=0: expected a whole number above 0."),
+        (["task=Ant", "warp=True", "out"], "warp=True: has no effect in oige-usd; leave it out."),
         (["task=Ant", "checkpoint=x.pth", "out"], "checkpoint=x.pth: has no effect in oige-usd; leave it out."),
         (["task=Ant", "task.sim.mujoco.cone=elliptic", "out"], "task.sim.mujoco.cone: has no effect; read by the"),
         (["task=Ant", "{empty}/file/x"], "{empty}/file/x/Ant.usda: cannot be written: Not a directory."),

@@ -18,7 +18,18 @@ Isaac Sim reads these files, because MuJoCo is not installed there.
   --robots PACKAGE    an installed package such as oige_tasks_locomotion, or a folder"""
 
 
-IGNORED = ("checkpoint", "test", "max_iterations", "experiment", "multi_gpu", "wandb_", "headless", "physics_engine")
+IGNORED = (
+    "checkpoint",
+    "test",
+    "max_iterations",
+    "experiment",
+    "multi_gpu",
+    "wandb_",
+    "headless",
+    "enable_",
+    "warp",
+    "physics_engine",
+)
 
 
 def main() -> None:
@@ -51,6 +62,7 @@ def usd(arguments: list[str]) -> int:
 
 
 def _write_scene(arguments: list[str], folder: Path) -> int:
+    from oige_core.devices import resolve_devices
     from oige_core.envs.task_scene import task_scene
     from oige_core.extras import needs_extra
 
@@ -62,7 +74,8 @@ def _write_scene(arguments: list[str], folder: Path) -> int:
     with needs_extra("usd", "oige-usd"):
         from oige_core.engines.isaacsim.usd.export import export_scene
     scene, env = task_scene(run.config, "Isaac Sim"), run.config.task.env
-    path, elements = export_scene(scene, folder, run.task.name, num_envs=env.numEnvs, spacing=env.envSpacing)
+    gpu = resolve_devices(run.config).simulation != "cpu"
+    path, elements = export_scene(scene, folder, run.task.name, num_envs=env.numEnvs, spacing=env.envSpacing, gpu=gpu)
     columns = ("prims", "bodies", "joints", "colliders")
     rows: list[tuple[str, ...]] = [("in each world", *columns, "mass in kg")]
     for element in elements:

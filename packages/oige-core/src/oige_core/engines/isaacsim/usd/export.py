@@ -41,7 +41,7 @@ class ElementSummary:
 
 
 def export_scene(
-    scene: Scene, folder: Path, name: str, *, num_envs: int, spacing: float
+    scene: Scene, folder: Path, name: str, *, num_envs: int, spacing: float, gpu: bool = False
 ) -> tuple[Path, list[ElementSummary]]:
     """Write a scene as one file that needs no other.
 
@@ -53,6 +53,7 @@ def export_scene(
         name: of the file, without its suffix.
         num_envs: number of worlds.
         spacing: distance of neighbouring worlds, in metres.
+        gpu: whether physics runs on the GPU.
 
     Returns:
         The path of the file, and what it contains, by element of world 0.
@@ -61,7 +62,7 @@ def export_scene(
         OigeError: the scene is invalid, or the file cannot be written.
     """
     stage = new_stage()
-    stage_map = write_scene(scene, stage)
+    stage_map = write_scene(scene, stage, gpu=gpu)
     terrain = any(isinstance(element, HeightFieldElement) for element in scene.elements.values())
     positions = np.zeros((num_envs, 3)) if terrain else grid_positions(num_envs, spacing).double().numpy()
     worlds = reference_worlds(stage, stage_map, positions)
