@@ -18,7 +18,7 @@ from oige_core.errors import CapabilityError, OigeError
 if TYPE_CHECKING:
     from pxr import Usd
 
-__all__ = ["ErrorLog", "KitHost", "Viewpoint", "accepts"]
+__all__ = ["VIEWER_CAMERA", "ErrorLog", "KitHost", "Viewpoint", "accepts"]
 
 PLAY_SIMULATIONS = "/app/player/playSimulations"
 """Kit's setting: whether an update of the application steps physics."""
