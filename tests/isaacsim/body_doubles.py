@@ -7,7 +7,7 @@ target during a step. Bodies move freely: there are no contacts, except forces t
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from oige_core.engines.isaacsim.usd.prims import new_stage
 from oige_core.math import quat_apply, quat_from_angle_axis, quat_mul, quat_to_matrix
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
-__all__ = ["BodyHost", "DoubleBody"]
+__all__ = ["BodyHost", "DoubleBody", "View"]
 
 GRAVITY = torch.tensor([0.0, 0.0, -9.81])
 
@@ -115,20 +115,20 @@ class BodyHost:
         self.device = torch.device("cpu")
         self.bodies: dict[str, DoubleBody] = {}
         self.steps: list[float] = []
-        self._kit, self._reverse = kit, reverse_shapes
-        self._stage: Usd.Stage = new_stage()
+        self.kit, self._reverse = kit, reverse_shapes
+        self.stage: Usd.Stage = new_stage()
 
     def new_stage(self) -> Usd.Stage:
-        self._stage = new_stage()
-        return self._stage
+        self.stage = new_stage()
+        return self.stage
 
     def clone(self, source_path: str, target_paths: Sequence[str], positions: np.ndarray) -> None:
-        layer = self._stage.GetRootLayer()
+        layer = self.stage.GetRootLayer()
         for path, position in zip(target_paths, positions.tolist(), strict=True):
             if path != source_path:
                 Sdf.CreatePrimInLayer(layer, path)
                 Sdf.CopySpec(layer, source_path, layer, path)
-            UsdGeom.XformCommonAPI(self._stage.GetPrimAtPath(path)).SetTranslate(Gf.Vec3d(*position))
+            UsdGeom.XformCommonAPI(self.stage.GetPrimAtPath(path)).SetTranslate(Gf.Vec3d(*position))
 
     def filter_collisions(
         self, physics_scene: str, collision_root: str, world_paths: Sequence[str], shared_paths: Sequence[str]
@@ -136,7 +136,7 @@ class BodyHost:
         pass
 
     def play(self) -> None:
-        for prim in self._stage.Traverse():
+        for prim in self.stage.Traverse():
             if prim.HasAPI(UsdPhysics.RigidBodyAPI):
                 self.bodies[str(prim.GetPath())] = _read_body(prim, self._reverse)
         for _ in range(2):
@@ -151,7 +151,7 @@ class BodyHost:
             body.step(dt)
 
     def simulation_view(self) -> Any:
-        return _View("SimulationView", self._kit, self)
+        return View("SimulationView", self.kit, self)
 
     def update_kinematics(self) -> None:
         pass
@@ -171,20 +171,25 @@ class BodyHost:
     # What views of omni.physics.tensors answer
 
     def simulationview_create_rigid_body_view(self, pattern: Any) -> Any:
-        return _View("RigidBodyView", self._kit, _Rows(self._find(pattern)))
+        return View("RigidBodyView", self.kit, _Rows(self._find(pattern)))
 
     def simulationview_create_rigid_contact_view(
         self, pattern: Any, filter_patterns: Any = (), max_contact_data_count: int = 0
     ) -> Any:
         found = [body for body in self._find(pattern) if body.reports_contacts]
-        return _View("RigidContactView", self._kit, _Rows(found))
+        return View("RigidContactView", self.kit, _Rows(found))
 
     def _find(self, pattern: str) -> list[DoubleBody]:
+        return [self.bodies[path] for path in self.matching(pattern, self.bodies)]
+
+    @staticmethod
+    def matching(pattern: str, paths: Iterable[str]) -> list[str]:
+        """Return the paths that match a pattern, sorted as text."""
         expression = re.compile(re.escape(pattern).replace(r"\*", "[^/]*"))
-        return [self.bodies[path] for path in sorted(self.bodies) if expression.fullmatch(path)]
+        return [path for path in sorted(paths) if expression.fullmatch(path)]
 
 
-class _View:
+class View:
     """A view with the members of a release, which another object answers."""
 
     def __init__(self, name: str, kit: str, answers: Any) -> None:
