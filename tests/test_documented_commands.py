@@ -16,7 +16,11 @@ PAGES = [
     for page in sorted(REPOSITORY.glob(pattern))
     if page.name != "gallery.md"  # whose commands a tool writes from the names of tasks
 ]
-PROGRAMS = tomllib.loads((REPOSITORY / "packages" / "oige-train" / "pyproject.toml").read_text())["project"]["scripts"]
+PROGRAMS = {
+    program
+    for file in REPOSITORY.glob("packages/*/pyproject.toml")
+    for program in tomllib.loads(file.read_text())["project"].get("scripts", {})
+}
 OWN_NUMBERS = {"oige-benchmark": ("rounds",), "oige-demo": ("max_steps",), "oige-random-policy": ("max_steps",)}
 EXAMPLES = ("task=ReachCube", "task=DoublePendulum")  # in packages that are not installed
 

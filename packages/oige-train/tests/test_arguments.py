@@ -363,11 +363,6 @@ REFUSED = {
         ["task=AntSAC", f"{CONFIG}.replay_buffer_size=100000000000"],
         f"{CONFIG}.replay_buffer_size=100000000000: needs at least 48,",
     ),
-    "evaluation without playing": (["evaluation=True"], "evaluation=True: expected False without test=True;"),
-    "evaluation of a finished policy": (
-        ["evaluation=True", "test=True", "checkpoint=pretrained"],
-        "checkpoint=pretrained: expected a file of a run that trains, with evaluation=True.",
-    ),
 }
 REFUSED |= {
     f"key of Isaac Sim {key}": ([f"{key}={value}"], f"{key}: has no effect; read by Isaac Sim only,")

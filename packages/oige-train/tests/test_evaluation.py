@@ -4,6 +4,7 @@ import dataclasses
 import io
 import logging
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 import torch
 from fake_env import FakeEnv, make_agent
+from oige_core.errors import ConfigError
 from oige_train.checkpoint_watch import INTERVAL
+from oige_train.cli.common import checked_run
 from oige_train.config import Run
 from oige_train.console import ProgressLine
 from oige_train.play import evaluate
@@ -105,3 +108,18 @@ def test_best_policy_that_is_written_again_is_played_again(tmp_path: Path) -> No
     evaluate(training.run(best), env, ProgressLine(io.StringIO()))
     assert env.played[0] == pytest.approx(0.25)
     assert env.played[-1] == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluation=True"], "evaluation=True: expected False without test=True;"),
+        (
+            ["evaluation=True", "test=True", "checkpoint=pretrained"],
+            "checkpoint=pretrained: expected a file of a run that trains, with evaluation=True.",
+        ),
+    ],
+)
+def test_evaluation_of_nothing_that_trains_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
+        checked_run(arguments)
