@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from oige_core.engines.checks import fail, part_numbers
@@ -13,6 +14,7 @@ from oige_core.views import Indices
 __all__ = ["ColumnSet", "Columns"]
 
 FEW_RUNS = range(2, 5)  # reading 2 to 4 runs of neighbouring columns is faster than reading the range that holds them
+_FLAGS = frozenset({bool, np.bool_})
 KEPT_TENSORS = 16  # tensors of joint indices whose columns are remembered
 
 
@@ -163,9 +165,11 @@ class ColumnSet:
         if isinstance(joints, torch.Tensor):
             return self._of_tensor(joints)
         try:
-            return self._by_numbers[tuple(joints)]
+            known = self._by_numbers[tuple(joints)]
         except (KeyError, TypeError):
             return self._of_numbers(joints)
+        # True and False are the same keys as 1 and 0, but no joints.
+        return known if _FLAGS.isdisjoint(map(type, joints)) else self._of_numbers(joints)
 
     def _of_numbers(self, numbers: object) -> Columns:
         joints = part_numbers(numbers, len(self._columns), self._what)
