@@ -55,7 +55,7 @@ def world_matrix(stage: Usd.Stage, path: object) -> np.ndarray:
     ("equality", "kind", "ends", "point"),
     [
         # The anchor is in the frame of body1, here at x = 1 m.
-        ('<connect name="loop" body1="a" anchor=".1 .2 .3"/>', "SphericalJoint", ("robot", "a"), (1.1, 0.2, 0.3)),
+        ('<connect name="loop" body1="a" anchor=".1 .2 .3"/>', "SphericalJoint", ("anchor", "a"), (1.1, 0.2, 0.3)),
         ('<connect name="loop" body1="e" body2="c" anchor="0 0 1"/>', "SphericalJoint", ("e", "c"), (0, 0, 1)),
         ('<weld name="loop" body1="e" body2="d"/>', "FixedJoint", ("e", "d"), (1, 1, 2)),
     ],
@@ -73,6 +73,14 @@ def test_loops_are_joints_outside_the_articulation(
     for body, local in zip(bodies, (joint.GetLocalPos0Attr(), joint.GetLocalPos1Attr()), strict=True):
         position = world_matrix(stage, body) @ [*local.Get(), 1.0]
         np.testing.assert_allclose(position[:3], point, atol=1e-6)
+
+
+def test_anchor_of_loops_is_a_body_that_does_not_move() -> None:
+    stage, _ = written(parts('<equality><connect body1="a" anchor="0 0 0"/></equality>'))
+    anchor = UsdPhysics.RigidBodyAPI(stage.GetPrimAtPath("/robot/anchor"))
+    assert anchor.GetKinematicEnabledAttr().Get() is True
+    np.testing.assert_array_equal(world_matrix(stage, "/robot/anchor"), np.eye(4))
+    assert not written(parts())[0].GetPrimAtPath("/robot/anchor")
 
 
 def tendon(*joints: tuple[str, float], attributes: str = "") -> str:

@@ -40,7 +40,8 @@ def test_scene_of_a_task_is_written_with_its_worlds(tmp_path: Path, capsys: pyte
     assert cells.keys() == {"ground_plane", "table", "ball"}
     mass = 4 / 3 * math.pi * 0.1**3 * 300
     assert cells["ball"] == ["1", "0", "1", f"{mass:.4g}"]
-    assert cells["table"][:2] == ["7", "9"]  # six hinges, and three joints that hold the legs to the ground
+    # Seven links, and the anchor of three joints that hold the legs to the ground; those, and six hinges.
+    assert cells["table"][:2] == ["8", "9"]
     stage = Usd.Stage.Open(str(file))
     assert stage.GetPrimAtPath("/World/physics_scene").GetAttribute("physxScene:solverType").Get() == "PGS"
     for world in range(3):

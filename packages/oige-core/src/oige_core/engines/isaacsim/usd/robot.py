@@ -11,6 +11,7 @@ from oige_core.engines.isaacsim.usd.description import (
     Joint,
     Link,
     Loop,
+    MassProperties,
     Mesh,
     Pose,
     RobotDescription,
@@ -39,7 +40,7 @@ __all__ = ["RobotOptions", "RobotPrims", "read_description", "write_robot"]
 _KEY = "oige"
 """Key of the description in the custom data of a robot's prim."""
 
-_JOINTS, _MATERIALS = "joints", "materials"
+_JOINTS, _MATERIALS, _ANCHOR = "joints", "materials", "anchor"
 
 _KINDS = {
     "revolute": UsdPhysics.RevoluteJoint,
@@ -141,8 +142,16 @@ def _read_mesh(prim: Usd.Prim) -> Mesh:
 
 def _identifiers(description: RobotDescription) -> tuple[dict[str, str], dict[str, str]]:
     """Return the names of the prims of links, and of joints and loops."""
-    links = make_valid((link.name for link in description.links), (_JOINTS, _MATERIALS))
+    links = make_valid((link.name for link in description.links), (_JOINTS, _MATERIALS, _ANCHOR))
     return links, make_valid(joint.name for joint in [*description.joints, *description.loops])
+
+
+def _write_mass(prim: Usd.Prim, mass: MassProperties) -> None:
+    api = UsdPhysics.MassAPI.Apply(prim)
+    api.CreateMassAttr(mass.mass)
+    api.CreateCenterOfMassAttr(to_vec(mass.center))
+    api.CreateDiagonalInertiaAttr(to_vec(mass.inertia))
+    api.CreatePrincipalAxesAttr(to_quat(mass.axes))
 
 
 class _Writer:
@@ -173,6 +182,8 @@ class _Writer:
         UsdGeom.Scope.Define(self._stage, f"{self._path}/{_JOINTS}")
         for joint in description.joints:
             self._write_joint(joint)
+        if any(loop.first is None for loop in description.loops):
+            self._write_anchor()
         for loop in description.loops:
             self._write_loop(loop)
         write_tendons(description, self._stage, self._joints, self._tendons)
@@ -206,11 +217,7 @@ class _Writer:
         prim = UsdGeom.Xform.Define(self._stage, path).GetPrim()
         set_pose(prim, pose)
         rigid_body(prim, disable_gravity=self._options.disable_gravity)
-        mass = UsdPhysics.MassAPI.Apply(prim)
-        mass.CreateMassAttr(link.mass.mass)
-        mass.CreateCenterOfMassAttr(to_vec(link.mass.center))
-        mass.CreateDiagonalInertiaAttr(to_vec(link.mass.inertia))
-        mass.CreatePrincipalAxesAttr(to_quat(link.mass.axes))
+        _write_mass(prim, link.mass)
         identifiers = make_valid(shape.name for shape in link.shapes)
         options = self._options
         for shape in link.shapes:
@@ -258,9 +265,24 @@ class _Writer:
         if max_effort < math.inf and (drive.stiffness or drive.damping):  # springs and dampers alone have no limit
             api.CreateMaxForceAttr(max_effort)
 
+    def _write_anchor(self) -> None:
+        """Write a body at the robot's frame that does not move.
+
+        Isaac Sim's cloner moves bodies, but not ends of joints at the world.
+        """
+        prim = UsdGeom.Xform.Define(self._stage, f"{self._path}/{_ANCHOR}").GetPrim()
+        set_pose(prim, Pose())
+        rigid_body(prim, disable_gravity=True)
+        UsdPhysics.RigidBodyAPI(prim).CreateKinematicEnabledAttr(True)
+        little = MassProperties(mass=1e-6, center=(0.0,) * 3, inertia=(1e-6,) * 3, axes=(1.0, 0.0, 0.0, 0.0))
+        _write_mass(prim, little)
+
     def _write_loop(self, loop: Loop) -> None:
         prim = self._define(loop.kind, loop.name, loop.first, loop.second, loop.first_frame, loop.second_frame)
-        UsdPhysics.Joint(prim).CreateExcludeFromArticulationAttr(True)
+        joint = UsdPhysics.Joint(prim)
+        joint.CreateExcludeFromArticulationAttr(True)
+        if loop.first is None:
+            joint.GetBody0Rel().SetTargets([Sdf.Path(f"{self._path}/{_ANCHOR}")])
 
     def _write_exclusions(self) -> None:
         for first, second in self._description.exclusions:
