@@ -276,7 +276,6 @@ REFUSED = {
         ["task.sim.Cartpole={{sleep_threshold: 0}}"],
         "task.sim.Cartpole.sleep_threshold: has no effect; read by Isaac Sim only",
     ),
-    "key of the Kit extension": (["mt_timeout=3"], "mt_timeout: has no effect; the panel waits for the learner"),
     "domain randomisation": (
         ["task.domain_randomization.randomize=True"],
         "task.domain_randomization.randomize=True: task.domain_randomization.randomization_params says nothing to",

@@ -113,6 +113,7 @@ def test_best_policy_that_is_written_again_is_played_again(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["mt_timeout=3"], "mt_timeout: has no effect; the panel waits for the learner without a limit"),
         (["evaluation=True"], "evaluation=True: expected False without test=True;"),
         (
             ["evaluation=True", "test=True", "checkpoint=pretrained"],
@@ -120,6 +121,6 @@ def test_best_policy_that_is_written_again_is_played_again(tmp_path: Path) -> No
         ),
     ],
 )
-def test_evaluation_of_nothing_that_trains_is_refused(arguments: list[str], message: str) -> None:
+def test_settings_of_the_panel_without_effect_are_refused(arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
         checked_run(arguments)
