@@ -223,6 +223,7 @@ class _Rows:
         def put(data: torch.Tensor, indices: torch.Tensor) -> None:
             assert indices.dtype == torch.int32, indices.dtype
             assert tuple(data.shape) == tuple(get().shape), (name, tuple(data.shape))
+            assert write is not None
             for row in indices.tolist():
                 write(self.robots[row], data[row].double().numpy())
 

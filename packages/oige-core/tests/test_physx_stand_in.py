@@ -1,7 +1,9 @@
 """The stand-in of Isaac Sim's physics over ovphysx behaves as Isaac Sim where the engine relies on it."""
 
+import gc
 import itertools
 import math
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -145,6 +147,17 @@ def test_kinematic_targets_turn_and_move(host: OvphysxHost) -> None:
     expected[2, 0] = 0.0
     torch.testing.assert_close(view.get_transforms(), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(view.get_velocities()[1], torch.tensor([10.0, 0, 0, 0, 0, 20.0]), atol=1e-2, rtol=0)
+
+
+def test_closed_hosts_free_physics_and_the_stage() -> None:
+    host = OvphysxHost()
+    view = start(host).create_rigid_body_view("/World/envs/env_*/falling")
+    view.get_transforms()
+    runtime = weakref.ref(host._running())
+    host.close()
+    del view
+    gc.collect()
+    assert runtime() is None
 
 
 def test_hosts_live_side_by_side_and_one_after_the_other() -> None:
