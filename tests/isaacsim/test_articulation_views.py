@@ -127,6 +127,7 @@ def test_dynamics(pair: Pair, view: str, method: str) -> None:
 
 def test_dynamics_with_other_properties(pair: Pair) -> None:
     """Armatures, masses, centres of mass, gravity and inertias of single links and worlds."""
+    pair.engine.worlds.flush()
     numbers = torch.arange(N, dtype=torch.float32)
     pair.call("tree", "set_armatures", 0.1 * (1 + numbers).unsqueeze(1), joint_indices=[2])
     pair.call("tree", "set_body_masses", (2 + numbers).unsqueeze(1), body_indices=[3])
