@@ -6,10 +6,12 @@ import torch
 
 pytest.importorskip("pxr")
 
+from oige_core.config import SimConfig
 from oige_core.engines.isaacsim.usd.description import Pose
 from oige_core.engines.isaacsim.usd.from_mujoco import describe
 from oige_core.engines.isaacsim.usd.robot import RobotOptions, RobotPrims, write_robot
-from oige_core.scene import ArticulationAsset
+from oige_core.scene import ArticulationAsset, Scene
+from oige_core.testing import make_engine_on
 from oige_core.testing.physx import OvphysxHost, is_ovphysx_installed
 from pxr import Gf, UsdPhysics
 
@@ -123,3 +125,28 @@ def test_links_that_a_joint_joins_do_not_collide() -> None:
     robot.start([0.0], [0.0])
     positions, _ = robot.run(0.2)
     assert positions[0] == pytest.approx(-0.5 * 9.81 * 0.2**2, rel=0.02)  # through the base, 5 cm below
+
+
+TWO_TENDONS = """
+<mujoco><worldbody><body name="base"><geom size=".05" mass="1"/>
+  <body name="left" pos="0 1 0"><joint name="left" axis="0 0 1" armature=".002"/><geom size=".01" mass="1e-6"/></body>
+  <body name="right" pos="0 -1 0"><joint name="right" axis="0 0 1" armature=".002"/>
+    <geom size=".01" mass="1e-6"/></body>
+</body></worldbody><tendon>
+  <fixed name="z"><joint joint="right" coef=".02"/></fixed><fixed name="a"><joint joint="left" coef=".02"/></fixed>
+</tendon></mujoco>"""
+
+
+def test_engine_tells_tendons_apart_by_more_than_their_order() -> None:
+    engine = make_engine_on("physx", 1)
+    scene = Scene(engine, SimConfig(dt=DT, gravity=[0.0, 0.0, 0.0]))
+    view = scene.add_articulation("robot", ArticulationAsset(mjcf=TWO_TENDONS))
+    engine.build(scene)
+    assert view.get_fixed_tendon_offsets().tolist() == [[0.0, 0.0]]
+    view.set_fixed_tendon_properties(stiffnesses=torch.tensor([[50.0, 0.0]]), rest_lengths=torch.tensor([[0.01, 0.0]]))
+    engine.step(50)
+    moved = dict(zip(view.dof_names, view.get_joint_positions()[0].tolist(), strict=True))
+    engine.close()
+    # Tendon z, the first in the file and the last in the alphabet, pulls the right joint: q = ½ (k L₀ c / I) t².
+    assert moved["right"] == pytest.approx(0.5 * 50.0 * 0.01 * 0.02 / 0.002 * 0.05**2, rel=0.05)
+    assert moved["left"] == pytest.approx(0.0, abs=1e-6)

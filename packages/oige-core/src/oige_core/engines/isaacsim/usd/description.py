@@ -27,6 +27,7 @@ __all__ = [
     "Shape",
     "ShapeKind",
     "from_json",
+    "tendon_mark",
     "to_json",
     "unused_name",
     "with_base",
@@ -248,6 +249,11 @@ class RobotDescription:
     def dof_names(self) -> list[str]:
         """Names of joints with a position, in the order of views."""
         return [joint.name for joint in self.moving_joints]
+
+
+def tendon_mark(number: int) -> float:
+    """Return the offset, in m, by which the engine recognises a tendon, which have no names in PhysX."""
+    return 1e-6 * (number + 1)
 
 
 def with_base(description: RobotDescription, floating: bool | None) -> RobotDescription:

@@ -62,6 +62,7 @@ class RobotOptions:
         disable_gravity: whether gravity does not act on the links.
         friction: PhysX's coefficients of the shapes.
         restitution: of all shapes.
+        mark_tendons: whether tendons get offsets by which the engine recognises them.
     """
 
     pose: Pose = field(default_factory=Pose)
@@ -71,6 +72,7 @@ class RobotOptions:
     disable_gravity: bool = False
     friction: FrictionMapping = field(default_factory=FrictionMapping)
     restitution: float = 0.0
+    mark_tendons: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +188,8 @@ class _Writer:
             self._write_anchor()
         for loop in description.loops:
             self._write_loop(loop)
-        write_tendons(description, self._stage, self._joints, self._tendons)
+        marked = self._options.mark_tendons
+        write_tendons(description, self._stage, self._joints, self._tendons, marked=marked)
         if self._options.self_collisions:
             self._write_exclusions()
         root = self._links[description.root.name] if description.floating else self._path

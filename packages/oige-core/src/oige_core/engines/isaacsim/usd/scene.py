@@ -124,6 +124,7 @@ class _SceneWriter:
             disable_gravity=bool(element.disable_gravity),
             friction=self._friction,
             restitution=self._scene.sim.default_physics_material.restitution,
+            mark_tendons=True,
         )
         prims = write_robot(description, self._stage, self._paths[element.name], options)
         return ArticulationPrims(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from pxr import Sdf, Usd
 
-from oige_core.engines.isaacsim.usd.description import FixedTendon, Joint, RobotDescription
+from oige_core.engines.isaacsim.usd.description import FixedTendon, Joint, RobotDescription, tendon_mark
 from oige_core.engines.isaacsim.usd.kinematics import link_poses
 from oige_core.engines.isaacsim.usd.prims import set_values
 from oige_core.engines.isaacsim.usd.rotations import compose, rotate
@@ -16,7 +16,12 @@ __all__ = ["force_coefficients", "tendon_joints", "write_tendons"]
 
 
 def write_tendons(
-    description: RobotDescription, stage: Usd.Stage, joints: Mapping[str, str], instances: Mapping[str, str]
+    description: RobotDescription,
+    stage: Usd.Stage,
+    joints: Mapping[str, str],
+    instances: Mapping[str, str],
+    *,
+    marked: bool,
 ) -> None:
     """Apply the schemas of the fixed tendons of a robot to its joints.
 
@@ -25,17 +30,19 @@ def write_tendons(
         stage: the stage.
         joints: paths of the joints by name.
         instances: names of the schemas' instances by tendon.
+        marked: whether their offsets are those of :func:`~oige_core.engines.isaacsim.usd.description.tendon_mark`
+            instead of 0.
 
     Raises:
         CapabilityError: PhysX cannot build a tendon; the message names it.
     """
-    for tendon in description.tendons:
+    for index, tendon in enumerate(description.tendons):
         chain = tendon_joints(description, tendon)
         for number, force in enumerate(force_coefficients(description, chain)):
             joint, coefficient = chain[number]
             prim, instance = stage.GetPrimAtPath(joints[joint.name]), instances[tendon.name]
             if number == 0:
-                _write_root(prim, instance, tendon)
+                _write_root(prim, instance, tendon, tendon_mark(index) if marked else 0.0)
             else:
                 prim.AddAppliedSchema(f"PhysxTendonAxisAPI:{instance}")
             _write_axis(prim, instance, joint, coefficient, float(force))
@@ -105,13 +112,13 @@ def _joints_to_root(above: Mapping[str, Joint], joint: Joint) -> list[Joint]:
     return chain
 
 
-def _write_root(prim: Usd.Prim, instance: str, tendon: FixedTendon) -> None:
+def _write_root(prim: Usd.Prim, instance: str, tendon: FixedTendon, offset: float) -> None:
     values = {
         "stiffness": tendon.stiffness,
         "damping": tendon.damping,
         "limitStiffness": tendon.limit_stiffness,
         "restLength": tendon.rest_length,
-        "offset": 0.0,
+        "offset": offset,
     }
     if tendon.limits is not None:
         values |= {"lowerLimit": tendon.limits[0], "upperLimit": tendon.limits[1]}

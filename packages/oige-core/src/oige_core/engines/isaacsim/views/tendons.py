@@ -6,11 +6,12 @@ import torch
 
 from oige_core.engines.checks import fail
 from oige_core.engines.isaacsim.tensors import Order, call
+from oige_core.engines.isaacsim.usd.description import tendon_mark
 from oige_core.engines.isaacsim.views.articulation_state import ArticulationState
 from oige_core.engines.isaacsim.views.drives import NO_LIMIT
 from oige_core.engines.isaacsim.views.link_properties import LinkPropertyView
 from oige_core.engines.isaacsim.worlds import IsaacWorlds
-from oige_core.errors import CapabilityError
+from oige_core.errors import CapabilityError, OigeError
 from oige_core.selections import read_rows, write_rows
 from oige_core.views import Indices
 
@@ -38,15 +39,32 @@ class TendonView(LinkPropertyView):
             self._tendons = {name: empty.clone() for name in _NAMES}
             self._tendons["limits"] = empty.new_zeros(worlds.num_envs, 0, 2)
             return
-        self._tendon_order = Order(self._find_tendons(), len(tendons), device)
+        self._tendon_order = Order(self._find_tendons(state), len(tendons), device)
         self._tendons = {
             name: self._tendon_order.pick(state.rows.read(f"get_fixed_tendon_{name}"), dim=1).to(device, copy=True)
             for name in _NAMES
         }
+        self._tendons["offsets"].zero_()
+        self._send_tendons()
 
-    def _find_tendons(self) -> list[int]:
-        """Return the number in physics of each tendon."""
-        return list(range(self.num_fixed_tendons))
+    def _find_tendons(self, state: ArticulationState) -> list[int]:
+        """Return the number in physics of each tendon, which has no name there, but the offset that marks it.
+
+        Raises:
+            OigeError: PhysX has other tendons.
+        """
+        offsets = state.rows.read("get_fixed_tendon_offsets")[0].tolist()
+        names = [tendon.name for tendon in state.description.tendons]
+        numbers = [
+            next((i for i, offset in enumerate(offsets) if abs(offset / tendon_mark(number) - 1.0) < 1e-3), -1)
+            for number in range(len(names))
+        ]
+        if sorted(numbers) != list(range(len(offsets))):
+            raise OigeError(
+                f"articulation '{self.name}': expected the tendons {', '.join(names)}, but PhysX has "
+                f"{len(offsets)}, with the offsets {offsets}."
+            )
+        return numbers
 
     def get_fixed_tendon_stiffnesses(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""
