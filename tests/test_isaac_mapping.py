@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from oige_core.engines.base import Engine
+from oige_core.engines.isaacsim.host import Host
 from oige_core.scene import Scene
 from oige_core.scene.scene import ViewFactory
 from oige_core.views import ArticulationView, CameraView, RigidPrimView
@@ -56,6 +57,13 @@ def test_every_method_has_a_row_and_every_row_a_method(title: str, members: set[
     assert len(members) >= 8
     first_cells = [cells[0] for cells in rows(title)]
     assert sorted(first_cells) == sorted(f"`{name}`" for name in members)
+
+
+def test_every_method_of_a_host_has_a_row() -> None:
+    found = rows("Hosts")
+    assert sorted(cells[0] for cells in found) == sorted(f"`{name}`" for name in public_members(Host))
+    assert all(len(cells) == 4 for cells in found)
+    assert all(cells[1] for cells in found)
 
 
 @pytest.mark.parametrize("title", ["Scene", "Engine", "ArticulationView", "RigidPrimView", "CameraView"])

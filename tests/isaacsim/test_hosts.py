@@ -288,10 +288,10 @@ def test_camera_of_the_viewport(monkeypatch: pytest.MonkeyPatch, name: str, head
 @pytest.mark.parametrize(
     ("name", "physics", "lacks"),
     [
-        ("4.2", "physx", {"joint_friction_force"}),
+        ("4.2", "physx", {"cameras", "joint_friction_force"}),
         ("5.0", "physx", set()),
         ("6.0", "physx", set()),
-        ("6.0", "newton", {"jacobians", "joint_forces", "joint_friction_force"}),
+        ("6.0", "newton", {"floating_bases", "jacobians", "joint_forces", "joint_friction_force"}),
     ],
 )
 def test_capabilities(monkeypatch: pytest.MonkeyPatch, name: str, physics: str, lacks: set[str]) -> None:

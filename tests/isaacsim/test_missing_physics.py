@@ -15,7 +15,12 @@ from oige_core.testing.physx import OvphysxHost
 class Newton(OvphysxHost):
     """PhysX with the capabilities of Newton in Isaac Sim 6.0.1."""
 
-    capabilities = OvphysxHost.capabilities - {"jacobians", "joint_forces", "joint_friction_force"}
+    capabilities = OvphysxHost.capabilities - {
+        "floating_bases",
+        "jacobians",
+        "joint_forces",
+        "joint_friction_force",
+    }
 
 
 def make_engine(task: str) -> IsaacSimEngine:
@@ -37,3 +42,8 @@ def test_jacobians_and_what_follows_from_them() -> None:
 def test_tasks_that_measure_joint_forces() -> None:
     with pytest.raises(CapabilityError, match=r"measured joint forces; supported by: MuJoCo\."):
         make_engine("Ant")
+
+
+def test_robots_with_a_free_root() -> None:
+    with pytest.raises(CapabilityError, match=r"articulation 'anymal': .* articulations with a free root"):
+        make_engine("Anymal")

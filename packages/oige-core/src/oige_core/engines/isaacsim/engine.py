@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import torch
 
-from oige_core.capabilities import Capability, missing
+from oige_core.capabilities import Capability, missing, require
 from oige_core.engines.base import GraphRecorder
 from oige_core.engines.checks import fail
 from oige_core.engines.isaacsim.host import Host, ViewKind
 from oige_core.engines.isaacsim.kit_settings import rendering_interval
 from oige_core.engines.isaacsim.views.articulation import IsaacArticulationView
 from oige_core.engines.isaacsim.views.articulation_state import ArticulationState
+from oige_core.engines.isaacsim.views.cameras import IsaacCameraView
 from oige_core.engines.isaacsim.views.links import IsaacLinkView
 from oige_core.engines.isaacsim.views.rigid import IsaacRigidView
 from oige_core.engines.isaacsim.worlds import IsaacWorlds
@@ -72,6 +73,7 @@ class IsaacSimEngine:
         self._articulations: list[IsaacArticulationView] = []
         self._rigids: list[IsaacRigidView] = []
         self._links: list[IsaacLinkView] = []
+        self._cameras: list[IsaacCameraView] = []
         self._worlds: IsaacWorlds | None = None
 
     # Methods for scenes
@@ -94,23 +96,44 @@ class IsaacSimEngine:
         self._links.append(view)
         return view
 
+    def create_camera_view(self, element: CameraElement) -> IsaacCameraView:
+        """See :class:`~oige_core.scene.scene.ViewFactory`.
+
+        Raises:
+            CapabilityError: the host cannot render, or the camera asks for something that Isaac Sim does not render.
+        """
+        require(self, "cameras", f"camera '{element.name}'")
+        view = IsaacCameraView(element, self.num_envs)
+        self._cameras.append(view)
+        return view
+
     # Life cycle
 
     def build(self, scene: Scene) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
-        from oige_core.engines.isaacsim.usd.scene import write_scene
-        from oige_core.engines.isaacsim.usd.stage_map import path_in_world
-
         if self._worlds is not None:
             raise OigeError("the engine is already built; create a new one for another scene.")
         if _live and self._host.exclusive:
             raise OigeError("another engine runs in this process, and Isaac Sim has one stage: close it first.")
         scene.check()
         _live.append(self)
+        try:
+            self._build(scene)
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self, scene: Scene) -> None:
+        from oige_core.engines.isaacsim.usd.scene import write_scene
+        from oige_core.engines.isaacsim.usd.stage_map import path_in_world
+
         host = self._host
         self._prepare(scene)
         stage = host.new_stage()
         stage_map = write_scene(scene, stage, gpu=self.device.type != "cpu")
+        for name, prims in stage_map.articulations.items():
+            if prims.description.floating:
+                require(self, "floating_bases", f"articulation '{name}'")
         self.physics_dt = scene.sim.dt
         self._rendering_interval = rendering_interval(scene.sim.rendering_dt, scene.sim.dt)
         paths = [path_in_world(stage_map.world, number) for number in range(self.num_envs)]
@@ -130,6 +153,8 @@ class IsaacSimEngine:
             view.bind(worlds)
         for view in self._links:
             view.bind(worlds, states[view.articulation])
+        for view in self._cameras:
+            view.bind(worlds, self._poses_of(view.parent, states))
         for state in states.values():
             state.check()
         self._worlds = worlds
@@ -147,6 +172,25 @@ class IsaacSimEngine:
         robots = [prims.description for prims in stage_map.articulations.values()]
         movable = all(robot.floating and not robot.loops for robot in robots) and not stage_map.cameras
         return origins, grid if movable else origins
+
+    def _poses_of(
+        self, body: str | None, states: dict[str, ArticulationState]
+    ) -> Callable[[], tuple[torch.Tensor, torch.Tensor]] | None:
+        """Return a function that returns the poses ``(num_envs, …)`` of a rigid body or ``<articulation>/<link>``."""
+        if body is None:
+            return None
+        for rigid in self._rigids:
+            if rigid.name == body:
+                return rigid.get_world_poses
+        articulation, _, link = body.partition("/")
+        state = states[articulation]
+        column = int(state.shown[state.description.body_names.index(link)])
+
+        def poses() -> tuple[torch.Tensor, torch.Tensor]:
+            positions, orientations = state.link_poses()
+            return positions[:, column], orientations[:, column]
+
+        return poses
 
     @property
     def worlds(self) -> IsaacWorlds:
@@ -179,7 +223,7 @@ class IsaacSimEngine:
         frames = self._physics_steps // self._rendering_interval
         self._physics_steps += n_substeps
         if self._physics_steps // self._rendering_interval != frames:
-            self._host.render()
+            self.worlds.render()
 
     def reset(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
@@ -218,10 +262,6 @@ class IsaacSimEngine:
     def to_warp(self) -> NoReturn:
         """Raise CapabilityError: PhysX cannot be inside a graph."""
         raise missing(self, "warp", "to_warp", "Use the task without warp=True.")
-
-    def create_camera_view(self, element: CameraElement) -> NoReturn:
-        """Raise CapabilityError: cameras need a renderer."""
-        raise missing(self, "cameras", f"camera '{element.name}'")
 
     def create_geometry(self) -> NoReturn:
         """Raise CapabilityError: Isaac Sim draws its worlds itself."""
@@ -272,13 +312,13 @@ class IsaacSimEngine:
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.base.Engine`."""
-        views = {view.name: view.state_dict() for view in (*self._articulations, *self._rigids)}
+        views = {view.name: view.state_dict() for view in (*self._articulations, *self._rigids, *self._cameras)}
         return {"worlds": self.worlds.state_dict(), "views": views}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""
         self.worlds.load_state_dict(state["worlds"])
-        for view in (*self._articulations, *self._rigids):
+        for view in (*self._articulations, *self._rigids, *self._cameras):
             view.load_state_dict(state["views"][view.name])
 
     def close(self) -> None:

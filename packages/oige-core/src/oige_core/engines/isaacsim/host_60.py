@@ -31,7 +31,8 @@ class ExperimentalHost(KitHost):
         self.physics: str = self._manager().get_active_physics_engine()
         if self.physics != "physx":
             self.release = f"{release} with {self.physics}"
-            self.capabilities -= {"jacobians", "joint_forces", "joint_friction_force"}
+            # Its set_root_transforms of 6.0.1 places a free root at the square of the pose.
+            self.capabilities -= {"floating_bases", "jacobians", "joint_forces", "joint_friction_force"}
 
     def _manager(self) -> Any:
         return kit_module("isaacsim.core.simulation_manager").SimulationManager

@@ -2,8 +2,10 @@
 
 from typing import Any, ClassVar
 
+import torch
+
 from oige_core.engines.isaacsim.host_kit import VIEWER_CAMERA, KitHost, Viewpoint
-from oige_core.engines.isaacsim.releases import kit_module
+from oige_core.engines.isaacsim.releases import Release, kit_module
 from oige_core.errors import OigeError
 
 __all__ = ["OmniHost"]
@@ -21,6 +23,11 @@ class OmniHost(KitHost):
     }
 
     _simulation_context: Any = None
+
+    def __init__(self, release: Release, device: torch.device, renders: bool, has_loop: bool = False) -> None:
+        """Attach to the application of this process."""
+        super().__init__(release, device, renders, has_loop)
+        self.capabilities -= {"cameras"}
 
     def _context_class(self) -> Any:
         return kit_module("omni.isaac.core").SimulationContext

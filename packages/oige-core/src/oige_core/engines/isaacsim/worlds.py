@@ -99,6 +99,7 @@ class IsaacWorlds:
         self._steps = 0
         self._time = 0.0
         self._kinematics_stale = False
+        self._is_drawn = False
         self._diverged = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         self._exploded = torch.zeros_like(self._diverged)
         gravity = torch.tensor(sim.gravity, dtype=torch.float32, device=self.device)
@@ -149,6 +150,7 @@ class IsaacWorlds:
             self._steps += 1
             self._time = self._steps * dt
         self._kinematics_stale = False
+        self._is_drawn = False
         for part in self.parts:
             part.after_step()
         self._find_problems()
@@ -158,6 +160,7 @@ class IsaacWorlds:
         written = [part.flush() for part in self.parts]
         if any(written):
             self._kinematics_stale = True
+            self._is_drawn = False
 
     def update_kinematics(self) -> None:
         """Let poses and velocities of links follow positions and velocities that were written."""
@@ -165,6 +168,17 @@ class IsaacWorlds:
         if self._kinematics_stale:
             self.host.update_kinematics()
             self._kinematics_stale = False
+
+    def render(self, again: bool = False) -> None:
+        """Draw windows and images of cameras, if the state has changed since the last time.
+
+        Args:
+            again: draw in any case.
+        """
+        self.update_kinematics()
+        if again or not self._is_drawn:
+            self.host.render()
+            self._is_drawn = True
 
     # Problems
 

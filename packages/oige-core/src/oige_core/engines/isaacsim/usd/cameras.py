@@ -1,6 +1,7 @@
 """Writes cameras and the lights of their images."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from pxr import Gf, Usd, UsdGeom, UsdLux
@@ -11,7 +12,7 @@ from oige_core.engines.isaacsim.usd.rotations import multiply
 from oige_core.render.appearance import AMBIENT, CAMERA_SUN, SUNLIGHT
 from oige_core.scene.elements import CameraElement
 
-__all__ = ["write_camera", "write_lights"]
+__all__ = ["move_camera", "write_camera", "write_lights"]
 
 _CAMERA_AXES = (0.5, 0.5, -0.5, -0.5)  # from USD's frame (x right, y up, z back) to a scene's (x forward, z up)
 _FOCAL_LENGTH = 24.0  # in tenths of a unit, as USD has it; only its ratio to the aperture matters
@@ -28,9 +29,29 @@ def write_camera(element: CameraElement, stage: Usd.Stage, path: str) -> None:
     camera.CreateHorizontalApertureAttr(aperture)
     camera.CreateVerticalApertureAttr(aperture * element.height / element.width)
     camera.CreateClippingRangeAttr(Gf.Vec2f(_NEAR, min(element.far, _FAR)))
-    orientation = multiply(element.orientation, _CAMERA_AXES)
-    orientation /= np.linalg.norm(orientation)
-    set_pose(camera.GetPrim(), Pose(position=element.position, orientation=tuple(orientation.tolist())))
+    _set_camera_pose(camera.GetPrim(), element.position, element.orientation)
+
+
+def move_camera(prim: Usd.Prim, position: Sequence[float], orientation: Sequence[float], horizontal_fov: float) -> None:
+    """Change the pose and the field of view of a camera.
+
+    Args:
+        prim: the camera.
+        position: in the frame of its parent, in m.
+        orientation: quaternion w, x, y, z of a frame with x forward, y to the left, z up.
+        horizontal_fov: angle between the left and the right edge of images, in rad; pixels remain square.
+    """
+    camera = UsdGeom.Camera(prim)
+    aperture = camera.GetHorizontalApertureAttr().Get()
+    camera.GetFocalLengthAttr().Set(0.5 * aperture / math.tan(0.5 * horizontal_fov))
+    _set_camera_pose(prim, position, orientation)
+
+
+def _set_camera_pose(prim: Usd.Prim, position: Sequence[float], orientation: Sequence[float]) -> None:
+    turned = multiply(orientation, _CAMERA_AXES)
+    turned /= np.linalg.norm(turned)
+    x, y, z = position
+    set_pose(prim, Pose(position=(x, y, z), orientation=tuple(turned.tolist())))
 
 
 def write_lights(stage: Usd.Stage, path: str, *, sun: bool) -> str | None:
