@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -133,7 +134,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     commands: list[list[str]] = []
     monkeypatch.setattr(subprocess, "Popen", lambda command, **_: commands.append(command))
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(editor.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     for name in ("VISUAL", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     return commands
@@ -141,9 +142,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_editor_is_the_first_that_there_is(started: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     file = Path("/folder/task.py")
-    monkeypatch.setattr(editor.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
     editor.open_in_editor(file)
-    monkeypatch.setattr(editor.shutil, "which", lambda name: None if name == "code" else f"/bin/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "code" else f"/bin/{name}")
     monkeypatch.setenv("DISPLAY", ":0")
     editor.open_in_editor(file)
     monkeypatch.setenv("VISUAL", "my-editor --wait")
@@ -162,7 +163,7 @@ def test_editor_is_the_first_that_there_is(started: list[list[str]], monkeypatch
 
 
 def test_no_editor_is_an_error_that_names_the_file(started: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(editor.shutil, "which", lambda name: None if name == "code" else f"/bin/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "code" else f"/bin/{name}")
     with pytest.raises(OigeError, match=r"^/folder/task\.py: no editor was found; set VISUAL"):
         editor.open_in_editor(Path("/folder/task.py"))  # xdg-open needs a screen
     assert started == []

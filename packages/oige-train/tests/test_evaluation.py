@@ -5,7 +5,7 @@ import io
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,16 @@ from oige_train.stopping import RunStoppedError
 class Watched(FakeEnv):
     """Notes actions and resets; at some steps, counted over all episodes, something happens."""
 
-    def __init__(self, happenings: dict[int, Callable[[], None]], last: int) -> None:
+    def __init__(self, happenings: Mapping[int, Callable[[], object]], last: int) -> None:
         # Episodes of 30 steps, each of which pays 1.
         super().__init__(2, endings=dict.fromkeys(range(30, last + 1, 30), "terminated"))
         self.happenings, self.last = happenings, last
         self.played: list[float] = []
         self.resets: list[int] = []
 
-    def reset(self, **arguments: Any) -> Any:
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, ...]:
         self.resets.append(len(self.played))
-        return super().reset(**arguments)
+        return super().reset(seed, options)
 
     def step(self, actions: torch.Tensor) -> Any:
         if len(self.played) == self.last:
