@@ -41,3 +41,13 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
     run = play("--isaac-sim", str(tmp_path))
     assert run.returncode == 2
     assert run.stderr.strip().endswith("expected a checkout of Isaac Sim, with source/extensions")
+
+
+def test_every_call_of_hosts_and_every_convention_is_as_expected(tmp_path: Path) -> None:
+    pytest.importorskip("scipy", reason="Isaac Sim's Python needs scipy: uv run --with scipy pytest …")
+    command = [sys.executable, "-m", "oige_extension.isaacsim_check", "--host", "tools.isaacsim_level4.hosts:create"]
+    options = ["--device", "cpu", "--only", "host", "convention", "--report", str(tmp_path / "report.json")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])}
+    run = subprocess.run([*command, *options], env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " 0 FAIL, 0 SKIP" in run.stdout

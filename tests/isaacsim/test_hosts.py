@@ -218,7 +218,8 @@ def test_only_errors_of_the_log_are_returned_once(running: Running) -> None:
 def test_host_view_is_that_of_the_release(running: Running, kind: Any) -> None:
     running.play()
     view = running.host.host_view(kind, "/World/envs/env_*/Ant")
-    own = {"articulation": "Articulation", "rigid": "RigidPrim", "geometry": "Geom(etry)?Prim", "xform": "X[fF]ormPrim"}
+    geometry = "GeomPrim|GeometryPrim"
+    own = {"articulation": "Articulation", "rigid": "RigidPrim", "geometry": geometry, "xform": "X[fF]ormPrim"}
     [(name, arguments)] = [call for call in running.model.calls if re.fullmatch(own[kind], call[0])]
     expression = re.compile(arguments.get("prim_paths_expr") or arguments["paths"])
     assert all(expression.fullmatch(f"{world}/Ant") for world in WORLDS)

@@ -9,9 +9,8 @@ from oige_core.engines.isaacsim.application import Application, create_host
 from oige_core.engines.isaacsim.releases import Release
 
 import tools.isaacsim_level4
+from tools.isaacsim_level4.hosts import VARIABLES
 from tools.isaacsim_level4.session import open_session
-
-VARIABLES = ("OIGE_ISAACSIM_SOURCE", "OIGE_PHYSX_SOURCE")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import enum
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -112,6 +113,15 @@ class Log:
             self.warnings.append(message)
         for function in list(self._loggers.values()):
             function("isaacsim", number, __file__, 0, str(message))
+
+
+@dataclass
+class Float3:
+    """Kit's vector of three numbers."""
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
 
 
 class TimelineEventType(enum.IntEnum):
@@ -284,7 +294,7 @@ def install_kit(version: str) -> Kit:
     builtins.ISAAC_LAUNCHED_FROM_TERMINAL = False  # type: ignore[attr-defined]
     builtins.ISAAC_LAUNCHED_FROM_JUPYTER = False  # type: ignore[attr-defined]
     levels = {f"log_{name}": f"LEVEL_{name.upper()}" for name in ("verbose", "info", "warn", "error")}
-    module("carb", **{name: _logger(kit.log, level) for name, level in levels.items()})
+    module("carb", Float3=Float3, **{name: _logger(kit.log, level) for name, level in levels.items()})
     module("carb.logging", acquire_logging=lambda: kit.log, **Log.levels)
     module("carb.settings", get_settings=lambda: kit.settings, ISettings=Settings)
     module("carb.eventdispatcher", get_eventdispatcher=lambda: kit.bus)

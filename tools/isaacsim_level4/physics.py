@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pxr import Plug, Usd
 
-from tools.isaacsim_level4.kit import Events, Kit, TimelineEventType
+from tools.isaacsim_level4.kit import Events, Float3, Kit, TimelineEventType
 from tools.isaacsim_level4.stand_ins import module
 
 if TYPE_CHECKING:
@@ -184,6 +184,19 @@ class SimulationBackend(Backend):
 
     def initialize_kinematic_bodies(self) -> bool:
         return True
+
+    def get_gravity(self, into: Any = None) -> Any:
+        """Fill a vector of Kit up to 107, and return numbers from Kit 110 on."""
+        gravity = self._view.get_gravity()
+        if into is None:
+            return tuple(gravity)
+        into.x, into.y, into.z = gravity
+        return True
+
+    def set_gravity(self, gravity: Any) -> bool:
+        """Take a vector of Kit up to 107, and numbers from Kit 110 on."""
+        numbers = (gravity.x, gravity.y, gravity.z) if hasattr(gravity, "x") else gravity
+        return self._view.set_gravity(Float3(*numbers))
 
 
 class TensorApi:

@@ -190,6 +190,7 @@ def test_cause_of_new_episodes_is_said(
         epoch_num=3,
         frame=96,
         max_frames=-1,
+        found_episodes=True,
         compare_best_with=lambda score, continued: None,
     )
     workers = SimpleNamespace(rank=0, size=size, decide=lambda choose: None)

@@ -84,6 +84,7 @@ def _errors(session: Session) -> str:
     session.reach()
     earlier = session.host.errors()
     session.host.simulation_view().create_rigid_body_view("/World/nothing/here_*")
+    session.probe.step()
     seen = session.host.errors()
     if not seen:
         raise CheckFailedError("a view of prims that do not exist gave no error")

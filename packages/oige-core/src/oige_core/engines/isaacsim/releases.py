@@ -16,7 +16,7 @@ __all__ = ["NEWEST", "OLDEST", "Installation", "Release", "find_installation", "
 NOT_INSTALLED = (
     "physics_engine=isaacsim: Isaac Sim was not found by this Python ({python}). Start the program with the "
     "python.sh of Isaac Sim (python.bat on Windows), or with a Python environment into which Isaac Sim was installed "
-    "by pip. Without Isaac Sim, use physics_engine=mujoco. See docs/isaac_sim_mapping.md."
+    "by pip. Without Isaac Sim, use physics_engine=mujoco. See docs/isaac_sim.md."
 )
 
 
