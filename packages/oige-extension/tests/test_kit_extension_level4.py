@@ -35,10 +35,13 @@ from oige_core.engines.isaacsim.releases import Release
 from oige_train.cli.train import main
 from tools.isaacsim_level4.session import open_session
 
+class Headless(application.Application):
+    has_viewport = False
+
 session = open_session(pathlib.Path(isaac_sim), pathlib.Path(physx))
-application._application = application.Application(Release.parse(session.version), None, renders=False)
+application._application = Headless(Release.parse(session.version), None, renders=False)
 sys.argv = ["oige-train", "task=Cartpole", "physics_engine=isaacsim", "num_envs=64", "max_iterations=3"]
-sys.argv += ["sim_device=cpu", "pipeline=cpu"]
+sys.argv += ["sim_device=cpu", "pipeline=cpu", "headless=True"]
 try:
     main()
 except SystemExit as end:
