@@ -4,11 +4,12 @@ import numpy as np
 from pxr import Gf, Usd, UsdGeom, UsdPhysics, Vt
 
 from oige_core.engines.isaacsim.usd.description import Pose
-from oige_core.engines.isaacsim.usd.prims import set_color, set_pose
+from oige_core.engines.isaacsim.usd.prims import set_color, set_pose, set_values
 from oige_core.scene.elements import GroundPlaneElement, HeightFieldElement
 
 __all__ = ["write_ground_plane", "write_height_field"]
 
+_CONTACT_OFFSET = 0.002  # m
 _DRAWN = 500.0  # half the edge of the square that is drawn, in metres
 
 
@@ -28,7 +29,7 @@ def write_ground_plane(element: GroundPlaneElement, stage: Usd.Stage, path: str)
     plane = UsdGeom.Plane.Define(stage, f"{path}/collider")
     plane.CreateAxisAttr(UsdGeom.Tokens.z)
     plane.CreatePurposeAttr(UsdGeom.Tokens.guide)
-    UsdPhysics.CollisionAPI.Apply(plane.GetPrim())
+    _make_collide(plane.GetPrim())
     corners = _DRAWN * np.array([(-1.0, -1.0, 0.0), (1.0, -1.0, 0.0), (1.0, 1.0, 0.0), (-1.0, 1.0, 0.0)])
     upwards = np.tile((0.0, 0.0, 1.0), (4, 1))
     square = _write_mesh(stage, f"{path}/surface", corners, np.array([[0, 1, 2, 3]]), upwards)
@@ -62,9 +63,15 @@ def write_height_field(element: HeightFieldElement, stage: Usd.Stage, path: str)
     mesh = _write_mesh(stage, path, points, faces, normals)
     set_pose(mesh, Pose(position=element.origin))
     set_color(mesh, element.material.color)
-    UsdPhysics.CollisionAPI.Apply(mesh)
+    _make_collide(mesh)
     UsdPhysics.MeshCollisionAPI.Apply(mesh).CreateApproximationAttr(UsdPhysics.Tokens.none)
     return mesh
+
+
+def _make_collide(prim: Usd.Prim) -> None:
+    """Let a shape collide. Contacts of a plane begin centimetres ahead by default, and slow feet that pass over it."""
+    UsdPhysics.CollisionAPI.Apply(prim)
+    set_values(prim, "PhysxCollisionAPI", {"physxCollision:contactOffset": _CONTACT_OFFSET})
 
 
 def _write_mesh(stage: Usd.Stage, path: str, points: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> Usd.Prim:
