@@ -54,7 +54,7 @@ def panel(arguments: list[str]) -> int:
 
     refuse_ignored(arguments, "oige-panel", *OF_PAGE)
     max_seconds = pop_int(arguments, "max_seconds", default=0)
-    run = checked_run(arguments)  # wrong arguments end the program here
+    run = checked_run(arguments, starts=True)  # wrong arguments end the program here
     config = run.config
     if config.task.env.numEnvs > MAX_ENVS and last_value(arguments, "num_envs") is not None:
         raise ConfigError(f"num_envs={config.task.env.numEnvs}: expected at most {MAX_ENVS}.")

@@ -59,7 +59,7 @@ def benchmark(arguments: list[str]) -> int:
         json_file.open("a").close()  # fails now rather than after the measurement
         del arguments[position : position + 2]
     rounds = pop_int(arguments, "rounds", default=0)
-    run = checked_run(arguments)
+    run = checked_run(arguments, starts=True)
     for key, wanted in (("headless", True), ("enable_livestream", False), ("enable_recording", False)):
         if getattr(run.config, key) != wanted:
             raise ConfigError(f"{key}={not wanted}: not available while benchmarking; use {key}={wanted}.")

@@ -108,28 +108,43 @@ def refuse_ignored(arguments: list[str], program: str, *keys: str) -> None:
             raise ConfigError(f"{argument}: has no effect in {program}; leave it out.")
 
 
-def checked_runs(arguments: list[str]) -> "list[Run]":
+def checked_runs(arguments: list[str], *, starts: bool = False) -> "list[Run]":
     """Return the checked runs that the arguments describe: one, those of a sweep, or none if they only ask for help.
+
+    Args:
+        arguments: command-line arguments.
+        starts: whether the engines of the runs are started next, so that one that cannot start is refused now.
 
     Raises:
         ConfigError: an argument is wrong.
+        OigeError: an engine is not installed.
     """
+    from oige_core.engines.available import check_engine
+
     from oige_train.config import resolve_run, run_hydra
 
     runs: list[Run] = []
     run_hydra(arguments, lambda cfg, overridden: runs.append(resolve_run(cfg, overridden)))
+    if starts:
+        for run in runs:
+            check_engine(run.config)
     return runs
 
 
-def checked_run(arguments: list[str]) -> "Run":
+def checked_run(arguments: list[str], *, starts: bool = False) -> "Run":
     """Return the single checked run that the arguments describe.
+
+    Args:
+        arguments: command-line arguments.
+        starts: see :func:`checked_runs`.
 
     Raises:
         ConfigError: an argument is wrong, or asks for a sweep.
+        OigeError: the engine is not installed.
     """
     from oige_core.errors import ConfigError
 
-    runs = checked_runs(arguments)
+    runs = checked_runs(arguments, starts=starts)
     if len(runs) != 1:
         raise ConfigError(f"{' '.join(arguments)}: expected a single run.")
     return runs[0]

@@ -70,7 +70,7 @@ def demo(arguments: list[str]) -> int:
         raise ConfigError(f"task={name}: its robots cannot be driven; {choice}.")
     # The user's arguments come last, so that they override the others.
     own = [f"{key}={value}" for key, value in overrides.items()]
-    run = checked_run([f"num_envs={ROBOTS}", "test=True", *own, *arguments])
+    run = checked_run([f"num_envs={ROBOTS}", "test=True", *own, *arguments], starts=True)
     if run.config.task.env.numEnvs > MAX_ROBOTS:
         raise ConfigError(f"num_envs={run.config.task.env.numEnvs}: expected at most {MAX_ROBOTS} robots.")
     if run.config.warp:

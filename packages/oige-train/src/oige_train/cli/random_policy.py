@@ -36,7 +36,7 @@ def random_policy(arguments: list[str]) -> int:
 
     refuse_ignored(arguments, "oige-random-policy", "checkpoint", "test", "max_iterations", "multi_gpu", "wandb_")
     max_steps = pop_int(arguments, "max_steps", default=0)
-    run = checked_run(arguments)
+    run = checked_run(arguments, starts=True)
     config = run.config
     notes = simulate_only_shown_worlds(config, [argument.partition("=")[0] for argument in arguments])
     say(*headline_of_random_actions(run, arguments), *notes)

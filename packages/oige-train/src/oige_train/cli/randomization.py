@@ -36,7 +36,7 @@ def randomization(arguments: list[str]) -> int:
     from oige_train.cli.common import checked_run, refuse_ignored
 
     refuse_ignored(arguments, "oige-randomization", *IGNORED)
-    run = checked_run(arguments)
+    run = checked_run(arguments, starts=True)
     config, random = run.config, run.config.task.domain_randomization
     if not random.draws:
         raise ConfigError(

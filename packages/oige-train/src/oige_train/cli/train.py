@@ -67,7 +67,7 @@ def train(arguments: list[str]) -> int:
     from oige_train.console import say
     from oige_train.headline import headline
 
-    runs = checked_runs(arguments)
+    runs = checked_runs(arguments, starts=True)
     names = [run.config.train.params.config.full_experiment_name for run in runs]
     failed: list[str] = []
     for number, (run, name) in enumerate(zip(runs, names, strict=True), 1):

@@ -30,6 +30,7 @@ from oige_core.errors import ConfigError, OigeError
 __all__ = [
     "Application",
     "ApplicationOptions",
+    "check_application",
     "close_application",
     "create_host",
     "join_application",
@@ -179,6 +180,19 @@ def start_application(options: ApplicationOptions) -> Application:
         _application = _running_application() or _start(options)
     _application.check(options)
     return _application
+
+
+def check_application(options: ApplicationOptions) -> None:
+    """Raise what :func:`start_application` would raise before it starts anything; start nothing.
+
+    Raises:
+        ConfigError: an option does not fit the release, or differs from that of the running application.
+        OigeError: Isaac Sim is not installed.
+    """
+    if _application is not None:
+        _application.check(options)
+    elif _running_application() is None:
+        select_experience(find_installation(), options)
 
 
 def join_application() -> Application:

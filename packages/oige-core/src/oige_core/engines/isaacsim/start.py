@@ -4,12 +4,17 @@ from dataclasses import dataclass, field
 
 from oige_core.capabilities import CAPABILITIES, Capability, missing
 from oige_core.config import RunConfig
-from oige_core.engines.isaacsim.application import ApplicationOptions, create_host, start_application
+from oige_core.engines.isaacsim.application import (
+    ApplicationOptions,
+    check_application,
+    create_host,
+    start_application,
+)
 from oige_core.engines.isaacsim.engine import IsaacSimEngine
 from oige_core.engines.isaacsim.host_kit import Viewpoint
 from oige_core.engines.isaacsim.kit_settings import apply_kit_settings
 
-__all__ = ["application_options", "check_supported", "create_engine"]
+__all__ = ["application_options", "check_available", "check_supported", "create_engine"]
 
 VIEWER_POSITION = (10.0, 10.0, 3.0)
 """Position of the viewport's camera on the grid of worlds, in m, unless the configuration states one."""
@@ -41,6 +46,21 @@ def create_engine(config: RunConfig, device: str, render_mode: str | None = None
     viewpoint = Viewpoint(tuple(viewport.camera_position or VIEWER_POSITION), tuple(viewport.camera_target))
     host = create_host(application, device, viewpoint)
     return IsaacSimEngine(config.task.env.numEnvs, host, config.task.env.envSpacing, apply_kit_settings)
+
+
+def check_available(config: RunConfig, device: str) -> None:
+    """Check that :func:`create_engine` can make the engine of a configuration, without starting the application.
+
+    Args:
+        config: the checked configuration.
+        device: where physics runs, ``cpu`` or ``cuda:<n>``.
+
+    Raises:
+        CapabilityError: the configuration asks for something that the engine does not have.
+        OigeError: Isaac Sim is not installed, or has no experience file for the configuration.
+    """
+    check_supported(config)
+    check_application(application_options(config, device))
 
 
 def check_supported(config: RunConfig, render_mode: str | None = None) -> None:
