@@ -6,11 +6,22 @@ from pathlib import Path
 
 import torch
 from oige_core.engines.isaacsim.application import Application, create_host
+from oige_core.engines.isaacsim.host import Host
+from oige_core.engines.isaacsim.host_core import CoreHost
+from oige_core.engines.isaacsim.host_omni import OmniHost
 from oige_core.engines.isaacsim.releases import Release
 
 import tools.isaacsim_level4
 from tools.isaacsim_level4.hosts import VARIABLES
 from tools.isaacsim_level4.session import open_session
+
+
+def make_host(application: Application, family: str | None) -> Host:
+    """Return the host of a release, or that of another family of releases."""
+    if family is None:
+        return create_host(application, "cpu")
+    host_class = {"omni": OmniHost, "core": CoreHost}[family]
+    return host_class(application.release, torch.device("cpu"), renders=False)
 
 
 def main() -> None:
@@ -32,6 +43,12 @@ def main() -> None:
             help=f"checkout of {what}; default: the environment variable {variable}",
         )
     parser.add_argument("--newton", action="store_true", help="simulate with Newton instead of PhysX")
+    parser.add_argument(
+        "--family",
+        choices=("omni", "core"),
+        help="host of other releases: omni with 5.0.0, which forwards the names of 2023.1 to 4.2, or core with "
+        "6.0.1; default: that of the release",
+    )
     parser.add_argument("--task", nargs="+", default=["Cartpole", "Ant", "Anymal"], help="default: %(default)s")
     parser.add_argument("--num-envs", type=int, default=12, help="number of worlds; default: %(default)s")
     parser.add_argument("--steps", type=int, default=100, help="control steps; default: %(default)s")
@@ -45,7 +62,7 @@ def main() -> None:
 
     application = Application(Release.parse(session.version), None, renders=False)
     for task in options.task:
-        actual = roll_out(lambda: create_host(application, "cpu"), task, options.num_envs, options.steps)
+        actual = roll_out(lambda: make_host(application, options.family), task, options.num_envs, options.steps)
         line = (
             f"{actual.release}, {task}: mean reward {actual.mean_reward:.4f}, {int(actual.ended.sum())} episodes ended"
         )

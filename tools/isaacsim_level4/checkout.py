@@ -47,6 +47,9 @@ class Checkouts:
         if (python / "__init__.py").is_file():
             self.folders[name] = [python, python / "impl"]
             self._inits[name] = python / "__init__.py"
+        elif (python / "scripts" / "__init__.py").is_file():
+            self.folders[name] = [python / "scripts"]
+            self._inits[name] = python / "scripts" / "__init__.py"
         elif (python / "impl").is_dir():
             self.folders[name] = [python / "impl", python]
         elif (own / "__init__.py").is_file():

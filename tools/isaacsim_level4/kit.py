@@ -172,6 +172,11 @@ class Timeline:
     def get_time_codes_per_seconds(self) -> float:
         return 60.0
 
+    def _ignore(self, value: Any) -> None:
+        pass
+
+    set_auto_update = set_target_framerate = set_time_codes_per_second = _ignore
+
 
 class StageEventType(enum.IntEnum):
     """Kinds of events of a stage."""
@@ -294,7 +299,8 @@ def install_kit(version: str) -> Kit:
     builtins.ISAAC_LAUNCHED_FROM_TERMINAL = False  # type: ignore[attr-defined]
     builtins.ISAAC_LAUNCHED_FROM_JUPYTER = False  # type: ignore[attr-defined]
     levels = {f"log_{name}": f"LEVEL_{name.upper()}" for name in ("verbose", "info", "warn", "error")}
-    module("carb", Float3=Float3, **{name: _logger(kit.log, level) for name, level in levels.items()})
+    logs = {name: _logger(kit.log, level) for name, level in levels.items()}
+    module("carb", Float3=Float3, get_framework=SimpleNamespace, **logs)
     module("carb.logging", acquire_logging=lambda: kit.log, **Log.levels)
     module("carb.settings", get_settings=lambda: kit.settings, ISettings=Settings)
     module("carb.eventdispatcher", get_eventdispatcher=lambda: kit.bus)

@@ -255,6 +255,7 @@ def install_physics(kit: Kit) -> Physics:
         reset_simulation=physics.unload,
         update_simulation=physics.step,
         subscribe_physics_on_step_events=physics.subscribe,
+        subscribe_physics_step_events=physics.subscribe,
     )
     simulation = SimpleNamespace(simulate=physics.step, fetch_results=lambda: None, flush_changes=lambda: None)
     module(
