@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from oige_train.checkpoint import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
-from oige_train.learner.divergence import learner_tensors, non_finite_names
+from oige_train.learner.divergence import largest_value, learner_tensors, non_finite_names
 
 CARTPOLE = ("num_envs=16", "seed=3", "sim_device=cpu", "task.env.episodeLength=8")
 CONFIG = "train.params.config"
@@ -15,6 +15,16 @@ CONFIG = "train.params.config"
 
 def checkpoints(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.glob("*.pth"))
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_largest_value_of_many_tensors(old: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if old:  # as before PyTorch 2.6
+        monkeypatch.delattr(torch.nn.utils, "get_total_norm", raising=False)
+    tensors = [torch.tensor([[1.0, -7.5], [3.0, 0.0]]), torch.tensor(2.0, dtype=torch.float64)]
+    assert largest_value(tensors) == 7.5
+    assert largest_value([*tensors, torch.tensor([-torch.inf])]) == torch.inf
+    assert largest_value([torch.tensor([torch.nan, 1.0]), *tensors]).isnan()
 
 
 def test_non_finite_weights_buffers_and_moments_are_found() -> None:

@@ -8,7 +8,7 @@ from oige_core.errors import OigeError
 
 from oige_train.checkpoint import CheckpointError
 
-__all__ = ["DivergedError", "learner_tensors", "non_finite_names", "refuse_diverged"]
+__all__ = ["DivergedError", "largest_value", "learner_tensors", "non_finite_names", "refuse_diverged"]
 
 
 class DivergedError(OigeError):
@@ -37,13 +37,20 @@ def learner_tensors(
     }
 
 
+def largest_value(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Return the largest absolute value of any element, 0-d; NaN if one is NaN. The device is not waited for."""
+    if hasattr(torch.nn.utils, "get_total_norm"):
+        return torch.nn.utils.get_total_norm(tensors, norm_type=float("inf"), foreach=True)
+    # Before PyTorch 2.6, which Isaac Sim up to 4.5 brings.
+    return torch.stack([tensor.detach().abs().max() for tensor in tensors if tensor.numel()]).max()
+
+
 def non_finite_names(tensors: Mapping[str, torch.Tensor], limit: float = torch.finfo(torch.float32).max) -> list[str]:
     """Return the names of tensors in which the absolute value of an element is NaN or above ``limit``.
 
     Synchronises with the device once if there are none.
     """
-    largest = torch.nn.utils.get_total_norm(tensors.values(), norm_type=float("inf"), foreach=True)
-    if largest <= limit:  # false for NaN
+    if largest_value(tensors.values()) <= limit:  # false for NaN
         return []
     return [name for name, tensor in tensors.items() if tensor.numel() and not tensor.abs().max() <= limit]
 

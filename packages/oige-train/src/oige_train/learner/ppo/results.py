@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import torch
 
+from oige_train.learner.divergence import largest_value
+
 __all__ = ["EpochResults"]
 
 
@@ -22,8 +24,7 @@ class EpochResults:
 
     def gather(self) -> None:
         """Gather the values; the device is not waited for."""
-        largest = torch.nn.utils.get_total_norm(self._finite, norm_type=float("inf"), foreach=True)
-        parts = [tensor.double().flatten() for tensor in (largest, *self._tensors)]
+        parts = [tensor.double().flatten() for tensor in (largest_value(self._finite), *self._tensors)]
         torch.cat(parts, out=self._values)
 
     def read(self) -> tuple[float, list[torch.Tensor]]:
