@@ -75,6 +75,7 @@ class IsaacSimEngine:
         self._links: list[IsaacLinkView] = []
         self._cameras: list[IsaacCameraView] = []
         self._worlds: IsaacWorlds | None = None
+        self._loaded = False
 
     # Methods for scenes
 
@@ -316,7 +317,13 @@ class IsaacSimEngine:
         return {"worlds": self.worlds.state_dict(), "views": views}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :class:`~oige_core.engines.base.Engine`."""
+        """Restore :meth:`state_dict` to within a step; the first call says so."""
+        if not self._loaded:
+            self._loaded = True
+            _log.warning(
+                "Isaac Sim restores states to within a step, because caches of its solver cannot be read: runs that "
+                "continue from here differ a little from uninterrupted ones."
+            )
         self.worlds.load_state_dict(state["worlds"])
         for view in (*self._articulations, *self._rigids, *self._cameras):
             view.load_state_dict(state["views"][view.name])

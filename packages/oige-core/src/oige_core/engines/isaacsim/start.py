@@ -67,6 +67,7 @@ def check_supported(config: RunConfig, render_mode: str | None = None) -> None:
     """Raise CapabilityError if a configuration asks for something that the engine does not have."""
     refused: list[tuple[str, bool, Capability, str]] = [
         ("warp=True", config.warp, "warp", "Leave it out: the task's own class runs."),
+        ("torch_deterministic=True", config.torch_deterministic, "deterministic", "Leave it out."),
         ("enable_recording=True", getattr(config, "enable_recording", False), "drawing", "Leave it out."),
         (f"render_mode={render_mode!r}", render_mode is not None, "drawing", "Leave it out."),
     ]
