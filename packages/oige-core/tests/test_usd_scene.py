@@ -202,7 +202,7 @@ def test_camera_without_a_parent_stands_in_the_world() -> None:
     ("options", "message"),
     [
         ({"parent": "robot/c"}, r"camera 'eye': no body or link 'robot/c'\. Did you mean .*"),
-        ({"hidden": ("blok",)}, r"camera 'eye': hidden names no element or link 'blok'\. Did you mean .*"),
+        ({"hidden": ("block_",)}, r"camera 'eye': hidden names no element or link 'block_'\. Did you mean .*"),
     ],
 )
 def test_camera_with_an_unknown_name_is_refused(options: dict[str, Any], message: str) -> None:
