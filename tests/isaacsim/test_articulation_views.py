@@ -160,3 +160,22 @@ def test_worlds_with_other_orders_raise() -> None:
     with pytest.raises(OigeError, match="'tree': physics orders its parts in world 1 unlike those in world 0"):
         set_up(engine)
     engine.close()
+
+
+def test_targets_can_be_set_after_a_state_with_gains_is_loaded() -> None:
+    """In a new engine, whose drives have no gains."""
+    gains, saved = torch.tensor([[40.0, 50.0]]).expand(2, 2), None
+    for _ in range(2):
+        host = ArticulationHost("110.0", {"tree": TREE, "arm": ARM})
+        engine = IsaacSimEngine(2, host)
+        arm = set_up(engine)["arm"]
+        if saved is None:
+            with pytest.raises(OigeError, match="'arm': its drives have no gains, so targets have no effect"):
+                arm.set_joint_position_targets(torch.zeros(2, 2))
+            arm.set_gains(gains)
+            saved = engine.state_dict()
+        else:
+            engine.load_state_dict(saved)
+            arm.set_joint_position_targets(torch.zeros(2, 2))
+            torch.testing.assert_close(arm.get_gains()[0], gains)
+        engine.close()

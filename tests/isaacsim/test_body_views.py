@@ -14,6 +14,7 @@ from body_doubles import BodyHost, DoubleBody
 from isaacsim_doubles import API
 from oige_core.config import SimConfig
 from oige_core.engines.isaacsim.engine import IsaacSimEngine
+from oige_core.engines.isaacsim.views.surfaces import Surfaces
 from oige_core.errors import OigeError
 from oige_core.scene import SHAPES, Material, Scene
 from oige_core.testing.physx import articulations, bodies, simulation
@@ -46,6 +47,21 @@ class Worlds:
 
     def body(self, name: str, world: int) -> DoubleBody:
         return self.host.bodies[f"/World/envs/env_{world}/{name}"]
+
+
+class Shape:
+    """The only shape of a body in two worlds."""
+
+    def __init__(self) -> None:
+        self.materials = torch.full((2, 1, 3), 0.3)
+
+    def read(self, name: str) -> torch.Tensor:
+        assert name == "get_material_properties"
+        return self.materials
+
+    def write(self, name: str, values: torch.Tensor, worlds: torch.Tensor | None) -> None:
+        assert (name, worlds) == ("set_material_properties", None)
+        self.materials = values
 
 
 @pytest.fixture(params=KITS)
@@ -197,6 +213,35 @@ def test_contact_forces_are_those_of_the_last_physics_step() -> None:
     worlds.engine.reset(torch.tensor([10]))
     close(worlds.brick.get_net_contact_forces(), 0.0)
     worlds.engine.close()
+
+
+def test_contact_forces_come_back_with_a_state() -> None:
+    """Tasks may observe them before the next step, which is the first one to compute them again."""
+    worlds = Worlds(KITS[0])
+    worlds.body("brick", 10).force = torch.tensor([1.0, 2.0, 30.0])
+    worlds.engine.step()
+    saved = worlds.engine.state_dict()
+    worlds.body("brick", 10).force = torch.zeros(3)
+    worlds.body("brick", 3).force = torch.tensor([4.0, 0.0, 0.0])
+    worlds.engine.step()
+    worlds.engine.load_state_dict(saved)
+    close(worlds.brick.get_net_contact_forces()[[3, 10]], [[0.0] * 3, [1.0, 2.0, 30.0]])
+    worlds.engine.step()
+    close(worlds.brick.get_net_contact_forces()[[3, 10]], [[4.0, 0.0, 0.0], [0.0] * 3])
+    worlds.engine.close()
+
+
+def test_loading_materials_leaves_those_alone_that_do_not_change() -> None:
+    """PhysX may have another coefficient than the scene: 0.3 instead of the default of 1, so that 0.3 acts in pairs."""
+    rows = [Shape(), Shape()]
+    surfaces = Surfaces(lambda: rows, [(1.0, 1.0, 0.0)] * 2, (1.0, 1.0), 2, torch.device("cpu"))  # type: ignore[arg-type]
+    saved = surfaces.state_dict()
+    surfaces.set_materials(torch.full((2, 1, 3), 0.5), None, [1])
+    close(rows[0].materials, 0.3)
+    close(rows[1].materials, 0.5)
+    surfaces.load_state_dict(saved)
+    close(rows[0].materials, 0.3)
+    close(rows[1].materials[..., :2], 1.0)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -311,9 +311,14 @@ class IsaacSimEngine:
 
     state_format = "physx"
 
+    @property
+    def _views(self) -> tuple[IsaacArticulationView | IsaacRigidView | IsaacLinkView | IsaacCameraView, ...]:
+        """All views, those of articulations before those of their links."""
+        return (*self._articulations, *self._rigids, *self._links, *self._cameras)
+
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.base.Engine`."""
-        views = {view.name: view.state_dict() for view in (*self._articulations, *self._rigids, *self._cameras)}
+        views = {view.name: view.state_dict() for view in self._views}
         return {"worlds": self.worlds.state_dict(), "views": views}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -325,7 +330,7 @@ class IsaacSimEngine:
                 "continue from here differ a little from uninterrupted ones."
             )
         self.worlds.load_state_dict(state["worlds"])
-        for view in (*self._articulations, *self._rigids, *self._cameras):
+        for view in self._views:
             view.load_state_dict(state["views"][view.name])
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ class IsaacArticulationView(LinkSurfaceView, DynamicsView):
             **self._tendon_state(),
             **self._surface_state(),
             "drives": self._drives.state_dict(),
+            "driven": self._driven,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -26,4 +27,5 @@ class IsaacArticulationView(LinkSurfaceView, DynamicsView):
         self._load_tendons(state["tendons"])
         self._load_surfaces(state)
         self._drives.load_state_dict(state["drives"])
+        self._driven = state["driven"]
         self._has_encoder_biases = bool(self._drives.encoder_biases.any())

@@ -51,6 +51,11 @@ class ContactForces:
         """Forget the forces of the step before."""
         self._stale = True
 
+    def load(self, values: torch.Tensor) -> None:
+        """Restore forces ``(num_envs, b, 3)`` that were read from a state which is loaded."""
+        self._values.copy_(values)
+        self._stale = False
+
     def restore(self, worlds: torch.Tensor | None) -> None:
         """Let a selection of worlds have no contacts, as before their first step."""
         self.read(None)

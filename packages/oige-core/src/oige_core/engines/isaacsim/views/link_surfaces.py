@@ -32,7 +32,9 @@ class LinkSurfaceView(LinkPropertyView):
         surfaces = self._state.surfaces
         materials = surfaces.materials(None)
         links.write(materials, values.to(torch.float32), worlds)
-        surfaces.set_materials(read_rows(materials, worlds), worlds)
+        # Others keep PhysX's coefficients, which may differ from those of the scene.
+        bodies = range(self.num_bodies) if links.joints is None else links.joints
+        surfaces.set_materials(read_rows(materials, worlds)[:, list(bodies)], worlds, list(bodies))
 
     def get_body_colors(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.ArticulationView`."""

@@ -1,5 +1,7 @@
 """Views of links of an articulation as rigid bodies."""
 
+from typing import Any
+
 import torch
 
 from oige_core.engines.isaacsim.views.articulation_state import ArticulationState
@@ -113,6 +115,17 @@ class IsaacLinkView(BodyPropertyView):
 
     def _cannot_set_velocity(self) -> CapabilityError:
         return CapabilityError(f"'{self.name}': only free bodies and floating roots have a velocity to set.")
+
+    # Saved states
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return contact forces; the rest of the state is that of the articulation."""
+        return {} if self._contacts is None else {"contacts": self._contacts.read(None)}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`."""
+        if self._contacts is not None:
+            self._contacts.load(saved["contacts"])
 
     # Colours, offsets and gravity
 

@@ -240,6 +240,8 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         saved |= {name: getattr(state, name).values.clone() for name in _SAVED}
         saved |= {"forces": state.wrenches.forces.clone(), "torques": state.wrenches.torques.clone()}
         saved |= {"surfaces": self._surfaces.state_dict(), "shapes": self._shapes.state_dict()}
+        if self._contacts is not None:
+            saved["contacts"] = self._contacts.read(None)
         return saved | {"colors": self._colors.state_dict()}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -259,6 +261,8 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         state.wrenches.clear()
         if bool((saved["forces"] != 0).any()) or bool((saved["torques"] != 0).any()):
             state.wrenches.add(saved["forces"], saved["torques"], None)
+        if self._contacts is not None:
+            self._contacts.load(saved["contacts"])
         self._colors.load_state_dict(saved["colors"])
 
 

@@ -149,9 +149,9 @@ class Surfaces:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
-        if not torch.equal(self._materials, state["materials"]):
-            self._materials.copy_(state["materials"])
-            self._send_materials(None, self._bodies(None))
+        changed = (self._materials != state["materials"]).any(dim=-1).any(dim=0).nonzero().flatten().tolist()
+        self._materials.copy_(state["materials"])
+        self._send_materials(None, changed)
         offsets = {**self._initial, **{name: state[name] for name in _OFFSETS if name in state}}
         if "rest_offsets" in offsets:
             self.make_room(offsets["rest_offsets"], None)
