@@ -216,9 +216,9 @@ class TensorApi:
 
 def install_schemas() -> None:
     """Let ``pxr`` have the schemas of PhysX, Newton and MuJoCo, as in Kit."""
-    import newton_usd_schemas
     import pxr
 
+    newton_usd_schemas = importlib.import_module("newton_usd_schemas")
     for name in ("PhysxSchema", "PhysicsSchemaTools"):
         schema = importlib.import_module(f"physx_usd_schemas.{name}")
         sys.modules[f"pxr.{name}"] = schema
