@@ -9,7 +9,7 @@ target during a step. Bodies move freely: there are no contacts, except forces t
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -77,7 +77,7 @@ class DoubleBody:
         self.orientation = pose[3:].roll(1).clone()
         self.position = pose[:3] + quat_apply(self.orientation, self.com)
 
-    def step(self, dt: float) -> None:
+    def step(self, dt: float, gravity: torch.Tensor) -> None:
         if self.kinematic:
             self.velocity = torch.zeros(6)
             if self.target is not None:
@@ -85,8 +85,8 @@ class DoubleBody:
                 self.place(self.target)
             self.target = None
         else:
-            gravity = torch.zeros(3) if self.gravity_disabled else GRAVITY
-            self.velocity[:3] += dt * (gravity + self.wrench[:3] / self.mass)
+            pull = torch.zeros(3) if self.gravity_disabled else gravity
+            self.velocity[:3] += dt * (pull + self.wrench[:3] / self.mass)
             rotation = quat_to_matrix(self.orientation)
             world = rotation @ self.inertia @ rotation.T
             self.velocity[3:] += dt * torch.linalg.solve(world, self.wrench[3:])
@@ -97,6 +97,14 @@ class DoubleBody:
                 self.orientation = quat_mul(turn, self.orientation)
         self.wrench = torch.zeros(6)
         self.impulse = self.force * dt
+
+
+class Vector(NamedTuple):
+    """Kit's vector of three numbers."""
+
+    x: float
+    y: float
+    z: float
 
 
 class BodyHost:
@@ -115,6 +123,7 @@ class BodyHost:
         self.device = torch.device("cpu")
         self.bodies: dict[str, DoubleBody] = {}
         self.steps: list[float] = []
+        self.gravity = GRAVITY
         self.kit, self._reverse = kit, reverse_shapes
         self.stage: Usd.Stage = new_stage()
 
@@ -148,7 +157,7 @@ class BodyHost:
 
     def _advance(self, dt: float) -> None:
         for body in self.bodies.values():
-            body.step(dt)
+            body.step(dt, self.gravity)
 
     def simulation_view(self) -> Any:
         return View("SimulationView", self.kit, self)
@@ -169,6 +178,13 @@ class BodyHost:
         self.bodies.clear()
 
     # What views of omni.physics.tensors answer
+
+    def simulationview_get_gravity(self) -> Any:
+        return list(self.gravity.tolist()) if self.kit == "110.0" else Vector(*self.gravity.tolist())
+
+    def simulationview_set_gravity(self, gravity: Any) -> None:
+        assert isinstance(gravity, list if self.kit == "110.0" else Vector)
+        self.gravity = torch.tensor([gravity.x, gravity.y, gravity.z] if isinstance(gravity, Vector) else gravity)
 
     def simulationview_create_rigid_body_view(self, pattern: Any) -> Any:
         return View("RigidBodyView", self.kit, _Rows(self._find(pattern)))
@@ -207,9 +223,11 @@ class View:
         function = checked(f"{self._name}.{member}", parameters, [], answer)
         return function if not member.startswith("get_") else self._into_buffer(member, function)
 
-    def _into_buffer(self, member: str, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        def read(*arguments: Any) -> torch.Tensor:
+    def _into_buffer(self, member: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def read(*arguments: Any) -> Any:
             values = function(*arguments)
+            if not isinstance(values, torch.Tensor):
+                return values
             return self._buffers.setdefault(member, torch.empty_like(values)).copy_(values)
 
         return read

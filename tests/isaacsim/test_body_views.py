@@ -231,6 +231,17 @@ def test_contact_forces_come_back_with_a_state() -> None:
     worlds.engine.close()
 
 
+def test_gravity_comes_back_with_a_state(worlds: Worlds) -> None:
+    engine = worlds.engine
+    engine.set_gravity(torch.tensor([[0.0, 2.0, -3.0]]).expand(N, 3))
+    saved = engine.state_dict()
+    engine.set_gravity(torch.tensor([[0.0, 0.0, 5.0]]).expand(N, 3))
+    engine.load_state_dict(saved)
+    close(engine.get_gravity(), [0.0, 2.0, -3.0])
+    engine.step()
+    close(worlds.brick.get_linear_velocities(), [0.0, 2.0 * DT, -3.0 * DT])
+
+
 def test_loading_materials_leaves_those_alone_that_do_not_change() -> None:
     """PhysX may have another coefficient than the scene: 0.3 instead of the default of 1, so that 0.3 acts in pairs."""
     rows = [Shape(), Shape()]

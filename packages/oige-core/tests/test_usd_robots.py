@@ -158,6 +158,12 @@ def test_springs_and_dampers_of_joints_are_part_of_the_drives(arm: RobotDescript
     assert value(stage, path, "state:angular:physics:position") == pytest.approx(1.0 / degree)
 
 
+def test_springs_and_dampers_without_a_drive_are_not_limited(arm: RobotDescription, stage: Usd.Stage) -> None:
+    path = write_robot(arm, stage, "/arm").joints["shoulder"]
+    assert value(stage, path, "drive:angular:physics:stiffness") == pytest.approx(2.0 * np.pi / 180)
+    assert value(stage, path, "drive:angular:physics:maxForce") == np.inf
+
+
 def test_description_is_read_back_from_the_prim(arm: RobotDescription, stage: Usd.Stage) -> None:
     write_robot(arm, stage, "/arm")
     assert read_description(stage.GetPrimAtPath("/arm")) == from_json(to_json(arm))
