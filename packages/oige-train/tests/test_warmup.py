@@ -97,6 +97,10 @@ def test_all_tasks_are_tried_although_one_fails(
         (["task=Ant", "task=Humanoid"], "task=Ant task=Humanoid: expected one task=<Task>[,<Task> …], or task=all."),
         (["task=Ant,Antt"], "task=Antt: unknown task 'Antt'. Did you mean Ant or AntSAC?"),
         (["task=Ant", "checkpoint=a.pth"], "checkpoint=a.pth: has no effect in oige-warmup; leave it out."),
+        (
+            ["task=Ant", "physics_engine=isaacsim"],
+            "physics_engine=isaacsim: has no effect in oige-warmup; leave it out.",
+        ),
         (["task=Ant", "enable_recording=True"], "enable_recording=True: has no effect in oige-warmup; leave it out."),
     ],
 )

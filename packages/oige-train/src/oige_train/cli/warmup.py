@@ -21,7 +21,17 @@ kind of GPU, but not on num_envs.
   WARP_CACHE_PATH=<folder>    environment variable: where kernels are kept; the folder may be copied to other machines
                               with the same kind of GPU and the same versions of OIGE and its dependencies"""
 
-IGNORED = ("checkpoint", "test", "max_iterations", "experiment", "multi_gpu", "wandb_", "headless", "enable_")
+IGNORED = (
+    "checkpoint",
+    "test",
+    "max_iterations",
+    "experiment",
+    "multi_gpu",
+    "physics_engine",
+    "wandb_",
+    "headless",
+    "enable_",
+)
 #: Control steps: the first one is checked, the second one is observed, and the third one is captured in graphs.
 STEPS = 3
 
