@@ -52,7 +52,7 @@ class PanelPage:
             self._checkpoint = gui.add_text("Checkpoint", "", hint="Path of the file")
             self._start = gui.add_button("Start", color="green")
             self._stop = gui.add_button("Stop", color="red")
-            self._status = gui.add_markdown("")
+            self._status = gui.add_html("")
             self._plot = gui.add_uplot(
                 (np.zeros(0), np.zeros(0)),
                 (uplot.Series(label="epoch"), uplot.Series(label="reward", stroke=COLOR, width=2)),
@@ -135,21 +135,21 @@ def _on_user(control: Any, change: Callable[[Any], None]) -> None:
 
 
 def _status(state: PanelState) -> str:
-    """Return the status in Markdown."""
-    lines = [f"**{state.phase.value}**" + (f" · {state.loaded}" if state.loaded else "")]
+    """Return the status in HTML."""
+    lines = [f"<b>{state.phase.value}</b>" + (f" · {html.escape(state.loaded)}" if state.loaded else "")]
     if state.progress:
-        lines.append(_escaped(state.progress))
+        lines.append(html.escape(state.progress))
     if state.error:
-        lines.append(f"**error:** {_escaped(state.error)}")
-    return "  \n".join(lines)
-
-
-def _escaped(text: str) -> str:
-    """Return text as Markdown that shows it as it is."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>()#+-!|~$" else character for character in text)
+        lines.append(f"<b>error:</b> {html.escape(state.error)}")
+    return _block("0.875em", lines)
 
 
 def _messages(messages: tuple[str, ...]) -> str:
     """Return messages in HTML, the newest first."""
-    lines = "".join(f"<div>{html.escape(message)}</div>" for message in reversed(messages))
-    return f'<div style="font-size: 0.75em; overflow-wrap: anywhere; padding: 0.5em 1em">{lines}</div>'
+    return _block("0.75em", [html.escape(message) for message in reversed(messages)])
+
+
+def _block(size: str, lines: list[str]) -> str:
+    """Return lines of HTML that wrap within words, too: paths are long and have no spaces."""
+    body = "".join(f"<div>{line}</div>" for line in lines)
+    return f'<div style="font-size: {size}; overflow-wrap: anywhere; padding: 0.5em 1em">{body}</div>'
