@@ -82,6 +82,14 @@ def test_a_process_that_cannot_start_fails_all_its_checks(report: Callable[..., 
     assert written["results"][1]["log"] == ["no module named oige"]
 
 
+def test_without_the_application_no_task_is_tried(report: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    options = Namespace(report=tmp_path / "report.json", device="cpu", host="", timeout=60.0)
+    reporter = Reporter(options)
+    reporter.results["host.start"] = {"status": "FAIL", "message": "not found"}
+    reporter.run(["task.Ant"])
+    assert reporter.results["task.Ant"] == {"status": "SKIP", "message": "needs host.start, which failed"}
+
+
 def raiser(error: BaseException) -> Callable[[Any], str]:
     def check(session: Any) -> str:
         raise error
@@ -127,6 +135,23 @@ def test_unknown_name_is_refused(arguments: list[str], capsys: pytest.CaptureFix
     assert ended.value.code == 2
     expected = {"--only": "hosts", "--tasks": "task.Ants"}[arguments[0]]
     assert f"error: {expected}: no check has this name; --list prints all names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--device", "gpu", "cpu, cuda or cuda:<n>"),
+        ("--timeout", "-1", "a number above 0"),
+        ("--report", "missing/report.json", "its folder does not exist"),
+    ],
+)
+def test_wrong_value_is_refused(option: str, value: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        isaacsim_check.main([option, value, "--only", "versions"])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert f"error: {option} {value}: " in error
+    assert expected in error
 
 
 def test_the_file_alone_says_what_is_missing(tmp_path: Path) -> None:

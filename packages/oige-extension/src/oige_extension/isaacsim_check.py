@@ -17,6 +17,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ __all__ = ["main"]
 
 FORMAT = 1
 LOG_LINES = 30
+START = "host.start"
 STATUSES: tuple[str, ...] = ("PASS", "FAIL", "SKIP")
 PACKAGES = ("oige-core", "oige-train", "oige-extension", "oige-tasks-classic")
 LIBRARIES = ("torch", "numpy", "warp-lang", "mujoco", "usd-core", "gymnasium", "hydra-core", "omegaconf", "rl-games")
@@ -148,7 +150,13 @@ class Reporter:
         self._since = 0.0
 
     def run(self, names: Sequence[str]) -> None:
-        """Run checks in one process, and in a new one those after a check that ended it."""
+        """Run checks in one process, and in a new one those after a check that ended it.
+
+        Where the application did not start before, they are skipped: each of them would start it once more.
+        """
+        if self.results.get(START, {}).get("status") == "FAIL":
+            for name in names:
+                self._keep(name, {"status": "SKIP", "message": f"needs {START}, which failed"})
         while remaining := [name for name in names if name not in self.results]:
             self._current, self._since = None, time.monotonic()
             with self.log.open("a", encoding="utf-8") as log:
@@ -232,6 +240,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.run:
         run_checks(options)
+    if re.fullmatch(r"cpu|cuda(:\d+)?", options.device) is None:
+        parser.error(f"--device {options.device}: expected cpu, cuda or cuda:<n>")
+    if not options.timeout > 0:
+        parser.error(f"--timeout {options.timeout:g}: expected a number above 0")
+    if not options.report.absolute().parent.is_dir():
+        parser.error(f"--report {options.report}: its folder does not exist; make it first")
     names = list(all_checks())
     for pattern in (*options.only, *(f"task.{task}" for task in options.tasks)):
         if not select(names, [pattern]):
