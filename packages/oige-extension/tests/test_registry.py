@@ -414,7 +414,7 @@ def test_wrong_place_and_address_are_refused(extension: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("port", [-1, 70000])
 def test_wrong_port_is_refused(registry: Path, port: int) -> None:
-    with pytest.raises(RegistryError, match=f"^port {port}: expected a free one, found: .*; choose another"):
+    with pytest.raises(RegistryError, match=f"^port {port}: expected a number from 0 to 65535"):
         make_server(registry, port)
 
 
@@ -439,6 +439,13 @@ def test_program(extension: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == f"{tmp_path / 'exts' / NAME}\n"
     assert run(["verify", str(folder), "--kit", "108.0"]) == 1
     assert "no package for Kit 108.0" in capsys.readouterr().out
+
+
+def test_folder_that_cannot_be_written_is_one_error(extension: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "registry"
+    with pytest.raises(RegistryError, match=r"file.*: cannot be read or written: "):
+        run(["build", str(place), "--kit", "107.3", "--extension", str(extension)])
 
 
 def test_documented_commands_are_valid() -> None:

@@ -26,8 +26,15 @@ def run(arguments: list[str]) -> int:
     Raises:
         OigeError: an argument or a file is wrong.
     """
+    from oige_core.errors import reason
+
+    from oige_extension.registry import RegistryError
+
     options = parser().parse_args(arguments)
-    return options.command(options)
+    try:
+        return options.command(options)
+    except OSError as error:
+        raise RegistryError(f"{error.filename or '?'}: cannot be read or written: {reason(error)}.") from error
 
 
 def parser() -> argparse.ArgumentParser:
@@ -112,7 +119,7 @@ def _verify(options: argparse.Namespace) -> int:
     problems = verify(Registry(options.registry), tuple(options.kit))
     for problem in problems:
         print(problem)
-    print(f"{options.registry}: {f'{len(problems)} problems' if problems else 'no problem'}")
+    print(f"{options.registry}: {_count(problems, 'problem') if problems else 'no problem'}")
     return 1 if problems else 0
 
 
@@ -129,8 +136,12 @@ def _compare(options: argparse.Namespace) -> int:
     differences = compare(options.published, options.ours)
     for difference in differences:
         print(difference)
-    print(f"{len(differences)} differences" if differences else "the same structure")
+    print(_count(differences, "difference") if differences else "the same structure")
     return 1 if differences else 0
+
+
+def _count(items: list[str], word: str) -> str:
+    return f"{len(items)} {word}{'' if len(items) == 1 else 's'}"
 
 
 if __name__ == "__main__":

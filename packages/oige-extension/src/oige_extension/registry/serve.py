@@ -29,9 +29,11 @@ def make_server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
     """
     if not any((folder / name).is_file() for name in (REGISTRY, INDEX)):
         raise RegistryError(f"{folder}: expected {REGISTRY} or {INDEX}, found neither; run oige-registry build.")
+    if not 0 <= port < 2**16:
+        raise RegistryError(f"port {port}: expected a number from 0 to 65535; 0 is a free one.")
     try:
         return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, directory=str(folder)))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise RegistryError(f"port {port}: expected a free one, found: {reason(error)}; choose another.") from error
 
 
