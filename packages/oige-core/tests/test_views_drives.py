@@ -93,6 +93,18 @@ def test_velocity_drive_against_a_viscous_load(world: Any) -> None:
     world.close(world.rails.get_joint_velocities()[:, VELOCITY], final, tol=1e-5)
 
 
+def test_limited_drive_against_a_viscous_load(world: Any) -> None:
+    """v˙ = (6 N − b v) / m while the drive is at its limit: v = 0.6 (1 − exp(−10 t)); 0.6 after 0.1 s without a load.
+
+    MuJoCo damps a drive at its limit as if it were below: an implicit step divides what is left by 1.1.
+    """
+    world.rails.set_max_efforts(world.everywhere(6.0), joint_indices=[VELOCITY])
+    world.rails.set_joint_velocity_targets(world.everywhere(2.0), joint_indices=[VELOCITY])
+    world.run(0.1)
+    tol = world.tolerance(0.025, physx=3e-3)
+    world.close(world.rails.get_joint_velocities()[:, VELOCITY], 0.6 * (1 - math.exp(-1)), tol=tol)
+
+
 def test_limited_effort_gives_constant_acceleration(world: Any) -> None:
     """6 N on 4 kg for every command beyond the limit; 2 N for a command below it; limits of each world."""
     assert world.rails.get_max_efforts()[0].tolist() == [math.inf, math.inf, 6.0, math.inf]

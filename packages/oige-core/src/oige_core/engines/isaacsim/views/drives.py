@@ -6,12 +6,15 @@ from typing import Any
 import torch
 
 from oige_core.engines.isaacsim.views.articulation_state import ArticulationState
+from oige_core.engines.isaacsim.views.properties import Property
 from oige_core.engines.isaacsim.worlds import IsaacWorlds
 from oige_core.engines.joints import first_match
 from oige_core.scene.assets import Drive
 from oige_core.scene.elements import ArticulationElement
 
 __all__ = ["NO_LIMIT", "Drives"]
+
+_FRICTION = "get_dof_friction_properties", "set_dof_friction_properties"
 
 NO_LIMIT = torch.finfo(torch.float32).max
 """What PhysX has where nothing is limited."""
@@ -20,9 +23,10 @@ NO_LIMIT = torch.finfo(torch.float32).max
 class Drives:
     """Targets, gains and limits of the drives of an articulation, and the joints' own springs and dampers.
 
-    A drive of PhysX limits the sum of its PD terms only. Where the effort is limited, an effort that is set moves the
-    drive's target instead of acting beside it, and the joint's spring and damper act as efforts. Elsewhere, spring and
-    damper are part of the drive, which integrates them implicitly.
+    A drive of PhysX limits the sum of its PD terms and of the effort that is set. Where the effort is limited, such an
+    effort moves the target, and the joint's damper is viscous friction, which the limit does not concern. The
+    joint's spring acts as an effort, and so does the damper in releases without such friction: neither acts while the
+    drive is at its limit. Elsewhere, spring and damper are part of the drive, which integrates them implicitly.
 
     Args:
         worlds: the running worlds.
@@ -36,6 +40,7 @@ class Drives:
         strengths: ``(num_envs, d)``.
         encoder_biases: ``(num_envs, d)``.
         default_gains: ``(2, d)`` of the asset.
+        friction: static, dynamic and viscous friction of joints ``(num_envs, d, 3)``; None if the release has none.
     """
 
     def __init__(self, worlds: IsaacWorlds, state: ArticulationState) -> None:
@@ -63,6 +68,10 @@ class Drives:
             state.joint_property(what, f"get_dof_{name}", f"set_dof_{name}")
             for what, name in (("stiffness", "stiffnesses"), ("damping", "dampings"), ("max. effort", "max_forces"))
         ]
+        self.friction: Property | None = None
+        if "joint_friction_force" in worlds.engine.capabilities:
+            self.friction = state.joint_property("friction", *_FRICTION)
+            self.friction.values[..., :2] = column([joint.friction for joint in joints]).unsqueeze(-1)
         self._targets_sent = False
         self.send_gains()
 
@@ -92,6 +101,9 @@ class Drives:
         for one, sent in zip(self._properties, values, strict=True):
             one.values.copy_(sent)
             one.send(worlds)
+        if self.friction is not None:
+            self.friction.values[..., 2] = limited * self._damper
+            self.friction.send(worlds)
         self._targets_sent = False
 
     @property
@@ -124,7 +136,7 @@ class Drives:
         state.send_targets(position, velocity)
         state.efforts = torch.where(limited, 0.0, effort)
         springs = limited * self._spring
-        dampers = limited * self._damper
+        dampers = limited * self._damper * (self.friction is None)
         state.springs = (springs, self._rest, dampers) if bool((springs + dampers).any()) else None
 
     def state_dict(self) -> dict[str, Any]:

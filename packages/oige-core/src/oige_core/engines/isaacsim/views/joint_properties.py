@@ -16,8 +16,6 @@ from oige_core.views import Indices
 
 __all__ = ["JointPropertyView"]
 
-_FRICTION = "get_dof_friction_properties", "set_dof_friction_properties"
-
 
 class JointPropertyView(DriveView):
     """Properties of the joints of an articulation."""
@@ -41,14 +39,9 @@ class JointPropertyView(DriveView):
             one.values[:] = torch.tensor(start, dtype=torch.float32, device=device).view(one.values.shape[1:])
             if not torch.equal(one.values.cpu(), one.read()):
                 one.send()
-        self._friction: Property | None = None
-        if "joint_friction_force" in worlds.engine.capabilities:
-            self._friction = state.joint_property("dry friction", *_FRICTION)
+        self._friction = self._drives.friction
+        if self._friction is not None:
             self._joint_properties.append(self._friction)
-            friction = torch.tensor([joint.friction for joint in joints], dtype=torch.float32, device=device)
-            self._friction.values.zero_()
-            self._friction.values[..., :2] = friction.unsqueeze(-1)
-            self._friction.send()
         elif any(joint.friction for joint in joints):
             self._need_friction()
 
