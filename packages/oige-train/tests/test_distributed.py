@@ -20,11 +20,11 @@ import torch
 import oige_train.runner as runner
 from oige_train.cli.train import main
 
-def report(session, agent, folder):
+def save_learner(session, agent):
     learner = {"lr": agent.last_lr, "frame": agent.frame, "mean": agent.mean_reward(), "seed": session.run.config.seed}
     torch.save({"model": agent.model.state_dict(), "obs": agent.obs["obs"], **learner}, f"rank{os.environ['RANK']}.pth")
 
-runner._report = report
+runner._check_saved = save_learner
 main()
 """
 

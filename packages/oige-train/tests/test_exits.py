@@ -103,13 +103,13 @@ def test_interruption_during_imports_is_one_line(module: str, tmp_path: Path) ->
 def test_interruption_during_build_is_one_line_and_leaves_no_folder(name: str, tmp_path: Path) -> None:
     code = """
 import sys, time
-import oige_train.runner
+import oige_train.supervisor
 
 def make_env(_):
     print("building", file=sys.stderr, flush=True)
     time.sleep(60)
 
-oige_train.runner.make_env = make_env
+oige_train.supervisor.make_env = make_env
 from oige_train.cli.train import main
 main()
 """
