@@ -1,6 +1,7 @@
 """Methods that views of rigid bodies and of links share: wrenches, contacts, properties of bodies."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -63,7 +64,7 @@ def check_gravity_switch(name: str, element: RigidElement | ArticulationElement)
         )
 
 
-class BodyPropertyView(WorldView):
+class BodyPropertyView(WorldView, ABC):
     """Wrenches, contacts and properties of ``b`` bodies of each world; a subclass sets the attributes below.
 
     Attributes:
@@ -87,13 +88,13 @@ class BodyPropertyView(WorldView):
     _colors: BodyColors
     _contacts: ContactForces | None
 
+    @abstractmethod
     def _frames(self, worlds: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return positions ``(n, b, 3)`` and orientations ``(n, b, 4)`` of the bodies."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _add_wrenches(self, forces: torch.Tensor, torques: torch.Tensor, worlds: torch.Tensor | None) -> None:
         """Add forces at centres of mass and torques ``(n, b, 3)`` in the world frame to the next control step."""
-        raise NotImplementedError
 
     @property
     def _links(self) -> tuple[int, ...]:
