@@ -16,6 +16,7 @@ import torch
 from isaacsim_doubles import API, checked
 from oige_core.capabilities import CAPABILITIES, Capability
 from oige_core.engines.isaacsim.usd.prims import new_stage
+from oige_core.errors import CapabilityError
 from oige_core.math import quat_apply, quat_from_angle_axis, quat_mul, quat_to_matrix
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
@@ -172,7 +173,7 @@ class BodyHost:
         return []
 
     def host_view(self, kind: str, path: str) -> Any:
-        raise NotImplementedError
+        raise CapabilityError(f"host_view({kind!r}): this double has no views of a release.")
 
     def close(self) -> None:
         self.bodies.clear()

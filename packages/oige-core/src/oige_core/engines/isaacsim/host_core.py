@@ -35,9 +35,3 @@ class CoreHost(KitHost):
     def _move_viewer(self, viewpoint: Viewpoint) -> None:
         viewports = kit_module("isaacsim.core.utils.viewports")
         viewports.set_camera_view(viewpoint.position, viewpoint.target, VIEWER_CAMERA)
-
-    def _create_view(self, view_class: Any, path: str) -> Any:
-        view = view_class(prim_paths_expr=path, reset_xform_properties=False)
-        if self._view is not None:
-            view.initialize(self._view)
-        return view

@@ -227,7 +227,6 @@ class KitHost(ABC):
         expression = path.replace("*", ".*")
         return self._create_view(getattr(kit_module(module), name), expression)
 
-    @abstractmethod
     def _create_view(self, view_class: Any, path: str) -> Any:
         """Return an object of one of the release's own view classes.
 
@@ -235,6 +234,10 @@ class KitHost(ABC):
             view_class: the class.
             path: regular expression of the paths of prims.
         """
+        view = view_class(prim_paths_expr=path, reset_xform_properties=False)
+        if self._view is not None:
+            view.initialize(self._view)
+        return view
 
     def close(self) -> None:
         """Stop physics, and leave the application with an empty stage."""

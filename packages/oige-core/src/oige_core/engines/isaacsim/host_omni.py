@@ -58,12 +58,6 @@ class OmniHost(KitHost):
         viewports = kit_module("omni.isaac.core.utils.viewports")
         viewports.set_camera_view(viewpoint.position, viewpoint.target, VIEWER_CAMERA)
 
-    def _create_view(self, view_class: Any, path: str) -> Any:
-        view = view_class(prim_paths_expr=path, reset_xform_properties=False)
-        if self._view is not None:
-            view.initialize(self._view)
-        return view
-
     def close(self) -> None:
         """Stop physics, forget the simulation context, and leave the application with an empty stage."""
         super().close()
