@@ -89,7 +89,7 @@ def inertia_matrix(moments: np.ndarray, orientation: np.ndarray) -> np.ndarray:
 
 
 def test_every_robot_has_a_file() -> None:
-    assert len(MJCF) == 13
+    assert len(MJCF) == 14
     assert [mjcf.name for mjcf in MJCF if not usd_file(mjcf).is_file()] == []
 
 
