@@ -5,7 +5,8 @@ Importing it registers every installed task with gymnasium and imports neither t
     import gymnasium as gym, oige_core
     env = gym.make_vec("oige/Cartpole-v0", num_envs=64)
 
-What a task needs can be imported from here, and rotations from :mod:`oige_core.math`.
+What a task needs can be imported from here, rotations from :mod:`oige_core.math`, and
+controllers of robot arms from :mod:`oige_core.control`.
 """
 
 import importlib
@@ -14,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from oige_core.config import EnvConfig, Renamed, check_choice, check_positive, check_range, control_steps, unread
+from oige_core.config import (
+    ControlConfig,
+    EnvConfig,
+    Renamed,
+    check_choice,
+    check_positive,
+    check_range,
+    control_steps,
+    unread,
+)
 from oige_core.errors import ConfigError, OigeError
 from oige_core.registry import find_task, installed_tasks, load_config
 from oige_core.seeding import derive_seed
@@ -32,6 +42,7 @@ __all__ = [
     "ArticulationView",
     "CameraView",
     "ConfigError",
+    "ControlConfig",
     "Drive",
     "EnvConfig",
     "FramedView",

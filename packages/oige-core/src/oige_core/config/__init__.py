@@ -1,5 +1,6 @@
 """Typed, validated configuration of simulations and tasks."""
 
+from oige_core.config.control_schema import ControlConfig
 from oige_core.config.fields import unread
 from oige_core.config.load import CORE_CFG, compose, validate
 from oige_core.config.renamed import Renamed, control_steps
@@ -23,6 +24,7 @@ from oige_core.config.schema import (
 __all__ = [
     "CORE_CFG",
     "ActorConfig",
+    "ControlConfig",
     "DefaultPhysicsMaterialConfig",
     "DomainRandomizationConfig",
     "EnvConfig",

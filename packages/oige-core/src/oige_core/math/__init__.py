@@ -9,8 +9,10 @@ from oige_core.math.rotations import (
     quat_conjugate,
     quat_from_angle_axis,
     quat_from_euler_xyz,
+    quat_from_rotation_vector,
     quat_mul,
     quat_to_matrix,
+    rotation_vector_from_quat,
 )
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "quat_conjugate",
     "quat_from_angle_axis",
     "quat_from_euler_xyz",
+    "quat_from_rotation_vector",
     "quat_mul",
     "quat_to_matrix",
+    "rotation_vector_from_quat",
 ]

@@ -1,6 +1,7 @@
 """Rotations on torch tensors. Quaternions are w, x, y, z and of unit length."""
 
 import functools
+import math
 
 import torch
 
@@ -15,9 +16,11 @@ __all__ = [
     "quat_conjugate",
     "quat_from_angle_axis",
     "quat_from_euler_xyz",
+    "quat_from_rotation_vector",
     "quat_mul",
     "quat_to_matrix",
     "rotate_inverse",
+    "rotation_vector_from_quat",
 ]
 
 
@@ -121,6 +124,23 @@ def quat_from_euler_xyz(angles: torch.Tensor) -> torch.Tensor:
         ),
         dim=-1,
     )
+
+
+def quat_from_rotation_vector(vector: torch.Tensor) -> torch.Tensor:
+    """Return quaternions ``(…, 4)`` of rotations about vectors ``(…, 3)`` by their lengths, in rad; also by zero."""
+    half = 0.5 * torch.linalg.vector_norm(vector, dim=-1, keepdim=True)
+    return torch.cat((half.cos(), 0.5 * torch.sinc(half / math.pi) * vector), dim=-1)
+
+
+def rotation_vector_from_quat(q: torch.Tensor) -> torch.Tensor:
+    """Return rotation vectors ``(…, 3)`` of quaternions ``(…, 4)``: axes times angles, in rad, at most π long.
+
+    q and −q are the same rotation and give the same vector, that of the shorter way; zero for no rotation.
+    """
+    q = torch.where(q[..., :1] < 0.0, -q, q)
+    sine = torch.linalg.vector_norm(q[..., 1:], dim=-1, keepdim=True)
+    half = torch.atan2(sine, q[..., :1])
+    return 2.0 * q[..., 1:] / torch.sinc(half / math.pi)
 
 
 def euler_xyz_from_quat(q: torch.Tensor) -> torch.Tensor:
