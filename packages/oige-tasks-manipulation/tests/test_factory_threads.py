@@ -1,0 +1,113 @@
+"""Nuts and bolts of the Factory tasks: geometry of threads, and motion of a nut on its bolt."""
+
+import math
+
+import mujoco
+import numpy as np
+import pytest
+from oige_core import OigeError
+
+from oige_tasks_manipulation.factory.sizes import SIZES, NutBoltSize, nut_bolt_size
+from oige_tasks_manipulation.factory.threads import bolt_mjcf, nut_inertia, nut_mass, nut_mjcf
+
+TIME_STEP = 1 / 480
+M16 = SIZES["M16"]
+
+
+def nut_on_bolt(size: NutBoltSize, friction: float = 0.3) -> mujoco.MjModel:
+    """Return a world with a fixed bolt at the origin and a free nut."""
+    spec = mujoco.MjSpec()
+    spec.option.timestep = TIME_STEP
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    for name, mjcf in (("bolt", bolt_mjcf(size, friction=friction)), ("nut", nut_mjcf(size, friction=friction))):
+        asset = mujoco.MjSpec.from_string(mjcf)
+        body = spec.worldbody.add_frame().attach_body(asset.bodies[1], f"{name}/", "")
+        if name == "nut":
+            body.add_freejoint()
+    return spec.compile()
+
+
+def pose(height: float, yaw: float, x: float = 0.0) -> list[float]:
+    """Return the position and orientation of a nut, in m and rad."""
+    return [x, 0.0, height, math.cos(0.5 * yaw), 0.0, 0.0, math.sin(0.5 * yaw)]
+
+
+def distance(model: mujoco.MjModel, qpos: list[float]) -> float:
+    """Return the smallest distance between nut and bolt where they touch, in m; infinite if they do not."""
+    data = mujoco.MjData(model)
+    data.qpos[:] = qpos
+    mujoco.mj_forward(model, data)
+    return float(data.contact.dist.min()) if data.ncon else math.inf
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_nut_fits_the_thread_at_every_angle(size: NutBoltSize) -> None:
+    model = nut_on_bolt(size)
+    middle = 0.5 * size.shank_length // size.pitch * size.pitch
+    for k in range(24):
+        turn = k / 24
+        height = middle + size.pitch * turn
+        assert distance(model, pose(height, 2 * math.pi * turn)) > -1e-9
+        for displaced in (height - 0.1 * size.pitch, height + 0.1 * size.pitch):
+            assert distance(model, pose(displaced, 2 * math.pi * turn)) < -0.01 * size.pitch
+        assert distance(model, pose(height, 2 * math.pi * turn, x=0.2 * size.pitch)) < -0.01 * size.pitch
+
+
+def test_thread_is_right_handed() -> None:
+    assert distance(nut_on_bolt(M16), pose(0.012 + 0.25 * M16.pitch, 0.5 * math.pi)) > -1e-9
+    assert distance(nut_on_bolt(M16), pose(0.012 - 0.25 * M16.pitch, 0.5 * math.pi)) < -0.2 * M16.pitch
+
+
+def test_nut_stands_on_the_head_at_height_zero() -> None:
+    model = nut_on_bolt(M16)
+    assert distance(model, pose(1e-5, 1e-5 / M16.pitch * 2 * math.pi)) > -1e-9
+    assert distance(model, pose(-1e-4, -1e-4 / M16.pitch * 2 * math.pi)) == pytest.approx(-1e-4, rel=0.01)
+
+
+def test_mass_of_the_nut_is_that_of_steel() -> None:
+    # A hexagon of 24 mm across flats, with a hole of 14.701 mm, the pitch diameter of M16: 329.1 mm², 13 mm high.
+    assert nut_mass(M16) == pytest.approx(7850 * 13e-3 * 329.1e-6, rel=2e-4)
+    lateral, _, axial = nut_inertia(M16)
+    assert axial == pytest.approx(0.5 * nut_mass(M16) * (0.5 * (12.6e-3**2 + 7.35e-3**2) * 2), rel=0.05)
+    assert lateral == pytest.approx(0.5 * axial + nut_mass(M16) * 0.013**2 / 12, rel=1e-6)
+
+
+def test_unknown_size_is_refused() -> None:
+    with pytest.raises(OigeError, match=r"size 'M17': expected one of M4, M8, M12, M16, M20"):
+        nut_bolt_size("M17")
+
+
+def screw(size: NutBoltSize, torque: float, seconds: float) -> tuple[float, float]:
+    """Return the turns and the descent in m of a nut that a torque in N·m turns at up to 6 rad/s."""
+    model = nut_on_bolt(size)
+    data = mujoco.MjData(model)
+    start = 0.7 * size.shank_length // size.pitch * size.pitch
+    data.qpos[:] = pose(start, 0.0)
+    nut = model.body("nut/nut").id
+    turned = 0.0
+    for _ in range(round(seconds / TIME_STEP)):
+        data.xfrc_applied[nut, 5] = torque if abs(data.qvel[5]) < 6.0 else 0.0
+        mujoco.mj_step(model, data)
+        turned += TIME_STEP * data.qvel[5]
+    return turned / (2 * math.pi), start - data.qpos[2]
+
+
+def test_nut_moves_by_the_pitch_in_a_turn() -> None:
+    turns, descent = screw(M16, torque=-0.02, seconds=2.0)
+    assert turns < -1.5
+    assert descent == pytest.approx(-turns * M16.pitch, abs=0.1 * M16.pitch)
+    turns, descent = screw(M16, torque=0.02, seconds=1.0)
+    assert turns > 0.5
+    assert descent == pytest.approx(-turns * M16.pitch, abs=0.1 * M16.pitch)
+
+
+def test_thread_holds_a_push() -> None:
+    model = nut_on_bolt(M16)
+    data = mujoco.MjData(model)
+    data.qpos[:] = pose(0.012, 0.0)
+    for step in range(480):
+        data.xfrc_applied[model.body("nut/nut").id, 2] = -50.0 * min(1.0, step / 240)
+        mujoco.mj_step(model, data)
+    assert data.qpos[2] == pytest.approx(0.012, abs=0.1 * M16.pitch)
+    assert np.abs(data.qvel).max() < 0.05
