@@ -6,7 +6,6 @@ import mujoco
 import numpy as np
 import pytest
 from oige_core import OigeError
-
 from oige_tasks_manipulation.factory.sizes import SIZES, NutBoltSize, nut_bolt_size
 from oige_tasks_manipulation.factory.threads import bolt_mjcf, nut_inertia, nut_mass, nut_mjcf
 

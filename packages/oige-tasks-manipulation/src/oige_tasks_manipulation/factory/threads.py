@@ -1,18 +1,19 @@
 """Nuts and bolts with threads, as rigid bodies of primitive shapes.
 
-Frames: the bolt's origin is in the middle of the bottom of its head, with z along the shank. The nut's origin is where the
-bolt's is when the nut is screwed down to the head, so that the nut's base is a head's height above its own origin. The
-flats of nut and head have their normals at multiples of 60° from x. A nut whose origin is at height z above the bolt's
-follows the thread if its yaw is 2π z / pitch: threads are right-handed.
+Frames: the bolt's origin is in the middle of the bottom of its head, with z along the shank. The nut's origin is where
+the bolt's is when the nut is screwed down to the head, so that the nut's base is a head's height above its own origin.
+The flats of nut and head have their normals at multiples of 60° from x. A nut whose origin is at height z above the
+bolt's follows the thread if its yaw is 2π z / pitch: threads are right-handed.
 """
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from oige_tasks_manipulation.factory.sizes import NUT_BOLT_DENSITY, NUT_BOLT_FRICTION, NutBoltSize
 
-__all__ = ["ThreadProfile", "bolt_mjcf", "nut_mjcf", "nut_inertia", "nut_mass"]
+__all__ = ["ThreadProfile", "bolt_mjcf", "nut_inertia", "nut_mass", "nut_mjcf"]
 
 _FLANK_ANGLE = math.radians(30.0)
 """Half of the angle of 60° between the flanks of an ISO metric thread."""
@@ -98,7 +99,7 @@ def bolt_mjcf(size: NutBoltSize, *, friction: float = NUT_BOLT_FRICTION) -> str:
     shapes += [
         f'<geom type="capsule" size="{profile.ridge_radius:.9g}" fromto="{_join(start)} {_join(end)}" mass="0" '
         f'contype="{_THREAD_BIT}" conaffinity="0"/>'
-        for start, end in zip(points, points[1:], strict=False)
+        for start, end in pairwise(points)
     ]
     mass, center, inertia = _bolt_inertia(size)
     return _body("bolt", mass, center, inertia, shapes, friction)
