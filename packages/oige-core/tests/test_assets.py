@@ -404,5 +404,5 @@ def test_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
 
 def test_density_of_links_with_explicit_inertia_raises() -> None:
     mjcf = arm(link='<body name="tip"><inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/></body>')
-    with raises(ConfigError, r"task\.sim\.robot\.density=200\.0: link 'tip' states its mass as <inertial>, .*"):
+    with raises(ConfigError, r"task\.sim\.robot\.density=200\.0: 'tip' states its mass as <inertial>, .*"):
         build_robot(mjcf, actor=ActorConfig(density=200.0))

@@ -111,6 +111,7 @@ def test_assets_may_close_loops_and_attach_links_to_the_world(build: Callable[..
 def test_default_values_match_mujoco(build: Callable[..., Any]) -> None:
     option = build(lambda scene: {"ball": scene.add_sphere("ball", radius=0.1)}).engine.compiled.model.opt
     names = ["ccd_iterations", "impratio", "iterations", "ls_iterations", "noslip_iterations", "tolerance"]
+    names += ["sdf_initpoints", "sdf_iterations"]
     assert {name: getattr(option, name) for name in names} == {
         name: getattr(mujoco.MjSpec().option, name) for name in names
     }

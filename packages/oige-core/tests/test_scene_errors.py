@@ -260,7 +260,7 @@ def test_more_moving_elements_than_collision_masks_raise() -> None:
     engine, scene = new_scene()
     for index in range(31):
         scene.add_sphere(f"ball{index}", radius=0.1)
-    with raises(CapabilityError, r"the scene has 31 moving elements: the embedded engine allows 30\."):
+    with raises(CapabilityError, r"the scene has 31 moving elements, .*: the embedded engine allows 30\."):
         engine.build(scene)
 
 

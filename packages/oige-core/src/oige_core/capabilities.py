@@ -24,6 +24,7 @@ Capability = Literal[
     "joint_friction_force",
     "lights",
     "restitution",
+    "rigid_assets",
     "scales",
     "static_friction",
     "warp",
@@ -46,6 +47,7 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
             "joint_forces",
             "joint_friction_force",
             "lights",
+            "rigid_assets",
             "scales",
             "warp",
         }
@@ -84,6 +86,7 @@ _DESCRIPTIONS: Mapping[Capability, str] = {
     "joint_friction_force": "dry friction of joints as a force",
     "lights": "lights that differ between worlds",
     "restitution": "restitution",
+    "rigid_assets": "rigid bodies from files",
     "scales": "sizes that change after the build",
     "static_friction": "static friction that differs from dynamic friction",
     "warp": "Warp variants of tasks",

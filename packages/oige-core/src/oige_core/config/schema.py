@@ -268,6 +268,8 @@ class MujocoConfig:
         impratio: ratio of frictional to normal impedance of contacts; with a higher ratio, contacts slip less.
         noslip_iterations: maximum iterations of a pass that prevents contacts from slipping; 0: no such pass.
         ccd_iterations: maximum iterations of the collision detection of convex shapes.
+        sdf_iterations: maximum iterations of the search for contacts of shapes of type ``sdf``, from each point.
+        sdf_initpoints: number of points at which that search starts.
         max_contacts: maximum number of contacts of one world on CUDA; 0: determined by a probe run.
         max_constraints: maximum number of constraint rows of one world on CUDA; 0: determined by a probe run.
     """
@@ -281,11 +283,13 @@ class MujocoConfig:
     impratio: float = 1.0
     noslip_iterations: int = 0
     ccd_iterations: int = 35
+    sdf_iterations: int = 10
+    sdf_initpoints: int = 40
     max_contacts: int = 0
     max_constraints: int = 0
 
     def __post_init__(self) -> None:
-        for key in ("iterations", "ls_iterations", "impratio", "ccd_iterations"):
+        for key in ("iterations", "ls_iterations", "impratio", "ccd_iterations", "sdf_iterations", "sdf_initpoints"):
             check_positive(f"task.sim.mujoco.{key}", getattr(self, key))
         for key in ("tolerance", "noslip_iterations", "max_contacts", "max_constraints"):
             check_positive(f"task.sim.mujoco.{key}", getattr(self, key), zero=True)

@@ -1,7 +1,7 @@
 """Description of what one world contains."""
 
-from oige_core.scene.assets import ArticulationAsset, Drive, Material
+from oige_core.scene.assets import ArticulationAsset, Drive, Material, RigidAsset
 from oige_core.scene.primitives import SHAPES
 from oige_core.scene.scene import Scene
 
-__all__ = ["SHAPES", "ArticulationAsset", "Drive", "Material", "Scene"]
+__all__ = ["SHAPES", "ArticulationAsset", "Drive", "Material", "RigidAsset", "Scene"]

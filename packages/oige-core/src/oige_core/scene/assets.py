@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oige_core.errors import OigeError
 
-__all__ = ["ArticulationAsset", "Color", "Drive", "Material", "check_color"]
+__all__ = ["ArticulationAsset", "Color", "Drive", "Material", "RigidAsset", "check_color"]
 
 
 Color = tuple[float, float, float, float]
@@ -99,6 +99,36 @@ class ArticulationAsset:
                 finite = False
             if not finite:
                 raise OigeError(f"ArticulationAsset: joint_positions['{name}']={position!r}: expected a finite number.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RigidAsset:
+    """A rigid body of one or more shapes.
+
+    The engine reads the single child of the world body: its shapes, its inertia (``<inertial>``, or the masses or
+    densities of the shapes), and its sites. Shapes are spheres, capsules, cylinders, ellipsoids, boxes, meshes, which
+    collide as their convex hulls, and meshes of type ``sdf``, which collide as they are. Friction, ``solref``,
+    ``solimp``, ``priority``, ``condim``, ``margin`` and ``gap`` of shapes apply; a shape without a friction coefficient
+    has that of ``task.sim.default_physics_material``.
+
+    ``contype`` and ``conaffinity`` select what a shape touches. Shapes of two such bodies collide if the ``contype`` of
+    one and the ``conaffinity`` of the other have a common bit. Shapes of all other elements have 1 for both.
+
+    The engine ignores options, keyframes, and everything in the world body except this child. Joints, child bodies,
+    ``pair`` and ``exclude`` raise an error when the scene is built, and so do elements that need joints.
+
+    Attributes:
+        mjcf: path of an MJCF file, or the contents of one.
+
+    Raises:
+        OigeError: it is neither.
+    """
+
+    mjcf: Path | str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.mjcf, Path | str):
+            raise OigeError(f"RigidAsset(mjcf={self.mjcf!r}): expected a path, or the contents of a file.")
 
 
 @dataclass(frozen=True, kw_only=True)

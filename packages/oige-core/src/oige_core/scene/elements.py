@@ -6,18 +6,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from oige_core.config import ActorConfig
-from oige_core.scene.assets import ArticulationAsset, Color, Material
+from oige_core.scene.assets import ArticulationAsset, Color, Material, RigidAsset
 from oige_core.scene.primitives import Primitive
 from oige_core.scene.values import Quaternion, Vector3
 from oige_core.views import CameraOutput
 
 __all__ = [
     "ArticulationElement",
+    "BodyElement",
     "CameraElement",
     "Element",
     "GroundPlaneElement",
     "HeightFieldElement",
     "LinkSet",
+    "RigidAssetElement",
     "RigidElement",
 ]
 
@@ -56,28 +58,41 @@ class ArticulationElement:
 
 
 @dataclass(kw_only=True)
-class RigidElement:
-    """One rigid body with one primitive shape; ``size`` as in ``Scene.add_sphere`` and similar methods.
+class BodyElement:
+    """One rigid body and its initial pose."""
+
+    name: str
+    position: Vector3
+    orientation: Quaternion
+    kinematic: bool
+    track_contact_forces: bool
+    disable_gravity: bool | None
+    actor: ActorConfig
+
+
+@dataclass(kw_only=True)
+class RigidElement(BodyElement):
+    """A body with one primitive shape; ``size`` as in ``Scene.add_sphere`` and similar methods.
 
     ``face_colors``: colours of a box's faces +x, −x, +y, −y, +z, −z; empty: all have that of the material.
     ``alternatives``: sizes of other shapes that worlds may have instead.
     """
 
-    name: str
     shape: Primitive
     size: tuple[float, ...]
-    position: Vector3
-    orientation: Quaternion
     density: float
     mass: float | None
-    kinematic: bool
     collision: bool
-    track_contact_forces: bool
-    disable_gravity: bool | None
     material: Material
-    actor: ActorConfig
     face_colors: tuple[Color, ...] = ()
     alternatives: Mapping[Primitive, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class RigidAssetElement(BodyElement):
+    """A body with the shapes of one of its assets; each world has one of them."""
+
+    assets: tuple[RigidAsset, ...]
 
 
 @dataclass(kw_only=True)
@@ -97,7 +112,7 @@ class CameraElement:
     hidden: tuple[str, ...]
 
 
-Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | RigidElement | CameraElement
+Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | BodyElement | CameraElement
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,7 @@
 
 import math
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,18 +10,20 @@ import numpy as np
 from oige_core.capabilities import Capable, require
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.errors import ConfigError, OigeError, nearest
-from oige_core.scene.assets import ArticulationAsset, Color, Material, check_color
+from oige_core.scene.assets import ArticulationAsset, Color, Material, RigidAsset, check_color
 from oige_core.scene.elements import (
     ArticulationElement,
+    BodyElement,
     CameraElement,
     Element,
     GroundPlaneElement,
     HeightFieldElement,
     LinkSet,
-    RigidElement,
 )
-from oige_core.scene.primitives import Primitive, check_alternatives, check_size
+from oige_core.scene.primitives import Primitive
+from oige_core.scene.rigid import RigidOptions, as_material, asset_element, primitive_element
 from oige_core.scene.values import (
+    IDENTITY,
     Quaternion,
     Vector3,
     as_flag,
@@ -35,11 +37,10 @@ from oige_core.views import ArticulationView, CameraOutput, CameraView, RigidPri
 if typing.TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["RigidOptions", "Scene", "ViewFactory"]
+__all__ = ["Scene", "ViewFactory"]
 
 ViewT = typing.TypeVar("ViewT")
 
-IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
 FACES = 6  # of a box
 
 
@@ -50,7 +51,7 @@ class ViewFactory(Capable, typing.Protocol):
         """Return the view of an articulation."""
         ...
 
-    def create_rigid_view(self, element: RigidElement) -> RigidPrimView:
+    def create_rigid_view(self, element: BodyElement) -> RigidPrimView:
         """Return the view of a rigid body."""
         ...
 
@@ -105,7 +106,7 @@ class Scene:
         """
         if self.sim.add_ground_plane:
             height = as_number(height, f"ground plane '{name}': height")
-            self._add(GroundPlaneElement(name=name, height=height, material=_material(material, name)))
+            self._add(GroundPlaneElement(name=name, height=height, material=as_material(material, name)))
 
     def add_height_field(
         self,
@@ -146,7 +147,7 @@ class Scene:
                 heights=heights,
                 horizontal_scale=horizontal_scale,
                 origin=as_vector(origin, f"{title}: origin"),
-                material=_material(material, name),
+                material=as_material(material, name),
             )
         )
 
@@ -230,7 +231,7 @@ class Scene:
 
     def add_sphere(self, name: str, *, radius: float, **options: "Unpack[RigidOptions]") -> RigidPrimView:
         """Add a ball of ``radius`` metres; ``options`` are those of :class:`RigidOptions`."""
-        return self._add_rigid(name, "sphere", (radius,), options)
+        return self._add_primitive(name, "sphere", (radius,), options)
 
     def add_box(
         self,
@@ -255,19 +256,61 @@ class Scene:
             raise OigeError(f"box '{name}': {len(face_colors)} face_colors, expected {FACES}: +x, −x, +y, −y, +z, −z.")
         for color in face_colors:
             check_color(f"box '{name}': face_colors: {color}", color)
-        return self._add_rigid(name, "box", size, options, face_colors)
+        return self._add_primitive(name, "box", size, options, face_colors)
 
     def add_capsule(
         self, name: str, *, radius: float, length: float, **options: "Unpack[RigidOptions]"
     ) -> RigidPrimView:
         """Add a capsule along z, ``length`` metres between the centres of its caps."""
-        return self._add_rigid(name, "capsule", (radius, length), options)
+        return self._add_primitive(name, "capsule", (radius, length), options)
 
     def add_cylinder(
         self, name: str, *, radius: float, length: float, **options: "Unpack[RigidOptions]"
     ) -> RigidPrimView:
         """Add a cylinder along z of ``length`` metres; ``options`` are those of :class:`RigidOptions`."""
-        return self._add_rigid(name, "cylinder", (radius, length), options)
+        return self._add_primitive(name, "cylinder", (radius, length), options)
+
+    def add_rigid_body(
+        self,
+        name: str,
+        asset: RigidAsset | Sequence[RigidAsset],
+        *,
+        position: Vector3 = (0.0, 0.0, 0.0),
+        orientation: Quaternion = IDENTITY,
+        kinematic: bool = False,
+        track_contact_forces: bool = False,
+        disable_gravity: bool | None = None,
+    ) -> RigidPrimView:
+        """Add a rigid body of one or more shapes.
+
+        Args:
+            name: unique name in the scene; ``sim.<name>`` overrides its settings.
+            asset: description of the body, or several of which each world has one, the world ``w`` at first number
+                ``w`` modulo their count: see :meth:`~oige_core.views.RigidPrimView.set_variants`. Such assets have
+                shapes of the same types in the same order.
+            position: initial position of its frame, in metres.
+            orientation: initial orientation of its frame, w, x, y, z.
+            kinematic: only ``set_world_poses`` moves the body; it pushes other bodies, but nothing pushes it.
+            track_contact_forces: measure net contact forces.
+            disable_gravity: whether gravity is disabled on the body. Only if this is given, True or False, gravity can
+                be changed later.
+
+        Raises:
+            OigeError: the pose is invalid, or the name is not unique.
+            ConfigError: ``sim.<name>`` has a key without effect on such a body.
+        """
+        self._check_name(name)
+        require(self.views, "rigid_assets", f"rigid body '{name}'")
+        options: RigidOptions = {
+            "position": position,
+            "orientation": orientation,
+            "kinematic": kinematic,
+            "track_contact_forces": track_contact_forces,
+        }
+        if disable_gravity is not None:
+            options["disable_gravity"] = disable_gravity
+        actor = self.sim.actors.get(name, ActorConfig())
+        return self._add_body(asset_element(name, asset, options, actor))
 
     def add_camera(
         self,
@@ -357,7 +400,7 @@ class Scene:
             ConfigError: a section names an element that the scene does not have, or one without such settings.
             CapabilityError: the engine does not support the default material.
         """
-        moving = (ArticulationElement, RigidElement)
+        moving = (ArticulationElement, BodyElement)
         for name in self.sim.actors.keys() - self._sections:
             if name not in self.elements:
                 keys = [*self.elements, *SimConfig.__dataclass_fields__.keys() - {"actors"}]
@@ -374,60 +417,28 @@ class Scene:
             title = f"{key}: static_friction={material.static_friction}, dynamic_friction={material.dynamic_friction}"
             require(self.views, "static_friction", title, "Set both keys to one value.")
 
-    def _add_rigid(
+    def _add_primitive(
         self,
         name: str,
         shape: Primitive,
         size: tuple[float, ...],
-        options: "RigidOptions",
+        options: RigidOptions,
         face_colors: Sequence[Color] = (),
     ) -> RigidPrimView:
         self._check_name(name)
-        title = f"{shape} '{name}'"
-        for option in options:
-            if option not in RigidOptions.__annotations__:
-                raise OigeError(f"{title}: unknown option '{option}'. {nearest(option, RigidOptions.__annotations__)}")
-        lengths = check_size(title, shape, size)
-        further = self.further_shapes(name)
-        alternatives = check_alternatives(title, shape, lengths, options.get("alternatives", {}), further)
         section = options.get("section", name)
         self._sections.add(section)
         actor = self.sim.actors.get(section, ActorConfig())
-        density, mass = options.get("density", 1000.0), options.get("mass")
-        if actor.density != -1:
-            density, mass = actor.density, None
-        if actor.mass != -1:
-            mass = actor.mass
-        for key, value in (("density", density), ("mass", mass)):
-            if value is not None and not as_number(value, f"{title}: {key}") > 0:
-                raise OigeError(f"{title}: {key}={value}, expected a number above 0.")
-        flags = {
-            key: as_flag(options.get(key, default), f"{title}: {key}")
-            for key, default in (("track_contact_forces", False), ("kinematic", False), ("collision", True))
-        }
-        disable_gravity = options.get("disable_gravity")
-        track_contact_forces = flags["track_contact_forces"]
-        if track_contact_forces:
-            require(self.views, "contact_forces", f"track_contact_forces of '{name}'")
-        element = RigidElement(
-            name=name,
-            shape=shape,
-            size=lengths,
-            position=as_vector(options.get("position", (0.0, 0.0, 0.0)), f"{title}: position"),
-            orientation=as_quaternion(options.get("orientation", IDENTITY), f"{title}: orientation"),
-            density=float(density),
-            mass=None if mass is None else float(mass),
-            kinematic=flags["kinematic"] if actor.make_kinematic == -1 else bool(actor.make_kinematic),
-            collision=flags["collision"],
-            track_contact_forces=track_contact_forces,
-            disable_gravity=None if disable_gravity is None else as_flag(disable_gravity, f"{title}: disable_gravity"),
-            material=_material(options.get("material"), name),
-            actor=actor,
-            alternatives=alternatives,
-            face_colors=tuple(face_colors),
+        element = primitive_element(
+            name, shape, size, options, actor, further=self.further_shapes(name), face_colors=face_colors
         )
+        return self._add_body(element)
+
+    def _add_body(self, element: BodyElement) -> RigidPrimView:
+        if element.track_contact_forces:
+            require(self.views, "contact_forces", f"track_contact_forces of '{element.name}'")
         self._add(element)
-        return self._keep("rigid_prim_views", name, self.views.create_rigid_view(element))
+        return self._keep("rigid_prim_views", element.name, self.views.create_rigid_view(element))
 
     def _keep(self, group: str, name: str, view: ViewT) -> ViewT:
         self.views_by_group.setdefault(group, {})[name] = view
@@ -442,41 +453,3 @@ class Scene:
             raise OigeError(f"scene element '{name}': expected a name without '/', which separates names of links.")
         if name == "world" or name in self.elements or name in [links.name for links in self.link_sets]:
             raise OigeError(f"scene element '{name}': this name is in use; choose another one.")
-
-
-def _material(material: Material | None, name: str) -> Material:
-    if material is not None and not isinstance(material, Material):
-        raise OigeError(f"scene element '{name}': material={material!r}, expected Material(friction=…, color=…).")
-    return material or Material()
-
-
-class RigidOptions(typing.TypedDict, total=False):
-    """Options of all primitive bodies.
-
-    Attributes:
-        position: initial position of the centre, in metres.
-        orientation: initial orientation, w, x, y, z.
-        density: density in kg/m³, 1000 by default.
-        mass: mass in kg; replaces the density.
-        kinematic: only ``set_world_poses`` moves the body; it pushes other bodies, but nothing pushes it.
-        collision: whether it collides; False makes a marker.
-        track_contact_forces: measure net contact forces.
-        alternatives: sizes by name of other shapes that worlds may have instead, as arguments of ``add_sphere`` and
-            similar methods in their order: see :meth:`~oige_core.views.RigidPrimView.set_shapes`.
-        section: section of ``task.sim`` with the settings of the body, which several may share; by default its name.
-        disable_gravity: whether gravity is disabled on the body. Only if this is given, True or False, gravity can be
-            changed later.
-        material: surface.
-    """
-
-    position: Vector3
-    orientation: Quaternion
-    density: float
-    mass: float
-    kinematic: bool
-    collision: bool
-    track_contact_forces: bool
-    alternatives: Mapping[str, Sequence[float]]
-    section: str
-    disable_gravity: bool
-    material: Material

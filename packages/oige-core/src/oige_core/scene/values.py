@@ -4,13 +4,16 @@ import numpy as np
 
 from oige_core.errors import OigeError
 
-__all__ = ["Quaternion", "Vector3", "as_flag", "as_number", "as_quaternion", "as_vector", "as_whole"]
+__all__ = ["IDENTITY", "Quaternion", "Vector3", "as_flag", "as_number", "as_quaternion", "as_vector", "as_whole"]
 
 Vector3 = tuple[float, ...]
 """x, y, z."""
 
 Quaternion = tuple[float, ...]
 """w, x, y, z."""
+
+IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
+"""No rotation."""
 
 
 def as_flag(value: object, title: str) -> bool:

@@ -19,7 +19,7 @@ from oige_core.engines.mujoco.friction import DEFAULT_FRICTION
 from oige_core.errors import CapabilityError, ConfigError, OigeError, one_line
 from oige_core.scene.elements import ArticulationElement
 
-__all__ = ["read_asset"]
+__all__ = ["apply_density", "parse", "read_asset"]
 
 _FREE = mujoco.mjtJoint.mjJNT_FREE
 
@@ -39,7 +39,7 @@ def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
         OigeError: the asset is invalid, or contains something unsupported; the message names the articulation.
     """
     title = f"articulation '{element.name}'"
-    asset, is_urdf = _parse(element.asset.mjcf, title)
+    asset, is_urdf = parse(element.asset.mjcf, title)
     if asset.flexes:
         raise CapabilityError(f"{title}: its MJCF has a flex; articulations consist only of rigid links.")
     roots = asset.worldbody.bodies
@@ -60,15 +60,21 @@ def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
         select_names(pattern, names, f"joints of '{element.name}'")
     _apply_flags(asset, title)
     _check_references_to_the_world(asset, title)
-    _apply_density(asset, element.actor, element.name)
+    apply_density(asset, element.actor, element.name)
     _keep_total_mass(asset)
     for part in [*asset.actuators, *asset.sensors, *asset.keys]:
         asset.delete(part)
     return asset
 
 
-def _parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:
-    """Return the specification of a file or of its contents, and whether it is a URDF."""
+def parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:
+    """Return the specification of a file or of its contents, and whether it is a URDF.
+
+    Shapes without a friction coefficient have :data:`~oige_core.engines.mujoco.friction.DEFAULT_FRICTION`.
+
+    Raises:
+        OigeError: MuJoCo cannot read it; the message starts with ``title``.
+    """
     if isinstance(source, str):
         source = source.lstrip("\ufeff \t\r\n")
         if not source:
@@ -207,14 +213,23 @@ def _refuse_flag(title: str, flag: str, remedy: str) -> NoReturn:
     )
 
 
-def _apply_density(asset: mujoco.MjSpec, actor: ActorConfig, name: str) -> None:
-    """Compute masses of shapes from a density instead of stated masses; masses of zero remain."""
+def apply_density(asset: mujoco.MjSpec, actor: ActorConfig, name: str) -> None:
+    """Compute masses of shapes from a density instead of stated masses; masses of zero remain.
+
+    Args:
+        asset: the specification of an element.
+        actor: its section of ``task.sim``.
+        name: its name.
+
+    Raises:
+        ConfigError: a body states its mass as ``<inertial>``.
+    """
     if actor.density <= 0:
         return
     stated = [body.name for body in asset.bodies[1:] if body.explicitinertial]
     if stated and asset.compiler.inertiafromgeom != mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_TRUE:
         raise ConfigError(
-            f"task.sim.{name}.density={actor.density}: link '{stated[0]}' states its mass as <inertial>, which no "
+            f"task.sim.{name}.density={actor.density}: '{stated[0]}' states its mass as <inertial>, which no "
             "density changes; leave the key at -1, and change the asset."
         )
     for geom in asset.geoms:

@@ -1,7 +1,7 @@
 """Compiles a scene to one ``MjModel``, with the addresses of each element of the scene."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import mujoco
@@ -10,6 +10,8 @@ import numpy as np
 from oige_core.config import MujocoConfig
 from oige_core.engines.joints import first_match, links_with_joint_forces, select_names
 from oige_core.engines.mujoco.assets import read_asset
+from oige_core.engines.mujoco.attach import attach
+from oige_core.engines.mujoco.collisions import DEFAULT_MASKS, Masks, collision_masks
 from oige_core.engines.mujoco.friction import (
     DEFAULT_FRICTION,
     check_default_friction_acts,
@@ -26,15 +28,18 @@ from oige_core.engines.mujoco.layout import (
 )
 from oige_core.engines.mujoco.render.lights import add_lights
 from oige_core.engines.mujoco.render.meshes import HeightField, add_height_field
-from oige_core.errors import CapabilityError, OigeError, nearest, one_line
+from oige_core.engines.mujoco.rigid_assets import read_rigid_asset
+from oige_core.errors import ConfigError, OigeError, nearest, one_line
 from oige_core.render.appearance import CAMERA_SUN
 from oige_core.scene.assets import Color, Drive, Material
 from oige_core.scene.elements import (
     ArticulationElement,
+    BodyElement,
     CameraElement,
     GroundPlaneElement,
     HeightFieldElement,
     LinkSet,
+    RigidAssetElement,
     RigidElement,
 )
 from oige_core.scene.primitives import FACE_SIZE, FACE_THICKNESS, Primitive
@@ -62,12 +67,6 @@ _SHAPES = {
     "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
     "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
 }
-
-_SELF_COLLISION_BITS = 31
-
-_OPTIONS = [name for name in dir(mujoco.MjSpec().option) if not name.startswith("_")]
-_SIZES = ["memory", "nconmax", "njmax", "nkey", "nstack", "nuserdata"]
-_SIZES += [name for name in dir(mujoco.MjSpec) if name.startswith("nuser_")]
 
 
 @dataclass
@@ -103,7 +102,8 @@ def compile_scene(scene: Scene) -> CompiledScene:
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     _set_options(spec, scene)
-    masks = _collision_masks(scene)
+    assets = {e.name: read_rigid_asset(e, 0) for e in scene.elements.values() if isinstance(e, RigidAssetElement)}
+    masks = collision_masks(scene, assets)
     for element in scene.elements.values():
         match element:
             case GroundPlaneElement():
@@ -111,9 +111,11 @@ def compile_scene(scene: Scene) -> CompiledScene:
             case HeightFieldElement():
                 _add_height_field(spec, element)
             case RigidElement():
-                _add_rigid(spec, element, masks[element.name])
+                _add_rigid(spec, element, masks[element.name, DEFAULT_MASKS])
+            case RigidAssetElement(name=name):
+                _add_rigid_asset(spec, element, assets[name], masks)
             case ArticulationElement():
-                _add_articulation(spec, element, masks[element.name])
+                _add_articulation(spec, element, masks[element.name, DEFAULT_MASKS])
     cameras = [element for element in scene.elements.values() if isinstance(element, CameraElement)]
     if cameras:
         add_lights(spec, CAMERA_SUN if scene.sim.add_distant_light else None)
@@ -122,6 +124,7 @@ def compile_scene(scene: Scene) -> CompiledScene:
     tracked = _tracked_bodies(spec, scene)
     for name in tracked:
         _add_contact_sensor(spec, name)
+    _check_sdf_options(spec, scene.sim.mujoco)
     defaulted = resolve_friction(spec, friction)
     try:
         model = spec.compile()
@@ -135,9 +138,10 @@ def compile_scene(scene: Scene) -> CompiledScene:
             layout = compiled.articulations[element.name] = lay_out(model, element)
             set_effort_bounds(model, layout)
             compiled.qpos[layout.qpos] = initial_joints(model, layout, element, compiled.qpos[layout.qpos])
-        elif isinstance(element, RigidElement):
-            body = compiled.bodies[element.name] = [model.body(element.name).id]
-            first = int(model.body_geomadr[body[0]])
+        elif isinstance(element, BodyElement):
+            compiled.bodies[element.name] = [model.body(element.name).id]
+        if isinstance(element, RigidElement):
+            first = int(model.body_geomadr[compiled.bodies[element.name][0]])
             names = element.shape, *element.alternatives
             compiled.shapes[element.name] = {name: first + i for i, name in enumerate(names)}
             if element.mass is not None:
@@ -174,21 +178,20 @@ def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:
     option.impratio = config.impratio
     option.noslip_iterations = config.noslip_iterations
     option.ccd_iterations = config.ccd_iterations
+    option.sdf_iterations = config.sdf_iterations
+    option.sdf_initpoints = config.sdf_initpoints
 
 
-def _collision_masks(scene: Scene) -> dict[str, tuple[int, int]]:
-    """Assign a collision bit to each moving element, which collides with itself only if self-collision is enabled."""
-    moving = [e for e in scene.elements.values() if isinstance(e, ArticulationElement | RigidElement)]
-    if len(moving) >= _SELF_COLLISION_BITS:
-        raise CapabilityError(
-            f"the scene has {len(moving)} moving elements: the embedded engine allows {_SELF_COLLISION_BITS - 1}."
-        )
-    everything = (1 << _SELF_COLLISION_BITS) - 1
-    masks = {}
-    for index, element in enumerate(moving):
-        own = 1 << (index + 1)
-        masks[element.name] = (own, everything if element.actor.enable_self_collisions == 1 else everything & ~own)
-    return masks
+def _check_sdf_options(spec: mujoco.MjSpec, config: MujocoConfig) -> None:
+    """Raise if options of shapes of type ``sdf`` are set, but there are none."""
+    if any(geom.type == mujoco.mjtGeom.mjGEOM_SDF for geom in spec.geoms):
+        return
+    for key in ("sdf_iterations", "sdf_initpoints"):
+        value = getattr(config, key)
+        if value != getattr(MujocoConfig, key):
+            raise ConfigError(
+                f"task.sim.mujoco.{key}={value}: has no effect: the scene has no shapes of type sdf; remove it."
+            )
 
 
 def _add_ground_plane(spec: mujoco.MjSpec, element: GroundPlaneElement) -> None:
@@ -260,6 +263,18 @@ def _add_rigid(spec: mujoco.MjSpec, element: RigidElement, masks: tuple[int, int
     _prepare_bodies([body], element.disable_gravity)
 
 
+def _add_rigid_asset(
+    spec: mujoco.MjSpec, element: RigidAssetElement, asset: mujoco.MjSpec, masks: Mapping[tuple[str, Masks], Masks]
+) -> None:
+    for geom in asset.geoms:
+        geom.contype, geom.conaffinity = masks[element.name, (geom.contype, geom.conaffinity)]
+    body = attach(spec, asset, prefixed(element.name, ""), element.position, element.orientation)
+    body.name, body.mocap = element.name, element.kinematic
+    if not element.kinematic:
+        body.add_freejoint()
+    _prepare_bodies([body], element.disable_gravity)
+
+
 def _geom_size(shape: Primitive, size: Sequence[float]) -> list[float]:
     """Return MuJoCo's size of a shape, in metres."""
     match shape:
@@ -298,17 +313,9 @@ def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: 
     _prepare_bodies(bodies, element.disable_gravity)
     for link in links_with_joint_forces(element, [body.name for body in bodies]):
         _add_joint_force_sensors(asset, asset.body(link))
-    root = bodies[0]
-    root.pos, root.quat, root.alt.type = [0, 0, 0], [1, 0, 0, 0], mujoco.mjtOrientation.mjORIENTATION_QUAT
     _take_medium(spec, asset, element.name)
-    # The scene's settings apply; MuJoCo would warn about other settings in the asset.
-    for name in _OPTIONS:
-        setattr(asset.option, name, getattr(spec.option, name))
-    for name in _SIZES:
-        setattr(asset, name, getattr(spec, name))
-    asset.visual, asset.stat = spec.visual, spec.stat
     prefix = prefixed(element.name, "")
-    spec.worldbody.add_frame(pos=element.position, quat=element.orientation).attach_body(root, prefix, "")
+    attach(spec, asset, prefix, element.position, element.orientation)
     for joint in spec.joints:
         if joint.name.startswith(prefix) and joint.type != mujoco.mjtJoint.mjJNT_FREE:
             _add_drive(spec, joint, first_match(element.asset.drives, joint.name.removeprefix(prefix), Drive()))
@@ -420,7 +427,7 @@ def _tracked_bodies(spec: mujoco.MjSpec, scene: Scene) -> list[str]:
     """Unique names of bodies whose contact forces are measured."""
     names: dict[str, None] = {}
     for element in scene.elements.values():
-        if isinstance(element, RigidElement) and element.track_contact_forces:
+        if isinstance(element, BodyElement) and element.track_contact_forces:
             names[element.name] = None
     for link_set in scene.link_sets:
         if link_set.track_contact_forces:

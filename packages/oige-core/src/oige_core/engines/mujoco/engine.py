@@ -19,7 +19,7 @@ from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError
 from oige_core.problems import ProblemCounts
 from oige_core.render import Camera
-from oige_core.scene.elements import ArticulationElement, CameraElement, LinkSet, RigidElement
+from oige_core.scene.elements import ArticulationElement, BodyElement, CameraElement, LinkSet
 from oige_core.scene.scene import Scene
 from oige_core.views import Indices
 
@@ -68,7 +68,7 @@ class MujocoEngine:
         self._views.append(view)
         return view
 
-    def create_rigid_view(self, element: RigidElement) -> MujocoRigidView:
+    def create_rigid_view(self, element: BodyElement) -> MujocoRigidView:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""
         return self._create_rigid_view(element.name)
 

@@ -22,7 +22,7 @@ def resolve_friction(spec: mujoco.MjSpec, default: float) -> list["mujoco.MjsGeo
     shapes = list(spec.geoms)
     stated = [geom for geom in shapes if geom.friction[0] != DEFAULT_FRICTION]
     if any(geom.friction[0] < default for geom in stated):
-        dimension = max(geom.condim for geom in shapes)
+        dimension = max((geom.condim for geom in shapes if geom.friction[0] == DEFAULT_FRICTION), default=1)
         for geom in stated:
             geom.priority += 1
             geom.condim = max(geom.condim, dimension)  # priority also decides about this

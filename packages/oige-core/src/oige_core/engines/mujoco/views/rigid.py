@@ -255,9 +255,10 @@ class MujocoRigidView(BodyView):
     @property
     def _sizes(self) -> BodyScaling:
         if self._scaling is None:
-            raise CapabilityError(
-                f"'{self.name}': links have no size or density of their own; scale the articulation, or set masses."
-            )
+            reason = "links have no size or density of their own; scale the articulation, or set masses."
+            if self._free is not None or self._mocap is not None:
+                reason = "a body from a file cannot be scaled; give add_rigid_body several assets, or set masses."
+            raise CapabilityError(f"'{self.name}': {reason}")
         return self._scaling
 
     def enable_gravities(self, indices: Indices = None) -> None:
