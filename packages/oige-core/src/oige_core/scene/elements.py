@@ -7,6 +7,7 @@ import numpy as np
 
 from oige_core.config import ActorConfig
 from oige_core.scene.assets import ArticulationAsset, Color, Material, RigidAsset
+from oige_core.scene.deformables import DeformableAsset
 from oige_core.scene.primitives import Primitive
 from oige_core.scene.values import Quaternion, Vector3
 from oige_core.views import CameraOutput
@@ -15,6 +16,7 @@ __all__ = [
     "ArticulationElement",
     "BodyElement",
     "CameraElement",
+    "DeformableElement",
     "Element",
     "GroundPlaneElement",
     "HeightFieldElement",
@@ -112,7 +114,20 @@ class CameraElement:
     hidden: tuple[str, ...]
 
 
-Element = GroundPlaneElement | HeightFieldElement | ArticulationElement | BodyElement | CameraElement
+@dataclass(kw_only=True)
+class DeformableElement:
+    """A soft body and its initial pose."""
+
+    name: str
+    asset: DeformableAsset
+    position: Vector3
+    orientation: Quaternion
+    material: Material
+
+
+Element = (
+    GroundPlaneElement | HeightFieldElement | ArticulationElement | BodyElement | DeformableElement | CameraElement
+)
 
 
 @dataclass(kw_only=True)

@@ -11,10 +11,12 @@ from oige_core.capabilities import Capable, require
 from oige_core.config import ActorConfig, SimConfig
 from oige_core.errors import ConfigError, OigeError, nearest
 from oige_core.scene.assets import ArticulationAsset, Color, Material, RigidAsset, check_color
+from oige_core.scene.deformables import DeformableAsset
 from oige_core.scene.elements import (
     ArticulationElement,
     BodyElement,
     CameraElement,
+    DeformableElement,
     Element,
     GroundPlaneElement,
     HeightFieldElement,
@@ -32,7 +34,7 @@ from oige_core.scene.values import (
     as_vector,
     as_whole,
 )
-from oige_core.views import ArticulationView, CameraOutput, CameraView, RigidPrimView
+from oige_core.views import ArticulationView, CameraOutput, CameraView, DeformablePrimView, RigidPrimView
 
 if typing.TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -59,6 +61,10 @@ class ViewFactory(Capable, typing.Protocol):
         """Return the view of links of an articulation."""
         ...
 
+    def create_deformable_view(self, element: DeformableElement) -> DeformablePrimView:
+        """Return the view of a soft body."""
+        ...
+
     def create_camera_view(self, element: CameraElement) -> CameraView:
         """Return the view of a camera."""
         ...
@@ -75,7 +81,7 @@ class Scene:
 
     Attributes:
         views_by_group: the views that were returned by name, in the groups ``rigid_prim_views``,
-            ``articulation_views`` and ``camera_views``.
+            ``articulation_views``, ``deformable_prim_views`` and ``camera_views``.
     """
 
     views: ViewFactory
@@ -311,6 +317,42 @@ class Scene:
             options["disable_gravity"] = disable_gravity
         actor = self.sim.actors.get(name, ActorConfig())
         return self._add_body(asset_element(name, asset, options, actor))
+
+    def add_deformable(
+        self,
+        name: str,
+        asset: DeformableAsset,
+        *,
+        position: Vector3 = (0.0, 0.0, 0.0),
+        orientation: Quaternion = IDENTITY,
+        material: Material | None = None,
+    ) -> DeformablePrimView:
+        """Add a soft body; ``sim.mujoco.integrator`` must be ``discrete``.
+
+        Args:
+            name: unique name in the scene.
+            asset: surface, lattice and material of the body.
+            position: initial position of its frame, in metres.
+            orientation: initial orientation of its frame, w, x, y, z.
+            material: surface; by default ``sim.default_physics_material``.
+
+        Raises:
+            OigeError: the pose is invalid, or the name is not unique.
+            CapabilityError: the engine has no soft bodies.
+        """
+        title = f"deformable '{name}'"
+        require(self.views, "deformables", title)
+        if not isinstance(asset, DeformableAsset):
+            raise OigeError(f"{title}: its asset is a {type(asset).__name__}, expected DeformableAsset(…).")
+        element = DeformableElement(
+            name=name,
+            asset=asset,
+            position=as_vector(position, f"{title}: position"),
+            orientation=as_quaternion(orientation, f"{title}: orientation"),
+            material=as_material(material, name),
+        )
+        self._add(element)
+        return self._keep("deformable_prim_views", name, self.views.create_deformable_view(element))
 
     def add_camera(
         self,

@@ -27,6 +27,15 @@ Method and argument names are those of the views of ``omni.isaac.core``. Everywh
 from oige_core.views.articulations import ArticulationView
 from oige_core.views.bodies import FramedView, RigidPrimView
 from oige_core.views.cameras import CameraOutput, CameraView
+from oige_core.views.deformables import DeformablePrimView
 from oige_core.views.selections import Indices
 
-__all__ = ["ArticulationView", "CameraOutput", "CameraView", "FramedView", "Indices", "RigidPrimView"]
+__all__ = [
+    "ArticulationView",
+    "CameraOutput",
+    "CameraView",
+    "DeformablePrimView",
+    "FramedView",
+    "Indices",
+    "RigidPrimView",
+]

@@ -25,6 +25,7 @@ from oige_core.render import Camera
 from oige_core.scene.elements import (
     ArticulationElement,
     CameraElement,
+    DeformableElement,
     HeightFieldElement,
     LinkSet,
     RigidElement,
@@ -96,6 +97,10 @@ class IsaacSimEngine:
         view = IsaacLinkView(links, self.num_envs)
         self._links.append(view)
         return view
+
+    def create_deformable_view(self, element: DeformableElement) -> NoReturn:
+        """See :class:`~oige_core.scene.scene.ViewFactory`; scenes on this engine have no soft bodies."""
+        raise missing(self, "deformables", f"deformable '{element.name}'")
 
     def create_camera_view(self, element: CameraElement) -> IsaacCameraView:
         """See :class:`~oige_core.scene.scene.ViewFactory`.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import mujoco
 
 from oige_core.errors import CapabilityError
-from oige_core.scene.elements import ArticulationElement, BodyElement
+from oige_core.scene.elements import ArticulationElement, BodyElement, DeformableElement
 from oige_core.scene.scene import Scene
 
 __all__ = ["DEFAULT_MASKS", "Masks", "collision_masks"]
@@ -39,7 +39,7 @@ def collision_masks(scene: Scene, assets: Mapping[str, mujoco.MjSpec]) -> dict[t
     groups: list[tuple[str, Masks]] = []
     masks: dict[tuple[str, Masks], Masks] = {}
     for element in scene.elements.values():
-        if isinstance(element, ArticulationElement | BodyElement):
+        if isinstance(element, ArticulationElement | BodyElement | DeformableElement):
             asset = assets.get(element.name)
             own = [DEFAULT_MASKS] if asset is None else [(geom.contype, geom.conaffinity) for geom in asset.geoms]
             masks |= {(element.name, each): (0, 0) for each in own}
@@ -61,8 +61,7 @@ def collision_masks(scene: Scene, assets: Mapping[str, mujoco.MjSpec]) -> dict[t
 
 def _touches_itself(scene: Scene, name: str) -> bool:
     element = scene.elements[name]
-    assert isinstance(element, ArticulationElement | BodyElement)
-    return element.actor.enable_self_collisions == 1
+    return isinstance(element, ArticulationElement | BodyElement) and element.actor.enable_self_collisions == 1
 
 
 def _collide(first: Masks, second: Masks) -> bool:

@@ -12,6 +12,13 @@ from oige_core.engines.joints import first_match, links_with_joint_forces, selec
 from oige_core.engines.mujoco.assets import read_asset
 from oige_core.engines.mujoco.attach import attach
 from oige_core.engines.mujoco.collisions import DEFAULT_MASKS, Masks, collision_masks
+from oige_core.engines.mujoco.deformables import (
+    DeformableLayout,
+    add_deformable,
+    initial_displacements,
+    lay_out_deformable,
+    set_deformable_options,
+)
 from oige_core.engines.mujoco.friction import (
     DEFAULT_FRICTION,
     check_default_friction_acts,
@@ -36,6 +43,7 @@ from oige_core.scene.elements import (
     ArticulationElement,
     BodyElement,
     CameraElement,
+    DeformableElement,
     GroundPlaneElement,
     HeightFieldElement,
     LinkSet,
@@ -81,6 +89,7 @@ class CompiledScene:
         contact_sensors: addresses in ``sensordata`` by body id.
         shapes: geom ids of the shapes that each rigid element may have, its own first.
         stated_masses: names of rigid elements whose mass is stated, instead of their density.
+        deformables: layouts of soft bodies by name.
     """
 
     model: mujoco.MjModel
@@ -90,6 +99,7 @@ class CompiledScene:
     contact_sensors: dict[int, int] = field(default_factory=dict)
     shapes: dict[str, dict[Primitive, int]] = field(default_factory=dict)
     stated_masses: set[str] = field(default_factory=set)
+    deformables: dict[str, DeformableLayout] = field(default_factory=dict)
 
 
 def compile_scene(scene: Scene) -> CompiledScene:
@@ -103,6 +113,8 @@ def compile_scene(scene: Scene) -> CompiledScene:
     spec.compiler.degree = False
     _set_options(spec, scene)
     assets = {e.name: read_rigid_asset(e, 0) for e in scene.elements.values() if isinstance(e, RigidAssetElement)}
+    soft = [element for element in scene.elements.values() if isinstance(element, DeformableElement)]
+    set_deformable_options(spec, soft, scene.sim)
     masks = collision_masks(scene, assets)
     for element in scene.elements.values():
         match element:
@@ -116,6 +128,8 @@ def compile_scene(scene: Scene) -> CompiledScene:
                 _add_rigid_asset(spec, element, assets[name], masks)
             case ArticulationElement():
                 _add_articulation(spec, element, masks[element.name, DEFAULT_MASKS])
+            case DeformableElement():
+                add_deformable(spec, element, masks[element.name, DEFAULT_MASKS])
     cameras = [element for element in scene.elements.values() if isinstance(element, CameraElement)]
     if cameras:
         add_lights(spec, CAMERA_SUN if scene.sim.add_distant_light else None)
@@ -146,6 +160,9 @@ def compile_scene(scene: Scene) -> CompiledScene:
             compiled.shapes[element.name] = {name: first + i for i, name in enumerate(names)}
             if element.mass is not None:
                 compiled.stated_masses.add(element.name)
+    for element in soft:
+        layout = compiled.deformables[element.name] = lay_out_deformable(model, element)
+        compiled.qpos[layout.qpos] = initial_displacements(element)
     for link_set in scene.link_sets:
         compiled.bodies[link_set.name] = [
             model.body(prefixed(link_set.articulation, name)).id

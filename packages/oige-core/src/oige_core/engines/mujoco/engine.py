@@ -14,12 +14,12 @@ from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.executors.batch import BatchExecutor
 from oige_core.engines.mujoco.executors.protocol import Executor, StateBounds
 from oige_core.engines.mujoco.render.camera_view import MujocoCameraView
-from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoRigidView
+from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoDeformableView, MujocoRigidView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError
 from oige_core.problems import ProblemCounts
 from oige_core.render import Camera
-from oige_core.scene.elements import ArticulationElement, BodyElement, CameraElement, LinkSet
+from oige_core.scene.elements import ArticulationElement, BodyElement, CameraElement, DeformableElement, LinkSet
 from oige_core.scene.scene import Scene
 from oige_core.views import Indices
 
@@ -56,7 +56,7 @@ class MujocoEngine:
         self.physics_dt = 0.0
         self._num_threads = num_threads
         self._make_executor = executor or self._default_executor
-        self._views: list[MujocoArticulationView | MujocoRigidView] = []
+        self._views: list[MujocoArticulationView | MujocoRigidView | MujocoDeformableView] = []
         self._cameras: list[MujocoCameraView] = []
         self._worlds: Worlds | None = None
 
@@ -75,6 +75,12 @@ class MujocoEngine:
     def create_link_view(self, links: LinkSet) -> MujocoRigidView:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""
         return self._create_rigid_view(links.name)
+
+    def create_deformable_view(self, element: DeformableElement) -> MujocoDeformableView:
+        """See :class:`~oige_core.scene.scene.ViewFactory`."""
+        view = MujocoDeformableView(element.name, self.num_envs)
+        self._views.append(view)
+        return view
 
     def create_camera_view(self, element: CameraElement) -> MujocoCameraView:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""

@@ -19,7 +19,7 @@ def resolve_friction(spec: mujoco.MjSpec, default: float) -> list["mujoco.MjsGeo
     MuJoCo uses the larger of two coefficients. Shapes with a coefficient get priority over shapes without one, so that
     a stated coefficient below the default applies.
     """
-    shapes = list(spec.geoms)
+    shapes = [*spec.geoms, *spec.flexes]
     stated = [geom for geom in shapes if geom.friction[0] != DEFAULT_FRICTION]
     if any(geom.friction[0] < default for geom in stated):
         dimension = max((geom.condim for geom in shapes if geom.friction[0] == DEFAULT_FRICTION), default=1)
