@@ -32,7 +32,7 @@ from oige_core.spec import TaskSpec
 
 if TYPE_CHECKING:
     from oige_core.envs import VecEnv, make_env, make_vec
-    from oige_core.scene import ArticulationAsset, Drive, Material, Scene
+    from oige_core.scene import ArticulationAsset, Drive, Material, RigidAsset, Scene
     from oige_core.tasks import RLTask, RLTaskWarp, SignedPermutation, Steerable, Symmetry, Task
     from oige_core.terrain import HeightSampler, TerrainMap, curriculum_map, mixed_map
     from oige_core.views import ArticulationView, CameraView, FramedView, RigidPrimView
@@ -52,6 +52,7 @@ __all__ = [
     "RLTask",
     "RLTaskWarp",
     "Renamed",
+    "RigidAsset",
     "RigidPrimView",
     "Scene",
     "SignedPermutation",
@@ -82,7 +83,7 @@ __version__ = version("oige-core")
 # Names whose modules import torch, which are imported on first use.
 _LAZY = {
     "oige_core.envs": ("VecEnv", "make_env", "make_vec"),
-    "oige_core.scene": ("ArticulationAsset", "Drive", "Material", "Scene"),
+    "oige_core.scene": ("ArticulationAsset", "Drive", "Material", "RigidAsset", "Scene"),
     "oige_core.tasks": ("RLTask", "RLTaskWarp", "SignedPermutation", "Steerable", "Symmetry", "Task"),
     "oige_core.terrain": ("HeightSampler", "TerrainMap", "curriculum_map", "mixed_map"),
     "oige_core.views": ("ArticulationView", "CameraView", "FramedView", "RigidPrimView"),

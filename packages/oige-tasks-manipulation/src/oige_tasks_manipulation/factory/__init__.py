@@ -1,1 +1,273 @@
-"""Assembly of a nut on a bolt by a Franka Panda, after OmniIsaacGymEnvs' Factory tasks."""
+"""Factory: a Franka picks up a nut, places it on a bolt and screws it on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from oige_core import ConfigError, ControlConfig, EnvConfig, Renamed, TaskSpec, check_choice, check_positive, unread
+
+from oige_tasks_manipulation.factory.sizes import SIZES
+
+__all__ = [
+    "NUM_ACTIONS",
+    "NUT_BOLT_PICK",
+    "NUT_BOLT_PLACE",
+    "RENAMED",
+    "FactoryConfig",
+    "FactoryRandomizeConfig",
+    "FactoryRlConfig",
+    "FingertipRandomizeConfig",
+    "KeypointRlConfig",
+    "NutBoltPickConfig",
+    "NutBoltPickRandomizeConfig",
+    "NutBoltPlaceConfig",
+    "NutBoltPlaceRandomizeConfig",
+    "NutBoltPlaceRlConfig",
+]
+
+NUM_ACTIONS = 12
+"""Displacement, rotation, force and torque of the fingertips."""
+
+STARTS = "starts come from a bank of solved poses, so that a reset simulates nothing; leave it out"
+
+
+def _gravity(magnitude: Any, task: Mapping[str, Any]) -> list[float]:
+    return [0.0, 0.0, -float(magnitude)]
+
+
+def _no_gravity(disabled: Any, task: Mapping[str, Any]) -> list[float]:
+    return [0.0, 0.0, 0.0] if disabled else task["sim"].get("gravity", [0.0, 0.0, -9.81])
+
+
+RENAMED: Mapping[str, Renamed] = {
+    "rl.max_episode_length": Renamed("env.episodeLength"),
+    "rl": Renamed("env.rl"),
+    "randomize": Renamed("env.randomize"),
+    "ctrl": Renamed("env.ctrl"),
+    "sim.default_material": Renamed("sim.default_physics_material"),
+    "sim.gravity_mag": Renamed("sim.gravity", convert=_gravity, meaning="downwards, in m/s²"),
+    "sim.disable_gravity": Renamed("sim.gravity", convert=_no_gravity, meaning="0 if True"),
+}
+"""Keys of OmniIsaacGymEnvs that have another name here."""
+
+Triple = tuple[float, float, float]
+Pair = tuple[float, float]
+
+
+@dataclass(kw_only=True)
+class FactoryRlConfig:
+    """Actions and rewards.
+
+    Attributes:
+        pos_action_scale: displacement of the fingertips at action 1 along x, y, z, in m.
+        rot_action_scale: rotation of the fingertips at action 1 about x, y, z, in rad.
+        force_action_scale: force at action 1 along x, y, z, in N; only with controllers of forces.
+        torque_action_scale: torque at action 1 about x, y, z, in N·m; only with controllers of forces.
+        clamp_rot: rotations up to ``clamp_rot_thresh`` are none.
+        clamp_rot_thresh: in rad.
+        keypoint_reward_scale: weight of the distance of keypoints, per m.
+        action_penalty_scale: weight of the length of the vector of actions.
+    """
+
+    pos_action_scale: Triple = (0.1, 0.1, 0.1)
+    rot_action_scale: Triple = (0.1, 0.1, 0.1)
+    force_action_scale: Triple = (1.0, 1.0, 1.0)
+    torque_action_scale: Triple = (1.0, 1.0, 1.0)
+    clamp_rot: bool = True
+    clamp_rot_thresh: float = 1e-6
+    keypoint_reward_scale: float = 1.0
+    action_penalty_scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_positive("task.env.rl.clamp_rot_thresh", self.clamp_rot_thresh)
+
+
+@dataclass(kw_only=True)
+class KeypointRlConfig(FactoryRlConfig):
+    """Actions and rewards of tasks that align two lines of keypoints.
+
+    Attributes:
+        num_keypoints: number of keypoints of each line.
+        keypoint_scale: length of the lines, in m.
+        success_bonus: reward of success at the end of an episode.
+    """
+
+    num_keypoints: int = 4
+    keypoint_scale: float = 0.5
+    success_bonus: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.num_keypoints < 2:
+            raise ConfigError(f"task.env.rl.num_keypoints={self.num_keypoints}: expected 2 or more.")
+        check_positive("task.env.rl.keypoint_scale", self.keypoint_scale)
+
+
+@dataclass(kw_only=True)
+class NutBoltPlaceRlConfig(KeypointRlConfig):
+    """Actions and rewards of FactoryTaskNutBoltPlace.
+
+    Attributes:
+        add_obs_bolt_tip_pos: observe the bolt's tip in the frame of the bolt, 3 more numbers.
+        close_error_thresh: sum of the distances of keypoints below which the nut is placed, in m.
+    """
+
+    add_obs_bolt_tip_pos: bool = False
+    close_error_thresh: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive("task.env.rl.close_error_thresh", self.close_error_thresh)
+
+
+@dataclass(kw_only=True)
+class FactoryRandomizeConfig:
+    """Start states.
+
+    Attributes:
+        franka_arm_initial_dof_pos: joint positions of the arm, in rad.
+    """
+
+    franka_arm_initial_dof_pos: tuple[float, float, float, float, float, float, float]
+
+
+@dataclass(kw_only=True)
+class FingertipRandomizeConfig(FactoryRandomizeConfig):
+    """Start states with random poses of the fingertips.
+
+    Attributes:
+        franka_arm_initial_dof_pos: joint positions of the arm from which those of start poses are solved, in rad.
+        fingertip_midpoint_pos_initial: middle of the positions above the table, in m.
+        fingertip_midpoint_pos_noise: bounds of the noise on them, in m.
+        fingertip_midpoint_rot_initial: middle of the orientations: roll, pitch and yaw, in rad.
+        fingertip_midpoint_rot_noise: bounds of the noise on them, in rad.
+        bolt_pos_xy_initial: middle of the bolt's positions on the table, in m.
+        bolt_pos_xy_noise: bounds of the noise on them, in m.
+    """
+
+    fingertip_midpoint_pos_initial: Triple
+    fingertip_midpoint_pos_noise: Triple
+    fingertip_midpoint_rot_initial: Triple
+    fingertip_midpoint_rot_noise: Triple
+    bolt_pos_xy_initial: Pair
+    bolt_pos_xy_noise: Pair
+
+
+@dataclass(kw_only=True)
+class NutBoltPickRandomizeConfig(FingertipRandomizeConfig):
+    """Start states of FactoryTaskNutBoltPick.
+
+    Attributes:
+        nut_pos_xy_initial: middle of the nut's positions on the table, in m.
+        nut_pos_xy_noise: bounds of the noise on them, in m.
+    """
+
+    nut_pos_xy_initial: Pair
+    nut_pos_xy_noise: Pair
+
+
+@dataclass(kw_only=True)
+class NutBoltPlaceRandomizeConfig(FingertipRandomizeConfig):
+    """Start states of FactoryTaskNutBoltPlace.
+
+    Attributes:
+        nut_noise_pos_in_gripper: bounds of the noise on the nut's position in the gripper, in m: across the pads, from
+            finger to finger, and along the fingers.
+        nut_noise_rot_in_gripper: bound of the noise on the nut's yaw in the gripper, in rad.
+    """
+
+    nut_noise_pos_in_gripper: Triple
+    nut_noise_rot_in_gripper: float
+
+
+RlT = TypeVar("RlT", bound=FactoryRlConfig)
+RandomizeT = TypeVar("RandomizeT", bound=FactoryRandomizeConfig)
+
+
+@dataclass(kw_only=True)
+class FactoryConfig(EnvConfig, Generic[RlT, RandomizeT]):
+    """The ``task.env`` section that Factory tasks share.
+
+    Attributes:
+        nutBoltSizes: sizes of nut and bolt, M4, M8, M12, M16 or M20; several are those of successive worlds, by turns.
+        rl: actions and rewards; ``task.rl`` in OmniIsaacGymEnvs.
+        randomize: start states; ``task.randomize`` in OmniIsaacGymEnvs.
+        ctrl: the controller; ``task.ctrl`` in OmniIsaacGymEnvs.
+        numObservations, numActions: keys in files of OmniIsaacGymEnvs.
+    """
+
+    nutBoltSizes: list[str] = field(default_factory=lambda: ["M16"])
+    rl: RlT
+    randomize: RandomizeT
+    ctrl: ControlConfig
+    numObservations: int = field(default=0, metadata=unread("the task defines it; leave it out"))
+    numActions: int = field(default=NUM_ACTIONS, metadata=unread("the task defines it; leave it out"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.nutBoltSizes:
+            raise ConfigError(f"task.env.nutBoltSizes=[]: expected one or more of {', '.join(SIZES)}.")
+        for size in self.nutBoltSizes:
+            check_choice("task.env.nutBoltSizes", size, tuple(SIZES))
+
+
+@dataclass(kw_only=True)
+class NutBoltPickConfig(FactoryConfig[KeypointRlConfig, NutBoltPickRandomizeConfig]):
+    """The ``task.env`` section of FactoryTaskNutBoltPick.
+
+    Attributes:
+        close_and_lift: after ``episodeLength`` control steps, the gripper closes and lifts, whatever the actions are.
+            Without it, no episode is a success.
+        num_gripper_close_sim_steps: physics steps in which the gripper closes.
+        num_gripper_lift_sim_steps: physics steps in which the gripper lifts.
+        num_gripper_move_sim_steps: key in files of OmniIsaacGymEnvs.
+    """
+
+    rl: KeypointRlConfig
+    randomize: NutBoltPickRandomizeConfig
+    close_and_lift: bool = True
+    num_gripper_close_sim_steps: int = 40
+    num_gripper_lift_sim_steps: int = 40
+    num_gripper_move_sim_steps: int = field(default=40, metadata=unread(STARTS))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("num_gripper_close_sim_steps", "num_gripper_lift_sim_steps"):
+            check_positive(f"task.env.{key}", getattr(self, key))
+
+
+@dataclass(kw_only=True)
+class NutBoltPlaceConfig(FactoryConfig[NutBoltPlaceRlConfig, NutBoltPlaceRandomizeConfig]):
+    """The ``task.env`` section of FactoryTaskNutBoltPlace.
+
+    Attributes:
+        num_gripper_move_sim_steps, num_gripper_close_sim_steps: keys in files of OmniIsaacGymEnvs.
+    """
+
+    rl: NutBoltPlaceRlConfig
+    randomize: NutBoltPlaceRandomizeConfig
+    num_gripper_move_sim_steps: int = field(default=40, metadata=unread(STARTS))
+    num_gripper_close_sim_steps: int = field(default=40, metadata=unread(STARTS))
+
+    def observation_shape(self) -> tuple[int]:
+        """Return the shape of one world's observation."""
+        return (30 if self.rl.add_obs_bolt_tip_pos else 27,)
+
+
+NUT_BOLT_PICK = TaskSpec(
+    task="oige_tasks_manipulation.factory.pick:FactoryTaskNutBoltPick",
+    env=NutBoltPickConfig,
+    observation_shape=(20,),
+    num_actions=NUM_ACTIONS,
+    original_ends_early=True,
+    renamed=RENAMED,
+)
+
+NUT_BOLT_PLACE = TaskSpec(
+    task="oige_tasks_manipulation.factory.place:FactoryTaskNutBoltPlace",
+    env=NutBoltPlaceConfig,
+    observation_shape=NutBoltPlaceConfig.observation_shape,
+    num_actions=NUM_ACTIONS,
+    original_ends_early=True,
+    renamed=RENAMED,
+)

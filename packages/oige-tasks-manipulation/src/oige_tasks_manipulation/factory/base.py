@@ -1,0 +1,252 @@
+"""What Factory tasks share: the scene, what they measure, controllers, and what actions mean."""
+
+import math
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from oige_core import Material, RigidAsset, RLTask, Scene
+from oige_core.control import Controller, ControlState, ControlTarget
+from oige_core.math import quat_apply, quat_from_rotation_vector, quat_mul
+
+from oige_tasks_manipulation.factory import FactoryConfig
+from oige_tasks_manipulation.factory.sizes import SIZES
+from oige_tasks_manipulation.factory.threads import bolt_mjcf, nut_mjcf
+from oige_tasks_manipulation.franka.factory import FACTORY_FRANKA, FINGER_LENGTH, FINGERTIP_LINK, MAX_OPENING
+
+__all__ = [
+    "ARM",
+    "FRANKA_ORIENTATION",
+    "FRANKA_POSITION",
+    "OPEN",
+    "TABLE_HEIGHT",
+    "FactoryTask",
+    "Fingertips",
+    "keypoint_distance",
+    "points_along_z",
+    "rotation_of_action",
+    "upright",
+]
+
+FRANKA_POSITION = (0.5, 0.0, 0.0)  # m
+FRANKA_ORIENTATION = (0.0, 0.0, 0.0, 1.0)
+
+TABLE_SIZE = (0.6, 1.0)  # m, along x and y
+TABLE_HEIGHT = 0.4  # m
+BLACK = (0.05, 0.05, 0.05, 1.0)
+
+NUT_OFFSET = 0.1  # m; of nut and bolt in the scene, before the first reset
+
+ARM = slice(0, 7)
+"""Joints of the arm; the others are those of the fingers."""
+
+OPEN = 0.5 * MAX_OPENING
+"""Joint position of an open finger, in m."""
+
+FactoryConfigT = TypeVar("FactoryConfigT", bound=FactoryConfig[Any, Any])
+
+
+class Fingertips(NamedTuple):
+    """The midpoint between the tips of the fingers, in n worlds.
+
+    Attributes:
+        position: ``(n, 3)``, in m.
+        orientation: ``(n, 4)``, that of the hand, whose z axis points along the fingers.
+        linear_velocity: ``(n, 3)``, in m/s.
+        angular_velocity: ``(n, 3)``, in rad/s.
+    """
+
+    position: torch.Tensor
+    orientation: torch.Tensor
+    linear_velocity: torch.Tensor
+    angular_velocity: torch.Tensor
+
+
+class FactoryTask(RLTask[FactoryConfigT]):
+    """A Franka at a table with a nut and a bolt.
+
+    The frames of nut and bolt coincide when the nut touches the head of the bolt, which stands on it: the bolt's origin
+    is at the bottom of its head, that of the nut is the height of the head below the nut.
+
+    Attributes:
+        nut_width: ``(N,)``, between opposite flats, in m.
+        nut_height: ``(N,)``, in m.
+        head_height: ``(N,)``: of the bolt's head, in m.
+        shank_length: ``(N,)``: of the bolt, in m.
+        thread_pitch: ``(N,)``, in m.
+    """
+
+    def set_up_scene(self, scene: Scene) -> None:
+        """Add ground plane, table, robot, nut and bolt."""
+        scene.add_ground_plane()
+        x, y = TABLE_SIZE
+        scene.add_box(
+            "table",
+            size=(x, y, TABLE_HEIGHT),
+            position=(0.0, 0.0, 0.5 * TABLE_HEIGHT),
+            kinematic=True,
+            material=Material(color=BLACK),
+        )
+        self.frankas = scene.add_articulation(
+            "franka", FACTORY_FRANKA, position=FRANKA_POSITION, orientation=FRANKA_ORIENTATION, disable_gravity=True
+        )
+        measured = self.cfg.ctrl.ctrl_type in ("closed_loop_force", "hybrid_force_motion")
+        self.fingertips = scene.add_link_view("fingertips", "franka", FINGERTIP_LINK)
+        self.fingers = scene.add_link_view(
+            "fingers", "franka", ("panda_leftfinger", "panda_rightfinger"), track_contact_forces=measured
+        )
+        sizes = [SIZES[name] for name in self.cfg.nutBoltSizes]
+        nuts, bolts = ([RigidAsset(mjcf=mjcf(size)) for size in sizes] for mjcf in (nut_mjcf, bolt_mjcf))
+        self.nuts = scene.add_rigid_body("nut", nuts, position=(0.0, NUT_OFFSET, TABLE_HEIGHT))
+        self.bolts = scene.add_rigid_body("bolt", bolts, position=(0.0, 0.0, TABLE_HEIGHT), kinematic=True)
+
+    def post_reset(self) -> None:
+        """Look up sizes and create the controller."""
+        device, cfg = self.device, self.cfg
+        sizes = [SIZES[name] for name in cfg.nutBoltSizes]
+        variants = torch.arange(self.num_envs, device=device) % len(sizes)
+        columns = [(size.width, size.nut_height, size.head_height, size.shank_length, size.pitch) for size in sizes]
+        of_worlds = torch.tensor(columns, device=device)[variants]
+        self.nut_width, self.nut_height, self.head_height, self.shank_length, self.thread_pitch = of_worlds.unbind(-1)
+        self.controller = Controller(cfg.ctrl, device, captured=self.capture is not None)
+        if self.controller.drives_positions:
+            gains = [values.expand(self.num_envs, -1) for values in self.controller.drive_gains]
+            self.frankas.set_gains(*gains)
+        self.tip_link = self.frankas.get_link_index(FINGERTIP_LINK)
+        rl = cfg.rl
+        scales = (*rl.pos_action_scale, *rl.rot_action_scale, *rl.force_action_scale, *rl.torque_action_scale)
+        self.action_scales = torch.tensor(scales, device=device)
+        self.least_rotation = rl.clamp_rot_thresh if rl.clamp_rot else 0.0
+
+    def get_fingertips(self, worlds: torch.Tensor | None = None) -> Fingertips:
+        """Return pose and velocity of the midpoint between the fingertips."""
+        centre, orientation = self.fingertips.get_world_poses(worlds, clone=False)
+        linear, angular = self.fingertips.get_velocities(worlds, clone=False).split(3, dim=-1)
+        fingers = self.fingers.get_world_poses(worlds, clone=False)[0].mean(dim=1)
+        along = centre.new_tensor([0.0, 0.0, FINGER_LENGTH]).expand_as(centre)
+        position = fingers + quat_apply(orientation, along)
+        linear = linear + torch.linalg.cross(angular, position - centre)
+        return Fingertips(position, orientation, linear, angular)
+
+    def get_nut_centres(self, worlds: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return positions ``(n, 3)`` of the middles of the nuts, in m, and orientations ``(n, 4)`` of the nuts."""
+        position, orientation = self.nuts.get_world_poses(worlds, clone=False)
+        height = self.rows(self.head_height + 0.5 * self.nut_height, worlds)
+        return points_along_z(position, orientation, height.unsqueeze(-1)).squeeze(1), orientation
+
+    def control(
+        self,
+        tips: Fingertips,
+        position: torch.Tensor,
+        orientation: torch.Tensor,
+        gripper: torch.Tensor,
+        wrench: torch.Tensor | None = None,
+    ) -> None:
+        """Set efforts, or targets of drives, that move the fingertips to a pose.
+
+        Args:
+            tips: where they are.
+            position: target of their midpoint ``(N, 3)``, in m.
+            orientation: target ``(N, 4)``.
+            gripper: targets of the finger joints ``(N,)``, in m.
+            wrench: target of the contact wrench ``(N, 6)``, in N and N·m; for controllers of forces.
+        """
+        controller = self.controller
+        jacobian = self.frankas.get_jacobians()[:, self.tip_link, :, ARM]
+        offset = tips.position - self.fingertips.get_world_poses(clone=False)[0]
+        moved = torch.linalg.cross(jacobian[:, 3:], offset.unsqueeze(-1).expand(-1, 3, 7), dim=1)
+        state = ControlState(
+            joint_positions=self.frankas.get_joint_positions(clone=False),
+            joint_velocities=self.frankas.get_joint_velocities(clone=False),
+            position=tips.position,
+            orientation=tips.orientation,
+            linear_velocity=tips.linear_velocity,
+            angular_velocity=tips.angular_velocity,
+            jacobian=torch.cat((jacobian[:, :3] + moved, jacobian[:, 3:]), dim=1),
+            mass_matrix=self.frankas.get_mass_matrices()[:, ARM, ARM] if controller.needs_mass_matrix else None,
+            contact_force=self.fingers.get_net_contact_forces().sum(dim=1) if controller.needs_contact_force else None,
+        )
+        target = ControlTarget(
+            position=position,
+            orientation=orientation,
+            gripper_positions=gripper.unsqueeze(-1).expand(-1, 2),
+            wrench=wrench,
+        )
+        if controller.drives_positions:
+            self.frankas.set_joint_position_targets(controller.compute_position_targets(state, target))
+        else:
+            self.frankas.set_joint_efforts(controller.compute_efforts(state, target))
+
+    def read_actions(
+        self, actions: torch.Tensor, tips: Fingertips
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Return what actions ``(N, 12)`` mean, relative to where the fingertips are.
+
+        Returns:
+            Target of their position ``(N, 3)`` in m, of their orientation ``(N, 4)``, and, for controllers of forces,
+            of the contact wrench ``(N, 6)``.
+        """
+        displacement, turn, wrench = (actions * self.action_scales).split((3, 3, 6), dim=-1)
+        rotation = rotation_of_action(turn, self.least_rotation)
+        wrench = wrench if self.controller.needs_wrench else None
+        return tips.position + displacement, quat_mul(rotation, tips.orientation), wrench
+
+    def place_bodies(
+        self,
+        worlds: torch.Tensor,
+        nut: tuple[torch.Tensor, torch.Tensor],
+        bolt: torch.Tensor,
+    ) -> None:
+        """Set the poses of nuts and bolts.
+
+        Args:
+            worlds: the selection.
+            nut: positions ``(len(worlds), 3)`` in m, and orientations ``(len(worlds), 4)``.
+            bolt: positions on the table ``(len(worlds), 2)``, in m; bolts stand upright.
+        """
+        self.nuts.set_world_poses(*nut, worlds)
+        height = bolt.new_full((len(worlds), 1), TABLE_HEIGHT)
+        self.bolts.set_world_poses(torch.cat((bolt, height), dim=-1), upright(bolt), worlds)
+
+    def control_steps(self, physics_steps: int) -> int:
+        """Return the number of control steps that contain a number of physics steps."""
+        return math.ceil(physics_steps / self.control_frequency_inv)
+
+    def sample_rows(self, count: int, worlds: torch.Tensor) -> torch.Tensor:
+        """Sample one of ``count`` rows for each selected world ``(len(worlds),)``."""
+        return torch.randint(count, (len(worlds),), generator=self.generator, device=self.device)
+
+    def sample(self, worlds: torch.Tensor, middle: tuple[float, ...], noise: tuple[float, ...]) -> torch.Tensor:
+        """Sample ``(len(worlds), k)`` uniformly between ``middle`` minus and plus ``noise``."""
+        drawn = self.uniform(-1.0, 1.0, len(worlds), len(middle))
+        return torch.addcmul(drawn.new_tensor(middle), drawn, drawn.new_tensor(noise))
+
+
+def upright(like: torch.Tensor) -> torch.Tensor:
+    """Return orientations ``(n, 4)`` of bodies that stand upright, for ``(n, …)`` values."""
+    return like.new_tensor([1.0, 0.0, 0.0, 0.0]).expand(len(like), 4)
+
+
+def rotation_of_action(turn: torch.Tensor, least: float) -> torch.Tensor:
+    """Return the rotations ``(n, 4)`` of rotation vectors ``(n, 3)`` in rad, none for vectors up to ``least`` long."""
+    is_turn = torch.linalg.vector_norm(turn, dim=-1, keepdim=True) > least
+    return quat_from_rotation_vector(turn * is_turn)
+
+
+def points_along_z(position: torch.Tensor, orientation: torch.Tensor, heights: torch.Tensor) -> torch.Tensor:
+    """Return points on the z axes of frames.
+
+    Args:
+        position: of the frames ``(n, 3)``, in m.
+        orientation: of the frames ``(n, 4)``.
+        heights: along their z axes ``(n, k)`` or ``(k,)``, in m.
+
+    Returns:
+        ``(n, k, 3)``, in m.
+    """
+    z = quat_apply(orientation, position.new_tensor([0.0, 0.0, 1.0]).expand_as(position))
+    return position.unsqueeze(1) + z.unsqueeze(1) * heights.unsqueeze(-1)
+
+
+def keypoint_distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Return the sums ``(n,)`` of the distances between keypoints ``(n, k, 3)`` of two lines, in m."""
+    return torch.linalg.vector_norm(first - second, dim=-1).sum(dim=-1)
