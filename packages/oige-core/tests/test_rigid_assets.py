@@ -98,6 +98,23 @@ def test_gravity_can_be_switched(world: Any) -> None:
     world.close(world.dumbbell.get_linear_velocities()[:, 2], [-0.1 * G, 0.0], tol=1e-4)
 
 
+def test_deepest_penetration(world: Any) -> None:
+    """In world 0 the key is 10 mm in the lock; in world 1 the dumbbell is 20 mm in the ground."""
+    apart = world.tensor([[0.0, 0.0, 3.0], [0.0, 0.0, 0.03]])
+    world.dumbbell.set_world_poses(apart)
+    world.lock.set_world_poses(world.tensor([[5.0, 0.0, 0.3], [0.0, 0.0, 9.0]]))
+    world.close(world.engine.deepest_penetration(), [0.0, 0.02], tol=1e-6)
+    world.key.set_world_poses(world.tensor([[5.0, 0.0, 0.44], [0.2, 0.0, 0.3]]))
+    world.close(world.engine.deepest_penetration(), [0.01, 0.02], tol=1e-6)
+    world.close(world.engine.deepest_penetration("dumbbell"), [0.0, 0.02], tol=1e-6)
+    world.close(world.engine.deepest_penetration("lock", "key"), [0.01, 0.0], tol=1e-6)
+    world.close(world.engine.deepest_penetration("key", "lock"), [0.01, 0.0], tol=1e-6)
+    world.close(world.engine.deepest_penetration("ground_plane"), [0.0, 0.02], tol=1e-6)
+    world.close(world.engine.deepest_penetration("dumbbell", "key"), [0.0, 0.0], tol=1e-6)
+    with raises(OigeError, r"contacts of 'nut': no such element\. .*"):
+        world.engine.deepest_penetration("nut")
+
+
 def test_own_surfaces_are_kept() -> None:
     engine, scene = new_scene()
     shape = 'priority="{}" condim="{}" solref=".003 .9" solimp=".8 .9 .002" margin=".004" gap=".001" friction="{}"'

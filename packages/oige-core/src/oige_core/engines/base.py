@@ -164,6 +164,21 @@ class Engine(ViewFactory, Protocol):
         """
         ...
 
+    def deepest_penetration(self, first: str | None = None, second: str | None = None) -> torch.Tensor:
+        """Return how deep shapes are inside each other now, at the deepest contact of each world ``(num_envs,)``, in m.
+
+        Without contacts it is 0. On the CPU this goes through the worlds one by one; tasks do not call it in steps.
+
+        Args:
+            first: name of an element or a view of links; only its contacts count.
+            second: the same; only contacts between both count.
+
+        Raises:
+            OigeError: the scene has no such name.
+            CapabilityError: the engine does not list contacts.
+        """
+        ...
+
     @property
     def problem_counts(self) -> ProblemCounts:
         """Physics problems of each world; ``failed`` accumulates until a task clears it."""

@@ -297,6 +297,14 @@ class IsaacSimEngine:
         """Raise CapabilityError: the lights of Isaac Sim are prims of its stage."""
         raise missing(self, "lights", "set_light_intensities")
 
+    def deepest_penetration(self, first: str | None = None, second: str | None = None) -> torch.Tensor:
+        """See :class:`~oige_core.engines.base.Engine`.
+
+        Raises:
+            CapabilityError: always; the views of PhysX report forces of contacts, but not their depths.
+        """
+        raise missing(self, "penetration", "deepest_penetration")
+
     @property
     def problem_counts(self) -> ProblemCounts:
         """See :class:`~oige_core.engines.base.Engine`."""

@@ -101,6 +101,34 @@ class CompiledScene:
     stated_masses: set[str] = field(default_factory=set)
     deformables: dict[str, DeformableLayout] = field(default_factory=dict)
 
+    def contact_pairs(self, first: str | None, second: str | None) -> np.ndarray | None:
+        """Return the pairs of geoms ``(ngeom, ngeom)`` of elements or views of links; None for all pairs.
+
+        Args:
+            first: name of one; None: all.
+            second: name of the other one; None: all.
+
+        Raises:
+            OigeError: there is no such name.
+        """
+        if first is None and second is None:
+            return None
+        one, other = (self._geoms_of(name) for name in (first, second))
+        return (one[:, None] & other) | (other[:, None] & one)
+
+    def _geoms_of(self, name: str | None) -> np.ndarray:
+        """Return which geoms ``(ngeom,)`` an element, or a view of links, has; None: all."""
+        model = self.model
+        if name is None:
+            return np.ones(model.ngeom, bool)
+        bodies = self.bodies | {key: layout.body_ids for key, layout in self.articulations.items()}
+        if name in bodies:
+            return np.isin(model.geom_bodyid, bodies[name])
+        static = {model.geom(geom).name: geom for geom in np.flatnonzero(model.geom_bodyid == 0)}
+        if name not in static:
+            raise OigeError(f"contacts of '{name}': no such element. {nearest(name, [*bodies, *static])}")
+        return np.arange(model.ngeom) == static[name]
+
 
 def compile_scene(scene: Scene) -> CompiledScene:
     """Compile a scene.

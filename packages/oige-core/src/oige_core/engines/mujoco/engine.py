@@ -219,6 +219,10 @@ class MujocoEngine:
         """See :class:`~oige_core.engines.base.Engine`."""
         self.worlds.set_light("sun_intensities", values, indices)
 
+    def deepest_penetration(self, first: str | None = None, second: str | None = None) -> torch.Tensor:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.executor.deepest_penetration(self.compiled.contact_pairs(first, second))
+
     @property
     def problem_counts(self) -> ProblemCounts:
         """See :class:`~oige_core.engines.base.Engine`."""

@@ -229,6 +229,21 @@ class BatchExecutor:
         with Silence():
             self._batch.forward(_ids(worlds), stage=_STAGE_VELOCITY)
 
+    def deepest_penetration(self, pairs: np.ndarray | None) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        self._update_constants()
+        depths = torch.zeros(self.num_envs)
+        data, model = mujoco.MjData(self.model), self.model
+        for world in range(self.num_envs):
+            if self._model_fields:
+                model = self._batch.get_model(world)
+            self._batch.get_data(world, data)
+            mujoco.mj_fwdPosition(model, data)
+            contact = data.contact
+            counted = contact.dist if pairs is None else contact.dist[_within(pairs, contact.geom)]
+            depths[world] = -min(counted.min(initial=0.0), 0.0)
+        return depths
+
     def save_initial_state(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self._initial.copy_(self._state)
@@ -342,6 +357,11 @@ class Silence:
     @staticmethod
     def _ignore(message: str) -> None:
         pass
+
+
+def _within(pairs: np.ndarray, geoms: np.ndarray) -> np.ndarray:
+    """Return which contacts ``(n,)`` of two geoms ``(n, 2)`` are between pairs ``(ngeom, ngeom)``."""
+    return pairs[geoms[:, 0], geoms[:, 1]] & (geoms >= 0).all(axis=1)
 
 
 def _tensor_of(array: np.ndarray) -> torch.Tensor:

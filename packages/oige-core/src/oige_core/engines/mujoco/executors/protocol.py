@@ -199,6 +199,14 @@ class Executor(Protocol):
         """
         ...
 
+    def deepest_penetration(self, pairs: np.ndarray | None) -> torch.Tensor:
+        """Return the depth of the deepest contact of each world in the current state ``(num_envs,)``, in m.
+
+        Args:
+            pairs: ``(ngeom, ngeom)`` bool, the pairs of geoms whose contacts count; None: all contacts count.
+        """
+        ...
+
     def save_initial_state(self) -> None:
         """Save the current state of every world as the state that :meth:`reset` restores."""
         ...

@@ -258,6 +258,24 @@ class WarpExecutor:
             self.graphs.forget()
         return self.velocity_limits
 
+    @plain_tensors
+    def deepest_penetration(self, pairs: np.ndarray | None) -> torch.Tensor:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        self.graphs.run("contacts", self._find_contacts)
+        contact = self._data.contact
+        distances, geoms = wp.to_torch(contact.dist), wp.to_torch(contact.geom).to(torch.int64)
+        counted = torch.arange(len(distances), device=self.device) < wp.to_torch(self._data.nacon)
+        if pairs is not None:
+            chosen = torch.as_tensor(pairs, device=self.device)
+            counted &= (geoms >= 0).all(dim=1) & chosen[geoms[:, 0], geoms[:, 1]]
+        depths = torch.where(counted, -distances, 0.0).clamp(min=0.0)
+        worlds = wp.to_torch(contact.worldid).to(torch.int64).clamp(0, self.num_envs - 1)  # of unused contacts: any
+        return torch.zeros(self.num_envs, device=self.device).scatter_reduce(0, worlds, depths, "amax")
+
+    def _find_contacts(self) -> None:
+        mjw.fwd_kinematics(self._model, self._data)
+        mjw.collision(self._model, self._data)
+
     def save_initial_state(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         for name in _STATE:
