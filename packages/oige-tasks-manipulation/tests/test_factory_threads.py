@@ -1,26 +1,29 @@
 """Nuts and bolts of the Factory tasks: geometry of threads, and motion of a nut on its bolt."""
 
 import math
+from functools import cache
 
 import mujoco
 import numpy as np
 import pytest
 from oige_core import OigeError
+from oige_tasks_manipulation.factory.inertia import nut_inertia, nut_mass
 from oige_tasks_manipulation.factory.sizes import SIZES, NutBoltSize, nut_bolt_size
-from oige_tasks_manipulation.factory.threads import bolt_mjcf, nut_inertia, nut_mass, nut_mjcf
+from oige_tasks_manipulation.factory.threads import Thread, bolt_asset, nut_asset
 
 TIME_STEP = 1 / 480
 M16 = SIZES["M16"]
 
 
-def nut_on_bolt(size: NutBoltSize, friction: float = 0.3) -> mujoco.MjModel:
+@cache
+def nut_on_bolt(size: NutBoltSize, thread: Thread = "capsules", friction: float = 0.3) -> mujoco.MjModel:
     """Return a world with a fixed bolt at the origin and a free nut."""
     spec = mujoco.MjSpec()
     spec.option.timestep = TIME_STEP
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    for name, mjcf in (("bolt", bolt_mjcf(size, friction=friction)), ("nut", nut_mjcf(size, friction=friction))):
-        asset = mujoco.MjSpec.from_string(mjcf)
+    for name, make in (("bolt", bolt_asset), ("nut", nut_asset)):
+        asset = mujoco.MjSpec.from_string(str(make(size, thread, friction=friction).mjcf))
         body = spec.worldbody.add_frame().attach_body(asset.bodies[1], f"{name}/", "")
         if name == "nut":
             body.add_freejoint()

@@ -4,13 +4,13 @@ import math
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from oige_core import Material, RigidAsset, RLTask, Scene
+from oige_core import Material, RLTask, Scene
 from oige_core.control import Controller, ControlState, ControlTarget
 from oige_core.math import quat_apply, quat_from_rotation_vector, quat_mul
 
 from oige_tasks_manipulation.factory import FactoryConfig
 from oige_tasks_manipulation.factory.sizes import SIZES
-from oige_tasks_manipulation.factory.threads import bolt_mjcf, nut_mjcf
+from oige_tasks_manipulation.factory.threads import bolt_asset, nut_asset
 from oige_tasks_manipulation.franka.factory import FACTORY_FRANKA, FINGER_LENGTH, FINGERTIP_LINK, MAX_OPENING
 
 __all__ = [
@@ -95,7 +95,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
             "fingers", "franka", ("panda_leftfinger", "panda_rightfinger"), track_contact_forces=measured
         )
         sizes = [SIZES[name] for name in self.cfg.nutBoltSizes]
-        nuts, bolts = ([RigidAsset(mjcf=mjcf(size)) for size in sizes] for mjcf in (nut_mjcf, bolt_mjcf))
+        nuts, bolts = ([asset(size) for size in sizes] for asset in (nut_asset, bolt_asset))
         self.nuts = scene.add_rigid_body("nut", nuts, position=(0.0, NUT_OFFSET, TABLE_HEIGHT))
         self.bolts = scene.add_rigid_body("bolt", bolts, position=(0.0, 0.0, TABLE_HEIGHT), kinematic=True)
 
