@@ -5,25 +5,25 @@ Figures are those of OmniIsaacGymEnvs' Factory tasks. ``tools/factory_franka.py`
 
 from pathlib import Path
 
+import torch
 from oige_core import ArticulationAsset, Drive
+from oige_core.math.products import matmul
 
 from oige_tasks_manipulation.franka.robot import ARM_JOINTS, FINGER_JOINTS
 
 __all__ = [
-    "ANGULAR_DAMPING",
     "FACTORY_FRANKA",
     "FINGERPAD_LENGTH",
     "FINGERTIP_LINK",
     "FINGER_FRICTION",
     "FINGER_LENGTH",
     "HAND_LENGTH",
-    "LARGEST_ACCELERATION",
-    "LARGEST_GRIP",
-    "LINEAR_DAMPING",
     "MAX_ANGULAR_VELOCITY",
     "MAX_LINEAR_VELOCITY",
     "MAX_OPENING",
+    "MOMENTUM_LOSS",
     "SCREW_JOINT_POSITIONS",
+    "damping_efforts",
 ]
 
 FINGERTIP_LINK = "panda_fingertip_centered"
@@ -44,17 +44,14 @@ MAX_OPENING = 0.08
 FINGER_FRICTION = 1.0
 """Coefficient of sliding friction of the fingers."""
 
-LINEAR_DAMPING, ANGULAR_DAMPING = 1.0, 5.0
-"""Fractions of the momentum that PhysX takes from each link per second, in 1/s."""
+MOMENTUM_LOSS = 5.0
+"""Fraction of the robot's momentum that damping takes per second, in 1/s.
+
+PhysX damps links in OmniIsaacGymEnvs: it takes 1/s of the linear and 5/s of the angular momentum of each.
+"""
 
 MAX_LINEAR_VELOCITY, MAX_ANGULAR_VELOCITY = 1.0, 2.0
-"""Speed limits of links in PhysX, in m/s and rad/s."""
-
-LARGEST_ACCELERATION = 80.0
-"""That a task's controller asks of a joint, in rad/s²: the gain of Screw about z, 800 1/s², times 0.1 rad."""
-
-LARGEST_GRIP = 8.0
-"""Effort of an open finger, in N: the gain of Screw's gripper, 200 N/m, times 0.04 m."""
+"""Speed limits of links in PhysX, in m/s and rad/s; here those of the fingertips."""
 
 SCREW_JOINT_POSITIONS = (1.5178e-03, -1.9651e-01, -1.4364e-03, -1.9761, -2.7717e-04, 1.7796, 7.8556e-01)
 """Positions of the arm's joints at the start of Screw, in rad: fingers point down, pads at the nut on the bolt."""
@@ -71,3 +68,32 @@ FACTORY_FRANKA = ArticulationAsset(
 )
 """The robot without gains: a controller sets efforts, and the gains of the gripper. The scene places it at x = 0.5 m,
 turned by 180° about z, without gravity."""
+
+
+def damping_efforts(
+    mass_matrix: torch.Tensor,
+    joint_velocities: torch.Tensor,
+    linear_velocity: torch.Tensor,
+    angular_velocity: torch.Tensor,
+    dt: float,
+) -> torch.Tensor:
+    """Return the efforts ``(n, 7)`` that stand for PhysX's damping and speed limits of links: −c M q̇.
+
+    They slow the arm by c = ``MOMENTUM_LOSS``, and, above a speed limit v of the fingertips, by (1 − v / speed) / dt
+    more, which brings them back to the limit within a control step. Joints together lose momentum, not each its own:
+    dampers in joints would turn the hand away while Screw turns it, because its controller only acts on two of six
+    axes.
+
+    Args:
+        mass_matrix: ``(n, 7, 7)`` M, in kg·m².
+        joint_velocities: ``(n, 7)`` q̇, in rad/s.
+        linear_velocity: ``(n, 3)``, of the fingertips, in m/s.
+        angular_velocity: ``(n, 3)``, in rad/s.
+        dt: duration of a control step, in s.
+    """
+    speeds = torch.maximum(
+        torch.linalg.vector_norm(linear_velocity, dim=-1) / MAX_LINEAR_VELOCITY,
+        torch.linalg.vector_norm(angular_velocity, dim=-1) / MAX_ANGULAR_VELOCITY,
+    )
+    losses = MOMENTUM_LOSS + (1.0 - 1.0 / speeds.clamp_min(1.0)) / dt
+    return -losses.unsqueeze(-1) * matmul(mass_matrix, joint_velocities.unsqueeze(-1)).squeeze(-1)
