@@ -8,13 +8,14 @@ from oige_core import Material, RLTask, Scene
 from oige_core.control import Controller, ControlState, ControlTarget
 from oige_core.math import quat_apply, quat_from_rotation_vector, quat_mul
 
-from oige_tasks_manipulation.factory import FactoryConfig
+from oige_tasks_manipulation.factory import FactoryConfig, KeypointRlConfig
 from oige_tasks_manipulation.factory.sizes import SIZES
 from oige_tasks_manipulation.factory.threads import bolt_asset, nut_asset
 from oige_tasks_manipulation.franka.factory import FACTORY_FRANKA, FINGER_LENGTH, FINGERTIP_LINK, MAX_OPENING
 
 __all__ = [
     "ARM",
+    "DOWNWARDS",
     "FRANKA_ORIENTATION",
     "FRANKA_POSITION",
     "OPEN",
@@ -38,6 +39,9 @@ NUT_OFFSET = 0.1  # m; of nut and bolt in the scene, before the first reset
 
 ARM = slice(0, 7)
 """Joints of the arm; the others are those of the fingers."""
+
+DOWNWARDS = (0.0, 0.0, 1.0, 0.0)
+"""Orientation of a gripper that grasps a nut, in the frame of the nut."""
 
 OPEN = 0.5 * MAX_OPENING
 """Joint position of an open finger, in m."""
@@ -189,6 +193,14 @@ class FactoryTask(RLTask[FactoryConfigT]):
         rotation = rotation_of_action(turn, self.least_rotation)
         wrench = wrench if self.controller.needs_wrench else None
         return tips.position + displacement, quat_mul(rotation, tips.orientation), wrench
+
+    def weights_of(self, rl: KeypointRlConfig) -> dict[str, float]:
+        """Return the weights of reward terms; upstream scales the penalty of actions twice."""
+        return {
+            "keypoints": -rl.keypoint_reward_scale,
+            "action": -(rl.action_penalty_scale ** (2 if self.upstream else 1)),
+            "success": rl.success_bonus,
+        }
 
     def place_bodies(
         self,

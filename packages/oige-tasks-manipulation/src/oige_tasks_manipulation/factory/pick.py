@@ -12,6 +12,7 @@ from oige_core.math import quat_mul
 
 from oige_tasks_manipulation.factory import NutBoltPickConfig
 from oige_tasks_manipulation.factory.base import (
+    DOWNWARDS,
     FRANKA_ORIENTATION,
     FRANKA_POSITION,
     OPEN,
@@ -28,7 +29,6 @@ __all__ = ["LIFT", "FactoryTaskNutBoltPick"]
 
 LIFT = 0.3  # m
 LIFTED = 3.0  # heights of the nut
-DOWNWARDS = (0.0, 0.0, 1.0, 0.0)  # orientation of a gripper that grasps a nut, in the frame of the nut
 
 
 class FactoryTaskNutBoltPick(FactoryTask[NutBoltPickConfig]):
@@ -56,11 +56,7 @@ class FactoryTaskNutBoltPick(FactoryTask[NutBoltPickConfig]):
         self.starts = solve_starts(cfg.randomize, TABLE_HEIGHT, kinematics, self.generator)
         self.keypoint_heights = cfg.rl.keypoint_scale * torch.linspace(-0.5, 0.5, cfg.rl.num_keypoints, device=device)
         self.grasp = torch.tensor(DOWNWARDS, device=device)
-        self.reward_weights = {
-            "keypoints": -cfg.rl.keypoint_reward_scale,
-            "action": -(cfg.rl.action_penalty_scale ** (2 if self.upstream else 1)),
-            "success": cfg.rl.success_bonus,
-        }
+        self.reward_weights = self.weights_of(cfg.rl)
         self.actions = torch.zeros(n, self.spec.num_actions, device=device)
         self.distance = torch.zeros(n, device=device)
         self.final_distance = torch.zeros(n, device=device)
