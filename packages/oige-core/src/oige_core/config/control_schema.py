@@ -135,7 +135,7 @@ class HybridForceMotionConfig(TaskSpaceMotionConfig, ClosedLoopForceConfig):
 
 @dataclass(kw_only=True)
 class ControlConfig:
-    """The ``task.ctrl`` section. Only ``all`` and the section of ``ctrl_type`` have an effect.
+    """The ``task.env.ctrl`` section. Only ``all`` and the section of ``ctrl_type`` have an effect.
 
     Attributes:
         ctrl_type: the controller; ``docs/controllers.md`` has the formulas.
@@ -159,9 +159,9 @@ class ControlConfig:
     hybrid_force_motion: HybridForceMotionConfig = field(default_factory=HybridForceMotionConfig)
 
     def __post_init__(self) -> None:
-        check_choice("task.ctrl.ctrl_type", self.ctrl_type, typing.get_args(ControlType))
+        check_choice("task.env.ctrl.ctrl_type", self.ctrl_type, typing.get_args(ControlType))
         for name in ("all", *typing.get_args(ControlType)):
-            _check_section(f"task.ctrl.{name}", vars(getattr(self, name)))
+            _check_section(f"task.env.ctrl.{name}", vars(getattr(self, name)))
 
 
 def _check_section(path: str, values: dict[str, str | Sequence[float]]) -> None:

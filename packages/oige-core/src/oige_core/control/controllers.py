@@ -80,7 +80,7 @@ class Controller:
     """The controller that a configuration chooses.
 
     Args:
-        config: the ``task.ctrl`` section.
+        config: the ``task.env.ctrl`` section.
         device: of all tensors.
         arm_joints: number of joints of the arm.
         captured: whether a CUDA graph contains the computation.
@@ -107,7 +107,7 @@ class Controller:
         self._jacobian_type: JacobianType = config.all.jacobian_type
         self._joint = section if isinstance(section, JointSpaceConfig) else None
         if self._joint is not None:
-            self._check_joint_space(self._joint, f"task.ctrl.{name}", arm_joints, captured=captured)
+            self._check_joint_space(self._joint, f"task.env.ctrl.{name}", arm_joints, captured=captured)
             self._joint_gains = self._pair(section.joint_prop_gains, section.joint_deriv_gains)
         self._motion = None
         if isinstance(section, TaskSpaceMotionConfig):
