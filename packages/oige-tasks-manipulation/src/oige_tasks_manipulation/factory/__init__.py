@@ -12,6 +12,7 @@ __all__ = [
     "NUM_ACTIONS",
     "NUT_BOLT_PICK",
     "NUT_BOLT_PLACE",
+    "NUT_BOLT_SCREW",
     "RENAMED",
     "FactoryConfig",
     "FactoryRandomizeConfig",
@@ -23,6 +24,9 @@ __all__ = [
     "NutBoltPlaceConfig",
     "NutBoltPlaceRandomizeConfig",
     "NutBoltPlaceRlConfig",
+    "NutBoltScrewConfig",
+    "NutBoltScrewRandomizeConfig",
+    "NutBoltScrewRlConfig",
 ]
 
 NUM_ACTIONS = 12
@@ -121,6 +125,33 @@ class NutBoltPlaceRlConfig(KeypointRlConfig):
 
 
 @dataclass(kw_only=True)
+class NutBoltScrewRlConfig(FactoryRlConfig):
+    """Actions and rewards of FactoryTaskNutBoltScrew.
+
+    Attributes:
+        unidirectional_pos: actions along z from −1 to 1 are displacements from 0 downwards.
+        unidirectional_rot: actions about z from −1 to 1 are rotations from 0 that turn the nut onto the bolt.
+        unidirectional_force: actions along z from −1 to 1 are forces from 0 downwards; only with controllers of forces.
+        add_obs_finger_force: observe the contact forces of the fingers, in N; otherwise these observations are 0.
+        far_error_thresh: distance of the nut from its target beyond which it is far, in m.
+        success_bonus: reward of each control step in which the nut is close to its target.
+        end_failed_episodes: terminate episodes in which the nut is far, has slipped or has fallen.
+    """
+
+    unidirectional_pos: bool = True
+    unidirectional_rot: bool = True
+    unidirectional_force: bool = False
+    add_obs_finger_force: bool = False
+    far_error_thresh: float = 0.1
+    success_bonus: float = 0.0
+    end_failed_episodes: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive("task.env.rl.far_error_thresh", self.far_error_thresh)
+
+
+@dataclass(kw_only=True)
 class FactoryRandomizeConfig:
     """Start states.
 
@@ -178,6 +209,24 @@ class NutBoltPlaceRandomizeConfig(FingertipRandomizeConfig):
 
     nut_noise_pos_in_gripper: Triple
     nut_noise_rot_in_gripper: float
+
+
+@dataclass(kw_only=True)
+class NutBoltScrewRandomizeConfig(FactoryRandomizeConfig):
+    """Start states of FactoryTaskNutBoltScrew.
+
+    Attributes:
+        nut_rot_initial: yaw of the nut on the bolt's tip, in degrees.
+        start_along_bolt: while training, episodes begin with the nut turned onto the bolt by a random part of the
+            shank, up to this fraction; 0: all begin at the tip, as in tests.
+    """
+
+    nut_rot_initial: float = 30.0
+    start_along_bolt: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.start_along_bolt <= 1.0:
+            raise ConfigError(f"task.env.randomize.start_along_bolt={self.start_along_bolt}: expected 0 to 1.")
 
 
 RlT = TypeVar("RlT", bound=FactoryRlConfig)
@@ -254,6 +303,14 @@ class NutBoltPlaceConfig(FactoryConfig[NutBoltPlaceRlConfig, NutBoltPlaceRandomi
         return (30 if self.rl.add_obs_bolt_tip_pos else 27,)
 
 
+@dataclass(kw_only=True)
+class NutBoltScrewConfig(FactoryConfig[NutBoltScrewRlConfig, NutBoltScrewRandomizeConfig]):
+    """The ``task.env`` section of FactoryTaskNutBoltScrew."""
+
+    rl: NutBoltScrewRlConfig
+    randomize: NutBoltScrewRandomizeConfig
+
+
 NUT_BOLT_PICK = TaskSpec(
     task="oige_tasks_manipulation.factory.pick:FactoryTaskNutBoltPick",
     env=NutBoltPickConfig,
@@ -267,6 +324,15 @@ NUT_BOLT_PLACE = TaskSpec(
     task="oige_tasks_manipulation.factory.place:FactoryTaskNutBoltPlace",
     env=NutBoltPlaceConfig,
     observation_shape=NutBoltPlaceConfig.observation_shape,
+    num_actions=NUM_ACTIONS,
+    original_ends_early=True,
+    renamed=RENAMED,
+)
+
+NUT_BOLT_SCREW = TaskSpec(
+    task="oige_tasks_manipulation.factory.screw:FactoryTaskNutBoltScrew",
+    env=NutBoltScrewConfig,
+    observation_shape=(32,),
     num_actions=NUM_ACTIONS,
     original_ends_early=True,
     renamed=RENAMED,

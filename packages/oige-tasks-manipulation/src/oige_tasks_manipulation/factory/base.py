@@ -1,5 +1,6 @@
 """What Factory tasks share: the scene, what they measure, controllers, and what actions mean."""
 
+import dataclasses
 import math
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,7 +12,13 @@ from oige_core.math import quat_apply, quat_from_rotation_vector, quat_mul
 from oige_tasks_manipulation.factory import FactoryConfig, KeypointRlConfig
 from oige_tasks_manipulation.factory.sizes import SIZES
 from oige_tasks_manipulation.factory.threads import bolt_asset, nut_asset
-from oige_tasks_manipulation.franka.factory import FACTORY_FRANKA, FINGER_LENGTH, FINGERTIP_LINK, MAX_OPENING
+from oige_tasks_manipulation.franka.factory import (
+    FACTORY_FRANKA,
+    FINGER_LENGTH,
+    FINGERTIP_LINK,
+    MAX_OPENING,
+    damping_efforts,
+)
 
 __all__ = [
     "ARM",
@@ -34,6 +41,8 @@ FRANKA_ORIENTATION = (0.0, 0.0, 0.0, 1.0)
 TABLE_SIZE = (0.6, 1.0)  # m, along x and y
 TABLE_HEIGHT = 0.4  # m
 BLACK = (0.05, 0.05, 0.05, 1.0)
+
+FORCE_FEEDBACK = ("closed_loop_force", "hybrid_force_motion")
 
 NUT_OFFSET = 0.1  # m; of nut and bolt in the scene, before the first reset
 
@@ -76,8 +85,14 @@ class FactoryTask(RLTask[FactoryConfigT]):
         nut_height: ``(N,)``, in m.
         head_height: ``(N,)``: of the bolt's head, in m.
         shank_length: ``(N,)``: of the bolt, in m.
+        bolt_diameter: ``(N,)``, in m.
         thread_pitch: ``(N,)``, in m.
     """
+
+    @property
+    def observes_finger_forces(self) -> bool:
+        """Whether observations contain the contact forces of the fingers."""
+        return False
 
     def set_up_scene(self, scene: Scene) -> None:
         """Add ground plane, table, robot, nut and bolt."""
@@ -93,7 +108,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
         self.frankas = scene.add_articulation(
             "franka", FACTORY_FRANKA, position=FRANKA_POSITION, orientation=FRANKA_ORIENTATION, disable_gravity=True
         )
-        measured = self.cfg.ctrl.ctrl_type in ("closed_loop_force", "hybrid_force_motion")
+        measured = self.observes_finger_forces or self.cfg.ctrl.ctrl_type in FORCE_FEEDBACK
         self.fingertips = scene.add_link_view("fingertips", "franka", FINGERTIP_LINK)
         self.fingers = scene.add_link_view(
             "fingers", "franka", ("panda_leftfinger", "panda_rightfinger"), track_contact_forces=measured
@@ -108,13 +123,18 @@ class FactoryTask(RLTask[FactoryConfigT]):
         device, cfg = self.device, self.cfg
         sizes = [SIZES[name] for name in cfg.nutBoltSizes]
         variants = torch.arange(self.num_envs, device=device) % len(sizes)
-        columns = [(size.width, size.nut_height, size.head_height, size.shank_length, size.pitch) for size in sizes]
+        columns = [dataclasses.astuple(size)[1:] for size in sizes]
         of_worlds = torch.tensor(columns, device=device)[variants]
-        self.nut_width, self.nut_height, self.head_height, self.shank_length, self.thread_pitch = of_worlds.unbind(-1)
+        self.nut_width, self.nut_height, self.bolt_diameter, self.head_height = of_worlds[:, :4].unbind(-1)
+        self.shank_length, self.thread_pitch = of_worlds[:, 4:].unbind(-1)
         self.controller = Controller(cfg.ctrl, device, captured=self.capture is not None)
         if self.controller.drives_positions:
-            gains = [values.expand(self.num_envs, -1) for values in self.controller.drive_gains]
-            self.frankas.set_gains(*gains)
+            gains = self.controller.drive_gains
+        else:  # drives of the fingers alone, which are too light for efforts that change once per control step
+            of_gripper = cfg.ctrl.all.gripper_prop_gains, cfg.ctrl.all.gripper_deriv_gains
+            gains = [torch.tensor([0.0] * 7 + list(values), device=device) for values in of_gripper]
+        self.frankas.set_gains(*(values.expand(self.num_envs, -1) for values in gains))
+        self.arm_joints, self.finger_joints = list(range(7)), [7, 8]
         self.tip_link = self.frankas.get_link_index(FINGERTIP_LINK)
         rl = cfg.rl
         scales = (*rl.pos_action_scale, *rl.rot_action_scale, *rl.force_action_scale, *rl.torque_action_scale)
@@ -145,7 +165,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
         gripper: torch.Tensor,
         wrench: torch.Tensor | None = None,
     ) -> None:
-        """Set efforts, or targets of drives, that move the fingertips to a pose.
+        """Set efforts, or targets of drives, that move the fingertips to a pose, and those that damp the arm.
 
         Args:
             tips: where they are.
@@ -158,6 +178,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
         jacobian = self.frankas.get_jacobians()[:, self.tip_link, :, ARM]
         offset = tips.position - self.fingertips.get_world_poses(clone=False)[0]
         moved = torch.linalg.cross(jacobian[:, 3:], offset.unsqueeze(-1).expand(-1, 3, 7), dim=1)
+        mass_matrix = self.frankas.get_mass_matrices()[:, ARM, ARM]
         state = ControlState(
             joint_positions=self.frankas.get_joint_positions(clone=False),
             joint_velocities=self.frankas.get_joint_velocities(clone=False),
@@ -166,7 +187,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
             linear_velocity=tips.linear_velocity,
             angular_velocity=tips.angular_velocity,
             jacobian=torch.cat((jacobian[:, :3] + moved, jacobian[:, 3:]), dim=1),
-            mass_matrix=self.frankas.get_mass_matrices()[:, ARM, ARM] if controller.needs_mass_matrix else None,
+            mass_matrix=mass_matrix,
             contact_force=self.fingers.get_net_contact_forces().sum(dim=1) if controller.needs_contact_force else None,
         )
         target = ControlTarget(
@@ -175,10 +196,15 @@ class FactoryTask(RLTask[FactoryConfigT]):
             gripper_positions=gripper.unsqueeze(-1).expand(-1, 2),
             wrench=wrench,
         )
+        efforts = damping_efforts(
+            mass_matrix, state.joint_velocities[:, ARM], tips.linear_velocity, tips.angular_velocity, self.control_dt
+        )
         if controller.drives_positions:
             self.frankas.set_joint_position_targets(controller.compute_position_targets(state, target))
         else:
-            self.frankas.set_joint_efforts(controller.compute_efforts(state, target))
+            efforts = efforts + controller.compute_efforts(state, target)[:, ARM]
+            self.frankas.set_joint_position_targets(target.gripper_positions, joint_indices=self.finger_joints)
+        self.frankas.set_joint_efforts(efforts, joint_indices=self.arm_joints)
 
     def read_actions(
         self, actions: torch.Tensor, tips: Fingertips

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from oige_core import ArticulationAsset, Drive
-from oige_core.math.products import matmul
 
 from oige_tasks_manipulation.franka.robot import ARM_JOINTS, FINGER_JOINTS
 
@@ -96,4 +95,4 @@ def damping_efforts(
         torch.linalg.vector_norm(angular_velocity, dim=-1) / MAX_ANGULAR_VELOCITY,
     )
     losses = MOMENTUM_LOSS + (1.0 - 1.0 / speeds.clamp_min(1.0)) / dt
-    return -losses.unsqueeze(-1) * matmul(mass_matrix, joint_velocities.unsqueeze(-1)).squeeze(-1)
+    return -losses.unsqueeze(-1) * (mass_matrix * joint_velocities.unsqueeze(-2)).sum(dim=-1)
