@@ -23,11 +23,11 @@ class DeformableAsset:
     follows the eight corners by trilinear interpolation, so that a body of one cell can stretch, shear, bend and twist
     evenly. Each corner has three degrees of freedom, and computing time grows with their number.
 
-    The body has mass and stiffness per volume that the surface encloses: mass is ``density`` times that volume, and
-    cells that are partly filled are softer in the same proportion, so that the body stretches as one of this material
-    and cross-section does. Mass is in the corners: the centre of mass is that of a body of uniform density, but moments
-    of inertia are larger, and those of slender bodies about their axis up to three times as large. Cells that are long
-    in the direction in which a body bends make it stiffer against bending.
+    Mass and stiffness are those of the material inside the surface: each cell is as stiff against stretching, shearing,
+    bending and twisting as the part of the material that it contains, if that part deforms as the cell can. Bodies that
+    are long in relation to their cells bend as far as beams do only with several cells along their length. Mass is in
+    the corners: the centre of mass is that of a body of uniform density, but moments of inertia are larger, and those
+    of slender bodies about their axis up to three times as large.
 
     Attributes:
         vertices: positions ``(k, 3)`` of the nodes of the surface in the frame of the body, in m.

@@ -173,7 +173,7 @@ def compile_scene(scene: Scene) -> CompiledScene:
     except ValueError as error:
         names = ", ".join(scene.elements)
         raise OigeError(f"scene of {names}: MuJoCo cannot compile it: {one_line(error)}") from error
-    check_default_friction_acts(model, [geom.id for geom in defaulted], friction)
+    check_default_friction_acts(model, defaulted, friction)
     compiled = CompiledScene(model=model, qpos=model.qpos0.copy())
     for element in scene.elements.values():
         if isinstance(element, ArticulationElement):

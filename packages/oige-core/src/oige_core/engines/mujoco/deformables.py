@@ -77,13 +77,13 @@ def add_deformable(spec: mujoco.MjSpec, element: DeformableElement, masks: tuple
             name=prefixed(element.name, str(corner)),
             pos=place + element.position,
             mass=mass,
+            ipos=[0, 0, 0],
             inertia=[_SMALL] * 3,
             explicitinertial=True,
         )
         for axis in np.eye(3):
             body.add_joint(type=_SLIDE, axis=axis)
         names.append(body.name)
-    low, high = asset.bounds
     contype, conaffinity = masks
     spec.add_flex(
         name=element.name,
@@ -95,10 +95,13 @@ def add_deformable(spec: mujoco.MjSpec, element: DeformableElement, masks: tuple
         vert=(asset.vertices + element.position).ravel().tolist(),
         elem=asset.triangles.ravel().tolist(),
         radius=asset.contact_radius,
-        young=asset.youngs_modulus * asset.volume / float(np.prod(high - low)),
+        young=asset.youngs_modulus,  # MuJoCo integrates over the volume inside the surface, cell by cell
         poisson=asset.poissons_ratio,
         damping=asset.damping,
         selfcollide=int(mujoco.mjtFlexSelf.mjFLEXSELF_NONE),
+        # Stiffer than MuJoCo's default, with which fingers sink in; two time steps are the minimum.
+        solref=[max(0.01, 2.0 * spec.option.timestep), 1.0],
+        solimp=[0.95, 0.99, 0.001, 0.5, 2.0],
         contype=contype,
         conaffinity=conaffinity,
         friction=[DEFAULT_FRICTION if friction is None else friction, 0.005, 0.0001],

@@ -1,5 +1,7 @@
 """Applies the default coefficient of sliding friction."""
 
+from typing import TypeAlias
+
 import mujoco
 import numpy as np
 
@@ -10,10 +12,13 @@ __all__ = ["DEFAULT_FRICTION", "check_default_friction_acts", "resolve_friction"
 DEFAULT_FRICTION = 0.12345678901234567
 """Placeholder for the friction of shapes without a coefficient, until a scene is compiled."""
 
+Surface: TypeAlias = "mujoco.MjsGeom | mujoco.MjsFlex"
+"""A shape, or the surface of a soft body."""
+
 _KEY = "task.sim.default_physics_material"
 
 
-def resolve_friction(spec: mujoco.MjSpec, default: float) -> list["mujoco.MjsGeom"]:
+def resolve_friction(spec: mujoco.MjSpec, default: float) -> list[Surface]:
     """Set the default friction of shapes without a coefficient, and return these shapes.
 
     MuJoCo uses the larger of two coefficients. Shapes with a coefficient get priority over shapes without one, so that
@@ -34,22 +39,27 @@ def resolve_friction(spec: mujoco.MjSpec, default: float) -> list["mujoco.MjsGeo
     return defaulted
 
 
-def check_default_friction_acts(model: mujoco.MjModel, defaulted: list[int], default: float) -> None:
+def check_default_friction_acts(model: mujoco.MjModel, defaulted: list[Surface], default: float) -> None:
     """Raise if a default friction other than 1 has no effect.
 
     Args:
         model: the compiled model.
-        defaulted: ids of the shapes without a coefficient.
+        defaulted: the shapes without a coefficient.
         default: the default coefficient.
     """
     if default == 1.0:
         return
-    masks, affinities, priority = model.geom_contype, model.geom_conaffinity, model.geom_priority
-    weld = model.body_weldid[model.geom_bodyid]
-    friction = model.geom_friction[:, 0]
-    known = np.isin(np.arange(model.ngeom), defaulted)
+    masks, affinities, priority, friction = (
+        np.concatenate([getattr(model, f"geom_{name}"), getattr(model, f"flex_{name}")])
+        for name in ("contype", "conaffinity", "priority", "friction")
+    )
+    friction = friction[:, 0]
+    # Soft bodies, which are numbered after the geoms here, do not touch themselves.
+    weld = np.concatenate([model.body_weldid[model.geom_bodyid], -1 - np.arange(model.nflex)])
+    numbers = [shape.id + model.ngeom * isinstance(shape, mujoco.MjsFlex) for shape in defaulted]
+    known = np.isin(np.arange(len(masks)), numbers)
     rivals: set[str] = set()
-    for geom in defaulted:
+    for geom in numbers:
         collides = ((masks[geom] & affinities) | (masks & affinities[geom])) != 0
         collides &= weld != weld[geom]
         loses = (priority > priority[geom]) | ((priority == priority[geom]) & (friction > default))
@@ -64,6 +74,8 @@ def check_default_friction_acts(model: mujoco.MjModel, defaulted: list[int], def
 
 def _owner(model: mujoco.MjModel, geom: int) -> str:
     """Return the name of the element to which a shape belongs."""
+    if geom >= model.ngeom:
+        return f"'{mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_FLEX, geom - model.ngeom)}'"
     body = model.geom_bodyid[geom]
     name = model.body(body).name if body else model.geom(geom).name
     return f"'{name.partition('/')[0]}'"
