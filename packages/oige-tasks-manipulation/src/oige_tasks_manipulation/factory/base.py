@@ -46,6 +46,8 @@ FORCE_FEEDBACK = ("closed_loop_force", "hybrid_force_motion")
 
 NUT_OFFSET = 0.1  # m; of nut and bolt in the scene, before the first reset
 
+FINGER_LINKS = ("panda_leftfinger", "panda_rightfinger")
+
 ARM = slice(0, 7)
 """Joints of the arm; the others are those of the fingers."""
 
@@ -76,6 +78,9 @@ class Fingertips(NamedTuple):
 
 class FactoryTask(RLTask[FactoryConfigT]):
     """A Franka at a table with a nut and a bolt.
+
+    With ``task.env.compat=upstream``, the controllers' Jacobian is the mean of those of the fingers' frames, not that
+    of their tips.
 
     The frames of nut and bolt coincide when the nut touches the head of the bolt, which stands on it: the bolt's origin
     is at the bottom of its head, that of the nut is the height of the head below the nut.
@@ -110,9 +115,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
         )
         measured = self.observes_finger_forces or self.cfg.ctrl.ctrl_type in FORCE_FEEDBACK
         self.fingertips = scene.add_link_view("fingertips", "franka", FINGERTIP_LINK)
-        self.fingers = scene.add_link_view(
-            "fingers", "franka", ("panda_leftfinger", "panda_rightfinger"), track_contact_forces=measured
-        )
+        self.fingers = scene.add_link_view("fingers", "franka", FINGER_LINKS, track_contact_forces=measured)
         sizes = [SIZES[name] for name in self.cfg.nutBoltSizes]
         nuts, bolts = ([asset(size) for size in sizes] for asset in (nut_asset, bolt_asset))
         self.nuts = scene.add_rigid_body("nut", nuts, position=(0.0, NUT_OFFSET, TABLE_HEIGHT))
@@ -135,7 +138,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
             gains = [torch.tensor([0.0] * 7 + list(values), device=device) for values in of_gripper]
         self.frankas.set_gains(*(values.expand(self.num_envs, -1) for values in gains))
         self.arm_joints, self.finger_joints = list(range(7)), [7, 8]
-        self.tip_link = self.frankas.get_link_index(FINGERTIP_LINK)
+        self.finger_links = [self.frankas.get_link_index(name) for name in FINGER_LINKS]
         rl = cfg.rl
         scales = (*rl.pos_action_scale, *rl.rot_action_scale, *rl.force_action_scale, *rl.torque_action_scale)
         self.action_scales = torch.tensor(scales, device=device)
@@ -146,10 +149,13 @@ class FactoryTask(RLTask[FactoryConfigT]):
         centre, orientation = self.fingertips.get_world_poses(worlds, clone=False)
         linear, angular = self.fingertips.get_velocities(worlds, clone=False).split(3, dim=-1)
         fingers = self.fingers.get_world_poses(worlds, clone=False)[0].mean(dim=1)
-        along = centre.new_tensor([0.0, 0.0, FINGER_LENGTH]).expand_as(centre)
-        position = fingers + quat_apply(orientation, along)
+        position = fingers + self.along_fingers(orientation)
         linear = linear + torch.linalg.cross(angular, position - centre)
         return Fingertips(position, orientation, linear, angular)
+
+    def along_fingers(self, orientation: torch.Tensor) -> torch.Tensor:
+        """Return the vectors from the fingers' frames to their tips ``(n, 3)``, in m, for orientations ``(n, 4)``."""
+        return quat_apply(orientation, orientation.new_tensor([0.0, 0.0, FINGER_LENGTH]).expand(len(orientation), 3))
 
     def get_nut_centres(self, worlds: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return positions ``(n, 3)`` of the middles of the nuts, in m, and orientations ``(n, 4)`` of the nuts."""
@@ -175,9 +181,11 @@ class FactoryTask(RLTask[FactoryConfigT]):
             wrench: target of the contact wrench ``(N, 6)``, in N and N·m; for controllers of forces.
         """
         controller = self.controller
-        jacobian = self.frankas.get_jacobians()[:, self.tip_link, :, ARM]
-        offset = tips.position - self.fingertips.get_world_poses(clone=False)[0]
-        moved = torch.linalg.cross(jacobian[:, 3:], offset.unsqueeze(-1).expand(-1, 3, 7), dim=1)
+        jacobian = self.frankas.get_jacobians()[:, self.finger_links, :, ARM].mean(dim=1)
+        if not self.upstream:
+            along = self.along_fingers(tips.orientation).unsqueeze(-1).expand(-1, 3, jacobian.shape[-1])
+            moved = torch.linalg.cross(jacobian[:, 3:], along, dim=1)
+            jacobian = torch.cat((jacobian[:, :3] + moved, jacobian[:, 3:]), dim=1)
         mass_matrix = self.frankas.get_mass_matrices()[:, ARM, ARM]
         state = ControlState(
             joint_positions=self.frankas.get_joint_positions(clone=False),
@@ -186,7 +194,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
             orientation=tips.orientation,
             linear_velocity=tips.linear_velocity,
             angular_velocity=tips.angular_velocity,
-            jacobian=torch.cat((jacobian[:, :3] + moved, jacobian[:, 3:]), dim=1),
+            jacobian=jacobian,
             mass_matrix=mass_matrix,
             contact_force=self.fingers.get_net_contact_forces().sum(dim=1) if controller.needs_contact_force else None,
         )
