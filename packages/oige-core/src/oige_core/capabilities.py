@@ -29,6 +29,7 @@ Capability = Literal[
     "rigid_assets",
     "scales",
     "static_friction",
+    "variants",
     "warp",
 ]
 
@@ -53,6 +54,7 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
             "penetration",
             "rigid_assets",
             "scales",
+            "variants",
             "warp",
         }
     ),
@@ -95,6 +97,7 @@ _DESCRIPTIONS: Mapping[Capability, str] = {
     "rigid_assets": "rigid bodies from files",
     "scales": "sizes that change after the build",
     "static_friction": "static friction that differs from dynamic friction",
+    "variants": "bodies from files that differ between worlds",
     "warp": "Warp variants of tasks",
 }
 

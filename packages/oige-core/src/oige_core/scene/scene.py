@@ -307,6 +307,8 @@ class Scene:
         """
         self._check_name(name)
         require(self.views, "rigid_assets", f"rigid body '{name}'")
+        if not isinstance(asset, RigidAsset):
+            require(self.views, "variants", f"rigid body '{name}'", "Give it one asset.")
         options: RigidOptions = {
             "position": position,
             "orientation": orientation,

@@ -204,6 +204,28 @@ class RigidPrimView(FramedView, Protocol):
         """
         ...
 
+    @property
+    def num_variants(self) -> int:
+        """Number of variants, which is that of the assets of a body from files; 1 for all others."""
+        ...
+
+    def get_variants(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """Return variants ``(n,)`` int64: numbers of the assets from which worlds have the body."""
+        ...
+
+    def set_variants(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """Set variants ``(n,)``: numbers of the assets that the scene names.
+
+        The body gets the shapes, mass, inertia, surfaces and colours of that asset, also where they were changed
+        before. Its pose and velocity stay. A reset does not change variants.
+
+        Raises:
+            OigeError: there is no such variant. Numbers in tensors on a GPU are not checked: there, the nearest one
+                applies.
+            CapabilityError: the body has no variants, or the engine supports none.
+        """
+        ...
+
     def get_densities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """Return densities ``(n,)`` in kg/m³; links raise CapabilityError."""
         ...

@@ -24,6 +24,7 @@ from oige_core.problems import ProblemCounts
 from oige_core.render import Camera
 from oige_core.scene.elements import (
     ArticulationElement,
+    BodyElement,
     CameraElement,
     DeformableElement,
     HeightFieldElement,
@@ -86,8 +87,9 @@ class IsaacSimEngine:
         self._articulations.append(view)
         return view
 
-    def create_rigid_view(self, element: RigidElement) -> IsaacRigidView:
+    def create_rigid_view(self, element: BodyElement) -> IsaacRigidView:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""
+        assert isinstance(element, RigidElement)  # others need the capability "rigid_assets"
         view = IsaacRigidView(element, self.num_envs)
         self._rigids.append(view)
         return view

@@ -1,7 +1,7 @@
 """Compiles a scene to one ``MjModel``, with the addresses of each element of the scene."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import mujoco
@@ -11,7 +11,8 @@ from oige_core.config import MujocoConfig
 from oige_core.engines.joints import first_match, links_with_joint_forces, select_names
 from oige_core.engines.mujoco.assets import read_asset
 from oige_core.engines.mujoco.attach import attach
-from oige_core.engines.mujoco.collisions import DEFAULT_MASKS, Masks, collision_masks
+from oige_core.engines.mujoco.bodies import add_primitive, add_rigid_asset, prepare_bodies, surface_friction
+from oige_core.engines.mujoco.collisions import DEFAULT_MASKS, collision_masks
 from oige_core.engines.mujoco.deformables import (
     DeformableLayout,
     add_deformable,
@@ -20,7 +21,6 @@ from oige_core.engines.mujoco.deformables import (
     set_deformable_options,
 )
 from oige_core.engines.mujoco.friction import (
-    DEFAULT_FRICTION,
     check_default_friction_acts,
     resolve_friction,
 )
@@ -35,10 +35,16 @@ from oige_core.engines.mujoco.layout import (
 )
 from oige_core.engines.mujoco.render.lights import add_lights
 from oige_core.engines.mujoco.render.meshes import HeightField, add_height_field
-from oige_core.engines.mujoco.rigid_assets import read_rigid_asset
+from oige_core.engines.mujoco.rigid_assets import read_rigid_assets
+from oige_core.engines.mujoco.variants import (
+    Variants,
+    add_further_variants,
+    read_variants,
+    remove_further_variants,
+)
 from oige_core.errors import ConfigError, OigeError, nearest, one_line
 from oige_core.render.appearance import CAMERA_SUN
-from oige_core.scene.assets import Color, Drive, Material
+from oige_core.scene.assets import Drive
 from oige_core.scene.elements import (
     ArticulationElement,
     BodyElement,
@@ -50,7 +56,7 @@ from oige_core.scene.elements import (
     RigidAssetElement,
     RigidElement,
 )
-from oige_core.scene.primitives import FACE_SIZE, FACE_THICKNESS, Primitive
+from oige_core.scene.primitives import Primitive
 from oige_core.scene.scene import Scene
 
 __all__ = [
@@ -66,16 +72,6 @@ CAMERA_AXES = (0.5, 0.5, -0.5, -0.5)
 HIDDEN_GROUP = 3
 """Geoms of this group and above are only for collisions."""
 
-# Gravity compensation can be changed at run time only if it is not zero at compile time.
-_GRAVITY_COMPENSATION_OFF = 1e-12
-
-_SHAPES = {
-    "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
-    "box": mujoco.mjtGeom.mjGEOM_BOX,
-    "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
-    "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
-}
-
 
 @dataclass
 class CompiledScene:
@@ -90,6 +86,7 @@ class CompiledScene:
         shapes: geom ids of the shapes that each rigid element may have, its own first.
         stated_masses: names of rigid elements whose mass is stated, instead of their density.
         deformables: layouts of soft bodies by name.
+        variants: variants by name of a rigid element that has several.
     """
 
     model: mujoco.MjModel
@@ -100,6 +97,7 @@ class CompiledScene:
     shapes: dict[str, dict[Primitive, int]] = field(default_factory=dict)
     stated_masses: set[str] = field(default_factory=set)
     deformables: dict[str, DeformableLayout] = field(default_factory=dict)
+    variants: dict[str, Variants] = field(default_factory=dict)
 
     def contact_pairs(self, first: str | None, second: str | None) -> np.ndarray | None:
         """Return the pairs of geoms ``(ngeom, ngeom)`` of elements or views of links; None for all pairs.
@@ -140,10 +138,10 @@ def compile_scene(scene: Scene) -> CompiledScene:
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
     _set_options(spec, scene)
-    assets = {e.name: read_rigid_asset(e, 0) for e in scene.elements.values() if isinstance(e, RigidAssetElement)}
+    assets = {e.name: read_rigid_assets(e) for e in scene.elements.values() if isinstance(e, RigidAssetElement)}
     soft = [element for element in scene.elements.values() if isinstance(element, DeformableElement)]
     set_deformable_options(spec, soft, scene.sim)
-    masks = collision_masks(scene, assets)
+    masks = collision_masks(scene, {name: specs[0] for name, specs in assets.items()})
     for element in scene.elements.values():
         match element:
             case GroundPlaneElement():
@@ -151,9 +149,9 @@ def compile_scene(scene: Scene) -> CompiledScene:
             case HeightFieldElement():
                 _add_height_field(spec, element)
             case RigidElement():
-                _add_rigid(spec, element, masks[element.name, DEFAULT_MASKS])
+                add_primitive(spec, element, masks[element.name, DEFAULT_MASKS])
             case RigidAssetElement(name=name):
-                _add_rigid_asset(spec, element, assets[name], masks)
+                add_rigid_asset(spec, element, assets[name][0], masks)
             case ArticulationElement():
                 _add_articulation(spec, element, masks[element.name, DEFAULT_MASKS])
             case DeformableElement():
@@ -167,14 +165,19 @@ def compile_scene(scene: Scene) -> CompiledScene:
     for name in tracked:
         _add_contact_sensor(spec, name)
     _check_sdf_options(spec, scene.sim.mujoco)
+    several = [e for e in scene.elements.values() if isinstance(e, RigidAssetElement) and len(e.assets) > 1]
+    for element in several:
+        add_further_variants(spec, element, assets[element.name], masks)
     defaulted = resolve_friction(spec, friction)
-    try:
-        model = spec.compile()
-    except ValueError as error:
-        names = ", ".join(scene.elements)
-        raise OigeError(f"scene of {names}: MuJoCo cannot compile it: {one_line(error)}") from error
+    model = _compile(spec, scene)
     check_default_friction_acts(model, defaulted, friction)
-    compiled = CompiledScene(model=model, qpos=model.qpos0.copy())
+    variants = {}
+    if several:
+        with_all, names = model, [element.name for element in several]
+        remove_further_variants(spec, names)
+        model = _compile(spec, scene)
+        variants = {name: read_variants(with_all, model, name) for name in names}
+    compiled = CompiledScene(model=model, qpos=model.qpos0.copy(), variants=variants)
     for element in scene.elements.values():
         if isinstance(element, ArticulationElement):
             layout = compiled.articulations[element.name] = lay_out(model, element)
@@ -199,6 +202,14 @@ def compile_scene(scene: Scene) -> CompiledScene:
     for name in tracked:
         compiled.contact_sensors[model.body(name).id] = int(model.sensor(f"{name}:contact").adr[0])
     return compiled
+
+
+def _compile(spec: mujoco.MjSpec, scene: Scene) -> mujoco.MjModel:
+    try:
+        return spec.compile()
+    except ValueError as error:
+        names = ", ".join(scene.elements)
+        raise OigeError(f"scene of {names}: MuJoCo cannot compile it: {one_line(error)}") from error
 
 
 def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:
@@ -245,13 +256,9 @@ def _add_ground_plane(spec: mujoco.MjSpec, element: GroundPlaneElement) -> None:
         type=mujoco.mjtGeom.mjGEOM_PLANE,
         size=[0, 0, 1],
         pos=[0, 0, element.height],
-        friction=_friction(element.material),
+        friction=surface_friction(element.material),
         rgba=element.material.color,
     )
-
-
-def _friction(material: Material) -> list[float]:
-    return [DEFAULT_FRICTION if material.friction is None else material.friction, 0.005, 0.0001]
 
 
 def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
@@ -270,7 +277,7 @@ def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
         type=mujoco.mjtGeom.mjGEOM_HFIELD,
         hfieldname=element.name,
         pos=[x + half_x, y + half_y, z + low],
-        friction=_friction(element.material),
+        friction=surface_friction(element.material),
         # A geom that touches several cells has a contact with each. If contacts are stiff from the start, they oppose
         # each other in hollows, and light feet vibrate and sink in by centimetres. Here stiffness grows over the first
         # 3 mm, and is higher from there on. The weight makes these parameters apply regardless of the other shape.
@@ -281,81 +288,13 @@ def _add_height_field(spec: mujoco.MjSpec, element: HeightFieldElement) -> None:
     )
 
 
-def _add_rigid(spec: mujoco.MjSpec, element: RigidElement, masks: tuple[int, int]) -> None:
-    body = spec.worldbody.add_body(
-        name=element.name, pos=element.position, quat=element.orientation, mocap=element.kinematic
-    )
-    if not element.kinematic:
-        body.add_freejoint()
-    contype, conaffinity = masks if element.collision else (0, 0)
-    shapes: dict[Primitive, tuple[float, ...]] = {element.shape: element.size, **element.alternatives}
-    for shape, size in shapes.items():
-        geom = body.add_geom(
-            type=_SHAPES[shape],
-            size=_geom_size(shape, size),
-            density=element.density,
-            contype=contype,
-            conaffinity=conaffinity,
-            friction=_friction(element.material),
-            rgba=element.material.color,
-        )
-        if shape != element.shape:
-            geom.mass = 0.0
-        elif element.mass is not None:
-            geom.mass = element.mass
-    for face, color in enumerate(element.face_colors):
-        _add_face(body, np.array(element.size), face, color)
-    _prepare_bodies([body], element.disable_gravity)
-
-
-def _add_rigid_asset(
-    spec: mujoco.MjSpec, element: RigidAssetElement, asset: mujoco.MjSpec, masks: Mapping[tuple[str, Masks], Masks]
-) -> None:
-    for geom in asset.geoms:
-        geom.contype, geom.conaffinity = masks[element.name, (geom.contype, geom.conaffinity)]
-    body = attach(spec, asset, prefixed(element.name, ""), element.position, element.orientation)
-    body.name, body.mocap = element.name, element.kinematic
-    if not element.kinematic:
-        body.add_freejoint()
-    _prepare_bodies([body], element.disable_gravity)
-
-
-def _geom_size(shape: Primitive, size: Sequence[float]) -> list[float]:
-    """Return MuJoCo's size of a shape, in metres."""
-    match shape:
-        case "sphere":
-            return [size[0], 0.0, 0.0]
-        case "box":
-            return [0.5 * edge for edge in size]
-        case _:
-            return [size[0], 0.5 * size[1], 0.0]
-
-
-def _add_face(body: mujoco.MjsBody, size: np.ndarray, face: int, color: Color) -> None:
-    """Add a plate without mass and collisions to a face of a box with edges ``size`` ``(3,)``, in metres.
-
-    Faces are counted in the order +x, −x, +y, −y, +z, −z.
-    """
-    axis, sign = face // 2, 1 - 2 * (face % 2)
-    along = np.arange(3) == axis
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_BOX,
-        pos=np.where(along, 0.5 * sign * size, 0.0),
-        size=0.5 * size * np.where(along, FACE_THICKNESS, FACE_SIZE),
-        mass=0.0,
-        contype=0,
-        conaffinity=0,
-        rgba=color,
-    )
-
-
 def _add_articulation(spec: mujoco.MjSpec, element: ArticulationElement, masks: tuple[int, int]) -> None:
     asset = read_asset(element)
     for geom in asset.geoms:
         if geom.contype or geom.conaffinity:
             geom.contype, geom.conaffinity = masks
     bodies = asset.bodies[1:]
-    _prepare_bodies(bodies, element.disable_gravity)
+    prepare_bodies(bodies, element.disable_gravity)
     for link in links_with_joint_forces(element, [body.name for body in bodies]):
         _add_joint_force_sensors(asset, asset.body(link))
     _take_medium(spec, asset, element.name)
@@ -458,14 +397,6 @@ def _add_contact_sensor(spec: mujoco.MjSpec, body: str) -> None:
         3,
         1,
     ]  # net force in one slot
-
-
-def _prepare_bodies(bodies: Iterable["mujoco.MjsBody"], disable_gravity: bool | None) -> None:
-    """Compile bodies such that their centres of mass, principal axes and gravity can be changed at run time."""
-    for body in bodies:
-        body.simple = 0
-        if disable_gravity is not None:
-            body.gravcomp = 1.0 if disable_gravity else _GRAVITY_COMPENSATION_OFF
 
 
 def _tracked_bodies(spec: mujoco.MjSpec, scene: Scene) -> list[str]:

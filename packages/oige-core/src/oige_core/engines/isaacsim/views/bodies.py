@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from oige_core.capabilities import missing
 from oige_core.engines.isaacsim.views.colors import BodyColors
 from oige_core.engines.isaacsim.views.contacts import ContactForces
 from oige_core.engines.isaacsim.views.properties import Property
@@ -100,6 +101,20 @@ class BodyPropertyView(WorldView, ABC):
     def _links(self) -> tuple[int, ...]:
         """The dimension of bodies in tensors of this view; a single one has none."""
         return () if self._single else (self._masses.read().shape[1],)
+
+    @property
+    def num_variants(self) -> int:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return 1
+
+    def get_variants(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        return torch.zeros(self.count if worlds is None else len(worlds), dtype=torch.int64, device=self._worlds.device)
+
+    def set_variants(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        raise missing(self._worlds.engine, "variants", f"'{self.name}'")
 
     def _squeeze(self, values: torch.Tensor) -> torch.Tensor:
         return values.squeeze(1) if self._single else values

@@ -12,6 +12,7 @@ from oige_core.engines.mujoco.views.colors import BodyColors
 from oige_core.engines.mujoco.views.frames import BodyView
 from oige_core.engines.mujoco.views.scaling import BodyScaling, check_scales
 from oige_core.engines.mujoco.views.shapes import Shapes, as_materials, check_materials
+from oige_core.engines.mujoco.views.variants import BodyVariants
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.engines.world_view import Check
 from oige_core.errors import CapabilityError
@@ -47,18 +48,22 @@ class MujocoRigidView(BodyView):
         if self.name in compiled.shapes:
             keeps_mass = self.name in compiled.stated_masses
             self._scaling = BodyScaling(worlds, bodies[0], compiled.shapes[self.name], keeps_mass=keeps_mass)
+        variants = compiled.variants.get(self.name)
+        self._variants = None if variants is None else BodyVariants(worlds, variants)
 
     def reset(self, worlds: torch.Tensor | None) -> None:
         """Do nothing, because the executor restores everything."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the scales; the executor saves the rest."""
-        return {} if self._scaling is None else self._scaling.state_dict()
+        """Return scales and variants; the executor saves the rest."""
+        parts = (self._scaling, self._variants)
+        return {key: value for part in parts if part is not None for key, value in part.state_dict().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the scales; the executor restores the rest."""
-        if self._scaling is not None:
-            self._scaling.load_state_dict(state)
+        """Restore scales and variants; the executor restores the rest."""
+        for part in (self._scaling, self._variants):
+            if part is not None:
+                part.load_state_dict(state)
 
     def _of_bodies(self, what: str, values: Any, worlds: torch.Tensor | None, *shape: int) -> torch.Tensor:
         """Return values ``(n, *shape)``, of several links ``(n, b, *shape)``, as ``(n, b, *shape)`` in float32."""
@@ -240,6 +245,27 @@ class MujocoRigidView(BodyView):
         worlds = self._index(indices)
         values = self._properties("values", values, worlds, check=self._sizes.check_shapes)
         self._sizes.set_shapes(values, worlds)
+
+    @property
+    def num_variants(self) -> int:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        return 1 if self._variants is None else self._variants.count
+
+    def get_variants(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds = self._index(indices)
+        if self._variants is None:
+            return torch.zeros(
+                self.count if worlds is None else len(worlds), dtype=torch.int64, device=self._worlds.device
+            )
+        return read_rows(self._variants.numbers, worlds, clone)
+
+    def set_variants(self, values: torch.Tensor, indices: Indices = None) -> None:
+        """See :class:`~oige_core.views.RigidPrimView`."""
+        worlds, variants = self._index(indices), self._variants
+        if variants is None:
+            raise CapabilityError(f"'{self.name}': has no variants; give add_rigid_body several assets.")
+        variants.set(self._properties("values", values, worlds, check=variants.check), worlds)
 
     def get_densities(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
