@@ -97,7 +97,7 @@ SETTERS = [
         )
     ),
 ]
-ELSEWHERE = [("ball", "set_shapes")]  # takes numbers of shapes; test_views_shapes.py
+ELSEWHERE = [("ball", "set_shapes"), ("ball", "set_variants")]  # see test_views_shapes.py and test_rigid_variants.py
 INDEXED = ["set_joints_default_state"]  # the only setter without indices
 UNSUPPORTED = [("ball", "get_contact_offsets"), ("ball", "set_contact_offsets")]  # raise on this engine
 GETTERS = [
@@ -114,7 +114,7 @@ GETTERS = [
             get_world_poses get_velocities get_linear_velocities get_angular_velocities get_body_frame_velocities""",
         "ball": """get_world_poses get_velocities get_linear_velocities get_angular_velocities
             get_body_frame_velocities get_net_contact_forces get_masses get_inertias get_coms get_colors
-            get_material_properties get_rest_offsets get_local_scales get_densities get_shapes""",
+            get_material_properties get_rest_offsets get_local_scales get_densities get_shapes get_variants""",
         "eye": "get_world_poses get_local_poses get_horizontal_fovs get_rgb get_depth get_segmentation",
     }.items()
     for method in methods.split()
