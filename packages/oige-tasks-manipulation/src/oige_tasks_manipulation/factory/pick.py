@@ -28,6 +28,7 @@ from oige_tasks_manipulation.franka.kinematics import ArmKinematics
 __all__ = ["LIFT", "FactoryTaskNutBoltPick"]
 
 LIFT = 0.3  # m
+FINGER_SPEED = 0.2  # m/s; the velocity limit of the fingers in OmniIsaacGymEnvs' robot
 LIFTED = 3.0  # heights of the nut
 
 
@@ -86,13 +87,14 @@ class FactoryTaskNutBoltPick(FactoryTask[NutBoltPickConfig]):
             torch.where(begins.unsqueeze(-1), tips.position, self.held[0]),
             torch.where(begins.unsqueeze(-1), tips.orientation, self.held[1]),
         )
+        closing = (self.progress_buf - self.policy_steps + 1).clamp_min(0)  # control steps
         lifts = self.progress_buf >= self.policy_steps + self.close_steps
         lift = torch.nn.functional.pad((LIFT * lifts).unsqueeze(-1), (2, 0))
         self.control(
             tips,
             torch.where(acts.unsqueeze(-1), position, self.held[0] + lift),
             torch.where(acts.unsqueeze(-1), orientation, self.held[1]),
-            OPEN * acts,
+            (OPEN - FINGER_SPEED * self.control_dt * closing).clamp_min(0.0),
             None if wrench is None else wrench * acts.unsqueeze(-1),
         )
 
