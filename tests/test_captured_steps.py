@@ -40,6 +40,7 @@ DIFFER_UPSTREAM = [
     "CartpoleCamera",
     "Crazyflie",
     "FrankaCabinet",
+    "FrankaDeformable",
     "Humanoid",
     "Ingenuity",
     "Quadcopter",

@@ -122,6 +122,14 @@ def to_handle(task: Any) -> torch.Tensor:
     return task.drawers.get_world_poses()[0] + torch.tensor([0.3, 0.01, 0.0]) - grasp
 
 
+def between_fingers(task: Any) -> torch.Tensor:
+    return 0.5 * (task.left_fingers.get_world_poses()[0] + task.right_fingers.get_world_poses()[0])
+
+
+def tube_end(task: Any, what: str, node: int) -> torch.Tensor:
+    return getattr(task.tubes, f"get_simulation_mesh_nodal_{what}")()[:, node]
+
+
 def clearance(task: Any) -> torch.Tensor:
     position, rotation = task.anymals.get_world_poses()
     ahead = quat_apply(rotation, torch.tensor([[1.0, 0.0, 0.0]]).expand(2, 3))[:, :2]
@@ -203,6 +211,17 @@ OBSERVED: dict[str, list[State]] = {
         to_handle,
         joints("cabinets", "positions", "drawer_top"),
         joints("cabinets", "velocities", "drawer_top"),
+    ],
+    "FrankaDeformable": [
+        normalised_positions("frankas"),
+        joints("frankas", "velocities"),
+        lambda task: tube_end(task, "positions", 66) - between_fingers(task),
+        lambda task: torch.tensor([0.36, 0.0, 0.23]) - tube_end(task, "positions", 66),
+        lambda task: torch.tensor([0.5, 0.2, 0.0]) - tube_end(task, "positions", 198),
+        lambda task: tube_end(task, "positions", 66),
+        lambda task: tube_end(task, "velocities", 66),
+        lambda task: tube_end(task, "positions", 198),
+        lambda task: tube_end(task, "velocities", 198),
     ],
     "Humanoid": RUN,
     "Ingenuity": FLIGHT,

@@ -14,7 +14,6 @@ WAITING = {  # files of tasks to come: shapes of observations by type, number of
     "FactoryTaskNutBoltPick": ({"": 20}, 12, 0),
     "FactoryTaskNutBoltPlace": ({"": 27}, 12, 0),
     "FactoryTaskNutBoltScrew": ({"": 32}, 12, 0),
-    "FrankaDeformable": ({"": 39}, 9, 0),
 }
 
 

@@ -32,10 +32,10 @@ from oige_core.spec import TaskSpec
 
 if TYPE_CHECKING:
     from oige_core.envs import VecEnv, make_env, make_vec
-    from oige_core.scene import ArticulationAsset, Drive, Material, RigidAsset, Scene
+    from oige_core.scene import ArticulationAsset, DeformableAsset, Drive, Material, RigidAsset, Scene
     from oige_core.tasks import RLTask, RLTaskWarp, SignedPermutation, Steerable, Symmetry, Task
     from oige_core.terrain import HeightSampler, TerrainMap, curriculum_map, mixed_map
-    from oige_core.views import ArticulationView, CameraView, FramedView, RigidPrimView
+    from oige_core.views import ArticulationView, CameraView, DeformablePrimView, FramedView, RigidPrimView
 
 __all__ = [
     "ArticulationAsset",
@@ -43,6 +43,8 @@ __all__ = [
     "CameraView",
     "ConfigError",
     "ControlConfig",
+    "DeformableAsset",
+    "DeformablePrimView",
     "Drive",
     "EnvConfig",
     "FramedView",
@@ -83,10 +85,10 @@ __version__ = version("oige-core")
 # Names whose modules import torch, which are imported on first use.
 _LAZY = {
     "oige_core.envs": ("VecEnv", "make_env", "make_vec"),
-    "oige_core.scene": ("ArticulationAsset", "Drive", "Material", "RigidAsset", "Scene"),
+    "oige_core.scene": ("ArticulationAsset", "DeformableAsset", "Drive", "Material", "RigidAsset", "Scene"),
     "oige_core.tasks": ("RLTask", "RLTaskWarp", "SignedPermutation", "Steerable", "Symmetry", "Task"),
     "oige_core.terrain": ("HeightSampler", "TerrainMap", "curriculum_map", "mixed_map"),
-    "oige_core.views": ("ArticulationView", "CameraView", "FramedView", "RigidPrimView"),
+    "oige_core.views": ("ArticulationView", "CameraView", "DeformablePrimView", "FramedView", "RigidPrimView"),
 }
 
 

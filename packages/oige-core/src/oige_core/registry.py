@@ -44,7 +44,6 @@ PLANNED_TASKS = (
     "FactoryTaskNutBoltPick",
     "FactoryTaskNutBoltPlace",
     "FactoryTaskNutBoltScrew",
-    "FrankaDeformable",
 )
 
 

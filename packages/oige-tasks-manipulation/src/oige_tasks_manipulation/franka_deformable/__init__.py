@@ -1,0 +1,55 @@
+"""FrankaDeformable: a robot arm puts one end of a soft tube into a beaker."""
+
+from dataclasses import dataclass, field
+
+from oige_core import EnvConfig, TaskSpec, unread
+
+__all__ = ["FRANKA_DEFORMABLE", "FrankaDeformableConfig"]
+
+NO_NOISE = "OmniIsaacGymEnvs does not use it; every episode starts in the same state"
+NO_CUBES = "a key of FrankaCabinet, which OmniIsaacGymEnvs does not use here; leave it out"
+
+
+@dataclass(kw_only=True)
+class FrankaDeformableConfig(EnvConfig):
+    """The ``task.env`` section of FrankaDeformable.
+
+    Attributes:
+        actionScale: speed of the position targets of the arm at action 1, in rad/s; a tenth of it, in m/s, is that of
+            the fingers.
+        dofVelocityScale: scale of observed joint velocities.
+        startPositionNoise: key in files of OmniIsaacGymEnvs, which does not use it.
+        startRotationNoise: key in files of OmniIsaacGymEnvs, which does not use it.
+        numProps: key in files of OmniIsaacGymEnvs, which does not use it.
+        aggregateMode: key in files of OmniIsaacGymEnvs, which does not use it.
+        distRewardScale: key in files of OmniIsaacGymEnvs, which does not use it.
+        rotRewardScale: key in files of OmniIsaacGymEnvs, which does not use it.
+        aroundHandleRewardScale: key in files of OmniIsaacGymEnvs, which does not use it.
+        openRewardScale: key in files of OmniIsaacGymEnvs, which does not use it.
+        fingerDistRewardScale: key in files of OmniIsaacGymEnvs, which does not use it.
+        actionPenaltyScale: key in files of OmniIsaacGymEnvs, which does not use it.
+        fingerCloseRewardScale: key in files of OmniIsaacGymEnvs, which does not use it.
+    """
+
+    actionScale: float
+    dofVelocityScale: float
+    startPositionNoise: float = field(default=0.0, metadata=unread(NO_NOISE))
+    startRotationNoise: float = field(default=0.0, metadata=unread(NO_NOISE))
+    numProps: int = field(default=4, metadata=unread(NO_CUBES))
+    aggregateMode: int = field(default=3, metadata=unread("OmniIsaacGymEnvs does not use it; leave it out"))
+    distRewardScale: float = field(default=2.0, metadata=unread(NO_CUBES))
+    rotRewardScale: float = field(default=0.5, metadata=unread(NO_CUBES))
+    aroundHandleRewardScale: float = field(default=10.0, metadata=unread(NO_CUBES))
+    openRewardScale: float = field(default=7.5, metadata=unread(NO_CUBES))
+    fingerDistRewardScale: float = field(default=100.0, metadata=unread(NO_CUBES))
+    actionPenaltyScale: float = field(default=0.01, metadata=unread(NO_CUBES))
+    fingerCloseRewardScale: float = field(default=10.0, metadata=unread(NO_CUBES))
+
+
+FRANKA_DEFORMABLE = TaskSpec(
+    task="oige_tasks_manipulation.franka_deformable.task:FrankaDeformableTask",
+    env=FrankaDeformableConfig,
+    observation_shape=(39,),
+    num_actions=9,
+    original_ends_early=True,
+)
