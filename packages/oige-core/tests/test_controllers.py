@@ -10,7 +10,8 @@ import torch
 from oige_core.config import ControlConfig, EnvConfig, RunConfig, validate
 from oige_core.config.control_schema import ControlType, IkMethod, JacobianType
 from oige_core.control import Controller, ControlState, ControlTarget, contact_wrench, inertial_wrench
-from oige_core.errors import ConfigError
+from oige_core.errors import ConfigError, OigeError
+from oige_core.kernel_launch import launch as launch_on_cpu
 from oige_core.math import quat_from_rotation_vector, quat_mul
 from omegaconf import OmegaConf
 
@@ -222,6 +223,46 @@ def test_efforts_are_those_of_the_original(case: tuple[ControlType, JacobianType
     torch.testing.assert_close(compute(*inputs()), torch.tensor([RECORDED[case]]), atol=2e-5, rtol=2e-5)
 
 
+def test_efforts_are_the_same_where_a_gpu_would_fuse_rotations_and_solutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Efforts are also those of the original where Warp kernels compute them and products are sums."""
+    kernels: list[str] = []
+
+    def launch(kernel: Any, *arguments: Any) -> None:
+        kernels.append(kernel.key.rpartition(".")[2])
+        launch_on_cpu(kernel, *arguments)
+
+    monkeypatch.setattr("oige_core.math.fused._on_gpu", lambda values: True)
+    monkeypatch.setattr("oige_core.math.products._rounds_factors", lambda values: True)
+    monkeypatch.setattr("oige_core.kernel_launch.launch", launch)
+    with torch.no_grad():
+        for case in RECORDED:
+            test_efforts_are_those_of_the_original(case)
+    assert {"multiply", "to_rotation_vector", "solve_positive_definite"} <= set(kernels)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("case", [case for case in RECORDED if "svd" not in case], ids="-".join)
+def test_cuda_graphs_contain_controllers(case: tuple[ControlType, JacobianType, IkMethod]) -> None:
+    """A graph that was captured at the target gives the recorded efforts when it is replayed with other inputs."""
+    controller = Controller(configured(*case), "cuda", captured=True)
+    compute = controller.compute_position_targets if controller.drives_positions else controller.compute_efforts
+    given = [
+        {name: value.cuda().expand(64, *value.shape[1:]).contiguous() for name, value in vars(part).items()}
+        for part in inputs()
+    ]
+    state, target = ({name: value.clone() for name, value in part.items()} for part in given)
+    target["position"].copy_(state["position"])
+    with torch.no_grad():
+        compute(ControlState(**state), ControlTarget(**target))  # compiles kernels
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            result = compute(ControlState(**state), ControlTarget(**target))
+    target["position"].copy_(given[1]["position"])
+    graph.replay()
+    expected = torch.tensor(RECORDED[case]).expand(64, -1)
+    torch.testing.assert_close(result.cpu(), expected, atol=2e-5, rtol=2e-5)
+
+
 @pytest.mark.parametrize("jacobian_type", ["geometric", "analytic"])
 @pytest.mark.parametrize("name", TORQUE_TYPES)
 def test_at_the_target_at_rest_there_is_no_effort(name: ControlType, jacobian_type: JacobianType) -> None:
@@ -327,7 +368,24 @@ def test_closed_loop_adds_the_missing_force() -> None:
     target = torch.tensor([[0.0, 0.0, -10.0, 0.0, 0.0, 1.0]])
     wrench = contact_wrench(target, torch.tensor([[0.0, 0.0, 8.0]]), torch.full((6,), 0.5))
     torch.testing.assert_close(wrench, torch.tensor([[0.0, 0.0, -11.0, 0.0, 0.0, 1.5]]))
-    assert contact_wrench(target) is target
+
+
+def test_missing_measurements_raise() -> None:
+    """Without a force, closed-loop control would silently be open-loop."""
+    state, target = inputs()
+    for name, missing in (
+        ("closed_loop_force", "contact_force"),
+        ("hybrid_force_motion", "mass_matrix"),
+        ("joint_space_id", "mass_matrix"),
+    ):
+        controller = Controller(ControlConfig(ctrl_type=name), "cpu")  # type: ignore[arg-type]
+        with pytest.raises(OigeError, match=rf"\AControlState\.{missing}=None: {name} needs a value\.\Z"):
+            controller.compute_efforts(dataclasses.replace(state, **{missing: None}), target)  # type: ignore[arg-type]
+    controller = Controller(ControlConfig(ctrl_type="open_loop_force"), "cpu")
+    with pytest.raises(OigeError, match=r"\AControlTarget\.wrench=None: open_loop_force needs a value\.\Z"):
+        controller.compute_efforts(state, dataclasses.replace(target, wrench=None))
+    with pytest.raises(OigeError, match="call compute_position_targets instead"):
+        Controller(ControlConfig(ctrl_type="gym_default"), "cpu").compute_efforts(state, target)
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -11,8 +11,10 @@ from oige_core.math import (
     quat_apply_inverse,
     quat_conjugate,
     quat_from_angle_axis,
+    quat_from_rotation_vector,
     quat_mul,
     quat_to_matrix,
+    rotation_vector_from_quat,
 )
 from oige_core.math.products import matmul
 
@@ -134,6 +136,10 @@ def test_rotations_are_the_same_where_a_gpu_would_fuse_them(monkeypatch: pytest.
         "one rotation": lambda: quat_apply(a[:, :1], b[..., 1:]),
         "matrices": lambda: quat_to_matrix(a),
         "attitudes": lambda: heading_roll_up(wide, target, target.norm(dim=-1)),
+        "rotation vectors": lambda: rotation_vector_from_quat(a),
+        "tiny rotation vectors": lambda: rotation_vector_from_quat(quat_from_rotation_vector(1e-9 * wide[:, :3])),
+        "of rotation vectors": lambda: quat_from_rotation_vector(wide[:, :3]),
+        "of no rotation": lambda: quat_from_rotation_vector(0.0 * wide[:, :3]),
         "nothing": lambda: quat_mul(a[:0], b[:0]),
     }
     with torch.no_grad():

@@ -5,9 +5,10 @@
 
 from oige_core.control.controllers import MAX_EFFORT, Controller, ControlState, ControlTarget
 from oige_core.control.errors import pose_error
+from oige_core.control.feedback import proportional_derivative
 from oige_core.control.inverse_kinematics import ik_step
 from oige_core.control.jacobians import analytic_jacobian, rotation_vector_rates
-from oige_core.control.task_space import contact_wrench, inertial_wrench, joint_efforts, motion_wrench
+from oige_core.control.task_space import contact_wrench, inertial_wrench, joint_efforts
 
 __all__ = [
     "MAX_EFFORT",
@@ -19,7 +20,7 @@ __all__ = [
     "ik_step",
     "inertial_wrench",
     "joint_efforts",
-    "motion_wrench",
     "pose_error",
+    "proportional_derivative",
     "rotation_vector_rates",
 ]

@@ -9,16 +9,18 @@ from oige_core.config.control_schema import (
     ClosedLoopForceConfig,
     ControlConfig,
     GymDefaultConfig,
+    IkMethod,
     JacobianType,
     JointSpaceConfig,
     OpenLoopForceConfig,
     TaskSpaceMotionConfig,
 )
 from oige_core.control.errors import pose_error
+from oige_core.control.feedback import proportional_derivative
 from oige_core.control.inverse_kinematics import ik_step
 from oige_core.control.jacobians import analytic_jacobian
-from oige_core.control.task_space import contact_wrench, inertial_wrench, joint_efforts, motion_wrench
-from oige_core.errors import ConfigError
+from oige_core.control.task_space import contact_wrench, inertial_wrench, joint_efforts
+from oige_core.errors import ConfigError, OigeError
 from oige_core.math.products import matmul
 
 __all__ = ["MAX_EFFORT", "ControlState", "ControlTarget", "Controller"]
@@ -77,7 +79,7 @@ class ControlTarget:
 
 
 class Controller:
-    """The controller that a configuration chooses.
+    """The controller that a configuration chooses. Its methods raise OigeError if a tensor is missing that they need.
 
     Args:
         config: the ``task.env.ctrl`` section.
@@ -102,12 +104,13 @@ class Controller:
         self._tensor: Callable[[list[float] | list[int]], torch.Tensor] = lambda values: torch.tensor(
             values, dtype=torch.float32, device=device
         )
-        name = config.ctrl_type
+        self._name = name = config.ctrl_type
         section = getattr(config, name)
         self._jacobian_type: JacobianType = config.all.jacobian_type
-        self._joint = section if isinstance(section, JointSpaceConfig) else None
-        if self._joint is not None:
-            self._check_joint_space(self._joint, f"task.env.ctrl.{name}", arm_joints, captured=captured)
+        self._joint_gains = None
+        if isinstance(section, JointSpaceConfig):
+            _check_joint_space(section, f"task.env.ctrl.{name}", arm_joints, captured=captured)
+            self._ik_method: IkMethod = section.ik_method
             self._joint_gains = self._pair(section.joint_prop_gains, section.joint_deriv_gains)
         self._motion = None
         if isinstance(section, TaskSpaceMotionConfig):
@@ -130,23 +133,15 @@ class Controller:
     def _pair(self, prop_gains: list[float], deriv_gains: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
         return self._tensor(prop_gains), self._tensor(deriv_gains)
 
-    @staticmethod
-    def _check_joint_space(section: JointSpaceConfig, path: str, arm_joints: int, *, captured: bool) -> None:
-        if len(section.joint_prop_gains) != arm_joints:
-            raise ConfigError(
-                f"{path}.joint_prop_gains={section.joint_prop_gains}: expected {arm_joints} values, one per joint of "
-                "the arm."
-            )
-        if captured and section.ik_method == "svd":
-            raise ConfigError(
-                f"{path}.ik_method=svd: expected pinv, trans or dls, because CUDA graphs cannot contain a singular "
-                "value decomposition; or set task.env.captureStep=False."
-            )
+    def _required(self, value: torch.Tensor | None, name: str) -> torch.Tensor:
+        if value is None:
+            raise OigeError(f"{name}=None: {self._name} needs a value.")
+        return value
 
     @property
     def drive_gains(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Stiffnesses and dampings ``(arm + fingers,)`` of the joints' drives for ``gym_default``."""
-        assert self.drives_positions
+        assert self._joint_gains is not None
         arm, gripper = self._joint_gains, self._gripper_gains
         return torch.cat((arm[0], gripper[0])), torch.cat((arm[1], gripper[1]))
 
@@ -158,46 +153,48 @@ class Controller:
 
     def compute_efforts(self, state: ControlState, target: ControlTarget) -> torch.Tensor:
         """Return efforts ``(n, arm + fingers)`` of the joints, in N·m and N, at most 100 either way."""
-        assert not self.drives_positions
-        arm = self._joint_space(state, target) if self._joint is not None else self._task_space(state, target)
+        if self.drives_positions:
+            raise OigeError(
+                "gym_default: joints have drives; call compute_position_targets instead of compute_efforts."
+            )
+        arm = self._task_space(state, target) if self._joint_gains is None else self._joint_space(state, target)
         joints = arm.shape[1]
-        prop_gains, deriv_gains = self._gripper_gains
-        gripper = prop_gains * (target.gripper_positions - state.joint_positions[:, joints:])
-        gripper = gripper - deriv_gains * state.joint_velocities[:, joints:]
+        error = target.gripper_positions - state.joint_positions[:, joints:]
+        gripper = proportional_derivative(error, state.joint_velocities[:, joints:], *self._gripper_gains)
         return torch.cat((arm, gripper), dim=-1).clamp(-MAX_EFFORT, MAX_EFFORT)
 
     def _joint_space(self, state: ControlState, target: ControlTarget) -> torch.Tensor:
         """Return k_p Δq − k_d dq/dt, times the mass matrix for ``joint_space_id``, ``(n, arm)``."""
+        assert self._joint_gains is not None
         delta = self._joint_errors(state, target)
-        prop_gains, deriv_gains = self._joint_gains
-        efforts = prop_gains * delta - deriv_gains * state.joint_velocities[:, : delta.shape[1]]
+        velocities = state.joint_velocities[:, : delta.shape[1]]
+        efforts = proportional_derivative(delta, velocities, *self._joint_gains)
         if not self._with_inertia:
             return efforts
-        assert state.mass_matrix is not None
-        return matmul(state.mass_matrix, efforts.unsqueeze(-1)).squeeze(-1)
+        mass_matrix = self._required(state.mass_matrix, "ControlState.mass_matrix")
+        return matmul(mass_matrix, efforts.unsqueeze(-1)).squeeze(-1)
 
     def _joint_errors(self, state: ControlState, target: ControlTarget) -> torch.Tensor:
-        assert self._joint is not None
         jacobian = state.jacobian
         if self._jacobian_type == "analytic":
             jacobian = analytic_jacobian(jacobian, state.orientation)
-        return ik_step(self._pose_error(state, target), jacobian, self._joint.ik_method)
+        return ik_step(self._pose_error(state, target), jacobian, self._ik_method)
 
     def _pose_error(self, state: ControlState, target: ControlTarget) -> torch.Tensor:
         return pose_error(state.position, state.orientation, target.position, target.orientation, self._jacobian_type)
 
     def _task_space(self, state: ControlState, target: ControlTarget) -> torch.Tensor:
         """Return Jᵀ (S_m F_m + S_f F_f), ``(n, arm)``: motion and force along the axes that are controlled."""
-        efforts = None
+        efforts = []
         if self._motion is not None:
-            efforts = self._motion_efforts(state, target, *self._motion)
+            efforts.append(self._motion_efforts(state, target, *self._motion))
         if self._force_axes is not None:
-            assert target.wrench is not None
-            wrench = contact_wrench(target.wrench, state.contact_force, self._wrench_gains)
-            pressing = joint_efforts(state.jacobian, self._force_axes * wrench)
-            efforts = pressing if efforts is None else efforts + pressing
-        assert efforts is not None
-        return efforts
+            wrench = self._required(target.wrench, "ControlTarget.wrench")
+            if self._wrench_gains is not None:
+                contact_force = self._required(state.contact_force, "ControlState.contact_force")
+                wrench = contact_wrench(wrench, contact_force, self._wrench_gains)
+            efforts.append(joint_efforts(state.jacobian, self._force_axes * wrench))
+        return efforts[0] if len(efforts) == 1 else efforts[0] + efforts[1]
 
     def _motion_efforts(
         self, state: ControlState, target: ControlTarget, prop_gains: torch.Tensor, deriv_gains: torch.Tensor
@@ -207,8 +204,20 @@ class Controller:
             columns = torch.cat((jacobian, velocity.unsqueeze(-1)), dim=-1)
             jacobian, velocity = analytic_jacobian(columns, state.orientation).split((jacobian.shape[-1], 1), dim=-1)
             velocity = velocity.squeeze(-1)
-        wrench = motion_wrench(self._pose_error(state, target), velocity, prop_gains, deriv_gains)
+        wrench = proportional_derivative(self._pose_error(state, target), velocity, prop_gains, deriv_gains)
         if self._with_inertia:
-            assert state.mass_matrix is not None
-            wrench = inertial_wrench(wrench, jacobian, state.mass_matrix)
+            wrench = inertial_wrench(wrench, jacobian, self._required(state.mass_matrix, "ControlState.mass_matrix"))
         return joint_efforts(jacobian, self._motion_axes * wrench)
+
+
+def _check_joint_space(section: JointSpaceConfig, path: str, arm_joints: int, *, captured: bool) -> None:
+    if len(section.joint_prop_gains) != arm_joints:
+        raise ConfigError(
+            f"{path}.joint_prop_gains={section.joint_prop_gains}: expected {arm_joints} values, one per joint of "
+            "the arm."
+        )
+    if captured and section.ik_method == "svd":
+        raise ConfigError(
+            f"{path}.ik_method=svd: expected pinv, trans or dls, because CUDA graphs cannot contain a singular "
+            "value decomposition; or set task.env.captureStep=False."
+        )

@@ -1,25 +1,11 @@
-"""Wrenches of task-space controllers, and the efforts of joints that exert them."""
+"""Wrenches in task space, and the efforts of joints that exert them."""
 
 import torch
 
 from oige_core.math.linear import solve_positive_definite
 from oige_core.math.products import matmul
 
-__all__ = ["contact_wrench", "inertial_wrench", "joint_efforts", "motion_wrench"]
-
-
-def motion_wrench(
-    error: torch.Tensor, velocity: torch.Tensor, prop_gains: torch.Tensor, deriv_gains: torch.Tensor
-) -> torch.Tensor:
-    """Return the wrench ``(n, 6)`` of a spring and a damper per axis: k_p · error − k_d · velocity.
-
-    Args:
-        error: ``(n, 6)``: translation in m and rotation in rad.
-        velocity: ``(n, 6)``: in m/s and rad/s.
-        prop_gains: ``(6,)``: in N/m and N·m/rad.
-        deriv_gains: ``(6,)``: in N·s/m and N·m·s/rad.
-    """
-    return prop_gains * error - deriv_gains * velocity
+__all__ = ["contact_wrench", "inertial_wrench", "joint_efforts"]
 
 
 def inertial_wrench(acceleration: torch.Tensor, jacobian: torch.Tensor, mass_matrix: torch.Tensor) -> torch.Tensor:
@@ -39,21 +25,17 @@ def inertial_wrench(acceleration: torch.Tensor, jacobian: torch.Tensor, mass_mat
     return wrench.squeeze(-1).to(acceleration.dtype)
 
 
-def contact_wrench(
-    target: torch.Tensor, contact_force: torch.Tensor | None = None, prop_gains: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Return the wrench ``(n, 6)`` that a robot exerts to press with a target wrench.
+def contact_wrench(target: torch.Tensor, contact_force: torch.Tensor, prop_gains: torch.Tensor) -> torch.Tensor:
+    """Return the wrench ``(n, 6)`` that a robot exerts to press with a target wrench: F* + k_p (F* − F).
 
     Args:
-        target: ``(n, 6)``: force in N and torque in N·m that the robot exerts on what it touches.
-        contact_force: ``(n, 3)``: measured force on the robot, in N, for closed-loop control. No torque is measured; it
-            counts as zero.
-        prop_gains: ``(6,)``: gains of the difference between the target and the wrench that is measured.
+        target: ``(n, 6)``, F*: force in N and torque in N·m that the robot exerts on what it touches.
+        contact_force: ``(n, 3)``: measured force on the robot, in N; F is its opposite. Torques are not measured and
+            count as zero.
+        prop_gains: ``(6,)``, k_p.
     """
-    if contact_force is None or prop_gains is None:
-        return target
     measured = torch.nn.functional.pad(-contact_force, (0, 3))
-    return target + prop_gains * (target - measured)
+    return torch.addcmul(target, prop_gains, target - measured)
 
 
 def joint_efforts(jacobian: torch.Tensor, wrench: torch.Tensor) -> torch.Tensor:

@@ -4,15 +4,25 @@ import torch
 
 from oige_core.warp_version import has_warp
 
-__all__ = ["fuses", "heading_roll_up", "quat_mul", "quat_to_matrix", "rotate", "rotate_part"]
+__all__ = [
+    "fuses",
+    "heading_roll_up",
+    "quat_from_rotation_vector",
+    "quat_mul",
+    "quat_to_matrix",
+    "rotate",
+    "rotate_part",
+    "rotation_vector_from_quat",
+    "solve_positive_definite",
+]
 
 
-def fuses(*values: torch.Tensor) -> bool:
-    """Whether a function of these tensors is computed by a Warp kernel, which has no gradient."""
+def fuses(*values: torch.Tensor, dtype: torch.dtype = torch.float32) -> bool:
+    """Whether a function of these tensors of a type is computed by a Warp kernel, which has no gradient."""
     return (
         _on_gpu(values[0])
         and not torch.is_grad_enabled()
-        and all(each.dtype == torch.float32 for each in values)
+        and all(each.dtype == dtype for each in values)
         and has_warp()
     )
 
@@ -56,6 +66,24 @@ def quat_to_matrix(q: torch.Tensor) -> torch.Tensor:
     return matrix.unflatten(-1, (3, 3))
 
 
+def quat_from_rotation_vector(vector: torch.Tensor) -> torch.Tensor:
+    """See :func:`oige_core.math.quat_from_rotation_vector`."""
+    from oige_core.math import rotation_kernels as kernels
+
+    q = vector.new_empty(*vector.shape[:-1], 4)
+    _launch(kernels.from_rotation_vector, q, vector)
+    return q
+
+
+def rotation_vector_from_quat(q: torch.Tensor) -> torch.Tensor:
+    """See :func:`oige_core.math.rotation_vector_from_quat`."""
+    from oige_core.math import rotation_kernels as kernels
+
+    vector = q.new_empty(*q.shape[:-1], 3)
+    _launch(kernels.to_rotation_vector, vector, q)
+    return vector
+
+
 def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
     """See :func:`oige_core.math.heading_roll_up`."""
     from oige_core.math import rotation_kernels as kernels
@@ -63,6 +91,17 @@ def heading_roll_up(quaternions: torch.Tensor, to_target: torch.Tensor, distance
     attitude = quaternions.new_empty(len(quaternions), 5)
     _launch(kernels.heading_roll_up, attitude, quaternions, to_target, distance)
     return attitude
+
+
+def solve_positive_definite(a: torch.Tensor, b: torch.Tensor, damping: float, relative_damping: float) -> torch.Tensor:
+    """See :func:`oige_core.math.linear.solve_positive_definite`; ``relative_damping`` of the diagonal is added, too."""
+    from oige_core.kernel_launch import launch
+    from oige_core.math import linear_kernels as kernels
+
+    x = torch.empty_like(b, memory_format=torch.contiguous_format)
+    if len(b):
+        launch(kernels.solve_positive_definite, len(b), a, b, damping, 1.0 + relative_damping, *b.shape[1:], x)
+    return x
 
 
 def _launch(kernel: object, result: torch.Tensor, *arguments: torch.Tensor | float) -> None:

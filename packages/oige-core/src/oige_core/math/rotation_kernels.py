@@ -2,7 +2,15 @@
 
 import warp as wp
 
-__all__ = ["heading_roll_up", "multiply", "rotate", "rotate_part", "to_matrix"]
+__all__ = [
+    "from_rotation_vector",
+    "heading_roll_up",
+    "multiply",
+    "rotate",
+    "rotate_part",
+    "to_matrix",
+    "to_rotation_vector",
+]
 
 
 @wp.func
@@ -68,6 +76,35 @@ def multiply(a: wp.array2d[float], b: wp.array2d[float], product: wp.array2d[flo
     product[i, 0] = a[i, 0] * b[i, 0] - wp.dot(u, v)
     for k in range(3):
         product[i, 1 + k] = axis[k]
+
+
+@wp.kernel(enable_backward=False)
+def from_rotation_vector(vector: wp.array2d[float], q: wp.array2d[float]):
+    """Compute the quaternion ``(n, 4)`` of a rotation vector ``(n, 3)``."""
+    i = wp.tid()
+    v = wp.vec3(vector[i, 0], vector[i, 1], vector[i, 2])
+    half = 0.5 * wp.length(v)
+    factor = 0.5
+    if half > 0.0:
+        factor = 0.5 * wp.sin(half) / half
+    q[i, 0] = wp.cos(half)
+    for k in range(3):
+        q[i, 1 + k] = factor * v[k]
+
+
+@wp.kernel(enable_backward=False)
+def to_rotation_vector(q: wp.array2d[float], vector: wp.array2d[float]):
+    """Compute the rotation vector ``(n, 3)`` of a quaternion ``(n, 4)``, that of the shorter way."""
+    i = wp.tid()
+    v = _axis(q, i)
+    sine = wp.length(v)
+    factor = 2.0
+    if sine > 0.0:
+        factor = 2.0 * wp.atan2(sine, wp.abs(q[i, 0])) / sine
+    if q[i, 0] < 0.0:
+        factor = -factor
+    for k in range(3):
+        vector[i, k] = factor * v[k]
 
 
 @wp.kernel(enable_backward=False)

@@ -128,6 +128,8 @@ def quat_from_euler_xyz(angles: torch.Tensor) -> torch.Tensor:
 
 def quat_from_rotation_vector(vector: torch.Tensor) -> torch.Tensor:
     """Return quaternions ``(…, 4)`` of rotations about vectors ``(…, 3)`` by their lengths, in rad; also by zero."""
+    if fused.fuses(vector):
+        return fused.quat_from_rotation_vector(vector)
     half = 0.5 * torch.linalg.vector_norm(vector, dim=-1, keepdim=True)
     return torch.cat((half.cos(), 0.5 * torch.sinc(half / math.pi) * vector), dim=-1)
 
@@ -137,6 +139,8 @@ def rotation_vector_from_quat(q: torch.Tensor) -> torch.Tensor:
 
     q and −q are the same rotation and give the same vector, that of the shorter way; zero for no rotation.
     """
+    if fused.fuses(q):
+        return fused.rotation_vector_from_quat(q)
     q = torch.where(q[..., :1] < 0.0, -q, q)
     sine = torch.linalg.vector_norm(q[..., 1:], dim=-1, keepdim=True)
     half = torch.atan2(sine, q[..., :1])
