@@ -137,6 +137,22 @@ def clearance(task: Any) -> torch.Tensor:
     return (position[:, 2:] - 0.5 - heights).clamp(-1.0, 1.0)
 
 
+def fingertips(task: Any) -> torch.Tensor:
+    hand = task.fingertips.get_world_poses()[1]
+    along = quat_apply(hand, torch.tensor([[0.0, 0.0, 0.053671]]).expand(2, 3))
+    return task.fingers.get_world_poses()[0].sum(dim=1) / 2 + along
+
+
+def fingertips_speed(task: Any) -> torch.Tensor:
+    linear, angular = task.fingertips.get_velocities().split(3, dim=-1)
+    return linear + torch.linalg.cross(angular, fingertips(task) - task.fingertips.get_world_poses()[0])
+
+
+def nut_middle(task: Any) -> torch.Tensor:
+    position, rotation = task.nuts.get_world_poses()
+    return position + quat_apply(rotation, torch.tensor([[0.0, 0.0, 0.016 + 0.0065]]).expand(2, 3))
+
+
 LINEAR, ANGULAR = slice(0, 3), slice(3, 6)
 FLIGHT: list[State] = [
     lambda task: task.targets - task.vehicles.get_world_poses()[0],
@@ -181,6 +197,12 @@ FINGERTIPS: list[State] = [
     lambda task: task.fingertips.get_world_poses()[0].flatten(1),
     lambda task: task.fingertips.get_world_poses()[1].flatten(1),
 ]
+FACTORY: list[State] = [
+    fingertips,
+    lambda task: task.fingertips.get_world_poses()[1],
+    fingertips_speed,
+    motion("fingertips", ANGULAR),
+]
 OBSERVED: dict[str, list[State]] = {
     "AllegroHand": [*IN_HAND, lambda task: task.actions],
     "Ant": RUN,
@@ -204,6 +226,18 @@ OBSERVED: dict[str, list[State]] = {
         FLIGHT[0],
         lambda task: quat_to_matrix(task.vehicles.get_world_poses()[1]).transpose(1, 2).flatten(1),
         *FLIGHT[2:],
+    ],
+    "FactoryTaskNutBoltPick": [
+        *FACTORY,
+        nut_middle,
+        lambda task: quat_mul(task.nuts.get_world_poses()[1], torch.tensor([[0.0, 0.0, 1.0, 0.0]]).expand(2, 4)),
+    ],
+    "FactoryTaskNutBoltPlace": [
+        *FACTORY,
+        lambda task: task.nuts.get_world_poses()[0],
+        lambda task: task.nuts.get_world_poses()[1],
+        lambda task: task.bolts.get_world_poses()[0],
+        lambda task: task.bolts.get_world_poses()[1],
     ],
     "FrankaCabinet": [
         normalised_positions("frankas"),
