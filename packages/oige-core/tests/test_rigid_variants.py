@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from oige_core.errors import CapabilityError, OigeError
+from oige_core.render import Camera
 from oige_core.scene import RigidAsset, Scene
 from scene_helpers import new_scene, raises
 
@@ -231,3 +232,63 @@ def test_meshes_of_variants(build: Callable[..., Any], mesh_executor: str, kind:
         for mine, theirs in zip(both.el.get_world_poses(), one.el.get_world_poses(), strict=True):
             both.close(mine[number], theirs[0], tol=1e-6 if mesh_executor == "c" else 1e-4)  # Warp: float32
         both.close(one.el.get_world_poses()[0][0, 2], 0.0, tol=1e-3)
+
+
+def set_up_picture(chosen: list[str], meshes: list[str]) -> Callable[[Scene], dict[str, Any]]:
+    def set_up_scene(scene: Scene) -> dict[str, Any]:
+        bodies = {"tee": chosen, "el": meshes}
+        views: dict[str, Any] = {
+            name: scene.add_rigid_body(name, [rigid(mjcf) for mjcf in each], position=(0, 0.4 * i, 0.2))
+            for i, (name, each) in enumerate(bodies.items())
+        }
+        views["eye"] = scene.add_camera(
+            "eye", width=64, height=48, horizontal_fov=1.0, position=(-1.2, 0.2, 0.3), outputs=("rgb", "depth")
+        )
+        return views
+
+    return set_up_scene
+
+
+@pytest.mark.slow
+def test_pictures_are_those_of_the_asset_alone(build: Callable[..., Any]) -> None:
+    """Cameras of the scene, and images of recordings, after variants have changed, too."""
+    meshes = [prism(0.05).format("sdf"), prism(0.1).format("sdf")]
+    camera = Camera(size=(64, 48), position=(-1.0, -0.5, 0.6), target=(0.0, 0.2, 0.2))
+    world = build(set_up_picture([SMALL, LARGE], meshes), 2)
+    renderer = world.engine.create_world_renderer(camera)
+    pictures = {}
+    for number in (0, 1):
+        alone = build(set_up_picture([[SMALL, LARGE][number]], [meshes[number]]), 1)
+        pictures[number] = alone.eye.get_rgb()[0], alone.eye.get_depth()[0], alone.engine.create_world_renderer(camera)
+    for numbers in ([0, 1], [1, 0], [1, 1]):
+        world.tee.set_variants(world.tensor(numbers))
+        world.el.set_variants(world.tensor(numbers))
+        images = renderer.render()
+        for index, number in enumerate(numbers):
+            rgb, depth, other = pictures[number]
+            assert (world.eye.get_rgb()[index].int() - rgb.int()).abs().float().mean() < 0.2
+            mine = world.eye.get_depth()[index]
+            assert torch.equal(mine.isinf(), depth.isinf())
+            torch.testing.assert_close(mine, depth, atol=1e-4, rtol=1e-5)
+            assert np.abs(images[index].astype(int) - other.render()[0]).mean() < 0.2
+    assert not torch.equal(pictures[0][1], pictures[1][1])
+
+
+def test_viewer_shows_the_variant_of_each_world(built: Any) -> None:
+    if built.executor != "c":
+        return
+    built.engine.load_state_dict(built.initial_state)
+    geometry = built.engine.create_geometry()
+    own = [number for number, shape in enumerate(geometry.shapes) if geometry.body_names[shape.body] == "tee"]
+    extents = [np.ptp(geometry.shapes[number].vertices, axis=0) for number in own]
+    # Two shapes of each variant: a box and a ball; the large box is turned by 30 degrees.
+    large = [0.2 * math.cos(math.pi / 6) + 0.16 * 0.5, 0.2 * 0.5 + 0.16 * math.cos(math.pi / 6), 0.24]
+    for extent, expected in zip(extents, ([0.1, 0.12, 0.08], [0.06] * 3, large, [0.1] * 3), strict=True):
+        assert extent == pytest.approx(expected, rel=0.05)
+    gone = pytest.approx([0.0] * 3, abs=1e-5)
+    small_only, large_only = [[1.0] * 3] * 2 + [gone] * 2, [gone] * 2 + [[1.0] * 3] * 2
+    scales = geometry.looks([0, 1, 2]).scales[:, own]
+    assert [row.tolist() for row in scales] == [small_only, large_only, small_only]
+    built.tee.set_variants([0, 0, 1])
+    assert geometry.looks([2]).scales[0, own].tolist() == large_only
+    assert [geometry.shapes[number].color[:3] for number in own[1::2]] == [(1, 0, 0), (0, 0, 1)]

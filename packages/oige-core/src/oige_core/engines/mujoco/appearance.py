@@ -22,6 +22,7 @@ class Looks:
 
     Attributes:
         sizes: of geoms ``(n, ngeom, 3)``, as in MuJoCo's ``geom_size``, in metres.
+        meshes: numbers of the meshes of geoms ``(n, ngeom)``, as in MuJoCo's ``geom_dataid``.
         colors: of geoms ``(n, ngeom, 4)``, red, green, blue and opacity from 0 to 1.
         sun_directions: directions in which sunlight travels, ``(n, 3)``, of length 1.
         sunlight: red, green and blue of sunlight, ``(n, 3)``.
@@ -29,6 +30,7 @@ class Looks:
     """
 
     sizes: torch.Tensor | None = None
+    meshes: torch.Tensor | None = None
     colors: torch.Tensor | None = None
     sun_directions: torch.Tensor | None = None
     sunlight: torch.Tensor | None = None

@@ -55,6 +55,11 @@ class Variants:
         return len(self.colors)
 
     @property
+    def meshes(self) -> set[int]:
+        """Numbers of the meshes that shapes may have."""
+        return set(self.values["geom_dataid"].ravel().tolist()) - {-1}
+
+    @property
     def differing(self) -> dict[str, np.ndarray]:
         """The fields that are not the same for all variants."""
         return {name: values for name, values in self.values.items() if (values != values[:1]).any()}

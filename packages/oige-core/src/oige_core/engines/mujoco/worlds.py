@@ -82,6 +82,7 @@ class Worlds:
         device: device of every tensor.
         selects_by_mask: see :class:`~oige_core.engines.base.Engine`.
         appearance: what differs between worlds in images.
+        variants: number of the variant in each world ``(num_envs,)``, by name of a body that has several.
     """
 
     def __init__(self, engine: Capable, compiled: CompiledScene, executor: Executor, solver_substeps: int) -> None:
@@ -102,6 +103,7 @@ class Worlds:
         self._refresh_in_step = False
         self._refreshed_was_read = False
         self._wrenches_pending = False
+        self.variants: dict[str, torch.Tensor] = {}
         self.appearance = Appearance(compiled.model, self.num_envs, self.device, self.drop_graphs)
 
     @property
@@ -175,7 +177,8 @@ class Worlds:
 
     def looks(self) -> Looks:
         """Return what differs between worlds in images, besides poses."""
-        return replace(self.appearance.looks(), sizes=self.own_values("geom_size"))
+        sizes, meshes = self.own_values("geom_size"), self.own_values("geom_dataid")
+        return replace(self.appearance.looks(), sizes=sizes, meshes=meshes)
 
     @property
     def reads(self) -> Any:

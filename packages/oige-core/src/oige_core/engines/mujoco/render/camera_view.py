@@ -193,7 +193,9 @@ class MujocoCameraView:
                 stale = torch.zeros(self.count, dtype=torch.bool, device=stale.device).index_fill_(0, stale, True)
         bodies = self._body_poses(stale)
         places = read_rows(self._worlds.model_values("geom_pos"), stale).to(torch.float32)
-        geom_positions, geom_orientations = self._mounted_geoms.poses(*bodies, places)
+        turned = self._worlds.own_values("geom_quat")
+        turned = None if turned is None else read_rows(turned, stale).to(torch.float32)
+        geom_positions, geom_orientations = self._mounted_geoms.poses(*bodies, places, turned)
         positions, orientations = self._poses(stale, *bodies)
         looks = self._worlds.looks()
         if self._has_varying_fov:
@@ -264,7 +266,7 @@ class _Mounted:
 
     Args:
         bodies: ``(k,)`` ids of the bodies.
-        orientations: ``(k, 4)`` in their frames.
+        orientations: ``(k, 4)`` in their frames, unless worlds have their own.
         device: of the tensors.
     """
 
@@ -273,7 +275,11 @@ class _Mounted:
         self._orientations = torch.as_tensor(orientations, dtype=torch.float32, device=device)
 
     def poses(
-        self, positions: torch.Tensor, orientations: torch.Tensor, places: torch.Tensor
+        self,
+        positions: torch.Tensor,
+        orientations: torch.Tensor,
+        places: torch.Tensor,
+        turned: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return world poses ``(n, k, 3)``, ``(n, k, 4)``.
 
@@ -281,10 +287,11 @@ class _Mounted:
             positions: ``(n, bodies, 3)`` of all bodies.
             orientations: ``(n, bodies, 4)`` of all bodies.
             places: ``(n, k, 3)`` positions of the geoms in the frames of their bodies.
+            turned: ``(n, k, 4)`` their orientations there; None: the same in all worlds.
         """
         positions, orientations = (poses.index_select(1, self._bodies) for poses in (positions, orientations))
         offsets = quat_apply(orientations, places)
-        return positions + offsets, quat_mul(orientations, self._orientations)
+        return positions + offsets, quat_mul(orientations, self._orientations if turned is None else turned)
 
 
 def _check_fovs(values: torch.Tensor) -> None:

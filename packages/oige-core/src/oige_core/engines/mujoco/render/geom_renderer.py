@@ -38,6 +38,7 @@ class GeomRenderer:
         ground: whether ground planes are rendered.
         sun: direction in which sunlight travels; a low sun makes slopes visible.
         device: device that renders.
+        meshes: numbers of meshes of the model that geoms may have instead of their own.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class GeomRenderer:
         ground: bool = True,
         sun: tuple[float, float, float] = SUN,
         device: torch.device | str = "cpu",
+        meshes: Sequence[int] = (),
     ) -> None:
         self._offsets = offsets
         self._num_images = num_images
@@ -72,7 +74,7 @@ class GeomRenderer:
         self._layers: list[_Layer] = []
         for opacity in [1.0, *sorted({each for each in opacities if each < 1.0})]:
             shown = [place for place, own in zip(rendered, opacities, strict=True) if own in (1.0, opacity)]
-            composed = _compose(model, [geom for _, geom in shown], fov, sun)
+            composed = _compose(model, [geom for _, geom in shown], fov, sun, meshes)
             tracer = RayTracer(
                 composed,
                 num_images,
@@ -82,8 +84,7 @@ class GeomRenderer:
                 samples_per_pixel=samples,
                 shadows=True,
             )
-            frames = [_mesh_frame(composed, geom) for geom in range(composed.ngeom)]
-            self._layers.append(_Layer(opacity, shown, frames, tracer, composed))
+            self._layers.append(_Layer(opacity, shown, tracer, composed, _mesh_numbers(model, composed)))
 
     def render(
         self,
@@ -119,15 +120,20 @@ class GeomRenderer:
     ) -> np.ndarray:
         worlds, geoms = (list(index) for index in zip(*layer.rendered, strict=True))
         xpos, xmat = positions[:, worlds, geoms], rotations[:, worlds, geoms]
-        for index, frame in enumerate(layer.mesh_frames):
-            if frame is not None:
-                xpos[:, index] += xmat[:, index] @ frame[0]
-                xmat[:, index] = xmat[:, index] @ frame[1]
-        layer.tracer.render((self._tensor(xpos), self._tensor(xmat)), view, looks=self._compose_looks(layer, looks))
+        own = self._compose_looks(layer, looks)
+        composed = layer.composed
+        meshes = np.flatnonzero(composed.geom_type == int(_Geom.mjGEOM_MESH))
+        if len(meshes):
+            numbers = composed.geom_dataid[None] if own.meshes is None else own.meshes.cpu().numpy()
+            places, turns = _mesh_frames(composed)
+            numbers = numbers[:, meshes]
+            xpos[:, meshes] += (xmat[:, meshes] @ places[numbers][..., None])[..., 0]
+            xmat[:, meshes] = xmat[:, meshes] @ turns[numbers]
+        layer.tracer.render((self._tensor(xpos), self._tensor(xmat)), view, looks=own)
         return layer.tracer.images["rgb"].cpu().numpy().copy()
 
     def _compose_looks(self, layer: "_Layer", looks: Looks) -> Looks:
-        """Return the sizes and colours of the geoms of a layer; planes, terrain and meshes keep theirs."""
+        """Return sizes, meshes and colours of the geoms of a layer; planes and terrain keep theirs."""
         worlds, geoms = (list(index) for index in zip(*layer.rendered, strict=True))
         kinds = layer.composed.geom_type
 
@@ -138,9 +144,17 @@ class GeomRenderer:
             is_fixed = torch.from_numpy(np.isin(kinds, [int(kind) for kind in fixed])).to(self._device)
             return torch.where(is_fixed.unsqueeze(-1), self._tensor(own), values)
 
+        meshes = None
+        if looks.meshes is not None:
+            numbers = looks.meshes.view(self._num_images, -1, looks.meshes.shape[-1])[:, worlds, geoms].to(torch.int64)
+            is_mesh = torch.from_numpy(kinds == int(_Geom.mjGEOM_MESH)).to(self._device)
+            own = torch.from_numpy(layer.composed.geom_dataid).to(self._device)
+            known = torch.from_numpy(layer.mesh_numbers).to(self._device)
+            meshes = torch.where(is_mesh, known[numbers].to(own.dtype), own)
         textured = _Geom.mjGEOM_PLANE, _Geom.mjGEOM_HFIELD
         return Looks(
             sizes=composed(looks.sizes, layer.composed.geom_size, *textured, _Geom.mjGEOM_MESH),
+            meshes=meshes,
             colors=composed(looks.colors, layer.composed.geom_rgba, *textured),
         )
 
@@ -155,22 +169,22 @@ class _Layer:
     Attributes:
         opacity: above 0, at most 1.
         rendered: worlds and geoms.
-        mesh_frames: translations and rotations by which the compiler has moved meshes, by geom.
         tracer: renders them.
         composed: the model of the geoms.
+        mesh_numbers: numbers in it of the meshes of the simulated model; −1: it does not have them.
     """
 
     opacity: float
     rendered: list[tuple[int, int]]
-    mesh_frames: list[tuple[np.ndarray, np.ndarray] | None]
     tracer: RayTracer
     composed: mujoco.MjModel
+    mesh_numbers: np.ndarray
 
 
 def _compose(
-    model: mujoco.MjModel, geoms: Sequence[int], fov: float, sun: tuple[float, float, float]
+    model: mujoco.MjModel, geoms: Sequence[int], fov: float, sun: tuple[float, float, float], meshes: Sequence[int]
 ) -> mujoco.MjModel:
-    """Return a model of these geoms of another model, in this order, with a camera and lights."""
+    """Return a model of these geoms of another model, in this order, with further meshes, a camera and lights."""
     spec = mujoco.MjSpec()
     # Contacts of many robots at one place would not fit into memory.
     spec.option.disableflags = mujoco.mjtDisableBit.mjDSBL_CONTACT
@@ -202,10 +216,13 @@ def _compose(
                     known.add(added.material)
             case _Geom.mjGEOM_MESH | _Geom.mjGEOM_SDF:
                 added.type = _Geom.mjGEOM_MESH
-                added.meshname = f"mesh{number}"
+                added.meshname = _mesh_name(number)
                 if added.meshname not in known:
                     add_mesh(spec, added.meshname, *read_mesh(model, number))
                     known.add(added.meshname)
+    for number in meshes:
+        if _mesh_name(number) not in known:
+            add_mesh(spec, _mesh_name(number), *read_mesh(model, number))
     return spec.compile()
 
 
@@ -235,14 +252,22 @@ def _add_texture(spec: mujoco.MjSpec, name: str, image: np.ndarray) -> None:
     _add_material(spec, name)
 
 
-def _mesh_frame(model: mujoco.MjModel, geom: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the translation and the rotation by which the compiler has moved a mesh; None for other geoms."""
-    if model.geom_type[geom] != int(_Geom.mjGEOM_MESH):
-        return None
-    number = int(model.geom_dataid[geom])
-    rotation = np.empty(9)
-    mujoco.mju_quat2Mat(rotation, model.mesh_quat[number])
-    return model.mesh_pos[number].copy(), rotation.reshape(3, 3)
+def _mesh_name(number: int) -> str:
+    return f"mesh{number}"
+
+
+def _mesh_numbers(model: mujoco.MjModel, composed: mujoco.MjModel) -> np.ndarray:
+    """Return the numbers ``(nmesh + 1,)`` of meshes of a model in another one; −1 for none, also at the end."""
+    known = {composed.mesh(mesh).name: mesh for mesh in range(composed.nmesh)}
+    return np.array([*(known.get(_mesh_name(mesh), -1) for mesh in range(model.nmesh)), -1])
+
+
+def _mesh_frames(model: mujoco.MjModel) -> tuple[np.ndarray, np.ndarray]:
+    """Return translations ``(nmesh, 3)`` and rotations ``(nmesh, 3, 3)`` by which the compiler has moved meshes."""
+    rotations = np.empty((model.nmesh, 9))
+    for mesh in range(model.nmesh):
+        mujoco.mju_quat2Mat(rotations[mesh], model.mesh_quat[mesh])
+    return model.mesh_pos.copy(), rotations.reshape(-1, 3, 3)
 
 
 def _look_at(camera: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The geometry of worlds for the viewer, from the compiled model."""
 
+import copy
 from collections.abc import Sequence
 
 import mujoco
@@ -9,6 +10,7 @@ import trimesh
 from oige_core.engines.mujoco.render.colors import geom_color
 from oige_core.engines.mujoco.render.geoms import is_visible, kinematics
 from oige_core.engines.mujoco.render.meshes import HeightField, read_height_field, read_mesh
+from oige_core.engines.mujoco.variants import Variants
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.render.appearance import terrain_texture
 from oige_core.render.geometry import Ground, Shape, ShapeLooks
@@ -21,6 +23,7 @@ _Geom = mujoco.mjtGeom
 # For each axis of a mesh, the number of MuJoCo's size that scales it.
 _AXES = {_Geom.mjGEOM_SPHERE: (0, 0, 0), _Geom.mjGEOM_CAPSULE: (0, 0, 1), _Geom.mjGEOM_CYLINDER: (0, 0, 1)}
 _CURVED = (_Geom.mjGEOM_SPHERE, _Geom.mjGEOM_CAPSULE, _Geom.mjGEOM_ELLIPSOID)
+_ABSENT = 1e-6  # scale of shapes that a world does not have
 _CREASE = np.radians(30.0)  # angle between faces of a mesh from which it has an edge there
 
 
@@ -45,7 +48,16 @@ class MujocoSceneGeometry:
         robot = _first_mover(model, self._bodies)
         self.robot: Sequence[int] = [index for index, body in enumerate(self._bodies) if body in robot]
         self._firsts: list[int] = []  # the first geom of each shape
-        self.shapes: Sequence[Shape] = self._merge(model, visible)
+        self._present: list[tuple[str, int] | None] = []  # body and variant without which worlds lack each shape
+        variants = worlds.compiled.variants
+        varying = {geom for each in variants.values() for geom in each.geoms}
+        shapes = self._merge(model, [geom for geom in visible if geom not in varying])
+        for name, each in variants.items():
+            for number in range(each.count):
+                shapes += self._merge(
+                    _with_variant(model, each, number), [geom for geom in visible if geom in each.geoms], (name, number)
+                )
+        self.shapes: Sequence[Shape] = shapes
         self._terrains = [
             (model.geom_pos[geom].copy(), read_height_field(model, int(model.geom_dataid[geom])))
             for geom in np.flatnonzero(model.geom_type == int(_Geom.mjGEOM_HFIELD))
@@ -71,6 +83,13 @@ class MujocoSceneGeometry:
             axes = [_AXES.get(_Geom(int(kind)), (0, 1, 2)) for kind in model.geom_type[self._firsts]]
             ratios = np.divide(sizes, own, out=np.ones_like(sizes), where=own > 0)
             scales = np.take_along_axis(ratios, np.array(axes)[None], axis=2).astype(np.float32)
+        if any(self._present):
+            scales = np.ones((len(worlds), len(self.shapes), 3), np.float32) if scales is None else scales
+            chosen = {name: each[list(worlds)].cpu().numpy() for name, each in self._worlds.variants.items()}
+            for shape, variant in enumerate(self._present):
+                if variant is not None:
+                    name, number = variant
+                    scales[:, shape] = np.where(chosen[name] == number, 1.0, _ABSENT)[:, None]
         return ShapeLooks(scales, colors)
 
     def floor(self, x: float, y: float) -> float:
@@ -86,10 +105,17 @@ class MujocoSceneGeometry:
                 floor = max(floor, float(position[2] + heights[row, column]))
         return floor
 
-    def _merge(self, model: mujoco.MjModel, geoms: Sequence[int]) -> list[Shape]:
+    def _merge(
+        self, model: mujoco.MjModel, geoms: Sequence[int], variant: tuple[str, int] | None = None
+    ) -> list[Shape]:
         """Return one shape for the geoms of a body that have one colour and are all curved or all flat.
 
         Geoms of which a body has one in each world are shapes of their own.
+
+        Args:
+            model: the model.
+            geoms: ids of the geoms.
+            variant: name of the body and number of the variant to which they belong.
         """
         several = {geom for geoms in self._worlds.compiled.shapes.values() for geom in geoms.values() if len(geoms) > 1}
         groups: dict[tuple, list[trimesh.Trimesh]] = {}
@@ -102,6 +128,7 @@ class MujocoSceneGeometry:
             key = body, geom_color(model, geom), smooth, terrain, geom if geom in several else None
             if key not in groups:
                 self._firsts.append(geom)
+                self._present.append(variant)
             groups.setdefault(key, []).append(mesh)
         shapes = []
         for (body, color, smooth, terrain, _), meshes in groups.items():
@@ -123,6 +150,16 @@ class MujocoSceneGeometry:
                 )
             )
         return shapes
+
+
+def _with_variant(model: mujoco.MjModel, variants: Variants, number: int) -> mujoco.MjModel:
+    """Return a copy of a model in which a body has another variant."""
+    model = copy.copy(model)
+    for name, values in variants.values.items():
+        if name.startswith("geom_"):
+            getattr(model, name)[list(variants.geoms)] = values[number]
+    model.geom_rgba[list(variants.geoms)] = variants.colors[number]
+    return model
 
 
 def _first_mover(model: mujoco.MjModel, bodies: Sequence[int]) -> set[int]:

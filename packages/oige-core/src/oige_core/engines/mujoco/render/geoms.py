@@ -13,7 +13,7 @@ from oige_core.engines.mujoco.worlds import Worlds
 __all__ = ["geom_poses", "is_visible", "kinematics"]
 
 _STATE_FIELDS = ("qpos", "mocap_pos", "mocap_quat")
-_MODEL_FIELDS = ("body_pos", "body_quat", "geom_pos", "jnt_pos")  # moved roots and scaled robots have their own
+_MODEL_FIELDS = ("body_pos", "body_quat", "geom_pos", "geom_quat", "jnt_pos")  # may differ between worlds
 
 
 def kinematics(worlds: Worlds, numbers: Sequence[int]) -> Iterator[mujoco.MjData]:
@@ -23,6 +23,7 @@ def kinematics(worlds: Worlds, numbers: Sequence[int]) -> Iterator[mujoco.MjData
     """
     rows = list(numbers)
     model = copy.copy(worlds.compiled.model)
+    model.body_sameframe[:] = model.geom_sameframe[:] = 0  # otherwise MuJoCo ignores poses that were zero when compiled
     data = mujoco.MjData(model)
     states = {name: worlds.executor.field(name)[rows].cpu().numpy() for name in _STATE_FIELDS}
     moved = {name: worlds.model_values(name)[rows].cpu().numpy() for name in _MODEL_FIELDS}

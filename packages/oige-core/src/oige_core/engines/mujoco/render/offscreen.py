@@ -43,6 +43,7 @@ class MujocoRenderer:
             size=camera.size,
             fov=camera.fov,
             device=worlds.device,
+            meshes=[mesh for each in worlds.compiled.variants.values() for mesh in each.meshes],
         )
 
     def render(self) -> np.ndarray:

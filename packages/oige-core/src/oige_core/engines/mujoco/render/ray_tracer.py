@@ -226,6 +226,8 @@ class _Part:
             tensor(data.light_xdir)[:n, 0] = looks.sun_directions
         if looks.sizes is not None:
             self._field("geom_size")[:n] = looks.sizes
+        if looks.meshes is not None:
+            self._field("geom_dataid")[:n] = looks.meshes
         if looks.colors is not None:
             self._field("geom_rgba")[:n] = looks.colors
         if looks.sunlight is not None:

@@ -48,8 +48,7 @@ class MujocoRigidView(BodyView):
         if self.name in compiled.shapes:
             keeps_mass = self.name in compiled.stated_masses
             self._scaling = BodyScaling(worlds, bodies[0], compiled.shapes[self.name], keeps_mass=keeps_mass)
-        variants = compiled.variants.get(self.name)
-        self._variants = None if variants is None else BodyVariants(worlds, variants)
+        self._variants = BodyVariants(worlds, self.name) if self.name in compiled.variants else None
 
     def reset(self, worlds: torch.Tensor | None) -> None:
         """Do nothing, because the executor restores everything."""

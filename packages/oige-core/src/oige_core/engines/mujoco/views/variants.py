@@ -6,7 +6,6 @@ import torch
 
 from oige_core.engines.checks import fail
 from oige_core.engines.columns import Columns
-from oige_core.engines.mujoco.variants import Variants
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.selections import read_rows, write_rows
 
@@ -18,13 +17,14 @@ class BodyVariants:
 
     Args:
         worlds: the built worlds.
-        variants: the variants.
+        name: name of the body.
 
     Attributes:
         numbers: the variant of each world ``(N,)`` int64; at first the worlds have them by turns.
     """
 
-    def __init__(self, worlds: Worlds, variants: Variants) -> None:
+    def __init__(self, worlds: Worlds, name: str) -> None:
+        variants = worlds.compiled.variants[name]
         self._worlds, self.count = worlds, variants.count
         device = worlds.device
         geoms, body = Columns(list(variants.geoms), device), Columns([variants.body], device)
@@ -35,6 +35,7 @@ class BodyVariants:
         colors = torch.as_tensor(variants.colors[..., :3], dtype=torch.float32, device=device)
         self._colors = (geoms, colors) if bool((colors != colors[:1]).any()) else None
         self.numbers = torch.arange(worlds.num_envs, device=device) % self.count
+        worlds.variants[name] = self.numbers
         self._write(None)
 
     def check(self, numbers: torch.Tensor) -> None:
