@@ -6,7 +6,10 @@ from functools import cache
 import mujoco
 import numpy as np
 import pytest
-from oige_core import OigeError
+import torch
+from oige_core import OigeError, Scene
+from oige_core.config import MujocoConfig, SimConfig
+from oige_core.testing import make_engine_on
 from oige_tasks_manipulation.factory.inertia import nut_inertia, nut_mass
 from oige_tasks_manipulation.factory.sizes import SIZES, NutBoltSize, nut_bolt_size
 from oige_tasks_manipulation.factory.threads import Thread, bolt_asset, nut_asset
@@ -113,3 +116,51 @@ def test_thread_holds_a_push() -> None:
         mujoco.mj_step(model, data)
     assert data.qpos[2] == pytest.approx(0.012, abs=0.1 * M16.pitch)
     assert np.abs(data.qvel).max() < 0.05
+
+
+@pytest.mark.parametrize("yaw", [0.0, 2.0, 4.0])
+def test_nut_beside_the_axis_finds_the_thread(yaw: float) -> None:
+    """A hand of 0.5 kg, 1.5 mm beside the axis and yielding by 1 mm for 0.3 N, presses the nut down and turns it."""
+    model = nut_on_bolt(M16)
+    body = model.body("nut/nut")
+    own = body.mass.copy(), body.inertia.copy()
+    body.mass += 0.5
+    body.inertia += 1e-3
+    data = mujoco.MjData(model)
+    data.qpos[:] = pose(M16.shank_length + M16.pitch, yaw, x=1.5e-3)
+    for _ in range(1440):
+        off = data.xipos[body.id] - [1.5e-3, 0.0, 0.0]
+        velocity, spin = data.qvel[:3], data.xmat[body.id].reshape(3, 3) @ data.qvel[3:]
+        tilt = np.cross(data.xmat[body.id].reshape(3, 3)[:, 2], [0.0, 0.0, 1.0])
+        force = -300.0 * off - 25.0 * velocity
+        force[2] = body.mass[0] * 9.81 - 3.0 - 20.0 * velocity[2]
+        torque = 3.0 * tilt - 0.1 * spin
+        torque[2] = np.clip(-3.0 - spin[2], -2.0, 2.0)
+        data.xfrc_applied[body.id] = [*force, *torque]
+        mujoco.mj_step(model, data)
+    body.mass[:], body.inertia[:] = own
+    assert data.qpos[2] < M16.shank_length - M16.pitch
+    assert np.hypot(*data.xipos[body.id][:2]) < 0.2e-3
+
+
+@pytest.mark.parametrize("executor", ["c", "warp-cpu"])
+def test_nut_follows_the_thread_in_worlds_of_both_executors(executor: str) -> None:
+    """World 0 turns its nut down and world 1 up, by a fifth of a turn."""
+    engine = make_engine_on(executor, 2)
+    scene = Scene(engine, SimConfig(dt=TIME_STEP, substeps=1, mujoco=MujocoConfig(max_contacts=40)))
+    nut = scene.add_rigid_body("nut", nut_asset(M16), position=(0, 0, 0.012), disable_gravity=True)
+    scene.add_rigid_body("bolt", bolt_asset(M16), kinematic=True)
+    engine.build(scene)
+    speeds = torch.tensor([-6.0, 6.0])
+    for _ in range(100):
+        turning = nut.get_angular_velocities()[:, 2]
+        torques = torch.zeros(2, 3)
+        torques[:, 2] = (2e-3 * (speeds - turning)).clamp(-0.02, 0.02)
+        nut.apply_forces_and_torques_at_pos(torques=torques, is_global=True)
+        engine.step(1)
+    position, orientation = nut.get_world_poses()
+    yaw = 2 * torch.atan2(orientation[:, 3], orientation[:, 0])
+    assert (yaw * speeds > 5.0).all()
+    torch.testing.assert_close(position[:, 2] - 0.012, M16.pitch * yaw / (2 * math.pi), atol=0.05 * M16.pitch, rtol=0)
+    assert (engine.deepest_penetration("nut", "bolt") < 1e-4).all()
+    assert not any(engine.problems().values())
