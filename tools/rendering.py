@@ -195,13 +195,15 @@ class Renderer:
     def render(self, moment: Moment) -> Image.Image:
         """Return the images, side by side."""
         view, shape = self._view, (self._view.num_images, len(self._places))
-        positions, rotations, roots = [], [], []
+        positions, rotations, vertices, roots = [], [], [], []
         for qpos, markers in zip(moment.qpos, moment.markers, strict=True):
             self._pose.qpos[:] = qpos
             self._pose.mocap_pos[:], self._pose.mocap_quat[:] = markers[:, :3], markers[:, 3:]
             mujoco.mj_kinematics(self._model, self._pose)
+            mujoco.mj_flex(self._model, self._pose)
             positions.append(self._pose.geom_xpos.copy())
             rotations.append(self._pose.geom_xmat.reshape(-1, 3, 3).copy())
+            vertices.append(self._pose.flexvert_xpos.copy())
             roots.append(np.zeros(3) if self._root is None else qpos[self._root : self._root + 3])
         way = view.follow * np.reshape(roots, (*shape, 3)).mean(axis=1)
         geoms = self._model.ngeom
@@ -210,6 +212,7 @@ class Renderer:
             np.reshape(rotations, (*shape, geoms, 3, 3)),
             view.camera + way,
             view.look_at + way,
+            vertices=np.reshape(vertices, (*shape, self._model.nflexvert, 3)),
         )
         width, height = view.size
         size = (view.columns * (width + GAP) - GAP, view.rows * (height + GAP) - GAP)

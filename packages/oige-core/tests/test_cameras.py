@@ -167,10 +167,10 @@ def test_only_changed_worlds_are_rendered_again(world: Any, context: Any, monkey
     tracer = world.front._tracer
     render = tracer.render
 
-    def record(geoms: Any, camera: Any, worlds: torch.Tensor | None, looks: Any) -> None:
+    def record(geoms: Any, camera: Any, worlds: torch.Tensor | None, looks: Any, vertices: Any) -> None:
         is_mask = worlds is not None and worlds.dtype == torch.bool  # on a GPU
         rendered.append(None if worlds is None else (worlds.nonzero().flatten() if is_mask else worlds).tolist())
-        render(geoms, camera, worlds, looks)
+        render(geoms, camera, worlds, looks, vertices)
 
     monkeypatch.setattr(tracer, "render", record)
     world.front.get_rgb()

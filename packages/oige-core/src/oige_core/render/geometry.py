@@ -1,4 +1,4 @@
-"""The geometry of an engine's worlds: meshes that move with bodies, and the poses of the bodies."""
+"""The geometry of an engine's worlds: meshes that move with bodies, poses of bodies, and surfaces of soft bodies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Ground", "SceneGeometry", "Shape", "ShapeLooks", "robot_radius"]
+__all__ = ["Ground", "SceneGeometry", "Shape", "ShapeLooks", "SoftShape", "robot_radius"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,21 @@ class Shape:
     color: tuple[float, float, float, float]
     smooth: bool
     texture: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class SoftShape:
+    """The surface of a soft body, whose vertices move.
+
+    Attributes:
+        name: name of the element of the scene.
+        faces: ``(F, 3)`` indices of vertices, counterclockwise seen from outside.
+        color: red, green, blue and opacity from 0 to 1.
+    """
+
+    name: str
+    faces: np.ndarray
+    color: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,7 @@ class SceneGeometry(Protocol):
 
     Attributes:
         shapes: the visible shapes of one world, without ground planes.
+        soft_shapes: the visible surfaces of soft bodies of one world.
         ground: the ground plane, or None if there is none.
         num_bodies: number of bodies that shapes are fixed to.
         body_names: their names: that of an element of the scene, or those of an articulation and its link as
@@ -70,6 +86,7 @@ class SceneGeometry(Protocol):
     """
 
     shapes: Sequence[Shape]
+    soft_shapes: Sequence[SoftShape]
     ground: Ground | None
     num_bodies: int
     body_names: Sequence[str]
@@ -79,6 +96,16 @@ class SceneGeometry(Protocol):
         """Return current positions ``(n, num_bodies, 3)`` and orientations ``(n, num_bodies, 4)``, w, x, y, z.
 
         They are relative to the worlds' own origins, in float32. This waits for the device.
+
+        Args:
+            worlds: numbers of the worlds.
+        """
+        ...
+
+    def soft_vertices(self, worlds: Sequence[int]) -> list[np.ndarray]:
+        """Return current positions ``(n, V, 3)`` of the vertices of each soft body, in metres, in float32.
+
+        They are relative to the worlds' own origins. This waits for the device.
 
         Args:
             worlds: numbers of the worlds.

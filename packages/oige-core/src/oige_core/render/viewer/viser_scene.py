@@ -1,7 +1,7 @@
 """The worlds in viser's scene, each at its position on the grid."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import trimesh
@@ -20,7 +20,7 @@ from oige_core.render.appearance import (
     TILE,
 )
 from oige_core.render.camera import CAMERA_DIRECTION, FOV, ChaseTarget, chase_position, middle_world
-from oige_core.render.geometry import Ground, SceneGeometry, Shape, robot_radius
+from oige_core.render.geometry import Ground, SceneGeometry, Shape, SoftShape, robot_radius
 from oige_core.render.picking import first_hit
 from oige_core.render.viewer.tones import (
     AMBIENT_INTENSITY,
@@ -34,7 +34,7 @@ from oige_core.render.viewer.tones import (
 
 __all__ = ["ViserScene"]
 
-FIXED, MOVING = "/fixed", "/moving"
+FIXED, MOVING, SOFT = "/fixed", "/moving", "/soft"
 UPRIGHT = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
 FIT = 1.0 / np.sin(0.5 * np.radians(FOV))  # distance from which a sphere fills the view, in its radii
 CLEARANCE = 0.05  # m; of the camera above the ground
@@ -85,6 +85,7 @@ class ViserScene:
         self._moving: list[tuple[viser.BatchedMeshHandle, int, int]] = []  # with body and shape
         for number, shape in enumerate(geometry.shapes):
             self._add(number, shape)
+        self._soft = [self._add_soft(*each) for each in zip(geometry.soft_shapes, self._vertices, strict=True)]
         self._place_all()
         server.scene.on_click()(self._clicked)
 
@@ -147,17 +148,21 @@ class ViserScene:
         """
         with self._lock:
             instances = [(shape, *self._instances(shape)) for shape in self._geometry.shapes]
-            hit = first_hit(origin - self.shift, direction, instances)
+            hit = first_hit(origin - self.shift, direction, [*instances, *self._soft_instances()])
         if hit is None:
             return None
-        shape, world = self._geometry.shapes[hit[0]], hit[1]
+        number, world = hit
+        if number >= len(instances):  # a soft body in one world
+            number, world = divmod(number - len(instances), len(self._offsets))
+            return world, self._geometry.soft_shapes[number].name
+        shape = self._geometry.shapes[number]
         return None if shape.body is None else (world, self._geometry.body_names[shape.body])
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide the worlds."""
         with self._lock, self._server.atomic():
             self._frame.visible = visible
-            for handle, _, _ in self._moving:
+            for handle in (*(each[0] for each in self._moving), *(each for handles in self._soft for each in handles)):
                 handle.visible = visible
 
     def close(self) -> None:
@@ -171,9 +176,17 @@ class ViserScene:
             return self._places, np.tile(UPRIGHT, (len(self._places), 1))
         return self._positions[:, shape.body], self._orientations[:, shape.body]
 
+    def _soft_instances(self) -> Iterator[tuple[Shape, np.ndarray, np.ndarray]]:
+        """Yield each soft body in each world as a shape at its origin, with the one position and orientation."""
+        for shape, worlds in zip(self._geometry.soft_shapes, self._vertices, strict=True):
+            for own, offset in zip(worlds, self._offsets, strict=True):
+                yield Shape(None, own - offset, shape.faces, shape.color, True), offset[None], UPRIGHT[None]
+
     def _read(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the positions of bodies on the grid, and their orientations."""
         self._looks = self._geometry.looks(self._worlds)
+        soft = self._geometry.soft_vertices(self._worlds) if self._geometry.soft_shapes else []
+        self._vertices = [vertices + self._offsets[:, None] for vertices in soft]
         positions, orientations = self._geometry.poses(self._worlds)
         return positions + self._offsets[:, None], orientations
 
@@ -199,6 +212,10 @@ class ViserScene:
                 handle.batched_scales = self._looks.scales[:, shape]
             if self._looks.colors is not None:
                 handle.batched_colors = mesh_color(self._looks.colors[:, shape])
+        for handles, vertices in zip(self._soft, self._vertices, strict=True):
+            for handle, own in zip(handles, vertices, strict=True):
+                handle.vertices = own
+                handle.position = self.shift
 
     def _add_lights(self) -> None:
         """Add the lights of videos; a light at the initial position of the camera replaces the headlight."""
@@ -253,6 +270,21 @@ class ViserScene:
         )
         if shape.body is not None:
             self._moving.append((handle, shape.body, number))
+
+    def _add_soft(self, shape: SoftShape, vertices: np.ndarray) -> list[viser.MeshHandle]:
+        """Add the surface of a soft body in each world."""
+        opacity = shape.color[3]
+        red, green, blue = map(int, mesh_color(shape.color[:3]))
+        return [
+            self._server.scene.add_mesh_simple(
+                f"{SOFT}/{shape.name}/{world}",
+                own,
+                shape.faces,
+                color=(red, green, blue),
+                opacity=None if opacity == 1.0 else opacity,
+            )
+            for world, own in enumerate(vertices)
+        ]
 
     def _clicked(self, event: viser.SceneClickEvent) -> None:
         """Find what was clicked on; clicks of viser's own miss turned bodies (1.1.1)."""

@@ -12,6 +12,7 @@ import torch
 
 from oige_core.engines.checks import check_numbers, check_quaternions, fail, values_of_shape
 from oige_core.engines.mujoco.compile import CAMERA_AXES, HIDDEN_GROUP
+from oige_core.engines.mujoco.views import MujocoDeformableView
 from oige_core.engines.mujoco.worlds import Staleness, Worlds
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.math import quat_apply, quat_conjugate, quat_mul, quat_to_matrix
@@ -78,7 +79,7 @@ class MujocoCameraView:
     @property
     def segmentation_ids(self) -> dict[str, int]:
         """See :class:`~oige_core.views.CameraView`."""
-        names = dict.fromkeys(_geom_labels(self._worlds.compiled.model))
+        names = dict.fromkeys(_labels(self._worlds.compiled.model))
         return {name: number for number, name in enumerate(names, start=1)}
 
     def get_world_poses(self, indices: Indices = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
@@ -206,7 +207,14 @@ class MujocoCameraView:
             (positions, quat_to_matrix(orientations)),
             stale,
             looks.rows(stale),
+            self._soft_vertices(stale),
         )
+
+    def _soft_vertices(self, worlds: torch.Tensor | None) -> torch.Tensor | None:
+        """Return the vertices ``(n, nflexvert, 3)`` of all soft bodies of selected worlds; None if there are none."""
+        if not self._soft_bodies:
+            return None
+        return torch.cat([view.get_simulation_mesh_nodal_positions(worlds) for view in self._soft_bodies], dim=1)
 
     def _poses(
         self, worlds: torch.Tensor | None, positions: torch.Tensor, orientations: torch.Tensor
@@ -230,6 +238,13 @@ class MujocoCameraView:
         return _Mounted(model.geom_bodyid, model.geom_quat, self._worlds.device)
 
     @cached_property
+    def _soft_bodies(self) -> list[MujocoDeformableView]:
+        views = [MujocoDeformableView(name, self.count) for name in self._worlds.compiled.deformables]
+        for view in views:
+            view.bind(self._worlds)
+        return views
+
+    @cached_property
     def _to_scene_axes(self) -> torch.Tensor:
         return quat_conjugate(torch.tensor([CAMERA_AXES], device=self._worlds.device))
 
@@ -237,11 +252,12 @@ class MujocoCameraView:
         from oige_core.engines.mujoco.render.ray_tracer import RayTracer
 
         element, worlds = self._element, self._worlds
-        labels = _geom_labels(worlds.compiled.model)
+        labels = _labels(worlds.compiled.model)
         # MuJoCo Warp reads the groups of the model: this camera has a model with groups of its own.
         model = copy.copy(worlds.compiled.model)
-        hidden = [not {label, label.partition("/")[0]}.isdisjoint(element.hidden) for label in labels]
-        model.geom_group[hidden] = HIDDEN_GROUP
+        hidden = np.array([not {label, label.partition("/")[0]}.isdisjoint(element.hidden) for label in labels], bool)
+        model.geom_group[hidden[: model.ngeom]] = HIDDEN_GROUP
+        model.flex_rgba[hidden[model.ngeom :], 3] = 0.0
         ids = self.segmentation_ids
         try:
             return RayTracer(
@@ -299,6 +315,7 @@ def _check_fovs(values: torch.Tensor) -> None:
         fail("fields of view outside of 0 to π: expected angles between them, in rad.")
 
 
-def _geom_labels(model: mujoco.MjModel) -> list[str]:
-    """Return for each geom the name of the element or link that it belongs to."""
-    return [model.body(body).name if body else model.geom(geom).name for geom, body in enumerate(model.geom_bodyid)]
+def _labels(model: mujoco.MjModel) -> list[str]:
+    """Return for each geom and then for each soft body the name of the element or link that it belongs to."""
+    geoms = [model.body(body).name if body else model.geom(geom).name for geom, body in enumerate(model.geom_bodyid)]
+    return geoms + [mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_FLEX, flex) for flex in range(model.nflex)]

@@ -1,4 +1,4 @@
-"""Images of geoms at given poses, several worlds in each image."""
+"""Images of geoms at given poses and of soft bodies, several worlds in each image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,12 +69,15 @@ class GeomRenderer:
                     is_needed = world in distinct or model.geom_bodyid[geom] != 0
                 if is_needed:
                     rendered.append((world, geom))
-        # The ray tracer shows every geom as opaque. So each opacity is rendered apart, and blended with the rest.
+        soft = [(world, flex) for world in range(len(offsets)) for flex in range(model.nflex)]
+        # The ray tracer shows everything as opaque. So each opacity is rendered apart, and blended with the rest.
         opacities = [geom_color(model, geom)[3] for _, geom in rendered]
+        soft_opacities = [float(model.flex_rgba[flex, 3]) for _, flex in soft]
         self._layers: list[_Layer] = []
-        for opacity in [1.0, *sorted({each for each in opacities if each < 1.0})]:
+        for opacity in [1.0, *sorted({each for each in opacities + soft_opacities if 0.0 < each < 1.0})]:
             shown = [place for place, own in zip(rendered, opacities, strict=True) if own in (1.0, opacity)]
-            composed = _compose(model, [geom for _, geom in shown], fov, sun, meshes)
+            surfaces = [place for place, own in zip(soft, soft_opacities, strict=True) if own in (1.0, opacity)]
+            composed = _compose(model, [geom for _, geom in shown], [flex for _, flex in surfaces], fov, sun, meshes)
             tracer = RayTracer(
                 composed,
                 num_images,
@@ -84,7 +87,12 @@ class GeomRenderer:
                 samples_per_pixel=samples,
                 shadows=True,
             )
-            self._layers.append(_Layer(opacity, shown, tracer, composed, _mesh_numbers(model, composed)))
+            vertices = [
+                (world, model.flex_vertadr[flex] + vertex)
+                for world, flex in surfaces
+                for vertex in range(model.flex_vertnum[flex])
+            ]
+            self._layers.append(_Layer(opacity, shown, vertices, tracer, composed, _mesh_numbers(model, composed)))
 
     def render(
         self,
@@ -93,6 +101,7 @@ class GeomRenderer:
         camera: np.ndarray,
         target: np.ndarray,
         looks: Looks | None = None,
+        vertices: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return images ``(num_images, height, width, 3)`` uint8, red, green and blue.
 
@@ -102,12 +111,18 @@ class GeomRenderer:
             camera: ``(num_images, 3)`` or ``(3,)``: position of the camera, in metres.
             target: ``(num_images, 3)`` or ``(3,)``: the point that the camera looks at, in metres; z is up.
             looks: sizes and colours of all worlds, ``(num_images · n, ngeom, …)``, where they differ between worlds.
+            vertices: ``(num_images, n, nflexvert, 3)`` of the soft bodies in their worlds, if there are any, in metres.
         """
         looks = looks or Looks()
         camera, target = (np.broadcast_to(point, (self._num_images, 3)) for point in (camera, target))
         view = self._tensor(camera), self._tensor(_look_at(camera, target))
         positions = positions + self._offsets[:, None]
-        opaque, *transparent = (self._render_layer(layer, positions, rotations, view, looks) for layer in self._layers)
+        if vertices is None:
+            vertices = np.zeros((self._num_images, len(self._offsets), 0, 3))
+        vertices = vertices + self._offsets[:, None]
+        opaque, *transparent = (
+            self._render_layer(layer, positions, rotations, vertices, view, looks) for layer in self._layers
+        )
         if not transparent:
             return opaque
         blended = opaque.astype(np.float32)
@@ -116,9 +131,15 @@ class GeomRenderer:
         return np.rint(blended.clip(0.0, 255.0)).astype(np.uint8)
 
     def _render_layer(
-        self, layer: "_Layer", positions: np.ndarray, rotations: np.ndarray, view: Poses, looks: Looks
+        self,
+        layer: "_Layer",
+        positions: np.ndarray,
+        rotations: np.ndarray,
+        vertices: np.ndarray,
+        view: Poses,
+        looks: Looks,
     ) -> np.ndarray:
-        worlds, geoms = (list(index) for index in zip(*layer.rendered, strict=True))
+        worlds, geoms = _columns(layer.rendered)
         xpos, xmat = positions[:, worlds, geoms], rotations[:, worlds, geoms]
         own = self._compose_looks(layer, looks)
         composed = layer.composed
@@ -129,12 +150,16 @@ class GeomRenderer:
             numbers = numbers[:, meshes]
             xpos[:, meshes] += (xmat[:, meshes] @ places[numbers][..., None])[..., 0]
             xmat[:, meshes] = xmat[:, meshes] @ turns[numbers]
-        layer.tracer.render((self._tensor(xpos), self._tensor(xmat)), view, looks=own)
+        surfaces = None
+        if layer.vertices:
+            places, columns = _columns(layer.vertices)
+            surfaces = self._tensor(vertices[:, places, columns])
+        layer.tracer.render((self._tensor(xpos), self._tensor(xmat)), view, looks=own, vertices=surfaces)
         return layer.tracer.images["rgb"].cpu().numpy().copy()
 
     def _compose_looks(self, layer: "_Layer", looks: Looks) -> Looks:
         """Return sizes, meshes and colours of the geoms of a layer; planes and terrain keep theirs."""
-        worlds, geoms = (list(index) for index in zip(*layer.rendered, strict=True))
+        worlds, geoms = _columns(layer.rendered)
         kinds = layer.composed.geom_type
 
         def composed(values: torch.Tensor | None, own: np.ndarray, *fixed: _Geom) -> torch.Tensor | None:
@@ -169,6 +194,7 @@ class _Layer:
     Attributes:
         opacity: above 0, at most 1.
         rendered: worlds and geoms.
+        vertices: worlds, and numbers among all vertices of soft bodies in a world.
         tracer: renders them.
         composed: the model of the geoms.
         mesh_numbers: numbers in it of the meshes of the simulated model; −1: it does not have them.
@@ -176,15 +202,24 @@ class _Layer:
 
     opacity: float
     rendered: list[tuple[int, int]]
+    vertices: list[tuple[int, int]]
     tracer: RayTracer
     composed: mujoco.MjModel
     mesh_numbers: np.ndarray
 
 
 def _compose(
-    model: mujoco.MjModel, geoms: Sequence[int], fov: float, sun: tuple[float, float, float], meshes: Sequence[int]
+    model: mujoco.MjModel,
+    geoms: Sequence[int],
+    flexes: Sequence[int],
+    fov: float,
+    sun: tuple[float, float, float],
+    meshes: Sequence[int],
 ) -> mujoco.MjModel:
-    """Return a model of these geoms of another model, in this order, with further meshes, a camera and lights."""
+    """Return a model of these geoms and soft bodies of another model, in this order, with a camera and lights.
+
+    It also has further meshes.
+    """
     spec = mujoco.MjSpec()
     # Contacts of many robots at one place would not fit into memory.
     spec.option.disableflags = mujoco.mjtDisableBit.mjDSBL_CONTACT
@@ -223,7 +258,25 @@ def _compose(
     for number in meshes:
         if _mesh_name(number) not in known:
             add_mesh(spec, _mesh_name(number), *read_mesh(model, number))
+    for flex in flexes:
+        _add_surface(spec, model, flex)
     return spec.compile()
+
+
+def _add_surface(spec: mujoco.MjSpec, model: mujoco.MjModel, flex: int) -> None:
+    """Add the surface of a soft body, whose vertices are given when it is rendered."""
+    count, first = int(model.flex_vertnum[flex]), int(model.flex_elemdataadr[flex])
+    # MuJoCo Warp refuses surfaces whose vertices all belong to one body.
+    bodies = [spec.worldbody.add_body(name=f"flex{len(spec.flexes)}_{number}").name for number in range(2)]
+    spec.add_flex(
+        dim=2,
+        vert=np.zeros(3 * count).tolist(),
+        vertbody=[bodies[0]] * (count - 1) + [bodies[1]],
+        elem=model.flex_elem[first : first + 3 * int(model.flex_elemnum[flex])].tolist(),
+        radius=model.flex_radius[flex],
+        rgba=model.flex_rgba[flex],
+        edgedamping=1.0,  # without any force, MuJoCo would warn
+    )
 
 
 def _add_material(spec: mujoco.MjSpec, name: str, **options: Any) -> None:
@@ -268,6 +321,11 @@ def _mesh_frames(model: mujoco.MjModel) -> tuple[np.ndarray, np.ndarray]:
     for mesh in range(model.nmesh):
         mujoco.mju_quat2Mat(rotations[mesh], model.mesh_quat[mesh])
     return model.mesh_pos.copy(), rotations.reshape(-1, 3, 3)
+
+
+def _columns(pairs: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Return the first and the second numbers of pairs."""
+    return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def _look_at(camera: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from oige_core.engines.mujoco.render.meshes import HeightField, read_height_fiel
 from oige_core.engines.mujoco.variants import Variants
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.render.appearance import terrain_texture
-from oige_core.render.geometry import Ground, Shape, ShapeLooks
+from oige_core.render.geometry import Ground, Shape, ShapeLooks, SoftShape
 from oige_core.render.height_field_mesh import height_field_mesh
 
 __all__ = ["MujocoSceneGeometry"]
@@ -58,6 +58,8 @@ class MujocoSceneGeometry:
                     _with_variant(model, each, number), [geom for geom in visible if geom in each.geoms], (name, number)
                 )
         self.shapes: Sequence[Shape] = shapes
+        self._soft = [flex for flex in range(model.nflex) if model.flex_rgba[flex, 3] > 0]
+        self.soft_shapes: Sequence[SoftShape] = [_soft_shape(model, flex) for flex in self._soft]
         self._terrains = [
             (model.geom_pos[geom].copy(), read_height_field(model, int(model.geom_dataid[geom])))
             for geom in np.flatnonzero(model.geom_type == int(_Geom.mjGEOM_HFIELD))
@@ -71,6 +73,13 @@ class MujocoSceneGeometry:
             positions[index] = data.xpos[self._bodies]
             orientations[index] = data.xquat[self._bodies]
         return positions, orientations
+
+    def soft_vertices(self, worlds: Sequence[int]) -> list[np.ndarray]:
+        """See :class:`~oige_core.render.geometry.SceneGeometry`."""
+        model = self._worlds.compiled.model
+        ends = model.flex_vertadr + model.flex_vertnum
+        vertices = np.stack([data.flexvert_xpos.astype(np.float32) for data in kinematics(self._worlds, worlds)])
+        return [vertices[:, model.flex_vertadr[flex] : ends[flex]] for flex in self._soft]
 
     def looks(self, worlds: Sequence[int]) -> ShapeLooks:
         """See :class:`~oige_core.render.geometry.SceneGeometry`."""
@@ -160,6 +169,15 @@ def _with_variant(model: mujoco.MjModel, variants: Variants, number: int) -> muj
             getattr(model, name)[list(variants.geoms)] = values[number]
     model.geom_rgba[list(variants.geoms)] = variants.colors[number]
     return model
+
+
+def _soft_shape(model: mujoco.MjModel, flex: int) -> SoftShape:
+    first, count = int(model.flex_elemdataadr[flex]), int(model.flex_elemnum[flex])
+    return SoftShape(
+        name=mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_FLEX, flex),
+        faces=model.flex_elem[first : first + 3 * count].reshape(count, 3).astype(np.uint32),
+        color=tuple(model.flex_rgba[flex].tolist()),
+    )
 
 
 def _first_mover(model: mujoco.MjModel, bodies: Sequence[int]) -> set[int]:

@@ -17,7 +17,7 @@ _MODEL_FIELDS = ("body_pos", "body_quat", "geom_pos", "geom_quat", "jnt_pos")  #
 
 
 def kinematics(worlds: Worlds, numbers: Sequence[int]) -> Iterator[mujoco.MjData]:
-    """Yield, for each of these worlds in turn, data with the current poses of bodies and geoms.
+    """Yield, for each of these worlds in turn, data with the current poses of bodies and geoms and of soft surfaces.
 
     The data belong to this function, so that viewing has no side effects. This waits for the device.
     """
@@ -33,14 +33,23 @@ def kinematics(worlds: Worlds, numbers: Sequence[int]) -> Iterator[mujoco.MjData
         for name, values in moved.items():
             getattr(model, name)[:] = values[index]
         mujoco.mj_kinematics(model, data)
+        if model.nflex:
+            mujoco.mj_flex(model, data)
         yield data
 
 
-def geom_poses(worlds: Worlds, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions ``(n, ngeom, 3)`` in metres and rotations ``(n, ngeom, 3, 3)`` of geoms in their worlds."""
-    poses = [(data.geom_xpos.copy(), data.geom_xmat.reshape(-1, 3, 3).copy()) for data in kinematics(worlds, numbers)]
-    positions, rotations = (np.stack(values) for values in zip(*poses, strict=True))
-    return positions, rotations
+def geom_poses(worlds: Worlds, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return where what is drawn is in its worlds, in metres.
+
+    These are positions ``(n, ngeom, 3)`` and rotations ``(n, ngeom, 3, 3)`` of geoms, and positions
+    ``(n, nflexvert, 3)`` of the vertices of soft bodies.
+    """
+    poses = [
+        (data.geom_xpos.copy(), data.geom_xmat.reshape(-1, 3, 3).copy(), data.flexvert_xpos.copy())
+        for data in kinematics(worlds, numbers)
+    ]
+    positions, rotations, vertices = (np.stack(values) for values in zip(*poses, strict=True))
+    return positions, rotations, vertices
 
 
 def is_visible(model: mujoco.MjModel, geom: int) -> bool:

@@ -35,7 +35,7 @@ class MujocoRenderer:
             self._numbers, followed = range(len(offsets)), [middle_world(offsets)]
             positions = offsets[followed]
         self._aim = _Aim(worlds, camera, followed, positions)
-        self._shape = num_images, len(offsets), worlds.compiled.model.ngeom
+        self._shape = num_images, len(offsets)
         self._renderer = GeomRenderer(
             worlds.compiled.model,
             offsets,
@@ -48,11 +48,12 @@ class MujocoRenderer:
 
     def render(self) -> np.ndarray:
         """See :class:`~oige_core.render.OffscreenRenderer`."""
-        positions, rotations = geom_poses(self._worlds, self._numbers)
+        positions, rotations, vertices = geom_poses(self._worlds, self._numbers)
         return self._renderer.render(
-            positions.reshape(*self._shape, 3),
-            rotations.reshape(*self._shape, 3, 3),
+            positions.reshape(*self._shape, *positions.shape[1:]),
+            rotations.reshape(*self._shape, *rotations.shape[1:]),
             *self._aim.update(),
+            vertices=vertices.reshape(*self._shape, *vertices.shape[1:]),
             looks=self._worlds.looks().rows(slice(0, len(self._numbers))),
         )
 

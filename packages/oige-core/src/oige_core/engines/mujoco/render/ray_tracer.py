@@ -47,7 +47,8 @@ class RayTracer:
         camera: name of the camera.
         size: width and height of an image, in pixels.
         outputs: what is rendered.
-        labels: ``(ngeom,)`` values of geoms in segmentation images, in which the background is 0.
+        labels: ``(ngeom + nflex,)`` values of geoms and soft bodies in segmentation images, in which the background is
+            0.
         samples_per_pixel: rays along each axis of a pixel, whose colours are averaged.
         shadows: whether lights cast shadows.
         far: how far along the camera's axis it sees, in metres; None: as far as the model says.
@@ -77,10 +78,9 @@ class RayTracer:
         num_threads: int = 1,
         varying_fov: bool = False,
     ) -> None:
-        if model.nflex:
-            raise CapabilityError("the embedded engine cannot render deformable bodies.")
         self._graphs = Graphs(device)
         self._camera = model.camera(camera).id
+        self._num_geoms = model.ngeom
         self._labels = torch.tensor([0, *labels], dtype=torch.int32, device=device)
         self._away: Poses = (torch.tensor(_AWAY[0], device=device), torch.tensor(_AWAY[1], device=device))
         width, height = size
@@ -117,7 +117,12 @@ class RayTracer:
         self._graphs.load(self._parts[0].launch)  # otherwise threads would compile the same kernels at once
 
     def render(
-        self, geoms: Poses, camera: Poses, worlds: torch.Tensor | None = None, looks: Looks | None = None
+        self,
+        geoms: Poses,
+        camera: Poses,
+        worlds: torch.Tensor | None = None,
+        looks: Looks | None = None,
+        vertices: torch.Tensor | None = None,
     ) -> None:
         """Render worlds into :attr:`images`; images of other worlds stay as they are.
 
@@ -127,6 +132,7 @@ class RayTracer:
             worlds: ``(n,)`` numbers of the worlds, each once; or a mask ``(num_worlds,)`` of bool, then n is the number
                 of all worlds; None: all.
             looks: what differs between these worlds besides poses. What was once given must be given from then on.
+            vertices: ``(n, nflexvert, 3)`` positions of the vertices of soft bodies, if there are any, in metres.
         """
         looks = looks or Looks()
         if is_mask(worlds):
@@ -143,7 +149,8 @@ class RayTracer:
                 return
             part = self._parts[index]
             place = (geoms[0][rows], geoms[1][rows]), (camera[0][rows], camera[1][rows])
-            part.render(self._graphs, *place, self._camera, looks.rows(rows))
+            surfaces = None if vertices is None else vertices[rows]
+            part.render(self._graphs, *place, self._camera, looks.rows(rows), surfaces)
             for output, images in self.images.items():
                 rendered = self._read(output, part, rows.stop - rows.start).view(-1, *images.shape[1:])
                 selected = None if worlds is None else worlds[rows]
@@ -167,7 +174,8 @@ class RayTracer:
         if output == "depth":
             depth = tensor(context.depth_data)[:n]
             return depth.masked_fill(depth == 0, torch.inf)
-        return self._labels[tensor(context.seg_data)[:n, :, 0] + 1]
+        number, kind = tensor(context.seg_data)[:n].unbind(dim=-1)
+        return self._labels[1 + number + self._num_geoms * (kind == int(mujoco.mjtObj.mjOBJ_FLEX))]
 
     def close(self) -> None:
         """Free threads and memory."""
@@ -197,6 +205,7 @@ class _Part:
         mujoco.mj_kinematics(model, rest)
         mujoco.mj_comPos(model, rest)
         mujoco.mj_camlight(model, rest)
+        mujoco.mj_flex(model, rest)
         self._count = count
         self._model = copy.copy(warp_model)  # fields that differ between worlds are replaced
         self._own: dict[str, torch.Tensor] = {}
@@ -211,7 +220,15 @@ class _Part:
         if far is not None:
             self.context.zfar = far if far < math.inf else 0.0  # 0: no limit
 
-    def render(self, graphs: Graphs, geoms: Poses, camera: Poses, camera_id: int, looks: Looks) -> None:
+    def render(
+        self,
+        graphs: Graphs,
+        geoms: Poses,
+        camera: Poses,
+        camera_id: int,
+        looks: Looks,
+        vertices: torch.Tensor | None,
+    ) -> None:
         """Render as many worlds as there are poses into :attr:`context`."""
         data, tensor = self._data, wp.to_torch
         n = len(geoms[0])
@@ -222,6 +239,8 @@ class _Part:
             (tensor(data.cam_xmat)[:n, camera_id], camera[1]),
         ):
             target.copy_(values)
+        if vertices is not None:
+            tensor(data.flexvert_xpos)[:n] = vertices
         if looks.sun_directions is not None:
             tensor(data.light_xdir)[:n, 0] = looks.sun_directions
         if looks.sizes is not None:

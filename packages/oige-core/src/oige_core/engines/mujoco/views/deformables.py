@@ -3,12 +3,13 @@
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from oige_core.engines.checks import fail, part_numbers
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.engines.world_view import WorldView
-from oige_core.math.products import matmul
+from oige_core.modes import plain_tensors
 from oige_core.selections import host_can_read, read_rows, write_rows
 from oige_core.views import Indices
 
@@ -30,11 +31,10 @@ class MujocoDeformableView(WorldView):
         """Look up the soft body in the built model."""
         layout, executor, device = worlds.compiled.deformables[self.name], worlds.executor, worlds.device
         self._worlds = worlds
-        weights = torch.tensor(layout.weights, device=device)
-        self._weights = weights.float()
-        self._inverse = torch.linalg.pinv(weights.cpu()).to(device)
+        follow = np.kron(layout.weights.T, np.eye(3))  # (3·c, 3·k), for flat rows of corners
+        self._follow = torch.tensor(follow, device=device).unflatten(-1, (-1, 3))
+        self._inverse = torch.tensor(np.linalg.pinv(follow), device=device)
         self._reference = torch.tensor(layout.reference, device=device)
-        self._reference_read = self._reference.float()
         self._rest = torch.tensor(layout.rest, dtype=torch.float32, device=device)
         self._triangles = torch.tensor(layout.triangles, device=device)
         self._tolerance = _TOLERANCE * layout.diagonal
@@ -65,14 +65,14 @@ class MujocoDeformableView(WorldView):
         self, indices: Indices = None, node_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.DeformablePrimView`."""
-        weights, reference = self._select(node_indices)
-        return self._follow(weights, self._displacements, indices) + reference
+        follow, reference = self._select(node_indices)
+        return (self._read(self._displacements, follow, indices) + reference).float()
 
     def get_simulation_mesh_nodal_velocities(
         self, indices: Indices = None, node_indices: Indices = None, clone: bool = True
     ) -> torch.Tensor:
         """See :class:`~oige_core.views.DeformablePrimView`."""
-        return self._follow(self._select(node_indices)[0], self._velocities, indices)
+        return self._read(self._velocities, self._select(node_indices)[0], indices).float()
 
     def set_simulation_mesh_nodal_positions(self, positions: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.DeformablePrimView`."""
@@ -96,22 +96,28 @@ class MujocoDeformableView(WorldView):
         return read_rows(values.expand(self.count, *values.shape), self._index(indices), clone)
 
     def _select(self, nodes: Indices) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return weights ``(m, c)`` and reference positions ``(m, 3)`` of nodes; of all if None."""
+        """Return how nodes follow the corners, ``(3·c, m, 3)``, and their reference positions ``(m, 3)``."""
         if nodes is None:
-            return self._weights, self._reference_read
+            return self._follow, self._reference
         if isinstance(nodes, torch.Tensor) and not host_can_read(nodes):
-            return self._weights.index_select(0, nodes), self._reference_read.index_select(0, nodes)
+            return self._follow.index_select(1, nodes), self._reference.index_select(0, nodes)
         numbers = part_numbers(nodes, len(self._rest), "node_indices")
-        if numbers not in self._of_nodes:
-            chosen = torch.tensor(numbers, dtype=torch.int64, device=self._worlds.device)
-            self._of_nodes[numbers] = self._weights[chosen], self._reference_read[chosen]
+        return self._of_nodes[numbers] if numbers in self._of_nodes else self._look_up(numbers)
+
+    @plain_tensors
+    def _look_up(self, numbers: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+        chosen = torch.tensor(numbers, dtype=torch.int64, device=self._worlds.device)
+        self._of_nodes[numbers] = self._follow.index_select(1, chosen), self._reference.index_select(0, chosen)
         return self._of_nodes[numbers]
 
-    def _follow(self, weights: torch.Tensor, corners: torch.Tensor, indices: Indices) -> torch.Tensor:
-        """Return what nodes ``(n, m, 3)`` have from numbers ``(num_envs, 3·c)`` of the corners."""
+    def _read(self, corners: torch.Tensor, follow: torch.Tensor, indices: Indices) -> torch.Tensor:
+        """Return what nodes ``(n, m, 3)`` have from numbers ``(num_envs, 3·c)`` of the corners.
+
+        Products are in double precision, because training programs let GPUs round the factors of others.
+        """
         worlds = self._index(indices)
         self._worlds.update_joint_state()
-        return matmul(weights, read_rows(corners, worlds).unflatten(-1, (-1, 3)))
+        return (read_rows(corners, worlds).double() @ follow.flatten(1)).unflatten(-1, (-1, 3))
 
     def _write(
         self, what: str, target: torch.Tensor, values: torch.Tensor, reference: torch.Tensor, indices: Indices
@@ -119,16 +125,16 @@ class MujocoDeformableView(WorldView):
         worlds = self._index(indices)
         check = partial(self._check, what, reference)
         values = self._values(what, values, worlds, len(self._rest), 3, check=check)
-        corners = matmul(self._inverse, values.double() - reference)
-        write_rows(target, corners.flatten(-2), worlds)
+        write_rows(target, (values.double() - reference).flatten(1) @ self._inverse, worlds)
         self._worlds.mark_stale(worlds)
 
     def _check(self, what: str, reference: torch.Tensor, values: torch.Tensor) -> None:
         """Raise if the cells cannot take values ``(n, k, 3)`` on the CPU; numbers that are not finite diverge later."""
-        given = values.double() - reference.cpu()
-        rest = (self._weights.cpu().double() @ (self._inverse.cpu() @ given) - given).abs()
-        error = float(rest[torch.isfinite(rest)].max()) if torch.isfinite(rest).any() else 0.0
-        if error > self._tolerance:
+        given = (values.double() - reference.cpu()).flatten(1)
+        misses = (given @ self._inverse.cpu() @ self._follow.cpu().flatten(1) - given).abs().nan_to_num(0.0, 0.0)
+        if misses.numel() and misses.max() > self._tolerance:
             unit = "m" if what == "positions" else "m/s"
-            fail(f"{what} that the cells of the body cannot take: the nearest differ by {error:.3g} {unit}; expected "
-                 "such as the getter returns, or these rotated, moved, stretched or sheared.")  # fmt: skip
+            fail(
+                f"{what} that the cells of the body cannot take: the nearest differ by {float(misses.max()):.3g} "
+                f"{unit}; expected such as the getter returns, or these rotated, moved, stretched or sheared."
+            )
