@@ -24,8 +24,7 @@ def rotation_vector_rates(orientation: torch.Tensor) -> torch.Tensor:
     """Return the matrices ``(n, 3, 3)`` E with dφ/dt = E ω, for rotation vectors φ and angular velocities ω.
 
     E = 1 − ½ [φ] + (1 − ½ θ cot(½ θ)) / θ² [φ]², where [φ] is the matrix of the cross product with φ and θ = \\|φ\\|
-    (for example, Siciliano et al., Robotics, section 3.6, or the lecture notes Robot Dynamics of ETH Zürich, section
-    2.5.1). θ is at most π, where E still exists.
+    (Robot Dynamics lecture notes, ETH Zürich, 2018, eq. 2.107). θ is at most π, where E still exists.
 
     Args:
         orientation: ``(n, 4)`` quaternions w, x, y, z of length 1.
