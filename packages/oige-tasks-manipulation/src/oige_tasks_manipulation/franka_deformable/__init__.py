@@ -18,6 +18,8 @@ class FrankaDeformableConfig(EnvConfig):
         actionScale: speed of the position targets of the arm at action 1, in rad/s; a tenth of it, in m/s, is that of
             the fingers.
         dofVelocityScale: scale of observed joint velocities.
+        goalDistanceRewardScale: weight of the horizontal distance from the back of the tube to its goal.
+        liftRewardScale: weight of the error of its height.
         startPositionNoise: key in files of OmniIsaacGymEnvs, which does not use it.
         startRotationNoise: key in files of OmniIsaacGymEnvs, which does not use it.
         numProps: key in files of OmniIsaacGymEnvs, which does not use it.
@@ -33,6 +35,8 @@ class FrankaDeformableConfig(EnvConfig):
 
     actionScale: float
     dofVelocityScale: float
+    goalDistanceRewardScale: float
+    liftRewardScale: float
     startPositionNoise: float = field(default=0.0, metadata=unread(NO_NOISE))
     startRotationNoise: float = field(default=0.0, metadata=unread(NO_NOISE))
     numProps: int = field(default=4, metadata=unread(NO_CUBES))

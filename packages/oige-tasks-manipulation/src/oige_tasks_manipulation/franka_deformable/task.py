@@ -16,11 +16,11 @@ __all__ = ["FrankaDeformableTask"]
 
 START = (0.0, 0.63, 0.0, -2.15, 0.0, 2.76, 0.75, 0.02, 0.02)  # joint positions, rad and m
 
-SEGMENTS, ROWS = 8, 12
+SEGMENTS, ROWS = 8, 16
 TUBE = DeformableAsset.tube(
     outer_radius=0.0125,
     inner_radius=0.008,
-    length=0.3,
+    length=0.4,
     segments=SEGMENTS,
     rows=ROWS,
     cells=(3, 1, 1),
@@ -31,8 +31,8 @@ TUBE = DeformableAsset.tube(
 """A hose of soft silicone rubber; sizes and material are estimates, because those of the original are not published."""
 TUBE_POSITION = (0.6, 0.0, 0.0135)  # m; on the ground, along x, its front end towards the robot
 TUBE_COLOR = (0.85, 0.35, 0.2, 1.0)
-FRONT_NODE = 2 * 4 * SEGMENTS + SEGMENTS // 4
-"""Node on the top of the tube, 10 cm from its front end, where the gripper is at first."""
+FRONT_NODE = 2 * 6 * SEGMENTS + SEGMENTS // 4
+"""Node on the top of the tube, 15 cm from its front end, where the gripper is at first."""
 BACK_NODE = 2 * ROWS * SEGMENTS + 3 * SEGMENTS // 4
 """Node on the bottom of the tube's back end."""
 
@@ -75,7 +75,7 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
         self.nodes = [FRONT_NODE, BACK_NODE]
         self.front_goal = torch.tensor(FRONT_GOAL, device=device)
         self.back_goal = torch.tensor(BACK_GOAL, device=device)
-        self.reward_weights = {"goal_distance": 1.0, "lift": 4.0}
+        self.reward_weights = {"goal_distance": self.cfg.goalDistanceRewardScale, "lift": self.cfg.liftRewardScale}
         self.targets = self.start.repeat(n, 1)
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
