@@ -1,4 +1,4 @@
-"""Controllers and their configuration: closed forms, masks, recorded efforts, and what a user can get wrong."""
+"""Controllers of robot arms against closed forms and recorded efforts, and what a user can get wrong."""
 
 import dataclasses
 import math
@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from oige_core.config import ControlConfig, EnvConfig, RunConfig, validate
+from oige_core.config import ControlConfig
 from oige_core.config.control_schema import ControlType, IkMethod, JacobianType
 from oige_core.control import Controller, ControlState, ControlTarget, contact_wrench, inertial_wrench
 from oige_core.errors import ConfigError, OigeError
 from oige_core.kernel_launch import launch as launch_on_cpu
 from oige_core.math import quat_from_rotation_vector, quat_mul
-from omegaconf import OmegaConf
 
 CONTROL_TYPES: tuple[ControlType, ...] = typing.get_args(ControlType)
 TORQUE_TYPES = [name for name in CONTROL_TYPES if name != "gym_default"]
@@ -386,80 +385,6 @@ def test_missing_measurements_raise() -> None:
         controller.compute_efforts(state, dataclasses.replace(target, wrench=None))
     with pytest.raises(OigeError, match="call compute_position_targets instead"):
         Controller(ControlConfig(ctrl_type="gym_default"), "cpu").compute_efforts(state, target)
-
-
-@dataclasses.dataclass(kw_only=True)
-class ArmConfig(EnvConfig):
-    """A ``task.env`` section with a controller."""
-
-    ctrl: ControlConfig
-
-
-def load(ctrl: dict[str, Any]) -> ControlConfig:
-    env = {"numEnvs": 1, "envSpacing": 1.0, "episodeLength": 1, "ctrl": ctrl}
-    config = validate(
-        OmegaConf.create({"task": {"name": "Arm", "env": env}}), RunConfig, sections={"task.env": ArmConfig}
-    )
-    return config.task.env.ctrl  # type: ignore[attr-defined]
-
-
-def test_section_has_the_keys_of_the_original() -> None:
-    config = load(
-        {
-            "ctrl_type": "operational_space_motion",
-            "all": {"jacobian_type": "geometric", "gripper_prop_gains": [200, 200], "gripper_deriv_gains": [1, 1]},
-            "operational_space_motion": {
-                "motion_ctrl_axes": [0, 0, 1, 0, 0, 1],
-                "task_prop_gains": [1, 1, 4, 1, 1, 800],
-                "task_deriv_gains": [1, 1, 1, 1, 1, 1],
-            },
-            "open_loop_force": {"force_ctrl_axes": [0, 0, 1, 0, 0, 0]},
-        }
-    )
-    assert config.operational_space_motion.task_prop_gains == [1.0, 1.0, 4.0, 1.0, 1.0, 800.0]
-    assert config.operational_space_motion.motion_ctrl_axes == [0, 0, 1, 0, 0, 1]
-    assert config.all.gripper_prop_gains == [200.0, 200.0]
-    assert config.joint_space_ik.joint_prop_gains == [1.0] * 7  # the default of the original
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        (
-            "ctrl_type",
-            "joint_space_di",
-            "ctrl_type=joint_space_di: expected one of {types}. Did you mean joint_space_ik or",
-        ),
-        ("all.jacobian_type", "analytical", "all.jacobian_type=analytical: expected one of geometric, analytic. Did"),
-        ("joint_space_id.ik_method", "lm", "joint_space_id.ik_method=lm: expected one of pinv, trans, dls, svd."),
-        ("joint_space_id.wrench_prop_gains", [1.0], "joint_space_id.wrench_prop_gains: unknown key. "),
-        (
-            "open_loop_force.force_ctrl_axes",
-            [1],
-            "open_loop_force.force_ctrl_axes=[1]: expected 6 values, but there are 1.",
-        ),
-        (
-            "hybrid_force_motion.motion_ctrl_axes",
-            [1, 2, 0, 0, 0, 0],
-            "hybrid_force_motion.motion_ctrl_axes=[1, 2, 0, 0, 0, 0]: expected 1 for axes that are controlled and",
-        ),
-        (
-            "joint_space_ik.joint_prop_gains",
-            [-1.0] + [1.0] * 6,
-            "joint_space_ik.joint_prop_gains=-1.0: expected a number",
-        ),
-        ("all.gripper_deriv_gains", [1.0], "all.gripper_deriv_gains=[1.0]: expected 2 values, but there are 1."),
-        ("joint_space_ik.joint_deriv_gains", "x", "joint_space_ik.joint_deriv_gains=x: expected a list[float]."),
-    ],
-)
-def test_invalid_keys_raise_one_line(key: str, value: Any, message: str) -> None:
-    section, _, name = key.rpartition(".")
-    given: dict[str, Any] = {"ctrl_type": "joint_space_id"}
-    given |= {section: {name: value}} if section else {name: value}
-    with pytest.raises(ConfigError) as caught:
-        load(given)
-    assert str(caught.value).startswith("task.env.ctrl." + message.replace("{types}", ", ".join(CONTROL_TYPES)))
-    assert "\n" not in str(caught.value)
 
 
 def test_gains_of_another_arm_and_svd_in_a_graph_are_refused() -> None:

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
-from oige_core import ControlConfig
+from oige_core import ConfigError, ControlConfig, load_config
 from oige_core.config import SimConfig
 from oige_core.config.control_schema import TaskSpaceMotionConfig
 from oige_core.control import Controller, ControlState, ControlTarget
@@ -58,6 +59,15 @@ def test_operational_space_motion_is_decoupled() -> None:
     expected = torch.tensor(gains) * error
     engine.close()
     torch.testing.assert_close(acceleration, expected, atol=0.01 * expected.abs().max().item(), rtol=0.01)
+
+
+def test_overrides_of_another_controller_are_refused() -> None:
+    """Pick's controller is joint_space_id; keys of the original, below ``task.ctrl``, are meant by either name."""
+    config = load_config("FactoryTaskNutBoltPick", {"task.ctrl.joint_space_id.ik_method": "pinv"})
+    assert config.task.env.ctrl.joint_space_id.ik_method == "pinv"  # type: ignore[attr-defined]
+    for section in ("task.ctrl", "task.env.ctrl"):
+        with pytest.raises(ConfigError, match=r"\Atask\.env\.ctrl\.joint_space_ik\.ik_method: has no effect with "):
+            load_config("FactoryTaskNutBoltPick", {f"{section}.joint_space_ik.ik_method": "pinv"})
 
 
 def test_example_of_the_documentation_reaches_its_target() -> None:

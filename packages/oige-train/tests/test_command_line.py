@@ -170,6 +170,13 @@ def test_training_settings_when_playing_are_noted_or_refused() -> None:
         checked_run([*arguments, "multi_gpu=True"])
 
 
+def test_settings_of_another_controller_are_refused() -> None:
+    pick = [*CPU, "task=FactoryTaskNutBoltPick"]
+    assert checked_run([*pick, "task.env.ctrl.joint_space_id.ik_method=pinv"]).notes == ()
+    with pytest.raises(ConfigError, match=r"joint_space_ik\.ik_method: has no effect with task\.env\.ctrl\.ctrl_type="):
+        checked_run([*pick, "task.env.ctrl.joint_space_ik.ik_method=pinv"])
+
+
 def test_key_without_effect_is_noted() -> None:
     arguments = ["wandb_name=x", "recording_fps=20", "livestream_port=80", f"{CONFIG}.mixed_precision=True"]
     assert checked_run([*CPU, *arguments]).notes == (

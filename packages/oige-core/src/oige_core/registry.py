@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oige_core.config import RunConfig, compose, validate
-from oige_core.config.fields import leaf_keys
-from oige_core.config.renamed import rename_keys
+from oige_core.config.fields import check_overrides_have_effect, leaf_keys
+from oige_core.config.renamed import name_here, rename_keys
 from oige_core.errors import ConfigError, OigeError, nearest
 from oige_core.spec import InstalledTask, TaskSpec
 
@@ -160,6 +160,7 @@ def load_config(task: str | InstalledTask, overrides: Mapping[str, Any] | None =
     root, _ = rename_keys(root, spec.renamed, overridden=overridden)
     config = validate(root, sections={"task.env": spec.env})
     check_task(config, installed, spec)
+    check_overrides_have_effect(config, [name_here(key, spec.renamed) for key in sorted(overridden)])
     return config
 
 

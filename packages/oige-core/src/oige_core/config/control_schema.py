@@ -163,6 +163,16 @@ class ControlConfig:
         for name in ("all", *typing.get_args(ControlType)):
             _check_section(f"task.env.ctrl.{name}", vars(getattr(self, name)))
 
+    def idle_keys(self) -> dict[str, str]:
+        """Return the keys and sections without effect, with the reason."""
+        reason = f"with task.env.ctrl.ctrl_type={self.ctrl_type}"
+        idle = [name for name in typing.get_args(ControlType) if name != self.ctrl_type]
+        if self.ctrl_type == "gym_default":
+            idle += ["all.gripper_prop_gains", "all.gripper_deriv_gains"]
+        if self.ctrl_type in ("open_loop_force", "closed_loop_force"):
+            idle += ["all.jacobian_type"]
+        return dict.fromkeys(idle, reason)
+
 
 def _check_section(path: str, values: dict[str, str | Sequence[float]]) -> None:
     """Raise ConfigError unless axes are 0 or 1, gains at least 0, and their numbers fit."""

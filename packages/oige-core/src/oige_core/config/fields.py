@@ -13,6 +13,7 @@ __all__ = [
     "EngineName",
     "brief_keys",
     "check_overrides_are_read",
+    "check_overrides_have_effect",
     "engine_of",
     "field_type",
     "follows",
@@ -145,6 +146,25 @@ def check_overrides_are_read(
         metadata = _find(schema, key, sections, engine)[1]
         if metadata:
             raise ConfigError(f"{key}: has no effect; {metadata[_UNREAD]}.")
+
+
+def check_overrides_have_effect(config: Any, keys: Iterable[str]) -> None:
+    """Raise ConfigError for an overridden key that other values of its section make ineffective.
+
+    Args:
+        config: the validated configuration. A section may have a method ``idle_keys``, which returns such keys and
+            sections below it, with the reason.
+        keys: dotted keys of overrides.
+    """
+    for key in keys:
+        section: Any = config
+        names = key.split(".")
+        for depth, name in enumerate(names):
+            below = ".".join(names[depth:])
+            for idle, reason in section.idle_keys().items() if hasattr(section, "idle_keys") else ():
+                if f"{below}.".startswith(f"{idle}."):
+                    raise ConfigError(f"{key}: has no effect {reason}.")
+            section = getattr(section, name, None)
 
 
 def keys_without_effect(

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from oige_core.config.fields import leaf_keys
 from oige_core.errors import ConfigError, one_line
 
-__all__ = ["Renamed", "control_steps", "remove_key", "rename_keys"]
+__all__ = ["Renamed", "control_steps", "name_here", "remove_key", "rename_keys"]
 
 ABSENT = object()
 
@@ -34,6 +34,14 @@ class Renamed:
 def control_steps(value: Any, task: Mapping[str, Any]) -> int:
     """Return the number of control steps, rounded, in ``value`` seconds."""
     return int(float(value) / (float(task["sim"]["dt"]) * int(task["env"].get("controlFrequencyInv", 1))) + 0.5)
+
+
+def name_here(key: str, renamed: Mapping[str, Renamed]) -> str:
+    """Return the name of a dotted key in this project, which is the same unless ``renamed`` has it or its section."""
+    for old, target in renamed.items():
+        if f"{key}.".startswith(f"task.{old}."):
+            return f"task.{target.key}{key.removeprefix(f'task.{old}')}"
+    return key
 
 
 def rename_keys(

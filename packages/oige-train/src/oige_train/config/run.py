@@ -8,8 +8,9 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from oige_core.config import validate
-from oige_core.config.fields import check_overrides_are_read, engine_of
+from oige_core.config.fields import check_overrides_are_read, check_overrides_have_effect, engine_of
 from oige_core.config.load import LARGEST_INTEGER
+from oige_core.config.renamed import name_here
 from oige_core.errors import ConfigError, nearest
 from oige_core.registry import check_task, load_spec
 from oige_core.spec import InstalledTask, TaskSpec
@@ -108,6 +109,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
     try:
         config = validate(cfg, TrainRunConfig, sections=sections)
         check_task(config, task, spec)
+        check_overrides_have_effect(config, [name_here(key, spec.renamed) for key in sorted(overridden)])
     except ConfigError as error:
         if former is None or re.split("[=:]", str(error), maxsplit=1)[0] in overridden:
             raise
