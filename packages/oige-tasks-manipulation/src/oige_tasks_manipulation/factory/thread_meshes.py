@@ -6,7 +6,7 @@ import numpy as np
 
 from oige_tasks_manipulation.factory.sizes import NutBoltSize
 
-__all__ = ["Mesh", "nut_mesh", "shank_mesh", "thread_depth", "thread_radius"]
+__all__ = ["RADIAL_CLEARANCE", "Mesh", "nut_mesh", "shank_mesh", "thread_depth", "thread_radius"]
 
 Mesh = tuple[np.ndarray, np.ndarray]
 """Vertices ``(n, 3)`` in m, and triangles ``(m, 3)`` whose vertices are counter-clockwise seen from outside."""
