@@ -100,6 +100,7 @@ def test_gravity_can_be_switched(world: Any) -> None:
 
 def test_deepest_penetration(world: Any) -> None:
     """In world 0 the key is 10 mm in the lock; in world 1 the dumbbell is 20 mm in the ground."""
+    world.needs("penetration")
     apart = world.tensor([[0.0, 0.0, 3.0], [0.0, 0.0, 0.03]])
     world.dumbbell.set_world_poses(apart)
     world.lock.set_world_poses(world.tensor([[5.0, 0.0, 0.3], [0.0, 0.0, 9.0]]))

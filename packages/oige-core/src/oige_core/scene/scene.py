@@ -306,7 +306,6 @@ class Scene:
             ConfigError: ``sim.<name>`` has a key without effect on such a body.
         """
         self._check_name(name)
-        require(self.views, "rigid_assets", f"rigid body '{name}'")
         if not isinstance(asset, RigidAsset):
             require(self.views, "variants", f"rigid body '{name}'", "Give it one asset.")
         options: RigidOptions = {

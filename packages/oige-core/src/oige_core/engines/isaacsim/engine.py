@@ -29,7 +29,6 @@ from oige_core.scene.elements import (
     DeformableElement,
     HeightFieldElement,
     LinkSet,
-    RigidElement,
 )
 from oige_core.scene.scene import Scene
 from oige_core.views import Indices
@@ -89,7 +88,6 @@ class IsaacSimEngine:
 
     def create_rigid_view(self, element: BodyElement) -> IsaacRigidView:
         """See :class:`~oige_core.scene.scene.ViewFactory`."""
-        assert isinstance(element, RigidElement)  # others need the capability "rigid_assets"
         view = IsaacRigidView(element, self.num_envs)
         self._rigids.append(view)
         return view

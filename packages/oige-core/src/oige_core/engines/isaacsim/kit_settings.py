@@ -1,7 +1,7 @@
 """Settings of Kit that ``task.sim`` stands for; attributes of the stage are written by ``usd``."""
 
 from oige_core.engines.isaacsim.releases import kit_module
-from oige_core.scene.elements import RigidElement
+from oige_core.scene.elements import BodyElement
 from oige_core.scene.scene import Scene
 
 __all__ = ["apply_kit_settings", "kit_settings", "rendering_interval"]
@@ -17,7 +17,7 @@ def kit_settings(scene: Scene) -> dict[str, bool | int]:
     releases ignore that setting: their cylinders are exact and have contact reports.
     """
     sim = scene.sim
-    bodies = [*(e for e in scene.elements.values() if isinstance(e, RigidElement)), *scene.link_sets]
+    bodies = [*(e for e in scene.elements.values() if isinstance(e, BodyElement)), *scene.link_sets]
     measured = any(body.track_contact_forces for body in bodies)
     to_usd = ("updateToUsd", "updateParticlesToUsd", "updateVelocitiesToUsd", "updateForceSensorsToUsd")
     return {

@@ -16,6 +16,7 @@ from oige_core.scene.assets import Color
 from oige_core.scene.values import Quaternion, Vector3
 
 __all__ = [
+    "BodyDescription",
     "FixedTendon",
     "Joint",
     "Link",
@@ -34,7 +35,7 @@ __all__ = [
     "with_density",
 ]
 
-ShapeKind = Literal["sphere", "box", "capsule", "cylinder", "ellipsoid", "mesh"]
+ShapeKind = Literal["sphere", "box", "capsule", "cylinder", "ellipsoid", "mesh", "sdf"]
 
 VERSION = 1
 """Version of the JSON text; readers refuse others."""
@@ -79,7 +80,8 @@ class Shape:
 
     Attributes:
         name: unique within the robot.
-        kind: of the shape; capsules and cylinders lie along z.
+        kind: of the shape; capsules and cylinders lie along z. A ``mesh`` collides as its convex hull, an ``sdf`` as it
+            is.
         size: radius of a sphere; half edges of a box; radius and half length of a cylinder, or of a capsule without
             its caps; half axes of an ellipsoid; empty for a mesh.
         pose: in the link's frame.
@@ -249,6 +251,24 @@ class RobotDescription:
     def dof_names(self) -> list[str]:
         """Names of joints with a position, in the order of views."""
         return [joint.name for joint in self.moving_joints]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyDescription:
+    """A rigid body from a file.
+
+    Attributes:
+        mass: mass and inertia.
+        shapes: what it collides with and looks like.
+        meshes: meshes of shapes by name.
+        masks: ``contype`` and ``conaffinity`` by name of the shape; shapes of two bodies collide if the first of one
+            and the second of the other have a common bit. Shapes of other elements have 1 for both.
+    """
+
+    mass: MassProperties
+    shapes: tuple[Shape, ...]
+    meshes: dict[str, Mesh]
+    masks: dict[str, tuple[int, int]]
 
 
 def tendon_mark(number: int) -> float:

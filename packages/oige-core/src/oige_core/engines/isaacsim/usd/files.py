@@ -6,13 +6,14 @@ from pathlib import Path
 
 from pxr import Usd
 
-from oige_core.engines.isaacsim.usd.description import RobotDescription, with_base
+from oige_core.engines.isaacsim.usd.description import BodyDescription, RobotDescription, with_base
 from oige_core.engines.isaacsim.usd.prims import make_valid, new_stage
 from oige_core.engines.isaacsim.usd.robot import read_description, write_robot
 from oige_core.errors import MissingExtraError, OigeError
 from oige_core.scene.assets import ArticulationAsset
+from oige_core.scene.elements import RigidAssetElement
 
-__all__ = ["describe_asset", "robot_files", "robot_stage", "usd_file", "write_robot_file"]
+__all__ = ["describe_asset", "describe_body", "robot_files", "robot_stage", "usd_file", "write_robot_file"]
 
 _SOURCE = "oige_source"
 """Key, in the custom data of a file's robot, of the digest of the MJCF file from which it was made."""
@@ -99,6 +100,22 @@ def describe_asset(asset: ArticulationAsset, name: str) -> RobotDescription:
         f"articulation '{name}': its MJCF has no USD file to go with it, because {stale}, and oige-core[mujoco], which "
         "would read it, is not installed here: run oige-usd --robots PACKAGE where it is."
     )
+
+
+def describe_body(element: RigidAssetElement) -> BodyDescription:
+    """Return the description of a rigid body from a file, by MuJoCo.
+
+    Raises:
+        OigeError: the asset is invalid, or MuJoCo is not installed.
+        CapabilityError: PhysX lacks something that it needs.
+    """
+    if not _has_mujoco():
+        raise MissingExtraError(
+            f"rigid body '{element.name}': oige-core[mujoco], which reads its MJCF, is not installed here: install it."
+        )
+    from oige_core.engines.isaacsim.usd.rigid_from_mujoco import describe
+
+    return describe(element)
 
 
 def _has_mujoco() -> bool:

@@ -28,7 +28,7 @@ from oige_core.errors import CapabilityError, ConfigError, OigeError, one_line
 from oige_core.scene.assets import ArticulationAsset
 from oige_core.scene.elements import ArticulationElement
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_model"]
 
 _HELPER_SHARE = 1e-6
 """Mass and inertia of a helper link relative to those of its body."""
@@ -45,6 +45,7 @@ _KINDS: Mapping[mujoco.mjtGeom, tuple[ShapeKind, int]] = {
     _GEOM.mjGEOM_CYLINDER: ("cylinder", 2),
     _GEOM.mjGEOM_ELLIPSOID: ("ellipsoid", 3),
     _GEOM.mjGEOM_MESH: ("mesh", 0),
+    _GEOM.mjGEOM_SDF: ("sdf", 0),
 }
 """Kinds of shapes, and how many of MuJoCo's three sizes they have."""
 
@@ -72,7 +73,27 @@ def describe(asset: ArticulationAsset, name: str = "robot") -> RobotDescription:
             f"{title}: its MJCF has contact pairs, which PhysX lacks; give the shapes contype and conaffinity, and let "
             "<exclude> name links that do not collide."
         )
+    for geom in spec.geoms:
+        if geom.type == _GEOM.mjGEOM_SDF:
+            raise CapabilityError(
+                f"{title}: shape '{geom.name}' of link '{geom.parent.name}' is an sdf, which Isaac Sim cannot simulate "
+                "as part of a robot; use a sphere, box, capsule, cylinder, ellipsoid or mesh."
+            )
     return _Reader(_compile(spec, title), _unit_density(asset, name), spec.modelname, title).description()
+
+
+def describe_model(spec: mujoco.MjSpec, title: str) -> tuple[mujoco.MjModel, RobotDescription]:
+    """Compile a specification of one tree of bodies, and describe it.
+
+    Args:
+        spec: the specification.
+        title: start of messages.
+
+    Raises:
+        OigeError: MuJoCo cannot compile it, or it has a shape that the description cannot express.
+    """
+    model = _compile(spec, title)
+    return model, _Reader(model, None, spec.modelname, title).description()
 
 
 def _read(asset: ArticulationAsset, name: str, actor: ActorConfig) -> mujoco.MjSpec:
@@ -211,7 +232,7 @@ class _Reader:
             visible=bool(model.geom_group[geom] < HIDDEN_GROUP),
             collides=bool(model.geom_contype[geom] or model.geom_conaffinity[geom]),
             friction=None if friction == DEFAULT_FRICTION else friction,
-            mesh=model.mesh(model.geom_dataid[geom]).name if kind == "mesh" else None,
+            mesh=model.mesh(model.geom_dataid[geom]).name if kind in ("mesh", "sdf") else None,
         )
 
     def _mesh(self, mesh: int) -> Mesh:

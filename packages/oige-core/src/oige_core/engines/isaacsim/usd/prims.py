@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdPhysics, UsdShade, Vt
 
-from oige_core.engines.isaacsim.usd.description import Mesh, Pose, Shape
+from oige_core.engines.isaacsim.usd.description import MassProperties, Mesh, Pose, Shape
 from oige_core.scene.assets import Color
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "set_values",
     "to_quat",
     "to_vec",
+    "write_mass",
     "write_shape",
 ]
 
@@ -30,6 +31,9 @@ _TYPES = {
     float: Sdf.ValueTypeNames.Float,
     str: Sdf.ValueTypeNames.Token,
 }
+
+_SDF_RESOLUTION = 256
+"""Cells of a signed distance field along the longest edge of its bounding box."""
 
 _ELLIPSOID_RINGS, _ELLIPSOID_SECTORS = 6, 10
 """Of the hull of an ellipsoid: 52 points, within PhysX' limit of 64."""
@@ -159,6 +163,15 @@ class PhysicsMaterials:
         return material
 
 
+def write_mass(prim: Usd.Prim, mass: MassProperties) -> None:
+    """Set mass and inertia of a rigid body."""
+    api = UsdPhysics.MassAPI.Apply(prim)
+    api.CreateMassAttr(mass.mass)
+    api.CreateCenterOfMassAttr(to_vec(mass.center))
+    api.CreateDiagonalInertiaAttr(to_vec(mass.inertia))
+    api.CreatePrincipalAxesAttr(to_quat(mass.axes))
+
+
 def write_shape(stage: Usd.Stage, path: str, shape: Shape, meshes: Mapping[str, Mesh]) -> Usd.Prim:
     """Write a shape, with collisions unless it is only drawn, and return its prim.
 
@@ -199,7 +212,11 @@ def write_shape(stage: Usd.Stage, path: str, shape: Shape, meshes: Mapping[str, 
         UsdPhysics.CollisionAPI.Apply(prim)
         if prim.IsA(UsdGeom.Mesh):
             api = UsdPhysics.MeshCollisionAPI.Apply(prim)
-            api.CreateApproximationAttr(UsdPhysics.Tokens.convexHull)
+            is_field = shape.kind == "sdf"
+            api.CreateApproximationAttr("sdf" if is_field else UsdPhysics.Tokens.convexHull)
+            if is_field:
+                resolution = {"physxSDFMeshCollision:sdfResolution": _SDF_RESOLUTION}
+                set_values(prim, "PhysxSDFMeshCollisionAPI", resolution)
     return prim
 
 

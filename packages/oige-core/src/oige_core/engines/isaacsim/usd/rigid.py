@@ -1,18 +1,21 @@
-"""Writes rigid bodies with primitive shapes."""
+"""Writes rigid bodies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-from pxr import Usd, UsdGeom, UsdPhysics
+from pxr import Sdf, Usd, UsdGeom, UsdPhysics
 
-from oige_core.engines.isaacsim.usd.description import Pose, Shape
-from oige_core.engines.isaacsim.usd.prims import rigid_body, set_pose, set_values, to_quat, to_vec, write_shape
+from oige_core.engines.isaacsim.usd.description import BodyDescription, MassProperties, Pose, Shape
+from oige_core.engines.isaacsim.usd.prims import make_valid, rigid_body, set_pose, set_values, write_mass, write_shape
 from oige_core.engines.isaacsim.usd.stage_map import ABSENT_REST_OFFSET, RigidPrims
 from oige_core.scene.assets import Color
-from oige_core.scene.elements import RigidElement
+from oige_core.scene.elements import BodyElement, RigidAssetElement, RigidElement
 from oige_core.scene.primitives import FACE_SIZE, FACE_THICKNESS, Primitive, inertia, volume
 
-__all__ = ["switch_off_alternatives", "write_rigid"]
+__all__ = ["keep_apart", "switch_off_alternatives", "write_rigid", "write_rigid_asset"]
+
+
+_DEFAULT_MASKS = (1, 1)
 
 
 def write_rigid(element: RigidElement, stage: Usd.Stage, path: str) -> RigidPrims:
@@ -25,18 +28,8 @@ def write_rigid(element: RigidElement, stage: Usd.Stage, path: str) -> RigidPrim
         stage: the stage.
         path: of the new body.
     """
-    body = UsdGeom.Xform.Define(stage, path).GetPrim()
-    set_pose(body, Pose(position=element.position, orientation=element.orientation))
-    rigid_body(body, disable_gravity=bool(element.disable_gravity))
-    UsdPhysics.RigidBodyAPI(body).CreateKinematicEnabledAttr(element.kinematic)
-    set_values(body, "PhysxRigidBodyAPI", {"physxRigidBody:enableGyroscopicForces": True})
-    mass = element.density * volume(element.shape, element.size) if element.mass is None else element.mass
-    api = UsdPhysics.MassAPI.Apply(body)
-    api.CreateMassAttr(mass)
-    api.CreateCenterOfMassAttr(to_vec((0.0, 0.0, 0.0)))
-    api.CreateDiagonalInertiaAttr(to_vec(inertia(element.shape, element.size, mass)))
-    api.CreatePrincipalAxesAttr(to_quat((1.0, 0.0, 0.0, 0.0)))
-    paths: dict[Primitive, str] = {}
+    _write_body(element, stage, path, primitive_mass(element))
+    paths: dict[str, str] = {}
     sizes: dict[Primitive, tuple[float, ...]] = {element.shape: element.size, **element.alternatives}
     for shape, size in sizes.items():
         paths[shape] = f"{path}/{shape}"
@@ -47,6 +40,74 @@ def write_rigid(element: RigidElement, stage: Usd.Stage, path: str) -> RigidPrim
     for face in _faces(element):
         write_shape(stage, f"{path}/{face.name}", face, {})
     return RigidPrims(path=path, shape_paths=paths)
+
+
+def write_rigid_asset(
+    element: RigidAssetElement, description: BodyDescription, stage: Usd.Stage, path: str
+) -> RigidPrims:
+    """Write a rigid body from a file.
+
+    Args:
+        element: the body.
+        description: what its file has.
+        stage: the stage.
+        path: of the new body.
+    """
+    _write_body(element, stage, path, description.mass)
+    identifiers = make_valid(shape.name for shape in description.shapes)
+    paths = {name: f"{path}/{identifier}" for name, identifier in identifiers.items()}
+    for shape in description.shapes:
+        write_shape(stage, paths[shape.name], shape, description.meshes)
+    return RigidPrims(path=path, shape_paths=paths, description=description)
+
+
+def keep_apart(stage: Usd.Stage, rigids: Mapping[str, RigidPrims], others: Iterable[str]) -> None:
+    """Filter the pairs of shapes that do not collide because of their ``contype`` and ``conaffinity``.
+
+    Args:
+        stage: the stage.
+        rigids: prims of all rigid bodies, by name.
+        others: paths of everything else that collides.
+    """
+    bodies = list(rigids.values())
+    for number, body in enumerate(bodies):
+        if body.description is None:
+            continue
+        for shape, masks in body.description.masks.items():
+            if not any(masks):
+                continue
+            apart = [] if _collide(masks, _DEFAULT_MASKS) else [*others]
+            for other in (*bodies[:number], *bodies[number + 1 :]):
+                if other.description is None:
+                    apart += [] if _collide(masks, _DEFAULT_MASKS) else [other.path]
+                    continue
+                for name, theirs in other.description.masks.items():
+                    is_later = bodies.index(other) > number  # each pair is filtered once
+                    if is_later and any(theirs) and not _collide(masks, theirs):
+                        apart.append(other.shape_paths[name])
+            if apart:
+                api = UsdPhysics.FilteredPairsAPI.Apply(stage.GetPrimAtPath(body.shape_paths[shape]))
+                api.CreateFilteredPairsRel().SetTargets([Sdf.Path(path) for path in apart])
+
+
+def primitive_mass(element: RigidElement) -> MassProperties:
+    """Return mass and inertia of a body with a primitive shape."""
+    mass = element.density * volume(element.shape, element.size) if element.mass is None else element.mass
+    moments = inertia(element.shape, element.size, mass)
+    return MassProperties(mass=mass, center=(0.0, 0.0, 0.0), inertia=moments, axes=(1.0, 0.0, 0.0, 0.0))
+
+
+def _write_body(element: BodyElement, stage: Usd.Stage, path: str, mass: MassProperties) -> None:
+    body = UsdGeom.Xform.Define(stage, path).GetPrim()
+    set_pose(body, Pose(position=element.position, orientation=element.orientation))
+    rigid_body(body, disable_gravity=bool(element.disable_gravity))
+    UsdPhysics.RigidBodyAPI(body).CreateKinematicEnabledAttr(element.kinematic)
+    set_values(body, "PhysxRigidBodyAPI", {"physxRigidBody:enableGyroscopicForces": True})
+    write_mass(body, mass)
+
+
+def _collide(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    return bool(first[0] & second[1] or second[0] & first[1])
 
 
 def switch_off_alternatives(element: RigidElement, stage: Usd.Stage, prims: RigidPrims) -> None:

@@ -28,6 +28,7 @@ from oige_core.engines.isaacsim.usd.prims import (
     set_values,
     to_quat,
     to_vec,
+    write_mass,
     write_shape,
 )
 from oige_core.engines.isaacsim.usd.tendons import write_tendons
@@ -148,14 +149,6 @@ def _identifiers(description: RobotDescription) -> tuple[dict[str, str], dict[st
     return links, make_valid(joint.name for joint in [*description.joints, *description.loops])
 
 
-def _write_mass(prim: Usd.Prim, mass: MassProperties) -> None:
-    api = UsdPhysics.MassAPI.Apply(prim)
-    api.CreateMassAttr(mass.mass)
-    api.CreateCenterOfMassAttr(to_vec(mass.center))
-    api.CreateDiagonalInertiaAttr(to_vec(mass.inertia))
-    api.CreatePrincipalAxesAttr(to_quat(mass.axes))
-
-
 class _Writer:
     def __init__(self, description: RobotDescription, stage: Usd.Stage, path: str, options: RobotOptions) -> None:
         self._description = description
@@ -220,7 +213,7 @@ class _Writer:
         prim = UsdGeom.Xform.Define(self._stage, path).GetPrim()
         set_pose(prim, pose)
         rigid_body(prim, disable_gravity=self._options.disable_gravity)
-        _write_mass(prim, link.mass)
+        write_mass(prim, link.mass)
         identifiers = make_valid(shape.name for shape in link.shapes)
         options = self._options
         for shape in link.shapes:
@@ -278,7 +271,7 @@ class _Writer:
         rigid_body(prim, disable_gravity=True)
         UsdPhysics.RigidBodyAPI(prim).CreateKinematicEnabledAttr(True)
         little = MassProperties(mass=1e-6, center=(0.0,) * 3, inertia=(1e-6,) * 3, axes=(1.0, 0.0, 0.0, 0.0))
-        _write_mass(prim, little)
+        write_mass(prim, little)
 
     def _write_loop(self, loop: Loop) -> None:
         prim = self._define(loop.kind, loop.name, loop.first, loop.second, loop.first_frame, loop.second_frame)

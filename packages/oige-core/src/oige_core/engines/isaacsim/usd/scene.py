@@ -5,12 +5,17 @@ from pxr import Usd, UsdGeom
 from oige_core.engines.isaacsim.usd.actor import apply_actor
 from oige_core.engines.isaacsim.usd.cameras import write_camera, write_lights
 from oige_core.engines.isaacsim.usd.description import Pose, RobotDescription, with_density
-from oige_core.engines.isaacsim.usd.files import describe_asset
+from oige_core.engines.isaacsim.usd.files import describe_asset, describe_body
 from oige_core.engines.isaacsim.usd.friction import Surface, map_friction
 from oige_core.engines.isaacsim.usd.ground import write_ground_plane, write_height_field
 from oige_core.engines.isaacsim.usd.physics_scene import write_physics_scene
 from oige_core.engines.isaacsim.usd.prims import PhysicsMaterials, make_valid, report_contacts
-from oige_core.engines.isaacsim.usd.rigid import switch_off_alternatives, write_rigid
+from oige_core.engines.isaacsim.usd.rigid import (
+    keep_apart,
+    switch_off_alternatives,
+    write_rigid,
+    write_rigid_asset,
+)
 from oige_core.engines.isaacsim.usd.robot import RobotOptions, write_robot
 from oige_core.engines.isaacsim.usd.stage_map import WORLDS, ArticulationPrims, CameraPrims, StageMap
 from oige_core.engines.joints import select_names
@@ -21,6 +26,7 @@ from oige_core.scene.elements import (
     GroundPlaneElement,
     HeightFieldElement,
     LinkSet,
+    RigidAssetElement,
     RigidElement,
 )
 from oige_core.scene.scene import Scene
@@ -59,6 +65,7 @@ class _SceneWriter:
         self._map = StageMap(physics_scene=f"{_ROOT}/physics_scene")
         elements = scene.elements.values()
         self._descriptions = {e.name: _describe(e) for e in elements if isinstance(e, ArticulationElement)}
+        self._bodies = {e.name: describe_body(e) for e in elements if isinstance(e, RigidAssetElement)}
         default = scene.sim.default_physics_material
         surfaces = [surface for element in elements for surface in self._surfaces(element)]
         self._friction = map_friction(surfaces, (default.static_friction, default.dynamic_friction))
@@ -81,6 +88,8 @@ class _SceneWriter:
         for element in scene.elements.values():  # last, because bodies on which cameras are mounted may come later
             if isinstance(element, CameraElement):
                 self._write_camera(element)
+        robots = [path for prims in self._map.articulations.values() for path in prims.link_paths.values()]
+        keep_apart(stage, self._map.rigids, [*self._map.shared_paths, *robots])
         for link_set in scene.link_sets:
             if link_set.track_contact_forces:
                 self._report_contacts(link_set)
@@ -108,6 +117,16 @@ class _SceneWriter:
                         self._bind(stage.GetPrimAtPath(path), element.material.friction)
                 apply_actor(stage.GetPrimAtPath(prims.path), element.actor, self._scene.sim.physx)
                 switch_off_alternatives(element, stage, prims)
+                if element.track_contact_forces:
+                    report_contacts(stage.GetPrimAtPath(prims.path))
+            case RigidAssetElement(name=name):
+                description = self._bodies[name]
+                prims = write_rigid_asset(element, description, stage, self._paths[name])
+                self._map.rigids[name] = prims
+                for shape in description.shapes:
+                    if shape.collides:
+                        self._bind(stage.GetPrimAtPath(prims.shape_paths[shape.name]), shape.friction)
+                apply_actor(stage.GetPrimAtPath(prims.path), element.actor, self._scene.sim.physx)
                 if element.track_contact_forces:
                     report_contacts(stage.GetPrimAtPath(prims.path))
             case ArticulationElement(name=name):
@@ -146,6 +165,10 @@ class _SceneWriter:
                 coefficients, movable, touches_itself = {element.material.friction}, False, False
             case RigidElement(collision=True):
                 coefficients, movable, touches_itself = {element.material.friction}, not element.kinematic, False
+            case RigidAssetElement():
+                shapes = self._bodies[element.name].shapes
+                coefficients = {shape.friction for shape in shapes if shape.collides}
+                movable, touches_itself = not element.kinematic, False
             case ArticulationElement():
                 links = self._descriptions[element.name].links
                 coefficients = {shape.friction for link in links for shape in link.shapes if shape.collides}

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oige_core.engines.isaacsim.usd.friction import FrictionMapping
-from oige_core.scene.primitives import Primitive
 
 if TYPE_CHECKING:
-    from oige_core.engines.isaacsim.usd.description import RobotDescription
+    from oige_core.engines.isaacsim.usd.description import BodyDescription, RobotDescription
 
 __all__ = [
     "ABSENT_REST_OFFSET",
@@ -65,11 +64,13 @@ class RigidPrims:
 
     Attributes:
         path: of the body, which has its initial pose.
-        shape_paths: of the shapes that worlds may have, its own first.
+        shape_paths: by name of the shape, of those that worlds may have, its own first; or of all shapes from a file.
+        description: of a body from a file.
     """
 
     path: str
-    shape_paths: dict[Primitive, str]
+    shape_paths: dict[str, str]
+    description: "BodyDescription | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)

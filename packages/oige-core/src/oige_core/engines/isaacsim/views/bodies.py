@@ -17,7 +17,7 @@ from oige_core.engines.isaacsim.views.wrenches import resolve_wrench
 from oige_core.engines.isaacsim.worlds import IsaacWorlds
 from oige_core.engines.world_view import Check, WorldView
 from oige_core.errors import CapabilityError
-from oige_core.scene.elements import ArticulationElement, RigidElement
+from oige_core.scene.elements import ArticulationElement, BodyElement
 from oige_core.selections import read_rows, write_rows
 from oige_core.views import Indices
 
@@ -53,7 +53,7 @@ class BodyProperty:
         self._source.send(worlds)
 
 
-def check_gravity_switch(name: str, element: RigidElement | ArticulationElement) -> None:
+def check_gravity_switch(name: str, element: BodyElement | ArticulationElement) -> None:
     """Raise unless the scene says that gravity of an element may be switched.
 
     Raises:

@@ -1,6 +1,6 @@
 """Views of rigid bodies."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,10 +18,16 @@ from oige_core.engines.isaacsim.views.surfaces import Surfaces, material
 from oige_core.engines.isaacsim.views.visibility import ShapeVisibility
 from oige_core.engines.isaacsim.views.wrenches import Wrenches
 from oige_core.engines.isaacsim.worlds import MAX_VALUE, IsaacWorlds
-from oige_core.scene.elements import RigidElement
-from oige_core.scene.primitives import SHAPES, inertia, volume
+from oige_core.errors import CapabilityError
+from oige_core.math import quat_to_matrix
+from oige_core.scene.elements import BodyElement, RigidElement
+from oige_core.scene.primitives import SHAPES
 from oige_core.selections import read_rows
 from oige_core.views import Indices
+
+if TYPE_CHECKING:
+    from oige_core.engines.isaacsim.usd.description import MassProperties
+    from oige_core.engines.isaacsim.usd.stage_map import RigidPrims
 
 __all__ = ["IsaacRigidView"]
 
@@ -46,7 +52,7 @@ class RigidState:
         contacts: contact forces, if the scene tracks them.
     """
 
-    def __init__(self, worlds: IsaacWorlds, element: RigidElement) -> None:
+    def __init__(self, worlds: IsaacWorlds, element: BodyElement) -> None:
         self._worlds, self._moves = worlds, not element.kinematic
         path = worlds.stage_map.rigids[element.name].path
         view = worlds.simulation.create_rigid_body_view(worlds.pattern(path))
@@ -65,19 +71,20 @@ class RigidState:
         self.wrenches = Wrenches(worlds.num_envs, 1, worlds.device)
         self.contacts = ContactForces(worlds, [path]) if element.track_contact_forces else None
 
-    def check(self, element: RigidElement) -> None:
+    def check(self, name: str, mass: "MassProperties") -> None:
         """Compare properties in physics with those of the scene.
 
         Raises:
             OigeError: one differs.
         """
-        mass = element.density * volume(element.shape, element.size) if element.mass is None else element.mass
-        moments = torch.tensor(inertia(element.shape, element.size, mass), device=self._worlds.device)
-        self.masses.values.fill_(mass)
-        self.coms.values.zero_()
-        self.inertias.values.copy_(torch.diag(moments).flatten())
+        device = self._worlds.device
+        axes = quat_to_matrix(torch.tensor([mass.axes], dtype=torch.float64))[0]
+        inertias = axes @ torch.diag(torch.tensor(mass.inertia, dtype=torch.float64)) @ axes.T
+        self.masses.values.fill_(mass.mass)
+        self.coms.values.copy_(torch.tensor(mass.center, device=device))
+        self.inertias.values.copy_(inertias.flatten().to(device))
         for one in (self.masses, self.coms, self.inertias):
-            one.check([], element.name)
+            one.check([], name)
 
     def hold_velocities(self) -> None:
         """Let velocities of origins stay when centres of mass are moved."""
@@ -133,15 +140,16 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         num_envs: number of worlds.
     """
 
-    def __init__(self, element: RigidElement, num_envs: int) -> None:
+    def __init__(self, element: BodyElement, num_envs: int) -> None:
         super().__init__(element.name, num_envs)
         self._element = element
 
     def bind(self, worlds: IsaacWorlds) -> None:
         """Look up the bodies in running physics."""
         element = self._element
+        prims = worlds.stage_map.rigids[element.name]
         self._state = state = RigidState(worlds, element)
-        state.check(element)
+        state.check(element.name, _mass(element, prims))
         worlds.parts.append(state)
         self._bind_frame(worlds, state.frame, free=not element.kinematic)
         self._single = True
@@ -149,13 +157,14 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         self._inertias = BodyProperty(state.inertias)
         self._centers = BodyProperty(state.coms)
         self._contacts = state.contacts
-        materials = [material(element.material.friction, worlds.sim.default_physics_material)]
+        materials = [material(_friction(element, prims), worlds.sim.default_physics_material)]
         factors = worlds.stage_map.friction.factor
         self._surfaces = Surfaces(lambda: [state.rows], materials, factors, worlds.num_envs, worlds.device)
-        prims = worlds.stage_map.rigids[element.name]
-        shapes = {SHAPES.index(name): path for name, path in prims.shape_paths.items()}
-        shown = ShapeVisibility(worlds, prims.path, shapes)
-        self._shapes = BodyShapes(element, state.rows, state.masses, state.inertias, shown, worlds.device)
+        self._primitives: BodyShapes | None = None
+        if isinstance(element, RigidElement):
+            shapes = {SHAPES.index(name): path for name, path in prims.shape_paths.items()}
+            shown = ShapeVisibility(worlds, prims.path, shapes)
+            self._primitives = BodyShapes(element, state.rows, state.masses, state.inertias, shown, worlds.device)
         self._colors = BodyColors(worlds, [prims.path])
 
     def _frames(self, worlds: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -170,16 +179,30 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         self._state.hold_velocities()
         self._centers.write(positions, worlds)
 
+    @property
+    def _shapes(self) -> BodyShapes:
+        if self._primitives is None:
+            raise CapabilityError(
+                f"'{self.name}': a body from a file has no primitive shape and no density; set masses."
+            )
+        return self._primitives
+
     def get_rest_offsets(self, indices: Indices = None, clone: bool = True) -> torch.Tensor:
         """See :class:`~oige_core.views.RigidPrimView`."""
-        return read_rows(self._shapes.rest_offsets, self._index(indices), clone=True)
+        worlds = self._index(indices)
+        if self._primitives is None:
+            return self._surfaces.rest_offsets(worlds).squeeze(1)
+        return read_rows(self._primitives.rest_offsets, worlds, clone=True)
 
     def set_rest_offsets(self, offsets: torch.Tensor, indices: Indices = None) -> None:
         """See :class:`~oige_core.views.RigidPrimView`."""
         worlds = self._index(indices)
         offsets = self._properties("offsets", offsets, worlds, low=0.0).to(torch.float32)
+        if self._primitives is None:
+            self._surfaces.set_rest_offsets(offsets.unsqueeze(1), worlds)
+            return
         self._surfaces.make_room(offsets.unsqueeze(1), worlds)
-        self._shapes.set_rest_offsets(offsets, worlds)
+        self._primitives.set_rest_offsets(offsets, worlds)
 
     # Sizes
 
@@ -239,7 +262,9 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         saved: dict[str, Any] = {"poses": state.frame.poses.clone(), "velocities": state.frame.velocities.clone()}
         saved |= {name: getattr(state, name).values.clone() for name in _SAVED}
         saved |= {"forces": state.wrenches.forces.clone(), "torques": state.wrenches.torques.clone()}
-        saved |= {"surfaces": self._surfaces.state_dict(), "shapes": self._shapes.state_dict()}
+        saved |= {"surfaces": self._surfaces.state_dict()}
+        if self._primitives is not None:
+            saved["shapes"] = self._primitives.state_dict()
         if self._contacts is not None:
             saved["contacts"] = self._contacts.read(None)
         return saved | {"colors": self._colors.state_dict()}
@@ -247,8 +272,9 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`."""
         state = self._state
-        self._surfaces.make_room(saved["shapes"]["rest_offsets"].unsqueeze(1), None)
-        self._shapes.load_state_dict(saved["shapes"])
+        if self._primitives is not None:
+            self._surfaces.make_room(saved["shapes"]["rest_offsets"].unsqueeze(1), None)
+            self._primitives.load_state_dict(saved["shapes"])
         self._surfaces.load_state_dict(saved["surfaces"])
         for name in _SAVED:
             values = getattr(state, name)
@@ -264,6 +290,24 @@ class IsaacRigidView(BodyPropertyView, BodyFrameView):
         if self._contacts is not None:
             self._contacts.load(saved["contacts"])
         self._colors.load_state_dict(saved["colors"])
+
+
+def _mass(element: BodyElement, prims: "RigidPrims") -> "MassProperties":
+    """Return mass and inertia of a body in the scene."""
+    if prims.description is not None:
+        return prims.description.mass
+    from oige_core.engines.isaacsim.usd.rigid import primitive_mass
+
+    assert isinstance(element, RigidElement)
+    return primitive_mass(element)
+
+
+def _friction(element: BodyElement, prims: "RigidPrims") -> float | None:
+    """Return the stated coefficient of friction of the first shape that collides, or of the first shape."""
+    if prims.description is None:
+        assert isinstance(element, RigidElement)
+        return element.material.friction
+    return max(prims.description.shapes, key=lambda shape: shape.collides).friction
 
 
 _SAVED = ("masses", "coms", "inertias", "gravity_disabled")

@@ -241,7 +241,7 @@ class BatchExecutor:
             mujoco.mj_fwdPosition(model, data)
             contact = data.contact
             counted = contact.dist if pairs is None else contact.dist[_within(pairs, contact.geom)]
-            depths[world] = -min(counted.min(initial=0.0), 0.0)
+            depths[world] = max(0.0, -counted.min(initial=0.0))
         return depths
 
     def save_initial_state(self) -> None:
