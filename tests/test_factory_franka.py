@@ -44,7 +44,7 @@ def test_links_are_those_of_the_panda(model: mujoco.MjModel, panda: mujoco.MjMod
     assert np.delete(model.jnt_range, 6, axis=0).tolist() == np.delete(panda.jnt_range, 6, axis=0).tolist()
     assert model.jnt_limited.tolist() == [True] * 6 + [False, True, True]
     assert not model.dof_armature.any()
-    assert model.dof_damping.tolist() == pytest.approx([0.0] * 7 + [0.1455] * 2)  # 5/s of 29.1 g
+    assert model.dof_damping.tolist() == [0.0] * 7 + [20.0] * 2
 
 
 def test_pads_end_at_the_fingertip(model: mujoco.MjModel) -> None:

@@ -9,12 +9,13 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from oige_tasks_manipulation.franka.factory import (
+    FINGER_CONTACT_TIME,
+    FINGER_DAMPING,
     FINGER_FRICTION,
     FINGER_LENGTH,
     FINGERPAD_LENGTH,
     FINGERTIP_LINK,
     HAND_LENGTH,
-    MOMENTUM_LOSS,
 )
 from oige_tasks_manipulation.franka.robot import FRANKA
 
@@ -29,9 +30,10 @@ def write_model(source: Path, target: Path) -> None:
       the inertia that it finds, and with rotors of 0.2 kg·m² a turn of the wrist would push the shoulder 30 times as
       hard.
     * Joints of the arm have no damping, because Factory damps links: see :func:`damping_efforts
-      <oige_tasks_manipulation.franka.factory.damping_efforts>`. Fingers, which only move along one axis, have theirs.
+      <oige_tasks_manipulation.franka.factory.damping_efforts>`. Fingers have a damping that limits
+      their speed.
     * Joint 7 has no limits: an M16 nut needs 7.5 turns, and the task does not let go of it.
-    * Pads have Factory's length and friction, and end at the tips.
+    * Pads have Factory's length and friction, and end at the tips. Their contacts are stiffer.
     """
     tree = ElementTree.parse(source)
     root = tree.getroot()
@@ -40,13 +42,13 @@ def write_model(source: Path, target: Path) -> None:
     for joint in root.find("default").iter("joint"):
         for key in ("damping", "armature"):
             joint.attrib.pop(key, None)
-    finger_mass = float(root.find(".//body[@name='panda_leftfinger']/inertial").get("mass"))
-    root.find(".//default[@class='finger']/joint").set("damping", f"{MOMENTUM_LOSS * finger_mass:.6g}")
+    root.find(".//default[@class='finger']/joint").set("damping", f"{FINGER_DAMPING:g}")
     wrist = root.find(".//joint[@name='panda_joint7']")
     del wrist.attrib["range"]
     wrist.set("limited", "false")
     finger_boxes = root.find(".//default[@class='finger_box']/geom")
     finger_boxes.set("friction", f"{FINGER_FRICTION:g}")
+    finger_boxes.set("solref", f"{FINGER_CONTACT_TIME:g} 1")
     middle = FINGER_LENGTH - 0.5 * FINGERPAD_LENGTH
     for geom in root.iter("geom"):
         if geom.get("name", "").endswith("finger_pad"):

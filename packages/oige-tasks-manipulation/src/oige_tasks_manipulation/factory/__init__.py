@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from oige_core import ConfigError, ControlConfig, EnvConfig, Renamed, TaskSpec, check_choice, check_positive, unread
 
@@ -239,6 +239,8 @@ class FactoryConfig(EnvConfig, Generic[RlT, RandomizeT]):
 
     Attributes:
         nutBoltSizes: sizes of nut and bolt, M4, M8, M12, M16 or M20; several are those of successive worlds, by turns.
+        nutBoltThread: shapes of the threads: ``capsules``, the fastest; ``convex`` wedges; or ``sdf``, signed distance
+            fields of meshes.
         rl: actions and rewards; ``task.rl`` in OmniIsaacGymEnvs.
         randomize: start states; ``task.randomize`` in OmniIsaacGymEnvs.
         ctrl: the controller; ``task.ctrl`` in OmniIsaacGymEnvs.
@@ -246,6 +248,7 @@ class FactoryConfig(EnvConfig, Generic[RlT, RandomizeT]):
     """
 
     nutBoltSizes: list[str] = field(default_factory=lambda: ["M16"])
+    nutBoltThread: Literal["capsules", "convex", "sdf"] = "capsules"
     rl: RlT
     randomize: RandomizeT
     ctrl: ControlConfig

@@ -48,6 +48,8 @@ NUT_OFFSET = 0.1  # m; of nut and bolt in the scene, before the first reset
 
 FINGER_LINKS = ("panda_leftfinger", "panda_rightfinger")
 
+CONTACT_TIME = 0.01  # s; of nut and bolt
+
 ARM = slice(0, 7)
 """Joints of the arm; the others are those of the fingers."""
 
@@ -117,7 +119,10 @@ class FactoryTask(RLTask[FactoryConfigT]):
         self.fingertips = scene.add_link_view("fingertips", "franka", FINGERTIP_LINK)
         self.fingers = scene.add_link_view("fingers", "franka", FINGER_LINKS, track_contact_forces=measured)
         sizes = [SIZES[name] for name in self.cfg.nutBoltSizes]
-        nuts, bolts = ([asset(size) for size in sizes] for asset in (nut_asset, bolt_asset))
+        nuts, bolts = (
+            [asset(size, self.cfg.nutBoltThread, contact_time=CONTACT_TIME) for size in sizes]
+            for asset in (nut_asset, bolt_asset)
+        )
         self.nuts = scene.add_rigid_body("nut", nuts, position=(0.0, NUT_OFFSET, TABLE_HEIGHT))
         self.bolts = scene.add_rigid_body("bolt", bolts, position=(0.0, 0.0, TABLE_HEIGHT), kinematic=True)
 

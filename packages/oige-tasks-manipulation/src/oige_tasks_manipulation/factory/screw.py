@@ -28,7 +28,6 @@ __all__ = ["FactoryTaskNutBoltScrew", "Failures", "find_failures", "make_unidire
 
 KEYPOINTS = 4
 AXIS_LENGTH = HAND_LENGTH + FINGER_LENGTH  # m; of the lines of keypoints
-GRIP_MARGIN = 1.1  # of the joint positions of the fingers at the start, in relation to half the nut's largest width
 CLOSE = 5.0  # pitches
 
 LOWERED = 256  # heights of the fingertips for which the arm's joint positions are solved
@@ -104,7 +103,11 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
         return arms
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
-        """Put the nut on the bolt, and the open gripper around it."""
+        """Put the nut on the bolt, and the fingers at two of its flats.
+
+        OmniIsaacGymEnvs opens the fingers by 10 % more than the distance of two corners. Until they close, the nut
+        would fall askew onto the thread.
+        """
         super().reset_idx(worlds)
         cfg = self.cfg.randomize
         shank, pitch = self.rows(self.shank_length, worlds), self.rows(self.thread_pitch, worlds)
@@ -120,7 +123,7 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
             row = torch.round((shank - height) / self.shank_length.max() * (LOWERED - 1)).long()
         orientation = quat_from_rotation_vector(pad_z(yaw))
         self.nuts.set_world_poses(pad_z(TABLE_HEIGHT + height), orientation, worlds)
-        fingers = GRIP_MARGIN / math.sqrt(3.0) * self.rows(self.nut_width, worlds)
+        fingers = 0.5 * self.rows(self.nut_width, worlds)
         arm = self.lowered.index_select(0, row)
         self.frankas.set_joint_positions(torch.cat((arm, fingers.unsqueeze(-1).expand(-1, 2)), dim=-1), worlds)
 

@@ -17,7 +17,7 @@ from oige_tasks_manipulation.factory.ridges import Shapes, bolt_ridge, join, mes
 from oige_tasks_manipulation.factory.sizes import NUT_BOLT_FRICTION, NutBoltSize
 from oige_tasks_manipulation.factory.thread_meshes import nut_mesh, shank_mesh
 
-__all__ = ["THREADS", "Thread", "bolt_asset", "nut_asset"]
+__all__ = ["CONTACT_TIME", "THREADS", "Thread", "bolt_asset", "nut_asset"]
 
 Thread = Literal["capsules", "convex", "sdf"]
 """Shapes of a thread: round ridges of capsules and spheres, convex wedges, or signed distance fields of meshes."""
@@ -27,11 +27,8 @@ THREADS: tuple[Thread, ...] = ("capsules", "convex", "sdf")
 _HOLE_CLEARANCE = 0.06
 """Distance between the shank and the nut's hole, in pitches."""
 
-_CONTACT = 'condim="3" solref="0.001 2" solimp="0.99 0.999 0.0002"'
-"""Contacts as stiff as the time step allows: MuJoCo raises the time constant to two steps.
-
-Overdamped, because a nut that bounces between the flanks is sooner pushed over the thread.
-"""
+CONTACT_TIME = 0.001
+"""Time constant of contacts in s, which MuJoCo raises to two time steps: as stiff as they can be."""
 
 _SEEN = 'contype="0" conaffinity="0" mass="0" group="1"'
 _COLLIDES = 'mass="0" group="3"'
@@ -39,13 +36,21 @@ _STEEL = 'rgba="0.72 0.73 0.75 1"'
 _BRASS = 'rgba="0.78 0.63 0.33 1"'
 
 
-def bolt_asset(size: NutBoltSize, thread: Thread = "capsules", *, friction: float = NUT_BOLT_FRICTION) -> RigidAsset:
+def bolt_asset(
+    size: NutBoltSize,
+    thread: Thread = "capsules",
+    *,
+    friction: float = NUT_BOLT_FRICTION,
+    contact_time: float = CONTACT_TIME,
+) -> RigidAsset:
     """Return a bolt: a hexagonal head, a shank that stops nuts from outside, and a thread up to its tip.
 
     Args:
         size: dimensions.
         thread: shapes of the thread.
         friction: coefficient of friction of all surfaces.
+        contact_time: time constant of contacts, in s. A gripped nut that is turned and pushed rattles with less than
+            0.01 s, and the fingers slide down it.
 
     Raises:
         OigeError: there is no such kind of thread.
@@ -61,16 +66,24 @@ def bolt_asset(size: NutBoltSize, thread: Thread = "capsules", *, friction: floa
     shapes.geoms += ridge.geoms
     shapes.geoms.append(f'<geom type="mesh" mesh="shank" {_SEEN} {_STEEL}/>')
     mass, center, inertia = bolt_inertia(size)
-    return _asset("bolt", mass, center, inertia, shapes, friction)
+    return _asset("bolt", mass, center, inertia, shapes, friction, contact_time)
 
 
-def nut_asset(size: NutBoltSize, thread: Thread = "capsules", *, friction: float = NUT_BOLT_FRICTION) -> RigidAsset:
+def nut_asset(
+    size: NutBoltSize,
+    thread: Thread = "capsules",
+    *,
+    friction: float = NUT_BOLT_FRICTION,
+    contact_time: float = CONTACT_TIME,
+) -> RigidAsset:
     """Return a hexagonal nut: six boxes around an open hole, and a thread.
 
     Args:
         size: dimensions.
         thread: shapes of the thread.
         friction: coefficient of friction of all surfaces.
+        contact_time: time constant of contacts, in s. A gripped nut that is turned and pushed rattles with less than
+            0.01 s, and the fingers slide down it.
 
     Raises:
         OigeError: there is no such kind of thread.
@@ -87,7 +100,7 @@ def nut_asset(size: NutBoltSize, thread: Thread = "capsules", *, friction: float
         shapes.geoms.append(_geom("box", sizes, position, _COLLIDES, yaw=yaw))
     shapes.geoms += ridge.geoms
     shapes.geoms.append(f'<geom type="mesh" mesh="nut" {_SEEN} {_BRASS}/>')
-    return _asset("nut", nut_mass(size), center, nut_inertia(size), shapes, friction)
+    return _asset("nut", nut_mass(size), center, nut_inertia(size), shapes, friction, contact_time)
 
 
 def _check_thread(thread: str) -> None:
@@ -101,11 +114,21 @@ def _geom(kind: str, size: Sequence[float], position: Sequence[float], attribute
 
 
 def _asset(
-    name: str, mass: float, center: float, inertia: Sequence[float], shapes: Shapes, friction: float
+    name: str,
+    mass: float,
+    center: float,
+    inertia: Sequence[float],
+    shapes: Shapes,
+    friction: float,
+    contact_time: float,
 ) -> RigidAsset:
-    """Return a body whose centre of mass is at a height on its axis."""
+    """Return a body whose centre of mass is at a height on its axis.
+
+    Contacts are overdamped, because a nut that bounces between the flanks is sooner pushed over the thread.
+    """
+    contact = f'condim="3" solref="{contact_time:.9g} 2" solimp="0.99 0.999 0.0002"'
     return RigidAsset(
-        mjcf=f'<mujoco model="{name}"><default><geom friction="{friction:.9g}" {_CONTACT}/></default>'
+        mjcf=f'<mujoco model="{name}"><default><geom friction="{friction:.9g}" {contact}/></default>'
         f"<asset>{''.join(shapes.meshes)}</asset><worldbody>"
         f'<body name="{name}"><inertial mass="{mass:.9g}" pos="0 0 {center:.9g}" diaginertia="{join(inertia)}"/>'
         f"{''.join(shapes.geoms)}</body></worldbody></mujoco>"

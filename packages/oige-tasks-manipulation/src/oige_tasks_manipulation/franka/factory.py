@@ -14,6 +14,8 @@ __all__ = [
     "FACTORY_FRANKA",
     "FINGERPAD_LENGTH",
     "FINGERTIP_LINK",
+    "FINGER_CONTACT_TIME",
+    "FINGER_DAMPING",
     "FINGER_FRICTION",
     "FINGER_LENGTH",
     "HAND_LENGTH",
@@ -42,6 +44,13 @@ MAX_OPENING = 0.08
 
 FINGER_FRICTION = 1.0
 """Coefficient of sliding friction of the fingers."""
+
+FINGER_CONTACT_TIME = 0.005
+"""Time constant of the contacts of the fingers, in s, which is 20 ms by default: pads otherwise sink into the nut."""
+
+FINGER_DAMPING = 20.0
+"""Of the joints of the fingers, in N·s/m: 4 N, the grip of Pick and Place at 40 mm, moves them at most at 0.2 m/s, the
+limit of OmniIsaacGymEnvs' robot."""
 
 MOMENTUM_LOSS = 5.0
 """Fraction of the robot's momentum that damping takes per second, in 1/s.
