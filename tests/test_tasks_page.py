@@ -153,6 +153,53 @@ def nut_middle(task: Any) -> torch.Tensor:
     return position + quat_apply(rotation, torch.tensor([[0.0, 0.0, 0.016 + 0.0065]]).expand(2, 3))
 
 
+def like_start(task: Any, yaw: float) -> torch.Tensor:
+    """Orientation of the hexagon, of six, that is closest to a yaw in the gripper."""
+    hand, nut = (view.get_world_poses()[1] for view in (task.fingertips, task.nuts))
+    flip = torch.tensor([[0.0, 0.0, -1.0, 0.0]]).expand(2, 4)
+    expected = quat_mul(quat_mul(hand, flip), about_z(torch.full((2,), yaw)))
+    turned = torch.stack([quat_mul(nut, about_z(torch.full((2,), k * math.pi / 3))) for k in range(-3, 4)])
+    best = (turned * expected).sum(dim=-1).abs().argmax(dim=0)
+    chosen = turned[best, torch.arange(2)]
+    return chosen * (chosen * expected).sum(dim=-1, keepdim=True).sign()
+
+
+def about_z(angle: torch.Tensor) -> torch.Tensor:
+    zero = torch.zeros_like(angle)
+    return torch.stack(((angle / 2).cos(), zero, zero, (angle / 2).sin()), dim=-1)
+
+
+def seen_by_place(task: Any) -> torch.Tensor:
+    nut, bolt = task.nuts.get_world_poses(), task.bolts.get_world_poses()
+    tips = [state(task) for state in FACTORY]
+    return torch.cat((*tips, nut[0], like_start(task, math.pi / 2), *bolt), dim=-1)
+
+
+def seen_by_screw(task: Any) -> torch.Tensor:
+    """Poses and velocities in a frame on the bolt's axis, in which the gripper's x axis points against x."""
+    x = quat_apply(task.fingertips.get_world_poses()[1], torch.tensor([[-1.0, 0.0, 0.0]]).expand(2, 3))
+    back = about_z(-torch.atan2(x[:, 1], x[:, 0]))
+    axis = task.bolts.get_world_poses()[0] * torch.tensor([1.0, 1.0, 0.0])
+    linear, angular = task.nuts.get_velocities().split(3, dim=-1)
+    middle = nut_middle(task)
+    linear = linear + torch.linalg.cross(angular, middle - task.nuts.get_world_poses()[0])
+    position, orientation, speed, turn = (state(task) for state in FACTORY)
+    return torch.cat(
+        (
+            quat_apply(back, position - axis),
+            quat_mul(back, orientation),
+            quat_apply(back, speed),
+            quat_apply(back, turn),
+            quat_apply(back, middle - axis),
+            quat_mul(back, like_start(task, math.pi / 6)),
+            quat_apply(back, linear),
+            quat_apply(back, angular),
+            torch.zeros(2, 6),
+        ),
+        dim=-1,
+    )
+
+
 LINEAR, ANGULAR = slice(0, 3), slice(3, 6)
 FLIGHT: list[State] = [
     lambda task: task.targets - task.vehicles.get_world_poses()[0],
@@ -226,6 +273,12 @@ OBSERVED: dict[str, list[State]] = {
         FLIGHT[0],
         lambda task: quat_to_matrix(task.vehicles.get_world_poses()[1]).transpose(1, 2).flatten(1),
         *FLIGHT[2:],
+    ],
+    "FactoryTaskNutBolt": [
+        lambda task: torch.tensor([[1.0, 0.0, 0.0]]).expand(2, 3),
+        lambda task: torch.cat([state(task) for state in OBSERVED["FactoryTaskNutBoltPick"]], dim=-1),
+        seen_by_place,
+        seen_by_screw,
     ],
     "FactoryTaskNutBoltPick": [
         *FACTORY,

@@ -10,15 +10,18 @@ from oige_tasks_manipulation.factory.sizes import SIZES
 
 __all__ = [
     "NUM_ACTIONS",
+    "NUT_BOLT",
     "NUT_BOLT_PICK",
     "NUT_BOLT_PLACE",
     "NUT_BOLT_SCREW",
     "RENAMED",
+    "FactoryActionConfig",
     "FactoryConfig",
     "FactoryRandomizeConfig",
     "FactoryRlConfig",
     "FingertipRandomizeConfig",
     "KeypointRlConfig",
+    "NutBoltConfig",
     "NutBoltPickConfig",
     "NutBoltPickRandomizeConfig",
     "NutBoltPlaceConfig",
@@ -59,8 +62,8 @@ Pair = tuple[float, float]
 
 
 @dataclass(kw_only=True)
-class FactoryRlConfig:
-    """Actions and rewards.
+class FactoryActionConfig:
+    """Actions.
 
     Attributes:
         pos_action_scale: displacement of the fingertips at action 1 along x, y, z, in m.
@@ -69,8 +72,6 @@ class FactoryRlConfig:
         torque_action_scale: torque at action 1 about x, y, z, in N·m; only with controllers of forces.
         clamp_rot: rotations up to ``clamp_rot_thresh`` are none.
         clamp_rot_thresh: in rad.
-        keypoint_reward_scale: weight of the distance of keypoints, per m.
-        action_penalty_scale: weight of the length of the vector of actions.
     """
 
     pos_action_scale: Triple = (0.1, 0.1, 0.1)
@@ -79,11 +80,22 @@ class FactoryRlConfig:
     torque_action_scale: Triple = (1.0, 1.0, 1.0)
     clamp_rot: bool = True
     clamp_rot_thresh: float = 1e-6
-    keypoint_reward_scale: float = 1.0
-    action_penalty_scale: float = 0.0
 
     def __post_init__(self) -> None:
         check_positive("task.env.rl.clamp_rot_thresh", self.clamp_rot_thresh)
+
+
+@dataclass(kw_only=True)
+class FactoryRlConfig(FactoryActionConfig):
+    """Actions and rewards.
+
+    Attributes:
+        keypoint_reward_scale: weight of the distance of keypoints, per m.
+        action_penalty_scale: weight of the length of the vector of actions.
+    """
+
+    keypoint_reward_scale: float = 1.0
+    action_penalty_scale: float = 0.0
 
 
 @dataclass(kw_only=True)
@@ -229,7 +241,7 @@ class NutBoltScrewRandomizeConfig(FactoryRandomizeConfig):
             raise ConfigError(f"task.env.randomize.start_along_bolt={self.start_along_bolt}: expected 0 to 1.")
 
 
-RlT = TypeVar("RlT", bound=FactoryRlConfig)
+RlT = TypeVar("RlT", bound=FactoryActionConfig)
 RandomizeT = TypeVar("RandomizeT", bound=FactoryRandomizeConfig)
 
 
@@ -313,6 +325,62 @@ class NutBoltScrewConfig(FactoryConfig[NutBoltScrewRlConfig, NutBoltScrewRandomi
     rl: NutBoltScrewRlConfig
     randomize: NutBoltScrewRandomizeConfig
 
+
+@dataclass(kw_only=True)
+class NutBoltConfig(FactoryConfig[FactoryActionConfig, NutBoltPickRandomizeConfig]):
+    """The ``task.env`` section of FactoryTaskNutBolt.
+
+    Attributes:
+        screw_ctrl: the controller while the nut is screwed on; ``ctrl`` is that of all other stages.
+        pick_steps: control steps of the policy of FactoryTaskNutBoltPick.
+        place_steps: control steps of the policy of FactoryTaskNutBoltPlace.
+        align_steps: control steps in which the gripper turns to flats of the nut, before it closes.
+        carry_steps: control steps in which the gripper moves to where FactoryTaskNutBoltPlace starts.
+        lower_steps: control steps in which the gripper puts the nut on the bolt's tip, before it screws.
+        num_gripper_close_sim_steps: physics steps in which the gripper closes.
+        num_gripper_lift_sim_steps: physics steps in which the gripper lifts.
+    """
+
+    rl: FactoryActionConfig
+    randomize: NutBoltPickRandomizeConfig
+    screw_ctrl: ControlConfig
+    pick_steps: int = 128
+    align_steps: int = 60
+    num_gripper_close_sim_steps: int = 40
+    num_gripper_lift_sim_steps: int = 40
+    carry_steps: int = 60
+    place_steps: int = 128
+    lower_steps: int = 60
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        steps = self.stage_steps()
+        for key in ("pick_steps", "align_steps", "carry_steps", "place_steps", "lower_steps"):
+            check_positive(f"task.env.{key}", getattr(self, key))
+        for key in ("num_gripper_close_sim_steps", "num_gripper_lift_sim_steps"):
+            check_positive(f"task.env.{key}", getattr(self, key))
+        if steps[-1] < 1:
+            raise ConfigError(
+                f"task.env.episodeLength={self.episodeLength}: expected more than the {sum(steps[:-1])} control steps "
+                "before the nut is screwed on."
+            )
+
+    def stage_steps(self) -> list[int]:
+        """Return the numbers of control steps of the stages: pick, align, close, lift, carry, place, lower, screw."""
+        close, lift = (
+            -(-steps // self.controlFrequencyInv)
+            for steps in (self.num_gripper_close_sim_steps, self.num_gripper_lift_sim_steps)
+        )
+        before = [self.pick_steps, self.align_steps, close, lift, self.carry_steps, self.place_steps, self.lower_steps]
+        return [*before, self.episodeLength - sum(before)]
+
+
+NUT_BOLT = TaskSpec(
+    task="oige_tasks_manipulation.factory.nut_bolt:FactoryTaskNutBolt",
+    env=NutBoltConfig,
+    observation_shape=(82,),
+    num_actions=NUM_ACTIONS,
+)
 
 NUT_BOLT_PICK = TaskSpec(
     task="oige_tasks_manipulation.factory.pick:FactoryTaskNutBoltPick",

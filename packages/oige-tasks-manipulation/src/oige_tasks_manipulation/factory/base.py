@@ -9,8 +9,9 @@ from oige_core import Material, RLTask, Scene
 from oige_core.control import Controller, ControlState, ControlTarget
 from oige_core.math import quat_apply, quat_from_rotation_vector, quat_mul
 
-from oige_tasks_manipulation.factory import FactoryConfig, KeypointRlConfig
+from oige_tasks_manipulation.factory import FactoryConfig, KeypointRlConfig, NutBoltPickRandomizeConfig
 from oige_tasks_manipulation.factory.sizes import SIZES
+from oige_tasks_manipulation.factory.starts import StartPoses
 from oige_tasks_manipulation.factory.threads import bolt_asset, nut_asset
 from oige_tasks_manipulation.franka.factory import (
     FACTORY_FRANKA,
@@ -168,6 +169,13 @@ class FactoryTask(RLTask[FactoryConfigT]):
         height = self.rows(self.head_height + 0.5 * self.nut_height, worlds)
         return points_along_z(position, orientation, height.unsqueeze(-1)).squeeze(1), orientation
 
+    def get_nut_velocities(self, worlds: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return linear velocities ``(n, 3)`` of the middles of the nuts, in m/s, and angular ones, in rad/s."""
+        linear, angular = self.nuts.get_velocities(worlds, clone=False).split(3, dim=-1)
+        centre, _ = self.get_nut_centres(worlds)
+        arm = centre - self.nuts.get_world_poses(worlds, clone=False)[0]
+        return linear + torch.linalg.cross(angular, arm), angular
+
     def control(
         self,
         tips: Fingertips,
@@ -185,14 +193,29 @@ class FactoryTask(RLTask[FactoryConfigT]):
             gripper: targets of the finger joints ``(N,)``, in m.
             wrench: target of the contact wrench ``(N, 6)``, in N and N·m; for controllers of forces.
         """
-        controller = self.controller
+        state = self.get_control_state(tips)
+        target = ControlTarget(
+            position=position,
+            orientation=orientation,
+            gripper_positions=gripper.unsqueeze(-1).expand(-1, 2),
+            wrench=wrench,
+        )
+        if self.controller.drives_positions:
+            self.frankas.set_joint_position_targets(self.controller.compute_position_targets(state, target))
+            self.exert(state, torch.zeros_like(state.joint_positions[:, ARM]))
+        else:
+            self.frankas.set_joint_position_targets(target.gripper_positions, joint_indices=self.finger_joints)
+            self.exert(state, self.controller.compute_efforts(state, target)[:, ARM])
+
+    def get_control_state(self, tips: Fingertips) -> ControlState:
+        """Return what controllers measure, where the fingertips are known."""
         jacobian = self.frankas.get_jacobians()[:, self.finger_links, :, ARM].mean(dim=1)
         if not self.upstream:
             along = self.along_fingers(tips.orientation).unsqueeze(-1).expand(-1, 3, jacobian.shape[-1])
             moved = torch.linalg.cross(jacobian[:, 3:], along, dim=1)
             jacobian = torch.cat((jacobian[:, :3] + moved, jacobian[:, 3:]), dim=1)
-        mass_matrix = self.frankas.get_mass_matrices()[:, ARM, ARM]
-        state = ControlState(
+        measures_force = self.controller.needs_contact_force
+        return ControlState(
             joint_positions=self.frankas.get_joint_positions(clone=False),
             joint_velocities=self.frankas.get_joint_velocities(clone=False),
             position=tips.position,
@@ -200,24 +223,21 @@ class FactoryTask(RLTask[FactoryConfigT]):
             linear_velocity=tips.linear_velocity,
             angular_velocity=tips.angular_velocity,
             jacobian=jacobian,
-            mass_matrix=mass_matrix,
-            contact_force=self.fingers.get_net_contact_forces().sum(dim=1) if controller.needs_contact_force else None,
+            mass_matrix=self.frankas.get_mass_matrices()[:, ARM, ARM],
+            contact_force=self.fingers.get_net_contact_forces().sum(dim=1) if measures_force else None,
         )
-        target = ControlTarget(
-            position=position,
-            orientation=orientation,
-            gripper_positions=gripper.unsqueeze(-1).expand(-1, 2),
-            wrench=wrench,
+
+    def exert(self, state: ControlState, efforts: torch.Tensor) -> None:
+        """Set the efforts of the arm: those of a controller ``(N, 7)``, in N·m, and those that damp it."""
+        assert state.mass_matrix is not None
+        damping = damping_efforts(
+            state.mass_matrix,
+            state.joint_velocities[:, ARM],
+            state.linear_velocity,
+            state.angular_velocity,
+            self.control_dt,
         )
-        efforts = damping_efforts(
-            mass_matrix, state.joint_velocities[:, ARM], tips.linear_velocity, tips.angular_velocity, self.control_dt
-        )
-        if controller.drives_positions:
-            self.frankas.set_joint_position_targets(controller.compute_position_targets(state, target))
-        else:
-            efforts = efforts + controller.compute_efforts(state, target)[:, ARM]
-            self.frankas.set_joint_position_targets(target.gripper_positions, joint_indices=self.finger_joints)
-        self.frankas.set_joint_efforts(efforts, joint_indices=self.arm_joints)
+        self.frankas.set_joint_efforts(efforts + damping, joint_indices=self.arm_joints)
 
     def read_actions(
         self, actions: torch.Tensor, tips: Fingertips
@@ -240,6 +260,16 @@ class FactoryTask(RLTask[FactoryConfigT]):
             "action": -(rl.action_penalty_scale ** (2 if self.upstream else 1)),
             "success": rl.success_bonus,
         }
+
+    def start_above_nut(self, worlds: torch.Tensor, cfg: NutBoltPickRandomizeConfig, starts: StartPoses) -> None:
+        """Open the gripper at a random pose of a bank, and put nut and bolt in random places on the table."""
+        start = starts.rows(self.sample_rows(len(starts.arm), worlds))
+        fingers = start.arm.new_full((len(worlds), 2), OPEN)
+        self.frankas.set_joint_positions(torch.cat((start.arm, fingers), dim=-1), worlds)
+        nut = self.sample(worlds, cfg.nut_pos_xy_initial, cfg.nut_pos_xy_noise)
+        height = TABLE_HEIGHT - self.rows(self.head_height, worlds)
+        pose = torch.cat((nut, height.unsqueeze(-1)), dim=-1), upright(nut)
+        self.place_bodies(worlds, pose, self.sample(worlds, cfg.bolt_pos_xy_initial, cfg.bolt_pos_xy_noise))
 
     def place_bodies(
         self,

@@ -67,14 +67,7 @@ class FactoryTaskNutBoltPick(FactoryTask[NutBoltPickConfig]):
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Open the gripper at a random pose, and put nut and bolt in random places on the table."""
         super().reset_idx(worlds)
-        cfg = self.cfg.randomize
-        start = self.starts.rows(self.sample_rows(len(self.starts.arm), worlds))
-        fingers = start.arm.new_full((len(worlds), 2), OPEN)
-        self.frankas.set_joint_positions(torch.cat((start.arm, fingers), dim=-1), worlds)
-        nut = self.sample(worlds, cfg.nut_pos_xy_initial, cfg.nut_pos_xy_noise)
-        height = TABLE_HEIGHT - self.rows(self.head_height, worlds)
-        pose = torch.cat((nut, height.unsqueeze(-1)), dim=-1), upright(nut)
-        self.place_bodies(worlds, pose, self.sample(worlds, cfg.bolt_pos_xy_initial, cfg.bolt_pos_xy_noise))
+        self.start_above_nut(worlds, self.cfg.randomize, self.starts)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the open gripper; or, after the policy's steps, close it where it is and lift it."""

@@ -141,8 +141,7 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
         """
         tips = self.get_fingertips(worlds)
         nut, orientation = self.get_nut_centres(worlds)
-        linear, angular = self.nuts.get_velocities(worlds, clone=False).split(3, dim=-1)
-        linear = linear + torch.linalg.cross(angular, nut - self.nuts.get_world_poses(worlds, clone=False)[0])
+        linear, angular = self.get_nut_velocities(worlds)
         forces = nut.new_zeros(len(nut), 6)
         if self.observes_finger_forces:
             forces = self.fingers.get_net_contact_forces(worlds).reshape(-1, 6)
