@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from oige_core import make_vec, math
-from oige_core.registry import PLANNED_TASKS, installed_specs, installed_tasks
+from oige_core.registry import installed_specs, installed_tasks
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "migration.md").read_text()
 JOINTS = {
@@ -58,8 +58,3 @@ def test_page_has_the_keys_of_upstream_with_another_name() -> None:
         for old, new in spec.renamed.items()
     }
     assert named == renamed
-
-
-def test_page_names_the_planned_tasks() -> None:
-    sentence = " ".join(PAGE.partition("and `<planned>` for ")[2].partition(".\n")[0].split())
-    assert re.split(", | or ", sentence) == list(PLANNED_TASKS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from oige_core.errors import OigeError
 from oige_core.gpu import cuda_device_count
-from oige_core.registry import PLANNED_TASKS, installed_tasks
+from oige_core.registry import installed_tasks
 from oige_train.checkpoint import CheckpointInfo, save_checkpoint
 from oige_train.cli.common import checked_run
 
@@ -34,7 +34,7 @@ ARGUMENTS, OTHERS = rows("Training and playing"), rows("Other commands")
 
 
 def matches(pattern: str, text: str) -> bool:
-    wild = {"…": ".*", "<Task>": "|".join(installed_tasks()), "<planned>": "|".join(PLANNED_TASKS)}
+    wild = {"…": ".*", "<Task>": "|".join(installed_tasks())}
     parts = re.split(f"({'|'.join(wild)})", pattern)
     return re.fullmatch("".join(f"({wild[p]})" if p in wild else re.escape(p) for p in parts), text) is not None
 

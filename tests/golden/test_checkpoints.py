@@ -13,7 +13,7 @@ import torch
 from golden_support import DATA
 from gymnasium import spaces
 from oige_core import make_env
-from oige_core.registry import find_task, installed_tasks
+from oige_core.registry import find_task
 from oige_train.checkpoint import load_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.config.adoption import adopt_network
@@ -35,8 +35,6 @@ with np.load(DATA / "checkpoints.npz") as _file:
 LAYOUTS: dict[str, dict[str, dict[str, list[int]]]] = json.loads(str(ARRAYS.pop("note")))["layouts"]
 OTHER_LAYERS = {"units": [8], "activation": "elu", "initializer": {"name": "default"}}
 CRITICS = {"central_value_config": {"network": {"name": "actor_critic", "mlp": OTHER_LAYERS}}}
-INSTALLED = [train for train in LAYOUTS if train.removesuffix("PPO") in installed_tasks()]
-PLANNED = [train for train in LAYOUTS if train not in INSTALLED]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +80,7 @@ def model_outputs(model: Any, observations: torch.Tensor, memory: Any) -> dict[s
         return model({"is_train": False, "prev_actions": None, "obs": observations.clone(), "rnn_states": memory})
 
 
-@pytest.mark.parametrize("train", INSTALLED)
+@pytest.mark.parametrize("train", LAYOUTS)
 def test_policy_acts_and_values_as_the_player_of_rl_games(train: str, tool: ModuleType, tmp_path: Path) -> None:
     file = write_checkpoint(tool, train, tmp_path / "policy.pth")
     task = train.removesuffix("PPO")
@@ -119,32 +117,6 @@ def build_model(network: DictConfig, model: str, sizes: Mapping[str, Any]) -> An
     plain = OmegaConf.to_container(network)
     with rl_games_shim.building_model():
         return ModelBuilder().load({"model": {"name": model}, "network": plain}).build(dict(sizes)).eval()
-
-
-@pytest.mark.parametrize("train", PLANNED)
-def test_networks_of_planned_tasks_are_adopted(train: str, tool: ModuleType, tmp_path: Path) -> None:
-    file = write_checkpoint(tool, train, tmp_path / "policy.pth")
-    task = train.removesuffix("PPO")
-    cfg = base_configuration(task, critic=False)
-    adopt_network(cfg, file, overridden=(), resumes=False, tasks=[task])
-    shape, num_actions, _ = tool.SIZES[train]
-    sizes = {
-        "input_shape": shape,
-        "actions_num": num_actions,
-        "num_seqs": WORLDS,
-        "value_size": 1,
-        "normalize_value": cfg.train.params.config.normalize_value,
-        "normalize_input": cfg.train.params.config.normalize_input,
-    }
-    model = build_model(cfg.train.params.network, "continuous_a2c_logstd", sizes)
-    model.load_state_dict(load_checkpoint(file, "cpu")["model"])
-    memory = list(model.get_default_rnn_state()) if model.is_rnn() else None
-    for step, each in enumerate(observations_of(tool, train)):
-        assert_equal(model.norm_obs(each), recorded(f"{train}/normalised")[step])
-        outputs = model_outputs(model, each, memory)
-        assert_equal(outputs["mus"].clamp(-1.0, 1.0), recorded(f"{train}/actions")[step])
-        assert_equal(outputs["values"], recorded(f"{train}/values")[step])
-        memory = outputs["rnn_states"]
 
 
 @pytest.mark.parametrize("train", [train for train in LAYOUTS if f"{train}/critic_values" in ARRAYS])

@@ -12,7 +12,6 @@ import pytest
 from oige_core.config import EnvConfig
 from oige_core.errors import ConfigError, OigeError
 from oige_core.registry import (
-    PLANNED_TASKS,
     UnknownTaskError,
     find_task,
     installed_specs,
@@ -97,22 +96,6 @@ def test_unknown_task_suggests_the_nearest(install: Install) -> None:
         find_task("TestBal")
     assert str(caught.value) == "task=TestBal: unknown task 'TestBal'. Did you mean TestBall?"
     assert isinstance(caught.value, ConfigError)
-
-
-def test_planned_task_of_upstream_is_called_planned(install: Install) -> None:
-    install("balls_one", "TestBall")
-    with pytest.raises(UnknownTaskError) as caught:
-        find_task("FrankaDeformable")
-    assert str(caught.value).startswith(
-        "task=FrankaDeformable: planned for a later version of OIGE. Available: Allegro"
-    )
-    assert "TestBall" in str(caught.value)
-    install("softness", "FrankaDeformable")
-    assert find_task("FrankaDeformable").package == "softness"
-
-
-def test_installed_tasks_are_not_planned() -> None:
-    assert not set(PLANNED_TASKS) & set(installed_tasks())
 
 
 def test_task_without_installed_packages_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,11 +104,6 @@ ERRORS = {
     "no name": ({"task/My": "env: {}"}, "task=My", r"task/My\.yaml: name: a value is required"),
     "unknown name": ({"task/My": "name: Antt"}, "task=My", r"task/My\.yaml: name=Antt: expected the inst.*mean Ant"),
     "own name": ({"task/My": "name: My"}, "task=My", r"task/My\.yaml: name=My: expected the .* oige-new-task"),
-    "planned name": (
-        {"task/My": "name: FrankaDeformable"},
-        "task=My",
-        r"task=FrankaDeformable: planned for a later version",
-    ),
     "path of a checkpoint": (
         {"train/AntPPO": TRAIN.replace("AntPPO", "PPO").replace("params: {", "params: {load_path: a.pth, ")},
         "task=Ant",

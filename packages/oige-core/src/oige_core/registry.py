@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from oige_core.tasks import Task
 
 __all__ = [
-    "PLANNED_TASKS",
     "UnknownTaskError",
     "check_task",
     "config_folders",
@@ -38,13 +37,6 @@ __all__ = [
 ]
 
 ENTRY_POINT_GROUP = "oige.tasks"
-
-#: Tasks of OmniIsaacGymEnvs that no package of OIGE has yet.
-PLANNED_TASKS = (
-    "FactoryTaskNutBoltPick",
-    "FactoryTaskNutBoltPlace",
-    "FactoryTaskNutBoltScrew",
-)
 
 
 class UnknownTaskError(ConfigError):
@@ -80,13 +72,10 @@ def find_task(name: str) -> InstalledTask:
     """Return the installed task of that name.
 
     Raises:
-        UnknownTaskError: there is none; the message suggests the nearest names, or says that the task is planned.
+        UnknownTaskError: there is none; the message suggests the nearest names.
     """
     tasks = installed_tasks()
     if not isinstance(name, str) or name not in tasks:
-        if name in PLANNED_TASKS:
-            available = ", ".join(tasks) or "none, because no task is installed"
-            raise UnknownTaskError(f"task={name}: planned for a later version of OIGE. Available: {available}.")
         known = nearest(str(name), tasks) if tasks else "No task is installed: install a package that has it."
         raise UnknownTaskError(f"task={name}: unknown task '{name}'. {known}")
     return tasks[name]

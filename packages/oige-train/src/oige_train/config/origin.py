@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from oige_core.errors import ConfigError
-from oige_core.registry import PLANNED_TASKS, installed_tasks
+from oige_core.registry import installed_tasks
 
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, checkpoint_path, read_info
 from oige_train.config.adoption import run_configuration
@@ -74,7 +74,7 @@ def _task_of_folder(file: Path) -> str | None:
     """Return the task that ``config.yaml`` in the folder of a checkpoint's run names, if it is one of ours."""
     task = run_configuration(file).get("task")
     name = task.get("name") if isinstance(task, dict) else None
-    return name if name in (*installed_tasks(), *PLANNED_TASKS) else None
+    return name if name in installed_tasks() else None
 
 
 def recorded_run(arguments: Sequence[str]) -> RunRecord | None:

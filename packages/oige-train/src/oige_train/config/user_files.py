@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from oige_core.config.defaults import SELF, load_yaml
 from oige_core.config.fields import leaf_keys
 from oige_core.errors import ConfigError, nearest
-from oige_core.registry import PLANNED_TASKS, UnknownTaskError, find_task, installed_tasks, load_spec
+from oige_core.registry import UnknownTaskError, find_task, installed_tasks, load_spec
 from oige_core.spec import InstalledTask
 from omegaconf import OmegaConf
 
@@ -109,8 +109,6 @@ class UserFiles:
         try:
             return self._same(choice, name)
         except UnknownTaskError as error:
-            if name in PLANNED_TASKS:
-                raise
             raise ConfigError(
                 f"{file}: name={name}: expected the installed task that the file configures. "
                 f"{nearest(name, installed_tasks())} A new task is made by oige-new-task."
