@@ -45,7 +45,8 @@ def test_page_names_members_that_tasks_have() -> None:
 
 
 def test_page_has_the_keys_of_upstream_with_another_name() -> None:
-    rows = re.findall(r"^\| ([\w, ]+) \| (`(?:env|sim)\.[^|]*) \| (`(?:env|sim)\.[^|]*) \|$", PAGE, re.MULTILINE)
+    _, _, table = PAGE.partition("These keys below `task` have another name here.")
+    rows = re.findall(r"^\| ([\w, ]+) \| (`[^|]*) \| (`[^|]*) \|$", table.partition("\n## ")[0], re.MULTILINE)
     named = {
         (task, old, re.findall(r"`([\w.]+)`", here)[0])
         for tasks, upstream, here in rows
