@@ -200,6 +200,11 @@ def seen_by_screw(task: Any) -> torch.Tensor:
     )
 
 
+def nut_middle_speed(task: Any) -> torch.Tensor:
+    linear, angular = task.nuts.get_velocities().split(3, dim=-1)
+    return linear + torch.linalg.cross(angular, nut_middle(task) - task.nuts.get_world_poses()[0])
+
+
 LINEAR, ANGULAR = slice(0, 3), slice(3, 6)
 FLIGHT: list[State] = [
     lambda task: task.targets - task.vehicles.get_world_poses()[0],
@@ -291,6 +296,14 @@ OBSERVED: dict[str, list[State]] = {
         lambda task: task.nuts.get_world_poses()[1],
         lambda task: task.bolts.get_world_poses()[0],
         lambda task: task.bolts.get_world_poses()[1],
+    ],
+    "FactoryTaskNutBoltScrew": [
+        *FACTORY,
+        nut_middle,
+        lambda task: task.nuts.get_world_poses()[1],
+        nut_middle_speed,
+        motion("nuts", ANGULAR),
+        lambda task: torch.zeros(2, 6),
     ],
     "FrankaCabinet": [
         normalised_positions("frankas"),

@@ -1,4 +1,4 @@
-"""FactoryTaskNutBoltPick and -Place against golden vectors of OmniIsaacGymEnvs.
+"""The Factory tasks against golden vectors of OmniIsaacGymEnvs.
 
 Fixes in the default mode: the Jacobian of controllers is that of the fingertips' midpoint, not of the fingers' frames;
 episodes have 128 steps of the policy, not 127. In both modes, success and its bonus do not depend on the progress of
@@ -16,7 +16,7 @@ from golden_support import Golden, GoldenView, assert_columns, assert_distributi
 from oige_core import ControlConfig
 from oige_core.control import Controller
 from oige_core.math import quat_apply
-from oige_tasks_manipulation.franka.factory import damping_efforts
+from oige_tasks_manipulation.franka.factory import FINGERPAD_LENGTH, damping_efforts
 
 TASKS = ("FactoryTaskNutBoltPick", "FactoryTaskNutBoltPlace")
 MODES = ("upstream", "fixed")
@@ -167,3 +167,58 @@ def test_resets_match(name: str) -> None:
             position, orientation = getattr(task, f"{body}s").get_world_poses()
             assert_distribution(position, golden, f"{body}_position")
             assert_distribution(orientation, golden, f"{body}_orientation")
+
+
+@pytest.mark.parametrize("compat", MODES)
+def test_screw_matches(compat: str) -> None:
+    """In the default mode, the penalty of actions is that of the policy's actions, not of the unidirectional ones."""
+    name, weight = "FactoryTaskNutBoltScrew", 0.25
+    with golden_task(name, compat, rl__success_bonus=BONUS, rl__action_penalty_scale=weight) as (task, golden):
+        task.progress_buf = golden["in/progress"]
+        assert_columns(task.get_observations(), golden["out/observations"])
+        actions = golden["in/actions"].clone()
+        task.pre_physics_step(actions)
+        assert torch.equal(actions, golden["in/actions"])
+        used = actions.clone()
+        used[:, [2, 5]] = -0.5 * (used[:, [2, 5]] + 1.0)
+        position, orientation, wrench = task.read_actions(used, task.get_fingertips())
+        assert wrench is None
+        assert_columns(position, golden["out/target_position"])
+        assert_columns(orientation, golden["out/target_orientation"])
+        if compat == "upstream":
+            check_commands(task, golden, golden["out/joint_efforts"][:, ARM], gripper=0.0, tolerance=1e-4)
+
+        move_fingers_for_pads(task, golden)
+        task.get_observations()
+        penalised = used if compat == "upstream" else actions
+        succeeded = golden["out/succeeded"]
+        assert 0.1 < succeeded.float().mean() < 0.9
+        assert torch.equal(task.succeeded, succeeded)
+        keypoints = golden["out/terms/nut_keypoints"] + golden["out/terms/finger_nut_keypoints"]
+        assert_columns(task.calculate_metrics(), keypoints - weight * penalised.norm(dim=-1) + BONUS * succeeded)
+        expired = golden["in/progress"] >= 2048
+        assert torch.equal(task.failures.any() | expired, golden["out/failed"])
+        assert torch.equal(task.is_cut_short(), golden["out/resets"].bool())
+        assert not task.is_done().any()
+
+
+def move_fingers_for_pads(task: Any, golden: Golden) -> None:
+    """Move the fingers so that the middles of their pads are right, instead of the tips: see :func:`golden_task`."""
+    along = torch.tensor([0.0, 0.0, 0.5 * FINGERPAD_LENGTH])
+    hands, tips = (golden.view(name)["world_poses"][1] for name in ("hands", "fingertip_centered"))
+    shift = quat_apply(hands, along.expand(len(hands), 3)) - quat_apply(tips, along.expand(len(tips), 3))
+    positions, orientations = task.fingers.get_world_poses()
+    task.fingers.replace(world_poses=(positions - shift.unsqueeze(1), orientations))
+
+
+def test_screw_starts_where_the_original_does() -> None:
+    """Except for the fingers, which touch the flats of the nut."""
+    golden = Golden("FactoryTaskNutBoltScrew")
+    with make_env("FactoryTaskNutBoltScrew", 4, compat="fixed") as env:
+        task: Any = env.task
+        position, orientation = task.nuts.get_world_poses()
+        assert_columns(position, golden["out/reset/nut_position/mean"].expand(4, 3))
+        assert_columns(orientation, golden["out/reset/nut_orientation/mean"].expand(4, 4))
+        joints = task.frankas.get_joint_positions()
+        assert_columns(joints[:, ARM], golden["out/reset/joint_positions/mean"][ARM].expand(4, 7))
+        assert (joints[:, 7:] == 0.012).all()

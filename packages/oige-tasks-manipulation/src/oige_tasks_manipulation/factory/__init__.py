@@ -405,6 +405,5 @@ NUT_BOLT_SCREW = TaskSpec(
     env=NutBoltScrewConfig,
     observation_shape=(32,),
     num_actions=NUM_ACTIONS,
-    original_ends_early=True,
     renamed=RENAMED,
 )
