@@ -18,7 +18,7 @@ from typing import Any
 
 import oige_train
 import yaml
-from oige_core.config import EnvConfig
+from oige_core.config import ControlConfig, EnvConfig
 from oige_core.config.load import CORE_CFG
 from oige_core.config.schema import DomainRandomizationConfig, SimConfig, ViewportConfig
 from oige_core.errors import OigeError
@@ -242,6 +242,8 @@ def tables(
         section = section_of(hints[field.name])
         if section is NetworkConfig and path != "train.params":
             yield f"`{path}.{field.name}` has the keys of `train.params.network`."
+        elif section and issubclass(section, ControlConfig):
+            yield f"The keys of `{path}.{field.name}` are [those of controllers](#taskenvctrl)."
         elif section:
             inner = {name: getattr(holder, field.name) for name, holder in (sections or {}).items()}
             name = "<element>" if typing.get_origin(hints[field.name]) is dict else field.name
@@ -330,6 +332,7 @@ def page() -> str:
         "## Task",
         *tables("task.env", EnvConfig),
         *task_tables(),
+        *tables("task.env.ctrl", ControlConfig),
         *tables("task.sim", SimConfig),
         *tables("task.viewport", ViewportConfig),
         *tables("task.domain_randomization", DomainRandomizationConfig),

@@ -108,6 +108,17 @@ def test_overrides_that_the_controller_does_not_read_are_refused(ctrl_type: str,
     assert str(caught.value) == f"task.env.ctrl.{key}: has no effect with task.env.ctrl.ctrl_type={ctrl_type}."
 
 
+def test_messages_name_the_section_of_a_second_controller() -> None:
+    @dataclasses.dataclass(kw_only=True)
+    class PushConfig(ControlConfig):
+        section: typing.ClassVar[str] = "task.env.push_ctrl"
+
+    with pytest.raises(ConfigError, match=r"\Atask\.env\.push_ctrl\.ctrl_type=push: expected one of"):
+        PushConfig(ctrl_type="push")  # type: ignore[arg-type]
+    reason = PushConfig(ctrl_type="gym_default").idle_keys()["all.gripper_prop_gains"]
+    assert reason == "with task.env.push_ctrl.ctrl_type=gym_default"
+
+
 def test_keys_of_the_original_are_found_by_their_section() -> None:
     renamed = {"ctrl": Renamed("env.ctrl"), "rl.max_episode_length": Renamed("env.episodeLength")}
     assert name_here("task.ctrl.all.jacobian_type", renamed) == "task.env.ctrl.all.jacobian_type"

@@ -6,7 +6,7 @@ Nothing here imports torch.
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from oige_core.config.schema import check_choice, check_positive
 from oige_core.errors import ConfigError
@@ -137,9 +137,13 @@ class HybridForceMotionConfig(TaskSpaceMotionConfig, ClosedLoopForceConfig):
 class ControlConfig:
     """The ``task.env.ctrl`` section. Only ``all`` and the section of ``ctrl_type`` have an effect.
 
+    A task with a second controller derives a schema from this one, with the key of its section as ``section``.
+
     Attributes:
         ctrl_type: the controller; ``docs/controllers.md`` has the formulas.
     """
+
+    section: ClassVar[str] = "task.env.ctrl"
 
     ctrl_type: ControlType
     all: SharedControlConfig = field(default_factory=SharedControlConfig)
@@ -159,13 +163,13 @@ class ControlConfig:
     hybrid_force_motion: HybridForceMotionConfig = field(default_factory=HybridForceMotionConfig)
 
     def __post_init__(self) -> None:
-        check_choice("task.env.ctrl.ctrl_type", self.ctrl_type, typing.get_args(ControlType))
+        check_choice(f"{self.section}.ctrl_type", self.ctrl_type, typing.get_args(ControlType))
         for name in ("all", *typing.get_args(ControlType)):
-            _check_section(f"task.env.ctrl.{name}", vars(getattr(self, name)))
+            _check_section(f"{self.section}.{name}", vars(getattr(self, name)))
 
     def idle_keys(self) -> dict[str, str]:
         """Return the keys and sections without effect, with the reason."""
-        reason = f"with task.env.ctrl.ctrl_type={self.ctrl_type}"
+        reason = f"with {self.section}.ctrl_type={self.ctrl_type}"
         idle = [name for name in typing.get_args(ControlType) if name != self.ctrl_type]
         if self.ctrl_type == "gym_default":
             idle += ["all.gripper_prop_gains", "all.gripper_deriv_gains"]

@@ -82,7 +82,7 @@ class Controller:
     """The controller that a configuration chooses. Its methods raise OigeError if a tensor is missing that they need.
 
     Args:
-        config: the ``task.env.ctrl`` section.
+        config: its settings.
         device: of all tensors.
         arm_joints: number of joints of the arm.
         captured: whether a CUDA graph contains the computation.
@@ -109,7 +109,7 @@ class Controller:
         self._jacobian_type: JacobianType = config.all.jacobian_type
         self._joint_gains = None
         if isinstance(section, JointSpaceConfig):
-            _check_joint_space(section, f"task.env.ctrl.{name}", arm_joints, captured=captured)
+            _check_joint_space(section, f"{config.section}.{name}", arm_joints, captured=captured)
             self._ik_method: IkMethod = section.ik_method
             self._joint_gains = self._pair(section.joint_prop_gains, section.joint_deriv_gains)
         self._motion = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from oige_core import ConfigError, ControlConfig, EnvConfig, Renamed, TaskSpec, check_choice, check_positive, unread
 
@@ -327,6 +327,13 @@ class NutBoltScrewConfig(FactoryConfig[NutBoltScrewRlConfig, NutBoltScrewRandomi
 
 
 @dataclass(kw_only=True)
+class ScrewControlConfig(ControlConfig):
+    """The ``task.env.screw_ctrl`` section of FactoryTaskNutBolt, with the keys of ``task.env.ctrl``."""
+
+    section: ClassVar[str] = "task.env.screw_ctrl"
+
+
+@dataclass(kw_only=True)
 class NutBoltConfig(FactoryConfig[FactoryActionConfig, NutBoltPickRandomizeConfig]):
     """The ``task.env`` section of FactoryTaskNutBolt.
 
@@ -343,7 +350,7 @@ class NutBoltConfig(FactoryConfig[FactoryActionConfig, NutBoltPickRandomizeConfi
 
     rl: FactoryActionConfig
     randomize: NutBoltPickRandomizeConfig
-    screw_ctrl: ControlConfig
+    screw_ctrl: ScrewControlConfig
     pick_steps: int = 128
     align_steps: int = 60
     num_gripper_close_sim_steps: int = 40
