@@ -1,12 +1,87 @@
-"""FrankaDeformable: rewards and success."""
+"""FrankaDeformable: a scripted robot puts the tube into the beaker; rewards, success, resets and ends of episodes."""
+
+from typing import Any
 
 import pytest
 import torch
-from oige_tasks_manipulation.franka_deformable.task import is_in_beaker, reward_terms
+from oige_core import make_vec
+from oige_core.testing import make_env_on
+from oige_tasks_manipulation.franka_deformable.task import START, is_in_beaker, reward_terms
+
+# Joint positions of the arm with the gripper above the tube, beside the beaker, and lowered there, in rad.
+LIFTED = (0.081, 0.004, -0.03, -1.782, -0.109, 1.402, 0.508)
+BESIDE = (0.315, 0.02, 0.204, -1.69, -0.475, 1.05, 0.109)
+LOWERED = (0.288, 0.284, 0.192, -2.124, -0.479, 1.678, 0.411)
+PATH = ((6, START[:7]), (24, LIFTED), (22, BESIDE), (10, BESIDE), (22, LOWERED), (16, LOWERED))  # steps, and where to
+LARGEST_CHANGE = 7.5 / 60  # of a target in a control step, in rad
+
+
+def scripted_actions() -> torch.Tensor:
+    """Return actions ``(100, 9)`` that close the gripper and move the arm along straight lines in joint space."""
+    place, targets = torch.tensor(START[:7]), [torch.tensor(START[:7])]
+    for steps, end in PATH:
+        line = torch.linspace(0.0, 1.0, steps + 1)[1:, None]
+        targets += (place + line * (torch.tensor(end) - place)).unbind()
+        place = targets[-1]
+    arm = torch.stack(targets).diff(dim=0) / LARGEST_CHANGE
+    return torch.cat((arm, torch.full((len(arm), 2), -1.0)), dim=-1)
+
+
+@pytest.mark.parametrize("executor", ["c", "warp-cpu"])
+def test_script_puts_the_tube_into_the_beaker(executor: str) -> None:
+    """It stays in the grip, is inside the beaker at the end of the episode, and starts again where it was."""
+    env = make_env_on(executor, "FrankaDeformable", 2)
+    first, _ = env.reset(seed=3)
+    task: Any = env.task
+    nodes = task.tubes.get_simulation_mesh_nodal_positions()
+    actions = scripted_actions()
+    for step in range(99):
+        observations, _, terminated, truncated, info = env.step(actions[step].repeat(2, 1))
+        if step >= 15:  # closed
+            assert observations[:, 18:21].norm(dim=-1).max() < 0.04  # m, from between the fingers' frames to the front
+        if step == 65:
+            assert (task.back[:, 2] > 0.165).all()  # above the rim
+        assert not (terminated | truncated).any()
+    assert info["success"].all()
+    observations, _, _, truncated, info = env.step(actions[99].repeat(2, 1))
+    assert truncated.all()
+    assert info["episode_means"]["success"] == 1.0
+    assert info["episode_means"]["goal_distance"] < 0.05
+    assert info["episode_means"]["back_height"] < 0.05
+    torch.testing.assert_close(observations, first, atol=1e-6, rtol=0.0)
+    torch.testing.assert_close(task.tubes.get_simulation_mesh_nodal_positions(), nodes, atol=1e-7, rtol=0.0)
+    assert not any(env.problems().values())
+    env.close()
+
+
+def test_front_that_leaves_terminates() -> None:
+    """The tube is 0.46 m further along x in one world, and 1.01 m further against y in another one."""
+    env = make_vec("FrankaDeformable", 3, {"task.env.autoresetMode": "next_step"}, sim_device="cpu", num_threads=1)
+    env.reset(seed=1)
+    task: Any = env.task
+    nodes = task.tubes.get_simulation_mesh_nodal_positions()
+    nodes[0, :, 0] += 0.46
+    nodes[1, :, 1] -= 1.01
+    task.tubes.set_simulation_mesh_nodal_positions(nodes)
+    _, _, terminated, truncated, _ = env.step(torch.zeros(3, 9))
+    assert terminated.tolist() == [True, True, False]
+    assert not truncated.any()
+    env.close()
+
+
+def test_right_finger_follows_the_left_one() -> None:
+    env = make_vec("FrankaDeformable", 1, {}, sim_device="cpu", num_threads=1)
+    env.reset(seed=1)
+    task: Any = env.task
+    env.step(torch.tensor([[0.0] * 7 + [0.8, -1.0]]))
+    torch.testing.assert_close(task.targets[0, 7:], torch.tensor([0.03, 0.03]))
+    env.step(torch.tensor([[0.0] * 7 + [1.0, 0.0]]))
+    torch.testing.assert_close(task.targets[0, 7:], torch.tensor([0.04, 0.04]))  # their limit
+    env.close()
 
 
 def test_rewards_of_places_of_the_back() -> None:
-    """By hand: d = 5 cm at 1 cm of height; 8 cm at 16 cm; just outside of 7 cm on the ground."""
+    """By hand: d = 5 cm at 1 cm of height; 8 cm at 16 cm; just outside and inside of 7 cm on the ground."""
     places = torch.tensor([[0.03, 0.04, 0.01], [-0.08, 0.0, 0.16], [0.0, 0.0701, 0.0], [0.0, 0.0699, 0.0]])
     terms = reward_terms(places)
     torch.testing.assert_close(terms["goal_distance"], torch.tensor([3.636364, 2.352941, 2.663116, 2.670227]))
