@@ -171,7 +171,9 @@ def test_resets_match(name: str) -> None:
 
 @pytest.mark.parametrize("compat", MODES)
 def test_screw_matches(compat: str) -> None:
-    """In the default mode, the penalty of actions is that of the policy's actions, not of the unidirectional ones."""
+    """In the default mode, the penalty of actions is that of the policy's actions, not of the unidirectional ones, and
+    training episodes end with failures.
+    """
     name, weight = "FactoryTaskNutBoltScrew", 0.25
     with golden_task(name, compat, rl__success_bonus=BONUS, rl__action_penalty_scale=weight) as (task, golden):
         task.progress_buf = golden["in/progress"]
@@ -195,11 +197,15 @@ def test_screw_matches(compat: str) -> None:
         assert 0.1 < succeeded.float().mean() < 0.9
         assert torch.equal(task.succeeded, succeeded)
         keypoints = golden["out/terms/nut_keypoints"] + golden["out/terms/finger_nut_keypoints"]
-        assert_columns(task.calculate_metrics(), keypoints - weight * penalised.norm(dim=-1) + BONUS * succeeded)
+        rewards = keypoints - weight * penalised.norm(dim=-1) + BONUS * succeeded
+        penalty = 30.0 if compat == "fixed" else 0.0
+        assert_columns(task.calculate_metrics(), rewards - penalty * task.failures.any())
         expired = golden["in/progress"] >= 2048
         assert torch.equal(task.failures.any() | expired, golden["out/failed"])
         assert torch.equal(task.is_cut_short(), golden["out/resets"].bool())
-        assert not task.is_done().any()
+        lost = task.failures.any()
+        assert 0.1 < lost.float().mean() < 0.9
+        assert torch.equal(task.is_done(), lost if compat == "fixed" else torch.zeros_like(lost))
 
 
 def move_fingers_for_pads(task: Any, golden: Golden) -> None:
@@ -214,7 +220,7 @@ def move_fingers_for_pads(task: Any, golden: Golden) -> None:
 def test_screw_starts_where_the_original_does() -> None:
     """Except for the fingers, which touch the flats of the nut."""
     golden = Golden("FactoryTaskNutBoltScrew")
-    with make_env("FactoryTaskNutBoltScrew", 4, compat="fixed") as env:
+    with make_env("FactoryTaskNutBoltScrew", 4, compat="upstream") as env:
         task: Any = env.task
         position, orientation = task.nuts.get_world_poses()
         assert_columns(position, golden["out/reset/nut_position/mean"].expand(4, 3))

@@ -147,7 +147,8 @@ class NutBoltScrewRlConfig(FactoryRlConfig):
         add_obs_finger_force: observe the contact forces of the fingers, in N; otherwise these observations are 0.
         far_error_thresh: distance of the nut from its target beyond which it is far, in m.
         success_bonus: reward of each control step in which the nut is close to its target.
-        end_failed_episodes: terminate episodes in which the nut is far, has slipped or has fallen.
+        end_failed_episodes: while training, terminate episodes in which the nut is far, has slipped or has fallen.
+        failure_penalty: cost of such an end. Rewards are negative, so that ends without it are gains.
     """
 
     unidirectional_pos: bool = True
@@ -157,10 +158,16 @@ class NutBoltScrewRlConfig(FactoryRlConfig):
     far_error_thresh: float = 0.1
     success_bonus: float = 0.0
     end_failed_episodes: bool = False
+    failure_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_positive("task.env.rl.far_error_thresh", self.far_error_thresh)
+        if self.failure_penalty and not self.end_failed_episodes:
+            raise ConfigError(
+                f"task.env.rl.failure_penalty={self.failure_penalty}: expected 0, because episodes do not end with "
+                "failures; or set task.env.rl.end_failed_episodes=True."
+            )
 
 
 @dataclass(kw_only=True)

@@ -1,7 +1,7 @@
 """FactoryTaskNutBoltScrew.
 
 Task: a Franka holds a nut on the tip of a bolt, and turns it onto the bolt. It holds the nut by friction alone.
-Randomisation: none; with ``task.env.randomize.start_along_bolt``, how far the nut is on the bolt while training.
+Randomisation: in training, how far the nut is on the bolt at first; none in tests, where it is on the tip.
 Success: the middle of the nut is within five pitches of where it is when the nut touches the bolt's head.
 """
 
@@ -84,7 +84,9 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
             "finger_keypoints": -cfg.rl.keypoint_reward_scale,
             "action": -cfg.rl.action_penalty_scale,
             "success": cfg.rl.success_bonus,
+            "failure": -cfg.rl.failure_penalty,
         }
+        self.ends_failed = cfg.rl.end_failed_episodes and not self.config.test
         self.actions = torch.zeros(n, self.spec.num_actions, device=device)
         self.nut_keypoints, self.finger_keypoints = torch.zeros(2, n, device=device)
         self.height = torch.zeros(n, device=device)
@@ -171,16 +173,8 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
         self.height = nut[:, 2] - self.target[:, 2]
 
     def is_done(self) -> torch.Tensor:
-        """Terminate nothing."""
-        return torch.zeros_like(self.terminated_buf)
-
-    def is_cut_short(self) -> torch.Tensor:
-        """Truncate when the time has run out, and, if chosen, when the nut is lost.
-
-        Rewards are negative. A learner that gets none after it has lost the nut would lose it at once.
-        """
-        expired = super().is_cut_short()
-        return expired | self.failures.any() if self.cfg.rl.end_failed_episodes else expired
+        """Terminate nothing; if chosen, while training, terminate when the nut is lost."""
+        return self.failures.any() if self.ends_failed else torch.zeros_like(self.terminated_buf)
 
     def calculate_metrics(self) -> torch.Tensor:
         """Reward a nut close to its target, in the gripper."""
@@ -189,6 +183,7 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
             "finger_keypoints": self.finger_keypoints,
             "action": torch.linalg.vector_norm(self.actions, dim=-1),
             "success": self.succeeded.float(),
+            "failure": self.failures.any().float(),
         }
         return self.sum_reward_terms(terms)
 
