@@ -12,7 +12,7 @@ from oige_core.engines.base import Engine
 from oige_core.engines.isaacsim.host import Host
 from oige_core.scene import Scene
 from oige_core.scene.scene import ViewFactory
-from oige_core.views import ArticulationView, CameraView, RigidPrimView
+from oige_core.views import ArticulationView, CameraView, DeformablePrimView, RigidPrimView
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = (REPOSITORY / "docs" / "isaac_sim_mapping.md").read_text()
@@ -43,6 +43,9 @@ def public_members(cls: type) -> set[str]:
     return {name for name in names if not name.startswith("_")}
 
 
+PROTOCOLS = ["Scene", "Engine", "ArticulationView", "RigidPrimView", "DeformablePrimView", "CameraView"]
+
+
 @pytest.mark.parametrize(
     ("title", "members"),
     [
@@ -50,6 +53,7 @@ def public_members(cls: type) -> set[str]:
         ("Engine", public_members(Engine) | public_members(ViewFactory)),
         ("ArticulationView", public_members(ArticulationView)),
         ("RigidPrimView", public_members(RigidPrimView)),
+        ("DeformablePrimView", public_members(DeformablePrimView)),
         ("CameraView", public_members(CameraView)),
     ],
 )
@@ -66,14 +70,18 @@ def test_every_method_of_a_host_has_a_row() -> None:
     assert all(cells[1] for cells in found)
 
 
-@pytest.mark.parametrize("title", ["Scene", "Engine", "ArticulationView", "RigidPrimView", "CameraView"])
+@pytest.mark.parametrize(
+    "title", ["Scene", "Engine", "ArticulationView", "RigidPrimView", "DeformablePrimView", "CameraView"]
+)
 def test_every_row_names_its_implementation(title: str) -> None:
     for cells in rows(title):
         assert len(cells) == 3, cells
         assert cells[1].startswith("`") or cells[2], f"{cells[0]}: neither a call nor a word on what is done instead"
 
 
-@pytest.mark.parametrize("title", ["Scene", "Engine", "ArticulationView", "RigidPrimView", "CameraView"])
+@pytest.mark.parametrize(
+    "title", ["Scene", "Engine", "ArticulationView", "RigidPrimView", "DeformablePrimView", "CameraView"]
+)
 def test_isaac_sim_has_every_name_of_the_middle_column(title: str) -> None:
     unknown = [name for cells in rows(title) for name in re.findall(r"`([^`]+)`", cells[1]) if not exists(name)]
     assert not unknown

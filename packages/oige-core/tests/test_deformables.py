@@ -8,8 +8,8 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from oige_core.config import MujocoConfig
-from oige_core.errors import ConfigError, OigeError
+from oige_core.config import MujocoConfig, SimConfig
+from oige_core.errors import CapabilityError, ConfigError, OigeError
 from oige_core.scene import DeformableAsset, Scene
 from scene_helpers import new_scene, raises
 
@@ -24,7 +24,12 @@ DISCRETE = MujocoConfig(integrator="discrete")
 
 def set_up_scene(scene: Scene) -> dict[str, Any]:
     scene.add_ground_plane()
-    return {"tube": scene.add_deformable("tube", TUBE, position=POSITION, orientation=YAW_60)}
+    return {
+        "tube": scene.add_deformable("tube", TUBE, position=POSITION, orientation=YAW_60),
+        "table": scene.add_box(
+            "table", size=(0.5, 0.5, 0.1), position=(0, 5, 1), kinematic=True, track_contact_forces=True
+        ),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,23 @@ def test_rests_on_the_ground_at_its_contact_radius(world: Any) -> None:
     world.close(positions(world)[..., 2].amin(dim=1), 0.001, tol=7e-4)
     world.close(velocities(world).mean(dim=1), 0.0, tol=2e-3)
     assert not any(world.engine.problems().values())
+    world.close(world.table.get_net_contact_forces(), 0.0, tol=0.0)  # it touches nothing
+
+
+def test_measured_contact_forces_change_the_momentum(world: Any) -> None:
+    world.table.set_world_poses(world.tensor([POSITION[0], POSITION[1], 0.4]))
+    lifted = positions(world) + world.tensor([0.0, 0.0, 0.471 - POSITION[2]])  # on the table, whose top is at 0.45
+    world.tube.set_simulation_mesh_nodal_positions(lifted)
+    impulse, steps = 0.0, 10
+    for _ in range(steps):
+        world.engine.step()
+        impulse = impulse - world.table.get_net_contact_forces() * DT
+    masses = torch.from_numpy(TUBE.corner_masses())
+    speeds = world.engine.executor.field("qvel").cpu().double().view(NUM_ENVS, -1, 3)
+    momentum = torch.einsum("c,ncd->nd", masses, speeds)
+    weight = TUBE.mass * G * steps * DT
+    world.close(impulse, momentum + torch.tensor([0.0, 0.0, weight]), tol=0.01 * weight)
+    world.close(momentum[:, 2], 0.0, tol=0.2 * weight)
 
 
 @pytest.mark.parametrize("nodes", [[111, 0, 5], torch.tensor([111, 0, 5]), np.array([111, 0, 5])])
@@ -186,6 +208,15 @@ def test_another_integrator_raises() -> None:
     engine, scene = new_scene()
     set_up_scene(scene)
     with raises(ConfigError, "task.sim.mujoco.integrator=implicitfast: deformable 'tube' needs the integrator .*"):
+        engine.build(scene)
+
+
+def test_warp_refuses_more_degrees_of_freedom_than_it_simulates(new_engine: Callable[..., Any]) -> None:
+    asset = DeformableAsset.box((0.6, 0.1, 0.1), youngs_modulus=1e5, rows=(6, 1, 1), cells=(5, 1, 1))
+    engine = new_engine("warp-cpu", 1)
+    scene = Scene(engine, SimConfig(mujoco=DISCRETE))
+    scene.add_deformable("bar", asset)
+    with raises(CapabilityError, r"MuJoCo Warp cannot run this model: .* nv > 60 \(nv = 72\)\. Use sim_device=cpu\."):
         engine.build(scene)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core.errors import CapabilityError, ConfigError, OigeError
-from oige_core.scene import Scene
+from oige_core.scene import DeformableAsset, Scene
 from randomized_task import FULL, Bench, bench_maker, block, current, draw, make_bench, no_actions
 
 ARM, BALL = ("articulation_views", "arm"), ("rigid_prim_views", "Ball")
@@ -284,6 +284,20 @@ def test_what_moves_bodies_is_refused_for_those_that_the_task_moves() -> None:
             make_bench(block(path, on_reset=draw("additive", "uniform", 0, 1)), task=Marked)
     position = ("rigid_prim_views", "marker_view", "position")
     make_bench(block(position, on_reset=draw("additive", "uniform", 0, 1)), task=Marked).close()
+
+
+class Soft(Bench):
+    """The task of these tests with a soft body."""
+
+    def set_up_scene(self, scene: Scene) -> None:
+        super().set_up_scene(scene)
+        scene.add_deformable("sponge", DeformableAsset.box((0.1, 0.1, 0.1), youngs_modulus=1e4))
+
+
+def test_soft_body_is_refused() -> None:
+    path = ("rigid_prim_views", "sponge_view", "mass")
+    with pytest.raises(ConfigError, match=rf"{'.'.join(path[:2])}: the scene has no such view\. It is a soft body, of"):
+        make_bench(block(path, on_reset=draw("scaling", "uniform", 1, 2)), task=Soft)
 
 
 def test_errors_of_a_view_name_the_key() -> None:

@@ -68,6 +68,8 @@ def find_views(
         if folded not in there[group]:
             other = next((other for other in VIEW_GROUPS if folded in there[other]), None)
             hint = f"It belongs to {other}." if other else nearest(name, views.get(group, {}))
+            if folded in map(_folded, views.get("deformable_prim_views", {})):
+                hint = "It is a soft body, of which nothing can be randomised; remove the block."
             raise ConfigError(f"{path_key((group, name))}: the scene has no such view. {hint}")
         view = there[group][folded]
         for (other_group, other_name), other_view in found.items():

@@ -18,7 +18,7 @@ from oige_core.engines.mujoco.deformables import (
     add_deformable,
     initial_displacements,
     lay_out_deformable,
-    set_deformable_options,
+    set_soft_body_options,
 )
 from oige_core.engines.mujoco.friction import (
     check_default_friction_acts,
@@ -140,7 +140,8 @@ def compile_scene(scene: Scene) -> CompiledScene:
     _set_options(spec, scene)
     assets = {e.name: read_rigid_assets(e) for e in scene.elements.values() if isinstance(e, RigidAssetElement)}
     soft = [element for element in scene.elements.values() if isinstance(element, DeformableElement)]
-    set_deformable_options(spec, soft, scene.sim)
+    if soft:
+        set_soft_body_options(spec, soft, scene.sim.mujoco)
     masks = collision_masks(scene, {name: specs[0] for name, specs in assets.items()})
     for element in scene.elements.values():
         match element:

@@ -1,11 +1,12 @@
 """Soft bodies in the model: a lattice of small bodies, and a flex whose surface follows them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
-from oige_core.config import SimConfig
+from oige_core.config import MujocoConfig
 from oige_core.engines.mujoco.friction import DEFAULT_FRICTION
 from oige_core.engines.mujoco.layout import prefixed
 from oige_core.errors import ConfigError
@@ -16,7 +17,7 @@ __all__ = [
     "add_deformable",
     "initial_displacements",
     "lay_out_deformable",
-    "set_deformable_options",
+    "set_soft_body_options",
 ]
 
 _SLIDE = mujoco.mjtJoint.mjJNT_SLIDE
@@ -51,21 +52,19 @@ class DeformableLayout:
     diagonal: float
 
 
-def set_deformable_options(spec: mujoco.MjSpec, elements: list[DeformableElement], sim: SimConfig) -> None:
-    """Set what soft bodies need, if there are any.
+def set_soft_body_options(spec: mujoco.MjSpec, elements: Sequence[DeformableElement], config: MujocoConfig) -> None:
+    """Set the options of a model with soft bodies.
 
     Raises:
-        ConfigError: the integrator cannot simulate soft bodies.
+        ConfigError: the integrator cannot simulate them.
     """
-    if not elements:
-        return
-    if sim.mujoco.integrator != "discrete":
+    if config.integrator != "discrete":
         raise ConfigError(
-            f"task.sim.mujoco.integrator={sim.mujoco.integrator}: deformable '{elements[0].name}' needs the integrator "
+            f"task.sim.mujoco.integrator={config.integrator}: deformable '{elements[0].name}' needs the integrator "
             "discrete, which integrates its elasticity implicitly."
         )
-    # The sparse Jacobians of MuJoCo Warp 4.0 lack the columns of a surface that follows other bodies.
-    spec.option.jacobian = mujoco.mjtJacobian.mjJAC_DENSE
+    # Each contact moves few corners. Automatically, the C engine would use dense Jacobians, which take longer.
+    spec.option.jacobian = mujoco.mjtJacobian.mjJAC_SPARSE
 
 
 def add_deformable(spec: mujoco.MjSpec, element: DeformableElement, masks: tuple[int, int]) -> None:

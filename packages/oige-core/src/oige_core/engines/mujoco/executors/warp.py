@@ -3,6 +3,7 @@
 It also runs on Warp's CPU device with one thread, which tests use on machines without a GPU.
 """
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -110,11 +111,12 @@ class WarpExecutor:
         probed_contacts, probed_constraints = probe_buffers(model, max_contacts)
         self.max_contacts = max_contacts or probed_contacts
         self.max_constraints = max_constraints or probed_constraints
+        source = _with_dense_jacobians(model) if model.nflex else model
         with wp.ScopedDevice(self._warp_device):
             try:
-                self._model = mjw.put_model(model)
+                self._model = mjw.put_model(source)
                 self._data = mjw.make_data(
-                    model,
+                    source,
                     nworld=num_envs,
                     nconmax=self.max_contacts,
                     njmax=self.max_constraints,
@@ -123,6 +125,9 @@ class WarpExecutor:
                 )
             except (NotImplementedError, ValueError) as error:
                 raise CapabilityError(f"MuJoCo Warp cannot run this model: {error} Use sim_device=cpu.") from error
+            if model.nflex:
+                # Contacts of soft bodies name geom −1, in Warp the last one, whose body contact sensors would take.
+                self._model.geom_bodyid = wp.array([*model.geom_bodyid, 0], dtype=int)
             self._model.opt.warn_overflow = 0
             self._model.opt.deterministic = deterministic
             self._live, self._initial = kernels.State(), kernels.State()
@@ -438,6 +443,13 @@ class WarpExecutor:
         """Alias an array, with matrices flattened as in MuJoCo."""
         tensor = wp.to_torch(array)
         return tensor if last is None else tensor.view(*array.shape, last)
+
+
+def _with_dense_jacobians(model: mujoco.MjModel) -> mujoco.MjModel:
+    """Return a copy; sparse Jacobians of contacts lack the columns of bodies that a soft surface follows (4.0)."""
+    model = copy.copy(model)
+    model.opt.jacobian = mujoco.mjtJacobian.mjJAC_DENSE
+    return model
 
 
 def _checked_device(device: str | torch.device) -> torch.device:
