@@ -19,6 +19,21 @@ SIZES: dict[str, dict[str, Any]] = {
         "task.env.learn.feetAirTimeRewardScale": 1.0,
     },
     "CartpoleCamera": {"task.env.cameraHeight": 16, "task.env.cameraWidth": 24},
+    "FactoryTaskNutBolt": {
+        "task.env.pick_steps": 1,
+        "task.env.align_steps": 1,
+        "task.env.num_gripper_close_sim_steps": 2,
+        "task.env.num_gripper_lift_sim_steps": 2,
+        "task.env.carry_steps": 1,
+        "task.env.place_steps": 1,
+        "task.env.lower_steps": 1,
+        "task.env.episodeLength": 8,
+    },
+    "FactoryTaskNutBoltPick": {
+        "task.env.episodeLength": 3,
+        "task.env.num_gripper_close_sim_steps": 4,
+        "task.env.num_gripper_lift_sim_steps": 4,
+    },
     "ShadowHand": {"task.env.successTolerance": 1.5},
     "ShadowHandOpenAI_FF": {
         "task.env.successTolerance": 1.5,

@@ -23,7 +23,7 @@ MODES = ("upstream", "fixed")
 FINGER_LENGTH = 0.053671  # m
 BONUS = 10.0
 ARM = slice(0, 7)
-LINKS = [8, 9]  # of the fingers in the original's Jacobians, which do not contain the root
+LINKS = torch.tensor([8, 9])  # of the fingers in the original's Jacobians, which do not contain the root
 
 
 @contextmanager

@@ -373,6 +373,16 @@ class NutBoltConfig(FactoryConfig[FactoryActionConfig, NutBoltPickRandomizeConfi
             check_positive(f"task.env.{key}", getattr(self, key))
         for key in ("num_gripper_close_sim_steps", "num_gripper_lift_sim_steps"):
             check_positive(f"task.env.{key}", getattr(self, key))
+        for key in ("gripper_prop_gains", "gripper_deriv_gains"):
+            ours, theirs = getattr(self.ctrl.all, key), getattr(self.screw_ctrl.all, key)
+            if ours != theirs:
+                raise ConfigError(
+                    f"task.env.screw_ctrl.all.{key}={theirs}: expected {ours}, as task.env.ctrl.all.{key}, because the "
+                    "gripper has the same gains in all stages."
+                )
+        for key in ("ctrl", "screw_ctrl"):
+            if getattr(self, key).ctrl_type == "gym_default":
+                raise ConfigError(f"task.env.{key}.ctrl_type=gym_default: expected a controller of efforts.")
         if steps[-1] < 1:
             raise ConfigError(
                 f"task.env.episodeLength={self.episodeLength}: expected more than the {sum(steps[:-1])} control steps "

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from oige_core import Material, RLTask, Scene
 from oige_core.control import Controller, ControlState, ControlTarget
-from oige_core.math import quat_apply, quat_from_rotation_vector, quat_mul
+from oige_core.math import quat_from_rotation_vector, quat_mul
 
 from oige_tasks_manipulation.factory import FactoryConfig, KeypointRlConfig, NutBoltPickRandomizeConfig
+from oige_tasks_manipulation.factory.frames import axis_z, points_along_z, upright
 from oige_tasks_manipulation.factory.sizes import SIZES
 from oige_tasks_manipulation.factory.starts import StartPoses
 from oige_tasks_manipulation.factory.threads import bolt_asset, nut_asset
@@ -30,10 +31,7 @@ __all__ = [
     "TABLE_HEIGHT",
     "FactoryTask",
     "Fingertips",
-    "keypoint_distance",
-    "points_along_z",
     "rotation_of_action",
-    "upright",
 ]
 
 FRANKA_POSITION = (0.5, 0.0, 0.0)  # m
@@ -144,7 +142,8 @@ class FactoryTask(RLTask[FactoryConfigT]):
             gains = [torch.tensor([0.0] * 7 + list(values), device=device) for values in of_gripper]
         self.frankas.set_gains(*(values.expand(self.num_envs, -1) for values in gains))
         self.arm_joints, self.finger_joints = list(range(7)), [7, 8]
-        self.finger_links = [self.frankas.get_link_index(name) for name in FINGER_LINKS]
+        links = [self.frankas.get_link_index(name) for name in FINGER_LINKS]
+        self.finger_links = torch.tensor(links, device=device)
         rl = cfg.rl
         scales = (*rl.pos_action_scale, *rl.rot_action_scale, *rl.force_action_scale, *rl.torque_action_scale)
         self.action_scales = torch.tensor(scales, device=device)
@@ -161,7 +160,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
 
     def along_fingers(self, orientation: torch.Tensor) -> torch.Tensor:
         """Return the vectors from the fingers' frames to their tips ``(n, 3)``, in m, for orientations ``(n, 4)``."""
-        return quat_apply(orientation, orientation.new_tensor([0.0, 0.0, FINGER_LENGTH]).expand(len(orientation), 3))
+        return FINGER_LENGTH * axis_z(orientation)
 
     def get_nut_centres(self, worlds: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return positions ``(n, 3)`` of the middles of the nuts, in m, and orientations ``(n, 4)`` of the nuts."""
@@ -209,7 +208,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
 
     def get_control_state(self, tips: Fingertips) -> ControlState:
         """Return what controllers measure, where the fingertips are known."""
-        jacobian = self.frankas.get_jacobians()[:, self.finger_links, :, ARM].mean(dim=1)
+        jacobian = self.frankas.get_jacobians().index_select(1, self.finger_links)[..., ARM].mean(dim=1)
         if not self.upstream:
             along = self.along_fingers(tips.orientation).unsqueeze(-1).expand(-1, 3, jacobian.shape[-1])
             moved = torch.linalg.cross(jacobian[:, 3:], along, dim=1)
@@ -299,35 +298,11 @@ class FactoryTask(RLTask[FactoryConfigT]):
     def sample(self, worlds: torch.Tensor, middle: tuple[float, ...], noise: tuple[float, ...]) -> torch.Tensor:
         """Sample ``(len(worlds), k)`` uniformly between ``middle`` minus and plus ``noise``."""
         drawn = self.uniform(-1.0, 1.0, len(worlds), len(middle))
-        return torch.addcmul(drawn.new_tensor(middle), drawn, drawn.new_tensor(noise))
-
-
-def upright(like: torch.Tensor) -> torch.Tensor:
-    """Return orientations ``(n, 4)`` of bodies that stand upright, for ``(n, …)`` values."""
-    return like.new_tensor([1.0, 0.0, 0.0, 0.0]).expand(len(like), 4)
+        columns = zip(middle, noise, drawn.unbind(-1), strict=True)
+        return torch.stack([centre + bound * column for centre, bound, column in columns], dim=-1)
 
 
 def rotation_of_action(turn: torch.Tensor, least: float) -> torch.Tensor:
     """Return the rotations ``(n, 4)`` of rotation vectors ``(n, 3)`` in rad, none for vectors up to ``least`` long."""
     is_turn = torch.linalg.vector_norm(turn, dim=-1, keepdim=True) > least
     return quat_from_rotation_vector(turn * is_turn)
-
-
-def points_along_z(position: torch.Tensor, orientation: torch.Tensor, heights: torch.Tensor) -> torch.Tensor:
-    """Return points on the z axes of frames.
-
-    Args:
-        position: of the frames ``(n, 3)``, in m.
-        orientation: of the frames ``(n, 4)``.
-        heights: along their z axes ``(n, k)`` or ``(k,)``, in m.
-
-    Returns:
-        ``(n, k, 3)``, in m.
-    """
-    z = quat_apply(orientation, position.new_tensor([0.0, 0.0, 1.0]).expand_as(position))
-    return position.unsqueeze(1) + z.unsqueeze(1) * heights.unsqueeze(-1)
-
-
-def keypoint_distance(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Return the sums ``(n,)`` of the distances between keypoints ``(n, k, 3)`` of two lines, in m."""
-    return torch.linalg.vector_norm(first - second, dim=-1).sum(dim=-1)

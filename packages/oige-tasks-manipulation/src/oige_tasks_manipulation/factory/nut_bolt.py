@@ -10,7 +10,6 @@ Success: that of FactoryTaskNutBoltScrew.
 
 import math
 from itertools import accumulate
-from typing import NamedTuple
 
 import torch
 from oige_core.control import Controller, ControlTarget
@@ -26,15 +25,22 @@ from oige_tasks_manipulation.factory.base import (
     TABLE_HEIGHT,
     FactoryTask,
     Fingertips,
+)
+from oige_tasks_manipulation.factory.frames import (
+    hexagon_yaw,
+    level,
+    pad_z,
     points_along_z,
+    tilt_back,
+    turn_about_z,
     upright,
 )
 from oige_tasks_manipulation.factory.pick import FINGER_SPEED, LIFT, LIFTED
-from oige_tasks_manipulation.factory.screw import CLOSE, make_unidirectional, pad_z
+from oige_tasks_manipulation.factory.screw import CLOSE, make_unidirectional
 from oige_tasks_manipulation.factory.starts import solve_starts
 from oige_tasks_manipulation.franka.kinematics import ArmKinematics
 
-__all__ = ["FactoryTaskNutBolt", "hexagon_yaw", "step_towards", "turn_about_z"]
+__all__ = ["FactoryTaskNutBolt", "step_towards"]
 
 PICK, ALIGN, CLOSE_GRIPPER, LIFT_NUT, CARRY, PLACE, LOWER, SCREW = range(8)  # stages
 POLICY_OF_STAGE = (0, 0, 0, 0, 1, 1, 1, 2)
@@ -45,20 +51,6 @@ GAIN, LARGEST_STEP = 4.0, 0.1  # of routines: targets are this multiple of what 
 PRESS = 0.001  # m; by which a lowered nut's target is below the bolt's tip
 CENTRED, ABOVE, HIGHEST = 5e-4, 10.0, 0.01  # m: farther from the axis, the nut stays above the tip, by 10 times that
 SLOW = 0.02  # m; largest step of a nut that is lowered
-
-
-class NutInGripper(NamedTuple):
-    """Nut and bolt, ``(N, …)``, as a stage's policy knows them.
-
-    Attributes:
-        position: of the nut, in m.
-        orientation: of the nut, among the six that look the same.
-        yaw: by which the hexagon is turned in the gripper from where fingers touch its flats, in rad.
-    """
-
-    position: torch.Tensor
-    orientation: torch.Tensor
-    yaw: torch.Tensor
 
 
 class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
@@ -78,12 +70,10 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         self.begins = torch.nn.functional.pad(self.ends, (1, 0))[:-1]
         self.policies = torch.nn.functional.one_hot(torch.tensor(POLICY_OF_STAGE, device=device)).float()
         self.screw_controller = Controller(cfg.screw_ctrl, device, captured=self.capture is not None)
-        gripper = [cfg.ctrl.all, cfg.screw_ctrl.all]
-        self.gripper_gains = torch.tensor(
-            [[section.gripper_prop_gains, section.gripper_deriv_gains] for section in gripper], device=device
-        )
         kinematics = ArmKinematics(FRANKA_POSITION, FRANKA_ORIENTATION, device)
         self.starts = solve_starts(cfg.randomize, TABLE_HEIGHT, kinematics, self.generator)
+        self.place_start = torch.tensor(PLACE_START, device=device)
+        self.backwards = torch.tensor([-1.0, 0.0, 0.0], device=device)
         self.from_nut = torch.tensor(DOWNWARDS, device=device)
         self.one_way = torch.zeros(self.spec.num_actions, device=device)
         self.one_way[[2, 5]] = 1.0
@@ -111,7 +101,7 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         bolt = self.bolts.get_world_poses(clone=False)[0]
         acts = (stage == PICK) | (stage == PLACE) | screws
         goal, goal_orientation = self._goals(stage, tips, nut, turned, bolt)
-        step = torch.where(stage == LOWER, SLOW, LARGEST_STEP).unsqueeze(-1)
+        step = (LARGEST_STEP - (LARGEST_STEP - SLOW) * (stage == LOWER)).unsqueeze(-1)
         moved, rotated = step_towards(tips, goal, goal_orientation, step)
         target = ControlTarget(
             position=torch.where(acts.unsqueeze(-1), position, moved),
@@ -122,8 +112,6 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         moving, screwing = (
             each.compute_efforts(state, target)[:, ARM] for each in (self.controller, self.screw_controller)
         )
-        gains = self.gripper_gains[screws.long()]
-        self.frankas.set_gains(gains[:, 0], gains[:, 1], joint_indices=self.finger_joints)
         self.frankas.set_joint_position_targets(target.gripper_positions, joint_indices=self.finger_joints)
         self.exert(state, torch.where(screws.unsqueeze(-1), screwing, moving))
 
@@ -150,8 +138,7 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         yaw = hexagon_yaw(tips.orientation, turned, PLACE_YAW)[1]
         at_flats = quat_mul(turn_about_z(yaw), level(tips.orientation))
         lifted = self.held[0] + pad_z(LIFT * (stage == LIFT_NUT))
-        low, high = tips.position.new_tensor(PLACE_START).unbind()
-        carried = torch.clamp(tips.position, low, high)
+        carried = torch.clamp(tips.position, *self.place_start)
         # The nut's axis to that of the bolt, then its base to the bolt's tip.
         base = points_along_z(nut, turned, -0.5 * self.nut_height.unsqueeze(-1)).squeeze(1)
         tip = bolt + pad_z(self.head_height + self.shank_length - PRESS)
@@ -208,7 +195,7 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         self.lateral_error = torch.where(lowered, off_axis, self.lateral_error)
         on_tip = (base[:, 2] - bolt[:, 2] - self.head_height - self.shank_length).abs() < 2.0 * self.thread_pitch
         self.placed = torch.where(lowered, on_tip & (off_axis < self.thread_pitch), self.placed & (progress > 0))
-        forward = quat_apply(tips.orientation, tips.position.new_tensor([-1.0, 0.0, 0.0]).expand_as(tips.position))
+        forward = quat_apply(tips.orientation, self.backwards.expand_as(tips.position))
         self.gripper_yaw = torch.where(
             progress <= self.ends[LOWER], torch.atan2(forward[:, 1], forward[:, 0]), self.gripper_yaw
         )
@@ -235,48 +222,6 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         outcomes = {"picked": self.picked, "placed": self.placed, "success": self.screwed}
         means = {name: self.mean(values.float(), worlds) for name, values in outcomes.items()}
         return super().finish_episodes(worlds) | means | {"lateral_error": self.mean(self.lateral_error, worlds)}
-
-
-def turn_about_z(yaw: torch.Tensor) -> torch.Tensor:
-    """Return rotations ``(n, 4)`` about z by angles ``(n,)``, in rad."""
-    return quat_from_rotation_vector(pad_z(yaw))
-
-
-def tilt_back(orientation: torch.Tensor) -> torch.Tensor:
-    """Return the shortest rotations ``(n, 4)`` in the world that turn the z axes of frames ``(n, 4)`` upwards."""
-    z = quat_apply(orientation, orientation.new_tensor([0.0, 0.0, 1.0]).expand(len(orientation), 3))
-    up = torch.cat((torch.zeros_like(z[:, :2]), torch.ones_like(z[:, 2:])), dim=-1)
-    real = 1.0 + z[:, 2:]
-    rotation = torch.cat((real, torch.linalg.cross(z, up)), dim=-1)
-    return rotation / torch.linalg.vector_norm(rotation, dim=-1, keepdim=True).clamp_min(1e-6)
-
-
-def level(hand: torch.Tensor) -> torch.Tensor:
-    """Return orientations ``(n, 4)`` of hands that are turned by the shortest rotation until they point down."""
-    flipped = hand.new_tensor([0.0, 0.0, -1.0, 0.0]).expand_as(hand)
-    return quat_mul(tilt_back(quat_mul(hand, flipped)), hand)
-
-
-def hexagon_yaw(hand: torch.Tensor, nut: torch.Tensor, expected: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the orientation of a nut in which its yaw in the gripper is closest to an expected one.
-
-    Args:
-        hand: orientations ``(n, 4)``; hands point down.
-        nut: orientations ``(n, 4)``.
-        expected: yaw in the gripper, in rad.
-
-    Returns:
-        Orientations ``(n, 4)``, turned by a multiple of 60° about the nut's z axis, with the sign that they have where
-        these tasks start; and the difference of the yaw from the expected one ``(n,)``, −30° to 30° in rad.
-    """
-    flipped = hand.new_tensor([0.0, 0.0, -1.0, 0.0]).expand_as(hand)
-    in_gripper = quat_mul(quat_conjugate(quat_mul(hand, flipped)), nut)
-    yaw = 2.0 * torch.atan2(in_gripper[:, 3], in_gripper[:, 0])
-    turns = torch.round((expected - yaw) * (3.0 / math.pi))
-    turn = turn_about_z(turns * (math.pi / 3.0))
-    usual = turn_about_z(torch.full_like(yaw, expected))
-    sign = (quat_mul(in_gripper, turn) * usual).sum(dim=-1, keepdim=True).sign()
-    return sign * quat_mul(nut, turn), yaw + turns * (math.pi / 3.0) - expected
 
 
 def step_towards(

@@ -18,14 +18,12 @@ from oige_tasks_manipulation.factory.base import (
     OPEN,
     TABLE_HEIGHT,
     FactoryTask,
-    keypoint_distance,
-    points_along_z,
-    upright,
 )
+from oige_tasks_manipulation.factory.frames import keypoint_distance, points_along_z, upright
 from oige_tasks_manipulation.factory.starts import solve_starts
 from oige_tasks_manipulation.franka.kinematics import ArmKinematics
 
-__all__ = ["LIFT", "FactoryTaskNutBoltPick"]
+__all__ = ["FINGER_SPEED", "LIFT", "LIFTED", "FactoryTaskNutBoltPick"]
 
 LIFT = 0.3  # m
 FINGER_SPEED = 0.2  # m/s; the velocity limit of the fingers in OmniIsaacGymEnvs' robot

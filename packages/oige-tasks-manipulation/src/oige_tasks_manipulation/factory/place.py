@@ -9,18 +9,16 @@ Success: at the end, the sum of the distances of keypoints, of the nut's base fr
 import math
 
 import torch
-from oige_core.math import quat_apply, quat_conjugate, quat_from_angle_axis, quat_mul
+from oige_core.math import quat_apply, quat_mul
 
 from oige_tasks_manipulation.factory import NutBoltPlaceConfig
 from oige_tasks_manipulation.factory.base import (
-    DOWNWARDS,
     FRANKA_ORIENTATION,
     FRANKA_POSITION,
     TABLE_HEIGHT,
     FactoryTask,
-    keypoint_distance,
-    points_along_z,
 )
+from oige_tasks_manipulation.factory.frames import flipped, keypoint_distance, points_along_z, turn_about_z
 from oige_tasks_manipulation.factory.starts import solve_starts
 from oige_tasks_manipulation.franka.kinematics import ArmKinematics
 
@@ -45,7 +43,6 @@ class FactoryTaskNutBoltPlace(FactoryTask[NutBoltPlaceConfig]):
         heights = rl.keypoint_scale * torch.linspace(-0.5, 0.5, rl.num_keypoints, device=device)
         self.nut_keypoints = self.head_height.unsqueeze(-1) + heights
         self.bolt_keypoints = self.nut_keypoints + self.shank_length.unsqueeze(-1)
-        self.from_nut = quat_conjugate(torch.tensor(DOWNWARDS, device=device))
         self.reward_weights = self.weights_of(rl)
         self.closed = torch.zeros(n, device=device)
         self.actions = torch.zeros(n, self.spec.num_actions, device=device)
@@ -56,20 +53,16 @@ class FactoryTaskNutBoltPlace(FactoryTask[NutBoltPlaceConfig]):
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Put the nut between the fingers, at a random pose of the gripper, and the bolt in a random place."""
         super().reset_idx(worlds)
-        cfg, n = self.cfg.randomize, len(worlds)
+        cfg = self.cfg.randomize
         start = self.starts.rows(self.sample_rows(len(self.starts.arm), worlds))
         x, y, z = self.sample(worlds, (0.0, 0.0, 0.0), cfg.nut_noise_pos_in_gripper).unbind(-1)
         yaw = YAW + self.sample(worlds, (0.0,), (cfg.nut_noise_rot_in_gripper,)).squeeze(-1)
         half_width = half_extent(self.rows(self.nut_width, worlds), yaw)
         fingers = torch.stack((half_width + y, half_width - y), dim=-1)
         self.frankas.set_joint_positions(torch.cat((start.arm, fingers), dim=-1), worlds)
-        upright = quat_mul(start.orientation, self.from_nut.expand(n, 4))
+        stands = flipped(start.orientation)
         offset = torch.stack((x, y, z - self.rows(self.head_height, worlds)), dim=-1)
-        axis = yaw.new_tensor([0.0, 0.0, 1.0])
-        nut = (
-            start.position + quat_apply(upright, offset),
-            quat_mul(upright, quat_from_angle_axis(yaw, axis)),
-        )
+        nut = start.position + quat_apply(stands, offset), quat_mul(stands, turn_about_z(yaw))
         self.place_bodies(worlds, nut, self.sample(worlds, cfg.bolt_pos_xy_initial, cfg.bolt_pos_xy_noise))
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:

@@ -18,13 +18,12 @@ from oige_tasks_manipulation.factory.base import (
     TABLE_HEIGHT,
     FactoryTask,
     Fingertips,
-    keypoint_distance,
-    points_along_z,
 )
+from oige_tasks_manipulation.factory.frames import keypoint_distance, pad_z, points_along_z
 from oige_tasks_manipulation.franka.factory import FINGER_LENGTH, FINGERPAD_LENGTH, HAND_LENGTH
 from oige_tasks_manipulation.franka.kinematics import ArmKinematics
 
-__all__ = ["FactoryTaskNutBoltScrew", "Failures", "find_failures", "make_unidirectional"]
+__all__ = ["CLOSE", "FactoryTaskNutBoltScrew", "Failures", "find_failures", "make_unidirectional"]
 
 KEYPOINTS = 4
 AXIS_LENGTH = HAND_LENGTH + FINGER_LENGTH  # m; of the lines of keypoints
@@ -198,11 +197,6 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
         outcomes = {"success": self.succeeded, **self.failures._asdict()}
         means = {name: self.mean(values.float(), worlds) for name, values in outcomes.items()}
         return super().finish_episodes(worlds) | means | {"height": self.mean(self.height, worlds)}
-
-
-def pad_z(heights: torch.Tensor) -> torch.Tensor:
-    """Return vectors ``(n, 3)`` along z for lengths ``(n,)``."""
-    return torch.nn.functional.pad(heights.unsqueeze(-1), (2, 0))
 
 
 def make_unidirectional(actions: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
