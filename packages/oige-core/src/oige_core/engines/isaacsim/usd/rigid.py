@@ -12,7 +12,7 @@ from oige_core.scene.assets import Color
 from oige_core.scene.elements import BodyElement, RigidAssetElement, RigidElement
 from oige_core.scene.primitives import FACE_SIZE, FACE_THICKNESS, Primitive, inertia, volume
 
-__all__ = ["keep_apart", "switch_off_alternatives", "write_rigid", "write_rigid_asset"]
+__all__ = ["keep_apart", "primitive_mass", "switch_off_alternatives", "write_rigid", "write_rigid_asset"]
 
 
 _DEFAULT_MASKS = (1, 1)
