@@ -188,3 +188,14 @@ def test_summaries_reach_weights_and_biases(tmp_path: Path) -> None:
     content = recorded.read_bytes()
     for tag in (b"rewards/step", b"Episode/return", b"global_step"):
         assert tag in content
+
+
+def test_screw_is_tested_from_the_tip_of_the_bolt(tmp_path: Path) -> None:
+    """Training begins along the bolt and ends episodes with failures; ``test=True`` does neither."""
+    policy = tmp_path / "policy.pth"
+    torch.save({"model": {}}, policy)
+    for words, test in (([], False), (["test=True", f"checkpoint={policy}"], True)):
+        env: Any = checked_run(["task=FactoryTaskNutBoltScrew", "sim_device=cpu", *words]).config.task.env
+        assert env.rl.end_failed_episodes is not test
+        assert (env.rl.failure_penalty > 0.0) is not test
+        assert (env.randomize.start_along_bolt > 0.0) is not test

@@ -147,7 +147,8 @@ class NutBoltScrewRlConfig(FactoryRlConfig):
         add_obs_finger_force: observe the contact forces of the fingers, in N; otherwise these observations are 0.
         far_error_thresh: distance of the nut from its target beyond which it is far, in m.
         success_bonus: reward of each control step in which the nut is close to its target.
-        end_failed_episodes: while training, terminate episodes in which the nut is far, has slipped or has fallen.
+        end_failed_episodes: terminate episodes in which the nut is far, has slipped or has fallen; off with
+            ``test=True``.
         failure_penalty: cost of such an end. Rewards are negative, so that ends without it are gains.
     """
 
@@ -236,8 +237,8 @@ class NutBoltScrewRandomizeConfig(FactoryRandomizeConfig):
 
     Attributes:
         nut_rot_initial: yaw of the nut on the bolt's tip, in degrees.
-        start_along_bolt: while training, episodes begin with the nut turned onto the bolt by a random part of the
-            shank, up to this fraction; 0: all begin at the tip, as in tests.
+        start_along_bolt: episodes begin with the nut turned onto the bolt by a random part of the shank, up to this
+            fraction; 0: all begin at the tip, as with ``test=True``.
     """
 
     nut_rot_initial: float = 30.0

@@ -1,7 +1,7 @@
 """FactoryTaskNutBoltScrew.
 
 Task: a Franka holds a nut on the tip of a bolt, and turns it onto the bolt. It holds the nut by friction alone.
-Randomisation: in training, how far the nut is on the bolt at first; none in tests, where it is on the tip.
+Randomisation: how far the nut is on the bolt at first in training; with ``test=True`` it is on the tip.
 Success: the middle of the nut is within five pitches of where it is when the nut touches the bolt's head.
 """
 
@@ -85,7 +85,6 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
             "success": cfg.rl.success_bonus,
             "failure": -cfg.rl.failure_penalty,
         }
-        self.ends_failed = cfg.rl.end_failed_episodes and not self.config.test
         self.actions = torch.zeros(n, self.spec.num_actions, device=device)
         self.nut_keypoints, self.finger_keypoints = torch.zeros(2, n, device=device)
         self.height = torch.zeros(n, device=device)
@@ -114,7 +113,7 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
         shank, pitch = self.rows(self.shank_length, worlds), self.rows(self.thread_pitch, worlds)
         yaw = torch.full_like(shank, math.radians(cfg.nut_rot_initial))
         height, row = shank, torch.zeros_like(shank, dtype=torch.int64)
-        if cfg.start_along_bolt and not self.config.test:
+        if cfg.start_along_bolt:
             # The gripper holds two of the nut's flats in sixths of a turn.
             drawn = shank * (1.0 - self.uniform(0.0, cfg.start_along_bolt, len(worlds)))
             turn = 2.0 * math.pi / pitch
@@ -172,8 +171,8 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
         self.height = nut[:, 2] - self.target[:, 2]
 
     def is_done(self) -> torch.Tensor:
-        """Terminate nothing; if chosen, while training, terminate when the nut is lost."""
-        return self.failures.any() if self.ends_failed else torch.zeros_like(self.terminated_buf)
+        """Terminate nothing; if chosen, terminate when the nut is lost."""
+        return self.failures.any() if self.cfg.rl.end_failed_episodes else torch.zeros_like(self.terminated_buf)
 
     def calculate_metrics(self) -> torch.Tensor:
         """Reward a nut close to its target, in the gripper."""
