@@ -1,7 +1,7 @@
 """Measure what contacts of a nut's thread cost and how well they hold, without a robot.
 
-    uv run python tools/thread_contact.py --out docs/results/data/thread_contact_cpu.json
-    uv run python tools/thread_contact.py --device cuda:0 --out docs/results/data/thread_contact_h200.json
+    uv run python tools/thread_contact.py --out thread_contact.json
+    uv run python tools/thread_contact.py --device cuda:0 --out thread_contact.json
 
 A bolt stands still, and forces act on its nut:
 
@@ -17,7 +17,7 @@ A bolt stands still, and forces act on its nut:
   jumped over the thread, and how many worlds diverged.
 * ``speed``: time per physics step of a world while the nut turns; on the CPU, processor time of one core.
 
-Penetrations are the deepest of nut and bolt in the first three. Contacts and rows of constraints are the largest of a
+Penetrations are the deepest of nut and bolt in ``turn``. Contacts and rows of constraints are the largest of a
 world, without ``push`` and ``blow``.
 """
 
@@ -199,13 +199,16 @@ def turn(worlds: Worlds) -> dict[str, float]:
     gain = 0.15 / worlds.case.dt * worlds.own_inertia[:, 8]
     largest = 0.0
     low = 2 * worlds.size.pitch
-    for _ in worlds.run(1.5):
+    for step in worlds.run(1.7):
+        if step == round(0.2 / worlds.case.dt):  # the nut has settled on the flanks
+            worlds.begin, worlds.turned = worlds.heights().clone(), worlds.zeros()
         torques = gain * (-SPEED - worlds.nut.get_angular_velocities()[:, 2])
         torques = torch.where(worlds.heights() > low, torques.clamp(-most, most), 0.0)
         worlds.step(worlds.zeros(3), worlds.along(2, torques))
         largest = max(largest, float(worlds.deviations().abs().max()))
     per_turn = 2 * math.pi * (worlds.heights() - worlds.begin) / worlds.turned
     return {
+        "deepest_mm": 1e3 * worlds.peaks.penetration,
         "turns": float(-worlds.turned.mean()) / (2 * math.pi),
         "mm_per_turn_least": 1e3 * float(per_turn.min()),
         "mm_per_turn_mean": 1e3 * float(per_turn.mean()),
@@ -310,7 +313,6 @@ def measure(case: Case, device: str, count: int, rough_steps: int) -> dict[str, 
     """Return all figures of a case."""
     worlds = Worlds(case, device, count)
     found: dict[str, Any] = turn(worlds) | play(worlds) | creep(worlds)
-    found["deepest_mm"] = 1e3 * worlds.peaks.penetration
     gentle, worlds.peaks = worlds.peaks, Peaks()
     found["push_n"] = push(worlds, at_once=False, held=False)
     found["held_push_n"] = push(worlds, at_once=False, held=True)
