@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from oige_core.config import DefaultPhysicsMaterialConfig, MujocoConfig
-from oige_core.scene import DeformableAsset, Material, Scene
+from oige_core.scene import ArticulationAsset, DeformableAsset, Drive, Material, Scene
 
 DISCRETE = MujocoConfig(integrator="discrete")
 HALF = math.sqrt(0.5)
@@ -136,6 +136,38 @@ def test_rigid_body_rests_on_a_soft_one_that_carries_its_weight(build: Callable[
     squeeze = (5.0 + 0.5 * 4.0) * 9.81 * 0.1 / (5e4 * 0.04)  # its own weight of 4 kg counts half; 3.4 mm
     assert nodes.max() - nodes.min() == pytest.approx(0.1 - squeeze, abs=2e-4)
     assert world.box.get_world_poses()[0][0, 2] - 0.05 - nodes.max() == pytest.approx(0.001, abs=5e-4)
+
+
+GRIPPER = """<mujoco><worldbody><body name="palm" gravcomp="1">
+  <joint name="lift" type="slide" axis="0 0 1"/><geom type="box" size=".02 .1 .01" pos="0 0 .15" mass="1"/>
+  <body name="left"><joint name="left" type="slide" axis="0 -1 0"/>
+    <geom type="box" size=".02 .01 .015" pos="0 .08 .03" mass=".1"/></body>
+  <body name="right"><joint name="right" type="slide" axis="0 1 0"/>
+    <geom type="box" size=".02 .01 .015" pos="0 -.08 .03" mass=".1"/></body>
+</body></worldbody></mujoco>"""
+
+
+@pytest.mark.parametrize(("friction", "lifted"), [(1.0, True), (0.1, False)])
+def test_gripper_lifts_a_soft_block_by_friction(build: Callable[..., Any], friction: float, lifted: bool) -> None:
+    """It needs m·g / 2 = 0.71 N of friction from each finger, which presses with 4 N: a coefficient of 0.18."""
+
+    def set_up_scene(scene: Scene) -> dict[str, Any]:
+        scene.add_ground_plane()
+        drives = {"lift": Drive(stiffness=5e3, damping=300.0), ".*": Drive(stiffness=2e3, damping=50.0, max_effort=4.0)}
+        asset = DeformableAsset.box((0.06, 0.08, 0.06), youngs_modulus=1e5, density=500.0, rows=(2, 1, 2))
+        return {
+            "gripper": scene.add_articulation("gripper", ArticulationAsset(mjcf=GRIPPER, drives=drives)),
+            "block": scene.add_deformable("block", asset, position=(0, 0, 0.031), material=Material(friction=friction)),
+        }
+
+    material = DefaultPhysicsMaterialConfig(static_friction=friction, dynamic_friction=friction)
+    world = build(set_up_scene, dt=1 / 120, mujoco=DISCRETE, default_physics_material=material)
+    for step in range(210):  # closes for half a second, rises by 10 cm in a second, and holds
+        rise = 0.1 * min(max(0, step - 60) / 120, 1.0)
+        world.gripper.set_joint_position_targets(torch.tensor([[rise, 0.05, 0.05]]))
+        world.engine.step()
+    height = world.block.get_simulation_mesh_nodal_positions()[0, :, 2].min()
+    assert height == pytest.approx(0.1 if lifted else 0.001, abs=0.005)
 
 
 def test_default_friction_of_the_scene_applies_to_soft_bodies(build: Callable[..., Any]) -> None:

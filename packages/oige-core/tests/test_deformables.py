@@ -114,6 +114,31 @@ def test_measured_contact_forces_change_the_momentum(world: Any) -> None:
     world.close(momentum[:, 2], 0.0, tol=0.2 * weight)
 
 
+def test_depth_of_contacts_counts_soft_bodies(world: Any) -> None:
+    lowered = positions(world) - world.tensor([0.0, 0.0, POSITION[2] - 0.0205])  # the surface at 0.5 mm of 1 mm
+    world.tube.set_simulation_mesh_nodal_positions(lowered[:1], [1])
+    expected = torch.tensor([0.0, 0.0005, 0.0])
+    world.close(world.engine.deepest_penetration(), expected, tol=1e-6)
+    world.close(world.engine.deepest_penetration("tube", "ground_plane"), expected, tol=1e-6)
+    world.close(world.engine.deepest_penetration("tube", "table"), 0.0, tol=0.0)
+
+
+def test_executors_agree(build: Callable[..., Any], built: Any) -> None:
+    """From free fall to rolling on the ground."""
+    if built.executor != "warp-cpu":
+        pytest.skip("this compares MuJoCo Warp with the C engine")
+    exact = build(set_up_scene, NUM_ENVS, "c", dt=DT, mujoco=DISCRETE)
+    built.engine.load_state_dict(built.initial_state)
+    for world in (exact, built):
+        lowered = positions(world) - world.tensor([0.0, 0.0, POSITION[2] - 0.025])
+        world.tube.set_simulation_mesh_nodal_positions(lowered)
+        world.tube.set_simulation_mesh_nodal_velocities(spin(world, 2.0) - world.tensor([0.0, 0.2, 0.5]))
+        world.engine.step(10)
+    built.close(positions(built), positions(exact), tol=2e-5)
+    built.close(velocities(built), velocities(exact), tol=1e-3)
+    assert exact.engine.deepest_penetration().min() > 0.0  # it touches the ground
+
+
 @pytest.mark.parametrize("nodes", [[111, 0, 5], torch.tensor([111, 0, 5]), np.array([111, 0, 5])])
 def test_selected_nodes_are_those_of_all(world: Any, nodes: Any) -> None:
     world.tube.set_simulation_mesh_nodal_velocities(spin(world, 1.0))

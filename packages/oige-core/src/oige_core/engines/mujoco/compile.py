@@ -100,7 +100,7 @@ class CompiledScene:
     variants: dict[str, Variants] = field(default_factory=dict)
 
     def contact_pairs(self, first: str | None, second: str | None) -> np.ndarray | None:
-        """Return the pairs of geoms ``(ngeom, ngeom)`` of elements or views of links; None for all pairs.
+        """Return the pairs ``(k, k)`` of geoms, and soft bodies after them, of elements or views of links; None: all.
 
         Args:
             first: name of one; None: all.
@@ -111,21 +111,25 @@ class CompiledScene:
         """
         if first is None and second is None:
             return None
-        one, other = (self._geoms_of(name) for name in (first, second))
+        one, other = (self._surfaces_of(name) for name in (first, second))
         return (one[:, None] & other) | (other[:, None] & one)
 
-    def _geoms_of(self, name: str | None) -> np.ndarray:
-        """Return which geoms ``(ngeom,)`` an element, or a view of links, has; None: all."""
+    def _surfaces_of(self, name: str | None) -> np.ndarray:
+        """Return which geoms and soft bodies ``(ngeom + nflex,)`` an element, or a view of links, has; None: all."""
         model = self.model
         if name is None:
-            return np.ones(model.ngeom, bool)
+            return np.ones(model.ngeom + model.nflex, bool)
+        if name in self.deformables:
+            return np.arange(model.ngeom + model.nflex) == model.ngeom + self.deformables[name].flex
+        soft = np.zeros(model.nflex, bool)
         bodies = self.bodies | {key: layout.body_ids for key, layout in self.articulations.items()}
         if name in bodies:
-            return np.isin(model.geom_bodyid, bodies[name])
+            return np.concatenate([np.isin(model.geom_bodyid, bodies[name]), soft])
         static = {model.geom(geom).name: geom for geom in np.flatnonzero(model.geom_bodyid == 0)}
         if name not in static:
-            raise OigeError(f"contacts of '{name}': no such element. {nearest(name, [*bodies, *static])}")
-        return np.arange(model.ngeom) == static[name]
+            known = [*bodies, *self.deformables, *static]
+            raise OigeError(f"contacts of '{name}': no such element. {nearest(name, known)}")
+        return np.concatenate([np.arange(model.ngeom) == static[name], soft])
 
 
 def compile_scene(scene: Scene) -> CompiledScene:

@@ -240,7 +240,7 @@ class BatchExecutor:
             self._batch.get_data(world, data)
             mujoco.mj_fwdPosition(model, data)
             contact = data.contact
-            counted = contact.dist if pairs is None else contact.dist[_within(pairs, contact.geom)]
+            counted = contact.dist if pairs is None else contact.dist[_within(pairs, contact, model.ngeom)]
             depths[world] = max(0.0, -counted.min(initial=0.0))
         return depths
 
@@ -359,9 +359,10 @@ class Silence:
         pass
 
 
-def _within(pairs: np.ndarray, geoms: np.ndarray) -> np.ndarray:
-    """Return which contacts ``(n,)`` of two geoms ``(n, 2)`` are between pairs ``(ngeom, ngeom)``."""
-    return pairs[geoms[:, 0], geoms[:, 1]] & (geoms >= 0).all(axis=1)
+def _within(pairs: np.ndarray, contact: Any, ngeom: int) -> np.ndarray:
+    """Return which contacts ``(n,)`` are between pairs of geoms, and soft bodies after them, ``(k, k)``."""
+    first, second = np.where(contact.geom >= 0, contact.geom, ngeom + contact.flex).T
+    return pairs[first, second]
 
 
 def _tensor_of(array: np.ndarray) -> torch.Tensor:

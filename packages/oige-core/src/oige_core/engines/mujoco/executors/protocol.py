@@ -203,7 +203,7 @@ class Executor(Protocol):
         """Return the depth of the deepest contact of each world in the current state ``(num_envs,)``, in m.
 
         Args:
-            pairs: ``(ngeom, ngeom)`` bool, the pairs of geoms whose contacts count; None: all contacts count.
+            pairs: ``(k, k)`` bool, the pairs of geoms, and soft bodies after them, whose contacts count; None: all.
         """
         ...
 

@@ -272,7 +272,10 @@ class WarpExecutor:
         counted = torch.arange(len(distances), device=self.device) < wp.to_torch(self._data.nacon)
         if pairs is not None:
             chosen = torch.as_tensor(pairs, device=self.device)
-            counted &= (geoms >= 0).all(dim=1) & chosen[geoms[:, 0], geoms[:, 1]]
+            if self.model.nflex:
+                geoms = torch.where(geoms >= 0, geoms, self.model.ngeom + wp.to_torch(contact.flex))
+            first, second = geoms.clamp(0, len(chosen) - 1).unbind(dim=1)  # of unused contacts: any
+            counted &= chosen[first, second]
         depths = torch.where(counted, -distances, 0.0).clamp(min=0.0)
         worlds = wp.to_torch(contact.worldid).to(torch.int64).clamp(0, self.num_envs - 1)  # of unused contacts: any
         return torch.zeros(self.num_envs, device=self.device).scatter_reduce(0, worlds, depths, "amax")
