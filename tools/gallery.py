@@ -151,6 +151,12 @@ SHOTS = {
         seconds=3.0,
         fps=20.0,
     ),
+    "FrankaDeformable": Shot(
+        caption="A Franka Panda picks up a soft tube and puts its end into a beaker.",
+        view=View(camera=(1.45, -0.95, 0.85), look_at=(0.42, 0.08, 0.2), fov=30.0, size=(400, 260)),
+        seconds=1.6,
+        fps=20.0,
+    ),
     "Humanoid": Shot(caption="Humanoids run as fast as they can.", view=HUMANOIDS, start=1.5),
     "HumanoidSAC": Shot(caption="Humanoids trained with soft actor-critic run.", view=HUMANOIDS, start=1.5),
     "Ingenuity": Shot(
