@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from oige_core.engines.mujoco.executors.probe import probe_buffers
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.render import Camera
 from oige_core.scene import RigidAsset, Scene
@@ -207,6 +208,21 @@ def test_assets_that_cannot_be_variants(first: str, second: str, problem: str) -
     scene.add_rigid_body("nut", [rigid(BODY.format(first)), rigid(BODY.format(second))])
     with raises(CapabilityError, rf"rigid body 'nut': asset 1: {problem}"):
         engine.build(scene)
+
+
+def test_buffers_have_room_for_the_contacts_of_all_variants() -> None:
+    """Ten balls that float above the ground, and ten that are in it."""
+    bodies = ["".join(f'<geom size=".1" pos="0 0 {height}" mass="1"/>' for _ in range(10)) for height in (9, -1)]
+    engine, scene = new_scene(gravity=[0.0, 0.0, 0.0])
+    scene.add_ground_plane()
+    scene.add_rigid_body("balls", [rigid(BODY.format(body)) for body in bodies])
+    engine.build(scene)
+    compiled = engine.compiled
+    (other,) = compiled.other_models()
+    assert probe_buffers(compiled.model)[0] == 8  # the least
+    assert probe_buffers(compiled.model, other_models=[other])[0] == 20
+    assert other.geom_pos[1:, 2].tolist() == [-1.0] * 10
+    assert compiled.model.geom_pos[1:, 2].tolist() == [9.0] * 10
 
 
 def prism(scale: float) -> str:

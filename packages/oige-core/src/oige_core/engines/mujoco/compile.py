@@ -41,6 +41,7 @@ from oige_core.engines.mujoco.variants import (
     add_further_variants,
     read_variants,
     remove_further_variants,
+    with_variant,
 )
 from oige_core.errors import ConfigError, OigeError, nearest, one_line
 from oige_core.render.appearance import CAMERA_SUN
@@ -98,6 +99,11 @@ class CompiledScene:
     stated_masses: set[str] = field(default_factory=set)
     deformables: dict[str, DeformableLayout] = field(default_factory=dict)
     variants: dict[str, Variants] = field(default_factory=dict)
+
+    def other_models(self) -> list[mujoco.MjModel]:
+        """Return models in which bodies with several variants have others than the first ones."""
+        count = max((each.count for each in self.variants.values()), default=1)
+        return [with_variant(self.model, self.variants.values(), number) for number in range(1, count)]
 
     def contact_pairs(self, first: str | None, second: str | None) -> np.ndarray | None:
         """Return the pairs ``(k, k)`` of geoms, and soft bodies after them, of elements or views of links; None: all.

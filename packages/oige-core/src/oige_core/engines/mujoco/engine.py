@@ -293,6 +293,7 @@ def on_warp(num_envs: int, device: torch.device | str) -> Callable[[CompiledScen
             device=str(device),
             max_contacts=config.max_contacts,
             max_constraints=config.max_constraints,
+            other_models=compiled.other_models(),
         )
 
     return make

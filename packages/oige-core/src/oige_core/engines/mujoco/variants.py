@@ -1,5 +1,6 @@
 """Variants of rigid bodies, of which each world has one."""
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from oige_core.engines.mujoco.layout import prefixed
 from oige_core.engines.mujoco.render.colors import geom_color
 from oige_core.scene.elements import RigidAssetElement
 
-__all__ = ["Variants", "add_further_variants", "read_variants", "remove_further_variants"]
+__all__ = ["Variants", "add_further_variants", "read_variants", "remove_further_variants", "with_variant"]
 
 _GEOM_FIELDS = (
     "geom_aabb",
@@ -121,6 +122,18 @@ def read_variants(with_all: mujoco.MjModel, model: mujoco.MjModel, name: str) ->
         values=values,
         colors=np.array([[geom_color(with_all, geom) for geom in row] for row in geoms]),
     )
+
+
+def with_variant(model: mujoco.MjModel, variants: Iterable[Variants], number: int) -> mujoco.MjModel:
+    """Return a copy of a model in which bodies have the variant of a number, or their last one."""
+    model = copy.copy(model)
+    for each in variants:
+        row = min(number, each.count - 1)
+        for name, values in each.values.items():
+            getattr(model, name)[list(each.geoms) if name.startswith("geom_") else [each.body]] = values[row]
+        model.geom_rgba[list(each.geoms)] = each.colors[row]
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+    return model
 
 
 def _check_meshes(with_all: mujoco.MjModel, model: mujoco.MjModel, numbers: Mapping[int, int]) -> None:

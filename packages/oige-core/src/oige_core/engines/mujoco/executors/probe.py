@@ -1,14 +1,19 @@
 """Determines buffer sizes for MuJoCo Warp by running a few disturbed worlds on the C engine."""
 
 import math
+from collections.abc import Sequence
 
 import mujoco
 import numpy as np
 
 __all__ = ["probe_buffers"]
 
+_WORLDS = 6
 
-def probe_buffers(model: mujoco.MjModel, max_contacts: int = 0) -> tuple[int, int]:
+
+def probe_buffers(
+    model: mujoco.MjModel, max_contacts: int = 0, other_models: Sequence[mujoco.MjModel] = ()
+) -> tuple[int, int]:
     """Return the maximum numbers of contacts and constraint rows of a world.
 
     The C engine runs a few worlds from randomly disturbed initial states with random controls or position targets. The
@@ -20,10 +25,11 @@ def probe_buffers(model: mujoco.MjModel, max_contacts: int = 0) -> tuple[int, in
     Args:
         model: the compiled model.
         max_contacts: number of contacts for which rows are counted; 0: that of the probe.
+        other_models: models with other sizes of the same shapes, each of which runs in some of the worlds.
     """
     pairs = _collision_pairs(model)
     can_collide = len(pairs) > 0 or model.nflex > 0
-    most_contacts, most_pairs = _probe(model, pairs) if can_collide else (0, 0)
+    most_contacts, most_pairs = _probe([model, *other_models], pairs) if can_collide else (0, 0)
     slots = max_contacts or (max(8, 2 * most_contacts) if can_collide else 0)
     dimension = int(max([1, *model.geom_condim, *model.pair_dim, *model.flex_condim]))
     elliptic = model.opt.cone == mujoco.mjtCone.mjCONE_ELLIPTIC
@@ -59,10 +65,10 @@ def _collision_pairs(model: mujoco.MjModel) -> np.ndarray:
     return np.concatenate([np.stack([first, second], axis=1)[chosen], explicit]).astype(np.int64)
 
 
-def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
+def _probe(models: Sequence[mujoco.MjModel], pairs: np.ndarray) -> tuple[int, int]:
     """Return the maximum numbers of contacts and of close pairs in a few disturbed worlds."""
     random = np.random.default_rng(0)
-    data = mujoco.MjData(model)
+    model = models[0]
     limited = np.flatnonzero(model.jnt_limited & (model.jnt_type >= int(mujoco.mjtJoint.mjJNT_SLIDE)))
     addresses = model.jnt_qposadr[limited]
     bounds = _control_bounds(model)
@@ -71,9 +77,10 @@ def _probe(model: mujoco.MjModel, pairs: np.ndarray) -> tuple[int, int]:
     warn = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(lambda _: None)
     try:
-        for world in range(6):
-            mujoco.mj_resetData(model, data)
-            scale = 0.1 * world
+        for world in range(max(_WORLDS, len(models))):
+            model = models[world % len(models)]
+            data = mujoco.MjData(model)
+            scale = 0.1 * (world % _WORLDS)
             mujoco.mj_integratePos(model, data.qpos, random.normal(0.0, scale, model.nv), 1.0)
             low, high = model.jnt_range[limited].T
             drawn = random.uniform(low, high)

@@ -4,7 +4,7 @@ It also runs on Warp's CPU device with one thread, which tests use on machines w
 """
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import mujoco
@@ -72,6 +72,7 @@ class WarpExecutor:
         max_constraints: maximum constraint rows per world; 0: determined by :func:`probe_buffers`.
         deterministic: whether MuJoCo Warp fixes the order in which GPU threads add numbers. Runs with contacts still
             differ, and steps take many times as long, so no task uses it (docs/results/gpu.md).
+        other_models: models with other sizes of the same shapes, for :func:`probe_buffers`.
 
     Raises:
         CapabilityError: MuJoCo Warp does not support something in the model.
@@ -87,6 +88,7 @@ class WarpExecutor:
         max_contacts: int = 0,
         max_constraints: int = 0,
         deterministic: bool = False,
+        other_models: Sequence[mujoco.MjModel] = (),
     ) -> None:
         self.model = model
         self.num_envs = num_envs
@@ -108,7 +110,7 @@ class WarpExecutor:
         loop_constraints = [int(mujoco.mjtEq.mjEQ_CONNECT), int(mujoco.mjtEq.mjEQ_WELD)]
         self._closes_loops = bool(np.isin(model.eq_type, loop_constraints).any())
 
-        probed_contacts, probed_constraints = probe_buffers(model, max_contacts)
+        probed_contacts, probed_constraints = probe_buffers(model, max_contacts, other_models)
         self.max_contacts = max_contacts or probed_contacts
         self.max_constraints = max_constraints or probed_constraints
         source = _with_dense_jacobians(model) if model.nflex else model

@@ -1,6 +1,5 @@
 """The geometry of worlds for the viewer, from the compiled model."""
 
-import copy
 from collections.abc import Sequence
 
 import mujoco
@@ -10,7 +9,7 @@ import trimesh
 from oige_core.engines.mujoco.render.colors import geom_color
 from oige_core.engines.mujoco.render.geoms import is_visible, kinematics
 from oige_core.engines.mujoco.render.meshes import HeightField, read_height_field, read_mesh
-from oige_core.engines.mujoco.variants import Variants
+from oige_core.engines.mujoco.variants import with_variant
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.render.appearance import terrain_texture
 from oige_core.render.geometry import Ground, Shape, ShapeLooks, SoftShape
@@ -55,7 +54,9 @@ class MujocoSceneGeometry:
         for name, each in variants.items():
             for number in range(each.count):
                 shapes += self._merge(
-                    _with_variant(model, each, number), [geom for geom in visible if geom in each.geoms], (name, number)
+                    with_variant(model, [each], number),
+                    [geom for geom in visible if geom in each.geoms],
+                    (name, number),
                 )
         self.shapes: Sequence[Shape] = shapes
         self._soft = [flex for flex in range(model.nflex) if model.flex_rgba[flex, 3] > 0]
@@ -159,16 +160,6 @@ class MujocoSceneGeometry:
                 )
             )
         return shapes
-
-
-def _with_variant(model: mujoco.MjModel, variants: Variants, number: int) -> mujoco.MjModel:
-    """Return a copy of a model in which a body has another variant."""
-    model = copy.copy(model)
-    for name, values in variants.values.items():
-        if name.startswith("geom_"):
-            getattr(model, name)[list(variants.geoms)] = values[number]
-    model.geom_rgba[list(variants.geoms)] = variants.colors[number]
-    return model
 
 
 def _soft_shape(model: mujoco.MjModel, flex: int) -> SoftShape:
