@@ -108,7 +108,7 @@ def test_measured_contact_forces_change_the_momentum(world: Any) -> None:
         impulse = impulse - world.table.get_net_contact_forces() * DT
     masses = torch.from_numpy(TUBE.corner_masses())
     speeds = world.engine.executor.field("qvel").cpu().double().view(NUM_ENVS, -1, 3)
-    momentum = torch.einsum("c,ncd->nd", masses, speeds)
+    momentum = masses @ speeds
     weight = TUBE.mass * G * steps * DT
     world.close(impulse, momentum + torch.tensor([0.0, 0.0, weight]), tol=0.01 * weight)
     world.close(momentum[:, 2], 0.0, tol=0.2 * weight)
