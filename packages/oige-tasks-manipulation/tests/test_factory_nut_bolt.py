@@ -1,0 +1,81 @@
+"""FactoryTaskNutBolt: scripted policies pick the nut up and put it on the tip; what the stages hand over."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from factory_scripts import pick_actions, place_actions
+from oige_core import ConfigError, load_config, make_vec
+from oige_core.math import quat_from_euler_xyz, quat_mul
+from oige_tasks_manipulation.factory.frames import axis_z, flipped, hexagon_yaw, level, tilt_back
+
+CHAIN = "FactoryTaskNutBolt"
+
+
+def test_scripted_policies_put_the_nut_on_the_tip() -> None:
+    """One column says which policy acts; the nut is never set to a place, and hardly moves from step to step."""
+    env = make_vec(CHAIN, 8, {"task.env.episodeLength": 510}, sim_device="cpu", num_threads=1)
+    observed, _ = env.reset(seed=1)
+    task: Any = env.task
+    acting, largest, info = [], 0.0, {}
+    place = task.nuts.get_world_poses()[0]
+    for step in range(500):
+        acting.append(observed[:, :3].argmax(dim=-1).unique().tolist())
+        pick, placed = pick_actions(observed[:, 3:23]), place_actions(observed[:, 23:50])
+        observed, _, _, _, info = env.step(torch.where(observed[:, :1] == 1.0, pick, placed))
+        now = task.nuts.get_world_poses()[0]
+        largest = max(largest, torch.linalg.vector_norm(now - place, dim=-1).max().item())
+        place = now
+        if step == 227:
+            assert task.picked.float().mean() >= 0.75
+    assert acting == [[0]] * 228 + [[1]] * 272
+    assert observed[:, 2].tolist() == [1.0] * 8
+    assert task.placed.float().mean() >= 0.75
+    assert task.lateral_error[task.placed].max() < 0.002
+    assert largest < 0.05  # m in a control step, also of a nut that falls
+    assert not info["success"].any()
+    env.close()
+
+
+def test_stages_follow_each_other() -> None:
+    steps = {"pick_steps": 3, "align_steps": 2, "carry_steps": 4, "place_steps": 5, "lower_steps": 6}
+    values = {f"task.env.{key}": value for key, value in steps.items()}
+    values |= {"task.env.num_gripper_close_sim_steps": 3, "task.env.num_gripper_lift_sim_steps": 2}
+    config: Any = load_config(CHAIN, values | {"task.env.episodeLength": 30}).task.env
+    assert config.stage_steps() == [3, 2, 2, 1, 4, 5, 6, 7]
+    with pytest.raises(ConfigError, match=r"^task\.env\.episodeLength=23: expected more than the 23 control steps"):
+        load_config(CHAIN, values | {"task.env.episodeLength": 23})
+
+
+def test_gripper_has_the_same_gains_in_all_stages() -> None:
+    values = {"task.env.screw_ctrl.all.gripper_prop_gains": [100.0, 100.0]}
+    with pytest.raises(
+        ConfigError, match=r"^task\.env\.screw_ctrl\.all\.gripper_prop_gains=\[100\.0, 100\.0\]: expected"
+    ):
+        load_config(CHAIN, values)
+
+
+def test_frames() -> None:
+    angles = torch.tensor([[3.1, 0.2, 2.0], [3.3, -0.1, -1.0], [math.pi, 0.0, 0.5]])
+    hand = quat_from_euler_xyz(angles)
+    stands = flipped(hand)
+    torch.testing.assert_close(axis_z(stands), -axis_z(hand), atol=1e-6, rtol=0.0)
+    up = torch.tensor([[0.0, 0.0, 1.0]]).expand(3, 3)
+    torch.testing.assert_close(axis_z(quat_mul(tilt_back(stands), stands)), up, atol=1e-6, rtol=0.0)
+    torch.testing.assert_close(axis_z(level(hand)), -up, atol=1e-6, rtol=0.0)
+
+
+@pytest.mark.parametrize("turn", [-200.0, -100.0, -10.0, 25.0, 95.0, 350.0])
+def test_hexagon_is_turned_by_sixths_to_the_expected_yaw(turn: float) -> None:
+    """Turned by 25° from the expected yaw it is turned by 25°, by 95° it looks as by −25°."""
+    hand = quat_from_euler_xyz(torch.tensor([[math.pi, 0.0, 0.3]]))
+    expected = 0.5 * math.pi
+    usual = quat_mul(flipped(hand), quat_from_euler_xyz(torch.tensor([[0.0, 0.0, expected]])))
+    nut = quat_mul(usual, quat_from_euler_xyz(torch.tensor([[0.0, 0.0, math.radians(turn)]])))
+    best, yaw = hexagon_yaw(hand, nut, expected)
+    nearest = math.radians((turn + 30.0) % 60.0 - 30.0)
+    assert yaw.item() == pytest.approx(nearest, abs=1e-4)
+    torch.testing.assert_close(
+        best, quat_mul(usual, quat_from_euler_xyz(torch.tensor([[0.0, 0.0, nearest]]))), atol=1e-5, rtol=0.0
+    )
