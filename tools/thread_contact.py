@@ -5,8 +5,8 @@
 
 A bolt stands still, and forces act on its nut:
 
-* ``turn``: a torque turns the nut down at 6 rad/s. Reported are the descent per turn, and the largest deviation
-  from the helix.
+* ``turn``: a torque turns the nut down at 6 rad/s. Reported are the descent per turn of nuts that turn by a quarter
+  of a turn, how many stick, and the largest deviation from the helix.
 * ``play``: the nut is pushed to and fro along the axis, and across it, with five times its weight.
 * ``creep``: nothing but gravity acts; how fast the nut turns down.
 * ``push``: the nut is pushed along the axis with a force that rises for half a second; the largest force at which it
@@ -33,6 +33,7 @@ import mujoco
 import torch
 from oige_core.config import MujocoConfig, SimConfig
 from oige_core.engines.mujoco.engine import MujocoEngine, on_warp
+from oige_core.math import quat_apply
 from oige_core.scene import Scene
 from oige_tasks_manipulation.factory.base import CONTACT_TIME
 from oige_tasks_manipulation.factory.sizes import NUT_BOLT_FRICTION, SIZES, NutBoltSize
@@ -176,6 +177,11 @@ class Worlds:
     def heights(self) -> torch.Tensor:
         return self.nut.get_world_poses()[0][:, 2]
 
+    def centers(self) -> torch.Tensor:
+        """Return the centres of the nuts ``(count, 3)``, in m."""
+        position, orientation = self.nut.get_world_poses()
+        return position + quat_apply(orientation, self.center.expand(self.count, 3))
+
     def deviations(self) -> torch.Tensor:
         """Return the distance along the axis of each nut from the helix on which it started, in m."""
         return self.heights() - self.begin - self.size.pitch * self.turned / (2 * math.pi)
@@ -206,8 +212,12 @@ def turn(worlds: Worlds) -> dict[str, float]:
         torques = torch.where(worlds.heights() > low, torques.clamp(-most, most), 0.0)
         worlds.step(worlds.zeros(3), worlds.along(2, torques))
         largest = max(largest, float(worlds.deviations().abs().max()))
-    per_turn = 2 * math.pi * (worlds.heights() - worlds.begin) / worlds.turned
+    turning = worlds.turned < -0.5 * math.pi
+    per_turn = (2 * math.pi * (worlds.heights() - worlds.begin) / worlds.turned)[turning]
+    if not bool(turning.any()):
+        per_turn = torch.zeros(1)
     return {
+        "stuck": int((~turning).sum()),
         "deepest_mm": 1e3 * worlds.peaks.penetration,
         "turns": float(-worlds.turned.mean()) / (2 * math.pi),
         "mm_per_turn_least": 1e3 * float(per_turn.min()),
@@ -226,7 +236,7 @@ def play(worlds: Worlds) -> dict[str, float]:
         for sign in (1.0, -1.0):
             for _ in worlds.run(0.25):
                 worlds.step(worlds.along(axis, sign * (5 + (axis == 2)) * weight(worlds)), worlds.zeros(3))
-            ends.append(worlds.deviations() if axis == 2 else worlds.nut.get_world_poses()[0][:, 0])
+            ends.append(worlds.deviations() if axis == 2 else worlds.centers()[:, axis])
         found[f"{name}_play_mm"] = 1e3 * float((ends[0] - ends[1]).mean())
     return found
 
@@ -370,7 +380,8 @@ def describe(row: dict[str, Any]) -> str:
     return (
         f"| {row['thread']} {row['size']} | {1e3 * row['dt']:.2f} | {1e3 * row['contact_time']:g} "
         f"| {row['friction']:g} | {row['settings']} "
-        f"| {row['mm_per_turn_mean']:.3f} ({row['mm_per_turn_least']:.3f} – {row['mm_per_turn_most']:.3f}) "
+        f"| {row['mm_per_turn_mean']:.3f} ({row['mm_per_turn_least']:.3f} – {row['mm_per_turn_most']:.3f}), "
+        f"{row['stuck']} stuck "
         f"| {row['deviation_mm']:.2f} | {row['axial_play_mm']:.2f} / {row['radial_play_mm']:.2f} "
         f"| {row['creep_um_per_s']:.0f} | {row['deepest_mm']:.2f} "
         f"| {row['push_n']:.0f} / {row['held_push_n']:.0f} | {row['blow_n']:.0f} / {row['held_blow_n']:.0f} "
