@@ -30,8 +30,8 @@ def panda() -> mujoco.MjModel:
 def test_model_is_up_to_date(tmp_path: Path, import_tool: Callable[[str], ModuleType]) -> None:
     """If it is not, run tools/factory_franka.py."""
     made = tmp_path / "factory_franka.xml"
-    import_tool("factory_franka").write_model(FRANKA.mjcf, made)
-    assert made.read_text() == FACTORY_FRANKA.mjcf.read_text()
+    import_tool("factory_franka").write_model(Path(FRANKA.mjcf), made)
+    assert made.read_text() == Path(FACTORY_FRANKA.mjcf).read_text()
 
 
 def test_links_are_those_of_the_panda(model: mujoco.MjModel, panda: mujoco.MjModel) -> None:

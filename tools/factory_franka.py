@@ -22,6 +22,13 @@ from oige_tasks_manipulation.franka.robot import FRANKA
 NOTE = " Made from franka_panda.xml by tools/factory_franka.py, which says what differs and why; do not edit. "
 
 
+def find(element: ElementTree.Element, path: str) -> ElementTree.Element:
+    """Return the first element below another one at an XPath, which must exist."""
+    found = element.find(path)
+    assert found is not None, path
+    return found
+
+
 def write_model(source: Path, target: Path) -> None:
     """Write Factory's robot.
 
@@ -39,28 +46,29 @@ def write_model(source: Path, target: Path) -> None:
     root = tree.getroot()
     root.set("model", "factory_franka")
     root.insert(0, ElementTree.Comment(NOTE))
-    for joint in root.find("default").iter("joint"):
+    for joint in find(root, "default").iter("joint"):
         for key in ("damping", "armature"):
             joint.attrib.pop(key, None)
-    root.find(".//default[@class='finger']/joint").set("damping", f"{FINGER_DAMPING:g}")
-    wrist = root.find(".//joint[@name='panda_joint7']")
+    find(root, ".//default[@class='finger']/joint").set("damping", f"{FINGER_DAMPING:g}")
+    wrist = find(root, ".//joint[@name='panda_joint7']")
     del wrist.attrib["range"]
     wrist.set("limited", "false")
-    finger_boxes = root.find(".//default[@class='finger_box']/geom")
+    finger_boxes = find(root, ".//default[@class='finger_box']/geom")
     finger_boxes.set("friction", f"{FINGER_FRICTION:g}")
     finger_boxes.set("solref", f"{FINGER_CONTACT_TIME:g} 1")
     middle = FINGER_LENGTH - 0.5 * FINGERPAD_LENGTH
     for geom in root.iter("geom"):
         if geom.get("name", "").endswith("finger_pad"):
-            x, y, _ = geom.get("size").split()
+            x, y, _ = geom.attrib["size"].split()
             geom.set("size", f"{x} {y} {0.5 * FINGERPAD_LENGTH:.6g}")
-            x, y, _ = geom.get("pos").split()
+            x, y, _ = geom.attrib["pos"].split()
             geom.set("pos", f"{x} {y} {middle:.6g}")
-    hand = root.find(".//body[@name='panda_hand']")
+    hand = find(root, ".//body[@name='panda_hand']")
     ElementTree.SubElement(hand, "body", name=FINGERTIP_LINK, pos=f"0 0 {HAND_LENGTH + FINGER_LENGTH:.6g}")
     ElementTree.indent(tree)
     target.write_text(ElementTree.tostring(root, encoding="unicode") + "\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
-    write_model(FRANKA.mjcf, FRANKA.mjcf.with_name("factory_franka.xml"))
+    source = Path(FRANKA.mjcf)
+    write_model(source, source.with_name("factory_franka.xml"))
