@@ -30,6 +30,11 @@ _HOLE_CLEARANCE = 0.06
 CONTACT_TIME = 0.001
 """Time constant of contacts in s, which MuJoCo raises to two time steps: as stiff as they can be."""
 
+_TIP_INSET = 1.0
+"""By how much the tip of the shank is narrower than its thread, at its end, in pitches."""
+
+_TIP_SIDES = 16
+
 _SEEN = 'contype="0" conaffinity="0" mass="0" group="1"'
 _COLLIDES = 'mass="0" group="3"'
 _STEEL = 'rgba="0.72 0.73 0.75 1"'
@@ -58,11 +63,12 @@ def bolt_asset(
     _check_thread(thread)
     head, core = size.head_height, size.shank_length - size.pitch
     ridge = bolt_ridge(size, thread)
-    shapes = Shapes(meshes=[mesh_mjcf("shank", shank_mesh(size)), *ridge.meshes])
+    shapes = Shapes(meshes=[mesh_mjcf("shank", shank_mesh(size)), _tip_mjcf(size), *ridge.meshes])
     for k in range(3):
         sizes = (0.5 * size.width, 0.5 * size.flat_length, 0.5 * head)
         shapes.geoms.append(_geom("box", sizes, (0.0, 0.0, 0.5 * head), f'mass="0" {_STEEL}', yaw=math.pi / 3 * k))
     shapes.geoms.append(_geom("cylinder", (0.5 * size.diameter, 0.5 * core), (0.0, 0.0, head + 0.5 * core), _COLLIDES))
+    shapes.geoms.append(f'<geom type="mesh" mesh="tip" {_COLLIDES}/>')
     shapes.geoms += ridge.geoms
     shapes.geoms.append(f'<geom type="mesh" mesh="shank" {_SEEN} {_STEEL}/>')
     mass, center, inertia = bolt_inertia(size)
@@ -101,6 +107,17 @@ def nut_asset(
     shapes.geoms += ridge.geoms
     shapes.geoms.append(f'<geom type="mesh" mesh="nut" {_SEEN} {_BRASS}/>')
     return _asset("nut", nut_mass(size), center, nut_inertia(size), shapes, friction, contact_time)
+
+
+def _tip_mjcf(size: NutBoltSize) -> str:
+    """Return the cone at the end of the shank, which centres a nut, as an MJCF element."""
+    angles = [2 * math.pi * k / _TIP_SIDES for k in range(_TIP_SIDES)]
+    points: list[float] = []
+    for height, inset in ((size.bolt_height - size.pitch, 0.0), (size.bolt_height, _TIP_INSET * size.pitch)):
+        radius = 0.5 * size.diameter - inset
+        for angle in angles:
+            points += [radius * math.cos(angle), radius * math.sin(angle), height]
+    return f'<mesh name="tip" vertex="{join(points)}"/>'
 
 
 def _check_thread(thread: str) -> None:
