@@ -33,6 +33,7 @@ from oige_tasks_manipulation.factory.threads import THREADS
 from oige_train.cli.common import checked_run, run_cli
 
 TASK = "FactoryTaskNutBoltScrew"
+FROM_THE_TIP = "task.env.rl.end_failed_episodes=False"  # as with test=True
 DOWN, ROUND = 2, 5  # actions
 STEADY = (0.2, 0.12)  # of the largest displacement down and rotation
 NOISE = 0.1  # of steady actions
@@ -166,7 +167,7 @@ def main(argv: list[str]) -> None:
     options, overrides = parser.parse_known_args(argv)
     results = []
     for thread, substeps in itertools.product(options.threads, options.substeps):
-        keys = [f"task={TASK}", f"num_envs={options.worlds}", "headless=True", *overrides]
+        keys = [f"task={TASK}", f"num_envs={options.worlds}", "headless=True", FROM_THE_TIP, *overrides]
         variant = [f"task.env.nutBoltThread={thread}", f"task.sim.substeps={substeps}"]
         config = checked_run([*keys, *variant]).config
         env = make_env(config)
