@@ -98,8 +98,16 @@ def test_rewards_of_the_original_add_the_errors_of_all_worlds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "expected"),
-    [((0.0, 0.069, 0.08), True), ((0.0, 0.071, 0.08), False), ((0.049, 0.049, 0.0), True), ((0.0, 0.0, 0.084), False)],
+    ("end", "before", "expected"),
+    [
+        ((0.0, 0.069, 0.08), (0.0, 0.074, 0.08), True),
+        ((0.0, 0.071, 0.08), (0.0, 0.074, 0.08), False),  # the end beside the beaker
+        ((0.049, 0.049, 0.0), (0.09, 0.0, 0.083), True),
+        ((0.0, 0.0, 0.084), (0.0, 0.0, 0.1), False),  # the end too high
+        ((0.0, 0.0, 0.01), (0.0, 0.076, 0.08), False),  # through the wall
+    ],
 )
-def test_success_is_the_lower_half_of_the_beaker(place: tuple[float, float, float], expected: bool) -> None:
-    assert is_in_beaker(torch.tensor([place])).tolist() == [expected]
+def test_success_is_the_lower_half_of_the_beaker(
+    end: tuple[float, float, float], before: tuple[float, float, float], expected: bool
+) -> None:
+    assert is_in_beaker(torch.tensor([[end, before]])).tolist() == [expected]

@@ -6,13 +6,15 @@ from oige_core import RigidAsset
 
 __all__ = ["BEAKER", "FRAME_HEIGHT", "HEIGHT", "INNER_RADIUS", "OUTER_RADIUS"]
 
-OUTER_RADIUS, INNER_RADIUS = 0.07, 0.064  # m
+OUTER_RADIUS, INNER_RADIUS = 0.075, 0.057  # m; of the wall that things touch, thick so that none passes through it
+GLASS_THICKNESS = 0.004  # m; of the wall that is seen, inwards from the outer radius
 HEIGHT = 0.165  # m
 FRAME_HEIGHT = 0.095  # m; of the frame of the body above its foot
 
 SIDES = 16
 SPOUT = 3 * math.pi / 4  # rad; its direction, about z
 MARKS = (0.03, 0.05, 0.07, 0.09, 0.11)  # m; heights of the lines of the scale
+STIFF = 'solmix="1000" solimp="0.99 0.999 0.001"'  # as the fingers are
 GLASS, RIM, WHITE = "0.75 0.88 0.95 0.25", "0.8 0.92 0.98 0.6", "0.95 0.95 0.95 0.9"
 
 
@@ -20,19 +22,23 @@ def _seen(shape: str) -> str:
     return f'<geom contype="0" conaffinity="0" mass="0" {shape}/>'
 
 
+def _panel(angle: float, half_width: float, thickness: float, more: str = "") -> str:
+    """Return a box at the outer radius in the direction ``angle``, without the brackets of its element."""
+    middle = OUTER_RADIUS - 0.5 * thickness
+    place = f"{middle * math.cos(angle)} {middle * math.sin(angle)} {0.5 * HEIGHT - FRAME_HEIGHT}"
+    size = f"{0.5 * thickness} {half_width} {0.5 * HEIGHT}"
+    return f'type="box" size="{size}" euler="0 0 {angle}" pos="{place}" rgba="{GLASS}" {more}'
+
+
 def _mjcf() -> str:
     """Return the body: a wall that things touch; a foot, a rim, a spout and a scale that are only seen."""
-    thickness = OUTER_RADIUS - INNER_RADIUS
     half_width = OUTER_RADIUS * math.tan(math.pi / SIDES)
-    shapes = [_seen(f'type="cylinder" size="{INNER_RADIUS} 0.0005" pos="0 0 {0.0005 - FRAME_HEIGHT}" rgba="{GLASS}"')]
+    shapes = [_seen(f'type="cylinder" size="{OUTER_RADIUS} 0.0005" pos="0 0 {0.0005 - FRAME_HEIGHT}" rgba="{GLASS}"')]
     for side in range(SIDES):
         angle = 2.0 * math.pi * side / SIDES
-        x, y = math.cos(angle), math.sin(angle)
-        middle = INNER_RADIUS + 0.5 * thickness
-        shapes.append(
-            f'<geom type="box" size="{0.5 * thickness} {half_width} {0.5 * HEIGHT}" euler="0 0 {angle}" '
-            f'pos="{middle * x} {middle * y} {0.5 * HEIGHT - FRAME_HEIGHT}" rgba="{GLASS}"/>'
-        )
+        wall = _panel(angle, half_width, OUTER_RADIUS - INNER_RADIUS, f'{STIFF} group="3"')
+        shapes.append(f"<geom {wall}/>")
+        shapes.append(_seen(_panel(angle, half_width, GLASS_THICKNESS)))
         corners = (
             f"{OUTER_RADIUS * math.cos(turn)} {OUTER_RADIUS * math.sin(turn)} {HEIGHT - FRAME_HEIGHT}"
             for turn in (angle - math.pi / SIDES, angle + math.pi / SIDES)
@@ -56,7 +62,7 @@ def _mjcf() -> str:
 
 
 BEAKER = RigidAsset(mjcf=_mjcf())
-"""A beaker with the shape of one of 500 ml, enlarged to 14 cm × 16.5 cm.
+"""A beaker with the shape of one of 500 ml, enlarged to 15 cm × 16.5 cm.
 
 Its size follows from OmniIsaacGymEnvs' reward, which lets the tube sink within 7 cm of the axis and asks for 18 cm of
 height before. The ground serves as its bottom.

@@ -2,7 +2,8 @@
 
 Task: a Franka Panda with a gripper picks up a soft tube and puts its back end into a beaker.
 Randomisation: none; every episode starts in the same state.
-Success: the back end of the tube is inside the beaker, in its lower half, at the end of the episode.
+Success: the back end of the tube is in the lower half of the beaker at the end of the episode, and the 12.5 cm before
+it are in the beaker or above that half: a tube that is pushed through the wall does not count.
 """
 
 import torch
@@ -10,7 +11,7 @@ from oige_core import DeformableAsset, Material, RLTask, Scene
 
 from oige_tasks_manipulation.franka.robot import FINGER_JOINTS, FRANKA
 from oige_tasks_manipulation.franka_deformable import FrankaDeformableConfig
-from oige_tasks_manipulation.franka_deformable.beaker import BEAKER, HEIGHT
+from oige_tasks_manipulation.franka_deformable.beaker import BEAKER, HEIGHT, OUTER_RADIUS
 
 __all__ = ["FrankaDeformableTask"]
 
@@ -35,6 +36,8 @@ FRONT_NODE = 2 * 6 * SEGMENTS + SEGMENTS // 4
 """Node on the top of the tube, 15 cm from its front end, where the gripper is at first."""
 BACK_NODE = 2 * ROWS * SEGMENTS + 3 * SEGMENTS // 4
 """Node on the bottom of the tube's back end."""
+TAIL_NODES = [BACK_NODE - 2 * SEGMENTS * rows for rows in range(1, 6)]
+"""Nodes on the bottom, up to 12.5 cm from the back end."""
 
 BEAKER_POSITION = (0.5, 0.2, 0.095)  # m
 FRONT_GOAL = (0.36, 0.0, 0.23)  # m; observed only
@@ -73,6 +76,7 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
         speeds[[self.frankas.get_dof_index(name) for name in FINGER_JOINTS]] *= FINGER_SPEED
         self.target_changes = speeds  # at action 1, in rad or m
         self.nodes = [FRONT_NODE, BACK_NODE]
+        self.tail_nodes = [BACK_NODE, *TAIL_NODES]
         self.front_goal = torch.tensor(FRONT_GOAL, device=device)
         self.back_goal = torch.tensor(BACK_GOAL, device=device)
         self.reward_weights = {"goal_distance": self.cfg.goalDistanceRewardScale, "lift": self.cfg.liftRewardScale}
@@ -135,7 +139,9 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
 
     def get_extras(self) -> None:
         """Report in which worlds the back end is in the beaker."""
-        self.extras["success"] = is_in_beaker(self.back - self.back_goal)
+        tail = self.tubes.get_simulation_mesh_nodal_positions(None, self.tail_nodes)
+        self.is_in_beaker = is_in_beaker(tail - self.back_goal)
+        self.extras["success"] = self.is_in_beaker
 
     def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
         """Add the fraction of episodes that end with the back end in the beaker, and its mean distance from the axis of
@@ -143,7 +149,7 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
         """
         from_goal = self.back - self.back_goal
         means = {
-            "success": self.mean(is_in_beaker(from_goal).float(), worlds),
+            "success": self.mean(self.is_in_beaker.float(), worlds),
             "goal_distance": self.mean(from_goal[:, :2].norm(dim=-1), worlds),
             "back_height": self.mean(self.back[:, 2], worlds),
         }
@@ -176,5 +182,13 @@ def reward_terms(from_goal: torch.Tensor, *, mix_worlds: bool = False) -> dict[s
 
 
 def is_in_beaker(from_goal: torch.Tensor) -> torch.Tensor:
-    """Return whether the back of the tube is in the lower half of the beaker, ``(N,)`` bool; see reward_terms."""
-    return (from_goal[:, :2].norm(dim=-1) < NEAR) & (from_goal[:, 2] < DEPTH)
+    """Return whether the back of the tube is in the lower half of the beaker, ``(N,)`` bool.
+
+    Args:
+        from_goal: ``(N, k, 3)``: positions of the back end and of further nodes towards the front relative to the goal
+            on the ground, in m. The back end is within 0.07 m of the axis and below half of the rim's height; the
+            others are no farther from the axis than the outer radius of the wall, or above that height.
+    """
+    distances, is_low = from_goal[..., :2].norm(dim=-1), from_goal[..., 2] < DEPTH
+    is_around = (distances < OUTER_RADIUS) | ~is_low
+    return (distances[:, 0] < NEAR) & is_low[:, 0] & is_around.all(dim=-1)
