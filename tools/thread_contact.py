@@ -203,12 +203,13 @@ def turn(worlds: Worlds) -> dict[str, float]:
     worlds.start()
     most = 8.0 * weight(worlds) * worlds.size.diameter  # 40 mN·m for M16
     gain = 0.15 / worlds.case.dt * worlds.own_inertia[:, 8]
+    against_friction = 2.0 * worlds.case.friction * weight(worlds) * worlds.size.diameter
     largest = 0.0
     low = 2 * worlds.size.pitch
     for step in worlds.run(1.7):
         if step == round(0.2 / worlds.case.dt):  # the nut has settled on the flanks
             worlds.begin, worlds.turned = worlds.heights().clone(), worlds.zeros()
-        torques = gain * (-SPEED - worlds.nut.get_angular_velocities()[:, 2])
+        torques = gain * (-SPEED - worlds.nut.get_angular_velocities()[:, 2]) - against_friction
         torques = torch.where(worlds.heights() > low, torques.clamp(-most, most), 0.0)
         worlds.step(worlds.zeros(3), worlds.along(2, torques))
         largest = max(largest, float(worlds.deviations().abs().max()))
