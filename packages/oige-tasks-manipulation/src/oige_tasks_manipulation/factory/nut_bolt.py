@@ -59,7 +59,8 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
     Observations are 3 numbers of which one is 1, that of the policy that acts next, then the observations of the three
     policies. A hexagon looks the same in six orientations: Place and Screw get that which is closest to the one in
     which they start. Screw, which starts in one place, gets all poses relative to the bolt's axis and to the gripper's
-    yaw at the start of the stage.
+    yaw at the start of the stage. Its actions along and about z act; the other axes, which are free in Screw, keep
+    the nut on the bolt's axis.
     """
 
     def post_reset(self) -> None:
@@ -95,10 +96,14 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         """Move the gripper as the policy of a stage says, or as its routine does."""
         stage, tips = self.get_stages(), self.get_fingertips()
         screws = stage == SCREW
-        used = torch.where(screws.unsqueeze(-1), make_unidirectional(actions, self.one_way), actions)
+        # While the nut turns, the policy's actions are those that matter in Screw: down, and about z.
+        used = torch.where(screws.unsqueeze(-1), self.one_way * make_unidirectional(actions, self.one_way), actions)
         position, orientation, _ = self.read_actions(used, tips)
         nut, turned = self.get_nut_centres()
         bolt = self.bolts.get_world_poses(clone=False)[0]
+        to_axis = torch.nn.functional.pad((bolt - nut)[:, :2], (0, 1))
+        position = torch.where(screws.unsqueeze(-1), position + to_axis, position)
+        orientation = torch.where(screws.unsqueeze(-1), quat_mul(tilt_back(turned), orientation), orientation)
         acts = (stage == PICK) | (stage == PLACE) | screws
         goal, goal_orientation = self._goals(stage, tips, nut, turned, bolt)
         step = (LARGEST_STEP - (LARGEST_STEP - SLOW) * (stage == LOWER)).unsqueeze(-1)
