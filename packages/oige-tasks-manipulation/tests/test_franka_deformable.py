@@ -100,11 +100,11 @@ def test_rewards_of_the_original_add_the_errors_of_all_worlds() -> None:
 @pytest.mark.parametrize(
     ("end", "before", "expected"),
     [
-        ((0.0, 0.069, 0.08), (0.0, 0.074, 0.08), True),
+        ((0.0, 0.069, 0.08), (0.0, 0.084, 0.08), True),
         ((0.0, 0.071, 0.08), (0.0, 0.074, 0.08), False),  # the end beside the beaker
         ((0.049, 0.049, 0.0), (0.09, 0.0, 0.083), True),
         ((0.0, 0.0, 0.084), (0.0, 0.0, 0.1), False),  # the end too high
-        ((0.0, 0.0, 0.01), (0.0, 0.076, 0.08), False),  # through the wall
+        ((0.0, 0.0, 0.01), (0.0, 0.086, 0.08), False),  # through the wall
     ],
 )
 def test_success_is_the_lower_half_of_the_beaker(

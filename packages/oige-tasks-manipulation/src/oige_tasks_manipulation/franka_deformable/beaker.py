@@ -6,7 +6,7 @@ from oige_core import RigidAsset
 
 __all__ = ["BEAKER", "FRAME_HEIGHT", "HEIGHT", "INNER_RADIUS", "OUTER_RADIUS"]
 
-OUTER_RADIUS, INNER_RADIUS = 0.075, 0.057  # m; of the wall that things touch, thick so that none passes through it
+OUTER_RADIUS, INNER_RADIUS = 0.085, 0.057  # m; of the wall that things touch, thick so that none passes through it
 GLASS_THICKNESS = 0.004  # m; of the wall that is seen, inwards from the outer radius
 HEIGHT = 0.165  # m
 FRAME_HEIGHT = 0.095  # m; of the frame of the body above its foot
@@ -62,7 +62,7 @@ def _mjcf() -> str:
 
 
 BEAKER = RigidAsset(mjcf=_mjcf())
-"""A beaker with the shape of one of 500 ml, enlarged to 15 cm × 16.5 cm.
+"""A beaker with the shape of one of 500 ml, enlarged to 17 cm × 16.5 cm.
 
 Its size follows from OmniIsaacGymEnvs' reward, which lets the tube sink within 7 cm of the axis and asks for 18 cm of
 height before. The ground serves as its bottom.
