@@ -10,6 +10,7 @@ import torch
 from oige_core import ConfigError, load_config, make_vec
 from oige_core.math import quat_apply
 from oige_tasks_manipulation.factory.screw import find_failures, make_unidirectional
+from oige_tasks_manipulation.factory.sizes import SIZES
 
 PITCH = 0.002  # m
 SHANK = 0.025  # m
@@ -126,6 +127,19 @@ def test_starts_along_the_bolt_are_on_the_thread_and_in_the_grip() -> None:
         flats = torch.remainder(yaw - math.radians(30.0) + 0.1, math.pi / 3.0) - 0.1
         assert flats.abs().max() < 1e-3
         assert (task.engine.deepest_penetration("nut", "bolt") < 1e-4).all()
+
+
+@pytest.mark.parametrize("along", [0.0, 0.8])
+def test_fingers_hold_nuts_of_all_sizes(along: float) -> None:
+    """The fingertips are level with the nut's base, and turn it."""
+    with screw(10, nutBoltSizes=list(SIZES), randomize__start_along_bolt=along) as env:
+        task = env.task
+        base = task.get_nut_centres()[0][:, 2] - 0.5 * task.nut_height
+        torch.testing.assert_close(task.get_fingertips().position[:, 2], base, atol=2e-4, rtol=0.0)
+        nut, hand = run(env, [act(0.2, 0.3, 10)] * 30)
+        assert (nut > 0.1).all()
+        torch.testing.assert_close(hand, nut, atol=0.01, rtol=0.0)
+        assert not task.failures.any().any()
 
 
 def test_unidirectional_actions_are_between_none_and_the_largest() -> None:

@@ -236,6 +236,8 @@ class NutBoltScrewRandomizeConfig(FactoryRandomizeConfig):
     """Start states of FactoryTaskNutBoltScrew.
 
     Attributes:
+        franka_arm_initial_dof_pos: joint positions of the arm, in rad, with which the fingers hold an M16 nut on the
+            tip of its bolt. For other sizes, the arm begins higher or lower by the difference of the bolts' heights.
         nut_rot_initial: yaw of the nut on the bolt's tip, in degrees.
         start_along_bolt: episodes begin with the nut turned onto the bolt by a random part of the shank, up to this
             fraction; 0: all begin at the tip, as with ``test=True``.

@@ -20,6 +20,7 @@ from oige_tasks_manipulation.factory.base import (
     Fingertips,
 )
 from oige_tasks_manipulation.factory.frames import keypoint_distance, pad_z, points_along_z
+from oige_tasks_manipulation.factory.sizes import SIZES
 from oige_tasks_manipulation.franka.factory import FINGER_LENGTH, FINGERPAD_LENGTH, HAND_LENGTH
 from oige_tasks_manipulation.franka.kinematics import ArmKinematics
 
@@ -29,7 +30,7 @@ KEYPOINTS = 4
 AXIS_LENGTH = HAND_LENGTH + FINGER_LENGTH  # m; of the lines of keypoints
 CLOSE = 5.0  # pitches
 
-LOWERED = 256  # heights of the fingertips for which the arm's joint positions are solved
+ARMS = 512  # heights of the fingertips for which the arm's joint positions are solved
 LEAST_DEPTH = 1.5  # pitches; nuts that would be less far on the bolt begin on its tip
 SIXTH = math.pi / 3.0  # of a turn
 
@@ -70,7 +71,8 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
         cfg, n, device = self.cfg, self.num_envs, self.device
         self.target = pad_z(TABLE_HEIGHT + self.head_height + 0.5 * self.nut_height)
         self.lengths = torch.linspace(0.0, AXIS_LENGTH, KEYPOINTS, device=device)
-        self.lowered = self._solve_lowered_arms()
+        self.tip_height = self.head_height + self.shank_length - SIZES["M16"].bolt_height  # of bolts above that of M16
+        self.arms, self.arm_heights = self._solve_arms()
         self.unidirectional = torch.zeros(self.spec.num_actions, device=device)
         for column, chosen in (
             (2, cfg.rl.unidirectional_pos),
@@ -91,16 +93,19 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
         self.succeeded = torch.zeros(n, dtype=torch.bool, device=device)
         self.failures = Failures(self.succeeded, self.succeeded, self.succeeded)
 
-    def _solve_lowered_arms(self) -> torch.Tensor:
-        """Return joint positions of the arm ``(LOWERED, 7)``, in rad, with the fingertips up to a shank lower."""
+    def _solve_arms(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return joint positions of the arm ``(ARMS, 7)``, in rad, for heights of the fingertips ``(ARMS,)``, in m.
+
+        Heights increase, and are relative to that of ``franka_arm_initial_dof_pos``.
+        """
+        depth = self.shank_length if self.cfg.randomize.start_along_bolt else 0.0
+        lowest, highest = (self.tip_height - depth).min().item(), self.tip_height.max().item()
+        heights = torch.linspace(lowest, highest, ARMS, device=self.device)
         kinematics = ArmKinematics(FRANKA_POSITION, FRANKA_ORIENTATION, self.device)
-        start = torch.tensor([self.cfg.randomize.franka_arm_initial_dof_pos], device=self.device)
-        if not self.cfg.randomize.start_along_bolt:
-            return start
+        start = torch.tensor([self.cfg.randomize.franka_arm_initial_dof_pos], device=self.device).expand(ARMS, -1)
         position, orientation = kinematics.poses(start)
-        depths = torch.linspace(0.0, float(self.shank_length.max()), LOWERED, device=self.device)
-        arms, _ = kinematics.solve(start.expand(LOWERED, -1), position - pad_z(depths), orientation.expand(LOWERED, -1))
-        return arms
+        arms, _ = kinematics.solve(start, position + pad_z(heights), orientation)
+        return arms, heights
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
         """Put the nut on the bolt, and the fingers at two of its flats.
@@ -112,7 +117,7 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
         cfg = self.cfg.randomize
         shank, pitch = self.rows(self.shank_length, worlds), self.rows(self.thread_pitch, worlds)
         yaw = torch.full_like(shank, math.radians(cfg.nut_rot_initial))
-        height, row = shank, torch.zeros_like(shank, dtype=torch.int64)
+        height = shank
         if cfg.start_along_bolt:
             # The gripper holds two of the nut's flats in sixths of a turn.
             drawn = shank * (1.0 - self.uniform(0.0, cfg.start_along_bolt, len(worlds)))
@@ -120,11 +125,12 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
             height = (yaw + SIXTH * torch.floor((drawn * turn - yaw) / SIXTH)) / turn
             on_tip = drawn > shank - LEAST_DEPTH * pitch
             height, yaw = torch.where(on_tip, shank, height), torch.where(on_tip, yaw, height * turn)
-            row = torch.round((shank - height) / self.shank_length.max() * (LOWERED - 1)).long()
         orientation = quat_from_rotation_vector(pad_z(yaw))
         self.nuts.set_world_poses(pad_z(TABLE_HEIGHT + height), orientation, worlds)
         fingers = 0.5 * self.rows(self.nut_width, worlds)
-        arm = self.lowered.index_select(0, row)
+        raised = self.rows(self.tip_height, worlds) + height - shank
+        between = 0.5 * (self.arm_heights[1:] + self.arm_heights[:-1])
+        arm = self.arms.index_select(0, torch.bucketize(raised, between))
         self.frankas.set_joint_positions(torch.cat((arm, fingers.unsqueeze(-1).expand(-1, 2)), dim=-1), worlds)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
