@@ -28,6 +28,10 @@ RENAMED = {
     "task.sim.default_material": "task.sim.default_physics_material",
     "task.sim.CarterV2": "task.sim.carter",
     "task.sim.Anymal": "task.sim.anymal",
+    "task.rl.max_episode_length": "task.env.episodeLength",
+    "task.rl.": "task.env.rl.",
+    "task.ctrl.": "task.env.ctrl.",
+    "task.randomize.": "task.env.randomize.",
 }
 FOLLOWING_ROOT_KEYS = {
     "task.name",
@@ -40,7 +44,7 @@ FOLLOWING_ROOT_KEYS = {
     "train.params.config.multi_gpu",
 }
 WITHOUT_EFFECT = re.compile(
-    r"task\.env\.(aggregateMode|enableDebugVis|exportImages|numObservations|numActions|start(Position|Rotation)Noise"
+    r"task\.env\.(aggregateMode|enableDebugVis|exportImages|numObservations|numActions"
     r"|resetRotationNoise|printNumSuccesses|force(Scale|ProbRange|Decay|DecayInterval)"
     r"|terrain\.slopeTreshold)"
     r"|task\.sim\.(use_gpu_pipeline|use_fabric|enable_scene_query_support|enable_cameras|disable_contact_processing"
@@ -51,6 +55,8 @@ WITHOUT_EFFECT = re.compile(
     r"|central_value_config\.(schedule_type|kl_threshold))"
 )
 """Keys that must be listed."""
+UNUSED_NOISE = re.compile(r"task\.env\.start(Position|Rotation)Noise")
+"""Keys that must be listed for all tasks but FrankaDeformable."""
 CONVERTED = {
     "train.params.config.central_value_config.minibatch_size=32864": 32768,  # a divisor of the batch
     "train.params.config.lr_schedule=fixed": "identity",  # the same in rl_games
@@ -112,7 +118,7 @@ def unanswered(run: Run, values: Mapping[str, Any]) -> list[str]:
     for key, value in values.items():
         if key in FOLLOWING_ROOT_KEYS or any(key == name or key.startswith(f"{name}.") for name in idle):
             continue
-        if WITHOUT_EFFECT.fullmatch(key):
+        if WITHOUT_EFFECT.fullmatch(key) or (UNUSED_NOISE.fullmatch(key) and run.task.name != "FrankaDeformable"):
             found.append(f"{key} has no effect, and is not listed")
             continue
         actual = select(run.resolved, key)

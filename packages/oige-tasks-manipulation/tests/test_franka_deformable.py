@@ -6,7 +6,15 @@ import pytest
 import torch
 from oige_core import make_vec
 from oige_core.testing import make_env_on
-from oige_tasks_manipulation.franka_deformable.task import START, is_in_beaker, reward_terms
+from oige_tasks_manipulation.franka_deformable.task import (
+    FRONT_NODE,
+    START,
+    is_in_beaker,
+    move_horizontally,
+    reward_terms,
+)
+
+NO_NOISE = {"task.env.startPositionNoise": 0.0, "task.env.startRotationNoise": 0.0}
 
 # Joint positions of the arm with the gripper above the tube, beside the beaker, and lowered there, in rad.
 LIFTED = (0.081, 0.004, -0.03, -1.782, -0.109, 1.402, 0.508)
@@ -30,7 +38,7 @@ def scripted_actions() -> torch.Tensor:
 @pytest.mark.parametrize("executor", ["c", "warp-cpu"])
 def test_script_puts_the_tube_into_the_beaker(executor: str) -> None:
     """It stays in the grip, is inside the beaker at the end of the episode, and starts again where it was."""
-    env = make_env_on(executor, "FrankaDeformable", 2)
+    env = make_env_on(executor, "FrankaDeformable", 2, overrides=NO_NOISE)
     first, _ = env.reset(seed=3)
     task: Any = env.task
     nodes = task.tubes.get_simulation_mesh_nodal_positions()
@@ -111,3 +119,34 @@ def test_success_is_the_lower_half_of_the_beaker(
     end: tuple[float, float, float], before: tuple[float, float, float], expected: bool
 ) -> None:
     assert is_in_beaker(torch.tensor([[end, before]])).tolist() == [expected]
+
+
+def test_points_turn_about_a_vertical_axis_and_move() -> None:
+    """By hand: a quarter turn to the left about (1, 2), then 0.1 m along x."""
+    points = torch.tensor([[1.0, 2.0, 3.0], [2.0, 2.0, 0.5]])
+    moved = move_horizontally(points, points[0], torch.tensor([[0.1, 0.0]]), torch.tensor([[torch.pi / 2]]))
+    torch.testing.assert_close(moved, torch.tensor([[[1.1, 2.0, 3.0], [1.1, 3.0, 0.5]]]))
+
+
+def test_tubes_start_within_the_noise() -> None:
+    """Tubes keep their shape; fronts are spread over the given square, and directions over the given angles."""
+    overrides = {"task.env.startPositionNoise": 0.02, "task.env.startRotationNoise": 0.1}
+    env = make_vec("FrankaDeformable", 64, overrides, sim_device="cpu", num_threads=1)
+    env.reset(seed=1)
+    task: Any = env.task
+    nodes = task.tubes.get_simulation_mesh_nodal_positions()
+    shifts = nodes[:, FRONT_NODE] - task.tube_start[FRONT_NODE]
+    along = nodes[:, -1] - nodes[:, FRONT_NODE]
+    before = task.tube_start[-1] - task.tube_start[FRONT_NODE]
+    torch.testing.assert_close(along.norm(dim=-1), before.norm().expand(64), atol=1e-5, rtol=0.0)
+    yaws = torch.atan2(along[:, 1], along[:, 0]) - torch.atan2(before[1], before[0])
+    for noise, bound in ((shifts[:, 0], 0.02), (shifts[:, 1], 0.02), (yaws, 0.1)):
+        assert -bound - 1e-5 < noise.min() < -0.8 * bound
+        assert 0.8 * bound < noise.max() < bound + 1e-5
+    assert shifts[:, 2].abs().max() < 1e-5
+    task.restart(torch.tensor([5]))
+    again = task.tubes.get_simulation_mesh_nodal_positions()
+    assert (again[5] - nodes[5]).abs().max() > 1e-4
+    others = torch.arange(64) != 5
+    torch.testing.assert_close(again[others], nodes[others], atol=0.0, rtol=0.0)
+    env.close()

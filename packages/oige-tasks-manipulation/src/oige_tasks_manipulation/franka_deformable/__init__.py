@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from oige_core import EnvConfig, TaskSpec, unread
+from oige_core import EnvConfig, TaskSpec, check_positive, unread
 
 __all__ = ["FRANKA_DEFORMABLE", "FrankaDeformableConfig"]
 
-NO_NOISE = "OmniIsaacGymEnvs does not use it; every episode starts in the same state"
 NO_CUBES = "a key of FrankaCabinet, which OmniIsaacGymEnvs does not use here; leave it out"
 
 
@@ -20,8 +19,10 @@ class FrankaDeformableConfig(EnvConfig):
         dofVelocityScale: scale of observed joint velocities.
         goalDistanceRewardScale: weight of the horizontal distance from the back of the tube to its goal.
         liftRewardScale: weight of the error of its height.
-        startPositionNoise: key in files of OmniIsaacGymEnvs, which does not use it.
-        startRotationNoise: key in files of OmniIsaacGymEnvs, which does not use it.
+        startPositionNoise: the tube is moved by up to this along x and y at the start, in m. OmniIsaacGymEnvs has the
+            key, but starts every episode in the same state.
+        startRotationNoise: the tube is turned by up to this about the vertical axis through its front at the start, in
+            rad.
         numProps: key in files of OmniIsaacGymEnvs, which does not use it.
         aggregateMode: key in files of OmniIsaacGymEnvs, which does not use it.
         distRewardScale: key in files of OmniIsaacGymEnvs, which does not use it.
@@ -37,8 +38,8 @@ class FrankaDeformableConfig(EnvConfig):
     dofVelocityScale: float
     goalDistanceRewardScale: float
     liftRewardScale: float
-    startPositionNoise: float = field(default=0.0, metadata=unread(NO_NOISE))
-    startRotationNoise: float = field(default=0.0, metadata=unread(NO_NOISE))
+    startPositionNoise: float
+    startRotationNoise: float
     numProps: int = field(default=4, metadata=unread(NO_CUBES))
     aggregateMode: int = field(default=3, metadata=unread("OmniIsaacGymEnvs does not use it; leave it out"))
     distRewardScale: float = field(default=2.0, metadata=unread(NO_CUBES))
@@ -48,6 +49,11 @@ class FrankaDeformableConfig(EnvConfig):
     fingerDistRewardScale: float = field(default=100.0, metadata=unread(NO_CUBES))
     actionPenaltyScale: float = field(default=0.01, metadata=unread(NO_CUBES))
     fingerCloseRewardScale: float = field(default=10.0, metadata=unread(NO_CUBES))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("startPositionNoise", "startRotationNoise"):
+            check_positive(f"task.env.{key}", getattr(self, key), zero=True)
 
 
 FRANKA_DEFORMABLE = TaskSpec(

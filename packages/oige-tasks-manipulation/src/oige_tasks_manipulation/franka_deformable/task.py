@@ -1,7 +1,7 @@
 """FrankaDeformable.
 
 Task: a Franka Panda with a gripper picks up a soft tube and puts its back end into a beaker.
-Randomisation: none; every episode starts in the same state.
+Randomisation: position (±1 cm along x and y) and yaw (±0.05 rad) of the tube at each reset.
 Success: the back end of the tube is in the lower half of the beaker at the end of the episode, and the 12.5 cm before
 it are in the beaker or above that half: a tube that is pushed through the wall does not count.
 """
@@ -81,14 +81,21 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
         self.back_goal = torch.tensor(BACK_GOAL, device=device)
         self.reward_weights = {"goal_distance": self.cfg.goalDistanceRewardScale, "lift": self.cfg.liftRewardScale}
         self.targets = self.start.repeat(n, 1)
+        self.tube_start = self.tubes.get_simulation_mesh_nodal_positions()[0]
 
     def reset_idx(self, worlds: torch.Tensor) -> None:
-        """Put the robot and the tube back to where they were at first."""
+        """Put the robot back to where it was at first, and the tube near to where it was."""
         super().reset_idx(worlds)
         positions = self.start.expand(len(worlds), -1)
         self.frankas.set_joint_positions(positions, worlds)
         self.frankas.set_joint_position_targets(positions, worlds)
         self.targets = self.assign(self.targets, worlds, positions)
+        shift, yaw = self.cfg.startPositionNoise, self.cfg.startRotationNoise
+        if shift or yaw:
+            shifts = self.uniform(-shift, shift, len(worlds), 2)
+            yaws = self.uniform(-yaw, yaw, len(worlds), 1)
+            nodes = move_horizontally(self.tube_start, self.tube_start[FRONT_NODE], shifts, yaws)
+            self.tubes.set_simulation_mesh_nodal_positions(nodes, worlds)
 
     def pre_physics_step(self, actions: torch.Tensor) -> None:
         """Move the position targets of the joints; the right finger follows the left one."""
@@ -154,6 +161,23 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
             "back_height": self.mean(self.back[:, 2], worlds),
         }
         return super().finish_episodes(worlds) | means
+
+
+def move_horizontally(
+    points: torch.Tensor, pivot: torch.Tensor, shifts: torch.Tensor, yaws: torch.Tensor
+) -> torch.Tensor:
+    """Return points that are turned about a vertical axis and moved, ``(n, k, 3)``, in m.
+
+    Args:
+        points: ``(k, 3)``, in m.
+        pivot: a point on the axis ``(3,)``, in m.
+        shifts: along x and y ``(n, 2)``, in m.
+        yaws: angles ``(n, 1)``, in rad.
+    """
+    x, y = (points - pivot)[:, :2].unbind(dim=-1)
+    cos, sin = yaws.cos(), yaws.sin()
+    moved = torch.stack((cos * x - sin * y, sin * x + cos * y), dim=-1) + (pivot[:2] + shifts).unsqueeze(1)
+    return torch.cat((moved, points[:, 2:].expand(len(yaws), -1, 1)), dim=-1)
 
 
 def reward_terms(from_goal: torch.Tensor, *, mix_worlds: bool = False) -> dict[str, torch.Tensor]:
