@@ -10,6 +10,7 @@ from oige_tasks_manipulation.franka_deformable.task import (
     FRONT_NODE,
     START,
     is_in_beaker,
+    is_through_wall,
     move_horizontally,
     reward_terms,
 )
@@ -150,3 +151,37 @@ def test_tubes_start_within_the_noise() -> None:
     others = torch.arange(64) != 5
     torch.testing.assert_close(again[others], nodes[others], atol=0.0, rtol=0.0)
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([(0.0, 0.0, 0.02), (0.02, 0.0, 0.03)], False),  # inside
+        ([(0.062, 0.0, 0.02), (0.05, 0.0, 0.03)], False),  # pressed against the wall from inside
+        ([(0.0, 0.08, 0.02), (0.0, 0.1, 0.02)], False),  # and from outside
+        ([(0.07, 0.0, 0.02), (0.09, 0.0, 0.02)], True),  # within the wall
+        ([(0.07, 0.0, 0.16), (0.09, 0.0, 0.15)], False),  # on the rim
+        ([(0.0, 0.06, 0.02), (0.0, 0.082, 0.02)], True),  # on both sides
+        ([(0.0, 0.082, 0.02), (0.0, 0.06, 0.02)], True),
+        ([(0.06, 0.0, 0.15), (0.07, 0.0, 0.17), (0.083, 0.0, 0.16)], False),  # over the rim
+    ],
+)
+def test_tubes_in_the_wall(nodes: list[tuple[float, float, float]], expected: bool) -> None:
+    """The wall is from 0.057 to 0.085 m, of which 6 mm on each side are for contacts, and 0.165 m high."""
+    assert is_through_wall(torch.tensor([nodes])).tolist() == [expected]
+
+
+def test_tube_through_the_wall_terminates_unless_upstream() -> None:
+    """The tube is moved to where its back end crosses the wall near the ground."""
+    ends = []
+    for compat in ("fixed", "upstream"):
+        overrides = {"task.env.compat": compat, "task.env.autoresetMode": "next_step"}
+        env = make_vec("FrankaDeformable", 2, overrides, sim_device="cpu", num_threads=1)
+        env.reset(seed=1)
+        task: Any = env.task
+        nodes = task.tubes.get_simulation_mesh_nodal_positions()
+        nodes[0] += torch.tensor([-0.25, 0.2, 0.03])
+        task.tubes.set_simulation_mesh_nodal_positions(nodes)
+        ends.append(env.step(torch.zeros(2, 9))[2].tolist())
+        env.close()
+    assert ends == [[True, False], [False, False]]

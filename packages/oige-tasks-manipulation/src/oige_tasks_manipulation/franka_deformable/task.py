@@ -11,7 +11,7 @@ from oige_core import DeformableAsset, Material, RLTask, Scene
 
 from oige_tasks_manipulation.franka.robot import FINGER_JOINTS, FRANKA
 from oige_tasks_manipulation.franka_deformable import FrankaDeformableConfig
-from oige_tasks_manipulation.franka_deformable.beaker import BEAKER, HEIGHT, OUTER_RADIUS
+from oige_tasks_manipulation.franka_deformable.beaker import BEAKER, HEIGHT, INNER_RADIUS, OUTER_RADIUS
 
 __all__ = ["FrankaDeformableTask"]
 
@@ -36,14 +36,17 @@ FRONT_NODE = 2 * 6 * SEGMENTS + SEGMENTS // 4
 """Node on the top of the tube, 15 cm from its front end, where the gripper is at first."""
 BACK_NODE = 2 * ROWS * SEGMENTS + 3 * SEGMENTS // 4
 """Node on the bottom of the tube's back end."""
-TAIL_NODES = [BACK_NODE - 2 * SEGMENTS * rows for rows in range(1, 6)]
-"""Nodes on the bottom, up to 12.5 cm from the back end."""
+LINE_NODES = [BACK_NODE - 2 * SEGMENTS * rows for rows in range(ROWS + 1)]
+"""Nodes on the bottom, 2.5 cm apart, from the back end to the front end."""
+TAIL = 6
+"""Number of the nodes on the bottom up to 12.5 cm from the back end."""
 
 BEAKER_POSITION = (0.5, 0.2, 0.095)  # m
 FRONT_GOAL = (0.36, 0.0, 0.23)  # m; observed only
 BACK_GOAL = (0.5, 0.2, 0.0)  # m
 NEAR = 0.07  # m; horizontal distance from the goal within which the back end may sink
 LIFT_HEIGHT = 0.18  # m; of the back end outside of that distance
+WALL_MARGIN = 0.006  # m; how deep contacts may be in the wall of the beaker
 DEPTH = 0.5 * HEIGHT  # m; height below which the back end has to be for success
 
 # As in OmniIsaacGymEnvs, although a control step lasts 0.016 s.
@@ -55,7 +58,7 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
     """See the module.
 
     With ``task.env.compat=upstream``, the reward for the height of a tube depends on the places of the tubes in all
-    worlds; see :func:`reward_terms`.
+    worlds, see :func:`reward_terms`, and a tube that is pushed through the wall of the beaker ends no episode.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
@@ -76,7 +79,7 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
         speeds[[self.frankas.get_dof_index(name) for name in FINGER_JOINTS]] *= FINGER_SPEED
         self.target_changes = speeds  # at action 1, in rad or m
         self.nodes = [FRONT_NODE, BACK_NODE]
-        self.tail_nodes = [BACK_NODE, *TAIL_NODES]
+        self.line_nodes = LINE_NODES
         self.front_goal = torch.tensor(FRONT_GOAL, device=device)
         self.back_goal = torch.tensor(BACK_GOAL, device=device)
         self.reward_weights = {"goal_distance": self.cfg.goalDistanceRewardScale, "lift": self.cfg.liftRewardScale}
@@ -136,9 +139,14 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
         )
 
     def is_done(self) -> torch.Tensor:
-        """Terminate when the front of the tube is behind the robot, or more than 1 m ahead or beside it."""
+        """Terminate when the front of the tube is behind the robot, or more than 1 m ahead or beside it, or when the
+        tube is pushed through the wall of the beaker, but not upstream.
+        """
         x, y = self.front[:, 0], self.front[:, 1]
-        return (x < 0.0) | (x > 1.0) | (y.abs() > 1.0)
+        self.line = self.tubes.get_simulation_mesh_nodal_positions(None, self.line_nodes) - self.back_goal
+        self.through_wall = is_through_wall(self.line)
+        is_away = (x < 0.0) | (x > 1.0) | (y.abs() > 1.0)
+        return is_away if self.upstream else is_away | self.through_wall
 
     def calculate_metrics(self) -> torch.Tensor:
         """Reward a back end that is lifted, moved above the beaker and let down into it."""
@@ -146,17 +154,17 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
 
     def get_extras(self) -> None:
         """Report in which worlds the back end is in the beaker."""
-        tail = self.tubes.get_simulation_mesh_nodal_positions(None, self.tail_nodes)
-        self.is_in_beaker = is_in_beaker(tail - self.back_goal)
+        self.is_in_beaker = is_in_beaker(self.line[:, :TAIL])
         self.extras["success"] = self.is_in_beaker
 
     def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Add the fraction of episodes that end with the back end in the beaker, and its mean distance from the axis of
-        the beaker and height at their end, in m.
+        """Add the fractions of episodes that end with the back end in the beaker and with the tube in its wall, and the
+        mean distance of the back end from the axis of the beaker and its height at their end, in m.
         """
         from_goal = self.back - self.back_goal
         means = {
             "success": self.mean(self.is_in_beaker.float(), worlds),
+            "through_wall": self.mean(self.through_wall.float(), worlds),
             "goal_distance": self.mean(from_goal[:, :2].norm(dim=-1), worlds),
             "back_height": self.mean(self.back[:, 2], worlds),
         }
@@ -216,3 +224,18 @@ def is_in_beaker(from_goal: torch.Tensor) -> torch.Tensor:
     distances, is_low = from_goal[..., :2].norm(dim=-1), from_goal[..., 2] < DEPTH
     is_around = (distances < OUTER_RADIUS) | ~is_low
     return (distances[:, 0] < NEAR) & is_low[:, 0] & is_around.all(dim=-1)
+
+
+def is_through_wall(from_goal: torch.Tensor) -> torch.Tensor:
+    """Return whether a tube is deep in the wall of the beaker, or on both sides of it below the rim, ``(N,)`` bool.
+
+    Args:
+        from_goal: ``(N, k, 3)``: positions of nodes along the tube, closer to each other than the wall is thick,
+            relative to the middle of the beaker's bottom, in m.
+    """
+    distances, is_low = from_goal[..., :2].norm(dim=-1), from_goal[..., 2] < HEIGHT - WALL_MARGIN
+    is_inside = is_low & (distances < INNER_RADIUS + WALL_MARGIN)
+    is_outside = is_low & (distances > OUTER_RADIUS - WALL_MARGIN)
+    is_deep = (is_low & ~is_inside & ~is_outside).any(dim=-1)
+    crosses = (is_inside[:, 1:] & is_outside[:, :-1]) | (is_outside[:, 1:] & is_inside[:, :-1])
+    return is_deep | crosses.any(dim=-1)
