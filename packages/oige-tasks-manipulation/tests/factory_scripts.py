@@ -1,5 +1,6 @@
 """Policies of Pick and Place that follow what they observe."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,12 +26,15 @@ def pick_actions(observed: torch.Tensor) -> torch.Tensor:
 
 
 def place_actions(observed: torch.Tensor) -> torch.Tensor:
-    """Return actions ``(n, 12)`` that move the nut above the bolt, then down, and keep it upright."""
+    """Return actions ``(n, 12)`` that move the nut above the bolt and turn it upright, then move it down.
+
+    A nut that arrives askew or off the axis hooks itself to the cone of the bolt's tip.
+    """
     nut, turned, bolt = observed[:, 13:16], observed[:, 16:20], observed[:, 20:23]
     up = z_axis(turned)
     missing = bolt + TIP - nut - HEAD * up
-    aside = torch.linalg.vector_norm(missing[:, :2], dim=-1) > 0.004
-    missing = missing + torch.nn.functional.pad(0.02 * aside.unsqueeze(-1), (2, 0))
+    waits = (torch.linalg.vector_norm(missing[:, :2], dim=-1) > 0.002) | (up[:, 2] < math.cos(0.04))
+    missing = missing + torch.nn.functional.pad(0.02 * waits.unsqueeze(-1), (2, 0))
     upright = torch.tensor([0.0, 0.0, 1.0]).expand_as(up)
     turn = torch.linalg.cross(up, upright)
     return torch.cat((20.0 * missing, 40.0 * turn, torch.zeros(len(nut), 6)), dim=-1).clamp(-1.0, 1.0)
