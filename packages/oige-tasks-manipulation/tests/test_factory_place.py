@@ -10,6 +10,7 @@ from oige_core import make_vec
 from oige_core.math import quat_apply_inverse
 from oige_core.testing import assert_fills_range
 from oige_tasks_manipulation.factory.place import half_extent
+from oige_tasks_manipulation.factory.sizes import SIZES
 
 PLACE = "FactoryTaskNutBoltPlace"
 
@@ -68,6 +69,20 @@ def test_gripper_holds_the_nut_without_actions() -> None:
     for _ in range(100):
         env.step(torch.zeros(8, 12))
     assert torch.linalg.vector_norm(in_gripper(task) - before, dim=-1).max() < 0.004
+    env.close()
+
+
+def test_gripper_holds_nuts_of_all_sizes() -> None:
+    """At least a fifth of their height is between the fingers at first."""
+    env = make_vec(PLACE, 40, {"task.env.nutBoltSizes": list(SIZES)}, sim_device="cpu", num_threads=1)
+    env.reset(seed=2)
+    task: Any = env.task
+    before = in_gripper(task)
+    held = 0.5 * task.nut_height - before[:, 2]
+    assert (held > 0.2 * task.nut_height).all()
+    for _ in range(40):
+        env.step(torch.zeros(40, 12))
+    assert torch.linalg.vector_norm(in_gripper(task) - before, dim=-1).max() < 0.002
     env.close()
 
 

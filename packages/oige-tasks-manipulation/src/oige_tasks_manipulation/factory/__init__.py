@@ -223,7 +223,8 @@ class NutBoltPlaceRandomizeConfig(FingertipRandomizeConfig):
 
     Attributes:
         nut_noise_pos_in_gripper: bounds of the noise on the nut's position in the gripper, in m: across the pads, from
-            finger to finger, and along the fingers.
+            finger to finger, and along the fingers. The base of nuts smaller than M16 is at most 80 % of their
+            height below the fingertips.
         nut_noise_rot_in_gripper: bound of the noise on the nut's yaw in the gripper, in rad.
     """
 

@@ -25,6 +25,7 @@ from oige_tasks_manipulation.franka.kinematics import ArmKinematics
 __all__ = ["FactoryTaskNutBoltPlace", "half_extent"]
 
 YAW = 0.5 * math.pi  # of the nut in the gripper: fingers touch flats
+LOWEST = 0.8  # heights of the nut, by which its base is below the fingertips at most
 
 
 class FactoryTaskNutBoltPlace(FactoryTask[NutBoltPlaceConfig]):
@@ -56,6 +57,10 @@ class FactoryTaskNutBoltPlace(FactoryTask[NutBoltPlaceConfig]):
         cfg = self.cfg.randomize
         start = self.starts.rows(self.sample_rows(len(self.starts.arm), worlds))
         x, y, z = self.sample(worlds, (0.0, 0.0, 0.0), cfg.nut_noise_pos_in_gripper).unbind(-1)
+        below = (LOWEST * self.rows(self.nut_height, worlds) / max(cfg.nut_noise_pos_in_gripper[2], 1e-6)).clamp_max(
+            1.0
+        )
+        z = torch.where(z < 0.0, below * z, z)
         yaw = YAW + self.sample(worlds, (0.0,), (cfg.nut_noise_rot_in_gripper,)).squeeze(-1)
         half_width = half_extent(self.rows(self.nut_width, worlds), yaw)
         fingers = torch.stack((half_width + y, half_width - y), dim=-1)
