@@ -1,21 +1,25 @@
 """FactoryTaskNutBolt: scripted policies pick the nut up and put it on the tip; what the stages hand over."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 from factory_scripts import pick_actions, place_actions
 from oige_core import ConfigError, load_config, make_vec
-from oige_core.math import quat_from_euler_xyz, quat_mul
-from oige_tasks_manipulation.factory.frames import axis_z, flipped, hexagon_yaw, level, tilt_back
+from oige_core.math import quat_conjugate, quat_from_euler_xyz, quat_mul, rotation_vector_from_quat
+from oige_tasks_manipulation.factory.frames import axis_z, flipped, hexagon_yaw, level, tilt_back, turn_about_z
+from oige_tasks_manipulation.franka.factory import SCREW_JOINT_POSITIONS
 
 CHAIN = "FactoryTaskNutBolt"
+TABLE, SHANK = 0.4, 0.025  # m
+UP = torch.tensor([0.0, 0.0, 1.0])
 
 
 def test_scripted_policies_put_the_nut_on_the_tip() -> None:
     """One column says which policy acts; the nut is never set to a place, and hardly moves from step to step."""
-    env = make_vec(CHAIN, 8, {"task.env.episodeLength": 510}, sim_device="cpu", num_threads=1)
+    env = make_vec(CHAIN, 4, {"task.env.episodeLength": 510}, sim_device="cpu", num_threads=1)
     observed, _ = env.reset(seed=1)
     task: Any = env.task
     acting, largest, info = [], 0.0, {}
@@ -30,12 +34,86 @@ def test_scripted_policies_put_the_nut_on_the_tip() -> None:
         if step == 227:
             assert task.picked.float().mean() >= 0.75
     assert acting == [[0]] * 228 + [[1]] * 272
-    assert observed[:, 2].tolist() == [1.0] * 8
+    assert observed[:, 2].tolist() == [1.0] * 4
     assert task.placed.float().mean() >= 0.75
     assert task.lateral_error[task.placed].max() < 0.002
     assert largest < 0.05  # m in a control step, also of a nut that falls
     assert not info["success"].any()
     env.close()
+
+
+@pytest.fixture
+def chain() -> Iterator[Any]:
+    """The task in 4 worlds where Screw starts, before and in its stage by turns, with hands turned in the last two.
+
+    The bolt's axis is beside the nut's by 2 mm where Screw acts.
+    """
+    env = make_vec(CHAIN, 4, sim_device="cpu", num_threads=1)
+    env.reset(seed=1)
+    task: Any = env.task
+    joints = torch.tensor([*SCREW_JOINT_POSITIONS, 0.012, 0.012]).repeat(4, 1)
+    joints[2:, 6] -= 0.3  # its axis points down
+    task.frankas.set_joint_positions(joints)
+    place = task.get_fingertips().position
+    place[:, 2] = TABLE
+    task.nuts.set_world_poses(place + UP * SHANK, turn_about_z(math.pi / 6.0 + torch.tensor([0.0, 0.0, 0.3, 0.3])))
+    place[:, 0] += torch.tensor([0.0, 0.002, 0.0, 0.002])
+    task.bolts.set_world_poses(place)
+    task.progress_buf = task.ends[6] - 1 + torch.tensor([0, 1, 0, 1])
+    yield task
+    env.close()
+
+
+def test_screw_gets_what_it_observes_in_its_own_task(chain: Any) -> None:
+    """Relative to the bolt's axis, and to the yaw of the hand when the stage begins."""
+    screw = make_vec("FactoryTaskNutBoltScrew", 1, sim_device="cpu", num_threads=1)
+    screw.reset(seed=1)
+    task: Any = screw.task
+    task.frankas.set_joint_positions(torch.tensor([[*SCREW_JOINT_POSITIONS, 0.012, 0.012]]))
+    task.nuts.set_world_poses((UP * (TABLE + SHANK))[None], turn_about_z(torch.tensor([math.pi / 6.0])))
+    expected = task.get_observations().repeat(4, 1)
+    screw.close()
+    observed = chain.get_observations()[:, 50:]
+    for column in (0, 13):  # x and y of fingertips and nut
+        aside = observed[:, column : column + 2]
+        across = torch.linalg.vector_norm(aside, dim=-1)
+        torch.testing.assert_close(across, torch.tensor([0.0, 0.002, 0.0, 0.002]), atol=1e-5, rtol=0.0)
+        aside[:] = expected[:, column : column + 2]
+    torch.testing.assert_close(observed, expected, atol=1e-4, rtol=0.0)
+
+
+def test_screw_acts_down_and_about_z_with_its_own_controller(chain: Any) -> None:
+    """Other axes move the nut to the bolt's axis."""
+    targets: list[Any] = []
+    exerted: list[torch.Tensor] = []
+    screwing, moving = chain.screw_controller.compute_efforts, chain.controller.compute_efforts
+
+    def compute(state: Any, target: Any) -> torch.Tensor:
+        targets.append((state, target))
+        return screwing(state, target)
+
+    chain.screw_controller.compute_efforts = compute
+    chain.exert = lambda state, efforts: exerted.append(efforts)
+    tips = chain.get_fingertips()
+    chain.pre_physics_step(torch.full((4, 12), 0.5))
+    ((state, target),) = targets
+    moved = (target.position - tips.position)[1::2]
+    torch.testing.assert_close(moved, torch.tensor([[0.002, 0.0, -0.075]] * 2), atol=1e-5, rtol=0.0)
+    turned = rotation_vector_from_quat(quat_mul(target.orientation, quat_conjugate(tips.orientation)))[1::2]
+    torch.testing.assert_close(turned, torch.tensor([[0.0, 0.0, -0.075]] * 2), atol=1e-3, rtol=0.0)
+    ours, others = (each(state, target)[:, :7] for each in (screwing, moving))
+    assert (ours - others).abs().max() > 0.1
+    torch.testing.assert_close(exerted[0], torch.stack((others[0], ours[1], others[2], ours[3])))
+
+
+def test_nut_is_screwed_on_within_five_pitches_after_the_last_routine(chain: Any) -> None:
+    heights = torch.tensor([0.0, 0.0, 4.9, 5.1]) * 0.002
+    chain.nuts.set_world_poses(chain.bolts.get_world_poses()[0] + UP * heights[:, None])
+    chain.progress_buf = chain.ends[6] + torch.tensor([0, 1, 1, 1])
+    chain.get_observations()
+    chain.get_extras()
+    assert chain.extras["success"].tolist() == [False, True, True, False]
+    assert chain.calculate_metrics().tolist() == [0.0, 1.0, 1.0, 0.0]
 
 
 def test_stages_follow_each_other() -> None:
