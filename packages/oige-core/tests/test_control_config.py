@@ -77,7 +77,11 @@ def test_section_has_the_keys_of_the_original() -> None:
             [-1.0] + [1.0] * 6,
             "joint_space_ik.joint_prop_gains=-1.0: expected a number",
         ),
-        ("all.gripper_deriv_gains", [1.0], "all.gripper_deriv_gains=[1.0]: expected 2 values, but there are 1."),
+        (
+            "all.gripper_deriv_gains",
+            [1.0],
+            "all.gripper_deriv_gains=[1.0]: expected 2 values, as gripper_prop_gains has, but there are 1.",
+        ),
         ("joint_space_ik.joint_deriv_gains", "x", "joint_space_ik.joint_deriv_gains=x: expected a list[float]."),
     ],
 )

@@ -147,6 +147,21 @@ def test_render_equals_the_frame_of_a_video(position: list[float] | None) -> Non
     env.close()
 
 
+def test_camera_shows_a_point_of_the_middle_world_instead_of_its_robot() -> None:
+    viewport = {"task.viewport.world_target": [0.0, 0.5, 2.0], "task.viewport.world_radius": 0.5}
+    env = make_vec("Cartpole", 1, SMALL | viewport, num_threads=1)
+    env.reset(seed=1)
+    offsets = np.array([[3.0, 1.0, 0.0]])
+    # Four radii along (0.75, -0.75, 0.5) from the point, which is (3, 1.5, 2) on the grid.
+    still = Camera((160, 90), position=(4.5, 0.0, 3.0), target=(3.0, 1.5, 2.0))
+    cameras = viewport_camera(env.task.config.task.viewport), still, Camera((160, 90))
+    renderers: list[Any] = [env.task.engine.create_grid_renderer(camera, offsets) for camera in cameras]
+    close, expected, following = (renderer.render() for renderer in renderers)
+    assert np.array_equal(close, expected)
+    assert not np.array_equal(close, following)
+    env.close()
+
+
 def test_viewport_sets_camera_position_target_and_size() -> None:
     env = make_vec("Cartpole", 1, SMALL | {"task.viewport.camera_target": [1, 2, 3]}, num_threads=1)
     viewport = env.task.config.task.viewport

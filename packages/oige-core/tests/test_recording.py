@@ -162,6 +162,8 @@ def test_clip_without_a_frame_leaves_no_file(env: VecEnv, tmp_path: Path, monkey
         ("viewport_camera_width", 161, "expected an even number of at least 16"),
         ("viewport_camera_height", 8, "expected an even number of at least 16"),
         ("camera_position", [1.0, 2.0], "expected three numbers"),
+        ("world_target", [1.0, 2.0], "expected three numbers"),
+        ("world_radius", 0.0, "expected a number above 0"),
     ],
 )
 def test_invalid_viewports_raise(key: str, value: Any, message: str) -> None:

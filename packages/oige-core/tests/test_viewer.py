@@ -146,6 +146,22 @@ def test_robots_are_at_their_positions_on_the_grid(env: VecEnv) -> None:
     viewer.close()
 
 
+def test_view_shows_a_point_of_a_world_instead_of_its_robot() -> None:
+    viewport = {"task.viewport.world_target": [0.0, 0.5, 2.0], "task.viewport.world_radius": 0.5}
+    env = make_vec("Cartpole", 3, viewport, num_threads=1)
+    viewer = Viewer(env)
+    viewer.follow(2)
+    env.task.cartpoles.set_joint_positions(torch.ones(3, 2))  # type: ignore[attr-defined]
+    viewer.scene.update()  # the view stays where it is
+    assert viewer.scene.shift.tolist() == pytest.approx([4.0, -0.5, -2.0])
+    client: Any = SimpleNamespace(atomic=contextlib.nullcontext, camera=SimpleNamespace())
+    viewer.scene.aim(client)
+    assert client.camera.look_at.tolist() == pytest.approx([0.0, 0.0, 0.0])
+    assert client.camera.position.tolist() == pytest.approx([1.5, -1.5, 1.0])  # four radii along (0.75, -0.75, 0.5)
+    viewer.close()
+    env.close()
+
+
 def test_port_is_free_after_close(env: VecEnv) -> None:
     viewer = Viewer(env)
     port = viewer.server.get_port()

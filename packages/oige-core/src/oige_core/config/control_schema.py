@@ -185,11 +185,12 @@ def _check_section(path: str, values: dict[str, str | Sequence[float]]) -> None:
         if isinstance(value, str):
             check_choice(key, value, typing.get_args(IkMethod if name == "ik_method" else JacobianType))
             continue
-        expected = len(values[name.replace("_deriv_", "_prop_")])
+        like = name.replace("_deriv_", "_prop_")
+        expected, reason = len(values[like]), f", as {like} has"
         if name.startswith(("task", "wrench", "motion", "force")):
-            expected = TASK_AXES
+            expected, reason = TASK_AXES, ""
         if len(value) != expected:
-            raise ConfigError(f"{key}={value}: expected {expected} values, but there are {len(value)}.")
+            raise ConfigError(f"{key}={value}: expected {expected} values{reason}, but there are {len(value)}.")
         for number in value:
             if name.endswith("_axes") and number not in (0, 1):
                 raise ConfigError(f"{key}={value}: expected 1 for axes that are controlled and 0 for others.")

@@ -363,21 +363,27 @@ class SimConfig:
 
 @dataclass(kw_only=True)
 class ViewportConfig:
-    """Camera position and image size of recordings.
+    """Camera position and image size of recordings; where the viewer's camera starts.
 
     Attributes:
         camera_position: position of the camera on the grid of worlds, in metres; None: the camera follows one robot.
         camera_target: point that the camera looks at, in metres.
+        world_target: point of the middle world at which the camera looks instead of following its robot, relative to
+            the world's origin, in metres; not with ``camera_position``.
+        world_radius: what the camera shows around this point, in metres.
         viewport_camera_width, viewport_camera_height: size of the image, in pixels.
     """
 
     camera_position: list[float] | None = None
     camera_target: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    world_target: list[float] | None = field(default=None, metadata=MUJOCO_ONLY)
+    world_radius: float = field(default=1.0, metadata=MUJOCO_ONLY)
     viewport_camera_width: int = 1280
     viewport_camera_height: int = 720
 
     def __post_init__(self) -> None:
-        for key in ("camera_position", "camera_target"):
+        check_positive("task.viewport.world_radius", self.world_radius)
+        for key in ("camera_position", "camera_target", "world_target"):
             point = getattr(self, key)
             if point is not None and len(point) != 3:
                 raise ConfigError(f"task.viewport.{key}={point}: expected three numbers, in m.")

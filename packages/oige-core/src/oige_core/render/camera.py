@@ -12,7 +12,9 @@ __all__ = [
     "FOV",
     "Camera",
     "ChaseTarget",
+    "CloseUp",
     "chase_position",
+    "close_up",
     "middle_world",
     "viewport_camera",
 ]
@@ -29,6 +31,19 @@ JUMP = 1.0  # m; a larger change of height is a reset of the robot, and the targ
 
 
 @dataclass(frozen=True)
+class CloseUp:
+    """A part of a world that a camera shows.
+
+    Attributes:
+        target: its middle, relative to the world's origin, in metres.
+        radius: in metres.
+    """
+
+    target: tuple[float, float, float]
+    radius: float
+
+
+@dataclass(frozen=True)
 class Camera:
     """A camera that sees worlds on their grid.
 
@@ -37,12 +52,14 @@ class Camera:
         position: in metres; None: near the robot in the middle of the grid, which the camera follows.
         target: point that the camera looks at, in metres.
         fov: vertical field of view, in degrees.
+        close_up: what the camera shows instead of a robot, if it has no position.
     """
 
     size: tuple[int, int]
     position: tuple[float, float, float] | None = None
     target: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fov: float = FOV
+    close_up: CloseUp | None = None
 
 
 def viewport_camera(viewport: ViewportConfig, size: tuple[int, int] | None = None) -> Camera:
@@ -57,7 +74,14 @@ def viewport_camera(viewport: ViewportConfig, size: tuple[int, int] | None = Non
         size or (viewport.viewport_camera_width, viewport.viewport_camera_height),
         position=None if position is None else _point(position),
         target=_point(viewport.camera_target),
+        close_up=close_up(viewport),
     )
+
+
+def close_up(viewport: ViewportConfig) -> CloseUp | None:
+    """Return the part of a world that the ``task.viewport`` section asks for, or None: its robot."""
+    target = viewport.world_target
+    return None if target is None else CloseUp(_point(target), viewport.world_radius)
 
 
 def _point(values: Sequence[float]) -> tuple[float, float, float]:

@@ -10,6 +10,7 @@ import viser
 from oige_core.envs.vec_env import VecEnv
 from oige_core.math import grid_positions
 from oige_core.randomization.report import world_lines
+from oige_core.render.camera import close_up
 from oige_core.render.viewer.pace import SPEEDS, Pace
 from oige_core.render.viewer.page import Page
 from oige_core.render.viewer.plots import RewardPlots
@@ -68,7 +69,8 @@ class Viewer:
         self.server, self.url = self._page.server, self._page.url
         self.pace = Pace(task.control_dt, speed)
         offsets = grid_positions(shown, task.cfg.envSpacing).numpy()
-        self.scene = ViserScene(self.server, task.engine.create_geometry(), offsets)
+        shows = close_up(task.config.task.viewport)
+        self.scene = ViserScene(self.server, task.engine.create_geometry(), offsets, shows)
         self.scene.on_click = self.follow
         self.scene.on_pick = self._show_name
         self._shown = shown

@@ -19,7 +19,7 @@ from oige_core.render.appearance import (
     SUNLIGHT,
     TILE,
 )
-from oige_core.render.camera import CAMERA_DIRECTION, FOV, ChaseTarget, chase_position, middle_world
+from oige_core.render.camera import CAMERA_DIRECTION, FOV, ChaseTarget, CloseUp, chase_position, middle_world
 from oige_core.render.geometry import Ground, SceneGeometry, Shape, SoftShape, robot_radius
 from oige_core.render.picking import first_hit
 from oige_core.render.viewer.tones import (
@@ -50,6 +50,7 @@ class ViserScene:
         server: the server of the page.
         geometry: the geometry of the worlds.
         offsets: ``(n, 3)`` positions of the first n worlds on the grid, in metres.
+        close_up: what is in the middle of the view instead of the robot of a followed world.
 
     Attributes:
         followed: number of the world whose robot is followed, or None; initially the one in the middle.
@@ -61,7 +62,13 @@ class ViserScene:
         radius: how far a robot reaches around its root, in metres.
     """
 
-    def __init__(self, server: viser.ViserServer, geometry: SceneGeometry, offsets: np.ndarray) -> None:
+    def __init__(
+        self,
+        server: viser.ViserServer,
+        geometry: SceneGeometry,
+        offsets: np.ndarray,
+        close_up: CloseUp | None = None,
+    ) -> None:
         self._server = server
         self._geometry = geometry
         self._offsets = offsets.astype(np.float32)
@@ -71,6 +78,7 @@ class ViserScene:
         self._frame = server.scene.add_frame(FIXED, show_axes=False)
         self.followed: int | None = middle_world(offsets)
         self._chase = ChaseTarget()
+        self._close_up = close_up
         self.on_click: Callable[[int], None] = lambda _: None
         self.on_pick: Callable[[str], None] = lambda _: None
         positions, orientations = self._read()
@@ -118,8 +126,9 @@ class ViserScene:
             self.show_all(client)
             return
         with self._lock:
-            target = self.roots[self.followed] + self.shift
-        _look(client, chase_position(target, self.radius), target)
+            target = self._middle(self.followed) + self.shift
+        radius = self.radius if self._close_up is None else self._close_up.radius
+        _look(client, chase_position(target, radius), target)
 
     def show_all(self, client: viser.ClientHandle) -> None:
         """Point the camera of a page at all worlds."""
@@ -200,7 +209,11 @@ class ViserScene:
 
     def _follow_robot(self) -> None:
         if self.followed is not None:
-            self.shift = -self._chase.update(self.roots[self.followed])
+            self.shift = -self._chase.update(self._middle(self.followed))
+
+    def _middle(self, world: int) -> np.ndarray:
+        """Return the point in the middle of the view of a followed world, in metres."""
+        return self.roots[world] if self._close_up is None else self._offsets[world] + self._close_up.target
 
     def _place_all(self) -> None:
         self._frame.position = self.shift

@@ -79,6 +79,9 @@ class _Aim:
         """Return positions and targets of the cameras for the next images, ``(n, 3)`` or ``(3,)``, in metres."""
         if self._camera.position is not None:
             return np.array(self._camera.position), np.array(self._camera.target)
+        if self._camera.close_up is not None:
+            targets = self._offsets + self._camera.close_up.target
+            return chase_position(targets, np.full(len(targets), self._camera.close_up.radius)), targets
         positions = self._geometry.poses(self._followed)[0]
         roots = self._offsets.astype(np.float64)
         if self._geometry.robot:
