@@ -8,6 +8,7 @@ from factory_scripts import pick_actions, play
 from oige_core import ConfigError, OigeError, load_config, make_vec
 from oige_core.math import quat_from_euler_xyz
 from oige_core.testing import assert_fills_range
+from oige_tasks_manipulation.factory.starts import solve_starts
 
 PICK = "FactoryTaskNutBoltPick"
 TABLE = 0.4  # m
@@ -92,6 +93,30 @@ def test_episodes_start_at_reached_poses_without_contact() -> None:
     assert ((arm > lower + 0.04) & (arm < upper - 0.04)).all()
     assert task.engine.deepest_penetration().max() <= 1e-6
     env.close()
+
+
+def test_banks_of_starts_keep_a_margin_from_the_limits_of_joints() -> None:
+    """Of poses with joints anywhere within their limits."""
+    limits = torch.tensor([[-1.0, 1.0]]).expand(7, 2)
+
+    class Arm:
+        def __init__(self) -> None:
+            self.limits = limits
+
+        def solve(self, start: torch.Tensor, *_: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            joints = torch.rand(start.shape, generator=torch.Generator().manual_seed(1)) * 2.0 - 1.0
+            return joints, torch.linspace(0.0, 2e-3, len(joints))
+
+        def poses(self, arm: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return arm[:, :3], arm[:, :4]
+
+    cfg: Any = load_config(PICK).task.env
+    arm: Any = Arm()
+    starts = solve_starts(cfg.randomize, TABLE, arm, torch.Generator())
+    assert starts.arm.shape == (4096, 7)
+    assert 0.94 < starts.arm.abs().max() < 0.95
+    reached, _ = arm.solve(starts.arm)
+    assert torch.isin(starts.arm[:, 0], reached[:2048, 0]).all()  # those with errors below 1 mm
 
 
 def test_poses_out_of_reach_are_refused() -> None:

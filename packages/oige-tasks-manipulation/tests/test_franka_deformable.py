@@ -87,6 +87,8 @@ def test_right_finger_follows_the_left_one() -> None:
     torch.testing.assert_close(task.targets[0, 7:], torch.tensor([0.03, 0.03]))
     env.step(torch.tensor([[0.0] * 7 + [1.0, 0.0]]))
     torch.testing.assert_close(task.targets[0, 7:], torch.tensor([0.04, 0.04]))  # their limit
+    env.reset()
+    torch.testing.assert_close(task.targets[0], torch.tensor(START))
     env.close()
 
 
