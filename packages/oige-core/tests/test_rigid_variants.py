@@ -18,9 +18,10 @@ from scene_helpers import new_scene, raises
 NUM_ENVS = 3
 # A ball above a box, both smaller in the first variant; the second one is turned and has another surface.
 SMALL = """<mujoco><worldbody><body>
-  <geom type="box" size=".05 .06 .04"/><geom size=".03" pos="0 0 .1" rgba="1 0 0 1"/></body></worldbody></mujoco>"""
+  <geom type="box" size=".05 .06 .04" friction=".6"/>
+  <geom size=".03" pos="0 0 .1" rgba="1 0 0 1"/></body></worldbody></mujoco>"""
 LARGE = """<mujoco><worldbody><body>
-  <geom type="box" size=".1 .08 .12" pos="0 .05 0" euler="0 0 30" density="500" solref=".01 1"/>
+  <geom type="box" size=".1 .08 .12" pos="0 .05 0" euler="0 0 30" density="500" solref=".01 1" friction=".8"/>
   <geom size=".05" pos=".02 0 .3" rgba="0 0 1 1"/></body></worldbody></mujoco>"""
 ASSETS = {"small": SMALL, "large": LARGE}
 # A kinematic table whose height differs.
