@@ -94,7 +94,8 @@ def test_pairs_that_masks_keep_apart_are_filtered(written: tuple[Usd.Stage, Stag
     stage, stage_map = written
     nut, bolt = (stage_map.rigids[name].shape_paths for name in ("nut", "bolt"))
     links = stage_map.articulations["robot"].link_paths.values()
-    everything_else = {*stage_map.shared_paths, *links, stage_map.rigids["box"].path}
+    ground = [f"{path}/collider" for path in stage_map.shared_paths]
+    everything_else = {*ground, *links, stage_map.rigids["box"].path}
 
     def filtered(path: str) -> set[str]:
         api = UsdPhysics.FilteredPairsAPI(stage.GetPrimAtPath(path))

@@ -306,7 +306,7 @@ class Scene:
             ConfigError: ``sim.<name>`` has a key without effect on such a body.
         """
         self._check_name(name)
-        if not isinstance(asset, RigidAsset):
+        if not isinstance(asset, RigidAsset) and len(asset) > 1:
             require(self.views, "variants", f"rigid body '{name}'", "Give it one asset.")
         options: RigidOptions = {
             "position": position,

@@ -67,7 +67,7 @@ def keep_apart(stage: Usd.Stage, rigids: Mapping[str, RigidPrims], others: Itera
     Args:
         stage: the stage.
         rigids: prims of all rigid bodies, by name.
-        others: paths of everything else that collides.
+        others: paths of everything else that collides, bodies or colliders that belong to none.
     """
     bodies = list(rigids.values())
     for number, body in enumerate(bodies):

@@ -26,6 +26,7 @@ from oige_core.scene.elements import (
     GroundPlaneElement,
     HeightFieldElement,
     LinkSet,
+    Material,
     RigidAssetElement,
     RigidElement,
 )
@@ -63,6 +64,7 @@ class _SceneWriter:
         self._scene = scene
         self._stage = stage
         self._map = StageMap(physics_scene=f"{_ROOT}/physics_scene")
+        self._shared_colliders: list[str] = []
         elements = scene.elements.values()
         self._descriptions = {e.name: _describe(e) for e in elements if isinstance(e, ArticulationElement)}
         self._bodies = {e.name: describe_body(e) for e in elements if isinstance(e, RigidAssetElement)}
@@ -89,11 +91,16 @@ class _SceneWriter:
             if isinstance(element, CameraElement):
                 self._write_camera(element)
         robots = [path for prims in self._map.articulations.values() for path in prims.link_paths.values()]
-        keep_apart(stage, self._map.rigids, [*self._map.shared_paths, *robots])
+        keep_apart(stage, self._map.rigids, [*self._shared_colliders, *robots])
         for link_set in scene.link_sets:
             if link_set.track_contact_forces:
                 self._report_contacts(link_set)
         return self._map
+
+    def _keep_shared(self, name: str, collider: Usd.Prim, material: Material) -> None:
+        self._bind(collider, material.friction)
+        self._map.shared_paths.append(self._paths[name])
+        self._shared_colliders.append(str(collider.GetPath()))
 
     def _report_contacts(self, link_set: LinkSet) -> None:
         prims = self._map.articulations[link_set.articulation]
@@ -105,11 +112,9 @@ class _SceneWriter:
         stage = self._stage
         match element:
             case GroundPlaneElement(name=name):
-                self._bind(write_ground_plane(element, stage, self._paths[name]), element.material.friction)
-                self._map.shared_paths.append(self._paths[name])
+                self._keep_shared(name, write_ground_plane(element, stage, self._paths[name]), element.material)
             case HeightFieldElement(name=name):
-                self._bind(write_height_field(element, stage, self._paths[name]), element.material.friction)
-                self._map.shared_paths.append(self._paths[name])
+                self._keep_shared(name, write_height_field(element, stage, self._paths[name]), element.material)
             case RigidElement(name=name):
                 prims = self._map.rigids[name] = write_rigid(element, stage, self._paths[name])
                 if element.collision:
