@@ -30,6 +30,7 @@ __all__ = [
     "NutBoltScrewConfig",
     "NutBoltScrewRandomizeConfig",
     "NutBoltScrewRlConfig",
+    "ScrewControlConfig",
 ]
 
 NUM_ACTIONS = 12

@@ -129,9 +129,8 @@ class FactoryTask(RLTask[FactoryConfigT]):
         """Look up sizes and create the controller."""
         device, cfg = self.device, self.cfg
         sizes = [SIZES[name] for name in cfg.nutBoltSizes]
-        variants = torch.arange(self.num_envs, device=device) % len(sizes)
         columns = [dataclasses.astuple(size)[1:] for size in sizes]
-        of_worlds = torch.tensor(columns, device=device)[variants]
+        of_worlds = torch.tensor(columns, device=device)[self.nuts.get_variants()]
         self.nut_width, self.nut_height, self.bolt_diameter, self.head_height = of_worlds[:, :4].unbind(-1)
         self.shank_length, self.thread_pitch = of_worlds[:, 4:].unbind(-1)
         self.controller = Controller(cfg.ctrl, device, captured=self.capture is not None)

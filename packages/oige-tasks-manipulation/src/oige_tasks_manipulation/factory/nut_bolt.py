@@ -111,7 +111,7 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         target = ControlTarget(
             position=torch.where(acts.unsqueeze(-1), position, moved),
             orientation=torch.where(acts.unsqueeze(-1), orientation, rotated),
-            gripper_positions=self._gripper(stage).unsqueeze(-1).expand(-1, 2),
+            gripper_positions=self._gripper().unsqueeze(-1).expand(-1, 2),
         )
         state = self.get_control_state(tips)
         moving, screwing = (
@@ -120,7 +120,7 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         self.frankas.set_joint_position_targets(target.gripper_positions, joint_indices=self.finger_joints)
         self.exert(state, torch.where(screws.unsqueeze(-1), screwing, moving))
 
-    def _gripper(self, stage: torch.Tensor) -> torch.Tensor:
+    def _gripper(self) -> torch.Tensor:
         """Return targets of the finger joints ``(N,)``, in m."""
         closing = (self.progress_buf - self.begins[CLOSE_GRIPPER] + 1).clamp_min(0)  # control steps
         return (OPEN - FINGER_SPEED * self.control_dt * closing).clamp_min(0.0)

@@ -57,9 +57,8 @@ class FactoryTaskNutBoltPlace(FactoryTask[NutBoltPlaceConfig]):
         cfg = self.cfg.randomize
         start = self.starts.rows(self.sample_rows(len(self.starts.arm), worlds))
         x, y, z = self.sample(worlds, (0.0, 0.0, 0.0), cfg.nut_noise_pos_in_gripper).unbind(-1)
-        below = (LOWEST * self.rows(self.nut_height, worlds) / max(cfg.nut_noise_pos_in_gripper[2], 1e-6)).clamp_max(
-            1.0
-        )
+        noise = max(cfg.nut_noise_pos_in_gripper[2], 1e-6)
+        below = (LOWEST / noise * self.rows(self.nut_height, worlds)).clamp_max(1.0)
         z = torch.where(z < 0.0, below * z, z)
         yaw = YAW + self.sample(worlds, (0.0,), (cfg.nut_noise_rot_in_gripper,)).squeeze(-1)
         half_width = half_extent(self.rows(self.nut_width, worlds), yaw)

@@ -1,4 +1,4 @@
-"""Dimensions of nuts, bolts and the gripper of the Factory tasks."""
+"""Dimensions of nuts and bolts of the Factory tasks."""
 
 import math
 from dataclasses import dataclass
@@ -6,28 +6,12 @@ from dataclasses import dataclass
 from oige_core import OigeError
 
 __all__ = [
-    "FINGER_LENGTH",
-    "FINGER_PAD_LENGTH",
-    "HAND_TO_FINGER",
-    "MAX_GRIPPER_OPENING",
     "NUT_BOLT_DENSITY",
     "NUT_BOLT_FRICTION",
     "SIZES",
     "NutBoltSize",
     "nut_bolt_size",
 ]
-
-HAND_TO_FINGER = 0.0584
-"""Distance from the hand's frame to that of a finger, along the hand's z axis, in m."""
-
-FINGER_LENGTH = 0.053671
-"""Distance from a finger's frame to the middle of its pad, along the hand's z axis, in m."""
-
-FINGER_PAD_LENGTH = 0.017608
-"""Length of a finger's pad along the hand's z axis, in m."""
-
-MAX_GRIPPER_OPENING = 0.080
-"""Distance between the pads of the open gripper, in m."""
 
 NUT_BOLT_DENSITY = 7850.0
 """Density of steel, that of OmniIsaacGymEnvs' parts, in kg/m³."""
