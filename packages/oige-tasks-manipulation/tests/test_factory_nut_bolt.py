@@ -9,7 +9,7 @@ import torch
 from factory_scripts import pick_actions, place_actions
 from oige_core import ConfigError, load_config, make_vec
 from oige_core.math import quat_conjugate, quat_from_euler_xyz, quat_mul, rotation_vector_from_quat
-from oige_tasks_manipulation.factory.frames import axis_z, flipped, hexagon_yaw, level, tilt_back, turn_about_z
+from oige_tasks_manipulation.factory.frames import axis_z, flipped, hexagon_yaw, level, tilt_back, turn_about_z, upright
 from oige_tasks_manipulation.franka.factory import SCREW_JOINT_POSITIONS
 
 CHAIN = "FactoryTaskNutBolt"
@@ -114,6 +114,40 @@ def test_nut_is_screwed_on_within_five_pitches_after_the_last_routine(chain: Any
     chain.get_extras()
     assert chain.extras["success"].tolist() == [False, True, True, False]
     assert chain.calculate_metrics().tolist() == [0.0, 1.0, 1.0, 0.0]
+
+
+def test_nut_is_lowered_where_it_is_above_the_tip(chain: Any) -> None:
+    """By hand: its base is 2 mm above the tip. The goal is 1 mm below it, and 5 mm higher 1 mm beside the axis."""
+    targets: list[Any] = []
+    efforts = chain.controller.compute_efforts
+    chain.controller.compute_efforts = lambda state, target: targets.append(target) or efforts(state, target)
+    bolts = chain.bolts.get_world_poses()[0]
+    beside = torch.tensor([[0.0, 0.0, 0.0], [0.001, 0.0, 0.0], [0.0, -0.001, 0.0], [0.0, 0.0004, 0.0]])
+    chain.nuts.set_world_poses(bolts + beside + UP * (SHANK + 0.002), upright(bolts))
+    chain.progress_buf = chain.ends[5].expand(4).clone()
+    tips = chain.get_fingertips().position
+    chain.pre_physics_step(torch.ones(4, 12))
+    expected = -4.0 * beside + 4.0 * UP * torch.tensor([[-0.003], [0.002], [0.002], [-0.003]])
+    torch.testing.assert_close(targets[0].position - tips, expected, atol=1e-5, rtol=0.0)
+
+
+def test_outcomes_of_stages_are_those_at_their_ends(chain: Any) -> None:
+    """Picked: more than three heights of the nut, 39 mm, above the table; placed: within 2 mm of the axis and 4 mm of
+    the tip.
+    """
+    bolts = chain.bolts.get_world_poses()[0]
+    chain.nuts.set_world_poses(bolts + UP * torch.tensor([[0.0385], [0.0395], [0.0395], [0.0385]]), upright(bolts))
+    for steps, picked in ((-1, [False] * 4), (0, [False, True, True, False]), (1, [False, True, True, False])):
+        chain.progress_buf = (chain.ends[3] + steps).expand(4).clone()
+        chain.get_observations()
+        assert chain.picked.tolist() == picked
+    offsets = torch.tensor([[0.0, 0.0019, 0.0], [0.0021, 0.0, 0.0], [0.0, 0.0, -0.0041], [0.0, 0.0, 0.0039]])
+    chain.nuts.set_world_poses(bolts + UP * SHANK + offsets, upright(bolts))
+    chain.progress_buf = chain.ends[6].expand(4).clone()
+    chain.get_observations()
+    assert chain.placed.tolist() == [True, False, False, True]
+    assert chain.picked.tolist() == [False, True, True, False]
+    torch.testing.assert_close(chain.lateral_error, torch.tensor([0.0019, 0.0021, 0.0, 0.0]), atol=1e-5, rtol=0.0)
 
 
 def test_stages_follow_each_other() -> None:
