@@ -19,6 +19,7 @@ class FrankaDeformableConfig(EnvConfig):
         dofVelocityScale: scale of observed joint velocities.
         goalDistanceRewardScale: weight of the horizontal distance from the back of the tube to its goal.
         liftRewardScale: weight of the error of its height.
+        depthRewardScale: weight of how deep it is in the beaker, from 0 to 1; 0 in OmniIsaacGymEnvs.
         startPositionNoise: the tube is moved by up to this along x and y at the start, in m. OmniIsaacGymEnvs has the
             key, but starts every episode in the same state.
         startRotationNoise: the tube is turned by up to this about the vertical axis through its front at the start, in
@@ -38,6 +39,7 @@ class FrankaDeformableConfig(EnvConfig):
     dofVelocityScale: float
     goalDistanceRewardScale: float
     liftRewardScale: float
+    depthRewardScale: float
     startPositionNoise: float
     startRotationNoise: float
     numProps: int = field(default=4, metadata=unread(NO_CUBES))

@@ -82,7 +82,11 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
         self.line_nodes = LINE_NODES
         self.front_goal = torch.tensor(FRONT_GOAL, device=device)
         self.back_goal = torch.tensor(BACK_GOAL, device=device)
-        self.reward_weights = {"goal_distance": self.cfg.goalDistanceRewardScale, "lift": self.cfg.liftRewardScale}
+        self.reward_weights = {
+            "goal_distance": self.cfg.goalDistanceRewardScale,
+            "lift": self.cfg.liftRewardScale,
+            "depth": self.cfg.depthRewardScale,
+        }
         self.targets = self.start.repeat(n, 1)
         self.tube_start = self.tubes.get_simulation_mesh_nodal_positions()[0]
 
@@ -197,8 +201,9 @@ def reward_terms(from_goal: torch.Tensor, *, mix_worlds: bool = False) -> dict[s
 
     Returns:
         ``(N,)`` each: ``goal_distance`` = 1 / (5 d + 0.025) with the horizontal distance d in m; ``lift`` = 1 / (5 e +
-        0.025) with the error e of the height in m. The desired height is 0 for d < 0.07 m and 0.18 m elsewhere. With
-        ``mix_worlds``, e is the root of the sum of squares over the desired heights of all worlds.
+        0.025) with the error e of the height in m; ``depth`` = 1 − height / 0.18 m, from 0 to 1, for d < 0.07 m. The
+        desired height is 0 for d < 0.07 m and 0.18 m elsewhere. With ``mix_worlds``, e is the root of the sum of
+        squares over the desired heights of all worlds.
     """
     distance, height = from_goal[:, :2].norm(dim=-1), from_goal[:, 2]
     is_near = distance < NEAR
@@ -210,6 +215,7 @@ def reward_terms(from_goal: torch.Tensor, *, mix_worlds: bool = False) -> dict[s
     return {
         "goal_distance": 1.0 / (5.0 * distance + 0.025),
         "lift": 1.0 / (5.0 * height_error + 0.025),
+        "depth": is_near * (1.0 - height / LIFT_HEIGHT).clamp(0.0, 1.0),
     }
 
 
