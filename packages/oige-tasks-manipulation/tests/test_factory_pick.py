@@ -6,7 +6,7 @@ import pytest
 import torch
 from factory_scripts import pick_actions, play
 from oige_core import ConfigError, OigeError, load_config, make_vec
-from oige_core.math import quat_from_euler_xyz
+from oige_core.math import quat_conjugate, quat_from_euler_xyz, quat_mul, rotation_vector_from_quat
 from oige_core.testing import assert_fills_range
 from oige_tasks_manipulation.factory.starts import solve_starts
 
@@ -93,6 +93,21 @@ def test_episodes_start_at_reached_poses_without_contact() -> None:
     assert ((arm > lower + 0.04) & (arm < upper - 0.04)).all()
     assert task.engine.deepest_penetration().max() <= 1e-6
     env.close()
+
+
+def test_each_kind_of_action_has_its_scale() -> None:
+    scales = {"pos": [0.1, 0.2, 0.3], "rot": [0.01, 0.02, 0.03], "force": [1.0, 2.0, 3.0], "torque": [4.0, 5.0, 6.0]}
+    overrides = {f"task.env.rl.{kind}_action_scale": values for kind, values in scales.items()}
+    env = make_vec(PICK, 2, overrides | {"task.env.ctrl.ctrl_type": "open_loop_force"}, sim_device="cpu", num_threads=1)
+    env.reset(seed=1)
+    task: Any = env.task
+    tips = task.get_fingertips()
+    position, orientation, wrench = task.read_actions(torch.full((2, 12), 0.5), tips)
+    env.close()
+    turned = rotation_vector_from_quat(quat_mul(orientation, quat_conjugate(tips.orientation)))
+    torch.testing.assert_close(position - tips.position, torch.tensor([[0.05, 0.1, 0.15]] * 2), atol=1e-6, rtol=0.0)
+    torch.testing.assert_close(turned, torch.tensor([[0.005, 0.01, 0.015]] * 2), atol=1e-6, rtol=0.0)
+    torch.testing.assert_close(wrench, torch.tensor([[0.5, 1.0, 1.5, 2.0, 2.5, 3.0]] * 2))
 
 
 def test_banks_of_starts_keep_a_margin_from_the_limits_of_joints() -> None:

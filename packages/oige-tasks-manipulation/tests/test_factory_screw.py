@@ -98,6 +98,23 @@ def test_nut_stays_on_the_helix_under_rough_actions() -> None:
         assert turned[on_thread].max() > 0.5
 
 
+def test_fine_threads_hold_under_the_largest_actions() -> None:
+    """Of M4, with a pitch of 0.7 mm, whose nuts are 40 times lighter than those of M16."""
+    generator = torch.Generator().manual_seed(1)
+    with screw(8, nutBoltSizes=["M4"], randomize__start_along_bolt=0.8) as env:
+        task = env.task
+        run(env, [act(0.2, 0.0, 8)] * 10)
+        height, turned = task.height.clone(), torch.zeros(8)
+        on_thread = height < task.shank_length - 2.0 * task.thread_pitch
+        assert on_thread.sum() >= 4
+        for _ in range(4):
+            held = torch.randint(0, 2, (8, 12), generator=generator) * 2.0 - 1.0
+            turned += run(env, [held] * 30)[0]
+            off = (height - task.height) / task.thread_pitch - turned
+            assert off[on_thread].abs().max() < 0.15
+        assert turned[on_thread].max() > 0.5
+
+
 @pytest.mark.parametrize("ends", [True, False])
 def test_lost_nuts_end_episodes_if_chosen(ends: bool) -> None:
     with screw(3, rl__end_failed_episodes=ends) as env:

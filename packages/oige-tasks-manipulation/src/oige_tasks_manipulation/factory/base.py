@@ -11,8 +11,9 @@ from oige_core.math import quat_from_rotation_vector, quat_mul
 
 from oige_tasks_manipulation.factory import FactoryConfig, KeypointRlConfig, NutBoltPickRandomizeConfig
 from oige_tasks_manipulation.factory.frames import axis_z, points_along_z, upright
-from oige_tasks_manipulation.factory.sizes import SIZES
+from oige_tasks_manipulation.factory.sizes import SIZES, NutBoltSize
 from oige_tasks_manipulation.factory.starts import StartPoses
+from oige_tasks_manipulation.factory.threads import CONTACT_TIME as STIFFEST
 from oige_tasks_manipulation.factory.threads import bolt_asset, nut_asset
 from oige_tasks_manipulation.franka.factory import (
     FACTORY_FRANKA,
@@ -48,6 +49,7 @@ NUT_OFFSET = 0.1  # m; of nut and bolt in the scene, before the first reset
 FINGER_LINKS = ("panda_leftfinger", "panda_rightfinger")
 
 CONTACT_TIME = 0.01  # s; of nut and bolt
+FINE_PITCH = 0.001  # m; nuts with finer threads pass through them with that, and have contacts as stiff as they can be
 
 ARM = slice(0, 7)
 """Joints of the arm; the others are those of the fingers."""
@@ -119,7 +121,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
         self.fingers = scene.add_link_view("fingers", "franka", FINGER_LINKS, track_contact_forces=measured)
         sizes = [SIZES[name] for name in self.cfg.nutBoltSizes]
         nuts, bolts = (
-            [asset(size, self.cfg.nutBoltThread, contact_time=CONTACT_TIME) for size in sizes]
+            [asset(size, self.cfg.nutBoltThread, contact_time=_contact_time(size)) for size in sizes]
             for asset in (nut_asset, bolt_asset)
         )
         self.nuts = scene.add_rigid_body("nut", nuts, position=(0.0, NUT_OFFSET, TABLE_HEIGHT))
@@ -299,6 +301,10 @@ class FactoryTask(RLTask[FactoryConfigT]):
         drawn = self.uniform(-1.0, 1.0, len(worlds), len(middle))
         columns = zip(middle, noise, drawn.unbind(-1), strict=True)
         return torch.stack([centre + bound * column for centre, bound, column in columns], dim=-1)
+
+
+def _contact_time(size: NutBoltSize) -> float:
+    return CONTACT_TIME if size.pitch > FINE_PITCH else STIFFEST
 
 
 def rotation_of_action(turn: torch.Tensor, least: float) -> torch.Tensor:
