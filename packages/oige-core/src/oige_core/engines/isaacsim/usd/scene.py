@@ -20,13 +20,13 @@ from oige_core.engines.isaacsim.usd.robot import RobotOptions, write_robot
 from oige_core.engines.isaacsim.usd.stage_map import WORLDS, ArticulationPrims, CameraPrims, StageMap
 from oige_core.engines.joints import select_names
 from oige_core.errors import OigeError, nearest
+from oige_core.scene.assets import Material
 from oige_core.scene.elements import (
     ArticulationElement,
     CameraElement,
     GroundPlaneElement,
     HeightFieldElement,
     LinkSet,
-    Material,
     RigidAssetElement,
     RigidElement,
 )
