@@ -46,6 +46,7 @@ FRONT_GOAL = (0.36, 0.0, 0.23)  # m; observed only
 BACK_GOAL = (0.5, 0.2, 0.0)  # m
 NEAR = 0.07  # m; horizontal distance from the goal within which the back end may sink
 LIFT_HEIGHT = 0.18  # m; of the back end outside of that distance
+DEPTH_FROM = 0.25  # m; height from which on depth is rewarded, above that of a tube that hovers over the beaker
 WALL_MARGIN = 0.006  # m; how deep contacts may be in the wall of the beaker
 DEPTH = 0.5 * HEIGHT  # m; height below which the back end has to be for success
 
@@ -201,7 +202,7 @@ def reward_terms(from_goal: torch.Tensor, *, mix_worlds: bool = False) -> dict[s
 
     Returns:
         ``(N,)`` each: ``goal_distance`` = 1 / (5 d + 0.025) with the horizontal distance d in m; ``lift`` = 1 / (5 e +
-        0.025) with the error e of the height in m; ``depth`` = 1 − height / 0.18 m, from 0 to 1, for d < 0.07 m. The
+        0.025) with the error e of the height in m; ``depth`` = 1 − height / 0.25 m, from 0 to 1, for d < 0.07 m. The
         desired height is 0 for d < 0.07 m and 0.18 m elsewhere. With ``mix_worlds``, e is the root of the sum of
         squares over the desired heights of all worlds.
     """
@@ -215,7 +216,7 @@ def reward_terms(from_goal: torch.Tensor, *, mix_worlds: bool = False) -> dict[s
     return {
         "goal_distance": 1.0 / (5.0 * distance + 0.025),
         "lift": 1.0 / (5.0 * height_error + 0.025),
-        "depth": is_near * (1.0 - height / LIFT_HEIGHT).clamp(0.0, 1.0),
+        "depth": is_near * (1.0 - height / DEPTH_FROM).clamp(0.0, 1.0),
     }
 
 
