@@ -1,6 +1,7 @@
 """Join the policies of FactoryTaskNutBoltPick, -Place and -Screw to one of FactoryTaskNutBolt.
 
-    uv run oige-train task=FactoryTaskNutBolt max_iterations=1 num_envs=16 experiment=chain
+    uv run oige-train task=FactoryTaskNutBolt max_iterations=1 num_envs=16 experiment=chain headless=True
+    cp runs/chain/nn/last_chain_ep_1_rew_none.pth runs/chain/nn/chain.pth
     uv run python tools/chain_policies.py runs/chain/nn/chain.pth --pick A.pth --place B.pth --screw C.pth
 
 overwrites the weights of the first checkpoint, whose run only says what the network looks like. A checkpoint may be
