@@ -364,12 +364,12 @@ class NutBoltConfig(FactoryConfig[FactoryActionConfig, NutBoltPickRandomizeConfi
     randomize: NutBoltPickRandomizeConfig
     screw_ctrl: ScrewControlConfig
     pick_steps: int = 128
-    align_steps: int = 60
+    align_steps: int = 120
     num_gripper_close_sim_steps: int = 40
     num_gripper_lift_sim_steps: int = 40
     carry_steps: int = 60
     place_steps: int = 128
-    lower_steps: int = 60
+    lower_steps: int = 84
 
     def __post_init__(self) -> None:
         super().__post_init__()

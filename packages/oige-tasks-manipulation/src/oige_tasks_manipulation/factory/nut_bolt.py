@@ -47,9 +47,13 @@ POLICY_OF_STAGE = (0, 0, 0, 0, 1, 1, 1, 2)
 
 PLACE_YAW, SCREW_YAW = 0.5 * math.pi, math.pi / 6.0  # of the nut in the gripper, where these tasks start
 PLACE_START = ((-0.15, -0.15, TABLE_HEIGHT + 0.15), (0.15, 0.15, TABLE_HEIGHT + 0.25))  # m; where the nut is carried
+DEPTH = 0.005  # m; of the fingertips below the middle of a nut that they grasp
 GAIN, LARGEST_STEP = 4.0, 0.1  # of routines: targets are this multiple of what is missing, up to this many m and rad
 PRESS = 0.001  # m; by which a lowered nut's target is below the bolt's tip
-CENTRED, ABOVE, HIGHEST = 5e-4, 10.0, 0.01  # m: farther from the axis, the nut stays above the tip, by 10 times that
+STEEP = 10.0  # what is farther aside than an allowance descends along a cone with this slope
+CENTRED, HIGHEST = 1e-4, 0.01  # m; allowance of the nut's base at the bolt's tip, and height from where it descends
+ADDED, CLOSE_BY = 0.1, 5e-4  # of what is missing aside, up to this many m, is added to its goal in each step
+BESIDE, CLEAR = 2e-3, 0.04  # m; those of the gripper at the nut
 SLOW = 0.02  # m; largest step of a nut that is lowered
 
 
@@ -79,7 +83,8 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         self.one_way = torch.zeros(self.spec.num_actions, device=device)
         self.one_way[[2, 5]] = 1.0
         self.held = torch.zeros(n, 3, device=device), upright(torch.zeros(n, 1, device=device)).clone()
-        self.gripper_yaw = torch.zeros(n, device=device)
+        self.back = self.held[1].clone()
+        self.added = torch.zeros(n, 3, device=device)  # m; to the goal of a nut that is lowered
         self.lateral_error = torch.zeros(n, device=device)
         self.picked, self.placed, self.screwed = torch.zeros(3, n, dtype=torch.bool, device=device).unbind()
 
@@ -102,8 +107,8 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         nut, turned = self.get_nut_centres()
         bolt = self.bolts.get_world_poses(clone=False)[0]
         to_axis = torch.nn.functional.pad((bolt - nut)[:, :2], (0, 1))
-        position = torch.where(screws.unsqueeze(-1), position + to_axis, position)
-        orientation = torch.where(screws.unsqueeze(-1), quat_mul(tilt_back(turned), orientation), orientation)
+        position = torch.where(screws.unsqueeze(-1), position + GAIN * to_axis, position)
+        orientation = torch.where(screws.unsqueeze(-1), quat_mul(tilt_back(turned), level(orientation)), orientation)
         acts = (stage == PICK) | (stage == PLACE) | screws
         goal, goal_orientation = self._goals(stage, tips, nut, turned, bolt)
         step = (LARGEST_STEP - (LARGEST_STEP - SLOW) * (stage == LOWER)).unsqueeze(-1)
@@ -139,20 +144,23 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
             torch.where(holds.unsqueeze(-1), tips.position, self.held[0]),
             torch.where(holds.unsqueeze(-1), tips.orientation, self.held[1]),
         )
-        # To flats of the nut, from above.
+        # To flats of the nut, from above: a finger that stands on the nut, or beside it, must not tilt the hand.
         yaw = hexagon_yaw(tips.orientation, turned, PLACE_YAW)[1]
         at_flats = quat_mul(turn_about_z(yaw), level(tips.orientation))
+        around = nut + pad_z(rise_aside(nut - tips.position, BESIDE, CLEAR) - DEPTH)
         lifted = self.held[0] + pad_z(LIFT * (stage == LIFT_NUT))
         carried = torch.clamp(tips.position, *self.place_start)
         # The nut's axis to that of the bolt, then its base to the bolt's tip.
         base = points_along_z(nut, turned, -0.5 * self.nut_height.unsqueeze(-1)).squeeze(1)
         tip = bolt + pad_z(self.head_height + self.shank_length - PRESS)
-        off_axis = torch.linalg.vector_norm((tip - base)[:, :2], dim=-1)
-        above = (ABOVE * (off_axis - CENTRED)).clamp(0.0, HIGHEST)
-        onto = tips.position + tip - base + pad_z(above)
+        missing = tip - base
+        # Adding up what is missing makes up for the nut's weight and for friction.
+        aside = torch.nn.functional.pad(missing[:, :2].clamp(-CLOSE_BY, CLOSE_BY), (0, 1))
+        self.added = (self.added + ADDED * aside) * (stage == LOWER).unsqueeze(-1)
+        onto = tips.position + missing + self.added + pad_z(rise_aside(missing, CENTRED, HIGHEST))
         upright_nut = quat_mul(tilt_back(turned), tips.orientation)
         chosen = stage.unsqueeze(-1)
-        position = torch.where(chosen == ALIGN, nut, lifted)
+        position = torch.where(chosen == ALIGN, around, lifted)
         position = torch.where(chosen == CARRY, carried, position)
         position = torch.where(chosen == LOWER, onto, position)
         orientation = torch.where(chosen == ALIGN, at_flats, self.held[1])
@@ -171,8 +179,8 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
             self._measure(tips, centre, turned, bolt)
         grasp = quat_mul(turned, self.from_nut.expand_as(turned))
         in_gripper = hexagon_yaw(tips.orientation, turned, PLACE_YAW)[0]
-        gripper_yaw = self.rows(self.gripper_yaw, worlds)
-        back, axis = turn_about_z(-gripper_yaw), torch.cat((bolt[:, :2], torch.zeros_like(bolt[:, 2:])), dim=-1)
+        back = self.rows(self.back, worlds)
+        axis = torch.cat((bolt[:, :2], torch.zeros_like(bolt[:, 2:])), dim=-1)
         for_screw = hexagon_yaw(tips.orientation, turned, SCREW_YAW)[0]
         screw = (
             quat_apply(back, tips.position - axis),
@@ -189,7 +197,7 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         return torch.cat((self.policies[stage], *tips, centre, grasp, *place, *screw), dim=-1)
 
     def _measure(self, tips: Fingertips, nut: torch.Tensor, turned: torch.Tensor, bolt: torch.Tensor) -> None:
-        """Note how stages ended, and the gripper's yaw at the start of the last one."""
+        """Note how stages ended, and what turns the gripper back to the yaw with which Screw starts."""
         progress, at = self.progress_buf, bolt[:, :2]
         origin = points_along_z(nut, turned, -(self.head_height + 0.5 * self.nut_height).unsqueeze(-1)).squeeze(1)
         base = points_along_z(nut, turned, -0.5 * self.nut_height.unsqueeze(-1)).squeeze(1)
@@ -201,9 +209,10 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         on_tip = (base[:, 2] - bolt[:, 2] - self.head_height - self.shank_length).abs() < 2.0 * self.thread_pitch
         self.placed = torch.where(lowered, on_tip & (off_axis < self.thread_pitch), self.placed & (progress > 0))
         forward = quat_apply(tips.orientation, self.backwards.expand_as(tips.position))
-        self.gripper_yaw = torch.where(
-            progress <= self.ends[LOWER], torch.atan2(forward[:, 1], forward[:, 0]), self.gripper_yaw
-        )
+        back = turn_about_z(-torch.atan2(forward[:, 1], forward[:, 0]))
+        # The sign of the quaternion is that in Screw, where only y is not zero at the start.
+        back = back * (quat_mul(back, tips.orientation)[:, 2:3] >= 0.0).float().mul(2.0).sub(1.0)
+        self.back = torch.where((progress <= self.ends[LOWER]).unsqueeze(-1), back, self.back)
         target = bolt + pad_z(self.head_height + 0.5 * self.nut_height)
         close = torch.linalg.vector_norm(target - nut, dim=-1) < CLOSE * self.thread_pitch
         self.screwed = close & (progress > self.ends[LOWER])
@@ -227,6 +236,18 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         outcomes = {"picked": self.picked, "placed": self.placed, "success": self.screwed}
         means = {name: self.mean(values.float(), worlds) for name, values in outcomes.items()}
         return super().finish_episodes(worlds) | means | {"lateral_error": self.mean(self.lateral_error, worlds)}
+
+
+def rise_aside(missing: torch.Tensor, allowance: float, highest: float) -> torch.Tensor:
+    """Return by how much ``(n,)`` a goal is raised, in m, so that it is reached from above.
+
+    Args:
+        missing: the way to the goal ``(n, 3)``, in m.
+        allowance: distance aside up to which the goal is not raised, in m.
+        highest: in m.
+    """
+    aside = torch.linalg.vector_norm(missing[:, :2], dim=-1)
+    return (STEEP * (aside - allowance)).clamp(0.0, highest)
 
 
 def step_towards(
