@@ -10,7 +10,10 @@ nut is screwed on, the state is measured every 256 control steps, too. Each row 
 * of nuts in the gripper, medians and 90th percentiles: tilt in the world and in the gripper, in degrees; distance of
   the base from the bolt's axis, in mm;
 * medians of the height of the base above the tip and of the fingertips above the middle of the nut, in mm, and of the
-  turns of the nut since the stage began.
+  turns of the nut since the stage began;
+* of nuts on the thread while they are screwed on, the smallest and largest ``lead``: how many pitches they have
+  descended more than they have turned. It changes by less than one while a nut finds the thread, and by more if it
+  passes through.
 """
 
 import argparse
@@ -34,8 +37,14 @@ EVERY = 256  # control steps between rows of the last stage
 IN_GRIPPER = 0.015  # m; of the middle of the nut from the fingertips' midpoint
 
 
-def measure(task: Any, turns: torch.Tensor) -> dict[str, Any]:
-    """Return the row of a table for the present state, with ``turns`` ``(N,)`` of the nuts."""
+def measure(task: Any, turns: torch.Tensor, start: torch.Tensor) -> dict[str, Any]:
+    """Return the row of a table for the present state.
+
+    Args:
+        task: the task.
+        turns: of the nuts ``(N,)`` since the stage began.
+        start: heights of their middles ``(N,)`` when the stage began, in m.
+    """
     tips = task.get_fingertips()
     nut, turned = task.get_nut_centres()
     bolt = task.bolts.get_world_poses()[0]
@@ -60,6 +69,9 @@ def measure(task: Any, turns: torch.Tensor) -> dict[str, Any]:
         name: [round(value, 2) for value in torch.quantile(of[held], levels).tolist()] if held.any() else None
         for name, of in quantiles.items()
     }
+    if task.progress_buf.min() > task.begins[-1]:
+        lead = ((start - nut[:, 2]) / task.thread_pitch - turns)[fractions["on thread"]]
+        row["lead"] = [round(value.item(), 2) for value in lead.aminmax()] if lead.numel() else None
     medians = {"above tip": 1e3 * above, "tips above nut": 1e3 * (tips.position - nut)[:, 2], "turns": turns}
     return row | {name: round(of.median().item(), 2) for name, of in medians.items()}
 
@@ -81,6 +93,7 @@ def play(run: Any, env: Any) -> list[dict[str, Any]]:
     observed = adapter.reset()["obs"]
     task.no_timeout = torch.ones(task.num_envs, dtype=torch.bool, device=task.device)
     turns, yaw = torch.zeros(task.num_envs, device=task.device), yaw_of(task)
+    start = task.get_nut_centres()[0][:, 2]
     for step in range(1, ends[-1] + 1):
         observed = adapter.step(policy.act(observed, deterministic=True))[0]["obs"]
         now = yaw_of(task)
@@ -88,10 +101,10 @@ def play(run: Any, env: Any) -> list[dict[str, Any]]:
         yaw = now
         if step in ends or (step > ends[-2] and (step - ends[-2]) % EVERY == 0):
             stage = STAGES[sum(end < step for end in ends)]
-            rows.append({"stage": stage, "step": step} | measure(task, turns))
+            rows.append({"stage": stage, "step": step} | measure(task, turns, start))
             print(json.dumps(rows[-1]), flush=True)
         if step in ends:
-            turns = torch.zeros_like(turns)
+            turns, start = torch.zeros_like(turns), task.get_nut_centres()[0][:, 2]
     return rows
 
 
