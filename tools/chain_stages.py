@@ -12,8 +12,8 @@ nut is screwed on, the state is measured every 256 control steps, too. Each row 
 * medians of the height of the base above the tip and of the fingertips above the middle of the nut, in mm, and of the
   turns of the nut since the stage began;
 * of nuts on the thread while they are screwed on, the smallest and largest ``lead``: how many pitches they have
-  descended more than they have turned. It changes by less than one while a nut finds the thread, and by more if it
-  passes through.
+  descended more than they have turned. It stays what it was when a nut found the thread, and grows with every ridge
+  that a nut passes through.
 """
 
 import argparse
