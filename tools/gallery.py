@@ -145,6 +145,25 @@ SHOTS = {
         ),
         start=3.0,
     ),
+    "FactoryTaskNutBoltPick": Shot(
+        caption="A Franka Panda grasps an M16 nut and lifts it.",
+        view=View(camera=(0.62, -0.95, 0.72), look_at=(0.06, -0.22, 0.52), fov=30.0, size=(400, 260)),
+        seconds=2.8,
+        fps=20.0,
+    ),
+    "FactoryTaskNutBoltPlace": Shot(
+        caption="A Franka Panda puts an M16 nut on the tip of a bolt.",
+        view=View(camera=(0.42, -0.6, 0.72), look_at=(0.02, 0.0, 0.5), fov=30.0, size=(400, 260)),
+        seconds=2.1,
+        fps=20.0,
+    ),
+    "FactoryTaskNutBoltScrew": Shot(
+        caption="A Franka Panda turns an M16 nut, which it holds by friction alone, down the thread of a bolt.",
+        view=View(camera=(0.13, -0.15, 0.505), look_at=(0.0, 0.0, 0.44), fov=30.0, size=(400, 260)),
+        start=1.0,
+        seconds=7.0,
+        fps=12.0,
+    ),
     "FrankaCabinet": Shot(
         caption="A Franka Panda grasps the handle of a drawer and opens it.",
         view=View(camera=(2.2, -1.5, 1.5), look_at=(0.45, 0.0, 0.55), fov=30.0, size=(400, 260)),

@@ -93,6 +93,23 @@ ENTRIES = {
         machine="an H200, shared",
         best=1400,
     ),
+    "FactoryTaskNutBoltPick": Entry(
+        text="an arm grasps an M16 nut on a table and lifts it",
+        results="factory.md#learning",
+        machine="an H200, shared",
+    ),
+    "FactoryTaskNutBoltPlace": Entry(
+        text="an arm puts an M16 nut on the tip of a bolt",
+        results="factory.md#learning",
+        curve="factory_place_42_h200",
+        machine="an H200, shared",
+    ),
+    "FactoryTaskNutBoltScrew": Entry(
+        text="an arm screws an M16 nut onto a bolt",
+        results="factory.md#learning",
+        curve="factory_screw_42_h200",
+        machine="an H200, shared",
+    ),
     "FrankaCabinet": Entry(
         text="an arm grasps a handle and opens a drawer",
         results="franka_cabinet.md",
