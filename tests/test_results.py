@@ -27,7 +27,7 @@ OTHER_MEASURE = {
 @pytest.mark.parametrize("name", sorted(CURVES.keys() - OTHER_MEASURE.keys()))
 def test_final_figure_of_each_recorded_training_is_documented(name: str) -> None:
     end = CURVES[name][-1]["reward"]
-    shown = "|".join(re.escape(f"{end:,.{digits}f}") for digits in range(3))
+    shown = "|".join(re.escape(f"{end:,.{digits}f}".replace("-", "−")) for digits in range(3))
     assert re.search(rf"(?<![\d.,])({shown})(?!\d|[.,]\d)", TEXT), f"no page gives {end}, the end of {name}"
 
 
