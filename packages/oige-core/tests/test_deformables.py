@@ -187,7 +187,8 @@ def test_reset_restores_nodes_of_the_selected_worlds_exactly(world: Any) -> None
     assert torch.equal(now[[0, 2]], moved[[0, 2]])
 
 
-def test_loaded_state_continues_bitwise(world: Any) -> None:
+def test_loaded_state_continues_alike(world: Any) -> None:
+    """Bitwise, except on a GPU, where sums of parallel threads have no order."""
     world.tube.set_simulation_mesh_nodal_velocities(spin(world, 3.0))
     world.engine.step(5)
     state = world.engine.state_dict()
@@ -196,7 +197,8 @@ def test_loaded_state_continues_bitwise(world: Any) -> None:
     world.engine.reset()
     world.engine.load_state_dict(state)
     world.engine.step(10)
-    assert torch.equal(positions(world), expected)
+    atol = 1e-5 if world.executor == "warp-cuda" else 0.0
+    torch.testing.assert_close(positions(world), expected, atol=atol, rtol=0.0)
 
 
 def test_diverged_world_restarts_and_others_go_on(world: Any) -> None:
