@@ -21,8 +21,10 @@ HOST = "oige_core.engines.isaacsim"
 LEFT_OUT = (
     "oige_core.engines.column_kernels",
     "oige_core.engines.isaacsim.usd.from_mujoco",
+    "oige_core.engines.isaacsim.usd.rigid_from_mujoco",
     "oige_core.engines.mujoco",
     "oige_core.kernel_launch",
+    "oige_core.math.linear_kernels",
     "oige_core.math.rotation_kernels",
     "oige_core.render.recording",
     "oige_core.render.viewer",

@@ -12,11 +12,15 @@ GROUP = "articulation_views"
 SMALL: dict[str, dict[str, Any]] = {
     "AnymalTerrain": {"task.env.terrain.numLevels": 1, "task.env.terrain.numTerrains": 1},
     "CartpoleCamera": {"task.env.cameraHeight": 16, "task.env.cameraWidth": 24},
+    "FactoryTaskNutBoltPick": {"task.env.close_and_lift": False},
     "TargetFollowing": {"task.env.imageSize": 16},
 }
 TASKS = [
-    name for name in installed_tasks() if not name.endswith("SAC") and "OpenAI" not in name
-]  # those are the same classes
+    name
+    for name in installed_tasks()
+    if not name.endswith("SAC") and "OpenAI" not in name  # those are the same classes
+    if name != "FactoryTaskNutBolt"  # its shortest episode has 561 steps; its parts are tested
+]
 SCALE = {"operation": "scaling", "distribution": "uniform", "distribution_parameters": [0.95, 1.05]}
 NOISE = {"operation": "additive", "distribution": "gaussian", "distribution_parameters": [0.0, 0.02]}
 UP_TO_TWO_STEPS = {"on_reset": {"operation": "direct", "distribution": "uniform", "distribution_parameters": [0, 2]}}

@@ -14,7 +14,6 @@ pytest.importorskip("pxr")
 from oige_core.engines.isaacsim.usd.files import robot_files, robot_stage, usd_file
 from oige_core.engines.isaacsim.usd.kinematics import link_poses
 from oige_core.engines.isaacsim.usd.robot import read_description
-from oige_core.registry import installed_tasks
 from pxr import Gf, Usd, UsdGeom, UsdPhysics
 from usd_rules import breaches, validation_errors  # pyright: ignore[reportMissingImports]
 
@@ -212,19 +211,21 @@ from oige_core.engines.isaacsim.usd.scene import write_scene
 from oige_core.envs.task_scene import task_scene
 from oige_core.registry import installed_tasks, load_config
 
+# Nuts and bolts are read from MJCF by MuJoCo, and soft bodies are refused.
+tasks = {name for name in installed_tasks() if not name.startswith("Factory") and name != "FrankaDeformable"}
 small = {"AnymalTerrain": {"task.env.terrain.numLevels": 1, "task.env.terrain.numTerrains": 1}}
-for name in sorted(installed_tasks()):
+for name in sorted(tasks):
     stage = new_stage()
     prims = write_scene(task_scene(load_config(name, {"num_envs": 1, **small.get(name, {})}), "Isaac Sim"), stage)
     print(name, sum(len(each.link_paths) for each in prims.articulations.values()))
 """
 
 
-def test_scenes_of_all_tasks_are_written_without_mujoco() -> None:
+def test_scenes_of_robots_are_written_without_mujoco() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_MUJOCO], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     links = dict(line.split() for line in done.stdout.splitlines())
-    assert sorted(links) == sorted(installed_tasks())
+    assert len(links) == 18
     # 25: with the humanoid's 9 helper links; 19: Franka with 12 and the cabinet with 7.
     assert {name: int(links[name]) for name in ("Ant", "Humanoid", "FrankaCabinet", "ShadowHand")} == {
         "Ant": 9,

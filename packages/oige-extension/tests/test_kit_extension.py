@@ -69,7 +69,7 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_and_panel_work_on_what_isaac_sim_brings(extension: Path) -> None:
-    assert run_in_isaac_sim(TRAINING + PANEL + CHECKS, extension / "pip_prebundle") == "18\n"
+    assert run_in_isaac_sim(TRAINING + PANEL + CHECKS, extension / "pip_prebundle") == "23\n"
 
 
 def test_description_is_complete(extension: Path) -> None:
@@ -148,7 +148,7 @@ def test_linked_extension_follows_the_sources(tmp_path: Path) -> None:
     assert (prebundle / "hydra").is_dir()
     assert not (prebundle / "hydra").is_symlink()
     program = "from oige_core.registry import installed_tasks; print(len(installed_tasks()))"
-    assert run_in_isaac_sim(program, prebundle) == "18\n"
+    assert run_in_isaac_sim(program, prebundle) == "23\n"
 
 
 def test_compiled_and_missing_distributions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def test_page_is_served_until_ctrl_c(tmp_path: Path) -> None:
     try:
         url = re.fullmatch(r"panel: (http://127\.0\.0\.1:\d+)\n", program.stderr.readline())
         assert url is not None
-        with urllib.request.urlopen(url[1]) as answer:
+        with urllib.request.urlopen(url[1], timeout=60) as answer:
             assert b"<html" in answer.read()
     finally:
         program.send_signal(signal.SIGINT)

@@ -123,7 +123,7 @@ def test_library_refuses_a_defaults_list_in_one_line(case: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", installed_tasks())
 def test_library_and_programs_give_a_task_the_same_configuration(name: str) -> None:
-    overrides = {"num_envs": 8, "seed": 3, "task.env.episodeLength": 77, "task.sim.dt": 0.01}
+    overrides = {"num_envs": 8, "seed": 3, "task.env.episodeLength": 777, "task.sim.dt": 0.01}
     arguments = [f"{key}={value}" for key, value in overrides.items()]
     run = checked_run([f"task={name}", *arguments, "sim_device=cpu", "pipeline=cpu", "rl_device=cpu"])
     library = load_config(name, {**overrides, "sim_device": "cpu", "pipeline": "cpu"})
