@@ -145,6 +145,12 @@ SHOTS = {
         ),
         start=3.0,
     ),
+    "FactoryTaskNutBolt": Shot(
+        caption="A Franka Panda picks up an M16 nut and carries it to a bolt.",
+        view=View(camera=(0.62, -0.95, 0.72), look_at=(0.06, -0.15, 0.52), fov=32.0, size=(400, 260)),
+        seconds=9.0,
+        fps=10.0,
+    ),
     "FactoryTaskNutBoltPick": Shot(
         caption="A Franka Panda grasps an M16 nut and lifts it.",
         view=View(camera=(0.62, -0.95, 0.72), look_at=(0.06, -0.22, 0.52), fov=30.0, size=(400, 260)),

@@ -93,6 +93,11 @@ ENTRIES = {
         machine="an H200, shared",
         best=1400,
     ),
+    "FactoryTaskNutBolt": Entry(
+        text="an arm picks up a nut, places it on a bolt and screws it on, with the three policies below",
+        results="factory.md#chain",
+        machine="joined from three policies",
+    ),
     "FactoryTaskNutBoltPick": Entry(
         text="an arm grasps an M16 nut on a table and lifts it",
         results="factory.md#learning",
@@ -115,6 +120,11 @@ ENTRIES = {
         results="franka_cabinet.md",
         curve="franka_cabinet_42_cpu",
         machine="a CPU core, shared",
+    ),
+    "FrankaDeformable": Entry(
+        text="an arm puts the end of a soft tube into a beaker",
+        results="franka_deformable.md#learning",
+        machine="an H200 and a CPU core, shared",
     ),
     "Humanoid": Entry(
         text="a humanoid runs", results="locomotion.md", curve="humanoid_42_h200", machine="an H200, shared"
