@@ -25,6 +25,8 @@ class TaskSpec(Generic[EnvConfigT]):
         num_actions: size of one world's action.
         num_states: size of the privileged state of an asymmetric critic, 0 if there is none, or a function that
             computes it from ``task.env``.
+        description: ``"module:NAME"`` of the :class:`~oige_core.description.TaskDescription`, or of a function that
+            makes one from ``task.env`` and the whole :class:`~oige_core.config.RunConfig`; None: the task has none.
         warp_task: ``"module:Class"`` of the :class:`~oige_core.tasks.RLTaskWarp` that ``warp=True`` selects, if any.
         demo: overrides by dotted key that ``oige-demo`` sets; None: users cannot drive the task's robots, because it is
             not :class:`~oige_core.tasks.Steerable`.
@@ -44,6 +46,7 @@ class TaskSpec(Generic[EnvConfigT]):
     observation_shape: tuple[int, ...] | Callable[[EnvConfigT], tuple[int, ...]]
     num_actions: int
     num_states: int | Callable[[EnvConfigT], int] = 0
+    description: str | None = None
     warp_task: str | None = None
     demo: Mapping[str, bool | int | float | str] | None = None
     original_ends_early: bool = False

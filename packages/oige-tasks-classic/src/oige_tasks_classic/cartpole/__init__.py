@@ -27,6 +27,7 @@ class CartpoleConfig(EnvConfig):
 CARTPOLE = TaskSpec(
     task="oige_tasks_classic.cartpole.task:CartpoleTask",
     warp_task="oige_tasks_classic.cartpole.warp_task:CartpoleWarpTask",
+    description="oige_tasks_classic.cartpole.description:describe_cartpole",
     env=CartpoleConfig,
     observation_shape=(4,),
     num_actions=1,

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from oige_core import ArticulationAsset
 
+from oige_tasks_locomotion.ant.description import FEET, GEARS
 from oige_tasks_locomotion.ant_humanoid.task import Locomotion, LocomotionTask
 
 __all__ = ["ANT_ASSET", "Ant", "AntTask"]
@@ -26,8 +27,8 @@ class Ant(Locomotion):
     robot_name = "Ant"
     asset = ANT_ASSET
     spawn_height = 0.5
-    feet = ("front_left_foot", "front_right_foot", "left_back_foot", "right_back_foot")
-    gears = dict.fromkeys([f"{kind}_{leg}" for kind in ("hip", "ankle") for leg in range(1, 5)], 15.0)
+    feet = FEET
+    gears = GEARS
 
 
 class AntTask(Ant, LocomotionTask):

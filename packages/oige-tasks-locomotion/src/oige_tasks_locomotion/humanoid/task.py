@@ -6,6 +6,7 @@ import torch
 from oige_core import ArticulationAsset
 
 from oige_tasks_locomotion.ant_humanoid.task import Locomotion, LocomotionTask
+from oige_tasks_locomotion.humanoid.description import FEET, GEARS
 
 __all__ = ["HUMANOID_ASSET", "Humanoid", "HumanoidTask"]
 
@@ -14,8 +15,6 @@ HUMANOID_ASSET = ArticulationAsset(
     usd="Robots/Humanoid/humanoid_instanceable.usd",
 )
 
-_GEARS = {"hip_x": 45.0, "hip_y": 135.0, "hip_z": 45.0, "knee": 90.0, "ankle_y": 22.5, "ankle_x": 22.5}
-_GEARS |= {"shoulder1": 67.5, "shoulder2": 67.5, "elbow": 45.0}
 NEAR_LIMIT = 0.98  # fraction of half the range of a joint; the penalty grows from here to the limit
 
 
@@ -25,10 +24,8 @@ class Humanoid(Locomotion):
     robot_name = "Humanoid"
     asset = HUMANOID_ASSET
     spawn_height = 1.34
-    feet = ("left_foot", "right_foot")
-    gears = {f"abdomen_{axis}": 67.5 for axis in "xyz"} | {
-        f"{side}_{joint}": gear for side in ("right", "left") for joint, gear in _GEARS.items()
-    }
+    feet = FEET
+    gears = GEARS
 
 
 class HumanoidTask(Humanoid, LocomotionTask):
