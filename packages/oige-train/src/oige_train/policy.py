@@ -1,5 +1,6 @@
 """The trained policy of a run: the actor without its learner."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,19 +80,35 @@ class Policy:
             observations: ``(N, …)``.
             deterministic: return the mean.
         """
-        if observations.dtype == torch.uint8:
-            observations = observations / 255.0
+        if deterministic:
+            actions, self.states = self.mean_actions(observations, self.states)
+            return actions
+        observations = _as_numbers(observations)
         if self.is_sac:
-            distribution = self.model.actor(self.model.norm_obs(observations))
-            action = distribution.mean if deterministic else distribution.sample()
-        else:
-            out = self.model({"is_train": False, "prev_actions": None, "obs": observations, "rnn_states": self.states})
-            self.states = out["rnn_states"]
-            mean = out["mus"].tanh() if self.squashes_actions else out["mus"]
-            action = mean if deterministic else out["actions"]
+            return self._clip(self.model.actor(self.model.norm_obs(observations)).sample())
+        out = self.model({"is_train": False, "prev_actions": None, "obs": observations, "rnn_states": self.states})
+        self.states = out["rnn_states"]
+        return self._clip(out["actions"])
+
+    def mean_actions(
+        self, observations: torch.Tensor, states: Sequence[torch.Tensor] | None
+    ) -> tuple[torch.Tensor, Sequence[torch.Tensor] | None]:
+        """Return what :meth:`act` returns without exploration noise, and the next recurrent state; change nothing.
+
+        Args:
+            observations: ``(N, …)``.
+            states: recurrent state, ``(layers, N, units)`` each; None if the network has none.
+        """
+        observations = self.model.norm_obs(_as_numbers(observations))
+        if self.is_sac:
+            return self._clip(self.model.actor(observations).mean), None
+        mean, _, _, states = self.model.a2c_network({"obs": observations, "rnn_states": states})
+        return self._clip(mean.tanh() if self.squashes_actions else mean), states
+
+    def _clip(self, actions: torch.Tensor) -> torch.Tensor:
         if not self.clips_actions:
-            return action
-        return self.low + (action.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
+            return actions
+        return self.low + (actions.clamp(-1.0, 1.0) + 1.0) * 0.5 * (self.high - self.low)
 
     def reset_hidden_state(self, done: torch.Tensor) -> None:
         """Reset the recurrent state of worlds whose episode ended.
@@ -134,12 +151,23 @@ class FlashSacPolicy:
             observations: ``(N, …)``.
             deterministic: return the mode.
         """
+        if deterministic:
+            return self.mean_actions(observations, None)[0]
         mean, log_deviation = self.model(observations, use_batch=False)
-        noise = torch.zeros_like(mean) if deterministic else torch.randn_like(mean)
-        return sample_action(mean, log_deviation, noise)[0] * self._bound
+        return sample_action(mean, log_deviation, torch.randn_like(mean))[0] * self._bound
+
+    def mean_actions(self, observations: torch.Tensor, states: None) -> tuple[torch.Tensor, None]:
+        """Return what :meth:`act` returns without exploration noise, and None, because there is no recurrent state."""
+        mean, _ = self.model(observations, use_batch=False)
+        return mean.tanh() * self._bound, None
 
     def reset_hidden_state(self, done: torch.Tensor) -> None:
         """Do nothing, because the network has no hidden state."""
+
+
+def _as_numbers(observations: torch.Tensor) -> torch.Tensor:
+    """Return images, which are bytes, as numbers from 0 to 1, and other observations as they are."""
+    return observations / 255.0 if observations.dtype == torch.uint8 else observations
 
 
 def build_policy(run: Run, env_info: dict[str, Any], device: str, num_envs: int) -> Policy | FlashSacPolicy:
