@@ -13,8 +13,6 @@ import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import gymnasium as gym
-
 from oige_core.config import (
     ControlConfig,
     EnvConfig,
@@ -26,6 +24,7 @@ from oige_core.config import (
     unread,
 )
 from oige_core.errors import ConfigError, OigeError
+from oige_core.registration import add_to_gymnasium, register_task
 from oige_core.registry import find_task, installed_tasks, load_config
 from oige_core.seeding import derive_seed
 from oige_core.spec import TaskSpec
@@ -77,6 +76,7 @@ __all__ = [
     "make_env",
     "make_vec",
     "mixed_map",
+    "register_task",
     "unread",
 ]
 
@@ -100,9 +100,4 @@ def __getattr__(name: str) -> Any:
 
 
 for _name in installed_tasks():
-    gym.register(
-        id=f"oige/{_name}-v0",
-        entry_point="oige_core.envs.make:make_single",
-        vector_entry_point="oige_core.envs:make_vec",
-        kwargs={"task": _name},
-    )
+    add_to_gymnasium(_name)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UnknownTaskError",
+    "add_task",
     "check_task",
     "config_folders",
     "find_task",
@@ -38,6 +39,9 @@ __all__ = [
 
 ENTRY_POINT_GROUP = "oige.tasks"
 
+_registered: dict[str, InstalledTask] = {}
+"""Tasks that :func:`~oige_core.registration.register_task` added, by name."""
+
 
 class UnknownTaskError(ConfigError):
     """The named task is not installed."""
@@ -45,7 +49,7 @@ class UnknownTaskError(ConfigError):
 
 @functools.cache
 def installed_tasks() -> dict[str, InstalledTask]:
-    """Return the installed tasks by name, sorted, without importing them.
+    """Return the installed and the registered tasks by name, sorted, without importing them.
 
     Raises:
         OigeError: two packages provide a task of the same name.
@@ -65,7 +69,13 @@ def installed_tasks() -> dict[str, InstalledTask]:
         tasks[entry_point.name] = InstalledTask(
             name=entry_point.name, package=package, cfg=cfg, entry_point=entry_point
         )
-    return dict(sorted(tasks.items()))
+    return dict(sorted((tasks | _registered).items()))
+
+
+def add_task(task: InstalledTask) -> None:
+    """Add a task that no entry point names, or replace it; see :func:`~oige_core.registration.register_task`."""
+    _registered[task.name] = task
+    installed_tasks.cache_clear()
 
 
 def find_task(name: str) -> InstalledTask:
@@ -87,6 +97,8 @@ def load_spec(task: InstalledTask) -> TaskSpec[Any]:
     Raises:
         OigeError: the entry point does not name a record.
     """
+    if task.spec is not None:
+        return task.spec
     where = f"task '{task.name}' of {task.package}: its entry point {task.entry_point.value}"
     try:
         record: Any = importlib.import_module(task.entry_point.module)

@@ -74,16 +74,20 @@ class TaskSpec(Generic[EnvConfigT]):
 
 @dataclass(frozen=True, kw_only=True)
 class InstalledTask:
-    """An entry point of a task package, not yet imported.
+    """An entry point of a task package, not yet imported, or a task that ``register_task`` registered.
 
     Attributes:
         name: the value of ``task=``.
-        package: distribution that provides the task.
+        package: distribution that provides the task; of a registered task, its module.
         cfg: folder of the package's ``task/`` and ``train/`` configuration groups.
-        entry_point: names the task's :class:`TaskSpec`.
+        entry_point: names the task's :class:`TaskSpec`, or the class of a registered task.
+        spec: the record of a registered task.
+        file: the value of ``task=`` that registers the task, if that is a file.
     """
 
     name: str
     package: str
     cfg: Path
     entry_point: EntryPoint
+    spec: TaskSpec | None = None
+    file: str | None = None

@@ -258,7 +258,7 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: Sequence[s
         program += ["torchrun", f"--nproc-per-node={processes}", "-m", "oige_train.cli.train"]
     else:
         program.append("oige-train")
-    command = [*program, f"task={run.record.task}", f"checkpoint={checkpoint}"]
+    command = [*program, f"task={run.task.file or run.record.task}", f"checkpoint={checkpoint}"]
     if test:
         command.append("test=True")
     else:

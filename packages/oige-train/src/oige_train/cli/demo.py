@@ -40,6 +40,7 @@ def demo(arguments: list[str]) -> int:
         ConfigError: an argument is wrong, or users cannot drive the task's robots.
     """
     from oige_core.errors import ConfigError
+    from oige_core.registration import with_registered_tasks
     from oige_core.registry import installed_specs, load_spec
 
     from oige_train.cli.common import checked_run, pop_int, refuse_ignored
@@ -60,6 +61,7 @@ def demo(arguments: list[str]) -> int:
         "enable_recording",
     )
     max_steps = pop_int(arguments, "max_steps", default=0)
+    arguments = with_registered_tasks(arguments)
     name = chosen_task(arguments) or ""
     drivable = [task for task, spec in installed_specs().items() if spec.demo is not None]
     if not name:

@@ -19,6 +19,7 @@ from oige_core.config import CORE_CFG, register_resolvers
 from oige_core.config.defaults import check_unique_files, missing_file_error
 from oige_core.config.fields import leaf_keys
 from oige_core.errors import ConfigError, OigeError
+from oige_core.registration import with_registered_tasks
 from oige_core.registry import config_folders
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -63,17 +64,18 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
         ConfigError: an argument is malformed, or names a task or a training configuration that does not exist.
     """
     register_resolvers()
+    named = with_registered_tasks(list(arguments))
     check_unique_files([TRAIN_CFG, *_installed_folders()])
     Plugins.instance().register(OigeSearchPath)
     files = UserFiles.of(arguments)
-    task, record = chosen_task(arguments), recorded_run(arguments)
-    if task is not None and last_value(arguments, "task") is None:  # it is that of a checkpoint
-        chosen = [*arguments, f"task={task if record is None else record.task}"]
+    task, record = chosen_task(named), recorded_run(named)
+    if task is not None and last_value(named, "task") is None:  # it is that of a checkpoint
+        chosen = [*named, f"task={task if record is None else record.task}"]
     else:
-        chosen = list(arguments)
+        chosen = named
     rewritten = rewrite_overrides(chosen, record, files)
     ConfigStore.instance().store(name="shortcuts", node=given_shortcuts(rewritten), provider="oige")
-    own_train = record is not None and last_value(arguments, "train") in (None, record.train)
+    own_train = record is not None and last_value(named, "train") in (None, record.train)
 
     failures: list[BaseException] = []
 

@@ -65,7 +65,7 @@ def chosen_task(arguments: Sequence[str]) -> str | None:
     if info.task not in installed_tasks():
         raise ConfigError(
             f"checkpoint={last_value(arguments, 'checkpoint')}: belongs to task {info.task}, which is not "
-            "installed; install the package of that task."
+            "installed; install the package of that task, or add task=<file>.py, the file that registers it."
         )
     return info.task
 
