@@ -1,4 +1,4 @@
-.PHONY: help check format test test-slow build docs ci
+.PHONY: help check format test test-slow build docs site serve-site ci
 help:       ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 check:      ## lock file, lint, format, spelling and types
@@ -19,5 +19,9 @@ build:      ## wheels and source distributions, in dist/
 docs:       ## write the pages that are generated from the code
 	uv run python tools/config_reference.py
 	uv run python tools/policies.py
+site:       ## the documentation site, in site/
+	uv run python -m mkdocs build --strict
+serve-site: ## the documentation site while you write, at http://127.0.0.1:8000
+	uv run python -m mkdocs serve
 ci:         ## everything that CI does
 	.ci/run
