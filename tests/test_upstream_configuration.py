@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from oige_core import make_env
 from oige_core.registry import installed_tasks
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
@@ -167,6 +168,13 @@ def test_training_configuration_loads_and_every_key_applies_or_is_listed(train: 
     # Sizes of minibatches do not divide the samples of so few worlds.
     values = {key: value for key, value in original("train", train).items() if "minibatch_size" not in key}
     assert unanswered(run, values) == []
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task.startswith("Factory") or task == "FrankaDeformable"])
+def test_settings_of_actors_fit_the_scene(task: str, folder: Path) -> None:
+    """Scenes check what configurations alone cannot: the names of actors, and whether a density applies."""
+    run = checked_run([f"--config-dir={folder}", f"task={task}", "num_envs=1", "sim_device=cpu", "headless=True"])
+    make_env(run.config).close()
 
 
 def test_values_that_cannot_apply_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -226,6 +226,19 @@ def test_keys_that_the_original_ignores_are_ignored_in_its_files(compose: Callab
     assert run.config.task.env.control.stiffness == 90.0  # type: ignore[attr-defined]
 
 
+def test_keys_that_have_no_effect_here_are_dropped_from_files_but_not_from_overrides(
+    compose: Callable[..., Run],
+) -> None:
+    files = {"task/FrankaDeformable": "name: FrankaDeformable\nsim: {cube: {density: -1}, beaker: {density: 900}}"}
+    run = compose(files, "task=FrankaDeformable")
+    assert run.file_notes[1:] == (
+        "task.sim.cube: has no effect; the scene has no cube, and that of OmniIsaacGymEnvs has none either.",
+    )
+    assert "cube" not in run.config.task.sim.actors
+    assert run.config.task.sim.actors["beaker"].density == 900.0
+    assert "cube" in compose(files, "task=FrankaDeformable", "task.sim.cube.density=5").config.task.sim.actors
+
+
 @pytest.mark.parametrize(
     ("task", "files", "arguments", "idle"),
     [

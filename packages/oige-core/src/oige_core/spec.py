@@ -38,6 +38,8 @@ class TaskSpec(Generic[EnvConfigT]):
         renamed: keys of OmniIsaacGymEnvs that have another name here, by dotted key below ``task``.
         ignored_by_original: keys that files of OmniIsaacGymEnvs contain although it does not read them, by dotted key
             below ``task``, with what applies instead. Files that contain a key of ``renamed`` cannot set them.
+        unsupported: keys and sections of files of OmniIsaacGymEnvs that have no effect here, by dotted key below
+            ``task``, with the reason. Files may set them, but overrides may not.
         idle_upstream: keys and sections below ``task`` that have no effect with ``task.env.compat=upstream``.
     """
 
@@ -53,6 +55,7 @@ class TaskSpec(Generic[EnvConfigT]):
     images: bool = False
     renamed: Mapping[str, Renamed] = field(default_factory=dict)
     ignored_by_original: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, str] = field(default_factory=dict)
     idle_upstream: tuple[str, ...] = ()
 
     def shape_for(self, env: EnvConfigT) -> tuple[int, ...]:

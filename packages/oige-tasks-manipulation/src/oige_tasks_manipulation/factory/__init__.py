@@ -15,6 +15,7 @@ __all__ = [
     "NUT_BOLT_PLACE",
     "NUT_BOLT_SCREW",
     "RENAMED",
+    "UNSUPPORTED",
     "FactoryActionConfig",
     "FactoryConfig",
     "FactoryRandomizeConfig",
@@ -57,6 +58,9 @@ RENAMED: Mapping[str, Renamed] = {
     "sim.disable_gravity": Renamed("sim.gravity", convert=_no_gravity, meaning="0 if True"),
 }
 """Keys of OmniIsaacGymEnvs that have another name here."""
+
+UNSUPPORTED: Mapping[str, str] = {"sim.franka.density": "the robot's model states the masses of its links"}
+"""Keys of OmniIsaacGymEnvs that have no effect here."""
 
 Triple = tuple[float, float, float]
 Pair = tuple[float, float]
@@ -418,6 +422,7 @@ NUT_BOLT_PICK = TaskSpec(
     num_actions=NUM_ACTIONS,
     original_ends_early=True,
     renamed=RENAMED,
+    unsupported=UNSUPPORTED,
 )
 
 NUT_BOLT_PLACE = TaskSpec(
@@ -427,6 +432,7 @@ NUT_BOLT_PLACE = TaskSpec(
     num_actions=NUM_ACTIONS,
     original_ends_early=True,
     renamed=RENAMED,
+    unsupported=UNSUPPORTED,
 )
 
 NUT_BOLT_SCREW = TaskSpec(
@@ -435,4 +441,5 @@ NUT_BOLT_SCREW = TaskSpec(
     observation_shape=(32,),
     num_actions=NUM_ACTIONS,
     renamed=RENAMED,
+    unsupported=UNSUPPORTED,
 )

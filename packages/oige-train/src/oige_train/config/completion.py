@@ -46,7 +46,7 @@ def complete(
     notes, base = [], None
     if any(key.startswith("task.") for key in written):
         base = compose_file([CORE_CFG, *config_folders()], f"task/{task.name}", package="task")
-        notes += _drop_ignored(cfg, spec, overridden, written)
+        notes += _drop_ignored(cfg, spec, overridden, written) + _drop_unsupported(cfg, spec, overridden, written)
     cfg, converted = rename_keys(cfg, spec.renamed, base=base, overridden=overridden, written=written)
     if base is not None:
         OmegaConf.update(cfg, "task.name", task.name)
@@ -57,7 +57,7 @@ def complete(
 
 def _drop_ignored(cfg: DictConfig, spec: TaskSpec, overridden: Collection[str], written: Collection[str]) -> list[str]:
     """Remove keys that the task of OmniIsaacGymEnvs does not read from its files; return notes that say so."""
-    if not any(key == f"task.{old}" or key.startswith(f"task.{old}.") for old in spec.renamed for key in written):
+    if not any(_sets(f"task.{old}", written) for old in spec.renamed):
         return []
     upstream = OmegaConf.select(cfg, "task.env.compat") in ("upstream", "oige")
     dropped: dict[str, list[str]] = {}
@@ -70,6 +70,24 @@ def _drop_ignored(cfg: DictConfig, spec: TaskSpec, overridden: Collection[str], 
     return [f"{brief_keys(keys)}: ignored, as OmniIsaacGymEnvs does; {instead}." for instead, keys in dropped.items()]
 
 
+def _drop_unsupported(
+    cfg: DictConfig, spec: TaskSpec, overridden: Collection[str], written: Collection[str]
+) -> list[str]:
+    """Remove keys and sections of files that have no effect here; return notes that say so."""
+    notes = []
+    for key, reason in spec.unsupported.items():
+        full = f"task.{key}"
+        if _sets(full, written) and not _sets(full, overridden):
+            remove_key(cfg, full)
+            notes.append(f"{full}: has no effect; {reason}.")
+    return notes
+
+
+def _sets(name: str, keys: Collection[str]) -> bool:
+    """Whether dotted keys contain a key, or one of a section."""
+    return any(f"{key}.".startswith(f"{name}.") for key in keys)
+
+
 def note_on_upstream(spec: TaskSpec, keys: Collection[str]) -> list[str]:
     """Return a note that lists those of the user's keys that have no effect with ``task.env.compat=upstream``.
 
@@ -78,7 +96,7 @@ def note_on_upstream(spec: TaskSpec, keys: Collection[str]) -> list[str]:
         keys: dotted keys that the user's files or overrides set.
     """
     sections = [f"task.{key}" for key in spec.idle_upstream]
-    idle = [name for name in sections if any(f"{key}.".startswith(f"{name}.") for key in keys)]
+    idle = [name for name in sections if _sets(name, keys)]
     return [f"{brief_keys(idle)}: ignored with task.env.compat=upstream, as by OmniIsaacGymEnvs."] if idle else []
 
 
