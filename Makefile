@@ -18,6 +18,7 @@ build:      ## wheels and source distributions, in dist/
 	uv build --all-packages
 docs:       ## write the pages that are generated from the code
 	uv run python tools/config_reference.py
+	uv run python tools/program_reference.py
 	uv run python tools/policies.py
 site:       ## the documentation site, in site/
 	uv run python -m mkdocs build --strict

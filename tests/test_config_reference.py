@@ -1,4 +1,4 @@
-"""docs/configuration.md is current, and no key of the configuration lacks a meaning."""
+"""docs/configuration.md and docs/configuration/ are current, and no key of the configuration lacks a meaning."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +16,12 @@ def reference(import_tool: Callable[[str], ModuleType]) -> ModuleType:
     return import_tool("config_reference")
 
 
-def test_page_is_current(reference: ModuleType) -> None:
-    assert reference.PAGE.read_text() == reference.page(), "run: uv run python tools/config_reference.py"
+def test_pages_are_current(reference: ModuleType) -> None:
+    pages = reference.pages()
+    for file, text in pages.items():
+        assert file.read_text() == text, "run: uv run python tools/config_reference.py"
+    folder = REPOSITORY / "docs" / "configuration"
+    assert set(folder.glob("*")) == {file for file in pages if file.parent == folder}
 
 
 def test_key_without_a_meaning_is_refused(reference: ModuleType) -> None:

@@ -146,6 +146,6 @@ def test_site_builds_without_warnings_and_loads_nothing_from_other_servers(api: 
     for file in tmp_path.rglob("*.css"):
         assert not re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", file.read_text(encoding="utf-8")), file
     symbols = Counter(name for uri, page in sites.items() if uri.startswith("api/") for name in page.ids)
-    for module, names in api.documented().items():
-        for name in names:
-            assert symbols[f"{module}.{name}"] == 1, f"{module}.{name} is not once in the reference"
+    for module, exports in api.Reference().exports.items():
+        for export in exports:
+            assert symbols[f"{export.home or module}.{export.name}"] == 1, f"{module}.{export.name}"

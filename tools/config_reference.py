@@ -1,4 +1,4 @@
-"""Write docs/configuration.md: every key of the configuration with its type, default, unit and meaning.
+"""Write docs/configuration.md and docs/configuration/: every key with its type, default, unit and meaning.
 
     uv run python tools/config_reference.py
 
@@ -35,7 +35,7 @@ from oige_train.schema import (
     TrainRunConfig,
 )
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 ROOT_FILES = {
     CORE_CFG / "simulation.yaml": "Simulation",
     Path(oige_train.__file__).parent / "cfg" / "oige_train.yaml": "Programs (not for library use)",
@@ -73,6 +73,8 @@ pair of quotes. Write a list as `key=[1,2]`. With `--multirun`, commas separate 
 and `${key}` in a string stands for the value of another key: `oige-train --multirun experiment='run ${seed}' seed=1,2`.
 Quote a string that contains a comma: `experiment="'a,b'"`. In a YAML file, quote strings that look like numbers.
 
+{sections}
+
 ## Your own files
 
 `--config-dir DIR` adds a folder with YAML files of your own, `DIR/task/*.yaml` and `DIR/train/*.yaml`;
@@ -100,7 +102,7 @@ Other keys in these files have no effect, because only Isaac Sim reads them, or 
 those that your files set. Overrides of them are refused. Overrides of keys whose values are derived from another key
 are refused as well.
 
-`tools/config_reference.py` writes this page from the schemas.
+`tools/config_reference.py` writes these pages from the schemas.
 """
 
 
@@ -243,7 +245,7 @@ def tables(
         if section is NetworkConfig and path != "train.params":
             yield f"`{path}.{field.name}` has the keys of `train.params.network`."
         elif section and issubclass(section, ControlConfig):
-            yield f"The keys of `{path}.{field.name}` are [those of controllers](#taskenvctrl)."
+            yield f"The keys of `{path}.{field.name}` are [those of controllers](controllers.md#taskenvctrl)."
         elif section:
             inner = {name: getattr(holder, field.name) for name, holder in (sections or {}).items()}
             name = "<element>" if typing.get_origin(hints[field.name]) is dict else field.name
@@ -279,26 +281,33 @@ def root_tables() -> Iterator[str]:
         )
 
 
-def task_tables() -> Iterator[str]:
-    """Yield the defaults of all tasks, then the keys of each schema of ``task.env``."""
+def default_table() -> str:
+    """Return the defaults of all tasks: those of ``task.env`` that differ between tasks, and the physics steps."""
     tasks = {name: load_config(name).task for name in installed_tasks()}
     keys = [field.name for field in dataclasses.fields(EnvConfig)]
-    yield "### Defaults of the tasks"
-    yield table(
+    keys = [key for key in keys if len({str(getattr(task.env, key)) for task in tasks.values()}) > 1]
+    return table(
         ["task", *(f"`{key}`" for key in keys), "`sim.dt`", "`sim.substeps`"],
         [
             [name, *(shown(getattr(task.env, key)) for key in keys), shown(task.sim.dt), shown(task.sim.substeps)]
             for name, task in tasks.items()
         ],
     )
+
+
+def task_tables(package: str) -> Iterator[str]:
+    """Yield the keys of each schema of ``task.env`` in a package that tasks have beside those of all tasks."""
+    common = [field.name for field in dataclasses.fields(EnvConfig)]
     by_schema: dict[type, dict[str, Any]] = {}
-    for name, task in tasks.items():
-        schema = type(task.env)
-        holders = by_schema.setdefault(schema, {})
-        own = [field.name for field in dataclasses.fields(schema) if field.name not in keys]
-        values = [getattr(task.env, key) for key in own]
-        if own and values not in [[getattr(env, key) for key in own] for env in holders.values()]:
-            holders[name] = task.env
+    for name, task in installed_tasks().items():
+        if task.package != package:
+            continue
+        env = load_config(name).task.env
+        holders = by_schema.setdefault(type(env), {})
+        own = [field.name for field in dataclasses.fields(env) if field.name not in common]
+        values = [getattr(env, key) for key in own]
+        if own and values not in [[getattr(other, key) for key in own] for other in holders.values()]:
+            holders[name] = env
     for schema, sections in by_schema.items():
         if sections:
             yield from tables("task.env", schema, of=" and ".join(sections), inherited=EnvConfig, sections=sections)
@@ -323,35 +332,89 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def page() -> str:
-    """Return the page."""
-    parts = [
-        INTRODUCTION.replace("{renamed}", renamed_table()),
-        "## Root",
-        *root_tables(),
-        "## Task",
-        *tables("task.env", EnvConfig),
-        *task_tables(),
-        *tables("task.env.ctrl", ControlConfig),
-        *tables("task.sim", SimConfig),
-        *tables("task.viewport", ViewportConfig),
-        *tables("task.domain_randomization", DomainRandomizationConfig),
-        "[Domain randomisation](randomization.md) describes the keys below `randomization_params`.",
-        "## Training",
-        "The training configurations of the tasks, `cfg/train/` in their packages, set most of these keys.",
-        *tables("train.params", TrainParams),
-        *tables("train.params.config", PpoConfig, of="PPO", inherited=AlgoConfig),
-        *tables("train.params.config", SacConfig, of="SAC", inherited=AlgoConfig),
-        *tables("train.params.config", FlashSacConfig, of="FlashSAC", inherited=AlgoConfig),
-        *tables("train.params.network", FlashSacNetworkConfig, of="FlashSAC"),
-    ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A page below docs/configuration/.
+
+    Attributes:
+        title: its heading.
+        contents: what the overview says about it.
+        paragraphs: its text.
+    """
+
+    title: str
+    contents: str
+    paragraphs: list[str]
+
+
+def sections() -> dict[str, Section]:
+    """Return the pages below docs/configuration/ by their names."""
+    found = {
+        "root": Section(
+            "Root keys",
+            "devices, seed, number of worlds, checkpoints, viewer, recording, Weights & Biases",
+            list(root_tables()),
+        ),
+        "environment": Section(
+            "Keys of all tasks",
+            "`task.env` of every task: episodes, control steps, clipping, resets; the defaults of all tasks",
+            [*tables("task.env", EnvConfig), "### Defaults of the tasks", default_table()],
+        ),
+    }
+    for package in sorted({task.package for task in installed_tasks().values()}):
+        paragraphs = list(task_tables(package))
+        tasks = re.findall(r"^### task\.env of (.*)$", "\n".join(paragraphs), re.MULTILINE)
+        found[package.removeprefix("oige-tasks-")] = Section(
+            f"Keys of tasks in {package}", f"`task.env` of {', '.join(tasks)}", paragraphs
+        )
+    found["controllers"] = Section(
+        "Controllers", "`task.env.ctrl`: controllers of robot arms", list(tables("task.env.ctrl", ControlConfig))
+    )
+    found["simulation"] = Section(
+        "Simulation",
+        "`task.sim`: time step, materials, solver, engines, robots; `task.viewport`; `task.domain_randomization`",
+        [
+            *tables("task.sim", SimConfig),
+            *tables("task.viewport", ViewportConfig),
+            *tables("task.domain_randomization", DomainRandomizationConfig),
+            "[Domain randomisation](../randomization.md) describes the keys below `randomization_params`.",
+        ],
+    )
+    found["training"] = Section(
+        "Training",
+        "`train.params`: networks, PPO, SAC and FlashSAC",
+        [
+            "The training configurations of the tasks, `cfg/train/` in their packages, set most of these keys.",
+            *tables("train.params", TrainParams),
+            *tables("train.params.config", PpoConfig, of="PPO", inherited=AlgoConfig),
+            *tables("train.params.config", SacConfig, of="SAC", inherited=AlgoConfig),
+            *tables("train.params.config", FlashSacConfig, of="FlashSAC", inherited=AlgoConfig),
+            *tables("train.params.network", FlashSacNetworkConfig, of="FlashSAC"),
+        ],
+    )
+    return found
+
+
+def pages() -> dict[Path, str]:
+    """Return the text of each page by its file."""
+    found = sections()
+    overview = table(
+        ["page", "contents"],
+        [[f"[{section.title}](configuration/{name}.md)", section.contents] for name, section in found.items()],
+    )
+    texts = {"configuration": INTRODUCTION.replace("{renamed}", renamed_table()).replace("{sections}", overview)}
+    for name, section in found.items():
+        body = [re.sub(r"^###", "##", paragraph.strip()) for paragraph in section.paragraphs]
+        texts[f"configuration/{name}"] = "\n\n".join([f"# {section.title}", *body])
+    return {DOCS / f"{name}.md": text.strip() + "\n" for name, text in texts.items()}
 
 
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args(argv)
-    PAGE.write_text(page(), encoding="utf-8")
+    for file, text in pages().items():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Pages of the API: what ``__all__`` of each package lists, each object once."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import griffe
@@ -19,52 +21,22 @@ def sources() -> dict[str, Path]:
 
 
 def exported_names(file: Path) -> list[str]:
-    """Return what ``__all__`` of a module lists."""
+    """Return what ``__all__`` of a module lists, except the version."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            return ast.literal_eval(node.value)
+            return [name for name in ast.literal_eval(node.value) if name != "__version__"]
     return []
 
 
-def public_modules() -> dict[str, Path]:
-    """Return the packages that export something, and :data:`FURTHER`, by their dotted names, those above first."""
+def public_modules() -> dict[str, list[str]]:
+    """Return the exports of packages, and of :data:`FURTHER`, by dotted names; those of distributions come last."""
     found = {}
     for top, folder in sources().items():
-        files = [*folder.glob(f"{top}/**/__init__.py"), *(folder / f"{n.replace('.', '/')}.py" for n in FURTHER)]
-        for file in files:
+        for file in [*folder.glob(f"{top}/**/__init__.py"), *(folder / f"{n.replace('.', '/')}.py" for n in FURTHER)]:
             name = ".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
-            if file.is_file() and [export for export in exported_names(file) if export != "__version__"]:
-                found[name] = file
-    return dict(sorted(found.items(), key=lambda item: (item[0].count("."), item[0])))
-
-
-def documented() -> dict[str, list[str]]:
-    """Return the names that each public module documents: those that no module above it exports, too.
-
-    A name with a dot belongs to a module below that has the name of what it defines.
-    """
-    collection = griffe.ModulesCollection()
-    lines = griffe.LinesCollection()
-    paths = list(sources().values())
-    loader = griffe.GriffeLoader(search_paths=paths, modules_collection=collection, lines_collection=lines)
-    for top in sources():
-        loader.load(top)
-    loader.resolve_aliases(implicit=False, external=False)
-    seen: set[str] = set()
-    names: dict[str, list[str]] = {}
-    for module, file in public_modules().items():
-        names[module] = []
-        for name in exported_names(file):
-            if name == "__version__":
-                continue
-            target = collection[f"{module}.{name}"]
-            if target.is_module:  # a function that has the name of its module, behind which griffe hides it
-                name, target = f"{name}.{name}", target[name]
-            path = target.final_target.path if target.is_alias else target.path
-            if path not in seen:
-                seen.add(path)
-                names[module].append(name)
-    return {module: own for module, own in names.items() if own}
+            if file.is_file() and (exports := exported_names(file)):
+                found[name] = exports
+    return dict(sorted(found.items(), key=lambda item: ("." not in item[0], item[0].count("."), item[0])))
 
 
 def page_of(module: str) -> str:
@@ -74,23 +46,96 @@ def page_of(module: str) -> str:
     return f"api/{top}.{below}.md" if top == "oige_core" and below else f"api/{top}.md"
 
 
-def api_pages(names: Mapping[str, list[str]] | None = None) -> Iterator[tuple[str, str]]:
-    """Yield path and text of each page of the API.
+@dataclass(frozen=True)
+class Export:
+    """A name that a module exports.
 
-    Args:
-        names: what each module documents; None: :func:`documented`.
+    Attributes:
+        module: the module that exports it.
+        name: its name. It has a dot if it belongs to a module below that has the same name.
+        target: the object.
+        home: the module that documents it, if that is another one.
     """
-    by_page: dict[str, list[str]] = {}
-    names = documented() if names is None else names
-    for module, own in names.items():
-        by_page.setdefault(page_of(module), []).append(block(module, own))
-    for page, blocks in by_page.items():
-        title = Path(page).stem
-        yield page, "\n".join([f"# {title}\n", *blocks])
+
+    module: str
+    name: str
+    target: griffe.Object
+    home: str = ""
 
 
-def block(module: str, names: list[str]) -> str:
-    """Return what mkdocstrings turns into the reference of a module."""
-    members = "".join(f"\n        - {name}" for name in sorted(names, key=str.lower) if "." not in name)
-    hidden = "".join(f"\n::: {module}.{name}\n" for name in names if "." in name)
-    return f"::: {module}\n    options:\n      members:{members}\n{hidden}"
+def is_record(item: griffe.Object) -> bool:
+    """Return whether an object is the record of a task."""
+    return isinstance(item, griffe.Attribute) and str(item.value).startswith("TaskSpec(")
+
+
+class Reference:
+    """The public objects of all packages."""
+
+    @cached_property
+    def _loader(self) -> griffe.GriffeLoader:
+        loader = griffe.GriffeLoader(search_paths=list(sources().values()))
+        for top in sources():
+            loader.load(top)
+        loader.resolve_aliases(implicit=False, external=False)
+        return loader
+
+    @cached_property
+    def exports(self) -> dict[str, list[Export]]:
+        """What each public module exports. The first module with an object documents it."""
+        homes: dict[str, str] = {}
+        found: dict[str, list[Export]] = {}
+        for module, names in public_modules().items():
+            for name in sorted(names, key=str.lower):
+                target = self._loader.modules_collection[f"{module}.{name}"]
+                if target.is_module:  # griffe hides a function behind the module whose name it has
+                    name, target = f"{name}.{name}", target[name]
+                target = target.final_target if isinstance(target, griffe.Alias) else target
+                home = homes.setdefault(target.path, module)
+                found.setdefault(module, []).append(Export(module, name, target, "" if home == module else home))
+        return found
+
+    def undocumented(self) -> list[str]:
+        """Return the names of public objects, and of their methods, that have no docstring.
+
+        Records of tasks need none: the docstring of their module describes the task.
+        """
+        targets = [export.target for exports in self.exports.values() for export in exports if not export.home]
+        methods = [
+            member
+            for target in targets
+            if isinstance(target, griffe.Class)
+            for name, member in target.members.items()
+            if isinstance(member, griffe.Function) and not name.startswith("_")
+        ]
+        return sorted(item.path for item in [*targets, *methods] if not item.docstring and not is_record(item))
+
+    def pages(self) -> Iterator[tuple[str, str]]:
+        """Yield path and text of each page."""
+        by_page: dict[str, list[str]] = {}
+        for module in sorted(self.exports):
+            by_page.setdefault(page_of(module), []).append(self._section(module))
+        for page, sections in by_page.items():
+            title = page.removeprefix("api/").removesuffix(".md")
+            heading = [] if title in self.exports else [f"# {title}\n"]
+            yield page, "\n".join([*heading, *sections])
+
+    def _section(self, module: str) -> str:
+        """Return the heading of a module, what mkdocstrings turns into its reference, and links to other modules."""
+        level = 1 if page_of(module) == f"api/{module}.md" else 2
+        lines = [f"{'#' * level} {module} {{ #{module} }}\n"]
+        own = [export.name for export in self.exports[module] if not export.home]
+        lines += [
+            f"::: {module}",
+            "    options:",
+            "      show_root_heading: false",
+            "      show_root_toc_entry: false",
+            f"      heading_level: {level + 1}",
+            f"      members: {[name for name in own if '.' not in name]}\n",
+        ]
+        for name in own:
+            if "." in name:
+                lines += [f"::: {module}.{name}", "    options:", f"      heading_level: {level + 1}\n"]
+        if elsewhere := [export for export in self.exports[module] if export.home]:
+            lines += ["Further names that this module exports:\n", "| name | documented in |", "| --- | --- |"]
+            lines += [f"| [`{e.name}`][{e.home}.{e.name}] | [`{e.home}`][{e.home}] |" for e in elsewhere]
+        return "\n".join([*lines, ""])

@@ -26,7 +26,10 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add the pages that are not below docs/, and check that nav lists every page."""
     for source, page in pages.OUTSIDE.items():
         files.append(File.generated(config, page, abs_src_path=str(REPOSITORY / source)))
-    for page, text in api.api_pages():
+    reference = api.Reference()
+    if names := reference.undocumented():
+        raise PluginError("\n".join(f"{name} is public and has no docstring: write one." for name in names))
+    for page, text in reference.pages():
         files.append(File.generated(config, page, content=text))
     names = sorted(file.src_uri for file in files.documentation_pages())
     if wrong := pages.unlisted(config.nav, names):

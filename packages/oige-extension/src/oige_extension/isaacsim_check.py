@@ -1,4 +1,4 @@
-"""Checks whether OIGE works with an installation of Isaac Sim, and writes a report for a bug report.
+"""Check whether OIGE works with an installation of Isaac Sim, and write a report for a bug report.
 
 Run this file with the Python of Isaac Sim; it needs nothing else, and says what is missing::
 

@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 CORE_CFG = Path(__file__).resolve().parent.parent / "cfg"
+"""Folder of the YAML files with the defaults of all tasks."""
 
 SchemaT = TypeVar("SchemaT", bound=RunConfig)
 

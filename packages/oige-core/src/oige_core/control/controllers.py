@@ -25,7 +25,8 @@ from oige_core.math.products import matmul
 
 __all__ = ["MAX_EFFORT", "ControlState", "ControlTarget", "Controller"]
 
-MAX_EFFORT = 100.0  # N·m and N, as in OmniIsaacGymEnvs
+MAX_EFFORT = 100.0
+"""Highest effort that a controller commands, in N·m or N, as in OmniIsaacGymEnvs."""
 
 WITH_INERTIA = ("joint_space_id", "operational_space_motion", "hybrid_force_motion")
 

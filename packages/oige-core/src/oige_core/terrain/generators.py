@@ -35,6 +35,7 @@ OBSTACLE_GRID = 4  # cells; edges and positions of obstacles differ by multiples
 SPLINE_POINTS = 4  # fewest points that determine a cubic spline
 
 RandomSource: TypeAlias = np.random.Generator | np.random.RandomState
+"""Where a generator of terrain takes its random numbers from."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from oige_core.views.selections import Indices
 __all__ = ["CameraOutput", "CameraView"]
 
 CameraOutput = Literal["rgb", "depth", "segmentation"]
+"""What a camera renders."""
 
 
 class CameraView(Protocol):

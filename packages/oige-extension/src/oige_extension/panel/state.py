@@ -6,6 +6,7 @@ from enum import Enum
 __all__ = ["MAX_ENVS", "PanelState", "Phase", "Rendering"]
 
 MAX_ENVS = 8192
+"""Highest number of worlds that the panel offers."""
 
 
 class Phase(Enum):

@@ -48,15 +48,17 @@ def parser() -> argparse.ArgumentParser:
     extension.set_defaults(command=_extension)
 
     build = commands.add_parser("build", help="write a registry, or add packages to one")
-    build.add_argument("folder", type=Path)
-    build.add_argument("--kit", nargs="+", required=True, metavar="RELEASE", help="such as 105.1 106.5 107.3 110")
+    build.add_argument("folder", type=Path, help="folder of the registry, new or with packages")
+    build.add_argument(
+        "--kit", nargs="+", required=True, metavar="RELEASE", help="releases of Kit, such as 105.1 106.5 107.3 110"
+    )
     build.add_argument("--extension", type=Path, help="folder of an extension; default: made from what is installed")
     build.add_argument("--url", default="", help="address at which the folder will be served")
     build.set_defaults(command=_build)
 
     serve = commands.add_parser("serve", help="serve a registry to this machine")
-    serve.add_argument("folder", type=Path)
-    serve.add_argument("--port", type=int, default=8765)
+    serve.add_argument("folder", type=Path, help="folder of the registry")
+    serve.add_argument("--port", type=int, default=8765, help="default: 8765")
     serve.set_defaults(command=_serve)
 
     verify = commands.add_parser("verify", help="read a registry back and check it")
@@ -67,13 +69,13 @@ def parser() -> argparse.ArgumentParser:
     install = commands.add_parser("install", help="fetch an extension from a registry, for --ext-folder")
     install.add_argument("registry", help="address or folder")
     install.add_argument("folder", type=Path, help="gets the folder of the extension")
-    install.add_argument("--kit", required=True, metavar="RELEASE")
+    install.add_argument("--kit", required=True, metavar="RELEASE", help="release of Kit, such as 107.3")
     install.add_argument("--name", default="oige.extension", help="default: oige.extension")
     install.set_defaults(command=_install)
 
     compare = commands.add_parser("compare", help="compare what Kit published into an empty folder with our registry")
-    compare.add_argument("published", type=Path)
-    compare.add_argument("ours", type=Path)
+    compare.add_argument("published", type=Path, help="folder into which Kit published")
+    compare.add_argument("ours", type=Path, help="folder of our registry")
     compare.set_defaults(command=_compare)
     return parser
 

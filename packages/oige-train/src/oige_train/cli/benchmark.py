@@ -9,7 +9,7 @@ __all__ = ["main"]
 
 HELP = """usage: oige-benchmark task=<Task> [num_envs=<n>] [rounds=<n>] [--json FILE] [key=value …]
 
-Measure, in one run, environment steps per second of
+Measure the speed of a task in one run, in environment steps per second of each stage:
   physics             the engine only, which repeats the physics of the steps of the next stage
   environment         whole steps with random actions
   policy inference    whole steps with actions of an untrained policy

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 CONFIG = "train.params.config"
+"""Dotted key of the section with the settings of an algorithm."""
 LearningRateSchedule = Literal["adaptive", "linear", "identity", "fixed", "None"]
 MAX_NAME = 150  # bytes of a run's name, which is part of file names; file systems allow 255 bytes
 NOT_READ = unread("leave it out")

@@ -14,8 +14,9 @@ __all__ = ["ALGORITHMS", "ALGORITHM_NAMES", "NETWORK", "TrainConfig", "TrainPara
 
 NETWORK = "train.params.network"
 ALGORITHMS: dict[str, type[AlgoConfig]] = {"a2c_continuous": PpoConfig, "sac": SacConfig, "flashsac": FlashSacConfig}
-#: What people call an algorithm, by its name in the configuration.
+"""Schema of ``train.params.config`` for each algorithm, by its name in the configuration."""
 ALGORITHM_NAMES = {"a2c_continuous": "PPO", "sac": "SAC", "flashsac": "FlashSAC"}
+"""What people call an algorithm, by its name in the configuration."""
 NAMES: dict[type[AlgoConfig], tuple[tuple[str, ...], tuple[str, ...]]] = {
     PpoConfig: (
         ("continuous_a2c_logstd", "continuous_a2c_tanh"),  # with continuous_a2c, rl_games 1.6.5 fails
