@@ -18,7 +18,10 @@ WALK = TaskDescription(
         Quantity(name="velocity", text="velocities", unit="rad/s", components=LEGS, scale=0.5, key="gains.velocity"),
     ),
     states=(Quantity(name="force", text="force", unit="N", components=XYZ),),
-    actions=(Command(name="torque", text="torques", kind="effort", components=LEGS, scale=(2.0, 3.0), key="power"),),
+    actions=(
+        Command(name="torque", text="torques", kind="effort", components=LEGS, scale=(2.0, 3.0), key="power"),
+        Command(name="lift", text="lifts", kind="force", components=LEGS, scale=0.5, offset=(0.5, 0.0), key="lifts"),
+    ),
     rewards=(RewardTerm(name="speed", text="speed", weight=-2.0, key="power"), RewardTerm(name="alive", text="1")),
 )
 
@@ -31,6 +34,7 @@ class Gains:
 @dataclass(kw_only=True)
 class WalkConfig(EnvConfig):
     power: float = 10.0
+    lifts: tuple[float, float] = (4.0, 6.0)
     gains: Gains
 
 
@@ -39,9 +43,9 @@ Describe = Callable[[object], description.ResolvedDescription]
 
 @pytest.fixture
 def describe_walk(monkeypatch: pytest.MonkeyPatch) -> Describe:
-    """Resolve a description, or a function, of a task with 5 observations, 3 states and 2 actions."""
+    """Resolve a description, or a function, of a task with 5 observations, 3 states and 4 actions."""
     spec: TaskSpec[Any] = TaskSpec(
-        task="", env=WalkConfig, observation_shape=(5,), num_actions=2, num_states=3, description=f"{__name__}:FOUND"
+        task="", env=WalkConfig, observation_shape=(5,), num_actions=4, num_states=3, description=f"{__name__}:FOUND"
     )
     env = WalkConfig(numEnvs=1, envSpacing=1.0, episodeLength=10, gains=Gains())
     config = RunConfig(task=TaskConfig(name="Walk", env=env))
@@ -68,9 +72,11 @@ def test_each_number_has_a_name_a_unit_and_the_scale_of_the_configuration(descri
     assert [(entry.name, entry.quantity, entry.component) for entry in walk.states] == [
         (f"force[{axis}]", "force", axis) for axis in "xyz"
     ]
-    assert [(entry.name, entry.kind, entry.scale) for entry in walk.actions] == [
-        ("torque[left]", "effort", 20.0),
-        ("torque[right]", "effort", 30.0),
+    assert [(entry.name, entry.kind, entry.scale, entry.offset) for entry in walk.actions] == [
+        ("torque[left]", "effort", 20.0, 0.0),
+        ("torque[right]", "effort", 30.0, 0.0),
+        ("lift[left]", "force", 2.0, 2.0),
+        ("lift[right]", "force", 3.0, 0.0),
     ]
     assert [(term.name, term.weight) for term in walk.rewards] == [("speed", -20.0), ("alive", 1.0)]
 
@@ -88,7 +94,7 @@ def test_a_task_without_description_has_numbered_entries(describe_walk: Describe
     walk = describe_walk(None)
     assert [entry.name for entry in walk.observations] == [f"observation[{i}]" for i in range(5)]
     assert [entry.name for entry in walk.states] == ["state[0]", "state[1]", "state[2]"]
-    assert [entry.name for entry in walk.actions] == ["action[0]", "action[1]"]
+    assert [entry.name for entry in walk.actions] == [f"action[{i}]" for i in range(4)]
     assert (walk.rewards, walk.source, walk.actions[0].kind, walk.observations[0].unit) == ((), None, "", "")
 
 
@@ -102,7 +108,7 @@ def test_a_task_without_description_has_numbered_entries(describe_walk: Describe
         (replace(WALK, states=()), "task=Walk: its description has 0 states, expected 3; correct it."),
         (
             replace(WALK, actions=WALK.actions * 2),
-            "task=Walk: its description has 4 actions, expected 2; correct it.",
+            "task=Walk: its description has 8 actions, expected 4; correct it.",
         ),
         ((1, 2), f"{__name__}:FOUND: expected a TaskDescription, found tuple; correct the task's record."),
     ],

@@ -11,7 +11,8 @@ from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.registry import load_config
 from oige_core.scene import Drive, Scene
 from oige_core.views import ArticulationView, RigidPrimView
-from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, JOINT_NAMES, MAX_EFFORT
+from oige_tasks_locomotion.anymal.description import JOINT_NAMES
+from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT
 
 LEGS = {"LF": (1, 1), "LH": (-1, 1), "RF": (1, -1), "RH": (-1, -1)}
 WEIGHT = 51.99285 * 9.81  # N

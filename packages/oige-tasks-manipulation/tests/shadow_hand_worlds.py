@@ -9,7 +9,8 @@ from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.scene import Scene
 from oige_core.testing import make_engine_on
 from oige_core.views import ArticulationView, RigidPrimView
-from oige_tasks_manipulation.shadow_hand.robot import ACTUATED_JOINTS, FINGERTIPS, SHADOW_HAND
+from oige_tasks_manipulation.shadow_hand.description import FINGERTIPS
+from oige_tasks_manipulation.shadow_hand.robot import ACTUATED_JOINTS, SHADOW_HAND
 
 __all__ = ["BLOCK_MASS", "BLOCK_SIZE", "ROOT", "HandWorlds", "make_hand"]
 

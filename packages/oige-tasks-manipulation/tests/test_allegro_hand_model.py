@@ -13,7 +13,8 @@ from oige_core.engines.mujoco.executors.probe import probe_buffers
 from oige_core.registry import load_config
 from oige_core.scene import Scene
 from oige_core.views import ArticulationView, RigidPrimView
-from oige_tasks_manipulation.allegro_hand.robot import ALLEGRO_HAND, FINGERTIPS, JOINT_NAMES
+from oige_tasks_manipulation.allegro_hand.description import JOINT_NAMES
+from oige_tasks_manipulation.allegro_hand.robot import ALLEGRO_HAND, FINGERTIPS
 from oige_tasks_manipulation.allegro_hand.task import AllegroHandTask
 
 FINGERS = ("index", "middle", "ring")

@@ -14,7 +14,8 @@ from oige_core import ArticulationAsset, Scene
 from oige_core.config import MujocoConfig, SimConfig
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.views import ArticulationView, RigidPrimView
-from oige_tasks_manipulation.franka.robot import FRANKA, JOINT_NAMES, MAX_VELOCITY
+from oige_tasks_manipulation.franka.description import JOINT_NAMES
+from oige_tasks_manipulation.franka.robot import FRANKA, MAX_VELOCITY
 
 DT = 0.0083
 STIFFNESS, DAMPING = 400.0, 80.0  # of the arm's joints, in N·m/rad and N·m·s/rad

@@ -7,7 +7,8 @@ import re
 import mujoco
 import numpy as np
 import pytest
-from oige_tasks_manipulation.franka.robot import DEFAULT_JOINT_POSITIONS, FRANKA, JOINT_NAMES, MAX_VELOCITY
+from oige_tasks_manipulation.franka.description import JOINT_NAMES
+from oige_tasks_manipulation.franka.robot import DEFAULT_JOINT_POSITIONS, FRANKA, MAX_VELOCITY
 
 G = 9.81
 

@@ -6,7 +6,8 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from oige_tasks_manipulation.shadow_hand.robot import ACTUATED_JOINTS, FINGERTIPS
+from oige_tasks_manipulation.shadow_hand.description import FINGERTIPS
+from oige_tasks_manipulation.shadow_hand.robot import ACTUATED_JOINTS
 from shadow_hand_worlds import BLOCK_MASS, HandWorlds, make_hand
 
 G = 9.81  # m/s²

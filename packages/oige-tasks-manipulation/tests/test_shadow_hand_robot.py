@@ -7,7 +7,8 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from oige_tasks_manipulation.shadow_hand.robot import ACTUATED_JOINTS, FINGERTIPS, SHADOW_HAND
+from oige_tasks_manipulation.shadow_hand.description import FINGERTIPS
+from oige_tasks_manipulation.shadow_hand.robot import ACTUATED_JOINTS, SHADOW_HAND
 from shadow_hand_worlds import ROOT, HandWorlds, make_hand
 
 FINGERS = ("FF", "MF", "RF", "LF")

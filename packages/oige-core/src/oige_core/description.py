@@ -91,7 +91,8 @@ class Quantity:
 class Command:
     """What one or more actions set.
 
-    An action of 1 stands for ``scale`` times the value of ``key``, in ``unit``, relative to ``relative_to``.
+    Action a stands for (``offset`` + ``scale`` · a) times the value of ``key``, in ``unit``, relative to
+    ``relative_to``.
 
     Attributes:
         name: its name, unique among the actions, such as ``joint_torque``.
@@ -99,9 +100,10 @@ class Command:
         kind: what it sets.
         unit: its unit, one of :data:`UNITS`, or one unit for each component.
         components: names of its numbers, such as joints or axes; none if it is one number.
-        scale: value at action 1, or one value for each component.
-        key: dotted key below ``task.env`` whose value is another factor, if any.
+        scale: factor of the action, or one factor for each component.
+        key: dotted key below ``task.env`` whose value, or sequence of one value for each component, is another factor.
         relative_to: what it is relative to.
+        offset: value at action 0, or one value for each component.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Command:
     unit: str | tuple[str, ...] = "1"
     components: tuple[str, ...] = ()
     scale: float | tuple[float, ...] = 1.0
+    offset: float | tuple[float, ...] = 0.0
     key: str = ""
     relative_to: Reference = "zero"
 
@@ -223,7 +226,8 @@ class ActionEntry:
 
     Attributes:
         kind: what the action sets; empty if the task has no description.
-        scale: value of the quantity at action 1.
+        scale: change of the quantity per unit of action.
+        offset: value of the quantity at action 0.
     """
 
     name: str
@@ -233,6 +237,7 @@ class ActionEntry:
     kind: CommandKind | Literal[""] = ""
     unit: str = ""
     scale: float = 1.0
+    offset: float = 0.0
     relative_to: Reference = "zero"
 
 
@@ -321,25 +326,7 @@ def describe(config: RunConfig) -> ResolvedDescription:
         task=task,
         observations=_observed(description.observations, env),
         states=_observed(description.states, env),
-        actions=tuple(
-            ActionEntry(
-                name=_name(command.name, component),
-                quantity=command.name,
-                component=component,
-                text=command.text,
-                kind=command.kind,
-                unit=unit,
-                scale=scale * _value(env, command.key),
-                relative_to=command.relative_to,
-            )
-            for command in description.actions
-            for component, unit, scale in zip(
-                command.components or ("",),
-                _each(command.unit, command.components),
-                _each(command.scale, command.components),
-                strict=True,
-            )
-        ),
+        actions=_commanded(description.actions, env),
         rewards=tuple(
             ResolvedReward(name=term.name, text=term.text, weight=term.weight * _value(env, term.key))
             for term in description.rewards
@@ -370,6 +357,32 @@ def _observed(quantities: tuple[Quantity, ...], env: Any) -> tuple[ObservationEn
     )
 
 
+def _commanded(commands: tuple[Command, ...], env: Any) -> tuple[ActionEntry, ...]:
+    """Return an entry for each action."""
+    return tuple(
+        ActionEntry(
+            name=_name(command.name, component),
+            quantity=command.name,
+            component=component,
+            text=command.text,
+            kind=command.kind,
+            unit=unit,
+            scale=scale * factor,
+            offset=offset * factor,
+            relative_to=command.relative_to,
+        )
+        for command in commands
+        for component, unit, scale, offset, factor in zip(
+            command.components or ("",),
+            _each(command.unit, command.components),
+            _each(command.scale, command.components),
+            _each(command.offset, command.components),
+            _each(_values(env, command.key), command.components),
+            strict=True,
+        )
+    )
+
+
 def _numbered(name: str, size: int) -> tuple[ObservationEntry, ...]:
     """Return entries without description."""
     return tuple(ObservationEntry(name=f"{name}[{i}]", quantity=name, component=str(i)) for i in range(size))
@@ -382,6 +395,12 @@ def _name(quantity: str, component: str) -> str:
 def _value(env: Any, key: str) -> float:
     """Return the value of a dotted key below ``task.env``, or 1 without a key."""
     return float(operator.attrgetter(key)(env)) if key else 1.0
+
+
+def _values(env: Any, key: str) -> float | tuple[float, ...]:
+    """Return the value of a key, or its values if it is a sequence."""
+    values = operator.attrgetter(key)(env) if key else 1.0
+    return tuple(values) if isinstance(values, Sequence) else float(values)
 
 
 EachT = TypeVar("EachT")

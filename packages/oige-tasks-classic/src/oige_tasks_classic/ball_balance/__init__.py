@@ -20,6 +20,7 @@ class BallBalanceConfig(EnvConfig):
 
 BALL_BALANCE = TaskSpec(
     task="oige_tasks_classic.ball_balance.task:BallBalanceTask",
+    description="oige_tasks_classic.ball_balance.description:describe_ball_balance",
     env=BallBalanceConfig,
     observation_shape=(24,),
     num_actions=3,

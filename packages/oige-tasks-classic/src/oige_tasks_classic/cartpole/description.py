@@ -5,7 +5,7 @@ from oige_core.description import Command, Ending, Quantity, Randomization, Rewa
 
 from oige_tasks_classic.cartpole import CartpoleConfig
 
-__all__ = ["ACTIONS", "OBSERVATIONS", "RANDOMIZATION", "REWARDS", "describe_cartpole", "endings"]
+__all__ = ["ACTIONS", "FAILURE_NOTE", "OBSERVATIONS", "RANDOMIZATION", "REWARDS", "describe_cartpole", "endings"]
 
 OBSERVATIONS = (
     Quantity(name="cart_position", text="position of the cart", unit="m"),
@@ -19,6 +19,7 @@ REWARDS = (
     RewardTerm(name="cart_velocity", text="|velocity of the cart|", weight=-0.01),
     RewardTerm(name="pole_velocity", text="|angular velocity of the pole|", weight=-0.005),
 )
+FAILURE_NOTE = "The reward of a step that terminates the episode is −2 instead."
 RANDOMIZATION = (
     Randomization(text="cart position ±1 m and velocity ±0.5 m/s"),
     Randomization(text="pole angle ±22.5° and angular velocity ±45°/s"),
@@ -40,7 +41,7 @@ def describe_cartpole(env: CartpoleConfig, _: RunConfig) -> TaskDescription:
         observations=OBSERVATIONS,
         actions=ACTIONS,
         rewards=REWARDS,
-        reward_notes="The reward of a step that terminates the episode is −2.",
+        reward_notes=FAILURE_NOTE,
         endings=endings(env),
         randomization=RANDOMIZATION,
     )

@@ -38,6 +38,7 @@ class CartpoleCameraConfig(CartpoleConfig):
 
 CARTPOLE_CAMERA = TaskSpec(
     task="oige_tasks_classic.cartpole_camera.task:CartpoleCameraTask",
+    description="oige_tasks_classic.cartpole_camera.description:describe_cartpole_camera",
     env=CartpoleCameraConfig,
     observation_shape=lambda env: (env.cameraHeight, env.cameraWidth, 3 * env.frames),
     num_actions=1,

@@ -6,6 +6,7 @@ __all__ = ["CRAZYFLIE"]
 
 CRAZYFLIE = TaskSpec(
     task="oige_tasks_classic.crazyflie.task:CrazyflieTask",
+    description="oige_tasks_classic.crazyflie.description:describe_crazyflie",
     env=EnvConfig,
     observation_shape=(18,),
     num_actions=4,

@@ -13,6 +13,7 @@ import torch
 from oige_core import ArticulationAsset, EnvConfig, Scene
 from oige_core.math import quat_apply, quat_apply_inverse, quat_to_matrix
 
+from oige_tasks_classic.crazyflie.description import PROPELLERS, max_thrust
 from oige_tasks_classic.hover import HoverTask, Range3
 
 __all__ = ["CrazyflieTask"]
@@ -22,7 +23,6 @@ CRAZYFLIE_ASSET = ArticulationAsset(
     usd="Robots/Crazyflie/cf2x.usd",
 )
 
-PROPELLERS = [f"m{i}_prop" for i in range(1, 5)]
 JOINTS = [f"m{i}_joint" for i in range(1, 5)]
 
 START: Range3 = ((-0.5, 0.5), (-0.5, 0.5), (0.7, 1.3))
@@ -33,8 +33,6 @@ TARGET_STEPS = 500
 MIN_HEIGHT, MAX_HEIGHT = 0.5, 5.0  # m
 MAX_DISTANCE = 5.0  # m
 
-MASS = 0.028  # kg
-THRUST_TO_WEIGHT = 1.9  # maximum thrust of all propellers
 SETTLING_TIME = 0.15 + 1e-6  # s, settling time of a propeller's speed; four times its time constant
 THRUST_NOISE = 0.01  # standard deviation, as a fraction of the commanded thrust
 MAX_PROPELLER_SPEED = 433.3  # rad/s, only for display
@@ -66,7 +64,7 @@ class CrazyflieTask(HoverTask[EnvConfig]):
         self.joints = [self.vehicles.get_dof_index(name) for name in JOINTS]
         spin = [1.0, -1.0, 1.0, -1.0]  # neighbours spin in opposite directions
         self.top_speeds = MAX_PROPELLER_SPEED * torch.tensor(spin, device=self.device)
-        self.max_thrust = THRUST_TO_WEIGHT * MASS * -self.config.task.sim.gravity[2] / len(PROPELLERS)
+        self.max_thrust = max_thrust(-self.config.task.sim.gravity[2])
         dt = self.engine.physics_dt if self.upstream else self.control_dt
         self.response = min(4.0 * dt / SETTLING_TIME, 1.0)
         self.speeds = torch.zeros(self.num_envs, len(PROPELLERS), device=self.device)

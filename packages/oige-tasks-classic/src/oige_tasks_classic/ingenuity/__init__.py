@@ -6,6 +6,7 @@ __all__ = ["INGENUITY"]
 
 INGENUITY = TaskSpec(
     task="oige_tasks_classic.ingenuity.task:IngenuityTask",
+    description="oige_tasks_classic.ingenuity.description:describe_ingenuity",
     env=EnvConfig,
     observation_shape=(13,),
     num_actions=6,

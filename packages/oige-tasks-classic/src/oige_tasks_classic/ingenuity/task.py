@@ -12,6 +12,7 @@ from oige_core import ArticulationAsset, EnvConfig, Scene
 from oige_core.math import quat_apply
 
 from oige_tasks_classic.hover import HoverTask, Range3
+from oige_tasks_classic.ingenuity.description import MAX_LATERAL, MAX_THRUST, UPSTREAM_THRUST_RATE
 
 __all__ = ["IngenuityTask"]
 
@@ -29,9 +30,6 @@ TARGET_STEPS = 500
 MIN_HEIGHT = 0.5  # m
 MAX_DISTANCE = 20.0  # m
 
-MAX_THRUST = 20.0  # N, of a rotor
-UPSTREAM_THRUST_RATE = 2000.0  # N/s; upstream, the maximum thrust is this times task.sim.dt
-MAX_LATERAL = 0.2  # lateral force as a fraction of the thrust
 BLADE_SPEED = 50.0  # rad/s, only for display
 BLADE_ANGLE = 0.2  # rad
 

@@ -6,6 +6,7 @@ __all__ = ["QUADCOPTER"]
 
 QUADCOPTER = TaskSpec(
     task="oige_tasks_classic.quadcopter.task:QuadcopterTask",
+    description="oige_tasks_classic.quadcopter.description:describe_quadcopter",
     env=EnvConfig,
     observation_shape=(21,),
     num_actions=12,

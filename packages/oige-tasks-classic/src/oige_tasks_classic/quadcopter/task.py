@@ -5,13 +5,13 @@ Randomisation: position ±1.5 m (0.8 m to 2.5 m above the ground) and gimbal ang
 Success: 5 s at the target, upright and without spinning; the return is at most 1500.
 """
 
-import math
 from pathlib import Path
 
 import torch
 from oige_core import ArticulationAsset, Drive, EnvConfig, Scene
 
 from oige_tasks_classic.hover import HoverTask, Range3
+from oige_tasks_classic.quadcopter.description import GIMBAL_SPEED, MAX_THRUST, ROTORS, THRUST_SPEED
 
 __all__ = ["QuadcopterTask"]
 
@@ -21,17 +21,11 @@ QUADCOPTER_ASSET = ArticulationAsset(
     drives={".*": Drive(stiffness=1000.0)},
 )
 
-ROTORS = [f"rotor{i}" for i in range(4)]
-
 TARGET: Range3 = ((0.0, 0.0), (0.0, 0.0), (1.0, 1.0))
 START: Range3 = ((-1.5, 1.5), (-1.5, 1.5), (0.8, 2.5))
 START_ANGLE = 0.2  # rad
 MIN_HEIGHT = 0.3  # m
 MAX_DISTANCE = 3.0  # m
-
-GIMBAL_SPEED = 8.0 * math.pi  # rad/s, speed of the position targets at action 1
-THRUST_SPEED = 100.0  # N/s, change of thrust at action 1
-MAX_THRUST = 2.0  # N, of a rotor
 
 
 class QuadcopterTask(HoverTask[EnvConfig]):

@@ -151,6 +151,7 @@ def _episode_length(seconds: Any, task: Mapping[str, Any]) -> int:
 
 ANYMAL = TaskSpec(
     task="oige_tasks_locomotion.anymal.task:AnymalTask",
+    description="oige_tasks_locomotion.anymal.description:describe_anymal",
     env=AnymalConfig,
     observation_shape=(48,),
     num_actions=12,

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from oige_core import ArticulationAsset, Drive
 
-__all__ = ["ANYMAL_ASSET", "DEFAULT_JOINT_POSITIONS", "HAA_JOINTS", "JOINT_NAMES", "MAX_EFFORT", "default_pose"]
+from oige_tasks_locomotion.anymal.description import JOINT_NAMES
 
-JOINT_NAMES = tuple(f"{leg}_{joint}" for joint in ("HAA", "HFE", "KFE") for leg in ("LF", "LH", "RF", "RH"))
-"""Hip abduction, hip flexion and knee flexion of the left fore, left hind, right fore and right hind leg, in the order
-of OmniIsaacGymEnvs."""
+__all__ = ["ANYMAL_ASSET", "DEFAULT_JOINT_POSITIONS", "HAA_JOINTS", "MAX_EFFORT", "default_pose"]
 
 HAA_JOINTS = slice(0, 4)
 """Hip abduction."""

@@ -13,6 +13,7 @@ from oige_core import Drive, RLTask, Scene
 from oige_core.math import quat_apply, quat_apply_inverse
 
 from oige_tasks_locomotion.anymal import AnymalConfig, AnymalInitStateConfig, AnymalLearnConfig
+from oige_tasks_locomotion.anymal.description import UPSTREAM_DT
 from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, HAA_JOINTS, MAX_EFFORT, default_pose
 
 __all__ = ["AnymalTask"]
@@ -23,7 +24,6 @@ RESET_JOINT_SPEED = 0.1  # rad/s
 
 # Values of OmniIsaacGymEnvs; see ``task.env.compat``.
 UPSTREAM_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)
-UPSTREAM_DT = 1.0 / 60.0
 UPSTREAM_START = AnymalInitStateConfig(
     pos=(0.0, 0.0, 0.62), rot=(0.0, 0.0, 0.0, 1.0), vLinear=(0.0, 0.0, 0.0), vAngular=(0.0, 0.0, 0.0)
 )

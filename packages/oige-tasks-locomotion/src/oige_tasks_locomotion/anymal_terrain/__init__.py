@@ -221,6 +221,7 @@ class AnymalTerrainConfig(EnvConfig):
 
 ANYMAL_TERRAIN = TaskSpec(
     task="oige_tasks_locomotion.anymal_terrain.task:AnymalTerrainTask",
+    description="oige_tasks_locomotion.anymal_terrain.description:describe_anymal_terrain",
     env=AnymalTerrainConfig,
     observation_shape=(188,),
     num_actions=12,

@@ -28,6 +28,7 @@ from oige_core.math import quat_apply, quat_apply_inverse
 from oige_tasks_locomotion.anymal.robot import ANYMAL_ASSET, MAX_EFFORT, default_pose
 from oige_tasks_locomotion.anymal_terrain import AnymalTerrainConfig, LearnConfig
 from oige_tasks_locomotion.anymal_terrain.curriculum import next_levels, next_levels_of_upstream
+from oige_tasks_locomotion.anymal_terrain.description import MEASURED_X, MEASURED_Y
 from oige_tasks_locomotion.anymal_terrain.rewards import Motion, reward_terms, reward_weights
 from oige_tasks_locomotion.anymal_terrain.symmetry import reflections
 
@@ -38,9 +39,6 @@ LEAST_COMMAND = 0.25  # m/s; slower commands become zero
 HEADING_GAIN = 0.5  # rad/s of commanded yaw rate per rad of heading error, up to 1 rad/s
 PUSH_SPEED = 1.0  # m/s; a push sets velocities along x and y to random values up to this
 STANDING_HEIGHT = 0.5  # m; ground at this distance below the base is observed as 0
-# Sample points of heights around the base, along its heading and to its left, in m.
-MEASURED_X = tuple(0.1 * i for i in (*range(-8, -1), *range(2, 9)))
-MEASURED_Y = tuple(0.1 * i for i in (*range(-5, 0), *range(1, 6)))
 SHANKS = ["LF_SHANK", "LH_SHANK", "RF_SHANK", "RH_SHANK"]  # feet are part of the shanks
 HEIGHTS = slice(36, 176)  # of the observation
 
@@ -279,7 +277,9 @@ class AnymalTerrainTask(RLTask[AnymalTerrainConfig]):
             self.engine.step()
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
-        """Return velocities, gravity, command, joints, 140 heights and previous actions; see docs/tasks.md."""
+        """Return velocities, gravity, command, joints, 140 heights and previous actions; see the
+        module ``description``.
+        """
         sensed = self._sense(worlds)
         if worlds is not None and self.upstream:
             sensed, commands = self._keep_motion(sensed, worlds), self.rows(self.commands, worlds)

@@ -35,6 +35,7 @@ class TargetFollowingConfig(EnvConfig):
 
 TARGET_FOLLOWING = TaskSpec(
     task="oige_tasks_locomotion.target_following.task:TargetFollowingTask",
+    description="oige_tasks_locomotion.target_following.description:describe_target_following",
     env=TargetFollowingConfig,
     observation_shape=lambda env: (env.imageSize, env.imageSize, 3),
     num_actions=2,

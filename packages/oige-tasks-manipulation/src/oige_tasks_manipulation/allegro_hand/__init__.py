@@ -37,6 +37,7 @@ class AllegroHandConfig(InHandConfig):
 
 ALLEGRO_HAND = TaskSpec(
     task="oige_tasks_manipulation.allegro_hand.task:AllegroHandTask",
+    description="oige_tasks_manipulation.allegro_hand.description:describe_allegro_hand",
     env=AllegroHandConfig,
     observation_shape=AllegroHandConfig.observation_shape,
     num_actions=16,

@@ -4,16 +4,9 @@ from pathlib import Path
 
 from oige_core import ArticulationAsset, Drive
 
-__all__ = ["ALLEGRO_HAND", "FINGERTIPS", "JOINT_NAMES"]
+from oige_tasks_manipulation.allegro_hand.description import FINGERS
 
-FINGERS = ("index", "middle", "ring", "thumb")
-
-JOINT_NAMES = tuple(f"{finger}_joint_{joint}" for joint in range(4) for finger in FINGERS)
-"""All joints, which are all driven, in the order of OmniIsaacGymEnvs.
-
-Joint 0 of a finger turns it about its length, joints 1 to 3 bend it. Joint 0 of the thumb opposes it to the fingers,
-joint 1 turns it about its length, joints 2 and 3 bend it.
-"""
+__all__ = ["ALLEGRO_HAND", "FINGERTIPS"]
 
 FINGERTIPS = tuple(f"{finger}_link_3" for finger in FINGERS)
 """The last links, which carry the fingertips."""

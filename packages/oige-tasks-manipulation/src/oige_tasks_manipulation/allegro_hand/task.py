@@ -7,7 +7,8 @@ Success: the number of goals reached in an episode.
 """
 
 from oige_tasks_manipulation.allegro_hand import AllegroHandConfig
-from oige_tasks_manipulation.allegro_hand.robot import ALLEGRO_HAND, JOINT_NAMES
+from oige_tasks_manipulation.allegro_hand.description import JOINT_NAMES
+from oige_tasks_manipulation.allegro_hand.robot import ALLEGRO_HAND
 from oige_tasks_manipulation.in_hand.hand import Hand
 from oige_tasks_manipulation.in_hand.task import InHandTask
 

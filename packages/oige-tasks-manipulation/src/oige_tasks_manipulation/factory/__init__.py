@@ -410,6 +410,7 @@ class NutBoltConfig(FactoryConfig[FactoryActionConfig, NutBoltPickRandomizeConfi
 
 NUT_BOLT = TaskSpec(
     task="oige_tasks_manipulation.factory.nut_bolt:FactoryTaskNutBolt",
+    description="oige_tasks_manipulation.factory.description:describe_nut_bolt",
     env=NutBoltConfig,
     observation_shape=(82,),
     num_actions=NUM_ACTIONS,
@@ -417,6 +418,7 @@ NUT_BOLT = TaskSpec(
 
 NUT_BOLT_PICK = TaskSpec(
     task="oige_tasks_manipulation.factory.pick:FactoryTaskNutBoltPick",
+    description="oige_tasks_manipulation.factory.description:describe_pick",
     env=NutBoltPickConfig,
     observation_shape=(20,),
     num_actions=NUM_ACTIONS,
@@ -427,6 +429,7 @@ NUT_BOLT_PICK = TaskSpec(
 
 NUT_BOLT_PLACE = TaskSpec(
     task="oige_tasks_manipulation.factory.place:FactoryTaskNutBoltPlace",
+    description="oige_tasks_manipulation.factory.description:describe_place",
     env=NutBoltPlaceConfig,
     observation_shape=NutBoltPlaceConfig.observation_shape,
     num_actions=NUM_ACTIONS,
@@ -437,6 +440,7 @@ NUT_BOLT_PLACE = TaskSpec(
 
 NUT_BOLT_SCREW = TaskSpec(
     task="oige_tasks_manipulation.factory.screw:FactoryTaskNutBoltScrew",
+    description="oige_tasks_manipulation.factory.description:describe_screw",
     env=NutBoltScrewConfig,
     observation_shape=(32,),
     num_actions=NUM_ACTIONS,

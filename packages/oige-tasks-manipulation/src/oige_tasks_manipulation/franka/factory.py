@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from oige_core import ArticulationAsset, Drive
 
-from oige_tasks_manipulation.franka.robot import ARM_JOINTS, FINGER_JOINTS
+from oige_tasks_manipulation.franka.description import ARM_JOINTS, FINGER_JOINTS
 
 __all__ = [
     "FACTORY_FRANKA",

@@ -9,8 +9,8 @@ from oige_core import OigeError
 from oige_core.control import pose_error
 from oige_core.math import quat_apply, quat_mul
 
+from oige_tasks_manipulation.franka.description import ARM_JOINTS
 from oige_tasks_manipulation.franka.factory import FACTORY_FRANKA, FINGERTIP_LINK
-from oige_tasks_manipulation.franka.robot import ARM_JOINTS
 
 __all__ = ["ArmKinematics"]
 

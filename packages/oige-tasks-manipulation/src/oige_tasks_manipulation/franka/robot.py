@@ -4,16 +4,9 @@ from pathlib import Path
 
 from oige_core import ArticulationAsset, Drive
 
-__all__ = ["ARM_JOINTS", "DEFAULT_JOINT_POSITIONS", "FINGER_JOINTS", "FRANKA", "JOINT_NAMES", "MAX_VELOCITY"]
+from oige_tasks_manipulation.franka.description import JOINT_NAMES
 
-ARM_JOINTS = tuple(f"panda_joint{number}" for number in range(1, 8))
-"""From the base to the hand."""
-
-FINGER_JOINTS = ("panda_finger_joint1", "panda_finger_joint2")
-"""Left and right; the position of each is its distance from the middle of the gripper, in m."""
-
-JOINT_NAMES = (*ARM_JOINTS, *FINGER_JOINTS)
-"""In the order of OmniIsaacGymEnvs."""
+__all__ = ["DEFAULT_JOINT_POSITIONS", "FRANKA", "MAX_VELOCITY"]
 
 DEFAULT_JOINT_POSITIONS = dict(zip(JOINT_NAMES, (0.0, -1.0, 0.0, -2.2, 0.0, 2.4, 0.8, 0.02, 0.02), strict=True))
 """Drive targets that OmniIsaacGymEnvs' robot has before a task sets others, in rad and m."""

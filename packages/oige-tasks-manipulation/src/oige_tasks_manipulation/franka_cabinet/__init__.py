@@ -53,6 +53,7 @@ class FrankaCabinetConfig(EnvConfig):
 
 FRANKA_CABINET = TaskSpec(
     task="oige_tasks_manipulation.franka_cabinet.task:FrankaCabinetTask",
+    description="oige_tasks_manipulation.franka_cabinet.description:describe_franka_cabinet",
     env=FrankaCabinetConfig,
     observation_shape=(23,),
     num_actions=9,

@@ -12,7 +12,8 @@ import torch
 from oige_core import Material, RLTask, Scene
 from oige_core.math import quat_apply, quat_apply_inverse, quat_conjugate, quat_mul, quat_to_matrix
 
-from oige_tasks_manipulation.franka.robot import FINGER_JOINTS, FRANKA
+from oige_tasks_manipulation.franka.description import DT, FINGER_JOINTS, FINGER_SPEED
+from oige_tasks_manipulation.franka.robot import FRANKA
 from oige_tasks_manipulation.franka_cabinet import FrankaCabinetConfig
 from oige_tasks_manipulation.franka_cabinet.cabinet import CABINET, DRAWER_TOP, DRAWER_TOP_JOINT
 
@@ -30,9 +31,6 @@ PROP_DENSITY = 100.0  # kg/m³
 PROP_COLOR = (0.2, 0.4, 0.6, 1.0)
 PROPS_CENTRE = (0.0515, 0.0, 0.7172)  # m; on the floor of the closed drawer
 
-# As in OmniIsaacGymEnvs, although a control step lasts 0.0166 s.
-DT = 1.0 / 60.0  # s
-FINGER_SPEED = 0.1  # of the fingers, in relation to the joints of the arm
 GRASP_OFFSET = (
     0.0,
     0.04,

@@ -60,6 +60,7 @@ class FrankaDeformableConfig(EnvConfig):
 
 FRANKA_DEFORMABLE = TaskSpec(
     task="oige_tasks_manipulation.franka_deformable.task:FrankaDeformableTask",
+    description="oige_tasks_manipulation.franka_deformable.description:describe_franka_deformable",
     env=FrankaDeformableConfig,
     observation_shape=(39,),
     num_actions=9,

@@ -45,6 +45,7 @@ class ShadowHandConfig(InHandConfig):
 
 SHADOW_HAND = TaskSpec(
     task="oige_tasks_manipulation.shadow_hand.task:ShadowHandTask",
+    description="oige_tasks_manipulation.shadow_hand.description:describe_shadow_hand",
     env=ShadowHandConfig,
     observation_shape=ShadowHandConfig.observation_shape,
     num_actions=20,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from oige_core import ArticulationAsset, Drive
 
-__all__ = ["ACTUATED_JOINTS", "FINGERTIPS", "SHADOW_HAND"]
+__all__ = ["ACTUATED_JOINTS", "SHADOW_HAND"]
 
 _FINGERS = ("FF", "MF", "RF")
 
@@ -19,9 +19,6 @@ ACTUATED_JOINTS = (
 
 The most distal joint of each finger, J0, has no motor: a tendon makes it follow J1.
 """
-
-FINGERTIPS = tuple(f"robot0_{finger}distal" for finger in ("ff", "mf", "rf", "lf", "th"))
-"""Links with a force-torque sensor: first, middle, ring and little finger, and thumb."""
 
 
 def _drive(max_effort: float, stiffness: float = 1.0, damping: float = 0.1) -> Drive:

@@ -9,7 +9,8 @@ Success: the number of goals reached in an episode.
 from oige_tasks_manipulation.in_hand.hand import Hand
 from oige_tasks_manipulation.in_hand.task import InHandTask
 from oige_tasks_manipulation.shadow_hand import ShadowHandConfig
-from oige_tasks_manipulation.shadow_hand.robot import ACTUATED_JOINTS, FINGERTIPS, SHADOW_HAND
+from oige_tasks_manipulation.shadow_hand.description import FINGERTIPS
+from oige_tasks_manipulation.shadow_hand.robot import ACTUATED_JOINTS, SHADOW_HAND
 
 __all__ = ["ShadowHandTask"]
 
