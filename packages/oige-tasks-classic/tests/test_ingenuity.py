@@ -8,7 +8,8 @@ import pytest
 import torch
 from oige_core import VecEnv
 from oige_core.testing import assert_fills_range, make_env_on, set_root_pose, spatial_momentum
-from oige_tasks_classic.ingenuity.task import MAX_THRUST, reward_terms, rotor_forces
+from oige_tasks_classic.ingenuity.description import MAX_THRUST
+from oige_tasks_classic.ingenuity.task import reward_terms, rotor_forces
 
 DT, MASS, MARS = 0.01, 1.8, 3.721
 
