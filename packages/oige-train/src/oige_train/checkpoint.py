@@ -142,7 +142,7 @@ def _what_is_in(folder: Path) -> str:
 
 
 def read_info(file: Path, shown: str) -> CheckpointInfo | None:
-    """Return the info of a checkpoint, or None if plain rl_games wrote it.
+    """Return the info of a checkpoint, or None if plain rl_games wrote it; of an exported policy, from its contract.
 
     Args:
         file: an existing file.
@@ -151,6 +151,10 @@ def read_info(file: Path, shown: str) -> CheckpointInfo | None:
     Raises:
         CheckpointError: it is not a checkpoint, or damaged.
     """
+    from oige_train.export.contract import is_exported, read_contract
+
+    if is_exported(file):
+        return read_contract(file, shown).info()
     try:
         if _is_legacy(file):
             return None

@@ -7,6 +7,7 @@ import torch
 from oige_train.checkpoint_watch import CheckpointWatch
 from oige_train.config import Run
 from oige_train.console import ProgressLine
+from oige_train.export.exported import ExportedPolicy
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.play_result import PlayResult
 from oige_train.policy import load_policy
@@ -40,7 +41,10 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
     player = run.config.train.params.config.player
     adapter = RlGamesEnv(env, run.config.rl_device, upstream=run.config.task.env.compat == "upstream")
     policy = load_policy(run, adapter)
-    watch = CheckpointWatch(run, policy) if run.config.evaluation else None
+    watch = None
+    if run.config.evaluation:
+        assert not isinstance(policy, ExportedPolicy)  # refused with the configuration
+        watch = CheckpointWatch(run, policy)
     tally = _Tally(player.games_num, env.num_envs, run.config.rl_device)
     observations = adapter.reset()["obs"]
     loop = loop or StepLoop()

@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from oige_train.checkpoint import check_fit, load_checkpoint
 from oige_train.config import Run
+from oige_train.export.contract import is_exported, read_contract
 from oige_train.learner import rl_games_shim
 from oige_train.learner.divergence import learner_tensors, refuse_diverged
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.flashsac.build import build_actor
 from oige_train.learner.flashsac.networks import sample_action
 from oige_train.learner.params import rl_games_params
+
+if TYPE_CHECKING:
+    from oige_train.export.exported import ExportedPolicy
 
 __all__ = ["FlashSacPolicy", "Policy", "build_policy", "load_policy", "load_weights"]
 
@@ -127,13 +131,16 @@ class FlashSacPolicy:
         run: the checked run, whose configuration describes the network.
         env_info: spaces of the environment.
         device: where the network runs.
+
+    Attributes:
+        action_bound: actions lie in ± this.
     """
 
     def __init__(self, run: Run, env_info: dict[str, Any], device: str) -> None:
         params = rl_games_params(run.config.train.params)
         sizes = (env_info[space].shape[0] for space in ("observation_space", "action_space"))
         self.model = build_actor(params, *sizes).to(device)
-        self._bound = params["config"]["action_bound"]
+        self.action_bound = float(params["config"]["action_bound"])
 
     def load(self, state: dict[str, Any]) -> None:
         """Load the weights of a checkpoint.
@@ -154,12 +161,12 @@ class FlashSacPolicy:
         if deterministic:
             return self.mean_actions(observations, None)[0]
         mean, log_deviation = self.model(observations, use_batch=False)
-        return sample_action(mean, log_deviation, torch.randn_like(mean))[0] * self._bound
+        return sample_action(mean, log_deviation, torch.randn_like(mean))[0] * self.action_bound
 
     def mean_actions(self, observations: torch.Tensor, states: None) -> tuple[torch.Tensor, None]:
         """Return what :meth:`act` returns without exploration noise, and None, because there is no recurrent state."""
         mean, _ = self.model(observations, use_batch=False)
-        return mean.tanh() * self._bound, None
+        return mean.tanh() * self.action_bound, None
 
     def reset_hidden_state(self, done: torch.Tensor) -> None:
         """Do nothing, because the network has no hidden state."""
@@ -177,8 +184,8 @@ def build_policy(run: Run, env_info: dict[str, Any], device: str, num_envs: int)
     return Policy(run, env_info, device, num_envs)
 
 
-def load_policy(run: Run, adapter: RlGamesEnv) -> Policy | FlashSacPolicy:
-    """Return the policy of a run's checkpoint.
+def load_policy(run: Run, adapter: RlGamesEnv) -> "Policy | FlashSacPolicy | ExportedPolicy":
+    """Return the policy of a run's checkpoint, which may be an exported one.
 
     Args:
         run: the checked run, which has a checkpoint.
@@ -186,9 +193,16 @@ def load_policy(run: Run, adapter: RlGamesEnv) -> Policy | FlashSacPolicy:
 
     Raises:
         CheckpointError: the checkpoint is refused, or does not fit the network.
+        OigeError: an exported policy is damaged, or onnxruntime is not installed.
     """
     assert run.checkpoint is not None  # test=True without one is refused
     device = run.config.rl_device
+    if is_exported(run.checkpoint):
+        from oige_train.export.exported import ExportedPolicy
+
+        exported = ExportedPolicy(read_contract(run.checkpoint), device, adapter.env.num_envs)
+        exported.compare(adapter.env)
+        return exported
     policy = build_policy(run, adapter.get_env_info(), device, adapter.env.num_envs)
     load_weights(policy, run.checkpoint, device)
     return policy

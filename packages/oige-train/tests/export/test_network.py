@@ -53,7 +53,7 @@ def make_actor(*overrides: str, shape: tuple[int, ...] = (4,), actions: int = 1)
 def test_file_computes_what_the_policy_does_in_a_sequence(tmp_path: Path, overrides: list[str], suffix: str) -> None:
     actor = make_actor(*overrides)
     network = load_network(export_actor(actor, tmp_path / f"policy{suffix}"), actor.input_names)
-    reference = actor._policy
+    reference = actor.policy
     reset = actor.inputs(3)
     if isinstance(reference, Policy) and reference.states is not None:
         reference.states = [torch.zeros(len(state), 3, state.shape[2]) for state in reference.states]

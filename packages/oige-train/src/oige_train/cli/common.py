@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 APPLICATION = "oige_core.engines.isaacsim.application"
 
-__all__ = ["checked_run", "checked_runs", "limit_busy_waiting", "pop_int", "refuse_ignored", "run_cli"]
+__all__ = ["checked_run", "checked_runs", "limit_busy_waiting", "pop_int", "pop_text", "refuse_ignored", "run_cli"]
 
 
 def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None:
@@ -87,6 +87,23 @@ def pop_int(arguments: list[str], key: str, default: int) -> int:
         arguments.remove(argument)
         number = int(value)
     return number
+
+
+def pop_text(arguments: list[str], key: str, default: str) -> str:
+    """Remove ``key=text`` from ``arguments`` and return the last such text, or ``default`` if there is none.
+
+    Raises:
+        ConfigError: the text is empty.
+    """
+    from oige_core.errors import ConfigError
+
+    text = default
+    for argument in [argument for argument in arguments if re.match(rf"\+*{key}=", argument)]:
+        text = argument.partition("=")[2]
+        if not text:
+            raise ConfigError(f"{argument}: a value is required.")
+        arguments.remove(argument)
+    return text
 
 
 def refuse_ignored(arguments: list[str], program: str, *keys: str) -> None:

@@ -24,6 +24,7 @@ from oige_train.config.origin import Overrides, check_same_run
 from oige_train.config.overrides import SHORTCUTS
 from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.config.user_files import active_user_files
+from oige_train.export.contract import is_exported, read_contract
 from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig, train_sections
@@ -117,6 +118,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             f"{error} Values that are not overridden come from the run of checkpoint={cfg.checkpoint}."
         ) from error
     _check_shortcuts(config, overridden)
+    _check_exported(config)
     train_name = choices["train"]
     overrides = mine.on_top_of(former, train=train_name)
     notes = [] if former is None else _notes_of_origin(former, mine)
@@ -168,6 +170,28 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
         command=mine.of_command,
         file_notes=tuple(file_notes),
     )
+
+
+def _check_exported(config: TrainRunConfig) -> None:
+    """Refuse what an exported policy cannot do, if the checkpoint is one.
+
+    Raises:
+        ConfigError: it would be trained, replaced by newer ones, or sampled from.
+    """
+    file = checkpoint_path(config.checkpoint)
+    if not config.checkpoint or not file.is_file() or not is_exported(file):
+        return
+    shown = f"checkpoint={config.checkpoint}: an exported policy"
+    if not config.test:
+        source = read_contract(file, f"checkpoint={config.checkpoint}").values["checkpoint"]["file"]
+        raise ConfigError(
+            f"{shown} can be played with test=True but not trained; resume from the checkpoint it was exported from, "
+            f"{source}."
+        )
+    if config.evaluation:
+        raise ConfigError(f"{shown} has no newer checkpoints beside it; leave evaluation=True out.")
+    if not config.train.params.config.player.deterministic:
+        raise ConfigError(f"{shown} has no exploration noise; leave {CONFIG}.player.deterministic=False out.")
 
 
 def _alternative(task: InstalledTask) -> str:

@@ -47,6 +47,7 @@ class Actor(nn.Module):
         bytes_in: whether observations are images, which are bytes.
 
     Attributes:
+        policy: see above.
         shape: see above.
         bytes_in: see above.
         num_actions: size of an action.
@@ -58,7 +59,7 @@ class Actor(nn.Module):
         self.model: Any = policy.model
         self.shape = shape
         self.bytes_in = bytes_in
-        self._policy = policy
+        self.policy = policy
         self._critic_states = 0
         self.hidden_shapes: list[tuple[int, int]] = []
         if isinstance(policy, Policy):
@@ -105,7 +106,7 @@ class Actor(nn.Module):
         states: Sequence[torch.Tensor] | None = None
         if hidden:
             states = [*hidden, *(torch.zeros_like(state) for state in hidden[: self._critic_states])]
-        actions, following = self._policy.mean_actions(observations, states)  # type: ignore[arg-type]
+        actions, following = self.policy.mean_actions(observations, states)  # type: ignore[arg-type]
         return actions, *(following or ())[: len(hidden)]
 
 

@@ -15,9 +15,18 @@ from oige_train.config import Run
 from oige_train.export.actor import OBSERVATIONS, Actor, load_actor
 from oige_train.export.libraries import needs_export
 
-__all__ = ["SUFFIXES", "TOLERANCE", "Network", "export_policy", "load_network", "write_network"]
+__all__ = [
+    "TOLERANCE",
+    "Network",
+    "check_network",
+    "deviation_of",
+    "export_actor",
+    "export_policy",
+    "load_network",
+    "random_inputs",
+    "write_network",
+]
 
-SUFFIXES = (".onnx", ".pt")
 #: Largest difference of actions and hidden states between PyTorch and an exported network, relative to 1 + |value|.
 #: Both add float32 numbers in different orders, which large weights amplify: FactoryTaskNutBolt's reach 1e-4.
 TOLERANCE = 5e-4
@@ -53,11 +62,15 @@ def export_policy(run: Run, output: Path) -> Path:
 
 def export_actor(actor: Actor, output: Path) -> Path:
     """Write an actor; see :func:`export_policy`."""
-    inputs = actor.inputs(RANDOM_ROWS, torch.Generator().manual_seed(0))
     with written(output) as temporary:
         write_network(actor, temporary)
-        check_network(load_network(temporary, actor.input_names), actor, inputs, output)
+        check_network(load_network(temporary, actor.input_names), actor, random_inputs(actor), output)
     return output
+
+
+def random_inputs(actor: Actor) -> tuple[torch.Tensor, ...]:
+    """Return inputs by which an exported network is compared with PyTorch, before its test vectors are."""
+    return actor.inputs(RANDOM_ROWS, torch.Generator().manual_seed(0))
 
 
 @contextlib.contextmanager

@@ -80,6 +80,7 @@ class CompiledScene:
 
     Attributes:
         model: the model.
+        spec: what the model was compiled from, without what is set afterwards: limits of drives.
         qpos: initial ``qpos``.
         articulations: layouts by name.
         bodies: body ids by name of a rigid element or of a set of links.
@@ -91,6 +92,7 @@ class CompiledScene:
     """
 
     model: mujoco.MjModel
+    spec: mujoco.MjSpec
     qpos: np.ndarray
     articulations: dict[str, ArticulationLayout] = field(default_factory=dict)
     bodies: dict[str, list[int]] = field(default_factory=dict)
@@ -188,7 +190,7 @@ def compile_scene(scene: Scene) -> CompiledScene:
         remove_further_variants(spec, names)
         model = _compile(spec, scene)
         variants = {name: read_variants(with_all, model, name) for name in names}
-    compiled = CompiledScene(model=model, qpos=model.qpos0.copy(), variants=variants)
+    compiled = CompiledScene(model=model, spec=spec, qpos=model.qpos0.copy(), variants=variants)
     for element in scene.elements.values():
         if isinstance(element, ArticulationElement):
             layout = compiled.articulations[element.name] = lay_out(model, element)

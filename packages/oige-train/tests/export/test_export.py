@@ -1,0 +1,234 @@
+"""``oige-export``, and exported policies that are played."""
+
+import json
+import logging
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+from oige_core import make_env
+from oige_core.errors import OigeError
+from oige_train.cli.common import checked_run
+from oige_train.cli.export import export
+from oige_train.export import deployment
+from oige_train.export.contract import read_contract
+from oige_train.export.vectors import decode
+from oige_train.learner.environment import RlGamesEnv
+from oige_train.policy import load_policy
+
+SMALL = ["sim_device=cpu", "num_envs=3", "steps=40"]
+
+
+@pytest.fixture(scope="module")
+def cartpole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the exported policy of Cartpole."""
+    file = tmp_path_factory.mktemp("cartpole") / "policy.onnx"
+    assert export(["task=Cartpole", "checkpoint=pretrained", f"output={file}", *SMALL]) == 0
+    return file
+
+
+def test_three_files_are_written_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "new" / "policy.onnx"
+    export(["task=Cartpole", "checkpoint=pretrained", f"output={file}", *SMALL])
+    policy, contract, model = capsys.readouterr().out.splitlines()
+    assert policy.startswith(f"{file}: policy of Cartpole, observations 4, 1 actions, ")
+    start = f"{file.with_suffix('.json')}: contract, 120 recorded steps, 16 test vectors, largest deviation "
+    assert contract.startswith(start)
+    assert float(contract.removeprefix(start)) < 1e-5
+    assert model == f"{file.with_suffix('.xml')}: the task's world"
+    assert sorted(path.name for path in file.parent.iterdir()) == ["policy.json", "policy.onnx", "policy.xml"]
+
+
+def test_contract_says_what_the_task_has(cartpole: Path) -> None:
+    values = read_contract(cartpole).values
+    assert values["control"] == {
+        "rate": pytest.approx(1 / 0.0166),
+        "period": 0.0166,
+        "physics_dt": 0.0083,
+        "decimation": 2,
+    }
+    entries = values["observations"]["entries"]
+    assert [entry["unit"] for entry in entries] == ["m", "m/s", "rad", "rad/s"]
+    assert values["observations"]["clip"] == 5.0
+    (action,) = values["actions"]["entries"]
+    assert (action["kind"], action["unit"], action["scale"]) == ("effort", "N", 400.0)
+    (robot,) = values["robots"]
+    cart, pole = robot["joints"]
+    assert (cart["name"], cart["lower_limit"], cart["upper_limit"], cart["mode"]) == ("cartJoint", -4.0, 4.0, "effort")
+    assert (pole["name"], pole["lower_limit"], pole["default_position"]) == ("poleJoint", None, 0.0)
+    pairs = [(each["position"], each["velocity"]) for each in values["relations"]["derivatives"]]
+    assert pairs == [(0, 1), (2, 3)]
+    assert [each["slope"] for each in values["relations"]["derivatives"]] == pytest.approx([1.0, 1.0], abs=0.05)
+
+
+def test_actions_of_an_episode_are_those_of_the_checkpoint(cartpole: Path) -> None:
+    runs = [
+        checked_run(["task=Cartpole", "test=True", f"checkpoint={checkpoint}", "num_envs=2", "sim_device=cpu"])
+        for checkpoint in ("pretrained", cartpole)
+    ]
+    adapters = [RlGamesEnv(make_env(run.config), "cpu") for run in runs]
+    policies = [load_policy(run, adapter) for run, adapter in zip(runs, adapters, strict=True)]
+    observations = [adapter.reset()["obs"] for adapter in adapters]
+    for _ in range(500):
+        actions = [policy.act(seen, deterministic=True) for policy, seen in zip(policies, observations, strict=True)]
+        torch.testing.assert_close(actions[1], actions[0], atol=2e-5, rtol=0.0)
+        steps = [adapter.step(action) for adapter, action in zip(adapters, actions, strict=True)]
+        observations = [step[0]["obs"] for step in steps]
+    assert steps[0][2].all()  # the episode ended in both
+    assert steps[1][2].all()
+    for adapter in adapters:
+        adapter.env.close()
+
+
+def test_differences_between_task_and_contract_are_said(cartpole: Path, caplog: pytest.LogCaptureFixture) -> None:
+    contract = read_contract(cartpole)
+    contract.values["robots"][0]["joints"][0]["stiffness"] = 30.0
+    run = checked_run(["test=True", f"checkpoint={cartpole}", "num_envs=2", "sim_device=cpu", "task.sim.dt=0.01"])
+    adapter = RlGamesEnv(make_env(run.config), "cpu")
+    from oige_train.export.exported import ExportedPolicy
+
+    with caplog.at_level(logging.WARNING):
+        ExportedPolicy(contract, "cpu", 2).compare(adapter.env)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"checkpoint={cartpole}: was exported at 60.241 Hz, and the task now runs at 50 Hz",
+        f"checkpoint={cartpole}: was exported with stiffness 30 of cartJoint, and the task now has 0",
+    ]
+    adapter.env.close()
+
+
+def test_model_is_the_world_of_the_task(cartpole: Path) -> None:
+    model = mujoco.MjModel.from_xml_path(str(cartpole.with_suffix(".xml")))
+    assert [model.joint(index).name for index in range(2)] == ["Cartpole/cartJoint", "Cartpole/poleJoint"]
+    assert model.opt.timestep == pytest.approx(0.0083)
+    assert model.actuator_gainprm[:, 0].tolist() == [1.0, 1.0]  # ctrl is the effort
+    run = checked_run(["task=Cartpole", "num_envs=1", "sim_device=cpu"])
+    env = make_env(run.config)
+    compiled = env.task.engine.compiled.model  # type: ignore[attr-defined]
+    np.testing.assert_allclose(model.body_mass, compiled.body_mass, rtol=1e-5)
+    np.testing.assert_allclose(model.body_inertia, compiled.body_inertia, rtol=1e-4)
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["output=x.txt"], "output=x.txt: expected a name that ends in .onnx or .pt."),
+        (["output="], "output=: a value is required."),
+        (["model=yes"], "model=yes: expected True or False."),
+        (["steps=0"], "steps=0: expected a whole number above 0."),
+        (["test=True"], "test: has no effect in oige-export; leave it out."),
+        (["headless=False"], "headless=False: has no effect in oige-export; leave it out."),
+    ],
+)
+def test_invalid_arguments_are_reported(arguments: list[str], message: str) -> None:
+    with pytest.raises(OigeError) as info:
+        export(["task=Cartpole", "checkpoint=pretrained", *arguments])
+    assert str(info.value) == message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            [],
+            "can be played with test=True but not trained; resume from the checkpoint it was exported from, "
+            "Cartpole.pth.",
+        ),
+        (["test=True", "evaluation=True"], "has no newer checkpoints beside it; leave evaluation=True out."),
+        (
+            ["test=True", "train.params.config.player.deterministic=False"],
+            "has no exploration noise; leave train.params.config.player.deterministic=False out.",
+        ),
+    ],
+)
+def test_what_an_exported_policy_cannot_do_is_refused(cartpole: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(OigeError) as info:
+        checked_run([f"checkpoint={cartpole}", "sim_device=cpu", *arguments])
+    assert str(info.value) == f"checkpoint={cartpole}: an exported policy {message}"
+
+
+def test_other_tasks_are_refused(cartpole: Path) -> None:
+    with pytest.raises(OigeError) as info:
+        checked_run([f"checkpoint={cartpole}", "task=Ant", "test=True"])
+    assert str(info.value) == (
+        f"checkpoint={cartpole}: belongs to task Cartpole, not Ant; give a checkpoint of Ant, or leave task= out."
+    )
+
+
+def damage(cartpole: Path, folder: Path, change: str) -> Path:
+    """Return a copy of the exported policy with one fault."""
+    file = folder / "policy.onnx"
+    file.write_bytes(cartpole.read_bytes())
+    text = cartpole.with_suffix(".json").read_text()
+    values = json.loads(text)
+    match change:
+        case "no contract":
+            return file
+        case "other policy":
+            values["policy"]["sha256"] = "0" * 64
+        case "newer":
+            values["format"] = 2
+        case "no entries":
+            del values["observations"]
+        case "no JSON":
+            file.with_suffix(".json").write_text(text[:-20])
+            return file
+    file.with_suffix(".json").write_text(json.dumps(values))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("no contract", "{policy}: expected its contract policy.json beside it; copy both files."),
+        ("other policy", "{policy}: is not the file that policy.json describes; export the policy again."),
+        ("newer", "{contract}: written by a newer version (format 2, not 1); update oige-train."),
+        ("no entries", "{contract}: damaged (KeyError('observations')); export the policy again."),
+    ],
+)
+def test_damaged_contracts_are_reported(cartpole: Path, tmp_path: Path, change: str, message: str) -> None:
+    file = damage(cartpole, tmp_path, change)
+    with pytest.raises(OigeError) as info:
+        read_contract(file)
+    assert str(info.value) == message.format(policy=file, contract=file.with_suffix(".json"))
+
+
+def test_unreadable_contract_is_reported(cartpole: Path, tmp_path: Path) -> None:
+    file = damage(cartpole, tmp_path, "no JSON")
+    with pytest.raises(OigeError, match=r"policy.json: damaged \(.*\); export the policy again\.$"):
+        read_contract(file)
+
+
+def test_nothing_is_written_if_test_vectors_do_not_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong_vectors(actor: object, recording: object) -> dict[str, object]:
+        return {"observations": [[0.0] * 4], "actions": [[0.7]], "final_hidden": [], "tolerance": 5e-4}
+
+    monkeypatch.setattr("oige_train.export.build.make_vectors", wrong_vectors)
+    output = tmp_path / "policy.onnx"
+    with pytest.raises(OigeError) as info:
+        export(["task=Cartpole", "checkpoint=pretrained", f"output={output}", *SMALL])
+    start = f"{output}: gives something else for test vector 0 of its contract (difference "
+    assert str(info.value).startswith(start)
+    assert str(info.value).endswith(", expected at most 5e-04); export the policy again.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_contract_of_another_format_is_not_overwritten(cartpole: Path) -> None:
+    output = cartpole.with_suffix(".pt")
+    with pytest.raises(OigeError) as info:
+        deployment.check_output(output)
+    assert str(info.value) == (f"output={output}: policy.json beside it belongs to policy.onnx; choose another name.")
+
+
+def test_vectors_are_restored_exactly(cartpole: Path) -> None:
+    from oige_train.export.vectors import encode
+
+    generator = np.random.default_rng(0)
+    floats = generator.normal(size=(5, 3)).astype(np.float32) * np.float32(1e-3)
+    images = generator.integers(0, 256, (2, 3, 4, 3), dtype=np.uint8)
+    for array in (floats, images):
+        restored = decode(json.loads(json.dumps(encode(array))))
+        assert restored.dtype == array.dtype
+        assert np.array_equal(restored, array)
