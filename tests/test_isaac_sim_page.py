@@ -1,4 +1,4 @@
-"""The page OIGE inside Isaac Sim agrees with the code."""
+"""The pages OIGE inside Isaac Sim and Capabilities of the engines agree with the code."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import get_args
 from oige_core.capabilities import CAPABILITIES, Capability
 from oige_extension.isaacsim_check import all_checks
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "isaac_sim.md").read_text()
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE = (DOCS / "isaac_sim.md").read_text()
 
 
 def section(title: str) -> str:
@@ -17,7 +18,8 @@ def section(title: str) -> str:
 
 
 def test_capabilities_are_those_of_the_engines() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (yes|no) \| (yes|no) \|", section("What the engine has"), re.MULTILINE)
+    page = (DOCS / "capabilities.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (yes|no) \| (yes|no) \|", page, re.MULTILINE)
     assert {name for name, _, _ in rows} == set(get_args(Capability))
     for column, engine in ((1, "MuJoCo"), (2, "Isaac Sim")):
         assert {row[0] for row in rows if row[column] == "yes"} == CAPABILITIES[engine], engine

@@ -45,3 +45,8 @@ def quoted_figures() -> list[tuple[Path, str, Path]]:
 )
 def test_figure_that_links_to_results_is_on_that_page(page: Path, figure: str, results: Path) -> None:
     assert re.search(rf"(?<![\d.,]){re.escape(figure)}(?!\d|[.,]\d)", results.read_text()), page
+
+
+def test_index_has_a_line_for_each_page() -> None:
+    linked = re.findall(r"^\| \[[^\]]+\]\((\w+\.md)\) \| .+ \|$", (RESULTS / "index.md").read_text(), re.MULTILINE)
+    assert sorted(linked) == sorted(page.name for page in RESULTS.glob("*.md") if page.name != "index.md")

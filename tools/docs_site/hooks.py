@@ -1,5 +1,6 @@
 """Hooks of mkdocs: pages outside docs/, pages of the API, links to the repository, pages that nav does not list."""
 
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -14,6 +15,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))  # mkdocs loads this file by its path
 
 from tools.docs_site import api, pages  # noqa: E402
+
+KEYS = re.compile(
+    r"<table>\s*<thead>\s*<tr>\s*"
+    + r"\s*".join(f"<th>{title}</th>" for title in ("key", "type", "default", "unit", "meaning"))
+    + r".*?</table>",
+    re.DOTALL,
+)
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -48,3 +56,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
         return pages.rewrite_links(markdown, uri, config.repo_url or "")
     except pages.BrokenLinkError as error:
         raise PluginError(str(error)) from error
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Mark the tables of configuration keys, which the theme shows row by row on a phone."""
+    return KEYS.sub(r'<div class="keys">\g<0></div>', html)

@@ -54,7 +54,9 @@ def rewrite_links(text: str, page: str, repository_url: str) -> str:
 
     def rewrite(match: re.Match[str]) -> str:
         before, target = next((match[n], match[n + 1]) for n in (1, 3, 5) if match[n])
-        return before + new_target(target, source, page, repository_url)
+        new = new_target(target, source, page, repository_url)
+        in_html = bool(match[5])  # where mkdocs does not look for links
+        return before + (re.sub(r"\.md(?=#|$)", ".html", new) if in_html and "://" not in new else new)
 
     parts, end = [], 0
     for code in _CODE.finditer(text):
