@@ -13,6 +13,12 @@ from oige_core.render.viewer import Viewer
 LEFT = (slice(200, None), slice(0, 420))  # of a picture; the panel and viser's notices are elsewhere
 
 
+LABELLED = "[...document.querySelectorAll('*')].filter(e => e.innerText == '%s').pop()"
+BARS = "[...document.querySelectorAll('div')].filter(e => e.style.background).map(e => e.style.width).join()"
+SHEET = """document.querySelector('div[style*="position: fixed"][style*="width: 20em"]').getBoundingClientRect()"""
+PICTURE = "document.querySelector('canvas[data-engine]').getBoundingClientRect()"
+
+
 class Simulation:
     """Worlds that are stepped by a thread of their own, and their page.
 
@@ -54,13 +60,20 @@ def simulation() -> Iterator[Simulation]:
 
 def test_page_shows_moving_worlds_and_its_controls_work(simulation: Simulation, browser: Any, until: Any) -> None:
     viewer = simulation.viewer
-    browser.open(viewer.url)
+    browser.open(f"{viewer.url}/?world=3")
+    browser.wait_for_text("Reward per step, world 3")
     browser.wait_for_text("steps/s")
     assert "Cartpole · 6 worlds" in browser.text()
     until(lambda: browser.evaluate("document.title") == "OIGE · Cartpole", "the tab is not called after the task")
     for term in ("total", "upright", "cart_velocity", "pole_velocity"):  # of the reward
         browser.wait_for_text(term)
-    assert browser.evaluate("document.querySelectorAll('.uplot canvas').length") >= 4
+    browser.wait_for_text("bar: last step · line: mean of")
+    bars = browser.evaluate(BARS)
+    until(lambda: browser.evaluate(BARS) != bars, "the bars of the rewards stand still")
+    browser.evaluate(f"{LABELLED % 'Over time'}.click()")
+    until(lambda: browser.evaluate("document.querySelectorAll('.uplot canvas').length") >= 4, "there are no plots")
+    browser.click(*browser.evaluate(f"(({{x, y}}) => [x + 5, y + 5])({LABELLED % 'Copy'}.getBoundingClientRect())"))
+    browser.wait_for_text("Copied")
 
     # A robot in the middle of the picture: its cart is blue, its pole is orange.
     viewer.follow(5)
@@ -94,6 +107,27 @@ def test_page_shows_moving_worlds_and_its_controls_work(simulation: Simulation, 
         until(lambda: not viewer.watched, "nobody noticed that the page was closed")
         steps = simulation.steps
         until(lambda steps=steps: simulation.steps > steps + 100, "the simulation waits for a page that is closed")
+
+
+def test_controls_of_a_phone_leave_the_robot_in_view(simulation: Simulation, browser: Any, until: Any) -> None:
+    browser.size, browser.touch = (390, 844), True
+    try:
+        browser.open(simulation.viewer.url)
+        browser.wait_for_text("OIGE · Cartpole")
+        height = f"{SHEET}.height"
+        until(lambda: browser.evaluate(height) < 60, "the panel is not folded up")
+        assert browser.evaluate(f"{SHEET}.width") == 390
+        until(lambda: browser.evaluate(f"{PICTURE}.height") > 780, "the picture is not above the panel")
+        x, y = browser.middle()
+        until(lambda: colored(browser.picture()[y - 120 : y + 120, x - 90 : x + 90]), "there is no cart in the middle")
+
+        browser.tap(195, 820)
+        until(lambda: browser.evaluate(height) == 422, "the panel does not open")  # half of the screen
+        until(lambda: browser.evaluate(f"{PICTURE}.bottom") == 422, "the panel covers the picture")
+        assert browser.evaluate(f"{LABELLED % 'Pause'}.closest('button').offsetHeight") >= 40
+        assert browser.evaluate("document.documentElement.scrollWidth") == 390
+    finally:
+        browser.size, browser.touch = (browser.WIDTH, browser.HEIGHT), False
 
 
 def settled(simulation: Simulation, until: Any) -> int:

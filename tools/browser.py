@@ -107,6 +107,11 @@ class Browser:
             button = "none" if kind == "mouseMoved" else "left"
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, buttons=buttons, clickCount=1)
 
+    def tap(self, x: float, y: float) -> None:
+        """Touch a point of the page, in pixels from its upper left corner."""
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
     def middle(self) -> tuple[int, int]:
         """Return the middle of the picture of the worlds, in pixels from the upper left corner of the page."""
         x, y = self.evaluate(

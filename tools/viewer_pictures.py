@@ -54,6 +54,8 @@ def take(browser: Browser, url: str, size: tuple[int, int], *, seconds: float, t
     browser.open(url)
     wait_until(lambda: browser.evaluate("!!document.querySelector('canvas[data-engine]')"), "no scene", START_TIME)
     time.sleep(seconds)
+    browser.evaluate("document.querySelectorAll('.mantine-Notification-closeButton').forEach(b => b.click())")
+    time.sleep(1.0)  # notices that the browser has no GPU fade out
     return Image.fromarray(browser.picture())
 
 

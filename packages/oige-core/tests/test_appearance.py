@@ -4,11 +4,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from oige_core.config import SimConfig
 from oige_core.errors import CapabilityError, OigeError
-from oige_core.render.appearance import SUNLIGHT
+from oige_core.render.appearance import SUNLIGHT, terrain_texture
 from oige_core.scene import ArticulationAsset, Material, Scene
 
 SIZE = 32
@@ -198,3 +199,13 @@ def test_invalid_looks_raise(build: Callable[..., Any]) -> None:
     dark = build(set_up, add_distant_light=False)
     with pytest.raises(CapabilityError, match=r"no sunlight: .*add_distant_light=True"):
         dark.engine.set_light_intensities([0.5])
+
+
+def test_terrain_has_contour_lines_between_heights_and_none_on_flat_ground() -> None:
+    # Along x: flat at 0, a step of 0.1 m that stays below the first line at 0.125 m, then stairs of 0.25 m.
+    heights = np.repeat(np.array([[0.0], [0.0], [0.1], [0.1], [0.35], [0.6], [0.6]]), 3, axis=1)
+    color = (0.5, 0.5, 0.5)
+    image = terrain_texture(heights, (0.01, 0.01), color)  # all on one checker
+    brightness = image[0, :, 1] / (0.5 * (0.79 + heights[:, 0] / 0.6 * (1.22 - 0.79)))
+    assert brightness == pytest.approx([1.0, 1.0, 1.0, 0.72, 0.72, 1.0, 1.0])
+    assert terrain_texture(np.zeros((3, 3)), (0.01, 0.01), color)[..., 1] == pytest.approx(0.5 * 0.79)

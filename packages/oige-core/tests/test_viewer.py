@@ -154,7 +154,7 @@ def test_view_shows_a_point_of_a_world_instead_of_its_robot() -> None:
     env.task.cartpoles.set_joint_positions(torch.ones(3, 2))  # type: ignore[attr-defined]
     viewer.scene.update()  # the view stays where it is
     assert viewer.scene.shift.tolist() == pytest.approx([4.0, -0.5, -2.0])
-    client: Any = SimpleNamespace(atomic=contextlib.nullcontext, camera=SimpleNamespace())
+    client: Any = SimpleNamespace(atomic=contextlib.nullcontext, camera=SimpleNamespace(aspect=1.6))
     viewer.scene.aim(client)
     assert client.camera.look_at.tolist() == pytest.approx([0.0, 0.0, 0.0])
     assert client.camera.position.tolist() == pytest.approx([1.5, -1.5, 1.0])  # four radii along (0.75, -0.75, 0.5)
@@ -192,7 +192,7 @@ class Pages:
 
     def open(self, page: int) -> SimpleNamespace:
         """Open a page and return its camera."""
-        camera = SimpleNamespace(position=np.full(3, 5.0), look_at=np.zeros(3), updates=[])
+        camera = SimpleNamespace(position=np.full(3, 5.0), look_at=np.zeros(3), aspect=1.6, updates=[])
         camera.on_update = camera.updates.append
         self._open[page] = SimpleNamespace(client_id=page, camera=camera, atomic=contextlib.nullcontext)
         for callback in self._server._client_connect_cb:

@@ -25,13 +25,16 @@ class CheckpointWatch:
     Args:
         run: the checked run, whose checkpoint the policy has.
         policy: the policy.
+
+    Attributes:
+        playing: the file of the policy.
     """
 
     def __init__(self, run: Run, policy: Policy | FlashSacPolicy) -> None:
         assert run.checkpoint is not None
         self._policy = policy
         self._device = run.config.rl_device
-        self._playing = run.checkpoint
+        self.playing = run.checkpoint
         self._seen = _time(run.checkpoint)
         self._steps = 0
 
@@ -44,19 +47,18 @@ class CheckpointWatch:
         self._steps += 1
         if self._steps % INTERVAL:
             return False
-        file = max(self._playing.parent.glob("*.pth"), key=_time, default=self._playing)
+        file = max(self.playing.parent.glob("*.pth"), key=_time, default=self.playing)
         if _time(file) <= self._seen:
             return False
         self._seen = _time(file)
         try:
             load_weights(self._policy, file, self._device)
         except CheckpointError as error:
-            load_weights(self._policy, self._playing, self._device)  # some may have been replaced
             _log.warning(f"{error} It is not played.")
             return False
-        _log.info(f"{self._playing}: {result().text()}")
+        _log.info(f"{self.playing}: {result().text()}")
         _log.info(f"playing {file}")
-        self._playing = file
+        self.playing = file
         return True
 
 

@@ -11,6 +11,7 @@ from oige_train.export.exported import ExportedPolicy
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.play_result import PlayResult
 from oige_train.policy import load_policy
+from oige_train.policy_choice import PolicyChoice, offer_policies
 from oige_train.stopping import RunStoppedError
 from oige_train.viewing import StepLoop
 
@@ -26,8 +27,8 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
     episode has goals one after the other, how many it has had in ``info["goals_given"]`` and ``info["goals_reached"]``
     ``(N,)``.
 
-    With ``evaluation=True``, new checkpoints in the folder of the run's checkpoint replace the policy; the episodes
-    then begin anew, and the result is that of the last one.
+    With ``evaluation=True``, new checkpoints in the folder of the run's checkpoint replace the policy, and so do those
+    that users select on the viewer's page; the episodes then begin anew, and the result is that of the last one.
 
     Args:
         run: the checked run, which has a checkpoint.
@@ -45,35 +46,49 @@ def evaluate(run: Run, env: Any, line: ProgressLine, loop: StepLoop | None = Non
     if run.config.evaluation:
         assert not isinstance(policy, ExportedPolicy)  # refused with the configuration
         watch = CheckpointWatch(run, policy)
+    loop = loop or StepLoop()
     tally = _Tally(player.games_num, env.num_envs, run.config.rl_device)
     observations = adapter.reset()["obs"]
-    loop = loop or StepLoop()
     endless = loop.endless or watch is not None
     only_reset = torch.zeros(env.num_envs, dtype=torch.bool, device=run.config.rl_device)
-    while loop.wait_for_next_step():
-        if watch is not None and watch.update(tally.result):
-            tally = _Tally(player.games_num, env.num_envs, run.config.rl_device)
-            observations = adapter.reset()["obs"]
-            policy.reset_hidden_state(torch.ones_like(only_reset))
-            only_reset.zero_()
-        actions = policy.act(observations, deterministic=player.deterministic)
-        try:
-            out, rewards, done, info = adapter.step(actions)
-        except RunStoppedError:
-            loop.stop()
-            break
-        observations = out["obs"]
-        tally.add(rewards, done, info, only_reset)
-        policy.reset_hidden_state(done | only_reset)
-        if adapter.autoreset_mode == "next_step":
-            only_reset = done
-        tally.show(line, endless=endless)
-        if tally.is_complete():
-            if not endless:
+    with offer_policies(run, policy, loop.viewer) as choice:
+        while loop.wait_for_next_step():
+            if _is_replaced(watch, choice, tally):
+                tally = _Tally(player.games_num, env.num_envs, run.config.rl_device)
+                observations = adapter.reset()["obs"]
+                policy.reset_hidden_state(torch.ones_like(only_reset))
+                only_reset.zero_()
+            actions = policy.act(observations, deterministic=player.deterministic)
+            try:
+                out, rewards, done, info = adapter.step(actions)
+            except RunStoppedError:
+                loop.stop()
                 break
-            tally.add_round()
+            observations = out["obs"]
+            tally.add(rewards, done, info, only_reset)
+            policy.reset_hidden_state(done | only_reset)
+            if adapter.autoreset_mode == "next_step":
+                only_reset = done
+            tally.show(line, endless=endless)
+            if tally.is_complete():
+                if not endless:
+                    break
+                tally.add_round()
     line.close()
     return tally.result()
+
+
+def _is_replaced(watch: CheckpointWatch | None, choice: PolicyChoice | None, tally: "_Tally") -> bool:
+    """Return whether another policy is played from now on."""
+    if choice is not None and choice.update(tally.result):
+        if watch is not None:
+            watch.playing = choice.playing
+        return True
+    if watch is None or not watch.update(tally.result):
+        return False
+    if choice is not None:
+        choice.show_playing(watch.playing)
+    return True
 
 
 class _Tally:

@@ -1,5 +1,6 @@
 """The trained policy of a run: the actor without its learner."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,7 +210,7 @@ def load_policy(run: Run, adapter: RlGamesEnv) -> "Policy | FlashSacPolicy | Exp
 
 
 def load_weights(policy: Policy | FlashSacPolicy, checkpoint: Path, device: str) -> None:
-    """Load the weights of a checkpoint into a policy.
+    """Load the weights of a checkpoint into a policy, which is as before if that fails.
 
     Args:
         policy: the policy.
@@ -220,6 +221,11 @@ def load_weights(policy: Policy | FlashSacPolicy, checkpoint: Path, device: str)
         CheckpointError: the checkpoint is refused, or does not fit the network.
     """
     state = load_checkpoint(checkpoint, device)
-    with check_fit(checkpoint):
-        policy.load(state)
-    refuse_diverged(checkpoint, learner_tensors({"policy": policy.model}, []))
+    before = copy.deepcopy(policy.model.state_dict())
+    try:
+        with check_fit(checkpoint):
+            policy.load(state)
+        refuse_diverged(checkpoint, learner_tensors({"policy": policy.model}, []))
+    except BaseException:
+        policy.model.load_state_dict(before)  # some may have been replaced
+        raise

@@ -10,6 +10,7 @@ from oige_core import VecEnv
 
 from oige_train.schema import TrainRunConfig
 from oige_train.stopping import stop_on_signals
+from oige_train.video_list import VideoList
 
 if TYPE_CHECKING:
     from oige_core.render.viewer import Viewer
@@ -86,10 +87,11 @@ def attach_viewers(
         ConfigError: the page's address is in use, or the folder of videos cannot be made.
     """
     with contextlib.ExitStack() as stack:
+        recorder = None
+        folder = Path(config.recording_dir) if config.recording_dir else videos
         if config.enable_recording:
             from oige_core.render.recording import Recorder
 
-            folder = Path(config.recording_dir) if config.recording_dir else videos
             recorder = Recorder(
                 env,
                 folder,
@@ -103,6 +105,8 @@ def attach_viewers(
         if config.is_shown_in_viewer:
             viewer = open_viewer(config, env, speed=speed)
             stack.callback(viewer.close)
+            if recorder is not None:
+                VideoList(viewer, recorder, folder)
         yield viewer
 
 

@@ -32,14 +32,17 @@ TILE = 1.0
 SHADE = 0.93
 """Brightness of every other checker, relative to the others."""
 
-LOWEST_TINT = np.array([0.72, 0.82, 0.96])  # factors of a terrain's colour at its lowest point,
-HIGHEST_TINT = np.array([1.32, 1.22, 1.02])  # and at its highest
+LOWEST_TINT = np.array([0.62, 0.79, 1.02])  # factors of a terrain's colour at its lowest point,
+HIGHEST_TINT = np.array([1.40, 1.22, 0.92])  # and at its highest
+CONTOUR = 0.25  # m; between the heights of contour lines
+CONTOUR_SHADE = 0.72  # brightness of contour lines, relative to the ground beside them
 
 
 def terrain_texture(heights: np.ndarray, spacing: tuple[float, float], color: tuple[float, ...]) -> np.ndarray:
     """Return an image of a terrain from above, ``(columns, rows, 3)`` float from 0 to 1, x to the right, y upwards.
 
-    Higher ground is lighter, and checkers of :data:`TILE` show distances.
+    Higher ground is lighter and warmer, contour lines every 0.25 m show its shape, and checkers of :data:`TILE` show
+    distances. A line separates heights of less than 0.125 m from greater ones, so that flat ground at 0 has none.
 
     Args:
         heights: ``(rows along x, columns along y)``, in metres.
@@ -53,4 +56,14 @@ def terrain_texture(heights: np.ndarray, spacing: tuple[float, float], color: tu
         np.floor(np.arange(count) * step / TILE).astype(int) for count, step in zip(heights.shape, spacing, strict=True)
     )
     shade = np.where((rows[:, None] + columns) % 2 == 0, 1.0, SHADE)
+    shade[_is_contour(heights)] *= CONTOUR_SHADE
     return np.clip(tint * shade[..., None] * np.array(color[:3]), 0.0, 1.0).swapaxes(0, 1)[::-1]
+
+
+def _is_contour(heights: np.ndarray) -> np.ndarray:
+    """Return whether a contour line passes between each sample and the next one along x or y."""
+    band = np.floor(heights / CONTOUR + 0.5)
+    lines = np.zeros(heights.shape, dtype=bool)
+    lines[:-1] |= band[:-1] != band[1:]
+    lines[:, :-1] |= band[:, :-1] != band[:, 1:]
+    return lines

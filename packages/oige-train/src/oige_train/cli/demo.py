@@ -86,6 +86,7 @@ def demo(arguments: list[str]) -> int:
     from oige_train.demo import Driver
     from oige_train.learner.environment import RlGamesEnv
     from oige_train.policy import load_policy
+    from oige_train.policy_choice import offer_policies
     from oige_train.torch_setup import configure_torch
     from oige_train.viewing import open_viewer, until_stopped
 
@@ -101,9 +102,11 @@ def demo(arguments: list[str]) -> int:
             driver = Driver(viewer, task)
             observations = adapter.reset()["obs"]
             steps = 0
-            with until_stopped(viewer) as loop:
+            with until_stopped(viewer) as loop, offer_policies(run, policy, viewer) as choice:
                 while (max_steps == 0 or steps < max_steps) and loop.wait_for_next_step():
                     driver.before_step()
+                    if choice is not None:
+                        choice.update()
                     out, _, done, _ = adapter.step(policy.act(observations, deterministic=True))
                     observations = out["obs"]
                     policy.reset_hidden_state(done)

@@ -1,9 +1,10 @@
-"""The page of the viewer: worlds on a grid, controls, and plots of the reward terms."""
+"""The page of the viewer: worlds on a grid, controls, and the reward terms."""
 
 import contextlib
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import viser
 
@@ -13,14 +14,14 @@ from oige_core.randomization.report import world_lines
 from oige_core.render.camera import close_up
 from oige_core.render.viewer.pace import SPEEDS, Pace
 from oige_core.render.viewer.page import Page
-from oige_core.render.viewer.plots import RewardPlots
+from oige_core.render.viewer.rewards import RewardPanel
 from oige_core.render.viewer.viser_scene import ViserScene
 
 __all__ = ["Viewer"]
 
 MAX_WORLDS = 64
 FRAME_TIME = 1.0 / 30.0  # s
-STATUS_TIME = 0.5  # s; between updates of numbers and plots
+STATUS_TIME = 0.5  # s; between updates of numbers, bars and plots
 POLL_TIME = 0.1  # s; between checks for an open page
 
 
@@ -78,7 +79,7 @@ class Viewer:
         with self._folder or contextlib.nullcontext():
             self._build_controls()
             self._random_values = self._add_random_values()
-            self._plots = RewardPlots(self.server)
+            self._rewards = RewardPanel(self.server)
         self.draws = True
         self.watched = False
         self.frame_hooks: list[Callable[[], None]] = []
@@ -126,6 +127,11 @@ class Viewer:
         self._speed.value = self._speed_names.get(speed, self._speed.value)
         self.pace.set_speed(speed)
 
+    def folder(self, label: str) -> viser.GuiFolderHandle:
+        """Add a folder to the panel, after the controls and before the rewards, for controls of the program."""
+        with self._folder or contextlib.nullcontext():
+            return self.server.gui.add_folder(label, order=self._rewards.order - 0.5)
+
     def set_draws(self, draws: bool) -> None:
         """Draw the worlds, or hide them and spare the time."""
         self.draws = draws
@@ -162,7 +168,9 @@ class Viewer:
         followed = self.scene.followed
         self._following = gui.add_checkbox("Follow", initial_value=followed is not None, hint="Or click on a robot")
         self._world = gui.add_number("World", followed or 0, min=0, max=shown - 1, step=1)
+        self._link = gui.add_html("")
         self._picked = gui.add_markdown("Click on a link to see its name.")
+        self._show_link()
         self._pause.on_click(lambda click: self._toggle_pause(click.client_id))
         self._single.on_click(lambda click: self._take_single_step(click.client_id))
         self._show_all.on_click(lambda click: self._look_at_all(click.client))
@@ -182,6 +190,15 @@ class Viewer:
             world = self.scene.followed or 0
             lines = [f"**World {world}**", *world_lines(randomization, world)]
             self._random_values.content = "  \n".join(lines)
+
+    def _show_link(self) -> None:
+        """Offer the address that opens the page on what it shows now."""
+        world = self.scene.followed
+        query, what = ("?world=all", "all worlds") if world is None else (f"?world={world}", f"world {world}")
+        self._link.content = (
+            f'<div style="font-size:0.85em;padding:0 0.8em"><a href="{query}" target="_blank">Address of {what}</a> '
+            f'<button style="cursor:pointer" onclick="oigeCopy(this, \'{query}\')">Copy</button></div>'
+        )
 
     def _show_name(self, name: str) -> None:
         self._picked.content = f"Clicked: **{name}**"
@@ -222,15 +239,33 @@ class Viewer:
         # A typed number arrives before the page limits it.
         world = min(max(int(self._world.value), 0), self._shown - 1)
         self.scene.follow(world if self._following.value else None)
+        self._show_link()
 
-    def page_opened(self, client: viser.ClientHandle) -> None:
-        """Aim the camera of a browser that has opened the page; its server calls this."""
+    def page_opened(self, client: viser.ClientHandle, query: Mapping[str, str]) -> None:
+        """Aim the camera of a browser that has opened the page; its server calls this.
+
+        Args:
+            client: the browser.
+            query: parameters of its address. ``world`` is the number of the world that all pages follow from now on,
+                or ``all``; the page shows an error if it is something else.
+        """
+        if "world" in query:
+            self._open_world(query["world"])
         if self.pace.paused:  # no step follows that would aim the camera
             self.scene.aim(client)
         else:
             with self._lock:
                 self._newcomers.append(client)
         self._update_pages()
+
+    def _open_world(self, text: str) -> None:
+        if text == "all":
+            self.follow(None)
+        elif text.isdecimal() and int(text) < self._shown:
+            self.follow(int(text))
+        else:
+            shown = re.sub(r"[^\w.+-]", "?", text[:20])  # the page would run HTML in it
+            self._picked.content = f"world={shown}: expected a number from 0 to {self._shown - 1}, or all."
 
     def page_closed(self) -> None:
         """Let the simulation go on if nobody watches it any more; the server calls this."""
@@ -272,7 +307,7 @@ class Viewer:
         for hook in self.frame_hooks:
             hook()
         task = self._env.task
-        self._plots.add(self._steps * task.control_dt, task.reward_terms_by_name(), self.scene.followed)
+        self._rewards.add(self._steps * task.control_dt, task.reward_terms_by_name(), self.scene.followed)
 
     def _show_status(self, now: float) -> None:
         rate = ""
@@ -283,4 +318,4 @@ class Viewer:
         self._last_status = None if paused else (now, self._steps)
         self._status.content = f"{self._title}  \nstep {self._steps:,}{rate}"
         self._show_random_values()
-        self._plots.show()
+        self._rewards.show()

@@ -37,6 +37,7 @@ __all__ = ["ViserScene"]
 FIXED, MOVING, SOFT = "/fixed", "/moving", "/soft"
 UPRIGHT = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
 FIT = 1.0 / np.sin(0.5 * np.radians(FOV))  # distance from which a sphere fills the view, in its radii
+NARROW = 0.75  # width of a picture in its heights, below which the camera is farther from a followed robot
 CLEARANCE = 0.05  # m; of the camera above the ground
 
 
@@ -128,7 +129,7 @@ class ViserScene:
         with self._lock:
             target = self._middle(self.followed) + self.shift
         radius = self.radius if self._close_up is None else self._close_up.radius
-        _look(client, chase_position(target, radius), target)
+        _look(client, chase_position(target, radius * max(1.0, NARROW / client.camera.aspect)), target)
 
     def show_all(self, client: viser.ClientHandle) -> None:
         """Point the camera of a page at all worlds."""
@@ -138,7 +139,7 @@ class ViserScene:
             radius = self.radius + np.linalg.norm(self.roots - middle, axis=1).max()
             target = middle + self.shift
         direction = CAMERA_DIRECTION / np.linalg.norm(CAMERA_DIRECTION)
-        _look(client, target + FIT * radius * direction, target)
+        _look(client, target + FIT * radius * max(1.0, 1.0 / client.camera.aspect) * direction, target)
 
     def lift(self, client: viser.ClientHandle) -> None:
         """Move the camera of a page back above the ground."""
