@@ -64,7 +64,7 @@ def test_panel_shows_the_followed_world_and_the_mean_over_its_points(page: Page)
     assert re.findall(r">([-\d.]+ · [-\d.]+)<", panel._bars.content) == ["3 · 2", "4 · 3", "-1 · -1"]
     time, speed = panel._plots[1].data
     assert (time.tolist(), speed.tolist()) == ([1.0, 3.0], [2.0, 4.0])
-    assert [axis["label"] for axis in panel._plots[1].axes or ()] == ["simulated time (s)", "reward per step"]
+    assert [axis.get("label") for axis in panel._plots[1].axes or ()] == ["simulated time (s)", "reward per step"]
 
     panel.add(4.0, {"speed": torch.tensor([1.0, 3.0]), "cost": torch.tensor([0.0, -1.0])}, None)
     panel.show()

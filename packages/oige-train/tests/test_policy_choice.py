@@ -122,7 +122,7 @@ def test_broken_or_unfitting_file_is_reported_and_the_old_policy_is_played_on(tm
     choice = Choice(training, viewer)
     folder = choice.first.parent
     (folder / "half.pth").write_bytes(b"half a file")
-    other = described(shutil.copy(choice.first, folder / "other.pth"), task="Ant", epoch=3)
+    other = described(Path(shutil.copy(choice.first, folder / "other.pth")), task="Ant", epoch=3)
     nan = described(training.write(float("nan"), "nan"), epoch=4)
     choice.time += LOOK_TIME
     choice.list.update()
