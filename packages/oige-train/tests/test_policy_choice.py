@@ -53,7 +53,7 @@ class Choice:
         self.first = training.write(0.25)
         run = training.run(self.first)
         adapter = RlGamesEnv(FakeEnv(2), "cpu")  # type: ignore[arg-type]
-        self.policy = load_policy(run, adapter)
+        self.policy: Any = load_policy(run, adapter)
         self.list = PolicyChoice(run, self.policy, viewer, clock=lambda: self.time)
 
     def labels(self) -> list[str]:
