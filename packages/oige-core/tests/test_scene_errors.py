@@ -85,27 +85,29 @@ BODY = '<body name="{0}"><joint name="{0}"/><geom size=".1"/></body>'
     [
         ("<mujoco><worldbody", "articulation 'robot': MuJoCo cannot read its MJCF: .+"),
         ("<mujoco><worldbody><boddy/></worldbody></mujoco>", "articulation 'robot': MuJoCo cannot read .*boddy.*"),
-        (Path("/nowhere/robot.xml"), "articulation 'robot': MuJoCo cannot read its MJCF: .*/nowhere/robot.xml.*"),
-        ("<mujoco/>", "articulation 'robot': its MJCF has 0 root bodies, expected one\\."),
+        (
+            Path("/nowhere/robot.xml"),
+            r"articulation 'robot': its file '/nowhere/robot\.xml' does not exist; give the path of an MJCF or URDF "
+            r"file\.",
+        ),
+        (
+            "<mujoco/>",
+            r"articulation 'robot': its file has no bodies, expected a root body with the links of the articulation.",
+        ),
         (
             f"<mujoco><worldbody>{BODY.format('a')}{BODY.format('b')}</worldbody></mujoco>",
-            "articulation 'robot': its MJCF has 2 root bodies, expected one\\.",
+            "articulation 'robot': its file has 2 root bodies: a, b; choose one of them with ArticulationAsset "
+            r"root='a'\.",
         ),
         (
             '<mujoco><worldbody><body name="a"><joint name="neck" type="ball"/></body></worldbody></mujoco>',
-            "articulation 'robot': joint 'neck' is a ball; use three hinges\\.",
-        ),
-        (
-            '<mujoco><worldbody><body><joint name="a"/><geom size=".1"/></body></worldbody></mujoco>',
-            "articulation 'robot': a body in its MJCF has no name; name all bodies and joints\\.",
-        ),
-        (
-            '<mujoco><worldbody><body name="a"><joint/><geom size=".1"/></body></worldbody></mujoco>',
-            "articulation 'robot': a joint in its MJCF has no name; name all bodies and joints\\.",
+            r"articulation 'robot': joint 'neck' is a ball, which has no single position; replace it by three hinges "
+            r"at the same place, with axes 1 0 0, 0 1 0 and 0 0 1\.",
         ),
         (
             '<mujoco><worldbody><body name="a"><joint name="a"/></body></worldbody></mujoco>',
-            "scene of robot: MuJoCo cannot compile it: .*robot/a.*",
+            "scene of robot: MuJoCo cannot compile it: .*robot/a.*; give this link a mass and an inertia, or fix the "
+            r"joint that moves it\.",
         ),
     ],
 )

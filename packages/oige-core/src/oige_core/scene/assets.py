@@ -49,25 +49,32 @@ class Drive:
 class ArticulationAsset:
     """A robot or mechanism: links joined by revolute and prismatic joints into one tree.
 
-    The embedded engine reads the mechanism from the file: the tree below the single child of the world body, which is
-    the root link, with its inertias, shapes, tendons and exclusions. ``connect`` and ``weld`` constraints close loops,
-    and attach links to the world where the scene puts them. The engine also reads ``settotalmass``, the ``density``,
+    The embedded engine reads the mechanism from the file: the tree below one child of the world body, which is the root
+    link, with its inertias, shapes, tendons and exclusions. ``connect`` and ``weld`` constraints close loops, and
+    attach links to the world where the scene puts them. The engine also reads ``settotalmass``, the ``density``,
     ``viscosity`` and ``wind`` of the medium, and flags that disable contacts, limits, dry friction, equality
     constraints, springs or damping. A joint's own limit on its actuators (``actuatorfrcrange``, or ``effort`` in a
     URDF) limits the ``max_effort`` of its drive. Links without a joint remain separate links, regardless of
     ``fusestatic``. Shapes collide with everything outside the articulation, unless ``contype`` and ``conaffinity`` are
-    both 0, and with each other only if ``task.sim.<name>.enable_self_collisions`` is 1.
+    both 0, and with each other only if ``task.sim.<name>.enable_self_collisions`` is 1. A body or joint without a name
+    is called by its number in the compiled file: ``body_3``, ``joint_2``.
 
-    The engine ignores actuators, sensors, keyframes, other options, a URDF's velocity limits, and everything in the
-    world body except the root link. Drives are described here, and options by ``task.sim``. References to the world
-    body's sites or shapes raise an error, and so do the flags ``gravity``, ``filterparent`` and ``override``.
+    The engine ignores actuators, sensors, keyframes, cameras, lights, other options, a URDF's velocity limits, and
+    everything in the world body except the root link. Drives are described here, and options by ``task.sim``;
+    :mod:`oige_core.robot_files` takes drives and initial positions from the file, and reports what of it does not act
+    as it is written there. References to the world body's sites or shapes raise an error, and so do the flags
+    ``gravity``, ``filterparent`` and ``override``. docs/robots.md describes all of it.
 
     Attributes:
-        mjcf: path of an MJCF or URDF file, or the contents of one.
+        mjcf: path of an MJCF or URDF file, or the contents of one. A string is the contents if it starts with ``<``,
+            otherwise a path.
         usd: path of OmniIsaacGymEnvs' USD file of the robot under Isaac Sim's asset root. No engine reads it: Isaac Sim
             gets the USD file that ``oige-usd`` writes beside ``mjcf``.
         floating: whether the root link moves freely; None: True if the root has a free joint in the file. For a URDF
             without such a joint, it is required.
+        root: name of the root link; required if the world body of the file has several children.
+        package_paths: folders of ROS packages, or folders that contain some, in which ``package://`` files of a URDF
+            are searched first. The folders above the URDF file are searched as well.
         drives: drives by regular expression on joint names; the first full match applies.
         joint_positions: initial positions by regular expression on joint names, in rad or m, within the joints' limits;
             other joints start at the position in the file.
@@ -79,12 +86,16 @@ class ArticulationAsset:
     mjcf: Path | str
     usd: str | None = None
     floating: bool | None = None
+    root: str | None = None
+    package_paths: Sequence[Path | str] = ()
     drives: Mapping[str, Drive] = field(default_factory=dict)
     joint_positions: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.mjcf, Path | str):
-            raise OigeError(f"ArticulationAsset(mjcf={self.mjcf!r}): expected a path, or the contents of a file.")
+        object.__setattr__(self, "mjcf", _path_or_text(self.mjcf, "ArticulationAsset"))
+        paths = self.package_paths
+        if isinstance(paths, str) or not all(isinstance(folder, Path | str) for folder in paths):
+            raise OigeError(f"ArticulationAsset(package_paths={paths!r}): expected a list of folders.")
         for key in ("drives", "joint_positions"):
             given = getattr(self, key)
             if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
@@ -118,7 +129,8 @@ class RigidAsset:
     ``pair`` and ``exclude`` raise an error when the scene is built, and so do elements that need joints.
 
     Attributes:
-        mjcf: path of an MJCF file, or the contents of one.
+        mjcf: path of an MJCF file, or the contents of one. A string is the contents if it starts with ``<``, otherwise
+            a path.
 
     Raises:
         OigeError: it is neither.
@@ -127,8 +139,7 @@ class RigidAsset:
     mjcf: Path | str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.mjcf, Path | str):
-            raise OigeError(f"RigidAsset(mjcf={self.mjcf!r}): expected a path, or the contents of a file.")
+        object.__setattr__(self, "mjcf", _path_or_text(self.mjcf, "RigidAsset"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,3 +170,13 @@ def check_color(title: str, color: Sequence[float]) -> None:
     """Raise OigeError unless a colour is four numbers from 0 to 1."""
     if len(color) != 4 or not all(0.0 <= part <= 1.0 for part in color):
         raise OigeError(f"{title}: expected red, green, blue and opacity, each 0 to 1.")
+
+
+def _path_or_text(source: Path | str, title: str) -> Path | str:
+    """Return a path for the name of a file, and the contents of a file as they are."""
+    if not isinstance(source, Path | str):
+        raise OigeError(f"{title}(mjcf={source!r}): expected a path, or the contents of a file.")
+    if isinstance(source, Path):
+        return source
+    start = source.lstrip("\ufeff \t\r\n")
+    return source if not start or start.startswith("<") else Path(source)

@@ -4,22 +4,25 @@ Contents of a file either take effect, are documented as ignored by :class:`~oig
 raise an error.
 """
 
-import re
+import logging
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import mujoco
 import numpy as np
 
 from oige_core.config import ActorConfig
 from oige_core.engines.joints import select_names
-from oige_core.engines.mujoco.friction import DEFAULT_FRICTION
-from oige_core.errors import CapabilityError, ConfigError, OigeError, one_line
+from oige_core.engines.mujoco.asset_files import parse
+from oige_core.engines.mujoco.asset_roots import keep_root, name_parts, references, title_of
+from oige_core.engines.mujoco.file_notes import FileNotes, some
+from oige_core.errors import CapabilityError, ConfigError, OigeError
 from oige_core.scene.elements import ArticulationElement
 
-__all__ = ["apply_density", "parse", "read_asset"]
+__all__ = ["apply_density", "read_asset", "read_with_actuators"]
+
+_log = logging.getLogger(__name__)
 
 _FREE = mujoco.mjtJoint.mjJNT_FREE
 
@@ -30,31 +33,50 @@ _NO_FRICTION = _FLAGS.mjDSBL_FRICTIONLOSS | _FLAGS.mjDSBL_CONSTRAINT
 _NO_EQUALITIES = _FLAGS.mjDSBL_EQUALITY | _FLAGS.mjDSBL_CONSTRAINT
 
 
-def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
+def read_asset(element: ArticulationElement, notes: FileNotes | None = None) -> mujoco.MjSpec:
     """Return an asset as a specification of one tree with named links and joints, without actuators and sensors.
 
     Shapes without a friction coefficient have :data:`~oige_core.engines.mujoco.friction.DEFAULT_FRICTION`.
 
+    Args:
+        element: the articulation.
+        notes: gets what of the file does not act as it is written there; None: it is logged.
+
     Raises:
         OigeError: the asset is invalid, or contains something unsupported; the message names the articulation.
     """
+    collected = FileNotes() if notes is None else notes
+    asset = read_with_actuators(element, collected)
+    _delete_ignored(asset, collected)
+    if notes is None:
+        _log_notes(collected, element)
+    return asset
+
+
+def read_with_actuators(element: ArticulationElement, notes: FileNotes) -> mujoco.MjSpec:
+    """Return an asset as :func:`read_asset` does, with everything that articulations ignore.
+
+    Raises:
+        OigeError: see :func:`read_asset`.
+    """
     title = f"articulation '{element.name}'"
-    asset, is_urdf = parse(element.asset.mjcf, title)
+    packages = [Path(folder) for folder in element.asset.package_paths]
+    asset, is_urdf = parse(element.asset.mjcf, title, package_paths=packages, notes=notes)
     if asset.flexes:
         raise CapabilityError(f"{title}: its MJCF has a flex; articulations consist only of rigid links.")
-    roots = asset.worldbody.bodies
-    if len(roots) != 1:
-        raise OigeError(f"{title}: its MJCF has {len(roots)} root bodies, expected one.")
-    if roots[0].mocap:
-        raise OigeError(f"{title}: its root '{roots[0].name}' is a mocap body; remove mocap, and add no joints.")
+    name_parts(asset)
+    keep_root(asset, element.asset.root, notes, title)
+    root = asset.worldbody.bodies[0]
+    if root.mocap:
+        raise OigeError(f"{title}: its root '{root.name}' is a mocap body; remove mocap, and add no joints.")
     _set_base(asset, element.asset.floating, is_urdf=is_urdf, title=title)
     joints = [joint for joint in asset.joints if joint.type != _FREE]
     for joint in joints:
         if joint.type == mujoco.mjtJoint.mjJNT_BALL:
-            raise OigeError(f"{title}: joint '{joint.name}' is a ball; use three hinges.")
-    for kind, named in (("body", asset.bodies), ("joint", joints)):
-        if not all(part.name for part in named):
-            raise OigeError(f"{title}: a {kind} in its MJCF has no name; name all bodies and joints.")
+            raise CapabilityError(
+                f"{title}: joint '{joint.name}' is a ball, which has no single position; replace it by three hinges "
+                "at the same place, with axes 1 0 0, 0 1 0 and 0 0 1."
+            )
     names = [joint.name for joint in joints]
     for pattern in [*element.asset.drives, *element.asset.joint_positions]:
         select_names(pattern, names, f"joints of '{element.name}'")
@@ -62,54 +84,40 @@ def read_asset(element: ArticulationElement) -> mujoco.MjSpec:
     _check_references_to_the_world(asset, title)
     apply_density(asset, element.actor, element.name)
     _keep_total_mass(asset)
-    for part in [*asset.actuators, *asset.sensors, *asset.keys]:
-        asset.delete(part)
     return asset
 
 
-def parse(source: Path | str, title: str) -> tuple[mujoco.MjSpec, bool]:
-    """Return the specification of a file or of its contents, and whether it is a URDF.
-
-    Shapes without a friction coefficient have :data:`~oige_core.engines.mujoco.friction.DEFAULT_FRICTION`.
-
-    Raises:
-        OigeError: MuJoCo cannot read it; the message starts with ``title``.
-    """
-    if isinstance(source, str):
-        source = source.lstrip("\ufeff \t\r\n")
-        if not source:
-            raise OigeError(f"{title}: its MJCF is empty; expected a path, or the contents of a file.")
-    path = None if isinstance(source, str) and source.startswith("<") else Path(source)
-    try:
-        text = path.read_text(encoding="utf-8-sig") if path else str(source)
-        is_urdf = _root_tag(text) == "robot"
-        marked = text if is_urdf else _mark_default_friction(text)
-        if path is None:
-            spec = mujoco.MjSpec.from_string(marked)
-        else:  # replaces the file, so that paths in it remain relative to its folder
-            spec = mujoco.MjSpec.from_file(str(path), include={str(path): marked.encode()})
-    except (ValueError, OSError) as error:
-        raise OigeError(f"{title}: MuJoCo cannot read its MJCF: {one_line(error)}") from error
-    for geom in spec.geoms if is_urdf else ():  # URDF files have no friction coefficients
-        geom.friction[0] = DEFAULT_FRICTION
-    return spec, is_urdf
+def _delete_ignored(asset: mujoco.MjSpec, notes: FileNotes) -> None:
+    """Delete what articulations do not read, and note it."""
+    world = asset.worldbody
+    ignored: list[tuple[str, list[Any], str]] = [
+        ("actuator", list(asset.actuators), "; with_actuators reads their gains into drives"),
+        ("sensor", list(asset.sensors), ""),
+        ("keyframe", list(asset.keys), "; with_keyframe reads joint positions"),
+        ("camera", list(asset.cameras), ""),
+        ("light", list(asset.lights), ""),
+        ("skin", list(asset.skins), ""),
+        ("shape", list(world.geoms), ""),
+        ("site", list(world.sites), ""),
+    ]
+    for kind, parts, remedy in ignored:
+        if parts:
+            names = [part.name for part in parts if part.name]
+            plural = "s" * (len(parts) > 1)
+            listed = f" ({some(names)})" if names else ""
+            where = " of the world body" if kind in ("shape", "site") else ""
+            notes.ignored.append(f"{len(parts)} {kind}{plural}{where}{listed}{remedy}")
+        for part in parts:
+            asset.delete(part)
 
 
-def _without_comments(text: str) -> str:
-    """Replace XML comments by blanks; line numbers in MuJoCo's messages remain correct."""
-    return re.sub(r"<!--.*?-->", lambda match: "\n" * match[0].count("\n"), text, flags=re.DOTALL)
-
-
-def _root_tag(text: str) -> str:
-    match = re.search(r"<([A-Za-z]\w*)", _without_comments(text))
-    return match[1] if match else ""
-
-
-def _mark_default_friction(text: str) -> str:
-    """Insert the placeholder coefficient of the default material before the defaults of an MJCF."""
-    default = f'<default><geom friction="{DEFAULT_FRICTION} 0.005 0.0001"/></default>'
-    start = r"""<mujoco\b(?:"[^"]*"|'[^']*'|[^'">/])*>"""
-    return re.sub(start, lambda match: match[0] + default, _without_comments(text), count=1)
+def _log_notes(notes: FileNotes, element: ArticulationElement) -> None:
+    source = element.asset.mjcf
+    file = f"'{source}'" if isinstance(source, Path) else "its text"
+    for line in notes.changed:
+        _log.warning("articulation '%s': of %s, %s.", element.name, file, line)
+    for line in notes.ignored:
+        _log.info("articulation '%s': of %s, no engine reads %s.", element.name, file, line)
 
 
 def _set_base(asset: mujoco.MjSpec, floating: bool | None, *, is_urdf: bool, title: str) -> None:
@@ -137,24 +145,12 @@ def _check_references_to_the_world(asset: mujoco.MjSpec, title: str) -> None:
     MuJoCo silently drops such elements when a body is attached.
     """
     world = asset.worldbody
-    sites, geoms = {site.name for site in world.sites} - {""}, {geom.name for geom in world.geoms} - {""}
-    used: list[tuple[str, str, Iterable[str]]] = []
+    parts = {("site", each.name) for each in world.sites} | {("geom", each.name) for each in world.geoms}
     for equality in asset.equalities:
-        kind = "connect" if equality.type == mujoco.mjtEq.mjEQ_CONNECT else "weld"
-        what = f"{kind} '{equality.name}'" if equality.name else f"a {kind}"
-        if equality.objtype == mujoco.mjtObj.mjOBJ_SITE:
-            used.append((what, "site", {equality.name1, equality.name2} & sites))
-        elif equality.objtype == mujoco.mjtObj.mjOBJ_BODY:
-            _check_pose_in_the_world(equality, what, title)
-    for tendon in asset.tendons:
-        targets = {point.target.name for point in tendon.path if point.target is not None}
-        sides = {point.sidesite.name for point in tendon.path if point.sidesite is not None}
-        used.append((f"tendon '{tendon.name}'", "site or geom", (targets | sides) & (sites | geoms)))
-    for pair in asset.pairs:
-        used.append((f"the contact pair of '{pair.geomname1}' and '{pair.geomname2}'", "geom",
-                     {pair.geomname1, pair.geomname2} & geoms))  # fmt: skip
-    for what, kind, names in used:
-        for name in sorted(names):
+        if equality.objtype == mujoco.mjtObj.mjOBJ_BODY:
+            _check_pose_in_the_world(equality, title_of(equality), title)
+    for what, used in references(asset):
+        for kind, name in sorted(used & parts):
             raise OigeError(
                 f"{title}: {what} uses {kind} '{name}' of the world body, which is not part of the articulation; put "
                 f"'{name}' on the root link or on another link."

@@ -221,8 +221,12 @@ def _compile(spec: mujoco.MjSpec, scene: Scene) -> mujoco.MjModel:
     try:
         return spec.compile()
     except ValueError as error:
-        names = ", ".join(scene.elements)
-        raise OigeError(f"scene of {names}: MuJoCo cannot compile it: {one_line(error)}") from error
+        names, reason = ", ".join(scene.elements), one_line(error)
+        if "mjMINVAL" in reason:
+            reason += "; give this link a mass and an inertia, or fix the joint that moves it."
+        elif "volume is too small" in reason:
+            reason += "; or give the links that have it their mass and inertia as <inertial>."
+        raise OigeError(f"scene of {names}: MuJoCo cannot compile it: {reason}") from error
 
 
 def _set_options(spec: mujoco.MjSpec, scene: Scene) -> None:

@@ -2,7 +2,8 @@
 
 import mujoco
 
-from oige_core.engines.mujoco.assets import apply_density, parse
+from oige_core.engines.mujoco.asset_files import parse
+from oige_core.engines.mujoco.assets import apply_density
 from oige_core.engines.mujoco.friction import DEFAULT_FRICTION
 from oige_core.errors import CapabilityError, OigeError
 from oige_core.scene.elements import RigidAssetElement

@@ -1,0 +1,410 @@
+"""Load MJCF and URDF files of others, and compare their robots with what MuJoCo makes of the same files.
+
+    uv run python tools/public_robots.py CHECKOUTS --out docs/results/public_robots.md
+    uv run python tools/public_robots.py CHECKOUTS --only go1 --warp
+
+``CHECKOUTS`` is a folder with clones of the repositories in ``FILES``, under their names: for example
+``CHECKOUTS/unitree_ros``. Nothing of them belongs in this repository. For each file, the tool
+
+* builds a scene of two worlds with the robot, and compares its mass, its degrees of freedom, the names and limits of
+  its joints and their largest efforts with MuJoCo's own model of the file;
+* lets it fall for 200 steps of 2 ms, without drives and contacts, and compares positions of joints and of the root;
+* builds it again with drives that hold the initial positions, and steps it: every position must be finite, and joints
+  of robots with a fixed base must stay nearer to their targets than without drives;
+* with ``--warp``, compares 20 steps of MuJoCo Warp on its CPU device with the C engine.
+
+MuJoCo's own model of a URDF with meshes that MuJoCo does not find has no shapes; that of an MJCF with missing files has
+no textures and visual meshes.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import logging
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from xml.etree import ElementTree
+
+import mujoco
+import numpy as np
+import torch
+from oige_core.config import SimConfig
+from oige_core.engines.mujoco.engine import MujocoEngine, on_warp
+from oige_core.errors import OigeError
+from oige_core.robot_files import file_report
+from oige_core.scene import ArticulationAsset, Drive, Scene
+from oige_core.views import ArticulationView
+from oige_train.benchmark.report import machine
+
+STEPS, DT = 200, 0.002
+TOLERANCE = 1e-4
+"""Largest difference of positions after the fall, in m or rad; views are in single precision."""
+
+LINES = 6
+"""Lines of a report that the page shows."""
+
+HOLD = Drive(stiffness=200.0, damping=10.0)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a repository, and what its asset needs.
+
+    Attributes:
+        repository: owner and name.
+        path: of the file.
+        options: further fields of the asset.
+    """
+
+    repository: str
+    path: str
+    options: dict[str, object] = field(default_factory=dict)
+
+
+def _urdf(repository: str, path: str, floating: bool) -> File:
+    return File(repository, path, {"floating": floating})
+
+
+_SUITE = "dm_control/suite/"
+_LAB = "src/mjlab/asset_zoo/robots/"
+_ROBOTICS = "gymnasium_robotics/envs/"
+FILES = (
+    File("google-deepmind/dm_control", f"{_SUITE}cheetah.xml"),
+    File("google-deepmind/dm_control", f"{_SUITE}walker.xml"),
+    File("google-deepmind/dm_control", f"{_SUITE}humanoid_CMU.xml"),
+    File("google-deepmind/dm_control", f"{_SUITE}dog.xml", {"root": "torso"}),
+    File("google-deepmind/dm_control", f"{_SUITE}quadruped.xml", {"root": "torso"}),
+    File("google-deepmind/dm_control", f"{_SUITE}manipulator.xml", {"root": "upper_arm"}),
+    File("google-deepmind/dm_control", f"{_SUITE}fish.xml"),
+    File("google-deepmind/dm_control", "dm_control/locomotion/walkers/assets/humanoid_CMU_V2020.xml"),
+    File("google-deepmind/dm_control", "dm_control/third_party/kinova/jaco_arm.xml"),
+    File("mujocolab/mjlab", f"{_LAB}unitree_g1/xmls/g1.xml"),
+    File("mujocolab/mjlab", f"{_LAB}unitree_go1/xmls/go1.xml"),
+    File("unitreerobotics/unitree_mujoco", "unitree_robots/go2/go2.xml"),
+    File("unitreerobotics/unitree_mujoco", "unitree_robots/g1/g1_29dof.xml"),
+    File("unitreerobotics/unitree_mujoco", "unitree_robots/h1/h1.xml"),
+    File("unitreerobotics/unitree_mujoco", "unitree_robots/b2w/scene_terrain.xml"),
+    File("isaac-sim/IsaacGymEnvs", "assets/mjcf/nv_ant.xml"),
+    File("isaac-sim/IsaacGymEnvs", "assets/mjcf/nv_humanoid.xml"),
+    File("isaac-sim/IsaacGymEnvs", "assets/mjcf/amp_humanoid.xml"),
+    File("isaac-sim/IsaacGymEnvs", "assets/mjcf/open_ai_assets/hand/shadow_hand.xml"),
+    File("Farama-Foundation/Gymnasium-Robotics", f"{_ROBOTICS}mujoco/assets/ant.xml"),
+    File("Farama-Foundation/Gymnasium-Robotics", f"{_ROBOTICS}assets/hand/reach.xml", {"root": "robot0:hand mount"}),
+    File("Farama-Foundation/Gymnasium-Robotics", f"{_ROBOTICS}assets/fetch/reach.xml", {"root": "robot0:base_link"}),
+    _urdf("ANYbotics/anymal_c_simple_description", "urdf/anymal.urdf", True),
+    _urdf("isaac-sim/IsaacGymEnvs", "assets/urdf/anymal_c/urdf/anymal_minimal.urdf", True),
+    _urdf("isaac-sim/IsaacGymEnvs", "assets/urdf/franka_description/robots/franka_panda.urdf", False),
+    _urdf("isaac-sim/IsaacGymEnvs", "assets/urdf/kuka_allegro_description/kuka.urdf", False),
+    _urdf("isaac-sim/IsaacGymEnvs", "assets/urdf/cartpole.urdf", False),
+    _urdf("unitreerobotics/unitree_ros", "robots/a1_description/urdf/a1.urdf", True),
+    _urdf("unitreerobotics/unitree_ros", "robots/b2_description/urdf/b2_description.urdf", True),
+    _urdf("unitreerobotics/unitree_ros", "robots/g1_description/g1_29dof.urdf", True),
+    _urdf("unitreerobotics/unitree_ros", "robots/h1_description/urdf/h1.urdf", True),
+    _urdf("unitreerobotics/unitree_ros", "robots/z1_description/xacro/z1.urdf", False),
+    _urdf("Gepetto/example-robot-data", "robots/talos_data/robots/talos_reduced.urdf", True),
+    _urdf("Gepetto/example-robot-data", "robots/solo_description/robots/solo12.urdf", True),
+    _urdf("Gepetto/example-robot-data", "robots/pr2_description/urdf/pr2.urdf", False),
+    _urdf("Gepetto/example-robot-data", "robots/ur_description/urdf/ur5_robot.urdf", False),
+    _urdf("Gepetto/example-robot-data", "robots/tiago_pro_description/robots/tiago_pro.urdf", False),
+    _urdf("Gepetto/example-robot-data", "robots/panda_description/urdf/panda.urdf", False),
+    _urdf("Gepetto/example-robot-data", "robots/allegro_hand_description/urdf/allegro_right_hand.urdf", False),
+    _urdf("Gepetto/example-robot-data", "robots/hyq_description/robots/hyq_no_sensors.urdf", True),
+    _urdf("ros-industrial/abb", "abb_irb2400_support/urdf/irb2400.urdf", False),
+    _urdf("ros-industrial/abb", "abb_irb6640_support/urdf/irb6640_185_280.urdf", False),
+    _urdf("bulletphysics/bullet3", "data/kuka_iiwa/model.urdf", False),
+    _urdf("bulletphysics/bullet3", "data/r2d2.urdf", True),
+    _urdf("bulletphysics/bullet3", "data/quadruped/minitaur.urdf", True),
+    _urdf("bulletphysics/bullet3", "data/kuka_lwr/kuka.urdf", False),
+)
+
+
+@dataclass
+class Outcome:
+    """What became of a file.
+
+    Attributes:
+        file: the file.
+        verdict: ``agrees``, ``differs: …`` or ``refused``.
+        detail: of a refusal.
+        sizes: links, degrees of freedom and mass.
+        fall: largest difference of positions after the fall.
+        held: largest distance of a joint from its target, with drives.
+        notes: lines of the asset's report.
+    """
+
+    file: File
+    verdict: str
+    detail: str = ""
+    sizes: str = ""
+    fall: str = ""
+    held: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def try_file(folder: Path, file: File, *, warp: bool) -> Outcome:
+    """Load a file, and compare its robot with MuJoCo's."""
+    path = folder / file.repository.partition("/")[2] / file.path
+    asset = ArticulationAsset(mjcf=path, **file.options)  # type: ignore[arg-type]
+    try:
+        notes = file_report(asset)
+        reference, root, plain = reference_model(path, asset)
+        engine, robot = build(asset, reference, root)
+    except (OigeError, ValueError) as error:
+        return Outcome(file, "refused", " ".join(str(error).replace(str(folder), "…").split()))
+    model = engine.compiled.model
+    problems = [*compare_models(reference, root, engine, robot)]
+    start = robot.get_joint_positions()
+    fall = compare_falls(reference, root, engine, robot)
+    if not fall < TOLERANCE:
+        problems.append(f"falls {fall:.1e} elsewhere")
+    loose = distance(robot, start)
+    driven, robot = build(
+        dataclasses.replace(asset, drives={".*": HOLD}) if robot.dof_names else asset, reference, root
+    )
+    driven.step(STEPS)
+    held = distance(robot, start)
+    if not np.isfinite(held) or (held > max(loose, 1e-3) and not file.options.get("floating")):
+        problems.append(f"drives do not hold it: {held:.2g} from the targets, without drives {loose:.2g}")
+    if warp:
+        difference = compare_executors(asset, reference, root)
+        print(f"  C engine and Warp differ by {difference:.1e} after 20 steps")
+    mass = float(model.body_subtreemass[engine.compiled.articulations["robot"].body_ids[0]])
+    return Outcome(
+        file,
+        "agrees" if not problems else f"differs: {'; '.join(problems)}",
+        "" if plain else "MuJoCo alone does not read the file",
+        f"{len(robot.body_names)} | {len(robot.dof_names)} | {mass:.4g}",
+        f"{fall:.0e}",
+        f"{held:.2g}",
+        notes,
+    )
+
+
+def reference_model(path: Path, asset: ArticulationAsset) -> tuple[mujoco.MjModel, int, bool]:
+    """Return MuJoCo's model of a file, the id of the root, and whether MuJoCo reads the file as it is."""
+    try:
+        spec, plain = prepare(mujoco.MjSpec.from_file(str(path)), asset), True
+        model = spec.compile()
+    except ValueError:
+        is_urdf = path.suffix == ".urdf"
+        spec = mujoco.MjSpec.from_string(without_shapes(path)) if is_urdf else without_visuals(path)
+        spec, plain = prepare(spec, asset), False
+        model = spec.compile()
+    return model, int(model.body(asset.root or spec.worldbody.bodies[0].name or 1).id), plain
+
+
+def prepare(spec: mujoco.MjSpec, asset: ArticulationAsset) -> mujoco.MjSpec:
+    """Have links stay links, and the root float if the asset says so."""
+    spec.compiler.fusestatic = False
+    if asset.floating:
+        spec.worldbody.bodies[0].add_freejoint()
+    return spec
+
+
+def without_shapes(path: Path) -> str:
+    """Return a URDF without shapes, whose inertias MuJoCo balances, and without repeated inertias."""
+    root = ElementTree.fromstring(path.read_text(encoding="utf-8-sig").lstrip())
+    for link in root.iter("link"):
+        for part in [*link.findall("visual"), *link.findall("collision"), *link.findall("inertial")[1:]]:
+            link.remove(part)
+    for extension in root.findall("mujoco"):
+        root.remove(extension)
+    compiler = ElementTree.SubElement(ElementTree.SubElement(root, "mujoco"), "compiler")
+    compiler.set("balanceinertia", "true")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def without_visuals(path: Path) -> mujoco.MjSpec:
+    """Return an MJCF without textures, materials that do not exist, and meshes that only show."""
+    spec = mujoco.MjSpec.from_file(str(path))
+    for geom in spec.geoms:
+        geom.material = ""
+        if geom.meshname and not geom.contype and not geom.conaffinity:
+            spec.delete(geom)
+    for part in [*spec.materials, *spec.textures]:
+        spec.delete(part)
+    used = {geom.meshname for geom in spec.geoms}
+    for mesh in [mesh for mesh in spec.meshes if (mesh.name or Path(mesh.file).stem) not in used]:
+        spec.delete(mesh)
+    return spec
+
+
+def build(
+    asset: ArticulationAsset, reference: mujoco.MjModel, root: int, *, warp: bool = False
+) -> tuple[MujocoEngine, ArticulationView]:
+    """Build two worlds with the robot where the file has it."""
+    engine = MujocoEngine(2, num_threads=1, executor=on_warp(2, "cpu") if warp else None)
+    scene = Scene(engine, SimConfig(dt=DT, substeps=1))
+    robot = scene.add_articulation(
+        "robot",
+        asset,
+        position=tuple(reference.body_pos[root].tolist()),
+        orientation=tuple(reference.body_quat[root].tolist()),
+    )
+    engine.build(scene)
+    return engine, robot
+
+
+def joints_of(model: mujoco.MjModel, root: int) -> dict[str, int]:
+    """Return the ids of joints below a body by name, or by number where they have none."""
+    below = [body for body in range(root, model.nbody) if body == root or root in ancestors(model, body)]
+    return {
+        model.joint(joint).name or f"joint_{joint}": joint
+        for joint in range(model.njnt)
+        if model.jnt_bodyid[joint] in below and model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE
+    }
+
+
+def ancestors(model: mujoco.MjModel, body: int) -> set[int]:
+    """Return the bodies above a body."""
+    found: set[int] = set()
+    while body:
+        body = int(model.body_parentid[body])
+        found.add(body)
+    return found
+
+
+def compare_models(
+    reference: mujoco.MjModel, root: int, engine: MujocoEngine, robot: ArticulationView
+) -> Sequence[str]:
+    """Return in what mass, names, limits and efforts differ."""
+    model, layout = engine.compiled.model, engine.compiled.articulations["robot"]
+    problems = []
+    masses = float(reference.body_subtreemass[root]), float(model.body_subtreemass[layout.body_ids[0]])
+    if not np.isclose(*masses, rtol=1e-6):
+        problems.append(f"mass {masses[1]:.6g} instead of {masses[0]:.6g} kg")
+    joints = joints_of(reference, root)
+    if set(joints) != set(robot.dof_names):
+        return [*problems, f"joints {sorted(set(joints) ^ set(robot.dof_names))[:4]} are only in one of them"]
+    for name, joint in zip(layout.dof_names, layout.joint_ids, strict=True):
+        own = joints[name]
+        if reference.jnt_limited[own] != model.jnt_limited[joint] or not np.allclose(
+            reference.jnt_range[own], model.jnt_range[joint]
+        ):
+            problems.append(f"limits of {name}")
+    efforts = [
+        float(reference.jnt_actfrcrange[joints[name], 1]) if reference.jnt_actfrclimited[joints[name]] else np.inf
+        for name in layout.dof_names
+    ]
+    if not np.allclose(robot.get_max_efforts()[0].numpy(), efforts, rtol=1e-5):
+        problems.append("largest efforts")
+    return problems
+
+
+def compare_falls(reference: mujoco.MjModel, root: int, engine: MujocoEngine, robot: ArticulationView) -> float:
+    """Return the largest difference of positions after a fall, in m or rad."""
+    option, ours = reference.opt, engine.compiled.model.opt
+    for name in ("timestep", "integrator", "cone", "solver", "iterations", "ls_iterations", "tolerance", "impratio"):
+        setattr(option, name, getattr(ours, name))
+    option.gravity = ours.gravity
+    option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT | mujoco.mjtDisableBit.mjDSBL_ACTUATION)
+    data = mujoco.MjData(reference)
+    mujoco.mj_step(reference, data, STEPS)
+    engine.step(STEPS)
+    joints = joints_of(reference, root)
+    expected = [data.qpos[reference.jnt_qposadr[joints[name]]] for name in robot.dof_names]
+    found = robot.get_joint_positions()[0].numpy()
+    mujoco.mj_kinematics(reference, data)
+    position = robot.get_world_poses()[0][0].numpy() - data.xpos[root]
+    return float(np.abs([*(found - expected), *position]).max())
+
+
+def distance(robot: ArticulationView, start: torch.Tensor) -> float:
+    """Return the largest distance of a joint from where it started, in m or rad."""
+    moved = robot.get_joint_positions() - start
+    return float(moved.abs().max()) if moved.numel() else 0.0
+
+
+def compare_executors(asset: ArticulationAsset, reference: mujoco.MjModel, root: int) -> float:
+    """Return the largest difference of joint positions between the C engine and Warp after 20 steps."""
+    found = []
+    for warp in (False, True):
+        engine, robot = build(asset, reference, root, warp=warp)
+        engine.step(20)
+        found.append(robot.get_joint_positions()[0].cpu().numpy())
+    return float(np.abs(found[0] - found[1]).max())
+
+
+def commit_of(checkout: Path) -> str:
+    """Return the commit of a clone, shortened."""
+    done = subprocess.run(
+        ["git", "-C", str(checkout), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()[:12] or "?"
+
+
+def page(outcomes: Sequence[Outcome], folder: Path, command: str) -> str:
+    """Return the page of results."""
+    agreeing = [each for each in outcomes if each.verdict == "agrees"]
+    refused = [each for each in outcomes if each.verdict == "refused"]
+    kinds = {kind: [each for each in outcomes if each.file.path.endswith(kind)] for kind in (".urdf", ".xml")}
+    data = machine()
+    lines = [
+        "# Public robots",
+        "",
+        f"{len(kinds['.xml'])} MJCF and {len(kinds['.urdf'])} URDF files of others, unchanged: {len(agreeing)} agree "
+        f"with MuJoCo's own model of the same file, {len(refused)} are refused with a message that says what to do, "
+        f"{len(outcomes) - len(agreeing) - len(refused)} differ. [Robots](../robots.md) says what is read from a file.",
+        "",
+        "A file agrees if the masses, the names and limits of joints and their largest efforts are the same, and if "
+        f"two worlds of it fall like MuJoCo's model: after {STEPS} steps of {DT} s, no position differs by more than "
+        f"{TOLERANCE} m or rad. Contacts and drives are off. Column *fall* has the largest difference, column *held* "
+        f"the largest distance of a joint from its target with drives of {HOLD.stiffness:g} N·m/rad and "
+        f"{HOLD.damping:g} N·m·s/rad after the same time. Root bodies other than the robot are deleted. A star marks "
+        "files that MuJoCo does not read without changes, because it does not find meshes or refuses an inertia; "
+        "MuJoCo's model then has no textures and visual meshes, or no shapes.",
+        "",
+        f"Command: `{command}`. Date {datetime.datetime.now(tz=datetime.UTC).date()}, {data['cpu']}, {data['system']}, "
+        f"MuJoCo {version('mujoco')}, Python {platform.python_version()}. Nothing is random.",
+        "",
+        "| repository | commit | file | links | joints | mass in kg | fall | held | result |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for each in outcomes:
+        checkout = folder / each.file.repository.partition("/")[2]
+        sizes = each.sizes or "– | – | –"
+        mark = " *" if each.detail and each.verdict != "refused" else ""
+        given = "".join(f", {key}={value!r}" for key, value in each.file.options.items())
+        lines.append(
+            f"| {each.file.repository} | {commit_of(checkout)} | {each.file.path}{mark}{given} | {sizes} | "
+            f"{each.fall or '–'} | {each.held or '–'} | {each.verdict} |"
+        )
+    lines += ["", "## Refused", ""]
+    lines += [f"* {each.file.path}: `{each.detail}`" for each in refused] or ["No file."]
+    lines += ["", "## What was changed or is not read", "", "As `file_report` says.", ""]
+    for each in outcomes:
+        if each.notes:
+            lines += [f"{each.file.repository}, {each.file.path}:", ""]
+            shown = [*each.notes[:LINES], *([f"{len(each.notes) - LINES} more"] if len(each.notes) > LINES else [])]
+            lines += [f"* `{line}`" for line in shown] + [""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try all files, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkouts", type=Path, help="folder with clones of the repositories")
+    parser.add_argument("--only", default="", help="try only files whose path contains this text")
+    parser.add_argument("--out", type=Path, help="write the page of results")
+    parser.add_argument("--warp", action="store_true", help="compare with MuJoCo Warp, which compiles for minutes")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.ERROR)
+    outcomes = []
+    for file in FILES:
+        if options.only in file.path:
+            print(file.repository, file.path, flush=True)
+            outcomes.append(try_file(options.checkouts, file, warp=options.warp))
+            print(f"  {outcomes[-1].verdict} {outcomes[-1].detail}", flush=True)
+    if options.out:
+        command = f"uv run python tools/public_robots.py CHECKOUTS --out {options.out}"
+        options.out.write_text(page(outcomes, options.checkouts, command), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
