@@ -33,6 +33,17 @@ __all__ = ["build_contract", "write_contract"]
 
 #: Packages whose versions the contract lists.
 PACKAGES = ("oige-core", "oige-train", "torch", "mujoco", "rl-games", "onnx", "onnxruntime", "numpy")
+#: What the kinds of commands mean, for readers of a contract.
+KINDS = {
+    "effort": "effort of a joint, within max_effort",
+    "force": "force or torque on a body",
+    "force_rate": "change per second of a force or torque on a body",
+    "position_target": "position target of a drive or a controller",
+    "position_target_speed": "change per second of the position target of a drive; targets begin at the default "
+    "position and stay within the limits of the joint",
+    "velocity_target": "velocity target of a drive or a controller",
+    "none": "nothing",
+}
 RATES = {"rad": "rad/s", "m": "m/s"}
 
 
@@ -174,7 +185,9 @@ def _describe_actions(run: Run, actor: Actor, recording: Recording, description:
         bound: float | None = policy.action_bound
     else:
         bound = 1.0 if policy.clips_actions else None
+    kinds = dict.fromkeys(entry.kind for entry in description.actions)
     return {
+        "kinds": {kind: KINDS[kind] for kind in kinds if kind},
         "bound": bound,
         "clip": finite(run.config.task.env.clipActions),
         "notes": description.source.action_notes if description.source else "",

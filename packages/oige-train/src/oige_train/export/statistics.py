@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 #: Correlations from which on one entry counts as the rate of change of another, and as a repeated action.
-MIN_DERIVATIVE = 0.8
+MIN_DERIVATIVE = 0.6
 MIN_ECHO = 0.999
 #: Standard deviations below this are zero: such entries have no correlations.
 CONSTANT = 1e-6
