@@ -8,6 +8,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -91,28 +92,53 @@ def test_link_to_nothing_is_refused(pages: ModuleType) -> None:
     )
 
 
-class Resources(HTMLParser):
-    """Collects the addresses that a browser loads to show a page, but not those of links in text."""
+class SitePage(HTMLParser):
+    """What a page of the site loads and shows.
+
+    Attributes:
+        loaded: addresses that a browser loads to show the page, but not those of links in text.
+        ids: values of ``id``.
+        classes: values of ``class``.
+        text: text of the article, without code.
+    """
 
     ATTRIBUTES = ("src", "srcset", "poster", "data", "action")
+    NO_TEXT = ("code", "pre", "script", "style", "svg")
 
     def __init__(self) -> None:
         super().__init__()
         self.loaded: list[str] = []
         self.ids: list[str] = []
         self.classes: set[str] = set()
+        self.text = ""
+        self._in_article = False
+        self._in_code = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
+        self._in_article |= tag == "article"
+        self._in_code += tag in self.NO_TEXT
         self.loaded += [found[name] for name in self.ATTRIBUTES if name in found]
         if tag == "link" and found.get("rel") not in ("canonical", "prev", "next"):
             self.loaded.append(found["href"])
         self.ids += [found["id"]] if "id" in found else []
         self.classes |= set(found.get("class", "").split())
 
+    def handle_endtag(self, tag: str) -> None:
+        self._in_article &= tag != "article"
+        self._in_code -= tag in self.NO_TEXT
 
-def read(file: Path) -> Resources:
-    parser = Resources()
+    def handle_data(self, data: str) -> None:
+        if self._in_article and not self._in_code:
+            self.text += data
+
+
+MARKUP = re.compile(r"\*\*|`|\]\(|\]\[|\\<|:(?:attr|class|data|func|meth|mod):|\| ?-{3}|::\s")
+"""Markdown and reStructuredText that a reader should not see."""
+
+
+def read(file: Path) -> SitePage:
+    parser = SitePage()
     parser.feed(file.read_text(encoding="utf-8"))
     return parser
 
@@ -122,30 +148,55 @@ def external(addresses: list[str]) -> list[str]:
 
 
 def test_resources_of_other_servers_are_found() -> None:
-    parser = Resources()
+    parser = SitePage()
     parser.feed('<a href="https://a.example"></a><script src="//b.example/x.js"></script><link rel=icon href="i.png">')
     assert external(parser.loaded) == ["//b.example/x.js"]
 
 
-def test_site_builds_without_warnings_and_loads_nothing_from_other_servers(api: ModuleType, tmp_path: Path) -> None:
-    """One test, because a build takes some ten seconds."""
+@pytest.mark.parametrize("text", ["see [the page](page.md)", ":class:`Scene`", "**bold", "| --- |", "as follows::\n"])
+def test_markup_that_readers_would_see_is_found(text: str) -> None:
+    parser = SitePage()
+    parser.feed(f"<article><p>{text}</p><code>**</code></article>")
+    assert MARKUP.search(parser.text)
+
+
+def build(folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],  # --quiet hides warnings from it
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_site_builds_without_warnings_and_loads_nothing_from_other_servers(api: ModuleType, tmp_path: Path) -> None:
+    """One test, because a build takes some ten seconds."""
+    build(tmp_path)
     sites = {file.relative_to(tmp_path).as_posix(): read(file) for file in tmp_path.rglob("*.html")}
     assert len(sites) > 40
     for name, page in sites.items():
         assert external(page.loaded) == [], name
+        assert not MARKUP.search(page.text), f"{name}: {MARKUP.search(page.text)}"
         assert "mermaid" not in page.classes, f"{name}: the theme loads mermaid from a server"
-        assert not page.classes & {"md-source__facts"}, name
     for file in tmp_path.rglob("*.css"):
         assert not re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", file.read_text(encoding="utf-8")), file
     symbols = Counter(name for uri, page in sites.items() if uri.startswith("api/") for name in page.ids)
     for module, exports in api.Reference().exports.items():
         for export in exports:
             assert symbols[f"{export.home or module}.{export.name}"] == 1, f"{module}.{export.name}"
+
+
+@pytest.mark.slow
+def test_site_works_from_files_and_on_a_phone(tmp_path: Path, browser: Any) -> None:
+    build(tmp_path)
+    browser.open(f"{(tmp_path / 'index.html').as_uri()}?q=horizon_length")
+    browser.wait_for_text("train.params.config of PPO")
+    for file in sorted(tmp_path.rglob("*.html")):
+        browser.open(file.as_uri())
+        browser.wait_for_text("OIGE")
+        browser.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 390, f"{file}: wider than a phone"
+        loaded = browser.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
+        assert all(name.startswith("file:") for name in loaded), file

@@ -122,7 +122,7 @@ class Reference:
     def _section(self, module: str) -> str:
         """Return the heading of a module, what mkdocstrings turns into its reference, and links to other modules."""
         level = 1 if page_of(module) == f"api/{module}.md" else 2
-        lines = [f"{'#' * level} {module} {{ #{module} }}\n"]
+        lines = [f"{'#' * level} {module}\n", f"[](){{ #{module} }}\n"]  # an anchor to which docstrings link
         own = [export.name for export in self.exports[module] if not export.home]
         lines += [
             f"::: {module}",
