@@ -79,3 +79,23 @@ def test_robots_fit_into_narrow_pictures(shows_all: bool, viewer: Viewer) -> Non
     distances = [np.linalg.norm(each.camera.position - each.camera.look_at) for each in (wide, narrow)]
     # All robots fill the width; the followed one fills as much of it as it does where the width is 0.75 heights.
     assert distances[1] / distances[0] == pytest.approx(2.0 if shows_all else 1.5)
+
+
+def test_first_page_follows_the_robot_in_the_middle_of_a_shared_place(viewer: Viewer) -> None:
+    client = browser()
+    viewer.page_opened(client, {})
+    # Robots on a line, elsewhere than on the grid, at -70, -60, …, 0 and 70 m; their mean is -23.3 m.
+    places = np.array([[10.0 * (world - 7) if world < 8 else 70.0, 0.0, 2.0] for world in range(9)])
+    update = viewer.scene.update
+
+    def move() -> None:
+        update()
+        viewer.scene.roots = places
+
+    viewer.scene.update = move  # type: ignore[method-assign]
+    viewer._draw()
+    assert viewer.scene.followed == 5
+    viewer.follow(1)
+    viewer.page_opened(client, {})  # later pages see what is followed then
+    viewer._draw()
+    assert viewer.scene.followed == 1

@@ -22,14 +22,14 @@ def viewer() -> Iterator[Any]:
 def test_page_says_where_videos_are_and_sends_the_newest(tmp_path: Path, viewer: Any) -> None:
     recorder: Any = SimpleNamespace(files=[])
     videos = VideoList(viewer, recorder, tmp_path)
-    assert f">0 in {tmp_path}<" in videos._line.content
+    assert f">0 finished in {tmp_path}<" in videos._line.content
     assert videos._download.disabled
     for number in (0, 1500):
         recorder.files.append(tmp_path / f"rl-video-step-{number}.mp4")
         recorder.files[-1].write_bytes(b"video %d" % number)
     (update,) = viewer.frame_hooks
     update()
-    assert f">2 in {tmp_path}; the newest is rl-video-step-1500.mp4<" in videos._line.content
+    assert f">2 finished in {tmp_path}; the newest is rl-video-step-1500.mp4<" in videos._line.content
     assert not videos._download.disabled
     sent: list[tuple[str, Any]] = []
     client: Any = SimpleNamespace(

@@ -77,7 +77,7 @@ class PolicyChoice:
         reward = (
             "" if info is None or info.mean_reward is None else f", mean reward {info.mean_reward:,.2f} in training"
         )
-        self._say(f"playing {file.name}{trained}{reward}")
+        self._say(f"playing {self._name(file)}{trained}{reward}")
 
     def close(self) -> None:
         """Remove the list from the page."""
@@ -107,7 +107,7 @@ class PolicyChoice:
             load_weights(self._policy, file, config.rl_device)
         except CheckpointError as error:
             self._show_list()
-            self._say(f"{error} {self.playing.name} is played on.", failed=True)
+            self._say(f"{error} {self._name(self.playing)} is played on.", failed=True)
             return False
         if result is not None:
             _log.info(f"{self.playing}: {result().text()}")
@@ -151,10 +151,12 @@ class PolicyChoice:
             return None
         return self._known[file][1]
 
+    def _name(self, file: Path) -> str:
+        return PRETRAINED if file == self._shipped else file.name
+
     def _label(self, file: Path) -> str:
         """Return the text of a file in the list, which is another one once the file is written again."""
-        info = self._info(file)
-        name = PRETRAINED if file == self._shipped else file.name
+        info, name = self._info(file), self._name(file)
         return name if info is None else f"{name} · epoch {info.epoch:,}"
 
     def _show_list(self) -> None:

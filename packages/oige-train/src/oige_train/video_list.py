@@ -47,7 +47,7 @@ class VideoList:
         newest = f"; the newest is {self._recorder.files[-1].name}" if count else ""
         self._line.content = (
             '<div style="font-size:0.85em;padding:0 0.8em;overflow-wrap:anywhere">'
-            f"{count} in {html.escape(str(self._folder.resolve()))}{html.escape(newest)}</div>"
+            f"{count} finished in {html.escape(str(self._folder.resolve()))}{html.escape(newest)}</div>"
         )
 
     def send(self, client: "viser.ClientHandle") -> None:

@@ -11,7 +11,7 @@ import viser
 from oige_core.envs.vec_env import VecEnv
 from oige_core.math import grid_positions
 from oige_core.randomization.report import world_lines
-from oige_core.render.camera import close_up
+from oige_core.render.camera import close_up, middle_world
 from oige_core.render.viewer.pace import SPEEDS, Pace
 from oige_core.render.viewer.page import Page
 from oige_core.render.viewer.rewards import RewardPanel
@@ -84,6 +84,7 @@ class Viewer:
         self.watched = False
         self.frame_hooks: list[Callable[[], None]] = []
         self._newcomers: list[viser.ClientHandle] = []
+        self._has_chosen = False  # whether a user or the program has chosen what the page follows
         self._pausing_page: int | None = None  # the page that paused the simulation
         self._lock = threading.Lock()
         self._steps = self._drawn_step = 0
@@ -94,6 +95,7 @@ class Viewer:
 
     def follow(self, world: int | None) -> None:
         """Keep a world's robot in the middle of the view; None: stop following."""
+        self._has_chosen = True
         if world is not None:
             self._world.value = world
         self._following.value = world is not None
@@ -175,8 +177,8 @@ class Viewer:
         self._single.on_click(lambda click: self._take_single_step(click.client_id))
         self._show_all.on_click(lambda click: self._look_at_all(click.client))
         self._speed.on_update(lambda _: self.pace.set_speed(speeds[self._speed.value]))
-        self._following.on_update(lambda _: self._apply_following())
-        self._world.on_update(lambda _: self._apply_following())
+        self._following.on_update(lambda _: self._choose_world())
+        self._world.on_update(lambda _: self._choose_world())
 
     def _add_random_values(self) -> viser.GuiMarkdownHandle | None:
         if self._env.task.randomization is None:
@@ -234,6 +236,10 @@ class Viewer:
                 self._pausing_page = None
                 self.pace.resume()
             self._pause.label = "Resume" if self.pace.paused else "Pause"
+
+    def _choose_world(self) -> None:
+        self._has_chosen = True
+        self._apply_following()
 
     def _apply_following(self) -> None:
         # A typed number arrives before the page limits it.
@@ -302,6 +308,10 @@ class Viewer:
             self.scene.update()
         with self._lock:
             newcomers, self._newcomers = self._newcomers, []
+        if (
+            not self._has_chosen and newcomers
+        ):  # where worlds share a terrain, only a reset takes robots to their places
+            self.follow(middle_world(self.scene.roots))
         for client in newcomers:
             self.scene.aim(client)
         for hook in self.frame_hooks:
