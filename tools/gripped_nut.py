@@ -13,6 +13,7 @@ variant, a kind of thread with a number of solver steps per physics step, report
 * slip of the nut in the fingers: about the bolt's axis, in degrees, and along it, in mm;
 * penetration: the deepest one of nut and bolt, and of nut and fingers, in mm;
 * contacts and constraint rows of a world, on the C engine;
+* events: where, when and how nuts left the helix, see :func:`describe_events`;
 * successes, nuts that passed through the thread (more than half a pitch off the helix while on the bolt), NaN;
 * control steps of all worlds per second.
 """
@@ -30,6 +31,7 @@ import torch
 from oige_core import make_env
 from oige_core.math import quat_apply
 from oige_tasks_manipulation.factory.threads import THREADS
+from oige_tasks_manipulation.franka.factory import FINGERPAD_LENGTH
 from oige_train.cli.common import checked_run, run_cli
 
 TASK = "FactoryTaskNutBoltScrew"
@@ -40,6 +42,7 @@ NOISE = 0.1  # of steady actions
 GRASP = 20  # control steps in which the gripper closes, without other actions
 PRESS = 60  # control steps in which steady actions only move down, until the nut is on the thread
 HELD = 30  # control steps in which actions do not change
+LEFT = 0.5  # pitches from the helix; the nut has then left it
 EVERY = 8  # control steps between measurements of penetration
 
 
@@ -52,6 +55,7 @@ class Grip:
         off_helix: ``(N,)``: how far the nut has been from the helix on which it came on the bolt, in pitches.
         descent: ``(N,)``: of the nut while it was on the bolt, in m.
         turned: ``(N,)``: by how many turns of the nut.
+        arrivals: ``(N,)``: how often the nut came onto the bolt.
     """
 
     def __init__(self, task: Any) -> None:
@@ -62,6 +66,7 @@ class Grip:
         self.off_helix = torch.zeros_like(task.height)
         self._helix, self._height = torch.zeros_like(task.height), task.height
         self.descent, self.turned = torch.zeros_like(task.height), torch.zeros_like(task.height)
+        self.arrivals = torch.zeros_like(task.height)
 
     def _read(self) -> torch.Tensor:
         task = self._task
@@ -86,12 +91,41 @@ class Grip:
         on_bolt = on_axis & (task.height < task.shank_length - 2.0 * task.thread_pitch)
         helix = task.height / task.thread_pitch + self.turns[1]
         stays = on_bolt & self.on_bolt
+        self.arrivals = self.arrivals + (on_bolt & ~self.on_bolt)
         self._helix = torch.where(stays, self._helix, helix)
         self.descent = self.descent + (self._height - task.height) * stays
         self.turned = self.turned - change[1] / (2 * math.pi) * stays
         self._height = task.height
         self.off_helix = torch.maximum(self.off_helix, (helix - self._helix).abs() * on_bolt)
         self.on_bolt = on_bolt
+
+
+def describe_events(grip: Grip, task: Any, step: int, left: torch.Tensor) -> list[dict[str, Any]]:
+    """Return how nuts left the helix in a control step: one record for each world of ``left`` ``(N,)`` bool.
+
+    ``gripped`` is whether the nut is between the pads; ``height`` is that of the nut above the bolt's head, in pitches;
+    ``arrivals`` counts how often it came onto the bolt before.
+    """
+    if not left.any():
+        return []
+    tips = task.get_fingertips()
+    nut, orientation = task.get_nut_centres()
+    upwards = quat_apply(orientation, torch.tensor([0.0, 0.0, 1.0], device=task.device).expand(task.num_envs, 3))
+    distance = (tips.position - nut).norm(dim=-1)
+    figures = {
+        "height": task.height / task.thread_pitch,
+        "tilt, degrees": torch.rad2deg(torch.acos(upwards[:, 2].clamp(-1.0, 1.0))),
+        "fingertips from nut, mm": 1e3 * distance,
+        "speed of fingertips, m/s": tips.linear_velocity.norm(dim=-1),
+        "penetration of nut and bolt, mm": 1e3 * task.engine.deepest_penetration("nut", "bolt").to(task.device),
+        "arrivals": grip.arrivals,
+    }
+    slipped = 0.5 * (FINGERPAD_LENGTH + task.nut_height)
+    return [
+        {"step": step, "world": world, "gripped": bool(distance[world] < slipped[world])}
+        | {name: round(values[world].item(), 2) for name, values in figures.items()}
+        for world in left.nonzero().squeeze(-1).tolist()
+    ]
 
 
 def choose_actions(kind: str, task: Any, step: int, last: torch.Tensor) -> torch.Tensor:
@@ -126,12 +160,15 @@ def measure(env: Any, kind: str, steps: int) -> dict[str, Any]:
     actions = torch.zeros(task.num_envs, task.spec.num_actions, device=task.device)
     depths, counts, seconds = {"bolt": 0.0, "franka": 0.0}, [], 0.0
     gripped_turns, gripped_slide = grip.turns, grip.slide
+    events: list[dict[str, Any]] = []
     for step in range(steps):
         actions = choose_actions(kind, task, step, actions)
         begun = time.perf_counter()
         env.step(actions)
+        before = grip.off_helix
         grip.update()
         seconds += time.perf_counter() - begun
+        events += describe_events(grip, task, step, (grip.off_helix > LEFT) & (before <= LEFT))
         if step == GRASP:
             gripped_turns, gripped_slide = grip.turns, grip.slide
         if step > GRASP and step % EVERY == 0:
@@ -143,7 +180,8 @@ def measure(env: Any, kind: str, steps: int) -> dict[str, Any]:
         "turns": nut.mean().item(),
         "descent per turn, mm": 1e3 * (grip.descent.sum() / grip.turned.sum()).item(),
         "largest distance from the helix, pitches": grip.off_helix.max().item(),
-        "passed through": int((grip.off_helix > 0.5).sum()),
+        "passed through": len(events),
+        "events": events,
         "slip, degrees": 360.0 * (hand - nut).abs().mean().item(),
         "slide, mm": 1e3 * (gripped_slide - grip.slide).mean().item(),
         "deepest penetration, mm": {other: 1e3 * depth for other, depth in depths.items()},

@@ -69,6 +69,14 @@ def test_nut_descends_by_its_pitch_per_turn_of_the_hand() -> None:
         assert not task.failures.any().any()
 
 
+def test_long_solver_steps_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    for substeps in (3, 4):
+        make_vec("FactoryTaskNutBoltScrew", 1, {"task.sim.substeps": substeps}, sim_device="cpu").close()
+    assert caplog.messages == [
+        "task.sim.substeps=3: nuts may jump over the thread in solver steps of 2.78 ms; set 4 or more."
+    ]
+
+
 def test_push_without_a_turn_does_not_move_the_nut_down() -> None:
     with screw(2, randomize__start_along_bolt=0.8) as env:
         task = env.task
@@ -183,6 +191,15 @@ def test_failures_by_hand() -> None:
     assert found.slipped.tolist() == [False, True, False, False]
     assert found.fallen.tolist() == [False, False, True, False]
     assert found.any().tolist() == [False, True, True, False]
+
+
+def test_three_gains_of_two_fingers_are_refused() -> None:
+    settings = {f"task.env.ctrl.all.gripper_{name}_gains": [1.0, 1.0, 1.0] for name in ("prop", "deriv")}
+    with pytest.raises(ConfigError) as caught:
+        load_config("FactoryTaskNutBoltScrew", overrides=settings)
+    assert str(caught.value) == (
+        "task.env.ctrl.all.gripper_prop_gains=[1.0, 1.0, 1.0]: expected 2 values, one for each finger, but there are 3."
+    )
 
 
 def test_settings_without_effect_are_refused() -> None:

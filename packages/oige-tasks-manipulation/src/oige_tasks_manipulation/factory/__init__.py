@@ -48,7 +48,12 @@ def _no_gravity(disabled: Any, task: Mapping[str, Any]) -> list[float]:
     return [0.0, 0.0, 0.0] if disabled else task["sim"].get("gravity", [0.0, 0.0, -9.81])
 
 
+def _sizes(subassemblies: Any, task: Mapping[str, Any]) -> list[str]:
+    return [str(name).removeprefix("nut_bolt_").upper() for name in subassemblies]
+
+
 RENAMED: Mapping[str, Renamed] = {
+    "env.desired_subassemblies": Renamed("env.nutBoltSizes", convert=_sizes, meaning="`M16` for `nut_bolt_m16`"),
     "rl.max_episode_length": Renamed("env.episodeLength"),
     "rl": Renamed("env.rl"),
     "randomize": Renamed("env.randomize"),
@@ -289,6 +294,19 @@ class FactoryConfig(EnvConfig, Generic[RlT, RandomizeT]):
             raise ConfigError(f"task.env.nutBoltSizes=[]: expected one or more of {', '.join(SIZES)}.")
         for size in self.nutBoltSizes:
             check_choice("task.env.nutBoltSizes", size, tuple(SIZES))
+        _check_gains(self.ctrl)
+
+
+def _check_gains(ctrl: ControlConfig) -> None:
+    """Raise ConfigError unless gains are those of seven joints and two fingers; others have as many as these."""
+    for section in ("all", "gym_default", "joint_space_ik", "joint_space_id"):
+        for name, expected, owner in (("gripper_prop_gains", 2, "finger"), ("joint_prop_gains", 7, "joint of the arm")):
+            values = getattr(getattr(ctrl, section), name, None)
+            if values is not None and len(values) != expected:
+                raise ConfigError(
+                    f"{ctrl.section}.{section}.{name}={values}: expected {expected} values, one for each {owner}, but "
+                    f"there are {len(values)}."
+                )
 
 
 @dataclass(kw_only=True)

@@ -1,6 +1,7 @@
 """What Factory tasks share: the scene, what they measure, controllers, and what actions mean."""
 
 import dataclasses
+import logging
 import math
 from typing import Any, NamedTuple, TypeVar
 
@@ -35,12 +36,16 @@ __all__ = [
     "rotation_of_action",
 ]
 
+logger = logging.getLogger(__name__)
+
 FRANKA_POSITION = (0.5, 0.0, 0.0)  # m
 FRANKA_ORIENTATION = (0.0, 0.0, 0.0, 1.0)
 
 TABLE_SIZE = (0.6, 1.0)  # m, along x and y
 TABLE_HEIGHT = 0.4  # m
 BLACK = (0.05, 0.05, 0.05, 1.0)
+
+LONGEST_STEP = 0.0021  # s, of the solver; nuts jump over the thread with longer ones
 
 FORCE_FEEDBACK = ("closed_loop_force", "hybrid_force_motion")
 
@@ -103,7 +108,15 @@ class FactoryTask(RLTask[FactoryConfigT]):
         return False
 
     def set_up_scene(self, scene: Scene) -> None:
-        """Add ground plane, table, robot, nut and bolt."""
+        """Add ground plane, table, robot, nut and bolt; warn if the solver's steps are too long for threads."""
+        sim = scene.sim
+        if sim.dt / sim.substeps > LONGEST_STEP:
+            logger.warning(
+                "task.sim.substeps=%d: nuts may jump over the thread in solver steps of %.2f ms; set %d or more.",
+                sim.substeps,
+                1e3 * sim.dt / sim.substeps,
+                math.ceil(sim.dt / LONGEST_STEP),
+            )
         scene.add_ground_plane()
         x, y = TABLE_SIZE
         scene.add_box(
