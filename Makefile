@@ -20,6 +20,7 @@ docs:       ## write the pages that are generated from the code
 	uv run python tools/config_reference.py
 	uv run python tools/program_reference.py
 	uv run python tools/policies.py
+	uv run python tools/task_pages.py
 site:       ## the documentation site, in site/
 	uv run python -m mkdocs build --strict
 serve-site: ## the documentation site while you write, at http://127.0.0.1:8000

@@ -12,7 +12,7 @@ from oige_train.cli.common import checked_run, pop_int
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [
     page
-    for pattern in ("*.md", "docs/*.md", "docs/results/*.md", "packages/*/README.md")
+    for pattern in ("*.md", "docs/*.md", "docs/results/*.md", "docs/tasks/*.md", "packages/*/README.md")
     for page in sorted(REPOSITORY.glob(pattern))
     if page.name != "gallery.md"  # whose commands a tool writes from the names of tasks
 ]
@@ -26,7 +26,7 @@ EXAMPLES = ("task=ReachCube", "task=DoublePendulum")  # in packages that are not
 
 
 def commands() -> list[Any]:
-    """Return each command line once, with the page that shows it first; those of the results are slow tests."""
+    """Return each command line once, with the page that shows it first; those of results and tasks are slow tests."""
     found: dict[str, str] = {}
     for page in PAGES:
         for line in re.findall(
@@ -35,7 +35,12 @@ def commands() -> list[Any]:
             command = " ".join(shlex.split(line, comments=True))
             found.setdefault(command, page.relative_to(REPOSITORY).as_posix())
     return [
-        pytest.param(command, page, id=command, marks=[pytest.mark.slow] if page.startswith("docs/results/") else [])
+        pytest.param(
+            command,
+            page,
+            id=command,
+            marks=[pytest.mark.slow] if page.startswith(("docs/results/", "docs/tasks/")) else [],
+        )
         for command, page in found.items()
     ]
 

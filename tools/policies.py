@@ -33,6 +33,7 @@ class Entry:
         curve: name of the policy's learning curve, without folder and suffix; None: the time was not recorded.
         machine: machine of the training.
         best: highest possible return, if there is one.
+        joined: where the policy comes from, if it was not trained but joined from others.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Entry:
     machine: str
     curve: str | None = None
     best: int | None = None
+    joined: str = ""
 
 
 ENTRIES = {
@@ -96,7 +98,8 @@ ENTRIES = {
     "FactoryTaskNutBolt": Entry(
         text="an arm picks up a nut, places it on a bolt and screws it on, with the three policies below",
         results="factory.md#chain",
-        machine="joined from three policies",
+        machine="",
+        joined="joined from three policies",
     ),
     "FactoryTaskNutBoltPick": Entry(
         text="an arm grasps an M16 nut on a table and lifts it",
@@ -170,7 +173,7 @@ def with_policy() -> list[str]:
 
 def score(card: PolicyCard) -> str:
     """Return a policy's mean return as text: whole numbers from 1000 on, one decimal place below."""
-    return f"{card.mean_return:,.{0 if card.mean_return >= 1000 else 1}f}"
+    return f"{card.mean_return:,.{0 if card.mean_return >= 1000 else 1}f}".replace("-", "−")
 
 
 def curve(name: str) -> dict[str, Any]:
@@ -180,6 +183,8 @@ def curve(name: str) -> dict[str, Any]:
 
 def training(entry: Entry, card: PolicyCard) -> str:
     """Return the steps, time and machine of a policy's training as text."""
+    if entry.joined:
+        return entry.joined
     if entry.curve is None:
         return f"{card.steps / 1e6:.3g} M steps, {entry.machine}"
     end = curve(entry.curve)["curve"][-1]
@@ -204,16 +209,10 @@ def readme_rows() -> str:
         entry, card = entry_of(name), read_card(find_task(name))
         reached = score(card) + (f" of {entry.best:,}" if entry.best else "")
         lines.append(
-            f"| [`{name}`](docs/tasks.md#{anchor(name)}) | {entry.text} "
+            f"| [`{name}`](docs/tasks/{name}.md) | {entry.text} "
             f"| [{reached}](docs/results/{entry.results}) | {training(entry, card)} |"
         )
     return "\n".join(lines) + "\n"
-
-
-def anchor(name: str) -> str:
-    """Return the anchor of the heading in docs/tasks.md that describes a task."""
-    base = name.removesuffix("SAC")
-    return "ant-and-humanoid" if base in ("Ant", "Humanoid") else base.lower()
 
 
 def replace_part(tool: str, text: str) -> None:

@@ -176,6 +176,11 @@ def test_upstream_weights_are_those_of_the_task(name: str) -> None:
     task.engine.close()
 
 
+def test_episodes_have_the_described_length(task: Any, description: ResolvedDescription) -> None:
+    assert description.source is not None
+    assert task.time_limit == (description.source.episode_steps or task.cfg.episodeLength)
+
+
 def test_keys_are_keys_of_the_task(task: Any, description: ResolvedDescription) -> None:
     source = description.source
     assert source is not None

@@ -176,6 +176,7 @@ class TaskDescription:
         rewards: terms of the reward in the order in which they are logged.
         endings: conditions that end an episode before its time.
         randomization: quantities that are drawn at random.
+        episode_steps: control steps after which an episode is truncated; 0: ``episodeLength``.
         success: when an episode is a success and what is logged about it; empty if the task does not say.
         observation_notes: Markdown that explains the observations.
         action_notes: Markdown that explains the actions.
@@ -190,6 +191,7 @@ class TaskDescription:
     endings: tuple[Ending, ...] = ()
     randomization: tuple[Randomization, ...] = ()
     states: tuple[Quantity, ...] = ()
+    episode_steps: int = 0
     success: str = ""
     observation_notes: str = ""
     action_notes: str = ""

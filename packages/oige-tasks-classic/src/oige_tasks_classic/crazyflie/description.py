@@ -2,7 +2,6 @@
 
 from oige_core.config import EnvConfig, RunConfig
 from oige_core.description import (
-    XYZ,
     Command,
     Ending,
     Quantity,
@@ -47,7 +46,7 @@ def describe_crazyflie(env: EnvConfig, config: RunConfig) -> TaskDescription:
             attitude=Quantity(
                 name="body_axis",
                 text="x, y and z axes of the body, in the world",
-                components=component_names(XYZ),
+                components=component_names(("x_axis", "y_axis", "z_axis")),
             ),
         ),
         actions=(

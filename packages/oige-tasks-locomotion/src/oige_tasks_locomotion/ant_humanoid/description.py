@@ -101,7 +101,9 @@ def describe_runner(
             ),
             limits,
         ),
-        reward_notes=f"The reward of a step that terminates the episode is {env.deathCost:g} (`deathCost`) instead.",
+        reward_notes=f"A step that terminates the episode gives {env.deathCost:g} (`deathCost`) instead.".replace(
+            "-", "−"
+        ),
         endings=(Ending(text=f"the torso is lower than {env.terminationHeight:g} m", key="terminationHeight"),),
         randomization=(
             Randomization(text="joint positions ±0.2 rad around the default pose, within limits"),

@@ -131,9 +131,11 @@ SUCCESS_AT_END = RewardTerm(name="success", text="1 at the end of an episode tha
 def describe_pick(env: NutBoltPickConfig, config: RunConfig) -> TaskDescription:
     """Return the description of FactoryTaskNutBoltPick."""
     reach = env.rl.keypoint_scale / 2
+    after = (env.num_gripper_close_sim_steps, env.num_gripper_lift_sim_steps) if env.close_and_lift else ()
     return TaskDescription(
         summary="A Franka Panda moves its open gripper to a nut on a table. Then it closes the gripper and lifts, "
         "whatever the actions are. It holds the nut by friction alone.",
+        episode_steps=env.episodeLength + sum(-(-steps // env.controlFrequencyInv) for steps in after),
         observations=PICK,
         actions=_commands(env.ctrl),
         rewards=(
