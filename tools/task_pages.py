@@ -231,7 +231,7 @@ def policy_text(name: str) -> str:
     origin = f"trained with `train={card.train}`, seed {card.seed} and {worlds:,} worlds: {training(entry, card)}"
     return (
         f"The policy that comes with the task has a mean return of **{score(card)}**{best} over {card.games} episodes "
-        f"without exploration noise. It was {entry.joined or origin} ([laboratory notes](../results/{entry.results})).\n"
+        f"without exploration noise. It was {entry.joined or origin}. [Laboratory notes](../results/{entry.results})\n"
     )
 
 
