@@ -75,7 +75,7 @@ def test_pattern_leaves_out_pages_that_nav_names(pages: ModuleType) -> None:
         ("tasks.md", "[a](../Makefile)", f"[a]({URL}/blob/main/Makefile)"),
         ("tasks.md", "[a](../packages/oige-core)", "[a](package/oige-core.md)"),
         ("contributing.md", "![a](docs/images/ant.png)", "![a](images/ant.png)"),
-        ("package/oige-core.md", '<a href="../../docs/tasks.md#ant">', '<a href="../tasks.html#ant">'),
+        ("package/oige-core.md", '<a href="../../docs/gallery.md#ant">', '<a href="../gallery.html#ant">'),
         ("tasks.md", "[a](https://mujoco.org) [b](#style)", "[a](https://mujoco.org) [b](#style)"),
         ("tasks.md", "`[a](gone.md)`\n```\n[a](gone.md)\n```\n", "`[a](gone.md)`\n```\n[a](gone.md)\n```\n"),
     ],

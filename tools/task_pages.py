@@ -98,6 +98,11 @@ CURVES: dict[str, tuple[Curve, ...]] = {
 """Trainings that the pages show. The first one is that of the policy that comes with the task."""
 
 
+def own_tasks() -> list[str]:
+    """Return the names of the tasks of this repository."""
+    return [name for name, task in installed_tasks().items() if task.package.startswith("oige-tasks-")]
+
+
 def described(name: str) -> tuple[RunConfig, ResolvedDescription, TaskDescription]:
     """Return the default configuration of a task and its description, resolved and as it is written.
 
@@ -292,35 +297,24 @@ def speed_text(name: str) -> str:
 def index() -> str:
     """Return docs/tasks/index.md."""
     rows = []
-    for name in installed_tasks():
-        if not find_task(name).package.startswith("oige-tasks-"):
-            continue
-        config, spec = load_config(name), load_spec(find_task(name))
-        env = config.task.env
+    for name in own_tasks():
+        config, _, description = described(name)
+        env, spec = config.task.env, load_spec(find_task(name))
         image = DOCS / "images" / "gallery" / f"{name}.webp"
         picture = f'<a href="{name}.md"><img src="../images/gallery/{image.name}" alt="{name}" width="120"></a>'
+        step = config.task.sim.dt * env.controlFrequencyInv
         rows.append(
             (
                 picture if image.is_file() else "",
                 f"[{name}]({name}.md)",
                 f"{env.numEnvs:,}",
-                f"{config.task.sim.dt * env.controlFrequencyInv:.4g}",
-                f"{env.episodeLength:,}",
+                f"{description.episode_steps or env.episodeLength:,} × {step:.3g} s",
                 " × ".join(map(str, spec.shape_for(env))),
                 str(spec.num_actions),
                 score(read_card(find_task(name))) if name in with_policy() else "",
             )
         )
-    header = (
-        "",
-        "task",
-        "worlds",
-        "control step, s",
-        "episode, steps",
-        "observation",
-        "actions",
-        "return of its policy",
-    )
+    header = ("", "task", "worlds", "episode", "observation", "actions", "return")
     return INDEX.format(table=table(header, rows))
 
 
@@ -340,7 +334,8 @@ How to read the pages:
 * An action is clamped to ±`clipActions`. The tables say what −1 to 1 stand for.
 * The reward of a step is the sum of `term` × `weight`. Training logs the mean of each term per episode under its name.
 * `key` is the key below `task.env` that sets a scale or weight; the value in the table contains it.
-* A return is the mean over the episodes that the page names, without exploration noise.
+* An episode is a number of control steps of so many seconds. A return is that of the policy that comes with the task,
+  the mean over the episodes that its page names, without exploration noise.
 
 `tools/task_pages.py` writes these pages from the code and from measurements.
 """
@@ -355,9 +350,8 @@ def whole_page(name: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Return the text of all files that this tool writes."""
-    names = [name for name, task in installed_tasks().items() if task.package.startswith("oige-tasks-")]
     texts = {PAGES / "index.md": index()}
-    for name in names:
+    for name in own_tasks():
         texts[PAGES / f"{name}.md"] = whole_page(name)
     for name, curves in CURVES.items():
         texts[CURVES_FOLDER / f"{name}.svg"] = draw(f"Mean return of {name} during training", curves)
