@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("policy", type=Path, help="the exported policy; its contract and model are beside it")
     parser.add_argument("--command", type=float, nargs=3, default=(1.0, 0.0, 0.0), help="m/s forward, m/s left, rad/s")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--log", type=Path, help="write a log for oige-deploy-check, such as log.npz")
     arguments = parser.parse_args()
 
     contract = json.loads(arguments.policy.with_suffix(".json").read_text(encoding="utf-8"))
@@ -27,6 +28,7 @@ def main() -> None:
     model = mujoco.MjModel.from_xml_path(str(arguments.policy.with_suffix(".xml")))
     data = mujoco.MjData(model)
     mujoco.mj_resetDataKeyframe(model, data, model.key("start").id)
+    mujoco.mj_forward(model, data)  # the pose of the base before the first step
 
     (robot,) = contract["robots"]
     joints = {joint["name"]: joint for joint in robot["joints"]}
@@ -38,9 +40,9 @@ def main() -> None:
     targets = {name: joint["default_position"] for name, joint in joints.items()}
     entries, commands = contract["observations"]["entries"], contract["actions"]["entries"]
     actions = np.zeros(len(commands), np.float32)
-    period, travelled = contract["control"]["period"], []
+    period, travelled, log = contract["control"]["period"], [], []
 
-    for _ in range(round(arguments.seconds / period)):
+    for step in range(round(arguments.seconds / period)):
         frame = data.body(f"{robot['name']}/{robot['links'][0]}").xmat.reshape(3, 3)
         measured = {
             "linear_velocity": dict(zip("xyz", frame.T @ data.qvel[:3], strict=True)),
@@ -57,6 +59,8 @@ def main() -> None:
         }
         observation = [entry["scale"] * measured[entry["quantity"]][entry["component"]] for entry in entries]
         (actions,) = session.run(None, {contract["policy"]["input"]: np.array([observation], np.float32)})[0]
+        positions = [data.joint(f"{robot['name']}/{name}").qpos[0] for name in joints]
+        log.append((observation, actions, step * period, positions, data.qpos[3:7].copy()))
         for entry, action in zip(commands, actions, strict=True):
             name, joint = entry["component"], joints[entry["component"]]
             moved = targets[name] + entry["scale"] * action * period  # an action is the speed of a position target
@@ -69,6 +73,10 @@ def main() -> None:
     forward, left, yaw, _ = np.mean(travelled[len(travelled) // 2 :], axis=0)
     print(f"velocity {forward:.2f} m/s forward, {left:.2f} m/s left, {yaw:.2f} rad/s")
     print(f"lowest height of the base {np.min(travelled, axis=0)[3]:.2f} m")
+    if arguments.log:
+        names = ("observations", "actions", "time", "joint_positions", "base_orientation")
+        arrays = {name: np.array(values) for name, values in zip(names, zip(*log, strict=True), strict=True)}
+        np.savez(arguments.log, **arrays, joint_names=np.array(list(joints)))
 
 
 if __name__ == "__main__":

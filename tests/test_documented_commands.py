@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oige_train.cli.common import checked_run, pop_int
+from oige_train.cli.common import checked_run, pop_int, pop_text
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -21,7 +21,13 @@ PROGRAMS = {
     for file in REPOSITORY.glob("packages/*/pyproject.toml")
     for program in tomllib.loads(file.read_text())["project"].get("scripts", {})
 }
-OWN_NUMBERS = {"oige-benchmark": ("rounds",), "oige-demo": ("max_steps",), "oige-random-policy": ("max_steps",)}
+OWN_NUMBERS = {
+    "oige-benchmark": ("rounds",),
+    "oige-demo": ("max_steps",),
+    "oige-export": ("steps",),
+    "oige-random-policy": ("max_steps",),
+}
+OWN_TEXTS = {"oige-export": ("output", "model")}
 EXAMPLES = ("task=ReachCube", "task=DoublePendulum")  # in packages that are not installed
 
 
@@ -53,6 +59,10 @@ def test_command_is_valid(command: str, page: str) -> None:
         return
     for key in OWN_NUMBERS.get(program, ()):
         pop_int(arguments, key, default=1)
+    for key in OWN_TEXTS.get(program, ()):
+        pop_text(arguments, key, "")
+    if program == "oige-export":
+        arguments.append("test=True")
     # Files that a command reads or writes are not here; of several runs the first one is checked.
     takes_several = "--multirun" in arguments or program == "oige-warmup"
     keys = [re.sub(r",.*", "", text) if takes_several else text for text in arguments if "=" in text]

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import ModuleType
 import av
 import numpy as np
 import pytest
+from oige_train.cli.export import export
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -42,6 +44,37 @@ def test_video_shows_moving_robots(example: Callable[[str], ModuleType], tmp_pat
     assert frames[0].std() > 10.0, "one colour everywhere"
     changed = (np.abs(frames[-1] - frames[0]).max(axis=-1) > 30.0).mean()
     assert 0.001 < changed < 0.3, "the robots move, the camera and the ground do not"
+
+
+#: Runs a script where neither this project nor torch can be imported.
+WITHOUT_OIGE = """
+import runpy, sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0].startswith("oige") or name.partition(".")[0] == "torch":
+            raise ImportError(f"{name} must not be imported")
+
+sys.meta_path.insert(0, Refuse())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_exported_policy_walks_at_the_commanded_velocity_without_oige(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.onnx"
+    export(["task=Anymal", "checkpoint=pretrained", f"output={policy}", "sim_device=cpu", "num_envs=2", "steps=20"])
+    script = [sys.executable, "-c", WITHOUT_OIGE, str(EXAMPLES / "deploy_anymal.py"), str(policy), "--seconds", "6"]
+    importing = tmp_path / "importing.py"
+    importing.write_text("import oige_core")
+    refused = subprocess.run([*script[:3], str(importing)], capture_output=True, text=True, check=False)
+    assert "oige_core must not be imported" in refused.stderr
+    for command in ((1.0, 0.0, 0.0), (-0.8, 0.4, 0.6)):
+        output = subprocess.check_output([*script, "--command", *map(str, command)], text=True)
+        velocity, height = output.splitlines()
+        measured = [float(number) for number in re.findall(r"-?\d+\.\d+", velocity)]
+        assert np.abs(np.subtract(measured, command)).max() < 0.12, velocity
+        assert float(re.findall(r"\d+\.\d+", height)[0]) > 0.5, "the base of a robot that fell is lower"
 
 
 def test_readme_lists_every_example() -> None:
