@@ -92,6 +92,20 @@ def test_link_to_nothing_is_refused(pages: ModuleType) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Run\n\n    uv run x \\\n        --y\n\nNow", "Run\n\n```sh\nuv run x \\\n    --y\n```\n\nNow\n"),
+        ("Use\n\n    import torch\n\n    x = 1\n", "Use\n\n```python\nimport torch\n\nx = 1\n```\n\n"),
+        ("Files\n\n    runs/Ant\n", "Files\n\n    runs/Ant\n\n"),
+        ("* item\n\n    uv run x\n", "* item\n\n    uv run x\n\n"),
+        ("```yaml\na:\n\n    git x\n```\n", "```yaml\na:\n\n    git x\n```\n\n"),
+    ],
+)
+def test_indented_commands_and_python_get_fences(pages: ModuleType, text: str, expected: str) -> None:
+    assert pages.fence_code(text) == expected
+
+
 class SitePage(HTMLParser):
     """What a page of the site loads and shows.
 

@@ -46,14 +46,14 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) -> str:
-    """Let links lead to pages of the site, or else to the repository, and edit links to the file in the repository."""
+    """Let links lead to pages of the site or to the repository, edit links to the file, and highlight indented code."""
     uri = page.file.src_uri
     if uri.startswith("api/"):
         page.edit_url = None
         return markdown
     page.edit_url = f"{config.repo_url}/edit/main/{pages.source_of(uri)}"
     try:
-        return pages.rewrite_links(markdown, uri, config.repo_url or "")
+        return pages.fence_code(pages.rewrite_links(markdown, uri, config.repo_url or ""))
     except pages.BrokenLinkError as error:
         raise PluginError(str(error)) from error
 

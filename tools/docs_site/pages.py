@@ -2,6 +2,7 @@
 
 import os
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,15 @@ _CODE = re.compile(
     r"^(?P<fence>```+|~~~+).*?^(?P=fence)\s*?$|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)", re.MULTILINE | re.DOTALL
 )
 _LINK = re.compile(r"(\]\()([^)\s]+)|(^\[[^\]]+\]: )(\S+)|(\b(?:href|src)=\")([^\"]+)", re.MULTILINE)
+
+
+_FENCED = re.compile(r"^(?P<fence>```+|~~~+).*?^(?P=fence)[^\n]*$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"(?P<before>[^\n]*)\n\n(?P<block> {4}\S[^\n]*\n(?:(?: {4}[^\n]*)?\n)*)")
+_LANGUAGES = {
+    "sh": r"(?:[A-Z_]+=\S+ )*(?:uv|git|cd|pip|make|python|torchrun|docker|<isaac_sim>/python\.sh|oige-[a-z-]+)\b",
+    "python": r"(?:import|from) \w|env = |viewer, ",
+}
+"""How indented blocks of code begin, by language."""
 
 
 class BrokenLinkError(Exception):
@@ -63,6 +73,26 @@ def rewrite_links(text: str, page: str, repository_url: str) -> str:
         parts += [_LINK.sub(rewrite, text[end : code.start()]), code[0]]
         end = code.end()
     return "".join([*parts, _LINK.sub(rewrite, text[end:])])
+
+
+def fence_code(text: str) -> str:
+    """Return Markdown in which indented blocks of commands and of Python have fences, so that they are highlighted.
+
+    Blocks in lists stay as they are.
+    """
+
+    def fenced(match: re.Match[str]) -> str:
+        code = textwrap.dedent(match["block"]).strip("\n")
+        language = next((name for name, start in _LANGUAGES.items() if re.match(start, code)), None)
+        if language is None or re.match(r" |[*-] |\d+\. ", match["before"]):
+            return match[0]
+        return f"{match['before']}\n\n```{language}\n{code}\n```\n\n"
+
+    parts, end = [], 0
+    for block in _FENCED.finditer(text):
+        parts += [_INDENTED.sub(fenced, text[end : block.start()]), block[0]]
+        end = block.end()
+    return "".join([*parts, _INDENTED.sub(fenced, text[end:] + "\n")])
 
 
 def new_target(target: str, source: str, page: str, repository_url: str) -> str:
