@@ -1,4 +1,4 @@
-"""Tables of docs/migration.md agree with the code."""
+"""Tables of docs/coming_from/omniisaacgymenvs.md agree with the code."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from oige_core import make_vec, math
 from oige_core.registry import installed_specs, installed_tasks
 
-PAGE = (Path(__file__).resolve().parent.parent / "docs" / "migration.md").read_text()
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "coming_from" / "omniisaacgymenvs.md").read_text()
 JOINTS = {
     task: re.findall(r"`(\w+)`", joints)
     for tasks, joints in re.findall(r"^\| ([\w, ]+) \| ((?:`\w+`(?:, )?)+) \|$", PAGE, re.MULTILINE)

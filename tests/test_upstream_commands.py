@@ -1,4 +1,4 @@
-"""Every command line in the documents of OmniIsaacGymEnvs does what the tables of docs/migration.md say."""
+"""Command lines in OmniIsaacGymEnvs' documents do what the tables of docs/coming_from/omniisaacgymenvs.md say."""
 
 import importlib.util
 import re
@@ -13,7 +13,7 @@ from oige_train.checkpoint import CheckpointInfo, save_checkpoint
 from oige_train.cli.common import checked_run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PAGE = (REPOSITORY / "docs" / "migration.md").read_text()
+PAGE = (REPOSITORY / "docs" / "coming_from" / "omniisaacgymenvs.md").read_text()
 COMMANDS = [
     line.partition("\t")[2]
     for line in (REPOSITORY / "tests" / "data" / "upstream_commands.tsv").read_text().splitlines()

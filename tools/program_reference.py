@@ -31,7 +31,7 @@ accept every key of the [configuration](configuration.md). The exit code is 0 if
 do, 2 if an argument is wrong, which one line on the terminal explains, and 130 after Ctrl-C.
 
 The programs of OmniIsaacGymEnvs, such as `rlgames_train.py`, are in [scripts](../scripts) under their old names;
-[Coming from OmniIsaacGymEnvs](migration.md) lists them.
+[Coming from OmniIsaacGymEnvs](coming_from/omniisaacgymenvs.md) lists them.
 
 `tools/program_reference.py` writes this page.
 """

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from oige_core.tasks import Task
 
 __all__ = [
+    "ENTRY_POINT_GROUP",
     "UnknownTaskError",
     "add_task",
     "check_task",
