@@ -18,7 +18,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [
     page
     for pattern in (
-        "*.md", "docs/*.md", "docs/coming_from/*.md", "docs/results/*.md", "docs/tasks/*.md", "packages/*/README.md"
+        "*.md",
+        "docs/*.md",
+        "docs/coming_from/*.md",
+        "docs/results/*.md",
+        "docs/tasks/*.md",
+        "packages/*/README.md",
     )
     for page in sorted(REPOSITORY.glob(pattern))
     if page.name != "gallery.md"  # whose commands a tool writes from the names of tasks
