@@ -1,7 +1,9 @@
 """The files for Docker, without Docker: scripts call a stand-in that writes down its arguments; linters pass."""
 
+import dataclasses
 import importlib.util
 import itertools
+import json
 import os
 import re
 import shutil
@@ -12,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from oige_extension.kit.bundle import THIRD_PARTY
+from oige_train.schema import TrainRunConfig
 
 DOCKER = Path(__file__).resolve().parent.parent / "docker"
+MUJOCO_DOCKERFILE = DOCKER / "mujoco.dockerfile"
 SCRIPTS = ("run_docker", "run_docker_viewer", "run_dockerfile", "run_dockerfile_viewer")
 
 needs_bash = pytest.mark.skipif(sys.platform == "win32" or not shutil.which("bash"), reason="needs bash")
@@ -31,17 +35,23 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(home: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def start(home: Path, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     checkout = home / "checkout" / "docker"
     shutil.copytree(DOCKER, checkout, dirs_exist_ok=True)
     base = {"HOME": str(home), "PATH": f"{home / 'bin'}:{os.environ['PATH']}", "ACCEPT_EULA": "Y", "DISPLAY": ":1"}
     return subprocess.run(
-        [checkout / f"{script}.sh"], env=base | environment, cwd=home, capture_output=True, text=True, check=False
+        [checkout / f"{script}.sh", *arguments],
+        env=base | environment,
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def called(home: Path, script: str, **environment: str) -> list[str]:
-    done = start(home, script, **environment)
+def called(home: Path, script: str, *arguments: str, **environment: str) -> list[str]:
+    done = start(home, script, *arguments, **environment)
     assert done.returncode == 0, done.stderr
     return (home / "calls").read_text().splitlines()
 
@@ -153,11 +163,88 @@ def test_install_replaces_nothing_of_isaac_sim(monkeypatch: pytest.MonkeyPatch) 
     assert extension[-3:] == ["extension", "--link", str(DOCKER.parent / "exts")]
 
 
+def test_requirements_of_the_image_leave_torch_and_cuda_to_its_kind(tmp_path: Path) -> None:
+    """The two filters of the dockerfile, applied to lines as uv writes them."""
+    lines = {
+        "requirements.txt": ["mujoco==4.0.0 ; sys_platform == 'linux'", "torchmetrics==1.0"],
+        "torch.txt": ["torch==2.13.0"],
+        "": ["nvidia-cublas==13.1.1.3 ; sys_platform == 'linux'", "cuda-toolkit==13.0.3", "triton==3.7.1"],
+    }
+    every = [*lines["requirements.txt"], *lines[""], "torch==2.13.0 ; sys_platform == 'linux'"]
+    (tmp_path / "all.txt").write_text("\n".join(every) + "\n")
+    filters = re.findall(r"&& (sed .*?) /wheels/all\.txt > /wheels/(\S+)", MUJOCO_DOCKERFILE.read_text())
+    assert len(filters) == 2
+    for command, name in filters:
+        done = subprocess.run(["bash", "-c", f"{command} all.txt"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.stdout.splitlines() == lines[name]
+
+
+@needs_bash
+def test_image_for_cpus_is_built_in_one_step(home: Path) -> None:
+    checkout = home / "checkout"
+    assert called(home, "build_mujoco", "cpu") == [
+        *["docker", "build", "--file", f"{checkout}/docker/mujoco.dockerfile"],
+        *["--target", "cpu", "--tag", "oige:cpu", str(checkout)],
+    ]
+
+
+@needs_bash
+def test_kernels_are_compiled_in_the_image_and_built_into_the_next(home: Path) -> None:
+    arguments = called(home, "build_mujoco", "cuda", "Ant,Humanoid")
+    first, warmup, second = _calls(arguments)
+    assert first[:1] == ["build"]
+    assert first[first.index("--target") + 1] == "cuda"
+    assert warmup[-3:] == ["oige:cuda", "oige-warmup", "task=Ant,Humanoid"]
+    assert warmup[warmup.index("--gpus") + 1] == "all"
+    folder, inside = warmup[warmup.index("--volume") + 1].split(":")
+    assert f"WARP_CACHE_PATH={inside}\n" in MUJOCO_DOCKERFILE.read_text()
+    assert second[second.index("--target") + 1] == "cuda-warm"
+    assert second[second.index("--tag") + 1] == "oige:cuda"
+    assert second[second.index("--build-context") + 1] == f"kernels={folder}"
+    assert not Path(folder).exists()
+
+
+def _calls(arguments: list[str]) -> list[list[str]]:
+    """Return the arguments of each call of docker."""
+    starts = [place for place, word in enumerate(arguments) if word == "docker"]
+    return [arguments[begin + 1 : end] for begin, end in itertools.pairwise([*starts, len(arguments)])]
+
+
+@needs_bash
+@pytest.mark.parametrize("arguments", [[], ["gpu"], ["cpu", "Ant"], ["cuda", "Ant", "Humanoid"]])
+def test_unknown_images_are_refused(home: Path, arguments: list[str]) -> None:
+    done = start(home, "build_mujoco", *arguments)
+    assert done.returncode == 2
+    said = " ".join(["build_mujoco.sh", *arguments]) if arguments else "build_mujoco.sh "
+    assert done.stderr == f"error: {said}: expected cpu, cuda, or cuda and tasks, such as Ant,Humanoid.\n"
+    assert not (home / "calls").exists()
+
+
+@needs_bash
+@pytest.mark.parametrize(("image", "gpus"), [("oige:cuda", ["--gpus", "all"]), ("oige:cpu", [])])
+def test_programs_run_as_the_user_and_runs_are_kept(home: Path, image: str, gpus: list[str]) -> None:
+    arguments = called(home, "run_mujoco", "oige-train", "task=Ant", OIGE_IMAGE=image)
+    assert arguments[-3:] == [image, "oige-train", "task=Ant"]
+    assert arguments[: 4 + len(gpus)] == ["docker", "run", "--rm", "--interactive", *gpus]
+    assert "--tty" not in arguments
+    assert arguments[arguments.index("--user") + 1] == f"{os.getuid()}:{os.getgid()}"
+    assert f"{home}/runs:/workspace/runs" in arguments
+    assert (home / "runs").is_dir()
+    assert f"oige-kernels-{os.getuid()}-{image.replace(':', '-')}:/opt/oige/kernels" in arguments
+
+
+def test_development_container_forwards_the_port_of_the_viewer() -> None:
+    settings = json.loads((DOCKER.parent / ".devcontainer" / "devcontainer.json").read_text())
+    (port,) = (field.default for field in dataclasses.fields(TrainRunConfig) if field.name == "livestream_port")
+    assert port in settings["forwardPorts"]
+    assert settings["portsAttributes"][str(port)] == {"label": "viewer"}
+
+
 @pytest.mark.parametrize(
     ("linter", "arguments"),
     [
         ("shellcheck", ["--external-sources", "--source-path=SCRIPTDIR", *map(str, sorted(DOCKER.glob("*.sh")))]),
-        ("hadolint", [str(DOCKER / "dockerfile")]),
+        ("hadolint", [str(DOCKER / "dockerfile"), str(MUJOCO_DOCKERFILE)]),
     ],
 )
 def test_linters_find_nothing(linter: str, arguments: list[str]) -> None:
