@@ -34,7 +34,7 @@ _LINK = re.compile(r"(\]\()([^)\s]+)|(^\[[^\]]+\]: )(\S+)|(\b(?:href|src)=\")([^
 _FENCED = re.compile(r"^(?P<fence>```+|~~~+).*?^(?P=fence)[^\n]*$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?P<before>[^\n]*)\n\n(?P<block> {4}\S[^\n]*\n(?:(?: {4}[^\n]*)?\n)*)")
 _LANGUAGES = {
-    "sh": r"(?:[A-Z_]+=\S+ )*(?:uv|git|cd|pip|make|python|torchrun|docker|<isaac_sim>/python\.sh|oige-[a-z-]+)\b",
+    "sh": r"# |(?:[A-Z_]+=\S+ )*(?:uv|git|cd|pip|make|python|torchrun|docker|<isaac_sim>/python\.sh|oige-[a-z-]+)\b",
     "python": r"(?:import|from) \w|env = |viewer, ",
 }
 """How indented blocks of code begin, by language."""
