@@ -53,6 +53,8 @@ def take(browser: Browser, url: str, size: tuple[int, int], *, seconds: float, t
     browser.size, browser.touch = size, touch
     browser.open(url)
     wait_until(lambda: browser.evaluate("!!document.querySelector('canvas[data-engine]')"), "no scene", START_TIME)
+    if not touch:  # a phone's panel is folded up and shows no numbers
+        wait_until(lambda: "steps/s" in browser.text(), "no steps", START_TIME)
     time.sleep(seconds)
     browser.evaluate("document.querySelectorAll('.mantine-Notification-closeButton').forEach(b => b.click())")
     time.sleep(1.0)  # notices that the browser has no GPU fade out
