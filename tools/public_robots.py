@@ -8,7 +8,8 @@
 
 * builds a scene of two worlds with the robot, and compares its mass, its degrees of freedom, the names and limits of
   its joints and their largest efforts with MuJoCo's own model of the file;
-* lets it fall for 200 steps of 2 ms, without drives and contacts, and compares positions of joints and of the root;
+* lets it fall for 200 steps of 2 ms, without drives and contacts, with joints that move at the start, and compares
+  positions of joints and of the root;
 * builds it again with drives that hold the initial positions, and steps it: every position must be finite, and joints
   of robots with a fixed base must stay nearer to their targets than without drives;
 * with ``--warp``, compares 20 steps of MuJoCo Warp on its CPU device with the C engine.
@@ -28,6 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import mujoco
@@ -45,8 +47,17 @@ STEPS, DT = 200, 0.002
 TOLERANCE = 1e-4
 """Largest difference of positions after the fall, in m or rad; views are in single precision."""
 
+ROOT = 1
+"""Body id of the root link in MuJoCo's model."""
+
+TENSOR = ("xx", "xy", "xz", "yy", "yz", "zz")
+TENSOR_INDICES = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
+
 LINES = 6
 """Lines of a report that the page shows."""
+
+SPEED = 0.5
+"""Of joints at the start of the fall, in m/s or rad/s, alternately in both directions."""
 
 HOLD = Drive(stiffness=200.0, damping=10.0)
 
@@ -59,11 +70,13 @@ class File:
         repository: owner and name.
         path: of the file.
         options: further fields of the asset.
+        weightless: whether the scene disables gravity on it.
     """
 
     repository: str
     path: str
-    options: dict[str, object] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    weightless: bool = False
 
 
 def _urdf(repository: str, path: str, floating: bool) -> File:
@@ -80,14 +93,14 @@ FILES = (
     File("google-deepmind/dm_control", f"{_SUITE}dog.xml", {"root": "torso"}),
     File("google-deepmind/dm_control", f"{_SUITE}quadruped.xml", {"root": "torso"}),
     File("google-deepmind/dm_control", f"{_SUITE}manipulator.xml", {"root": "upper_arm"}),
-    File("google-deepmind/dm_control", f"{_SUITE}fish.xml"),
+    File("google-deepmind/dm_control", f"{_SUITE}fish.xml", weightless=True),
     File("google-deepmind/dm_control", "dm_control/locomotion/walkers/assets/humanoid_CMU_V2020.xml"),
     File("google-deepmind/dm_control", "dm_control/third_party/kinova/jaco_arm.xml"),
     File("mujocolab/mjlab", f"{_LAB}unitree_g1/xmls/g1.xml"),
     File("mujocolab/mjlab", f"{_LAB}unitree_go1/xmls/go1.xml"),
     File("unitreerobotics/unitree_mujoco", "unitree_robots/go2/go2.xml"),
     File("unitreerobotics/unitree_mujoco", "unitree_robots/g1/g1_29dof.xml"),
-    File("unitreerobotics/unitree_mujoco", "unitree_robots/h1/h1.xml"),
+    File("unitreerobotics/unitree_mujoco", "unitree_robots/h1/h1.xml", {"root": "pelvis"}),
     File("unitreerobotics/unitree_mujoco", "unitree_robots/b2w/scene_terrain.xml"),
     File("isaac-sim/IsaacGymEnvs", "assets/mjcf/nv_ant.xml"),
     File("isaac-sim/IsaacGymEnvs", "assets/mjcf/nv_humanoid.xml"),
@@ -148,36 +161,41 @@ class Outcome:
 
 def try_file(folder: Path, file: File, *, warp: bool) -> Outcome:
     """Load a file, and compare its robot with MuJoCo's."""
-    path = folder / file.repository.partition("/")[2] / file.path
-    asset = ArticulationAsset(mjcf=path, **file.options)  # type: ignore[arg-type]
+    checkout = folder / file.repository.partition("/")[2]
+    path = checkout / file.path
+    asset = ArticulationAsset(mjcf=path, **file.options)
     try:
         notes = file_report(asset)
-        reference, root, plain = reference_model(path, asset)
-        engine, robot = build(asset, reference, root)
+        reference = make_reference(checkout, path, asset)
+        engine, robot = build(asset, reference.model, file)
     except (OigeError, ValueError) as error:
         return Outcome(file, "refused", " ".join(str(error).replace(str(folder), "…").split()))
     model = engine.compiled.model
-    problems = [*compare_models(reference, root, engine, robot)]
-    start = robot.get_joint_positions()
-    fall = compare_falls(reference, root, engine, robot)
+    take_mended(reference, engine)
+    problems = [*compare_models(reference.model, engine, robot)]
+    limits = robot.get_dof_limits()
+    target = robot.get_joint_positions().clamp(limits[..., 0], limits[..., 1])  # files start some joints beyond them
+    fall = compare_falls(reference.model, engine, robot)
     if not fall < TOLERANCE:
         problems.append(f"falls {fall:.1e} elsewhere")
-    loose = distance(robot, start)
+    loose = distance(robot, target)
     driven, robot = build(
-        dataclasses.replace(asset, drives={".*": HOLD}) if robot.dof_names else asset, reference, root
+        dataclasses.replace(asset, drives={".*": HOLD}) if robot.dof_names else asset, reference.model, file
     )
+    if robot.dof_names:
+        robot.set_joint_position_targets(target)
     driven.step(STEPS)
-    held = distance(robot, start)
+    held = distance(robot, target)
     if not np.isfinite(held) or (held > max(loose, 1e-3) and not file.options.get("floating")):
         problems.append(f"drives do not hold it: {held:.2g} from the targets, without drives {loose:.2g}")
     if warp:
-        difference = compare_executors(asset, reference, root)
+        difference = compare_executors(asset, reference.model, file)
         print(f"  C engine and Warp differ by {difference:.1e} after 20 steps")
     mass = float(model.body_subtreemass[engine.compiled.articulations["robot"].body_ids[0]])
     return Outcome(
         file,
         "agrees" if not problems else f"differs: {'; '.join(problems)}",
-        "" if plain else "MuJoCo alone does not read the file",
+        "" if reference.plain else "MuJoCo alone does not read the file",
         f"{len(robot.body_names)} | {len(robot.dof_names)} | {mass:.4g}",
         f"{fall:.0e}",
         f"{held:.2g}",
@@ -185,42 +203,87 @@ def try_file(folder: Path, file: File, *, warp: bool) -> Outcome:
     )
 
 
-def reference_model(path: Path, asset: ArticulationAsset) -> tuple[mujoco.MjModel, int, bool]:
-    """Return MuJoCo's model of a file, the id of the root, and whether MuJoCo reads the file as it is."""
+@dataclass
+class Reference:
+    """MuJoCo's own model of a file.
+
+    Attributes:
+        model: the model.
+        mended: links whose inertias, which MuJoCo refuses, are those of the asset.
+        plain: whether MuJoCo reads the file as it is.
+    """
+
+    model: mujoco.MjModel
+    mended: Sequence[str]
+    plain: bool
+
+
+def make_reference(checkout: Path, path: Path, asset: ArticulationAsset) -> Reference:
+    """Return MuJoCo's model of a file, or of the file without what MuJoCo does not read."""
+    mended: list[str] = []
     try:
         spec, plain = prepare(mujoco.MjSpec.from_file(str(path)), asset), True
         model = spec.compile()
     except ValueError:
-        is_urdf = path.suffix == ".urdf"
-        spec = mujoco.MjSpec.from_string(without_shapes(path)) if is_urdf else without_visuals(path)
+        if path.suffix == ".urdf":
+            text, mended = without_shapes(checkout, path)
+            spec = mujoco.MjSpec.from_string(text)
+        else:
+            spec = without_visuals(path)
         spec, plain = prepare(spec, asset), False
         model = spec.compile()
-    return model, int(model.body(asset.root or spec.worldbody.bodies[0].name or 1).id), plain
+    return Reference(model, mended, plain)
 
 
 def prepare(spec: mujoco.MjSpec, asset: ArticulationAsset) -> mujoco.MjSpec:
-    """Have links stay links, and the root float if the asset says so."""
+    """Have links stay links, delete other root bodies and cameras, and let the root float if the asset says so."""
     spec.compiler.fusestatic = False
+    if asset.root:
+        for body in [body for body in spec.worldbody.bodies if body.name != asset.root]:
+            spec.delete(body)
+        for part in [*spec.keys, *spec.skins]:  # which need the deleted bodies
+            spec.delete(part)
+    for part in [*spec.cameras, *spec.lights]:
+        spec.delete(part)
+    for body in spec.bodies[1:]:
+        body.simple = 0  # so that inertias can be set
     if asset.floating:
         spec.worldbody.bodies[0].add_freejoint()
     return spec
 
 
-def without_shapes(path: Path) -> str:
-    """Return a URDF without shapes, whose inertias MuJoCo balances, and without repeated inertias."""
+def without_shapes(checkout: Path, path: Path) -> tuple[str, list[str]]:
+    """Return a URDF with shapes only where they are the mass of a link, and the links whose inertia MuJoCo refuses."""
     root = ElementTree.fromstring(path.read_text(encoding="utf-8-sig").lstrip())
-    for link in root.iter("link"):
-        for part in [*link.findall("visual"), *link.findall("collision"), *link.findall("inertial")[1:]]:
-            link.remove(part)
+    mended: list[str] = []
     for extension in root.findall("mujoco"):
         root.remove(extension)
+    for link in root.iter("link"):
+        inertia = link.find("inertial/inertia")
+        for part in [*link.findall("visual"), *link.findall("inertial")[1:]]:
+            link.remove(part)
+        if inertia is not None:
+            for part in link.findall("collision"):
+                link.remove(part)
+            tensor = np.array([float(inertia.get(f"i{axes}", 0)) for axes in TENSOR])[TENSOR_INDICES]
+            moments = np.linalg.eigvalsh(tensor)
+            if moments[0] < 1e-14 or moments[0] + moments[1] < moments[2]:
+                mended.append(link.get("name", ""))
+                for axes in TENSOR:
+                    inertia.set(f"i{axes}", "1" if axes in ("xx", "yy", "zz") else "0")
+        elif link.find("inertial") is not None:
+            mended.append(link.get("name", ""))
+            link.remove(link.findall("inertial")[0])
+        for mesh in link.iterfind("collision/geometry/mesh"):
+            name = mesh.get("filename", "").rpartition("://")[2].lstrip("./")
+            mesh.set("filename", next((str(each) for each in sorted(checkout.rglob(name))), name))
     compiler = ElementTree.SubElement(ElementTree.SubElement(root, "mujoco"), "compiler")
-    compiler.set("balanceinertia", "true")
-    return ElementTree.tostring(root, encoding="unicode")
+    compiler.set("strippath", "false")
+    return ElementTree.tostring(root, encoding="unicode"), mended
 
 
 def without_visuals(path: Path) -> mujoco.MjSpec:
-    """Return an MJCF without textures, materials that do not exist, and meshes that only show."""
+    """Return an MJCF without textures, materials, and meshes that only show."""
     spec = mujoco.MjSpec.from_file(str(path))
     for geom in spec.geoms:
         geom.material = ""
@@ -234,8 +297,16 @@ def without_visuals(path: Path) -> mujoco.MjSpec:
     return spec
 
 
+def take_mended(reference: Reference, engine: MujocoEngine) -> None:
+    """Give links of the reference whose inertia MuJoCo refuses the inertia that the asset has."""
+    for name in reference.mended:
+        own, link = reference.model.body(name), engine.compiled.model.body(f"robot/{name}")
+        own.mass, own.inertia, own.ipos, own.iquat = link.mass, link.inertia, link.ipos, link.iquat
+    mujoco.mj_setConst(reference.model, mujoco.MjData(reference.model))
+
+
 def build(
-    asset: ArticulationAsset, reference: mujoco.MjModel, root: int, *, warp: bool = False
+    asset: ArticulationAsset, reference: mujoco.MjModel, file: File, *, warp: bool = False
 ) -> tuple[MujocoEngine, ArticulationView]:
     """Build two worlds with the robot where the file has it."""
     engine = MujocoEngine(2, num_threads=1, executor=on_warp(2, "cpu") if warp else None)
@@ -243,42 +314,31 @@ def build(
     robot = scene.add_articulation(
         "robot",
         asset,
-        position=tuple(reference.body_pos[root].tolist()),
-        orientation=tuple(reference.body_quat[root].tolist()),
+        position=tuple(reference.body_pos[ROOT].tolist()),
+        orientation=tuple(reference.body_quat[ROOT].tolist()),
+        disable_gravity=True if file.weightless else None,
     )
     engine.build(scene)
     return engine, robot
 
 
-def joints_of(model: mujoco.MjModel, root: int) -> dict[str, int]:
-    """Return the ids of joints below a body by name, or by number where they have none."""
-    below = [body for body in range(root, model.nbody) if body == root or root in ancestors(model, body)]
+def joints_of(model: mujoco.MjModel) -> dict[str, int]:
+    """Return the ids of joints by name, or by number where they have none."""
     return {
         model.joint(joint).name or f"joint_{joint}": joint
         for joint in range(model.njnt)
-        if model.jnt_bodyid[joint] in below and model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE
+        if model.jnt_type[joint] != mujoco.mjtJoint.mjJNT_FREE
     }
 
 
-def ancestors(model: mujoco.MjModel, body: int) -> set[int]:
-    """Return the bodies above a body."""
-    found: set[int] = set()
-    while body:
-        body = int(model.body_parentid[body])
-        found.add(body)
-    return found
-
-
-def compare_models(
-    reference: mujoco.MjModel, root: int, engine: MujocoEngine, robot: ArticulationView
-) -> Sequence[str]:
+def compare_models(reference: mujoco.MjModel, engine: MujocoEngine, robot: ArticulationView) -> Sequence[str]:
     """Return in what mass, names, limits and efforts differ."""
     model, layout = engine.compiled.model, engine.compiled.articulations["robot"]
     problems = []
-    masses = float(reference.body_subtreemass[root]), float(model.body_subtreemass[layout.body_ids[0]])
+    masses = float(reference.body_subtreemass[ROOT]), float(model.body_subtreemass[layout.body_ids[0]])
     if not np.isclose(*masses, rtol=1e-6):
         problems.append(f"mass {masses[1]:.6g} instead of {masses[0]:.6g} kg")
-    joints = joints_of(reference, root)
+    joints = joints_of(reference)
     if set(joints) != set(robot.dof_names):
         return [*problems, f"joints {sorted(set(joints) ^ set(robot.dof_names))[:4]} are only in one of them"]
     for name, joint in zip(layout.dof_names, layout.joint_ids, strict=True):
@@ -296,7 +356,7 @@ def compare_models(
     return problems
 
 
-def compare_falls(reference: mujoco.MjModel, root: int, engine: MujocoEngine, robot: ArticulationView) -> float:
+def compare_falls(reference: mujoco.MjModel, engine: MujocoEngine, robot: ArticulationView) -> float:
     """Return the largest difference of positions after a fall, in m or rad."""
     option, ours = reference.opt, engine.compiled.model.opt
     for name in ("timestep", "integrator", "cone", "solver", "iterations", "ls_iterations", "tolerance", "impratio"):
@@ -304,27 +364,32 @@ def compare_falls(reference: mujoco.MjModel, root: int, engine: MujocoEngine, ro
     option.gravity = ours.gravity
     option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT | mujoco.mjtDisableBit.mjDSBL_ACTUATION)
     data = mujoco.MjData(reference)
+    joints = joints_of(reference)
+    velocities = SPEED * (-1.0) ** np.arange(len(joints))
+    for name, velocity in zip(robot.dof_names, velocities, strict=True):
+        data.qvel[reference.jnt_dofadr[joints[name]]] = velocity
+    if joints:
+        robot.set_joint_velocities(torch.tensor(velocities, dtype=torch.float32).repeat(2, 1))
     mujoco.mj_step(reference, data, STEPS)
     engine.step(STEPS)
-    joints = joints_of(reference, root)
     expected = [data.qpos[reference.jnt_qposadr[joints[name]]] for name in robot.dof_names]
     found = robot.get_joint_positions()[0].numpy()
     mujoco.mj_kinematics(reference, data)
-    position = robot.get_world_poses()[0][0].numpy() - data.xpos[root]
+    position = robot.get_world_poses()[0][0].numpy() - data.xpos[ROOT]
     return float(np.abs([*(found - expected), *position]).max())
 
 
-def distance(robot: ArticulationView, start: torch.Tensor) -> float:
-    """Return the largest distance of a joint from where it started, in m or rad."""
-    moved = robot.get_joint_positions() - start
-    return float(moved.abs().max()) if moved.numel() else 0.0
+def distance(robot: ArticulationView, target: torch.Tensor) -> float:
+    """Return the largest distance of a joint from its target, in m or rad."""
+    error = robot.get_joint_positions() - target
+    return float(error.abs().max()) if error.numel() else 0.0
 
 
-def compare_executors(asset: ArticulationAsset, reference: mujoco.MjModel, root: int) -> float:
+def compare_executors(asset: ArticulationAsset, reference: mujoco.MjModel, file: File) -> float:
     """Return the largest difference of joint positions between the C engine and Warp after 20 steps."""
     found = []
     for warp in (False, True):
-        engine, robot = build(asset, reference, root, warp=warp)
+        engine, robot = build(asset, reference, file, warp=warp)
         engine.step(20)
         found.append(robot.get_joint_positions()[0].cpu().numpy())
     return float(np.abs(found[0] - found[1]).max())
@@ -353,11 +418,13 @@ def page(outcomes: Sequence[Outcome], folder: Path, command: str) -> str:
         "",
         "A file agrees if the masses, the names and limits of joints and their largest efforts are the same, and if "
         f"two worlds of it fall like MuJoCo's model: after {STEPS} steps of {DT} s, no position differs by more than "
-        f"{TOLERANCE} m or rad. Contacts and drives are off. Column *fall* has the largest difference, column *held* "
+        f"{TOLERANCE} m or rad. Joints start at ±{SPEED} rad/s or m/s, contacts and drives are off. Column *fall* has the "
+        f"largest difference, column *held* "
         f"the largest distance of a joint from its target with drives of {HOLD.stiffness:g} N·m/rad and "
         f"{HOLD.damping:g} N·m·s/rad after the same time. Root bodies other than the robot are deleted. A star marks "
         "files that MuJoCo does not read without changes, because it does not find meshes or refuses an inertia; "
-        "MuJoCo's model then has no textures and visual meshes, or no shapes.",
+        "MuJoCo's model then has no textures and visual meshes, or no shapes, and inertias that MuJoCo refuses are "
+        "those of the asset.",
         "",
         f"Command: `{command}`. Date {datetime.datetime.now(tz=datetime.UTC).date()}, {data['cpu']}, {data['system']}, "
         f"MuJoCo {version('mujoco')}, Python {platform.python_version()}. Nothing is random.",

@@ -108,6 +108,19 @@ def test_building_warns_of_changes_only(caplog: pytest.LogCaptureFixture) -> Non
     assert len(caplog.records) == 3
 
 
+def test_scene_decides_about_gravity_of_a_file_without_gravity() -> None:
+    """After 0.1 s in steps of 0.01 s, a ball has fallen by 55 · g · 0.01² m, or not at all."""
+    ball = """<mujoco><option><flag gravity="disable"/></option><worldbody><body name="a"><freejoint/><geom size=".1"/>
+      </body></worldbody></mujoco>"""
+    for disable, height in ((True, 0.0), (False, -55 * 9.81 * 1e-4)):
+        engine = MujocoEngine(1, num_threads=1)
+        scene = Scene(engine, SimConfig(dt=0.01))
+        robot = scene.add_articulation("robot", ArticulationAsset(mjcf=ball), disable_gravity=disable)
+        engine.build(scene)
+        engine.step(10)
+        assert robot.get_world_poses()[0][0, 2].item() == pytest.approx(height, abs=1e-6)
+
+
 # ------------------------------------------------------------------------------------------ actuators, keyframes
 
 
@@ -298,6 +311,30 @@ def test_impossible_inertias_of_a_urdf_are_mended() -> None:
         "changed: link 'a' has impossible moments of inertia 1, 1, 4; they are replaced by 2, 2, 4 kg·m²",
         "changed: link 'b' has impossible moments of inertia 0, 0, 0; they are replaced by 3e-06, 3e-06, 3e-06 kg·m²",
     )
+
+
+def test_mass_without_moments_of_inertia_is_that_of_the_shapes() -> None:
+    """A cube of 0.2 m and one of 0.1 m, 1 m from it, in one link of 18 kg: 16 kg and 2 kg, at a distance of 1/9 m."""
+    mass = "<inertial><mass value='18'/></inertial>"
+    cubes = "".join(
+        f"<collision><origin xyz='{x} 0 0'/><geometry><box size='{a} {a} {a}'/></geometry></collision>"
+        for x, a in ((0, 0.2), (1, 0.1))
+    )
+    asset = ArticulationAsset(mjcf=urdf(f"<link name='a'>{mass}{cubes}</link>"), floating=True)
+    model = build(asset)[0].compiled.model
+    assert model.body_mass[1] == pytest.approx(18.0)
+    np.testing.assert_allclose(model.body_ipos[1], [1 / 9, 0, 0], atol=1e-9)
+    spin = 16 * 0.2**2 / 6 + 2 * 0.1**2 / 6
+    lever = 16 * (1 / 9) ** 2 + 2 * (8 / 9) ** 2
+    np.testing.assert_allclose(np.sort(model.body_inertia[1]), [spin, spin + lever, spin + lever])
+    assert file_report(asset) == (
+        "changed: link 'a' has no <inertia>; its moments of inertia are those of its collision shapes",
+    )
+    with raises(
+        OigeError,
+        r"articulation 'robot': link 'a' has a mass, but neither <inertia> nor collision shapes; add <inertia>\.",
+    ):
+        build(ArticulationAsset(mjcf=urdf(f"<link name='a'>{mass}</link>"), floating=True))
 
 
 def test_links_without_mass_and_repeated_elements_are_read() -> None:

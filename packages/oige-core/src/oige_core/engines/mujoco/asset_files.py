@@ -1,7 +1,7 @@
 """Reads MJCF and URDF files into specifications."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import mujoco
@@ -86,13 +86,45 @@ def _parse_urdf(text: str, folder: Path, package_paths: Sequence[Path], notes: F
         mesh.file = str(urdf.meshes.get(mesh.file, mesh.file))
     for geom in spec.geoms:  # URDF files have no friction coefficients
         geom.friction[0] = DEFAULT_FRICTION
-        if geom.parent.name in urdf.massless:
-            geom.mass = 0.0
     weighed = {geom.meshname for geom in spec.geoms if not geom.parent.explicitinertial}
     for mesh in spec.meshes:
         if mesh.name not in weighed:  # the volume of a mesh matters to nothing, and may be zero
             mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
+    _set_masses(spec, urdf.masses, title)
     return spec
+
+
+def _set_masses(spec: mujoco.MjSpec, masses: Mapping[str, float], title: str) -> None:
+    """Distribute masses of links, in kg, over their shapes in proportion to their volumes.
+
+    Raises:
+        OigeError: a link with a mass has no shapes.
+    """
+    volumes: dict[str, float] = {}
+    if any(masses.values()):
+        copy = spec.copy()
+        copy.compiler.fusestatic = False
+        for geom in copy.geoms:
+            geom.density = 1.0
+        copy.compiler.boundmass = copy.compiler.boundinertia = 1e-12  # volumes in m³ are small as masses in kg
+        try:
+            model = copy.compile()
+        except ValueError as error:
+            raise OigeError(f"{title}: MuJoCo cannot compile its URDF: {one_line(error)}") from error
+        volumes = {body.name: float(model.body(body.name).mass[0]) for body in copy.bodies if body.geoms}
+    for body in spec.bodies:
+        mass = masses.get(body.name)
+        if mass is None:
+            continue
+        if mass and body.name not in volumes:
+            raise OigeError(
+                f"{title}: link '{body.name}' has a mass, but neither <inertia> nor collision shapes; add <inertia>."
+            )
+        for geom in body.geoms:
+            if mass:
+                geom.density = mass / volumes[body.name]
+            else:
+                geom.mass = 0.0
 
 
 def _leave_out_missing_files(spec: mujoco.MjSpec, folder: Path, notes: FileNotes, title: str) -> None:

@@ -80,6 +80,9 @@ def read_with_actuators(element: ArticulationElement, notes: FileNotes) -> mujoc
     names = [joint.name for joint in joints]
     for pattern in [*element.asset.drives, *element.asset.joint_positions]:
         select_names(pattern, names, f"joints of '{element.name}'")
+    if element.disable_gravity is not None and asset.option.disableflags & _FLAGS.mjDSBL_GRAVITY:
+        notes.ignored.append('<flag gravity="disable"/>; disable_gravity of add_articulation decides')
+        asset.option.disableflags &= ~int(_FLAGS.mjDSBL_GRAVITY)
     _apply_flags(asset, title)
     _check_references_to_the_world(asset, title)
     apply_density(asset, element.actor, element.name)

@@ -138,6 +138,6 @@ def _element(asset: ArticulationAsset) -> ArticulationElement:
         position=(0.0, 0.0, 0.0),
         orientation=(1.0, 0.0, 0.0, 0.0),
         track_joint_forces=False,
-        disable_gravity=None,
+        disable_gravity=True,  # whether it is disabled does not change what is read
         actor=ActorConfig(),
     )

@@ -32,12 +32,12 @@ class Urdf:
     Attributes:
         text: the text that MuJoCo reads.
         meshes: paths of mesh files by the names that stand for them in the text.
-        massless: names of links that have no mass.
+        masses: masses, in kg, of links without moments of inertia, by name.
     """
 
     text: str
     meshes: dict[str, Path]
-    massless: set[str]
+    masses: dict[str, float]
 
 
 def rewrite(text: str, folder: Path, package_paths: Sequence[Path], notes: FileNotes, title: str) -> Urdf:
@@ -62,7 +62,7 @@ def rewrite(text: str, folder: Path, package_paths: Sequence[Path], notes: FileN
     rewriter = _Rewriter(root, folder, package_paths, notes, title)
     rewriter.rewrite()
     above = text[: text.index(f"<{root.tag}")].count("\n") if f"<{root.tag}" in text else 0
-    return Urdf("\n" * above + ElementTree.tostring(root, encoding="unicode"), rewriter.meshes, rewriter.massless)
+    return Urdf("\n" * above + ElementTree.tostring(root, encoding="unicode"), rewriter.meshes, rewriter.masses)
 
 
 class _Rewriter:
@@ -77,7 +77,7 @@ class _Rewriter:
         self._compiler = _compiler(root)
         self._names: dict[Path, str] = {}
         self.meshes: dict[str, Path] = {}
-        self.massless: set[str] = set()
+        self.masses: dict[str, float] = {}
 
     def rewrite(self) -> None:
         links = self._root.findall("link")
@@ -162,7 +162,8 @@ class _Rewriter:
         if self._compiler.get("strippath") == "true":
             plain = Path(plain).name
         yield self._folder / meshdir / plain
-        yield self._folder / plain
+        for folder in (self._folder, *self._folder.parents):  # Isaac Gym's files are relative to a folder above them
+            yield folder / plain
 
     def _neighbours(self, written: str) -> Iterator[Path]:
         for path in self._candidates(written):
@@ -197,11 +198,14 @@ class _Rewriter:
             return  # MuJoCo says what is missing
         if kilograms <= _LEAST_MASS and max(map(abs, values), default=0.0) <= _LEAST_MOMENT:
             link.remove(inertial)
-            self.massless.add(name)
+            self.masses[name] = 0.0
             if kilograms > 0.0:
                 yield f"the mass of link '{name}', {kilograms:g} kg, is left out"
             return
         if inertia is None:
+            link.remove(inertial)
+            self.masses[name] = kilograms
+            yield f"link '{name}' has no <inertia>; its moments of inertia are those of its collision shapes"
             return
         tensor = np.zeros((3, 3))
         for value, (row, column) in zip(values, _TENSOR.values(), strict=True):
