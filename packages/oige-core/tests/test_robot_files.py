@@ -241,6 +241,23 @@ def test_mjcf_without_files_of_visual_meshes_and_textures_is_read(tmp_path: Path
         build(asset)
 
 
+def test_attached_models_are_part_of_the_robot(tmp_path: Path) -> None:
+    (tmp_path / "hand").mkdir()
+    (tmp_path / "hand" / "corner.obj").write_text(TETRAHEDRON)
+    (tmp_path / "hand" / "hand.xml").write_text(
+        """<mujoco><asset><mesh file="corner.obj"/></asset><worldbody><body name="palm"><joint name="wrist"/>
+        <geom type="mesh" mesh="corner" mass="3"/></body></worldbody></mujoco>"""
+    )
+    (tmp_path / "arm.xml").write_text(
+        """<mujoco><asset><model name="hand" file="hand/hand.xml"/></asset><worldbody><body name="arm">
+        <geom size=".1" mass="1"/><body name="mount"><attach model="hand" body="palm" prefix="left_"/></body></body>
+        </worldbody></mujoco>"""
+    )
+    engine, robot = build(ArticulationAsset(mjcf=str(tmp_path / "arm.xml")))
+    assert (robot.body_names, robot.dof_names) == (["arm", "mount", "left_palm"], ["left_wrist"])
+    assert engine.compiled.model.body_mass.sum() == pytest.approx(4.0)
+
+
 # ------------------------------------------------------------------------------------------------------- URDF
 
 
