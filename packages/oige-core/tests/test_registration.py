@@ -39,6 +39,14 @@ class Half(CartpoleTask):
         return 0.5 * super().calculate_metrics()
 
 
+class Blind(CartpoleTask):
+    """Cartpole without the velocities."""
+
+    def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
+        """Observe the positions ``(n, 2)``."""
+        return self.observe_motion(worlds)[:, ::2]
+
+
 class Rough(AnymalTerrainTask):
     """AnymalTerrain under another name."""
 
@@ -144,6 +152,13 @@ def test_training_configurations_are_inherited() -> None:
 def test_training_configurations_of_longer_names_are_not_inherited() -> None:
     task = register_task("Half", Half, base="Cartpole")
     assert [file.stem for file in (task.cfg / "train").glob("*.yaml")] == ["HalfPPO"]  # not those of CartpoleCamera
+
+
+def test_description_is_inherited_with_observations_and_actions() -> None:
+    described = load_spec(find_task("Cartpole")).description
+    assert described is not None
+    assert load_spec(register_task("Half", Half, base="Cartpole")).description == described
+    assert load_spec(register_task("Blind", Blind, base="Cartpole", observation_shape=(2,))).description is None
 
 
 def test_task_can_be_registered_again() -> None:

@@ -61,7 +61,8 @@ def register_task(
     Args:
         name: the value of ``task=``, in CamelCase.
         task: the class, defined at the top level of its module.
-        base: an installed task, whose record, configuration and training configurations are inherited.
+        base: an installed task, whose record, configuration and training configurations are inherited, and its
+            description unless the class has observations or actions of its own.
         config: values by dotted key, as on the command line: ``{"task.env.episodeLength": 100,
             "train.params.config.gamma": 0.995}``. Without ``base``, they are the whole configuration of the task.
         env: schema of ``task.env``; None: that of ``base``.
@@ -161,12 +162,20 @@ def _record(task: "type[Task]", target: str, base: TaskSpec[Any] | None, given: 
     """Return the record of a task: that of its base with the given values, or one of these values only."""
     values = {key: value for key, value in given.items() if value is not None}
     if base is not None:
-        demo = base.demo if base.demo and issubclass(task, load_task_class(base)) else None
-        return dataclasses.replace(base, task=target, warp_task=None, demo=demo, **values)
+        parent = load_task_class(base)
+        demo = base.demo if issubclass(task, parent) else None
+        description = base.description if _has_interface_of(task, parent) and not values.keys() - {"env"} else None
+        return dataclasses.replace(base, task=target, warp_task=None, demo=demo, description=description, **values)
     for key in ("env", "observation_shape", "num_actions"):
         if key not in values:
             raise OigeError(f"register_task: {key} is missing; it is required without base=<an installed task>.")
     return TaskSpec(task=target, **values)
+
+
+def _has_interface_of(task: type, base: type) -> bool:
+    """Whether a class inherits observations, states and actions, so that the description of ``base`` applies."""
+    methods = ("get_observations", "get_states", "pre_physics_step")
+    return all(getattr(task, name, None) is getattr(base, name, None) for name in methods)
 
 
 def _sections(config: Mapping[str, Any]) -> dict[str, Any]:
