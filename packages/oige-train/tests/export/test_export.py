@@ -14,9 +14,10 @@ from oige_train.cli.common import checked_run
 from oige_train.cli.export import export
 from oige_train.export import deployment
 from oige_train.export.contract import read_contract
-from oige_train.export.vectors import decode
+from oige_train.export.exported import ExportedPolicy
+from oige_train.export.vectors import decode, encode
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import load_policy
+from oige_train.policy import build_policy, load_policy
 
 SMALL = ["sim_device=cpu", "num_envs=3", "steps=40"]
 
@@ -82,13 +83,33 @@ def test_actions_of_an_episode_are_those_of_the_checkpoint(cartpole: Path) -> No
         adapter.env.close()
 
 
+def test_recurrent_policies_keep_their_hidden_state(tmp_path: Path) -> None:
+    lstm = {"name": "lstm", "units": 5, "layers": 1}
+    arguments = [f"+train.params.network.rnn.{key}={value}" for key, value in lstm.items()]
+    arguments += ["task=Cartpole", "train.params.config.symmetry_augmentation=False", "sim_device=cpu", "num_envs=2"]
+    checkpoint, output = tmp_path / "lstm.pth", tmp_path / "policy.onnx"
+    run = checked_run(arguments)
+    adapter = RlGamesEnv(make_env(run.config), "cpu")
+    policy = build_policy(run, adapter.get_env_info(), "cpu", 2)
+    torch.save({"model": policy.model.state_dict(), "epoch": 1}, checkpoint)
+    export([*arguments, f"checkpoint={checkpoint}", f"output={output}", "steps=30"])
+    exported = ExportedPolicy(read_contract(output), "cpu", 2)
+    observations = adapter.reset()["obs"]
+    for step in range(60):
+        actions = policy.act(observations, deterministic=True)
+        torch.testing.assert_close(exported.act(observations, deterministic=True), actions, atol=2e-5, rtol=0.0)
+        observations, _, done, _ = adapter.step(actions)
+        observations, done = observations["obs"], done | torch.tensor([step == 20, False])
+        for each in (policy, exported):
+            each.reset_hidden_state(done)
+    adapter.env.close()
+
+
 def test_differences_between_task_and_contract_are_said(cartpole: Path, caplog: pytest.LogCaptureFixture) -> None:
     contract = read_contract(cartpole)
     contract.values["robots"][0]["joints"][0]["stiffness"] = 30.0
     run = checked_run(["test=True", f"checkpoint={cartpole}", "num_envs=2", "sim_device=cpu", "task.sim.dt=0.01"])
     adapter = RlGamesEnv(make_env(run.config), "cpu")
-    from oige_train.export.exported import ExportedPolicy
-
     with caplog.at_level(logging.WARNING):
         ExportedPolicy(contract, "cpu", 2).compare(adapter.env)
     assert [record.getMessage() for record in caplog.records] == [
@@ -223,8 +244,6 @@ def test_contract_of_another_format_is_not_overwritten(cartpole: Path) -> None:
 
 
 def test_vectors_are_restored_exactly(cartpole: Path) -> None:
-    from oige_train.export.vectors import encode
-
     generator = np.random.default_rng(0)
     floats = generator.normal(size=(5, 3)).astype(np.float32) * np.float32(1e-3)
     images = generator.integers(0, 256, (2, 3, 4, 3), dtype=np.uint8)

@@ -67,6 +67,17 @@ def test_file_computes_what_the_policy_does_in_a_sequence(tmp_path: Path, overri
     assert len(hidden) == (2 if "rnn.name" in " ".join(overrides) else 0)
 
 
+@pytest.mark.slow
+def test_network_of_shadow_hand_lstm_is_exported(tmp_path: Path) -> None:
+    actor = make_actor("task=ShadowHandOpenAI_LSTM", shape=(42,), actions=20)
+    assert actor.hidden_shapes == [(1, 1024), (1, 1024)]
+    network = load_network(export_actor(actor, tmp_path / "policy.onnx"), actor.input_names)
+    observations, *hidden = actor.inputs(5, torch.Generator().manual_seed(4))
+    expected = actor(observations, *hidden)
+    for found, wanted in zip(network([each.numpy() for each in (observations, *hidden)]), expected, strict=True):
+        np.testing.assert_allclose(found, wanted.numpy(), atol=1e-5)
+
+
 def test_normalisation_is_inside(tmp_path: Path) -> None:
     actor = make_actor("task=Cartpole", "train.params.config.normalize_input=True")
     network = load_network(export_actor(actor, tmp_path / "policy.onnx"), actor.input_names)
