@@ -58,7 +58,8 @@ def main() -> None:
             "previous_action": dict(zip((entry["component"] for entry in commands), actions, strict=True)),
         }
         observation = [entry["scale"] * measured[entry["quantity"]][entry["component"]] for entry in entries]
-        (actions,) = session.run(None, {contract["policy"]["input"]: np.array([observation], np.float32)})[0]
+        outputs = session.run(None, {contract["policy"]["input"]: np.array([observation], np.float32)})
+        actions = np.asarray(outputs[0])[0]
         positions = [data.joint(f"{robot['name']}/{name}").qpos[0] for name in joints]
         log.append((observation, actions, step * period, positions, data.qpos[3:7].copy()))
         for entry, action in zip(commands, actions, strict=True):
@@ -74,9 +75,16 @@ def main() -> None:
     print(f"velocity {forward:.2f} m/s forward, {left:.2f} m/s left, {yaw:.2f} rad/s")
     print(f"lowest height of the base {np.min(travelled, axis=0)[3]:.2f} m")
     if arguments.log:
-        names = ("observations", "actions", "time", "joint_positions", "base_orientation")
-        arrays = {name: np.array(values) for name, values in zip(names, zip(*log, strict=True), strict=True)}
-        np.savez(arguments.log, **arrays, joint_names=np.array(list(joints)))
+        seen, given, time, positions, orientation = (np.array(values) for values in zip(*log, strict=True))
+        np.savez(
+            arguments.log,
+            observations=seen,
+            actions=given,
+            time=time,
+            joint_names=np.array(list(joints)),
+            joint_positions=positions,
+            base_orientation=orientation,
+        )
 
 
 if __name__ == "__main__":
