@@ -17,6 +17,7 @@ Train a policy, or play one.
 
 common overrides:
   task=<Task>           task to train, default Cartpole; oige-tasks lists all tasks
+  task=<file>.py        train the task that this file registers with oige_core.register_task
   train=<Configuration> training configuration, for example AntFlashSAC; default <Task>PPO
   num_envs=<n>          number of worlds, which are simulated in parallel
   seed=<n>              seed of all random streams; -1: a random seed
