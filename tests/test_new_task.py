@@ -22,6 +22,7 @@ FILES = {
     f"src/{PACKAGE}/__init__.py",
     f"src/{PACKAGE}/assets/{PACKAGE}.xml",
     f"src/{PACKAGE}/cfg/task/{NAME}.yaml",
+    f"src/{PACKAGE}/description.py",
     f"src/{PACKAGE}/cfg/train/{NAME}PPO.yaml",
     f"src/{PACKAGE}/py.typed",
     f"src/{PACKAGE}/task.py",

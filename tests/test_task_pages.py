@@ -65,6 +65,13 @@ def test_variants_have_the_description_of_their_task(pages: ModuleType) -> None:
         assert ours.source == theirs.source
 
 
+def test_first_curve_is_that_of_the_policy(pages: ModuleType) -> None:
+    for name in set(pages.CURVES) & set(pages.with_policy()):
+        assert pages.CURVES[name][0].label.startswith(f"seed {pages.read_card(pages.find_task(name)).seed}")
+        if (recorded := pages.ENTRIES[name].curve) is not None:
+            assert pages.CURVES[name][0].files == (recorded,)
+
+
 def test_curves_belong_to_their_tasks(pages: ModuleType, curves: ModuleType) -> None:
     for name, runs in pages.CURVES.items():
         for run in runs:
@@ -113,6 +120,12 @@ def test_observation_table_has_columns_units_and_components(tables: ModuleType) 
         "\nComponents, in this order:\n\n"
         "* `speed`: `a`, `b`, `c`, `d`, `e`\n"
     )
+
+
+def test_components_of_parts_are_listed_once(tables: ModuleType) -> None:
+    assert tables.components_of(("a.x", "a.y", "b.x", "b.y")) == "`a`, `b`, each with `.x`, `.y`"
+    assert tables.components_of(("a.x", "b.y")) == "`a.x`, `b.y`"
+    assert tables.components_of([f"{i}" for i in range(50)]) == "`0`, `1`, `2`, …, `49`: 50 in all"
 
 
 def test_action_table_says_what_the_ends_of_the_range_are(tables: ModuleType) -> None:

@@ -62,8 +62,8 @@ CURVES: dict[str, tuple[Curve, ...]] = {
         Curve("seed 2", ("crazyflie_thrust_2_h200",)),
     ),
     "FactoryTaskNutBoltPick": (
-        Curve(RESUMED, ("factory_pick_42_h200", "factory_pick_resumed_42_h200")),
         Curve("seed 7, resumed once", ("factory_pick_7_h200", "factory_pick_resumed_7_h200")),
+        Curve(RESUMED, ("factory_pick_42_h200", "factory_pick_resumed_42_h200")),
     ),
     "FactoryTaskNutBoltPlace": (
         Curve(SEED_42, ("factory_place_42_h200",)),
@@ -290,8 +290,9 @@ def speed_text(name: str) -> str:
         rows.append((where, f"{worlds:,}{', Warp variant' if warp else ''}", *speeds, memory, run["date"][:10]))
     if not rows:
         return ""
-    header = ("machine", "worlds", "environment, steps/s", "learning, steps/s", "GPU memory", "date")
-    return table(header, rows)
+    header = ("machine", "worlds", "environment, 1/s", "with learning, 1/s", "GPU memory", "date")
+    text = "Speeds that `oige-benchmark` measured, in environment steps per second without and with learning:\n\n"
+    return text + table(header, rows)
 
 
 def index() -> str:

@@ -62,8 +62,16 @@ def columns(first: int, count: int) -> str:
 
 
 def components_of(components: Sequence[str]) -> str:
-    """Return the components as code, separated by commas; of many, the first and the last."""
-    shown = [f"`{name}`" for name in components]
+    """Return the components as code, separated by commas; of many, the first and the last.
+
+    Components ``a.x``, ``a.y``, ``b.x``, ``b.y`` are those of parts: ``a``, ``b``, each with ``.x``, ``.y``.
+    """
+    parts, ends = (
+        list(dict.fromkeys(split)) for split in zip(*(name.rpartition(".")[::2] for name in components), strict=True)
+    )
+    if len(parts) > 1 and [f"{part}.{end}" for part in parts for end in ends] == list(components):
+        return f"{', '.join(map(code, parts))}, each with {', '.join(code(f'.{end}') for end in ends)}"
+    shown = [code(name) for name in components]
     if len(shown) > LISTED:
         return f"{', '.join(shown[:3])}, …, {shown[-1]}: {len(shown)} in all"
     return ", ".join(shown)

@@ -202,4 +202,4 @@ def test_the_description_of_smoothed_targets_says_so() -> None:
     assert {(entry.kind, entry.relative_to, entry.scale, entry.offset) for entry in entries} == {
         ("position_target", "limits", 1.0, 0.0)
     }
-    assert "of 30 % of it and 70 % of the last target" in entries[0].text
+    assert "averaged: 30 % new, 70 % old target" in entries[0].text

@@ -187,7 +187,7 @@ def _command(env: InHandConfig, config: RunConfig, actuated: tuple[str, ...]) ->
             key="dofSpeedScale",
         )
     share = 100.0 * env.actionsMovingAverage
-    average = f"; of {share:g} % of it and {100.0 - share:g} % of the last target" if share < 100.0 else ""
+    average = f"; averaged: {share:g} % new, {100.0 - share:g} % old target" if share < 100.0 else ""
     return Command(
         name="joint_target",
         text="position targets of the driven joints, from the lower limit at −1 to the upper limit at 1" + average,
