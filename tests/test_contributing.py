@@ -48,7 +48,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_table_lists_the_files_of_a_new_package(project: Path) -> None:
     listed = set(re.findall(r"^\| `([\w/]+\.\w+)` \|", SECTION, re.MULTILINE))
     there = {file.relative_to(project).as_posix() for file in project.rglob("*") if file.is_file()}
-    assert len(listed) == 7
+    assert len(listed) == 8
     assert there - listed == {".gitignore", "README.md", "src/reach_cube/py.typed"}
     assert not listed - there
 

@@ -1,6 +1,6 @@
 """What BallBalance observes, does and rewards."""
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import (
     XYZ,
     Command,

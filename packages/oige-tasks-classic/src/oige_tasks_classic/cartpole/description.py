@@ -1,6 +1,6 @@
 """What Cartpole observes, does and rewards."""
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import Command, Ending, Quantity, Randomization, RewardTerm, TaskDescription
 
 from oige_tasks_classic.cartpole import CartpoleConfig

@@ -1,6 +1,6 @@
 """What CartpoleCamera observes; it acts and is rewarded as Cartpole."""
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import Quantity, TaskDescription
 
 from oige_tasks_classic.cartpole.description import ACTIONS, FAILURE_NOTE, RANDOMIZATION, REWARDS, endings

@@ -1,6 +1,6 @@
 """What Crazyflie observes, does and rewards."""
 
-from oige_core.config import EnvConfig, RunConfig
+from oige_core import EnvConfig, RunConfig
 from oige_core.description import (
     Command,
     Ending,

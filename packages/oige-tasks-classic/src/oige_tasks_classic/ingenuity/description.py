@@ -1,6 +1,6 @@
 """What Ingenuity observes, does and rewards."""
 
-from oige_core.config import EnvConfig, RunConfig
+from oige_core import EnvConfig, RunConfig
 from oige_core.description import Command, Ending, Randomization, RewardTerm, TaskDescription
 
 from oige_tasks_classic.hover_description import SCALED_FLIGHT

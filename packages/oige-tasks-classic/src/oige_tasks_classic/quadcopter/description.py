@@ -2,7 +2,7 @@
 
 import math
 
-from oige_core.config import EnvConfig, RunConfig
+from oige_core import EnvConfig, RunConfig
 from oige_core.description import Command, Ending, Quantity, Randomization, RewardTerm, TaskDescription
 
 from oige_tasks_classic.hover_description import SCALED_FLIGHT

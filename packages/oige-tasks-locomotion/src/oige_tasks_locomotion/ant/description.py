@@ -1,6 +1,6 @@
 """What Ant observes, does and rewards."""
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import RewardTerm, TaskDescription
 
 from oige_tasks_locomotion.ant_humanoid import LocomotionConfig

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import (
     XYZ,
     Command,

@@ -1,6 +1,6 @@
 """What Anymal observes, does and rewards."""
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import XYZ, Command, Ending, Quantity, Randomization, Reference, RewardTerm, TaskDescription
 
 from oige_tasks_locomotion.anymal import AnymalCommandRanges, AnymalConfig

@@ -2,7 +2,7 @@
 
 import math
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import Command, Ending, Quantity, Randomization, RewardTerm, TaskDescription
 
 from oige_tasks_locomotion.target_following import TargetFollowingConfig

@@ -1,6 +1,6 @@
 """What AllegroHand observes, does and rewards."""
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import TaskDescription
 
 from oige_tasks_manipulation.allegro_hand import AllegroHandConfig

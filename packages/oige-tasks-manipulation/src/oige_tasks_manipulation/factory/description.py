@@ -1,7 +1,6 @@
 """What the Factory tasks observe, do and reward."""
 
-from oige_core import ControlConfig
-from oige_core.config import RunConfig
+from oige_core import ControlConfig, RunConfig
 from oige_core.description import (
     QUATERNION,
     XYZ,

@@ -1,6 +1,6 @@
 """What tasks with a Franka Panda that moves position targets share in their descriptions."""
 
-from oige_core.config import EnvConfig, RunConfig
+from oige_core import EnvConfig, RunConfig
 from oige_core.description import Command, Quantity
 
 __all__ = [

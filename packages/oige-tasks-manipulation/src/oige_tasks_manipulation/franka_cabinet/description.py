@@ -1,6 +1,6 @@
 """What FrankaCabinet observes, does and rewards."""
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import XYZ, Ending, Quantity, Randomization, RewardTerm, TaskDescription
 
 from oige_tasks_manipulation.franka.description import FINGER_JOINTS, JOINT_OBSERVATIONS, arm_command, finger_command

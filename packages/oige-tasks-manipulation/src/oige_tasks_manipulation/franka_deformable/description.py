@@ -1,6 +1,6 @@
 """What FrankaDeformable observes, does and rewards."""
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import XYZ, Command, Ending, Quantity, Randomization, RewardTerm, TaskDescription
 
 from oige_tasks_manipulation.franka.description import JOINT_OBSERVATIONS, arm_command, finger_command

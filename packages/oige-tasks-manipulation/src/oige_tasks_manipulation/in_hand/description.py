@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import (
     QUATERNION,
     XYZ,

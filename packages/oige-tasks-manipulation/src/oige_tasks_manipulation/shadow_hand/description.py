@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from oige_core.config import RunConfig
+from oige_core import RunConfig
 from oige_core.description import TaskDescription
 
 from oige_tasks_manipulation.in_hand.description import describe_in_hand
