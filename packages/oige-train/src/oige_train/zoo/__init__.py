@@ -1,0 +1,1 @@
+"""Pages that play tasks in a browser: programs recorded from torch tasks, models, geometry and the page itself."""
