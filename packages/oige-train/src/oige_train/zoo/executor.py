@@ -29,7 +29,9 @@ _UNCHANGED = frozenset({"time", "eq_active"})  # pages neither read nor write th
 
 
 class PageExecutor:
-    """One world, float32, reset by mask as on a GPU; see :class:`~oige_core.engines.mujoco.executors.protocol.Executor`.
+    """One world in float32 that is reset by mask, as on a GPU.
+
+    It is an :class:`~oige_core.engines.mujoco.executors.protocol.Executor`.
 
     State that was written since the last step goes to MuJoCo, and nothing else: what the page does, too.
 

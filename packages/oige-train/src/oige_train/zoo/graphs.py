@@ -13,7 +13,7 @@ from onnx import TensorProto, numpy_helper
 import oige_train.zoo.lowering_arrays  # noqa: F401 - registers lowerings
 from oige_train.zoo.lowering import LOWERINGS, Writer, array_of, kind_of
 from oige_train.zoo.program import Program, Recording, is_constant
-from oige_train.zoo.recorder import CannotRecord
+from oige_train.zoo.recorder import RecordingError
 from oige_train.zoo.values import Value
 
 __all__ = ["Graph", "write_graphs"]
@@ -119,9 +119,9 @@ class _GraphWriter(Writer):
     def _lower(self, value: Value) -> str:
         name = value.operation.partition(".")[0]
         if name not in LOWERINGS:
-            raise CannotRecord(f"{value.operation}: pages do not know this operation of torch.")
+            raise RecordingError(f"{value.operation}: pages do not know this operation of torch.")
         if value.options.get("complex") and name not in _COMPLEX:
-            raise CannotRecord(f"{value.operation} of complex numbers: pages do not know this operation of torch.")
+            raise RecordingError(f"{value.operation} of complex numbers: pages do not know this operation of torch.")
         return LOWERINGS[name](self, value)
 
 
@@ -129,7 +129,7 @@ def write_graphs(program: Program) -> dict[str, list[Graph]]:
     """Return the parts of each function.
 
     Raises:
-        CannotRecord: a value is computed by an operation that pages do not know.
+        RecordingError: a value is computed by an operation that pages do not know.
     """
     needed = _needed_state(program)
     return {name: _write(recording, needed) for name, recording in program.functions.items()}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from oige_train.zoo.recorder import CannotRecord
+from oige_train.zoo.recorder import RecordingError
 from oige_train.zoo.values import Value
 
 __all__ = ["LOWERINGS", "Lowering", "Writer", "array_of", "kind_of"]
@@ -262,7 +262,14 @@ def clamp(writer: Writer, value: Value) -> str:
 
 # Comparisons and logic
 
-_COMPARISONS = {"lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual", "eq": "Equal", "ne": "Equal"}
+_COMPARISONS = {
+    "lt": "Less",
+    "le": "LessOrEqual",
+    "gt": "Greater",
+    "ge": "GreaterOrEqual",
+    "eq": "Equal",
+    "ne": "Equal",
+}
 
 
 @lowers(*_COMPARISONS)
@@ -285,7 +292,7 @@ _LOGIC = {"and": "And", "or": "Or", "xor": "Xor"}
 def logic(writer: Writer, value: Value) -> str:
     """Lower an operation on flags."""
     if kind_of(value.real.dtype) is not np.bool_:
-        raise CannotRecord(f"{value.operation} of whole numbers: pages know it for flags only.")
+        raise RecordingError(f"{value.operation} of whole numbers: pages know it for flags only.")
     name = value.operation.partition(".")[0].rpartition("_")[2]
     return writer.node(_LOGIC[name], *(writer.number(each, np.bool_) for each in value.arguments[:2]))
 
@@ -295,7 +302,8 @@ def where(writer: Writer, value: Value) -> str:
     """Lower a choice."""
     condition, first, second = value.arguments[:3]
     kind = kind_of(value.real.dtype)
-    return choose(writer, writer.number(condition, np.bool_), *(writer.number(each, kind) for each in (first, second)), kind)
+    flags = writer.number(condition, np.bool_)
+    return choose(writer, flags, writer.number(first, kind), writer.number(second, kind), kind)
 
 
 def choose(writer: Writer, condition: str, first: str, second: str, kind: type) -> str:
@@ -311,8 +319,7 @@ def masked_fill(writer: Writer, value: Value) -> str:
     """Lower the replacement of masked elements."""
     target, mask, filling = value.arguments[:3]
     kind = kind_of(value.real.dtype)
-    names = (writer.number(each, kind) for each in (filling, target))
-    return choose(writer, writer.ref(mask), *names, kind)
+    return choose(writer, writer.ref(mask), writer.number(filling, kind), writer.number(target, kind), kind)
 
 
 @lowers("_to_copy", "clone", "copy", "fill", "scalar_tensor")
@@ -338,6 +345,7 @@ def full(writer: Writer, value: Value) -> str:
 
 
 # Memory
+
 
 @lowers("read")
 def read(writer: Writer, value: Value) -> str:
@@ -378,6 +386,7 @@ def cast(writer: Writer, value: Value) -> str:
 
 
 # Complex numbers
+
 
 @lowers("conjugate")
 def conjugate(writer: Writer, value: Value) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from oige_train.zoo.lowering import Writer, array_of, axes_of, kind_of, lowers, option
-from oige_train.zoo.recorder import CannotRecord
+from oige_train.zoo.recorder import RecordingError
 from oige_train.zoo.values import Value
 
 __all__: list[str] = []
@@ -17,7 +17,10 @@ def reduce(writer: Writer, value: Value) -> str:
     source, name = value.arguments[0], value.operation.partition(".")[0]
     axes = axes_of(option(value, 1, "dim"), len(source.shape) - bool(value.options.get("complex")))
     return writer.reduce(
-        _REDUCTIONS[name], writer.number(source, kind_of(value.real.dtype)), axes, keep=option(value, 2, "keepdim", False)
+        _REDUCTIONS[name],
+        writer.number(source, kind_of(value.real.dtype)),
+        axes,
+        keep=option(value, 2, "keepdim", False),
     )
 
 
@@ -44,7 +47,7 @@ def norm(writer: Writer, value: Value) -> str:
         return writer.reduce("ReduceL1", name, axes, keep=keep)
     if order == float("inf"):
         return writer.reduce("ReduceMax", writer.node("Abs", name), axes, keep=keep)
-    raise CannotRecord(f"norm of order {order}: pages know 1, 2 and infinity.")
+    raise RecordingError(f"norm of order {order}: pages know 1, 2 and infinity.")
 
 
 @lowers("max", "min")
@@ -115,7 +118,7 @@ def index(writer: Writer, value: Value) -> str:
     if any(each is None or kind_of(each.real.dtype) is np.bool_ for each in indices):
         if len(indices) > 1 and indices[0] is None and all(each is None for each in indices[:-1]):
             return writer.node("Gather", writer.ref(source), writer.ref(indices[-1]), axis=len(indices) - 1)
-        raise CannotRecord("values[mask] in a step: the result's shape depends on numbers; use torch.where.")
+        raise RecordingError("values[mask] in a step: the result's shape depends on numbers; use torch.where.")
     if len(indices) == 1:
         return writer.node("Gather", writer.ref(source), writer.ref(indices[0]), axis=0)
     return writer.node("GatherND", writer.ref(source), _positions(writer, indices))
@@ -127,15 +130,19 @@ def index_put(writer: Writer, value: Value) -> str:
     target, indices, values = value.arguments[:3]
     accumulates, kind = option(value, 3, "accumulate", False), kind_of(value.real.dtype)
     if len(indices) == 1 and kind_of(indices[0].real.dtype) is np.bool_:
-        mask = writer.reshape(writer.ref(indices[0]), (*indices[0].shape, *[1] * (len(target.shape) - len(indices[0].shape))))
+        mask = writer.reshape(
+            writer.ref(indices[0]), (*indices[0].shape, *[1] * (len(target.shape) - len(indices[0].shape)))
+        )
         if values.real.numel() != 1:
-            raise CannotRecord("target[mask] = values in a step: how many depends on numbers; use torch.where.")
+            raise RecordingError("target[mask] = values in a step: how many depends on numbers; use torch.where.")
         return writer.node("Where", mask, writer.number(values, kind), writer.ref(target))
     leading = [0] * sum(each is None for each in indices)
     given = [each for each in indices if each is not None]
     if leading:
-        if any(each is None for each in indices[len(leading) :]) or any(size != 1 for size in target.shape[: len(leading)]):
-            raise CannotRecord("target[:, index, :] = values in a step: pages know it for one world only.")
+        if any(each is None for each in indices[len(leading) :]) or any(
+            size != 1 for size in target.shape[: len(leading)]
+        ):
+            raise RecordingError("target[:, index, :] = values in a step: pages know it for one world only.")
         zeros = [writer.const(np.zeros(()), np.int64) for _ in leading]
     else:
         zeros = []
@@ -187,7 +194,9 @@ def pad(writer: Writer, value: Value) -> str:
     missing = [0] * (len(source.shape) - len(widths) // 2)
     before, after = [*missing, *widths[-2::-2]], [*missing, *widths[-1::-2]]
     kind = kind_of(value.real.dtype)
-    return writer.node("Pad", writer.ref(source), writer.const([*before, *after], np.int64), writer.const(filling, kind))
+    return writer.node(
+        "Pad", writer.ref(source), writer.const([*before, *after], np.int64), writer.const(filling, kind)
+    )
 
 
 @lowers("flip")
@@ -267,7 +276,7 @@ def layer_norm(writer: Writer, value: Value) -> str:
     """Lower layer normalisation."""
     source, _, scale, bias, epsilon = value.arguments
     if value.output:
-        raise CannotRecord("statistics of a layer normalisation: pages do not compute them.")
+        raise RecordingError("statistics of a layer normalisation: pages do not compute them.")
     names = [writer.ref(each) for each in (source, scale, bias)]
     return writer.node("LayerNormalization", *names, axis=-1, epsilon=float(epsilon))
 

@@ -13,10 +13,21 @@ from oige_core.tasks import RLTask
 
 from oige_train.zoo.executor import PageExecutor
 from oige_train.zoo.random_numbers import RandomNumbers
-from oige_train.zoo.recorder import CannotRecord, Recorder, key_of
+from oige_train.zoo.recorder import RecordingError, Recorder, key_of
 from oige_train.zoo.values import Value, place_of
 
-__all__ = ["Part", "Program", "Recording", "begin", "end", "is_constant", "observed", "record_task", "reset", "state_tensors"]
+__all__ = [
+    "Part",
+    "Program",
+    "Recording",
+    "begin",
+    "end",
+    "is_constant",
+    "observed",
+    "record_task",
+    "reset",
+    "state_tensors",
+]
 
 WARM_UP = 3  # control steps; the first one checks what the task returns
 _MOVING = REFRESHED_FIELDS | {"M"}
@@ -80,7 +91,7 @@ def record_task(
         policy: the object whose tensors the policy may change.
 
     Raises:
-        CannotRecord: the task does something that a page cannot do.
+        RecordingError: the task does something that a page cannot do.
     """
     numbers = RandomNumbers(0)
     everyone = torch.ones(1, dtype=torch.bool)
@@ -228,13 +239,13 @@ def _finish(parts: Mapping[str, Part], reward_terms: list[str]) -> Program:
             if value.source is None and variable:
                 value.source = ("state", _whole(name, variable, part.before, value))
         functions[name] = Recording(part.outputs, recorder.inputs, part.kinds, recorder.segment)
-    last = next(reversed(parts.values()))
+    last = list(parts.values())[-1]
     for path in changing & last.after.keys():
         state[path] = last.after[path].clone()
     for name, part in parts.items():
         for value, code in part.recorder.fixed:
             if not is_constant(value):
-                raise CannotRecord(f"{name} reads numbers that change from step to step, in {code}.")
+                raise RecordingError(f"{name} reads numbers that change from step to step, in {code}.")
     return Program(functions, state, reward_terms)
 
 
@@ -244,7 +255,7 @@ def _whole(name: str, paths: list[str], tensors: Mapping[str, torch.Tensor], val
         place = place_of(tensors[path])
         if place.is_run and place.offset == 0 and place.count == value.real.numel():
             return path
-    raise CannotRecord(f"{paths[0]}: {name} reads a part of a tensor that no attribute has as a whole.")
+    raise RecordingError(f"{paths[0]}: {name} reads a part of a tensor that no attribute has as a whole.")
 
 
 def is_constant(value: Value) -> bool:
@@ -287,4 +298,6 @@ def state_tensors(roots: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]
         if parts is None or id(value) in seen:
             continue
         seen.add(id(value))
-        pending.extend((name, each) for name, each in parts if not name.endswith((".config", ".cfg", ".spec", ".extras")))
+        pending.extend(
+            (name, each) for name, each in parts if not name.endswith((".config", ".cfg", ".spec", ".extras"))
+        )

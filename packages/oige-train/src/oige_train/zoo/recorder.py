@@ -16,13 +16,13 @@ from torch.utils._pytree import tree_flatten, tree_map
 from oige_train.zoo.random_numbers import NUMBERS, RandomNumbers
 from oige_train.zoo.values import Place, Value, place_of
 
-__all__ = ["CannotRecord", "Memory", "Recorder"]
+__all__ = ["RecordingError", "Memory", "Recorder"]
 
 _FACTORIES = frozenset({"empty", "new_empty", "empty_like", "empty_strided", "new_empty_strided"})
 _READS = frozenset({"_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "item"})
 
 
-class CannotRecord(OigeError):
+class RecordingError(OigeError):
     """A task does something in a step that a page cannot do."""
 
 
@@ -217,7 +217,7 @@ class Recorder(TorchDispatchMode):
         """Read random bits as numbers of another type: they are other random numbers."""
         memory = self.memory(args[0])
         if memory.current.operation != "reshape" or args[1] != torch.int16 or not self._numbers.are_bits(args[0]):
-            raise CannotRecord(f"a step reads a tensor as {args[1]} in {_place_in_code()}.")
+            raise RecordingError(f"a step reads a tensor as {args[1]} in {_place_in_code()}.")
         drawn = self._numbers.halves(func(*args, **kwargs))
         first = self.memory(drawn.numbers).first
         assert first is not None
@@ -230,7 +230,7 @@ class Recorder(TorchDispatchMode):
 def _factored(factor: Value) -> Value:
     """Return the matrix of which a value is the Cholesky factor."""
     if not factor.operation.startswith("linalg_cholesky_ex"):
-        raise CannotRecord(f"cholesky_solve with a factor that is not from cholesky_ex in {_place_in_code()}.")
+        raise RecordingError(f"cholesky_solve with a factor that is not from cholesky_ex in {_place_in_code()}.")
     return factor.arguments[0]
 
 

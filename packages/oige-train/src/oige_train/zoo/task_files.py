@@ -1,12 +1,12 @@
 """The files of one task's page: what the browser runs, as a description and a file of arrays."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import mujoco
 import numpy as np
 import torch
+from oige_core.description import load_description
 from oige_core.engines.mujoco.compile import CompiledScene
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, scalar_joints
@@ -18,7 +18,7 @@ from oige_core.tasks import RLTask, Steerable
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import FlashSacPolicy, Policy, load_policy
+from oige_train.policy import load_policy
 from oige_train.zoo.executor import PageExecutor
 from oige_train.zoo.geometry import add_geometry
 from oige_train.zoo.graphs import write_graphs
@@ -49,7 +49,7 @@ class PageTask:
     task: RLTask
     executor: PageExecutor
     compiled: CompiledScene
-    policy: Policy | FlashSacPolicy
+    policy: Any
     scene: Scene
 
 
@@ -81,6 +81,7 @@ def build_page_task(name: str) -> PageTask:
 
     with torch.no_grad():
         task = load_task_class(spec, warp=False)(run.config, spec, MujocoEngine(1, executor=make))
+    assert isinstance(task, RLTask)  # the Warp variant is not asked for
     executor, compiled, scene = built[0]
     if isinstance(task, Steerable):
         task.no_timeout = torch.zeros(1, dtype=torch.bool)
@@ -92,7 +93,7 @@ def task_files(page: PageTask) -> tuple[dict[str, Any], Pack]:
     """Return the description of a task's page, as JSON, and its arrays.
 
     Raises:
-        CannotRecord: the task does something that a page cannot do.
+        RecordingError: the task does something that a page cannot do.
     """
     task, executor, policy = page.task, page.executor, page.policy
     program = record_task(task, executor, lambda seen: policy.act(seen, deterministic=True), policy)
@@ -130,6 +131,7 @@ def task_files(page: PageTask) -> tuple[dict[str, Any], Pack]:
         pack.add(f"field.{name}", executor.initial_field(name).numpy())
     manifest = {
         "task": task.name,
+        "summary": _summary(page.run),
         "control_dt": task.control_dt,
         "physics_steps": task.control_frequency_inv * page.run.config.task.sim.substeps,
         "num_actions": task.spec.num_actions,
@@ -148,10 +150,15 @@ def task_files(page: PageTask) -> tuple[dict[str, Any], Pack]:
     return manifest | {"arrays": pack.entries}, pack
 
 
+def _summary(run: Run) -> str:
+    """Return what the robot of a task does; empty if the task has no description."""
+    description = load_description(load_spec(find_task(run.task.name)), run.config)
+    return "" if description is None else " ".join(description.summary.split())
+
+
 def _velocity_limits(executor: PageExecutor) -> dict[str, list[Any]] | None:
     if executor.velocity_limits is None:
         return None
     dofs, positions = scalar_joints(executor.model)
     bounds = np.minimum(executor.velocity_limits[0].numpy()[dofs], np.finfo(np.float32).max)
     return {"dofs": dofs.tolist(), "positions": positions.tolist(), "bounds": bounds.tolist()}
-

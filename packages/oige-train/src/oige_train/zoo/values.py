@@ -92,7 +92,7 @@ class Place:
 
 def place_of(tensor: torch.Tensor) -> Place:
     """Return the place of a tensor in its memory."""
-    offset, sizes, strides = tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
+    offset, sizes, strides = int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride()
     if tensor.is_complex():
         return Place(2 * offset, (*sizes, 2), (*(2 * stride for stride in strides), 1))
     return Place(offset, sizes, strides)

@@ -25,14 +25,16 @@ _WRITTEN = ("ctrl", "qpos", "qvel", "mocap_pos", "mocap_quat", "xfrc_applied", "
 
 
 class _MaskedBatch(BatchExecutor):
-    """The C engine with selections of worlds by mask, as on a GPU, so that random numbers are drawn in the same order."""
+    """The C engine with selections of worlds by mask, as on a GPU, so that it draws random numbers in the same order."""
 
     def __init__(self, compiled: CompiledScene) -> None:
         super().__init__(compiled.model, 1, 1)
         self.selects_by_mask = True
 
 
-def record_vectors(name: str, steps: int, fields: list[str], state: list[str], *, random_every: int = 2, seed: int = 1) -> dict[str, Any]:
+def record_vectors(
+    name: str, steps: int, fields: list[str], state: list[str], *, random_every: int = 2, seed: int = 1
+) -> dict[str, Any]:
     """Play a task in one world on the C engine and return what a page must compute.
 
     Args:
@@ -44,14 +46,15 @@ def record_vectors(name: str, steps: int, fields: list[str], state: list[str], *
         seed: of actions and of random numbers.
 
     Returns:
-        Lists of numbers, to be written as JSON: the state before the first call; calls of functions in order, each with its name, the fields before it,
-        given numbers, random numbers, and the results and written fields after it.
+        Lists of numbers, to be written as JSON: the state before the first call; calls of functions in order, each with
+        its name, the fields before it, given numbers, random numbers, and the results and written fields after it.
     """
     run = page_run(name)
     spec = load_spec(find_task(name))
     with torch.no_grad():
         engine = MujocoEngine(1, executor=lambda compiled, _: _MaskedBatch(compiled))
-        task: RLTask = load_task_class(spec, warp=False)(run.config, spec, engine)
+        task = load_task_class(spec, warp=False)(run.config, spec, engine)
+    assert isinstance(task, RLTask)
     task._fused = None
     if isinstance(task, Steerable):
         task.no_timeout = torch.zeros(1, dtype=torch.bool)

@@ -20,7 +20,7 @@ export class Scene {
     this.renderer = new THREE.WebGLRenderer({ canvas, antialias: true });
     this.renderer.outputColorSpace = THREE.LinearSRGBColorSpace; // colours are used as they are
     this.renderer.shadowMap.enabled = true;
-    this.renderer.shadowMap.type = THREE.PCFSoftShadowMap;
+    this.renderer.shadowMap.type = THREE.PCFShadowMap;
     this.scene = new THREE.Scene();
     this.scene.background = new THREE.Color(...geometry.sky);
     this.camera = new THREE.PerspectiveCamera(45, 1, 0.01, 500);
