@@ -13,7 +13,7 @@ from oige_core.tasks import RLTask
 
 from oige_train.zoo.executor import PageExecutor
 from oige_train.zoo.random_numbers import RandomNumbers
-from oige_train.zoo.recorder import RecordingError, Recorder, key_of
+from oige_train.zoo.recorder import Recorder, RecordingError, key_of
 from oige_train.zoo.values import Value, place_of
 
 __all__ = [

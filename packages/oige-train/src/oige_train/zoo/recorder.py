@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from oige_train.zoo.random_numbers import NUMBERS, RandomNumbers
 from oige_train.zoo.values import Place, Value, place_of
 
-__all__ = ["RecordingError", "Memory", "Recorder"]
+__all__ = ["Memory", "Recorder", "RecordingError"]
 
 _FACTORIES = frozenset({"empty", "new_empty", "empty_like", "empty_strided", "new_empty_strided"})
 _READS = frozenset({"_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "item"})
@@ -153,6 +153,9 @@ class Recorder(TorchDispatchMode):
         packet = func._schema.name.split("::")[1]
         if packet in NUMBERS or (packet in ("rand", "randn", "randint", "randperm")):
             return self._draw(packet, func, args, kwargs)
+        if func._can_decompose():  # made of other operations, such as ``to``, which copies or not
+            with self:
+                return func.decompose(*args, **kwargs)
         if packet in _READS:
             tensor = next(each for each in tree_flatten((args, kwargs))[0] if isinstance(each, torch.Tensor))
             self.fixed.append((self.read(tensor), _place_in_code()))

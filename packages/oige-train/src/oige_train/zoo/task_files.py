@@ -13,6 +13,7 @@ from oige_core.engines.mujoco.executors.protocol import FORCE_FIELDS, scalar_joi
 from oige_core.envs import VecEnv
 from oige_core.registry import find_task, load_spec, load_task_class
 from oige_core.scene import Scene
+from oige_core.scene.elements import CameraElement
 from oige_core.tasks import RLTask, Steerable
 
 from oige_train.cli.common import checked_run
@@ -26,6 +27,7 @@ from oige_train.zoo.lowering import array_of
 from oige_train.zoo.model import mesh_files, model_xml, stated_fields
 from oige_train.zoo.pack import Pack
 from oige_train.zoo.program import record_task
+from oige_train.zoo.recorder import RecordingError
 
 __all__ = ["PageTask", "build_page_task", "page_run", "task_files"]
 
@@ -69,7 +71,8 @@ def build_page_task(name: str) -> PageTask:
     """Build a task on one world.
 
     Raises:
-        OigeError: the task is unknown, has no policy, or needs what a page does not have.
+        RecordingError: the task observes images.
+        OigeError: the task is unknown or has no policy.
     """
     run = page_run(name)
     spec = load_spec(find_task(name))
@@ -83,6 +86,8 @@ def build_page_task(name: str) -> PageTask:
         task = load_task_class(spec, warp=False)(run.config, spec, MujocoEngine(1, executor=make))
     assert isinstance(task, RLTask)  # the Warp variant is not asked for
     executor, compiled, scene = built[0]
+    if any(isinstance(element, CameraElement) for element in scene.elements.values()):
+        raise RecordingError("it observes images of a camera, which pages do not compute.")
     if isinstance(task, Steerable):
         task.no_timeout = torch.zeros(1, dtype=torch.bool)
     policy = load_policy(run, RlGamesEnv(VecEnv(task), "cpu"))

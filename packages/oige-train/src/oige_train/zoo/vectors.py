@@ -25,7 +25,7 @@ _WRITTEN = ("ctrl", "qpos", "qvel", "mocap_pos", "mocap_quat", "xfrc_applied", "
 
 
 class _MaskedBatch(BatchExecutor):
-    """The C engine with selections of worlds by mask, as on a GPU, so that it draws random numbers in the same order."""
+    """The C engine with selections of worlds by mask, so that it draws random numbers in the same order as a page."""
 
     def __init__(self, compiled: CompiledScene) -> None:
         super().__init__(compiled.model, 1, 1)
