@@ -136,7 +136,7 @@ def test_empty_folder_is_filled(tmp_path: Path) -> None:
 
 
 def test_tests_of_the_package_pass(project: Path, python: Callable[..., str]) -> None:
-    assert "4 passed" in python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(project / "tests"))
+    assert "5 passed" in python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(project / "tests"))
 
 
 def test_package_follows_our_style(project: Path, python: Callable[..., str]) -> None:
