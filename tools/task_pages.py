@@ -306,8 +306,7 @@ def index() -> str:
         step = config.task.sim.dt * env.controlFrequencyInv
         rows.append(
             (
-                picture if image.is_file() else "",
-                f"[{name}]({name}.md)",
+                f"{f'{picture}<br>' if image.is_file() else ''}[{name}]({name}.md)",
                 f"{env.numEnvs:,}",
                 f"{description.episode_steps or env.episodeLength:,} × {step:.3g} s",
                 " × ".join(map(str, spec.shape_for(env))),
@@ -315,7 +314,7 @@ def index() -> str:
                 score(read_card(find_task(name))) if name in with_policy() else "",
             )
         )
-    header = ("", "task", "worlds", "episode", "observation", "actions", "return")
+    header = ("task", "worlds", "episode", "observation", "actions", "return")
     return INDEX.format(table=table(header, rows))
 
 

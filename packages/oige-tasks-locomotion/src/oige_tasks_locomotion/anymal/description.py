@@ -142,5 +142,5 @@ def describe_anymal(env: AnymalConfig, config: RunConfig) -> TaskDescription:
             command_randomization(env.randomCommandVelocityRanges, f"yaw rate {yaw_rate}"),
             Randomization(text="joint velocities: ±0.1 rad/s"),
         ),
-        action_notes="Commands stay the same during an episode.",
+        observation_notes="The commanded velocity stays the same during an episode.",
     )
