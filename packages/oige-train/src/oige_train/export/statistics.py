@@ -23,6 +23,10 @@ __all__ = [
 #: Correlations from which on one entry counts as the rate of change of another, and as a repeated action.
 MIN_DERIVATIVE = 0.6
 MIN_ECHO = 0.999
+#: Factor by which slopes of single worlds may differ from that of all.
+SAME_SLOPE = 1.4
+#: Fraction of the deviation of all worlds from which on a world moves.
+MOVING = 0.5
 #: Standard deviations below this are zero: such entries have no correlations.
 CONSTANT = 1e-6
 
@@ -133,19 +137,26 @@ def find_derivatives(recording: Recording, pairs: Sequence[tuple[int, int]], rat
         rate: control rate in Hz.
 
     Returns:
-        For each pair that does: ``position`` and ``velocity``, which are indices, ``correlation`` between the change of
-        the position in a control step times ``rate`` and the mean velocity of its two ends, and ``slope``, the first
-        divided by the second.
+        For each position that has a velocity in every world that moves: ``position`` and ``velocity``, which are
+        indices, ``correlation`` between the change of the position in a control step times ``rate`` and the mean
+        velocity of its two ends, in the world where it is lowest, and ``slope``, the first divided by the second.
     """
     joined = recording.same_episode()
-    found = []
+    best: dict[int, dict[str, Any]] = {}
     for position, velocity in pairs:
         x, v = recording.observations[..., position], recording.observations[..., velocity]
-        change, mean = np.diff(x, axis=0)[joined] * rate, (0.5 * (v[1:] + v[:-1]))[joined]
-        correlation, slope = fit(change, mean)
-        if correlation >= MIN_DERIVATIVE:
-            found.append({"position": position, "velocity": velocity, "correlation": correlation, "slope": slope})
-    return found
+        change, mean = np.diff(x, axis=0) * rate, 0.5 * (v[1:] + v[:-1])
+        correlation, slope = fit(change[joined], mean[joined])
+        if correlation < max(MIN_DERIVATIVE, best.get(position, {}).get("correlation", 0.0)):
+            continue
+        enough = MOVING * float(mean[joined].std())  # noise hides smaller motions
+        moving = [
+            fit(c[kept], m[kept]) for c, m, kept in zip(change.T, mean.T, joined.T, strict=True) if m.std() > enough
+        ]
+        if all(each[0] >= MIN_DERIVATIVE and 1.0 / SAME_SLOPE < each[1] / slope < SAME_SLOPE for each in moving):
+            correlation = min([correlation, *(each[0] for each in moving)])
+            best[position] = {"position": position, "velocity": velocity, "correlation": correlation, "slope": slope}
+    return list(best.values())
 
 
 def find_echoes(recording: Recording) -> list[dict[str, Any]]:
