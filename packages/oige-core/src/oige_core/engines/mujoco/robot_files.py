@@ -115,7 +115,7 @@ def _drive(model: mujoco.MjModel, actuator: int) -> Drive | None:
         bounds.append(float(np.abs(model.actuator_forcerange[actuator]).max()))
     if model.actuator_ctrllimited[actuator] and not position and not velocity:
         bounds.append(abs(gain) * float(np.abs(model.actuator_ctrlrange[actuator]).max()))
-    return Drive(stiffness=-position * gear**2, damping=-velocity * gear**2, max_effort=abs(gear) * min(bounds))
+    return Drive(stiffness=abs(position) * gear**2, damping=abs(velocity) * gear**2, max_effort=abs(gear) * min(bounds))
 
 
 def _sum(first: Drive, second: Drive) -> Drive:
