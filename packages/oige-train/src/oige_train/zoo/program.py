@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from oige_core.engines.mujoco.executors.protocol import REFRESHED_FIELDS
 from oige_core.selections import as_on_gpu
-from oige_core.tasks import RLTask
+from oige_core.tasks import RLTask, Steerable
 
 from oige_train.zoo.executor import PageExecutor
 from oige_train.zoo.random_numbers import RandomNumbers
@@ -28,6 +28,9 @@ __all__ = [
     "reset",
     "state_tensors",
 ]
+
+STEERED = ("task.commands", "task.manual_control", "task.no_timeout")
+"""State of tasks that users drive, which the page writes."""
 
 WARM_UP = 3  # control steps; the first one checks what the task returns
 _MOVING = REFRESHED_FIELDS | {"M"}
@@ -115,7 +118,8 @@ def record_task(
                 roots, executor, numbers, lambda: {"actions": act(observations)}, {"observations": observations}
             )
         task._reset_and_observe(everyone)
-    return _finish(parts, list(task.reward_terms_by_name()))
+    steered = set(STEERED) if isinstance(task, Steerable) else set()
+    return _finish(parts, list(task.reward_terms_by_name()), steered)
 
 
 @contextlib.contextmanager
@@ -209,9 +213,14 @@ def _record(
     return Part(recorder, outputs, before, dict(state_tensors(roots)), [kind for _, kind in recorder.random])
 
 
-def _finish(parts: Mapping[str, Part], reward_terms: list[str]) -> Program:
-    """Find the state that the functions share, and add it to their inputs and outputs."""
-    changing: set[str] = set()
+def _finish(parts: Mapping[str, Part], reward_terms: list[str], changing: set[str]) -> Program:
+    """Find the state that the functions share, and add it to their inputs and outputs.
+
+    Args:
+        parts: what was recorded, by name of the function.
+        reward_terms: names of the reward terms.
+        changing: paths of state that the page itself changes; this adds the paths that a function changes.
+    """
     for part in parts.values():
         for path, tensor in part.before.items():
             memory = part.recorder.memories.get(key_of(tensor))

@@ -56,7 +56,7 @@ class Player {
     $("actions").onchange = (event) => (this.random = event.target.value === "random");
     if (this.manifest.steerable) $("steer").hidden = false;
     addEventListener("keydown", (event) => {
-      if (event.target.matches("select")) return;
+      if (event.target.matches?.("select")) return;
       if (event.key in KEYS && this.manifest.steerable) event.preventDefault();
       if (event.repeat) return;
       if (event.key === " ") event.preventDefault(), this.pause();
@@ -113,7 +113,11 @@ class Player {
 
   show() {
     const { reward, return: sum, steps, terms } = this.episode;
-    const number = (value) => value.toLocaleString("en", { maximumSignificantDigits: 4 });
+    const number = (value) => {
+      const size = Math.abs(value);
+      if (size > 0 && size < 5e-4) return value.toExponential(1);
+      return (value + 0).toLocaleString("en", { maximumFractionDigits: size < 10 ? 3 : size < 1000 ? 1 : 0 });
+    };
     $("reward").textContent = number(reward);
     $("return").textContent = number(sum);
     $("time").textContent = `${(steps * this.manifest.control_dt).toFixed(1)} s`;
