@@ -39,7 +39,7 @@ OWN_NUMBERS = {
     "oige-export": ("steps",),
     "oige-random-policy": ("max_steps",),
 }
-OWN_TEXTS = {"oige-export": ("output", "model")}
+OWN_TEXTS = {"oige-export": ("output", "model"), "oige-zoo": ("output", "pictures", "npm_folder")}
 EXAMPLES = ("task=ReachCube", "task=DoublePendulum")  # in packages that are not installed
 
 
@@ -92,6 +92,9 @@ def test_command_is_valid(command: str, page: str) -> None:
         pop_int(arguments, key, default=1)
     for key in OWN_TEXTS.get(program, ()):
         pop_text(arguments, key, "")
+    if program == "oige-zoo":
+        assert set(arguments) <= installed_tasks().keys()
+        return
     if program == "oige-export":
         arguments.append("test=True")
     # Files that a command reads or writes are not here; of several runs the first one is checked.

@@ -27,7 +27,7 @@ def record(function: Function, x: torch.Tensor, y: torch.Tensor) -> Graph:
 def run(graph: Graph, **given: torch.Tensor) -> np.ndarray:
     session = onnxruntime.InferenceSession(graph.model, providers=["CPUExecutionProvider"])
     feeds = {each["name"]: given[each["name"].removeprefix("given:")].flatten().numpy() for each in graph.inputs}
-    return session.run(None, feeds)[0]
+    return np.asarray(session.run(None, feeds)[0])
 
 
 def writes_in_a_view(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -110,7 +110,7 @@ def test_random_numbers_are_inputs() -> None:
     graph = write_graphs(program)["f"][0]
     session = onnxruntime.InferenceSession(graph.model, providers=["CPUExecutionProvider"])
     feeds = {"random:0": np.array([0.0, 0.5, 0.75], np.float32), "random:1": np.array([0.05, 0.999], np.float32)}
-    numbers, counted = session.run(None, feeds)
+    numbers, counted = map(np.asarray, session.run(None, feeds))
     assert numbers.tolist() == [-1.0, 1.0, 2.0]
     assert counted.tolist() == [0, 9]
 
