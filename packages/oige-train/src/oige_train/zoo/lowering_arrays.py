@@ -6,7 +6,30 @@ from oige_train.zoo.lowering import Writer, array_of, axes_of, kind_of, lowers, 
 from oige_train.zoo.recorder import RecordingError
 from oige_train.zoo.values import Value
 
-__all__: list[str] = []
+__all__ = [
+    "addmm",
+    "argmax",
+    "bucketize",
+    "cholesky_solve",
+    "constant",
+    "count",
+    "cross",
+    "cumsum",
+    "diag_embed",
+    "flip",
+    "gather",
+    "index",
+    "index_copy",
+    "index_put",
+    "index_select",
+    "join",
+    "largest",
+    "layer_norm",
+    "matmul",
+    "norm",
+    "pad",
+    "reduce",
+]
 
 _REDUCTIONS = {"sum": "ReduceSum", "mean": "ReduceMean", "amax": "ReduceMax", "amin": "ReduceMin", "prod": "ReduceProd"}
 

@@ -118,7 +118,7 @@ def record_task(
                 roots, executor, numbers, lambda: {"actions": act(observations)}, {"observations": observations}
             )
         task._reset_and_observe(everyone)
-    steered = set(STEERED) if isinstance(task, Steerable) else set()
+    steered: set[str] = set(STEERED) if isinstance(task, Steerable) else set()
     return _finish(parts, list(task.reward_terms_by_name()), steered)
 
 
