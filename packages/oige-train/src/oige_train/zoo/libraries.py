@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oige_core.errors import OigeError
 
-__all__ = ["LIBRARIES", "copy_libraries", "find_packages"]
+__all__ = ["LIBRARIES", "WEB", "copy_libraries", "find_packages"]
 
 WEB = Path(__file__).parent / "web"
 LIBRARIES = (

@@ -13,7 +13,7 @@ import torch
 from oige_train.zoo.recorder import RecordingError
 from oige_train.zoo.values import Value
 
-__all__ = ["LOWERINGS", "Lowering", "Writer", "array_of", "kind_of"]
+__all__ = ["LOWERINGS", "Lowering", "Writer", "array_of", "axes_of", "kind_of", "lowers", "option"]
 
 
 def kind_of(dtype: torch.dtype) -> type:

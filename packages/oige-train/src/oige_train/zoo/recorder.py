@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 from oige_train.zoo.random_numbers import NUMBERS, RandomNumbers
 from oige_train.zoo.values import Place, Value, place_of
 
-__all__ = ["Memory", "Recorder", "RecordingError"]
+__all__ = ["Memory", "Recorder", "RecordingError", "key_of"]
 
 _FACTORIES = frozenset({"empty", "new_empty", "empty_like", "empty_strided", "new_empty_strided"})
 _READS = frozenset({"_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "item"})
