@@ -1,9 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 from oige_core.errors import OigeError
 from oige_train.cli.zoo import zoo
 from oige_train.zoo.libraries import LIBRARIES, WEB, copy_libraries, find_packages
+from oige_train.zoo.site import write_index
 
 
 def make_packages(folder: Path) -> Path:
@@ -64,3 +66,19 @@ def test_lock_file_names_the_default_registry_only() -> None:
     resolved = [line.strip() for line in lines if '"resolved"' in line]
     assert resolved
     assert all(line.startswith('"resolved": "https://registry.npmjs.org/') for line in resolved)
+
+
+def test_index_lists_pages_of_earlier_calls(tmp_path: Path) -> None:
+    for name, summary in (("Earlier", "A <robot> walks."), ("Later", "A robot flies.")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "task.json").write_text(json.dumps({"summary": summary}))
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "Earlier.webp").touch()
+    write_index(tmp_path, {"Seen": "it observes images"}, pictures=None)
+    text = (tmp_path / "index.html").read_text()
+    links = [text.index(f'<a href="{name}/index.html">') for name in ("Earlier", "Later")]
+    assert links == sorted(links)
+    assert "A &lt;robot&gt; walks." in text
+    assert '<img src="pictures/Earlier.webp"' in text
+    assert "pictures/Later.webp" not in text
+    assert "<li>Seen: it observes images</li>" in text

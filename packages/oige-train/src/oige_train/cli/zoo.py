@@ -8,9 +8,9 @@ __all__ = ["main", "zoo"]
 
 HELP = """usage: oige-zoo [output=<folder>] [npm_folder=<folder>] [pictures=<folder>] [Task …]
 
-Write a page for each of the given tasks, or for each installed task with a policy, and an index page. A page runs the
-task and its policy in the browser, without a server: MuJoCo as WebAssembly, and the control step and the policy as ONNX
-graphs that are recorded from their Python code. All files are in the folder, which any static host serves:
+Write a page for each of the given tasks, or for each installed task with a policy, and an index of all pages in the
+folder. A page runs the task and its policy in the browser, without a server: MuJoCo as WebAssembly, and the control
+step and the policy as ONNX graphs that are recorded from their Python code. Any static host can serve the folder:
 
   oige-zoo Ant AnymalTerrain
   python -m http.server --directory zoo

@@ -21,7 +21,7 @@ MIME_TYPES = "AddType application/wasm .wasm\nAddType text/javascript .mjs .js\n
 def write_site(
     folder: Path, tasks: Sequence[str], packages: Path, pictures: Path | None, say: Callable[[str], None]
 ) -> Mapping[str, str]:
-    """Write the pages and their index.
+    """Write the pages, and an index of all pages in the folder.
 
     Args:
         folder: where to write.
@@ -39,26 +39,33 @@ def write_site(
     copy_libraries(packages, folder / "lib")
     (folder / ".htaccess").write_text(MIME_TYPES, encoding="utf-8")
     missing: dict[str, str] = {}
-    cards: list[str] = []
     for name in tasks:
         try:
-            size, summary = write_task(folder / name, name)
+            size = write_task(folder / name, name)
         except (RecordingError, CapabilityError) as error:
             missing[name] = str(error).rstrip(".")
             say(f"{name}: not in the browser: {missing[name]}")
             continue
         say(f"{name}: {folder / name / 'index.html'}, {size / 1e6:.1f} MB")
-        cards.append(_card(folder, name, summary, pictures))
+    write_index(folder, missing, pictures)
+    return missing
+
+
+def write_index(folder: Path, missing: Mapping[str, str], pictures: Path | None) -> None:
+    """Write the index of all pages in the folder; see :func:`write_site`."""
+    manifests = {file.parent.name: json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("*/task.json")}
+    cards = [
+        _card(folder, name, manifests[name]["summary"], pictures) for name in sorted(manifests) if name not in missing
+    ]
     absent = "".join(f"<li>{name}: {html.escape(reason)}</li>" for name, reason in missing.items())
     text = Template((WEB / "index.html").read_text(encoding="utf-8")).substitute(
         cards="\n".join(cards), missing=f"<h2>Not in the browser</h2><ul>{absent}</ul>" if absent else ""
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
-    return missing
 
 
-def write_task(folder: Path, name: str) -> tuple[int, str]:
-    """Write the page of a task; return the size of its own files in bytes, and what its robot does.
+def write_task(folder: Path, name: str) -> int:
+    """Write the page of a task; return the size of its own files in bytes.
 
     Raises:
         OigeError: see :func:`write_site`.
@@ -71,14 +78,15 @@ def write_task(folder: Path, name: str) -> tuple[int, str]:
     )
     (folder / "task.json").write_text(json.dumps(manifest), encoding="utf-8")
     (folder / "data.bin.gz").write_bytes(pack.compressed())
-    return sum(file.stat().st_size for file in folder.iterdir()), manifest["summary"]
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def _card(folder: Path, name: str, summary: str, pictures: Path | None) -> str:
-    picture = '<div class="blank"></div>'
-    source = None if pictures is None else pictures / f"{name}.webp"
-    if source is not None and source.is_file():
-        (folder / "pictures").mkdir(exist_ok=True)
-        shutil.copyfile(source, folder / "pictures" / source.name)
-        picture = f'<img src="pictures/{source.name}" alt="" loading="lazy">'
-    return f'<li><a href="{name}/index.html">{picture}<h2>{name}</h2><p>{html.escape(summary)}</p></a></li>'
+    picture = folder / "pictures" / f"{name}.webp"
+    if pictures is not None and (pictures / picture.name).is_file():
+        picture.parent.mkdir(exist_ok=True)
+        shutil.copyfile(pictures / picture.name, picture)
+    shown = '<div class="blank"></div>'
+    if picture.is_file():
+        shown = f'<img src="pictures/{picture.name}" alt="" loading="lazy">'
+    return f'<li><a href="{name}/index.html">{shown}<h2>{name}</h2><p>{html.escape(summary)}</p></a></li>'
