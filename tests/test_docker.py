@@ -179,6 +179,20 @@ def test_requirements_of_the_image_leave_torch_and_cuda_to_its_kind(tmp_path: Pa
         assert done.stdout.splitlines() == lines[name]
 
 
+def test_images_have_the_locked_versions_and_the_torch_of_their_kind() -> None:
+    text = MUJOCO_DOCKERFILE.read_text()
+    stages = {
+        stage.partition("\n")[0].rpartition(" ")[2]: stage for stage in re.split(r"^FROM ", text, flags=re.MULTILINE)
+    }
+    assert "uv export --quiet --locked --all-packages" in stages["wheels"]
+    for name, backend in (("cpu", "cpu"), ("cuda", "cu130")):
+        assert f'ARG TORCH="--torch-backend {backend}"' in stages[name]
+        assert "${TORCH} \\\n        --requirement /wheels/torch.txt" in stages[name]
+    lock = tomllib.loads((DOCKER.parent / "uv.lock").read_text())
+    cuda = {package["version"] for package in lock["package"] if package["name"] == "cuda-toolkit"}
+    assert {version.partition(".")[0] for version in cuda} == {"13"}  # cu130 is built for the CUDA of the lock file
+
+
 @needs_bash
 def test_image_for_cpus_is_built_in_one_step(home: Path) -> None:
     checkout = home / "checkout"
@@ -225,7 +239,7 @@ def test_unknown_images_are_refused(home: Path, arguments: list[str]) -> None:
 def test_programs_run_as_the_user_and_runs_are_kept(home: Path, image: str, gpus: list[str]) -> None:
     arguments = called(home, "run_mujoco", "oige-train", "task=Ant", OIGE_IMAGE=image)
     assert arguments[-3:] == [image, "oige-train", "task=Ant"]
-    assert arguments[: 4 + len(gpus)] == ["docker", "run", "--rm", "--interactive", *gpus]
+    assert arguments[: 5 + len(gpus)] == ["docker", "run", "--rm", "--interactive", *gpus, "--network"]
     assert "--tty" not in arguments
     assert arguments[arguments.index("--user") + 1] == f"{os.getuid()}:{os.getgid()}"
     assert f"{home}/runs:/workspace/runs" in arguments

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+from oige_core.description import QUATERNION
 
 from oige_train.export.check_actions import check_actions, check_echoes, replay
 from oige_train.export.check_motion import check_derivatives, check_joint_positions, check_orientation
@@ -66,7 +67,7 @@ def check_log(contract: Contract, log: Log) -> Report:
     else:
         report.add("rate", lambda: check_time(contract, log))
     if any(finding.text.startswith("NaN") for finding in report.findings):
-        report.unchecked.append("everything else, until no observation is NaN")
+        report.unchecked.append("everything else, until no value is NaN or infinite")
         return report
     if contract.is_image or len(contract.shape) > 1:
         report.unchecked.append("order, units and delays (observations are images)")
@@ -106,7 +107,6 @@ def check_shapes(contract: Contract, log: Log) -> list[Finding]:
         "observation_names": (len(contract.observations),),
         "action_names": (actions,),
         "joint_positions": (steps, joints),
-        "joint_velocities": (steps, joints),
         "base_orientation": (steps, 4),
     }
     for name, expected in shapes.items():
@@ -132,17 +132,22 @@ def check_shapes(contract: Contract, log: Log) -> list[Finding]:
 
 
 def _check_finite(contract: Contract, log: Log) -> list[Finding]:
+    joints = [] if log.joint_names is None else [f"joint_positions[{name}]" for name in log.joint_names.tolist()]
+    arrays = (
+        (log.observations, [entry["name"] for entry in contract.observations]),
+        (log.actions, [entry["name"] for entry in contract.actions]),
+        (log.joint_positions, joints),
+        (log.base_orientation, [f"base_orientation[{axis}]" for axis in QUATERNION]),
+    )
     findings = []
-    for array, entries in ((log.observations, contract.observations), (log.actions, contract.actions)):
+    for array, names in arrays:
         if array is None:
             continue
         bad = ~np.isfinite(array.reshape(-1, array.shape[-1]) if array.ndim > 2 else array)
         for index in np.flatnonzero(bad.any(axis=0)):
             first, count = int(bad[:, index].argmax()), int(bad[:, index].sum())
             findings.append(
-                Finding(
-                    entries[int(index)]["name"], f"NaN or infinite in {count} of {len(bad)} rows, first in row {first}"
-                )
+                Finding(names[index], f"NaN or infinite in {count} of {len(bad)} rows, first in row {first}")
             )
     return findings
 

@@ -33,7 +33,7 @@ def replay(contract: Contract, log: Log) -> np.ndarray:
     observations = np.ascontiguousarray(log.observations, dtype)
     if not contract.hidden_shapes:
         return np.concatenate(
-            [network([rows])[0] for rows in np.array_split(observations, 1 + len(observations) // 256)]
+            [network([rows])[0] for rows in np.array_split(observations, 1 + len(observations) // ROWS)]
         )
     hidden = [np.zeros((layers, 1, units), np.float32) for layers, units in contract.hidden_shapes]
     actions = []

@@ -17,9 +17,8 @@ LAYOUT = {
     "starts": "(T,): whether the hidden state was reset before the step; by default only before the first",
     "observation_names": "(D,): names of the observations, as in the contract",
     "action_names": "(A,): names of the actions, as in the contract",
-    "joint_names": "(J,): names of the columns of the next two",
+    "joint_names": "(J,): names of the columns of joint_positions",
     "joint_positions": "(T, J): what the encoders measured, in rad or m",
-    "joint_velocities": "(T, J): what the encoders measured, in rad/s or m/s",
     "base_orientation": "(T, 4): orientation of the base as a quaternion w, x, y, z",
 }
 TEXTS = ("observation_names", "action_names", "joint_names")
@@ -60,7 +59,6 @@ class Log:
     action_names: np.ndarray | None = None
     joint_names: np.ndarray | None = None
     joint_positions: np.ndarray | None = None
-    joint_velocities: np.ndarray | None = None
     base_orientation: np.ndarray | None = None
 
 
