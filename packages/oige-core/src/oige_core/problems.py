@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["PROBLEMS", "Problem", "ProblemCounts", "ProblemReport", "describe_problems"]
+__all__ = ["PROBLEMS", "Problem", "ProblemCounts", "ProblemReport", "Recording", "describe_problems"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,21 @@ PROBLEMS: dict[str, Problem] = {
         "the task computed a reward that is NaN or infinite", "run with debug=True, which names the reward term"
     ),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """What to record of worlds that fail.
+
+    Attributes:
+        limit: number of worlds; later failures are only counted.
+        solver_steps: physics steps of a control step; for an executor, solver steps.
+        notes: texts by name that describe the run, which the records contain.
+    """
+
+    limit: int
+    solver_steps: int
+    notes: dict[str, str]
 
 
 def describe_problems(counts: Mapping[str, int]) -> str:

@@ -13,6 +13,7 @@ from oige_core.problems import ProblemReport, describe_problems
 from oige_train.config import Run
 from oige_train.config.torchrun import Torchrun
 from oige_train.console import say
+from oige_train.failure_files import FailureFiles
 from oige_train.headline import headline
 from oige_train.learner.agent import Session, TrainingStoppedError
 from oige_train.learner.build import build_agent
@@ -108,6 +109,8 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
             with workers.reporting(TrainingStoppedError):
                 env = stack.enter_context(supervisor.environment(run))
                 observer = supervisor.observer(line, lambda: session.problems)
+                if run.config.dump_failures:
+                    session.failures = FailureFiles(env, _failures_folder(folder.path, workers), _launcher())
                 agent = build_agent(session, env, observer, folder=folder.path)
                 stack.callback(agent.writer.close)
                 if run.checkpoint is not None:
@@ -157,6 +160,11 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
     if leads:
         supervisor.report(*_result(session, agent, folder.path))
     return 0
+
+
+def _failures_folder(folder: Path, workers: Workers) -> Path:
+    """Return the folder of failed worlds; processes that train together have one each."""
+    return folder / "failures" if workers.size == 1 else folder / f"failures_{workers.rank}"
 
 
 def _advice(agent: Any, run: Run) -> str:

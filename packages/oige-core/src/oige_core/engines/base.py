@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from oige_core.problems import ProblemCounts
+from oige_core.problems import ProblemCounts, Recording
 from oige_core.render import Camera, OffscreenRenderer, SceneGeometry
 from oige_core.scene.scene import Scene, ViewFactory
 from oige_core.views import ArticulationView, Indices
@@ -15,6 +15,7 @@ from oige_core.views import ArticulationView, Indices
 if TYPE_CHECKING:
     import warp as wp
 
+    from oige_core.engines.mujoco.failures.failure import Failure
     from oige_core.warp_arrays import ArticulationArrays
 
 __all__ = ["Engine", "GraphRecorder", "WarpWorlds"]
@@ -186,6 +187,20 @@ class Engine(ViewFactory, Protocol):
 
     def problems(self) -> dict[str, int]:
         """Return the number of problems of each kind so far; this waits for the device."""
+        ...
+
+    def record_failures(self, recording: Recording) -> None:
+        """Keep the last states of each world that diverges or explodes from now on, up to a number of worlds.
+
+        Only the embedded engine does; others keep nothing.
+
+        Args:
+            recording: its ``solver_steps`` are physics steps of a control step here.
+        """
+        ...
+
+    def take_failures(self) -> "list[Failure]":
+        """Return the recorded failures since the last call; this waits for the device."""
         ...
 
     @property

@@ -4,7 +4,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,8 +15,12 @@ from gymnasium.vector.utils import batch_space
 from oige_core.envs.arguments import checked_actions, checked_mask, checked_options, checked_seed
 from oige_core.errors import ConfigError, OigeError
 from oige_core.modes import plain_tensors
+from oige_core.problems import Recording
 from oige_core.render import OffscreenRenderer, viewport_camera
 from oige_core.tasks import Symmetry, Task
+
+if TYPE_CHECKING:
+    from oige_core.engines.mujoco.failures.failure import Failure
 
 __all__ = ["VecEnv", "check_render_mode"]
 
@@ -261,6 +265,23 @@ class VecEnv(gym.vector.VectorEnv):
     def problems(self) -> dict[str, int]:
         """Return the number of problems of each kind in all worlds so far; this waits for the device."""
         return self.task.problems()
+
+    def record_failures(self, limit: int, notes: dict[str, str] | None = None) -> None:
+        """Keep the last states of each world that diverges or explodes from now on.
+
+        Only the embedded engine does. The C engine keeps up to 32 control steps, MuJoCo Warp the last one.
+
+        Args:
+            limit: number of worlds; later failures are only counted.
+            notes: texts by name that describe the run, for a reader of the file; by default the task's name.
+        """
+        task = self.task
+        notes = {"task": task.name} | (notes or {})
+        task.engine.record_failures(Recording(limit=limit, solver_steps=task.control_frequency_inv, notes=notes))
+
+    def take_failures(self) -> "list[Failure]":
+        """Return the recorded failures since the last call; this waits for the device."""
+        return self.task.engine.take_failures()
 
     @property
     def state_format(self) -> str:

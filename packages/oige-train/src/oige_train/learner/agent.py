@@ -14,6 +14,7 @@ from oige_core.problems import PROBLEMS
 
 from oige_train.checkpoint import CheckpointInfo, check_fit, load_checkpoint, save_checkpoint
 from oige_train.config import Run
+from oige_train.failure_files import FailureFiles
 from oige_train.learner.distributed import Workers
 from oige_train.learner.divergence import DivergedError, non_finite_names, refuse_diverged
 from oige_train.learner.random_state import random_state, restore_random_state
@@ -62,6 +63,7 @@ class Session:
         last: newest checkpoint other than that of the best policy.
         unsaved: why the newest state could not be saved; None if it was saved.
         problems: number of problems of each kind in the simulations of all processes.
+        failures: writes files of worlds that fail in this process; None: none.
         notes: sentences for the user about settings that have no effect because training was resumed.
     """
 
@@ -72,6 +74,7 @@ class Session:
     last: Path | None = None
     unsaved: str | None = None
     problems: dict[str, int] = field(default_factory=dict)
+    failures: FailureFiles | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -388,6 +391,8 @@ class ResumableAgent(ABC):
     def note_problems(self) -> None:
         """Update the counts of problems in the simulation; called after every epoch, in all processes."""
         own = self.vec_env.problems()
+        if self.session.failures is not None and own.keys() & {"diverged", "exploded"}:
+            self.session.failures.write()
         workers = self.session.workers
         if workers.size > 1:
             counts = torch.tensor([own.get(kind, 0) for kind in PROBLEMS], device=self.device)

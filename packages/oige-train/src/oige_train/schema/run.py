@@ -25,6 +25,7 @@ class TrainRunConfig(RunConfig):
     multi_gpu: bool = False
     checkpoint: str = ""
     evaluation: bool = False
+    dump_failures: bool = field(default=True, metadata=MUJOCO_ONLY)
     enable_livestream: bool = False
     livestream_host: str = field(default="127.0.0.1", metadata=MUJOCO_ONLY)
     livestream_port: int = field(default=8080, metadata=MUJOCO_ONLY)

@@ -314,6 +314,13 @@ class IsaacSimEngine:
         """See :class:`~oige_core.engines.base.Engine`."""
         return self.problem_counts.totals()
 
+    def record_failures(self, recording: object) -> None:
+        """See :class:`~oige_core.engines.base.Engine`; MuJoCo could not repeat what PhysX computed."""
+
+    def take_failures(self) -> list:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return []
+
     def get_gravity(self) -> torch.Tensor:
         """See :class:`~oige_core.engines.base.Engine`."""
         return self.worlds.get_gravity()

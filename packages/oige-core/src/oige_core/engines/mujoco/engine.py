@@ -1,6 +1,7 @@
 """The embedded engine: a scene compiled to one MuJoCo model, run by an executor, read through views."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from oige_core.engines.checks import fail
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.executors.batch import BatchExecutor
 from oige_core.engines.mujoco.executors.protocol import Executor, StateBounds
+from oige_core.engines.mujoco.failures.failure import Failure
 from oige_core.engines.mujoco.render.camera_view import MujocoCameraView
 from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoDeformableView, MujocoRigidView
 from oige_core.engines.mujoco.worlds import Worlds
 from oige_core.errors import OigeError
-from oige_core.problems import ProblemCounts
+from oige_core.problems import ProblemCounts, Recording
 from oige_core.render import Camera
 from oige_core.scene.elements import ArticulationElement, BodyElement, CameraElement, DeformableElement, LinkSet
 from oige_core.scene.scene import Scene
@@ -231,6 +233,15 @@ class MujocoEngine:
     def problems(self) -> dict[str, int]:
         """See :class:`~oige_core.engines.base.Engine`."""
         return self.problem_counts.totals()
+
+    def record_failures(self, recording: Recording) -> None:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        steps = recording.solver_steps * self.worlds.solver_substeps
+        self.executor.record_failures(replace(recording, solver_steps=steps))
+
+    def take_failures(self) -> list[Failure]:
+        """See :class:`~oige_core.engines.base.Engine`."""
+        return self.executor.take_failures()
 
     def close(self) -> None:
         """See :class:`~oige_core.engines.base.Engine`."""

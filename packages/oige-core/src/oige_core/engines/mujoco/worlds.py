@@ -80,6 +80,7 @@ class Worlds:
         compiled: see above.
         num_envs: number of worlds.
         device: device of every tensor.
+        solver_substeps: see above.
         selects_by_mask: see :class:`~oige_core.engines.base.Engine`.
         appearance: what differs between worlds in images.
         variants: number of the variant in each world ``(num_envs,)``, by name of a body that has several.
@@ -92,7 +93,7 @@ class Worlds:
         self.device = executor.device
         self.selects_by_mask = executor.selects_by_mask
         self._executor: Executor | None = executor
-        self._solver_substeps = solver_substeps
+        self.solver_substeps = solver_substeps
         self._check_worlds = WorldChecker(executor.num_envs)
         self._own_fields: set[str] = set()
         self._compiled_fields: dict[str, torch.Tensor] = {}
@@ -138,13 +139,13 @@ class Worlds:
         # A task that reads refreshed fields after a step will do so after the next one. One call for both is cheaper.
         self._refresh_in_step = self._refreshed_was_read
         self._refreshed_was_read = False
-        self.executor.step(n_substeps * self._solver_substeps, refresh=self._refresh_in_step)
+        self.executor.step(n_substeps * self.solver_substeps, refresh=self._refresh_in_step)
         self._after_step(refreshed=self._refresh_in_step)
         self._joint_state_stale = not self.executor.step_reads_joint_state
 
     def step_between(self, n_substeps: int, before: Callable[[], None], after: Callable[[], None]) -> None:
         """Advance all worlds between two functions that launch Warp work; see the executor."""
-        self.executor.step_between(n_substeps * self._solver_substeps, before, after)
+        self.executor.step_between(n_substeps * self.solver_substeps, before, after)
         self._after_step(refreshed=False)
 
     def _after_step(self, *, refreshed: bool) -> None:

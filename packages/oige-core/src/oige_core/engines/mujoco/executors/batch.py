@@ -4,6 +4,7 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import mujoco
@@ -22,8 +23,10 @@ from oige_core.engines.mujoco.executors.protocol import (
     scalar_joints,
     state_format,
 )
+from oige_core.engines.mujoco.failures.failure import Failure
+from oige_core.engines.mujoco.failures.history import StateHistory
 from oige_core.modes import plain_tensors
-from oige_core.problems import ProblemCounts
+from oige_core.problems import ProblemCounts, Recording
 from oige_core.selections import is_mask
 
 if TYPE_CHECKING:
@@ -86,6 +89,9 @@ class BatchExecutor:
         self._changed = torch.zeros(num_envs, dtype=torch.bool)  # worlds whose derived constants are out of date
         self._any_changed = False
         self._mass_matrix: MassMatrix | None = None
+        self._recording: Recording | None = None
+        self._history: StateHistory | None = None  # while more failures are to be recorded
+        self._failures: list[Failure] = []
         self._graphs: Graphs | None = None  # Warp is imported only for Warp variants of tasks
         # Positions and velocities are adjacent in the state, so that one operation converts both.
         qpos, qvel = self.field("qpos"), self.field("qvel")
@@ -97,6 +103,7 @@ class BatchExecutor:
 
     def set_bounds(self, bounds: StateBounds) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        self._state_bounds = bounds
         self._bounds = torch.from_numpy(np.concatenate((bounds.qpos, bounds.qvel)))
         # Less than the smallest bound, because it is compared in single precision.
         self._safe_bound = 0.999 * min(self._bounds.tolist(), default=mujoco.mjMAXVAL)
@@ -166,6 +173,8 @@ class BatchExecutor:
     def step(self, n: int, *, refresh: bool) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self._update_constants()
+        if self._history is not None:
+            self._history.add(n)
         with Silence():
             if self.velocity_limits is None:
                 self._batch.step(nstep=n, stage=_STAGE_VELOCITY if refresh else _STAGE_NONE)
@@ -217,11 +226,50 @@ class BatchExecutor:
         happened["exploded"] = ~self._within_bounds().all(dim=1) & ~happened["diverged"]
         for kind, worlds in happened.items():
             counts.add(kind, worlds)
+        if self._history is not None:
+            self._keep_failures(self._history, happened)
         lost = (happened["diverged"] | happened["exploded"]).nonzero().squeeze(-1)
         self.reset(lost)
         self.joint_state()
         if refresh:
             self.refresh(lost)
+
+    def record_failures(self, recording: Recording) -> None:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        self._recording = recording
+        self._history = StateHistory(self._batch.state, self.model.opt.timestep)
+
+    def take_failures(self) -> list[Failure]:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        taken, self._failures = self._failures, []
+        return taken
+
+    def _keep_failures(self, history: StateHistory, happened: dict[str, torch.Tensor]) -> None:
+        """Keep the last states of worlds that diverged or exploded in this step, before they are restored."""
+        recording = self._recording
+        assert recording is not None
+        for kind in ("diverged", "exploded"):
+            for world in happened[kind].nonzero().squeeze(-1).tolist()[: recording.limit]:
+                states, solver_steps = history.of_world(world)
+                limits = self.velocity_limits
+                self._failures.append(
+                    Failure(
+                        kind=kind,
+                        world=world,
+                        step=-(-history.total // recording.solver_steps),
+                        model=self._batch.get_model(world) if self._model_fields else self.model,
+                        states=states,
+                        solver_steps=solver_steps,
+                        bounds=self._state_bounds,
+                        velocity_limits=None if limits is None else limits[world].double().numpy(),
+                        executor="mujoco.batch",
+                        notes=recording.notes,
+                    )
+                )
+                recording = replace(recording, limit=recording.limit - 1)
+        self._recording = recording
+        if recording.limit <= 0:
+            self._history = None
 
     def refresh(self, worlds: torch.Tensor | None = None) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""

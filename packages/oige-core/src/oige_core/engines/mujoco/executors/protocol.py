@@ -11,13 +11,14 @@ import mujoco
 import numpy as np
 import torch
 
-from oige_core.problems import ProblemCounts
+from oige_core.problems import ProblemCounts, Recording
 
 if TYPE_CHECKING:
     import warp as wp
 
     from oige_core.engines.base import GraphRecorder
     from oige_core.engines.mujoco.executors.graphs import Graphs
+    from oige_core.engines.mujoco.failures.failure import Failure
 
 __all__ = [
     "FORCE_FIELDS",
@@ -241,6 +242,14 @@ class Executor(Protocol):
 
     def set_bounds(self, bounds: StateBounds) -> None:
         """Set the bounds beyond which a world counts as exploded; initially they are those of MuJoCo."""
+        ...
+
+    def record_failures(self, recording: Recording) -> None:
+        """Keep the last states of each world that diverges or explodes from now on, up to a number of worlds."""
+        ...
+
+    def take_failures(self) -> "list[Failure]":
+        """Return the failures since the last call; this waits for the device."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

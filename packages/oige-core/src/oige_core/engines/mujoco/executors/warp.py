@@ -30,10 +30,12 @@ from oige_core.engines.mujoco.executors.protocol import (
     scalar_joints,
     state_format,
 )
+from oige_core.engines.mujoco.executors.warp_failures import WarpFailures
+from oige_core.engines.mujoco.failures.failure import Failure
 from oige_core.errors import CapabilityError, ConfigError
 from oige_core.kernel_launch import launch
 from oige_core.modes import plain_tensors
-from oige_core.problems import ProblemCounts
+from oige_core.problems import ProblemCounts, Recording
 from oige_core.selections import is_mask
 from oige_core.torch_graphs import TorchGraphs
 
@@ -107,6 +109,7 @@ class WarpExecutor:
         self._expanded: set[str] = set()
         self._constants: DerivedConstants | None = None
         self._mass_matrix: MassMatrix | None = None
+        self._recorded: WarpFailures | None = None
         loop_constraints = [int(mujoco.mjtEq.mjEQ_CONNECT), int(mujoco.mjtEq.mjEQ_WELD)]
         self._closes_loops = bool(np.isin(model.eq_type, loop_constraints).any())
 
@@ -153,14 +156,16 @@ class WarpExecutor:
         failures.overflow_bits = wp.array([int(bits) for bits in _OVERFLOWS.values()], dtype=int)
         failures.diverged_row = counts.kinds.index("diverged")
         failures.exploded_row = counts.kinds.index("exploded")
+        failures.lost = wp.zeros(self.num_envs, dtype=int)
         failures.counts, failures.failed = wp.from_torch(counts.counts), wp.from_torch(counts.failed)
-        bounds = StateBounds(self.model)
+        self._bounds = bounds = StateBounds(self.model)
         failures.qpos_bounds = wp.array(bounds.qpos, dtype=float)
         failures.qvel_bounds = wp.array(bounds.qvel, dtype=float)
         return failures
 
     def set_bounds(self, bounds: StateBounds) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        self._bounds = bounds
         wp.to_torch(self._failures.qpos_bounds).copy_(torch.from_numpy(bounds.qpos))
         wp.to_torch(self._failures.qvel_bounds).copy_(torch.from_numpy(bounds.qvel))
 
@@ -316,6 +321,26 @@ class WarpExecutor:
         arguments = [mask, self._live, self._initial, self._forces]
         wp.launch(kernels.restore_chosen, (self.num_envs, kernels.LANES), inputs=arguments)
 
+    def record_failures(self, recording: Recording) -> None:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        with wp.ScopedDevice(self._warp_device):
+            self._recorded = WarpFailures(recording, self._live, self._failures.lost, _STATE)
+        self._set_recorded_fields()
+
+    def _set_recorded_fields(self) -> None:
+        if self._recorded is not None:
+            with wp.ScopedDevice(self._warp_device):
+                self._recorded.set_fields({name: self._model_array(name) for name in sorted(self._expanded)})
+                wp.synchronize_device()
+            self.graphs.forget()
+
+    def take_failures(self) -> list[Failure]:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        if self._recorded is None:
+            return []
+        limits = None if self.velocity_limits is None else self.velocity_limits.cpu().double().numpy()
+        return self._recorded.take(self.model, self._model_owner, self._bounds, limits)
+
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         return {
@@ -357,6 +382,8 @@ class WarpExecutor:
     def _launch_step(self, n: int, refresh: bool) -> None:
         if self._constants is not None:
             self._constants.launch_update()
+        if self._recorded is not None:
+            self._recorded.launch_before()
         for _ in range(n):
             if self._closes_loops:
                 # MuJoCo Warp uses body velocities in these constraints before it computes them for this step.
@@ -371,6 +398,8 @@ class WarpExecutor:
                 wp.launch(kernels.limit_velocities, (self.num_envs, len(dofs)), inputs=[*arguments, *state])
         arguments = [self._live, self._initial, self._forces, self._failures]
         wp.launch(kernels.contain_failures, self.num_envs, inputs=arguments)
+        if self._recorded is not None:
+            self._recorded.launch_after(n)
         if refresh:
             self._refresh()
 
@@ -437,6 +466,7 @@ class WarpExecutor:
         wp.to_torch(own).copy_(wp.to_torch(array))
         setattr(owner, key, own)
         self._expanded.add(name)
+        self._set_recorded_fields()
         if self._constants is None and DerivedConstants.derived_from(name):
             changed = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
             with wp.ScopedDevice(self._warp_device):
