@@ -270,8 +270,8 @@ def test_shapes_and_names_are_compared_first(contract: Contract, good: Arrays, t
     good["actions"] = good["actions"][:, :11]
     assert findings(contract, good, tmp_path) == {
         "actions": "has the shape (200, 11), expected (200, 12)",
-        "observation_names[12]": "is joint_position[LH_HAA], and the contract has joint_position[LF_HAA] there",
-        "observation_names[13]": "is joint_position[LF_HAA], and the contract has joint_position[LH_HAA] there",
+        "observation_names[12]": "is 'joint_position[LH_HAA]', and the contract has 'joint_position[LF_HAA]' there",
+        "observation_names[13]": "is 'joint_position[LF_HAA]', and the contract has 'joint_position[LH_HAA]' there",
     }
 
 
@@ -282,7 +282,19 @@ def test_short_logs_and_unknown_joints_are_reported(contract: Contract, good: Ar
     }
     good["joint_names"] = good["joint_names"].astype("U16")
     good["joint_names"][0] = "left_hip"
-    assert findings(contract, good, tmp_path) == {"joint_names[0]": "is left_hip, which is no joint of the contract"}
+    assert findings(contract, good, tmp_path) == {"joint_names[0]": "is 'left_hip', which is no joint of the contract"}
+
+
+def test_joints_that_are_named_twice_are_reported(contract: Contract, good: Arrays, tmp_path: Path) -> None:
+    good["joint_names"] = good["joint_names"].copy()
+    good["joint_names"][1] = good["joint_names"][0]
+    assert findings(contract, good, tmp_path) == {"joint_names": "has 'LF_HAA' 2 times, expected each joint once"}
+
+
+def test_time_stamps_that_are_nan_are_reported(contract: Contract, good: Arrays, tmp_path: Path) -> None:
+    good["time"] = np.arange(STEPS) * PERIOD
+    good["time"][7:9] = np.nan
+    assert findings(contract, good, tmp_path) == {"time": "NaN or infinite in 2 of 200 rows, first in row 7"}
 
 
 def test_program_prints_findings_and_returns_one(
@@ -323,6 +335,16 @@ def test_other_files_are_refused(tmp_path: Path, arrays: Arrays | None, message:
     with pytest.raises(OigeError) as info:
         read_log(file)
     assert str(info.value) == message.format(file=file)
+
+
+def test_file_of_one_array_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "log.npy"
+    np.save(file, np.zeros((30, 4)))
+    with pytest.raises(OigeError) as info:
+        read_log(file)
+    assert (
+        str(info.value) == f"{file}: holds one array, expected an archive of named arrays; write it with numpy.savez."
+    )
 
 
 def test_missing_files_and_arguments_are_reported(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def damage(cartpole: Path, folder: Path, change: str) -> Path:
         ("no contract", "{policy}: expected its contract policy.json beside it; copy both files."),
         ("other policy", "{policy}: is not the file that policy.json describes; export the policy again."),
         ("newer", "{contract}: written by a newer version (format 2, not 1); update oige-train."),
-        ("no entries", "{contract}: damaged (KeyError('observations')); export the policy again."),
+        ("no entries", "{contract}: observations: is missing; export the policy again."),
     ],
 )
 def test_damaged_contracts_are_reported(cartpole: Path, tmp_path: Path, change: str, message: str) -> None:
@@ -214,6 +214,122 @@ def test_damaged_contracts_are_reported(cartpole: Path, tmp_path: Path, change: 
     with pytest.raises(OigeError) as info:
         read_contract(file)
     assert str(info.value) == message.format(policy=file, contract=file.with_suffix(".json"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("control.period", 0.0, "control.period: is 0.0, expected a number above 0"),
+        ("control.period", float("nan"), "control.period: is NaN, expected a number above 0"),
+        ("control.decimation", 2.5, "control.decimation: is 2.5, expected a whole number above 0"),
+        ("task.name", None, "task.name: is null, expected text"),
+        ("checkpoint.info.overrides", 1, "checkpoint.info: damaged (TypeError("),
+        ("observations.dtype", "float64", 'observations.dtype: is "float64", expected float32 or uint8'),
+        ("observations.shape", 4, "observations.shape: is 4, expected a list"),
+        ("observations.shape.0", 3, "observations.entries: has 4 entries, expected 3, the last size of the shape"),
+        ("observations.entries.1.mean", "0", 'observations.entries[1].mean: is "0", expected a finite number'),
+        ("observations.entries.1", [], "observations.entries[1]: is [], expected a section"),
+        (
+            "observations.entries.0.relative_to",
+            "start",
+            'observations.entries[0].relative_to: is "start", expected zero or limits or default_pose or current',
+        ),
+        ("robots.0.joints.0.max_effort", -1, "robots[0].joints[0].max_effort: is -1, expected a number of at least 0"),
+        ("robots.0.start_position", [0.0], "robots[0].start_position: is [0.0], expected 3 numbers"),
+        (
+            "relations.unit_vectors",
+            [{"entries": [3, 4], "length": 1.0}],
+            "relations.unit_vectors[0].entries: is 4, expected an index of at most 3",
+        ),
+        (
+            "relations.echoes",
+            [{"observation": 0, "action": 1, "slope": 1.0}],
+            "relations.echoes[0].action: is 1, expected an index of at most 0",
+        ),
+        ("vectors.actions", "a", 'vectors.actions: is "a", expected an array'),
+    ],
+)
+def test_wrong_fields_of_contracts_are_named(
+    cartpole: Path, tmp_path: Path, path: str, value: object, message: str
+) -> None:
+    file = damage(cartpole, tmp_path, "nothing")
+    values = inner = json.loads(file.with_suffix(".json").read_text())
+    *sections, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    for key in sections:
+        inner = inner[key]
+    inner[last] = value
+    file.with_suffix(".json").write_text(json.dumps(values))
+    with pytest.raises(OigeError) as info:
+        read_contract(file)
+    assert str(info.value).startswith(f"{file.with_suffix('.json')}: {message}")
+    assert str(info.value).endswith("; export the policy again.")
+
+
+def test_damaged_test_vectors_are_reported(cartpole: Path, tmp_path: Path) -> None:
+    file = damage(cartpole, tmp_path, "nothing")
+    values = json.loads(file.with_suffix(".json").read_text())
+    values["vectors"]["actions"].pop()
+    file.with_suffix(".json").write_text(json.dumps(values))
+    with pytest.raises(OigeError) as info:
+        ExportedPolicy(read_contract(file), "cpu", 1)
+    assert str(info.value) == (
+        f"{file}: test vectors of its contract are damaged (zip() argument 2 is shorter than argument 1); export the "
+        "policy again."
+    )
+
+
+def test_input_of_another_name_is_reported(cartpole: Path, tmp_path: Path) -> None:
+    file = damage(cartpole, tmp_path, "nothing")
+    values = json.loads(file.with_suffix(".json").read_text())
+    values["policy"]["input"] = "obs"
+    file.with_suffix(".json").write_text(json.dumps(values))
+    with pytest.raises(OigeError) as info:
+        ExportedPolicy(read_contract(file), "cpu", 1)
+    assert str(info.value) == f"{file}: has inputs ['observations'], expected ['obs']; export the policy again."
+
+
+def test_other_files_are_no_policies(cartpole: Path) -> None:
+    file = cartpole.with_suffix(".xml")
+    with pytest.raises(OigeError) as info:
+        read_contract(file)
+    assert str(info.value) == f"{file}: expected an exported policy, whose name ends in .onnx or .pt."
+
+
+def test_task_in_one_file_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exported_pole.py").write_text(
+        "import oige_core\n"
+        "from oige_tasks_classic.cartpole.task import CartpoleTask\n\n\n"
+        "class ExportedPole(CartpoleTask): ...\n\n\n"
+        'oige_core.register_task("ExportedPole", ExportedPole, base="Cartpole")\n'
+    )
+    shipped = checked_run(["task=Cartpole", "checkpoint=pretrained", "test=True", "sim_device=cpu"]).checkpoint
+    assert shipped is not None
+    torch.save(torch.load(shipped, weights_only=True), tmp_path / "pole.pth")  # without the name of its task
+    file = tmp_path / "policy.onnx"
+    assert export(["task=exported_pole.py", "checkpoint=pole.pth", f"output={file}", *SMALL]) == 0
+    task = read_contract(file).values["task"]
+    assert (task["name"], task["package"], task["version"]) == ("ExportedPole", "exported_pole", "")
+
+
+def test_one_recorded_step_has_no_relations_and_no_warnings(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    file = tmp_path / "policy.onnx"
+    export(["task=Cartpole", "checkpoint=pretrained", f"output={file}", "sim_device=cpu", "num_envs=1", "steps=1"])
+    assert not [warning for warning in recwarn.list if issubclass(warning.category, RuntimeWarning)]
+    assert read_contract(file).values["relations"] == {"derivatives": [], "echoes": [], "unit_vectors": []}
+
+
+@pytest.mark.parametrize("name", ["arm.xml", "arm.json"])
+def test_files_that_are_not_from_an_export_are_kept(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    output = tmp_path / "arm.onnx"
+    with pytest.raises(OigeError) as info:
+        deployment.check_output(output)
+    assert str(info.value) == (
+        f"output={output}: {name} beside it is not from an export and would be overwritten; choose another name."
+    )
+    output.write_text("exported before")
+    deployment.check_output(output)
 
 
 def test_unreadable_contract_is_reported(cartpole: Path, tmp_path: Path) -> None:

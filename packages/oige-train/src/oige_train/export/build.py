@@ -116,7 +116,7 @@ def _describe_task(run: Run, description: ResolvedDescription) -> dict[str, Any]
     return {
         "name": run.task.name,
         "package": run.task.package,
-        "version": importlib.metadata.version(run.task.package),
+        "version": _versions([run.task.package]).get(run.task.package, ""),  # a task in one file has none
         "train": run.train_name,
         "summary": source.summary if source else "",
         "compat": run.config.task.env.compat,

@@ -121,13 +121,22 @@ def check_shapes(contract: Contract, log: Log) -> list[Finding]:
         findings.append(
             Finding("observations", f"has {steps} steps, too few to compare; at least {FEWEST_STEPS} are needed")
         )
+    if log.joint_names is not None:
+        names, counts = np.unique(log.joint_names, return_counts=True)
+        findings += [
+            Finding("joint_names", f"has '{name}' {count} times, expected each joint once")
+            for name, count in zip(names.tolist(), counts.tolist(), strict=True)
+            if count > 1
+        ]
     for name, entries in (("observation_names", contract.observations), ("action_names", contract.actions)):
         names = getattr(log, name)
         if names is None or len(names) != len(entries):
             continue
         for index, (found, entry) in enumerate(zip(names.tolist(), entries, strict=True)):
             if found != entry["name"]:
-                findings.append(Finding(f"{name}[{index}]", f"is {found}, and the contract has {entry['name']} there"))
+                findings.append(
+                    Finding(f"{name}[{index}]", f"is '{found}', and the contract has '{entry['name']}' there")
+                )
     return findings
 
 
@@ -136,6 +145,7 @@ def _check_finite(contract: Contract, log: Log) -> list[Finding]:
     arrays = (
         (log.observations, [entry["name"] for entry in contract.observations]),
         (log.actions, [entry["name"] for entry in contract.actions]),
+        (None if log.time is None else log.time[:, None], ["time"]),
         (log.joint_positions, joints),
         (log.base_orientation, [f"base_orientation[{axis}]" for axis in QUATERNION]),
     )

@@ -116,13 +116,15 @@ def check_joint_positions(contract: Contract, log: Log) -> list[Finding]:
     columns = {name: index for index, name in enumerate(log.joint_names.tolist())}
     joints = {joint["name"]: joint for robot in contract.values["robots"] for joint in robot["joints"]}
     findings = [
-        Finding(f"joint_names[{index}]", f"is {name}, which is no joint of the contract")
+        Finding(f"joint_names[{index}]", f"is '{name}', which is no joint of the contract")
         for name, index in columns.items()
         if name not in joints
     ]
     for index, entry in enumerate(contract.observations):
         joint = joints.get(entry["component"])
-        if joint is None or entry["component"] not in columns or entry["unit"] not in ("rad", "m"):
+        if joint is None or entry["component"] not in columns:
+            continue
+        if entry["unit"] not in ("rad", "m") or not entry["scale"]:
             continue
         observed = log.observations[:, index]
         measured = log.joint_positions[:, columns[entry["component"]]]

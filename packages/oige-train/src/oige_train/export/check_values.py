@@ -124,7 +124,7 @@ def _beyond(entry: Mapping[str, Any], values: np.ndarray, largest: float, limit:
         guesses.append((DEGREES, "degrees instead of rad"))
     if entry["unit"] in ("m", "m/s"):
         guesses.append((1000.0, "mm instead of m"))
-    if abs(entry["scale"]) < 1.0:
+    if 0.0 < abs(entry["scale"]) < 1.0:
         guesses.append((1.0 / abs(entry["scale"]), f"values without the scale of {entry['scale']:g}"))
     fitting = [(abs(math.log(ratio / factor)), what) for factor, what in guesses if ratio > 0.0]
     fitting = [guess for guess in fitting if guess[0] < math.log(SIMILAR)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from oige_train.checkpoint import CheckpointError, CheckpointInfo
+from oige_train.export.layout import check_layout
 from oige_train.run_record import RunRecord
 
 __all__ = ["FORMAT", "SUFFIXES", "Contract", "contract_path", "is_exported", "read_contract"]
@@ -96,30 +97,32 @@ def read_contract(policy: Path, shown: str = "") -> Contract:
         shown: name of the policy in messages; by default its path.
 
     Raises:
-        CheckpointError: a file is missing or damaged, the contract is newer, or belongs to another policy.
+        CheckpointError: a file is missing or damaged, is no exported policy, the contract is newer, or belongs to
+            another policy.
     """
     shown, file = shown or str(policy), contract_path(policy)
     if not policy.is_file():
         raise CheckpointError(f"{shown}: no such file; write it with oige-export.")
+    if policy.suffix not in SUFFIXES:
+        raise CheckpointError(f"{shown}: expected an exported policy, whose name ends in .onnx or .pt.")
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{shown}: expected its contract {file.name} beside it; copy both files.") from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file}: damaged ({error}); export the policy again.") from error
-    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+    if not isinstance(values, dict) or not isinstance(values.get("format"), int) or values["format"] < 1:
         raise CheckpointError(f"{file}: not a contract of oige-export; export the policy again.")
     if values["format"] > FORMAT:
         raise CheckpointError(
             f"{file}: written by a newer version (format {values['format']}, not {FORMAT}); update oige-train."
         )
+    check_layout(values, str(file))
     contract = Contract(file, policy, values)
     try:
-        expected = values["policy"]["sha256"]
         contract.info()
-        _ = contract.observations, contract.actions, contract.input_names, contract.shape, contract.period
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{file}: damaged ({error!r}); export the policy again.") from error
-    if hashlib.sha256(policy.read_bytes()).hexdigest() != expected:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{file}: checkpoint.info: damaged ({error!r}); export the policy again.") from error
+    if hashlib.sha256(policy.read_bytes()).hexdigest() != values["policy"]["sha256"]:
         raise CheckpointError(f"{shown}: is not the file that {file.name} describes; export the policy again.")
     return contract

@@ -36,7 +36,7 @@ class Deployment:
 
 
 def check_output(output: Path) -> None:
-    """Raise an OigeError unless a file name is one of an exported policy, and its contract that of no other file."""
+    """Raise an OigeError if a name is none of an exported policy, or a file beside it would be lost."""
     if output.suffix not in SUFFIXES:
         raise OigeError(f"output={output}: expected a name that ends in .onnx or .pt.")
     for suffix in SUFFIXES:
@@ -45,6 +45,13 @@ def check_output(output: Path) -> None:
             raise OigeError(
                 f"output={output}: {contract_path(other).name} beside it belongs to {other.name}; choose another name."
             )
+    if not output.is_file():
+        for file in (contract_path(output), output.with_suffix(".xml")):
+            if file.exists():
+                raise OigeError(
+                    f"output={output}: {file.name} beside it is not from an export and would be overwritten; choose "
+                    "another name."
+                )
 
 
 def export_deployment(run: Run, output: Path, *, steps: int, model: bool = True) -> Deployment:

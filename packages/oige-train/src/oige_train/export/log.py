@@ -2,6 +2,7 @@
 
 import dataclasses
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -71,9 +72,12 @@ def read_log(file: Path) -> Log:
     if not file.is_file():
         raise OigeError(f"{file}: no such file; expected a log written with numpy.savez.")
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        archive = np.load(file, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise OigeError(f"{file}: holds one array, expected an archive of named arrays; write it with numpy.savez.")
+        with archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise OigeError(f"{file}: not a NumPy archive of arrays; write the log with numpy.savez.") from error
     for name in arrays:
         if name not in LAYOUT:

@@ -140,7 +140,7 @@ def load_network(file: Path, input_names: Sequence[str], *, threads: int = 1) ->
 
     Raises:
         MissingExtraError: onnxruntime is not installed.
-        OigeError: the file is not what its ending says.
+        OigeError: the file is not what its ending says, or an ONNX file has other inputs.
     """
     if file.suffix == ".onnx":
         with needs_export(file.name):
@@ -152,6 +152,9 @@ def load_network(file: Path, input_names: Sequence[str], *, threads: int = 1) ->
             session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # of many types, none of which onnxruntime exports
             raise OigeError(f"{file}: not an ONNX file, or damaged; export the policy again.") from error
+        found = [each.name for each in session.get_inputs()]
+        if found != list(input_names):
+            raise OigeError(f"{file}: has inputs {found}, expected {list(input_names)}; export the policy again.")
 
         def run_session(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
             return session.run(None, dict(zip(input_names, arrays, strict=True)))  # type: ignore[return-value]

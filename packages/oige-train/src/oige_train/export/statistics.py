@@ -166,6 +166,8 @@ def find_echoes(recording: Recording) -> list[dict[str, Any]]:
         ``observation`` and ``action``, which are indices, and ``slope``, the first divided by the second.
     """
     joined = recording.same_episode()
+    if not joined.any():
+        return []
     observations, deviations = _centred(recording.observations[1:][joined])
     actions, spreads = _centred(recording.actions[:-1][joined])
     products = observations.T @ actions / len(actions)

@@ -78,16 +78,22 @@ def check_vectors(
         file: name of the policy in the message.
 
     Raises:
-        OigeError: the network gives other actions, or another hidden state.
+        OigeError: the network gives other actions, or another hidden state, or the vectors are damaged.
     """
     hidden = [np.zeros((layers, 1, units), np.float32) for layers, units in hidden_shapes]
     worst = 0.0
-    pairs = zip(decode(vectors["observations"]), decode(vectors["actions"]), strict=True)
+    try:
+        pairs = list(zip(decode(vectors["observations"]), decode(vectors["actions"]), strict=True))
+        final_hidden = [decode(state) for state in vectors["final_hidden"]]
+    except (ValueError, TypeError) as error:
+        raise OigeError(
+            f"{file}: test vectors of its contract are damaged ({error}); export the policy again."
+        ) from error
     for number, (observation, expected) in enumerate(pairs):
         actions, *hidden = network([observation[None], *hidden])
         worst = max(worst, _check(actions[0], expected, vectors, f"test vector {number}", file))
-    for state, expected in zip(hidden, vectors["final_hidden"], strict=True):
-        worst = max(worst, _check(state, decode(expected), vectors, "the hidden state after the test vectors", file))
+    for state, expected in zip(hidden, final_hidden, strict=True):
+        worst = max(worst, _check(state, expected, vectors, "the hidden state after the test vectors", file))
     return worst
 
 
