@@ -13,6 +13,7 @@ import gymnasium as gym
 import pytest
 from oige_core.registry import _registered, installed_tasks
 from oige_train.cli.common import checked_run, pop_int, pop_text
+from oige_train.runs.listing import matching
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -94,6 +95,9 @@ def test_command_is_valid(command: str, page: str) -> None:
         pop_text(arguments, key, "")
     if program == "oige-zoo":
         assert set(arguments) <= installed_tasks().keys()
+        return
+    if program == "oige-runs":
+        matching([], [text for text in arguments if "=" in text])
         return
     if program == "oige-export":
         arguments.append("test=True")

@@ -20,6 +20,7 @@ from oige_core.description import (
     describe,
 )
 from oige_core.registry import installed_tasks
+from oige_train.plots.drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -173,10 +174,10 @@ def test_curve_is_drawn_to_scale(curves: ModuleType, monkeypatch: pytest.MonkeyP
     )
     (tmp_path / "b.json").write_text('{"curve": [{"steps": 2000000, "reward": 50.0}]}')
     monkeypatch.setattr(curves, "DATA", tmp_path)
-    image = ElementTree.fromstring(curves.draw("A < B", [curves.Curve("seed 1", ("a", "b"))]))
+    image = ElementTree.fromstring(curves.draw("A < B", [curves.Run("seed 1", ("a", "b"))]))
     space = "{http://www.w3.org/2000/svg}"
     (line,) = image.iter(f"{space}polyline")
-    left, right, top, bottom = curves.LEFT, curves.WIDTH - curves.RIGHT, curves.TOP, curves.HEIGHT - curves.BOTTOM
+    left, right, top, bottom = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
     points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
     middle, height = (left + right) / 2, (bottom - top) / 1.03  # of 100; the axis ends at 103
     expected = [(left, bottom), (middle, bottom - height), (right, bottom - height / 2)]
@@ -185,8 +186,3 @@ def test_curve_is_drawn_to_scale(curves: ModuleType, monkeypatch: pytest.MonkeyP
     assert texts[:5] == ["0", "25", "50", "75", "100"]
     assert {"0.5", "1", "2", "million environment steps", "seed 1"} <= set(texts)
     assert image.findtext(f"{space}title") == "A < B"
-
-
-def test_ticks_are_round_numbers(curves: ModuleType) -> None:
-    assert curves.ticks(-320.0, 0.0) == [-300.0, -200.0, -100.0, 0.0]
-    assert curves.ticks(0.0, 9.3) == [0.0, 2.0, 4.0, 6.0, 8.0]

@@ -19,13 +19,14 @@ from typing import Any
 import torch
 from oige_core import make_env
 from oige_core.errors import OigeError
-from oige_train.benchmark.report import machine, versions
+from oige_train.benchmark.report import versions
 from oige_train.cli.common import checked_run, run_cli
 from oige_train.learner.agent import Session
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
 from oige_train.learner.ppo.agent import PpoAgent
 from oige_train.learner.progress import Observer
+from oige_train.machine import machine
 from oige_train.torch_setup import configure_torch
 from torch.utils._python_dispatch import TorchDispatchMode
 

@@ -24,8 +24,9 @@ from typing import Any
 
 from oige_core.errors import OigeError
 from oige_core.registry import installed_specs
-from oige_train.benchmark.report import machine, versions
+from oige_train.benchmark.report import versions
 from oige_train.cli.common import run_cli
+from oige_train.machine import machine
 
 WORKER = Path(__file__).resolve().with_name("cpu_speed_worker.py")
 WARM_UP_STEPS = 10

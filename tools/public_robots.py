@@ -40,7 +40,7 @@ from oige_core.errors import OigeError
 from oige_core.robot_files import file_report
 from oige_core.scene import ArticulationAsset, Drive, Scene
 from oige_core.views import ArticulationView
-from oige_train.benchmark.report import machine
+from oige_train.machine import machine
 
 STEPS, DT = 200, 0.002
 TOLERANCE = 1e-4

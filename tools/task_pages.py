@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from curve_images import DATA, Curve, draw
+from curve_images import DATA, Run, draw
 from oige_core.config import RunConfig
 from oige_core.description import ResolvedDescription, TaskDescription, describe
 from oige_core.errors import OigeError
@@ -45,55 +45,55 @@ RESULTS = {"ShadowHandOpenAI_FF": "hands.md", "ShadowHandOpenAI_LSTM": "hands.md
 """Pages with the measurements of tasks without a policy."""
 
 SEED_42, RESUMED = "seed 42", "seed 42, resumed once"
-CURVES: dict[str, tuple[Curve, ...]] = {
-    "AllegroHand": (Curve(RESUMED, ("allegro_hand_42_h200", "allegro_hand_resumed_42_h200")),),
-    "Ant": (Curve(SEED_42, ("ant_42_h200",)),),
-    "AntSAC": (Curve(SEED_42, ("ant_sac_42_h100",)),),
-    "Anymal": (Curve(SEED_42, ("anymal_42_h100",)),),
+CURVES: dict[str, tuple[Run, ...]] = {
+    "AllegroHand": (Run(RESUMED, ("allegro_hand_42_h200", "allegro_hand_resumed_42_h200")),),
+    "Ant": (Run(SEED_42, ("ant_42_h200",)),),
+    "AntSAC": (Run(SEED_42, ("ant_sac_42_h100",)),),
+    "Anymal": (Run(SEED_42, ("anymal_42_h100",)),),
     "AnymalTerrain": (
-        Curve(SEED_42, ("anymal_terrain_original_ground_42_h200",)),
-        Curve("seed 1", ("anymal_terrain_original_ground_1_h200",)),
+        Run(SEED_42, ("anymal_terrain_original_ground_42_h200",)),
+        Run("seed 1", ("anymal_terrain_original_ground_1_h200",)),
     ),
-    "BallBalance": (Curve(SEED_42, ("ball_balance_42_h200",)),),
-    "CartpoleCamera": (Curve(SEED_42, ("cartpole_camera_42_h200",)),),
+    "BallBalance": (Run(SEED_42, ("ball_balance_42_h200",)),),
+    "CartpoleCamera": (Run(SEED_42, ("cartpole_camera_42_h200",)),),
     "Crazyflie": (
-        Curve(SEED_42, ("crazyflie_thrust_42_h200",)),
-        Curve("seed 1", ("crazyflie_thrust_1_h200",)),
-        Curve("seed 2", ("crazyflie_thrust_2_h200",)),
+        Run(SEED_42, ("crazyflie_thrust_42_h200",)),
+        Run("seed 1", ("crazyflie_thrust_1_h200",)),
+        Run("seed 2", ("crazyflie_thrust_2_h200",)),
     ),
     "FactoryTaskNutBoltPick": (
-        Curve("seed 7, resumed once", ("factory_pick_7_h200", "factory_pick_resumed_7_h200")),
-        Curve(RESUMED, ("factory_pick_42_h200", "factory_pick_resumed_42_h200")),
+        Run("seed 7, resumed once", ("factory_pick_7_h200", "factory_pick_resumed_7_h200")),
+        Run(RESUMED, ("factory_pick_42_h200", "factory_pick_resumed_42_h200")),
     ),
     "FactoryTaskNutBoltPlace": (
-        Curve(SEED_42, ("factory_place_42_h200",)),
-        Curve("seed 7", ("factory_place_7_h200",)),
+        Run(SEED_42, ("factory_place_42_h200",)),
+        Run("seed 7", ("factory_place_7_h200",)),
     ),
     "FactoryTaskNutBoltScrew": (
-        Curve(SEED_42, ("factory_screw_42_h200",)),
-        Curve("seed 7", ("factory_screw_7_h200",)),
+        Run(SEED_42, ("factory_screw_42_h200",)),
+        Run("seed 7", ("factory_screw_7_h200",)),
     ),
     "FrankaCabinet": (
-        Curve("seed 42, 512 worlds on a CPU", ("franka_cabinet_42_cpu",)),
-        Curve("seed 1, 512 worlds on a CPU", ("franka_cabinet_1_cpu",)),
-        Curve("seed 2, 512 worlds on a CPU", ("franka_cabinet_2_cpu",)),
-        Curve("seed 42, 4096 worlds on a CPU", ("franka_cabinet_4096_42_cpu",)),
+        Run("seed 42, 512 worlds on a CPU", ("franka_cabinet_42_cpu",)),
+        Run("seed 1, 512 worlds on a CPU", ("franka_cabinet_1_cpu",)),
+        Run("seed 2, 512 worlds on a CPU", ("franka_cabinet_2_cpu",)),
+        Run("seed 42, 4096 worlds on a CPU", ("franka_cabinet_4096_42_cpu",)),
     ),
     "FrankaDeformable": (
-        Curve("seed 7, resumed on a CPU", ("franka_deformable_7_h200", "franka_deformable_resumed_7_cpu")),
-        Curve(SEED_42, ("franka_deformable_42_h200",)),
+        Run("seed 7, resumed on a CPU", ("franka_deformable_7_h200", "franka_deformable_resumed_7_cpu")),
+        Run(SEED_42, ("franka_deformable_42_h200",)),
     ),
-    "Humanoid": (Curve(SEED_42, ("humanoid_42_h200",)),),
-    "HumanoidSAC": (Curve(SEED_42, ("humanoid_sac_512_axes_42_h200",)),),
-    "Ingenuity": (Curve(SEED_42, ("ingenuity_42_h100",)),),
+    "Humanoid": (Run(SEED_42, ("humanoid_42_h200",)),),
+    "HumanoidSAC": (Run(SEED_42, ("humanoid_sac_512_axes_42_h200",)),),
+    "Ingenuity": (Run(SEED_42, ("ingenuity_42_h100",)),),
     "Quadcopter": (
-        Curve(SEED_42, ("quadcopter_42_h200",)),
-        Curve("seed 1", ("quadcopter_1_h200",)),
-        Curve("seed 2", ("quadcopter_2_h200",)),
+        Run(SEED_42, ("quadcopter_42_h200",)),
+        Run("seed 1", ("quadcopter_1_h200",)),
+        Run("seed 2", ("quadcopter_2_h200",)),
     ),
-    "ShadowHand": (Curve(SEED_42, ("shadow_hand_42_h200",)),),
-    "ShadowHandOpenAI_FF": (Curve(SEED_42, ("shadow_hand_openai_ff_42_h200",)),),
-    "TargetFollowing": (Curve(SEED_42, ("target_following_42_h200",)),),
+    "ShadowHand": (Run(SEED_42, ("shadow_hand_42_h200",)),),
+    "ShadowHandOpenAI_FF": (Run(SEED_42, ("shadow_hand_openai_ff_42_h200",)),),
+    "TargetFollowing": (Run(SEED_42, ("target_following_42_h200",)),),
 }
 """Trainings that the pages show. The first one is that of the policy that comes with the task."""
 

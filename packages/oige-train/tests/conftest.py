@@ -54,3 +54,23 @@ def _default_signals() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def runs_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Run ``oige-runs`` in this process, in a folder of its own, and return exit code and output."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Outcome:
+        from oige_train.cli.runs import main
+
+        monkeypatch.setattr(sys, "argv", ["oige-runs", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exited:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(exited.value.code or 0), captured.out, captured.err)
+
+    return run

@@ -10,7 +10,7 @@ import pytest
 from oige_train.benchmark import timing
 from oige_train.benchmark.stages import Stage
 
-PROGRAMS = ("train", "random_policy", "tasks", "benchmark", "demo", "new_task", "randomization")
+PROGRAMS = ("train", "random_policy", "tasks", "benchmark", "demo", "new_task", "randomization", "runs")
 
 
 def run(module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -11,19 +11,27 @@ import platform
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+from oige_core.devices import resolve_devices
 from oige_core.errors import OigeError, reason
 from omegaconf import OmegaConf
 
 from oige_train.checkpoint import read_info
 from oige_train.config import Run
-from oige_train.schema import TrainRunConfig
+from oige_train.machine import machine
+from oige_train.runs.files import CONFIG_FILE, RUNS, STARTS_FILE, locked
+from oige_train.runs.run_summary import read_starts
+from oige_train.schema import ALGORITHM_NAMES, TrainRunConfig
+from oige_train.stopping import INTERRUPTED
 
 __all__ = [
     "RUNS",
+    "RunEnd",
     "RunFolder",
     "RunFolderError",
     "best_score",
@@ -34,14 +42,24 @@ __all__ = [
     "videos_folder",
 ]
 
-RUNS = Path("runs")
-CONFIG_FILE = "config.yaml"
 CONFIG_HEADER = "# For your information. Resuming and playing read the configuration from the checkpoint.\n"
-STARTS_FILE = "run.json"
+#: How often, and after how many seconds, a folder is tried again that a program such as oige-runs looks at.
+LOCK_ATTEMPTS, LOCK_PAUSE = 3, 0.05
 
 
 class RunFolderError(OigeError):
     """A run's folder cannot be made or written."""
+
+
+@dataclasses.dataclass
+class RunEnd:
+    """How a run ended.
+
+    Attributes:
+        code: exit code of the program.
+    """
+
+    code: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +100,7 @@ class RunFolder:
         )
 
     def describe(self, run: Run, command: list[str]) -> None:
-        """Write the configuration, and add command, date and versions of this start of the run to ``run.json``.
+        """Write the configuration, and add what ran, on what and how in this start of the run to ``run.json``.
 
         Files of earlier starts are kept: a resumed run writes ``config_2.yaml``, and so on.
 
@@ -98,21 +116,58 @@ class RunFolder:
             starts = _earlier_starts(starts_file)
             config = _unused(self.path / CONFIG_FILE)
             config.write_text(CONFIG_HEADER + OmegaConf.to_yaml(OmegaConf.create(run.resolved)), "utf-8")
+            settings, params = run.config, run.config.train.params
             start = {
+                "task": settings.task.name,
+                "train": run.train_name,
+                "algorithm": ALGORITHM_NAMES[params.algo.name],
+                "seed": settings.seed,
+                "num_envs": settings.task.env.numEnvs,
                 "command": shlex.join(command),
-                "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                "date": _now(),
                 "overrides": list(run.record.overrides),
                 "config": config.name,
                 "resumed_from": None if run.checkpoint is None else str(run.checkpoint),
                 "versions": _versions(),
                 "commits": commits(Path.cwd(), Path(__file__), run.task.cfg),
-                "machine": f"{platform.node()}, {platform.platform()}",
+                "machine": {"host": platform.node(), **machine()},
+                "devices": {"simulation": resolve_devices(settings).simulation, "learner": settings.rl_device},
+                "float32_matmul_precision": torch.get_float32_matmul_precision(),
+                "mixed_precision": params.config.mixed_precision and settings.rl_device != "cpu",
+                "deterministic": settings.torch_deterministic,
+                "end": None,
             }
-            temporary = starts_file.with_suffix(".tmp")
-            temporary.write_text(json.dumps([*starts, start], indent=2, ensure_ascii=False) + "\n", "utf-8")
-            temporary.replace(starts_file)
+            _write_starts(starts_file, [*starts, start])
         except OSError as error:
             raise RunFolderError(f"{self.path}: cannot be written ({reason(error)}).") from error
+
+    @contextlib.contextmanager
+    def recorded_end(self) -> Iterator["RunEnd"]:
+        """Add to ``run.json``, after the block, how this start of the run ended.
+
+        Yields:
+            An object whose ``code`` the block sets to the exit code of the program.
+        """
+        end = RunEnd()
+        state, cause = "failed", ""
+        try:
+            yield end
+            state = "stopped" if end.code == INTERRUPTED else "finished"
+        except KeyboardInterrupt:
+            state, cause = "stopped", "interrupted before a checkpoint was written"
+            raise
+        except BaseException as error:
+            cause = " ".join(str(error).split()) or type(error).__name__
+            raise
+        finally:
+            self._add_end({"state": state, "date": _now(), "reason": cause})
+
+    def _add_end(self, end: dict[str, str]) -> None:
+        """Write how the latest start ended, unless the folder was removed or the disk is full."""
+        starts_file = self.path / STARTS_FILE
+        with contextlib.suppress(OSError, RunFolderError):
+            if starts := _earlier_starts(starts_file):
+                _write_starts(starts_file, [*starts[:-1], starts[-1] | {"end": end}])
 
     def discard(self) -> None:
         """Remove the folder if it was made for this start, which failed before training began."""
@@ -155,25 +210,17 @@ def lock_folder(folder: Path) -> Iterator[None]:
     Raises:
         RunFolderError: another process trains there.
     """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network file systems have no locks.
-        with contextlib.suppress(OSError):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunFolderError(
-                    f"{folder}: another process trains in this folder; wait for it to end, or give the resumed run a "
-                    "folder of its own with experiment=."
-                ) from error
-        yield
-    finally:
-        os.close(descriptor)
+    for attempt in range(LOCK_ATTEMPTS):
+        with locked(folder) as free:
+            if free is not False:
+                yield
+                return
+        if attempt + 1 < LOCK_ATTEMPTS:
+            time.sleep(LOCK_PAUSE)
+    raise RunFolderError(
+        f"{folder}: another process trains in this folder; wait for it to end, or give the resumed run a folder of its "
+        "own with experiment=."
+    )
 
 
 def own_folder(checkpoint: Path | None) -> Path | None:
@@ -202,15 +249,20 @@ def _earlier_starts(file: Path) -> list[dict[str, Any]]:
     Raises:
         RunFolderError: it is damaged.
     """
-    if not file.is_file():
-        return []
     try:
-        starts = json.loads(file.read_text("utf-8"))
+        return read_starts(file.parent)
     except ValueError as error:
-        raise RunFolderError(f"{file}: damaged ({error}); move it away.") from error
-    if not isinstance(starts, list):
-        raise RunFolderError(f"{file}: damaged (expected a list); move it away.")
-    return starts
+        raise RunFolderError(f"{file}: {error}; move it away.") from error
+
+
+def _write_starts(file: Path, starts: list[dict[str, Any]]) -> None:
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(starts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    temporary.replace(file)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def _check_writable(folder: Path) -> None:

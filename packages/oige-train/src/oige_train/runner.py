@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from oige_train.learner.agent import Session, TrainingStoppedError
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
 from oige_train.play import evaluate
-from oige_train.run_folder import RunFolder, best_score, lock_folder, videos_folder
+from oige_train.run_folder import RunEnd, RunFolder, best_score, lock_folder, videos_folder
 from oige_train.run_log import logged
+from oige_train.runs.curves import final_curve
 from oige_train.schema import CONFIG
 from oige_train.stopping import INTERRUPTED, RunStoppedError, stop_on_signals
 from oige_train.supervisor import Supervisor
@@ -75,9 +77,10 @@ def _train(run: Run, arguments: Sequence[str], supervisor: Supervisor) -> int:
         folder = workers.decide(lambda: _begin(run, arguments, stack))
         if workers.rank == 0:
             stack.enter_context(logged(folder.path, headline(run, arguments)))
+        end = stack.enter_context(folder.recorded_end()) if workers.rank == 0 else RunEnd()
         _say(workers, folder.note, *run.notes)
         supervisor.opened(folder.path)
-        code = _train_in(folder, Session(run=run, workers=workers), supervisor)
+        code = end.code = _train_in(folder, Session(run=run, workers=workers), supervisor)
     workers.leave()
     return code
 
@@ -216,7 +219,7 @@ def _say(workers: Workers, *lines: str) -> None:
 
 
 def _result(session: Session, agent: Any, folder: Path) -> list[str]:
-    """Return lines with the result, where it is, and commands to play or resume it."""
+    """Return lines with the result, its curve, where it is, and commands to play or resume it."""
     mean = agent.mean_reward()
     last = session.last
     assert last is not None
@@ -227,6 +230,7 @@ def _result(session: Session, agent: Any, folder: Path) -> list[str]:
     ]
     if problems := describe_problems(session.problems):
         lines.append(f"problems:     {problems}; each such episode ended without reward")
+    lines += final_curve(folder, sys.stdout)
     if best.is_file():
         lines.append(f"best policy:  {best}")
     return [

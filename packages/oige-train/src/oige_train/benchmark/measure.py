@@ -16,7 +16,7 @@ from oige_core import VecEnv, make_env
 from oige_core.errors import OigeError
 from oige_core.problems import ProblemReport
 
-from oige_train.benchmark.report import Report, gpu_memory, machine, peak_memory, stage_results, versions
+from oige_train.benchmark.report import Report, gpu_memory, peak_memory, stage_results, versions
 from oige_train.benchmark.stages import Stage, make_stages, record
 from oige_train.benchmark.timing import ROUND_SECONDS, Clock, calibrate, physics_fraction, time_stage
 from oige_train.config import Run
@@ -25,6 +25,7 @@ from oige_train.learner.agent import Session
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
 from oige_train.learner.progress import ProgressObserver
+from oige_train.machine import machine
 from oige_train.schema import FlashSacConfig
 from oige_train.torch_setup import configure_torch
 

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.metadata
 import json
-import os
 import platform
 import statistics
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Report", "StageResult", "gpu_memory", "machine", "peak_memory", "stage_results", "versions"]
+__all__ = ["Report", "StageResult", "gpu_memory", "peak_memory", "stage_results", "versions"]
 
 PACKAGES = ("oige-core", "oige-train", "mujoco", "mujoco-warp", "warp-lang", "torch", "rl-games", "numpy")
 
@@ -67,7 +66,7 @@ class Report:
         torch_threads: threads of torch on the CPU.
         seed: seed of the run.
         date: when the measurement ended, in UTC, as ISO 8601.
-        machine: see :func:`machine`.
+        machine: see :func:`~oige_train.machine.machine`.
         versions: see :func:`versions`.
         stages: physics, environment, policy inference, learning.
         physics_replayed: whether ``physics`` repeats the physics of the control steps that ``environment`` takes. It
@@ -121,17 +120,6 @@ class Report:
     def write(self, file: Path) -> None:
         """Write all figures as JSON."""
         file.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
-
-
-def machine() -> dict[str, Any]:
-    """Return operating system, CPU, number of cores and names of the GPUs."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {"system": platform.platform(), "cpu": model, "cores": os.cpu_count(), "gpus": gpus}
 
 
 def versions() -> dict[str, str]:

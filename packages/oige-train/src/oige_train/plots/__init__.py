@@ -1,0 +1,1 @@
+"""Learning curves as images and as text."""

@@ -1,0 +1,1 @@
+"""Reading the folders of runs: what ran, how it ended and what it has learned."""

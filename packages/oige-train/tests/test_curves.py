@@ -1,0 +1,144 @@
+"""Comparisons and curves of runs."""
+
+import io
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from oige_train.plots.drawing import BOTTOM, COLORS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Curve, draw_curves, ticks
+from oige_train.plots.images import png_image
+from oige_train.plots.text import curve_text, curve_texts
+from oige_train.runs.curves import final_curve
+from PIL import Image
+from run_folders import CONFIG, write_run
+
+LEARNER = {"algo": {"name": "sac"}, "config": {"gamma": 0.5, "name": "B"}}
+CHANGED = {**CONFIG, "seed": 8, "task": {"env": {"length": 3}}, "train": {"params": LEARNER}}
+
+
+def test_comparison_has_differences_and_rewards_at_equal_steps(tmp_path: Path, runs_program) -> None:
+    write_run(tmp_path / "runs" / "a", [(100, 0.0), (300, 20.0)], versions={"torch": "1", "numpy": "2"})
+    write_run(tmp_path / "runs" / "b", [(150, 1.0), (200, 3.0)], CHANGED, versions={"torch": "2", "numpy": "2"})
+    outcome = runs_program("compare", "a", "runs/b")
+    assert outcome.out.splitlines()[:8] == [
+        "configuration              runs/a  runs/b",
+        "seed                       7       8",
+        "train.params.config.gamma  0.9     0.5",
+        "task.env.length            -       3",
+        "",
+        "circumstances   runs/a  runs/b",
+        "versions.torch  1       2",
+        "",
+    ]
+    shown = json.loads(runs_program("compare", "a", "b", "--json").out)
+    assert shown["configuration"] == {
+        "seed": [7, 8],
+        "task.env.length": ["-", 3],
+        "train.params.config.gamma": [0.9, 0.5],
+    }
+    assert shown["circumstances"] == {"versions.torch": ["1", "2"]}
+    # The line from (100, 0) to (300, 20) gains 1 in 10 steps, that from (150, 1) to (200, 3) gains 1 in 25.
+    rewards = dict(shown["results"])
+    assert list(rewards) == list(range(20, 201, 20))
+    assert rewards[80] == [None, None]
+    assert rewards[140] == [4.0, None]
+    assert rewards[180] == [8.0, pytest.approx(2.2)]
+    assert rewards[200] == [10.0, 3.0]
+    assert shown["last"] == [[300, 20.0], [200, 3.0]]
+    assert outcome.out.splitlines()[-2:] == [
+        "            200         10         3",
+        "           last  20 at 300  3 at 200",
+    ]
+
+
+def test_damaged_configuration_is_named(tmp_path: Path, runs_program) -> None:
+    for name in "ab":
+        write_run(tmp_path / "runs" / name)
+    (tmp_path / "runs" / "b" / "config.yaml").write_text("a: [")
+    outcome = runs_program("compare", "a", "b")
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: runs/b/config.yaml: damaged (while parsing a flow node")
+    assert outcome.err.endswith("); runs without a configuration cannot be compared.\n")
+
+
+def test_plots_have_the_curves(tmp_path: Path, runs_program) -> None:
+    write_run(tmp_path / "runs" / "a & b", [(0, 0.0), (1000, 100.0)])
+    write_run(tmp_path / "runs" / "c", [(500, 50.0)])
+    outcome = runs_program("plot", "a & b", "c", "--out", "x.svg")
+    assert outcome.out.splitlines()[-1] == "x.svg"
+    image = ElementTree.fromstring(Path("x.svg").read_text())
+    lines = [line.attrib["points"] for line in image.iter("{http://www.w3.org/2000/svg}polyline")]
+    top = HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) / 1.03
+    assert lines[0] == f"{LEFT:.1f},{HEIGHT - BOTTOM:.1f} {WIDTH - RIGHT:.1f},{top:.1f}"
+    assert len(lines) == 2
+    assert runs_program("plot", "c", "--tag", "losses/a_loss", "--out", "x.html").code == 0
+    page = Path("x.html").read_text()
+    assert "<tr><td>runs/c</td><td>500</td><td>0.50</td><td>0.50</td></tr>" in page
+    assert "<title>Losses/a_loss</title>" in page
+
+
+def test_png_image_has_the_curve_where_the_drawing_has_it() -> None:
+    drawing = draw_curves([Curve("a", [(0.0, 0.0), (1000.0, 100.0)]), Curve("b", [(0.0, 50.0), (1000.0, 50.0)])])
+    image = Image.open(io.BytesIO(png_image(drawing))).convert("RGB")
+    assert image.size == (2 * WIDTH, 2 * (HEIGHT + 40))
+    blue, orange = (tuple(bytes.fromhex(color[1:])) for color in COLORS[:2])
+    bottom, height = HEIGHT - BOTTOM, (HEIGHT - BOTTOM - TOP) / 1.03
+
+    def pixel(fraction: float, value: float) -> object:
+        x = LEFT + fraction * (WIDTH - RIGHT - LEFT)
+        return image.getpixel((round(2 * x), round(2 * (bottom - height * value / 100.0))))
+
+    assert [pixel(0.25, 25.0), pixel(0.75, 75.0)] == [blue, blue]
+    assert [pixel(0.25, 50.0), pixel(0.9, 50.0)] == [orange, orange]
+    assert pixel(0.25, 90.0) == (255, 255, 255)
+
+
+def test_small_chart_of_values_at_equal_distances() -> None:
+    points = [(0.0, 0.0), (1.0, 47.0), (2.0, 23.0), (7.0, 47.0)]
+    # 8 columns of 7/8 steps: 0 and 47 fill the first and second, 23 the third, which lasts until the last.
+    assert curve_text(points, width=12, encoding="utf-8") == [
+        "47 ┤ █     █",
+        "   │ █     █",
+        "   │ █     █",
+        "   │ ███████",
+        "   │ ███████",
+        " 0 ┤▁███████",
+        "   └────────",
+        "    0 7 steps",
+    ]
+    assert curve_text(points, width=12, encoding="ascii")[3:6] == ["   | #######", "   | #######", " 0 +.#######"]
+    assert curve_text(points[:1], width=12, encoding="utf-8") == []
+
+
+def test_charts_of_several_runs_have_the_same_axes() -> None:
+    curves = [Curve("a", [(0.0, -1.0), (2e6, 0.5)]), Curve("b", [(1e6, 0.0), (4e6, 12345.0)])]
+    lines = curve_texts(curves, width=30, encoding="utf-8")
+    assert [lines[0], lines[9]] == ["a", "b"]
+    for chart in (lines[1:9], lines[10:]):
+        assert chart[0].startswith("12.35k ┤")
+        assert chart[5].startswith("    -1 ┤")
+        assert chart[7] == "        0             4M steps"
+    assert lines[6] == "    -1 ┤▁▁▁▁▁▁▁▁▁▁▁▁"  # until step 2,000,000 of 4,000,000
+
+
+def test_constant_values_and_equal_steps_are_drawn() -> None:
+    assert curve_text([(5.0, 2.0), (5.0, 2.0)], width=20, encoding=None)[5] == "2 +."
+    assert draw_curves([Curve("a", [(0.0, 0.0)])]).parts
+
+
+def test_end_of_training_shows_the_curve(program) -> None:
+    ending = ("task.env.episodeLength=4", "train.params.config.horizon_length=4")
+    outcome = program("num_envs=16", "sim_device=cpu", "max_iterations=3", *ending)
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("done: 3 epochs")
+    chart = final_curve(Path("runs/Cartpole"), io.TextIOWrapper(io.BytesIO(), "utf-8"))
+    assert lines[1 : 1 + len(chart)] == chart
+    assert len(chart) == 8
+    assert chart[-1].split() == ["64", "192", "steps"]
+    assert set(chart) <= set(Path("runs/Cartpole/log.txt").read_text(encoding="utf-8").splitlines())
+
+
+def test_ticks_are_round_numbers() -> None:
+    assert ticks(-320.0, 0.0) == [-300.0, -200.0, -100.0, 0.0]
+    assert ticks(0.0, 9.3) == [0.0, 2.0, 4.0, 6.0, 8.0]
