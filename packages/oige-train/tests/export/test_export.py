@@ -64,6 +64,30 @@ def test_contract_says_what_the_task_has(cartpole: Path) -> None:
     assert [each["slope"] for each in values["relations"]["derivatives"]] == pytest.approx([1.0, 1.0], abs=0.05)
 
 
+def test_contract_has_the_limits_and_the_rate_of_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "policy.pt"
+    changes = ["controlFrequencyInv=3", "clipObservations=3.5", "clipActions=0.75"]
+    arguments = ["task=Cartpole", "checkpoint=pretrained", f"output={file}", "model=False", *SMALL]
+    export([*arguments, *(f"task.env.{change}" for change in changes)])
+    values = read_contract(file).values
+    assert (values["control"]["decimation"], values["control"]["period"]) == (3, pytest.approx(3 * 0.0083))
+    assert values["observations"]["clip"] == 3.5
+    assert (values["actions"]["clip"], values["actions"]["bound"]) == (0.75, 1.0)
+    assert values["recording"] == {"steps": 40, "worlds": 3, "seed": 42, "engine": "MuJoCo"}
+    overrides = values["checkpoint"]["info"]["run"]["overrides"]
+    assert not [text for text in overrides if text.startswith("num_envs")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["policy.json", "policy.pt"]
+    assert file.stat().st_mode & 0o777 == 0o644  # others may read it
+
+
+def test_file_in_the_place_of_a_folder_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    output = tmp_path / "taken" / "policy.onnx"
+    with pytest.raises(OigeError) as info:
+        export(["task=Cartpole", "checkpoint=pretrained", f"output={output}", *SMALL])
+    assert str(info.value) == f"output={output}: cannot be written (File exists); choose another folder."
+
+
 def test_actions_of_an_episode_are_those_of_the_checkpoint(cartpole: Path) -> None:
     runs = [
         checked_run(["task=Cartpole", "test=True", f"checkpoint={checkpoint}", "num_envs=2", "sim_device=cpu"])
@@ -108,6 +132,8 @@ def test_recurrent_policies_keep_their_hidden_state(tmp_path: Path) -> None:
 def test_differences_between_task_and_contract_are_said(cartpole: Path, caplog: pytest.LogCaptureFixture) -> None:
     contract = read_contract(cartpole)
     contract.values["robots"][0]["joints"][0]["stiffness"] = 30.0
+    other = {**contract.values["robots"][0], "joints": contract.values["robots"][0]["joints"][::-1]}
+    contract.values["robots"] += [other, {"name": "arm", "joints": []}]
     run = checked_run(["test=True", f"checkpoint={cartpole}", "num_envs=2", "sim_device=cpu", "task.sim.dt=0.01"])
     adapter = RlGamesEnv(make_env(run.config), "cpu")
     with caplog.at_level(logging.WARNING):
@@ -115,6 +141,8 @@ def test_differences_between_task_and_contract_are_said(cartpole: Path, caplog: 
     assert [record.getMessage() for record in caplog.records] == [
         f"checkpoint={cartpole}: was exported at 60.241 Hz, and the task now runs at 50 Hz",
         f"checkpoint={cartpole}: was exported with stiffness 30 of cartJoint, and the task now has 0",
+        f"checkpoint={cartpole}: {other['name']} has other joints in the task",
+        f"checkpoint={cartpole}: arm is missing in the task",
     ]
     adapter.env.close()
 

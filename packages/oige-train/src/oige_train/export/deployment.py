@@ -1,7 +1,6 @@
 """Write a policy with its contract, its test vectors and the model of its world."""
 
 import dataclasses
-import tempfile
 from pathlib import Path
 
 import torch
@@ -12,7 +11,14 @@ from oige_train.config import Run
 from oige_train.export.actor import load_actor
 from oige_train.export.build import build_contract, write_contract
 from oige_train.export.contract import SUFFIXES, Contract, contract_path, read_contract
-from oige_train.export.network import check_network, load_network, random_inputs, write_network
+from oige_train.export.network import (
+    check_network,
+    load_network,
+    move,
+    random_inputs,
+    temporary_folder,
+    write_network,
+)
 from oige_train.export.robots import describe_robots, write_model
 from oige_train.export.rollout import record
 from oige_train.export.vectors import check_vectors
@@ -73,13 +79,8 @@ def export_deployment(run: Run, output: Path, *, steps: int, model: bool = True)
     """
     check_output(output)
     actor = load_actor(run)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(dir=output.parent, prefix=".oige-export-")
-    except OSError as error:
-        raise OigeError(f"output={output}: cannot be written ({error.strerror}); choose another folder.") from error
-    with temporary as name:
-        policy = Path(name) / output.name
+    with temporary_folder(output) as folder:
+        policy = folder / output.name
         write_network(actor, policy)
         network = load_network(policy, actor.input_names)
         check_network(network, actor, random_inputs(actor), output)
@@ -96,14 +97,6 @@ def export_deployment(run: Run, output: Path, *, steps: int, model: bool = True)
         write_contract(values, policy, actor, contract_path(policy), output.name)
         written = read_contract(policy)
         deviation = check_vectors(network, written.values["vectors"], written.hidden_shapes, output)
-        for file in sorted(Path(name).iterdir()):
-            _move(file, output.parent / file.name)
+        for file in sorted(folder.iterdir()):
+            move(file, output.parent / file.name)
     return Deployment(read_contract(output), output.with_suffix(".xml") if model else None, deviation)
-
-
-def _move(file: Path, target: Path) -> None:
-    try:
-        file.chmod(0o644)
-        file.replace(target)
-    except OSError as error:
-        raise OigeError(f"{target}: cannot be written ({error.strerror}); choose another name.") from error

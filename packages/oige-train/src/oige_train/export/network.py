@@ -23,7 +23,9 @@ __all__ = [
     "export_actor",
     "export_policy",
     "load_network",
+    "move",
     "random_inputs",
+    "temporary_folder",
     "write_network",
 ]
 
@@ -62,9 +64,11 @@ def export_policy(run: Run, output: Path) -> Path:
 
 def export_actor(actor: Actor, output: Path) -> Path:
     """Write an actor; see :func:`export_policy`."""
-    with written(output) as temporary:
-        write_network(actor, temporary)
-        check_network(load_network(temporary, actor.input_names), actor, random_inputs(actor), output)
+    with temporary_folder(output) as folder:
+        file = folder / output.name
+        write_network(actor, file)
+        check_network(load_network(file, actor.input_names), actor, random_inputs(actor), output)
+        move(file, output)
     return output
 
 
@@ -74,11 +78,11 @@ def random_inputs(actor: Actor) -> tuple[torch.Tensor, ...]:
 
 
 @contextlib.contextmanager
-def written(output: Path) -> Iterator[Path]:
-    """Provide a temporary file that becomes ``output`` at the end of the block, unless it raises.
+def temporary_folder(output: Path) -> Iterator[Path]:
+    """Provide a folder beside ``output``, which is deleted at the end of the block.
 
     Raises:
-        OigeError: the folder cannot be written.
+        OigeError: the folder of ``output`` cannot be written.
     """
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -86,12 +90,20 @@ def written(output: Path) -> Iterator[Path]:
     except OSError as error:
         raise OigeError(f"output={output}: cannot be written ({error.strerror}); choose another folder.") from error
     with folder as name:
-        temporary = Path(name) / output.name
-        yield temporary
-        try:
-            temporary.replace(output)
-        except OSError as error:
-            raise OigeError(f"output={output}: cannot be written ({error.strerror}); choose another name.") from error
+        yield Path(name)
+
+
+def move(file: Path, target: Path) -> None:
+    """Move a finished file to its place, readable for all users.
+
+    Raises:
+        OigeError: the place cannot be written.
+    """
+    try:
+        file.chmod(0o644)
+        file.replace(target)
+    except OSError as error:
+        raise OigeError(f"output={target}: cannot be written ({error.strerror}); choose another name.") from error
 
 
 def write_network(actor: Actor, file: Path) -> None:
