@@ -29,7 +29,7 @@ from oige_core.math import quat_apply
 from oige_tasks_manipulation.factory.frames import axis_z, points_along_z
 from oige_train.cli.common import checked_run, run_cli
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import load_policy
+from oige_train.policy_loading import load_policy
 
 TASK = "FactoryTaskNutBolt"
 STAGES = ("pick", "align", "close", "lift", "carry", "place", "lower", "screw")

@@ -19,7 +19,7 @@ from oige_core.render.appearance import SUN
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import load_policy
+from oige_train.policy_loading import load_policy
 from oige_train.torch_setup import configure_torch
 from PIL import Image
 

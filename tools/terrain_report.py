@@ -19,7 +19,7 @@ from oige_core import make_env
 from oige_core.errors import OigeError
 from oige_train.cli.common import run_cli
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import load_policy
+from oige_train.policy_loading import load_policy
 from oige_train.torch_setup import configure_torch
 from rendering import run_on_cpu
 

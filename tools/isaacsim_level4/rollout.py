@@ -10,7 +10,7 @@ from oige_core.envs import VecEnv
 from oige_core.registry import find_task, load_spec, load_task_class
 from oige_train.cli.common import checked_runs
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import load_policy
+from oige_train.policy_loading import load_policy
 
 __all__ = ["Rollout", "roll_out"]
 

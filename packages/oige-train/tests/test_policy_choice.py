@@ -19,8 +19,8 @@ from oige_core.render.viewer import Pace, Page
 from oige_train.console import ProgressLine
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.play import evaluate
-from oige_train.policy import load_policy
 from oige_train.policy_choice import LOOK_TIME, PolicyChoice
+from oige_train.policy_loading import load_policy
 from oige_train.viewing import StepLoop
 
 OBSERVATIONS = torch.zeros(2, 3)

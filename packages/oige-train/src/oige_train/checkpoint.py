@@ -13,14 +13,14 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oige_core.config import EnvConfig
-from oige_core.errors import OigeError
 from oige_core.spec import TaskSpec
 
+from oige_train.checkpoint_info import FORMAT, CheckpointError, CheckpointInfo
+from oige_train.export.contract import is_exported, read_contract
 from oige_train.rl_games_layouts import to_installed_layout
 from oige_train.run_record import RunRecord
 from oige_train.schema import ALGORITHM_NAMES
@@ -36,41 +36,9 @@ __all__ = [
     "save_checkpoint",
 ]
 
-FORMAT = 1
 INFO_ENTRY = "oige.json"
 #: First bytes of the files that ``torch.save`` wrote before version 1.6, which are no archives.
 LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-
-
-class CheckpointError(OigeError):
-    """A file is not a checkpoint, is damaged, or belongs to something else."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckpointInfo:
-    """Description of a checkpoint that can be read without loading it.
-
-    Attributes:
-        task: name of the task that was trained.
-        algo: rl_games' name of the algorithm.
-        observation_shape: shape of one world's observation.
-        num_actions: size of one world's action.
-        num_states: size of the privileged state; 0 if there is none.
-        epoch: number of epochs trained.
-        mean_reward: mean episode reward when it was written; None before any episode ended.
-        run: record of its run; None if unknown.
-        format: version of the layout of the file.
-    """
-
-    task: str
-    algo: str
-    observation_shape: tuple[int, ...]
-    num_actions: int
-    num_states: int
-    epoch: int
-    mean_reward: float | None
-    run: RunRecord | None = None
-    format: int = FORMAT
 
 
 def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec, env: EnvConfig) -> Path:
@@ -151,8 +119,6 @@ def read_info(file: Path, shown: str) -> CheckpointInfo | None:
     Raises:
         CheckpointError: it is not a checkpoint, or damaged.
     """
-    from oige_train.export.contract import is_exported, read_contract
-
     if is_exported(file):
         return read_contract(file, shown).info()
     try:

@@ -10,8 +10,8 @@ from oige_train.console import ProgressLine
 from oige_train.export.exported import ExportedPolicy
 from oige_train.learner.environment import RlGamesEnv
 from oige_train.play_result import PlayResult
-from oige_train.policy import load_policy
 from oige_train.policy_choice import PolicyChoice, offer_policies
+from oige_train.policy_loading import load_policy
 from oige_train.stopping import RunStoppedError
 from oige_train.viewing import StepLoop
 

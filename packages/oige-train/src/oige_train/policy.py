@@ -3,24 +3,19 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from oige_train.checkpoint import check_fit, load_checkpoint
 from oige_train.config import Run
-from oige_train.export.contract import is_exported, read_contract
 from oige_train.learner import rl_games_shim
 from oige_train.learner.divergence import learner_tensors, refuse_diverged
-from oige_train.learner.environment import RlGamesEnv
 from oige_train.learner.flashsac.build import build_actor
 from oige_train.learner.flashsac.networks import sample_action
 from oige_train.learner.params import rl_games_params
 
-if TYPE_CHECKING:
-    from oige_train.export.exported import ExportedPolicy
-
-__all__ = ["FlashSacPolicy", "Policy", "build_policy", "load_policy", "load_weights"]
+__all__ = ["FlashSacPolicy", "Policy", "build_policy", "load_weights"]
 
 
 class Policy:
@@ -183,30 +178,6 @@ def build_policy(run: Run, env_info: dict[str, Any], device: str, num_envs: int)
     if run.config.train.params.algo.name == "flashsac":
         return FlashSacPolicy(run, env_info, device)
     return Policy(run, env_info, device, num_envs)
-
-
-def load_policy(run: Run, adapter: RlGamesEnv) -> "Policy | FlashSacPolicy | ExportedPolicy":
-    """Return the policy of a run's checkpoint, which may be an exported one.
-
-    Args:
-        run: the checked run, which has a checkpoint.
-        adapter: the environment.
-
-    Raises:
-        CheckpointError: the checkpoint is refused, or does not fit the network.
-        OigeError: an exported policy is damaged, or onnxruntime is not installed.
-    """
-    assert run.checkpoint is not None  # test=True without one is refused
-    device = run.config.rl_device
-    if is_exported(run.checkpoint):
-        from oige_train.export.exported import ExportedPolicy
-
-        exported = ExportedPolicy(read_contract(run.checkpoint), device, adapter.env.num_envs)
-        exported.compare(adapter.env)
-        return exported
-    policy = build_policy(run, adapter.get_env_info(), device, adapter.env.num_envs)
-    load_weights(policy, run.checkpoint, device)
-    return policy
 
 
 def load_weights(policy: Policy | FlashSacPolicy, checkpoint: Path, device: str) -> None:

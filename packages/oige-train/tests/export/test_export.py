@@ -17,7 +17,8 @@ from oige_train.export.contract import read_contract
 from oige_train.export.exported import ExportedPolicy
 from oige_train.export.vectors import decode, encode
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import build_policy, load_policy
+from oige_train.policy import build_policy
+from oige_train.policy_loading import load_policy
 
 SMALL = ["sim_device=cpu", "num_envs=3", "steps=40"]
 

@@ -14,7 +14,7 @@ from oige_core.registry import find_task, load_spec, load_task_class
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import load_policy
+from oige_train.policy_loading import load_policy
 from oige_train.pretrained import policy_files
 from oige_train.runner import execute
 from oige_train.supervisor import Supervisor

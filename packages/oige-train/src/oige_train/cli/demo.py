@@ -85,8 +85,8 @@ def demo(arguments: list[str]) -> int:
 
     from oige_train.demo import Driver
     from oige_train.learner.environment import RlGamesEnv
-    from oige_train.policy import load_policy
     from oige_train.policy_choice import offer_policies
+    from oige_train.policy_loading import load_policy
     from oige_train.torch_setup import configure_torch
     from oige_train.viewing import open_viewer, until_stopped
 

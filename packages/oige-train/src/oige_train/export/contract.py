@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from oige_train.checkpoint import CheckpointError, CheckpointInfo
+from oige_train.checkpoint_info import CheckpointError, CheckpointInfo
 from oige_train.export.layout import check_layout
 from oige_train.run_record import RunRecord
 

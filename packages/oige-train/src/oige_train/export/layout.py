@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from oige_core.description import Reference
 
-from oige_train.checkpoint import CheckpointError
+from oige_train.checkpoint_info import CheckpointError
 
 __all__ = ["check_layout"]
 

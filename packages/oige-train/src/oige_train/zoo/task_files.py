@@ -19,7 +19,7 @@ from oige_core.tasks import RLTask, Steerable
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import load_policy
+from oige_train.policy_loading import load_policy
 from oige_train.zoo.executor import PageExecutor
 from oige_train.zoo.geometry import add_geometry
 from oige_train.zoo.graphs import write_graphs

@@ -14,7 +14,7 @@ from oige_core.selections import as_on_gpu
 from oige_core.tasks import RLTask, Steerable
 
 from oige_train.learner.environment import RlGamesEnv
-from oige_train.policy import load_policy
+from oige_train.policy_loading import load_policy
 from oige_train.zoo.program import begin, end, observed, reset, state_tensors
 from oige_train.zoo.random_numbers import GivenNumbers, RandomNumbers
 from oige_train.zoo.task_files import page_run
