@@ -10,9 +10,10 @@ checkout="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 target="${1:-}" tasks="${2:-}"
 
 if [[ "$target" != cpu && "$target" != cuda || "$target" == cpu && -n "$tasks" || $# -gt 2 ]]; then
-    echo "error: build_mujoco.sh $*: expected cpu, cuda, or cuda and tasks, such as Ant,Humanoid." >&2
+    echo "error: build_mujoco.sh${*:+ $*}: expected cpu, cuda, or cuda and tasks, such as Ant,Humanoid." >&2
     exit 2
 fi
+command -v docker > /dev/null || { echo "error: docker: not found; install Docker." >&2; exit 2; }
 
 build() {
     docker build --file "$checkout/docker/mujoco.dockerfile" --target "$1" --tag "oige:$target" "${@:2}" "$checkout"

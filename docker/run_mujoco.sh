@@ -9,6 +9,12 @@
 set -euo pipefail
 image="${OIGE_IMAGE:-oige:cuda}"
 
+if [[ $# -eq 0 || "$1" == -* ]]; then
+    echo "error: run_mujoco.sh${*:+ $*}: expected a program and its arguments, such as oige-train task=Ant." >&2
+    exit 2
+fi
+command -v docker > /dev/null || { echo "error: docker: not found; install Docker." >&2; exit 2; }
+
 gpus=() terminal=()
 [[ "$image" == *cpu* ]] || gpus=(--gpus all)
 [[ ! -t 0 ]] || terminal=(--tty)

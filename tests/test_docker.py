@@ -229,7 +229,7 @@ def _calls(arguments: list[str]) -> list[list[str]]:
 def test_unknown_images_are_refused(home: Path, arguments: list[str]) -> None:
     done = start(home, "build_mujoco", *arguments)
     assert done.returncode == 2
-    said = " ".join(["build_mujoco.sh", *arguments]) if arguments else "build_mujoco.sh "
+    said = " ".join(["build_mujoco.sh", *arguments])
     assert done.stderr == f"error: {said}: expected cpu, cuda, or cuda and tasks, such as Ant,Humanoid.\n"
     assert not (home / "calls").exists()
 
@@ -245,6 +245,28 @@ def test_programs_run_as_the_user_and_runs_are_kept(home: Path, image: str, gpus
     assert f"{home}/runs:/workspace/runs" in arguments
     assert (home / "runs").is_dir()
     assert f"oige-kernels-{os.getuid()}-{image.replace(':', '-')}:/opt/oige/kernels" in arguments
+
+
+@needs_bash
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_a_program_is_required(home: Path, arguments: list[str]) -> None:
+    done = start(home, "run_mujoco", *arguments)
+    assert done.returncode == 2
+    said = " ".join(["run_mujoco.sh", *arguments])
+    assert done.stderr == f"error: {said}: expected a program and its arguments, such as oige-train task=Ant.\n"
+    assert not (home / "runs").exists()
+
+
+@needs_bash
+@pytest.mark.parametrize(("script", "arguments"), [("build_mujoco", ["cpu"]), ("run_mujoco", ["oige-tasks"])])
+def test_missing_docker_is_reported(home: Path, script: str, arguments: list[str]) -> None:
+    tools = home / "tools"
+    tools.mkdir()
+    for name in ("bash", "dirname"):
+        (tools / name).symlink_to(shutil.which(name) or "")
+    done = start(home, script, *arguments, PATH=str(tools))
+    assert (done.returncode, done.stderr) == (2, "error: docker: not found; install Docker.\n")
+    assert not (home / "runs").exists()
 
 
 def test_development_container_forwards_the_port_of_the_viewer() -> None:

@@ -16,6 +16,14 @@ def make_packages(folder: Path) -> Path:
     return folder
 
 
+def test_output_below_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(OigeError) as info:
+        zoo(["Cartpole", f"output={file / 'zoo'}"])
+    assert str(info.value) == f"output={file / 'zoo'}: cannot be written (Not a directory); choose another folder."
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -63,6 +63,10 @@ def zoo(arguments: list[str]) -> int:
         if not policy_files(task)[1].is_file():
             find_pretrained(task, "")  # raises an error that lists the tasks with policies
         find_pretrained(task, read_card(task).train)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"output={folder}: cannot be written ({error.strerror}); choose another folder.") from error
     tasks = arguments or [name for name, task in installed_tasks().items() if policy_files(task)[0].is_file()]
     with needs_export("oige-zoo"):
         from oige_train.zoo.site import write_site

@@ -46,7 +46,7 @@ def write_site(
             missing[name] = str(error).rstrip(".")
             say(f"{name}: not in the browser: {missing[name]}")
             continue
-        say(f"{name}: {folder / name / 'index.html'}, {size / 1e6:.1f} MB")
+        say(f"{name}: {folder / name / 'index.html'}, {size / 1e3:,.0f} kB")
     write_index(folder, missing, pictures)
     return missing
 
