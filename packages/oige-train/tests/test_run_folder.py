@@ -1,5 +1,6 @@
 """Each run has its own folder, with a record of how its results were made."""
 
+import contextlib
 import io
 import json
 import os
@@ -15,8 +16,9 @@ import pytest
 import yaml
 from oige_core import VecEnv
 from oige_train.checkpoint import read_info
-from oige_train.run_folder import RunFolderError, commits, lock_folder, make_folder
+from oige_train.run_folder import RunFolder, RunFolderError, commits, lock_folder, make_folder
 from oige_train.run_log import logged
+from oige_train.runs.files import is_locked, locked
 
 CONFIG = "train.params.config"
 TINY = ("num_envs=16", "sim_device=cpu", f"{CONFIG}.horizon_length=4")
@@ -117,6 +119,20 @@ def test_run_json_records_command_versions_and_date(program) -> None:
     assert start["versions"]["mujoco"] == "4.0.0"
     assert {"python", "torch", "rl-games", "oige-core", "oige-train", "oige-tasks-classic"} <= set(start["versions"])
     assert all(len(commit.rstrip("+")) == 40 for commit in start["commits"].values())
+    described: dict[str, Any] = {
+        "task": "Cartpole",
+        "train": "CartpolePPO",
+        "algorithm": "PPO",
+        "seed": 42,
+        "num_envs": 16,
+    }
+    precision: dict[str, Any] = {"float32_matmul_precision": "high", "mixed_precision": False, "deterministic": False}
+    described |= precision | {"devices": {"simulation": "cpu", "learner": "cpu"}}
+    assert {key: start[key] for key in described} == described
+    assert start["machine"]["cores"] == os.cpu_count()
+    assert {"host", "system", "cpu", "gpus"} <= set(start["machine"])
+    assert (start["end"]["state"], start["end"]["reason"]) == ("finished", "")
+    assert start["date"] <= start["end"]["date"]
     log = Path("runs/Cartpole/log.txt").read_text()
     assert log.startswith("training Cartpole with PPO (CartpolePPO): 16 worlds on cpu")
     for line in (*outcome.out.splitlines(), *outcome.err.splitlines()[-1:]):
@@ -200,6 +216,60 @@ def test_failed_run_of_a_sweep_does_not_stop_the_others(program) -> None:
     assert "\nerror: training diverged in epoch 1" in outcome.err
     assert outcome.err.endswith("error: 1 of 2 runs failed: Cartpole_learning_rate=1e+30.\n")
     assert "checkpoint=runs/Cartpole_learning_rate=0.001/nn/last_" in outcome.out
+    ends = [
+        json.loads(Path(f"runs/Cartpole_learning_rate={rate}/run.json").read_text())[0]["end"]
+        for rate in ("1e+30", "0.001")
+    ]
+    assert [end["state"] for end in ends] == ["failed", "finished"]
+    assert ends[0]["reason"].startswith("training diverged in epoch 1: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "state", "cause"),
+    [
+        (None, 0, "finished", ""),
+        (None, 130, "stopped", ""),
+        (KeyboardInterrupt(), 0, "stopped", "interrupted before a checkpoint was written"),
+        (ValueError("on\nfire"), 0, "failed", "on fire"),
+        (AssertionError(), 0, "failed", "AssertionError"),
+    ],
+)
+def test_end_is_added_to_the_latest_start(
+    error: BaseException | None, code: int, state: str, cause: str, tmp_path: Path
+) -> None:
+    def train() -> None:
+        with RunFolder(tmp_path, is_new=True, note="").recorded_end() as end:
+            if error is not None:
+                raise error
+            end.code = code
+
+    (tmp_path / "run.json").write_text('[{"seed": 1, "end": null}, {"seed": 2, "end": null}]')
+    if error is None:
+        train()
+    else:
+        with pytest.raises(type(error)):
+            train()
+    first, second = json.loads((tmp_path / "run.json").read_text())
+    assert first == {"seed": 1, "end": None}
+    assert (second["seed"], second["end"]["state"], second["end"]["reason"]) == (2, state, cause)
+
+
+def test_end_of_a_run_whose_folder_was_removed_is_not_written(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run", is_new=True, note="")
+    folder.path.mkdir()
+    with folder.recorded_end():
+        folder.discard()
+    assert not folder.path.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_folder_that_is_only_looked_at_can_be_locked_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as looking:
+        assert looking.enter_context(locked(tmp_path, shared=True))
+        monkeypatch.setattr("oige_train.run_folder.time.sleep", lambda _: looking.close())
+        with lock_folder(tmp_path):
+            assert is_locked(tmp_path)
+    assert is_locked(tmp_path) is False
 
 
 def test_sweep_over_training_configurations_names_them(program) -> None:
@@ -244,6 +314,20 @@ def test_each_job_of_a_sweep_is_a_separate_wandb_run(wandb: FakeWandb, program) 
     assert outcome.code == 0, outcome.err
     jobs = [f"Cartpole_seed={seed}" for seed in (1, 2)]
     assert wandb.events == [event for job in jobs for event in (("init", job, job), ("finish", 0))]
+
+
+@pytest.mark.slow
+def test_each_job_of_a_sweep_is_a_separate_offline_run_of_the_real_wandb(
+    program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    ending = ("task.env.episodeLength=4", "max_iterations=2")
+    outcome = program("--multirun", *TINY, *ending, "seed=1,2", "wandb_activate=True")
+    assert outcome.code == 0, outcome.err
+    for seed in (1, 2):
+        (file,) = Path(f"runs/Cartpole_seed={seed}/wandb").glob("offline-run-*/*.wandb")
+        assert b"rewards/step" in file.read_bytes()
 
 
 def test_wandb_without_login_is_refused_before_the_build(
