@@ -5,7 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["BOTTOM", "COLORS", "HEIGHT", "LEFT", "RIGHT", "TOP", "WIDTH", "Curve", "Drawing", "draw_curves", "ticks"]
+__all__ = [
+    "BOTTOM",
+    "COLORS",
+    "HEIGHT",
+    "LEFT",
+    "RIGHT",
+    "TOP",
+    "WIDTH",
+    "Curve",
+    "Drawing",
+    "Path",
+    "Rule",
+    "Text",
+    "draw_curves",
+    "ticks",
+]
 
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 14, 44  # margins of the plot; the legend is below
