@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from block_task import RAIL
+from oige_core.engines.mujoco.executors.protocol import StateBounds
 from oige_core.engines.mujoco.failures.failure import STATE, Failure, FailureFileError, since_reset
 from oige_core.engines.mujoco.failures.history import StateHistory
 from oige_core.engines.mujoco.failures.pictures import frames
@@ -120,8 +121,6 @@ def saved(tmp_path: Path) -> Path:
     data = mujoco.MjData(model)
     state = np.empty((1, mujoco.mj_stateSize(model, STATE)))
     mujoco.mj_getState(model, data, state[0], STATE)
-    from oige_core.engines.mujoco.executors.protocol import StateBounds
-
     failure = Failure(
         kind="exploded",
         world=0,
@@ -167,7 +166,7 @@ def test_damaged_file_is_one_error(saved: Path) -> None:
         assert "\n" not in str(error.value)
     saved.write_bytes(whole)
     with np.load(saved) as file:
-        arrays = dict(file)
+        arrays: dict[str, Any] = dict(file)
     header = json.loads(str(arrays["header"])) | {"mujoco": "3.1.0"}
     np.savez(saved, **(arrays | {"header": np.array(json.dumps(header))}))
     with pytest.raises(FailureFileError) as error:

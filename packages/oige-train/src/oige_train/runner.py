@@ -4,6 +4,7 @@ import contextlib
 import os
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from oige_train.headline import headline
 from oige_train.learner.agent import Session, TrainingStoppedError
 from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
+from oige_train.learner.progress import format_time
 from oige_train.play import evaluate
 from oige_train.run_folder import RunEnd, RunFolder, best_score, lock_folder, videos_folder
 from oige_train.run_log import logged
@@ -103,6 +105,7 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
     line = supervisor.progress_line(leads=leads)
     agent: Any = None
     trained = False
+    began = time.monotonic()
     try:
         # Closed in reverse order, so that W&B gets what the agent's writer still holds.
         with contextlib.ExitStack() as stack:
@@ -130,6 +133,7 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
 
                 with stop_on_signals(stop):
                     trained = True
+                    began = time.monotonic()
                     workers.advise(lambda: _advice(agent, run))
                     agent.train()
     except TrainingStoppedError as stopped:
@@ -161,7 +165,7 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
             folder.discard()
     _check_saved(session, agent)
     if leads:
-        supervisor.report(*_result(session, agent, folder.path))
+        supervisor.report(*_result(session, agent, folder.path, time.monotonic() - began))
     return 0
 
 
@@ -218,8 +222,8 @@ def _say(workers: Workers, *lines: str) -> None:
         say(*lines)
 
 
-def _result(session: Session, agent: Any, folder: Path) -> list[str]:
-    """Return lines with the result, its curve, where it is, and commands to play or resume it."""
+def _result(session: Session, agent: Any, folder: Path, seconds: float) -> list[str]:
+    """Return lines with the result after so many seconds, its curve, where it is, and commands to play or resume it."""
     mean = agent.mean_reward()
     last = session.last
     assert last is not None
@@ -228,6 +232,8 @@ def _result(session: Session, agent: Any, folder: Path) -> list[str]:
         f"done: {agent.epoch_num} epochs, {agent.frame:,} steps; mean episode reward "
         f"{'unknown, no episode has ended' if mean is None else f'{mean:.2f}'}"
     ]
+    if session.early_end is not None:
+        lines.append(f"ended early:  {session.early_end}; {format_time(seconds)} of training")
     if problems := describe_problems(session.problems):
         lines.append(f"problems:     {problems}; each such episode ended without reward")
     lines += final_curve(folder, sys.stdout)
@@ -238,12 +244,14 @@ def _result(session: Session, agent: Any, folder: Path) -> list[str]:
         f"last policy:  {last}",
         f"summaries:    {shlex.join([*_launcher(), 'tensorboard', '--logdir', str(folder / 'summaries')])}",
         f"play:         {_command(session.run, best if best.is_file() else last, test=True)}",
-        f"resume:       {_command(session.run, last, more=_twice_as_long(agent))}",
+        f"resume:       {_command(session.run, last, more=_further(session, agent))}",
     ]
 
 
-def _twice_as_long(agent: Any) -> list[str]:
-    """Return overrides that double the limits at which training has ended."""
+def _further(session: Session, agent: Any) -> list[str]:
+    """Return overrides that remove the goal at which training has ended, or double its limits."""
+    if session.early_end is not None:
+        return [f"{CONFIG}.{key}=inf" for key in ("score_to_win", "stop_at_success") if f"{key}=" in session.early_end]
     limits = []
     if 0 < agent.max_frames <= agent.frame:
         limits.append(f"{CONFIG}.max_frames={2 * agent.frame}")

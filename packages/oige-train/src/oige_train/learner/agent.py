@@ -17,6 +17,7 @@ from oige_train.config import Run
 from oige_train.failure_files import FailureFiles
 from oige_train.learner.distributed import Workers
 from oige_train.learner.divergence import DivergedError, non_finite_names, refuse_diverged
+from oige_train.learner.early_end import GoalReachedError, SuccessGoal
 from oige_train.learner.random_state import random_state, restore_random_state
 from oige_train.learner.recent_mean import RecentMean
 from oige_train.learner.resumption import (
@@ -64,6 +65,7 @@ class Session:
         unsaved: why the newest state could not be saved; None if it was saved.
         problems: number of problems of each kind in the simulations of all processes.
         failures: writes files of worlds that fail in this process; None: none.
+        early_end: why training ended before its limits; None: it did not.
         notes: sentences for the user about settings that have no effect because training was resumed.
     """
 
@@ -75,6 +77,7 @@ class Session:
     unsaved: str | None = None
     problems: dict[str, int] = field(default_factory=dict)
     failures: FailureFiles | None = None
+    early_end: str | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -96,6 +99,8 @@ class ResumableAgent(ABC):
     last_mean_rewards: float
     save_best_after: int
     save_freq: int
+    max_epochs: int
+    max_frames: int
     games_to_track: int
     game_rewards: RecentMean
     game_lengths: RecentMean
@@ -122,6 +127,17 @@ class ResumableAgent(ABC):
         self.writer = FrameWriter(self.writer, lambda: self.frame)
         for name in self.progress_meters:
             setattr(self, name, RecentMean(self.games_to_track))
+        self._success_goal = self._make_success_goal()
+
+    def _make_success_goal(self) -> SuccessGoal | None:
+        """Return what ends training at a fraction of successes, which sees every step from now on; None if not set."""
+        goal = self.config["stop_at_success"]
+        if math.isinf(goal):
+            return None
+        task = self.session.run.config.task.name
+        success_goal = SuccessGoal("train.params.config.stop_at_success", goal, self.games_to_track, task)
+        self.config["vec_env"].info_hooks.append(success_goal.add)
+        return success_goal
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
 
@@ -399,6 +415,20 @@ class ResumableAgent(ABC):
             own = {kind: count for kind, count in zip(PROBLEMS, workers.sum(counts).tolist(), strict=True) if count}
         self.session.problems = own
 
+    def train(self) -> Any:
+        """Train until a limit or the goal is reached."""
+        try:
+            result = super().train()  # type: ignore[misc]
+        except GoalReachedError:
+            return self.last_mean_rewards, self.epoch_num
+        at_limit = 0 < self.max_epochs <= self.epoch_num or 0 < self.max_frames <= self.frame
+        if self.last_mean_rewards > self.config["score_to_win"] and not at_limit:
+            self.session.early_end = (
+                f"mean episode reward {float(self.last_mean_rewards):.2f} is above train.params.config.score_to_win="
+                f"{self.config['score_to_win']:g}"
+            )
+        return result
+
     # --- between epochs ----------------------------------------------------------------------------------------------
 
     def between_epochs(self) -> None:
@@ -406,6 +436,7 @@ class ResumableAgent(ABC):
 
         Raises:
             TrainingStoppedError: a stop was requested in a process; the checkpoint is written.
+            GoalReachedError: enough episodes have succeeded; the checkpoint is written.
         """
         periodic = self.save_freq > 0 and self.epoch_num > 0 and self.epoch_num % self.save_freq == 0
         if periodic and self.mean_reward() is None:
@@ -413,3 +444,9 @@ class ResumableAgent(ABC):
         if self.session.workers.any(self.session.stop_requested):
             self.save(f"{self.nn_dir}/last")
             raise TrainingStoppedError(self.session.last)
+        if self._success_goal is None:
+            return
+        self.session.early_end = self._success_goal.reached(self.session.workers)
+        if self.session.early_end is not None:
+            self.save(f"{self.nn_dir}/last")
+            raise GoalReachedError

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -38,6 +38,7 @@ class RlGamesEnv:
         autoreset_mode: ``same_step``, ``next_step`` or ``upstream``; see :class:`~oige_core.envs.VecEnv`. In the
             other two, the step after the end of an episode is no transition: its observation before belongs to the
             episode that ended.
+        info_hooks: functions that get the environment's info after every step.
     """
 
     def __init__(self, env: Any, device: str, *, stagger: bool = False, upstream: bool = False) -> None:
@@ -46,6 +47,7 @@ class RlGamesEnv:
         self.device = torch.device(device)
         self._options = {"stagger": True} if stagger else None
         self._moves = self.device != torch.device(env.device)
+        self.info_hooks: list[Callable[[dict[str, Any]], None]] = []
         self.autoreset_mode = AUTORESET_MODES[env.metadata["autoreset_mode"]]
 
     def _dict(self, observations: torch.Tensor, info: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -80,6 +82,8 @@ class RlGamesEnv:
         """
         actions = actions.to(self.env.device) if self._moves else actions
         observations, rewards, terminated, truncated, info = self.env.step(actions)
+        for hook in self.info_hooks:
+            hook(info)
         same_step = self.autoreset_mode == "same_step"
         ended = info["_final_obs"] if "_final_obs" in info else terminated | truncated
         info = {**info, "final": {"obs": info["final_obs"] if same_step else observations}}

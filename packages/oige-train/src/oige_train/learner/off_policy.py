@@ -17,8 +17,6 @@ class OffPolicyAgent(ResumableAgent):
     # Given by the agent of rl_games:
     algo_observer: Any
     num_frames_per_epoch: int
-    max_epochs: int
-    max_frames: int
 
     def frames_per_epoch(self) -> int:
         """Return the number of environment steps in an epoch."""

@@ -139,6 +139,8 @@ class AlgoConfig:
         save_frequency: epochs between periodic checkpoints; 0: no periodic checkpoints.
         score_to_win: training ends when the best policy, which is saved from ``save_best_after`` on, has a higher mean
             episode reward.
+        stop_at_success: training ends when at least this fraction of the last ``games_to_track`` episodes of this
+            start has succeeded, in a task that reports successes.
         games_to_track: number of last episodes in the mean episode reward.
         stagger_episodes: end the worlds' first episodes, and those after early failures, at random steps, so that every
             batch contains all phases of an episode.
@@ -169,6 +171,7 @@ class AlgoConfig:
     save_best_after: int = 100
     save_frequency: int = 0
     score_to_win: float = math.inf
+    stop_at_success: float = math.inf
     games_to_track: int = 100
     stagger_episodes: bool = False
     weight_decay: float = 0.0
@@ -186,6 +189,11 @@ class AlgoConfig:
             check_positive(f"{CONFIG}.{key}", getattr(self, key))
         for key in ("save_best_after", "save_frequency"):
             check_positive(f"{CONFIG}.{key}", getattr(self, key), zero=True)
+        if not (0 < self.stop_at_success <= 1 or math.isinf(self.stop_at_success)):
+            raise ConfigError(
+                f"{CONFIG}.stop_at_success={self.stop_at_success}: expected a number above 0 and at most 1, or .inf to "
+                "train to the end."
+            )
         for key in ("max_epochs", "max_frames"):
             value = getattr(self, key)
             if value != -1 and value <= 0:

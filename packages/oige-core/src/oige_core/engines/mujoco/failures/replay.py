@@ -87,6 +87,7 @@ def replay(failure: Failure, look: Callable[[mujoco.MjData], object] | None = No
     """
     model, data = _prepared(failure)
     calls: list[CallReport] = []
+    steps: list[CallReport] = []
     deviation, last = 0.0, len(failure.states) - 1
     with Silence():
         for call, state in enumerate(failure.states):
@@ -97,7 +98,7 @@ def replay(failure: Failure, look: Callable[[mujoco.MjData], object] | None = No
                     deviation = max(deviation, float(np.abs(data.qpos - before).max(initial=0.0)))
             else:
                 mujoco.mj_setState(model, data, state, STATE)
-            steps: list[CallReport] = []
+            steps = []
             fails = call == last
             text = _trouble_in_inputs(model, data) or _trouble_in_state(model, data, failure, bounded=fails)
             trouble = None if text is None else Trouble(text, call, 0)
