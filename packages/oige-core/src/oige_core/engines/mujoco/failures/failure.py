@@ -10,7 +10,7 @@ from typing import Any, Literal
 import mujoco
 import numpy as np
 
-from oige_core.engines.mujoco.executors.protocol import StateBounds
+from oige_core.engines.mujoco.executors.bounds import StateBounds
 from oige_core.errors import OigeError, reason
 
 __all__ = ["STATE", "Failure", "FailureFileError", "since_reset"]
