@@ -134,7 +134,7 @@ def test_differences_between_task_and_contract_are_said(cartpole: Path, caplog: 
     contract = read_contract(cartpole)
     contract.values["robots"][0]["joints"][0]["stiffness"] = 30.0
     other = {**contract.values["robots"][0], "joints": contract.values["robots"][0]["joints"][::-1]}
-    contract.values["robots"] += [other, {"name": "arm", "joints": []}]
+    contract.values["robots"].extend([other, {"name": "arm", "joints": []}])
     run = checked_run(["test=True", f"checkpoint={cartpole}", "num_envs=2", "sim_device=cpu", "task.sim.dt=0.01"])
     adapter = RlGamesEnv(make_env(run.config), "cpu")
     with caplog.at_level(logging.WARNING):
