@@ -3,14 +3,17 @@
 import importlib.util
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
+import requests
 from oige_core.errors import OigeError
 from oige_core.gpu import cuda_device_count
 from oige_core.registry import installed_tasks
 from oige_train.checkpoint import CheckpointInfo, save_checkpoint
 from oige_train.cli.common import checked_run
+from oige_train.download import http
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = (REPOSITORY / "docs" / "coming_from" / "omniisaacgymenvs.md").read_text()
@@ -52,9 +55,22 @@ def errors(result: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no address be reachable."""
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise requests.ConnectionError("no network")
+
+    monkeypatch.setattr(requests.Session, "get", fail)
+    monkeypatch.setattr(http, "LIMITS", http.Limits(attempts=1))
+    monkeypatch.setitem(sys.modules, "omni.client", None)
+
+
+@pytest.fixture(autouse=True)
 def _checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the checkpoints that the commands name into the current folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "runs" / "Ant" / "nn"
     folder.mkdir(parents=True)
     ant = {"task": "Ant", "algo": "a2c_continuous", "observation_shape": (60,), "num_actions": 8, "num_states": 0}
@@ -67,7 +83,12 @@ def test_training_arguments_have_the_documented_result(command: str) -> None:
     arguments = command.partition(".py ")[2]
     result = row_of(arguments, ARGUMENTS)
     verb = result.partition(" ")[0].rstrip(";,")
-    needs = {"on a GPU": cuda_device_count() > 0, "its package": importlib.util.find_spec("wandb") is not None}
+    needs = {
+        "on a GPU": cuda_device_count() > 0,
+        "its package": importlib.util.find_spec("wandb") is not None,
+        "omni.client": False,
+        "a network": False,
+    }
     if verb in ("trains", "resumes", "plays") and all(given for need, given in needs.items() if need in result):
         run = checked_run(shlex.split(arguments))
         assert (run.config.test, run.checkpoint is not None) == (verb == "plays", verb != "trains")

@@ -21,7 +21,8 @@ from typing import Any
 from oige_core.errors import ConfigError
 from oige_core.registry import find_task, installed_tasks
 from oige_train.cli.common import checked_run, run_cli
-from oige_train.pretrained import PolicyCard, content_hash, read_card
+from oige_train.download import content_hash
+from oige_train.pretrained import PolicyCard, read_card
 from PIL import ExifTags, Image
 from policies import replace_part, score, with_policy
 from rendering import Renderer, View, play, run_on_cpu, save

@@ -21,8 +21,9 @@ from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
 from oige_train.cli.common import run_cli
 from oige_train.config import Run, resolve_run, run_hydra
 from oige_train.console import ProgressLine
+from oige_train.download import content_hash
 from oige_train.play import evaluate
-from oige_train.pretrained import PolicyCard, content_hash, policy_files
+from oige_train.pretrained import PolicyCard, policy_files
 from oige_train.torch_setup import configure_torch
 from omegaconf import OmegaConf
 

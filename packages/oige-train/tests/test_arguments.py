@@ -193,8 +193,8 @@ REFUSED = {
         "checkpoint={tmp}: expected a file, found a folder; name a .pth file. {tmp}/nn has text.pth.",
     ),
     "address": (
-        ["checkpoint=https://example.org/a.pth"],
-        "checkpoint=https://example.org/a.pth: expected a local file; download it first.",
+        ["checkpoint=ftp://example.org/a.pth"],
+        "checkpoint=ftp://example.org/a.pth: expected a file, or an address that begins with https",
     ),
     "no checkpoint": (
         ["checkpoint={tmp}/nn/text.pth"],
@@ -391,7 +391,8 @@ if cuda_device_count() == 0:
 DRIVER = """
 import contextlib, io, json, os, sys, types
 from oige_train.cli.train import main
-sys.modules["oige_train.runner"] = types.SimpleNamespace(execute=lambda run: sys.exit("nothing was refused"))
+sys.modules["oige_train.runner"] = types.SimpleNamespace(execute=lambda run, arguments: sys.exit("nothing was refused"))
+sys.modules["wandb"] = None  # as if it were not installed
 results = []
 for arguments in json.load(sys.stdin):
     sys.argv = ["oige-train", *arguments]

@@ -6,6 +6,7 @@ A checkpoint is the zip archive that ``torch.save`` writes, with one more entry:
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from oige_core.config import EnvConfig
 from oige_core.spec import TaskSpec
 
 from oige_train.checkpoint_info import FORMAT, CheckpointError, CheckpointInfo
+from oige_train.download import fetch, is_address
 from oige_train.export.contract import is_exported, read_contract
 from oige_train.rl_games_layouts import to_installed_layout
 from oige_train.run_record import RunRecord
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 INFO_ENTRY = "oige.json"
+LARGEST_INFO = 2**24  # bytes
 #: First bytes of the files that ``torch.save`` wrote before version 1.6, which are no archives.
 LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
@@ -89,14 +92,35 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec, env: En
 
 
 def checkpoint_path(text: str) -> Path:
-    """Return the path of a checkpoint as a user typed it, with ``~`` expanded.
+    """Return the path of a checkpoint as a user typed it, with ``~`` expanded; the file at an address is downloaded.
 
     On command lines of OmniIsaacGymEnvs, backslashes precede characters such as ``[`` and ``=``. They are left out if
     only the file without them exists.
+
+    Raises:
+        DownloadError: the file at an address cannot be downloaded.
+        CheckpointError: the file at an address is not a checkpoint.
     """
+    if is_address(text):
+        return _downloaded(text)
     typed = Path(text).expanduser()
     plain = Path(re.sub(r"\\([\\()\[\]{}:=, ])", r"\1", text)).expanduser()
     return plain if plain.is_file() and not typed.is_file() else typed
+
+
+@functools.cache
+def _downloaded(address: str) -> Path:
+    """Return the file at an address, which is requested once in a process, so that its content stays the same."""
+
+    def check(file: Path) -> None:
+        shown = f"checkpoint={address}"
+        read_info(file, shown)
+        try:
+            _check_sums(file)
+        except zipfile.BadZipFile as error:
+            raise CheckpointError(f"{shown}: damaged ({error}); use another checkpoint.") from error
+
+    return fetch(address, check)
 
 
 def _what_is_in(folder: Path) -> str:
@@ -130,10 +154,15 @@ def read_info(file: Path, shown: str) -> CheckpointInfo | None:
                 raise CheckpointError(f"{shown}: not a checkpoint; expected a .pth file of oige-train or rl_games.")
             if INFO_ENTRY not in names:
                 return None
+            if archive.getinfo(names[INFO_ENTRY]).file_size > LARGEST_INFO:
+                raise ValueError(f"{INFO_ENTRY} is larger than {LARGEST_INFO:,} bytes")
             values = json.loads(archive.read(names[INFO_ENTRY]))
             values["observation_shape"] = tuple(values["observation_shape"])
             if values.get("run") is not None:
                 values["run"] = RunRecord.from_json(values["run"])
+            versions = values.get("versions", {})
+            if not isinstance(versions, dict) or not all(isinstance(text, str) for text in versions.values()):
+                raise TypeError("versions of packages are not text")
             known = {field.name for field in dataclasses.fields(CheckpointInfo)}
             return CheckpointInfo(**{key: value for key, value in values.items() if key in known})
     except zipfile.BadZipFile as error:

@@ -1,5 +1,7 @@
 """What is known of a checkpoint without loading it."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oige_core.errors import OigeError
@@ -29,6 +31,7 @@ class CheckpointInfo:
         epoch: number of epochs trained.
         mean_reward: mean episode reward when it was written; None before any episode ended.
         run: record of its run; None if unknown.
+        versions: versions of Python and of packages that affect results, by name; empty if unknown.
         format: version of the layout of the file.
     """
 
@@ -40,4 +43,5 @@ class CheckpointInfo:
     epoch: int
     mean_reward: float | None
     run: RunRecord | None = None
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     format: int = FORMAT

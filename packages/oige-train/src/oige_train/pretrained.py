@@ -5,7 +5,6 @@ needs, and ``<Task>.json``, a :class:`PolicyCard`. ``tools/publish_policy.py`` w
 """
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from oige_core.registry import installed_tasks
 from oige_core.spec import InstalledTask
 
 from oige_train.checkpoint import CheckpointError
+from oige_train.download import content_hash
 
-__all__ = ["PRETRAINED", "PolicyCard", "content_hash", "find_pretrained", "policy_files", "read_card"]
+__all__ = ["PRETRAINED", "PolicyCard", "find_pretrained", "policy_files", "read_card"]
 
 #: Value of ``checkpoint=`` that stands for the policy of the task's package.
 PRETRAINED = "pretrained"
@@ -54,11 +54,6 @@ def policy_files(task: InstalledTask) -> tuple[Path, Path]:
     """Return the paths of a task's policy and its card, which need not exist."""
     folder = task.cfg.parent / PRETRAINED
     return folder / f"{task.name}.pth", folder / f"{task.name}.json"
-
-
-def content_hash(file: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def read_card(task: InstalledTask) -> PolicyCard:

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import datetime
-import importlib.metadata
 import json
 import math
 import os
@@ -23,11 +22,13 @@ from omegaconf import OmegaConf
 
 from oige_train.checkpoint import read_info
 from oige_train.config import Run
+from oige_train.download import is_address
 from oige_train.machine import machine
 from oige_train.runs.files import CONFIG_FILE, RUNS, STARTS_FILE, locked
 from oige_train.runs.run_summary import read_starts
 from oige_train.schema import ALGORITHM_NAMES, TrainRunConfig
 from oige_train.stopping import INTERRUPTED
+from oige_train.versions import installed_versions
 
 __all__ = [
     "RUNS",
@@ -85,7 +86,7 @@ class RunFolder:
         Raises:
             RunFolderError: it cannot be made or written.
         """
-        own = own_folder(run.checkpoint)
+        own = own_folder(run.checkpoint, run.config)
         if run.checkpoint is not None and read_info(run.checkpoint, f"checkpoint={run.checkpoint}") is None:
             own = None
         name = run.config.train.params.config.full_experiment_name
@@ -127,8 +128,8 @@ class RunFolder:
                 "date": _now(),
                 "overrides": list(run.record.overrides),
                 "config": config.name,
-                "resumed_from": None if run.checkpoint is None else str(run.checkpoint),
-                "versions": _versions(),
+                "resumed_from": _source(run),
+                "versions": installed_versions(),
                 "commits": commits(Path.cwd(), Path(__file__), run.task.cfg),
                 "machine": {"host": platform.node(), **machine()},
                 "devices": {"simulation": resolve_devices(settings).simulation, "learner": settings.rl_device},
@@ -223,9 +224,14 @@ def lock_folder(folder: Path) -> Iterator[None]:
     )
 
 
-def own_folder(checkpoint: Path | None) -> Path | None:
-    """Return the folder of the run that wrote a checkpoint; None if the file is no longer where the run wrote it."""
-    if checkpoint is None or checkpoint.parent.name != "nn":
+def own_folder(checkpoint: Path | None, config: TrainRunConfig) -> Path | None:
+    """Return the folder of the run that wrote a checkpoint; None if the file is no longer where the run wrote it.
+
+    Args:
+        checkpoint: the file, if any; one that was downloaded is in a cache, whatever the names of its folders.
+        config: the configuration that names it.
+    """
+    if checkpoint is None or checkpoint.parent.name != "nn" or is_address(config.checkpoint):
         return None
     folder = checkpoint.parent.parent
     return folder if (folder / CONFIG_FILE).is_file() else None
@@ -233,7 +239,7 @@ def own_folder(checkpoint: Path | None) -> Path | None:
 
 def videos_folder(config: TrainRunConfig, checkpoint: Path | None = None) -> Path:
     """Return the folder of videos of a program that does not train: in the folder of the checkpoint's run, if any."""
-    return (own_folder(checkpoint) or RUNS / config.train.params.config.full_experiment_name) / "videos"
+    return (own_folder(checkpoint, config) or RUNS / config.train.params.config.full_experiment_name) / "videos"
 
 
 def best_score(folder: RunFolder, run: Run) -> float:
@@ -265,6 +271,13 @@ def _now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
+def _source(run: Run) -> str | None:
+    """Return the file that a run resumes from, or the address that it was downloaded from."""
+    if run.checkpoint is None:
+        return None
+    return run.config.checkpoint if is_address(run.config.checkpoint) else str(run.checkpoint)
+
+
 def _check_writable(folder: Path) -> None:
     for path in (folder, folder / "nn"):
         if not os.access(path, os.W_OK):
@@ -280,17 +293,6 @@ def _unused(file: Path) -> Path:
         number += 1
         path = file.with_stem(f"{file.stem}_{number}")
     return path
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of Python and of the installed packages that affect results."""
-    names = {"torch", "numpy", "mujoco", "mujoco-warp", "warp-lang", "rl-games", "gymnasium"}
-    found = {"python": platform.python_version()}
-    for distribution in importlib.metadata.distributions():
-        name = (distribution.metadata["Name"] or "").lower().replace("_", "-")
-        if name in names or name.startswith("oige-"):
-            found[name] = distribution.version
-    return dict(sorted(found.items()))
 
 
 def commits(*paths: Path) -> dict[str, str]:

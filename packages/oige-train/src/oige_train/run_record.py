@@ -8,6 +8,7 @@ stored unresolved, so that ``num_envs=8`` still reaches every value that depends
 import contextlib
 import contextvars
 import dataclasses
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -61,6 +62,8 @@ class RunRecord:
         config = values["config"]
         if not all(isinstance(text, str) for text in (*texts, *overrides)) or not isinstance(config, dict):
             raise TypeError("values that describe its run have the wrong type")
+        if any(re.search(r"[/\\\0]|^\.", name) for name in texts[:2]):  # files get these names
+            raise ValueError("its task or training configuration has a name that no file may have")
         if not all(isinstance(config[section], dict) for section in SECTIONS):
             raise TypeError("a section of its run is not a mapping")
         return cls(task=texts[0], train=texts[1], folder=texts[2], overrides=overrides, config=config)

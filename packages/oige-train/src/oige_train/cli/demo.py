@@ -17,7 +17,7 @@ Serve a page on which robots follow random commands, and print its address. Clic
   Esc            release it
 
   num_envs=<n>                 number of robots; default {ROBOTS}, at most {MAX_ROBOTS}
-  checkpoint=<file>            the policy; pretrained: the one that came with the task, if any
+  checkpoint=<file>            the policy, a file or an address; pretrained: the one that came with the task
   enable_livestream=True       serve the page at livestream_host and livestream_port, not for this machine only
   max_steps=<n>                end after that many control steps; default: run until Ctrl-C"""
 

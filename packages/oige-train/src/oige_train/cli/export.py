@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "main"]
 
-HELP = """usage: oige-export [task=<Task>] checkpoint=<file>|pretrained [output=<file>] [key=value …]
+HELP = """usage: oige-export [task=<Task>] checkpoint=<file>|<address>|pretrained [output=<file>] [key=value …]
 
 Write a trained policy, with normalisation of observations inside, and a contract beside it: names, units and scales of
 observations and actions, control rate, joints with default pose, limits and gains, statistics of what the policy

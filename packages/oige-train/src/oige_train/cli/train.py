@@ -23,7 +23,8 @@ common overrides:
   seed=<n>              seed of all random streams; -1: a random seed
   max_iterations=<n>    number of epochs
   experiment=<name>     results go to runs/<name>, or runs/<name>_2 and so on if it exists
-  checkpoint=<file>     resume it or, with test=True, play it, with the configuration of its run;
+  checkpoint=<file>     resume it or, with test=True, play it, with the configuration of its run; the file may be an
+                        address: https://…, hf://<owner>/<repository>/<file> or omniverse://…;
                         checkpoint=pretrained test=True plays the policy that came with the task
   test=True             play instead of training; with headless=False, until Ctrl-C
   evaluation=True       with test=True: play the new checkpoints beside checkpoint=<file> as they appear, until Ctrl-C

@@ -24,12 +24,14 @@ from oige_train.config.origin import Overrides, check_same_run
 from oige_train.config.overrides import SHORTCUTS
 from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.config.user_files import active_user_files
+from oige_train.download import is_address
 from oige_train.export.contract import is_exported, read_contract
 from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
 from oige_train.run_record import RunRecord, active_record
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig, train_sections
 from oige_train.schema.unsupported import check_supported
 from oige_train.upstream_networks import is_upstream_task
+from oige_train.versions import note_on_versions
 
 __all__ = ["Run", "resolve_run"]
 
@@ -135,19 +137,21 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             if config.evaluation:
                 raise ConfigError("checkpoint=pretrained: expected a file of a run that trains, with evaluation=True.")
             config.checkpoint = str(find_pretrained(task, train_name))
-        elif re.match(r"\w+://", config.checkpoint):
-            own = _alternative(task) if config.test else ""
-            raise ConfigError(f"checkpoint={config.checkpoint}: expected a local file; download it first{own}.")
+        elif config.evaluation and is_address(config.checkpoint):
+            raise ConfigError(
+                f"checkpoint={config.checkpoint}: expected a file of a run that trains, with evaluation=True."
+            )
         checkpoint = check_checkpoint(
             config.checkpoint, task=config.task.name, algo=algo, spec=spec, env=config.task.env
         )
-        info = read_info(checkpoint, f"checkpoint={checkpoint}")
+        info = read_info(checkpoint, f"checkpoint={config.checkpoint}")
         if adoption is not None:
             adoption.check_sizes(config.task.name, spec, config.task.env)
             _check_epochs(config, checkpoint, adoption.epoch)
             notes += [*adoption.notes, *_note_on_compatibility(config, checkpoint)]
         elif info is not None:
             check_same_run(checkpoint, info.run, former)
+            notes += note_on_versions(info.versions)
             _check_epochs(config, checkpoint, info.epoch)
     elif config.test:
         raise ConfigError(f"checkpoint: a policy is needed; add checkpoint=<file>{_alternative(task)}.")

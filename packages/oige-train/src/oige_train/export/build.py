@@ -14,6 +14,7 @@ from oige_core.description import ResolvedDescription, describe
 
 from oige_train.checkpoint import CheckpointInfo, read_info
 from oige_train.config import Run
+from oige_train.download import content_hash
 from oige_train.export.actor import Actor
 from oige_train.export.contract import FORMAT
 from oige_train.export.robots import finite
@@ -27,7 +28,6 @@ from oige_train.export.statistics import (
 )
 from oige_train.export.vectors import make_vectors
 from oige_train.policy import FlashSacPolicy
-from oige_train.pretrained import content_hash
 
 __all__ = ["build_contract", "write_contract"]
 

@@ -29,6 +29,7 @@ from oige_train.learner.resumption import (
 )
 from oige_train.learner.summaries import FrameWriter, outlive_full_disk
 from oige_train.stopping import RunStoppedError
+from oige_train.versions import installed_versions
 
 __all__ = ["ResumableAgent", "Session", "TrainingStoppedError"]
 
@@ -171,6 +172,7 @@ class ResumableAgent(ABC):
                 epoch=self.epoch_num,
                 mean_reward=mean,
                 run=run.record,
+                versions=installed_versions(),
             )
             state = self.get_full_state_weights()
             try:
