@@ -1,6 +1,7 @@
 """Problems in a simulation: what they mean and what to do.
 
-A world with a problem ends its episode without reward and is reset; see :class:`~oige_core.tasks.Task`.
+A world with a problem ends its episode without reward and is reset, unless the kind says that episodes go on; see
+:class:`~oige_core.tasks.Task`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +20,12 @@ class Problem:
     Attributes:
         meaning: what happened, as the end of a sentence that begins with the number of times.
         remedy: what the user can do, as an imperative.
+        ends_episode: whether the episode ends without reward; otherwise it goes on.
     """
 
     meaning: str
     remedy: str
+    ends_episode: bool = True
 
 
 _SMALLER_STEPS = "try a smaller task.sim.dt, more task.sim.substeps, or softer gains"
@@ -68,6 +71,11 @@ PROBLEMS: dict[str, Problem] = {
     "non_finite_rewards": Problem(
         "the task computed a reward that is NaN or infinite", "run with debug=True, which names the reward term"
     ),
+    "nut_left_thread": Problem(
+        "a nut on a bolt was pushed half a pitch or more through its thread",
+        "raise task.sim.substeps, or end episodes in which fingers have lost the nut",
+        ends_episode=False,
+    ),
 }
 
 
@@ -108,7 +116,7 @@ class ProblemCounts:
     Attributes:
         kinds: see above.
         counts: ``(len(kinds), N)`` int32; number of occurrences of each kind in each world since the start.
-        failed: ``(N,)`` bool; the worlds with a problem since the last :meth:`clear_failed`.
+        failed: ``(N,)`` bool; the worlds with a problem that ends episodes since the last :meth:`clear_failed`.
         in_graphs: see above.
     """
 
@@ -123,13 +131,14 @@ class ProblemCounts:
 
     @property
     def may_have_failed(self) -> bool:
-        """Whether ``failed`` may mark a world, as far as is known without reading it."""
+        """Whether ``failed`` may mark a world or a count may have changed, as far as is known without reading them."""
         return self._added or self.in_graphs
 
     def add(self, kind: str, worlds: torch.Tensor) -> None:
-        """Count a problem in the worlds of a bool mask ``(N,)``."""
+        """Count a problem in the worlds of a bool mask ``(N,)``, which have failed if the kind ends episodes."""
         self.counts.select(0, self.kinds.index(kind)).add_(worlds)
-        self.failed.logical_or_(worlds)
+        if PROBLEMS[kind].ends_episode:
+            self.failed.logical_or_(worlds)
         self._added = True
 
     def clear_failed(self) -> None:
@@ -172,7 +181,8 @@ class ProblemReport:
         new = [kind for kind, count in counts.items() if count and kind not in self._explained]
         self._explained.update(new)
         return [
-            f"warning: {PROBLEMS[kind].meaning} ({counts[kind]:,} so far). Each such episode ends without reward. "
+            f"warning: {PROBLEMS[kind].meaning} ({counts[kind]:,} so far). "
+            f"Each such episode {'ends without reward' if PROBLEMS[kind].ends_episode else 'goes on'}. "
             f"What to do: {PROBLEMS[kind].remedy}."
             for kind in new
         ]

@@ -1,7 +1,7 @@
 """The common base of torch tasks and Warp variants."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 import torch
 
@@ -56,6 +56,7 @@ class Task(ABC, Generic[EnvConfigT]):
         progress_buf: ``(N,)`` int64; control steps since the last reset, including those in ``skipped_buf``.
         skipped_buf: ``(N,)`` int64; control steps that :meth:`stagger` skipped in the episode.
         upstream: whether errors of OmniIsaacGymEnvs that change learning are restored (``task.env.compat=upstream``).
+        problem_kinds: kinds of problems that the class counts itself, keys of :data:`~oige_core.problems.PROBLEMS`.
         problem_counts: problems outside of physics, by world.
         extras: entries that the environment adds to ``info``.
         clone_results: whether a step returns new tensors; see :attr:`~oige_core.envs.VecEnv.clone_results`.
@@ -64,6 +65,8 @@ class Task(ABC, Generic[EnvConfigT]):
         randomization: domain randomisation; None if ``task.domain_randomization`` does not enable it.
         symmetries: symmetries of the task, if it declares any, for learners with symmetry augmentation.
     """
+
+    problem_kinds: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: RunConfig, spec: TaskSpec, engine: Engine) -> None:
         self.config = config
@@ -104,7 +107,8 @@ class Task(ABC, Generic[EnvConfigT]):
         self.failed_buf: torch.Tensor = torch.zeros(n, dtype=torch.bool, device=device)
         self.progress_buf: torch.Tensor = torch.zeros(n, dtype=torch.int64, device=device)
         self.skipped_buf: torch.Tensor = torch.zeros(n, dtype=torch.int64, device=device)
-        self.problem_counts = ProblemCounts(PROBLEM_KINDS, n, device, in_graphs=engine.selects_by_mask)
+        kinds = (*PROBLEM_KINDS, *self.problem_kinds)
+        self.problem_counts = ProblemCounts(kinds, n, device, in_graphs=engine.selects_by_mask)
         self._problems_by_world: dict[str, torch.Tensor] | None = None
         self.extras: dict[str, Any] = {}
         self.clone_results = True

@@ -23,7 +23,6 @@ from oige_tasks_manipulation.factory.base import (
     FRANKA_POSITION,
     OPEN,
     TABLE_HEIGHT,
-    FactoryTask,
     Fingertips,
 )
 from oige_tasks_manipulation.factory.frames import (
@@ -35,6 +34,7 @@ from oige_tasks_manipulation.factory.frames import (
     turn_about_z,
     upright,
 )
+from oige_tasks_manipulation.factory.helix import ThreadTask
 from oige_tasks_manipulation.factory.pick import FINGER_SPEED, LIFT, LIFTED
 from oige_tasks_manipulation.factory.screw import CLOSE, make_unidirectional
 from oige_tasks_manipulation.factory.starts import solve_starts
@@ -57,7 +57,7 @@ BESIDE, CLEAR = 2e-3, 0.04  # m; those of the gripper at the nut
 SLOW = 0.02  # m; largest step of a nut that is lowered
 
 
-class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
+class FactoryTaskNutBolt(ThreadTask[NutBoltConfig]):
     """See the module.
 
     Observations are 3 numbers of which one is 1, that of the policy that acts next, then the observations of the three
@@ -177,6 +177,7 @@ class FactoryTaskNutBolt(FactoryTask[NutBoltConfig]):
         stage = self.rows(self.get_stages(), worlds)
         if worlds is None:
             self._measure(tips, centre, turned, bolt)
+            self.follow_thread(centre, turned)
         grasp = quat_mul(turned, self.from_nut.expand_as(turned))
         in_gripper = hexagon_yaw(tips.orientation, turned, PLACE_YAW)[0]
         back = self.rows(self.back, worlds)

@@ -16,10 +16,10 @@ from oige_tasks_manipulation.factory.base import (
     FRANKA_ORIENTATION,
     FRANKA_POSITION,
     TABLE_HEIGHT,
-    FactoryTask,
     Fingertips,
 )
 from oige_tasks_manipulation.factory.frames import keypoint_distance, pad_z, points_along_z
+from oige_tasks_manipulation.factory.helix import ThreadTask
 from oige_tasks_manipulation.factory.sizes import SIZES
 from oige_tasks_manipulation.franka.factory import FINGER_LENGTH, FINGERPAD_LENGTH, HAND_LENGTH
 from oige_tasks_manipulation.franka.kinematics import ArmKinematics
@@ -53,7 +53,7 @@ class Failures(NamedTuple):
         return self.far | self.slipped | self.fallen
 
 
-class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
+class FactoryTaskNutBoltScrew(ThreadTask[NutBoltScrewConfig]):
     """See the module. Bolts are never reset.
 
     With ``task.env.compat=upstream``, the penalty of actions is that of the displacements and rotations that
@@ -153,6 +153,7 @@ class FactoryTaskNutBoltScrew(FactoryTask[NutBoltScrewConfig]):
             forces = self.fingers.get_net_contact_forces(worlds).reshape(-1, 6)
         if worlds is None:
             self._measure(tips, nut, orientation)
+            self.follow_thread(nut, orientation)
         return torch.cat((*tips, nut, orientation, linear, angular, forces), dim=-1)
 
     def _measure(self, tips: Fingertips, nut: torch.Tensor, orientation: torch.Tensor) -> None:
