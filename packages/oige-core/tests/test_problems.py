@@ -255,7 +255,8 @@ def test_problem_counts_are_part_of_the_state(make: Make) -> None:
 
 
 def test_kinds_missing_in_a_state_are_zero_after_loading() -> None:
-    counts, former = ProblemCounts(["diverged", "exploded"], 2, "cpu"), ProblemCounts(["exploded", "other"], 2, "cpu")
+    counts = ProblemCounts(["diverged", "exploded"], 2, "cpu")
+    former = ProblemCounts(["exploded", "physx_overflow"], 2, "cpu")
     for kinds in (counts, former):
         for kind in kinds.kinds:
             kinds.add(kind, torch.tensor([True, False]))
