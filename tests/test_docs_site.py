@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import griffe
 import pytest
 import yaml
 
@@ -172,6 +173,41 @@ def test_markup_that_readers_would_see_is_found(text: str) -> None:
     parser = SitePage()
     parser.feed(f"<article><p>{text}</p><code>**</code></article>")
     assert MARKUP.search(parser.text)
+
+
+def test_public_methods_without_docstring_are_named(api: ModuleType) -> None:
+    module = griffe.visit("made", Path("made.py"), 'class Documented:\n    """A."""\n    def silent(self): ...\n')
+    reference = api.Reference()
+    reference.exports = {"made": [api.Export("made", "Documented", module["Documented"])]}
+    assert reference.undocumented() == ["made.Documented.silent"]
+
+
+def test_roles_become_links_with_the_last_part_of_a_name_after_a_tilde(
+    import_tool: Callable[[str], ModuleType],
+) -> None:
+    roles = import_tool("docs_site.roles")
+    module, nothing = griffe.visit("made", Path("made.py"), "class Scene: ...\n"), griffe.ModulesCollection()
+    link = '<autoref optional identifier="made.Scene">`{}`</autoref>'
+    assert roles.markdown("A :class:`~made.Scene`::", module, nothing) == f"A {link.format('Scene')}:"
+    assert roles.markdown("See :class:`made.Scene`.", module, nothing) == f"See {link.format('made.Scene')}."
+
+
+def test_tables_of_keys_are_marked(import_tool: Callable[[str], ModuleType]) -> None:
+    hooks = import_tool("docs_site.hooks")
+    heads = "".join(f"<th>{title}</th>\n" for title in ("key", "type", "default", "unit", "meaning"))
+    keys, other = f"<table>\n<thead>\n<tr>\n{heads}</tr></thead></table>", "<table><thead></thead></table>"
+    assert hooks.on_page_content(keys + other) == f'<div class="keys">{keys}</div>{other}'
+
+
+def test_pages_of_the_api_cannot_be_edited(import_tool: Callable[[str], ModuleType]) -> None:
+    hooks = import_tool("docs_site.hooks")
+    edits = {}
+    for uri in ("api/oige_core.md", "contributing.md"):
+        page: Any = SimpleNamespace(file=SimpleNamespace(src_uri=uri), edit_url="x")
+        config: Any = SimpleNamespace(repo_url="https://a.b/oige")
+        hooks.on_page_markdown("text", page=page, config=config)
+        edits[uri] = page.edit_url
+    assert edits == {"api/oige_core.md": None, "contributing.md": "https://a.b/oige/edit/main/CONTRIBUTING.md"}
 
 
 def build(folder: Path) -> None:

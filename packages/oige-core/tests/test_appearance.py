@@ -208,4 +208,8 @@ def test_terrain_has_contour_lines_between_heights_and_none_on_flat_ground() -> 
     image = terrain_texture(heights, (0.01, 0.01), color)  # all on one checker
     brightness = image[0, :, 1] / (0.5 * (0.79 + heights[:, 0] / 0.6 * (1.22 - 0.79)))
     assert brightness == pytest.approx([1.0, 1.0, 1.0, 0.72, 0.72, 1.0, 1.0])
+    # A line between 0.1 and 0.15 m, which is on both sides of 0.125 m, also along y.
+    across = terrain_texture(np.array([[0.1, 0.15], [0.1, 0.15]]), (0.01, 0.01), color)[::-1, :, 1]
+    assert across[0] == pytest.approx(0.5 * 0.79 * 0.72)
+    assert across[1] == pytest.approx(0.5 * 1.22)
     assert terrain_texture(np.zeros((3, 3)), (0.01, 0.01), color)[..., 1] == pytest.approx(0.5 * 0.79)

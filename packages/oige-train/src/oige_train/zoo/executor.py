@@ -15,7 +15,8 @@ from oige_core.engines.mujoco.executors.protocol import (
     scalar_joints,
     state_format,
 )
-from oige_core.problems import ProblemCounts
+from oige_core.engines.mujoco.failures.failure import Failure
+from oige_core.problems import ProblemCounts, Recording
 from oige_core.selections import write_rows
 
 if TYPE_CHECKING:
@@ -195,6 +196,14 @@ class PageExecutor:
 
     def set_bounds(self, bounds: StateBounds) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`; pages have MuJoCo's own bounds."""
+
+    def record_failures(self, recording: Recording) -> None:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
+        _refuse("record_failures")
+
+    def take_failures(self) -> list[Failure]:
+        """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`; pages record none."""
+        return []
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
