@@ -15,6 +15,7 @@ class FileServer:
     Attributes:
         content: the file.
         etag: its ETag; empty: none.
+        extra: further headers of all answers.
         answers: what the next requests get instead, in order.
         paths: paths of the requests so far.
         headers: headers of the requests so far.
@@ -23,6 +24,7 @@ class FileServer:
 
     def __init__(self, content: bytes = b"") -> None:
         self.content, self.etag = content, '"1"'
+        self.extra: dict[str, str] = {}
         self.answers: list[Answer] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -60,6 +62,8 @@ class Request(BaseHTTPRequestHandler):
         answer = owner.answers.pop(0) if owner.answers else Request.send_file
         answer(self)
 
+    do_HEAD = do_GET
+
     def send_file(self) -> None:
         """Send the file, or the range of it that is asked for."""
         owner = self.server_of_file
@@ -71,7 +75,8 @@ class Request(BaseHTTPRequestHandler):
             self.send_part(int(wanted.removeprefix("bytes=").rstrip("-")))
         else:
             self.send_head(200, {"Content-Length": str(len(owner.content))})
-            self.wfile.write(owner.content)
+            if self.command == "GET":
+                self.wfile.write(owner.content)
 
     def send_part(self, start: int) -> None:
         """Send the file from byte ``start`` on."""
@@ -84,7 +89,7 @@ class Request(BaseHTTPRequestHandler):
         """Send the status and headers, with the ETag."""
         self.send_response(status)
         etag = self.server_of_file.etag
-        for name, value in {**({"ETag": etag} if etag else {}), **headers}.items():
+        for name, value in {**({"ETag": etag} if etag else {}), **self.server_of_file.extra, **headers}.items():
             self.send_header(name, value)
         self.send_header("Connection", "close")
         self.end_headers()

@@ -66,7 +66,8 @@ def fetch_from_hub(address: Address) -> tuple[Path, str]:
         )
     known = hub.try_to_load_from_cache(repository, name, revision=metadata.commit_hash)
     try:
-        file = Path(hub.hf_hub_download(repository, name, revision=metadata.commit_hash, etag_timeout=LIMITS.timeout))
+        # By revision and not by commit, so that the cache knows the commit of the revision when the Hub is away.
+        file = Path(hub.hf_hub_download(repository, name, revision=revision, etag_timeout=LIMITS.timeout))
     except Exception as error:  # of requests, httpx or the transfer library, depending on version and file
         raise DownloadError(f"{address.shown}: the download failed ({one_line(error)}); start it again.") from error
     _verify(address, file, metadata.etag or "")
