@@ -12,13 +12,13 @@ import pytest
 import torch
 from executor_pair import NUM_ENVS, WORLDS, Pair, load, make_pair
 from oige_core.engines.mujoco.executors.batch import BatchExecutor
+from oige_core.engines.mujoco.executors.bounds import StateBounds
 from oige_core.engines.mujoco.executors.probe import probe_buffers
 from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
     REFRESHED_FIELDS,
     STATE_FIELDS,
     Executor,
-    StateBounds,
 )
 from oige_core.engines.mujoco.executors.warp import WarpExecutor
 from oige_core.errors import CapabilityError, ConfigError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from block_task import RAIL
-from oige_core.engines.mujoco.executors.protocol import StateBounds
+from oige_core.engines.mujoco.executors.bounds import StateBounds
 from oige_core.engines.mujoco.failures.failure import STATE, Failure, FailureFileError, since_reset
 from oige_core.engines.mujoco.failures.history import StateHistory
 from oige_core.engines.mujoco.failures.pictures import frames
@@ -168,14 +168,14 @@ def test_damaged_file_is_one_error(saved: Path) -> None:
     with np.load(saved) as file:
         arrays: dict[str, Any] = dict(file)
     header = json.loads(str(arrays["header"])) | {"mujoco": "3.1.0"}
-    np.savez(saved, **(arrays | {"header": np.array(json.dumps(header))}))
+    np.savez(saved, allow_pickle=False, **(arrays | {"header": np.array(json.dumps(header))}))
     with pytest.raises(FailureFileError) as error:
         Failure.load(saved)
     assert str(error.value) == (
         f"{saved}: contains a model of MuJoCo 3.1.0, but {mujoco.__version__} is installed; run "
         f"uv run --with mujoco==3.1.0 oige-replay {saved}"
     )
-    np.savez(saved, **(arrays | {"states": arrays["states"][:, :-1]}))
+    np.savez(saved, allow_pickle=False, **(arrays | {"states": arrays["states"][:, :-1]}))
     with pytest.raises(FailureFileError) as error:
         Failure.load(saved)
     assert "states have shape (1, 37), expected (1, 38)" in str(error.value)

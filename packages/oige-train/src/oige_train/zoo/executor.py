@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import mujoco
 import numpy as np
 import torch
+from oige_core.engines.mujoco.executors.bounds import StateBounds
 from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
 from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
     REFRESHED_FIELDS,
     STATE_FIELDS,
-    StateBounds,
     scalar_joints,
     state_format,
 )

@@ -13,7 +13,8 @@ from oige_core.engines.base import GraphRecorder
 from oige_core.engines.checks import fail
 from oige_core.engines.mujoco.compile import CompiledScene, compile_scene
 from oige_core.engines.mujoco.executors.batch import BatchExecutor
-from oige_core.engines.mujoco.executors.protocol import Executor, StateBounds
+from oige_core.engines.mujoco.executors.bounds import StateBounds
+from oige_core.engines.mujoco.executors.protocol import Executor
 from oige_core.engines.mujoco.failures.failure import Failure
 from oige_core.engines.mujoco.render.camera_view import MujocoCameraView
 from oige_core.engines.mujoco.views import MujocoArticulationView, MujocoDeformableView, MujocoRigidView

@@ -13,12 +13,12 @@ import torch
 from mujoco.batch import Batch
 
 from oige_core.cores import available_cores
+from oige_core.engines.mujoco.executors.bounds import StateBounds
 from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
 from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
     REFRESHED_FIELDS,
     STATE_FIELDS,
-    StateBounds,
     load_velocity_limits,
     scalar_joints,
     state_format,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from oige_core.engines.mujoco.executors.graphs import Graphs
 
-__all__ = ["BatchExecutor"]
+__all__ = ["BatchExecutor", "Silence"]
 
 _STAGE_NONE = int(mujoco.mjtStage.mjSTAGE_NONE)
 _STAGE_VELOCITY = int(mujoco.mjtStage.mjSTAGE_VEL)

@@ -26,7 +26,6 @@ __all__ = [
     "REFRESHED_FIELDS",
     "STATE_FIELDS",
     "Executor",
-    "StateBounds",
     "load_velocity_limits",
     "scalar_joints",
     "state_format",

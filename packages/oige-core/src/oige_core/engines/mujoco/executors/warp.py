@@ -17,6 +17,7 @@ import warp as wp
 from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco.executors import warp_kernels as kernels
+from oige_core.engines.mujoco.executors.bounds import StateBounds
 from oige_core.engines.mujoco.executors.constants import DerivedConstants
 from oige_core.engines.mujoco.executors.graphs import Graphs
 from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
@@ -25,7 +26,6 @@ from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
     REFRESHED_FIELDS,
     STATE_FIELDS,
-    StateBounds,
     load_velocity_limits,
     scalar_joints,
     state_format,

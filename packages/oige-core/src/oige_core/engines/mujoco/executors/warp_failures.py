@@ -9,7 +9,7 @@ import numpy as np
 import warp as wp
 
 from oige_core.engines.mujoco.executors import warp_kernels as kernels
-from oige_core.engines.mujoco.executors.protocol import StateBounds
+from oige_core.engines.mujoco.executors.bounds import StateBounds
 from oige_core.engines.mujoco.failures.failure import STATE, Failure
 from oige_core.problems import Recording
 
