@@ -115,7 +115,7 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
             with workers.reporting(TrainingStoppedError):
                 env = stack.enter_context(supervisor.environment(run))
                 observer = supervisor.observer(line, lambda: session.problems)
-                if run.config.dump_failures:
+                if _records_failures(run, env):
                     session.failures = FailureFiles(env, _failures_folder(folder.path, workers), _launcher())
                 agent = build_agent(session, env, observer, folder=folder.path)
                 stack.callback(agent.writer.close)
@@ -167,6 +167,12 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
     if leads:
         supervisor.report(*_result(session, agent, folder.path, time.monotonic() - began))
     return 0
+
+
+def _records_failures(run: Run, env: Any) -> bool:
+    """Whether worlds that fail are recorded: ``auto`` where the cost was measured to be below 1 %, on the C engine."""
+    choice = run.config.dump_failures
+    return choice == "True" or (choice == "auto" and env.task.device.type == "cpu")
 
 
 def _failures_folder(folder: Path, workers: Workers) -> Path:

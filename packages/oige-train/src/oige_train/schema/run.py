@@ -6,7 +6,7 @@ from typing import Any
 
 from oige_core.config import RunConfig
 from oige_core.config.fields import ISAAC_SIM_ONLY, MUJOCO_ONLY, engine_of, unread
-from oige_core.config.schema import check_positive
+from oige_core.config.schema import check_choice, check_positive
 from oige_core.errors import ConfigError
 
 from oige_train.schema.train import TrainConfig
@@ -25,7 +25,7 @@ class TrainRunConfig(RunConfig):
     multi_gpu: bool = False
     checkpoint: str = ""
     evaluation: bool = False
-    dump_failures: bool = field(default=True, metadata=MUJOCO_ONLY)
+    dump_failures: str = field(default="auto", metadata=MUJOCO_ONLY)
     enable_livestream: bool = False
     livestream_host: str = field(default="127.0.0.1", metadata=MUJOCO_ONLY)
     livestream_port: int = field(default=8080, metadata=MUJOCO_ONLY)
@@ -54,6 +54,7 @@ class TrainRunConfig(RunConfig):
         super().__post_init__()
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.rl_device):
             raise ConfigError(f"rl_device={self.rl_device}: expected auto, cpu or cuda:<number>.")
+        check_choice("dump_failures", self.dump_failures, ("auto", "True", "False"))
         for key in ("mt_timeout", "recording_interval", "recording_length", "recording_fps"):
             check_positive(key, getattr(self, key))
         if self.recording_length > self.recording_interval:
