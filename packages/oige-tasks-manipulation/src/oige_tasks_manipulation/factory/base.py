@@ -31,6 +31,7 @@ __all__ = [
     "FRANKA_POSITION",
     "OPEN",
     "TABLE_HEIGHT",
+    "FactoryConfigT",
     "FactoryTask",
     "Fingertips",
     "rotation_of_action",
