@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -208,6 +209,12 @@ def test_pages_of_the_api_cannot_be_edited(import_tool: Callable[[str], ModuleTy
         hooks.on_page_markdown("text", page=page, config=config)
         edits[uri] = page.edit_url
     assert edits == {"api/oige_core.md": None, "contributing.md": "https://a.b/oige/edit/main/CONTRIBUTING.md"}
+
+
+def test_banner_shows_the_version_of_oige_core(import_tool: Callable[[str], ModuleType]) -> None:
+    config: Any = SimpleNamespace(extra={})
+    import_tool("docs_site.hooks").on_config(config)
+    assert config.extra == {"release": version("oige-core")}
 
 
 def build(folder: Path) -> None:

@@ -99,3 +99,17 @@ def test_first_page_follows_the_robot_in_the_middle_of_a_shared_place(viewer: Vi
     viewer.page_opened(client, {})  # later pages see what is followed then
     viewer._draw()
     assert viewer.scene.followed == 1
+
+
+def test_world_that_a_user_chose_is_kept_when_the_first_page_opens(viewer: Viewer) -> None:
+    viewer._world.value = 2
+    viewer._choose_world()  # as the page does when a user changes the number
+    viewer.page_opened(browser(), {})
+    viewer.scene.roots = np.array([[10.0 * world, 0.0, 2.0] for world in range(9)])
+    viewer._draw()
+    assert viewer.scene.followed == 2
+
+
+def test_folders_of_programs_come_before_the_rewards(viewer: Viewer) -> None:
+    folder = viewer.folder("Videos")
+    assert viewer._world.order < folder.order < viewer._rewards.order
