@@ -1,10 +1,15 @@
-"""A server of one file on this machine, whose next answers a test can choose."""
+"""A server of one file on this machine, whose next answers a test can choose, and what programs get from it."""
 
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-__all__ = ["Answer", "FileServer"]
+import pytest
+from oige_core.errors import OigeError
+from oige_train import checkpoint
+
+__all__ = ["Answer", "FileServer", "again", "error_of"]
 
 Answer = Callable[["Request"], None]
 
@@ -96,3 +101,16 @@ class Request(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
+
+
+def again(address: str) -> Path:
+    """Return the path of a checkpoint as a new process would."""
+    checkpoint._downloaded.cache_clear()
+    return checkpoint.checkpoint_path(address)
+
+
+def error_of(address: str) -> str:
+    """Return the message with which a checkpoint is refused."""
+    with pytest.raises(OigeError) as raised:
+        again(address)
+    return str(raised.value)

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 import torch
-from file_server import Answer, FileServer, Request
-from oige_core.errors import OigeError
+from file_server import Answer, FileServer, Request, again, error_of
 from oige_train import checkpoint
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, checkpoint_path, load_checkpoint, save_checkpoint
 from oige_train.download import http
@@ -58,18 +57,6 @@ def server(content: bytes) -> Iterator[FileServer]:
     serving = FileServer(content)
     yield serving
     serving.stop()
-
-
-def again(address: str) -> Path:
-    """Return the path of a checkpoint as a new process would."""
-    checkpoint._downloaded.cache_clear()
-    return checkpoint_path(address)
-
-
-def error_of(address: str) -> str:
-    with pytest.raises(OigeError) as raised:
-        again(address)
-    return str(raised.value)
 
 
 def files() -> list[str]:

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from file_server import FileServer, Request
-from oige_core.errors import MissingExtraError, OigeError
+from file_server import FileServer, Request, again, error_of
+from oige_core.errors import MissingExtraError
 from oige_train import checkpoint
 from oige_train.checkpoint import checkpoint_path
 
@@ -49,18 +49,6 @@ def hub(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     yield serving
     serving.stop()
-
-
-def again(address: str) -> Path:
-    """Return the path of a checkpoint as a new process would."""
-    checkpoint._downloaded.cache_clear()
-    return checkpoint_path(address)
-
-
-def error_of(address: str) -> str:
-    with pytest.raises(OigeError) as raised:
-        again(address)
-    return str(raised.value)
 
 
 @pytest.mark.parametrize(
