@@ -47,6 +47,14 @@ LEFT_OUT = (
     "oige_train.benchmark.timing",
     "oige_train.demo",
     "oige_train.learner.ppo.kernels",
+    "oige_train.zoo.executor",
+    "oige_train.zoo.geometry",
+    "oige_train.zoo.graphs",
+    "oige_train.zoo.model",
+    "oige_train.zoo.program",
+    "oige_train.zoo.site",
+    "oige_train.zoo.task_files",
+    "oige_train.zoo.vectors",
 )
 """Modules of the embedded engine, of Warp, of the viewer and of windows in Kit, with those below them."""
 

@@ -17,8 +17,6 @@ from tools.browser import Browser
 TASKS = ("Cartpole", "Quadcopter")
 TOLERANCE = 1e-5  # |a - b| / (1 + |b|), single precision
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:

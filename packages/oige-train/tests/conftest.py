@@ -16,6 +16,23 @@ class Outcome:
 
 
 @pytest.fixture
+def forgets_tasks() -> Iterator[None]:
+    """Forget the tasks that a test registers, and the modules of their files."""
+    import gymnasium as gym
+    from oige_core.registry import _registered, installed_tasks
+
+    modules, paths = set(sys.modules), list(sys.path)
+    yield
+    for name, task in _registered.items():
+        gym.registry.pop(f"oige/{name}-v0", None)
+        if task.entry_point.module not in modules:
+            sys.modules.pop(task.entry_point.module, None)
+    _registered.clear()
+    installed_tasks.cache_clear()
+    sys.path[:] = paths
+
+
+@pytest.fixture
 def program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:

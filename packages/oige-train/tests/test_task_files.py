@@ -1,10 +1,7 @@
 """``task=<file>.py``: tasks that a file registers."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import gymnasium as gym
 import pytest
 from oige_core.registry import _registered, installed_tasks
 from oige_train.cli.common import checked_run, checked_runs
@@ -25,17 +22,11 @@ SMALL = ("sim_device=cpu", "num_envs=8", "num_threads=1", "train.params.config.h
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[Path]:
+def file(tmp_path: Path, forgets_tasks: None) -> Path:
     """A file that registers the task Lazy."""
-    paths = list(sys.path)
     path = tmp_path / "my_lazy.py"
     path.write_text(FILE)
-    yield path
-    _registered.clear()
-    installed_tasks.cache_clear()
-    gym.registry.pop("oige/Lazy-v0", None)
-    sys.modules.pop("my_lazy", None)
-    sys.path[:] = paths
+    return path
 
 
 def test_configuration_is_that_of_file_and_base(file: Path) -> None:

@@ -324,7 +324,7 @@ def test_other_files_are_no_policies(cartpole: Path) -> None:
     assert str(info.value) == f"{file}: expected an exported policy, whose name ends in .onnx or .pt."
 
 
-def test_task_in_one_file_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_task_in_one_file_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgets_tasks: None) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exported_pole.py").write_text(
         "import oige_core\n"
