@@ -18,7 +18,6 @@ from mujoco_warp._src.smooth import tendon_armature
 
 from oige_core.engines.mujoco.executors import warp_kernels as kernels
 from oige_core.engines.mujoco.executors.bounds import StateBounds
-from oige_core.engines.mujoco.executors.constants import DerivedConstants
 from oige_core.engines.mujoco.executors.graphs import Graphs
 from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
 from oige_core.engines.mujoco.executors.probe import probe_buffers
@@ -31,6 +30,7 @@ from oige_core.engines.mujoco.executors.protocol import (
     state_format,
 )
 from oige_core.engines.mujoco.executors.warp_failures import WarpFailures
+from oige_core.engines.mujoco.executors.world_fields import WorldFields, owner_of
 from oige_core.engines.mujoco.failures.failure import Failure
 from oige_core.errors import CapabilityError, ConfigError
 from oige_core.kernel_launch import launch
@@ -105,9 +105,6 @@ class WarpExecutor:
         self.graphs = Graphs(self.device)
         self._warp_device = self.graphs.warp_device
         self._fields: dict[str, torch.Tensor] = {}
-        self._model_fields: dict[str, torch.Tensor] = {}
-        self._expanded: set[str] = set()
-        self._constants: DerivedConstants | None = None
         self._mass_matrix: MassMatrix | None = None
         self._recorded: WarpFailures | None = None
         loop_constraints = [int(mujoco.mjtEq.mjEQ_CONNECT), int(mujoco.mjtEq.mjEQ_WELD)]
@@ -144,7 +141,7 @@ class WarpExecutor:
             for name in FORCE_FIELDS:
                 setattr(self._forces, name, getattr(self._data, name))
             self._chosen = wp.zeros(num_envs, dtype=bool)
-            self._every_body_moves = wp.full(model.nbody, 1, dtype=int)
+            self._world_fields = WorldFields(model, self._model, self._data, self.graphs, self.device)
             self._failures = self._make_failures()
             # The arrays were created on Warp's own stream and are used on torch's.
             wp.synchronize_device()
@@ -202,17 +199,7 @@ class WarpExecutor:
         Raises:
             CapabilityError: MuJoCo Warp has one value of this field for all worlds.
         """
-        if name not in self._model_fields:
-            self._expand(name)
-            for derived in DerivedConstants.derived_from(name):
-                self._expand(derived)
-            # MuJoCo Warp would skip them if they are zero in all worlds.
-            self._model.has_tendon_stiffness |= name.startswith("tendon_stiffness")
-            self._model.has_tendon_damping |= name.startswith("tendon_damping")
-            array = self._model_array(name)
-            shape = (self.num_envs, *np.shape(getattr(*self._model_owner(self.model, name))))
-            self._model_fields[name] = wp.to_torch(array).view(shape)
-        return self._model_fields[name]
+        return self._world_fields.tensor(name)
 
     @property
     def layout_version(self) -> int:
@@ -230,13 +217,7 @@ class WarpExecutor:
             CapabilityError: a centre of mass was moved, or principal axes were rotated, for a body whose inertia was
                 compiled as diagonal.
         """
-        names = set(names)
-        if names & {"body_ipos", "body_iquat"}:
-            self._check_simple_bodies()
-        if self._constants is not None and self._constants.mark(names, worlds):
-            self.graphs.run("fixed_constants", self._constants.launch_fixed)
-        if names & {"body_pos", "body_quat"}:
-            self.graphs.run("static_geoms", self._move_static_geoms)
+        self._world_fields.changed(names, worlds)
 
     def step(self, n: int, *, refresh: bool) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
@@ -325,21 +306,14 @@ class WarpExecutor:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         with wp.ScopedDevice(self._warp_device):
             self._recorded = WarpFailures(recording, self._live, self._failures.lost, _STATE)
-        self._set_recorded_fields()
-
-    def _set_recorded_fields(self) -> None:
-        if self._recorded is not None:
-            with wp.ScopedDevice(self._warp_device):
-                self._recorded.set_fields({name: self._model_array(name) for name in sorted(self._expanded)})
-                wp.synchronize_device()
-            self.graphs.forget()
+        self._world_fields.record_in(self._recorded)
 
     def take_failures(self) -> list[Failure]:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         if self._recorded is None:
             return []
         limits = None if self.velocity_limits is None else self.velocity_limits.cpu().double().numpy()
-        return self._recorded.take(self.model, self._model_owner, self._bounds, limits)
+        return self._recorded.take(self.model, owner_of, self._bounds, limits)
 
     def state_dict(self) -> dict[str, Any]:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
@@ -347,9 +321,7 @@ class WarpExecutor:
             "state": {name: wp.to_torch(getattr(self._live, name)).clone() for name in _STATE},
             "initial": {name: wp.to_torch(getattr(self._initial, name)).clone() for name in _STATE},
             "forces": {name: wp.to_torch(getattr(self._data, name)).clone() for name in sorted(FORCE_FIELDS)},
-            # Derived constants are saved unchanged, so that loading restores them bitwise.
-            "model": {name: wp.to_torch(self._model_array(name)).clone() for name in sorted(self._expanded)},
-            "changed": None if self._constants is None else self._constants.changed.clone(),
+            **self._world_fields.state_dict(),
             "problems": self.problem_counts.state_dict(),
             "velocity_limits": None if self.velocity_limits is None else self.velocity_limits.clone(),
         }
@@ -361,27 +333,18 @@ class WarpExecutor:
             wp.to_torch(getattr(self._initial, name)).copy_(state["initial"][name])
         for name, values in state["forces"].items():
             wp.to_torch(getattr(self._data, name)).copy_(values)
-        for name, values in state["model"].items():
-            self._expand(name)
-            wp.to_torch(self._model_array(name)).copy_(values)
-        if self._constants is not None:
-            changed = state["changed"]
-            self._constants.changed.copy_(torch.zeros(()) if changed is None else changed)
+        self._world_fields.load_state_dict(state)
         self.problem_counts.load_state_dict(state["problems"])
         load_velocity_limits(self, state.get("velocity_limits"))
-        if not self._expanded.isdisjoint({"body_pos", "body_quat"}):
-            self.graphs.run("static_geoms", self._move_static_geoms)
 
     def close(self) -> None:
         """See :class:`~oige_core.engines.mujoco.executors.protocol.Executor`."""
         self.graphs.close()
         self._fields.clear()
-        self._model_fields.clear()
         self._mass_matrix = None
 
     def _launch_step(self, n: int, refresh: bool) -> None:
-        if self._constants is not None:
-            self._constants.launch_update()
+        self._world_fields.launch_update()
         if self._recorded is not None:
             self._recorded.launch_before()
         for _ in range(n):
@@ -421,58 +384,6 @@ class WarpExecutor:
             mjw.fwd_velocity(self._model, self._data)
         elif "cvel" in wanted:
             mjw.com_vel(self._model, self._data)
-
-    def _check_simple_bodies(self) -> None:
-        """Raise if MuJoCo Warp would ignore the off-diagonal inertia of a body that is no longer simple.
-
-        Scenes compile all their bodies as not simple, so that this looks at no values, which would wait for a GPU.
-        """
-        simple = torch.from_numpy(np.flatnonzero((self.model.body_simple > 0) & (self.model.body_dofnum > 0)))
-        for name, neutral in (("body_ipos", (0.0, 0.0, 0.0)), ("body_iquat", (1.0, 0.0, 0.0, 0.0))):
-            if len(simple) and name in self._expanded:
-                values = self.model_field(name)[:, simple.to(self.device)]
-                moved = (values != torch.tensor(neutral, device=self.device)).any(dim=2).any(dim=0).cpu()
-                for body in simple[moved].tolist():
-                    title = self.model.body(body).name
-                    raise CapabilityError(f"{name}: body {title!r} was compiled as simple. Use body simple='false'.")
-
-    def _move_static_geoms(self) -> None:
-        """Place the geoms of bodies fixed to the world, which MuJoCo Warp does only once, when data is created."""
-        mask = self._model.body_weldid
-        self._model.body_weldid = self._every_body_moves
-        mjw.kinematics(self._model, self._data)
-        self._model.body_weldid = mask
-
-    @staticmethod
-    def _model_owner(model: Any, name: str) -> tuple[Any, str]:
-        """Return the object with a model field, and the field's name in it (``opt.gravity``: option, gravity)."""
-        return (model.opt, name.removeprefix("opt.")) if name.startswith("opt.") else (model, name)
-
-    def _model_array(self, name: str) -> Any:
-        return getattr(*self._model_owner(self._model, name))
-
-    def _expand(self, name: str) -> None:
-        """Create separate values of a model field for every world."""
-        if name in self._expanded:
-            return
-        owner, key = self._model_owner(self._model, name)
-        array: Any = getattr(owner, key, None)
-        spec: Any = type(owner).__dataclass_fields__[key].type if isinstance(array, wp.array) else None
-        if spec is None or spec.shape[0] != "*":
-            raise CapabilityError(f"{name}: MuJoCo Warp has no such model field per world. Use sim_device=cpu.")
-        with wp.ScopedDevice(self._warp_device):
-            own = wp.empty((self.num_envs, *array.shape[1:]), dtype=array.dtype)
-            wp.synchronize_device()
-        wp.to_torch(own).copy_(wp.to_torch(array))
-        setattr(owner, key, own)
-        self._expanded.add(name)
-        self._set_recorded_fields()
-        if self._constants is None and DerivedConstants.derived_from(name):
-            changed = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
-            with wp.ScopedDevice(self._warp_device):
-                self._constants = DerivedConstants(self.model, self._model, self._data, changed)
-                wp.synchronize_device()
-        self.graphs.forget()
 
     def _tensor(self, array: Any, last: int | None = None) -> torch.Tensor:
         """Alias an array, with matrices flattened as in MuJoCo."""
