@@ -50,9 +50,11 @@ def test_script_puts_the_tube_into_the_beaker(executor: str) -> None:
             assert observations[:, 18:21].norm(dim=-1).max() < 0.04  # m, from between the fingers' frames to the front
         if step == 65:
             assert (task.back[:, 2] > 0.165).all()  # above the rim
+            assert (task.reward_terms_by_name()["in_beaker"] == 0.0).all()
         assert not (terminated | truncated).any()
         in_beaker = info["success"]
     assert in_beaker.all()
+    assert (task.reward_terms_by_name()["in_beaker"] == 100.0).all()
     observations, _, _, truncated, info = env.step(actions[99].repeat(2, 1))
     assert truncated.all()
     assert info["episode_means"]["success"] == 1.0

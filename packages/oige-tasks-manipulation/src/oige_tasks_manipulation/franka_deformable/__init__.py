@@ -20,6 +20,7 @@ class FrankaDeformableConfig(EnvConfig):
         goalDistanceRewardScale: weight of the horizontal distance from the back of the tube to its goal.
         liftRewardScale: weight of the error of its height.
         depthRewardScale: weight of how deep it is in the beaker, from 0 to 1; 0 in OmniIsaacGymEnvs.
+        inBeakerRewardScale: weight of steps with success; 0 in OmniIsaacGymEnvs.
         startPositionNoise: the tube is moved by up to this along x and y at the start, in m. OmniIsaacGymEnvs has the
             key, but starts every episode in the same state.
         startRotationNoise: the tube is turned by up to this about the vertical axis through its front at the start, in
@@ -40,6 +41,7 @@ class FrankaDeformableConfig(EnvConfig):
     goalDistanceRewardScale: float
     liftRewardScale: float
     depthRewardScale: float
+    inBeakerRewardScale: float
     startPositionNoise: float
     startRotationNoise: float
     numProps: int = field(default=4, metadata=unread(NO_CUBES))

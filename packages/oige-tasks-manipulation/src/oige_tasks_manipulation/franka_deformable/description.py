@@ -41,6 +41,7 @@ def describe_franka_deformable(env: FrankaDeformableConfig, config: RunConfig) -
             RewardTerm(name="goal_distance", text="1 / (5 d + 0.025)", key="goalDistanceRewardScale"),
             RewardTerm(name="lift", text="1 / (5 |z − z₀| + 0.025)", key="liftRewardScale"),
             RewardTerm(name="depth", text="1 − z / 25 cm, from 0 to 1, for d < 7 cm", key="depthRewardScale"),
+            RewardTerm(name="in_beaker", text="1 in steps with success, else 0", key="inBeakerRewardScale"),
         ),
         reward_notes="d is the horizontal distance in m from the back to its goal, z the height of the back in m, and "
         "z₀ the desired one: 0 for d < 7 cm, and 18 cm elsewhere.",

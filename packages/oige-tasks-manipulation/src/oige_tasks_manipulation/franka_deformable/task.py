@@ -87,7 +87,9 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
             "goal_distance": self.cfg.goalDistanceRewardScale,
             "lift": self.cfg.liftRewardScale,
             "depth": self.cfg.depthRewardScale,
+            "in_beaker": self.cfg.inBeakerRewardScale,
         }
+        self.is_in_beaker = torch.zeros(n, dtype=torch.bool, device=device)
         self.targets = self.start.repeat(n, 1)
         self.tube_start = self.tubes.get_simulation_mesh_nodal_positions()[0]
 
@@ -150,16 +152,17 @@ class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
         x, y = self.front[:, 0], self.front[:, 1]
         self.line = self.tubes.get_simulation_mesh_nodal_positions(None, self.line_nodes) - self.back_goal
         self.through_wall = is_through_wall(self.line)
+        self.is_in_beaker = is_in_beaker(self.line[:, :TAIL])
         is_away = (x < 0.0) | (x > 1.0) | (y.abs() > 1.0)
         return is_away if self.upstream else is_away | self.through_wall
 
     def calculate_metrics(self) -> torch.Tensor:
         """Reward a back end that is lifted, moved above the beaker and let down into it."""
-        return self.sum_reward_terms(reward_terms(self.back - self.back_goal, mix_worlds=self.upstream))
+        terms = reward_terms(self.back - self.back_goal, mix_worlds=self.upstream)
+        return self.sum_reward_terms(terms | {"in_beaker": self.is_in_beaker.float()})
 
     def get_extras(self) -> None:
         """Report in which worlds the back end is in the beaker."""
-        self.is_in_beaker = is_in_beaker(self.line[:, :TAIL])
         self.extras["success"] = self.is_in_beaker
 
     def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
