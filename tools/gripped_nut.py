@@ -30,6 +30,7 @@ import mujoco
 import torch
 from oige_core import make_env
 from oige_core.math import quat_apply
+from oige_tasks_manipulation.factory.helix import LEFT
 from oige_tasks_manipulation.factory.threads import THREADS
 from oige_tasks_manipulation.franka.factory import FINGERPAD_LENGTH
 from oige_train.cli.common import checked_run, run_cli
@@ -42,7 +43,6 @@ NOISE = 0.1  # of steady actions
 GRASP = 20  # control steps in which the gripper closes, without other actions
 PRESS = 60  # control steps in which steady actions only move down, until the nut is on the thread
 HELD = 30  # control steps in which actions do not change
-LEFT = 0.5  # pitches from the helix; the nut has then left it
 EVERY = 8  # control steps between measurements of penetration
 
 
@@ -52,7 +52,7 @@ class Grip:
     Attributes:
         turns: ``(2, N)``: of the hand and of the nut, positive downwards on the bolt.
         on_bolt: ``(N,)`` bool: the nut is on the bolt by at least two pitches.
-        off_helix: ``(N,)``: how far the nut has been from the helix on which it came on the bolt, in pitches.
+        off_helix: ``(N,)``: how far the nut has been from the helix on which it came onto the bolt, in pitches.
         descent: ``(N,)``: of the nut while it was on the bolt, in m.
         turned: ``(N,)``: by how many turns of the nut.
         arrivals: ``(N,)``: how often the nut came onto the bolt.
@@ -64,7 +64,7 @@ class Grip:
         self.turns = torch.zeros_like(self._angles)
         self.on_bolt = torch.zeros_like(task.succeeded)
         self.off_helix = torch.zeros_like(task.height)
-        self._helix, self._height = torch.zeros_like(task.height), task.height
+        self._height = task.height
         self.descent, self.turned = torch.zeros_like(task.height), torch.zeros_like(task.height)
         self.arrivals = torch.zeros_like(task.height)
 
@@ -82,21 +82,17 @@ class Grip:
         return task.get_fingertips().position[:, 2] - task.get_nut_centres()[0][:, 2]
 
     def update(self) -> None:
-        """Add what happened since the last call, in which nothing turned by more than half a turn."""
+        """Add what happened in a control step, in which nothing turned by more than half a turn."""
         task, angles = self._task, self._read()
         change = torch.remainder(angles - self._angles + math.pi, 2 * math.pi) - math.pi
         self.turns = self.turns - change / (2 * math.pi)
         self._angles = angles
-        on_axis = task.get_nut_centres()[0][:, :2].norm(dim=-1) < 0.1 * task.bolt_diameter
-        on_bolt = on_axis & (task.height < task.shank_length - 2.0 * task.thread_pitch)
-        helix = task.height / task.thread_pitch + self.turns[1]
-        stays = on_bolt & self.on_bolt
+        on_bolt, stays = task.helix.on_bolt, task.helix.on_bolt & self.on_bolt
         self.arrivals = self.arrivals + (on_bolt & ~self.on_bolt)
-        self._helix = torch.where(stays, self._helix, helix)
         self.descent = self.descent + (self._height - task.height) * stays
         self.turned = self.turned - change[1] / (2 * math.pi) * stays
         self._height = task.height
-        self.off_helix = torch.maximum(self.off_helix, (helix - self._helix).abs() * on_bolt)
+        self.off_helix = torch.maximum(self.off_helix, task.helix.off.abs())
         self.on_bolt = on_bolt
 
 

@@ -7,7 +7,7 @@ import torch
 
 from oige_tasks_manipulation.factory.base import FactoryConfigT, FactoryTask
 
-__all__ = ["Helix", "ThreadTask", "follow_helix", "has_left"]
+__all__ = ["LEFT", "Helix", "ThreadTask", "follow_helix", "has_left"]
 
 LEFT = 0.5  # pitches from the helix; a nut has then passed through the thread
 CENTRED = 0.1  # diameters of the bolt; the middle of a nut on the bolt is that close to the axis
