@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from checkpoint_infos import make_info
 from oige_core import VecEnv, make_env, make_vec
 from oige_core.errors import ConfigError
 from oige_core.render.viewer import Viewer
 from oige_train import demo as demo_module
-from oige_train.checkpoint import CheckpointInfo, save_checkpoint
+from oige_train.checkpoint import save_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.cli.demo import demo
 from oige_train.demo import Driver
@@ -100,16 +101,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = Policy(run, RlGamesEnv(env, "cpu").get_env_info(), "cpu", 2).model
     env.close()
     file = tmp_path_factory.mktemp("policy") / "policy.pth"
-    info = CheckpointInfo(
-        task="AnymalTerrain",
-        algo="a2c_continuous",
-        observation_shape=(188,),
-        num_actions=12,
-        num_states=0,
-        epoch=1,
-        mean_reward=None,
-    )
-    save_checkpoint(file, {"model": model.state_dict()}, info)
+    save_checkpoint(file, {"model": model.state_dict()}, make_info("AnymalTerrain", 188, 12))
     return file
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from checkpoint_infos import make_info
 from oige_core.errors import OigeError
 from oige_core.gpu import cuda_device_count
 from oige_core.registry import installed_tasks
-from oige_train.checkpoint import CheckpointInfo, save_checkpoint
+from oige_train.checkpoint import save_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.download import http
 
@@ -73,9 +74,8 @@ def _checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "runs" / "Ant" / "nn"
     folder.mkdir(parents=True)
-    ant = {"task": "Ant", "algo": "a2c_continuous", "observation_shape": (60,), "num_actions": 8, "num_states": 0}
     for name in ("Ant.pth", "last_Antep=501rew[5981.31].pth"):
-        save_checkpoint(folder / name, {}, CheckpointInfo(**ant, epoch=3, mean_reward=None))
+        save_checkpoint(folder / name, {}, make_info("Ant", 60, 8))
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith(TRAINING)])

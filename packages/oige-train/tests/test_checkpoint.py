@@ -9,24 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoint_infos import make_info
 from oige_train.checkpoint import (
     CheckpointError,
-    CheckpointInfo,
     checkpoint_path,
     load_checkpoint,
     read_info,
     save_checkpoint,
 )
 
-INFO = CheckpointInfo(
-    task="Cartpole",
-    algo="a2c_continuous",
-    observation_shape=(4,),
-    num_actions=1,
-    num_states=0,
-    epoch=7,
-    mean_reward=12.5,
-)
+INFO = make_info("Cartpole", 4, 1, epoch=7, mean_reward=12.5)
 
 
 def test_saved_state_and_info_load_unchanged(tmp_path: Path) -> None:

@@ -15,15 +15,17 @@ from pathlib import Path
 import pytest
 import requests
 import torch
+from checkpoint_infos import make_info
 from file_server import Answer, FileServer, Request, again, error_of
 from oige_train import checkpoint
-from oige_train.checkpoint import CheckpointError, CheckpointInfo, checkpoint_path, load_checkpoint, save_checkpoint
+from oige_train.checkpoint import CheckpointError, checkpoint_path, load_checkpoint, save_checkpoint
 from oige_train.download import http
 from oige_train.download.cache import cache_folder
 from oige_train.download.http import Limits
 
 CHUNK = 8192
 SIZE = 1_000_000
+ANT = make_info("Ant", 60, 8)
 
 
 @pytest.fixture(autouse=True)
@@ -39,16 +41,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A checkpoint of 250 kB."""
     file = tmp_path_factory.mktemp("content") / "Ant.pth"
-    info = CheckpointInfo(
-        task="Ant",
-        algo="a2c_continuous",
-        observation_shape=(60,),
-        num_actions=8,
-        num_states=0,
-        epoch=3,
-        mean_reward=None,
-    )
-    save_checkpoint(file, {"model": {"w": torch.arange(60_000, dtype=torch.float32)}}, info)
+    save_checkpoint(file, {"model": {"w": torch.arange(60_000, dtype=torch.float32)}}, ANT)
     return file.read_bytes()
 
 
@@ -424,17 +417,8 @@ def test_plain_pickle_is_not_even_kept(server: FileServer) -> None:
 
 @pytest.mark.parametrize("key", ["task", "train"])
 def test_recorded_names_cannot_name_files_elsewhere(server: FileServer, tmp_path: Path, key: str) -> None:
-    info = CheckpointInfo(
-        task="Ant",
-        algo="a2c_continuous",
-        observation_shape=(60,),
-        num_actions=8,
-        num_states=0,
-        epoch=1,
-        mean_reward=None,
-    )
     record = {"task": "Ant", "train": "AntPPO", "folder": "Ant", "overrides": [], "config": {"task": {}, "train": {}}}
-    save_checkpoint(tmp_path / "a.pth", {}, info)
+    save_checkpoint(tmp_path / "a.pth", {}, ANT)
     with zipfile.ZipFile(tmp_path / "a.pth") as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(tmp_path / "b.pth", "w") as archive:

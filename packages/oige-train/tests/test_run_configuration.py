@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
+from checkpoint_infos import make_info
 from oige_core.errors import ConfigError
-from oige_core.registry import find_task, load_spec
 from oige_train.checkpoint import CheckpointError, CheckpointInfo, read_info, save_checkpoint
 from oige_train.cli.common import checked_run
 from oige_train.config import Run
@@ -156,17 +156,7 @@ def test_checkpoint_of_another_task_supplies_nothing(tmp_path: Path) -> None:
 
 
 def test_checkpoint_without_configuration_selects_its_task(tmp_path: Path) -> None:
-    spec = load_spec(find_task("BallBalance"))
-    info = CheckpointInfo(
-        task="BallBalance",
-        algo="a2c_continuous",
-        observation_shape=(24,),
-        num_actions=spec.num_actions,
-        num_states=0,
-        epoch=3,
-        mean_reward=None,
-    )
-    save_checkpoint(tmp_path / "old.pth", {"model": {}}, info)
+    save_checkpoint(tmp_path / "old.pth", {"model": {}}, make_info("BallBalance", 24, 3))
     arguments = [f"checkpoint={tmp_path / 'old.pth'}", "test=True", *CPU]
     run = checked_run(arguments)
     assert (run.config.task.name, run.train_name) == ("BallBalance", "BallBalancePPO")

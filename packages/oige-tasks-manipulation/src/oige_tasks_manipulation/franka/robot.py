@@ -4,9 +4,9 @@ from pathlib import Path
 
 from oige_core import ArticulationAsset, Drive
 
-from oige_tasks_manipulation.franka.description import FINGER_JOINTS, JOINT_NAMES
+from oige_tasks_manipulation.franka.description import JOINT_NAMES
 
-__all__ = ["DEFAULT_JOINT_POSITIONS", "FINGER_JOINTS", "FRANKA", "MAX_VELOCITY"]
+__all__ = ["DEFAULT_JOINT_POSITIONS", "FRANKA", "MAX_VELOCITY"]
 
 DEFAULT_JOINT_POSITIONS = dict(zip(JOINT_NAMES, (0.0, -1.0, 0.0, -2.2, 0.0, 2.4, 0.8, 0.02, 0.02), strict=True))
 """Drive targets that OmniIsaacGymEnvs' robot has before a task sets others, in rad and m."""

@@ -9,7 +9,8 @@ it are in the beaker or above that half: a tube that is pushed through the wall 
 import torch
 from oige_core import DeformableAsset, Material, RLTask, Scene
 
-from oige_tasks_manipulation.franka.robot import FINGER_JOINTS, FRANKA
+from oige_tasks_manipulation.franka.description import DT, FINGER_JOINTS, FINGER_SPEED
+from oige_tasks_manipulation.franka.robot import FRANKA
 from oige_tasks_manipulation.franka_deformable import FrankaDeformableConfig
 from oige_tasks_manipulation.franka_deformable.beaker import BEAKER, HEIGHT, INNER_RADIUS, OUTER_RADIUS
 
@@ -49,10 +50,6 @@ LIFT_HEIGHT = 0.18  # m; of the back end outside of that distance
 DEPTH_FROM = 0.25  # m; height from which on depth is rewarded, above that of a tube that hovers over the beaker
 WALL_MARGIN = 0.006  # m; how deep contacts may be in the wall of the beaker
 DEPTH = 0.5 * HEIGHT  # m; height below which the back end has to be for success
-
-# As in OmniIsaacGymEnvs, although a control step lasts 0.016 s.
-DT = 1.0 / 60.0  # s
-FINGER_SPEED = 0.1  # of the fingers, in relation to the joints of the arm
 
 
 class FrankaDeformableTask(RLTask[FrankaDeformableConfig]):
