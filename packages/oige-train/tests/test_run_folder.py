@@ -291,6 +291,10 @@ class FakeWandb(types.ModuleType):
         super().__init__("wandb")
         self.events: list[Any] = []
         self.failure = failure
+        self.tensorboard = types.SimpleNamespace(
+            patch=lambda root_logdir: self.events.append(("send", root_logdir)),
+            unpatch=lambda: self.events.append("send nothing"),
+        )
 
     def init(self, **options: Any) -> None:
         if self.failure:
@@ -313,21 +317,30 @@ def test_each_job_of_a_sweep_is_a_separate_wandb_run(wandb: FakeWandb, program) 
     outcome = program("--multirun", *TINY, "max_iterations=1", "seed=1,2", "wandb_activate=True")
     assert outcome.code == 0, outcome.err
     jobs = [f"Cartpole_seed={seed}" for seed in (1, 2)]
-    assert wandb.events == [event for job in jobs for event in (("init", job, job), ("finish", 0))]
+    assert wandb.events == [
+        event
+        for job in jobs
+        for event in (("init", job, job), ("send", f"runs/{job}/summaries"), "send nothing", ("finish", 0))
+    ]
 
 
 @pytest.mark.slow
 def test_each_job_of_a_sweep_is_a_separate_offline_run_of_the_real_wandb(
     program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     ending = ("task.env.episodeLength=4", "max_iterations=2")
     outcome = program("--multirun", *TINY, *ending, "seed=1,2", "wandb_activate=True")
     assert outcome.code == 0, outcome.err
+    wandb.teardown()  # waits until its process has written the files
     for seed in (1, 2):
-        (file,) = Path(f"runs/Cartpole_seed={seed}/wandb").glob("offline-run-*/*.wandb")
-        assert b"rewards/step" in file.read_bytes()
+        (folder,) = Path(f"runs/Cartpole_seed={seed}/wandb").glob("offline-run-*")
+        (file,) = folder.glob("*.wandb")
+        assert file.read_bytes().count(b"rewards/step") >= 2  # one per epoch
+        log = (folder / "logs" / "debug-internal.log").read_text()
+        assert f"runs/Cartpole_seed={seed}/summaries" in log
+        assert '"level":"WARN"' not in log, "wandb waited for another folder"
 
 
 def test_wandb_without_login_is_refused_before_the_build(

@@ -8,6 +8,7 @@ from pathlib import Path
 from oige_core.errors import OigeError, one_line
 
 from oige_train.config import Run
+from oige_train.runs.files import SUMMARIES
 
 __all__ = ["wandb_run"]
 
@@ -41,8 +42,10 @@ def wandb_run(run: Run, folder: Path) -> Iterator[None]:
             name=f"{name}_{stamp}",
             config=run.resolved,
             dir=str(folder),
-            sync_tensorboard=True,
         )
+        # With sync_tensorboard=True, wandb does not know this folder: it waits 10 s for others, and warns in the next
+        # run of a sweep.
+        wandb.tensorboard.patch(root_logdir=str(folder / SUMMARIES))
     except Exception as error:
         # wandb's exceptions have no common base class in all versions, and network errors are not wandb's.
         raise OigeError(
@@ -55,4 +58,5 @@ def wandb_run(run: Run, folder: Path) -> Iterator[None]:
         code = 0
     finally:
         # The next run of a sweep would otherwise continue this one.
+        wandb.tensorboard.unpatch()
         wandb.finish(exit_code=code)
