@@ -35,7 +35,7 @@ class Curve:
 
     Attributes:
         label: text of the legend.
-        points: environment steps and values, in order of steps; at least one.
+        points: environment steps, or what else the horizontal axis shows, and values, in order; at least one.
     """
 
     label: str
@@ -110,15 +110,18 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(i * step, 10) for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def draw_curves(curves: Sequence[Curve], quantity: str = "mean return") -> Drawing:
-    """Return a drawing of curves over environment steps. The vertical axis contains 0.
+def draw_curves(curves: Sequence[Curve], quantity: str = "mean return", across: str | None = None) -> Drawing:
+    """Return a drawing of curves. The vertical axis contains 0.
 
     Args:
         curves: the curves, at most as many as there are :data:`COLORS`.
         quantity: name of the vertical axis.
+        across: name of the horizontal axis; None: environment steps, in thousands or millions.
     """
     last = max(max(steps for curve in curves for steps, _ in curve.points), 1.0)
     unit, name = (1e6, "million environment steps") if last >= 1e6 else (1e3, "thousand environment steps")
+    if across is not None:
+        unit, name = 1.0, across
     values = [value for curve in curves for _, value in curve.points]
     low, high = min(0.0, *values), max(0.0, *values)
     if low == high:
