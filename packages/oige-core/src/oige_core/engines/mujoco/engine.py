@@ -287,12 +287,15 @@ class MujocoEngine:
         return on_warp(self.num_envs, self.device)(compiled, scene)
 
 
-def on_warp(num_envs: int, device: torch.device | str) -> Callable[[CompiledScene, Scene], Executor]:
+def on_warp(
+    num_envs: int, device: torch.device | str, *, deterministic: int = 0
+) -> Callable[[CompiledScene, Scene], Executor]:
     """Return a function that creates the MuJoCo Warp executor of a scene.
 
     Args:
         num_envs: number of worlds.
         device: ``cuda:N``, or ``cpu`` for Warp's CPU device.
+        deterministic: bits of ``mujoco_warp.DeterminismType``.
     """
 
     def make(compiled: CompiledScene, scene: Scene) -> Executor:
@@ -305,6 +308,7 @@ def on_warp(num_envs: int, device: torch.device | str) -> Callable[[CompiledScen
             device=str(device),
             max_contacts=config.max_contacts,
             max_constraints=config.max_constraints,
+            deterministic=deterministic,
             other_models=compiled.other_models(),
         )
 

@@ -72,8 +72,8 @@ class WarpExecutor:
         device: ``cuda:<index>``, or ``cpu`` for Warp's CPU device.
         max_contacts: maximum contacts per world, pooled over all worlds; 0: determined by :func:`probe_buffers`.
         max_constraints: maximum constraint rows per world; 0: determined by :func:`probe_buffers`.
-        deterministic: whether MuJoCo Warp fixes the order in which GPU threads add numbers. Runs with contacts still
-            differ, and steps take many times as long, so no task uses it (docs/results/gpu.md).
+        deterministic: bits of ``mujoco_warp.DeterminismType``; True: all. Runs with contacts still differ, and steps
+            take many times as long, so no task uses them (docs/results/gpu.md).
         other_models: models with other sizes of the same shapes, for :func:`probe_buffers`.
 
     Raises:
@@ -89,7 +89,7 @@ class WarpExecutor:
         *,
         max_contacts: int = 0,
         max_constraints: int = 0,
-        deterministic: bool = False,
+        deterministic: int = 0,
         other_models: Sequence[mujoco.MjModel] = (),
     ) -> None:
         self.model = model
