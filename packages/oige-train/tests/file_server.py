@@ -9,7 +9,7 @@ import pytest
 from oige_core.errors import OigeError
 from oige_train import checkpoint
 
-__all__ = ["Answer", "FileServer", "again", "error_of"]
+__all__ = ["Answer", "FileServer", "Request", "again", "error_of", "use_own_cache"]
 
 Answer = Callable[["Request"], None]
 
@@ -101,6 +101,13 @@ class Request(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
+
+
+def use_own_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep downloads of a test in ``folder``, and ask servers on this machine without a proxy."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    checkpoint._downloaded.cache_clear()
 
 
 def again(address: str) -> Path:

@@ -1,5 +1,6 @@
 """Checkpoints at addresses: servers that break off, lie, change the file or do not answer, and the cache."""
 
+import errno
 import hashlib
 import io
 import json
@@ -9,15 +10,15 @@ import pickle
 import re
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import filelock
 import pytest
 import requests
 import torch
 from checkpoint_infos import make_info
-from file_server import Answer, FileServer, Request, again, error_of
-from oige_train import checkpoint
+from file_server import Answer, FileServer, Request, again, error_of, use_own_cache
 from oige_train.checkpoint import CheckpointError, checkpoint_path, load_checkpoint, save_checkpoint
 from oige_train.download import http
 from oige_train.download.cache import cache_folder
@@ -30,10 +31,8 @@ ANT = make_info("Ant", 60, 8)
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    use_own_cache(tmp_path, monkeypatch)
     monkeypatch.setattr(http, "LIMITS", Limits(timeout=0.2, attempts=3, pause=0.0, size=SIZE))
-    checkpoint._downloaded.cache_clear()
     caplog.set_level(logging.INFO, logger="oige_train")
 
 
@@ -294,6 +293,11 @@ ANSWERS = {
         [lambda request: (request.send_head(200, {"Content-Length": "6"}), request.wfile.write(b"<html>"))[0]],
         "checkpoint={address}: not a checkpoint; expected a .pth file of oige-train or rl_games.",
     ),
+    "web page": (
+        [status(200, Content_Type="text/html; charset=utf-8")],
+        "checkpoint={address}: the server sends a web page, not a file; give the address behind the page's link for "
+        "downloads.",
+    ),
     "too large": (
         [lambda request: request.send_head(200, {"Content-Length": str(SIZE + 1)})],
         "checkpoint={address}: is larger than 1,000,000 bytes, the limit; download it yourself and give the file.",
@@ -326,61 +330,40 @@ def test_redirect_within_http_is_followed(server: FileServer, content: bytes) ->
     assert server.paths == ["/Ant.pth", "/elsewhere/x"]
 
 
-def test_redirect_from_https_to_http_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def redirect_to(location: str, requested: list[str]) -> Callable[..., requests.Response]:
+    """Return a ``Session.get`` that answers the first request with a redirect, and the second with an error."""
+
     def answer(session: requests.Session, url: str, **options: object) -> requests.Response:
+        requested.append(url)
         response = requests.Response()
-        response.status_code, response.url = 302, url
-        response.raw = io.BytesIO()
-        response.headers["Location"] = "http://example.org/Ant.pth"
+        response.status_code, response.url, response.raw = 404 if len(requested) > 1 else 302, url, io.BytesIO()
+        response.headers["Location"] = location
         return response
 
-    monkeypatch.setattr(requests.Session, "get", answer)
+    return answer
+
+
+def test_redirect_from_https_to_http_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    requested: list[str] = []
+    monkeypatch.setattr(requests.Session, "get", redirect_to("http://example.org/Ant.pth", requested))
     assert error_of("https://example.org/Ant.pth") == (
         "checkpoint=https://example.org/Ant.pth: the server redirects to http://example.org/Ant.pth; expected the same "
         "scheme, or https after http."
     )
+    assert requested == ["https://example.org/Ant.pth"]
+
+
+def test_redirect_from_http_to_https_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    requested: list[str] = []
+    monkeypatch.setattr(requests.Session, "get", redirect_to("https://example.org/a.pth", requested))
+    assert "the server answers 404" in error_of("http://example.org/Ant.pth")
+    assert requested == ["http://example.org/Ant.pth", "https://example.org/a.pth"]
 
 
 def test_proxy_of_the_environment_is_used(server: FileServer, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", server.address)
     assert checkpoint_path("http://policies.invalid/Ant.pth").read_bytes() == content
     assert server.paths == ["http://policies.invalid/Ant.pth"]
-
-
-ADDRESSES = {
-    "ftp://example.org/Ant.pth": (
-        "checkpoint=ftp://example.org/Ant.pth: expected a file, or an address that begins with https, http, hf or "
-        "omniverse."
-    ),
-    "https://example.org": (
-        "checkpoint=https://example.org: expected a server and the path of a file, https://<server>/<path>."
-    ),
-    "https://me:secret@example.org/Ant.pth": (
-        "checkpoint=https://example.org/Ant.pth: expected an address without a password, because runs record it; put "
-        "the password into ~/.netrc."
-    ),
-    "https://example.org/Ant.pth#md5=0": (
-        "checkpoint=https://example.org/Ant.pth#md5=0: expected #sha256= and 64 hexadecimal digits after the address, "
-        "or nothing."
-    ),
-    "https://example.org/policy.onnx": (
-        "checkpoint=https://example.org/policy.onnx: expected a .pth file; an exported policy needs its contract, so "
-        "download both and give the local file."
-    ),
-    "hf://owner/repository": (
-        "checkpoint=hf://owner/repository: expected hf://<owner>/<repository>/<path of the file>@<revision>, of which "
-        "@<revision> may be left out."
-    ),
-    "hf://datasets/owner/repository/Ant.pth": (
-        "checkpoint=hf://datasets/owner/repository/Ant.pth: expected a model repository, "
-        "hf://<owner>/<repository>/<path of the file>@<revision>, of which @<revision> may be left out."
-    ),
-}
-
-
-@pytest.mark.parametrize(("address", "expected"), ADDRESSES.items(), ids=ADDRESSES)
-def test_wrong_address_is_refused_in_one_line(address: str, expected: str) -> None:
-    assert error_of(address) == expected
 
 
 class Malice:
@@ -445,6 +428,53 @@ def test_cache_that_cannot_be_written_is_named(
     assert re.sub(r"[0-9a-f]{16}", "<key>", message) == (
         f"checkpoint={address}: {tmp_path}/file/oige/checkpoints/<key> cannot be written (Not a directory); free space "
         "there, or set XDG_CACHE_HOME to another folder."
+    )
+
+
+def test_cached_file_is_used_from_a_folder_that_can_only_be_read(
+    server: FileServer, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{server.address}/Ant.pth"
+    file = checkpoint_path(address)
+
+    def refuse(lock: filelock.FileLock) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", lock.lock_file)
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    assert again(address) == file
+    assert error_of(f"{server.address}/Other.pth").endswith(
+        " cannot be written (Permission denied); free space there, or set XDG_CACHE_HOME to another folder."
+    )
+
+
+def test_missing_home_folder_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    assert error_of("https://example.org/Ant.pth") == (
+        "checkpoint=https://example.org/Ant.pth: there is no home folder to keep it in; set HOME or XDG_CACHE_HOME."
+    )
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_server_that_cannot_be_reached_is_asked_again_which_one_process_says(
+    server: FileServer,
+    content: bytes,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    rank: str,
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    server.answers = [status(429), status(503)]
+    address = f"{server.address}/Ant.pth"
+    assert checkpoint_path(address).read_bytes() == content
+    first = f"checkpoint={address}: the server cannot be reached (429 Too Many Requests); trying again"
+    assert caplog.messages[:1] == ([first] if rank == "0" else [])
+    assert (len(caplog.messages), "downloading Ant.pth: " in capsys.readouterr().err) == (
+        (2, True) if rank == "0" else (0, False)
     )
 
 

@@ -9,19 +9,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from file_server import FileServer, Request, again, error_of
+from file_server import FileServer, Request, again, error_of, use_own_cache
 from oige_core.errors import MissingExtraError
-from oige_train import checkpoint
 from oige_train.checkpoint import checkpoint_path
+from oige_train.download.http import Limits
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    checkpoint._downloaded.cache_clear()
+    use_own_cache(tmp_path, monkeypatch)
     caplog.set_level(logging.INFO, logger="oige_train")
 
 
@@ -78,6 +76,32 @@ def test_file_that_has_not_the_hash_of_the_hub_is_refused(hub: FileServer, conte
     message = error_of("hf://me/policies/Ant.pth")
     found = git_hash(hub.content)
     assert f"has the hash {found}, but the Hub has {hub.etag[1:-1]}; delete the file and start again." in message
+
+
+def test_large_file_has_the_sha256_that_the_hub_publishes(hub: FileServer, content: bytes) -> None:
+    hub.etag = f'"{hashlib.sha256(content).hexdigest()}"'
+    assert checkpoint_path("hf://me/policies/Ant.pth").read_bytes() == content
+
+
+def test_published_hash_is_compared_with_the_file_of_the_hub(hub: FileServer, content: bytes) -> None:
+    address = f"hf://me/policies/Ant.pth#sha256={'0' * 64}"
+    assert error_of(address) == (
+        f"checkpoint={address}: the downloaded file has the SHA-256 {hashlib.sha256(content).hexdigest()}; it is not "
+        "the published file and is not used. Ask its publisher."
+    )
+
+
+def test_slash_in_a_revision_is_escaped(hub: FileServer, content: bytes) -> None:
+    assert checkpoint_path("hf://me/policies@refs%2Fpr%2F1/Ant.pth").read_bytes() == content
+    assert hub.paths[0] == "/me/policies/resolve/refs%2Fpr%2F1/Ant.pth"
+
+
+def test_large_file_of_the_hub_is_refused(hub: FileServer, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oige_train.download.hub.LIMITS", Limits(size=len(content) - 1))
+    assert error_of("hf://me/policies/Ant.pth") == (
+        f"checkpoint=hf://me/policies/Ant.pth: is larger than {len(content) - 1:,} bytes, the limit; download it "
+        "yourself and give the file."
+    )
 
 
 def test_cached_file_is_used_and_said_when_the_hub_is_away(hub: FileServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -41,6 +41,11 @@ def raising(error: BaseException):
             "error: xx: File name too long; choose a shorter ",
         ),
         (ConfigError("num_envs=0: no."), 2, "error: num_envs=0: no."),
+        (
+            RuntimeError("Could not determine home directory."),
+            2,
+            "error: a path begins with ~, but there is no such home folder; give the whole path, or set HOME.",
+        ),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )

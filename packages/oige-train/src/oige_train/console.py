@@ -1,11 +1,12 @@
 """What programs show on standard error: log messages and a progress line. Standard output is for results."""
 
 import logging
+import os
 import sys
 import time
 from typing import ClassVar, TextIO
 
-__all__ = ["ProgressLine", "say", "show_messages"]
+__all__ = ["ProgressLine", "say", "show_messages", "speaks_for_machine"]
 
 # Control sequences of terminals. A line that is longer than the terminal is wide is cut off there: of a line that goes
 # on in the next row, only the last row could be written again.
@@ -27,6 +28,11 @@ def say(*lines: str) -> None:
     """Log lines that a program shows in addition to its results, as one message each."""
     for line in lines:
         _log.info(line)
+
+
+def speaks_for_machine() -> bool:
+    """Whether this process shows what its machine does once: under torchrun, the first process of a machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 class _ConsoleHandler(logging.Handler):

@@ -55,6 +55,8 @@ def exit_code(program: Callable[[], int | None]) -> int:
             place = f"{error.filename}: " if error.filename else ""
             _say(f"error: {place}{error.strerror or os.strerror(error.errno)}; {REMEDIES[error.errno]}.")
             _drop_output()
+        elif isinstance(error, RuntimeError) and str(error).startswith("Could not determine home"):  # of pathlib
+            _say("error: a path begins with ~, but there is no such home folder; give the whole path, or set HOME.")
         elif isinstance(error, OigeError):
             # User input in the message may contain line breaks.
             _say(f"error: {' '.join(str(error).splitlines())}")

@@ -47,11 +47,13 @@ class Address:
         """Return the address that a user typed.
 
         Raises:
-            DownloadError: it has another scheme, a password, something else than ``sha256=`` after ``#``, or names an
-                exported policy, which needs its contract.
+            DownloadError: it has another scheme, a password, something else than ``sha256=`` after ``#``, control
+                characters such as line breaks, or names an exported policy, which needs its contract.
         """
         text = typed.replace("\\", "")
         shown = f"checkpoint={text}"
+        if not text.isprintable():
+            raise DownloadError(f"checkpoint={text!r}: expected an address without line breaks and control characters.")
         url, hash_sign, fragment = text.partition("#")
         try:
             parts = urlsplit(url)
@@ -71,7 +73,7 @@ class Address:
         key, equals, value = fragment.partition("=")
         if hash_sign and not (key == "sha256" and equals and SHA256.fullmatch(value)):
             raise DownloadError(f"{shown}: expected #sha256= and 64 hexadecimal digits after the address, or nothing.")
-        if url.endswith(".onnx"):
+        if re.search(r"\.onnx(@[^/]*)?\Z", parts.path, re.IGNORECASE):
             raise DownloadError(
                 f"{shown}: expected a .pth file; an exported policy needs its contract, so download both and give the "
                 "local file."

@@ -22,7 +22,11 @@ LOCK_PATIENCE = 3600.0  # s that another process may take to download the same f
 
 
 def cache_folder() -> Path:
-    """Return the folder of downloaded checkpoints: ``oige/checkpoints`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    """Return the folder of downloaded checkpoints: ``oige/checkpoints`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
+
+    Raises:
+        RuntimeError: it would be in the home folder, and the user has none.
+    """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # As the XDG specification demands, relative paths are ignored.
     return (base if base.is_absolute() else Path("~/.cache").expanduser()) / "oige" / "checkpoints"
@@ -59,11 +63,20 @@ class Cache:
     Attributes:
         folder: folder of this address.
         part: the file that a download writes to, and after a break continues.
+
+    Raises:
+        DownloadError: the user has no home folder.
     """
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.folder = cache_folder() / hashlib.sha256(address.url.encode()).hexdigest()[:16]
+        try:
+            base = cache_folder()
+        except RuntimeError as error:
+            raise DownloadError(
+                f"{address.shown}: there is no home folder to keep it in; set HOME or XDG_CACHE_HOME."
+            ) from error
+        self.folder = base / hashlib.sha256(address.url.encode()).hexdigest()[:16]
         self.part = self.folder / "part"
         self._part_validator = self.folder / "part.validator"
 
@@ -71,15 +84,25 @@ class Cache:
     def locked(self) -> Iterator[None]:
         """Make the folder, and let other processes wait until the block ends.
 
+        A folder with a file that can only be read, as in a cache of several users, is not locked.
+
         Raises:
             DownloadError: the folder cannot be written, or another process takes too long.
         """
         import filelock
 
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self.folder / "lock", timeout=LOCK_PATIENCE):
+            lock = filelock.FileLock(self.folder / "lock", timeout=LOCK_PATIENCE)
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                lock.acquire()
+            except OSError:
+                if self.latest() is None:
+                    raise
+            try:
                 yield
+            finally:
+                lock.release()
         except filelock.Timeout as error:
             raise DownloadError(
                 f"{self.address.shown}: another process has been downloading it for an hour; end it."

@@ -1,10 +1,9 @@
 """Fetch the file at an address, from the server or from the cache."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from oige_train.console import say
+from oige_train.console import say, speaks_for_machine
 from oige_train.download.address import Address, DownloadError, UnreachableError
 from oige_train.download.cache import Cache, CachedFile, content_hash
 
@@ -86,5 +85,5 @@ def _verify(address: Address, file: Path) -> None:
 
 def _say(line: str) -> None:
     """Log a line, under torchrun once per machine."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    if speaks_for_machine():
         say(line)

@@ -4,7 +4,6 @@ Variables for proxies and certificates (``HTTPS_PROXY``, ``NO_PROXY``, ``REQUEST
 those of requests.
 """
 
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from oige_train.console import ProgressLine
+from oige_train.console import ProgressLine, say, speaks_for_machine
 from oige_train.download.address import Address, DownloadError, UnreachableError
 from oige_train.download.cache import Cache, CachedFile
 
@@ -65,10 +64,12 @@ def download_over_http(cache: Cache, latest: CachedFile | None) -> str | None:
         for attempt in range(1, limits.attempts + 1):
             try:
                 return _attempt(session, cache, latest, limits)
-            except UnreachableError:
+            except UnreachableError as error:
                 # With a cached file, waiting is not worthwhile.
                 if latest is not None or attempt == limits.attempts:
                     raise
+                if attempt == 1 and speaks_for_machine():
+                    say(f"{cache.address.shown}: the server cannot be reached ({error}); trying again")
             except _BrokenError as error:
                 if attempt == limits.attempts:
                     raise DownloadError(
@@ -114,6 +115,11 @@ def _attempt(session: requests.Session, cache: Cache, latest: CachedFile | None,
                 f"{cache.address.shown}: the server answers {_status(response)}; check the address."
                 + ("" if latest is None else f" An earlier version is in {latest.path}.")
             )
+        if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html":
+            raise DownloadError(
+                f"{cache.address.shown}: the server sends a web page, not a file; give the address behind the page's "
+                "link for downloads."
+            )
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise DownloadError(f"{cache.address.shown}: the server sends it compressed; download it yourself.")
         if not start:
@@ -153,7 +159,6 @@ def _receive(response: requests.Response, cache: Cache, start: int, total: int |
         cache.discard_part()
         raise DownloadError(f"{shown}: {too_large}; download it yourself and give the file.")
     size, began, progress = start, time.monotonic(), ProgressLine()
-    speaks = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         with cache.part.open("ab") as stream:
             for chunk in response.iter_content(CHUNK):
@@ -162,7 +167,7 @@ def _receive(response: requests.Response, cache: Cache, start: int, total: int |
                 if size > limits.size:
                     cache.discard_part()
                     raise DownloadError(f"{shown}: {too_large}; download it yourself and give the file.")
-                if speaks:
+                if speaks_for_machine():
                     speed = (size - start) / max(time.monotonic() - began, 1e-3)
                     progress.show(f"downloading {cache.address.name}: {_amount(size, total)}, {speed / 1e6:.1f} MB/s")
     except requests.RequestException as error:

@@ -79,7 +79,7 @@ def _parts(address: Address) -> tuple[str, str, str | None]:
     """Return repository, path of the file and revision of an address."""
     rest = address.url.partition("://")[2]
     found = re.fullmatch(r"([^/@]+/[^/@]+)(?:@([^/]+))?/([^@]+)(?:@(.+))?", rest)
-    if found is None or (found[2] and found[4]) or found[3].endswith("/"):
+    if found is None or (found[2] and found[4]) or not {"", ".", ".."}.isdisjoint(found[3].split("/")):
         raise DownloadError(f"{address.shown}: expected {NOTATION}.")
     if rest.startswith(("datasets/", "spaces/")):
         raise DownloadError(f"{address.shown}: expected a model repository, {NOTATION}.")
