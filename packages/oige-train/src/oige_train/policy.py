@@ -180,13 +180,16 @@ def build_policy(run: Run, env_info: dict[str, Any], device: str, num_envs: int)
     return Policy(run, env_info, device, num_envs)
 
 
-def load_weights(policy: Policy | FlashSacPolicy, checkpoint: Path, device: str) -> None:
+def load_weights(policy: Policy | FlashSacPolicy, checkpoint: Path, device: str) -> int | None:
     """Load the weights of a checkpoint into a policy, which is as before if that fails.
 
     Args:
         policy: the policy.
         checkpoint: the file.
         device: where the network runs.
+
+    Returns:
+        Environment steps of all worlds that the checkpoint was trained for; None if it does not say.
 
     Raises:
         CheckpointError: the checkpoint is refused, or does not fit the network.
@@ -200,3 +203,5 @@ def load_weights(policy: Policy | FlashSacPolicy, checkpoint: Path, device: str)
     except BaseException:
         policy.model.load_state_dict(before)  # some may have been replaced
         raise
+    frames = state.get("frame")
+    return int(frames) if isinstance(frames, int | float) else None

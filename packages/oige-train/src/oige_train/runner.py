@@ -29,6 +29,7 @@ from oige_train.schema import CONFIG
 from oige_train.stopping import INTERRUPTED, RunStoppedError, stop_on_signals
 from oige_train.supervisor import Supervisor
 from oige_train.torch_setup import configure_torch
+from oige_train.viewing import StepLoop
 from oige_train.wandb_run import wandb_run
 
 __all__ = ["execute"]
@@ -62,6 +63,8 @@ def _play(run: Run, supervisor: Supervisor) -> int:
         supervisor.viewers(run, env, videos_folder(run.config, run.checkpoint), speed=1.0) as viewer,
         supervisor.playing(viewer) as loop,
     ):
+        if run.config.evaluation and viewer is None:
+            return _evaluate(run, env, supervisor, loop)
         result = evaluate(run, env, supervisor.progress_line(), loop)
         _say(Workers(), *ProblemReport().new_lines(env.problems()))
     ended_early = loop.stopped and not loop.endless
@@ -71,6 +74,25 @@ def _play(run: Run, supervisor: Supervisor) -> int:
         )
     supervisor.report(result.text())
     return INTERRUPTED if ended_early else 0
+
+
+def _evaluate(run: Run, env: Any, supervisor: Supervisor, loop: StepLoop) -> int:
+    """Score the checkpoints of a run."""
+    from oige_train.evaluation.evaluator import BEST_FILE, Evaluator
+
+    evaluator = Evaluator(run, env, supervisor.progress_line(), supervisor.report)
+    evaluator.run(loop)
+    _say(Workers(), *ProblemReport().new_lines(env.problems()))
+    best, folder = evaluator.best, evaluator.folder.run
+    if best is None:
+        supervisor.report("no checkpoint was scored")
+    else:
+        supervisor.report(
+            f"best:    epoch {best.epoch}, mean return {best.mean_return:.2f}, of {evaluator.count} scored now",
+            f"scores:  {evaluator.file}",
+            f"play:    {_command(run, folder / BEST_FILE, test=True)}",
+        )
+    return INTERRUPTED if evaluator.stopped else 0
 
 
 def _train(run: Run, arguments: Sequence[str], supervisor: Supervisor) -> int:

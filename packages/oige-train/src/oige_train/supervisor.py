@@ -89,4 +89,4 @@ class Supervisor:
     def report(self, *lines: str) -> None:
         """Show the result of a run."""
         for line in lines:
-            print(line)
+            print(line, flush=True)  # others may read it while the program continues

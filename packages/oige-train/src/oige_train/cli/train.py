@@ -27,7 +27,8 @@ common overrides:
                         address: https://…, hf://<owner>/<repository>/<file> or omniverse://…;
                         checkpoint=pretrained test=True plays the policy that came with the task
   test=True             play instead of training; with headless=False, until Ctrl-C
-  evaluation=True       with test=True: play the new checkpoints beside checkpoint=<file> as they appear, until Ctrl-C
+  evaluation=True       with test=True checkpoint=runs/<name>: score all checkpoints of the run, also new ones while it
+                        trains, until it ends; with headless=False, show the newest one until Ctrl-C
   headless=False        view in a browser at the printed address; the page may be opened and closed at any time
   enable_livestream=True  livestream_host=<address>  livestream_port=<n>    view from another machine
   enable_recording=True   recording_interval=<steps>  recording_length=<steps>    videos in runs/<name>/videos
@@ -67,8 +68,10 @@ def train(arguments: list[str]) -> int:
 
     from oige_train.cli.common import checked_runs
     from oige_train.console import say
+    from oige_train.evaluation.checkpoints import with_first_checkpoint
     from oige_train.headline import headline
 
+    arguments = with_first_checkpoint(arguments)
     runs = checked_runs(arguments, starts=True)
     names = [run.config.train.params.config.full_experiment_name for run in runs]
     failed: list[str] = []

@@ -56,7 +56,9 @@ def derive(
     if isinstance(learner, FlashSacConfig):
         _check_flashsac(config, learner, spec)
     if config.evaluation and not config.test:
-        raise ConfigError("evaluation=True: expected False without test=True; it plays the checkpoints of another run.")
+        raise ConfigError(
+            "evaluation=True: expected False without test=True; it scores the checkpoints of another run."
+        )
     if config.multi_gpu and config.test:
         raise ConfigError("multi_gpu=True: expected False with test=True; one process plays.")
     if config.multi_gpu:
@@ -214,6 +216,7 @@ def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
     mixed = config.train.params.config.mixed_precision
     idle = {
         "wandb_": ("wandb_activate=True", config.wandb_activate),
+        "evaluation_timeout": ("evaluation=True", config.evaluation),
         "recording_": ("enable_recording=True", config.enable_recording),
         "livestream_": ("enable_livestream=True", config.enable_livestream),
         f"{CONFIG}.mixed_precision": ("rl_device on a GPU", config.rl_device != "cpu" or not mixed),

@@ -1,5 +1,6 @@
 """The root of a training run's configuration."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ class TrainRunConfig(RunConfig):
     multi_gpu: bool = False
     checkpoint: str = ""
     evaluation: bool = False
+    evaluation_timeout: float = math.inf
     dump_failures: str = field(default="auto", metadata=MUJOCO_ONLY)
     enable_livestream: bool = False
     livestream_host: str = field(default="127.0.0.1", metadata=MUJOCO_ONLY)
@@ -57,6 +59,10 @@ class TrainRunConfig(RunConfig):
         check_choice("dump_failures", self.dump_failures, ("auto", "True", "False"))
         for key in ("mt_timeout", "recording_interval", "recording_length", "recording_fps"):
             check_positive(key, getattr(self, key))
+        if not self.evaluation_timeout > 0:
+            raise ConfigError(
+                f"evaluation_timeout={self.evaluation_timeout:g}: expected a number of seconds above 0, or inf."
+            )
         if self.recording_length > self.recording_interval:
             raise ConfigError(
                 f"recording_length={self.recording_length}: expected at most recording_interval, "

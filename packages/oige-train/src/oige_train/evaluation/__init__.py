@@ -1,0 +1,1 @@
+"""Scores of the checkpoints of a run, also while it trains."""
