@@ -1,7 +1,9 @@
 """A training that writes checkpoints whose policies return constant actions, and an environment that notes them."""
 
 import dataclasses
+import json
 import os
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,3 +65,15 @@ class Training:
     def run(self, checkpoint: Path) -> Run:
         run = dataclasses.replace(self.agent.session.run, checkpoint=checkpoint)
         return dataclasses.replace(run, config=dataclasses.replace(run.config, evaluation=True, test=True))
+
+
+def described(file: Path, **changes: Any) -> Path:
+    """Change the description of a checkpoint and leave its tensors."""
+    with zipfile.ZipFile(file) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    name = next(name for name in entries if name.endswith("/oige.json"))
+    entries[name] = json.dumps(json.loads(entries[name]) | changes).encode()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for each, content in entries.items():
+            archive.writestr(each, content)
+    return file

@@ -1,10 +1,8 @@
 """The drop-down list of checkpoints on the viewer's page."""
 
 import io
-import json
 import logging
 import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import viser
-from checkpoint_training import Training, Watched
+from checkpoint_training import Training, Watched, described
 from fake_env import FakeEnv
 from oige_core.render.viewer import Pace, Page
 from oige_train.console import ProgressLine
@@ -66,18 +64,6 @@ class Choice:
 
     def action(self) -> float:
         return self.policy.act(OBSERVATIONS, deterministic=True)[0, 0].item()
-
-
-def described(file: Path, **changes: Any) -> Path:
-    """Change the description of a checkpoint and leave its tensors."""
-    with zipfile.ZipFile(file) as archive:
-        entries = {name: archive.read(name) for name in archive.namelist()}
-    name = next(name for name in entries if name.endswith("/oige.json"))
-    entries[name] = json.dumps(json.loads(entries[name]) | changes).encode()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for each, content in entries.items():
-            archive.writestr(each, content)
-    return file
 
 
 def test_list_has_the_best_checkpoint_first_and_new_ones_appear(tmp_path: Path, viewer: Any) -> None:

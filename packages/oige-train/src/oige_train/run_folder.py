@@ -58,9 +58,11 @@ class RunEnd:
 
     Attributes:
         code: exit code of the program.
+        early: which goal ended training before its limit; empty: none.
     """
 
     code: int = 0
+    early: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,13 +149,13 @@ class RunFolder:
         """Add to ``run.json``, after the block, how this start of the run ended.
 
         Yields:
-            An object whose ``code`` the block sets to the exit code of the program.
+            An object on which the block notes how the run ended.
         """
         end = RunEnd()
         state, cause = "failed", ""
         try:
             yield end
-            state = "stopped" if end.code == INTERRUPTED else "finished"
+            state, cause = "stopped" if end.code == INTERRUPTED else "finished", end.early
         except KeyboardInterrupt:
             state, cause = "stopped", "interrupted before a checkpoint was written"
             raise

@@ -63,7 +63,7 @@ def _play(run: Run, supervisor: Supervisor) -> int:
         supervisor.viewers(run, env, videos_folder(run.config, run.checkpoint), speed=1.0) as viewer,
         supervisor.playing(viewer) as loop,
     ):
-        if run.config.evaluation and viewer is None:
+        if run.config.evaluation and not loop.endless:
             return _evaluate(run, env, supervisor, loop)
         result = evaluate(run, env, supervisor.progress_line(), loop)
         _say(Workers(), *ProblemReport().new_lines(env.problems()))
@@ -104,7 +104,9 @@ def _train(run: Run, arguments: Sequence[str], supervisor: Supervisor) -> int:
         end = stack.enter_context(folder.recorded_end()) if workers.rank == 0 else RunEnd()
         _say(workers, folder.note, *run.notes)
         supervisor.opened(folder.path)
-        code = end.code = _train_in(folder, Session(run=run, workers=workers), supervisor)
+        session = Session(run=run, workers=workers)
+        code = end.code = _train_in(folder, session, supervisor)
+        end.early = session.early_end or ""
     workers.leave()
     return code
 

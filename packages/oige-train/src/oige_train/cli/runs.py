@@ -27,8 +27,8 @@ List, compare and plot runs. A run is given by its folder, or by its name in run
   --out FILE         image to write: .svg, .png, or .html, a page with the curves and a table
   --tag NAME         name of the scalar in TensorBoard; default rewards/step, the mean return of the last episodes
 
-fields: name, folder, task, algorithm, seed, num_envs, steps, reward, reward_best, success, success_best, speed, date,
-state (finished, stopped, failed, running, unknown), resumed, problems"""
+fields: name, folder, task, algorithm, seed, num_envs, steps, reward, reward_best, success, success_best,
+evaluation_best, speed, date, state (finished, stopped, failed, running, unknown), ended_early, resumed, problems"""
 
 
 def main() -> None:

@@ -185,7 +185,7 @@ def as_csv(runs: Sequence[RunSummary]) -> str:
 
 
 def as_table(runs: Sequence[RunSummary]) -> str:
-    """Return the runs as a table for people. What is wrong with a run follows its row."""
+    """Return the runs as a table for people. Why a run ended early, and what is wrong with it, follow its row."""
     header = ["name", "task", "algorithm", "seed", "steps", "reward", "best", "steps/s", "started", "state"]
     columns: list[Callable[[RunSummary], str]] = [
         lambda run: run.name,
@@ -202,12 +202,20 @@ def as_table(runs: Sequence[RunSummary]) -> str:
     if any(run.success is not None for run in runs):
         header[7:7] = ["success", "best"]
         columns[7:7] = [lambda run: number(run.success), lambda run: number(run.success_best)]
-    numeric = [name in ("seed", "steps", "reward", "best", "success", "steps/s") for name in header]
+    if any(run.evaluation_best is not None for run in runs):
+        place = header.index("steps/s")
+        header.insert(place, "evaluation")
+        columns.insert(place, lambda run: number(run.evaluation_best))
+    numeric = [name in ("seed", "steps", "reward", "best", "success", "evaluation", "steps/s") for name in header]
     rows = aligned([header, *([column(run) for column in columns] for run in runs)], numeric)
-    notes = [[], *(run.problems for run in runs)]
+    notes = [[], *(_notes(run) for run in runs)]
     return "\n".join(
         line for row, problems in zip(rows, notes, strict=True) for line in (row, *(f"  {text}" for text in problems))
     )
+
+
+def _notes(run: RunSummary) -> list[str]:
+    return [*([f"ended early: {run.ended_early}"] if run.ended_early else []), *run.problems]
 
 
 def aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from oige_train.evaluation.scores import SCORES_FILE, best_of, read_scores
 from oige_train.runs.files import CONFIG_FILE, POLICIES, STARTS_FILE, SUMMARIES, is_locked
 from oige_train.runs.summaries import REWARD, SUCCESS, Point, read_summaries
 
@@ -31,9 +32,11 @@ class RunSummary:
         reward_best: the best one.
         success: the last mean fraction of successful episodes; None if the task reports none.
         success_best: the best one.
+        evaluation_best: best mean return of a checkpoint that ``evaluation=True`` has scored; None without.
         speed: environment steps per second of training.
         date: when it was first started, as ISO 8601 with time zone.
         state: ``finished``, ``stopped`` by the user, ``failed``, ``running``, or ``unknown``.
+        ended_early: which goal ended training before its limit; None: none.
         resumed: how often training was resumed from a checkpoint.
         problems: what is wrong with the run or its folder.
     """
@@ -49,9 +52,11 @@ class RunSummary:
     reward_best: float | None = None
     success: float | None = None
     success_best: float | None = None
+    evaluation_best: float | None = None
     speed: float | None = None
     date: str | None = None
     state: str = "unknown"
+    ended_early: str | None = None
     resumed: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -72,6 +77,11 @@ def read_run(folder: Path, name: str) -> RunSummary:
     run.steps, run.speed = summaries.steps, summaries.speed
     run.reward, run.reward_best = _last_and_best(summaries.scalars.get(REWARD))
     run.success, run.success_best = _last_and_best(summaries.scalars.get(SUCCESS))
+    scores, problem = read_scores(folder / SCORES_FILE)
+    if problem:
+        run.problems.append(f"{SCORES_FILE}: {problem}")
+    if (best := best_of(scores)) is not None:
+        run.evaluation_best = best.mean_return
     if run.date is None and summaries.begun is not None:
         run.date = datetime.datetime.fromtimestamp(summaries.begun, datetime.timezone.utc).isoformat(timespec="seconds")
     if not any((folder / POLICIES).glob("*.pth")) and run.state != "running":
@@ -167,7 +177,10 @@ def _set_state(run: RunSummary, folder: Path, starts: list[dict[str, Any]]) -> N
     end = latest.get("end")
     if isinstance(end, dict):
         run.state = _select(end, "state", str) or run.state
-        if cause := _select(end, "reason", str):
+        cause = _select(end, "reason", str)
+        if run.state == "finished":
+            run.ended_early = cause or None
+        elif cause:
             run.problems.append(cause)
     elif "end" in latest and taken is False:
         run.state = "failed"
