@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tensorboardX
 from oige_train.checkpoint import load_checkpoint
-from oige_train.learner.summaries import outlive_full_disk
+from oige_train.learner.summaries import prepare_writer
 
 CONFIG = "train.params.config"
 TINY = ("num_envs=16", "sim_device=cpu", f"{CONFIG}.horizon_length=4", f"{CONFIG}.save_frequency=1")
@@ -79,7 +79,7 @@ def torch_writer(folder: Path) -> Any:
 @pytest.mark.parametrize("make", [lambda folder: tensorboardX.SummaryWriter(str(folder)), torch_writer])
 def test_failing_summaries_are_reported_once(make: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     writer = make(tmp_path)
-    outlive_full_disk(writer)
+    prepare_writer(writer)
     events = writer.file_writer.event_writer
     records = events._ev_writer._py_recordio_writer if hasattr(events, "_ev_writer") else events._async_writer._writer
     records._writer._file.close()

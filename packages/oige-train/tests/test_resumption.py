@@ -191,9 +191,9 @@ def test_cause_of_new_episodes_is_said(
         frame=96,
         max_frames=-1,
         found_episodes=True,
-        compare_best_with=lambda score, continued: None,
+        compare_best_with=lambda score, continued: score,
     )
-    workers = SimpleNamespace(rank=0, size=size, decide=lambda choose: None)
+    workers = SimpleNamespace(rank=0, size=size, decide=lambda choose: 0.0)
     run = SimpleNamespace(checkpoint="a.pth", former=former)
     session: Any = SimpleNamespace(run=run, workers=workers, notes=[])
     runner._resume(agent, SimpleNamespace(is_new=True), session)  # type: ignore[arg-type]

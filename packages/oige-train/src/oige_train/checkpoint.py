@@ -9,9 +9,7 @@ import dataclasses
 import functools
 import io
 import json
-import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 from oige_core.config import EnvConfig
 from oige_core.spec import TaskSpec
 
+from oige_train.atomic import written_atomically
 from oige_train.checkpoint_info import FORMAT, CheckpointError, CheckpointInfo
 from oige_train.download import fetch, is_address
 from oige_train.export.contract import is_exported, read_contract
@@ -31,6 +30,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointInfo",
     "check_checkpoint",
+    "check_content",
     "check_fit",
     "checkpoint_path",
     "load_checkpoint",
@@ -115,10 +115,7 @@ def _downloaded(address: str) -> Path:
     def check(file: Path) -> None:
         shown = f"checkpoint={address}"
         read_info(file, shown)
-        try:
-            _check_sums(file)
-        except zipfile.BadZipFile as error:
-            raise CheckpointError(f"{shown}: damaged ({error}); use another checkpoint.") from error
+        check_content(file, shown)
 
     return fetch(address, check)
 
@@ -186,29 +183,8 @@ def save_checkpoint(file: Path, state: dict[str, Any], info: CheckpointInfo) -> 
     with zipfile.ZipFile(buffer, "a") as archive:
         root = archive.namelist()[0].partition("/")[0]
         archive.writestr(f"{root}/{INFO_ENTRY}", json.dumps(dataclasses.asdict(info)))
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(buffer.getbuffer())
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power failure; not possible and not needed on Windows."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with written_atomically(file) as stream:
+        stream.write(buffer.getbuffer())
 
 
 @contextlib.contextmanager
@@ -267,6 +243,22 @@ def load_checkpoint(file: Path, device: str) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CheckpointError(f"checkpoint={file}: not a checkpoint; expected a .pth file of oige-train or rl_games.")
     return to_installed_layout(state)
+
+
+def check_content(file: Path, shown: str) -> None:
+    """Check the content of a checkpoint against its checksums.
+
+    Args:
+        file: an existing file for which :func:`read_info` succeeds.
+        shown: name of the file in error messages.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    try:
+        _check_sums(file)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise CheckpointError(f"{shown}: damaged ({error}); use another checkpoint.") from error
 
 
 def _is_legacy(file: Path) -> bool:

@@ -20,11 +20,12 @@ from oige_core.devices import resolve_devices
 from oige_core.errors import OigeError, reason
 from omegaconf import OmegaConf
 
+from oige_train.atomic import remove_unfinished, written_atomically
 from oige_train.checkpoint import read_info
 from oige_train.config import Run
 from oige_train.download import is_address
 from oige_train.machine import machine
-from oige_train.runs.files import CONFIG_FILE, RUNS, STARTS_FILE, locked
+from oige_train.runs.files import CONFIG_FILE, POLICIES, RUNS, STARTS_FILE, locked
 from oige_train.runs.run_summary import read_starts
 from oige_train.schema import ALGORITHM_NAMES, TrainRunConfig
 from oige_train.stopping import INTERRUPTED
@@ -40,6 +41,7 @@ __all__ = [
     "lock_folder",
     "make_folder",
     "own_folder",
+    "restore_best",
     "videos_folder",
 ]
 
@@ -88,10 +90,12 @@ class RunFolder:
         Raises:
             RunFolderError: it cannot be made or written.
         """
+        name = run.config.train.params.config.full_experiment_name
+        if run.config.resume and (RUNS / name).is_dir():
+            return cls._continued(RUNS / name, run.checkpoint)
         own = own_folder(run.checkpoint, run.config)
         if run.checkpoint is not None and read_info(run.checkpoint, f"checkpoint={run.checkpoint}") is None:
             own = None
-        name = run.config.train.params.config.full_experiment_name
         same_name = run.former is not None and run.former.folder == name
         if own is not None and (same_name or own.name == name):
             _check_writable(own)
@@ -101,6 +105,20 @@ class RunFolder:
         return cls(
             path, is_new=True, note=f"results: {path}" + ("" if path == wanted else f", because {wanted} exists")
         )
+
+    @classmethod
+    def _continued(cls, path: Path, checkpoint: Path | None) -> "RunFolder":
+        """Return the folder of a run that ``resume=True`` continues, or starts again if there is no checkpoint."""
+        _check_writable(path)
+        how = "continued" if checkpoint is not None else "started again, because it has no checkpoint"
+        return cls(path, is_new=False, note=f"results: {path}, {how}")
+
+    def remove_unfinished(self) -> str:
+        """Remove what a killed process left under temporary names, and return a line that says so, or nothing."""
+        if self.is_new:
+            return ""
+        removed = [file for folder in (self.path, self.path / POLICIES) for file in remove_unfinished(folder)]
+        return f"removed unfinished files of an earlier start: {', '.join(map(str, removed))}" if removed else ""
 
     def describe(self, run: Run, command: list[str]) -> None:
         """Write the configuration, and add what ran, on what and how in this start of the run to ``run.json``.
@@ -118,7 +136,8 @@ class RunFolder:
             starts_file = self.path / STARTS_FILE
             starts = _earlier_starts(starts_file)
             config = _unused(self.path / CONFIG_FILE)
-            config.write_text(CONFIG_HEADER + OmegaConf.to_yaml(OmegaConf.create(run.resolved)), "utf-8")
+            with written_atomically(config) as stream:
+                stream.write((CONFIG_HEADER + OmegaConf.to_yaml(OmegaConf.create(run.resolved))).encode())
             settings, params = run.config, run.config.train.params
             start = {
                 "task": settings.task.name,
@@ -246,9 +265,31 @@ def videos_folder(config: TrainRunConfig, checkpoint: Path | None = None) -> Pat
 
 def best_score(folder: RunFolder, run: Run) -> float:
     """Return the mean reward of the best policy in a folder, which later ones must exceed; −∞ if there is none."""
-    file = folder.path / "nn" / f"{run.config.train.params.config.name}.pth"
+    file = _best_file(folder, run)
     info = read_info(file, str(file)) if file.is_file() else None
     return -math.inf if info is None or info.mean_reward is None else info.mean_reward
+
+
+def restore_best(folder: RunFolder, run: Run, best: float) -> None:
+    """Write the file of the best policy if the run's checkpoint is the best one, and was written just before a kill.
+
+    Args:
+        folder: the folder of the run.
+        run: the checked run, with its checkpoint.
+        best: score of the best policy so far, which the folder does not contain.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    assert run.checkpoint is not None
+    info = read_info(run.checkpoint, str(run.checkpoint))
+    if info is not None and info.mean_reward == best:
+        with written_atomically(_best_file(folder, run)) as stream:
+            stream.write(run.checkpoint.read_bytes())
+
+
+def _best_file(folder: RunFolder, run: Run) -> Path:
+    return folder.path / POLICIES / f"{run.config.train.params.config.name}.pth"
 
 
 def _earlier_starts(file: Path) -> list[dict[str, Any]]:
@@ -264,9 +305,8 @@ def _earlier_starts(file: Path) -> list[dict[str, Any]]:
 
 
 def _write_starts(file: Path, starts: list[dict[str, Any]]) -> None:
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(starts, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    temporary.replace(file)
+    with written_atomically(file) as stream:
+        stream.write((json.dumps(starts, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def _now() -> str:
@@ -281,8 +321,8 @@ def _source(run: Run) -> str | None:
 
 
 def _check_writable(folder: Path) -> None:
-    for path in (folder, folder / "nn"):
-        if not os.access(path, os.W_OK):
+    for path in (folder, folder / POLICIES):
+        if path.exists() and not os.access(path, os.W_OK):
             raise RunFolderError(
                 f"{path}: cannot be written; copy the checkpoint to another folder, or choose a name with experiment=."
             )

@@ -22,11 +22,11 @@ from oige_train.learner.build import build_agent
 from oige_train.learner.distributed import Workers
 from oige_train.learner.progress import format_time
 from oige_train.play import evaluate
-from oige_train.run_folder import RunEnd, RunFolder, best_score, lock_folder, videos_folder
+from oige_train.run_folder import RunEnd, RunFolder, best_score, lock_folder, restore_best, videos_folder
 from oige_train.run_log import logged
 from oige_train.runs.curves import final_curve
 from oige_train.schema import CONFIG
-from oige_train.stopping import INTERRUPTED, RunStoppedError, stop_on_signals
+from oige_train.stopping import INTERRUPTED, Deadline, RunStoppedError, stop_on_signals
 from oige_train.supervisor import Supervisor
 from oige_train.torch_setup import configure_torch
 from oige_train.viewing import StepLoop
@@ -116,6 +116,8 @@ def _begin(run: Run, arguments: Sequence[str], stack: contextlib.ExitStack) -> R
     folder = RunFolder.of(run)
     stack.enter_context(lock_folder(folder.path))
     try:
+        if unfinished := folder.remove_unfinished():
+            say(unfinished)
         folder.describe(run, ["oige-train", *arguments])
     except BaseException:
         folder.discard()
@@ -145,7 +147,13 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
                 stack.callback(agent.writer.close)
                 if run.checkpoint is not None:
                     _resume(agent, folder, session)
+                if not folder.is_new:
+                    agent.writer.continue_after(agent.frame)
                 viewer = stack.enter_context(supervisor.viewers(run, env, folder.path / "videos")) if leads else None
+
+                deadline = Deadline()
+                if workers.size == 1:
+                    agent.vec_env.info_hooks.append(lambda _: deadline.check())
 
                 def stop(signal: str) -> None:
                     if workers.is_incomplete():
@@ -153,7 +161,11 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
                     session.stop_requested = True
                     if viewer is not None:
                         viewer.pace.resume()
-                    _say(workers, f"{signal}: saving after this epoch; a second signal stops at once")
+                    limit = ""
+                    if signal == "SIGTERM" and workers.size == 1:
+                        deadline.begin(run.config.stop_within)
+                        limit = f", or without it if it takes more than {run.config.stop_within:g} s (stop_within)"
+                    _say(workers, f"{signal}: saving after this epoch{limit}; a second signal stops at once")
 
                 with stop_on_signals(stop):
                     trained = True
@@ -243,7 +255,9 @@ def _resume(agent: Any, folder: RunFolder, session: Session) -> None:
     fresh = "" if exact else f"; {cause} new episodes begin"
     _say(workers, f"resuming {run.checkpoint} after epoch {agent.epoch_num}{fresh}", *session.notes)
     score = workers.decide(lambda: best_score(folder, run))
-    agent.compare_best_with(score, continued=not folder.is_new)
+    best = agent.compare_best_with(score, continued=not folder.is_new)
+    if workers.rank == 0 and score < best:
+        restore_best(folder, run, best)
 
 
 def _say(workers: Workers, *lines: str) -> None:
@@ -313,7 +327,7 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: Sequence[s
         command.append("test=True")
     else:
         command += more
-    given = {"checkpoint", "test", *(("multi_gpu",) if test else ())}
+    given = {"checkpoint", "resume", "test", *(("multi_gpu",) if test else ())}
     command += [text for key, text in run.command.items() if key not in given and (key in DEVICE_KEYS or not test)]
     return shlex.join(command)
 

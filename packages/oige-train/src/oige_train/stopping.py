@@ -1,6 +1,7 @@
 """Ctrl-C, termination and a closed terminal as requests to stop, which a program follows at a suitable point."""
 
 import contextlib
+import math
 import os
 import signal
 import stat
@@ -10,15 +11,24 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["INTERRUPTED", "STOPPING_SIGNALS", "RunStoppedError", "interrupted_by_signals", "stop_on_signals"]
+__all__ = [
+    "INTERRUPTED",
+    "STOPPING_SIGNALS",
+    "Deadline",
+    "RunStoppedError",
+    "interrupted_by_signals",
+    "stop_on_signals",
+]
 
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells report it
 
-#: Ctrl-C, ``kill`` and cluster schedulers, a terminal or connection that is closed, Ctrl-Break on Windows. SIGQUIT and
-#: other signals end a program at once, as usual.
+#: Ctrl-C, ``kill`` and cluster schedulers, a terminal or connection that is closed, the warning of a scheduler,
+#: Ctrl-Break on Windows. SIGQUIT and other signals end a program at once, as usual.
 STOPPING_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGBREAK") if hasattr(signal, name)
 )
+#: The warning of SLURM and other schedulers, some time before they end a job, if one asks for it.
+WARNING = getattr(signal, "SIGUSR1", None)
 #: How long after a signal, in seconds, torchrun may still pass it on.
 ECHO_SECONDS = 2.0
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
@@ -26,6 +36,22 @@ HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
 
 class RunStoppedError(Exception):
     """A step was refused, because the program around the run has ended it."""
+
+
+class Deadline:
+    """Ends training with the current step if an epoch is not over some time after a stop was requested."""
+
+    def __init__(self) -> None:
+        self._ends = math.inf
+
+    def begin(self, seconds: float) -> None:
+        """Let training end with the first step that is over after so many seconds."""
+        self._ends = min(self._ends, time.monotonic() + seconds)
+
+    def check(self) -> None:
+        """Raise RunStoppedError if the time is over; called after each step."""
+        if time.monotonic() >= self._ends:
+            raise RunStoppedError
 
 
 @contextlib.contextmanager
@@ -38,20 +64,27 @@ def stop_on_signals(request: Callable[[str], None]) -> Iterator[None]:
     A hang-up that is ignored, as under ``nohup``, stays ignored. Otherwise nothing more is written to the terminal,
     which is closed, and a second hang-up changes nothing: both the shell and the system send one.
 
+    After SIGUSR1, by which a scheduler announces another signal, that one calls ``request`` again.
+
     Outside the main thread, where Python allows no signal handlers, nothing changes.
 
     Raises:
         KeyboardInterrupt: a second signal has arrived.
     """
-    requested = False
+    requested = warned = False
     echo_ends = 0.0
 
     def handle(number: int, _: FrameType | None) -> None:
-        nonlocal requested, echo_ends
+        nonlocal requested, warned, echo_ends
         if number == HANGUP:
             _leave_terminal()
             if requested:
                 return
+        if number == WARNING:
+            if not requested and not warned:
+                warned = True
+                request(signal.Signals(number).name)
+            return
         if requested:
             if time.monotonic() < echo_ends:
                 return

@@ -18,7 +18,7 @@ Results go to runs/ in the current folder. The three Open buttons start an edito
 Studio Code, or the program that the system has for such files."""
 
 #: Keys that the page sets, or that make no sense on it.
-OF_PAGE = ("test", "checkpoint", "evaluation", "headless", "multi_gpu", "physics_engine")
+OF_PAGE = ("test", "checkpoint", "resume", "evaluation", "headless", "multi_gpu", "physics_engine")
 #: Keys that are for the page and not for runs.
 FOR_PAGE = ("task", "num_envs", "enable_livestream", "livestream_host", "livestream_port")
 

@@ -17,6 +17,9 @@ APPLICATION = "oige_core.engines.isaacsim.application"
 
 __all__ = ["checked_run", "checked_runs", "limit_busy_waiting", "pop_int", "pop_text", "refuse_ignored", "run_cli"]
 
+#: Root keys that only training reads.
+OF_TRAINING = ("resume", "stop_within")
+
 
 def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None:
     """Run a program, or print its usage or version, and exit as :func:`exit_code` says.
@@ -107,7 +110,7 @@ def pop_text(arguments: list[str], key: str, default: str) -> str:
 
 
 def refuse_ignored(arguments: list[str], program: str, *keys: str) -> None:
-    """Refuse settings of training and playing that a program would ignore.
+    """Refuse settings of training and playing that a program would ignore, and those that only training reads.
 
     Args:
         arguments: command-line arguments.
@@ -121,7 +124,7 @@ def refuse_ignored(arguments: list[str], program: str, *keys: str) -> None:
 
     for argument in arguments:
         name = argument.partition("=")[0].lstrip("+")
-        if name in keys or any(key.endswith("_") and name.startswith(key) for key in keys):
+        if name in (*OF_TRAINING, *keys) or any(key.endswith("_") and name.startswith(key) for key in keys):
             raise ConfigError(f"{argument}: has no effect in {program}; leave it out.")
 
 

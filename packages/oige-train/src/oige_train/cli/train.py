@@ -26,6 +26,8 @@ common overrides:
   checkpoint=<file>     resume it or, with test=True, play it, with the configuration of its run; the file may be an
                         address: https://…, hf://<owner>/<repository>/<file> or omniverse://…;
                         checkpoint=pretrained test=True plays the policy that came with the task
+  resume=True           continue the run in runs/<name> from its newest checkpoint, or start it if there is none; the
+                        same command can be repeated until the run has ended
   test=True             play instead of training; with headless=False, until Ctrl-C
   evaluation=True       with test=True checkpoint=runs/<name>: score all checkpoints of the run, also new ones while it
                         trains, until it ends; with headless=False, show the newest one until Ctrl-C
@@ -68,11 +70,21 @@ def train(arguments: list[str]) -> int:
 
     from oige_train.cli.common import checked_runs
     from oige_train.console import say
+    from oige_train.continuation import arguments_to_continue, check_continues, note_on_end
     from oige_train.evaluation.checkpoints import with_first_checkpoint
     from oige_train.headline import headline
 
     arguments = with_first_checkpoint(arguments)
     runs = checked_runs(arguments, starts=True)
+    check_continues(runs)
+    if runs and runs[0].config.resume:
+        continuing, notes = arguments_to_continue(runs[0], arguments)
+        say(*notes)
+        if continuing is not None:
+            runs = checked_runs(continuing, starts=True)
+            if (end := note_on_end(runs[0])) is not None:
+                say(end)
+                return 0
     names = [run.config.train.params.config.full_experiment_name for run in runs]
     failed: list[str] = []
     for number, (run, name) in enumerate(zip(runs, names, strict=True), 1):

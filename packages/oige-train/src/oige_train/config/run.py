@@ -270,7 +270,7 @@ def _notes_of_origin(record: RunRecord, mine: Overrides) -> list[str]:
 def _check_epochs(config: TrainRunConfig, checkpoint: Path, epoch: int) -> None:
     """Refuse to resume a run that has reached its last epoch."""
     last = config.train.params.config.max_epochs
-    if not config.test and 0 < last <= epoch:
+    if not config.test and not config.resume and 0 < last <= epoch:
         raise ConfigError(
             f"checkpoint={checkpoint}: is from epoch {epoch}, and training ends at epoch {last}; raise max_iterations, "
             "or play it with test=True."

@@ -27,7 +27,7 @@ from oige_train.learner.resumption import (
     settings_of,
     settings_without_effect,
 )
-from oige_train.learner.summaries import FrameWriter, outlive_full_disk
+from oige_train.learner.summaries import FrameWriter, prepare_writer
 from oige_train.stopping import RunStoppedError
 from oige_train.versions import installed_versions
 
@@ -124,7 +124,7 @@ class ResumableAgent(ABC):
         self._keeps_episodes = True
         self.found_episodes = False  # whether the restored checkpoint has the state of its episodes
         super().__init__(base_name, params)  # type: ignore[call-arg]
-        outlive_full_disk(self.writer)
+        prepare_writer(self.writer)
         self.writer = FrameWriter(self.writer, lambda: self.frame)
         for name in self.progress_meters:
             setattr(self, name, RecentMean(self.games_to_track))
@@ -174,15 +174,30 @@ class ResumableAgent(ABC):
                 run=run.record,
                 versions=installed_versions(),
             )
+            self.write_summaries()  # before the checkpoint, so that a run that is killed and resumed has all of them
             state = self.get_full_state_weights()
             try:
-                save_checkpoint(file, state, info)
+                self.write_checkpoint(file, state, info, is_best=is_best)
             except OSError as error:
                 self._note_unsaved(file, error, is_best=is_best)
                 return
             self.session.saved.add(file)
         if not is_best:
             self.session.last, self.session.unsaved = file, None
+
+    def write_checkpoint(self, file: Path, state: dict[str, Any], info: CheckpointInfo, *, is_best: bool) -> None:
+        """Write the file of a checkpoint.
+
+        Args:
+            file: path of the checkpoint.
+            state: its contents.
+            info: its description.
+            is_best: whether it is that of the best policy, to play rather than to resume.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        save_checkpoint(file, state, info)
 
     def save_whole_epochs(self) -> Path | None:
         """Write a checkpoint after an epoch was ended by :class:`~oige_train.stopping.RunStoppedError`.
@@ -283,7 +298,7 @@ class ResumableAgent(ABC):
             and not changed & EPISODE_SETTINGS
         )
         with check_fit(fn), keeping_configured(self.optimisers()):
-            self.set_full_state_weights({**state, "env_state": None}, set_epoch=set_epoch)  # type: ignore[attr-defined]
+            self.load_state(Path(fn), {**state, "env_state": None}, exact=exact, set_epoch=set_epoch)
         refuse_diverged(fn, self.learner_tensors())
         self.restore_schedule(state, changed)
         self.session.notes += [
@@ -300,16 +315,31 @@ class ResumableAgent(ABC):
             }
         return exact
 
-    def compare_best_with(self, score: float, *, continued: bool) -> None:
+    def load_state(self, checkpoint: Path, state: dict[str, Any], *, exact: bool, set_epoch: bool) -> None:
+        """Restore networks, optimisers and counters.
+
+        Args:
+            checkpoint: path of the checkpoint.
+            state: its contents.
+            exact: whether its episodes continue, too.
+            set_epoch: also restore the number of epochs.
+        """
+        self.set_full_state_weights(state, set_epoch=set_epoch)  # type: ignore[attr-defined]
+
+    def compare_best_with(self, score: float, *, continued: bool) -> float:
         """Set the score that a policy of the resumed run must exceed to become its best one.
 
         Args:
             score: score of the best policy in the folder of the run; −∞ if there is none.
             continued: whether it is the folder of the checkpoint's run, whose own best score then counts, too.
+
+        Returns:
+            That score.
         """
         assert self._pending is not None
         before = float(self._pending["last_mean_rewards"]) if continued else -math.inf
-        self._pending["last_mean_rewards"] = max(before, score)
+        self._pending["last_mean_rewards"] = best = max(before, score)
+        return best
 
     def env_reset(self) -> Any:
         """Reset the environment, or restore the state of a checkpoint; rl_games calls this."""
@@ -325,6 +355,11 @@ class ResumableAgent(ABC):
         self.vec_env.set_env_state(pending["env_state"])
         restore_random_state(pending["random_state"])
         return self.obs
+
+    def write_summaries(self) -> None:
+        """Write all summaries so far to the disk."""
+        self.writer.write()
+        self.writer.flush()
 
     # --- for the algorithms ------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """SAC of rl_games, with complete checkpoints and limits of epochs and frames that hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ __all__ = ["ReplayBuffer", "SacAgent"]
 
 Base: Any = SACAgent
 BaseReplayBuffer: Any = VectorizedReplayBuffer
+#: Tensors of a replay buffer with one row per transition.
+ROWS = ("obses", "next_obses", "actions", "rewards", "dones")
 
 
 class ReplayBuffer(BaseReplayBuffer):
@@ -41,12 +43,30 @@ class ReplayBuffer(BaseReplayBuffer):
                 return
         super().add(*rows)
 
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the transitions so far, ``(n, …)`` by name, and where the next one goes."""
+        size = self.capacity if self.full else self.idx
+        rows = {name: getattr(self, name)[:size] for name in ROWS}
+        return rows | {"place": torch.tensor([self.idx, self.capacity])}
+
+    def load_tensors(self, tensors: Mapping[str, torch.Tensor]) -> bool:
+        """Copy what :meth:`tensors` returned; return False, without changes, if another buffer has written it."""
+        size = len(tensors["rewards"])
+        index, capacity = tensors["place"].tolist()
+        rows = {name: getattr(self, name)[:size] for name in ROWS}
+        if capacity != self.capacity or any(tensors[name].shape != values.shape for name, values in rows.items()):
+            return False
+        for name, values in rows.items():
+            values.copy_(tensors[name])
+        self.idx, self.full = index, size == capacity
+        return True
+
 
 class SacAgent(OffPolicyAgent, Base):
     """Soft actor-critic.
 
-    Checkpoints do not contain the replay buffer, which is a thousand times as large as the rest. A resumed run fills it
-    with random actions for ``num_warmup_steps`` epochs, as at the start of training.
+    A run that is resumed without its replay buffer fills it with random actions for ``num_warmup_steps`` epochs, as at
+    the start of training.
     """
 
     schedule_settings = ("config.init_alpha", "config.learnable_temperature")
@@ -74,7 +94,21 @@ class SacAgent(OffPolicyAgent, Base):
         """Restore what :meth:`get_full_state_weights` returned."""
         super().set_full_state_weights(weights, set_epoch=set_epoch)
         self.update_counter = weights.get("update_counter", 0)  # plain rl_games saves neither this nor the temperature
-        self.num_warmup_steps += self.epoch_num
+
+    def _progress(self) -> dict[str, Any]:
+        return super()._progress() | {"actor_stats": self._actor_stats}
+
+    def _restore_progress(self, progress: dict[str, Any]) -> None:
+        super()._restore_progress(progress)
+        self._actor_stats = progress.get("actor_stats", self._actor_stats)  # older checkpoints have none
+
+    def replay_tensors(self) -> dict[str, torch.Tensor]:
+        """See :class:`~oige_train.learner.off_policy.OffPolicyAgent`."""
+        return self.replay_buffer.tensors()
+
+    def load_replay_tensors(self, tensors: Mapping[str, torch.Tensor]) -> bool:
+        """See :class:`~oige_train.learner.off_policy.OffPolicyAgent`."""
+        return self.replay_buffer.load_tensors(tensors)
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
         """See :class:`~oige_train.learner.agent.ResumableAgent`."""

@@ -5,13 +5,29 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["CONFIG_FILE", "POLICIES", "RUNS", "STARTS_FILE", "SUMMARIES", "is_locked", "locked"]
+__all__ = [
+    "CONFIG_FILE",
+    "POLICIES",
+    "REPLAY_SUFFIX",
+    "RUNS",
+    "STARTS_FILE",
+    "SUMMARIES",
+    "is_locked",
+    "locked",
+    "replay_file",
+]
 
 RUNS = Path("runs")
 CONFIG_FILE = "config.yaml"
 STARTS_FILE = "run.json"
 SUMMARIES = "summaries"
 POLICIES = "nn"
+REPLAY_SUFFIX = ".replay"
+
+
+def replay_file(checkpoint: Path) -> Path:
+    """Return the path of the replay buffer that belongs to a checkpoint."""
+    return checkpoint.with_suffix(REPLAY_SUFFIX)
 
 
 @contextlib.contextmanager

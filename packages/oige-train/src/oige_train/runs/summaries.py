@@ -154,7 +154,7 @@ def _read_file(data: bytes, names: Sequence[str]) -> tuple[Part | None, dict[str
 
 
 def _records(data: bytes, names: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield the start and end of the first and last whole records with data, and of all that contain a name.
+    """Yield the start and end of the first three and the last whole records, and of all that contain a name.
 
     Raises:
         EOFError: the file ends within a record.
@@ -173,7 +173,7 @@ def _records(data: bytes, names: Sequence[str]) -> Iterator[tuple[int, int]]:
         wanted = hits[hit] < end
         while hits[hit] < end:
             hit += 1
-        if wanted or count <= 2:  # the first record has the version of the format
+        if wanted or count <= 3:  # the first record has the version of the format, the second may begin a new start
             yield start, end
             last = None
         position = end + TAIL

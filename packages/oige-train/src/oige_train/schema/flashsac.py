@@ -60,6 +60,8 @@ class FlashSacConfig(AlgoConfig):
     Attributes:
         batch_size: number of transitions per gradient step.
         replay_buffer_size: number of transitions in the replay buffer, which is on the device of the learner.
+        save_replay_buffer: also save the replay buffer with periodic checkpoints: True, False, or ``auto``, if the
+            learner is on the CPU, where a run that is resumed with it continues exactly.
         n_step: control steps from the first to the last state of a transition.
         num_steps_per_episode: control steps per epoch.
         num_updates_per_step: number of gradient steps per control step of all worlds.
@@ -102,6 +104,7 @@ class FlashSacConfig(AlgoConfig):
     action_bound: float = 1.0
     symmetry_augmentation: bool = False
     graphs: str = "auto"
+    save_replay_buffer: str = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,7 +127,8 @@ class FlashSacConfig(AlgoConfig):
             check_positive(f"{CONFIG}.{key}", getattr(self, key))
         for key in ("num_warmup_frames", "noise_exponent"):
             check_positive(f"{CONFIG}.{key}", getattr(self, key), zero=True)
-        check_choice(f"{CONFIG}.graphs", self.graphs, ("auto", "True", "False"))
+        for key in ("graphs", "save_replay_buffer"):
+            check_choice(f"{CONFIG}.{key}", getattr(self, key), ("auto", "True", "False"))
         if not 0 < self.critic_tau <= 1:
             raise ConfigError(f"{CONFIG}.critic_tau={self.critic_tau}: expected a number above 0 and at most 1.")
         if self.replay_buffer_size < self.n_step * self.num_actors:

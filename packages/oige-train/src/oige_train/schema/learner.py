@@ -335,6 +335,8 @@ class SacConfig(AlgoConfig):
     Attributes:
         batch_size: number of samples per gradient step.
         replay_buffer_size: number of transitions in the replay buffer.
+        save_replay_buffer: also save the replay buffer with periodic checkpoints: True, False, or ``auto``, if the
+            learner is on the CPU, where a run that is resumed with it continues exactly.
         init_alpha: initial temperature of the entropy term.
         learnable_temperature: learn the temperature.
         actor_lr: learning rate of the actor.
@@ -370,6 +372,7 @@ class SacConfig(AlgoConfig):
     policy_frequency: int = 2
     critic_grad_clip: float = 5.0
     target_entropy_coef: float = 1.0
+    save_replay_buffer: str = "auto"
     actor_betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
     critic_betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
     alphas_betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
@@ -390,6 +393,7 @@ class SacConfig(AlgoConfig):
             check_positive(f"{CONFIG}.{key}", getattr(self, key))
         for key in ("num_warmup_steps", "num_warmup_frames", "critic_grad_clip"):
             check_positive(f"{CONFIG}.{key}", getattr(self, key) or 0, zero=True)
+        check_choice(f"{CONFIG}.save_replay_buffer", self.save_replay_buffer, ("auto", "True", "False"))
         if not 0 < self.critic_tau <= 1:
             raise ConfigError(f"{CONFIG}.critic_tau={self.critic_tau}: expected a number above 0 and at most 1.")
         for key in ("actor_betas", "critic_betas", "alphas_betas"):

@@ -25,6 +25,8 @@ class TrainRunConfig(RunConfig):
     rl_device: str = "auto"
     multi_gpu: bool = False
     checkpoint: str = ""
+    resume: bool = False
+    stop_within: float = 20.0
     evaluation: bool = False
     evaluation_timeout: float = math.inf
     dump_failures: str = field(default="auto", metadata=MUJOCO_ONLY)
@@ -63,6 +65,7 @@ class TrainRunConfig(RunConfig):
             raise ConfigError(
                 f"evaluation_timeout={self.evaluation_timeout:g}: expected a number of seconds above 0, or inf."
             )
+        check_positive("stop_within", self.stop_within, zero=True)
         if self.recording_length > self.recording_interval:
             raise ConfigError(
                 f"recording_length={self.recording_length}: expected at most recording_interval, "

@@ -1,6 +1,7 @@
 """The agent of FlashSAC, in rl_games' loop of SAC."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -41,8 +42,8 @@ class _Loop(Base):
 class FlashSacAgent(OffPolicyAgent, _Loop):
     """FlashSAC. On a GPU, each control step replays one graph to act and one to record and learn.
 
-    Checkpoints do not contain the replay buffer, which is a thousand times as large as the rest. A resumed run fills it
-    for ``num_warmup_frames`` with the policy's own actions, before it learns again.
+    A run that is resumed without its replay buffer fills it for ``num_warmup_frames`` with the policy's own actions,
+    before it learns again.
     """
 
     progress_tensors = ("dones",)
@@ -131,11 +132,18 @@ class FlashSacAgent(OffPolicyAgent, _Loop):
         self.learner.rewards.load_state_dict(weights["reward_scale"])
         self.update_counter = weights["update_counter"]
         self.learner.updates.fill_(self.update_counter)
-        self.num_warmup_steps += self.epoch_num
-        self._resumed = True
+        self._resumed = not self._has_memory
+
+    def replay_tensors(self) -> dict[str, torch.Tensor]:
+        """See :class:`~oige_train.learner.off_policy.OffPolicyAgent`."""
+        return self.learner.replay.tensors()
+
+    def load_replay_tensors(self, tensors: Mapping[str, torch.Tensor]) -> bool:
+        """See :class:`~oige_train.learner.off_policy.OffPolicyAgent`."""
+        return self.learner.replay.load_tensors(tensors)
 
     def _progress(self) -> dict[str, Any]:
-        return super()._progress() | self._episode_tensors()
+        return super()._progress() | self._episode_tensors() | {"recorded": self._recorded}
 
     def _episode_tensors(self) -> dict[str, torch.Tensor]:
         """Return what persists of the current episodes from one epoch to the next, by name."""
@@ -150,6 +158,8 @@ class FlashSacAgent(OffPolicyAgent, _Loop):
         super()._restore_progress(progress)
         for name, tensor in self._episode_tensors().items():
             tensor.copy_(progress[name])
+        if self._has_memory:
+            self._recorded = progress["recorded"]
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
         """See :class:`~oige_train.learner.agent.ResumableAgent`."""

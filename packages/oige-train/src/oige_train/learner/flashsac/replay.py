@@ -1,5 +1,7 @@
 """A replay buffer on the learner's device, whose control steps are written and sampled by index tensors."""
 
+from collections.abc import Mapping
+
 import torch
 
 __all__ = ["Replay", "Transitions"]
@@ -68,6 +70,34 @@ class Replay:
         self._done.index_copy_(0, row, done.unsqueeze(0))
         self._position.copy_((self._position + 1) % self.capacity)
         self._count.add_(1).clamp_(max=self.capacity)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the control steps so far, ``(steps, N, …)`` by name, and where the next one goes."""
+        size = int(self._count)
+        place = torch.tensor([int(self._position), self.capacity])
+        return {name: values[:size] for name, values in self._rings().items()} | {"place": place}
+
+    def load_tensors(self, tensors: Mapping[str, torch.Tensor]) -> bool:
+        """Copy what :meth:`tensors` returned; return False, without changes, if another buffer has written it."""
+        size = len(tensors["rewards"])
+        position, capacity = tensors["place"].tolist()
+        rings = {name: values[:size] for name, values in self._rings().items()}
+        if (
+            capacity != self.capacity
+            or tensors.keys() != rings.keys() | {"place"}
+            or any(tensors[name].shape != values.shape for name, values in rings.items())
+        ):
+            return False
+        for name, values in rings.items():
+            values.copy_(tensors[name])
+        self._position.fill_(position)
+        self._count.fill_(size)
+        return True
+
+    def _rings(self) -> dict[str, torch.Tensor]:
+        """Return all values ``(capacity, N, …)`` by name."""
+        flags = {"rewards": self._rewards, "terminated": self._terminated, "done": self._done}
+        return {f"values.{name}": values for name, values in self._values.items()} | flags
 
     def sample(self, batch: int) -> Transitions:
         """Return random transitions, which end early where their episode ends.

@@ -457,6 +457,11 @@ class PpoAgent(ResumableAgent, Base):
             self.writer.add_scalar("info/cval_lr", critic_rate)
         self.writer.write()
 
+    def write_summaries(self) -> None:
+        """See :class:`~oige_train.learner.agent.ResumableAgent`."""
+        self.report()
+        super().write_summaries()
+
     def train(self) -> Any:
         """Train until a limit is reached, and report also the last epoch, however training ends."""
         try:
