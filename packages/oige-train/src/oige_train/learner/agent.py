@@ -300,6 +300,7 @@ class ResumableAgent(ABC):
         with check_fit(fn), keeping_configured(self.optimisers()):
             self.load_state(Path(fn), {**state, "env_state": None}, exact=exact, set_epoch=set_epoch)
         refuse_diverged(fn, self.learner_tensors())
+        self.session.saved.add(Path(fn))  # it is not written again before the next epoch
         self.restore_schedule(state, changed)
         self.session.notes += [
             f"{name}: has no effect, because the weights are those of the checkpoint."
