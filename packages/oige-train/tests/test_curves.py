@@ -6,12 +6,28 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from oige_train.plots.drawing import BOTTOM, COLORS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Curve, draw_curves, ticks
+import yaml
+from oige_train.plots.drawing import (
+    BOTTOM,
+    COLORS,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Curve,
+    Text,
+    draw_curves,
+    ticks,
+)
+from oige_train.plots.drawing import (
+    Path as Line,
+)
 from oige_train.plots.images import png_image
 from oige_train.plots.text import curve_text, curve_texts
-from oige_train.runs.curves import final_curve
+from oige_train.runs.curves import final_curve, read_curve
 from PIL import Image
-from run_folders import CONFIG, write_run
+from run_folders import CONFIG, write_run, write_starts
 
 LEARNER = {"algo": {"name": "sac"}, "config": {"gamma": 0.5, "name": "B"}}
 CHANGED = {**CONFIG, "seed": 8, "task": {"env": {"length": 3}}, "train": {"params": LEARNER}}
@@ -50,6 +66,21 @@ def test_comparison_has_differences_and_rewards_at_equal_steps(tmp_path: Path, r
         "            200         10         3",
         "           last  20 at 300  3 at 200",
     ]
+
+
+def test_comparison_is_of_the_latest_starts_and_of_all_runs(tmp_path: Path, runs_program) -> None:
+    first = {"config": "config.yaml", "commits": {"oige": "1"}, "machine": {"cpu": "a"}}
+    for name, gamma in (("a", 0.9), ("b", 0.9), ("c", None)):
+        folder = write_run(tmp_path / "runs" / name)
+        learner = {"config": {"gamma": gamma, "full_experiment_name": name}}
+        changed = {**CONFIG, "experiment": name, "checkpoint": name, "train": {"params": learner}}
+        (folder / "config_2.yaml").write_text(yaml.safe_dump(changed))
+        write_starts(folder, first, {**first, "config": "config_2.yaml", "machine": {"cpu": name}})
+    shown = json.loads(runs_program("compare", "a", "b", "c", "--json").out)
+    assert shown["configuration"] == {"train.params.config.gamma": [0.9, 0.9, None]}
+    assert shown["circumstances"] == {"machine.cpu": ["a", "b", "c"]}
+    text = runs_program("compare", "a", "c").out.splitlines()
+    assert text[1].split() == ["train.params.config.gamma", "0.9", "null"]
 
 
 def test_damaged_configuration_is_named(tmp_path: Path, runs_program) -> None:
@@ -92,6 +123,69 @@ def test_png_image_has_the_curve_where_the_drawing_has_it() -> None:
     assert [pixel(0.25, 25.0), pixel(0.75, 75.0)] == [blue, blue]
     assert [pixel(0.25, 50.0), pixel(0.9, 50.0)] == [orange, orange]
     assert pixel(0.25, 90.0) == (255, 255, 255)
+
+
+def test_drawing_has_the_scales_of_its_labels() -> None:
+    curves = [Curve("first", [(400_000.0, -10.0), (2e6, 30.0)]), Curve("second", [(1e6, 0.0)])]
+    parts = draw_curves(curves, "success").parts
+    places = {part.text: part.position for part in parts if isinstance(part, Text)}
+    width, bottom, height = WIDTH - RIGHT - LEFT, HEIGHT - BOTTOM, HEIGHT - BOTTOM - TOP
+    assert {"million environment steps", "success", "first", "second"} <= set(places)
+    assert places["first"][1] < places["second"][1]
+    assert [places[text][0] for text in ("0.5", "1.5", "2")] == [LEFT + width * part for part in (0.25, 0.75, 1.0)]
+    # Values from -10 to 30, and 3 % of 40 below and above.
+    assert places["−10"][1] == pytest.approx(bottom - height * 1.2 / 42.4 + 4)
+    assert places["20"][1] == pytest.approx(bottom - height * 31.2 / 42.4 + 4)
+    first, second = (part.points for part in parts if isinstance(part, Line))
+    assert first[0] == pytest.approx((LEFT + width * 0.2, bottom - height * 1.2 / 42.4))
+    assert second[0][0] == LEFT + width * 0.5
+
+
+def test_vertical_axis_of_a_drawing_contains_zero() -> None:
+    parts = draw_curves([Curve("a", [(0.0, 50.0), (999_000.0, 100.0)])]).parts
+    (line,) = (part.points for part in parts if isinstance(part, Line))
+    assert line[0][1] == pytest.approx(HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * 50.0 / 103.0)
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    assert {"thousand environment steps", "800", "mean return"} <= set(texts)
+
+
+def test_long_curves_are_thinned_and_keep_their_last_point(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", [(step, float(step)) for step in range(1, 2101)])
+    points = read_curve(tmp_path / "a").points
+    assert (len(points), points[0], points[-1]) == (1051, (1, 1.0), (2100, 2100.0))
+
+
+def test_column_of_a_small_chart_has_the_mean_of_its_values() -> None:
+    # 0 and 10 in the first of 8 columns: half of 6 rows of 8 parts.
+    chart = curve_text([(0.0, 0.0), (0.5, 10.0), (8.0, 10.0)], width=5, encoding="utf-8")
+    assert [line[4] for line in chart[:6]] == [" ", " ", "▁", "█", "█", "█"]
+    assert len(chart[6]) == 4 + 8
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        *((9999.0, "9999"), (12345.0, "12.35k"), (1234.6, "1235"), (0.123456, "0.1235"), (2.5e6, "2.5M")),
+        *((-3.25e10, "-32.5G"), (1e30, "1e+30")),
+    ],
+)
+def test_numbers_at_small_charts_are_short(value: float, shown: str) -> None:
+    chart = curve_text([(0.0, value), (1.0, value)], width=40, encoding="utf-8")
+    assert chart[0].split() == [shown, "┤"]
+
+
+def test_only_point_of_a_run_is_said(tmp_path: Path, runs_program) -> None:
+    write_run(tmp_path / "runs" / "a", [(500, 2.5)])
+    assert runs_program("plot", "a").out == "runs/a\n  2.5 at 500 steps, the only point\n"
+
+
+def test_curve_without_a_finite_value_is_refused(tmp_path: Path, runs_program) -> None:
+    write_run(tmp_path / "runs" / "a", [(500, float("nan"))])
+    outcome = runs_program("plot", "a")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == (
+        "error: runs/a: rewards/step is NaN or infinite at all times; there is no curve."
+    )
 
 
 def test_small_chart_of_values_at_equal_distances() -> None:

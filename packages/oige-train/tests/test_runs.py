@@ -1,6 +1,7 @@
 """``oige-runs`` lists runs with what went wrong, and reads their summaries as TensorBoard does."""
 
 import csv
+import datetime
 import io
 import json
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from oige_core.errors import ConfigError
 from oige_train.runs.files import locked
-from oige_train.runs.listing import find_runs, matching, ordered
+from oige_train.runs.listing import find_runs, matching, moment, ordered
 from oige_train.runs.run_summary import RunSummary, read_run
 from oige_train.runs.summaries import SUCCESS, Part, read_summaries
 from run_folders import write_events, write_run, write_starts
@@ -146,6 +147,7 @@ def test_values_of_the_wrong_type_are_unknown(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "runs" / "a", task=["x"], seed="y", date="yesterday", num_envs=None, end={})
     (run,) = ordered(find_runs([tmp_path / "runs"]))
     assert (run.task, run.seed, run.state) == ("Ant", 7, "unknown")  # of config.yaml
+    assert run.date == "1970-01-01T00:16:40+00:00"  # of the event file
     assert folder.is_dir()
 
 
@@ -219,6 +221,11 @@ ERRORS = {
         ["elsewhere"],
         "elsewhere: no such folder; expected a folder of runs, such as runs, or a run.",
     ),
+    "misspelled command": (
+        ["plto", "a"],
+        "plto: no such folder; expected a folder of runs, such as runs, or a run. Did you mean plot?",
+    ),
+    "two formats": (["--csv", "--json"], "--json --csv: expected one of them."),
     "unknown option": (["--yaml"], "--yaml: unknown option; expected --since, --sort, --json and --csv."),
     "no value": (["--sort"], "--sort: expected a value after it."),
     "unknown order": (
@@ -246,6 +253,55 @@ def test_wrong_arguments_are_one_line(arguments: list[str], message: str, tmp_pa
     (tmp_path / "runs.svg").mkdir()
     outcome = runs_program(*arguments)
     assert (outcome.code, outcome.err) == (2, f"error: {message}\n")
+
+
+def test_run_is_listed_by_its_name_and_its_files_cannot_break_the_table(tmp_path: Path, runs_program) -> None:
+    end = {"state": "failed", "reason": "first\nsecond"}
+    write_run(tmp_path / "runs" / "a\nb", [(5, 1e30)], task="\x1b[31mAnt", end=end)
+    write_run(tmp_path / "runs" / "c")
+    header, row, problem = runs_program("a\nb").out.splitlines()
+    assert row.startswith("runs/a b   [31mAnt  PPO           7      5   1e+30  1e+30")
+    assert (header.split()[:2], problem) == (["name", "task"], "  first second")
+
+
+def test_links_to_folders_around_them_are_not_followed(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "sweep" / "a")
+    (tmp_path / "runs" / "sweep" / "all").symlink_to(tmp_path / "runs")
+    write_run(tmp_path / "elsewhere")
+    (tmp_path / "runs" / "linked").symlink_to(tmp_path / "elsewhere")
+    assert [run.name for run in find_runs([tmp_path / "runs"])] == ["linked", "sweep/a"]
+
+
+def test_options_of_the_list_are_used(tmp_path: Path, runs_program) -> None:
+    points = [(1, 1.0)]
+    write_run(tmp_path / "runs" / "a", points, date="2026-05-01T00:00:00+00:00", seed=2)
+    write_run(tmp_path / "runs" / "b", points, date="2026-05-03T00:00:00+00:00", seed=1)
+    write_run(tmp_path / "others" / "c", points, seed=0)
+
+    def names(*arguments: str) -> list[str]:
+        return [row["name"] for row in json.loads(runs_program("--json", *arguments).out)]
+
+    assert names() == ["a", "b"]
+    assert names("--sort", "seed") == ["b", "a"]
+    assert names("--since", "2026-05-02") == ["b"]
+    assert names("others") == ["c"]
+    assert names("runs", "others", "--sort", "seed") == ["others/c", "runs/b", "runs/a"]
+    assert names("seed=2,3") == ["a"]
+
+
+def test_age_is_counted_back_from_now() -> None:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for text, ago in (("90m", {"minutes": 90}), ("12h", {"hours": 12}), ("7d", {"days": 7}), ("2w", {"weeks": 2})):
+        assert abs(now - datetime.timedelta(**ago) - moment(text)) < datetime.timedelta(minutes=10)
+
+
+def test_run_that_was_resumed_has_the_first_date_and_the_latest_settings(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    date = "2026-05-01T10:00:00+00:00"
+    later = {"task": "Ant", "algorithm": "PPO", "seed": 8, "date": "2026-05-02T10:00:00+00:00"}
+    write_starts(folder, {"task": "Ant", "seed": 7, "date": date}, later, {**later, "resumed_from": "a.pth"})
+    run = read_run(folder, "run")
+    assert (run.date, run.seed, run.resumed, run.reward, run.reward_best) == (date, 8, 1, 2.0, 3.0)
 
 
 def test_no_runs_is_said(tmp_path: Path, runs_program) -> None:

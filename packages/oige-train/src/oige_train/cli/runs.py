@@ -58,14 +58,19 @@ def runs(arguments: list[str]) -> int:
 
 
 def _list(arguments: list[str]) -> None:
+    from oige_core.errors import ConfigError
+
     from oige_train.runs import listing
     from oige_train.runs.files import RUNS
 
     since, sort = _pop_value(arguments, "--since"), _pop_value(arguments, "--sort")
     kinds = [kind for kind in ("--json", "--csv") if _pop_flag(arguments, kind)]
+    if len(kinds) > 1:
+        raise ConfigError(f"{' '.join(kinds)}: expected one of them.")
     _refuse_options(arguments, "--since, --sort, --json and --csv")
     filters = [argument for argument in arguments if _is_filter(argument)]
-    roots = [Path(argument).expanduser() for argument in arguments if argument not in filters]
+    given = [Path(argument).expanduser() for argument in arguments if argument not in filters]
+    roots = [RUNS / path if not path.is_dir() and (RUNS / path).is_dir() else path for path in given]
     if not roots and not RUNS.is_dir():
         print(f"there is no folder {RUNS}; oige-train makes it", file=sys.stderr)
         return

@@ -66,6 +66,9 @@ def curve_texts(curves: Sequence[Curve], *, width: int, encoding: str | None) ->
     lines = []
     for curve in curves:
         lines.append(curve.label)
+        if len(curve.points) == 1:
+            ((at, value),) = curve.points
+            lines.append(f"  {_short(value)} at {_short(at)} steps, the only point")
         lines += curve_text(curve.points, width=width, encoding=encoding, steps=steps, values=values)
     return lines
 
@@ -104,7 +107,9 @@ def _height(value: float, low: float, high: float, levels: int) -> int:
 
 
 def _short(value: float) -> str:
-    """Return a number with three or four digits, and ``k``, ``M`` or ``G`` for large ones."""
+    """Return a number with three or four digits, with ``k``, ``M`` or ``G`` for large ones and a power beyond."""
+    if abs(value) >= 1e13:
+        return f"{value:.4g}"
     for unit, name in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= unit:
             factor = 1e3 if name == "k" else unit

@@ -25,12 +25,14 @@ def read_curve(folder: Path, name: str = REWARD) -> Curve:
         name: name of the scalar.
 
     Raises:
-        OigeError: the run has no such scalar.
+        OigeError: the run has no such scalar, or no finite value of it.
     """
     summaries = read_summaries(folder / SUMMARIES, [name])
     points = summaries.scalars.get(name)
     if points is None:
         known = _names(folder) if summaries.parts else []
+        if name in known:
+            raise OigeError(f"{folder}: {name} is NaN or infinite at all times; there is no curve.")
         cause = nearest(name, known) if known else "; ".join(summaries.problems) + "."
         raise OigeError(f"{folder}: has no scalar {name}. {cause}")
     every = max(len(points) // MOST_POINTS, 1)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from oige_core.errors import ConfigError, nearest
+from oige_core.errors import ConfigError, did_you_mean, nearest
 
 from oige_train.runs.files import CONFIG_FILE, POLICIES, RUNS, STARTS_FILE, SUMMARIES
 from oige_train.runs.run_summary import RunSummary, read_run
@@ -49,7 +49,9 @@ def find_runs(roots: Sequence[Path]) -> list[RunSummary]:
     found = []
     for root in roots:
         if not root.is_dir():
-            raise ConfigError(f"{root}: no such folder; expected a folder of runs, such as {RUNS}, or a run.")
+            hint = did_you_mean(str(root), ("compare", "plot"))
+            message = f"{root}: no such folder; expected a folder of runs, such as {RUNS}, or a run. {hint}"
+            raise ConfigError(message.rstrip())
         for folder in _run_folders(root):
             is_root = folder == root
             name = str(folder if is_root or len(roots) > 1 else folder.relative_to(root))
@@ -81,10 +83,16 @@ def _run_folders(folder: Path) -> list[Path]:
     """Return a folder if it is a run, else the runs inside of it and the folders there without runs or videos."""
     if _is_run(folder):
         return [folder]
-    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not _is_left_out(path))
     if [path.name for path in inner] == ["videos"]:
         return []
     return [run for path in inner for run in _run_folders(path) or ([] if _has_folders(path) else [path])]
+
+
+def _is_left_out(folder: Path) -> bool:
+    """Whether a folder is hidden, or a link to a folder around it, in which a search would never end."""
+    is_circle = folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
+    return folder.name.startswith(".") or is_circle
 
 
 def _has_folders(folder: Path) -> bool:
@@ -146,11 +154,7 @@ def moment(text: str) -> datetime.datetime:
 
 
 def _date(text: str) -> datetime.datetime:
-    """Return the moment of a date in a file; the first one if it is damaged."""
-    try:
-        return datetime.datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        return datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
+    return datetime.datetime.fromisoformat(text).astimezone()
 
 
 def ordered(runs: Sequence[RunSummary], key: str = "date") -> list[RunSummary]:
@@ -210,7 +214,9 @@ def as_table(runs: Sequence[RunSummary]) -> str:
     rows = aligned([header, *([column(run) for column in columns] for run in runs)], numeric)
     notes = [[], *(_notes(run) for run in runs)]
     return "\n".join(
-        line for row, problems in zip(rows, notes, strict=True) for line in (row, *(f"  {text}" for text in problems))
+        line
+        for row, problems in zip(rows, notes, strict=True)
+        for line in (row, *(f"  {_one_line(text)}" for text in problems))
     )
 
 
@@ -220,6 +226,7 @@ def _notes(run: RunSummary) -> list[str]:
 
 def aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]:
     """Return the lines of a table whose numeric columns are aligned to the right."""
+    rows = [[_one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(
@@ -230,10 +237,15 @@ def aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> list[str]
     ]
 
 
+def _one_line(text: str) -> str:
+    """Return a text of a file of a run without what would break a table or control a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def number(value: float | None) -> str:
     """Return a number with about four digits; ``-`` if it is unknown."""
     if value is None:
         return "-"
-    if isinstance(value, int) or abs(value) >= 1000:
+    if isinstance(value, int) or 1000 <= abs(value) < 1e12:
         return f"{value:,.0f}"
     return f"{value:.4g}"

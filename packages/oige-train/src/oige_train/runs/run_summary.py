@@ -138,7 +138,7 @@ def _describe(run: RunSummary, folder: Path, starts: list[dict[str, Any]]) -> No
     """Set what ran, from ``run.json`` or, for runs of OmniIsaacGymEnvs and damaged files, from ``config.yaml``."""
     run.resumed = sum(start.get("resumed_from") is not None for start in starts)
     if starts:
-        run.date = _select(starts[0], "date", str)
+        run.date = _date_of(starts[0])
         _set_description(run, starts[-1], {name: name for name in ("task", "algorithm", "seed", "num_envs")})
     if run.task is not None:
         return
@@ -166,6 +166,16 @@ def _select(config: dict[str, Any], key: str, kind: type[T]) -> T | None:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value if isinstance(value, kind) else None
+
+
+def _date_of(start: dict[str, Any]) -> str | None:
+    """Return when a run was started; None if the date is damaged."""
+    text = _select(start, "date", str)
+    try:
+        datetime.datetime.fromisoformat(text or "").astimezone()
+    except (ValueError, OverflowError):
+        return None
+    return text
 
 
 def _set_state(run: RunSummary, folder: Path, starts: list[dict[str, Any]]) -> None:
