@@ -1,0 +1,105 @@
+"""A member of a population, as Ray Tune's trainable."""
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from oige_train.pbt.search_space import Setting
+
+__all__ = ["Member", "Plan"]
+
+STATE_FILE = "member.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What all members have in common.
+
+    Attributes:
+        arguments: command-line arguments of ``oige-train``.
+        settings: the settings that vary.
+        name: name of the runs' folders, before the number of the member.
+        seed: seed of member 0; the next member has the next number.
+        interval: epochs between two comparisons.
+        directory: where the program was started.
+    """
+
+    arguments: tuple[str, ...]
+    settings: tuple[Setting, ...]
+    name: str
+    seed: int
+    interval: int
+    directory: str
+
+    def arguments_of(self, member: int, values: Mapping[str, Any]) -> list[str]:
+        """Return the arguments of a member with encoded values of its settings."""
+        varied = [f"{setting.key}={setting.decode(values[setting.key])}" for setting in self.settings]
+        return [*self.arguments, *varied, f"seed={self.seed + member}", f"experiment={self.name}_{member}"]
+
+
+class Member(tune.Trainable):
+    """Trains for one interval of epochs per step, each from the checkpoint of the one before.
+
+    Ray Tune lets a member continue from the checkpoint of a better one by restoring what that one has saved.
+    """
+
+    def setup(self, config: dict[str, Any], plan: Plan | None = None) -> None:
+        """Start without a checkpoint; Ray Tune calls this once, with the first settings."""
+        assert plan is not None
+        self.plan = plan
+        os.chdir(plan.directory)
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Become a member that has not trained yet; Ray Tune then restores its state, if it has any."""
+        self.values = new_config
+        self.number = int(self.trial_id.rpartition("_")[2])
+        self.file: str | None = None
+        self.owner = self.number
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train for one interval, and return the mean episode reward at its end; −∞ if training diverged."""
+        from oige_train.checkpoint import read_info
+        from oige_train.learner.divergence import DivergedError
+        from oige_train.runs.run_summary import read_run
+        from oige_train.sweeps.execution import train_once
+
+        epoch = 0
+        arguments = self.plan.arguments_of(self.number, self.values)
+        if self.file is not None:
+            info = read_info(Path(self.file), self.file)
+            epoch = 0 if info is None else info.epoch
+            arguments.append(f"checkpoint={self.file}")
+        copied = self.owner if self.owner != self.number else None
+        last = epoch + self.plan.interval
+        texts = {setting.key: setting.decode(self.values[setting.key]) for setting in self.plan.settings}
+        row = {"member": self.number, "copied_from": copied, "epoch": last, "settings": texts}
+        try:
+            folder, _ = train_once([*arguments, f"max_iterations={last}"])
+        except DivergedError as error:
+            return {**row, "reward": -math.inf, "folder": None, "problem": str(error), "file": self.file}
+        files = [*folder.glob(f"nn/last_*_ep_{last}_rew_*.pth")]
+        summary = read_run(folder, folder.name)
+        reward = -math.inf if summary.reward is None else summary.reward
+        if not files:  # the goal of the run was reached
+            files = sorted(folder.glob("nn/last_*.pth"), key=lambda file: file.stat().st_mtime)[-1:]
+            row["done"] = True
+        self.file, self.owner = str(files[0]), self.number
+        return {**row, "reward": reward, "folder": str(folder), "file": self.file, "steps": summary.steps}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Write where the newest checkpoint of this member is."""
+        state = {"file": self.file, "owner": self.owner}
+        (Path(checkpoint_dir) / STATE_FILE).write_text(json.dumps(state), "utf-8")
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        """Continue from the checkpoint that this member or a better one has saved."""
+        state = json.loads((Path(checkpoint) / STATE_FILE).read_text("utf-8"))
+        self.file, self.owner = state["file"], state["owner"]

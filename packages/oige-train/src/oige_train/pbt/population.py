@@ -1,0 +1,159 @@
+"""Train a population with Ray Tune's scheduler."""
+
+import datetime
+import json
+import logging
+import os
+import random
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from oige_core.errors import OigeError
+from ray import tune
+from ray.tune import Callback, RunConfig, TuneConfig, Tuner
+from ray.tune.schedulers import PopulationBasedTraining
+from ray.tune.search.basic_variant import BasicVariantGenerator
+
+from oige_train.console import say
+from oige_train.pbt.member import Member, Plan
+from oige_train.pbt.options import PbtOptions
+from oige_train.pbt.search_space import Setting
+
+__all__ = ["explored", "first_values", "train_population"]
+
+HISTORY = "history.json"
+
+
+def train_population(
+    plan: Plan, options: PbtOptions, *, generations: int, gpus: int, parallel: int
+) -> list[dict[str, Any]]:
+    """Train all members, and return what each of them reported after each interval.
+
+    Args:
+        plan: what the members have in common.
+        options: how they are trained.
+        generations: number of intervals.
+        gpus: number of GPUs that they share; 0: they train on the CPU.
+        parallel: number of members that train at the same time.
+
+    Raises:
+        OigeError: a member failed.
+    """
+    # Variables of Ray: no usage reports, workers of this environment also under `uv run`, and folders of our own.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    storage = Path("multirun").resolve()
+    name = f"{plan.name}_{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}"
+    random.seed(plan.seed)  # Ray Tune draws from these two
+    np.random.seed(plan.seed)
+    ray.init(
+        num_cpus=parallel,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        configure_logging=True,
+    )
+    reports = _Reports(storage / name / HISTORY)
+    try:
+        tuner = Tuner(
+            tune.with_resources(
+                tune.with_parameters(Member, plan=plan), {"cpu": 1, "gpu": gpus / parallel if gpus else 0}
+            ),
+            param_space={setting.key: _domain(setting) for setting in plan.settings},
+            tune_config=TuneConfig(
+                metric="reward",
+                mode="max",
+                num_samples=options.population,
+                max_concurrent_trials=options.population,
+                search_alg=BasicVariantGenerator(
+                    points_to_evaluate=first_values(plan.settings, options.population, plan.seed),
+                    random_state=plan.seed,
+                ),
+                scheduler=_scheduler(plan.settings, options),
+                reuse_actors=True,
+            ),
+            run_config=RunConfig(
+                name=name,
+                storage_path=str(storage),
+                stop={"training_iteration": generations},
+                callbacks=[reports],
+                verbose=0,
+            ),
+        )
+        results = tuner.fit()
+    finally:
+        ray.shutdown()
+    failed = [str(error).strip().splitlines()[-1] for error in results.errors]
+    if failed:
+        raise OigeError(f"{len(failed)} of {options.population} members failed: {failed[0]}")
+    return reports.rows
+
+
+def first_values(settings: Iterable[Setting], population: int, seed: int) -> list[dict[str, Any]]:
+    """Return the encoded values with which the members begin.
+
+    Args:
+        settings: the settings that vary.
+        population: number of members.
+        seed: seed of the random numbers.
+    """
+    generator = random.Random(seed)
+    chosen = list(settings)
+    return [{setting.key: setting.sample(generator) for setting in chosen} for _ in range(population)]
+
+
+def explored(settings: Sequence[Setting], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the encoded values of a copy, as Ray Tune has changed them, within their bounds."""
+    limits = {setting.key: setting for setting in settings}
+    return {key: limits[key].clamp(value) if key in limits else value for key, value in values.items()}
+
+
+def _domain(setting: Setting) -> Any:
+    """Return what Ray Tune draws new values from."""
+    if setting.choices:
+        return tune.choice(list(setting.choices))
+    low, high = setting.bounds
+    if setting.integer:
+        ends = int(low), int(high) + 1
+        return tune.lograndint(*ends) if setting.log else tune.randint(*ends)
+    return tune.loguniform(low, high) if setting.log or setting.is_complement else tune.uniform(low, high)
+
+
+def _scheduler(settings: Sequence[Setting], options: PbtOptions) -> PopulationBasedTraining:
+    mutations = {s.key: list(s.choices) if s.choices else _domain(s) for s in settings}
+    return PopulationBasedTraining(
+        time_attr="training_iteration",
+        perturbation_interval=1,
+        hyperparam_mutations=mutations,
+        quantile_fraction=options.quantile,
+        resample_probability=options.resample,
+        perturbation_factors=(options.factor, 1 / options.factor),
+        custom_explore_fn=lambda values: explored(settings, values),
+        log_config=False,
+        synch=True,
+    )
+
+
+class _Reports(Callback):
+    """Collects and shows what the members report."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.rows: list[dict[str, Any]] = []
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
+        """Take a report of a member."""
+        keys = ("member", "copied_from", "epoch", "reward", "settings", "folder", "file", "steps", "problem")
+        row = {key: result.get(key) for key in keys} | {"seconds": round(result["time_total_s"], 1)}
+        self.rows.append(row)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(json.dumps(self.rows, indent=1) + "\n", "utf-8")
+        values = shlex.join(f"{key.rpartition('.')[2]}={value}" for key, value in row["settings"].items())
+        source = "" if row["copied_from"] is None else f", copied from member {row['copied_from']}"
+        problem = f"; {row['problem']}" if row["problem"] else ""
+        say(f"epoch {row['epoch']}, member {row['member']}{source}: reward {row['reward']:.2f}, {values}{problem}")

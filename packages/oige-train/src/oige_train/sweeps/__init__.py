@@ -1,0 +1,1 @@
+"""Sweeps on Hydra's sweepers and launchers."""
