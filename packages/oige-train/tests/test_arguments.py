@@ -46,10 +46,9 @@ REFUSED = {
         "train=CartpolPPO: unknown training configuration. Did you mean CartpolePPO or CartpoleCameraPPO or "
         "CartpoleCameraPPO_cpu?",
     ),
-    "launcher that starts runs elsewhere": (
-        ["-m", "hydra/launcher=joblib", "seed=1,2"],
-        "hydra/launcher=joblib: expected hydra/launcher=basic, or nothing. Runs of a sweep are checked together and "
-        "trained one after another. Start the program once per run to train them side by side.",
+    "unknown launcher": (
+        ["-m", "hydra/launcher=nomad", "seed=1,2"],
+        "hydra/launcher=nomad: expected one of basic, joblib, ray, submitit_local, submitit_slurm.",
     ),
     "no value": (["num_envs"], "'num_envs': expected key=value without spaces, for instance num_envs=64."),
     "name of a task": (["Ant"], "'Ant': expected key=value without spaces, for instance task=Ant."),

@@ -21,7 +21,8 @@ copies of the best ones, with the settings of those changed a little. Needs the 
            train.params.config.entropy_coef=0,0.001,0.005
 
 settings that vary, at least one; keys below train and task:
-  key=interval(low,high)            numbers; whole ones if both ends are whole
+  key=interval(low,high)            numbers
+  key=int(interval(low,high))       whole numbers
   key=tag(log,interval(low,high))   numbers, whose first values are drawn on a logarithmic scale
   key=a,b,c                         values, in an order in which neighbours are similar
 
@@ -75,11 +76,10 @@ def pbt(arguments: list[str]) -> int:
     from oige_train.config.origin import last_value
     from oige_train.console import say
     from oige_train.pbt.options import PbtOptions
-    from oige_train.pbt.search_space import split_arguments
     from oige_train.sweeps.extras import check_extra
+    from oige_train.sweeps.search_space import split_arguments
     from oige_train.sweeps.threads import limited_threads
 
-    check_extra("ray", "oige-pbt")
     rest = list(arguments)
     options = PbtOptions.taken_from(rest)
     refuse_ignored(rest, "oige-pbt", *REFUSED)
@@ -91,6 +91,9 @@ def pbt(arguments: list[str]) -> int:
             "oige-pbt: expected a setting that varies, for instance "
             "'train.params.config.learning_rate=tag(log,interval(1e-4,1e-2))'."
         )
+    for setting in settings:
+        if not setting.key.startswith(("train.", "task.")):
+            raise ConfigError(f"{setting.key}: expected a single value; only keys below train and task can vary.")
     for end in (0, 1):
         run = checked_run([*same, *(f"{setting.key}={setting.ends()[end]}" for setting in settings)], starts=True)
     learner = run.config.train.params.config
@@ -99,10 +102,11 @@ def pbt(arguments: list[str]) -> int:
     on_gpu = run.config.rl_device != "cpu"
     parallel = options.at_once(on_gpu=on_gpu)
     same = [a for a in same if a.partition("=")[0].lstrip("+") not in ("experiment", "seed", "max_iterations")]
+    check_extra("ray", "oige-pbt")
     if not on_gpu:
         same = limited_threads(same, parallel)
 
-    from oige_train.pbt.member import Plan
+    from oige_train.pbt.plan import Plan
     from oige_train.pbt.population import train_population
 
     plan = Plan(tuple(same), tuple(settings), name, run.config.seed, options.interval, str(Path.cwd()))

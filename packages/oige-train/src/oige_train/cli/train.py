@@ -14,6 +14,7 @@ Train a policy, or play one.
   oige-train checkpoint=runs/Cartpole/nn/Cartpole.pth test=True                 play
   oige-train task=Cartpole checkpoint=pretrained test=True    play the policy that came with the task
   oige-train --multirun task=Cartpole seed=1,2,3              one run per seed; quote values with commas: "'a,b'"
+  oige-train --multirun hydra/sweeper=optuna hydra/launcher=joblib …    search for settings, side by side
 
 common overrides:
   task=<Task>           task to train, default Cartpole; oige-tasks lists all tasks
@@ -43,6 +44,9 @@ train.params.config.learning_rate=1e-3; --cfg job shows all keys.
 exit codes: 0 done, 2 error in the arguments, 130 interrupted (a checkpoint is saved)"""
 
 
+PLUGINS = ("hydra/launcher=", "hydra/sweeper=")
+
+
 def main() -> None:
     """Run the program."""
     run_cli(train, HELP)
@@ -51,7 +55,8 @@ def main() -> None:
 def train(arguments: list[str]) -> int:
     """Compose and check the run, or all runs of a sweep, then execute them one after another.
 
-    If a run of a sweep fails, the error is reported and the next run starts.
+    If a run of a sweep fails, the error is reported and the next run starts. Other launchers and sweepers of Hydra than
+    the basic ones start the runs of a sweep in processes of their own.
 
     Args:
         arguments: command-line arguments.
@@ -74,6 +79,11 @@ def train(arguments: list[str]) -> int:
     from oige_train.evaluation.checkpoints import with_first_checkpoint
     from oige_train.headline import headline
 
+    if asks_for_plugins(arguments):
+        with uncollected():
+            from oige_train.sweeps.sweep import run_sweep
+
+        return run_sweep(arguments)
     arguments = with_first_checkpoint(arguments)
     runs = checked_runs(arguments, starts=True)
     check_continues(runs)
@@ -109,6 +119,11 @@ def train(arguments: list[str]) -> int:
     if failed:
         raise OigeError(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}.")
     return 0
+
+
+def asks_for_plugins(arguments: list[str]) -> bool:
+    """Whether arguments choose a launcher or a sweeper of Hydra that is not the basic one."""
+    return any(text.lstrip("+").startswith(PLUGINS) and not text.endswith("=basic") for text in arguments)
 
 
 if __name__ == "__main__":

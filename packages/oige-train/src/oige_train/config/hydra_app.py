@@ -53,12 +53,19 @@ class OigeSearchPath(SearchPathPlugin):
             search_path.append("oige", f"file://{folder}")
 
 
-def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], None]) -> None:
+def run_hydra(
+    arguments: Sequence[str],
+    job: Callable[[DictConfig, list[str]], None] = lambda cfg, overridden: None,
+    *,
+    launched: Callable[[DictConfig], float | None] | None = None,
+) -> None:
     """Compose the configuration with Hydra and call ``job`` with it and with the keys that were overridden.
 
     Args:
         arguments: command-line arguments without the program's name; Hydra's own options work, ``--multirun`` too.
         job: called once per run.
+        launched: called in place of ``job``, in a process of Hydra's launcher; returns the result for Hydra's sweeper.
+            It can be pickled.
 
     Raises:
         ConfigError: an argument is malformed, or names a task or a training configuration that does not exist.
@@ -73,7 +80,7 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
         chosen = [*named, f"task={task if record is None else record.task}"]
     else:
         chosen = named
-    rewritten = rewrite_overrides(chosen, record, files)
+    rewritten = rewrite_overrides(chosen, record, files, launches=launched is not None)
     ConfigStore.instance().store(name="shortcuts", node=given_shortcuts(rewritten), provider="oige")
     own_train = record is not None and last_value(named, "train") in (None, record.train)
 
@@ -87,11 +94,15 @@ def run_hydra(arguments: Sequence[str], job: Callable[[DictConfig, list[str]], N
             failures.append(error)
             sys.exit(1)
 
+    def launched_function(cfg: DictConfig) -> float | None:
+        assert launched is not None
+        return launched(cfg)
+
     program, full_error = sys.argv[0], os.environ.get("HYDRA_FULL_ERROR")
     sys.argv = [program, *rewritten]
     os.environ["HYDRA_FULL_ERROR"] = "1"
     decorate = hydra_main(version_base="1.3", config_path=str(MAIN_CONFIG.parent), config_name=MAIN_CONFIG.stem)
-    program_main = decorate(task_function)
+    program_main = decorate(task_function if launched is None else launched_function)
     try:
         with using(files), recorded_files(record, MAIN_CONFIG, train=own_train), sweeping(rewritten):
             program_main()

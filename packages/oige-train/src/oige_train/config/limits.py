@@ -10,7 +10,7 @@ from oige_core.spec import TaskSpec
 
 from oige_train.schema import CONFIG, FlashSacConfig, PpoConfig, SacConfig, TrainRunConfig
 
-__all__ = ["check_memory", "memory_estimate"]
+__all__ = ["check_memory", "check_parallel_memory", "memory_estimate"]
 
 
 def memory_estimate(config: TrainRunConfig, spec: TaskSpec) -> int:
@@ -68,6 +68,23 @@ def check_memory(config: TrainRunConfig, spec: TaskSpec, simulation: str, overri
         f"{key}={value}: needs at least {needed / 2**30:,.1f} GiB of memory, and {simulation} has "
         f"{available / 2**30:,.1f} GiB; {remedy}."
     )
+
+
+def check_parallel_memory(config: TrainRunConfig, spec: TaskSpec, parallel: int) -> None:
+    """Raise ConfigError if so many runs on the CPU need more memory than the machine has.
+
+    Args:
+        config: configuration of one of them.
+        spec: record of its task.
+        parallel: number of runs at the same time.
+    """
+    available, needed = _available_memory(), parallel * memory_estimate(config, spec)
+    if available is not None and needed > available:
+        raise ConfigError(
+            f"{parallel} runs of {config.task.env.numEnvs} worlds at a time: need at least {needed / 2**30:,.1f} "
+            f"GiB of memory, and this machine has {available / 2**30:,.1f} GiB; run fewer at a time, or use fewer "
+            "worlds."
+        )
 
 
 def _available_memory() -> int | None:

@@ -20,6 +20,7 @@ from oige_core.registry import installed_tasks, load_spec
 from oige_core.spec import InstalledTask
 from omegaconf import OmegaConf
 
+from oige_train.config.sweep import is_launched
 from oige_train.config.user_files import NO_FILES, UserFiles
 from oige_train.run_record import RunRecord
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig, train_sections
@@ -66,7 +67,11 @@ class _Arguments:
 
 
 def rewrite_overrides(
-    arguments: Sequence[str], record: RunRecord | None = None, files: UserFiles = NO_FILES
+    arguments: Sequence[str],
+    record: RunRecord | None = None,
+    files: UserFiles = NO_FILES,
+    *,
+    launches: bool = False,
 ) -> list[str]:
     """Return the arguments for Hydra.
 
@@ -77,6 +82,7 @@ def rewrite_overrides(
         arguments: arguments of the command line.
         record: record of the run that is resumed or played, if any.
         files: the user's YAML files.
+        launches: whether launchers and sweepers other than Hydra's basic ones are allowed.
 
     Raises:
         ConfigError: an argument is malformed, has several values without ``--multirun``, or names a task or a training
@@ -100,16 +106,15 @@ def rewrite_overrides(
 
     rewritten: list[str] = []
     for argument, prefix, key, value in sorted_arguments.overrides:
-        if key in ("hydra/launcher", "hydra/sweeper") and value != "basic":
-            raise ConfigError(
-                f"{argument}: expected {key}=basic, or nothing. Runs of a sweep are checked together and trained one "
-                "after another. Start the program once per run to train them side by side."
-            )
+        if key in ("hydra/launcher", "hydra/sweeper") and value != "basic" and not launches:
+            raise ConfigError(f"{argument}: expected {key}=basic, or nothing; only oige-train has others.")
         types = [field_type(TrainRunConfig, key, sections) for sections in schemas]
         if key in GROUPS or key.startswith("hydra") or "@" in key or prefix == "~":
             override = argument
         else:
-            if any(map(takes_text, types)):
+            if is_launched():
+                pass
+            elif any(map(takes_text, types)):
                 value = _literal(value, multirun=multirun)
             elif list[str] in types:
                 value = _literal_list(value)

@@ -8,11 +8,32 @@ from collections.abc import Iterator, Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-__all__ = ["sweep_suffix", "sweeping", "swept_keys"]
+__all__ = ["is_launched", "launched_job", "sweep_suffix", "sweeping", "swept_keys", "varying_keys"]
 
 MAX_LENGTH = 100
 
 _swept: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("_swept", default=())
+
+_launched: contextvars.ContextVar[tuple[str, ...] | None] = contextvars.ContextVar("_launched", default=None)
+
+
+@contextlib.contextmanager
+def launched_job(keys: Sequence[str]) -> Iterator[None]:
+    """Compose one job of a sweep, from the overrides that Hydra's launcher gave it, until the block ends.
+
+    Args:
+        keys: keys that vary in the sweep.
+    """
+    token = _launched.set(tuple(keys))
+    try:
+        yield
+    finally:
+        _launched.reset(token)
+
+
+def is_launched() -> bool:
+    """Whether arguments are overrides of a :func:`launched_job`, whose texts are in Hydra's notation already."""
+    return _launched.get() is not None
 
 
 def swept_keys() -> tuple[str, ...]:
@@ -27,14 +48,20 @@ def sweeping(arguments: Sequence[str]) -> Iterator[None]:
     Args:
         arguments: Hydra's arguments.
     """
-    token = _swept.set(_varying(arguments))
+    launched = _launched.get()
+    token = _swept.set(varying_keys(arguments) if launched is None else launched)
     try:
         yield
     finally:
         _swept.reset(token)
 
 
-def _varying(arguments: Sequence[str]) -> tuple[str, ...]:
+def varying_keys(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys that have more than one value.
+
+    Args:
+        arguments: Hydra's arguments.
+    """
     texts = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
     try:
         overrides = OverridesParser.create().parse_overrides(texts)

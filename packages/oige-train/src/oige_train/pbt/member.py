@@ -1,46 +1,18 @@
 """A member of a population, as Ray Tune's trainable."""
 
-import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ray import tune
+from ray import tune  # pyright: ignore[reportMissingImports]
 
-from oige_train.pbt.search_space import Setting
+from oige_train.pbt.plan import Plan
 
-__all__ = ["Member", "Plan"]
+__all__ = ["Member"]
 
 STATE_FILE = "member.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What all members have in common.
-
-    Attributes:
-        arguments: command-line arguments of ``oige-train``.
-        settings: the settings that vary.
-        name: name of the runs' folders, before the number of the member.
-        seed: seed of member 0; the next member has the next number.
-        interval: epochs between two comparisons.
-        directory: where the program was started.
-    """
-
-    arguments: tuple[str, ...]
-    settings: tuple[Setting, ...]
-    name: str
-    seed: int
-    interval: int
-    directory: str
-
-    def arguments_of(self, member: int, values: Mapping[str, Any]) -> list[str]:
-        """Return the arguments of a member with encoded values of its settings."""
-        varied = [f"{setting.key}={setting.decode(values[setting.key])}" for setting in self.settings]
-        return [*self.arguments, *varied, f"seed={self.seed + member}", f"experiment={self.name}_{member}"]
 
 
 class Member(tune.Trainable):
@@ -99,7 +71,7 @@ class Member(tune.Trainable):
         state = {"file": self.file, "owner": self.owner}
         (Path(checkpoint_dir) / STATE_FILE).write_text(json.dumps(state), "utf-8")
 
-    def load_checkpoint(self, checkpoint: str) -> None:
-        """Continue from the checkpoint that this member or a better one has saved."""
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Continue from the checkpoint that this member or a better one has saved, in a folder."""
         state = json.loads((Path(checkpoint) / STATE_FILE).read_text("utf-8"))
         self.file, self.owner = state["file"], state["owner"]

@@ -66,7 +66,7 @@ class PbtOptions:
             )
             if not re.fullmatch(pattern, text, re.ASCII):
                 raise ConfigError(f"{argument}: expected {expected}.")
-            values[name] = kinds[name](text)
+            values[name] = int(text) if kinds[name] is int else float(text)
             arguments.remove(argument)
         return cls(**values)  # pyright: ignore[reportArgumentType]
 

@@ -5,25 +5,30 @@ import json
 import logging
 import os
 import random
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
+import ray  # pyright: ignore[reportMissingImports]
 from oige_core.errors import OigeError
-from ray import tune
-from ray.tune import Callback, RunConfig, TuneConfig, Tuner
-from ray.tune.schedulers import PopulationBasedTraining
-from ray.tune.search.basic_variant import BasicVariantGenerator
+from ray import tune  # pyright: ignore[reportMissingImports]
+from ray.tune import (  # pyright: ignore[reportMissingImports]
+    Callback,
+    RunConfig,
+    TuneConfig,
+    Tuner,
+)
+from ray.tune.schedulers import PopulationBasedTraining  # pyright: ignore[reportMissingImports]
+from ray.tune.search.basic_variant import BasicVariantGenerator  # pyright: ignore[reportMissingImports]
 
 from oige_train.console import say
-from oige_train.pbt.member import Member, Plan
+from oige_train.pbt.member import Member
 from oige_train.pbt.options import PbtOptions
-from oige_train.pbt.search_space import Setting
+from oige_train.pbt.plan import Plan, explored, first_values
+from oige_train.sweeps.search_space import Setting
 
-__all__ = ["explored", "first_values", "train_population"]
+__all__ = ["train_population"]
 
 HISTORY = "history.json"
 
@@ -94,25 +99,6 @@ def train_population(
     return reports.rows
 
 
-def first_values(settings: Iterable[Setting], population: int, seed: int) -> list[dict[str, Any]]:
-    """Return the encoded values with which the members begin.
-
-    Args:
-        settings: the settings that vary.
-        population: number of members.
-        seed: seed of the random numbers.
-    """
-    generator = random.Random(seed)
-    chosen = list(settings)
-    return [{setting.key: setting.sample(generator) for setting in chosen} for _ in range(population)]
-
-
-def explored(settings: Sequence[Setting], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the encoded values of a copy, as Ray Tune has changed them, within their bounds."""
-    limits = {setting.key: setting for setting in settings}
-    return {key: limits[key].clamp(value) if key in limits else value for key, value in values.items()}
-
-
 def _domain(setting: Setting) -> Any:
     """Return what Ray Tune draws new values from."""
     if setting.choices:
@@ -153,7 +139,7 @@ class _Reports(Callback):
         self.rows.append(row)
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.write_text(json.dumps(self.rows, indent=1) + "\n", "utf-8")
-        values = shlex.join(f"{key.rpartition('.')[2]}={value}" for key, value in row["settings"].items())
+        values = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in result["settings"].items())
         source = "" if row["copied_from"] is None else f", copied from member {row['copied_from']}"
         problem = f"; {row['problem']}" if row["problem"] else ""
         say(f"epoch {row['epoch']}, member {row['member']}{source}: reward {row['reward']:.2f}, {values}{problem}")

@@ -120,8 +120,6 @@ def _setting(argument: str) -> Setting | None:
     if not override.is_sweep_override():
         return None
     key = override.key_or_group
-    if not key.startswith(("train.", "task.")):
-        raise ConfigError(f"{argument}: expected a single value; only keys below train and task can vary.")
     if override.is_interval_sweep():
         return _interval(argument, key, override)
     choices = tuple(dict.fromkeys(str(value).strip("'\"") for value in override.sweep_string_iterator()))

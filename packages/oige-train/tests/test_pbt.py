@@ -1,0 +1,165 @@
+"""Population-based training."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oige_train.cli import pbt
+from oige_train.pbt.options import PbtOptions
+from oige_train.pbt.plan import Plan, explored, first_values
+from oige_train.sweeps import extras
+from oige_train.sweeps.search_space import Setting, split_arguments
+
+RATE, GAMMA, ENTROPY = (f"train.params.config.{name}" for name in ("learning_rate", "gamma", "entropy_coef"))
+VARIES = f"{RATE}=tag(log,interval(1e-4,1e-2))"
+SMALL = ("task=Ant", "num_envs=16", "sim_device=cpu", "max_iterations=40")
+
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["oige-pbt", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            pbt.main()
+        assert exit_.value.code == 2
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    {
+        "one member": ([VARIES, "population=1"], "population=1: expected at least 2 members."),
+        "text": ([VARIES, "population=four"], "population=four: expected a whole number."),
+        "quantile": ([VARIES, "quantile=0.6"], "quantile=0.6: expected a number from 0 to 0.5."),
+        "factor": ([VARIES, "factor=0.8"], "factor=0.8: expected a number above 1."),
+        "parallel": ([VARIES, "parallel=9"], "parallel=9: expected a number from 1 to population=4."),
+        "interval": (
+            [VARIES, "interval=30"],
+            "max_iterations=40: expected a multiple of interval=30, the epochs between two comparisons.",
+        ),
+        "nothing varies": (
+            [],
+            "oige-pbt: expected a setting that varies, for instance "
+            "'train.params.config.learning_rate=tag(log,interval(1e-4,1e-2))'.",
+        ),
+        "key of the command": (
+            [VARIES, "seed=1,2"],
+            "seed: expected a single value; only keys below train and task can vary.",
+        ),
+        "playing": ([VARIES, "test=True"], "test=True: has no effect in oige-pbt; leave it out."),
+        "multirun": ([VARIES, "-m"], "-m: has no effect in oige-pbt; leave it out."),
+        "schedule": (
+            [VARIES, "train.params.config.lr_schedule=linear"],
+            "train.params.config.lr_schedule=linear: oige-pbt trains from interval to interval, so that a schedule "
+            "which ends at the last epoch has no meaning; choose another value.",
+        ),
+        "end of an interval": (
+            [f"{GAMMA}=interval(0.9,1.1)"],
+            "train.params.config.gamma=1.1: expected a number from 0 to 1.",
+        ),
+        "log of zero": (
+            [f"{RATE}=tag(log,interval(0,1))"],
+            f"{RATE}=tag(log,interval(0,1)): expected ends above 0 on a logarithmic scale.",
+        ),
+        "same values": ([f"{ENTROPY}=0,0"], f"{ENTROPY}=0,0: expected at least two different values."),
+    }.values(),
+)
+def test_wrong_population_is_refused_in_one_line(refusal: Any, arguments: list[str], message: str) -> None:
+    assert refusal(*SMALL, *arguments) == f"error: {message}\n"
+
+
+def test_missing_extra_is_named(refusal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(extras.EXTRAS, "ray", "absent.absent")
+    assert refusal(*SMALL, VARIES) == (
+        "error: oige-pbt: needs the extra ray; install it with: pip install 'oige-train[ray]'.\n"
+    )
+
+
+def test_options_are_removed_from_the_arguments() -> None:
+    arguments = ["population=8", VARIES, "resample=0.5", "interval=5", "seed=3"]
+    assert PbtOptions.taken_from(arguments) == PbtOptions(population=8, resample=0.5, interval=5)
+    assert arguments == [VARIES, "seed=3"]
+
+
+def test_settings_that_vary_are_told_from_others() -> None:
+    same, settings = split_arguments(
+        ["task=Ant", VARIES, f"{ENTROPY}=0,0.01", "train.params.config.mini_epochs=int(interval(2,8))"]
+    )
+    assert same == ["task=Ant"]
+    assert settings == [
+        Setting(RATE, low=1e-4, high=1e-2, log=True),
+        Setting(ENTROPY, choices=("0", "0.01")),
+        Setting("train.params.config.mini_epochs", low=2, high=8, integer=True),
+    ]
+    assert settings[2].ends() == ("2", "8")
+
+
+def test_discounts_are_changed_by_their_distance_from_1() -> None:
+    gamma = Setting(GAMMA, low=0.95, high=0.998)
+    assert gamma.bounds == pytest.approx((0.002, 0.05))
+    assert gamma.decode(0.01 * 1.2) == "0.988"
+    assert gamma.decode(gamma.clamp(0.002 / 1.2)) == "0.998"
+    assert gamma.ends() == ("0.998", "0.95")
+    assert not dataclasses.replace(gamma, high=1.0).is_complement
+
+
+def test_first_values_are_drawn_uniformly_on_the_scale_of_the_setting() -> None:
+    rate = Setting(RATE, low=1e-4, high=1e-2, log=True)
+    values = [float(row[RATE]) for row in first_values([rate], population=2000, seed=0)]
+    assert 1e-4 <= min(values) < 1.1e-4
+    assert 0.9e-2 < max(values) <= 1e-2
+    # Half of them are below the geometric mean of the ends.
+    assert sum(value < 1e-3 for value in values) == pytest.approx(1000, abs=100)
+
+
+def test_copies_stay_within_the_bounds_and_whole() -> None:
+    settings = [
+        Setting(RATE, low=1e-4, high=1e-2, log=True),
+        Setting("train.params.config.mini_epochs", low=2, high=8, integer=True),
+        Setting(ENTROPY, choices=("0", "0.01")),
+    ]
+    values = {settings[0].key: 0.012, settings[1].key: 4.8, settings[2].key: "0.01"}
+    assert explored(settings, values) == {
+        settings[0].key: 1e-2,
+        settings[1].key: 5,
+        settings[2].key: "0.01",
+    }
+
+
+def test_arguments_of_a_member_have_its_values_seed_and_folder() -> None:
+    gamma = Setting(GAMMA, low=0.95, high=0.998)
+    plan = Plan(("task=Ant",), (gamma,), "Ant_pbt", 7, 20, ".")
+    assert plan.arguments_of(2, {GAMMA: 0.03}) == ["task=Ant", f"{GAMMA}=0.97", "seed=9", "experiment=Ant_pbt_2"]
+
+
+@pytest.mark.slow
+def test_worst_member_continues_from_the_checkpoint_of_the_best(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    arguments = ["task=Cartpole", "num_envs=64", "sim_device=cpu", "seed=1", "population=3", "interval=2", "parallel=1"]
+    arguments += ["max_iterations=6", "quantile=0.34", "train.params.config.lr_schedule=None", VARIES]
+    code = "from oige_train.cli.pbt import main; main()"
+    outcome = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    (history,) = (tmp_path / "multirun").glob("*/history.json")
+    rows = json.loads(history.read_text())
+    assert [(row["epoch"], row["member"]) for row in rows] == [(e, m) for e in (2, 4, 6) for m in (0, 1, 2)]
+    for epoch in (2, 4):
+        before = {row["member"]: row for row in rows if row["epoch"] == epoch}
+        worst, best = (pick(before, key=lambda m: before[m]["reward"]) for pick in (min, max))
+        after = {row["member"]: row for row in rows if row["epoch"] == epoch + 2}
+        assert {m: row["copied_from"] for m, row in after.items()} == {m: best if m == worst else None for m in after}
+        start = json.loads((tmp_path / after[worst]["folder"] / "run.json").read_text())[-1]
+        assert start["resumed_from"] == before[best]["file"]
+        rates = {m: float(row["settings"][RATE]) for m, row in before.items()}
+        changed = float(after[worst]["settings"][RATE])
+        assert changed != rates[worst]
+        assert 1e-4 <= changed <= 1e-2
+    assert (tmp_path / "runs" / "Cartpole_pbt_0").is_dir()

@@ -1,0 +1,200 @@
+"""Sweeps with launchers and sweepers that are plugins of Hydra."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oige_core.errors import ConfigError, OigeError
+from oige_train.config import limits, resolve_run, run_hydra
+from oige_train.config.sweep import launched_job
+from oige_train.sweeps import extras, sweep, threads
+from oige_train.sweeps.job import JobResult, check_objective, objective_of
+from torch.utils.tensorboard import SummaryWriter
+
+LEARNING_RATE = "train.params.config.learning_rate"
+SMALL = ("task=Cartpole", "num_envs=64", "sim_device=cpu", "max_iterations=2")
+
+
+def result(number: int, objective: float | None, error: str = "") -> JobResult:
+    return JobResult(
+        number, [f"{LEARNING_RATE}=0.{number}"], 0 if error == "" else 2, f"runs/a_{number}", objective, error
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    {
+        "unknown launcher": (
+            ["-m", "hydra/launcher=slurm"],
+            "hydra/launcher=slurm: expected one of basic, joblib, ray, submitit_local, submitit_slurm.",
+        ),
+        "unknown sweeper": (["-m", "hydra/sweeper=ax"], "hydra/sweeper=ax: expected one of basic, optuna."),
+        "no sweep": (
+            ["hydra/launcher=joblib", "seed=1"],
+            "hydra/launcher=joblib: has no effect without --multirun; add it.",
+        ),
+        "objective": (
+            ["-m", "hydra/launcher=joblib", "seed=1,2", "objective=rewad"],
+            "objective=rewad: expected reward, reward_best, success, success_best, speed, or a name in TensorBoard "
+            "such as rewards/step.",
+        ),
+        "nothing varies": (
+            ["-m", "hydra/sweeper=optuna"],
+            "hydra/sweeper=optuna: expected a setting that varies, for instance "
+            "'train.params.config.learning_rate=tag(log,interval(1e-4,1e-2))'.",
+        ),
+        "empty interval": (
+            ["-m", "hydra/sweeper=optuna", f"{LEARNING_RATE}=interval(0.1,0.1)"],
+            f"{LEARNING_RATE}=interval(0.1,0.1): expected interval(<low>,<high>) with low below high.",
+        ),
+        "end of an interval": (
+            ["-m", "hydra/sweeper=optuna", "train.params.config.gamma=interval(0.9,1.1)"],
+            "train.params.config.gamma=1.1: expected a number from 0 to 1.",
+        ),
+        "number of jobs": (
+            ["-m", "hydra/launcher=joblib", "seed=1,2", "hydra.launcher.n_jobs=two"],
+            "hydra.launcher.n_jobs=two: expected a whole number of jobs, or -1 for one per core.",
+        ),
+    }.values(),
+)
+def test_wrong_sweep_is_refused_before_a_job_starts(program: Any, arguments: list[str], message: str) -> None:
+    outcome = program(*SMALL, *arguments)
+    assert (outcome.code, outcome.err) == (2, f"error: {message}\n")
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("choice", "extra"),
+    [("hydra/sweeper=optuna", "optuna"), ("hydra/launcher=submitit_slurm", "submitit"), ("hydra/launcher=ray", "ray")],
+)
+def test_missing_extra_is_named(program: Any, monkeypatch: pytest.MonkeyPatch, choice: str, extra: str) -> None:
+    monkeypatch.setitem(extras.EXTRAS, extra, "hydra_plugins.absent")
+    outcome = program(*SMALL, "-m", choice, "seed=1,2")
+    assert outcome.err == (
+        f"error: {choice}: needs the extra {extra}; install it with: pip install 'oige-train[{extra}]'.\n"
+    )
+    assert outcome.code == 2
+
+
+def test_other_programs_refuse_launchers() -> None:
+    with pytest.raises(ConfigError) as error:
+        run_hydra(["-m", "hydra/launcher=joblib", "seed=1,2"])
+    assert str(error.value) == (
+        "hydra/launcher=joblib: expected hydra/launcher=basic, or nothing; only oige-train has others."
+    )
+
+
+def test_job_takes_texts_as_hydra_passes_them_and_is_named_after_what_varies() -> None:
+    runs: list[Any] = []
+    with launched_job(["wandb_group", "seed"]):
+        overrides = ["++wandb_group='it\\'s ${seed}'", "++seed=3", "sim_device=cpu"]
+        run_hydra(overrides, lambda cfg, overridden: runs.append(resolve_run(cfg, overridden)))
+    (run,) = runs
+    assert run.config.wandb_group == "it's 3"
+    assert run.config.train.params.config.full_experiment_name == "Cartpole_wandb_group=it_s_3_seed=3"
+
+
+def test_cores_are_divided_between_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "available_cores", lambda: 7)
+    limited = ["num_threads=2", "train.params.torch_threads=1"]
+    assert threads.limited_threads(["seed=1"], 3) == ["seed=1", *limited]
+    assert threads.limited_threads(["seed=1"], 1) == ["seed=1"]
+    assert threads.limited_threads(["++num_threads=5"], 3) == ["++num_threads=5", limited[1]]
+    assert threads.limited_threads([], 20) == ["num_threads=1", limited[1]]
+
+
+def test_jobs_that_exceed_the_memory_together_are_refused(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "memory_estimate", lambda *_: 3 * 2**30)
+    monkeypatch.setattr(limits, "_available_memory", lambda: 8 * 2**30)
+    outcome = program(*SMALL, "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "seed=1,2,3")
+    assert outcome.err == (
+        "error: 3 runs of 64 worlds at a time: need at least 9.0 GiB of memory, and this machine has 8.0 GiB; run "
+        "fewer at a time, or use fewer worlds.\n"
+    )
+
+
+def test_objective_is_the_last_value_of_a_summary(tmp_path: Path) -> None:
+    with SummaryWriter(tmp_path / "summaries") as writer:
+        for step, value in enumerate((3.0, 9.0, 7.0)):
+            writer.add_scalar("rewards/step", value, step)
+            writer.add_scalar("info/last_lr", value / 100, step)
+    assert objective_of(tmp_path, "reward") == 7.0
+    assert objective_of(tmp_path, "reward_best") == 9.0
+    assert objective_of(tmp_path, "info/last_lr") == pytest.approx(0.07)
+    with pytest.raises(OigeError) as error:
+        objective_of(tmp_path, "Episode/x")
+    assert str(error.value) == (
+        f"{tmp_path.name}: has no value of objective=Episode/x; train longer, or choose another one."
+    )
+    check_objective("Episode/x")
+
+
+def test_best_job_and_its_command_are_reported(tmp_path: Path) -> None:
+    given = ["-m", "hydra/sweeper=optuna", "task=Ant", f"{LEARNING_RATE}=interval(0.1,0.9)", "hydra.sweeper.n_trials=3"]
+    jobs = [result(1, 3.0), result(2, 8.5), result(3, None, "diverged")]
+    lines = sweep.describe_results(jobs, "reward", maximise=True, given=given, keys=[LEARNING_RATE])
+    assert lines == [
+        f"done: 2 of 3 jobs; best reward 8.5 in runs/a_2: oige-train task=Ant {LEARNING_RATE}=0.2",
+        "compare: oige-runs compare runs/a_1 runs/a_2",
+    ]
+    worst = sweep.describe_results(jobs, "speed", maximise=False, given=given, keys=[LEARNING_RATE])
+    assert worst[0] == f"done: 2 of 3 jobs; best speed 3 in runs/a_1: oige-train task=Ant {LEARNING_RATE}=0.1"
+    none = sweep.describe_results(jobs[2:], "reward", maximise=True, given=given, keys=[])
+    assert none == ["no job of 1 has a result"]
+
+
+def test_results_of_unfinished_jobs_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "job_10.json").write_text(json.dumps(result(10, 1.0).__dict__))
+    (tmp_path / "job_9.json").write_text(json.dumps(result(9, 2.0).__dict__))
+    (tmp_path / "job_3.json").write_text(json.dumps({"folder": "runs/a_3"}))
+    (tmp_path / "job_3.spec.json").write_text(json.dumps({"overrides": []}))
+    assert [job.number for job in sweep.read_results(tmp_path)] == [9, 10]
+
+
+def run_sweep(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "from oige_train.cli.train import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *SMALL, "--multirun", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_optuna_maximises_over_jobs_of_joblib_and_a_failed_job_is_reported(tmp_path: Path) -> None:
+    outcome = run_sweep(
+        tmp_path,
+        "hydra/sweeper=optuna",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "hydra.sweeper.n_trials=4",
+        "hydra.sweeper.sampler.seed=1",
+        f"{LEARNING_RATE}=1e-3,1e30",
+        "max_iterations=3",
+    )
+    (folder,) = (tmp_path / "multirun").iterdir()
+    jobs = sweep.read_results(folder)
+    assert len(jobs) == 4
+    failed = [job for job in jobs if job.objective is None]
+    assert failed
+    assert all("training diverged" in job.error for job in failed)
+    assert all(job.overrides == [f"{LEARNING_RATE}=1e+30"] for job in failed)
+    assert outcome.returncode == 2
+    assert f"{len(failed)} of 4 jobs failed: training diverged" in outcome.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
+def test_launcher_trains_each_combination_in_its_folder(tmp_path: Path, launcher: str) -> None:
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
+    outcome = run_sweep(tmp_path, f"hydra/launcher={launcher}", "seed=1,2", "wandb_group=seed ${seed}")
+    assert outcome.returncode == 0, outcome.stderr
+    names = sorted(folder.name for folder in (tmp_path / "runs").iterdir())
+    assert names == ["Cartpole_seed=1", "Cartpole_seed=2"]
+    assert [json.loads((tmp_path / "runs" / name / "run.json").read_text())[0]["seed"] for name in names] == [1, 2]
+    assert "done: 2 of 2 jobs; best reward" in outcome.stdout
