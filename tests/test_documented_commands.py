@@ -13,7 +13,9 @@ import gymnasium as gym
 import pytest
 from oige_core.registry import _registered, installed_tasks
 from oige_train.cli.common import checked_run, pop_int, pop_text
+from oige_train.pbt.options import PbtOptions
 from oige_train.runs.listing import matching
+from oige_train.sweeps.search_space import split_arguments
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -103,6 +105,13 @@ def test_command_is_valid(command: str, page: str) -> None:
         arguments.append("test=True")
     # Files that a command reads or writes are not here; of several runs the first one is checked.
     takes_several = "--multirun" in arguments or program == "oige-warmup"
+    if program == "oige-pbt":
+        PbtOptions.taken_from(arguments)
+    if program == "oige-pbt" or "hydra/sweeper=optuna" in arguments:
+        same, settings = split_arguments([text for text in arguments if not text.startswith("hydra")])
+        arguments = [*same, *(f"{setting.key}={setting.ends()[0]}" for setting in settings)]
+    if takes_several:
+        arguments = [text for text in arguments if not text.startswith("hydra")]
     keys = [re.sub(r",.*", "", text) if takes_several else text for text in arguments if "=" in text]
     keys = [key for key in keys if key != "task=all"]
     keys = [key for key in keys if not key.startswith("checkpoint=") or key == "checkpoint=pretrained"]

@@ -135,7 +135,7 @@ def test_copies_stay_within_the_bounds_and_whole() -> None:
 def test_arguments_of_a_member_have_its_values_seed_and_folder() -> None:
     gamma = Setting(GAMMA, low=0.95, high=0.998)
     plan = Plan(("task=Ant",), (gamma,), "Ant_pbt", 7, 20, ".")
-    assert plan.arguments_of(2, {GAMMA: 0.03}) == ["task=Ant", f"{GAMMA}=0.97", "seed=9", "experiment=Ant_pbt_2"]
+    assert plan.arguments_of(2, 8, {GAMMA: 0.03}) == ["task=Ant", f"{GAMMA}=0.97", "seed=8", "experiment=Ant_pbt_2"]
 
 
 @pytest.mark.slow
@@ -158,6 +158,7 @@ def test_worst_member_continues_from_the_checkpoint_of_the_best(tmp_path: Path) 
         assert {m: row["copied_from"] for m, row in after.items()} == {m: best if m == worst else None for m in after}
         start = json.loads((tmp_path / after[worst]["folder"] / "run.json").read_text())[-1]
         assert start["resumed_from"] == before[best]["file"]
+        assert start["seed"] == json.loads((tmp_path / before[best]["folder"] / "run.json").read_text())[-1]["seed"]
         rates = {m: float(row["settings"][RATE]) for m, row in before.items()}
         changed = float(after[worst]["settings"][RATE])
         assert changed != rates[worst]

@@ -18,7 +18,9 @@ STATE_FILE = "member.json"
 class Member(tune.Trainable):
     """Trains for one interval of epochs per step, each from the checkpoint of the one before.
 
-    Ray Tune lets a member continue from the checkpoint of a better one by restoring what that one has saved.
+    Ray Tune lets a member continue from the checkpoint of a better one by restoring what that one has saved. The copy
+    has the seed of the other one, too, so that episodes continue: of new ones, only the shortest would have ended after
+    an interval, and the reward of the copy would be too low.
     """
 
     def setup(self, config: dict[str, Any], plan: Plan | None = None) -> None:
@@ -34,6 +36,7 @@ class Member(tune.Trainable):
         self.number = int(self.trial_id.rpartition("_")[2])
         self.file: str | None = None
         self.owner = self.number
+        self.seed = self.plan.seed + self.number
         return True
 
     def step(self) -> dict[str, Any]:
@@ -44,7 +47,7 @@ class Member(tune.Trainable):
         from oige_train.sweeps.execution import train_once
 
         epoch = 0
-        arguments = self.plan.arguments_of(self.number, self.values)
+        arguments = self.plan.arguments_of(self.number, self.seed, self.values)
         if self.file is not None:
             info = read_info(Path(self.file), self.file)
             epoch = 0 if info is None else info.epoch
@@ -68,10 +71,10 @@ class Member(tune.Trainable):
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Write where the newest checkpoint of this member is."""
-        state = {"file": self.file, "owner": self.owner}
+        state = {"file": self.file, "owner": self.owner, "seed": self.seed}
         (Path(checkpoint_dir) / STATE_FILE).write_text(json.dumps(state), "utf-8")
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Continue from the checkpoint that this member or a better one has saved, in a folder."""
         state = json.loads((Path(checkpoint) / STATE_FILE).read_text("utf-8"))
-        self.file, self.owner = state["file"], state["owner"]
+        self.file, self.owner, self.seed = state["file"], state["owner"], state["seed"]

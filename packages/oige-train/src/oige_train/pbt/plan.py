@@ -30,10 +30,16 @@ class Plan:
     interval: int
     directory: str
 
-    def arguments_of(self, member: int, values: Mapping[str, Any]) -> list[str]:
-        """Return the arguments of a member with encoded values of its settings."""
+    def arguments_of(self, member: int, seed: int, values: Mapping[str, Any]) -> list[str]:
+        """Return the arguments of a member.
+
+        Args:
+            member: its number.
+            seed: its seed, or that of the member that it copies.
+            values: encoded values of its settings.
+        """
         varied = [f"{setting.key}={setting.decode(values[setting.key])}" for setting in self.settings]
-        return [*self.arguments, *varied, f"seed={self.seed + member}", f"experiment={self.name}_{member}"]
+        return [*self.arguments, *varied, f"seed={seed}", f"experiment={self.name}_{member}"]
 
 
 def first_values(settings: Iterable[Setting], population: int, seed: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import ray  # pyright: ignore[reportMissingImports]
-from oige_core.errors import OigeError
+from oige_core.errors import OigeError, one_line
 from ray import tune  # pyright: ignore[reportMissingImports]
 from ray.tune import (  # pyright: ignore[reportMissingImports]
     Callback,
@@ -31,6 +31,8 @@ from oige_train.sweeps.search_space import Setting
 __all__ = ["train_population"]
 
 HISTORY = "history.json"
+STARTS = 3
+"""How often Ray is started: on a busy machine, it gives up after 30 s."""
 
 
 def train_population(
@@ -56,13 +58,7 @@ def train_population(
     name = f"{plan.name}_{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}"
     random.seed(plan.seed)  # Ray Tune draws from these two
     np.random.seed(plan.seed)
-    ray.init(
-        num_cpus=parallel,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=True,
-    )
+    _start_ray(parallel)
     reports = _Reports(storage / name / HISTORY)
     try:
         tuner = Tuner(
@@ -97,6 +93,25 @@ def train_population(
     if failed:
         raise OigeError(f"{len(failed)} of {options.population} members failed: {failed[0]}")
     return reports.rows
+
+
+def _start_ray(parallel: int) -> None:
+    """Start Ray on this machine.
+
+    Raises:
+        OigeError: it does not start.
+    """
+    for attempt in range(STARTS):
+        try:
+            ray.init(num_cpus=parallel, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # Ray has no class of its own for this
+            ray.shutdown()
+            if attempt + 1 == STARTS:
+                raise OigeError(
+                    f"oige-pbt: Ray does not start ({one_line(error)}); try again when the machine has less to do."
+                ) from error
+        else:
+            return
 
 
 def _domain(setting: Setting) -> Any:
