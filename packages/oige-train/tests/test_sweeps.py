@@ -54,6 +54,10 @@ def result(number: int, objective: float | None, error: str = "") -> JobResult:
             ["-m", "hydra/sweeper=optuna", "train.params.config.gamma=interval(0.9,1.1)"],
             "train.params.config.gamma=1.1: expected a number from 0 to 1.",
         ),
+        "resuming": (
+            ["-m", "hydra/launcher=joblib", "seed=1,2", "resume=True"],
+            "resume=True: has no effect with hydra/launcher=joblib, whose runs train; leave it out.",
+        ),
         "number of jobs": (
             ["-m", "hydra/launcher=joblib", "seed=1,2", "hydra.launcher.n_jobs=two"],
             "hydra.launcher.n_jobs=two: expected a whole number of jobs, or -1 for one per core.",

@@ -42,6 +42,7 @@ exit codes: 0 done, 2 error in the arguments or in a member, 130 interrupted"""
 REFUSED = (
     "test",
     "checkpoint",
+    "resume",
     "evaluation",
     "multi_gpu",
     "headless",

@@ -51,6 +51,9 @@ def run_sweep(arguments: Sequence[str]) -> int:
     if not {"-m", "--multirun"} & set(given):
         raise ConfigError(f"{_text(chosen)}: has no effect without --multirun; add it.")
     runs = _checked(given, with_optuna=chosen["hydra/sweeper"] == "optuna")
+    for key in ("test", "resume", "multi_gpu"):
+        if getattr(runs[0].config, key):
+            raise ConfigError(f"{key}=True: has no effect with {_text(chosen)}, whose runs train; leave it out.")
     parallel = _parallel(given, chosen["hydra/launcher"], len(runs))
     if runs[0].config.rl_device == "cpu" and chosen["hydra/launcher"] != "submitit_slurm":
         check_parallel_memory(runs[0].config, runs[0].spec, parallel)
