@@ -1,5 +1,6 @@
 """How the tests run: in as many processes as there are cores, with one thread each."""
 
+import gc
 import os
 import sys
 from collections.abc import Generator
@@ -20,6 +21,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     named = config.option.file_or_dir
     one_file = len(named) == 1 and ".py" in named[0]
     return 0 if one_file else min(cores, MAX_WORKERS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Hide what collection leaves behind, a million objects, from the garbage collector, which would visit them often.
+
+    Training programs collect garbage explicitly when they end, and tests run them many times.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
