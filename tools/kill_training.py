@@ -56,6 +56,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "max_iterations=24",
         f"{CONFIG}.save_frequency=3",
         f"{CONFIG}.seq_length=4",
+        f"{CONFIG}.symmetry_augmentation=False",
         *LSTM,
     ),
     "Ant, PPO": (

@@ -1,5 +1,6 @@
 """Pictures show what is where; recordings are files that play, at the right speed and of the right length."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,26 @@ def test_clip_without_a_frame_leaves_no_file(env: VecEnv, tmp_path: Path, monkey
     with pytest.raises(KeyboardInterrupt):
         env.step(torch.zeros(3, 1))
     recorder.close()
+    assert not recorder.files
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of file sizes")
+def test_full_disk_ends_recording_and_nothing_else(
+    env: VecEnv, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import resource
+
+    recorder = Recorder(env, tmp_path, interval=3, length=2, fps=30)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
+    try:
+        for _ in range(8):
+            env.step(torch.zeros(3, 1))
+        recorder.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caplog.messages == [f"{tmp_path}: videos cannot be written (File too large); no more are recorded"]
     assert not recorder.files
     assert not list(tmp_path.iterdir())
 

@@ -1,5 +1,7 @@
 """Records an environment: clips at regular steps, written as mp4 files, without a screen."""
 
+import contextlib
+import logging
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +19,8 @@ with needs_extra("viewer", "recording"):
 __all__ = ["Recorder", "VideoFile"]
 
 MAX_WORLDS = 16
+
+_log = logging.getLogger(__name__)
 
 
 class VideoFile:
@@ -49,13 +53,20 @@ class VideoFile:
         self._container.close()
         self._part.rename(self.path)
 
+    def discard(self) -> None:
+        """Remove the file instead of finishing it."""
+        with contextlib.suppress(OSError):
+            self._container.close()
+        self._part.unlink(missing_ok=True)
+
 
 class Recorder:
     """Records an environment through its ``step_hooks``; between clips, a step costs one comparison.
 
     A clip begins at every ``interval``-th step, starting with the first, and has one frame for each step. Files are
     named ``rl-video-step-<number of the first step>.mp4``, as upstream. Existing files are kept. The ray tracer of the
-    engine renders the frames, so neither a screen nor a GL library is needed.
+    engine renders the frames, so neither a screen nor a GL library is needed. If a file cannot be written, for example
+    because the disk is full, one line says so, and no more clips are recorded.
 
     Args:
         env: the environment.
@@ -78,6 +89,7 @@ class Recorder:
         self._step = self._frames = 0
         self._renderer: OffscreenRenderer | None = None
         self._file: VideoFile | None = None
+        self._gave_up = False
         self.files: list[Path] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -89,9 +101,28 @@ class Recorder:
         """Finish the current clip and stop recording."""
         if self._after_step in self._env.step_hooks:
             self._env.step_hooks.remove(self._after_step)
-        self._finish()
+        try:
+            self._finish()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Stop recording, remove the clip that is not complete, and log why."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.discard()
+        self._gave_up = True
+        _log.warning(f"{self._folder}: videos cannot be written ({reason(error)}); no more are recorded")
 
     def _after_step(self) -> None:
+        if self._gave_up:
+            return
+        try:
+            self._record()
+        except OSError as error:
+            self._give_up(error)
+
+    def _record(self) -> None:
         if self._file is None and self._step % self._interval == 0:
             self._begin()
         self._step += 1
@@ -113,10 +144,12 @@ class Recorder:
         self._file = VideoFile(_unused(self._folder / f"rl-video-step-{self._step}.mp4"), camera.size, self._fps)
 
     def _finish(self) -> None:
-        file, self._file = self._file, None
-        if file is not None and self._frames:
-            file.close()
-            self.files.append(file.path)
+        if self._file is None:
+            return
+        if self._frames:
+            self._file.close()
+            self.files.append(self._file.path)
+        self._file = None
 
 
 def _unused(path: Path) -> Path:
