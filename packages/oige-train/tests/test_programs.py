@@ -3,11 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from oige_train.benchmark import timing
+import torch
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_train.benchmark import measure, timing
 from oige_train.benchmark.stages import Stage
 
 PROGRAMS = ("train", "random_policy", "tasks", "benchmark", "demo", "new_task", "randomization", "runs")
@@ -37,13 +41,13 @@ def test_help_imports_neither_torch_nor_hydra(program: str, flag: str, tmp_path:
     assert process.stdout.startswith(f"usage: oige-{program.replace('_', '-')}")
 
 
-def test_tasks_lists_sizes_default_envs_and_package(tmp_path: Path) -> None:
-    process = run("tasks", cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    rows = [line.split() for line in process.stdout.splitlines()]
+def test_tasks_lists_sizes_default_envs_and_package(run_program: Callable[..., Any]) -> None:
+    outcome = run_program("tasks")
+    assert outcome.code == 0, outcome.err
+    rows = [line.split() for line in outcome.out.splitlines()]
     assert rows[0] == ["task", "observations", "actions", "envs", "package"]
     assert ["Cartpole", "4", "1", "512", "oige-tasks-classic"] in rows
-    assert run("tasks", "x", cwd=tmp_path).returncode == 2
+    assert run_program("tasks", "x").code == 2
 
 
 def test_tasks_lists_the_others_if_one_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,34 +66,34 @@ def test_tasks_lists_the_others_if_one_cannot_be_loaded(tmp_path: Path, monkeypa
     )
 
 
-def test_random_policy_takes_max_steps(tmp_path: Path) -> None:
-    process = run("random_policy", "task=Cartpole", "num_envs=8", "max_steps=20", "sim_device=cpu", cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    assert "20 steps in total:" in process.stdout
-    assert process.stderr.splitlines()[0] == "stepping Cartpole with random actions: 8 worlds on cpu, seed 42"
-    assert "FPS × 8 envs" in process.stdout.splitlines()[-1]
-    wrong = run("random_policy", "max_steps=-1", cwd=tmp_path)
-    assert (wrong.returncode, wrong.stderr) == (2, "error: max_steps=-1: expected a whole number above 0.\n")
+def test_random_policy_takes_max_steps(run_program: Callable[..., Any]) -> None:
+    outcome = run_program("random_policy", "task=Cartpole", "num_envs=8", "max_steps=20", "sim_device=cpu")
+    assert outcome.code == 0, outcome.err
+    assert "20 steps in total:" in outcome.out
+    assert outcome.err.splitlines()[0] == "stepping Cartpole with random actions: 8 worlds on cpu, seed 42"
+    assert "FPS × 8 envs" in outcome.out.splitlines()[-1]
+    wrong = run_program("random_policy", "max_steps=-1")
+    assert (wrong.code, wrong.err) == (2, "error: max_steps=-1: expected a whole number above 0.\n")
 
 
-def test_randomization_shows_blocks_also_if_they_are_disabled(tmp_path: Path) -> None:
+def test_randomization_shows_blocks_also_if_they_are_disabled(run_program: Callable[..., Any]) -> None:
     draw = "{operation: scaling, distribution: uniform, distribution_parameters: [0.5, 1.5]}"
     key = "task.domain_randomization.randomization_params.articulation_views.cartpole_view.body_masses.on_reset"
-    process = run("randomization", "task=Cartpole", f"{key}={draw}", "sim_device=cpu", cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines()[:4] == [
+    outcome = run_program("randomization", "task=Cartpole", f"{key}={draw}", "sim_device=cpu")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[:4] == [
         "Cartpole: 1 distribution in each of 512 worlds; nothing of this happens without "
         "task.domain_randomization.randomize=True",
         "",
         "articulation_views.cartpole_view.body_masses.on_reset",
         "  at resets: multiplies by uniform numbers (low 0.5, high 1.5)",
     ]
-    without = run("randomization", "task=Cartpole", cwd=tmp_path)
-    assert without.returncode == 2
-    assert without.stderr.startswith("error: task.domain_randomization.randomization_params: Cartpole has no blocks")
+    without = run_program("randomization", "task=Cartpole")
+    assert without.code == 2
+    assert without.err.startswith("error: task.domain_randomization.randomization_params: Cartpole has no blocks")
 
 
-def test_benchmark_reports_every_stage(tmp_path: Path) -> None:
+def test_benchmark_reports_every_stage(tmp_path: Path, run_program: Callable[..., Any]) -> None:
     file = tmp_path / "figures.json"
     process = run("benchmark", "num_envs=32", "rounds=2", "sim_device=cpu", "--json", str(file), "seed=5", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
@@ -115,71 +119,54 @@ def test_benchmark_reports_every_stage(tmp_path: Path) -> None:
     assert figures["peak_memory_bytes"] > 100 * 2**20
     assert figures["versions"]["mujoco"] == "4.0.0"
     assert not (tmp_path / "runs").exists()
-    assert run("benchmark", "--json", cwd=tmp_path).returncode == 2
-    nowhere = run("benchmark", "--json", "absent/figures.json", cwd=tmp_path)
-    assert nowhere.stderr == "error: --json absent/figures.json: expected a file in a folder that exists.\n"
+    assert run_program("benchmark", "--json").code == 2
+    nowhere = run_program("benchmark", "--json", "absent/figures.json")
+    assert nowhere.err == "error: --json absent/figures.json: expected a file in a folder that exists.\n"
+
+
+def stand_still(engine: MujocoEngine, n: int = 1) -> None:
+    """Do nothing."""
+
+
+def diverge(engine: MujocoEngine, n: int = 1) -> None:
+    """Make the state NaN, but not in the first step, because NaN in first observations is refused before."""
+    if getattr(engine, "stepped", False):
+        engine.load_state_dict(spoil(engine.state_dict()))
+    engine.__dict__["stepped"] = True
+
+
+def spoil(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: spoil(value) for key, value in tree.items()}
+    return tree * float("nan") if isinstance(tree, torch.Tensor) and tree.is_floating_point() else tree
 
 
 @pytest.mark.parametrize(
-    ("spoilt_step", "message"),
-    [
-        ("lambda self, n=1: None", "the simulation stands still"),
-        # The first step is valid, because NaN in a task's first observations is refused before.
-        (
-            "lambda self, n=1, steps=[]: steps and self.load_state_dict(spoil(self.state_dict())) or steps.append(0)",
-            "the simulation diverged",
-        ),
-    ],
+    ("step", "message"), [(stand_still, "the simulation stands still"), (diverge, "the simulation diverged")]
 )
-def test_benchmark_refuses_figures_of_a_broken_simulation(spoilt_step: str, message: str, tmp_path: Path) -> None:
-    code = f"""
-import sys
-from oige_core.engines.mujoco.engine import MujocoEngine
-
-def spoil(tree):
-    if isinstance(tree, dict):
-        return {{key: spoil(value) for key, value in tree.items()}}
-    return tree * float("nan") if hasattr(tree, "is_floating_point") and tree.is_floating_point() else tree
-
-MujocoEngine.step = {spoilt_step}
-from oige_train.cli.benchmark import main
-main()
-"""
-    process = subprocess.run(
-        [sys.executable, "-c", code, "num_envs=8", "rounds=1", "sim_device=cpu"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 2
-    assert message in process.stderr
-    assert "env-steps" not in process.stdout
+def test_benchmark_refuses_figures_of_a_broken_simulation(
+    step: Callable[..., None], message: str, run_program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MujocoEngine, "step", step)
+    outcome = run_program("benchmark", "num_envs=8", "rounds=1", "sim_device=cpu")
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "env-steps" not in outcome.out
 
 
-def test_slow_stage_skips_rounds_of_the_benchmark(tmp_path: Path) -> None:
-    code = """
-import sys
-from oige_train.benchmark import measure
-figures = iter([(1, 0.1), (1, 0.1), (1, 0.1), (1, 20.0)])  # repetitions and seconds; learning comes last
-measure.calibrate = lambda *_: next(figures)
-from oige_train.cli.benchmark import main
-main()
-"""
-    process = subprocess.run(
-        [sys.executable, "-c", code, "num_envs=8", "sim_device=cpu", "--json", "figures.json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
+def test_slow_stage_skips_rounds_of_the_benchmark(
+    tmp_path: Path, run_program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([(1, 0.1), (1, 0.1), (1, 0.1), (1, 20.0)])  # repetitions and seconds; learning comes last
+    monkeypatch.setattr(measure, "calibrate", lambda *_: next(figures))
+    outcome = run_program("benchmark", "num_envs=8", "sim_device=cpu", "--json", "figures.json")
+    assert outcome.code == 0, outcome.err
     stages = json.loads((tmp_path / "figures.json").read_text())["stages"]
     assert [len(stage["rates"]) for stage in stages] == [7, 7, 7, 1]
     assert stages[3]["ratio"] == pytest.approx(stages[3]["rates"][0] / stages[0]["rates"][0])
     # 7 rounds of four times 0.1 s, the environment being timed twice, and 20 s.
-    assert "timing: about 23 s; learning in 1 of 7 rounds\n" in process.stderr
-    assert "warming up: learning\n" in process.stderr
+    assert "timing: about 23 s; learning in 1 of 7 rounds\n" in outcome.err
+    assert "warming up: learning\n" in outcome.err
 
 
 @pytest.mark.parametrize(
