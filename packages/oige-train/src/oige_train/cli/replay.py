@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "replay_file"]
 
-HELP = """usage: oige-replay FILE [--json] [--video VIDEO.mp4 | --pictures FOLDER]
+HELP = """usage: oige-replay FILE [--json] [--video VIDEO.mp4 | --pictures FOLDER] [--viewer]
 
 Repeat the last steps of a world that diverged or exploded in training, in the plain C engine. FILE is one of
 runs/<name>/failures. It contains the model, so that the package of the task need not be installed.
@@ -21,8 +21,10 @@ For each recorded step and, in the step that fails, for each solver step, this p
 acceleration with their joints, the deepest contact and the energy. The last line says what went wrong first.
 
   --json              print the same as JSON, with null for NaN and infinity
-  --video VIDEO.mp4   also write a video with a frame for each solver step, 30 a second
+  --video VIDEO.mp4   also write a video with a frame for each solver step, 30 a second; each names the time, the
+                      fastest joint and, where it fails, what is wrong
   --pictures FOLDER   also write the last 16 of these frames as PNG files into a new folder
+  --viewer            also show the world in a browser, with a slider over its solver steps, until Ctrl-C
 
 The exit code is 1 if the world does not fail here as it did in training. This may happen with files of MuJoCo Warp,
 which computes in single precision."""
@@ -55,6 +57,9 @@ def replay_file(arguments: list[str]) -> int:
     as_json = "--json" in rest
     if as_json:
         rest.remove("--json")
+    in_viewer = "--viewer" in rest
+    if in_viewer:
+        rest.remove("--viewer")
     video, pictures = (_pop_path(rest, option) for option in ("--video", "--pictures"))
     if video is not None and (pictures is not None or video.suffix != ".mp4" or video.exists()):
         raise ConfigError(f"--video {video}: expected a new file with the suffix .mp4, without --pictures.")
@@ -73,7 +78,21 @@ def replay_file(arguments: list[str]) -> int:
         print(_write_video(failure, video))
     if pictures is not None:
         print(_write_pictures(failure, pictures))
+    if in_viewer:
+        _show(failure)
     return 0 if result.fails_as_recorded else 1
+
+
+def _show(failure: "Failure") -> None:
+    from oige_core.engines.mujoco.failures.page import FailurePage
+
+    from oige_train.stopping import stop_on_signals
+    from oige_train.viewing import StepLoop
+
+    page, loop = FailurePage(failure), StepLoop()
+    print(f"viewer: {page.url}, until Ctrl-C", flush=True)
+    with stop_on_signals(lambda _: loop.stop()):
+        page.run(lambda: loop.stopped)
 
 
 def _pop_path(arguments: list[str], option: str) -> Path | None:

@@ -29,3 +29,7 @@ class StateBounds:
                 self.qpos[address] = min(max_position, mujoco.mjMAXVAL)
             elif kind == mujoco.mjtJoint.mjJNT_FREE:
                 self.qpos[address : address + 3] = min(max_position, mujoco.mjMAXVAL)
+
+    def include_positions(self, qpos: np.ndarray) -> bool:
+        """Whether positions ``(nq,)`` are finite and within their bounds."""
+        return bool((np.abs(qpos) <= self.qpos).all())

@@ -78,12 +78,12 @@ class Replay:
     fails_as_recorded: bool
 
 
-def replay(failure: Failure, look: Callable[[mujoco.MjData], object] | None = None) -> Replay:
+def replay(failure: Failure, look: Callable[[mujoco.MjData, CallReport], object] | None = None) -> Replay:
     """Repeat the recorded calls of physics, each from its recorded state, until something goes wrong.
 
     Args:
         failure: the failure.
-        look: called with the data of the world after each solver step before something goes wrong.
+        look: called with the data of the world and the report after each solver step, also the one that goes wrong.
     """
     model, data = _prepared(failure)
     calls: list[CallReport] = []
@@ -107,11 +107,11 @@ def replay(failure: Failure, look: Callable[[mujoco.MjData], object] | None = No
                 bounded = fails or solver_step == failure.solver_steps[call]
                 text = _trouble_in_state(model, data, failure, bounded=bounded)
                 steps.append(_report(model, data, call, solver_step))
+                if look is not None:
+                    look(data, steps[-1])
                 if text is not None:
                     trouble = Trouble(text, call, solver_step)
                     break
-                if look is not None:
-                    look(data)
             if trouble is not None:
                 return Replay(calls, steps, trouble, deviation, fails_as_recorded=fails)
             if not fails:
@@ -215,7 +215,7 @@ def _deepest(model: mujoco.MjModel, data: mujoco.MjData) -> tuple[float, str]:
 
 def _surface(model: mujoco.MjModel, geom: int, flex: int) -> str:
     if geom < 0:
-        return model.flex(flex).name or f"soft body {flex}"
+        return mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_FLEX, flex) or f"soft body {flex}"
     return model.geom(geom).name or model.body(int(model.geom_bodyid[geom])).name
 
 
