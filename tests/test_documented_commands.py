@@ -116,7 +116,7 @@ def test_command_is_valid(command: str, page: str) -> None:
     keys = [key for key in keys if key != "task=all"]
     keys = [key for key in keys if not key.startswith("checkpoint=") or key == "checkpoint=pretrained"]
     if not any(key.startswith("checkpoint=") for key in keys):
-        keys = [key for key in keys if key != "test=True"]
+        keys = [key for key in keys if key not in ("test=True", "evaluation=True")]
     # Machines that run the tests have no GPU.
     keys = [re.sub(r"^(sim_device|pipeline|rl_device)=.*", r"\1=cpu", key) for key in keys]
     if keys:

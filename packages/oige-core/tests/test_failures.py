@@ -14,8 +14,10 @@ from block_task import RAIL
 from oige_core.engines.mujoco.executors.bounds import StateBounds
 from oige_core.engines.mujoco.failures.failure import STATE, Failure, FailureFileError, since_reset
 from oige_core.engines.mujoco.failures.history import StateHistory
-from oige_core.engines.mujoco.failures.pictures import frames
+from oige_core.engines.mujoco.failures.page import FailurePage
+from oige_core.engines.mujoco.failures.pictures import frames, moments
 from oige_core.engines.mujoco.failures.replay import replay
+from oige_core.errors import OigeError
 from oige_core.problems import Recording
 from oige_core.scene import ArticulationAsset
 
@@ -112,28 +114,34 @@ def test_replay_limits_velocities_as_the_engine_does(world: Any) -> None:
     assert result.deviation == 0.0
 
 
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    """The file of a ball in free fall, which exploded only according to the file."""
-    model = mujoco.MjModel.from_xml_string(
-        '<mujoco><worldbody><body name="ball" pos="0 0 1"><freejoint/><geom size=".1"/></body></worldbody></mujoco>'
-    )
+def failed(xml: str, *, solver_steps: int = 2, speed: float = 0.0, max_velocity: float = 1.0) -> Failure:
+    """Return a world of one recorded call of physics, whose first joint has a speed along z."""
+    model = mujoco.MjModel.from_xml_string(xml)
     data = mujoco.MjData(model)
+    data.qvel[2] = speed
     state = np.empty((1, mujoco.mj_stateSize(model, STATE)))
     mujoco.mj_getState(model, data, state[0], STATE)
-    failure = Failure(
+    return Failure(
         kind="exploded",
         world=0,
         step=7,
         model=model,
         states=state,
-        solver_steps=np.array([2]),
-        bounds=StateBounds(model, max_velocity=1.0),
+        solver_steps=np.array([solver_steps]),
+        bounds=StateBounds(model, max_position=2.0, max_velocity=max_velocity),
         velocity_limits=None,
         executor="mujoco_warp",
         notes={},
     )
-    failure.save(tmp_path / "7_0.npz")
+
+
+BALL = '<mujoco><worldbody><body name="ball" pos="0 0 1"><freejoint/><geom size=".1"/></body></worldbody></mujoco>'
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """The file of a ball in free fall, which exploded only according to the file."""
+    failed(BALL).save(tmp_path / "7_0.npz")
     return tmp_path / "7_0.npz"
 
 
@@ -148,6 +156,67 @@ def test_frames_show_each_solver_step(saved: Path) -> None:
     images = list(frames(Failure.load(saved), (64, 48)))
     assert [image.shape for image in images] == [(48, 64, 3)] * 3
     assert images[0].std() > 5.0  # the ball is in the picture
+
+
+def test_failing_step_is_shown_with_what_is_wrong() -> None:
+    failure = failed(BALL, speed=0.99, solver_steps=9, max_velocity=0.95)
+    first, *others = moments(failure)
+    assert first.lines == ("time 0.0000 s, the first recorded state",)
+    assert [moment.trouble for moment in (first, *others)] == [
+        "wrong: velocity of body 'ball': 0.99, beyond its bound 0.95"  # before the first solver step
+    ]
+    thrown = moments(failed(BALL, speed=400.0, solver_steps=9, max_velocity=1e9))
+    # 0.8 m in a step of 2 ms: from 1 m, over 1.8 m, to 2.6 m, which is beyond 2 m and cannot be shown.
+    assert [moment.lines[0] for moment in thrown[1:]] == ["time 0.0020 s, failing step, solver step 1"]
+    assert thrown[1].lines[1] == "velocity 400 of ball"
+    assert thrown[0].trouble == ""
+    assert thrown[1].trouble.startswith("then wrong: position of body 'ball': 2.599")
+
+
+def test_picture_of_the_failing_step_names_what_is_wrong_in_red() -> None:
+    def red(image: np.ndarray) -> int:
+        pixels = image.astype(int)
+        return int(((pixels[..., 0] > 200) & (pixels[..., 1] < 150) & (pixels[..., 2] < 150)).sum())
+
+    images = list(frames(failed(BALL, speed=-1.0, solver_steps=2, max_velocity=1.03), (320, 240)))
+    assert [red(image) > 20 for image in images] == [False, False, True]  # 9.81 × 0.002 m/s more in each step
+
+
+def test_contact_of_a_soft_body_is_named() -> None:
+    cloth = """<mujoco><worldbody><geom name="floor" type="plane" size="1 1 .1"/>
+        <flexcomp name="cloth" type="grid" count="3 3 1" spacing=".1 .1 .1" pos="0 0 .005" mass="1" radius=".01"
+            dim="2"/>
+        </worldbody></mujoco>"""
+    result = replay(failed(cloth, max_velocity=1e9))
+    assert result.solver_steps[0].contact == "floor – cloth"
+    assert result.solver_steps[0].penetration == pytest.approx(0.005, abs=0.001)
+
+
+def test_page_shows_each_moment_and_plays_to_the_last() -> None:
+    failure = failed(BALL, speed=-1.0, max_velocity=1.03)
+    page = FailurePage(failure)
+    assert page._slider.max == 2
+    heights = []
+    for number in (0, 1, 2, 9):
+        page.show(number)
+        heights.append(float(page._scene.roots[0, 2]))
+    assert heights == pytest.approx([1.0, 1.0 - 0.00204, 1.0 - 0.00412, 1.0 - 0.00412], abs=1e-5)
+    assert "wrong: velocity of body &#x27;ball&#x27;: -1.03924, beyond its bound 1.03" in page._text.content
+    page._toggle()  # plays from the beginning, because the last moment is shown
+    shown = [page.number]
+    page.run(lambda: shown.append(page.number) is not None or not page._playing)
+    assert shown[:4] == [0, 0, 1, 2]
+    assert page._play.label == "Play"
+
+
+def test_world_without_finite_positions_is_one_line() -> None:
+    failure = failed(BALL)
+    failure.states[:, 1] = math.nan
+    with pytest.raises(OigeError) as error:
+        FailurePage(failure)
+    assert (
+        str(error.value) == "nothing can be shown: the first recorded positions are not finite, or beyond their bounds."
+    )
 
 
 def test_damaged_file_is_one_error(saved: Path) -> None:

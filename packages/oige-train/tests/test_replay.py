@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from oige_core.errors import ConfigError, OigeError
 from oige_train.cli.replay import replay_file
 from oige_train.failure_files import LIMIT
+from PIL import Image
 
 EXPLODING = (
     "task=Cartpole",
@@ -39,6 +41,11 @@ def test_worlds_that_explode_in_training_replay_from_their_files(program, capsys
     assert lines[-1].endswith(", beyond its bound 2")
     assert replay_file(["--json", str(files[0])]) == 0
     assert json.loads(capsys.readouterr().out)["trouble"]["solver_step"] == 1
+    assert replay_file([str(files[0]), "--pictures", "pictures"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "pictures: 2 pictures"
+    first, failing = (np.asarray(Image.open(f"pictures/{number:04}.png")).astype(int) for number in (0, 1))
+    red = [((image[..., 0] > 200) & (image[..., 1:].max(axis=2) < 150)).sum() for image in (first, failing)]
+    assert red[1] > red[0] + 100  # what is wrong is written in red
 
 
 def test_no_failures_are_written_if_switched_off(program) -> None:

@@ -121,6 +121,8 @@ def _lines(failure: "Failure", result: "Replay") -> list[str]:
     lines += [_line(report, f"{report.call - calls + 1}+{report.solver_step}") for report in result.solver_steps]
     if calls > 1:
         lines.append(f"recorded positions are repeated to {result.deviation:.3g}")
+    else:
+        lines.append("one step is recorded, so that no positions can be compared")
     trouble = result.trouble
     if trouble is None:
         lines.append("nothing goes wrong in the C engine; the failure depends on the precision of the recording engine")

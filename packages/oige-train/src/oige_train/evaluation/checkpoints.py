@@ -15,7 +15,7 @@ from oige_train.config.overrides import literal_text
 from oige_train.runs.files import POLICIES, STARTS_FILE, is_locked
 from oige_train.runs.run_summary import read_starts
 
-__all__ = ["CheckpointFolder", "with_first_checkpoint"]
+__all__ = ["LOOK_SECONDS", "CheckpointFolder", "with_first_checkpoint"]
 
 #: Seconds between two looks into a folder.
 LOOK_SECONDS = 1.0

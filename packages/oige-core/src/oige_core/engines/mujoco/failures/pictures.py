@@ -70,13 +70,18 @@ def moments(failure: Failure) -> list[Moment]:
 
 
 def _lines(failure: Failure, report: CallReport) -> tuple[str, ...]:
-    step = report.call - len(failure.states) + 1
+    before = len(failure.states) - 1 - report.call
+    step = f"{before} step{'s' * (before != 1)} before the failing one" if before else "failing step"
     return (
-        f"time {report.time:.4f} s, step {step}, solver step {report.solver_step}",
+        f"time {report.time:.4f} s, {step}, solver step {report.solver_step}",
         f"velocity {report.speed:.4g} of {report.fastest}",
         f"acceleration {report.acceleration:.4g} of {report.most_accelerated}",
-        *([f"contact {1000 * report.penetration:.3g} mm deep, {report.contact}"] if report.contact else []),
+        *([f"contact {1000 * report.penetration:.3g} mm deep, {_plain(report.contact)}"] if report.contact else []),
     )
+
+
+def _plain(contact: str) -> str:
+    return contact.replace(" – ", " and ")  # the font has no dash
 
 
 def _trouble(result: Replay, *, hidden: bool) -> str:

@@ -221,7 +221,8 @@ def _surface(model: mujoco.MjModel, geom: int, flex: int) -> str:
 
 def _joint_of(model: mujoco.MjModel, dof: int) -> str:
     """Return the name of the joint of a degree of freedom, or of its body if the joint has none."""
-    return _joint(model, int(model.dof_jntid[dof])).removeprefix("joint ").strip("'")
+    joint = int(model.dof_jntid[dof])
+    return model.joint(joint).name or model.body(int(model.jnt_bodyid[joint])).name
 
 
 def _joint(model: mujoco.MjModel, joint: int) -> str:
