@@ -114,6 +114,15 @@ def test_replay_limits_velocities_as_the_engine_does(world: Any) -> None:
     assert result.deviation == 0.0
 
 
+def test_masses_that_change_within_the_recorded_steps_show_as_a_deviation(world: Any) -> None:
+    record(world)
+    push(world, 1)  # 5 m/s with 2 kg, 2.5 m/s with the 4 kg of the file
+    world.blocks.set_body_masses(world.tensor([[4.0]]), indices=torch.tensor([1]))
+    push(world, 4)
+    (failure,) = world.engine.take_failures()
+    assert replay(failure).deviation == pytest.approx(2.5 * DT if world.executor == "c" else 0.0)
+
+
 def failed(xml: str, *, solver_steps: int = 2, speed: float = 0.0, max_velocity: float = 1.0) -> Failure:
     """Return a world of one recorded call of physics, whose first joint has a speed along z."""
     model = mujoco.MjModel.from_xml_string(xml)

@@ -1,14 +1,17 @@
 """Settings of the viewer, the livestream and recordings."""
 
 import re
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
+from oige_core import VecEnv
 from oige_core.render.viewer import Viewer
 
 TINY = ("num_envs=64", "seed=3", "sim_device=cpu", "task.env.episodeLength=50")
@@ -39,6 +42,62 @@ def test_training_and_playing_write_videos(program: Any) -> None:
     found = clips(Path("played"))
     assert found["rl-video-step-0.mp4"] == (4, 20.0)
     assert set(found) <= {f"rl-video-step-{step}.mp4" for step in range(0, 51, 10)}
+
+
+@pytest.fixture
+def signal_in_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, signal.Signals], None]:
+    """Let a signal arrive in a step of the environment, counted from 1 since it was made."""
+
+    def arrange(step: int, number: signal.Signals) -> None:
+        take_step, steps = VecEnv.step, [0]
+
+        def counted(self: VecEnv, actions: Any) -> Any:
+            steps[0] += 1
+            if steps[0] == step:
+                signal.raise_signal(number)
+            return take_step(self, actions)
+
+        monkeypatch.setattr(VecEnv, "step", counted)
+
+    return arrange
+
+
+def written(folder: Path) -> dict[str, int]:
+    """Frames of the clips of a folder, in which nothing else is."""
+    return {name: frames for name, (frames, _) in clips(folder).items()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_playing_finishes_its_clip(number: signal.Signals, program: Any, signal_in_step: Any) -> None:
+    signal_in_step(13, number)
+    outcome = program("task=Cartpole", "checkpoint=pretrained", "test=True", *TINY, *RECORDING)
+    assert outcome.code == 130, outcome.err
+    assert written(Path("runs/Cartpole/videos")) == {"rl-video-step-0.mp4": 4, "rl-video-step-10.mp4": 3}
+
+
+@pytest.mark.slow
+def test_interrupted_training_with_sac_finishes_its_clip(program: Any, signal_in_step: Any) -> None:
+    signal_in_step(6, signal.SIGTERM)
+    learner = {"num_warmup_steps": 2, "batch_size": 32, "num_steps_per_episode": 4}
+    settings = [f"train.params.config.{key}={value}" for key, value in learner.items()]
+    outcome = program("task=AntSAC", "num_envs=4", "sim_device=cpu", *RECORDING, *settings)
+    assert outcome.code == 130, outcome.err
+    # The epoch in which the signal arrives is finished.
+    assert written(Path("runs/AntSAC/videos")) == {"rl-video-step-0.mp4": 4}
+
+
+def test_evaluation_writes_videos_of_all_checkpoints(program: Any, signal_in_step: Any) -> None:
+    assert program(*TINY, "max_iterations=2", "train.params.config.save_frequency=1").code == 0
+    games = "train.params.config.player.games_num=1"
+    evaluated = ["checkpoint=runs/Cartpole", "evaluation=True", "test=True", "num_envs=1", "sim_device=cpu"]
+    outcome = program(*evaluated, *RECORDING, games)
+    assert outcome.code == 0, outcome.err
+    results = re.findall(r"^epoch (\d), .* mean length (\d+)", outcome.out, re.MULTILINE)
+    assert [epoch for epoch, _ in results] == ["1", "2"]
+    steps = sum(int(length) for _, length in results)
+    found = written(Path("runs/Cartpole/videos"))
+    assert sum(found.values()) == sum(min(4, steps - first) for first in range(0, steps, 10))
+    assert set(found) == {f"rl-video-step-{first}.mp4" for first in range(0, steps, 10)}
 
 
 def test_run_with_viewer_prints_its_address(program: Any) -> None:

@@ -1,0 +1,49 @@
+"""Worlds of tasks that fail are repeated from their files bit for bit, with terrain, soft bodies and random masses."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from oige_core import make_vec
+from oige_core.engines.mujoco.failures.failure import Failure
+from oige_core.engines.mujoco.failures.pictures import frames
+from oige_core.engines.mujoco.failures.replay import replay
+
+SMALL = {
+    "AnymalTerrain": {"task.env.terrain.numLevels": 1, "task.env.terrain.numTerrains": 1},
+    "CartpoleCamera": {"task.env.cameraHeight": 16, "task.env.cameraWidth": 24},
+    "ShadowHand": {"task.domain_randomization.randomize": True},  # masses, sizes, gains and so on of each world
+}
+TASKS = ("Ant", "AnymalTerrain", "CartpoleCamera", "FactoryTaskNutBoltScrew", "FrankaDeformable", "ShadowHand")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_failed_world_of_a_task_is_repeated_to_zero(name: str, tmp_path: Path) -> None:
+    env = make_vec(name, 4, {"num_threads": 1, "sim_device": "cpu"} | SMALL.get(name, {}))
+    try:
+        env.record_failures(10, {"task": name})
+        env.reset(seed=1)
+        random = torch.Generator().manual_seed(0)
+
+        def step() -> None:
+            env.step(2.0 * torch.rand(4, *env.single_action_space.shape, generator=random) - 1.0)
+
+        for _ in range(8):
+            step()
+        env.task.engine.executor.field("qvel")[2] *= 1e6
+        step()
+        (failure,) = env.take_failures()
+    finally:
+        env.close()
+    failure.save(tmp_path / "a.npz")
+    loaded = Failure.load(tmp_path / "a.npz")
+    result = replay(loaded)
+    assert (loaded.world, result.fails_as_recorded) == (2, True)
+    assert len(loaded.states) >= 9  # one for each call of physics
+    assert result.deviation == 0.0
+    assert result.trouble is not None
+    assert result.trouble.text.startswith("velocity of ")
+    pictures = list(frames(loaded, (96, 64)))
+    assert len(pictures) == 1 + int(loaded.solver_steps[:-1].sum())
+    assert all(picture.std() > 5.0 for picture in pictures)
