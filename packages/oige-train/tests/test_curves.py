@@ -24,6 +24,7 @@ from oige_train.plots.drawing import (
     Path as Line,
 )
 from oige_train.plots.images import png_image
+from oige_train.plots.pages import write_plot
 from oige_train.plots.text import curve_text, curve_texts
 from oige_train.runs.curves import final_curve, read_curve
 from PIL import Image
@@ -107,6 +108,25 @@ def test_plots_have_the_curves(tmp_path: Path, runs_program) -> None:
     page = Path("x.html").read_text()
     assert "<tr><td>runs/c</td><td>500</td><td>0.50</td><td>0.50</td></tr>" in page
     assert "<title>Losses/a_loss</title>" in page
+
+
+def test_page_has_the_last_and_the_best_value_and_escapes_names(tmp_path: Path) -> None:
+    write_plot(tmp_path / "x.HTML", [Curve("a <b>", [(0, 1.0), (1000, 4.0), (2000, -2.5)])], "return & more")
+    page = (tmp_path / "x.HTML").read_text()
+    assert "<tr><td>a &lt;b&gt;</td><td>2,000</td><td>-2.50</td><td>4.00</td></tr>" in page
+    assert "<b>" not in page
+    assert "<h1>Return &amp; more</h1>" in page
+
+
+def test_final_chart_has_the_width_of_the_terminal_and_80_columns_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_run(tmp_path / "a")
+    monkeypatch.setenv("COLUMNS", "30")
+    stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    elsewhere = final_curve(folder, stream)
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert [max(map(len, chart)) for chart in (elsewhere, final_curve(folder, stream))] == [75, 30]
 
 
 def test_png_image_has_the_curve_where_the_drawing_has_it() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from oige_core.errors import ConfigError
 from oige_train.runs.files import locked
-from oige_train.runs.listing import find_runs, matching, moment, ordered
+from oige_train.runs.listing import as_csv, find_run, find_runs, matching, moment, ordered
 from oige_train.runs.run_summary import RunSummary, read_run
 from oige_train.runs.summaries import SUCCESS, Part, read_summaries
 from run_folders import write_events, write_run, write_starts
@@ -199,6 +199,7 @@ def test_filters_and_order() -> None:
         return "".join(run.name for run in runs)
 
     assert names(matching(listed, ["task=ant*"])) == "ab"
+    assert names(matching(listed, ["task=ANT"])) == "a"
     assert names(matching(listed, ["task=ant,humanoid", "name=?"])) == "ac"
     assert names(matching(listed, ["task="])) == "d"
     assert names(matching(listed, [], "2026-04-15T00:00+00:00")) == "ad"
@@ -262,6 +263,18 @@ def test_run_is_listed_by_its_name_and_its_files_cannot_break_the_table(tmp_path
     header, row, problem = runs_program("a\nb").out.splitlines()
     assert row.startswith("runs/a b   [31mAnt  PPO           7      5   1e+30  1e+30")
     assert (header.split()[:2], problem) == (["name", "task"], "  first second")
+
+
+def test_path_of_a_run_precedes_a_name_in_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "runs" / "a")
+    assert find_run("a") == Path("runs/a")
+    write_run(tmp_path / "a")
+    assert find_run("a") == Path("a")
+
+
+def test_problems_are_one_cell_of_csv() -> None:
+    assert as_csv([RunSummary("a", "runs/a", problems=["one", "two"])]).splitlines()[1].endswith(",one; two")
 
 
 def test_links_to_folders_around_them_are_not_followed(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def wandb_run(run: Run, folder: Path) -> Iterator[None]:
         )
         # With sync_tensorboard=True, wandb does not know this folder: it waits 10 s for others, and warns in the next
         # run of a sweep.
-        wandb.tensorboard.patch(root_logdir=str(folder / SUMMARIES))
+        wandb.tensorboard.patch(root_logdir=str(folder / SUMMARIES))  # pyright: ignore[reportAttributeAccessIssue]
     except Exception as error:
         # wandb's exceptions have no common base class in all versions, and network errors are not wandb's.
         raise OigeError(
@@ -58,5 +58,5 @@ def wandb_run(run: Run, folder: Path) -> Iterator[None]:
         code = 0
     finally:
         # The next run of a sweep would otherwise continue this one.
-        wandb.tensorboard.unpatch()
+        wandb.tensorboard.unpatch()  # pyright: ignore[reportAttributeAccessIssue]
         wandb.finish(exit_code=code)
