@@ -318,8 +318,7 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: Sequence[s
     """
     program = _launcher()
     if run.config.multi_gpu and not test:
-        processes = Torchrun.from_environment().local_size
-        program += ["torchrun", f"--nproc-per-node={processes}", "-m", "oige_train.cli.train"]
+        program += ["torchrun", *Torchrun.from_environment().options(), "-m", "oige_train.cli.train"]
     else:
         program.append("oige-train")
     command = [*program, f"task={run.task.file or run.record.task}", f"checkpoint={checkpoint}"]

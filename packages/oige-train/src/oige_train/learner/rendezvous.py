@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from oige_core.errors import ConfigError
+from oige_core.errors import ConfigError, reason
 from torch.distributed.rendezvous import rendezvous
 
 from oige_train.config import Run
@@ -26,6 +26,8 @@ OWN_KEYS = (
     *("checkpoint", "train.params.load_path"),
 )
 
+#: How long a process tries to reach process 0.
+CONNECTING = timedelta(minutes=3)
 #: Seconds between two looks at whether all processes are there.
 INTERVAL = 0.1
 #: Seconds that others may take to read what all have written.
@@ -48,12 +50,15 @@ class Rendezvous:
 
     Attributes:
         address: address of process 0.
+
+    Raises:
+        ConfigError: the machine of process 0 has no address or does not answer, or processes do not come.
     """
 
     def __init__(self, process: Torchrun, patience: timedelta) -> None:
         self.process, self.patience = process, patience
-        self.address = "127.0.0.1" if process.local_size == process.size else os.environ["MASTER_ADDR"]
-        store, *_ = next(rendezvous("env://", timeout=patience))
+        self.address = "127.0.0.1" if process.nodes == 1 else process.address
+        store = _connect(process, patience)
         self.store = dist.PrefixStore("oige", store)  # pyright: ignore[reportPrivateImportUsage]
 
     def meet(self, device: str, settings: Mapping[str, Any]) -> list[str]:
@@ -121,6 +126,50 @@ class Rendezvous:
                 )
             if gpu:
                 gpus[gpu] = number
+
+
+def _connect(process: Torchrun, patience: timedelta) -> Any:
+    """Return the store that torchrun, or else process 0, provides.
+
+    Raises:
+        ConfigError: the machine of process 0 has no address or does not answer, or processes do not come.
+    """
+    address, port = process.address, os.environ["MASTER_PORT"]
+    who, where = f"process {process.rank} of {process.size}", f"MASTER_ADDR={address}, MASTER_PORT={port}"
+    try:
+        socket.getaddrinfo(address, None)
+    except OSError as error:
+        raise ConfigError(
+            f"MASTER_ADDR={address}: {who} knows no address of this machine ({reason(error)}); let its name be "
+            "resolved, or start torchrun there with --local-addr=<its address>."
+        ) from error
+    try:
+        if process.rank != 0:
+            _wait_for_port(address, int(port), min(patience, CONNECTING))
+        store, *_ = next(rendezvous("env://", timeout=patience))
+    except (OSError, ValueError, dist.DistError) as error:
+        raise ConfigError(
+            f"{where}: {who} does not meet the others there ({reason(error).rstrip('.')}); give all processes the "
+            "address of process 0 and a port that is free on it and open to the others."
+        ) from error
+    return store
+
+
+def _wait_for_port(address: str, port: int, patience: timedelta) -> None:
+    """Wait until something listens at a port; torch would print what it thinks of every attempt.
+
+    Raises:
+        OSError: nothing listens there.
+    """
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            socket.create_connection((address, port), timeout=5.0).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(INTERVAL)
 
 
 def _differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:

@@ -6,6 +6,7 @@ Heartbeats, which a busy process would miss, are not needed. Process 0 passes th
 
 import atexit
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -39,6 +40,8 @@ NEWS = 5.0
 CONNECTING = 60.0
 #: Seconds until the system asks a silent machine whether it is still there, seconds between two questions, questions.
 KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+#: What the system says of a machine that does not answer those questions.
+UNREACHABLE = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 #: Beginning of a long message that a report quotes.
 QUOTED = 300
 
@@ -232,9 +235,12 @@ class Watch:
         while received and self.death is None:
             for key, _ in selector.select():
                 peer: Any = key.fileobj
-                data = b""
-                with contextlib.suppress(OSError):
+                data, end = b"", "was killed or has crashed"
+                try:
                     data = peer.recv(4096)
+                except OSError as error:
+                    if error.errno in UNREACHABLE:
+                        end = f"cannot be reached any more ({reason(error)})"
                 *lines, received[peer] = (received[peer] + data).split(b"\n")
                 messages = [json.loads(line) for line in lines]
                 if not data or {} in messages:  # it has ended, or is about to because it has finished
@@ -242,7 +248,7 @@ class Watch:
                     del received[peer]
                 deaths = [Death(**message) for message in messages if message]
                 if not data and not deaths:
-                    deaths = [Death(self._peers[peer], "was killed or has crashed")]
+                    deaths = [Death(self._peers[peer], end)]
                 if deaths:
                     self._learn(deaths[0])
 
