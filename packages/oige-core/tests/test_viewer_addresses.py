@@ -111,5 +111,6 @@ def test_world_that_a_user_chose_is_kept_when_the_first_page_opens(viewer: Viewe
 
 
 def test_folders_of_programs_come_before_the_rewards(viewer: Viewer) -> None:
-    folder = viewer.folder("Videos")
-    assert viewer._world.order < folder.order < viewer._rewards.order
+    videos = viewer.folder("Videos")
+    policy = viewer.folder("Policy", first=True)
+    assert viewer._world.order < policy.order < videos.order < viewer._rewards.order

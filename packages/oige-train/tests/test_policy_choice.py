@@ -30,7 +30,10 @@ def viewer() -> Iterator[Any]:
     """What the list needs of a viewer: a page with folders."""
     page = Page("test")
     yield SimpleNamespace(
-        server=page.server, folder=page.server.gui.add_folder, wait_for_page=lambda _: None, pace=Pace(1.0)
+        server=page.server,
+        folder=lambda label, first: page.server.gui.add_folder(label),
+        wait_for_page=lambda _: None,
+        pace=Pace(1.0),
     )
     page.close()
 

@@ -59,7 +59,7 @@ class PolicyChoice:
         self._playing_label = ""
         self._files: dict[str, Path] = {}
         gui = viewer.server.gui
-        self._in_panel = viewer.folder("Policy")
+        self._in_panel = viewer.folder("Policy", first=True)
         with self._in_panel:
             self._list: viser.GuiDropdownHandle[str] = gui.add_dropdown("Checkpoint", [""])
             self._line = gui.add_html("")

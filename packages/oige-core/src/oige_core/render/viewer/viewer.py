@@ -129,10 +129,15 @@ class Viewer:
         self._speed.value = self._speed_names.get(speed, self._speed.value)
         self.pace.set_speed(speed)
 
-    def folder(self, label: str) -> viser.GuiFolderHandle:
-        """Add a folder to the panel, after the controls and before the rewards, for controls of the program."""
+    def folder(self, label: str, *, first: bool = False) -> viser.GuiFolderHandle:
+        """Add a folder to the panel, after the controls and before the rewards, for controls of the program.
+
+        Args:
+            label: its heading.
+            first: whether it is above the other folders of the program, also those that were added before.
+        """
         with self._folder or contextlib.nullcontext():
-            return self.server.gui.add_folder(label, order=self._rewards.order - 0.5)
+            return self.server.gui.add_folder(label, order=self._rewards.order - (0.75 if first else 0.5))
 
     def set_draws(self, draws: bool) -> None:
         """Draw the worlds, or hide them and spare the time."""
