@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from oige_train import runner
 from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
 from oige_train.cli.train import train
 from oige_train.learner.agent import ResumableAgent
+from oige_train.learner.distributed import Workers
+from oige_train.learner.ppo.agent import PpoAgent
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 CONFIG = "train.params.config"
@@ -394,3 +396,20 @@ def test_states_without_an_asymmetric_critic_are_reported(program) -> None:
     assert outcome.code == 0
     message = f"{CONFIG}.central_value_config is not set: nothing reads the 187 privileged states of ShadowHand."
     assert message in outcome.out + outcome.err
+
+
+def test_an_agent_is_closed_before_its_process_leaves_the_group(
+    program: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NCCL waits for ever to leave while the agent holds graphs with collectives."""
+    calls: list[str] = []
+    close = PpoAgent.close
+
+    def noted(agent: PpoAgent) -> None:
+        calls.append("close")
+        close(agent)
+
+    monkeypatch.setattr(PpoAgent, "close", noted)
+    monkeypatch.setattr(Workers, "leave", lambda _: calls.append("leave"))
+    program(*TINY, "max_iterations=1")
+    assert calls == ["close", "leave"]

@@ -144,7 +144,7 @@ def _train_in(folder: RunFolder, session: Session, supervisor: Supervisor) -> in
                 if _records_failures(run, env):
                     session.failures = FailureFiles(env, _failures_folder(folder.path, workers), _launcher())
                 agent = build_agent(session, env, observer, folder=folder.path)
-                stack.callback(agent.writer.close)
+                stack.callback(agent.close)
                 if run.checkpoint is not None:
                     _resume(agent, folder, session)
                 if not folder.is_new:

@@ -1,6 +1,7 @@
 """An agent whose work is replayed learns as an eager one: from tapes on the CPU, from CUDA graphs on a GPU."""
 
 import logging
+import weakref
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -88,6 +89,17 @@ def test_replayed_tapes_learn_as_an_eager_agent(tmp_path: Path, settings: dict[s
     names = {name if isinstance(name, str) else name[0] for name in replayed.graphs._replays}
     assert {"the policy", "the preparation of samples", "a gradient step"} <= names
     assert_learned_alike(replayed, eager, start)
+
+
+def test_a_closed_agent_holds_no_graphs(tmp_path: Path) -> None:
+    """A process cannot leave NCCL's group while a graph with a collective exists."""
+    with mock.patch.object(LearnerGraphs, "of", return_value=LearnerGraphs(TapeRecorder(), required=True)):
+        agent = agent_of(tmp_path, UNCHANGED)
+    played(agent, 3)
+    graphs = [weakref.ref(replay) for replay in agent.graphs._replays.values()]
+    assert len(graphs) > 3
+    agent.close()
+    assert all(graph() is None for graph in graphs)
 
 
 def test_what_cannot_be_captured_runs_eagerly_for_ever_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

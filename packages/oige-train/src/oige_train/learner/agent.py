@@ -199,6 +199,10 @@ class ResumableAgent(ABC):
         """
         save_checkpoint(file, state, info)
 
+    def close(self) -> None:
+        """Release what is not needed after training."""
+        self.writer.close()
+
     def save_whole_epochs(self) -> Path | None:
         """Write a checkpoint after an epoch was ended by :class:`~oige_train.stopping.RunStoppedError`.
 

@@ -72,6 +72,11 @@ class LearnerGraphs:
             self._replays[name] = self._capture(name, work)
             self._replays[name]()
 
+    def release(self) -> None:
+        """Destroy all graphs. NCCL waits for ever to leave a group while a graph with its collectives exists."""
+        self._replays.clear()
+        self._seen.clear()
+
     def _capture(self, name: Hashable, work: Callable[[], None]) -> Callable[[], None]:
         """Return the replay of a graph of ``work``, or ``work`` itself if it cannot be captured in every process."""
         assert self._recorder is not None

@@ -471,6 +471,11 @@ class PpoAgent(ResumableAgent, Base):
 
     # --- divergence --------------------------------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """See :class:`~oige_train.learner.agent.ResumableAgent`; the graphs must end before the group of processes."""
+        super().close()
+        self.graphs.release()
+
     def _networks(self) -> list[Any]:
         return [self.model, *([self.central_value_net] if self.has_central_value else [])]
 
