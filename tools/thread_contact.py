@@ -110,6 +110,7 @@ class Worlds:
         )
         self.nut = scene.add_rigid_body("nut", nut)
         scene.add_rigid_body("bolt", bolt, kinematic=True)
+        self.add_elements(scene)
         self.engine.build(scene)
         self.compute_device = self.engine.device
         self.random = torch.Generator(self.compute_device).manual_seed(0)
@@ -120,6 +121,9 @@ class Worlds:
         self.center = self.center.to(self.compute_device)
         self.steps = 0
         self.start()
+
+    def add_elements(self, scene: Scene) -> None:
+        """Add what else is in a world: nothing."""
 
     def zeros(self, *shape: int) -> torch.Tensor:
         return torch.zeros(self.count, *shape, device=self.compute_device)

@@ -34,6 +34,7 @@ __all__ = [
     "FactoryConfigT",
     "FactoryTask",
     "Fingertips",
+    "contact_time",
     "rotation_of_action",
 ]
 
@@ -135,7 +136,7 @@ class FactoryTask(RLTask[FactoryConfigT]):
         self.fingers = scene.add_link_view("fingers", "franka", FINGER_LINKS, track_contact_forces=measured)
         sizes = [SIZES[name] for name in self.cfg.nutBoltSizes]
         nuts, bolts = (
-            [asset(size, self.cfg.nutBoltThread, contact_time=_contact_time(size)) for size in sizes]
+            [asset(size, self.cfg.nutBoltThread, contact_time=contact_time(size)) for size in sizes]
             for asset in (nut_asset, bolt_asset)
         )
         self.nuts = scene.add_rigid_body("nut", nuts, position=(0.0, NUT_OFFSET, TABLE_HEIGHT))
@@ -317,7 +318,8 @@ class FactoryTask(RLTask[FactoryConfigT]):
         return torch.stack([centre + bound * column for centre, bound, column in columns], dim=-1)
 
 
-def _contact_time(size: NutBoltSize) -> float:
+def contact_time(size: NutBoltSize) -> float:
+    """Return the time constant of the contacts of a nut and its bolt, in s."""
     return CONTACT_TIME if size.pitch > FINE_PITCH else STIFFEST
 
 
