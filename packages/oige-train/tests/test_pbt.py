@@ -11,7 +11,6 @@ import pytest
 from oige_train.cli import pbt
 from oige_train.pbt.options import PbtOptions
 from oige_train.pbt.plan import Plan, explored, first_values
-from oige_train.sweeps import extras
 from oige_train.sweeps.search_space import Setting, split_arguments
 
 RATE, GAMMA, ENTROPY = (f"train.params.config.{name}" for name in ("learning_rate", "gamma", "entropy_coef"))
@@ -75,7 +74,7 @@ def test_wrong_population_is_refused_in_one_line(refusal: Any, arguments: list[s
 
 
 def test_missing_extra_is_named(refusal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(extras.EXTRAS, "ray", "absent.absent")
+    monkeypatch.setattr(pbt, "RAY", "absent_ray")
     assert refusal(*SMALL, VARIES) == (
         "error: oige-pbt: needs the extra ray; install it with: pip install 'oige-train[ray]'.\n"
     )

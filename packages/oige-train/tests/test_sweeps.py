@@ -1,6 +1,7 @@
 """Sweeps with launchers and sweepers that are plugins of Hydra."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,17 @@ def test_other_programs_refuse_launchers() -> None:
     )
 
 
+def test_failure_of_a_launcher_is_one_line(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("sbatch: error:\n  no such partition")
+
+    monkeypatch.setattr(sweep, "run_hydra", fail)
+    outcome = program(*SMALL, "-m", "hydra/launcher=joblib", "seed=1,2")
+    assert outcome.err.splitlines()[-1] == (
+        "error: hydra/launcher=joblib: the launcher failed (sbatch: error: no such partition)."
+    )
+
+
 def test_job_takes_texts_as_hydra_passes_them_and_is_named_after_what_varies() -> None:
     runs: list[Any] = []
     with launched_job(["wandb_group", "seed"]):
@@ -158,6 +170,34 @@ def test_results_of_unfinished_jobs_are_left_out(tmp_path: Path) -> None:
     assert [job.number for job in sweep.read_results(tmp_path)] == [9, 10]
 
 
+SLURM = {
+    # Runs the tasks of a job array in the background, as a cluster does.
+    "sbatch": """last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$1")
+for task in $(seq 0 "$last"); do
+    SLURM_JOB_ID=$((100 + task)) SLURM_ARRAY_JOB_ID=100 SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=2 \\
+        SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NODELIST=here SLURM_NODEID=0 SLURM_LOCALID=0 SLURM_PROCID=0 \\
+        nohup bash "$1" >/dev/null 2>&1 &
+done
+echo "Submitted batch job 100"
+""",
+    # Runs the command after the options.
+    "srun": """while [[ $1 == -* ]]; do if [[ $1 == --unbuffered ]]; then shift; else shift 2; fi; done
+exec "$@"
+""",
+    "sacct": """echo "JobID|State|NodeList"; for task in 0 1; do echo "100_$task|RUNNING|here"; done
+""",
+    "scontrol": "echo here\n",
+}
+"""Programs in place of Slurm's, which this test has no cluster for."""
+
+
+def install_slurm(folder: Path) -> None:
+    for name, script in SLURM.items():
+        program = folder / name
+        program.write_text(f"#!/usr/bin/env bash\n{script}")
+        program.chmod(0o755)
+
+
 def run_sweep(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     code = "from oige_train.cli.train import main; main()"
     return subprocess.run(
@@ -193,9 +233,14 @@ def test_optuna_maximises_over_jobs_of_joblib_and_a_failed_job_is_reported(tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
-def test_launcher_trains_each_combination_in_its_folder(tmp_path: Path, launcher: str) -> None:
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "submitit_slurm", "ray"])
+def test_launcher_trains_each_combination_in_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: str
+) -> None:
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
+    (tmp_path / "bin").mkdir()
+    install_slurm(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     outcome = run_sweep(tmp_path, f"hydra/launcher={launcher}", "seed=1,2", "wandb_group=seed ${seed}")
     assert outcome.returncode == 0, outcome.stderr
     names = sorted(folder.name for folder in (tmp_path / "runs").iterdir())

@@ -39,6 +39,7 @@ Members have the seeds seed, seed + 1, and so on, and the folders runs/<experime
 
 exit codes: 0 done, 2 error in the arguments or in a member, 130 interrupted"""
 
+RAY = "ray"
 REFUSED = (
     "test",
     "checkpoint",
@@ -103,7 +104,7 @@ def pbt(arguments: list[str]) -> int:
     on_gpu = run.config.rl_device != "cpu"
     parallel = options.at_once(on_gpu=on_gpu)
     same = [a for a in same if a.partition("=")[0].lstrip("+") not in ("experiment", "seed", "max_iterations")]
-    check_extra("ray", "oige-pbt")
+    check_extra("ray", "oige-pbt", module=RAY)
     if not on_gpu:
         same = limited_threads(same, parallel)
 

@@ -12,18 +12,19 @@ EXTRAS = {
     "submitit": "hydra_plugins.hydra_submitit_launcher",
     "ray": "hydra_plugins.hydra_ray_launcher",
 }
-"""A module of each extra."""
+"""The plugin of each extra."""
 
 
-def check_extra(extra: str, user: str) -> None:
+def check_extra(extra: str, user: str, module: str | None = None) -> None:
     """Raise OigeError unless an extra is installed.
 
     Args:
         extra: its name.
         user: what needs it, as the beginning of a message.
+        module: the module that is needed; None: that of :data:`EXTRAS`.
     """
     try:
-        found = importlib.util.find_spec(EXTRAS[extra]) is not None
+        found = importlib.util.find_spec(module or EXTRAS[extra]) is not None
     except ModuleNotFoundError:  # there are no plugins of Hydra at all
         found = False
     if not found:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oige_core.cores import available_cores
-from oige_core.errors import ConfigError, OigeError
+from oige_core.errors import ConfigError, OigeError, one_line
 from oige_core.registration import TASK_FILE
 
 from oige_train.cli.common import checked_runs, pop_text
@@ -74,6 +74,7 @@ def run_sweep(arguments: Sequence[str]) -> int:
         objective=objective,
     )
     how = f"{parallel} at a time" if parallel > 1 else "one after another"
+    how = "as Slurm decides" if chosen["hydra/launcher"] == "submitit_slurm" else how
     say(f"sweep of {runs[0].config.task.name} with {_text(chosen)}, {how}; results: {folder.relative_to(directory)}")
     # Variables of Ray: no usage reports, and workers of this environment also under `uv run`.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -83,6 +84,8 @@ def run_sweep(arguments: Sequence[str]) -> int:
         run_hydra([*given, *_defaults(given, chosen, folder, parallel)], launched=job)
     except OigeError as error:
         problem = error
+    except Exception as error:  # launchers of plugins have no common class of errors
+        raise OigeError(f"{_text(chosen)}: the launcher failed ({one_line(error)}).") from error
     results = read_results(folder)
     if problem is not None and not results:
         raise problem
