@@ -163,7 +163,12 @@ def test_missing_key_without_default_raises(folder: Path) -> None:
     del config.task.env["resetDist"]
     with pytest.raises(ConfigError) as caught:
         validate(config, sections=SECTIONS)
-    assert str(caught.value) == "task.env.resetDist: a value is required."
+    place = "in the YAML file of the task or in config= of register_task."
+    assert str(caught.value) == f"task.env.resetDist: a value is required, {place}"
+    del config.task.env["envSpacing"]
+    with pytest.raises(ConfigError) as caught:
+        validate(config, sections=SECTIONS)
+    assert str(caught.value) == f"task.env.envSpacing, task.env.resetDist: values are required, {place}"
 
 
 def test_broken_interpolation_raises_with_its_key(configure: Configure) -> None:

@@ -254,6 +254,20 @@ def test_files_without_a_task_are_refused(write: Callable[[str, str], str]) -> N
         assert str(caught.value) == f"task={value}: {expected}"
 
 
+def test_syntax_errors_and_missing_modules_of_a_file_are_one_line(write: Callable[[str, str], str]) -> None:
+    broken, imports = write("my_broken.py", "x = 1\ndef f(:\n"), write("my_imports.py", "import no_such_module.part\n")
+    importer = write("my_importer.py", "import my_broken\n")
+    mistake = "my_broken.py has a mistake in line 2 (invalid syntax: def f(:); correct it."
+    for value, expected in {
+        broken: mistake,
+        importer: mistake,
+        imports: "it imports no_such_module, which is not installed; install it, or correct the import.",
+    }.items():
+        with pytest.raises(ConfigError) as caught:
+            load_task_file(value)
+        assert str(caught.value) == f"task={value}: {expected}"
+
+
 def test_name_of_another_file_is_refused(write: Callable[[str, str], str]) -> None:
     load_task_file(write("my_one.py", FILE.format(name="First")))
     with pytest.raises(ConfigError) as caught:

@@ -95,6 +95,10 @@ def test_report_names_everything_that_does_not_act() -> None:
         "ignored: 1 shape of the world body (floor)",
         "ignored: 1 site of the world body (hook)",
     )
+    asset = ArticulationAsset(mjcf=TWO, root="arm", drives={"kn.*": Drive(damping=1.0)}, joint_positions={"knee": 0.1})
+    assert [line for line in file_report(asset) if "actuator" in line or "keyframe" in line] == []
+    asset = ArticulationAsset(mjcf=TWO, root="arm", drives={"joint_1": Drive(damping=1.0)})
+    assert "ignored: 1 actuator; with_actuators reads their gains into drives" in file_report(asset)
     clean = '<mujoco><worldbody><body name="a"><joint name="j"/><geom size=".1"/></body></worldbody></mujoco>'
     assert file_report(ArticulationAsset(mjcf=clean)) == ()
 
@@ -293,7 +297,7 @@ def test_missing_or_unreadable_meshes_of_a_urdf(tmp_path: Path) -> None:
     text = path.read_text().replace("collision", "visual")
     path.write_text(text)
     assert file_report(ArticulationAsset(mjcf=path, floating=True)) == (
-        'ignored: 1 visual shapes; <mujoco><compiler discardvisual="false"/></mujoco> in the URDF keeps them',
+        'ignored: 1 visual shape; <mujoco><compiler discardvisual="false"/></mujoco> in the URDF keeps them',
     )
     path.write_text(text.replace("<compiler ", "<compiler discardvisual='false' "))
     assert file_report(ArticulationAsset(mjcf=path, floating=True)) == (

@@ -90,7 +90,7 @@ def test_report_names_limits_transmissions_and_tiny_masses() -> None:
         "changed: an effort of 0 is read as no limit: joints slack",
         "ignored: velocity limits of joints",
         "ignored: 2 elements <transmission>",
-        "ignored: 1 elements <gazebo>",
+        "ignored: 1 element <gazebo>",
     )
 
 

@@ -122,7 +122,8 @@ def load_task_file(value: str) -> InstalledTask:
         value: ``my_task.py``, or ``my_task.py:Name`` for one of several tasks.
 
     Raises:
-        ConfigError: there is no such file, its name is that of another module, or it does not register that task.
+        ConfigError: there is no such file, its name is that of another module, it has a syntax error, imports a module
+            that is not installed, or does not register that task.
     """
     match = TASK_FILE.fullmatch(value)
     file = Path(match["file"] if match else value).expanduser().resolve()
@@ -227,5 +228,16 @@ def _import_file(file: Path, value: str) -> str:
     origin = None if found is None else found.origin
     if origin is None or Path(origin).resolve() != file:
         raise ConfigError(f"task={value}: its name is that of the module {module} at {origin}; rename the file.")
-    importlib.import_module(module)
+    try:
+        importlib.import_module(module)
+    except SyntaxError as error:
+        place = Path(error.filename or file).name
+        raise ConfigError(
+            f"task={value}: {place} has a mistake in line {error.lineno} ({error.msg}: {(error.text or '').strip()}); "
+            "correct it."
+        ) from error
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"task={value}: it imports {error.name}, which is not installed; install it, or correct the import."
+        ) from error
     return module

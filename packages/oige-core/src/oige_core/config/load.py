@@ -195,9 +195,11 @@ def _typed(cls: type, values: Any, path: str, sections: Mapping[str, type]) -> A
             arguments[key] = _typed(typing.cast(type, expected), value, full, sections)
         else:
             arguments[key] = _converted(expected, value, full)
-    for name, f in fields.items():
-        if name not in arguments and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise ConfigError(f"{path}.{name}: a value is required.".lstrip("."))
+    required = [name for name, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
+    if missing := [f"{path}.{name}".lstrip(".") for name in required if name not in arguments]:
+        what = "a value is" if len(missing) == 1 else "values are"
+        where = ", in the YAML file of the task or in config= of register_task" if path.startswith("task") else ""
+        raise ConfigError(f"{', '.join(missing)}: {what} required{where}.")
     return cls(**arguments)
 
 

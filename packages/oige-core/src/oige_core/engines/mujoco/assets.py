@@ -5,6 +5,7 @@ raise an error.
 """
 
 import logging
+import re
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,11 +19,15 @@ from oige_core.engines.mujoco.asset_files import parse
 from oige_core.engines.mujoco.asset_roots import keep_root, name_parts, references, title_of
 from oige_core.engines.mujoco.file_notes import FileNotes, some
 from oige_core.errors import CapabilityError, ConfigError, OigeError
+from oige_core.scene.assets import ArticulationAsset
 from oige_core.scene.elements import ArticulationElement
 
-__all__ = ["apply_density", "read_asset", "read_with_actuators"]
+__all__ = ["ON_JOINTS", "apply_density", "read_asset", "read_with_actuators"]
 
 _log = logging.getLogger(__name__)
+
+ON_JOINTS = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)
+"""Types of actuators that act on a joint."""
 
 _FREE = mujoco.mjtJoint.mjJNT_FREE
 
@@ -47,7 +52,7 @@ def read_asset(element: ArticulationElement, notes: FileNotes | None = None) -> 
     """
     collected = FileNotes() if notes is None else notes
     asset = read_with_actuators(element, collected)
-    _delete_ignored(asset, collected)
+    _delete_ignored(asset, element.asset, collected)
     if notes is None:
         _log_notes(collected, element)
     return asset
@@ -90,9 +95,11 @@ def read_with_actuators(element: ArticulationElement, notes: FileNotes) -> mujoc
     return asset
 
 
-def _delete_ignored(asset: mujoco.MjSpec, notes: FileNotes) -> None:
-    """Delete what articulations do not read, and note it."""
+def _delete_ignored(asset: mujoco.MjSpec, described: ArticulationAsset, notes: FileNotes) -> None:
+    """Delete what articulations do not read, and note it unless the asset describes the same itself."""
     world = asset.worldbody
+    for part in _described_parts(asset, described):
+        asset.delete(part)
     ignored: list[tuple[str, list[Any], str]] = [
         ("actuator", list(asset.actuators), "; with_actuators reads their gains into drives"),
         ("sensor", list(asset.sensors), ""),
@@ -112,6 +119,14 @@ def _delete_ignored(asset: mujoco.MjSpec, notes: FileNotes) -> None:
             notes.ignored.append(f"{len(parts)} {kind}{plural}{where}{listed}{remedy}")
         for part in parts:
             asset.delete(part)
+
+
+def _described_parts(asset: mujoco.MjSpec, described: ArticulationAsset) -> list[Any]:
+    """Return the actuators of joints that have a drive, and the keyframes if there are initial positions."""
+    drives = [re.compile(pattern) for pattern in described.drives]
+    actuators = [each for each in asset.actuators if each.trntype in ON_JOINTS]
+    driven = [each for each in actuators if any(drive.fullmatch(each.target) for drive in drives)]
+    return [*driven, *(asset.keys if described.joint_positions else ())]
 
 
 def _log_notes(notes: FileNotes, element: ArticulationElement) -> None:

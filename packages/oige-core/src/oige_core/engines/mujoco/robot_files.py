@@ -11,7 +11,7 @@ import numpy as np
 from oige_core.config import ActorConfig
 from oige_core.engines.mujoco.asset_files import parse
 from oige_core.engines.mujoco.asset_roots import depth_first, keep_root, name_parts
-from oige_core.engines.mujoco.assets import read_asset, read_with_actuators
+from oige_core.engines.mujoco.assets import ON_JOINTS, read_asset, read_with_actuators
 from oige_core.engines.mujoco.file_notes import FileNotes, some
 from oige_core.errors import OigeError, nearest, one_line
 from oige_core.scene.assets import ArticulationAsset, Drive
@@ -23,7 +23,6 @@ _log = logging.getLogger(__name__)
 
 _JOINTS = mujoco.mjtJoint
 _SIZES = {_JOINTS.mjJNT_FREE: 7, _JOINTS.mjJNT_BALL: 4, _JOINTS.mjJNT_HINGE: 1, _JOINTS.mjJNT_SLIDE: 1}
-_ON_JOINTS = (mujoco.mjtTrn.mjTRN_JOINT, mujoco.mjtTrn.mjTRN_JOINTINPARENT)
 _WITHOUT_INTEGRATION = (mujoco.mjtDyn.mjDYN_NONE, mujoco.mjtDyn.mjDYN_FILTER, mujoco.mjtDyn.mjDYN_FILTEREXACT)
 
 
@@ -97,7 +96,7 @@ def _drive(model: mujoco.MjModel, actuator: int) -> Drive | None:
     transmission, dynamics = int(model.actuator_trntype[actuator]), int(model.actuator_dyntype[actuator])
     gain_type, bias_type = int(model.actuator_gaintype[actuator]), int(model.actuator_biastype[actuator])
     if (
-        transmission not in map(int, _ON_JOINTS)
+        transmission not in map(int, ON_JOINTS)
         or int(model.jnt_type[joint]) not in map(int, (_JOINTS.mjJNT_HINGE, _JOINTS.mjJNT_SLIDE))
         or dynamics not in map(int, _WITHOUT_INTEGRATION)
         or gain_type != mujoco.mjtGain.mjGAIN_FIXED

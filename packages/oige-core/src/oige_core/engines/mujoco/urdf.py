@@ -111,7 +111,8 @@ class _Rewriter:
                 count += 1
         if count:
             self._notes.ignored.append(
-                f'{count} visual shapes; <mujoco><compiler discardvisual="false"/></mujoco> in the URDF keeps them'
+                f"{count} visual shape{'s' * (count > 1)}; "
+                '<mujoco><compiler discardvisual="false"/></mujoco> in the URDF keeps them'
             )
 
     def _resolve(
@@ -236,7 +237,7 @@ class _Rewriter:
         for tag in ("transmission", "gazebo"):
             count = len(self._root.findall(tag))
             if count:
-                self._notes.ignored.append(f"{count} elements <{tag}>")
+                self._notes.ignored.append(f"{count} element{'s' * (count > 1)} <{tag}>")
 
 
 def _remove_namespaces(root: ElementTree.Element) -> None:
