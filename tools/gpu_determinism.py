@@ -83,8 +83,7 @@ class Run:
         started = time.perf_counter()
         count, device = arguments.envs, arguments.device
         spec = load_spec(find_task(task))
-        overrides = {"num_envs": count, "seed": arguments.seed, "sim_device": device, "pipeline": arguments.pipeline}
-        config = load_config(task, overrides)
+        config = load_config(task, {"num_envs": count, "seed": arguments.seed, **device_keys(device)})
         engine: Any = MujocoEngine(count, device, 1, executor=on_warp(count, device, deterministic=int(bits)))
         self.env = VecEnv(load_task_class(spec)(config, spec, engine))
         self.executor: Any = engine.executor
@@ -124,6 +123,15 @@ class Run:
                 self.env.step(actions)
         synchronize(self.device)
         return 1e3 * (time.perf_counter() - began) / steps
+
+
+def device_keys(device: str) -> dict[str, Any]:
+    """Return the keys of a configuration that select a device."""
+    kind, _, index = device.partition(":")
+    if device != "cpu" and not (kind == "cuda" and index.isdecimal()):
+        raise ConfigError(f"--device {device}: expected cpu, or cuda: and the number of a GPU, such as cuda:0.")
+    name = "cpu" if device == "cpu" else "gpu"
+    return {"sim_device": name, "pipeline": name, "device_id": int(index or 0)}
 
 
 def synchronize(device: torch.device) -> None:
@@ -398,10 +406,11 @@ def train(task: str, setting: str, arguments: argparse.Namespace) -> None:
     folder = Path(arguments.folder)
     folder.mkdir(parents=True)
     os.chdir(folder)
-    device, config = arguments.device, "train.params.config"
+    device = arguments.device
     overrides = [f"task={task}", f"num_envs={arguments.envs}", f"seed={arguments.seed}", f"max_iterations={EPOCHS}"]
-    overrides += [f"sim_device={device}", f"rl_device={device}", f"pipeline={arguments.pipeline}", "headless=True"]
-    overrides += ["torch_deterministic=True", f"{config}.save_frequency=1"]
+    overrides += [f"{key}={value}" for key, value in device_keys(device).items()]
+    overrides += [f"rl_device={device}", "headless=True", "torch_deterministic=True"]
+    overrides += ["train.params.config.save_frequency=1"]
 
     def executor(self: Any, compiled: Any, scene: Any) -> Any:
         return on_warp(self.num_envs, device, deterministic=int(bits))(compiled, scene)
@@ -442,11 +451,14 @@ def main(argv: list[str]) -> None:
             raise ConfigError(f"--settings {setting}: unknown. {nearest(setting, SETTINGS)}")
     for task in arguments.tasks:
         find_task(task)
-    arguments.pipeline = "cpu" if arguments.device == "cpu" else "gpu"
+    device_keys(arguments.device)
     arguments.until = time.time() + 60.0 * arguments.minutes
     arguments.out = str(Path(arguments.out).resolve())
     Path(arguments.out).mkdir(parents=True, exist_ok=True)
     for task in arguments.tasks:
+        if time.time() > arguments.until:
+            print(f"{task}: not measured, the time was over", flush=True)
+            continue
         result = (measure_training if arguments.training else measure_task)(task, arguments)
         for setting, entry in result["settings"].items():
             print(f"{task}, {setting}: {json.dumps(entry)}", flush=True)
