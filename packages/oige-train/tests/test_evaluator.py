@@ -17,6 +17,7 @@ from oige_train.console import ProgressLine
 from oige_train.evaluation.checkpoints import with_first_checkpoint
 from oige_train.evaluation.evaluator import Evaluator
 from oige_train.evaluation.scores import NAMES, Score, append_score, best_of, read_scores
+from oige_train.runs.curves import read_curve
 from oige_train.runs.files import locked
 from oige_train.viewing import StepLoop
 from run_folders import write_run
@@ -126,6 +127,7 @@ def test_scores_of_before_are_kept_and_shown_in_tensorboard(tmp_path: Path, capl
     events.Reload()
     assert sorted(events.Tags()["scalars"]) == ["eval/length", "eval/return"]
     assert [(event.step, event.value) for event in events.Scalars("eval/length")] == [(700, 3.0)]
+    assert read_curve(evaluator.folder.run, "eval/length").points == [(700, 3.0)]
     before = evaluator.file.read_bytes()
     evaluator.file.write_bytes(before + b"70,7,0.5")  # cut off
     described(training.write(0.25, "last_b"), epoch=20, mean_reward=1.0)

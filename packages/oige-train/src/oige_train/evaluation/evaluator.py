@@ -23,7 +23,7 @@ from oige_train.learner.summaries import outlive_full_disk
 from oige_train.play import make_adapter
 from oige_train.play_result import PlayResult
 from oige_train.policy import FlashSacPolicy, Policy, build_policy, load_weights
-from oige_train.runs.files import SUMMARIES, locked
+from oige_train.runs.files import EVALUATION, SUMMARIES, locked
 from oige_train.stopping import RunStoppedError
 from oige_train.viewing import StepLoop
 
@@ -216,7 +216,7 @@ class Evaluator:
             self.best = best_of(same) if same else None
             if same:
                 _log.info(f"{len(same)} checkpoints have a score in {self.file}")
-            writer = SummaryWriter(str(self.folder.run / SUMMARIES / "eval"))
+            writer = SummaryWriter(str(self.folder.run / SUMMARIES / EVALUATION))
             outlive_full_disk(writer)
             try:
                 yield writer
@@ -248,5 +248,5 @@ def _write_summaries(writer: Any, score: Score) -> None:
     for tag, name in TAGS.items():
         value = getattr(score, name)
         if value is not None and score.steps is not None:
-            writer.add_scalar(f"eval/{tag}", value, score.steps)
+            writer.add_scalar(f"{EVALUATION}/{tag}", value, score.steps)
     writer.flush()

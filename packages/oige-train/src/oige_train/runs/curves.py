@@ -8,7 +8,7 @@ from oige_core.errors import OigeError, nearest
 
 from oige_train.plots.drawing import Curve
 from oige_train.plots.text import curve_text
-from oige_train.runs.files import SUMMARIES
+from oige_train.runs.files import EVALUATION, SUMMARIES
 from oige_train.runs.summaries import REWARD, read_summaries
 
 __all__ = ["final_curve", "read_curve"]
@@ -27,10 +27,13 @@ def read_curve(folder: Path, name: str = REWARD) -> Curve:
     Raises:
         OigeError: the run has no such scalar, or no finite value of it.
     """
-    summaries = read_summaries(folder / SUMMARIES, [name])
+    events = folder / SUMMARIES
+    if name.startswith(f"{EVALUATION}/"):
+        events /= EVALUATION
+    summaries = read_summaries(events, [name])
     points = summaries.scalars.get(name)
     if points is None:
-        known = _names(folder) if summaries.parts else []
+        known = _names(events) if summaries.parts else []
         if name in known:
             raise OigeError(f"{folder}: {name} is NaN or infinite at all times; there is no curve.")
         cause = nearest(name, known) if known else "; ".join(summaries.problems) + "."
@@ -41,10 +44,10 @@ def read_curve(folder: Path, name: str = REWARD) -> Curve:
 
 
 def _names(folder: Path) -> list[str]:
-    """Return the names of all scalars of a run."""
+    """Return the names of all scalars in a folder of event files."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(folder / SUMMARIES), size_guidance={"scalars": 1})
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 1})
     events.Reload()
     return events.Tags()["scalars"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 __all__ = [
     "CONFIG_FILE",
+    "EVALUATION",
     "POLICIES",
     "REPLAY_SUFFIX",
     "RUNS",
@@ -21,6 +22,8 @@ RUNS = Path("runs")
 CONFIG_FILE = "config.yaml"
 STARTS_FILE = "run.json"
 SUMMARIES = "summaries"
+EVALUATION = "eval"
+"""Folder in that of the summaries, and first part of the names, of scores of checkpoints."""
 POLICIES = "nn"
 REPLAY_SUFFIX = ".replay"
 
