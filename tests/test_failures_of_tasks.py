@@ -8,6 +8,7 @@ from oige_core import make_vec
 from oige_core.engines.mujoco.failures.failure import Failure
 from oige_core.engines.mujoco.failures.pictures import frames
 from oige_core.engines.mujoco.failures.replay import replay
+from oige_core.testing import make_env_on
 
 SMALL = {
     "AnymalTerrain": {"task.env.terrain.numLevels": 1, "task.env.terrain.numTerrains": 1},
@@ -47,3 +48,21 @@ def test_failed_world_of_a_task_is_repeated_to_zero(name: str, tmp_path: Path) -
     pictures = list(frames(loaded, (96, 64)))
     assert len(pictures) == 1 + int(loaded.solver_steps[:-1].sum())
     assert all(picture.std() > 5.0 for picture in pictures)
+
+
+@pytest.mark.slow
+def test_worlds_that_explode_on_warp_explode_in_the_c_engine() -> None:
+    env = make_env_on("warp-cpu", "Ant", 64, powerScale=60.0)
+    failures: list[Failure] = []
+    try:
+        env.record_failures(10, {"task": "Ant"})
+        env.reset(seed=1)
+        random = torch.Generator().manual_seed(0)
+        while len(failures) < 10:
+            env.step(2.0 * torch.rand(64, 8, generator=random) - 1.0)
+            failures += env.take_failures()
+    finally:
+        env.close()
+    results = [replay(failure) for failure in failures]
+    assert all(result.fails_as_recorded for result in results)
+    assert {len(failure.states) for failure in failures} == {1}

@@ -19,6 +19,18 @@ def make_flashsac_agent(env: Any, folder: Path, **changes: Any) -> Any:
     return build(make_flashsac_run(env.num_envs, **changes), env, folder)
 
 
+def make_recurrent_agent(env: Any, folder: Path, **changes: Any) -> Any:
+    return make_agent(env, folder, recurrent=True, **changes)
+
+
+ALGORITHMS = {
+    "ppo": make_agent,
+    "lstm": make_recurrent_agent,
+    "sac": make_sac_agent,
+    "flashsac": make_flashsac_agent,
+}
+
+
 class GoalEnv(FakeEnv):
     """Four worlds, whose episodes of two steps succeed in ``successes`` of them."""
 
@@ -33,7 +45,7 @@ class GoalEnv(FakeEnv):
         return super()._info() | {"episode_count": torch.tensor(4 * ends), "episode_means": means}
 
 
-@pytest.mark.parametrize("make", [make_agent, make_sac_agent, make_flashsac_agent], ids=["ppo", "sac", "flashsac"])
+@pytest.mark.parametrize("make", ALGORITHMS.values(), ids=ALGORITHMS)
 def test_training_ends_at_a_fraction_of_successes(make: Any, tmp_path: Path) -> None:
     env = GoalEnv([0] * 8 + [3, 4, 4])  # per two steps, four episodes: 7 of the last 8 from step 20 on, 8 of 8 from 22
     agent = make(env, tmp_path, stop_at_success=0.875, games_to_track=8, max_epochs=50)
@@ -43,6 +55,16 @@ def test_training_ends_at_a_fraction_of_successes(make: Any, tmp_path: Path) -> 
     assert agent.session.early_end in (
         f"success {success} over the last 8 episodes, {CONFIG}.stop_at_success=0.875" for success in ("0.875", "1.000")
     )
+    assert load_checkpoint(agent.session.last, "cpu")["epoch"] == agent.epoch_num
+
+
+@pytest.mark.parametrize("make", ALGORITHMS.values(), ids=ALGORITHMS)
+def test_training_ends_at_a_score(make: Any, tmp_path: Path) -> None:
+    env = GoalEnv([0])  # every episode returns 2
+    agent = make(env, tmp_path, score_to_win=1.5, save_best_after=2, games_to_track=4, max_epochs=50)
+    agent.train()
+    assert agent.epoch_num < 50
+    assert agent.session.early_end == f"mean episode reward 2.00 is above {CONFIG}.score_to_win=1.5"
     assert load_checkpoint(agent.session.last, "cpu")["epoch"] == agent.epoch_num
 
 
