@@ -19,7 +19,7 @@ from oige_train.console import ProgressLine
 from oige_train.episodes import Episodes
 from oige_train.evaluation.checkpoints import LOOK_SECONDS, CheckpointFolder
 from oige_train.evaluation.scores import SCORES_FILE, Score, append_score, best_of, read_scores
-from oige_train.learner.summaries import outlive_full_disk
+from oige_train.learner.summaries import prepare_writer
 from oige_train.play import make_adapter
 from oige_train.play_result import PlayResult
 from oige_train.policy import FlashSacPolicy, Policy, build_policy, load_weights
@@ -217,7 +217,7 @@ class Evaluator:
             if same:
                 _log.info(f"{len(same)} checkpoints have a score in {self.file}")
             writer = SummaryWriter(str(self.folder.run / SUMMARIES / EVALUATION))
-            outlive_full_disk(writer)
+            prepare_writer(writer)
             try:
                 yield writer
             finally:
