@@ -194,7 +194,7 @@ def test_cartpole_is_learned(program) -> None:
     """Random actions balance the pole for about 20 of 500 control steps."""
     outcome = program(
         *SMALL,
-        "max_iterations=300",
+        "max_iterations=150",
         "train.params.config.learning_rate=2e-3",
         "train.params.config.final_learning_rate=2e-3",
         "train.params.config.critic_tau=0.1",
