@@ -1,6 +1,5 @@
 """The program that records golden vectors: views, local variables of functions, checks of its arguments."""
 
-import subprocess
 import sys
 import types
 import warnings
@@ -76,14 +75,14 @@ def test_recordings_are_saved_with_a_note_and_refuse_what_is_not_finite(tmp_path
         assert "out/rewards" not in file.files
 
 
-def test_a_folder_that_is_no_checkout_is_named(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tools.golden_vectors", "--task=Cartpole"]
-    done = subprocess.run(
-        [*command, f"--original={tmp_path}", f"--isaac-sim={tmp_path}"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert f"{tmp_path} has no omniisaacgymenvs/tasks/cartpole.py" in done.stderr
+def test_a_folder_that_is_no_checkout_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tools.golden_vectors.__main__ import main
+
+    arguments = ["--task=Cartpole", f"--original={tmp_path}", f"--isaac-sim={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["golden_vectors", *arguments])
+    with pytest.raises(SystemExit) as exited:
+        main()
+    assert exited.value.code == 2
+    assert f"{tmp_path} has no omniisaacgymenvs/tasks/cartpole.py" in capsys.readouterr().err
