@@ -121,6 +121,7 @@ class ResumableAgent(ABC):
         self.session = session
         self._pending: dict[str, Any] | None = None
         self._whole_epochs = 0  # of this program
+        self._unsaved_file: Path | None = None
         self._keeps_episodes = True
         self.found_episodes = False  # whether the restored checkpoint has the state of its episodes
         super().__init__(base_name, params)  # type: ignore[call-arg]
@@ -219,7 +220,10 @@ class ResumableAgent(ABC):
         return self.session.last
 
     def _note_unsaved(self, file: Path, error: OSError, *, is_best: bool) -> None:
-        """Log that a checkpoint could not be written; training continues, because the disk may have space later."""
+        """Log once that a checkpoint could not be written; training continues, for the disk may have space later."""
+        if file == self._unsaved_file:  # the last epoch may also be due for a periodic checkpoint
+            return
+        self._unsaved_file = file
         if not is_best:
             self.session.unsaved = reason(error)
         newest = self.newest_checkpoint()
