@@ -47,6 +47,21 @@ def result(number: int, objective: float | None, error: str = "") -> JobResult:
             "hydra/sweeper=optuna: expected a setting that varies, for instance "
             "'train.params.config.learning_rate=tag(log,interval(1e-4,1e-2))'.",
         ),
+        "second notation": (
+            ["-m", "hydra/sweeper=optuna", f"+hydra.sweeper.params.{LEARNING_RATE}=interval(0.1,0.2)"],
+            f"+hydra.sweeper.params.{LEARNING_RATE}=interval(0.1,0.2): expected settings that vary as "
+            "<key>=interval(<low>,<high>) or <key>=<a>,<b>.",
+        ),
+        "number of trials at a time": (
+            [
+                "-m",
+                "hydra/sweeper=optuna",
+                "hydra/launcher=joblib",
+                f"{LEARNING_RATE}=0.1,0.2",
+                "hydra.sweeper.n_jobs=0",
+            ],
+            "hydra.sweeper.n_jobs=0: expected a whole number of jobs, or -1 for one per core.",
+        ),
         "empty interval": (
             ["-m", "hydra/sweeper=optuna", f"{LEARNING_RATE}=interval(0.1,0.1)"],
             f"{LEARNING_RATE}=interval(0.1,0.1): expected interval(<low>,<high>) with low below high.",
@@ -111,6 +126,18 @@ def test_job_takes_texts_as_hydra_passes_them_and_is_named_after_what_varies() -
     (run,) = runs
     assert run.config.wandb_group == "it's 3"
     assert run.config.train.params.config.full_experiment_name == "Cartpole_wandb_group=it_s_3_seed=3"
+
+
+def test_hydra_is_told_what_the_user_does_not_say(tmp_path: Path) -> None:
+    optuna = {"hydra/launcher": "joblib", "hydra/sweeper": "optuna"}
+    folder = f"hydra.sweep.dir='{tmp_path}'"
+    failures = "hydra.sweeper.max_failure_rate=1.0"
+    told = sweep._defaults(["hydra.sweeper.direction=minimize"], optuna, tmp_path, 3)
+    assert told == [folder, failures, "hydra.sweeper.n_jobs=3", "hydra.launcher.n_jobs=3"]
+    ray = sweep._defaults([], {"hydra/launcher": "ray", "hydra/sweeper": "basic"}, tmp_path, 2)
+    assert ray == [folder, "++hydra.launcher.ray.init.num_cpus=2"]
+    slurm = sweep._defaults([], {**optuna, "hydra/launcher": "submitit_slurm"}, tmp_path, 1)
+    assert slurm == [folder, "hydra.sweeper.direction=maximize", failures]
 
 
 def test_cores_are_divided_between_jobs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
 """``oige-pbt``: population-based training on Ray Tune."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oige_train.cli.common import run_cli
+from oige_train.stopping import INTERRUPTED
 
 if TYPE_CHECKING:
     from oige_train.config import Run
@@ -119,8 +121,13 @@ def pbt(arguments: list[str]) -> int:
     rows = train_population(
         plan, options, generations=learner.max_epochs // options.interval, gpus=_gpus(on_gpu), parallel=parallel
     )
-    print(*_result(rows), sep="\n")
-    return 0
+    if not rows:
+        return INTERRUPTED
+    last = {row["member"]: row for row in rows}
+    print(*_result(last.values()), sep="\n")
+    # Ray ends a population after Ctrl-C without an error.
+    ended = all(row["goal"] or row["epoch"] >= learner.max_epochs for row in last.values())
+    return 0 if ended and len(last) == options.population else INTERRUPTED
 
 
 def _check_epochs(run: "Run", options: "PbtOptions") -> None:
@@ -150,10 +157,9 @@ def _gpus(on_gpu: bool) -> int:
     return torch.cuda.device_count()
 
 
-def _result(rows: list[dict[str, Any]]) -> list[str]:
+def _result(last: Iterable[dict[str, Any]]) -> list[str]:
     """Return lines with the last report of each member, best first, and how to play the best policy."""
-    last = {row["member"]: row for row in rows}
-    ranked = sorted(last.values(), key=lambda row: row["reward"], reverse=True)
+    ranked = sorted(last, key=lambda row: row["reward"], reverse=True)
     lines = [
         f"member {row['member']}: reward {row['reward']:.2f} after epoch {row['epoch']}, "
         + " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in row["settings"].items())

@@ -65,7 +65,7 @@ class Member(tune.Trainable):
         reward = -math.inf if summary.reward is None else summary.reward
         if not files:  # the goal of the run was reached
             files = sorted(folder.glob("nn/last_*.pth"), key=lambda file: file.stat().st_mtime)[-1:]
-            row["done"] = True
+            row |= {"goal": True, "done": True}
         self.file, self.owner = str(files[0]), self.number
         return {**row, "reward": reward, "folder": str(folder), "file": self.file, "steps": summary.steps}
 

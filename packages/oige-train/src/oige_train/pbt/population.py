@@ -149,7 +149,7 @@ class _Reports(Callback):
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Take a report of a member."""
-        keys = ("member", "copied_from", "epoch", "reward", "settings", "folder", "file", "steps", "problem")
+        keys = ("member", "copied_from", "epoch", "reward", "settings", "folder", "file", "steps", "problem", "goal")
         row = {key: result.get(key) for key in keys} | {"seconds": round(result["time_total_s"], 1)}
         self.rows.append(row)
         self.file.parent.mkdir(parents=True, exist_ok=True)

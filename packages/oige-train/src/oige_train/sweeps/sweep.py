@@ -30,6 +30,8 @@ SWEEPERS = {"basic": "", "optuna": "optuna"}
 KINDS = {"hydra/launcher": LAUNCHERS, "hydra/sweeper": SWEEPERS}
 """The extra of oige-train that each value needs; empty: none."""
 
+RAY_CORES = "hydra.launcher.ray.init.num_cpus"
+
 
 def run_sweep(arguments: Sequence[str]) -> int:
     """Check a sweep, run it, and print its best run.
@@ -44,7 +46,8 @@ def run_sweep(arguments: Sequence[str]) -> int:
         ConfigError: an argument is wrong.
         OigeError: an extra is missing, or jobs failed.
     """
-    given = list(arguments)
+    # Hydra's configuration has no such key, which Ray has.
+    given = [f"++{text}" if text.startswith(f"{RAY_CORES}=") else text for text in arguments]
     chosen = {key: _chosen(given, key) for key in KINDS}
     objective = pop_text(given, "objective", "reward")
     check_objective(objective)
@@ -166,18 +169,17 @@ def _checked(arguments: Sequence[str], *, with_optuna: bool) -> list[Run]:
     own = [text for text in arguments if not re.match(r"\+*hydra[./](launcher|sweeper)", text)]
     if not with_optuna:
         return checked_runs(own, starts=True)
+    if listed := [text for text in arguments if text.lstrip("+").startswith("hydra.sweeper.params")]:
+        raise ConfigError(f"{listed[0]}: expected settings that vary as <key>=interval(<low>,<high>) or <key>=<a>,<b>.")
     same, settings = split_arguments([text for text in own if text not in ("-m", "--multirun")])
-    if not settings and last_value(arguments, "hydra.sweeper.params") is None:
-        named = any(text.lstrip("+").startswith("hydra.sweeper.params.") for text in arguments)
-        if not named:
-            raise ConfigError(
-                "hydra/sweeper=optuna: expected a setting that varies, for instance "
-                "'train.params.config.learning_rate=tag(log,interval(1e-4,1e-2))'."
-            )
-    ends = range(2) if settings else range(1)
+    if not settings:
+        raise ConfigError(
+            "hydra/sweeper=optuna: expected a setting that varies, for instance "
+            "'train.params.config.learning_rate=tag(log,interval(1e-4,1e-2))'."
+        )
     return [
         run
-        for end in ends
+        for end in range(2)
         for run in checked_runs([*same, *(f"{setting.key}={setting.ends()[end]}" for setting in settings)], starts=True)
     ]
 
@@ -186,17 +188,25 @@ def _parallel(arguments: Sequence[str], launcher: str, count: int) -> int:
     """Return how many jobs train at the same time on one machine."""
     if launcher == "basic" or launcher == "submitit_slurm":
         return 1
-    trials = int(last_value(arguments, "hydra.sweeper.n_jobs") or 0)
-    wanted = {"joblib": "hydra.launcher.n_jobs", "ray": "hydra.launcher.ray.init.num_cpus"}.get(launcher)
-    number = last_value(arguments, wanted) if wanted else None
-    if number is not None:
-        if not re.fullmatch(r"-?\d{1,6}", number) or int(number) == 0:
-            raise ConfigError(f"{wanted}={number}: expected a whole number of jobs, or -1 for one per core.")
-        if int(number) > 0:
-            return int(number)
+    trials = _number(arguments, "hydra.sweeper.n_jobs")
     if launcher == "submitit_local":
         return trials or count
-    return available_cores()
+    key = "hydra.launcher.n_jobs" if launcher == "joblib" else RAY_CORES
+    return _number(arguments, key) or trials or available_cores()
+
+
+def _number(arguments: Sequence[str], key: str) -> int | None:
+    """Return the number of jobs that a key of Hydra sets; None if it sets none, or -1, which means one per core.
+
+    Raises:
+        ConfigError: it is not a number of jobs.
+    """
+    text = last_value(arguments, key)
+    if text is None or text == "-1":
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise ConfigError(f"{key}={text}: expected a whole number of jobs, or -1 for one per core.")
+    return int(text)
 
 
 def _defaults(given: Sequence[str], chosen: dict[str, str], folder: Path, parallel: int) -> list[str]:
@@ -206,13 +216,14 @@ def _defaults(given: Sequence[str], chosen: dict[str, str], folder: Path, parall
         # A trial that fails must not end the others; failures are counted at the end.
         wanted |= {
             "hydra.sweeper.direction": "maximize",
-            "hydra.sweeper.n_jobs": str(parallel),
             "hydra.sweeper.max_failure_rate": "1.0",
         }
+        if chosen["hydra/launcher"] != "submitit_slurm":
+            wanted["hydra.sweeper.n_jobs"] = str(parallel)
     if chosen["hydra/launcher"] == "joblib":
         wanted["hydra.launcher.n_jobs"] = str(parallel)
     elif chosen["hydra/launcher"] == "ray":
-        wanted["+hydra.launcher.ray.init.num_cpus"] = str(parallel)
+        wanted[f"++{RAY_CORES}"] = str(parallel)
     return [f"{key}={value}" for key, value in wanted.items() if last_value(given, key.lstrip("+")) is None]
 
 
