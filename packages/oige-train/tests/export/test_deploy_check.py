@@ -153,6 +153,18 @@ def test_encoders_in_degrees_are_named(contract: Contract, good: Arrays, tmp_pat
     assert found["joint_positions[RH_HAA]"].endswith("the measured position looks like degrees")
 
 
+def test_dead_encoder_and_constant_observation_are_not_called_degrees(
+    contract: Contract, good: Arrays, tmp_path: Path
+) -> None:
+    good["joint_positions"][:, 3] = 0.0
+    good["joint_positions"][:, 2] = 1.0
+    good["observations"][:, column(contract, "joint_position[LH_HAA]")] = 0.0
+    del good["actions"]
+    found = findings(contract, good, tmp_path)
+    assert "differs from the measured position of RH_HAA" in found["joint_position[RH_HAA]"]
+    assert not [text for text in found.values() if "degrees" in text]
+
+
 def test_positions_without_the_default_pose_are_recognised(contract: Contract, good: Arrays, tmp_path: Path) -> None:
     index = column(contract, "joint_position[LF_KFE]")
     default = next(j for j in contract.values["robots"][0]["joints"] if j["name"] == "LF_KFE")["default_position"]

@@ -147,6 +147,12 @@ def _difference(
     return float(np.sqrt(((observed / scale - (measured - reference)) ** 2).mean()))
 
 
+def _fits(observed: np.ndarray, measured: np.ndarray, entry: Mapping[str, Any], joint: Mapping[str, Any]) -> bool:
+    """Whether an observation is what a measured position gives, and not only because both are close to zero."""
+    size = float(np.sqrt((measured * measured).mean()))
+    return _difference(observed, measured, entry, joint) < min(SAME_POSITION, 0.5 * size)
+
+
 def _explain_position(
     entry: Mapping[str, Any],
     joint: Mapping[str, Any],
@@ -164,9 +170,9 @@ def _explain_position(
         ):
             return Finding(entry["name"], f"{text}; it fits {name}, so that the order differs")
     measured = log.joint_positions[:, columns[joint["name"]]]
-    if _difference(observed, np.radians(measured), entry, joint) < SAME_POSITION:
+    if _fits(observed, np.radians(measured), entry, joint):
         return Finding(f"joint_positions[{joint['name']}]", f"{text}; the measured position looks like degrees")
-    if _difference(np.radians(observed), measured, entry, joint) < SAME_POSITION:
+    if _fits(np.radians(observed), measured, entry, joint):
         return Finding(entry["name"], f"{text}; the observation looks like degrees")
     absolute = {**entry, "relative_to": "zero"}
     if _difference(observed, measured, absolute, joint) < SAME_POSITION:
