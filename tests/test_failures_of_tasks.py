@@ -1,6 +1,7 @@
 """Worlds of tasks that fail are repeated from their files bit for bit, with terrain, soft bodies and random masses."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,13 +27,15 @@ def test_failed_world_of_a_task_is_repeated_to_zero(name: str, tmp_path: Path) -
         env.record_failures(10, {"task": name})
         env.reset(seed=1)
         random = torch.Generator().manual_seed(0)
+        engine: Any = env.task.engine
+        num_actions = env.task.spec.num_actions
 
         def step() -> None:
-            env.step(2.0 * torch.rand(4, *env.single_action_space.shape, generator=random) - 1.0)
+            env.step(2.0 * torch.rand(4, num_actions, generator=random) - 1.0)
 
         for _ in range(8):
             step()
-        env.task.engine.executor.field("qvel")[2] *= 1e6
+        engine.executor.field("qvel")[2] *= 1e6
         step()
         (failure,) = env.take_failures()
     finally:

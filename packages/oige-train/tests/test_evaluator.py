@@ -136,6 +136,7 @@ def test_scores_of_before_are_kept_and_shown_in_tensorboard(tmp_path: Path, capl
     assert [row["checkpoint"] for row in again.rows()] == ["last_a.pth", None, "last_b.pth"]
     assert again.evaluator.file.read_bytes().startswith(before)
     assert f"1 checkpoints have a score in {evaluator.file}" in caplog.messages
+    assert (evaluator.folder.run / "evaluation_best.pth").is_file()  # in the same folder, and not scored
     assert again.lines == [line for line in again.lines if line.startswith("epoch 20") and "best" not in line]
     assert read_scores(evaluator.file)[1] == "line 3 is damaged"
 

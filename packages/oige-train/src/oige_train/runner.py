@@ -78,7 +78,8 @@ def _play(run: Run, supervisor: Supervisor) -> int:
 
 def _evaluate(run: Run, env: Any, supervisor: Supervisor, loop: StepLoop) -> int:
     """Score the checkpoints of a run."""
-    from oige_train.evaluation.evaluator import BEST_FILE, Evaluator
+    from oige_train.evaluation.evaluator import Evaluator
+    from oige_train.evaluation.scores import BEST_FILE
 
     evaluator = Evaluator(run, env, supervisor.progress_line(), supervisor.report)
     evaluator.run(loop)

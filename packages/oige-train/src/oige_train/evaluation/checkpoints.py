@@ -12,6 +12,7 @@ from oige_train.checkpoint import checkpoint_path, read_info
 from oige_train.checkpoint_info import CheckpointError, CheckpointInfo
 from oige_train.config.origin import last_value
 from oige_train.config.overrides import literal_text
+from oige_train.evaluation.scores import BEST_FILE
 from oige_train.runs.files import POLICIES, STARTS_FILE, is_locked
 from oige_train.runs.run_summary import read_starts
 
@@ -48,7 +49,7 @@ class CheckpointFolder:
         found = []
         for file in self.policies.glob("*.pth"):
             written = _time(file)
-            if written is None or (file, written) in self._refused:
+            if written is None or file.name == BEST_FILE or (file, written) in self._refused:
                 continue
             try:
                 found.append((written, file, read_info(file, str(file))))

@@ -18,7 +18,7 @@ from oige_train.config import Run
 from oige_train.console import ProgressLine
 from oige_train.episodes import Episodes
 from oige_train.evaluation.checkpoints import LOOK_SECONDS, CheckpointFolder
-from oige_train.evaluation.scores import SCORES_FILE, Score, append_score, best_of, read_scores
+from oige_train.evaluation.scores import BEST_FILE, SCORES_FILE, Score, append_score, best_of, read_scores
 from oige_train.learner.summaries import prepare_writer
 from oige_train.play import make_adapter
 from oige_train.play_result import PlayResult
@@ -27,9 +27,8 @@ from oige_train.runs.files import EVALUATION, SUMMARIES, locked
 from oige_train.stopping import RunStoppedError
 from oige_train.viewing import StepLoop
 
-__all__ = ["BEST_FILE", "Evaluator"]
+__all__ = ["Evaluator"]
 
-BEST_FILE = "evaluation_best.pth"
 TAGS = {"return": "mean_return", "length": "mean_length", "success": "success", "goals": "goals"}
 
 _log = logging.getLogger(__name__)

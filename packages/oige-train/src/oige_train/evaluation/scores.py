@@ -9,9 +9,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SCORES_FILE", "Score", "append_score", "best_of", "read_scores"]
+__all__ = ["BEST_FILE", "SCORES_FILE", "Score", "append_score", "best_of", "read_scores"]
 
 SCORES_FILE = "evaluation.csv"
+BEST_FILE = "evaluation_best.pth"
 
 
 @dataclass(frozen=True, kw_only=True)
