@@ -19,6 +19,7 @@ def training(processes: int, rate: float, **changes: Any) -> dict[str, Any]:
         "versions": dict.fromkeys((*packages, "python"), "1.0"),
         "seconds": 60.0,
         "rate": rate,
+        "note": "Nothing else ran.",
         "collectives": [
             entry | {"gpu_seconds": 0.5, "reductions": 4.0},
             entry | {"gpu_seconds": 0.3, "reductions": 4.0},
@@ -39,6 +40,7 @@ def row(text: str, processes: int) -> list[str]:
 def test_efficiency_is_relative_to_one_process_of_the_same_machine() -> None:
     text = page({"one": training(1, 1000.0), "two": training(2, 1500.0)})
     assert "## 2 × A GPU" in text
+    assert "seed 42. Nothing else ran.\n" in text
     assert row(text, 1)[:2] == ["1,000", "1.000"]
     assert row(text, 2)[:2] == ["1,500", "0.750"]
     alone = page({"two": training(2, 1500.0), "other": training(1, 1000.0, device="cpu")})

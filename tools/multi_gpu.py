@@ -81,7 +81,7 @@ def wait(program: subprocess.Popen[bytes], seconds: float) -> int:
         return -signal.SIGKILL
 
 
-def measure(task: str, envs: int, processes: int, device: str, seconds: float, file: Path) -> None:
+def measure(task: str, envs: int, processes: int, device: str, seconds: float, file: Path, note: str) -> None:
     """Train a configuration, and write its file; that of a failure has only ``error``."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -94,7 +94,8 @@ def measure(task: str, envs: int, processes: int, device: str, seconds: float, f
             file.write_text(json.dumps({"error": f"exit code {code}", "end": lines}, indent=1) + "\n", encoding="utf-8")
             print(f"{file.stem}: exit code {code}", *lines, sep="\n", flush=True)
             return
-    report = json.loads(file.read_text(encoding="utf-8"))
+    report = json.loads(file.read_text(encoding="utf-8")) | {"note": note}
+    file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"{file.stem}: {report['rate']:,.0f} env-steps/s, {report['epochs']} epochs", flush=True)
 
 
@@ -162,6 +163,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="timed seconds of a training")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: one thread per process, gloo")
     parser.add_argument("--out", type=Path, default=DATA, help="folder of JSON files")
+    parser.add_argument("--note", default="", help="sentence for the page, such as what else ran on the machine")
     parser.add_argument("--kill", action="store_true", help="kill a process instead of measuring speed")
     parser.add_argument("--report", action="store_true", help="only write the page")
     options = parser.parse_args(argv)
@@ -181,7 +183,7 @@ def main(argv: list[str]) -> None:
                 elif options.kill:
                     kill(task, envs, processes, options.device, file)
                 else:
-                    measure(task, envs, processes, options.device, options.seconds, file)
+                    measure(task, envs, processes, options.device, options.seconds, file, options.note)
 
 
 if __name__ == "__main__":

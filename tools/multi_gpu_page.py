@@ -70,9 +70,10 @@ def _section(where: str, rows: list[dict[str, Any]]) -> str:
     versions = rows[0]["versions"]
     names = ("torch", "mujoco", "mujoco-warp", "warp-lang", "rl-games")
     text = ", ".join([f"Python {versions['python']}", *(f"{name} {versions[name]}" for name in names)])
+    notes = sorted({row["note"] for row in rows if row["note"]})
     lines = [
         f"## {where}\n",
-        f"{rows[0]['date'][:10]}, {text}, seed {rows[0]['seed']}.\n",
+        " ".join([f"{rows[0]['date'][:10]}, {text}, seed {rows[0]['seed']}.", *notes]) + "\n",
         "| task | envs | processes | env-steps/s | efficiency | collectives | reduction | seconds | steps | reward |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]

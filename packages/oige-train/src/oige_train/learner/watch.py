@@ -42,6 +42,8 @@ CONNECTING = 60.0
 KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 #: What the system says of a machine that does not answer those questions.
 UNREACHABLE = (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
+#: What helps if gloo tells the others an address of this machine that is not theirs, such as 127.0.1.1.
+INTERFACE = "; set GLOO_SOCKET_IFNAME to the network interface between the machines, as in GLOO_SOCKET_IFNAME=eth0."
 #: Beginning of a long message that a report quotes.
 QUOTED = 300
 
@@ -169,7 +171,8 @@ class Watch:
             if _is_of_collective(error):
                 self._tell(f"failed: {_quoted(error)}")
                 self._end_within_grace(REPORTED)
-                raise PeerError(f"another process does not answer: {_quoted(error)}") from error
+                hint = INTERFACE if "connectFullMesh" in str(error) else ""
+                raise PeerError(f"another process does not answer: {_quoted(error)}{hint}") from error
             code, cause = _description(error)
             self._tell(cause)
             self._end_within_grace(code)
