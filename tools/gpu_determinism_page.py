@@ -40,15 +40,15 @@ def run_table(reports: list[dict[str, Any]]) -> str:
 def kernel_table(reports: list[dict[str, Any]]) -> str:
     """Return the table of the kernels whose results differ if they are repeated from identical inputs."""
     lines = ["| kernel | what differs | settings without bits of atomics | with them |", "|---|---|---|---|"]
-    kernels: dict[str, dict[str, Any]] = {}
+    kernels: dict[str, dict[str, set[str]]] = {}
     for report in reports:
         for name, entry in report["settings"].items():
             for kernel, found in entry.get("one_solver_step", {}).get("differing", {}).items():
-                row = kernels.setdefault(kernel, {"kinds": set(), False: set(), True: set()})
+                row = kernels.setdefault(kernel, {"kinds": set(), "without": set(), "with": set()})
                 row["kinds"] |= {kind for label, kind in found["arrays"].items() if not label.endswith("_in")}
-                row[name.split("+")[-1] in ("all", "atomics")].add(report["task"])
+                row["with" if name.split("+")[-1] in ("all", "atomics") else "without"].add(report["task"])
     for kernel, row in kernels.items():
-        cells = [", ".join(sorted(row[kind])) or "none" for kind in (False, True)]
+        cells = [", ".join(sorted(row[kind])) or "none" for kind in ("without", "with")]
         lines.append(f"| `{kernel}` | {' and '.join(sorted(row['kinds']))} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
