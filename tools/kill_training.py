@@ -204,7 +204,7 @@ def compare(whole: Path, killed: Path) -> tuple[int, list[str]]:
     problems = [f"only one run has {name}" for name in sorted(ours ^ theirs)]
     for name in sorted(ours & theirs):
         states = [load_checkpoint(run / "nn" / name, "cpu") for run in (whole, killed)]
-        problems += [f"{name}: {where}" for where in differences(*states)]
+        problems += [f"{name}: {where}" for where in differences(states[0], states[1])]
     problems += compare_replays(whole, killed)
     first, second = (scalars(run / "summaries") for run in (whole, killed))
     for tag in sorted(first.keys() | second.keys()):
@@ -230,7 +230,7 @@ def differences(a: Any, b: Any, path: str = "") -> Iterator[str]:
         same = a.dtype == b.dtype and a.shape == b.shape
         if not same or a.numpy().tobytes() != b.numpy().tobytes():
             yield path
-    elif isinstance(a, (float, np.generic)):
+    elif isinstance(a, (float, np.generic)) and isinstance(b, (float, np.generic)):
         if np.float64(a).tobytes() != np.float64(b).tobytes():
             yield f"{path}: {a} and {b}"
     elif type(a) is not type(b) or a != b:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fake_env import build, make_flashsac_run, make_sac_run
@@ -135,7 +136,7 @@ def test_full_disk_leaves_out_the_replay_buffer_and_keeps_the_checkpoint(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(replay_files.np, "savez", full)
+    monkeypatch.setattr(np, "savez", full)
     trained(kind, tmp_path, max_epochs=3)
     file = checkpoint(tmp_path, 3)
     assert [path.name for path in file.parent.iterdir()] == [file.name]

@@ -32,7 +32,7 @@ def save_replay(checkpoint: Path, tensors: Mapping[str, torch.Tensor], state: Ma
     Raises:
         OSError: it cannot be written.
     """
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    arrays: dict[str, Any] = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
     with written_atomically(replay_file(checkpoint)) as stream:
         np.savez(stream, **arrays, **{STAMP: np.array(_stamp(state))})
 
