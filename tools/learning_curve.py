@@ -2,8 +2,8 @@
 
     uv run python tools/learning_curve.py runs/Ant --thresholds 3000 5000 7000 --out docs/results/data/ant_42_cpu.json
 
-Reads the TensorBoard summaries of a run: the mean reward of the last 100 episodes over environment steps, and over
-seconds since the first summary. The file contains every fifth epoch (at most about 200 in total), the last epoch, and
+Reads the TensorBoard summaries of a run: the mean reward of the last 100 episodes and, if the task logs it, the
+fraction of successful ones over environment steps, and over seconds since the first summary. The file contains every fifth epoch (at most about 200 in total), the last epoch, and
 the first epoch past each threshold.
 """
 
@@ -17,21 +17,26 @@ from oige_train.cli.common import run_cli
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+SUCCESS = "Episode/success"
 EVERY = 5
 MOST_POINTS = 200
 
 
 def curve(run: Path, steps_per_epoch: int) -> list[dict[str, float]]:
-    """Return epoch, environment steps, seconds and mean episode reward of each epoch of a run."""
+    """Return epoch, environment steps, seconds, mean episode reward and, if logged, success of each epoch of a run."""
     events = EventAccumulator(str(run / "summaries"), size_guidance={"scalars": 0})
     events.Reload()
     points = events.Scalars("rewards/step")
+    successes = {}
+    if SUCCESS in events.Tags()["scalars"]:
+        successes = {point.step: {"success": round(point.value, 4)} for point in events.Scalars(SUCCESS)}
     return [
         {
             "epoch": point.step // steps_per_epoch,
             "steps": point.step,
             "seconds": round(point.wall_time - points[0].wall_time, 1),
             "reward": round(point.value, 2),
+            **successes.get(point.step, {}),
         }
         for point in points
     ]

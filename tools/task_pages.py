@@ -62,8 +62,8 @@ CURVES: dict[str, tuple[Run, ...]] = {
         Run("seed 2", ("crazyflie_thrust_2_h200",)),
     ),
     "FactoryTaskNutBoltPick": (
-        Run("seed 7, resumed once", ("factory_pick_7_h200", "factory_pick_resumed_7_h200")),
-        Run(RESUMED, ("factory_pick_42_h200", "factory_pick_resumed_42_h200")),
+        Run(SEED_42, ("factory_pick_42_h200",)),
+        Run("seed 7", ("factory_pick_7_h200",)),
     ),
     "FactoryTaskNutBoltPlace": (
         Run(SEED_42, ("factory_place_42_h200",)),
@@ -80,7 +80,7 @@ CURVES: dict[str, tuple[Run, ...]] = {
         Run("seed 42, 4096 worlds on a CPU", ("franka_cabinet_4096_42_cpu",)),
     ),
     "FrankaDeformable": (
-        Run("seed 7, resumed on a CPU", ("franka_deformable_7_h200", "franka_deformable_resumed_7_cpu")),
+        Run("seed 7", ("franka_deformable_7_h200",)),
         Run(SEED_42, ("franka_deformable_42_h200",)),
     ),
     "Humanoid": (Run(SEED_42, ("humanoid_42_h200",)),),

@@ -41,6 +41,21 @@ def test_scripted_robot_lifts_the_nut_by_friction() -> None:
     env.close()
 
 
+def test_no_success_is_reported_unless_the_gripper_lifts() -> None:
+    """A success of 0 would say that the policy fails."""
+    env = make_vec(PICK, 2, {"task.env.close_and_lift": False}, sim_device="cpu", num_threads=1)
+    env.reset(seed=1)
+    task: Any = env.task
+    task.progress_buf = torch.full((2,), 126)
+    for _ in range(2):
+        *_, truncated, info = env.step(torch.zeros(2, 12))
+    assert truncated.all()
+    assert "success" not in info
+    assert "keypoint_distance" in info["episode_means"]
+    assert "success" not in info["episode_means"]
+    env.close()
+
+
 def test_each_world_is_in_its_own_phase() -> None:
     """Moves as the action says; holds and closes by 0.2 m/s; lifts by 0.3 m from where it held."""
     env = make_vec(PICK, 4, sim_device="cpu", num_threads=1)

@@ -315,7 +315,7 @@ class NutBoltPickConfig(FactoryConfig[KeypointRlConfig, NutBoltPickRandomizeConf
 
     Attributes:
         close_and_lift: after ``episodeLength`` control steps, the gripper closes and lifts, whatever the actions are.
-            Without it, no episode is a success.
+            Without it, success is not measured.
         num_gripper_close_sim_steps: physics steps in which the gripper closes.
         num_gripper_lift_sim_steps: physics steps in which the gripper lifts.
         num_gripper_move_sim_steps: key in files of OmniIsaacGymEnvs.

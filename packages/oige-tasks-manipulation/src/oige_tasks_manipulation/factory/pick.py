@@ -121,15 +121,15 @@ class FactoryTaskNutBoltPick(FactoryTask[NutBoltPickConfig]):
         return self.sum_reward_terms(terms)
 
     def get_extras(self) -> None:
-        """Report in which worlds the nut has been lifted at the end of the episode."""
-        self.extras["success"] = self.lifted
+        """Report in which worlds the nut has been lifted at the end of the episode, if the gripper lifts."""
+        if self.cfg.close_and_lift:
+            self.extras["success"] = self.lifted
 
     def finish_episodes(self, worlds: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Add the fraction of episodes that lift the nut, and the mean sum of distances of keypoints at the end of the
-        policy's steps, in m.
+        """Add the fraction of episodes that lift the nut, if the gripper lifts, and the mean sum of distances of
+        keypoints at the end of the policy's steps, in m.
         """
-        means = {
-            "success": self.mean(self.lifted.float(), worlds),
-            "keypoint_distance": self.mean(self.final_distance, worlds),
-        }
-        return super().finish_episodes(worlds) | means
+        means = super().finish_episodes(worlds)
+        if self.cfg.close_and_lift:
+            means["success"] = self.mean(self.lifted.float(), worlds)
+        return means | {"keypoint_distance": self.mean(self.final_distance, worlds)}
