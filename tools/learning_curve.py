@@ -3,8 +3,8 @@
     uv run python tools/learning_curve.py runs/Ant --thresholds 3000 5000 7000 --out docs/results/data/ant_42_cpu.json
 
 Reads the TensorBoard summaries of a run: the mean reward of the last 100 episodes and, if the task logs it, the
-fraction of successful ones over environment steps, and over seconds since the first summary. The file contains every fifth epoch (at most about 200 in total), the last epoch, and
-the first epoch past each threshold.
+fraction of successful ones over environment steps, and over seconds since the first summary. The file contains every
+fifth epoch (at most about 200 in total), the last epoch, and the first epoch past each threshold.
 """
 
 import argparse
