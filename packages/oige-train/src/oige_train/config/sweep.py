@@ -85,7 +85,11 @@ def sweep_suffix(keys: Sequence[str], overrides: Sequence[str], *, name: str) ->
     values = {}
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         value = override.value()
-        values[override.key_or_group] = value if isinstance(value, str) else override.get_value_element_as_str()
+        if isinstance(value, float):  # Optuna's have 17 digits
+            text = f"{value:.6g}"
+        else:
+            text = value if isinstance(value, str) else override.get_value_element_as_str()
+        values[override.key_or_group] = text
     parts = [f"{_short(key, keys)}={values[key]}" for key in keys if values.get(key, name) != name]
     text = "".join(f"_{part}" for part in parts)
     return re.sub(r"[^\w.=+-]+", "_", text)[:MAX_LENGTH].rstrip("_")
