@@ -48,12 +48,17 @@ def test_same_command_starts_continues_and_ends_a_run(program) -> None:
     (first,) = Path("runs/walk/nn").iterdir()
     torn = first.with_name(f".{first.name}.x1.tmp")
     torn.write_bytes(first.read_bytes()[:100])
+    tables = [Path("runs/walk", name) for name in (".run.json.x2.tmp", ".config_2.yaml.x3.tmp", ".other.pth.tmp")]
+    for file in tables:
+        file.touch()
 
     continued = program(*COMMAND, "max_iterations=4")
     assert continued.code == 0, continued.err
     lines = continued.err.splitlines()
     assert "results: runs/walk, continued" in lines
-    assert f"removed unfinished files of an earlier start: {torn}" in lines
+    unfinished = ", ".join(map(str, (*tables[:2], torn)))
+    assert f"removed unfinished files of an earlier start: {unfinished}" in lines
+    assert [file.is_file() for file in tables] == [False, False, True]  # the last may be that of another program
     assert f"resuming {first} after epoch 2" in lines
     assert names(Path("runs")) == ["walk"]
     assert [name.partition("_rew")[0] for name in names(first.parent)] == ["last_walk_ep_2", "last_walk_ep_4"]

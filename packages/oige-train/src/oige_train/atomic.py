@@ -43,12 +43,16 @@ def written_atomically(file: Path) -> Iterator[BinaryIO]:
     _sync_folder(file.parent)
 
 
-def remove_unfinished(folder: Path) -> list[Path]:
+def remove_unfinished(folder: Path, name: str = "*") -> list[Path]:
     """Remove the temporary files that a killed process left in a folder, and return their paths.
 
-    Call it only while no other process writes there.
+    Call it only while no other process writes these files.
+
+    Args:
+        folder: the folder.
+        name: pattern of the final names.
     """
-    removed = sorted(folder.glob(f".*{SUFFIX}"))
+    removed = sorted(folder.glob(f".{name}.*{SUFFIX}"))
     for file in removed:
         file.unlink(missing_ok=True)
     return removed

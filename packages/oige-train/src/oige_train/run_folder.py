@@ -117,7 +117,10 @@ class RunFolder:
         """Remove what a killed process left under temporary names, and return a line that says so, or nothing."""
         if self.is_new:
             return ""
-        removed = [file for folder in (self.path, self.path / POLICIES) for file in remove_unfinished(folder)]
+        config = Path(CONFIG_FILE)
+        own = (STARTS_FILE, f"{config.stem}*{config.suffix}")  # a program that evaluates may write others
+        removed = [file for name in own for file in remove_unfinished(self.path, name)]
+        removed += remove_unfinished(self.path / POLICIES)
         return f"removed unfinished files of an earlier start: {', '.join(map(str, removed))}" if removed else ""
 
     def describe(self, run: Run, command: list[str]) -> None:
