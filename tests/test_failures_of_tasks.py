@@ -7,7 +7,7 @@ import pytest
 import torch
 from oige_core import make_vec
 from oige_core.engines.mujoco.failures.failure import Failure
-from oige_core.engines.mujoco.failures.pictures import frames
+from oige_core.engines.mujoco.failures.pictures import frames, moments
 from oige_core.engines.mujoco.failures.replay import replay
 from oige_core.testing import make_env_on
 
@@ -48,9 +48,8 @@ def test_failed_world_of_a_task_is_repeated_to_zero(name: str, tmp_path: Path) -
     assert result.deviation == 0.0
     assert result.trouble is not None
     assert result.trouble.text.startswith("velocity of ")
-    pictures = list(frames(loaded, (96, 64)))
-    assert len(pictures) == 1 + int(loaded.solver_steps[:-1].sum())
-    assert all(picture.std() > 5.0 for picture in pictures)
+    assert len(moments(loaded)) == 1 + int(loaded.solver_steps[:-1].sum())
+    assert next(frames(loaded, (96, 64))).std() > 5.0
 
 
 @pytest.mark.slow
