@@ -111,7 +111,7 @@ def saved(folder: Path, **changes: Any) -> Path:
         with np.load(path) as file:
             entries: dict[str, Any] = dict(file)
         header = json.loads(str(entries["header"])) | changes.pop("header", {})
-        np.savez(path, **(entries | {"header": np.array(json.dumps(header))} | changes))
+        np.savez(path, allow_pickle=True, **(entries | {"header": np.array(json.dumps(header))} | changes))
     return path
 
 

@@ -128,7 +128,9 @@ def test_only_process_0_writes(program: Path) -> None:
     assert all(torch.equal(value, one["model"][name]) for name, value in state["model"].items())
     assert len(list((program / "runs" / "Cartpole" / "summaries").iterdir())) == 1
     assert [path.name for path in (program / "runs").iterdir()] == ["Cartpole"]
-    assert len(json.loads((program / "runs" / "Cartpole" / "run.json").read_text())) == 1
+    (start,) = json.loads((program / "runs" / "Cartpole" / "run.json").read_text())
+    assert start["command"].startswith("torchrun --nproc-per-node=2 -m oige_train.cli.train ")
+    assert start["processes"] == 2
 
 
 def test_benchmark_counts_the_steps_of_all_processes_until_the_last_has_finished(tmp_path: Path) -> None:

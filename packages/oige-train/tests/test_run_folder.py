@@ -125,6 +125,7 @@ def test_run_json_records_command_versions_and_date(program) -> None:
         "algorithm": "PPO",
         "seed": 42,
         "num_envs": 16,
+        "processes": 1,
     }
     precision: dict[str, Any] = {"float32_matmul_precision": "high", "mixed_precision": False, "deterministic": False}
     described |= precision | {"devices": {"simulation": "cpu", "learner": "cpu"}}

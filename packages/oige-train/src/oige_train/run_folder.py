@@ -23,6 +23,7 @@ from omegaconf import OmegaConf
 from oige_train.atomic import remove_unfinished, written_atomically
 from oige_train.checkpoint import read_info
 from oige_train.config import Run
+from oige_train.config.torchrun import Torchrun
 from oige_train.download import is_address
 from oige_train.machine import machine
 from oige_train.runs.files import CONFIG_FILE, POLICIES, RUNS, STARTS_FILE, locked
@@ -148,6 +149,7 @@ class RunFolder:
                 "algorithm": ALGORITHM_NAMES[params.algo.name],
                 "seed": settings.seed,
                 "num_envs": settings.task.env.numEnvs,
+                "processes": Torchrun.from_environment().size if settings.multi_gpu else 1,
                 "command": shlex.join(command),
                 "date": _now(),
                 "overrides": list(run.record.overrides),

@@ -119,7 +119,7 @@ def _begin(run: Run, arguments: Sequence[str], stack: contextlib.ExitStack) -> R
     try:
         if unfinished := folder.remove_unfinished():
             say(unfinished)
-        folder.describe(run, ["oige-train", *arguments])
+        folder.describe(run, [*_program(run), *arguments])
     except BaseException:
         folder.discard()
         raise
@@ -317,12 +317,8 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: Sequence[s
         test: play instead of resuming.
         more: overrides for resuming, if training has reached its limits.
     """
-    program = _launcher()
-    if run.config.multi_gpu and not test:
-        program += ["torchrun", *Torchrun.from_environment().options(), "-m", "oige_train.cli.train"]
-    else:
-        program.append("oige-train")
-    command = [*program, f"task={run.task.file or run.record.task}", f"checkpoint={checkpoint}"]
+    program = ["oige-train"] if test else _program(run)
+    command = [*_launcher(), *program, f"task={run.task.file or run.record.task}", f"checkpoint={checkpoint}"]
     if test:
         command.append("test=True")
     else:
@@ -330,6 +326,13 @@ def _command(run: Run, checkpoint: Path, *, test: bool = False, more: Sequence[s
     given = {"checkpoint", "resume", "test", *(("multi_gpu",) if test else ())}
     command += [text for key, text in run.command.items() if key not in given and (key in DEVICE_KEYS or not test)]
     return shlex.join(command)
+
+
+def _program(run: Run) -> list[str]:
+    """Return the name of this program in a command, with torchrun and its options if that has started it."""
+    if not run.config.multi_gpu:
+        return ["oige-train"]
+    return ["torchrun", *Torchrun.from_environment().options(), "-m", "oige_train.cli.train"]
 
 
 def _launcher() -> list[str]:
