@@ -58,7 +58,7 @@ LEFT_OUT = (
 )
 """Modules of the embedded engine, of Warp, of the viewer and of windows in Kit, with those below them."""
 
-OTHER_LEARNERS = ("rsl_rl", "skrl", "stable_baselines3", "tensordict")
+OPTIONAL = ("ray", "rsl_rl", "skrl", "stable_baselines3", "tensordict")
 
 IMPORT_ALL = """
 import importlib, json, sys
@@ -149,7 +149,7 @@ def import_all(python: str | Path) -> dict[str, Any]:
         ``failures`` by module; the packages ``asked`` for although they are not there; names of ``LEFT_OUT`` that stand
         there ``needlessly``; the ``count`` of modules.
     """
-    lists = ([path.name.replace("-", "_") for path in PACKAGES], ABSENT, HOST, LEFT_OUT, OTHER_LEARNERS)
+    lists = ([path.name.replace("-", "_") for path in PACKAGES], ABSENT, HOST, LEFT_OUT, OPTIONAL)
     arguments = [json.dumps(each) for each in lists]
     done = subprocess.run([python, "-c", IMPORT_ALL, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
