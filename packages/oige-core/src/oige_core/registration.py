@@ -25,10 +25,11 @@ from oige_core.spec import InstalledTask, TaskSpec
 if TYPE_CHECKING:
     from oige_core.tasks import Task
 
-__all__ = ["add_to_gymnasium", "load_task_file", "register_task", "with_registered_tasks"]
+__all__ = ["TASK_FILE", "add_to_gymnasium", "load_task_file", "register_task", "with_registered_tasks"]
 
 SECTIONS = ("task", "train")
 TASK_FILE = re.compile(r"(?P<file>.+\.py)(:(?P<name>\w+))?")
+"""What ``task=`` says of a task in a file: the file, and the name of the class after a colon."""
 
 
 def add_to_gymnasium(name: str) -> None:

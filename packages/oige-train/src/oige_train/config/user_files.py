@@ -22,10 +22,11 @@ from omegaconf import OmegaConf
 
 from oige_train.run_record import RunRecord
 
-__all__ = ["MAIN_FILE", "NO_FILES", "UserFiles", "active_user_files", "using"]
+__all__ = ["MAIN_FILE", "NO_FILES", "OPTIONS", "UserFiles", "active_user_files", "using"]
 
 GROUPS = ("task", "train")
 OPTIONS = ("--config-dir", "-cd")
+"""Options that name a folder with files of the user."""
 SEARCH_PATH = "hydra.searchpath"
 MAIN_FILE = "config.yaml"
 IN_CHECKOUT = ("cfg", "omniisaacgymenvs/cfg")
