@@ -1,0 +1,52 @@
+"""``oige-compat``: run code that was written for OmniIsaacGymEnvs."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+
+from oige_core.errors import ConfigError, nearest
+from oige_train.cli.common import run_cli
+
+__all__ = ["COMMANDS", "compat", "main"]
+
+COMMANDS: Mapping[str, str] = {"run": "oige_compat.run:run"}
+"""The function of each command: it takes the arguments after the command and returns the exit code."""
+
+HELP = """usage: oige-compat run SCRIPT [key=value …]
+
+Run code that was written for OmniIsaacGymEnvs on the embedded engine, without Isaac Sim.
+
+  run SCRIPT [key=value …]    run a script, such as scripts/rlgames_train.py, with its own arguments"""
+
+
+def main() -> None:
+    """Run the program."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["run"] and not "".join(arguments[1:2]).startswith("-"):
+        del sys.argv[1:]  # options after the script are its own
+    run_cli(lambda _: compat(arguments), HELP)
+
+
+def compat(arguments: list[str]) -> int:
+    """Run a command.
+
+    Args:
+        arguments: the command and its arguments.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        OigeError: there is no such command, or the command fails.
+    """
+    if not arguments:
+        raise ConfigError(f"oige-compat without a command: expected one of {', '.join(COMMANDS)}.")
+    command, *rest = arguments
+    if command not in COMMANDS:
+        raise ConfigError(f"oige-compat {command}: no such command. {nearest(command, COMMANDS)}")
+    module, _, function = COMMANDS[command].partition(":")
+    return getattr(importlib.import_module(module), function)(rest)
+
+
+if __name__ == "__main__":
+    main()
