@@ -33,8 +33,9 @@ def save_replay(checkpoint: Path, tensors: Mapping[str, torch.Tensor], state: Ma
         OSError: it cannot be written.
     """
     arrays: dict[str, Any] = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    arrays[STAMP] = np.array(_stamp(state))
     with written_atomically(replay_file(checkpoint)) as stream:
-        np.savez(stream, **arrays, **{STAMP: np.array(_stamp(state))})
+        np.savez(stream, **arrays)
 
 
 def load_replay(checkpoint: Path, state: Mapping[str, Any]) -> dict[str, torch.Tensor] | None:
