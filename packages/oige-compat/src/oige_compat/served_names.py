@@ -1,0 +1,279 @@
+"""Names of ``omni``, ``carb`` and Isaac Sim's applications for :mod:`oige_compat.served`."""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+__all__ = ["NAMES", "Row", "State", "below"]
+
+State: TypeAlias = Literal["served", "approximated", "missing"]
+Row: TypeAlias = tuple[State, str]
+
+
+def below(module: str, state: State, texts: Mapping[str, str]) -> dict[str, Row]:
+    """Return the rows of names of a module that have one state."""
+    return {f"{module}.{name}": (state, text) for name, text in texts.items()}
+
+
+WINDOW = "a window of the application, which does not exist here; does nothing"
+NO_WINDOW = "builds a window of the application"
+
+NAMES: dict[str, Row] = {
+    **below(
+        "carb",
+        "approximated",
+        {
+            "log_error": "writes to the log of the application; here to Python's logging",
+            "log_info": "writes to the log of the application; here to Python's logging",
+            "log_warn": "writes to the log of the application; here to Python's logging",
+            "log_verbose": "writes to the log of the application; here to Python's logging",
+            "settings": "settings of the application; here a dictionary that physics does not read",
+            "settings.*": "settings of the application; here a dictionary that physics does not read",
+        },
+    ),
+    "carb.*": ("missing", "part of the application's core library"),
+    **below(
+        "omni.isaac.cloner",
+        "served",
+        {
+            "GridCloner": "copies the first world to a grid",
+            "Cloner": "copies a prim to other paths",
+            "Cloner.define_base_env": "names the folder of the worlds",
+            "GridCloner.define_base_env": "names the folder of the worlds",
+            "Cloner.generate_paths": "returns the paths of the worlds",
+            "GridCloner.generate_paths": "returns the paths of the worlds",
+            "GridCloner.clone": "copies the first world and returns the origins of the worlds",
+            "Cloner.clone": "copies a prim to other paths",
+            "GridCloner.get_clone_transforms": "returns the origins of the worlds",
+        },
+    ),
+    **below(
+        "omni.isaac.cloner",
+        "approximated",
+        {
+            "GridCloner.filter_collisions": "keeps worlds from colliding; here worlds never collide, so it does nothing",
+            "Cloner.filter_collisions": "keeps worlds from colliding; here worlds never collide, so it does nothing",
+        },
+    ),
+    **below(
+        "omni.isaac.core",
+        "served",
+        {
+            "World": "steps physics and holds the scene",
+            "World.scene": "the scene",
+            "World.step": "steps physics",
+            "World.is_playing": "whether the simulation runs",
+            "World.get_physics_context": "returns the settings of physics",
+            "World.reset": "starts the simulation",
+            "tasks.BaseTask": "base class of tasks",
+            "simulation_context.SimulationContext": "steps physics",
+            "simulation_context.SimulationContext.step": "steps physics",
+            "simulation_context.SimulationContext.is_playing": "whether the simulation runs",
+            "simulation_context.SimulationContext.get_physics_dt": "returns the time of a physics step",
+            "scenes.Scene": "registers views and objects by name",
+            "scenes.Scene.add": "registers a view or an object",
+            "scenes.Scene.object_exists": "whether a name is registered",
+            "scenes.Scene.get_object": "returns a registered object",
+            "scenes.Scene.remove_object": "forgets a registered object",
+            "articulations.ArticulationView": "one articulation in all worlds",
+            "articulations.Articulation": "one articulation",
+            "robots.Robot": "one robot, from a USD file",
+            "robots.RobotView": "one robot in all worlds",
+            "prims.RigidPrimView": "one or several rigid bodies in all worlds",
+            "prims.RigidPrim": "one rigid body",
+            "prims.XFormPrim": "one prim with a pose",
+            "prims.XFormPrimView": "one prim with a pose in all worlds",
+            "objects.DynamicSphere": "a sphere that moves",
+            "objects.DynamicCuboid": "a box that moves",
+            "objects.FixedCuboid": "a box that does not move",
+            "objects.VisualSphere": "a sphere without collisions",
+            "objects.VisualCuboid": "a box without collisions",
+            "utils.extensions.get_extension_path_from_name": "returns the folder of an extension",
+            "utils.prims.get_prim_at_path": "returns the prim at a path",
+            "utils.prims.define_prim": "makes a prim at a path",
+            "utils.prims.create_prim": "makes a prim at a path, with attributes",
+            "utils.prims.is_prim_path_valid": "whether a path has a prim",
+            "utils.prims.get_prim_parent": "returns the parent of a prim",
+            "utils.prims.get_prim_children": "returns the children of a prim",
+            "utils.prims.get_prim_path": "returns the path of a prim",
+            "utils.prims.find_matching_prim_paths": "returns the paths that match a regular expression",
+            "utils.prims.is_prim_non_root_articulation_link": "whether a prim is a link below the root link",
+            "utils.stage.add_reference_to_stage": "loads a USD file below a path",
+            "utils.stage.get_current_stage": "returns the stage",
+            "utils.types.ArticulationAction": "a record of positions, velocities and efforts",
+            "utils.xforms.get_world_pose": "returns the pose of a prim",
+            "utils.xforms.get_local_pose": "returns the pose of a prim in its parent",
+        },
+    ),
+    **below(
+        "omni.isaac.core",
+        "approximated",
+        {
+            "scenes.Scene.add_default_ground_plane": "loads a ground plane from a USD file; here a plain plane",
+            "scenes.Scene.add_ground_plane": "adds a ground plane",
+            "utils.extensions.enable_extension": "loads an extension of the application; does nothing here",
+            "utils.extensions.disable_extension": "unloads an extension of the application; does nothing here",
+            "utils.viewports.set_camera_view": "moves the camera of the viewport; does nothing here",
+            "utils.semantics.add_update_semantics": "labels a prim for segmentation; does nothing here",
+            "materials.PreviewSurface": "a material that only cameras see",
+            "materials.VisualMaterial": "a material that only cameras see",
+            "materials.OmniPBR": "a material that only cameras see",
+            "materials.OmniGlass": "a material that only cameras see",
+            "materials.PhysicsMaterial": "friction and restitution of shapes; here one coefficient of friction",
+            "utils.types.XFormPrimViewState": "a record of poses; views here do not keep a default state",
+        },
+    ),
+    **below(
+        "omni.isaac.core",
+        "missing",
+        {
+            "materials.deformable_material.*": "the material of a deformable body",
+            "materials.DeformableMaterial": "the material of a deformable body",
+            "prims.soft.*": "deformable bodies, particles and cloth",
+            "prims.GeometryPrim": "a shape whose collisions can be changed",
+            "prims.GeometryPrimView": "shapes in all worlds, with their contacts",
+            "utils.bounds.*": "bounding boxes of prims",
+            "utils.collisions.*": "ray casts",
+            "utils.deformable_mesh_utils": "meshes of tetrahedra for deformable bodies",
+            "utils.deformable_mesh_utils.*": "meshes of tetrahedra for deformable bodies",
+            "utils.nucleus.*": "files of a Nucleus server",
+            "utils.render_product.*": "images of cameras",
+            "utils.*": "a utility of Isaac Sim",
+            "controllers.*": "controllers of robots",
+            "loggers.*": "records data of a run",
+            "physics_context.*": "settings of physics",
+            "objects.*": "an object of Isaac Sim",
+            "*": "part of Isaac Sim's core",
+        },
+    ),
+    **below(
+        "omni.isaac.core.utils.torch",
+        "served",
+        {
+            name: "a function on torch tensors"
+            for name in (
+                "normalize scale_transform unscale_transform copysign torch_rand_float torch_random_dir_2 tensor_clamp "
+                "scale unscale unscale_np set_seed matmul sin cos transpose_2d inverse gf_quat_to_tensor "
+                "euler_angles_to_quats rot_matrices_to_quats rad2deg deg2rad quat_mul quat_conjugate quat_apply "
+                "quat_rotate quat_rotate_inverse quat_unit quat_from_angle_axis quat_axis normalize_angle "
+                "get_basis_vector quats_to_rot_matrices matrices_to_euler_angles get_euler_xyz quat_from_euler_xyz "
+                "quat_diff_rad normalise_quat_in_pose compute_heading_and_up compute_rot xyzw2wxyz wxyz2xyzw as_type "
+                "convert create_zeros_tensor create_tensor_from_list clone_tensor resolve_indices move_data tensor_cat "
+                "expand_dims pad tensor_stack to_list to_numpy assign tf_matrices_from_poses get_local_from_world "
+                "get_world_from_local get_pose get_world_from_local_position tf_inverse tf_apply tf_vector tf_combine "
+                "assign_pose"
+            ).split()
+        },
+    ),
+    "omni.isaac.core.utils.torch": ("served", "functions on torch tensors"),
+    "omni.isaac.core.utils.torch.*": ("missing", "a function on torch tensors"),
+    "omni.isaac.core.utils.numpy": ("served", "functions on arrays"),
+    "omni.isaac.core.utils.numpy.*": ("missing", "a function on arrays"),
+    "omni.isaac.core.utils.warp": ("missing", "functions on Warp arrays"),
+    "omni.isaac.core.utils.warp.*": ("missing", "functions on Warp arrays"),
+    **below(
+        "omni.isaac.gym",
+        "served",
+        {
+            "tasks.rl_task.RLTaskInterface": "what an environment calls of a task",
+            "vec_env.VecEnvBase": "steps a task in all worlds",
+            "vec_env.VecEnvBase.set_task": "builds the scene of a task",
+            "vec_env.VecEnvBase.close": "ends the simulation",
+            "vec_env.VecEnvBase.render_enabled": "whether images are shown",
+            "vec_env.TaskStopException": "ends training when the application stops the simulation",
+        },
+    ),
+    **below(
+        "omni.isaac.gym",
+        "missing",
+        {
+            "vec_env.VecEnvMT": "trains in a thread beside the application's window",
+            "vec_env.TrainerMT": "trains in a thread beside the application's window",
+            "*": "part of Isaac Sim's environments",
+        },
+    ),
+    **below(
+        "omni.isaac.kit",
+        "approximated",
+        {
+            "SimulationApp": "starts the application; here there is none, so it only keeps its settings",
+            "SimulationApp.update": "draws a frame; does nothing here",
+            "SimulationApp.close": "ends the application; does nothing here",
+            "SimulationApp.is_running": "whether the application runs; here always",
+        },
+    ),
+    "omni.isaac.kit.*": ("missing", "part of the application"),
+    **below(
+        "omni.isaac.nucleus",
+        "served",
+        {
+            "get_assets_root_path": "returns the address of Isaac Sim's assets",
+            "find_nucleus_server": "returns the address of Isaac Sim's assets",
+        },
+    ),
+    "omni.isaac.nucleus.*": ("missing", "files of a Nucleus server"),
+    **below(
+        "omni",
+        "missing",
+        {
+            "isaac.sensor.*": "a camera, a contact sensor or a lidar as an object",
+            "isaac.wheeled_robots.*": "robots with wheels and their controllers",
+            "isaac.manipulators.*": "robot arms and their controllers",
+            "isaac.franka.*": "Franka Emika's Panda as an object",
+            "isaac.motion_generation.*": "motion planning",
+            "isaac.urdf.*": "turns a URDF file into a USD file",
+            "isaac.range_sensor.*": "lidars and ultrasonic sensors",
+            "isaac.surface_gripper.*": "a suction gripper",
+            "isaac.dynamic_control.*": "an older interface of physics",
+            "isaac.ui.*": NO_WINDOW,
+            "isaac.debug_draw.*": "draws points and lines in the viewport",
+            "isaac.lab.*": "Isaac Lab",
+            "isaac.orbit.*": "Orbit, which became Isaac Lab",
+            "isaac.*": "part of Isaac Sim",
+            "importer.*": "turns a URDF or MJCF file into a USD file",
+            "client": "reads files of a Nucleus server",
+            "client.*": "reads files of a Nucleus server",
+            "ext": NO_WINDOW,
+            "ext.*": NO_WINDOW,
+            "ui": NO_WINDOW,
+            "ui.*": NO_WINDOW,
+            "timeline": "starts and stops the simulation of the application",
+            "timeline.*": "starts and stops the simulation of the application",
+            "physx.scripts": "writes deformable bodies and materials to the stage",
+            "physx.scripts.*": "writes deformable bodies and materials to the stage",
+            "physx": "the interface of PhysX",
+            "physx.*": "the interface of PhysX",
+            "kit.*": "part of the application",
+            "kit": "the application",
+            "graph.*": "graphs of actions",
+            "appwindow.*": "keyboard and window of the application",
+            "replicator.isaac": "randomises physics from graphs",
+            "replicator.isaac.*": "randomises physics from graphs",
+            "replicator.core": "renders images of cameras",
+            "replicator.core.*": "renders images of cameras",
+            "replicator.*": "renders images, and randomises scenes",
+            "*": "part of the application",
+        },
+    ),
+    **below(
+        "omni",
+        "approximated",
+        {
+            "kit.viewport.utility.get_viewport_from_window_name": WINDOW,
+            "kit.viewport.utility.get_active_viewport": WINDOW,
+            "kit.viewport.utility.camera_state.ViewportCameraState": WINDOW,
+            "kit.viewport.utility.ViewportCameraState": WINDOW,
+        },
+    ),
+    **below(
+        "omni",
+        "served",
+        {
+            "usd": "the stage of the application",
+            "usd.get_context": "returns the context of the stage",
+        },
+    ),
+    "isaacsim.*": ("missing", "part of Isaac Sim"),
+    "warp.sim": ("missing", "Warp's former simulator"),
+    "warp.sim.*": ("missing", "Warp's former simulator"),
+}
+"""State and text by name."""
