@@ -5,7 +5,6 @@ Names are those of Isaac Sim 2023.1, without private modules in between: :func:`
 A name ``X.*`` stands for everything below ``X`` that has no entry of its own.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -81,7 +80,10 @@ BASES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.core.prims.soft.DeformablePrimView": ("omni.isaac.core.prims.XFormPrimView",),
     "omni.isaac.core.objects.DynamicSphere": ("omni.isaac.core.prims.RigidPrim", "omni.isaac.core.prims.GeometryPrim"),
     "omni.isaac.core.objects.DynamicCuboid": ("omni.isaac.core.prims.RigidPrim", "omni.isaac.core.prims.GeometryPrim"),
-    "omni.isaac.core.objects.DynamicCylinder": ("omni.isaac.core.prims.RigidPrim", "omni.isaac.core.prims.GeometryPrim"),
+    "omni.isaac.core.objects.DynamicCylinder": (
+        "omni.isaac.core.prims.RigidPrim",
+        "omni.isaac.core.prims.GeometryPrim",
+    ),
     "omni.isaac.core.objects.DynamicCapsule": ("omni.isaac.core.prims.RigidPrim", "omni.isaac.core.prims.GeometryPrim"),
     "omni.isaac.core.objects.FixedCuboid": ("omni.isaac.core.prims.GeometryPrim",),
     "omni.isaac.core.objects.FixedSphere": ("omni.isaac.core.prims.GeometryPrim",),
@@ -101,22 +103,20 @@ def is_of_isaac_sim(name: str) -> bool:
 
 def canonical(name: str) -> str:
     """Return the name under which :data:`SERVED` has a dotted name: that of Isaac Sim 2023.1, in its public module."""
+    parts = _renamed(name).split(".")
+    number = next((number for number, part in enumerate(parts) if part[:1].isupper()), 0)
+    if number and ".".join(parts[: number + 1]) not in SERVED:
+        module, holder = parts[number - 1], parts[number]
+        if module.replace("_", "") == holder.lower():  # the module of a class, as in robots.robot.Robot
+            del parts[number - 1]
+    return _renamed(".".join(parts))
+
+
+def _renamed(name: str) -> str:
     for old, new in RENAMED:
         if f"{name}.".startswith(f"{old}."):
-            name = new + name[len(old) :]
-            break
-    parts = name.split(".")
-    for number in range(1, len(parts)):  # leave out the module between a package and its class
-        if parts[number][:1].isupper():
-            snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", parts[number]).lower()
-            if parts[number - 1].replace("_", "") == snake.replace("_", ""):
-                del parts[number - 1]
-            break
-    shorter = ".".join(parts)
-    for old, new in RENAMED:
-        if f"{shorter}.".startswith(f"{old}."):
-            return new + shorter[len(old) :]
-    return shorter
+            return new + name[len(old) :]
+    return name
 
 
 def find_served(name: str) -> Served | None:

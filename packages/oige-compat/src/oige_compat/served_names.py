@@ -17,6 +17,19 @@ def below(module: str, state: State, texts: Mapping[str, str]) -> dict[str, Row]
 WINDOW = "a window of the application, which does not exist here; does nothing"
 NO_WINDOW = "builds a window of the application"
 
+TORCH_FUNCTIONS = """
+normalize scale_transform unscale_transform copysign torch_rand_float torch_random_dir_2 tensor_clamp
+scale unscale unscale_np set_seed matmul sin cos transpose_2d inverse gf_quat_to_tensor
+euler_angles_to_quats rot_matrices_to_quats rad2deg deg2rad quat_mul quat_conjugate quat_apply
+quat_rotate quat_rotate_inverse quat_unit quat_from_angle_axis quat_axis normalize_angle
+get_basis_vector quats_to_rot_matrices matrices_to_euler_angles get_euler_xyz quat_from_euler_xyz
+quat_diff_rad normalise_quat_in_pose compute_heading_and_up compute_rot xyzw2wxyz wxyz2xyzw as_type
+convert create_zeros_tensor create_tensor_from_list clone_tensor resolve_indices move_data tensor_cat
+expand_dims pad tensor_stack to_list to_numpy assign tf_matrices_from_poses get_local_from_world
+get_world_from_local get_pose get_world_from_local_position tf_inverse tf_apply tf_vector tf_combine
+assign_pose
+"""
+
 NAMES: dict[str, Row] = {
     **below(
         "carb",
@@ -50,8 +63,8 @@ NAMES: dict[str, Row] = {
         "omni.isaac.cloner",
         "approximated",
         {
-            "GridCloner.filter_collisions": "keeps worlds from colliding; here worlds never collide, so it does nothing",
-            "Cloner.filter_collisions": "keeps worlds from colliding; here worlds never collide, so it does nothing",
+            "GridCloner.filter_collisions": "keeps worlds from colliding; here worlds never collide",
+            "Cloner.filter_collisions": "keeps worlds from colliding; here worlds never collide",
         },
     ),
     **below(
@@ -148,21 +161,7 @@ NAMES: dict[str, Row] = {
     **below(
         "omni.isaac.core.utils.torch",
         "served",
-        {
-            name: "a function on torch tensors"
-            for name in (
-                "normalize scale_transform unscale_transform copysign torch_rand_float torch_random_dir_2 tensor_clamp "
-                "scale unscale unscale_np set_seed matmul sin cos transpose_2d inverse gf_quat_to_tensor "
-                "euler_angles_to_quats rot_matrices_to_quats rad2deg deg2rad quat_mul quat_conjugate quat_apply "
-                "quat_rotate quat_rotate_inverse quat_unit quat_from_angle_axis quat_axis normalize_angle "
-                "get_basis_vector quats_to_rot_matrices matrices_to_euler_angles get_euler_xyz quat_from_euler_xyz "
-                "quat_diff_rad normalise_quat_in_pose compute_heading_and_up compute_rot xyzw2wxyz wxyz2xyzw as_type "
-                "convert create_zeros_tensor create_tensor_from_list clone_tensor resolve_indices move_data tensor_cat "
-                "expand_dims pad tensor_stack to_list to_numpy assign tf_matrices_from_poses get_local_from_world "
-                "get_world_from_local get_pose get_world_from_local_position tf_inverse tf_apply tf_vector tf_combine "
-                "assign_pose"
-            ).split()
-        },
+        dict.fromkeys(TORCH_FUNCTIONS.split(), "a function on torch tensors"),
     ),
     "omni.isaac.core.utils.torch": ("served", "functions on torch tensors"),
     "omni.isaac.core.utils.torch.*": ("missing", "a function on torch tensors"),
