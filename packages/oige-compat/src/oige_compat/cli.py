@@ -9,14 +9,16 @@ from oige_train.cli.common import run_cli
 
 __all__ = ["COMMANDS", "compat", "main"]
 
-COMMANDS: Mapping[str, str] = {"run": "oige_compat.run:run"}
+COMMANDS: Mapping[str, str] = {"check": "oige_compat.check.command:check", "run": "oige_compat.run:run"}
 """The function of each command: it takes the arguments after the command and returns the exit code."""
 
-HELP = """usage: oige-compat run SCRIPT [key=value …]
+HELP = """usage: oige-compat COMMAND …
 
-Run code that was written for OmniIsaacGymEnvs on the embedded engine, without Isaac Sim.
+Run code that was written for OmniIsaacGymEnvs on the embedded engine, without Isaac Sim, or check what it needs.
 
-  run SCRIPT [key=value …]    run a script, such as scripts/rlgames_train.py, with its own arguments"""
+  run SCRIPT [key=value …]      run a script, such as scripts/rlgames_train.py, with its own arguments
+  check PATH [--all] [--json]   read a code base without running it: what is served, approximated or missing; exit code
+                                1 if something is missing. --all also lists what is served, with every line"""
 
 
 def main() -> None:

@@ -77,6 +77,7 @@ NAMES: dict[str, Row] = {
             "World.is_playing": "whether the simulation runs",
             "World.get_physics_context": "returns the settings of physics",
             "World.reset": "starts the simulation",
+            "World.stage": "the stage",
             "tasks.BaseTask": "base class of tasks",
             "simulation_context.SimulationContext": "steps physics",
             "simulation_context.SimulationContext.step": "steps physics",
@@ -139,6 +140,8 @@ NAMES: dict[str, Row] = {
         "omni.isaac.core",
         "missing",
         {
+            "World.*": "a method of the simulation",
+            "scenes.Scene.*": "a method of the scene",
             "materials.deformable_material.*": "the material of a deformable body",
             "materials.DeformableMaterial": "the material of a deformable body",
             "prims.soft.*": "deformable bodies, particles and cloth",
@@ -148,7 +151,6 @@ NAMES: dict[str, Row] = {
             "utils.collisions.*": "ray casts",
             "utils.deformable_mesh_utils": "meshes of tetrahedra for deformable bodies",
             "utils.deformable_mesh_utils.*": "meshes of tetrahedra for deformable bodies",
-            "utils.nucleus.*": "files of a Nucleus server",
             "utils.render_product.*": "images of cameras",
             "utils.*": "a utility of Isaac Sim",
             "controllers.*": "controllers of robots",
@@ -186,7 +188,7 @@ NAMES: dict[str, Row] = {
         "missing",
         {
             "vec_env.VecEnvMT": "trains in a thread beside the application's window",
-            "vec_env.TrainerMT": "trains in a thread beside the application's window",
+            "vec_env.vec_env_mt.TrainerMT": "trains in a thread beside the application's window",
             "*": "part of Isaac Sim's environments",
         },
     ),
@@ -269,6 +271,7 @@ NAMES: dict[str, Row] = {
         {
             "usd": "the stage of the application",
             "usd.get_context": "returns the context of the stage",
+            "usd.UsdContext.get_stage": "returns the stage",
         },
     ),
     "isaacsim.*": ("missing", "part of Isaac Sim"),

@@ -54,6 +54,8 @@ VIEWS: dict[str, Row] = {
             "num_bodies": "number of links",
             "dof_names": "names of degrees of freedom",
             "body_names": "names of links",
+            "_num_dof": "number of degrees of freedom",
+            "_device": "device of tensors",
             "_dof_indices": "numbers of degrees of freedom by name",
             "_body_indices": "numbers of links by name",
             "get_dof_index": "returns the number of a degree of freedom",
