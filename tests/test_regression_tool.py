@@ -36,6 +36,7 @@ def verdicts(tool: ModuleType, new: dict[str, Any], old: dict[str, Any]) -> list
         (task(ratio=2.31, score=3.29), ["worse", "worse", "equal"]),
         (task(ratio=1.69, score=6.71), ["better", "better", "equal"]),
         (task(weights="b"), ["", "changed", "equal"]),
+        (task(score=float("nan")), ["", "worse", "equal"]),
         (task() | {"policy": None}, ["", "equal", "worse"]),
         ({"failed": "error: no"}, ["failed"]),
     ],

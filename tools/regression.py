@@ -246,7 +246,7 @@ def compare(new: dict[str, Any], old: dict[str, Any], slower: float, errors: flo
                 allowed = errors * math.hypot(values["error"], before["error"])
                 change = values["score"] - before["score"]
                 same = values["score"] == before["score"] and values.get("weights") == before.get("weights")
-                verdict = "worse" if change < -allowed else "better" if change > allowed else ""
+                verdict = "better" if change > allowed else "" if change >= -allowed else "worse"  # NaN is worse
                 if same:
                     verdict = "equal"
                 elif not verdict and same_machine:
@@ -260,10 +260,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     order = {"worse": 0, "failed": 0}
     lines = ["| task | measurement | recorded | now | |", "|---|---|---|---|---|"]
     for row in sorted(rows, key=lambda each: order.get(each["verdict"], 1)):
-        cells = [
-            f"{value:.4g}" if isinstance(value, float) else str(value or "none") for value in (row["old"], row["new"])
-        ]
-        lines.append(f"| {row['task']} | {row['measurement']} | {' | '.join(cells)} | {row['verdict']} |")
+        cells = f"{_text(row['old'])} | {_text(row['new'])}"
+        lines.append(f"| {row['task']} | {row['measurement']} | {cells} | {row['verdict']} |")
     return "\n".join(lines)
 
 

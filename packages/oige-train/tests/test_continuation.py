@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import types
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from oige_core.errors import ConfigError
 from oige_train.checkpoint import load_checkpoint, read_info, save_checkpoint
 from oige_train.checkpoint_info import CheckpointInfo
-from oige_train.continuation import check_continues, newest_checkpoint
+from oige_train.continuation import arguments_to_continue, check_continues, newest_checkpoint, note_on_end
 from oige_train.learner.summaries import FrameWriter, prepare_writer
 from oige_train.run_folder import RunFolder, restore_best
 
@@ -146,6 +147,69 @@ def test_damaged_checkpoints_are_named_and_passed_over(tmp_path: Path) -> None:
     ]
 
 
+# Of an entry in the table of an archive: a flag at byte 8 says that it is encrypted, and byte 10 is its compression.
+@pytest.mark.parametrize(("byte", "bit"), [(8, 1), (10, 1), (10, 8)])
+@pytest.mark.parametrize("entry", [b"/data.pkl", b"/oige.json"])
+def test_checkpoint_with_a_damaged_table_is_passed_over(entry: bytes, byte: int, bit: int, tmp_path: Path) -> None:
+    damaged = written(tmp_path, "last_walk_ep_2", 2)
+    content = bytearray(damaged.read_bytes())
+    content[content.rindex(b"PK\1\2", 0, content.rindex(entry)) + byte] ^= bit
+    damaged.write_bytes(content)
+    found, notes = newest_checkpoint(tmp_path)
+    assert found is None
+    (note,) = notes
+    assert note.startswith(f"resume=True: {damaged}: damaged (")
+
+
+def test_checkpoint_of_the_last_epoch_precedes_a_newer_best_policy_of_it(tmp_path: Path) -> None:
+    last, best = written(tmp_path, "last_walk_ep_4", 4), written(tmp_path, "walk", 4)
+    os.utime(last, (1, 1))
+    assert best.stat().st_mtime > 1
+    found, _ = newest_checkpoint(tmp_path)
+    assert found is not None
+    assert found.file == last
+
+
+def walk(overrides: tuple[str, ...] = (), former: tuple[str, ...] = (), max_epochs: int = 9, **config: Any) -> Any:
+    """Return the run ``runs/walk`` with overrides, and with those of its earlier start."""
+    learner = types.SimpleNamespace(full_experiment_name="walk", max_epochs=max_epochs)
+    train = types.SimpleNamespace(params=types.SimpleNamespace(config=learner))
+    return types.SimpleNamespace(
+        config=types.SimpleNamespace(train=train),
+        record=types.SimpleNamespace(overrides=overrides),
+        former=types.SimpleNamespace(overrides=former),
+        **config,
+    )
+
+
+def test_seed_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs/walk").mkdir(parents=True)
+    command = ["task=Ant", "seed=-1", "++seed=-1", "num_envs=-1"]
+    assert arguments_to_continue(walk(), command) == (None, [])
+    file = written(Path("runs/walk"), "last_walk_ep_4", 4)
+    assert arguments_to_continue(walk(), command) == (["task=Ant", "num_envs=-1", f"checkpoint={file}"], [])
+
+
+@pytest.mark.parametrize(
+    ("state", "overrides", "ended"),
+    [("finished", ("a=1", "b=2"), True), ("finished", ("a=1",), False), ("stopped", ("a=1", "b=2"), False)],
+)
+def test_run_that_reached_its_goal_continues_with_other_overrides_only(
+    state: str, overrides: tuple[str, ...], ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("runs/walk")
+    folder.mkdir(parents=True)
+    run = walk(overrides, ("b=2", "a=1"), checkpoint=written(folder, "last_walk_ep_4", 4))
+    (folder / "run.json").write_text(json.dumps([{"end": {"state": "failed"}}, {"end": {"state": state}}]))
+    expected = (
+        "runs/walk: training has ended after epoch 4, so nothing is left to do; to continue, change the limit or goal "
+        "at which it has ended."
+    )
+    assert note_on_end(run) == (expected if ended else None)
+
+
 def test_folder_of_plain_rl_games_is_refused(tmp_path: Path) -> None:
     import torch
 
@@ -157,6 +221,9 @@ def test_folder_of_plain_rl_games_is_refused(tmp_path: Path) -> None:
         f"resume=True: {tmp_path / 'nn' / 'Ant.pth'} was written by rl_games; resume it with checkpoint=, in a folder "
         "of its own."
     )
+    ours = written(tmp_path, "last_walk_ep_2", 2)
+    found, notes = newest_checkpoint(tmp_path)
+    assert (found and found.file, notes) == (ours, [])
 
 
 @pytest.mark.parametrize(("best", "restored"), [(3.5, True), (4.0, False)])
@@ -195,6 +262,7 @@ def test_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
         (torn,) = [path for path in tmp_path.iterdir() if path != file]
         shutil.copy(torn, tmp_path / ".b.x.tmp")
     assert file.read_bytes() == b"new"
+    assert file.stat().st_mode & 0o777 == 0o644  # others may read it, which is not so of temporary files
     assert [path.name for path in remove_unfinished(tmp_path)] == [".b.x.tmp"]
     assert names(tmp_path) == ["a"]
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import types
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from fake_env import build, make_flashsac_run, make_sac_run
 from oige_train.checkpoint import load_checkpoint
 from oige_train.learner import replay_files
+from oige_train.learner.off_policy import OffPolicyAgent
 from random_env import RandomEnv, state_of
 
 EPOCHS = 6
@@ -103,6 +105,24 @@ def test_damaged_replay_buffer_is_not_used(kind: str, half: Path, tmp_path: Path
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     refilled(kind, tmp_path / "second", half)
+
+
+# Of an entry in the table of an archive: a flag at byte 8 says that it is encrypted, and byte 10 is its compression.
+@pytest.mark.parametrize(("byte", "bit"), [(8, 1), (10, 1), (10, 8)])
+def test_replay_buffer_with_a_damaged_table_is_not_used(half: Path, byte: int, bit: int) -> None:
+    file = half.with_suffix(".replay")
+    content = bytearray(file.read_bytes())
+    content[content.index(b"PK\1\2") + byte] ^= bit
+    file.write_bytes(content)
+    assert replay_files.load_replay(half, load_checkpoint(half, "cpu")) is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "device", "saves"), [("auto", "cpu", True), ("auto", "cuda:0", False), ("True", "cuda:0", True)]
+)
+def test_replay_buffer_on_a_gpu_is_saved_if_so_configured(choice: str, device: str, saves: bool) -> None:
+    agent: Any = types.SimpleNamespace(config={"save_replay_buffer": choice}, device=device)
+    assert OffPolicyAgent._saves_memory(agent) == saves
 
 
 def test_replay_buffer_of_another_state_is_not_used(half: Path) -> None:

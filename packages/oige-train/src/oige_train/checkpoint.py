@@ -11,6 +11,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,7 @@ def read_info(file: Path, shown: str) -> CheckpointInfo | None:
             return CheckpointInfo(**{key: value for key, value in values.items() if key in known})
     except zipfile.BadZipFile as error:
         raise CheckpointError(f"{shown}: not a checkpoint; expected a .pth file of oige-train or rl_games.") from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, NotImplementedError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, zlib.error) as error:
         raise CheckpointError(f"{shown}: damaged ({error}); use another checkpoint.") from error
 
 
@@ -257,7 +258,7 @@ def check_content(file: Path, shown: str) -> None:
     """
     try:
         _check_sums(file)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, zlib.error) as error:
         raise CheckpointError(f"{shown}: damaged ({error}); use another checkpoint.") from error
 
 

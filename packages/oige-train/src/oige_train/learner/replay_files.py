@@ -6,6 +6,7 @@ checkpoint is kept, so that checkpoints stay small enough to be copied, and to b
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def load_replay(checkpoint: Path, state: Mapping[str, Any]) -> dict[str, torch.T
             if str(arrays[STAMP]) != _stamp(state):
                 return None
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files if name != STAMP}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
 
 

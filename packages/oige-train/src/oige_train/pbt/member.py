@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from oige_core.errors import OigeError
 from ray import tune  # pyright: ignore[reportMissingImports]
 
 from oige_train.pbt.plan import Plan
@@ -63,6 +64,8 @@ class Member(tune.Trainable):
         files = [*folder.glob(f"nn/last_*_ep_{last}_rew_*.pth")]
         summary = read_run(folder, folder.name)
         reward = -math.inf if summary.reward is None else summary.reward
+        if not files and summary.ended_early is None:
+            raise OigeError(f"{folder}: training ended without a checkpoint of epoch {last}.")
         if not files:  # the goal of the run was reached
             files = sorted(folder.glob("nn/last_*.pth"), key=lambda file: file.stat().st_mtime)[-1:]
             row |= {"goal": True, "done": True}
