@@ -1,5 +1,6 @@
 """Opens USD files, and gives poses of prims in metres."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def open_stage(path: Path, variants: Mapping[str, str]) -> Usd.Stage:
     try:
         stage = Usd.Stage.Open(str(path))
     except Tf.ErrorException as error:
-        raise OigeError(f"{path}: USD cannot read it: {one_line(error)}") from error
+        text = _reason(error).removeprefix(f"{path}:")
+        raise OigeError(f"{path}: USD cannot read it: {text.strip()}") from error
     default = stage.GetDefaultPrim()
     if not variants:
         return stage
@@ -68,7 +70,7 @@ def find_prim(stage: Usd.Stage, path: str | None, title: str) -> Usd.Prim:
             known = [str(each.GetPath()) for each in stage.Traverse()]
             raise OigeError(f"{title}: has no prim '{path}'. {nearest(path, known[:50])}")
     for error in stage.GetCompositionErrors():
-        raise OigeError(f"{title}: a part of it is missing: {' '.join(str(error).split())}")
+        raise OigeError(f"{title}: a part of it cannot be read: {' '.join(str(error).split())}")
     return prim
 
 
@@ -134,6 +136,13 @@ def rigid_inverse(pose: np.ndarray) -> np.ndarray:
     inverse[:3, :3] = pose[:3, :3].T
     inverse[:3, 3] = -pose[:3, :3].T @ pose[:3, 3]
     return inverse
+
+
+def _reason(error: Exception) -> str:
+    """Return the first message of an error of USD, without the places in its source code."""
+    text = one_line(error)
+    found = re.search(r"in file \S+ : '(.*?)' (?:Error in|$)", f"{text} ")
+    return found[1] if found else text
 
 
 def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:

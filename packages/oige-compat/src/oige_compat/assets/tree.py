@@ -111,7 +111,7 @@ def build_tree(
 def _root(
     articulation: Usd.Prim, links: Sequence[str], inside: Sequence[Joint], held: dict[str | None, Joint], title: str
 ) -> str:
-    """Return the path of the root link: the marked one, or the one at the stage, or the one that USD chooses."""
+    """Return the path of the root link: the marked one, or the one at the stage, or the one in the middle."""
     path = str(articulation.GetPath())
     if path in links:
         return path
@@ -121,13 +121,19 @@ def _root(
     below = [body for body in held if body is not None and Sdf.Path(body).HasPrefix(articulation.GetPath())]
     if below:
         return below[0]
-    found = UsdPhysics.LoadUsdPhysicsFromRange(articulation.GetStage(), [path]) or {}
-    paths, descriptions = found.get(UsdPhysics.ObjectType.Articulation, ((), ()))
-    for each, description in zip(paths, descriptions, strict=True):
-        for prim in description.rootPrims if each == articulation.GetPath() else ():
-            if str(prim) in links:
-                return str(prim)
     candidates = [body for body in links if Sdf.Path(body).HasPrefix(articulation.GetPath())]
     if not candidates:
         raise OigeError(f"{title}: articulation {path} has no rigid bodies; expected at least one.")
-    return candidates[0]
+    return min(candidates, key=lambda body: (_depth(body, inside), -sum(body in joint.bodies for joint in inside)))
+
+
+def _depth(body: str, joints: Sequence[Joint]) -> int:
+    """Return the largest number of joints between a body and those connected with it."""
+    depths, order = {body: 0}, [body]
+    for each in order:
+        for joint in joints:
+            for other in joint.bodies if each in joint.bodies else ():
+                if other is not None and other not in depths:
+                    depths[other] = depths[each] + 1
+                    order.append(other)
+    return max(depths.values())

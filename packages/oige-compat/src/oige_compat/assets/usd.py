@@ -104,6 +104,7 @@ class _Converter:
             read_joint(each, set(links), frames, report) for each in prims_below(robot) if each.IsA(UsdPhysics.Joint)
         )
         joints = [joint for joint in read if joint is not None]
+        self._bodies = set(links)
         self._tree: Tree = build_tree(articulation, links, joints, report, title)
         taken: set[str] = set()
         self._names = {path: self._unused(path, Path(path).name, taken) for path in self._tree.links}
@@ -217,9 +218,8 @@ class _Converter:
 
     def _note_outside(self) -> None:
         """Note what of the robot's prim belongs to no link, and what its articulation says of collisions."""
-        links = set(self._tree.links)
         for prim in prims_below(self._robot):
-            if is_geometry(prim) and prim.HasAPI(UsdPhysics.CollisionAPI) and _owner(prim) not in links:
+            if is_geometry(prim) and prim.HasAPI(UsdPhysics.CollisionAPI) and _owner(prim) not in self._bodies:
                 text = "a collider that belongs to no link; add it to the scene"
                 self._report.add("lost", prim.GetPath(), text)
             if prim.HasAPI(UsdPhysics.CollisionAPI) and not is_geometry(prim):
@@ -232,9 +232,9 @@ class _Converter:
 
 
 def _stage(source: Path | str | Usd.Stage, variants: Mapping[str, str] | None) -> tuple[Usd.Stage, str]:
-    if isinstance(source, Usd.Stage):
-        return source, str(source.GetRootLayer().identifier)
-    return open_stage(Path(source), variants or {}), str(source)
+    if isinstance(source, Path | str):
+        return open_stage(Path(source), variants or {}), str(source)
+    return source, str(source.GetRootLayer().identifier)
 
 
 def _shapes_of(link: Usd.Prim, frames: Frames, report: Report) -> list[Shape]:
