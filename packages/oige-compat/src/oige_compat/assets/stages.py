@@ -8,10 +8,7 @@ import numpy as np
 from oige_core.errors import OigeError, nearest, one_line
 from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdPhysics
 
-__all__ = ["SUFFIXES", "Frames", "find_prim", "open_stage", "prims_below", "rigid_inverse", "rotation_of"]
-
-SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
-"""Ends of names of USD files."""
+__all__ = ["Frames", "find_prim", "open_stage", "prims_below", "rigid_inverse", "rotation_of"]
 
 
 def open_stage(path: Path, variants: Mapping[str, str]) -> Usd.Stage:
