@@ -1,12 +1,17 @@
 """Errors that say what of Isaac Sim is missing, where it is used, and what it does there."""
 
+import ast
+import functools
 import sys
 import types
 from pathlib import Path
+from typing import Any, NoReturn
 
 from oige_core.errors import OigeError
 
-__all__ = ["CompatError", "ServedNameError", "caller", "missing"]
+__all__ = ["CompatError", "Missing", "ServedNameError", "caller", "is_guarded", "missing"]
+
+OWN = str(Path(__file__).parent)
 
 
 class CompatError(OigeError):
@@ -14,23 +19,79 @@ class CompatError(OigeError):
 
 
 class ServedNameError(AttributeError, CompatError):
-    """A module of Isaac Sim is served, but not this name of it."""
+    """A class of Isaac Sim is served, but not this method of it."""
 
 
-OWN = str(Path(__file__).parent)
-
-
-def caller() -> str:
-    """Return ``file:line`` of the innermost frame outside this package and the import system."""
+def _place() -> tuple[str, int]:
+    """Return file and line of the innermost frame outside this package and the import system."""
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         if not file.startswith(("<frozen", OWN)):
-            return f"{file}:{frame.f_lineno}"
+            return file, frame.f_lineno
         frame = frame.f_back
-    return "unknown place"
+    return "unknown place", 0
 
 
-def missing(name: str) -> str:
+def caller() -> str:
+    """Return ``file:line`` of the innermost frame outside this package."""
+    file, line = _place()
+    return f"{file}:{line}"
+
+
+def missing(name: str, where: str | None = None) -> str:
     """Return one line about a name of Isaac Sim that is not served."""
-    return f"{name} (used in {caller()}): oige-compat does not have it; remove the use, or guard it with try/except."
+    return f"{name} (used in {where or caller()}): oige-compat does not have it; remove the use."
+
+
+@functools.cache
+def _guarded_lines(file: str) -> frozenset[int]:
+    """Return the lines of a file in ``try`` blocks that handle ImportError."""
+    try:
+        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return frozenset()
+    lines: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            handled = {
+                name.id if isinstance(name, ast.Name) else "Exception"
+                for handler in node.handlers
+                for name in ast.walk(handler.type or ast.Name("Exception"))
+            }
+            if handled & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}:
+                lines.update(range(node.body[0].lineno, (node.body[-1].end_lineno or node.body[-1].lineno) + 1))
+    return frozenset(lines)
+
+
+def is_guarded() -> bool:
+    """Whether the code that imports handles ImportError."""
+    file, line = _place()
+    return line in _guarded_lines(file)
+
+
+class Missing:
+    """A name of Isaac Sim that is not served: it can be imported, but any use of it raises CompatError.
+
+    Scripts import all of their tasks, of which they run one.
+
+    Args:
+        name: the full name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise CompatError(missing(self._name))
+
+    __call__ = __iter__ = __len__ = __bool__ = __getitem__ = __eq__ = __instancecheck__ = _refuse
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise CompatError(missing(f"{self._name}.{name}"))
+
+    def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[type, ...]:
+        return (type(self._name.rpartition(".")[2], (), {"__init__": self._refuse}),)

@@ -1,10 +1,12 @@
 """Serves the modules of Isaac Sim that are not installed, and says what is missing.
 
-A finder in ``sys.meta_path`` answers for the packages in :data:`ROOTS`. Modules of :data:`MODULES` have the public
-names of one of our modules. Packages above them are those that are installed, such as usd-core's ``pxr``, or empty.
-Other modules that are not installed, and other names, raise one line that says where they are used.
+A finder in ``sys.meta_path`` answers for the packages in :data:`ROOTS`. Modules of
+:data:`~oige_compat.table.MODULES` have names of ours. Packages above them are those that are installed, such as
+usd-core's ``pxr``, or empty. Other names can be imported, but their use raises one line that says where it is. In a
+``try`` block that handles ImportError, the import of a module that is not served raises it.
 """
 
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -12,52 +14,51 @@ import sys
 import types
 from collections.abc import Mapping, Sequence
 
-from oige_compat.errors import ServedNameError, missing
+from oige_compat.errors import Missing, is_guarded, missing
+from oige_compat.table import MODULES
 
-__all__ = ["MODULES", "ROOTS", "install", "served_modules"]
+__all__ = ["ROOTS", "install", "served_modules"]
 
 ROOTS = ("carb", "gym", "isaacsim", "omni", "pxr")
 """Packages for which the finder answers."""
 
-MODULES: dict[str, str] = {}
-"""Modules of ours by the names under which they are imported; the finder adds the packages above them."""
 
-
-def served_modules() -> Mapping[str, str | None]:
-    """Return the module of ours behind each name that can be imported; None for packages without names of their own."""
-    found: dict[str, str | None] = {}
-    for name, module in MODULES.items():
+@functools.cache
+def served_modules() -> Mapping[str, tuple[str, ...] | None]:
+    """Return what is behind each module that can be imported; None for packages without names of their own."""
+    found: dict[str, tuple[str, ...] | None] = dict(MODULES)
+    for name in MODULES:
         parts = name.split(".")
         for end in range(1, len(parts)):
             found.setdefault(".".join(parts[:end]), None)
-        found[name] = module
     return found
 
 
 class _Module(types.ModuleType):
-    """A module of Isaac Sim; a name that it lacks raises one line."""
+    """A module of Isaac Sim."""
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
         full = f"{self.__name__}.{name}"
-        if full in served_modules():
+        if full in served_modules():  # the application imports all modules at its start
             return importlib.import_module(full)
-        raise ServedNameError(missing(full))
+        return Missing(full)
 
 
 class _Loader(importlib.abc.Loader):
-    def __init__(self, module: str | None) -> None:
-        self._module = module
+    def __init__(self, sources: tuple[str, ...]) -> None:
+        self._sources = sources
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         return _Module(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        if self._module is not None:
-            ours = importlib.import_module(self._module)
-            module.__doc__ = ours.__doc__
-            vars(module).update({name: getattr(ours, name) for name in ours.__all__})
+        for source in self._sources:
+            name, _, chosen = source.partition(":")
+            ours = importlib.import_module(name)
+            names = chosen.split() or getattr(ours, "__all__", None) or [key for key in vars(ours) if key[0] != "_"]
+            vars(module).update({key: getattr(ours, key) for key in names})
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -67,14 +68,14 @@ class _Finder(importlib.abc.MetaPathFinder):
         if fullname.partition(".")[0] not in ROOTS:
             return None
         served = served_modules()
-        module = served.get(fullname)
-        if module is None:
+        sources = served.get(fullname)
+        if sources is None:
             installed = _installed(fullname, path, self)
             if installed is not None:
                 return installed
-            if fullname not in served:
+            if fullname not in served and is_guarded():
                 raise ModuleNotFoundError(missing(fullname), name=fullname)
-        return importlib.machinery.ModuleSpec(fullname, _Loader(module), is_package=True)
+        return importlib.machinery.ModuleSpec(fullname, _Loader(sources or ()), is_package=True)
 
 
 def _installed(

@@ -1,5 +1,6 @@
 """``oige-compat run``: run a script of OmniIsaacGymEnvs or of a fork with the modules of this package."""
 
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -21,7 +22,10 @@ def run(arguments: list[str]) -> int:
     Raises:
         OigeError: there is no such script, or it uses something that is not served.
     """
+    # rl_games of the time of OmniIsaacGymEnvs did not compile networks, which takes minutes.
+    os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
     from oige_compat.imports import install
+    from oige_compat.legacy import default_devices, restore
 
     expected = "expected a script, such as scripts/rlgames_train.py."
     if not arguments:
@@ -30,7 +34,17 @@ def run(arguments: list[str]) -> int:
     if not script.is_file():
         raise ConfigError(f"oige-compat run {script}: no such file; {expected}")
     install()
-    sys.argv = list(arguments)
-    sys.path.insert(0, str(script.resolve().parent))
+    restore()
+    added = default_devices(script, arguments[1:])
+    if added:
+        print(f"oige-compat: added {' '.join(added)}")
+    sys.argv = [*arguments, *added]
+    sys.path[:0] = [str(script.resolve().parent), *_roots(script)]
     runpy.run_path(str(script), run_name="__main__")
     return 0
+
+
+def _roots(script: Path) -> list[str]:
+    """Return the folder of the checkout whose packages the script imports, if it is not installed."""
+    folders = [folder for folder in script.resolve().parents if (folder / "__init__.py").is_file()]
+    return [str(folders[-1].parent)] if folders else []

@@ -1,0 +1,127 @@
+"""``omni.isaac.cloner``: places the worlds. Every world of the engine is a copy of the first one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from oige_core.math import grid_positions
+from pxr import Sdf, Usd
+
+from oige_compat.errors import CompatError, caller
+from oige_compat.session import session
+from oige_compat.stage import set_pose
+from oige_compat.values import as_list
+
+__all__ = ["Cloner", "GridCloner"]
+
+
+class Cloner:
+    """Copies the first world."""
+
+    def define_base_env(self, base_env_path: str) -> None:
+        """Create the prim above the worlds."""
+        session().stage.DefinePrim(base_env_path, "Scope")
+
+    def generate_paths(self, root_path: str, num_paths: int) -> list[str]:
+        """Return paths of worlds: the root path with ``_`` and a number."""
+        return [f"{root_path}_{number}" for number in range(num_paths)]
+
+    def clone(
+        self,
+        source_prim_path: str,
+        prim_paths: Sequence[str],
+        positions: Any = None,
+        orientations: Any = None,
+        replicate_physics: bool = False,
+        base_env_path: str | None = None,
+        root_path: str | None = None,
+        copy_from_source: bool = False,
+        **further: Any,
+    ) -> None:
+        """Place the worlds: copies of the first one, on positions ``(n, 3)`` in m.
+
+        Raises:
+            CompatError: the source is not among the paths, or worlds are to be turned.
+        """
+        if source_prim_path not in prim_paths[:1]:
+            raise CompatError(
+                f"clone(source_prim_path='{source_prim_path}') (used in {caller()}): expected the first of the paths."
+            )
+        if orientations is not None:
+            raise CompatError(f"clone(orientations=…) (used in {caller()}): turned worlds are not served.")
+        current = session()
+        count = len(prim_paths)
+        rows = np.zeros((count, 3)) if positions is None else np.asarray([as_list(row) for row in positions])
+        _define(current.stage, prim_paths)
+        for path, row in zip(prim_paths, rows, strict=True):
+            set_pose(current.stage.GetPrimAtPath(path), row)
+        current.env_paths = list(prim_paths)
+        current.offsets = torch.as_tensor(rows, dtype=torch.float32)
+
+    def filter_collisions(
+        self,
+        physicsscene_path: str,
+        collision_root_path: str,
+        prim_paths: Sequence[str],
+        global_paths: Sequence[str] = (),
+    ) -> None:
+        """Do nothing: worlds of the engine never touch each other."""
+
+    def replicate_physics(self, *arguments: Any, **further: Any) -> None:
+        """Do nothing: worlds of the engine are copies."""
+
+
+class GridCloner(Cloner):
+    """Places worlds on a square grid.
+
+    Args:
+        spacing: distance between neighbours, in m.
+        num_per_row: worlds per row.
+
+    Raises:
+        CompatError: ``num_per_row`` is given.
+    """
+
+    def __init__(self, spacing: float, num_per_row: int = -1, stage: Any = None) -> None:
+        if num_per_row > 0:
+            raise CompatError(
+                f"GridCloner(num_per_row={num_per_row}) (used in {caller()}): only square grids are served."
+            )
+        self._spacing = spacing
+
+    def get_clone_transforms(
+        self, num_clones: int, position_offsets: Any = None, orientation_offsets: Any = None
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return positions in m and orientations w, x, y, z of the worlds."""
+        positions = grid_positions(num_clones, self._spacing).numpy().astype(float)
+        if position_offsets is not None:
+            positions = positions + np.asarray(position_offsets)
+        return list(positions), [np.array([1.0, 0.0, 0.0, 0.0])] * num_clones
+
+    def clone(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        source_prim_path: str,
+        prim_paths: Sequence[str],
+        position_offsets: Any = None,
+        orientation_offsets: Any = None,
+        replicate_physics: bool = False,
+        base_env_path: str | None = None,
+        root_path: str | None = None,
+        copy_from_source: bool = False,
+        **further: Any,
+    ) -> list[np.ndarray]:
+        """Place the worlds and return their positions in m."""
+        positions, _ = self.get_clone_transforms(len(prim_paths), position_offsets)
+        super().clone(source_prim_path, prim_paths, positions, orientation_offsets)
+        return positions
+
+
+def _define(stage: Usd.Stage, paths: Sequence[str]) -> None:
+    """Create prims, together, which is faster than one by one."""
+    layer = stage.GetRootLayer()
+    with Sdf.ChangeBlock():
+        for path in paths:
+            spec = Sdf.CreatePrimInLayer(layer, path)
+            spec.specifier = Sdf.SpecifierDef
+            spec.typeName = spec.typeName or "Xform"

@@ -1,0 +1,77 @@
+"""What one run of an application of Isaac Sim holds: the stage, references to robots, views, and the engine."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pxr import Usd, UsdGeom, UsdPhysics
+
+if TYPE_CHECKING:
+    from oige_core.engines.mujoco.engine import MujocoEngine
+
+    from oige_compat.views import PrimView
+
+__all__ = ["BASE", "Session", "restart", "session"]
+
+BASE = "/World/envs"
+"""The prim below which cloners put the worlds."""
+
+
+def _new_stage() -> Usd.Stage:
+    stage = Usd.Stage.CreateInMemory()
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
+    stage.DefinePrim("/World", "Xform")
+    stage.SetDefaultPrim(stage.GetPrimAtPath("/World"))
+    UsdPhysics.Scene.Define(stage, "/physicsScene")
+    return stage
+
+
+@dataclass
+class Session:
+    """State of the application.
+
+    Attributes:
+        stage: prims of the first world, and whatever the script adds.
+        references: names of USD files by the prim path that refers to them.
+        views: views that the script has created.
+        env_paths: paths of the worlds' prims.
+        offsets: positions of the worlds ``(num_envs, 3)`` in m; views add them to what the engine simulates.
+        ground: static friction of the ground plane, or None without one.
+        engine: simulates the worlds; None before the first reset of the world.
+        contact_paths: expressions of bodies whose contact forces are read.
+        settings: values of ``carb.settings``.
+        notes: messages that were printed.
+    """
+
+    stage: Usd.Stage = field(default_factory=_new_stage)
+    references: dict[str, str] = field(default_factory=dict)
+    views: "list[PrimView]" = field(default_factory=list)
+    env_paths: list[str] = field(default_factory=list)
+    offsets: torch.Tensor = field(default_factory=lambda: torch.zeros(1, 3))
+    ground: float | None = None
+    engine: "MujocoEngine | None" = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: set[str] = field(default_factory=set)
+
+    def note(self, text: str) -> None:
+        """Print a message once."""
+        if text not in self.notes:
+            self.notes.add(text)
+            print(f"oige-compat: {text}")
+
+
+_current: list[Session] = []
+
+
+def session() -> Session:
+    """Return the current session."""
+    if not _current:
+        _current.append(Session())
+    return _current[0]
+
+
+def restart() -> Session:
+    """Begin a new session, as an application that starts again."""
+    _current.clear()
+    return session()

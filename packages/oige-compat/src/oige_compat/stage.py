@@ -1,0 +1,266 @@
+"""``omni.usd`` and ``omni.isaac.core.utils.stage``, ``prims`` and ``nucleus``: functions on the current stage."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pxr import Gf, Sdf, Usd, UsdGeom
+
+from oige_compat.errors import CompatError, caller
+from oige_compat.robots import reference_file
+from oige_compat.session import BASE, session
+from oige_compat.values import as_list
+
+__all__ = [
+    "add_reference_to_stage",
+    "clear_stage",
+    "create_prim",
+    "define_prim",
+    "delete_prim",
+    "find_matching_prim_paths",
+    "get_all_matching_child_prims",
+    "get_assets_root_path",
+    "get_context",
+    "get_current_stage",
+    "get_first_matching_child_prim",
+    "get_prim_at_path",
+    "get_prim_children",
+    "get_prim_parent",
+    "get_prim_path",
+    "get_stage_units",
+    "get_stage_up_axis",
+    "is_prim_path_valid",
+    "is_stage_loading",
+    "set_pose",
+    "set_stage_up_axis",
+    "traverse_stage",
+    "update_stage",
+]
+
+ASSETS_ROOT = "oige:/Assets"
+
+
+class _Context:
+    """What ``omni.usd.get_context()`` returns."""
+
+    def get_stage(self) -> Usd.Stage:
+        return session().stage
+
+    def new_stage(self) -> bool:
+        return True
+
+    def get_stage_state(self) -> int:
+        return 3  # opened
+
+
+def get_context(name: str = "") -> _Context:
+    """Return the context, which has the stage."""
+    return _Context()
+
+
+def get_current_stage(fabric: bool = False) -> Usd.Stage:
+    """Return the stage."""
+    return session().stage
+
+
+def get_assets_root_path() -> str:
+    """Return the folder below which names of Isaac Sim's own assets are looked up."""
+    return ASSETS_ROOT
+
+
+def add_reference_to_stage(usd_path: str, prim_path: str, prim_type: str = "Xform") -> Usd.Prim:
+    """Let a prim refer to a USD file: one of Isaac Sim's that has a counterpart in OIGE, or a local file.
+
+    Raises:
+        CompatError: there is neither.
+    """
+    file = reference_file(str(usd_path))
+    if file is None:
+        raise CompatError(
+            f"{usd_path} (used in {caller()}): neither a file on this machine nor a robot that OIGE has; download the "
+            "file and pass its path."
+        )
+    prim = session().stage.DefinePrim(str(prim_path), prim_type)
+    prim.GetReferences().AddReference(str(file))
+    session().references[str(prim_path)] = str(usd_path)
+    return prim
+
+
+def get_prim_at_path(prim_path: str, fabric: bool = False) -> Usd.Prim:
+    """Return the prim of a path; for a joint of a robot, also where its path differs from that in Isaac Sim's file."""
+    stage, path = session().stage, str(prim_path)
+    prim = stage.GetPrimAtPath(path)
+    if prim.IsValid():
+        return prim
+    name = path.rpartition("/")[2]
+    for root in session().references:
+        if path.startswith(f"{root}/"):
+            for candidate in Usd.PrimRange(stage.GetPrimAtPath(root)):
+                if candidate.GetName() == name:
+                    return candidate
+    return prim
+
+
+def is_prim_path_valid(prim_path: str, fabric: bool = False) -> bool:
+    """Whether there is a prim of that path."""
+    return session().stage.GetPrimAtPath(str(prim_path)).IsValid()
+
+
+def define_prim(prim_path: str, prim_type: str = "Xform", fabric: bool = False) -> Usd.Prim:
+    """Create a prim."""
+    return session().stage.DefinePrim(str(prim_path), prim_type)
+
+
+def create_prim(
+    prim_path: str,
+    prim_type: str = "Xform",
+    position: Any = None,
+    translation: Any = None,
+    orientation: Any = None,
+    scale: Any = None,
+    usd_path: str | None = None,
+    semantic_label: str | None = None,
+    semantic_type: str = "class",
+    attributes: dict[str, Any] | None = None,
+) -> Usd.Prim:
+    """Create a prim with a pose, attributes, and a reference."""
+    prim = define_prim(prim_path, prim_type)
+    for name, value in (attributes or {}).items():
+        prim.GetAttribute(name).Set(value)
+    if usd_path is not None:
+        add_reference_to_stage(usd_path, prim_path, prim_type)
+    set_pose(prim, position if translation is None else translation, orientation, scale)
+    return prim
+
+
+def delete_prim(prim_path: str) -> None:
+    """Remove a prim and everything below it."""
+    path = str(prim_path)
+    session().stage.RemovePrim(path)
+    for reference in [key for key in session().references if key == path or key.startswith(f"{path}/")]:
+        del session().references[reference]
+
+
+def set_pose(prim: Usd.Prim, translation: Any = None, orientation: Any = None, scale: Any = None) -> None:
+    """Set the local pose of a prim: metres, and a quaternion w, x, y, z. None keeps what it has."""
+    order = ["xformOp:translate", "xformOp:orient"]
+    if translation is not None:
+        attribute = prim.CreateAttribute("xformOp:translate", Sdf.ValueTypeNames.Double3)
+        attribute.Set(Gf.Vec3d(*as_list(translation)))
+    if orientation is not None:
+        real, *imaginary = as_list(orientation)
+        attribute = prim.GetAttribute("xformOp:orient")
+        double = not attribute.IsValid() or attribute.GetTypeName() == Sdf.ValueTypeNames.Quatd
+        if not attribute.IsValid():
+            attribute = prim.CreateAttribute("xformOp:orient", Sdf.ValueTypeNames.Quatd)
+        attribute.Set(Gf.Quatd(real, *imaginary) if double else Gf.Quatf(real, *imaginary))
+    if scale is not None:
+        prim.CreateAttribute("xformOp:scale", Sdf.ValueTypeNames.Double3).Set(Gf.Vec3d(*as_list(scale)))
+        order.append("xformOp:scale")
+    present = [name for name in order if prim.HasAttribute(name)]
+    listed = list(UsdGeom.Xformable(prim).GetXformOpOrderAttr().Get() or [])
+    missing = [name for name in present if name not in listed]
+    if missing:
+        UsdGeom.Xformable(prim).CreateXformOpOrderAttr().Set([*missing, *listed])
+
+
+def find_matching_prim_paths(prim_path_regex: str, prim_type: str | None = None) -> list[str]:
+    """Return paths of the first world's prims that match a path whose names are regular expressions.
+
+    The prims of other worlds are copies of these and are not on the stage.
+    """
+    return [path for path, _ in matching_prims(prim_path_regex)]
+
+
+def matching_prims(expression: str) -> Iterator[tuple[str, Usd.Prim]]:
+    """Return the first world's prims that match an expression, in the order of the stage."""
+    tokens = expression.strip("/").split("/")
+    base = BASE.strip("/").split("/")
+    if tokens[: len(base)] == base and len(tokens) > len(base) and re.fullmatch(tokens[len(base)], "env_0"):
+        tokens[len(base)] = "env_0"
+
+    def descend(prim: Usd.Prim, depth: int) -> Iterator[tuple[str, Usd.Prim]]:
+        if depth == len(tokens):
+            yield str(prim.GetPath()), prim
+            return
+        for child in prim.GetFilteredChildren(Usd.TraverseInstanceProxies()):
+            if re.fullmatch(tokens[depth], child.GetName()):
+                yield from descend(child, depth + 1)
+
+    yield from descend(session().stage.GetPseudoRoot(), 0)
+
+
+def get_prim_children(prim: Usd.Prim) -> list[Usd.Prim]:
+    """Return the children of a prim."""
+    return prim.GetChildren()
+
+
+def get_prim_parent(prim: Usd.Prim) -> Usd.Prim:
+    """Return the parent of a prim."""
+    return prim.GetParent()
+
+
+def get_prim_path(prim: Usd.Prim) -> str:
+    """Return the path of a prim."""
+    return str(prim.GetPath())
+
+
+def get_all_matching_child_prims(
+    prim_path: str, predicate: Callable[[str], bool] = lambda _: True, depth: int | None = None
+) -> list[Usd.Prim]:
+    """Return prims below a path, itself included, whose paths satisfy a predicate, down to a depth."""
+    root = get_prim_at_path(prim_path)
+    level = root.GetPath().pathElementCount
+    return [
+        prim
+        for prim in Usd.PrimRange(root)
+        if (depth is None or prim.GetPath().pathElementCount - level <= depth) and predicate(str(prim.GetPath()))
+    ]
+
+
+def get_first_matching_child_prim(
+    prim_path: str, predicate: Callable[[str], bool], fabric: bool = False
+) -> Usd.Prim | None:
+    """Return the first such prim, or None."""
+    return next(iter(get_all_matching_child_prims(prim_path, predicate)), None)
+
+
+def traverse_stage(fabric: bool = False) -> Iterator[Usd.Prim]:
+    """Return all prims."""
+    return session().stage.Traverse()
+
+
+def get_stage_units() -> float:
+    """Return metres per unit of the stage."""
+    return UsdGeom.GetStageMetersPerUnit(session().stage)
+
+
+def get_stage_up_axis() -> str:
+    """Return the upward axis of the stage."""
+    return UsdGeom.GetStageUpAxis(session().stage)
+
+
+def set_stage_up_axis(axis: str = "z") -> None:
+    """Accept the upward axis z.
+
+    Raises:
+        CompatError: it is another one.
+    """
+    if axis.lower() != "z":
+        raise CompatError(f"set_stage_up_axis('{axis}') (used in {caller()}): only z is supported.")
+
+
+def is_stage_loading() -> bool:
+    """Return False: references are read at once."""
+    return False
+
+
+def update_stage() -> None:
+    """Do nothing: changes act at once."""
+
+
+def clear_stage(predicate: Callable[[str], bool] | None = None) -> None:
+    """Remove prims below ``/World``."""
+    for prim in session().stage.GetPrimAtPath("/World").GetChildren():
+        if predicate is None or predicate(str(prim.GetPath())):
+            delete_prim(str(prim.GetPath()))

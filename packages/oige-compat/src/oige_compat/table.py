@@ -1,0 +1,69 @@
+"""Which names of ours stand behind the modules of Isaac Sim."""
+
+from collections.abc import Mapping
+
+__all__ = ["MODULES"]
+
+_TORCH = tuple(f"oige_compat.torch_utils.{name}" for name in ("maths", "rotations", "transformations", "tensor"))
+_PRIMS = (
+    "oige_compat.views:RigidPrimView XFormPrimView",
+    "oige_compat.objects:GeometryPrim RigidPrim XFormPrim",
+)
+_OBJECTS = (
+    "oige_compat.objects:DynamicCapsule DynamicCuboid DynamicCylinder DynamicSphere FixedCuboid FixedSphere "
+    "VisualCuboid VisualSphere",
+)
+_STAGE = (
+    "oige_compat.stage:add_reference_to_stage clear_stage get_current_stage get_stage_units get_stage_up_axis "
+    "is_stage_loading set_stage_up_axis traverse_stage update_stage",
+)
+_PRIM_FUNCTIONS = (
+    "oige_compat.stage:create_prim define_prim delete_prim find_matching_prim_paths get_all_matching_child_prims "
+    "get_first_matching_child_prim get_prim_at_path get_prim_children get_prim_parent get_prim_path is_prim_path_valid",
+)
+_ASSETS = ("oige_compat.stage:get_assets_root_path",)
+_WORLD = ("oige_compat.world:SimulationContext World",)
+_ARTICULATIONS = ("oige_compat.articulation_view:ArticulationView", "oige_compat.objects:Articulation")
+
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "carb": ("oige_compat.kit:Float3 log_error log_info log_verbose log_warn settings",),
+    "carb.settings": ("oige_compat.kit:get_settings",),
+    "gym": ("gymnasium",),
+    "gym.spaces": ("gymnasium.spaces",),
+    "omni.client": ("oige_compat.kit:Result copy stat",),
+    "omni.isaac.cloner": ("oige_compat.cloner",),
+    "omni.isaac.core": _WORLD,
+    "omni.isaac.core.articulations": _ARTICULATIONS,
+    "omni.isaac.core.articulations.articulation_view": _ARTICULATIONS,
+    "omni.isaac.core.objects": _OBJECTS,
+    "omni.isaac.core.prims": _PRIMS,
+    "omni.isaac.core.prims.rigid_prim_view": _PRIMS,
+    "omni.isaac.core.prims.xform_prim_view": _PRIMS,
+    "omni.isaac.core.robots": ("oige_compat.objects:Robot",),
+    "omni.isaac.core.robots.robot": ("oige_compat.objects:Robot",),
+    "omni.isaac.core.scenes.scene": ("oige_compat.world:Scene",),
+    "omni.isaac.core.simulation_context": _WORLD,
+    "omni.isaac.core.simulation_context.simulation_context": _WORLD,
+    "omni.isaac.core.tasks": ("oige_compat.gym_interface:BaseTask",),
+    "omni.isaac.core.utils.extensions": ("oige_compat.kit:disable_extension enable_extension",),
+    "omni.isaac.core.utils.nucleus": _ASSETS,
+    "omni.isaac.core.utils.prims": _PRIM_FUNCTIONS,
+    "omni.isaac.core.utils.semantics": ("oige_compat.kit:add_update_semantics",),
+    "omni.isaac.core.utils.stage": _STAGE,
+    "omni.isaac.core.utils.torch": _TORCH,
+    **{f"omni.isaac.core.utils.torch.{module.rpartition('.')[2]}": (module,) for module in _TORCH},
+    "omni.isaac.core.utils.types": ("oige_compat.types",),
+    "omni.isaac.core.utils.viewports": ("oige_compat.kit:set_camera_view",),
+    "omni.isaac.core.utils.warp.tensor": (),
+    "omni.isaac.core.world": _WORLD,
+    "omni.isaac.gym.tasks.rl_task": ("oige_compat.gym_interface:RLTaskInterface",),
+    "omni.isaac.gym.vec_env": ("oige_compat.gym_interface:TaskStopException VecEnvBase VecEnvMT",),
+    "omni.isaac.kit": ("oige_compat.kit:SimulationApp",),
+    "omni.isaac.nucleus": _ASSETS,
+    "omni.kit.app": ("oige_compat.kit:get_app get_extension_manager",),
+    "omni.timeline": ("oige_compat.kit:get_timeline_interface",),
+    "omni.ui": ("oige_compat.kit:DockPosition Workspace",),
+    "omni.usd": ("oige_compat.stage:get_context",),
+    "pxr.PhysxSchema": ("oige_compat.physx_schema",),
+}
+"""Names by module: ``module:Name Name``, or a module whose ``__all__`` is served."""

@@ -1,0 +1,1 @@
+"""``omni.isaac.core.utils.torch``: tensor helpers that task code calls, also from scripted functions."""

@@ -1,0 +1,310 @@
+"""``XFormPrimView``, ``RigidPrimView`` and ``ArticulationView`` over the views of the engine.
+
+Poses are those of Isaac Sim: in the frame of the stage, on which worlds stand beside each other. Indices select worlds;
+in a view of several bodies per world they select bodies, those of a world one after the other.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from pxr import Usd
+
+from oige_compat.errors import CompatError, ServedNameError, caller, missing
+from oige_compat.session import session
+from oige_compat.stage import matching_prims
+
+__all__ = ["PrimView", "RigidPrimView", "XFormPrimView"]
+
+
+class PrimView:
+    """Prims of all worlds, and how indices select them.
+
+    Args:
+        prim_paths_expr: path whose names are regular expressions.
+        name: name in the scene.
+        further: options without effect here.
+    """
+
+    track_contact_forces = False
+
+    def __init__(self, prim_paths_expr: str, name: str = "view", **further: Any) -> None:
+        self._regex_prim_paths, self._name = prim_paths_expr, name
+        self._engine_view: Any = None
+        self._bodies = 1
+        self._non_root_link = False
+        session().views.append(self)
+
+    @property
+    def name(self) -> str:
+        """Name in the scene."""
+        return self._name
+
+    @property
+    def count(self) -> int:
+        """Number of prims in all worlds."""
+        return self._num_worlds * self._bodies
+
+    @property
+    def prim_paths(self) -> list[str]:
+        """Paths of the prims in all worlds, those of a world one after the other."""
+        first = [path for path, _ in matching_prims(self._regex_prim_paths)]
+        worlds = session().env_paths
+        return [path.replace(worlds[0], world, 1) for world in worlds for path in first] if worlds else first
+
+    @property
+    def prims(self) -> list[Usd.Prim]:
+        """The prims of the first world."""
+        return [prim for _, prim in matching_prims(self._regex_prim_paths)]
+
+    @property
+    def initialized(self) -> bool:
+        """Whether the worlds exist."""
+        return self._engine_view is not None
+
+    def is_physics_handle_valid(self) -> bool:
+        """Whether the worlds exist."""
+        return self.initialized
+
+    def initialize(self, physics_sim_view: Any = None) -> None:
+        """Check that the worlds exist and have these prims.
+
+        Raises:
+            CompatError: they do not.
+        """
+        self._bound()
+
+    def post_reset(self) -> None:
+        """Do nothing: the worlds restore their initial state."""
+
+    def bind(self, engine_view: Any, bodies: int = 1) -> None:
+        """Take the view of the engine, which has so many bodies per world."""
+        self._engine_view, self._bodies = engine_view, bodies
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ServedNameError(missing(f"{type(self).__name__}.{name}"))
+
+    @property
+    def _num_worlds(self) -> int:
+        return max(1, len(session().env_paths))
+
+    @property
+    def _device(self) -> torch.device:
+        engine = session().engine
+        return torch.device("cpu") if engine is None else engine.device
+
+    def _bound(self) -> Any:
+        if self._engine_view is None:
+            raise CompatError(
+                f"view '{self._name}' of {self._regex_prim_paths} (used in {caller()}): its prims were not built; "
+                "create the view in set_up_scene, and check the expression."
+            )
+        return self._engine_view
+
+    def _rows(self, values: Any) -> torch.Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self._device)
+
+    def _select(self, indices: Any) -> torch.Tensor | None:
+        """Return indices as the engine takes them; None for all prims in their order."""
+        if indices is None:
+            return None
+        selected = torch.as_tensor(indices, device=self._device).long()
+        # Tasks often pass all indices, for which engines have a faster path. On a GPU, the comparison would wait.
+        if len(selected) == self.count and selected.device.type == "cpu":
+            return None if torch.equal(selected, torch.arange(self.count)) else selected
+        return selected
+
+    def _read(self, getter: Callable[..., torch.Tensor], indices: Any) -> torch.Tensor:
+        """Return one row per selected prim."""
+        selected = self._select(indices)
+        if self._bodies == 1:
+            return getter(selected)
+        rows = getter(None).flatten(0, 1)
+        return rows if selected is None else rows[selected]
+
+    def _full(self, values: Any, indices: Any, others: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Return values ``(num_envs, bodies, …)``, with those of ``others`` where nothing is selected."""
+        rows, selected = self._rows(values), self._select(indices)
+        if selected is not None:
+            kept = others().flatten(0, 1).clone()
+            kept[selected] = rows
+            rows = kept
+        return rows.unflatten(0, (self._num_worlds, self._bodies))
+
+    def _offsets(self, indices: Any) -> torch.Tensor:
+        offsets, selected = session().offsets, self._select(indices)
+        if self._bodies > 1:
+            offsets = offsets.repeat_interleave(self._bodies, dim=0)
+        return offsets if selected is None else offsets[selected]
+
+
+class XFormPrimView(PrimView):
+    """Poses of prims."""
+
+    def get_world_poses(
+        self, indices: Any = None, clone: bool = True, usd: bool = True
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return positions ``(n, 3)`` in m on the stage and orientations ``(n, 4)``."""
+        view, selected = self._bound(), self._select(indices)
+        if self._bodies == 1:
+            positions, orientations = view.get_world_poses(selected, clone=clone)
+        else:
+            positions, orientations = (rows.flatten(0, 1) for rows in view.get_world_poses())
+            if selected is not None:
+                positions, orientations = positions[selected], orientations[selected]
+        return positions + self._offsets(indices), orientations
+
+    def get_local_poses(self, indices: Any = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return positions ``(n, 3)`` in m in the worlds and orientations ``(n, 4)``."""
+        positions, orientations = self.get_world_poses(indices)
+        return positions - self._offsets(indices), orientations
+
+    def set_world_poses(
+        self, positions: Any = None, orientations: Any = None, indices: Any = None, usd: bool = True
+    ) -> None:
+        """Set positions ``(n, 3)`` in m on the stage and orientations ``(n, 4)``."""
+        local = None if positions is None else self._rows(positions) - self._offsets(indices)
+        turned = None if orientations is None else self._rows(orientations)
+        self._bound().set_world_poses(local, turned, self._select(indices))
+
+    def set_local_poses(self, translations: Any = None, orientations: Any = None, indices: Any = None) -> None:
+        """Set positions ``(n, 3)`` in m in the worlds and orientations ``(n, 4)``."""
+        shifted = None if translations is None else self._rows(translations) + self._offsets(indices)
+        self.set_world_poses(shifted, orientations, indices)
+
+    def set_default_state(self, positions: Any = None, orientations: Any = None, indices: Any = None) -> None:
+        """Do nothing: tasks set the state at which episodes begin."""
+
+    def set_visibilities(self, visibilities: Any, indices: Any = None) -> None:
+        """Do nothing: there is no window."""
+
+
+class _MovingView(XFormPrimView):
+    """Velocities of bodies, or of roots of articulations."""
+
+    def get_velocities(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
+        """Return linear and angular velocities ``(n, 6)`` in m/s and rad/s."""
+        return self._read(lambda rows: self._bound().get_velocities(rows, clone=clone), indices)
+
+    def get_linear_velocities(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
+        """Return linear velocities ``(n, 3)`` in m/s."""
+        return self.get_velocities(indices, clone)[:, 0:3]
+
+    def get_angular_velocities(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
+        """Return angular velocities ``(n, 3)`` in rad/s."""
+        return self.get_velocities(indices, clone)[:, 3:6]
+
+    def set_velocities(self, velocities: Any, indices: Any = None) -> None:
+        """Set linear and angular velocities ``(n, 6)``."""
+        self._bound().set_velocities(self._rows(velocities), self._select(indices))
+
+    def set_linear_velocities(self, velocities: Any, indices: Any = None) -> None:
+        """Set linear velocities ``(n, 3)`` in m/s."""
+        self._bound().set_linear_velocities(self._rows(velocities), self._select(indices))
+
+    def set_angular_velocities(self, velocities: Any, indices: Any = None) -> None:
+        """Set angular velocities ``(n, 3)`` in rad/s."""
+        self._bound().set_angular_velocities(self._rows(velocities), self._select(indices))
+
+
+class RigidPrimView(_MovingView):
+    """Rigid bodies, or links of articulations.
+
+    Args:
+        prim_paths_expr: path whose names are regular expressions.
+        name: name in the scene.
+        track_contact_forces: whether :meth:`get_net_contact_forces` will be called.
+        prepare_contact_sensors: without effect; ``track_contact_forces`` prepares what is needed.
+        contact_filter_prim_paths_expr: not served.
+        further: options without effect here.
+
+    Raises:
+        CompatError: contacts are to be measured by pairs of bodies.
+    """
+
+    def __init__(
+        self,
+        prim_paths_expr: str,
+        name: str = "rigid_prim_view",
+        *positional: Any,
+        track_contact_forces: bool = False,
+        prepare_contact_sensors: bool = True,
+        contact_filter_prim_paths_expr: list[str] | None = None,
+        **further: Any,
+    ) -> None:
+        if contact_filter_prim_paths_expr:
+            raise CompatError(
+                f"RigidPrimView(contact_filter_prim_paths_expr=…) (used in {caller()}): forces by pairs of bodies are "
+                "not served; read net forces."
+            )
+        self.track_contact_forces = track_contact_forces
+        super().__init__(prim_paths_expr, name, **further)
+
+    def apply_forces(self, forces: Any, indices: Any = None, is_global: bool = True) -> None:
+        """Apply forces ``(n, 3)`` in N at the centres of mass during the next physics step."""
+        self.apply_forces_and_torques_at_pos(forces, indices=indices, is_global=is_global)
+
+    def apply_forces_and_torques_at_pos(
+        self,
+        forces: Any = None,
+        torques: Any = None,
+        positions: Any = None,
+        indices: Any = None,
+        is_global: bool = True,
+    ) -> None:
+        """Apply wrenches during the next physics step: in N and N·m, at positions in m, ``(n, 3)`` each."""
+        if positions is not None and is_global:
+            positions = self._rows(positions) - self._offsets(indices)
+        given = (forces, torques, positions)
+        view = self._bound()
+        if self._bodies == 1:
+            rows = [None if value is None else self._rows(value) for value in given]
+            view.apply_forces_and_torques_at_pos(*rows, indices=self._select(indices), is_global=is_global)
+            return
+
+        def zeros() -> torch.Tensor:
+            return torch.zeros(self._num_worlds, self._bodies, 3, device=self._device)
+
+        full = [None if value is None else self._full(value, indices, zeros) for value in given]
+        view.apply_forces_and_torques_at_pos(*full, is_global=is_global)
+
+    def get_net_contact_forces(self, indices: Any = None, clone: bool = True, dt: float = 1.0) -> torch.Tensor:
+        """Return impulses of contacts in the last physics step divided by ``dt``, ``(n, 3)`` in N·s / s."""
+        engine = session().engine
+        assert engine is not None
+        forces = self._read(lambda rows: self._bound().get_net_contact_forces(rows), indices)
+        return forces * (engine.physics_dt / dt)
+
+    def get_masses(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
+        """Return masses ``(n,)`` in kg."""
+        return self._read(lambda rows: self._bound().get_masses(rows), indices)
+
+    def set_masses(self, masses: Any, indices: Any = None) -> None:
+        """Set masses ``(n,)`` in kg."""
+        view = self._bound()
+        if self._bodies == 1:
+            view.set_masses(self._rows(masses), self._select(indices))
+        else:
+            view.set_masses(self._full(masses, indices, view.get_masses))
+
+    def get_inertias(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
+        """Return inertia matrices ``(n, 9)`` in kg·m²."""
+        return self._read(lambda rows: self._bound().get_inertias(rows), indices)
+
+    def set_inertias(self, values: Any, indices: Any = None) -> None:
+        """Set inertia matrices ``(n, 9)`` in kg·m²."""
+        view = self._bound()
+        if self._bodies == 1:
+            view.set_inertias(self._rows(values), self._select(indices))
+        else:
+            view.set_inertias(self._full(values, indices, view.get_inertias))
+
+    def enable_gravities(self, indices: Any = None) -> None:
+        """Let gravity act on the bodies."""
+        self._bound().enable_gravities(self._select(indices))
+
+    def disable_gravities(self, indices: Any = None) -> None:
+        """Let gravity not act on the bodies."""
+        self._bound().disable_gravities(self._select(indices))

@@ -1,0 +1,268 @@
+"""``World``, ``SimulationContext`` and ``Scene`` of ``omni.isaac.core``."""
+
+from typing import Any
+
+from oige_compat.articulation_view import ArticulationView
+from oige_compat.build import build
+from oige_compat.errors import CompatError, caller
+from oige_compat.session import session
+from oige_compat.views import RigidPrimView, XFormPrimView
+
+__all__ = ["PhysicsContext", "Scene", "SimulationContext", "World"]
+
+
+class _Registry:
+    """Views and prims by name."""
+
+    def __init__(self) -> None:
+        self.articulation_views: dict[str, ArticulationView] = {}
+        self.rigid_prim_views: dict[str, RigidPrimView] = {}
+        self.xform_prim_views: dict[str, XFormPrimView] = {}
+        self.others: dict[str, Any] = {}
+
+    def group(self, item: Any) -> dict[str, Any]:
+        """Return the group to which an object belongs."""
+        for kind, group in (
+            (ArticulationView, self.articulation_views),
+            (RigidPrimView, self.rigid_prim_views),
+            (XFormPrimView, self.xform_prim_views),
+        ):
+            if isinstance(item, kind):
+                return group
+        return self.others
+
+    def groups(self) -> tuple[dict[str, Any], ...]:
+        """Return all groups."""
+        return self.articulation_views, self.rigid_prim_views, self.xform_prim_views, self.others
+
+
+class Scene:
+    """Names of views and prims."""
+
+    def __init__(self) -> None:
+        self._scene_registry = _Registry()
+
+    def add(self, obj: Any) -> Any:
+        """Add a view or prim and return it.
+
+        Raises:
+            CompatError: the name is in use.
+        """
+        if self.object_exists(obj.name):
+            raise CompatError(f"scene.add('{obj.name}') (used in {caller()}): this name is in use; choose another one.")
+        self._scene_registry.group(obj)[obj.name] = obj
+        return obj
+
+    def object_exists(self, name: str) -> bool:
+        """Whether there is a view or prim of that name."""
+        return any(name in group for group in self._scene_registry.groups())
+
+    def get_object(self, name: str) -> Any:
+        """Return the view or prim of that name, or None."""
+        return next((group[name] for group in self._scene_registry.groups() if name in group), None)
+
+    def remove_object(self, name: str, registry_only: bool = False) -> None:
+        """Forget the name."""
+        for group in self._scene_registry.groups():
+            group.pop(name, None)
+
+    def clear(self, registry_only: bool = False) -> None:
+        """Forget all names."""
+        self._scene_registry = _Registry()
+
+    def add_default_ground_plane(
+        self,
+        z_position: float = 0.0,
+        name: str = "default_ground_plane",
+        prim_path: str = "/World/defaultGroundPlane",
+        static_friction: float = 0.5,
+        dynamic_friction: float = 0.5,
+        restitution: float = 0.8,
+    ) -> None:
+        """Add the ground plane, whose material is that of the configuration where the worlds are built."""
+        session().stage.DefinePrim(prim_path, "Xform")
+        session().ground = z_position
+
+    def add_ground_plane(self, *arguments: Any, z_position: float = 0.0, **named: Any) -> None:
+        """Add a ground plane."""
+        self.add_default_ground_plane(z_position)
+
+
+class PhysicsContext:
+    """The physics scene.
+
+    Args:
+        params: parameters of the simulation.
+    """
+
+    prim_path = "/physicsScene"
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._params = params
+
+    def get_physics_dt(self) -> float:
+        """Return the time of a physics step in s."""
+        return self._params["dt"]
+
+    def get_gravity(self) -> tuple[list[float], float]:
+        """Return direction and magnitude in m/s²."""
+        gravity = self._params["gravity"]
+        magnitude = sum(part**2 for part in gravity) ** 0.5
+        return [part / magnitude if magnitude else 0.0 for part in gravity], magnitude
+
+    def set_gravity(self, value: float) -> None:
+        """Set the acceleration along z in m/s²."""
+        self._params["gravity"] = [0.0, 0.0, float(value)]
+
+    def is_gpu_dynamics_enabled(self) -> bool:
+        """Whether the worlds are on a GPU."""
+        return str(self._params.get("sim_device", "cpu")).startswith("cuda")
+
+    def enable_gpu_dynamics(self, flag: bool) -> None:
+        """Do nothing: the device of the pipeline decides."""
+
+
+class _PhysicsSimView:
+    """Properties of the whole simulation."""
+
+    def set_gravity(self, gravity: Any) -> None:
+        """Set the acceleration x, y, z in m/s² in all worlds."""
+        import torch
+
+        engine = session().engine
+        assert engine is not None
+        engine.set_gravity(torch.tensor([list(gravity)], device=engine.device).expand(engine.num_envs, 3))
+
+
+class SimulationContext:
+    """Steps the simulation.
+
+    Args:
+        physics_dt: time of a physics step in s; that of ``sim_params`` precedes.
+        rendering_dt: without effect.
+        stage_units_in_meters: must be 1.
+        backend: must be ``torch``.
+        sim_params: parameters of the simulation.
+        further: options without effect here.
+    """
+
+    def __init__(
+        self,
+        physics_dt: float | None = None,
+        rendering_dt: float | None = None,
+        stage_units_in_meters: float | None = None,
+        backend: str = "numpy",
+        sim_params: dict[str, Any] | None = None,
+        **further: Any,
+    ) -> None:
+        if stage_units_in_meters not in (None, 1.0):
+            raise CompatError(f"stage_units_in_meters={stage_units_in_meters} (used in {caller()}): expected 1.")
+        self._sim_params = {"dt": physics_dt or 1.0 / 60.0, "gravity": [0.0, 0.0, -9.81], **(sim_params or {})}
+        self._physics_context = PhysicsContext(self._sim_params)
+        self._physics_sim_view = _PhysicsSimView()
+        self.backend = backend
+        self._steps = 0
+
+    def get_physics_context(self) -> PhysicsContext:
+        """Return the physics scene."""
+        return self._physics_context
+
+    def get_physics_dt(self) -> float:
+        """Return the time of a physics step in s."""
+        return self._sim_params["dt"]
+
+    @property
+    def stage(self) -> Any:
+        """The stage."""
+        return session().stage
+
+    @property
+    def physics_sim_view(self) -> _PhysicsSimView:
+        """Properties of the whole simulation."""
+        return self._physics_sim_view
+
+    @property
+    def current_time_step_index(self) -> int:
+        """Number of physics steps."""
+        return self._steps
+
+    @property
+    def current_time(self) -> float:
+        """Simulated time in s."""
+        return self._steps * self.get_physics_dt()
+
+    def step(self, render: bool = True) -> None:
+        """Simulate one physics step."""
+        engine = session().engine
+        if engine is None:
+            raise CompatError(f"world.step (used in {caller()}): the worlds do not exist; call world.reset first.")
+        engine.step(1)
+        self._steps += 1
+
+    def render(self) -> None:
+        """Do nothing: there is no window."""
+
+    def is_playing(self) -> bool:
+        """Whether the worlds exist."""
+        return session().engine is not None
+
+    def is_stopped(self) -> bool:
+        """Whether the worlds do not exist."""
+        return not self.is_playing()
+
+    def play(self) -> None:
+        """Do nothing: the simulation plays."""
+
+    pause = stop = play
+
+    def close(self) -> None:
+        """Free the worlds."""
+        engine = session().engine
+        if engine is not None:
+            engine.close()
+
+    clear_instance = close
+
+
+class World(SimulationContext):
+    """Steps the simulation of tasks, with a scene."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._scene = Scene()
+        self._tasks: list[Any] = []
+
+    @property
+    def scene(self) -> Scene:
+        """Names of views and prims."""
+        return self._scene
+
+    def add_task(self, task: Any) -> None:
+        """Add the task, of which there may be one.
+
+        Raises:
+            CompatError: there is another one.
+        """
+        if self._tasks:
+            raise CompatError(f"world.add_task (used in {caller()}): only one task is served.")
+        self._tasks.append(task)
+
+    def get_current_tasks(self) -> dict[str, Any]:
+        """Return tasks by name."""
+        return {task.name: task for task in self._tasks}
+
+    def reset(self, soft: bool = False) -> None:
+        """Build the worlds at first, restore their initial state, and let the task look at them."""
+        current = session()
+        if current.engine is None:
+            for task in self._tasks:
+                task.set_up_scene(self._scene)
+            build(current, self._sim_params, self._tasks)
+            for view in (*self._scene._scene_registry.articulation_views.values(),):
+                view.initialize(self._physics_sim_view)
+            for view in self._scene._scene_registry.rigid_prim_views.values():
+                view.initialize(self._physics_sim_view)
+        elif not soft:
+            current.engine.reset()
+        for task in self._tasks:
+            task.post_reset()
