@@ -1,10 +1,13 @@
 """The comparison of measurements says what got worse."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
 MACHINE = {"machine": {"cpu": "A"}, "versions": {"torch": "1"}}
 
@@ -49,6 +52,8 @@ def test_verdicts_follow_the_limits(tool: ModuleType, measured: dict[str, Any], 
 def test_bits_are_not_compared_between_machines(tool: ModuleType) -> None:
     old = MACHINE | {"machine": {"cpu": "B"}, "tasks": {"Ant": task()}}
     assert verdicts(tool, MACHINE | {"tasks": {"Ant": task(weights="b")}}, old) == ["", "", "equal"]
+    old = MACHINE | {"versions": {"torch": "2"}, "tasks": {"Ant": task()}}
+    assert verdicts(tool, MACHINE | {"tasks": {"Ant": task(weights="b")}}, old) == ["", "", "equal"]
 
 
 def test_task_that_was_not_recorded_is_new(tool: ModuleType) -> None:
@@ -63,3 +68,45 @@ def test_table_begins_with_what_is_worse(tool: ModuleType) -> None:
         "| Ant | speed | 2 | 2 |  |",
         "| Ant | policy | 7 | 7 | equal |",
     ]
+
+
+def test_score_has_the_standard_error_of_the_mean_over_worlds(tool: ModuleType) -> None:
+    rewards = tool.Rewards()
+    rewards.add(torch.arange(16.0))
+    rewards.add(torch.arange(16.0) + 2.0)
+    # The variance of 0, …, 15 is 16 · 17 / 12, and the error a quarter of its root.
+    assert rewards.score() == {"score": 8.5, "error": pytest.approx((16 * 17 / 12) ** 0.5 / 4)}
+
+
+@pytest.mark.parametrize(("now", "worse"), [(task(), 0), ({"failed": "error: no"}, 1), (task(score=1.0), 1)])
+def test_program_fails_if_a_measured_task_is_worse(
+    tool: ModuleType,
+    now: dict[str, Any],
+    worse: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Tasks that are not measured do not count."""
+    measured = {"Ant": task(), "Cartpole": now}
+    monkeypatch.setattr(tool, "measure_in_process", measured.get)
+    against = tmp_path / "recorded.json"
+    against.write_text(json.dumps(MACHINE | {"tasks": dict.fromkeys(("Ant", "Cartpole", "Humanoid"), task())}))
+    code = tool.main(["--tasks", "Ant", "Cartpole", "--against", str(against), "--json", str(tmp_path / "new.json")])
+    lines = capsys.readouterr().out.splitlines()
+    count = 4 if "failed" in now else 6
+    assert (code, lines[-1]) == (worse, f"{worse} of {count} measurements are worse or failed.")
+    if worse:
+        assert lines[2].startswith("| Cartpole | ")
+    assert json.loads((tmp_path / "new.json").read_text())["tasks"] == measured
+
+
+def test_recorded_tasks_that_are_not_measured_again_are_kept(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tool, "measure_in_process", lambda _: task(score=9.0))
+    file = tmp_path / "recorded.json"
+    file.write_text(json.dumps({"tasks": {"Ant": task(), "Humanoid": task()}}))
+    assert tool.main(["--tasks", "Ant", "--record", str(file)]) == 0
+    assert json.loads(file.read_text())["tasks"] == {"Ant": task(score=9.0), "Humanoid": task()}
+    assert [line.split(" | ")[-1] for line in capsys.readouterr().out.splitlines()[2:5]] == ["new |"] * 3

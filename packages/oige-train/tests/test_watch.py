@@ -1,15 +1,19 @@
 """When one of several processes ends, all end, and one of them says why."""
 
+import errno
 import json
 import re
 import signal
 import socket
 import subprocess
+import threading
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from oige_train.learner import watch
-from oige_train.learner.watch import PeerError, Watch
+from oige_train.learner.watch import Death, PeerError, Watch
 from processes import end_processes, start_processes
 
 SCRIPT = "import os; from watch_process import main; main(int(os.environ['RANK']))"
@@ -75,3 +79,46 @@ def test_processes_with_different_settings_are_refused_with_one_line(tmp_path: P
         "error: train.params.config.max_epochs=5: process 1 differs from process 0, which has 3; start all processes "
         "with the same arguments.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [
+        (errno.EHOSTUNREACH, "cannot be reached any more (no answer)"),
+        (errno.ETIMEDOUT, "cannot be reached any more (no answer)"),
+        (errno.ECONNRESET, "was killed or has crashed"),
+    ],
+)
+def test_machine_that_cannot_be_reached_is_not_taken_for_a_crash(number: int, cause: str) -> None:
+    class Silent(socket.socket):
+        def recv(self, *_: Any) -> bytes:
+            raise OSError(number, "no answer")
+
+    theirs, ours = socket.socketpair()
+    learned: list[Death] = []
+    with Silent(fileno=ours.detach()) as peer:
+        theirs.close()  # lets the other end be read
+        Watch._listen(types.SimpleNamespace(_peers={peer: 3}, death=None, _learn=learned.append))  # type: ignore[arg-type]
+    assert learned == [Death(3, cause)]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (
+            "[gloo] connectFullMesh failed",
+            "; set GLOO_SOCKET_IFNAME to the network interface between the machines, as in GLOO_SOCKET_IFNAME=eth0.",
+        ),
+        ("[gloo] timed out", ""),
+    ],
+)
+def test_wrong_network_interface_is_named(text: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_ignore_signals", lambda: None)
+    told: list[Any] = []
+    alone: Any = types.SimpleNamespace(
+        _over=threading.Event(), _is_consequence=lambda _: False, _tell=told.append, _end_within_grace=told.append
+    )
+    message = re.escape(f"another process does not answer: {text}{hint}")
+    with pytest.raises(PeerError, match=f"^{message}$"), Watch.reporting(alone):
+        raise RuntimeError(text)
+    assert told == [f"failed: {text}", 2]
