@@ -14,7 +14,7 @@ from checkpoint_training import Training, described
 from fake_env import FakeEnv
 from oige_core.errors import OigeError
 from oige_train.console import ProgressLine
-from oige_train.evaluation.checkpoints import with_first_checkpoint
+from oige_train.evaluation.checkpoints import CheckpointFolder, with_first_checkpoint
 from oige_train.evaluation.evaluator import Evaluator
 from oige_train.evaluation.scores import NAMES, Score, append_score, best_of, read_scores
 from oige_train.runs.curves import read_curve
@@ -52,13 +52,21 @@ class NoisyEnv(FakeEnv):
 class Scored:
     """An evaluation of checkpoints; while it waits, things happen, and after the last one it is stopped."""
 
-    def __init__(self, training: Training, first: Path, happenings: Mapping[int, Callable[[], object]] = {}) -> None:
+    def __init__(
+        self,
+        training: Training,
+        first: Path,
+        happenings: Mapping[int, Callable[[], object]] = {},
+        *,
+        deterministic: bool = True,
+    ) -> None:
         self.lines: list[str] = []
         self.loop = StepLoop()
         self.waits = 0
         self.happenings = happenings
         run = training.run(first)
-        run.config.train.params.config.player.games_num = 4
+        player = run.config.train.params.config.player
+        player.games_num, player.deterministic = 4, deterministic
         self.evaluator = Evaluator(run, NoisyEnv(), ProgressLine(io.StringIO()), self.lines.append, self.pause)
         self.evaluator.run(self.loop)
 
@@ -116,6 +124,15 @@ def test_every_checkpoint_is_scored_over_equal_episodes(tmp_path: Path, caplog: 
     assert f"checkpoint={folder / 'foreign.pth'}: belongs to task Ant, not Cartpole;" in " ".join(warnings)
     assert all(text.endswith(" It is not scored.") for text in warnings)
     assert later.is_file()
+
+
+def test_exploration_noise_is_the_same_for_each_checkpoint(tmp_path: Path) -> None:
+    training = Training(tmp_path)
+    first = described(training.write(0.5, "last_a"), epoch=10)
+    described(training.write(0.5, "last_b"), epoch=20)
+    one, two = (row["mean_return"] for row in Scored(training, first, deterministic=False).rows())
+    assert one == two
+    assert float(one) != pytest.approx(1.5, abs=0.03)  # it is there
 
 
 def test_scores_of_before_are_kept_and_shown_in_tensorboard(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -277,6 +294,26 @@ def test_waiting_for_a_first_checkpoint_has_a_limit(timeout: str, message: str) 
     with pytest.raises(OigeError) as error:
         with_first_checkpoint(command, lambda _: None)
     assert str(error.value) == message
+
+
+def test_newest_checkpoint_begins_and_a_named_file_is_taken_as_it_is(tmp_path: Path) -> None:
+    training = Training(tmp_path)
+    newest = described(training.write(0.5, "a"), epoch=20)
+    described(training.write(0.5, "b"), epoch=10)
+    (newest.parent / "evaluation_best.pth").write_bytes(newest.read_bytes())  # is a copy of one of them
+    assert [file.name for file, _ in CheckpointFolder(newest.parent).readable()] == ["b.pth", "a.pth"]
+    found = with_first_checkpoint(["evaluation=True", f"checkpoint={newest.parent}"])
+    assert found == ["evaluation=True", f"checkpoint={newest}"]
+    absent = ["evaluation=True", "checkpoint=absent/a.pth"]
+    assert with_first_checkpoint(absent) == absent  # is refused later, and not waited for
+
+
+def test_run_with_a_damaged_description_trains_while_its_folder_is_taken(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a")
+    (run / "run.json").write_text("[")
+    with locked(run):
+        assert not CheckpointFolder(run).training_has_ended()
+    assert CheckpointFolder(run).training_has_ended()
 
 
 def test_run_that_ended_without_a_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oige_core.errors import ConfigError, reason
 
-__all__ = ["CodeBase", "SourceFile", "find_files"]
+__all__ = ["ASSETS", "CodeBase", "SourceFile", "find_files"]
 
 IGNORED = {"__pycache__", "node_modules", "site-packages", "venv", "env", "wandb"}
 """Folders that hold no code of the project; ``env`` and ``venv`` only if they are environments of Python."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from oige_compat.check.files import SourceFile
 
-__all__ = ["ClassInfo", "Function", "Module", "Project", "dotted_name"]
+__all__ = ["ClassInfo", "Function", "Module", "Project", "assignments", "dotted_name", "is_self"]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -6,7 +6,7 @@ from oige_core.errors import ConfigError
 
 from oige_train.schema.learner import CONFIG
 
-__all__ = ["check_supported"]
+__all__ = ["UNSUPPORTED", "check_supported"]
 
 ONE_AGENT = "a world has one agent, which plays against nobody; leave it out"
 POPULATION = "runs are independent; compare values with --multirun"
