@@ -69,9 +69,11 @@ def read_mass(link: Usd.Prim, shapes: Sequence[Shape], frames: Frames, report: R
     else:
         mass, center = stated or 1.0, np.zeros(3)
         inertia = np.eye(3) * 0.4 * mass * _LONE_RADIUS**2
-        if not (stated and has_moments):
+        if not has_moments:
             text = f"a link without colliders has a mass of {mass:g} kg and the inertia of a ball of {_LONE_RADIUS:g} m"
             report.add("approximated", link.GetPath(), f"{text}, as in Isaac Sim")
+        elif not stated:
+            report.add("approximated", link.GetPath(), "a link without mass and colliders has 1 kg, as in Isaac Sim")
     if stated:
         inertia, mass = inertia * (stated / mass), stated
     if own_center is not None and has_center:
