@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from checkpoint_training import Training, described
 from fake_env import FakeEnv
 from oige_core.errors import OigeError
 from oige_train.console import ProgressLine
+from oige_train.evaluation import evaluator
 from oige_train.evaluation.checkpoints import CheckpointFolder, with_first_checkpoint
 from oige_train.evaluation.evaluator import Evaluator
 from oige_train.evaluation.scores import NAMES, Score, append_score, best_of, read_scores
@@ -207,6 +209,38 @@ def test_evaluation_ends_without_new_checkpoints_for_a_while(tmp_path: Path, cap
         scored = Scored(training, first, dict.fromkeys(range(9), lambda: None))
     assert (scored.waits, scored.evaluator.stopped) == (3, False)
     assert "no new checkpoint for 3 s" in caplog.messages
+    happenings = dict.fromkeys(range(9), lambda: None)
+    happenings[1] = lambda: described(training.write(0.5, "last_b"), epoch=20)
+    assert Scored(training, first, happenings).waits == 5  # two before the new one, and three after it
+
+
+def test_scores_under_other_conditions_do_not_count(tmp_path: Path) -> None:
+    training = Training(tmp_path)
+    first = training.write(0.5)
+    file = Scored(training, first).evaluator.file
+    file.write_text(file.read_text().replace(",42,", ",43,"))  # the seed
+    again = Scored(training, first)
+    assert [row["seed"] for row in again.rows()] == ["43", "42"]
+    assert again.lines[0].endswith(", best so far")
+
+
+def test_settings_of_a_score_are_overrides_that_the_run_does_not_have() -> None:
+    own = ("task.env.a=1", "num_envs=8", "seed=3", "train.params.config.player.games_num=4", "task.env.b=2")
+    run: Any = SimpleNamespace(
+        former=SimpleNamespace(overrides=("task.env.a=1",)), record=SimpleNamespace(overrides=own)
+    )
+    assert evaluator._settings(run) == ["task.env.b=2"]
+    run.former = None
+    assert evaluator._settings(run) == ["task.env.a=1", "task.env.b=2"]
+
+
+def test_score_of_unknown_steps_is_not_in_tensorboard() -> None:
+    points: list[tuple[str, float, int]] = []
+    writer = SimpleNamespace(add_scalar=lambda *point: points.append(point), flush=lambda: None)
+    evaluator._write_summaries(writer, _score(steps=None))
+    assert points == []
+    evaluator._write_summaries(writer, _score(success=0.5))
+    assert points == [("eval/return", 1.0, 10), ("eval/length", 2.0, 10), ("eval/success", 0.5, 10)]
 
 
 def test_two_evaluations_of_a_run_are_refused(tmp_path: Path) -> None:

@@ -2,15 +2,22 @@
 
 import dataclasses
 import json
+import runpy
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
+from oige_core.errors import OigeError
+from oige_train import checkpoint
 from oige_train.cli import pbt
+from oige_train.pbt import options
 from oige_train.pbt.options import PbtOptions
 from oige_train.pbt.plan import Plan, explored, first_values
+from oige_train.runs import run_summary
+from oige_train.sweeps import execution
 from oige_train.sweeps.search_space import Setting, split_arguments
 
 RATE, GAMMA, ENTROPY = (f"train.params.config.{name}" for name in ("learning_rate", "gamma", "entropy_coef"))
@@ -65,6 +72,10 @@ def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         "log of zero": (
             [f"{RATE}=tag(log,interval(0,1))"],
             f"{RATE}=tag(log,interval(0,1)): expected ends above 0 on a logarithmic scale.",
+        ),
+        "tag": (
+            [f"{RATE}=tag(lin,interval(0.1,1))"],
+            f"{RATE}=tag(lin,interval(0.1,1)): unknown tag lin; expected tag(log,interval(<low>,<high>)).",
         ),
         "same values": ([f"{ENTROPY}=0,0"], f"{ENTROPY}=0,0: expected at least two different values."),
     }.values(),
@@ -135,6 +146,102 @@ def test_arguments_of_a_member_have_its_values_seed_and_folder() -> None:
     gamma = Setting(GAMMA, low=0.95, high=0.998)
     plan = Plan(("task=Ant",), (gamma,), "Ant_pbt", 7, 20, ".")
     assert plan.arguments_of(2, 8, {GAMMA: 0.03}) == ["task=Ant", f"{GAMMA}=0.97", "seed=8", "experiment=Ant_pbt_2"]
+
+
+def test_first_values_repeat_with_the_seed() -> None:
+    rate = Setting(RATE, low=1e-4, high=1e-2, log=True)
+    assert first_values([rate], 3, seed=5) == first_values([rate], 3, seed=5) != first_values([rate], 3, seed=6)
+
+
+def test_members_at_a_time_follow_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "available_cores", lambda: 2)
+    assert [PbtOptions(population=4).at_once(on_gpu=gpu) for gpu in (False, True)] == [2, 4]
+    assert PbtOptions(population=4, parallel=3).at_once(on_gpu=False) == 3
+
+
+@pytest.mark.parametrize(("epoch", "goal", "code"), [(40, None, 0), (20, True, 0), (20, None, 130)])
+def test_best_member_is_printed_and_an_interrupted_population_is_told(
+    run_program: Any, monkeypatch: pytest.MonkeyPatch, epoch: int, goal: bool | None, code: int
+) -> None:
+    plans: list[Plan] = []
+
+    def train_population(plan: Plan, *_: Any, generations: int, **__: Any) -> list[dict[str, Any]]:
+        plans.append(plan)
+        assert generations == 2
+        row = {"epoch": epoch, "goal": goal, "settings": {RATE: "0.1"}, "folder": None}
+        return [row | {"member": n, "reward": float(n % 3), "file": f"{n}.pth"} for n in range(4)]
+
+    population = types.SimpleNamespace(train_population=train_population)
+    monkeypatch.setitem(sys.modules, "oige_train.pbt.population", population)
+    monkeypatch.setattr(pbt, "RAY", "json")  # any module that is there
+    outcome = run_program("pbt", *SMALL, VARIES, "seed=9", "experiment=walk")
+    assert outcome.code == code, outcome.err
+    lines = outcome.out.splitlines()
+    assert lines[0] == f"member 2: reward 2.00 after epoch {epoch}, learning_rate=0.1"
+    assert lines[4:] == ["best policy:  2.pth", "play:         oige-train checkpoint=2.pth test=True"]
+    (plan,) = plans
+    assert (plan.name, plan.seed, plan.interval) == ("walk", 9, 20)
+    assert not [text for text in plan.arguments if text.startswith(("experiment=", "seed=", "max_iterations="))]
+
+
+class Trained:
+    """What a member starts: a training that writes a checkpoint of some epoch."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.arguments = folder, [""]
+        self.epoch = 0
+        self.goal: str | None = None
+        summary = types.SimpleNamespace(reward=1.5, steps=None)
+        monkeypatch.setattr(run_summary, "read_run", lambda *_: summary)
+        monkeypatch.setattr(execution, "train_once", self)
+        monkeypatch.setattr(
+            checkpoint, "read_info", lambda file, _: types.SimpleNamespace(epoch=int(file.name.split("_")[3]))
+        )
+        self.summary = summary
+        ray = types.SimpleNamespace(tune=types.SimpleNamespace(Trainable=object))
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        self.member = runpy.run_path(str(Path(options.__file__).with_name("member.py")))["Member"]()
+        self.member.trial_id = "walk_00001"
+        self.member.plan = Plan(("task=Ant",), (), "walk", 7, 10, ".")
+        self.member.reset_config({})
+
+    def __call__(self, arguments: list[str]) -> tuple[Path, int]:
+        self.arguments = arguments
+        self.summary.ended_early = self.goal
+        (self.folder / "nn").mkdir(exist_ok=True)
+        (self.folder / "nn" / f"last_walk_ep_{self.epoch}_rew_1.pth").touch()
+        return self.folder, 0
+
+
+def test_member_trains_from_interval_to_interval_and_copies_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = Trained(tmp_path, monkeypatch)
+    member = trained.member
+    trained.epoch = 10
+    row = member.step()
+    assert (row["epoch"], row["copied_from"], row["reward"], "goal" in row) == (10, None, 1.5, False)
+    assert trained.arguments == ["task=Ant", "seed=8", "experiment=walk_1", "max_iterations=10"]
+    (tmp_path / "member.json").write_text(json.dumps({"file": row["file"], "owner": 3, "seed": 10}))
+    member.load_checkpoint(tmp_path)
+    trained.epoch = 20
+    row = member.step()
+    assert (row["epoch"], row["copied_from"]) == (20, 3)
+    first = tmp_path / "nn" / "last_walk_ep_10_rew_1.pth"
+    assert trained.arguments[1:] == ["seed=10", "experiment=walk_1", f"checkpoint={first}", "max_iterations=20"]
+    member.save_checkpoint(str(tmp_path))
+    assert json.loads((tmp_path / "member.json").read_text()) == {"file": row["file"], "owner": 1, "seed": 10}
+
+
+def test_member_that_ends_early_has_reached_the_goal_or_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = Trained(tmp_path, monkeypatch)
+    trained.epoch = 7
+    with pytest.raises(OigeError) as error:
+        trained.member.step()
+    assert str(error.value) == f"{tmp_path}: training ended without a checkpoint of epoch 10."
+    trained.goal = "reward 9"
+    row = trained.member.step()
+    assert (row["goal"], row["done"], Path(row["file"]).name) == (True, True, "last_walk_ep_7_rew_1.pth")
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from oige_core.errors import ConfigError, OigeError
 from oige_train.config import limits, resolve_run, run_hydra
-from oige_train.config.sweep import launched_job
-from oige_train.sweeps import extras, sweep, threads
-from oige_train.sweeps.job import JobResult, check_objective, objective_of
+from oige_train.config.sweep import is_launched, launched_job
+from oige_train.sweeps import execution, extras, launched, sweep, threads
+from oige_train.sweeps.job import JobResult, LaunchedJob, check_objective, objective_of
 from torch.utils.tensorboard import SummaryWriter
 
 LEARNING_RATE = "train.params.config.learning_rate"
@@ -195,6 +195,71 @@ def test_results_of_unfinished_jobs_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "job_3.json").write_text(json.dumps({"folder": "runs/a_3"}))
     (tmp_path / "job_3.spec.json").write_text(json.dumps({"overrides": []}))
     assert [job.number for job in sweep.read_results(tmp_path)] == [9, 10]
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "error"),
+    [
+        ("error: first.\nerror: training diverged.\nlater\n\n", 2, "training diverged. (exit code 2; {})"),
+        ("begins\nkilled while it trains\n", -9, "killed while it trains (ended by signal 9; {})"),
+        ("", 1, "no output (exit code 1; {})"),
+    ],
+)
+def test_failed_job_has_the_last_error_of_its_output(tmp_path: Path, output: str, code: int, error: str) -> None:
+    log = tmp_path / "job_3.log"
+    log.write_text(output)
+    job = LaunchedJob(str(tmp_path), str(tmp_path), ("seed",), (), (), "reward")
+    found = job._result(3, ["++seed=2", "num_envs=4"], code, tmp_path, log)
+    assert found == JobResult(3, ["seed=2"], code, None, None, error.format(log))
+
+
+def test_process_of_a_job_loads_task_files_and_writes_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oige_core import registration
+
+    loaded: list[str] = []
+    monkeypatch.setattr(registration, "load_task_file", loaded.append)
+
+    def train_once(arguments: list[str]) -> tuple[Path, int]:
+        assert (arguments, loaded, is_launched()) == (["seed=2"], ["a.py:A"], True)
+        return Path("runs/a"), 130
+
+    monkeypatch.setattr(execution, "train_once", train_once)
+    spec, written = tmp_path / "job_0.spec.json", tmp_path / "job_0.json"
+    spec.write_text(
+        json.dumps({"overrides": ["seed=2"], "keys": ["seed"], "task_files": ["a.py:A"], "folder_file": str(written)})
+    )
+    assert launched.train_job([str(spec)]) == 130
+    assert json.loads(written.read_text()) == {"folder": "runs/a"}
+
+
+def test_sweep_with_a_failed_job_reports_the_best_one_and_fails(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(arguments: list[str], *, launched: LaunchedJob) -> None:
+        assert (launched.keys, launched.objective) == (("seed",), "speed")
+        for job in (result(0, 3.0), result(1, None, "training diverged")):
+            (Path(launched.folder) / f"job_{job.number}.json").write_text(json.dumps(job.__dict__))
+
+    monkeypatch.setattr(sweep, "run_hydra", run)
+    outcome = program(*SMALL, "-m", "hydra/launcher=joblib", "seed=1,2", "objective=speed")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (2, "error: 1 of 2 jobs failed: training diverged")
+    assert outcome.out.startswith("done: 1 of 2 jobs; best speed 3 in runs/a_0: oige-train task=Cartpole ")
+
+
+def test_number_of_jobs_at_a_time_follows_launcher_and_sweeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "available_cores", lambda: 7)
+    trials = "hydra.sweeper.n_jobs=3"
+    assert sweep._parallel([trials], "basic", 5) == 1
+    assert [sweep._parallel(given, "joblib", 5) for given in ([], [trials])] == [7, 3]
+    assert sweep._parallel([trials, "hydra.launcher.n_jobs=2"], "joblib", 5) == 2
+    assert [sweep._parallel(given, "submitit_local", 5) for given in ([], [trials])] == [5, 3]
+    assert sweep._parallel(["++hydra.launcher.ray.init.num_cpus=4"], "ray", 5) == 4
+
+
+def test_jobs_get_folders_and_task_files_of_the_command() -> None:
+    given = ["-m", "--config-dir", "a b", "seed=1,2", "--config-dir=c", "hydra.searchpath=[file://d]"]
+    assert sweep._options(given) == ["--config-dir", "a b", "--config-dir=c", "hydra.searchpath=[file://d]"]
+    assert sweep._task_files(["task=Ant,my/task.py:Mine"]) == ["my/task.py:Mine"]
 
 
 SLURM = {
