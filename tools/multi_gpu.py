@@ -37,7 +37,7 @@ SAVE_EVERY, KILL_AFTER, RESUMED = 5, 12, 5
 
 
 def launcher(processes: int) -> list[str]:
-    """Return the command that starts a Python program in so many processes."""
+    """Return the command that starts ``processes`` processes of a Python program."""
     if processes == 1:
         return [sys.executable]
     with socket.socket() as free:

@@ -54,7 +54,7 @@ class Program:
         return self.log.read_text(errors="replace").replace("\r", "\n")
 
     def code(self, seconds: float) -> int:
-        """Wait for the program, and return its exit code; kill it after so many seconds."""
+        """Wait for the program, and return its exit code; kill it after ``seconds``."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -13,7 +13,7 @@ from oige_train.runs.run_summary import read_starts
 
 __all__ = ["Found", "arguments_to_continue", "check_continues", "newest_checkpoint", "note_on_end"]
 
-#: A seed that is drawn anew in each start; a run that continues has one already.
+#: A seed that is drawn again in each start; a run that continues has one already.
 DRAWN_SEED = "seed=-1"
 
 

@@ -45,7 +45,7 @@ class Deadline:
         self._ends = math.inf
 
     def begin(self, seconds: float) -> None:
-        """Let training end with the first step that is over after so many seconds."""
+        """Let training end with the first step that is over after ``seconds``."""
         self._ends = min(self._ends, time.monotonic() + seconds)
 
     def check(self) -> None:

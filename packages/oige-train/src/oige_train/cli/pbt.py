@@ -33,7 +33,7 @@ options:
   interval=<epochs>     epochs between two comparisons, default 20
   quantile=<fraction>   fraction of the members that is replaced, 0 to 0.5, default 0.25; 0: none, a random search
   factor=<f>            numbers of copies, or of gamma and tau the distance from 1, change by this factor, default 1.2
-  resample=<p>          probability that a value is drawn anew instead, default 0.25
+  resample=<p>          probability that a value is drawn again instead, default 0.25
   parallel=<n>          members that train at the same time; default one per core, or all of them on the GPUs
 Other overrides are those of oige-train. max_iterations=<n> is the number of epochs of each member: a multiple of
 interval.

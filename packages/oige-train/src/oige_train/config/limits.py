@@ -71,7 +71,7 @@ def check_memory(config: TrainRunConfig, spec: TaskSpec, simulation: str, overri
 
 
 def check_parallel_memory(config: TrainRunConfig, spec: TaskSpec, parallel: int) -> None:
-    """Raise ConfigError if so many runs on the CPU need more memory than the machine has.
+    """Raise ConfigError if ``parallel`` runs on the CPU need more memory than the machine has.
 
     Args:
         config: configuration of one of them.

@@ -18,7 +18,7 @@ from oige_train.runs.run_summary import read_starts
 
 __all__ = ["LOOK_SECONDS", "CheckpointFolder", "with_first_checkpoint"]
 
-#: Seconds between two looks into a folder.
+#: Seconds between two searches of a folder for checkpoints.
 LOOK_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)

@@ -156,7 +156,7 @@ def _connect(process: Torchrun, patience: timedelta) -> Any:
 
 
 def _wait_for_port(address: str, port: int, patience: timedelta) -> None:
-    """Wait until something listens at a port; torch would print what it thinks of every attempt.
+    """Wait until something listens at a port; torch would print a warning for each attempt.
 
     Raises:
         OSError: nothing listens there.

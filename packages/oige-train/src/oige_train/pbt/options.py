@@ -18,7 +18,7 @@ class PbtOptions:
         population: number of members, at least 2.
         interval: epochs between two comparisons of the members.
         quantile: fraction of the members that is replaced by copies of as many of the best; 0 to 0.5.
-        resample: probability that a setting of a copy is drawn anew instead of changed by a factor.
+        resample: probability that a setting of a copy is drawn again instead of changed by a factor.
         factor: a number above 1; other settings of a copy are multiplied or divided by it.
         parallel: number of members that train at the same time; 0: one per core, or all of them on a GPU.
     """

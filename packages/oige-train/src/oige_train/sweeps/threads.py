@@ -10,7 +10,7 @@ __all__ = ["limited_threads"]
 
 
 def limited_threads(arguments: Iterable[str], parallel: int) -> list[str]:
-    """Return arguments with which so many trainings on the CPU share the cores equally, unless they say otherwise.
+    """Return arguments with which ``parallel`` trainings on the CPU share the cores equally, unless they say otherwise.
 
     Args:
         arguments: command-line arguments of ``oige-train``.
