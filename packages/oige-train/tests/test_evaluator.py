@@ -209,7 +209,7 @@ def test_evaluation_ends_without_new_checkpoints_for_a_while(tmp_path: Path, cap
         scored = Scored(training, first, dict.fromkeys(range(9), lambda: None))
     assert (scored.waits, scored.evaluator.stopped) == (3, False)
     assert "no new checkpoint for 3 s" in caplog.messages
-    happenings = dict.fromkeys(range(9), lambda: None)
+    happenings: dict[int, Callable[[], object]] = dict.fromkeys(range(9), lambda: None)
     happenings[1] = lambda: described(training.write(0.5, "last_b"), epoch=20)
     assert Scored(training, first, happenings).waits == 5  # two before the new one, and three after it
 

@@ -60,7 +60,7 @@ def test_torchrun_is_started_again_as_before() -> None:
 
 @pytest.mark.parametrize(("nodes", "address"), [(1, "127.0.0.1"), (2, "node-a")])
 def test_processes_of_one_machine_connect_locally(nodes: int, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendezvous, "_connect", lambda *_: dist.HashStore())
+    monkeypatch.setattr(rendezvous, "_connect", lambda *_: dist.HashStore())  # pyright: ignore[reportPrivateImportUsage]
     whole = Torchrun(rank=1, size=2, local_rank=0, local_size=1, nodes=nodes, address="node-a")
     assert Rendezvous(whole, PATIENCE).address == address
 
