@@ -36,7 +36,7 @@ def test_scripts_get_their_own_arguments(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "oige-compat without a command: expected one of check, run."),
+        ([], "oige-compat without a command: expected one of check, convert, port, run."),
         (["run"], "oige-compat run: expected a script, such as scripts/rlgames_train.py."),
         (
             ["run", "no.py"],

@@ -3,11 +3,12 @@
 import json
 import keyword
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from oige_train.cli.common import run_cli
 
-__all__ = ["TEMPLATE", "main"]
+__all__ = ["TEMPLATE", "check_name", "main", "package_of", "uv_sources", "write_template"]
 
 HELP = """usage: oige-new-task NAME [--folder DIR]
 
@@ -51,18 +52,23 @@ def new_task(arguments: list[str]) -> int:
     from oige_core.errors import OigeError
 
     name, folder = _parse(arguments)
-    package = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", name).lower()
-    _check_name(name, package)
+    package = package_of(name)
+    check_name(name, package)
     folder = folder or Path(package.replace("_", "-"))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OigeError(f"{folder}: exists already; remove it, or choose another folder with --folder.")
-    files = _write(folder, name, package)
+    files = write_template(folder, name, package)
     print(f"{folder}: {files} files written. Next:\n")
     print(f"    cd {json.dumps(str(folder)) if ' ' in str(folder) else folder}")
     print("    uv run pytest")
     print(f"    uv run oige-train task={name}\n")
     print(f"The task is in {folder / 'src' / package / 'task.py'}; README.md describes the other files.")
     return 0
+
+
+def package_of(name: str) -> str:
+    """Return the name of the package of a task."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _parse(arguments: list[str]) -> tuple[str, Path | None]:
@@ -92,7 +98,7 @@ def _parse(arguments: list[str]) -> tuple[str, Path | None]:
     return names[0], folder
 
 
-def _check_name(name: str, package: str) -> None:
+def check_name(name: str, package: str) -> None:
     """Raise ConfigError unless a task and a package can have these names."""
     import importlib.util
 
@@ -114,8 +120,15 @@ def _check_name(name: str, package: str) -> None:
         raise ConfigError(f"{name}: its package would hide the module {package}; choose another name.")
 
 
-def _write(folder: Path, name: str, package: str) -> int:
-    """Copy the template under the new names; return the number of files."""
+def write_template(folder: Path, name: str, package: str, pattern: str = "*") -> int:
+    """Copy files of the template under the new names; return their number.
+
+    Args:
+        folder: of the package.
+        name: of the task.
+        package: name of the package.
+        pattern: which files, by their names without the suffix of templates.
+    """
     names = {
         "NewTask": name,
         "NEW_TASK": package.upper(),
@@ -126,25 +139,25 @@ def _write(folder: Path, name: str, package: str) -> int:
     def renamed(text: str) -> str:
         return re.sub("|".join(names), lambda match: names[match[0]], text)
 
-    templates = sorted(path for path in TEMPLATE.rglob(f"*{SUFFIX}") if path.is_file())
+    templates = sorted(path for path in TEMPLATE.rglob(f"{pattern}{SUFFIX}") if path.is_file())
     for template in templates:
         target = folder / renamed(template.relative_to(TEMPLATE).as_posix().removesuffix(SUFFIX))
         target.parent.mkdir(parents=True, exist_ok=True)
         text = renamed(template.read_text(encoding="utf-8"))
         if target.name == "pyproject.toml":
-            text += _sources()
+            text += uv_sources(OIGE)
         target.write_text(text, encoding="utf-8")
     return len(templates)
 
 
-def _sources() -> str:
-    """Return the lines of ``pyproject.toml`` that say where uv finds OIGE."""
+def uv_sources(packages: Iterable[str]) -> str:
+    """Return the lines of ``pyproject.toml`` that say where uv finds packages of OIGE."""
     import importlib.metadata
     import urllib.parse
     import urllib.request
 
     lines = []
-    for name in OIGE:
+    for name in packages:
         origin = json.loads(importlib.metadata.distribution(name).read_text("direct_url.json") or "{}")
         if "dir_info" in origin:
             path = urllib.request.url2pathname(urllib.parse.urlsplit(origin["url"]).path)

@@ -1,0 +1,164 @@
+"""Writes the record, the configuration class and the YAML files of a ported task."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import yaml
+from oige_core.config.schema import EnvConfig
+
+from oige_compat.port.constructor import Constructor
+from oige_compat.port.scenes import SceneParts
+from oige_compat.port.sources import Source
+
+__all__ = ["config_module", "own_keys", "task_yaml", "train_yaml"]
+
+LENGTHS = ("episodeLength", "maxEpisodeLength")
+INHERITED = {field.name for field in fields(EnvConfig)}
+SIM = ("dt", "gravity", "substeps", "default_physics_material")
+PLACEHOLDER = 1000
+
+
+def own_keys(source: Source) -> dict[str, Any]:
+    """Return the keys of ``env`` that only the task has, with their values."""
+    env = source.task.get("env") or {}
+    return {
+        str(key): value
+        for key, value in env.items()
+        if key not in INHERITED and key not in LENGTHS and str(key).isidentifier()
+    }
+
+
+def config_module(source: Source, constructor: Constructor, package: str) -> str:
+    """Return the text of ``__init__.py``: the configuration class and the record."""
+    name = source.name
+    keys = own_keys(source)
+    lines = [
+        f'"""{name}, ported from {source.info.module.source.name}.',
+        "",
+        "OIGE reads this file before it imports torch. Keep it light: the class is in task.py.",
+        '"""',
+        "",
+        "from dataclasses import dataclass",
+        *(["from typing import Any"] if any(_type(value).count("Any") for value in keys.values()) else []),
+        "",
+        "from oige_core import EnvConfig, TaskSpec",
+        "",
+        f'__all__ = ["{package.upper()}", "{name}Config"]',
+        "",
+        "",
+        "@dataclass(kw_only=True)",
+        f"class {name}Config(EnvConfig):",
+        f'    """The ``task.env`` section of {name}."""',
+        *([""] if keys else []),
+        *(f"    {key}: {_type(value)}" for key, value in keys.items()),
+        "",
+        "",
+    ]
+    sizes = constructor.sizes
+    for size in ("observations", "actions"):
+        if size not in sizes:
+            lines.append(f"# TODO(port): the number of {size} is not a constant in the original; 1 stands for it.")
+    states = f"    num_states={sizes['states']},\n" if sizes.get("states") else ""
+    lines += [
+        f"{package.upper()} = TaskSpec(",
+        f'    task="{package}.task:{name}Task",',
+        f"    env={name}Config,",
+        f"    observation_shape=({sizes.get('observations', 1)},),",
+        f"    num_actions={sizes.get('actions', 1)},",
+    ]
+    return "\n".join(lines) + "\n" + states + ")\n"
+
+
+def _type(value: object) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case int():
+            return "int"
+        case float():
+            return "float"
+        case str():
+            return "str"
+        case list() if value and all(isinstance(each, int | float) and not isinstance(each, bool) for each in value):
+            return "list[float]"
+        case list():
+            return "list[Any]"
+        case dict():
+            return "dict[str, Any]"
+    return "Any"
+
+
+def task_yaml(source: Source, constructor: Constructor, parts: SceneParts) -> str:
+    """Return the text of the task's YAML file."""
+    env = source.task.get("env") or {}
+    sim = source.task.get("sim") or {}
+    inherited = {
+        key: value for key, value in env.items() if key in INHERITED and _is_plain(value) and key not in LENGTHS
+    }
+    common = {"numEnvs": 512, "envSpacing": 4.0, **inherited}
+    common["episodeLength"], note = _episode_length(env, constructor)
+    if "numEnvs" in env and not _is_plain(env["numEnvs"]):
+        common["numEnvs"] = _default_of(env["numEnvs"]) or 512
+    lines = [f"name: {source.name}", "", "env:"]
+    for key, value in common.items():
+        lines.append(f"  {key}: {_value(value)}" + (f"   # {note}" if key == "episodeLength" and note else ""))
+    lines += [
+        "  autoresetMode: upstream   # worlds are reset at the start of the next step, as in OmniIsaacGymEnvs",
+        "  captureStep: False        # the ported code may wait for the GPU; leave this out if it does not",
+    ]
+    lines += _section(own_keys(source), "  ")
+    lines += ["", "sim:"]
+    lines += _section({key: sim[key] for key in SIM if key in sim and _is_plain(sim[key])}, "  ")
+    for name in parts.elements:
+        actor = _actor(sim.get(name), is_robot=parts.elements[name].shape is None)
+        if actor:
+            lines += _section({name: actor}, "  ")
+    return "\n".join(lines) + "\n"
+
+
+def _actor(section: object, *, is_robot: bool) -> dict[str, Any]:
+    if not isinstance(section, Mapping):
+        return {}
+    keys = ("enable_self_collisions",) if is_robot else ("density", "mass", "make_kinematic")
+    return {key: section[key] for key in keys if key in section and section[key] != -1 and _is_plain(section[key])}
+
+
+def _episode_length(env: Mapping[str, Any], constructor: Constructor) -> tuple[int, str]:
+    for key in LENGTHS:
+        if isinstance(env.get(key), int):
+            return env[key], ""
+    given = constructor.episode_length
+    if isinstance(given, int):
+        return given, ""
+    text = f"it was {given}" if given is not None else "the original does not say it"
+    return PLACEHOLDER, f"TODO(port): set the number of control steps; {text}"
+
+
+def _section(content: Mapping[str, Any], indent: str) -> list[str]:
+    return [f"{indent}{key}: {_value(value)}" for key, value in content.items()]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float) and math.isinf(value):
+        return ".inf"
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6).splitlines()[0]
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is no interpolation."""
+    return "${" not in str(value)
+
+
+def _default_of(value: object) -> int | None:
+    """Return the number in ``${resolve_default:512,…}``."""
+    start = str(value).removeprefix("${resolve_default:").partition(",")[0]
+    return int(start) if start.isdigit() else None
+
+
+def train_yaml(source: Source) -> str:
+    """Return the text of the training's YAML file: that of the code base, or one that sets nothing."""
+    if source.train is not None:
+        return source.train
+    return "defaults:\n  - PPO\n  - _self_\n"

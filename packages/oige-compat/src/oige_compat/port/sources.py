@@ -1,0 +1,163 @@
+"""Finds what a port needs in a code base: the class of the task, its base classes, and its YAML files."""
+
+import ast
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from oige_core.errors import ConfigError, nearest
+
+from oige_compat.check.examine import read_project
+from oige_compat.check.files import CodeBase, find_files
+from oige_compat.check.modules import ClassInfo, Function, Module, Project
+from oige_compat.check.types import TypeInference
+
+__all__ = ["Source", "find_source", "imported_text"]
+
+BASES = ("RLTask", "RLTaskWarp", "RLTaskInterface")
+"""Classes whose place the base class of OIGE takes."""
+TASK = "omni.isaac.core.tasks.BaseTask"
+
+
+@dataclass
+class Source:
+    """A task to port.
+
+    Attributes:
+        name: name of the task.
+        info: its class.
+        classes: the class and its base classes of the code base, without those of OmniIsaacGymEnvs.
+        code: all files.
+        types: infers types in the code base.
+        task: contents of the task's YAML file; empty if there is none.
+        train: text of the training's YAML file; None if there is none.
+    """
+
+    name: str
+    info: ClassInfo
+    classes: list[ClassInfo]
+    code: CodeBase
+    types: TypeInference
+    task: dict[str, Any] = field(default_factory=dict)
+    train: str | None = None
+
+    @property
+    def project(self) -> Project:
+        """The modules of the code base."""
+        return self.types.project
+
+    def methods(self) -> dict[str, tuple[ClassInfo, Function]]:
+        """Return the methods of the task by name, with the classes that define them."""
+        found: dict[str, tuple[ClassInfo, Function]] = {}
+        for info in self.classes:
+            for name, method in info.methods.items():
+                found.setdefault(name, (info, method))
+        return found
+
+
+def find_source(path: Path, task: str | None) -> Source:
+    """Return the task of a Python file or of a code base.
+
+    Args:
+        path: the file, or a folder.
+        task: name of the task or of its class; None: the only one.
+
+    Raises:
+        ConfigError: there is no such task, or several.
+    """
+    root = _root(path)
+    code = find_files(root)
+    project, _ = read_project(code)
+    types = TypeInference(project)
+    names = _registered(project)
+    modules = [module for module in project.modules if not path.is_file() or module.source.path == path]
+    if path.is_file() and not modules:
+        raise ConfigError(f"{path}: {code.unread.get(path.relative_to(root).as_posix(), 'Python 3 cannot parse it')}.")
+    found = {
+        names.get(info.name, info.name.removesuffix("Task").removesuffix("Locomotion")): info
+        for module in modules
+        for info in module.classes.values()
+        if _is_task(info, types)
+    }
+    if task is not None:
+        chosen = {name: info for name, info in found.items() if task in (name, info.name)}
+        if not chosen:
+            raise ConfigError(f"--task {task}: {path} has no such task. {nearest(task, found)}")
+        found = chosen
+    if not found:
+        raise ConfigError(f"{path}: expected a class that derives from RLTask and has reset_idx; none was found.")
+    if len(found) > 1:
+        raise ConfigError(f"{path}: expected one task; select one with --task: {', '.join(sorted(found))}.")
+    (name, info), *_ = found.items()
+    classes = [each for each in project.with_bases(info) if each.name not in BASES]
+    if any(base.rpartition(".")[2] == "RLTaskWarp" for each in classes for base in each.bases):
+        raise ConfigError(f"{name}: its class is an RLTaskWarp, which works on Warp arrays; port its torch class.")
+    return Source(name, info, classes, code, types, _task_yaml(code, name), _train_yaml(code, name))
+
+
+def _root(path: Path) -> Path:
+    """Return the folder of the code base: the nearest one above a file that has YAML files of tasks."""
+    if path.is_dir():
+        return path
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such file or folder.")
+    for folder in list(path.resolve().parents)[:5]:
+        if (folder / "cfg" / "task").is_dir():
+            return folder.parent if (folder / "__init__.py").is_file() else folder
+    return path.parent
+
+
+def _is_task(info: ClassInfo, types: TypeInference) -> bool:
+    family = types.project.with_bases(info)
+    if info.name in BASES or not any("reset_idx" in each.methods for each in family):
+        return False
+    if any(isinstance(node, ast.FunctionDef) and _is_abstract(node) for node in info.node.body):
+        return False
+    return "__init__" in info.methods and (
+        any(each.name in BASES for each in family) or TASK in types.foreign_bases(info)
+    )
+
+
+def _is_abstract(node: ast.FunctionDef) -> bool:
+    return any(ast.unparse(decorator).endswith("abstractmethod") for decorator in node.decorator_list)
+
+
+def _registered(project: Project) -> dict[str, str]:
+    """Return names of tasks by class, from dictionaries such as ``{"Cartpole": CartpoleTask}``."""
+    found: dict[str, str] = {}
+    for module in project.modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str) and isinstance(value, ast.Name):
+                        found.setdefault(value.id, key.value)
+    return found
+
+
+def _task_yaml(code: CodeBase, name: str) -> dict[str, Any]:
+    for file in code.configuration:
+        if file.name.endswith(f"task/{name}.yaml"):
+            content = yaml.safe_load(file.text)
+            if isinstance(content, dict):
+                return content
+    return {}
+
+
+def _train_yaml(code: CodeBase, name: str) -> str | None:
+    files = (file.text for file in code.configuration if file.name.endswith(f"train/{name}PPO.yaml"))
+    return next(files, None)
+
+
+def imported_text(module: Module, names: set[str]) -> list[str]:
+    """Return the import statements that bind names which are not of the code base or of Isaac Sim."""
+    lines = []
+    for node in module.tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            kept = [alias for alias in node.names if (alias.asname or alias.name.partition(".")[0]) in names]
+            if kept:
+                changed = copy.copy(node)
+                changed.names = kept
+                lines.append(ast.unparse(changed))
+    return lines

@@ -1,0 +1,168 @@
+"""The package that ``oige-compat port`` writes from a small fork."""
+
+import ast
+import importlib
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from oige_compat.cli import compat
+from oige_core import VecEnv, make_vec
+from oige_core.errors import OigeError
+from oige_core.registry import installed_tasks
+
+sys.path.insert(0, str(Path(__file__).parent))
+from sample_fork import TASK, write_fork
+
+TASK_FILE = "wagons/tasks/wagon.py"
+
+
+def port(folder: Path, *, code: str = TASK) -> Path:
+    """Write the fork with this code of its task, port it, and return the folder of the new package."""
+    write_fork(folder / "fork")
+    (folder / "fork" / TASK_FILE).write_text(code, encoding="utf-8")
+    assert compat(["port", str(folder / "fork" / TASK_FILE), str(folder / "new")]) == 0
+    return folder / "new"
+
+
+def method(package: Path, name: str) -> str:
+    """Return the source of a method of the ported task."""
+    text = (package / "src/wagon/task.py").read_text()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return ast.get_source_segment(text, node) or ""
+    raise AssertionError(name)
+
+
+@pytest.fixture
+def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VecEnv]:
+    """The ported task, with four worlds."""
+    package = port(tmp_path)
+    names = tomllib.loads((package / "pyproject.toml").read_text())["project"]["entry-points"]["oige.tasks"]
+    metadata = package / "src" / "wagon-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: wagon\nVersion: 0.1.0\n")
+    lines = [f"{name} = {value}" for name, value in names.items()]
+    (metadata / "entry_points.txt").write_text("\n".join(["[oige.tasks]", *lines]))
+    monkeypatch.syspath_prepend(str(package / "src"))
+    importlib.invalidate_caches()
+    installed_tasks.cache_clear()
+    env = make_vec("Wagon", num_envs=4, sim_device="cpu")
+    yield env
+    env.close()
+    installed_tasks.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wagon"]:
+        del sys.modules[name]
+
+
+def test_ported_task_computes_what_the_fork_computes(env: VecEnv) -> None:
+    env.reset(seed=0)
+    task = env.task
+    views = task._wagons  # type: ignore[attr-defined]
+    assert views.dof_names == ["cartJoint", "poleJoint"]
+    assert (views.get_joint_positions()[:, 0].abs() <= 0.5).all()
+    assert (views.get_joint_positions()[:, 1].abs() <= 0.1 * torch.pi).all()
+    # upright at rest; tilted; beyond the range; fallen
+    positions = torch.tensor([[0.0, 0.0], [0.0, 0.3], [3.5, 0.0], [0.0, 1.7]])
+    views.set_joint_positions(positions)
+    views.set_joint_velocities(torch.zeros(4, 2))
+    observations, rewards, terminated, truncated, _ = env.step(torch.zeros(4, 1))
+    assert observations[:, 0].tolist() == pytest.approx([0.0, 0.0, 3.5, 0.0], abs=0.02)
+    angles = observations[:, 2]
+    assert angles.tolist() == pytest.approx([0.0, 0.3, 0.0, 1.7], abs=0.02)
+    expected = 1.0 - angles * angles
+    expected[2] = -2.0
+    assert rewards.tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+    assert terminated.tolist() == [False, False, True, True]
+    assert truncated.tolist() == [False] * 4
+    assert env.task.max_episode_length == 500
+
+
+def test_actions_push_as_the_fork_does(env: VecEnv) -> None:
+    env.reset(seed=0)
+    views = env.task._wagons  # type: ignore[attr-defined]
+    views.set_joint_positions(torch.zeros(4, 2))
+    views.set_joint_velocities(torch.zeros(4, 2))
+    env.step(torch.tensor([[0.0], [0.5], [-0.5], [1.0]]))
+    velocities = views.get_joint_velocities()[:, 0]
+    assert velocities[1].item() == pytest.approx(-velocities[2].item(), rel=1e-3)
+    assert velocities[3].item() == pytest.approx(2.0 * velocities[1].item(), rel=0.05)
+    assert velocities[1].item() > 0.5
+    assert velocities[0].item() == pytest.approx(0.0, abs=1e-4)
+
+
+def test_simple_task_needs_no_work_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package = port(tmp_path)
+    assert "TODO" not in capsys.readouterr().out
+    assert "TODO" not in (package / "src/wagon/task.py").read_text()
+    assert "nonzero" not in method(package, "pre_physics_step")
+    assert "progress_buf >=" not in method(package, "is_done")
+    dependencies = tomllib.loads((package / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert dependencies == ["oige-core[mujoco]", "oige-train", "oige-tasks-classic"]
+
+
+def test_comments_stay_and_what_cannot_be_ported_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = TASK.replace(
+        "        count = len(env_ids)\n",
+        "        # how many worlds\n        count = len(env_ids)\n"
+        "        self._wagons.pause_motion()\n        self._env.render()\n",
+    )
+    package = port(tmp_path, code=changed)
+    assert "2 places are marked with TODO(port):" in capsys.readouterr().out
+    assert [line.strip() for line in method(package, "reset_idx").splitlines()][3:8] == [
+        "# how many worlds",
+        "count = len(env_ids)",
+        "# TODO(port): views have no pause_motion",
+        "#     self._wagons.pause_motion()",
+        "# TODO(port): the environment of OmniIsaacGymEnvs",
+    ]
+
+
+def test_rewards_are_computed_first_if_the_end_of_episodes_needs_them(tmp_path: Path) -> None:
+    changed = TASK.replace(
+        "        self.rew_buf[:] = reward\n",
+        "        self.far = self.cart_position > 1.0\n        self.rew_buf[:] = reward\n",
+    ).replace("        self.reset_buf[:] = resets\n", "        self.reset_buf[:] = torch.where(self.far, 1, resets)\n")
+    package = port(tmp_path, code=changed)
+    assert "self.compute_rewards()" in method(package, "is_done")
+    assert method(package, "calculate_metrics").splitlines()[1:] == ["        return self.rewards.clone()"]
+    assert "self.far = " in method(package, "compute_rewards")
+
+
+def test_missing_robot_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_fork(tmp_path / "fork")
+    robot = tmp_path / "fork/wagons/robots/wagon.py"
+    robot.write_text(robot.read_text().replace("Robots/Cartpole/cartpole.usd", "Robots/Other/other.usd"))
+    assert compat(["port", str(tmp_path / "fork"), str(tmp_path / "new")]) == 0
+    assert "1 places are marked" in capsys.readouterr().out
+    text = (tmp_path / "new/src/wagon/task.py").read_text()
+    assert "# TODO(port): write the robot of /Isaac/Robots/Other/other.usd as assets/wagon.xml." in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "oige-compat port: expected a Python file or a folder, and the folder of the new package."),
+        (["a", "b", "--tsk"], "--tsk: unknown option; oige-compat port has --task."),
+        (["a", "b", "--task"], "--task: expected the name of a task after it."),
+        (["/nowhere/x", "b"], "/nowhere/x: there is no such file or folder."),
+    ],
+)
+def test_wrong_arguments_raise(arguments: list[str], message: str) -> None:
+    with pytest.raises(OigeError) as error:
+        compat(["port", *arguments])
+    assert str(error.value) == message
+
+
+def test_folder_without_a_task_and_full_folder_raise(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text("x = 1\n")
+    with pytest.raises(OigeError) as error:
+        compat(["port", str(tmp_path), str(tmp_path / "new")])
+    expected = "expected a class that derives from RLTask and has reset_idx; none was found."
+    assert str(error.value) == f"{tmp_path}: {expected}"
+    with pytest.raises(OigeError) as error:
+        compat(["port", str(tmp_path), str(tmp_path)])
+    assert str(error.value) == f"{tmp_path}: exists already; remove it, or choose another folder."
