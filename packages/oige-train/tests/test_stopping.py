@@ -104,6 +104,16 @@ def test_epoch_that_takes_too_long_after_sigterm_is_given_up(signals_in_step) ->
     assert outcome.out.startswith("stopped after epoch 2; saved runs/Cartpole/nn/last_Cartpole_ep_2_")
 
 
+def test_epoch_before_one_that_is_given_up_is_saved_and_resumed(signals_in_step) -> None:
+    unsaved = "train.params.config.save_frequency=0"
+    outcome = signals_in_step("stop_within=0", unsaved, signals=("SIGTERM",))
+    assert (outcome.code, epochs()) == (130, [2])
+    assert outcome.out.startswith("stopped after epoch 2; saved runs/Cartpole/nn/last_Cartpole_ep_2_")
+    continued = signals_in_step("resume=True", unsaved)
+    assert (continued.code, epochs()) == (0, [2, 5])
+    assert "after epoch 2; training was stopped within an epoch, so new episodes begin" in continued.err
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1", "SIGHUP", "SIGINT"])
 def test_signal_saves_at_the_end_of_the_epoch(name: str, signals_in_step) -> None:
     outcome = signals_in_step(signals=(name,))

@@ -232,7 +232,9 @@ class ResumableAgent(ABC):
 
     def get_full_state_weights(self) -> dict[str, Any]:
         """Return all state that the next epoch depends on, as tensors and plain values."""
+        environment, self.vec_env = self.vec_env, None  # rl_games saves its state, too, even if it is closed
         state = super().get_full_state_weights()  # type: ignore[misc]
+        self.vec_env = environment
         state["last_mean_rewards"] = self._best_reward()
         if self._keeps_episodes:
             state["env_state"] = self.vec_env.get_env_state()
