@@ -6,30 +6,64 @@ from pathlib import Path
 
 import pytest
 from oige_compat.cli import compat
-from oige_compat.imports import install
+from oige_compat.errors import CompatError
+from oige_compat.imports import install, served_modules
 from oige_core.errors import ConfigError
 
 
-def run_script(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "oige_compat.cli", "run", str(path), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_unknown_module_is_one_line_with_file_and_line() -> None:
+@pytest.fixture(autouse=True)
+def _installed() -> None:
     install()
-    with pytest.raises(ModuleNotFoundError) as caught:
-        importlib.import_module("omni.nowhere")
-    message = str(caught.value)
-    assert re.fullmatch(
-        r"omni\.nowhere \(used in .*importlib.__init__\.py:\d+\): oige-compat does not have it; .*", message
+
+
+def test_every_served_module_can_be_imported() -> None:
+    for name in served_modules():
+        assert importlib.import_module(name).__name__ == name
+
+
+def test_unknown_name_can_be_imported_but_not_used(tmp_path: Path) -> None:
+    file = tmp_path / "uses_unknown.py"
+    file.write_text("from omni.isaac.nowhere import Thing\n\n\ndef make():\n    return Thing(1)\n")
+    spec = importlib.util.spec_from_file_location("uses_unknown", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(CompatError) as caught:
+        module.make()
+    expected = f"omni.isaac.nowhere.Thing (used in {file}:5): oige-compat does not have it; remove the use."
+    assert str(caught.value) == expected
+
+
+def test_subclass_of_an_unknown_class_raises_when_it_is_made() -> None:
+    from omni.isaac.nowhere import Thing  # pyright: ignore[reportMissingImports]
+
+    class Mine(Thing):  # pyright: ignore[reportUntypedBaseClass]
+        pass
+
+    with pytest.raises(CompatError, match=r"^omni\.isaac\.nowhere\.Thing \(used in .*: oige-compat does not have it; "):
+        Mine()
+
+
+def test_guarded_import_of_an_unknown_module_raises_import_error() -> None:
+    try:
+        import omni.isaac.elsewhere  # pyright: ignore[reportMissingImports]  # noqa: F401
+    except ImportError as error:
+        message = str(error)
+    else:
+        message = ""
+    expected = (
+        r"omni\.isaac\.elsewhere \(used in .*test_imports\.py:\d+\): oige-compat does not have it; remove the use\."
     )
+    assert re.fullmatch(expected, message)
 
 
-def test_scripts_get_their_own_arguments(tmp_path: Path) -> None:
+def test_scripts_get_their_own_arguments_and_neighbours(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("import sys, beside\nprint(__name__, sys.argv[1:], beside.VALUE)\n")
     (tmp_path / "beside.py").write_text("VALUE = 7\n")
-    done = run_script(script, "--version", "task=A")
+    command = [sys.executable, "-m", "oige_compat.cli", "run", str(script), "--version", "task=A"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "__main__ ['--version', 'task=A'] 7\n", done.stderr
 
 

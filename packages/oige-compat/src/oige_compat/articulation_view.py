@@ -7,7 +7,7 @@ import torch
 from oige_compat.errors import CompatError, caller
 from oige_compat.session import session
 from oige_compat.types import ArticulationActions, JointsState
-from oige_compat.views import _MovingView
+from oige_compat.views import MovingView
 
 __all__ = ["ArticulationView"]
 
@@ -15,7 +15,7 @@ UNLIMITED = torch.finfo(torch.float32).max
 """What PhysX returns for a joint without limits."""
 
 
-class ArticulationView(_MovingView):
+class ArticulationView(MovingView):
     """Articulations, one per world.
 
     Args:

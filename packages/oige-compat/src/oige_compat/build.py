@@ -69,6 +69,15 @@ class _Builder:
             ours = load_config((own or names)[0]).task.sim
             solver, step = ours.mujoco, ours.dt / ours.substeps
         material = self.params.get("default_physics_material", {})
+        static, dynamic, restitution = (
+            float(material.get(key, default))
+            for key, default in (("static_friction", 1.0), ("dynamic_friction", 1.0), ("restitution", 0.0))
+        )
+        if static != dynamic or restitution:
+            self.session.note(
+                f"static_friction={static}, dynamic_friction={dynamic}, restitution={restitution}: the engine has one "
+                "friction, the dynamic one, and no restitution."
+            )
         actors = {}
         for path in self.robots:
             collisions = self._authored(path, "physxArticulation:enabledSelfCollisions")
@@ -78,8 +87,8 @@ class _Builder:
             substeps=max(1, math.ceil(dt / step - 1e-6)),
             gravity=[float(part) for part in self.params["gravity"]],
             default_physics_material=DefaultPhysicsMaterialConfig(
-                static_friction=float(material.get("dynamic_friction", 1.0)),
-                dynamic_friction=float(material.get("dynamic_friction", 1.0)),
+                static_friction=dynamic,
+                dynamic_friction=dynamic,
             ),
             mujoco=solver,
             actors=actors,
@@ -117,7 +126,8 @@ class _Builder:
             if all(math.isclose(gains[key], getattr(own, key), rel_tol=1e-3) for key in gains):
                 continue  # ours is the counterpart of this drive, with a limit that suits the engine
             drives[re.escape(joint)] = dataclasses.replace(own, **values)
-        return dataclasses.replace(asset, drives={**drives, **asset.drives})
+        others = {name: drive for name, drive in asset.drives.items() if name not in drives}
+        return dataclasses.replace(asset, drives={**drives, **others})  # the first match applies
 
     def add_robots(self, scene: Scene) -> None:
         """Add robots of OIGE."""
@@ -125,6 +135,8 @@ class _Builder:
         for path in self.robots:
             position, orientation = self.pose(self.session.stage.GetPrimAtPath(path))
             gravity = self._authored(path, "physxRigidBody:disableGravity")
+            if len(set(gravity.values())) > 1:
+                raise CompatError(f"{path}: gravity is disabled on some links; expected all of them, or none.")
             name = _name(path)
             view = scene.add_articulation(
                 name,

@@ -51,7 +51,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.core.utils.semantics": ("oige_compat.kit:add_update_semantics",),
     "omni.isaac.core.utils.stage": _STAGE,
     "omni.isaac.core.utils.torch": _TORCH,
-    **{f"omni.isaac.core.utils.torch.{module.rpartition('.')[2]}": (module,) for module in _TORCH},
+    # Each of these modules has the names of those before it, too, on which scripts with `import *` rely.
+    **{f"omni.isaac.core.utils.torch.{name.rpartition('.')[2]}": _TORCH[: i + 1] for i, name in enumerate(_TORCH)},
     "omni.isaac.core.utils.types": ("oige_compat.types",),
     "omni.isaac.core.utils.viewports": ("oige_compat.kit:set_camera_view",),
     "omni.isaac.core.utils.warp.tensor": (),

@@ -14,7 +14,7 @@ from oige_compat.errors import CompatError, ServedNameError, caller, missing
 from oige_compat.session import session
 from oige_compat.stage import matching_prims
 
-__all__ = ["PrimView", "RigidPrimView", "XFormPrimView"]
+__all__ = ["MovingView", "PrimView", "RigidPrimView", "XFormPrimView"]
 
 
 class PrimView:
@@ -181,7 +181,7 @@ class XFormPrimView(PrimView):
         """Do nothing: there is no window."""
 
 
-class _MovingView(XFormPrimView):
+class MovingView(XFormPrimView):
     """Velocities of bodies, or of roots of articulations."""
 
     def get_velocities(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
@@ -209,7 +209,7 @@ class _MovingView(XFormPrimView):
         self._bound().set_angular_velocities(self._rows(velocities), self._select(indices))
 
 
-class RigidPrimView(_MovingView):
+class RigidPrimView(MovingView):
     """Rigid bodies, or links of articulations.
 
     Args:
