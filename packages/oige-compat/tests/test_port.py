@@ -146,7 +146,7 @@ def test_missing_robot_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ("arguments", "message"),
     [
         ([], "oige-compat port: expected a Python file or a folder, and the folder of the new package."),
-        (["a", "b", "--tsk"], "--tsk: unknown option; oige-compat port has --task."),
+        (["a", "b", "--tsk"], "--tsk: unknown option; oige-compat port has --task and --name."),
         (["a", "b", "--task"], "--task: expected the name of a task after it."),
         (["/nowhere/x", "b"], "/nowhere/x: there is no such file or folder."),
     ],
@@ -166,3 +166,12 @@ def test_folder_without_a_task_and_full_folder_raise(tmp_path: Path) -> None:
     with pytest.raises(OigeError) as error:
         compat(["port", str(tmp_path), str(tmp_path)])
     assert str(error.value) == f"{tmp_path}: exists already; remove it, or choose another folder."
+
+
+def test_name_of_an_installed_task_needs_another_one(tmp_path: Path) -> None:
+    fork = str(write_fork(tmp_path / "fork"))
+    with pytest.raises(OigeError) as error:
+        compat(["port", fork, str(tmp_path / "new"), "--name", "Ant"])
+    assert str(error.value) == "Ant: oige-tasks-locomotion has a task Ant; choose another name with --name."
+    assert compat(["port", fork, str(tmp_path / "new"), "--name=MyWagon"]) == 0
+    assert (tmp_path / "new/src/my_wagon/cfg/task/MyWagon.yaml").read_text().startswith("name: MyWagon\n")

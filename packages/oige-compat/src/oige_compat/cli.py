@@ -24,8 +24,9 @@ Run code that was written for OmniIsaacGymEnvs on the embedded engine, without I
   run SCRIPT [key=value …]      run a script, such as scripts/rlgames_train.py, with its own arguments
   check PATH [--all] [--json]   read a code base without running it: what is served, approximated or missing; exit code
                                 1 if something is missing. --all also lists what is served, with every line
-  port PATH OUT [--task NAME]   write a package of OIGE from the task in a Python file or folder; comments mark what is
-                                left to do
+  port PATH OUT [--task NAME] [--name NAME]
+                                write a package of OIGE from the task in a Python file or folder; comments mark what is
+                                left to do. --task selects one of several tasks, --name gives it another name
   convert FILE OUT.xml [prim=/path] [variant.<set>=<selection> …]
                                 write the robot of a USD file as MJCF, and print its drives and what differs"""
 
