@@ -88,6 +88,16 @@ def test_force_on_one_body_moves_only_its_world(task: Any) -> None:
     assert not velocities[[0, 2]].any()
 
 
+def test_forces_may_have_a_row_per_world(task: Any) -> None:
+    forces = torch.zeros(NUM_ENVS, 2, 3)
+    forces[2, 0, 1] = 2.0
+    task.poles.apply_forces(forces)
+    task.env.step(torch.zeros(NUM_ENVS, 1))
+    velocities = task.carts.get_joint_velocities()[:, task.cart]
+    assert velocities[2] > 1e-3
+    assert not velocities[:2].any()
+
+
 def test_ball_has_the_mass_of_its_density_and_falls(task: Any) -> None:
     torch.testing.assert_close(task.balls.get_masses(), torch.full((NUM_ENVS,), 200.0 * 4 / 3 * math.pi * 0.1**3))
     task.env.step(torch.zeros(NUM_ENVS, 1))

@@ -1,4 +1,4 @@
-import importlib
+import importlib.util
 import re
 import subprocess
 import sys

@@ -40,7 +40,7 @@ def test_matrices_and_angles_give_the_same_rotation_back(quaternions: torch.Tens
 @pytest.mark.parametrize("extrinsic", [True, False])
 def test_euler_angles_agree_with_scipy(extrinsic: bool) -> None:
     angles = torch.tensor([[0.3, -0.5, 1.1], [-2.0, 0.7, 3.0]])
-    q = rotations.quat_from_euler_xyz(*angles.unbind(-1), extrinsic)
+    q = rotations.quat_from_euler_xyz(angles[:, 0], angles[:, 1], angles[:, 2], extrinsic)
     expected = Rotation.from_euler("xyz" if extrinsic else "XYZ", angles.numpy())
     torch.testing.assert_close(
         rotations.quats_to_rot_matrices(q).double(), torch.tensor(expected.as_matrix()), rtol=1e-5, atol=1e-6
@@ -56,10 +56,13 @@ def test_pose_times_inverse_is_identity(quaternions: torch.Tensor) -> None:
 
 def test_scripted_code_may_call_the_helpers(quaternions: torch.Tensor) -> None:
     vec = torch.eye(3)[0].repeat(50, 1)
-    arguments = (quaternions, rotations.quat_conjugate(quaternions), vec, vec, vec, 2)
-    for function in (rotations.compute_heading_and_up, rotations.compute_rot):
-        given = arguments if function is rotations.compute_heading_and_up else (quaternions, vec, vec, vec, 2 * vec)
-        for ours, scripted in zip(function(*given), torch.jit.script(function)(*given), strict=True):
+    upright = rotations.quat_conjugate(quaternions)
+    heading = (quaternions, upright, vec, vec, vec, 2)
+    for function, given in (
+        (rotations.compute_heading_and_up, heading),
+        (rotations.compute_rot, (quaternions, vec, vec, vec, 2 * vec)),
+    ):
+        for ours, scripted in zip(function(*given), torch.jit.script(function)(*given), strict=True):  # pyright: ignore
             torch.testing.assert_close(ours, scripted)
 
 

@@ -122,8 +122,8 @@ class _Builder:
         drives: dict[str, Drive] = {}
         for joint, values in changed.items():
             own = next((drive for name, drive in asset.drives.items() if re.fullmatch(name, joint)), Drive())
-            gains = {key: values.get(key, getattr(own, key)) for key in ("stiffness", "damping")}
-            if all(math.isclose(gains[key], getattr(own, key), rel_tol=1e-3) for key in gains):
+            gains = {"stiffness": own.stiffness, "damping": own.damping}
+            if all(math.isclose(values.get(key, gain), gain, rel_tol=1e-3) for key, gain in gains.items()):
                 continue  # ours is the counterpart of this drive, with a limit that suits the engine
             drives[re.escape(joint)] = dataclasses.replace(own, **values)
         others = {name: drive for name, drive in asset.drives.items() if name not in drives}

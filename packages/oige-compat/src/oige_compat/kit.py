@@ -172,8 +172,8 @@ class SimulationApp:
 
     def close(self, wait_for_replicator: bool = True, skip_cleanup: bool = False) -> None:
         """Free the worlds."""
-        if session().engine is not None:
-            session().engine.close()
+        if (engine := session().engine) is not None:
+            engine.close()
 
 
 class _Timeline:

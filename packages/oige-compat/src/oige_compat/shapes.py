@@ -37,7 +37,8 @@ def add_shape(
     }
     color = UsdGeom.Gprim(shape).GetDisplayColorAttr().Get()
     if color:
-        options["material"] = Material(color=(*(min(max(float(part), 0.0), 1.0) for part in color[0]), 1.0))
+        red, green, blue = (min(max(float(part), 0.0), 1.0) for part in color[0])
+        options["material"] = Material(color=(red, green, blue, 1.0))
     scale = Gf.Vec3d(*(row.GetLength() for row in _rows(shape)))
     match shape.GetTypeName():
         case "Sphere":

@@ -31,6 +31,7 @@ __all__ = [
     "get_stage_up_axis",
     "is_prim_path_valid",
     "is_stage_loading",
+    "matching_prims",
     "set_pose",
     "set_stage_up_axis",
     "traverse_stage",

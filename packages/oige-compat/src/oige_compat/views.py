@@ -255,13 +255,12 @@ class RigidPrimView(MovingView):
         is_global: bool = True,
     ) -> None:
         """Apply wrenches during the next physics step: in N and N·m, at positions in m, ``(n, 3)`` each."""
-        if positions is not None and is_global:
-            positions = self._rows(positions) - self._offsets(indices)
-        given = (forces, torques, positions)
+        given = [None if value is None else self._rows(value).reshape(-1, 3) for value in (forces, torques, positions)]
+        if given[2] is not None and is_global:
+            given[2] = given[2] - self._offsets(indices)
         view = self._bound()
         if self._bodies == 1:
-            rows = [None if value is None else self._rows(value) for value in given]
-            view.apply_forces_and_torques_at_pos(*rows, indices=self._select(indices), is_global=is_global)
+            view.apply_forces_and_torques_at_pos(*given, indices=self._select(indices), is_global=is_global)
             return
 
         def zeros() -> torch.Tensor:
