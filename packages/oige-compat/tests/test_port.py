@@ -175,3 +175,11 @@ def test_name_of_an_installed_task_needs_another_one(tmp_path: Path) -> None:
     assert str(error.value) == "Ant: oige-tasks-locomotion has a task Ant; choose another name with --name."
     assert compat(["port", fork, str(tmp_path / "new"), "--name=MyWagon"]) == 0
     assert (tmp_path / "new/src/my_wagon/cfg/task/MyWagon.yaml").read_text().startswith("name: MyWagon\n")
+
+
+def test_type_comments_of_functions_stay_first(tmp_path: Path) -> None:
+    function = "\n\n@torch.jit.script\ndef penalty(angle):\n    # type: (Tensor) -> Tensor\n    return angle * angle\n"
+    changed = TASK.replace("1.0 - self.pole_angle * self.pole_angle", "1.0 - penalty(self.pole_angle)") + function
+    lines = (port(tmp_path, code=changed) / "src/wagon/task.py").read_text().splitlines()
+    start = lines.index("def penalty(angle):")
+    assert lines[start - 1 :] == ["@torch.jit.script", "def penalty(angle):", *function.splitlines()[-2:]]

@@ -31,7 +31,7 @@ def as_lines(node: ast.AST, indent: int = 0) -> list[str]:
     text = ast.unparse(ast.fix_missing_locations(node))
     lines = []
     for line in text.splitlines():
-        found = re.fullmatch(rf"(\s*)(['\"])(?:{MARK}|{COMMENT})(.*)\2", line)
+        found = re.fullmatch(rf"(\s*)(\"\"\"|['\"])(?:{MARK}|{COMMENT})(.*)\2", line)
         if found:
             content = ast.literal_eval(line.strip())
             line = f"{found[1]}# {content.removeprefix(MARK).removeprefix(COMMENT)}".rstrip()
@@ -137,7 +137,7 @@ class MethodPorter:
         found: list[ast.stmt] = []
         for statement in body:
             found += self._statement(statement, scope, method)
-        return found or [ast.Pass()]
+        return found if any(not _is_comment(each) for each in found) else [*found, ast.Pass()]
 
     def _statement(self, statement: ast.stmt, scope: Scope, method: str) -> list[ast.stmt]:
         original = ast.unparse(statement)
@@ -330,6 +330,12 @@ def _comments(module: Module) -> dict[int, str]:
         if token.type == tokenize.COMMENT and token.line.lstrip().startswith("#"):
             found[token.start[0]] = token.string.lstrip("# ").rstrip()
     return found
+
+
+def _is_comment(statement: ast.stmt) -> bool:
+    """Whether :func:`as_lines` prints a statement as a comment."""
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and str(value.value).startswith((MARK, COMMENT))
 
 
 def _resets(statement: ast.If) -> bool:

@@ -1,6 +1,7 @@
 """Writes the package of a ported task."""
 
 import ast
+import importlib
 import json
 import re
 import shutil
@@ -23,6 +24,8 @@ __all__ = ["Ported", "write_package"]
 
 TORCH = "omni.isaac.core.utils.torch"
 TODO = "TODO(port)"
+HELPERS = ("maths", "rotations", "tensor", "transformations")
+"""Modules of functions on tensors."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +265,7 @@ def _imports(source: Source, porter: MethodPorter, text: str, scene: SceneWriter
             helpers |= {name for name in names - own if f"{TORCH}.{name}" in SERVED}
     if helpers:
         scene.packages.add("oige-compat")
-        lines.append(f"from oige_compat.torch_utils import {', '.join(sorted(helpers))}")
+        lines += _helper_imports(helpers)
     if any("oige_compat" in line for line in lines):
         scene.packages.add("oige-compat")
     core = ["RLTask", "Scene", *(["ArticulationAsset"] if scene.constants else [])]
@@ -274,6 +277,18 @@ def _imports(source: Source, porter: MethodPorter, text: str, scene: SceneWriter
         module = line.split()[1].partition(".")[0]
         groups[0 if module in sys.stdlib_module_names else 2 if module == package else 1].append(line)
     return "\n\n".join("\n".join(sorted(group, key=_by_module)) for group in groups if group).splitlines()
+
+
+def _helper_imports(helpers: set[str]) -> list[str]:
+    """Return the imports of functions on tensors, which may say ``function as name``."""
+    lines = []
+    for helper in sorted(helpers):
+        function = helper.partition(" ")[0]
+        modules = [f"oige_compat.torch_utils.{name}" for name in HELPERS]
+        found = (module for module in modules if function in importlib.import_module(module).__all__)
+        module = next(found, None)
+        lines.append(f"# {TODO}: import {helper}" if module is None else f"from {module} import {helper}")
+    return lines
 
 
 def _by_module(line: str) -> tuple[bool, str]:
