@@ -124,11 +124,11 @@ def _root(
     candidates = [body for body in links if Sdf.Path(body).HasPrefix(articulation.GetPath())]
     if not candidates:
         raise OigeError(f"{title}: articulation {path} has no rigid bodies; expected at least one.")
-    return min(candidates, key=lambda body: (_depth(body, inside), -sum(body in joint.bodies for joint in inside)))
+    return min(candidates, key=lambda body: _distance_from_middle(body, inside))
 
 
-def _depth(body: str, joints: Sequence[Joint]) -> int:
-    """Return the largest number of joints between a body and those connected with it."""
+def _distance_from_middle(body: str, joints: Sequence[Joint]) -> tuple[int, int, int]:
+    """Return a key that is least in the middle of the largest tree: bodies, joints in a row, joints of the body."""
     depths, order = {body: 0}, [body]
     for each in order:
         for joint in joints:
@@ -136,4 +136,4 @@ def _depth(body: str, joints: Sequence[Joint]) -> int:
                 if other is not None and other not in depths:
                     depths[other] = depths[each] + 1
                     order.append(other)
-    return max(depths.values())
+    return -len(order), max(depths.values()), -sum(body in joint.bodies for joint in joints)
