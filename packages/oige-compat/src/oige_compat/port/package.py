@@ -221,7 +221,8 @@ def _functions(source: Source, porter: MethodPorter, methods: list[ast.stmt]) ->
             if name in module.functions and name not in found:
                 found[name] = porter.function(module, module.functions[name])
                 pending |= _names([found[name]])
-    return list(found.values())
+    order = {name: number for module in _modules(source) for number, name in enumerate(module.functions)}
+    return sorted(found.values(), key=lambda node: order[getattr(node, "name", "")])  # torch.jit.script needs it
 
 
 def _names(nodes: list[ast.stmt]) -> set[str]:
