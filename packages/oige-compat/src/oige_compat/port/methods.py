@@ -128,7 +128,7 @@ class MethodPorter:
         """Return a function of a module."""
         node = copy.deepcopy(function)
         add_comments(node, module)
-        node.body = self._body(node.body, Scope(module, None, function), node.name)
+        node.body = self._body(node.body, Scope(module, None, function), "")  # whatever its name is
         return node
 
     # Statements
