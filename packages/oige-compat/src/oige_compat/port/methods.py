@@ -114,7 +114,7 @@ class MethodPorter:
         defined = {id(method) for _, method in self.source.methods().values()}
         for info in self.source.classes[1:]:
             for name, method in info.methods.items():
-                if id(method) in defined or name in DROPPED:
+                if id(method) in defined or name in DROPPED or method.decorator_list:  # abstract, or a property
                     continue
                 scope = Scope(info.module, info, method)
                 node = copy.deepcopy(method)
