@@ -247,7 +247,7 @@ def test_nuts_of_all_sizes_follow_their_threads_on_both_executors(executor: str)
     """Each world has another size; nuts are turned at 6 rad/s for a sixth of a second, M8 and M16 up."""
     sizes, directions = list(SIZES.values()), torch.tensor([-1.0, 1.0, -1.0, 1.0, -1.0])
     engine = make_engine_on(executor, len(sizes))
-    scene = Scene(engine, SimConfig(dt=1 / 960, substeps=1, mujoco=MujocoConfig(max_contacts=40)))
+    scene = Scene(engine, SimConfig(dt=1 / 960, substeps=1, mujoco=MujocoConfig(max_contacts=80)))
     nut = scene.add_rigid_body("nut", [nut_asset(size) for size in sizes], disable_gravity=True)
     scene.add_rigid_body("bolt", [bolt_asset(size) for size in sizes], kinematic=True)
     engine.build(scene)

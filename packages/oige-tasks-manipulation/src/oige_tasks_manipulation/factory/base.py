@@ -56,7 +56,7 @@ NUT_OFFSET = 0.1  # m; of nut and bolt in the scene, before the first reset
 FINGER_LINKS = ("panda_leftfinger", "panda_rightfinger")
 
 CONTACT_TIME = 0.01  # s; of nut and bolt
-FINE_PITCH = 0.001  # m; nuts with finer threads pass through them with that, and have contacts as stiff as they can be
+FINE_PITCH = 0.0015  # m; nuts with finer threads, M4 and M8, have contacts as stiff as they can be
 
 ARM = slice(0, 7)
 """Joints of the arm; the others are those of the fingers."""

@@ -55,7 +55,7 @@ def has_left(helix: Helix, last: Helix) -> torch.Tensor:
 class ThreadTask(FactoryTask[FactoryConfigT]):
     """A Factory task that counts nuts that pass through their thread, the problem ``nut_left_thread``.
 
-    Contacts of a thread do not hold a nut of 34 g that the hand strikes after it has lost it.
+    The hand may strike a nut of 34 g after it has lost it; guards of the thread stop all but a few of such blows.
     """
 
     problem_kinds = ("nut_left_thread",)

@@ -17,7 +17,16 @@ from oige_tasks_manipulation.factory.thread_meshes import (
     thread_depth,
 )
 
-__all__ = ["Shapes", "ThreadProfile", "bolt_ridge", "join", "mesh_mjcf", "nut_ridge"]
+__all__ = [
+    "THREAD_BIT",
+    "Shapes",
+    "ThreadProfile",
+    "bolt_ridge",
+    "join",
+    "mesh_mjcf",
+    "nut_ridge",
+    "nut_sphere_places",
+]
 
 _CONTACT_ANGLE = math.radians(20.0)
 """Angle between the axis and the normals of contacts of round ridges; the smaller, the more the ridges overlap.
@@ -38,11 +47,11 @@ _NUT_SHAPES_PER_TURN = 4
 _NUT_WEDGE = 1 / 24
 """Length of a convex piece of a nut's ridge, in turns."""
 
-_THREAD_BIT = 2
+THREAD_BIT = 2
 """Collision bit of ridges: the nut's ridge only touches the bolt's, and nothing else of the nut touches the bolt's."""
 
-_BOLT_BITS = f'mass="0" contype="{_THREAD_BIT}" conaffinity="0"'
-_NUT_BITS = f'mass="0" contype="0" conaffinity="{_THREAD_BIT}"'
+_BOLT_BITS = f'mass="0" contype="{THREAD_BIT}" conaffinity="0"'
+_NUT_BITS = f'mass="0" contype="0" conaffinity="{THREAD_BIT}"'
 
 
 @dataclass
@@ -136,6 +145,14 @@ def _bolt_capsules(size: NutBoltSize) -> Shapes:
 
 
 def _nut_spheres(size: NutBoltSize) -> Shapes:
+    radius, places = nut_sphere_places(size)
+    return Shapes(
+        geoms=[f'<geom type="sphere" size="{radius:.9g}" pos="{join(place)}" {_NUT_BITS}/>' for place in places]
+    )
+
+
+def nut_sphere_places(size: NutBoltSize) -> tuple[float, list[tuple[float, float, float]]]:
+    """Return the radius of the spheres of a nut's ridge, and where they are, in m."""
     profile = ThreadProfile(size)
     turns = _nut_turns(size, profile.ridge_radius)
     # Each sphere is at another place of the capsule that it touches, so that corners between capsules are not felt.
@@ -143,13 +160,8 @@ def _nut_spheres(size: NutBoltSize) -> Shapes:
     for index, turn in enumerate(turns):
         place = index / len(turns)
         turns[index] = (round(turn * capsules_per_turn - place) + place) / capsules_per_turn
-    return Shapes(
-        geoms=[
-            f'<geom type="sphere" size="{profile.ridge_radius:.9g}" '
-            f'pos="{join(_on_helix(profile.nut_radius, turn, size.head_height, size.pitch, lead=0.5))}" {_NUT_BITS}/>'
-            for turn in turns
-        ]
-    )
+    places = [_on_helix(profile.nut_radius, turn, size.head_height, size.pitch, lead=0.5) for turn in turns]
+    return profile.ridge_radius, places
 
 
 def _bolt_turns(size: NutBoltSize) -> float:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from oige_core import OigeError, RigidAsset
 
+from oige_tasks_manipulation.factory.guards import GUARD_BIT, HOLE_CLEARANCE, nut_guards
 from oige_tasks_manipulation.factory.inertia import bolt_inertia, nut_inertia, nut_mass
 from oige_tasks_manipulation.factory.ridges import Shapes, bolt_ridge, join, mesh_mjcf, nut_ridge
 from oige_tasks_manipulation.factory.sizes import NUT_BOLT_FRICTION, NutBoltSize
@@ -23,9 +24,6 @@ Thread = Literal["capsules", "convex", "sdf"]
 """Shapes of a thread: round ridges of capsules and spheres, convex wedges, or signed distance fields of meshes."""
 
 THREADS: tuple[Thread, ...] = ("capsules", "convex", "sdf")
-
-_HOLE_CLEARANCE = 0.06
-"""Distance between the shank and the nut's hole, in pitches."""
 
 CONTACT_TIME = 0.001
 """Time constant of contacts in s, which MuJoCo raises to two time steps: as stiff as they can be."""
@@ -67,7 +65,8 @@ def bolt_asset(
     for k in range(3):
         sizes = (0.5 * size.width, 0.5 * size.flat_length, 0.5 * head)
         shapes.geoms.append(_geom("box", sizes, (0.0, 0.0, 0.5 * head), f'mass="0" {_STEEL}', yaw=math.pi / 3 * k))
-    shapes.geoms.append(_geom("cylinder", (0.5 * size.diameter, 0.5 * core), (0.0, 0.0, head + 0.5 * core), _COLLIDES))
+    shank = f'{_COLLIDES} contype="{1 | GUARD_BIT}"'
+    shapes.geoms.append(_geom("cylinder", (0.5 * size.diameter, 0.5 * core), (0.0, 0.0, head + 0.5 * core), shank))
     shapes.geoms.append(f'<geom type="mesh" mesh="tip" {_COLLIDES}/>')
     shapes.geoms += ridge.geoms
     shapes.geoms.append(f'<geom type="mesh" mesh="shank" {_SEEN} {_STEEL}/>')
@@ -82,7 +81,7 @@ def nut_asset(
     friction: float = NUT_BOLT_FRICTION,
     contact_time: float = CONTACT_TIME,
 ) -> RigidAsset:
-    """Return a hexagonal nut: six boxes around an open hole, and a thread.
+    """Return a hexagonal nut: six boxes around an open hole, a thread, and the guards of one of ``capsules``.
 
     Args:
         size: dimensions.
@@ -95,7 +94,7 @@ def nut_asset(
         OigeError: there is no such kind of thread.
     """
     _check_thread(thread)
-    outer, inner = 0.5 * size.width, 0.5 * size.diameter + _HOLE_CLEARANCE * size.pitch
+    outer, inner = 0.5 * size.width, 0.5 * size.diameter + HOLE_CLEARANCE * size.pitch
     middle, center = 0.5 * (outer + inner), size.head_height + 0.5 * size.nut_height
     ridge = nut_ridge(size, thread)
     shapes = Shapes(meshes=[mesh_mjcf("nut", nut_mesh(size)), *ridge.meshes])
@@ -105,6 +104,8 @@ def nut_asset(
         position = (middle * math.cos(yaw), middle * math.sin(yaw), center)
         shapes.geoms.append(_geom("box", sizes, position, _COLLIDES, yaw=yaw))
     shapes.geoms += ridge.geoms
+    if thread == "capsules":
+        shapes.geoms += nut_guards(size).geoms
     shapes.geoms.append(f'<geom type="mesh" mesh="nut" {_SEEN} {_BRASS}/>')
     return _asset("nut", nut_mass(size), center, nut_inertia(size), shapes, friction, contact_time)
 
