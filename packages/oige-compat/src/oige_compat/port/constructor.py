@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from oige_compat.check.modules import ClassInfo, assignments, dotted_name
 from oige_compat.port.sources import Source
 
-__all__ = ["Constructor", "key_of", "read_constructor"]
+__all__ = ["EPISODE", "Constructor", "key_of", "read_constructor"]
 
 METHODS = ("__init__", "update_config")
 SIZES = {"_num_observations": "observations", "_num_actions": "actions", "_num_states": "states"}
