@@ -9,8 +9,6 @@ from pxr import Usd, UsdGeom, UsdPhysics
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-    from oige_compat.views import PrimView
-
 __all__ = ["BASE", "Session", "restart", "session"]
 
 BASE = "/World/envs"
@@ -46,7 +44,7 @@ class Session:
 
     stage: Usd.Stage = field(default_factory=_new_stage)
     references: dict[str, str] = field(default_factory=dict)
-    views: "list[PrimView]" = field(default_factory=list)
+    views: list[Any] = field(default_factory=list)
     env_paths: list[str] = field(default_factory=list)
     offsets: torch.Tensor = field(default_factory=lambda: torch.zeros(1, 3))
     ground: float | None = None

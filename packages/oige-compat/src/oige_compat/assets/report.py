@@ -6,6 +6,7 @@ from typing import Literal
 __all__ = ["Note", "NoteKind", "Report"]
 
 NoteKind = Literal["approximated", "converted", "lost"]
+"""Whether something is left out, approximated, or converted in another form."""
 
 
 @dataclass(frozen=True, kw_only=True)
