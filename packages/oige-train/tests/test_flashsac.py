@@ -158,7 +158,11 @@ def test_training_is_saved_resumed_and_played(program) -> None:
 
 def test_resumed_run_continues_its_episodes_and_state(started: Any, tmp_path: Path) -> None:
     """All that a checkpoint has is the same after resumption, and the policy acts while the replay buffer is filled."""
-    settings = {"num_steps_per_episode": 3, "num_updates_per_step": 1}
+    settings: dict[str, Any] = {
+        "num_steps_per_episode": 3,
+        "num_updates_per_step": 1,
+        "save_replay_buffer": "False",
+    }
     agent = started(FinalEnv(2, endings={2: "truncated"}), **settings)
     for agent.epoch_num in (1, 2):
         agent.play_steps()
@@ -170,6 +174,7 @@ def test_resumed_run_continues_its_episodes_and_state(started: Any, tmp_path: Pa
     other.obs = other.env_reset()
     one, two = agent.get_full_state_weights(), other.get_full_state_weights()
     assert one.keys() == two.keys()
+    assert (one["progress"].pop("recorded"), two["progress"].pop("recorded")) == (6, 0)
     for name in one.keys() - {"settings", "random_state"}:
         assert not differences(one[name], two[name], name)
     assert (other.learner.updates, other.num_warmup_steps) == (agent.update_counter, 1 + 2)

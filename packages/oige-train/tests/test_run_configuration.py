@@ -335,7 +335,8 @@ def test_printed_command_of_several_processes_uses_torchrun(tmp_path: Path, monk
     file = tmp_path / "a b.pth"
     shown = " ".join(CPU)
     assert runner._command(run, file, more=["max_iterations=6"]) == (
-        f"torchrun --nproc-per-node=2 -m oige_train.cli.train task=Cartpole 'checkpoint={file}' max_iterations=6 "
+        "torchrun --nnodes=2 --nproc-per-node=2 --rdzv-backend=c10d --rdzv-endpoint=localhost:29500 "
+        f"-m oige_train.cli.train task=Cartpole 'checkpoint={file}' max_iterations=6 "
         f"multi_gpu=True 'wandb_group=it'\"'\"'s us' num_threads=1 {shown}"
     )
     assert runner._command(run, file, test=True) == (

@@ -105,6 +105,7 @@ def test_scores_are_sums_of_the_rewards_of_the_task(tmp_path: Path) -> None:
 
 def test_resumed_learner_has_the_whole_state_of_the_interrupted_one(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"num_warmup_steps": 1, "num_updates_per_step": 3, "normalize_input": True}
+    settings["save_replay_buffer"] = "False"
     agent = make_sac_agent(FakeEnv(4), tmp_path / "one", max_epochs=6, **settings)
     agent.train()
     other = make_sac_agent(FakeEnv(4), tmp_path / "two", max_epochs=9, **settings)

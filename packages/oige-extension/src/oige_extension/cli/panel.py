@@ -67,7 +67,6 @@ def panel(arguments: list[str]) -> int:
         if last_value(arguments, "num_envs") is not None:
             model.set_num_envs(config.task.env.numEnvs)
         view = PanelPage(page.server.gui, model)
-        say(f"panel: {page.url}")
         stopped = False
 
         def stop(_: str) -> None:
@@ -77,6 +76,7 @@ def panel(arguments: list[str]) -> int:
 
         end = time.monotonic() + max_seconds
         with stop_on_signals(stop):
+            say(f"panel: {page.url}")
             while not stopped and not (max_seconds and time.monotonic() >= end):
                 model.update(0.05)
                 if not model.state.phase.is_busy:
