@@ -54,7 +54,7 @@ def dynamics(model: mujoco.MjModel, names: list[str], positions: dict[str, float
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_converted_robot_moves_as_its_mjcf(file: Path) -> None:
     if MESHES in file.stem and file.stem != "franka_panda":
-        pytest.skip("as franka_panda")
+        pytest.skip("takes time, and has the meshes of franka_panda, which is compared")
     converted, original, asset = models(file)
     names = joints(original)
     assert sorted(joints(converted)) == sorted(names)
