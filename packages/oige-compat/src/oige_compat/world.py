@@ -3,7 +3,7 @@
 from typing import Any
 
 from oige_compat.articulation_view import ArticulationView
-from oige_compat.build import build
+from oige_compat.building import build
 from oige_compat.errors import CompatError, caller
 from oige_compat.session import session
 from oige_compat.views import RigidPrimView, XFormPrimView

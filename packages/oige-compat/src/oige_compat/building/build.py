@@ -1,0 +1,50 @@
+"""Builds the worlds of the engine from the stage of the first world, and connects the views of the script."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from oige_core.engines.mujoco.engine import MujocoEngine
+from oige_core.scene import Scene
+
+from oige_compat.building.bodies import add_bodies
+from oige_compat.building.joints import check_joints
+from oige_compat.building.robots import add_robots, find_robots
+from oige_compat.building.settings import sim_config
+from oige_compat.building.views import connect
+from oige_compat.building.world import FirstWorld
+from oige_compat.errors import CompatError
+from oige_compat.session import Session
+
+__all__ = ["build"]
+
+
+def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> None:
+    """Build the worlds.
+
+    Args:
+        current: the session; it gets the engine.
+        params: parameters of the simulation: ``dt``, ``gravity``, ``sim_device``, …
+        tasks: tasks of the world.
+
+    Raises:
+        OigeError: the stage contains something that is not served.
+    """
+    device = torch.device(str(params.get("sim_device", "cpu")))
+    if device.type == "cuda" and not torch.cuda.is_available():
+        remedy = "add pipeline=cpu sim_device=cpu rl_device=cpu"
+        raise CompatError(f"sim_device={device}: this machine has no CUDA GPU; {remedy}.")
+    world = FirstWorld(current, params, tasks)
+    find_robots(world)
+    check_joints(world)
+    engine = MujocoEngine(len(current.env_paths), device)
+    scene = Scene(engine, sim_config(world))
+    if current.ground is not None:
+        scene.add_ground_plane(height=current.ground)
+    add_robots(world, scene)
+    add_bodies(world, scene)
+    connected = connect(world, scene)
+    engine.build(scene)
+    current.engine, current.offsets = engine, current.offsets.to(engine.device)
+    for view, ours, bodies in connected:
+        view.bind(ours, bodies)
