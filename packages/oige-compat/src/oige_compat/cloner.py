@@ -9,7 +9,7 @@ from oige_core.math import grid_positions
 from pxr import Sdf, Usd
 
 from oige_compat.errors import CompatError, caller
-from oige_compat.session import session
+from oige_compat.session import BASE, session
 from oige_compat.stage import set_pose
 from oige_compat.values import as_list
 
@@ -39,11 +39,14 @@ class Cloner:
         copy_from_source: bool = False,
         **further: Any,
     ) -> None:
-        """Place the worlds: copies of the first one, on positions ``(n, 3)`` in m.
+        """Place the worlds: copies of the first one, on positions ``(n, 3)`` in m; or copy a prim of the first world.
 
         Raises:
             CompatError: the source is not among the paths, or worlds are to be turned.
         """
+        if _is_below_world(source_prim_path):
+            copy_prims(source_prim_path, prim_paths, positions, orientations)
+            return
         if source_prim_path not in prim_paths[:1]:
             raise CompatError(
                 f"clone(source_prim_path='{source_prim_path}') (used in {caller()}): expected the first of the paths."
@@ -115,6 +118,32 @@ class GridCloner(Cloner):
         positions, _ = self.get_clone_transforms(len(prim_paths), position_offsets)
         super().clone(source_prim_path, prim_paths, positions, orientation_offsets)
         return positions
+
+
+def _is_below_world(path: str) -> bool:
+    return path.startswith(f"{BASE}/") and "/" in path[len(BASE) + 1 :]
+
+
+def copy_prims(source: str, paths: Sequence[str], positions: Any = None, orientations: Any = None) -> None:
+    """Copy a prim with everything below it, and the USD files to which it refers.
+
+    Args:
+        source: its path.
+        paths: those of the copies; the source may be among them.
+        positions: local positions ``(n, 3)`` in m; None keeps that of the source.
+        orientations: local orientations ``(n, 4)``, w, x, y, z; None keeps that of the source.
+    """
+    current = session()
+    layer = current.stage.GetRootLayer()
+    below = {key[len(source) :]: file for key, file in current.references.items() if f"{key}/".startswith(f"{source}/")}
+    for number, path in enumerate(paths):
+        if path != source:
+            Sdf.CreatePrimInLayer(layer, path)
+            Sdf.CopySpec(layer, source, layer, path)
+            current.references.update({f"{path}{suffix}": file for suffix, file in below.items()})
+        position = None if positions is None else positions[number]
+        orientation = None if orientations is None else orientations[number]
+        set_pose(current.stage.GetPrimAtPath(path), position, orientation)
 
 
 def _define(stage: Usd.Stage, paths: Sequence[str]) -> None:

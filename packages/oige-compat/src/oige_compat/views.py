@@ -167,7 +167,15 @@ class XFormPrimView(PrimView):
         """Set positions ``(n, 3)`` in m on the stage and orientations ``(n, 4)``."""
         local = None if positions is None else self._rows(positions) - self._offsets(indices)
         turned = None if orientations is None else self._rows(orientations)
-        self._bound().set_world_poses(local, turned, self._select(indices))
+        view = self._bound()
+        if self._bodies == 1:
+            view.set_world_poses(local, turned, self._select(indices))
+            return
+        full = [
+            None if rows is None else self._full(rows, indices, lambda number=number: view.get_world_poses()[number])
+            for number, rows in enumerate((local, turned))
+        ]
+        view.set_world_poses(*full)
 
     def set_local_poses(self, translations: Any = None, orientations: Any = None, indices: Any = None) -> None:
         """Set positions ``(n, 3)`` in m in the worlds and orientations ``(n, 4)``."""
@@ -198,15 +206,27 @@ class MovingView(XFormPrimView):
 
     def set_velocities(self, velocities: Any, indices: Any = None) -> None:
         """Set linear and angular velocities ``(n, 6)``."""
-        self._bound().set_velocities(self._rows(velocities), self._select(indices))
+        view = self._bound()
+        if self._bodies == 1:
+            view.set_velocities(self._rows(velocities), self._select(indices))
+        else:
+            view.set_velocities(self._full(velocities, indices, view.get_velocities))
 
     def set_linear_velocities(self, velocities: Any, indices: Any = None) -> None:
         """Set linear velocities ``(n, 3)`` in m/s."""
-        self._bound().set_linear_velocities(self._rows(velocities), self._select(indices))
+        self._set_half(velocities, indices, slice(0, 3), "set_linear_velocities")
 
     def set_angular_velocities(self, velocities: Any, indices: Any = None) -> None:
         """Set angular velocities ``(n, 3)`` in rad/s."""
-        self._bound().set_angular_velocities(self._rows(velocities), self._select(indices))
+        self._set_half(velocities, indices, slice(3, 6), "set_angular_velocities")
+
+    def _set_half(self, velocities: Any, indices: Any, columns: slice, name: str) -> None:
+        if self._bodies == 1:
+            getattr(self._bound(), name)(self._rows(velocities), self._select(indices))
+        else:
+            both = self.get_velocities(indices).clone()
+            both[:, columns] = self._rows(velocities)
+            self.set_velocities(both, indices)
 
 
 class RigidPrimView(MovingView):

@@ -7,8 +7,8 @@ from oige_core.scene import Scene
 from pxr import Usd, UsdPhysics
 
 from oige_compat.articulation_view import ArticulationView
+from oige_compat.building.groups import BodyGroup
 from oige_compat.building.world import FirstWorld
-from oige_compat.errors import CompatError
 from oige_compat.stage import matching_prims
 from oige_compat.views import PrimView
 
@@ -16,11 +16,7 @@ __all__ = ["connect"]
 
 
 def connect(world: FirstWorld, scene: Scene) -> list[tuple[PrimView, Any, int]]:
-    """Return for each view of the script the one of the engine, and its number of bodies per world.
-
-    Raises:
-        CompatError: a view has several bodies per world that are no links of one robot.
-    """
+    """Return for each view of the script the one of the engine, and its number of bodies per world."""
     found = []
     for number, view in enumerate(world.session.views):
         paths = [path for path, _ in matching_prims(view._regex_prim_paths)]
@@ -34,7 +30,8 @@ def connect(world: FirstWorld, scene: Scene) -> list[tuple[PrimView, Any, int]]:
             found.append((view, world.elements[bodies[0]], 1))
             continue
         if len(bodies) > 1:
-            raise CompatError(f"view '{view.name}': several bodies; expected links of a robot, or one body.")
+            found.append((view, BodyGroup([world.elements[body] for body in bodies]), len(bodies)))
+            continue
         for root, name in world.articulations.items():
             links = _links(world, root, paths, view)
             if links:
