@@ -35,6 +35,8 @@ class Session:
         views: views that the script has created.
         env_paths: paths of the worlds' prims.
         offsets: positions of the worlds ``(num_envs, 3)`` in m; views add them to what the engine simulates.
+        places: positions of the worlds ``(num_envs, 3)`` in m at which the engine simulates them, on terrain.
+        on_terrain: views of the engine of what stands at these places.
         ground: static friction of the ground plane, or None without one.
         engine: simulates the worlds; None before the first reset of the world.
         contact_paths: expressions of bodies whose contact forces are read.
@@ -47,6 +49,8 @@ class Session:
     views: list[Any] = field(default_factory=list)
     env_paths: list[str] = field(default_factory=list)
     offsets: torch.Tensor = field(default_factory=lambda: torch.zeros(1, 3))
+    places: torch.Tensor = field(default_factory=lambda: torch.zeros(1, 3))
+    on_terrain: list[Any] = field(default_factory=list)
     ground: float | None = None
     engine: "MujocoEngine | None" = None
     settings: dict[str, Any] = field(default_factory=dict)

@@ -134,7 +134,15 @@ class PrimView:
         return rows.unflatten(0, (self._num_worlds, self._bodies))
 
     def _offsets(self, indices: Any) -> torch.Tensor:
-        offsets, selected = session().offsets, self._select(indices)
+        """Return what to add to positions of the engine."""
+        return self._of_bodies(session().offsets, indices)
+
+    def _origins(self, indices: Any) -> torch.Tensor:
+        """Return positions of the worlds on the stage."""
+        return self._of_bodies(session().offsets + session().places.to(self._device), indices)
+
+    def _of_bodies(self, offsets: torch.Tensor, indices: Any) -> torch.Tensor:
+        selected = self._select(indices)
         if self._bodies > 1:
             offsets = offsets.repeat_interleave(self._bodies, dim=0)
         return offsets if selected is None else offsets[selected]
@@ -159,7 +167,7 @@ class XFormPrimView(PrimView):
     def get_local_poses(self, indices: Any = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return positions ``(n, 3)`` in m in the worlds and orientations ``(n, 4)``."""
         positions, orientations = self.get_world_poses(indices)
-        return positions - self._offsets(indices), orientations
+        return positions - self._origins(indices), orientations
 
     def set_world_poses(
         self, positions: Any = None, orientations: Any = None, indices: Any = None, usd: bool = True
@@ -179,7 +187,7 @@ class XFormPrimView(PrimView):
 
     def set_local_poses(self, translations: Any = None, orientations: Any = None, indices: Any = None) -> None:
         """Set positions ``(n, 3)`` in m in the worlds and orientations ``(n, 4)``."""
-        shifted = None if translations is None else self._rows(translations) + self._offsets(indices)
+        shifted = None if translations is None else self._rows(translations) + self._origins(indices)
         self.set_world_poses(shifted, orientations, indices)
 
     def set_default_state(self, positions: Any = None, orientations: Any = None, indices: Any = None) -> None:

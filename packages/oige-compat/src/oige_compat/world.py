@@ -4,6 +4,7 @@ from typing import Any
 
 from oige_compat.articulation_view import ArticulationView
 from oige_compat.building import build
+from oige_compat.building.terrain import place_worlds
 from oige_compat.errors import CompatError, caller
 from oige_compat.session import session
 from oige_compat.views import RigidPrimView, XFormPrimView
@@ -264,5 +265,6 @@ class World(SimulationContext):
                 view.initialize(self._physics_sim_view)
         elif not soft:
             current.engine.reset()
+            place_worlds(current)
         for task in self._tasks:
             task.post_reset()

@@ -11,6 +11,7 @@ from oige_compat.building.bodies import add_bodies
 from oige_compat.building.joints import check_joints
 from oige_compat.building.robots import add_robots, find_robots
 from oige_compat.building.settings import sim_config
+from oige_compat.building.terrain import add_terrain, place_worlds
 from oige_compat.building.views import connect
 from oige_compat.building.world import FirstWorld
 from oige_compat.errors import CompatError
@@ -41,6 +42,7 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     scene = Scene(engine, sim_config(world))
     if current.ground is not None:
         scene.add_ground_plane(height=current.ground)
+    add_terrain(world, scene)
     add_robots(world, scene)
     add_bodies(world, scene)
     connected = connect(world, scene)
@@ -48,3 +50,6 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     current.engine, current.offsets = engine, current.offsets.to(engine.device)
     for view, ours, bodies in connected:
         view.bind(ours, bodies)
+    if current.places.any():
+        current.on_terrain = list(world.elements.values())
+        place_worlds(current)

@@ -3,7 +3,7 @@
 import math
 
 from oige_core.config import ActorConfig, DefaultPhysicsMaterialConfig, MujocoConfig, SimConfig
-from oige_core.registry import load_config
+from oige_core.registry import installed_tasks, load_config
 
 from oige_compat.building.world import FirstWorld, last_name
 
@@ -17,7 +17,8 @@ def sim_config(world: FirstWorld) -> SimConfig:
     """Return settings of the simulation: those of the script, and solver settings that fit its robots."""
     dt = float(world.params["dt"])
     names = [name for robot in world.robots.values() for name in robot.tasks]
-    own = [task.name for task in world.tasks if task.name in names]
+    packages = {_package(name) for name in names}
+    own = [task.name for task in world.tasks if _package(task.name) in packages]
     solver, step = MujocoConfig(integrator="discrete"), SOLVER_STEP
     if names:
         ours = load_config((own or names)[0]).task.sim
@@ -44,3 +45,9 @@ def sim_config(world: FirstWorld) -> SimConfig:
         mujoco=solver,
         actors=actors,
     )
+
+
+def _package(name: str) -> str | None:
+    """Return the package of OIGE that has a task, or None."""
+    installed = installed_tasks().get(name)
+    return None if installed is None else installed.entry_point.module.partition(".")[0]

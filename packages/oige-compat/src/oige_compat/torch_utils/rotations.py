@@ -66,10 +66,11 @@ def quat_conjugate(a: torch.Tensor) -> torch.Tensor:
 
 
 def quat_apply(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Rotate vectors ``b`` ``(…, 3)`` by quaternions ``a`` ``(…, 4)``."""
-    axis = a[..., 1:]
-    across = torch.cross(axis, b, dim=-1) * 2
-    return b + a[..., 0:1] * across + torch.cross(axis, across, dim=-1)
+    """Rotate vectors ``b`` ``(…, 3)`` by quaternions ``a``, whose numbers are read four by four, in any shape."""
+    rows, vectors = a.reshape(-1, 4), b.reshape(-1, 3)
+    axis = rows[:, 1:]
+    across = torch.cross(axis, vectors, dim=-1) * 2
+    return (vectors + rows[:, 0:1] * across + torch.cross(axis, across, dim=-1)).view(b.shape)
 
 
 def quat_rotate(q: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
