@@ -39,6 +39,8 @@ __all__ = [
 ]
 
 ASSETS_ROOT = "oige:/Assets"
+POSE_OPS = {"xformOp:translate": 0, "xformOp:orient": 1, "xformOp:scale": 3}
+"""Operations of a pose and their places: a translation is not scaled. Others are between orientation and scale."""
 
 
 class _Context:
@@ -144,7 +146,6 @@ def delete_prim(prim_path: str) -> None:
 
 def set_pose(prim: Usd.Prim, translation: Any = None, orientation: Any = None, scale: Any = None) -> None:
     """Set the local pose of a prim: metres, and a quaternion w, x, y, z. None keeps what it has."""
-    order = ["xformOp:translate", "xformOp:orient"]
     if translation is not None:
         attribute = prim.CreateAttribute("xformOp:translate", Sdf.ValueTypeNames.Double3)
         attribute.Set(Gf.Vec3d(*as_list(translation)))
@@ -157,12 +158,12 @@ def set_pose(prim: Usd.Prim, translation: Any = None, orientation: Any = None, s
         attribute.Set(Gf.Quatd(real, *imaginary) if double else Gf.Quatf(real, *imaginary))
     if scale is not None:
         prim.CreateAttribute("xformOp:scale", Sdf.ValueTypeNames.Double3).Set(Gf.Vec3d(*as_list(scale)))
-        order.append("xformOp:scale")
-    present = [name for name in order if prim.HasAttribute(name)]
+    given = dict(zip(POSE_OPS, (translation, orientation, scale), strict=True))
     listed = list(UsdGeom.Xformable(prim).GetXformOpOrderAttr().Get() or [])
-    missing = [name for name in present if name not in listed]
-    if missing:
-        UsdGeom.Xformable(prim).CreateXformOpOrderAttr().Set([*missing, *listed])
+    names = dict.fromkeys([*listed, *(name for name, value in given.items() if value is not None)])
+    ordered = sorted(names, key=lambda name: POSE_OPS.get(name, 2))
+    if ordered != listed:
+        UsdGeom.Xformable(prim).CreateXformOpOrderAttr().Set(ordered)
 
 
 def find_matching_prim_paths(prim_path_regex: str, prim_type: str | None = None) -> list[str]:
