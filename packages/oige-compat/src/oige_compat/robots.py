@@ -11,6 +11,8 @@ from pathlib import Path
 from oige_core.registry import installed_tasks
 from oige_core.scene import ArticulationAsset
 
+from oige_compat.props import find_prop
+
 __all__ = ["Robot", "find_robot", "installed_robots", "reference_file"]
 
 
@@ -68,8 +70,8 @@ def find_robot(usd_path: str) -> Robot | None:
 
 
 def reference_file(usd_path: str) -> Path | None:
-    """Return the USD file to which a reference leads: a local one, or that of a robot of OIGE."""
+    """Return the USD file to which a reference leads: a local one, or that of a robot or a prop of OIGE."""
     if Path(usd_path).is_file():
         return Path(usd_path).resolve()
     robot = find_robot(usd_path)
-    return None if robot is None else robot.file
+    return find_prop(usd_path) if robot is None else robot.file

@@ -13,6 +13,7 @@ from pxr import Usd
 from oige_compat.errors import CompatError, ServedNameError, caller, missing
 from oige_compat.session import session
 from oige_compat.stage import matching_prims
+from oige_compat.startup import StartupValues
 
 __all__ = ["MovingView", "PrimView", "RigidPrimView", "XFormPrimView"]
 
@@ -23,16 +24,20 @@ class PrimView:
     Args:
         prim_paths_expr: path whose names are regular expressions.
         name: name in the scene.
+        scales: sizes ``(n, 3)``, for :meth:`set_local_scales`.
         further: options without effect here.
     """
 
     track_contact_forces = False
 
-    def __init__(self, prim_paths_expr: str, name: str = "view", **further: Any) -> None:
+    def __init__(self, prim_paths_expr: str, name: str = "view", scales: Any = None, **further: Any) -> None:
         self._regex_prim_paths, self._name = prim_paths_expr, name
         self._engine_view: Any = None
         self._bodies = 1
         self._non_root_link = False
+        self._startup = StartupValues(self)
+        if scales is not None:
+            self._startup.write("scales", scales)
         session().views.append(self)
 
     @property
@@ -78,8 +83,18 @@ class PrimView:
         """Do nothing: the worlds restore their initial state."""
 
     def bind(self, engine_view: Any, bodies: int = 1) -> None:
-        """Take the view of the engine, which has so many bodies per world."""
+        """Take the view of the engine, which has so many bodies per world, and give it what was set before."""
         self._engine_view, self._bodies = engine_view, bodies
+        self._startup.apply(bodies)
+
+    def get_local_scales(self, indices: Any = None) -> torch.Tensor:
+        """Return sizes ``(n, 3)`` along x, y and z, relative to those of the USD file."""
+        scales, selected = self._startup.read("scales").to(self._device), self._select(indices)
+        return scales if selected is None else scales[selected]
+
+    def set_local_scales(self, scales: Any, indices: Any = None) -> None:
+        """Set sizes ``(n, 3)`` before the worlds exist."""
+        self._startup.write("scales", scales, indices)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -243,6 +258,8 @@ class RigidPrimView(MovingView):
     Args:
         prim_paths_expr: path whose names are regular expressions.
         name: name in the scene.
+        masses: in kg, ``(n,)``.
+        densities: in kg/m³, ``(n,)``.
         track_contact_forces: whether :meth:`get_net_contact_forces` will be called.
         prepare_contact_sensors: without effect; ``track_contact_forces`` prepares what is needed.
         contact_filter_prim_paths_expr: not served.
@@ -257,6 +274,8 @@ class RigidPrimView(MovingView):
         prim_paths_expr: str,
         name: str = "rigid_prim_view",
         *positional: Any,
+        masses: Any = None,
+        densities: Any = None,
         track_contact_forces: bool = False,
         prepare_contact_sensors: bool = True,
         contact_filter_prim_paths_expr: list[str] | None = None,
@@ -269,6 +288,9 @@ class RigidPrimView(MovingView):
             )
         self.track_contact_forces = track_contact_forces
         super().__init__(prim_paths_expr, name, **further)
+        for key, values in (("masses", masses), ("densities", densities)):
+            if values is not None:
+                self._startup.write(key, values)
 
     def apply_forces(self, forces: Any, indices: Any = None, is_global: bool = True) -> None:
         """Apply forces ``(n, 3)`` in N at the centres of mass during the next physics step."""
@@ -305,16 +327,38 @@ class RigidPrimView(MovingView):
         return forces * (engine.physics_dt / dt)
 
     def get_masses(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
-        """Return masses ``(n,)`` in kg."""
+        """Return masses ``(n,)`` in kg; before the worlds exist, 0 where no mass is stated."""
+        if not self.initialized:
+            return self._unbuilt("masses", indices)
         return self._read(lambda rows: self._bound().get_masses(rows), indices)
 
     def set_masses(self, masses: Any, indices: Any = None) -> None:
-        """Set masses ``(n,)`` in kg."""
+        """Set masses ``(n,)`` in kg; before the worlds exist, inertias follow."""
+        if not self.initialized:
+            self._startup.write("masses", masses, indices)
+            return
         view = self._bound()
         if self._bodies == 1:
             view.set_masses(self._rows(masses), self._select(indices))
         else:
             view.set_masses(self._full(masses, indices, view.get_masses))
+
+    def get_densities(self, indices: Any = None) -> torch.Tensor:
+        """Return densities ``(n,)`` in kg/m³; before the worlds exist, 0 where none is stated."""
+        if not self.initialized:
+            return self._unbuilt("densities", indices)
+        return self._read(lambda rows: self._bound().get_densities(rows), indices)
+
+    def set_densities(self, densities: Any, indices: Any = None) -> None:
+        """Set densities ``(n,)`` in kg/m³; masses and inertias follow."""
+        if not self.initialized:
+            self._startup.write("densities", densities, indices)
+        else:
+            self._bound().set_densities(self._rows(densities), self._select(indices))
+
+    def _unbuilt(self, name: str, indices: Any) -> torch.Tensor:
+        values, selected = self._startup.read(name), self._select(indices)
+        return values if selected is None else values[selected]
 
     def get_inertias(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return inertia matrices ``(n, 9)`` in kg·m²."""

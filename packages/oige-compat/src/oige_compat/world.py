@@ -21,6 +21,11 @@ class _Registry:
         self.xform_prim_views: dict[str, XFormPrimView] = {}
         self.others: dict[str, Any] = {}
 
+    @property
+    def articulated_views(self) -> dict[str, ArticulationView]:
+        """Views of articulations by name."""
+        return self.articulation_views
+
     def group(self, item: Any) -> dict[str, Any]:
         """Return the group to which an object belongs."""
         for kind, group in (

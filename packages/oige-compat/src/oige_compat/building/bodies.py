@@ -3,7 +3,7 @@
 from oige_core.scene import Scene
 from pxr import Usd, UsdPhysics
 
-from oige_compat.building.world import FirstWorld, last_name
+from oige_compat.building.world import FirstWorld
 from oige_compat.shapes import add_shape
 from oige_compat.stage import matching_prims
 
@@ -24,5 +24,5 @@ def add_bodies(world: FirstWorld, scene: Scene) -> None:
         if path in world.robots:
             prims.PruneChildren()
         elif prim.HasAPI(UsdPhysics.RigidBodyAPI):
-            world.elements[path] = add_shape(scene, last_name(path), prim, *world.pose(prim), path in tracked)
+            world.elements[path] = add_shape(scene, world.new_name(path), prim, *world.pose(prim), path in tracked)
             prims.PruneChildren()

@@ -12,6 +12,7 @@ from oige_core.scene import ArticulationAsset, Drive, Scene
 
 from oige_compat.building.world import FirstWorld, last_name
 from oige_compat.errors import CompatError
+from oige_compat.props import find_prop
 from oige_compat.robots import find_robot
 
 __all__ = ["add_robots", "find_robots"]
@@ -25,7 +26,7 @@ def find_robots(world: FirstWorld) -> None:
     """
     first = world.session.env_paths[0]
     for path, usd_path in world.session.references.items():
-        if not path.startswith(f"{first}/"):
+        if not path.startswith(f"{first}/") or find_prop(usd_path) is not None:
             continue
         robot = find_robot(usd_path)
         if robot is None:

@@ -49,6 +49,12 @@ class FirstWorld:
         """The prim of the first world."""
         return self.session.stage.GetPrimAtPath(self.session.env_paths[0])
 
+    def new_name(self, path: str) -> str:
+        """Return a name for the element of a prim: its last name, or its path in the world if that is in use."""
+        name = last_name(path)
+        used = {last_name(other) for other in self.elements}
+        return path.removeprefix(f"{self.session.env_paths[0]}/").replace("/", ".") if name in used else name
+
     def authored(self, root: str, name: str) -> dict[str, Any]:
         """Return values of an attribute that the script has set, by path of the prim, for prims below ``root``."""
         layer = self.session.stage.GetRootLayer()
