@@ -22,12 +22,13 @@ class Robot:
 
     Attributes:
         asset: its description.
-        file: its USD file, with the same names of links and joints as in Isaac Sim's.
+        file: its USD file, with the same names of links and joints as in Isaac Sim's; None: it was converted from the
+            stage, with everything that the script has set there.
         tasks: names of the tasks of its package folder, whose settings of the simulation fit it.
     """
 
     asset: ArticulationAsset
-    file: Path
+    file: Path | None
     tasks: tuple[str, ...]
 
 
@@ -64,7 +65,9 @@ def _robot(asset: ArticulationAsset, tasks: tuple[str, ...]) -> Robot | None:
 
 
 def find_robot(usd_path: str) -> Robot | None:
-    """Return the robot whose USD file in Isaac Sim has this path, or None."""
+    """Return the robot whose USD file in Isaac Sim has this path; None: there is none, or the path is a local file."""
+    if Path(usd_path).is_file():
+        return None
     name = usd_path.replace("\\", "/")
     return next((robot for usd, robot in installed_robots().items() if name.endswith(f"/{usd}")), None)
 

@@ -1,79 +1,71 @@
-"""Adds rigid bodies of the stage to a scene: one primitive shape, or several of its children."""
+"""Adds rigid bodies that are one primitive shape to a scene."""
 
-from typing import Any
-
+import numpy as np
 from oige_core.scene import Material, Scene
-from pxr import Gf, Usd, UsdGeom, UsdPhysics
+from pxr import Usd, UsdGeom, UsdPhysics
 
-from oige_compat.errors import CompatError
+from oige_compat.assets.report import Report
+from oige_compat.assets.shapes import is_geometry, read_surface
+from oige_compat.assets.stages import Frames, prims_below
 
-__all__ = ["add_shape"]
+__all__ = ["add_shape", "is_simple"]
+
+_STATED = ("physics:centerOfMass", "physics:diagonalInertia", "physics:principalAxes")
 
 
-def add_shape(
-    scene: Scene, name: str, prim: Usd.Prim, position: Any, orientation: Any, track_contact_forces: bool
-) -> Any:
-    """Add the body of a prim and return its view.
+def is_simple(prim: Usd.Prim) -> bool:
+    """Whether a prim is a sphere, a box, or a cylinder or capsule along z, whose inertia follows from its mass."""
+    shapes = [each for each in prims_below(prim) if is_geometry(each)]
+    if shapes != [prim] or any(prim.GetAttribute(name).HasAuthoredValue() for name in _STATED):
+        return False
+    if prim.IsA(UsdGeom.Cube):
+        return True
+    lengths = Frames(prim.GetStage()).scale(prim)
+    round_ = bool(np.ptp(lengths[: 3 if prim.IsA(UsdGeom.Sphere) else 2]) <= 1e-4 * lengths.max())
+    along_z = prim.IsA(UsdGeom.Sphere) or str(prim.GetAttribute("axis").Get()) == "Z"
+    return prim.GetTypeName() in ("Sphere", "Cylinder", "Capsule") and round_ and along_z
+
+
+def add_shape(scene: Scene, name: str, prim: Usd.Prim, frames: Frames, report: Report, options: dict) -> object:
+    """Add the body of a prim for which :func:`is_simple` is True, and return its view.
 
     Args:
         scene: gets the body.
         name: name of the element.
-        prim: a prim with ``UsdPhysics.RigidBodyAPI``.
-        position: in the world, in m.
-        orientation: w, x, y, z.
-        track_contact_forces: whether contact forces are read.
-
-    Raises:
-        CompatError: it is not one sphere, cube, cylinder along z or capsule along z.
+        prim: the shape, which is the body.
+        frames: of the stage.
+        report: gets what of its material acts otherwise.
+        options: pose, contact forces, gravity, and whether it is kinematic.
     """
-    shape = _shape(prim)
-    options: dict[str, Any] = {
-        "position": position,
-        "orientation": orientation,
-        "kinematic": bool(UsdPhysics.RigidBodyAPI(prim).GetKinematicEnabledAttr().Get()),
-        "collision": _collides(shape),
-        "track_contact_forces": track_contact_forces,
+    collides = prim.HasAPI(UsdPhysics.CollisionAPI)
+    options = {
+        **options,
+        "collision": collides and bool(UsdPhysics.CollisionAPI(prim).GetCollisionEnabledAttr().Get()),
         **_mass(prim),
     }
-    color = UsdGeom.Gprim(shape).GetDisplayColorAttr().Get()
+    surface = read_surface(prim, frames, report) if options["collision"] else None
+    color = UsdGeom.Gprim(prim).GetDisplayColorAttr().Get()
+    material: dict = {}
     if color:
         red, green, blue = (min(max(float(part), 0.0), 1.0) for part in color[0])
-        options["material"] = Material(color=(red, green, blue, 1.0))
-    scale = Gf.Vec3d(*(row.GetLength() for row in _rows(shape)))
-    match shape.GetTypeName():
+        material["color"] = (red, green, blue, 1.0)
+    if surface is not None and surface.friction is not None:
+        material["friction"] = surface.friction
+    if surface is not None and surface.density and not options.keys() & {"mass", "density"}:
+        options["density"] = surface.density
+    if material:
+        options["material"] = Material(**material)
+    scale = frames.scale(prim)
+    match prim.GetTypeName():
         case "Sphere":
-            return scene.add_sphere(name, radius=UsdGeom.Sphere(shape).GetRadiusAttr().Get() * scale[0], **options)
+            return scene.add_sphere(name, radius=UsdGeom.Sphere(prim).GetRadiusAttr().Get() * scale[0], **options)
         case "Cube":
-            edge = UsdGeom.Cube(shape).GetSizeAttr().Get()
+            edge = UsdGeom.Cube(prim).GetSizeAttr().Get()
             return scene.add_box(name, size=tuple(edge * part for part in scale), **options)  # pyright: ignore
-        case "Cylinder" | "Capsule" as kind if _axis(shape) == "Z":
+        case kind:
             add = scene.add_cylinder if kind == "Cylinder" else scene.add_capsule
-            radius, height = (shape.GetAttribute(key).Get() for key in ("radius", "height"))
+            radius, height = (prim.GetAttribute(key).Get() for key in ("radius", "height"))
             return add(name, radius=radius * scale[0], length=height * scale[2], **options)
-    raise CompatError(f"{shape.GetPath()}: a rigid body of type {shape.GetTypeName()} is not served.")
-
-
-def _shape(prim: Usd.Prim) -> Usd.Prim:
-    """Return the only shape of a body: the prim itself or the one below it."""
-    shapes = [each for each in Usd.PrimRange(prim) if each.IsA(UsdGeom.Gprim)]
-    if len(shapes) != 1:
-        raise CompatError(f"{prim.GetPath()}: a rigid body of {len(shapes)} shapes; expected one.")
-    return shapes[0]
-
-
-def _rows(shape: Usd.Prim) -> list[Gf.Vec3d]:
-    matrix = UsdGeom.XformCache().GetLocalToWorldTransform(shape)
-    return [Gf.Vec3d(*list(matrix.GetRow3(row))) for row in range(3)]
-
-
-def _axis(shape: Usd.Prim) -> str:
-    return str(shape.GetAttribute("axis").Get())
-
-
-def _collides(shape: Usd.Prim) -> bool:
-    if not shape.HasAPI(UsdPhysics.CollisionAPI):
-        return False
-    return bool(UsdPhysics.CollisionAPI(shape).GetCollisionEnabledAttr().Get())
 
 
 def _mass(prim: Usd.Prim) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -24,7 +24,7 @@ from oige_compat.assets.shapes import Shape, is_geometry, read_shape
 from oige_compat.assets.stages import Frames, find_prim, open_stage, prims_below, rigid_inverse
 from oige_compat.assets.tree import Tree, build_tree, find_articulation
 
-__all__ = ["load_rigid_usd", "load_usd"]
+__all__ = ["load_rigid_usd", "load_usd", "rigid_asset", "static_asset"]
 
 
 def load_usd(
@@ -79,18 +79,55 @@ def load_rigid_usd(
             "choose it with prim=, or load an articulation."
         )
     link = links[0] if links else found
-    shapes = _shapes_of(link, frames, report)
-    if not any(shape.collides for shape in shapes):
+    if not any(shape.collides for shape in _shapes_of(link, frames, Report())):
         raise OigeError(f"{title}: {link.GetPath()} has no colliders; apply PhysicsCollisionAPI to its shapes.")
-    file, assets, world = _file(found.GetName())
     upright = np.eye(4)
     upright[:3, :3] = frames.upright[:3, :3] @ (rigid_inverse(frames.rigid(found)) @ frames.rigid(link))[:3, :3]
+    return rigid_asset(link, frames, report, upright), report
+
+
+def rigid_asset(link: Usd.Prim, frames: Frames, report: Report, pose: np.ndarray | None = None) -> RigidAsset:
+    """Return a rigid body of a stage as an asset, whose frame is that of its prim.
+
+    Args:
+        link: the prim of the body; prims of other bodies below it are left out.
+        frames: of the stage.
+        report: gets what of the body acts otherwise.
+        pose: of the body in the file ``(4, 4)``; None: none.
+
+    Raises:
+        OigeError: a shape or a mass is damaged.
+    """
+    file, assets, world = _file(link.GetName())
     body = SubElement(world, "body", name=link.GetName())
-    add_pose(body, upright)
+    add_pose(body, np.eye(4) if pose is None else pose)
+    shapes = _shapes_of(link, frames, report)
+    _note_dampings(link, report)
     _add_inertia(body, link, shapes, frames, report)
     for shape in shapes:
         add_shape(assets, body, shape, _shape_name(shape))
-    return RigidAsset(mjcf=_text(file)), report
+    return RigidAsset(mjcf=_text(file))
+
+
+def static_asset(colliders: Sequence[Usd.Prim], frame: Usd.Prim, frames: Frames, report: Report) -> RigidAsset | None:
+    """Return shapes that nothing moves as one asset; None: none of them collides.
+
+    Args:
+        colliders: prims of the shapes.
+        frame: the prim whose frame the asset has.
+        frames: of the stage.
+        report: gets what of the shapes acts otherwise.
+
+    Raises:
+        OigeError: a shape is damaged.
+    """
+    file, assets, world = _file(frame.GetName())
+    body = SubElement(world, "body", name=frame.GetName())
+    read = (read_shape(prim, frame, frames, report) for prim in colliders)
+    shapes = [shape for shape in read if shape is not None]
+    for shape in shapes:
+        add_shape(assets, body, shape, _shape_name(shape))
+    return RigidAsset(mjcf=_text(file)) if any(shape.collides for shape in shapes) else None
 
 
 class _Converter:
@@ -153,10 +190,7 @@ class _Converter:
             SubElement(body, "freejoint")
         if _flag(link, "physxRigidBody:disableGravity"):
             body.set("gravcomp", "1")
-        for damping in ("physxRigidBody:linearDamping", "physxRigidBody:angularDamping"):
-            value = link.GetAttribute(damping).Get() if link.HasAttribute(damping) else None
-            if value:
-                self._report.add("lost", path, f"{damping} {value:g} 1/s")
+        _note_dampings(link, self._report)
         shapes = _shapes_of(link, self._frames, self._report)
         _add_inertia(body, link, shapes, self._frames, self._report)
         for shape in shapes:
@@ -235,6 +269,13 @@ def _stage(source: Path | str | Usd.Stage, variants: Mapping[str, str] | None) -
     if isinstance(source, Path | str):
         return open_stage(Path(source), variants or {}), str(source)
     return source, str(source.GetRootLayer().identifier)
+
+
+def _note_dampings(link: Usd.Prim, report: Report) -> None:
+    for damping in ("physxRigidBody:linearDamping", "physxRigidBody:angularDamping"):
+        value = link.GetAttribute(damping).Get() if link.HasAttribute(damping) else None
+        if value:
+            report.add("lost", link.GetPath(), f"{damping} {value:g} 1/s")
 
 
 def _shapes_of(link: Usd.Prim, frames: Frames, report: Report) -> list[Shape]:

@@ -7,8 +7,9 @@ import torch
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.scene import Scene
 
-from oige_compat.building.bodies import add_bodies
+from oige_compat.building.bodies import add_bodies, add_planes
 from oige_compat.building.joints import check_joints
+from oige_compat.building.reports import tell_reports
 from oige_compat.building.robots import add_robots, find_robots
 from oige_compat.building.settings import sim_config
 from oige_compat.building.terrain import add_terrain, place_worlds
@@ -43,9 +44,11 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     if current.ground is not None:
         scene.add_ground_plane(height=current.ground)
     add_terrain(world, scene)
+    add_planes(world, scene)
     add_robots(world, scene)
     add_bodies(world, scene)
     connected = connect(world, scene)
+    tell_reports(world)
     engine.build(scene)
     current.engine, current.offsets = engine, current.offsets.to(engine.device)
     for view, ours, bodies in connected:

@@ -5,7 +5,7 @@ import math
 from oige_core.config import ActorConfig, DefaultPhysicsMaterialConfig, MujocoConfig, SimConfig
 from oige_core.registry import installed_tasks, load_config
 
-from oige_compat.building.world import FirstWorld, last_name
+from oige_compat.building.world import FirstWorld
 
 __all__ = ["sim_config"]
 
@@ -34,9 +34,11 @@ def sim_config(world: FirstWorld) -> SimConfig:
             "friction, the dynamic one, and no restitution."
         )
     actors = {}
-    for path in world.robots:
-        collisions = world.authored(path, "physxArticulation:enabledSelfCollisions")
-        actors[last_name(path)] = ActorConfig(enable_self_collisions=int(any(collisions.values())))
+    for path, robot in world.robots.items():
+        name = "physxArticulation:enabledSelfCollisions"
+        found = world.authored(path, name) if robot.file is not None else world.values(path, name)
+        collides = any(found.values()) if found or robot.file is not None else True  # the default of PhysX
+        actors[world.name_of(path)] = ActorConfig(enable_self_collisions=int(collides))
     return SimConfig(
         dt=dt,
         substeps=max(1, math.ceil(dt / step - 1e-6)),

@@ -3,14 +3,15 @@
 import re
 from typing import Any
 
+import torch
 from oige_core.scene import Scene
 from pxr import Usd, UsdPhysics
 
 from oige_compat.articulation_view import ArticulationView
-from oige_compat.building.groups import BodyGroup
+from oige_compat.building.groups import BodyGroup, PrimPoses
 from oige_compat.building.world import FirstWorld
 from oige_compat.stage import matching_prims
-from oige_compat.views import PrimView
+from oige_compat.views import PrimView, RigidPrimView
 
 __all__ = ["connect"]
 
@@ -25,22 +26,53 @@ def connect(world: FirstWorld, scene: Scene) -> list[tuple[PrimView, Any, int]]:
             if owners:
                 found.append((view, world.elements[owners[0]], 1))
             continue
-        bodies = [path for path in paths if path in world.elements and path not in world.articulations]
-        if len(bodies) == 1:
-            found.append((view, world.elements[bodies[0]], 1))
-            continue
-        if len(bodies) > 1:
-            found.append((view, BodyGroup([world.elements[body] for body in bodies]), len(bodies)))
-            continue
-        for root, name in world.articulations.items():
-            links = _links(world, root, paths, view)
-            if links:
-                label = f"{view.name}.{number}"
-                tracked = view.track_contact_forces
-                ours = scene.add_link_view(label, name, links, track_contact_forces=tracked)
-                found.append((view, ours, len(links)))
-                break
+        parts = _parts(world, scene, f"{view.name}.{number}", paths, view)
+        if len(parts) == 1:
+            found.append((view, *parts[0]))
+        elif parts:
+            found.append((view, BodyGroup(parts), sum(count for _, count in parts)))
+        elif paths and not isinstance(view, RigidPrimView):
+            found.append((view, _poses(world, paths), len(paths)))
     return found
+
+
+def _parts(world: FirstWorld, scene: Scene, label: str, paths: list[str], view: PrimView) -> list[tuple[Any, int]]:
+    """Return views of the engine of bodies that a view selects, and the number of bodies of each."""
+    parts: list[tuple[Any, int]] = []
+    robots: dict[str, list[str]] = {}
+    for path in paths:
+        root = world.robot_above(path)
+        if path in world.elements and path not in world.articulations:
+            parts.append((world.elements[path], 1))
+        elif root is not None and root not in robots:
+            robots[root] = links = _links(world, root, paths, view)
+            if links:
+                parts.append(_link_view(world, scene, label, root, links, view))
+    if paths:
+        return parts
+    for root in world.articulations:
+        links = _links(world, root, paths, view)
+        if links:
+            return [_link_view(world, scene, label, root, links, view)]
+    return []
+
+
+def _link_view(
+    world: FirstWorld, scene: Scene, label: str, root: str, links: list[str], view: PrimView
+) -> tuple[Any, int]:
+    name = world.articulations[root]
+    ours = scene.add_link_view(f"{label}.{name}", name, links, track_contact_forces=view.track_contact_forces)
+    return ours, len(links)
+
+
+def _poses(world: FirstWorld, paths: list[str]) -> PrimPoses:
+    """Return poses of prims that are no bodies."""
+    moving = [*world.elements, *world.robots]
+    below = next((each for path in paths for each in moving if each.startswith(f"{path}/")), None)
+    poses = [world.pose(world.session.stage.GetPrimAtPath(path)) for path in paths]
+    count = len(world.session.env_paths)
+    positions, orientations = (torch.tensor([[pose[part] for pose in poses]] * count) for part in (0, 1))
+    return PrimPoses(positions, orientations, below)
 
 
 def _below(root: str, paths: list[str], view: PrimView) -> bool:

@@ -1,11 +1,15 @@
 """The first world of the stage, from which all worlds are built."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from oige_core.engines.isaacsim.usd.description import unused_name
 from pxr import Gf, Usd, UsdGeom
 
+from oige_compat.assets.report import Report
 from oige_compat.robots import Robot
 from oige_compat.session import Session
 
@@ -29,6 +33,7 @@ class FirstWorld:
         robots: robots of OIGE by path of the prim that refers to them.
         elements: views of the engine by path of the prim.
         articulations: names of articulations in the scene by path of the prim.
+        reports: what differs from the stage, by title of a robot or body.
     """
 
     session: Session
@@ -38,6 +43,8 @@ class FirstWorld:
     robots: dict[str, Robot] = field(default_factory=dict)
     elements: dict[str, Any] = field(default_factory=dict)
     articulations: dict[str, str] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+    _names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.session.env_paths:
@@ -49,11 +56,29 @@ class FirstWorld:
         """The prim of the first world."""
         return self.session.stage.GetPrimAtPath(self.session.env_paths[0])
 
-    def new_name(self, path: str) -> str:
-        """Return a name for the element of a prim: its last name, or its path in the world if that is in use."""
-        name = last_name(path)
-        used = {last_name(other) for other in self.elements}
-        return path.removeprefix(f"{self.session.env_paths[0]}/").replace("/", ".") if name in used else name
+    def name_of(self, path: str) -> str:
+        """Return the name of an element in the scene: the last name of its prim's path, if no other one has it."""
+        if path not in self._names:
+            self._names[path] = unused_name(last_name(path), set(self._names.values()))
+        return self._names[path]
+
+    def report(self) -> Report:
+        """Return a new report, whose notes the session prints."""
+        self.reports.append(Report())
+        return self.reports[-1]
+
+    def robot_above(self, path: str) -> str | None:
+        """Return the path of the robot to which a prim belongs."""
+        return next((root for root in self.robots if path == root or path.startswith(f"{root}/")), None)
+
+    def uses(self, text: str) -> bool:
+        """Whether the modules of the tasks contain a text, such as the name of a method whose service costs time."""
+        for kind in {kind for task in self.tasks for kind in type(task).__mro__}:
+            module = sys.modules.get(kind.__module__)
+            file = None if module is None else getattr(module, "__file__", None)
+            if file and not kind.__module__.startswith("oige_compat") and text in Path(file).read_text("utf-8"):
+                return True
+        return False
 
     def authored(self, root: str, name: str) -> dict[str, Any]:
         """Return values of an attribute that the script has set, by path of the prim, for prims below ``root``."""
@@ -65,8 +90,18 @@ class FirstWorld:
                 found[str(prim.GetPath())] = spec.default
         return found
 
+    def values(self, root: str, name: str) -> dict[str, Any]:
+        """Return values of an attribute, of the script or of a file, by path of the prim, for prims below ``root``."""
+        prims = Usd.PrimRange(self.session.stage.GetPrimAtPath(root), Usd.TraverseInstanceProxies())
+        found = {str(prim.GetPath()): prim.GetAttribute(name) for prim in prims if prim.HasAttribute(name)}
+        return {path: attribute.Get() for path, attribute in found.items() if attribute.HasAuthoredValue()}
+
+    def matrix(self, prim: Usd.Prim) -> Gf.Matrix4d:
+        """Return the transformation, whose rows are axes, from a prim to the first world."""
+        return UsdGeom.XformCache().GetLocalToWorldTransform(prim) * self.origin.GetInverse()
+
     def pose(self, prim: Usd.Prim) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return position in m and orientation w, x, y, z of a prim in the first world."""
-        matrix = UsdGeom.XformCache().GetLocalToWorldTransform(prim) * self.origin.GetInverse()
+        matrix = self.matrix(prim)
         rotation = matrix.RemoveScaleShear().ExtractRotationQuat()
         return tuple(matrix.ExtractTranslation()), (rotation.GetReal(), *rotation.GetImaginary())
