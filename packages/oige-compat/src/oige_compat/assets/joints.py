@@ -347,7 +347,8 @@ def _with_positions(prim: Usd.Prim, joint: Joint, frames: Frames, report: Report
         if value is None and len(joint.axes) == 1:
             position = _position(axis, moved)
         axes.append(dataclasses.replace(axis, position=_inside(prim, axis, position, report)))
-    if not any(value is not None for value in stated):
+    fixed = not joint.axes and None in joint.bodies  # such a root stays where it lies
+    if not fixed and not any(value is not None for value in stated):
         rest = rigid_inverse(_motion(axes)) @ moved
         if np.abs(rest - np.eye(4)).max() > 1e-3:
             report.add(

@@ -69,7 +69,7 @@ def _add_body(world: FirstWorld, scene: Scene, prim: Usd.Prim, frames: Frames, *
         "kinematic": is_kinematic(prim),
         "track_contact_forces": tracked,
     }
-    if gravity and gravity.Get() or world.uses("_gravities"):
+    if (gravity and gravity.Get()) or world.uses("_gravities"):
         options["disable_gravity"] = bool(gravity and gravity.Get())
     if is_simple(prim):
         world.elements[path] = add_shape(scene, name, prim, frames, world.report(), options)

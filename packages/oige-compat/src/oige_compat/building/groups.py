@@ -113,7 +113,7 @@ class PrimPoses:
         self._poses, self._below = (positions, orientations), below
 
     def get_world_poses(self, indices: Any = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return positions ``(n, b, 3)`` in m in the worlds and orientations ``(n, b, 4)``; without ``b`` if it is 1."""
+        """Return positions ``(n, b, 3)`` in m and orientations ``(n, b, 4)``; without ``b`` if it is 1."""
         chosen = [rows.clone() if indices is None else rows[indices] for rows in self._poses]
         positions, orientations = (rows.squeeze(1) if rows.shape[1] == 1 else rows for rows in chosen)
         return positions, orientations

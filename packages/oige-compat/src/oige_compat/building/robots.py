@@ -24,8 +24,10 @@ def find_robots(world: FirstWorld) -> None:
     """Look up robots of the first world: those of OIGE, and articulations of other USD files or of the script.
 
     Raises:
-        OigeError: an articulation cannot be expressed.
+        OigeError: a file cannot be read, or an articulation cannot be expressed.
     """
+    for error in world.session.stage.GetCompositionErrors():
+        raise CompatError(f"{error.rootSite.path}: a part of it cannot be read: {' '.join(str(error).split())}")
     first = f"{world.session.env_paths[0]}/"
     for path, usd_path in world.session.references.items():
         robot = find_robot(usd_path) if path.startswith(first) else None
