@@ -30,6 +30,45 @@ get_world_from_local get_pose get_world_from_local_position tf_inverse tf_apply 
 assign_pose
 """
 
+RANDOMIZATION: dict[str, Row] = {
+    **below(
+        "omni.replicator",
+        "served",
+        {
+            "isaac": "domain randomisation of physics",
+            "isaac.SIMULATION_CONTEXT_ATTRIBUTES": "names of attributes",
+            "isaac.RIGID_PRIM_ATTRIBUTES": "names of attributes",
+            "isaac.ARTICULATION_ATTRIBUTES": "names of attributes",
+            "isaac.TENDON_ATTRIBUTES": "names of attributes",
+            "isaac.trigger.on_rl_frame": "begins what each step draws",
+            "isaac.gate.on_interval": "draws every few steps",
+            "isaac.gate.on_env_reset": "draws in worlds that are reset",
+            "isaac.physics_view.register_simulation_context": "registers the simulation",
+            "isaac.physics_view.register_rigid_prim_view": "registers a view of bodies",
+            "isaac.physics_view.register_articulation_view": "registers a view of articulations",
+            "isaac.physics_view.randomize_simulation_context": "draws gravity",
+            "isaac.physics_view.step_randomization": "draws what is due",
+            "isaac.utils.set_distribution_params": "changes parameters of a distribution",
+            "isaac.utils.get_distribution_params": "returns parameters of a distribution",
+            "core.set_global_seed": "seeds random numbers",
+            "core.distribution.uniform": "a distribution between two bounds",
+            "core.distribution.normal": "a normal distribution",
+            "core.distribution.log_uniform": "a distribution between two bounds, on a logarithmic scale",
+        },
+    ),
+    **below(
+        "omni.replicator",
+        "approximated",
+        {
+            "isaac.physics_view.randomize_rigid_prim_view": "draws attributes of bodies; here one friction, no "
+            "restitution and no contact offset",
+            "isaac.physics_view.randomize_articulation_view": "draws attributes of articulations; here one friction "
+            "and no restitution",
+            "core.orchestrator.run": "starts the graph; does nothing here, since draws begin with step_randomization",
+        },
+    ),
+}
+
 NAMES: dict[str, Row] = {
     **below(
         "carb",
@@ -247,7 +286,6 @@ NAMES: dict[str, Row] = {
             "kit": "the application",
             "graph.*": "graphs of actions",
             "appwindow.*": "keyboard and window of the application",
-            "replicator.isaac": "randomises physics from graphs",
             "replicator.isaac.*": "randomises physics from graphs",
             "replicator.core": "renders images of cameras",
             "replicator.core.*": "renders images of cameras",
@@ -265,6 +303,7 @@ NAMES: dict[str, Row] = {
             "kit.viewport.utility.ViewportCameraState": WINDOW,
         },
     ),
+    **RANDOMIZATION,
     **below(
         "omni",
         "served",

@@ -9,6 +9,8 @@ from pxr import Usd, UsdGeom, UsdPhysics
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
+    from oige_compat.randomization.randomizer import Randomizer
+
 __all__ = ["BASE", "Session", "restart", "session"]
 
 BASE = "/World/envs"
@@ -42,6 +44,7 @@ class Session:
         contact_paths: expressions of bodies whose contact forces are read.
         settings: values of ``carb.settings``.
         notes: messages that were printed.
+        randomizer: domain randomisation through Replicator; None until a script sets it up.
     """
 
     stage: Usd.Stage = field(default_factory=_new_stage)
@@ -55,6 +58,7 @@ class Session:
     engine: "MujocoEngine | None" = None
     settings: dict[str, Any] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
+    randomizer: "Randomizer | None" = None
 
     def note(self, text: str) -> None:
         """Print a message once."""

@@ -25,6 +25,23 @@ _ASSETS = ("oige_compat.stage:get_assets_root_path",)
 _WORLD = ("oige_compat.world:SimulationContext World",)
 _ARTICULATIONS = ("oige_compat.articulation_view:ArticulationView", "oige_compat.objects:Articulation")
 
+_DRAWS = "oige_compat.randomization"
+_DOMAIN_RANDOMIZATION = {
+    f"{package}{module}": names
+    for package in ("omni.replicator.isaac", "isaacsim.replicator.domain_randomization")
+    for module, names in {
+        "": (f"{_DRAWS}.attributes",),
+        ".gate": (f"{_DRAWS}.control:on_env_reset on_interval",),
+        ".physics_view": (
+            f"{_DRAWS}.physics_view",
+            f"{_DRAWS}.physics_view:_articulation_views_initial_values _rigid_prim_views_initial_values "
+            "_simulation_context_initial_values",
+        ),
+        ".trigger": (f"{_DRAWS}.control:on_rl_frame",),
+        ".utils": (f"{_DRAWS}.control:get_distribution_params set_distribution_params",),
+    }.items()
+}
+
 MODULES: Mapping[str, tuple[str, ...]] = {
     "carb": ("oige_compat.kit:Float3 log_error log_info log_verbose log_warn settings",),
     "carb.settings": ("oige_compat.kit:get_settings",),
@@ -62,6 +79,10 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.kit": ("oige_compat.kit:SimulationApp",),
     "omni.isaac.nucleus": _ASSETS,
     "omni.kit.app": ("oige_compat.kit:get_app get_extension_manager",),
+    "omni.replicator.core": ("oige_compat.randomization.control:set_global_seed",),
+    "omni.replicator.core.distribution": ("oige_compat.randomization.items:log_uniform normal uniform",),
+    "omni.replicator.core.orchestrator": ("oige_compat.randomization.control:run",),
+    **_DOMAIN_RANDOMIZATION,
     "omni.timeline": ("oige_compat.kit:get_timeline_interface",),
     "omni.ui": ("oige_compat.kit:DockPosition Workspace",),
     "omni.usd": ("oige_compat.stage:get_context",),

@@ -6,6 +6,7 @@ from oige_compat.articulation_view import ArticulationView
 from oige_compat.building import build
 from oige_compat.building.terrain import place_worlds
 from oige_compat.errors import CompatError, caller
+from oige_compat.randomization.randomizer import note_without_effect
 from oige_compat.session import session
 from oige_compat.views import RigidPrimView, XFormPrimView
 
@@ -273,3 +274,4 @@ class World(SimulationContext):
             place_worlds(current)
         for task in self._tasks:
             task.post_reset()
+            note_without_effect(task)

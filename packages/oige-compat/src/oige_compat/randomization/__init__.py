@@ -1,0 +1,3 @@
+"""Domain randomisation through ``omni.replicator.isaac``, on the randomisation of oige-core."""
+
+__all__ = []
