@@ -8,6 +8,7 @@ from oige_compat.errors import CompatError, caller
 from oige_compat.session import session
 from oige_compat.types import ArticulationActions, JointsState
 from oige_compat.views import MovingView
+from oige_compat.warp_arrays import serves_warp
 
 __all__ = ["ArticulationView"]
 
@@ -15,6 +16,7 @@ UNLIMITED = torch.finfo(torch.float32).max
 """What PhysX returns for a joint without limits."""
 
 
+@serves_warp
 class ArticulationView(MovingView):
     """Articulations, one per world.
 
@@ -79,6 +81,14 @@ class ArticulationView(MovingView):
     def joint_names(self) -> list[str]:
         """Joint names in breadth-first order."""
         return self._bound().dof_names
+
+    @property
+    def _num_dof(self) -> int:
+        return self.num_dof
+
+    @property
+    def _num_bodies(self) -> int:
+        return self.num_bodies
 
     @property
     def _dof_indices(self) -> dict[str, int]:

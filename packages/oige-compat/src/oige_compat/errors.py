@@ -89,7 +89,7 @@ class Missing:
     __hash__ = object.__hash__
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith(("__", "_wp_")):
             raise AttributeError(name)
         raise CompatError(missing(f"{self._name}.{name}"))
 

@@ -182,7 +182,7 @@ class VecEnvBase:
 
         Args:
             task: the task.
-            backend: must be ``torch``.
+            backend: ``torch`` or ``warp``.
             sim_params: parameters of the simulation.
             init_sim: whether to build the worlds now.
             rendering_dt: without effect.
@@ -190,8 +190,11 @@ class VecEnvBase:
         Raises:
             CompatError: another backend is asked for.
         """
-        if backend != "torch":
-            raise CompatError(f"set_task(backend='{backend}') (used in {caller()}): only 'torch' is served.")
+        if backend not in ("torch", "warp"):
+            raise CompatError(
+                f"set_task(backend='{backend}') (used in {caller()}): only 'torch' and 'warp' are served."
+            )
+        session().backend = backend
         self._world = World(rendering_dt=rendering_dt, backend=backend, sim_params=sim_params)
         self._world.add_task(task)
         self._task = task

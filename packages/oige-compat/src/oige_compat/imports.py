@@ -38,7 +38,7 @@ class _Module(types.ModuleType):
     """A module of Isaac Sim."""
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
+        if name.startswith(("__", "_wp_")):  # Warp asks for the latter of what kernels refer to
             raise AttributeError(name)
         full = f"{self.__name__}.{name}"
         if full in served_modules():  # the application imports all modules at its start

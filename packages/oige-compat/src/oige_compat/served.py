@@ -59,6 +59,9 @@ RENAMED: tuple[tuple[str, str], ...] = (
     ("omni.isaac.core.utils.torch.rotations", "omni.isaac.core.utils.torch"),
     ("omni.isaac.core.utils.torch.transformations", "omni.isaac.core.utils.torch"),
     ("omni.isaac.core.utils.torch.tensor", "omni.isaac.core.utils.torch"),
+    ("omni.isaac.core.utils.warp.rotations", "omni.isaac.core.utils.warp"),
+    ("omni.isaac.core.utils.warp.transformations", "omni.isaac.core.utils.warp"),
+    ("omni.isaac.core.utils.warp.tensor", "omni.isaac.core.utils.warp"),
 )
 """Other names of modules and classes, and what they are here; the first that fits applies."""
 

@@ -68,6 +68,11 @@ RANDOMIZATION: dict[str, Row] = {
         },
     ),
 }
+WARP_FUNCTIONS = """
+PI arange assign clone_tensor convert create_tensor_from_list create_zeros_tensor deg2rad euler_angles_to_quats
+get_local_from_world get_pose get_type get_world_from_local move_data ones rad2deg resolve_indices tensor_cat to_list
+to_numpy wxyz2xyzw xyzw2wxyz
+"""
 
 NAMES: dict[str, Row] = {
     **below(
@@ -208,8 +213,9 @@ NAMES: dict[str, Row] = {
     "omni.isaac.core.utils.torch.*": ("missing", "a function on torch tensors"),
     "omni.isaac.core.utils.numpy": ("served", "functions on arrays"),
     "omni.isaac.core.utils.numpy.*": ("missing", "a function on arrays"),
-    "omni.isaac.core.utils.warp": ("missing", "functions on Warp arrays"),
-    "omni.isaac.core.utils.warp.*": ("missing", "functions on Warp arrays"),
+    **below("omni.isaac.core.utils.warp", "served", dict.fromkeys(WARP_FUNCTIONS.split(), "a function on Warp arrays")),
+    "omni.isaac.core.utils.warp": ("served", "functions on Warp arrays"),
+    "omni.isaac.core.utils.warp.*": ("missing", "a function on Warp arrays"),
     **below(
         "omni.isaac.gym",
         "served",

@@ -42,6 +42,7 @@ class Session:
         ground: static friction of the ground plane, or None without one.
         engine: simulates the worlds; None before the first reset of the world.
         contact_paths: expressions of bodies whose contact forces are read.
+        backend: ``torch``, or ``warp`` for tasks whose views take and return Warp arrays.
         settings: values of ``carb.settings``.
         notes: messages that were printed.
         randomizer: domain randomisation through Replicator; None until a script sets it up.
@@ -56,6 +57,7 @@ class Session:
     on_terrain: list[Any] = field(default_factory=list)
     ground: float | None = None
     engine: "MujocoEngine | None" = None
+    backend: str = "torch"
     settings: dict[str, Any] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
     randomizer: "Randomizer | None" = None

@@ -13,6 +13,10 @@ _OBJECTS = (
     "oige_compat.objects:DynamicCapsule DynamicCuboid DynamicCylinder DynamicSphere FixedCuboid FixedSphere "
     "VisualCuboid VisualSphere",
 )
+_WARP = (
+    "omni.isaac.core.utils.warp",
+    *(f"omni.isaac.core.utils.warp.{name}" for name in ("rotations", "tensor", "transformations")),
+)
 _STAGE = (
     "oige_compat.stage:add_reference_to_stage clear_stage get_current_stage get_stage_units get_stage_up_axis "
     "is_stage_loading set_stage_up_axis traverse_stage update_stage",
@@ -72,7 +76,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     **{f"omni.isaac.core.utils.torch.{name.rpartition('.')[2]}": _TORCH[: i + 1] for i, name in enumerate(_TORCH)},
     "omni.isaac.core.utils.types": ("oige_compat.types",),
     "omni.isaac.core.utils.viewports": ("oige_compat.kit:set_camera_view",),
-    "omni.isaac.core.utils.warp.tensor": (),
+    **dict.fromkeys(_WARP, ("oige_compat.warp_utils",)),
     "omni.isaac.core.world": _WORLD,
     "omni.isaac.gym.tasks.rl_task": ("oige_compat.gym_interface:RLTaskInterface",),
     "omni.isaac.gym.vec_env": ("oige_compat.gym_interface:TaskStopException VecEnvBase VecEnvMT",),

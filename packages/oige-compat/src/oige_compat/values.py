@@ -8,7 +8,9 @@ __all__ = ["as_list", "as_rows"]
 
 
 def as_list(values: Any) -> list[float]:
-    """Return numbers of a tensor, array, list or vector."""
+    """Return numbers of a tensor, array, Warp array, list or vector."""
+    if not hasattr(values, "tolist") and hasattr(values, "numpy"):  # a Warp array
+        values = values.numpy()
     return [float(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
 
 

@@ -14,6 +14,7 @@ from oige_compat.errors import CompatError, ServedNameError, caller, missing
 from oige_compat.session import session
 from oige_compat.stage import matching_prims
 from oige_compat.startup import StartupValues
+from oige_compat.warp_arrays import serves_warp
 
 __all__ = ["MovingView", "PrimView", "RigidPrimView", "XFormPrimView"]
 
@@ -163,6 +164,7 @@ class PrimView:
         return offsets if selected is None else offsets[selected]
 
 
+@serves_warp
 class XFormPrimView(PrimView):
     """Poses of prims."""
 
@@ -212,6 +214,7 @@ class XFormPrimView(PrimView):
         """Do nothing: there is no window."""
 
 
+@serves_warp
 class MovingView(XFormPrimView):
     """Velocities of bodies, or of roots of articulations."""
 
@@ -252,6 +255,7 @@ class MovingView(XFormPrimView):
             self.set_velocities(both, indices)
 
 
+@serves_warp
 class RigidPrimView(MovingView):
     """Rigid bodies, or links of articulations.
 
