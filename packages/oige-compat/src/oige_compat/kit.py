@@ -4,11 +4,13 @@ Nothing here changes physics: there are no windows, extensions are there or rais
 settings are stored.
 """
 
+import asyncio
 import enum
 import logging
 import types
 from typing import Any, NamedTuple
 
+from oige_compat.async_tasks import run_tasks
 from oige_compat.session import session
 
 __all__ = [
@@ -107,7 +109,17 @@ class _ExtensionManager:
 
 class _App:
     def update(self) -> None:
-        """Do nothing: there is no window to draw."""
+        """Run coroutines of the script; there is no window to draw."""
+        run_tasks()
+
+    async def next_update_async(self) -> None:
+        """Simulate a physics step, and let other coroutines run."""
+        from oige_compat.world import SimulationContext
+
+        world = SimulationContext.instance()
+        if world is not None and world.is_playing():
+            world.step(render=False)
+        await asyncio.sleep(0)
 
     def is_running(self) -> bool:
         return True
@@ -187,6 +199,18 @@ class _Timeline:
 
     def is_stopped(self) -> bool:
         return False
+
+    def get_timeline_event_stream(self) -> "_EventStream":
+        return _EventStream()
+
+
+class _EventStream:
+    """Events of the timeline, which plays on without any."""
+
+    def create_subscription_to_pop(self, *arguments: Any, **named: Any) -> object:
+        return object()
+
+    create_subscription_to_pop_by_type = create_subscription_to_push = create_subscription_to_pop
 
 
 def get_timeline_interface() -> _Timeline:

@@ -9,6 +9,7 @@ from pxr import Usd, UsdGeom, UsdPhysics
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
+    from oige_compat.link_damping import DampedArticulation
     from oige_compat.randomization.randomizer import Randomizer
 
 __all__ = ["BASE", "Session", "restart", "session"]
@@ -43,6 +44,7 @@ class Session:
         engine: simulates the worlds; None before the first reset of the world.
         contact_paths: expressions of bodies whose contact forces are read.
         backend: ``torch``, or ``warp`` for tasks whose views take and return Warp arrays.
+        damped: articulations whose links are damped.
         settings: values of ``carb.settings``.
         notes: messages that were printed.
         randomizer: domain randomisation through Replicator; None until a script sets it up.
@@ -58,6 +60,7 @@ class Session:
     ground: float | None = None
     engine: "MujocoEngine | None" = None
     backend: str = "torch"
+    damped: list["DampedArticulation"] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
     randomizer: "Randomizer | None" = None

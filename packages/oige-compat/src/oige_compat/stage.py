@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pxr import Gf, Sdf, Usd, UsdGeom
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
 from oige_compat.errors import CompatError, caller
+from oige_compat.joint_paths import serve_joint_paths
+from oige_compat.parts import find_part, part_layer
 from oige_compat.robots import reference_file
 from oige_compat.session import BASE, session
 from oige_compat.values import as_list
@@ -29,6 +31,7 @@ __all__ = [
     "get_prim_path",
     "get_stage_units",
     "get_stage_up_axis",
+    "is_prim_non_root_articulation_link",
     "is_prim_path_valid",
     "is_stage_loading",
     "matching_prims",
@@ -37,6 +40,8 @@ __all__ = [
     "traverse_stage",
     "update_stage",
 ]
+
+serve_joint_paths()
 
 ASSETS_ROOT = "oige:/Assets"
 POSE_OPS = {"xformOp:translate": 0, "xformOp:orient": 1, "xformOp:scale": 3}
@@ -77,14 +82,14 @@ def add_reference_to_stage(usd_path: str, prim_path: str, prim_type: str = "Xfor
     Raises:
         CompatError: there is neither.
     """
-    file = reference_file(str(usd_path))
-    if file is None:
+    part, file = find_part(str(usd_path)), reference_file(str(usd_path))
+    if file is None and part is None:
         raise CompatError(
             f"{usd_path} (used in {caller()}): neither a file on this machine nor a robot that OIGE has; download the "
             "file and pass its path."
         )
     prim = session().stage.DefinePrim(str(prim_path), prim_type)
-    prim.GetReferences().AddReference(str(file))
+    prim.GetReferences().AddReference(str(file) if part is None else part_layer(part.body, part.is_soft).identifier)
     session().references[str(prim_path)] = str(usd_path)
     return prim
 
@@ -102,6 +107,17 @@ def get_prim_at_path(prim_path: str, fabric: bool = False) -> Usd.Prim:
                 if candidate.GetName() == name:
                     return candidate
     return prim
+
+
+def is_prim_non_root_articulation_link(prim_path: str) -> bool:
+    """Whether a prim is a link of a robot, but not its root."""
+    prim = session().stage.GetPrimAtPath(str(prim_path))
+    above = prim.GetParent()
+    while above.IsValid() and not above.IsPseudoRoot():
+        if above.HasAPI(UsdPhysics.ArticulationRootAPI):
+            return prim.HasAPI(UsdPhysics.RigidBodyAPI)
+        above = above.GetParent()
+    return False
 
 
 def is_prim_path_valid(prim_path: str, fabric: bool = False) -> bool:

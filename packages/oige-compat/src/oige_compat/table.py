@@ -23,7 +23,8 @@ _STAGE = (
 )
 _PRIM_FUNCTIONS = (
     "oige_compat.stage:create_prim define_prim delete_prim find_matching_prim_paths get_all_matching_child_prims "
-    "get_first_matching_child_prim get_prim_at_path get_prim_children get_prim_parent get_prim_path is_prim_path_valid",
+    "get_first_matching_child_prim get_prim_at_path get_prim_children get_prim_parent get_prim_path "
+    "is_prim_non_root_articulation_link is_prim_path_valid",
 )
 _ASSETS = ("oige_compat.stage:get_assets_root_path",)
 _WORLD = ("oige_compat.world:SimulationContext World",)
@@ -58,6 +59,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.core.articulations.articulation_view": _ARTICULATIONS,
     "omni.isaac.core.objects": _OBJECTS,
     "omni.isaac.core.prims": _PRIMS,
+    "omni.isaac.core.prims.soft": ("oige_compat.soft_bodies:DeformablePrimView",),
+    "omni.isaac.core.prims.soft.deformable_prim_view": ("oige_compat.soft_bodies:DeformablePrimView",),
     "omni.isaac.core.prims.rigid_prim_view": _PRIMS,
     "omni.isaac.core.prims.xform_prim_view": _PRIMS,
     "omni.isaac.core.robots": ("oige_compat.objects:Robot",),
@@ -87,6 +90,11 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.replicator.core.distribution": ("oige_compat.randomization.items:log_uniform normal uniform",),
     "omni.replicator.core.orchestrator": ("oige_compat.randomization.control:run",),
     **_DOMAIN_RANDOMIZATION,
+    "omni.physx.scripts.physicsUtils": (
+        "oige_compat.physx_scripts:add_physics_material_to_prim set_or_add_orient_op set_or_add_scale_op "
+        "set_or_add_translate_op setup_transform_as_scale_orient_translate",
+    ),
+    "omni.physx.scripts.utils": ("oige_compat.physx_scripts:addRigidBodyMaterial",),
     "omni.timeline": ("oige_compat.kit:get_timeline_interface",),
     "omni.ui": ("oige_compat.kit:DockPosition Workspace",),
     "omni.usd": ("oige_compat.stage:get_context",),

@@ -1,13 +1,17 @@
 """``World``, ``SimulationContext`` and ``Scene`` of ``omni.isaac.core``."""
 
+import importlib
 from typing import Any
 
 from oige_compat.articulation_view import ArticulationView
+from oige_compat.async_tasks import ensure_loop, finish_tasks, run_tasks
 from oige_compat.building import build
 from oige_compat.building.terrain import place_worlds
 from oige_compat.errors import CompatError, caller
+from oige_compat.physx_schema import PhysxSceneAPI
 from oige_compat.randomization.randomizer import note_without_effect
 from oige_compat.session import session
+from oige_compat.soft_bodies import DeformablePrimView
 from oige_compat.views import RigidPrimView, XFormPrimView
 
 __all__ = ["PhysicsContext", "Scene", "SimulationContext", "World"]
@@ -20,6 +24,7 @@ class _Registry:
         self.articulation_views: dict[str, ArticulationView] = {}
         self.rigid_prim_views: dict[str, RigidPrimView] = {}
         self.xform_prim_views: dict[str, XFormPrimView] = {}
+        self.deformable_prim_views: dict[str, DeformablePrimView] = {}
         self.others: dict[str, Any] = {}
 
     @property
@@ -33,6 +38,7 @@ class _Registry:
             (ArticulationView, self.articulation_views),
             (RigidPrimView, self.rigid_prim_views),
             (XFormPrimView, self.xform_prim_views),
+            (DeformablePrimView, self.deformable_prim_views),
         ):
             if isinstance(item, kind):
                 return group
@@ -40,7 +46,8 @@ class _Registry:
 
     def groups(self) -> tuple[dict[str, Any], ...]:
         """Return all groups."""
-        return self.articulation_views, self.rigid_prim_views, self.xform_prim_views, self.others
+        views = self.articulation_views, self.rigid_prim_views, self.xform_prim_views, self.deformable_prim_views
+        return *views, self.others
 
 
 class Scene:
@@ -58,6 +65,8 @@ class Scene:
         if self.object_exists(obj.name):
             raise CompatError(f"scene.add('{obj.name}') (used in {caller()}): this name is in use; choose another one.")
         self._scene_registry.group(obj)[obj.name] = obj
+        if isinstance(obj, DeformablePrimView) and obj not in session().views:
+            session().views.append(obj)  # scripts have classes of their own that do not call its constructor
         return obj
 
     def object_exists(self, name: str) -> bool:
@@ -106,6 +115,7 @@ class PhysicsContext:
 
     def __init__(self, params: dict[str, Any]) -> None:
         self._params = params
+        self._physx_scene_api = PhysxSceneAPI.Apply(session().stage.GetPrimAtPath(self.prim_path))
 
     def get_physics_dt(self) -> float:
         """Return the time of a physics step in s."""
@@ -153,6 +163,8 @@ class SimulationContext:
         further: options without effect here.
     """
 
+    _instance: "SimulationContext | None" = None
+
     def __init__(
         self,
         physics_dt: float | None = None,
@@ -169,6 +181,23 @@ class SimulationContext:
         self._physics_sim_view = _PhysicsSimView()
         self.backend = backend
         self._steps = 0
+        SimulationContext._instance = self
+        ensure_loop()
+
+    @classmethod
+    def instance(cls) -> "SimulationContext | None":
+        """Return the last one that was made."""
+        return SimulationContext._instance
+
+    @property
+    def device(self) -> str:
+        """Device of the tensors."""
+        return str(self._sim_params.get("sim_device", "cpu"))
+
+    @property
+    def backend_utils(self) -> Any:
+        """Functions on tensors."""
+        return importlib.import_module("omni.isaac.core.utils.torch")
 
     def get_physics_context(self) -> PhysicsContext:
         """Return the physics scene."""
@@ -203,11 +232,16 @@ class SimulationContext:
         engine = session().engine
         if engine is None:
             raise CompatError(f"world.step (used in {caller()}): the worlds do not exist; call world.reset first.")
+        for articulation in session().damped:
+            articulation.damp()
         engine.step(1)
         self._steps += 1
+        if render:
+            run_tasks()
 
     def render(self) -> None:
-        """Do nothing: there is no window."""
+        """Run coroutines of the script; there is no window."""
+        run_tasks()
 
     def is_playing(self) -> bool:
         """Whether the worlds exist."""
@@ -275,3 +309,4 @@ class World(SimulationContext):
         for task in self._tasks:
             task.post_reset()
             note_without_effect(task)
+        finish_tasks()

@@ -40,6 +40,8 @@ def add_bodies(world: FirstWorld, scene: Scene) -> None:
     drawn: list[str] = []
     for prim in prims_below(world.prim):
         path = str(prim.GetPath())
+        if world.is_part(path):
+            continue
         root = world.robot_above(path)
         body = _body_above(prim)
         if root is not None and (root not in links or (body is not None and body.GetName() in links[root])):

@@ -9,6 +9,7 @@ from oige_core.scene import Scene
 
 from oige_compat.building.bodies import add_bodies, add_planes
 from oige_compat.building.joints import check_joints
+from oige_compat.building.parts import add_parts, find_parts
 from oige_compat.building.reports import tell_reports
 from oige_compat.building.robots import add_robots, find_robots
 from oige_compat.building.settings import sim_config
@@ -38,6 +39,7 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
         raise CompatError(f"sim_device={device}: this machine has no CUDA GPU; {remedy}.")
     world = FirstWorld(current, params, tasks)
     find_robots(world)
+    find_parts(world)
     check_joints(world)
     engine = MujocoEngine(len(current.env_paths), device)
     scene = Scene(engine, sim_config(world))
@@ -47,12 +49,15 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     add_planes(world, scene)
     add_robots(world, scene)
     add_bodies(world, scene)
+    later = add_parts(world, scene)
     connected = connect(world, scene)
     tell_reports(world)
     engine.build(scene)
     current.engine, current.offsets = engine, current.offsets.to(engine.device)
     for view, ours, bodies in connected:
         view.bind(ours, bodies)
+    for step in later:
+        step()
     if current.places.any():
         current.on_terrain = list(world.elements.values())
         place_worlds(current)

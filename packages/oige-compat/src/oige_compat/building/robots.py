@@ -1,19 +1,18 @@
 """Robots of the first world, with the drives that the script has set."""
 
-import dataclasses
-import math
-import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
-from oige_core.scene import ArticulationAsset, Drive, Scene
+from oige_core.scene import ArticulationAsset, Scene
 from pxr import Usd, UsdPhysics
 
 from oige_compat.assets.stages import prims_below
 from oige_compat.assets.usd import load_usd
-from oige_compat.building.world import FirstWorld, last_name
+from oige_compat.building.damping import damp_links
+from oige_compat.building.drives import with_drives_of_stage
+from oige_compat.building.world import FirstWorld
 from oige_compat.errors import CompatError
 from oige_compat.robots import Robot, find_robot
 
@@ -69,13 +68,13 @@ def add_robots(world: FirstWorld, scene: Scene) -> None:
             asset = robot.asset
             position, orientation = _root_pose(asset, position, orientation)
         else:
-            asset = _with_drives_of_stage(world, path)
+            asset = with_drives_of_stage(world, path)
             gravity = world.authored(path, "physxRigidBody:disableGravity")
             if len(set(gravity.values())) > 1:
                 raise CompatError(f"{path}: gravity is disabled on some links; expected all of them, or none.")
             disable_gravity = True if any(gravity.values()) else None
         name = world.name_of(path)
-        world.elements[path] = scene.add_articulation(
+        view = scene.add_articulation(
             name,
             asset,
             position=position,  # pyright: ignore[reportArgumentType]
@@ -83,6 +82,7 @@ def add_robots(world: FirstWorld, scene: Scene) -> None:
             track_joint_forces=tracked,
             disable_gravity=disable_gravity,
         )
+        world.elements[path] = damp_links(world, scene, path, name, view)
         world.articulations[path] = name
 
 
@@ -97,24 +97,3 @@ def _root_pose(
     mujoco.mju_rotVecQuat(placed, np.array(place), np.array(orientation))
     mujoco.mju_mulQuat(turned, np.array(orientation), np.array(turn))
     return tuple(placed + np.array(position)), tuple(turned)
-
-
-def _with_drives_of_stage(world: FirstWorld, path: str) -> ArticulationAsset:
-    """Return the asset of a robot with the drives that the script has set."""
-    asset = world.robots[path].asset
-    changed: dict[str, dict[str, float]] = {}
-    for kind, per_degree in (("angular", math.degrees(1.0)), ("linear", 1.0)):
-        fields = {"stiffness": per_degree, "damping": per_degree, "maxForce": 1.0}
-        for key, scale in fields.items():
-            for joint, value in world.authored(path, f"drive:{kind}:physics:{key}").items():
-                field = key.replace("maxForce", "max_effort")
-                changed.setdefault(last_name(joint), {})[field] = float(value) * scale
-    drives: dict[str, Drive] = {}
-    for joint, values in changed.items():
-        own = next((drive for name, drive in asset.drives.items() if re.fullmatch(name, joint)), Drive())
-        gains = {"stiffness": own.stiffness, "damping": own.damping}
-        if all(math.isclose(values.get(key, gain), gain, rel_tol=1e-3) for key, gain in gains.items()):
-            continue  # ours is the counterpart of this drive, with a limit that suits the engine
-        drives[re.escape(joint)] = dataclasses.replace(own, **values)
-    others = {name: drive for name, drive in asset.drives.items() if name not in drives}
-    return dataclasses.replace(asset, drives={**drives, **others})  # the first match applies

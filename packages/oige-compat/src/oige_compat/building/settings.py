@@ -18,6 +18,7 @@ def sim_config(world: FirstWorld) -> SimConfig:
     dt = float(world.params["dt"])
     names = [name for robot in world.robots.values() for name in robot.tasks]
     packages = {_package(name) for name in names}
+    names += [part.task for part in world.parts.values()]
     own = [task.name for task in world.tasks if _package(task.name) in packages]
     solver, step = MujocoConfig(integrator="discrete"), SOLVER_STEP
     if names:

@@ -10,6 +10,7 @@ from oige_core.engines.isaacsim.usd.description import unused_name
 from pxr import Gf, Usd, UsdGeom
 
 from oige_compat.assets.report import Report
+from oige_compat.parts import Part
 from oige_compat.robots import Robot
 from oige_compat.session import Session
 
@@ -31,6 +32,7 @@ class FirstWorld:
         tasks: tasks of the world.
         origin: pose of the first world on the stage.
         robots: robots of OIGE by path of the prim that refers to them.
+        parts: bodies of Isaac Sim's asset folder that OIGE has, too, by path of the prim of the body.
         elements: views of the engine by path of the prim.
         articulations: names of articulations in the scene by path of the prim.
         reports: what differs from the stage, by title of a robot or body.
@@ -41,6 +43,7 @@ class FirstWorld:
     tasks: Sequence[Any]
     origin: Gf.Matrix4d = field(init=False)
     robots: dict[str, Robot] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
     elements: dict[str, Any] = field(default_factory=dict)
     articulations: dict[str, str] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
@@ -70,6 +73,10 @@ class FirstWorld:
     def robot_above(self, path: str) -> str | None:
         """Return the path of the robot to which a prim belongs."""
         return next((root for root in self.robots if path == root or path.startswith(f"{root}/")), None)
+
+    def is_part(self, path: str) -> bool:
+        """Whether a prim belongs to one of the parts."""
+        return any(f"{path}/".startswith(f"{part}/") for part in self.parts)
 
     def uses(self, text: str) -> bool:
         """Whether the modules of the tasks contain a text, such as the name of a method whose service costs time."""
