@@ -3,6 +3,7 @@
 # pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
 
 import contextlib
+import copy
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,7 +45,10 @@ def built() -> Any:
     boxes = RigidPrimView("/World/envs/.*/box", "boxes")
     carts = ArticulationView("/World/envs/.*/Cartpole", "carts")
     world.reset()
-    return SimpleNamespace(world=world, boxes=boxes, carts=carts, session=session())
+    engine = session().engine
+    assert engine is not None
+    state = copy.deepcopy(engine.state_dict())
+    return SimpleNamespace(world=world, boxes=boxes, carts=carts, session=session(), engine=engine, state=state)
 
 
 @pytest.fixture
@@ -53,9 +57,8 @@ def scene(built: Any) -> Any:
     import omni.replicator.core as rep
     import omni.replicator.isaac as dr
 
-    rows = torch.ones(NUM_ENVS)
-    built.world.reset()
-    built.boxes.set_masses(MASS * rows)
+    built.engine.load_state_dict(copy.deepcopy(built.state))
+    built.session.notes.clear()
     built.session.randomizer = None
     rep.set_global_seed(42)
     dr.physics_view.register_simulation_context(built.world)
@@ -249,4 +252,15 @@ def test_randomisation_that_a_task_never_sets_up_is_noted(scene: Any, capsys: py
     assert capsys.readouterr().out == (
         "oige-compat: domain_randomization.randomize=True has no effect: _Forgetful does not call "
         "set_up_domain_randomization in post_reset; nothing is drawn, as in Isaac Sim.\n"
+    )
+
+
+def test_draw_that_cannot_change_anything_is_noted(scene: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with scene.dr.gate.on_env_reset():
+        scene.dr.physics_view.randomize_articulation_view(
+            "carts", operation="scaling", joint_friction=_always(scene, 2.0)
+        )
+    assert capsys.readouterr().out == (
+        "oige-compat: randomisation of joint_friction of 'carts' has no effect: its values are 0, and scaling keeps "
+        "them.\n"
     )

@@ -1,5 +1,6 @@
 """``ArticulationView`` over the view of the engine."""
 
+import math
 from typing import Any
 
 import torch
@@ -26,7 +27,12 @@ class ArticulationView(MovingView):
         positional: options without effect here, as those in ``further``.
         enable_dof_force_sensors: without effect; forces are measured where the script reads them.
         further: options without effect here.
+
+    Attributes:
+        keeps_tendons: whether the robot is one of OIGE, whose tendons keep the stiffnesses of their limits.
     """
+
+    keeps_tendons = False
 
     def __init__(
         self,
@@ -279,7 +285,19 @@ class ArticulationView(MovingView):
         offsets: Any = None,
         indices: Any = None,
     ) -> None:
-        """Set properties of the tendons: ``(n, t)``, or ``(t,)`` for all worlds."""
+        """Set properties of the tendons: ``(n, t)``, or ``(t,)`` for all worlds.
+
+        In a robot of OIGE a limit of a tendon makes one joint follow another, and its stiffness is part of the model.
+        """
+        if self.keeps_tendons and limit_stiffnesses is not None:
+            own = float(self._bound().get_fixed_tendon_limit_stiffnesses().max())
+            asked = float(self._rows(limit_stiffnesses).max())
+            if not math.isclose(own, asked, rel_tol=1e-3):
+                session().note(
+                    f"set_fixed_tendon_properties(limit_stiffnesses={asked:g}) of '{self.name}': the tendons of OIGE's "
+                    f"robot keep {own:g} N/m, with which joints follow each other."
+                )
+            limit_stiffnesses = None
         given = {
             "stiffnesses": stiffnesses,
             "dampings": dampings,

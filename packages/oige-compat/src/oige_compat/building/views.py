@@ -24,6 +24,7 @@ def connect(world: FirstWorld, scene: Scene) -> list[tuple[PrimView, Any, int]]:
         if isinstance(view, ArticulationView):
             owners = [root for root in world.articulations if _below(root, paths, view)]
             if owners:
+                view.keeps_tendons = world.robots[owners[0]].file is not None
                 found.append((view, world.elements[owners[0]], 1))
             continue
         parts = _parts(world, scene, f"{view.name}.{number}", paths, view)

@@ -154,11 +154,21 @@ class Randomizer:
             key=where,
             one_friction="static_friction" not in self._engine.capabilities,
         )
+        self._note_without_effect(f"{attribute} of '{name}'", operation, start)
         first = self._first.setdefault((group, name, attribute), target)
         target.base, target.kept = first.base, first.kept
         if attribute == "material_properties":
             self._check_restitution(where, target, draw)
         self._rules.append(_Rule(self._interval, target, everywhere=group == "simulation"))
+
+    def _note_without_effect(self, what: str, operation: str, start: torch.Tensor) -> None:
+        reason = ""
+        if operation == "scaling" and not start.any():
+            reason = "its values are 0, and scaling keeps them"
+        elif operation != "direct" and bool(start.isinf().all()):
+            reason = "its values are infinite; use direct"
+        if reason:
+            session().note(f"randomisation of {what} has no effect: {reason}.")
 
     def _check_restitution(self, where: str, target: Target, draw: _Draw) -> None:
         low, high = (bound.expand(target.base.shape[1])[2::3] for bound in draw.bounds)
