@@ -42,6 +42,9 @@ class PushTask(RLTaskInterface):
         drive.CreateStiffnessAttr(0.0)
         drive.CreateDampingAttr(2.0)
         drive.CreateMaxForceAttr(1000.0)
+        UsdPhysics.PrismaticJoint(get_prim_at_path(ZERO + "/Cartpole/rail/cartJoint")).CreateUpperLimitAttr(3.5)
+        PhysxSchema.PhysxJointAPI.Apply(get_prim_at_path(ZERO + "/Cartpole/cart/poleJoint")).CreateArmatureAttr(0.25)
+        UsdPhysics.MassAPI.Apply(get_prim_at_path(ZERO + "/Cartpole/pole")).CreateMassAttr(3.0)
         ball = DynamicSphere(
             prim_path=ZERO + "/ball", name="ball", radius=0.1, density=200.0, translation=np.array([0.0, 1.0, 3.0])
         )

@@ -37,11 +37,12 @@ def test_worlds_stand_on_the_grid(task: Any) -> None:
 
 
 def test_force_accelerates_cart_and_pole(task: Any) -> None:
-    """Cart and pole of 1 kg each, the pole a rod of 1 m that is free to turn, as seen at its first moment."""
+    """A cart of 1 kg and the pole, a rod of 1 m that is free to turn, with the mass and armature of the stage."""
     task.env.step(torch.tensor([[0.0], [2.0], [-2.0]]))
     velocities = task.carts.get_joint_velocities()[:, task.cart]
-    inertia = 0.08363333333  # kg·m² about the pole's centre, 0.5 m above the axle
-    reduced = 2.0 - 0.5**2 / (inertia + 0.5**2)  # kg: what the cart feels
+    mass, armature = 3.0, 0.25  # of the pole
+    inertia = mass * 0.08363333333  # kg·m² about the pole's centre, 0.5 m above the axle
+    reduced = 1.0 + mass - (mass * 0.5) ** 2 / (inertia + mass * 0.5**2 + armature)  # kg: what the cart feels
     expected = 2.0 * DT / (reduced + 2.0 * DT)  # with the drive's damping of 2 N·s/m, implicitly
     torch.testing.assert_close(velocities, torch.tensor([0.0, expected, -expected]), rtol=2e-3, atol=1e-6)
 
@@ -113,10 +114,15 @@ def test_ball_is_placed_on_the_stage(task: Any) -> None:
     torch.testing.assert_close(local[0], torch.tensor([0.0, 1.0, 3.0]))
 
 
+def test_masses_and_armatures_of_the_stage_act(task: Any) -> None:
+    torch.testing.assert_close(task.carts.get_armatures(), torch.tensor([[0.0, 0.25]] * NUM_ENVS))
+    torch.testing.assert_close(task.poles.get_masses(), torch.tensor([1.0, 3.0] * NUM_ENVS))
+
+
 def test_joints_without_limits_have_the_numbers_of_physx(task: Any) -> None:
     limits = task.carts.get_dof_limits()[0]
     largest = torch.finfo(torch.float32).max
-    torch.testing.assert_close(limits, torch.tensor([[-4.0, 4.0], [-largest, largest]]))
+    torch.testing.assert_close(limits, torch.tensor([[-4.0, 3.5], [-largest, largest]]))
 
 
 def test_unknown_method_of_a_view_names_its_place(task: Any) -> None:

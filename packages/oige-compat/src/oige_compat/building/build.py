@@ -7,12 +7,14 @@ import torch
 from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.scene import Scene
 
+from oige_compat.building.attributes import tell_unused
 from oige_compat.building.bodies import add_bodies, add_planes
 from oige_compat.building.joints import check_joints
 from oige_compat.building.parts import add_parts, find_parts
 from oige_compat.building.reports import tell_reports
 from oige_compat.building.robots import add_robots, find_robots
 from oige_compat.building.settings import sim_config
+from oige_compat.building.stated import apply_stated_values
 from oige_compat.building.terrain import add_terrain, place_worlds
 from oige_compat.building.views import connect
 from oige_compat.building.world import FirstWorld
@@ -52,8 +54,10 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     later = add_parts(world, scene)
     connected = connect(world, scene)
     tell_reports(world)
+    tell_unused(world)
     engine.build(scene)
     current.engine, current.offsets = engine, current.offsets.to(engine.device)
+    apply_stated_values(world)
     for view, ours, bodies in connected:
         view.bind(ours, bodies)
     for step in later:

@@ -1,0 +1,92 @@
+"""Says which attributes of physics, parameters and settings of the script have no effect."""
+
+import fnmatch
+from typing import Any
+
+from pxr import Sdf, Usd, UsdPhysics
+
+from oige_compat.assets.bodies import is_kinematic, is_link
+from oige_compat.building.reports import some
+from oige_compat.building.world import FirstWorld
+from oige_compat.physics_attributes import NEUTRAL_SETTINGS, PARAMETERS, Kind, find_attribute
+
+__all__ = ["tell_unused"]
+
+PREFIXES = ("physics:", "physx", "drive:", "limit:", "state:")
+"""Of names of attributes of physics."""
+
+USED = ("dt", "gravity", "sim_device", "default_physics_material", "rendering_dt", "warp")
+"""Parameters that act, or that do not concern physics."""
+
+APPLICATION = (
+    *("add_*", "disable_contact_processing", "enable_cameras", "enable_scene_query_support", "enable_viewport"),
+    *("gpu_*", "num_threads", "replicate_physics", "use_*", "worker_thread_count"),
+)
+"""Patterns of parameters that concern the application, threads and buffers, and not the motion of bodies."""
+
+
+def tell_unused(world: FirstWorld) -> None:
+    """Print one note for each attribute, and for parameters and settings that do the same, that has no effect."""
+    for name, paths in sorted(_unused_attributes(world).items()):
+        row = find_attribute(name)
+        text = "an attribute of physics that oige-compat does not know" if row is None else row.text
+        world.session.note(f"{name} of {some(paths)}: {text}; it has no effect.")
+    by_text: dict[str, list[str]] = {}
+    for key, value in world.params.items():
+        if key in USED or any(fnmatch.fnmatchcase(key, pattern) for pattern in APPLICATION) or isinstance(value, dict):
+            continue
+        row = next((row for pattern, row in PARAMETERS.items() if fnmatch.fnmatchcase(key, pattern)), None)
+        if row is None or not row.neutral(value):
+            text = "a parameter that oige-compat does not know" if row is None else row.text
+            by_text.setdefault(text, []).append(key)
+    for text, keys in by_text.items():
+        world.session.note(f"task.sim: {', '.join(keys)}: {text}; no effect.")
+    for path, value in world.session.settings.items():
+        if "/physics/" in path and not _is_neutral(path, value):
+            world.session.note(f"carb.settings {path}={value}: a setting of PhysX; it has no effect.")
+
+
+def _unused_attributes(world: FirstWorld) -> dict[str, list[str]]:
+    """Return paths of prims by name of an attribute that the script has set and that does not act on them."""
+    found: dict[str, list[str]] = {}
+    layer = world.session.stage.GetRootLayer()
+
+    def look(path: Sdf.Path) -> None:
+        spec = layer.GetObjectAtPath(path)
+        if not isinstance(spec, Sdf.AttributeSpec) or not spec.name.startswith(PREFIXES) or spec.default is None:
+            return
+        row = find_attribute(spec.name)
+        if row is not None and row.neutral(spec.default):
+            return
+        prim = world.session.stage.GetPrimAtPath(path.GetPrimPath())
+        if prim and (row is None or kind_of(world, prim) not in row.acts):
+            found.setdefault(spec.name, []).append(str(prim.GetPath()))
+
+    layer.Traverse(Sdf.Path.absoluteRootPath, look)
+    return found
+
+
+def kind_of(world: FirstWorld, prim: Usd.Prim) -> Kind:
+    """Return the kind of a prim of which a script sets an attribute of physics."""
+    path = str(prim.GetPath())
+    root = world.robot_above(path)
+    if root is not None:
+        return "robot" if world.robots[root].file is not None else "converted"
+    if prim.IsA(UsdPhysics.Scene):
+        return "scene"
+    if prim.HasAPI(UsdPhysics.MaterialAPI) or prim.GetTypeName() == "Material":
+        return "material"
+    if prim.IsA(UsdPhysics.Joint):
+        return "joint"
+    above = prim
+    while above and not above.IsPseudoRoot():
+        if is_link(above) or is_kinematic(above):
+            return "body"
+        above = above.GetParent()
+    return "collider" if prim.HasAPI(UsdPhysics.CollisionAPI) else "other"
+
+
+def _is_neutral(path: str, value: Any) -> bool:
+    return any(
+        fnmatch.fnmatchcase(path, pattern) and neutral in (None, value) for pattern, neutral in NEUTRAL_SETTINGS.items()
+    )
