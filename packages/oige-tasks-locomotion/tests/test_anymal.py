@@ -247,12 +247,12 @@ def test_gravity_is_rotated_into_the_base_except_in_upstream_mode(env: VecEnv, u
 
 
 def test_drives_follow_the_configuration_except_in_upstream_mode(upstream: VecEnv) -> None:
-    """The effort on a joint at rest that is off its target by x is k x, within the bound."""
+    """The effort on a joint at rest that is off its target by x is k x, within the bound, if there is one."""
     configured = make_env_on("c", "Anymal", 2, control__stiffness=100.0, control__damping=5.0)
     per_degree = 180.0 / math.pi
     for world, stiffness, damping, bound in (
         (configured, 100.0, 5.0, 80.0),
-        (upstream, 400.0 * per_degree, 40.0 * per_degree, 1000.0),
+        (upstream, 400.0 * per_degree, 40.0 * per_degree, math.inf),
     ):
         put(world)
         task: Any = world.task
@@ -264,5 +264,18 @@ def test_drives_follow_the_configuration_except_in_upstream_mode(upstream: VecEn
         efforts = view.get_measured_joint_efforts()
         torch.testing.assert_close(efforts, torch.full((2, 12), 0.01 * stiffness - 0.1 * damping), rtol=1e-3, atol=1e-2)
         view.set_joint_position_targets((DEFAULT + 2.0).repeat(2, 1))
-        assert view.get_measured_joint_efforts().tolist() == [[bound] * 12] * 2
+        expected = torch.full((2, 12), min(bound, 2.0 * stiffness - 0.1 * damping))
+        torch.testing.assert_close(view.get_measured_joint_efforts(), expected)
     configured.close()
+
+
+def test_joints_do_not_swing_in_upstream_mode(upstream: VecEnv) -> None:
+    """Targets move by at most 0.3 · 13.5 / 60 rad in 0.02 s. Joints follow them with a time constant of 0.1 s."""
+    generator = torch.Generator().manual_seed(0)
+    put(upstream)
+    task: Any = upstream.task
+    fastest = 0.0
+    for _ in range(20):
+        upstream.step(0.3 * (2.0 * torch.rand(upstream.num_envs, 12, generator=generator) - 1.0))
+        fastest = max(fastest, task.anymals.get_joint_velocities().abs().max().item())
+    assert fastest < 0.3 * 13.5 / 60.0 / 0.02  # rad/s

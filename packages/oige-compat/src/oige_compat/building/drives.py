@@ -11,6 +11,7 @@ import numpy as np
 from oige_core.scene import ArticulationAsset, Drive
 from pxr import UsdPhysics
 
+from oige_compat.building.limits import without_shaking_limits
 from oige_compat.building.world import FirstWorld, last_name
 
 __all__ = ["with_drives_of_stage"]
@@ -19,8 +20,14 @@ UNITS = (("angular", math.degrees(1.0)), ("linear", 1.0))
 """Kinds of drives, and what their gains are multiplied with: those of angular drives are per degree."""
 
 
-def with_drives_of_stage(world: FirstWorld, path: str) -> ArticulationAsset:
-    """Return the asset of a robot with the drives that the script has set, and without those that it has removed."""
+def with_drives_of_stage(world: FirstWorld, path: str, step: float) -> ArticulationAsset:
+    """Return the asset of a robot with the drives that the script has set, and without those that it has removed.
+
+    Args:
+        world: the first world.
+        path: path of the robot.
+        step: time of a solver step, in s.
+    """
     asset = world.robots[path].asset
     passive = _dampings(Path(str(asset.mjcf)))
     changed: dict[str, dict[str, float]] = {}
@@ -42,7 +49,9 @@ def with_drives_of_stage(world: FirstWorld, path: str) -> ArticulationAsset:
             continue  # ours, with a limit that suits the engine
         drives[re.escape(joint)] = dataclasses.replace(own, **values)
     others = {name: drive for name, drive in asset.drives.items() if name not in drives}
-    return dataclasses.replace(asset, drives={**drives, **others})  # the first match applies
+    scripted = dataclasses.replace(asset, drives={**drives, **others})  # the first match applies
+    joints = [joint for joint in changed if re.escape(joint) in drives]
+    return without_shaking_limits(scripted, joints, step, world.session)
 
 
 def _is_counterpart(own: Drive, values: dict[str, float], passive: float) -> bool:

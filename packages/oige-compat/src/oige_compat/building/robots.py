@@ -12,6 +12,7 @@ from oige_compat.assets.stages import prims_below
 from oige_compat.assets.usd import load_usd
 from oige_compat.building.damping import damp_links
 from oige_compat.building.drives import with_drives_of_stage
+from oige_compat.building.limits import without_shaking_limits
 from oige_compat.building.world import FirstWorld
 from oige_compat.errors import CompatError
 from oige_compat.robots import Robot, find_robot
@@ -61,14 +62,15 @@ def add_robots(world: FirstWorld, scene: Scene) -> None:
         CompatError: gravity is disabled on some links of a robot of OIGE.
     """
     tracked = world.uses("measured_joint_force")
+    step = scene.sim.dt / scene.sim.substeps
     for path, robot in world.robots.items():
         position, orientation = world.pose(world.session.stage.GetPrimAtPath(path))
         disable_gravity = None
         if robot.file is None:
-            asset = robot.asset
+            asset = without_shaking_limits(robot.asset, None, step, world.session)
             position, orientation = _root_pose(asset, position, orientation)
         else:
-            asset = with_drives_of_stage(world, path)
+            asset = with_drives_of_stage(world, path, step)
             gravity = world.authored(path, "physxRigidBody:disableGravity")
             if len(set(gravity.values())) > 1:
                 raise CompatError(f"{path}: gravity is disabled on some links; expected all of them, or none.")

@@ -23,7 +23,9 @@ TRACKING_VARIANCE = 0.25  # of the error of a velocity, (m/s)² or (rad/s)²
 RESET_JOINT_SPEED = 0.1  # rad/s
 
 # Values of OmniIsaacGymEnvs; see ``task.env.compat``.
-UPSTREAM_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0), max_effort=1000.0)
+# Upstream limits them to 1000 N·m, of which PhysX needs a small part: it limits efforts after it has integrated damping
+# implicitly, and the embedded engine does before. With that limit, joints would swing between the limits.
+UPSTREAM_DRIVE = Drive(stiffness=math.degrees(400.0), damping=math.degrees(40.0))
 UPSTREAM_START = AnymalInitStateConfig(
     pos=(0.0, 0.0, 0.62), rot=(0.0, 0.0, 0.0, 1.0), vLinear=(0.0, 0.0, 0.0), vAngular=(0.0, 0.0, 0.0)
 )
@@ -34,8 +36,8 @@ class AnymalTask(RLTask[AnymalConfig]):
 
     With ``task.env.compat=upstream``, rewards and actions are scaled by 1/60 s although a control step lasts 0.02 s,
     gravity is rotated by the base's orientation instead of into the base's frame, drives ignore ``control``: they
-    have 400 N·m and 40 N·m·s per degree, limited to 1000 N·m, and ``baseInitState`` has no effect: robots start at rest
-    and level, 0.62 m above the ground.
+    have 400 N·m and 40 N·m·s per degree, without a limit, and ``baseInitState`` has no effect: robots start at rest and
+    level, 0.62 m above the ground.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
