@@ -113,3 +113,14 @@ def test_task_package_runs_without_the_others(uv: Callable[..., str], wheels: Pa
         [python, "-I", "-c", TASK_PROGRAM, str(REPOSITORY)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "stepped\n"), done.stderr
+
+
+def test_programs_can_be_started_as_modules() -> None:
+    silent = []
+    for package in PACKAGES:
+        scripts = tomllib.loads((package / "pyproject.toml").read_text())["project"].get("scripts", {})
+        for module in (target.partition(":")[0] for target in scripts.values()):
+            text = (package / "src" / f"{module.replace('.', '/')}.py").read_text()
+            if "main()" not in text.partition('\nif __name__ == "__main__":\n')[2]:
+                silent.append(module)
+    assert not silent

@@ -7,7 +7,8 @@ the same seed. The program compares positions, velocities, observations, rewards
 step bitwise and stops a setting after the first difference. Then it repeats each kernel of one solver step from
 identical inputs, which shows the kernels and arrays in which runs begin to differ, and measures the time of a step by
 turns with the other settings. Settings are bits of MuJoCo Warp's ``opt.deterministic``; ``slots`` lets Warp itself
-order the contacts and constraint rows that kernels append (``warp.DeterministicMode.RUN_TO_RUN``).
+order the contacts and constraint rows that kernels append (``warp.DeterministicMode.RUN_TO_RUN``), and ``slots+all`` is
+``task.sim.mujoco.deterministic=True``.
 
 ``--training`` trains a task twice instead, and reports the first epoch whose weights differ. Each task is written to a
 file of its own in the folder ``--out``, after each setting. ``--device cpu`` runs everything on Warp's CPU device.
@@ -62,8 +63,6 @@ SETTINGS: dict[str, tuple[int, bool]] = {
     "slots": (0, True),
     "slots+all": (DeterminismType.ALL, True),
 }
-#: Modules of MuJoCo Warp whose kernels append contacts and constraint rows.
-APPENDING = ("collision", "constraint")
 GROUPS = ("positions and velocities", "observations", "rewards", "ends of episodes")
 WARM_UP = 4  # control steps after which a step on CUDA is captured
 CHUNK = 100  # control steps between two comparisons
@@ -79,21 +78,20 @@ class Run:
 
     def __init__(self, task: str, setting: str, arguments: argparse.Namespace) -> None:
         bits, slots = SETTINGS[setting]
-        self.context = ordered_slots if slots else contextlib.nullcontext
         started = time.perf_counter()
         count, device = arguments.envs, arguments.device
         spec = load_spec(find_task(task))
         config = load_config(task, {"num_envs": count, "seed": arguments.seed, **device_keys(device)})
-        engine: Any = MujocoEngine(count, device, 1, executor=on_warp(count, device, deterministic=int(bits)))
+        executor = on_warp(count, device, deterministic=int(bits), ordered=slots)
+        engine: Any = MujocoEngine(count, device, 1, executor=executor)
         self.env = VecEnv(load_task_class(spec)(config, spec, engine))
         self.executor: Any = engine.executor
         self.device = self.env.task.device
         self.generator = torch.Generator().manual_seed(arguments.seed)
         self.shape = (count, spec.num_actions)
-        with self.context():
-            self.env.reset(seed=arguments.seed)
-            for _ in range(WARM_UP):
-                self.env.step(self.actions(1)[0])
+        self.env.reset(seed=arguments.seed)
+        for _ in range(WARM_UP):
+            self.env.step(self.actions(1)[0])
         synchronize(self.device)
         self.start_seconds = time.perf_counter() - started
         self.digests = torch.zeros(0, len(GROUPS), count, dtype=torch.int64)
@@ -105,12 +103,11 @@ class Run:
     def advance(self, steps: int) -> None:
         """Take steps and keep their checksums."""
         rows = []
-        with self.context():
-            for actions in self.actions(steps):
-                observations, rewards, terminated, truncated, _ = self.env.step(actions)
-                state = torch.cat([self.executor.field("qpos"), self.executor.field("qvel")], dim=1)
-                groups = (state, observations, rewards, terminated | truncated)
-                rows.append(torch.stack([checksums(values) for values in groups]))
+        for actions in self.actions(steps):
+            observations, rewards, terminated, truncated, _ = self.env.step(actions)
+            state = torch.cat([self.executor.field("qpos"), self.executor.field("qvel")], dim=1)
+            groups = (state, observations, rewards, terminated | truncated)
+            rows.append(torch.stack([checksums(values) for values in groups]))
         self.digests = torch.cat([self.digests, torch.stack(rows).cpu()])
 
     def time_steps(self, steps: int) -> float:
@@ -118,9 +115,8 @@ class Run:
         actions = self.actions(1)[0]
         synchronize(self.device)
         began = time.perf_counter()
-        with self.context():
-            for _ in range(steps):
-                self.env.step(actions)
+        for _ in range(steps):
+            self.env.step(actions)
         synchronize(self.device)
         return 1e3 * (time.perf_counter() - began) / steps
 
@@ -179,26 +175,6 @@ def replaced_launches(replace: Callable[[Callable[..., Any]], Callable[..., Any]
         yield
 
 
-@contextlib.contextmanager
-def ordered_slots() -> Iterator[None]:
-    """Let Warp order what kernels of collisions and constraints append, in captures within this context."""
-
-    def replace(launch: Callable[..., Any]) -> Callable[..., Any]:
-        def ordered(*args: Any, **kwargs: Any) -> Any:
-            kernel = kwargs["kernel"] if "kernel" in kwargs else args[0]
-            options = kernel.module.options
-            file = kernel.func.__module__.rsplit(".", 1)[-1]
-            if file.startswith(APPENDING) and options["deterministic"] != wp.DeterministicMode.RUN_TO_RUN:
-                options["deterministic"] = wp.DeterministicMode.RUN_TO_RUN
-                kernel.module.mark_modified()
-            return launch(*args, **kwargs)
-
-        return ordered
-
-    with replaced_launches(replace):
-        yield
-
-
 class Repeater:
     """Repeats launches of kernels from identical inputs and notes the arrays whose bits differ."""
 
@@ -252,7 +228,7 @@ def repeat_kernels(run: Run) -> dict[str, Any]:
     """
     repeater = Repeater()
     executor = run.executor
-    with run.context(), executor.graphs.on_torch_stream(), replaced_launches(repeater.replace):
+    with executor.graphs.on_torch_stream(), replaced_launches(repeater.replace):
         executor._launch_step(1, False)
     synchronize(run.device)
     differing = {name: entry for name, entry in repeater.kernels.items() if entry["differing"]}
@@ -413,12 +389,9 @@ def train(task: str, setting: str, arguments: argparse.Namespace) -> None:
     overrides += ["train.params.config.save_frequency=1"]
 
     def executor(self: Any, compiled: Any, scene: Any) -> Any:
-        return on_warp(self.num_envs, device, deterministic=int(bits))(compiled, scene)
+        return on_warp(self.num_envs, device, deterministic=int(bits), ordered=slots)(compiled, scene)
 
-    with (
-        mock.patch.object(engine.MujocoEngine, "_default_executor", executor),
-        ordered_slots() if slots else contextlib.nullcontext(),
-    ):
+    with mock.patch.object(engine.MujocoEngine, "_default_executor", executor):
         run_training(overrides)
 
 

@@ -490,5 +490,12 @@ def test_deterministic_learning_notes_nondeterministic_gpu_physics(monkeypatch: 
     assert checked_run(arguments).notes == ()
     monkeypatch.setattr("oige_train.config.derive.resolve_devices", lambda config: Devices("cuda:0", "cpu"))
     assert checked_run(arguments).notes == (
-        "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu.",
+        "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu, or with "
+        "task.sim.mujoco.deterministic=True, with which a step takes many times as long.",
     )
+    assert checked_run([*arguments, "task.sim.mujoco.deterministic=True"]).notes == ()
+
+
+def test_deterministic_physics_is_noted_as_without_effect_on_the_cpu() -> None:
+    notes = checked_run(["task=Cartpole", "sim_device=cpu", "task.sim.mujoco.deterministic=True"]).notes
+    assert notes == ("task.sim.mujoco.deterministic: has no effect without sim_device on a GPU.",)

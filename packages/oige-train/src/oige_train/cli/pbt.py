@@ -168,3 +168,7 @@ def _result(last: Iterable[dict[str, Any]]) -> list[str]:
     ]
     best = ranked[0]
     return [*lines, f"best policy:  {best['file']}", f"play:         oige-train checkpoint={best['file']} test=True"]
+
+
+if __name__ == "__main__":
+    main()

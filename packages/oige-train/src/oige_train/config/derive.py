@@ -100,9 +100,10 @@ def derive(
     check_memory(config, spec, devices.simulation, overridden)
     if isinstance(learner, PpoConfig) and not config.test:
         notes += _derive_minibatches(config, overridden, of_run)
-    if config.torch_deterministic and devices.simulation != "cpu":
+    if config.torch_deterministic and devices.simulation != "cpu" and not config.task.sim.mujoco.deterministic:
         notes.append(
-            "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu."
+            "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu, or "
+            "with task.sim.mujoco.deterministic=True, with which a step takes many times as long."
         )
     notes += _idle_keys(config, overridden.union(written))
     if config.wandb_activate and not config.test and importlib.util.find_spec("wandb") is None:
@@ -219,6 +220,7 @@ def _idle_keys(config: TrainRunConfig, overridden: set[str]) -> list[str]:
         "evaluation_timeout": ("evaluation=True", config.evaluation),
         "recording_": ("enable_recording=True", config.enable_recording),
         "livestream_": ("enable_livestream=True", config.enable_livestream),
+        "task.sim.mujoco.deterministic": ("sim_device on a GPU", config.sim_device != "cpu"),
         f"{CONFIG}.mixed_precision": ("rl_device on a GPU", config.rl_device != "cpu" or not mixed),
     }
     notes = []

@@ -288,27 +288,30 @@ class MujocoEngine:
 
 
 def on_warp(
-    num_envs: int, device: torch.device | str, *, deterministic: int = 0
+    num_envs: int, device: torch.device | str, *, deterministic: int | None = None, ordered: bool | None = None
 ) -> Callable[[CompiledScene, Scene], Executor]:
     """Return a function that creates the MuJoCo Warp executor of a scene.
 
     Args:
         num_envs: number of worlds.
         device: ``cuda:N``, or ``cpu`` for Warp's CPU device.
-        deterministic: bits of ``mujoco_warp.DeterminismType``.
+        deterministic: bits of ``mujoco_warp.DeterminismType``; None: all of them if the scene is to be deterministic.
+        ordered: kernels append in an order that does not vary; None: as the scene says.
     """
 
     def make(compiled: CompiledScene, scene: Scene) -> Executor:
-        from oige_core.engines.mujoco.executors.warp import WarpExecutor
+        from oige_core.engines.mujoco.executors.warp import ALL_BITS, WarpExecutor
 
         config = scene.sim.mujoco
+        default_bits = ALL_BITS if config.deterministic else 0
         return WarpExecutor(
             compiled.model,
             num_envs,
             device=str(device),
             max_contacts=config.max_contacts,
             max_constraints=config.max_constraints,
-            deterministic=deterministic,
+            deterministic=default_bits if deterministic is None else deterministic,
+            ordered=config.deterministic if ordered is None else ordered,
             other_models=compiled.other_models(),
         )
 

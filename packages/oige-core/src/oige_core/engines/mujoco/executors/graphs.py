@@ -8,6 +8,7 @@ import torch
 import warp as wp
 
 from oige_core.engines.mujoco.executors.modules import load_modules, needed_modules
+from oige_core.engines.mujoco.executors.ordering import order_appends
 from oige_core.garbage import uncollected
 from oige_core.warp_runtime import init_warp
 
@@ -19,6 +20,7 @@ class Graphs:
 
     Args:
         device: device of the work.
+        ordered: kernels append contacts and constraint rows in an order that does not vary.
 
     Attributes:
         captured: the graphs by key.
@@ -26,12 +28,13 @@ class Graphs:
         warp_device: the device as a Warp device.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *, ordered: bool = False) -> None:
         init_warp()
         self.captured: dict[Hashable, Any] = {}
         self.version = 0
         self.warp_device = wp.device_from_torch(device)
         self._device = device
+        self._ordered = ordered
         self._streams: dict[int, Any] = {}
 
     def run(self, key: Hashable, work: Callable[[], object]) -> None:
@@ -51,7 +54,10 @@ class Graphs:
 
     def load(self, work: Callable[[], object]) -> None:
         """Compile and load the kernels that Warp work launches, without running it."""
-        load_modules(needed_modules(lambda: self._capture(work)), self.warp_device)
+        modules = needed_modules(lambda: self._capture(work))
+        if self._ordered:
+            order_appends(modules)
+        load_modules(modules, self.warp_device)
 
     def _capture(self, work: Callable[[], object]) -> Any:
         with uncollected(), wp.ScopedDevice(self.warp_device), wp.ScopedCapture() as capture:

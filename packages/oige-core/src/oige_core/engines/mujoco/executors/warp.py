@@ -59,6 +59,9 @@ _OVERFLOWS: dict[str, mjw.OverflowType] = {
 # Fields that a reset restores. MuJoCo Warp's activations are not in the protocol, but part of the state.
 _STATE = (*sorted(STATE_FIELDS), "act")
 
+ALL_BITS = int(mjw.DeterminismType.ALL)
+"""Bits with which no sum of MuJoCo Warp varies."""
+
 
 class WarpExecutor:
     """Worlds of one model on MuJoCo Warp.
@@ -72,8 +75,9 @@ class WarpExecutor:
         device: ``cuda:<index>``, or ``cpu`` for Warp's CPU device.
         max_contacts: maximum contacts per world, pooled over all worlds; 0: determined by :func:`probe_buffers`.
         max_constraints: maximum constraint rows per world; 0: determined by :func:`probe_buffers`.
-        deterministic: bits of ``mujoco_warp.DeterminismType``; True: all. Runs with contacts still differ, and steps
-            take many times as long, so no task uses them (docs/results/gpu.md).
+        deterministic: bits of ``mujoco_warp.DeterminismType``.
+        ordered: kernels append contacts and constraint rows in an order that does not vary. With all bits, runs repeat
+            themselves bit by bit, at many times the time of a step (docs/results/gpu_determinism.md).
         other_models: models with other sizes of the same shapes, for :func:`probe_buffers`.
 
     Raises:
@@ -90,6 +94,7 @@ class WarpExecutor:
         max_contacts: int = 0,
         max_constraints: int = 0,
         deterministic: int = 0,
+        ordered: bool = False,
         other_models: Sequence[mujoco.MjModel] = (),
     ) -> None:
         self.model = model
@@ -102,7 +107,7 @@ class WarpExecutor:
         self.selects_by_mask = True
         self.velocity_limits: torch.Tensor | None = None
         self.step_reads_joint_state = False
-        self.graphs = Graphs(self.device)
+        self.graphs = Graphs(self.device, ordered=ordered)
         self._warp_device = self.graphs.warp_device
         self._fields: dict[str, torch.Tensor] = {}
         self._mass_matrix: MassMatrix | None = None
