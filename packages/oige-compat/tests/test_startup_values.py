@@ -59,6 +59,27 @@ def test_density_of_a_world_makes_its_mass(stage: Any) -> None:
     torch.testing.assert_close(view.get_densities(), torch.tensor([1000.0, 500.0]))
 
 
+def test_bodies_begin_where_the_view_says(stage: Any) -> None:
+    positions = torch.tensor([[3.0, 0.0, 1.0], [4.0, 0.0, 2.0]])
+    view, world = _box_view(stage, positions=positions, linear_velocities=torch.tensor([[0.0, 0.0, 1.0]] * 2))
+    world.reset()
+    torch.testing.assert_close(view.get_world_poses()[0], positions)
+    world.step()
+    torch.testing.assert_close(view.get_world_poses()[0][:, 2], positions[:, 2] + DT)
+
+
+def test_parameters_of_a_view_may_stand_in_their_order(stage: Any) -> None:
+    DynamicCuboid(ROOT + "/box", scale=[EDGE] * 3, density=1000.0)
+    world = stage()
+    translations = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]])
+    view = RigidPrimView(
+        "/World/envs/.*/box", "boxes", None, translations, None, None, None, False, torch.tensor([3.0, 4.0])
+    )
+    world.reset()
+    torch.testing.assert_close(view.get_local_poses()[0], translations)
+    torch.testing.assert_close(view.get_masses(), torch.tensor([3.0, 4.0]))
+
+
 def test_size_cannot_change_after_the_worlds_were_built(stage: Any) -> None:
     view, world = _box_view(stage)
     world.reset()

@@ -24,9 +24,9 @@ class ArticulationView(MovingView):
     Args:
         prim_paths_expr: path of a prim of the articulation, whose names are regular expressions.
         name: name in the scene.
-        positional: options without effect here, as those in ``further``.
+        positional: as in :class:`~oige_compat.views.PrimView`.
         enable_dof_force_sensors: without effect; forces are measured where the script reads them.
-        further: options without effect here.
+        further: as in :class:`~oige_compat.views.PrimView`.
 
     Attributes:
         keeps_tendons: whether the robot is one of OIGE, whose tendons keep the stiffnesses of their limits.
@@ -42,7 +42,7 @@ class ArticulationView(MovingView):
         enable_dof_force_sensors: bool = False,
         **further: Any,
     ) -> None:
-        super().__init__(prim_paths_expr, name, **further)
+        super().__init__(prim_paths_expr, name, *positional[:6], **further)
         self._has_gains = False
 
     def bind(self, engine_view: Any, bodies: int = 1) -> None:

@@ -1,5 +1,6 @@
-"""Masses, densities and sizes that scripts give to bodies before the worlds exist."""
+"""What scripts give to the prims of a view before the worlds exist: masses, densities, sizes, poses, velocities."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,8 +11,23 @@ from oige_compat.errors import CompatError, caller
 if TYPE_CHECKING:
     from oige_compat.views import PrimView
 
-__all__ = ["StartupValues"]
+__all__ = ["POSITIONAL", "StartupValues"]
 
+POSITIONAL = (
+    "positions",
+    "translations",
+    "orientations",
+    "scales",
+    "visibilities",
+    "reset_xform_properties",
+    "masses",
+    "densities",
+    "linear_velocities",
+    "angular_velocities",
+)
+"""Names of the parameters that follow the name of a view; the last four are those of rigid bodies."""
+
+_PROPERTIES = ("scales", "densities", "masses")
 _AXES = 3
 
 
@@ -23,12 +39,17 @@ class StartupValues:
 
     Args:
         view: the view.
+        given: parameters by name; others than those of :data:`POSITIONAL` have no effect.
     """
 
-    def __init__(self, view: "PrimView") -> None:
+    def __init__(self, view: "PrimView", given: Mapping[str, Any]) -> None:
         self._view = view
+        self._given = given
         self._values: dict[str, torch.Tensor] = {}
         self._changed: set[str] = set()
+        for name in _PROPERTIES:
+            if given.get(name) is not None:
+                self.write(name, given[name])
 
     def read(self, name: str) -> torch.Tensor:
         """Return ``masses`` or ``densities`` ``(n,)``, which are 0 unless stated, or ``scales`` ``(n, 3)``."""
@@ -68,9 +89,22 @@ class StartupValues:
 
     def apply(self, bodies: int) -> None:
         """Give the values that were set to the bodies of the engine, ``bodies`` per world."""
-        for name in ("scales", "densities", "masses"):
+        for name in _PROPERTIES:
             if name in self._changed:
                 self._apply(name, bodies)
+        view: Any = self._view
+        positions, translations, orientations, linear, angular = (
+            self._given.get(name)
+            for name in ("positions", "translations", "orientations", "linear_velocities", "angular_velocities")
+        )
+        if translations is not None:
+            view.set_local_poses(translations, orientations)
+        elif positions is not None or orientations is not None:
+            view.set_world_poses(positions, orientations)
+        if linear is not None:
+            view.set_linear_velocities(linear)
+        if angular is not None:
+            view.set_angular_velocities(angular)
 
     def _apply(self, name: str, bodies: int) -> None:
         view = self._view._bound()

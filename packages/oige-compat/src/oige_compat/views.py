@@ -13,7 +13,7 @@ from pxr import Usd
 from oige_compat.errors import CompatError, ServedNameError, caller, missing
 from oige_compat.session import session
 from oige_compat.stage import matching_prims
-from oige_compat.startup import StartupValues
+from oige_compat.startup import POSITIONAL, StartupValues
 from oige_compat.warp_arrays import serves_warp
 
 __all__ = ["MovingView", "PrimView", "RigidPrimView", "XFormPrimView"]
@@ -25,20 +25,18 @@ class PrimView:
     Args:
         prim_paths_expr: path whose names are regular expressions.
         name: name in the scene.
-        scales: sizes ``(n, 3)``, for :meth:`set_local_scales`.
-        further: options without effect here.
+        positional: ``positions``, ``translations``, ``orientations`` and ``scales``, if they are not named.
+        further: these and velocities, with which the worlds begin; others have no effect here.
     """
 
     track_contact_forces = False
 
-    def __init__(self, prim_paths_expr: str, name: str = "view", scales: Any = None, **further: Any) -> None:
+    def __init__(self, prim_paths_expr: str, name: str = "view", *positional: Any, **further: Any) -> None:
         self._regex_prim_paths, self._name = prim_paths_expr, name
         self._engine_view: Any = None
         self._bodies = 1
         self._non_root_link = False
-        self._startup = StartupValues(self)
-        if scales is not None:
-            self._startup.write("scales", scales)
+        self._startup = StartupValues(self, {**dict(zip(POSITIONAL, positional, strict=False)), **further})
         session().views.append(self)
 
     @property
@@ -262,12 +260,11 @@ class RigidPrimView(MovingView):
     Args:
         prim_paths_expr: path whose names are regular expressions.
         name: name in the scene.
-        masses: in kg, ``(n,)``.
-        densities: in kg/m³, ``(n,)``.
+        positional: as named ones, in the order of :data:`~oige_compat.startup.POSITIONAL`.
         track_contact_forces: whether :meth:`get_net_contact_forces` will be called.
         prepare_contact_sensors: without effect; ``track_contact_forces`` prepares what is needed.
         contact_filter_prim_paths_expr: not served.
-        further: options without effect here.
+        further: ``masses`` in kg and ``densities`` in kg/m³, ``(n,)``, and what :class:`PrimView` takes.
 
     Raises:
         CompatError: contacts are to be measured by pairs of bodies.
@@ -278,8 +275,6 @@ class RigidPrimView(MovingView):
         prim_paths_expr: str,
         name: str = "rigid_prim_view",
         *positional: Any,
-        masses: Any = None,
-        densities: Any = None,
         track_contact_forces: bool = False,
         prepare_contact_sensors: bool = True,
         contact_filter_prim_paths_expr: list[str] | None = None,
@@ -290,11 +285,8 @@ class RigidPrimView(MovingView):
                 f"RigidPrimView(contact_filter_prim_paths_expr=…) (used in {caller()}): forces by pairs of bodies are "
                 "not served; read net forces."
             )
-        self.track_contact_forces = track_contact_forces
-        super().__init__(prim_paths_expr, name, **further)
-        for key, values in (("masses", masses), ("densities", densities)):
-            if values is not None:
-                self._startup.write(key, values)
+        self.track_contact_forces = track_contact_forces or any(positional[len(POSITIONAL) :][:1])
+        super().__init__(prim_paths_expr, name, *positional, **further)
 
     def apply_forces(self, forces: Any, indices: Any = None, is_global: bool = True) -> None:
         """Apply forces ``(n, 3)`` in N at the centres of mass during the next physics step."""
