@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Optional, get_args
 
 import pytest
 from oige_compat.cli import compat
@@ -33,6 +34,22 @@ def test_unknown_name_can_be_imported_but_not_used(tmp_path: Path) -> None:
         module.make()
     expected = f"omni.isaac.nowhere.Thing (used in {file}:5): oige-compat does not have it; remove the use."
     assert str(caught.value) == expected
+
+
+def test_names_below_an_unknown_name_can_be_read_but_not_used() -> None:
+    import omni.isaac.nowhere  # pyright: ignore[reportMissingImports]
+
+    def listen(
+        event: omni.isaac.nowhere.events.Event,  # pyright: ignore
+        first: Optional[omni.isaac.nowhere.First] = None,  # pyright: ignore  # noqa: UP045
+        second: omni.isaac.nowhere.Second | None = None,  # pyright: ignore
+    ) -> None: ...
+
+    with pytest.raises(CompatError, match=r"^omni\.isaac\.nowhere\.events\.Event \(used in .*test_imports\.py:\d+\): "):
+        listen.__annotations__["event"]()
+    assert [str(kind) for kind in get_args(listen.__annotations__["second"])][1] == "<class 'NoneType'>"
+    with pytest.raises(CompatError, match=r"^omni\.isaac\.nowhere\.MODE \(used in "):
+        bool(omni.isaac.nowhere.MODE == 1)
 
 
 def test_subclass_of_an_unknown_class_raises_when_it_is_made() -> None:

@@ -21,7 +21,10 @@ HELP = """usage: oige-compat COMMAND …
 
 Run code that was written for OmniIsaacGymEnvs on the embedded engine, without Isaac Sim, or check what it needs.
 
-  run SCRIPT [key=value …]      run a script, such as scripts/rlgames_train.py, with its own arguments
+  run [--asset END=FILE …] SCRIPT [key=value …]
+                                run a script, such as scripts/rlgames_train.py, with its own arguments. --asset gives
+                                the file for paths that end with END, where the script has a path of another machine
+                                and the code base no file of that name
   check PATH [--all] [--json]   read a code base without running it: what is served, approximated or missing; exit code
                                 1 if something is missing. --all also lists what is served, with every line
   port PATH OUT [--task NAME] [--name NAME]
@@ -34,7 +37,7 @@ Run code that was written for OmniIsaacGymEnvs on the embedded engine, without I
 def main() -> None:
     """Run the program."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["run"] and not "".join(arguments[1:2]).startswith("-"):
+    if arguments[:1] == ["run"] and "".join(arguments[1:2]) not in ("-h", "--help", "--version"):
         del sys.argv[1:]  # options after the script are its own
     run_cli(lambda _: compat(arguments), HELP)
 

@@ -5,7 +5,7 @@ import functools
 import sys
 import types
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Union
 
 from oige_core.errors import OigeError
 
@@ -85,13 +85,24 @@ class Missing:
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise CompatError(missing(self._name))
 
-    __call__ = __iter__ = __len__ = __bool__ = __getitem__ = __eq__ = __instancecheck__ = _refuse
+    __call__ = __iter__ = __len__ = __bool__ = __getitem__ = __instancecheck__ = _refuse
     __hash__ = object.__hash__
 
-    def __getattr__(self, name: str) -> Any:
+    def __eq__(self, other: object) -> bool:
+        if sys._getframe(1).f_globals.get("__name__") != "typing":  # which compares annotations, such as Optional[…]
+            self._refuse()
+        return self is other
+
+    def __or__(self, other: Any) -> Any:
+        return Union[self, other]  # noqa: UP007
+
+    def __ror__(self, other: Any) -> Any:
+        return Union[other, self]  # noqa: UP007
+
+    def __getattr__(self, name: str) -> "Missing":
         if name.startswith(("__", "_wp_")):
             raise AttributeError(name)
-        raise CompatError(missing(f"{self._name}.{name}"))
+        return Missing(f"{self._name}.{name}")
 
     def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[type, ...]:
         return (type(self._name.rpartition(".")[2], (), {"__init__": self._refuse}),)

@@ -14,7 +14,7 @@ def run(arguments: list[str]) -> int:
     """Run a script as ``python SCRIPT …`` does.
 
     Args:
-        arguments: the script and its arguments.
+        arguments: the script and its arguments, after ``--asset END=FILE`` for files that have another path here.
 
     Returns:
         The exit code.
@@ -26,7 +26,9 @@ def run(arguments: list[str]) -> int:
     os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
     from oige_compat.imports import install
     from oige_compat.legacy import default_devices, restore
+    from oige_compat.local_files import checkout, parse_assets, search_in
 
+    given, arguments = parse_assets(arguments)
     expected = "expected a script, such as scripts/rlgames_train.py."
     if not arguments:
         raise ConfigError(f"oige-compat run: {expected}")
@@ -35,6 +37,7 @@ def run(arguments: list[str]) -> int:
         raise ConfigError(f"oige-compat run {script}: no such file; {expected}")
     install()
     restore()
+    search_in(checkout(script), given)
     added = default_devices(script, arguments[1:])
     if added:
         print(f"oige-compat: added {' '.join(added)}")

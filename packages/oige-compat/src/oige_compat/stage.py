@@ -8,6 +8,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
 from oige_compat.errors import CompatError, caller
 from oige_compat.joint_paths import serve_joint_paths
+from oige_compat.local_files import resolve
 from oige_compat.parts import find_part, part_layer
 from oige_compat.robots import reference_file
 from oige_compat.session import BASE, session
@@ -77,12 +78,15 @@ def get_assets_root_path() -> str:
 
 
 def add_reference_to_stage(usd_path: str, prim_path: str, prim_type: str = "Xform") -> Usd.Prim:
-    """Let a prim refer to a USD file: one of Isaac Sim's that has a counterpart in OIGE, or a local file.
+    """Let a prim refer to a USD file: one of Isaac Sim's that has a counterpart in OIGE, or a file of this
+    machine, or a file of the checkout with the end of the path.
 
     Raises:
-        CompatError: there is neither.
+        CompatError: there is none of them.
     """
-    part, file = find_part(str(usd_path)), reference_file(str(usd_path))
+    part = find_part(str(usd_path))
+    usd_path = str(usd_path) if part is not None else resolve(str(usd_path))
+    file = reference_file(usd_path)
     if file is None and part is None:
         raise CompatError(
             f"{usd_path} (used in {caller()}): neither a file on this machine nor a robot that OIGE has; download the "
@@ -90,7 +94,7 @@ def add_reference_to_stage(usd_path: str, prim_path: str, prim_type: str = "Xfor
         )
     prim = session().stage.DefinePrim(str(prim_path), prim_type)
     prim.GetReferences().AddReference(str(file) if part is None else part_layer(part.body, part.is_soft).identifier)
-    session().references[str(prim_path)] = str(usd_path)
+    session().references[str(prim_path)] = usd_path
     return prim
 
 
