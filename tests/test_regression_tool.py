@@ -1,6 +1,7 @@
 """The comparison of measurements says what got worse."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from oige_core.errors import ConfigError
 
 MACHINE = {"machine": {"cpu": "A"}, "versions": {"torch": "1"}}
 
@@ -106,9 +108,24 @@ def test_recorded_tasks_that_are_not_measured_again_are_kept(
 ) -> None:
     monkeypatch.setattr(tool, "measure_in_process", lambda _: task(score=9.0))
     file = tmp_path / "recorded.json"
-    file.write_text(json.dumps({"tasks": {"Ant": task(), "Humanoid": task()}}))
+    file.write_text(json.dumps({"machine": tool.machine(), "tasks": {"Ant": task(), "Humanoid": task()}}))
     assert tool.main(["--tasks", "Ant", "--record", str(file)]) == 0
     assert json.loads(file.read_text())["tasks"] == {"Ant": task(score=9.0), "Humanoid": task()}
     *rows, count = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[-1] for line in rows[2:]] == ["new |"] * 3  # only of what is measured
     assert count == "0 of 3 measurements are worse or failed."
+
+
+def test_measurements_of_another_machine_are_not_mixed_with_those_of_this_one(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "machine", lambda: {"system": "Linux", "cpu": "fast", "cores": 2, "gpus": []})
+    file = tmp_path / "recorded.json"
+    text = json.dumps(
+        {"machine": {"system": "other", "cpu": "slow", "cores": 64, "gpus": []}, "tasks": {"Ant": task()}}
+    )
+    file.write_text(text)
+    message = f"--record {file}: has measurements of another machine (cpu=slow, cores=64); name a new file."
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        tool.main(["--tasks", "Ant", "--record", str(file)])
+    assert file.read_text() == text

@@ -284,8 +284,8 @@ def main(argv: list[str]) -> int:
         return 0
     for task in arguments.tasks or []:
         find_task(task)
-    old = _read(arguments.against) if arguments.record is None else {}
-    kept = json.loads(arguments.record.read_text())["tasks"] if arguments.record and arguments.record.exists() else {}
+    old = _read(arguments.against, "--against") if arguments.record is None else {}
+    kept = _kept(arguments.record) if arguments.record and arguments.record.exists() else {}
     new: dict[str, Any] = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine()}
     new |= {"versions": versions(), "tasks": kept}
     measured: dict[str, Any] = {}
@@ -301,11 +301,27 @@ def main(argv: list[str]) -> int:
     return 1 if worse else 0
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, option: str) -> dict[str, Any]:
     try:
         return json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"--against {file}: cannot be read ({error}). Write such a file with --record.") from error
+        raise ConfigError(f"{option} {file}: cannot be read ({error}). Write such a file with --record.") from error
+
+
+def _kept(file: Path) -> dict[str, Any]:
+    """Return the tasks that were recorded before, on the same machine.
+
+    Raises:
+        ConfigError: the file is of another machine, so that it would mix speeds of two.
+    """
+    old, here = _read(file, "--record"), machine()
+    there = old.get("machine", {})
+    differing = [f"{key}={there.get(key)}" for key in ("cpu", "cores", "gpus") if there.get(key) != here[key]]
+    if differing:
+        raise ConfigError(
+            f"--record {file}: has measurements of another machine ({', '.join(differing)}); name a new file."
+        )
+    return old["tasks"]
 
 
 if __name__ == "__main__":

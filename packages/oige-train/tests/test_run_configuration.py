@@ -362,6 +362,16 @@ def test_play_with_viewer_simulates_only_shown_worlds(arguments: tuple[str, ...]
     assert bool(note) == any("viewer shows" in text for text in run.notes)
 
 
+def test_shipped_policy_says_which_settings_of_its_task_are_others_than_in_training() -> None:
+    play = ["task=Cartpole", "test=True", "checkpoint=pretrained", "num_envs=4", *CPU]
+    assert not [note for note in checked_run([*play, "task.env.maxEffort=400"]).notes if "other settings" in note]
+    notes = checked_run([*play, "task.env.maxEffort=200", "task.env.resetDist=2.5"]).notes
+    assert [note for note in notes if "other settings" in note] == [
+        "checkpoint=pretrained: was trained with other settings: task.env.maxEffort=200 instead of 400.0, "
+        "task.env.resetDist=2.5 instead of 3.0"
+    ]
+
+
 def test_training_with_viewer_simulates_all_worlds() -> None:
     assert checked_run(["task=Ant", "headless=False", *CPU]).config.task.env.numEnvs == 4096
 

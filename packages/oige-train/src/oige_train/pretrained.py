@@ -6,16 +6,18 @@ needs, and ``<Task>.json``, a :class:`PolicyCard`. ``tools/publish_policy.py`` w
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from oige_core.registry import installed_tasks
 from oige_core.spec import InstalledTask
+from omegaconf import DictConfig, OmegaConf
 
 from oige_train.checkpoint import CheckpointError
 from oige_train.download import content_hash
 
-__all__ = ["PRETRAINED", "PolicyCard", "find_pretrained", "policy_files", "read_card"]
+__all__ = ["PRETRAINED", "PolicyCard", "find_pretrained", "notes_on_card", "policy_files", "read_card"]
 
 #: Value of ``checkpoint=`` that stands for the policy of the task's package.
 PRETRAINED = "pretrained"
@@ -95,3 +97,20 @@ def find_pretrained(task: InstalledTask, train: str) -> Path:
             "leave train= out."
         )
     return file
+
+
+def notes_on_card(card: PolicyCard, cfg: DictConfig, overridden: Iterable[str]) -> list[str]:
+    """Return a note if overrides of the task differ from what a policy was trained with.
+
+    Args:
+        card: of the policy.
+        cfg: root of the composed configuration.
+        overridden: dotted keys that the user overrides now.
+    """
+    trained = OmegaConf.create(card.configuration)
+    changes = []
+    for key in sorted(overridden):
+        value, former = (OmegaConf.select(each, key) for each in (cfg, trained))
+        if key.startswith("task.") and key != "task.env.numEnvs" and former is not None and value != former:
+            changes.append(f"{key}={value} instead of {former}")
+    return [f"checkpoint=pretrained: was trained with other settings: {', '.join(changes)}"] if changes else []

@@ -42,7 +42,8 @@ def check_choice(key: str, value: object, choices: Sequence[object]) -> None:
 def check_positive(key: str, value: float, *, zero: bool = False) -> None:
     """Raise ConfigError unless ``value`` is a finite number above zero (or zero, where that is allowed)."""
     if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-        raise ConfigError(f"{key}={value}: expected a number {'of at least' if zero else 'above'} 0.")
+        finite = "" if math.isfinite(value) else "finite "
+        raise ConfigError(f"{key}={value}: expected a {finite}number {'of at least' if zero else 'above'} 0.")
 
 
 def check_range(key: str, values: Sequence[float]) -> None:

@@ -26,7 +26,7 @@ from oige_train.config.sweep import sweep_suffix, swept_keys
 from oige_train.config.user_files import active_user_files
 from oige_train.download import is_address
 from oige_train.export.contract import is_exported, read_contract
-from oige_train.pretrained import PRETRAINED, find_pretrained, policy_files
+from oige_train.pretrained import PRETRAINED, find_pretrained, notes_on_card, policy_files, read_card
 from oige_train.run_record import RunRecord, active_record
 from oige_train.schema import ALGORITHMS, CONFIG, TrainRunConfig, train_sections
 from oige_train.schema.unsupported import check_supported
@@ -137,6 +137,7 @@ def resolve_run(cfg: DictConfig, overridden: Iterable[str]) -> Run:
             if config.evaluation:
                 raise ConfigError("checkpoint=pretrained: expected a file of a run that trains, with evaluation=True.")
             config.checkpoint = str(find_pretrained(task, train_name))
+            notes += notes_on_card(read_card(task), cfg, overridden)
         elif config.evaluation and is_address(config.checkpoint):
             raise ConfigError(
                 f"checkpoint={config.checkpoint}: expected a file of a run that trains, with evaluation=True."
