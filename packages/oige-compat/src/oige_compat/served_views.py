@@ -32,12 +32,18 @@ VIEWS: dict[str, Row] = {
     ),
     **below(
         PRIMS,
+        "approximated",
+        {
+            "get_local_scales": "returns scales of prims; here those with which the worlds were built",
+            "set_local_scales": "scales prims; here only before the worlds exist",
+        },
+    ),
+    **below(
+        PRIMS,
         "missing",
         {
             "get_local_poses": "returns poses in the parents",
             "set_local_poses": "sets poses in the parents",
-            "get_local_scales": "returns scales of prims",
-            "set_local_scales": "scales prims",
             "get_world_scales": "returns scales of prims",
             "get_visibilities": "whether prims are shown",
             "apply_visual_materials": "sets materials that cameras see",
@@ -99,7 +105,7 @@ VIEWS: dict[str, Row] = {
         ARTICULATIONS,
         "approximated",
         {
-            "set_fixed_tendon_properties": "sets tendons of hands",
+            "set_fixed_tendon_properties": "sets tendons; a robot of OIGE keeps the stiffness of their limits",
             "set_solver_position_iteration_counts": "iterations of PhysX; does nothing here",
             "set_solver_velocity_iteration_counts": "iterations of PhysX; does nothing here",
             "set_sleep_thresholds": "lets PhysX skip bodies at rest; does nothing here",
@@ -134,6 +140,8 @@ VIEWS: dict[str, Row] = {
             "get_net_contact_forces": "returns contact forces",
             "get_masses": "returns masses",
             "set_masses": "sets masses",
+            "get_densities": "returns densities",
+            "set_densities": "sets densities, from which masses follow",
             "get_inertias": "returns inertias",
             "get_coms": "returns centres of mass",
             "_non_root_link": "whether the bodies are links",
