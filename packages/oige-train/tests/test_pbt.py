@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import runpy
+import signal
 import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -271,3 +273,26 @@ def test_worst_member_continues_from_the_checkpoint_of_the_best(tmp_path: Path) 
         assert changed != rates[worst]
         assert 1e-4 <= changed <= 1e-2
     assert (tmp_path / "runs" / "Cartpole_pbt_0").is_dir()
+
+
+@pytest.mark.slow
+def test_terminated_population_ends_as_after_ctrl_c(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    arguments = ["task=Cartpole", "num_envs=64", "sim_device=cpu", "seed=1", "population=2", "interval=1", "parallel=1"]
+    arguments += ["max_iterations=10000", "train.params.config.lr_schedule=None", VARIES]
+    program = subprocess.Popen(
+        [sys.executable, "-m", "oige_train.cli.pbt", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 300
+    while not list((tmp_path / "multirun").glob("*/history.json")) and time.monotonic() < deadline:
+        assert program.poll() is None, program.communicate()
+        time.sleep(0.5)
+    program.send_signal(signal.SIGTERM)
+    output, errors = program.communicate(timeout=120)
+    assert program.returncode == 130, errors
+    assert "best policy:" in output
+    assert "*** SIGTERM" not in errors

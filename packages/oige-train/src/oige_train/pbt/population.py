@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import random
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,13 @@ def train_population(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")  # which prints stacks after SIGTERM
     storage = Path("multirun").resolve()
     name = f"{plan.name}_{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}"
     random.seed(plan.seed)  # Ray Tune draws from these two
     np.random.seed(plan.seed)
     _start_ray(parallel)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # Ray ends at once with its own
     reports = _Reports(storage / name / HISTORY)
     try:
         tuner = Tuner(
