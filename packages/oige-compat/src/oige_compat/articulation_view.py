@@ -118,8 +118,10 @@ class ArticulationView(MovingView):
         """Return limits ``(n, d, 2)`` in rad or m; the largest numbers for joints without limits."""
         return self._bound().get_dof_limits().clamp(-UNLIMITED, UNLIMITED)
 
-    def _joints(self, joint_indices: Any) -> torch.Tensor | None:
-        return None if joint_indices is None else torch.as_tensor(joint_indices, device=self._device).long()
+    @staticmethod
+    def _joints(joint_indices: Any) -> Any:
+        """Return joints or links as the engine looks them up once: an unchanged tensor of int64, or a list."""
+        return joint_indices.long() if isinstance(joint_indices, torch.Tensor) else joint_indices
 
     def _get(self, name: str, indices: Any, joint_indices: Any, clone: bool = True) -> torch.Tensor:
         getter = getattr(self._bound(), name)

@@ -72,7 +72,8 @@ def _poses(world: FirstWorld, paths: list[str]) -> PrimPoses:
     below = next((each for path in paths for each in moving if each.startswith(f"{path}/")), None)
     poses = [world.pose(world.session.stage.GetPrimAtPath(path)) for path in paths]
     count = len(world.session.env_paths)
-    positions, orientations = (torch.tensor([[pose[part] for pose in poses]] * count) for part in (0, 1))
+    device = str(world.params.get("sim_device", "cpu"))
+    positions, orientations = (torch.tensor([[pose[part] for pose in poses]] * count, device=device) for part in (0, 1))
     return PrimPoses(positions, orientations, below)
 
 
