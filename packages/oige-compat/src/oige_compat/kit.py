@@ -149,7 +149,9 @@ def disable_extension(extension_name: str) -> bool:
 
 
 def add_update_semantics(prim: Any, semantic_label: str, type_label: str = "class", suffix: str = "") -> None:
-    """Do nothing: labels of prims only serve images of segmentation."""
+    """Give a prim a label that segmentation shows; labels of other types than ``class`` have no effect."""
+    if type_label == "class":
+        session().labels[str(prim.GetPath())] = semantic_label
 
 
 def set_camera_view(eye: Any, target: Any, camera_prim_path: str = "", viewport_api: Any = None) -> None:

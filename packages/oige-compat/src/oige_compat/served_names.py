@@ -171,7 +171,7 @@ NAMES: dict[str, Row] = {
             "utils.extensions.enable_extension": "loads an extension of the application; does nothing here",
             "utils.extensions.disable_extension": "unloads an extension of the application; does nothing here",
             "utils.viewports.set_camera_view": "moves the camera of the viewport; does nothing here",
-            "utils.semantics.add_update_semantics": "labels a prim for segmentation; does nothing here",
+            "utils.semantics.add_update_semantics": "labels a prim for segmentation; here one label of the type class",
             "materials.PreviewSurface": "a material that only cameras see",
             "materials.VisualMaterial": "a material that only cameras see",
             "materials.OmniPBR": "a material that only cameras see",

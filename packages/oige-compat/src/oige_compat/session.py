@@ -45,6 +45,8 @@ class Session:
         contact_paths: expressions of bodies whose contact forces are read.
         backend: ``torch``, or ``warp`` for tasks whose views take and return Warp arrays.
         damped: articulations whose links are damped.
+        products: render products of cameras.
+        labels: labels of prims that segmentation shows, by path.
         settings: values of ``carb.settings``.
         notes: messages that were printed.
         randomizer: domain randomisation through Replicator; None until a script sets it up.
@@ -61,9 +63,16 @@ class Session:
     engine: "MujocoEngine | None" = None
     backend: str = "torch"
     damped: list["DampedArticulation"] = field(default_factory=list)
+    products: list[Any] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
     randomizer: "Randomizer | None" = None
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the simulation."""
+        return torch.device("cpu") if self.engine is None else self.engine.device
 
     def note(self, text: str) -> None:
         """Print a message once."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
+from oige_compat.cameras.mounts import add_mounted_cameras
 from oige_compat.errors import CompatError, caller
 from oige_compat.joint_paths import serve_joint_paths
 from oige_compat.local_files import resolve
@@ -21,6 +22,7 @@ __all__ = [
     "define_prim",
     "delete_prim",
     "find_matching_prim_paths",
+    "first_world_path",
     "get_all_matching_child_prims",
     "get_assets_root_path",
     "get_context",
@@ -95,6 +97,7 @@ def add_reference_to_stage(usd_path: str, prim_path: str, prim_type: str = "Xfor
     prim = session().stage.DefinePrim(str(prim_path), prim_type)
     prim.GetReferences().AddReference(str(file) if part is None else part_layer(part.body, part.is_soft).identifier)
     session().references[str(prim_path)] = usd_path
+    add_mounted_cameras(session().stage, str(prim_path), usd_path)
     return prim
 
 
@@ -210,6 +213,11 @@ def matching_prims(expression: str) -> Iterator[tuple[str, Usd.Prim]]:
                 yield from descend(child, depth + 1)
 
     yield from descend(session().stage.GetPseudoRoot(), 0)
+
+
+def first_world_path(path: str) -> str:
+    """Return the path in the first world of a prim of any world, or the path itself if it is outside the worlds."""
+    return re.sub(rf"^({re.escape(BASE)}/env_)\d+(?=/|$)", r"\g<1>0", str(path))
 
 
 def get_prim_children(prim: Usd.Prim) -> list[Usd.Prim]:

@@ -30,6 +30,9 @@ _ASSETS = ("oige_compat.stage:get_assets_root_path",)
 _WORLD = ("oige_compat.world:SimulationContext World",)
 _ARTICULATIONS = ("oige_compat.articulation_view:ArticulationView", "oige_compat.objects:Articulation")
 
+_CAMERA = ("oige_compat.cameras.sensor:Camera",)
+_WHEELS = ("oige_compat.wheeled:DifferentialController",)
+
 _DRAWS = "oige_compat.randomization"
 _DOMAIN_RANDOMIZATION = {
     f"{package}{module}": names
@@ -85,10 +88,26 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.gym.vec_env": ("oige_compat.gym_interface:TaskStopException VecEnvBase VecEnvMT",),
     "omni.isaac.kit": ("oige_compat.kit:SimulationApp",),
     "omni.isaac.nucleus": _ASSETS,
+    "omni.isaac.sensor": _CAMERA,
+    "omni.isaac.sensor.scripts.camera": _CAMERA,
+    "omni.isaac.wheeled_robots.controllers": _WHEELS,
+    "omni.isaac.wheeled_robots.controllers.differential_controller": _WHEELS,
+    "omni.isaac.wheeled_robots.robots": ("oige_compat.wheeled:WheeledRobot",),
     "omni.kit.app": ("oige_compat.kit:get_app get_extension_manager",),
-    "omni.replicator.core": ("oige_compat.randomization.control:set_global_seed",),
+    "omni.replicator.core": (
+        "oige_compat.randomization.control:set_global_seed",
+        "oige_compat.cameras.annotators:AnnotatorRegistry",
+        "oige_compat.cameras.writers:WriterRegistry",
+    ),
+    "omni.replicator.core.create": ("oige_compat.cameras.products:render_product",),
     "omni.replicator.core.distribution": ("oige_compat.randomization.items:log_uniform normal uniform",),
-    "omni.replicator.core.orchestrator": ("oige_compat.randomization.control:run",),
+    "omni.replicator.core.orchestrator": (
+        "oige_compat.randomization.control:run",
+        "oige_compat.cameras.orchestrator:_orchestrator step",
+    ),
+    "omni.replicator.isaac.scripts.writers": ("oige_compat.cameras.writers:PytorchListener PytorchWriter",),
+    "omni.replicator.isaac.scripts.writers.pytorch_listener": ("oige_compat.cameras.writers:PytorchListener",),
+    "omni.replicator.isaac.scripts.writers.pytorch_writer": ("oige_compat.cameras.writers:PytorchWriter",),
     **_DOMAIN_RANDOMIZATION,
     "omni.physx.scripts.physicsUtils": (
         "oige_compat.physx_scripts:add_physics_material_to_prim set_or_add_orient_op set_or_add_scale_op "

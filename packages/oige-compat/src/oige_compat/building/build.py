@@ -9,6 +9,7 @@ from oige_core.scene import Scene
 
 from oige_compat.building.attributes import tell_unused
 from oige_compat.building.bodies import add_bodies, add_planes
+from oige_compat.building.cameras import add_cameras, label_cameras
 from oige_compat.building.joints import check_joints
 from oige_compat.building.parts import add_parts, find_parts
 from oige_compat.building.reports import tell_reports
@@ -55,7 +56,9 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     connected = connect(world, scene)
     tell_reports(world)
     tell_unused(world)
+    add_cameras(world, scene)
     engine.build(scene)
+    label_cameras(world)
     current.engine, current.offsets = engine, current.offsets.to(engine.device)
     apply_stated_values(world)
     for view, ours, bodies in connected:

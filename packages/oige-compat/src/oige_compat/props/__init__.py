@@ -7,6 +7,7 @@ __all__ = ["PROPS", "find_prop"]
 PROPS = {
     "Props/Blocks/block.usd": "block.usda",
     "Props/Blocks/block_instanceable.usd": "block.usda",
+    "Props/Blocks/nvidia_cube.usd": "nvidia_cube.usda",
 }
 """Files of this package by the path of Isaac Sim's."""
 
