@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from oige_compat.devices import redirect_cuda
 from oige_compat.errors import CompatError, caller
 from oige_compat.session import restart, session
 from oige_compat.world import World
@@ -26,6 +27,11 @@ class BaseTask(ABC):  # noqa: B024
     Raises:
         CompatError: an offset is given.
     """
+
+    def __new__(cls, *arguments: Any, **named: Any) -> "BaseTask":
+        """Prepare the devices that the modules of the class name."""
+        redirect_cuda(cls)
+        return super().__new__(cls)
 
     def __init__(self, name: str, offset: Any = None) -> None:
         if offset is not None:
