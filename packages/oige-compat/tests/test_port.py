@@ -1,7 +1,5 @@
 """The package that ``oige-compat port`` writes from a small fork."""
 
-import ast
-import importlib
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -10,52 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 from oige_compat.cli import compat
-from oige_core import VecEnv, make_vec
+from oige_core import VecEnv
 from oige_core.errors import OigeError
-from oige_core.registry import installed_tasks
 
 sys.path.insert(0, str(Path(__file__).parent))
-from sample_fork import TASK, write_fork
-
-TASK_FILE = "wagons/tasks/wagon.py"
-
-
-def port(folder: Path, *, code: str = TASK) -> Path:
-    """Write the fork with this code of its task, port it, and return the folder of the new package."""
-    write_fork(folder / "fork")
-    (folder / "fork" / TASK_FILE).write_text(code, encoding="utf-8")
-    assert compat(["port", str(folder / "fork" / TASK_FILE), str(folder / "new")]) == 0
-    return folder / "new"
-
-
-def method(package: Path, name: str) -> str:
-    """Return the source of a method of the ported task."""
-    text = (package / "src/wagon/task.py").read_text()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            return ast.get_source_segment(text, node) or ""
-    raise AssertionError(name)
+from ported import TASK, made, method, port, write_fork
 
 
 @pytest.fixture
 def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VecEnv]:
     """The ported task, with four worlds."""
-    package = port(tmp_path)
-    names = tomllib.loads((package / "pyproject.toml").read_text())["project"]["entry-points"]["oige.tasks"]
-    metadata = package / "src" / "wagon-0.1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: wagon\nVersion: 0.1.0\n")
-    lines = [f"{name} = {value}" for name, value in names.items()]
-    (metadata / "entry_points.txt").write_text("\n".join(["[oige.tasks]", *lines]))
-    monkeypatch.syspath_prepend(str(package / "src"))
-    importlib.invalidate_caches()
-    installed_tasks.cache_clear()
-    env = make_vec("Wagon", num_envs=4, sim_device="cpu")
-    yield env
-    env.close()
-    installed_tasks.cache_clear()
-    for name in [name for name in sys.modules if name.partition(".")[0] == "wagon"]:
-        del sys.modules[name]
+    with made(port(tmp_path), monkeypatch) as env:
+        yield env
 
 
 def test_ported_task_computes_what_the_fork_computes(env: VecEnv) -> None:

@@ -190,6 +190,22 @@ class Project:
         """Return the class and its base classes of the code base, in order."""
         return _closure(info, self.bases)
 
+    def resolution_order(self, info: ClassInfo) -> list[ClassInfo]:
+        """Return the class and its base classes of the code base in the order in which Python looks up methods.
+
+        If Python refuses the order of the base classes, they come as in :meth:`with_bases`.
+        """
+        sequences = [[*self.resolution_order(base)] for base in self.bases(info)] + [self.bases(info)]
+        order = [info]
+        while sequences := [sequence for sequence in sequences if sequence]:
+            heads = (sequence[0] for sequence in sequences)
+            chosen = next((head for head in heads if not any(head in each[1:] for each in sequences)), None)
+            if chosen is None:
+                return self.with_bases(info)
+            order.append(chosen)
+            sequences = [[each for each in sequence if each is not chosen] for sequence in sequences]
+        return order
+
     def family(self, info: ClassInfo) -> list[ClassInfo]:
         """Return the class, its base classes and the classes derived from it."""
         derived = _closure(info, lambda each: self._subclasses.get(each, []))

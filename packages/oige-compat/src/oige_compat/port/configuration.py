@@ -6,11 +6,13 @@ from dataclasses import fields
 from typing import Any
 
 import yaml
-from oige_core.config.schema import EnvConfig
+from oige_core.config.schema import EnvConfig, MujocoConfig
+from oige_core.registry import load_config
 
 from oige_compat.port.constructor import Constructor
-from oige_compat.port.scenes import SceneParts
+from oige_compat.port.scenes import TaskScene
 from oige_compat.port.sources import Source
+from oige_compat.robots import find_robot
 
 __all__ = ["config_module", "own_keys", "task_yaml", "train_yaml"]
 
@@ -59,7 +61,7 @@ def config_module(source: Source, constructor: Constructor, package: str) -> str
     sizes = constructor.sizes
     for size in ("observations", "actions"):
         if size not in sizes:
-            lines.append(f"# TODO(port): the number of {size} is not a constant in the original; 1 stands for it.")
+            lines.append(f"# TODO(port): the number of {size} could not be computed; 1 stands for it.")
     states = f"    num_states={sizes['states']},\n" if sizes.get("states") else ""
     lines += [
         f"{package.upper()} = TaskSpec(",
@@ -90,10 +92,10 @@ def _type(value: object) -> str:
     return "Any"
 
 
-def task_yaml(source: Source, constructor: Constructor, parts: SceneParts) -> str:
+def task_yaml(source: Source, constructor: Constructor, scene: TaskScene) -> str:
     """Return the text of the task's YAML file."""
     env = source.task.get("env") or {}
-    sim = source.task.get("sim") or {}
+    sim = scene.config.get("sim") or {}
     inherited = {
         key: value for key, value in env.items() if key in INHERITED and _is_plain(value) and key not in LENGTHS
     }
@@ -111,11 +113,29 @@ def task_yaml(source: Source, constructor: Constructor, parts: SceneParts) -> st
     lines += _section(own_keys(source), "  ")
     lines += ["", "sim:"]
     lines += _section({key: sim[key] for key in SIM if key in sim and _is_plain(sim[key])}, "  ")
-    for name in parts.elements:
-        actor = _actor(sim.get(name), is_robot=parts.elements[name].shape is None)
+    lines += _section(_solver(scene, sim.get("dt")), "  ")
+    for element in scene.elements:
+        actor = _actor(sim.get(element.section), is_robot=element.is_robot)
         if actor:
-            lines += _section({name: actor}, "  ")
+            lines += _section({scene.names[element.path]: actor}, "  ")
     return "\n".join(lines) + "\n"
+
+
+def _solver(scene: TaskScene, dt: object) -> dict[str, Any]:
+    """Return solver settings that fit the first robot of OIGE in the scene, and substeps no longer than its own."""
+    robots = (find_robot(f"/{element.usd}") for element in scene.elements if element.is_robot and element.usd)
+    tasks = next((robot.tasks for robot in robots if robot is not None and robot.tasks), ())
+    if not tasks:
+        return {"mujoco": {"integrator": "discrete"}}
+    sim = load_config(tasks[0]).task.sim
+    standard = MujocoConfig()
+    settings = {
+        each.name: getattr(sim.mujoco, each.name)
+        for each in fields(sim.mujoco)
+        if getattr(sim.mujoco, each.name) != getattr(standard, each.name)
+    }
+    substeps = math.ceil(dt * sim.substeps / sim.dt - 1e-6) if isinstance(dt, float) else 1
+    return {**({"mujoco": settings} if settings else {}), **({"substeps": substeps} if substeps > 1 else {})}
 
 
 def _actor(section: object, *, is_robot: bool) -> dict[str, Any]:
@@ -126,14 +146,12 @@ def _actor(section: object, *, is_robot: bool) -> dict[str, Any]:
 
 
 def _episode_length(env: Mapping[str, Any], constructor: Constructor) -> tuple[int, str]:
-    for key in LENGTHS:
-        if isinstance(env.get(key), int):
-            return env[key], ""
-    given = constructor.episode_length
-    if isinstance(given, int):
-        return given, ""
-    text = f"it was {given}" if given is not None else "the original does not say it"
-    return PLACEHOLDER, f"TODO(port): set the number of control steps; {text}"
+    if constructor.episode_length is not None:
+        return constructor.episode_length, ""
+    found = next((env[key] for key in LENGTHS if isinstance(env.get(key), int)), None)
+    if found is not None:
+        return found, ""
+    return PLACEHOLDER, "TODO(port): set the number of control steps; it could not be computed"
 
 
 def _section(content: Mapping[str, Any], indent: str) -> list[str]:

@@ -2,41 +2,24 @@
 
 import ast
 import copy
-import io
 import re
-import tokenize
 
-from oige_compat.check.modules import ClassInfo, Function, Module, assignments, dotted_name
-from oige_compat.check.types import Scope
-from oige_compat.port.constructor import Constructor
-from oige_compat.port.expressions import ExpressionRewriter, is_view, leftover
+from oige_compat.check.modules import ClassInfo, Function, Module, dotted_name
+from oige_compat.check.types import Scope, Type
+from oige_compat.port.constructor import Constructor, Moved, live_statements, names_of_reads
+from oige_compat.port.expressions import PLAYING, ExpressionRewriter, is_limit, is_origin, is_view, leftover
+from oige_compat.port.scene_writer import SceneWriter
 from oige_compat.port.sources import Source
+from oige_compat.port.statements import add_comments, arguments_of, define, entry_of, is_comment, mark, parse_lines
 
-__all__ = ["MethodPorter", "as_lines", "mark"]
+__all__ = ["MethodPorter"]
 
-MARK = "#TODO#"
-COMMENT = "#COMMENT#"
 DROPPED = {"__init__", "update_config", "initialize_views", "set_up_scene", "set_is_extension", "cleanup"}
 GUARD = "is_playing"
-
-
-def mark(reason: str, original: str) -> list[ast.stmt]:
-    """Return statements that :func:`as_lines` prints as a comment with the reason and the original lines."""
-    lines = [f"{MARK}TODO(port): {reason}", *(f"{MARK}    {line}" for line in original.splitlines())]
-    return [ast.Expr(ast.Constant(line)) for line in lines]
-
-
-def as_lines(node: ast.AST, indent: int = 0) -> list[str]:
-    """Return the source of a node, with its comments and marks."""
-    text = ast.unparse(ast.fix_missing_locations(node))
-    lines = []
-    for line in text.splitlines():
-        found = re.fullmatch(rf"(\s*)(\"\"\"|['\"])(?:{MARK}|{COMMENT})(.*)\2", line)
-        if found:
-            content = ast.literal_eval(line.strip())
-            line = f"{found[1]}# {content.removeprefix(MARK).removeprefix(COMMENT)}".rstrip()
-        lines.append(" " * indent + line if line.strip() else "")
-    return lines
+OF_VIEWS = ("_body_indices", "_device", "_dof_indices", "_num_dof", "_num_envs", "count", "device", "name", "num_envs")
+"""Attributes of views that have a counterpart."""
+TIMED = ("get_observations", "get_states", "is_done", "calculate_metrics")
+"""Methods whose results the base class of OIGE uses."""
 
 
 class MethodPorter:
@@ -45,26 +28,18 @@ class MethodPorter:
     Args:
         source: the task.
         constructor: what its constructor sets.
-        elements: names of views that the scene returns, by attribute.
+        scene: what writes its scene.
     """
 
-    def __init__(self, source: Source, constructor: Constructor, built: set[str]) -> None:
+    def __init__(self, source: Source, constructor: Constructor, scene: SceneWriter) -> None:
         self.source = source
         self.constructor = constructor
         self.names: set[str] = set()
-        self.scene_methods = self._scene_methods()
-        self._built = built
+        self._scene = scene
+        self._limits: list[ast.expr] = []
+        self._dictionaries: dict[str, ast.expr | None] = {}
+        self._returned = ""
         self.early = self._is_computed_early()
-
-    def _scene_methods(self) -> set[str]:
-        """Return the methods that only build the scene."""
-        methods = self.source.methods()
-        called: set[str] = set()
-        if "set_up_scene" in methods:
-            for node in ast.walk(methods["set_up_scene"][1]):
-                if isinstance(node, ast.Call) and dotted_name(node.func).startswith("self.get_"):
-                    called.add(dotted_name(node.func).removeprefix("self."))
-        return {name for name in called if name in methods}
 
     def _is_computed_early(self) -> bool:
         """Whether ``is_done`` needs what ``calculate_metrics`` assigns, which runs later here."""
@@ -81,32 +56,76 @@ class MethodPorter:
                     names.add(dotted_name(node.value).removeprefix("self."))
         return bool((stored - {"rew_buf"}) & (read | {"reset_buf"}))
 
-    def methods(self) -> list[ast.stmt]:
-        """Return the methods of the class after ``set_up_scene``."""
-        found: list[ast.stmt] = []
+    def methods(self, read_elsewhere: set[str], first: list[str]) -> list[ast.stmt]:
+        """Return the methods of the class after ``set_up_scene``.
+
+        Args:
+            read_elsewhere: attributes that other classes read.
+            first: lines with which ``post_reset`` starts, after the buffers.
+        """
         methods = self.source.methods()
+        moved = self._moved(read_elsewhere)
+        called = {name for each in moved for name in names_of_reads(each.statement)}
+        dropped = DROPPED | {name for name in self.constructor.scene_methods if name not in called}
+        found: list[ast.stmt] = []
         for name, (info, method) in methods.items():
-            if name not in DROPPED and name not in self.scene_methods:
+            if name not in dropped:
                 found += self._method(name, info, method)
         if self.constructor.sizes.get("states") and "get_states" not in methods:
-            found.append(_define("get_states", "self, worlds=None", ["return self.rows(self.states.clone(), worlds)"]))
+            found.append(define("get_states", "self, worlds=None", ["return self.rows(self.states.clone(), worlds)"]))
         if "post_reset" not in methods:
-            found.insert(0, _define("post_reset", "self", []))
+            found.insert(0, define("post_reset", "self", []))
         found += self._overridden()
-        read = {node.attr for each in found for node in ast.walk(each) if isinstance(node, ast.Attribute)}
         for each in found:
             if isinstance(each, ast.FunctionDef) and each.name == "post_reset":
-                self._start(each, read)
+                self._start(each, moved, first)
+        if self._limits:
+            text = f"return {ast.unparse(self._limits[0])}"
+            if text != "return self.progress_buf >= self.cfg.episodeLength":
+                found.append(define("is_cut_short", "self", [text]))
         return sorted(found, key=_order)
 
+    def _moved(self, read_elsewhere: set[str]) -> list[Moved]:
+        """Return the statements of the constructor and of the scene that other methods need."""
+        read = set(read_elsewhere)
+        building = {*DROPPED, *self.constructor.scene_methods}
+        for info in self.source.classes:
+            for name, method in info.methods.items():
+                if name not in building:
+                    read |= names_of_reads(method)
+        return live_statements(self.constructor, read, self._scene.built)
+
     def _method(self, name: str, info: ClassInfo, method: Function) -> list[ast.stmt]:
-        scope = Scope(info.module, info, method)
-        node = copy.deepcopy(method)
-        node.returns = None
-        add_comments(node, info.module)
-        node.body = self._body(node.body, scope, name)
+        node = self.ported(method, Scope(info.module, info, method), name, own=True)
         special = getattr(self, f"_port_{name}", None)
         return special(node) if special is not None else [node]
+
+    def ported(self, method: Function, scope: Scope, name: str, *, own: bool = False) -> ast.FunctionDef:
+        """Return a copy of a method with a rewritten body.
+
+        Args:
+            method: the method.
+            scope: where it is.
+            name: its name.
+            own: whether the base class of OIGE calls it by this name.
+        """
+        assert isinstance(method, ast.FunctionDef)
+        node = copy.deepcopy(method)
+        node.returns = None
+        add_comments(node, scope.module)
+        self._returned = self._result(name) if own else ""
+        self._dictionaries = {}
+        node.body = self._body(node.body, scope, name)
+        return node
+
+    def _result(self, name: str) -> str:
+        """Return the expression that a method with a meaning returns here; empty: what the original returns."""
+        return {
+            "get_observations": "self.rows(self.observations.clone(), worlds)",
+            "get_states": "self.rows(self.states.clone(), worlds)",
+            "is_done": "self.resets.bool()",
+            "calculate_metrics": "" if self.early else "self.rewards.clone()",
+        }.get(name, "")
 
     def _overridden(self) -> list[ast.stmt]:
         """Return methods of base classes that the task overrides and calls, under names of their own."""
@@ -116,11 +135,8 @@ class MethodPorter:
             for name, method in info.methods.items():
                 if id(method) in defined or name in DROPPED or method.decorator_list:  # abstract, or a property
                     continue
-                scope = Scope(info.module, info, method)
-                node = copy.deepcopy(method)
-                node.name, node.returns = _base_name(info, name), None
-                add_comments(node, info.module)
-                node.body = self._body(node.body, scope, name)
+                node = self.ported(method, Scope(info.module, info, method), name)
+                node.name = _base_name(info, name)
                 found.append(node)
         return found
 
@@ -136,32 +152,76 @@ class MethodPorter:
     def _body(self, body: list[ast.stmt], scope: Scope, method: str) -> list[ast.stmt]:
         found: list[ast.stmt] = []
         for statement in body:
-            found += self._statement(statement, scope, method)
-        return found if any(not _is_comment(each) for each in found) else [*found, ast.Pass()]
+            found += self.statement(statement, scope, method)
+        return found if any(not is_comment(each) for each in found) else [*found, ast.Pass()]
 
-    def _statement(self, statement: ast.stmt, scope: Scope, method: str) -> list[ast.stmt]:
+    def statement(self, statement: ast.stmt, scope: Scope, method: str) -> list[ast.stmt]:
+        """Return what takes the place of a statement of a method."""
         original = ast.unparse(statement)
         if self._is_dropped(statement, original, method):
             return []
         if isinstance(statement, ast.For | ast.While | ast.If | ast.With | ast.Try):
             return self._compound(statement, scope, method)
-        called = self._base_call(statement, scope)
+        called = self._base_call(statement, scope, method)
         if called is not None:
             return called
-        rewriter = ExpressionRewriter(self.source, self.constructor, scope)
+        buffered = self._buffered(statement, method)
+        if buffered is not None:
+            following = self._return() if isinstance(statement, ast.Return) else []
+            return [*(new for each in buffered for new in self.statement(each, scope, "")), *following]
+        rewriter = self._rewriter(scope)
         reason = self._unknown_call(statement, scope)
         changed = rewriter.visit(statement)
         reason = reason or leftover(changed, scope)
         if reason is not None:
             return mark(reason, original)
-        self.names |= rewriter.names
+        self._keep(rewriter)
         if isinstance(changed, ast.Assign) and ast.unparse(changed.targets[0]) == ast.unparse(changed.value):
             return []
+        if method in TIMED and isinstance(changed, ast.Return):
+            return self._return()
         return [changed]
 
+    def _rewriter(self, scope: Scope) -> ExpressionRewriter:
+        return ExpressionRewriter(self.source, self.constructor, scope, self._scene.several)
+
+    def _keep(self, rewriter: ExpressionRewriter) -> None:
+        self.names |= rewriter.names
+        self._limits += rewriter.limits
+
+    def _return(self) -> list[ast.stmt]:
+        """Return the statement that ends the method."""
+        return parse_lines([f"return {self._returned}".strip()])
+
+    def _buffered(self, statement: ast.stmt, method: str) -> list[ast.stmt] | None:
+        """Return assignments to the buffer for a statement that makes or returns results; None for other statements.
+
+        The original returns a dictionary by view, or a tensor.
+        """
+        buffer = {"get_observations": "obs_buf", "get_states": "states_buf"}.get(method)
+        value = statement.value if isinstance(statement, ast.Assign | ast.Return) else None
+        if buffer is None:
+            return None
+        if isinstance(statement, ast.Return):
+            if isinstance(value, ast.Name) and value.id in self._dictionaries:
+                return []
+            inner = entry_of(value, buffer) if isinstance(value, ast.Dict) else value
+        elif isinstance(value, ast.Dict) and isinstance(statement, ast.Assign) and entry_of(value, buffer) is not None:
+            inner = entry_of(value, buffer)
+            if isinstance(statement.targets[0], ast.Name):
+                self._dictionaries[statement.targets[0].id] = inner
+        else:
+            return None
+        if inner is None or ast.unparse(inner) in (f"self.{buffer}", "None"):
+            return []
+        target = ast.Attribute(ast.Name("self", ast.Load()), buffer, ast.Store())
+        return [ast.fix_missing_locations(ast.Assign([target], inner, lineno=1))]
+
     def _compound(self, statement: ast.stmt, scope: Scope, method: str) -> list[ast.stmt]:
-        rewriter = ExpressionRewriter(self.source, self.constructor, scope)
+        rewriter = self._rewriter(scope)
         original = ast.unparse(statement)
+        if isinstance(statement, ast.If) and PLAYING.fullmatch(ast.unparse(statement.test)) and not statement.orelse:
+            return self._body(statement.body, scope, method)
         for key in ("test", "iter", "target", "items"):
             value = getattr(statement, key, None)
             if isinstance(value, ast.expr):
@@ -170,7 +230,7 @@ class MethodPorter:
                 if reason is not None:
                     return mark(reason, original)
                 setattr(statement, key, changed)
-        self.names |= rewriter.names
+        self._keep(rewriter)
         for key in ("body", "orelse", "finalbody"):
             inner = getattr(statement, key, None)
             if inner:
@@ -185,20 +245,19 @@ class MethodPorter:
             )
         if method == "reset_idx" and re.match(r"self\.(reset_buf|progress_buf)\[.*\] = (0|False)$", text):
             return True
-        if method == "get_observations" and _is_dictionary(statement):
-            return True
-        if method == "post_reset" and re.match(r"self\.reset_idx\(", text):
-            return True
-        return isinstance(statement, ast.Return) and statement.value is None
+        if isinstance(statement, ast.AugAssign) and is_origin(statement.value):
+            return isinstance(statement.op, ast.Add | ast.Sub)
+        return method == "post_reset" and re.match(r"self\.reset_idx\(", text) is not None
 
-    def _base_call(self, statement: ast.stmt, scope: Scope) -> list[ast.stmt] | None:
+    def _base_call(self, statement: ast.stmt, scope: Scope, method: str) -> list[ast.stmt] | None:
         """Return what replaces a call of a method of a base class; None for other statements."""
         value = statement.value if isinstance(statement, ast.Expr | ast.Return | ast.Assign) else None
         if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Attribute) or scope.owner is None:
             return None
         holder, name = value.func.value, value.func.attr
         is_super = isinstance(holder, ast.Call) and dotted_name(holder.func) == "super"
-        bases = self.source.classes[self.source.classes.index(scope.owner) + 1 :]
+        family = self.source.classes
+        bases = family[family.index(scope.owner) + 1 :] if scope.owner in family else []
         named = next((each for each in bases if each.name == dotted_name(holder)), None)
         if not is_super and named is None:
             return [] if dotted_name(holder) in ("RLTask", "RLTaskInterface", "BaseTask") else None
@@ -208,37 +267,89 @@ class MethodPorter:
         value.func = ast.Attribute(ast.Name("self", ast.Load()), _base_name(owner, name), ast.Load())
         if not is_super:
             value.args = value.args[1:]
+        value.args = [self._rewriter(scope).visit(each) for each in value.args]
+        if isinstance(statement, ast.Return) and method in TIMED:
+            return [ast.Expr(value), *self._return()]
         return [statement]
 
     def _unknown_call(self, statement: ast.stmt, scope: Scope) -> str | None:
         """Return why a statement cannot stay because a view here lacks a method, or None."""
         from oige_core.views import ArticulationView, RigidPrimView
 
-        known = {*dir(ArticulationView), *dir(RigidPrimView), "count", "_dof_indices", "_body_indices", "_num_dof"}
+        known = {*dir(ArticulationView), *dir(RigidPrimView), *OF_VIEWS}
         for node in ast.walk(statement):
             if not isinstance(node, ast.Attribute):
                 continue
             kinds = self.source.types.infer(node.value, scope)
-            if is_view(kinds, self.source) and node.attr not in known:
+            if is_view(kinds, self.source) and node.attr not in known and not self._has(kinds, node.attr):
                 return f"views have no {node.attr}"
             name = dotted_name(node)
             if is_view(self.source.types.infer(node, scope), self.source) and name.startswith("self."):
                 attribute = name.removeprefix("self.")
-                if attribute not in self._built and "." in attribute:
+                if attribute not in self._scene.built and "." in attribute:
                     return f"{name} is a view that the scene does not make"
         return None
+
+    def _has(self, kinds: set[Type], name: str) -> bool:
+        """Whether a class of views of the code base has a member."""
+        families = (self.source.project.family(kind) for kind in kinds if isinstance(kind, ClassInfo))
+        return any(name in each.methods or name in each.attributes for family in families for each in family)
 
     # Methods with a meaning
 
     def _port_reset_idx(self, node: ast.FunctionDef) -> list[ast.stmt]:
         worlds = node.args.args[1].arg if len(node.args.args) > 1 else "env_ids"
-        node.args = _arguments("self, worlds")
+        node.args = arguments_of("self, worlds")
+        before, after = self._kept()
         start = [
+            *before,
             "super().reset_idx(worlds)",
+            *after,
             f"{worlds} = worlds.nonzero().squeeze(-1) if worlds.dtype == torch.bool else worlds",
         ]
-        node.body = [*_parse(start), *node.body]
+        node.body = [*parse_lines(start), *node.body]
         return [node]
+
+    def _kept(self) -> tuple[list[str], list[str]]:
+        """Return statements before and after the reset by the base class.
+
+        They keep the state that the original keeps, because only its own setters change it at a reset.
+        """
+        text = self._text_of_reset()
+        before, after = [], []
+        for attribute, is_robot in self._scene.states.items():
+            pairs = [("joint_positions", "joint_velocities") if is_robot else ("world_poses", "velocities")]
+            if is_robot and f"self.{attribute}.set_world_poses(" in text:
+                pairs.append(("world_poses", "velocities"))
+            for pair in pairs:
+                for what in pair:
+                    if f"self.{attribute}.set_{what}(" in text:
+                        continue
+                    name = f"{attribute.strip('_').replace('.', '_')}_{what}"
+                    value = f"self.{attribute}.get_{what}(worlds)"
+                    if what == "world_poses":
+                        before.append(f"{name} = {value}")
+                        after.append(f"self.{attribute}.set_world_poses(*{name}, worlds)")
+                    else:
+                        before.append(f"{name} = {value}.nan_to_num()")
+                        after.append(f"self.{attribute}.set_{what}({name}, worlds)")
+        return before, after
+
+    def _text_of_reset(self) -> str:
+        """Return the source of the methods that a reset calls."""
+        texts: list[str] = []
+        pending, seen = ["reset_idx"], set[str]()
+        while pending:
+            name = pending.pop()
+            seen.add(name)
+            for info in self.source.classes:
+                if name in info.methods:
+                    method = info.methods[name]
+                    texts.append(ast.unparse(method))
+                    calls = (dotted_name(node.func) for node in ast.walk(method) if isinstance(node, ast.Call))
+                    called = {each.removeprefix("self.") for each in calls if each.startswith("self.")}
+                    pending += [each for each in called if each not in seen and "." not in each]
+        return "\n".join(texts)
 
     def _port_pre_physics_step(self, node: ast.FunctionDef) -> list[ast.stmt]:
         text = ast.unparse(node)
@@ -249,39 +360,61 @@ class MethodPorter:
                 node.body.remove(statement)
                 if len(re.findall(rf"\b{found[1]}\b", text)) > 1:
                     # Worlds whose episode has ended are reset before this method.
-                    node.body[:0] = _parse([f"{found[1]} = self.ended_buf.nonzero().squeeze(-1)"])
+                    node.body[:0] = parse_lines([f"{found[1]} = self.ended_buf.nonzero().squeeze(-1)"])
         return [node]
 
     def _port_get_observations(self, node: ast.FunctionDef) -> list[ast.stmt]:
-        node.args = _arguments("self, worlds=None")
-        node.body += _parse(["return self.rows(self.observations.clone(), worlds)"])
+        node.args = arguments_of("self, worlds=None")
+        self._end(node, "get_observations")
         return [node]
 
     def _port_get_states(self, node: ast.FunctionDef) -> list[ast.stmt]:
-        node.args = _arguments("self, worlds=None")
-        node.body = [each for each in node.body if not isinstance(each, ast.Return)]
-        node.body += _parse(["return self.rows(self.states.clone(), worlds)"])
+        node.args = arguments_of("self, worlds=None")
+        self._end(node, "get_states")
         return [node]
+
+    def _end(self, node: ast.FunctionDef, name: str) -> None:
+        """Let a method end with the result that the base class expects."""
+        if not isinstance(node.body[-1], ast.Return):
+            node.body += parse_lines([f"return {self._result(name)}"])
 
     def _port_calculate_metrics(self, node: ast.FunctionDef) -> list[ast.stmt]:
         if not self.early:
-            node.body += _parse(["return self.rewards.clone()"])
+            self._end(node, "calculate_metrics")
             return [node]
         node.name = "compute_rewards"
-        return [node, _define("calculate_metrics", "self", ["return self.rewards.clone()"])]
+        return [node, define("calculate_metrics", "self", ["return self.rewards.clone()"])]
 
     def _port_is_done(self, node: ast.FunctionDef) -> list[ast.stmt]:
         start = ["self.resets = torch.zeros_like(self.progress_buf)"]
         if self.early:
             start.append("self.compute_rewards()")
         body = [each for each in node.body if not isinstance(each, ast.Pass)]
-        node.body = [*_parse(start), *body, *_parse(["return self.resets.bool()"])]
+        self._move_limits(body)
+        node.body = [*parse_lines(start), *body]
+        self._end(node, "is_done")
         if "progress_buf" in ast.unparse(ast.Module(body, [])):
             reason = "episodes that reach the time limit count as terminated here; let the base class truncate them"
             node.body[:0] = mark(reason, "")
         return [node]
 
-    def _start(self, node: ast.FunctionDef, read: set[str]) -> None:
+    def _move_limits(self, body: list[ast.stmt]) -> None:
+        """Take variables that say that an episode has reached its time limit out of expressions with ``|``."""
+        for statement in list(body):
+            if not isinstance(statement, ast.Assign) or not is_limit(statement.value):
+                continue
+            target, others = statement.targets[0], [each for each in body if each is not statement]
+            if not isinstance(target, ast.Name):
+                continue
+            uses = [each for other in others for each in ast.walk(other) if _is_named(each, target.id)]
+            taken = [each for other in others for each in ast.walk(other) if _operand(each, target.id)]
+            if uses and len(uses) == len(taken):
+                for other in others:
+                    _Without(target.id).visit(other)
+                self._limits.append(statement.value)
+                body.remove(statement)
+
+    def _start(self, node: ast.FunctionDef, moved: list[Moved], first: list[str]) -> None:
         """Create buffers, and the constants that methods read, at the start of ``post_reset``."""
         observations, states = self.constructor.sizes.get("observations", 0), self.constructor.sizes.get("states", 0)
         start = [
@@ -291,63 +424,44 @@ class MethodPorter:
         ]
         if states:
             start.append(f"self.states = torch.zeros(self.num_envs, {states}, device=self.device)")
-        moved: list[ast.stmt] = []
-        for info, statement in self.constructor.moved:
-            targets = [target.attr for target, _ in assignments(statement) if isinstance(target, ast.Attribute)]
-            if targets and not set(targets) & read and "self." in ast.unparse(statement):
-                continue  # only the scene needed it
-            moved += self._statement(copy.deepcopy(statement), Scope(info.module, info, None), "post_reset")
+        assigned = {name for name, stored in self.constructor.stores.items() if "actions" in stored}
+        if "pre_physics_step" in assigned and not assigned & {"post_reset", "__init__", "update_config"}:
+            # The base class observes worlds before their first step, OmniIsaacGymEnvs after one with zeros.
+            actions = self.constructor.sizes.get("actions", 0)
+            start.append(f"self.actions = torch.zeros(self.num_envs, {actions}, device=self.device)")
+        statements = [new for each in moved for new in self.statement(each.statement, each.scope, "post_reset")]
         body = [each for each in node.body if not isinstance(each, ast.Pass)]
-        node.body = [*_parse(start), *moved, *body]
+        node.body = [*parse_lines([*start, *first]), *statements, *body]
 
 
-def add_comments(function: Function, module: Module) -> None:
-    """Insert the comments of a function's source as statements before those that they precede."""
-    comments = _comments(module)
+class _Without(ast.NodeTransformer):
+    """Replaces ``name | other`` by ``other``."""
 
-    def insert(body: list[ast.stmt], start: int) -> int:
-        result: list[ast.stmt] = []
-        for statement in body:
-            lines = [number for number in comments if start < number < statement.lineno]
-            result += [ast.Expr(ast.Constant(COMMENT + comments[number])) for number in lines]
-            start = statement.lineno
-            for key in ("body", "orelse", "finalbody"):
-                inner = getattr(statement, key, None)
-                if inner:
-                    start = insert(inner, start)
-            start = statement.end_lineno or start
-            result.append(statement)
-        body[:] = result
-        return start
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-    insert(function.body, function.lineno)
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        """Leave the variable out."""
+        self.generic_visit(node)
+        if _operand(node, self._name):
+            return node.right if _is_named(node.left, self._name) else node.left
+        return node
 
 
-def _comments(module: Module) -> dict[int, str]:
-    """Return the text of comments that have a line of their own, by line."""
-    found: dict[int, str] = {}
-    for token in tokenize.generate_tokens(io.StringIO(module.source.text).readline):
-        if token.type == tokenize.COMMENT and token.line.lstrip().startswith("#"):
-            found[token.start[0]] = token.string.lstrip("# ").rstrip()
-    return found
+def _is_named(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
-def _is_comment(statement: ast.stmt) -> bool:
-    """Whether :func:`as_lines` prints a statement as a comment."""
-    value = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(value, ast.Constant) and str(value.value).startswith((MARK, COMMENT))
+def _operand(node: ast.AST, name: str) -> bool:
+    """Whether an expression is ``name | other`` or ``other | name``."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.BitOr):
+        return False
+    return _is_named(node.left, name) or _is_named(node.right, name)
 
 
 def _resets(statement: ast.If) -> bool:
     text = ast.unparse(statement)
     return bool(re.match(r"if (len\(\w+\) > 0|len\(\w+\)|\w+\.numel\(\) > 0):\s+self\.reset_idx\(\w+\)$", text))
-
-
-def _is_dictionary(statement: ast.stmt) -> bool:
-    """Whether a statement makes or returns the dictionary of observations."""
-    if isinstance(statement, ast.Return):
-        return True
-    return isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Dict)
 
 
 def _base_name(info: ClassInfo, method: str) -> str:
@@ -367,19 +481,3 @@ def _order(node: ast.stmt) -> int:
     ]
     name = getattr(node, "name", "")
     return names.index(name) if name in names else len(names)
-
-
-def _parse(lines: list[str]) -> list[ast.stmt]:
-    return ast.parse("\n".join(lines)).body
-
-
-def _arguments(text: str) -> ast.arguments:
-    function = ast.parse(f"def f({text}): pass").body[0]
-    assert isinstance(function, ast.FunctionDef)
-    return function.args
-
-
-def _define(name: str, arguments: str, body: list[str]) -> ast.FunctionDef:
-    function = ast.parse(f"def {name}({arguments}):\n" + "".join(f"    {line}\n" for line in body or ["pass"])).body[0]
-    assert isinstance(function, ast.FunctionDef)
-    return function

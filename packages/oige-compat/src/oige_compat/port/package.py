@@ -2,28 +2,27 @@
 
 import ast
 import importlib
-import json
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from oige_core.errors import OigeError
 from oige_train.cli.new_task import package_of, uv_sources, write_template
 
 from oige_compat.check.modules import Module
 from oige_compat.port.configuration import config_module, task_yaml, train_yaml
-from oige_compat.port.constructor import Constructor, read_constructor
-from oige_compat.port.methods import MethodPorter, as_lines
-from oige_compat.port.scenes import ASSETS, Element, SceneParts, View, read_scene
+from oige_compat.port.constructor import Constructor, names_of_reads, read_constructor
+from oige_compat.port.helper_views import initialized, view_classes
+from oige_compat.port.methods import MethodPorter
+from oige_compat.port.scene_writer import TODO, SceneWriter
+from oige_compat.port.scenes import read_scene
 from oige_compat.port.sources import Source, imported_text
+from oige_compat.port.statements import as_lines
 from oige_compat.served import SERVED, canonical
 
 __all__ = ["Ported", "write_package"]
 
 TORCH = "omni.isaac.core.utils.torch"
-TODO = "TODO(port)"
 HELPERS = ("maths", "rotations", "tensor", "transformations")
 """Modules of functions on tensors."""
 
@@ -51,12 +50,12 @@ def write_package(source: Source, folder: Path) -> Ported:
         folder: where to write it; it does not exist, or is empty.
     """
     name, package = source.name, package_of(source.name)
-    constructor = read_constructor(source)
-    parts = read_scene(source, constructor.constants)
+    parts = read_scene(source)
+    constructor = read_constructor(source, parts.values)
     inside = folder / "src" / package
     scene = SceneWriter(source, parts, inside)
     texts = {
-        inside / "task.py": _task_module(source, constructor, parts, scene),
+        inside / "task.py": _task_module(source, constructor, scene),
         inside / "__init__.py": config_module(source, constructor, package),
         inside / "cfg" / "task" / f"{name}.yaml": task_yaml(source, constructor, parts),
         inside / "cfg" / "train" / f"{name}PPO.yaml": train_yaml(source),
@@ -83,128 +82,42 @@ def _marks(folder: Path, files: list[Path]) -> list[str]:
     return found
 
 
-class SceneWriter:
-    """Writes ``set_up_scene``.
-
-    Args:
-        source: the task.
-        parts: its scene.
-        inside: folder of the Python package, where assets go.
-    """
-
-    def __init__(self, source: Source, parts: SceneParts, inside: Path) -> None:
-        self._source = source
-        self._parts = parts
-        self._inside = inside
-        self.imports: list[str] = []
-        self.constants: list[str] = []
-        self.packages: set[str] = set()
-        self.built: set[str] = set()
-
-    def lines(self) -> list[str]:
-        """Return the lines of the method."""
-        lines = ["    def set_up_scene(self, scene: Scene) -> None:", '        """Describe one world."""']
-        if (self._source.task.get("sim") or {}).get("add_ground_plane", True):
-            lines.append("        scene.add_ground_plane()")
-        whole = {view.element: view for view in self._parts.views if not view.links}
-        for element in self._parts.elements.values():
-            view = whole.get(element.name)
-            lines += [f"        # {TODO}: {note}." for note in element.notes]
-            lines += [f"        {line}" for line in self._element(element, view)]
-        for view in self._parts.views:
-            if view.links and view.element in self._parts.elements:
-                tracked = ", track_contact_forces=True" if view.contacts else ""
-                call = f'scene.add_link_view("{view.name}", "{view.element}", {_links(view)}{tracked})'
-                lines.append(f"        self.{view.attribute} = {call}")
-                self.built.add(view.attribute)
-            elif view.element not in self._parts.elements:
-                lines.append(f"        # {TODO}: self.{view.attribute} is a view of {view.element or 'a prim'},")
-                lines.append("        # which no statement that could be read adds to the scene.")
-        for statement in self._parts.unread:
-            lines.append(f"        # {TODO}: this part of the scene could not be read:")
-            lines += [f"        #     {line}" for line in ast.unparse(statement).splitlines()]
-        return lines
-
-    def _element(self, element: Element, view: View | None) -> list[str]:
-        options = {"position": element.position, "orientation": element.orientation, **element.options}
-        given = "".join(f", {key}={value}" for key, value in options.items() if value is not None)
-        target = f"self.{view.attribute} = " if view is not None else ""
-        if view is not None:
-            self.built.add(view.attribute)
-        if element.shape is not None:
-            method, keyword, size = element.shape
-            contacts = ", track_contact_forces=True" if view is not None and view.contacts else ""
-            return [f'{target}scene.{method}("{element.name}", {keyword}={size}{given}{contacts})']
-        asset = self._asset(element)
-        if "get_measured_joint_forces" in "".join(ast.unparse(info.node) for info in self._source.classes):
-            given += ", track_joint_forces=True"
-        return [f'{target}scene.add_articulation("{element.name}", {asset}{given})']
-
-    def _asset(self, element: Element) -> str:
-        """Return the name of the asset of a robot, and add what defines it."""
-        for end, (module, name) in ASSETS.items():
-            if element.usd is not None and f"/{element.usd}".endswith(f"/{end}"):
-                self.imports.append(f"from {module} import {name}")
-                self.packages.add(module.partition(".")[0].replace("_", "-"))
-                return name
-        name = re.sub(r"\W", "_", element.name).upper()
-        file = re.sub(r"\W", "_", element.name).lower() + ".xml"
-        self.constants += [*self._converted(element, file), f'{name} = ArticulationAsset(mjcf=ASSETS / "{file}")']
-        return name
-
-    def _converted(self, element: Element, file: str) -> list[str]:
-        """Convert a USD file of the code base; return comments about what a user must do."""
-        end = (element.usd or "").replace("\\", "/").lstrip("./")
-        found = next((name for name in self._source.code.assets if end and f"/{name}".endswith(f"/{end}")), None)
-        if found is None:
-            return [f"# {TODO}: write the robot of {element.usd or 'an unknown file'} as assets/{file}."]
-        from oige_compat.assets import load_usd
-
-        path = self._source.code.root / found
-        try:
-            asset, report = load_usd(path)
-        except OigeError as error:
-            return [f"# {TODO}: {error}"]
-        target = self._inside / "assets" / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(asset.mjcf, Path):
-            shutil.copy(asset.mjcf, target)
-        else:
-            target.write_text(asset.mjcf, encoding="utf-8")
-        return [
-            f"# Converted from {found}.",
-            *(f"# {line}" for line in str(report).splitlines()),
-            f"# {TODO}: add the drives of {found} with drives={{…}}." if asset.drives else "# It has no drives.",
-        ]
-
-
-def _links(view: View) -> str:
-    return json.dumps(view.links) if re.search(r"[^\w]", view.links) else json.dumps([view.links])
-
-
-def _task_module(source: Source, constructor: Constructor, parts: SceneParts, scene: SceneWriter) -> str:
+def _task_module(source: Source, constructor: Constructor, scene: SceneWriter) -> str:
     package = package_of(source.name)
     set_up = scene.lines()
-    porter = MethodPorter(source, constructor, scene.built)
-    methods = porter.methods()
+    porter = MethodPorter(source, constructor, scene)
+    helpers = view_classes(scene.helpers, porter)
+    read = names_of_reads(ast.parse("\n".join(helpers)))
+    methods = porter.methods(read, initialized(scene.helpers, porter))
     functions = _functions(source, porter, methods)
     documentation = ast.get_docstring(source.info.node) or f"{source.name}."
     body = [
         f"class {source.name}Task(RLTask[{source.name}Config]):",
         '    """See the module."""',
         "",
+        *_class_attributes(source),
         *set_up,
     ]
     for method in methods:
         body += ["", *as_lines(method, 4)]
     for function in functions:
         body += ["", "", *as_lines(function)]
-    text = "\n".join(body)
+    text = "\n".join([*helpers, *(["", ""] if helpers else []), *body]).lstrip("\n")
     heads = _imports(source, porter, text, scene, package)
     summary = f'"""{documentation.strip()}\n\nPorted from {source.info.module.source.name}.\n"""'
-    constants = ["", 'ASSETS = Path(__file__).parent / "assets"', *scene.constants] if scene.constants else []
+    constants = scene.constants
+    if any("ASSETS /" in line for line in constants):
+        constants = ['ASSETS = Path(__file__).parent / "assets"', *constants]
+    constants = ["", *constants] if constants else []
     constants += _constants(source, text)
     return "\n".join([summary, "", *heads, "", f'__all__ = ["{source.name}Task"]', *constants, "", "", text]) + "\n"
+
+
+def _class_attributes(source: Source) -> list[str]:
+    """Return what the classes assign outside their methods; derived classes come last, as they replace values."""
+    statements = [each for info in reversed(source.classes) for each in info.node.body]
+    found = [ast.unparse(each) for each in statements if isinstance(each, ast.Assign | ast.AnnAssign)]
+    return [*(f"    {line}" for text in found for line in text.splitlines()), ""] if found else []
 
 
 def _modules(source: Source) -> list[Module]:
@@ -269,10 +182,10 @@ def _imports(source: Source, porter: MethodPorter, text: str, scene: SceneWriter
         lines += _helper_imports(helpers)
     if any("oige_compat" in line for line in lines):
         scene.packages.add("oige-compat")
-    core = ["RLTask", "Scene", *(["ArticulationAsset"] if scene.constants else [])]
+    core = ["RLTask", "Scene", *scene.core]
     lines += [*scene.imports, f"from oige_core import {', '.join(sorted(core))}"]
     lines.append(f"from {package} import {source.name}Config")
-    lines += ["from pathlib import Path"] if scene.constants else []
+    lines += ["from pathlib import Path"] if any("ASSETS /" in line for line in scene.constants) else []
     groups: tuple[list[str], list[str], list[str]] = ([], [], [])
     for line in dict.fromkeys(lines):
         module = line.split()[1].partition(".")[0]
@@ -282,14 +195,16 @@ def _imports(source: Source, porter: MethodPorter, text: str, scene: SceneWriter
 
 def _helper_imports(helpers: set[str]) -> list[str]:
     """Return the imports of functions on tensors, which may say ``function as name``."""
-    lines = []
+    lines, found = [], dict[str, list[str]]()
     for helper in sorted(helpers):
         function = helper.partition(" ")[0]
         modules = [f"oige_compat.torch_utils.{name}" for name in HELPERS]
-        found = (module for module in modules if function in importlib.import_module(module).__all__)
-        module = next(found, None)
-        lines.append(f"# {TODO}: import {helper}" if module is None else f"from {module} import {helper}")
-    return lines
+        module = next((each for each in modules if function in importlib.import_module(each).__all__), None)
+        if module is None:
+            lines.append(f"# {TODO}: import {helper}")
+        else:
+            found.setdefault(module, []).append(helper)
+    return lines + [f"from {module} import {', '.join(names)}" for module, names in found.items()]
 
 
 def _by_module(line: str) -> tuple[bool, str]:

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def find_source(path: Path, task: str | None) -> Source:
     if len(found) > 1:
         raise ConfigError(f"{path}: expected one task; select one with --task: {', '.join(sorted(found))}.")
     (name, info), *_ = found.items()
-    classes = [each for each in project.with_bases(info) if each.name not in BASES]
+    classes = [each for each in project.resolution_order(info) if each.name not in BASES]
     if any(base.rpartition(".")[2] == "RLTaskWarp" for each in classes for base in each.bases):
         raise ConfigError(f"{name}: its class is an RLTaskWarp, which works on Warp arrays; port its torch class.")
     return Source(name, info, classes, code, types, _task_yaml(code, name), _train_yaml(code, name))
@@ -137,17 +138,60 @@ def _registered(project: Project) -> dict[str, str]:
 
 
 def _task_yaml(code: CodeBase, name: str) -> dict[str, Any]:
-    for file in code.configuration:
-        if file.name.endswith(f"task/{name}.yaml"):
-            content = yaml.safe_load(file.text)
-            if isinstance(content, dict):
-                return content
-    return {}
+    return _with_defaults(code, "task", name, set()) or {}
 
 
 def _train_yaml(code: CodeBase, name: str) -> str | None:
-    files = (file.text for file in code.configuration if file.name.endswith(f"train/{name}PPO.yaml"))
+    """Return the text of a training's YAML file; with the contents of those from which it inherits."""
+    text = _text_of(code, "train", f"{name}PPO")
+    if text is None:
+        return None
+    own = yaml.safe_load(text)
+    inherited = [each for each in _defaults(own) if _text_of(code, "train", each) is not None]
+    if not inherited:
+        return text
+    merged = _with_defaults(code, "train", f"{name}PPO", set())
+    return yaml.safe_dump(merged, sort_keys=False)
+
+
+def _text_of(code: CodeBase, group: str, name: str) -> str | None:
+    files = (file.text for file in code.configuration if f"/{file.name}".endswith(f"/{group}/{name}.yaml"))
     return next(files, None)
+
+
+def _defaults(content: object) -> list[str]:
+    """Return the names of YAML files of the same group from which one inherits, and ``_self_``, in order."""
+    if not isinstance(content, Mapping):
+        return []
+    names = [each for each in content.get("defaults") or [] if isinstance(each, str)]
+    return names if "_self_" in names else [*names, "_self_"]
+
+
+def _with_defaults(code: CodeBase, group: str, name: str, seen: set[str]) -> dict[str, Any] | None:
+    """Return the contents of a YAML file with those from which it inherits; None if there is no such file."""
+    text = _text_of(code, group, name)
+    if text is None or name in seen:
+        return None
+    own = yaml.safe_load(text)
+    if not isinstance(own, Mapping):
+        return {}
+    merged: dict[str, Any] = {}
+    for each in _defaults(own):
+        if each == "_self_":
+            _merge(merged, {key: value for key, value in own.items() if key != "defaults"})
+        else:
+            _merge(merged, _with_defaults(code, group, each.rpartition("/")[2], {*seen, name}) or {})
+    return merged
+
+
+def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Write keys into a dictionary, section by section."""
+    for key, value in other.items():
+        if isinstance(value, Mapping):
+            section = into[key] = dict(into[key]) if isinstance(into.get(key), Mapping) else {}
+            _merge(section, value)
+        else:
+            into[key] = value
 
 
 def imported_text(module: Module, names: set[str]) -> list[str]:
