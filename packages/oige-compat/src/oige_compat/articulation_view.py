@@ -1,14 +1,13 @@
 """``ArticulationView`` over the view of the engine."""
 
-import math
 from typing import Any
 
 import torch
 
+from oige_compat.articulation_properties import ArticulationProperties
 from oige_compat.errors import CompatError, caller
 from oige_compat.session import session
 from oige_compat.types import ArticulationActions, JointsState
-from oige_compat.views import MovingView
 from oige_compat.warp_arrays import serves_warp
 
 __all__ = ["ArticulationView"]
@@ -18,7 +17,7 @@ UNLIMITED = torch.finfo(torch.float32).max
 
 
 @serves_warp
-class ArticulationView(MovingView):
+class ArticulationView(ArticulationProperties):
     """Articulations, one per world.
 
     Args:
@@ -27,12 +26,7 @@ class ArticulationView(MovingView):
         positional: as in :class:`~oige_compat.views.PrimView`.
         enable_dof_force_sensors: without effect; forces are measured where the script reads them.
         further: as in :class:`~oige_compat.views.PrimView`.
-
-    Attributes:
-        keeps_tendons: whether the robot is one of OIGE, whose tendons keep the stiffnesses of their limits.
     """
-
-    keeps_tendons = False
 
     def __init__(
         self,
@@ -117,20 +111,6 @@ class ArticulationView(MovingView):
     def get_dof_limits(self, clone: bool = True) -> torch.Tensor:
         """Return limits ``(n, d, 2)`` in rad or m; the largest numbers for joints without limits."""
         return self._bound().get_dof_limits().clamp(-UNLIMITED, UNLIMITED)
-
-    @staticmethod
-    def _joints(joint_indices: Any) -> Any:
-        """Return joints or links as the engine looks them up once: an unchanged tensor of int64, or a list."""
-        return joint_indices.long() if isinstance(joint_indices, torch.Tensor) else joint_indices
-
-    def _get(self, name: str, indices: Any, joint_indices: Any, clone: bool = True) -> torch.Tensor:
-        getter = getattr(self._bound(), name)
-        return getter(self._select(indices), self._joints(joint_indices), clone=clone)
-
-    def _set(self, name: str, values: Any, indices: Any, joint_indices: Any) -> None:
-        if values is not None:
-            setter = getattr(self._bound(), name)
-            setter(self._rows(values), self._select(indices), self._joints(joint_indices))
 
     def get_joint_positions(self, indices: Any = None, joint_indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return positions ``(n, d)`` in rad or m."""
@@ -264,58 +244,6 @@ class ArticulationView(MovingView):
     def get_coriolis_and_centrifugal_forces(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return the forces ``(n, d)`` that keep the joints' velocities."""
         return self._bound().get_coriolis_and_centrifugal_forces(self._select(indices))
-
-    def get_body_masses(self, indices: Any = None, body_indices: Any = None, clone: bool = True) -> torch.Tensor:
-        """Return masses ``(n, b)`` of the links in kg."""
-        return self._get("get_body_masses", indices, body_indices, clone)
-
-    def set_body_masses(self, values: Any, indices: Any = None, body_indices: Any = None) -> None:
-        """Set masses ``(n, b)`` of the links in kg."""
-        self._set("set_body_masses", values, indices, body_indices)
-
-    def get_fixed_tendon_stiffnesses(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
-        """Return stiffnesses ``(n, t)`` of the tendons."""
-        return self._bound().get_fixed_tendon_stiffnesses(self._select(indices))
-
-    def set_fixed_tendon_properties(
-        self,
-        stiffnesses: Any = None,
-        dampings: Any = None,
-        limit_stiffnesses: Any = None,
-        limits: Any = None,
-        rest_lengths: Any = None,
-        offsets: Any = None,
-        indices: Any = None,
-    ) -> None:
-        """Set properties of the tendons: ``(n, t)``, or ``(t,)`` for all worlds.
-
-        In a robot of OIGE a limit of a tendon makes one joint follow another, and its stiffness is part of the model.
-        """
-        if self.keeps_tendons and limit_stiffnesses is not None:
-            own = float(self._bound().get_fixed_tendon_limit_stiffnesses().max())
-            asked = float(self._rows(limit_stiffnesses).max())
-            if not math.isclose(own, asked, rel_tol=1e-3):
-                session().note(
-                    f"set_fixed_tendon_properties(limit_stiffnesses={asked:g}) of '{self.name}': the tendons of OIGE's "
-                    f"robot keep {own:g} N/m, with which joints follow each other."
-                )
-            limit_stiffnesses = None
-        given = {
-            "stiffnesses": stiffnesses,
-            "dampings": dampings,
-            "limit_stiffnesses": limit_stiffnesses,
-            "limits": limits,
-            "rest_lengths": rest_lengths,
-            "offsets": offsets,
-        }
-        selected = self._select(indices)
-        worlds = self._num_worlds if selected is None else len(selected)
-        values = {}
-        for name, value in given.items():
-            if value is not None:
-                rows = self._rows(value)
-                values[name] = rows.expand(worlds, *rows.shape) if rows.ndim == 1 + (name == "limits") else rows
-        self._bound().set_fixed_tendon_properties(**values, indices=selected)
 
     def set_enabled_self_collisions(self, flags: Any, indices: Any = None) -> None:
         """Refuse to change collisions of worlds that exist.
