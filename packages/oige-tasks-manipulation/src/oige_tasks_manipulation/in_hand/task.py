@@ -42,8 +42,9 @@ class InHandTask(RLTask[InHandConfigT]):
     """A hand turns a cube to one goal orientation after another.
 
     A goal that is reached is replaced at the start of the next step; the world goes on. With
-    ``task.env.compat=upstream``, a control step counts as 1/60 s for ``dofSpeedScale``, and a physics step for
-    ``resetTime``, and joints may start beyond their limits.
+    ``task.env.compat=upstream``, a control step counts as 1/60 s for ``dofSpeedScale`` and a physics step for
+    ``resetTime``, joints may start beyond their limits, and the cube weighs 0.0709 kg whatever its density in the
+    configuration.
 
     Attributes:
         hand: the hand.
@@ -108,6 +109,9 @@ class InHandTask(RLTask[InHandConfigT]):
         self.middles, self.half_ranges = limits.mean(-1), 0.5 * limits.diff().squeeze(-1)
         self.driven_lower, self.driven_upper = limits[self.driven].unbind(-1)
         self.driven_middles, self.driven_half_ranges = self.middles[self.driven], self.half_ranges[self.driven]
+        mass = CUBE_DENSITY * CUBE_SIZE**3
+        if self.upstream and not torch.allclose(self.objects.get_masses(), torch.tensor(mass, device=device)):
+            self.objects.set_densities(torch.full((n,), CUBE_DENSITY, device=device))
         self.start = torch.tensor(self.hand.object_position, device=device)
         self.goal_position = torch.tensor(self.hand.goal_position, device=device)
         self.display_position = torch.tensor(self.hand.goal_display, device=device)
