@@ -8,6 +8,7 @@ plays the same policy with ``task.env.compat=upstream``, also if it was trained 
 number of episodes, the first ones after a reset. The printed table has both mean returns with standard errors, and
 their ratio.
 
+``--checkpoint`` plays another policy instead, such as one that the original's script has trained.
 ``--json`` adds each episode's return and length to a file. ``--original`` and ``--own`` add settings to one of the two
 runs. To let a task have other defaults, add it to ``SETTINGS``.
 """
@@ -115,7 +116,7 @@ def main(argv: list[str]) -> None:
         raise ConfigError(f"{given.checkout}: expected a checkout of OmniIsaacGymEnvs, which contains {SCRIPT}.")
     tasks = given.tasks or list(SETTINGS)
     for task in tasks:
-        if not policy_files(find_task(task))[0].is_file():
+        if given.checkpoint is None and not policy_files(find_task(task))[0].is_file():
             raise ConfigError(f"{task}: expected a task with a policy; this one has none.")
     print("| task | episodes | original's file | own task | ratio |\n|---|---|---|---|---|", flush=True)
     for task in tasks:
@@ -135,6 +136,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--worlds", type=int, help="number of worlds (the task's in SETTINGS, or 64)")
     parser.add_argument("--episodes", type=int, help="episodes of each world (the task's in SETTINGS, or 1)")
     parser.add_argument("--seed", type=int, default=42, help="seed of both runs (%(default)s)")
+    parser.add_argument("--checkpoint", type=Path, help="policy, whose network is that of the original's settings")
     parser.add_argument("--json", type=Path, help="file to which results are added")
     for side in SIDES:
         parser.add_argument(f"--{side}", action="append", default=[], metavar="KEY=VALUE")
@@ -152,6 +154,7 @@ def in_process(given: argparse.Namespace, task: str, side: str) -> Played:
     settings = SETTINGS.get(task, Settings())
     worlds, episodes = given.worlds or settings.worlds, given.episodes or settings.episodes
     added = [f"--{side}={value}" for value in (*getattr(settings, side), *getattr(given, side))]
+    added += [f"--checkpoint={given.checkpoint.resolve()}"] if given.checkpoint else []
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.json"
         command = [sys.executable, __file__, str(given.checkout.resolve()), task, f"--side={side}", f"--out={out}"]
@@ -208,8 +211,8 @@ def play_original(given: argparse.Namespace) -> str:
             str(given.checkout / SCRIPT),
             f"task={task}",
             "test=True",
-            f"checkpoint={policy_files(find_task(task))[0]}",
-            *network_settings(task),
+            f"checkpoint={given.checkpoint or policy_files(find_task(task))[0]}",
+            *([] if given.checkpoint else network_settings(task)),
             f"num_envs={given.worlds}",
             f"seed={given.seed}",
             "experiment=compat_scores",
@@ -250,7 +253,7 @@ def play_own(given: argparse.Namespace) -> str:
         [
             f"task={given.tasks[0]}",
             "test=True",
-            "checkpoint=pretrained",
+            f"checkpoint={given.checkpoint or 'pretrained'}",
             "task.env.compat=upstream",
             f"num_envs={given.worlds}",
             f"seed={given.seed}",
