@@ -32,7 +32,9 @@ def test_unknown_name_can_be_imported_but_not_used(tmp_path: Path) -> None:
     spec.loader.exec_module(module)
     with pytest.raises(CompatError) as caught:
         module.make()
-    expected = f"omni.isaac.nowhere.Thing (used in {file}:5): oige-compat does not have it; remove the use."
+    expected = (
+        f"omni.isaac.nowhere.Thing (part of Isaac Sim; used in {file}:5): oige-compat does not have it; remove the use."
+    )
     assert str(caught.value) == expected
 
 
@@ -45,10 +47,13 @@ def test_names_below_an_unknown_name_can_be_read_but_not_used() -> None:
         second: omni.isaac.nowhere.Second | None = None,  # pyright: ignore
     ) -> None: ...
 
-    with pytest.raises(CompatError, match=r"^omni\.isaac\.nowhere\.events\.Event \(used in .*test_imports\.py:\d+\): "):
+    with pytest.raises(
+        CompatError,
+        match=r"^omni\.isaac\.nowhere\.events\.Event \(part of Isaac Sim; used in .*test_imports\.py:\d+\): ",
+    ):
         listen.__annotations__["event"]()
     assert [str(kind) for kind in get_args(listen.__annotations__["second"])][1] == "<class 'NoneType'>"
-    with pytest.raises(CompatError, match=r"^omni\.isaac\.nowhere\.MODE \(used in "):
+    with pytest.raises(CompatError, match=r"^omni\.isaac\.nowhere\.MODE \(part of Isaac Sim; used in "):
         bool(omni.isaac.nowhere.MODE == 1)
 
 
@@ -58,7 +63,10 @@ def test_subclass_of_an_unknown_class_raises_when_it_is_made() -> None:
     class Mine(Thing):  # pyright: ignore[reportUntypedBaseClass]
         pass
 
-    with pytest.raises(CompatError, match=r"^omni\.isaac\.nowhere\.Thing \(used in .*: oige-compat does not have it; "):
+    with pytest.raises(
+        CompatError,
+        match=r"^omni\.isaac\.nowhere\.Thing \(part of Isaac Sim; used in .*: oige-compat does not have it; ",
+    ):
         Mine()
 
 
@@ -70,9 +78,22 @@ def test_guarded_import_of_an_unknown_module_raises_import_error() -> None:
     else:
         message = ""
     expected = (
-        r"omni\.isaac\.elsewhere \(used in .*test_imports\.py:\d+\): oige-compat does not have it; remove the use\."
+        r"omni\.isaac\.elsewhere \(part of Isaac Sim; used in .*test_imports\.py:\d+\): "
+        r"oige-compat does not have it; remove the use\."
     )
     assert re.fullmatch(expected, message)
+
+
+def test_error_says_what_a_known_name_is_in_isaac_sim() -> None:
+    import carb  # pyright: ignore[reportMissingImports]
+
+    with pytest.raises(CompatError) as caught:
+        carb.input.acquire_input_interface()
+    assert re.fullmatch(
+        r"carb\.input\.acquire_input_interface \(keyboard, mouse and gamepad of the application's window; used in "
+        r".*test_imports\.py:\d+\): oige-compat does not have it; remove the use\.",
+        str(caught.value),
+    )
 
 
 def test_scripts_get_their_own_arguments_and_neighbours(tmp_path: Path) -> None:

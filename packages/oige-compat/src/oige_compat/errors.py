@@ -40,8 +40,12 @@ def caller() -> str:
 
 
 def missing(name: str, where: str | None = None) -> str:
-    """Return one line about a name of Isaac Sim that is not served."""
-    return f"{name} (used in {where or caller()}): oige-compat does not have it; remove the use."
+    """Return one line about a name of Isaac Sim that is not served: what it is, where it is used, what to do."""
+    from oige_compat.served import find_served
+
+    known = find_served(name)
+    what = "" if known is None or known.state != "missing" else f"{known.text}; "
+    return f"{name} ({what}used in {where or caller()}): oige-compat does not have it; remove the use."
 
 
 @functools.cache

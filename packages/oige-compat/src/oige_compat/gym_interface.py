@@ -7,6 +7,7 @@ import torch
 
 from oige_compat.devices import redirect_cuda
 from oige_compat.errors import CompatError, caller
+from oige_compat.kit import SimulationApp
 from oige_compat.session import restart, session
 from oige_compat.world import World
 
@@ -170,6 +171,7 @@ class VecEnvBase:
         restart()
         if not headless or enable_livestream:
             session().note("headless=False or enable_livestream=True: there is no window, and nothing is streamed.")
+        self._simulation_app = SimulationApp({"headless": headless})
         self._render = False
         self._record = False
         self.sim_frame_count = 0
@@ -241,6 +243,11 @@ class VecEnvBase:
     def num_envs(self) -> int:
         """Number of worlds."""
         return self._num_envs
+
+    @property
+    def simulation_app(self) -> SimulationApp:
+        """The application, which runs until the script ends."""
+        return self._simulation_app
 
     @property
     def world(self) -> Any:

@@ -24,6 +24,8 @@ def run(arguments: list[str]) -> int:
     """
     # rl_games of the time of OmniIsaacGymEnvs did not compile networks, which takes minutes.
     os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+    # Otherwise Hydra prints errors itself, with a stack trace, and ends the program.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     from oige_compat.imports import install
     from oige_compat.legacy import default_devices, restore
     from oige_compat.local_files import checkout, parse_assets, search_in

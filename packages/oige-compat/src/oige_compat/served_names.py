@@ -87,6 +87,7 @@ NAMES: dict[str, Row] = {
             "settings.*": "settings of the application; here a dictionary that physics does not read",
         },
     ),
+    "carb.input.*": ("missing", "keyboard, mouse and gamepad of the application's window"),
     "carb.*": ("missing", "part of the application's core library"),
     **below(
         "omni.isaac.cloner",

@@ -31,6 +31,7 @@ _WORLD = ("oige_compat.world:SimulationContext World",)
 _ARTICULATIONS = ("oige_compat.articulation_view:ArticulationView", "oige_compat.objects:Articulation")
 
 _CAMERA = ("oige_compat.cameras.sensor:Camera",)
+_VIEWPORT = ("oige_compat.viewport",)
 _WHEELS = ("oige_compat.wheeled:DifferentialController",)
 
 _DRAWS = "oige_compat.randomization"
@@ -93,6 +94,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.wheeled_robots.controllers": _WHEELS,
     "omni.isaac.wheeled_robots.controllers.differential_controller": _WHEELS,
     "omni.isaac.wheeled_robots.robots": ("oige_compat.wheeled:WheeledRobot",),
+    "omni.kit.viewport.utility": _VIEWPORT,
+    "omni.kit.viewport.utility.camera_state": _VIEWPORT,
     "omni.kit.app": ("oige_compat.kit:get_app get_extension_manager",),
     "omni.replicator.core": (
         "oige_compat.randomization.control:set_global_seed",

@@ -7,10 +7,12 @@ import math
 
 import numpy as np
 import torch
+from pxr import Gf
 
 from oige_compat.torch_utils.maths import copysign, normalize, torch_rand_float
 
 __all__ = [
+    "Gf",
     "compute_heading_and_up",
     "compute_rot",
     "copysign",
