@@ -200,6 +200,17 @@ def test_force_acts_in_one_physics_step(scene: Any) -> None:
         )
 
 
+def test_efforts_of_joints_remain_until_others_are_set(scene: Any) -> None:
+    dr = scene.dr
+    with dr.trigger.on_rl_frame(num_envs=NUM_ENVS), dr.gate.on_env_reset():
+        efforts = _always(scene, (2.0, 0.0))
+        dr.physics_view.randomize_articulation_view("carts", operation="additive", joint_efforts=efforts)
+    dr.physics_view.step_randomization([2])
+    scene.world.step()
+    assert scene.carts.get_applied_joint_efforts()[:, 0].tolist() == [0.0, 0.0, 2.0]
+    assert scene.carts.get_joint_velocities()[2, 0] > 0.0
+
+
 def _message(scene: Any, interval: int | None = 1, view: str = "boxes", **attributes: Any) -> str:
     """Return the message of a call that is refused, without the place of the call."""
 
