@@ -68,6 +68,39 @@ RANDOMIZATION: dict[str, Row] = {
         },
     ),
 }
+CAMERAS: dict[str, Row] = {
+    **below(
+        "omni",
+        "served",
+        {
+            "replicator.core.create.render_product": "lets a camera render",
+            "replicator.core.AnnotatorRegistry": "annotators by name",
+            "replicator.core.WriterRegistry": "writers by name",
+            "replicator.core.orchestrator": "starts the graph of Replicator",
+            "replicator.core.orchestrator._orchestrator": "a private field that scripts set; images do not wait for it",
+            "replicator.isaac.scripts.writers.pytorch_writer.PytorchWriter": "gives images to a listener",
+            "replicator.isaac.scripts.writers.pytorch_listener.PytorchListener": "returns images as tensors",
+            "replicator.isaac.scripts.writers.PytorchWriter": "gives images to a listener",
+            "replicator.isaac.scripts.writers.PytorchListener": "returns images as tensors",
+            "isaac.wheeled_robots.robots.WheeledRobot": "a robot with wheels",
+        },
+    ),
+    **below(
+        "omni",
+        "approximated",
+        {
+            "replicator.core.AnnotatorRegistry.get_annotator": "returns an annotator; here colours, distances, and "
+            "segmentation of labelled prims",
+            "replicator.core.WriterRegistry.get": "returns a writer; here only PytorchWriter",
+            "replicator.core.orchestrator.step": "renders a frame; does nothing here, since images are always current",
+            "isaac.sensor.Camera": "a camera as an object; here its lens and clipping range",
+            "isaac.sensor.scripts.camera.Camera": "a camera as an object; here its lens and clipping range",
+            "isaac.wheeled_robots.controllers.DifferentialController": "speeds of two wheels; without limits here",
+        },
+    ),
+    "omni.isaac.wheeled_robots.*": ("missing", "robots with wheels and their controllers"),
+}
+
 WARP_FUNCTIONS = """
 PI arange assign clone_tensor convert create_tensor_from_list create_zeros_tensor deg2rad euler_angles_to_quats
 get_local_from_world get_pose get_type get_world_from_local move_data ones rad2deg resolve_indices tensor_cat to_list
@@ -263,7 +296,6 @@ NAMES: dict[str, Row] = {
         "missing",
         {
             "isaac.sensor.*": "a camera, a contact sensor or a lidar as an object",
-            "isaac.wheeled_robots.*": "robots with wheels and their controllers",
             "isaac.manipulators.*": "robot arms and their controllers",
             "isaac.franka.*": "Franka Emika's Panda as an object",
             "isaac.motion_generation.*": "motion planning",
@@ -311,6 +343,7 @@ NAMES: dict[str, Row] = {
         },
     ),
     **RANDOMIZATION,
+    **CAMERAS,
     **below(
         "omni",
         "served",
