@@ -28,9 +28,8 @@ class ArticulationProperties(MovingView):
         """Return joints or links as the engine looks them up once: an unchanged tensor of int64, or a list."""
         return joint_indices.long() if isinstance(joint_indices, torch.Tensor) else joint_indices
 
-    def _get(self, name: str, indices: Any, joint_indices: Any, clone: bool = True) -> torch.Tensor:
-        getter = getattr(self._bound(), name)
-        return getter(self._select(indices), self._joints(joint_indices), clone=clone)
+    def _get(self, name: str, indices: Any, joint_indices: Any) -> torch.Tensor:
+        return getattr(self._bound(), name)(self._select(indices), self._joints(joint_indices))
 
     def _set(self, name: str, values: Any, indices: Any, joint_indices: Any) -> None:
         if values is not None:
@@ -41,7 +40,7 @@ class ArticulationProperties(MovingView):
         self, indices: Any = None, joint_indices: Any = None, clone: bool = True
     ) -> torch.Tensor:
         """Return the dry friction ``(n, d)`` of the joints in N·m or N; in PhysX it is a coefficient without unit."""
-        return self._get("get_friction_coefficients", indices, joint_indices, clone)
+        return self._get("get_friction_coefficients", indices, joint_indices)
 
     def set_friction_coefficients(self, values: Any, indices: Any = None, joint_indices: Any = None) -> None:
         """Set the dry friction ``(n, d)`` of the joints in N·m or N."""
@@ -55,11 +54,11 @@ class ArticulationProperties(MovingView):
         self, indices: Any = None, joint_indices: Any = None, clone: bool = True
     ) -> torch.Tensor:
         """Return maximum velocities ``(n, d)`` in rad/s or m/s."""
-        return self._get("get_joint_max_velocities", indices, joint_indices, clone)
+        return self._get("get_joint_max_velocities", indices, joint_indices)
 
     def get_body_masses(self, indices: Any = None, body_indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return masses ``(n, b)`` of the links in kg."""
-        return self._get("get_body_masses", indices, body_indices, clone)
+        return self._get("get_body_masses", indices, body_indices)
 
     def set_body_masses(self, values: Any, indices: Any = None, body_indices: Any = None) -> None:
         """Set masses ``(n, b)`` of the links in kg."""
@@ -67,7 +66,7 @@ class ArticulationProperties(MovingView):
 
     def get_body_inertias(self, indices: Any = None, body_indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return inertia matrices ``(n, b, 9)`` of the links in kg·m², in their frames."""
-        return self._get("get_body_inertias", indices, body_indices, clone)
+        return self._get("get_body_inertias", indices, body_indices)
 
     def set_body_inertias(self, values: Any, indices: Any = None, body_indices: Any = None) -> None:
         """Set inertia matrices ``(n, b, 9)`` of the links in kg·m²."""
@@ -77,7 +76,7 @@ class ArticulationProperties(MovingView):
         self, indices: Any = None, body_indices: Any = None, clone: bool = True
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return centres of mass ``(n, b, 3)`` in the frames of the links, in m, and orientations, which are 0."""
-        positions = self._get("get_body_coms", indices, body_indices, clone)
+        positions = self._get("get_body_coms", indices, body_indices)
         orientations = torch.zeros(*positions.shape[:-1], 4, device=positions.device)
         orientations[..., 0] = 1.0
         return positions, orientations

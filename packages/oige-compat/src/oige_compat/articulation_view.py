@@ -114,11 +114,11 @@ class ArticulationView(ArticulationProperties):
 
     def get_joint_positions(self, indices: Any = None, joint_indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return positions ``(n, d)`` in rad or m."""
-        return self._get("get_joint_positions", indices, joint_indices, clone)
+        return self._get("get_joint_positions", indices, joint_indices)
 
     def get_joint_velocities(self, indices: Any = None, joint_indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return velocities ``(n, d)`` in rad/s or m/s."""
-        return self._get("get_joint_velocities", indices, joint_indices, clone)
+        return self._get("get_joint_velocities", indices, joint_indices)
 
     def set_joint_positions(self, positions: Any, indices: Any = None, joint_indices: Any = None) -> None:
         """Set positions ``(n, d)``, and the targets of the drives, as Isaac Sim does."""
@@ -148,25 +148,25 @@ class ArticulationView(ArticulationProperties):
         self, indices: Any = None, joint_indices: Any = None, clone: bool = True
     ) -> torch.Tensor:
         """Return the efforts ``(n, d)`` that were set."""
-        return self._get("get_applied_joint_efforts", indices, joint_indices, clone)
+        return self._get("get_applied_joint_efforts", indices, joint_indices)
 
     def get_measured_joint_efforts(
         self, indices: Any = None, joint_indices: Any = None, clone: bool = True
     ) -> torch.Tensor:
         """Return the efforts ``(n, d)`` of the drives."""
-        return self._get("get_measured_joint_efforts", indices, joint_indices, clone)
+        return self._get("get_measured_joint_efforts", indices, joint_indices)
 
     def get_measured_joint_forces(
         self, indices: Any = None, joint_indices: Any = None, clone: bool = True
     ) -> torch.Tensor:
         """Return the wrenches ``(n, b, 6)`` that parents exert on links through their joints, in N and N·m."""
-        return self._get("get_measured_joint_forces", indices, joint_indices, clone)
+        return self._get("get_measured_joint_forces", indices, joint_indices)
 
     def get_gains(
         self, indices: Any = None, joint_indices: Any = None, clone: bool = True
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return stiffnesses and dampings ``(n, d)`` of the drives."""
-        return self._bound().get_gains(self._select(indices), self._joints(joint_indices), clone=clone)
+        return self._bound().get_gains(self._select(indices), self._joints(joint_indices))
 
     def set_gains(
         self,
@@ -183,7 +183,7 @@ class ArticulationView(ArticulationProperties):
 
     def get_max_efforts(self, indices: Any = None, joint_indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return the maximum efforts ``(n, d)`` of the drives."""
-        return self._get("get_max_efforts", indices, joint_indices, clone)
+        return self._get("get_max_efforts", indices, joint_indices)
 
     def set_max_efforts(self, values: Any, indices: Any = None, joint_indices: Any = None) -> None:
         """Set the maximum efforts ``(n, d)`` of the drives."""
@@ -191,7 +191,7 @@ class ArticulationView(ArticulationProperties):
 
     def get_armatures(self, indices: Any = None, joint_indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return armatures ``(n, d)`` in kg·m² or kg."""
-        return self._get("get_armatures", indices, joint_indices, clone)
+        return self._get("get_armatures", indices, joint_indices)
 
     def set_armatures(self, values: Any, indices: Any = None, joint_indices: Any = None) -> None:
         """Set armatures ``(n, d)`` in kg·m² or kg."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from oige_compat.served_names import NAMES, State
 from oige_compat.served_schemas import SCHEMAS
+from oige_compat.served_soft_bodies import SOFT_BODIES
 from oige_compat.served_views import VIEWS
 
 __all__ = ["ROOTS", "SERVED", "Served", "State", "canonical", "find_served", "is_of_isaac_sim"]
@@ -66,7 +67,7 @@ RENAMED: tuple[tuple[str, str], ...] = (
 """Other names of modules and classes, and what they are here; the first that fits applies."""
 
 SERVED: Mapping[str, Served] = {
-    name: Served(state, text) for table in (NAMES, SCHEMAS, VIEWS) for name, (state, text) in table.items()
+    name: Served(state, text) for table in (NAMES, SCHEMAS, SOFT_BODIES, VIEWS) for name, (state, text) in table.items()
 }
 """What becomes of each known name."""
 
@@ -80,7 +81,6 @@ BASES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.core.prims.RigidPrim": ("omni.isaac.core.prims.XFormPrim",),
     "omni.isaac.core.prims.GeometryPrimView": ("omni.isaac.core.prims.XFormPrimView",),
     "omni.isaac.core.prims.GeometryPrim": ("omni.isaac.core.prims.XFormPrim",),
-    "omni.isaac.core.prims.soft.DeformablePrimView": ("omni.isaac.core.prims.XFormPrimView",),
     "omni.isaac.core.objects.DynamicSphere": ("omni.isaac.core.prims.RigidPrim", "omni.isaac.core.prims.GeometryPrim"),
     "omni.isaac.core.objects.DynamicCuboid": ("omni.isaac.core.prims.RigidPrim", "omni.isaac.core.prims.GeometryPrim"),
     "omni.isaac.core.objects.DynamicCylinder": (

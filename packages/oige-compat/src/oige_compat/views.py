@@ -1,7 +1,8 @@
 """``XFormPrimView``, ``RigidPrimView`` and ``ArticulationView`` over the views of the engine.
 
 Poses are those of Isaac Sim: in the frame of the stage, on which worlds stand beside each other. Indices select worlds;
-in a view of several bodies per world they select bodies, those of a world one after the other.
+in a view of several bodies per world they select bodies, those of a world one after the other. Getters return copies, also
+with ``clone=False``: in Isaac Sim, scripts may write to what they get.
 """
 
 from collections.abc import Callable
@@ -172,7 +173,7 @@ class XFormPrimView(PrimView):
         """Return positions ``(n, 3)`` in m on the stage and orientations ``(n, 4)``."""
         view, selected = self._bound(), self._select(indices)
         if self._bodies == 1:
-            positions, orientations = view.get_world_poses(selected, clone=clone)
+            positions, orientations = view.get_world_poses(selected)
         else:
             positions, orientations = (rows.flatten(0, 1) for rows in view.get_world_poses())
             if selected is not None:
@@ -218,7 +219,7 @@ class MovingView(XFormPrimView):
 
     def get_velocities(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return linear and angular velocities ``(n, 6)`` in m/s and rad/s."""
-        return self._read(lambda rows: self._bound().get_velocities(rows, clone=clone), indices)
+        return self._read(lambda rows: self._bound().get_velocities(rows), indices)
 
     def get_linear_velocities(self, indices: Any = None, clone: bool = True) -> torch.Tensor:
         """Return linear velocities ``(n, 3)`` in m/s."""
