@@ -1,8 +1,8 @@
 """``XFormPrimView``, ``RigidPrimView`` and ``ArticulationView`` over the views of the engine.
 
 Poses are those of Isaac Sim: in the frame of the stage, on which worlds stand beside each other. Indices select worlds;
-in a view of several bodies per world they select bodies, those of a world one after the other. Getters return copies, also
-with ``clone=False``: in Isaac Sim, scripts may write to what they get.
+in a view of several bodies per world they select bodies, those of a world one after the other. Getters return copies,
+also with ``clone=False``: in Isaac Sim, scripts may write to what they get.
 """
 
 from collections.abc import Callable
