@@ -76,9 +76,11 @@ def wait(program: subprocess.Popen[bytes], seconds: float) -> int:
     try:
         return program.wait(seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(program.pid, signal.SIGKILL)
-        program.wait()
         return -signal.SIGKILL
+    finally:  # also if this program is interrupted
+        if program.poll() is None:
+            os.killpg(program.pid, signal.SIGKILL)
+            program.wait()
 
 
 def measure(task: str, envs: int, processes: int, device: str, seconds: float, file: Path, note: str) -> None:
