@@ -6,7 +6,7 @@ import pytest
 import torch
 from oige_compat.cloner import GridCloner
 from oige_compat.errors import CompatError
-from oige_compat.objects import DynamicCuboid, XFormPrim
+from oige_compat.objects import DynamicCuboid, FixedCuboid, RigidPrim, XFormPrim
 from oige_compat.session import restart, session
 from oige_compat.stage import add_reference_to_stage
 from oige_compat.views import RigidPrimView
@@ -88,6 +88,31 @@ def test_size_cannot_change_after_the_worlds_were_built(stage: Any) -> None:
     assert str(caught.value).startswith("set_local_scales (used in ")
     assert str(caught.value).endswith(
         "): sizes of bodies cannot change after the worlds were built; set them in set_up_scene."
+    )
+
+
+def _pair_view(stage: Any, scale: float) -> World:
+    """Return a world with a body of two boxes, whose size is to be changed."""
+    RigidPrim(ROOT + "/pair", mass=1.0)
+    for number in range(2):
+        FixedCuboid(f"{ROOT}/pair/part_{number}", scale=[EDGE] * 3, translation=[0.0, 0.0, EDGE * number])
+    world = stage()
+    RigidPrimView("/World/envs/.*/pair", "pairs", scales=torch.full((2, 3), scale))
+    return world
+
+
+def test_body_of_two_shapes_can_keep_its_size(stage: Any) -> None:
+    world = _pair_view(stage, 1.0)
+    world.reset()
+    assert world.is_playing()
+
+
+def test_size_of_a_body_of_two_shapes_is_refused_in_one_line(stage: Any) -> None:
+    with pytest.raises(CompatError) as caught:
+        _pair_view(stage, 2.0).reset()
+    assert str(caught.value) == (
+        "set_local_scales of view 'pairs': only bodies that are one sphere, box, cylinder or capsule, and robots of "
+        "such shapes, can have another size in each world; scale the prim before it is cloned."
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
+from oige_core.errors import CapabilityError
 from pxr import UsdPhysics
 
 from oige_compat.errors import CompatError, caller
@@ -115,10 +116,22 @@ class StartupValues:
         if bodies > 1:
             values = values.unflatten(0, (-1, bodies))
         if name == "scales":
-            view.set_local_scales(values)
+            self._scale(values)
         elif name == "densities":
             view.set_densities(values)
         else:  # as where PhysX computes the inertia of a body from its shapes and its mass
             inertias = view.get_inertias() * (values / view.get_masses()).unsqueeze(-1)
             view.set_masses(values)
             view.set_inertias(inertias)
+
+    def _scale(self, ratios: torch.Tensor) -> None:
+        if bool((ratios == 1.0).all()):
+            return
+        try:
+            self._view._bound().set_local_scales(ratios)
+        except CapabilityError as error:
+            raise CompatError(
+                f"set_local_scales of view '{self._view.name}': only bodies that are one sphere, box, cylinder or "
+                "capsule, and robots of such shapes, can have another size in each world; scale the prim before it is "
+                "cloned."
+            ) from error
