@@ -56,7 +56,10 @@ def benchmark(arguments: list[str]) -> int:
         json_file = Path(arguments[position + 1]).expanduser()
         if json_file.is_dir() or not json_file.resolve().parent.is_dir():
             raise ConfigError(f"--json {arguments[position + 1]}: expected a file in a folder that exists.")
+        existed = json_file.exists()
         json_file.open("a").close()  # fails now rather than after the measurement
+        if not existed:
+            json_file.unlink()
         del arguments[position : position + 2]
     rounds = pop_int(arguments, "rounds", default=0)
     run = checked_run(arguments, starts=True)
