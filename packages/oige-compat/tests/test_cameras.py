@@ -185,3 +185,35 @@ def test_tasks_that_name_cuda_get_tensors_on_the_cpu() -> None:
         made = torch.zeros(2, device="cuda:0")
         moved = made.to("cuda", dtype=torch.int32)
     assert (made.device.type, moved.device.type, moved.dtype) == ("cpu", "cpu", torch.int32)
+
+
+class _Scene:
+    """Records cameras."""
+
+    def add_camera(self, name: str, **options) -> None:
+        self.name, self.options = name, options
+
+
+def test_camera_of_nova_carter_looks_ahead_from_its_stereo_mount() -> None:
+    restart()
+    import omni.replicator.core as rep
+    from oige_compat.building.cameras import add_cameras
+    from oige_compat.building.robots import find_robots
+    from oige_compat.building.world import FirstWorld
+    from omni.isaac.core.utils.nucleus import get_assets_root_path
+    from omni.isaac.core.utils.stage import add_reference_to_stage
+
+    root = f"{ZERO}/Rover"
+    add_reference_to_stage(get_assets_root_path() + "/Isaac/Robots/Carter/nova_carter.usd", root)
+    session().env_paths = [ZERO]
+    sensor = "stereo_cam_right/stereo_cam_right_sensor_frame/camera_sensor_right"
+    rep.create.render_product(f"{root}/chassis_link/{sensor}", resolution=(8, 8))
+    world, scene = FirstWorld(session(), {}, ()), _Scene()
+    find_robots(world)
+    world.articulations[root] = "Rover"
+    add_cameras(world, scene)  # pyright: ignore[reportArgumentType]
+    assert scene.options["parent"] == "Rover/chassis_link"
+    assert scene.options["hidden"] == ("Rover",)
+    assert scene.options["position"] == pytest.approx((0.125, -0.075, 0.345))
+    assert [abs(part) for part in scene.options["orientation"]] == pytest.approx([1.0, 0.0, 0.0, 0.0], abs=1e-9)
+    assert scene.options["horizontal_fov"] == pytest.approx(2 * math.atan(20.955 / (2 * 50)), rel=1e-6)

@@ -1,7 +1,7 @@
 """``omni.isaac.gym`` and the base classes of tasks in ``omni.isaac.core.tasks``."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -10,6 +10,9 @@ from oige_compat.errors import CompatError, caller
 from oige_compat.kit import SimulationApp
 from oige_compat.session import restart, session
 from oige_compat.world import World
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["BaseTask", "RLTaskInterface", "TaskStopException", "VecEnvBase", "VecEnvMT"]
 
@@ -29,7 +32,7 @@ class BaseTask(ABC):  # noqa: B024
         CompatError: an offset is given.
     """
 
-    def __new__(cls, *arguments: Any, **named: Any) -> "BaseTask":
+    def __new__(cls, *arguments: Any, **named: Any) -> "Self":
         """Prepare the devices that the modules of the class name."""
         redirect_cuda(cls)
         return super().__new__(cls)

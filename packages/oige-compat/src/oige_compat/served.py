@@ -53,6 +53,7 @@ RENAMED: tuple[tuple[str, str], ...] = (
     ("isaacsim.sensors.camera", "omni.isaac.sensor"),
     ("isaacsim.robot.wheeled_robots", "omni.isaac.wheeled_robots"),
     ("isaacsim.replicator.domain_randomization", "omni.replicator.isaac"),
+    ("isaacsim.replicator.writers", "omni.replicator.isaac.scripts.writers"),
     ("isaacsim.simulation_app", "omni.isaac.kit"),
     ("isaacsim.SimulationApp", "omni.isaac.kit.SimulationApp"),
     ("omni.isaac.core.utils.nucleus", "omni.isaac.nucleus"),

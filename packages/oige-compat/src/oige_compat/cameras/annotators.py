@@ -48,8 +48,8 @@ class Annotator:
                 f"annotator.attach of {len(products)} render products (used in {caller()}): expected one; make an "
                 "annotator for each."
             )
+        products[0].need(OUTPUTS[self.name])
         self._product = products[0]
-        self._product.need(OUTPUTS[self.name])
         return self
 
     def detach(self, render_products: Any = None) -> None:
