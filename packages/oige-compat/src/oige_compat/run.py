@@ -5,7 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from oige_core.errors import ConfigError
+from oige_core.errors import ConfigError, nearest, one_line
 
 __all__ = ["run"]
 
@@ -45,8 +45,27 @@ def run(arguments: list[str]) -> int:
         print(f"oige-compat: added {' '.join(added)}")
     sys.argv = [*arguments, *added]
     sys.path[:0] = [str(script.resolve().parent), *_roots(script)]
-    runpy.run_path(str(script), run_name="__main__")
+    _run(script)
     return 0
+
+
+def _run(script: Path) -> None:
+    """Run a script.
+
+    Raises:
+        ConfigError: Hydra refuses its arguments.
+    """
+    from hydra.errors import HydraException, MissingConfigException
+
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # otherwise Hydra prints tracebacks itself and ends the program
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except MissingConfigException as error:
+        group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        found = nearest(name, error.options or ())
+        raise ConfigError(f"{group or 'config'}={name}: the script has no such configuration. {found}") from error
+    except HydraException as error:
+        raise ConfigError(f"oige-compat run {script}: {one_line(error)}") from error
 
 
 def _roots(script: Path) -> list[str]:

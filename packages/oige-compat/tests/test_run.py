@@ -1,0 +1,71 @@
+"""``oige-compat run`` and the arguments of scripts that use Hydra."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from oige_compat.run import run
+from oige_core.errors import ConfigError
+
+SCRIPT = """\
+import hydra
+
+@hydra.main(version_base=None, config_name="config", config_path="cfg")
+def main(cfg):
+    print("task:", cfg.task.name, cfg.num_envs)
+
+if __name__ == "__main__":
+    main()
+"""
+CONFIG = """\
+defaults: [_self_, {task: Wagon}]
+num_envs: 4
+headless: False
+pipeline: gpu
+sim_device: gpu
+rl_device: cuda:0
+hydra: {output_subdir: null, run: {dir: .}}
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    (tmp_path / "cfg" / "task").mkdir(parents=True)
+    (tmp_path / "cfg" / "config.yaml").write_text(CONFIG)
+    (tmp_path / "cfg" / "task" / "Wagon.yaml").write_text("name: Wagon\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", [])
+    for name in ("HYDRA_FULL_ERROR", "TORCHDYNAMO_DISABLE", "EXP_PATH"):
+        monkeypatch.setenv(name, "1")  # so that it has its value again afterwards
+    return "train.py"
+
+
+def test_arguments_reach_the_script(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run([script, "num_envs=8"])
+    assert capsys.readouterr().out.endswith("task: Wagon 8\n")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("task=Wagn", "task=Wagn: the script has no such configuration. Did you mean Wagon?"),
+        (
+            "nonsense=3",
+            "oige-compat run train.py: Could not override 'nonsense'. To append to your config use +nonsense=3",
+        ),
+    ],
+)
+def test_argument_that_hydra_refuses_is_one_line(script: str, argument: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run([script, argument])
+    assert str(caught.value) == message
+
+
+def test_missing_script_is_one_line() -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(["scripts/none.py", "task=Wagon"])
+    assert str(caught.value) == (
+        "oige-compat run scripts/none.py: no such file; expected a script, such as scripts/rlgames_train.py."
+    )
