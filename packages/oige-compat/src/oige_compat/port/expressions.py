@@ -184,7 +184,8 @@ class ExpressionRewriter(ast.NodeTransformer):
         )
         self.generic_visit(node)
         if of_view:
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "usd"]
+            # Results are copies, because code of Isaac Sim writes to buffers that belong to the engine here.
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in ("usd", "clone")]
         full = canonical(self._scope.module.resolve(name)) if name and self._is_imported(name) else name
         if full == f"{TORCH}.torch_rand_float" and len(node.args) >= 3:
             return self._uniform(node.args[0], node.args[1], node.args[2])

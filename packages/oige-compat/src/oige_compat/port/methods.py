@@ -39,6 +39,7 @@ class MethodPorter:
         self._limits: list[ast.expr] = []
         self._dictionaries: dict[str, ast.expr | None] = {}
         self._returned = ""
+        self._knows_resets = False
         self.early = self._is_computed_early()
 
     def _is_computed_early(self) -> bool:
@@ -68,7 +69,7 @@ class MethodPorter:
         called = {name for each in moved for name in names_of_reads(each.statement)}
         dropped = DROPPED | {name for name in self.constructor.scene_methods if name not in called}
         found: list[ast.stmt] = []
-        for name, (info, method) in methods.items():
+        for name, (info, method) in sorted(methods.items(), key=lambda item: item[0] != "pre_physics_step"):
             if name not in dropped:
                 found += self._method(name, info, method)
         if self.constructor.sizes.get("states") and "get_states" not in methods:
@@ -305,6 +306,7 @@ class MethodPorter:
             *before,
             "super().reset_idx(worlds)",
             *after,
+            *(["self.just_reset[worlds] = True"] if self._knows_resets else []),
             f"{worlds} = worlds.nonzero().squeeze(-1) if worlds.dtype == torch.bool else worlds",
         ]
         node.body = [*parse_lines(start), *node.body]
@@ -352,15 +354,17 @@ class MethodPorter:
         return "\n".join(texts)
 
     def _port_pre_physics_step(self, node: ast.FunctionDef) -> list[ast.stmt]:
+        """Take out the reset of worlds, which the base class has done before, but keep the variable with their numbers."""
         text = ast.unparse(node)
         for statement in list(node.body):
-            written = ast.unparse(statement)
-            found = re.match(r"(\w+) = self\.resets\.nonzero\(", written)
+            found = re.match(r"(\w+) = self\.resets\.nonzero\(", ast.unparse(statement))
             if found:
                 node.body.remove(statement)
+                _remove_resets(node.body, found[1])
                 if len(re.findall(rf"\b{found[1]}\b", text)) > 1:
-                    # Worlds whose episode has ended are reset before this method.
-                    node.body[:0] = parse_lines([f"{found[1]} = self.ended_buf.nonzero().squeeze(-1)"])
+                    self._knows_resets = True
+                    start = [f"{found[1]} = self.just_reset.nonzero().squeeze(-1)"]
+                    node.body[:0] = parse_lines([*start, "self.just_reset = torch.zeros_like(self.just_reset)"])
         return [node]
 
     def _port_get_observations(self, node: ast.FunctionDef) -> list[ast.stmt]:
@@ -424,6 +428,8 @@ class MethodPorter:
         ]
         if states:
             start.append(f"self.states = torch.zeros(self.num_envs, {states}, device=self.device)")
+        if self._knows_resets:
+            start.append("self.just_reset = torch.zeros_like(self.ended_buf)")
         assigned = {name for name, stored in self.constructor.stores.items() if "actions" in stored}
         if "pre_physics_step" in assigned and not assigned & {"post_reset", "__init__", "update_config"}:
             # The base class observes worlds before their first step, OmniIsaacGymEnvs after one with zeros.
@@ -457,6 +463,15 @@ def _operand(node: ast.AST, name: str) -> bool:
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.BitOr):
         return False
     return _is_named(node.left, name) or _is_named(node.right, name)
+
+
+def _remove_resets(body: list[ast.stmt], name: str) -> None:
+    """Remove resets of the worlds whose numbers a variable has."""
+    for statement in list(body):
+        if ast.unparse(statement) == f"self.reset_idx({name})":
+            body[body.index(statement)] = ast.Pass()
+        for key in ("body", "orelse", "finalbody"):
+            _remove_resets(getattr(statement, key, []), name)
 
 
 def _resets(statement: ast.If) -> bool:
