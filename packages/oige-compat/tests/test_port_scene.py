@@ -273,3 +273,53 @@ class WagonTask(Left, Right, RLTask):"""
     assert lines_of(package, "push")[1:] == ["return 2.0"]
     text = (package / "src/wagon/task.py").read_text()
     assert re.findall(r"^    GAIN = (.*)$", text, re.MULTILINE)[-1] == "4.0"
+
+
+def test_functions_and_classes_of_other_modules_come_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    helpers = """\
+import torch
+
+SCALE = 3.0
+
+
+def half(values):
+    return 0.5 * values
+
+
+def bonus(values):
+    return half(values) * SCALE
+
+
+class Clamp:
+    def __init__(self, limit):
+        self.limit = limit
+
+    def __call__(self, values):
+        return torch.clamp(values, max=self.limit)
+"""
+    changed = TASK.replace("import torch\n", "import torch\nfrom ..helpers import bonus, Clamp as Limit\n", 1).replace(
+        "self.rew_buf[:] = reward\n", "self.rew_buf[:] = Limit(0.75)(bonus(torch.ones_like(reward)))\n"
+    )
+    package = port(tmp_path, code=changed, files={"wagons/helpers.py": helpers})
+    assert "TODO" not in (package / "src/wagon/task.py").read_text()
+    with made(package, monkeypatch) as env:
+        env.reset(seed=0)
+        assert env.step(torch.zeros(4, 1))[1].tolist() == [0.75] * 4
+
+
+def test_worlds_that_were_just_reset_are_known_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = TASK.replace(
+        "            self.reset_idx(reset_env_ids)\n",
+        "            self.reset_idx(reset_env_ids)\n            self.resets_seen = reset_env_ids.tolist()\n"
+        "        else:\n            self.resets_seen = []\n",
+    )
+    with made(port(tmp_path, code=changed), monkeypatch) as env:
+        env.reset(seed=0)
+        seen = []
+        for _ in range(3):
+            env.step(torch.zeros(4, 1))
+            seen.append(env.task.resets_seen)  # type: ignore[attr-defined]
+            if len(seen) == 1:
+                env.task._wagons.set_joint_positions(torch.tensor([[0.0, 0.0], [3.5, 0.0], [0.0, 0.0], [0.0, 0.0]]))  # type: ignore[attr-defined]
+        # The second step ends the episode of world 1, which the third step resets first.
+        assert seen == [[0, 1, 2, 3], [], [1]]

@@ -8,6 +8,7 @@ from oige_compat.check.modules import ClassInfo, Function, Module, dotted_name
 from oige_compat.check.types import Scope, Type
 from oige_compat.port.constructor import Constructor, Moved, live_statements, names_of_reads
 from oige_compat.port.expressions import PLAYING, ExpressionRewriter, is_limit, is_origin, is_view, leftover
+from oige_compat.port.resets import is_reset, kept_state, remove_resets
 from oige_compat.port.scene_writer import SceneWriter
 from oige_compat.port.sources import Source
 from oige_compat.port.statements import add_comments, arguments_of, define, entry_of, is_comment, mark, parse_lines
@@ -181,7 +182,7 @@ class MethodPorter:
             return []
         if method in TIMED and isinstance(changed, ast.Return):
             return self._return()
-        return [changed]
+        return [*_tendon_limits(changed), changed]
 
     def _rewriter(self, scope: Scope) -> ExpressionRewriter:
         return ExpressionRewriter(self.source, self.constructor, scope, self._scene.several)
@@ -242,7 +243,7 @@ class MethodPorter:
         """Whether the base class of OIGE does what a statement does."""
         if isinstance(statement, ast.If):
             return (GUARD in text and not statement.orelse and isinstance(statement.body[-1], ast.Return)) or (
-                method == "pre_physics_step" and _resets(statement)
+                method == "pre_physics_step" and is_reset(statement)
             )
         if method == "reset_idx" and re.match(r"self\.(reset_buf|progress_buf)\[.*\] = (0|False)$", text):
             return True
@@ -301,7 +302,7 @@ class MethodPorter:
     def _port_reset_idx(self, node: ast.FunctionDef) -> list[ast.stmt]:
         worlds = node.args.args[1].arg if len(node.args.args) > 1 else "env_ids"
         node.args = arguments_of("self, worlds")
-        before, after = self._kept()
+        before, after = kept_state(self.source, self._scene.states)
         start = [
             *before,
             "super().reset_idx(worlds)",
@@ -312,55 +313,14 @@ class MethodPorter:
         node.body = [*parse_lines(start), *node.body]
         return [node]
 
-    def _kept(self) -> tuple[list[str], list[str]]:
-        """Return statements before and after the reset by the base class.
-
-        They keep the state that the original keeps, because only its own setters change it at a reset.
-        """
-        text = self._text_of_reset()
-        before, after = [], []
-        for attribute, is_robot in self._scene.states.items():
-            pairs = [("joint_positions", "joint_velocities") if is_robot else ("world_poses", "velocities")]
-            if is_robot and f"self.{attribute}.set_world_poses(" in text:
-                pairs.append(("world_poses", "velocities"))
-            for pair in pairs:
-                for what in pair:
-                    if f"self.{attribute}.set_{what}(" in text:
-                        continue
-                    name = f"{attribute.strip('_').replace('.', '_')}_{what}"
-                    value = f"self.{attribute}.get_{what}(worlds)"
-                    if what == "world_poses":
-                        before.append(f"{name} = {value}")
-                        after.append(f"self.{attribute}.set_world_poses(*{name}, worlds)")
-                    else:
-                        before.append(f"{name} = {value}.nan_to_num()")
-                        after.append(f"self.{attribute}.set_{what}({name}, worlds)")
-        return before, after
-
-    def _text_of_reset(self) -> str:
-        """Return the source of the methods that a reset calls."""
-        texts: list[str] = []
-        pending, seen = ["reset_idx"], set[str]()
-        while pending:
-            name = pending.pop()
-            seen.add(name)
-            for info in self.source.classes:
-                if name in info.methods:
-                    method = info.methods[name]
-                    texts.append(ast.unparse(method))
-                    calls = (dotted_name(node.func) for node in ast.walk(method) if isinstance(node, ast.Call))
-                    called = {each.removeprefix("self.") for each in calls if each.startswith("self.")}
-                    pending += [each for each in called if each not in seen and "." not in each]
-        return "\n".join(texts)
-
     def _port_pre_physics_step(self, node: ast.FunctionDef) -> list[ast.stmt]:
-        """Take out the reset of worlds, which the base class has done before, but keep the variable with their numbers."""
+        """Take out the reset of worlds, which the base class has done before; keep the variable with their numbers."""
         text = ast.unparse(node)
         for statement in list(node.body):
             found = re.match(r"(\w+) = self\.resets\.nonzero\(", ast.unparse(statement))
             if found:
                 node.body.remove(statement)
-                _remove_resets(node.body, found[1])
+                remove_resets(node.body, found[1])
                 if len(re.findall(rf"\b{found[1]}\b", text)) > 1:
                     self._knows_resets = True
                     start = [f"{found[1]} = self.just_reset.nonzero().squeeze(-1)"]
@@ -465,18 +425,15 @@ def _operand(node: ast.AST, name: str) -> bool:
     return _is_named(node.left, name) or _is_named(node.right, name)
 
 
-def _remove_resets(body: list[ast.stmt], name: str) -> None:
-    """Remove resets of the worlds whose numbers a variable has."""
-    for statement in list(body):
-        if ast.unparse(statement) == f"self.reset_idx({name})":
-            body[body.index(statement)] = ast.Pass()
-        for key in ("body", "orelse", "finalbody"):
-            _remove_resets(getattr(statement, key, []), name)
-
-
-def _resets(statement: ast.If) -> bool:
-    text = ast.unparse(statement)
-    return bool(re.match(r"if (len\(\w+\) > 0|len\(\w+\)|\w+\.numel\(\) > 0):\s+self\.reset_idx\(\w+\)$", text))
+def _tendon_limits(statement: ast.stmt) -> list[ast.stmt]:
+    """Take the stiffness of the limits of tendons out of a call; return a mark if there was one."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not ast.unparse(call.func).endswith(".set_fixed_tendon_properties"):
+        return []
+    given = [keyword for keyword in call.keywords if keyword.arg == "limit_stiffnesses"]
+    call.keywords = [keyword for keyword in call.keywords if keyword.arg != "limit_stiffnesses"]
+    reason = "tendons keep the stiffness of their limits that the robot of OIGE has; the original sets"
+    return [new for keyword in given for new in mark(reason, ast.unparse(keyword))]
 
 
 def _base_name(info: ClassInfo, method: str) -> str:

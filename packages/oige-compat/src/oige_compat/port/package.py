@@ -1,24 +1,21 @@
 """Writes the package of a ported task."""
 
 import ast
-import importlib
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from oige_train.cli.new_task import package_of, uv_sources, write_template
 
-from oige_compat.check.modules import Module
 from oige_compat.port.configuration import config_module, task_yaml, train_yaml
 from oige_compat.port.constructor import Constructor, names_of_reads, read_constructor
 from oige_compat.port.helper_views import initialized, view_classes
 from oige_compat.port.methods import MethodPorter
+from oige_compat.port.module_names import ModuleNames
 from oige_compat.port.scene_writer import TODO, SceneWriter
 from oige_compat.port.scenes import read_scene
-from oige_compat.port.sources import Source, imported_text
+from oige_compat.port.sources import Source
 from oige_compat.port.statements import as_lines
-from oige_compat.served import SERVED, canonical
 
 __all__ = ["Ported", "write_package"]
 
@@ -89,7 +86,7 @@ def _task_module(source: Source, constructor: Constructor, scene: SceneWriter) -
     helpers = view_classes(scene.helpers, porter)
     read = names_of_reads(ast.parse("\n".join(helpers)))
     methods = porter.methods(read, initialized(scene.helpers, porter))
-    functions = _functions(source, porter, methods)
+    names = ModuleNames(source, porter, [*methods, *ast.parse("\n".join(helpers)).body])
     documentation = ast.get_docstring(source.info.node) or f"{source.name}."
     body = [
         f"class {source.name}Task(RLTask[{source.name}Config]):",
@@ -100,16 +97,16 @@ def _task_module(source: Source, constructor: Constructor, scene: SceneWriter) -
     ]
     for method in methods:
         body += ["", *as_lines(method, 4)]
-    for function in functions:
-        body += ["", "", *as_lines(function)]
+    for definition in names.definitions:
+        body += ["", "", *as_lines(definition)]
     text = "\n".join([*helpers, *(["", ""] if helpers else []), *body]).lstrip("\n")
-    heads = _imports(source, porter, text, scene, package)
+    heads = names.import_lines(text, scene, package)
     summary = f'"""{documentation.strip()}\n\nPorted from {source.info.module.source.name}.\n"""'
     constants = scene.constants
     if any("ASSETS /" in line for line in constants):
         constants = ['ASSETS = Path(__file__).parent / "assets"', *constants]
     constants = ["", *constants] if constants else []
-    constants += _constants(source, text)
+    constants += names.constant_lines(text)
     return "\n".join([summary, "", *heads, "", f'__all__ = ["{source.name}Task"]', *constants, "", "", text]) + "\n"
 
 
@@ -118,97 +115,6 @@ def _class_attributes(source: Source) -> list[str]:
     statements = [each for info in reversed(source.classes) for each in info.node.body]
     found = [ast.unparse(each) for each in statements if isinstance(each, ast.Assign | ast.AnnAssign)]
     return [*(f"    {line}" for text in found for line in text.splitlines()), ""] if found else []
-
-
-def _modules(source: Source) -> list[Module]:
-    return list(dict.fromkeys(info.module for info in source.classes))
-
-
-def _functions(source: Source, porter: MethodPorter, methods: list[ast.stmt]) -> list[ast.stmt]:
-    """Return the functions of the modules that the methods call, with those that these call."""
-    found: dict[str, ast.stmt] = {}
-    pending = _names(methods)
-    while pending:
-        name = pending.pop()
-        for module in _modules(source):
-            if name in module.functions and name not in found:
-                found[name] = porter.function(module, module.functions[name])
-                pending |= _names([found[name]])
-    order = {name: number for module in _modules(source) for number, name in enumerate(module.functions)}
-    return sorted(found.values(), key=lambda node: order[getattr(node, "name", "")])  # torch.jit.script needs it
-
-
-def _names(nodes: list[ast.stmt]) -> set[str]:
-    return {node.id for each in nodes for node in ast.walk(each) if isinstance(node, ast.Name)}
-
-
-def _constants(source: Source, text: str) -> list[str]:
-    """Return the constants of the modules that the text uses."""
-    lines = []
-    for module in _modules(source):
-        for statement in module.tree.body:
-            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                name = statement.targets[0].id
-                if name != "__all__" and re.search(rf"\b{name}\b", text):
-                    lines.append(ast.unparse(statement))
-    return ["", *lines] if lines else []
-
-
-def _imports(source: Source, porter: MethodPorter, text: str, scene: SceneWriter, package: str) -> list[str]:
-    names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-    lines: list[str] = ["import torch"]
-    helpers: set[str] = set()
-    modules = _modules(source)
-    for module in modules:
-        ours = set()
-        for name, full in module.imports.items():
-            if name not in names or name == "torch":
-                continue
-            plain = canonical(full)
-            if plain == TORCH:
-                lines.append(f"import oige_compat.torch_utils as {name}")
-            elif plain.startswith(f"{TORCH}."):
-                helpers.add(name if plain.endswith(f".{name}") else f"{plain.rpartition('.')[2]} as {name}")
-            elif source.project.find_module(full.rpartition(".")[0]) is None and full not in ("omni", "pxr", "carb"):
-                ours.add(name)
-        lines += imported_text(
-            module, {name for name in ours if not canonical(module.imports[name]).startswith("omni")}
-        )
-        if any(canonical(star) == TORCH for star in module.stars):
-            own = {*module.functions, *module.imports}
-            helpers |= {name for name in names - own if f"{TORCH}.{name}" in SERVED}
-    if helpers:
-        scene.packages.add("oige-compat")
-        lines += _helper_imports(helpers)
-    if any("oige_compat" in line for line in lines):
-        scene.packages.add("oige-compat")
-    core = ["RLTask", "Scene", *scene.core]
-    lines += [*scene.imports, f"from oige_core import {', '.join(sorted(core))}"]
-    lines.append(f"from {package} import {source.name}Config")
-    lines += ["from pathlib import Path"] if any("ASSETS /" in line for line in scene.constants) else []
-    groups: tuple[list[str], list[str], list[str]] = ([], [], [])
-    for line in dict.fromkeys(lines):
-        module = line.split()[1].partition(".")[0]
-        groups[0 if module in sys.stdlib_module_names else 2 if module == package else 1].append(line)
-    return "\n\n".join("\n".join(sorted(group, key=_by_module)) for group in groups if group).splitlines()
-
-
-def _helper_imports(helpers: set[str]) -> list[str]:
-    """Return the imports of functions on tensors, which may say ``function as name``."""
-    lines, found = [], dict[str, list[str]]()
-    for helper in sorted(helpers):
-        function = helper.partition(" ")[0]
-        modules = [f"oige_compat.torch_utils.{name}" for name in HELPERS]
-        module = next((each for each in modules if function in importlib.import_module(each).__all__), None)
-        if module is None:
-            lines.append(f"# {TODO}: import {helper}")
-        else:
-            found.setdefault(module, []).append(helper)
-    return lines + [f"from {module} import {', '.join(names)}" for module, names in found.items()]
-
-
-def _by_module(line: str) -> tuple[bool, str]:
-    return line.startswith("from "), line
 
 
 def _add_dependencies(file: Path, packages: set[str]) -> None:
