@@ -94,7 +94,8 @@ def test_observation_types_of_the_other_hand_are_refused() -> None:
 @pytest.mark.parametrize(("compat", "density", "mass"), [("fixed", 400.0, 0.05), ("upstream", 567.0, 0.070875)])
 def test_upstream_cube_has_one_mass_whatever_the_density(compat: str, density: float, mass: float) -> None:
     env = make_vec("AllegroHand", 2, {"task.env.compat": compat}, sim_device="cpu", num_threads=1)
-    objects = env.task.objects
+    task: Any = env.task
+    objects = task.objects
     torch.testing.assert_close(objects.get_masses(), torch.full((2,), mass))
     torch.testing.assert_close(objects.get_densities(), torch.full((2,), density))
     inertia = mass * 0.05**2 / 6.0
