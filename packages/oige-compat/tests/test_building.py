@@ -11,9 +11,10 @@ from oige_compat.articulation_view import ArticulationView
 from oige_compat.cloner import GridCloner
 from oige_compat.errors import CompatError
 from oige_compat.gym_interface import BaseTask
-from oige_compat.objects import DynamicSphere, FixedCuboid, RigidPrim, VisualSphere, XFormPrim
+from oige_compat.objects import DynamicSphere, FixedCuboid, RigidPrim, Robot, VisualSphere, XFormPrim
 from oige_compat.session import restart, session
 from oige_compat.stage import add_reference_to_stage
+from oige_compat.types import ArticulationAction
 from oige_compat.views import RigidPrimView, XFormPrimView
 from oige_compat.world import World
 from pxr import Gf, UsdGeom, UsdPhysics, UsdShade
@@ -295,3 +296,68 @@ def test_level_plane_of_a_world_holds_bodies_and_an_inclined_one_is_refused() ->
     with pytest.raises(CompatError) as caught:
         build(lambda stage: fill(stage, tilt=5.0))
     assert str(caught.value) == f"{ENV}/floor: an inclined plane is not served; use a box, or make it level."
+
+
+def test_single_prims_show_the_first_world() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        parent = XFormPrim(f"{ENV}/shelf", translation=[1.0, 0.0, 0.0], orientation=[0.0, 0.0, 0.0, 1.0])
+        ball = DynamicSphere(f"{ENV}/shelf/ball", position=[2.0, 3.0, 5.0], mass=2.0)
+        return {"ball": ball, "parent": parent, "balls": RigidPrimView("/World/envs/.*/shelf/ball", "balls")}
+
+    views = build(fill)
+    ball = views["ball"]
+    origin = torch.tensor([2.0, 0.0, 0.0])  # of the first world
+    torch.testing.assert_close(ball.get_world_pose()[0], origin + torch.tensor([2.0, 3.0, 5.0]))
+    ball.set_world_pose(position=[2.0, 0.0, 7.0])
+    torch.testing.assert_close(views["balls"].get_local_poses()[0], torch.tensor([[0.0, 0.0, 7.0], [2.0, 3.0, 5.0]]))
+    ball.set_linear_velocity([0.5, 0.0, 0.0])
+    assert views["balls"].get_linear_velocities()[:, 0].tolist() == [0.5, 0.0]
+    assert ball.get_mass() == 2.0
+    with pytest.raises(CompatError) as caught:
+        ball.get_density()
+    assert str(caught.value).startswith("DynamicSphere.get_density (used in ")
+
+
+def test_joints_of_one_robot_take_an_action(arm: Path) -> None:
+    robots = {}
+
+    def fill(stage: Any) -> dict[str, Any]:
+        add_reference_to_stage(str(arm), f"{ENV}/arm")
+        robots["arm"] = Robot(f"{ENV}/arm", "arm", translation=[0.0, 0.0, 2.0])
+        return {"arms": ArticulationView("/World/envs/.*/arm", "arms")}
+
+    arms = build(fill)["arms"]
+    robots["arm"].apply_action(ArticulationAction(joint_efforts=[0.5]))
+    assert arms.get_applied_joint_efforts().tolist() == [[0.5], [0.0]]
+    robots["arm"].set_joint_positions([0.25])
+    assert arms.get_joint_positions().tolist() == [[0.25], [0.0]]
+    arms.set_sleep_thresholds(torch.zeros(2))
+    text = "lets PhysX skip bodies that hardly move; it has no effect."
+    assert f"set_sleep_thresholds of 'arms': {text}" in session().notes
+
+
+def test_self_collisions_follow_the_view() -> None:
+    """Two links that overlap, not connected directly, push each other apart if links collide."""
+
+    def fill(stage: Any, collides: bool) -> dict[str, Any]:
+        UsdPhysics.ArticulationRootAPI.Apply(stage.DefinePrim(f"{ENV}/rail", "Xform"))
+        for name in ("base", "left", "right"):
+            body = DynamicSphere(
+                f"{ENV}/rail/{name}", radius=0.1, mass=1.0, translation=[0.0, 0.05 * (name == "left"), 5]
+            )
+            body.set_collision_enabled(name != "base")
+        fixed = UsdPhysics.FixedJoint.Define(stage, f"{ENV}/rail/fixed")
+        fixed.CreateBody1Rel().SetTargets([f"{ENV}/rail/base"])
+        for name in ("left", "right"):
+            joint = UsdPhysics.PrismaticJoint.Define(stage, f"{ENV}/rail/{name}_joint")
+            joint.CreateAxisAttr("Y")
+            joint.CreateBody0Rel().SetTargets([f"{ENV}/rail/base"])
+            joint.CreateBody1Rel().SetTargets([f"{ENV}/rail/{name}"])
+        view = ArticulationView("/World/envs/.*/rail", "rails")
+        view.set_enabled_self_collisions(torch.full((NUM_ENVS,), collides))
+        return {"rails": view}
+
+    for collides in (False, True):
+        rails = build(lambda stage, value=collides: fill(stage, value))["rails"]
+        step(5)
+        assert bool((rails.get_joint_velocities().abs() > 1e-3).all()) is collides

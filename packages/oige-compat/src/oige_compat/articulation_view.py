@@ -4,20 +4,19 @@ from typing import Any
 
 import torch
 
-from oige_compat.articulation_properties import ArticulationProperties
+from oige_compat.articulation_settings import ArticulationSettings
 from oige_compat.errors import CompatError, caller
-from oige_compat.session import session
 from oige_compat.types import ArticulationActions, JointsState
 from oige_compat.warp_arrays import serves_warp
 
-__all__ = ["ArticulationView"]
+__all__ = ["ArticulationView", "RobotView"]
 
 UNLIMITED = torch.finfo(torch.float32).max
 """What PhysX returns for a joint without limits."""
 
 
 @serves_warp
-class ArticulationView(ArticulationProperties):
+class ArticulationView(ArticulationSettings):
     """Articulations, one per world.
 
     Args:
@@ -245,11 +244,6 @@ class ArticulationView(ArticulationProperties):
         """Return the forces ``(n, d)`` that keep the joints' velocities."""
         return self._bound().get_coriolis_and_centrifugal_forces(self._select(indices))
 
-    def set_enabled_self_collisions(self, flags: Any, indices: Any = None) -> None:
-        """Refuse to change collisions of worlds that exist.
 
-        Raises:
-            CompatError: always, once the worlds exist.
-        """
-        if session().engine is not None:
-            raise CompatError(f"set_enabled_self_collisions (used in {caller()}): set it in the YAML file instead.")
+class RobotView(ArticulationView):
+    """Robots, one per world."""

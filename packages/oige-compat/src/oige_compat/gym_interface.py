@@ -14,7 +14,7 @@ from oige_compat.world import World
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["BaseTask", "RLTaskInterface", "TaskStopException", "VecEnvBase", "VecEnvMT"]
+__all__ = ["BaseTask", "RLTaskInterface", "TaskStopException", "VecEnvBase"]
 
 
 class TaskStopException(Exception):  # noqa: N818
@@ -290,14 +290,3 @@ class VecEnvBase:
             CompatError: always.
         """
         raise CompatError(f"enable_recording (used in {caller()}): recordings are not served.")
-
-
-class VecEnvMT(VecEnvBase):
-    """An environment in a thread of its own, which is not served.
-
-    Raises:
-        CompatError: one is made.
-    """
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        raise CompatError(f"VecEnvMT (used in {caller()}): training in a thread is not served; use VecEnvRLGames.")

@@ -15,9 +15,10 @@ import types
 from collections.abc import Mapping, Sequence
 
 from oige_compat.errors import Missing, is_guarded, missing
+from oige_compat.served import canonical
 from oige_compat.table import MODULES
 
-__all__ = ["ROOTS", "install", "served_modules"]
+__all__ = ["ROOTS", "install", "is_served_module", "served_modules"]
 
 ROOTS = ("carb", "gym", "isaacsim", "omni", "pxr")
 """Packages for which the finder answers."""
@@ -41,9 +42,23 @@ class _Module(types.ModuleType):
         if name.startswith(("__", "_wp_")):  # Warp asks for the latter of what kernels refer to
             raise AttributeError(name)
         full = f"{self.__name__}.{name}"
-        if full in served_modules():  # the application imports all modules at its start
+        if is_served_module(full):  # the application imports all modules at its start
             return importlib.import_module(full)
-        return Missing(full)
+        return _renamed_object(full) or Missing(full)
+
+
+def is_served_module(name: str) -> bool:
+    """Whether a module can be imported under this name, which may be that of a later release of Isaac Sim."""
+    return name in served_modules() or (name.startswith("isaacsim") and canonical(name) in served_modules())
+
+
+def _renamed_object(name: str) -> object | None:
+    """Return what a name of a later release of Isaac Sim was called at first; None: nothing that is served."""
+    module, _, member = canonical(name).rpartition(".")
+    if not name.startswith("isaacsim.") or MODULES.get(module) is None:
+        return None
+    found = getattr(importlib.import_module(module), member)
+    return None if isinstance(found, Missing) else found
 
 
 class _Loader(importlib.abc.Loader):
@@ -59,6 +74,10 @@ class _Loader(importlib.abc.Loader):
             ours = importlib.import_module(name)
             names = chosen.split() or getattr(ours, "__all__", None) or [key for key in vars(ours) if key[0] != "_"]
             vars(module).update({key: getattr(ours, key) for key in names})
+        if module.__name__.startswith("isaacsim.") and (first := canonical(module.__name__)) in MODULES:
+            served = importlib.import_module(first)
+            for key in [key for key in vars(served) if not key.startswith("_")]:
+                vars(module)[key] = _renamed_object(f"{module.__name__}.{key}") or getattr(served, key)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -73,7 +92,7 @@ class _Finder(importlib.abc.MetaPathFinder):
             installed = _installed(fullname, path, self)
             if installed is not None:
                 return installed
-            if fullname not in served and is_guarded():
+            if not is_served_module(fullname) and is_guarded():
                 raise ModuleNotFoundError(missing(fullname), name=fullname)
         return importlib.machinery.ModuleSpec(fullname, _Loader(sources or ()), is_package=True)
 

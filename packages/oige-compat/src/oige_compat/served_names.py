@@ -27,7 +27,6 @@ quat_diff_rad normalise_quat_in_pose compute_heading_and_up compute_rot xyzw2wxy
 convert create_zeros_tensor create_tensor_from_list clone_tensor resolve_indices move_data tensor_cat
 expand_dims pad tensor_stack to_list to_numpy assign tf_matrices_from_poses get_local_from_world
 get_world_from_local get_pose get_world_from_local_position tf_inverse tf_apply tf_vector tf_combine
-assign_pose
 """
 
 RANDOMIZATION: dict[str, Row] = {
@@ -173,13 +172,13 @@ NAMES: dict[str, Row] = {
             "prims.RigidPrimView": "one or several rigid bodies in all worlds",
             "prims.RigidPrim": "one rigid body",
             "prims.XFormPrim": "one prim with a pose",
+            "prims.GeometryPrim": "a shape whose collisions can be changed",
             "prims.XFormPrimView": "one prim with a pose in all worlds",
             "objects.DynamicSphere": "a sphere that moves",
             "objects.DynamicCuboid": "a box that moves",
             "objects.FixedCuboid": "a box that does not move",
             "objects.VisualSphere": "a sphere without collisions",
             "objects.VisualCuboid": "a box without collisions",
-            "utils.extensions.get_extension_path_from_name": "returns the folder of an extension",
             "utils.prims.get_prim_at_path": "returns the prim at a path",
             "utils.prims.define_prim": "makes a prim at a path",
             "utils.prims.create_prim": "makes a prim at a path, with attributes",
@@ -223,7 +222,6 @@ NAMES: dict[str, Row] = {
             "materials.deformable_material.*": "the material of a deformable body",
             "materials.DeformableMaterial": "the material of a deformable body",
             "prims.soft.*": "deformable bodies, particles and cloth",
-            "prims.GeometryPrim": "a shape whose collisions can be changed",
             "prims.GeometryPrimView": "shapes in all worlds, with their contacts",
             "utils.bounds.*": "bounding boxes of prims",
             "utils.collisions.*": "ray casts",
@@ -245,7 +243,7 @@ NAMES: dict[str, Row] = {
     ),
     "omni.isaac.core.utils.torch": ("served", "functions on torch tensors"),
     "omni.isaac.core.utils.torch.*": ("missing", "a function on torch tensors"),
-    "omni.isaac.core.utils.numpy": ("served", "functions on arrays"),
+    "omni.isaac.core.utils.numpy": ("missing", "functions on arrays"),
     "omni.isaac.core.utils.numpy.*": ("missing", "a function on arrays"),
     **below("omni.isaac.core.utils.warp", "served", dict.fromkeys(WARP_FUNCTIONS.split(), "a function on Warp arrays")),
     "omni.isaac.core.utils.warp": ("served", "functions on Warp arrays"),

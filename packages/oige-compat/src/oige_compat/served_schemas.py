@@ -6,6 +6,11 @@ __all__ = ["SCHEMAS"]
 
 ONLY_PHYSX = "of PhysX, which the embedded engine does not have; has no effect"
 
+ADDED_JOINT = (
+    "a joint that code adds; between links of an articulation it is part of it, and elsewhere fixed, spherical and "
+    "free revolute joints hold bodies together"
+)
+
 SCHEMAS: dict[str, Row] = {
     **below(
         "pxr",
@@ -63,6 +68,25 @@ SCHEMAS: dict[str, Row] = {
             "UsdPhysics.ArticulationRootAPI.*": "the root of an articulation",
             "UsdPhysics.MaterialAPI": "friction and restitution",
             "UsdPhysics.MaterialAPI.*": "friction and restitution; here one coefficient of friction",
+            **{
+                f"UsdPhysics.{name}{rest}": text
+                for name, text in {
+                    "LimitAPI": "limits of the axes of a joint",
+                    "Joint": ADDED_JOINT,
+                    "FixedJoint": ADDED_JOINT,
+                    "RevoluteJoint": ADDED_JOINT,
+                    "SphericalJoint": ADDED_JOINT,
+                    "PrismaticJoint": ADDED_JOINT,
+                    "MeshCollisionAPI": "how a mesh collides; here as its convex hull, or a bounding shape",
+                    "CollisionGroup": "groups of shapes that do not collide; here they act between links of one robot",
+                    "FilteredPairsAPI": "pairs of bodies that do not collide; here they act between links of one robot",
+                }.items()
+                for rest in ("", ".*")
+            },
+            "UsdUtils": "tools of USD",
+            "UsdUtils.*": "tools of USD",
+            "PhysxSchema.PhysxTendonAxisAPI": "tendons",
+            "PhysxSchema.PhysxTendonAxisAPI.*": "tendons",
             "PhysxSchema.PhysxJointAPI": "armature, friction and maximum velocity of joints",
             "PhysxSchema.PhysxJointAPI.*": "armature, friction and maximum velocity of joints",
             "PhysxSchema.PhysxRigidBodyAPI": f"damping and gravity of bodies; also settings {ONLY_PHYSX}",
@@ -84,30 +108,11 @@ SCHEMAS: dict[str, Row] = {
             "Usd.*": "stages and prims",
             "Sdf.*": "layers of a stage",
             "UsdGeom.*": "shapes and poses",
-            "UsdPhysics.LimitAPI": "limits of the axes of a joint",
-            "UsdPhysics.LimitAPI.*": "limits of the axes of a joint",
-            "UsdPhysics.Joint": "a joint that code adds",
-            "UsdPhysics.Joint.*": "a joint that code adds",
-            "UsdPhysics.FixedJoint": "a joint that code adds",
-            "UsdPhysics.FixedJoint.*": "a joint that code adds",
-            "UsdPhysics.RevoluteJoint": "a joint that code adds",
-            "UsdPhysics.RevoluteJoint.*": "a joint that code adds",
-            "UsdPhysics.PrismaticJoint": "a joint that code adds",
-            "UsdPhysics.PrismaticJoint.*": "a joint that code adds",
-            "UsdPhysics.MeshCollisionAPI": "how a mesh collides",
-            "UsdPhysics.MeshCollisionAPI.*": "how a mesh collides",
-            "UsdPhysics.CollisionGroup": "groups of shapes that do not collide",
-            "UsdPhysics.CollisionGroup.*": "groups of shapes that do not collide",
-            "UsdPhysics.FilteredPairsAPI": "pairs of bodies that do not collide",
-            "UsdPhysics.FilteredPairsAPI.*": "pairs of bodies that do not collide",
             "UsdPhysics.*": "bodies, joints and drives",
-            "PhysxSchema.PhysxTendonAxisAPI": "tendons",
             "PhysxSchema.PhysxDeformableBodyAPI": "deformable bodies",
             "PhysxSchema.*": "settings of PhysX",
             "PhysicsSchemaTools": "tools of physics in USD",
             "PhysicsSchemaTools.*": "tools of physics in USD",
-            "UsdUtils": "tools of USD",
-            "UsdUtils.*": "tools of USD",
             "Ar.*": "addresses of files",
             "Tf.*": "tokens and errors",
             "Semantics": "labels for segmentation",

@@ -41,6 +41,7 @@ class Session:
         places: positions of the worlds ``(num_envs, 3)`` in m at which the engine simulates them, on terrain.
         on_terrain: views of the engine of what stands at these places.
         ground: static friction of the ground plane, or None without one.
+        elements: views of the engine of bodies and articulations, by path of the prim.
         engine: simulates the worlds; None before the first reset of the world.
         contact_paths: expressions of bodies whose contact forces are read.
         backend: ``torch``, or ``warp`` for tasks whose views take and return Warp arrays.
@@ -60,6 +61,7 @@ class Session:
     places: torch.Tensor = field(default_factory=lambda: torch.zeros(1, 3))
     on_terrain: list[Any] = field(default_factory=list)
     ground: float | None = None
+    elements: dict[str, Any] = field(default_factory=dict)
     engine: "MujocoEngine | None" = None
     backend: str = "torch"
     damped: list["DampedArticulation"] = field(default_factory=list)

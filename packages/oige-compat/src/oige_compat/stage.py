@@ -16,12 +16,14 @@ from oige_compat.session import BASE, session
 from oige_compat.values import as_list
 
 __all__ = [
+    "UsdContext",
     "add_reference_to_stage",
     "clear_stage",
     "create_prim",
     "define_prim",
     "delete_prim",
     "find_matching_prim_paths",
+    "find_nucleus_server",
     "first_world_path",
     "get_all_matching_child_prims",
     "get_assets_root_path",
@@ -51,22 +53,25 @@ POSE_OPS = {"xformOp:translate": 0, "xformOp:orient": 1, "xformOp:scale": 3}
 """Operations of a pose and their places: a translation is not scaled. Others are between orientation and scale."""
 
 
-class _Context:
+class UsdContext:
     """What ``omni.usd.get_context()`` returns."""
 
     def get_stage(self) -> Usd.Stage:
+        """Return the stage."""
         return session().stage
 
     def new_stage(self) -> bool:
+        """Keep the stage, which is new when an application starts."""
         return True
 
     def get_stage_state(self) -> int:
+        """Return that the stage is open."""
         return 3  # opened
 
 
-def get_context(name: str = "") -> _Context:
+def get_context(name: str = "") -> UsdContext:
     """Return the context, which has the stage."""
-    return _Context()
+    return UsdContext()
 
 
 def get_current_stage(fabric: bool = False) -> Usd.Stage:
@@ -77,6 +82,11 @@ def get_current_stage(fabric: bool = False) -> Usd.Stage:
 def get_assets_root_path() -> str:
     """Return the folder below which names of Isaac Sim's own assets are looked up."""
     return ASSETS_ROOT
+
+
+def find_nucleus_server(suffix: str = "") -> tuple[bool, str]:
+    """Return that Isaac Sim's assets are found, and the folder below which their names are looked up."""
+    return True, ASSETS_ROOT + suffix
 
 
 def add_reference_to_stage(usd_path: str, prim_path: str, prim_type: str = "Xform") -> Usd.Prim:

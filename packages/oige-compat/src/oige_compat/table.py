@@ -26,7 +26,7 @@ _PRIM_FUNCTIONS = (
     "get_first_matching_child_prim get_prim_at_path get_prim_children get_prim_parent get_prim_path "
     "is_prim_non_root_articulation_link is_prim_path_valid",
 )
-_ASSETS = ("oige_compat.stage:get_assets_root_path",)
+_ASSETS = ("oige_compat.stage:find_nucleus_server get_assets_root_path",)
 _WORLD = ("oige_compat.world:SimulationContext World",)
 _ARTICULATIONS = ("oige_compat.articulation_view:ArticulationView", "oige_compat.objects:Articulation")
 
@@ -67,7 +67,10 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.core.prims.soft.deformable_prim_view": ("oige_compat.soft_bodies:DeformablePrimView",),
     "omni.isaac.core.prims.rigid_prim_view": _PRIMS,
     "omni.isaac.core.prims.xform_prim_view": _PRIMS,
-    "omni.isaac.core.robots": ("oige_compat.objects:Robot",),
+    "omni.isaac.core.materials": ("oige_compat.materials",),
+    "omni.isaac.core.robots": ("oige_compat.objects:Robot", "oige_compat.articulation_view:RobotView"),
+    "omni.isaac.core.robots.robot_view": ("oige_compat.articulation_view:RobotView",),
+    "omni.isaac.core.scenes": ("oige_compat.world:Scene",),
     "omni.isaac.core.robots.robot": ("oige_compat.objects:Robot",),
     "omni.isaac.core.scenes.scene": ("oige_compat.world:Scene",),
     "omni.isaac.core.simulation_context": _WORLD,
@@ -84,9 +87,10 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.core.utils.types": ("oige_compat.types",),
     "omni.isaac.core.utils.viewports": ("oige_compat.kit:set_camera_view",),
     **dict.fromkeys(_WARP, ("oige_compat.warp_utils",)),
+    "omni.isaac.core.utils.xforms": ("oige_compat.poses:get_local_pose get_world_pose",),
     "omni.isaac.core.world": _WORLD,
     "omni.isaac.gym.tasks.rl_task": ("oige_compat.gym_interface:RLTaskInterface",),
-    "omni.isaac.gym.vec_env": ("oige_compat.gym_interface:TaskStopException VecEnvBase VecEnvMT",),
+    "omni.isaac.gym.vec_env": ("oige_compat.gym_interface:TaskStopException VecEnvBase",),
     "omni.isaac.kit": ("oige_compat.kit:SimulationApp",),
     "omni.isaac.nucleus": _ASSETS,
     "omni.isaac.sensor": _CAMERA,
@@ -117,9 +121,13 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "set_or_add_translate_op setup_transform_as_scale_orient_translate",
     ),
     "omni.physx.scripts.utils": ("oige_compat.physx_scripts:addRigidBodyMaterial",),
+    "omni.kit.viewport.utility": (
+        "oige_compat.kit:ViewportCameraState get_active_viewport get_viewport_from_window_name",
+    ),
+    "omni.kit.viewport.utility.camera_state": ("oige_compat.kit:ViewportCameraState",),
     "omni.timeline": ("oige_compat.kit:get_timeline_interface",),
     "omni.ui": ("oige_compat.kit:DockPosition Workspace",),
-    "omni.usd": ("oige_compat.stage:get_context",),
+    "omni.usd": ("oige_compat.stage:UsdContext get_context",),
     "pxr.PhysxSchema": ("oige_compat.physx_schema",),
 }
 """Names by module: ``module:Name Name``, or a module whose ``__all__`` is served."""

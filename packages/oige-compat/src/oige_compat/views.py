@@ -31,12 +31,12 @@ class PrimView:
     """
 
     track_contact_forces = False
+    _non_root_link = False
 
     def __init__(self, prim_paths_expr: str, name: str = "view", *positional: Any, **further: Any) -> None:
         self._regex_prim_paths, self._name = prim_paths_expr, name
         self._engine_view: Any = None
         self._bodies = 1
-        self._non_root_link = False
         self._startup = StartupValues(self, {**dict(zip(POSITIONAL, positional, strict=False)), **further})
         session().views.append(self)
 
@@ -206,6 +206,10 @@ class XFormPrimView(PrimView):
         shifted = None if translations is None else self._rows(translations) + self._origins(indices)
         self.set_world_poses(shifted, orientations, indices)
 
+    def is_valid(self, indices: Any = None) -> bool:
+        """Whether there are such prims."""
+        return bool(self.prims)
+
     def set_default_state(self, positions: Any = None, orientations: Any = None, indices: Any = None) -> None:
         """Do nothing: tasks set the state at which episodes begin."""
 
@@ -368,6 +372,13 @@ class RigidPrimView(MovingView):
             view.set_inertias(self._rows(values), self._select(indices))
         else:
             view.set_inertias(self._full(values, indices, view.get_inertias))
+
+    def get_coms(self, indices: Any = None, clone: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return centres of mass ``(n, 3)`` in m in the bodies' frames, and orientations ``(n, 4)``, which are 1."""
+        positions = self._read(lambda rows: self._bound().get_coms(rows), indices)
+        orientations = torch.zeros(len(positions), 4, device=positions.device)
+        orientations[:, 0] = 1.0
+        return positions, orientations
 
     def enable_gravities(self, indices: Any = None) -> None:
         """Let gravity act on the bodies."""

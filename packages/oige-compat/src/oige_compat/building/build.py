@@ -59,6 +59,7 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     add_cameras(world, scene)
     engine.build(scene)
     label_cameras(world)
+    current.elements = world.elements
     current.engine, current.offsets = engine, current.offsets.to(engine.device)
     apply_stated_values(world)
     for view, ours, bodies in connected:

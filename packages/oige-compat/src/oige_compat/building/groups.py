@@ -89,6 +89,10 @@ class BodyGroup:
         """Set inertia matrices ``(N, b, 9)`` in kg·m²."""
         self._spread("set_inertias", values)
 
+    def get_coms(self, indices: None = None) -> torch.Tensor:
+        """Return centres of mass ``(N, b, 3)`` in m."""
+        return self._stack("get_coms")
+
     def enable_gravities(self, indices: None = None) -> None:
         """Let gravity act on the bodies."""
         for view in self._views:
