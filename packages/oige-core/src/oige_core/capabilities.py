@@ -8,6 +8,7 @@ from oige_core.errors import CapabilityError
 __all__ = ["CAPABILITIES", "Capability", "Capable", "missing", "require"]
 
 Capability = Literal[
+    "body_joints",
     "branched_tendons",
     "cameras",
     "contact_forces",
@@ -35,6 +36,7 @@ Capability = Literal[
 CAPABILITIES: Mapping[str, frozenset[Capability]] = {
     "MuJoCo": frozenset(
         {
+            "body_joints",
             "branched_tendons",
             "cameras",
             "contact_forces",
@@ -74,6 +76,7 @@ CAPABILITIES: Mapping[str, frozenset[Capability]] = {
 """Capabilities by name of the engine. Some releases of Isaac Sim have fewer."""
 
 _DESCRIPTIONS: Mapping[Capability, str] = {
+    "body_joints": "joints between bodies of different elements",
     "branched_tendons": "fixed tendons over joints of branches that no joint moves together",
     "cameras": "cameras",
     "contact_forces": "measured contact forces",

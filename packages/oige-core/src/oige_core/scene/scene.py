@@ -39,6 +39,8 @@ from oige_core.views import ArticulationView, CameraOutput, CameraView, Deformab
 if typing.TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from oige_core.scene.body_joints import BodyJoint
+
 __all__ = ["Scene", "ViewFactory"]
 
 ViewT = typing.TypeVar("ViewT")
@@ -88,6 +90,7 @@ class Scene:
     sim: SimConfig
     elements: dict[str, Element] = field(default_factory=dict)
     link_sets: list[LinkSet] = field(default_factory=list)
+    body_joints: "dict[str, BodyJoint]" = field(default_factory=dict)
     further_shapes: Callable[[str], Sequence[str]] = lambda name: ()
     views_by_group: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
     _sections: set[str] = field(default_factory=set, init=False, repr=False)  # of task.sim that rigid bodies share

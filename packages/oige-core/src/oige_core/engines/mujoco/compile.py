@@ -12,6 +12,7 @@ from oige_core.engines.joints import first_match, links_with_joint_forces, selec
 from oige_core.engines.mujoco.assets import read_asset
 from oige_core.engines.mujoco.attach import attach
 from oige_core.engines.mujoco.bodies import add_primitive, add_rigid_asset, prepare_bodies, surface_friction
+from oige_core.engines.mujoco.body_joints import add_body_joints
 from oige_core.engines.mujoco.collisions import DEFAULT_MASKS, collision_masks
 from oige_core.engines.mujoco.deformables import (
     DeformableLayout,
@@ -169,6 +170,7 @@ def compile_scene(scene: Scene) -> CompiledScene:
                 _add_articulation(spec, element, masks[element.name, DEFAULT_MASKS])
             case DeformableElement():
                 add_deformable(spec, element, masks[element.name, DEFAULT_MASKS])
+    add_body_joints(spec, scene)
     cameras = [element for element in scene.elements.values() if isinstance(element, CameraElement)]
     if cameras:
         add_lights(spec, CAMERA_SUN if scene.sim.add_distant_light else None)
