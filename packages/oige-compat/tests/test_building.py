@@ -11,7 +11,7 @@ from oige_compat.articulation_view import ArticulationView
 from oige_compat.cloner import GridCloner
 from oige_compat.errors import CompatError
 from oige_compat.gym_interface import BaseTask
-from oige_compat.objects import DynamicSphere, FixedCuboid, RigidPrim, Robot, VisualSphere, XFormPrim
+from oige_compat.objects import DynamicCuboid, DynamicSphere, FixedCuboid, RigidPrim, Robot, VisualSphere, XFormPrim
 from oige_compat.session import restart, session
 from oige_compat.stage import add_reference_to_stage
 from oige_compat.types import ArticulationAction
@@ -361,3 +361,62 @@ def test_self_collisions_follow_the_view() -> None:
         rails = build(lambda stage, value=collides: fill(stage, value))["rails"]
         step(5)
         assert bool((rails.get_joint_velocities().abs() > 1e-3).all()) is collides
+
+
+def define_joint(stage: Any, kind: str, path: str, bodies: tuple[str, str], places: Any) -> Any:
+    joint = getattr(UsdPhysics, f"{kind}Joint").Define(stage, path)
+    for relation, body in zip((joint.GetBody0Rel(), joint.GetBody1Rel()), bodies, strict=True):
+        relation.SetTargets([body])
+    joint.CreateLocalPos0Attr(Gf.Vec3f(*places[0]))
+    joint.CreateLocalPos1Attr(Gf.Vec3f(*places[1]))
+    return joint
+
+
+def test_fixed_joint_of_a_script_holds_a_body_on_a_link(arm: Path) -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        add_reference_to_stage(str(arm), f"{ENV}/arm")
+        DynamicSphere(f"{ENV}/tool", radius=0.1, mass=1.0, translation=[0.0, 0.0, -0.8])
+        define_joint(
+            stage, "Fixed", f"{ENV}/grip", (f"{ENV}/arm/rod", f"{ENV}/tool"), ((0.0, 0.0, -0.4), (0.0, 0.0, 0.0))
+        )
+        return {
+            "arms": ArticulationView("/World/envs/.*/arm", "arms"),
+            "tools": RigidPrimView("/World/envs/.*/tool", "tools"),
+        }
+
+    views = build(fill)
+    views["arms"].set_joint_velocities(torch.full((NUM_ENVS, 1), 0.5))
+    step(20)
+    angle = views["arms"].get_joint_positions()[:, 0]
+    assert (angle > 0.02).all()
+    expected = torch.stack([-0.8 * angle.sin(), torch.zeros(NUM_ENVS), -0.8 * angle.cos()], dim=-1)
+    torch.testing.assert_close(views["tools"].get_local_poses()[0], expected, atol=3e-3, rtol=0.0)
+
+
+def test_revolute_joint_of_a_script_holds_a_door_at_the_world() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        door = DynamicCuboid(f"{ENV}/door", translation=[0.5, 0.0, 3.0], scale=[1.0, 0.1, 2.0], mass=1.0)
+        joint = define_joint(stage, "Revolute", f"{ENV}/hinge", (ENV, door.prim_path), ((0, 0, 3.0), (-0.5, 0, 0)))
+        joint.CreateAxisAttr("Z")
+        return {"doors": RigidPrimView("/World/envs/.*/door", "doors")}
+
+    doors = build(fill)["doors"]
+    doors.set_velocities(torch.tensor([[0.0, 0.5, 0.0, 0.0, 0.0, 1.0]] * NUM_ENVS))
+    step(20)
+    expected = torch.tensor([[0.5 * math.cos(0.2), 0.5 * math.sin(0.2), 3.0]] * NUM_ENVS)
+    torch.testing.assert_close(doors.get_local_poses()[0], expected, atol=5e-3, rtol=0.0)
+
+
+def test_joint_that_cannot_be_expressed_is_refused_by_name() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        ball = DynamicSphere(f"{ENV}/ball", translation=[0.0, 0.0, 3.0])
+        define_joint(stage, "Prismatic", f"{ENV}/slide", (ENV, ball.prim_path), ((0, 0, 3.0), (0, 0, 0)))
+        return {}
+
+    with pytest.raises(CompatError) as caught:
+        build(fill)
+    assert str(caught.value) == (
+        f"{ENV}/slide: a PhysicsPrismaticJoint between the world and {ENV}/ball: only fixed joints, and spherical and "
+        "revolute ones without limits and drives, hold bodies of which not both are links of one articulation; apply "
+        "PhysicsArticulationRootAPI above both."
+    )

@@ -92,8 +92,8 @@ def test_joint_holds_a_ball_on_every_executor(build: Callable[..., Any], any_exe
 @pytest.mark.parametrize(
     ("kind", "first", "second", "message"),
     [
-        ("weld", "ball", None, "joint 'j': kind='weld'. Known: fixed, spherical, revolute."),
-        ("fixed", "bal", None, "joint 'j': no body 'bal'. Did you mean 'ball'?"),
+        ("weld", "ball", None, "joint 'j': kind='weld'. Available: fixed, revolute, spherical."),
+        ("fixed", "bal", None, "joint 'j': no body 'bal'. Did you mean ball?"),
         ("fixed", "ball", "ball", "joint 'j': both frames are in ball; expected two bodies."),
     ],
 )
@@ -111,4 +111,4 @@ def test_unknown_link_is_named_when_the_scene_is_built() -> None:
     add_body_joint(scene, "grip", "fixed", Frame(body="arm/hnd"), Frame())
     with pytest.raises(OigeError) as caught:
         engine.build(scene)
-    assert str(caught.value) == "joint 'grip': no body 'arm/hnd'. Did you mean 'arm/hand'?"
+    assert str(caught.value) == "joint 'grip': no body 'arm/hnd'. Did you mean arm/hand?"

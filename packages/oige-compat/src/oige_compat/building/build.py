@@ -10,7 +10,7 @@ from oige_core.scene import Scene
 from oige_compat.building.attributes import tell_unused
 from oige_compat.building.bodies import add_bodies, add_planes
 from oige_compat.building.cameras import add_cameras, label_cameras
-from oige_compat.building.joints import check_joints
+from oige_compat.building.joints import add_joints
 from oige_compat.building.parts import add_parts, find_parts
 from oige_compat.building.reports import tell_reports
 from oige_compat.building.robots import add_robots, find_robots
@@ -43,7 +43,6 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     world = FirstWorld(current, params, tasks)
     find_robots(world)
     find_parts(world)
-    check_joints(world)
     engine = MujocoEngine(len(current.env_paths), device)
     scene = Scene(engine, sim_config(world))
     if current.ground is not None:
@@ -52,6 +51,7 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     add_planes(world, scene)
     add_robots(world, scene)
     add_bodies(world, scene)
+    add_joints(world, scene)
     later = add_parts(world, scene)
     connected = connect(world, scene)
     tell_reports(world)

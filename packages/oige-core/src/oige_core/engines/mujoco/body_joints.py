@@ -12,6 +12,9 @@ __all__ = ["add_body_joints"]
 HALF_AXIS = 0.1
 """Distance, in m, of the two points that hold the axis of a revolute joint from its centre."""
 
+STIFF = [0.99, 0.999, 0.001, 0.5, 2.0]
+"""Parameters of MuJoCo's constraints that yield less than by default."""
+
 
 def add_body_joints(spec: mujoco.MjSpec, scene: Scene) -> None:
     """Add the joints of a scene, whose bodies the specification has.
@@ -59,3 +62,5 @@ def _hold(
         sites.append(site.name)
     equality = spec.add_equality(name=name, type=kind, objtype=mujoco.mjtObj.mjOBJ_SITE, name1=sites[0], name2=sites[1])
     equality.active = True
+    equality.solref = [2.0 * spec.option.timestep, 1.0]
+    equality.solimp = STIFF
