@@ -18,18 +18,15 @@ __all__ = [
     "Float3",
     "Result",
     "SimulationApp",
-    "ViewportCameraState",
     "Workspace",
     "add_update_semantics",
     "copy",
     "disable_extension",
     "enable_extension",
-    "get_active_viewport",
     "get_app",
     "get_extension_manager",
     "get_settings",
     "get_timeline_interface",
-    "get_viewport_from_window_name",
     "log_error",
     "log_info",
     "log_verbose",
@@ -244,43 +241,6 @@ class Workspace:
     def show_window(title: str, show: bool = True) -> bool:
         """Return False."""
         return False
-
-
-class ViewportCameraState:
-    """Where the camera of a viewport is.
-
-    Args:
-        camera_path: path of the camera.
-        viewport: the viewport.
-    """
-
-    def __init__(self, camera_path: str | None = None, viewport: Any = None, *further: Any) -> None:
-        self._viewport = viewport
-
-    def set_position_world(self, position: Any, rotate: bool = False) -> None:
-        """Do nothing: there is no window."""
-
-    def set_target_world(self, target: Any, rotate: bool = False) -> None:
-        """Do nothing: there is no window."""
-
-
-class Viewport:
-    """A viewport, of which nobody sees anything."""
-
-    camera_path = "/OmniverseKit_Persp"
-
-    def set_active_camera(self, path: str) -> None:
-        """Do nothing: there is no window."""
-
-
-def get_viewport_from_window_name(window_name: str | None = None) -> Viewport:
-    """Return a viewport without a window."""
-    return Viewport()
-
-
-def get_active_viewport(usd_context_name: str = "") -> Viewport:
-    """Return a viewport without a window."""
-    return Viewport()
 
 
 class Result(enum.Enum):

@@ -121,10 +121,6 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "set_or_add_translate_op setup_transform_as_scale_orient_translate",
     ),
     "omni.physx.scripts.utils": ("oige_compat.physx_scripts:addRigidBodyMaterial",),
-    "omni.kit.viewport.utility": (
-        "oige_compat.kit:ViewportCameraState get_active_viewport get_viewport_from_window_name",
-    ),
-    "omni.kit.viewport.utility.camera_state": ("oige_compat.kit:ViewportCameraState",),
     "omni.timeline": ("oige_compat.kit:get_timeline_interface",),
     "omni.ui": ("oige_compat.kit:DockPosition Workspace",),
     "omni.usd": ("oige_compat.stage:UsdContext get_context",),

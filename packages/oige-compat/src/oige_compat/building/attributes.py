@@ -70,8 +70,11 @@ def kind_of(world: FirstWorld, prim: Usd.Prim) -> Kind:
     """Return the kind of a prim of which a script sets an attribute of physics."""
     path = str(prim.GetPath())
     root = world.robot_above(path)
-    if root is not None:
-        return "robot" if world.robots[root].file is not None else "converted"
+    if root is not None and world.robots[root].file is None:
+        return "converted"
+    spec = world.session.stage.GetRootLayer().GetPrimAtPath(prim.GetPath())
+    if root is not None and not (prim.IsA(UsdPhysics.Joint) and spec is not None and spec.typeName):
+        return "robot"
     if prim.IsA(UsdPhysics.Scene):
         return "scene"
     if prim.HasAPI(UsdPhysics.MaterialAPI) or prim.GetTypeName() == "Material":
