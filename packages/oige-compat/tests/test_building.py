@@ -153,8 +153,18 @@ def test_damaged_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CompatError) as caught:
         build(lambda stage: {"arm": add_reference_to_stage(str(file), f"{ENV}/arm")})
     message = str(caught.value)
-    assert message.startswith(f"{ENV}/arm: a part of it cannot be read: Could not open asset @{file}@")
+    assert message.startswith(f"{ENV}/arm: its file cannot be read: Could not open asset @{file}@")
     assert "\n" not in message
+
+
+def test_missing_part_of_a_file_is_told(arm: Path) -> None:
+    arm.write_text(
+        ARM.replace('def Cube "loose" (', 'def Cube "loose" (prepend references = @flag.usda@; '), encoding="utf-8"
+    )
+    views = build(with_arm(arm))
+    assert views["cubes"].count == NUM_ENVS
+    start = f"{ENV}/robots/arm/loose: lost: this part is missing, as in Isaac Sim: Could not open asset @"
+    assert len([note for note in session().notes if note.startswith(start)]) == 1
 
 
 def test_loose_body_of_a_robots_file_falls(arm: Path) -> None:

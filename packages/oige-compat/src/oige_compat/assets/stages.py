@@ -44,13 +44,14 @@ def open_stage(path: Path, variants: Mapping[str, str]) -> Usd.Stage:
     return stage
 
 
-def find_prim(stage: Usd.Stage, path: str | None, title: str) -> Usd.Prim:
+def find_prim(stage: Usd.Stage, path: str | None, title: str, *, complete: bool = True) -> Usd.Prim:
     """Return the prim that holds an asset, after a check that everything that it refers to is there.
 
     Args:
         stage: the stage.
         path: of the prim; None: the default prim, or the only child of the root.
         title: start of messages.
+        complete: whether a missing file is an error.
 
     Raises:
         OigeError: there is no such prim, or a file that the stage refers to is missing.
@@ -66,7 +67,7 @@ def find_prim(stage: Usd.Stage, path: str | None, title: str) -> Usd.Prim:
         if not prim:
             known = [str(each.GetPath()) for each in stage.Traverse()]
             raise OigeError(f"{title}: has no prim '{path}'. {nearest(path, known[:50])}")
-    for error in stage.GetCompositionErrors():
+    for error in stage.GetCompositionErrors() if complete else ():
         raise OigeError(f"{title}: a part of it cannot be read: {' '.join(str(error).split())}")
     return prim
 

@@ -28,7 +28,11 @@ __all__ = ["load_rigid_usd", "load_usd", "rigid_asset", "static_asset"]
 
 
 def load_usd(
-    source: Path | str | Usd.Stage, prim: str | None = None, *, variants: Mapping[str, str] | None = None
+    source: Path | str | Usd.Stage,
+    prim: str | None = None,
+    *,
+    variants: Mapping[str, str] | None = None,
+    complete: bool = True,
 ) -> tuple[ArticulationAsset, Report]:
     """Return the articulation of a USD file, and what of it acts otherwise.
 
@@ -40,13 +44,14 @@ def load_usd(
         source: path of a file, or a stage, which is only read.
         prim: path of the prim that holds the robot; None: the default prim, or the only one at the top.
         variants: selections by variant set of the file's default prim; others are as the file has them.
+        complete: whether it is an error that a file to which the stage refers is missing.
 
     Raises:
         OigeError: the file does not exist, is damaged, or refers to one that does not exist; it has no articulation, or
             several; or one of its joints cannot be expressed.
     """
     stage, title = _stage(source, variants)
-    found = find_prim(stage, prim, title)
+    found = find_prim(stage, prim, title, complete=complete)
     report, frames = Report(), Frames(stage)
     articulation = find_articulation(found, title)
     robot = articulation if found.GetPath().HasPrefix(articulation.GetPath()) else found

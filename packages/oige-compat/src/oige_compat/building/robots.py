@@ -27,7 +27,10 @@ def find_robots(world: FirstWorld) -> None:
         OigeError: a file cannot be read, or an articulation cannot be expressed.
     """
     for error in world.session.stage.GetCompositionErrors():
-        raise CompatError(f"{error.rootSite.path}: a part of it cannot be read: {' '.join(str(error).split())}")
+        path, text = str(error.rootSite.path), " ".join(str(error).split())
+        if path in world.session.references:
+            raise CompatError(f"{path}: its file cannot be read: {text}")
+        world.session.note(f"{path}: lost: this part is missing, as in Isaac Sim: {text}")
     first = f"{world.session.env_paths[0]}/"
     for path, usd_path in world.session.references.items():
         robot = find_robot(usd_path) if path.startswith(first) else None
@@ -39,7 +42,7 @@ def find_robots(world: FirstWorld) -> None:
     for prim, path in zip(others, paths, strict=True):
         if paths.count(path) > 1:  # several articulations of one file
             path = str(prim.GetPath())
-        asset, report = load_usd(world.session.stage, path)
+        asset, report = load_usd(world.session.stage, path, complete=False)
         world.robots[path] = Robot(asset, None, ())
         world.reports.append(report)
 
