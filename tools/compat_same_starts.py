@@ -1,13 +1,14 @@
 """Play a policy in a Factory task file of OmniIsaacGymEnvs and in our own task, from the same states.
 
-    uv run python tools/compat_same_starts.py CHECKOUT Task [--worlds N]
+    uv run python tools/compat_same_starts.py CHECKOUT Task [--worlds N] [--start SIDE]
 
 CHECKOUT is a checkout of OmniIsaacGymEnvs, outside of this repository. The original's file moves the arm for a third of
-a second towards a random pose, and starts where it then is; our task starts at the pose. Here the original resets
-its worlds first. Our task, with ``task.env.compat=upstream``, then gets the joints of its robots and the poses of its
-nuts and bolts. Both play one episode in each world with the policy that comes with the task, on the CPU. The printed
-row is that of ``tools/compat_scores.py``, followed by the largest difference of the first observations, and by the
-fraction of episodes that succeed.
+a second towards a random pose, and starts where it then is; our task starts at the pose. In Screw, the original's file
+opens the fingers wide, so that nuts fall askew onto the thread. Here both reset their worlds. Then our task, with
+``task.env.compat=upstream``, gets the joints of the original's robots and the poses of its nuts and bolts, or, with
+``--start own``, gives it its own. Both play one episode in each world with the policy that comes with the task, on the
+CPU. The printed row is that of ``tools/compat_scores.py``, followed by the largest difference of the first
+observations, and by the fraction of episodes that succeed.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from oige_core.errors import ConfigError
 from oige_train.cli.common import run_cli
 
 sys.path.insert(0, str(Path(__file__).parent))
-from compat_scores import SCRIPT, Played, Tally, row
+from compat_scores import SCRIPT, SIDES, Played, Tally, row
 
 CPU = [f"{key}=cpu" for key in ("pipeline", "sim_device", "rl_device")]
 
@@ -31,13 +32,14 @@ def main(argv: list[str]) -> None:
     parser.add_argument("task")
     parser.add_argument("--worlds", type=int, default=32, help="number of worlds (%(default)s)")
     parser.add_argument("--seed", type=int, default=42, help="seed of both (%(default)s)")
+    parser.add_argument("--start", choices=SIDES, default=SIDES[0], help="whose states both have (%(default)s)")
     given = parser.parse_args(argv)
     if not (given.checkout / SCRIPT).is_file():
         raise ConfigError(f"{given.checkout}: expected a checkout of OmniIsaacGymEnvs, which contains {SCRIPT}.")
     original = make_original(given)
-    observations = original.reset()["obs"]
+    original.reset()
     adapter, env, policy = make_own(given)
-    first = copy_states(original.task, env)
+    observations, first = copy_states(original.task, env.unwrapped.task, given.start)
     difference = float((observations - first).abs().max())
     tallies = {"original": Tally(given.worlds, 1), "own": Tally(given.worlds, 1)}
     success = {"original": 0.0, "own": 0.0}
@@ -106,16 +108,22 @@ def make_own(given: argparse.Namespace) -> tuple[Any, Any, Any]:
     return adapter, env, policy
 
 
-def copy_states(original: Any, env: Any) -> Any:
-    """Give our task the states of the original's worlds, and return its observations."""
-    own = env.unwrapped.task
-    frankas = original.frankas
-    own.frankas.set_joint_positions(frankas.get_joint_positions())
-    own.frankas.set_joint_velocities(frankas.get_joint_velocities())
-    for ours, theirs in ((own.nuts, original.nuts), (own.bolts, original.bolts)):
-        ours.set_world_poses(*theirs.get_local_poses())
-    own.nuts.set_velocities(original.nuts.get_velocities())
-    return own.get_observations()
+def copy_states(original: Any, own: Any, start: str) -> tuple[Any, Any]:
+    """Give one of two tasks the states of the other, and return the observations of both."""
+    source, target = (original, own) if start == "original" else (own, original)
+    target.frankas.set_joint_positions(source.frankas.get_joint_positions())
+    target.frankas.set_joint_velocities(source.frankas.get_joint_velocities())
+    for name in ("nuts", "bolts"):
+        read, write = getattr(source, name), getattr(target, name)
+        if start == "original":
+            write.set_world_poses(*read.get_local_poses())
+        else:
+            write.set_local_poses(*read.get_world_poses())
+    target.nuts.set_velocities(source.nuts.get_velocities())
+    for refresh in (original.refresh_base_tensors, original.refresh_env_tensors, original._refresh_task_tensors):
+        refresh()
+    original.get_observations()
+    return original.obs_buf, own.get_observations()
 
 
 if __name__ == "__main__":

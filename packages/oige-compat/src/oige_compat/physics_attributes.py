@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeAlias
 
 __all__ = ["ATTRIBUTES", "NEUTRAL_SETTINGS", "PARAMETERS", "Attribute", "Kind", "find_attribute"]
 
-Kind: TypeAlias = Literal["robot", "converted", "body", "collider", "material", "joint", "scene", "other"]
-"""Of a prim: part of a robot of OIGE; part of a robot that was converted from a USD file; a rigid body; a collider that
-stands still; a material; a joint that the script has added; the scene of physics; anything else."""
+Kind: TypeAlias = Literal["robot", "converted", "body", "part", "collider", "material", "joint", "scene", "other"]
+"""Of a prim: part of a robot of OIGE; part of a robot that was converted from a USD file; a rigid body; a body of Isaac
+Sim's asset folder that OIGE has, too; a collider that stands still; a material; a joint that the script has added; the
+scene of physics; anything else."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,12 @@ SOLVER = "a setting of PhysX's solver"
 SLEEP = "lets PhysX skip bodies that hardly move"
 MESH = "how a mesh collides"
 SPEED = "limits the speed of bodies"
-EVERYWHERE = "robot converted body collider other"
+EVERYWHERE = "robot converted body part collider other"
 
 ATTRIBUTES: Mapping[str, Attribute] = {
     # Rigid bodies and masses
     "physics:rigidBodyEnabled": _row("whether a prim is a rigid body", "converted body collider", True),
-    "physics:kinematicEnabled": _row("lets only programs move a body", "converted body", False),
+    "physics:kinematicEnabled": _row("lets only programs move a body", "converted body part", False),
     "physics:startsAsleep": _row(SLEEP, "", False),
     "physics:velocity": _row("velocity at which a body starts; set it with set_velocities", "", _is_zero),
     "physics:angularVelocity": _row("velocity at which a body starts; set it with set_velocities", "", _is_zero),

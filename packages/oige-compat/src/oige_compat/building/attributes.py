@@ -18,6 +18,11 @@ PREFIXES = ("physics:", "physx", "drive:", "limit:", "state:")
 USED = ("dt", "gravity", "sim_device", "default_physics_material", "rendering_dt", "warp")
 """Parameters that act, or that do not concern physics."""
 
+DAMPING = tuple(
+    f"physxRigidBody:{name}" for name in ("linearDamping", "angularDamping", "maxLinearVelocity", "maxAngularVelocity")
+)
+"""Attributes of links for which efforts of the joints stand."""
+
 APPLICATION = (
     *("add_*", "disable_contact_processing", "enable_cameras", "enable_scene_query_support", "enable_viewport"),
     *("gpu_*", "num_threads", "replicate_physics", "use_*", "worker_thread_count"),
@@ -59,6 +64,8 @@ def _unused_attributes(world: FirstWorld) -> dict[str, list[str]]:
         if row is not None and row.neutral(spec.default):
             return
         prim = world.session.stage.GetPrimAtPath(path.GetPrimPath())
+        if spec.name in DAMPING and world.robot_above(str(prim.GetPath())) in world.damped:
+            return
         if prim and (row is None or kind_of(world, prim) not in row.acts):
             found.setdefault(spec.name, []).append(str(prim.GetPath()))
 
@@ -69,6 +76,8 @@ def _unused_attributes(world: FirstWorld) -> dict[str, list[str]]:
 def kind_of(world: FirstWorld, prim: Usd.Prim) -> Kind:
     """Return the kind of a prim of which a script sets an attribute of physics."""
     path = str(prim.GetPath())
+    if world.is_part(path):
+        return "part"
     root = world.robot_above(path)
     if root is not None and world.robots[root].file is None:
         return "converted"

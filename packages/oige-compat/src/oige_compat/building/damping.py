@@ -45,4 +45,5 @@ def damp_links(world: FirstWorld, scene: Scene, path: str, name: str, view: Any)
     )
     damped = DampedArticulation(view, scene.add_link_view(f"{name}.links", name, links), damping)
     world.session.damped.append(damped)
+    world.damped.add(path)
     return damped

@@ -33,6 +33,7 @@ class FirstWorld:
         origin: pose of the first world on the stage.
         robots: robots of OIGE by path of the prim that refers to them.
         parts: bodies of Isaac Sim's asset folder that OIGE has, too, by path of the prim of the body.
+        damped: paths of robots whose links are damped.
         elements: views of the engine by path of the prim.
         articulations: names of articulations in the scene by path of the prim.
         reports: what differs from the stage, by title of a robot or body.
@@ -44,6 +45,7 @@ class FirstWorld:
     origin: Gf.Matrix4d = field(init=False)
     robots: dict[str, Robot] = field(default_factory=dict)
     parts: dict[str, Part] = field(default_factory=dict)
+    damped: set[str] = field(default_factory=set)
     elements: dict[str, Any] = field(default_factory=dict)
     articulations: dict[str, str] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
