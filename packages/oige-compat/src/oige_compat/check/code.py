@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from oige_compat.check.findings import Finding, Kind
 from oige_compat.check.modules import ClassInfo, Function, Module, Project, dotted_name
+from oige_compat.check.provided import provided
 from oige_compat.check.types import Scope, Type, TypeInference
 from oige_compat.served import SERVED, Served, canonical, find_served, is_of_isaac_sim
 
@@ -82,7 +83,10 @@ def _state(name: str) -> Served:
         other.startswith(f"{name}.") and served.state != "missing" for other, served in SERVED.items()
     ):
         return PACKAGE
-    return find_served(name) or UNKNOWN
+    found = find_served(name)
+    if found is None or found.state == "missing":
+        return provided(name) or found or UNKNOWN
+    return found
 
 
 def _scopes(module: Module) -> Iterator[tuple[Scope, Iterator[ast.AST]]]:

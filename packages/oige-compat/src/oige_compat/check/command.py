@@ -35,7 +35,7 @@ def check(arguments: list[str]) -> int:
     if not found.files:
         raise ConfigError(f"{path}: expected a folder with Python or YAML files.")
     if "--json" in arguments:
-        print(as_json(found.entries, found.files))
+        print(as_json(found))
     else:
-        print(as_text(found.entries, found.files, everything="--all" in arguments))
+        print(as_text(found, everything="--all" in arguments))
     return 0 if found.complete else 1

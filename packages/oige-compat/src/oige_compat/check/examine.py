@@ -11,6 +11,8 @@ from oige_compat.check.findings import Entry, Finding, merge
 from oige_compat.check.keys import find_in_yaml
 from oige_compat.check.modules import Module, Project
 from oige_compat.check.paths import find_assets, strings_of
+from oige_compat.check.tasks import TaskUse, uses_of_tasks
+from oige_compat.check.types import TypeInference
 
 __all__ = ["Examination", "examine", "read_project"]
 
@@ -22,10 +24,12 @@ class Examination:
     Attributes:
         entries: one for each name, what is missing first.
         files: number of files that were read.
+        tasks: the tasks of the code base.
     """
 
     entries: list[Entry]
     files: int
+    tasks: list[TaskUse]
 
     @property
     def complete(self) -> bool:
@@ -52,7 +56,9 @@ def examine(path: Path) -> Examination:
         strings.update(node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute))
     for file in code.configuration:
         findings += find_in_yaml(file, strings)
-    return Examination(merge(findings), len(code.python) + len(code.configuration))
+    entries = merge(findings)
+    tasks = uses_of_tasks(TypeInference(project), entries)
+    return Examination(entries, len(code.python) + len(code.configuration), tasks)
 
 
 def read_project(code: CodeBase) -> tuple[Project, list[Finding]]:

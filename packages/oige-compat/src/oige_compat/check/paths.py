@@ -8,6 +8,7 @@ from oige_compat.check.files import ASSETS, CodeBase
 from oige_compat.check.findings import Finding
 from oige_compat.check.modules import Module
 from oige_compat.parts import find_part
+from oige_compat.props import PROPS
 from oige_compat.served import Served
 
 __all__ = ["OUR_ROBOTS", "asset_state", "find_assets", "strings_of"]
@@ -47,6 +48,8 @@ def asset_state(text: str, code: CodeBase) -> Served:
         return Served("served", f"the robot or object of {robot} stands for it")
     if find_part(f"/{text}") is not None:
         return Served("served", "a body of OIGE stands for it")
+    if any(f"/{text}".endswith(f"/{path}") for path in PROPS):
+        return Served("served", "an object of OIGE stands for it")
     end = PurePosixPath(text.replace("\\", "/").lstrip("./"))
     if any(f"/{name}".endswith(f"/{end}") or name == text for name in code.assets):
         return Served("approximated", "is converted; the report of the conversion says what is lost")

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from oige_core.config.fields import brief_keys
 
+from oige_compat.check.examine import Examination
 from oige_compat.check.findings import KINDS, Entry
+from oige_compat.check.tasks import TaskUse
 
 __all__ = ["as_json", "as_text", "summary"]
 
@@ -20,16 +22,16 @@ HEADINGS = {
 }
 
 
-def as_text(entries: Sequence[Entry], files: int, *, everything: bool) -> str:
+def as_text(found: Examination, *, everything: bool) -> str:
     """Return the report as text.
 
     Args:
-        entries: what was found, in order.
-        files: number of files that were read.
+        found: what was found.
         everything: whether what is served is listed, too, and each place is named. Otherwise keys of one section with
             one text share a line.
     """
     lines: list[str] = []
+    entries = found.entries
     shown = entries if everything else _brief([entry for entry in entries if entry.state != "served"])
     for (state, kind), group in itertools.groupby(shown, key=lambda entry: (entry.state, entry.kind)):
         if HEADINGS[state] not in lines:
@@ -38,7 +40,19 @@ def as_text(entries: Sequence[Entry], files: int, *, everything: bool) -> str:
         for entry in group:
             lines.append(f"    {entry.name}: {entry.text}")
             lines.append(f"        {_places(entry.places, everything=everything)}")
-    return "\n".join([*lines, "", summary(entries, files)]).lstrip("\n")
+    if found.tasks:
+        lines += ["", "Tasks"]
+        lines += [f"  {task.name} ({task.file}): {_needs(task)}" for task in found.tasks]
+    return "\n".join([*lines, "", summary(entries, found.files)]).lstrip("\n")
+
+
+def _needs(task: TaskUse) -> str:
+    """Return what a task needs that is missing, in its file and in those that this one imports."""
+    if not task.missing:
+        return "nothing is missing"
+    names = ", ".join(task.missing[:SHOWN])
+    rest = f" and {len(task.missing) - SHOWN} more" if len(task.missing) > SHOWN else ""
+    return f"{len(task.missing)} missing: {names}{rest}"
 
 
 def _brief(entries: Sequence[Entry]) -> list[Entry]:
@@ -74,8 +88,9 @@ def summary(entries: Sequence[Entry], files: int) -> str:
     return f"{files} files: {numbers}."
 
 
-def as_json(entries: Sequence[Entry], files: int) -> str:
-    """Return the report as JSON: ``files``, ``counts`` by state, and ``entries``."""
+def as_json(found: Examination) -> str:
+    """Return the report as JSON: ``files``, ``counts`` by state, ``tasks`` and ``entries``."""
+    entries = found.entries
     counts = {state: sum(entry.state == state for entry in entries) for state in HEADINGS}
     rows = [
         {
@@ -87,4 +102,6 @@ def as_json(entries: Sequence[Entry], files: int) -> str:
         }
         for entry in entries
     ]
-    return json.dumps({"files": files, "counts": counts, "entries": rows}, indent=1, ensure_ascii=False)
+    tasks = [dataclasses.asdict(task) for task in found.tasks]
+    report = {"files": found.files, "counts": counts, "tasks": tasks, "entries": rows}
+    return json.dumps(report, indent=1, ensure_ascii=False)

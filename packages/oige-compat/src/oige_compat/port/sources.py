@@ -13,13 +13,10 @@ from oige_core.errors import ConfigError, nearest
 from oige_compat.check.examine import read_project
 from oige_compat.check.files import CodeBase, find_files
 from oige_compat.check.modules import ClassInfo, Function, Module, Project
+from oige_compat.check.tasks import BASES, find_tasks
 from oige_compat.check.types import TypeInference
 
-__all__ = ["Source", "find_source", "imported_text"]
-
-BASES = ("RLTask", "RLTaskWarp", "RLTaskInterface")
-"""Classes whose place the base class of OIGE takes."""
-TASK = "omni.isaac.core.tasks.BaseTask"
+__all__ = ["BASES", "Source", "find_source", "imported_text"]
 
 
 @dataclass
@@ -72,16 +69,10 @@ def find_source(path: Path, task: str | None) -> Source:
     code = find_files(root)
     project, _ = read_project(code)
     types = TypeInference(project)
-    names = _registered(project)
     modules = [module for module in project.modules if not path.is_file() or module.source.path == path]
     if path.is_file() and not modules:
         raise ConfigError(f"{path}: {code.unread.get(path.relative_to(root).as_posix(), 'Python 3 cannot parse it')}.")
-    found = {
-        names.get(info.name, info.name.removesuffix("Task").removesuffix("Locomotion")): info
-        for module in modules
-        for info in module.classes.values()
-        if _is_task(info, types)
-    }
+    found = {name: info for name, info in find_tasks(types) if info.module in modules}
     if task is not None:
         chosen = {name: info for name, info in found.items() if task in (name, info.name)}
         if not chosen:
@@ -108,33 +99,6 @@ def _root(path: Path) -> Path:
         if (folder / "cfg" / "task").is_dir():
             return folder.parent if (folder / "__init__.py").is_file() else folder
     return path.parent
-
-
-def _is_task(info: ClassInfo, types: TypeInference) -> bool:
-    family = types.project.with_bases(info)
-    if info.name in BASES or not any("reset_idx" in each.methods for each in family):
-        return False
-    if any(isinstance(node, ast.FunctionDef) and _is_abstract(node) for node in info.node.body):
-        return False
-    return "__init__" in info.methods and (
-        any(each.name in BASES for each in family) or TASK in types.foreign_bases(info)
-    )
-
-
-def _is_abstract(node: ast.FunctionDef) -> bool:
-    return any(ast.unparse(decorator).endswith("abstractmethod") for decorator in node.decorator_list)
-
-
-def _registered(project: Project) -> dict[str, str]:
-    """Return names of tasks by class, from dictionaries such as ``{"Cartpole": CartpoleTask}``."""
-    found: dict[str, str] = {}
-    for module in project.modules:
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Dict):
-                for key, value in zip(node.keys, node.values, strict=True):
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str) and isinstance(value, ast.Name):
-                        found.setdefault(value.id, key.value)
-    return found
 
 
 def _task_yaml(code: CodeBase, name: str) -> dict[str, Any]:
