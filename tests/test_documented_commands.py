@@ -43,7 +43,7 @@ OWN_NUMBERS = {
     "oige-random-policy": ("max_steps",),
 }
 OWN_TEXTS = {"oige-export": ("output", "model"), "oige-zoo": ("output", "pictures", "npm_folder")}
-EXAMPLES = ("task=ReachCube", "task=DoublePendulum")  # in packages that are not installed
+EXAMPLES = ("task=ReachCube", "task=DoublePendulum", "task=Wagon")  # in packages that are not installed
 
 
 def commands() -> list[Any]:
