@@ -54,6 +54,8 @@ RENAMED: tuple[tuple[str, str], ...] = (
     ("isaacsim.robot.wheeled_robots", "omni.isaac.wheeled_robots"),
     ("isaacsim.replicator.domain_randomization", "omni.replicator.isaac"),
     ("isaacsim.replicator.writers", "omni.replicator.isaac.scripts.writers"),
+    ("isaacsim.asset.importer.urdf", "omni.importer.urdf"),
+    ("omni.isaac.urdf", "omni.importer.urdf"),
     ("isaacsim.simulation_app", "omni.isaac.kit"),
     ("isaacsim.SimulationApp", "omni.isaac.kit.SimulationApp"),
     ("omni.isaac.core.utils.nucleus", "omni.isaac.nucleus"),

@@ -1,6 +1,8 @@
 """What one run of an application of Isaac Sim holds: the stage, references to robots, views, and the engine."""
 
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -69,12 +71,19 @@ class Session:
     labels: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
+    _folder: "tempfile.TemporaryDirectory[str] | None" = None
     randomizer: "Randomizer | None" = None
 
     @property
     def device(self) -> torch.device:
         """Device of the simulation."""
         return torch.device("cpu") if self.engine is None else self.engine.device
+
+    def folder(self) -> Path:
+        """Return a folder for files of this session, which is removed with it."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="oige-compat-")
+        return Path(self._folder.name)
 
     def note(self, text: str) -> None:
         """Print a message once."""

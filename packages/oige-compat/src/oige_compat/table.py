@@ -100,6 +100,11 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.wheeled_robots.robots": ("oige_compat.wheeled:WheeledRobot",),
     "omni.kit.viewport.utility": _VIEWPORT,
     "omni.kit.viewport.utility.camera_state": _VIEWPORT,
+    **dict.fromkeys(
+        ("omni.importer.urdf._urdf", "omni.isaac.urdf._urdf", "isaacsim.asset.importer.urdf._urdf"),
+        ("oige_compat.importers:ImportConfig UrdfJointTargetType acquire_urdf_interface",),
+    ),
+    "omni.kit.commands": ("oige_compat.importers:execute",),
     "omni.kit.app": ("oige_compat.kit:get_app get_extension_manager",),
     "omni.replicator.core": (
         "oige_compat.randomization.control:set_global_seed",
