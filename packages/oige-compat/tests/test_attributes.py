@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from oige_compat.building.attributes import tell_unused
+from oige_compat.building.attributes import RELATIONSHIPS, tell_unused
 from oige_compat.building.world import FirstWorld
 from oige_compat.kit import get_settings
 from oige_compat.objects import DynamicSphere, FixedCuboid
@@ -61,10 +61,13 @@ def test_every_attribute_is_told_where_it_does_not_act(current: Session, pattern
     value = next(value for value in ((True, False) if flag else (12345.0,)) if not row.neutral(value))
     layer = current.stage.GetRootLayer()
     for kind, prim in prims.items():
-        spec = Sdf.AttributeSpec(
+        if name in RELATIONSHIPS:
+            prim.CreateRelationship(name).SetTargets([ENV])
+        spec = layer.GetRelationshipAtPath(prim.GetPath().AppendProperty(name)) or Sdf.AttributeSpec(
             layer.GetPrimAtPath(prim.GetPath()), name, Sdf.ValueTypeNames.Bool if flag else Sdf.ValueTypeNames.Double
         )
-        spec.default = value
+        if name not in RELATIONSHIPS:
+            spec.default = value
         told = any(note.startswith(f"{name} of {prim.GetPath()}") for note in notes(current))
         layer.GetPrimAtPath(prim.GetPath()).RemoveProperty(spec)
         current.notes.clear()

@@ -430,3 +430,13 @@ def test_joint_that_cannot_be_expressed_is_refused_by_name() -> None:
         "revolute ones without limits and drives, hold bodies of which not both are links of one articulation; apply "
         "PhysicsArticulationRootAPI above both."
     )
+
+
+def test_collider_outside_of_the_worlds_is_told() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        FixedCuboid("/World/wall", translation=[0.0, 0.0, 1.0])
+        DynamicSphere(f"{ENV}/ball", translation=[0.0, 0.0, 5.0])
+        return {}
+
+    build(fill)
+    assert f"/World/wall: colliders outside of the worlds; left out, put them into {ENV}." in session().notes

@@ -21,7 +21,7 @@ class ArticulationSettings(ArticulationProperties):
 
     def get_applied_actions(self, clone: bool = True) -> ArticulationActions:
         """Return the efforts ``(n, d)`` that were set."""
-        return ArticulationActions(joint_efforts=self._get("get_applied_joint_efforts", None, None, clone))
+        return ArticulationActions(joint_efforts=self._get("get_applied_joint_efforts", None, None))
 
     def set_enabled_self_collisions(self, flags: Any, indices: Any = None) -> None:
         """Let links collide with each other, or not, in all worlds.

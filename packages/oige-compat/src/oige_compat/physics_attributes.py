@@ -109,7 +109,13 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "physxMaterial:improvePatchFriction": _row("limits friction of PhysX's contacts", "", True),
     "physxMaterial:compliantContact*": _row("contacts that are springs", "", _is_zero),
     "physxMaterial:*": _row("how contacts of a material act"),
-    "physics:filteredPairs": _row("pairs of bodies that do not collide", "converted"),
+    "material:binding:physics": _row(
+        "the material of shapes; those of OIGE's robot keep theirs", "converted body collider other", _is_zero
+    ),
+    "physics:filteredPairs": _row("bodies that do not collide; here only links of one robot", "converted", _is_zero),
+    "physics:filteredGroups": _row(
+        "groups of shapes that do not collide; here they act within one robot, and worlds never collide", "", _is_zero
+    ),
     # Joints, drives and articulations
     "physics:body0": _row("the first body of a joint", "converted joint"),
     "physics:body1": _row("the second body of a joint", "converted joint"),

@@ -15,6 +15,9 @@ __all__ = ["tell_unused"]
 PREFIXES = ("physics:", "physx", "drive:", "limit:", "state:")
 """Of names of attributes of physics."""
 
+RELATIONSHIPS = ("material:binding:physics", "physics:filteredGroups", "physics:filteredPairs")
+"""Names of relationships of physics."""
+
 USED = ("dt", "gravity", "sim_device", "default_physics_material", "rendering_dt", "warp")
 """Parameters that act, or that do not concern physics."""
 
@@ -58,10 +61,14 @@ def _unused_attributes(world: FirstWorld) -> dict[str, list[str]]:
 
     def look(path: Sdf.Path) -> None:
         spec = layer.GetObjectAtPath(path)
-        if not isinstance(spec, Sdf.AttributeSpec) or not spec.name.startswith(PREFIXES) or spec.default is None:
+        if isinstance(spec, Sdf.RelationshipSpec) and spec.name in RELATIONSHIPS:
+            value = spec.targetPathList.GetAddedOrExplicitItems()
+        elif isinstance(spec, Sdf.AttributeSpec) and spec.name.startswith(PREFIXES):
+            value = spec.default
+        else:
             return
         row = find_attribute(spec.name)
-        if row is not None and row.neutral(spec.default):
+        if value is None or (row is not None and row.neutral(value)):
             return
         prim = world.session.stage.GetPrimAtPath(path.GetPrimPath())
         if spec.name in DAMPING and world.robot_above(str(prim.GetPath())) in world.damped:

@@ -16,7 +16,7 @@ from oige_compat.errors import CompatError
 from oige_compat.shapes import add_shape, is_simple
 from oige_compat.stage import matching_prims
 
-__all__ = ["add_bodies", "add_planes"]
+__all__ = ["add_bodies", "add_planes", "tell_shared"]
 
 STATIC = "static_colliders"
 """Name of the body of all colliders that neither move nor have a view."""
@@ -97,6 +97,18 @@ def _add_marker(world: FirstWorld, scene: Scene, prim: Usd.Prim, frames: Frames)
     path = str(prim.GetPath())
     if is_simple(prim):
         world.elements[path] = add_shape(scene, world.name_of(path), prim, frames, world.report(), options)
+
+
+def tell_shared(world: FirstWorld) -> None:
+    """Say which colliders outside of the worlds are left out: all but planes and meshes, which are terrain."""
+    first = world.session.env_paths[0]
+    found = []
+    for prim in world.session.stage.Traverse(Usd.TraverseInstanceProxies()):
+        known = prim.IsA(UsdGeom.Plane) or prim.IsA(UsdGeom.Mesh) or not is_geometry(prim)
+        if not known and not str(prim.GetPath()).startswith(f"{first}/") and _collides(prim):
+            found.append(str(prim.GetPath()))
+    if found:
+        world.session.note(f"{some(found)}: colliders outside of the worlds; left out, put them into {first}.")
 
 
 def add_planes(world: FirstWorld, scene: Scene) -> None:

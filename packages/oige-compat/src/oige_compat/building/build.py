@@ -8,7 +8,7 @@ from oige_core.engines.mujoco.engine import MujocoEngine
 from oige_core.scene import Scene
 
 from oige_compat.building.attributes import tell_unused
-from oige_compat.building.bodies import add_bodies, add_planes
+from oige_compat.building.bodies import add_bodies, add_planes, tell_shared
 from oige_compat.building.cameras import add_cameras, label_cameras
 from oige_compat.building.joints import add_joints
 from oige_compat.building.parts import add_parts, find_parts
@@ -56,6 +56,7 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     connected = connect(world, scene)
     tell_reports(world)
     tell_unused(world)
+    tell_shared(world)
     add_cameras(world, scene)
     engine.build(scene)
     label_cameras(world)
