@@ -17,7 +17,6 @@ VIEWS: dict[str, Row] = {
             "set_world_poses": "sets positions and orientations in the stage",
             "get_local_poses": "returns poses in the worlds",
             "set_local_poses": "sets poses in the worlds",
-            "get_local_scales": "returns scales of prims",
             "name": "name of the view",
             "count": "number of prims",
             "prim_paths": "paths of the prims",
@@ -30,17 +29,10 @@ VIEWS: dict[str, Row] = {
         "approximated",
         {
             "post_reset": "sets the default state again; here a reset of the world does",
-            "set_local_scales": "scales prims; here before the worlds exist",
-            "set_default_state": "sets the state after a reset; does nothing here, as tasks set it",
-            "set_visibilities": "shows and hides prims; does nothing here",
-        },
-    ),
-    **below(
-        PRIMS,
-        "approximated",
-        {
             "get_local_scales": "returns scales of prims; here those with which the worlds were built",
             "set_local_scales": "scales prims; here only before the worlds exist",
+            "set_default_state": "sets the state after a reset; does nothing here, as tasks set it",
+            "set_visibilities": "shows and hides prims; does nothing here",
         },
     ),
     **below(
