@@ -2,13 +2,19 @@
 
 # pyright: basic, reportMissingImports=false, reportAttributeAccessIssue=false
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from oige_compat.building.heights import heights_of_mesh
+from oige_compat.building.robots import find_robots
+from oige_compat.building.settings import sim_config
+from oige_compat.building.world import FirstWorld
 from oige_compat.errors import CompatError
 from oige_compat.gym_interface import BaseTask, RLTaskInterface, VecEnvBase
 from oige_compat.imports import install
+from oige_compat.session import restart, session
 
 install()
 
@@ -120,3 +126,21 @@ def test_worlds_stand_on_terrain_at_their_own_places() -> None:
     torch.testing.assert_close(task.balls.get_world_poses()[0][:, 2], torch.tensor([1.1, 0.1]), atol=2e-3, rtol=0.0)
     env.world.reset()
     torch.testing.assert_close(task.balls.get_world_poses()[0], positions)
+
+
+@pytest.mark.parametrize(
+    ("task", "cone", "impratio"), [("AnymalTerrain", "pyramidal", 1.0), ("Stairs", "elliptic", 10.0)]
+)
+def test_solver_settings_are_those_of_the_task_or_of_the_robot(task: str, cone: str, impratio: float) -> None:
+    """A task that OIGE has, too, gets its own settings; another one gets those of the robot's first task, Anymal."""
+    from omni.isaac.core.utils.nucleus import get_assets_root_path
+    from omni.isaac.core.utils.stage import add_reference_to_stage
+
+    restart()
+    zero = "/World/envs/env_0"
+    add_reference_to_stage(get_assets_root_path() + "/Isaac/Robots/ANYbotics/anymal_instanceable.usd", f"{zero}/anymal")
+    session().env_paths = [zero]
+    world = FirstWorld(session(), {"dt": 0.005, "gravity": [0.0, 0.0, -9.81]}, (SimpleNamespace(name=task),))
+    find_robots(world)
+    found = sim_config(world).mujoco
+    assert (found.cone, found.impratio) == (cone, impratio)

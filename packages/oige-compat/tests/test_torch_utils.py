@@ -30,6 +30,16 @@ def test_rotations_agree_with_scipy(quaternions: torch.Tensor) -> None:
         torch.testing.assert_close(ours.double(), torch.tensor(theirs).double(), rtol=1e-4, atol=1e-5)
 
 
+def test_quaternions_of_rotated_vectors_are_read_four_by_four() -> None:
+    """Tasks repeat a quaternion along its row, once for each of the robot's points."""
+    half = math.sqrt(0.5)
+    quaternions = torch.tensor([[half, 0.0, 0.0, half], [1.0, 0.0, 0.0, 0.0]]).repeat(1, 2)  # 90° about z, and none
+    points = torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 3.0]]).expand(2, 2, 3)
+    turned = rotations.quat_apply(quaternions, points)
+    expected = torch.stack((torch.tensor([[0.0, 1.0, 0.0], [-2.0, 0.0, 3.0]]), points[1]))
+    torch.testing.assert_close(turned, expected)
+
+
 def test_matrices_and_angles_give_the_same_rotation_back(quaternions: torch.Tensor) -> None:
     back = rotations.rot_matrices_to_quats(rotations.quats_to_rot_matrices(quaternions))
     angles = torch.stack(rotations.get_euler_xyz(quaternions), dim=-1)
