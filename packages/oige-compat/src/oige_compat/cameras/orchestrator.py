@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-__all__ = ["_orchestrator", "step"]
+__all__ = ["step"]
 
 _orchestrator = SimpleNamespace(_is_started=False)
 
