@@ -4,6 +4,7 @@ import numpy as np
 from oige_core.scene import Material, Scene
 from pxr import Usd, UsdGeom, UsdPhysics
 
+from oige_compat.assets.bodies import collides
 from oige_compat.assets.report import Report
 from oige_compat.assets.shapes import is_geometry, read_surface
 from oige_compat.assets.stages import Frames, prims_below
@@ -37,12 +38,7 @@ def add_shape(scene: Scene, name: str, prim: Usd.Prim, frames: Frames, report: R
         report: gets what of its material acts otherwise.
         options: pose, contact forces, gravity, and whether it is kinematic.
     """
-    collides = prim.HasAPI(UsdPhysics.CollisionAPI)
-    options = {
-        **options,
-        "collision": collides and bool(UsdPhysics.CollisionAPI(prim).GetCollisionEnabledAttr().Get()),
-        **_mass(prim),
-    }
+    options = {**options, "collision": collides(prim), **_mass(prim)}
     surface = read_surface(prim, frames, report) if options["collision"] else None
     color = UsdGeom.Gprim(prim).GetDisplayColorAttr().Get()
     material: dict = {}

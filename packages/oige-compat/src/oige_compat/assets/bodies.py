@@ -2,7 +2,7 @@
 
 from pxr import Usd, UsdPhysics
 
-__all__ = ["is_kinematic", "is_link"]
+__all__ = ["collides", "is_kinematic", "is_link"]
 
 
 def is_link(prim: Usd.Prim) -> bool:
@@ -13,6 +13,11 @@ def is_link(prim: Usd.Prim) -> bool:
 def is_kinematic(prim: Usd.Prim) -> bool:
     """Return whether a prim is a rigid body that only programs move."""
     return _is_body(prim) and bool(UsdPhysics.RigidBodyAPI(prim).GetKinematicEnabledAttr().Get())
+
+
+def collides(prim: Usd.Prim) -> bool:
+    """Return whether a prim is a collider that is switched on."""
+    return prim.HasAPI(UsdPhysics.CollisionAPI) and bool(UsdPhysics.CollisionAPI(prim).GetCollisionEnabledAttr().Get())
 
 
 def _is_body(prim: Usd.Prim) -> bool:

@@ -4,9 +4,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from oige_core.scene import ArticulationAsset, Scene
-from pxr import Usd, UsdGeom, UsdPhysics
+from pxr import Usd, UsdGeom
 
-from oige_compat.assets.bodies import is_kinematic, is_link
+from oige_compat.assets.bodies import collides, is_kinematic, is_link
 from oige_compat.assets.shapes import is_geometry
 from oige_compat.assets.stages import Frames, prims_below
 from oige_compat.assets.usd import rigid_asset, static_asset
@@ -49,7 +49,7 @@ def add_bodies(world: FirstWorld, scene: Scene) -> None:
         if is_link(prim) or is_kinematic(prim):
             _add_body(world, scene, prim, frames, tracked=path in tracked)
         elif is_geometry(prim) and not prim.IsA(UsdGeom.Plane) and body is None:
-            if _collides(prim):
+            if collides(prim):
                 static.setdefault(_viewed_above(world, prim, viewed), []).append(prim)
             elif path in viewed:
                 _add_marker(world, scene, prim, frames)
@@ -105,7 +105,7 @@ def tell_shared(world: FirstWorld) -> None:
     found = []
     for prim in world.session.stage.Traverse(Usd.TraverseInstanceProxies()):
         known = prim.IsA(UsdGeom.Plane) or prim.IsA(UsdGeom.Mesh) or not is_geometry(prim)
-        if not known and not str(prim.GetPath()).startswith(f"{first}/") and _collides(prim):
+        if not known and not str(prim.GetPath()).startswith(f"{first}/") and collides(prim):
             found.append(str(prim.GetPath()))
     if found:
         world.session.note(f"{some(found)}: colliders outside of the worlds; left out, put them into {first}.")
@@ -120,7 +120,7 @@ def add_planes(world: FirstWorld, scene: Scene) -> None:
     first = world.session.env_paths[0]
     for prim in world.session.stage.Traverse(Usd.TraverseInstanceProxies()):
         path = str(prim.GetPath())
-        if not prim.IsA(UsdGeom.Plane) or not _collides(prim):
+        if not prim.IsA(UsdGeom.Plane) or not collides(prim):
             continue
         position, _ = world.pose(prim)
         axes = {"X": 0, "Y": 1, "Z": 2}
@@ -130,10 +130,6 @@ def add_planes(world: FirstWorld, scene: Scene) -> None:
         scene.add_ground_plane(world.name_of(path), height=position[2])
         if not path.startswith(f"{first}/") and world.session.ground is not None:
             world.session.note(f"{path}: a second plane beside the ground plane; both collide.")
-
-
-def _collides(prim: Usd.Prim) -> bool:
-    return prim.HasAPI(UsdPhysics.CollisionAPI) and bool(UsdPhysics.CollisionAPI(prim).GetCollisionEnabledAttr().Get())
 
 
 def _body_above(prim: Usd.Prim) -> Usd.Prim | None:

@@ -5,6 +5,7 @@ import torch
 from oige_core.scene import Material, Scene
 from pxr import Gf, Usd, UsdGeom, UsdPhysics, UsdShade
 
+from oige_compat.assets.bodies import collides
 from oige_compat.building.heights import Heights, heights_of_mesh
 from oige_compat.building.world import FirstWorld, last_name
 from oige_compat.errors import CompatError
@@ -21,7 +22,7 @@ def add_terrain(world: FirstWorld, scene: Scene) -> None:
     Raises:
         CompatError: a mesh has no area.
     """
-    meshes = [prim for prim in _outside(world) if prim.IsA(UsdGeom.Mesh) and _collides(prim)]
+    meshes = [prim for prim in _outside(world) if prim.IsA(UsdGeom.Mesh) and collides(prim)]
     for prim in meshes:
         heights = _heights(prim)
         for text in heights.differences:
@@ -58,10 +59,6 @@ def _outside(world: FirstWorld) -> list[Usd.Prim]:
         else:
             found.append(prim)
     return found
-
-
-def _collides(prim: Usd.Prim) -> bool:
-    return prim.HasAPI(UsdPhysics.CollisionAPI) and bool(UsdPhysics.CollisionAPI(prim).GetCollisionEnabledAttr().Get())
 
 
 def _heights(prim: Usd.Prim) -> Heights:
