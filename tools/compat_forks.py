@@ -53,6 +53,7 @@ FORKS: dict[str, Fork] = {
     "USV": Fork(
         "loop-Z/omniisaacgymenvs_loop",
         "USV/IROS2024/USV_Virtual_CaptureXY_SysID-TEST",
+        script="omniisaacgymenvs/scripts/random_policy.py",
         overrides=("+train=USV/USV_PPOcontinuous_MLP",),
     ),
     "Barn": Fork("Skythinker616/BarnOIGE", "Barn"),
@@ -97,15 +98,16 @@ def main() -> None:
         if not checkout.is_dir():
             print(f"{name:12s} no checkout")
             continue
-        rows[name] = row = examine(FORKS[name], checkout.resolve(), options.steps, options.num_envs, options.timeout)
+        rows[name] = row = examine(name, options.folder.resolve(), options.steps, options.num_envs, options.timeout)
         output.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         print(
             f"{name:12s} {row['task']:20s} {row['steps']:5d} steps, finite: {row['finite']}  {row['error']}", flush=True
         )
 
 
-def examine(fork: Fork, checkout: Path, steps: int, num_envs: int, timeout: float) -> dict[str, Any]:
+def examine(name: str, root: Path, steps: int, num_envs: int, timeout: float) -> dict[str, Any]:
     """Step a task of a fork in another process and return its row."""
+    fork, checkout = FORKS[name], (root / name).resolve()
     commit = subprocess.run(
         ["git", "-C", str(checkout), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
     )
@@ -122,7 +124,7 @@ def examine(fork: Fork, checkout: Path, steps: int, num_envs: int, timeout: floa
             "HYDRA_FULL_ERROR": "1",
         }
         command += fork.overrides
-        log = checkout.parent / f"{checkout.name}.log"
+        log = root / f"{name}.log"
         with log.open("w", encoding="utf-8") as stream:
             try:
                 done = subprocess.run(
@@ -142,29 +144,48 @@ def examine(fork: Fork, checkout: Path, steps: int, num_envs: int, timeout: floa
 def trial(steps: int, output: Path, arguments: list[str]) -> int:
     """Run a training script whose learner takes random actions, and write how far it came."""
     import torch
+    from oige_compat.gym_interface import VecEnvBase
+    from oige_compat.kit import SimulationApp
     from oige_compat.run import run
     from oige_train.cli.common import run_cli
     from rl_games.common import env_configurations
     from rl_games.torch_runner import Runner
 
+    found: dict[str, Any] = {"steps": 0, "finite": True, "rewards": [0.0, 0.0]}
+
+    def record(rewards: torch.Tensor, observations: Any) -> None:
+        tensors = [rewards, *(observations.values() if isinstance(observations, dict) else [observations])]
+        found["finite"] &= all(bool(torch.isfinite(tensor).all()) for tensor in tensors if torch.is_tensor(tensor))
+        least, largest = found["rewards"]
+        found["rewards"] = [min(least, float(rewards.min())), max(largest, float(rewards.max()))]
+        found["steps"] += 1
+        output.write_text(json.dumps(found), encoding="utf-8")
+
     def act(self: Any, arguments: Any) -> None:
+        """Step the environment that the training script has registered."""
         env = env_configurations.configurations["rlgpu"]["env_creator"]()
         generator = torch.Generator().manual_seed(0)
         env.reset()
-        found = {"steps": 0, "finite": True, "rewards": [0.0, 0.0]}
         for _ in range(steps):
-            actions = 2.0 * torch.rand(env.num_envs, env.num_actions, generator=generator) - 1.0
+            actions = 2.0 * torch.rand(env.num_envs, env.action_space.shape[0], generator=generator) - 1.0
             observations, rewards, *_ = env.step(actions)
-            tensors = [rewards, *(observations.values() if isinstance(observations, dict) else [observations])]
-            found["finite"] &= all(bool(torch.isfinite(tensor).all()) for tensor in tensors if torch.is_tensor(tensor))
-            found["rewards"] = [
-                min(found["rewards"][0], float(rewards.min())),
-                max(found["rewards"][1], float(rewards.max())),
-            ]
-            found["steps"] += 1
-            output.write_text(json.dumps(found))
+            record(rewards, observations)
         env.close()
 
+    def is_running(self: Any) -> bool:
+        """Record what the script's own random policy has done since the last call."""
+        task = environments[-1]._task
+        if task is not None and environments[-1].sim_frame_count > found["steps"]:
+            record(task.rew_buf, task.obs_buf)
+        return found["steps"] < steps
+
+    def set_task(self: Any, *arguments: Any, **named: Any) -> None:
+        environments.append(self)
+        original(self, *arguments, **named)
+
+    environments: list[VecEnvBase] = []
+    original, VecEnvBase.set_task = VecEnvBase.set_task, set_task
+    SimulationApp.is_running = is_running
     Runner.run = act
     sys.argv = [sys.argv[0]]
     run_cli(lambda _: run(arguments), "")

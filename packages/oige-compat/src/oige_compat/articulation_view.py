@@ -1,11 +1,14 @@
 """``ArticulationView`` over the view of the engine."""
 
+import types
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from oige_compat.articulation_settings import ArticulationSettings
 from oige_compat.errors import CompatError, caller
+from oige_compat.physics_view import PhysicsView
 from oige_compat.types import ArticulationActions, JointsState
 from oige_compat.warp_arrays import serves_warp
 
@@ -27,6 +30,17 @@ class ArticulationView(ArticulationSettings):
         further: as in :class:`~oige_compat.views.PrimView`.
     """
 
+    inner_names: Mapping[str, str] = types.MappingProxyType(
+        {
+            **ArticulationSettings.inner_names,
+            "_body_names": "body_names",
+            "_dof_names": "dof_names",
+            "_num_bodies": "num_bodies",
+            "_num_dof": "num_dof",
+            "_physics_view": "physics_view",
+        }
+    )
+
     def __init__(
         self,
         prim_paths_expr: str,
@@ -42,9 +56,15 @@ class ArticulationView(ArticulationSettings):
         """Take the view of the engine."""
         super().bind(engine_view, bodies)
         self._look_up_gains()
+        self._default_joints_state = self.get_joints_state()
 
     def _look_up_gains(self) -> None:
         self._has_gains = any(bool((gains != 0).any()) for gains in self._bound().get_gains())
+
+    @property
+    def physics_view(self) -> PhysicsView:
+        """What tasks of old versions read from PhysX."""
+        return PhysicsView(self)
 
     @property
     def num_dof(self) -> int:
@@ -215,6 +235,14 @@ class ArticulationView(ArticulationSettings):
         """Set the state that a reset of the world restores."""
         rows = [None if value is None else self._rows(value) for value in (positions, velocities)]
         self._bound().set_joints_default_state(*rows)
+        for name, value in zip(("positions", "velocities"), rows, strict=True):
+            if value is not None:
+                setattr(self._default_joints_state, name, value)
+
+    def get_joints_default_state(self) -> JointsState:
+        """Return the state that a reset of the world restores."""
+        self._bound()
+        return self._default_joints_state
 
     def get_joints_state(self) -> JointsState:
         """Return positions, velocities and efforts ``(n, d)``."""

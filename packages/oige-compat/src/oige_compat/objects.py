@@ -11,6 +11,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 
 from oige_compat.errors import CompatError, ServedNameError, caller, missing
 from oige_compat.poses import local_pose, world_pose
+from oige_compat.robots import find_robot
 from oige_compat.session import session
 from oige_compat.stage import set_pose
 from oige_compat.types import ArticulationActions
@@ -31,6 +32,9 @@ __all__ = [
     "VisualSphere",
     "XFormPrim",
 ]
+
+ROOTS_AT_TORSO = ("ant", "humanoid")
+"""Robots of OIGE whose articulations have their root below the top prim in Isaac Sim's files, too."""
 
 
 _FIRST = [0]
@@ -177,7 +181,23 @@ class _Moving(XFormPrim):
 
 
 class Articulation(_Moving):
-    """An articulation of a USD file to which its prim refers; its joints are those of the first world."""
+    """An articulation of a USD file to which its prim refers; its joints are those of the first world.
+
+    Its path becomes that of the prim with the root of the articulation, as in Isaac Sim, if the file has it below.
+
+    Args:
+        prim_path: path of the prim.
+        name: name in the scene.
+        further: see :class:`XFormPrim`.
+    """
+
+    def __init__(self, prim_path: str, name: str = "articulation", **further: Any) -> None:
+        super().__init__(prim_path, name, **further)
+        robot = find_robot(session().references.get(self.prim_path, ""))
+        if robot is None or robot.file.stem in ROOTS_AT_TORSO:
+            prims = Usd.PrimRange(self.prim, Usd.TraverseInstanceProxies())
+            self.prim = next((prim for prim in prims if prim.HasAPI(UsdPhysics.ArticulationRootAPI)), self.prim)
+            self.prim_path = str(self.prim.GetPath())
 
     @property
     def num_dof(self) -> int:

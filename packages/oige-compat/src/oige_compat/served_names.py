@@ -354,6 +354,7 @@ NAMES: dict[str, Row] = {
         {
             "usd": "the stage of the application",
             "usd.get_context": "returns the context of the stage",
+            "usd.get_stage_next_free_path": "returns a path, with a number if it is taken",
             "usd.UsdContext.get_stage": "returns the stage",
         },
     ),

@@ -34,12 +34,14 @@ __all__ = [
     "get_prim_children",
     "get_prim_parent",
     "get_prim_path",
+    "get_stage_next_free_path",
     "get_stage_units",
     "get_stage_up_axis",
     "is_prim_non_root_articulation_link",
     "is_prim_path_valid",
     "is_stage_loading",
     "matching_prims",
+    "pose_in_world",
     "set_pose",
     "set_stage_up_axis",
     "traverse_stage",
@@ -72,6 +74,26 @@ class UsdContext:
 def get_context(name: str = "") -> UsdContext:
     """Return the context, which has the stage."""
     return UsdContext()
+
+
+def get_stage_next_free_path(stage: Usd.Stage, path: str, prepend_default_prim: bool) -> str:
+    """Return a path, with a number at its end if it has a prim.
+
+    Args:
+        stage: the stage.
+        path: the path.
+        prepend_default_prim: whether to put it below the stage's default prim.
+    """
+    default = stage.GetDefaultPrim()
+    if prepend_default_prim and default and not Sdf.Path(path).HasPrefix(default.GetPath()):
+        path = f"{default.GetPath()}{path}"
+    if not stage.GetPrimAtPath(path):
+        return path
+    stem, number = re.fullmatch(r"(.*?)(?:_(\d+))?", path).groups()  # pyright: ignore[reportOptionalMemberAccess]
+    count = int(number or 0) + 1
+    while stage.GetPrimAtPath(f"{stem}_{count:02d}"):
+        count += 1
+    return f"{stem}_{count:02d}"
 
 
 def get_current_stage(fabric: bool = False) -> Usd.Stage:
@@ -228,6 +250,16 @@ def matching_prims(expression: str) -> Iterator[tuple[str, Usd.Prim]]:
 def first_world_path(path: str) -> str:
     """Return the path in the first world of a prim of any world, or the path itself if it is outside the worlds."""
     return re.sub(rf"^({re.escape(BASE)}/env_)\d+(?=/|$)", r"\g<1>0", str(path))
+
+
+def pose_in_world(prim: Usd.Prim) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return position in m and orientation w, x, y, z of a prim of the first world in the frame of that world."""
+    cache, paths = UsdGeom.XformCache(), session().env_paths
+    matrix = cache.GetLocalToWorldTransform(prim)
+    if paths and prim.GetPath().HasPrefix(Sdf.Path(paths[0])):
+        matrix *= cache.GetLocalToWorldTransform(session().stage.GetPrimAtPath(paths[0])).GetInverse()
+    rotation = matrix.RemoveScaleShear().ExtractRotationQuat()
+    return tuple(matrix.ExtractTranslation()), (rotation.GetReal(), *rotation.GetImaginary())
 
 
 def get_prim_children(prim: Usd.Prim) -> list[Usd.Prim]:

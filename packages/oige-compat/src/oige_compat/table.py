@@ -128,7 +128,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.physx.scripts.utils": ("oige_compat.physx_scripts:addRigidBodyMaterial",),
     "omni.timeline": ("oige_compat.kit:get_timeline_interface",),
     "omni.ui": ("oige_compat.kit:DockPosition Workspace",),
-    "omni.usd": ("oige_compat.stage:UsdContext get_context",),
+    "omni.usd": ("oige_compat.stage:UsdContext get_context get_stage_next_free_path",),
     "pxr.PhysxSchema": ("oige_compat.physx_schema",),
 }
 """Names by module: ``module:Name Name``, or a module whose ``__all__`` is served."""

@@ -5,7 +5,8 @@ in a view of several bodies per world they select bodies, those of a world one a
 also with ``clone=False``: in Isaac Sim, scripts may write to what they get.
 """
 
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from pxr import Usd
 
 from oige_compat.errors import CompatError, ServedNameError, caller, missing
 from oige_compat.session import session
-from oige_compat.stage import matching_prims
+from oige_compat.stage import matching_prims, pose_in_world
 from oige_compat.startup import POSITIONAL, StartupValues
 from oige_compat.warp_arrays import serves_warp
 
@@ -32,6 +33,8 @@ class PrimView:
 
     track_contact_forces = False
     _non_root_link = False
+    inner_names: Mapping[str, str] = types.MappingProxyType({"_count": "count", "_prim_paths": "prim_paths"})
+    """Public names by those of Isaac Sim's own fields, which some tasks read."""
 
     def __init__(self, prim_paths_expr: str, name: str = "view", *positional: Any, **further: Any) -> None:
         self._regex_prim_paths, self._name = prim_paths_expr, name
@@ -99,6 +102,8 @@ class PrimView:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in self.inner_names:
+            return getattr(self, self.inner_names[name])
         raise ServedNameError(missing(f"{type(self).__name__}.{name}"))
 
     @property
@@ -170,7 +175,12 @@ class XFormPrimView(PrimView):
     def get_world_poses(
         self, indices: Any = None, clone: bool = True, usd: bool = True
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return positions ``(n, 3)`` in m on the stage and orientations ``(n, 4)``."""
+        """Return positions ``(n, 3)`` in m on the stage and orientations ``(n, 4)``.
+
+        Before the worlds exist, they are those of the prims on the stage.
+        """
+        if session().engine is None:
+            return self._stage_poses(indices)
         view, selected = self._bound(), self._select(indices)
         if self._bodies == 1:
             positions, orientations = view.get_world_poses(selected)
@@ -179,6 +189,16 @@ class XFormPrimView(PrimView):
             if selected is not None:
                 positions, orientations = positions[selected], orientations[selected]
         return positions + self._offsets(indices), orientations
+
+    def _stage_poses(self, indices: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        prims = [prim for _, prim in matching_prims(self._regex_prim_paths)]
+        if not prims:
+            raise CompatError(f"view '{self._name}' (used in {caller()}): no prim matches {self._regex_prim_paths}.")
+        poses = [pose_in_world(prim) for prim in prims]
+        selected = slice(None) if indices is None else torch.as_tensor(indices).long()
+        offsets = session().offsets.repeat_interleave(len(prims), dim=0)
+        positions, orientations = (self._rows(rows).repeat(self._num_worlds, 1) for rows in zip(*poses, strict=True))
+        return (positions + offsets.to(positions))[selected], orientations[selected]
 
     def get_local_poses(self, indices: Any = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return positions ``(n, 3)`` in m in the worlds and orientations ``(n, 4)``."""

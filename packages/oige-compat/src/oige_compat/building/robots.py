@@ -64,7 +64,7 @@ def add_robots(world: FirstWorld, scene: Scene) -> None:
     Raises:
         CompatError: gravity is disabled on some links of a robot of OIGE.
     """
-    tracked = world.uses("measured_joint_force")
+    tracked = world.uses("measured_joint_force") or world.uses("force_sensor_forces")
     step = scene.sim.dt / scene.sim.substeps
     for path, robot in world.robots.items():
         position, orientation = world.pose(world.session.stage.GetPrimAtPath(path))
