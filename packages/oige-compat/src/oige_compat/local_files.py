@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oige_core.errors import ConfigError
+from pxr import Sdf
 
 from oige_compat.errors import CompatError, caller
 from oige_compat.robots import reference_file
 from oige_compat.session import session
 
-__all__ = ["checkout", "find_file", "parse_assets", "resolve", "search_in"]
+__all__ = ["checkout", "find_file", "parse_assets", "resolve", "resolve_references", "search_in"]
 
 SKIPPED = frozenset({".git", ".venv", "node_modules", "runs", "site-packages"})
 
 _root: list[Path] = []
 _given: dict[str, Path] = {}
+_resolved: list[Sdf.Layer] = []  # keeps what was changed in memory
 
 
 def search_in(root: Path | None, given: Mapping[str, Path] = types.MappingProxyType({})) -> None:
@@ -71,6 +73,26 @@ def resolve(path: str) -> str:
         return path
     session().note(f"{path} is not on this machine; {found.relative_to(_root[0])} of the checkout is used.")
     return str(found)
+
+
+def resolve_references(file: Path) -> None:
+    """Let the references of a USD file that lead nowhere lead to files of the checkout, in memory.
+
+    Raises:
+        CompatError: several files with different contents fit a reference equally well.
+    """
+    layer = Sdf.Layer.FindOrOpen(str(file))
+    if layer is None or layer in _resolved:
+        return
+    _resolved.append(layer)
+    for asset in layer.GetCompositionAssetDependencies():
+        target = Path(layer.ComputeAbsolutePath(asset).removeprefix("file:"))
+        if not target.is_file():
+            target = Path(resolve(asset))
+            if target.is_file():
+                layer.UpdateCompositionAssetDependency(asset, str(target))
+        if target.is_file():
+            resolve_references(target)
 
 
 def checkout(script: Path) -> Path:

@@ -9,7 +9,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 from oige_compat.cameras.mounts import add_mounted_cameras
 from oige_compat.errors import CompatError, caller
 from oige_compat.joint_paths import serve_joint_paths
-from oige_compat.local_files import resolve
+from oige_compat.local_files import resolve, resolve_references
 from oige_compat.parts import find_part, part_layer
 from oige_compat.robots import reference_file
 from oige_compat.session import BASE, session
@@ -126,6 +126,8 @@ def add_reference_to_stage(usd_path: str, prim_path: str, prim_type: str = "Xfor
             f"{usd_path} (used in {caller()}): neither a file on this machine nor a robot that OIGE has; download the "
             "file and pass its path."
         )
+    if file is not None:
+        resolve_references(file)
     prim = session().stage.DefinePrim(str(prim_path), prim_type)
     prim.GetReferences().AddReference(str(file) if part is None else part_layer(part.body, part.is_soft).identifier)
     session().references[str(prim_path)] = usd_path
