@@ -35,6 +35,7 @@ class Fork:
         overrides: further arguments of the script.
         assets: files of the checkout by the ends of the paths for which they stand (``oige-compat run --asset``).
         paths: folders of the checkout that the fork's modules expect on ``sys.path``.
+        num_envs: number of worlds that its code takes for granted.
     """
 
     repository: str
@@ -44,6 +45,7 @@ class Fork:
     overrides: tuple[str, ...] = ()
     assets: dict[str, str] = field(default_factory=dict)
     paths: tuple[str, ...] = ()
+    num_envs: int | None = None
 
 
 FORKS: dict[str, Fork] = {
@@ -57,7 +59,7 @@ FORKS: dict[str, Fork] = {
         overrides=("+train=USV/USV_PPOcontinuous_MLP",),
     ),
     "Barn": Fork("Skythinker616/BarnOIGE", "Barn"),
-    "Car": Fork("tim-w97/SelfDrivingCar", "Car", folder="."),
+    "Car": Fork("tim-w97/SelfDrivingCar", "Car", folder=".", num_envs=512),
     "Plastic": Fork(
         "worasuch/BioInspiredPlasticNeuralNets",
         "Slalom",
@@ -108,6 +110,7 @@ def main() -> None:
 def examine(name: str, root: Path, steps: int, num_envs: int, timeout: float) -> dict[str, Any]:
     """Step a task of a fork in another process and return its row."""
     fork, checkout = FORKS[name], (root / name).resolve()
+    num_envs = fork.num_envs or num_envs
     commit = subprocess.run(
         ["git", "-C", str(checkout), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
     )

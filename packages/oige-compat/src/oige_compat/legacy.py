@@ -29,10 +29,16 @@ def restore() -> None:
             setattr(np, name, value)
     if not torch.cuda.is_available():
         torch.cuda.set_device = lambda device: None
+        torch.Tensor.cuda = torch.nn.Module.cuda = _stay
     _name_light_attributes()
     os.environ.setdefault(
         "EXP_PATH", str(Path(sys.prefix) / "apps")
     )  # of files of the application, which nothing reads
+
+
+def _stay(self: Any, *device: Any, **options: Any) -> Any:
+    """Return a tensor or a module, which stays on the CPU."""
+    return self
 
 
 def _name_light_attributes() -> None:
