@@ -68,12 +68,12 @@ FORKS: dict[str, Fork] = {
     ),
     "Plastic-Ant": Fork(
         "worasuch/BioInspiredPlasticNeuralNets",
-        "Ant_sim_rew",
+        "Ant_test",
         overrides=("+terrain.type=flat", "+randomization.forces=[0.0,0.0]"),
     ),
     "ADebor": Fork("ADebor/OmniIsaacGymEnvs", "GlobalBenchmark"),
     "Pizzaro": Fork("abhijaysingh/pizzaro", "UR10Assembler"),
-    "jcoll44": Fork("jcoll44/OmniIsaacGymEnvs", "Jackal"),
+    "jcoll44": Fork("jcoll44/OmniIsaacGymEnvs", "Jackal", overrides=("task.env.renderImages=False",)),
     "kihyeonjoo": Fork("kihyeonjoo/OmniIsaacGymEnvsAfftv", "FrankaPickandPlace", paths=("omniisaacgymenvs",)),
     "v-xchen-v": Fork("v-xchen-v/Luca_OmniIsaacGymEnvs", "FrankaFollowTarget"),
 }
