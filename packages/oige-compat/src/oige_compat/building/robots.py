@@ -36,7 +36,8 @@ def find_robots(world: FirstWorld) -> None:
         robot = find_robot(usd_path) if path.startswith(first) else None
         if robot is not None:
             world.robots[path] = robot
-    articulations = [prim for prim in prims_below(world.prim) if prim.HasAPI(UsdPhysics.ArticulationRootAPI)]
+    roots = [prim for prim in prims_below(world.prim) if prim.HasAPI(UsdPhysics.ArticulationRootAPI)]
+    articulations = [prim for prim in roots if _has_links(world, prim)]
     others = [prim for prim in articulations if world.robot_above(str(prim.GetPath())) is None]
     paths = [_robot_path(world, prim) for prim in others]
     for prim, path in zip(others, paths, strict=True):
@@ -45,6 +46,16 @@ def find_robots(world: FirstWorld) -> None:
         asset, report = load_usd(world.session.stage, path, complete=False)
         world.robots[path] = Robot(asset, None, ())
         world.reports.append(report)
+
+
+def _has_links(world: FirstWorld, articulation: Usd.Prim) -> bool:
+    """Whether a prim with the root of an articulation has links, or is in the file of one; PhysX ignores others."""
+    if articulation.IsA(UsdPhysics.Joint) or world.robot_above(str(articulation.GetPath())) is not None:
+        return True
+    found = any(prim.HasAPI(UsdPhysics.RigidBodyAPI) for prim in prims_below(articulation))
+    if not found:
+        world.session.note(f"{articulation.GetPath()}: an articulation without rigid bodies; it has no effect.")
+    return found
 
 
 def _robot_path(world: FirstWorld, articulation: Usd.Prim) -> str:
