@@ -99,3 +99,17 @@ def test_damped_cart_slows_down(world: World) -> None:
     world.step(render=False)
     torch.testing.assert_close(carts.get_joint_velocities(), velocities * (1.0 - 4.0 * DT), rtol=1e-3, atol=1e-5)
     assert not carts.get_applied_joint_efforts().any()
+
+
+def test_efforts_that_damp_change_when_the_script_sets_efforts(world: World) -> None:
+    """With two physics steps per control step, both change velocities by the same amount: −4 q̇ dt of the first."""
+    world.reset()
+    carts = world._tasks[0].carts
+    velocities = torch.zeros(2, 2)
+    velocities[:, carts.get_dof_index("cartJoint")] = 1.0
+    for _ in range(2):
+        carts.set_joint_velocities(velocities)
+        carts.set_joint_efforts(torch.zeros(2, 2))
+        for _ in range(2):
+            world.step(render=False)
+    torch.testing.assert_close(carts.get_joint_velocities(), velocities * (1.0 - 8.0 * DT), rtol=1e-3, atol=1e-4)

@@ -96,6 +96,18 @@ def test_frictionless_shape_keeps_sliding(build: Callable[..., Any], executor: s
     assert world.engine.problems() == {}
 
 
+def test_frictionless_shape_with_priority_stays_so_below_the_default_friction(build: Callable[..., Any]) -> None:
+    def set_up_scene(scene: Scene) -> dict[str, Any]:
+        scene.add_ground_plane()
+        asset = sled('friction="0.3" priority="1" condim="1"')
+        return {"sled": scene.add_articulation("sled", asset, position=(0, 0, 0.05))}
+
+    world = build(set_up_scene, dt=0.005, default_physics_material=default(1.0))
+    world.sled.set_velocities(world.everywhere(1.0, 0, 0, 0, 0, 0))
+    world.run(0.1)
+    world.close(world.sled.get_linear_velocities()[:, 0], 1.0, tol=1e-3)
+
+
 def refused(kind: type[OigeError], message: str, asset: ArticulationAsset, **material: float) -> None:
     engine = MujocoEngine(1)
     scene = Scene(engine, SimConfig(default_physics_material=DefaultPhysicsMaterialConfig(**material)))

@@ -9,6 +9,9 @@ from oige_compat.session import session
 
 __all__ = ["DampedArticulation", "LinkDamping"]
 
+LONGEST = 4
+"""Physics steps for which efforts that damp stay at most."""
+
 
 @dataclass(frozen=True)
 class LinkDamping:
@@ -47,6 +50,8 @@ class LinkDamping:
 class DampedArticulation:
     """A view of the engine whose joints also get the efforts that damp its links.
 
+    They change when the script sets efforts, which controllers do once per control step, and stay in between.
+
     Args:
         view: the view of the engine.
         links: view of the links.
@@ -56,6 +61,8 @@ class DampedArticulation:
     def __init__(self, view: Any, links: Any, damping: LinkDamping) -> None:
         self._view, self._links, self._damping = view, links, damping
         self._own: torch.Tensor | None = None
+        self._interval = 1  # physics steps between the last two times that the script set efforts
+        self._since_set, self._since_damped = 0, LONGEST
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._view, name)
@@ -66,25 +73,41 @@ class DampedArticulation:
             self._view.set_joint_efforts(self._own)
         self._view.set_joint_efforts(efforts, indices, joint_indices)
         self._own = self._view.get_applied_joint_efforts()
+        if self._since_set:
+            self._interval, self._since_set = min(self._since_set, LONGEST), 0
+        self._since_damped = LONGEST
 
     def get_applied_joint_efforts(
         self, indices: Any = None, joint_indices: Any = None, clone: bool = True
     ) -> torch.Tensor:
         """Return efforts of the script."""
+        exerted = self._view.get_applied_joint_efforts()
         if self._own is not None:
             self._view.set_joint_efforts(self._own)
-        return self._view.get_applied_joint_efforts(indices, joint_indices, clone=True)
+        efforts = self._view.get_applied_joint_efforts(indices, joint_indices, clone=True)
+        self._view.set_joint_efforts(exerted)
+        return efforts
+
+    def forget(self) -> None:
+        """Forget efforts, which a reset of the worlds has removed."""
+        self._own, self._interval = None, 1
+        self._since_set, self._since_damped = 0, LONGEST
 
     def damp(self) -> None:
         """Set the efforts of the next physics step."""
         engine = session().engine
         assert engine is not None
+        self._since_set += 1
+        self._since_damped += 1
+        if self._since_damped <= self._interval:
+            return
+        self._since_damped = 1
         own = self._view.get_applied_joint_efforts() if self._own is None else self._own
         self._own = own
         efforts = self._damping.efforts(
             self._view.get_mass_matrices(),
             self._view.get_joint_velocities(),
             self._links.get_velocities(),
-            engine.physics_dt,
+            engine.physics_dt * self._interval,
         )
         self._view.set_joint_efforts(own + efforts)

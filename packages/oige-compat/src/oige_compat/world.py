@@ -305,6 +305,8 @@ class World(SimulationContext):
                 view.initialize(self._physics_sim_view)
         elif not soft:
             current.engine.reset()
+            for articulation in current.damped:
+                articulation.forget()
             place_worlds(current)
         for task in self._tasks:
             task.post_reset()

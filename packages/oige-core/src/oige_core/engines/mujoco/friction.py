@@ -22,15 +22,18 @@ def resolve_friction(spec: mujoco.MjSpec, default: float) -> list[Surface]:
     """Set the default friction of shapes without a coefficient, and return these shapes.
 
     MuJoCo uses the larger of two coefficients. Shapes with a coefficient get priority over shapes without one, so that
-    a stated coefficient below the default applies.
+    a stated coefficient below the default applies. A shape that had priority before keeps its dimension of contacts.
     """
     shapes = [*spec.geoms, *spec.flexes]
     stated = [geom for geom in shapes if geom.friction[0] != DEFAULT_FRICTION]
     if any(geom.friction[0] < default for geom in stated):
-        dimension = max((geom.condim for geom in shapes if geom.friction[0] == DEFAULT_FRICTION), default=1)
+        others = [geom for geom in shapes if geom.friction[0] == DEFAULT_FRICTION]
+        dimension = max((geom.condim for geom in others), default=1)
+        highest = max((geom.priority for geom in others), default=0)
         for geom in stated:
+            if geom.priority <= highest:
+                geom.condim = max(geom.condim, dimension)  # priority also decides about this
             geom.priority += 1
-            geom.condim = max(geom.condim, dimension)  # priority also decides about this
     defaulted = [geom for geom in shapes if geom.friction[0] == DEFAULT_FRICTION]
     for geom in defaulted:
         geom.friction[0] = default
