@@ -12,6 +12,7 @@ observations, and by the fraction of episodes that succeed.
 """
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -74,20 +75,22 @@ def make_original(given: argparse.Namespace) -> Any:
     restore()
     root = given.checkout.resolve()
     sys.path.insert(0, str(root))
-    import omniisaacgymenvs.utils.hydra_cfg.hydra_utils  # noqa: F401
-    from omni.isaac.core.utils.torch.maths import set_seed
-    from omniisaacgymenvs.envs.vec_env_rlgames import VecEnvRLGames
-    from omniisaacgymenvs.utils.hydra_cfg.reformat import omegaconf_to_dict
-    from omniisaacgymenvs.utils.task_util import initialize_task
-
+    importlib.import_module("omniisaacgymenvs.utils.hydra_cfg.hydra_utils")  # registers resolvers
+    set_seed = _named("omni.isaac.core.utils.torch.maths:set_seed")
+    omegaconf_to_dict = _named("omniisaacgymenvs.utils.hydra_cfg.reformat:omegaconf_to_dict")
     with initialize_config_dir(config_dir=str(root / "omniisaacgymenvs/cfg"), version_base=None):
         settings = [f"task={given.task}", "test=True", "headless=True", f"num_envs={given.worlds}", *CPU]
         configuration = omegaconf_to_dict(compose("config", overrides=settings))
         configuration["seed"] = set_seed(given.seed)
-        env = VecEnvRLGames(headless=True)
-        initialize_task(configuration, env)
+        env = _named("omniisaacgymenvs.envs.vec_env_rlgames:VecEnvRLGames")(headless=True)
+        _named("omniisaacgymenvs.utils.task_util:initialize_task")(configuration, env)
     GlobalHydra.instance().clear()
     return env
+
+
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def make_own(given: argparse.Namespace) -> tuple[Any, Any, Any]:

@@ -3,11 +3,13 @@
 import math
 from typing import Any
 
+import mujoco
 from oige_core.scene import Scene
 from pxr import Usd, UsdPhysics
 
 from oige_compat.building.world import FirstWorld
 from oige_compat.link_damping import DampedArticulation, LinkDamping
+from oige_compat.robots import Robot
 
 __all__ = ["damp_links"]
 
@@ -30,7 +32,9 @@ def damp_links(world: FirstWorld, scene: Scene, path: str, name: str, view: Any)
         return max((float(each) for each in world.authored(path, f"physxRigidBody:{attribute}").values()), default=0.0)
 
     losses = {attribute: largest(attribute) for attribute in ("linearDamping", "angularDamping")}
-    if losses["linearDamping"] == 0.0 and losses["angularDamping"] <= LEAST:
+    if (losses["linearDamping"] == 0.0 and losses["angularDamping"] <= LEAST) or not _has_fixed_base(
+        world.robots[path]
+    ):
         return view
     prims = Usd.PrimRange(world.session.stage.GetPrimAtPath(path), Usd.TraverseInstanceProxies())
     links = [prim.GetName() for prim in prims if prim.HasAPI(UsdPhysics.RigidBodyAPI)]
@@ -47,3 +51,11 @@ def damp_links(world: FirstWorld, scene: Scene, path: str, name: str, view: Any)
     world.session.damped.append(damped)
     world.damped.add(path)
     return damped
+
+
+def _has_fixed_base(robot: Robot) -> bool:
+    """Whether it is a robot of OIGE whose root does not move; the report of a converted one says what is lost."""
+    if robot.file is None or robot.asset.floating:
+        return False
+    joints = mujoco.MjSpec.from_file(str(robot.asset.mjcf)).joints
+    return not any(joint.type == mujoco.mjtJoint.mjJNT_FREE for joint in joints)
