@@ -10,6 +10,7 @@ import torch
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
+from oige_core import make_vec
 from ported import TASK, made, method, port
 from sample_fork import FILES
 
@@ -323,3 +324,28 @@ def test_worlds_that_were_just_reset_are_known_once(tmp_path: Path, monkeypatch:
                 env.task._wagons.set_joint_positions(torch.tensor([[0.0, 0.0], [3.5, 0.0], [0.0, 0.0], [0.0, 0.0]]))  # type: ignore[attr-defined]
         # The second step ends the episode of world 1, which the third step resets first.
         assert seen == [[0, 1, 2, 3], [], [1]]
+
+
+@pytest.mark.slow
+def test_ported_task_moves_as_our_task_with_the_same_robot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"task.env.maxEffort": 400.0, "task.env.clipObservations": 100.0, "task.env.autoresetMode": "upstream"}
+    with made(port(tmp_path), monkeypatch) as env:
+        ours = make_vec("Cartpole", num_envs=4, sim_device="cpu", overrides=settings)
+        env.reset(seed=0)
+        ours.reset(seed=1)
+        theirs = env.task._wagons  # type: ignore[attr-defined]
+        theirs.set_joint_positions(ours.task.cartpoles.get_joint_positions())  # type: ignore[attr-defined]
+        theirs.set_joint_velocities(ours.task.cartpoles.get_joint_velocities())  # type: ignore[attr-defined]
+        generator = torch.Generator().manual_seed(2)
+        alive = torch.ones(4, dtype=torch.bool)
+        for _ in range(20):
+            actions = torch.rand(4, 1, generator=generator) * 2.0 - 1.0
+            expected = ours.step(actions)[0]
+            observations, rewards, terminated, _, _ = env.step(actions)
+            position, _, angle, _ = expected.unbind(-1)
+            reward = torch.where(position.abs() > 3.0, -2.0, 1.0 - angle * angle)
+            assert torch.equal(observations[alive], expected[alive])
+            assert torch.allclose(rewards[alive], reward[alive])
+            alive &= ~terminated
+        ours.close()
+    assert alive.any()

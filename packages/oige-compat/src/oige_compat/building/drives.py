@@ -14,7 +14,7 @@ from pxr import UsdPhysics
 from oige_compat.building.limits import without_shaking_limits
 from oige_compat.building.world import FirstWorld, last_name
 
-__all__ = ["with_drives_of_stage"]
+__all__ = ["dampings", "is_counterpart", "with_drives_of_stage"]
 
 UNITS = (("angular", math.degrees(1.0)), ("linear", 1.0))
 """Kinds of drives, and what their gains are multiplied with: those of angular drives are per degree."""
@@ -29,7 +29,7 @@ def with_drives_of_stage(world: FirstWorld, path: str, step: float) -> Articulat
         step: time of a solver step, in s.
     """
     asset = world.robots[path].asset
-    passive = _dampings(Path(str(asset.mjcf)))
+    passive = dampings(Path(str(asset.mjcf)))
     changed: dict[str, dict[str, float]] = {}
     removed: set[str] = set()
     for kind, per_degree in UNITS:
@@ -45,7 +45,7 @@ def with_drives_of_stage(world: FirstWorld, path: str, step: float) -> Articulat
     for joint in {**changed, **dict.fromkeys(removed)}:
         own = next((drive for name, drive in asset.drives.items() if re.fullmatch(name, joint)), Drive())
         values = changed.get(joint, {"stiffness": 0.0, "damping": 0.0})
-        if joint in changed and _is_counterpart(own, values, passive.get(joint, 0.0)):
+        if joint in changed and is_counterpart(own, values, passive.get(joint, 0.0)):
             continue  # ours, with a limit that suits the engine
         drives[re.escape(joint)] = dataclasses.replace(own, **values)
     others = {name: drive for name, drive in asset.drives.items() if name not in drives}
@@ -54,7 +54,7 @@ def with_drives_of_stage(world: FirstWorld, path: str, step: float) -> Articulat
     return without_shaking_limits(scripted, joints, step, world.session)
 
 
-def _is_counterpart(own: Drive, values: dict[str, float], passive: float) -> bool:
+def is_counterpart(own: Drive, values: dict[str, float], passive: float) -> bool:
     """Whether a drive of OIGE is that of the script, whose damping may be in part that of the joint in OIGE."""
 
     def is_close(key: str, gain: float) -> bool:
@@ -65,6 +65,6 @@ def _is_counterpart(own: Drive, values: dict[str, float], passive: float) -> boo
 
 
 @functools.cache
-def _dampings(file: Path) -> dict[str, float]:
+def dampings(file: Path) -> dict[str, float]:
     """Return the damping of joints in a file, by name."""
     return {joint.name: float(np.ravel(joint.damping)[0]) for joint in mujoco.MjSpec.from_file(str(file)).joints}

@@ -14,7 +14,7 @@ from oige_compat.port.scenes import TaskScene
 from oige_compat.port.sources import Source
 from oige_compat.robots import find_robot
 
-__all__ = ["config_module", "own_keys", "task_yaml", "train_yaml"]
+__all__ = ["config_module", "own_keys", "solver_step", "task_yaml", "train_yaml"]
 
 LENGTHS = ("episodeLength", "maxEpisodeLength")
 INHERITED = {field.name for field in fields(EnvConfig)}
@@ -136,6 +136,12 @@ def _solver(scene: TaskScene, dt: object) -> dict[str, Any]:
     }
     substeps = math.ceil(dt * sim.substeps / sim.dt - 1e-6) if isinstance(dt, float) else 1
     return {**({"mujoco": settings} if settings else {}), **({"substeps": substeps} if substeps > 1 else {})}
+
+
+def solver_step(scene: TaskScene) -> float:
+    """Return the time of a solver step of the ported task, in s."""
+    dt = (scene.config.get("sim") or {}).get("dt")
+    return float(dt) / _solver(scene, dt).get("substeps", 1) if isinstance(dt, int | float) else 1.0 / 60.0
 
 
 def _actor(section: object, *, is_robot: bool) -> dict[str, Any]:

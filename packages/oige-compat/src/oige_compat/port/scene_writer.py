@@ -1,9 +1,7 @@
 """Writes ``set_up_scene`` of a ported task, and the assets that it needs."""
 
 import ast
-import importlib
 import json
-import math
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from oige_core.errors import OigeError
-from oige_core.scene import ArticulationAsset, Drive
 
 from oige_compat.check.modules import ClassInfo
 from oige_compat.port.assets import OBJECTS, ROBOTS, Body, find_by_end
+from oige_compat.port.configuration import solver_step
+from oige_compat.port.drives import ported_drives
 from oige_compat.port.recorder import Element, View
 from oige_compat.port.scenes import TaskScene, TaskView, Unread
 from oige_compat.port.sources import Source
@@ -69,6 +68,7 @@ class SceneWriter:
         self.packages: set[str] = set()
         self.built = {view.attribute for view in scene.views}
         self.several: set[str] = set()
+        self._step = solver_step(scene)
         self.states: dict[str, bool] = {}
         self.lists = sorted({each.partition("[")[0] for each in self.built if "[" in each})
         self.built |= set(self.lists)
@@ -216,8 +216,8 @@ class SceneWriter:
         module, name = ours
         self.imports.append(f"from {module} import {name}")
         self.packages.add(module.partition(".")[0].replace("_", "-"))
-        drives = _drives(element, module, name)
-        if not drives:
+        drives = ported_drives(element, ours, self._step)
+        if not drives.entries:
             return name
         self.imports.append("import dataclasses")
         self.core.add("Drive")
@@ -225,7 +225,8 @@ class SceneWriter:
         own = f"{start}_WITH_DRIVES"
         self.constants += [
             "# Gains per radian; the original sets them per degree, as USD does. The first match of a name applies.",
-            f"{start}_DRIVES = {{{drives}}}",
+            *(f"# {note}" for note in drives.notes),
+            f"{start}_DRIVES = {{{', '.join(drives.entries)}}}",
             f"{own} = dataclasses.replace(",
             f"    {name}, drives={{**{start}_DRIVES, **{name}.drives, **{start}_DRIVES}}",
             ")",
@@ -240,7 +241,7 @@ class SceneWriter:
         drives = ""
         if element.drives and kind == "ArticulationAsset":
             self.core.add("Drive")
-            drives = f", drives={{{_drives(element, None, '')}}}"
+            drives = f", drives={{{', '.join(ported_drives(element, None, self._step).entries)}}}"
         lines = self._converted(element, file, drives != "")
         self.constants += [*lines, f'{name} = {kind}(mjcf=ASSETS / "{file}"{drives})']
         return name
@@ -279,33 +280,3 @@ def _floats(value: Any) -> list[float]:
     if isinstance(value, list | tuple) and all(isinstance(each, int | float) for each in value):
         return [float(each) for each in value]
     return []
-
-
-def _drives(element: Element, module: str | None, name: str) -> str:
-    """Return the drives that a robot sets as entries of a dictionary, without those that our asset already has."""
-    own = _own_drives(module, name)
-    groups: dict[tuple[float, float, float], list[str]] = {}
-    for joint, (kind, stiffness, damping, limit) in element.drives.items():
-        unit = math.degrees(1.0) if kind == "angular" else 1.0
-        gains = stiffness * unit, damping * unit, limit
-        ours = next((drive for pattern, drive in own.items() if re.fullmatch(pattern, joint)), None)
-        same = ours is not None and all(
-            math.isclose(mine, theirs, rel_tol=1e-3)
-            for mine, theirs in zip((ours.stiffness, ours.damping), gains, strict=False)
-        )
-        if not same:
-            groups.setdefault(gains, []).append(joint)
-    return ", ".join(
-        f'"{"|".join(re.escape(joint) for joint in joints)}": '
-        f"Drive(stiffness={gains[0]:.7g}, damping={gains[1]:.7g}, max_effort={gains[2]:.7g})"
-        for gains, joints in groups.items()
-    )
-
-
-def _own_drives(module: str | None, name: str) -> dict[str, Drive]:
-    """Return the drives of an asset of OIGE; none if its package is not installed."""
-    try:
-        asset = getattr(importlib.import_module(module or ""), name)
-    except (ImportError, ValueError):
-        return {}
-    return dict(asset.drives) if isinstance(asset, ArticulationAsset) else {}
