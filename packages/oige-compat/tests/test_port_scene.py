@@ -349,3 +349,22 @@ def test_ported_task_moves_as_our_task_with_the_same_robot(tmp_path: Path, monke
             alive &= ~terminated
         ours.close()
     assert alive.any()
+
+
+def test_randomisation_names_elements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = """\
+domain_randomization:
+  randomize: True
+  randomization_params:
+    articulation_views:
+      wagon_view:
+        damping:
+          on_reset: {operation: additive, distribution: uniform, distribution_parameters: [2.0, 2.0]}
+"""
+    files = {"wagons/cfg/task/Wagon.yaml": FILES["wagons/cfg/task/Wagon.yaml"] + section}
+    package = port(tmp_path, files=files)
+    written = yaml.safe_load((package / "src/wagon/cfg/task/Wagon.yaml").read_text())["domain_randomization"]
+    assert list(written["randomization_params"]["articulation_views"]) == ["Wagon"]
+    with made(package, monkeypatch) as env:
+        env.reset(seed=0)
+        assert env.task._wagons.get_gains()[1][0].tolist() == [2.0, 2.0]  # type: ignore[attr-defined]

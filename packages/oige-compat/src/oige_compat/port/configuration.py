@@ -1,5 +1,6 @@
 """Writes the record, the configuration class and the YAML files of a ported task."""
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import fields
@@ -7,6 +8,8 @@ from typing import Any
 
 import yaml
 from oige_core.config.schema import EnvConfig, MujocoConfig
+from oige_core.errors import ConfigError
+from oige_core.randomization.schema import parse_params
 from oige_core.registry import load_config
 
 from oige_compat.port.constructor import Constructor
@@ -118,7 +121,30 @@ def task_yaml(source: Source, constructor: Constructor, scene: TaskScene) -> str
         actor = _actor(sim.get(element.section), is_robot=element.is_robot)
         if actor:
             lines += _section({scene.names[element.path]: actor}, "  ")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_randomization(source, scene)]) + "\n"
+
+
+def _randomization(source: Source, scene: TaskScene) -> list[str]:
+    """Return the section of randomisation, in which whole elements have their names here instead of those of views."""
+    section = source.task.get("domain_randomization")
+    if not isinstance(section, Mapping):
+        return []
+    section = copy.deepcopy(dict(section))
+    params = section.get("randomization_params") or {}
+    names: dict[str, str] = {}
+    for view in scene.views:
+        elements = scene.elements_of(view.view)
+        if len(elements) == 1 and (view.view.is_articulation or not elements[0][0].is_robot):
+            names[view.view.name] = scene.names[elements[0][0].path]
+    for group in ("rigid_prim_views", "articulation_views"):
+        if isinstance(params.get(group), Mapping):
+            params[group] = {names.get(name, name): value for name, value in params[group].items()}
+    lines = ["", *yaml.safe_dump({"domain_randomization": section}, sort_keys=False).splitlines()]
+    try:
+        parse_params(params)
+    except ConfigError as error:
+        return ["", f"# TODO(port): {error}", *(f"# {line}" for line in lines[1:])]
+    return lines
 
 
 def _solver(scene: TaskScene, dt: object) -> dict[str, Any]:
