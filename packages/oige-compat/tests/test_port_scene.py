@@ -368,3 +368,19 @@ domain_randomization:
     with made(package, monkeypatch) as env:
         env.reset(seed=0)
         assert env.task._wagons.get_gains()[1][0].tolist() == [2.0, 2.0]  # type: ignore[attr-defined]
+
+
+def test_mass_of_a_view_replaces_the_density_of_its_settings(tmp_path: Path) -> None:
+    changed = SCENE.replace(
+        "        scene.add(self._wagons)\n",
+        "        scene.add(self._wagons)\n"
+        "        masses = torch.tensor([0.3] * self._num_envs)\n"
+        '        self._boxes = RigidPrimView(prim_paths_expr="/World/envs/.*/box_0", name="boxes", masses=masses)\n'
+        "        scene.add(self._boxes)\n",
+    ).replace("import torch\n", "import torch\nfrom omni.isaac.core.prims import RigidPrimView\n", 1)
+    package = port(tmp_path, code=changed, files=SCENE_FILES)
+    box = 'self._boxes = scene.add_box("box_0", size=(0.2, 0.2, 0.2), position=(1.0, 0.0, 2.0), mass=0.3)'
+    assert box in lines_of(package, "set_up_scene")
+    settings = yaml.safe_load((package / "src/wagon/cfg/task/Wagon.yaml").read_text())["sim"]
+    assert settings["box_0"] == {"make_kinematic": True}
+    assert settings["box_1"]["density"] == 50

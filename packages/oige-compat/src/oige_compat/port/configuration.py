@@ -119,6 +119,8 @@ def task_yaml(source: Source, constructor: Constructor, scene: TaskScene) -> str
     lines += _section(_solver(scene, sim.get("dt")), "  ")
     for element in scene.elements:
         actor = _actor(sim.get(element.section), is_robot=element.is_robot)
+        if any(view.view.mass is not None for view in scene.views if scene.is_whole(view.view, element)):
+            actor.pop("density", None)  # masses of a view are set after the settings of actors
         if actor:
             lines += _section({scene.names[element.path]: actor}, "  ")
     return "\n".join([*lines, *_randomization(source, scene)]) + "\n"
@@ -133,9 +135,9 @@ def _randomization(source: Source, scene: TaskScene) -> list[str]:
     params = section.get("randomization_params") or {}
     names: dict[str, str] = {}
     for view in scene.views:
-        elements = scene.elements_of(view.view)
-        if len(elements) == 1 and (view.view.is_articulation or not elements[0][0].is_robot):
-            names[view.view.name] = scene.names[elements[0][0].path]
+        for element in scene.elements:
+            if scene.is_whole(view.view, element):
+                names[view.view.name] = scene.names[element.path]
     for group in ("rigid_prim_views", "articulation_views"):
         if isinstance(params.get(group), Mapping):
             params[group] = {names.get(name, name): value for name, value in params[group].items()}

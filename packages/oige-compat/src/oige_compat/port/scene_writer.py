@@ -99,7 +99,7 @@ class SceneWriter:
             )
         yield from (f"        self.{name} = []" for name in self.lists if "." not in name)
         for element in self._scene.elements:
-            views = [view for view in self._scene.views if self._is_whole(view, element)]
+            views = [view for view in self._scene.views if self._scene.is_whole(view.view, element)]
             call = self._element(element, views[0].view if views else None)
             if views and "[" not in views[0].attribute and not self._is_kinematic(element):
                 self.states[views[0].attribute] = element.is_robot
@@ -115,11 +115,6 @@ class SceneWriter:
     def _is_kinematic(self, element: Element) -> bool:
         section = (self._scene.config.get("sim") or {}).get(element.section) or {}
         return element.kind != "Dynamic" or section.get("make_kinematic") in (True, 1)
-
-    def _is_whole(self, view: TaskView, element: Element) -> bool:
-        """Whether a view is one of a whole element, and of nothing else."""
-        found = self._scene.elements_of(view.view)
-        return len(found) == 1 and found[0][0] is element and (view.view.is_articulation or not element.is_robot)
 
     def _assigned(self, view: TaskView, made: str) -> str:
         """Return the statement that assigns what an expression makes to the attribute of a view."""
@@ -152,7 +147,7 @@ class SceneWriter:
             return
         element, links = found[0]
         name = self._scene.names[element.path]
-        if self._is_whole(view, element):
+        if self._scene.is_whole(view.view, element):
             return
         if re.search(r"[^\w]", links):
             self.several.add(view.attribute.partition("[")[0])

@@ -70,6 +70,11 @@ class TaskScene:
     config: dict[str, Any]
     values: dict[str, Any] = field(default_factory=dict)
 
+    def is_whole(self, view: View, element: Element) -> bool:
+        """Whether a view is one of a whole element, and of nothing else."""
+        found = self.elements_of(view)
+        return len(found) == 1 and found[0][0] is element and (view.is_articulation or not element.is_robot)
+
     def elements_of(self, view: View) -> list[tuple[Element, str]]:
         """Return the elements that a view shows, and the expression of the links below each."""
         found: list[tuple[Element, str]] = []
