@@ -11,9 +11,6 @@ from pxr import Usd, UsdGeom, UsdPhysics
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-    from oige_compat.link_damping import DampedArticulation
-    from oige_compat.randomization.randomizer import Randomizer
-
 __all__ = ["BASE", "Session", "restart", "session"]
 
 BASE = "/World/envs"
@@ -66,13 +63,13 @@ class Session:
     elements: dict[str, Any] = field(default_factory=dict)
     engine: "MujocoEngine | None" = None
     backend: str = "torch"
-    damped: list["DampedArticulation"] = field(default_factory=list)
+    damped: list[Any] = field(default_factory=list)
     products: list[Any] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
     _folder: "tempfile.TemporaryDirectory[str] | None" = None
-    randomizer: "Randomizer | None" = None
+    randomizer: Any = None
 
     @property
     def device(self) -> torch.device:

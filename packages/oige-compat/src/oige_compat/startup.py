@@ -1,16 +1,13 @@
 """What scripts give to the prims of a view before the worlds exist: masses, densities, sizes, poses, velocities."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from oige_core.errors import CapabilityError
 from pxr import UsdPhysics
 
 from oige_compat.errors import CompatError, caller
-
-if TYPE_CHECKING:
-    from oige_compat.views import PrimView
 
 __all__ = ["POSITIONAL", "StartupValues"]
 
@@ -43,7 +40,7 @@ class StartupValues:
         given: parameters by name; others than those of :data:`POSITIONAL` have no effect.
     """
 
-    def __init__(self, view: "PrimView", given: Mapping[str, Any]) -> None:
+    def __init__(self, view: Any, given: Mapping[str, Any]) -> None:
         self._view = view
         self._given = given
         self._values: dict[str, torch.Tensor] = {}
