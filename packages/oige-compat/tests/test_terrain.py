@@ -10,6 +10,7 @@ import torch
 from oige_compat.building.heights import heights_of_mesh
 from oige_compat.building.robots import find_robots
 from oige_compat.building.settings import sim_config
+from oige_compat.building.terrain import add_terrain
 from oige_compat.building.world import FirstWorld
 from oige_compat.errors import CompatError
 from oige_compat.gym_interface import BaseTask, RLTaskInterface, VecEnvBase
@@ -126,6 +127,35 @@ def test_worlds_stand_on_terrain_at_their_own_places() -> None:
     torch.testing.assert_close(task.balls.get_world_poses()[0][:, 2], torch.tensor([1.1, 0.1]), atol=2e-3, rtol=0.0)
     env.world.reset()
     torch.testing.assert_close(task.balls.get_world_poses()[0], positions)
+
+
+def test_terrain_has_the_friction_of_its_bound_material() -> None:
+    from pxr import Sdf, UsdPhysics, UsdShade
+
+    class Ground:
+        def add_height_field(self, name: str, heights: np.ndarray, **options) -> None:
+            self.name, self.heights, self.options = name, heights, options
+
+    restart()
+    stage = session().stage
+    session().env_paths = ["/World/envs/env_0"]
+    stage.DefinePrim("/World/envs/env_0", "Xform")
+    points, triangles = mesh_of(HEIGHTS, 0.25)
+    mesh = stage.DefinePrim("/World/ground", "Mesh")
+    mesh.GetAttribute("points").Set(points)
+    mesh.GetAttribute("faceVertexIndices").Set(triangles.flatten())
+    mesh.GetAttribute("faceVertexCounts").Set(np.asarray([3] * len(triangles)))
+    UsdPhysics.CollisionAPI.Apply(mesh)
+    material = UsdShade.Material.Define(stage, "/World/ice")
+    friction = UsdPhysics.MaterialAPI.Apply(material.GetPrim())
+    friction.CreateStaticFrictionAttr(0.25)
+    friction.CreateDynamicFrictionAttr(0.25)
+    material.GetPrim().CreateAttribute("physxMaterial:frictionCombineMode", Sdf.ValueTypeNames.Token).Set("max")
+    UsdShade.MaterialBindingAPI.Apply(mesh).Bind(material, materialPurpose="physics")
+    ground = Ground()
+    add_terrain(FirstWorld(session(), {}, ()), ground)  # pyright: ignore[reportArgumentType]
+    assert ground.options["material"].friction == pytest.approx(0.25)
+    np.testing.assert_allclose(ground.heights, HEIGHTS, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 import numpy as np
 import torch
 from oige_core.scene import Material, Scene
-from pxr import Gf, Usd, UsdGeom, UsdPhysics, UsdShade
+from pxr import Gf, Usd, UsdGeom
 
 from oige_compat.assets.bodies import collides
+from oige_compat.assets.shapes import read_surface
+from oige_compat.assets.stages import Frames
 from oige_compat.building.heights import Heights, heights_of_mesh
 from oige_compat.building.world import FirstWorld, last_name
 from oige_compat.errors import CompatError
@@ -25,6 +27,7 @@ def add_terrain(world: FirstWorld, scene: Scene) -> None:
     meshes = [prim for prim in _outside(world) if prim.IsA(UsdGeom.Mesh) and collides(prim)]
     for prim in meshes:
         heights = _heights(prim)
+        surface = read_surface(prim, Frames(world.session.stage), world.report())
         for text in heights.differences:
             world.session.note(f"{prim.GetPath()}: {text}")
         scene.add_height_field(
@@ -32,7 +35,7 @@ def add_terrain(world: FirstWorld, scene: Scene) -> None:
             heights.values,
             horizontal_scale=heights.spacing,
             origin=heights.origin,
-            material=_material(prim),
+            material=None if surface.friction is None else Material(friction=surface.friction),
         )
     if meshes:
         world.session.places = world.session.offsets
@@ -80,11 +83,3 @@ def _triangles(counts: np.ndarray, corners: np.ndarray) -> np.ndarray:
         return corners.reshape(-1, 3)
     faces = np.split(corners, np.cumsum(counts)[:-1])
     return np.array([(face[0], face[i], face[i + 1]) for face in faces for i in range(1, len(face) - 1)])
-
-
-def _material(prim: Usd.Prim) -> Material | None:
-    """Return the material of physics that is bound to a prim, if any."""
-    bound, _ = UsdShade.MaterialBindingAPI(prim).ComputeBoundMaterial("physics")
-    if not bound or not bound.GetPrim().HasAPI(UsdPhysics.MaterialAPI):
-        return None
-    return Material(friction=float(UsdPhysics.MaterialAPI(bound.GetPrim()).GetDynamicFrictionAttr().Get()))
