@@ -194,7 +194,7 @@ class Articulation(_Moving):
     def __init__(self, prim_path: str, name: str = "articulation", **further: Any) -> None:
         super().__init__(prim_path, name, **further)
         robot = find_robot(session().references.get(self.prim_path, ""))
-        if robot is None or robot.file.stem in ROOTS_AT_TORSO:
+        if robot is None or robot.file is None or robot.file.stem in ROOTS_AT_TORSO:
             prims = Usd.PrimRange(self.prim, Usd.TraverseInstanceProxies())
             self.prim = next((prim for prim in prims if prim.HasAPI(UsdPhysics.ArticulationRootAPI)), self.prim)
             self.prim_path = str(self.prim.GetPath())
