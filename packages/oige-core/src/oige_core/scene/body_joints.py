@@ -1,42 +1,14 @@
 """Joints between bodies that belong to different elements of a scene."""
 
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 from oige_core.capabilities import require
 from oige_core.errors import OigeError, nearest
-from oige_core.scene.elements import ArticulationElement, BodyElement
+from oige_core.scene.elements import ArticulationElement, BodyElement, BodyJoint, BodyJointKind, Frame
 from oige_core.scene.scene import Scene
-from oige_core.scene.values import IDENTITY, Quaternion, Vector3, as_quaternion, as_vector
+from oige_core.scene.values import as_quaternion, as_vector
 
-__all__ = ["BodyJoint", "BodyJointKind", "Frame", "add_body_joint"]
-
-BodyJointKind: TypeAlias = Literal["fixed", "spherical", "revolute"]
-"""What a joint leaves free: nothing, all rotations, or rotations about x of its frame."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """A frame of a joint in one of its bodies.
-
-    Attributes:
-        body: name of a rigid body, or ``"<articulation>/<link>"``; None: the world.
-        position: in the body's frame, in metres.
-        orientation: in the body's frame, w, x, y, z.
-    """
-
-    body: str | None = None
-    position: Vector3 = (0.0, 0.0, 0.0)
-    orientation: Quaternion = IDENTITY
-
-
-@dataclass(kw_only=True)
-class BodyJoint:
-    """A joint that holds two frames together; its bodies do not collide with each other."""
-
-    name: str
-    kind: BodyJointKind
-    frames: tuple[Frame, Frame] = field(default_factory=lambda: (Frame(), Frame()))
+__all__ = ["add_body_joint"]
 
 
 def add_body_joint(scene: Scene, name: str, kind: BodyJointKind, first: Frame, second: Frame) -> None:

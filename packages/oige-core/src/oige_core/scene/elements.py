@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -9,15 +10,18 @@ from oige_core.config import ActorConfig
 from oige_core.scene.assets import ArticulationAsset, Color, Material, RigidAsset
 from oige_core.scene.deformables import DeformableAsset
 from oige_core.scene.primitives import Primitive
-from oige_core.scene.values import Quaternion, Vector3
+from oige_core.scene.values import IDENTITY, Quaternion, Vector3
 from oige_core.views import CameraOutput
 
 __all__ = [
     "ArticulationElement",
     "BodyElement",
+    "BodyJoint",
+    "BodyJointKind",
     "CameraElement",
     "DeformableElement",
     "Element",
+    "Frame",
     "GroundPlaneElement",
     "HeightFieldElement",
     "LinkSet",
@@ -138,3 +142,31 @@ class LinkSet:
     articulation: str
     links: Sequence[str] | str
     track_contact_forces: bool
+
+
+BodyJointKind: TypeAlias = Literal["fixed", "spherical", "revolute"]
+"""What a joint leaves free: nothing, all rotations, or rotations about x of its frame."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A frame of a joint in one of its bodies.
+
+    Attributes:
+        body: name of a rigid body, or ``"<articulation>/<link>"``; None: the world.
+        position: in the body's frame, in metres.
+        orientation: in the body's frame, w, x, y, z.
+    """
+
+    body: str | None = None
+    position: Vector3 = (0.0, 0.0, 0.0)
+    orientation: Quaternion = IDENTITY
+
+
+@dataclass(kw_only=True)
+class BodyJoint:
+    """A joint that holds two frames together; its bodies do not collide with each other."""
+
+    name: str
+    kind: BodyJointKind
+    frames: tuple[Frame, Frame] = field(default_factory=lambda: (Frame(), Frame()))

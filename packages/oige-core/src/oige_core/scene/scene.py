@@ -15,6 +15,7 @@ from oige_core.scene.deformables import DeformableAsset
 from oige_core.scene.elements import (
     ArticulationElement,
     BodyElement,
+    BodyJoint,
     CameraElement,
     DeformableElement,
     Element,
@@ -39,12 +40,10 @@ from oige_core.views import ArticulationView, CameraOutput, CameraView, Deformab
 if typing.TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from oige_core.scene.body_joints import BodyJoint
 
 __all__ = ["Scene", "ViewFactory"]
 
 ViewT = typing.TypeVar("ViewT")
-
 FACES = 6  # of a box
 
 
@@ -90,7 +89,7 @@ class Scene:
     sim: SimConfig
     elements: dict[str, Element] = field(default_factory=dict)
     link_sets: list[LinkSet] = field(default_factory=list)
-    body_joints: "dict[str, BodyJoint]" = field(default_factory=dict)
+    body_joints: dict[str, BodyJoint] = field(default_factory=dict)
     further_shapes: Callable[[str], Sequence[str]] = lambda name: ()
     views_by_group: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
     _sections: set[str] = field(default_factory=set, init=False, repr=False)  # of task.sim that rigid bodies share

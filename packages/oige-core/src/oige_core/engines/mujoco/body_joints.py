@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 
 from oige_core.errors import OigeError, nearest
-from oige_core.scene.body_joints import BodyJoint, Frame
+from oige_core.scene.elements import BodyJoint, Frame
 from oige_core.scene.scene import Scene
 
 __all__ = ["add_body_joints"]
