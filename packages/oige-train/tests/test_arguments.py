@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from oige_core.devices import Devices
 from oige_core.gpu import cuda_device_count
-from oige_train.cli.common import checked_run
 from oige_train.config.overrides import rewrite_overrides
 from oige_train.learner.progress import format_time
 
@@ -483,19 +481,3 @@ def test_upstream_keys_reach_task_and_learner(program) -> None:
 
 def test_time_left_of_an_hour_or_more_shows_hours() -> None:
     assert [format_time(s) for s in (0, 59.6, 61, 3661)] == ["0:00", "1:00", "1:01", "1:01:01"]
-
-
-def test_deterministic_learning_notes_nondeterministic_gpu_physics(monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["task=Cartpole", "torch_deterministic=True", "rl_device=cpu"]
-    assert checked_run(arguments).notes == ()
-    monkeypatch.setattr("oige_train.config.derive.resolve_devices", lambda config: Devices("cuda:0", "cpu"))
-    assert checked_run(arguments).notes == (
-        "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu, or with "
-        "task.sim.mujoco.deterministic=True, with which a step takes many times as long.",
-    )
-    assert checked_run([*arguments, "task.sim.mujoco.deterministic=True"]).notes == ()
-
-
-def test_deterministic_physics_is_noted_as_without_effect_on_the_cpu() -> None:
-    notes = checked_run(["task=Cartpole", "sim_device=cpu", "task.sim.mujoco.deterministic=True"]).notes
-    assert notes == ("task.sim.mujoco.deterministic: has no effect without sim_device on a GPU.",)

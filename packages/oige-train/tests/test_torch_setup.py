@@ -7,7 +7,9 @@ import sys
 import pytest
 import torch
 from fake_env import make_run
+from oige_core.devices import Devices
 from oige_train import torch_setup
+from oige_train.cli.common import checked_run
 
 IS_GLIBC = sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
 # Prints how many pages, of any size, the system has to provide to allocations and frees, before and after the setting.
@@ -47,3 +49,19 @@ def test_the_gpu_of_the_learner_is_the_current_one(monkeypatch: pytest.MonkeyPat
         run.config.rl_device = device
         torch_setup.configure_torch(run)
     assert chosen == ["cuda:1"]
+
+
+def test_deterministic_learning_notes_nondeterministic_gpu_physics(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["task=Cartpole", "torch_deterministic=True", "rl_device=cpu"]
+    assert checked_run(arguments).notes == ()
+    monkeypatch.setattr("oige_train.config.derive.resolve_devices", lambda config: Devices("cuda:0", "cpu"))
+    assert checked_run(arguments).notes == (
+        "torch_deterministic=True: the learner repeats bit by bit; physics does so only with sim_device=cpu, or with "
+        "task.sim.mujoco.deterministic=True, with which a step takes many times as long.",
+    )
+    assert checked_run([*arguments, "task.sim.mujoco.deterministic=True"]).notes == ()
+
+
+def test_deterministic_physics_is_noted_as_without_effect_on_the_cpu() -> None:
+    notes = checked_run(["task=Cartpole", "sim_device=cpu", "task.sim.mujoco.deterministic=True"]).notes
+    assert notes == ("task.sim.mujoco.deterministic: has no effect without sim_device on a GPU.",)

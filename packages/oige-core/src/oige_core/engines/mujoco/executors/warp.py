@@ -39,7 +39,7 @@ from oige_core.problems import ProblemCounts, Recording
 from oige_core.selections import is_mask
 from oige_core.torch_graphs import TorchGraphs
 
-__all__ = ["WarpExecutor"]
+__all__ = ["ALL_BITS", "WarpExecutor"]
 
 _KINEMATIC_FIELDS = frozenset({"xanchor", "xaxis", "xipos", "xmat", "xpos", "xquat"})
 _FORCE_BALANCE_FIELDS = frozenset({"qfrc_bias", "qfrc_gravcomp", "qfrc_passive", "ten_velocity"})
