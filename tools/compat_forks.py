@@ -91,7 +91,6 @@ def main() -> None:
     parser.add_argument("--clone", action="store_true")
     options = parser.parse_args()
     output = options.folder / "results.json"
-    rows: dict[str, Any] = json.loads(output.read_text()) if output.is_file() else {}
     for name in options.names or FORKS:
         checkout = options.folder / name
         if options.clone and not checkout.exists():
@@ -100,8 +99,9 @@ def main() -> None:
         if not checkout.is_dir():
             print(f"{name:12s} no checkout")
             continue
-        rows[name] = row = examine(name, options.folder.resolve(), options.steps, options.num_envs, options.timeout)
-        output.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        row = examine(name, options.folder.resolve(), options.steps, options.num_envs, options.timeout)
+        rows: dict[str, Any] = json.loads(output.read_text()) if output.is_file() else {}
+        output.write_text(json.dumps({**rows, name: row}, indent=1) + "\n", encoding="utf-8")
         print(
             f"{name:12s} {row['task']:20s} {row['steps']:5d} steps, finite: {row['finite']}  {row['error']}", flush=True
         )
