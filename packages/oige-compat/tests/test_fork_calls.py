@@ -11,7 +11,7 @@ from oige_compat.local_files import search_in
 from oige_compat.objects import Robot
 from oige_compat.physics_view import PhysicsView
 from oige_compat.session import Session, restart
-from oige_compat.stage import add_reference_to_stage, get_stage_next_free_path
+from oige_compat.stage import add_reference_to_stage, find_unique_string_name, get_stage_next_free_path
 from oige_compat.views import XFormPrimView
 from pxr import Gf, Usd, UsdGeom, UsdPhysics
 
@@ -68,6 +68,9 @@ def test_next_free_path_has_a_number(session: Session) -> None:
     session.stage.DefinePrim(f"{path}_01")
     assert get_stage_next_free_path(session.stage, f"{path}_01", False) == f"{path}_02"
     assert get_stage_next_free_path(session.stage, "/pin", True) == "/World/pin"
+    taken = {"arrow", "arrow_1"}
+    assert find_unique_string_name("arrow", lambda name: name not in taken) == "arrow_2"
+    assert find_unique_string_name("pin", lambda name: name not in taken) == "pin"
 
 
 def test_reference_inside_a_file_leads_to_the_checkout(session: Session, tmp_path: Path) -> None:

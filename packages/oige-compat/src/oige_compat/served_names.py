@@ -190,6 +190,7 @@ NAMES: dict[str, Row] = {
             "utils.prims.is_prim_non_root_articulation_link": "whether a prim is a link below the root link",
             "utils.stage.add_reference_to_stage": "loads a USD file below a path",
             "utils.stage.get_current_stage": "returns the stage",
+            "utils.string.find_unique_string_name": "returns a name with a number if it is taken",
             "utils.types.ArticulationAction": "a record of positions, velocities and efforts",
             "utils.xforms.get_world_pose": "returns the pose of a prim",
             "utils.xforms.get_local_pose": "returns the pose of a prim in its parent",

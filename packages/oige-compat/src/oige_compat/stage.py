@@ -1,5 +1,6 @@
 """``omni.usd`` and ``omni.isaac.core.utils.stage``, ``prims`` and ``nucleus``: functions on the current stage."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,6 +25,7 @@ __all__ = [
     "delete_prim",
     "find_matching_prim_paths",
     "find_nucleus_server",
+    "find_unique_string_name",
     "first_world_path",
     "get_all_matching_child_prims",
     "get_assets_root_path",
@@ -94,6 +96,13 @@ def get_stage_next_free_path(stage: Usd.Stage, path: str, prepend_default_prim: 
     while stage.GetPrimAtPath(f"{stem}_{count:02d}"):
         count += 1
     return f"{stem}_{count:02d}"
+
+
+def find_unique_string_name(initial_name: str, is_unique_fn: Callable[[str], bool]) -> str:
+    """Return a name, with the first number at its end that makes it unique, if it is not."""
+    if is_unique_fn(initial_name):
+        return initial_name
+    return next(name for name in (f"{initial_name}_{number}" for number in itertools.count(1)) if is_unique_fn(name))
 
 
 def get_current_stage(fabric: bool = False) -> Usd.Stage:

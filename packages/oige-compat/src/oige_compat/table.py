@@ -81,6 +81,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.core.utils.prims": _PRIM_FUNCTIONS,
     "omni.isaac.core.utils.semantics": ("oige_compat.kit:add_update_semantics",),
     "omni.isaac.core.utils.stage": _STAGE,
+    "omni.isaac.core.utils.string": ("oige_compat.stage:find_unique_string_name",),
     "omni.isaac.core.utils.torch": _TORCH,
     # Each of these modules has the names of those before it, too, on which scripts with `import *` rely.
     **{f"omni.isaac.core.utils.torch.{name.rpartition('.')[2]}": _TORCH[: i + 1] for i, name in enumerate(_TORCH)},
