@@ -164,7 +164,7 @@ def trial(steps: int, output: Path, arguments: list[str]) -> int:
         found["steps"] += 1
         output.write_text(json.dumps(found), encoding="utf-8")
 
-    def act(self: Any, arguments: Any) -> None:
+    def act(self: Any, args: Any) -> None:
         """Step the environment that the training script has registered."""
         env = env_configurations.configurations["rlgpu"]["env_creator"]()
         generator = torch.Generator().manual_seed(0)
