@@ -71,7 +71,8 @@ CURVES: dict[str, tuple[Run, ...]] = {
     ),
     "FactoryTaskNutBoltScrew": (
         Run(SEED_42, ("factory_screw_42_h200",)),
-        Run("seed 7", ("factory_screw_7_h200",)),
+        Run("seed 42, with guards around the nut", ("factory_screw_guards_42_h200",)),
+        Run("seed 7, with guards around the nut", ("factory_screw_guards_7_h200",)),
     ),
     "FrankaCabinet": (
         Run("seed 42, 512 worlds on a CPU", ("franka_cabinet_42_cpu",)),
