@@ -79,7 +79,7 @@ def test_reference_inside_a_file_leads_to_the_checkout(session: Session, tmp_pat
     car = tmp_path / "car.usda"
     car.write_text(
         '#usda 1.0\n(\n    defaultPrim = "C"\n)\ndef Xform "C"\n{\n'
-        '    def "flag" (\n        references = @/home/author/flags/flag.usda@\n    )\n    {\n    }\n}\n'
+        '    def "flag" (\n        references = @/data/author/flags/flag.usda@\n    )\n    {\n    }\n}\n'
     )
     written = car.read_text()
     search_in(tmp_path)

@@ -46,17 +46,17 @@ def test_checkout_without_repository_is_above_the_packages(fork: Path) -> None:
 
 
 def test_longest_common_end_decides(fork: Path) -> None:
-    assert find_file("/home/author/arm/robot.usda", fork) == fork / "models/arm/robot.usda"
+    assert find_file("/data/author/arm/robot.usda", fork) == fork / "models/arm/robot.usda"
     assert find_file("omniverse://localhost/Projects/leg/robot.usda", fork) == fork / "envs/assets/leg/robot.usda"
     assert find_file("C:\\robots\\hand.usda", fork) == fork / "models/arm/hand.usda"
-    assert find_file("/home/author/foot.usda", fork) is None
+    assert find_file("/data/author/foot.usda", fork) is None
 
 
 def test_files_that_fit_equally_are_refused(fork: Path) -> None:
     with pytest.raises(CompatError) as caught:
-        find_file("/home/author/robot.usda", fork)
+        find_file("/data/author/robot.usda", fork)
     start, _, end = str(caught.value).partition(" (used in ")
-    assert start == "/home/author/robot.usda"
+    assert start == "/data/author/robot.usda"
     assert end.partition("): ")[2] == (
         "no such file, and several could be meant: envs/assets/leg/robot.usda, models/arm/robot.usda; pass one."
     )
@@ -64,17 +64,17 @@ def test_files_that_fit_equally_are_refused(fork: Path) -> None:
 
 def test_copies_of_a_file_are_no_choice(fork: Path) -> None:
     (fork / "models/arm/robot.usda").write_text(CUBE)
-    assert find_file("/home/author/robot.usda", fork) == fork / "envs/assets/leg/robot.usda"
+    assert find_file("/data/author/robot.usda", fork) == fork / "envs/assets/leg/robot.usda"
 
 
 @pytest.mark.usefixtures("_searched")
 def test_reference_leads_to_the_file_of_the_checkout(fork: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    prim = add_reference_to_stage("/home/author/arm/hand.usda", "/World/envs/env_0/Hand")
+    prim = add_reference_to_stage("/data/author/arm/hand.usda", "/World/envs/env_0/Hand")
     assert prim.GetTypeName() == "Xform"
     assert prim.GetAttribute("size").Get() == 3.0
     file = fork / "models/arm/hand.usda"
     assert session().references["/World/envs/env_0/Hand"] == str(file)
-    expected = "/home/author/arm/hand.usda is not on this machine; models/arm/hand.usda of the checkout is used."
+    expected = "/data/author/arm/hand.usda is not on this machine; models/arm/hand.usda of the checkout is used."
     assert capsys.readouterr().out == f"oige-compat: {expected}\n"
 
 

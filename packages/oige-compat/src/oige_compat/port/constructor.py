@@ -10,7 +10,16 @@ from oige_compat.check.modules import ClassInfo, Function, dotted_name
 from oige_compat.check.types import Scope
 from oige_compat.port.sources import Source
 
-__all__ = ["EPISODE", "Constructor", "Moved", "key_of", "live_statements", "names_of_reads", "read_constructor"]
+__all__ = [
+    "CONSTRUCTOR",
+    "EPISODE",
+    "Constructor",
+    "Moved",
+    "key_of",
+    "live_statements",
+    "names_of_reads",
+    "read_constructor",
+]
 
 CONSTRUCTOR = ("__init__", "update_config")
 SIZES = {"_num_observations": "observations", "_num_actions": "actions", "_num_states": "states"}

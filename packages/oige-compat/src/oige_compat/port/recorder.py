@@ -11,7 +11,7 @@ import torch
 from oige_compat.port.evaluate import Evaluator
 from oige_compat.port.values import UNKNOWN, Foreign, Frame, Instance, is_known
 
-__all__ = ["Element", "SceneRecorder", "View"]
+__all__ = ["ENV", "Element", "SceneRecorder", "View"]
 
 ENV = "/World/envs/env_0"
 SHAPES = {

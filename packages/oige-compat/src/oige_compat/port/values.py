@@ -13,6 +13,7 @@ import torch
 from oige_compat.check.modules import ClassInfo, Function, Module
 
 __all__ = [
+    "LIBRARIES",
     "UNKNOWN",
     "ClassRef",
     "Foreign",
@@ -20,6 +21,7 @@ __all__ = [
     "FunctionRef",
     "Instance",
     "Member",
+    "is_comprehension",
     "is_known",
     "library_member",
     "method_of",
