@@ -20,6 +20,11 @@ class _Engine:
     def __init__(self) -> None:
         self.given: dict[str, Any] = {}
 
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("get_"):
+            raise AttributeError(name)
+        return lambda *_, **__: torch.zeros(1, 2)
+
     def get_gains(self) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.zeros(1, 2), torch.zeros(1, 2)
 

@@ -132,8 +132,8 @@ def test_own_surfaces_are_kept() -> None:
     assert model.geom_friction[own].tolist() == [[0.3, 0.01, 0.02], [0.5, 0.03, 0.04]]
     assert np.diff(model.geom_priority[own]).tolist() == [-2]
     assert (model.geom_priority[own] > model.geom_priority[model.body("table").geomadr[0]]).all()
-    # Shapes of the table have three dimensions; without their priority, the larger number would apply.
-    assert model.geom_condim[own].tolist() == [3, 4]
+    # A shape whose file gives it priority keeps its dimensions; the other one has at least those of the table's shapes.
+    assert model.geom_condim[own].tolist() == [1, 4]
     assert model.geom_solref[own].tolist() == [[0.003, 0.9]] * 2
     assert model.geom_solimp[own, :3].tolist() == [[0.8, 0.9, 0.002]] * 2
     assert model.geom_margin[own].tolist() == [0.004] * 2

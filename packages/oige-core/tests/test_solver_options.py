@@ -24,10 +24,13 @@ OPTIONS: dict[str, tuple[Any, float]] = {
 }
 SIZES = {"max_contacts", "max_constraints"}
 OPTIONS_OF_SDF = {"sdf_iterations", "sdf_initpoints"}  # see test_rigid_assets.py
+OPTIONS_OF_WARP = {"deterministic"}  # see test_ordering.py
 
 
 def test_every_solver_option_is_tested() -> None:
-    assert OPTIONS.keys() | SIZES | OPTIONS_OF_SDF == {field.name for field in dataclasses.fields(MujocoConfig)}
+    assert OPTIONS.keys() | SIZES | OPTIONS_OF_SDF | OPTIONS_OF_WARP == {
+        field.name for field in dataclasses.fields(MujocoConfig)
+    }
     for key, (value, _) in OPTIONS.items():
         assert getattr(MujocoConfig(), key) != value, key
 

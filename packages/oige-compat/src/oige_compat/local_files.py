@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from oige_core.errors import ConfigError
-from pxr import Sdf
+from pxr import Sdf, Tf
 
 from oige_compat.errors import CompatError, caller
 from oige_compat.robots import reference_file
@@ -81,7 +81,10 @@ def resolve_references(file: Path) -> None:
     Raises:
         CompatError: several files with different contents fit a reference equally well.
     """
-    layer = Sdf.Layer.FindOrOpen(str(file))
+    try:
+        layer = Sdf.Layer.FindOrOpen(str(file))
+    except Tf.ErrorException:  # reported with the prim that refers to it
+        return
     if layer is None or layer in _resolved:
         return
     _resolved.append(layer)

@@ -83,6 +83,7 @@ class XFormPrim:
         **further: Any,
     ) -> None:
         self.prim_path, self._name = str(prim_path), name
+        self._body_path = self.prim_path
         prim = session().stage.GetPrimAtPath(self.prim_path)
         self.prim = prim if prim.IsValid() else self._define()
         if position is not None and translation is None:
@@ -131,7 +132,7 @@ class XFormPrim:
     @property
     def _body(self) -> Any:
         """The view of the engine, with one body per world; None: the worlds do not exist, or the prim is no body."""
-        return session().elements.get(self.prim_path)
+        return session().elements.get(self._body_path)
 
     def _moving(self, name: str) -> Any:
         """Return the view of the engine for a method that needs a body."""
