@@ -10,7 +10,7 @@ import torch
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 
 from oige_compat.errors import CompatError, ServedNameError, caller, missing
-from oige_compat.poses import local_pose, world_pose
+from oige_compat.poses import get_local_pose, local_pose, world_pose
 from oige_compat.robots import find_robot
 from oige_compat.session import session
 from oige_compat.stage import set_pose
@@ -154,9 +154,7 @@ class XFormPrim:
 
     def get_local_pose(self) -> tuple[np.ndarray, np.ndarray]:
         """Return translation and orientation."""
-        matrix = UsdGeom.Xformable(self.prim).GetLocalTransformation()
-        rotation = matrix.ExtractRotationQuat()
-        return np.array(matrix.ExtractTranslation()), np.array([rotation.GetReal(), *rotation.GetImaginary()])
+        return get_local_pose(str(self.prim.GetPath()))
 
 
 class _Moving(XFormPrim):

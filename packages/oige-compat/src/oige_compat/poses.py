@@ -8,7 +8,7 @@ from pxr import Gf, Usd, UsdGeom
 from oige_compat.session import session
 from oige_compat.values import as_list
 
-__all__ = ["get_local_pose", "get_world_pose", "local_pose", "world_pose"]
+__all__ = ["get_local_pose", "get_world_pose", "local_pose", "pose_of", "world_pose"]
 
 
 def get_world_pose(prim_path: str, fabric: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -20,13 +20,13 @@ def get_world_pose(prim_path: str, fabric: bool = False) -> tuple[np.ndarray, np
 def get_local_pose(prim_path: str) -> tuple[np.ndarray, np.ndarray]:
     """Return position ``(3,)`` in m and orientation w, x, y, z of a prim in its parent, before anything moves."""
     prim = session().stage.GetPrimAtPath(str(prim_path))
-    position, orientation = _pose(UsdGeom.Xformable(prim).GetLocalTransformation())
+    position, orientation = pose_of(UsdGeom.Xformable(prim).GetLocalTransformation())
     return np.array(position), np.array(orientation)
 
 
 def world_pose(prim: Usd.Prim) -> tuple[list[float], list[float]]:
     """Return position in m and orientation w, x, y, z of a prim on the stage."""
-    return _pose(UsdGeom.XformCache().GetLocalToWorldTransform(prim))
+    return pose_of(UsdGeom.XformCache().GetLocalToWorldTransform(prim))
 
 
 def local_pose(prim: Usd.Prim, position: Any, orientation: Any) -> tuple[Any, Any]:
@@ -49,6 +49,7 @@ def local_pose(prim: Usd.Prim, position: Any, orientation: Any) -> tuple[Any, An
     return position, orientation
 
 
-def _pose(matrix: Gf.Matrix4d) -> tuple[list[float], list[float]]:
+def pose_of(matrix: Gf.Matrix4d) -> tuple[list[float], list[float]]:
+    """Return position in m and orientation w, x, y, z of a transformation, without its scale."""
     rotation = matrix.RemoveScaleShear().ExtractRotationQuat()
     return list(matrix.ExtractTranslation()), [rotation.GetReal(), *rotation.GetImaginary()]

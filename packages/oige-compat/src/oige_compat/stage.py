@@ -12,6 +12,7 @@ from oige_compat.errors import CompatError, caller
 from oige_compat.joint_paths import serve_joint_paths
 from oige_compat.local_files import resolve, resolve_references
 from oige_compat.parts import find_part, part_layer
+from oige_compat.poses import pose_of
 from oige_compat.robots import reference_file
 from oige_compat.session import BASE, session
 from oige_compat.values import as_list
@@ -269,8 +270,8 @@ def pose_in_world(prim: Usd.Prim) -> tuple[tuple[float, ...], tuple[float, ...]]
     matrix = cache.GetLocalToWorldTransform(prim)
     if paths and prim.GetPath().HasPrefix(Sdf.Path(paths[0])):
         matrix *= cache.GetLocalToWorldTransform(session().stage.GetPrimAtPath(paths[0])).GetInverse()
-    rotation = matrix.RemoveScaleShear().ExtractRotationQuat()
-    return tuple(matrix.ExtractTranslation()), (rotation.GetReal(), *rotation.GetImaginary())
+    position, orientation = pose_of(matrix)
+    return tuple(position), tuple(orientation)
 
 
 def get_prim_children(prim: Usd.Prim) -> list[Usd.Prim]:

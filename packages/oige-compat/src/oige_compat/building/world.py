@@ -11,6 +11,7 @@ from pxr import Gf, Usd, UsdGeom
 
 from oige_compat.assets.report import Report
 from oige_compat.parts import Part
+from oige_compat.poses import pose_of
 from oige_compat.robots import Robot
 from oige_compat.session import Session
 
@@ -111,6 +112,5 @@ class FirstWorld:
 
     def pose(self, prim: Usd.Prim) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return position in m and orientation w, x, y, z of a prim in the first world."""
-        matrix = self.matrix(prim)
-        rotation = matrix.RemoveScaleShear().ExtractRotationQuat()
-        return tuple(matrix.ExtractTranslation()), (rotation.GetReal(), *rotation.GetImaginary())
+        position, orientation = pose_of(self.matrix(prim))
+        return tuple(position), tuple(orientation)
