@@ -231,3 +231,48 @@ def test_folder_without_code_raises(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         compat(["check", str(tmp_path)])
     assert str(error.value) == f"{tmp_path}: expected a folder with Python or YAML files."
+
+
+def test_import_that_no_code_uses_is_not_missing(tmp_path: Path) -> None:
+    name = "omni.isaac.dynamic_control._dynamic_control"
+    found = check_code(tmp_path, "from omni.isaac.dynamic_control import _dynamic_control\n")[name]
+    assert (found.state, found.text) == ("served", "not in oige-compat, and no code uses it; its import does no harm")
+    used = "from omni.isaac.dynamic_control import _dynamic_control as control\ncontrol.acquire()\n"
+    assert check_code(tmp_path, used)[name].state == "missing"
+    assert check_code(tmp_path, "import omni.ui.scene\nomni.ui.scene.Line()\n")["omni.ui.scene"].state == "missing"
+    assert check_code(tmp_path, "from omni.isaac.ui import *\n")["omni.isaac.ui"].state == "missing"
+
+
+def test_import_that_another_module_uses_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "names.py").write_text("from omni.isaac.dynamic_control import _dynamic_control\n")
+    found = check_code(tmp_path, "from names import _dynamic_control\n_dynamic_control.acquire()\n")
+    assert found["omni.isaac.dynamic_control._dynamic_control"].places == ("names.py:1",)
+
+
+def test_folder_of_a_checkout_is_understood_with_the_files_around_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_fork(tmp_path)
+    (tmp_path / "wagons/__init__.py").touch()
+    (tmp_path / "wagons/views").mkdir()
+    (tmp_path / "wagons/robot.usd").touch()
+    (tmp_path / "wagons/views/tilt_view.py").write_text(
+        "from omni.isaac.core.articulations import ArticulationView\n"
+        "import omni.ui\n"
+        "class TiltView(ArticulationView):\n"
+        "    def is_tilted(self):\n"
+        "        omni.ui.Label('tilted')\n"
+    )
+    use = "        self._tilts = TiltView('/World')\n        self._tilts.is_tilted()\n        use('robot.usd')\n"
+    task = TASK.replace("    def post_reset(self):\n", f"    def post_reset(self):\n{use}")
+    (tmp_path / TASK_FILE).write_text("from wagons.views.tilt_view import TiltView\n" + task)
+    (tmp_path / "wagons/other.py").write_text("import omni.ui\nomni.ui.Button()\n")
+    for path in (tmp_path / "wagons/tasks", tmp_path / TASK_FILE):
+        found = entries(path)
+        assert f"{VIEWS}.is_tilted" not in found
+        assert found["robot.usd"].state == "approximated"
+        assert [name for name, entry in found.items() if entry.state == "missing"] == ["omni.ui.Label"]
+        assert found["omni.ui.Label"].places == ("wagons/views/tilt_view.py:5",)
+        assert examine(path).tasks[0].missing == ("omni.ui.Label",)
+    assert compat(["check", str(tmp_path / TASK_FILE)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 file: 1 missing, ")

@@ -13,7 +13,7 @@ from oige_compat.errors import CompatError, caller
 from oige_compat.robots import reference_file
 from oige_compat.session import session
 
-__all__ = ["checkout", "find_file", "parse_assets", "resolve", "resolve_references", "search_in"]
+__all__ = ["find_file", "parse_assets", "resolve", "resolve_references", "search_in"]
 
 SKIPPED = frozenset({".git", ".venv", "node_modules", "runs", "site-packages"})
 
@@ -96,14 +96,6 @@ def resolve_references(file: Path) -> None:
                 layer.UpdateCompositionAssetDependency(asset, str(target))
         if target.is_file():
             resolve_references(target)
-
-
-def checkout(script: Path) -> Path:
-    """Return the folder of a script's code base: that above its outermost package, or its own folder."""
-    folder = script.resolve().parent
-    packages = [parent for parent in (folder, *folder.parents) if (parent / "__init__.py").is_file()]
-    root = packages[-1].parent if packages else folder
-    return next((parent for parent in (root, *root.parents) if (parent / ".git").exists()), root)
 
 
 def find_file(path: str, root: Path) -> Path | None:

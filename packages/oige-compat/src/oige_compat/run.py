@@ -28,9 +28,10 @@ def run(arguments: list[str]) -> int:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     # Files of older releases bind materials without the schema that USD expects since; it would warn for each prim.
     os.environ.setdefault("USD_SHADE_MATERIAL_BINDING_API_CHECK", "allowMissingAPI")
+    from oige_compat.check.files import checkout
     from oige_compat.imports import install
     from oige_compat.legacy import default_devices, restore
-    from oige_compat.local_files import checkout, parse_assets, search_in
+    from oige_compat.local_files import parse_assets, search_in
 
     given, arguments = parse_assets(arguments)
     expected = "expected a script, such as scripts/rlgames_train.py."

@@ -1,6 +1,7 @@
 """Finds what Python code uses of Isaac Sim."""
 
 import ast
+import dataclasses
 from collections.abc import Iterator
 
 from oige_compat.check.findings import Finding, Kind
@@ -9,27 +10,47 @@ from oige_compat.check.provided import provided
 from oige_compat.check.types import Scope, Type, TypeInference
 from oige_compat.served import SERVED, Served, canonical, find_served, is_of_isaac_sim
 
-__all__ = ["find_in_code", "find_names"]
+__all__ = ["find_in_code"]
 
 OF_LISTS = {"append", "extend", "insert", "items", "keys", "pop", "remove", "reverse", "sort", "values"}
 """Methods of lists and dictionaries, whose elements stand for them in :class:`TypeInference`."""
 UNKNOWN = Served("missing", "unknown name")
 PACKAGE = Served("served", "a package")
+NOT_USED = "not in oige-compat, and no code uses it; its import does no harm"
 
 
 def find_in_code(project: Project) -> Iterator[Finding]:
     """Yield all uses of Isaac Sim in a code base."""
     types = TypeInference(project)
+    passed_on = _passed_on(project)
     for module in project.modules:
-        yield from find_names(module, project)
+        yield from _find_names(module, project, passed_on[module])
         for scope, nodes in _scopes(module):
             for node in nodes:
                 if isinstance(node, ast.Attribute):
                     yield from _find_members(node, scope, types)
 
 
-def find_names(module: Module, project: Project) -> Iterator[Finding]:
-    """Yield the names that a module imports from Isaac Sim, and those that it uses of imported modules."""
+def _passed_on(project: Project) -> dict[Module, set[str]]:
+    """Return the names in each module that other modules import; the name ``*`` stands for all."""
+    found: dict[Module, set[str]] = {module: set() for module in project.modules}
+    for module in project.modules:
+        for name in [*module.imports.values(), *(f"{star}.*" for star in module.stars)]:
+            holder, _, last = name.rpartition(".")
+            other = project.find_module(holder)
+            if other is not None:
+                found[other].add(last)
+    return found
+
+
+def _find_names(module: Module, project: Project, passed: set[str]) -> Iterator[Finding]:
+    """Yield the names that a module imports from Isaac Sim, and those that it uses of imported modules.
+
+    Args:
+        module: the module.
+        project: its code base.
+        passed: names in the module that other modules import.
+    """
     inner: set[ast.AST] = set()  # parts of a longer dotted name
     called: set[ast.AST] = set()
     for node in ast.walk(module.tree):
@@ -37,24 +58,40 @@ def find_names(module: Module, project: Project) -> Iterator[Finding]:
             inner.add(node.value)
         elif isinstance(node, ast.Call):
             called.add(node.func)
+    used = {"*", *_used_names(module)}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from _imported(node, module)
+            for name, local in _imported(node, module):
+                found = _finding("name", name, module, node.lineno)
+                if found.state == "missing" and local not in used and not passed & {local, "*"}:
+                    found = dataclasses.replace(found, state="served", text=NOT_USED)
+                yield found
         elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load) and node not in inner:
             name = _foreign_name(node, module, project)
             if name and (isinstance(node, ast.Attribute) or node in called):
                 yield _finding("call" if node in called else "name", name, module, node.lineno)
 
 
-def _imported(node: ast.Import | ast.ImportFrom, module: Module) -> Iterator[Finding]:
-    if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    else:
-        origin = module.origin(node)
-        names = [origin if alias.name == "*" else f"{origin}.{alias.name}" for alias in node.names]
-    for name in names:
+def _imported(node: ast.Import | ast.ImportFrom, module: Module) -> Iterator[tuple[str, str]]:
+    """Yield the names of Isaac Sim that a statement imports, and the names that stand for them in the module."""
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            name = alias.name
+        else:
+            name = module.origin(node) if alias.name == "*" else f"{module.origin(node)}.{alias.name}"
         if is_of_isaac_sim(name):
-            yield _finding("name", name, module, node.lineno)
+            yield name, alias.asname or alias.name
+
+
+def _used_names(module: Module) -> set[str]:
+    """Return the names that a module uses, with the parts of dotted ones, and its strings, which may name one."""
+    used = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute | ast.Name):
+            used.add(dotted_name(node))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            used.add(node.value)
+    return used
 
 
 def _foreign_name(node: ast.expr, module: Module, project: Project) -> str:

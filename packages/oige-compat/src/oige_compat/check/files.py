@@ -7,9 +7,9 @@ from pathlib import Path
 
 from oige_core.errors import ConfigError, reason
 
-__all__ = ["ASSETS", "CodeBase", "SourceFile", "find_files"]
+__all__ = ["ASSETS", "CodeBase", "SourceFile", "checkout", "find_files"]
 
-IGNORED = {"__pycache__", "node_modules", "site-packages", "venv", "env", "wandb"}
+IGNORED = {"__pycache__", "node_modules", "runs", "site-packages", "venv", "env", "wandb"}
 """Folders that hold no code of the project; ``env`` and ``venv`` only if they are environments of Python."""
 MAX_BYTES = 4_000_000
 ASSETS = (".usd", ".usda", ".usdc", ".usdz", ".urdf", ".mjcf", ".xml")
@@ -50,24 +50,37 @@ class CodeBase:
     unread: dict[str, str] = field(default_factory=dict)
 
 
-def find_files(path: Path) -> CodeBase:
+def checkout(path: Path) -> Path:
+    """Return the folder of the code base of a file or folder.
+
+    It is the nearest one with a repository of git, or that above the outermost package, or the folder itself.
+    """
+    folder = path.resolve()
+    folder = folder if folder.is_dir() else folder.parent
+    packages = [parent for parent in (folder, *folder.parents) if (parent / "__init__.py").is_file()]
+    root = packages[-1].parent if packages else folder
+    return next((parent for parent in (root, *root.parents) if (parent / ".git").exists()), root)
+
+
+def find_files(path: Path, root: Path | None = None) -> CodeBase:
     """Return the files of a code base.
 
     Hidden folders and environments of Python are left out. Folders behind links are searched, each of them once.
 
     Args:
         path: a folder, or one Python file.
+        root: names are relative to this folder; None: to the folder itself, or to that of the file.
 
     Raises:
         ConfigError: there is no such folder or file.
     """
-    if path.is_file():
-        found = CodeBase(path.parent)
-        _add(found, path, path.name)
-        return found
-    if not path.is_dir():
+    if not path.exists():
         raise ConfigError(f"{path}: there is no such file or folder.")
-    found = CodeBase(path)
+    path = path if root is None else path.resolve()
+    found = CodeBase(root or (path if path.is_dir() else path.parent))
+    if not path.is_dir():
+        _add(found, path)
+        return found
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(path, followlinks=True, onerror=lambda error: _unreadable(found, error)):
         status = Path(folder).stat()
@@ -77,8 +90,7 @@ def find_files(path: Path) -> CodeBase:
         seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not _is_ignored(Path(folder) / name))
         for name in sorted(files):
-            file = Path(folder) / name
-            _add(found, file, file.relative_to(path).as_posix())
+            _add(found, Path(folder) / name)
     return found
 
 
@@ -93,7 +105,8 @@ def _unreadable(found: CodeBase, error: OSError) -> None:
     found.unread[name] = reason(error)
 
 
-def _add(found: CodeBase, file: Path, name: str) -> None:
+def _add(found: CodeBase, file: Path) -> None:
+    name = file.relative_to(found.root).as_posix()
     suffix = file.suffix.lower()
     if suffix in ASSETS:
         found.assets.append(name)

@@ -85,7 +85,7 @@ def summary(entries: Sequence[Entry], files: int) -> str:
     """Return the last line of the report."""
     counts = {state: sum(entry.state == state for entry in entries) for state in HEADINGS}
     numbers = ", ".join(f"{count} {state}" for state, count in counts.items())
-    return f"{files} files: {numbers}."
+    return f"{files} {'file' if files == 1 else 'files'}: {numbers}."
 
 
 def as_json(found: Examination) -> str:

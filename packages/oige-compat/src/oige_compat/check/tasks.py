@@ -8,7 +8,7 @@ from oige_compat.check.findings import Entry
 from oige_compat.check.modules import ClassInfo, Module, Project
 from oige_compat.check.types import TypeInference
 
-__all__ = ["BASES", "TaskUse", "find_tasks", "uses_of_tasks"]
+__all__ = ["BASES", "TaskUse", "files_of_tasks", "find_tasks", "uses_of_tasks"]
 
 BASES = ("RLTask", "RLTaskWarp", "RLTaskInterface")
 """Classes whose place the base class of OIGE takes."""
@@ -61,6 +61,12 @@ def uses_of_tasks(types: TypeInference, entries: Iterable[Entry]) -> list[TaskUs
         needed = dict.fromkeys(each for each, places in missing if places & files)
         found.append(TaskUse(name, info.module.source.name, tuple(needed)))
     return found
+
+
+def files_of_tasks(types: TypeInference, files: set[str]) -> set[str]:
+    """Return the names of the files that the tasks in ``files`` consist of and import."""
+    modules = [info.module for _, info in find_tasks(types) if info.module.source.name in files]
+    return {module.source.name for start in modules for module in _imported(start, types.project)}
 
 
 def _imported(start: Module, project: Project) -> list[Module]:
