@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from oige_compat.check.files import checkout
 from oige_compat.errors import CompatError
 from oige_compat.imports import install
-from oige_compat.check.files import checkout
 from oige_compat.local_files import find_file, parse_assets, resolve, search_in
 from oige_compat.session import restart, session
 from oige_compat.stage import add_reference_to_stage

@@ -101,7 +101,7 @@ def test_missing_robot_is_marked(tmp_path: Path, capsys: pytest.CaptureFixture[s
     robot = tmp_path / "fork/wagons/robots/wagon.py"
     robot.write_text(robot.read_text().replace("Robots/Cartpole/cartpole.usd", "Robots/Other/other.usd"))
     assert compat(["port", str(tmp_path / "fork"), str(tmp_path / "new")]) == 0
-    assert "1 places are marked" in capsys.readouterr().out
+    assert "1 place is marked with TODO(port):" in capsys.readouterr().out
     text = (tmp_path / "new/src/wagon/task.py").read_text()
     assert "# TODO(port): write the robot of /Isaac/Robots/Other/other.usd as assets/wagon.xml." in text
 
@@ -147,3 +147,24 @@ def test_type_comments_of_functions_stay_first(tmp_path: Path) -> None:
     lines = (port(tmp_path, code=changed) / "src/wagon/task.py").read_text().splitlines()
     start = lines.index("def penalty(angle):")
     assert lines[start - 1 :] == ["@torch.jit.script", "def penalty(angle):", *function.splitlines()[-2:]]
+
+
+def test_part_of_a_checkout_gets_the_files_around_it(tmp_path: Path) -> None:
+    fork = write_fork(tmp_path / "fork")
+    (fork / ".git").mkdir()
+    (fork / "wagons/cfg").rename(fork / "cfg")
+    (tmp_path / "link").symlink_to(fork)
+    for number, path in enumerate(("fork/wagons/tasks", "fork/wagons/tasks/wagon.py", "link/wagons/tasks/wagon.py")):
+        new = tmp_path / f"new{number}"
+        assert compat(["port", str(tmp_path / path), str(new)]) == 0
+        assert "maxPush: " in (new / "src/wagon/cfg/task/Wagon.yaml").read_text()
+
+
+def test_file_that_python_cannot_parse_is_one_line_with_its_line(tmp_path: Path) -> None:
+    write_fork(tmp_path)
+    task = tmp_path / "wagons/tasks/wagon.py"
+    task.write_text(TASK + "\ndef broken(:\n")
+    line = len(TASK.splitlines()) + 2
+    with pytest.raises(OigeError) as error:
+        compat(["port", str(task), str(tmp_path / "new")])
+    assert str(error.value) == f"{task}: line {line}: Python 3 cannot parse it: invalid syntax."

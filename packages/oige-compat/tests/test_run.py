@@ -69,3 +69,20 @@ def test_missing_script_is_one_line() -> None:
     assert str(caught.value) == (
         "oige-compat run scripts/none.py: no such file; expected a script, such as scripts/rlgames_train.py."
     )
+
+
+def test_package_that_is_not_installed_is_one_line(script: str, tmp_path: Path) -> None:
+    (tmp_path / "parts.py").write_text("import math\nimport wagon_parts.wheels\n")
+    Path(script).write_text("import parts\n")
+    with pytest.raises(ConfigError) as caught:
+        run([script])
+    assert str(caught.value) == (
+        f"wagon_parts (imported in {tmp_path / 'parts.py'}:2): neither a module of the checkout nor an installed "
+        "package; install it beside oige-compat, for example with uv run --with PACKAGE oige-compat …"
+    )
+
+
+def test_module_that_a_package_lacks_keeps_its_traceback(script: str) -> None:
+    Path(script).write_text("import math\nimport json.wagons\n")
+    with pytest.raises(ModuleNotFoundError):
+        run([script])

@@ -1,8 +1,10 @@
 """``oige-compat run``: run a script of OmniIsaacGymEnvs or of a fork with the modules of this package."""
 
+import importlib.util
 import os
 import runpy
 import sys
+import traceback
 from pathlib import Path
 
 from oige_core.errors import ConfigError, nearest, one_line
@@ -56,7 +58,7 @@ def _run(script: Path) -> None:
     """Run a script.
 
     Raises:
-        ConfigError: Hydra refuses its arguments.
+        ConfigError: Hydra refuses its arguments, or it imports a package that is not installed.
     """
     from hydra.errors import HydraException, MissingConfigException
 
@@ -69,6 +71,16 @@ def _run(script: Path) -> None:
         raise ConfigError(f"{group or 'config'}={name}: the script has no such configuration. {found}") from error
     except HydraException as error:
         raise ConfigError(f"oige-compat run {script}: {one_line(error)}") from error
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if not package or package in sys.modules or importlib.util.find_spec(package) is not None:
+            raise
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+        place = f"{frames[-1].filename}:{frames[-1].lineno}"
+        raise ConfigError(
+            f"{error.name} (imported in {place}): neither a module of the checkout nor an installed package; install "
+            "it beside oige-compat, for example with uv run --with PACKAGE oige-compat …"
+        ) from error
 
 
 def _roots(script: Path) -> list[str]:

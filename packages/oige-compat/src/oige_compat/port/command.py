@@ -40,7 +40,8 @@ def port(arguments: list[str]) -> int:
     ported = write_package(source, folder)
     print(f"{folder}: {ported.files} files written.")
     if ported.marks:
-        print(f"\n{len(ported.marks)} places are marked with TODO(port):")
+        places = "1 place is" if len(ported.marks) == 1 else f"{len(ported.marks)} places are"
+        print(f"\n{places} marked with TODO(port):")
         print("\n".join(f"    {place}" for place in ported.marks))
     print(f"\nNext:\n    cd {folder}\n    uv run pytest")
     return 0

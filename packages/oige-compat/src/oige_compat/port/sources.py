@@ -11,7 +11,7 @@ import yaml
 from oige_core.errors import ConfigError, nearest
 
 from oige_compat.check.examine import read_project
-from oige_compat.check.files import CodeBase, find_files
+from oige_compat.check.files import CodeBase, checkout, find_files
 from oige_compat.check.modules import ClassInfo, Function, Module, Project
 from oige_compat.check.tasks import BASES, find_tasks
 from oige_compat.check.types import TypeInference
@@ -67,11 +67,14 @@ def find_source(path: Path, task: str | None) -> Source:
     """
     root = _root(path)
     code = find_files(root)
-    project, _ = read_project(code)
+    project, unread = read_project(code)
     types = TypeInference(project)
-    modules = [module for module in project.modules if not path.is_file() or module.source.path == path]
+    place = path.resolve()
+    modules = [module for module in project.modules if module.source.path.is_relative_to(place)]
     if path.is_file() and not modules:
-        raise ConfigError(f"{path}: {code.unread.get(path.relative_to(root).as_posix(), 'Python 3 cannot parse it')}.")
+        name = place.relative_to(root).as_posix()
+        reasons = [f"line {each.line}: {each.text}" for each in unread if each.name == name]
+        raise ConfigError(f"{path}: {reasons[0] if reasons else 'expected a Python file'}.")
     found = {name: info for name, info in find_tasks(types) if info.module in modules}
     if task is not None:
         chosen = {name: info for name, info in found.items() if task in (name, info.name)}
@@ -90,15 +93,16 @@ def find_source(path: Path, task: str | None) -> Source:
 
 
 def _root(path: Path) -> Path:
-    """Return the folder of the code base: the nearest one above a file that has YAML files of tasks."""
-    if path.is_dir():
-        return path
-    if not path.is_file():
+    """Return the folder of the code base: the nearest one around a file or folder that has YAML files of tasks."""
+    if not path.exists():
         raise ConfigError(f"{path}: there is no such file or folder.")
-    for folder in list(path.resolve().parents)[:5]:
+    place = path.resolve()
+    if place.is_dir() and any(place.glob("**/cfg/task")):
+        return place
+    for folder in (place, *place.parents)[:5]:
         if (folder / "cfg" / "task").is_dir():
             return folder.parent if (folder / "__init__.py").is_file() else folder
-    return path.parent
+    return checkout(path)
 
 
 def _task_yaml(code: CodeBase, name: str) -> dict[str, Any]:
