@@ -1,5 +1,6 @@
 """The package that ``oige-compat port`` writes from a small fork."""
 
+import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -168,3 +169,15 @@ def test_file_that_python_cannot_parse_is_one_line_with_its_line(tmp_path: Path)
     with pytest.raises(OigeError) as error:
         compat(["port", str(task), str(tmp_path / "new")])
     assert str(error.value) == f"{task}: line {line}: Python 3 cannot parse it: invalid syntax."
+
+
+def test_missing_yaml_files_are_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fork = write_fork(tmp_path / "fork")
+    shutil.rmtree(fork / "wagons/cfg")
+    assert compat(["port", str(fork), str(tmp_path / "new")]) == 0
+    cfg = tmp_path / "new/src/wagon/cfg"
+    assert "# TODO(port): no cfg/task/Wagon.yaml was found" in (cfg / "task/Wagon.yaml").read_text()
+    assert "# TODO(port): no cfg/train/WagonPPO.yaml was found" in (cfg / "train/WagonPPO.yaml").read_text()
+    places = capsys.readouterr().out
+    assert "src/wagon/cfg/task/Wagon.yaml:3" in places
+    assert "src/wagon/cfg/train/WagonPPO.yaml:1" in places

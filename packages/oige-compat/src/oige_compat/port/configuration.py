@@ -106,7 +106,8 @@ def task_yaml(source: Source, constructor: Constructor, scene: TaskScene) -> str
     common["episodeLength"], note = _episode_length(env, constructor)
     if "numEnvs" in env and not _is_plain(env["numEnvs"]):
         common["numEnvs"] = _default_of(env["numEnvs"]) or 512
-    lines = [f"name: {source.name}", "", "env:"]
+    missing = f"# TODO(port): no cfg/task/{source.name}.yaml was found; these values are defaults."
+    lines = [f"name: {source.name}", "", *([] if source.task else [missing, ""]), "env:"]
     for key, value in common.items():
         lines.append(f"  {key}: {_value(value)}" + (f"   # {note}" if key == "episodeLength" and note else ""))
     lines += [
@@ -213,4 +214,5 @@ def train_yaml(source: Source) -> str:
     """Return the text of the training's YAML file: that of the code base, or one that sets nothing."""
     if source.train is not None:
         return source.train
-    return "defaults:\n  - PPO\n  - _self_\n"
+    missing = f"# TODO(port): no cfg/train/{source.name}PPO.yaml was found; these values are defaults."
+    return f"{missing}\ndefaults:\n  - PPO\n  - _self_\n"
