@@ -43,6 +43,11 @@ def test_convert_writes_a_file_and_prints_its_asset(tmp_path: Path, capsys: pyte
         (["ant.usda", "old.xml"], "old.xml: exists already; give another name, or remove it."),
         (["old.xml", "new.xml"], "old.xml: is a file that OIGE reads as it is; give its path to ArticulationAsset."),
         (
+            ["crane.urdf", "new.xml"],
+            "crane.urdf: is a file that OIGE reads as it is; give its path to ArticulationAsset, with floating=False if "
+            "its base is fixed.",
+        ),
+        (
             ["ant.usda", "new.xml", "prim=/ant/torsi"],
             "ant.usda: has no prim '/ant/torsi'. Did you mean /ant/torso or /ant/torso/torso or /ant/torso/aux_4?",
         ),
@@ -61,6 +66,7 @@ def test_wrong_arguments_of_convert_are_explained(
 ) -> None:
     (tmp_path / "ant.usda").write_bytes(ANT.read_bytes())
     (tmp_path / "old.xml").write_text(ARM)
+    (tmp_path / "crane.urdf").write_text("<robot name='crane'><link name='rail'/></robot>")
     monkeypatch.chdir(tmp_path)
     usage = "expected FILE OUT.xml [prim=/path] [variant.<set>=<selection> …]"
     with pytest.raises(OigeError) as error:

@@ -37,6 +37,17 @@ def test_attribute_without_effect_is_told_once_for_all_prims(current: Session) -
     }
 
 
+def test_attributes_that_do_the_same_share_a_note(current: Session) -> None:
+    for number in range(2):
+        api = PhysxRigidBodyAPI.Apply(DynamicSphere(f"{ENV}/ball_{number}").prim)
+        api.CreateSleepThresholdAttr(0.01)
+        api.CreateStabilizationThresholdAttr(0.01)
+    assert notes(current) == {
+        f"physxRigidBody:sleepThreshold, physxRigidBody:stabilizationThreshold of {ENV}/ball_0 and 1 more: "
+        "lets PhysX skip bodies that hardly move; no effect."
+    }
+
+
 def test_unknown_attribute_is_told(current: Session) -> None:
     ball = DynamicSphere(f"{ENV}/ball")
     ball.prim.CreateAttribute("physxMystery:speed", Sdf.ValueTypeNames.Float).Set(1.0)

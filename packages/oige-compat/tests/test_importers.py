@@ -61,6 +61,17 @@ class _Imported(BaseTask):
         self.robots = ArticulationView("/World/envs/.*/slider", "robots")
 
 
+def test_imported_robot_moves_into_the_world(urdf: Path) -> None:
+    _, path = execute("URDFParseAndImportFile", urdf_path=str(urdf))
+    execute("MovePrim", path_from=path, path_to=f"{ENV}/robots/slider")
+    stage = session().stage
+    assert not stage.GetPrimAtPath("/slider")
+    assert stage.GetPrimAtPath(f"{ENV}/robots/slider/car")
+    assert list(session().references) == [f"{ENV}/robots/slider"]
+    with pytest.raises(CompatError, match=r"MovePrim /slider to /other \(used in .*\): expected a prim\."):
+        execute("MovePrim", path_from="/slider", path_to="/other")
+
+
 def test_imported_robot_has_drives_masses_and_limits(urdf: Path, tmp_path: Path) -> None:
     world = World(backend="torch", sim_params={"dt": 0.01})
     task = _Imported(urdf, tmp_path / "made" / "slider.usd")

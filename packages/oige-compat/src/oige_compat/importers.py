@@ -5,6 +5,7 @@ The file is read by MuJoCo and written as USD, from which the worlds are built a
 
 import enum
 import math
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from oige_core.scene.assets import Drive
 from oige_compat.assets.files import load_robot
 from oige_compat.errors import CompatError, caller
 from oige_compat.session import session
-from oige_compat.stage import add_reference_to_stage
+from oige_compat.stage import add_reference_to_stage, move_prim
 
 __all__ = ["ImportConfig", "UrdfJointTargetType", "acquire_urdf_interface", "execute"]
 
@@ -69,17 +70,21 @@ def execute(name: str, **arguments: Any) -> tuple[bool, Any]:
     """Run a command of the application.
 
     Args:
-        name: ``URDFCreateImportConfig``, ``URDFParseAndImportFile``, ``MJCFCreateImportConfig`` or ``MJCFCreateAsset``.
+        name: ``URDFCreateImportConfig``, ``URDFParseAndImportFile``, ``MJCFCreateImportConfig``, ``MJCFCreateAsset`` or
+            ``MovePrim``.
         arguments: of the command.
 
     Returns:
-        Whether it succeeded, and its result: settings, or the path of the robot's prim.
+        Whether it succeeded, and its result: settings, the path of the robot's prim, or None.
 
     Raises:
         OigeError: it is another command, or the file cannot be read.
     """
     if name in ("URDFCreateImportConfig", "MJCFCreateImportConfig"):
         return True, ImportConfig(fix_base=name.startswith("URDF"))
+    if name == "MovePrim":
+        move_prim(arguments["path_from"], arguments["path_to"])
+        return True, None
     if name == "URDFParseAndImportFile":
         file, prim_path = arguments["urdf_path"], ""
     elif name == "MJCFCreateAsset":
@@ -87,10 +92,10 @@ def execute(name: str, **arguments: Any) -> tuple[bool, Any]:
     else:
         raise CompatError(
             f"omni.kit.commands.execute('{name}') (used in {caller()}): oige-compat does not have this command; only "
-            "imports of URDF and MJCF files are served."
+            "MovePrim and imports of URDF and MJCF files are served."
         )
     config = arguments.get("import_config") or ImportConfig()
-    return True, _import(Path(file), config, prim_path, str(arguments.get("dest_path") or ""))
+    return True, _import(Path(os.path.normpath(file)), config, prim_path, str(arguments.get("dest_path") or ""))
 
 
 class _UrdfInterface:

@@ -340,7 +340,7 @@ NAMES: dict[str, Row] = {
             "importer.urdf._urdf.UrdfJointTargetType": "what drives of imported joints hold",
             "importer.urdf._urdf.UrdfJointTargetType.*": "what drives of imported joints hold",
             "importer.urdf._urdf.acquire_urdf_interface": "reads URDF files; here MuJoCo reads them",
-            "kit.commands.execute": "runs a command; here imports of URDF and MJCF files",
+            "kit.commands.execute": "runs a command; here imports of URDF and MJCF files, and MovePrim",
             "kit.viewport.utility.get_viewport_from_window_name": WINDOW,
             "kit.viewport.utility.get_active_viewport": WINDOW,
             "kit.viewport.utility.camera_state.ViewportCameraState": WINDOW,

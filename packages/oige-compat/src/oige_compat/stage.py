@@ -39,6 +39,7 @@ __all__ = [
     "get_prim_path",
     "get_stage_next_free_path",
     "get_stage_units",
+    "move_prim",
     "get_stage_up_axis",
     "is_prim_non_root_articulation_link",
     "is_prim_path_valid",
@@ -209,6 +210,26 @@ def delete_prim(prim_path: str) -> None:
     session().stage.RemovePrim(path)
     for reference in [key for key in session().references if key == path or key.startswith(f"{path}/")]:
         del session().references[reference]
+
+
+def move_prim(path_from: str, path_to: str) -> None:
+    """Move a prim and everything below it.
+
+    Raises:
+        CompatError: there is no such prim, or one at the other path.
+    """
+    current, old, new = session(), str(path_from), str(path_to)
+    if not current.stage.GetPrimAtPath(old) or current.stage.GetPrimAtPath(new):
+        expected = "a prim" if not current.stage.GetPrimAtPath(old) else "no prim at the new path"
+        raise CompatError(f"MovePrim {old} to {new} (used in {caller()}): expected {expected}.")
+    layer = current.stage.GetRootLayer()
+    above = Sdf.Path(new).GetParentPath()
+    if not current.stage.GetPrimAtPath(above):
+        current.stage.DefinePrim(above, "Xform")
+    Sdf.CopySpec(layer, old, layer, new)
+    moved = {key: file for key, file in current.references.items() if f"{key}/".startswith(f"{old}/")}
+    current.references.update({f"{new}{key.removeprefix(old)}": file for key, file in moved.items()})
+    delete_prim(old)
 
 
 def set_pose(prim: Usd.Prim, translation: Any = None, orientation: Any = None, scale: Any = None) -> None:

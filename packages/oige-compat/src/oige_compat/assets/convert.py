@@ -42,9 +42,12 @@ def convert(arguments: list[str]) -> int:
     source, target = Path(files[0]), Path(files[1])
     if target.exists():
         raise ConfigError(f"{target}: exists already; give another name, or remove it.")
+    as_it_is = f"{source}: is a file that OIGE reads as it is; give its path to ArticulationAsset"
+    if source.suffix.lower() == ".urdf" and source.is_file():
+        raise ConfigError(f"{as_it_is}, with floating=False if its base is fixed.")
     asset, report = load_robot(source, prim, variants=variants)
     if isinstance(asset.mjcf, Path):
-        raise ConfigError(f"{source}: is a file that OIGE reads as it is; give its path to ArticulationAsset.")
+        raise ConfigError(f"{as_it_is}.")
     try:
         target.write_text(asset.mjcf, encoding="utf-8")
     except OSError as error:

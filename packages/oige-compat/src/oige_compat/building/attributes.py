@@ -34,11 +34,15 @@ APPLICATION = (
 
 
 def tell_unused(world: FirstWorld) -> None:
-    """Print one note for each attribute, and for parameters and settings that do the same, that has no effect."""
+    """Print what has no effect: a note for each setting, and one for attributes or parameters that do the same."""
+    alike: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for name, paths in sorted(_unused_attributes(world).items()):
         row = find_attribute(name)
         text = "an attribute of physics that oige-compat does not know" if row is None else row.text
-        world.session.note(f"{name} of {some(paths)}: {text}; it has no effect.")
+        alike.setdefault((tuple(paths), text), []).append(name)
+    for (paths, text), names in alike.items():
+        effect = "it has no effect" if len(names) == 1 else "no effect"
+        world.session.note(f"{', '.join(names)} of {some(paths)}: {text}; {effect}.")
     by_text: dict[str, list[str]] = {}
     for key, value in world.params.items():
         if key in USED or any(fnmatch.fnmatchcase(key, pattern) for pattern in APPLICATION) or isinstance(value, dict):

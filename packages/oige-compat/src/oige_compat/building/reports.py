@@ -1,5 +1,7 @@
 """Tells what of the stage acts otherwise in the engine."""
 
+from collections.abc import Sequence
+
 from oige_compat.building.world import FirstWorld
 
 __all__ = ["some", "tell_reports"]
@@ -8,7 +10,7 @@ CONNECTED = ("a rigid body that no joint connects", "a collider that belongs to 
 """Notes of converted robots that do not apply: such prims are bodies of the scene."""
 
 
-def some(paths: list[str]) -> str:
+def some(paths: Sequence[str]) -> str:
     """Return one path, and how many others there are."""
     return paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
 
