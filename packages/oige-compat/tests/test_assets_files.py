@@ -44,8 +44,8 @@ def test_convert_writes_a_file_and_prints_its_asset(tmp_path: Path, capsys: pyte
         (["old.xml", "new.xml"], "old.xml: is a file that OIGE reads as it is; give its path to ArticulationAsset."),
         (
             ["crane.urdf", "new.xml"],
-            "crane.urdf: is a file that OIGE reads as it is; give its path to ArticulationAsset, with floating=False if "
-            "its base is fixed.",
+            "crane.urdf: is a file that OIGE reads as it is; give its path to ArticulationAsset, with floating=False "
+            "if its base is fixed.",
         ),
         (
             ["ant.usda", "new.xml", "prim=/ant/torsi"],
