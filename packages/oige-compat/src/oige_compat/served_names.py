@@ -186,6 +186,7 @@ NAMES: dict[str, Row] = {
             "utils.prims.get_prim_parent": "returns the parent of a prim",
             "utils.prims.get_prim_children": "returns the children of a prim",
             "utils.prims.get_prim_path": "returns the path of a prim",
+            "utils.prims.move_prim": "moves a prim to another path",
             "utils.prims.find_matching_prim_paths": "returns the paths that match a regular expression",
             "utils.prims.is_prim_non_root_articulation_link": "whether a prim is a link below the root link",
             "utils.stage.add_reference_to_stage": "loads a USD file below a path",

@@ -24,7 +24,7 @@ _STAGE = (
 _PRIM_FUNCTIONS = (
     "oige_compat.stage:create_prim define_prim delete_prim find_matching_prim_paths get_all_matching_child_prims "
     "get_first_matching_child_prim get_prim_at_path get_prim_children get_prim_parent get_prim_path "
-    "is_prim_non_root_articulation_link is_prim_path_valid",
+    "is_prim_non_root_articulation_link is_prim_path_valid move_prim",
 )
 _ASSETS = ("oige_compat.stage:find_nucleus_server get_assets_root_path",)
 _WORLD = ("oige_compat.world:SimulationContext World",)
