@@ -4,6 +4,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from oige_core.errors import OigeError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from ported import TASK, made, method, port, write_fork
+from sample_fork import FILES
 
 
 @pytest.fixture
@@ -181,3 +183,15 @@ def test_missing_yaml_files_are_marked(tmp_path: Path, capsys: pytest.CaptureFix
     places = capsys.readouterr().out
     assert "src/wagon/cfg/task/Wagon.yaml:3" in places
     assert "src/wagon/cfg/train/WagonPPO.yaml:1" in places
+
+
+def test_path_beside_the_file_of_the_robot_is_found(tmp_path: Path) -> None:
+    usd = (resources.files("oige_tasks_classic") / "cartpole/assets/cartpole.usda").read_text()
+    robot = FILES["wagons/robots/wagon.py"].replace(
+        'get_assets_root_path() + "/Isaac/Robots/Cartpole/cartpole.usd"',
+        'path.join(path.abspath(path.dirname(__file__)), "..", "usd", "wagon.usda")',
+    )
+    files = {"wagons/robots/wagon.py": f"from os import path\n{robot}", "wagons/usd/wagon.usda": usd}
+    package = port(tmp_path, files=files)
+    assert "# Converted from wagons/usd/wagon.usda." in (package / "src/wagon/task.py").read_text()
+    assert (package / "src/wagon/assets/wagon.xml").is_file()

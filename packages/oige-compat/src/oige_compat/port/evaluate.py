@@ -347,6 +347,8 @@ class Evaluator:
         if name in frame.values:
             return frame.values[name]
         module = frame.function.module
+        if name == "__file__":
+            return str(module.source.path)
         if name in module.imports:
             return self._imported(module.imports[name])
         if name in module.classes:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -243,7 +244,9 @@ class SceneWriter:
 
     def _converted(self, element: Element, file: str, has_drives: bool) -> list[str]:
         """Convert a USD file of the code base; return comments about what a user must do."""
-        end = (element.usd or "").replace("\\", "/").lstrip("./")
+        path = Path(os.path.normpath((element.usd or "").replace("\\", "/")))
+        root = self._source.code.root
+        end = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix().lstrip("./")
         found = next((name for name in self._source.code.assets if end and f"/{name}".endswith(f"/{end}")), None)
         if found is None:
             what = "robot" if element.is_robot else "body"

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import math
+import os.path
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,6 +135,8 @@ BUILTINS = [
     "tuple",
     "zip",
 ]
+PATHS = ("abspath", "basename", "dirname", "join", "normpath")
+"""Functions of os.path."""
 LIBRARIES: dict[str, Any] = {"torch": torch, "numpy": np, "math": math}
 FUNCTIONS = {
     "abs",
@@ -246,8 +249,10 @@ def is_known(value: Any) -> bool:
 
 
 def library_member(name: str) -> Any:
-    """Return a function or constant of Python, torch, NumPy or math by its dotted name; UNKNOWN for others."""
+    """Return a function or constant of Python, os.path, torch, NumPy or math by its name; UNKNOWN for others."""
     library, _, rest = name.partition(".")
+    if name.startswith("os.path.") and name.rpartition(".")[2] in PATHS:
+        return getattr(os.path, name.rpartition(".")[2])
     if not rest and library in BUILTINS:
         return getattr(builtins, library)
     if library in LIBRARIES and rest in FUNCTIONS:
