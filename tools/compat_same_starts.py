@@ -113,15 +113,17 @@ def make_own(given: argparse.Namespace) -> tuple[Any, Any, Any]:
 
 def copy_states(original: Any, own: Any, start: str) -> tuple[Any, Any]:
     """Give one of two tasks the states of the other, and return the observations of both."""
+    from oige_compat.session import session
+
     source, target = (original, own) if start == "original" else (own, original)
+    origins = session().offsets + session().places  # of the worlds on the stage of the original
     target.frankas.set_joint_positions(source.frankas.get_joint_positions())
     target.frankas.set_joint_velocities(source.frankas.get_joint_velocities())
     for name in ("nuts", "bolts"):
         read, write = getattr(source, name), getattr(target, name)
-        if start == "original":
-            write.set_world_poses(*read.get_local_poses())
-        else:
-            write.set_local_poses(*read.get_world_poses())
+        positions, orientations = read.get_world_poses()
+        positions = positions - origins if start == "original" else positions + origins
+        write.set_world_poses(positions, orientations)
     target.nuts.set_velocities(source.nuts.get_velocities())
     for refresh in (original.refresh_base_tensors, original.refresh_env_tensors, original._refresh_task_tensors):
         refresh()

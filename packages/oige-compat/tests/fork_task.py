@@ -46,7 +46,12 @@ class PushTask(RLTaskInterface):
         PhysxSchema.PhysxJointAPI.Apply(get_prim_at_path(ZERO + "/Cartpole/cart/poleJoint")).CreateArmatureAttr(0.25)
         UsdPhysics.MassAPI.Apply(get_prim_at_path(ZERO + "/Cartpole/pole")).CreateMassAttr(3.0)
         ball = DynamicSphere(
-            prim_path=ZERO + "/ball", name="ball", radius=0.1, density=200.0, translation=np.array([0.0, 1.0, 3.0])
+            prim_path=ZERO + "/ball",
+            name="ball",
+            radius=0.1,
+            mass=0.0,
+            density=200.0,
+            translation=np.array([0.0, 1.0, 3.0]),
         )
         assert get_prim_at_path(ball.prim_path).HasAPI(UsdPhysics.RigidBodyAPI)
         super().set_up_scene(scene)

@@ -74,7 +74,7 @@ def test_every_attribute_is_told_where_it_does_not_act(current: Session, pattern
     for kind, prim in prims.items():
         if name in RELATIONSHIPS:
             prim.CreateRelationship(name).SetTargets([ENV])
-        spec = layer.GetRelationshipAtPath(prim.GetPath().AppendProperty(name)) or Sdf.AttributeSpec(
+        spec = layer.GetPropertyAtPath(prim.GetPath().AppendProperty(name)) or Sdf.AttributeSpec(
             layer.GetPrimAtPath(prim.GetPath()), name, Sdf.ValueTypeNames.Bool if flag else Sdf.ValueTypeNames.Double
         )
         if name not in RELATIONSHIPS:

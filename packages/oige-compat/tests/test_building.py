@@ -8,19 +8,14 @@ from typing import Any
 import pytest
 import torch
 from oige_compat.articulation_view import ArticulationView
-from oige_compat.cloner import GridCloner
 from oige_compat.errors import CompatError
-from oige_compat.gym_interface import BaseTask
 from oige_compat.objects import DynamicCuboid, DynamicSphere, FixedCuboid, RigidPrim, Robot, VisualSphere, XFormPrim
-from oige_compat.session import restart, session
+from oige_compat.session import session
 from oige_compat.stage import add_reference_to_stage
 from oige_compat.types import ArticulationAction
 from oige_compat.views import RigidPrimView, XFormPrimView
-from oige_compat.world import World
 from pxr import Gf, UsdGeom, UsdPhysics, UsdShade
-
-DT, NUM_ENVS = 0.01, 2
-ENV = "/World/envs/env_0"
+from small_scene import DT, ENV, NUM_ENVS, build, in_worlds, step
 
 # A rod of 2 kg and 0.1 kg·m² hangs from a hinge about y, 0.4 m above its centre; a cube lies beside, and a wall stands.
 ARM = """#usda 1.0
@@ -79,34 +74,6 @@ def Xform "arm" (
 """
 
 
-class _Scene(BaseTask):
-    def __init__(self, fill: Callable[[Any], dict[str, Any]]) -> None:
-        super().__init__("Scene")
-        self.fill, self.views = fill, {}
-
-    def set_up_scene(self, scene: Any) -> None:
-        session().stage.DefinePrim(ENV, "Xform")
-        self.views = self.fill(session().stage)
-        cloner = GridCloner(spacing=4.0)
-        cloner.clone(ENV, cloner.generate_paths("/World/envs/env", NUM_ENVS))
-
-
-def build(fill: Callable[[Any], dict[str, Any]], **params: Any) -> dict[str, Any]:
-    """Build the worlds of what a function writes to the stage, and return its views."""
-    restart()
-    world = World(backend="torch", sim_params={"dt": DT, "gravity": [0.0, 0.0, -9.81], **params})
-    task = _Scene(fill)
-    world.add_task(task)
-    world.reset()
-    return task.views
-
-
-def step(number: int = 1) -> None:
-    engine = session().engine
-    assert engine is not None
-    engine.step(number)
-
-
 @pytest.fixture
 def arm(tmp_path: Path) -> Path:
     file = tmp_path / "arm.usda"
@@ -131,10 +98,10 @@ def with_arm(file: Path, change: Callable[[Any], None] = lambda stage: None) -> 
 def test_robot_of_a_local_file_hangs_from_its_hinge(arm: Path) -> None:
     views = build(with_arm(arm))
     assert views["arms"].dof_names == ["hinge"]
-    positions, _ = views["rods"].get_local_poses()
+    positions, _ = in_worlds(views["rods"])
     torch.testing.assert_close(positions, torch.tensor([[0.0, 0.0, 1.6]] * NUM_ENVS))
     views["arms"].set_joint_positions(torch.full((NUM_ENVS, 1), math.pi / 2))
-    positions, _ = views["rods"].get_local_poses()  # the robot is turned by 90° about z: the rod swings towards -y
+    positions, _ = in_worlds(views["rods"])  # the robot is turned by 90° about z: the rod swings towards -y
     torch.testing.assert_close(positions, torch.tensor([[0.0, -0.4, 2.0]] * NUM_ENVS), atol=1e-6, rtol=0.0)
     step()
     # Gravity turns it back: m·g·l / (I + m·l²), with the damping of the drive, 0.02 N·m·s/° = 1.146 N·m·s/rad.
@@ -169,7 +136,7 @@ def test_missing_part_of_a_file_is_told(arm: Path) -> None:
 
 def test_loose_body_of_a_robots_file_falls(arm: Path) -> None:
     views = build(with_arm(arm))
-    torch.testing.assert_close(views["cubes"].get_local_poses()[0], torch.tensor([[0.0, 1.0, 2.0]] * NUM_ENVS))
+    torch.testing.assert_close(in_worlds(views["cubes"])[0], torch.tensor([[0.0, 1.0, 2.0]] * NUM_ENVS))
     step()
     torch.testing.assert_close(views["cubes"].get_linear_velocities()[:, 2], torch.full((NUM_ENVS,), -9.81 * DT))
     assert not [note for note in session().notes if "no joint connects" in note]
@@ -319,7 +286,7 @@ def test_single_prims_show_the_first_world() -> None:
     origin = torch.tensor([2.0, 0.0, 0.0])  # of the first world
     torch.testing.assert_close(ball.get_world_pose()[0], origin + torch.tensor([2.0, 3.0, 5.0]))
     ball.set_world_pose(position=[2.0, 0.0, 7.0])
-    torch.testing.assert_close(views["balls"].get_local_poses()[0], torch.tensor([[0.0, 0.0, 7.0], [2.0, 3.0, 5.0]]))
+    torch.testing.assert_close(in_worlds(views["balls"])[0], torch.tensor([[0.0, 0.0, 7.0], [2.0, 3.0, 5.0]]))
     ball.set_linear_velocity([0.5, 0.0, 0.0])
     assert views["balls"].get_linear_velocities()[:, 0].tolist() == [0.5, 0.0]
     assert ball.get_mass() == 2.0
@@ -400,7 +367,7 @@ def test_fixed_joint_of_a_script_holds_a_body_on_a_link(arm: Path) -> None:
     angle = views["arms"].get_joint_positions()[:, 0]
     assert (angle > 0.02).all()
     expected = torch.stack([-0.8 * angle.sin(), torch.zeros(NUM_ENVS), -0.8 * angle.cos()], dim=-1)
-    torch.testing.assert_close(views["tools"].get_local_poses()[0], expected, atol=3e-3, rtol=0.0)
+    torch.testing.assert_close(in_worlds(views["tools"])[0], expected, atol=3e-3, rtol=0.0)
 
 
 def test_revolute_joint_of_a_script_holds_a_door_at_the_world() -> None:

@@ -18,7 +18,7 @@ ENV = "/World/envs/env_0"
 
 class _Boxes(BaseTask):
     def set_up_scene(self, scene: Any) -> None:
-        DynamicCuboid(ENV + "/boxes/box_0", name="box", size=0.2, density=100.0)
+        DynamicCuboid(ENV + "/boxes/box_0", name="box", size=0.2, mass=0.0, density=100.0)
         paths = [f"{ENV}/boxes/box_{number}" for number in range(3)]
         Cloner().clone(paths[0], paths, positions=torch.tensor([[0.0, 0.0, height] for height in HEIGHTS]))
         cloner = GridCloner(spacing=4.0)

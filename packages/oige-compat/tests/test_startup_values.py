@@ -32,7 +32,7 @@ def stage() -> Any:
 
 
 def _box_view(stage: Any, **options: Any) -> tuple[RigidPrimView, World]:
-    DynamicCuboid(ROOT + "/box", scale=[EDGE] * 3, density=1000.0)
+    DynamicCuboid(ROOT + "/box", scale=[EDGE] * 3, mass=0.0, density=1000.0)
     world = stage()
     return RigidPrimView("/World/envs/.*/box", "boxes", **options), world
 
@@ -69,7 +69,7 @@ def test_bodies_begin_where_the_view_says(stage: Any) -> None:
 
 
 def test_parameters_of_a_view_may_stand_in_their_order(stage: Any) -> None:
-    DynamicCuboid(ROOT + "/box", scale=[EDGE] * 3, density=1000.0)
+    DynamicCuboid(ROOT + "/box", scale=[EDGE] * 3, mass=0.0, density=1000.0)
     world = stage()
     translations = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]])
     view = RigidPrimView(

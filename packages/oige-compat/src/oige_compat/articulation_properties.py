@@ -25,8 +25,12 @@ class ArticulationProperties(MovingView):
 
     @staticmethod
     def _joints(joint_indices: Any) -> Any:
-        """Return joints or links as the engine looks them up once: an unchanged tensor of int64, or a list."""
-        return joint_indices.long() if isinstance(joint_indices, torch.Tensor) else joint_indices
+        """Return joints or links as the engine looks them up once: an unchanged tensor of int64, or a list.
+
+        The engine refuses what is no whole number, also masks, as Isaac Sim does.
+        """
+        is_whole = isinstance(joint_indices, torch.Tensor) and joint_indices.dtype in (torch.int32, torch.int16)
+        return joint_indices.long() if is_whole else joint_indices
 
     def _get(self, name: str, indices: Any, joint_indices: Any) -> torch.Tensor:
         return getattr(self._bound(), name)(self._select(indices), self._joints(joint_indices))

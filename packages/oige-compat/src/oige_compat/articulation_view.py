@@ -51,6 +51,7 @@ class ArticulationView(ArticulationSettings):
     ) -> None:
         super().__init__(prim_paths_expr, name, *positional[:6], **further)
         self._has_gains = False
+        self._targets: dict[str, torch.Tensor] = {}  # set while the drives had no gains
 
     def bind(self, engine_view: Any, bodies: int = 1) -> None:
         """Take the view of the engine."""
@@ -60,6 +61,9 @@ class ArticulationView(ArticulationSettings):
 
     def _look_up_gains(self) -> None:
         self._has_gains = any(bool((gains != 0).any()) for gains in self._bound().get_gains())
+        while self._has_gains and self._targets:
+            name, targets = self._targets.popitem()
+            getattr(self._bound(), name)(targets)
 
     @property
     def physics_view(self) -> PhysicsView:
@@ -150,14 +154,29 @@ class ArticulationView(ArticulationSettings):
         self.set_joint_velocity_targets(velocities, indices, joint_indices)
 
     def set_joint_position_targets(self, positions: Any, indices: Any = None, joint_indices: Any = None) -> None:
-        """Set the position targets ``(n, d)`` of the drives; without gains, they have no effect."""
-        if self._has_gains:
-            self._set("set_joint_position_targets", positions, indices, joint_indices)
+        """Set the position targets ``(n, d)`` of the drives; without gains, they act once there are some."""
+        self._set_targets("position", positions, indices, joint_indices)
 
     def set_joint_velocity_targets(self, velocities: Any, indices: Any = None, joint_indices: Any = None) -> None:
-        """Set the velocity targets ``(n, d)`` of the drives; without gains, they have no effect."""
+        """Set the velocity targets ``(n, d)`` of the drives; without gains, they act once there are some."""
+        self._set_targets("velocity", velocities, indices, joint_indices)
+
+    def _set_targets(self, kind: str, values: Any, indices: Any, joint_indices: Any) -> None:
+        name = f"set_joint_{kind}_targets"
         if self._has_gains:
-            self._set("set_joint_velocity_targets", velocities, indices, joint_indices)
+            self._set(name, values, indices, joint_indices)
+        elif values is not None:
+            if name not in self._targets:
+                start = self._default_joints_state.positions
+                self._targets[name] = start.clone() if kind == "position" else torch.zeros_like(start)
+            targets, worlds, joints = self._targets[name], self._select(indices), self._joints(joint_indices)
+            rows = self._rows(values)
+            if joints is None:
+                targets[slice(None) if worlds is None else worlds] = rows
+            else:
+                columns = torch.as_tensor(joints, device=targets.device)
+                lines = torch.arange(len(targets), device=targets.device) if worlds is None else worlds
+                targets[lines.unsqueeze(-1), columns] = rows
 
     def set_joint_efforts(self, efforts: Any, indices: Any = None, joint_indices: Any = None) -> None:
         """Set efforts ``(n, d)`` in N·m or N."""

@@ -8,7 +8,7 @@ import torch
 from oige_core.math import grid_positions
 from pxr import Sdf, Usd
 
-from oige_compat.errors import CompatError, caller
+from oige_compat.errors import CompatError, TellsMissing, caller, refuse_parameters
 from oige_compat.session import BASE, session
 from oige_compat.stage import set_pose
 from oige_compat.values import as_list
@@ -16,7 +16,11 @@ from oige_compat.values import as_list
 __all__ = ["Cloner", "GridCloner"]
 
 
-class Cloner:
+_NEUTRAL = {"unregister_physics_replication", "enable_env_ids", "clone_in_fabric"}
+"""Parameters that change nothing here."""
+
+
+class Cloner(TellsMissing):
     """Copies the first world."""
 
     def define_base_env(self, base_env_path: str) -> None:
@@ -42,8 +46,9 @@ class Cloner:
         """Place the worlds: copies of the first one, on positions ``(n, 3)`` in m; or copy a prim of the first world.
 
         Raises:
-            CompatError: the source is not among the paths, or worlds are to be turned.
+            CompatError: the source is not among the paths, worlds are to be turned, or there are other parameters.
         """
+        refuse_parameters(type(self), further.keys() - _NEUTRAL)
         if _is_below_world(source_prim_path):
             copy_prims(source_prim_path, prim_paths, positions, orientations)
             return
@@ -116,7 +121,7 @@ class GridCloner(Cloner):
     ) -> list[np.ndarray]:
         """Place the worlds and return their positions in m."""
         positions, _ = self.get_clone_transforms(len(prim_paths), position_offsets)
-        super().clone(source_prim_path, prim_paths, positions, orientation_offsets)
+        super().clone(source_prim_path, prim_paths, positions, orientation_offsets, **further)
         return positions
 
 

@@ -4,12 +4,22 @@ import ast
 import functools
 import sys
 import types
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn, Union
 
 from oige_core.errors import OigeError
 
-__all__ = ["CompatError", "Missing", "ServedNameError", "caller", "is_guarded", "missing"]
+__all__ = [
+    "CompatError",
+    "Missing",
+    "ServedNameError",
+    "TellsMissing",
+    "caller",
+    "is_guarded",
+    "missing",
+    "refuse_parameters",
+]
 
 OWN = str(Path(__file__).parent)
 
@@ -46,6 +56,37 @@ def missing(name: str, where: str | None = None) -> str:
     known = find_served(name)
     what = "" if known is None or known.state != "missing" else f"{known.text}; "
     return f"{name} ({what}used in {where or caller()}): oige-compat does not have it; remove the use."
+
+
+def refuse_parameters(kind: type, further: Iterable[str]) -> None:
+    """Refuse parameters of a constructor that a class does not have.
+
+    Raises:
+        CompatError: there are some.
+    """
+    for name in further:
+        raise CompatError(f"{kind.__name__}({name}=…) (used in {caller()}): no such parameter is served; remove it.")
+
+
+class TellsMissing:
+    """A class of Isaac Sim whose other methods and attributes raise an error of one line."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ServedNameError(missing(_qualified(type(self), name)))
+
+
+def _qualified(kind: type, name: str) -> str:
+    """Return the full name of a method of Isaac Sim that an object of a script's class was to have, if it is known."""
+    from oige_compat.served import SERVED
+
+    ours = [each.__name__ for each in kind.__mro__ if each.__module__.startswith("oige_compat")]
+    for each in ours:
+        for known, entry in SERVED.items():
+            if known.endswith(f".{each}.{name}") and entry.state == "missing":
+                return known
+    return f"{ours[0] if ours else kind.__name__}.{name}"
 
 
 @functools.cache

@@ -172,7 +172,6 @@ class VecEnvBase:
         experience: str | None = None,
     ) -> None:
         restart()
-        self._simulation_app = SimulationApp()
         if not headless or enable_livestream:
             session().note("headless=False or enable_livestream=True: there is no window, and nothing is streamed.")
         self._simulation_app = SimulationApp({"headless": headless})

@@ -11,6 +11,7 @@ import types
 from typing import Any, NamedTuple
 
 from oige_compat.async_tasks import run_tasks
+from oige_compat.errors import TellsMissing
 from oige_compat.session import session
 
 __all__ = [
@@ -65,7 +66,7 @@ class Float3(NamedTuple):
     z: float = 0.0
 
 
-class _Settings:
+class _Settings(TellsMissing):
     """Settings by path; nothing reads those that tasks set."""
 
     def set(self, path: str, value: Any) -> None:
@@ -97,7 +98,7 @@ def get_settings() -> _Settings:
 settings = types.SimpleNamespace(get_settings=get_settings)
 
 
-class _ExtensionManager:
+class _ExtensionManager(TellsMissing):
     def set_extension_enabled(self, name: str, enabled: bool) -> bool:
         return True
 
@@ -107,7 +108,7 @@ class _ExtensionManager:
         return True
 
 
-class _App:
+class _App(TellsMissing):
     def update(self) -> None:
         """Run coroutines of the script; there is no window to draw."""
         run_tasks()
@@ -158,7 +159,7 @@ def set_camera_view(eye: Any, target: Any, camera_prim_path: str = "", viewport_
     """Do nothing: there is no window."""
 
 
-class SimulationApp:
+class SimulationApp(TellsMissing):
     """The application that ``isaacsim`` starts; here nothing has to start.
 
     Args:
@@ -190,7 +191,7 @@ class SimulationApp:
             engine.close()
 
 
-class _Timeline:
+class _Timeline(TellsMissing):
     def play(self) -> None:
         """Do nothing: the simulation plays."""
 
@@ -206,7 +207,7 @@ class _Timeline:
         return _EventStream()
 
 
-class _EventStream:
+class _EventStream(TellsMissing):
     """Events of the timeline, which plays on without any."""
 
     def create_subscription_to_pop(self, *arguments: Any, **named: Any) -> object:

@@ -4,12 +4,13 @@ from typing import Any
 
 from pxr import UsdPhysics, UsdShade
 
+from oige_compat.errors import TellsMissing
 from oige_compat.session import session
 
 __all__ = ["OmniGlass", "OmniPBR", "PhysicsMaterial", "PreviewSurface", "VisualMaterial"]
 
 
-class PhysicsMaterial:
+class PhysicsMaterial(TellsMissing):
     """A material of physics.
 
     Args:
@@ -64,7 +65,7 @@ class PhysicsMaterial:
         return float(self._api.GetRestitutionAttr().Get() or 0.0)
 
 
-class VisualMaterial:
+class VisualMaterial(TellsMissing):
     """A material that only cameras see; it changes nothing.
 
     Args:

@@ -8,7 +8,7 @@ from pxr import Gf, Usd, UsdGeom
 from oige_compat.session import session
 from oige_compat.values import as_list
 
-__all__ = ["get_local_pose", "get_world_pose", "local_pose", "pose_of", "world_pose"]
+__all__ = ["get_local_pose", "get_world_pose", "local_pose", "pose_of", "pose_on_stage", "world_pose"]
 
 
 def get_world_pose(prim_path: str, fabric: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -37,14 +37,28 @@ def local_pose(prim: Usd.Prim, position: Any, orientation: Any) -> tuple[Any, An
         position: ``(3,)`` in m.
         orientation: w, x, y, z.
     """
-    parent = UsdGeom.XformCache().GetParentToWorldTransform(prim)
-    if parent == Gf.Matrix4d(1.0):
+    return _moved(UsdGeom.XformCache().GetParentToWorldTransform(prim).GetInverse(), position, orientation)
+
+
+def pose_on_stage(prim: Usd.Prim, translation: Any, orientation: Any) -> tuple[Any, Any]:
+    """Return the pose on the stage of a prim that has this one in its parent; None keeps what it has.
+
+    Args:
+        prim: the prim.
+        translation: ``(3,)`` in m.
+        orientation: w, x, y, z.
+    """
+    return _moved(UsdGeom.XformCache().GetParentToWorldTransform(prim), translation, orientation)
+
+
+def _moved(matrix: Gf.Matrix4d, position: Any, orientation: Any) -> tuple[Any, Any]:
+    if matrix == Gf.Matrix4d(1.0):
         return position, orientation
     if position is not None:
-        position = list(parent.GetInverse().Transform(Gf.Vec3d(*as_list(position))))
+        position = list(matrix.Transform(Gf.Vec3d(*as_list(position))))
     if orientation is not None:
         real, *imaginary = as_list(orientation)
-        turned = parent.RemoveScaleShear().ExtractRotationQuat().GetInverse() * Gf.Quatd(real, *imaginary)
+        turned = matrix.RemoveScaleShear().ExtractRotationQuat() * Gf.Quatd(real, *imaginary)
         orientation = [turned.GetReal(), *turned.GetImaginary()]
     return position, orientation
 

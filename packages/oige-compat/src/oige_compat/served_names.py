@@ -220,6 +220,9 @@ NAMES: dict[str, Row] = {
         "missing",
         {
             "World.*": "a method of the simulation",
+            "World.add_physics_callback": "calls a function before each physics step",
+            "World.add_render_callback": "calls a function after each image",
+            "World.add_timeline_callback": "calls a function when the simulation starts or stops",
             "scenes.Scene.*": "a method of the scene",
             "materials.deformable_material.*": "the material of a deformable body",
             "materials.DeformableMaterial": "the material of a deformable body",

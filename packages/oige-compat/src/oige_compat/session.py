@@ -3,7 +3,7 @@
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from pxr import Usd, UsdGeom, UsdPhysics
@@ -11,7 +11,7 @@ from pxr import Usd, UsdGeom, UsdPhysics
 if TYPE_CHECKING:
     from oige_core.engines.mujoco.engine import MujocoEngine
 
-__all__ = ["BASE", "Session", "restart", "session"]
+__all__ = ["BASE", "Ground", "Session", "restart", "session"]
 
 BASE = "/World/envs"
 """The prim below which cloners put the worlds."""
@@ -27,6 +27,18 @@ def _new_stage() -> Usd.Stage:
     return stage
 
 
+class Ground(NamedTuple):
+    """The ground plane.
+
+    Attributes:
+        height: z in m.
+        friction: coefficient of friction; None: that of the configuration.
+    """
+
+    height: float
+    friction: float | None
+
+
 @dataclass
 class Session:
     """State of the application.
@@ -39,7 +51,7 @@ class Session:
         offsets: positions of the worlds ``(num_envs, 3)`` in m; views add them to what the engine simulates.
         places: positions of the worlds ``(num_envs, 3)`` in m at which the engine simulates them, on terrain.
         on_terrain: views of the engine of what stands at these places.
-        ground: static friction of the ground plane, or None without one.
+        ground: the ground plane, or None without one.
         elements: views of the engine of bodies and articulations, by path of the prim.
         engine: simulates the worlds; None before the first reset of the world.
         contact_paths: expressions of bodies whose contact forces are read.
@@ -49,6 +61,7 @@ class Session:
         labels: labels of prims that segmentation shows, by path.
         settings: values of ``carb.settings``.
         notes: messages that were printed.
+        watcher: tells what a script writes to the stage after the worlds were built.
         randomizer: domain randomisation through Replicator; None until a script sets it up.
     """
 
@@ -59,7 +72,7 @@ class Session:
     offsets: torch.Tensor = field(default_factory=lambda: torch.zeros(1, 3))
     places: torch.Tensor = field(default_factory=lambda: torch.zeros(1, 3))
     on_terrain: list[Any] = field(default_factory=list)
-    ground: float | None = None
+    ground: "Ground | None" = None
     elements: dict[str, Any] = field(default_factory=dict)
     engine: "MujocoEngine | None" = None
     backend: str = "torch"
@@ -70,6 +83,7 @@ class Session:
     notes: set[str] = field(default_factory=set)
     _folder: "tempfile.TemporaryDirectory[str] | None" = None
     randomizer: Any = None
+    watcher: Any = None
 
     @property
     def device(self) -> torch.device:

@@ -6,6 +6,7 @@ import torch
 
 from oige_compat.errors import CompatError
 from oige_compat.session import session
+from oige_compat.startup import POSITIONAL
 from oige_compat.views import PrimView
 
 __all__ = ["DeformablePrimView", "SoftBody"]
@@ -49,7 +50,12 @@ class DeformablePrimView(PrimView):
     def __init__(
         self, prim_paths_expr: str, name: str = "deformable_prim_view", *positional: Any, **further: Any
     ) -> None:
-        super().__init__(prim_paths_expr, name, **further)
+        super().__init__(prim_paths_expr, name, **{key: further.pop(key) for key in POSITIONAL if key in further})
+        if further:
+            session().note(f"DeformablePrimView({', '.join(further)}) '{name}': settings of soft bodies; no effect.")
+
+    def post_reset(self) -> None:
+        """Do nothing: a reset of the world restores the nodes."""
 
     def _invalidate_physics_handle_callback(self, event: Any) -> None:
         """Do nothing: the simulation does not stop."""

@@ -8,11 +8,11 @@ from typing import Any
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
 from oige_compat.cameras.mounts import add_mounted_cameras
-from oige_compat.errors import CompatError, caller
+from oige_compat.errors import CompatError, TellsMissing, caller
 from oige_compat.joint_paths import serve_joint_paths
 from oige_compat.local_files import resolve, resolve_references
 from oige_compat.parts import find_part, part_layer
-from oige_compat.poses import pose_of
+from oige_compat.poses import local_pose, pose_of
 from oige_compat.robots import reference_file
 from oige_compat.session import BASE, session
 from oige_compat.values import as_list
@@ -59,7 +59,7 @@ POSE_OPS = {"xformOp:translate": 0, "xformOp:orient": 1, "xformOp:scale": 3}
 """Operations of a pose and their places: a translation is not scaled. Others are between orientation and scale."""
 
 
-class UsdContext:
+class UsdContext(TellsMissing):
     """What ``omni.usd.get_context()`` returns."""
 
     def get_stage(self) -> Usd.Stage:
@@ -194,13 +194,17 @@ def create_prim(
     semantic_type: str = "class",
     attributes: dict[str, Any] | None = None,
 ) -> Usd.Prim:
-    """Create a prim with a pose, attributes, and a reference."""
+    """Create a prim with a pose, on the stage or in its parent, attributes, a label, and a reference."""
     prim = define_prim(prim_path, prim_type)
     for name, value in (attributes or {}).items():
         prim.GetAttribute(name).Set(value)
     if usd_path is not None:
         add_reference_to_stage(usd_path, prim_path, prim_type)
-    set_pose(prim, position if translation is None else translation, orientation, scale)
+    if semantic_label is not None and semantic_type == "class":
+        session().labels[str(prim_path)] = semantic_label
+    if position is not None and translation is None:
+        translation, orientation = local_pose(prim, position, orientation)
+    set_pose(prim, translation, orientation, scale)
     return prim
 
 

@@ -90,6 +90,10 @@ class StartupValues:
         for name in _PROPERTIES:
             if name in self._changed:
                 self._apply(name, bodies)
+        self.place()
+
+    def place(self) -> None:
+        """Set the poses and velocities that the constructor of the view got."""
         view: Any = self._view
         positions, translations, orientations, linear, angular = (
             self._given.get(name)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import torch
+__all__ = ["SHAPE_MASS", "as_list"]
 
-__all__ = ["as_list", "as_rows"]
+SHAPE_MASS = 0.02
+"""Mass in kg that Isaac Sim gives to a new dynamic shape without a stated mass, also if a density is stated."""
 
 
 def as_list(values: Any) -> list[float]:
@@ -12,8 +13,3 @@ def as_list(values: Any) -> list[float]:
     if not hasattr(values, "tolist") and hasattr(values, "numpy"):  # a Warp array
         values = values.numpy()
     return [float(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
-
-
-def as_rows(values: Any, device: torch.device) -> torch.Tensor:
-    """Return a float32 tensor on a device."""
-    return torch.as_tensor(values, dtype=torch.float32, device=device)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from oige_core.math import quat_apply, quat_apply_inverse, quat_conjugate, quat_mul
 from pxr import Usd
 
-from oige_compat.errors import CompatError, ServedNameError, caller, missing
+from oige_compat.errors import CompatError, TellsMissing, caller, refuse_parameters
 from oige_compat.session import session
 from oige_compat.stage import matching_prims, pose_in_world
 from oige_compat.startup import POSITIONAL, StartupValues
@@ -21,14 +22,21 @@ from oige_compat.warp_arrays import serves_warp
 __all__ = ["MovingView", "PrimView", "RigidPrimView", "XFormPrimView"]
 
 
-class PrimView:
+_NEUTRAL = {"usd", "disable_stablization", "max_contact_count"}
+"""Parameters that change nothing here."""
+
+
+class PrimView(TellsMissing):
     """Prims of all worlds, and how indices select them.
 
     Args:
         prim_paths_expr: path whose names are regular expressions.
         name: name in the scene.
         positional: ``positions``, ``translations``, ``orientations`` and ``scales``, if they are not named.
-        further: these and velocities, with which the worlds begin; others have no effect here.
+        further: these and velocities, with which the worlds begin.
+
+    Raises:
+        CompatError: there are other parameters.
     """
 
     track_contact_forces = False
@@ -37,9 +45,11 @@ class PrimView:
     """Public names by those of Isaac Sim's own fields, which some tasks read."""
 
     def __init__(self, prim_paths_expr: str, name: str = "view", *positional: Any, **further: Any) -> None:
+        refuse_parameters(type(self), further.keys() - {*POSITIONAL, *_NEUTRAL})
         self._regex_prim_paths, self._name = prim_paths_expr, name
         self._engine_view: Any = None
         self._bodies = 1
+        self._parent_poses: tuple[torch.Tensor, ...] | None = None  # empty: those of the worlds' prims
         self._startup = StartupValues(self, {**dict(zip(POSITIONAL, positional, strict=False)), **further})
         session().views.append(self)
 
@@ -51,7 +61,7 @@ class PrimView:
     @property
     def count(self) -> int:
         """Number of prims in all worlds."""
-        return self._num_worlds * self._bodies
+        return self._num_worlds * (self._bodies if self.initialized else max(1, len(self.prims)))
 
     @property
     def prim_paths(self) -> list[str]:
@@ -83,11 +93,13 @@ class PrimView:
         self._bound()
 
     def post_reset(self) -> None:
-        """Do nothing: the worlds restore their initial state."""
+        """Set the poses and velocities again that the constructor got; the worlds restore the rest."""
+        if self.initialized:
+            self._startup.place()
 
     def bind(self, engine_view: Any, bodies: int = 1) -> None:
         """Take the view of the engine, which has so many bodies per world, and give it what was set before."""
-        self._engine_view, self._bodies = engine_view, bodies
+        self._engine_view, self._bodies, self._parent_poses = engine_view, bodies, None
         self._startup.apply(bodies)
 
     def get_local_scales(self, indices: Any = None) -> torch.Tensor:
@@ -100,11 +112,9 @@ class PrimView:
         self._startup.write("scales", scales, indices)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
         if name in self.inner_names:
             return getattr(self, self.inner_names[name])
-        raise ServedNameError(missing(f"{type(self).__name__}.{name}"))
+        return super().__getattr__(name)
 
     @property
     def _num_worlds(self) -> int:
@@ -127,10 +137,21 @@ class PrimView:
         return torch.as_tensor(values, dtype=torch.float32, device=self._device)
 
     def _select(self, indices: Any) -> torch.Tensor | None:
-        """Return indices as the engine takes them; None for all prims in their order."""
+        """Return indices as the engine takes them, also for a mask; None for all prims in their order.
+
+        Raises:
+            CompatError: they are neither whole numbers nor a mask of all prims.
+        """
         if indices is None:
             return None
-        selected = torch.as_tensor(indices, device=self._device).long()
+        given = torch.as_tensor(indices, device=self._device)
+        is_mask = given.dtype == torch.bool
+        if (is_mask and given.shape != (self.count,)) or (given.is_floating_point() and given.numel()):
+            raise CompatError(
+                f"indices of view '{self._name}' (used in {caller()}): {str(given.dtype).removeprefix('torch.')} of "
+                f"shape {tuple(given.shape)}; expected whole numbers, or a mask of shape ({self.count},)."
+            )
+        selected = given.nonzero().squeeze(-1) if is_mask else torch.atleast_1d(given).long()
         # Tasks often pass all indices, for which engines have a faster path. On a GPU, the comparison would wait.
         if len(selected) == self.count and selected.device.type == "cpu":
             return None if torch.equal(selected, torch.arange(self.count)) else selected
@@ -201,9 +222,17 @@ class XFormPrimView(PrimView):
         return (positions + offsets.to(positions))[selected], orientations[selected]
 
     def get_local_poses(self, indices: Any = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return positions ``(n, 3)`` in m in the worlds and orientations ``(n, 4)``."""
+        """Return positions ``(n, 3)`` in m and orientations ``(n, 4)`` in the parents of the prims.
+
+        A parent stays where the stage has it, also if it is a body that moves, as in Isaac Sim.
+        """
         positions, orientations = self.get_world_poses(indices)
-        return positions - self._origins(indices), orientations
+        positions = positions - self._origins(indices)
+        parents = self._parents(indices)
+        if parents is None:
+            return positions, orientations
+        place, turn = parents
+        return quat_apply_inverse(turn, positions - place), quat_mul(quat_conjugate(turn), orientations)
 
     def set_world_poses(
         self, positions: Any = None, orientations: Any = None, indices: Any = None, usd: bool = True
@@ -222,16 +251,54 @@ class XFormPrimView(PrimView):
         view.set_world_poses(*full)
 
     def set_local_poses(self, translations: Any = None, orientations: Any = None, indices: Any = None) -> None:
-        """Set positions ``(n, 3)`` in m in the worlds and orientations ``(n, 4)``."""
-        shifted = None if translations is None else self._rows(translations) + self._origins(indices)
-        self.set_world_poses(shifted, orientations, indices)
+        """Set positions ``(n, 3)`` in m and orientations ``(n, 4)`` in the parents of the prims."""
+        given = [None if rows is None else self._rows(rows) for rows in (translations, orientations)]
+        parents = self._parents(indices)
+        if parents is not None:
+            place, turn = parents
+            given[0] = None if given[0] is None else quat_apply(turn, given[0]) + place
+            given[1] = None if given[1] is None else quat_mul(turn, given[1])
+        if given[0] is not None:
+            given[0] = given[0] + self._origins(indices)
+        self.set_world_poses(*given, indices)
+
+    def _parents(self, indices: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return poses ``(n, 3)`` and ``(n, 4)`` of the parents in their worlds; None if they are the worlds' prims."""
+        if self._parent_poses is None:
+            self._parent_poses = self._look_up_parents()
+        selected, poses = self._select(indices), self._parent_poses
+        return None if not poses else tuple(rows if selected is None else rows[selected] for rows in poses)  # pyright: ignore
+
+    def _look_up_parents(self) -> tuple[torch.Tensor, ...]:
+        above = [prim.GetParent() for prim in self.prims] or [
+            prim for _, prim in matching_prims(self._regex_prim_paths.rpartition("/")[0])
+        ]
+        poses = list(dict.fromkeys(pose_in_world(prim) for prim in above))
+        if poses in ([], [((0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0))]):
+            return ()
+        if len(poses) > 1:
+            poses = [pose_in_world(prim) for prim in above]
+            if self.initialized and len(poses) != self._bodies:
+                raise CompatError(
+                    f"view '{self._name}' of {self._regex_prim_paths} (used in {caller()}): local poses are not "
+                    "served, because not all of its prims are bodies, and their parents differ; use world poses."
+                )
+        rows = (torch.tensor(part, dtype=torch.float32, device=self._device) for part in zip(*poses, strict=True))
+        bodies = self._bodies if self.initialized else len(above)
+        return tuple(part.repeat(self._num_worlds * bodies // len(poses), 1) for part in rows)
 
     def is_valid(self, indices: Any = None) -> bool:
         """Whether there are such prims."""
         return bool(self.prims)
 
-    def set_default_state(self, positions: Any = None, orientations: Any = None, indices: Any = None) -> None:
-        """Do nothing: tasks set the state at which episodes begin."""
+    def set_default_state(
+        self, positions: Any = None, orientations: Any = None, *velocities: Any, indices: Any = None, **further: Any
+    ) -> None:
+        """Say that a reset of the world restores the state at which the worlds were built."""
+        session().note(
+            f"set_default_state of '{self._name}': the state that world.reset restores; here it restores that at which "
+            "the worlds were built."
+        )
 
     def set_visibilities(self, visibilities: Any, indices: Any = None) -> None:
         """Do nothing: there is no window."""
@@ -374,8 +441,10 @@ class RigidPrimView(MovingView):
         """Set densities ``(n,)`` in kg/m³; masses and inertias follow."""
         if not self.initialized:
             self._startup.write("densities", densities, indices)
-        else:
+        elif self._bodies == 1:
             self._bound().set_densities(self._rows(densities), self._select(indices))
+        else:
+            self._bound().set_densities(self._full(densities, indices, self._bound().get_densities))
 
     def _unbuilt(self, name: str, indices: Any) -> torch.Tensor:
         values, selected = self._startup.read(name), self._select(indices)
@@ -401,9 +470,23 @@ class RigidPrimView(MovingView):
         return positions, orientations
 
     def enable_gravities(self, indices: Any = None) -> None:
-        """Let gravity act on the bodies."""
-        self._bound().enable_gravities(self._select(indices))
+        """Let gravity act on the bodies: if there are several per world, on all of a world."""
+        self._bound().enable_gravities(self._whole_worlds(indices, "enable_gravities"))
 
     def disable_gravities(self, indices: Any = None) -> None:
-        """Let gravity not act on the bodies."""
-        self._bound().disable_gravities(self._select(indices))
+        """Let gravity not act on the bodies: if there are several per world, on none of a world."""
+        self._bound().disable_gravities(self._whole_worlds(indices, "disable_gravities"))
+
+    def _whole_worlds(self, indices: Any, name: str) -> torch.Tensor | None:
+        """Return the worlds of all of whose bodies are selected; None for all worlds."""
+        selected = self._select(indices)
+        if selected is None or self._bodies == 1:
+            return selected
+        chosen = torch.zeros(self._num_worlds, self._bodies, dtype=torch.bool, device=self._device)
+        chosen.view(-1)[selected] = True
+        if bool((chosen.any(dim=1) != chosen.all(dim=1)).any()):
+            raise CompatError(
+                f"{name} of view '{self._name}' (used in {caller()}): expected all {self._bodies} bodies of a world; "
+                "use a view for each body."
+            )
+        return chosen.all(dim=1).nonzero().squeeze(-1)

@@ -7,12 +7,12 @@ from oige_compat.articulation_view import ArticulationView
 from oige_compat.async_tasks import ensure_loop, finish_tasks, run_tasks
 from oige_compat.building import build
 from oige_compat.building.terrain import place_worlds
-from oige_compat.errors import CompatError, caller
+from oige_compat.errors import CompatError, TellsMissing, caller, refuse_parameters
 from oige_compat.physx_schema import PhysxSceneAPI
 from oige_compat.randomization.randomizer import note_without_effect
-from oige_compat.session import session
+from oige_compat.session import Ground, session
 from oige_compat.soft_bodies import DeformablePrimView
-from oige_compat.views import RigidPrimView, XFormPrimView
+from oige_compat.views import PrimView, RigidPrimView, XFormPrimView
 
 __all__ = ["PhysicsContext", "Scene", "SimulationContext", "World"]
 
@@ -50,7 +50,7 @@ class _Registry:
         return *views, self.others
 
 
-class Scene:
+class Scene(TellsMissing):
     """Names of views and prims."""
 
     def __init__(self) -> None:
@@ -91,20 +91,39 @@ class Scene:
         z_position: float = 0.0,
         name: str = "default_ground_plane",
         prim_path: str = "/World/defaultGroundPlane",
-        static_friction: float = 0.5,
-        dynamic_friction: float = 0.5,
-        restitution: float = 0.8,
+        static_friction: float | None = None,
+        dynamic_friction: float | None = None,
+        restitution: float | None = None,
     ) -> None:
-        """Add the ground plane, whose material is that of the configuration where the worlds are built."""
-        session().stage.DefinePrim(prim_path, "Xform")
-        session().ground = z_position
+        """Add the ground plane.
 
-    def add_ground_plane(self, *arguments: Any, z_position: float = 0.0, **named: Any) -> None:
-        """Add a ground plane."""
-        self.add_default_ground_plane(z_position)
+        Its friction is that which is given, or that of the configuration; in Isaac Sim it is 0.5 if none is given.
+        """
+        current = session()
+        current.stage.DefinePrim(prim_path, "Xform")
+        friction = static_friction if dynamic_friction is None else dynamic_friction
+        current.ground = Ground(float(z_position), None if friction is None else float(friction))
+        if friction is not None and static_friction not in (None, friction):
+            current.note(f"{prim_path}: static_friction={static_friction}: the dynamic friction {friction} acts.")
+        if restitution:
+            current.note(f"{prim_path}: restitution={restitution}: contacts of the engine have none.")
+
+    def add_ground_plane(
+        self,
+        size: float | None = None,
+        z_position: float = 0.0,
+        name: str = "ground_plane",
+        prim_path: str = "/World/groundPlane",
+        static_friction: float | None = None,
+        dynamic_friction: float | None = None,
+        restitution: float | None = None,
+        color: Any = None,
+    ) -> None:
+        """Add a ground plane, which is always infinite."""
+        self.add_default_ground_plane(z_position, name, prim_path, static_friction, dynamic_friction, restitution)
 
 
-class PhysicsContext:
+class PhysicsContext(TellsMissing):
     """The physics scene.
 
     Args:
@@ -130,6 +149,8 @@ class PhysicsContext:
     def set_gravity(self, value: float) -> None:
         """Set the acceleration along z in m/s²."""
         self._params["gravity"] = [0.0, 0.0, float(value)]
+        if session().engine is not None:
+            _PhysicsSimView().set_gravity(self._params["gravity"])
 
     def is_gpu_dynamics_enabled(self) -> bool:
         """Whether the worlds are on a GPU."""
@@ -139,7 +160,7 @@ class PhysicsContext:
         """Do nothing: the device of the pipeline decides."""
 
 
-class _PhysicsSimView:
+class _PhysicsSimView(TellsMissing):
     """Properties of the whole simulation."""
 
     def set_gravity(self, gravity: Any) -> None:
@@ -151,7 +172,7 @@ class _PhysicsSimView:
         engine.set_gravity(torch.tensor([list(gravity)], device=engine.device).expand(engine.num_envs, 3))
 
 
-class SimulationContext:
+class SimulationContext(TellsMissing):
     """Steps the simulation.
 
     Args:
@@ -160,7 +181,11 @@ class SimulationContext:
         stage_units_in_meters: must be 1.
         backend: must be ``torch``.
         sim_params: parameters of the simulation.
-        further: options without effect here.
+        further: ``device``, which that of ``sim_params`` precedes; ``set_defaults`` and ``physics_prim_path`` have no
+            effect.
+
+    Raises:
+        CompatError: there are other parameters.
     """
 
     _instance: "SimulationContext | None" = None
@@ -176,7 +201,14 @@ class SimulationContext:
     ) -> None:
         if stage_units_in_meters not in (None, 1.0):
             raise CompatError(f"stage_units_in_meters={stage_units_in_meters} (used in {caller()}): expected 1.")
-        self._sim_params = {"dt": physics_dt or 1.0 / 60.0, "gravity": [0.0, 0.0, -9.81], **(sim_params or {})}
+        device = further.pop("device", None)
+        refuse_parameters(type(self), further.keys() - {"set_defaults", "physics_prim_path"})
+        self._sim_params = {
+            "dt": physics_dt or 1.0 / 60.0,
+            "gravity": [0.0, 0.0, -9.81],
+            "sim_device": device or "cpu",
+            **(sim_params or {}),
+        }
         self._physics_context = PhysicsContext(self._sim_params)
         self._physics_sim_view = _PhysicsSimView()
         self.backend = backend
@@ -308,6 +340,9 @@ class World(SimulationContext):
             for articulation in current.damped:
                 articulation.forget()
             place_worlds(current)
+            for view in current.views:
+                if isinstance(view, PrimView):
+                    view.post_reset()
         for task in self._tasks:
             task.post_reset()
             note_without_effect(task)

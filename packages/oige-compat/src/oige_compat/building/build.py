@@ -5,12 +5,14 @@ from typing import Any
 
 import torch
 from oige_core.engines.mujoco.engine import MujocoEngine
-from oige_core.scene import Scene
+from oige_core.scene import Material, Scene
 
 from oige_compat.building.attributes import tell_unused
 from oige_compat.building.bodies import add_bodies, add_planes, tell_shared
 from oige_compat.building.cameras import add_cameras, label_cameras
 from oige_compat.building.joints import add_joints
+from oige_compat.building.later import watch_stage
+from oige_compat.building.other_worlds import tell_other_worlds
 from oige_compat.building.parts import add_parts, find_parts
 from oige_compat.building.reports import tell_reports
 from oige_compat.building.robots import add_robots, find_robots
@@ -46,7 +48,8 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     engine = MujocoEngine(len(current.env_paths), device)
     scene = Scene(engine, sim_config(world))
     if current.ground is not None:
-        scene.add_ground_plane(height=current.ground)
+        height, friction = current.ground
+        scene.add_ground_plane(height=height, material=None if friction is None else Material(friction=friction))
     add_terrain(world, scene)
     add_planes(world, scene)
     add_robots(world, scene)
@@ -57,11 +60,13 @@ def build(current: Session, params: dict[str, Any], tasks: Sequence[Any]) -> Non
     tell_reports(world)
     tell_unused(world)
     tell_shared(world)
+    tell_other_worlds(world)
     add_cameras(world, scene)
     engine.build(scene)
     label_cameras(world)
     current.elements = world.elements
     current.engine, current.offsets = engine, current.offsets.to(engine.device)
+    watch_stage(current)
     apply_stated_values(world)
     for view, ours, bodies in connected:
         view.bind(ours, bodies)

@@ -93,15 +93,27 @@ class BodyGroup:
         """Return centres of mass ``(N, b, 3)`` in m."""
         return self._stack("get_coms")
 
-    def enable_gravities(self, indices: None = None) -> None:
-        """Let gravity act on the bodies."""
-        for view in self._views:
-            view.enable_gravities()
+    def get_densities(self, indices: None = None) -> torch.Tensor:
+        """Return densities ``(N, b)`` in kg/m³."""
+        return self._stack("get_densities")
 
-    def disable_gravities(self, indices: None = None) -> None:
-        """Let gravity not act on the bodies."""
+    def set_densities(self, densities: torch.Tensor) -> None:
+        """Set densities ``(N, b)`` in kg/m³."""
+        self._spread("set_densities", densities)
+
+    def set_local_scales(self, scales: torch.Tensor) -> None:
+        """Set sizes ``(N, b, 3)``."""
+        self._spread("set_local_scales", scales)
+
+    def enable_gravities(self, indices: torch.Tensor | None = None) -> None:
+        """Let gravity act on the bodies of worlds."""
         for view in self._views:
-            view.disable_gravities()
+            view.enable_gravities(indices)
+
+    def disable_gravities(self, indices: torch.Tensor | None = None) -> None:
+        """Let gravity not act on the bodies of worlds."""
+        for view in self._views:
+            view.disable_gravities(indices)
 
 
 class PrimPoses:

@@ -9,7 +9,8 @@ from pxr import Usd, UsdPhysics
 
 from oige_compat.articulation_view import ArticulationView
 from oige_compat.building.groups import BodyGroup, PrimPoses
-from oige_compat.building.world import FirstWorld
+from oige_compat.building.world import FirstWorld, last_name
+from oige_compat.errors import CompatError
 from oige_compat.stage import matching_prims
 from oige_compat.views import PrimView, RigidPrimView
 
@@ -17,12 +18,22 @@ __all__ = ["connect"]
 
 
 def connect(world: FirstWorld, scene: Scene) -> list[tuple[PrimView, Any, int]]:
-    """Return for each view of the script the one of the engine, and its number of bodies per world."""
+    """Return for each view of the script the one of the engine, and its number of bodies per world.
+
+    Raises:
+        CompatError: a view has prims of some worlds only, or several articulations per world.
+    """
     found = []
     for number, view in enumerate(world.session.views):
+        _check_worlds(world, view)
         paths = [path for path, _ in matching_prims(view._regex_prim_paths)]
         if isinstance(view, ArticulationView):
             owners = [root for root in world.articulations if _below(root, paths, view)]
+            if len(owners) > 1:
+                raise CompatError(
+                    f"view '{view.name}' of {view._regex_prim_paths}: it has {len(owners)} articulations in each "
+                    f"world, {', '.join(owners)}; expected one. Use a view for each."
+                )
             if owners:
                 view.keeps_tendons = world.robots[owners[0]].file is not None
                 found.append((view, world.elements[owners[0]], 1))
@@ -35,6 +46,21 @@ def connect(world: FirstWorld, scene: Scene) -> list[tuple[PrimView, Any, int]]:
         elif paths and not isinstance(view, RigidPrimView):
             found.append((view, _poses(world, paths), len(paths)))
     return found
+
+
+def _check_worlds(world: FirstWorld, view: PrimView) -> None:
+    first = world.session.env_paths[0]
+    holder, tokens = first.strip("/").split("/")[:-1], view._regex_prim_paths.strip("/").split("/")
+    if tokens[: len(holder)] != holder or len(tokens) <= len(holder):
+        return
+    token = tokens[len(holder)]
+    names = [last_name(path) for path in world.session.env_paths]
+    selected = sum(re.fullmatch(token, name) is not None for name in names)
+    if 0 < selected < len(names):
+        raise CompatError(
+            f"view '{view.name}' of {view._regex_prim_paths}: it has prims of {selected} of the {len(names)} worlds; "
+            f"expected all of them, as of {'/'.join(['', *holder, '.*', *tokens[len(holder) + 1 :]])}."
+        )
 
 
 def _parts(world: FirstWorld, scene: Scene, label: str, paths: list[str], view: PrimView) -> list[tuple[Any, int]]:

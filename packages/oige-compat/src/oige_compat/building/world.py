@@ -82,8 +82,8 @@ class FirstWorld:
         return any(f"{path}/".startswith(f"{part}/") for part in self.parts)
 
     def uses(self, text: str) -> bool:
-        """Whether the modules of the tasks contain a text, such as the name of a method whose service costs time."""
-        for kind in {kind for task in self.tasks for kind in type(task).__mro__}:
+        """Whether modules of tasks and views contain a text, such as the name of a method whose service costs time."""
+        for kind in {kind for each in (*self.tasks, *self.session.views) for kind in type(each).__mro__}:
             module = sys.modules.get(kind.__module__)
             file = None if module is None else getattr(module, "__file__", None)
             if file and not kind.__module__.startswith("oige_compat") and text in Path(file).read_text("utf-8"):

@@ -4,7 +4,6 @@ from typing import Any
 
 from pxr import Gf, UsdGeom
 
-from oige_compat.errors import ServedNameError, missing
 from oige_compat.objects import XFormPrim
 from oige_compat.session import session
 from oige_compat.stage import first_world_path
@@ -72,8 +71,3 @@ class Camera(XFormPrim):
         near, far = self.get_clipping_range()
         chosen = near if near_distance is None else near_distance, far if far_distance is None else far_distance
         self._camera.CreateClippingRangeAttr(Gf.Vec2f(*chosen))
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise ServedNameError(missing(f"Camera.{name}"))

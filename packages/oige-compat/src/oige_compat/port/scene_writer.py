@@ -18,6 +18,7 @@ from oige_compat.port.drives import ported_drives
 from oige_compat.port.recorder import Element, View
 from oige_compat.port.scenes import TaskScene, TaskView, Unread
 from oige_compat.port.sources import Source
+from oige_compat.values import SHAPE_MASS
 
 __all__ = ["TODO", "SceneWriter"]
 
@@ -114,8 +115,11 @@ class SceneWriter:
             yield from self._mark(unread)
 
     def _is_kinematic(self, element: Element) -> bool:
-        section = (self._scene.config.get("sim") or {}).get(element.section) or {}
-        return element.kind != "Dynamic" or section.get("make_kinematic") in (True, 1)
+        return element.kind != "Dynamic" or self._section(element).get("make_kinematic") in (True, 1)
+
+    def _section(self, element: Element) -> dict[str, Any]:
+        """Return the settings of an actor."""
+        return (self._scene.config.get("sim") or {}).get(element.section) or {}
 
     def _assigned(self, view: TaskView, made: str) -> str:
         """Return the statement that assigns what an expression makes to the attribute of a view."""
@@ -175,7 +179,10 @@ class SceneWriter:
             self.core.add("RigidAsset")
             return f'scene.add_rigid_body("{name}", {self._asset(element, "RigidAsset")}{given})'
         mass = view.mass if view is not None and view.mass is not None else element.options.get("mass")
-        if mass is not None:
+        has_density = self._section(element).get("density", -1) != -1
+        if mass is None and element.shape is not None and element.kind == "Dynamic" and not has_density:
+            mass = SHAPE_MASS
+        if mass:
             given += f", mass={mass}"
         elif "density" in element.options:
             given += f", density={element.options['density']}"
@@ -197,7 +204,7 @@ class SceneWriter:
         if element.shape == "box":
             edges = (numbers * 3)[:3] if numbers else [1.0] * 3
             return f'add_box("{name}", size={tuple(edge * each for edge, each in zip(edges, scale, strict=True))}'
-        radius = numbers[0] if numbers else {"sphere": 1.0}.get(element.shape, 0.5)
+        radius = numbers[0] if numbers else 1.0
         text = f'{BODIES[element.shape]}("{name}", radius={radius * scale[0]}'
         if element.shape != "sphere":
             text += f", length={(_floats(element.length) or [1.0])[0] * scale[2]}"

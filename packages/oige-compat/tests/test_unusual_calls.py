@@ -1,0 +1,453 @@
+"""Less usual arguments of Isaac Sim's calls, compared with closed forms and numbers worked out by hand."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from oige_compat.articulation_view import ArticulationView
+from oige_compat.errors import CompatError, ServedNameError
+from oige_compat.materials import PhysicsMaterial
+from oige_compat.objects import DynamicCapsule, DynamicCuboid, DynamicSphere, FixedCuboid, GeometryPrim, XFormPrim
+from oige_compat.session import session
+from oige_compat.views import RigidPrimView, XFormPrimView
+from oige_compat.world import Scene, World
+from oige_core.errors import OigeError
+from pxr import UsdPhysics
+from small_scene import DT, ENV, NUM_ENVS, build, in_worlds, step
+
+BALLS = "/World/envs/.*/ball_.*"
+
+
+def two_balls(stage: Any) -> dict[str, Any]:
+    """Two balls of 1 kg and 2 kg in each world."""
+    for number in range(2):
+        place = [float(number), 0.0, 5.0]
+        DynamicSphere(f"{ENV}/ball_{number}", radius=0.1, mass=1.0 + number, translation=place)
+    return {
+        "balls": RigidPrimView(BALLS, "balls"),
+        "ones": RigidPrimView("/World/envs/.*/ball_0", "ones"),
+    }
+
+
+def hinge(stage: Any, stiffness: float = 0.0) -> dict[str, Any]:
+    """A rod of 2 kg and 0.1 kg·m² about its centre, which hangs 0.4 m below a hinge about y."""
+    for name, mass, height in (("base", 1.0, 2.0), ("rod", 2.0, 1.6)):
+        body = XFormPrim(f"{ENV}/arm/{name}", translation=[0.0, 0.0, height])
+        UsdPhysics.RigidBodyAPI.Apply(body.prim)
+        api = UsdPhysics.MassAPI.Apply(body.prim)
+        api.CreateMassAttr(mass)
+        api.CreateDiagonalInertiaAttr((0.1, 0.1, 0.1))
+    UsdPhysics.ArticulationRootAPI.Apply(stage.GetPrimAtPath(f"{ENV}/arm"))
+    fixed = UsdPhysics.FixedJoint.Define(stage, f"{ENV}/arm/fixed")
+    fixed.CreateBody1Rel().SetTargets([f"{ENV}/arm/base"])
+    fixed.CreateLocalPos0Attr((0.0, 0.0, 2.0))
+    joint = UsdPhysics.RevoluteJoint.Define(stage, f"{ENV}/arm/hinge")
+    joint.CreateAxisAttr("Y")
+    joint.CreateBody0Rel().SetTargets([f"{ENV}/arm/base"])
+    joint.CreateBody1Rel().SetTargets([f"{ENV}/arm/rod"])
+    joint.CreateLocalPos1Attr((0.0, 0.0, 0.4))
+    if stiffness:
+        UsdPhysics.DriveAPI.Apply(joint.GetPrim(), "angular").CreateStiffnessAttr(stiffness)
+    return {
+        "arms": ArticulationView("/World/envs/.*/arm", "arms"),
+        "rods": RigidPrimView("/World/envs/.*/arm/rod", "rods"),
+    }
+
+
+# Indices
+
+
+@pytest.mark.parametrize(
+    "indices",
+    [
+        [3, 0],
+        (3, 0),
+        np.array([3, 0]),
+        torch.tensor([3, 0], dtype=torch.int32),
+        torch.tensor([3, 0], dtype=torch.uint8),
+    ],
+)
+def test_bodies_are_read_and_written_in_the_order_of_their_indices(indices: Any) -> None:
+    balls = build(two_balls)["balls"]
+    velocities = np.array([[3.0, 0, 0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0]])
+    balls.set_velocities(velocities, indices)
+    assert balls.get_velocities()[:, 0].tolist() == [1.0, 0.0, 0.0, 3.0]
+    assert balls.get_linear_velocities(indices)[:, 0].tolist() == [3.0, 1.0]
+    assert balls.get_masses([3, 3, 0]).tolist() == [2.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
+def test_a_mask_selects_where_it_is_true(kind: Any) -> None:
+    views = build(two_balls)
+    views["balls"].set_velocities(torch.tensor([[3.0, 0, 0, 0, 0, 0]]), kind([False, False, True, False]))
+    assert views["balls"].get_velocities()[:, 0].tolist() == [0.0, 0.0, 3.0, 0.0]
+    assert views["ones"].get_velocities(kind([False, True]))[:, 0].tolist() == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("indices", "given"), [(torch.tensor([0.0]), "float32 of shape (1,)"), ([True, False], "bool of shape (2,)")]
+)
+def test_other_indices_are_refused(indices: Any, given: str) -> None:
+    balls = build(two_balls)["balls"]
+    with pytest.raises(CompatError) as caught:
+        balls.get_velocities(indices)
+    start, _, end = str(caught.value).partition(" (used in ")
+    assert start == "indices of view 'balls'"
+    assert end.endswith(f"): {given}; expected whole numbers, or a mask of shape (4,).")
+
+
+def test_joints_cannot_be_selected_by_a_mask() -> None:
+    arms = build(hinge)["arms"]
+    with pytest.raises(OigeError, match="joint_indices of type bool: expected whole numbers"):
+        arms.get_joint_positions(joint_indices=torch.tensor([True]))
+
+
+def test_writing_to_what_a_getter_returned_changes_nothing() -> None:
+    views = build(two_balls)
+    views["ones"].get_velocities(clone=False)[:] = 7.0
+    views["balls"].get_world_poses(clone=False)[0][:] = 7.0
+    assert not views["ones"].get_velocities().any()
+    assert in_worlds(views["ones"])[0].tolist() == [[0.0, 0.0, 5.0]] * NUM_ENVS
+
+
+# Poses
+
+
+def test_one_half_of_a_pose_keeps_the_other_half() -> None:
+    ones = build(two_balls)["ones"]
+    turn = torch.tensor([[math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5)]])
+    ones.set_world_poses(orientations=turn, indices=[1])
+    ones.set_world_poses(positions=torch.tensor([[9.0, 8.0, 7.0]]), indices=[1])
+    positions, orientations = ones.get_world_poses()
+    torch.testing.assert_close(positions, torch.tensor([[2.0, 0.0, 5.0], [9.0, 8.0, 7.0]]))
+    torch.testing.assert_close(orientations[1:], turn)
+
+
+def test_local_poses_are_in_the_parent() -> None:
+    """A ball on a shelf at (1, 0, 2), which is turned by 90° about z."""
+
+    def fill(stage: Any) -> dict[str, Any]:
+        XFormPrim(f"{ENV}/shelf", translation=[1.0, 0.0, 2.0], orientation=[math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5)])
+        ball = DynamicSphere(f"{ENV}/shelf/ball", radius=0.1, translation=[0.0, 3.0, 0.0])
+        return {"view": RigidPrimView("/World/envs/.*/shelf/ball", "balls"), "ball": ball}
+
+    views = build(fill)
+    torch.testing.assert_close(in_worlds(views["view"])[0], torch.tensor([[-2.0, 0.0, 2.0]] * NUM_ENVS))
+    positions, orientations = views["view"].get_local_poses()
+    torch.testing.assert_close(positions, torch.tensor([[0.0, 3.0, 0.0]] * NUM_ENVS))
+    torch.testing.assert_close(orientations, torch.tensor([[1.0, 0.0, 0.0, 0.0]] * NUM_ENVS))
+    views["view"].set_local_poses(translations=np.array([[1.0, 0.0, 0.0]]), indices=[1])
+    torch.testing.assert_close(in_worlds(views["view"])[0][1], torch.tensor([1.0, 1.0, 2.0]))
+    views["ball"].set_local_pose([0.0, 0.0, 4.0])
+    torch.testing.assert_close(in_worlds(views["view"])[0][0], torch.tensor([1.0, 0.0, 6.0]))
+    place, turn = views["ball"].get_local_pose()
+    np.testing.assert_allclose(place, [0.0, 0.0, 4.0], atol=1e-6)
+    np.testing.assert_allclose(turn, [1.0, 0.0, 0.0, 0.0], atol=1e-6)
+
+
+def test_reset_of_the_world_restores_the_poses_of_a_view() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        DynamicSphere(f"{ENV}/ball", radius=0.1, translation=[0.0, 0.0, 5.0])
+        places = torch.tensor([[0.0, 0.0, 6.0], [0.0, 0.0, 7.0]])
+        return {"balls": RigidPrimView("/World/envs/.*/ball", "balls", translations=places)}
+
+    balls = build(fill)["balls"]
+    step(3)
+    world = World.instance()
+    assert world is not None
+    world.reset()  # type: ignore[attr-defined]
+    assert balls.get_local_poses()[0][:, 2].tolist() == [6.0, 7.0]
+
+
+# Forces
+
+
+def test_forces_of_several_calls_add_for_one_step() -> None:
+    """1 N, 2 N and a torque act on 1 kg in the second world, and nothing in the next step."""
+    ones = build(two_balls, gravity=[0.0, 0.0, 0.0])["ones"]
+    ones.apply_forces(np.array([[1.0, 0.0, 0.0]]), indices=[1])
+    ones.apply_forces(torch.tensor([[2.0, 0.0, 0.0]]), indices=[1])
+    ones.apply_forces_and_torques_at_pos(torques=torch.tensor([[0.0, 0.0, 0.004]]), indices=[1])
+    step()
+    expected = torch.zeros(NUM_ENVS, 6)
+    expected[1, 0], expected[1, 5] = 3.0 * DT, 0.004 / (0.4 * 0.1**2) * DT
+    torch.testing.assert_close(ones.get_velocities(), expected, rtol=1e-5, atol=1e-7)
+    step()
+    torch.testing.assert_close(ones.get_velocities(), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_force_in_the_frame_of_a_body_acts_at_a_point_of_it() -> None:
+    """A body turned by 90° about z: 1 N along its x at its (0, 0.1, 0) is 1 N along y at (−0.1, 0, 0)."""
+    ones = build(two_balls, gravity=[0.0, 0.0, 0.0])["ones"]
+    ones.set_world_poses(orientations=torch.tensor([[math.sqrt(0.5), 0.0, 0.0, math.sqrt(0.5)]] * NUM_ENVS))
+    ones.apply_forces_and_torques_at_pos(
+        forces=torch.tensor([[1.0, 0.0, 0.0]] * NUM_ENVS),
+        positions=torch.tensor([[0.0, 0.1, 0.0]] * NUM_ENVS),
+        is_global=False,
+    )
+    step()
+    expected = torch.tensor([[0.0, DT, 0.0, 0.0, 0.0, -0.1 / (0.4 * 0.1**2) * DT]] * NUM_ENVS)
+    torch.testing.assert_close(ones.get_velocities(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_force_at_a_position_on_the_stage_turns_the_body() -> None:
+    ones = build(two_balls, gravity=[0.0, 0.0, 0.0])["ones"]
+    points = ones.get_world_poses()[0] + torch.tensor([0.0, 0.1, 0.0])
+    ones.apply_forces_and_torques_at_pos(torch.tensor([[1.0, 0.0, 0.0]] * NUM_ENVS), positions=points)
+    step()
+    expected = torch.tensor([[DT, 0.0, 0.0, 0.0, 0.0, -0.1 / (0.4 * 0.1**2) * DT]] * NUM_ENVS)
+    torch.testing.assert_close(ones.get_velocities(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_gravity_is_switched_for_the_bodies_of_a_world_together() -> None:
+    class Balls(RigidPrimView):
+        """A view of a script, in a module that calls disable_gravities."""
+
+    def fill(stage: Any) -> dict[str, Any]:
+        two_balls(stage)
+        return {"balls": Balls(BALLS, "balls")}
+
+    balls = build(fill)["balls"]
+    with pytest.raises(CompatError) as caught:
+        balls.disable_gravities([2])
+    assert str(caught.value).endswith("): expected all 2 bodies of a world; use a view for each body.")
+    balls.disable_gravities([2, 3])
+    step()
+    expected = torch.tensor([-9.81 * DT] * 2 + [0.0] * 2)
+    torch.testing.assert_close(balls.get_linear_velocities()[:, 2], expected, rtol=1e-5, atol=1e-7)
+
+
+def test_gravity_of_the_physics_context_acts_at_any_time() -> None:
+    ones = build(two_balls)["ones"]
+    world = World.instance()
+    assert world is not None
+    world.get_physics_context().set_gravity(-1.62)
+    step()
+    torch.testing.assert_close(ones.get_linear_velocities()[:, 2], torch.full((NUM_ENVS,), -1.62 * DT))
+
+
+# Joints
+
+
+def test_targets_that_were_set_before_gains_act_with_them() -> None:
+    """At 0.5 rad, the target, a drive of 100 N·m/rad exerts nothing; gravity does m·g·l·sin(0.5)."""
+    arms = build(hinge)["arms"]
+    arms.set_joint_positions(torch.full((NUM_ENVS, 1), 0.5))
+    arms.set_gains(kps=torch.full((NUM_ENVS, 1), 100.0))
+    torch.testing.assert_close(arms.get_measured_joint_efforts(), torch.zeros(NUM_ENVS, 1), atol=1e-5, rtol=0.0)
+    step()
+    fallen = -2.0 * 9.81 * 0.4 * math.sin(0.5) / (0.1 + 2.0 * 0.4**2) * DT
+    torch.testing.assert_close(arms.get_joint_velocities(), torch.full((NUM_ENVS, 1), fallen), rtol=0.05, atol=0.0)
+
+
+def test_switching_drives_off_and_on_keeps_what_was_set_in_between() -> None:
+    arms = build(lambda stage: hinge(stage, stiffness=100.0 * math.pi / 180.0))["arms"]
+    arms.switch_control_mode("effort")
+    arms.set_joint_positions(torch.tensor([[0.25]]), indices=[1])
+    arms.switch_control_mode("position")
+    torch.testing.assert_close(arms.get_gains()[0], torch.full((NUM_ENVS, 1), 100.0))
+    torch.testing.assert_close(arms.get_measured_joint_efforts(), torch.zeros(NUM_ENVS, 1), atol=1e-5, rtol=0.0)
+
+
+def test_jacobian_and_mass_matrix_of_a_pendulum() -> None:
+    """At the angle q the centre moves along (−cos q, 0, sin q) · 0.4 m, about y; the inertia is I + m·l²."""
+    arms = build(hinge)["arms"]
+    arms.set_joint_positions(torch.full((NUM_ENVS, 1), 0.3))
+    expected = torch.tensor([-0.4 * math.cos(0.3), 0.0, 0.4 * math.sin(0.3), 0.0, 1.0, 0.0])
+    jacobians = arms.get_jacobians()
+    assert jacobians.shape == (NUM_ENVS, 1, 6, 1)
+    torch.testing.assert_close(jacobians[1, 0, :, 0], expected, atol=1e-6, rtol=0.0)
+    inertia = torch.full((NUM_ENVS, 1, 1), 0.1 + 2.0 * 0.4**2)
+    torch.testing.assert_close(arms.get_mass_matrices(), inertia, rtol=1e-4, atol=0.0)
+
+
+def test_view_of_two_articulations_in_each_world_is_refused() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        for number in range(2):
+            UsdPhysics.ArticulationRootAPI.Apply(stage.DefinePrim(f"{ENV}/arm_{number}", "Xform"))
+            DynamicSphere(f"{ENV}/arm_{number}/base", radius=0.1, mass=1.0, translation=[float(number), 0.0, 5.0])
+        return {"arms": ArticulationView("/World/envs/.*/arm_.*", "arms")}
+
+    with pytest.raises(CompatError) as caught:
+        build(fill)
+    assert str(caught.value) == (
+        f"view 'arms' of /World/envs/.*/arm_.*: it has 2 articulations in each world, {ENV}/arm_0, {ENV}/arm_1; "
+        "expected one. Use a view for each."
+    )
+
+
+def test_view_of_some_worlds_is_refused() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        DynamicSphere(f"{ENV}/ball", radius=0.1, mass=1.0)
+        return {"balls": RigidPrimView("/World/envs/env_0/ball", "balls")}
+
+    with pytest.raises(CompatError) as caught:
+        build(fill)
+    assert str(caught.value) == (
+        "view 'balls' of /World/envs/env_0/ball: it has prims of 1 of the 2 worlds; expected all of them, as of "
+        "/World/envs/.*/ball."
+    )
+
+
+# Shapes and materials
+
+
+def test_new_shapes_have_the_mass_and_lengths_of_isaac_sim() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        box = DynamicCuboid(f"{ENV}/box", density=1000.0, translation=[5.0, 0.0, 5.0])
+        capsule = DynamicCapsule(f"{ENV}/capsule", translation=[0.0, 0.0, 5.0])
+        assert [capsule.prim.GetAttribute(name).Get() for name in ("radius", "height")] == [1.0, 1.0]
+        assert box.prim.GetAttribute("size").Get() == 1.0
+        return {"shapes": RigidPrimView("/World/envs/.*/(box|capsule)", "shapes")}
+
+    torch.testing.assert_close(build(fill)["shapes"].get_masses(), torch.full((2 * NUM_ENVS,), 0.02))
+
+
+def test_parameters_may_stand_in_their_order() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        DynamicCuboid(f"{ENV}/box", "box", None, np.array([1.0, 2.0, 3.0]), [0.0, 1.0, 0.0, 0.0], [0.1, 0.1, 0.1])
+        return {"boxes": RigidPrimView("/World/envs/.*/box", "boxes")}
+
+    boxes = build(fill)["boxes"]
+    assert in_worlds(boxes)[0].tolist() == [[1.0, 2.0, 3.0]] * NUM_ENVS
+    torch.testing.assert_close(boxes.get_world_poses()[1], torch.tensor([[0.0, 1.0, 0.0, 0.0]] * NUM_ENVS))
+
+
+@pytest.mark.parametrize("friction", [0.2, 0.5])
+def test_block_slides_down_a_slope_that_is_steeper_than_its_friction(friction: float) -> None:
+    """A slope of 20°: the acceleration is g·(sin a − μ·cos a), or 0 if tan a < μ."""
+    angle = math.radians(20.0)
+
+    def fill(stage: Any) -> dict[str, Any]:
+        turn = [math.cos(angle / 2), 0.0, math.sin(angle / 2), 0.0]
+        normal = np.array([math.sin(angle), 0.0, math.cos(angle)])
+        material = PhysicsMaterial("/World/wood", static_friction=friction, dynamic_friction=friction)
+        FixedCuboid(f"{ENV}/slope", orientation=turn, scale=[8.0, 2.0, 0.2], physics_material=material)
+        DynamicCuboid(
+            f"{ENV}/block",
+            translation=0.2 * normal,
+            orientation=turn,
+            scale=[0.4, 0.4, 0.2],
+            mass=1.0,
+            physics_material=material,
+        )
+        return {"blocks": RigidPrimView("/World/envs/.*/block", "blocks")}
+
+    blocks = build(fill)["blocks"]
+    step(20)
+    before = blocks.get_linear_velocities()
+    step(30)
+    gained = (blocks.get_linear_velocities() - before) @ torch.tensor([math.cos(angle), 0.0, -math.sin(angle)])
+    expected = max(0.0, 9.81 * (math.sin(angle) - friction * math.cos(angle))) * 30 * DT
+    torch.testing.assert_close(gained, torch.full((NUM_ENVS,), expected), rtol=0.03, atol=0.01)
+
+
+def test_friction_of_the_ground_is_the_one_given() -> None:
+    """A block at 1 m/s on the ground with μ = 0.1 loses μ·g per second."""
+
+    def fill(stage: Any) -> dict[str, Any]:
+        Scene().add_ground_plane(10.0, 1.0, dynamic_friction=0.1, restitution=0.5)
+        DynamicCuboid(f"{ENV}/block", translation=[0.0, 0.0, 1.05], size=0.1, mass=1.0)
+        return {"blocks": RigidPrimView("/World/envs/.*/block", "blocks")}
+
+    blocks = build(fill)["blocks"]
+    step(20)
+    assert "/World/groundPlane: restitution=0.5: contacts of the engine have none." in session().notes
+    torch.testing.assert_close(in_worlds(blocks)[0][:, 2], torch.full((NUM_ENVS,), 1.05), atol=2e-3, rtol=0.0)
+    blocks.set_linear_velocities(torch.tensor([[1.0, 0.0, 0.0]] * NUM_ENVS))
+    step(30)
+    expected = torch.full((NUM_ENVS,), 1.0 - 0.1 * 9.81 * 30 * DT)
+    torch.testing.assert_close(blocks.get_linear_velocities()[:, 0], expected, rtol=0.02, atol=0.0)
+
+
+def test_velocity_of_a_new_body_is_told() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        DynamicSphere(f"{ENV}/ball", radius=0.1, linear_velocity=[1.0, 0.0, 0.0])
+        return {}
+
+    build(fill)
+    text = "velocity at which a body starts; set it with set_velocities; it has no effect."
+    assert f"physics:velocity of {ENV}/ball: {text}" in session().notes
+
+
+# What is not served
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: DynamicSphere(f"{ENV}/ball", mystery=1), "DynamicSphere(mystery=…)"),
+        (lambda: FixedCuboid(f"{ENV}/box", density=1.0), "FixedCuboid(density=…)"),
+        (lambda: GeometryPrim(f"{ENV}/box", static_friction=1.0), "GeometryPrim(static_friction=…)"),
+        (lambda: XFormPrimView("/World/envs/.*/box", "boxes", mystery=1), "XFormPrimView(mystery=…)"),
+        (lambda: ArticulationView("/World/envs/.*/arm", "arms", mystery=1), "ArticulationView(mystery=…)"),
+    ],
+)
+def test_unknown_parameter_is_refused(make: Any, expected: str) -> None:
+    with pytest.raises(CompatError) as caught:
+        make()
+    start, _, end = str(caught.value).partition(" (used in ")
+    assert start == expected
+    assert end.endswith("): no such parameter is served; remove it.")
+
+
+def test_unknown_method_says_what_it_does_in_isaac_sim() -> None:
+    class Arms(ArticulationView):
+        """A view of a script."""
+
+    views = [ArticulationView("/World/envs/.*/arm", "arms"), Arms("/World/envs/.*/arm", "arms")]
+    for view in views:
+        with pytest.raises(ServedNameError) as caught:
+            view.set_effort_modes("force")
+        name = "omni.isaac.core.articulations.ArticulationView.set_effort_modes"
+        assert str(caught.value).startswith(f"{name} (selects between forces and accelerations; used in ")
+    with pytest.raises(ServedNameError) as caught:
+        World(sim_params={"dt": DT}).add_physics_callback("mystery", lambda step: None)
+    name = "omni.isaac.core.World.add_physics_callback"
+    assert str(caught.value).startswith(f"{name} (calls a function before each physics step; used in ")
+
+
+def test_values_on_the_stage_after_the_worlds_were_built_are_told() -> None:
+    views = {}
+
+    def fill(stage: Any) -> dict[str, Any]:
+        views["ball"] = DynamicSphere(f"{ENV}/ball", radius=0.1, mass=1.0)
+        XFormPrim(f"{ENV}/goal")
+        return {}
+
+    build(fill)
+    before = set(session().notes)
+    ball = views["ball"].prim
+    ball.GetAttribute("radius").Set(0.2)
+    UsdPhysics.MassAPI(ball).GetMassAttr().Set(3.0)
+    XFormPrim(f"{ENV}/goal").set_local_pose([1.0, 0.0, 0.0])  # no body, so that physics does not read it
+    text = "set after the worlds were built; it has no effect. Use a view."
+    assert session().notes - before == {f"{name} of {ENV}/ball: {text}" for name in ("radius", "physics:mass")}
+
+
+def test_prims_of_other_worlds_are_told() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        for world, size in enumerate((0.1, 0.2)):
+            DynamicCuboid(f"/World/envs/env_{world}/box", size=size, mass=1.0)
+        DynamicCuboid("/World/envs/env_1/extra", size=0.1)
+        return {}
+
+    build(fill)
+    missing = "the first world has no such prim; left out, all worlds are its copies."
+    assert f"/World/envs/env_1/extra: {missing}" in session().notes
+    different = "differs from that in the first world, which acts in all worlds."
+    assert f"size of /World/envs/env_1/box: {different}" in session().notes
+
+
+def test_single_prims_of_other_worlds_show_their_bodies() -> None:
+    views = build(two_balls)
+    other = DynamicSphere("/World/envs/env_1/ball_0")
+    place, _ = other.get_world_pose()
+    torch.testing.assert_close(place, views["ones"].get_world_poses()[0][1])
+    np.testing.assert_allclose(other.get_local_pose()[0], [0.0, 0.0, 5.0], atol=1e-6)
+    other.set_linear_velocity([1.0, 0.0, 0.0])
+    assert views["ones"].get_linear_velocities()[:, 0].tolist() == [0.0, 1.0]
+    other.set_local_pose([3.0, 0.0, 5.0])
+    torch.testing.assert_close(in_worlds(views["ones"])[0][:, 0], torch.tensor([0.0, 3.0]))
