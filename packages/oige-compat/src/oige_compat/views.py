@@ -252,15 +252,13 @@ class XFormPrimView(PrimView):
 
     def set_local_poses(self, translations: Any = None, orientations: Any = None, indices: Any = None) -> None:
         """Set positions ``(n, 3)`` in m and orientations ``(n, 4)`` in the parents of the prims."""
-        given = [None if rows is None else self._rows(rows) for rows in (translations, orientations)]
+        place = None if translations is None else self._rows(translations)
+        turn = None if orientations is None else self._rows(orientations)
         parents = self._parents(indices)
         if parents is not None:
-            place, turn = parents
-            given[0] = None if given[0] is None else quat_apply(turn, given[0]) + place
-            given[1] = None if given[1] is None else quat_mul(turn, given[1])
-        if given[0] is not None:
-            given[0] = given[0] + self._origins(indices)
-        self.set_world_poses(*given, indices)
+            place = None if place is None else quat_apply(parents[1], place) + parents[0]
+            turn = None if turn is None else quat_mul(parents[1], turn)
+        self.set_world_poses(None if place is None else place + self._origins(indices), turn, indices)
 
     def _parents(self, indices: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Return poses ``(n, 3)`` and ``(n, 4)`` of the parents in their worlds; None if they are the worlds' prims."""
