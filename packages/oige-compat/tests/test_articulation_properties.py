@@ -28,11 +28,6 @@ class _Engine:
     def get_gains(self) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.zeros(1, 2), torch.zeros(1, 2)
 
-    def get_joint_positions(self, *_: Any) -> torch.Tensor:
-        return torch.zeros(1, 2)
-
-    get_joint_velocities = get_applied_joint_efforts = get_joint_positions
-
     def get_fixed_tendon_limit_stiffnesses(self) -> torch.Tensor:
         return torch.full((1, 2), OWN)
 
