@@ -86,6 +86,7 @@ class Tally:
         self.quota, self.left = [quota] * worlds, worlds * quota
         self.sums, self.steps = [0.0] * worlds, [0] * worlds
         self.returns: list[float] = []
+        self.worlds: list[int] = []
         self.lengths: list[int] = []
 
     def add(self, rewards: Any, done: Any) -> None:
@@ -99,8 +100,13 @@ class Tally:
                 self.quota[world] -= 1
                 self.left -= 1
                 self.returns.append(self.sums[world])
+                self.worlds.append(world)
                 self.lengths.append(self.steps[world])
             self.sums[world], self.steps[world] = 0.0, 0
+
+    def by_world(self) -> list[float]:
+        """Return returns in the order of worlds."""
+        return [returned for _, returned in sorted(zip(self.worlds, self.returns, strict=True))]
 
     def text(self) -> str:
         """Return the result as JSON."""

@@ -22,6 +22,12 @@ def test_every_served_module_can_be_imported() -> None:
         assert importlib.import_module(name).__name__ == name
 
 
+def test_single_prims_can_be_imported_from_modules_of_their_own() -> None:
+    prims = importlib.import_module("omni.isaac.core.prims")
+    for module, name in (("rigid_prim", "RigidPrim"), ("xform_prim", "XFormPrim")):
+        assert getattr(importlib.import_module(f"omni.isaac.core.prims.{module}"), name) is getattr(prims, name)
+
+
 def test_unknown_name_can_be_imported_but_not_used(tmp_path: Path) -> None:
     file = tmp_path / "uses_unknown.py"
     file.write_text("from omni.isaac.nowhere import Thing\n\n\ndef make():\n    return Thing(1)\n")

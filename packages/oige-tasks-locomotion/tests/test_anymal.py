@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -50,6 +50,7 @@ def put(env: VecEnv, height: float = 1.0, orientation: tuple[float, ...] = (1.0,
     set_root_pose(view, (0.0, 0.0, height), orientation)
     view.set_velocities(torch.zeros(n, 6))
     view.set_joint_velocities(torch.zeros(n, 12))
+    view.set_joint_velocity_targets(torch.zeros(n, 12))
 
 
 def test_observation_matches_hand_computed_values(env: VecEnv) -> None:
@@ -267,6 +268,16 @@ def test_drives_follow_the_configuration_except_in_upstream_mode(upstream: VecEn
         expected = torch.full((2, 12), min(bound, 2.0 * stiffness - 0.1 * damping))
         torch.testing.assert_close(view.get_measured_joint_efforts(), expected)
     configured.close()
+
+
+def test_joint_velocities_of_a_reset_are_targets_in_upstream_mode(env: VecEnv, upstream: VecEnv) -> None:
+    """At its position target, a drive resists a velocity v by d v, unless v is its velocity target."""
+    for world, damping in ((env, 20.0), (upstream, 0.0)):
+        world.reset(seed=0)
+        view = cast(Any, world.task).anymals
+        velocities = view.get_joint_velocities()
+        assert velocities.abs().max() > 0.05
+        torch.testing.assert_close(view.get_measured_joint_efforts(), -damping * velocities, rtol=1e-4, atol=1e-2)
 
 
 def test_joints_do_not_swing_in_upstream_mode(upstream: VecEnv) -> None:

@@ -37,7 +37,7 @@ class AnymalTask(RLTask[AnymalConfig]):
     With ``task.env.compat=upstream``, rewards and actions are scaled by 1/60 s although a control step lasts 0.02 s,
     gravity is rotated by the base's orientation instead of into the base's frame, drives ignore ``control``: they
     have 400 N·m and 40 N·m·s per degree, without a limit, and ``baseInitState`` has no effect: robots start at rest and
-    level, 0.62 m above the ground.
+    level, 0.62 m above the ground. The joint velocities of a reset remain the velocity targets of the episode.
     """
 
     def set_up_scene(self, scene: Scene) -> None:
@@ -89,6 +89,8 @@ class AnymalTask(RLTask[AnymalConfig]):
         n, joints = len(worlds), self.anymals.num_dof
         velocities = self.uniform(-RESET_JOINT_SPEED, RESET_JOINT_SPEED, n, joints)
         self.anymals.set_joint_velocities(velocities, worlds)
+        if self.upstream:  # Isaac Sim's setter of joint velocities also sets their targets
+            self.anymals.set_joint_velocity_targets(velocities, worlds)
         if self.starts_moving:
             self.anymals.set_velocities(self.start_velocity, worlds)
         commands = torch.addcmul(self.command_low, self.command_span, self.uniform(0.0, 1.0, n, 3))
