@@ -1,5 +1,6 @@
 """The package that ``oige-compat port`` writes from a small fork."""
 
+import ast
 import shutil
 import sys
 import tomllib
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from oige_compat.assets import load_usd
 from oige_compat.cli import compat
 from oige_core import VecEnv
 from oige_core.errors import OigeError
+from oige_core.scene import Drive
 
 sys.path.insert(0, str(Path(__file__).parent))
 from ported import TASK, made, method, port, write_fork
@@ -185,13 +188,23 @@ def test_missing_yaml_files_are_marked(tmp_path: Path, capsys: pytest.CaptureFix
     assert "src/wagon/cfg/train/WagonPPO.yaml:1" in places
 
 
-def test_path_beside_the_file_of_the_robot_is_found(tmp_path: Path) -> None:
-    usd = (resources.files("oige_tasks_classic") / "cartpole/assets/cartpole.usda").read_text()
+def test_robot_beside_the_file_that_names_it_is_converted_with_its_drives(tmp_path: Path) -> None:
+    usd = (resources.files("oige_tasks_locomotion") / "ant/assets/ant.usda").read_text()
     robot = FILES["wagons/robots/wagon.py"].replace(
         'get_assets_root_path() + "/Isaac/Robots/Cartpole/cartpole.usd"',
         'path.join(path.abspath(path.dirname(__file__)), "..", "usd", "wagon.usda")',
     )
     files = {"wagons/robots/wagon.py": f"from os import path\n{robot}", "wagons/usd/wagon.usda": usd}
     package = port(tmp_path, files=files)
-    assert "# Converted from wagons/usd/wagon.usda." in (package / "src/wagon/task.py").read_text()
-    assert (package / "src/wagon/assets/wagon.xml").is_file()
+    text = (package / "src/wagon/task.py").read_text()
+    assert "# Converted from wagons/usd/wagon.usda." in text
+    assert "TODO(port)" not in text
+    converted, _ = load_usd(tmp_path / "fork/wagons/usd/wagon.usda")
+    assert (package / "src/wagon/assets/wagon.xml").read_text() == converted.mjcf
+    written = next(node.value for node in ast.parse(text).body if ast.unparse(node).startswith("WAGON = "))
+    assert isinstance(written, ast.Call)
+    drives, positions = (eval(ast.unparse(each.value), {"Drive": Drive}) for each in written.keywords[1:])
+    assert {name: drive.damping for name, drive in drives.items()} == pytest.approx(
+        {name: drive.damping for name, drive in converted.drives.items()}
+    )
+    assert positions == pytest.approx(converted.joint_positions)

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from oige_compat.errors import CompatError
 from oige_compat.run import run
 from oige_core.errors import ConfigError
 
@@ -86,3 +87,32 @@ def test_module_that_a_package_lacks_keeps_its_traceback(script: str) -> None:
     Path(script).write_text("import math\nimport json.wagons\n")
     with pytest.raises(ModuleNotFoundError):
         run([script])
+
+
+def test_checkpoint_of_another_network_is_one_line(script: str) -> None:
+    load = "import torch\ntorch.nn.Linear(2, 1, bias=False).load_state_dict(torch.nn.Linear(3, 1).state_dict())\n"
+    Path(script).write_text(load)
+    with pytest.raises(ConfigError) as caught:
+        run([script])
+    assert str(caught.value) == (
+        'the checkpoint is of another network: Unexpected key(s) in state_dict: "bias". size mismatch for weight: '
+        "copying a param with shape torch.Size([1, 3]) from checkpoint, "
+        "the shape in current model is torch.Size([1, 2])."
+    )
+
+
+def test_errors_that_a_script_logs_reach_the_user(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(script).write_text(
+        "import carb, logging\nlogging.disable()\n"
+        "carb.log_error('no file')\ncarb.log_warn('slow')\nlogging.disable(0)\n"
+    )
+    run([script])
+    assert capsys.readouterr().err == "[Error] no file\n[Warning] slow\n"
+
+
+def test_no_world_is_one_line(script: str) -> None:
+    clone = "cloner.clone('/World/envs/env_0', cloner.generate_paths('/World/envs/env', 0))\n"
+    Path(script).write_text(f"from omni.isaac.cloner import GridCloner\ncloner = GridCloner(spacing=1.0)\n{clone}")
+    with pytest.raises(CompatError) as caught:
+        run([script])
+    assert str(caught.value) == f"0 worlds (used in {script}:3): expected at least one; set num_envs."

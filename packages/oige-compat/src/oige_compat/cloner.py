@@ -101,7 +101,13 @@ class GridCloner(Cloner):
     def get_clone_transforms(
         self, num_clones: int, position_offsets: Any = None, orientation_offsets: Any = None
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return positions in m and orientations w, x, y, z of the worlds."""
+        """Return positions in m and orientations w, x, y, z of the worlds.
+
+        Raises:
+            CompatError: there is no world.
+        """
+        if num_clones < 1:
+            raise CompatError(f"{num_clones} worlds (used in {caller()}): expected at least one; set num_envs.")
         positions = grid_positions(num_clones, self._spacing).numpy().astype(float)
         if position_offsets is not None:
             positions = positions + np.asarray(position_offsets)

@@ -172,9 +172,9 @@ class VecEnvBase:
         experience: str | None = None,
     ) -> None:
         restart()
-        if not headless or enable_livestream:
-            session().note("headless=False or enable_livestream=True: there is no window, and nothing is streamed.")
         self._simulation_app = SimulationApp({"headless": headless})
+        if enable_livestream:
+            session().note("enable_livestream=True: nothing is streamed.")
         self._render = False
         self._record = False
         self.sim_frame_count = 0

@@ -7,6 +7,7 @@ settings are stored.
 import asyncio
 import enum
 import logging
+import sys
 import types
 from typing import Any, NamedTuple
 
@@ -41,13 +42,13 @@ _log = logging.getLogger("carb")
 
 
 def log_error(text: str) -> None:
-    """Log an error."""
-    _log.error(text)
+    """Print an error, whatever the script does with Python's logging."""
+    print(f"[Error] {text}", file=sys.stderr, flush=True)
 
 
 def log_warn(text: str) -> None:
-    """Log a warning."""
-    _log.warning(text)
+    """Print a warning, whatever the script does with Python's logging."""
+    print(f"[Warning] {text}", file=sys.stderr, flush=True)
 
 
 def log_info(text: str) -> None:

@@ -58,7 +58,8 @@ def _run(script: Path) -> None:
     """Run a script.
 
     Raises:
-        ConfigError: Hydra refuses its arguments, or it imports a package that is not installed.
+        ConfigError: Hydra refuses its arguments, it imports a package that is not installed, or a checkpoint does not
+            fit its network.
     """
     from hydra.errors import HydraException, MissingConfigException
 
@@ -71,6 +72,11 @@ def _run(script: Path) -> None:
         raise ConfigError(f"{group or 'config'}={name}: the script has no such configuration. {found}") from error
     except HydraException as error:
         raise ConfigError(f"oige-compat run {script}: {one_line(error)}") from error
+    except RuntimeError as error:
+        if not str(error).startswith("Error(s) in loading state_dict"):  # of torch
+            raise
+        _, _, difference = one_line(error).partition(": ")
+        raise ConfigError(f"the checkpoint is of another network: {difference}") from error
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if not package or package in sys.modules or importlib.util.find_spec(package) is not None:

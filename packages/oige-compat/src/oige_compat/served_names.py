@@ -111,9 +111,9 @@ NAMES: dict[str, Row] = {
         "carb",
         "approximated",
         {
-            "log_error": "writes to the log of the application; here to Python's logging",
+            "log_error": "writes to the log of the application; here to standard error",
             "log_info": "writes to the log of the application; here to Python's logging",
-            "log_warn": "writes to the log of the application; here to Python's logging",
+            "log_warn": "writes to the log of the application; here to standard error",
             "log_verbose": "writes to the log of the application; here to Python's logging",
             "settings": "settings of the application; here a dictionary that physics does not read",
             "settings.*": "settings of the application; here a dictionary that physics does not read",

@@ -8,7 +8,7 @@ from oige_core.scene.assets import ArticulationAsset, Drive
 
 from oige_compat.assets.files import load_robot
 
-__all__ = ["convert", "source_of"]
+__all__ = ["convert", "settings_of", "source_of"]
 
 _USAGE = "expected FILE OUT.xml [prim=/path] [variant.<set>=<selection> …]"
 
@@ -60,14 +60,19 @@ def convert(arguments: list[str]) -> int:
 
 def source_of(asset: ArticulationAsset, file: Path) -> str:
     """Return Python code of an asset whose MJCF is in a file."""
-    lines = ["ArticulationAsset(", f"    mjcf=Path({str(file)!r}),"]
+    return "\n".join(["ArticulationAsset(", f"    mjcf=Path({str(file)!r}),", *settings_of(asset), ")"])
+
+
+def settings_of(asset: ArticulationAsset) -> list[str]:
+    """Return the arguments of an asset beside its MJCF, as lines of Python code."""
+    lines = []
     if asset.drives:
         drives = (f"        {name!r}: {_drive(drive)}," for name, drive in asset.drives.items())
         lines += ["    drives={", *drives, "    },"]
     if asset.joint_positions:
         positions = (f"        {name!r}: {position:.9g}," for name, position in asset.joint_positions.items())
         lines += ["    joint_positions={", *positions, "    },"]
-    return "\n".join([*lines, ")"])
+    return lines
 
 
 def _drive(drive: Drive) -> str:

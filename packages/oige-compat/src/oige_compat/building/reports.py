@@ -18,7 +18,7 @@ def some(paths: Sequence[str]) -> str:
 def tell_reports(world: FirstWorld) -> None:
     """Print notes of converted robots and bodies, one for all prims of which they say the same."""
     prims: dict[tuple[str, str], list[str]] = {}
-    for note in (note for report in world.reports for note in report.notes):
+    for note in dict.fromkeys(note for report in world.reports for note in report.notes):
         if note.kind != "converted" and not note.text.startswith(CONNECTED):
             prims.setdefault((note.kind, note.text), []).append(note.path)
     for (kind, text), paths in prims.items():

@@ -1,6 +1,7 @@
 """Writes ``set_up_scene`` of a ported task, and the assets that it needs."""
 
 import ast
+import dataclasses
 import json
 import os
 import re
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from oige_core.errors import OigeError
+from oige_core.scene.assets import ArticulationAsset
 
+from oige_compat.assets.convert import settings_of
 from oige_compat.check.modules import ClassInfo
 from oige_compat.port.assets import OBJECTS, ROBOTS, Body, find_by_end
 from oige_compat.port.configuration import solver_step
@@ -241,39 +244,46 @@ class SceneWriter:
         self.core.add(kind)
         name = re.sub(r"\W", "_", self._scene.names[element.path]).upper()
         file = f"{name.lower()}.xml"
-        drives = ""
-        if element.drives and kind == "ArticulationAsset":
-            self.core.add("Drive")
-            drives = f", drives={{{', '.join(ported_drives(element, None, self._step).entries)}}}"
-        lines = self._converted(element, file, drives != "")
-        self.constants += [*lines, f'{name} = {kind}(mjcf=ASSETS / "{file}"{drives})']
+        notes, asset = self._converted(element, file)
+        settings: list[str] = []
+        if kind == "ArticulationAsset":
+            if element.drives:
+                settings = [f"    drives={{{', '.join(ported_drives(element, None, self._step).entries)}}},"]
+            if asset is not None:
+                settings += settings_of(dataclasses.replace(asset, drives={}) if element.drives else asset)
+            if any("Drive(" in line for line in settings):
+                self.core.add("Drive")
+        opening = f'{name} = {kind}(mjcf=ASSETS / "{file}"'
+        self.constants += [*notes, f"{opening},", *settings, ")"] if settings else [*notes, f"{opening})"]
         return name
 
-    def _converted(self, element: Element, file: str, has_drives: bool) -> list[str]:
-        """Convert a USD file of the code base; return comments about what a user must do."""
+    def _converted(self, element: Element, file: str) -> tuple[list[str], ArticulationAsset | None]:
+        """Convert a USD file of the code base.
+
+        Returns:
+            Comments about what differs or is left to do, and the asset; None without such a file.
+        """
         path = Path(os.path.normpath((element.usd or "").replace("\\", "/")))
         root = self._source.code.root
         end = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix().lstrip("./")
         found = next((name for name in self._source.code.assets if end and f"/{name}".endswith(f"/{end}")), None)
         if found is None:
             what = "robot" if element.is_robot else "body"
-            return [f"# {TODO}: write the {what} of {element.usd or 'an unknown file'} as assets/{file}."]
+            return [f"# {TODO}: write the {what} of {element.usd or 'an unknown file'} as assets/{file}."], None
         from oige_compat.assets import load_usd
 
         path = self._source.code.root / found
         try:
             asset, report = load_usd(path)
         except OigeError as error:
-            return [f"# {TODO}: {error}"]
+            return [f"# {TODO}: {error}"], None
         target = self._inside / "assets" / file
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(asset.mjcf, Path):
             shutil.copy(asset.mjcf, target)
         else:
             target.write_text(asset.mjcf, encoding="utf-8")
-        remedy = f"# {TODO}: add the drives of {found} with drives={{…}}."
-        drives = [] if has_drives or not asset.drives else [remedy]
-        return [f"# Converted from {found}.", *(f"# {line}" for line in str(report).splitlines()), *drives]
+        return [f"# Converted from {found}.", *(f"# {line}" for line in str(report).splitlines())], asset
 
 
 def _floats(value: Any) -> list[float]:
