@@ -219,7 +219,7 @@ def test_friction_of_a_material_acts_on_the_shape_that_has_it() -> None:
     frictions = [view.get_material_properties()[0, 1].item() for view in views["balls"]._engine_view._views]
     assert frictions == [0.125, 1.0]
     assert "/World/ice: approximated: static friction 0.5 is the dynamic friction 0.125." in session().notes
-    restitution = "/World/ice: lost: restitution 0.25 of links; contacts of articulations have none."
+    restitution = "/World/ice: lost: restitution 0.25; contacts of the engine have none."
     assert restitution in session().notes
 
 

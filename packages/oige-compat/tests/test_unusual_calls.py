@@ -1,6 +1,7 @@
 """Less usual arguments of Isaac Sim's calls, compared with closed forms and numbers worked out by hand."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from oige_compat.articulation_view import ArticulationView
 from oige_compat.errors import CompatError, ServedNameError
 from oige_compat.materials import PhysicsMaterial
 from oige_compat.objects import DynamicCapsule, DynamicCuboid, DynamicSphere, FixedCuboid, GeometryPrim, XFormPrim
-from oige_compat.session import session
+from oige_compat.session import restart, session
+from oige_compat.stage import add_reference_to_stage
 from oige_compat.views import RigidPrimView, XFormPrimView
 from oige_compat.world import Scene, World
 from oige_core.errors import OigeError
@@ -291,6 +293,56 @@ def test_view_of_some_worlds_is_refused() -> None:
     )
 
 
+def test_view_of_links_and_a_loose_body_beside_them() -> None:
+    def fill(stage: Any, before: str = "") -> dict[str, Any]:
+        """The loose body of 4 kg comes last on the stage, or between the links."""
+        arm = stage.DefinePrim(f"{ENV}/arm", "Xform")
+        DynamicSphere(f"{ENV}/arm/loose", radius=0.1, mass=4.0, translation=[2.0, 0.0, 0.0])
+        arm.SetChildrenReorder(["base", "loose", "rod"] if before == "rod" else ["base", "rod", "loose"])
+        hinge(stage)
+        return {"all": RigidPrimView("/World/envs/.*/arm/(base|rod|loose)", "all")}
+
+    assert build(fill)["all"].get_masses().tolist() == [1.0, 2.0, 4.0] * NUM_ENVS
+    with pytest.raises(CompatError) as caught:
+        build(lambda stage: fill(stage, before="rod"))
+    assert str(caught.value) == (
+        "view 'all' of /World/envs/.*/arm/(base|rod|loose): on the stage, other bodies are between links of a robot; "
+        "use a view for each."
+    )
+
+
+def test_chain_of_joints_that_a_script_adds_hangs_below_its_anchor() -> None:
+    """Two balls on cords of 1 m, which start in a row beside the anchor, 4 m high, pull it with their weight below."""
+
+    def fill(stage: Any) -> dict[str, Any]:
+        above = ENV
+        for number, height in enumerate((3.0, 2.0)):
+            DynamicSphere(f"{ENV}/ball_{number}", radius=0.1, mass=1.0, translation=[0.0, 0.0, height])
+            joint = UsdPhysics.SphericalJoint.Define(stage, f"{ENV}/joint_{number}")
+            joint.CreateBody0Rel().SetTargets([above])
+            joint.CreateBody1Rel().SetTargets([f"{ENV}/ball_{number}"])
+            joint.CreateLocalPos0Attr((0.0, 0.0, 0.0 if number else 4.0))
+            joint.CreateLocalPos1Attr((0.0, 0.0, 1.0))
+            above = f"{ENV}/ball_{number}"
+        return {"balls": RigidPrimView(BALLS, "balls")}
+
+    balls = build(fill)["balls"]
+    assert not [note for note in session().notes if "hinges" in note]
+    balls.set_linear_velocities(torch.tensor([[0.05, 0.0, 0.0], [0.1, 0.0, 0.0]] * NUM_ENVS))
+    step(100)
+    first, second = in_worlds_of_balls(balls)
+    anchor = torch.tensor([0.0, 0.0, 4.0])
+    for lower, upper in ((first, anchor), (second, first)):
+        torch.testing.assert_close((upper - lower).norm(dim=-1), torch.ones(NUM_ENVS), atol=5e-3, rtol=0.0)
+    torch.testing.assert_close(second[:, 2], torch.full((NUM_ENVS,), 2.0), atol=0.02, rtol=0.0)
+
+
+def in_worlds_of_balls(balls: RigidPrimView) -> torch.Tensor:
+    """Return positions ``(2, num_envs, 3)`` of two balls in the frames of the worlds."""
+    positions = balls.get_world_poses()[0].unflatten(0, (NUM_ENVS, 2)) - session().offsets.unsqueeze(1)
+    return positions.transpose(0, 1)
+
+
 # Shapes and materials
 
 
@@ -370,6 +422,28 @@ def test_velocity_of_a_new_body_is_told() -> None:
     build(fill)
     text = "velocity at which a body starts; set it with set_velocities; it has no effect."
     assert f"physics:velocity of {ENV}/ball: {text}" in session().notes
+
+
+def test_file_in_other_units_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "box.usda"
+    file.write_text('#usda 1.0\n(defaultPrim = "box"; metersPerUnit = 0.01; upAxis = "Y")\ndef Xform "box" {}\n')
+    restart()
+    add_reference_to_stage(str(file), f"{ENV}/box")
+    expected = "the stage has 1 m and Z. Prims are as in the file: scale and turn them."
+    assert session().notes == {f"{file}: metersPerUnit=0.01, upAxis=Y; {expected}"}
+
+
+def test_values_of_a_view_before_there_are_worlds_for_them_are_refused() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        DynamicSphere(f"{ENV}/ball", radius=0.1)
+        RigidPrimView("/World/envs/.*/ball", "balls", masses=torch.tensor([1.0, 2.0]))
+        return {}
+
+    with pytest.raises(CompatError) as caught:
+        build(fill)
+    assert str(caught.value).startswith("masses of view 'balls' (used in ")
+    end = "): 2 values; expected 1, one for each prim. Create the view after the worlds are cloned."
+    assert str(caught.value).endswith(end)
 
 
 # What is not served

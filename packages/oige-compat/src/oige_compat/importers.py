@@ -34,6 +34,12 @@ _OTHERS = {
 }
 """Values of settings that act here in any case, and what another value does in Isaac Sim."""
 
+_NEUTRAL = {
+    *("create_physics_scene", "import_sites", "instanceable_usd_path", "make_default_prim", "make_instanceable"),
+    *("subdivision_scheme", "up_vector", "visualize_collision_geoms"),
+}
+"""Settings that change nothing here."""
+
 
 class UrdfJointTargetType(enum.Enum):
     """What drives of imported joints hold."""
@@ -161,6 +167,9 @@ def _drives(description: RobotDescription, config: ImportConfig) -> dict[str, Dr
 def _tell_unused(file: Path, config: ImportConfig) -> None:
     if float(config.distance_scale) != 1.0:
         raise OigeError(f"{file}: distance_scale={config.distance_scale}: expected 1, metres.")
+    for name in sorted(vars(config).keys() - vars(ImportConfig()).keys() - _OTHERS.keys() - _NEUTRAL):
+        text = "a setting that oige-compat does not know; it has no effect"
+        session().note(f"{file}: import_config.{name}={getattr(config, name)}: {text}.")
     for name, (neutral, text) in _OTHERS.items():
         value = getattr(config, name, neutral if name != "import_inertia_tensor" else False)
         if value != neutral:

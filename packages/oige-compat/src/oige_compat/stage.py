@@ -139,11 +139,24 @@ def add_reference_to_stage(usd_path: str, prim_path: str, prim_type: str = "Xfor
         )
     if file is not None:
         resolve_references(file)
+        _tell_units(str(file))
     prim = session().stage.DefinePrim(str(prim_path), prim_type)
     prim.GetReferences().AddReference(str(file) if part is None else part_layer(part.body, part.is_soft).identifier)
     session().references[str(prim_path)] = usd_path
     add_mounted_cameras(session().stage, str(prim_path), usd_path)
     return prim
+
+
+def _tell_units(file: str) -> None:
+    """Say if a file has other units or another upward axis than the stage."""
+    layer = Sdf.Layer.Find(file)
+    if layer is None:
+        return  # it is damaged, which the builder reports
+    root = layer.pseudoRoot
+    found = {key: root.GetInfo(key) for key in ("metersPerUnit", "upAxis") if root.HasInfo(key)}
+    if found.get("metersPerUnit", 1.0) != 1.0 or found.get("upAxis", "Z") != "Z":
+        units = ", ".join(f"{key}={value}" for key, value in found.items())
+        session().note(f"{file}: {units}; the stage has 1 m and Z. Prims are as in the file: scale and turn them.")
 
 
 def get_prim_at_path(prim_path: str, fabric: bool = False) -> Usd.Prim:

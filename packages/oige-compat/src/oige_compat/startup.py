@@ -69,7 +69,7 @@ class StartupValues:
         """Set ``masses``, ``densities`` or ``scales`` of prims.
 
         Raises:
-            CompatError: the worlds exist, and their sizes are to be changed.
+            CompatError: the worlds exist, and their sizes are to be changed, or there are not as many values as prims.
         """
         if name == "scales" and self._view.initialized:
             raise CompatError(
@@ -78,10 +78,14 @@ class StartupValues:
             )
         rows = torch.as_tensor(values, dtype=torch.float32).cpu()
         kept = self.read(name)
-        if indices is None:
-            kept[:] = rows
-        else:
-            kept[torch.as_tensor(indices).long().cpu()] = rows
+        selected = self._view._select(indices)
+        chosen = slice(None) if selected is None else selected.cpu()
+        if rows.ndim == kept.ndim and len(rows) not in (1, len(kept[chosen])):
+            raise CompatError(
+                f"{name} of view '{self._view.name}' (used in {caller()}): {len(rows)} values; expected "
+                f"{len(kept[chosen])}, one for each prim. Create the view after the worlds are cloned."
+            )
+        kept[chosen] = rows
         self._values[name] = kept
         self._changed.add(name)
 

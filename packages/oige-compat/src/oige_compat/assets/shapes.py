@@ -122,7 +122,7 @@ def read_surface(prim: Usd.Prim, frames: Frames, report: Report) -> Surface:
     if not math.isclose(static, dynamic, rel_tol=1e-5):
         report.add("approximated", path, f"static friction {static:g} is the dynamic friction {dynamic:g}")
     if restitution := float(api.GetRestitutionAttr().Get() or 0.0):
-        report.add("lost", path, f"restitution {restitution:g} of links; contacts of articulations have none")
+        report.add("lost", path, f"restitution {restitution:g}; contacts of the engine have none")
     mode = material.GetPrim().GetAttribute("physxMaterial:frictionCombineMode")
     named = str(mode.Get()) if mode and mode.HasAuthoredValue() else "average"
     if named != "max":

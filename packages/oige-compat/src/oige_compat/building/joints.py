@@ -8,11 +8,15 @@ from pxr import Usd, UsdPhysics
 from oige_compat.assets.bodies import is_kinematic, is_link
 from oige_compat.assets.joints import Joint, read_joint
 from oige_compat.assets.mjcf import quaternion
+from oige_compat.assets.report import Report
 from oige_compat.assets.stages import Frames, prims_below, rigid_inverse
 from oige_compat.building.world import FirstWorld, last_name
 from oige_compat.errors import CompatError
 
 __all__ = ["add_joints"]
+
+OF_TREES = ("the spherical joint is three hinges", "the two links start where the joint puts them")
+"""Notes about joints of articulations."""
 
 _X_OF_AXIS = {"X": (0, 1, 2), "Y": (1, 2, 0), "Z": (2, 0, 1)}
 """Which axes of a joint's frame are x, y and z of one whose x is the axis of the joint."""
@@ -28,7 +32,10 @@ def add_joints(world: FirstWorld, scene: Scene) -> None:
     frames = Frames(world.session.stage)
     for prim in prims_below(world.prim):
         if prim.IsA(UsdPhysics.Joint) and _is_added(world, prim):
-            joint = read_joint(prim, bodies, frames, world.report())
+            report = Report()
+            joint = read_joint(prim, bodies, frames, report)
+            # A constraint is no hinge of a tree, and bodies start where they lie.
+            world.report().notes.extend(note for note in report.notes if not note.text.startswith(OF_TREES))
             if joint is not None and not _is_in_tree(world, joint):
                 _add_joint(world, scene, prim, joint)
 

@@ -1,5 +1,6 @@
 """Finds for each view of the script what it shows of the engine."""
 
+import itertools
 import re
 from typing import Any
 
@@ -64,7 +65,11 @@ def _check_worlds(world: FirstWorld, view: PrimView) -> None:
 
 
 def _parts(world: FirstWorld, scene: Scene, label: str, paths: list[str], view: PrimView) -> list[tuple[Any, int]]:
-    """Return views of the engine of bodies that a view selects, and the number of bodies of each."""
+    """Return views of the engine of bodies that a view selects, and the number of bodies of each.
+
+    Raises:
+        CompatError: other bodies are between links of a robot.
+    """
     parts: list[tuple[Any, int]] = []
     robots: dict[str, list[str]] = {}
     for path in paths:
@@ -75,6 +80,13 @@ def _parts(world: FirstWorld, scene: Scene, label: str, paths: list[str], view: 
             robots[root] = links = _links(world, root, paths, view)
             if links:
                 parts.append(_link_view(world, scene, label, root, links, view))
+    bodies = [path for path in paths if world.session.stage.GetPrimAtPath(path).HasAPI(UsdPhysics.RigidBodyAPI)]
+    owners = [path if path in world.elements else world.robot_above(path) for path in bodies]
+    if len(list(itertools.groupby(owners))) > len(set(owners)):
+        raise CompatError(
+            f"view '{view.name}' of {view._regex_prim_paths}: on the stage, other bodies are between links of a robot; "
+            "use a view for each."
+        )
     if paths:
         return parts
     for root in world.articulations:
@@ -119,7 +131,7 @@ def _last_name(root: str, view: PrimView) -> str | None:
 def _links(world: FirstWorld, root: str, paths: list[str], view: PrimView) -> list[str]:
     """Return names of links of a robot that a view selects, in the order of the stage."""
     stage = world.session.stage
-    inside = [stage.GetPrimAtPath(path) for path in paths if path.startswith(f"{root}/")]
+    inside = [stage.GetPrimAtPath(path) for path in paths if path.startswith(f"{root}/") and path not in world.elements]
     links = [prim.GetName() for prim in inside if prim.HasAPI(UsdPhysics.RigidBodyAPI)]
     last = _last_name(root, view)
     if links or last is None:
