@@ -95,7 +95,8 @@ def test_import_to_the_stage_returns_the_path_of_the_prim(urdf: Path) -> None:
     assert execute("URDFParseAndImportFile", urdf_path=str(urdf), import_config=config) == (True, "/slider")
     assert session().stage.GetPrimAtPath("/slider/arm").IsValid()
     assert session().notes == {
-        f"{urdf}: import_config.collision_from_visuals=True: a setting that oige-compat does not know; it has no effect.",
+        f"{urdf}: import_config.collision_from_visuals=True: a setting that oige-compat does not know; it has no "
+        "effect.",
         f"{urdf}: import_config.merge_fixed_joints=True: joins links that a fixed joint holds; they stay apart.",
         f"{urdf}: import_config.import_inertia_tensor=False: lets shapes determine the inertia of links; here those of "
         "the file act.",
