@@ -138,7 +138,8 @@ def test_unknown_asset_is_one_line() -> None:
     message = str(caught.value)
     assert message.startswith("/nowhere/robot.usd (used in ")
     assert message.endswith(
-        "): neither a file on this machine nor a robot that OIGE has; download the file and pass its path."
+        "): neither a file on this machine nor a robot that OIGE has; download the file and put it into the checkout, "
+        "or give it with --asset robot.usd=FILE before the script."
     )
 
 

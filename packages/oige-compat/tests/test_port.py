@@ -201,8 +201,8 @@ def test_robot_beside_the_file_that_names_it_is_converted_with_its_drives(tmp_pa
     assert "TODO(port)" not in text
     converted, _ = load_usd(tmp_path / "fork/wagons/usd/wagon.usda")
     assert (package / "src/wagon/assets/wagon.xml").read_text() == converted.mjcf
-    written = next(node.value for node in ast.parse(text).body if ast.unparse(node).startswith("WAGON = "))
-    assert isinstance(written, ast.Call)
+    constants = [node.value for node in ast.parse(text).body if isinstance(node, ast.Assign)]
+    written = next(value for value in constants if isinstance(value, ast.Call))
     drives, positions = (eval(ast.unparse(each.value), {"Drive": Drive}) for each in written.keywords[1:])
     assert {name: drive.damping for name, drive in drives.items()} == pytest.approx(
         {name: drive.damping for name, drive in converted.drives.items()}

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
@@ -133,9 +134,10 @@ def add_reference_to_stage(usd_path: str, prim_path: str, prim_type: str = "Xfor
     usd_path = str(usd_path) if part is not None else resolve(str(usd_path))
     file = reference_file(usd_path)
     if file is None and part is None:
+        option = f"--asset {PurePosixPath(usd_path).name}=FILE"
         raise CompatError(
             f"{usd_path} (used in {caller()}): neither a file on this machine nor a robot that OIGE has; download the "
-            "file and pass its path."
+            f"file and put it into the checkout, or give it with {option} before the script."
         )
     if file is not None:
         resolve_references(file)
