@@ -76,6 +76,18 @@ FORKS: dict[str, Fork] = {
     "jcoll44": Fork("jcoll44/OmniIsaacGymEnvs", "Jackal", overrides=("task.env.renderImages=False",)),
     "kihyeonjoo": Fork("kihyeonjoo/OmniIsaacGymEnvsAfftv", "FrankaPickandPlace", paths=("omniisaacgymenvs",)),
     "v-xchen-v": Fork("v-xchen-v/Luca_OmniIsaacGymEnvs", "FrankaFollowTarget"),
+    "Warthog": Fork("kim4375731/OmniIsaacGymEnvs", "Warthog"),
+    "Virlus": Fork("Virlus/OmniIsaacGymEnvs", "AliengoTerrain"),
+    "mingj1125": Fork("mingj1125/OmniIsaacGymEnvs", "MovingOnTheTab"),
+    "tolomeis": Fork("tolomeis/OmniIsaacGymEnvs", "FactoryCube"),
+    "Vishaal": Fork("Vishaal-Kanna/OmniIsaacGymEnvs", "Franka"),
+    "AlanSunHR": Fork("AlanSunHR/OmniIsaacGymEnvs", "TestModule"),
+    "joyapseb": Fork("joyapseb/UROmniIsaacGymEnvs", "FactoryUR5eNutBoltScrew"),
+    "Leung555": Fork("Leung555/OmniIsaacGymEnvs", "Ant_test", overrides=("+terrain.type=flat",)),
+    "Heiden": Fork("eric-heiden/OmniIsaacGymEnvs", "CartpoleTiledCamera"),
+    "Emma": Fork("EmmaHeyen/OmniIsaacGymEnvs_EH", "FactoryTaskSnapFit_eh"),
+    "NJ-Wu": Fork("NJ-WuSiyang/OmniIsaacGymEnvs", "Playground"),
+    "Alberic": Fork("AlbericDeLajarte/OmniIsaacGymEnvs", "MonaPick", num_envs=1),
 }
 """Forks by the names of their checkouts."""
 
@@ -156,13 +168,26 @@ def trial(steps: int, output: Path, arguments: list[str]) -> int:
 
     found: dict[str, Any] = {"steps": 0, "finite": True, "rewards": [0.0, 0.0]}
 
+    def tensors_of(values: Any) -> list[torch.Tensor]:
+        if isinstance(values, dict):
+            return [tensor for value in values.values() for tensor in tensors_of(value)]
+        return [values] if torch.is_tensor(values) else []
+
     def record(rewards: torch.Tensor, observations: Any) -> None:
-        tensors = [rewards, *(observations.values() if isinstance(observations, dict) else [observations])]
-        found["finite"] &= all(bool(torch.isfinite(tensor).all()) for tensor in tensors if torch.is_tensor(tensor))
+        tensors = [rewards, *tensors_of(observations)]
+        found["finite"] &= all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
         least, largest = found["rewards"]
         found["rewards"] = [min(least, float(rewards.min())), max(largest, float(rewards.max()))]
         found["steps"] += 1
         output.write_text(json.dumps(found), encoding="utf-8")
+
+    def draw(space: Any, worlds: int, generator: torch.Generator) -> torch.Tensor:
+        """Return uniform actions: numbers from -1 to 1, or choices as integers."""
+        if hasattr(space, "spaces"):
+            return torch.stack([draw(each, worlds, generator) for each in space.spaces], dim=1)
+        if hasattr(space, "n"):
+            return torch.randint(int(space.n), (worlds,), generator=generator)
+        return 2.0 * torch.rand(worlds, space.shape[0], generator=generator) - 1.0
 
     def act(self: Any, args: Any) -> None:
         """Step the environment that the training script has registered."""
@@ -170,8 +195,7 @@ def trial(steps: int, output: Path, arguments: list[str]) -> int:
         generator = torch.Generator().manual_seed(0)
         env.reset()
         for _ in range(steps):
-            actions = 2.0 * torch.rand(env.num_envs, env.action_space.shape[0], generator=generator) - 1.0
-            observations, rewards, *_ = env.step(actions)
+            observations, rewards, *_ = env.step(draw(env.action_space, env.num_envs, generator))
             record(rewards, observations)
         env.close()
 

@@ -216,6 +216,19 @@ def test_generic_joint_with_two_free_axes_is_a_noted_chain(tmp_path: Path) -> No
     )
 
 
+def test_generic_joint_to_the_stage_without_limits_fixes_the_base(tmp_path: Path) -> None:
+    text = PENDULUM.format(**CENTIMETRES).replace("PhysicsFixedJoint", "PhysicsJoint")
+    asset, report = load(tmp_path, text)
+    model = compiled(asset)
+    assert [model.joint(index).name for index in range(model.njnt)] == ["hinge"]
+    note = "the joint to the stage leaves all axes free; it holds the articulation's base, which does not move"
+    assert f"approximated: /pendulum/root_joint: {note}" in report.lines()
+    schemas = '(prepend apiSchemas = ["PhysicsDriveAPI:transX"])'
+    driven = text.replace('PhysicsJoint "root_joint"', f'PhysicsJoint "root_joint" {schemas}')
+    with pytest.raises(OigeError, match="all six axes are free, so that it holds nothing; remove it"):
+        load(tmp_path, driven)
+
+
 def test_acceleration_drive_gets_gains_for_the_inertia_of_its_joint(tmp_path: Path) -> None:
     rest = AT + 'uniform token physics:axis = "Z"\n uniform token drive:linear:physics:type = "acceleration"\n'
     rest += "float drive:linear:physics:stiffness = 10\n float drive:linear:physics:damping = 3"

@@ -384,6 +384,25 @@ def test_revolute_joint_of_a_script_holds_a_door_at_the_world() -> None:
     torch.testing.assert_close(doors.get_local_poses()[0], expected, atol=5e-3, rtol=0.0)
 
 
+def test_body_with_a_fixed_base_moves_only_by_its_view() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        DynamicCuboid(f"{ENV}/goal", translation=[0.0, 0.0, 1.0], size=0.1)
+        joint = UsdPhysics.Joint.Define(stage, f"{ENV}/goal_fixedBaseRootJoint")
+        joint.CreateBody1Rel().SetTargets([f"{ENV}/goal"])
+        UsdPhysics.ArticulationRootAPI.Apply(joint.GetPrim())
+        DynamicCuboid(f"{ENV}/cube", translation=[1.0, 0.0, 1.0], size=0.1)
+        return {name: RigidPrimView(f"/World/envs/.*/{name}", name) for name in ("goal", "cube")}
+
+    views = build(fill)
+    views["goal"].set_local_poses(torch.tensor([[0.0, 0.0, 2.0], [0.0, 0.0, 3.0]]))
+    step(5)
+    heights = views["goal"].get_local_poses()[0][:, 2]
+    torch.testing.assert_close(heights, torch.tensor([2.0, 3.0]))
+    assert (views["cube"].get_local_poses()[0][:, 2] < 1.0).all()
+    note = f"{ENV}/goal: held by goal_fixedBaseRootJoint; the body moves only where a view puts it."
+    assert note in session().notes
+
+
 def test_joint_that_cannot_be_expressed_is_refused_by_name() -> None:
     def fill(stage: Any) -> dict[str, Any]:
         ball = DynamicSphere(f"{ENV}/ball", translation=[0.0, 0.0, 3.0])

@@ -106,7 +106,12 @@ def read_joint(prim: Usd.Prim, links: set[str], frames: Frames, report: Report) 
     if bodies[0] == bodies[1]:
         raise OigeError(f"joint {path}: expected two different bodies, found {bodies[0] or 'the stage'} twice.")
     outside = bool(joint.GetExcludeFromArticulationAttr().Get())
-    axes = _read_axes(prim, frames, Report() if outside else report)  # those of a loop have no positions
+    axes = ()
+    if None in bodies and not outside and _holds_base(prim, bodies):
+        text = "the joint to the stage leaves all axes free; it holds the articulation's base, which does not move"
+        report.add("approximated", path, text)
+    else:
+        axes = _read_axes(prim, frames, Report() if outside else report)  # those of a loop have no positions
     read = Joint(
         path=path,
         name=prim.GetName(),
@@ -120,6 +125,25 @@ def read_joint(prim: Usd.Prim, links: set[str], frames: Frames, report: Report) 
     if outside:
         return read
     return dataclasses.replace(read, axes=_with_positions(prim, read, frames, report))
+
+
+def _holds_base(joint: Usd.Prim, bodies: list[str | None]) -> bool:
+    """Whether a generic joint without limits and drives makes the base of an articulation fixed.
+
+    The parser of UsdPhysics takes a joint to the stage for the articulation's root, and tasks of OmniIsaacGymEnvs with
+    ``fixed_base: True`` write such a joint without limits.
+    """
+    if str(joint.GetTypeName()) != "PhysicsJoint" or any(
+        name.startswith(("PhysicsLimitAPI:", "PhysicsDriveAPI:")) for name in joint.GetAppliedSchemas()
+    ):
+        return False
+    ends = [joint, *(joint.GetStage().GetPrimAtPath(body) for body in bodies if body is not None)]
+    for prim in ends:
+        while prim and not prim.IsPseudoRoot():
+            if prim.HasAPI(UsdPhysics.ArticulationRootAPI):
+                return True
+            prim = prim.GetParent()
+    return False
 
 
 def _end(

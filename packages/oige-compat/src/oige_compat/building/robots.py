@@ -12,6 +12,7 @@ from oige_compat.assets.stages import prims_below
 from oige_compat.assets.usd import load_usd
 from oige_compat.building.damping import damp_links
 from oige_compat.building.drives import with_drives_of_stage
+from oige_compat.building.fixed_bases import hold_bodies
 from oige_compat.building.limits import without_shaking_limits
 from oige_compat.building.world import FirstWorld
 from oige_compat.errors import CompatError
@@ -31,6 +32,7 @@ def find_robots(world: FirstWorld) -> None:
         if path in world.session.references:
             raise CompatError(f"{path}: its file cannot be read: {text}")
         world.session.note(f"{path}: lost: this part is missing, as in Isaac Sim: {text}")
+    hold_bodies(world)
     first = f"{world.session.env_paths[0]}/"
     for path, usd_path in world.session.references.items():
         robot = find_robot(usd_path) if path.startswith(first) else None
