@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from oige_compat.building.attributes import RELATIONSHIPS, tell_unused
 from oige_compat.building.world import FirstWorld
-from oige_compat.kit import get_settings
+from oige_compat.kit import SimulationApp, get_settings
 from oige_compat.objects import DynamicSphere, FixedCuboid
 from oige_compat.physics_attributes import ATTRIBUTES, Attribute
 from oige_compat.physx_schema import PhysxRigidBodyAPI
@@ -97,6 +97,8 @@ def test_settings_of_physics_are_told(current: Session) -> None:
     get_settings().set_bool("/physics/disableContactProcessing", True)
     get_settings().set_bool("/physics/updateToUsd", False)
     get_settings().set("/app/viewport/grid/enabled", False)
+    SimulationApp({"headless": True}).set_setting("/physics/numThreads", 8)
     assert notes(current) == {
-        "carb.settings /physics/disableContactProcessing=True: a setting of PhysX; it has no effect."
+        "carb.settings /physics/disableContactProcessing=True: a setting of PhysX; it has no effect.",
+        "carb.settings /physics/numThreads=8: a setting of PhysX; it has no effect.",
     }

@@ -102,6 +102,14 @@ def test_error_says_what_a_known_name_is_in_isaac_sim() -> None:
     )
 
 
+def test_window_of_the_first_releases_places_no_camera() -> None:
+    import omni.kit  # pyright: ignore[reportMissingImports]
+
+    viewport = omni.kit.viewport_legacy.get_default_viewport_window()
+    assert viewport.set_camera_position("/OmniverseKit_Persp", 10, 10, 3, True) is False
+    assert viewport.get_active_camera() == "/OmniverseKit_Persp"
+
+
 def test_scripts_get_their_own_arguments_and_neighbours(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("import sys, beside\nprint(__name__, sys.argv[1:], beside.VALUE)\n")

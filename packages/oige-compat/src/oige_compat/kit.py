@@ -186,6 +186,10 @@ class SimulationApp(TellsMissing):
         """Whether the application ends."""
         return False
 
+    def set_setting(self, setting: str, value: Any) -> None:
+        """Set a setting of the application by its path, as the settings of ``carb`` do."""
+        get_settings().set(setting, value)
+
     def close(self, wait_for_replicator: bool = True, skip_cleanup: bool = False) -> None:
         """Free the worlds."""
         if (engine := session().engine) is not None:

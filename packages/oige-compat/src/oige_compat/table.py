@@ -102,6 +102,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.wheeled_robots.controllers.differential_controller": _WHEELS,
     "omni.isaac.wheeled_robots.robots": ("oige_compat.wheeled:WheeledRobot",),
     "omni.kit.viewport.utility": _VIEWPORT,
+    "omni.kit.viewport_legacy": ("oige_compat.viewport:get_default_viewport_window",),
     "omni.kit.viewport.utility.camera_state": _VIEWPORT,
     **dict.fromkeys(
         ("omni.importer.urdf._urdf", "omni.isaac.urdf._urdf", "isaacsim.asset.importer.urdf._urdf"),

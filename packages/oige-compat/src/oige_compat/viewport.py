@@ -1,8 +1,13 @@
-"""``omni.kit.viewport.utility``: the viewport of the application, whose camera nothing shows here."""
+"""``omni.kit.viewport.utility`` and ``viewport_legacy``: the viewport of the application, which nothing shows here."""
 
 from typing import Any
 
-__all__ = ["ViewportCameraState", "get_active_viewport", "get_viewport_from_window_name"]
+__all__ = [
+    "ViewportCameraState",
+    "get_active_viewport",
+    "get_default_viewport_window",
+    "get_viewport_from_window_name",
+]
 
 
 class _Viewport:
@@ -17,6 +22,12 @@ class _Viewport:
     def get_active_camera(self) -> str:
         return self.camera_path
 
+    def set_camera_position(self, camera_path: str, x: float, y: float, z: float, rotate: bool = True) -> bool:
+        """Return whether the camera is placed: there is no window."""
+        return False
+
+    set_camera_target = set_camera_position
+
 
 def get_viewport_from_window_name(window_name: str = "Viewport") -> _Viewport:
     """Return a viewport that is not shown."""
@@ -24,6 +35,11 @@ def get_viewport_from_window_name(window_name: str = "Viewport") -> _Viewport:
 
 
 def get_active_viewport(usd_context_name: str = "") -> _Viewport:
+    """Return a viewport that is not shown."""
+    return _Viewport()
+
+
+def get_default_viewport_window() -> _Viewport:
     """Return a viewport that is not shown."""
     return _Viewport()
 
