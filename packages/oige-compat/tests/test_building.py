@@ -9,6 +9,7 @@ import pytest
 import torch
 from oige_compat.articulation_view import ArticulationView
 from oige_compat.errors import CompatError
+from oige_compat.materials import PhysicsMaterial, PreviewSurface
 from oige_compat.objects import DynamicCuboid, DynamicSphere, FixedCuboid, RigidPrim, Robot, VisualSphere, XFormPrim
 from oige_compat.session import session
 from oige_compat.stage import add_reference_to_stage
@@ -221,6 +222,19 @@ def test_friction_of_a_material_acts_on_the_shape_that_has_it() -> None:
     assert "/World/ice: approximated: static friction 0.5 is the dynamic friction 0.125." in session().notes
     restitution = "/World/ice: lost: restitution 0.25; contacts of the engine have none."
     assert restitution in session().notes
+
+
+def test_visual_material_keeps_the_friction_of_a_shape() -> None:
+    def fill(stage: Any) -> dict[str, Any]:
+        material = PhysicsMaterial("/World/rubber", static_friction=0.8, dynamic_friction=0.8)
+        cube = DynamicCuboid(f"{ENV}/cube", size=0.1, physics_material=material)
+        cube.apply_visual_material(PreviewSurface("/World/Looks/red", color=torch.tensor([1.0, 0.0, 0.0])))
+        bound = UsdShade.MaterialBindingAPI(cube.prim).ComputeBoundMaterial()[0]
+        assert str(bound.GetPath()) == "/World/Looks/red"
+        return {"cubes": RigidPrimView("/World/envs/.*/cube", "cubes")}
+
+    properties = build(fill)["cubes"]._engine_view.get_material_properties()
+    assert properties[:, 1].tolist() == pytest.approx([0.8] * NUM_ENVS)
 
 
 def test_gravity_is_disabled_on_one_body() -> None:

@@ -76,6 +76,14 @@ def test_subclass_of_an_unknown_class_raises_when_it_is_made() -> None:
         Mine()
 
 
+def test_constructor_of_an_unknown_base_called_by_name_raises() -> None:
+    from omni.isaac.nowhere import Thing  # pyright: ignore[reportMissingImports]
+
+    for call in (lambda: Thing.__init__(object()), lambda: Thing.__init__(object(), prim_path="/World/thing")):
+        with pytest.raises(CompatError, match=r"^omni\.isaac\.nowhere\.Thing \(part of Isaac Sim; used in "):
+            call()
+
+
 def test_guarded_import_of_an_unknown_module_raises_import_error() -> None:
     try:
         import omni.isaac.elsewhere  # pyright: ignore[reportMissingImports]  # noqa: F401

@@ -124,7 +124,9 @@ class Missing:
         name: the full name.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *further: Any, **named: Any) -> None:
+        if further or named or "_name" in vars(self):  # a subclass calls the constructor of its base by name
+            self._refuse()
         self._name = name
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:

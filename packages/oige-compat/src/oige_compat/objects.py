@@ -10,6 +10,7 @@ import torch
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 
 from oige_compat.errors import CompatError, TellsMissing, caller, refuse_parameters
+from oige_compat.materials import VisualMaterial
 from oige_compat.poses import get_local_pose, local_pose, pose_on_stage, world_pose
 from oige_compat.robots import find_robot
 from oige_compat.session import session
@@ -109,6 +110,10 @@ class XFormPrim(TellsMissing):
         """Show or hide the prim in images."""
         image = UsdGeom.Imageable(self.prim)
         image.MakeVisible() if visible else image.MakeInvisible()
+
+    def apply_visual_material(self, visual_material: VisualMaterial, weaker_than_descendants: bool = False) -> None:
+        """Let the prim have a material that only cameras of Isaac Sim see."""
+        UsdShade.MaterialBindingAPI.Apply(self.prim).Bind(visual_material.material)
 
     def set_local_pose(self, translation: Any = None, orientation: Any = None) -> None:
         """Set the pose in the parent: that at which the worlds begin, or of the body, once it exists."""

@@ -204,6 +204,10 @@ VIEWS: dict[str, Row] = {
             "joints and velocities of one robot; here in the first world",
         ),
     ),
+    "omni.isaac.core.prims.XFormPrim.apply_visual_material": (
+        "approximated",
+        "colours the prim; images do not show it",
+    ),
     "omni.isaac.core.prims.XFormPrim.*": ("missing", "a method of single prims"),
     "omni.isaac.core.prims.GeometryPrim.set_collision_enabled": ("served", "switches collisions of the shape"),
     "omni.isaac.core.prims.GeometryPrim.apply_physics_material": ("approximated", "sets the friction of the shape"),

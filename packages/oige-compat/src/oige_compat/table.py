@@ -65,6 +65,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "omni.isaac.core.prims": _PRIMS,
     "omni.isaac.core.prims.soft": ("oige_compat.soft_bodies:DeformablePrimView",),
     "omni.isaac.core.prims.soft.deformable_prim_view": ("oige_compat.soft_bodies:DeformablePrimView",),
+    "omni.isaac.core.prims.geometry_prim": ("oige_compat.objects:GeometryPrim",),
     "omni.isaac.core.prims.rigid_prim": ("oige_compat.objects:RigidPrim",),
     "omni.isaac.core.prims.rigid_prim_view": _PRIMS,
     "omni.isaac.core.prims.xform_prim": ("oige_compat.objects:XFormPrim",),
