@@ -253,8 +253,9 @@ class SceneWriter:
                 settings += settings_of(dataclasses.replace(asset, drives={}) if element.drives else asset)
             if any("Drive(" in line for line in settings):
                 self.core.add("Drive")
-        opening = f'{name} = {kind}(mjcf=ASSETS / "{file}"'
-        self.constants += [*notes, f"{opening},", *settings, ")"] if settings else [*notes, f"{opening})"]
+        mjcf = f'mjcf=ASSETS / "{file}"'
+        call = [f"{name} = {kind}(", f"    {mjcf},", *settings, ")"] if settings else [f"{name} = {kind}({mjcf})"]
+        self.constants += [*notes, *call]
         return name
 
     def _converted(self, element: Element, file: str) -> tuple[list[str], ArticulationAsset | None]:
@@ -283,7 +284,7 @@ class SceneWriter:
             shutil.copy(asset.mjcf, target)
         else:
             target.write_text(asset.mjcf, encoding="utf-8")
-        return [f"# Converted from {found}.", *(f"# {line}" for line in str(report).splitlines())], asset
+        return [f"# Converted from {found}.", *(f"# {line}" for line in report.lines())], asset
 
 
 def _floats(value: Any) -> list[float]:
