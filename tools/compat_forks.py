@@ -82,12 +82,6 @@ FORKS: dict[str, Fork] = {
     "tolomeis": Fork("tolomeis/OmniIsaacGymEnvs", "FactoryCube"),
     "Vishaal": Fork("Vishaal-Kanna/OmniIsaacGymEnvs", "Franka"),
     "AlanSunHR": Fork("AlanSunHR/OmniIsaacGymEnvs", "TestModule"),
-    "joyapseb": Fork("joyapseb/UROmniIsaacGymEnvs", "FactoryUR5eNutBoltScrew"),
-    "Leung555": Fork("Leung555/OmniIsaacGymEnvs", "Ant_test", overrides=("+terrain.type=flat",)),
-    "Heiden": Fork("eric-heiden/OmniIsaacGymEnvs", "CartpoleTiledCamera"),
-    "Emma": Fork("EmmaHeyen/OmniIsaacGymEnvs_EH", "FactoryTaskSnapFit_eh"),
-    "NJ-Wu": Fork("NJ-WuSiyang/OmniIsaacGymEnvs", "Playground"),
-    "Alberic": Fork("AlbericDeLajarte/OmniIsaacGymEnvs", "MonaPick", num_envs=1),
 }
 """Forks by the names of their checkouts."""
 
