@@ -6,13 +6,16 @@ from typing import Any
 import torch
 from oige_compat.cloner import GridCloner
 from oige_compat.gym_interface import BaseTask
+from oige_compat.objects import DynamicSphere
 from oige_compat.session import restart, session
+from oige_compat.views import RigidPrimView
 from oige_compat.world import World
 
-__all__ = ["DT", "ENV", "NUM_ENVS", "build", "in_worlds", "step"]
+__all__ = ["BALLS", "DT", "ENV", "NUM_ENVS", "build", "in_worlds", "step", "two_balls"]
 
 DT, NUM_ENVS = 0.01, 2
 ENV = "/World/envs/env_0"
+BALLS = "/World/envs/.*/ball_.*"
 
 
 class _Scene(BaseTask):
@@ -47,3 +50,14 @@ def in_worlds(view: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Return poses of a view of one body per world in the frames of the worlds."""
     positions, orientations = view.get_world_poses()
     return positions - session().offsets, orientations
+
+
+def two_balls(stage: Any) -> dict[str, Any]:
+    """Two balls of 1 kg and 2 kg in each world."""
+    for number in range(2):
+        place = [float(number), 0.0, 5.0]
+        DynamicSphere(f"{ENV}/ball_{number}", radius=0.1, mass=1.0 + number, translation=place)
+    return {
+        "balls": RigidPrimView(BALLS, "balls"),
+        "ones": RigidPrimView("/World/envs/.*/ball_0", "ones"),
+    }

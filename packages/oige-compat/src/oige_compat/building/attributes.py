@@ -10,7 +10,7 @@ from oige_compat.building.reports import some
 from oige_compat.building.world import FirstWorld
 from oige_compat.physics_attributes import NEUTRAL_SETTINGS, PARAMETERS, Kind, find_attribute
 
-__all__ = ["tell_unused"]
+__all__ = ["PREFIXES", "RELATIONSHIPS", "tell_unused"]
 
 PREFIXES = ("physics:", "physx", "drive:", "limit:", "state:")
 """Of names of attributes of physics."""

@@ -7,7 +7,7 @@ from pxr import Sdf, Tf, Usd, UsdPhysics
 from oige_compat.building.attributes import PREFIXES, RELATIONSHIPS
 from oige_compat.session import Session
 
-__all__ = ["watch_stage"]
+__all__ = ["SHAPES", "watch_stage"]
 
 SHAPES = ("size", "radius", "height", "axis", "points")
 """Attributes of shapes."""
