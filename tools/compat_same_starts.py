@@ -31,6 +31,7 @@ from compat_scores import SCRIPT, SIDES, Played, Tally, row
 
 CPU = [f"{key}=cpu" for key in ("pipeline", "sim_device", "rl_device")]
 FRAMES, INTERVAL = 2, 3  # images that the policy of CartpoleCamera sees, and control steps between them
+TARGET_HEIGHT = 0.125  # m; of the middle of the cube of TargetFollowing on the ground
 VELOCITY_TARGET = 0.1  # rad/s; bound of those of Anymal
 
 
@@ -240,7 +241,7 @@ def copy_target(original: Any, own: Any) -> None:
     copy_robot(original._robots, own.carters)
     positions, orientations = original._targets.get_world_poses()
     positions = positions - origins()
-    positions[:, 2] = own.target_height
+    positions[:, 2] = TARGET_HEIGHT
     own.targets.set_world_poses(positions, orientations)
 
 

@@ -196,7 +196,7 @@ def test_actions_are_wheel_speeds(env: VecEnv) -> None:
 
 
 def test_upstream_mode_sets_the_state_of_joints_to_actions_times_pi_twice() -> None:
-    """No drive resists, so that the robot accelerates to this speed, bit by bit."""
+    """Drives have the same targets, so that a turned wheel on the ground does not slow down."""
     env = make(compat="upstream")
     env.reset(seed=0)
     task: Any = env.task
@@ -206,6 +206,10 @@ def test_upstream_mode_sets_the_state_of_joints_to_actions_times_pi_twice() -> N
     expected = math.pi**2 * torch.tensor([[1.0, 0.5], [-0.2, 0.5]])
     torch.testing.assert_close(velocities[:, :2], expected)
     assert not velocities[:, 2:].any()
+    assert task.carters.get_measured_joint_efforts()[:, :2].abs().max() < 1e-4
+    task.carters.set_joint_velocities(torch.zeros_like(velocities))
+    held = task.carters.get_measured_joint_efforts()[:, :2]
+    assert held.tolist() == [[15.0, 15.0], [-15.0, 15.0]], "N·m, the limit of the drives"
     for _ in range(90):
         env.step(torch.ones(2, 2))
     speed = torch.linalg.vector_norm(task.carters.get_velocities()[:, :2], dim=-1)
@@ -219,8 +223,8 @@ def test_upstream_mode_starts_above_the_ground_and_measures_in_three_dimensions(
     task: Any = env.task
     robots, targets = (view.get_world_poses()[0] for view in (task.carters, task.targets))
     assert robots.tolist() == [[0.0, 0.0, 0.25]] * 2
-    assert targets[:, 2].tolist() == pytest.approx([0.025] * 2)
-    torch.testing.assert_close(task.distance, (targets[:, 0] ** 2 + 0.225**2).sqrt())
+    assert targets[:, 2].tolist() == pytest.approx([0.125] * 2)
+    torch.testing.assert_close(task.distance, (targets[:, 0] ** 2 + 0.125**2).sqrt())
     task.targets.set_world_poses(torch.tensor([[0.9, 0.0, 0.025], [0.6, 0.0, 0.025]]))
     task.get_observations()
     assert task.distance.tolist() == pytest.approx([math.hypot(0.9, 0.225), math.hypot(0.6, 0.225)])

@@ -5,7 +5,6 @@ Randomisation: heading of the robot; distance of the cube along x, and its headi
 Success: the robot comes within 1 m of the cube.
 """
 
-import dataclasses
 import math
 from pathlib import Path
 
@@ -29,6 +28,7 @@ CAMERA_FOV = math.radians(121.5)  # Hawk stereo camera, from NVIDIA's page on No
 CAMERA_FAR = 25.0  # m
 
 TARGET_EDGE = 0.25  # m
+TARGET_HEIGHT = TARGET_EDGE / 2  # m; of its middle
 TARGET_COLOR = (0.46, 0.72, 0.0, 1.0)
 
 NEAR = 1.0  # m; within this distance the robot gets the bonus
@@ -36,7 +36,6 @@ END = 0.9  # m
 
 # With compat=upstream:
 UPSTREAM_START_HEIGHT = 0.25  # m; of the robot, which falls to the ground
-UPSTREAM_TARGET_HEIGHT = 0.025  # m; of the middle of the target, most of which is in the ground
 UPSTREAM_FIRST_MASK = 3  # control steps after which an episode shows new masks
 
 
@@ -46,15 +45,12 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
     def set_up_scene(self, scene: Scene) -> None:
         """Add the robot with its camera, and the target."""
         scene.add_ground_plane(material=Material(color=(0.62, 0.64, 0.66, 1.0)))
-        # Upstream sets the speeds of the wheels, which their drives would resist.
-        asset = dataclasses.replace(CARTER_ASSET, drives={"joint_wheel_.*": Drive()}) if self.upstream else CARTER_ASSET
         self.start_height = UPSTREAM_START_HEIGHT if self.upstream else 0.0
-        self.target_height = UPSTREAM_TARGET_HEIGHT if self.upstream else TARGET_EDGE / 2
-        self.carters = scene.add_articulation("carter", asset, position=(0.0, 0.0, self.start_height))
+        self.carters = scene.add_articulation("carter", CARTER_ASSET, position=(0.0, 0.0, self.start_height))
         self.targets = scene.add_box(
             "target",
             size=(TARGET_EDGE, TARGET_EDGE, TARGET_EDGE),
-            position=(5.0, 0.0, self.target_height),
+            position=(5.0, 0.0, TARGET_HEIGHT),
             kinematic=True,
             collision=False,
             material=Material(color=TARGET_COLOR),
@@ -98,7 +94,7 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
             self._keep_moving(worlds, *moving)
         position = torch.zeros(n, 3, device=self.device)
         position[:, 0] = self.uniform(*self.cfg.targetDistance, n)
-        position[:, 2] = self.target_height
+        position[:, 2] = TARGET_HEIGHT
         self.targets.set_world_poses(position, quat_from_angle_axis(target_yaw, axis), indices=worlds)
         self.distance = self.assign(self.distance, worlds, self._measure(start, position))
         self.reached = self.assign(self.reached, worlds, False)
@@ -129,12 +125,11 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         """Set the speeds of the left and the right wheel."""
         self.previous_distance = self.distance
         speeds = actions * self.action_scale
-        if self.upstream:  # which sets the state, not targets, and stops the other joints
+        if self.upstream:  # which sets the state, too, and stops the other joints
             velocities = torch.zeros_like(self.carters.get_joint_velocities())
             velocities[:, self.wheels] = speeds
             self.carters.set_joint_velocities(velocities)
-        else:
-            self.carters.set_joint_velocity_targets(speeds, joint_indices=self.wheels)
+        self.carters.set_joint_velocity_targets(speeds, joint_indices=self.wheels)
 
     def get_observations(self, worlds: torch.Tensor | None = None) -> torch.Tensor:
         """Return images ``(n, rows, columns, 3)``: 255 in all channels of the target's pixels, or colours."""
