@@ -30,7 +30,7 @@ REPORT: dict[str, Any] = {
             "ms_per_step": [30.0],
             "one_solver_step": {"differing": {"collision.append": KERNEL | {"arrays": {"contact_out": "order"}}}},
         },
-        "slots": {"error": "not measured: the time was over"},
+        "ordered": {"error": "not measured: the time was over"},
     },
 }
 
@@ -82,7 +82,7 @@ def test_table_of_runs_gives_medians_and_cost(page: ModuleType) -> None:
     assert page.run_table([REPORT]).splitlines()[2:] == [
         "| Ant | none | differs from step 7 | differs from step 7 | 2, 9 | 2.00 | 1.00 |",
         "| Ant | all | equal for 1,000 steps | not measured |  | 30.00 | 15.00 |",
-        "| Ant | slots | not measured: the time was over | | | | |",
+        "| Ant | ordered | not measured: the time was over | | | | |",
     ]
 
 

@@ -6,9 +6,9 @@ For each task and setting, two environments of one process and one of another pr
 the same seed. The program compares positions, velocities, observations, rewards and ends of episodes of every control
 step bitwise and stops a setting after the first difference. Then it repeats each kernel of one solver step from
 identical inputs, which shows the kernels and arrays in which runs begin to differ, and measures the time of a step by
-turns with the other settings. Settings are bits of MuJoCo Warp's ``opt.deterministic``; ``slots`` lets Warp itself
-order the contacts and constraint rows that kernels append (``warp.DeterministicMode.RUN_TO_RUN``), and ``slots+all`` is
-``task.sim.mujoco.deterministic=True``.
+turns with the other settings, and of its slowest kernels. Settings are bits of MuJoCo Warp's ``opt.deterministic``;
+with ``ordered``, contacts are sorted and Warp orders the constraint rows that kernels append
+(``warp.DeterministicMode.RUN_TO_RUN``), and ``ordered+all`` is ``task.sim.mujoco.deterministic=True``.
 
 ``--training`` trains a task twice instead, and reports the first epoch whose weights differ. Each task is written to a
 file of its own in the folder ``--out``, after each setting. ``--device cpu`` runs everything on Warp's CPU device.
@@ -52,7 +52,7 @@ TASKS = (
     "FrankaDeformable",
 )
 ORDER = DeterminismType.CONTACTS | DeterminismType.CONSTRAINT
-#: Bits of ``opt.deterministic``, and whether Warp orders what kernels append.
+#: Bits of ``opt.deterministic``, and whether contacts and constraint rows have a fixed order.
 SETTINGS: dict[str, tuple[int, bool]] = {
     "none": (0, False),
     "contacts": (DeterminismType.CONTACTS, False),
@@ -60,8 +60,8 @@ SETTINGS: dict[str, tuple[int, bool]] = {
     "contacts+constraints": (ORDER, False),
     "atomics": (DeterminismType.ATOMICS, False),
     "all": (DeterminismType.ALL, False),
-    "slots": (0, True),
-    "slots+all": (DeterminismType.ALL, True),
+    "ordered": (0, True),
+    "ordered+all": (DeterminismType.ALL, True),
 }
 GROUPS = ("positions and velocities", "observations", "rewards", "ends of episodes")
 WARM_UP = 4  # control steps after which a step on CUDA is captured
@@ -70,6 +70,7 @@ ROUNDS = 7
 ROUND_SECONDS = 0.25
 REPETITIONS = 4  # of a kernel from identical inputs
 LAUNCHES = 6  # of one kernel that are repeated
+SLOWEST = 10  # kernels that are reported
 EPOCHS = 20
 
 
@@ -77,12 +78,12 @@ class Run:
     """An environment with one setting that takes the actions of a seed, and checksums of each of its steps."""
 
     def __init__(self, task: str, setting: str, arguments: argparse.Namespace) -> None:
-        bits, slots = SETTINGS[setting]
+        bits, ordered = SETTINGS[setting]
         started = time.perf_counter()
         count, device = arguments.envs, arguments.device
         spec = load_spec(find_task(task))
         config = load_config(task, {"num_envs": count, "seed": arguments.seed, **device_keys(device)})
-        executor = on_warp(count, device, deterministic=int(bits), ordered=slots)
+        executor = on_warp(count, device, deterministic=int(bits), ordered=ordered)
         engine: Any = MujocoEngine(count, device, 1, executor=executor)
         self.env = VecEnv(load_task_class(spec)(config, spec, engine))
         self.executor: Any = engine.executor
@@ -235,6 +236,23 @@ def repeat_kernels(run: Run) -> dict[str, Any]:
     return {"kernels": len(repeater.kernels), "differing": differing}
 
 
+def slowest_kernels(run: Run) -> dict[str, list[float]]:
+    """Return the milliseconds and launches of the slowest kernels of a control step on a GPU, and of all of them."""
+    if run.device.type != "cuda":
+        return {}
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        run.time_steps(1)
+    times: dict[str, list[float]] = {}
+    for event in profile.events():
+        name = event.name.split("_cuda_kernel")[0].split("__locals__")[0]
+        for key in (name, "all"):
+            entry = times.setdefault(key, [0.0, 0])
+            entry[0] += 1e-3 * event.device_time_total
+            entry[1] += 1
+    ranked = sorted(times.items(), key=lambda item: -item[1][0])[: SLOWEST + 1]
+    return {name: [round(spent, 3), count] for name, (spent, count) in ranked}
+
+
 def measure(task: str, settings: list[str], arguments: argparse.Namespace) -> None:
     """Measure settings in this process; write results and checksums to the folder of a task after each."""
     folder = Path(arguments.folder)
@@ -255,6 +273,8 @@ def measure(task: str, settings: list[str], arguments: argparse.Namespace) -> No
             results[setting] = {"error": f"{type(error).__name__}: {error}"}
         write()
     if not arguments.second:
+        for setting, run in runs.items():
+            results[setting]["slowest_kernels"] = slowest_kernels(run)
         times: dict[str, list[float]] = {setting: [] for setting in runs}
         steps = {name: max(2, int(1e3 * ROUND_SECONDS / run.time_steps(2))) for name, run in runs.items()}
         for _ in range(ROUNDS):
@@ -310,7 +330,7 @@ def measure_task(task: str, arguments: argparse.Namespace) -> dict[str, Any]:
     out = Path(arguments.out) / f"{task}.json"
     result: dict[str, Any] = {"task": task, "envs": arguments.envs, "steps": arguments.steps, "seed": arguments.seed}
     result |= {"machine": machine(arguments.device), "settings": {}}
-    groups = [[name for name in arguments.settings if SETTINGS[name][1] == slots] for slots in (False, True)]
+    groups = [[name for name in arguments.settings if SETTINGS[name][1] == ordered] for ordered in (False, True)]
     with tempfile.TemporaryDirectory() as folder:
         for group in filter(None, groups):
             for process in ("first", "second"):
@@ -378,7 +398,7 @@ def train(task: str, setting: str, arguments: argparse.Namespace) -> None:
     from oige_core.engines.mujoco import engine
     from oige_train.cli.train import train as run_training
 
-    bits, slots = SETTINGS[setting]
+    bits, ordered = SETTINGS[setting]
     folder = Path(arguments.folder)
     folder.mkdir(parents=True)
     os.chdir(folder)
@@ -389,7 +409,7 @@ def train(task: str, setting: str, arguments: argparse.Namespace) -> None:
     overrides += ["train.params.config.save_frequency=1"]
 
     def executor(self: Any, compiled: Any, scene: Any) -> Any:
-        return on_warp(self.num_envs, device, deterministic=int(bits), ordered=slots)(compiled, scene)
+        return on_warp(self.num_envs, device, deterministic=int(bits), ordered=ordered)(compiled, scene)
 
     with mock.patch.object(engine.MujocoEngine, "_default_executor", executor):
         run_training(overrides)

@@ -1,15 +1,40 @@
-"""Kernels that append contacts and constraint rows are ordered, and no others; scenes choose whether they are."""
+"""Contacts and constraint rows get an order that does not vary; scenes choose whether they do."""
 
 from types import SimpleNamespace
 from typing import Any
 
+import mujoco
+import mujoco_warp as mjw
+import numpy as np
 import pytest
+import torch
 import warp as wp
 from mujoco_warp import DeterminismType
 from oige_core.config import MujocoConfig, SimConfig
 from oige_core.engines.mujoco.engine import on_warp
 from oige_core.engines.mujoco.executors import warp as executors
-from oige_core.engines.mujoco.executors.ordering import order_appends
+from oige_core.engines.mujoco.executors.ordering import ContactOrder, order_rows
+
+PILE = """
+<mujoco>
+  <worldbody>
+    <geom type="plane" size="5 5 1"/>
+    <body pos="0 0 .09"><freejoint/><geom type="box" size=".1 .1 .1"/></body>
+    <body pos=".01 .02 .28"><freejoint/><geom type="sphere" size=".1"/></body>
+    <body pos=".5 0 .08"><freejoint/><geom type="capsule" size=".1 .2" euler="90 0 0"/></body>
+  </worldbody>
+</mujoco>
+"""
+CLOTH = """
+<mujoco>
+  <worldbody>
+    <geom type="box" size=".2 .2 .01"/>
+    <flexcomp name="cloth" type="grid" count="4 4 1" spacing=".05 .05 .05" radius=".01" pos="0 0 .015" mass="1">
+      <edge equality="true"/>
+    </flexcomp>
+  </worldbody>
+</mujoco>
+"""
 
 
 def make_module(file: str, changes: list[str]) -> Any:
@@ -18,14 +43,75 @@ def make_module(file: str, changes: list[str]) -> Any:
     return SimpleNamespace(kernels=kernels, options={}, mark_modified=lambda: changes.append(file))
 
 
-def test_only_modules_that_append_are_ordered_and_compiled_again_once() -> None:
+def test_only_modules_that_append_rows_are_ordered_and_compiled_again_once() -> None:
     changes: list[str] = []
     modules = [make_module(file, changes) for file in ("collision_convex", "solver", "constraint", "smooth")]
-    order_appends((module, 128) for module in modules)
-    order_appends((module, 128) for module in modules)
-    assert changes == ["collision_convex", "constraint"]
+    order_rows((module, 128) for module in modules)
+    order_rows((module, 128) for module in modules)
+    assert changes == ["constraint"]
     ordered = {"deterministic": wp.DeterministicMode.RUN_TO_RUN, "deterministic_max_records": 64}
-    assert [module.options for module in modules] == [ordered, {}, ordered, {}]
+    assert [module.options for module in modules] == [{}, {}, ordered, {}]
+
+
+@pytest.mark.parametrize("xml", [PILE, CLOTH], ids=["pile", "cloth"])
+def test_contacts_of_any_order_are_sorted_with_all_their_fields(xml: str) -> None:
+    with wp.ScopedDevice("cpu"):
+        source = mujoco.MjModel.from_xml_string(xml)
+        model, data = mjw.put_model(source), mjw.make_data(source, nworld=3, nconmax=60, njmax=300)
+        for stage in (mjw.kinematics, mjw.com_pos, mjw.flex, mjw.collision):
+            stage(model, data)
+        count = int(data.nacon.numpy()[0])
+        assert count >= 18
+        order = ContactOrder(data)
+        arrays = {name: array for name, array in vars(data.contact).items() if len(array) == data.naconmax}
+        if source.nflex:
+            assert {"flex", "elem", "vert"} <= arrays.keys()
+        order.sort(model, data)
+        sorted_ = {name: array.numpy()[:count].copy() for name, array in arrays.items()}
+        pairs = np.column_stack([sorted_["worldid"], sorted_["geom"], sorted_["geomcollisionid"]]).tolist()
+        assert pairs == sorted(pairs)
+        random = np.random.default_rng(0)
+        for _ in range(3):
+            shuffled = random.permutation(count)
+            for array in arrays.values():
+                values = array.numpy().copy()
+                values[:count] = values[:count][shuffled]
+                array.assign(values)
+            order.sort(model, data)
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(array.numpy()[:count], sorted_[name], err_msg=name)
+
+
+def test_steps_with_sorted_contacts_are_those_of_the_c_engine() -> None:
+    source = mujoco.MjModel.from_xml_string(PILE)
+    data = mujoco.MjData(source)
+    executor = executors.WarpExecutor(source, 2, "cpu", ordered=True, max_contacts=24, max_constraints=100)
+    sorted_: list[int] = []
+    sort = executor._model.callback.contactfilter
+    executor._model.callback.contactfilter = lambda *both: (sorted_.append(1), sort(*both))
+    for _ in range(20):
+        mujoco.mj_step(source, data)
+    executor.step(20, refresh=False)
+    assert sorted_
+    torch.testing.assert_close(
+        executor.field("qpos"), torch.from_numpy(data.qpos).float().expand(2, -1), atol=1e-5, rtol=0.0
+    )
+    executor.close()
+
+
+def test_rows_are_ordered_in_models_whose_jacobians_are_sparse() -> None:
+    hinge = '<body pos="3 0 1"><joint axis="0 1 0" frictionloss=".1"/><geom size=".1" pos=".2 0 0"/></body>'
+    xml = PILE.replace("<worldbody>", f'<option jacobian="sparse"/><worldbody>{hinge}')
+    source = mujoco.MjModel.from_xml_string(xml)
+    data = mujoco.MjData(source)
+    executor = executors.WarpExecutor(source, 2, "cpu", ordered=True)
+    mujoco.mj_step(source, data, 10)
+    executor.step(10, refresh=False)
+    assert data.nf == 1
+    torch.testing.assert_close(
+        executor.field("qvel"), torch.from_numpy(data.qvel).float().expand(2, -1), atol=1e-5, rtol=0.0
+    )
+    executor.close()
 
 
 @pytest.mark.parametrize(

@@ -224,15 +224,20 @@ def test_member_trains_from_interval_to_interval_and_copies_another(
     row = member.step()
     assert (row["epoch"], row["copied_from"], row["reward"], "goal" in row) == (10, None, 1.5, False)
     assert trained.arguments == ["task=Ant", "seed=8", "experiment=walk_1", "max_iterations=10"]
-    (tmp_path / "member.json").write_text(json.dumps({"file": row["file"], "owner": 3, "seed": 10}))
+    # The other one has saved again after its next interval, into the same folder.
+    files = {"1": row["file"], "2": "later.pth"}
+    (tmp_path / "member.json").write_text(json.dumps({"files": files, "owner": 3, "seed": 10}))
+    member.iteration = 1
     member.load_checkpoint(tmp_path)
     trained.epoch = 20
     row = member.step()
     assert (row["epoch"], row["copied_from"]) == (20, 3)
     first = tmp_path / "nn" / "last_walk_ep_10_rew_1.pth"
     assert trained.arguments[1:] == ["seed=10", "experiment=walk_1", f"checkpoint={first}", "max_iterations=20"]
+    member.iteration = 2
     member.save_checkpoint(str(tmp_path))
-    assert json.loads((tmp_path / "member.json").read_text()) == {"file": row["file"], "owner": 1, "seed": 10}
+    saved = {"files": {"1": str(first), "2": row["file"]}, "owner": 1, "seed": 10}
+    assert json.loads((tmp_path / "member.json").read_text()) == saved
 
 
 def test_member_that_ends_early_has_reached_the_goal_or_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,18 +251,34 @@ def test_member_that_ends_early_has_reached_the_goal_or_failed(tmp_path: Path, m
     assert (row["goal"], row["done"], Path(row["file"]).name) == (True, True, "last_walk_ep_7_rew_1.pth")
 
 
+def trained_population(folder: Path, *options: str) -> list[dict[str, Any]]:
+    """Train a population in a folder, and return its reports in the order of epochs and members."""
+    folder.mkdir()
+    arguments = ["task=Cartpole", "num_envs=64", "sim_device=cpu", "seed=1", "num_threads=1", "interval=2"]
+    arguments += ["max_iterations=6", "train.params.config.lr_schedule=None", VARIES, *options]
+    command = [sys.executable, "-m", "oige_train.cli.pbt", *arguments]
+    outcome = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    (history,) = (folder / "multirun").glob("*/history.json")
+    return sorted(json.loads(history.read_text()), key=lambda row: (row["epoch"], row["member"]))
+
+
+@pytest.mark.slow
+def test_population_repeats_itself_however_many_members_train_at_a_time(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    options = "population=4", "quantile=0.5", "train.params.torch_threads=1"
+    rows = [trained_population(tmp_path / str(n), *options, f"parallel={n}") for n in (2, 1)]
+    assert [(row["epoch"], row["member"]) for row in rows[0]] == [(e, m) for e in (2, 4, 6) for m in range(4)]
+    kept = "member", "copied_from", "epoch", "reward", "settings"
+    one, other = ([{key: row[key] for key in kept} for row in each] for each in rows)
+    assert one == other
+
+
 @pytest.mark.slow
 def test_worst_member_continues_from_the_checkpoint_of_the_best(tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    arguments = ["task=Cartpole", "num_envs=64", "sim_device=cpu", "seed=1", "population=3", "interval=2", "parallel=1"]
-    arguments += ["max_iterations=6", "quantile=0.34", "train.params.config.lr_schedule=None", VARIES]
-    code = "from oige_train.cli.pbt import main; main()"
-    outcome = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert outcome.returncode == 0, outcome.stderr
-    (history,) = (tmp_path / "multirun").glob("*/history.json")
-    rows = json.loads(history.read_text())
+    tmp_path = tmp_path / "population"
+    rows = trained_population(tmp_path, "population=3", "parallel=1", "quantile=0.34")
     assert [(row["epoch"], row["member"]) for row in rows] == [(e, m) for e in (2, 4, 6) for m in (0, 1, 2)]
     for epoch in (2, 4):
         before = {row["member"]: row for row in rows if row["epoch"] == epoch}

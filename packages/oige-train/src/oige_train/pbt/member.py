@@ -36,6 +36,7 @@ class Member(tune.Trainable):
         self.values = new_config
         self.number = int(self.trial_id.rpartition("_")[2])
         self.file: str | None = None
+        self.files: dict[str, str | None] = {}  # by the number of intervals
         self.owner = self.number
         self.seed = self.plan.seed + self.number
         return True
@@ -73,11 +74,17 @@ class Member(tune.Trainable):
         return {**row, "reward": reward, "folder": str(folder), "file": self.file, "steps": summary.steps}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Write where the newest checkpoint of this member is."""
-        state = {"file": self.file, "owner": self.owner, "seed": self.seed}
+        """Write where the checkpoints of this member are.
+
+        Of all intervals: if Ray Tune saves a member twice after one, it overwrites the second folder after the next
+        one, even if a copy still has to be made from it.
+        """
+        self.files[str(self.iteration)] = self.file
+        state = {"files": self.files, "owner": self.owner, "seed": self.seed}
         (Path(checkpoint_dir) / STATE_FILE).write_text(json.dumps(state), "utf-8")
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Continue from the checkpoint that this member or a better one has saved, in a folder."""
         state = json.loads((Path(checkpoint) / STATE_FILE).read_text("utf-8"))
-        self.file, self.owner, self.seed = state["file"], state["owner"], state["seed"]
+        self.files, self.owner, self.seed = state["files"], state["owner"], state["seed"]
+        self.file = self.files[str(self.iteration)]

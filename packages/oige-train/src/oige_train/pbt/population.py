@@ -6,7 +6,6 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +54,10 @@ def train_population(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # which prints tables of its own
     os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")  # which prints stacks after SIGTERM
     storage = Path("multirun").resolve()
     name = f"{plan.name}_{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}"
-    random.seed(plan.seed)  # Ray Tune draws from these two
-    np.random.seed(plan.seed)
     _start_ray(parallel)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # Ray ends at once with its own
     reports = _Reports(storage / name / HISTORY)
@@ -78,7 +76,7 @@ def train_population(
                     points_to_evaluate=first_values(plan.settings, options.population, plan.seed),
                     random_state=plan.seed,
                 ),
-                scheduler=_scheduler(plan.settings, options),
+                scheduler=_scheduler(plan, options),
                 reuse_actors=True,
             ),
             run_config=RunConfig(
@@ -128,9 +126,26 @@ def _domain(setting: Setting) -> Any:
     return tune.loguniform(low, high) if setting.log or setting.is_complement else tune.uniform(low, high)
 
 
-def _scheduler(settings: Sequence[Setting], options: PbtOptions) -> PopulationBasedTraining:
+class _Scheduler(PopulationBasedTraining):
+    """Ray Tune's scheduler, whose random numbers depend on the seed, the interval and the member alone."""
+
+    def __init__(self, seed: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._seed = seed
+
+    def _checkpoint_or_exploit(self, trial: Any, *others: Any) -> None:
+        member, interval = trial.trial_id.rpartition("_")[2], self._trial_state[trial].last_train_time
+        seed = random.Random(f"{self._seed} {interval} {member}").getrandbits(32)
+        random.seed(seed)  # the scheduler draws from these two, as other parts of Ray do
+        np.random.seed(seed)
+        super()._checkpoint_or_exploit(trial, *others)
+
+
+def _scheduler(plan: Plan, options: PbtOptions) -> PopulationBasedTraining:
+    settings = plan.settings
     mutations = {s.key: list(s.choices) if s.choices else _domain(s) for s in settings}
-    return PopulationBasedTraining(
+    return _Scheduler(
+        plan.seed,
         time_attr="training_iteration",
         perturbation_interval=1,
         hyperparam_mutations=mutations,

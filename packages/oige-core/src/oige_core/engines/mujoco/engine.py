@@ -296,7 +296,7 @@ def on_warp(
         num_envs: number of worlds.
         device: ``cuda:N``, or ``cpu`` for Warp's CPU device.
         deterministic: bits of ``mujoco_warp.DeterminismType``; None: all of them if the scene is to be deterministic.
-        ordered: kernels append in an order that does not vary; None: as the scene says.
+        ordered: contacts and constraint rows have an order that does not vary; None: as the scene says.
     """
 
     def make(compiled: CompiledScene, scene: Scene) -> Executor:

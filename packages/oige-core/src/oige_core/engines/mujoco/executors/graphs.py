@@ -8,7 +8,7 @@ import torch
 import warp as wp
 
 from oige_core.engines.mujoco.executors.modules import load_modules, needed_modules
-from oige_core.engines.mujoco.executors.ordering import order_appends
+from oige_core.engines.mujoco.executors.ordering import order_rows
 from oige_core.garbage import uncollected
 from oige_core.warp_runtime import init_warp
 
@@ -20,7 +20,7 @@ class Graphs:
 
     Args:
         device: device of the work.
-        ordered: kernels append contacts and constraint rows in an order that does not vary.
+        ordered: kernels append constraint rows in an order that does not vary.
 
     Attributes:
         captured: the graphs by key.
@@ -56,7 +56,7 @@ class Graphs:
         """Compile and load the kernels that Warp work launches, without running it."""
         modules = needed_modules(lambda: self._capture(work))
         if self._ordered:
-            order_appends(modules)
+            order_rows(modules)
         load_modules(modules, self.warp_device)
 
     def _capture(self, work: Callable[[], object]) -> Any:

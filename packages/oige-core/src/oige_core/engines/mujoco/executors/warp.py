@@ -20,6 +20,7 @@ from oige_core.engines.mujoco.executors import warp_kernels as kernels
 from oige_core.engines.mujoco.executors.bounds import StateBounds
 from oige_core.engines.mujoco.executors.graphs import Graphs
 from oige_core.engines.mujoco.executors.mass_matrix import MassMatrix
+from oige_core.engines.mujoco.executors.ordering import ContactOrder
 from oige_core.engines.mujoco.executors.probe import probe_buffers
 from oige_core.engines.mujoco.executors.protocol import (
     FORCE_FIELDS,
@@ -76,8 +77,8 @@ class WarpExecutor:
         max_contacts: maximum contacts per world, pooled over all worlds; 0: determined by :func:`probe_buffers`.
         max_constraints: maximum constraint rows per world; 0: determined by :func:`probe_buffers`.
         deterministic: bits of ``mujoco_warp.DeterminismType``.
-        ordered: kernels append contacts and constraint rows in an order that does not vary. With all bits, runs repeat
-            themselves bit by bit, at many times the time of a step (docs/results/gpu_determinism.md).
+        ordered: contacts and constraint rows have an order that does not vary. With all bits, runs repeat themselves
+            bit by bit, at many times the time of a step (docs/results/gpu_determinism.md).
         other_models: models with other sizes of the same shapes, for :func:`probe_buffers`.
 
     Raises:
@@ -118,7 +119,7 @@ class WarpExecutor:
         probed_contacts, probed_constraints = probe_buffers(model, max_contacts, other_models)
         self.max_contacts = max_contacts or probed_contacts
         self.max_constraints = max_constraints or probed_constraints
-        source = _with_dense_jacobians(model) if model.nflex else model
+        source = _with_dense_jacobians(model) if model.nflex or ordered else model
         with wp.ScopedDevice(self._warp_device):
             try:
                 self._model = mjw.put_model(source)
@@ -137,6 +138,8 @@ class WarpExecutor:
                 self._model.geom_bodyid = wp.array([*model.geom_bodyid, 0], dtype=int)
             self._model.opt.warn_overflow = 0
             self._model.opt.deterministic = deterministic
+            if ordered:
+                self._model.callback.contactfilter = ContactOrder(self._data).sort
             self._live, self._initial = kernels.State(), kernels.State()
             self._forces = kernels.Forces()
             for name in _STATE:
@@ -397,7 +400,11 @@ class WarpExecutor:
 
 
 def _with_dense_jacobians(model: mujoco.MjModel) -> mujoco.MjModel:
-    """Return a copy; sparse Jacobians of contacts lack the columns of bodies that a soft surface follows (4.0)."""
+    """Return a copy.
+
+    In MuJoCo Warp 4.0, sparse Jacobians of contacts lack the columns of bodies that a soft surface follows, and Warp
+    cannot order their rows.
+    """
     model = copy.copy(model)
     model.opt.jacobian = mujoco.mjtJacobian.mjJAC_DENSE
     return model
