@@ -6,7 +6,7 @@ For each task and setting, two environments of one process and one of another pr
 the same seed. The program compares positions, velocities, observations, rewards and ends of episodes of every control
 step bitwise and stops a setting after the first difference. Then it repeats each kernel of one solver step from
 identical inputs, which shows the kernels and arrays in which runs begin to differ, and measures the time of a step by
-turns with the other settings, and of its slowest kernels. Settings are bits of MuJoCo Warp's ``opt.deterministic``;
+turns with the other settings. Settings are bits of MuJoCo Warp's ``opt.deterministic``;
 with ``ordered``, contacts are sorted and Warp orders the constraint rows that kernels append
 (``warp.DeterministicMode.RUN_TO_RUN``), and ``ordered+all`` is ``task.sim.mujoco.deterministic=True``.
 
@@ -70,7 +70,6 @@ ROUNDS = 7
 ROUND_SECONDS = 0.25
 REPETITIONS = 4  # of a kernel from identical inputs
 LAUNCHES = 6  # of one kernel that are repeated
-SLOWEST = 10  # kernels that are reported
 EPOCHS = 20
 
 
@@ -236,23 +235,6 @@ def repeat_kernels(run: Run) -> dict[str, Any]:
     return {"kernels": len(repeater.kernels), "differing": differing}
 
 
-def slowest_kernels(run: Run) -> dict[str, list[float]]:
-    """Return the milliseconds and launches of the slowest kernels of a control step on a GPU, and of all of them."""
-    if run.device.type != "cuda":
-        return {}
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-        run.time_steps(1)
-    times: dict[str, list[float]] = {}
-    for event in profile.events():
-        name = event.name.split("_cuda_kernel")[0].split("__locals__")[0]
-        for key in (name, "all"):
-            entry = times.setdefault(key, [0.0, 0])
-            entry[0] += 1e-3 * event.device_time_total
-            entry[1] += 1
-    ranked = sorted(times.items(), key=lambda item: -item[1][0])[: SLOWEST + 1]
-    return {name: [round(spent, 3), count] for name, (spent, count) in ranked}
-
-
 def measure(task: str, settings: list[str], arguments: argparse.Namespace) -> None:
     """Measure settings in this process; write results and checksums to the folder of a task after each."""
     folder = Path(arguments.folder)
@@ -273,8 +255,6 @@ def measure(task: str, settings: list[str], arguments: argparse.Namespace) -> No
             results[setting] = {"error": f"{type(error).__name__}: {error}"}
         write()
     if not arguments.second:
-        for setting, run in runs.items():
-            results[setting]["slowest_kernels"] = slowest_kernels(run)
         times: dict[str, list[float]] = {setting: [] for setting in runs}
         steps = {name: max(2, int(1e3 * ROUND_SECONDS / run.time_steps(2))) for name, run in runs.items()}
         for _ in range(ROUNDS):

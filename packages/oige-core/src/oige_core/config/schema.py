@@ -274,7 +274,7 @@ class MujocoConfig:
         max_contacts: maximum number of contacts of one world on CUDA; 0: determined by a probe run.
         max_constraints: maximum number of constraint rows of one world on CUDA; 0: determined by a probe run.
         deterministic: runs with the same seed on the same kind of GPU repeat themselves bit by bit, and a step takes 5
-            to 20 times as long; on the CPU they always do.
+            to 50 times as long; on the CPU they always do.
     """
 
     integrator: Literal["euler", "rk4", "implicit", "implicitfast", "discrete"] = "implicitfast"
