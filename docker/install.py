@@ -18,7 +18,7 @@ def main() -> None:
     subprocess.run([*pip, "--requirement", ROOT / "docker" / "requirements.txt"], check=True)
     editable = [argument for package in PACKAGES for argument in ("--editable", package)]
     subprocess.run([*pip, *editable], check=True)
-    extension = [sys.executable, "-m", "oige_extension.registry.cli", "extension", "--link", ROOT / "exts"]
+    extension = [sys.executable, "-m", "oige_extension.cli.registry", "extension", "--link", ROOT / "exts"]
     subprocess.run(extension, check=True)
 
 

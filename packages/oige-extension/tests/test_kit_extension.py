@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from isaac_python import run_in_isaac_sim
 from oige_core.errors import OigeError
+from oige_extension.cli.registry import run
 from oige_extension.kit import write_extension
 from oige_extension.kit.bundle import COMPILED, FORBIDDEN, THIRD_PARTY, bundled_distributions, distribution_files
 from oige_extension.registry import Registry, build_registry, verify
-from oige_extension.registry.cli import run
 from packaging.specifiers import SpecifierSet
 from PIL import Image
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from oige_extension.cli.registry import parser, run
 from oige_extension.registry import Package, Registry, RegistryError, build_registry, verify
-from oige_extension.registry.cli import parser, run
 from oige_extension.registry.layout import read_gzip_json, write_gzip_json
 from oige_extension.registry.package import kit_number, supports, version_key
 from oige_extension.registry.serve import make_server, settings

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from oige_extension.cli.registry import run
 from oige_extension.registry import RegistryError, build_registry, compare
-from oige_extension.registry.cli import run
 from oige_extension.registry.layout import read_gzip_json, read_packages, write_gzip_json, write_packages
 
 

@@ -1,6 +1,7 @@
 """Exit codes and messages after user errors, system errors and interruptions."""
 
 import errno
+import importlib.metadata
 import os
 import signal
 import subprocess
@@ -101,6 +102,45 @@ def test_interruption_during_imports_is_one_line(module: str, tmp_path: Path) ->
     )
     process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (process.returncode, process.stderr) == (130, "interrupted\n")
+
+
+PROGRAMS = sorted(
+    (point.name, point.module)
+    for point in importlib.metadata.entry_points(group="console_scripts")
+    if point.name.startswith("oige-") and point.name != "oige-isaacsim-check"  # it runs without OIGE
+)
+
+
+@pytest.mark.parametrize("module", [module for _, module in PROGRAMS], ids=[name for name, _ in PROGRAMS])
+def test_interruption_of_the_first_import_of_a_program_is_one_line(module: str, tmp_path: Path) -> None:
+    code = (
+        "import sys, importlib.abc\n"
+        "class Interrupting(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        own = name in ('oige_train', 'oige_train.cli') or {module!r}.startswith(name)\n"
+        "        if own or name.partition('.')[0] in sys.stdlib_module_names: return\n"
+        "        sys.meta_path.remove(self)\n"
+        "        raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        f"from {module} import main\n"
+    )
+    process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (130, "interrupted\n")
+
+
+def test_other_errors_of_a_program_keep_their_traceback(tmp_path: Path) -> None:
+    code = "import oige_train.cli; raise ValueError('a bug')"
+    process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert process.stderr.startswith("Traceback")
+    assert process.stderr.endswith("ValueError: a bug\n")
+
+
+@pytest.mark.parametrize("package", ["oige_train", "oige_compat", "oige_extension"])
+def test_packages_of_programs_import_next_to_nothing(package: str) -> None:
+    code = f"import sys; before = set(sys.modules); import {package}; print(*sorted(set(sys.modules) - before))"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout == f"{package}\n", "expected no module beside it: Ctrl-C shows a traceback until it is there"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

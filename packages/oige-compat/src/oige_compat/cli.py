@@ -4,7 +4,6 @@ import importlib
 import sys
 from collections.abc import Mapping
 
-from oige_core.errors import ConfigError, nearest
 from oige_train.cli.common import run_cli
 
 __all__ = ["COMMANDS", "compat", "main"]
@@ -54,6 +53,8 @@ def compat(arguments: list[str]) -> int:
     Raises:
         OigeError: there is no such command, or the command fails.
     """
+    from oige_core.errors import ConfigError, nearest
+
     if not arguments:
         raise ConfigError(f"oige-compat without a command: expected one of {', '.join(COMMANDS)}.")
     command, *rest = arguments

@@ -1,7 +1,14 @@
 """Kit extension of OIGE for Isaac Sim, and registries that serve it."""
 
-from importlib.metadata import version
-
 __all__ = ["__version__"]
 
-__version__ = version("oige-extension")
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    """Return the version when it is asked for: reading it takes time in which Ctrl-C would show a traceback."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("oige-extension")
