@@ -301,6 +301,19 @@ def run_sweep(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
+def test_messages_of_optuna_have_no_colours_in_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    code = (
+        "import oige_train.console as console, oige_train.sweeps.sweep as sweep\n"
+        "console.show_messages()\n"
+        "sweep._show_messages_of_optuna()\n"
+        "import optuna\n"
+        "optuna.create_study(study_name='learning rates')\n"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert outcome.stderr == "A new study created in memory with name: learning rates\n"
+
+
 @pytest.mark.slow
 def test_optuna_maximises_over_jobs_of_joblib_and_a_failed_job_is_reported(tmp_path: Path) -> None:
     outcome = run_sweep(
@@ -322,6 +335,7 @@ def test_optuna_maximises_over_jobs_of_joblib_and_a_failed_job_is_reported(tmp_p
     assert all(job.overrides == [f"{LEARNING_RATE}=1e+30"] for job in failed)
     assert outcome.returncode == 2
     assert f"{len(failed)} of 4 jobs failed: training diverged" in outcome.stderr
+    assert "\x1b" not in outcome.stderr
 
 
 @pytest.mark.slow

@@ -82,6 +82,8 @@ def run_sweep(arguments: Sequence[str]) -> int:
     # Variables of Ray: no usage reports, and workers of this environment also under `uv run`.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    if chosen["hydra/sweeper"] == "optuna":
+        _show_messages_of_optuna()
     problem: OigeError | None = None
     try:
         run_hydra([*given, *_defaults(given, chosen, folder, parallel)], launched=job)
@@ -225,6 +227,14 @@ def _defaults(given: Sequence[str], chosen: dict[str, str], folder: Path, parall
     elif chosen["hydra/launcher"] == "ray":
         wanted[f"++{RAY_CORES}"] = str(parallel)
     return [f"{key}={value}" for key, value in wanted.items() if last_value(given, key.lstrip("+")) is None]
+
+
+def _show_messages_of_optuna() -> None:
+    """Show Optuna's messages as all others: its own handler colours them, also in a file."""
+    import optuna.logging
+
+    optuna.logging.disable_default_handler()
+    optuna.logging.enable_propagation()
 
 
 def _maximises(given: Sequence[str]) -> bool:
