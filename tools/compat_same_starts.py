@@ -31,7 +31,6 @@ from compat_scores import SCRIPT, SIDES, Played, Tally, row
 
 CPU = [f"{key}=cpu" for key in ("pipeline", "sim_device", "rl_device")]
 FRAMES, INTERVAL = 2, 3  # images that the policy of CartpoleCamera sees, and control steps between them
-TARGET_HEIGHT = 0.125  # m; of the middle of the cube of TargetFollowing on the ground
 VELOCITY_TARGET = 0.1  # rad/s; bound of those of Anymal
 
 
@@ -237,12 +236,10 @@ def copy_cartpole(original: Any, own: Any) -> None:
 
 
 def copy_target(original: Any, own: Any) -> None:
-    """Give our TargetFollowing the original's robots and places of targets, which rise out of the ground there."""
+    """Give our TargetFollowing the original's robots, and the poses of its targets, which rise from rest."""
     copy_robot(original._robots, own.carters)
     positions, orientations = original._targets.get_world_poses()
-    positions = positions - origins()
-    positions[:, 2] = TARGET_HEIGHT
-    own.targets.set_world_poses(positions, orientations)
+    own.targets.set_world_poses(positions - origins(), orientations)
 
 
 COPY = {"Anymal": copy_anymal, "CartpoleCamera": copy_cartpole, "TargetFollowing": copy_target}

@@ -223,13 +223,40 @@ def test_upstream_mode_starts_above_the_ground_and_measures_in_three_dimensions(
     task: Any = env.task
     robots, targets = (view.get_world_poses()[0] for view in (task.carters, task.targets))
     assert robots.tolist() == [[0.0, 0.0, 0.25]] * 2
-    assert targets[:, 2].tolist() == pytest.approx([0.125] * 2)
-    torch.testing.assert_close(task.distance, (targets[:, 0] ** 2 + 0.125**2).sqrt())
+    assert targets[:, 2].tolist() == pytest.approx([0.025] * 2)
+    torch.testing.assert_close(task.distance, (targets[:, 0] ** 2 + 0.225**2).sqrt())
     task.targets.set_world_poses(torch.tensor([[0.9, 0.0, 0.025], [0.6, 0.0, 0.025]]))
     task.get_observations()
     assert task.distance.tolist() == pytest.approx([math.hypot(0.9, 0.225), math.hypot(0.6, 0.225)])
     assert task.is_done().tolist() == [False, True]
     env.close()
+
+
+@pytest.mark.parametrize("executor", ["c", "warp-cpu"])
+def test_cube_rises_out_of_the_ground_in_upstream_mode_only(executor: str) -> None:
+    """Its middle begins 0.1 m below its height on the ground, whose contact pushes it out."""
+    heights = {}
+    for compat in ("fixed", "upstream"):
+        env = make(2, executor, compat=compat, imageSize=8)
+        env.reset(seed=0)
+        task: Any = env.task
+        start, turned = task.targets.get_world_poses()
+        seen = [start[:, 2]]
+        for _ in range(20):
+            env.step(torch.zeros(2, 2))
+            seen.append(task.targets.get_world_poses()[0][:, 2])
+        heights[compat] = torch.stack(seen)
+        positions, orientations = task.targets.get_world_poses()
+        torch.testing.assert_close(positions[:, :2], start[:, :2], atol=1e-4, rtol=0.0)
+        torch.testing.assert_close(orientations, turned, atol=1e-4, rtol=0.0)
+        env.close()
+    assert (heights["fixed"] == 0.125).all()
+    rise = heights["upstream"]
+    assert rise[0].tolist() == pytest.approx([0.025] * 2)
+    assert (rise[:7].diff(dim=0) > 0.01).all()
+    assert (rise.amax(dim=0) > 0.125).all(), "it has left the ground"
+    assert (rise < 0.16).all()
+    torch.testing.assert_close(rise[-1], torch.full((2,), 0.125), atol=0.005, rtol=0.0)
 
 
 def test_upstream_mode_shows_the_last_mask_for_two_steps_and_keeps_moving() -> None:

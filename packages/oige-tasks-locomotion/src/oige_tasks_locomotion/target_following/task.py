@@ -36,6 +36,7 @@ END = 0.9  # m
 
 # With compat=upstream:
 UPSTREAM_START_HEIGHT = 0.25  # m; of the robot, which falls to the ground
+UPSTREAM_TARGET_HEIGHT = 0.025  # m; of the middle of the target, which the ground pushes out
 UPSTREAM_FIRST_MASK = 3  # control steps after which an episode shows new masks
 
 
@@ -46,13 +47,14 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
         """Add the robot with its camera, and the target."""
         scene.add_ground_plane(material=Material(color=(0.62, 0.64, 0.66, 1.0)))
         self.start_height = UPSTREAM_START_HEIGHT if self.upstream else 0.0
+        self.target_height = UPSTREAM_TARGET_HEIGHT if self.upstream else TARGET_HEIGHT
         self.carters = scene.add_articulation("carter", CARTER_ASSET, position=(0.0, 0.0, self.start_height))
         self.targets = scene.add_box(
             "target",
             size=(TARGET_EDGE, TARGET_EDGE, TARGET_EDGE),
-            position=(5.0, 0.0, TARGET_HEIGHT),
-            kinematic=True,
-            collision=False,
+            position=(5.0, 0.0, self.target_height),
+            kinematic=not self.upstream,
+            collision=self.upstream,
             material=Material(color=TARGET_COLOR),
         )
         self.camera = scene.add_camera(
@@ -94,7 +96,7 @@ class TargetFollowingTask(RLTask[TargetFollowingConfig]):
             self._keep_moving(worlds, *moving)
         position = torch.zeros(n, 3, device=self.device)
         position[:, 0] = self.uniform(*self.cfg.targetDistance, n)
-        position[:, 2] = TARGET_HEIGHT
+        position[:, 2] = self.target_height
         self.targets.set_world_poses(position, quat_from_angle_axis(target_yaw, axis), indices=worlds)
         self.distance = self.assign(self.distance, worlds, self._measure(start, position))
         self.reached = self.assign(self.reached, worlds, False)
