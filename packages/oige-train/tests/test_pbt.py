@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import runpy
 import signal
 import subprocess
@@ -15,12 +16,15 @@ import pytest
 from oige_core.errors import OigeError
 from oige_train import checkpoint
 from oige_train.cli import pbt
+from oige_train.config import limits
+from oige_train.learner.divergence import DivergedError
 from oige_train.pbt import options
-from oige_train.pbt.options import PbtOptions
+from oige_train.pbt.history import History, describe
+from oige_train.pbt.options import PbtOptions, gpu_share
 from oige_train.pbt.plan import Plan, explored, first_values
 from oige_train.runs import run_summary
 from oige_train.sweeps import execution
-from oige_train.sweeps.search_space import Setting, split_arguments
+from oige_train.sweeps.search_space import Setting, split_arguments, tried_values
 
 RATE, GAMMA, ENTROPY = (f"train.params.config.{name}" for name in ("learning_rate", "gamma", "entropy_coef"))
 VARIES = f"{RATE}=tag(log,interval(1e-4,1e-2))"
@@ -79,11 +83,59 @@ def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
             [f"{RATE}=tag(lin,interval(0.1,1))"],
             f"{RATE}=tag(lin,interval(0.1,1)): unknown tag lin; expected tag(log,interval(<low>,<high>)).",
         ),
+        "schedule of the first value": (
+            ["train.params.config.lr_schedule=linear,None"],
+            "train.params.config.lr_schedule=linear: oige-pbt trains from interval to interval, so that a schedule "
+            "which ends at the last epoch has no meaning; choose another value.",
+        ),
+        "value between the ends": (
+            [VARIES, "train.params.config.e_clip=0.1,-0.2,0.3"],
+            "train.params.config.e_clip=-0.2: expected a number above 0.",
+        ),
+        "discount up to 1": (
+            [f"{GAMMA}=interval(0.9,1)"],
+            f"{GAMMA}: expected an interval that ends below 1; copies change the distance from 1.",
+        ),
+        "network": (
+            ["train.params.network.mlp.units=[32],[64]"],
+            "train.params.network.mlp.units: expected a single value; copies have the networks of the member they "
+            "copy.",
+        ),
+        "normaliser": (
+            ["train.params.config.normalize_input=True,False"],
+            "train.params.config.normalize_input: expected a single value; copies have the networks of the member "
+            "they copy.",
+        ),
+        "twice": ([VARIES, f"{RATE}=0.1"], f"{RATE}: is given twice; leave one out."),
+        "other key of the epochs": (
+            [VARIES, "train.params.config.max_epochs=40"],
+            "train.params.config.max_epochs=40: has no effect in oige-pbt; set max_iterations instead.",
+        ),
+        "other key of the folder": (
+            [VARIES, "train.params.config.full_experiment_name=walk"],
+            "train.params.config.full_experiment_name=walk: has no effect in oige-pbt; set experiment instead.",
+        ),
+        "steps": (
+            [VARIES, "train.params.config.max_frames=1000"],
+            "train.params.config.max_frames=1000: members train for max_iterations epochs; leave it out.",
+        ),
         "same values": ([f"{ENTROPY}=0,0"], f"{ENTROPY}=0,0: expected at least two different values."),
     }.values(),
 )
 def test_wrong_population_is_refused_in_one_line(refusal: Any, arguments: list[str], message: str) -> None:
     assert refusal(*SMALL, *arguments) == f"error: {message}\n"
+
+
+def test_members_that_need_more_memory_together_than_there_is_are_refused(
+    refusal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pbt, "RAY", "json")
+    monkeypatch.setattr(limits, "memory_estimate", lambda *_: 10 * 2**30)
+    monkeypatch.setattr(limits, "_available_memory", lambda: 25 * 2**30)
+    assert refusal(*SMALL, VARIES, "parallel=3") == (
+        "error: 3 runs of 16 worlds at a time: need at least 30.0 GiB of memory, and this machine has 25.0 GiB; run "
+        "fewer at a time, or use fewer worlds.\n"
+    )
 
 
 def test_missing_extra_is_named(refusal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,18 +182,73 @@ def test_first_values_are_drawn_uniformly_on_the_scale_of_the_setting() -> None:
     assert sum(value < 1e-3 for value in values) == pytest.approx(1000, abs=100)
 
 
-def test_copies_stay_within_the_bounds_and_whole() -> None:
-    settings = [
-        Setting(RATE, low=1e-4, high=1e-2, log=True),
-        Setting("train.params.config.mini_epochs", low=2, high=8, integer=True),
-        Setting(ENTROPY, choices=("0", "0.01")),
+EPOCHS = Setting("train.params.config.mini_epochs", low=1, high=8, integer=True)
+LISTED = Setting(ENTROPY, choices=("0", "0.01", "0.1"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "before", "value", "expected"),
+    [
+        (Setting(RATE, low=1e-4, high=1e-2), 0.002, 0.0024, 0.0024),
+        (Setting(RATE, low=1e-4, high=1e-2), 0.009, 0.0108, 0.01),
+        (Setting(RATE, low=1e-4, high=1e-2), 0.01, 0.012, 0.01 / 1.2),
+        (Setting(GAMMA, low=0.95, high=0.998), 1 - 0.998, (1 - 0.998) / 1.2, (1 - 0.998) * 1.2),
+        (EPOCHS, 4.0, 4.8, 5.0),
+        (EPOCHS, 2.0, 2.4, 3.0),
+        (EPOCHS, 2.0, 2 / 1.2, 1.0),
+        (EPOCHS, 1.0, 1 / 1.2, 2.0),
+        (EPOCHS, 8.0, 9.6, 7.0),
+        (EPOCHS, 3.0, 7, 7.0),
+        (LISTED, "0", "0.01", "0.01"),
+        (LISTED, "0", "0", "0.01"),
+        (LISTED, "0.1", "0.1", "0.01"),
+    ],
+)
+def test_copies_have_other_settings_within_the_bounds(
+    setting: Setting, before: Any, value: Any, expected: float | str
+) -> None:
+    # The copy continues from the same state and random numbers, and would repeat the copied member otherwise.
+    (new,) = explored([setting], {setting.key: value}, {setting.key: before}).values()
+    assert new == (expected if isinstance(expected, str) else pytest.approx(expected))
+    # Ray Tune rounds after each change if a value is an int.
+    assert isinstance(new, type(before))
+
+
+def test_first_whole_numbers_are_within_their_bounds() -> None:
+    values = [row[EPOCHS.key] for row in first_values([EPOCHS], 200, seed=0)]
+    assert {EPOCHS.decode(value) for value in values} == {str(n) for n in range(1, 9)}
+    assert all(isinstance(value, float) for value in values)
+
+
+def test_each_listed_value_is_tried() -> None:
+    rate, entropy = Setting(RATE, low=1e-4, high=1e-2), Setting(ENTROPY, choices=("0", "0.1", "0.2"))
+    tried = [("0.0001", "0"), ("0.01", "0.1"), ("0.01", "0.2")]
+    assert [tuple(values.values()) for values in tried_values([rate, entropy])] == tried
+
+
+@pytest.mark.parametrize(("gpus", "parallel"), [(1, 4), (2, 3), (4, 3), (2, 2), (8, 20)])
+def test_members_that_train_at_a_time_find_room_on_the_gpus(gpus: int, parallel: int) -> None:
+    share = gpu_share(gpus, parallel)
+    assert share <= 1  # Ray refuses fractions above
+    assert gpus * int(1 / share + 1e-9) >= parallel
+
+
+def test_history_is_json_also_if_a_member_has_no_reward(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.json")
+    result = {"member": 1, "epoch": 20, "reward": -math.inf, "settings": {RATE: "10"}, "problem": "training diverged"}
+    row = history.add(result | {"time_total_s": 1.26, "trial_id": "1"})
+    assert describe(row) == ("no reward", "learning_rate=10")
+    history.add(result | {"reward": 1.5, "time_total_s": 2.0})
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)  # JavaScript and others cannot read these
+
+    rows = json.loads((tmp_path / "history.json").read_text(), parse_constant=refuse)
+    assert [(row["reward"], row["seconds"], row["problem"]) for row in rows] == [
+        (None, 1.3, "training diverged"),
+        (1.5, 2.0, "training diverged"),
     ]
-    values = {settings[0].key: 0.012, settings[1].key: 4.8, settings[2].key: "0.01"}
-    assert explored(settings, values) == {
-        settings[0].key: 1e-2,
-        settings[1].key: 5,
-        settings[2].key: "0.01",
-    }
+    assert rows == history.rows
 
 
 def test_arguments_of_a_member_have_its_values_seed_and_folder() -> None:
@@ -186,6 +293,19 @@ def test_best_member_is_printed_and_an_interrupted_population_is_told(
     assert not [text for text in plan.arguments if text.startswith(("experiment=", "seed=", "max_iterations="))]
 
 
+def test_population_of_which_all_members_diverged_is_an_error(
+    run_program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"epoch": 40, "reward": None, "settings": {RATE: "9"}, "folder": None, "file": None, "goal": None}
+    rows = [row | {"member": n, "problem": f"training diverged in epoch {n}."} for n in range(4)]
+    population = types.SimpleNamespace(train_population=lambda *_, **__: rows)
+    monkeypatch.setitem(sys.modules, "oige_train.pbt.population", population)
+    monkeypatch.setattr(pbt, "RAY", "json")
+    outcome = run_program("pbt", *SMALL, VARIES)
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == ("error: no member has a policy; of member 0, training diverged in epoch 0.")
+
+
 class Trained:
     """What a member starts: a training that writes a checkpoint of some epoch."""
 
@@ -193,6 +313,7 @@ class Trained:
         self.folder, self.arguments = folder, [""]
         self.epoch = 0
         self.goal: str | None = None
+        self.error: Exception | None = None
         summary = types.SimpleNamespace(reward=1.5, steps=None)
         monkeypatch.setattr(run_summary, "read_run", lambda *_: summary)
         monkeypatch.setattr(execution, "train_once", self)
@@ -203,12 +324,14 @@ class Trained:
         ray = types.SimpleNamespace(tune=types.SimpleNamespace(Trainable=object))
         monkeypatch.setitem(sys.modules, "ray", ray)
         self.member = runpy.run_path(str(Path(options.__file__).with_name("member.py")))["Member"]()
-        self.member.trial_id = "walk_00001"
+        self.member.trial_id, self.member.iteration = "walk_00001", 0
         self.member.plan = Plan(("task=Ant",), (), "walk", 7, 10, ".")
         self.member.reset_config({})
 
     def __call__(self, arguments: list[str]) -> tuple[Path, int]:
         self.arguments = arguments
+        if self.error is not None:
+            raise self.error
         self.summary.ended_early = self.goal
         (self.folder / "nn").mkdir(exist_ok=True)
         (self.folder / "nn" / f"last_walk_ep_{self.epoch}_rew_1.pth").touch()
@@ -249,6 +372,32 @@ def test_member_that_ends_early_has_reached_the_goal_or_failed(tmp_path: Path, m
     trained.goal = "reward 9"
     row = trained.member.step()
     assert (row["goal"], row["done"], Path(row["file"]).name) == (True, True, "last_walk_ep_7_rew_1.pth")
+    assert row["epoch"] == 7
+
+
+def test_member_that_diverged_trains_until_the_epoch_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = Trained(tmp_path, monkeypatch)
+    member = trained.member
+    trained.epoch = 10
+    first = member.step()["file"]
+    member.iteration = 1
+    trained.error = DivergedError("training diverged in epoch 14.")
+    row = member.step()
+    assert (row["epoch"], row["reward"], row["problem"]) == (20, -math.inf, "training diverged in epoch 14.")
+    assert row["file"] == first
+    member.iteration, trained.error, trained.epoch = 2, None, 30
+    row = member.step()
+    assert trained.arguments[-2:] == [f"checkpoint={first}", "max_iterations=30"]
+    assert (row["epoch"], row["reward"]) == (30, 1.5)
+
+
+def test_member_of_which_no_episode_has_ended_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = Trained(tmp_path, monkeypatch)
+    trained.epoch, trained.summary.reward = 10, None
+    row = trained.member.step()
+    assert (row["reward"], row["problem"]) == (-math.inf, "no episode has ended")
 
 
 def trained_population(folder: Path, *options: str) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """``oige-pbt``: population-based training on Ray Tune."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from oige_train.stopping import INTERRUPTED
 if TYPE_CHECKING:
     from oige_train.config import Run
     from oige_train.pbt.options import PbtOptions
+    from oige_train.sweeps.search_space import Setting
 
 __all__ = ["main"]
 
@@ -54,6 +56,10 @@ REFUSED = (
     "enable_recording",
     "recording_",
 )
+OF_NETWORKS = (".network.", "train.params.algo.", "train.params.model.", ".normalize_input", ".normalize_value")
+"""Parts of keys that a checkpoint keeps, so that a copy cannot have other values."""
+INSTEAD = {"max_epochs": "max_iterations", "full_experiment_name": "experiment", "name": "experiment"}
+"""Keys of the command by keys below train.params.config; each member sets the former."""
 
 
 def main() -> None:
@@ -77,11 +83,12 @@ def pbt(arguments: list[str]) -> int:
     from oige_core.errors import ConfigError
 
     from oige_train.cli.common import checked_run, refuse_ignored
+    from oige_train.config.limits import check_parallel_memory
     from oige_train.config.origin import last_value
     from oige_train.console import say
     from oige_train.pbt.options import PbtOptions
     from oige_train.sweeps.extras import check_extra
-    from oige_train.sweeps.search_space import split_arguments
+    from oige_train.sweeps.search_space import split_arguments, tried_values
     from oige_train.sweeps.threads import limited_threads
 
     rest = list(arguments)
@@ -95,11 +102,12 @@ def pbt(arguments: list[str]) -> int:
             "oige-pbt: expected a setting that varies, for instance "
             "'train.params.config.learning_rate=tag(log,interval(1e-4,1e-2))'."
         )
-    for setting in settings:
-        if not setting.key.startswith(("train.", "task.")):
-            raise ConfigError(f"{setting.key}: expected a single value; only keys below train and task can vary.")
-    for end in (0, 1):
-        run = checked_run([*same, *(f"{setting.key}={setting.ends()[end]}" for setting in settings)], starts=True)
+    _check_settings(same, settings)
+    tried = [[f"{key}={value}" for key, value in values.items()] for values in tried_values(settings)]
+    runs = [checked_run([*same, *values], starts=True) for values in tried]
+    for run in runs:
+        _check_schedules(run)
+    run = runs[-1]
     learner = run.config.train.params.config
     _check_epochs(run, options)
     name = last_value(same, "experiment") or f"{learner.full_experiment_name}_pbt"
@@ -108,12 +116,18 @@ def pbt(arguments: list[str]) -> int:
     same = [a for a in same if a.partition("=")[0].lstrip("+") not in ("experiment", "seed", "max_iterations")]
     check_extra("ray", "oige-pbt", module=RAY)
     if not on_gpu:
+        check_parallel_memory(run.config, run.spec, parallel)
         same = limited_threads(same, parallel)
 
-    from oige_train.pbt.plan import Plan
-    from oige_train.pbt.population import train_population
+    from oige_train.pbt.plan import Plan, first_values
 
     plan = Plan(tuple(same), tuple(settings), name, run.config.seed, options.interval, str(Path.cwd()))
+    last_values = first_values(settings, options.population, plan.seed)[-1]
+    last_member = plan.arguments_of(options.population - 1, plan.seed + options.population - 1, last_values)
+    checked_run([*last_member, f"max_iterations={options.interval}"], starts=True)
+
+    from oige_train.pbt.population import train_population
+
     say(
         f"population of {options.population} for {learner.max_epochs} epochs each of {run.config.task.name}, compared "
         f"every {options.interval} epochs, {parallel} at a time; folders runs/{name}_<member>"
@@ -130,8 +144,42 @@ def pbt(arguments: list[str]) -> int:
     return 0 if ended and len(last) == options.population else INTERRUPTED
 
 
+def _check_settings(same: Sequence[str], settings: Sequence["Setting"]) -> None:
+    """Refuse settings that cannot vary: those of the command, of networks, and those that are given twice."""
+    from oige_core.errors import ConfigError
+
+    from oige_train.config.origin import last_value
+
+    for name, instead in INSTEAD.items():
+        if (value := last_value(same, f"train.params.config.{name}")) is not None:
+            raise ConfigError(f"train.params.config.{name}={value}: has no effect in oige-pbt; set {instead} instead.")
+    keys = [setting.key for setting in settings]
+    if ends := [setting.key for setting in settings if setting.reaches_one]:
+        raise ConfigError(f"{ends[0]}: expected an interval that ends below 1; copies change the distance from 1.")
+    for key in keys:
+        if not key.startswith(("train.", "task.")):
+            raise ConfigError(f"{key}: expected a single value; only keys below train and task can vary.")
+        if any(part in key for part in OF_NETWORKS):
+            raise ConfigError(f"{key}: expected a single value; copies have the networks of the member they copy.")
+        if keys.count(key) > 1 or last_value(same, key) is not None:
+            raise ConfigError(f"{key}: is given twice; leave one out.")
+
+
+def _check_schedules(run: "Run") -> None:
+    """Refuse schedules that depend on the last epoch."""
+    from oige_core.errors import ConfigError
+
+    learner = run.config.train.params.config
+    for key, value in (("lr_schedule", "linear"), ("schedule_entropy", True)):
+        if getattr(learner, key, None) == value:
+            raise ConfigError(
+                f"train.params.config.{key}={value}: oige-pbt trains from interval to interval, so that a schedule "
+                "which ends at the last epoch has no meaning; choose another value."
+            )
+
+
 def _check_epochs(run: "Run", options: "PbtOptions") -> None:
-    """Refuse numbers of epochs that do not fit the interval, and schedules that depend on the last epoch."""
+    """Refuse numbers of epochs that do not fit the interval, and other limits."""
     from oige_core.errors import ConfigError
 
     learner = run.config.train.params.config
@@ -140,12 +188,11 @@ def _check_epochs(run: "Run", options: "PbtOptions") -> None:
         raise ConfigError(
             f"max_iterations={epochs}: expected a multiple of interval={interval}, the epochs between two comparisons."
         )
-    for key, value in (("lr_schedule", "linear"), ("schedule_entropy", True)):
-        if getattr(learner, key, None) == value:
-            raise ConfigError(
-                f"train.params.config.{key}={value}: oige-pbt trains from interval to interval, so that a schedule "
-                "which ends at the last epoch has no meaning; choose another value."
-            )
+    if learner.max_frames > 0:
+        raise ConfigError(
+            f"train.params.config.max_frames={learner.max_frames}: members train for max_iterations epochs; leave it "
+            "out."
+        )
 
 
 def _gpus(on_gpu: bool) -> int:
@@ -158,15 +205,24 @@ def _gpus(on_gpu: bool) -> int:
 
 
 def _result(last: Iterable[dict[str, Any]]) -> list[str]:
-    """Return lines with the last report of each member, best first, and how to play the best policy."""
-    ranked = sorted(last, key=lambda row: row["reward"], reverse=True)
-    lines = [
-        f"member {row['member']}: reward {row['reward']:.2f} after epoch {row['epoch']}, "
-        + " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in row["settings"].items())
-        + (f", {row['folder']}" if row["folder"] else "")
-        for row in ranked
-    ]
-    best = ranked[0]
+    """Return lines with the last report of each member, best first, and how to play the best policy.
+
+    Raises:
+        OigeError: there is no policy, because the training of all members diverged.
+    """
+    from oige_core.errors import OigeError
+
+    from oige_train.pbt.history import describe
+
+    ranked = sorted(last, key=lambda row: -math.inf if row["reward"] is None else row["reward"], reverse=True)
+    lines = []
+    for row in ranked:
+        reward, values = describe(row)
+        folder = f", {row['folder']}" if row["folder"] else ""
+        lines.append(f"member {row['member']}: {reward} after epoch {row['epoch']}, {values}{folder}")
+    best = next((row for row in ranked if row["file"] is not None), None)
+    if best is None:
+        raise OigeError(f"no member has a policy; of member {ranked[0]['member']}, {ranked[0]['problem']}")
     return [*lines, f"best policy:  {best['file']}", f"play:         oige-train checkpoint={best['file']} test=True"]
 
 

@@ -42,20 +42,21 @@ class Member(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train for one interval, and return the mean episode reward at its end; −∞ if training diverged."""
+        """Train for one interval, and return the mean episode reward at its end; −∞ if there is none.
+
+        A member that has diverged and was not replaced trains again from its last checkpoint, until the epoch of the
+        others.
+        """
         from oige_train.checkpoint import read_info
         from oige_train.learner.divergence import DivergedError
         from oige_train.runs.run_summary import read_run
         from oige_train.sweeps.execution import train_once
 
-        epoch = 0
         arguments = self.plan.arguments_of(self.number, self.seed, self.values)
         if self.file is not None:
-            info = read_info(Path(self.file), self.file)
-            epoch = 0 if info is None else info.epoch
             arguments.append(f"checkpoint={self.file}")
         copied = self.owner if self.owner != self.number else None
-        last = epoch + self.plan.interval
+        last = (self.iteration + 1) * self.plan.interval
         texts = {setting.key: setting.decode(self.values[setting.key]) for setting in self.plan.settings}
         row = {"member": self.number, "copied_from": copied, "epoch": last, "settings": texts}
         try:
@@ -69,7 +70,10 @@ class Member(tune.Trainable):
             raise OigeError(f"{folder}: training ended without a checkpoint of epoch {last}.")
         if not files:  # the goal of the run was reached
             files = sorted(folder.glob("nn/last_*.pth"), key=lambda file: file.stat().st_mtime)[-1:]
-            row |= {"goal": True, "done": True}
+            info = read_info(files[0], str(files[0]))
+            row |= {"goal": True, "done": True, "epoch": last if info is None else info.epoch}
+        if reward == -math.inf:
+            row["problem"] = "no episode has ended"
         self.file, self.owner = str(files[0]), self.number
         return {**row, "reward": reward, "folder": str(folder), "file": self.file, "steps": summary.steps}
 

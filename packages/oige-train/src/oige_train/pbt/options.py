@@ -1,13 +1,14 @@
 """Options of population-based training."""
 
 import dataclasses
+import math
 import re
 
 from oige_core.config.schema import check_positive
 from oige_core.cores import available_cores
 from oige_core.errors import ConfigError
 
-__all__ = ["PbtOptions"]
+__all__ = ["PbtOptions", "gpu_share"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,3 +80,13 @@ class PbtOptions:
         if self.parallel:
             return self.parallel
         return self.population if on_gpu else min(self.population, available_cores())
+
+
+def gpu_share(gpus: int, parallel: int) -> float:
+    """Return the part of a GPU that each member gets, so that all that train at the same time find room.
+
+    Args:
+        gpus: number of GPUs; 0: members train on the CPU.
+        parallel: number of members that train at the same time.
+    """
+    return 1 / math.ceil(parallel / gpus) if gpus else 0.0

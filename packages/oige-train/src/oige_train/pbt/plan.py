@@ -55,7 +55,12 @@ def first_values(settings: Iterable[Setting], population: int, seed: int) -> lis
     return [{setting.key: setting.sample(generator) for setting in chosen} for _ in range(population)]
 
 
-def explored(settings: Sequence[Setting], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the encoded values of a copy, as Ray Tune has changed them, within their bounds."""
-    limits = {setting.key: setting for setting in settings}
-    return {key: limits[key].clamp(value) if key in limits else value for key, value in values.items()}
+def explored(settings: Sequence[Setting], values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the encoded values of a copy, within their bounds.
+
+    Args:
+        settings: the settings that vary.
+        values: encoded values that Ray Tune has changed.
+        before: those of the copied member.
+    """
+    return {setting.key: setting.changed(values[setting.key], before[setting.key]) for setting in settings}

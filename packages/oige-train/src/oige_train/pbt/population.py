@@ -1,7 +1,6 @@
 """Train a population with Ray Tune's scheduler."""
 
 import datetime
-import json
 import logging
 import os
 import random
@@ -23,9 +22,11 @@ from ray.tune.schedulers import PopulationBasedTraining  # pyright: ignore[repor
 from ray.tune.search.basic_variant import BasicVariantGenerator  # pyright: ignore[reportMissingImports]
 
 from oige_train.console import say
+from oige_train.pbt.history import History, describe
 from oige_train.pbt.member import Member
-from oige_train.pbt.options import PbtOptions
+from oige_train.pbt.options import PbtOptions, gpu_share
 from oige_train.pbt.plan import Plan, explored, first_values
+from oige_train.run_folder import make_folder
 from oige_train.sweeps.search_space import Setting
 
 __all__ = ["train_population"]
@@ -55,17 +56,16 @@ def train_population(
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # which prints tables of its own
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # which print a line for each missing reward
     os.environ.setdefault("RAY_DISABLE_FAILURE_SIGNAL_HANDLER", "1")  # which prints stacks after SIGTERM
     storage = Path("multirun").resolve()
-    name = f"{plan.name}_{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder = make_folder(storage / f"{plan.name}_{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}")
     _start_ray(parallel)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # Ray ends at once with its own
-    reports = _Reports(storage / name / HISTORY)
+    history = History(folder / HISTORY)
     try:
         tuner = Tuner(
-            tune.with_resources(
-                tune.with_parameters(Member, plan=plan), {"cpu": 1, "gpu": gpus / parallel if gpus else 0}
-            ),
+            tune.with_resources(tune.with_parameters(Member, plan=plan), {"cpu": 1, "gpu": gpu_share(gpus, parallel)}),
             param_space={setting.key: _domain(setting) for setting in plan.settings},
             tune_config=TuneConfig(
                 metric="reward",
@@ -80,10 +80,10 @@ def train_population(
                 reuse_actors=True,
             ),
             run_config=RunConfig(
-                name=name,
+                name=folder.name,
                 storage_path=str(storage),
                 stop={"training_iteration": generations},
-                callbacks=[reports],
+                callbacks=[_Reports(history)],
                 verbose=0,
             ),
         )
@@ -93,7 +93,7 @@ def train_population(
     failed = [str(error).strip().splitlines()[-1] for error in results.errors]
     if failed:
         raise OigeError(f"{len(failed)} of {options.population} members failed: {failed[0]}")
-    return reports.rows
+    return history.rows
 
 
 def _start_ray(parallel: int) -> None:
@@ -129,30 +129,34 @@ def _domain(setting: Setting) -> Any:
 class _Scheduler(PopulationBasedTraining):
     """Ray Tune's scheduler, whose random numbers depend on the seed, the interval and the member alone."""
 
-    def __init__(self, seed: int, **options: Any) -> None:
+    def __init__(self, plan: Plan, **options: Any) -> None:
         super().__init__(**options)
-        self._seed = seed
+        self._seed, self._settings = plan.seed, plan.settings
 
-    def _checkpoint_or_exploit(self, trial: Any, *others: Any) -> None:
+    def _checkpoint_or_exploit(
+        self, trial: Any, tune_controller: Any, upper_quantile: Any, lower_quantile: Any
+    ) -> None:
         member, interval = trial.trial_id.rpartition("_")[2], self._trial_state[trial].last_train_time
         seed = random.Random(f"{self._seed} {interval} {member}").getrandbits(32)
         random.seed(seed)  # the scheduler draws from these two, as other parts of Ray do
         np.random.seed(seed)
-        super()._checkpoint_or_exploit(trial, *others)
+        super()._checkpoint_or_exploit(trial, tune_controller, upper_quantile, lower_quantile)
+
+    def _get_new_config(self, trial: Any, trial_to_clone: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        values, operations = super()._get_new_config(trial, trial_to_clone)
+        return explored(self._settings, values, trial_to_clone.config), operations
 
 
 def _scheduler(plan: Plan, options: PbtOptions) -> PopulationBasedTraining:
-    settings = plan.settings
-    mutations = {s.key: list(s.choices) if s.choices else _domain(s) for s in settings}
+    mutations = {s.key: list(s.choices) if s.choices else _domain(s) for s in plan.settings}
     return _Scheduler(
-        plan.seed,
+        plan,
         time_attr="training_iteration",
         perturbation_interval=1,
         hyperparam_mutations=mutations,
         quantile_fraction=options.quantile,
         resample_probability=options.resample,
         perturbation_factors=(options.factor, 1 / options.factor),
-        custom_explore_fn=lambda values: explored(settings, values),
         log_config=False,
         synch=True,
     )
@@ -161,18 +165,13 @@ def _scheduler(plan: Plan, options: PbtOptions) -> PopulationBasedTraining:
 class _Reports(Callback):
     """Collects and shows what the members report."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.rows: list[dict[str, Any]] = []
+    def __init__(self, history: History) -> None:
+        self._history = history
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any) -> None:
         """Take a report of a member."""
-        keys = ("member", "copied_from", "epoch", "reward", "settings", "folder", "file", "steps", "problem", "goal")
-        row = {key: result.get(key) for key in keys} | {"seconds": round(result["time_total_s"], 1)}
-        self.rows.append(row)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(json.dumps(self.rows, indent=1) + "\n", "utf-8")
-        values = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in result["settings"].items())
+        row = self._history.add(result)
+        reward, values = describe(row)
         source = "" if row["copied_from"] is None else f", copied from member {row['copied_from']}"
         problem = f"; {row['problem']}" if row["problem"] else ""
-        say(f"epoch {row['epoch']}, member {row['member']}{source}: reward {row['reward']:.2f}, {values}{problem}")
+        say(f"epoch {row['epoch']}, member {row['member']}{source}: {reward}, {values}{problem}")

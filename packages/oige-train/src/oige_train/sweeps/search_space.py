@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 from oige_core.errors import ConfigError
 
-__all__ = ["Setting", "split_arguments"]
+__all__ = ["Setting", "split_arguments", "tried_values"]
 
 Value = float | int | str
 
@@ -22,7 +22,8 @@ COMPLEMENTS = ("gamma", "tau")
 class Setting:
     """A setting that varies between members of a population.
 
-    Ray Tune changes numbers by a factor, so that it gets *encoded* values: of a discount, the distance from 1.
+    Ray Tune changes numbers by a factor, so that it gets *encoded* values: of a discount, the distance from 1. Whole
+    numbers are floats, as it would round 2 × 1.2 to 2.
 
     Attributes:
         key: dotted key of the configuration.
@@ -39,6 +40,11 @@ class Setting:
     high: float = 0.0
     log: bool = False
     integer: bool = False
+
+    @property
+    def reaches_one(self) -> bool:
+        """Whether this is a discount whose distance from 1 may become 0."""
+        return not self.choices and self.key.rpartition(".")[2] in COMPLEMENTS and self.high == 1
 
     @property
     def is_complement(self) -> bool:
@@ -71,19 +77,44 @@ class Setting:
             return value
         low, high = self.bounds
         clamped = min(max(float(value), low), high)
-        return round(clamped) if self.integer else clamped
+        return float(round(clamped)) if self.integer else clamped
+
+    def changed(self, value: Value, before: Value) -> Value:
+        """Return the nearest encoded value that is allowed and differs from the one before.
+
+        A copy with the same settings would repeat what the copied member does.
+
+        Args:
+            value: what Ray Tune made of the value before.
+            before: the encoded value of the copied member.
+        """
+        if self.choices:
+            if value != before:
+                return value
+            position = self.choices.index(str(before))
+            return self.choices[position - 1 if position else 1]
+        new, old, wanted = float(self.clamp(value)), float(before), float(value)
+        if new != old or not old:
+            return new
+        if not self.integer:
+            return self.clamp(old * old / wanted)  # turns back from the end of the interval
+        step = 1 if wanted > old else -1
+        new = self.clamp(old + step)
+        return new if new != old else self.clamp(old - step)
 
     def decode(self, value: Value) -> str:
         """Return what the configuration gets for an encoded value."""
-        if self.choices or self.integer:
+        if self.choices:
             return str(value)
+        if self.integer:
+            return str(round(float(value)))
         return f"{1 - float(value) if self.is_complement else float(value):.6g}"
 
     def ends(self) -> tuple[str, str]:
         """Return the first and the last value for the configuration."""
         if self.choices:
             return self.choices[0], self.choices[-1]
-        low, high = (self.decode(bound if not self.integer else round(bound)) for bound in self.bounds)
+        low, high = map(self.decode, self.bounds)
         return low, high
 
 
@@ -143,3 +174,17 @@ def _interval(argument: str, key: str, override: Override) -> Setting:
         raise ConfigError(f"{argument}: expected ends above 0 on a logarithmic scale.")
     integer = isinstance(low, int) and isinstance(high, int)
     return Setting(key, low=float(low), high=float(high), log=log, integer=integer)
+
+
+def tried_values(settings: Sequence[Setting]) -> list[dict[str, str]]:
+    """Return values by key, with which each end of an interval and each listed value is checked before runs start.
+
+    Args:
+        settings: the settings that vary.
+    """
+    values = [setting.choices or setting.ends() for setting in settings]
+    count = max(map(len, values))
+    return [
+        {setting.key: each[min(number, len(each) - 1)] for setting, each in zip(settings, values, strict=True)}
+        for number in range(count)
+    ]
