@@ -58,6 +58,26 @@ def test_bits_are_not_compared_between_machines(tool: ModuleType) -> None:
     assert verdicts(tool, MACHINE | {"tasks": {"Ant": task(weights="b")}}, old) == ["", "", "equal"]
 
 
+def test_rounding_is_no_fall_of_a_score_without_error(tool: ModuleType) -> None:
+    def equal_worlds(score: float) -> dict[str, Any]:
+        return MACHINE | {"tasks": {"Screw": {"policy": {"score": score, "error": 0.0, "steps": 128}}}}
+
+    assert verdicts(tool, equal_worlds(-5.00001), equal_worlds(-5.0)) == ["changed"]
+    assert verdicts(tool, equal_worlds(-5.01), equal_worlds(-5.0)) == ["worse"]
+
+
+def test_score_that_cannot_fall_is_told(tool: ModuleType) -> None:
+    nothing = task() | {"policy": {"score": 0.0, "error": 0.0, "steps": 128}}
+    tasks = MACHINE | {"tasks": {"NutBolt": nothing}}
+    assert verdicts(tool, tasks, tasks) == ["", "equal", "no reward"]
+
+
+def test_scores_of_other_numbers_of_steps_are_not_compared(tool: ModuleType) -> None:
+    old, new = (task() | {"policy": {"score": 7.0, "error": 0.1, "steps": steps}} for steps in (128, 2608))
+    compared = verdicts(tool, MACHINE | {"tasks": {"NutBolt": new}}, MACHINE | {"tasks": {"NutBolt": old}})
+    assert compared == ["", "equal", "new"]
+
+
 def test_task_that_was_not_recorded_is_new(tool: ModuleType) -> None:
     assert verdicts(tool, MACHINE | {"tasks": {"Ant": task()}}, MACHINE | {"tasks": {}}) == ["new"] * 3
 
