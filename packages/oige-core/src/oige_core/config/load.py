@@ -220,7 +220,7 @@ def _collect_actors(values: dict[str, Any], fields: Set[str], path: str) -> dict
 
 
 def _converted(expected: Any, value: Any, path: str) -> Any:
-    """Convert a leaf with OmegaConf's typed nodes, so that '12' is an integer and 'abc' is not."""
+    """Check a leaf, and convert one of another type than its schema's."""
     if expected is Any or (value is None and type(None) in typing.get_args(expected)):
         return value
     if typing.get_origin(expected) is typing.Literal:
@@ -236,15 +236,7 @@ def _converted(expected: Any, value: Any, path: str) -> Any:
         entries = typing.get_args(expected)  # OmegaConf does not check their number
         if Ellipsis not in entries and len(value) != len(entries):
             raise ConfigError(f"{path}={value}: expected {len(entries)} values, but there are {len(value)}.")
-    holder = dataclasses.make_dataclass("holder", [("value", expected)])
-    try:
-        node = OmegaConf.structured(holder(value=value))
-        converted = OmegaConf.to_container(node)["value"]  # type: ignore[index,call-overload]
-    except (ValidationError, ConfigKeyError, OmegaConfBaseException) as error:
-        name = getattr(expected, "__name__", str(expected)).replace("typing.", "")
-        shown = str(expected) if typing.get_origin(expected) else name
-        article = "an" if shown[0] in "aeiou" else "a"
-        raise ConfigError(f"{path}={value}: expected {article} {shown}.") from error
+    converted = value if type(value) is expected else _converted_by_omegaconf(expected, value, path)
     for number in converted if isinstance(converted, list) else [converted]:
         # Infinite limits mean no limit, in a task's clipping and in the learner's rewards.
         unlimited = number in (math.inf, -math.inf) and (".clip" in path or not path.startswith("task."))
@@ -253,3 +245,16 @@ def _converted(expected: Any, value: Any, path: str) -> Any:
         if isinstance(number, int) and abs(number) > LARGEST_INTEGER and (path.startswith("task.") or path in COUNTS):
             raise ConfigError(f"{path}={value}: expected a number of at most {LARGEST_INTEGER}.")
     return converted
+
+
+def _converted_by_omegaconf(expected: Any, value: Any, path: str) -> Any:
+    """Convert a leaf with OmegaConf's typed nodes, so that '12' is an integer and 'abc' is not."""
+    holder = dataclasses.make_dataclass("holder", [("value", expected)])
+    try:
+        node = OmegaConf.structured(holder(value=value))
+        return OmegaConf.to_container(node)["value"]  # type: ignore[index,call-overload]
+    except (ValidationError, ConfigKeyError, OmegaConfBaseException) as error:
+        name = getattr(expected, "__name__", str(expected)).replace("typing.", "")
+        shown = str(expected) if typing.get_origin(expected) else name
+        article = "an" if shown[0] in "aeiou" else "a"
+        raise ConfigError(f"{path}={value}: expected {article} {shown}.") from error
