@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from oige_core.config import compose
 from oige_core.errors import ConfigError
 from oige_core.registry import installed_tasks, load_config
-from oige_train.cli.common import checked_run
-from omegaconf import OmegaConf
+from oige_train.cli.common import checked_run, checked_runs
+from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
 Files = Mapping[str, str]
@@ -129,3 +131,42 @@ def test_library_and_programs_give_a_task_the_same_configuration(name: str) -> N
     library = load_config(name, {**overrides, "sim_device": "cpu", "pipeline": "cpu"})
     assert library.task == run.config.task
     assert {key: getattr(run.config, key) for key in vars(library)} == vars(library)
+
+
+@pytest.fixture
+def compositions(monkeypatch: pytest.MonkeyPatch) -> list[RunMode]:
+    """Mode of each composition by Hydra."""
+    modes = []
+    load = ConfigLoaderImpl.load_configuration
+
+    def recording(loader: ConfigLoaderImpl, *arguments: Any, run_mode: RunMode, **options: Any) -> DictConfig:
+        modes.append(run_mode)
+        return load(loader, *arguments, run_mode=run_mode, **options)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", recording)
+    return modes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [
+        ("seed=1", 1),
+        ("-m seed=1,2", 1 + 2 * 2),
+        ("hydra.mode=MULTIRUN seed=1,2", 1 + 1 + 2 * 2),
+    ],
+)
+def test_configuration_is_composed_once_unless_hydra_mode_may_be_set(
+    arguments: str, number: int, compositions: list[RunMode]
+) -> None:
+    """Hydra composes a sweep, and each of its jobs twice."""
+    runs = checked_runs(["sim_device=cpu", *arguments.split()])
+    assert len(runs) == arguments.count(",") + 1
+    assert len(compositions) == number
+
+
+def test_mode_in_a_file_of_the_user_starts_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "task").mkdir()
+    text = "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {seed: '1,2'}}}\n"
+    (tmp_path / "swept.yaml").write_text(text)
+    runs = checked_runs(["sim_device=cpu", "--config-dir", str(tmp_path), "+task@_global_=../swept"])
+    assert [run.config.seed for run in runs] == [1, 2]

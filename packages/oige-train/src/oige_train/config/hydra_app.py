@@ -1,13 +1,15 @@
 """Compose a run with Hydra, and report Hydra's errors in one line."""
 
+import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
 from hydra import main as hydra_main
+from hydra._internal.hydra import Hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -104,7 +106,8 @@ def run_hydra(
     decorate = hydra_main(version_base="1.3", config_path=str(MAIN_CONFIG.parent), config_name=MAIN_CONFIG.stem)
     program_main = decorate(task_function if launched is None else launched_function)
     try:
-        with using(files), recorded_files(record, MAIN_CONFIG, train=own_train), sweeping(rewritten):
+        recorded = recorded_files(record, MAIN_CONFIG, train=own_train)
+        with using(files), recorded, sweeping(rewritten), _composing_once(rewritten, files):
             program_main()
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         # Hydra raises the last three for YAML files of unexpected structure.
@@ -121,6 +124,28 @@ def run_hydra(
         del os.environ["HYDRA_FULL_ERROR"]
         if full_error is not None:
             os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+@contextlib.contextmanager
+def _composing_once(arguments: Sequence[str], files: UserFiles) -> Iterator[None]:
+    """Keep Hydra from composing the configuration a first time only to look for ``hydra.mode``, until the block ends.
+
+    It may do so where an argument or a file of the user could set ``hydra.mode``.
+
+    Args:
+        arguments: Hydra's arguments.
+        files: the user's files.
+    """
+    options = {argument for argument in arguments if argument.startswith("-")}
+    if files.folders or options - {"-m", "--multirun"} or any("hydra.mode" in argument for argument in arguments):
+        yield
+        return
+    get_mode = Hydra.get_mode
+    Hydra.get_mode = lambda self, config_name, overrides: None
+    try:
+        yield
+    finally:
+        Hydra.get_mode = get_mode
 
 
 def _installed_folders() -> list[Path]:
