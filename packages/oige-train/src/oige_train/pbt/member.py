@@ -9,6 +9,7 @@ from typing import Any
 from oige_core.errors import OigeError
 from ray import tune  # pyright: ignore[reportMissingImports]
 
+from oige_train.pbt.kept import keep, start_of_copy
 from oige_train.pbt.plan import Plan
 
 __all__ = ["Member"]
@@ -53,9 +54,10 @@ class Member(tune.Trainable):
         from oige_train.sweeps.execution import train_once
 
         arguments = self.plan.arguments_of(self.number, self.seed, self.values)
-        if self.file is not None:
-            arguments.append(f"checkpoint={self.file}")
         copied = self.owner if self.owner != self.number else None
+        if self.file is not None:
+            start = self.file if copied is None else start_of_copy(Path(self.file))
+            arguments.append(f"checkpoint={start}")
         last = (self.iteration + 1) * self.plan.interval
         texts = {setting.key: setting.decode(self.values[setting.key]) for setting in self.plan.settings}
         row = {"member": self.number, "copied_from": copied, "epoch": last, "settings": texts}
@@ -74,6 +76,7 @@ class Member(tune.Trainable):
             row |= {"goal": True, "done": True, "epoch": last if info is None else info.epoch}
         if reward == -math.inf:
             row["problem"] = "no episode has ended"
+        keep(files[0])
         self.file, self.owner = str(files[0]), self.number
         return {**row, "reward": reward, "folder": str(folder), "file": self.file, "steps": summary.steps}
 
