@@ -132,6 +132,15 @@ def test_members_that_need_more_memory_together_than_there_is_are_refused(
     )
 
 
+def test_first_settings_of_each_member_are_checked_together(refusal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pbt, "RAY", "json")
+    lists = "train.params.config.horizon_length=16,32", "train.params.config.minibatch_size=256,512"
+    assert refusal(*SMALL, *lists, "seed=5", "population=3") == (
+        "error: train.params.config.minibatch_size=512: expected a divisor of horizon_length × num_envs = 16 × 16 = "
+        "256; near it are 32, 64, 128, 256.\n"
+    )
+
+
 def test_missing_extra_is_named(refusal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pbt, "RAY", "absent_ray")
     assert refusal(*SMALL, VARIES) == (

@@ -122,9 +122,9 @@ def pbt(arguments: list[str]) -> int:
     from oige_train.pbt.plan import Plan, first_values
 
     plan = Plan(tuple(same), tuple(settings), name, run.config.seed, options.interval, str(Path.cwd()))
-    last_values = first_values(settings, options.population, plan.seed)[-1]
-    last_member = plan.arguments_of(options.population - 1, plan.seed + options.population - 1, last_values)
-    checked_run([*last_member, f"max_iterations={options.interval}"], starts=True)
+    for member, values in enumerate(first_values(settings, options.population, plan.seed)):
+        arguments = plan.arguments_of(member, plan.seed + member, values)
+        checked_run([*arguments, f"max_iterations={options.interval}"])
 
     from oige_train.pbt.population import train_population
 
