@@ -15,7 +15,7 @@ import pytest
 from oige_train.cli import pbt
 from oige_train.config import limits
 from oige_train.pbt import options
-from oige_train.pbt.history import History, describe
+from oige_train.pbt.history import History, describe, last_line
 from oige_train.pbt.options import PbtOptions, gpu_share
 from oige_train.pbt.plan import Plan, explored, first_values
 from oige_train.sweeps.search_space import Setting, split_arguments, tried_values
@@ -252,6 +252,17 @@ def test_history_is_json_also_if_a_member_has_no_reward(tmp_path: Path) -> None:
         (1.5, 2.0, "training diverged"),
     ]
     assert rows == history.rows
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        ("oige_core.errors.OigeError: runs/walk_0: training ended.", "runs/walk_0: training ended."),
+        ("ValueError: no", "ValueError: no"),
+    ],
+)
+def test_error_of_a_member_is_one_line(end: str, message: str) -> None:
+    assert last_line(f"Traceback (most recent call last):\n  File …, in step\n{end}\n") == message
 
 
 def test_arguments_of_a_member_have_its_values_seed_and_folder() -> None:

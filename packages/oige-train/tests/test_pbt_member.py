@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 
 import pytest
-from oige_core.errors import OigeError
+from oige_core.errors import ConfigError, OigeError
 from oige_train import checkpoint
 from oige_train.learner.divergence import DivergedError
 from oige_train.learner.replay_files import remove_other_replays
@@ -93,15 +93,16 @@ def test_member_that_ends_early_has_reached_the_goal_or_failed(tmp_path: Path, m
     assert row["epoch"] == 7
 
 
-def test_member_that_diverged_trains_until_the_epoch_of_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", [DivergedError, ConfigError])
+def test_member_that_cannot_train_trains_later_until_the_epoch_of_the_others(
+    kind: type[OigeError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = Trained(tmp_path, monkeypatch)
     member = trained.member
     trained.epoch = 10
     first = member.step()["file"]
     member.iteration = 1
-    trained.error = DivergedError("training diverged in epoch 14.")
+    trained.error = kind("training diverged in epoch 14.")
     row = member.step()
     assert (row["epoch"], row["reward"], row["problem"]) == (20, -math.inf, "training diverged in epoch 14.")
     assert row["file"] == first

@@ -2,13 +2,14 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from oige_train.atomic import written_atomically
 
-__all__ = ["History", "describe"]
+__all__ = ["History", "describe", "last_line"]
 
 KEYS = ("member", "copied_from", "epoch", "reward", "settings", "folder", "file", "steps", "problem", "goal")
 
@@ -42,3 +43,8 @@ def describe(row: Mapping[str, Any]) -> tuple[str, str]:
     """Return the reward and the settings of a report in words."""
     reward = "no reward" if row["reward"] is None else f"reward {row['reward']:.2f}"
     return reward, " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in row["settings"].items())
+
+
+def last_line(text: str) -> str:
+    """Return the message at the end of a traceback, without the class if it is one of this project."""
+    return re.sub(r"^oige_[\w.]+: ", "", text.strip().splitlines()[-1])

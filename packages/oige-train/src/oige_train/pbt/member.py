@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from oige_core.errors import OigeError
+from oige_core.errors import ConfigError, OigeError
 from ray import tune  # pyright: ignore[reportMissingImports]
 
 from oige_train.pbt.kept import keep, start_of_copy
@@ -45,8 +45,8 @@ class Member(tune.Trainable):
     def step(self) -> dict[str, Any]:
         """Train for one interval, and return the mean episode reward at its end; −∞ if there is none.
 
-        A member that has diverged and was not replaced trains again from its last checkpoint, until the epoch of the
-        others.
+        A member that has diverged, or whose settings are wrong together, and was not replaced trains again from its
+        last checkpoint, until the epoch of the others.
         """
         from oige_train.checkpoint import read_info
         from oige_train.learner.divergence import DivergedError
@@ -63,7 +63,7 @@ class Member(tune.Trainable):
         row = {"member": self.number, "copied_from": copied, "epoch": last, "settings": texts}
         try:
             folder, _ = train_once([*arguments, f"max_iterations={last}"])
-        except DivergedError as error:
+        except (DivergedError, ConfigError) as error:  # also settings that are wrong together
             return {**row, "reward": -math.inf, "folder": None, "problem": str(error), "file": self.file}
         files = [*folder.glob(f"nn/last_*_ep_{last}_rew_*.pth")]
         summary = read_run(folder, folder.name)

@@ -22,7 +22,7 @@ from ray.tune.schedulers import PopulationBasedTraining  # pyright: ignore[repor
 from ray.tune.search.basic_variant import BasicVariantGenerator  # pyright: ignore[reportMissingImports]
 
 from oige_train.console import say
-from oige_train.pbt.history import History, describe
+from oige_train.pbt.history import History, describe, last_line
 from oige_train.pbt.member import Member
 from oige_train.pbt.options import PbtOptions, gpu_share
 from oige_train.pbt.plan import Plan, explored, first_values
@@ -90,7 +90,7 @@ def train_population(
         results = tuner.fit()
     finally:
         ray.shutdown()
-    failed = [str(error).strip().splitlines()[-1] for error in results.errors]
+    failed = [last_line(str(error)) for error in results.errors]
     if failed:
         raise OigeError(f"{len(failed)} of {options.population} members failed: {failed[0]}")
     return history.rows
@@ -104,7 +104,7 @@ def _start_ray(parallel: int) -> None:
     """
     for attempt in range(STARTS):
         try:
-            ray.init(num_cpus=parallel, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(num_cpus=parallel, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
         except Exception as error:  # Ray has no class of its own for this
             ray.shutdown()
             if attempt + 1 == STARTS:
