@@ -366,6 +366,21 @@ def test_worst_member_continues_from_the_checkpoint_of_the_best(tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_failed_member_ends_the_population_with_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "runs").touch()
+    arguments = ["task=Cartpole", "num_envs=64", "sim_device=cpu", "population=2", "interval=1", "parallel=1"]
+    command = [sys.executable, "-m", "oige_train.cli.pbt", *arguments, "max_iterations=2", VARIES]
+    command.append("train.params.config.lr_schedule=None")
+    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=400)
+    assert outcome.returncode == 2, outcome.stderr
+    assert "Traceback" not in outcome.stdout + outcome.stderr
+    assert outcome.stderr.splitlines()[-1] == (
+        "error: 1 of 2 members failed: runs: expected a folder for results, found a file; move it."
+    )
+
+
+@pytest.mark.slow
 def test_terminated_population_ends_as_after_ctrl_c(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     arguments = ["task=Cartpole", "num_envs=64", "sim_device=cpu", "seed=1", "population=2", "interval=1", "parallel=1"]

@@ -14,6 +14,7 @@ from oige_core.errors import OigeError, one_line
 from ray import tune  # pyright: ignore[reportMissingImports]
 from ray.tune import (  # pyright: ignore[reportMissingImports]
     Callback,
+    FailureConfig,
     RunConfig,
     TuneConfig,
     Tuner,
@@ -84,6 +85,7 @@ def train_population(
                 storage_path=str(storage),
                 stop={"training_iteration": generations},
                 callbacks=[_Reports(history)],
+                failure_config=FailureConfig(fail_fast=True),  # others would wait for a failed member
                 verbose=0,
             ),
         )
