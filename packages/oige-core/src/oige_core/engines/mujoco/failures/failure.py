@@ -156,4 +156,6 @@ def _reason(error: Exception) -> str:
         return reason(error)
     if isinstance(error, KeyError):
         return f"it lacks {error.args[0]}"
+    if "allow_pickle" in str(error):  # numpy's advice is to load it all the same, which may run code
+        return "it is no archive of numbers"
     return str(error).splitlines()[0].removesuffix(".") if str(error) else type(error).__name__
