@@ -181,6 +181,10 @@ REFUSED = {
         ["checkpoint={tmp}/nn/absent.pth"],
         "checkpoint={tmp}/nn/absent.pth: no such file. {tmp}/nn has text.pth.",
     ),
+    "hash of a file": (
+        ["checkpoint={tmp}/nn/text.pth#sha256=00"],
+        "checkpoint={tmp}/nn/text.pth#sha256=00: #sha256= follows an address, such as https://…; leave it out.",
+    ),
     "checkpoint in no folder": (
         ["checkpoint={tmp}/absent/a.pth"],
         "checkpoint={tmp}/absent/a.pth: no such file. There is no checkpoint in {tmp}/absent.",

@@ -63,6 +63,8 @@ def check_checkpoint(path: str, *, task: str, algo: str, spec: TaskSpec, env: En
     shown = f"checkpoint={path}"
     file = checkpoint_path(path)
     if not file.exists():
+        if "#sha256=" in path:
+            raise CheckpointError(f"{shown}: #sha256= follows an address, such as https://…; leave it out.")
         raise CheckpointError(f"{shown}: no such file. {_what_is_in(file.parent)}")
     if not file.is_file():
         folder = file / "nn" if (file / "nn").is_dir() else file
