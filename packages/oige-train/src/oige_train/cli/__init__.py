@@ -2,6 +2,8 @@
 
 import sys
 
+__all__ = []
+
 _show_error = sys.excepthook
 
 
