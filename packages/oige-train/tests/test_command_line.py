@@ -89,16 +89,26 @@ def test_text_is_swept_with_multirun() -> None:
     assert [(run.config.seed, run.config.wandb_group) for run in runs] == [(1, "seed 1"), (2, "seed 2")]
 
 
-@pytest.mark.parametrize("name", ["train", "tasks", "benchmark", "demo", "random_policy"])
-def test_version_option_prints_the_version(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "module",
+    [
+        "oige_train.cli.train",
+        "oige_train.cli.tasks",
+        "oige_train.cli.pbt",
+        "oige_compat.cli",
+        "oige_extension.cli.panel",
+    ],
+)
+def test_version_option_prints_the_version_of_the_programs_package(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program = importlib.import_module(f"oige_train.cli.{name}")
+    program = importlib.import_module(module)
+    package = module.partition(".")[0].replace("_", "-")
     monkeypatch.setattr("sys.argv", ["program", "--version"])
     with pytest.raises(SystemExit) as exit_:
         program.main()
     assert exit_.value.code == 0
-    assert capsys.readouterr().out == f"oige-train {importlib.metadata.version('oige-train')}\n"
+    assert capsys.readouterr().out == f"{package} {importlib.metadata.version(package)}\n"
 
 
 def test_pop_int_accepts_repetition_and_plus() -> None:

@@ -478,6 +478,14 @@ def test_server_that_cannot_be_reached_is_asked_again_which_one_process_says(
     )
 
 
+def test_last_line_of_the_progress_has_the_whole_file(
+    server: FileServer, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checkpoint_path(f"{server.address}/Ant.pth").read_bytes() == content
+    size = f"{len(content) / 1e6:.1f}"
+    assert f"downloading Ant.pth: {size} of {size} MB, 100 %" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_nucleus_without_its_client_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "omni.client", None)
     address = "omniverse://localhost/NVIDIA/Assets/ant.pth"

@@ -73,6 +73,7 @@ def test_no_failures_are_written_if_switched_off(program) -> None:
             "--video a.gif: expected a new file with the suffix .mp4, without --pictures.",
         ),
         (["a.npz"], "a.npz: no such file; expected one of runs/<name>/failures/*.npz."),
+        (["."], ".: is a folder; expected a file, such as runs/<name>/failures/*.npz."),
     ],
 )
 def test_wrong_arguments_are_one_line(arguments: list[str], message: str, tmp_path: Path, monkeypatch) -> None:

@@ -38,7 +38,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == ["run"] and "".join(arguments[1:2]) not in ("-h", "--help", "--version"):
         del sys.argv[1:]  # options after the script are its own
-    run_cli(lambda _: compat(arguments), HELP)
+    run_cli(lambda _: compat(arguments), HELP, "oige-compat")
 
 
 def compat(arguments: list[str]) -> int:

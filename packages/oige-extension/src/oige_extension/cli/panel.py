@@ -25,7 +25,7 @@ FOR_PAGE = ("task", "num_envs", "enable_livestream", "livestream_host", "livestr
 
 def main() -> None:
     """Run the program."""
-    run_cli(panel, HELP)
+    run_cli(panel, HELP, "oige-extension")
 
 
 def panel(arguments: list[str]) -> int:

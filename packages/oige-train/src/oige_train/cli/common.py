@@ -21,12 +21,13 @@ __all__ = ["checked_run", "checked_runs", "limit_busy_waiting", "pop_int", "pop_
 OF_TRAINING = ("resume", "stop_within")
 
 
-def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None:
+def run_cli(program: Callable[[list[str]], int | None], usage: str = "", package: str = "oige-train") -> None:
     """Run a program, or print its usage or version, and exit as :func:`exit_code` says.
 
     Args:
         program: takes the arguments and returns the exit code; None stands for 0.
         usage: text that ``--help`` prints; empty: the program handles it.
+        package: distribution to which the program belongs, whose version ``--version`` prints.
     """
 
     def run() -> int | None:
@@ -37,7 +38,7 @@ def run_cli(program: Callable[[list[str]], int | None], usage: str = "") -> None
         elif "--version" in arguments:
             import importlib.metadata
 
-            print(f"oige-train {importlib.metadata.version('oige-train')}")
+            print(f"{package} {importlib.metadata.version(package)}")
         else:
             limit_busy_waiting()
             return program(arguments)

@@ -159,6 +159,13 @@ def _receive(response: requests.Response, cache: Cache, start: int, total: int |
         cache.discard_part()
         raise DownloadError(f"{shown}: {too_large}; download it yourself and give the file.")
     size, began, progress = start, time.monotonic(), ProgressLine()
+
+    def show(*, last: bool = False) -> None:
+        if speaks_for_machine():
+            speed = (size - start) / max(time.monotonic() - began, 1e-3)
+            text = f"downloading {cache.address.name}: {_amount(size, total)}, {speed / 1e6:.1f} MB/s"
+            progress.show(text, force=last)
+
     try:
         with cache.part.open("ab") as stream:
             for chunk in response.iter_content(CHUNK):
@@ -167,9 +174,8 @@ def _receive(response: requests.Response, cache: Cache, start: int, total: int |
                 if size > limits.size:
                     cache.discard_part()
                     raise DownloadError(f"{shown}: {too_large}; download it yourself and give the file.")
-                if speaks_for_machine():
-                    speed = (size - start) / max(time.monotonic() - began, 1e-3)
-                    progress.show(f"downloading {cache.address.name}: {_amount(size, total)}, {speed / 1e6:.1f} MB/s")
+                show()
+        show(last=True)
     except requests.RequestException as error:
         why = f"nothing arrived for {limits.timeout:g} s" if _is_timeout(error) else "the connection broke off"
         raise _BrokenError(f"{why} after {_bytes(size, total)}") from error

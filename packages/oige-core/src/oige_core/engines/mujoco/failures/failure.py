@@ -96,6 +96,8 @@ class Failure:
         Raises:
             FailureFileError: the file is missing, damaged, or was written with another version of MuJoCo.
         """
+        if path.is_dir():
+            raise FailureFileError(f"{path}: is a folder; expected a file, such as runs/<name>/failures/*.npz.")
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
