@@ -133,7 +133,10 @@ def test_file_keeps_bounds_limits_and_origin(tmp_path: Path) -> None:
             {"states": np.zeros((0, 38)), "solver_steps": np.zeros(0)},
             "{path}: is damaged, or not the file of a failed ",
         ),
-        ({"states": np.array([{}], object)}, "{path}: is damaged, or not the file of a failed world (Object arrays "),
+        (
+            {"states": np.array([{}], object)},
+            "{path}: is damaged, or not the file of a failed world (it is no archive of numbers)",
+        ),
     ],
     ids=["other format", "no states", "pickled objects"],
 )

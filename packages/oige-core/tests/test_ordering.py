@@ -88,6 +88,7 @@ def test_steps_with_sorted_contacts_are_those_of_the_c_engine() -> None:
     executor = executors.WarpExecutor(source, 2, "cpu", ordered=True, max_contacts=24, max_constraints=100)
     sorted_: list[int] = []
     sort = executor._model.callback.contactfilter
+    assert sort is not None
     executor._model.callback.contactfilter = lambda *both: (sorted_.append(1), sort(*both))
     for _ in range(20):
         mujoco.mj_step(source, data)

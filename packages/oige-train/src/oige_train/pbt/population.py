@@ -62,7 +62,6 @@ def train_population(
     storage = Path("multirun").resolve()
     folder = make_folder(storage / f"{plan.name}_{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}")
     _start_ray(parallel)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # Ray ends at once with its own
     history = History(folder / HISTORY)
     try:
         tuner = Tuner(
@@ -101,10 +100,14 @@ def train_population(
 def _start_ray(parallel: int) -> None:
     """Start Ray on this machine.
 
+    Its processes inherit that SIGTERM is blocked. A scheduler sends it to all processes of a job, and this one would
+    wait for those that have ended.
+
     Raises:
         OigeError: it does not start.
     """
     for attempt in range(STARTS):
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         try:
             ray.init(num_cpus=parallel, include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
         except Exception as error:  # Ray has no class of its own for this
@@ -115,6 +118,11 @@ def _start_ray(parallel: int) -> None:
                 ) from error
         else:
             return
+        finally:
+            signal.signal(
+                signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
+            )  # Ray ends at once with its own
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
 def _domain(setting: Setting) -> Any:
