@@ -1,7 +1,6 @@
 """How the tests run: in as many processes as there are cores, with one thread each."""
 
 import gc
-import importlib.util
 import os
 import sys
 from collections.abc import Generator
@@ -13,16 +12,6 @@ MAX_WORKERS = 8
 
 # Torch reads it when it is imported, also in programs that tests start. Threads of several processes would wait busily.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-def pytest_configure() -> None:
-    """Compile kernels of Warp's CPU device without optimisation, in half the time: tests run them for few steps."""
-    import torch
-
-    if importlib.util.find_spec("warp") and not torch.cuda.is_available():
-        import warp as wp
-
-        wp.config.optimization_level = 0
 
 
 @pytest.hookimpl(wrapper=True)
