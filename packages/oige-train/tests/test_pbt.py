@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -381,7 +383,8 @@ def test_failed_member_ends_the_population_with_one_line(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_terminated_population_ends_as_after_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["to the program", "to all processes, as schedulers do"])
+def test_terminated_population_ends_as_after_ctrl_c(tmp_path: Path, send: Callable[[int, int], None]) -> None:
     pytest.importorskip("ray")
     arguments = ["task=Cartpole", "num_envs=64", "sim_device=cpu", "seed=1", "population=2", "interval=1", "parallel=1"]
     arguments += ["max_iterations=10000", "train.params.config.lr_schedule=None", VARIES]
@@ -391,12 +394,13 @@ def test_terminated_population_ends_as_after_ctrl_c(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 300
     while not list((tmp_path / "multirun").glob("*/history.json")) and time.monotonic() < deadline:
         assert program.poll() is None, program.communicate()
         time.sleep(0.5)
-    program.send_signal(signal.SIGTERM)
+    send(program.pid, signal.SIGTERM)
     output, errors = program.communicate(timeout=120)
     assert program.returncode == 130, errors
     assert "best policy:" in output
