@@ -65,7 +65,7 @@ def hold(task: Any, arm: torch.Tensor, fingers: float, steps: int) -> None:
         task.engine.step(2)
 
 
-@pytest.mark.parametrize("executor", ["c", "warp-cpu"])
+@pytest.mark.parametrize("executor", ["c", pytest.param("warp-cpu", marks=pytest.mark.slow)])
 def test_gripper_opens_the_drawer_by_its_handle(executor: str) -> None:
     """The bar stays between the pads, nothing overlaps, and the cubes come along."""
     env = make_env_on(executor, "FrankaCabinet", 2)

@@ -36,7 +36,7 @@ def scripted_actions() -> torch.Tensor:
     return torch.cat((arm, torch.full((len(arm), 2), -1.0)), dim=-1)
 
 
-@pytest.mark.parametrize("executor", ["c", "warp-cpu"])
+@pytest.mark.parametrize("executor", ["c", pytest.param("warp-cpu", marks=pytest.mark.slow)])
 def test_script_puts_the_tube_into_the_beaker(executor: str) -> None:
     """It stays in the grip, is inside the beaker at the end of the episode, and starts again where it was."""
     env = make_env_on(executor, "FrankaDeformable", 2, overrides=NO_NOISE)
